@@ -1,0 +1,5 @@
+"""``python -m taskaffinity``."""
+
+from taskaffinity.cli import main
+
+main()

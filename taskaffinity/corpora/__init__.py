@@ -1,0 +1,1 @@
+"""From original distributions to task files: one module a corpus."""

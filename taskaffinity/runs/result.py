@@ -1,0 +1,52 @@
+"""What a run found. Counts and predictions go by example id; no text of a corpus is here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from taskaffinity.runs.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one task of a run ended."""
+
+    metric: str
+    epoch: int
+    """Counted from 1; chosen on this task's dev score."""
+    dev: float
+    """Score in [0, 1] (Pearson: [-1, 1]) at that epoch; of test too, scored once."""
+    test: float
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Gold and predicted labels of one task and split, one entry an example, in the order of the counts."""
+
+    ids: Sequence[str]
+    gold: Sequence[str]
+    predicted: Sequence[str]
+    """Labels as strings; tags of a sentence are joined by blanks."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One finished run."""
+
+    spec: RunSpec
+    outcomes: Mapping[str, Outcome]
+    """By task name."""
+    counts: Mapping[str, npt.NDArray[np.float64]]
+    """``"mednli/test"`` -> (n_examples, n_counts), the metric's own columns, at the chosen epoch."""
+    history: Sequence[Mapping[str, Any]] = ()
+    """One row an epoch: epoch, loss and dev score by task, seconds."""
+    work: Mapping[str, float] = field(default_factory=dict)
+    """``train_seconds``, ``evaluate_seconds``, ``total_seconds``, ``steps``, ``pieces``, ``peak_memory_mib``."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    predictions: Mapping[str, Predictions] = field(default_factory=dict)
+    """Keys as in ``counts``; empty where they were not kept."""

@@ -1,0 +1,154 @@
+"""The results folder. What is in it is true, and it is the only thing that passes from training to analysis.
+
+A run is a folder named by ``RunSpec.run_id``. Files appear whole or not at all (written beside, then renamed), and
+``result.json`` comes last: its presence means done. Nothing here is a pickle, nothing holds the text of a corpus.
+This class owns every file name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock
+
+from taskaffinity.runs.result import Outcome, RunResult
+from taskaffinity.runs.spec import RunSpec
+
+
+class MissingRuns(LookupError):
+    """Runs that a question needs and that are not in the store."""
+
+
+class RunStore:
+    """``spec in store``, ``store.read(spec)``, ``store.write(result)``: one folder a run below ``root/runs``."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    def folder(self, spec: RunSpec) -> Path:
+        return self.root / "runs" / spec.run_id
+
+    def __contains__(self, spec: RunSpec) -> bool:
+        return (self.folder(spec) / "result.json").is_file()
+
+    @contextmanager
+    def claim(self, spec: RunSpec) -> Iterator[None]:
+        """Hold a run's folder: of two processes that want the same run, the second waits for the first."""
+        folder = self.folder(spec)
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            (folder / "error.txt").unlink(missing_ok=True)
+            write_json(folder / "spec.json", spec.to_dict())
+            yield
+
+    def claimed_at(self, spec: RunSpec) -> float | None:
+        """When the run was last begun, in seconds since the epoch, or None."""
+        try:
+            return (self.folder(spec) / "spec.json").stat().st_mtime
+        except FileNotFoundError:
+            return None
+
+    def write(self, result: RunResult) -> None:
+        """Keep a finished run; ``result.json`` last."""
+        folder = self.folder(result.spec)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "spec.json", result.spec.to_dict())
+        with _whole(folder / "history.jsonl") as file:
+            file.write("".join(json.dumps(row) + "\n" for row in result.history).encode())
+        with _whole(folder / "counts.npz") as file:
+            np.savez_compressed(file, allow_pickle=False, **dict(result.counts))
+        if result.predictions:
+            with _whole(folder / "predictions.parquet") as file:
+                pq.write_table(_prediction_table(result), file)
+        (folder / "error.txt").unlink(missing_ok=True)
+        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+        summary = {
+            "run_id": result.spec.run_id,
+            "outcomes": {name: asdict(outcome) for name, outcome in result.outcomes.items()},
+            "work": dict(result.work),
+            "versions": dict(result.versions),
+        }
+        write_json(folder / "result.json", summary)
+
+    def read(self, spec: RunSpec) -> RunResult:
+        """A finished run, without its predictions.
+
+        Raises
+        ------
+        MissingRuns
+            If it is not done.
+        ValueError
+            If the folder holds another run than its name says.
+        """
+        if spec not in self:
+            raise MissingRuns(f"run {spec.run_id} is not in {self.root}")
+        folder = self.folder(spec)
+        summary = read_json(folder / "result.json")
+        if RunSpec.from_dict(read_json(folder / "spec.json")) != spec:
+            raise ValueError(f"{folder / 'spec.json'}: not the spec of this run; delete the folder to train it again")
+        with np.load(folder / "counts.npz", allow_pickle=False) as counts:
+            arrays = {key: counts[key] for key in counts.files}
+        history = [json.loads(line) for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+        outcomes = {name: Outcome(**outcome) for name, outcome in summary["outcomes"].items()}
+        return RunResult(spec, outcomes, arrays, history, summary["work"], summary["versions"])
+
+    def fail(self, spec: RunSpec, reason: str, traceback: str = "") -> None:
+        """Leave a plain reason (first line) and the traceback in the run's folder."""
+        folder = self.folder(spec)
+        folder.mkdir(parents=True, exist_ok=True)
+        with _whole(folder / "error.txt") as file:
+            file.write(f"{reason}\n{traceback}".encode())
+
+    def failure(self, spec: RunSpec) -> str | None:
+        """The reason why a run failed when it was last tried, in one line."""
+        try:
+            return (self.folder(spec) / "error.txt").read_text(encoding="utf-8").partition("\n")[0]
+        except FileNotFoundError:
+            return None
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's content; a broken file is one clear line."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else f"byte {error.start}"
+        raise ValueError(f"{path}: {where}: not JSON; delete it to have it made again") from error
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Whole or not at all."""
+    with _whole(path) as file:
+        file.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[IO[bytes]]:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(beside, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
+def _prediction_table(result: RunResult) -> pa.Table:
+    columns: dict[str, list[str]] = {name: [] for name in ("task", "split", "id", "gold", "predicted")}
+    for key, predictions in result.predictions.items():
+        task, _, split = key.rpartition("/")
+        columns["task"] += [task] * len(predictions.ids)
+        columns["split"] += [split] * len(predictions.ids)
+        columns["id"] += list(predictions.ids)
+        columns["gold"] += list(predictions.gold)
+        columns["predicted"] += list(predictions.predicted)
+    return pa.table(columns)

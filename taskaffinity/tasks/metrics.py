@@ -1,0 +1,182 @@
+"""Metrics as sums: every score is a smooth function of a sum over examples.
+
+A metric is three functions.
+
+* ``tally(gold, predicted, labels)`` gives counts, ``(n_examples, n_counts)``;
+* ``score(counts.sum(axis=-2))`` turns summed counts ``(..., n_counts)`` into scores ``(...)`` in [0, 1]
+  (Pearson: [-1, 1]);
+* ``influence(counts)`` gives how far each example moves that score, ``(n_examples,)`` with mean zero: the
+  standard error of the score over examples is ``influence.std() / sqrt(n_examples)``.
+
+Conventions: ``labels`` are the classes that count (a negative class is left out by the caller). The unit of
+every count is an example, for a tagging task a sentence: tokens of a sentence are not independent. A score
+that is not defined (no positive anywhere, a constant prediction) is 0, as in scikit-learn with
+``zero_division=0``, never NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Counts = npt.NDArray[np.float64]
+
+_CONSTANT = 1e-10
+"""A variance below this share of the raw second moment is rounding, not spread."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score made of per-example counts; see the module's docstring for the three functions."""
+
+    name: str
+    title: str
+    """In full, for captions: the average and the excluded classes are part of a metric's name."""
+    tally: Callable[[Sequence[Any], Sequence[Any], Sequence[str]], Counts]
+    score: Callable[[Counts], Counts]
+    influence: Callable[[Counts], Counts]
+
+
+def accuracy_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Counts:
+    """Columns: right, 1."""
+    right = np.array([g == p for g, p in zip(gold, predicted, strict=True)], dtype=np.float64)
+    return np.stack([right, np.ones_like(right)], axis=1)
+
+
+def accuracy_score(sums: Counts) -> Counts:
+    """Right over all."""
+    return _ratio(sums[..., 0], sums[..., 1])
+
+
+def accuracy_influence(counts: Counts) -> Counts:
+    """Right or not, less the mean."""
+    return np.asarray(counts[:, 0] - counts[:, 0].mean())
+
+
+def pearson_tally(gold: Sequence[float], predicted: Sequence[float], labels: Sequence[str]) -> Counts:
+    """Columns: 1, x, y, xx, yy, xy of gold x and prediction y. These moments reveal the gold scores."""
+    x, y = np.asarray(gold, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    if x.shape != y.shape:
+        raise ValueError(f"{x.size} gold scores, {y.size} predictions")
+    return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
+
+
+def pearson_score(sums: Counts) -> Counts:
+    """Pearson's correlation from summed moments; 0 where either side is constant."""
+    n, x, y, xx, yy, xy = np.moveaxis(np.asarray(sums, dtype=np.float64), -1, 0)
+    n = np.where(n > 0, n, 1.0)
+    vx, vy, cov = xx / n - (x / n) ** 2, yy / n - (y / n) ** 2, xy / n - x * y / n**2
+    spread = (vx > _CONSTANT * xx / n) & (vy > _CONSTANT * yy / n)
+    return np.where(spread, cov / np.sqrt(np.where(spread, vx * vy, 1.0)), 0.0)
+
+
+def pearson_influence(counts: Counts) -> Counts:
+    """``zx zy - r (zx**2 + zy**2) / 2`` with standardised gold zx and prediction zy (EDGES 2.2)."""
+    x, y = counts[:, 1], counts[:, 2]
+    r = float(pearson_score(counts.sum(axis=0)))
+    if x.std() ** 2 <= _CONSTANT * np.mean(x**2) or y.std() ** 2 <= _CONSTANT * np.mean(y**2):
+        return np.zeros(len(x))
+    zx, zy = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
+    return np.asarray(zx * zy - r * (zx**2 + zy**2) / 2)
+
+
+def micro_f1_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Counts:
+    """Columns: tp, fp, fn over the counted classes together."""
+    counted = set(labels)
+    counts = np.zeros((len(gold), 3))
+    for row, (g, p) in enumerate(zip(gold, predicted, strict=True)):
+        counts[row, 0] = g == p and g in counted
+        counts[row, 1] = g != p and p in counted
+        counts[row, 2] = g != p and g in counted
+    return counts
+
+
+def micro_f1_score(sums: Counts) -> Counts:
+    """``2 tp / (2 tp + fp + fn)``; 0 where nothing is positive."""
+    return _ratio(2 * sums[..., 0], 2 * sums[..., 0] + sums[..., 1] + sums[..., 2])
+
+
+def micro_f1_influence(counts: Counts) -> Counts:
+    """``(2 tp_i - F (2 tp_i + fp_i + fn_i)) / mean(2 tp + fp + fn)`` (EDGES 2.2)."""
+    weight = 2 * counts[:, 0] + counts[:, 1] + counts[:, 2]
+    if not weight.any():
+        return np.zeros(len(counts))
+    f = float(micro_f1_score(counts.sum(axis=0)))
+    return np.asarray((2 * counts[:, 0] - f * weight) / weight.mean())
+
+
+def macro_f1_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Counts:
+    """Columns: tp, fp, fn of the first counted class, then of the second, ..."""
+    blocks = [micro_f1_tally(gold, predicted, [label]) for label in labels]
+    return np.concatenate(blocks, axis=1)
+
+
+def macro_f1_score(sums: Counts) -> Counts:
+    """Mean of the classes' F1."""
+    return np.asarray(micro_f1_score(_by_class(sums)).mean(axis=-1))
+
+
+def macro_f1_influence(counts: Counts) -> Counts:
+    """Mean of the classes' influences."""
+    classes = _by_class(counts)
+    return np.mean([micro_f1_influence(classes[:, c]) for c in range(classes.shape[1])], axis=0)
+
+
+def span_f1_tally(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], labels: Sequence[str]) -> Counts:
+    """Columns: tp, fp, fn of whole spans, type and both ends equal; one row a sentence.
+
+    A span is ``B-x`` followed by ``I-x``; an ``I`` that follows neither is no span (seqeval's strict IOB2).
+    """
+    counted = set(labels)
+    counts = np.zeros((len(gold), 3))
+    for row, (gold_tags, predicted_tags) in enumerate(zip(gold, predicted, strict=True)):
+        if len(gold_tags) != len(predicted_tags):
+            raise ValueError(f"sentence {row}: {len(gold_tags)} gold tags, {len(predicted_tags)} predicted")
+        g = {span for span in spans(gold_tags) if span[0] in counted}
+        p = {span for span in spans(predicted_tags) if span[0] in counted}
+        counts[row] = len(g & p), len(p - g), len(g - p)
+    return counts
+
+
+def spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
+    """``(type, first word, last word + 1)`` of every strict IOB2 span, in order.
+
+    Examples
+    --------
+    >>> spans(["B-Drug", "I-Drug", "O", "I-Drug", "B-Drug"])
+    [('Drug', 0, 2), ('Drug', 4, 5)]
+    """
+    found: list[tuple[str, int, int]] = []
+    start, kind = -1, ""
+    for i, tag in enumerate([*tags, "O"]):
+        if start >= 0 and tag != f"I-{kind}":
+            found.append((kind, start, i))
+            start = -1
+        if tag.startswith("B-"):
+            start, kind = i, tag[2:]
+    return found
+
+
+def _by_class(counts: Counts) -> Counts:
+    return counts.reshape(*counts.shape[:-1], counts.shape[-1] // 3, 3)
+
+
+def _ratio(top: Counts, bottom: Counts) -> Counts:
+    bottom = np.asarray(bottom, dtype=np.float64)
+    return np.asarray(np.divide(top, bottom, out=np.zeros_like(bottom), where=bottom > 0))
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "accuracy", accuracy_tally, accuracy_score, accuracy_influence),
+        Metric("pearson", "Pearson's r", pearson_tally, pearson_score, pearson_influence),
+        Metric("micro_f1", "micro-F1 without the negative class", micro_f1_tally, micro_f1_score, micro_f1_influence),
+        Metric("macro_f1", "macro-F1 without the negative class", macro_f1_tally, macro_f1_score, macro_f1_influence),
+        Metric("span_f1", "span F1, strict", span_f1_tally, micro_f1_score, micro_f1_influence),
+    )
+}

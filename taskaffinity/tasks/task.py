@@ -1,0 +1,154 @@
+"""What is learned: examples, tasks and suites.
+
+One ``Example`` class serves every kind of task. A task is a value: what it is called, how it is
+learned, how it is scored and how its splits are read. Nothing here prints the text of a corpus:
+``repr`` of an example gives its id and sizes, since tracebacks and logs show ``repr``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, get_args
+
+from taskaffinity.tasks.metrics import METRICS, Metric
+
+Kind = Literal["similarity", "relation", "inference", "ner", "classification"]
+"""Sections 3.1-3.4 of the paper: regression on a pair, classification of a masked sentence,
+classification of a pair, tagging. ``classification`` is ``relation`` without masks."""
+
+Split = Literal["train", "dev", "test"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+DEFAULT_METRIC: dict[Kind, str] = {
+    "similarity": "pearson",
+    "relation": "micro_f1",
+    "inference": "accuracy",
+    "ner": "span_f1",
+    "classification": "accuracy",
+}
+
+Label = str | float | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled text."""
+
+    id: str
+    """Unique within its task."""
+    label: Label
+    """A class, a score (similarity), or one IOB2 tag a word (ner)."""
+    text: str = field(default="", repr=False)
+    text_pair: str | None = field(default=None, repr=False)
+    words: tuple[str, ...] = field(default=(), repr=False)
+    """The words of a tagged sentence; ``text`` is then empty."""
+
+    def __repr__(self) -> str:
+        size = f"{len(self.words)} words" if self.words else f"{len(self.text)} characters"
+        return f"Example(id={self.id!r}, {size})"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A corpus to learn.
+
+    Two tasks are equal when their names and their data are: the reader is not compared, the
+    ``fingerprint`` of what it reads is what runs are identified by.
+    """
+
+    name: str
+    """The id used in files and on the command line, as in the paper's code: ``ddi2013-type``."""
+    kind: Kind
+    read: Callable[[Split], Sequence[Example]] = field(compare=False, repr=False)
+    labels: tuple[str, ...] = ()
+    """Classes in the order of their ids; for ner the entity types; empty for similarity."""
+    negative: str | None = None
+    """The class that is trained but not scored (``false``)."""
+    metric_name: str = ""
+    """A key of ``METRICS``; empty for the kind's own."""
+    title: str = ""
+    """What figures print; empty for ``name``."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"task {self.name}: no kind {self.kind!r}; there are {', '.join(KINDS)}")
+        if not self.metric_name:
+            object.__setattr__(self, "metric_name", DEFAULT_METRIC[self.kind])
+        if self.metric_name not in METRICS:
+            raise ValueError(f"task {self.name}: no metric {self.metric_name!r}; there are {', '.join(METRICS)}")
+        if not self.title:
+            object.__setattr__(self, "title", self.name)
+        if "+" in self.name or "/" in self.name:
+            raise ValueError(f"task {self.name}: a name holds neither '+' nor '/'; run folders are named after it")
+
+    @property
+    def metric(self) -> Metric:
+        return METRICS[self.metric_name]
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """The labels that the metric counts."""
+        return tuple(label for label in self.labels if label != self.negative)
+
+    @cached_property
+    def examples(self) -> dict[Split, tuple[Example, ...]]:
+        """All splits, read once."""
+        return {split: tuple(self.read(split)) for split in SPLITS}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits of a hash over kind, labels, metric and every example: all that can move a score."""
+        digest = hashlib.sha256()
+        head = [self.name, self.kind, self.labels, self.negative, self.metric_name]
+        digest.update(json.dumps(head).encode())
+        for split, examples in self.examples.items():
+            for example in examples:
+                row = [split, example.id, example.label, example.text, example.text_pair, example.words]
+                digest.update(json.dumps(row, ensure_ascii=False).encode())
+        return digest.hexdigest()[:16]
+
+    @property
+    def ref(self) -> tuple[str, str]:
+        """Name and fingerprint: how a run names this task."""
+        return (self.name, self.fingerprint)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tasks studied together."""
+
+    name: str
+    tasks: tuple[Task, ...]
+    synthetic: bool = False
+    """True where the text is made by us: banners and stamps on every output say so."""
+
+    def __post_init__(self) -> None:
+        names = [task.name for task in self.tasks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"suite {self.name}: {', '.join(twice)} stands in it twice")
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self.tasks)
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def __getitem__(self, name: str) -> Task:
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        raise KeyError(f"no task {name!r} in suite {self.name}; there are {', '.join(t.name for t in self.tasks)}")
+
+
+class BadInput(ValueError):
+    """Something a user gave is wrong.
+
+    One line: the file, the line, what was found, what would do. It never quotes the text of a corpus.
+    """
