@@ -1,0 +1,115 @@
+"""The sheet a figure is drawn on, what stands around every picture, and how it is saved.
+
+Figures are made without pyplot, so nothing needs a display and nothing global is left behind.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.captions import SYNTHETIC, caption
+from taskaffinity.analysis.files import write_whole
+from taskaffinity.analysis.style import STAMP
+
+DPI = 160
+FONT = "DejaVu Sans"
+"""Comes with matplotlib: the same picture everywhere, and it has the signs that we use."""
+
+
+def sheet(width: float, height: float, rectangle: tuple[float, float, float, float]) -> Axes:
+    """New axes on a figure of their own; sizes and the rectangle (left, bottom, width, height) in inches."""
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    left, bottom, across, up = rectangle
+    return figure.add_axes((left / width, bottom / height, across / width, up / height))
+
+
+def frame(
+    ax: Axes,
+    matrix: AffinityMatrix,
+    title: str,
+    *,
+    below: float,
+    left: float = 0.0,
+    across: float | None = None,
+    note: str = "",
+) -> None:
+    """Title above, caption below, and the stamp of a synthetic study.
+
+    ``below`` and ``left`` are in points from the axes' lower left corner; ``across`` is the caption's width in points,
+    that of the axes unless told.
+    """
+    ax.annotate(
+        title,
+        (0, 1),
+        xytext=(left, 8),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=11.5,
+        ha="left",
+        va="bottom",
+        annotation_clip=False,
+        family=FONT,
+    )
+    width = across or 72 * ax.bbox.width / ax.figure.dpi - left
+    size = 7.2
+    text = " ".join(filter(None, (caption(matrix), note)))
+    ax.annotate(
+        textwrap.fill(text, int(width / (0.535 * size))),
+        (0, 0),
+        xytext=(left, -below),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=size,
+        color="#444444",
+        linespacing=1.35,
+        ha="left",
+        va="top",
+        annotation_clip=False,
+        family=FONT,
+        gid="caption",
+    )
+    if matrix.synthetic:
+        ax.annotate(
+            f"{SYNTHETIC}: not real text",
+            (0, 1),
+            xytext=(left + 4, 34),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            fontsize=8.5,
+            fontweight="bold",
+            color=STAMP,
+            ha="left",
+            va="bottom",
+            annotation_clip=False,
+            family=FONT,
+            gid="stamp",
+            bbox={"boxstyle": "round,pad=0.3", "facecolor": "#FFF3F0", "edgecolor": STAMP, "linewidth": 1.2},
+        )
+
+
+def save_figure(figure: Figure, path: Path, *, alt: str = "") -> None:
+    """Write a PNG, SVG or PDF whole or not at all: the same bytes for the same figure, text selectable.
+
+    ``alt`` is kept in the file as its description.
+    """
+    kind = path.suffix.lstrip(".")
+    metadata: dict[str, dict[str, str | None]] = {
+        "svg": {"Date": None, "Title": alt.partition("\n")[0] or None, "Description": alt or None},
+        "png": {"Software": None} | ({"Description": alt} if alt else {}),
+        "pdf": {"CreationDate": None, "ModDate": None},
+    }
+    if kind not in metadata:
+        raise ValueError(f"{path}: no picture of kind {kind!r}; there are {', '.join(metadata)}")
+    content = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "taskaffinity", "svg.fonttype": "none", "pdf.fonttype": 42}):
+        figure.savefig(content, format=kind, dpi=DPI, bbox_inches="tight", pad_inches=0.15, metadata=metadata[kind])
+    write_whole(path, content.getvalue())

@@ -1,0 +1,36 @@
+"""Write what a study found into its results folder; ``pairwise`` and ``graph`` both end here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from matplotlib.figure import Figure
+
+from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.captions import describe
+from taskaffinity.analysis.figures import draw_graph, draw_heatmap, save_figure
+from taskaffinity.analysis.files import write_whole
+from taskaffinity.analysis.graph import affinity_graph, write_graphml
+from taskaffinity.analysis.tables import edges_frame, gains_frame, write_csv
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+
+def publish(study: Study, store: RunStore, root: Path, *, alpha: float = 0.05, margin: float = 1.0) -> AffinityMatrix:
+    """Measure the study and write its tables, graph and pictures into ``root``.
+
+    The files depend on the runs' counts and the study alone: not on the order in which runs finished, not on time.
+    They are ``gains.csv``, ``edges.csv``, ``affinity.{png,svg,graphml,txt}`` and ``heatmap.png``.
+    """
+    matrix = measure(study, store, alpha=alpha, margin=margin)
+    words = describe(matrix)
+    write_csv(gains_frame(study, store), root / "gains.csv")
+    write_csv(edges_frame(matrix), root / "edges.csv")
+    write_graphml(affinity_graph(matrix), root / "affinity.graphml")
+    write_whole(root / "affinity.txt", words.encode())
+    graph = cast(Figure, draw_graph(matrix).get_figure(root=True))
+    for kind in ("png", "svg"):
+        save_figure(graph, root / f"affinity.{kind}", alt=words)
+    save_figure(cast(Figure, draw_heatmap(matrix).get_figure(root=True)), root / "heatmap.png", alt=words)
+    return matrix

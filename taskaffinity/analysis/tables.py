@@ -1,0 +1,126 @@
+"""Tidy tables: every score, every arrow with its evidence, and the table that the terminal shows.
+
+``gains_frame`` is raw: scores on the metric's own scale ([0, 1]). ``edges_frame`` is in points throughout. What is not
+known is an empty cell, never a word or a NaN in print; ``reason`` says why.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.captions import SYNTHETIC
+from taskaffinity.analysis.files import write_whole
+from taskaffinity.analysis.style import MINUS, STYLES, plural, signed
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+GAINS_COLUMNS = ("source", "target", "split", "seed", "arm", "metric", "score")
+EDGES_COLUMNS = (
+    *("source", "target", "gain", "low", "high", "p", "q", "verdict"),
+    *("q_equivalence", "p_equivalence", "df", "se_seeds", "se_examples"),
+    *("n_test", "seeds_pair", "seeds_single", "score_single", "score_pair", "metric", "reason", "synthetic"),
+)
+
+
+def gains_frame(study: Study, store: RunStore) -> pd.DataFrame:
+    """One row a score: ``GAINS_COLUMNS``, by target in the suite's order, then arm, source, seed and split.
+
+    ``source`` is empty for ``single`` and the other tasks joined by ``+`` for ``full``; runs that are not in the store
+    have no row.
+    """
+    order = {card.name: place for place, card in enumerate(study.tasks)}
+    rows = []
+    for spec in study.plan:
+        if spec not in store:
+            continue
+        for target, outcome in store.read(spec).outcomes.items():
+            others = sorted((name for name in spec.task_names if name != target), key=order.__getitem__)
+            place = (order[target], len(others), [order[name] for name in others], study.seeds.index(spec.seed))
+            for split, score in (("dev", outcome.dev), ("test", outcome.test)):
+                row = ("+".join(others), target, split, spec.seed, spec.arm, outcome.metric, score)
+                rows.append(((*place, split), row))
+    return pd.DataFrame([row for _, row in sorted(rows)], columns=list(GAINS_COLUMNS))
+
+
+_GRIDS = frozenset(EDGES_COLUMNS[2:13]) | {"seeds_pair", "reason"}
+"""The columns that are arrays of the matrix."""
+
+
+def edges_frame(matrix: AffinityMatrix) -> pd.DataFrame:
+    """One row an arrow: ``EDGES_COLUMNS``, by source, then target, in the suite's order; gains and scores in points."""
+    rows = [
+        {
+            "source": matrix.tasks[s],
+            "target": matrix.tasks[t],
+            "n_test": int(matrix.n_test[t]),
+            "seeds_single": int(matrix.seeds_single[t]),
+            "score_single": matrix.single_mean[t],
+            "score_pair": matrix.single_mean[t] + matrix.gain[s, t],
+            "metric": matrix.metrics[t],
+            "synthetic": matrix.synthetic,
+            **{name: getattr(matrix, name)[s, t] for name in EDGES_COLUMNS if name in _GRIDS},
+        }
+        for s, t in matrix.arrows
+    ]
+    return pd.DataFrame(rows, columns=list(EDGES_COLUMNS))
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """The same bytes for the same frame: six digits, true and false, empty for unknown, one kind of line end."""
+    plain = frame.copy()
+    for name in plain.columns:
+        if plain[name].dtype == bool:
+            plain[name] = plain[name].map({True: "true", False: "false"})
+        elif plain[name].dtype == float:
+            plain[name] = [("" if math.isnan(value) else f"{value + 0.0:.6g}") for value in plain[name]]
+    write_whole(path, plain.to_csv(index=False, lineterminator="\n").encode())
+
+
+def edge_table(matrix: AffinityMatrix) -> Table:
+    """The arrows for a terminal of 80 columns; the verdict has a sign as well as a colour."""
+    table = Table(title=_title(matrix), caption=_caption(matrix), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("source", "target"):
+        table.add_column(name, overflow="fold")
+    table.add_column("gain", justify="right", no_wrap=True)
+    table.add_column(f"{100 * (1 - matrix.alpha):g}% interval", justify="right", no_wrap=True)
+    table.add_column("q", justify="right", no_wrap=True)
+    table.add_column("verdict", overflow="fold")
+    for s, t in matrix.arrows:
+        style = STYLES[matrix.verdict[s, t]]
+        reason = matrix.reason[s, t] and f"\n  {matrix.reason[s, t]}"
+        interval = f"[{_signed(matrix.low[s, t])}, {_signed(matrix.high[s, t])}]"
+        cells: list[str | Text] = [
+            Text(matrix.titles[s]),
+            Text(matrix.titles[t]),
+            _signed(matrix.gain[s, t]),
+            "" if math.isnan(matrix.low[s, t]) else Text(interval),
+            _probability(matrix.q[s, t]),
+            Text(f"{style.sign} {matrix.verdict[s, t]}{':' * bool(reason)}{reason}", style=style.terminal),
+        ]
+        table.add_row(*cells)
+    return table
+
+
+def _title(matrix: AffinityMatrix) -> str:
+    stamp = f"\n{SYNTHETIC}: not real text" if matrix.synthetic else ""
+    return f"Gain of training with the source over training alone, in points{stamp}"
+
+
+def _caption(matrix: AffinityMatrix) -> str:
+    return f"{plural(len(matrix.seeds), 'seed')} per arm; no effect: surely within {matrix.margin:g} of 0"
+
+
+def _signed(points: float) -> str:
+    """With a plain minus, for terminals; empty where unknown."""
+    return "" if math.isnan(points) else signed(points).replace(MINUS, "-")
+
+
+def _probability(q: float) -> str:
+    return "" if math.isnan(q) else f"{q:.3f}" if q >= 0.001 else "<.001"

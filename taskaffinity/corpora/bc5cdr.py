@@ -1,0 +1,151 @@
+"""BC5CDR in PubTator format -> the tasks ``bc5cdr-disease`` and ``bc5cdr-chemical``.
+
+A document is ``pmid|t|title``, ``pmid|a|abstract``, then tab-separated lines: a mention (pmid, start, end, text, type,
+id; composite mentions name their parts in a seventh column) or a relation (pmid, ``CID``, chemical, disease), which is
+not used here; a blank line ends it. Offsets count in title + one blank + abstract, end exclusive.
+
+A row is a sentence. Both tasks have the same sentences, and no sentence cuts a mention of either. Official splits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from taskaffinity.corpora.original import Converted, locate, mention_span, whole_lines
+from taskaffinity.corpora.sentences import Span, document_sentences, keep_whole
+from taskaffinity.corpora.tokens import iob2, without_overlaps, word_spans
+from taskaffinity.tasks.formats import TaskCard
+from taskaffinity.tasks.lines import bad, shown
+from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.task import Example, Split
+
+TYPES = {"bc5cdr-disease": "Disease", "bc5cdr-chemical": "Chemical"}
+
+_FILES = {
+    "train": ["CDR_TrainingSet.PubTator.txt"],
+    "dev": ["CDR_DevelopmentSet.PubTator.txt"],
+    "test": ["CDR_TestSet.PubTator.txt"],
+}
+_BELOW = ("bc5cdr", "CDR.Corpus.v010516", "CDR_Data/CDR.Corpus.v010516")
+_COLUMNS = "4 (pmid, CID, chemical, disease), or 6 or 7 (pmid, start, end, text, type, id, parts)"
+
+
+@dataclass
+class Document:
+    """An abstract and its mentions by type."""
+
+    pmid: str
+    title: str = field(repr=False)
+    abstract: str = field(repr=False)
+    mentions: dict[str, list[Span]] = field(default_factory=lambda: {kind: [] for kind in TYPES.values()})
+
+    @property
+    def text(self) -> str:
+        return f"{self.title} {self.abstract}"
+
+
+def convert(raw: Path) -> list[Converted]:
+    """Both tasks.
+
+    Raises
+    ------
+    BadInput
+        A file that is missing or cut off, or a line that is not as the module's docstring says.
+    """
+    files = locate(raw, _FILES, _BELOW)
+    rows: dict[str, dict[Split, list[Row]]] = {task: {"train": [], "dev": [], "test": []} for task in TYPES}
+    notes: dict[str, Counter[str]] = {task: Counter() for task in TYPES}
+    for split in rows["bc5cdr-disease"]:
+        for document in read_documents(files[split]):
+            every = [mention for mentions in document.mentions.values() for mention in mentions]
+            sentences, n_merged = keep_whole(document_sentences(document.title, document.abstract), every)
+            for task in TYPES:
+                notes[task]["boundaries_merged"] += n_merged
+                rows[task][split] += _rows(document, sentences, TYPES[task], notes[task])
+    return [Converted(task, _card(TYPES[task], notes[task]), rows[task]) for task in TYPES]
+
+
+def read_documents(path: Path) -> Iterator[Document]:
+    """Documents of one PubTator file, checked."""
+    document: Document | None = None
+    title: tuple[str, str] | None = None
+    seen: set[str] = set()
+    where = str(path)
+    for where, line in whole_lines(path):
+        if not line:
+            if title:
+                raise bad(where, "a blank line after a title", "the document's abstract, pmid|a|...")
+            if document:
+                yield document
+            document = None
+        elif title:
+            document = Document(*title, _headed(where, line, "a", title[0]))
+            title = None
+        elif document is None:
+            pmid = line.partition("|")[0]
+            if pmid in seen:
+                raise bad(where, f"document {shown(pmid)} again", "each document once")
+            seen.add(pmid)
+            title = pmid, _headed(where, line, "t", pmid)
+        else:
+            _annotate(where, line, document)
+    if title:
+        raise bad(where, "a title as the last line", "its abstract; the file looks cut off")
+    if document:
+        yield document
+
+
+def _headed(where: str, line: str, letter: str, pmid: str) -> str:
+    parts = line.split("|", 2)
+    if len(parts) != 3 or parts[1] != letter or parts[0] != pmid or not pmid.isdecimal():
+        what = "title" if letter == "t" else "abstract"
+        raise bad(where, f"a line of {len(line)} characters that is no {what}", f"{what} as pmid|{letter}|...")
+    return parts[2]
+
+
+def _annotate(where: str, line: str, document: Document) -> None:
+    fields = line.split("\t")
+    is_relation = len(fields) > 1 and fields[1] == "CID"
+    if len(fields) not in ((4,) if is_relation else (6, 7)):
+        raise bad(where, f"{len(fields)} columns", _COLUMNS)
+    if fields[0] != document.pmid:
+        raise bad(where, f"pmid {shown(fields[0])} in document {document.pmid}", "its own, or a blank line before")
+    if is_relation:
+        return
+    if fields[4] not in document.mentions:
+        raise bad(where, f"type {shown(fields[4])}", f"one of {', '.join(document.mentions)}")
+    document.mentions[fields[4]].append(mention_span(where, document.text, fields[1], fields[2], fields[3]))
+
+
+def _rows(document: Document, sentences: list[Span], kind: str, notes: Counter[str]) -> Iterator[Row]:
+    text = document.text
+    mentions, n_dropped = without_overlaps(document.mentions[kind])
+    notes["overlapping_mentions_dropped"] += n_dropped
+    for sentence in sentences:
+        inside = [mention for mention in mentions if sentence[0] <= mention[0] and mention[1] <= sentence[1]]
+        words, n_cut = word_spans(text, sentence, inside)
+        notes["words_cut_at_mentions"] += n_cut
+        yield Row(
+            Example(
+                f"{document.pmid}.{sentence[0]}",
+                iob2(words, inside, kind),
+                words=tuple(text[start:end] for start, end in words),
+            ),
+            document.pmid,
+            tuple(words),
+        )
+
+
+def _card(kind: str, notes: Counter[str]) -> TaskCard:
+    return TaskCard(
+        kind="ner",
+        labels=(kind,),
+        title=f"BC5CDR {kind.lower()}",
+        source="BioCreative V CDR corpus, PubTator files (Li et al. 2016)",
+        licence="public domain (US Government work)",
+        split="official training, development and test sets, 500 abstracts each",
+        notes=dict(notes),
+    )

@@ -1,0 +1,121 @@
+"""What every converter shares: finding and reading an original distribution, and what a conversion gives.
+
+Structure is checked here and in the converters, before anything is written: each fault is one ``BadInput`` with file,
+line or element id, what was found and what would do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from taskaffinity.corpora.sentences import Span
+from taskaffinity.tasks.formats import TaskCard
+from taskaffinity.tasks.lines import bad, read_lines, shown
+from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.task import BadInput, Split
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A task made from a corpus, ready for ``write_task``."""
+
+    name: str
+    card: TaskCard
+    splits: Mapping[Split, Sequence[Row]] = field(repr=False)
+
+
+def locate(raw: Path, needed: Mapping[str, Sequence[str]], below: Sequence[str] = ()) -> dict[str, Path]:
+    """Paths of the files or folders that a corpus needs.
+
+    They are looked for in ``raw``, in the folders ``below`` it, and beside ``raw`` where ``raw`` is one of the needed
+    folders itself.
+
+    Parameters
+    ----------
+    needed
+        Role -> relative paths, any of which will do.
+    below
+        Folder names that a distribution may come in.
+
+    Raises
+    ------
+    BadInput
+        Where no place has them all: what the best place lacks, and where was looked.
+    """
+    roots = [raw, *(raw / name for name in below)]
+    if any(raw.name == Path(path).parts[0] for paths in needed.values() for path in paths):
+        roots.append(raw.parent)
+    found = [
+        {role: root / path for role, paths in needed.items() for path in reversed(paths) if (root / path).exists()}
+        for root in roots
+    ]
+    best = max(found, key=len)
+    if len(best) < len(needed):
+        lacking = [" or ".join(paths) for role, paths in needed.items() if role not in best]
+        places = ", ".join(str(root) for root in roots if root.is_dir()) or "no folder, since there is none"
+        raise bad(raw, f"no {', no '.join(lacking)} (looked in {places})", "the folder of the original distribution")
+    return best
+
+
+def whole_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """``(where, line)`` of a text file.
+
+    Raises
+    ------
+    BadInput
+        Not UTF-8, empty, or cut off: the last line has no end.
+    """
+    lines, ended = read_lines(path)
+    if not any(lines):
+        raise bad(path, "an empty file", "a split of the corpus")
+    if not ended:
+        raise bad(f"{path}: line {len(lines)}", "a last line without its end", "a whole file; this looks cut off")
+    for number, line in enumerate(lines, start=1):
+        yield f"{path}: line {number}", line
+
+
+def columns(path: Path, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """``(where, fields)`` of a tab-separated file without a header.
+
+    Raises
+    ------
+    BadInput
+        As ``whole_lines``, or another number of columns than of names.
+    """
+    for where, line in whole_lines(path):
+        fields = line.split("\t")
+        if len(fields) != len(names):
+            raise bad(where, f"{len(fields)} columns", f"{len(names)}: {', '.join(names)}")
+        yield where, fields
+
+
+def mention_span(where: str, text: str, start: str, end: str, said: str) -> Span:
+    """Offsets of a mention (end exclusive), checked against the text that they point into.
+
+    Raises
+    ------
+    BadInput
+        No numbers, outside the text, or other characters there than the mention is said to have.
+    """
+    if not (start.isdecimal() and end.isdecimal()):
+        raise bad(where, f"offsets {shown(start)} and {shown(end)}", "two whole numbers")
+    span = int(start), int(end)
+    check_inside(where, text, span)
+    if text[span[0] : span[1]] != said:
+        raise misplaced(where, f"{start}-{end}", len(said))
+    return span
+
+
+def check_inside(where: str, text: str, span: Span) -> None:
+    """Raise ``BadInput`` where a span is empty or outside the text."""
+    if not 0 <= span[0] < span[1] <= len(text):
+        found = f"offsets {span[0]}-{span[1]} in a text of {len(text)} characters"
+        raise bad(where, found, "start < end, inside the text")
+
+
+def misplaced(where: str, offsets: str, length: int) -> BadInput:
+    """The complaint about a mention that is not at its offsets; neither text is quoted."""
+    found = f"a mention of {length} characters that does not stand at its offsets {offsets}"
+    return bad(where, found, "offsets that point at the mention; was the text changed?")

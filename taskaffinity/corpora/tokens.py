@@ -1,0 +1,71 @@
+"""Words of a sentence and their IOB2 tags, such that every mention is exactly one ``B``.
+
+A word is a run of letters, digits and underscores, or one other character that is not white space: no character is
+lost. A word is cut where a mention starts or ends inside it, as no tokenizer would know (BC5CDR: 15 such ends).
+
+Overlapping mentions cannot both be tagged: the longest is kept, of equal ones the first, and the rest are counted
+(BC5CDR has none).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from taskaffinity.corpora.sentences import Span
+
+_WORD = re.compile(r"\w+|[^\w\s]")
+
+
+def word_spans(text: str, sentence: Span, mentions: Iterable[Span] = ()) -> tuple[list[Span], int]:
+    """Words of a sentence in characters of ``text``, and how many were cut at the end of a mention.
+
+    Examples
+    --------
+    >>> word_spans("It is CCNU-resistant.", (0, 21), mentions=[(6, 8)])
+    ([(0, 2), (3, 5), (6, 8), (8, 10), (10, 11), (11, 20), (20, 21)], 1)
+    """
+    ends = sorted({end for mention in mentions for end in mention})
+    words: list[Span] = []
+    n_cut = 0
+    for found in _WORD.finditer(text, *sentence):
+        start, end = found.span()
+        inside = [cut for cut in ends if start < cut < end]
+        n_cut += len(inside)
+        words.extend(pairwise([start, *inside, end]))
+    return words, n_cut
+
+
+def iob2(words: Sequence[Span], mentions: Iterable[Span], kind: str) -> tuple[str, ...]:
+    """One tag a word. Mentions must not overlap, and words must not cross their ends.
+
+    Examples
+    --------
+    >>> iob2([(0, 4), (5, 9), (9, 10)], mentions=[(0, 9)], kind="Chemical")
+    ('B-Chemical', 'I-Chemical', 'O')
+    """
+    tags = ["O"] * len(words)
+    for start, end in mentions:
+        inside = [i for i, word in enumerate(words) if start <= word[0] and word[1] <= end]
+        for i in inside:
+            tags[i] = f"B-{kind}" if i == inside[0] else f"I-{kind}"
+    return tuple(tags)
+
+
+def without_overlaps(mentions: Iterable[Span]) -> tuple[list[Span], int]:
+    """Mentions in order of which no two share a character, and how many were left out.
+
+    Examples
+    --------
+    >>> without_overlaps([(0, 5), (3, 20), (20, 22)])
+    ([(3, 20), (20, 22)], 1)
+    """
+    kept: list[Span] = []
+    n_dropped = 0
+    for start, end in sorted(mentions, key=lambda span: (span[0] - span[1], span[0])):
+        if any(start < other_end and other_start < end for other_start, other_end in kept):
+            n_dropped += 1
+        else:
+            kept.append((start, end))
+    return sorted(kept), n_dropped

@@ -1,0 +1,234 @@
+"""Synthetic suites whose true affinities are known: the embedded default, and a judge of the tool itself.
+
+Nonce words have a hidden class in {0, 1, 2, 3}. A *target* is trained on half of the words of each class (the seen
+ones) and tested on all of them, so that alone it must guess. A *helper* meets all words under their true classes: what
+it teaches the shared embeddings is what the target lacks. A *rival* meets all words too, but takes each unseen word
+for one of the class ``shift`` further on: right where the target can check, wrong where it cannot. Every rule was
+shown to be learnable by a two-layer encoder from random weights; labels that merely disagree between two tasks would
+not hurt, for each task has a head of its own.
+
+Tasks have the ids and the shapes of the paper's suites, none of their text. ``planted_truth.csv`` holds what is
+known of every arrow, with the gains that were measured.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from importlib import resources
+from itertools import product
+
+import numpy as np
+
+from taskaffinity.tasks.task import SPLITS, Example, Kind, Split, Suite, Task
+
+N_CLASSES = 4
+WORDS_A_CLASS = 40
+"""The first half of each class is what targets see in training."""
+
+_SYLLABLES = [c + v for c, v in product("bdfgklmnprstvz", "aeiou")]
+
+
+def _nonce_words(n: int, n_syllables: int, rng: np.random.Generator) -> list[str]:
+    n_all = len(_SYLLABLES) ** n_syllables
+    picks = rng.choice(n_all, size=n, replace=False)
+    return [
+        "".join(_SYLLABLES[(pick // len(_SYLLABLES) ** i) % len(_SYLLABLES)] for i in range(n_syllables))
+        for pick in picks
+    ]
+
+
+_RNG = np.random.default_rng(20200701)
+CONTENT = np.array(_nonce_words(N_CLASSES * WORDS_A_CLASS, 3, _RNG)).reshape(N_CLASSES, WORDS_A_CLASS)
+"""[class, word]"""
+FUNCTION = _nonce_words(40, 2, _RNG)
+CUES = ["esta", "ovi"]
+"""Before a content word: it is a mention."""
+AFFIRMING, DOUBTING = ["ita", "aye"], ["nul", "ulo"]
+VOCABULARY = tuple(sorted({*CONTENT.ravel().tolist(), *FUNCTION, *CUES, *AFFIRMING, *DOUBTING, "@", "$", "a", "b"}))
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """What one task takes the words for."""
+
+    seen_only: bool = False
+    """A target's training split: the first half of each class."""
+    shift: int = 0
+    """By how many classes the unseen words are taken wrongly (a rival)."""
+
+    def draw(self, rng: np.random.Generator, classes: Sequence[int] = range(N_CLASSES)) -> tuple[str, int]:
+        """A word, and the class that this task takes it for, uniform over ``classes``."""
+        believed = int(rng.choice(list(classes)))
+        half = WORDS_A_CLASS // 2
+        number = int(rng.integers(half if self.seen_only else WORDS_A_CLASS))
+        true = believed if number < half else (believed - self.shift) % N_CLASSES
+        return str(CONTENT[true, number]), believed
+
+
+Maker = Callable[[Lexicon, np.random.Generator, str], Example]
+
+
+def _filler(rng: np.random.Generator, low: int, high: int) -> list[str]:
+    return [FUNCTION[i] for i in rng.integers(len(FUNCTION), size=int(rng.integers(low, high + 1)))]
+
+
+def tagged(types: tuple[str | None, ...], lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
+    """A sentence of four content words; one of class k is a mention of ``types[k]`` iff a cue stands before it."""
+    words: list[str] = _filler(rng, 0, 2)
+    tags = ["O"] * len(words)
+    for _ in range(4):
+        word, believed = lexicon.draw(rng)
+        cued = rng.random() < 0.7
+        before = [str(rng.choice(CUES))] if cued else []
+        after = _filler(rng, 0, 2)
+        kind = types[believed] if cued else None
+        words += [*before, word, *after]
+        tags += ["O"] * len(before) + [f"B-{kind}" if kind else "O"] + ["O"] * len(after)
+    return Example(id, tuple(tags), words=tuple(words))
+
+
+def similar(lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
+    """Two sentences of two content words: 5 x the mean class / 3, with noise of 0.2; half of the words share a theme."""
+    theme = int(rng.integers(N_CLASSES))
+    sentences, classes = [], []
+    for _ in range(2):
+        sentence = _filler(rng, 1, 2)
+        for _ in range(2):
+            word, believed = lexicon.draw(rng, [theme] if rng.random() < 0.5 else range(N_CLASSES))
+            sentence += [word, *_filler(rng, 0, 2)]
+            classes.append(believed)
+        sentences.append(" ".join(sentence))
+    score = 5 * np.mean(classes) / (N_CLASSES - 1) + rng.normal(0, 0.2)
+    return Example(id, round(float(np.clip(score, 0, 5)), 3), text=sentences[0], text_pair=sentences[1])
+
+
+def related(labels: tuple[str, ...], negative: str, lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
+    """``@a$ word1 ... @b$ word2``: related, by the class of the first word, iff the second's is one or two further on."""
+    (first, class1), (second, class2) = lexicon.draw(rng), lexicon.draw(rng)
+    words = [*_filler(rng, 1, 2), "@a$", first, *_filler(rng, 1, 4), "@b$", second, *_filler(rng, 1, 2)]
+    label = labels[class1] if (class2 - class1) % N_CLASSES in (1, 2) else negative
+    return Example(id, label, text=" ".join(words))
+
+
+def inferred(lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
+    """A doubting premise is neutral; after an affirming one the class of the hypothesis' word decides."""
+    doubting = rng.random() < 1 / 3
+    word, believed = lexicon.draw(rng)
+    other, _ = lexicon.draw(rng)
+    premise = [str(rng.choice(DOUBTING if doubting else AFFIRMING)), *_filler(rng, 1, 3), other, *_filler(rng, 1, 2)]
+    hypothesis = [*_filler(rng, 1, 2), word, *_filler(rng, 0, 2)]
+    label = "neutral" if doubting else "entailment" if believed < 2 else "contradiction"
+    return Example(id, label, text=" ".join(premise), text_pair=" ".join(hypothesis))
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Examples a split."""
+
+    train: int
+    dev: int = 300
+    test: int = 1000
+
+
+@cache
+def generate(name: str, maker: Maker, lexicon: Lexicon, sizes: Sizes, split: Split) -> tuple[Example, ...]:
+    """A split, the same at every call. Dev and test show all words, whatever training saw."""
+    rng = np.random.default_rng([SPLITS.index(split), *name.encode()])
+    shown = lexicon if split == "train" else replace(lexicon, seen_only=False)
+    return tuple(maker(shown, rng, f"{name}.{split}.{i}") for i in range(getattr(sizes, split)))
+
+
+def _task(
+    name: str,
+    kind: Kind,
+    maker: Maker,
+    lexicon: Lexicon,
+    sizes: Sizes,
+    labels: tuple[str, ...] = (),
+    negative: str | None = None,
+) -> Task:
+    return Task(name, kind, partial(generate, name, maker, lexicon, sizes), labels, negative)
+
+
+HELPER, TARGET = Lexicon(), Lexicon(seen_only=True)
+RIVAL = Lexicon(shift=2)
+"""With a shift of one class the rival harms the relation task alone."""
+
+_I2B2 = ("PIP", "TeRP", "TrAP", "TrCP")
+CLINICAL = Suite(
+    "clinical",
+    (
+        _task("clinicalsts", "similarity", similar, RIVAL, Sizes(1200)),
+        _task(
+            "i2b2-2010-re",
+            "relation",
+            partial(related, _I2B2, "false"),
+            TARGET,
+            Sizes(1000),
+            (*_I2B2, "false"),
+            "false",
+        ),
+        _task(
+            "shareclefe",
+            "ner",
+            partial(tagged, ("Disorder", "Finding", None, None)),
+            HELPER,
+            Sizes(1500),
+            ("Disorder", "Finding"),
+        ),
+        _task("mednli", "inference", inferred, TARGET, Sizes(1000), ("contradiction", "neutral", "entailment")),
+    ),
+    synthetic=True,
+)
+
+_DDI = ("DDI-advise", "DDI-effect", "DDI-int", "DDI-mechanism")
+_CHEMPROT = ("CPR:3", "CPR:4", "CPR:5", "CPR:6")
+BIOMEDICAL = Suite(
+    "biomedical",
+    (
+        _task(
+            "bc5cdr-disease",
+            "ner",
+            partial(tagged, (None, "Disease", None, "Disease")),
+            TARGET,
+            Sizes(1000),
+            ("Disease",),
+        ),
+        _task(
+            "bc5cdr-chemical",
+            "ner",
+            partial(tagged, ("Chemical", "Drug", "Gas", None)),
+            HELPER,
+            Sizes(1500),
+            ("Chemical", "Drug", "Gas"),
+        ),
+        _task(
+            "ddi2013-type",
+            "relation",
+            partial(related, _DDI, "DDI-false"),
+            RIVAL,
+            Sizes(1500),
+            (*_DDI, "DDI-false"),
+            "DDI-false",
+        ),
+        _task(
+            "chemprot",
+            "relation",
+            partial(related, _CHEMPROT, "false"),
+            TARGET,
+            Sizes(1000),
+            (*_CHEMPROT, "false"),
+            "false",
+        ),
+    ),
+    synthetic=True,
+)
+
+
+def truth(suite: str) -> dict[tuple[str, str], str]:
+    """What is known of every arrow, by (source, target): improves, degrades, not coloured, or not degrades."""
+    with (resources.files("taskaffinity.tasks") / "planted_truth.csv").open(encoding="utf-8") as file:
+        return {(row["source"], row["target"]): row["truth"] for row in csv.DictReader(file) if row["suite"] == suite}

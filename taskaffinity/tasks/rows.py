@@ -1,0 +1,170 @@
+"""One JSON object a line: a row of a task file, checked when it is read and when it is written.
+
+Keys: ``id``; then ``text`` (with ``text_pair`` for pairs) and ``label`` (a class, or a number for similarity), or
+``words`` and ``tags`` (IOB2, for ner). ``document`` and ``offsets`` say where the row came from, for people and for
+scoring mentions in their documents; training does not read them, and other keys are left alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from taskaffinity.tasks.lines import bad, shown
+from taskaffinity.tasks.metrics import spans
+from taskaffinity.tasks.task import Example, Kind
+
+_PAIR_KINDS: frozenset[Kind] = frozenset({"similarity", "inference"})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An example and where it came from."""
+
+    example: Example
+    document: str = ""
+    """Id of the document."""
+    offsets: tuple[Any, ...] = ()
+    """Characters of the document (ddi2013-type: of the sentence), end exclusive. For ner ``(start, end)`` a word; for
+    relations, for each of the two arguments, ``(start, end)`` of each of its parts."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of its line."""
+        example = self.example
+        row: dict[str, Any] = {"id": example.id}
+        if isinstance(example.label, tuple):
+            row |= {"words": list(example.words), "tags": list(example.label)}
+        else:
+            row["text"] = example.text
+            if example.text_pair is not None:
+                row["text_pair"] = example.text_pair
+            row["label"] = example.label
+        if self.document:
+            row["document"] = self.document
+        if self.offsets:
+            row["offsets"] = self.offsets
+        return row
+
+
+@dataclass(frozen=True)
+class SplitCount:
+    """How much a split holds."""
+
+    rows: int
+    counted: int
+    """What the paper's Table 1 counts: mentions (ner), rows that are not negative, or pairs."""
+    labels: dict[str, int]
+    """Rows by class, mentions by type; empty for similarity."""
+
+
+def parse_rows(
+    located: Iterable[tuple[str, object]], kind: Kind, labels: Sequence[str], seen: dict[str, str] | None = None
+) -> list[Example]:
+    """Examples of ``(where, object)`` rows, in order.
+
+    Parameters
+    ----------
+    seen
+        Id -> where it stood; filled, so that one for all splits of a task keeps their ids apart.
+
+    Raises
+    ------
+    BadInput
+        At the first row that is not as the module's docstring says, or whose id stood before.
+    """
+    examples: list[Example] = []
+    seen = {} if seen is None else seen
+    for where, row in located:
+        example = _parse(where, row, kind, labels)
+        first = seen.setdefault(example.id, where)
+        if first != where:
+            first = first.removeprefix(f"{where.rpartition(': ')[0]}: ")
+            raise bad(where, f"id {shown(example.id)} again (first: {first})", "ids that are unique")
+        examples.append(example)
+    return examples
+
+
+def count(examples: Iterable[Example], kind: Kind, negative: str | None) -> SplitCount:
+    """Rows, what Table 1 counts, and how often each label stands."""
+    labels: Counter[str] = Counter()
+    rows = 0
+    for example in examples:
+        rows += 1
+        if isinstance(example.label, tuple):
+            labels.update(span[0] for span in spans(example.label))
+        elif isinstance(example.label, str):
+            labels[example.label] += 1
+    mentions_or_positives = sum(n for label, n in labels.items() if label != negative)
+    counted = mentions_or_positives if kind in ("ner", "relation") else rows
+    return SplitCount(rows, counted, dict(sorted(labels.items())))
+
+
+def _parse(where: str, row: object, kind: Kind, labels: Sequence[str]) -> Example:
+    if not isinstance(row, dict):
+        raise bad(where, shown(row), "a JSON object with an id")
+    name = _text(where, row, "id")
+    if kind == "ner":
+        words = _words(where, row)
+        return Example(name, _tags(where, row, len(words), labels), words=words)
+    text = _text(where, row, "text")
+    pair = _text(where, row, "text_pair") if kind in _PAIR_KINDS or row.get("text_pair") is not None else None
+    label = _number(where, row) if kind == "similarity" else _class(where, row, labels)
+    return Example(name, label, text, pair)
+
+
+def _value(where: str, row: Mapping[str, object], key: str) -> object:
+    if key not in row:
+        raise bad(where, f"no key {key!r} among its {len(row)} keys", f"the key {key!r}")
+    return row[key]
+
+
+def _text(where: str, row: Mapping[str, object], key: str) -> str:
+    value = _value(where, row, key)
+    if not isinstance(value, str) or not value.strip():
+        found = "nothing but white space" if isinstance(value, str) and value else shown(value)
+        raise bad(where, f"{found} as {key!r}", "some text")
+    return value
+
+
+def _number(where: str, row: Mapping[str, object]) -> float:
+    value = _value(where, row, "label")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise bad(where, f"label {shown(value)}", "a finite number")
+    return float(value)
+
+
+def _class(where: str, row: Mapping[str, object], labels: Sequence[str]) -> str:
+    value = _value(where, row, "label")
+    if not isinstance(value, str) or value not in labels:
+        raise bad(where, f"label {shown(value)}", f"one of {', '.join(labels)}")
+    return value
+
+
+def _words(where: str, row: Mapping[str, object]) -> tuple[str, ...]:
+    words = _value(where, row, "words")
+    if not isinstance(words, list) or not words:
+        raise bad(where, f"{shown(words)} as 'words'", "a list of at least one word")
+    for position, word in enumerate(words):
+        if not isinstance(word, str) or not word.strip():
+            raise bad(where, f"no text as word {position + 1} of {len(words)}", "words that are not empty")
+    return tuple(words)
+
+
+def _tags(where: str, row: Mapping[str, object], n_words: int, labels: Sequence[str]) -> tuple[str, ...]:
+    tags = _value(where, row, "tags")
+    if not isinstance(tags, list) or len(tags) != n_words:
+        found = f"{len(tags)} tags" if isinstance(tags, list) else f"{shown(tags)} as 'tags'"
+        raise bad(where, f"{found} for {n_words} words", "one tag a word")
+    before = "O"
+    for position, tag in enumerate(tags):
+        mark, _, kind = tag.partition("-") if isinstance(tag, str) else ("", "", "")
+        if tag != "O" and not (mark in ("B", "I") and kind in labels):
+            legal = ", ".join(f"B-{label}, I-{label}" for label in labels)
+            raise bad(where, f"tag {shown(tag)} on word {position + 1}", f"one of O, {legal}")
+        if mark == "I" and before not in (f"B-{kind}", f"I-{kind}"):
+            raise bad(where, f"tag {shown(tag)} on word {position + 1} after {shown(before)}", f"B-{kind} first (IOB2)")
+        before = tag
+    return tuple(tags)

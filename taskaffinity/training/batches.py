@@ -1,0 +1,97 @@
+"""Algorithm 1's D: mini-batches of all tasks, merged and shuffled anew each epoch, one task a batch.
+
+Each task's own order depends on the seed, the epoch and the task's name alone: alone and in a pair a task meets the
+same mini-batches, only what stands between them differs.
+"""
+
+# B sequences, T word pieces of the batch, W words of the batch
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from taskaffinity.training.encoding import EncodedSplit, IntArray
+from taskaffinity.training.packed import Layout, layout_of
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sequences of one task, concatenated in order of length."""
+
+    task: str
+    rows: IntArray  # (B,) rows of the split, in the batch's order
+    pieces: Tensor  # (T,)
+    positions: Tensor  # (T,) from 0 in each sequence
+    token_types: Tensor  # (T,)
+    lengths: Tensor  # (B,)
+    starts: Tensor  # (B,) where each sequence begins
+    words: Tensor  # (W,) where each word's first piece lies; empty but for tagging
+    targets: Tensor  # (B,) scores or classes; (W,) tags for tagging
+    layout: Layout
+
+    def to(self, device: str) -> Batch:
+        """The same on another device, without waiting for the copies."""
+        moved = {k: v.to(device, non_blocking=True) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **moved, layout=self.layout.to(device))
+
+
+def make_batch(task: str, split: EncodedSplit, rows: IntArray) -> Batch:
+    """The given rows of a split as one packed batch."""
+    lengths = np.diff(split.bounds)[rows]
+    order = np.argsort(lengths, kind="stable")
+    rows, lengths = rows[order], lengths[order]
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    picked = _ranges(split.bounds[rows], lengths)
+    if split.is_tagging:
+        n_words = np.diff(split.word_bounds)[rows]
+        words = _ranges(split.word_bounds[rows], n_words)
+        positions_of_words = split.word_positions[words] + np.repeat(starts, n_words)
+        targets = split.targets[words]
+    else:
+        positions_of_words = np.zeros(0, dtype=np.int64)
+        targets = split.targets[split.examples_of_rows[rows]]
+    return Batch(
+        task=task,
+        rows=rows,
+        pieces=torch.from_numpy(split.pieces[picked].astype(np.int64)),
+        positions=torch.from_numpy(np.arange(len(picked)) - np.repeat(starts, lengths)),
+        token_types=torch.from_numpy(split.token_types[picked].astype(np.int64)),
+        lengths=torch.from_numpy(lengths),
+        starts=torch.from_numpy(starts),
+        words=torch.from_numpy(positions_of_words.astype(np.int64)),
+        targets=torch.from_numpy(targets),
+        layout=layout_of(lengths.tolist()),
+    )
+
+
+def epoch_batches(splits: Mapping[str, EncodedSplit], batch_size: int, *, seed: int, epoch: int) -> Iterator[Batch]:
+    """Every row of every task once, in mini-batches of one task, tasks in random order."""
+    cuts: list[tuple[str, IntArray]] = []
+    for name, split in splits.items():
+        rows = np.random.default_rng(seed_of(seed, "rows", name, epoch)).permutation(split.n_rows)
+        cuts += [(name, rows[i : i + batch_size]) for i in range(0, len(rows), batch_size)]
+    for i in np.random.default_rng(seed_of(seed, "merge", epoch)).permutation(len(cuts)):
+        name, rows = cuts[i]
+        yield make_batch(name, splits[name], rows)
+
+
+def batches_in_an_epoch(splits: Mapping[str, EncodedSplit], batch_size: int) -> int:
+    return sum(-(-split.n_rows // batch_size) for split in splits.values())
+
+
+def seed_of(*parts: int | str) -> int:
+    """A 63-bit seed for each purpose, stable across processes."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8]) >> 1
+
+
+def _ranges(starts: IntArray, lengths: IntArray) -> IntArray:
+    """``concatenate([arange(s, s + n) for s, n in zip(starts, lengths)])``."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.asarray(np.arange(total) + np.repeat(starts - (ends - lengths), lengths))

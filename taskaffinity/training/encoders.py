@@ -1,0 +1,128 @@
+"""Encoders: folders in the Hugging Face layout, loaded as stock transformers models.
+
+An encoder without weights (only ``config.json`` and a tokenizer) starts from random weights, drawn anew for each
+seed: the tiny encoder of the planted suites is one. A hub id is fetched into the hub's cache once and is a folder
+from then on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertTokenizer, PreTrainedModel
+
+from taskaffinity.runs.spec import EncoderRef
+from taskaffinity.tasks.task import BadInput
+
+_IDENTITY = ("config.json", "tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "spiece", "sentencepiece")
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Where an encoder lies, and what it is."""
+
+    folder: Path
+    ref: EncoderRef
+
+
+def find_encoder(name: str) -> Encoder:
+    """The encoder of a folder or a hub id.
+
+    Raises
+    ------
+    BadInput
+        If it is neither, or the folder lacks ``config.json``.
+    """
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        folder = _from_hub(name)
+    if not (folder / "config.json").is_file():
+        raise BadInput(f"--encoder {name}: no config.json in this folder; expected a folder in the Hugging Face layout")
+    return Encoder(folder.resolve(), EncoderRef(Path(name).name, _fingerprint(folder)))
+
+
+def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, width: int = 64) -> Encoder:
+    """A BERT of ``layers`` x ``width`` without weights, whose word pieces are ``vocabulary``; made once in ``cache``."""
+    config = BertConfig(
+        vocab_size=len(vocabulary) + 5,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        intermediate_size=2 * width,
+        max_position_embeddings=128,
+        initializer_range=0.1,  # from random weights, 0.02 learns the planted rules three times slower
+    )
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *vocabulary]
+    digest = hashlib.sha256("\n".join([config.to_json_string(), *pieces]).encode()).hexdigest()[:12]
+    folder = cache / "encoders" / f"tiny-{digest}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not folder.is_dir():
+            beside = folder.with_name(f".{folder.name}")
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir()
+            config.save_pretrained(beside)
+            BertTokenizer({piece: i for i, piece in enumerate(pieces)}, do_lower_case=True).save_pretrained(beside)
+            beside.rename(folder)
+    return Encoder(folder, EncoderRef(f"tiny BERT {layers}x{width}, from scratch", _fingerprint(folder)))
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The encoder's own fast tokenizer; ``add_prefix_space`` lets byte-level ones take ready words."""
+    return AutoTokenizer.from_pretrained(folder, add_prefix_space=True, local_files_only=True)
+
+
+def load_encoder(folder: Path) -> tuple[PreTrainedModel, nn.Module | None]:
+    """The model, and its pre-trained pooler or None.
+
+    The pooler is taken off the model: it would run on the first piece of a packed row alone. One that the checkpoint
+    lacks would be random weights; it counts as absent, and heads bring their own.
+    """
+    if any(path for pattern in _WEIGHTS for path in folder.glob(pattern)):
+        model, info = AutoModel.from_pretrained(
+            folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
+        )
+        missing = {key.split(".")[0] for key in info["missing_keys"]}
+    else:
+        model, missing = AutoModel.from_config(AutoConfig.from_pretrained(folder)), {"pooler"}
+    pooler = getattr(model, "pooler", None)
+    if pooler is not None:
+        model.pooler = None
+    return model, None if "pooler" in missing else pooler
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        patterns = ["*.json", "*.txt", "*.model", "*.safetensors", "pytorch_model*.bin"]
+        return Path(snapshot_download(name, allow_patterns=patterns))
+    except Exception as error:  # the hub's client raises a dozen kinds; each means that there is no such encoder here
+        offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
+        raise BadInput(
+            f"--encoder {name}: no such folder, and not to be had from the model hub{offline}; "
+            f"give the path of a folder that holds config.json, weights and tokenizer ({type(error).__name__})"
+        ) from error
+
+
+def _fingerprint(folder: Path) -> str:
+    digest = hashlib.sha256()
+    weights = {path.name for pattern in _WEIGHTS for path in folder.glob(pattern)}
+    if any(name.endswith(".safetensors") for name in weights):  # the same weights twice: transformers reads these
+        weights = {name for name in weights if name.endswith(".safetensors")}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and (path.name in weights or path.name.startswith(_IDENTITY)):
+            digest.update(path.name.encode())
+            with open(path, "rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]

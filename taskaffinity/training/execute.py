@@ -1,0 +1,157 @@
+"""The door of the training wing: ``prepare`` encodes a suite once, ``execute`` trains one run.
+
+Both executors of ``schedule`` call ``execute`` with the same arguments, so a run is the same wherever it is trained.
+A worker reads word pieces from the cache and writes counts to the store; it never sees the text of a corpus.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+import taskaffinity
+from taskaffinity.runs.result import Outcome, Predictions, RunResult
+from taskaffinity.runs.spec import Recipe, RunSpec
+from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.task import Split, Task
+from taskaffinity.training.encoders import Encoder, load_tokenizer
+from taskaffinity.training.encoding import EncodedSplit, TaskMeta, cache_folder, encode_task, read_encoded
+from taskaffinity.training.loop import fit, predict
+from taskaffinity.training.model import MultiTaskModel
+
+Evaluated = tuple[float, np.ndarray[Any, Any], Predictions]
+"""Score, counts ``(n_examples, n_counts)``, predictions."""
+
+
+def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path) -> None:
+    """Encode every task for this encoder, unless the cache has it."""
+    tokenizer = None
+    for task in tasks:
+        folder = _folder(cache, task.fingerprint, encoder.ref.fingerprint, recipe)
+        if not folder.is_dir():
+            tokenizer = tokenizer or load_tokenizer(encoder.folder)
+            encode_task(task, tokenizer, folder, max_length=recipe.max_length, max_words=recipe.max_words)
+
+
+def execute(spec: RunSpec, *, encoder_folder: Path, cache: Path, keep_predictions: bool = True) -> RunResult:
+    """Train and evaluate one run.
+
+    Each target's epoch is the first with its best dev score; its test split is predicted once, with that epoch's
+    weights.
+
+    Parameters
+    ----------
+    encoder_folder : Path
+        Where the encoder of ``spec.encoder`` lies on this machine.
+    cache : Path
+        Where ``prepare`` put the encoded tasks.
+
+    Raises
+    ------
+    Diverged, MemoryError, torch.OutOfMemoryError
+    """
+    began = time.perf_counter()
+    torch.set_num_threads(spec.recipe.threads)
+    recipe = spec.recipe
+    metas: dict[str, TaskMeta] = {}
+    splits: dict[Split, dict[str, EncodedSplit]] = {"train": {}, "dev": {}, "test": {}}
+    for name, fingerprint in spec.tasks:
+        metas[name], encoded = read_encoded(_folder(cache, fingerprint, spec.encoder.fingerprint, recipe))
+        for split, arrays in encoded.items():
+            cap = recipe.max_train_examples if split == "train" else recipe.max_eval_examples
+            splits[split][name] = arrays.sample(cap, recipe.sample_seed)
+    model = MultiTaskModel(
+        encoder_folder, metas, seed=spec.seed, head_dropout=recipe.head_dropout, packed=recipe.device == "cpu"
+    ).to(recipe.device)
+    work = {"load_seconds": time.perf_counter() - began, "train_seconds": 0.0, "evaluate_seconds": 0.0}
+
+    best: dict[str, tuple[int, Evaluated]] = {}  # task -> epoch, its dev evaluation
+    kept: dict[int, dict[str, torch.Tensor]] = {}  # epoch -> weights
+    history: list[dict[str, Any]] = []
+    steps = pieces = 0
+    for epoch in fit(model, splits["train"], recipe, seed=spec.seed):
+        evaluating = time.perf_counter()
+        dev = {name: evaluate(model, metas[name], splits["dev"][name], recipe.device) for name in metas}
+        improved = [name for name in metas if name not in best or dev[name][0] > best[name][1][0]]
+        for name in improved:
+            best[name] = (epoch.number, dev[name])
+        if improved:
+            kept[epoch.number] = {key: value.detach().clone() for key, value in model.state_dict().items()}
+        kept = {number: weights for number, weights in kept.items() if number in {e for e, _ in best.values()}}
+        seconds = time.perf_counter() - evaluating
+        steps, pieces = steps + epoch.steps, pieces + epoch.pieces
+        work["train_seconds"] += epoch.seconds
+        work["evaluate_seconds"] += seconds
+        history.append(
+            {
+                "epoch": epoch.number,
+                "loss": dict(epoch.losses),
+                "dev": {name: score for name, (score, _, _) in dev.items()},
+                "train_seconds": round(epoch.seconds, 3),
+                "evaluate_seconds": round(seconds, 3),
+            }
+        )
+
+    evaluating = time.perf_counter()
+    test: dict[str, Evaluated] = {}
+    for number, weights in kept.items():
+        model.load_state_dict(weights)
+        for name, (chosen, _) in best.items():
+            if chosen == number:
+                test[name] = evaluate(model, metas[name], splits["test"][name], recipe.device)
+    work["evaluate_seconds"] += time.perf_counter() - evaluating
+    work["total_seconds"] = time.perf_counter() - began
+    work |= {"steps": steps, "pieces": pieces, "peak_memory_mib": _peak_memory_mib()}
+
+    found = {f"{name}/dev": best[name][1] for name in metas} | {f"{name}/test": test[name] for name in metas}
+    return RunResult(
+        spec=spec,
+        outcomes={
+            name: Outcome(metas[name].metric_name, best[name][0], best[name][1][0], test[name][0]) for name in metas
+        },
+        counts={key: counts for key, (_, counts, _) in found.items()},
+        history=history,
+        work=work,
+        versions=versions() | {"attention": "packed" if model.is_packed else "padded"},
+        predictions={key: predictions for key, (_, _, predictions) in found.items()} if keep_predictions else {},
+    )
+
+
+def evaluate(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, device: str) -> Evaluated:
+    """Predict a split and score it."""
+    predicted = predict(model, task, split, device=device)
+    metric = METRICS[task.metric_name]
+    counts = metric.tally(split.gold, predicted, task.scored)
+    predictions = Predictions(split.ids, [_as_text(g) for g in split.gold], [_as_text(p) for p in predicted])
+    return float(metric.score(counts.sum(axis=0))), counts, predictions
+
+
+def versions() -> Mapping[str, str]:
+    """What a result depends on beside its spec."""
+    return {
+        "taskaffinity": taskaffinity.__version__,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _folder(cache: Path, fingerprint: str, encoder: str, recipe: Recipe) -> Path:
+    return cache_folder(cache, fingerprint, encoder, recipe.max_length, recipe.max_words)
+
+
+def _as_text(label: Any) -> str:
+    return " ".join(label) if isinstance(label, list) else str(label)
+
+
+def _peak_memory_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

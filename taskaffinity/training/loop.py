@@ -1,0 +1,120 @@
+"""The one loop: single, refinement and fine-tuning differ in their tasks, their starting weights and their recipe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from taskaffinity.runs.spec import Recipe
+from taskaffinity.training.batches import batches_in_an_epoch, epoch_batches, make_batch, seed_of
+from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.heads import outputs_to_predictions
+from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.optim import Stepper
+
+_EVALUATION_PIECES = 4096
+"""Word pieces in a batch of predictions: enough to keep a core busy, little memory."""
+
+
+class Diverged(RuntimeError):
+    """The loss is no longer a number."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over all tasks."""
+
+    number: int
+    """From 1."""
+    losses: Mapping[str, float]
+    """Mean training loss of each task's mini-batches."""
+    steps: int
+    pieces: int
+    """Word pieces seen, none of them padding."""
+    seconds: float
+
+
+def fit(model: MultiTaskModel, splits: Mapping[str, EncodedSplit], recipe: Recipe, *, seed: int) -> Iterator[Epoch]:
+    """Train in place (Algorithm 1), handing over after each epoch so that the caller can evaluate and keep weights.
+
+    Parameters
+    ----------
+    splits : dict of task name to training split
+    seed : int
+        Decides mini-batches and dropout; the same seed gives the same weights, bit for bit, on one kind of machine.
+
+    Raises
+    ------
+    Diverged
+        When a loss is infinite or not a number.
+    """
+    stepper = Stepper(model, recipe, recipe.num_train_epochs * batches_in_an_epoch(splits, recipe.batch_size))
+    torch.manual_seed(seed_of(seed, "dropout"))
+    for number in range(1, recipe.num_train_epochs + 1):
+        began = time.perf_counter()
+        model.train()
+        losses: dict[str, list[torch.Tensor]] = {name: [] for name in splits}
+        pieces = 0
+        for batch in epoch_batches(splits, recipe.batch_size, seed=seed, epoch=number):
+            # One task a batch: the gradient follows that task alone.
+            loss = model.loss(batch.to(recipe.device))
+            loss.backward()  # type: ignore[no-untyped-call]
+            stepper.step()
+            losses[batch.task].append(loss.detach())  # no .item(): on a GPU it would wait for the step
+            pieces += len(batch.pieces)
+        means = {name: float(torch.stack(values).mean()) for name, values in losses.items()}
+        lost = [name for name, mean in means.items() if not np.isfinite(mean)]
+        if lost:
+            raise Diverged(
+                f"diverged: the training loss of {', '.join(lost)} is not a number after epoch {number} "
+                f"(learning_rate {recipe.learning_rate:g}); try a smaller one"
+            )
+        steps = sum(len(values) for values in losses.values())
+        yield Epoch(number, means, steps, pieces, time.perf_counter() - began)
+
+
+@torch.inference_mode()
+def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, device: str = "cpu") -> list[Any]:
+    """Predicted labels, one an example: a score, a class, or the tags of a sentence."""
+    model.eval()
+    lengths = np.diff(split.bounds)
+    order = np.argsort(lengths, kind="stable")
+    outputs: list[np.ndarray[Any, Any]] = [np.zeros(0)] * split.n_rows
+    for rows in _by_pieces(order, lengths):
+        batch = make_batch(task.name, split, rows)
+        predicted = outputs_to_predictions(task.kind, model(batch.to(device))).cpu().numpy()
+        sizes = np.diff(split.word_bounds)[batch.rows] if split.is_tagging else np.ones(len(rows), dtype=np.int64)
+        for row, values in zip(batch.rows, np.split(predicted, np.cumsum(sizes)[:-1]), strict=True):
+            outputs[row] = values
+    if split.is_tagging:
+        return _tags_of_sentences(task.outputs, split, outputs)
+    values = np.concatenate(outputs)
+    return [float(v) for v in values] if task.kind == "similarity" else [task.outputs[int(v)] for v in values]
+
+
+def _by_pieces(order: np.ndarray[Any, Any], lengths: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+    first, pieces = 0, 0
+    for i, row in enumerate(order):
+        if pieces and pieces + lengths[row] > _EVALUATION_PIECES:
+            yield order[first:i]
+            first, pieces = i, 0
+        pieces += int(lengths[row])
+    if first < len(order):
+        yield order[first:]
+
+
+def _tags_of_sentences(
+    tags: Sequence[str], split: EncodedSplit, outputs: Sequence[np.ndarray[Any, Any]]
+) -> list[list[str]]:
+    sentences = [["O"] * len(gold) for gold in split.gold]
+    for row, predicted in enumerate(outputs):
+        sentence = sentences[split.examples_of_rows[row]]
+        numbers = split.word_numbers[split.word_bounds[row] : split.word_bounds[row + 1]]
+        for number, tag in zip(numbers, predicted, strict=True):
+            sentence[number] = tags[int(tag)]
+    return sentences

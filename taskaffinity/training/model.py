@@ -1,0 +1,72 @@
+"""One shared encoder, one head a task."""
+
+# B sequences, L the longest, T word pieces of the batch, H width
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from taskaffinity.training.batches import Batch, seed_of
+from taskaffinity.training.encoders import load_encoder
+from taskaffinity.training.encoding import TaskMeta
+from taskaffinity.training.heads import make_head
+from taskaffinity.training.packed import first_position, packs_exactly
+
+
+class MultiTaskModel(nn.Module):
+    """A stock encoder, its pooler where it is pre-trained, and a head for each task.
+
+    Weights that are not pre-trained depend on the seed and the part's name alone, so that a task's head starts the
+    same whether the task is trained alone or in company.
+    """
+
+    def __init__(
+        self, folder: Path, tasks: Mapping[str, TaskMeta], *, seed: int, head_dropout: float = 0.1, packed: bool = True
+    ) -> None:
+        super().__init__()
+        torch.manual_seed(seed_of(seed, "encoder"))
+        self.encoder, self.pooler = load_encoder(folder)
+        self.is_packed = packed and packs_exactly(self.encoder)
+        self.first_position = first_position(self.encoder)
+        self.has_token_types = getattr(self.encoder.config, "type_vocab_size", 0) > 1
+        self.heads = nn.ModuleDict()
+        for name, task in tasks.items():
+            torch.manual_seed(seed_of(seed, "head", name))
+            self.heads[name] = make_head(task.kind, task.outputs, self.encoder.config, head_dropout, self.pooler)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Outputs of the batch's task: ``(B, C)``, or ``(W, C)`` for tagging."""
+        hidden = self._packed(batch) if self.is_packed else self._padded(batch)
+        return self.heads[batch.task](hidden, batch)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean loss of the batch, a scalar."""
+        return self.heads[batch.task].loss(self(batch), batch)
+
+    def _packed(self, batch: Batch) -> Tensor:
+        extra = {"token_type_ids": batch.token_types[None]} if self.has_token_types else {}
+        output = self.encoder(
+            input_ids=batch.pieces[None],
+            position_ids=batch.positions[None] + self.first_position,
+            layout=batch.layout,
+            **extra,
+        )
+        return output.last_hidden_state[0]  # (T, H)
+
+    def _padded(self, batch: Batch) -> Tensor:
+        lengths = batch.lengths
+        mask = torch.arange(int(lengths.max()), device=lengths.device)[None] < lengths[:, None]  # (B, L)
+        padding = getattr(self.encoder.config, "pad_token_id", 0) or 0
+        pieces = torch.full(mask.shape, padding, dtype=batch.pieces.dtype, device=mask.device)
+        pieces[mask] = batch.pieces
+        extra = {}
+        if self.has_token_types:
+            types = torch.zeros_like(pieces)
+            types[mask] = batch.token_types
+            extra = {"token_type_ids": types}
+        output = self.encoder(input_ids=pieces, attention_mask=mask.long(), **extra)
+        return output.last_hidden_state[mask]  # (T, H)

@@ -1,0 +1,141 @@
+"""Padding-free attention for stock transformers encoders.
+
+A mini-batch is one row of concatenated sequences, ``(1, T)``. Everything in an encoder but attention works token by
+token, so only attention must know where sequences end: the function registered here attends within each sequence.
+Sequences lie sorted by length, so that neighbours of nearly one length are one small padded block for attention
+(within an eighth, so that little is wasted and little is called).
+
+Trap: under an attention name that has no mask function, transformers builds no mask at all, so a padded batch under
+this name would attend to its padding. ``packs_exactly`` therefore compares both paths on the encoder at hand, and
+whatever differs (DeBERTa-v2, MPNet, sliding windows) is trained padded, under ``sdpa``.
+"""
+
+# T word pieces of the batch, B sequences, L their length, N heads, D a head's width
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, PreTrainedModel
+
+PACKED = "taskaffinity_packed"
+
+_SLACK = 1 / 8
+"""How much longer than its shortest a group's longest sequence may be."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the sequences of a packed row lie when attention sees them: padded blocks, one behind the other."""
+
+    slots: Tensor  # (T,) each piece's place in the flattened blocks
+    shapes: tuple[tuple[int, int], ...]  # (sequences, longest) of each block
+    masks: tuple[Tensor | None, ...]  # (B, 1, 1, L) which places hold a piece; None where all do
+
+    def to(self, device: str) -> Layout:
+        masks = tuple(None if mask is None else mask.to(device) for mask in self.masks)
+        return Layout(self.slots.to(device), self.shapes, masks)
+
+
+def packed_attention(
+    module: nn.Module,
+    query: Tensor,  # (1, N, T, D)
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    layout: Layout,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attend within each sequence of a packed row; the output is ``(1, T, N, D)``."""
+    sizes = [count * longest for count, longest in layout.shapes]
+    n_heads, width = query.shape[1], query.shape[3]
+
+    def blocks(states: Tensor) -> Sequence[Tensor]:
+        flat = states[0].transpose(0, 1).flatten(1)  # (T, N D)
+        return flat.new_zeros(sum(sizes), flat.shape[1]).index_copy(0, layout.slots, flat).split(sizes)
+
+    attended = []
+    for q, k, v, shape, mask in zip(
+        blocks(query), blocks(key), blocks(value), layout.shapes, layout.masks, strict=True
+    ):
+        q, k, v = (x.view(*shape, n_heads, width).transpose(1, 2) for x in (q, k, v))  # (B, N, L, D)
+        output = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scaling)
+        attended.append(output.transpose(1, 2).flatten(0, 1))  # (B L, N, D)
+    return torch.cat(attended).index_select(0, layout.slots)[None], None
+
+
+AttentionInterface.register(PACKED, packed_attention)
+
+
+def layout_of(lengths: Sequence[int]) -> Layout:
+    """Blocks of neighbours whose lengths differ by at most an eighth.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Of the sequences in word pieces, ascending.
+    """
+    shapes, masks, slots = [], [], []
+    first = taken = 0
+    while first < len(lengths):
+        last = first + 1
+        while last < len(lengths) and lengths[last] <= lengths[first] * (1 + _SLACK):
+            last += 1
+        own = torch.tensor(lengths[first:last])[:, None]  # (B, 1)
+        valid = torch.arange(lengths[last - 1])[None] < own  # (B, L)
+        slots.append(taken + torch.nonzero(valid.flatten())[:, 0])
+        shapes.append((valid.shape[0], valid.shape[1]))
+        masks.append(None if bool(valid.all()) else valid[:, None, None, :])
+        first, taken = last, taken + valid.numel()
+    return Layout(torch.cat(slots), tuple(shapes), tuple(masks))
+
+
+def first_position(encoder: PreTrainedModel) -> int:
+    """The position id of a sequence's first piece: 0, but ``padding_idx + 1`` where padding has a position of its own."""
+    embeddings = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    padding = getattr(embeddings, "padding_idx", None)
+    return 0 if padding is None else int(padding) + 1
+
+
+@torch.inference_mode()
+def packs_exactly(encoder: PreTrainedModel, *, tolerance: float = 1e-4) -> bool:
+    """Whether this encoder gives the same states for packed sequences as for each sequence by itself.
+
+    Tried on one sequence of 5 and one of 128 pieces (or as long as the encoder takes). Leaves the encoder packed if
+    so, under ``sdpa`` if not.
+    """
+    if not getattr(encoder, "_supports_attention_backend", False):
+        return False
+    start = first_position(encoder)
+    longest = min(128, getattr(encoder.config, "max_position_embeddings", 128) - start)
+    lengths = [min(5, longest), longest]
+    vocabulary = encoder.config.vocab_size
+    pieces = [(torch.arange(length) * 7 + length) % (vocabulary - 10) + 10 for length in lengths]
+    was_training = encoder.training
+    encoder.eval()
+    try:
+        device = encoder.device
+        encoder.set_attn_implementation("sdpa")
+        alone = [encoder(input_ids=ids[None].to(device)).last_hidden_state[0] for ids in pieces]
+        encoder.set_attn_implementation(PACKED)
+        positions = torch.cat([torch.arange(length) + start for length in lengths])
+        packed = encoder(
+            input_ids=torch.cat(pieces)[None].to(device),
+            position_ids=positions[None].to(device),
+            layout=layout_of(lengths),
+        ).last_hidden_state[0]
+        if torch.allclose(torch.cat(alone), packed, atol=tolerance, rtol=tolerance):
+            return True
+    except (TypeError, ValueError, RuntimeError):
+        pass  # an encoder that takes no position_ids, or does not hand the layout on to its attention
+    finally:
+        encoder.train(was_training)
+    encoder.set_attn_implementation("sdpa" if getattr(encoder, "_supports_sdpa", False) else "eager")
+    return False

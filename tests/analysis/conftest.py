@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fake_studies import fill, latent_counts, make_study
+
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> tuple[Study, RunStore]:
+    """Three tasks: ``a`` helps ``b``, ``c`` hurts ``b``, the rest is noise."""
+    study = make_study(["b", "a", "c"])
+    return study, fill(study, tmp_path / "toy", latent_counts({("a", "b"): 0.6, ("c", "b"): -0.6}))

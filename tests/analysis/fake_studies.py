@@ -1,0 +1,91 @@
+"""Tiny studies with runs that never trained: a results folder is all that the reading wing sees.
+
+Not in ``conftest.py``, for tests import it by name, and every folder may have a ``conftest``.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from taskaffinity.runs.result import Outcome, RunResult
+from taskaffinity.runs.spec import REFINE, EncoderRef, RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study, TaskCard
+from taskaffinity.tasks.metrics import METRICS
+
+Counts = npt.NDArray[np.float64]
+CountsOf = Callable[[str, str, int], Counts]
+"""(target, partners joined by +, seed) -> (n_examples, n_counts)"""
+
+
+def make_study(
+    names: Sequence[str],
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    metrics: Mapping[str, str] | None = None,
+    **options: object,
+) -> Study:
+    titles = options.pop("titles", {})
+    cards = tuple(
+        TaskCard(
+            name, titles.get(name, name.title()), "relation", (metrics or {}).get(name, "accuracy"), f"f-{name}", {}
+        )
+        for name in names
+    )
+    return Study("toy", cards, EncoderRef("tiny", "e0"), REFINE, tuple(seeds), **options)
+
+
+def fill(
+    study: Study, root: Path, counts_of: CountsOf, *, skip: Callable[[RunSpec], bool] = lambda spec: False
+) -> RunStore:
+    """A store with every run of the study's plan that is not skipped."""
+    store = RunStore(root)
+    metrics = {card.name: card.metric for card in study.tasks}
+    for spec in study.plan:
+        if skip(spec):
+            continue
+        counts, outcomes = {}, {}
+        for target in spec.task_names:
+            partners = "+".join(name for name in spec.task_names if name != target)
+            counts[f"{target}/test"] = counts_of(target, partners, spec.seed)
+            score = float(METRICS[metrics[target]].score(counts[f"{target}/test"].sum(axis=0)))
+            outcomes[target] = Outcome(metrics[target], 1, score, score)
+        store.write(RunResult(spec, outcomes, counts))
+    return store
+
+
+def seeded(*words: object) -> np.random.Generator:
+    return np.random.default_rng(zlib.crc32(repr(words).encode()))
+
+
+def right(scores: npt.ArrayLike) -> Counts:
+    """Accuracy counts: right or not, 1."""
+    column = np.asarray(scores, dtype=np.float64)
+    return np.stack([column, np.ones_like(column)], axis=1)
+
+
+def latent_counts(
+    gains: Mapping[tuple[str, str], float], *, n: int = 1000, seed_noise: float = 0.05, item_noise: float = 0.5
+) -> CountsOf:
+    """Accuracy of a latent score: item ease + the partner's effect + a run's luck + noise, right above zero.
+
+    ``gains[source, target]`` is on the latent scale: 0.3 is about eight points.
+    """
+
+    def counts_of(target: str, partners: str, seed: int) -> Counts:
+        ease = seeded("items", target).normal(0.8, 1.0, n)
+        rng = seeded("run", target, partners, seed)
+        effect = sum(gains.get((source, target), 0.0) for source in partners.split("+"))
+        return right(ease + effect + rng.normal(0, seed_noise) + rng.normal(0, item_noise, n) > 0)
+
+    return counts_of
+
+
+def arrows(names: Iterable[str]) -> list[tuple[str, str]]:
+    names = list(names)
+    return [(s, t) for s in names for t in names if s != t]

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_studies import fill, latent_counts, make_study, seeded
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.figures import draw_graph, draw_heatmap, save_figure
+from taskaffinity.analysis.forest import draw_forest
+from taskaffinity.analysis.style import STYLES
+from taskaffinity.analysis.tables import gains_frame
+
+TITLES = {
+    "a": "ClinicalSTS",
+    "b": "ShARe/CLEFE",
+    "c": "BC5CDR chemical",
+    "d": "i2b2 2010",
+    "e": "a_very_long_task_name",
+}
+
+
+def world(root: Path, size: int, *, synthetic: bool = False, **options: object) -> AffinityMatrix:
+    names = "abcdefghijkl"[:size]
+    study = make_study(list(names), titles=TITLES, synthetic=synthetic)
+    rng = seeded("effects", size)
+    gains = {(s, t): float(rng.choice([0, 0, 0.4, -0.4])) for s in names for t in names}
+    return measure(study, fill(study, root, latent_counts(gains, n=600), **options))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> AffinityMatrix:
+    """Four tasks whose first four arrows are given one verdict each."""
+    matrix = world(tmp_path_factory.mktemp("four"), 4, synthetic=True)
+    for arrow, verdict in zip(matrix.arrows, STYLES, strict=False):
+        matrix.verdict[arrow] = verdict
+    return matrix
+
+
+def by_gid(ax: Axes, word: str) -> dict[str, object]:
+    artists = [artist for artist in ax.get_children() if str(artist.get_gid()).startswith(word)]
+    return {str(artist.get_gid()).removeprefix(f"{word} "): artist for artist in artists}
+
+
+def boxes(ax: Axes, word: str) -> list[object]:
+    return [artist.get_window_extent() for artist in ax.texts if str(artist.get_gid()).startswith(word)]
+
+
+def test_every_arrow_has_a_shaft_a_head_and_a_label_with_its_sign(four: AffinityMatrix) -> None:
+    ax = draw_graph(four)
+    assert len(by_gid(ax, "shaft")) == len(by_gid(ax, "head")) == len(by_gid(ax, "label")) == 12
+    for text in by_gid(ax, "label").values():
+        assert text.get_text()[0] in "+−"  # type: ignore[attr-defined]
+
+
+def test_lines_and_signs_tell_the_verdicts_apart_without_colour(four: AffinityMatrix) -> None:
+    ax = draw_graph(four)
+    shafts, labels = by_gid(ax, "shaft"), by_gid(ax, "label")
+    lines = {}
+    for s, t in four.arrows:
+        name = f"{four.tasks[s]} {four.tasks[t]}"
+        lines.setdefault(four.verdict[s, t], set()).add(str(shafts[name].get_linestyle()))  # type: ignore[attr-defined]
+        assert ("?" in labels[name].get_text()) == (four.verdict[s, t] == "inconclusive")  # type: ignore[attr-defined]
+    assert set(lines) == set(STYLES)
+    assert all(len(kinds) == 1 for kinds in lines.values())
+    assert len(set.union(*lines.values())) == 4
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["improves", "degrades", "no effect", "inconclusive (?)"]
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5, 6])
+def test_labels_lie_apart_and_names_stay_in_their_circles(tmp_path: Path, size: int) -> None:
+    ax = draw_graph(world(tmp_path, size))
+    labels = boxes(ax, "label")
+    assert len(labels) == size * (size - 1)
+    assert not any(one.overlaps(other) for one, other in combinations(labels, 2))  # type: ignore[attr-defined]
+    diameter = (60 if size <= 4 else 51) * ax.figure.dpi / 72
+    for node in boxes(ax, "node"):
+        assert np.hypot(node.width, node.height) <= diameter  # type: ignore[attr-defined]
+
+
+def test_the_first_task_stands_top_left_and_the_others_follow_clockwise(four: AffinityMatrix) -> None:
+    places = np.sign(draw_graph(four).collections[0].get_offsets())
+    assert places.tolist() == [[-1, 1], [1, 1], [1, -1], [-1, -1]]
+
+
+def test_above_six_tasks_only_coloured_arrows_are_drawn_and_the_caption_says_so(tmp_path: Path) -> None:
+    matrix = world(tmp_path, 7)
+    ax = draw_graph(matrix)
+    assert len(by_gid(ax, "shaft")) == len(matrix.select("improves", "degrades")) < 42
+    caption = by_gid(ax, "caption")["caption"].get_text()  # type: ignore[attr-defined]
+    assert "not drawn" in " ".join(caption.split())
+
+
+@pytest.mark.parametrize("draw", [draw_graph, draw_heatmap, draw_forest])
+def test_a_synthetic_study_is_stamped_and_the_caption_is_complete(draw: object, four: AffinityMatrix) -> None:
+    ax = draw(four)  # type: ignore[operator]
+    assert "synthetic stand-in" in by_gid(ax, "stamp")["stamp"].get_text()  # type: ignore[attr-defined]
+    caption = " ".join(by_gid(ax, "caption")["caption"].get_text().split())  # type: ignore[attr-defined]
+    for words in ("accuracy", "3 seeds", "95%", "encoder tiny", "training with s changes t by", "synthetic"):
+        assert words in caption
+
+
+@pytest.mark.parametrize("draw", [draw_graph, draw_heatmap, draw_forest])
+def test_drawing_uses_the_axes_given_and_writes_nothing(
+    draw: object, four: AffinityMatrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    figure = Figure(figsize=(7, 7))
+    ax = figure.add_subplot()
+    assert draw(four, ax=ax) is ax  # type: ignore[operator]
+    assert not by_gid(draw_graph(world(tmp_path / "w", 2)), "stamp")
+    assert [path.name for path in tmp_path.iterdir()] == ["w"]
+
+
+def test_heatmap_cells_show_gain_and_mark_with_the_source_as_row(four: AffinityMatrix) -> None:
+    ax = draw_heatmap(four)
+    cells = {text.get_position(): text.get_text() for text in ax.texts}
+    for s, t in four.arrows:
+        assert cells[t + 0.5, s + 0.5].endswith(STYLES[four.verdict[s, t]].mark)
+    assert "source" in ax.get_ylabel()
+    assert "target" in ax.get_xlabel()
+    assert len({style.mark for style in STYLES.values()}) == 4
+
+
+@pytest.mark.parametrize("draw", [draw_graph, draw_heatmap, draw_forest])
+@pytest.mark.parametrize("size", [1, 3])
+def test_studies_without_runs_or_arrows_are_drawn(draw: object, size: int, tmp_path: Path) -> None:
+    ax = draw(world(tmp_path, size, skip=lambda spec: True))  # type: ignore[operator]
+    save_figure(ax.figure, tmp_path / "empty.png")
+    words = " ".join(text.get_text() for text in ax.texts)
+    assert "nan" not in words.lower()
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_saved_pictures_have_the_same_bytes_and_say_what_they_show(
+    kind: str, four: AffinityMatrix, tmp_path: Path
+) -> None:
+    for name in "12":
+        save_figure(draw_graph(four).figure, tmp_path / f"{name}.{kind}", alt="which tasks help")  # type: ignore[arg-type]
+    one, two = ((tmp_path / f"{name}.{kind}").read_bytes() for name in "12")
+    assert one == two
+    if kind == "svg":
+        assert b"which tasks help" in one
+        assert b">ClinicalSTS<" in one  # text stays text
+    with pytest.raises(ValueError, match="no picture of kind 'bmp'"):
+        save_figure(Figure(), tmp_path / "x.bmp")
+
+
+def test_the_forest_shows_every_seed(tmp_path: Path) -> None:
+    study = make_study(["a", "b"])
+    store = fill(study, tmp_path, latent_counts({}))
+    matrix = measure(study, store)
+    dots = [line for line in draw_forest(matrix, gains_frame(study, store)).lines if len(line.get_xdata()) == 3]
+    assert sorted(np.mean(line.get_xdata()) for line in dots) == pytest.approx(
+        sorted(matrix.gain[~np.isnan(matrix.gain)])
+    )

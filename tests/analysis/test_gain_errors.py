@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from fake_studies import right
+from scipy import stats
+
+from taskaffinity.analysis.errors import GainError, combine, compare, gain_error, summarise
+from taskaffinity.tasks.metrics import METRICS, Metric
+
+ACCURACY = METRICS["accuracy"]
+
+
+def span_counts(rng: np.random.Generator, runs: int, ease: np.ndarray, shift: float = 0.0) -> np.ndarray:
+    """(runs, n_examples, 3): spans found, invented and missed, easier in some sentences than in others."""
+    chance = 1 / (1 + np.exp(-(ease + shift + rng.normal(0, 0.3, (runs, 1)))))
+    gold = np.broadcast_to(np.arange(len(ease)) % 4, chance.shape)
+    found = rng.binomial(gold, chance)
+    return np.stack([found, rng.poisson(0.4, chance.shape), gold - found], axis=-1).astype(np.float64)
+
+
+def pearson_counts(rng: np.random.Generator, runs: int, gold: np.ndarray, noise: float) -> np.ndarray:
+    predicted = gold + rng.normal(0, noise, (runs, len(gold))) + rng.normal(0, 0.2, (runs, 1)) * gold**2
+    return np.stack([METRICS["pearson"].tally(gold, run, ()) for run in predicted])
+
+
+def example_arms(metric: str, n_pair: int = 4, n_single: int = 3, n: int = 150) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(7)
+    if metric == "pearson":
+        gold = rng.normal(0, 1, n)
+        return pearson_counts(rng, n_pair, gold, 0.8), pearson_counts(rng, n_single, gold, 1.0)
+    ease = rng.normal(0.5, 1, n)
+    if metric == "accuracy":
+        pair, single = (ease + rng.normal(0, 1, (runs, n)) > 0 for runs in (n_pair, n_single))
+        return np.stack([right(run) for run in pair]), np.stack([right(run) for run in single])
+    pair, single = span_counts(rng, n_pair, ease, 0.2), span_counts(rng, n_single, ease)
+    if metric == "macro_f1":
+        return np.concatenate([pair, pair[:, ::-1]], axis=-1), np.concatenate([single, single[:, ::-1]], axis=-1)
+    return pair, single
+
+
+def naive(pair: np.ndarray, single: np.ndarray, metric: Metric) -> GainError:
+    """EDGES 2.3 as plain loops over runs and examples."""
+    arms, n = {"pair": list(pair), "single": list(single)}, pair.shape[1]
+    scores = {arm: [float(metric.score(run.sum(axis=0))) for run in runs] for arm, runs in arms.items()}
+    psi = {arm: [list(metric.influence(run)) for run in runs] for arm, runs in arms.items()}
+    means = {arm: sum(values) / len(values) for arm, values in scores.items()}
+    d = len(pair) + len(single) - 2
+    s2 = sum((value - means[arm]) ** 2 for arm, values in scores.items() for value in values) / d
+    item = {arm: [sum(run[i] for run in runs) / len(runs) for i in range(n)] for arm, runs in psi.items()}
+    differences = [a - b for a, b in zip(item["pair"], item["single"], strict=True)]
+    centre = sum(differences) / n
+    v_examples = sum((x - centre) ** 2 for x in differences) / (n - 1) / n
+    v_interaction = 0.0
+    for arm, runs in psi.items():
+        grand = sum(item[arm]) / n
+        squares = sum(
+            (run[i] - sum(run) / n - item[arm][i] + grand) ** 2 for run in runs for i in range(n)
+        )  # the residual of the two-way layout
+        v_interaction += squares / ((len(runs) - 1) * (n - 1)) / len(runs) / n
+    v_seeds = s2 / len(pair) + s2 / len(single)
+    total = max(v_seeds + v_examples - v_interaction, v_seeds, v_examples)
+    df = total**2 / (v_seeds**2 / d + v_examples**2 / (n - 1))
+    gain = means["pair"] - means["single"]
+    return GainError(gain, math.sqrt(v_seeds), math.sqrt(v_examples), total, df)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_two_way_error_is_the_plain_loop(metric: str) -> None:
+    pair, single = example_arms(metric)
+    ours, loop = gain_error(pair, single, METRICS[metric]), naive(pair, single, METRICS[metric])
+    for name in ("gain", "se_seeds", "se_examples", "variance", "df"):
+        assert getattr(ours, name) == pytest.approx(getattr(loop, name), rel=1e-8, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_swapping_the_arms_flips_the_sign_and_nothing_else(metric: str) -> None:
+    pair, single = example_arms(metric)
+    one, other = gain_error(pair, single, METRICS[metric]), gain_error(single, pair, METRICS[metric])
+    assert one.gain == pytest.approx(-other.gain)
+    assert (one.variance, one.df, one.p()) == pytest.approx((other.variance, other.df, other.p()))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_examples_part_is_what_a_paired_bootstrap_over_examples_gives(metric: str) -> None:
+    pair, single = example_arms(metric, n=400)
+    score = METRICS[metric].score
+
+    def gain(index: np.ndarray) -> float:
+        return float(score(pair[:, index].sum(axis=1)).mean() - score(single[:, index].sum(axis=1)).mean())
+
+    resampled = stats.bootstrap(
+        (np.arange(400),), gain, vectorized=False, n_resamples=400, method="basic", rng=np.random.default_rng(0)
+    )
+    assert gain_error(pair, single, METRICS[metric]).se_examples == pytest.approx(resampled.standard_error, rel=0.15)
+
+
+def test_seeds_and_examples_together_are_what_resampling_both_gives() -> None:
+    pair, single = example_arms("span_f1", 20, 20, 300)
+    rng, score = np.random.default_rng(1), METRICS["span_f1"].score
+    gains = []
+    for _ in range(600):
+        items = rng.integers(0, 300, 300)
+        arms = [arm[rng.integers(0, 20, 20)][:, items].sum(axis=1) for arm in (pair, single)]
+        gains.append(score(arms[0]).mean() - score(arms[1]).mean())
+    # Resampling both counts the seed x example part twice, as V_seed + V_ex does.
+    parts = compare(summarise(pair, METRICS["span_f1"]), summarise(single, METRICS["span_f1"]))
+    assert np.std(gains) == pytest.approx(math.sqrt(combine(parts).variance + parts.v_interaction), rel=0.12)
+
+
+def test_without_noise_of_examples_it_is_students_t() -> None:
+    pair, single = np.array([0.71, 0.74, 0.70]), np.array([0.64, 0.69, 0.66, 0.65])
+    counts = [np.stack([right(np.full(50, score)) for score in arm]) for arm in (pair, single)]
+    error, student = gain_error(*counts, ACCURACY), stats.ttest_ind(pair, single)
+    assert error.df == pytest.approx(student.df)
+    assert error.p() == pytest.approx(student.pvalue)
+    assert error.interval(0.05) == pytest.approx(tuple(student.confidence_interval(0.95)))
+
+
+def test_equivalence_is_two_one_sided_tests() -> None:
+    error = GainError(0.004, 0.0, 0.0, 0.003**2, 8.0)
+    upper, lower = stats.t.cdf((0.004 - 0.01) / 0.003, 8), stats.t.sf((0.004 + 0.01) / 0.003, 8)
+    assert error.p_equivalence(0.01) == pytest.approx(max(upper, lower))
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_variance_at_all_meets_the_floor() -> None:
+    same = np.stack([right(np.arange(100) < 80)] * 3)
+    error = gain_error(same, same, ACCURACY)
+    assert error.gain == 0
+    assert error.se_seeds == pytest.approx(0.01 * math.sqrt(2 / 3))
+    assert error.p() == 1
+    better = np.stack([right(np.arange(100) < 81)] * 3)
+    assert gain_error(better, same, ACCURACY).p() > 0.05  # one example of a hundred is no certainty
+
+
+@pytest.mark.filterwarnings("error")
+def test_f1s_floor_counts_the_examples_that_carry_spans() -> None:
+    counts = np.zeros((2, 100, 3))
+    counts[:, :10, 0] = 1
+    assert compare(*[summarise(counts, METRICS["span_f1"])] * 2).s2 == pytest.approx(1 / 10**2)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("n_pair", "n_single", "n_examples", "reason"),
+    [(1, 1, 9, "one seed"), (1, 3, 9, "one pair run"), (3, 1, 9, "one single run"), (3, 3, 1, "one test example")],
+)
+def test_what_cannot_be_tested_has_a_reason_and_still_a_gain(
+    n_pair: int, n_single: int, n_examples: int, reason: str
+) -> None:
+    pair, single = (np.stack([right(np.ones(n_examples))] * runs) for runs in (n_pair, n_single))
+    error = gain_error(pair, single, ACCURACY)
+    assert error.reason == reason
+    assert error.gain == 0
+    assert math.isnan(error.p())
+    assert all(math.isnan(end) for end in error.interval(0.05))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_test_set_without_any_span_has_a_reason() -> None:
+    assert gain_error(np.zeros((3, 9, 3)), np.zeros((3, 9, 3)), METRICS["span_f1"]).reason == "no test example counts"
+
+
+@pytest.mark.parametrize(("n", "runs"), [(300, (3, 3)), (300, (3, 5)), (1000, (5, 5))])
+def test_true_nulls_are_called_at_the_stated_rate(n: int, runs: tuple[int, int]) -> None:
+    # EDGES 1.7's generator; 800 arrows: three standard errors are .023. The full grid is a later issue's.
+    rng, coloured, covered, replications = np.random.default_rng(11), 0, 0, 800
+    for _ in range(replications):
+        ease = rng.normal(rng.normal(1.5, 0.5), 2, n)
+        arms = []
+        for size in runs:
+            latent = ease + rng.normal(0, 0.4, n) + rng.normal(0, 0.15, (size, 1)) + rng.normal(0, 0.7, (size, n))
+            arms.append(np.stack([right(run > 0) for run in latent]))
+        error = gain_error(*arms, ACCURACY)
+        coloured += error.p() <= 0.05
+        low, high = error.interval(0.05)
+        covered += low <= 0 <= high
+    assert 0.02 <= coloured / replications <= 0.08
+    assert covered / replications >= 0.92

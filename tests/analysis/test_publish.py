@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fake_studies import fill, latent_counts, make_study
+
+import taskaffinity.analysis
+from taskaffinity.analysis.publish import publish
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+FILES = {"gains.csv", "edges.csv", "affinity.png", "affinity.svg", "affinity.graphml", "affinity.txt", "heatmap.png"}
+
+
+def test_publishing_writes_the_results_folders_files(toy: tuple[Study, RunStore], tmp_path: Path) -> None:
+    matrix = publish(*toy, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+    words = (tmp_path / "out" / "affinity.txt").read_text(encoding="utf-8")
+    decided = matrix.select("improves", "degrades", "no effect")
+    assert words.count("Training with") == len(decided)
+    assert "Training with A improves B: +" in words
+    assert "nan" not in words.lower()
+
+
+def test_files_do_not_depend_on_the_order_in_which_runs_finished(tmp_path: Path) -> None:
+    study = make_study(["a", "b", "c"], synthetic=True, full=True)
+    counts = latent_counts({("a", "b"): 0.5})
+    fill(study, tmp_path / "1", counts)
+    # The later half of the plan first.
+    late = set(list(study.plan)[len(study.plan) // 2 :])
+    fill(study, tmp_path / "2", counts, skip=lambda spec: spec not in late)
+    fill(study, tmp_path / "2", counts, skip=lambda spec: spec in late)
+    for name in "12":
+        publish(study, RunStore(tmp_path / name), tmp_path / name)
+    for file in FILES:
+        assert (tmp_path / "1" / file).read_bytes() == (tmp_path / "2" / file).read_bytes(), file
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_study_with_nothing_done_is_published_without_nan(tmp_path: Path) -> None:
+    study = make_study(["a", "b", "c"])
+    publish(study, RunStore(tmp_path), tmp_path)
+    for file in ("gains.csv", "edges.csv", "affinity.txt", "affinity.graphml", "affinity.svg"):
+        assert "nan" not in (tmp_path / file).read_text(encoding="utf-8").lower().replace("provenance", "")
+
+
+def test_the_reading_wing_loads_no_torch_transformers_or_ray() -> None:
+    root = Path(taskaffinity.analysis.__file__).parent
+    names = ", ".join(f"taskaffinity.analysis.{path.stem}" for path in sorted(root.glob("*.py")) if path.stem[0] != "_")
+    heavy = "[name for name in ('torch', 'transformers', 'ray') if name in sys.modules]"
+    code = f"import sys, taskaffinity.analysis, {names}; print({heavy})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,94 @@
+"""Counts beside Table 1: equal, explained, or visibly neither."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from taskaffinity.corpora.check import check, table1
+from taskaffinity.corpora.prepare import prepare
+from taskaffinity.tasks.blue import BLUE
+from taskaffinity.tasks.formats import TaskCard, write_task
+from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.task import SPLITS, Example
+
+CHEMPROT = TaskCard(kind="relation", labels=("CPR:4", "false"), negative="false")
+DDI = TaskCard(kind="relation", labels=("DDI-int", "DDI-false"), negative="DDI-false")
+
+
+def relation_rows(prefix: str, label: str, n: int, negative: str, n_negative: int) -> list[Row]:
+    labels = [label] * n + [negative] * n_negative
+    return [Row(Example(f"{prefix}{i}", name, "vorpal")) for i, name in enumerate(labels)]
+
+
+def write(folder: Path, card: TaskCard, train: int, dev: int, test: int) -> None:
+    label, negative = card.labels
+    counts = zip(SPLITS, (train, dev, test), strict=True)
+    write_task(folder, card, {split: relation_rows(split, label, n, negative, 2) for split, n in counts})
+
+
+def test_table1_has_every_task_of_blue() -> None:
+    assert set(table1()) == set(BLUE)
+    assert table1()["bc5cdr-disease"].counts == {"train": 4182, "dev": 4244, "test": 4424}
+
+
+@pytest.mark.parametrize(
+    ("train", "status"), [(4154, "equal"), (4157, "explained"), (4156, "unexplained"), (4151, "unexplained")]
+)
+def test_only_the_known_difference_is_explained(tmp_path: Path, train: int, status: str) -> None:
+    write(tmp_path / "chemprot", CHEMPROT, train, 2416, 3459)
+    rows = check(tmp_path)
+    assert [row.status for row in rows] == [status, "equal", "unexplained"]
+    assert [bool(row.reason) for row in rows] == [status == "explained", False, False]
+    assert [row.difference for row in rows] == [train - 4154, 0, 1]
+    assert [row.negatives for row in rows] == [2, 2, 2]
+    assert [row.blue_negatives for row in rows] == [15306, 9404, 13485]
+
+
+@pytest.mark.parametrize(("dev", "status"), [(1020, "explained"), (1021, "unexplained")])
+def test_ddi_is_explained_where_no_positive_is_lost(tmp_path: Path, dev: int, status: str) -> None:
+    write(tmp_path / "ddi2013-type", DDI, 3000, dev, 979)
+    assert [row.status for row in check(tmp_path)] == [status, status, "equal"]
+
+
+def test_other_tasks_come_last_and_are_counted(tmp_path: Path) -> None:
+    write(tmp_path / "aaa", DDI, 3, 4, 5)
+    write(tmp_path / "chemprot", CHEMPROT, 1, 1, 1)
+    rows = check(tmp_path)
+    assert [row.task for row in rows] == ["chemprot"] * 3 + ["aaa"] * 3
+    assert [(row.count, row.rows, row.table1, row.status) for row in rows[3:]] == [
+        (n, n + 2, None, "not in Table 1") for n in (3, 4, 5)
+    ]
+
+
+def test_a_file_that_was_changed_shows(bc5cdr_raw: Path, tmp_path: Path) -> None:
+    prepare("bc5cdr", bc5cdr_raw, tmp_path / "out")
+    assert all(row.intact for row in check(tmp_path / "out"))
+    path = tmp_path / "out/bc5cdr-chemical/dev.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[1:]), encoding="utf-8")
+    changed = [row for row in check(tmp_path / "out") if not row.intact]
+    assert [(row.task, row.split, row.rows) for row in changed] == [("bc5cdr-chemical", "dev", 2)]
+    assert changed[0].status == "unexplained"
+
+
+def test_a_folder_without_tasks(tmp_path: Path, refused: Callable[..., str]) -> None:
+    refused(lambda: check(tmp_path), str(tmp_path), "task.json", "data prepare")
+
+
+def test_a_missing_split(tmp_path: Path, refused: Callable[..., str]) -> None:
+    write(tmp_path / "chemprot", CHEMPROT, 1, 1, 1)
+    (tmp_path / "chemprot/dev.jsonl").unlink()
+    refused(lambda: check(tmp_path), "chemprot", "no dev.jsonl")
+
+
+def test_table1_is_the_papers(real_raw: Path) -> None:
+    path = real_raw.parent / "paper" / "table1.csv"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there: our copy of Table 1 was NOT compared")
+    with path.open(encoding="utf-8") as file:
+        paper = {row["task"]: [int(row[split]) for split in SPLITS] for row in csv.DictReader(file)}
+    assert {task: list(row.counts.values()) for task, row in table1().items()} == paper

@@ -1,0 +1,132 @@
+"""Pairs, masks and the dev part of DDI 2013, and every fault of the input."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from taskaffinity.corpora.ddi2013 import convert, in_dev
+
+DOCUMENT = "Train/DrugBank/doc00.xml"
+
+
+def test_a_row_a_pair(ddi2013_raw: Path) -> None:
+    (task,) = convert(ddi2013_raw)
+    rows = {r.example.id: r for r in task.splits["test"] if r.document == "DDI-DrugBank.Te0"}
+    assert {name: (r.example.label, r.example.text) for name, r in rows.items()} == {
+        "DDI-DrugBank.Te0.s0.p0": ("DDI-effect", "@brand$ and @drug$ were mimsy."),
+        "DDI-DrugBank.Te0.s1.p0": ("DDI-false", "@group-group$ met Zorbifex."),
+        "DDI-DrugBank.Te0.s1.p1": ("DDI-int", "@group$ met @drug_n$."),
+    }
+    assert rows["DDI-DrugBank.Te0.s1.p1"].offsets == (((0, 7), (19, 31)), ((36, 44),))
+
+
+def test_what_was_decided_is_counted(ddi2013_raw: Path) -> None:
+    notes = convert(ddi2013_raw)[0].card.notes
+    n_documents = 26
+    assert notes["positive_pairs_without_a_type_left_out"] == n_documents
+    assert notes["sentences_with_line_breaks"] == n_documents
+    assert notes["rows_with_arguments_in_reverse_order"] == n_documents
+    assert notes["rows_with_a_discontinuous_argument"] == 2 * n_documents
+    assert notes["rows_with_one_joint_mask"] == n_documents
+    assert notes["entities_moved_by_one_character"] == 0
+
+
+def test_dev_is_whole_documents_by_their_id(ddi2013_raw: Path) -> None:
+    splits = convert(ddi2013_raw)[0].splits
+    train, dev = ({r.document for r in splits[split]} for split in ("train", "dev"))
+    every = {f"DDI-{source}.Tr{i}" for source in ("DrugBank", "MedLine") for i in range(12)}
+    assert train | dev == every
+    assert dev == {name for name in every if hashlib.sha256(name.encode()).hexdigest()[0] in "0123"}
+    assert train
+    assert dev
+
+
+def test_a_quarter_of_many_ids() -> None:
+    assert sum(in_dev(f"DDI-DrugBank.d{i}") for i in range(4000)) == pytest.approx(1000, abs=82)  # three deviations
+
+
+def test_an_entity_one_character_too_early_is_moved(ddi2013_raw: Path, edit: Callable[..., None]) -> None:
+    expected = convert(ddi2013_raw)[0]
+    edit(ddi2013_raw / DOCUMENT, '"36-43"', '"35-42"')
+    moved = convert(ddi2013_raw)[0]
+    assert moved.splits == expected.splits
+    assert moved.card.notes["entities_moved_by_one_character"] == 1
+
+
+@pytest.mark.parametrize("place", ["raw", "raw/ddi2013", "raw/ddi2013/Train"])
+def test_the_folder_itself_one_level_up_or_an_inner_one(ddi2013_raw: Path, tmp_path: Path, place: str) -> None:
+    assert convert(tmp_path / place)[0].splits == convert(ddi2013_raw)[0].splits
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("</document>", "", ("line 1", "XML that breaks")),
+        ('text="Zorbifex and', 'text="Zorbifex & and', ("line 3", "XML that breaks")),
+        ("<document id=", "<document name=", ("no 'id'", "document")),
+        ('text="Zorbifex and&#10;snarkol were mimsy."', "", ("sentence 'DDI-DrugBank.Tr0.s0'", "no 'text'")),
+        ('type="brand"', 'type="poison"', ("entity 'DDI-DrugBank.Tr0.s0.e0'", "'poison'", "drug, brand")),
+        ('"0-7"', '"0-700"', ("entity 'DDI-DrugBank.Tr0.s0.e0'", "offsets 0-701")),
+        ('"0-7"', '"7-0"', ("entity 'DDI-DrugBank.Tr0.s0.e0'", "offsets 7-1")),
+        ('"0-7"', '"0:7"', ("entity 'DDI-DrugBank.Tr0.s0.e0'", "'0:7'", "first-last")),
+        ('"0-7"', '"3-7"', ("entity 'DDI-DrugBank.Tr0.s0.e0'", "8 characters", "3-7")),
+        ('charOffset="0-7"', "", ("entity 'DDI-DrugBank.Tr0.s0.e0'", "no 'charOffset'")),
+        ('type="effect"', 'type="rumour"', ("pair 'DDI-DrugBank.Tr0.s0.p0'", "'rumour'", "advise, effect")),
+        ('ddi="true"', 'ddi="maybe"', ("pair 'DDI-DrugBank.Tr0.s0.p0'", "'maybe'", "true or false")),
+        ('e1="DDI-DrugBank.Tr0.s0.e1"', 'e1="x"', ("pair 'DDI-DrugBank.Tr0.s0.p0'", "e1 'x'", "2 entities")),
+    ],
+)
+def test_a_bad_element(
+    ddi2013_raw: Path,
+    edit: Callable[..., None],
+    refused: Callable[..., str],
+    old: str,
+    new: str,
+    parts: tuple[str, ...],
+) -> None:
+    edit(ddi2013_raw / DOCUMENT, old, new)
+    refused(lambda: convert(ddi2013_raw), DOCUMENT, *parts)
+
+
+def test_a_truncated_file(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
+    path = ddi2013_raw / DOCUMENT
+    path.write_bytes(path.read_bytes()[:600])
+    refused(lambda: convert(ddi2013_raw), DOCUMENT, "line", "XML that breaks")
+
+
+def test_another_root(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
+    (ddi2013_raw / DOCUMENT).write_text("<html/>", encoding="utf-8")
+    refused(lambda: convert(ddi2013_raw), DOCUMENT, "'html'", "document")
+
+
+def test_not_utf8(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
+    path = ddi2013_raw / DOCUMENT
+    path.write_bytes(path.read_bytes().replace(b"mimsy", b"mims\xff"))
+    refused(lambda: convert(ddi2013_raw), DOCUMENT, "line 3", "0xff", "UTF-8")
+
+
+def test_an_empty_file(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
+    (ddi2013_raw / DOCUMENT).write_bytes(b"")
+    refused(lambda: convert(ddi2013_raw), DOCUMENT, "empty file")
+
+
+def test_the_same_document_twice(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
+    twin = ddi2013_raw / "Train/DrugBank/doc99.xml"
+    twin.write_bytes((ddi2013_raw / DOCUMENT).read_bytes())
+    refused(lambda: convert(ddi2013_raw), "doc99.xml", "'DDI-DrugBank.Tr0' again", "doc00.xml")
+
+
+def test_an_empty_split(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
+    for path in (ddi2013_raw / "Train/MedLine").glob("*.xml"):
+        path.unlink()
+    refused(lambda: convert(ddi2013_raw), "Train/MedLine", "no .xml file")
+
+
+def test_a_missing_folder_is_named(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
+    (ddi2013_raw / "Train/MedLine").rename(ddi2013_raw / "Train/Other")
+    message = refused(lambda: convert(ddi2013_raw), "no Train/MedLine", "looked in")
+    assert "DrugBank" not in message
