@@ -123,7 +123,7 @@ def macro_f1_score(sums: Counts) -> Counts:
 def macro_f1_influence(counts: Counts) -> Counts:
     """Mean of the classes' influences."""
     classes = _by_class(counts)
-    return np.mean([micro_f1_influence(classes[:, c]) for c in range(classes.shape[1])], axis=0)
+    return np.asarray(np.mean([micro_f1_influence(classes[:, c]) for c in range(classes.shape[1])], axis=0))
 
 
 def span_f1_tally(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], labels: Sequence[str]) -> Counts:

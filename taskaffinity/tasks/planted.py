@@ -91,7 +91,7 @@ def tagged(types: tuple[str | None, ...], lexicon: Lexicon, rng: np.random.Gener
 
 
 def similar(lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
-    """Two sentences of two content words: 5 x the mean class / 3, with noise of 0.2; half of the words share a theme."""
+    """Two sentences of two content words: 5 x the mean class / 3, noise of 0.2; half of the words share a theme."""
     theme = int(rng.integers(N_CLASSES))
     sentences, classes = [], []
     for _ in range(2):
@@ -106,10 +106,10 @@ def similar(lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
 
 
 def related(labels: tuple[str, ...], negative: str, lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
-    """``@a$ word1 ... @b$ word2``: related, by the class of the first word, iff the second's is one or two further on."""
+    """``@a$ word1 ... @b$ word2``: related, by the class of the first word, unless the second is of the same class."""
     (first, class1), (second, class2) = lexicon.draw(rng), lexicon.draw(rng)
     words = [*_filler(rng, 1, 2), "@a$", first, *_filler(rng, 1, 4), "@b$", second, *_filler(rng, 1, 2)]
-    label = labels[class1] if (class2 - class1) % N_CLASSES in (1, 2) else negative
+    label = labels[class1] if class2 != class1 else negative
     return Example(id, label, text=" ".join(words))
 
 
@@ -117,8 +117,7 @@ def inferred(lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
     """A doubting premise is neutral; after an affirming one the class of the hypothesis' word decides."""
     doubting = rng.random() < 1 / 3
     word, believed = lexicon.draw(rng)
-    other, _ = lexicon.draw(rng)
-    premise = [str(rng.choice(DOUBTING if doubting else AFFIRMING)), *_filler(rng, 1, 3), other, *_filler(rng, 1, 2)]
+    premise = [str(rng.choice(DOUBTING if doubting else AFFIRMING)), *_filler(rng, 2, 5)]
     hypothesis = [*_filler(rng, 1, 2), word, *_filler(rng, 0, 2)]
     label = "neutral" if doubting else "entailment" if believed < 2 else "contradiction"
     return Example(id, label, text=" ".join(premise), text_pair=" ".join(hypothesis))
@@ -192,25 +191,25 @@ BIOMEDICAL = Suite(
         _task(
             "bc5cdr-disease",
             "ner",
-            partial(tagged, (None, "Disease", None, "Disease")),
-            TARGET,
-            Sizes(1000),
-            ("Disease",),
+            partial(tagged, ("Disease", "Finding", "Sign", None)),
+            RIVAL,
+            Sizes(1200),
+            ("Disease", "Finding", "Sign"),
         ),
         _task(
             "bc5cdr-chemical",
             "ner",
             partial(tagged, ("Chemical", "Drug", "Gas", None)),
             HELPER,
-            Sizes(1500),
+            Sizes(1200),
             ("Chemical", "Drug", "Gas"),
         ),
         _task(
             "ddi2013-type",
             "relation",
             partial(related, _DDI, "DDI-false"),
-            RIVAL,
-            Sizes(1500),
+            TARGET,
+            Sizes(1000),
             (*_DDI, "DDI-false"),
             "DDI-false",
         ),
@@ -232,3 +231,15 @@ def truth(suite: str) -> dict[tuple[str, str], str]:
     """What is known of every arrow, by (source, target): improves, degrades, not coloured, or not degrades."""
     with (resources.files("taskaffinity.tasks") / "planted_truth.csv").open(encoding="utf-8") as file:
         return {(row["source"], row["target"]): row["truth"] for row in csv.DictReader(file) if row["suite"] == suite}
+
+
+def stand_in(domain: str) -> Suite:
+    """The planted suite that takes the place of ``clinical``, ``biomedical`` or ``blue``.
+
+    Raises
+    ------
+    KeyError
+        For any other name.
+    """
+    both = Suite("blue", (*CLINICAL.tasks, *BIOMEDICAL.tasks), synthetic=True)
+    return {"clinical": CLINICAL, "biomedical": BIOMEDICAL, "blue": both}[domain]

@@ -19,9 +19,12 @@ import torch
 from filelock import FileLock
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertTokenizer, PreTrainedModel
+from transformers.utils import logging
 
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.tasks.task import BadInput
+
+logging.disable_progress_bar()
 
 _IDENTITY = ("config.json", "tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "spiece", "sentencepiece")
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
@@ -52,7 +55,7 @@ def find_encoder(name: str) -> Encoder:
 
 
 def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, width: int = 64) -> Encoder:
-    """A BERT of ``layers`` x ``width`` without weights, whose word pieces are ``vocabulary``; made once in ``cache``."""
+    """A BERT of ``layers`` x ``width`` without weights and with ``vocabulary`` as pieces; made once in ``cache``."""
     config = BertConfig(
         vocab_size=len(vocabulary) + 5,
         hidden_size=width,

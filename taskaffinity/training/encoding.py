@@ -82,7 +82,7 @@ class EncodedSplit:
         return len(self.ids)
 
     def sample(self, n: int | None, seed: int) -> EncodedSplit:
-        """``n`` examples drawn by ``seed``, in their old order, with all their rows; the whole split if it has no more."""
+        """``n`` examples drawn by ``seed``, in their old order, with all their rows; all if the split has no more."""
         if n is None or n >= self.n_examples:
             return self
         chosen = np.sort(np.random.default_rng(seed).choice(self.n_examples, n, replace=False))

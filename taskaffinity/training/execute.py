@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import resource
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.task import Split, Task
 from taskaffinity.training.encoders import Encoder, load_tokenizer
 from taskaffinity.training.encoding import EncodedSplit, TaskMeta, cache_folder, encode_task, read_encoded
-from taskaffinity.training.loop import fit, predict
+from taskaffinity.training.loop import Diverged, fit, predict
 from taskaffinity.training.model import MultiTaskModel
 
 Evaluated = tuple[float, np.ndarray[Any, Any], Predictions]
@@ -125,6 +125,16 @@ def execute(spec: RunSpec, *, encoder_folder: Path, cache: Path, keep_prediction
     )
 
 
+def reason_of(error: BaseException) -> str:
+    """Why a run failed, in one plain line; unforeseen errors by their type alone, for a message may quote anything."""
+    if isinstance(error, Diverged):
+        return str(error)
+    lacks_memory = "can't allocate memory" in str(error) or "out of memory" in str(error)
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or lacks_memory:
+        return "out of memory: lower batch_size or max_length (--set), or let fewer runs go at once"
+    return f"{type(error).__name__}: see the traceback in error.txt"
+
+
 def evaluate(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, device: str) -> Evaluated:
     """Predict a split and score it."""
     predicted = predict(model, task, split, device=device)
@@ -134,7 +144,7 @@ def evaluate(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, device:
     return float(metric.score(counts.sum(axis=0))), counts, predictions
 
 
-def versions() -> Mapping[str, str]:
+def versions() -> dict[str, str]:
     """What a result depends on beside its spec."""
     return {
         "taskaffinity": taskaffinity.__version__,

@@ -60,7 +60,8 @@ class SentenceHead(nn.Module):
             pooled = pooler(first[:, None])
         else:
             pooled = self.activation(self.dense(self.dropout(first) if self.dropout_first else first))
-        return self.output(self.dropout(pooled))  # (B, C)
+        outputs: Tensor = self.output(self.dropout(pooled))
+        return outputs  # (B, C)
 
 
 class RegressionHead(SentenceHead):
@@ -86,7 +87,8 @@ class TaggingHead(nn.Module):
         self.output = nn.Linear(config.hidden_size, n_outputs)
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
-        return self.output(self.dropout(hidden[batch.words]))  # (W, C)
+        outputs: Tensor = self.output(self.dropout(hidden[batch.words]))
+        return outputs  # (W, C)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         return nn.functional.cross_entropy(outputs, batch.targets)

@@ -63,7 +63,7 @@ def fit(model: MultiTaskModel, splits: Mapping[str, EncodedSplit], recipe: Recip
         for batch in epoch_batches(splits, recipe.batch_size, seed=seed, epoch=number):
             # One task a batch: the gradient follows that task alone.
             loss = model.loss(batch.to(recipe.device))
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             stepper.step()
             losses[batch.task].append(loss.detach())  # no .item(): on a GPU it would wait for the step
             pieces += len(batch.pieces)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from taskaffinity.training.batches import Batch, seed_of
 from taskaffinity.training.encoders import load_encoder
 from taskaffinity.training.encoding import TaskMeta
-from taskaffinity.training.heads import make_head
+from taskaffinity.training.heads import Head, make_head
 from taskaffinity.training.packed import first_position, packs_exactly
 
 
@@ -41,21 +42,22 @@ class MultiTaskModel(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Outputs of the batch's task: ``(B, C)``, or ``(W, C)`` for tagging."""
         hidden = self._packed(batch) if self.is_packed else self._padded(batch)
-        return self.heads[batch.task](hidden, batch)
+        outputs: Tensor = self.heads[batch.task](hidden, batch)
+        return outputs
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean loss of the batch, a scalar."""
-        return self.heads[batch.task].loss(self(batch), batch)
+        return cast(Head, self.heads[batch.task]).loss(self(batch), batch)
 
     def _packed(self, batch: Batch) -> Tensor:
         extra = {"token_type_ids": batch.token_types[None]} if self.has_token_types else {}
-        output = self.encoder(
+        hidden: Tensor = self.encoder(
             input_ids=batch.pieces[None],
             position_ids=batch.positions[None] + self.first_position,
             layout=batch.layout,
             **extra,
-        )
-        return output.last_hidden_state[0]  # (T, H)
+        ).last_hidden_state
+        return hidden[0]  # (T, H)
 
     def _padded(self, batch: Batch) -> Tensor:
         lengths = batch.lengths
@@ -68,5 +70,5 @@ class MultiTaskModel(nn.Module):
             types = torch.zeros_like(pieces)
             types[mask] = batch.token_types
             extra = {"token_type_ids": types}
-        output = self.encoder(input_ids=pieces, attention_mask=mask.long(), **extra)
-        return output.last_hidden_state[mask]  # (T, H)
+        hidden: Tensor = self.encoder(input_ids=pieces, attention_mask=mask.long(), **extra).last_hidden_state
+        return hidden[mask]  # (T, H)

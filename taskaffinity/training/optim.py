@@ -23,8 +23,9 @@ class Stepper:
         self.step_number = 0
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.decayed = decayed_parameters(model)
+        self.optimizer: torch.optim.Optimizer
         if recipe.optimizer == "adamax":
-            self.optimizer: torch.optim.Optimizer = torch.optim.Adamax(self.parameters, lr=recipe.learning_rate)
+            self.optimizer = torch.optim.Adamax(self.parameters, lr=recipe.learning_rate)
         else:
             self.optimizer = torch.optim.AdamW(self.parameters, lr=recipe.learning_rate, weight_decay=0.0, fused=True)
 
@@ -35,7 +36,7 @@ class Stepper:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         with torch.no_grad():
-            moving = [p for p in self.decayed if p.grad is not None]
+            moving: list[torch.Tensor] = [p for p in self.decayed if p.grad is not None]
             if moving and self.recipe.weight_decay:
                 torch._foreach_mul_(moving, 1 - rate * self.recipe.weight_decay)
         self.optimizer.step()

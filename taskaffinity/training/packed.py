@@ -59,7 +59,7 @@ def packed_attention(
 
     def blocks(states: Tensor) -> Sequence[Tensor]:
         flat = states[0].transpose(0, 1).flatten(1)  # (T, N D)
-        return flat.new_zeros(sum(sizes), flat.shape[1]).index_copy(0, layout.slots, flat).split(sizes)
+        return torch.split(flat.new_zeros(sum(sizes), flat.shape[1]).index_copy(0, layout.slots, flat), sizes)
 
     attended = []
     for q, k, v, shape, mask in zip(
@@ -98,7 +98,7 @@ def layout_of(lengths: Sequence[int]) -> Layout:
 
 
 def first_position(encoder: PreTrainedModel) -> int:
-    """The position id of a sequence's first piece: 0, but ``padding_idx + 1`` where padding has a position of its own."""
+    """The position id of a sequence's first piece: 0, or ``padding_idx + 1`` where padding has its own position."""
     embeddings = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
     padding = getattr(embeddings, "padding_idx", None)
     return 0 if padding is None else int(padding) + 1

@@ -1,0 +1,29 @@
+"""The command line: a command parses, calls and prints. One module a command; heavy imports wait until one is used."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from taskaffinity.cli import data, graph, pairwise
+from taskaffinity.tasks.task import BadInput
+
+app = typer.Typer(
+    help="Which tasks help which? Trains every pair of tasks together, measures each gain, draws the answer.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("pairwise")(pairwise.command)
+app.command("graph")(graph.command)
+app.add_typer(data.app, name="data")
+
+
+def main() -> None:
+    """Exit codes: 0 all done, 1 some runs failed, 2 bad usage or input (one line on stderr), 130 interrupted."""
+    try:
+        app()
+    except BadInput as error:
+        print(f"taskaffinity: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,60 @@
+"""``taskaffinity data``: original distributions to task files, and their counts beside the paper's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(help="Prepare and check the corpora of the paper.", no_args_is_help=True)
+
+
+@app.command("prepare")
+def prepare_command(
+    corpus: Annotated[str, typer.Argument(help="bc5cdr, ddi2013 or chemprot.")],
+    raw: Annotated[Path, typer.Option(help="Folder of the original distribution.")],
+    out: Annotated[Path, typer.Option(help="Folder for the task files.")],
+) -> None:
+    """Turn an original distribution into task files (JSON Lines, one a split)."""
+    from taskaffinity.corpora.prepare import prepare
+
+    for task in prepare(corpus, raw, out):
+        counts = ", ".join(f"{split} {entry.rows} rows" for split, entry in task.card.counts.items())
+        print(f"{task.folder}: {counts}")
+        for note in task.card.notes:
+            print(f"  {note}")
+
+
+@app.command("check")
+def check_command(data: Annotated[Path, typer.Argument(help="Folder of the task files.")]) -> None:
+    """Count what the task files hold, beside the paper's Table 1, with the reason for each difference."""
+    from taskaffinity.corpora.check import check
+
+    rows = check(data)
+    table = Table(title="counts beside the paper's Table 1", title_justify="left")
+    for name in ("task", "split", "rows", "count", "Table 1", "negatives", "BLUE's"):
+        table.add_column(name, justify="left" if name in ("task", "split") else "right")
+    table.add_column("status", overflow="fold")
+    for row in rows:
+        numbers = [row.rows, row.count, row.table1, row.negatives, row.blue_negatives]
+        status = row.status if row.intact else "CHANGED since it was prepared"
+        table.add_row(row.task, row.split, *("" if n is None else f"{n:,}" for n in numbers), status)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table)
+    for row in rows:
+        if row.difference:
+            console.print(f"{row.task} {row.split} {row.difference:+,}: {row.reason or 'not explained'}")
+    if any(not row.intact or row.status == "unexplained" for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_command() -> None:
+    """The corpora that can be prepared, and the tasks they give."""
+    from taskaffinity.corpora.prepare import CORPORA
+
+    for name, corpus in CORPORA.items():
+        print(f"{name}: {', '.join(corpus.tasks)}")

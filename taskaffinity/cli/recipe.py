@@ -1,0 +1,47 @@
+"""``--set key=value``: a recipe with some settings changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Sequence
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from taskaffinity.runs.spec import Recipe
+from taskaffinity.tasks.task import BadInput
+
+ALIASES = {"per_device_train_batch_size": "batch_size"}
+_ELSEWHERE = {"threads": "--cpus-per-run"}
+
+
+def changed(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """The recipe with ``key=value`` settings applied; ``none`` stands for no limit.
+
+    Raises
+    ------
+    BadInput
+        An unknown key (with what may have been meant), or a value that is not of the key's type or range.
+    """
+    types = {name: hint for name, hint in get_type_hints(Recipe).items() if name not in _ELSEWHERE}
+    values: dict[str, Any] = {}
+    for setting in settings:
+        given, equals, text = setting.partition("=")
+        key = ALIASES.get(given, given)
+        if not equals:
+            raise BadInput(f"--set {setting}: expected KEY=VALUE")
+        if key in _ELSEWHERE:
+            raise BadInput(f"--set {key}: given by {_ELSEWHERE[key]}")
+        if key not in types:
+            close = difflib.get_close_matches(key, [*types, *ALIASES], n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise BadInput(f"--set {key}: no such setting; {hint}there are {', '.join(types)}")
+        try:
+            values[key] = TypeAdapter(types[key]).validate_python(None if text.lower() == "none" else text)
+        except ValidationError as error:
+            raise BadInput(f"--set {setting}: {error.errors()[0]['msg'].lower()}") from error
+    try:
+        return dataclasses.replace(recipe, **values)
+    except ValueError as error:
+        raise BadInput(f"--set: {error}") from error

@@ -1,0 +1,240 @@
+"""Run a plan: in this process, or on Ray. Both call the same ``execute``; the store decides what is left to do.
+
+A run that fails leaves its reason and traceback in its folder and the others go on. On Ray a run is one task with a
+share of the machine; a lost worker or node is Ray's to retry (``max_retries``), a run's own error is returned and not
+retried. Nothing of Ray's is ever restored, and no Ray that was not started here is stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from taskaffinity.runs.plan import Plan
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.store import RunStore
+
+Executor = Literal["ray", "local"]
+
+_POLL_SECONDS = 0.25
+_RETRIES = 3
+"""How often Ray starts a run again whose worker or node was lost."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a run takes, and where it runs."""
+
+    executor: Executor = "ray"
+    cpus_per_run: int = 1
+    gpus_per_run: float = 0.0
+    address: str | None = None
+    """Of a Ray that is already running; None starts one on this machine."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How a plan stands."""
+
+    total: int
+    done: int
+    """Of ``total``, those found finished at the start included."""
+    running: tuple[str, ...]
+    """Names of runs under way."""
+    failed: int
+    seconds_left: float | None
+    """Expected, from the sizes of what is finished; None before the first run ends."""
+
+
+@dataclass
+class Report:
+    """What came of a plan."""
+
+    trained: list[RunSpec] = field(default_factory=list)
+    failed: dict[RunSpec, str] = field(default_factory=dict)
+    """The plain reason of each."""
+    seconds: float = 0.0
+    workers: int = 1
+    """Runs that went at once."""
+
+
+def run(
+    plan: Plan,
+    store: RunStore,
+    *,
+    encoder_folder: Path,
+    cache: Path,
+    resources: Resources,
+    cost: Callable[[RunSpec], float] = lambda spec: len(spec.tasks),
+    watch: Callable[[Progress], None] = lambda progress: None,
+    keep_predictions: bool = True,
+) -> Report:
+    """Train what the store lacks; the costliest run first, so that no worker idles at the end.
+
+    Parameters
+    ----------
+    cost : callable
+        Relative cost of a run, for the order and for the expected time left.
+    watch : callable
+        Called with the progress, a few times a second.
+    """
+    waiting = sorted((spec for spec in plan if spec not in store), key=cost, reverse=True)
+    report = Report()
+    if not waiting:
+        return report
+    began = time.monotonic()
+    settings = {"root": str(store.root.resolve()), "encoder": str(encoder_folder), "cache": str(cache.resolve())}
+    arguments = [(spec, {**settings, "keep_predictions": keep_predictions}) for spec in waiting]
+    finished_cost, total_cost = 0.0, sum(map(cost, waiting))
+
+    def show(running: tuple[str, ...]) -> None:
+        spent = time.monotonic() - began
+        left = spent * (total_cost - finished_cost) / finished_cost if finished_cost else None
+        done = len(plan) - len(waiting) + len(report.trained)
+        watch(Progress(len(plan), done, running, len(report.failed), left))
+
+    outcomes = _on_ray if resources.executor == "ray" else _in_this_process
+    for event in outcomes(arguments, store, resources, report):
+        if isinstance(event, Finished):
+            finished_cost += cost(event.spec)
+            if event.reason is None:
+                report.trained.append(event.spec)
+            else:
+                report.failed[event.spec] = event.reason
+            show(())
+        else:
+            show(event)
+    report.seconds = time.monotonic() - began
+    return report
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One run ended; ``reason`` says why it failed, None if it did not."""
+
+    spec: RunSpec
+    reason: str | None
+
+
+Event = Finished | tuple[str, ...]
+"""A run that ended, or the names of those under way."""
+
+
+def train_and_keep(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
+    """Train one run and write it to the store; the reason if it failed. What both executors call."""
+    from taskaffinity.training.execute import execute, reason_of  # torch: only where a run is trained
+
+    store = RunStore(settings["root"])
+    if spec in store:
+        return None
+    with store.claim(spec):
+        if spec in store:  # another process finished it while this one waited
+            return None
+        try:
+            result = execute(
+                spec,
+                encoder_folder=Path(settings["encoder"]),
+                cache=Path(settings["cache"]),
+                keep_predictions=settings["keep_predictions"],
+            )
+            store.write(result)
+        except Exception as error:  # the run's own error, whatever it is: kept with the run, the others go on
+            reason = reason_of(error)
+            store.fail(spec, reason, traceback.format_exc())
+            return reason
+    return None
+
+
+Arguments = list[tuple[RunSpec, dict[str, Any]]]
+
+
+def _in_this_process(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Iterator[Event]:
+    for spec, settings in arguments:
+        yield (spec.run_id,)
+        yield Finished(spec, train_and_keep(spec, settings))
+
+
+def _on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Iterator[Event]:
+    with _ray(resources) as ray:
+        slots = _slots(ray.cluster_resources(), resources)
+        report.workers = min(slots, len(arguments))
+        remote = ray.remote(train_and_keep).options(
+            num_cpus=resources.cpus_per_run,
+            num_gpus=resources.gpus_per_run,
+            max_retries=_RETRIES,
+            retry_exceptions=False,
+        )
+        began = time.time()
+        pending = {remote.options(name=spec.run_id).remote(spec, settings): spec for spec, settings in arguments}
+        try:
+            while pending:
+                ready, _ = ray.wait(list(pending), timeout=_POLL_SECONDS)
+                for reference in ready:
+                    spec = pending.pop(reference)
+                    yield Finished(spec, _reason_from_ray(ray, reference, spec, store))
+                claimed = ((spec, store.claimed_at(spec)) for spec in pending.values())
+                yield tuple(spec.run_id for spec, at in claimed if at is not None and at >= began)
+        finally:
+            for reference in pending:  # interrupted: what is under way ends, what is finished stays
+                ray.cancel(reference, force=True)
+
+
+def _reason_from_ray(ray: Any, reference: Any, spec: RunSpec, store: RunStore) -> str | None:
+    try:
+        reason: str | None = ray.get(reference)
+        return reason
+    except ray.exceptions.OutOfMemoryError:
+        reason = "out of memory: Ray's memory monitor ended the worker; let fewer runs go at once (--cpus-per-run)"
+    except ray.exceptions.WorkerCrashedError:
+        reason = f"the worker died {_RETRIES + 1} times (killed, or out of memory); see Ray's logs on its node"
+    except ray.exceptions.RayError as error:
+        reason = f"Ray could not run it: {type(error).__name__}"
+    store.fail(spec, reason)
+    return reason
+
+
+def _slots(available: Mapping[str, float], resources: Resources) -> int:
+    """How many runs go at once.
+
+    Raises
+    ------
+    ValueError
+        If a single run asks for more than the machine has.
+    """
+    slots = int(available.get("CPU", 0) // resources.cpus_per_run)
+    if resources.gpus_per_run:
+        slots = min(slots, int(available.get("GPU", 0) / resources.gpus_per_run + 1e-9))
+    if slots < 1:
+        raise ValueError(
+            f"a run asks for {resources.cpus_per_run} CPUs and {resources.gpus_per_run:g} GPUs, but Ray has "
+            f"{available.get('CPU', 0):g} and {available.get('GPU', 0):g}; lower --cpus-per-run or --gpus-per-run"
+        )
+    return slots
+
+
+@contextmanager
+def _ray(resources: Resources) -> Iterator[Any]:
+    """Ray, quiet and private: no telemetry, no dashboard, no log lines of workers on this console."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    started = not ray.is_initialized()
+    if started:
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if resources.address is None:  # runs read a cache on disk: the object store carries next to nothing
+            ray.init(address="local", object_store_memory=256 * 2**20, include_dashboard=False, **quiet)
+        else:
+            ray.init(address=resources.address, **quiet)
+    try:
+        yield ray
+    finally:
+        if started:
+            ray.shutdown()

@@ -1,0 +1,40 @@
+"""Find a suite by its name, with errors that say what there is.
+
+Real data come from ``--data``, else ``TASKAFFINITY_DATA``, else a folder ``data/`` here that holds a task of the suite.
+Where none of these is given the planted stand-in takes its place; where one is given and lacks something, that is an
+error that lists what is missing, never a silent stand-in.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+
+from taskaffinity.tasks import planted
+from taskaffinity.tasks.blue import BLUE_SUITES, load_suite
+from taskaffinity.tasks.task import BadInput, Suite
+
+
+def find_suite(domain: str, data: Path | None = None) -> Suite:
+    """The suite of that name, its tasks ready to be read.
+
+    Raises
+    ------
+    BadInput
+        If there is no such suite, or a data folder is given and a task is missing there.
+    """
+    if domain not in BLUE_SUITES:
+        close = difflib.get_close_matches(domain, BLUE_SUITES, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise BadInput(f"--domain {domain}: no such suite; there are {', '.join(BLUE_SUITES)}{hint}")
+    folder = data or data_folder(domain)
+    return planted.stand_in(domain) if folder is None else load_suite(domain, folder)
+
+
+def data_folder(domain: str) -> Path | None:
+    """Where real data lie when the user did not say: ``TASKAFFINITY_DATA``, else ``./data`` if it holds a task."""
+    if given := os.environ.get("TASKAFFINITY_DATA"):
+        return Path(given)
+    here = Path("data")
+    return here if any((here / task).is_dir() for task in BLUE_SUITES[domain]) else None
