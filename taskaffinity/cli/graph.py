@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.cli.show import publish_and_print
+from taskaffinity.cli.show import publish_and_print, warn_if_synthetic
+from taskaffinity.runs.study import Study
+from taskaffinity.tasks.task import BadInput
 
 
 def command(
@@ -18,4 +20,9 @@ def command(
     ] = 1.0,
 ) -> None:
     """Draw a study again, without training."""
-    publish_and_print(results, alpha=alpha, margin=margin)
+    try:
+        study = Study.read(results)
+    except (FileNotFoundError, ValueError) as error:
+        raise BadInput(str(error)) from error
+    warn_if_synthetic(study.synthetic)
+    publish_and_print(study, results, alpha=alpha, margin=margin)

@@ -13,7 +13,7 @@ import typer
 
 from taskaffinity.cli.progress import ProgressDisplay, duration
 from taskaffinity.cli.recipe import changed
-from taskaffinity.cli.show import BANNER, publish_and_print
+from taskaffinity.cli.show import publish_and_print, warn_if_synthetic
 from taskaffinity.runs.spec import FROM_SCRATCH, REFINE, Recipe, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study, TaskCard
@@ -69,10 +69,9 @@ def command(
     if dry_run:
         print_plan(study, RunStore(folder))
         return
-    if suite.synthetic and not quiet:
-        print(BANNER, file=sys.stderr)
+    warn_if_synthetic(suite.synthetic)
     report = train(suite, study, encoder_folder, folder, resources, quiet=quiet)
-    publish_and_print(folder)
+    publish_and_print(study, folder)
     say_what_came(report, folder, len(study.plan))
     if report.failed:
         raise typer.Exit(1)

@@ -62,7 +62,8 @@ class RunStore:
         """Keep a finished run; ``result.json`` last."""
         folder = self.folder(result.spec)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "spec.json", result.spec.to_dict())
+        if not (folder / "spec.json").exists():  # a claimed run has one, and its time says when the run began
+            write_json(folder / "spec.json", result.spec.to_dict())
         with _whole(folder / "history.jsonl") as file:
             file.write("".join(json.dumps(row) + "\n" for row in result.history).encode())
         with _whole(folder / "counts.npz") as file:

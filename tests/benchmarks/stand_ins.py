@@ -1,0 +1,77 @@
+"""Are the verdicts on the planted stand-ins right? Runs the README's command on both, with several base seeds.
+
+    python tests/benchmarks/stand_ins.py OUT [BASE_SEED ...]
+
+prints a line a study, and writes ``stand_ins.csv`` (a row a study) and ``stand_ins_edges.csv`` (a row an arrow) beside
+this file, in ``results/``. A study is judged by the truth in ``tasks/planted_truth.csv``: arrows that must be coloured
+and are not (missed), arrows with the opposite colour (reversed), and arrows that must not be coloured and are.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from taskaffinity.tasks import planted
+
+RESULTS = Path(__file__).parent / "results"
+OPPOSITE = {"improves": "degrades", "degrades": "improves"}
+
+
+def judge(edges: pd.DataFrame, truth: dict[tuple[str, str], str]) -> dict[str, int]:
+    """How many arrows a study missed, reversed, or coloured though it must not."""
+    verdict = {(row.source, row.target): str(row.verdict) for row in edges.itertuples()}
+    assert verdict.keys() == truth.keys()
+    coloured = {arrow for arrow, word in verdict.items() if word in OPPOSITE}
+    return {
+        "planted": sum(word in OPPOSITE for word in truth.values()),
+        "missed": sum(word in OPPOSITE and verdict[arrow] != word for arrow, word in truth.items()),
+        "reversed": sum(
+            verdict[arrow] == OPPOSITE.get(word, "degrades" if word == "not degrades" else "")
+            for arrow, word in truth.items()
+        ),
+        "wrongly_coloured": sum(word == "not coloured" and arrow in coloured for arrow, word in truth.items()),
+    }
+
+
+def run_study(domain: str, base_seed: int, out: Path) -> dict[str, float | int | str]:
+    """One study by the command line; its errors and its cost."""
+    began = time.monotonic()
+    command = ["pairwise", "--domain", domain, "--base-seed", str(base_seed), "--results", str(out), "--quiet"]
+    subprocess.run([sys.executable, "-m", "taskaffinity", *command], check=True, stdout=subprocess.DEVNULL)
+    wall = time.monotonic() - began
+    edges = pd.read_csv(out / "edges.csv")
+    work = [json.loads(path.read_text())["work"] for path in sorted(out.glob("runs/*/result.json"))]
+    useful = sum(w["train_seconds"] + w["evaluate_seconds"] for w in work)
+    return {
+        "suite": domain,
+        "base_seed": base_seed,
+        **judge(edges, planted.truth(domain)),
+        "runs": len(work),
+        "seconds": round(wall, 1),
+        "longest_run_seconds": round(max(w["total_seconds"] for w in work), 1),
+        "share_not_training": round(1 - useful / (2 * wall), 3),
+    }
+
+
+def main() -> None:
+    out, seeds = Path(sys.argv[1]), [int(seed) for seed in sys.argv[2:]] or [0, 100, 200]
+    rows, edges = [], []
+    for domain in ("clinical", "biomedical"):
+        for seed in seeds:
+            folder = out / f"{domain}-{seed}"
+            rows.append(run_study(domain, seed, folder))
+            print(rows[-1], flush=True)
+            edges.append(pd.read_csv(folder / "edges.csv").assign(suite=domain, base_seed=seed))
+    RESULTS.mkdir(exist_ok=True)
+    pd.DataFrame(rows).to_csv(RESULTS / "stand_ins.csv", index=False)
+    pd.concat(edges).to_csv(RESULTS / "stand_ins_edges.csv", index=False)
+
+
+if __name__ == "__main__":
+    main()

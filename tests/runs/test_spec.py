@@ -1,0 +1,174 @@
+"""Identity: everything that can move a score changes a run's id, nothing else does."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from taskaffinity.runs.spec import FROM_SCRATCH, REFINE, EncoderRef, Recipe, RunSpec
+
+ENCODER = EncoderRef("tiny", "e1")
+PAIR = RunSpec((("a", "f1"), ("b", "f2")), ENCODER, 0, Recipe())
+CHILD = RunSpec((("a", "f1"),), ENCODER, 0, Recipe(), parent=PAIR)
+
+OTHER: dict[str, Any] = {
+    "learning_rate": 1e-4,
+    "num_train_epochs": 3,
+    "batch_size": 16,
+    "optimizer": "adamw",
+    "weight_decay": 0.0,
+    "warmup_ratio": 0.2,
+    "max_grad_norm": 2.0,
+    "head_dropout": 0.0,
+    "max_length": 64,
+    "max_words": 20,
+    "max_train_examples": 100,
+    "max_eval_examples": 100,
+    "sample_seed": 1,
+    "threads": 2,
+    "device": "cuda",
+}
+CHANGES: dict[str, RunSpec] = {
+    "tasks": replace(PAIR, tasks=(("a", "f1"), ("c", "f2"))),
+    "data": replace(PAIR, tasks=(("a", "f1"), ("b", "f9"))),
+    "encoder": replace(PAIR, encoder=EncoderRef("tiny", "e2")),
+    "seed": replace(PAIR, seed=1),
+}
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Recipe)])
+def test_every_setting_of_the_recipe_changes_the_run(field: str) -> None:
+    changed = replace(PAIR, recipe=replace(PAIR.recipe, **{field: OTHER[field]}))
+    assert changed != PAIR
+    assert changed.run_id != PAIR.run_id
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_trained_changes_the_run(change: str) -> None:
+    assert CHANGES[change] != PAIR
+    assert CHANGES[change].run_id != PAIR.run_id
+
+
+def test_every_field_of_a_run_is_tried() -> None:
+    tried = {"tasks", "encoder", "seed", "recipe", "parent"}
+    assert {field.name for field in dataclasses.fields(RunSpec)} == tried
+
+
+def test_the_parent_changes_the_run_and_so_does_the_parents_recipe() -> None:
+    elsewhere = replace(CHILD, parent=replace(PAIR, recipe=Recipe(batch_size=16)))
+    assert len({replace(CHILD, parent=None).run_id, CHILD.run_id, elsewhere.run_id}) == 3
+
+
+def test_the_encoders_name_does_not_change_the_run() -> None:
+    renamed = replace(PAIR, encoder=EncoderRef("another folder", "e1"))
+    assert renamed == PAIR
+    assert hash(renamed) == hash(PAIR)
+    assert renamed.run_id == PAIR.run_id
+
+
+def test_equal_specs_are_the_same_run_whatever_the_type_of_their_numbers() -> None:
+    whole = replace(PAIR, recipe=replace(PAIR.recipe, max_grad_norm=1))
+    assert whole == PAIR
+    assert whole.run_id == PAIR.run_id
+
+
+@pytest.mark.parametrize("spec", [PAIR, CHILD, CHANGES["seed"]], ids=["pair", "child", "other seed"])
+def test_a_spec_comes_back_from_json_and_from_a_pickle(spec: RunSpec) -> None:
+    for again in (RunSpec.from_dict(json.loads(json.dumps(spec.to_dict()))), pickle.loads(pickle.dumps(spec))):
+        assert again == spec
+        assert again.run_id == spec.run_id
+        assert again.encoder.name == spec.encoder.name
+
+
+def test_the_id_is_the_same_in_every_process() -> None:
+    code = (
+        "import json, sys; from taskaffinity.runs.spec import RunSpec; "
+        "print(RunSpec.from_dict(json.loads(sys.argv[1])).run_id)"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code, json.dumps(CHILD.to_dict())],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONHASHSEED": seed},
+        ).stdout.strip()
+        for seed in "12"
+    }
+    assert told == {CHILD.run_id}
+
+
+def test_the_id_is_words_for_people_and_eight_digits_for_certainty() -> None:
+    words, _, digits = PAIR.run_id.rpartition("-")
+    assert words == "refine-a+b-s0"
+    assert len(digits) == 8
+    assert int(digits, 16) >= 0
+    many = replace(PAIR, tasks=tuple((name, "f") for name in "abcd"), seed=3)
+    assert many.run_id.startswith("refine-4tasks-s3-")
+    assert CHILD.run_id.startswith("finetune-a-s0-")
+
+
+@pytest.mark.parametrize(
+    ("n_tasks", "stage", "arm"), [(1, "single", "single"), (2, "refine", "pair"), (3, "refine", "full")]
+)
+def test_stage_and_arm_follow_from_the_tasks(n_tasks: int, stage: str, arm: str) -> None:
+    spec = replace(PAIR, tasks=tuple((name, "f") for name in "abc"[:n_tasks]))
+    assert (spec.stage, spec.arm, spec.lineage) == (stage, arm, ())
+
+
+def test_lineage_is_the_oldest_first() -> None:
+    grandchild = replace(CHILD, parent=CHILD)
+    assert grandchild.lineage == (PAIR, CHILD)
+    assert (CHILD.stage, CHILD.arm) == ("finetune", "finetune")
+
+
+@pytest.mark.parametrize(
+    "tasks", [(), (("b", "f"), ("a", "f")), (("a", "f"), ("a", "f"))], ids=["none", "unsorted", "twice"]
+)
+def test_tasks_are_sorted_and_unique(tasks: tuple[tuple[str, str], ...]) -> None:
+    with pytest.raises(ValueError, match="sorted and unique"):
+        replace(PAIR, tasks=tasks)
+
+
+def test_a_fine_tuning_is_of_one_task() -> None:
+    with pytest.raises(ValueError, match="fine-tunes one task; got a, b"):
+        replace(PAIR, parent=PAIR)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("num_train_epochs", 0),
+        ("batch_size", 0),
+        ("optimizer", "sgd"),
+        ("weight_decay", -0.1),
+        ("warmup_ratio", 1.0),
+        ("max_grad_norm", 0.0),
+        ("head_dropout", 1.0),
+        ("max_length", 7),
+        ("max_words", 0),
+        ("max_train_examples", 0),
+        ("max_eval_examples", -1),
+        ("threads", 0),
+        ("device", "tpu"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused_by_the_name_of_its_setting(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=field) as caught:
+        Recipe(**{field: value})  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+def test_the_presets_are_the_papers_and_our_own() -> None:
+    assert (REFINE.learning_rate, REFINE.batch_size, REFINE.optimizer, REFINE.warmup_ratio) == (5e-5, 32, "adamax", 0.1)
+    assert (REFINE.weight_decay, REFINE.max_length, REFINE.max_words, REFINE.head_dropout) == (0.01, 128, 30, 0.1)
+    assert FROM_SCRATCH != REFINE

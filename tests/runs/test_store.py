@@ -1,0 +1,220 @@
+"""The results folder: done means whole, and nothing else counts as done."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from taskaffinity.runs import store as store_module
+from taskaffinity.runs.result import Outcome, Predictions, RunResult
+from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec
+from taskaffinity.runs.store import MissingRuns, RunStore, read_json, write_json
+
+SPEC = RunSpec((("a", "f1"), ("b", "f2")), EncoderRef("tiny", "e1"), 0, Recipe())
+RESULT = RunResult(
+    SPEC,
+    {"a": Outcome("accuracy", 2, 0.5, 0.25), "b": Outcome("pearson", 1, -0.125, 0.1)},
+    {"a/test": np.array([[1.0, 1.0], [0.0, 1.0]]), "b/test": np.arange(6.0).reshape(1, 6)},
+    [{"epoch": 1, "loss": {"a": 0.75}}, {"epoch": 2, "loss": {"a": 0.5}}],
+    {"train_seconds": 1.5, "steps": 12},
+    {"torch": "2"},
+    {"a/test": Predictions(["a.1", "a.2"], ["yes", "no"], ["yes", "yes"])},
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path / "results")
+
+
+def test_a_result_comes_back_as_it_was_written(store: RunStore) -> None:
+    store.write(RESULT)
+    again = store.read(SPEC)
+    assert (again.spec, again.outcomes, again.work, again.versions) == (
+        SPEC,
+        RESULT.outcomes,
+        RESULT.work,
+        RESULT.versions,
+    )
+    assert list(again.history) == list(RESULT.history)
+    assert set(again.counts) == set(RESULT.counts)
+    for key, counts in RESULT.counts.items():
+        np.testing.assert_array_equal(again.counts[key], counts)
+        assert again.counts[key].dtype == counts.dtype
+
+
+def test_predictions_are_a_table_by_id(store: RunStore) -> None:
+    store.write(RESULT)
+    rows = pq.read_table(store.folder(SPEC) / "predictions.parquet").to_pylist()
+    assert rows == [
+        {"task": "a", "split": "test", "id": "a.1", "gold": "yes", "predicted": "yes"},
+        {"task": "a", "split": "test", "id": "a.2", "gold": "no", "predicted": "yes"},
+    ]
+
+
+def test_without_predictions_there_is_no_table(store: RunStore) -> None:
+    store.write(replace(RESULT, predictions={}))
+    assert not (store.folder(SPEC) / "predictions.parquet").exists()
+    assert SPEC in store
+
+
+def test_a_run_is_done_when_its_result_is_there_and_not_before(store: RunStore, monkeypatch: Any) -> None:
+    written: list[str] = []
+
+    def watch(source: Path, target: Path) -> None:
+        assert SPEC not in store
+        written.append(Path(target).name)
+        os.rename(source, target)
+
+    monkeypatch.setattr(store_module.os, "replace", watch)
+    assert SPEC not in store
+    store.write(RESULT)
+    assert SPEC in store
+    assert written[-1] == "result.json"
+    assert set(written) == {"spec.json", "history.jsonl", "counts.npz", "predictions.parquet", "result.json"}
+
+
+def write_and_be_killed(root: Path, file: str) -> None:
+    def dying(source: Path, target: Path) -> None:
+        if Path(target).name == file:
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.rename(source, target)
+
+    store_module.os.replace = dying  # type: ignore[assignment]
+    RunStore(root).write(RESULT)
+
+
+@pytest.mark.parametrize("file", ["spec.json", "history.jsonl", "counts.npz", "predictions.parquet", "result.json"])
+def test_a_writer_that_is_killed_leaves_no_result_and_the_next_one_finishes(store: RunStore, file: str) -> None:
+    process = multiprocessing.get_context("fork").Process(target=write_and_be_killed, args=(store.root, file))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert SPEC not in store
+    with pytest.raises(MissingRuns):
+        store.read(SPEC)
+    assert not (store.folder(SPEC) / file).exists()
+    store.write(RESULT)
+    assert store.read(SPEC).outcomes == RESULT.outcomes
+
+
+def test_nothing_is_a_pickle(store: RunStore) -> None:
+    store.write(RESULT)
+    files = [path for path in store.root.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {".json", ".jsonl", ".npz", ".parquet"}
+    with np.load(store.folder(SPEC) / "counts.npz", allow_pickle=False) as counts:
+        assert all(counts[key].dtype == np.float64 for key in counts.files)
+    objects = replace(RESULT, counts={"a/test": np.array([{}], dtype=object)})  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match=r"[Oo]bject"):
+        store.write(objects)
+
+
+def test_a_missing_run_is_named(store: RunStore) -> None:
+    with pytest.raises(MissingRuns, match=SPEC.run_id.replace("+", r"\+")):
+        store.read(SPEC)
+
+
+def test_a_folder_of_another_spec_is_refused(store: RunStore) -> None:
+    store.write(RESULT)
+    other = replace(SPEC, seed=1)
+    store.folder(SPEC).rename(store.folder(other))
+    with pytest.raises(ValueError, match=r"spec\.json: not the spec of this run; delete the folder"):
+        store.read(other)
+
+
+@pytest.mark.parametrize("file", ["result.json", "spec.json", "history.jsonl"])
+@pytest.mark.parametrize("content", [b'{\n"run_id": ', b"\xff\xfe"], ids=["cut", "not UTF-8"])
+def test_a_broken_file_is_one_clear_line(store: RunStore, file: str, content: bytes) -> None:
+    store.write(RESULT)
+    path = store.folder(SPEC) / file
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="not JSON") as caught:
+        store.read(SPEC)
+    assert str(path) in str(caught.value)
+    assert "delete" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_broken_counts_are_one_clear_line(store: RunStore) -> None:
+    store.write(RESULT)
+    path = store.folder(SPEC) / "counts.npz"
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(ValueError, match="delete") as caught:
+        store.read(SPEC)
+    assert str(path) in str(caught.value)
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_json(path, {"ü": 1})
+    assert read_json(path) == {"ü": 1}
+    with pytest.raises(TypeError):
+        write_json(path, {"x": object()})
+    assert read_json(path) == {"ü": 1}
+    assert json.loads(path.read_text(encoding="utf-8")) == {"ü": 1}
+
+
+def test_a_write_that_fails_leaves_no_litter(tmp_path: Path) -> None:
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "x.json", {"x": object()})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_is_its_reason_until_the_run_is_done(store: RunStore) -> None:
+    assert store.failure(SPEC) is None
+    store.fail(SPEC, "out of memory", "Traceback\n  line")
+    assert store.failure(SPEC) == "out of memory"
+    assert SPEC not in store
+    assert "Traceback" in (store.folder(SPEC) / "error.txt").read_text(encoding="utf-8")
+    store.write(RESULT)
+    assert store.failure(SPEC) is None
+
+
+def test_trying_again_forgets_the_failure_and_says_what_is_tried_and_since_when(store: RunStore) -> None:
+    assert store.claimed_at(SPEC) is None
+    store.fail(SPEC, "diverged")
+    before = time.time() - 1
+    with store.claim(SPEC):
+        assert store.failure(SPEC) is None
+        claimed = store.claimed_at(SPEC)
+        assert claimed is not None
+        assert claimed >= before
+        assert RunSpec.from_dict(read_json(store.folder(SPEC) / "spec.json")) == SPEC
+    assert SPEC not in store
+
+
+def claim_and_tell(root: Path, connection: Any) -> None:
+    with RunStore(root).claim(SPEC):
+        connection.send("in")
+
+
+@pytest.fixture
+def second(store: RunStore) -> Iterator[Any]:
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=claim_and_tell, args=(store.root, there))
+    yield lambda: (process.start(), here)[1]
+    process.join()
+
+
+def test_of_two_processes_that_want_a_run_the_second_waits(store: RunStore, second: Any) -> None:
+    with store.claim(SPEC):
+        told = second()
+        assert not told.poll(0.3)
+    assert told.poll(10)
+
+
+def test_a_results_folder_can_move(store: RunStore, tmp_path: Path) -> None:
+    store.write(RESULT)
+    store.root.rename(tmp_path / "elsewhere")
+    assert RunStore(tmp_path / "elsewhere").read(SPEC).outcomes == RESULT.outcomes

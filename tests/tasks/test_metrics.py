@@ -1,0 +1,173 @@
+"""Metrics against seqeval, scikit-learn and scipy; influences against a numerical derivative."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import pearsonr
+from seqeval.metrics import f1_score as seqeval_f1
+from seqeval.scheme import IOB2
+from sklearn.metrics import accuracy_score, f1_score
+
+from taskaffinity.tasks.metrics import METRICS, Counts, spans
+
+CLASSES = ("x", "y", "z", "false")
+POSITIVE = ("x", "y", "z")
+TAGS = ("O", "B-x", "I-x", "B-y", "I-y")
+
+
+def score(name: str, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str] = POSITIVE) -> float:
+    metric = METRICS[name]
+    return float(metric.score(metric.tally(gold, predicted, labels).sum(axis=0)))
+
+
+def sides(element: st.SearchStrategy[Any], at_least: int = 1) -> st.SearchStrategy[list[tuple[Any, Any]]]:
+    return st.lists(st.tuples(element, element), min_size=at_least, max_size=30)
+
+
+SENTENCES = st.integers(1, 8).flatmap(
+    lambda n: st.tuples(*[st.lists(st.sampled_from(TAGS), min_size=n, max_size=n)] * 2)
+)
+GRADES = st.integers(0, 50).map(lambda tenths: tenths / 10)
+
+
+@settings(deadline=None)
+@given(st.lists(SENTENCES, min_size=1, max_size=8))
+def test_span_f1_is_seqeval_strict(sentences: list[tuple[list[str], list[str]]]) -> None:
+    gold, predicted = [list(side) for side in zip(*sentences, strict=True)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # seqeval warns where nothing is predicted
+        expected = seqeval_f1(gold, predicted, mode="strict", scheme=IOB2, zero_division=0)
+    assert score("span_f1", gold, predicted, ("x", "y")) == pytest.approx(expected)
+
+
+@given(st.lists(st.sampled_from(TAGS), max_size=10))
+def test_a_span_is_a_begin_and_the_insides_of_its_type(tags: list[str]) -> None:
+    naive = []
+    for first, tag in enumerate(tags):
+        if tag[0] == "B":
+            last = first + 1
+            while last < len(tags) and tags[last] == f"I-{tag[2:]}":
+                last += 1
+            naive.append((tag[2:], first, last))
+    assert spans(tags) == naive
+
+
+def test_types_that_are_not_counted_are_not_scored() -> None:
+    gold, predicted = [["B-x", "B-y"]], [["B-x", "O"]]
+    assert score("span_f1", gold, predicted, ("x",)) == 1.0
+    assert score("span_f1", gold, predicted, ("y",)) == 0.0
+
+
+def test_a_sentence_with_a_tag_too_few_is_refused() -> None:
+    with pytest.raises(ValueError, match="sentence 1: 2 gold tags, 1 predicted"):
+        METRICS["span_f1"].tally([["O"], ["O", "O"]], [["O"], ["O"]], ("x",))
+
+
+@settings(deadline=None)
+@given(sides(st.sampled_from(CLASSES)), st.sampled_from(["micro", "macro"]))
+def test_f1_is_scikit_learns(pairs: list[tuple[str, str]], average: str) -> None:
+    gold, predicted = [list(side) for side in zip(*pairs, strict=True)]
+    expected = f1_score(gold, predicted, labels=POSITIVE, average=average, zero_division=0)
+    assert score(f"{average}_f1", gold, predicted) == pytest.approx(expected)
+
+
+@settings(deadline=None)
+@given(sides(st.sampled_from(CLASSES)))
+def test_accuracy_is_scikit_learns(pairs: list[tuple[str, str]]) -> None:
+    gold, predicted = [list(side) for side in zip(*pairs, strict=True)]
+    assert score("accuracy", gold, predicted) == pytest.approx(accuracy_score(gold, predicted))
+
+
+@settings(deadline=None)
+@given(sides(GRADES, at_least=2))
+def test_pearson_is_scipys_and_zero_for_constants(pairs: list[tuple[float, float]]) -> None:
+    gold, predicted = [list(side) for side in zip(*pairs, strict=True)]
+    constant = len(set(gold)) == 1 or len(set(predicted)) == 1
+    expected = 0.0 if constant else pearsonr(gold, predicted).statistic
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert score("pearson", gold, predicted) == pytest.approx(expected, abs=1e-9)
+
+
+def test_pearson_of_one_example_is_zero_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert score("pearson", [3.0], [2.0]) == 0.0
+        assert METRICS["pearson"].influence(METRICS["pearson"].tally([3.0], [2.0], ())).tolist() == [0.0]
+
+
+def test_pearson_of_unequal_sides_is_refused() -> None:
+    with pytest.raises(ValueError, match="2 gold scores, 1 predictions"):
+        METRICS["pearson"].tally([1.0, 2.0], [1.0], ())
+
+
+def world(name: str, n: int, rng: np.random.Generator) -> Counts:
+    if name == "pearson":
+        gold = rng.uniform(0, 5, n)
+        return METRICS[name].tally(gold.tolist(), (gold + rng.normal(0, 1, n)).tolist(), ())
+    if name == "span_f1":
+        return METRICS[name].tally(rng.choice(TAGS, (n, 6)).tolist(), rng.choice(TAGS, (n, 6)).tolist(), ("x", "y"))
+    right = rng.random(n) < 0.6
+    gold = rng.choice(CLASSES, n)
+    return METRICS[name].tally(gold.tolist(), np.where(right, gold, rng.choice(CLASSES, n)).tolist(), POSITIVE)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_influence_is_the_derivative_by_an_examples_weight(name: str) -> None:
+    metric, n, step = METRICS[name], 40, 1e-6
+    counts = world(name, n, np.random.default_rng(3))
+    total, influence = counts.sum(axis=0), metric.influence(counts)
+    more = np.array([metric.score(total + n * step * row) for row in counts])
+    less = np.array([metric.score(total - n * step * row) for row in counts])
+    np.testing.assert_allclose(influence, (more - less) / (2 * step), atol=1e-6)
+    assert influence.std() > 0.1
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_influence_foretells_leaving_an_example_out(name: str) -> None:
+    metric, n = METRICS[name], 2000
+    counts = world(name, n, np.random.default_rng(4))
+    total = counts.sum(axis=0)
+    left_out = (n - 1) * (metric.score(total) - np.array([metric.score(total - row) for row in counts]))
+    np.testing.assert_allclose(metric.influence(counts), left_out, atol=0.03)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_influences_sum_to_zero(name: str) -> None:
+    influence = METRICS[name].influence(world(name, 50, np.random.default_rng(5)))
+    assert influence.mean() == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_the_order_of_the_examples_does_not_matter(name: str) -> None:
+    metric, rng = METRICS[name], np.random.default_rng(6)
+    counts = world(name, 50, rng)
+    order = rng.permutation(50)
+    assert metric.score(counts[order].sum(axis=0)) == pytest.approx(float(metric.score(counts.sum(axis=0))))
+    np.testing.assert_allclose(metric.influence(counts[order]), metric.influence(counts)[order], atol=1e-12)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_many_sums_are_scored_at_once(name: str) -> None:
+    metric = METRICS[name]
+    sums = np.stack([world(name, 30, np.random.default_rng(seed)).sum(axis=0) for seed in range(6)])
+    one_by_one = [float(metric.score(row)) for row in sums]
+    np.testing.assert_allclose(metric.score(sums.reshape(2, 3, -1)).ravel(), one_by_one)
+
+
+@pytest.mark.parametrize(
+    "tally", [METRICS[name].tally for name in ("micro_f1", "macro_f1", "span_f1")], ids=["micro", "macro", "span"]
+)
+def test_no_positive_anywhere_is_zero_and_not_nan(tally: Callable[..., Counts]) -> None:
+    nothing: list[Any] = [["O"]] * 3 if tally is METRICS["span_f1"].tally else ["false"] * 3
+    counts = tally(nothing, nothing, POSITIVE)
+    for name in ("micro_f1", "macro_f1"):
+        assert METRICS[name].score(counts.sum(axis=0)) == 0.0
+        assert METRICS[name].influence(counts).tolist() == [0.0] * 3

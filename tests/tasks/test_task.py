@@ -1,0 +1,128 @@
+"""Examples, tasks and suites as values."""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from taskaffinity.tasks.task import DEFAULT_METRIC, KINDS, SPLITS, Example, Kind, Split, Suite, Task
+
+SECRET = "vorpal"
+ONE = Example("e1", "yes", f"{SECRET} text", f"{SECRET} pair")
+
+
+def read(example: Example, split: Split) -> Sequence[Example]:
+    return [replace(example, id=f"{split}-{example.id}")]
+
+
+def task(example: Example = ONE, name: str = "toy") -> Task:
+    return Task(name, "inference", partial(read, example), ("yes", "no"), "no")
+
+
+@pytest.mark.parametrize("example", [ONE, Example("e2", ("B-x", "O"), words=(SECRET, SECRET))], ids=["text", "words"])
+def test_no_text_of_a_corpus_is_printed(example: Example) -> None:
+    kept = task(example)
+    assert kept.examples["train"]
+    for shown in (repr(example), str(example), f"{example}", repr([example]), repr(kept), repr(Suite("s", (kept,)))):
+        assert SECRET not in shown
+    assert example.id in repr(example)
+
+
+def test_no_text_of_a_corpus_is_in_a_traceback_that_names_an_example() -> None:
+    with pytest.raises(KeyError) as caught:
+        raise KeyError(ONE)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+CHANGES: dict[str, Callable[[Task], Task]] = {
+    "name": lambda t: replace(t, name="other"),
+    "kind": lambda t: replace(t, kind="classification"),
+    "labels": lambda t: replace(t, labels=("no", "yes")),
+    "negative": lambda t: replace(t, negative=None),
+    "metric": lambda t: replace(t, metric_name="macro_f1"),
+    "id": lambda t: task(replace(ONE, id="e9")),
+    "label": lambda t: task(replace(ONE, label="no")),
+    "text": lambda t: task(replace(ONE, text="other")),
+    "text_pair": lambda t: task(replace(ONE, text_pair=None)),
+    "words": lambda t: task(replace(ONE, words=("one",))),
+    "one split": lambda t: replace(t, read=lambda split: read(ONE, "train" if split == "dev" else split)),
+}
+
+
+@pytest.mark.parametrize("changed", CHANGES)
+def test_whatever_can_move_a_score_changes_the_fingerprint(changed: str) -> None:
+    assert CHANGES[changed](task()).fingerprint != task().fingerprint
+
+
+def test_the_title_does_not_change_the_fingerprint_and_the_same_data_has_the_same() -> None:
+    assert replace(task(), title="Toy").fingerprint == task().fingerprint
+    assert len(task().fingerprint) == 16
+    assert task().ref == ("toy", task().fingerprint)
+
+
+def test_tasks_of_one_name_but_other_data_are_not_equal() -> None:
+    assert task() == task()
+    assert task(replace(ONE, label="no")) != task()
+
+
+def test_splits_are_read_once() -> None:
+    calls: list[Split] = []
+
+    def counting(split: Split) -> list[Example]:
+        calls.append(split)
+        return [ONE]
+
+    counted = Task("toy", "classification", counting, ("yes",))
+    assert counted.examples is counted.examples
+    assert counted.fingerprint == counted.fingerprint
+    assert calls == list(SPLITS)
+
+
+def test_the_negative_class_is_not_scored() -> None:
+    assert task().scored == ("yes",)
+    assert replace(task(), negative=None).scored == ("yes", "no")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_has_its_own_metric(kind: Kind) -> None:
+    made = Task("toy", kind, partial(read, ONE))
+    assert made.metric.name == made.metric_name == DEFAULT_METRIC[kind]
+    assert made.title == "toy"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("kind", "parsing", "no kind 'parsing'; there are similarity"),
+        ("metric_name", "bleu", "no metric 'bleu'; there are accuracy"),
+        ("name", "a+b", "neither"),
+        ("name", "a/b", "neither"),
+    ],
+)
+def test_a_task_that_cannot_be_is_refused(field: str, value: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told) as caught:
+        replace(task(), **{field: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_suite_finds_its_tasks_by_name_and_keeps_their_order() -> None:
+    suite = Suite("s", (task(name="b"), task(name="a")))
+    assert [t.name for t in suite] == ["b", "a"]
+    assert len(suite) == 2
+    assert suite["a"].name == "a"
+    with pytest.raises(KeyError, match="no task 'c' in suite s; there are b, a"):
+        suite["c"]
+
+
+def test_a_suite_holds_no_task_twice() -> None:
+    with pytest.raises(ValueError, match="a stands in it twice"):
+        Suite("s", (task(name="a"), task(name="a")))
+
+
+def test_a_task_travels_to_another_process() -> None:
+    assert pickle.loads(pickle.dumps(task())).fingerprint == task().fingerprint

@@ -1,0 +1,70 @@
+"""The walls: imports point down, the wings do not know each other, heavy libraries live in one room each."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import taskaffinity
+
+PACKAGE = Path(taskaffinity.__file__).parent
+FLOORS = [{"tasks"}, {"corpora", "runs"}, {"training", "analysis"}, {"schedule", "tuning"}, {"cli"}, {"__main__"}]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+HOMES = {
+    "torch": {"training"},
+    "transformers": {"training"},
+    "tokenizers": {"training"},
+    "ray": {"schedule", "tuning"},
+    "matplotlib": {"analysis"},
+    "seaborn": {"analysis"},
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def inner_rooms(path: Path) -> set[str]:
+    parts = (name.split(".") for name in imports_of(path) if name.startswith("taskaffinity."))
+    return {part[1] for part in parts} - {"__version__"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down_and_heavy_libraries_stay_at_home(path: Path) -> None:
+    room = room_of(path)
+    assert room == "__init__" or room in FLOOR, f"{room} has no floor"
+    above = {other for other in inner_rooms(path) - {room} if FLOOR[other] >= FLOOR.get(room, -1)}
+    assert not above, f"{room} may not import {above}"
+    outer = {name.partition(".")[0] for name in imports_of(path)}
+    astray = {library for library, homes in HOMES.items() if library in outer and room not in homes}
+    assert not astray, f"{room} is not the home of {astray}"
+
+
+@pytest.mark.parametrize("room", ["tasks", "corpora", "runs", "training", "analysis", "schedule", "cli"])
+def test_every_room_is_there(room: str) -> None:
+    assert (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file()
+
+
+def test_reading_a_study_loads_neither_torch_nor_ray_nor_transformers() -> None:
+    below = sorted((PACKAGE / "analysis").rglob("*.py"))
+    names = [".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in below]
+    names = ["taskaffinity", "taskaffinity.analysis", *(name for name in names if not name.endswith("__init__"))]
+    code = f"import sys, {', '.join(names)}; print(*sorted(name.partition('.')[0] for name in sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "numpy" in loaded
+    assert not {"torch", "ray", "transformers"} & set(loaded)
