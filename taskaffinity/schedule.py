@@ -165,12 +165,8 @@ def _on_ray(arguments: Arguments, store: RunStore, resources: Resources, report:
     with _ray(resources) as ray:
         slots = _slots(ray.cluster_resources(), resources)
         report.workers = min(slots, len(arguments))
-        remote = ray.remote(train_and_keep).options(
-            num_cpus=resources.cpus_per_run,
-            num_gpus=resources.gpus_per_run,
-            max_retries=_RETRIES,
-            retry_exceptions=False,
-        )
+        demand: dict[str, Any] = {"num_cpus": resources.cpus_per_run, "num_gpus": resources.gpus_per_run}
+        remote = ray.remote(max_retries=_RETRIES, retry_exceptions=False, **demand)(train_and_keep)
         began = time.time()
         pending = {remote.options(name=spec.run_id).remote(spec, settings): spec for spec, settings in arguments}
         try:

@@ -1,0 +1,106 @@
+"""Mini-batches: every row once an epoch, one task a batch, an order that is each task's own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from taskaffinity.training.batches import batches_in_an_epoch, epoch_batches, make_batch, seed_of
+from taskaffinity.training.encoding import EncodedSplit
+
+MakeSplit = Callable[..., EncodedSplit]
+
+
+@pytest.fixture
+def splits(make_split: MakeSplit) -> dict[str, EncodedSplit]:
+    return {"a": make_split("inference", n=23), "b": make_split("ner", n=10, seed=1), "c": make_split("similarity", n=4)}
+
+
+def order(splits: dict[str, EncodedSplit], *, seed: int = 0, epoch: int = 1) -> list[tuple[str, tuple[int, ...]]]:
+    return [(batch.task, tuple(batch.rows.tolist())) for batch in epoch_batches(splits, 4, seed=seed, epoch=epoch)]
+
+
+def test_every_row_of_every_task_comes_once_an_epoch(splits: dict[str, EncodedSplit]) -> None:
+    for epoch in (1, 2):
+        seen = Counter((task, row) for task, rows in order(splits, epoch=epoch) for row in rows)
+        assert seen == Counter((task, row) for task, split in splits.items() for row in range(split.n_rows))
+
+
+def test_a_batch_is_full_but_for_one_a_task(splits: dict[str, EncodedSplit]) -> None:
+    sizes = sorted((task, len(rows)) for task, rows in order(splits))
+    assert sizes == [("a", 3), *[("a", 4)] * 5, ("b", 2), *[("b", 4)] * 2, ("c", 4)]
+    assert batches_in_an_epoch(splits, 4) == len(sizes)
+
+
+def test_tasks_are_mixed_and_mixed_anew(splits: dict[str, EncodedSplit]) -> None:
+    orders = [[task for task, _ in order(splits, epoch=epoch)] for epoch in range(1, 6)]
+    assert len({tuple(tasks) for tasks in orders}) > 1
+    assert any(tasks != sorted(tasks) for tasks in orders)
+
+
+def test_the_order_follows_the_seed_and_the_epoch_and_nothing_else(splits: dict[str, EncodedSplit]) -> None:
+    assert order(splits) == order(splits)
+    assert order(splits) != order(splits, seed=1)
+    assert order(splits) != order(splits, epoch=2)
+    np.random.seed(0)  # noqa: NPY002
+    torch.manual_seed(0)
+    once = order(splits)
+    np.random.seed(1)  # noqa: NPY002
+    torch.manual_seed(1)
+    assert order(splits) == once
+
+
+@pytest.mark.parametrize("company", [("a",), ("a", "b"), ("c", "a"), ("a", "b", "c")], ids="+".join)
+def test_a_task_meets_the_same_mini_batches_alone_and_in_company(
+    company: tuple[str, ...], splits: dict[str, EncodedSplit]
+) -> None:
+    def own(names: tuple[str, ...], epoch: int) -> Counter[tuple[int, ...]]:
+        chosen = {name: splits[name] for name in names}
+        return Counter(rows for task, rows in order(chosen, epoch=epoch) if task == "a")
+
+    for epoch in (1, 2):
+        assert own(company, epoch) == own(("a",), epoch)
+
+
+@pytest.mark.parametrize("kind", ["inference", "similarity", "ner"])
+def test_a_batch_holds_its_rows_pieces_words_and_targets_by_length(kind: str, make_split: MakeSplit) -> None:
+    split = make_split(kind, n=9)
+    asked = np.array([7, 2, 5, 0])
+    batch = make_batch("t", split, asked)
+    lengths = [int(split.bounds[row + 1] - split.bounds[row]) for row in asked]
+    naive = [row for _, _, row in sorted(zip(lengths, range(4), asked.tolist(), strict=True))]
+    assert batch.rows.tolist() == naive
+    pieces, positions, types, starts, words, targets = [], [], [], [], [], []  # type: ignore[var-annotated]
+    for row in naive:
+        starts.append(len(pieces))
+        first, last = split.bounds[row], split.bounds[row + 1]
+        if kind == "ner":
+            own = slice(split.word_bounds[row], split.word_bounds[row + 1])
+            words += [len(pieces) + int(position) for position in split.word_positions[own]]
+            targets += split.targets[own].tolist()
+        else:
+            targets.append(split.targets[row].item())
+        pieces += split.pieces[first:last].tolist()
+        types += split.token_types[first:last].tolist()
+        positions += list(range(last - first))
+    assert batch.pieces.tolist() == pieces
+    assert batch.positions.tolist() == positions
+    assert batch.token_types.tolist() == types
+    assert batch.starts.tolist() == starts
+    assert batch.lengths.tolist() == sorted(lengths)
+    assert batch.words.tolist() == words
+    assert batch.targets.tolist() == targets
+
+
+def test_a_seed_is_of_its_purpose_and_fits_every_generator() -> None:
+    seeds = {seed_of(seed, "rows", name, epoch) for seed in (0, 1) for name in "ab" for epoch in (1, 2)}
+    assert len(seeds) == 8
+    assert seed_of(1, "2") != seed_of("1", 2)
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    digest = hashlib.sha256(b"(0, 'dropout')").hexdigest()
+    assert seed_of(0, "dropout") == int(digest[:16], 16) // 2

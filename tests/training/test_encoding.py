@@ -1,0 +1,264 @@
+"""Word pieces: what is cut where, which pieces are classes, and what a sample keeps."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import RobertaTokenizer
+
+from taskaffinity.tasks.task import SPLITS, Example, Split, Task
+from taskaffinity.training.encoders import load_tokenizer
+from taskaffinity.training.encoding import (
+    EncodedSplit,
+    cache_folder,
+    cut_sentence,
+    encode_task,
+    read_encoded,
+    task_meta,
+)
+
+MakeTask = Callable[..., Task]
+Encode = Callable[..., dict[Split, EncodedSplit]]
+
+
+@pytest.fixture
+def encode(tokenizer: Any, tmp_path: Path) -> Encode:
+    """Encode a task and read it back."""
+
+    def call(task: Task, *, max_length: int = 128, max_words: int = 30, tokenizer: Any = tokenizer) -> Any:
+        folder = cache_folder(tmp_path, task.fingerprint, "e1", max_length, max_words)
+        encode_task(task, tokenizer, folder, max_length=max_length, max_words=max_words)
+        return read_encoded(folder)[1]
+
+    return call
+
+
+def sentence(tags: str, words: Sequence[str] = ()) -> Example:
+    """``OBIO`` as a tagged sentence."""
+    return Example(
+        "s", tuple("O" if t == "O" else f"{t}-x" for t in tags), words=tuple(words) or tuple("abcdefgh"[: len(tags)])
+    )
+
+
+def rows_of(split: EncodedSplit) -> list[list[int]]:
+    return [split.pieces[a:b].tolist() for a, b in zip(split.bounds, split.bounds[1:], strict=False)]
+
+
+def words_of_rows(split: EncodedSplit) -> list[list[int]]:
+    bounds = zip(split.word_bounds, split.word_bounds[1:], strict=False)
+    return [split.word_numbers[a:b].tolist() for a, b in bounds]
+
+
+TAGGED = st.lists(st.sampled_from("OOBI"), min_size=1, max_size=40)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60), st.integers(1, 10))
+def test_a_cut_is_at_the_last_place_that_may_be_cut(may_cut: list[bool], most: int) -> None:
+    ranges = cut_sentence(may_cut, most)
+    assert [i for first, last in ranges for i in range(first, last)] == list(range(len(may_cut)))
+    for first, last in ranges[:-1]:
+        allowed = [i for i in range(first, first + most) if may_cut[i]]
+        assert last == (max(allowed) + 1 if allowed else first + most)
+    assert 0 < ranges[-1][1] - ranges[-1][0] <= most
+    assert len(ranges) == 1 or len(may_cut) > most
+
+
+@pytest.mark.parametrize(
+    ("tags", "rows"),
+    [
+        ("OOOO", [[0, 1, 2, 3]]),
+        ("OOOOOO", [[0, 1, 2, 3], [4, 5]]),
+        ("OOBIIO", [[0, 1], [2, 3, 4, 5]]),
+        ("OOOBIO", [[0, 1, 2], [3, 4, 5]]),
+        ("BIIIIO", [[0, 1, 2, 3], [4, 5]]),
+    ],
+    ids=["short", "no mention", "across", "at the end", "longer than a row"],
+)
+def test_training_sentences_are_cut_at_an_o_so_that_no_mention_is(
+    tags: str, rows: list[list[int]], encode: Encode, make_task: MakeTask
+) -> None:
+    train = encode(make_task("ner", [sentence(tags)]), max_words=4)["train"]
+    assert words_of_rows(train) == rows
+    assert train.examples_of_rows.tolist() == [0] * len(rows)
+    assert train.targets.tolist() == ["OBI".index(tag) for tag in tags]
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_where_dev_and_test_are_cut_does_not_depend_on_the_tags(
+    split: Split, encode: Encode, make_task: MakeTask
+) -> None:
+    words = ["a", "b", ".", "c", "d", "e", ",", "f", "g", "h", "a"]
+    cuts = []
+    for tags in ("OOOOOOOOOOO", "BIIIIIIIIII", "OBOBOOOBIOO"):
+        encoded = encode(make_task("ner", [sentence(tags, words)]), max_words=4)[split]
+        cuts.append((rows_of(encoded), words_of_rows(encoded)))
+        assert encoded.targets.tolist() == ["OBI".index(tag) for tag in tags]
+    assert cuts[0] == cuts[1] == cuts[2]
+    assert cuts[0][1] == [[0, 1, 2], [3, 4, 5, 6], [7, 8, 9, 10]]
+
+
+def test_a_class_stands_on_each_words_first_piece_and_on_nothing_else(
+    tokenizer: Any, encode: Encode, make_task: MakeTask
+) -> None:
+    words = ["fever", "cold", "a", "and", "cold", "rash"]
+    encoded = encode(make_task("ner", [sentence("BOOOBI", words)]))["test"]
+    pieces, firsts = ["[CLS]"], []
+    for word in words:
+        firsts.append(len(pieces))
+        pieces += ["cold"] if word == "cold" else [word[0], *(f"##{c}" for c in word[1:])]
+    pieces.append("[SEP]")
+    assert tokenizer.convert_ids_to_tokens(encoded.pieces.tolist()) == pieces
+    assert encoded.word_positions.tolist() == firsts
+    assert encoded.targets.tolist() == [1, 0, 0, 0, 1, 2]
+    assert not any(pieces[i].startswith(("##", "[")) for i in encoded.word_positions)
+
+
+def test_words_beyond_the_longest_row_have_no_class_but_stay_in_the_gold_tags(
+    encode: Encode, make_task: MakeTask
+) -> None:
+    encoded = encode(make_task("ner", [sentence("BBBBB", ["fever", "cold", "rash", "cold", "a"])]), max_length=10)["test"]
+    assert len(encoded.pieces) == 10
+    assert encoded.word_numbers.tolist() == [0, 1, 2]  # [CLS] 5 1 "r ##a" [SEP]: the third is cut, its first piece stays
+    assert encoded.gold == [["B-x"] * 5]
+
+
+@pytest.mark.parametrize("nothing", ["\u200b", "\x00", "\u00ad"], ids=["zero width space", "null", "soft hyphen"])
+def test_a_word_that_the_tokenizer_makes_nothing_of_is_its_unknown_piece(
+    nothing: str, tokenizer: Any, encode: Encode, make_task: MakeTask
+) -> None:
+    assert tokenizer.tokenize(nothing) == []
+    encoded = encode(make_task("ner", [sentence("OBO", ["cold", nothing, "cold"])]))["train"]
+    assert tokenizer.convert_ids_to_tokens(encoded.pieces.tolist()) == ["[CLS]", "cold", "[UNK]", "cold", "[SEP]"]
+    assert encoded.word_positions.tolist() == [1, 2, 3]
+    assert encoded.targets.tolist() == [0, 1, 0]
+
+
+def test_byte_level_words_have_first_pieces_too(tmp_path: Path, encode: Encode, make_task: MakeTask) -> None:
+    vocabulary = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "\u0120", *"abcdefgh", "\u0120a", "\u0120b"]
+    merges = [("\u0120", "a"), ("\u0120", "b")]
+    made = RobertaTokenizer(vocab={piece: i for i, piece in enumerate(vocabulary)}, merges=merges)
+    made.save_pretrained(tmp_path / "bytes")
+    tokenizer = load_tokenizer(tmp_path / "bytes")
+    encoded = encode(make_task("ner", [sentence("OBI", ["acd", "b", "de"])]), tokenizer=tokenizer)["train"]
+    tokens = tokenizer.convert_ids_to_tokens(encoded.pieces.tolist())
+    assert tokens == ["<s>", "\u0120a", "c", "d", "\u0120b", "\u0120", "d", "e", "</s>"]
+    assert encoded.word_positions.tolist() == [1, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"), [(20, 3, (6, 3)), (3, 20, (3, 6)), (4, 4, (4, 4)), (2, 5, (2, 5))]
+)
+def test_the_longer_side_of_a_pair_loses_first(
+    first: int, second: int, kept: tuple[int, int], tokenizer: Any, encode: Encode, make_task: MakeTask
+) -> None:
+    example = Example("p", 1.0, " ".join("a" * first), " ".join("b" * second))
+    encoded = encode(make_task("similarity", [example]), max_length=12)["train"]
+    a, b = kept
+    tokens = tokenizer.convert_ids_to_tokens(encoded.pieces.tolist())
+    assert tokens == ["[CLS]", *"a" * a, "[SEP]", *"b" * b, "[SEP]"]
+    assert encoded.token_types.tolist() == [0] * (a + 2) + [1] * (b + 1)
+
+
+def test_two_long_sides_of_a_pair_lose_alike(tokenizer: Any, encode: Encode, make_task: MakeTask) -> None:
+    example = Example("p", 1.0, " ".join("a" * 30), " ".join("b" * 25))
+    encoded = encode(make_task("similarity", [example]), max_length=12)["train"]
+    tokens = tokenizer.convert_ids_to_tokens(encoded.pieces.tolist())
+    assert sorted((tokens.count("a"), tokens.count("b"))) == [4, 5]
+
+
+def test_classes_are_numbered_as_the_task_lists_them(encode: Encode, make_task: MakeTask) -> None:
+    examples = [Example(str(i), label, "cold") for i, label in enumerate(["no", "yes", "no", "maybe"])]
+    task = make_task("relation", examples, ("yes", "maybe", "no"))
+    encoded = encode(task)["dev"]
+    assert encoded.targets.tolist() == [2, 0, 2, 1]
+    assert encoded.gold == ["no", "yes", "no", "maybe"]
+    assert encoded.ids == [f"dev.{i}" for i in range(4)]
+    assert task_meta(task).outputs == ("yes", "maybe", "no")
+
+
+def test_tags_are_outside_begin_and_inside_of_each_type(make_task: MakeTask) -> None:
+    task = make_task("ner", [sentence("O")], ("x", "y"))
+    assert task_meta(task).outputs == ("O", "B-x", "I-x", "B-y", "I-y")
+
+
+def random_tagged(n: int) -> list[Example]:
+    rng = np.random.default_rng(0)
+    made = []
+    for i in range(n):
+        tags = rng.choice(["O", "O", "B-x"], rng.integers(1, 12)).tolist()
+        made.append(Example(str(i), tuple(tags), words=tuple(rng.choice(["cold", "fever", "."], len(tags)).tolist())))
+    return made
+
+
+def random_pairs(n: int) -> list[Example]:
+    rng = np.random.default_rng(1)
+    return [Example(str(i), float(i), "cold " * rng.integers(1, 9), "rash " * rng.integers(1, 4)) for i in range(n)]
+
+
+@pytest.mark.parametrize("kind", ["ner", "similarity"])
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_sample_is_what_encoding_those_examples_alone_would_give(
+    kind: str, split: Split, encode: Encode, make_task: MakeTask
+) -> None:
+    examples = random_tagged(20) if kind == "ner" else random_pairs(20)
+    sample = encode(make_task(kind, examples), max_words=4)[split].sample(7, seed=3)
+    chosen = [example for example in examples if f"{split}.{example.id}" in sample.ids]
+    assert len(chosen) == sample.n_examples == 7
+    alone = encode(make_task(kind, chosen), max_words=4)[split]
+    for field in fields(EncodedSplit):
+        ours, theirs = getattr(sample, field.name), getattr(alone, field.name)
+        assert np.array_equal(ours, theirs) if isinstance(ours, np.ndarray) else ours == theirs, field.name
+
+
+def test_a_sample_depends_on_its_seed_and_is_the_whole_split_where_that_is_small(
+    encode: Encode, make_task: MakeTask
+) -> None:
+    split = encode(make_task("similarity", random_pairs(20)))["train"]
+    drawn = {tuple(split.sample(7, seed).ids) for seed in (0, 0, 1)}
+    assert len(drawn) == 2
+    assert all(list(ids) == sorted(ids, key=lambda name: int(name.rpartition(".")[2])) for ids in drawn)
+    for n in (None, 20, 21):
+        assert split.sample(n, 0) is split
+
+
+def test_the_cache_is_written_once_and_is_its_owners_alone(
+    tokenizer: Any, tmp_path: Path, make_task: MakeTask
+) -> None:
+    folder = cache_folder(tmp_path, "f1", "e1", 128, 30)
+    task = make_task("similarity", random_pairs(3))
+    encode_task(task, tokenizer, folder, max_length=128, max_words=30)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    encode_task(task, None, folder, max_length=128, max_words=30)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not list(tmp_path.rglob("*.pkl"))
+
+
+def test_an_encoding_that_was_broken_off_is_done_again(tokenizer: Any, tmp_path: Path, make_task: MakeTask) -> None:
+    folder = tmp_path / "encoded" / "x"
+    task = make_task("similarity", random_pairs(3))
+    with pytest.raises(TypeError):
+        encode_task(task, None, folder, max_length=128, max_words=30)
+    assert not folder.exists()
+    encode_task(task, tokenizer, folder, max_length=128, max_words=30)
+    assert read_encoded(folder)[0] == task_meta(task)
+    assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == ["x"]
+
+
+def test_whatever_changes_the_pieces_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    keys: list[tuple[str, str, int, int]] = [
+        ("f1", "e1", 128, 30),
+        ("f2", "e1", 128, 30),
+        ("f1", "e2", 128, 30),
+        ("f1", "e1", 64, 30),
+        ("f1", "e1", 128, 20),
+    ]
+    assert len({cache_folder(tmp_path, *key) for key in keys}) == len(keys)

@@ -1,0 +1,255 @@
+"""From a suite to a result: dev decides, test is scored once, and no text comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.spec import Recipe, RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.planted import VOCABULARY, Lexicon, Sizes, generate, inferred, related, similar, tagged
+from taskaffinity.tasks.task import Example, Kind, Split, Task
+from taskaffinity.training import execute as execute_module
+from taskaffinity.training.encoders import Encoder, tiny_encoder
+from taskaffinity.training.encoding import cache_folder, read_encoded
+from taskaffinity.training.execute import evaluate, execute, prepare, reason_of
+from taskaffinity.training.loop import Diverged, fit
+from taskaffinity.training.model import MultiTaskModel
+
+SIZES = Sizes(train=64, dev=40, test=50)
+RECIPE = Recipe(learning_rate=3e-3, optimizer="adamw", num_train_epochs=3, batch_size=16, max_length=32)
+LONG = 45
+"""Words of a sentence of the tagging task: more than ``max_words``."""
+
+
+def read(name: str, maker: Callable[..., Example], split: Split) -> list[Example]:
+    examples = list(generate(name, maker, Lexicon(), SIZES, split))
+    if name != "tag":
+        return examples
+    return [replace(e, words=_repeated(e.words), label=_repeated(e.label)) for e in examples]
+
+
+def _repeated(items: Any) -> tuple[str, ...]:
+    return (tuple(items) * LONG)[:LONG]
+
+
+def task(name: str, kind: Kind, maker: Callable[..., Example], labels: tuple[str, ...] = ()) -> Task:
+    return Task(name, kind, partial(read, name, maker), labels, "false" if "false" in labels else None)
+
+
+TASKS = {
+    "nli": task("nli", "inference", inferred, ("contradiction", "neutral", "entailment")),
+    "rel": task("rel", "relation", partial(related, ("A", "B", "C", "D"), "false"), ("A", "B", "C", "D", "false")),
+    "sts": task("sts", "similarity", similar),
+    "tag": task("tag", "ner", partial(tagged, ("x", "y", None, None)), ("x", "y")),
+}
+ALL = tuple(TASKS)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def encoder(cache: Path) -> Encoder:
+    return tiny_encoder(VOCABULARY, cache, layers=2, width=16)
+
+
+@pytest.fixture(scope="module")
+def run(cache: Path, encoder: Encoder) -> Callable[..., RunResult]:
+    prepare(list(TASKS.values()), encoder, RECIPE, cache)
+
+    def call(*names: str, seed: int = 0, keep_predictions: bool = True, **settings: Any) -> RunResult:
+        spec = RunSpec(tuple(TASKS[name].ref for name in names), encoder.ref, seed, replace(RECIPE, **settings))
+        return execute(spec, encoder_folder=encoder.folder, cache=cache, keep_predictions=keep_predictions)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def result(run: Callable[..., RunResult]) -> RunResult:
+    return run(*ALL)
+
+
+def test_the_epoch_of_each_target_is_the_first_with_its_best_dev_score(result: RunResult) -> None:
+    assert [row["epoch"] for row in result.history] == [1, 2, 3]
+    for name, outcome in result.outcomes.items():
+        scores = [row["dev"][name] for row in result.history]
+        assert outcome.epoch == 1 + int(np.argmax(scores))
+        assert outcome.dev == max(scores)
+        assert outcome.metric == TASKS[name].metric_name
+
+
+Scripted = Mapping[str, list[float]]
+
+
+def script(monkeypatch: pytest.MonkeyPatch, scores: Scripted) -> list[str]:
+    """Give these dev scores, epoch by epoch; the list fills with the tasks whose test split is evaluated."""
+    tested: list[str] = []
+    waiting = {name: iter(values) for name, values in scores.items()}
+
+    def scripted(model: Any, meta: Any, split: Any, device: str) -> Any:
+        score, counts, predictions = evaluate(model, meta, split, device)
+        if ".dev." in split.ids[0]:
+            return next(waiting[meta.name]), counts, predictions
+        tested.append(meta.name)
+        return score, counts, predictions
+
+    monkeypatch.setattr(execute_module, "evaluate", scripted)
+    return tested
+
+
+def test_test_is_scored_once_with_the_weights_of_each_targets_own_epoch(
+    run: Callable[..., RunResult], encoder: Encoder, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = {"nli": [0.1, 0.5, 0.2], "rel": [0.9, 0.1, 0.1], "sts": [0.1, 0.2, 0.3], "tag": [0.4, 0.5, 0.5]}
+    tested = script(monkeypatch, scores)
+    result = run(*ALL)
+    assert sorted(tested) == sorted(ALL)
+    assert {name: outcome.epoch for name, outcome in result.outcomes.items()} == {"nli": 2, "rel": 1, "sts": 3, "tag": 2}
+    folders = {
+        name: cache_folder(cache, TASKS[name].fingerprint, encoder.ref.fingerprint, RECIPE.max_length, RECIPE.max_words)
+        for name in ALL
+    }
+    read_again = {name: read_encoded(folder) for name, folder in folders.items()}
+    model = MultiTaskModel(encoder.folder, {name: meta for name, (meta, _) in read_again.items()}, seed=0)
+    for epoch in fit(model, {name: splits["train"] for name, (_, splits) in read_again.items()}, RECIPE, seed=0):
+        for name, outcome in result.outcomes.items():
+            meta, splits = read_again[name]
+            if outcome.epoch == epoch.number:
+                test, counts, _ = evaluate(model, meta, splits["test"], "cpu")
+                assert outcome.test == test
+                np.testing.assert_array_equal(result.counts[f"{name}/test"], counts)
+                np.testing.assert_array_equal(
+                    result.counts[f"{name}/dev"], evaluate(model, meta, splits["dev"], "cpu")[1]
+                )
+
+
+def test_the_score_of_the_counts_is_the_outcome(result: RunResult) -> None:
+    assert set(result.counts) == {f"{name}/{split}" for name in ALL for split in ("dev", "test")}
+    for name, outcome in result.outcomes.items():
+        for split, n, score in (("dev", 40, outcome.dev), ("test", 50, outcome.test)):
+            counts = result.counts[f"{name}/{split}"]
+            assert len(counts) == n
+            assert float(METRICS[outcome.metric].score(counts.sum(axis=0))) == score
+
+
+def test_the_counts_are_those_of_the_predictions(result: RunResult) -> None:
+    for name in ALL:
+        predictions = result.predictions[f"{name}/test"]
+        kinds: dict[str, Callable[[str], Any]] = {"similarity": float, "ner": str.split}
+        gold, predicted = (
+            [kinds.get(TASKS[name].kind, str)(label) for label in side]
+            for side in (predictions.gold, predictions.predicted)
+        )
+        counts = TASKS[name].metric.tally(gold, predicted, TASKS[name].scored)
+        np.testing.assert_array_equal(counts, result.counts[f"{name}/test"])
+
+
+def test_predictions_go_by_id_and_hold_no_text(result: RunResult, tmp_path: Path) -> None:
+    for name in ALL:
+        for split in ("dev", "test"):
+            predictions = result.predictions[f"{name}/{split}"]
+            assert list(predictions.ids) == [example.id for example in TASKS[name].examples[split]]  # type: ignore[index]
+    RunStore(tmp_path).write(result)
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    written += repr(result).encode()
+    words = {word for word in VOCABULARY if len(word) > 3}
+    assert not [word for word in words if word.encode() in written]
+
+
+def test_a_long_sentence_keeps_its_length(result: RunResult) -> None:
+    predictions = result.predictions["tag/test"]
+    assert {len(tags.split()) for tags in (*predictions.gold, *predictions.predicted)} == {LONG}
+    assert LONG > RECIPE.max_words
+    tails = {tag for tags in predictions.predicted for tag in tags.split()[RECIPE.max_words :]}
+    assert len(tails) > 1
+
+
+def test_the_same_spec_gives_the_same_result_bit_for_bit(run: Callable[..., RunResult], result: RunResult) -> None:
+    torch.manual_seed(7)
+    again = run(*ALL)
+    assert again.outcomes == result.outcomes
+    assert again.predictions == result.predictions
+    for key, counts in result.counts.items():
+        np.testing.assert_array_equal(again.counts[key], counts)
+    for one, other in zip(result.history, again.history, strict=True):
+        assert (one["loss"], one["dev"]) == (other["loss"], other["dev"])
+
+
+def test_another_seed_gives_another_result(run: Callable[..., RunResult]) -> None:
+    assert run("sts", seed=1).history[0]["loss"] != run("sts").history[0]["loss"]
+
+
+def test_a_target_is_updated_as_often_alone_as_in_a_pair(run: Callable[..., RunResult]) -> None:
+    steps = {names: run(*names, num_train_epochs=1).work["steps"] for names in (("nli",), ("sts",), ("nli", "sts"))}
+    assert steps["nli",] == 4
+    assert steps["nli", "sts"] == steps["nli",] + steps["sts",]
+
+
+def test_a_cap_draws_the_same_examples_for_every_run_and_seed(run: Callable[..., RunResult]) -> None:
+    caps = {"max_train_examples": 20, "max_eval_examples": 10, "num_train_epochs": 1}
+    ids = [list(run(*names, seed=seed, **caps).predictions["sts/test"].ids) for names, seed in ((("sts",), 0), (ALL, 5))]
+    assert ids[0] == ids[1]
+    assert len(ids[0]) == len(set(ids[0])) == 10
+    assert run("sts", **caps).work["steps"] == 2
+    other = run("sts", sample_seed=1, **caps)
+    assert list(other.predictions["sts/test"].ids) != ids[0]
+
+
+def test_predictions_are_kept_only_where_they_are_asked_for(run: Callable[..., RunResult]) -> None:
+    assert run("nli", num_train_epochs=1, keep_predictions=False).predictions == {}
+
+
+def test_a_result_says_what_it_took_and_what_made_it(result: RunResult) -> None:
+    assert result.versions["attention"] == "packed"
+    assert result.versions["torch"] == torch.__version__
+    assert result.work["steps"] == 3 * 4 * 4
+    assert result.work["total_seconds"] >= result.work["train_seconds"] + result.work["evaluate_seconds"] > 0
+
+
+def test_what_is_prepared_is_not_prepared_again(
+    encoder: Encoder, cache: Path, result: RunResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the cache has it")
+
+    monkeypatch.setattr(execute_module, "load_tokenizer", refuse)
+    prepare(list(TASKS.values()), encoder, RECIPE, cache)
+    with pytest.raises(AssertionError, match="the cache has it"):
+        prepare([TASKS["nli"]], encoder, replace(RECIPE, max_length=16), cache)
+
+
+def test_the_tiny_encoder_is_made_once_and_known_by_its_content(encoder: Encoder, cache: Path, tmp_path: Path) -> None:
+    assert tiny_encoder(VOCABULARY, cache, layers=2, width=16) == encoder
+    assert tiny_encoder(VOCABULARY, tmp_path, layers=2, width=16).ref == encoder.ref
+    assert tiny_encoder(VOCABULARY, tmp_path, layers=2, width=32).ref != encoder.ref
+    assert tiny_encoder(VOCABULARY[1:], tmp_path, layers=2, width=16).ref != encoder.ref
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Diverged("diverged: the loss of a"), "diverged: the loss of a"),
+        (MemoryError(), "out of memory"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "out of memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"), "out of memory"),
+        (KeyError("some text of a corpus"), "KeyError: see the traceback"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_failure_has_a_plain_reason_that_quotes_no_text(error: BaseException, told: str) -> None:
+    reason = reason_of(error)
+    assert reason.startswith(told)
+    assert "\n" not in reason
+    assert "corpus" not in reason

@@ -1,0 +1,169 @@
+"""The one loop: what a seed decides, what a step leaves alone, and when it gives up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from taskaffinity.runs.spec import Recipe
+from taskaffinity.training import loop
+from taskaffinity.training.batches import make_batch
+from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.loop import Diverged, Epoch, fit, predict
+from taskaffinity.training.model import MultiTaskModel
+
+RECIPE = Recipe(learning_rate=3e-3, optimizer="adamw", batch_size=8, num_train_epochs=2)
+KINDS = {"a": "inference", "b": "ner", "c": "similarity"}
+MakeSplit = Callable[..., EncodedSplit]
+MakeModel = Callable[..., MultiTaskModel]
+
+
+@pytest.fixture(scope="module")
+def make_model(make_encoder: Callable[..., Path], make_meta: Callable[..., TaskMeta]) -> MakeModel:
+    folder = make_encoder("bert")
+
+    def make(*names: str, seed: int = 0, head_dropout: float = 0.1) -> MultiTaskModel:
+        metas = {name: make_meta(name, KINDS[name]) for name in names}
+        return MultiTaskModel(folder, metas, seed=seed, head_dropout=head_dropout)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def splits(make_split: MakeSplit) -> dict[str, EncodedSplit]:
+    return {name: make_split(kind, n=20, seed=i) for i, (name, kind) in enumerate(KINDS.items())}
+
+
+def weights(model: MultiTaskModel) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit_and_another_seed_others(
+    make_model: MakeModel, splits: dict[str, EncodedSplit]
+) -> None:
+    found, losses = [], []
+    for seed in (3, 3, 4):
+        torch.manual_seed(len(found))  # what was drawn before does not matter
+        model = make_model(*splits, seed=seed)
+        losses.append([dict(epoch.losses) for epoch in fit(model, splits, RECIPE, seed=seed)])
+        found.append(weights(model))
+    assert same(found[0], found[1])
+    assert losses[0] == losses[1]
+    assert not same(found[0], found[2])
+
+
+def test_evaluating_between_epochs_does_not_change_what_is_trained(
+    make_model: MakeModel, make_meta: Callable[..., TaskMeta], splits: dict[str, EncodedSplit]
+) -> None:
+    found = []
+    for evaluates in (False, True):
+        model = make_model(*splits)
+        for _ in fit(model, splits, RECIPE, seed=0):
+            if evaluates:
+                predict(model, make_meta("b", "ner"), splits["b"])
+        found.append(weights(model))
+    assert same(*found)
+
+
+@pytest.mark.parametrize("trained", ["a", "b"])
+def test_an_idle_head_is_not_touched(trained: str, make_model: MakeModel, splits: dict[str, EncodedSplit]) -> None:
+    model = make_model(*splits)
+    before = weights(model)
+    list(fit(model, {trained: splits[trained]}, RECIPE, seed=0))
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert {name.split(".")[1] for name in changed if name.startswith("heads")} == {trained}
+    assert any(name.startswith("pooler") for name in changed) == (trained == "a")
+    assert any(name.startswith("encoder") for name in changed)
+
+
+def test_an_epoch_tells_its_steps_its_pieces_and_the_mean_loss_of_each_task(
+    make_model: MakeModel, splits: dict[str, EncodedSplit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model(*splits)
+    seen: list[tuple[str, float]] = []
+
+    def listening(batch: loop.Any) -> torch.Tensor:
+        value = MultiTaskModel.loss(model, batch)
+        seen.append((batch.task, float(value)))
+        return value
+
+    monkeypatch.setattr(model, "loss", listening)
+    epochs = list(fit(model, splits, RECIPE, seed=0))
+    assert [epoch.number for epoch in epochs] == [1, 2]
+    for epoch, steps in zip(epochs, (seen[:9], seen[9:]), strict=True):
+        assert epoch.steps == len(steps) == 9
+        assert epoch.pieces == sum(len(split.pieces) for split in splits.values())
+        for name in splits:
+            assert epoch.losses[name] == pytest.approx(np.mean([value for task, value in steps if task == name]))
+
+
+def test_the_loss_falls_and_the_score_rises_on_what_can_be_learnt(
+    make_model: MakeModel, make_meta: Callable[..., TaskMeta], make_split: MakeSplit
+) -> None:
+    split = make_split("inference", n=120, lengths=[3] * 120)
+    model = make_model("a", head_dropout=0.0)
+    epochs: list[Epoch] = list(fit(model, {"a": split}, replace(RECIPE, num_train_epochs=12), seed=0))
+    assert epochs[-1].losses["a"] < 0.3 * epochs[0].losses["a"]
+    predicted = predict(model, make_meta("a", "inference"), split)
+    assert np.mean([p == g for p, g in zip(predicted, split.gold, strict=True)]) > 0.9
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_a_plain_reason(
+    make_model: MakeModel, splits: dict[str, EncodedSplit]
+) -> None:
+    model = make_model("c")
+    with pytest.raises(Diverged, match="training loss of c is not a number after epoch 1.*try a smaller one") as caught:
+        list(fit(model, {"c": splits["c"]}, replace(RECIPE, learning_rate=1e25), seed=0))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("most_pieces", [1, 30, 4096])
+@pytest.mark.parametrize("name", KINDS)
+def test_predictions_are_those_of_one_row_at_a_time_in_the_splits_order(
+    name: str,
+    most_pieces: int,
+    make_model: MakeModel,
+    make_meta: Callable[..., TaskMeta],
+    splits: dict[str, EncodedSplit],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loop, "_EVALUATION_PIECES", most_pieces)
+    model, split, meta = make_model(*splits).eval(), splits[name], make_meta(name, KINDS[name])
+    predicted = predict(model, meta, split)
+    assert not any(weight.is_inference() for weight in model.parameters())
+    for row in range(split.n_rows):
+        with torch.no_grad():
+            outputs = model(make_batch(name, split, np.array([row]))).numpy()
+        if name == "a":
+            assert predicted[row] == ("no", "yes", "other")[outputs[0].argmax()]
+        elif name == "b":
+            assert predicted[row] == [("O", "B-x", "I-x")[i] for i in outputs.argmax(axis=1)]
+        else:
+            assert predicted[row] == pytest.approx(float(outputs[0, 0]), abs=1e-4)
+
+
+def test_rows_of_a_cut_sentence_are_put_together_and_words_without_a_row_are_outside(
+    make_model: MakeModel, make_meta: Callable[..., TaskMeta], splits: dict[str, EncodedSplit]
+) -> None:
+    model, split, meta = make_model(*splits).eval(), splits["b"], make_meta("b", "ner")
+    whole = predict(model, meta, split)
+    n_first, n_second = len(split.gold[0]), len(split.gold[1])
+    numbers = split.word_numbers.copy()
+    numbers[n_first : n_first + n_second] += n_first + 2  # two words between the rows have no pieces
+    joined = replace(
+        split,
+        ids=["joined", *split.ids[2:]],
+        gold=[["O"] * (n_first + 2 + n_second), *split.gold[2:]],
+        examples_of_rows=np.array([0, 0, *range(1, split.n_rows - 1)]),
+        word_numbers=numbers,
+    )
+    assert predict(model, meta, joined) == [whole[0] + ["O", "O"] + whole[1], *whole[2:]]

@@ -1,0 +1,154 @@
+"""The step, against the formula written out in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from taskaffinity.runs.spec import Recipe
+from taskaffinity.training.batches import make_batch
+from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.optim import Stepper, decayed_parameters, learning_rate
+
+RECIPE = Recipe(learning_rate=0.05, weight_decay=0.1, max_grad_norm=1.0)
+N_STEPS = 20
+
+
+class Toy(nn.Module):
+    """A weight, its bias, and a layer norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear = nn.Linear(3, 2)
+        self.norm = nn.LayerNorm(3)
+
+
+def gradients(step: int, missing: tuple[str, ...]) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(step)
+    shapes = {"linear.weight": (2, 3), "linear.bias": (2,), "norm.weight": (3,), "norm.bias": (3,)}
+    drawn = {name: rng.normal(0, 2, shape) for name, shape in shapes.items()}
+    return {name: value for name, value in drawn.items() if name not in missing}
+
+
+def rate(step: int, n_steps: int, warmup: int, peak: float) -> float:
+    """Two lines through (-1, 0), (warmup - 1, peak), (warmup, peak), (n_steps, 0)."""
+    return float(np.interp(step, [-1, warmup - 1, warmup, n_steps], [0, peak, peak, 0]))
+
+
+def by_the_formula(optimizer: str, n: int, missing: Callable[[int], tuple[str, ...]]) -> dict[str, np.ndarray]:
+    weights = {name: p.detach().double().numpy().copy() for name, p in Toy().named_parameters()}
+    first = {name: np.zeros_like(w) for name, w in weights.items()}
+    second = {name: np.zeros_like(w) for name, w in weights.items()}
+    own_steps = dict.fromkeys(weights, 0)
+    for step in range(n):
+        found = gradients(step, missing(step))
+        norm = np.sqrt(sum((g**2).sum() for g in found.values()))
+        lr = rate(step, N_STEPS, 2, RECIPE.learning_rate)
+        for name, g in found.items():
+            g = g * min(1.0, RECIPE.max_grad_norm / norm)
+            own_steps[name] += 1
+            t = own_steps[name]
+            first[name] = 0.9 * first[name] + 0.1 * g
+            if optimizer == "adamax":
+                second[name] = np.maximum(0.999 * second[name], np.abs(g))
+                direction = first[name] / (1 - 0.9**t) / second[name]
+            else:
+                second[name] = 0.999 * second[name] + 0.001 * g**2
+                direction = first[name] / (1 - 0.9**t) / np.sqrt(second[name] / (1 - 0.999**t))
+            decay = RECIPE.weight_decay if name == "linear.weight" else 0.0
+            weights[name] = weights[name] - lr * (direction + decay * weights[name])
+    return weights
+
+
+@pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
+@pytest.mark.parametrize(
+    "missing",
+    [lambda step: (), lambda step: ("linear.weight", "norm.bias") if step % 3 == 1 else ()],
+    ids=["all", "some have none"],
+)
+def test_the_step_is_the_formula(optimizer: str, missing: Callable[[int], tuple[str, ...]]) -> None:
+    toy = Toy()
+    recipe = Recipe(**{**vars(RECIPE), "optimizer": optimizer})
+    stepper = Stepper(toy, recipe, N_STEPS)
+    for step in range(N_STEPS):
+        found = gradients(step, missing(step))
+        for name, parameter in toy.named_parameters():
+            parameter.grad = torch.tensor(found[name], dtype=torch.float32) if name in found else None
+        stepper.step()
+        assert all(parameter.grad is None for parameter in toy.parameters())
+    for name, expected in by_the_formula(optimizer, N_STEPS, missing).items():
+        np.testing.assert_allclose(toy.get_parameter(name).detach().numpy(), expected, atol=2e-5, err_msg=name)
+
+
+def test_a_small_gradient_is_not_made_larger() -> None:
+    moved = []
+    for scale in (1e-3, 1e-4):  # both below the norm of 1, and Adam's direction has no scale
+        toy = Toy()
+        for parameter in toy.parameters():
+            parameter.grad = torch.full_like(parameter, scale)
+        stepper = Stepper(toy, RECIPE, N_STEPS)
+        stepper.optimizer.register_step_pre_hook(
+            lambda optimizer, *_: moved.append(float(optimizer.param_groups[0]["params"][0].grad.abs().max()))
+        )
+        stepper.step()
+    assert moved == pytest.approx([1e-3, 1e-4])
+
+
+@pytest.mark.parametrize(("n_steps", "ratio", "warmup"), [(50, 0.1, 5), (20, 0.1, 2), (7, 0.5, 4), (9, 0.0, 1), (1, 0.1, 1)])
+def test_the_rate_is_a_line_up_and_a_line_down_over_the_runs_own_steps(n_steps: int, ratio: float, warmup: int) -> None:
+    recipe = Recipe(learning_rate=0.2, warmup_ratio=ratio)
+    rates = [learning_rate(recipe, step, n_steps) for step in range(n_steps)]
+    np.testing.assert_allclose(rates, [rate(step, n_steps, warmup, 0.2) for step in range(n_steps)])
+    assert max(rates) == pytest.approx(0.2)
+    assert min(rates) > 0
+
+
+@pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
+def test_without_a_gradient_weights_decay_and_biases_and_layer_norms_do_not(optimizer: str) -> None:
+    toy = Toy()
+    before = {name: parameter.detach().clone() for name, parameter in toy.named_parameters()}
+    for parameter in toy.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    Stepper(toy, Recipe(**{**vars(RECIPE), "optimizer": optimizer}), 1).step()
+    for name, parameter in toy.named_parameters():
+        shrunk = 1 - 0.05 * 0.1 if name == "linear.weight" else 1.0
+        torch.testing.assert_close(parameter.detach(), before[name] * shrunk)
+
+
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra", "deberta-v2", "modernbert"])
+def test_what_decays_in_an_encoder_is_its_matrices(
+    architecture: str, make_encoder: Callable[..., Path], make_meta: Callable[..., TaskMeta]
+) -> None:
+    model = MultiTaskModel(make_encoder(architecture), {"t": make_meta("t", "inference")}, seed=0, packed=False)
+    decayed = {id(parameter) for parameter in decayed_parameters(model)}
+    for name, parameter in model.named_parameters():
+        assert (id(parameter) in decayed) == (parameter.dim() == 2), name
+    assert len(decayed) == len(decayed_parameters(model))
+
+
+@pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
+def test_another_tasks_head_and_the_pooler_do_not_move_in_a_tagging_step(
+    optimizer: str, make_encoder: Callable[..., Path], make_meta: Callable[..., TaskMeta], make_split: Callable[..., EncodedSplit]
+) -> None:
+    kinds = {"a": "inference", "b": "ner", "c": "similarity"}
+    model = MultiTaskModel(make_encoder("bert"), {n: make_meta(n, kind) for n, kind in kinds.items()}, seed=0)
+    stepper = Stepper(model, Recipe(**{**vars(RECIPE), "optimizer": optimizer}), N_STEPS)
+
+    def moved_by(name: str) -> set[str]:
+        before = {key: value.clone() for key, value in model.state_dict().items()}
+        model.loss(make_batch(name, make_split(kinds[name]), np.arange(12))).backward()  # type: ignore[no-untyped-call]
+        stepper.step()
+        changed = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
+        return {".".join(key.split(".")[:2]) if key.startswith("heads") else key.split(".")[0] for key in changed}
+
+    assert moved_by("a") == {"encoder", "pooler", "heads.a"}
+    assert moved_by("c") == {"encoder", "pooler", "heads.c"}
+    assert moved_by("b") == {"encoder", "heads.b"}
+    assert moved_by("a") == {"encoder", "pooler", "heads.a"}

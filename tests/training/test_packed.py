@@ -1,0 +1,175 @@
+"""Packed, padded and one sequence at a time: three ways to the same states and the same gradients."""
+
+# B sequences, N heads, L longest, T word pieces, D a head's width
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from transformers import AutoModel
+
+from taskaffinity.training.batches import Batch, make_batch
+from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.packed import PACKED, first_position, layout_of, packed_attention, packs_exactly
+
+PACKING = ("bert", "roberta", "distilbert", "electra")
+FALLING_BACK = ("deberta-v2", "modernbert")
+KINDS = ("inference", "similarity", "ner")
+
+MakeMeta = Callable[..., TaskMeta]
+MakeSplit = Callable[..., EncodedSplit]
+MakeEncoder = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def metas(make_meta: MakeMeta) -> dict[str, TaskMeta]:
+    return {kind: make_meta(kind, kind) for kind in KINDS}
+
+
+@pytest.fixture(scope="module")
+def batches(make_split: MakeSplit) -> list[Batch]:
+    return [make_batch(kind, make_split(kind, lengths=[9, 3, 4, 20, 4, 10, 5, 40]), np.arange(8)) for kind in KINDS]
+
+
+def alone(model: MultiTaskModel, folder: Path, batch: Batch) -> torch.Tensor:
+    """The stock model's states, one unpadded sequence after the other."""
+    stock = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
+    rows = zip(*(tensor.split(batch.lengths.tolist()) for tensor in (batch.pieces, batch.token_types)), strict=True)
+    states = []
+    for pieces, types in rows:
+        extra = {"token_type_ids": types[None]} if model.has_token_types else {}
+        states.append(stock(input_ids=pieces[None], **extra).last_hidden_state[0])
+    return torch.cat(states)
+
+
+@pytest.mark.parametrize("architecture", PACKING)
+def test_packed_and_padded_paths_give_the_same_outputs_and_gradients(
+    architecture: str, make_encoder: MakeEncoder, metas: dict[str, TaskMeta], batches: list[Batch]
+) -> None:
+    folder = make_encoder(architecture)
+    packed, padded = (MultiTaskModel(folder, metas, seed=1, packed=p).eval() for p in (True, False))
+    assert (packed.is_packed, padded.is_packed) == (True, False)
+    for batch in batches:
+        torch.testing.assert_close(packed(batch), padded(batch), atol=1e-5, rtol=1e-4)
+        for model in (packed, padded):
+            model.zero_grad()
+            model.loss(batch).backward()  # type: ignore[no-untyped-call]
+        gradients = [{name: p.grad for name, p in model.named_parameters()} for model in (packed, padded)]
+        moved = {name for name, gradient in gradients[1].items() if gradient is not None}
+        assert {name for name, gradient in gradients[0].items() if gradient is not None} == moved
+        assert any(name.startswith("encoder.embeddings") for name in moved)
+        assert f"heads.{batch.task}.output.weight" in moved
+        for name in moved:
+            scale = float(gradients[1][name].abs().max())  # type: ignore[union-attr]
+            torch.testing.assert_close(
+                gradients[0][name], gradients[1][name], atol=1e-5 + 1e-4 * scale, rtol=0, msg=lambda m, n=name: f"{n}: {m}"
+            )
+
+
+@pytest.mark.parametrize("architecture", [*PACKING, *FALLING_BACK])
+@pytest.mark.parametrize("packed", [True, False], ids=["packed if it can", "padded"])
+def test_states_are_those_of_each_sequence_by_itself(
+    architecture: str, packed: bool, make_encoder: MakeEncoder, metas: dict[str, TaskMeta], batches: list[Batch]
+) -> None:
+    folder = make_encoder(architecture)
+    model = MultiTaskModel(folder, metas, seed=1, packed=packed).eval()
+    assert model.is_packed == (packed and architecture in PACKING)
+    with torch.no_grad():
+        states = model._packed(batches[0]) if model.is_packed else model._padded(batches[0])
+        torch.testing.assert_close(states, alone(model, folder, batches[0]), atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", FALLING_BACK)
+def test_what_does_not_pack_exactly_is_padded_under_an_attention_that_masks(
+    architecture: str, make_encoder: MakeEncoder, metas: dict[str, TaskMeta], batches: list[Batch]
+) -> None:
+    model = MultiTaskModel(make_encoder(architecture), metas, seed=1)
+    assert not model.is_packed
+    assert model.encoder.config._attn_implementation != PACKED
+    model.loss(batches[0]).backward()  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("architecture", ["electra", "modernbert"])
+def test_the_trial_of_packing_leaves_weights_and_mode_alone(
+    architecture: str, training: bool, make_encoder: MakeEncoder
+) -> None:
+    encoder = AutoModel.from_pretrained(make_encoder(architecture)).train(training)
+    before = {name: weight.clone() for name, weight in encoder.state_dict().items()}
+    assert packs_exactly(encoder) == (architecture in PACKING)
+    assert encoder.training == training
+    torch.testing.assert_close(encoder.state_dict(), before, rtol=0, atol=0)
+    assert all(p.requires_grad and p.grad is None for p in encoder.parameters())
+
+
+@pytest.mark.parametrize(("architecture", "first"), [("bert", 0), ("roberta", 2), ("distilbert", 0), ("electra", 0)])
+def test_roberta_counts_positions_from_behind_its_padding(
+    architecture: str, first: int, make_encoder: MakeEncoder
+) -> None:
+    assert first_position(AutoModel.from_pretrained(make_encoder(architecture))) == first
+
+
+def test_longer_neighbours_do_not_change_a_sequences_outputs(
+    make_encoder: MakeEncoder, make_split: MakeSplit, metas: dict[str, TaskMeta]
+) -> None:
+    model = MultiTaskModel(make_encoder("bert"), metas, seed=1).eval()
+    split = make_split("inference", n=20)
+    together = make_batch("inference", split, np.arange(20))
+    with torch.no_grad():
+        outputs = model(together)
+        for place, row in enumerate(together.rows):
+            one = model(make_batch("inference", split, np.array([row])))
+            torch.testing.assert_close(outputs[place], one[0], atol=1e-5, rtol=1e-4)
+
+
+LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=25).map(sorted)
+
+
+@settings(deadline=None)
+@given(LENGTHS)
+def test_a_layout_gives_each_piece_a_place_of_its_own(lengths: list[int]) -> None:
+    layout = layout_of(lengths)
+    expected: list[int] = []
+    first = taken = 0
+    for count, longest in layout.shapes:
+        for number, length in enumerate(lengths[first : first + count]):
+            expected += [taken + number * longest + i for i in range(length)]
+        first, taken = first + count, taken + count * longest
+    assert layout.slots.tolist() == expected
+    assert first == len(lengths)
+
+
+@settings(deadline=None)
+@given(LENGTHS)
+def test_a_layout_wastes_at_most_an_eighth_and_masks_what_it_wastes(lengths: list[int]) -> None:
+    layout = layout_of(lengths)
+    first = 0
+    for (count, longest), mask in zip(layout.shapes, layout.masks, strict=True):
+        block = lengths[first : first + count]
+        first += count
+        assert longest == max(block) <= min(block) * 9 / 8
+        if mask is None:
+            assert set(block) == {longest}
+        else:
+            assert mask.shape == (count, 1, 1, longest)
+            assert mask[:, 0, 0].sum(dim=1).tolist() == block
+            assert mask[:, 0, 0].tolist() == [[i < length for i in range(longest)] for length in block]
+
+
+@settings(deadline=None, max_examples=25)
+@given(LENGTHS, st.integers(0, 5))
+def test_attention_is_softmax_within_each_sequence(lengths: list[int], seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    query, key, value = torch.randn(3, 1, 2, sum(lengths), 4, generator=generator)  # (1, N, T, D) each
+    output, _ = packed_attention(nn.Identity(), query, key, value, None, layout=layout_of(lengths), scaling=0.7)
+    pieces = zip(*(x[0].split(lengths, dim=1) for x in (query, key, value)), strict=True)
+    expected = [(torch.softmax(q @ k.mT * 0.7, dim=-1) @ v).transpose(0, 1) for q, k, v in pieces]  # (L, N, D)
+    torch.testing.assert_close(output[0], torch.cat(expected), atol=1e-5, rtol=1e-4)
