@@ -93,8 +93,9 @@ def run(
     settings = {"root": str(store.root.resolve()), "encoder": str(encoder_folder), "cache": str(cache.resolve())}
     arguments = [(spec, {**settings, "keep_predictions": keep_predictions}) for spec in waiting]
     finished_cost, total_cost = 0.0, sum(map(cost, waiting))
+    running: tuple[str, ...] = ()
 
-    def show(running: tuple[str, ...]) -> None:
+    def show() -> None:
         spent = time.monotonic() - began
         left = spent * (total_cost - finished_cost) / finished_cost if finished_cost else None
         done = len(plan) - len(waiting) + len(report.trained)
@@ -108,9 +109,10 @@ def run(
                 report.trained.append(event.spec)
             else:
                 report.failed[event.spec] = event.reason
-            show(())
+            running = tuple(name for name in running if name != event.spec.run_id)
         else:
-            show(event)
+            running = event
+        show()
     report.seconds = time.monotonic() - began
     return report
 
@@ -163,8 +165,7 @@ def _in_this_process(arguments: Arguments, store: RunStore, resources: Resources
 
 def _on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Iterator[Event]:
     with _ray(resources) as ray:
-        slots = _slots(ray.cluster_resources(), resources)
-        report.workers = min(slots, len(arguments))
+        report.workers = min(_slots(ray.cluster_resources(), resources), len(arguments))
         demand: dict[str, Any] = {"num_cpus": resources.cpus_per_run, "num_gpus": resources.gpus_per_run}
         remote = ray.remote(max_retries=_RETRIES, retry_exceptions=False, **demand)(train_and_keep)
         began = time.time()
@@ -207,12 +208,12 @@ def _slots(available: Mapping[str, float], resources: Resources) -> int:
     slots = int(available.get("CPU", 0) // resources.cpus_per_run)
     if resources.gpus_per_run:
         slots = min(slots, int(available.get("GPU", 0) / resources.gpus_per_run + 1e-9))
-    if slots < 1:
+    if slots < 1 and resources.address is None:  # a cluster that grows on demand may have nothing yet
         raise ValueError(
             f"a run asks for {resources.cpus_per_run} CPUs and {resources.gpus_per_run:g} GPUs, but Ray has "
             f"{available.get('CPU', 0):g} and {available.get('GPU', 0):g}; lower --cpus-per-run or --gpus-per-run"
         )
-    return slots
+    return max(1, slots)
 
 
 @contextmanager

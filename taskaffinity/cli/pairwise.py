@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,19 +13,11 @@ import typer
 from taskaffinity.cli.progress import ProgressDisplay, duration
 from taskaffinity.cli.recipe import changed
 from taskaffinity.cli.show import publish_and_print, warn_if_synthetic
-from taskaffinity.runs.spec import FROM_SCRATCH, REFINE, Recipe, RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Study, TaskCard
-from taskaffinity.schedule import Report, Resources, run
+from taskaffinity.runs.study import Study
+from taskaffinity.schedule import Report, Resources
 from taskaffinity.tasks.catalog import find_suite
-from taskaffinity.tasks.task import BadInput, Suite
-
-DEFAULT_ENCODERS = {
-    "clinical": "bionlp/bluebert_pubmed_mimic_uncased_L-12_H-768_A-12",
-    "biomedical": "bionlp/bluebert_pubmed_uncased_L-12_H-768_A-12",
-    "blue": "bionlp/bluebert_pubmed_uncased_L-12_H-768_A-12",
-}
-"""The paper's: BlueBERT (P+M) for clinical text, BlueBERT (P) for the others."""
+from taskaffinity.tasks.task import BadInput
 
 
 class ExecutorName(StrEnum):
@@ -55,93 +46,45 @@ def command(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Train every task alone and every pair, measure each directed gain, and draw the graph."""
+    from taskaffinity.conduct import conduct, default_recipe, define, placed  # torch: not for --help
+
     suite = find_suite(domain, data)
-    gpus = _gpus() if gpus_per_run is None else gpus_per_run
-    resources = Resources(executor.value, cpus_per_run, gpus, address)
-    recipe = replace(
-        FROM_SCRATCH if suite.synthetic and encoder is None else REFINE,
-        threads=cpus_per_run,
-        device="cuda" if gpus else "cpu",
-    )
-    recipe = changed(recipe, set_ or [])
+    resources = Resources(executor.value, cpus_per_run, _gpus() if gpus_per_run is None else gpus_per_run, address)
+    check_machine(resources)
+    recipe = changed(placed(default_recipe(suite, encoder), resources), set_ or [])
     folder = results or Path("results") / suite.name
-    study, encoder_folder = resolve(suite, encoder, recipe, tuple(range(base_seed, base_seed + seeds)), full=full)
+    chosen = range(base_seed, base_seed + seeds)
+    study, found = define(suite, encoder=encoder, recipe=recipe, seeds=chosen, full=full)
     if dry_run:
         print_plan(study, RunStore(folder))
         return
     warn_if_synthetic(suite.synthetic)
-    report = train(suite, study, encoder_folder, folder, resources, quiet=quiet)
+    try:
+        with ProgressDisplay(quiet=quiet) as display:
+            report = conduct(study, suite, found, folder, resources=resources, watch=display.show)
+    except KeyboardInterrupt:
+        print("interrupted; finished runs are kept, the same command continues", file=sys.stderr)
+        raise typer.Exit(130) from None
     publish_and_print(study, folder)
     say_what_came(report, folder, len(study.plan))
     if report.failed:
         raise typer.Exit(1)
 
 
-def resolve(
-    suite: Suite, encoder: str | None, recipe: Recipe, seeds: tuple[int, ...], *, full: bool
-) -> tuple[Study, Path]:
-    """What was asked as a study, and where its encoder lies."""
-    from taskaffinity.tasks.planted import VOCABULARY
-    from taskaffinity.training.encoders import find_encoder, tiny_encoder
-    from taskaffinity.training.execute import versions
+def check_machine(resources: Resources) -> None:
+    """Refuse what this machine can never run, before anything is written."""
+    import torch
 
-    if encoder is None and suite.synthetic:
-        found = tiny_encoder(VOCABULARY, cache_folder())
-    else:
-        found = find_encoder(encoder or DEFAULT_ENCODERS[suite.name])
-    cards = tuple(
-        TaskCard(
-            name=task.name,
-            title=task.title,
-            kind=task.kind,
-            metric=task.metric_name,
-            fingerprint=task.fingerprint,
-            sizes={split: len(examples) for split, examples in task.examples.items()},
+    if resources.executor == "local" or resources.address is not None:
+        return
+    cores = len(os.sched_getaffinity(0))
+    if resources.cpus_per_run > cores:
+        raise BadInput(f"--cpus-per-run {resources.cpus_per_run}: this machine has {cores} cores")
+    if resources.gpus_per_run > torch.cuda.device_count():
+        raise BadInput(
+            f"--gpus-per-run {resources.gpus_per_run:g}: this machine has {torch.cuda.device_count()} GPUs that torch "
+            "can use; give 0, or the --address of a Ray that has them"
         )
-        for task in suite
-    )
-    study = Study(
-        suite.name, cards, found.ref, recipe, seeds, full=full, synthetic=suite.synthetic, versions=versions()
-    )
-    return study, found.folder
-
-
-def train(
-    suite: Suite, study: Study, encoder_folder: Path, folder: Path, resources: Resources, *, quiet: bool
-) -> Report:
-    """Train what the results folder lacks.
-
-    Interrupted, it says how to go on and exits with 130; what is finished stays.
-    """
-    from taskaffinity.training.encoders import Encoder
-    from taskaffinity.training.execute import prepare
-
-    store = RunStore(folder)
-    study.write(folder)
-    sizes = {task.name: task.sizes["train"] for task in study.tasks}
-    cap = study.recipe.max_train_examples
-
-    def cost(spec: RunSpec) -> float:
-        return sum(min(sizes[name], cap or sizes[name]) for name in spec.task_names)
-
-    if any(spec not in store for spec in study.plan):
-        prepare(suite.tasks, Encoder(encoder_folder, study.encoder), study.recipe, cache_folder())
-    with ProgressDisplay(quiet=quiet) as display:
-        try:
-            return run(
-                study.plan,
-                store,
-                encoder_folder=encoder_folder,
-                cache=cache_folder(),
-                resources=resources,
-                cost=cost,
-                watch=display.show,
-            )
-        except KeyboardInterrupt:
-            print("interrupted; finished runs are kept, the same command continues", file=sys.stderr)
-            raise typer.Exit(130) from None
-        except ValueError as error:
-            raise BadInput(str(error)) from error
 
 
 def print_plan(study: Study, store: RunStore) -> None:
@@ -158,13 +101,6 @@ def say_what_came(report: Report, folder: Path, planned: int) -> None:
     print(f"{planned} runs: {len(report.trained)} trained now{spent}, {len(report.failed)} failed", file=sys.stderr)
     for spec, reason in report.failed.items():
         print(f"failed: {folder / 'runs' / spec.run_id}: {reason}", file=sys.stderr)
-
-
-def cache_folder() -> Path:
-    """Where encoded corpora lie: ``TASKAFFINITY_CACHE``, else ``~/.cache/taskaffinity``."""
-    if given := os.environ.get("TASKAFFINITY_CACHE"):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "taskaffinity"
 
 
 def _gpus() -> float:

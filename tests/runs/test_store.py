@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from taskaffinity.runs import store as store_module
 from taskaffinity.runs.result import Outcome, Predictions, RunResult
 from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec
 from taskaffinity.runs.store import MissingRuns, RunStore, read_json, write_json
@@ -77,7 +76,7 @@ def test_a_run_is_done_when_its_result_is_there_and_not_before(store: RunStore, 
         written.append(Path(target).name)
         os.rename(source, target)
 
-    monkeypatch.setattr(store_module.os, "replace", watch)
+    monkeypatch.setattr(os, "replace", watch)
     assert SPEC not in store
     store.write(RESULT)
     assert SPEC in store
@@ -91,7 +90,7 @@ def write_and_be_killed(root: Path, file: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         os.rename(source, target)
 
-    store_module.os.replace = dying  # type: ignore[assignment]
+    setattr(os, "replace", dying)  # noqa: B010
     RunStore(root).write(RESULT)
 
 
@@ -115,7 +114,7 @@ def test_nothing_is_a_pickle(store: RunStore) -> None:
     assert {path.suffix for path in files} <= {".json", ".jsonl", ".npz", ".parquet"}
     with np.load(store.folder(SPEC) / "counts.npz", allow_pickle=False) as counts:
         assert all(counts[key].dtype == np.float64 for key in counts.files)
-    objects = replace(RESULT, counts={"a/test": np.array([{}], dtype=object)})  # type: ignore[dict-item]
+    objects = replace(RESULT, counts={"a/test": np.array([{}], dtype=object)})
     with pytest.raises(ValueError, match=r"[Oo]bject"):
         store.write(objects)
 
@@ -203,7 +202,12 @@ def claim_and_tell(root: Path, connection: Any) -> None:
 def second(store: RunStore) -> Iterator[Any]:
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=claim_and_tell, args=(store.root, there))
-    yield lambda: (process.start(), here)[1]
+
+    def start() -> Any:
+        process.start()
+        return here
+
+    yield start
     process.join()
 
 

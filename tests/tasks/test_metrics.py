@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
-from seqeval.metrics import f1_score as seqeval_f1
-from seqeval.scheme import IOB2
-from sklearn.metrics import accuracy_score, f1_score
+from seqeval.metrics import f1_score as seqeval_f1  # type: ignore[import-untyped]
+from seqeval.scheme import IOB2  # type: ignore[import-untyped]
+from sklearn.metrics import accuracy_score, f1_score  # type: ignore[import-untyped]
 
 from taskaffinity.tasks.metrics import METRICS, Counts, spans
 

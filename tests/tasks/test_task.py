@@ -106,7 +106,7 @@ def test_each_kind_has_its_own_metric(kind: Kind) -> None:
 )
 def test_a_task_that_cannot_be_is_refused(field: str, value: str, told: str) -> None:
     with pytest.raises(ValueError, match=told) as caught:
-        replace(task(), **{field: value})
+        replace(task(), **{field: value})  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from taskaffinity.tasks.task import Example, Kind, Split, Task
 from taskaffinity.training.encoding import EncodedSplit, TaskMeta
 
 N_PIECES = 60
-_SIZES = {
+_SIZES: dict[str, Any] = {
     "vocab_size": N_PIECES,
     "hidden_size": 16,
     "num_hidden_layers": 2,
@@ -111,6 +112,7 @@ def make_split() -> MakeSplit:
         positions = [np.sort(rng.choice(length, rng.integers(1, length), replace=False)) for length in chosen]
         n_words = [len(p) for p in positions] if kind == "ner" else [0] * n
         firsts = pieces[bounds[:-1]]
+        gold: list[Any]
         if kind == "similarity":
             targets, gold = (firsts / 12).astype(np.float32), [float(first) / 12 for first in firsts]
         elif kind == "ner":

@@ -18,7 +18,11 @@ MakeSplit = Callable[..., EncodedSplit]
 
 @pytest.fixture
 def splits(make_split: MakeSplit) -> dict[str, EncodedSplit]:
-    return {"a": make_split("inference", n=23), "b": make_split("ner", n=10, seed=1), "c": make_split("similarity", n=4)}
+    return {
+        "a": make_split("inference", n=23),
+        "b": make_split("ner", n=10, seed=1),
+        "c": make_split("similarity", n=4),
+    }
 
 
 def order(splits: dict[str, EncodedSplit], *, seed: int = 0, epoch: int = 1) -> list[tuple[str, tuple[int, ...]]]:

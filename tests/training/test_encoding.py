@@ -124,9 +124,15 @@ def test_a_class_stands_on_each_words_first_piece_and_on_nothing_else(
 def test_words_beyond_the_longest_row_have_no_class_but_stay_in_the_gold_tags(
     encode: Encode, make_task: MakeTask
 ) -> None:
-    encoded = encode(make_task("ner", [sentence("BBBBB", ["fever", "cold", "rash", "cold", "a"])]), max_length=10)["test"]
+    encoded = encode(make_task("ner", [sentence("BBBBB", ["fever", "cold", "rash", "cold", "a"])]), max_length=10)[
+        "test"
+    ]
     assert len(encoded.pieces) == 10
-    assert encoded.word_numbers.tolist() == [0, 1, 2]  # [CLS] 5 1 "r ##a" [SEP]: the third is cut, its first piece stays
+    assert encoded.word_numbers.tolist() == [
+        0,
+        1,
+        2,
+    ]  # [CLS] 5 1 "r ##a" [SEP]: the third is cut, its first piece stays
     assert encoded.gold == [["B-x"] * 5]
 
 
@@ -144,7 +150,7 @@ def test_a_word_that_the_tokenizer_makes_nothing_of_is_its_unknown_piece(
 def test_byte_level_words_have_first_pieces_too(tmp_path: Path, encode: Encode, make_task: MakeTask) -> None:
     vocabulary = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "\u0120", *"abcdefgh", "\u0120a", "\u0120b"]
     merges = [("\u0120", "a"), ("\u0120", "b")]
-    made = RobertaTokenizer(vocab={piece: i for i, piece in enumerate(vocabulary)}, merges=merges)
+    made = RobertaTokenizer(vocab={piece: i for i, piece in enumerate(vocabulary)}, merges=merges)  # type: ignore[arg-type]
     made.save_pretrained(tmp_path / "bytes")
     tokenizer = load_tokenizer(tmp_path / "bytes")
     encoded = encode(make_task("ner", [sentence("OBI", ["acd", "b", "de"])]), tokenizer=tokenizer)["train"]
@@ -229,9 +235,7 @@ def test_a_sample_depends_on_its_seed_and_is_the_whole_split_where_that_is_small
         assert split.sample(n, 0) is split
 
 
-def test_the_cache_is_written_once_and_is_its_owners_alone(
-    tokenizer: Any, tmp_path: Path, make_task: MakeTask
-) -> None:
+def test_the_cache_is_written_once_and_is_its_owners_alone(tokenizer: Any, tmp_path: Path, make_task: MakeTask) -> None:
     folder = cache_folder(tmp_path, "f1", "e1", 128, 30)
     task = make_task("similarity", random_pairs(3))
     encode_task(task, tokenizer, folder, max_length=128, max_words=30)

@@ -17,7 +17,7 @@ from taskaffinity.runs.spec import Recipe, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.planted import VOCABULARY, Lexicon, Sizes, generate, inferred, related, similar, tagged
-from taskaffinity.tasks.task import Example, Kind, Split, Task
+from taskaffinity.tasks.task import SPLITS, Example, Kind, Split, Task
 from taskaffinity.training import execute as execute_module
 from taskaffinity.training.encoders import Encoder, tiny_encoder
 from taskaffinity.training.encoding import cache_folder, read_encoded
@@ -116,7 +116,12 @@ def test_test_is_scored_once_with_the_weights_of_each_targets_own_epoch(
     tested = script(monkeypatch, scores)
     result = run(*ALL)
     assert sorted(tested) == sorted(ALL)
-    assert {name: outcome.epoch for name, outcome in result.outcomes.items()} == {"nli": 2, "rel": 1, "sts": 3, "tag": 2}
+    assert {name: outcome.epoch for name, outcome in result.outcomes.items()} == {
+        "nli": 2,
+        "rel": 1,
+        "sts": 3,
+        "tag": 2,
+    }
     folders = {
         name: cache_folder(cache, TASKS[name].fingerprint, encoder.ref.fingerprint, RECIPE.max_length, RECIPE.max_words)
         for name in ALL
@@ -158,9 +163,9 @@ def test_the_counts_are_those_of_the_predictions(result: RunResult) -> None:
 
 def test_predictions_go_by_id_and_hold_no_text(result: RunResult, tmp_path: Path) -> None:
     for name in ALL:
-        for split in ("dev", "test"):
+        for split in SPLITS[1:]:
             predictions = result.predictions[f"{name}/{split}"]
-            assert list(predictions.ids) == [example.id for example in TASKS[name].examples[split]]  # type: ignore[index]
+            assert list(predictions.ids) == [example.id for example in TASKS[name].examples[split]]
     RunStore(tmp_path).write(result)
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     written += repr(result).encode()
@@ -168,10 +173,10 @@ def test_predictions_go_by_id_and_hold_no_text(result: RunResult, tmp_path: Path
     assert not [word for word in words if word.encode() in written]
 
 
-def test_a_long_sentence_keeps_its_length(result: RunResult) -> None:
-    predictions = result.predictions["tag/test"]
+def test_a_long_sentence_keeps_its_length_and_its_tail_is_predicted(run: Callable[..., RunResult]) -> None:
+    predictions = run("tag", num_train_epochs=8, learning_rate=1e-2).predictions["tag/test"]
     assert {len(tags.split()) for tags in (*predictions.gold, *predictions.predicted)} == {LONG}
-    assert LONG > RECIPE.max_words
+    assert RECIPE.max_words < LONG
     tails = {tag for tags in predictions.predicted for tag in tags.split()[RECIPE.max_words :]}
     assert len(tails) > 1
 
@@ -198,8 +203,10 @@ def test_a_target_is_updated_as_often_alone_as_in_a_pair(run: Callable[..., RunR
 
 
 def test_a_cap_draws_the_same_examples_for_every_run_and_seed(run: Callable[..., RunResult]) -> None:
-    caps = {"max_train_examples": 20, "max_eval_examples": 10, "num_train_epochs": 1}
-    ids = [list(run(*names, seed=seed, **caps).predictions["sts/test"].ids) for names, seed in ((("sts",), 0), (ALL, 5))]
+    caps: dict[str, Any] = {"max_train_examples": 20, "max_eval_examples": 10, "num_train_epochs": 1}
+    ids = [
+        list(run(*names, seed=seed, **caps).predictions["sts/test"].ids) for names, seed in ((("sts",), 0), (ALL, 5))
+    ]
     assert ids[0] == ids[1]
     assert len(ids[0]) == len(set(ids[0])) == 10
     assert run("sts", **caps).work["steps"] == 2
@@ -214,7 +221,6 @@ def test_predictions_are_kept_only_where_they_are_asked_for(run: Callable[..., R
 def test_a_result_says_what_it_took_and_what_made_it(result: RunResult) -> None:
     assert result.versions["attention"] == "packed"
     assert result.versions["torch"] == torch.__version__
-    assert result.work["steps"] == 3 * 4 * 4
     assert result.work["total_seconds"] >= result.work["train_seconds"] + result.work["evaluate_seconds"] > 0
 
 

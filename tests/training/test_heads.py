@@ -52,9 +52,7 @@ def stock_logits(stock: nn.Module, batch: Batch, pad: int, has_token_types: bool
         types.append([*kinds.tolist(), *[0] * missing])
         mask.append([1] * len(ids) + [0] * missing)
     extra = {"token_type_ids": torch.tensor(types)} if has_token_types else {}
-    logits: torch.Tensor = stock(
-        input_ids=torch.tensor(pieces), attention_mask=torch.tensor(mask), **extra
-    ).logits
+    logits: torch.Tensor = stock(input_ids=torch.tensor(pieces), attention_mask=torch.tensor(mask), **extra).logits
     return logits
 
 
@@ -110,7 +108,9 @@ def test_berts_pooler_is_the_checkpoints_and_shared_by_all_sentence_heads(
     stock = transformers.BertModel.from_pretrained(folder)
     metas = {name: make_meta(name, kind) for name, kind in (("a", "inference"), ("b", "similarity"), ("c", "ner"))}
     model = MultiTaskModel(folder, metas, seed=1)
-    torch.testing.assert_close(model.pooler.state_dict(), stock.pooler.state_dict(), rtol=0, atol=0)
+    torch.testing.assert_close(
+        model.get_submodule("pooler").state_dict(), stock.get_submodule("pooler").state_dict(), rtol=0, atol=0
+    )
     assert all(set(model.heads[name].state_dict()) == {"output.weight", "output.bias"} for name in metas)
     assert sum("pooler" in name for name, _ in model.named_parameters()) == 2
 
@@ -132,8 +132,7 @@ def test_a_head_starts_the_same_alone_and_in_company_and_otherwise_for_another_s
 
     def head(name: str, *others: str, seed: int = 1) -> torch.Tensor:
         metas = {other: make_meta(other, "inference") for other in sorted((name, *others))}
-        weight: torch.Tensor = MultiTaskModel(folder, metas, seed=seed).heads[name].output.weight
-        return weight
+        return MultiTaskModel(folder, metas, seed=seed).get_parameter(f"heads.{name}.output.weight")
 
     assert torch.equal(head("b"), head("b", "a", "c"))
     assert not torch.equal(head("b"), head("b", seed=2))
@@ -169,6 +168,7 @@ def test_a_tagger_reads_the_first_pieces_and_no_others(
     head = model.heads["t"]
     hidden = torch.randn(len(batch.pieces), 16)
     outputs = head(hidden, batch)
+    weight, bias = head.get_parameter("output.weight"), head.get_parameter("output.bias")
     assert outputs.shape == (len(split.targets), 3)
     places = [
         int(start) + int(position)
@@ -176,7 +176,7 @@ def test_a_tagger_reads_the_first_pieces_and_no_others(
         for position in split.word_positions[split.word_bounds[row] : split.word_bounds[row + 1]]
     ]
     for output, place in zip(outputs, places, strict=True):
-        torch.testing.assert_close(output, head.output.weight @ hidden[place] + head.output.bias)
+        torch.testing.assert_close(output, weight @ hidden[place] + bias)
 
 
 def test_a_prediction_is_the_score_or_the_best_class() -> None:

@@ -101,7 +101,9 @@ def test_a_small_gradient_is_not_made_larger() -> None:
     assert moved == pytest.approx([1e-3, 1e-4])
 
 
-@pytest.mark.parametrize(("n_steps", "ratio", "warmup"), [(50, 0.1, 5), (20, 0.1, 2), (7, 0.5, 4), (9, 0.0, 1), (1, 0.1, 1)])
+@pytest.mark.parametrize(
+    ("n_steps", "ratio", "warmup"), [(50, 0.1, 5), (20, 0.1, 2), (7, 0.5, 4), (9, 0.0, 1), (1, 0.1, 1)]
+)
 def test_the_rate_is_a_line_up_and_a_line_down_over_the_runs_own_steps(n_steps: int, ratio: float, warmup: int) -> None:
     recipe = Recipe(learning_rate=0.2, warmup_ratio=ratio)
     rates = [learning_rate(recipe, step, n_steps) for step in range(n_steps)]
@@ -135,7 +137,10 @@ def test_what_decays_in_an_encoder_is_its_matrices(
 
 @pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
 def test_another_tasks_head_and_the_pooler_do_not_move_in_a_tagging_step(
-    optimizer: str, make_encoder: Callable[..., Path], make_meta: Callable[..., TaskMeta], make_split: Callable[..., EncodedSplit]
+    optimizer: str,
+    make_encoder: Callable[..., Path],
+    make_meta: Callable[..., TaskMeta],
+    make_split: Callable[..., EncodedSplit],
 ) -> None:
     kinds = {"a": "inference", "b": "ner", "c": "similarity"}
     model = MultiTaskModel(make_encoder("bert"), {n: make_meta(n, kind) for n, kind in kinds.items()}, seed=0)
@@ -143,7 +148,7 @@ def test_another_tasks_head_and_the_pooler_do_not_move_in_a_tagging_step(
 
     def moved_by(name: str) -> set[str]:
         before = {key: value.clone() for key, value in model.state_dict().items()}
-        model.loss(make_batch(name, make_split(kinds[name]), np.arange(12))).backward()  # type: ignore[no-untyped-call]
+        model.loss(make_batch(name, make_split(kinds[name]), np.arange(12))).backward()
         stepper.step()
         changed = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
         return {".".join(key.split(".")[:2]) if key.startswith("heads") else key.split(".")[0] for key in changed}

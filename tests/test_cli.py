@@ -1,0 +1,377 @@
+"""The contract of the command line and of the results folder, on the real command in a process of its own."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from taskaffinity.tasks.planted import CONTENT, FUNCTION
+
+TASKS = ("clinicalsts", "i2b2-2010-re", "shareclefe", "mednli")
+SMALL = [f"--set={s}" for s in ("num_train_epochs=1", "max_train_examples=64", "max_eval_examples=50")]
+LOCAL = ["--executor=local", "--gpus-per-run=0"]
+STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL]
+N_RUNS = 20
+"""Four tasks: 4 alone and 6 pairs, with two seeds."""
+PUBLISHED = ("gains.csv", "edges.csv", "affinity.png", "affinity.svg", "affinity.graphml", "heatmap.png")
+WITHOUT_TORCH = """
+import runpy, sys
+sys.argv = ["taskaffinity", *sys.argv[1:]]
+try:
+    runpy.run_module("taskaffinity", run_name="__main__", alter_sys=True)
+finally:
+    print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+"""Runs the command; the last line of stderr holds every library that it loaded."""
+
+Done = subprocess.CompletedProcess[str]
+
+
+def command(*arguments: str, cwd: Path, python: tuple[str, ...] = ("-m", "taskaffinity")) -> Done:
+    return subprocess.run(
+        [sys.executable, *python, *arguments], cwd=cwd, capture_output=True, text=True, timeout=180, check=False
+    )
+
+
+def results_of(root: Path) -> dict[str, float]:
+    """When each finished run was written."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in root.glob("runs/*/result.json")}
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def published(root: Path) -> dict[str, bytes]:
+    return {name: (root / name).read_bytes() for name in PUBLISHED}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cli")
+
+
+@pytest.fixture(scope="module")
+def first(home: Path) -> Done:
+    """The study, run once."""
+    return command(*STUDY, "--seeds=2", cwd=home)
+
+
+@pytest.fixture(scope="module")
+def finished(home: Path, first: Done) -> Path:
+    """Its results folder; a test that changes it takes ``mine``."""
+    assert first.returncode == 0, first.stderr
+    return home / "results" / "clinical"
+
+
+@pytest.fixture
+def mine(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished study below this test's own folder."""
+    return Path(shutil.copytree(finished, tmp_path / "results" / "clinical"))  # copy2: times are kept
+
+
+def test_results_folder_holds_what_the_contract_says(finished: Path) -> None:
+    assert not {"study.json", *PUBLISHED} - {path.name for path in finished.iterdir()}
+    assert len(results_of(finished)) == N_RUNS
+    for run in (finished / "runs").iterdir():
+        assert not {"spec.json", "history.jsonl", "counts.npz", "predictions.parquet"} - {p.name for p in run.iterdir()}
+        assert re.fullmatch(r"(single|refine)-[a-z0-9+-]+-s[01]-[0-9a-f]{8}", run.name)
+
+
+def test_edges_have_the_columns_of_the_contract_and_one_row_an_arrow(finished: Path) -> None:
+    edges = rows(finished / "edges.csv")
+    assert list(edges[0])[:8] == "source,target,gain,low,high,p,q,verdict".split(",")
+    assert {(edge["source"], edge["target"]) for edge in edges} == {(s, t) for s in TASKS for t in TASKS if s != t}
+    assert len(edges) == 12
+    for edge in edges:
+        assert edge["verdict"] in ("improves", "degrades", "no effect", "inconclusive")
+        assert float(edge["low"]) <= float(edge["gain"]) <= float(edge["high"])
+
+
+def test_gains_hold_every_score_of_every_run(finished: Path) -> None:
+    gains = rows(finished / "gains.csv")
+    assert list(gains[0]) == "source,target,split,seed,arm,metric,score".split(",")
+    scores = {(r["source"], r["target"], r["split"], int(r["seed"])): float(r["score"]) for r in gains}
+    assert len(scores) == len(gains) == 2 * 2 * (4 + 12)  # splits, seeds, alone and as a pair's target
+    for path in finished.glob("runs/*/result.json"):
+        run = json.loads(path.read_text())
+        spec = json.loads((path.parent / "spec.json").read_text())
+        names = [name for name, _ in spec["tasks"]]
+        for target, outcome in run["outcomes"].items():
+            source = "".join(name for name in names if name != target)
+            for split in ("dev", "test"):
+                assert scores[source, target, split, spec["seed"]] == pytest.approx(outcome[split], rel=1e-5)
+
+
+def test_gain_of_an_arrow_is_the_difference_of_the_mean_scores(finished: Path) -> None:
+    gains = [row for row in rows(finished / "gains.csv") if row["split"] == "test"]
+
+    def mean(source: str, target: str) -> float:
+        return sum(float(r["score"]) for r in gains if (r["source"], r["target"]) == (source, target)) / 2
+
+    for edge in rows(finished / "edges.csv"):
+        source, target = edge["source"], edge["target"]
+        expected = 100 * (mean(source, target) - mean("", target))
+        assert float(edge["gain"]) == pytest.approx(expected, abs=2e-3), (source, target)
+
+
+def test_progress_goes_to_stderr_and_results_to_stdout_without_colour(first: Done, finished: Path) -> None:
+    assert "\x1b" not in first.stdout + first.stderr
+    assert f"{N_RUNS}/{N_RUNS} runs done" in first.stderr
+    assert "runs done" not in first.stdout
+    for task in TASKS:
+        assert task in first.stdout
+
+
+def test_every_output_says_that_the_text_is_synthetic(first: Done, finished: Path) -> None:
+    assert "synthetic stand-in" in first.stderr.lower()
+    assert "synthetic stand-in" in first.stdout.lower()
+    assert json.loads((finished / "study.json").read_text())["synthetic"] is True
+    assert {edge["synthetic"] for edge in rows(finished / "edges.csv")} == {"true"}
+    for name in ("affinity.svg", "affinity.png", "heatmap.png", "affinity.graphml"):
+        assert b"synthetic" in (finished / name).read_bytes().lower(), f"{name} has no stamp"
+
+
+def test_no_text_of_a_corpus_is_in_a_results_folder(finished: Path) -> None:
+    words = re.compile(r"\b(" + "|".join({*CONTENT.ravel().tolist(), *FUNCTION}) + r")\b")
+    for path in sorted(path for path in finished.rglob("*") if path.is_file()):
+        content = path.read_bytes().decode("utf-8", errors="ignore")
+        if path.suffix == ".parquet":
+            table = pq.read_table(path)
+            content = json.dumps(table.to_pylist()) + str(table.schema)
+        elif path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:  # no pickles, says DESIGN.md
+                assert all(arrays[key].dtype.kind in "fiub" for key in arrays.files)
+                content = " ".join(arrays.files)
+        elif path.suffix == ".png":
+            continue
+        assert not words.search(content), f"{path.relative_to(finished)} holds text"
+    assert not list(finished.rglob("*.pkl"))
+
+
+def test_same_command_again_trains_nothing_and_writes_the_same_bytes(finished: Path, home: Path) -> None:
+    before, bytes_before = results_of(finished), published(finished)
+    again = command(*STUDY, "--seeds=2", "--quiet", cwd=home)
+    assert again.returncode == 0, again.stderr
+    assert "runs done" not in again.stderr
+    assert results_of(finished) == before
+    assert published(finished) == bytes_before
+
+
+def test_a_run_folder_that_was_deleted_is_the_only_one_trained_again(finished: Path, mine: Path) -> None:
+    lost = next((mine / "runs").glob("refine-*-s1-*"))
+    shutil.rmtree(lost)
+    before = results_of(mine)
+    again = command(*STUDY, "--seeds=2", "--quiet", cwd=mine.parents[1])
+    assert again.returncode == 0, again.stderr
+    after = results_of(mine)
+    assert after.keys() - before.keys() == {lost.name}
+    assert before.items() <= after.items()
+    assert (mine / "edges.csv").read_bytes() == (finished / "edges.csv").read_bytes()
+
+
+def test_one_more_seed_trains_that_seed_alone(mine: Path) -> None:
+    before = results_of(mine)
+    more = command(*STUDY, "--seeds=3", "--quiet", cwd=mine.parents[1])
+    assert more.returncode == 0, more.stderr
+    after = results_of(mine)
+    assert before.items() <= after.items()
+    new = after.keys() - before.keys()
+    assert len(new) == 10
+    assert all("-s2-" in name for name in new)
+    assert {edge["seeds_pair"] for edge in rows(mine / "edges.csv")} == {"3"}
+
+
+def test_dry_run_lists_the_runs_and_writes_nothing(mine: Path) -> None:
+    listed = command(*STUDY, "--seeds=3", "--dry-run", cwd=mine.parents[1])
+    assert listed.returncode == 0, listed.stderr
+    names = re.findall(r"^(done|to do) +((?:single|refine)-\S+)$", listed.stdout, flags=re.M)
+    assert {name for state, name in names if state == "done"} == set(results_of(mine))
+    assert len(names) == 30
+    elsewhere = mine.parents[1] / "elsewhere"
+    elsewhere.mkdir()
+    listed = command(*STUDY, "--seeds=1", "--dry-run", cwd=elsewhere)
+    assert listed.returncode == 0, listed.stderr
+    assert len(re.findall(r"^to do ", listed.stdout, flags=re.M)) == 10
+    assert list(elsewhere.iterdir()) == []
+
+
+def end_half_way(home: Path, n_results: int, how: signal.Signals) -> subprocess.Popen[str]:
+    """Start the study, and send ``how`` as soon as ``n_results`` runs are finished; stderr goes to a file."""
+    with (home / "stderr.txt").open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "taskaffinity", *STUDY, "--seeds=2"],
+            cwd=home,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            text=True,
+            # a shell's background job ignores SIGINT, and so would its children
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+    for _ in waited(120):
+        if len(results_of(home / "results" / "clinical")) >= n_results:
+            break
+        assert process.poll() is None, (home / "stderr.txt").read_text()
+    process.send_signal(how)
+    process.wait(60)
+    return process
+
+
+def waited(seconds: float) -> Iterator[None]:
+    """Turns of a hundredth of a second; a failure after so many seconds."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        yield
+        time.sleep(0.01)
+    pytest.fail(f"nothing came in {seconds} s")
+
+
+@pytest.mark.slow
+def test_interrupted_then_killed_then_finished_gives_the_uninterrupted_edges(finished: Path, tmp_path: Path) -> None:
+    root = tmp_path / "results" / "clinical"
+    process = end_half_way(tmp_path, 3, signal.SIGINT)
+    said = (tmp_path / "stderr.txt").read_text()
+    assert process.returncode == 130, said
+    assert "the same command continues" in said
+    assert "Traceback" not in said
+    interrupted = results_of(root)
+    assert 3 <= len(interrupted) < N_RUNS
+
+    process = end_half_way(tmp_path, len(interrupted) + 3, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    killed = results_of(root)
+    assert interrupted.items() <= killed.items()
+    assert len(interrupted) < len(killed) < N_RUNS
+
+    assert command(*STUDY, "--seeds=2", "--quiet", cwd=tmp_path).returncode == 0
+    assert killed.items() <= results_of(root).items()
+    assert (root / "edges.csv").read_bytes() == (finished / "edges.csv").read_bytes()
+
+
+def test_runs_that_diverge_fail_with_a_plain_reason_and_the_others_stay(mine: Path) -> None:
+    before = results_of(mine)
+    failed = command(*STUDY, "--seeds=1", "--quiet", "--set=learning_rate=1e30", cwd=mine.parents[1])
+    assert failed.returncode == 1, failed.stderr
+    assert "Traceback" not in failed.stderr
+    errors = sorted(mine.glob("runs/*/error.txt"))
+    assert len(errors) == 10
+    for path in errors:
+        reason = path.read_text(encoding="utf-8").partition("\n")[0]
+        assert re.match(r"diverged: .*learning_rate", reason)
+        assert path.parent.name in failed.stderr
+        assert not (path.parent / "result.json").exists()
+    assert results_of(mine) == before  # another recipe is another run
+    assert {edge["verdict"] for edge in rows(mine / "edges.csv")} == {"inconclusive"}
+
+
+BAD_USAGE = {
+    "unknown domain": (["pairwise", "--domain=clincal"], "did you mean clinical?"),
+    "unknown setting": ([*STUDY, "--set=learning_rat=1"], "did you mean learning_rate?"),
+    "value of the wrong type": ([*STUDY, "--set=batch_size=many"], "batch_size=many.*integer"),
+    "value out of range": ([*STUDY, "--set=batch_size=0"], "batch_size.*at least 1"),
+    "setting without a value": ([*STUDY, "--set=batch_size"], "KEY=VALUE"),
+    "rate that is infinite": ([*STUDY, "--set=learning_rate=inf"], "learning_rate"),
+    "data that lack tasks": (
+        [*STUDY, "--data=half"],
+        r"clinicalsts.*dev\.jsonl.*mednli.*`taskaffinity data prepare mednli ",
+    ),
+    "data that are not there": ([*STUDY, "--data=nowhere"], "nowhere"),
+    "encoder that is not there": ([*STUDY, "--encoder=no/such/folder"], "--encoder no/such/folder"),
+    "encoder folder without a model": ([*STUDY, "--encoder=half"], "config.json"),
+    "results that are a file": ([*STUDY, "--results=file"], "file"),
+    "more cores than there are": (["pairwise", "--domain=clinical", "--cpus-per-run=999"], "--cpus-per-run"),
+    "graph of no study": (["graph", "half"], "no study.json"),
+    "no domain": (["pairwise"], "--domain"),
+    "no seeds": ([*STUDY, "--seeds=0"], "--seeds"),
+    "unknown executor": (["pairwise", "--domain=clinical", "--executor=cloud"], "--executor"),
+    "unknown option": (["pairwise", "--domian=clinical"], "--domian"),
+    "unknown command": (["pairwse"], "pairwse"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_USAGE)
+def test_bad_usage_is_one_line_and_nothing_written(case: str, tmp_path: Path) -> None:
+    arguments, expected = BAD_USAGE[case]
+    (tmp_path / "half" / "clinicalsts").mkdir(parents=True)
+    for name in ("task.json", "train.jsonl", "test.jsonl"):
+        (tmp_path / "half" / "clinicalsts" / name).write_text("{}")
+    (tmp_path / "file").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    refused = command(*arguments, cwd=tmp_path)
+    assert refused.returncode == 2, refused.stderr
+    assert refused.stdout == ""
+    assert len(refused.stderr.splitlines()) == 1, refused.stderr
+    assert re.search(expected, refused.stderr)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_broken_results_file_is_one_line(mine: Path) -> None:
+    (mine / "study.json").write_text('{"suite": ')
+    refused = command("graph", str(mine), cwd=mine)
+    assert refused.returncode == 2, refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert "study.json" in refused.stderr
+
+
+def test_a_broken_run_file_is_one_line(mine: Path) -> None:
+    broken = next((mine / "runs").glob("single-*-s0-*")) / "counts.npz"
+    broken.write_bytes(broken.read_bytes()[:100])
+    refused = command("graph", str(mine), cwd=mine)
+    assert refused.returncode == 2, refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert "counts.npz" in refused.stderr
+
+
+def test_graph_draws_the_same_again_without_torch(mine: Path, first: Done) -> None:
+    before = published(mine)
+    for name in PUBLISHED:
+        (mine / name).unlink()
+    drawn = command("graph", str(mine), cwd=mine.parents[1], python=("-c", WITHOUT_TORCH))
+    assert drawn.returncode == 0, drawn.stderr
+    assert published(mine) == before
+    table = first.stdout.partition("\n95")[0].splitlines()[2:-2]
+    assert table[3:-2] == drawn.stdout.splitlines()[2:-2][3:-2]
+    loaded = set(drawn.stderr.splitlines()[-1].split())
+    assert "matplotlib" in loaded
+    assert not loaded & {"torch", "transformers", "ray"}
+
+
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    for arguments in (["--help"], ["pairwise", "--help"]):
+        helped = command(*arguments, cwd=tmp_path, python=("-c", WITHOUT_TORCH))
+        assert helped.returncode == 0, helped.stderr
+        assert "--domain" in helped.stdout or "pairwise" in helped.stdout
+        loaded = set(helped.stderr.splitlines()[-1].split())
+        assert "typer" in loaded
+        assert not loaded & {"torch", "transformers", "ray", "pandas", "matplotlib", "scipy"}
+
+
+def test_options_of_the_contract_are_there(tmp_path: Path) -> None:
+    env = {**os.environ, "COLUMNS": "200"}
+    helped = subprocess.run(
+        [sys.executable, "-m", "taskaffinity", "pairwise", "--help"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env=env,
+    ).stdout
+    said = "data encoder seeds base-seed set full results executor address gpus-per-run cpus-per-run dry-run quiet"
+    missing = [option for option in said.split() if f"--{option}" not in helped]
+    assert not missing
