@@ -49,7 +49,8 @@ def command(
     from taskaffinity.conduct import conduct, default_recipe, define, placed  # torch: not for --help
 
     suite = find_suite(domain, data)
-    resources = Resources(executor.value, cpus_per_run, _gpus() if gpus_per_run is None else gpus_per_run, address)
+    gpus_per_run = _a_gpu_if_there_is_one() if gpus_per_run is None else gpus_per_run
+    resources = Resources(executor.value, cpus_per_run, gpus_per_run, address)
     check_machine(resources)
     recipe = changed(placed(default_recipe(suite, encoder), resources), set_ or [])
     folder = results or Path("results") / suite.name
@@ -73,16 +74,16 @@ def command(
 
 def check_machine(resources: Resources) -> None:
     """Refuse what this machine can never run, before anything is written."""
-    import torch
+    from taskaffinity.training.execute import gpus
 
     if resources.executor == "local" or resources.address is not None:
         return
     cores = len(os.sched_getaffinity(0))
     if resources.cpus_per_run > cores:
         raise BadInput(f"--cpus-per-run {resources.cpus_per_run}: this machine has {cores} cores")
-    if resources.gpus_per_run > torch.cuda.device_count():
+    if resources.gpus_per_run > gpus():
         raise BadInput(
-            f"--gpus-per-run {resources.gpus_per_run:g}: this machine has {torch.cuda.device_count()} GPUs that torch "
+            f"--gpus-per-run {resources.gpus_per_run:g}: this machine has {gpus()} GPUs that torch "
             "can use; give 0, or the --address of a Ray that has them"
         )
 
@@ -103,7 +104,7 @@ def say_what_came(report: Report, folder: Path, planned: int) -> None:
         print(f"failed: {folder / 'runs' / spec.run_id}: {reason}", file=sys.stderr)
 
 
-def _gpus() -> float:
-    import torch
+def _a_gpu_if_there_is_one() -> float:
+    from taskaffinity.training.execute import gpus
 
-    return 1.0 if torch.cuda.is_available() else 0.0
+    return 1.0 if gpus() else 0.0

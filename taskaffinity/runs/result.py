@@ -46,7 +46,8 @@ class RunResult:
     history: Sequence[Mapping[str, Any]] = ()
     """One row an epoch: epoch, loss and dev score by task, seconds."""
     work: Mapping[str, float] = field(default_factory=dict)
-    """``train_seconds``, ``evaluate_seconds``, ``total_seconds``, ``steps``, ``pieces``, ``peak_memory_mib``."""
+    """``load_seconds``, ``train_seconds``, ``evaluate_seconds``, ``total_seconds``, ``steps``, ``pieces`` (trained on),
+    ``peak_memory_mib`` (of the process so far)."""
     versions: Mapping[str, str] = field(default_factory=dict)
     predictions: Mapping[str, Predictions] = field(default_factory=dict)
     """Keys as in ``counts``; empty where they were not kept."""

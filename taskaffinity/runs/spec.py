@@ -29,7 +29,7 @@ class Recipe:
     num_train_epochs: int = 10
     """An epoch shows every example of every task once, so the target gets equally many updates alone and paired."""
     batch_size: int = 32
-    """Examples of one task in a mini-batch (paper 4.2)."""
+    """Sequences of one task in a mini-batch (paper 4.2)."""
     optimizer: Literal["adamax", "adamw"] = "adamax"
     """Both bias-corrected, both with decoupled weight decay (``torch.optim.Adamax`` alone would couple it)."""
     weight_decay: float = 0.01
@@ -52,6 +52,8 @@ class Recipe:
     device: Literal["cpu", "cuda"] = "cpu"
 
     def __post_init__(self) -> None:
+        for name in ("learning_rate", "weight_decay", "warmup_ratio", "max_grad_norm", "head_dropout"):
+            object.__setattr__(self, name, float(getattr(self, name)))  # 1 and 1.0 are one recipe, and hash as one
         at_least = {"num_train_epochs": 1, "batch_size": 1, "max_length": 8, "max_words": 1, "threads": 1}
         for name, least in at_least.items():
             if getattr(self, name) < least:

@@ -15,8 +15,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
+from zipfile import BadZipFile
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
@@ -97,9 +99,7 @@ class RunStore:
         summary = read_json(folder / "result.json")
         if RunSpec.from_dict(read_json(folder / "spec.json")) != spec:
             raise ValueError(f"{folder / 'spec.json'}: not the spec of this run; delete the folder to train it again")
-        with np.load(folder / "counts.npz", allow_pickle=False) as counts:
-            arrays = {key: counts[key] for key in counts.files}
-        history = [json.loads(line) for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+        history, arrays = _read_history(folder / "history.jsonl"), _read_counts(folder / "counts.npz")
         outcomes = {name: Outcome(**outcome) for name, outcome in summary["outcomes"].items()}
         return RunResult(spec, outcomes, arrays, history, summary["work"], summary["versions"])
 
@@ -136,11 +136,29 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 @contextmanager
 def _whole(path: Path) -> Iterator[IO[bytes]]:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(beside, "wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+    try:
+        with open(beside, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _read_history(path: Path) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON Lines; delete its folder to train the run again") from error
+
+
+def _read_counts(path: Path) -> dict[str, npt.NDArray[np.float64]]:
+    try:
+        with np.load(path, allow_pickle=False) as counts:
+            return {key: counts[key] for key in counts.files}
+    except (ValueError, EOFError, BadZipFile) as error:
+        raise ValueError(f"{path}: not a file of counts; delete its folder to train the run again") from error
 
 
 def _prediction_table(result: RunResult) -> pa.Table:

@@ -80,5 +80,5 @@ class Study:
                     "seeds": tuple(content["seeds"]),
                 }
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: not a study of this version: {error}") from error

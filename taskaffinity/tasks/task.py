@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -54,7 +55,7 @@ class Example:
         return f"Example(id={self.id!r}, {size})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
     """A corpus to learn.
 
@@ -65,7 +66,7 @@ class Task:
     name: str
     """The id used in files and on the command line, as in the paper's code: ``ddi2013-type``."""
     kind: Kind
-    read: Callable[[Split], Sequence[Example]] = field(compare=False, repr=False)
+    read: Callable[[Split], Sequence[Example]] = field(repr=False)
     labels: tuple[str, ...] = ()
     """Classes in the order of their ids; for ner the entity types; empty for similarity."""
     negative: str | None = None
@@ -84,8 +85,10 @@ class Task:
             raise ValueError(f"task {self.name}: no metric {self.metric_name!r}; there are {', '.join(METRICS)}")
         if not self.title:
             object.__setattr__(self, "title", self.name)
-        if "+" in self.name or "/" in self.name:
-            raise ValueError(f"task {self.name}: a name holds neither '+' nor '/'; run folders are named after it")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
+            raise ValueError(
+                f"task {self.name!r}: a name is letters, digits, '-', '_' and '.'; files are named after it"
+            )
 
     @property
     def metric(self) -> Metric:
@@ -112,6 +115,12 @@ class Task:
                 row = [split, example.id, example.label, example.text, example.text_pair, example.words]
                 digest.update(json.dumps(row, ensure_ascii=False).encode())
         return digest.hexdigest()[:16]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Task) and self.ref == other.ref
+
+    def __hash__(self) -> int:
+        return hash(self.ref)
 
     @property
     def ref(self) -> tuple[str, str]:

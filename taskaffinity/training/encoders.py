@@ -1,13 +1,14 @@
 """Encoders: folders in the Hugging Face layout, loaded as stock transformers models.
 
-An encoder without weights (only ``config.json`` and a tokenizer) starts from random weights, drawn anew for each
-seed: the tiny encoder of the planted suites is one. A hub id is fetched into the hub's cache once and is a folder
-from then on.
+An encoder whose configuration says ``from_scratch`` has no weights and starts from random ones, drawn anew for each
+seed: the tiny encoder of the planted suites is one. Any other must bring all its weights. A hub id is fetched into the
+hub's cache once and is a folder from then on.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from typing import Any
 import torch
 from filelock import FileLock
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoTokenizer, BertTokenizer, PreTrainedModel
 from transformers.utils import logging
 
 from taskaffinity.runs.spec import EncoderRef
@@ -51,18 +52,23 @@ def find_encoder(name: str) -> Encoder:
         folder = _from_hub(name)
     if not (folder / "config.json").is_file():
         raise BadInput(f"--encoder {name}: no config.json in this folder; expected a folder in the Hugging Face layout")
+    has_weights = any(path for pattern in _WEIGHTS for path in folder.glob(pattern))
+    if not has_weights and not json.loads((folder / "config.json").read_text(encoding="utf-8")).get("from_scratch"):
+        raise BadInput(f"--encoder {name}: no weights in this folder; expected model.safetensors or pytorch_model.bin")
     return Encoder(folder.resolve(), EncoderRef(Path(name).name, _fingerprint(folder)))
 
 
 def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, width: int = 64) -> Encoder:
     """A BERT of ``layers`` x ``width`` without weights and with ``vocabulary`` as pieces; made once in ``cache``."""
-    config = BertConfig(
+    config = AutoConfig.for_model(
+        "bert",
         vocab_size=len(vocabulary) + 5,
         hidden_size=width,
         num_hidden_layers=layers,
         num_attention_heads=4,
         intermediate_size=2 * width,
         max_position_embeddings=128,
+        from_scratch=True,
         initializer_range=0.1,  # from random weights, 0.02 learns the planted rules three times slower
     )
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *vocabulary]
@@ -91,13 +97,18 @@ def load_encoder(folder: Path) -> tuple[PreTrainedModel, nn.Module | None]:
     The pooler is taken off the model: it would run on the first piece of a packed row alone. One that the checkpoint
     lacks would be random weights; it counts as absent, and heads bring their own.
     """
-    if any(path for pattern in _WEIGHTS for path in folder.glob(pattern)):
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    if getattr(config, "from_scratch", False):
+        model, missing = AutoModel.from_config(config), {"pooler"}
+    else:
         model, info = AutoModel.from_pretrained(
             folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
         )
         missing = {key.split(".")[0] for key in info["missing_keys"]}
-    else:
-        model, missing = AutoModel.from_config(AutoConfig.from_pretrained(folder)), {"pooler"}
+        if missing - {"pooler"}:
+            raise BadInput(
+                f"{folder}: its weights lack {', '.join(sorted(info['missing_keys'])[:3])}, ...; not an encoder"
+            )
     pooler = getattr(model, "pooler", None)
     if pooler is not None:
         model.pooler = None

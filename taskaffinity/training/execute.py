@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from transformers import AutoConfig
 
 import taskaffinity
 from taskaffinity.runs.result import Outcome, Predictions, RunResult
 from taskaffinity.runs.spec import Recipe, RunSpec
 from taskaffinity.tasks.metrics import METRICS
-from taskaffinity.tasks.task import Split, Task
+from taskaffinity.tasks.task import BadInput, Split, Task
 from taskaffinity.training.encoders import Encoder, load_tokenizer
 from taskaffinity.training.encoding import EncodedSplit, TaskMeta, cache_folder, encode_task, read_encoded
 from taskaffinity.training.loop import Diverged, fit, predict
@@ -32,7 +33,19 @@ Evaluated = tuple[float, np.ndarray[Any, Any], Predictions]
 
 
 def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path) -> None:
-    """Encode every task for this encoder, unless the cache has it."""
+    """Encode every task for this encoder, unless the cache has it.
+
+    Raises
+    ------
+    BadInput
+        If ``max_length`` is more than the encoder has positions for.
+    """
+    config = AutoConfig.from_pretrained(encoder.folder, local_files_only=True)
+    positions = getattr(config, "max_position_embeddings", recipe.max_length)
+    if config.model_type in ("roberta", "xlm-roberta", "camembert"):  # their positions begin behind the padding's
+        positions -= config.pad_token_id + 1
+    if recipe.max_length > positions:
+        raise BadInput(f"--set max_length={recipe.max_length}: the encoder has {positions} positions")
     tokenizer = None
     for task in tasks:
         folder = _folder(cache, task.fingerprint, encoder.ref.fingerprint, recipe)
@@ -69,7 +82,12 @@ def execute(spec: RunSpec, *, encoder_folder: Path, cache: Path, keep_prediction
             cap = recipe.max_train_examples if split == "train" else recipe.max_eval_examples
             splits[split][name] = arrays.sample(cap, recipe.sample_seed)
     model = MultiTaskModel(
-        encoder_folder, metas, seed=spec.seed, head_dropout=recipe.head_dropout, packed=recipe.device == "cpu"
+        encoder_folder,
+        metas,
+        seed=spec.seed,
+        head_dropout=recipe.head_dropout,
+        max_length=recipe.max_length,
+        packed=recipe.device == "cpu",
     ).to(recipe.device)
     work = {"load_seconds": time.perf_counter() - began, "train_seconds": 0.0, "evaluate_seconds": 0.0}
 
@@ -123,6 +141,11 @@ def execute(spec: RunSpec, *, encoder_folder: Path, cache: Path, keep_prediction
         versions=versions() | {"attention": "packed" if model.is_packed else "padded"},
         predictions={key: predictions for key, (_, _, predictions) in found.items()} if keep_predictions else {},
     )
+
+
+def gpus() -> int:
+    """GPUs of this machine that torch can use."""
+    return torch.cuda.device_count()
 
 
 def reason_of(error: BaseException) -> str:

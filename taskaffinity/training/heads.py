@@ -27,16 +27,24 @@ class Form:
 
     activation: str
     dropout_first: bool
+    pooler: bool = False
+    """Whether the architecture's own sentence head goes through the encoder's pooler."""
 
 
 FORMS: dict[str, Form] = {
-    "bert": Form("tanh", dropout_first=False),
+    "bert": Form("tanh", dropout_first=False, pooler=True),
     "roberta": Form("tanh", dropout_first=True),
     "xlm-roberta": Form("tanh", dropout_first=True),
     "camembert": Form("tanh", dropout_first=True),
     "electra": Form("gelu", dropout_first=True),
+    "deberta-v2": Form("gelu", dropout_first=True),
     "distilbert": Form("relu", dropout_first=False),
 }
+
+
+def form_of(config: PretrainedConfig) -> Form:
+    """The architecture's own form, or RoBERTa's."""
+    return FORMS.get(config.model_type, FORMS["roberta"])
 
 
 class SentenceHead(nn.Module):
@@ -44,7 +52,7 @@ class SentenceHead(nn.Module):
 
     def __init__(self, config: PretrainedConfig, n_outputs: int, dropout: float, pooler: nn.Module | None) -> None:
         super().__init__()
-        form = FORMS.get(config.model_type, FORMS["roberta"])
+        form = form_of(config)
         self.shared = [pooler]  # in a list: the model owns it, once
         self.dropout_first = form.dropout_first
         if pooler is None:

@@ -69,6 +69,8 @@ def fit(model: MultiTaskModel, splits: Mapping[str, EncodedSplit], recipe: Recip
             pieces += len(batch.pieces)
         means = {name: float(torch.stack(values).mean()) for name, values in losses.items()}
         lost = [name for name, mean in means.items() if not np.isfinite(mean)]
+        if not lost and not all(bool(torch.isfinite(p).all()) for p in model.parameters()):
+            lost = list(means)  # the last step broke the weights, and no loss has seen it yet
         if lost:
             raise Diverged(
                 f"diverged: the training loss of {', '.join(lost)} is not a number after epoch {number} "

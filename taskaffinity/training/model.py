@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from taskaffinity.training.batches import Batch, seed_of
 from taskaffinity.training.encoders import load_encoder
 from taskaffinity.training.encoding import TaskMeta
-from taskaffinity.training.heads import Head, make_head
+from taskaffinity.training.heads import Head, form_of, make_head
 from taskaffinity.training.packed import first_position, packs_exactly
 
 
@@ -26,18 +25,27 @@ class MultiTaskModel(nn.Module):
     """
 
     def __init__(
-        self, folder: Path, tasks: Mapping[str, TaskMeta], *, seed: int, head_dropout: float = 0.1, packed: bool = True
+        self,
+        folder: Path,
+        tasks: Mapping[str, TaskMeta],
+        *,
+        seed: int,
+        head_dropout: float = 0.1,
+        max_length: int = 128,
+        packed: bool = True,
     ) -> None:
         super().__init__()
         torch.manual_seed(seed_of(seed, "encoder"))
-        self.encoder, self.pooler = load_encoder(folder)
-        self.is_packed = packed and packs_exactly(self.encoder)
+        self.encoder, pooler = load_encoder(folder)
+        self.pooler = pooler if form_of(self.encoder.config).pooler else None
+        self.is_packed = packed and packs_exactly(self.encoder, max_length)
         self.first_position = first_position(self.encoder)
         self.has_token_types = getattr(self.encoder.config, "type_vocab_size", 0) > 1
-        self.heads = nn.ModuleDict()
+        self.heads: dict[str, Head] = {}
         for name, task in tasks.items():
             torch.manual_seed(seed_of(seed, "head", name))
             self.heads[name] = make_head(task.kind, task.outputs, self.encoder.config, head_dropout, self.pooler)
+        self.parts = nn.ModuleList(self.heads.values())  # not a ModuleDict: that refuses names such as "v1.0"
 
     def forward(self, batch: Batch) -> Tensor:
         """Outputs of the batch's task: ``(B, C)``, or ``(W, C)`` for tagging."""
@@ -47,7 +55,7 @@ class MultiTaskModel(nn.Module):
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean loss of the batch, a scalar."""
-        return cast(Head, self.heads[batch.task]).loss(self(batch), batch)
+        return self.heads[batch.task].loss(self(batch), batch)
 
     def _packed(self, batch: Batch) -> Tensor:
         extra = {"token_type_ids": batch.token_types[None]} if self.has_token_types else {}

@@ -104,17 +104,17 @@ def first_position(encoder: PreTrainedModel) -> int:
     return 0 if padding is None else int(padding) + 1
 
 
-@torch.inference_mode()
-def packs_exactly(encoder: PreTrainedModel, *, tolerance: float = 1e-4) -> bool:
+@torch.no_grad()
+def packs_exactly(encoder: PreTrainedModel, max_length: int = 128, *, tolerance: float = 1e-4) -> bool:
     """Whether this encoder gives the same states for packed sequences as for each sequence by itself.
 
-    Tried on one sequence of 5 and one of 128 pieces (or as long as the encoder takes). Leaves the encoder packed if
-    so, under ``sdpa`` if not.
+    Tried on one sequence of 5 and one of ``max_length`` pieces (or as long as the encoder takes). Leaves the encoder
+    packed if so, under ``sdpa`` if not.
     """
     if not getattr(encoder, "_supports_attention_backend", False):
         return False
     start = first_position(encoder)
-    longest = min(128, getattr(encoder.config, "max_position_embeddings", 128) - start)
+    longest = min(max_length, getattr(encoder.config, "max_position_embeddings", max_length) - start)
     lengths = [min(5, longest), longest]
     vocabulary = encoder.config.vocab_size
     pieces = [(torch.arange(length) * 7 + length) % (vocabulary - 10) + 10 for length in lengths]
@@ -133,7 +133,7 @@ def packs_exactly(encoder: PreTrainedModel, *, tolerance: float = 1e-4) -> bool:
         ).last_hidden_state[0]
         if torch.allclose(torch.cat(alone), packed, atol=tolerance, rtol=tolerance):
             return True
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, IndexError):
         pass  # an encoder that takes no position_ids, or does not hand the layout on to its attention
     finally:
         encoder.train(was_training)

@@ -100,8 +100,8 @@ def test_each_kind_has_its_own_metric(kind: Kind) -> None:
     [
         ("kind", "parsing", "no kind 'parsing'; there are similarity"),
         ("metric_name", "bleu", "no metric 'bleu'; there are accuracy"),
-        ("name", "a+b", "neither"),
-        ("name", "a/b", "neither"),
+        ("name", "a+b", "letters"),
+        ("name", "a/b", "letters"),
     ],
 )
 def test_a_task_that_cannot_be_is_refused(field: str, value: str, told: str) -> None:

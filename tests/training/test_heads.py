@@ -132,7 +132,7 @@ def test_a_head_starts_the_same_alone_and_in_company_and_otherwise_for_another_s
 
     def head(name: str, *others: str, seed: int = 1) -> torch.Tensor:
         metas = {other: make_meta(other, "inference") for other in sorted((name, *others))}
-        return MultiTaskModel(folder, metas, seed=seed).get_parameter(f"heads.{name}.output.weight")
+        return MultiTaskModel(folder, metas, seed=seed).heads[name].output.weight
 
     assert torch.equal(head("b"), head("b", "a", "c"))
     assert not torch.equal(head("b"), head("b", seed=2))

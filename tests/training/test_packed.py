@@ -66,7 +66,7 @@ def test_packed_and_padded_paths_give_the_same_outputs_and_gradients(
         moved = {name for name, gradient in gradients[1].items() if gradient is not None}
         assert {name for name, gradient in gradients[0].items() if gradient is not None} == moved
         assert any(name.startswith("encoder.embeddings") for name in moved)
-        assert f"heads.{batch.task}.output.weight" in moved
+        assert any(name.startswith("parts.") for name in moved)
         for name in moved:
             ours, theirs = (own[name] for own in gradients)
             assert ours is not None

@@ -1,0 +1,220 @@
+"""Both executors train the same plan to the same bytes; a run that fails does not take the others with it."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.schedule import Progress, Report, Resources, run
+from taskaffinity.training import execute as door
+
+LOCAL = Resources("local")
+MakeStudy = Callable[..., Any]  # conftest's make_tiny_study
+
+
+@pytest.fixture(scope="module")
+def ray_of_two_gpus() -> Iterator[None]:
+    """A Ray with four CPUs and two GPUs, all of them pretended."""
+    ray = pytest.importorskip("ray")
+    ray.init(
+        address="local",
+        num_cpus=4,
+        num_gpus=2,
+        object_store_memory=80 * 2**20,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="error",
+    )
+    yield
+    ray.shutdown()
+
+
+def failing_with(error: BaseException, which: Callable[[RunSpec], bool]) -> Callable[..., Any]:
+    """``execute``, but the runs of ``which`` raise."""
+    real = door.execute
+
+    def execute(spec: RunSpec, **settings: Any) -> Any:
+        if which(spec):
+            raise error
+        return real(spec, **settings)
+
+    return execute
+
+
+def is_first_pair(spec: RunSpec) -> bool:
+    return spec.arm == "pair" and spec.seed == 0
+
+
+def test_what_is_done_is_not_trained_again(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    tiny = tiny_study()
+    report = tiny.train(tmp_path, resources=LOCAL)
+    assert set(report.trained) == set(tiny.study.plan)
+    assert not report.failed
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != "study.json"}
+    again = tiny.train(tmp_path, resources=LOCAL)
+    assert (again.trained, again.failed) == ([], {})
+    assert times == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != "study.json"}
+
+
+def test_the_costliest_run_goes_first(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"), seeds=(0,))
+    price = {"clinicalsts": 1.0, "mednli": 10.0, "shareclefe": 100.0}
+
+    def cost(spec: RunSpec) -> float:
+        return sum(price[name] for name in spec.task_names)
+
+    report = tiny.train(tmp_path, resources=LOCAL, cost=cost)
+    assert [cost(spec) for spec in report.trained] == [110, 101, 100, 11, 10, 1]
+
+
+def test_progress_counts_what_is_done_and_names_what_runs(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    tiny = tiny_study()
+    run(tiny.study.plan, RunStore(tmp_path), encoder_folder=tiny.encoder_folder, cache=tiny.cache, resources=LOCAL)
+    lost = sorted(tmp_path.glob("runs/*/result.json"))[:2]
+    for path in lost:
+        path.unlink()
+    seen: list[Progress] = []
+    tiny.train(tmp_path, resources=LOCAL, watch=seen.append)
+    assert {progress.total for progress in seen} == {6}
+    assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
+    assert (seen[0].done, seen[-1].done) == (4, 6)
+    assert seen[0].seconds_left is None
+    assert seen[-1].seconds_left == 0
+    assert {name for progress in seen for name in progress.running} == {path.parent.name for path in lost}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+    ],
+    ids=["MemoryError", "torch", "torch's CPU allocator", "the system"],
+)
+def test_a_run_out_of_memory_fails_in_plain_words(
+    error: BaseException, tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = tiny_study(seeds=(0,))
+    monkeypatch.setattr(door, "execute", failing_with(error, is_first_pair))
+    report = tiny.train(tmp_path, resources=LOCAL)
+    assert [spec.arm for spec in report.failed] == ["pair"]
+    [(spec, reason)] = report.failed.items()
+    assert reason.startswith("out of memory: ")
+    assert RunStore(tmp_path).failure(spec) == reason
+    assert len(report.trained) == 2
+
+
+def test_an_unforeseen_error_is_named_but_not_quoted(
+    tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = tiny_study(seeds=(0,))
+    monkeypatch.setattr(door, "execute", failing_with(KeyError("the patient's own words"), is_first_pair))
+    report = tiny.train(tmp_path, resources=LOCAL)
+    [(spec, reason)] = report.failed.items()
+    assert reason.startswith("KeyError")
+    assert "\n" not in reason
+    assert "patient" not in reason
+    monkeypatch.undo()
+    again = tiny.train(tmp_path, resources=LOCAL)
+    assert again.trained == [spec]
+    assert RunStore(tmp_path).failure(spec) is None
+
+
+def test_stored_traceback_quotes_no_message(
+    tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = tiny_study(seeds=(0,))  # DESIGN.md, decision 9: tracebacks that are stored hold no text either
+    monkeypatch.setattr(door, "execute", failing_with(KeyError("the patient's own words"), is_first_pair))
+    tiny.train(tmp_path, resources=LOCAL)
+    [path] = tmp_path.glob("runs/*/error.txt")
+    assert "patient" not in path.read_text(encoding="utf-8")
+
+
+def test_diverged_runs_fail_and_say_what_to_change(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    tiny = tiny_study(learning_rate=1e30)
+    report = tiny.train(tmp_path, resources=LOCAL)
+    assert len(report.failed) == 6
+    assert all("diverged" in reason and "learning_rate" in reason for reason in report.failed.values())
+    assert not report.trained
+
+
+def test_a_run_whose_last_step_diverges_has_failed_too(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    tiny = tiny_study(seeds=(0,), learning_rate=1e30, max_train_examples=32)  # one step: its loss came before it
+    report = tiny.train(tmp_path, resources=LOCAL)
+    assert len(report.failed) == 3
+    assert not report.trained
+
+
+def test_a_torn_run_folder_is_trained_again(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    tiny = tiny_study(seeds=(0,))
+    tiny.train(tmp_path / "whole", resources=LOCAL)
+    spec = next(iter(tiny.study.plan))
+    torn = RunStore(tmp_path / "torn").folder(spec)
+    torn.mkdir(parents=True)
+    for name in ("spec.json", "counts.npz", "history.jsonl"):
+        (torn / name).write_bytes(b'{"half')
+    tiny.train(tmp_path / "torn", resources=LOCAL)
+    assert tiny.edges(tmp_path / "torn") == tiny.edges(tmp_path / "whole")
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_of_two_gpus")
+class TestOnRay:
+    def test_same_bytes_as_in_this_process(self, tiny_study: MakeStudy, tmp_path: Path) -> None:
+        tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"))
+        for executor in ("local", "ray"):
+            report = tiny.train(tmp_path / executor, resources=Resources(executor))
+            assert len(report.trained) == 12
+            assert not report.failed
+        assert tiny.edges(tmp_path / "ray") == tiny.edges(tmp_path / "local")
+        for name in ("gains.csv", "affinity.graphml", "affinity.png"):
+            assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
+
+    @pytest.mark.parametrize("too_much", [{"cpus_per_run": 5}, {"gpus_per_run": 3}], ids=str)
+    def test_more_than_there_is_is_refused(
+        self, too_much: dict[str, Any], tiny_study: MakeStudy, tmp_path: Path
+    ) -> None:
+        tiny = tiny_study()
+        with pytest.raises(ValueError, match=r"a run asks for .* but Ray has 4 and 2; lower") as caught:
+            tiny.train(tmp_path, resources=Resources("ray", **too_much))
+        assert "\n" not in str(caught.value)
+
+    def test_runs_that_diverge_leave_the_others_alone(self, tiny_study: MakeStudy, tmp_path: Path) -> None:
+        """Two studies as one plan: the recipe of one diverges."""
+        good, bad = tiny_study(seeds=(0,)), tiny_study(seeds=(1,), learning_rate=1e30)
+        report: Report = run(
+            good.study.plan | bad.study.plan,
+            RunStore(tmp_path),
+            encoder_folder=good.encoder_folder,
+            cache=good.cache,
+            resources=Resources("ray"),
+        )
+        assert set(report.trained) == set(good.study.plan)
+        assert set(report.failed) == set(bad.study.plan)
+        for spec, reason in report.failed.items():
+            assert reason.startswith("diverged: ")
+            assert RunStore(tmp_path).failure(spec) == reason
+
+    def test_half_a_gpu_a_run_packs_four_on_two(self, tiny_study: MakeStudy, tmp_path: Path) -> None:
+        tiny = tiny_study(num_train_epochs=100)
+        seen: list[Progress] = []
+        report = tiny.train(tmp_path, resources=Resources("ray", gpus_per_run=0.5), watch=seen.append)
+        assert report.workers == 4
+        assert len(report.trained) == 6
+        assert max(len(progress.running) for progress in seen) == 4
+
+    def test_a_ray_that_was_there_is_still_there(self) -> None:
+        import ray
+
+        assert ray.is_initialized()
+        assert ray.cluster_resources()["GPU"] == 2
