@@ -11,7 +11,7 @@ import logging
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,9 +149,16 @@ def train_and_keep(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
             store.write(result)
         except Exception as error:  # the run's own error, whatever it is: kept with the run, the others go on
             reason = reason_of(error)
-            store.fail(spec, reason, traceback.format_exc())
+            store.fail(spec, reason, trace_of(error))
             return reason
     return None
+
+
+def trace_of(error: BaseException) -> str:
+    """Where an error came from, causes first, without its message: that may quote anything, and this is stored."""
+    cause = error.__cause__ or error.__context__
+    before = trace_of(cause) if cause else ""
+    return f"{before}{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}\n"
 
 
 Arguments = list[tuple[RunSpec, dict[str, Any]]]
@@ -165,7 +172,8 @@ def _in_this_process(arguments: Arguments, store: RunStore, resources: Resources
 
 def _on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Iterator[Event]:
     with _ray(resources) as ray:
-        report.workers = min(_slots(ray.cluster_resources(), resources), len(arguments))
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        report.workers = min(_slots(nodes, resources), len(arguments))
         demand: dict[str, Any] = {"num_cpus": resources.cpus_per_run, "num_gpus": resources.gpus_per_run}
         remote = ray.remote(max_retries=_RETRIES, retry_exceptions=False, **demand)(train_and_keep)
         began = time.time()
@@ -197,23 +205,29 @@ def _reason_from_ray(ray: Any, reference: Any, spec: RunSpec, store: RunStore) -
     return reason
 
 
-def _slots(available: Mapping[str, float], resources: Resources) -> int:
-    """How many runs go at once.
+def _slots(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:
+    """How many runs go at once on these nodes; a run never spans two.
 
     Raises
     ------
     ValueError
-        If a single run asks for more than the machine has.
+        If a single run asks for more than any node has, and no cluster can bring another node.
     """
-    slots = int(available.get("CPU", 0) // resources.cpus_per_run)
-    if resources.gpus_per_run:
-        slots = min(slots, int(available.get("GPU", 0) / resources.gpus_per_run + 1e-9))
-    if slots < 1 and resources.address is None:  # a cluster that grows on demand may have nothing yet
+    slots = 0
+    for node in nodes:
+        fitting = int(node.get("CPU", 0) // resources.cpus_per_run)
+        if resources.gpus_per_run:
+            share, gpus = resources.gpus_per_run, int(node.get("GPU", 0))
+            on_gpus = gpus * int(1 / share + 1e-9) if share <= 1 else int(gpus // share)
+            fitting = min(fitting, on_gpus)
+        slots += fitting
+    if slots < 1:
+        most = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in ("CPU", "GPU")}
         raise ValueError(
-            f"a run asks for {resources.cpus_per_run} CPUs and {resources.gpus_per_run:g} GPUs, but Ray has "
-            f"{available.get('CPU', 0):g} and {available.get('GPU', 0):g}; lower --cpus-per-run or --gpus-per-run"
+            f"a run asks for {resources.cpus_per_run} CPUs and {resources.gpus_per_run:g} GPUs, but no node has more "
+            f"than {most['CPU']:g} and {most['GPU']:g}; lower --cpus-per-run or --gpus-per-run"
         )
-    return max(1, slots)
+    return slots
 
 
 @contextmanager
@@ -221,6 +235,7 @@ def _ray(resources: Resources) -> Iterator[Any]:
     """Ray, quiet and private: no telemetry, no dashboard, no log lines of workers on this console."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_task_oom_retries", str(_RETRIES))  # Ray's own default is to retry for ever
     import ray
 
     started = not ray.is_initialized()

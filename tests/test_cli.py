@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -209,11 +209,13 @@ def test_dry_run_lists_the_runs_and_writes_nothing(mine: Path) -> None:
     assert written() == before
 
 
-def end_half_way(home: Path, n_results: int, how: signal.Signals) -> subprocess.Popen[str]:
+def end_half_way(
+    home: Path, n_results: int, how: signal.Signals, study: Sequence[str] = STUDY
+) -> subprocess.Popen[str]:
     """Start the study, and send ``how`` as soon as ``n_results`` runs are finished; stderr goes to a file."""
     with (home / "stderr.txt").open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "taskaffinity", *STUDY, "--seeds=2"],
+            [sys.executable, "-m", "taskaffinity", *study, "--seeds=2"],
             cwd=home,
             stdout=subprocess.DEVNULL,
             stderr=errors,
@@ -258,6 +260,24 @@ def test_interrupted_then_killed_then_finished_gives_the_uninterrupted_edges(fin
 
     assert command(*STUDY, "--seeds=2", "--quiet", cwd=tmp_path).returncode == 0
     assert killed.items() <= results_of(root).items()
+    assert (root / "edges.csv").read_bytes() == (finished / "edges.csv").read_bytes()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_on_ray_by_default_interrupted_and_finished_gives_the_same_edges(finished: Path, tmp_path: Path) -> None:
+    on_ray = [argument for argument in STUDY if argument != "--executor=local"]
+    root = tmp_path / "results" / "clinical"
+    process = end_half_way(tmp_path, 1, signal.SIGINT, on_ray)
+    said = (tmp_path / "stderr.txt").read_text()
+    assert process.returncode == 130, said
+    assert "the same command continues" in said
+    assert "Traceback" not in said
+    interrupted = results_of(root)
+    assert len(interrupted) < N_RUNS
+    again = command(*on_ray, "--seeds=2", "--quiet", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert interrupted.items() <= results_of(root).items()
     assert (root / "edges.csv").read_bytes() == (finished / "edges.csv").read_bytes()
 
 

@@ -86,9 +86,26 @@ tiny.edges(root)
 ONE_RUN_ALWAYS_KILLED = """
 ray.init(address="local", num_cpus=2, object_store_memory=80 * 2**20, **quiet)
 victim = next(spec.run_id for spec in tiny.study.plan if spec.arm == "single" and spec.seed == 0)
-kills = []
-report = tiny.train(root, resources=Resources("ray"), watch=lambda progress: kills.append(kill(victim)))
-tell(report, victims=[victim], kills=sum(kills))
+killed = set()
+over = threading.Event()
+
+def hunt():
+    while not over.wait(0.1):
+        for process in workers(victim):
+            try:
+                os.kill(process.pid, signal.SIGKILL)
+                killed.add(process.pid)
+            except ProcessLookupError:
+                pass
+
+hunter = threading.Thread(target=hunt)
+hunter.start()
+try:
+    report = tiny.train(root, resources=Resources("ray"))
+finally:
+    over.set()
+    hunter.join()
+tell(report, victims=[victim], kills=len(killed))
 tiny.edges(root)
 """
 
@@ -134,6 +151,12 @@ except ValueError as error:
     (root / "told.json").write_text(json.dumps({"refused": str(error)}))
 ray.shutdown()
 cluster.shutdown()
+"""
+
+NEVER_ENOUGH_MEMORY = """
+os.environ["RAY_memory_usage_threshold"] = "0.001"  # Ray's memory monitor ends every worker
+os.environ["RAY_memory_monitor_refresh_ms"] = "200"
+tell(tiny.train(root, resources=Resources("ray")))
 """
 
 
@@ -208,7 +231,7 @@ def test_a_removed_node_changes_nothing(undisturbed: bytes, cache: Path, tmp_pat
 
 def test_a_run_whose_workers_always_die_fails_alone(cache: Path, tmp_path: Path, short: Path) -> None:
     root = tmp_path / "study"
-    told = trial(ONE_RUN_ALWAYS_KILLED, root, cache, short, epochs=1)
+    told = trial(ONE_RUN_ALWAYS_KILLED, root, cache, short, epochs=30)
     [victim] = told["victims"]
     assert told["kills"] == 4, "once, and three times more"
     assert list(told["failed"]) == [victim]
@@ -222,3 +245,12 @@ def test_a_run_whose_workers_always_die_fails_alone(cache: Path, tmp_path: Path,
 def test_a_run_that_fits_no_single_node_is_refused(cache: Path, tmp_path: Path, short: Path) -> None:
     told = trial(A_RUN_THAT_FITS_NO_NODE, tmp_path / "study", cache, short, epochs=1, limit=60)
     assert "--cpus-per-run" in told["refused"]
+
+
+def test_workers_that_the_memory_monitor_always_ends_become_failed_runs(
+    cache: Path, tmp_path: Path, short: Path
+) -> None:
+    told = trial(NEVER_ENOUGH_MEMORY, tmp_path / "study", cache, short, epochs=1, limit=90)
+    assert told["trained"] == []
+    assert len(told["failed"]) == 6
+    assert all(reason.startswith("out of memory: ") for reason in told["failed"].values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import typer
+from typer.exceptions import TyperException
 
 from taskaffinity.cli import data, graph, pairwise
 from taskaffinity.tasks.task import BadInput
@@ -23,7 +24,18 @@ app.add_typer(data.app, name="data")
 def main() -> None:
     """Exit codes: 0 all done, 1 some runs failed, 2 bad usage or input (one line on stderr), 130 interrupted."""
     try:
-        app()
+        code = app(standalone_mode=False)
     except BadInput as error:
-        print(f"taskaffinity: {error}", file=sys.stderr)
-        sys.exit(2)
+        code = _refuse(str(error))
+    except TyperException as error:
+        code = _refuse(error.format_message() or "a command is missing")
+    except KeyboardInterrupt:
+        code = 130
+    if code == 130:
+        print("interrupted; finished runs are kept, the same command continues", file=sys.stderr)
+    sys.exit(code)
+
+
+def _refuse(message: str) -> int:
+    print(f"taskaffinity: {' '.join(message.split())}", file=sys.stderr)
+    return 2

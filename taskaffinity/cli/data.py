@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -24,8 +25,8 @@ def prepare_command(
     for task in prepare(corpus, raw, out):
         counts = ", ".join(f"{split} {entry.rows} rows" for split, entry in task.card.counts.items())
         print(f"{task.folder}: {counts}")
-        for note in task.card.notes:
-            print(f"  {note}")
+        for note, number in task.card.notes.items():
+            print(f"  {note.replace('_', ' ')}: {number:,}")
 
 
 @app.command("check")
@@ -34,13 +35,12 @@ def check_command(data: Annotated[Path, typer.Argument(help="Folder of the task 
     from taskaffinity.corpora.check import check
 
     rows = check(data)
-    table = Table(title="counts beside the paper's Table 1", title_justify="left")
-    for name in ("task", "split", "rows", "count", "Table 1", "negatives", "BLUE's"):
-        table.add_column(name, justify="left" if name in ("task", "split") else "right")
-    table.add_column("status", overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("task", "split", "rows", "count", "Table 1", "negatives", "BLUE's", "status"):
+        table.add_column(name, justify="left" if name in ("task", "split", "status") else "right", no_wrap=True)
     for row in rows:
         numbers = [row.rows, row.count, row.table1, row.negatives, row.blue_negatives]
-        status = row.status if row.intact else "CHANGED since it was prepared"
+        status = row.status if row.intact else "CHANGED"
         table.add_row(row.task, row.split, *("" if n is None else f"{n:,}" for n in numbers), status)
     console = Console(highlight=False, soft_wrap=True)
     console.print(table)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from taskaffinity.cli.progress import ProgressDisplay, duration
-from taskaffinity.cli.recipe import changed
+from taskaffinity.cli.recipe import changed, parse
 from taskaffinity.cli.show import publish_and_print, warn_if_synthetic
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -46,26 +46,25 @@ def command(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Train every task alone and every pair, measure each directed gain, and draw the graph."""
-    from taskaffinity.conduct import conduct, default_recipe, define, placed  # torch: not for --help
-
+    settings = parse(set_ or [])
     suite = find_suite(domain, data)
+    folder = results or Path("results") / suite.name
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"--results {folder}: a file; expected a folder, or a name that is free")
+    from taskaffinity.conduct import conduct, default_recipe, define, placed  # torch: after all that can be refused
+
     gpus_per_run = _a_gpu_if_there_is_one() if gpus_per_run is None else gpus_per_run
     resources = Resources(executor.value, cpus_per_run, gpus_per_run, address)
     check_machine(resources)
-    recipe = changed(placed(default_recipe(suite, encoder), resources), set_ or [])
-    folder = results or Path("results") / suite.name
+    recipe = changed(placed(default_recipe(suite, encoder), resources), settings)
     chosen = range(base_seed, base_seed + seeds)
     study, found = define(suite, encoder=encoder, recipe=recipe, seeds=chosen, full=full)
     if dry_run:
         print_plan(study, RunStore(folder))
         return
     warn_if_synthetic(suite.synthetic)
-    try:
-        with ProgressDisplay(quiet=quiet) as display:
-            report = conduct(study, suite, found, folder, resources=resources, watch=display.show)
-    except KeyboardInterrupt:
-        print("interrupted; finished runs are kept, the same command continues", file=sys.stderr)
-        raise typer.Exit(130) from None
+    with ProgressDisplay(quiet=quiet) as display:
+        report = conduct(study, suite, found, folder, resources=resources, watch=display.show)
     publish_and_print(study, folder)
     say_what_came(report, folder, len(study.plan))
     if report.failed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,13 +16,13 @@ ALIASES = {"per_device_train_batch_size": "batch_size"}
 _ELSEWHERE = {"threads": "--cpus-per-run"}
 
 
-def changed(recipe: Recipe, settings: Sequence[str]) -> Recipe:
-    """The recipe with ``key=value`` settings applied; ``none`` stands for no limit.
+def parse(settings: Sequence[str]) -> dict[str, Any]:
+    """``key=value`` settings by name, each of its field's type; ``none`` stands for no limit.
 
     Raises
     ------
     BadInput
-        An unknown key (with what may have been meant), or a value that is not of the key's type or range.
+        An unknown key (with what may have been meant), or a value that is not of the key's type.
     """
     types = {name: hint for name, hint in get_type_hints(Recipe).items() if name not in _ELSEWHERE}
     values: dict[str, Any] = {}
@@ -41,6 +41,17 @@ def changed(recipe: Recipe, settings: Sequence[str]) -> Recipe:
             values[key] = TypeAdapter(types[key]).validate_python(None if text.lower() == "none" else text)
         except ValidationError as error:
             raise BadInput(f"--set {setting}: {error.errors()[0]['msg'].lower()}") from error
+    return values
+
+
+def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """The recipe with these settings.
+
+    Raises
+    ------
+    BadInput
+        A value out of its range.
+    """
     try:
         return dataclasses.replace(recipe, **values)
     except ValueError as error:

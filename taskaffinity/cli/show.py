@@ -8,6 +8,7 @@ from rich.console import Console
 
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
+from taskaffinity.tasks.task import BadInput
 
 BANNER = (
     "SYNTHETIC STAND-IN: no data folder was given, so the text is made up and the encoder is tiny and starts from\n"
@@ -22,11 +23,20 @@ def warn_if_synthetic(is_synthetic: bool) -> None:
 
 
 def publish_and_print(study: Study, results: Path, *, alpha: float = 0.05, margin: float = 1.0) -> None:
-    """Measure and draw what a study's results folder holds; results go to stdout."""
+    """Measure and draw what a study's results folder holds; results go to stdout.
+
+    Raises
+    ------
+    BadInput
+        If a file of the folder is broken.
+    """
     from taskaffinity.analysis.publish import publish  # matplotlib and pandas: not for --help
     from taskaffinity.analysis.tables import edge_table
 
-    matrix = publish(study, RunStore(results), results, alpha=alpha, margin=margin)
+    try:
+        matrix = publish(study, RunStore(results), results, alpha=alpha, margin=margin)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
     console = Console(highlight=False, soft_wrap=True)
     console.print(edge_table(matrix))
     console.print(f"{results / 'affinity.png'}, edges.csv and gains.csv beside it")

@@ -152,7 +152,8 @@ def reason_of(error: BaseException) -> str:
     """Why a run failed, in one plain line; unforeseen errors by their type alone, for a message may quote anything."""
     if isinstance(error, Diverged):
         return str(error)
-    lacks_memory = "can't allocate memory" in str(error) or "out of memory" in str(error)
+    told = str(error).lower()
+    lacks_memory = any(words in told for words in ("t allocate memory", "cannot allocate memory", "out of memory"))
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or lacks_memory:
         return "out of memory: lower batch_size or max_length (--set), or let fewer runs go at once"
     return f"{type(error).__name__}: see the traceback in error.txt"
