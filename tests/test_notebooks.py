@@ -33,6 +33,14 @@ def test_a_notebook_runs_on_a_results_folder(path: Path, tmp_path: Path, monkeyp
     assert sorted(tmp_path.iterdir()) == before  # it only reads
 
 
+def test_the_first_notebook_reads_the_committed_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TASKAFFINITY_NOTEBOOK_RESULTS", raising=False)
+    notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOKS[0].parent)}}).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_kept_clean_and_imports_only_the_reading_rooms(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
