@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,12 @@ from taskaffinity.runs.store import RunStore
 Executor = Literal["ray", "local"]
 
 _POLL_SECONDS = 0.25
+_START_SECONDS = 60
+_SLOW_START = (
+    "Ray has not started within a minute; its logs lie in ray/session_latest/logs below the system's temporary "
+    "folder. If it never does, --executor local trains without it."
+)
+_LOG = logging.getLogger(__name__)
 _RETRIES = 3
 """How often Ray starts a run again whose worker or node was lost."""
 
@@ -238,15 +245,21 @@ def _ray(resources: Resources) -> Iterator[Any]:
     os.environ.setdefault("RAY_task_oom_retries", str(_RETRIES))  # Ray's own default is to retry for ever
     import ray
 
-    started = not ray.is_initialized()
-    if started:
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if ray.is_initialized():
+        yield ray
+        return
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    watchdog = threading.Timer(_START_SECONDS, _LOG.warning, [_SLOW_START])
+    watchdog.daemon = True
+    watchdog.start()
+    try:
         if resources.address is None:  # runs read a cache on disk: the object store carries next to nothing
             ray.init(address="local", object_store_memory=256 * 2**20, include_dashboard=False, **quiet)
         else:
             ray.init(address=resources.address, **quiet)
+    finally:
+        watchdog.cancel()
     try:
         yield ray
     finally:
-        if started:
-            ray.shutdown()
+        ray.shutdown()

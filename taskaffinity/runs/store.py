@@ -49,6 +49,8 @@ class RunStore:
         folder = self.folder(spec)
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
+            for litter in folder.glob(".*.[0-9]*"):  # half-written files of a process that was killed
+                litter.unlink(missing_ok=True)
             (folder / "error.txt").unlink(missing_ok=True)
             write_json(folder / "spec.json", spec.to_dict())
             yield
