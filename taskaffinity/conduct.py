@@ -16,7 +16,7 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study, TaskCard
 from taskaffinity.schedule import Progress, Report, Resources, run
 from taskaffinity.tasks.planted import VOCABULARY
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
 from taskaffinity.training.execute import prepare, versions
 
@@ -94,15 +94,23 @@ def conduct(
     *,
     resources: Resources | None = None,
     watch: Callable[[Progress], None] = lambda progress: None,
+    keep_predictions: bool = True,
 ) -> Report:
     """Train what the results folder ``root`` lacks of a study.
 
-    ``study.json`` is written first, so that a study that was interrupted can be read as far as it went.
+    ``study.json`` is written before the first run, so that a study that was interrupted can be read as far as it went.
+
+    Raises
+    ------
+    BadInput
+        If the recipe does not fit the encoder, or ``root`` holds a study of real data and this one is synthetic, or
+        the other way round.
     """
     store = RunStore(root)
-    study.write(root)
+    _refuse_to_mix(study, root)
     if any(spec not in store for spec in study.plan):
         prepare(suite.tasks, encoder, study.recipe, cache_folder())
+    study.write(root)
     cap = study.recipe.max_train_examples
     sizes = {task.name: min(task.sizes["train"], cap or task.sizes["train"]) for task in study.tasks}
 
@@ -117,7 +125,14 @@ def conduct(
         resources=resources or Resources(cpus_per_run=study.recipe.threads),
         cost=cost,
         watch=watch,
+        keep_predictions=keep_predictions,
     )
+
+
+def _refuse_to_mix(study: Study, root: Path) -> None:
+    if (root / "study.json").is_file() and (other := Study.read(root)).synthetic != study.synthetic:
+        kind = "made-up" if other.synthetic else "real"
+        raise BadInput(f"{root}: holds a study of {kind} text, which this one would write over; give another --results")
 
 
 def placed(recipe: Recipe, resources: Resources) -> Recipe:

@@ -21,6 +21,7 @@ from typing import Any, Literal
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
+from taskaffinity.tasks.task import BadInput
 
 Executor = Literal["ray", "local"]
 
@@ -91,6 +92,11 @@ def run(
         Relative cost of a run, for the order and for the expected time left.
     watch : callable
         Called with the progress, a few times a second.
+
+    Raises
+    ------
+    BadInput
+        If Ray cannot be had, or a run fits none of its nodes.
     """
     waiting = sorted((spec for spec in plan if spec not in store), key=cost, reverse=True)
     report = Report()
@@ -217,8 +223,8 @@ def _slots(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:
 
     Raises
     ------
-    ValueError
-        If a single run asks for more than any node has, and no cluster can bring another node.
+    BadInput
+        If a single run asks for more than any node of a Ray that was started here has.
     """
     slots = 0
     for node in nodes:
@@ -228,13 +234,13 @@ def _slots(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:
             on_gpus = gpus * int(1 / share + 1e-9) if share <= 1 else int(gpus // share)
             fitting = min(fitting, on_gpus)
         slots += fitting
-    if slots < 1:
+    if slots < 1 and resources.address is None:  # a cluster that grows on demand may have no such node yet
         most = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in ("CPU", "GPU")}
-        raise ValueError(
+        raise BadInput(
             f"a run asks for {resources.cpus_per_run} CPUs and {resources.gpus_per_run:g} GPUs, but no node has more "
             f"than {most['CPU']:g} and {most['GPU']:g}; lower --cpus-per-run or --gpus-per-run"
         )
-    return slots
+    return max(1, slots)
 
 
 @contextmanager
@@ -257,6 +263,11 @@ def _ray(resources: Resources) -> Iterator[Any]:
             ray.init(address="local", object_store_memory=256 * 2**20, include_dashboard=False, **quiet)
         else:
             ray.init(address=resources.address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        where = f"--address {resources.address}" if resources.address else "Ray"
+        raise BadInput(
+            f"{where}: could not be reached or started ({type(error).__name__}); try --executor local"
+        ) from error
     finally:
         watchdog.cancel()
     try:

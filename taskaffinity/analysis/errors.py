@@ -109,6 +109,8 @@ def compare(pair: Arm, single: Arm) -> Components:
     n_pair, n_single, n_examples = len(pair.scores), len(single.scores), len(pair.influence)
     counted = max(pair.counted, single.counted)
     reason = _reason(n_pair, n_single, n_examples, counted)
+    if not reason and not pair.scores.any() and not single.scores.any():
+        reason = "nothing learned"  # every run of both arms scores 0: that the two agree says nothing of the tasks
     s2, d, v_examples, v_interaction = math.nan, float(n_pair + n_single - 2), math.nan, math.nan
     if n_examples > 1:
         v_examples = float((pair.influence - single.influence).var(ddof=1)) / n_examples

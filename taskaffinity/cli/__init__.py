@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 import typer
@@ -29,10 +30,12 @@ def main() -> None:
         code = _refuse(str(error))
     except TyperException as error:
         code = _refuse(error.format_message() or "a command is missing")
+    except OSError as error:  # a folder that cannot be written, a disk that is full
+        code = _refuse(f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}")
     except KeyboardInterrupt:
         code = 130
     if code == 130:
-        print("interrupted; finished runs are kept, the same command continues", file=sys.stderr)
+        print(f"interrupted; this continues: taskaffinity {shlex.join(sys.argv[1:])}", file=sys.stderr)
     sys.exit(code)
 
 

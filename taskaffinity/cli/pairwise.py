@@ -39,9 +39,10 @@ def command(
     executor: Annotated[ExecutorName, typer.Option(help="Where runs go.")] = ExecutorName.ray,
     address: Annotated[str | None, typer.Option(help="A running Ray to use instead of one started here.")] = None,
     gpus_per_run: Annotated[
-        float | None, typer.Option(help="GPUs a run takes; shares below 1 pack several on one.", min=0)
+        float | None, typer.Option(help="GPUs a run takes, below 1 a share (default: 1 if there is one).", min=0)
     ] = None,
     cpus_per_run: Annotated[int, typer.Option(help="CPU cores, and threads, a run takes.", min=1)] = 1,
+    predictions: Annotated[bool, typer.Option(help="Keep each run's predictions, by id.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the runs and what is done; train nothing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
@@ -53,7 +54,8 @@ def command(
         raise BadInput(f"--results {folder}: a file; expected a folder, or a name that is free")
     from taskaffinity.conduct import conduct, default_recipe, define, placed  # torch: after all that can be refused
 
-    gpus_per_run = _a_gpu_if_there_is_one() if gpus_per_run is None else gpus_per_run
+    if gpus_per_run is None:
+        gpus_per_run = 0.0 if suite.synthetic and encoder is None else _a_gpu_if_there_is_one()
     resources = Resources(executor.value, cpus_per_run, gpus_per_run, address)
     check_machine(resources)
     recipe = changed(placed(default_recipe(suite, encoder), resources), settings)
@@ -64,7 +66,9 @@ def command(
         return
     warn_if_synthetic(suite.synthetic)
     with ProgressDisplay(quiet=quiet) as display:
-        report = conduct(study, suite, found, folder, resources=resources, watch=display.show)
+        report = conduct(
+            study, suite, found, folder, resources=resources, watch=display.show, keep_predictions=predictions
+        )
     publish_and_print(study, folder)
     say_what_came(report, folder, len(study.plan))
     if report.failed:
@@ -75,10 +79,10 @@ def check_machine(resources: Resources) -> None:
     """Refuse what this machine can never run, before anything is written."""
     from taskaffinity.training.execute import gpus
 
-    if resources.executor == "local" or resources.address is not None:
+    if resources.address is not None:
         return
-    cores = len(os.sched_getaffinity(0))
-    if resources.cpus_per_run > cores:
+    cores = os.cpu_count() or 1
+    if resources.executor == "ray" and resources.cpus_per_run > cores:
         raise BadInput(f"--cpus-per-run {resources.cpus_per_run}: this machine has {cores} cores")
     if resources.gpus_per_run > gpus():
         raise BadInput(

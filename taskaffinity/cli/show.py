@@ -11,8 +11,8 @@ from taskaffinity.runs.study import Study
 from taskaffinity.tasks.task import BadInput
 
 BANNER = (
-    "SYNTHETIC STAND-IN: no data folder was given, so the text is made up and the encoder is tiny and starts from\n"
-    "random weights. This shows how the tool works; it says nothing about the real tasks of these names."
+    "SYNTHETIC STAND-IN: no data folder was given, so the text is made up. This shows how the tool works;\n"
+    "it says nothing about the real tasks of these names."
 )
 
 

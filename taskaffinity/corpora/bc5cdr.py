@@ -18,7 +18,7 @@ from taskaffinity.corpora.original import Converted, locate, mention_span, whole
 from taskaffinity.corpora.sentences import Span, document_sentences, keep_whole
 from taskaffinity.corpora.tokens import iob2, without_overlaps, word_spans
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, shown
+from taskaffinity.tasks.lines import bad, named, shown
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Split
 
@@ -116,7 +116,7 @@ def _annotate(where: str, line: str, document: Document) -> None:
     if is_relation:
         return
     if fields[4] not in document.mentions:
-        raise bad(where, f"type {shown(fields[4])}", f"one of {', '.join(document.mentions)}")
+        raise bad(where, f"type {named(fields[4], document.mentions)}", f"one of {', '.join(document.mentions)}")
     document.mentions[fields[4]].append(mention_span(where, document.text, fields[1], fields[2], fields[3]))
 
 

@@ -21,7 +21,7 @@ from taskaffinity.corpora.masking import Argument, masked, overlap
 from taskaffinity.corpora.original import Converted, columns, locate, mention_span
 from taskaffinity.corpora.sentences import Span, document_sentences, keep_whole
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, shown
+from taskaffinity.tasks.lines import bad, named, shown
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import SPLITS, Example, Split
 
@@ -87,7 +87,7 @@ def read_documents(abstracts: Path, entities: Path, gold: Path) -> list[Document
     ):
         document = _document(where, pmid, documents)
         if kind not in MASKS:
-            raise bad(where, f"type {shown(kind)}", f"one of {', '.join(MASKS)}")
+            raise bad(where, f"type {named(kind, MASKS)}", f"one of {', '.join(MASKS)}")
         if name in document.mentions:
             raise bad(where, f"mention {shown(name)} of document {pmid} again", "each id once a document")
         span = mention_span(where, f"{document.title} {document.abstract}", start, end, said)
@@ -95,7 +95,7 @@ def read_documents(abstracts: Path, entities: Path, gold: Path) -> list[Document
     for where, (pmid, label, first, second) in columns(gold, ("pmid", "class", "Arg1:id", "Arg2:id")):
         document = _document(where, pmid, documents)
         if label not in CLASSES:
-            raise bad(where, f"class {shown(label)}", f"one of {', '.join(CLASSES)}")
+            raise bad(where, f"class {named(label, CLASSES)}", f"one of {', '.join(CLASSES)}")
         chemical = _argument(where, "Arg1:", first, "CHEMICAL", document)
         gene = _argument(where, "Arg2:", second, "GENE", document)
         classes = document.gold.setdefault((chemical, gene), [])

@@ -62,6 +62,8 @@ class Recipe:
         for name in ("max_train_examples", "max_eval_examples"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1, or none for all")
+        if self.sample_seed < 0:
+            raise ValueError(f"sample_seed is {self.sample_seed}; it must be at least 0")
         for name in ("warmup_ratio", "head_dropout", "weight_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1)")
@@ -77,8 +79,9 @@ REFINE = Recipe()
 """The paper's refinement (4.2): Adamax, 5e-5, batches of 32, warm-up 0.1; but 10 epochs with the best chosen on dev,
 where the paper's code ran 100 and chose on test."""
 
-FROM_SCRATCH = Recipe(learning_rate=2e-3, num_train_epochs=10, optimizer="adamw")
-"""For the planted stand-in and its two-layer encoder from random weights (measured, see tasks/planted.py)."""
+FROM_SCRATCH = Recipe(learning_rate=2e-3, num_train_epochs=12, optimizer="adamw")
+"""For the planted stand-in and its two-layer encoder from random weights: the sources reach 98 points and more, so
+that what a partner costs them stays well inside a point (at 10 epochs and fewer examples it came near)."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -151,16 +152,18 @@ def _whole(path: Path) -> Iterator[IO[bytes]]:
 def _read_history(path: Path) -> list[dict[str, Any]]:
     try:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON Lines; delete its folder to train the run again") from error
+    except (ValueError, FileNotFoundError) as error:
+        raise ValueError(f"{path}: missing, or not JSON Lines; delete its folder to train the run again") from error
 
 
 def _read_counts(path: Path) -> dict[str, npt.NDArray[np.float64]]:
     try:
         with np.load(path, allow_pickle=False) as counts:
             return {key: counts[key] for key in counts.files}
-    except (ValueError, EOFError, BadZipFile) as error:
-        raise ValueError(f"{path}: not a file of counts; delete its folder to train the run again") from error
+    except (ValueError, EOFError, BadZipFile, FileNotFoundError, zlib.error) as error:
+        raise ValueError(
+            f"{path}: missing, or not a file of counts; delete its folder to train the run again"
+        ) from error
 
 
 def _prediction_table(result: RunResult) -> pa.Table:

@@ -146,7 +146,7 @@ def read_task(folder: Path) -> Task:
         As ``read_card``; and as ``read_split`` when the examples are read.
     """
     card = read_card(folder)
-    read = partial(_read, folder, card.kind, card.labels)
+    read = partial(_read, folder, card)
     return Task(folder.name, card.kind, read, card.labels, card.negative, card.metric, card.title)
 
 
@@ -155,8 +155,13 @@ def missing_files(folder: Path) -> list[str]:
     return [name for name in (CARD, *(f"{split}.jsonl" for split in SPLITS)) if not (folder / name).is_file()]
 
 
-def _read(folder: Path, kind: Kind, labels: Sequence[str], split: Split) -> list[Example]:
-    return read_split(folder / f"{split}.jsonl", kind, labels)
+def _read(folder: Path, card: TaskCard, split: Split) -> list[Example]:
+    path = folder / f"{split}.jsonl"
+    examples = read_split(path, card.kind, card.labels)
+    told = card.counts[split].rows if split in card.counts else len(examples)
+    if len(examples) != told:  # a file cut at the end of a line looks whole
+        raise bad(path, f"{len(examples)} rows", f"the {told} that {folder / CARD} tells of; prepare the task again")
+    return examples
 
 
 def _objects(path: Path) -> Iterator[tuple[str, object]]:

@@ -7,6 +7,8 @@ a corpus: ``shown`` decides what may be named.
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 from taskaffinity.tasks.task import BadInput
@@ -25,8 +27,23 @@ def bad(where: object, found: str, expected: str) -> BadInput:
     return BadInput(f"{where}: found {found}; expected {expected}")
 
 
+def named(value: object, legal: Iterable[str]) -> str:
+    """A value that should be one of a few: quoted where it is nearly one of them, else given by its size.
+
+    A shifted column puts a word of the corpus where a label belongs; a misspelt label looks like a label.
+
+    Examples
+    --------
+    >>> named("CPR:33", ["CPR:3", "CPR:4"]), named("aspirin", ["CPR:3", "CPR:4"])
+    ("'CPR:33'", 'a text of 7 characters')
+    """
+    if isinstance(value, str) and value and not get_close_matches(value, list(legal), n=1):
+        return f"a text of {len(value)} characters"
+    return shown(value)
+
+
 def shown(value: object) -> str:
-    """A label or an id as a message may name it; anything that could be text of a corpus, by its size.
+    """An id as a message may name it; other things by their size.
 
     Examples
     --------

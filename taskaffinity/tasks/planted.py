@@ -160,7 +160,7 @@ _I2B2 = ("PIP", "TeRP", "TrAP", "TrCP")
 CLINICAL = Suite(
     "clinical",
     (
-        _task("clinicalsts", "similarity", similar, RIVAL, Sizes(1200)),
+        _task("clinicalsts", "similarity", similar, RIVAL, Sizes(1500)),
         _task(
             "i2b2-2010-re",
             "relation",
@@ -193,7 +193,7 @@ BIOMEDICAL = Suite(
             "ner",
             partial(tagged, ("Disease", "Finding", "Sign", None)),
             RIVAL,
-            Sizes(1200),
+            Sizes(1500),
             ("Disease", "Finding", "Sign"),
         ),
         _task(
@@ -201,7 +201,7 @@ BIOMEDICAL = Suite(
             "ner",
             partial(tagged, ("Chemical", "Drug", "Gas", None)),
             HELPER,
-            Sizes(1200),
+            Sizes(1500),
             ("Chemical", "Drug", "Gas"),
         ),
         _task(

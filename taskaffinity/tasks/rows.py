@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from taskaffinity.tasks.lines import bad, shown
+from taskaffinity.tasks.lines import bad, named, shown
 from taskaffinity.tasks.metrics import spans
 from taskaffinity.tasks.task import Example, Kind
 
@@ -139,7 +139,7 @@ def _number(where: str, row: Mapping[str, object]) -> float:
 def _class(where: str, row: Mapping[str, object], labels: Sequence[str]) -> str:
     value = _value(where, row, "label")
     if not isinstance(value, str) or value not in labels:
-        raise bad(where, f"label {shown(value)}", f"one of {', '.join(labels)}")
+        raise bad(where, f"label {named(value, labels)}", f"one of {', '.join(labels)}")
     return value
 
 
@@ -162,8 +162,8 @@ def _tags(where: str, row: Mapping[str, object], n_words: int, labels: Sequence[
     for position, tag in enumerate(tags):
         mark, _, kind = tag.partition("-") if isinstance(tag, str) else ("", "", "")
         if tag != "O" and not (mark in ("B", "I") and kind in labels):
-            legal = ", ".join(f"B-{label}, I-{label}" for label in labels)
-            raise bad(where, f"tag {shown(tag)} on word {position + 1}", f"one of O, {legal}")
+            legal = ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
+            raise bad(where, f"tag {named(tag, legal)} on word {position + 1}", f"one of {', '.join(legal)}")
         if mark == "I" and before not in (f"B-{kind}", f"I-{kind}"):
             raise bad(where, f"tag {shown(tag)} on word {position + 1} after {shown(before)}", f"B-{kind} first (IOB2)")
         before = tag

@@ -101,8 +101,22 @@ class Task:
 
     @cached_property
     def examples(self) -> dict[Split, tuple[Example, ...]]:
-        """All splits, read once."""
-        return {split: tuple(self.read(split)) for split in SPLITS}
+        """All splits, read once.
+
+        Raises
+        ------
+        BadInput
+            An id that stands in two splits, or what the reader raises.
+        """
+        read = {split: tuple(self.read(split)) for split in SPLITS}
+        of: dict[str, Split] = {}
+        for split, examples in read.items():
+            for example in examples:
+                if of.setdefault(example.id, split) != split:
+                    raise BadInput(
+                        f"task {self.name}: id {example.id} is in {of[example.id]} and in {split}; expected one"
+                    )
+        return read
 
     @cached_property
     def fingerprint(self) -> str:

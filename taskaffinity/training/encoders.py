@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from filelock import FileLock
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, BertTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoTokenizer, BertTokenizer, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
 from taskaffinity.runs.spec import EncoderRef
@@ -53,7 +53,7 @@ def find_encoder(name: str) -> Encoder:
     if not (folder / "config.json").is_file():
         raise BadInput(f"--encoder {name}: no config.json in this folder; expected a folder in the Hugging Face layout")
     has_weights = any(path for pattern in _WEIGHTS for path in folder.glob(pattern))
-    if not has_weights and not json.loads((folder / "config.json").read_text(encoding="utf-8")).get("from_scratch"):
+    if not has_weights and not getattr(load_config(folder), "from_scratch", False):
         raise BadInput(f"--encoder {name}: no weights in this folder; expected model.safetensors or pytorch_model.bin")
     return Encoder(folder.resolve(), EncoderRef(Path(name).name, _fingerprint(folder)))
 
@@ -86,9 +86,41 @@ def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, wid
     return Encoder(folder, EncoderRef(f"tiny BERT {layers}x{width}, from scratch", _fingerprint(folder)))
 
 
+def load_config(folder: Path) -> PretrainedConfig:
+    """The encoder's configuration. One of BERT's first years, without a ``model_type``, is taken for a BERT.
+
+    Raises
+    ------
+    BadInput
+        If ``config.json`` is not JSON, or names no architecture that transformers knows.
+    """
+    try:
+        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if "model_type" not in content and {"type_vocab_size", "intermediate_size"} <= content.keys():
+            config: PretrainedConfig = AutoConfig.for_model("bert", **content)
+        else:
+            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        return config
+    except (ValueError, KeyError, AttributeError) as error:
+        raise BadInput(
+            f"{folder / 'config.json'}: not the configuration of an encoder ({type(error).__name__})"
+        ) from error
+
+
 def load_tokenizer(folder: Path) -> Any:
-    """The encoder's own fast tokenizer; ``add_prefix_space`` lets byte-level ones take ready words."""
-    return AutoTokenizer.from_pretrained(folder, add_prefix_space=True, local_files_only=True)
+    """The encoder's own fast tokenizer; ``add_prefix_space`` lets byte-level ones take ready words.
+
+    Raises
+    ------
+    BadInput
+        If the folder holds none.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(
+            folder, config=load_config(folder), add_prefix_space=True, local_files_only=True
+        )
+    except (ValueError, OSError) as error:
+        raise BadInput(f"{folder}: no tokenizer in this folder ({type(error).__name__})") from error
 
 
 def load_encoder(folder: Path) -> tuple[PreTrainedModel, nn.Module | None]:
@@ -97,12 +129,12 @@ def load_encoder(folder: Path) -> tuple[PreTrainedModel, nn.Module | None]:
     The pooler is taken off the model: it would run on the first piece of a packed row alone. One that the checkpoint
     lacks would be random weights; it counts as absent, and heads bring their own.
     """
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = load_config(folder)
     if getattr(config, "from_scratch", False):
         model, missing = AutoModel.from_config(config), {"pooler"}
     else:
         model, info = AutoModel.from_pretrained(
-            folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
+            folder, config=config, local_files_only=True, dtype=torch.float32, output_loading_info=True
         )
         missing = {key.split(".")[0] for key in info["missing_keys"]}
         if missing - {"pooler"}:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 import resource
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from transformers import AutoConfig
 
 import taskaffinity
 from taskaffinity.runs.result import Outcome, Predictions, RunResult
 from taskaffinity.runs.spec import Recipe, RunSpec
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.task import BadInput, Split, Task
-from taskaffinity.training.encoders import Encoder, load_tokenizer
+from taskaffinity.training.encoders import Encoder, load_config, load_tokenizer
 from taskaffinity.training.encoding import EncodedSplit, TaskMeta, cache_folder, encode_task, read_encoded
 from taskaffinity.training.loop import Diverged, fit, predict
 from taskaffinity.training.model import MultiTaskModel
@@ -40,7 +40,7 @@ def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path
     BadInput
         If ``max_length`` is more than the encoder has positions for.
     """
-    config = AutoConfig.from_pretrained(encoder.folder, local_files_only=True)
+    config = load_config(encoder.folder)
     positions = getattr(config, "max_position_embeddings", recipe.max_length)
     if config.model_type in ("roberta", "xlm-roberta", "camembert"):  # their positions begin behind the padding's
         positions -= config.pad_token_id + 1
@@ -71,6 +71,8 @@ def execute(spec: RunSpec, *, encoder_folder: Path, cache: Path, keep_prediction
     ------
     Diverged, MemoryError, torch.OutOfMemoryError
     """
+    if spec.parent is not None:
+        raise ValueError(f"{spec.run_id}: runs that start from another run's weights are not built yet")
     began = time.perf_counter()
     torch.set_num_threads(spec.recipe.threads)
     recipe = spec.recipe
@@ -150,7 +152,7 @@ def gpus() -> int:
 
 def reason_of(error: BaseException) -> str:
     """Why a run failed, in one plain line; unforeseen errors by their type alone, for a message may quote anything."""
-    if isinstance(error, Diverged):
+    if isinstance(error, Diverged | BadInput):  # ours, and without text of a corpus
         return str(error)
     told = str(error).lower()
     lacks_memory = any(words in told for words in ("t allocate memory", "cannot allocate memory", "out of memory"))
@@ -188,4 +190,5 @@ def _as_text(label: Any) -> str:
 
 
 def _peak_memory_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
