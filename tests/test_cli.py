@@ -247,7 +247,7 @@ def test_interrupted_then_killed_then_finished_gives_the_uninterrupted_edges(fin
     process = end_half_way(tmp_path, 3, signal.SIGINT)
     said = (tmp_path / "stderr.txt").read_text()
     assert process.returncode == 130, said
-    assert "the same command continues" in said
+    assert "this continues: taskaffinity pairwise" in said
     assert "Traceback" not in said
     interrupted = results_of(root)
     assert 3 <= len(interrupted) < N_RUNS
@@ -271,7 +271,7 @@ def test_on_ray_by_default_interrupted_and_finished_gives_the_same_edges(finishe
     process = end_half_way(tmp_path, 1, signal.SIGINT, on_ray)
     said = (tmp_path / "stderr.txt").read_text()
     assert process.returncode == 130, said
-    assert "the same command continues" in said
+    assert "this continues: taskaffinity pairwise" in said
     assert "Traceback" not in said
     interrupted = results_of(root)
     assert len(interrupted) < N_RUNS
@@ -306,7 +306,7 @@ BAD_USAGE = {
     "rate that is infinite": ([*STUDY, "--set=learning_rate=inf"], "learning_rate"),
     "data that lack tasks": (
         [*STUDY, "--data=half"],
-        r"clinicalsts.*dev\.jsonl.*mednli.*`taskaffinity data prepare mednli ",
+        r"clinicalsts.*dev\.jsonl.*mednli.*no converter yet for .*mednli",
     ),
     "data that are not there": ([*STUDY, "--data=nowhere"], "nowhere"),
     "encoder that is not there": ([*STUDY, "--encoder=no/such/folder"], "--encoder no/such/folder"),

@@ -24,5 +24,5 @@ def command(
         study = Study.read(results)
     except (FileNotFoundError, ValueError) as error:
         raise BadInput(str(error)) from error
-    warn_if_synthetic(study.synthetic)
     publish_and_print(study, results, alpha=alpha, margin=margin)
+    warn_if_synthetic(study.synthetic)

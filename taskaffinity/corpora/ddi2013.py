@@ -151,7 +151,7 @@ def _label(where: str, pair: ET.Element) -> str | None:
     """The class; None for an interaction without a type."""
     interacts = _attribute(where, pair, "ddi")
     if interacts not in ("true", "false"):
-        raise bad(where, f"ddi {named(interacts, ('true', 'false'))}", "true or false")
+        raise bad(where, f"ddi {shown(interacts)}", "true or false")
     if interacts == "false":
         return NEGATIVE
     kind = pair.get("type")
@@ -160,7 +160,7 @@ def _label(where: str, pair: ET.Element) -> str | None:
     if f"DDI-{kind}" not in LABELS[:-1]:
         raise bad(
             where,
-            f"type {named(kind, [label[4:] for label in LABELS])}",
+            f"type {shown(kind)}",
             f"one of {', '.join(label[4:] for label in LABELS[:-1])}",
         )
     return f"DDI-{kind}"
@@ -169,10 +169,10 @@ def _label(where: str, pair: ET.Element) -> str | None:
 def _argument(where: str, text: str, entity: ET.Element, notes: Counter[str]) -> Argument:
     kind = _attribute(where, entity, "type")
     if kind not in ENTITY_TYPES:
-        raise bad(where, f"type {named(kind, ENTITY_TYPES)}", f"one of {', '.join(ENTITY_TYPES)}")
+        raise bad(where, f"type {shown(kind)}", f"one of {', '.join(ENTITY_TYPES)}")
     offsets = _attribute(where, entity, "charOffset")
     if not _OFFSETS.fullmatch(offsets):
-        raise bad(where, f"charOffset of {len(offsets)} characters", "first-last, or several with ';' between")
+        raise bad(where, f"charOffset {named(offsets, ())}", "first-last, or several with ';' between")
     parts = []
     for part in offsets.split(";"):
         first, last = map(int, part.split("-"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from taskaffinity.corpora.sentences import Span
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, read_lines
+from taskaffinity.tasks.lines import bad, named, read_lines
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import BadInput, Split
 
@@ -100,7 +100,7 @@ def mention_span(where: str, text: str, start: str, end: str, said: str) -> Span
         No numbers, outside the text, or other characters there than the mention is said to have.
     """
     if not (start.isdecimal() and end.isdecimal()):
-        raise bad(where, "offsets that are no numbers", "two whole numbers")
+        raise bad(where, f"offsets {named(start, ())} and {named(end, ())}", "two whole numbers")
     span = int(start), int(end)
     check_inside(where, text, span)
     if text[span[0] : span[1]] != said:

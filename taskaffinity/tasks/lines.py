@@ -7,6 +7,7 @@ a corpus: ``shown`` decides what may be named.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from taskaffinity.tasks.task import BadInput
 
 _LONGEST_NAME = 40
+_TAG_OR_NUMBER = re.compile(r"[A-Z](-\w{1,20})?|[-+\d.:;]+")
 
 
 def bad(where: object, found: str, expected: str) -> BadInput:
@@ -28,16 +30,20 @@ def bad(where: object, found: str, expected: str) -> BadInput:
 
 
 def named(value: object, legal: Iterable[str]) -> str:
-    """A value that should be one of a few: quoted where it is nearly one of them, else given by its size.
+    """A value that should be one of a few: quoted where it looks like a label or a number, else given by its size.
 
-    A shifted column puts a word of the corpus where a label belongs; a misspelt label looks like a label.
+    A shifted column puts a word of the corpus where a label belongs; a misspelt label looks like a legal one, a tag of
+    another scheme like a tag.
 
     Examples
     --------
-    >>> named("CPR:33", ["CPR:3", "CPR:4"]), named("aspirin", ["CPR:3", "CPR:4"])
-    ("'CPR:33'", 'a text of 7 characters')
+    >>> named("CPR:33", ["CPR:3", "CPR:4"]), named("aspirin", ["CPR:3", "CPR:4"]), named("-1", [])
+    ("'CPR:33'", 'a text of 7 characters', "'-1'")
     """
-    if isinstance(value, str) and value and not get_close_matches(value, list(legal), n=1):
+    is_label = isinstance(value, str) and (
+        _TAG_OR_NUMBER.fullmatch(value) or get_close_matches(value, list(legal), n=1)
+    )
+    if isinstance(value, str) and value and not is_label:
         return f"a text of {len(value)} characters"
     return shown(value)
 

@@ -116,9 +116,8 @@ def load_tokenizer(folder: Path) -> Any:
         If the folder holds none.
     """
     try:
-        return AutoTokenizer.from_pretrained(
-            folder, config=load_config(folder), add_prefix_space=True, local_files_only=True
-        )
+        config = {"config": load_config(folder)} if (folder / "config.json").is_file() else {}
+        return AutoTokenizer.from_pretrained(folder, add_prefix_space=True, local_files_only=True, **config)
     except (ValueError, OSError) as error:
         raise BadInput(f"{folder}: no tokenizer in this folder ({type(error).__name__})") from error
 

@@ -78,10 +78,10 @@ def test_a_last_document_needs_no_blank_line(bc5cdr_raw: Path, edit: Callable[..
     [
         ("11\t0\t8\tZorbifex\tChemical\tD01", "11\t0\t8\tZorbifex\tChemical", ("line 3", "5 columns", "6 or 7")),
         ("11\tCID\tD01\tD02", "11\tCID\tD01", ("line 8", "3 columns", "4 (pmid")),
-        ("Zorbifex\tChemical", "Zorbifex\tGene", ("line 3", "'Gene'", "Disease, Chemical")),
+        ("Zorbifex\tChemical", "Zorbifex\tGene", ("line 3", "a text of 4 characters", "Disease, Chemical")),
         ("11\t0\t8", "11\t0\t800", ("line 3", "offsets 0-800", "characters")),
         ("11\t0\t8", "11\t8\t8", ("line 3", "offsets 8-8")),
-        ("11\t0\t8", "11\tzero\t8", ("line 3", "'zero'", "whole numbers")),
+        ("11\t0\t8", "11\tzero\t8", ("line 3", "a text of 4 characters", "whole numbers")),
         ("11\t0\t8", "11\t1\t9", ("line 3", "8 characters", "1-9")),
         ("11\t0\t8", "12\t0\t8", ("line 3", "'12'", "document 11")),
         ("|t|", "|x|", ("line 1", "no title", "pmid|t|")),

@@ -81,3 +81,10 @@ def test_another_kind_of_task_in_the_folder(tmp_path: Path) -> None:
 def test_no_such_suite(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"'klinical'.*clinical, biomedical, blue"):
         load_suite("klinical", tmp_path)
+
+
+def test_the_converters_that_messages_name_are_those_there_are() -> None:
+    from taskaffinity.corpora.prepare import CORPORA
+    from taskaffinity.tasks.blue import CONVERTED
+
+    assert set(CONVERTED) == set(CORPORA)

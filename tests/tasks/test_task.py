@@ -50,7 +50,9 @@ CHANGES: dict[str, Callable[[Task], Task]] = {
     "text": lambda t: task(replace(ONE, text="other")),
     "text_pair": lambda t: task(replace(ONE, text_pair=None)),
     "words": lambda t: task(replace(ONE, words=("one",))),
-    "one split": lambda t: replace(t, read=lambda split: read(ONE, "train" if split == "dev" else split)),
+    "one split": lambda t: replace(
+        t, read=lambda split: read(replace(ONE, text="other") if split == "dev" else ONE, split)
+    ),
 }
 
 
@@ -75,7 +77,7 @@ def test_splits_are_read_once() -> None:
 
     def counting(split: Split) -> list[Example]:
         calls.append(split)
-        return [ONE]
+        return [replace(ONE, id=split)]
 
     counted = Task("toy", "classification", counting, ("yes",))
     assert counted.examples is counted.examples
