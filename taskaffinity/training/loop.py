@@ -69,8 +69,6 @@ def fit(model: MultiTaskModel, splits: Mapping[str, EncodedSplit], recipe: Recip
             pieces += len(batch.pieces)
         means = {name: float(torch.stack(values).mean()) for name, values in losses.items()}
         lost = [name for name, mean in means.items() if not np.isfinite(mean)]
-        if not lost and not all(bool(torch.isfinite(p).all()) for p in model.parameters()):
-            lost = list(means)  # the last step broke the weights, and no loss has seen it yet
         if lost:
             raise Diverged(
                 f"diverged: the training loss of {', '.join(lost)} is not a number after epoch {number} "
@@ -82,14 +80,23 @@ def fit(model: MultiTaskModel, splits: Mapping[str, EncodedSplit], recipe: Recip
 
 @torch.inference_mode()
 def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, device: str = "cpu") -> list[Any]:
-    """Predicted labels, one an example: a score, a class, or the tags of a sentence."""
+    """Predicted labels, one an example: a score, a class, or the tags of a sentence.
+
+    Raises
+    ------
+    Diverged
+        When an output is infinite or not a number.
+    """
     model.eval()
     lengths = np.diff(split.bounds)
     order = np.argsort(lengths, kind="stable")
     outputs: list[np.ndarray[Any, Any]] = [np.zeros(0)] * split.n_rows
     for rows in _by_pieces(order, lengths):
         batch = make_batch(task.name, split, rows)
-        predicted = outputs_to_predictions(task.kind, model(batch.to(device))).cpu().numpy()
+        raw = model(batch.to(device))
+        if not bool(torch.isfinite(raw).all()):  # the last step broke the weights, and no loss has seen it yet
+            raise Diverged(f"diverged: outputs for {task.name} are not numbers; try a smaller learning_rate")
+        predicted = outputs_to_predictions(task.kind, raw).cpu().numpy()
         sizes = np.diff(split.word_bounds)[batch.rows] if split.is_tagging else np.ones(len(rows), dtype=np.int64)
         for row, values in zip(batch.rows, np.split(predicted, np.cumsum(sizes)[:-1]), strict=True):
             outputs[row] = values
