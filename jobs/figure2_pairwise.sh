@@ -4,13 +4,15 @@
 # Makes  results/clinical and results/biomedical: edges.csv, affinity.png, ...
 # Needs  task files in $TASKAFFINITY_DATA (`taskaffinity data prepare ...`; the clinical corpora need agreements) and the
 #        two BlueBERT encoders, as folders or from the model hub.
-# Cost   per domain and seed 4 single runs and 6 pairs. The corpora hold some 35,000 (clinical) and 60,000 (biomedical)
-#        training rows; not yet timed on a GPU. Run the same command again to continue after a time limit.
+# Cost   per domain and seed 4 single runs and 6 pairs; not yet timed on a GPU. The same command again continues, after a
+#        time limit say. Exits with 1 if any run failed.
 # Usage  jobs/figure2_pairwise.sh [further options of `taskaffinity pairwise`, such as --gpus-per-run 0.5]
 set -euo pipefail
 
 : "${TASKAFFINITY_DATA:?set TASKAFFINITY_DATA to the folder of the task files}"
 
+failed=0
 for domain in clinical biomedical; do
-  taskaffinity pairwise --domain "$domain" --data "$TASKAFFINITY_DATA" --seeds 3 --results "results/$domain" "$@"
+  taskaffinity pairwise --domain "$domain" --data "$TASKAFFINITY_DATA" --seeds 3 --results "results/$domain" "$@" || failed=1
 done
+exit "$failed"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from taskaffinity.runs.spec import FROM_SCRATCH, REFINE, Recipe, RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Study, TaskCard
+from taskaffinity.runs.study import StudiedTask, Study
 from taskaffinity.schedule import Progress, Report, Resources, run
 from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.tasks.task import BadInput, Suite
@@ -63,7 +63,7 @@ def define(
     else:
         found = find_encoder(encoder or DEFAULT_ENCODERS[suite.name])
     cards = tuple(
-        TaskCard(
+        StudiedTask(
             name=task.name,
             title=task.title,
             kind=task.kind,

@@ -12,7 +12,7 @@ import pytest
 
 from taskaffinity.runs.spec import FROM_SCRATCH
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Study, TaskCard
+from taskaffinity.runs.study import StudiedTask, Study
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
 
@@ -65,7 +65,7 @@ def make_tiny_study(
     chosen = [CLINICAL[name] for name in tasks]
     prepare(chosen, encoder, recipe, cache)
     sizes = {"train": 1000, "dev": 300, "test": 1000}
-    cards = tuple(TaskCard(t.name, t.title, t.kind, t.metric_name, t.fingerprint, sizes) for t in chosen)
+    cards = tuple(StudiedTask(t.name, t.title, t.kind, t.metric_name, t.fingerprint, sizes) for t in chosen)
     study = Study(CLINICAL.name, cards, encoder.ref, recipe, seeds, synthetic=True)
     return TinyStudy(study, encoder.folder, cache)
 

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import SYNTHETIC, caption
-from taskaffinity.analysis.files import write_whole
 from taskaffinity.analysis.style import STAMP
+from taskaffinity.runs.files import write_whole
 
 DPI = 160
 FONT = "DejaVu Sans"

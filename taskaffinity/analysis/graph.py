@@ -10,8 +10,8 @@ import networkx as nx
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import caption, encoder_name
-from taskaffinity.analysis.files import write_whole
 from taskaffinity.analysis.tables import edges_frame
+from taskaffinity.runs.files import write_whole
 
 
 def affinity_graph(matrix: AffinityMatrix) -> nx.DiGraph[str]:

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import describe
 from taskaffinity.analysis.figures import draw_graph, draw_heatmap, save_figure
-from taskaffinity.analysis.files import write_whole
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
 from taskaffinity.analysis.tables import edges_frame, gains_frame, write_csv
+from taskaffinity.runs.files import write_whole
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 

@@ -16,8 +16,8 @@ from rich.text import Text
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import SYNTHETIC
-from taskaffinity.analysis.files import write_whole
 from taskaffinity.analysis.style import MINUS, STYLES, plural, signed
+from taskaffinity.runs.files import write_whole
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 

@@ -8,14 +8,12 @@ This class owns every file name.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -24,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
+from taskaffinity.runs.files import read_json, whole, write_json
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import RunSpec
 
@@ -69,15 +68,14 @@ class RunStore:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "spec.json").exists():  # a claimed run has one, and its time says when the run began
             write_json(folder / "spec.json", result.spec.to_dict())
-        with _whole(folder / "history.jsonl") as file:
+        with whole(folder / "history.jsonl") as file:
             file.write("".join(json.dumps(row) + "\n" for row in result.history).encode())
-        with _whole(folder / "counts.npz") as file:
+        with whole(folder / "counts.npz") as file:
             np.savez_compressed(file, allow_pickle=False, **dict(result.counts))
         if result.predictions:
-            with _whole(folder / "predictions.parquet") as file:
+            with whole(folder / "predictions.parquet") as file:
                 pq.write_table(_prediction_table(result), file)
         (folder / "error.txt").unlink(missing_ok=True)
-        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
         summary = {
             "run_id": result.spec.run_id,
             "outcomes": {name: asdict(outcome) for name, outcome in result.outcomes.items()},
@@ -110,7 +108,7 @@ class RunStore:
         """Leave a plain reason (first line) and the traceback in the run's folder."""
         folder = self.folder(spec)
         folder.mkdir(parents=True, exist_ok=True)
-        with _whole(folder / "error.txt") as file:
+        with whole(folder / "error.txt") as file:
             file.write(f"{reason}\n{traceback}".encode())
 
     def failure(self, spec: RunSpec) -> str | None:
@@ -119,34 +117,6 @@ class RunStore:
             return (self.folder(spec) / "error.txt").read_text(encoding="utf-8").partition("\n")[0]
         except FileNotFoundError:
             return None
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file's content; a broken file is one clear line."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else f"byte {error.start}"
-        raise ValueError(f"{path}: {where}: not JSON; delete it to have it made again") from error
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Whole or not at all."""
-    with _whole(path) as file:
-        file.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[IO[bytes]]:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(beside, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _read_history(path: Path) -> list[dict[str, Any]]:

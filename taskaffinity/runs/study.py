@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from taskaffinity.runs.files import read_json, write_json
 from taskaffinity.runs.plan import Plan, pairwise
 from taskaffinity.runs.spec import EncoderRef, Recipe, TaskRef
-from taskaffinity.runs.store import read_json, write_json
 
 
 @dataclass(frozen=True)
-class TaskCard:
+class StudiedTask:
     """What the reading wing needs to know of a task."""
 
     name: str
@@ -36,7 +36,7 @@ class Study:
     """One pairwise study, the content of ``study.json``."""
 
     suite: str
-    tasks: tuple[TaskCard, ...]
+    tasks: tuple[StudiedTask, ...]
     """In the suite's order, which figures and tables keep."""
     encoder: EncoderRef
     recipe: Recipe
@@ -74,7 +74,7 @@ class Study:
             return cls(
                 **{
                     **content,
-                    "tasks": tuple(TaskCard(**card) for card in content["tasks"]),
+                    "tasks": tuple(StudiedTask(**card) for card in content["tasks"]),
                     "encoder": EncoderRef(**content["encoder"]),
                     "recipe": Recipe(**content["recipe"]),
                     "seeds": tuple(content["seeds"]),

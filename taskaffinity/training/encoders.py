@@ -69,7 +69,7 @@ def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, wid
         intermediate_size=2 * width,
         max_position_embeddings=128,
         from_scratch=True,
-        initializer_range=0.1,  # from random weights, 0.02 learns the planted rules three times slower
+        initializer_range=0.1,  # with 0.02 the relation rule was not learnt in ten epochs, with 0.1 it was
     )
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *vocabulary]
     digest = hashlib.sha256("\n".join([config.to_json_string(), *pieces]).encode()).hexdigest()[:12]

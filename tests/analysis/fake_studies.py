@@ -15,7 +15,7 @@ import numpy.typing as npt
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import REFINE, EncoderRef, RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Study, TaskCard
+from taskaffinity.runs.study import StudiedTask, Study
 from taskaffinity.tasks.metrics import METRICS
 
 Counts = npt.NDArray[np.float64]
@@ -32,7 +32,7 @@ def make_study(
 ) -> Study:
     titles = options.pop("titles", {})
     cards = tuple(
-        TaskCard(
+        StudiedTask(
             name, titles.get(name, name.title()), "relation", (metrics or {}).get(name, "accuracy"), f"f-{name}", {}
         )
         for name in names

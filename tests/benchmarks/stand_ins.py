@@ -10,6 +10,7 @@ and are not (missed), arrows with the opposite colour (reversed), and arrows tha
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -55,7 +56,7 @@ def run_study(domain: str, base_seed: int, out: Path) -> dict[str, float | int |
         "runs": len(work),
         "seconds": round(wall, 1),
         "longest_run_seconds": round(max(w["total_seconds"] for w in work), 1),
-        "share_not_training": round(1 - useful / (2 * wall), 3),
+        "share_not_training": round(1 - useful / (len(os.sched_getaffinity(0)) * wall), 3),
     }
 
 

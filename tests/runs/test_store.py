@@ -16,9 +16,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from taskaffinity.runs.files import read_json, write_json
 from taskaffinity.runs.result import Outcome, Predictions, RunResult
 from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec
-from taskaffinity.runs.store import MissingRuns, RunStore, read_json, write_json
+from taskaffinity.runs.store import MissingRuns, RunStore
 
 SPEC = RunSpec((("a", "f1"), ("b", "f2")), EncoderRef("tiny", "e1"), 0, Recipe())
 RESULT = RunResult(

@@ -11,13 +11,13 @@ import pytest
 
 from taskaffinity.runs.plan import pairwise
 from taskaffinity.runs.spec import EncoderRef, Recipe
-from taskaffinity.runs.study import Study, TaskCard
+from taskaffinity.runs.study import StudiedTask, Study
 
 STUDY = Study(
     suite="toy",
     tasks=(
-        TaskCard("b", "B", "ner", "span_f1", "f2", {"train": 5, "dev": 2, "test": 2}),
-        TaskCard("a", "A", "inference", "accuracy", "f1", {"train": 4, "dev": 1, "test": 3}),
+        StudiedTask("b", "B", "ner", "span_f1", "f2", {"train": 5, "dev": 2, "test": 2}),
+        StudiedTask("a", "A", "inference", "accuracy", "f1", {"train": 4, "dev": 1, "test": 3}),
     ),
     encoder=EncoderRef("tiny", "e1"),
     recipe=Recipe(batch_size=7, max_train_examples=3),

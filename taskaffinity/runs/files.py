@@ -1,0 +1,52 @@
+"""Files that appear whole or not at all: written beside, then renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file to write; it takes its place when the block ends well, and leaves nothing when it does not."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(beside, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file in one step; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as file:
+        file.write(content)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """A JSON file for people: indented, Unicode as it is."""
+    with whole(path) as file:
+        file.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's content.
+
+    Raises
+    ------
+    ValueError
+        One line with the place, if it is broken.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else f"byte {error.start}"
+        raise ValueError(f"{path}: {where}: not JSON; delete it to have it made again") from error
