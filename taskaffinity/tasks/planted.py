@@ -7,8 +7,9 @@ for one of the class ``shift`` further on: right where the target can check, wro
 shown to be learnable by a two-layer encoder from random weights; labels that merely disagree between two tasks would
 not hurt, for each task has a head of its own.
 
-Tasks have the ids and the shapes of the paper's suites, none of their text. ``planted_truth.csv`` holds what is
-known of every arrow, with the gains that were measured.
+Tasks have the ids and the shapes of the paper's suites, none of their text. ``planted_truth.csv`` holds what is known
+of every arrow, with its mean gain over nine seeds (``tests/benchmarks/stand_ins.py``). Arrows into the sources and
+between the targets are "not coloured": what they really do is small beside the one point that counts as none.
 """
 
 from __future__ import annotations
