@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModel, BertConfig, BertModel
+
+from taskaffinity.tasks.task import BadInput
+from taskaffinity.training.encoders import find_encoder, load_encoder, load_tokenizer, tiny_encoder
+
+PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "dose", "##s", "rose"]
+
+
+@pytest.fixture
+def old_bert(tmp_path: Path) -> Path:
+    """A folder as BERT's first years made them (BlueBERT's is one): weights, vocab.txt, no model_type."""
+    folder = tmp_path / "old"
+    config = BertConfig(
+        vocab_size=len(PIECES), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+    )
+    torch.manual_seed(0)
+    BertModel(config).save_pretrained(folder)
+    content = json.loads((folder / "config.json").read_text())
+    for key in ("model_type", "architectures", "transformers_version"):
+        content.pop(key)
+    (folder / "config.json").write_text(json.dumps(content))
+    (folder / "vocab.txt").write_text("\n".join(PIECES) + "\n")
+    return folder
+
+
+def test_an_old_bert_without_a_model_type_is_a_bert(old_bert: Path) -> None:
+    model, pooler = load_encoder(find_encoder(str(old_bert)).folder)
+    assert pooler is not None
+    assert model.config.model_type == "bert"
+    content = json.loads((old_bert / "config.json").read_text())
+    (old_bert / "config.json").write_text(json.dumps({**content, "model_type": "bert"}))
+    expected = AutoModel.from_pretrained(old_bert)
+    for name, weights in model.state_dict().items():
+        assert torch.equal(weights, expected.state_dict()[name])
+
+
+def test_a_vocabulary_alone_is_an_uncased_word_piece_tokenizer(old_bert: Path) -> None:
+    tokenizer = load_tokenizer(old_bert)
+    assert tokenizer.tokenize("The doses rose") == ["the", "dose", "##s", "rose"]
+
+
+def test_a_folder_without_weights_is_no_encoder_unless_it_says_from_scratch(old_bert: Path, tmp_path: Path) -> None:
+    (old_bert / "model.safetensors").unlink()
+    with pytest.raises(BadInput, match="no weights"):
+        find_encoder(str(old_bert))
+    tiny = tiny_encoder(["dose"], tmp_path)
+    assert find_encoder(str(tiny.folder)).ref == tiny.ref
+
+
+def test_weights_that_lack_a_layer_are_refused(make_encoder: Callable[..., Path]) -> None:
+    folder = make_encoder("bert")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": config["num_hidden_layers"] + 1}))
+    with pytest.raises(BadInput, match="weights lack"):
+        load_encoder(folder)
+
+
+def test_a_configuration_of_nothing_known_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "no such architecture"}')
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(BadInput, match=r"config\.json: not the configuration of an encoder"):
+        load_encoder(tmp_path)
+
+
+def test_weights_decide_the_fingerprint_and_the_folder_does_not(old_bert: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    before = find_encoder(str(old_bert)).ref
+    old_bert.rename(moved)
+    assert find_encoder(str(moved)).ref == before
+    (moved / "model.safetensors").write_bytes((moved / "model.safetensors").read_bytes()[:-4] + b"\0\0\0\1")
+    assert find_encoder(str(moved)).ref != before
