@@ -25,7 +25,8 @@ GAINS_COLUMNS = ("source", "target", "split", "seed", "arm", "metric", "score")
 EDGES_COLUMNS = (
     *("source", "target", "gain", "low", "high", "p", "q", "verdict"),
     *("q_equivalence", "p_equivalence", "df", "se_seeds", "se_examples"),
-    *("n_test", "seeds_pair", "seeds_single", "score_single", "score_pair", "metric", "reason", "synthetic"),
+    *("n_test", "seeds_pair", "seeds_single", "score_single", "score_pair", "metric", "reason"),
+    *("alpha", "margin", "synthetic"),
 )
 
 
@@ -64,6 +65,8 @@ def edges_frame(matrix: AffinityMatrix) -> pd.DataFrame:
             "score_single": matrix.single_mean[t],
             "score_pair": matrix.single_mean[t] + matrix.gain[s, t],
             "metric": matrix.metrics[t],
+            "alpha": matrix.alpha,
+            "margin": matrix.margin,
             "synthetic": matrix.synthetic,
             **{name: getattr(matrix, name)[s, t] for name in EDGES_COLUMNS if name in _GRIDS},
         }
