@@ -1,5 +1,5 @@
 import pytest
-from benchmarks.stand_ins import run_study
+from stand_ins import run_study
 
 
 @pytest.mark.slow
