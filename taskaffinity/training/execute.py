@@ -76,13 +76,7 @@ def execute(spec: RunSpec, *, encoder_folder: Path, cache: Path, keep_prediction
     began = time.perf_counter()
     torch.set_num_threads(spec.recipe.threads)
     recipe = spec.recipe
-    metas: dict[str, TaskMeta] = {}
-    splits: dict[Split, dict[str, EncodedSplit]] = {"train": {}, "dev": {}, "test": {}}
-    for name, fingerprint in spec.tasks:
-        metas[name], encoded = read_encoded(_folder(cache, fingerprint, spec.encoder.fingerprint, recipe))
-        for split, arrays in encoded.items():
-            cap = recipe.max_train_examples if split == "train" else recipe.max_eval_examples
-            splits[split][name] = arrays.sample(cap, recipe.sample_seed)
+    metas, splits = _read(spec, cache)
     model = MultiTaskModel(
         encoder_folder,
         metas,
@@ -179,6 +173,18 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
+
+
+def _read(spec: RunSpec, cache: Path) -> tuple[dict[str, TaskMeta], dict[Split, dict[str, EncodedSplit]]]:
+    """A run's tasks by name and their arrays by split and name, cut to the recipe's caps."""
+    metas: dict[str, TaskMeta] = {}
+    splits: dict[Split, dict[str, EncodedSplit]] = {"train": {}, "dev": {}, "test": {}}
+    for name, fingerprint in spec.tasks:
+        metas[name], encoded = read_encoded(_folder(cache, fingerprint, spec.encoder.fingerprint, spec.recipe))
+        for split, arrays in encoded.items():
+            cap = spec.recipe.max_train_examples if split == "train" else spec.recipe.max_eval_examples
+            splits[split][name] = arrays.sample(cap, spec.recipe.sample_seed)
+    return metas, splits
 
 
 def _folder(cache: Path, fingerprint: str, encoder: str, recipe: Recipe) -> Path:
