@@ -11,11 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from taskaffinity.analysis.affinity import margins_of
+from taskaffinity.analysis.arms import read_arms
+from taskaffinity.analysis.racing import follow, wanted
+from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import FROM_SCRATCH, REFINE, Recipe, RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import StudiedTask, Study
+from taskaffinity.runs.study import Match, StudiedTask, Study
 from taskaffinity.schedule import Progress, Report, Resources, run
-from taskaffinity.tasks.planted import VOCABULARY
+from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
 from taskaffinity.training.execute import prepare, versions
@@ -39,6 +44,10 @@ def define(
     encoder: str | None = None,
     recipe: Recipe | None = None,
     seeds: Sequence[int] = (0, 1, 2),
+    seeds_single: Sequence[int] | None = None,
+    match: Match = "updates",
+    controls: bool = False,
+    looks: Sequence[int] = (),
     full: bool = False,
 ) -> tuple[Study, Encoder]:
     """A study of a suite, and where its encoder lies.
@@ -50,6 +59,15 @@ def define(
         a planted suite.
     recipe : Recipe, optional
         Default: ``default_recipe``.
+    seeds, seeds_single : sequence of int
+        Of every pair and of every task alone; by default the same.
+    match : str
+        Whether a pair is compared with as many updates on the target, or with as many in all (``compute``).
+    controls : bool
+        Whether every task has a placebo and a positive control.
+    looks : sequence of int
+        Of a race: seeds a pair at which its arrows are looked at, the last of them all ``seeds``; none for a fixed
+        design.
     full : bool
         Whether the whole set is trained together too.
 
@@ -59,7 +77,7 @@ def define(
         If the encoder cannot be had, or a file of the suite is broken.
     """
     if encoder is None and suite.synthetic:
-        found = tiny_encoder(VOCABULARY, cache_folder())
+        found = tiny_encoder(vocabulary(suite), cache_folder())
     else:
         found = find_encoder(encoder or DEFAULT_ENCODERS[suite.name])
     cards = tuple(
@@ -79,6 +97,10 @@ def define(
         encoder=found.ref,
         recipe=recipe or default_recipe(suite, encoder),
         seeds=tuple(seeds),
+        seeds_single=tuple(seeds_single or seeds),
+        match=match,
+        controls=controls,
+        looks=tuple(looks),
         full=full,
         synthetic=suite.synthetic,
         versions=versions(),
@@ -95,8 +117,14 @@ def conduct(
     resources: Resources | None = None,
     watch: Callable[[Progress], None] = lambda progress: None,
     keep_predictions: bool = True,
+    rule: Rule | None = None,
 ) -> Report:
     """Train what the results folder ``root`` lacks of a study.
+
+    Parameters
+    ----------
+    rule : Rule, optional
+        By which a race decides where to go on.
 
     ``study.json`` is written before the first run, so that a study that was interrupted can be read as far as it went.
 
@@ -108,25 +136,49 @@ def conduct(
     """
     store = RunStore(root)
     _refuse_to_mix(study, root)
-    if any(spec not in store for spec in study.plan):
+    plan = study.plan
+    if any(spec not in store for spec in plan):
         prepare(suite.tasks, encoder, study.recipe, cache_folder())
     study.write(root)
     cap = study.recipe.max_train_examples
     sizes = {task.name: min(task.sizes["train"], cap or task.sizes["train"]) for task in study.tasks}
 
     def cost(spec: RunSpec) -> float:
-        return sum(sizes[name] for name in spec.task_names)
+        own = sum(sizes[name] for name in spec.task_names)
+        if spec.partner:
+            return own + sizes[spec.partner[0]]
+        return own * {"placebo": 1.4, "half": 0.5}.get(spec.variant, 1.0)  # a placebo's second half has no backward
 
-    return run(
-        study.plan,
-        store,
-        encoder_folder=encoder.folder,
-        cache=cache_folder(),
-        resources=resources or Resources(cpus_per_run=study.recipe.threads),
-        cost=cost,
-        watch=watch,
-        keep_predictions=keep_predictions,
-    )
+    def train(part: Plan) -> Report:
+        return run(
+            part,
+            store,
+            encoder_folder=encoder.folder,
+            cache=cache_folder(),
+            resources=resources or Resources(cpus_per_run=study.recipe.threads),
+            cost=cost,
+            watch=watch,
+            keep_predictions=keep_predictions,
+        )
+
+    return _race(study, store, rule or Rule(), train) if study.looks else train(plan)
+
+
+def _race(study: Study, store: RunStore, rule: Rule, train: Callable[[Plan], Report]) -> Report:
+    """Train up to the next look, look, and so on; a run that failed in this race is not tried again in it."""
+    total = Report()
+    margins = margins_of(study, rule)
+    while True:
+        arms = read_arms(study, store)
+        standing = follow(study, arms, rule, margins, lambda spec: spec in store or spec in total.failed)
+        part = Plan.of(spec for spec in wanted(study, standing) if spec not in store and spec not in total.failed)
+        if not part.specs:
+            return total
+        report = train(part)
+        total.trained += report.trained
+        total.failed |= report.failed
+        total.seconds += report.seconds
+        total.workers = max(total.workers, report.workers)
 
 
 def _refuse_to_mix(study: Study, root: Path) -> None:

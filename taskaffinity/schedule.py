@@ -65,6 +65,8 @@ class Progress:
 class Report:
     """What came of a plan."""
 
+    planned: int = 0
+    """Runs asked for, those found finished included."""
     trained: list[RunSpec] = field(default_factory=list)
     failed: dict[RunSpec, str] = field(default_factory=dict)
     """The plain reason of each."""
@@ -99,7 +101,7 @@ def run(
         If Ray cannot be had, or a run fits none of its nodes.
     """
     waiting = sorted((spec for spec in plan if spec not in store), key=cost, reverse=True)
-    report = Report()
+    report = Report(planned=len(plan))
     if not waiting:
         return report
     began = time.monotonic()

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import mean as mean_of
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -24,8 +25,8 @@ TASKS = ("clinicalsts", "i2b2-2010-re", "shareclefe", "mednli")
 SMALL = [f"--set={s}" for s in ("num_train_epochs=1", "max_train_examples=64", "max_eval_examples=50")]
 LOCAL = ["--executor=local", "--gpus-per-run=0"]
 STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL]
-N_RUNS = 20
-"""Four tasks: 4 alone and 6 pairs, with two seeds."""
+N_RUNS = 28
+"""Four tasks, two seeds: 6 pairs with each, and 4 alone with twice as many."""
 PUBLISHED = ("gains.csv", "edges.csv", "affinity.png", "affinity.svg", "affinity.graphml", "heatmap.png")
 WITHOUT_TORCH = """
 import runpy, sys
@@ -89,7 +90,7 @@ def test_results_folder_holds_what_the_contract_says(finished: Path) -> None:
     assert len(results_of(finished)) == N_RUNS
     for run in (finished / "runs").iterdir():
         assert not {"spec.json", "history.jsonl", "counts.npz", "predictions.parquet"} - {p.name for p in run.iterdir()}
-        assert re.fullmatch(r"(single|refine)-[a-z0-9+-]+-s[01]-[0-9a-f]{8}", run.name)
+        assert re.fullmatch(r"(single|refine)-[a-z0-9+-]+-s[0-3]-[0-9a-f]{8}", run.name)
 
 
 def test_edges_have_the_columns_of_the_contract_and_one_row_an_arrow(finished: Path) -> None:
@@ -106,7 +107,7 @@ def test_gains_hold_every_score_of_every_run(finished: Path) -> None:
     gains = rows(finished / "gains.csv")
     assert list(gains[0]) == ["source", "target", "split", "seed", "arm", "metric", "score"]
     scores = {(r["source"], r["target"], r["split"], int(r["seed"])): float(r["score"]) for r in gains}
-    assert len(scores) == len(gains) == 2 * 2 * (4 + 12)  # splits, seeds, alone and as a pair's target
+    assert len(scores) == len(gains) == 2 * (4 * 4 + 2 * 12)  # splits; seeds alone, seeds as a pair's target
     for path in finished.glob("runs/*/result.json"):
         run = json.loads(path.read_text())
         spec = json.loads((path.parent / "spec.json").read_text())
@@ -121,7 +122,7 @@ def test_gain_of_an_arrow_is_the_difference_of_the_mean_scores(finished: Path) -
     gains = [row for row in rows(finished / "gains.csv") if row["split"] == "test"]
 
     def mean(source: str, target: str) -> float:
-        return sum(float(r["score"]) for r in gains if (r["source"], r["target"]) == (source, target)) / 2
+        return mean_of(float(r["score"]) for r in gains if (r["source"], r["target"]) == (source, target))
 
     for edge in rows(finished / "edges.csv"):
         source, target = edge["source"], edge["target"]
@@ -191,8 +192,10 @@ def test_one_more_seed_trains_that_seed_alone(mine: Path) -> None:
     after = results_of(mine)
     assert before.items() <= after.items()
     new = after.keys() - before.keys()
-    assert len(new) == 10
-    assert all("-s2-" in name for name in new)
+    pairs = {name for name in new if name.startswith("refine-")}
+    assert len(pairs) == 6
+    assert all("-s2-" in name for name in pairs)
+    assert len(new - pairs) == 4 * (6 - 4)
     assert {edge["seeds_pair"] for edge in rows(mine / "edges.csv")} == {"3"}
 
 
@@ -205,7 +208,7 @@ def test_dry_run_lists_the_runs_and_writes_nothing(mine: Path) -> None:
     assert listed.returncode == 0, listed.stderr
     states = dict(re.findall(r"^(?:(?=.* (\S+)$))(done|to do) ", listed.stdout, flags=re.M))
     assert {name for name, state in states.items() if state == "done"} == set(results_of(mine))
-    assert len(states) == 3 * (4 + 6 + 1)
+    assert len(states) == 6 * 4 + 3 * (6 + 1)
     assert written() == before
 
 
@@ -287,7 +290,7 @@ def test_runs_that_diverge_fail_with_a_plain_reason_and_the_others_stay(mine: Pa
     assert failed.returncode == 1, failed.stderr
     assert "Traceback" not in failed.stderr
     errors = sorted(mine.glob("runs/*/error.txt"))
-    assert len(errors) == 10
+    assert len(errors) == 2 * 4 + 6
     for path in errors:
         reason = path.read_text(encoding="utf-8").partition("\n")[0]
         assert re.match(r"diverged: .*learning_rate", reason)
@@ -316,6 +319,10 @@ BAD_USAGE = {
     "graph of no study": (["graph", "half"], "no study.json"),
     "no domain": (["pairwise"], "--domain"),
     "no seeds": ([*STUDY, "--seeds=0"], "--seeds"),
+    "margin that is no number": ([*STUDY, "--margin=some"], "--margin some: expected POINTS"),
+    "margin of no metric": ([*STUDY, "--margin=bleu=2"], "bleu: no such metric; there are accuracy"),
+    "margin of nothing": ([*STUDY, "--margin=0"], "must be above 0"),
+    "unknown correction": ([*STUDY, "--correction=none"], "--correction"),
     "unknown executor": (["pairwise", "--domain=clinical", "--executor=cloud"], "--executor"),
     "unknown option": (["pairwise", "--domian=clinical"], "--domian"),
     "unknown command": (["pairwse"], "pairwse"),

@@ -77,7 +77,7 @@ def frame(
         family=FONT,
         gid="caption",
     )
-    if matrix.synthetic:
+    if matrix.study.synthetic:
         ax.annotate(
             f"{SYNTHETIC}: not real text",
             (0, 1),

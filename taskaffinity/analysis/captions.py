@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.controls import false_positives
 from taskaffinity.analysis.style import plural, signed
+from taskaffinity.analysis.verdicts import CORRECTIONS
+from taskaffinity.runs.plan import seeds_alone
+from taskaffinity.runs.study import Match
 from taskaffinity.tasks.metrics import METRICS
+
+AGAINST: dict[Match, str] = {
+    "updates": "alone and paired a target has equally many updates",
+    "compute": "alone a target has as many updates as both tasks of the pair",
+}
+"""What a study's ``match`` makes fair."""
 
 SYNTHETIC = "synthetic stand-in"
 
@@ -19,45 +30,126 @@ def caption(matrix: AffinityMatrix) -> str:
         by_metric.setdefault(METRICS[metric].title, []).append(title)
     units = "; ".join(f"{metric} ({', '.join(titles)})" for metric, titles in by_metric.items())
     tested = sum(not math.isnan(matrix.p[arrow]) for arrow in matrix.arrows)
-    found = [*matrix.seeds_single, *(matrix.seeds_pair[arrow] for arrow in matrix.arrows)]
-    fewer = ", fewer where runs are missing" if min(found) < len(matrix.seeds) else ""
     sentences = [
         f"Edge s→t: training with s changes t by that many points (100 × the metric): {units}.",
-        f"{plural(len(matrix.seeds), 'seed')} per arm{fewer}; "
-        f"encoder {encoder_name(matrix)}; suite {matrix.suite}; {matrix.protocol} protocol.",
+        f"{seeds_in_words(matrix)}; encoder {encoder_name(matrix)}; suite {matrix.study.suite}; "
+        f"{matrix.study.protocol} protocol; {AGAINST[matrix.study.match]}.",
     ]
     if tested:
+        holds = {
+            "population": "new seeds and new test examples (two-way t, seed variances moderated",
+            "test-set": "new seeds on this very test set (t, variances moderated",
+        }[matrix.rule.estimand]
         sentences.append(
-            f"{_level(matrix)} intervals and verdicts hold for new seeds and new test examples (two-way t; "
-            f"Benjamini–Hochberg over {plural(tested, 'arrow')} at {matrix.alpha:g}; no effect: surely within "
-            f"{plural(matrix.margin, 'point')} of 0; inconclusive: could be either)."
+            f"{_level(matrix)} intervals and verdicts hold for {holds}; "
+            f"{CORRECTIONS[matrix.rule.correction]} over {plural(tested, 'arrow')} at {matrix.rule.alpha:g}; "
+            f"no effect: surely within {margin_in_words(matrix)}; inconclusive: could be either)."
         )
+    if matrix.failed:
+        sentences.append(f"{plural(len(matrix.failed), 'run')} failed and {_is(matrix.failed)} left out.")
     reasons = sorted({str(matrix.reason[arrow]) for arrow in matrix.arrows} - {""})
     if reasons:
         untested = plural(len(matrix.arrows) - tested, "arrow")
         sentences.append(f"{untested} without a test: {', '.join(reasons)}.")
-    if matrix.synthetic:
+    if matrix.study.synthetic:
         sentences.append(f"A {SYNTHETIC}: the text was made for this demonstration.")
     return " ".join(sentences)
 
 
 def describe(matrix: AffinityMatrix) -> str:
     """The graph as text: a sentence for every decided arrow, and what is left open."""
-    stamp = f" ({SYNTHETIC})" if matrix.synthetic else ""
-    lines = [f"Task affinity of {matrix.suite}{stamp}: which tasks help which, in points."]
+    stamp = f" ({SYNTHETIC})" if matrix.study.synthetic else ""
+    lines = [f"Task affinity of {matrix.study.suite}{stamp}: which tasks help which, in points."]
     for verdict in ("improves", "degrades", "no effect"):
         lines += [_sentence(matrix, arrow) for arrow in matrix.select(verdict)]
     open_arrows = matrix.select("inconclusive")
     if open_arrows:
         pairs = ", ".join(f"{matrix.titles[s]} → {matrix.titles[t]}" for s, t in open_arrows)
         lines.append(f"Inconclusive, {len(open_arrows)} of {len(matrix.arrows)} arrows: {pairs}.")
-    return "\n".join([*lines, caption(matrix), ""])
+        lines += needs_in_words(matrix)
+    return "\n".join([*lines, *controls_in_words(matrix), *race_in_words(matrix), caption(matrix), ""])
+
+
+def seeds_in_words(matrix: AffinityMatrix) -> str:
+    """``3 seeds per pair and 6 alone``; asked for, with a word on what is missing."""
+    study = matrix.study
+    if study.looks:
+        return f"A race of up to {len(study.seeds)} seeds per pair and {len(study.alone)} alone"
+    asked = f"{plural(len(study.seeds), 'seed')} per pair and {len(study.alone)} alone"
+    if len(study.alone) == len(study.seeds):
+        asked = f"{plural(len(study.seeds), 'seed')} per arm"
+    against = study.alone if study.match == "updates" else study.seeds
+    missing = any(
+        matrix.seeds_single[arrow] < len(against) or matrix.seeds_pair[arrow] < len(study.seeds)
+        for arrow in matrix.arrows
+    )
+    return f"{asked}, fewer where runs are missing" if missing else asked
+
+
+def margin_in_words(matrix: AffinityMatrix) -> str:
+    """``1 point of 0``, or each metric's own."""
+    if len(set(matrix.margins)) == 1:
+        return f"{plural(matrix.margins[0], 'point')} of 0"
+    by_metric = dict(zip(matrix.metrics, matrix.margins, strict=True))
+    return (
+        ", ".join(f"{plural(margin, 'point')} ({METRICS[name].title})" for name, margin in by_metric.items()) + " of 0"
+    )
+
+
+def controls_in_words(matrix: AffinityMatrix) -> list[str]:
+    """What the study's controls say, a line a kind; none without controls."""
+    if not matrix.controls:
+        return []
+    found = false_positives(matrix.controls, matrix.rule.alpha)
+    positive = [control for control in matrix.controls if control.kind == "positive"]
+    seen = sum(control.p <= matrix.rule.alpha and control.gain > 0 for control in positive)
+    return [
+        f"Placebos: {found.called} of {found.tested} called at p <= {matrix.rule.alpha:g} (expected "
+        f"{found.expected:.2g}); the study's rate of false positives lies between {100 * found.low:.0f} and "
+        f"{100 * found.high:.0f} % (95 % interval).",
+        f"Positive controls: {seen} of {len(positive)} targets gain from the other half of their own data.",
+    ]
+
+
+def race_in_words(matrix: AffinityMatrix) -> list[str]:
+    """What a race spent and saved, and its own error rates; nothing for a fixed design."""
+    standing, odds = matrix.standing, matrix.odds
+    if standing is None:
+        return []
+    size, most = len(matrix.tasks), standing.looks[-1]
+    fixed = size * (size - 1) // 2 * most
+    lines = [
+        f"Race: {standing.done} of {len(standing.looks)} looks done; {standing.pair_runs} pair runs and "
+        f"{standing.single_runs} single ones, where the fixed design of {most} seeds takes {fixed} and "
+        f"{size * seeds_alone(size, most)}: {100 * (1 - standing.pair_runs / fixed):.0f} % of the pair runs saved."
+    ]
+    if odds:
+        lines.append(
+            f"Of {odds.simulations} simulated races of this design, {100 * odds.coloured_nulls:.1f} % coloured an "
+            f"arrow where all gains were zero; with gains as found {100 * odds.decided:.0f} % of the arrows were "
+            f"decided with {100 * odds.pair_runs:.0f} % of the pair runs, and {100 * odds.false_no_effect:.1f} % of "
+            'the "no effect" verdicts were wrong.'
+        )
+    return lines
+
+
+def needs_in_words(matrix: AffinityMatrix) -> list[str]:
+    """A line for each thing that open arrows need, with the arrows that need it."""
+    by_need: dict[str, list[str]] = {}
+    for s, t in matrix.arrows:
+        if matrix.needs[s, t]:
+            by_need.setdefault(matrix.needs[s, t], []).append(f"{matrix.titles[s]} → {matrix.titles[t]}")
+    return [f"To decide {', '.join(arrows)}: {need}." for need, arrows in by_need.items()]
 
 
 def encoder_name(matrix: AffinityMatrix) -> str:
     """The encoder's name; of a path its last part, for where a folder lies is nobody else's business."""
-    path = PurePath(matrix.encoder)
-    return path.name if path.is_absolute() or matrix.encoder.startswith((".", "~")) else matrix.encoder
+    path = PurePath(matrix.study.encoder.name)
+    return (
+        path.name
+        if path.is_absolute() or matrix.study.encoder.name.startswith((".", "~"))
+        else matrix.study.encoder.name
+    )
 
 
 def _sentence(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
@@ -69,5 +161,9 @@ def _sentence(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
     )
 
 
+def _is(many: Sequence[object]) -> str:
+    return "is" if len(many) == 1 else "are"
+
+
 def _level(matrix: AffinityMatrix) -> str:
-    return f"{100 * (1 - matrix.alpha):g}%"
+    return f"{100 * (1 - matrix.rule.alpha):g}%"

@@ -3,25 +3,37 @@
 A run differs from the next by its seed, and a score by the examples it was tested on; both are drawn from a larger
 population, so both are in the error (the two-way variance of Cameron, Gelbach & Miller 2011, with the part of seed x
 example counted once). The arms are unpaired in seeds (training decorrelates at once) and paired in test examples (the
-test set is the same).
+test set is the same). Seeds may move a pair's score more than a single's, so each arm keeps a variance of its own,
+moderated by what all arms of the study say (``prior``).
 
-Everything here is in score units ([0, 1]; Pearson [-1, 1]); points are made at the edge, in ``affinity``. Counts are
-``(n_runs, n_examples, n_counts)``. The steps are three, so that a variance moderated across the arrows of a study can
-replace ``s2`` and ``d`` between the second and the third: ``summarise`` an arm, ``compare`` two, ``combine``.
+Everything here is in score units ([0, 1]; Pearson [-1, 1]); points are made at the edge, in ``affinity``. The steps:
+``summarise`` an arm's counts, ``compare`` two arms, ``combine`` the parts. ``Evidence`` and ``GainError`` hold arrays
+of any one shape (a number for a single arrow), NaN where nothing can be said.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
+from taskaffinity.analysis.prior import RAW, Prior
 from taskaffinity.tasks.metrics import Metric
 
 FloatArray = npt.NDArray[np.float64]
+
+Words = npt.NDArray[np.object_]
+"""An array of strings."""
+
+Estimand = Literal["population", "test-set"]
+"""What a gain is a gain of: test sets drawn like this one, or this very test set (then only seeds are in the error)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,61 +43,121 @@ class Arm:
     scores: FloatArray
     """(n_runs,)"""
     influence: FloatArray
-    """(n_examples,), the metric's influence of each example, averaged over the runs."""
-    interaction: float
-    """Variance of the run x example residual; NaN with one run or one example."""
-    counted: int
-    """Test examples that carry any count: those that can move the score."""
+    """(n_runs, n_examples), how far each example moves the run's score; mean zero within a run."""
+    counting: npt.NDArray[np.bool_]
+    """(n_runs, n_examples), whether an example carries any count in a run: for F1 not every sentence does."""
 
-
-@dataclass(frozen=True)
-class Components:
-    """The parts of one arrow's variance, not yet combined."""
-
-    gain: float
-    s2: float
-    """Variance of a run's score, pooled over both arms and floored; NaN where an arm has one run."""
-    d: float
-    """Degrees of freedom of ``s2``."""
-    n_pair: int
-    n_single: int
-    v_examples: float
-    """Variance of the gain over draws of the test set; NaN with one test example."""
-    v_interaction: float
-    """The part of it that ``s2`` holds too."""
-    n_examples: int
-    reason: str
-    """Why no variance can be given, in a few words; empty where it can."""
-
-
-@dataclass(frozen=True)
-class GainError:
-    """A gain with its standard errors; NaN where ``reason`` says why there is none."""
-
-    gain: float
-    se_seeds: float
-    se_examples: float
-    variance: float
-    """V: seeds and examples together, what they share counted once."""
-    df: float
-    """Satterthwaite's degrees of freedom of V."""
-    reason: str = ""
+    @cached_property
+    def counted(self) -> int:
+        """Test examples that can move the score."""
+        return int(self.counting.any(axis=0).sum())
 
     @property
-    def se(self) -> float:
-        return math.sqrt(self.variance)
+    def n_runs(self) -> int:
+        return len(self.scores)
 
-    def p(self) -> float:
+    @property
+    def n_examples(self) -> int:
+        return int(self.influence.shape[1])
+
+    @cached_property
+    def mean_influence(self) -> FloatArray:
+        """(n_examples,), over the runs."""
+        return np.asarray(self.influence.mean(axis=0))
+
+    @cached_property
+    def s2(self) -> float:
+        """Variance of a run's score over seeds; NaN with one run.
+
+        Not below the variance of one example changing sides, one over the square of the number of examples that count:
+        seeds that happen to agree are no proof that seeds do not matter.
+        """
+        if self.n_runs < 2 or not self.counted:
+            return math.nan
+        return max(float(self.scores.var(ddof=1)), 1.0 / self.counted**2)
+
+    @cached_property
+    def unit(self) -> float:
+        """Variance of one example's influence within a run: how far scores of this kind and height can spread.
+
+        Seed variances are compared between tasks in this unit; for accuracy it is p (1 - p), so a score near its
+        ceiling is expected to move less. Not below one example's share.
+        """
+        return max(float(self.influence.var(axis=1).mean()), 1.0 / max(1, self.counted))
+
+    @cached_property
+    def interaction(self) -> float:
+        """Variance of the run x example residual; NaN with one run or one example."""
+        freedom = (self.n_runs - 1) * (self.n_examples - 1)
+        # An influence has mean zero within its run, so the layout's residual is what is left after the example's mean.
+        return float(((self.influence - self.mean_influence) ** 2).sum() / freedom) if freedom else math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known of gains before it is put together. Arrays of one shape, an entry an arrow."""
+
+    gain: Any
+    s2_pair: Any
+    """Variance of one run's score over seeds, moderated; of the pair's runs and of the single ones."""
+    s2_single: Any
+    d_pair: Any
+    """Its degrees of freedom."""
+    d_single: Any
+    n_pair: Any
+    """Runs."""
+    n_single: Any
+    v_examples: Any
+    """Variance of the gain over draws of the test set, for the runs as they are."""
+    i_pair: Any
+    """What one run adds to that by itself (seed x example): the part that ``s2`` holds too."""
+    i_single: Any
+    n_examples: Any
+    reason: Any
+    """Why nothing can be tested, in a few words; empty where it can."""
+
+    @property
+    def v_interaction(self) -> Any:
+        """The part of ``v_examples`` that the seeds' variance holds too."""
+        return self.i_pair / np.maximum(self.n_pair, 1) + self.i_single / np.maximum(self.n_single, 1)
+
+    def map(self, change: Mapping[str, Any]) -> Evidence:
+        """The same with some fields changed."""
+        return dataclasses.replace(self, **change)
+
+
+@dataclass(frozen=True, eq=False)
+class GainError:
+    """Gains with their standard errors; arrays of one shape, NaN where nothing can be tested."""
+
+    gain: Any
+    se_seeds: Any
+    se_examples: Any
+    variance: Any
+    """V: seeds and examples together, what they share counted once."""
+    df: Any
+    """Degrees of freedom of V."""
+
+    @property
+    def se(self) -> Any:
+        return np.sqrt(self.variance)
+
+    @property
+    def t(self) -> Any:
+        """The gain in standard errors."""
+        return self.gain / self.se
+
+    def p(self) -> Any:
         """Two-sided p of "the gain is zero"."""
-        return float(2 * stats.t.sf(abs(self.gain) / self.se, self.df))
+        return 2 * stdtr(self.df, -np.abs(self.t))
 
-    def p_equivalence(self, margin: float) -> float:
+    def p_equivalence(self, margin: Any) -> Any:
         """p of "the gain is ``margin`` or more, up or down": the larger of two one-sided tests (TOST)."""
-        return float(stats.t.sf((margin - abs(self.gain)) / self.se, self.df))
+        return stdtr(self.df, (np.abs(self.gain) - margin) / self.se)
 
-    def interval(self, alpha: float) -> tuple[float, float]:
+    def interval(self, alpha: float) -> tuple[Any, Any]:
         """The ``1 - alpha`` interval."""
-        half = float(stats.t.isf(alpha / 2, self.df)) * self.se
+        half = -stdtrit(self.df, alpha / 2) * self.se
         return self.gain - half, self.gain + half
 
 
@@ -93,48 +165,66 @@ def summarise(counts: FloatArray, metric: Metric) -> Arm:
     """Reduce one arm's counts, ``(n_runs, n_examples, n_counts)``, to what a standard error needs."""
     scores = np.asarray(metric.score(counts.sum(axis=1)), dtype=np.float64)
     influence = np.stack([metric.influence(run) for run in counts])
-    mean = influence.mean(axis=0)
-    freedom = (influence.shape[0] - 1) * (influence.shape[1] - 1)
-    # An influence has mean zero within its run, so the layout's residual is what is left after the example's mean.
-    interaction = float(((influence - mean) ** 2).sum() / freedom) if freedom else math.nan
-    return Arm(scores, mean, interaction, counted=int((counts != 0).any(axis=(0, 2)).sum()))
+    return Arm(scores, influence, (counts != 0).any(axis=2))
 
 
-def compare(pair: Arm, single: Arm) -> Components:
-    """The parts of the variance of ``mean(pair) - mean(single)`` (EDGES 2.3).
-
-    The floor of ``s2`` is the variance of one example changing sides, one over the square of the number of examples
-    that count: seeds that happen to agree are no proof that seeds do not matter.
-    """
-    n_pair, n_single, n_examples = len(pair.scores), len(single.scores), len(pair.influence)
-    counted = max(pair.counted, single.counted)
-    reason = _reason(n_pair, n_single, n_examples, counted)
-    if not reason and not pair.scores.any() and not single.scores.any():
-        reason = "nothing learned"  # every run of both arms scores 0: that the two agree says nothing of the tasks
-    s2, d, v_examples, v_interaction = math.nan, float(n_pair + n_single - 2), math.nan, math.nan
-    if n_examples > 1:
-        v_examples = float((pair.influence - single.influence).var(ddof=1)) / n_examples
-    if not reason:
-        squares = ((pair.scores - pair.scores.mean()) ** 2).sum() + ((single.scores - single.scores.mean()) ** 2).sum()
-        s2 = max(float(squares) / d, 1.0 / counted**2)
-        v_interaction = (pair.interaction / n_pair + single.interaction / n_single) / n_examples
+def compare(pair: Arm | None, single: Arm | None, prior: Prior = RAW) -> Evidence:
+    """The parts of the variance of ``mean(pair) - mean(single)``, for one arrow; an arm without a run is None."""
+    if pair is None or single is None:
+        missing = " and no ".join(word for word, arm in (("pair", pair), ("single", single)) if arm is None)
+        return nothing(f"no {missing} run").map({"n_pair": _n_runs(pair), "n_single": _n_runs(single)})
+    reason = _reason(pair, single)
     gain = float(pair.scores.mean() - single.scores.mean())
-    return Components(gain, s2, d, n_pair, n_single, v_examples, v_interaction, n_examples, reason)
+    v_examples = math.nan
+    if pair.n_examples > 1:
+        v_examples = float((pair.mean_influence - single.mean_influence).var(ddof=1)) / pair.n_examples
+    if reason:
+        known = {"n_pair": _n_runs(pair), "n_single": _n_runs(single)}
+        return nothing(reason).map({**known, "gain": gain, "v_examples": v_examples})
+    (s2_pair, d_pair), (s2_single, d_single) = (
+        prior.moderate(arm.s2, arm.n_runs - 1, arm.unit) for arm in (pair, single)
+    )
+    return Evidence(
+        gain=gain,
+        s2_pair=s2_pair,
+        s2_single=s2_single,
+        d_pair=d_pair,
+        d_single=d_single,
+        n_pair=float(pair.n_runs),
+        n_single=float(single.n_runs),
+        v_examples=v_examples,
+        i_pair=pair.interaction / pair.n_examples,
+        i_single=single.interaction / single.n_examples,
+        n_examples=float(pair.n_examples),
+        reason="",
+    )
 
 
-def combine(parts: Components) -> GainError:
-    """Seeds and examples together, with Satterthwaite's degrees of freedom (EDGES 2.3)."""
-    v_examples = parts.v_examples
-    if parts.reason:
-        return GainError(parts.gain, math.nan, math.sqrt(v_examples), math.nan, math.nan, parts.reason)
-    v_seeds = parts.s2 * (1 / parts.n_pair + 1 / parts.n_single)
-    total = max(v_seeds + v_examples - parts.v_interaction, v_seeds, v_examples)
-    df = total**2 / (v_seeds**2 / parts.d + v_examples**2 / (parts.n_examples - 1))
-    return GainError(parts.gain, math.sqrt(v_seeds), math.sqrt(v_examples), total, df)
+def nothing(reason: str) -> Evidence:
+    """No evidence, and why."""
+    names = [field.name for field in dataclasses.fields(Evidence)]
+    return Evidence(**{**dict.fromkeys(names, math.nan), "reason": reason})
 
 
-def gain_error(pair: FloatArray, single: FloatArray, metric: Metric) -> GainError:
-    """The gain of ``pair`` over ``single`` with its error: all three steps.
+def combine(evidence: Evidence, estimand: Estimand = "population") -> GainError:
+    """Seeds and examples together: ``V = max(V_seeds + V_examples - V_both, V_seeds, V_examples)``.
+
+    The degrees of freedom are Satterthwaite's, and those of the seeds' part are the fewer of the two arms' (Welch's
+    conservative choice): Satterthwaite's own would take two moderated variances for better known than they are, for
+    the prior was estimated from a few arms (``tests/benchmarks/error_rates.py`` measures what that costs and saves).
+    """
+    v_seeds = evidence.s2_pair / np.maximum(evidence.n_pair, 1) + evidence.s2_single / np.maximum(evidence.n_single, 1)
+    d_seeds = np.minimum(evidence.d_pair, evidence.d_single)
+    se_seeds, se_examples = np.sqrt(v_seeds), np.sqrt(evidence.v_examples)
+    if estimand == "test-set":
+        return GainError(evidence.gain, se_seeds, se_examples, v_seeds, d_seeds)
+    total = np.maximum(v_seeds + evidence.v_examples - evidence.v_interaction, np.maximum(v_seeds, evidence.v_examples))
+    df = total**2 / (v_seeds**2 / d_seeds + evidence.v_examples**2 / (evidence.n_examples - 1))
+    return GainError(evidence.gain, se_seeds, se_examples, total, df)
+
+
+def gain_error(pair: FloatArray, single: FloatArray, metric: Metric, estimand: Estimand = "population") -> GainError:
+    """The gain of ``pair`` over ``single`` with its error, for one arrow by itself: nothing to moderate by.
 
     Parameters
     ----------
@@ -148,16 +238,22 @@ def gain_error(pair: FloatArray, single: FloatArray, metric: Metric) -> GainErro
     GainError
         In score units.
     """
-    return combine(compare(summarise(pair, metric), summarise(single, metric)))
+    return combine(compare(summarise(pair, metric), summarise(single, metric)), estimand)
 
 
-def _reason(n_pair: int, n_single: int, n_examples: int, counted: int) -> str:
-    if n_examples < 2:
+def _n_runs(arm: Arm | None) -> float:
+    return float(arm.n_runs) if arm else 0.0
+
+
+def _reason(pair: Arm, single: Arm) -> str:
+    if pair.n_examples < 2:
         return "one test example"
-    if not counted:
+    if not max(pair.counted, single.counted):
         return "no test example counts"
-    if n_pair < 2 and n_single < 2:
+    if pair.n_runs < 2 and single.n_runs < 2:
         return "one seed"
-    if n_pair < 2 or n_single < 2:
-        return f"one {'pair' if n_pair < 2 else 'single'} run"
+    if pair.n_runs < 2 or single.n_runs < 2:
+        return f"one {'pair' if pair.n_runs < 2 else 'single'} run"
+    if not pair.scores.any() and not single.scores.any():
+        return "nothing learned"  # every run of both arms scores 0: that the two agree says nothing of the tasks
     return ""

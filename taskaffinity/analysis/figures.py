@@ -18,9 +18,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox
 
 from taskaffinity.analysis import strokes
-from taskaffinity.analysis.affinity import VERDICTS, AffinityMatrix, Verdict
+from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.canvas import FONT, frame, save_figure, sheet
 from taskaffinity.analysis.style import DIAGONAL, STYLES, signed
+from taskaffinity.analysis.verdicts import VERDICTS, Verdict
 
 __all__ = ["draw_graph", "draw_heatmap", "save_figure"]
 
@@ -86,7 +87,7 @@ def draw_heatmap(matrix: AffinityMatrix, ax: Axes | None = None) -> Axes:
     own = ax is None
     ax = ax or sheet(side + 3.1, side + 3.0, (1.75, 2.4, side, side))
     top = float(np.nanmax(np.abs(matrix.gain), initial=0.0)) if np.isfinite(matrix.gain).any() else 0.0
-    top = max(top, matrix.margin)
+    top = max(top, *matrix.margins)
     cells = np.array([["" for _ in matrix.tasks] for _ in matrix.tasks], dtype=object)
     for arrow in matrix.arrows:
         known = not math.isnan(matrix.gain[arrow])

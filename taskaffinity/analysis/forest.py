@@ -23,17 +23,18 @@ def draw_forest(matrix: AffinityMatrix, gains: pd.DataFrame | None = None, ax: A
     matrix : AffinityMatrix
     gains : DataFrame, optional
         ``gains_frame`` of the same study: each pair run then shows as a point, its test score less the mean of the
-        target's single runs. Points that stand far apart are seeds that disagree.
+        runs that the pair is compared with. Points that stand far apart are seeds that disagree.
     ax : Axes, optional
     """
     size = len(matrix.tasks)
     height = size * ((size - 1) * ROW + GAP)
     ax = ax or sheet(7.2, height + 2.6, (1.9, 1.9, 5.0, height))
-    ax.axvspan(-matrix.margin, matrix.margin, color="#F0F0F0", zorder=0, linewidth=0)
     ax.axvline(0, color="#777777", linewidth=0.8, zorder=1)
     ticks, labels, y = [], [], 0.0
     for t in range(size):
         y += GAP
+        margin = matrix.margins[t]
+        ax.fill_betweenx([y - GAP, y + (size - 1) * ROW], -margin, margin, color="#F0F0F0", zorder=0, linewidth=0)
         ax.text(-0.02, y - 0.36 * GAP, f"into {matrix.titles[t]}", **_HEADING, transform=ax.get_yaxis_transform())
         for s in range(size):
             if s == t:
@@ -69,7 +70,7 @@ def _row(ax: Axes, matrix: AffinityMatrix, arrow: tuple[int, int], y: float, gai
         rows = gains[
             (gains.arm == "pair") & (gains.source == source) & (gains.target == target) & (gains.split == "test")
         ]
-        seeds = POINTS * rows.score - matrix.single_mean[arrow[1]]
+        seeds = POINTS * rows.score - matrix.baseline[arrow]
         ax.plot(
             seeds, [y - 0.3 * ROW] * len(seeds), "o", color="white", markeredgecolor="#555555", markersize=3.2, zorder=3
         )

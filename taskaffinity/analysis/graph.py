@@ -21,13 +21,14 @@ def affinity_graph(matrix: AffinityMatrix) -> nx.DiGraph[str]:
     are in points. An arrow that was never measured is an edge too: "inconclusive", with its reason.
     """
     graph: nx.DiGraph[str] = nx.DiGraph(
-        suite=matrix.suite,
+        suite=matrix.study.suite,
         encoder=encoder_name(matrix),
-        protocol=matrix.protocol,
-        seeds=",".join(map(str, matrix.seeds)),
-        synthetic=matrix.synthetic,
-        alpha=matrix.alpha,
-        margin=matrix.margin,
+        protocol=matrix.study.protocol,
+        seeds=",".join(map(str, matrix.study.seeds)),
+        synthetic=matrix.study.synthetic,
+        alpha=matrix.rule.alpha,
+        estimand=matrix.rule.estimand,
+        match=matrix.study.match,
         caption=caption(matrix),
     )
     for place, name in enumerate(matrix.tasks):

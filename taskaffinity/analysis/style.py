@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from taskaffinity.analysis.affinity import Verdict
+from taskaffinity.analysis.verdicts import Verdict
 
 Line = Literal["-"] | tuple[float, tuple[float, ...]]
 """A matplotlib line style: solid, or (offset, (on, off, ...)) in line widths."""

@@ -14,20 +14,24 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.captions import SYNTHETIC
-from taskaffinity.analysis.style import MINUS, STYLES, plural, signed
+from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
+from taskaffinity.analysis.captions import SYNTHETIC, margin_in_words, seeds_in_words
+from taskaffinity.analysis.needs import MOST_SEEDS
+from taskaffinity.analysis.style import MINUS, STYLES, signed
 from taskaffinity.runs.files import write_whole
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
+_ARMS = ("single", "matched", "pair", "full", "placebo", "half", "halves")
 GAINS_COLUMNS = ("source", "target", "split", "seed", "arm", "metric", "score")
 EDGES_COLUMNS = (
     *("source", "target", "gain", "low", "high", "p", "q", "verdict"),
     *("q_equivalence", "p_equivalence", "df", "se_seeds", "se_examples"),
     *("n_test", "seeds_pair", "seeds_single", "score_single", "score_pair", "metric", "reason"),
-    *("alpha", "margin", "synthetic"),
+    *("detectable", "seeds_to_colour", "seeds_to_no_effect", "needs"),
+    *("alpha", "margin", "correction", "estimand", "match", "synthetic"),
 )
+CONTROLS_COLUMNS = ("control", "target", "gain", "low", "high", "p", "seeds", "seeds_against", "reason")
 
 
 def gains_frame(study: Study, store: RunStore) -> pd.DataFrame:
@@ -43,14 +47,15 @@ def gains_frame(study: Study, store: RunStore) -> pd.DataFrame:
             continue
         for target, outcome in store.read(spec).outcomes.items():
             others = sorted((name for name in spec.task_names if name != target), key=order.__getitem__)
-            place = (order[target], len(others), [order[name] for name in others], study.seeds.index(spec.seed))
+            others += [spec.partner[0]] if spec.partner else []
+            place = (order[target], _ARMS.index(spec.arm), [order[name] for name in others], spec.seed)
             for split, score in (("dev", outcome.dev), ("test", outcome.test)):
                 row = ("+".join(others), target, split, spec.seed, spec.arm, outcome.metric, score)
                 rows.append(((*place, split), row))
     return pd.DataFrame([row for _, row in sorted(rows)], columns=list(GAINS_COLUMNS))
 
 
-_GRIDS = frozenset(EDGES_COLUMNS[2:13]) | {"seeds_pair", "reason"}
+_GRIDS = frozenset(EDGES_COLUMNS[2:13]) | {"seeds_pair", "seeds_single", "reason", "detectable", "needs"}
 """The columns that are arrays of the matrix."""
 
 
@@ -61,18 +66,43 @@ def edges_frame(matrix: AffinityMatrix) -> pd.DataFrame:
             "source": matrix.tasks[s],
             "target": matrix.tasks[t],
             "n_test": int(matrix.n_test[t]),
-            "seeds_single": int(matrix.seeds_single[t]),
-            "score_single": matrix.single_mean[t],
-            "score_pair": matrix.single_mean[t] + matrix.gain[s, t],
+            "score_single": matrix.baseline[s, t],
+            "score_pair": matrix.baseline[s, t] + matrix.gain[s, t],
             "metric": matrix.metrics[t],
-            "alpha": matrix.alpha,
-            "margin": matrix.margin,
-            "synthetic": matrix.synthetic,
+            "seeds_to_colour": _within_reach(matrix.seeds_to_colour[s, t]),
+            "seeds_to_no_effect": _within_reach(matrix.seeds_to_no_effect[s, t]),
+            "alpha": matrix.rule.alpha,
+            "margin": matrix.margins[t],
+            "correction": matrix.rule.correction,
+            "estimand": matrix.rule.estimand,
+            "match": matrix.study.match,
+            "synthetic": matrix.study.synthetic,
             **{name: getattr(matrix, name)[s, t] for name in EDGES_COLUMNS if name in _GRIDS},
         }
         for s, t in matrix.arrows
     ]
     return pd.DataFrame(rows, columns=list(EDGES_COLUMNS))
+
+
+def controls_frame(matrix: AffinityMatrix) -> pd.DataFrame:
+    """One row a control, in points: ``CONTROLS_COLUMNS``."""
+    rows = [
+        (
+            c.kind,
+            c.target,
+            *(POINTS * value for value in (c.gain, c.low, c.high)),
+            c.p,
+            c.seeds,
+            c.seeds_against,
+            c.reason,
+        )
+        for c in matrix.controls
+    ]
+    return pd.DataFrame(rows, columns=list(CONTROLS_COLUMNS))
+
+
+def _within_reach(seeds: float) -> float:
+    return seeds if seeds <= MOST_SEEDS else math.nan
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
@@ -92,7 +122,7 @@ def edge_table(matrix: AffinityMatrix) -> Table:
     for name in ("source", "target"):
         table.add_column(name, overflow="fold")
     table.add_column("gain", justify="right", no_wrap=True)
-    table.add_column(f"{100 * (1 - matrix.alpha):g}% interval", justify="right", no_wrap=True)
+    table.add_column(f"{100 * (1 - matrix.rule.alpha):g}% interval", justify="right", no_wrap=True)
     table.add_column("q", justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
     for s, t in matrix.arrows:
@@ -112,12 +142,13 @@ def edge_table(matrix: AffinityMatrix) -> Table:
 
 
 def _title(matrix: AffinityMatrix) -> str:
-    stamp = f"\n{SYNTHETIC}: not real text" if matrix.synthetic else ""
+    stamp = f"\n{SYNTHETIC}: not real text" if matrix.study.synthetic else ""
     return f"Gain of training with the source over training alone, in points{stamp}"
 
 
 def _caption(matrix: AffinityMatrix) -> str:
-    return f"{plural(len(matrix.seeds), 'seed')} per arm; no effect: surely within {matrix.margin:g} of 0"
+    lines = [f"{seeds_in_words(matrix)}; no effect: surely within {margin_in_words(matrix)}", *matrix.failed]
+    return "\n".join(lines)
 
 
 def _signed(points: float) -> str:

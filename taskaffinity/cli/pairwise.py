@@ -10,14 +10,32 @@ from typing import Annotated
 
 import typer
 
+from taskaffinity.cli.judging import (
+    Alpha,
+    CorrectionName,
+    CorrectionOption,
+    EstimandName,
+    EstimandOption,
+    Margin,
+    rule_of,
+)
 from taskaffinity.cli.progress import ProgressDisplay, duration
 from taskaffinity.cli.recipe import changed, parse
 from taskaffinity.cli.show import publish_and_print, warn_if_synthetic
+from taskaffinity.runs.plan import seeds_alone
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule import Report, Resources
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.task import BadInput
+
+LOOKS = (3, 5, 8)
+"""Seeds a pair after which a race looks, before ``--max-seeds``."""
+
+
+class MatchName(StrEnum):
+    updates = "updates"
+    compute = "compute"
 
 
 class ExecutorName(StrEnum):
@@ -31,10 +49,27 @@ def command(
         Path | None, typer.Option(help="Folder of task files (else TASKAFFINITY_DATA, else ./data).")
     ] = None,
     encoder: Annotated[str | None, typer.Option(help="Folder or hub id of a transformers encoder.")] = None,
-    seeds: Annotated[int, typer.Option(help="Seeds a run is repeated with.", min=1)] = 3,
+    seeds: Annotated[int, typer.Option(help="Seeds every pair is trained with.", min=1)] = 3,
+    seeds_single: Annotated[
+        int | None, typer.Option(help="Seeds of every task alone (default: sqrt(N - 1) times as many).", min=1)
+    ] = None,
     base_seed: Annotated[int, typer.Option(help="The first seed; the others follow it.", min=0)] = 0,
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE: change a setting of the recipe.")] = None,
+    match: Annotated[
+        MatchName, typer.Option(help="Compare a pair with as many updates on the target, or as many in all (compute).")
+    ] = MatchName.updates,
+    controls: Annotated[
+        bool, typer.Option("--controls", help="Also train a placebo and a positive control for every task.")
+    ] = False,
+    adaptive: Annotated[
+        bool, typer.Option("--adaptive", help="Race: look after 3, 5, 8, 12 seeds, go on with undecided pairs alone.")
+    ] = False,
+    max_seeds: Annotated[int, typer.Option(help="Most seeds a pair gets in a race.", min=4)] = 12,
     full: Annotated[bool, typer.Option("--full", help="Also train the whole set together.")] = False,
+    alpha: Alpha = 0.05,
+    margin: Margin = None,
+    correction: CorrectionOption = CorrectionName.bh,
+    estimand: EstimandOption = EstimandName.population,
     results: Annotated[Path | None, typer.Option(help="Results folder (default: results/SUITE).")] = None,
     executor: Annotated[ExecutorName, typer.Option(help="Where runs go.")] = ExecutorName.ray,
     address: Annotated[str | None, typer.Option(help="A running Ray to use instead of one started here.")] = None,
@@ -47,7 +82,7 @@ def command(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Train every task alone and every pair, measure each directed gain, and draw the graph."""
-    settings = parse(set_ or [])
+    settings, rule = parse(set_ or []), rule_of(alpha, margin or [], correction, estimand)
     suite = find_suite(domain, data)
     folder = results or Path("results") / suite.name
     if folder.exists() and not folder.is_dir():
@@ -59,18 +94,38 @@ def command(
     resources = Resources(executor.value, cpus_per_run, gpus_per_run, address)
     check_machine(resources)
     recipe = changed(placed(default_recipe(suite, encoder), resources), settings)
-    chosen = range(base_seed, base_seed + seeds)
-    study, found = define(suite, encoder=encoder, recipe=recipe, seeds=chosen, full=full)
+    looks: tuple[int, ...] = ()
+    if adaptive:
+        looks = (*(n for n in LOOKS if n >= seeds and n < max_seeds), max_seeds)
+        seeds = max_seeds
+    study, found = define(
+        suite,
+        encoder=encoder,
+        recipe=recipe,
+        seeds=range(base_seed, base_seed + seeds),
+        seeds_single=range(base_seed, base_seed + (seeds_single or seeds_alone(len(suite), seeds))),
+        match=match.value,
+        controls=controls,
+        looks=looks,
+        full=full,
+    )
     if dry_run:
         print_plan(study, RunStore(folder))
         return
     warn_if_synthetic(suite.synthetic)
     with ProgressDisplay(quiet=quiet) as display:
         report = conduct(
-            study, suite, found, folder, resources=resources, watch=display.show, keep_predictions=predictions
+            study,
+            suite,
+            found,
+            folder,
+            resources=resources,
+            watch=display.show,
+            keep_predictions=predictions,
+            rule=rule,
         )
-    publish_and_print(study, folder)
-    say_what_came(report, folder, len(study.plan))
+    publish_and_print(study, folder, rule)
+    say_what_came(report, folder)
     if report.failed:
         raise typer.Exit(1)
 
@@ -96,13 +151,16 @@ def print_plan(study: Study, store: RunStore) -> None:
     for spec in study.plan:
         print(f"{'done' if spec in store else 'to do':6} {spec.run_id}")
     done = sum(spec in store for spec in study.plan)
-    print(f"{len(study.plan)} runs, {done} done, {len(study.plan) - done} to train")
+    most = "at most " if study.looks else ""
+    print(f"{most}{len(study.plan)} runs, {done} done, {most}{len(study.plan) - done} to train")
 
 
-def say_what_came(report: Report, folder: Path, planned: int) -> None:
+def say_what_came(report: Report, folder: Path) -> None:
     """How many runs were trained and how long it took; failures with their reasons."""
     spent = f" in {duration(report.seconds)}" if report.trained or report.failed else ""
-    print(f"{planned} runs: {len(report.trained)} trained now{spent}, {len(report.failed)} failed", file=sys.stderr)
+    print(
+        f"{report.planned} runs: {len(report.trained)} trained now{spent}, {len(report.failed)} failed", file=sys.stderr
+    )
     for spec, reason in report.failed.items():
         print(f"failed: {folder / 'runs' / spec.run_id}: {reason}", file=sys.stderr)
 

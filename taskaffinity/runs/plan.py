@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, permutations
 
-from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, TaskRef
+from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, TaskRef, Variant
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,65 @@ class Plan:
 
 
 def pairwise(
-    tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int], *, full: bool = False
+    tasks: Sequence[TaskRef],
+    encoder: EncoderRef,
+    recipe: Recipe,
+    seeds: Sequence[int],
+    *,
+    seeds_single: Sequence[int] | None = None,
+    full: bool = False,
 ) -> Plan:
-    """Every task alone and every unordered pair, for each seed; with ``full`` also the whole set.
+    """Every unordered pair for each of ``seeds``, every task alone for each of ``seeds_single`` (default: ``seeds``).
 
-    A pair's one run gives both of its arrows, so N tasks and S seeds are ``S (N + N (N - 1) / 2)`` runs.
+    With ``full`` the whole set too. A pair's one run gives both of its arrows, so N tasks, S seeds and B seeds alone
+    are ``B N + S N (N - 1) / 2`` runs.
     """
     tasks = sorted(tasks)
-    sizes = [1, 2] + ([len(tasks)] if full and len(tasks) > 2 else [])
-    subsets = [subset for size in sizes for subset in combinations(tasks, size)]
-    return Plan.of(RunSpec(subset, encoder, seed, recipe) for seed in seeds for subset in subsets)
+    alone = Plan.of(RunSpec((task,), encoder, seed, recipe) for seed in seeds_single or seeds for task in tasks)
+    pairs = Plan.of(RunSpec(pair, encoder, seed, recipe) for seed in seeds for pair in combinations(tasks, 2))
+    return alone | pairs | (together(tasks, encoder, recipe, seeds) if full else Plan(()))
+
+
+def together(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:
+    """The whole set, one run a seed; none for two tasks or one, whose whole set is among their pairs."""
+    tasks = tuple(sorted(tasks))
+    return Plan.of(RunSpec(tasks, encoder, seed, recipe) for seed in seeds if len(tasks) > 2)
+
+
+def matched(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:
+    """Every task alone, with as many updates as each of its pairs: N (N - 1) runs a seed."""
+    return Plan.of(
+        RunSpec((target,), encoder, seed, recipe, variant="matched", partner=partner)
+        for seed in seeds
+        for target, partner in permutations(sorted(tasks), 2)
+    )
+
+
+def controls(
+    tasks: Sequence[TaskRef],
+    encoder: EncoderRef,
+    recipe: Recipe,
+    seeds: Sequence[int],
+    placebo_seeds: Sequence[int],
+) -> Plan:
+    """For each task a placebo, with seeds of its own, and its halves apart and together: 3 N runs a seed.
+
+    A placebo with a seed of the single arm would be that single run, but for dropout: no independent draw.
+    """
+    variants: tuple[tuple[Variant, Sequence[int]], ...] = (
+        ("placebo", placebo_seeds),
+        ("half", seeds),
+        ("halves", seeds),
+    )
+    return Plan.of(
+        RunSpec((task,), encoder, seed, recipe, variant=variant)
+        for variant, own_seeds in variants
+        for seed in own_seeds
+        for task in sorted(tasks)
+    )
+
+
+def seeds_alone(n_tasks: int, n_seeds: int) -> int:
+    """How many seeds a task alone gets for ``n_seeds`` a pair: ``sqrt(N - 1)`` times as many, for all of its N - 1
+    arrows are measured against it (Dunnett 1955 for the least error at a given number of runs)."""
+    return math.ceil(n_seeds * math.sqrt(max(1, n_tasks - 1)) - 1e-9)

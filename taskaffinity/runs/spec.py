@@ -14,11 +14,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Stage = Literal["single", "refine", "finetune"]
 TaskRef = tuple[str, str]
 """A task's name and the fingerprint of its data."""
+
+Variant = Literal["plain", "matched", "placebo", "half", "halves"]
+"""What else a run of one task may be: *matched* has as many updates as the pair with ``partner``; *placebo* trains
+beside a copy of itself that reaches only a head of its own; *half* sees the first half of its training examples, and
+*halves* that half with the other as a second task."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,9 @@ class RunSpec:
     recipe: Recipe
     parent: RunSpec | None = None
     """The refinement that a fine-tuning starts from."""
+    variant: Variant = "plain"
+    partner: TaskRef | None = None
+    """Whose company a *matched* run makes up for."""
 
     def __post_init__(self) -> None:
         names = self.task_names
@@ -109,6 +117,14 @@ class RunSpec:
             raise ValueError(f"a run's tasks are sorted and unique; got {', '.join(names) or 'none'}")
         if self.parent is not None and len(names) != 1:
             raise ValueError(f"a run with a parent fine-tunes one task; got {', '.join(names)}")
+        if self.variant not in get_args(Variant):
+            raise ValueError(f"no variant {self.variant!r}; there are {', '.join(get_args(Variant))}")
+        if self.variant != "plain" and (len(names) != 1 or self.parent is not None):
+            raise ValueError(f"a {self.variant} run trains one task from the encoder; got {', '.join(names)}")
+        if (self.partner is not None) != (self.variant == "matched"):
+            raise ValueError("a matched run, and no other, has a partner")
+        if self.partner in self.tasks:
+            raise ValueError(f"a task is not its own partner; got {names[0]}")
 
     @property
     def task_names(self) -> tuple[str, ...]:
@@ -122,7 +138,9 @@ class RunSpec:
 
     @property
     def arm(self) -> str:
-        """What tables call this run: single, pair, or full for any larger set."""
+        """What tables call this run: single, pair, full for any larger set, or its variant."""
+        if self.variant != "plain":
+            return self.variant
         return {1: "single", 2: "pair"}.get(len(self.tasks), "full") if self.parent is None else "finetune"
 
     @property
@@ -134,7 +152,10 @@ class RunSpec:
     def run_id(self) -> str:
         """``refine-clinicalsts+mednli-s0-a1b1a321``; above three tasks their number stands for their names."""
         words = "+".join(self.task_names) if len(self.tasks) <= 3 else f"{len(self.tasks)}tasks"
-        return f"{self.stage}-{words}-s{self.seed}-{self._identity()[:8]}"
+        if self.partner is not None:
+            words += f"-to-{self.partner[0]}"
+        first = self.stage if self.variant == "plain" else self.variant
+        return f"{first}-{words}-s{self.seed}-{self._identity()[:8]}"
 
     def _identity(self) -> str:
         content = {
@@ -144,6 +165,8 @@ class RunSpec:
             "recipe": dataclasses.asdict(self.recipe),
             "parent": self.parent._identity() if self.parent else None,
         }
+        if self.variant != "plain":
+            content |= {"variant": self.variant, "partner": self.partner}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
@@ -151,6 +174,8 @@ class RunSpec:
         content = dataclasses.asdict(self)
         content["tasks"] = [list(task) for task in self.tasks]
         content["parent"] = self.parent.to_dict() if self.parent else None
+        if self.variant == "plain":
+            del content["variant"], content["partner"]
         return content
 
     @classmethod
@@ -161,4 +186,6 @@ class RunSpec:
             seed=content["seed"],
             recipe=Recipe(**content["recipe"]),
             parent=cls.from_dict(content["parent"]) if content["parent"] else None,
+            variant=content.get("variant", "plain"),
+            partner=tuple(content["partner"]) if content.get("partner") else None,
         )

@@ -6,11 +6,16 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from taskaffinity.runs.files import read_json, write_json
-from taskaffinity.runs.plan import Plan, pairwise
+from taskaffinity.runs.plan import Plan, controls, matched, pairwise, together
 from taskaffinity.runs.spec import EncoderRef, Recipe, TaskRef
+
+Match = Literal["updates", "compute"]
+
+PLACEBO_SEEDS = 1_000_000
+"""What is added to a seed for a placebo's: no single run has it."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +46,42 @@ class Study:
     encoder: EncoderRef
     recipe: Recipe
     seeds: tuple[int, ...]
+    """Of every pair."""
+    seeds_single: tuple[int, ...] = ()
+    """Of every task alone, which all its arrows are measured against; empty for ``seeds``."""
     full: bool = False
     synthetic: bool = False
     protocol: str = "honest"
+    match: Match = "updates"
+    """What a pair is compared with: a single run of as many updates on the target, or of as many in all (compute)."""
+    controls: bool = False
+    """Whether each target has a placebo and a positive control."""
+    looks: tuple[int, ...] = ()
+    """Of a race: seeds a pair after which its arrows may be decided, the last of them ``len(seeds)``; else empty."""
     versions: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
+    def refs(self) -> tuple[TaskRef, ...]:
+        return tuple(task.ref for task in self.tasks)
+
+    @property
+    def alone(self) -> tuple[int, ...]:
+        """Seeds of every task alone."""
+        return self.seeds_single or self.seeds
+
+    @property
     def plan(self) -> Plan:
-        return pairwise([task.ref for task in self.tasks], self.encoder, self.recipe, self.seeds, full=self.full)
+        """Every run that the study may need; a race needs fewer."""
+        what = (self.refs, self.encoder, self.recipe)
+        few = self.seeds[: self.looks[0]] if self.looks else self.seeds
+        plan = pairwise(*what, self.seeds, seeds_single=self.alone)
+        if self.full:
+            plan |= together(*what, few)
+        if self.match == "compute":
+            plan |= matched(*what, self.seeds)
+        if self.controls:
+            plan |= controls(*what, few, [seed + PLACEBO_SEEDS for seed in few])
+        return plan
 
     def write(self, root: Path) -> None:
         """``root/study.json``."""
@@ -78,6 +111,8 @@ class Study:
                     "encoder": EncoderRef(**content["encoder"]),
                     "recipe": Recipe(**content["recipe"]),
                     "seeds": tuple(content["seeds"]),
+                    "seeds_single": tuple(content.get("seeds_single", ())),
+                    "looks": tuple(content.get("looks", ())),
                 }
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from taskaffinity.tasks import planted
 from taskaffinity.tasks.blue import BLUE_SUITES, load_suite
+from taskaffinity.tasks.planted_eight import EIGHT, EIGHT_VOCABULARY
 from taskaffinity.tasks.task import BadInput, Suite
 
 
@@ -24,12 +25,20 @@ def find_suite(domain: str, data: Path | None = None) -> Suite:
     BadInput
         If there is no such suite, or a data folder is given and a task is missing there.
     """
+    if domain == EIGHT.name:
+        return EIGHT
     if domain not in BLUE_SUITES:
-        close = difflib.get_close_matches(domain, BLUE_SUITES, n=1)
+        names = [*BLUE_SUITES, EIGHT.name]
+        close = difflib.get_close_matches(domain, names, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
-        raise BadInput(f"--domain {domain}: no such suite; there are {', '.join(BLUE_SUITES)}{hint}")
+        raise BadInput(f"--domain {domain}: no such suite; there are {', '.join(names)}{hint}")
     folder = data or data_folder(domain)
     return planted.stand_in(domain) if folder is None else load_suite(domain, folder)
+
+
+def vocabulary(suite: Suite) -> tuple[str, ...]:
+    """Every word of a planted suite: what its tiny encoder knows."""
+    return EIGHT_VOCABULARY if suite.name == EIGHT.name else planted.VOCABULARY
 
 
 def data_folder(domain: str) -> Path | None:

@@ -27,7 +27,8 @@ from taskaffinity.tasks.task import SPLITS, Example, Kind, Split, Suite, Task
 
 N_CLASSES = 4
 WORDS_A_CLASS = 40
-"""The first half of each class is what targets see in training."""
+SEEN = WORDS_A_CLASS // 2
+"""Of each class, what targets see in training: the first half."""
 
 _SYLLABLES = [c + v for c, v in product("bdfgklmnprstvz", "aeiou")]
 
@@ -51,22 +52,29 @@ AFFIRMING, DOUBTING = ["ita", "aye"], ["nul", "ulo"]
 VOCABULARY = tuple(sorted({*CONTENT.ravel().tolist(), *FUNCTION, *CUES, *AFFIRMING, *DOUBTING, "@", "$", "a", "b"}))
 
 
+OTHER_CONTENT = np.array(_nonce_words(N_CLASSES * WORDS_A_CLASS, 4, np.random.default_rng(20200702))).reshape(
+    N_CLASSES, WORDS_A_CLASS
+)
+"""A second family: no word in common with the first."""
+
+
 @dataclass(frozen=True)
 class Lexicon:
     """What one task takes the words for."""
 
-    seen_only: bool = False
-    """A target's training split: the first half of each class."""
+    shown: int = WORDS_A_CLASS
+    """Words of each class, the first so many, that training shows: a target's is half of them."""
     shift: int = 0
     """By how many classes the unseen words are taken wrongly (a rival)."""
+    other: bool = False
+    """Whether the words are those of the second family."""
 
     def draw(self, rng: np.random.Generator, classes: Sequence[int] = range(N_CLASSES)) -> tuple[str, int]:
         """A word, and the class that this task takes it for, uniform over ``classes``."""
         believed = int(rng.choice(list(classes)))
-        half = WORDS_A_CLASS // 2
-        number = int(rng.integers(half if self.seen_only else WORDS_A_CLASS))
-        true = believed if number < half else (believed - self.shift) % N_CLASSES
-        return str(CONTENT[true, number]), believed
+        number = int(rng.integers(self.shown))
+        true = believed if number < SEEN else (believed - self.shift) % N_CLASSES
+        return str((OTHER_CONTENT if self.other else CONTENT)[true, number]), believed
 
 
 Maker = Callable[[Lexicon, np.random.Generator, str], Example]
@@ -137,11 +145,11 @@ class Sizes:
 def generate(name: str, maker: Maker, lexicon: Lexicon, sizes: Sizes, split: Split) -> tuple[Example, ...]:
     """A split, the same at every call. Dev and test show all words, whatever training saw."""
     rng = np.random.default_rng([SPLITS.index(split), *name.encode()])
-    shown = lexicon if split == "train" else replace(lexicon, seen_only=False)
+    shown = lexicon if split == "train" else replace(lexicon, shown=WORDS_A_CLASS)
     return tuple(maker(shown, rng, f"{name}.{split}.{i}") for i in range(getattr(sizes, split)))
 
 
-def _task(
+def planted_task(
     name: str,
     kind: Kind,
     maker: Maker,
@@ -150,10 +158,11 @@ def _task(
     labels: tuple[str, ...] = (),
     negative: str | None = None,
 ) -> Task:
+    """A task of made-up text."""
     return Task(name, kind, partial(generate, name, maker, lexicon, sizes), labels, negative)
 
 
-HELPER, TARGET = Lexicon(), Lexicon(seen_only=True)
+HELPER, TARGET = Lexicon(), Lexicon(shown=SEEN)
 RIVAL = Lexicon(shift=2)
 """With a shift of one class the rival harms the relation task alone."""
 
@@ -161,8 +170,8 @@ _I2B2 = ("PIP", "TeRP", "TrAP", "TrCP")
 CLINICAL = Suite(
     "clinical",
     (
-        _task("clinicalsts", "similarity", similar, RIVAL, Sizes(1500)),
-        _task(
+        planted_task("clinicalsts", "similarity", similar, RIVAL, Sizes(1500)),
+        planted_task(
             "i2b2-2010-re",
             "relation",
             partial(related, _I2B2, "false"),
@@ -171,7 +180,7 @@ CLINICAL = Suite(
             (*_I2B2, "false"),
             "false",
         ),
-        _task(
+        planted_task(
             "shareclefe",
             "ner",
             partial(tagged, ("Disorder", "Finding", None, None)),
@@ -179,7 +188,7 @@ CLINICAL = Suite(
             Sizes(1500),
             ("Disorder", "Finding"),
         ),
-        _task("mednli", "inference", inferred, TARGET, Sizes(1000), ("contradiction", "neutral", "entailment")),
+        planted_task("mednli", "inference", inferred, TARGET, Sizes(1000), ("contradiction", "neutral", "entailment")),
     ),
     synthetic=True,
 )
@@ -189,7 +198,7 @@ _CHEMPROT = ("CPR:3", "CPR:4", "CPR:5", "CPR:6")
 BIOMEDICAL = Suite(
     "biomedical",
     (
-        _task(
+        planted_task(
             "bc5cdr-disease",
             "ner",
             partial(tagged, ("Disease", "Finding", "Sign", None)),
@@ -197,7 +206,7 @@ BIOMEDICAL = Suite(
             Sizes(1500),
             ("Disease", "Finding", "Sign"),
         ),
-        _task(
+        planted_task(
             "bc5cdr-chemical",
             "ner",
             partial(tagged, ("Chemical", "Drug", "Gas", None)),
@@ -205,7 +214,7 @@ BIOMEDICAL = Suite(
             Sizes(1500),
             ("Chemical", "Drug", "Gas"),
         ),
-        _task(
+        planted_task(
             "ddi2013-type",
             "relation",
             partial(related, _DDI, "DDI-false"),
@@ -214,7 +223,7 @@ BIOMEDICAL = Suite(
             (*_DDI, "DDI-false"),
             "DDI-false",
         ),
-        _task(
+        planted_task(
             "chemprot",
             "relation",
             partial(related, _CHEMPROT, "false"),

@@ -72,15 +72,46 @@ def make_batch(task: str, split: EncodedSplit, rows: IntArray) -> Batch:
     )
 
 
-def epoch_batches(splits: Mapping[str, EncodedSplit], batch_size: int, *, seed: int, epoch: int) -> Iterator[Batch]:
-    """Every row of every task once, in mini-batches of one task, tasks in random order."""
+def epoch_batches(
+    splits: Mapping[str, EncodedSplit],
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: int,
+    beside: Mapping[str, EncodedSplit] | None = None,
+) -> Iterator[Batch]:
+    """Every row of every task once, in mini-batches of one task, tasks in random order.
+
+    Mini-batches of tasks ``beside`` are slotted in among the others, whose order is the same with and without them.
+    """
+    beside = beside or {}
+    own, extra = (_shuffled_cuts(tasks, batch_size, seed, epoch) for tasks in (splits, beside))
+    is_extra = np.repeat([False, True], [len(own), len(extra)])
+    own_cuts, extra_cuts = iter(own), iter(extra)
+    for slot in np.random.default_rng(seed_of(seed, "beside", epoch)).permutation(is_extra):
+        name, rows = next(extra_cuts if slot else own_cuts)
+        yield make_batch(name, (beside if slot else splits)[name], rows)
+
+
+def _shuffled_cuts(
+    splits: Mapping[str, EncodedSplit], batch_size: int, seed: int, epoch: int
+) -> list[tuple[str, IntArray]]:
     cuts: list[tuple[str, IntArray]] = []
     for name, split in splits.items():
         rows = np.random.default_rng(seed_of(seed, "rows", name, epoch)).permutation(split.n_rows)
         cuts += [(name, rows[i : i + batch_size]) for i in range(0, len(rows), batch_size)]
-    for i in np.random.default_rng(seed_of(seed, "merge", epoch)).permutation(len(cuts)):
-        name, rows = cuts[i]
-        yield make_batch(name, splits[name], rows)
+    return [cuts[i] for i in np.random.default_rng(seed_of(seed, "merge", epoch)).permutation(len(cuts))]
+
+
+def stretched_batches(
+    name: str, split: EncodedSplit, batch_size: int, n_batches: int, *, seed: int, epoch: int
+) -> Iterator[Batch]:
+    """``n_batches`` mini-batches of one task: passes over its rows follow one another, across epochs too."""
+    in_a_pass = -(-split.n_rows // batch_size)
+    for number in range((epoch - 1) * n_batches, epoch * n_batches):
+        rows = np.random.default_rng(seed_of(seed, "rows", name, number // in_a_pass + 1)).permutation(split.n_rows)
+        first = number % in_a_pass * batch_size
+        yield make_batch(name, split, rows[first : first + batch_size])
 
 
 def batches_in_an_epoch(splits: Mapping[str, EncodedSplit], batch_size: int) -> int:

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
-from taskaffinity.tasks.task import SPLITS, Example, Kind, Split, Task
+from taskaffinity.tasks.task import SPLITS, BadInput, Example, Kind, Split, Task
 
 IntArray = npt.NDArray[np.int64]
 
@@ -85,7 +85,24 @@ class EncodedSplit:
         """``n`` examples drawn by ``seed``, in their old order, with all their rows; all if the split has no more."""
         if n is None or n >= self.n_examples:
             return self
-        chosen = np.sort(np.random.default_rng(seed).choice(self.n_examples, n, replace=False))
+        return self.take(np.sort(np.random.default_rng(seed).choice(self.n_examples, n, replace=False)))
+
+    def halves(self, seed: int) -> tuple[EncodedSplit, EncodedSplit]:
+        """All examples, dealt out to two splits by ``seed``; the first has one more where they are odd.
+
+        Raises
+        ------
+        BadInput
+            If there is one example alone.
+        """
+        if self.n_examples < 2:
+            raise BadInput("one training example has no halves: this task can have no positive control")
+        order = np.random.default_rng(seed).permutation(self.n_examples)
+        middle = (self.n_examples + 1) // 2
+        return self.take(np.sort(order[:middle])), self.take(np.sort(order[middle:]))
+
+    def take(self, chosen: IntArray) -> EncodedSplit:
+        """The examples of these numbers (ascending), with all their rows."""
         rows = np.flatnonzero(np.isin(self.examples_of_rows, chosen))
         pieces = _gather(self.bounds, rows)
         words = _gather(self.word_bounds, rows)

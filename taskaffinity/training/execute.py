@@ -20,9 +20,10 @@ import transformers
 
 import taskaffinity
 from taskaffinity.runs.result import Outcome, Predictions, RunResult
-from taskaffinity.runs.spec import Recipe, RunSpec
+from taskaffinity.runs.spec import Recipe, RunSpec, TaskRef
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.task import BadInput, Split, Task
+from taskaffinity.training.company import company_of
 from taskaffinity.training.encoders import Encoder, load_config, load_tokenizer
 from taskaffinity.training.encoding import EncodedSplit, TaskMeta, cache_folder, encode_task, read_encoded
 from taskaffinity.training.loop import Diverged, fit, predict
@@ -76,14 +77,17 @@ def execute(spec: RunSpec, *, encoder_folder: Path, cache: Path, keep_prediction
     began = time.perf_counter()
     torch.set_num_threads(spec.recipe.threads)
     recipe = spec.recipe
-    metas, splits = _read(spec, cache)
+    metas, splits = _read(spec.tasks, spec, cache)
+    partner = _read((spec.partner,), spec, cache)[1]["train"][spec.partner[0]] if spec.partner else None
+    company = company_of(spec, metas, splits["train"], partner)
     model = MultiTaskModel(
         encoder_folder,
-        metas,
+        company.metas,
         seed=spec.seed,
         head_dropout=recipe.head_dropout,
         max_length=recipe.max_length,
         packed=recipe.device == "cpu",
+        detached=company.detached,
     ).to(recipe.device)
     work = {"load_seconds": time.perf_counter() - began, "train_seconds": 0.0, "evaluate_seconds": 0.0}
 
@@ -91,7 +95,7 @@ def execute(spec: RunSpec, *, encoder_folder: Path, cache: Path, keep_prediction
     kept: dict[int, dict[str, torch.Tensor]] = {}  # epoch -> weights
     history: list[dict[str, Any]] = []
     steps = pieces = 0
-    for epoch in fit(model, splits["train"], recipe, seed=spec.seed):
+    for epoch in fit(model, company.train, recipe, seed=spec.seed, batches=company.batches):
         evaluating = time.perf_counter()
         dev = {name: evaluate(model, metas[name], splits["dev"][name], recipe.device) for name in metas}
         improved = [name for name in metas if name not in best or dev[name][0] > best[name][1][0]]
@@ -175,11 +179,13 @@ def versions() -> dict[str, str]:
     }
 
 
-def _read(spec: RunSpec, cache: Path) -> tuple[dict[str, TaskMeta], dict[Split, dict[str, EncodedSplit]]]:
-    """A run's tasks by name and their arrays by split and name, cut to the recipe's caps."""
+def _read(
+    tasks: Sequence[TaskRef], spec: RunSpec, cache: Path
+) -> tuple[dict[str, TaskMeta], dict[Split, dict[str, EncodedSplit]]]:
+    """Tasks by name and their arrays by split and name, cut to the recipe's caps."""
     metas: dict[str, TaskMeta] = {}
     splits: dict[Split, dict[str, EncodedSplit]] = {"train": {}, "dev": {}, "test": {}}
-    for name, fingerprint in spec.tasks:
+    for name, fingerprint in tasks:
         metas[name], encoded = read_encoded(_folder(cache, fingerprint, spec.encoder.fingerprint, spec.recipe))
         for split, arrays in encoded.items():
             cap = spec.recipe.max_train_examples if split == "train" else spec.recipe.max_eval_examples

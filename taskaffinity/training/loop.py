@@ -11,7 +11,14 @@ import numpy as np
 import torch
 
 from taskaffinity.runs.spec import Recipe
-from taskaffinity.training.batches import batches_in_an_epoch, epoch_batches, make_batch, seed_of
+from taskaffinity.training.batches import (
+    Batch,
+    batches_in_an_epoch,
+    epoch_batches,
+    make_batch,
+    seed_of,
+    stretched_batches,
+)
 from taskaffinity.training.encoding import EncodedSplit, TaskMeta
 from taskaffinity.training.heads import outputs_to_predictions
 from taskaffinity.training.model import MultiTaskModel
@@ -39,7 +46,14 @@ class Epoch:
     seconds: float
 
 
-def fit(model: MultiTaskModel, splits: Mapping[str, EncodedSplit], recipe: Recipe, *, seed: int) -> Iterator[Epoch]:
+def fit(
+    model: MultiTaskModel,
+    splits: Mapping[str, EncodedSplit],
+    recipe: Recipe,
+    *,
+    seed: int,
+    batches: int | None = None,
+) -> Iterator[Epoch]:
     """Train in place (Algorithm 1), handing over after each epoch so that the caller can evaluate and keep weights.
 
     Parameters
@@ -47,24 +61,29 @@ def fit(model: MultiTaskModel, splits: Mapping[str, EncodedSplit], recipe: Recip
     splits : dict of task name to training split
     seed : int
         Decides mini-batches and dropout; the same seed gives the same weights, bit for bit, on one kind of machine.
+    batches : int, optional
+        Mini-batches an epoch of a single task, passes over its rows following one another. Default: every row of every
+        task once.
 
     Raises
     ------
     Diverged
         When a loss is infinite or not a number.
     """
-    stepper = Stepper(model, recipe, recipe.num_train_epochs * batches_in_an_epoch(splits, recipe.batch_size))
+    attached = {name: split for name, split in splits.items() if name not in model.detached}
+    in_an_epoch = batches or batches_in_an_epoch(attached, recipe.batch_size)
+    stepper = Stepper(model, recipe, recipe.num_train_epochs * in_an_epoch)
     torch.manual_seed(seed_of(seed, "dropout"))
     for number in range(1, recipe.num_train_epochs + 1):
         began = time.perf_counter()
         model.train()
         losses: dict[str, list[torch.Tensor]] = {name: [] for name in splits}
         pieces = 0
-        for batch in epoch_batches(splits, recipe.batch_size, seed=seed, epoch=number):
+        for batch in _batches(model, splits, recipe.batch_size, batches, seed=seed, epoch=number):
             # One task a batch: the gradient follows that task alone.
             loss = model.loss(batch.to(recipe.device))
             loss.backward()
-            stepper.step()
+            stepper.step(counts=batch.task in attached)
             losses[batch.task].append(loss.detach())  # no .item(): on a GPU it would wait for the step
             pieces += len(batch.pieces)
         means = {name: float(torch.stack(values).mean()) for name, values in losses.items()}
@@ -76,6 +95,23 @@ def fit(model: MultiTaskModel, splits: Mapping[str, EncodedSplit], recipe: Recip
             )
         steps = sum(len(values) for values in losses.values())
         yield Epoch(number, means, steps, pieces, time.perf_counter() - began)
+
+
+def _batches(
+    model: MultiTaskModel,
+    splits: Mapping[str, EncodedSplit],
+    batch_size: int,
+    n_batches: int | None,
+    *,
+    seed: int,
+    epoch: int,
+) -> Iterator[Batch]:
+    if n_batches is not None:
+        ((name, split),) = splits.items()
+        return stretched_batches(name, split, batch_size, n_batches, seed=seed, epoch=epoch)
+    attached = {name: split for name, split in splits.items() if name not in model.detached}
+    beside = {name: split for name, split in splits.items() if name in model.detached}
+    return epoch_batches(attached, batch_size, seed=seed, epoch=epoch, beside=beside)
 
 
 @torch.inference_mode()

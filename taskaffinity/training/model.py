@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -21,7 +21,8 @@ class MultiTaskModel(nn.Module):
     """A stock encoder, its pooler where it is pre-trained, and a head for each task.
 
     Weights that are not pre-trained depend on the seed and the part's name alone, so that a task's head starts the
-    same whether the task is trained alone or in company.
+    same whether the task is trained alone or in company. The loss of a ``detached`` task reaches its own head alone:
+    it shares no pooler, and the encoder has no gradient from it.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class MultiTaskModel(nn.Module):
         head_dropout: float = 0.1,
         max_length: int = 128,
         packed: bool = True,
+        detached: Collection[str] = (),
     ) -> None:
         super().__init__()
         torch.manual_seed(seed_of(seed, "encoder"))
@@ -41,15 +43,18 @@ class MultiTaskModel(nn.Module):
         self.is_packed = packed and packs_exactly(self.encoder, max_length)
         self.first_position = first_position(self.encoder)
         self.has_token_types = getattr(self.encoder.config, "type_vocab_size", 0) > 1
+        self.detached = frozenset(detached)
         self.heads: dict[str, Head] = {}
         for name, task in tasks.items():
             torch.manual_seed(seed_of(seed, "head", name))
-            self.heads[name] = make_head(task.kind, task.outputs, self.encoder.config, head_dropout, self.pooler)
+            shared = None if name in detached else self.pooler
+            self.heads[name] = make_head(task.kind, task.outputs, self.encoder.config, head_dropout, shared)
         self.parts = nn.ModuleList(self.heads.values())  # not a ModuleDict: that refuses names such as "v1.0"
 
     def forward(self, batch: Batch) -> Tensor:
         """Outputs of the batch's task: ``(B, C)``, or ``(W, C)`` for tagging."""
-        hidden = self._packed(batch) if self.is_packed else self._padded(batch)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and batch.task not in self.detached):
+            hidden = self._packed(batch) if self.is_packed else self._padded(batch)
         outputs: Tensor = self.heads[batch.task](hidden, batch)
         return outputs
 

@@ -29,8 +29,8 @@ class Stepper:
         else:
             self.optimizer = torch.optim.AdamW(self.parameters, lr=recipe.learning_rate, weight_decay=0.0, fused=True)
 
-    def step(self) -> None:
-        """One update of whatever has a gradient."""
+    def step(self, *, counts: bool = True) -> None:
+        """One update of whatever has a gradient; the schedule moves on where the step ``counts``."""
         rate = learning_rate(self.recipe, self.step_number, self.n_steps)
         nn.utils.clip_grad_norm_(self.parameters, self.recipe.max_grad_norm)
         for group in self.optimizer.param_groups:
@@ -41,7 +41,7 @@ class Stepper:
                 torch._foreach_mul_(moving, 1 - rate * self.recipe.weight_decay)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.step_number += 1
+        self.step_number += counts
 
 
 def learning_rate(recipe: Recipe, step: int, n_steps: int) -> float:

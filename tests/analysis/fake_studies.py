@@ -20,7 +20,7 @@ from taskaffinity.tasks.metrics import METRICS
 
 Counts = npt.NDArray[np.float64]
 CountsOf = Callable[[str, str, int], Counts]
-"""(target, partners joined by +, seed) -> (n_examples, n_counts)"""
+"""(target, its company as ``company`` says it, seed) -> (n_examples, n_counts)"""
 
 
 def make_study(
@@ -51,12 +51,21 @@ def fill(
             continue
         counts, outcomes = {}, {}
         for target in spec.task_names:
-            partners = "+".join(name for name in spec.task_names if name != target)
-            counts[f"{target}/test"] = counts_of(target, partners, spec.seed)
+            counts[f"{target}/test"] = counts_of(target, company(spec, target), spec.seed)
             score = float(METRICS[metrics[target]].score(counts[f"{target}/test"].sum(axis=0)))
             outcomes[target] = Outcome(metrics[target], 1, score, score)
         store.write(RunResult(spec, outcomes, counts))
     return store
+
+
+def company(spec: RunSpec, target: str) -> str:
+    """What a target trains beside: its partners joined by +, or of a variant ``~placebo``, ``~matched:partner``, ...
+
+    No variant's word is a task's name, so none has a partner's effect.
+    """
+    if spec.variant == "plain":
+        return "+".join(name for name in spec.task_names if name != target)
+    return f"~{spec.variant}" + (f":{spec.partner[0]}" if spec.partner else "")
 
 
 def seeded(*words: object) -> np.random.Generator:

@@ -42,13 +42,12 @@ def example_arms(metric: str, n_pair: int = 4, n_single: int = 3, n: int = 150) 
 
 
 def naive(pair: np.ndarray, single: np.ndarray, metric: Metric) -> GainError:
-    """EDGES 2.3 as plain loops over runs and examples."""
+    """The module's formulas as plain loops over runs and examples."""
     arms, n = {"pair": list(pair), "single": list(single)}, pair.shape[1]
     scores = {arm: [float(metric.score(run.sum(axis=0))) for run in runs] for arm, runs in arms.items()}
     psi = {arm: [list(metric.influence(run)) for run in runs] for arm, runs in arms.items()}
     means = {arm: sum(values) / len(values) for arm, values in scores.items()}
-    d = len(pair) + len(single) - 2
-    s2 = sum((value - means[arm]) ** 2 for arm, values in scores.items() for value in values) / d
+    s2 = {arm: sum((value - means[arm]) ** 2 for value in values) / (len(values) - 1) for arm, values in scores.items()}
     item = {arm: [sum(run[i] for run in runs) / len(runs) for i in range(n)] for arm, runs in psi.items()}
     differences = [a - b for a, b in zip(item["pair"], item["single"], strict=True)]
     centre = sum(differences) / n
@@ -60,9 +59,9 @@ def naive(pair: np.ndarray, single: np.ndarray, metric: Metric) -> GainError:
             (run[i] - sum(run) / n - item[arm][i] + grand) ** 2 for run in runs for i in range(n)
         )  # the residual of the two-way layout
         v_interaction += squares / ((len(runs) - 1) * (n - 1)) / len(runs) / n
-    v_seeds = s2 / len(pair) + s2 / len(single)
+    v_seeds = s2["pair"] / len(pair) + s2["single"] / len(single)
     total = max(v_seeds + v_examples - v_interaction, v_seeds, v_examples)
-    df = total**2 / (v_seeds**2 / d + v_examples**2 / (n - 1))
+    df = total**2 / (v_seeds**2 / (min(len(pair), len(single)) - 1) + v_examples**2 / (n - 1))
     gain = means["pair"] - means["single"]
     return GainError(gain, math.sqrt(v_seeds), math.sqrt(v_examples), total, df)
 
@@ -110,13 +109,39 @@ def test_seeds_and_examples_together_are_what_resampling_both_gives() -> None:
     assert np.std(gains) == pytest.approx(math.sqrt(combine(parts).variance + parts.v_interaction), rel=0.12)
 
 
-def test_without_noise_of_examples_it_is_students_t() -> None:
+@pytest.mark.parametrize("estimand", ["population", "test-set"])
+def test_without_noise_of_examples_it_is_welchs_t_with_the_fewer_degrees_of_freedom(estimand: str) -> None:
     pair, single = np.array([0.71, 0.74, 0.70]), np.array([0.64, 0.69, 0.66, 0.65])
     counts = [np.stack([right(np.full(50, score)) for score in arm]) for arm in (pair, single)]
-    error, student = gain_error(*counts, ACCURACY), stats.ttest_ind(pair, single)
-    assert error.df == pytest.approx(student.df)
-    assert error.p() == pytest.approx(student.pvalue)
-    assert error.interval(0.05) == pytest.approx(tuple(student.confidence_interval(0.95)))
+    error, welch = gain_error(*counts, ACCURACY, estimand), stats.ttest_ind(pair, single, equal_var=False)
+    assert error.df == pytest.approx(2)
+    assert error.t == pytest.approx(welch.statistic)
+    assert error.p() >= welch.pvalue
+
+
+def test_over_seeds_alone_it_orders_shifts_as_permuting_the_runs_does() -> None:
+    rng = np.random.default_rng(4)
+    pair, single = rng.normal(0.7, 0.02, 6), rng.normal(0.7, 0.02, 6)
+    ours, permuted = [], []
+    for shift in np.arange(-0.05, 0.051, 0.01) - pair.mean() + single.mean() + 0.002:
+        scores = pair + shift, single
+        counts = [np.stack([right(np.full(500, score)) for score in arm]) for arm in scores]  # no noise of examples
+        ours.append(float(gain_error(*counts, ACCURACY).p()))
+        by_runs = stats.permutation_test(
+            scores, lambda x, y: x.mean() - y.mean(), permutation_type="independent", n_resamples=np.inf
+        )
+        permuted.append(float(by_runs.pvalue))
+    assert (np.diff(np.array(permuted)[np.argsort(ours)]) >= 0).all()
+    np.testing.assert_allclose(ours, permuted, atol=0.05)
+    assert min(permuted) < 0.01 < 0.5 < max(permuted)
+
+
+def test_on_this_test_set_the_examples_are_no_error() -> None:
+    pair, single = example_arms("accuracy")
+    error = gain_error(pair, single, ACCURACY, "test-set")
+    scores = [arm[..., 0].mean(axis=1) for arm in (pair, single)]
+    assert error.t == pytest.approx(stats.ttest_ind(*scores, equal_var=False).statistic)
+    assert error.variance < gain_error(pair, single, ACCURACY).variance
 
 
 def test_equivalence_is_two_one_sided_tests() -> None:
@@ -140,7 +165,7 @@ def test_no_variance_at_all_meets_the_floor() -> None:
 def test_f1s_floor_counts_the_examples_that_carry_spans() -> None:
     counts = np.zeros((2, 100, 3))
     counts[:, :10, 0] = 1
-    assert compare(*[summarise(counts, METRICS["span_f1"])] * 2).s2 == pytest.approx(1 / 10**2)
+    assert compare(*[summarise(counts, METRICS["span_f1"])] * 2).s2_pair == pytest.approx(1 / 10**2)
 
 
 @pytest.mark.filterwarnings("error")
@@ -153,7 +178,7 @@ def test_what_cannot_be_tested_has_a_reason_and_still_a_gain(
 ) -> None:
     pair, single = (np.stack([right(np.ones(n_examples))] * runs) for runs in (n_pair, n_single))
     error = gain_error(pair, single, ACCURACY)
-    assert error.reason == reason
+    assert compare(summarise(pair, ACCURACY), summarise(single, ACCURACY)).reason == reason
     assert error.gain == 0
     assert math.isnan(error.p())
     assert all(math.isnan(end) for end in error.interval(0.05))
@@ -161,7 +186,8 @@ def test_what_cannot_be_tested_has_a_reason_and_still_a_gain(
 
 @pytest.mark.filterwarnings("error")
 def test_a_test_set_without_any_span_has_a_reason() -> None:
-    assert gain_error(np.zeros((3, 9, 3)), np.zeros((3, 9, 3)), METRICS["span_f1"]).reason == "no test example counts"
+    nothing = summarise(np.zeros((3, 9, 3)), METRICS["span_f1"])
+    assert compare(nothing, nothing).reason == "no test example counts"
 
 
 @pytest.mark.parametrize(("n", "runs"), [(300, (3, 3)), (300, (3, 5)), (1000, (5, 5))])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskaffinity.runs.plan import Plan, pairwise
+from taskaffinity.runs.plan import Plan, controls, matched, pairwise, seeds_alone
 from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, TaskRef
 
 ENCODER = EncoderRef("tiny", "e1")
@@ -77,3 +78,85 @@ def test_a_plan_knows_its_runs() -> None:
     plan = pairwise(refs(2), ENCODER, Recipe(), [0])
     assert spec("a") in plan
     assert spec("a", seed=1) not in plan
+
+
+@settings(deadline=None)
+@given(st.integers(1, 8), st.integers(1, 4), st.integers(0, 5))
+def test_b_seeds_alone_and_s_of_a_pair(n: int, s: int, more: int) -> None:
+    plan = pairwise(refs(n), ENCODER, Recipe(), range(s), seeds_single=range(s + more))
+    assert len(plan) == (s + more) * n + s * n * (n - 1) // 2
+    seeds: dict[tuple[str, ...], set[int]] = {}
+    for run in plan:
+        seeds.setdefault(run.task_names, set()).add(run.seed)
+    assert len(seeds) == n + n * (n - 1) // 2
+    for names, own in seeds.items():
+        assert own == set(range(s + more if len(names) == 1 else s))
+
+
+def test_more_seeds_alone_only_add_singles() -> None:
+    few = pairwise(refs(4), ENCODER, Recipe(), [0, 1])
+    many = pairwise(refs(4), ENCODER, Recipe(), [0, 1], seeds_single=[0, 1, 2])
+    assert pairwise(refs(4), ENCODER, Recipe(), [0, 1], seeds_single=[0, 1]) == few
+    assert set(few) < set(many)
+    assert {(run.arm, run.seed) for run in set(many) - set(few)} == {("single", 2)}
+    assert len(many) - len(few) == 4
+
+
+@pytest.mark.parametrize("more_alone", [False, True], ids=["as many alone", "more alone"])
+@settings(deadline=None, max_examples=30)
+@given(n=st.integers(2, 6), few=st.integers(1, 4), more=st.integers(0, 4))
+def test_adding_seeds_trains_only_what_is_new(more_alone: bool, n: int, few: int, more: int) -> None:
+    def plan(seeds: int) -> set[RunSpec]:
+        alone = range(seeds_alone(n, seeds)) if more_alone else None
+        what = (refs(n), ENCODER, Recipe())
+        arms = (
+            pairwise(*what, range(seeds), seeds_single=alone),
+            matched(*what, range(seeds)),
+            controls(*what, range(seeds), range(100, 100 + seeds)),
+        )
+        return {run for arm in arms for run in arm}
+
+    assert plan(few) <= plan(few + more)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 6), st.integers(1, 4))
+def test_every_task_is_matched_to_each_of_its_partners(n: int, s: int) -> None:
+    plan = matched(refs(n), ENCODER, Recipe(), range(s))
+    assert len(plan) == n * (n - 1) * s
+    assert {run.variant for run in plan} <= {"matched"}
+    arrows = {(target, source) for target in refs(n) for source in refs(n) if target != source}
+    assert {(run.tasks[0], run.partner, run.seed) for run in plan} == {(*a, seed) for a in arrows for seed in range(s)}
+
+
+@settings(deadline=None)
+@given(st.integers(1, 6), st.integers(1, 4))
+def test_each_task_has_a_placebo_and_its_halves_apart_and_together(n: int, s: int) -> None:
+    plan = controls(refs(n), ENCODER, Recipe(), range(s), range(100, 100 + s))
+    assert len(plan) == 3 * n * s
+    assert Counter((run.arm, run.tasks) for run in plan) == {
+        (arm, (ref,)): s for arm in ("placebo", "half", "halves") for ref in refs(n)
+    }
+    for run in plan:
+        assert run.seed in (range(100, 100 + s) if run.arm == "placebo" else range(s))
+
+
+def test_controls_and_matched_runs_are_never_the_pairwise_ones() -> None:
+    what = (refs(3), ENCODER, Recipe())
+    arms = (pairwise(*what, [0, 1], full=True), matched(*what, [0, 1]), controls(*what, [0, 1], [0, 1]))
+    assert len(Plan.of(run for arm in arms for run in arm)) == sum(map(len, arms))
+
+
+@pytest.mark.parametrize(
+    ("n_tasks", "n_seeds", "alone"),
+    [(1, 3, 3), (2, 1, 1), (2, 3, 3), (2, 7, 7), (4, 3, 6), (5, 1, 2), (5, 3, 6), (8, 3, 8), (10, 3, 9), (17, 5, 20)],
+)
+def test_a_task_alone_gets_the_root_of_its_partners_times_the_seeds(n_tasks: int, n_seeds: int, alone: int) -> None:
+    assert seeds_alone(n_tasks, n_seeds) == alone
+
+
+@settings(deadline=None)
+@given(st.integers(2, 40), st.integers(1, 50))
+def test_seeds_alone_are_the_fewest_whose_square_is_enough(n: int, s: int) -> None:
+    alone = seeds_alone(n, s)
+    assert (alone - 1) ** 2 < s**2 * (n - 1) <= alone**2

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import pickle
 import subprocess
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from taskaffinity.runs.spec import FROM_SCRATCH, REFINE, EncoderRef, Recipe, RunSpec
+from taskaffinity.runs.spec import FROM_SCRATCH, REFINE, EncoderRef, Recipe, RunSpec, Variant
 
 ENCODER = EncoderRef("tiny", "e1")
 PAIR = RunSpec((("a", "f1"), ("b", "f2")), ENCODER, 0, Recipe())
-CHILD = RunSpec((("a", "f1"),), ENCODER, 0, Recipe(), parent=PAIR)
+SINGLE = RunSpec((("a", "f1"),), ENCODER, 0, Recipe())
+CHILD = replace(SINGLE, parent=PAIR)
+MATCHED = replace(SINGLE, variant="matched", partner=("b", "f2"))
+VARIANTS: dict[Variant, RunSpec] = {
+    "plain": SINGLE,
+    "matched": MATCHED,
+    "placebo": replace(SINGLE, variant="placebo"),
+    "half": replace(SINGLE, variant="half"),
+    "halves": replace(SINGLE, variant="halves"),
+}
 
 OTHER: dict[str, Any] = {
     "learning_rate": 1e-4,
@@ -56,8 +66,39 @@ def test_what_is_trained_changes_the_run(change: str) -> None:
     assert CHANGES[change].run_id != PAIR.run_id
 
 
+def test_each_variant_of_a_run_is_another_run() -> None:
+    assert set(VARIANTS) == set(get_args(Variant))
+    assert all(spec.variant == variant for variant, spec in VARIANTS.items())
+    assert len(set(VARIANTS.values())) == len({spec.run_id for spec in VARIANTS.values()}) == 5
+
+
+@pytest.mark.parametrize("partner", [("c", "f2"), ("b", "f9")], ids=["another task", "other data"])
+def test_the_partner_changes_a_matched_run(partner: tuple[str, str]) -> None:
+    other = replace(MATCHED, partner=partner)
+    assert other != MATCHED
+    assert other.run_id.rpartition("-")[2] != MATCHED.run_id.rpartition("-")[2]
+
+
+def naive_identity(spec: RunSpec) -> str:
+    """As it was before there were variants."""
+    content = {
+        "tasks": [list(task) for task in spec.tasks],
+        "encoder": spec.encoder.fingerprint,
+        "seed": spec.seed,
+        "recipe": vars(spec.recipe),
+        "parent": naive_identity(spec.parent) if spec.parent else None,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@pytest.mark.parametrize("spec", [SINGLE, PAIR, CHILD, CHANGES["seed"]], ids=["single", "pair", "child", "other seed"])
+def test_plain_runs_of_before_there_were_variants_keep_their_folders(spec: RunSpec) -> None:
+    assert spec.run_id.rpartition("-")[2] == naive_identity(spec)[:8]
+    assert set(spec.to_dict()) == {"tasks", "encoder", "seed", "recipe", "parent"}
+
+
 def test_every_field_of_a_run_is_tried() -> None:
-    tried = {"tasks", "encoder", "seed", "recipe", "parent"}
+    tried = {"tasks", "encoder", "seed", "recipe", "parent", "variant", "partner"}
     assert {field.name for field in dataclasses.fields(RunSpec)} == tried
 
 
@@ -79,7 +120,9 @@ def test_equal_specs_are_the_same_run_whatever_the_type_of_their_numbers() -> No
     assert whole.run_id == PAIR.run_id
 
 
-@pytest.mark.parametrize("spec", [PAIR, CHILD, CHANGES["seed"]], ids=["pair", "child", "other seed"])
+@pytest.mark.parametrize(
+    "spec", [PAIR, CHILD, CHANGES["seed"], *VARIANTS.values()], ids=["pair", "child", "other seed", *VARIANTS]
+)
 def test_a_spec_comes_back_from_json_and_from_a_pickle(spec: RunSpec) -> None:
     for again in (RunSpec.from_dict(json.loads(json.dumps(spec.to_dict()))), pickle.loads(pickle.dumps(spec))):
         assert again == spec
@@ -116,6 +159,26 @@ def test_the_id_is_words_for_people_and_eight_digits_for_certainty() -> None:
 
 
 @pytest.mark.parametrize(
+    ("variant", "words"),
+    [
+        ("plain", "single-a-s5"),
+        ("matched", "matched-a-to-b-s5"),
+        ("placebo", "placebo-a-s5"),
+        ("half", "half-a-s5"),
+        ("halves", "halves-a-s5"),
+    ],
+)
+def test_a_variants_folder_says_what_it_is(variant: Variant, words: str) -> None:
+    assert replace(VARIANTS[variant], seed=5).run_id.rpartition("-")[0] == words
+
+
+@pytest.mark.parametrize("variant", [variant for variant in VARIANTS if variant != "plain"])
+def test_a_variant_is_an_arm_of_its_own_and_trains_from_the_encoder(variant: Variant) -> None:
+    spec = VARIANTS[variant]
+    assert (spec.arm, spec.stage, spec.task_names, spec.lineage) == (variant, "single", ("a",), ())
+
+
+@pytest.mark.parametrize(
     ("n_tasks", "stage", "arm"), [(1, "single", "single"), (2, "refine", "pair"), (3, "refine", "full")]
 )
 def test_stage_and_arm_follow_from_the_tasks(n_tasks: int, stage: str, arm: str) -> None:
@@ -140,6 +203,30 @@ def test_tasks_are_sorted_and_unique(tasks: tuple[tuple[str, str], ...]) -> None
 def test_a_fine_tuning_is_of_one_task() -> None:
     with pytest.raises(ValueError, match="fine-tunes one task; got a, b"):
         replace(PAIR, parent=PAIR)
+
+
+@pytest.mark.parametrize("variant", ["placebo", "half", "halves", "matched"])
+@pytest.mark.parametrize("base", [PAIR, CHILD], ids=["two tasks", "a parent"])
+def test_a_variant_is_of_one_task_from_the_encoder(base: RunSpec, variant: Variant) -> None:
+    partner = ("c", "f3") if variant == "matched" else None
+    with pytest.raises(ValueError, match=f"a {variant} run trains one task from the encoder; got a"):
+        replace(base, variant=variant, partner=partner)
+
+
+def test_a_matched_run_has_a_partner() -> None:
+    with pytest.raises(ValueError, match="a matched run, and no other, has a partner"):
+        replace(SINGLE, variant="matched")
+
+
+@pytest.mark.parametrize("variant", [variant for variant in VARIANTS if variant != "matched"])
+def test_no_other_run_has_a_partner(variant: Variant) -> None:
+    with pytest.raises(ValueError, match="a matched run, and no other, has a partner"):
+        replace(VARIANTS[variant], partner=("b", "f2"))
+
+
+def test_a_variant_that_is_not_known_is_refused() -> None:
+    with pytest.raises(ValueError, match="variant"):
+        RunSpec.from_dict({**SINGLE.to_dict(), "variant": "thirds"})
 
 
 @pytest.mark.parametrize(

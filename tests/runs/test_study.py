@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from taskaffinity.runs.plan import pairwise
+from taskaffinity.runs.plan import controls, matched, pairwise
 from taskaffinity.runs.spec import EncoderRef, Recipe
-from taskaffinity.runs.study import StudiedTask, Study
+from taskaffinity.runs.study import Match, StudiedTask, Study
 
 STUDY = Study(
     suite="toy",
@@ -26,21 +26,70 @@ STUDY = Study(
     synthetic=True,
     versions={"torch": "2"},
 )
+REFS = [("a", "f1"), ("b", "f2")]
+WHOLE = replace(
+    STUDY, seeds_single=(3, 4, 5), match="compute", controls=True, looks=(1, 2), protocol="as published", full=False
+)
+NEW = ("seeds_single", "match", "controls", "looks")
 
 
-def test_a_study_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    STUDY.write(tmp_path / "results")
+@pytest.mark.parametrize("study", [STUDY, WHOLE], ids=["few fields", "every field"])
+def test_a_study_comes_back_as_it_was_written(study: Study, tmp_path: Path) -> None:
+    study.write(tmp_path / "results")
     again = Study.read(tmp_path / "results")
-    assert again == STUDY
-    assert again.versions == STUDY.versions
+    assert again == study
+    assert again.versions == study.versions
     assert again.encoder.name == "tiny"
     assert [task.name for task in again.tasks] == ["b", "a"]
+    assert [spec.run_id for spec in again.plan] == [spec.run_id for spec in study.plan]
+
+
+def test_a_study_written_before_there_were_controls_reads_as_it_did(tmp_path: Path) -> None:
+    old = {key: value for key, value in dataclasses.asdict(STUDY).items() if key not in NEW}
+    (tmp_path / "study.json").write_text(json.dumps(old))
+    again = Study.read(tmp_path)
+    assert again == STUDY
+    assert again.alone == again.seeds == (3, 4)
+    assert (again.match, again.controls, again.looks) == ("updates", False, ())
     assert [spec.run_id for spec in again.plan] == [spec.run_id for spec in STUDY.plan]
 
 
 def test_the_plan_follows_from_the_study() -> None:
-    refs = [("a", "f1"), ("b", "f2")]
-    assert STUDY.plan == pairwise(refs, STUDY.encoder, STUDY.recipe, [3, 4], full=True)
+    assert STUDY.plan == pairwise(REFS, STUDY.encoder, STUDY.recipe, [3, 4], full=True)
+
+
+def test_a_task_alone_may_have_seeds_of_its_own() -> None:
+    study = replace(STUDY, seeds_single=(3, 4, 5))
+    assert study.alone == (3, 4, 5)
+    assert study.plan == pairwise(REFS, STUDY.encoder, STUDY.recipe, [3, 4], seeds_single=[3, 4, 5], full=True)
+    assert set(STUDY.plan) < set(study.plan)
+
+
+@pytest.mark.parametrize("match", ["updates", "compute"])
+@pytest.mark.parametrize("has_controls", [False, True])
+def test_what_is_compared_and_controlled_adds_to_the_plan(match: Match, has_controls: bool) -> None:
+    base = replace(STUDY, seeds_single=(3, 4, 5))
+    study = replace(base, match=match, controls=has_controls)
+    added = set(study.plan) - set(base.plan)
+    assert set(base.plan) <= set(study.plan)
+    what = (REFS, STUDY.encoder, STUDY.recipe, [3, 4])
+    expected = set(matched(*what)) if match == "compute" else set()
+    if has_controls:
+        expected |= set(controls(*what, [1_000_003, 1_000_004]))
+    assert added == expected
+    assert len(added) == 2 * 1 * 2 * (match == "compute") + 3 * 2 * 2 * has_controls
+
+
+def test_no_placebo_has_a_seed_of_the_single_runs() -> None:
+    plan = replace(STUDY, seeds=tuple(range(5)), seeds_single=tuple(range(40)), controls=True).plan
+    seeds = {arm: {spec.seed for spec in plan if spec.arm == arm} for arm in ("single", "pair", "placebo", "half")}
+    assert seeds["pair"] == seeds["half"] == set(range(5))
+    assert len(seeds["placebo"]) == 5
+    assert not seeds["placebo"] & seeds["single"]
+
+
+def test_looks_do_not_change_what_may_be_trained() -> None:
+    assert replace(STUDY, looks=(1, 2)).plan == STUDY.plan
 
 
 def test_no_study_here_says_what_makes_one(tmp_path: Path) -> None:
@@ -59,10 +108,22 @@ def test_no_study_here_says_what_makes_one(tmp_path: Path) -> None:
         b"null",
         json.dumps({**dataclasses.asdict(STUDY), "surprise": 1}).encode(),
         json.dumps({**dataclasses.asdict(STUDY), "tasks": 3}).encode(),
+        json.dumps({**dataclasses.asdict(STUDY), "looks": 3}).encode(),
         json.dumps({**dataclasses.asdict(STUDY), "recipe": {"momentum": 1}}).encode(),
         json.dumps({**dataclasses.asdict(STUDY), "recipe": {"batch_size": 0}}).encode(),
     ],
-    ids=["cut", "not UTF-8", "empty", "a list", "null", "a key too many", "no tasks", "unknown setting", "bad setting"],
+    ids=[
+        "cut",
+        "not UTF-8",
+        "empty",
+        "a list",
+        "null",
+        "a key too many",
+        "no tasks",
+        "looks that are none",
+        "unknown setting",
+        "bad setting",
+    ],
 )
 def test_a_file_that_is_no_study_is_one_line_that_names_it(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "study.json").write_bytes(content)

@@ -40,7 +40,7 @@ PLACE = {str(CONTENT[k, i]): (k, i) for k in range(N_CLASSES) for i in range(WOR
 SIZES = Sizes(train=400, dev=50, test=400)
 LEXICONS = {
     "helper": (Lexicon(), 0),
-    "target": (Lexicon(seen_only=True), 0),
+    "target": (Lexicon(shown=20), 0),
     "rival": (Lexicon(shift=2), 2),
     "near rival": (Lexicon(shift=1), 1),
 }

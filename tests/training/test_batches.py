@@ -9,8 +9,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from taskaffinity.training.batches import batches_in_an_epoch, epoch_batches, make_batch, seed_of
+from taskaffinity.training.batches import batches_in_an_epoch, epoch_batches, make_batch, seed_of, stretched_batches
 from taskaffinity.training.encoding import EncodedSplit
 
 MakeSplit = Callable[..., EncodedSplit]
@@ -69,6 +71,65 @@ def test_a_task_meets_the_same_mini_batches_alone_and_in_company(
 
     for epoch in (1, 2):
         assert own(company, epoch) == own(("a",), epoch)
+
+
+def stretched(
+    split: EncodedSplit, n_batches: int, epochs: int, *, name: str = "a", size: int = 4, seed: int = 0
+) -> list[list[frozenset[int]]]:
+    """The rows of each mini-batch of each epoch."""
+    return [
+        [
+            frozenset(batch.rows.tolist())
+            for batch in stretched_batches(name, split, size, n_batches, seed=seed, epoch=epoch)
+        ]
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    n=st.integers(1, 12), size=st.integers(1, 5), n_batches=st.integers(1, 9), epochs=st.integers(1, 6), data=st.data()
+)
+def test_stretched_epochs_are_passes_over_all_rows_one_after_the_other(
+    n: int, size: int, n_batches: int, epochs: int, data: st.DataObject, make_split: MakeSplit
+) -> None:
+    split = make_split(data.draw(st.sampled_from(["inference", "ner"])), lengths=[4] * n)
+    found = stretched(split, n_batches, epochs, size=size)
+    assert [len(epoch) for epoch in found] == [n_batches] * epochs
+    one_by_one = [batch for epoch in found for batch in epoch]
+    passes: list[list[frozenset[int]]] = [[]]
+    for batch in one_by_one:
+        if len(frozenset[int]().union(*passes[-1])) == n:
+            passes.append([])
+        passes[-1].append(batch)
+    for whole in passes[:-1]:
+        assert Counter(row for batch in whole for row in batch) == Counter(range(n))
+    assert max(Counter(row for batch in passes[-1] for row in batch).values()) == 1
+    assert all(len(batch) == size for whole in passes for batch in whole[: n // size])
+
+
+def test_a_pass_has_the_mini_batches_of_an_epoch(splits: dict[str, EncodedSplit]) -> None:
+    found = [batch for epoch in stretched(splits["a"], 10, 3) for batch in epoch]  # six a pass
+    for number in range(5):
+        epoch = epoch_batches({"a": splits["a"]}, 4, seed=0, epoch=number + 1)
+        assert set(found[6 * number : 6 * number + 6]) == {frozenset(batch.rows.tolist()) for batch in epoch}
+    assert len({tuple(found[first : first + 6]) for first in range(0, 30, 6)}) == 5
+
+
+def test_stretched_batches_follow_the_seed_and_the_name_and_nothing_else(splits: dict[str, EncodedSplit]) -> None:
+    once = stretched(splits["a"], 10, 2)
+    torch.manual_seed(1)
+    assert stretched(splits["a"], 10, 2) == once
+    assert stretched(splits["a"], 10, 2, seed=1) != once
+    assert stretched(splits["a"], 10, 2, name="b") != once
+
+
+def test_a_stretched_batch_is_of_its_task_and_holds_its_rows(splits: dict[str, EncodedSplit]) -> None:
+    for batch in stretched_batches("b", splits["b"], 4, 7, seed=0, epoch=2):
+        again = make_batch("b", splits["b"], batch.rows)
+        assert batch.task == "b"
+        assert batch.pieces.tolist() == again.pieces.tolist()
+        assert batch.targets.tolist() == again.targets.tolist()
 
 
 @pytest.mark.parametrize("kind", ["inference", "similarity", "ner"])

@@ -209,6 +209,12 @@ def random_pairs(n: int) -> list[Example]:
     return [Example(str(i), float(i), "cold " * rng.integers(1, 9), "rash " * rng.integers(1, 4)) for i in range(n)]
 
 
+def assert_same(one: EncodedSplit, other: EncodedSplit) -> None:
+    for field in fields(EncodedSplit):
+        ours, theirs = getattr(one, field.name), getattr(other, field.name)
+        assert np.array_equal(ours, theirs) if isinstance(ours, np.ndarray) else ours == theirs, field.name
+
+
 @pytest.mark.parametrize("kind", ["ner", "similarity"])
 @pytest.mark.parametrize("split", SPLITS)
 def test_a_sample_is_what_encoding_those_examples_alone_would_give(
@@ -218,10 +224,7 @@ def test_a_sample_is_what_encoding_those_examples_alone_would_give(
     sample = encode(make_task(kind, examples), max_words=4)[split].sample(7, seed=3)
     chosen = [example for example in examples if f"{split}.{example.id}" in sample.ids]
     assert len(chosen) == sample.n_examples == 7
-    alone = encode(make_task(kind, chosen), max_words=4)[split]
-    for field in fields(EncodedSplit):
-        ours, theirs = getattr(sample, field.name), getattr(alone, field.name)
-        assert np.array_equal(ours, theirs) if isinstance(ours, np.ndarray) else ours == theirs, field.name
+    assert_same(sample, encode(make_task(kind, chosen), max_words=4)[split])
 
 
 def test_a_sample_depends_on_its_seed_and_is_the_whole_split_where_that_is_small(
@@ -233,6 +236,43 @@ def test_a_sample_depends_on_its_seed_and_is_the_whole_split_where_that_is_small
     assert all(list(ids) == sorted(ids, key=lambda name: int(name.rpartition(".")[2])) for ids in drawn)
     for n in (None, 20, 21):
         assert split.sample(n, 0) is split
+
+
+@pytest.mark.parametrize("n", [2, 20, 21])
+@pytest.mark.parametrize("kind", ["ner", "similarity"])
+def test_halves_are_what_encoding_the_examples_of_each_alone_would_give(
+    kind: str, n: int, encode: Encode, make_task: MakeTask
+) -> None:
+    examples = random_tagged(n) if kind == "ner" else random_pairs(n)
+    whole = encode(make_task(kind, examples), max_words=4)["train"]
+    halves = whole.halves(seed=3)
+    assert [half.n_examples for half in halves] == [n - n // 2, n // 2]
+    assert sorted(id for half in halves for id in half.ids) == sorted(whole.ids)
+    assert sum(half.n_rows for half in halves) == whole.n_rows
+    for half in halves:
+        chosen = [example for example in examples if f"train.{example.id}" in half.ids]
+        assert_same(half, encode(make_task(kind, chosen), max_words=4)["train"])
+
+
+def test_halves_depend_on_their_seed_alone(encode: Encode, make_task: MakeTask) -> None:
+    split = encode(make_task("similarity", random_pairs(20)))["train"]
+    for ours, theirs in zip(split.halves(0), split.halves(0), strict=True):
+        assert_same(ours, theirs)
+    drawn = {tuple(split.halves(seed)[0].ids) for seed in (0, 0, 1)}
+    assert len(drawn) == 2
+    first, second = ({int(id.removeprefix("train.")) for id in half.ids} for half in split.halves(0))
+    assert max(first) > min(second)
+    assert max(second) > min(first)
+
+
+@pytest.mark.parametrize("kind", ["ner", "similarity"])
+def test_taking_every_example_is_the_split_and_taking_twice_is_taking_once(
+    kind: str, encode: Encode, make_task: MakeTask
+) -> None:
+    examples = random_tagged(20) if kind == "ner" else random_pairs(20)
+    split = encode(make_task(kind, examples), max_words=4)["train"]
+    assert_same(split.take(np.arange(20)), split)
+    assert_same(split.take(np.array([1, 4, 7, 19])).take(np.array([0, 2])), split.take(np.array([1, 7])))
 
 
 def test_the_cache_is_written_once_and_is_its_owners_alone(tokenizer: Any, tmp_path: Path, make_task: MakeTask) -> None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from toy_tasks import LONG, RECIPE, TASKS
 
 from taskaffinity.runs.result import RunResult
-from taskaffinity.runs.spec import Recipe, RunSpec
+from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.metrics import METRICS
-from taskaffinity.tasks.planted import VOCABULARY, Lexicon, Sizes, generate, inferred, related, similar, tagged
-from taskaffinity.tasks.task import SPLITS, Example, Kind, Split, Task
+from taskaffinity.tasks.planted import VOCABULARY
+from taskaffinity.tasks.task import SPLITS
 from taskaffinity.training import execute as execute_module
 from taskaffinity.training.encoders import Encoder, tiny_encoder
 from taskaffinity.training.encoding import cache_folder, read_encoded
@@ -25,33 +25,6 @@ from taskaffinity.training.execute import evaluate, execute, prepare, reason_of
 from taskaffinity.training.loop import Diverged, fit
 from taskaffinity.training.model import MultiTaskModel
 
-SIZES = Sizes(train=64, dev=40, test=50)
-RECIPE = Recipe(learning_rate=3e-3, optimizer="adamw", num_train_epochs=3, batch_size=16, max_length=32)
-LONG = 45
-"""Words of a sentence of the tagging task: more than ``max_words``."""
-
-
-def read(name: str, maker: Callable[..., Example], split: Split) -> list[Example]:
-    examples = list(generate(name, maker, Lexicon(), SIZES, split))
-    if name != "tag":
-        return examples
-    return [replace(e, words=_repeated(e.words), label=_repeated(e.label)) for e in examples]
-
-
-def _repeated(items: Any) -> tuple[str, ...]:
-    return (tuple(items) * LONG)[:LONG]
-
-
-def task(name: str, kind: Kind, maker: Callable[..., Example], labels: tuple[str, ...] = ()) -> Task:
-    return Task(name, kind, partial(read, name, maker), labels, "false" if "false" in labels else None)
-
-
-TASKS = {
-    "nli": task("nli", "inference", inferred, ("contradiction", "neutral", "entailment")),
-    "rel": task("rel", "relation", partial(related, ("A", "B", "C", "D"), "false"), ("A", "B", "C", "D", "false")),
-    "sts": task("sts", "similarity", similar),
-    "tag": task("tag", "ner", partial(tagged, ("x", "y", None, None)), ("x", "y")),
-}
 ALL = tuple(TASKS)
 
 

@@ -112,6 +112,41 @@ def test_the_rate_is_a_line_up_and_a_line_down_over_the_runs_own_steps(n_steps: 
     assert min(rates) > 0
 
 
+def test_a_step_that_does_not_count_goes_at_the_rate_of_the_next_that_does() -> None:
+    toy, rates = Toy(), []
+    stepper = Stepper(toy, RECIPE, N_STEPS)
+    counting = np.random.default_rng(0).random(3 * N_STEPS) < 1 / 3
+    assert 5 < counting.sum() < N_STEPS
+    for step, counts in enumerate(counting):
+        for name, value in gradients(step, ()).items():
+            toy.get_parameter(name).grad = torch.tensor(value, dtype=torch.float32)
+        stepper.step(counts=bool(counts))
+        rates.append(stepper.optimizer.param_groups[0]["lr"])
+    counted_before = [sum(counting[:step]) for step in range(len(counting))]
+    np.testing.assert_allclose(rates, [rate(n, N_STEPS, 2, RECIPE.learning_rate) for n in counted_before])
+    assert stepper.step_number == counting.sum()
+
+
+@pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
+def test_steps_that_do_not_count_and_move_another_part_leave_no_trace(optimizer: str) -> None:
+    """As if they had not been: of momentum, decay and rate."""
+    found = []
+    for has_others in (False, True):
+        toy = Toy()
+        stepper = Stepper(toy, Recipe(**{**vars(RECIPE), "optimizer": optimizer}), N_STEPS)
+        for step in range(N_STEPS):
+            for name, value in gradients(step, ("norm.weight", "norm.bias")).items():
+                toy.get_parameter(name).grad = torch.tensor(value, dtype=torch.float32)
+            stepper.step()
+            for _ in range(has_others * (step % 3)):
+                toy.norm.weight.grad = torch.full((3,), 100.0)
+                stepper.step(counts=False)
+        found.append({name: parameter.detach() for name, parameter in toy.named_parameters()})
+    for name in ("linear.weight", "linear.bias", "norm.bias"):
+        assert torch.equal(found[0][name], found[1][name]), name
+    assert not torch.equal(found[0]["norm.weight"], found[1]["norm.weight"])
+
+
 @pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
 def test_without_a_gradient_weights_decay_and_biases_and_layer_norms_do_not(optimizer: str) -> None:
     toy = Toy()

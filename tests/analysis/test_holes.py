@@ -1,0 +1,213 @@
+"""What is missing, broken or without any spread costs its own arrows, says so, and is no crash under any rule."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fake_studies import fill, latent_counts, make_study, right
+
+from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.captions import caption, describe
+from taskaffinity.analysis.tables import edges_frame, write_csv
+from taskaffinity.analysis.verdicts import CORRECTIONS, Rule
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+World = Callable[[Path], tuple[Study, RunStore]]
+
+RULES = [Rule(correction=name, estimand=of) for name, of in itertools.product(CORRECTIONS, ("population", "test-set"))]
+
+
+def named(*names: str, from_seed: int = 0) -> Callable[[RunSpec], bool]:
+    """The runs of just these tasks, of this seed and later ones."""
+    return lambda spec: spec.task_names == names and spec.seed >= from_seed
+
+
+def one_seed(root: Path) -> tuple[Study, RunStore]:
+    study = make_study(["a", "b", "c"], seeds=[7])
+    return study, fill(study, root, latent_counts({("a", "b"): 1.0}, n=100))
+
+
+def two_seeds(root: Path) -> tuple[Study, RunStore]:
+    study = make_study(["a", "b", "c"], seeds=[0, 1])
+    return study, fill(study, root, latent_counts({("a", "b"): 1.0}, n=300))
+
+
+def failed_run(root: Path) -> tuple[Study, RunStore]:
+    study = make_study(["a", "b", "c"])
+    broken = named("a", "b", from_seed=2)
+    store = fill(study, root, latent_counts({}, n=100), skip=broken)
+    for spec in filter(broken, study.plan):
+        store.fail(spec, "the loss is not a number", "Traceback ...")
+    return study, store
+
+
+def missing_pair(root: Path) -> tuple[Study, RunStore]:
+    study = make_study(["a", "b", "c"])
+    return study, fill(study, root, latent_counts({}, n=100), skip=named("a", "b"))
+
+
+def missing_single(root: Path) -> tuple[Study, RunStore]:
+    study = make_study(["a", "b", "c"])
+    return study, fill(study, root, latent_counts({}, n=100), skip=named("c"))
+
+
+def same_score(root: Path) -> tuple[Study, RunStore]:
+    """Every run has the same examples right."""
+    study = make_study(["a", "b", "c"])
+    return study, fill(study, root, lambda target, partners, seed: right(np.arange(100) < 80))
+
+
+def same_score_other_examples(root: Path) -> tuple[Study, RunStore]:
+    study = make_study(["a", "b", "c"])
+
+    def counts(target: str, partners: str, seed: int) -> np.ndarray:
+        return right(np.roll(np.arange(100) < 80, 7 * seed + len(partners)))
+
+    return study, fill(study, root, counts)
+
+
+def perfect(root: Path) -> tuple[Study, RunStore]:
+    study = make_study(["a", "b", "c"])
+    return study, fill(study, root, lambda target, partners, seed: right(np.ones(100)))
+
+
+def nothing_learned(root: Path) -> tuple[Study, RunStore]:
+    study = make_study(["a", "b", "c"], metrics={"c": "span_f1"})
+    accuracy = latent_counts({}, n=100)
+
+    def counts(target: str, partners: str, seed: int) -> np.ndarray:
+        return np.tile([0.0, 0.0, 1.0], (100, 1)) if target == "c" else accuracy(target, partners, seed)
+
+    return study, fill(study, root, counts)
+
+
+def one_task(root: Path) -> tuple[Study, RunStore]:
+    study = make_study(["a"])
+    return study, fill(study, root, latent_counts({}, n=100))
+
+
+def two_tasks(root: Path) -> tuple[Study, RunStore]:
+    study = make_study(["a", "b"], seeds=[0, 1])
+    return study, fill(study, root, latent_counts({}, n=100))
+
+
+def matched_holes(root: Path) -> tuple[Study, RunStore]:
+    study = make_study(["a", "b", "c"], match="compute", controls=True)
+    return study, fill(
+        study,
+        root,
+        latent_counts({}, n=100),
+        skip=lambda spec: spec.arm == "matched" and spec.partner[0] == "b" and spec.seed > 0,
+    )
+
+
+def empty(root: Path) -> tuple[Study, RunStore]:
+    return make_study(["a", "b", "c"]), RunStore(root)
+
+
+WORLDS = (
+    *(one_seed, two_seeds, failed_run, missing_pair, missing_single, same_score, same_score_other_examples),
+    *(perfect, nothing_learned, one_task, two_tasks, matched_holes, empty),
+)
+
+
+def open_arrows(matrix: AffinityMatrix) -> dict[str, set[str]]:
+    """Reasons, and the arrows that have them, as ``source>target``."""
+    found: dict[str, set[str]] = {}
+    for s, t in matrix.arrows:
+        if matrix.reason[s, t]:
+            found.setdefault(matrix.reason[s, t], set()).add(f"{matrix.tasks[s]}>{matrix.tasks[t]}")
+    return found
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.__name__)
+def test_an_arrow_is_tested_in_full_or_has_a_reason(world: World, tmp_path: Path) -> None:
+    study, store = world(tmp_path)
+    for rule in RULES:
+        matrix = measure(study, store, rule)
+        numbers = ("low", "high", "p", "q", "p_equivalence", "q_equivalence", "df", "se_seeds", "detectable")
+        for arrow in matrix.arrows:
+            values = [getattr(matrix, name)[arrow] for name in numbers]
+            assert np.isnan(values).all() if matrix.reason[arrow] else np.isfinite(values).all()
+            if matrix.reason[arrow]:
+                assert (matrix.verdict[arrow], matrix.needs[arrow]) == ("inconclusive", "")
+            else:
+                assert matrix.low[arrow] < matrix.gain[arrow] < matrix.high[arrow]
+                assert 0 <= matrix.p[arrow] <= matrix.q[arrow] <= 1
+                assert 0 <= matrix.p_equivalence[arrow] <= matrix.q_equivalence[arrow] <= 1
+                assert bool(matrix.needs[arrow]) == (matrix.verdict[arrow] == "inconclusive")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.__name__)
+def test_what_is_not_known_is_an_empty_cell_and_never_a_word(world: World, tmp_path: Path) -> None:
+    matrix = measure(*world(tmp_path / "store"))
+    frame = edges_frame(matrix)
+    for cell in frame.to_numpy(dtype=object).ravel():
+        assert not (isinstance(cell, str) and cell.lower() in ("nan", "inf", "none"))
+    write_csv(frame, tmp_path / "edges.csv")
+    plain = (tmp_path / "edges.csv").read_text().lower()
+    assert not {"nan", "inf", "none", "<na>"} & {cell for line in plain.splitlines() for cell in line.split(",")}
+    assert len(pd.read_csv(tmp_path / "edges.csv")) == len(matrix.arrows)
+    for words in (caption(matrix), describe(matrix)):
+        assert not {"nan", "inf", "none"} & set(words.lower().replace(",", " ").replace(".", " ").split())
+
+
+def test_with_one_seed_there_are_gains_and_no_tests(tmp_path: Path) -> None:
+    matrix = measure(*one_seed(tmp_path))
+    assert set(open_arrows(matrix)) == {"one seed"}
+    assert matrix.gain[0, 1] > 5
+    assert np.isfinite([matrix.gain[arrow] for arrow in matrix.arrows]).all()
+    assert np.isfinite([matrix.se_examples[arrow] for arrow in matrix.arrows]).all()
+    assert "6 arrows without a test: one seed." in caption(matrix)
+    assert matrix.prior.d0 == 0
+
+
+def test_two_seeds_can_colour_a_large_gain(tmp_path: Path) -> None:
+    matrix = measure(*two_seeds(tmp_path))
+    assert not open_arrows(matrix)
+    assert matrix.verdict[0, 1] == "improves"
+    assert "without a test" not in caption(matrix)
+
+
+def test_a_failed_run_is_left_out_and_named(tmp_path: Path) -> None:
+    study, store = failed_run(tmp_path)
+    matrix = measure(study, store)
+    failed = next(spec for spec in study.plan if spec not in store)
+    assert matrix.failed == (f"{failed.run_id}: the loss is not a number",)
+    assert "1 run failed and is left out." in caption(matrix)
+    assert "fewer where runs are missing" in caption(matrix)
+    assert matrix.seeds_pair.tolist() == [[0, 2, 3], [2, 0, 3], [3, 3, 0]]
+    assert not open_arrows(matrix)
+    fill(study, tmp_path, latent_counts({}, n=100), skip=lambda spec: spec != failed)
+    assert measure(study, store).failed == ()
+
+
+def test_a_missing_arm_costs_the_arrows_that_need_it(tmp_path: Path) -> None:
+    assert open_arrows(measure(*missing_pair(tmp_path / "1"))) == {"no pair run": {"a>b", "b>a"}}
+    assert open_arrows(measure(*missing_single(tmp_path / "2"))) == {"no single run": {"a>c", "b>c"}}
+    assert open_arrows(measure(*matched_holes(tmp_path / "3"))) == {"one single run": {"b>a", "b>c"}}
+
+
+@pytest.mark.parametrize("world", [same_score, same_score_other_examples, perfect], ids=lambda world: world.__name__)
+def test_scores_that_never_move_are_no_proof_of_anything(world: World, tmp_path: Path) -> None:
+    matrix = measure(*world(tmp_path))
+    for arrow in matrix.arrows:
+        assert matrix.gain[arrow] == pytest.approx(0, abs=1e-12)
+        assert matrix.p[arrow] == pytest.approx(1)
+        assert 1 <= matrix.se_seeds[arrow] / np.sqrt(2 / 3) < 1.25  # an example of a hundred is a point
+    assert not matrix.select("improves", "degrades", "no effect")
+
+
+def test_a_target_that_no_run_learned_is_not_called(tmp_path: Path) -> None:
+    matrix = measure(*nothing_learned(tmp_path))
+    assert open_arrows(matrix) == {"nothing learned": {"a>c", "b>c"}}
+    assert matrix.gain[0, 2] == 0

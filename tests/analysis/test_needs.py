@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_studies import fill, latent_counts, make_study, right, seeded
+from scipy import stats
+
+from taskaffinity.analysis.affinity import measure
+from taskaffinity.analysis.errors import Evidence, combine, compare, nothing, summarise
+from taskaffinity.analysis.needs import MOST_SEEDS, Needs, in_words, level_for_one, needs_of, with_more_seeds
+from taskaffinity.analysis.prior import Prior
+from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.tasks.metrics import METRICS
+
+MARGIN = 0.01
+
+
+def one_arrow(gain: float = 0.01, seed_sd: float = 0.01, v_examples: float = 1e-6, d0: float = 8.0) -> Evidence:
+    """Three runs of the pair and five alone; ``v_examples`` is what endless seeds would leave."""
+    s2, interaction, n_pair, n_single = seed_sd**2, 0.2 * seed_sd**2, 3.0, 5.0
+    return Evidence(
+        gain=gain,
+        s2_pair=s2,
+        s2_single=s2,
+        d_pair=d0 + n_pair - 1,
+        d_single=d0 + n_single - 1,
+        n_pair=n_pair,
+        n_single=n_single,
+        v_examples=v_examples + interaction / n_pair + interaction / n_single,
+        i_pair=interaction,
+        i_single=interaction,
+        n_examples=800.0,
+        reason="",
+    )
+
+
+def needs(evidence: Evidence, alpha: float = 0.05, estimand: str = "population") -> Needs:
+    return needs_of(evidence, MARGIN, alpha=alpha, alpha_equivalence=alpha, estimand=estimand)
+
+
+def stacked(*arrows: Evidence) -> Evidence:
+    return Evidence(**{name: np.array([getattr(arrow, name) for arrow in arrows]) for name in vars(arrows[0])})
+
+
+@pytest.mark.parametrize("estimand", ["population", "test-set"])
+def test_no_more_seeds_change_nothing(estimand: str) -> None:
+    ease = np.random.default_rng(0).normal(0.5, 1, 400)
+    rng = np.random.default_rng(1)
+    arms = [
+        summarise(np.stack([right(ease + rng.normal(0, 0.7, 400) > 0) for _ in range(runs)]), METRICS["accuracy"])
+        for runs in (3, 5)
+    ]
+    for evidence in (one_arrow(), compare(*arms, Prior(0.001, 4.0))):
+        now, same = combine(evidence, estimand), combine(with_more_seeds(evidence, np.array([0.0])), estimand)
+        for name in ("gain", "variance", "df", "se_seeds", "se_examples"):
+            assert getattr(same, name) == pytest.approx([getattr(now, name)])
+
+
+def test_more_seeds_are_more_runs_of_both_arms() -> None:
+    # The projection against evidence made with that many runs to begin with.
+    evidence, more = one_arrow(), 6.0
+    later = replace(
+        evidence,
+        n_pair=9.0,
+        n_single=15.0,
+        d_pair=evidence.d_pair + 6,
+        d_single=evidence.d_single + 10,
+        v_examples=1e-6 + evidence.i_pair / 9 + evidence.i_single / 15,
+    )
+    expected, projected = combine(later), combine(with_more_seeds(evidence, np.array([more])))
+    assert (projected.variance, projected.df) == (pytest.approx([expected.variance]), pytest.approx([expected.df]))
+
+
+def test_seeds_shrink_their_part_of_the_error_and_leave_the_examples() -> None:
+    later = combine(with_more_seeds(one_arrow(v_examples=4e-6), np.array([0.0, 3.0, 30.0, 300.0, 1e9])))
+    assert (np.diff(later.variance) < 0).all()
+    assert later.se_seeds[-1] < 1e-6
+    assert later.variance[-1] == pytest.approx(4e-6)
+
+
+@pytest.mark.parametrize("seed_sd", [0.003, 0.02])
+@pytest.mark.parametrize("alpha", [0.05, 0.05 / 6])
+def test_the_detectable_gain_is_called_four_times_in_five(alpha: float, seed_sd: float) -> None:
+    evidence = one_arrow(seed_sd=seed_sd)
+    error, detectable = combine(evidence), float(needs(evidence, alpha).detectable)
+    size, bound = detectable / error.se, stats.t.isf(alpha / 2, error.df)
+    assert stats.nct.sf(bound, error.df, size) == pytest.approx(0.8, abs=0.03)
+    rng, draws = np.random.default_rng(0), 100_000
+    gains = rng.normal(detectable, error.se, draws)
+    errors = error.se * np.sqrt(rng.chisquare(error.df, draws) / error.df)
+    assert (2 * stats.t.sf(abs(gains) / errors, error.df) <= alpha).mean() == pytest.approx(0.8, abs=0.03)
+
+
+def test_at_the_margin_that_seeds_reach_no_effect_is_called_nine_times_in_ten() -> None:
+    evidence = one_arrow()
+    more = float(needs(evidence).seeds_to_no_effect)
+    later = combine(with_more_seeds(evidence, np.array([more])))
+    rng, draws = np.random.default_rng(0), 100_000
+    gains = rng.normal(0, later.se, draws)
+    errors = later.se * np.sqrt(rng.chisquare(later.df, draws) / later.df)
+    called = stats.t.sf((MARGIN - abs(gains)) / errors, later.df) <= 0.05
+    assert 0.9 - 0.02 <= called.mean() <= 0.97
+
+
+@pytest.mark.parametrize("estimand", ["population", "test-set"])
+@pytest.mark.parametrize(("gain", "seed_sd"), [(0.01, 0.01), (-0.01, 0.02), (0.02, 0.03), (0.006, 0.02)])
+def test_so_many_seeds_reach_a_verdict_and_one_fewer_does_not(gain: float, seed_sd: float, estimand: str) -> None:
+    evidence = one_arrow(gain, seed_sd)
+    found = needs(evidence, estimand=estimand)
+    for count, size, level, power in (
+        (found.seeds_to_colour, abs(gain), 0.025, 0.8),
+        (found.seeds_to_no_effect, MARGIN, 0.05, 0.95),
+    ):
+        assert 1 < count <= MOST_SEEDS
+        for more, reached in ((count, True), (count - 1, False)):
+            later = combine(with_more_seeds(evidence, np.array([float(more)])), estimand)
+            wanted = (stats.t.ppf(1 - level, later.df) + stats.t.ppf(power, later.df)) * later.se
+            assert (size >= wanted) == reached
+
+
+def test_a_larger_gain_never_needs_more_seeds() -> None:
+    arrows = stacked(*(one_arrow(gain, seed_sd=0.02) for gain in np.linspace(0.001, 0.08, 60)))
+    found = needs(arrows)
+    assert (found.seeds_to_colour[1:] <= found.seeds_to_colour[:-1]).all()
+    assert len(set(found.seeds_to_colour)) > 10
+    assert len(set(found.seeds_to_no_effect)) == len(set(found.detectable)) == 1
+
+
+def test_noisier_seeds_never_need_fewer() -> None:
+    found = needs(stacked(*(one_arrow(0.02, seed_sd) for seed_sd in np.linspace(0.002, 0.1, 40))))
+    for counts in (found.seeds_to_colour, found.seeds_to_no_effect):
+        assert (np.diff(counts) >= 0).all()
+    assert (np.diff(found.detectable) > 0).all()
+
+
+def test_a_gain_and_a_loss_of_one_size_need_the_same() -> None:
+    up, down = needs(one_arrow(0.01)), needs(one_arrow(-0.01))
+    assert vars(up) == vars(down)
+
+
+def test_where_the_test_set_is_too_small_no_number_of_seeds_helps() -> None:
+    evidence = one_arrow(gain=0.01, v_examples=0.01**2)
+    found = needs(evidence)
+    assert (found.seeds_to_colour, found.seeds_to_no_effect) == (math.inf, math.inf)
+    endless = combine(with_more_seeds(evidence, np.array([1e12])))
+    assert stats.norm.ppf(0.975) * endless.se > 0.01
+    assert in_words(found, np.array("inconclusive", dtype=object), 800) == "not reachable with 800 test examples"
+    on_this_set = needs(evidence, estimand="test-set")
+    assert on_this_set.seeds_to_colour <= MOST_SEEDS
+
+
+def test_seeds_that_would_do_but_were_not_looked_at_are_not_called_unreachable() -> None:
+    found = needs(one_arrow(gain=0.004, seed_sd=0.1, v_examples=1e-12))
+    assert (found.seeds_to_colour, found.seeds_to_no_effect) == (MOST_SEEDS + 1, MOST_SEEDS + 1)
+    assert in_words(found, np.array("inconclusive", dtype=object), 800) == "more than 500 more seeds"
+
+
+def test_an_arrow_is_the_same_alone_and_among_others() -> None:
+    arrows = [one_arrow(0.01), one_arrow(0.03, 0.02), nothing("one seed"), one_arrow(0.001, v_examples=1e-3)]
+    together = needs(stacked(*arrows))
+    for place, arrow in enumerate(arrows):
+        alone = needs(arrow)
+        for name in vars(alone):
+            np.testing.assert_array_equal(getattr(together, name)[place], getattr(alone, name))
+
+
+@pytest.mark.filterwarnings("error")
+def test_nothing_is_needed_of_what_is_not_known() -> None:
+    found = needs(nothing("one seed").map({"gain": 0.02, "v_examples": 1e-6}))
+    assert np.isnan([found.detectable, found.seeds_to_colour, found.seeds_to_no_effect]).all()
+    assert in_words(found, np.array("inconclusive", dtype=object), 800) == ""
+
+
+def test_words_are_for_what_is_inconclusive() -> None:
+    found = Needs(*np.array([[1.0] * 5, [4, 1, math.inf, 501, 9], [1, 7, 30, math.inf, 9]]))
+    verdict = np.array(["inconclusive"] * 4 + ["improves"], dtype=object)
+    assert in_words(found, verdict, np.arange(5)).tolist() == [
+        '4 more seeds to a colour, 1 more seed to "no effect"',
+        '1 more seed to a colour, 7 more seeds to "no effect"',
+        '30 more seeds to "no effect"',
+        "more than 500 more seeds",
+        "",
+    ]
+
+
+def test_the_level_for_one_more_arrow_is_benjamini_hochbergs_step() -> None:
+    p = np.array([[np.nan, 0.2, 0.3], [0.9, np.nan, np.nan], [0.4, 0.8, np.nan]])
+    assert level_for_one(p, 0.05, 0) == pytest.approx(0.05 / 5)
+    assert level_for_one(p, 0.05, 2) == pytest.approx(0.05 * 3 / 5)
+    assert level_for_one(p, 0.05, 5) == pytest.approx(0.05)
+    for decided in range(5):  # with so many found, a p at the level is found too, and one a little above is not
+        level = level_for_one(p, 0.05, decided)
+        for one, found in ((level * 0.999, True), (level * 1.001, False)):
+            others = [1e-9] * decided + [0.99] * (4 - decided)
+            q = stats.false_discovery_control([one, *others])
+            assert (q[0] <= 0.05) == found
+
+
+def test_the_level_with_nothing_measured_is_no_crash() -> None:
+    assert level_for_one(np.full((2, 2), np.nan), 0.05, 0) == 0
+
+
+def test_a_study_says_what_its_open_arrows_need(tmp_path: Path) -> None:
+    study = make_study(["a", "b", "c"], seeds_single=range(5))
+    store = fill(study, tmp_path, latent_counts({("a", "b"): 0.6, ("c", "b"): 0.06}, n=400, seed_noise=0.1))
+    matrix = measure(study, store, Rule(estimand="test-set"))
+    for arrow in matrix.arrows:
+        assert bool(matrix.needs[arrow]) == (matrix.verdict[arrow] == "inconclusive")
+    assert matrix.verdict[0, 1] == "improves"
+    looser = measure(study, store, Rule(alpha=0.2, estimand="test-set"))
+    assert all(looser.detectable[arrow] < matrix.detectable[arrow] for arrow in matrix.arrows)
+
+
+def test_a_small_test_set_is_named_as_the_reason(tmp_path: Path) -> None:
+    study = make_study(["a", "b"], seeds=range(6))
+
+    def counts(target: str, partners: str, seed: int) -> np.ndarray:
+        ease = seeded(target).normal(0.5, 1, 40) + seeded("company", target, partners).normal(0, 2, 40)
+        return right(ease + seeded(target, partners, seed).normal(0, 0.1, 40) > 0)
+
+    matrix = measure(study, fill(study, tmp_path, counts))
+    assert [matrix.needs[arrow] for arrow in matrix.arrows] == ["not reachable with 40 test examples"] * 2

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize, special
+
+from taskaffinity.analysis.prior import MOST_FREEDOM, RAW, Prior, fit_prior
+
+DEGREES = {"equal": [3], "unequal": [2, 2, 4, 9]}
+
+
+def model_variances(
+    rng: np.random.Generator, ratio: float, d0: float, d: np.ndarray, unit: np.ndarray | float = 1.0
+) -> np.ndarray:
+    """Variances found in arms whose true ones are ``unit * ratio * d0 / chi2(d0)``."""
+    true = unit * ratio * d0 / rng.chisquare(d0, len(d))
+    return true * rng.chisquare(d) / d
+
+
+def smyth(ratios: list[float], degrees: list[int]) -> Prior:
+    """Smyth's moments as plain loops, with trigamma as a Hurwitz zeta and d0 by least squares."""
+    e = []
+    for ratio, d in zip(ratios, degrees, strict=True):
+        e.append(math.log(ratio) - special.digamma(d / 2) + math.log(d / 2))
+    mean = sum(e) / len(e)
+    by_chance = sum(special.zeta(2, d / 2) for d in degrees) / len(degrees)
+    spread = sum((value - mean) ** 2 for value in e) / (len(e) - 1) - by_chance
+    found = optimize.minimize_scalar(
+        lambda log_d0: (math.log(special.zeta(2, math.exp(log_d0) / 2)) - math.log(spread)) ** 2,
+        bounds=(math.log(1e-2), math.log(1e3)),
+        method="bounded",
+        options={"xatol": 1e-12},
+    )
+    d0 = math.exp(found.x)
+    return Prior(math.exp(mean + special.digamma(d0 / 2) - math.log(d0 / 2)), d0)
+
+
+@pytest.mark.parametrize("degrees", DEGREES)
+@pytest.mark.parametrize(("ratio", "d0"), [(0.02, 1.5), (0.5, 3.0), (7.0, 6.0)])
+def test_the_prior_of_many_simulated_arms_is_found(degrees: str, ratio: float, d0: float) -> None:
+    d = np.resize(DEGREES[degrees], 20_000)
+    prior = fit_prior(model_variances(np.random.default_rng(3), ratio, d0, d), d)
+    assert prior.ratio == pytest.approx(ratio, rel=0.05)
+    assert prior.d0 == pytest.approx(d0, rel=0.1)
+
+
+@pytest.mark.parametrize("degrees", DEGREES)
+@pytest.mark.parametrize("arms", [12, 56, 200])
+def test_the_prior_is_smyths_moments_by_loops(degrees: str, arms: int) -> None:
+    d = np.resize(DEGREES[degrees], arms)
+    ratios = model_variances(np.random.default_rng(5), 0.1, 2.0, d)
+    ours, loop = fit_prior(ratios, d), smyth(ratios.tolist(), d.tolist())
+    assert loop.d0 < MOST_FREEDOM
+    assert (ours.ratio, ours.d0) == pytest.approx((loop.ratio, loop.d0), rel=1e-5)
+
+
+@pytest.mark.parametrize("ratios", [[0.3] * 9, [0.3, 0.31, 0.29, 0.3]], ids=["equal", "nearly equal"])
+def test_equal_variances_have_a_prior_worth_no_more_than_is_believed(ratios: list[float]) -> None:
+    prior = fit_prior(ratios, [2] * len(ratios))
+    assert prior.d0 == MOST_FREEDOM
+    assert math.log(prior.ratio) == pytest.approx(  # what Smyth's mean is at the ceiling
+        np.log(ratios).mean() - special.digamma(1) + special.digamma(MOST_FREEDOM / 2) - math.log(MOST_FREEDOM / 2)
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_arms_that_agree_in_nothing_are_left_nearly_as_they_are() -> None:
+    prior = fit_prior([1e-30, 1.0, 1e30], [2, 2, 2])
+    assert 0 < prior.d0 <= 0.1
+    moderated, freedom = prior.moderate(0.4, 2, 1.0)
+    assert moderated == pytest.approx(0.4, rel=0.06)
+    assert freedom == pytest.approx(2, rel=0.06)
+
+
+@pytest.mark.parametrize("arms", [0, 1, 2])
+def test_with_fewer_than_three_arms_nothing_moves(arms: int) -> None:
+    prior = fit_prior([0.1, 0.9][:arms], [2, 5][:arms])
+    assert prior == RAW
+    s2, d = np.array([0.1, 0.9]), np.array([2, 5])
+    moderated, freedom = prior.moderate(s2, d, np.array([3.0, 0.2]))
+    assert moderated.tolist() == pytest.approx(s2.tolist())
+    assert freedom.tolist() == d.tolist()
+
+
+positive = st.floats(1e-6, 1e3)
+
+
+@settings(deadline=None)
+@given(st.floats(0.1, MOST_FREEDOM), positive, positive, positive, st.integers(1, 50))
+def test_a_moderated_variance_is_the_weighted_mean_and_lies_between(
+    d0: float, ratio: float, s2: float, unit: float, d: int
+) -> None:
+    moderated, freedom = Prior(ratio, d0).moderate(s2, d, unit)
+    assert moderated == pytest.approx(np.average([ratio * unit, s2], weights=[d0, d]))
+    assert min(ratio * unit, s2) * (1 - 1e-9) <= moderated <= max(ratio * unit, s2) * (1 + 1e-9)
+    assert freedom == d0 + d
+
+
+def test_more_runs_listen_less_to_the_prior() -> None:
+    far = [abs(Prior(1.0, 4.0).moderate(0.2, d, 1.0)[0] - 0.2) for d in (1, 2, 5, 20, 1000)]
+    assert far == sorted(far, reverse=True)
+    assert far[-1] < 0.01
+
+
+def test_moderation_brings_variances_nearer_to_the_truth() -> None:
+    rng, d = np.random.default_rng(8), np.full(2000, 2)
+    true = 0.3 * 4 / rng.chisquare(4, len(d))
+    found = true * rng.chisquare(d) / d
+    moderated, _ = fit_prior(found, d).moderate(found, d, 1.0)
+    raw_error, error = (float(np.mean(np.log(estimate / true) ** 2)) for estimate in (found, moderated))
+    assert error < raw_error / 2
+
+
+@settings(deadline=None)
+@given(st.floats(1e-3, 1e3))
+def test_another_unit_of_scores_scales_the_variances_and_nothing_else(scale: float) -> None:
+    rng, d = np.random.default_rng(4), np.resize([2, 4], 30)
+    unit = rng.lognormal(0, 1, 30)
+    s2 = model_variances(rng, 0.1, 3.0, d, unit)
+    plain, scaled = fit_prior(s2 / unit, d), fit_prior(s2 * scale / (unit * scale), d)
+    assert (scaled.ratio, scaled.d0) == pytest.approx((plain.ratio, plain.d0))
+    (ours, freedom), (other, same) = scaled.moderate(s2 * scale, d, unit * scale), plain.moderate(s2, d, unit)
+    np.testing.assert_allclose(ours, scale * other)
+    np.testing.assert_allclose(freedom, same)
+
+
+@settings(deadline=None)
+@given(st.floats(1e-3, 1e3))
+def test_ratios_as_many_times_as_large_move_the_ratio_alone(scale: float) -> None:
+    d = np.resize([2, 4], 30)
+    ratios = model_variances(np.random.default_rng(4), 0.1, 3.0, d)
+    plain, scaled = fit_prior(ratios, d), fit_prior(scale * ratios, d)
+    assert scaled.ratio == pytest.approx(scale * plain.ratio)
+    assert scaled.d0 == pytest.approx(plain.d0)
+
+
+def test_the_order_of_the_arms_says_nothing() -> None:
+    d = np.resize([2, 4], 20)
+    ratios = model_variances(np.random.default_rng(6), 0.1, 3.0, d)
+    ours, other = fit_prior(ratios, d), fit_prior(ratios[::-1], d[::-1])
+    assert (ours.ratio, ours.d0) == pytest.approx((other.ratio, other.d0))

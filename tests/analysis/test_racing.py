@@ -1,0 +1,177 @@
+"""A race stops what is decided, follows from the store alone, and errs as seldom as it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_studies import fill, latent_counts, make_study
+
+from taskaffinity.analysis.affinity import margins_of, measure
+from taskaffinity.analysis.arms import read_arms
+from taskaffinity.analysis.captions import race_in_words
+from taskaffinity.analysis.errors import Evidence
+from taskaffinity.analysis.race_odds import odds_of
+from taskaffinity.analysis.racing import Covariance, IntArray, follow, race, spent, wanted
+from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.runs.plan import seeds_alone
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+LOOKS = (3, 5, 8)
+GAINS = {("a", "b"): 1.0, ("c", "b"): -1.0}
+
+
+def racing_study(names: str = "abcd") -> Study:
+    study = make_study(list(names), seeds=range(LOOKS[-1]), looks=LOOKS)
+    return replace(study, seeds_single=tuple(range(seeds_alone(len(names), LOOKS[-1]))))
+
+
+def run_race(study: Study, root: Path, rule: Rule, looks: int = 99) -> RunStore:
+    """What ``conduct`` does, with made-up runs in the place of training; returns after so many looks."""
+    store, margins = RunStore(root), margins_of(study, rule)
+    for _ in range(looks):
+        standing = follow(study, read_arms(study, store), rule, margins, store.__contains__)
+        missing = {spec for spec in wanted(study, standing) if spec not in store}
+        if not missing:
+            break
+        fill(study, root, latent_counts(GAINS, n=600), skip=lambda spec, wanted=missing: spec not in wanted)
+    return store
+
+
+def standing_of(study: Study, store: RunStore, rule: Rule) -> tuple[str, ...]:
+    standing = follow(study, read_arms(study, store), rule, margins_of(study, rule), store.__contains__)
+    return tuple(standing.call.verdict.ravel())
+
+
+def exact(gain: float, sd: float = 0.01, v_examples: float = 1e-8) -> Evidence:
+    """Evidence of two tasks with this gain on both arrows."""
+    shape = np.ones((2, 2))
+    return Evidence(
+        gain=gain * shape,
+        s2_pair=sd**2 * shape,
+        s2_single=sd**2 * shape,
+        d_pair=6 * shape,
+        d_single=6 * shape,
+        n_pair=3 * shape,
+        n_single=3 * shape,
+        v_examples=v_examples * shape,
+        i_pair=0 * shape,
+        i_single=0 * shape,
+        n_examples=1000 * shape,
+        reason=np.full((2, 2), "", dtype=object),
+    )
+
+
+def test_what_the_looks_spend_adds_up_to_alpha() -> None:
+    for looks in ((3,), (3, 5), (3, 5, 8, 12)):
+        parts = spent(looks, 0.05)
+        assert sum(parts) == pytest.approx(0.05)
+        assert min(parts) > 0
+        assert len(parts) == len(looks)
+
+
+@pytest.mark.parametrize(
+    ("gain", "looks_done", "verdict"), [(0.2, 1, "improves"), (-0.2, 1, "degrades"), (0.04, 3, None), (0.0005, 1, None)]
+)
+def test_a_clear_pair_stops_at_once_and_a_promising_one_goes_on(gain: float, looks_done: int, verdict: str) -> None:
+    asked: list[int] = []
+
+    def evidence_at(n_pair: IntArray | None, n_single: IntArray | None) -> tuple[Evidence, Covariance]:
+        assert n_pair is not None
+        asked.append(int(n_pair[0, 1]))
+        return replace(exact(gain, sd=0.02), n_pair=n_pair * 1.0), lambda t: np.zeros((2, 2))
+
+    # (a gain of nothing at all with an SD of two points will hardly be decided by eight seeds: no use in going on)
+    standing = race(LOOKS, 2, evidence_at, np.full(2, 0.01), Rule())
+    assert standing.done == looks_done
+    assert asked == list(LOOKS[:looks_done])
+    assert standing.finished
+    if verdict:
+        assert standing.call.verdict[0, 1] == standing.call.verdict[1, 0] == verdict
+        assert standing.pair_runs == LOOKS[0]
+
+
+def test_a_race_spends_less_than_the_fixed_design_and_finds_the_same_large_gains(tmp_path: Path) -> None:
+    study, rule = racing_study(), Rule()
+    matrix = measure(study, run_race(study, tmp_path / "race", rule), rule)
+    fixed_study = replace(study, looks=())
+    fixed = measure(fixed_study, fill(fixed_study, tmp_path / "fixed", latent_counts(GAINS, n=600)), rule)
+    a, b, c = 0, 1, 2
+    for arrow, word in (((a, b), "improves"), ((c, b), "degrades")):
+        assert matrix.verdict[arrow] == fixed.verdict[arrow] == word
+    assert matrix.standing is not None
+    assert matrix.standing.finished
+    assert matrix.standing.pair_runs < 6 * LOOKS[-1]
+    runs = [path.name for path in (tmp_path / "race" / "runs").iterdir()]
+    assert sum(name.startswith("refine") for name in runs) == matrix.standing.pair_runs
+    assert sum(name.startswith("single") for name in runs) == matrix.standing.single_runs
+
+
+def test_verdicts_are_never_taken_back(tmp_path: Path) -> None:
+    study, rule = racing_study(), Rule()
+    before: tuple[str, ...] = ()
+    for _ in range(4):
+        now = standing_of(study, run_race(study, tmp_path, rule, looks=1), rule)
+        for old, new in zip(before, now, strict=False):
+            assert old in ("inconclusive", new)
+        before = now
+
+
+def test_a_race_killed_anywhere_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    study, rule = racing_study(), Rule()
+    whole = run_race(study, tmp_path / "whole", rule)
+    # killed within its second look: half of that look's runs are missing
+    run_race(study, tmp_path / "killed", rule, looks=1)
+    first = {path.name for path in (tmp_path / "killed" / "runs").iterdir()}
+    rest = sorted(path.name for path in (tmp_path / "whole" / "runs").iterdir() if path.name not in first)
+    names = {spec.run_id: spec for spec in study.plan}
+    half = {names[name] for name in rest[::2]}
+    fill(study, tmp_path / "killed", latent_counts(GAINS, n=600), skip=lambda spec: spec not in half)
+    resumed = run_race(study, tmp_path / "killed", rule)
+    assert standing_of(study, resumed, rule) == standing_of(study, whole, rule)
+    assert {p.name for p in (tmp_path / "killed" / "runs").iterdir()} == {
+        p.name for p in (tmp_path / "whole" / "runs").iterdir()
+    }
+
+
+def test_before_the_first_look_nothing_is_decided(tmp_path: Path) -> None:
+    study = racing_study()
+
+    def late(spec: RunSpec) -> bool:
+        return spec.seed > 1
+
+    matrix = measure(study, fill(study, tmp_path, latent_counts(GAINS), skip=late))
+    assert matrix.standing is not None
+    assert matrix.standing.done == 0
+    assert set(matrix.verdict[~np.eye(4, dtype=bool)]) == {"inconclusive"}
+    assert np.isfinite(matrix.gain[0, 1])
+
+
+def test_intervals_are_at_the_level_of_the_look_that_decided(tmp_path: Path) -> None:
+    study, rule = racing_study(), Rule()
+    matrix = measure(study, run_race(study, tmp_path, rule), rule)
+    assert matrix.standing is not None
+    assert matrix.standing.decided_at[0, 1] == LOOKS[0]
+    early = replace(study, seeds=study.seeds[:3], seeds_single=tuple(range(seeds_alone(4, 3))), looks=())
+    fixed = measure(early, RunStore(tmp_path), replace(rule, alpha=spent(LOOKS, rule.alpha)[0]))
+    assert matrix.low[0, 1] == pytest.approx(fixed.low[0, 1])
+    assert matrix.gain[0, 1] == pytest.approx(fixed.gain[0, 1])
+    assert (matrix.seeds_pair[0, 1], matrix.seeds_single[0, 1]) == (3, seeds_alone(4, 3))
+
+
+@pytest.mark.filterwarnings("error")
+def test_its_own_error_rates_are_below_alpha_and_are_told(tmp_path: Path) -> None:
+    study, rule = racing_study(), Rule()
+    store = run_race(study, tmp_path, rule)
+    odds = odds_of(read_arms(study, store), LOOKS, margins_of(study, rule), rule, n=150)
+    assert odds.coloured_nulls <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 150)
+    assert 0 < odds.pair_runs <= 1
+    assert 2 / 12 <= odds.decided <= 1
+    words = " ".join(race_in_words(measure(study, store, rule)))
+    assert "pair runs saved" in words
+    assert "simulated races" in words
+    assert race_in_words(measure(replace(study, looks=()), store)) == []

@@ -1,0 +1,120 @@
+"""The tool on trial: ``planted-8``, whose truth is known, by the command line.
+
+    python tests/benchmarks/planted8.py study OUT [BASE_SEED ...]     3 seeds a pair, with controls -> planted8.csv
+    python tests/benchmarks/planted8.py race OUT                      a race to 12 seeds -> racing.csv
+    python tests/benchmarks/planted8.py oracle OUT [SEEDS]            many seeds -> planted_eight_truth.csv
+
+An arrow's truth is ``improves`` or ``degrades`` by construction, or what the oracle found: its gain over many seeds,
+with the interval. An arrow counts as *large* where the oracle's gain is five points or more, as *null* where its
+interval lies within a point of zero.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from taskaffinity.tasks import planted_eight
+
+RESULTS = Path(__file__).parent / "results"
+TRUTH = Path(planted_eight.__file__).with_name("planted_eight_truth.csv")
+LARGE, NULL = 5.0, 1.0
+
+
+def pairwise(out: Path, *options: str) -> float:
+    """Run the command; seconds."""
+    began = time.monotonic()
+    command = [sys.executable, "-m", "taskaffinity", "pairwise", "--domain", "planted-8", "--results", str(out)]
+    subprocess.run([*command, *options, "--quiet", "--no-predictions"], check=True, stdout=subprocess.DEVNULL)
+    return round(time.monotonic() - began)
+
+
+def judge(edges: pd.DataFrame, truth: pd.DataFrame) -> dict[str, float]:
+    """A study's verdicts beside the truth."""
+    both = edges.merge(truth, on=["source", "target"], suffixes=("", "_true"), validate="one_to_one")
+    assert len(both) == len(truth)
+    coloured = both.verdict.isin(["improves", "degrades"])
+    large, null = both.gain_true.abs() >= LARGE, both[["low_true", "high_true"]].abs().max(axis=1) <= NULL
+    right = (both.verdict == "improves") & (both.gain_true > 0) | (both.verdict == "degrades") & (both.gain_true < 0)
+    scores: dict[str, float] = {
+        "arrows": len(both),
+        "large": int(large.sum()),
+        "large_found": int((large & coloured & right).sum()),
+        "nulls": int(null.sum()),
+        "nulls_coloured": int((null & coloured).sum()),
+        "sign_errors": int((coloured & ~right & ~null).sum()),
+        "wrong_no_effect": int(((both.verdict == "no effect") & (both.gain_true.abs() >= NULL)).sum()),
+        "inconclusive": int((both.verdict == "inconclusive").sum()),
+        "covered": round(float(((both.low <= both.gain_true) & (both.gain_true <= both.high)).mean()), 3),
+    }
+    for word, sign in (("improves", 1), ("degrades", -1)):
+        said, is_so = both.verdict == word, large & (np.sign(both.gain_true) == sign)
+        scores[f"precision_{word}"] = round(float((np.sign(both.gain_true[said]) == sign).mean()), 3)
+        scores[f"recall_{word}"] = round(float(said[is_so].mean()), 3)
+    return scores
+
+
+def study(out: Path, seeds: list[int]) -> None:
+    truth, rows, edges = pd.read_csv(TRUTH), [], []
+    for seed in seeds or [0, 100, 200]:
+        folder = out / f"study-{seed}"
+        seconds = pairwise(folder, "--base-seed", str(seed), "--controls")
+        found = pd.read_csv(folder / "edges.csv")
+        controls = pd.read_csv(folder / "controls.csv")
+        placebos = controls[controls.control == "placebo"]
+        positives = controls[controls.control == "positive"]
+        rows.append(
+            {
+                "base_seed": seed,
+                **judge(found, truth),
+                "placebos": len(placebos),
+                "placebos_called": int((placebos.p <= 0.05).sum()),
+                "positive_controls_seen": int(((positives.p <= 0.05) & (positives.gain > 0)).sum()),
+                "runs": len(list(folder.glob("runs/*/result.json"))),
+                "seconds": seconds,
+            }
+        )
+        print(rows[-1], flush=True)
+        edges.append(found.assign(base_seed=seed))
+        RESULTS.mkdir(exist_ok=True)
+        pd.DataFrame(rows).to_csv(RESULTS / "planted8.csv", index=False)
+        pd.concat(edges).to_csv(RESULTS / "planted8_edges.csv", index=False)
+
+
+def race(out: Path, most: int = 12) -> None:
+    truth, rows = pd.read_csv(TRUTH), []
+    seconds = pairwise(out / "race", "--adaptive", "--max-seeds", str(most))
+    raced = pd.read_csv(out / "race" / "edges.csv")
+    pairs = [path.parent.name for path in (out / "race").glob("runs/refine-*/result.json")]
+    rows.append({"design": "race", "seeds": most, "pair_runs": len(pairs), "seconds": seconds, **judge(raced, truth)})
+    # the same runs again count for the fixed design: it trains what the race left out
+    seconds += pairwise(out / "race", "--seeds", str(most))
+    fixed = pd.read_csv(out / "race" / "edges.csv")
+    rows.append({"design": "fixed", "seeds": most, "pair_runs": 28 * most, "seconds": seconds, **judge(fixed, truth)})
+    both = raced.merge(fixed, on=["source", "target"], suffixes=("", "_fixed")).merge(
+        truth, on=["source", "target"], suffixes=("", "_true")
+    )
+    large = both[both.gain_true.abs() >= LARGE]
+    rows[0]["same_verdict_on_large"] = f"{(large.verdict == large.verdict_fixed).sum()} of {len(large)}"
+    rows[0]["pair_runs_saved"] = round(1 - len(pairs) / (28 * most), 3)
+    RESULTS.mkdir(exist_ok=True)
+    pd.DataFrame(rows).to_csv(RESULTS / "racing.csv", index=False)
+    print(*rows, sep="\n")
+
+
+def oracle(out: Path, seeds: int = 24) -> None:
+    """The truth of every arrow, with its interval over seeds and test sets."""
+    pairwise(out, "--seeds", str(seeds), "--seeds-single", str(2 * seeds), "--base-seed", "5000")
+    edges = pd.read_csv(out / "edges.csv")
+    edges[["source", "target", "gain", "low", "high", "seeds_pair"]].round(2).to_csv(TRUTH, index=False)
+
+
+if __name__ == "__main__":
+    what, out = sys.argv[1], Path(sys.argv[2])
+    rest = [int(value) for value in sys.argv[3:]]
+    {"study": lambda: study(out, rest), "race": lambda: race(out, *rest), "oracle": lambda: oracle(out, *rest)}[what]()

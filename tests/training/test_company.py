@@ -1,0 +1,344 @@
+"""What a variant trains on: a placebo that teaches nothing, as many updates as a pair, and the halves of a task."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from toy_tasks import RECIPE, SIZES, TASKS
+from transformers import AutoConfig, AutoModel
+
+from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, Variant
+from taskaffinity.tasks.planted import VOCABULARY
+from taskaffinity.training import loop
+from taskaffinity.training.batches import Batch, batches_in_an_epoch, make_batch
+from taskaffinity.training.company import company_of
+from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
+from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.execute import execute, prepare
+from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.optim import Stepper
+
+DRY = replace(RECIPE, head_dropout=0.0)
+OPTIMIZERS = ("adamax", "adamw")
+TARGETS = ("sts", "tag")
+
+Run = Callable[..., RunResult]
+MakeSplit = Callable[..., EncodedSplit]
+MakeMeta = Callable[..., TaskMeta]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def encoders(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Encoder]:
+    """Without dropout: one from random weights, and one that brings its weights and a pooler that tasks share."""
+    made = {}
+    for name in ("from scratch", "pre-trained"):
+        folder = tmp_path_factory.mktemp("encoders") / "dry"
+        shutil.copytree(tiny_encoder(VOCABULARY, cache, layers=2, width=16).folder, folder)
+        content = json.loads((folder / "config.json").read_text())
+        content |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+        content["from_scratch"] = name == "from scratch"
+        (folder / "config.json").write_text(json.dumps(content))
+        if name == "pre-trained":
+            torch.manual_seed(0)
+            AutoModel.from_config(AutoConfig.from_pretrained(folder)).save_pretrained(folder)
+        made[name] = find_encoder(str(folder))
+        prepare(list(TASKS.values()), made[name], RECIPE, cache)
+    return made
+
+
+@pytest.fixture(scope="module")
+def run(cache: Path, encoders: Mapping[str, Encoder]) -> Run:
+    def call(
+        *names: str, variant: Variant = "plain", partner: str = "", encoder: str = "from scratch", **settings: Any
+    ) -> RunResult:
+        spec = RunSpec(
+            tuple(TASKS[name].ref for name in names),
+            encoders[encoder].ref,
+            settings.pop("seed", 0),
+            replace(DRY, **settings),
+            variant=variant,
+            partner=TASKS[partner].ref if partner else None,
+        )
+        return execute(spec, encoder_folder=encoders[encoder].folder, cache=cache, keep_predictions=False)
+
+    return call
+
+
+Met = list[tuple[str, tuple[int, ...]]]
+
+
+@pytest.fixture
+def met(monkeypatch: pytest.MonkeyPatch) -> Met:
+    """Task and rows of every mini-batch that is trained on."""
+    seen: Met = []
+    own = MultiTaskModel.loss
+
+    def listening(model: MultiTaskModel, batch: Batch) -> torch.Tensor:
+        seen.append((batch.task, tuple(batch.rows.tolist())))
+        return own(model, batch)
+
+    monkeypatch.setattr(MultiTaskModel, "loss", listening)
+    return seen
+
+
+def assert_same_training(one: RunResult, other: RunResult, target: str) -> None:
+    assert one.outcomes == other.outcomes
+    assert one.counts.keys() == other.counts.keys()
+    for key, counts in one.counts.items():
+        np.testing.assert_array_equal(counts, other.counts[key], err_msg=key)
+    for ours, theirs in zip(one.history, other.history, strict=True):
+        assert ours["dev"] == theirs["dev"]
+        assert ours["loss"][target] == theirs["loss"][target]
+
+
+@pytest.mark.parametrize("encoder", ["from scratch", "pre-trained"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_without_dropout_a_placebo_with_the_seed_of_a_single_run_is_that_run(
+    target: str, optimizer: str, encoder: str, run: Run
+) -> None:
+    single, placebo = (
+        run(target, variant=variant, optimizer=optimizer, encoder=encoder, weight_decay=0.1)
+        for variant in ("plain", "placebo")
+    )
+    assert_same_training(placebo, single, target)
+    assert placebo.work["steps"] == 2 * single.work["steps"] > 2 * 3
+    assert placebo.history[0]["loss"][target] != placebo.history[-1]["loss"][target]
+
+
+def test_what_is_no_placebo_is_not_the_single_run(run: Run) -> None:
+    single = run("sts")
+    others = [run("sts", "tag"), run("sts", variant="halves"), run("sts", variant="placebo", seed=1)]
+    for other in others:
+        assert other.history[0]["dev"]["sts"] != single.history[0]["dev"]["sts"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_placebos_own_head_learns_and_is_not_reported(target: str, run: Run) -> None:
+    result = run(target, variant="placebo", num_train_epochs=6, learning_rate=1e-2)
+    losses = [row["loss"] for row in result.history]
+    assert all(len(loss) == 2 for loss in losses)
+    (beside,) = losses[0].keys() - {target}
+    assert losses[-1][beside] < 0.9 * losses[0][beside]
+    assert set(result.outcomes) == {target}
+    assert set(result.counts) == {f"{target}/dev", f"{target}/test"}
+    assert all(set(row["dev"]) == {target} for row in result.history)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("kind", ["inference", "similarity", "ner"])
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "deberta-v2"])
+def test_batches_of_a_detached_task_move_its_own_head_and_nothing_else(
+    architecture: str,
+    kind: str,
+    optimizer: str,
+    make_encoder: Callable[..., Path],
+    make_meta: MakeMeta,
+    make_split: MakeSplit,
+) -> None:
+    metas = {name: make_meta(name, kind) for name in ("own", "beside")}
+    model = MultiTaskModel(make_encoder(architecture), metas, seed=0, detached={"beside"}).train()
+    stepper = Stepper(model, replace(DRY, optimizer=optimizer, weight_decay=0.1), 20)
+    split = make_split(kind, n=24)
+
+    def moved_by(name: str, rows: slice) -> set[str]:
+        before = {key: value.clone() for key, value in model.state_dict().items()}
+        model.loss(make_batch(name, split, np.arange(24)[rows])).backward()
+        assert name == "own" or all(p.grad is None for p in model.encoder.parameters())
+        stepper.step(counts=name == "own")
+        return {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
+
+    head = {f"parts.1.{name}" for name, _ in model.heads["beside"].named_parameters()}
+    for first in range(0, 12, 4):  # so that everything has momentum
+        assert not moved_by("own", slice(first, first + 4)) & head
+    for first in range(12, 24, 4):
+        assert moved_by("beside", slice(first, first + 4)) == head
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "padded"])
+def test_a_detached_task_sees_what_any_task_sees(
+    packed: bool, make_encoder: Callable[..., Path], make_meta: MakeMeta, make_split: MakeSplit
+) -> None:
+    metas = {name: make_meta(name, "ner") for name in ("own", "beside")}
+    batch = make_batch("beside", make_split("ner", n=8), np.arange(8))
+    folder = make_encoder("bert")
+    attached, detached = (
+        MultiTaskModel(folder, metas, seed=0, packed=packed, detached=names).eval() for names in ((), ("beside",))
+    )
+    assert torch.equal(attached(batch), detached(batch))
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize(("target", "partner"), [("nli", "tag"), ("tag", "nli")])
+def test_a_matched_run_has_the_updates_of_its_pair_and_reports_its_target_alone(
+    target: str, partner: str, run: Run, met: Met
+) -> None:
+    pair = run(*sorted((target, partner)))
+    met.clear()
+    result = run(target, variant="matched", partner=partner)
+    assert result.work["steps"] == pair.work["steps"] > run(target).work["steps"]
+    assert [row["epoch"] for row in result.history] == [row["epoch"] for row in pair.history] == [1, 2, 3]
+    assert all(set(row["dev"]) == set(row["loss"]) == {target} for row in result.history)
+    assert set(result.outcomes) == {target}
+    assert set(result.counts) == {f"{target}/dev", f"{target}/test"}
+
+
+def test_a_matched_run_meets_every_row_as_often_as_any_other(run: Run, met: Met) -> None:
+    run("nli", variant="matched", partner="tag")
+    seen = np.bincount([row for _, rows in met for row in rows], minlength=SIZES.train)
+    assert len(seen) == SIZES.train
+    assert seen.max() - seen.min() <= 1
+    assert {task for task, _ in met} == {"nli"}
+    assert seen.min() > RECIPE.num_train_epochs
+
+
+def test_a_matched_run_has_the_rates_of_its_pair(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[float] = []
+
+    class Listening(Stepper):
+        def step(self, *, counts: bool = True) -> None:
+            super().step(counts=counts)
+            rates.append(self.optimizer.param_groups[0]["lr"])
+
+    monkeypatch.setattr(loop, "Stepper", Listening)
+    run("nli", "tag")
+    pair = rates.copy()
+    rates.clear()
+    run("nli", variant="matched", partner="tag")
+    assert rates == pair
+
+
+def test_caps_hold_for_the_partner_too(run: Run) -> None:
+    caps: dict[str, Any] = {"max_train_examples": 20, "max_eval_examples": 10, "num_train_epochs": 2}
+    result = run("nli", variant="matched", partner="sts", **caps)
+    assert result.work["steps"] == 2 * (2 + 2)
+    assert len(result.counts["nli/test"]) == 10
+
+
+def test_of_its_partner_a_matched_run_knows_only_the_number_of_mini_batches(run: Run) -> None:
+    one, other = (run("nli", variant="matched", partner=partner) for partner in ("rel", "sts"))
+    assert one.spec.run_id != other.spec.run_id
+    assert_same_training(one, other, "nli")
+
+
+@pytest.mark.parametrize(
+    ("cap", "batch_size", "half", "rest"),
+    [(None, 16, 2, 2), (51, 8, 4, 4), (33, 16, 2, 1), (49, 8, 4, 3)],
+    ids=str,
+)
+def test_a_half_has_half_the_updates_and_both_together_as_many_as_both(
+    cap: int | None, batch_size: int, half: int, rest: int, run: Run, met: Met
+) -> None:
+    settings: dict[str, Any] = {"max_train_examples": cap, "batch_size": batch_size}
+    apart = run("nli", variant="half", **settings)
+    of_half = met.copy()
+    met.clear()
+    together = run("nli", variant="halves", **settings)
+    assert apart.work["steps"] == 3 * half
+    assert together.work["steps"] == 3 * (half + rest)
+    assert {task for task, _ in of_half} == {"nli"}
+    assert sorted(step for step in met if step[0] == "nli") == sorted(of_half)
+    examples = cap or SIZES.train
+    assert len({row for _, rows in of_half for row in rows}) == examples - examples // 2
+    for result in (apart, together):
+        assert set(result.outcomes) == {"nli"}
+        assert len(result.counts["nli/test"]) == SIZES.test
+        assert len(result.counts["nli/dev"]) == SIZES.dev
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_both_halves_are_the_whole_task(target: str, run: Run) -> None:
+    single, half, halves = (run(target, variant=variant).work for variant in ("plain", "half", "halves"))
+    assert halves["pieces"] == single["pieces"]
+    assert 0.3 * single["pieces"] < half["pieces"] < 0.7 * single["pieces"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_other_half_is_a_task_that_reaches_the_encoder(target: str, run: Run) -> None:
+    half, halves = (run(target, variant=variant) for variant in ("half", "halves"))
+    (beside,) = halves.history[0]["loss"].keys() - {target}
+    assert halves.history[-1]["loss"][beside] < halves.history[0]["loss"][beside]
+    assert [row["loss"][target] for row in halves.history] != [row["loss"][target] for row in half.history]
+
+
+@pytest.mark.parametrize("variant", ["placebo", "half", "halves", "matched"])
+def test_the_same_variant_gives_the_same_result_bit_for_bit_and_another_seed_another(
+    variant: Variant, run: Run
+) -> None:
+    settings: dict[str, Any] = {"variant": variant, "partner": "tag" * (variant == "matched")}
+    once = run("sts", **settings)
+    torch.manual_seed(7)
+    assert_same_training(run("sts", **settings), once, "sts")
+    assert run("sts", seed=1, **settings).history[0]["dev"] != once.history[0]["dev"]
+
+
+def spec(variant: Variant, *, seed: int = 0, **settings: Any) -> RunSpec:
+    partner = ("p", "f2") if variant == "matched" else None
+    return RunSpec((("t", "f1"),), EncoderRef("tiny", "e1"), seed, Recipe(**settings), variant=variant, partner=partner)
+
+
+Toy = tuple[dict[str, TaskMeta], dict[str, EncodedSplit]]
+
+
+@pytest.fixture
+def task(make_meta: MakeMeta, make_split: MakeSplit) -> Toy:
+    return {"t": make_meta("t", "ner")}, {"t": make_split("ner", n=11)}
+
+
+def test_a_plain_run_has_no_company(task: Toy) -> None:
+    company = company_of(spec("plain"), *task)
+    assert (company.metas, company.train) == task
+    assert (company.detached, company.batches) == (frozenset(), None)
+
+
+@pytest.mark.parametrize("variant", ["placebo", "halves"])
+def test_what_stands_beside_a_task_is_one_of_its_kind_and_named_as_no_task_can_be(variant: Variant, task: Toy) -> None:
+    metas, train = task
+    company = company_of(spec(variant), metas, train)
+    assert set(company.metas) == set(company.train)
+    (beside,) = set(company.metas) - {"t"}
+    assert company.metas[beside] == company.metas["t"] == metas["t"]
+    assert company.detached == ({beside} if variant == "placebo" else set())
+    assert company.batches is None
+    with pytest.raises(ValueError, match="a name is letters"):
+        replace(TASKS["nli"], name=beside)
+
+
+def test_a_placebo_is_a_copy_of_its_target(task: Toy) -> None:
+    company = company_of(spec("placebo"), *task)
+    assert all(split is task[1]["t"] for split in company.train.values())
+
+
+def test_halves_are_dealt_by_the_sample_seed_and_not_by_the_runs(task: Toy) -> None:
+    def ids(variant: Variant, **options: int) -> list[list[str]]:
+        return [list(split.ids) for split in company_of(spec(variant, **options), *task).train.values()]
+
+    first, second = ids("halves")
+    assert sorted(first + second) == sorted(task[1]["t"].ids)
+    assert (len(first), len(second)) == (6, 5)
+    assert ids("half") == [first]
+    assert ids("halves", seed=1) == [first, second]
+    assert ids("half", seed=1) == [first]
+    assert ids("halves", sample_seed=1) != [first, second]
+
+
+@pytest.mark.parametrize("n_partner", [1, 4, 30])
+def test_a_matched_run_makes_up_for_its_partners_mini_batches(n_partner: int, task: Toy, make_split: MakeSplit) -> None:
+    partner = make_split("inference", n=n_partner)
+    company = company_of(spec("matched", batch_size=4), *task, partner=partner)
+    assert (company.metas, company.train, company.detached) == (*task, frozenset())
+    assert company.batches == batches_in_an_epoch({**task[1], "p": partner}, 4) == 3 + -(-n_partner // 4)
