@@ -6,7 +6,7 @@
 
 An arrow's truth is ``improves`` or ``degrades`` by construction, or what the oracle found: its gain over many seeds,
 with the interval. An arrow counts as *large* where the oracle's gain is five points or more, as *null* where its
-interval lies within a point of zero.
+interval lies within a point of zero. The oracle comes first: until it was run there is no truth to judge by.
 """
 
 from __future__ import annotations
