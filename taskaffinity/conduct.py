@@ -171,7 +171,9 @@ def _race(study: Study, store: RunStore, rule: Rule, train: Callable[[Plan], Rep
     while True:
         arms = read_arms(study, store)
         standing = follow(study, arms, rule, margins, lambda spec: spec in store or spec in total.failed)
-        part = Plan.of(spec for spec in wanted(study, standing) if spec not in store and spec not in total.failed)
+        needed = wanted(study, standing)
+        total.planned = len(needed)
+        part = Plan.of(spec for spec in needed if spec not in store and spec not in total.failed)
         if not part.specs:
             return total
         report = train(part)

@@ -62,12 +62,14 @@ def test_a_race_stops_early_and_the_same_command_again_trains_nothing(tmp_path: 
     root = tmp_path / "results" / "clinical"
     done = results_of(root)
     assert kinds(set(done))["refine"] <= 6 * 4
+    assert f"{len(done)} runs: {len(done)} trained now" in first.stderr
     assert "pair runs saved" in first.stdout
     assert "simulated races" in first.stdout
     again = command(*race, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert results_of(root) == done
     assert again.stdout == first.stdout
+    assert f"{len(done)} runs: 0 trained now, 0 failed" in again.stderr
 
 
 def test_the_rule_can_be_changed_without_training(mine: Path) -> None:
