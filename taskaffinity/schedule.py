@@ -186,7 +186,7 @@ def _in_this_process(arguments: Arguments, store: RunStore, resources: Resources
 
 
 def _on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Iterator[Event]:
-    with _ray(resources) as ray:
+    with _ray(resources) as (ray, is_ours):
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         report.workers = min(_slots(nodes, resources), len(arguments))
         demand: dict[str, Any] = {"num_cpus": resources.cpus_per_run, "num_gpus": resources.gpus_per_run}
@@ -202,8 +202,11 @@ def _on_ray(arguments: Arguments, store: RunStore, resources: Resources, report:
                 claimed = ((spec, store.claimed_at(spec)) for spec in pending.values())
                 yield tuple(spec.run_id for spec, at in claimed if at is not None and at >= began)
         finally:
-            for reference in pending:  # interrupted: what is under way ends, what is finished stays
-                ray.cancel(reference, force=True)
+            if (
+                not is_ours
+            ):  # interrupted: what is under way ends, what is finished stays; a Ray of ours ends as a whole
+                for reference in pending:
+                    ray.cancel(reference, force=True)
 
 
 def _reason_from_ray(ray: Any, reference: Any, spec: RunSpec, store: RunStore) -> str | None:
@@ -246,15 +249,15 @@ def _slots(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:
 
 
 @contextmanager
-def _ray(resources: Resources) -> Iterator[Any]:
-    """Ray, quiet and private: no telemetry, no dashboard, no log lines of workers on this console."""
+def _ray(resources: Resources) -> Iterator[tuple[Any, bool]]:
+    """Ray, quiet and private, and whether it was joined here: no telemetry, no dashboard, no log lines of workers."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_task_oom_retries", str(_RETRIES))  # Ray's own default is to retry for ever
     import ray
 
     if ray.is_initialized():
-        yield ray
+        yield ray, False
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     watchdog = threading.Timer(_START_SECONDS, _LOG.warning, [_SLOW_START])
@@ -273,6 +276,6 @@ def _ray(resources: Resources) -> Iterator[Any]:
     finally:
         watchdog.cancel()
     try:
-        yield ray
+        yield ray, True
     finally:
-        ray.shutdown()
+        ray.shutdown()  # ends this job's workers, on a cluster too

@@ -322,6 +322,8 @@ BAD_USAGE = {
     "margin that is no number": ([*STUDY, "--margin=some"], "--margin some: expected POINTS"),
     "margin of no metric": ([*STUDY, "--margin=bleu=2"], "bleu: no such metric; there are accuracy"),
     "margin of nothing": ([*STUDY, "--margin=0"], "must be above 0"),
+    "race with seeds of its own": ([*STUDY, "--adaptive", "--seeds-single=9"], "--seeds-single: a race gives"),
+    "race that is over at once": ([*STUDY, "--adaptive", "--seeds=12"], "--adaptive.*below --max-seeds"),
     "unknown correction": ([*STUDY, "--correction=none"], "--correction"),
     "unknown executor": (["pairwise", "--domain=clinical", "--executor=cloud"], "--executor"),
     "unknown option": (["pairwise", "--domian=clinical"], "--domian"),

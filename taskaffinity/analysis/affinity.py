@@ -70,7 +70,7 @@ class AffinityMatrix:
     p: FloatArray
     """Of "the gain is zero", two-sided."""
     q: FloatArray
-    """The same after the rule's correction for the study's measured arrows."""
+    """The same after the rule's correction for the study's measured arrows, where an arrow of no effect counts as 1."""
     p_equivalence: FloatArray
     """Of "the gain is the margin or more, up or down"."""
     q_equivalence: FloatArray
@@ -149,6 +149,7 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         alpha_equivalence=level_for_one(test.p_equivalence, rule.alpha, equal, rule.correction),
         estimand=rule.estimand,
     )
+    known = bool(np.isfinite(error.variance).any()) and rule.correction != "dunnett"
     n_test = np.array([arms.n_test(task) for task in arms.tasks])
     return AffinityMatrix(
         study=study,
@@ -157,9 +158,9 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         failed=tuple(f"{spec.run_id}: {reason}" for spec in study.plan if (reason := store.failure(spec))),
         controls=controls_of(arms, rule),
         standing=standing,
-        odds=odds_of(arms, study.looks, margins, rule) if standing and standing.finished else None,
+        odds=odds_of(arms, study.looks, margins, rule) if standing and standing.finished and known else None,
         single_mean=POINTS * np.array([_mean(arms.alone(task)) for task in arms.tasks]),
-        baseline=POINTS * np.array([[_mean(arms.single(t, s)) for t in arms.tasks] for s in arms.tasks]),
+        baseline=POINTS * evidence.mean_single,
         seeds_single=_count(evidence.n_single),
         seeds_pair=_count(evidence.n_pair),
         n_test=n_test,

@@ -10,7 +10,6 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.controls import false_positives
 from taskaffinity.analysis.style import plural, signed
 from taskaffinity.analysis.verdicts import CORRECTIONS
-from taskaffinity.runs.plan import seeds_alone
 from taskaffinity.runs.study import Match
 from taskaffinity.tasks.metrics import METRICS
 
@@ -101,7 +100,9 @@ def controls_in_words(matrix: AffinityMatrix) -> list[str]:
     if not matrix.controls:
         return []
     found = false_positives(matrix.controls, matrix.rule.alpha)
-    positive = [control for control in matrix.controls if control.kind == "positive"]
+    positive = [control for control in matrix.controls if control.kind == "positive" and not control.reason]
+    if not found.tested:
+        return [f"Controls: none can be tested ({matrix.controls[0].reason})."]
     seen = sum(control.p <= matrix.rule.alpha and control.gain > 0 for control in positive)
     return [
         f"Placebos: {found.called} of {found.tested} called at p <= {matrix.rule.alpha:g} (expected "
@@ -121,7 +122,12 @@ def race_in_words(matrix: AffinityMatrix) -> list[str]:
     lines = [
         f"Race: {standing.done} of {len(standing.looks)} looks done; {standing.pair_runs} pair runs and "
         f"{standing.single_runs} single ones, where the fixed design of {most} seeds takes {fixed} and "
-        f"{size * seeds_alone(size, most)}: {100 * (1 - standing.pair_runs / fixed):.0f} % of the pair runs saved."
+        f"{len(matrix.study.alone) * size}"
+        + (
+            f": {100 * (1 - standing.pair_runs / fixed):.0f} % of the pair runs saved."
+            if standing.finished
+            else ", so far."
+        )
     ]
     if odds:
         lines.append(

@@ -115,6 +115,8 @@ class Evidence:
     n_examples: Any
     reason: Any
     """Why nothing can be tested, in a few words; empty where it can."""
+    mean_single: Any = math.nan
+    """Mean score of the arm that the pair is compared with."""
 
     @property
     def v_interaction(self) -> Any:
@@ -172,14 +174,16 @@ def compare(pair: Arm | None, single: Arm | None, prior: Prior = RAW) -> Evidenc
     """The parts of the variance of ``mean(pair) - mean(single)``, for one arrow; an arm without a run is None."""
     if pair is None or single is None:
         missing = " and no ".join(word for word, arm in (("pair", pair), ("single", single)) if arm is None)
-        return nothing(f"no {missing} run").map({"n_pair": _n_runs(pair), "n_single": _n_runs(single)})
+        mean = float(single.scores.mean()) if single else math.nan
+        known = {"n_pair": _n_runs(pair), "n_single": _n_runs(single), "mean_single": mean}
+        return nothing(f"no {missing} run").map(known)
     reason = _reason(pair, single)
     gain = float(pair.scores.mean() - single.scores.mean())
     v_examples = math.nan
     if pair.n_examples > 1:
         v_examples = float((pair.mean_influence - single.mean_influence).var(ddof=1)) / pair.n_examples
     if reason:
-        known = {"n_pair": _n_runs(pair), "n_single": _n_runs(single)}
+        known = {"n_pair": _n_runs(pair), "n_single": _n_runs(single), "mean_single": float(single.scores.mean())}
         return nothing(reason).map({**known, "gain": gain, "v_examples": v_examples})
     (s2_pair, d_pair), (s2_single, d_single) = (
         prior.moderate(arm.s2, arm.n_runs - 1, arm.unit) for arm in (pair, single)
@@ -197,6 +201,7 @@ def compare(pair: Arm | None, single: Arm | None, prior: Prior = RAW) -> Evidenc
         i_single=single.interaction / single.n_examples,
         n_examples=float(pair.n_examples),
         reason="",
+        mean_single=float(single.scores.mean()),
     )
 
 

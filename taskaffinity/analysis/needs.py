@@ -108,7 +108,7 @@ def in_words(needs: Needs, verdict: Words, n_test: Any) -> Words:
             continue
         ways = [
             f"{count:.0f} more {'seed' if count == 1 else 'seeds'} to {goal}"
-            for count, goal in ((colour, "a colour"), (equal, '"no effect"'))
+            for count, goal in ((colour, "a colour"), (equal, '"no effect" if the gain is zero'))
             if count <= MOST_SEEDS
         ]
         if np.isinf(colour) and np.isinf(equal):

@@ -7,7 +7,7 @@ them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -45,9 +45,8 @@ def odds_of(arms: Arms, looks: tuple[int, ...], margins: FloatArray, rule: Rule,
         Of the study: its evidence gives variances and gains.
     margins : (n_tasks,)
     rule : Rule
-        Dunnett's correction, which needs the arms themselves, is taken for Holm's here: a little stricter.
+        Not with Dunnett's correction, which needs the arms themselves.
     """
-    rule = replace(rule, correction="holm") if rule.correction == "dunnett" else rule
     size, rng = len(arms.tasks), np.random.default_rng(0)
     found = np.nan_to_num(np.asarray(arms.evidence.gain, dtype=np.float64))
     coloured, false_equal, equal, decided, spent = 0, 0, 0, 0, 0
@@ -89,9 +88,10 @@ class _World:
         e, size = self.e, len(self.pair)
         mean_pair, s2_pair = _moments(self.pair, n_pair)
         mean_single, s2_single = _moments(self.single, n_single)
-        alone_units = np.nanmax(self.units, axis=0)
-        ratios = np.concatenate([(s2_pair / self.units)[self.tested], (s2_single / alone_units)[n_single > 1]])
-        degrees = np.concatenate([(n_pair - 1)[self.tested], (n_single - 1)[n_single > 1]])
+        alone_units = np.nan_to_num(self.units).max(axis=0)
+        known = self.tested.any(axis=0) & (n_single > 1)
+        ratios = np.concatenate([(s2_pair / self.units)[self.tested], (s2_single / alone_units)[known]])
+        degrees = np.concatenate([(n_pair - 1)[self.tested], (n_single - 1)[known]])
         prior = fit_prior(ratios, degrees)
         moderated, d_pair = prior.moderate(s2_pair, n_pair - 1, self.units)
         alone, d_alone = prior.moderate(s2_single, n_single - 1, alone_units)

@@ -104,9 +104,10 @@ def race(
         if found is None:
             break
         evidence, error, call = _called(found, margins, rule, levels[look])
-        kept = (evidence, error, call) if kept is None else _merged(kept, (evidence, error, call), undecided)
-        decided_at[undecided & (call.verdict != "inconclusive")] = n
-        undecided &= call.verdict == "inconclusive"
+        running = undecided & alive
+        kept = (evidence, error, call) if kept is None else _merged(kept, (evidence, error, call), running)
+        decided_at[running & (call.verdict != "inconclusive")] = n
+        undecided &= decided_at == 0
         done += 1
         if n == looks[-1]:
             alive = np.zeros_like(alive)
@@ -157,13 +158,15 @@ def wanted(study: Study, standing: Standing) -> Plan:
 
 def _runs_for(study: Study, n_pair: IntArray, n_single: IntArray) -> list[RunSpec]:
     place = {name: number for number, name in enumerate(card.name for card in study.tasks)}
-    order = {seed: number for number, seed in enumerate(study.alone)}
+    alone = {seed: number for number, seed in enumerate(study.alone)}
+    paired = {seed: number for number, seed in enumerate(study.seeds)}
     needed = []
     for spec in study.plan:
         if spec.arm not in ("single", "pair", "matched"):
             continue
         at = [place[name] for name in spec.task_names] + ([place[spec.partner[0]]] if spec.partner else [])
-        if order[spec.seed] < (n_single[at[0]] if len(at) == 1 else n_pair[at[0], at[1]]):
+        first = alone[spec.seed] < n_single[at[0]] if len(at) == 1 else paired[spec.seed] < n_pair[at[0], at[1]]
+        if first:
             needed.append(spec)
     return needed
 

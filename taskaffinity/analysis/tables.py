@@ -118,7 +118,7 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
 
 def edge_table(matrix: AffinityMatrix) -> Table:
     """The arrows for a terminal of 80 columns; the verdict has a sign as well as a colour."""
-    table = Table(title=_title(matrix), caption=_caption(matrix), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=_title(matrix), caption=Text(_caption(matrix)), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("source", "target"):
         table.add_column(name, overflow="fold")
     table.add_column("gain", justify="right", no_wrap=True)

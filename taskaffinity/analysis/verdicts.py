@@ -115,7 +115,9 @@ def judge(error: GainError, margins: FloatArray, rule: Rule, covariance: Callabl
             low[known, t], high[known, t] = error.gain[known, t] - half, error.gain[known, t] + half
             q_equivalence[known, t] = adjust(p_equivalence[known, t], "holm")
     else:
-        q, q_equivalence = adjust(p, rule.correction), adjust(p_equivalence, rule.correction)
+        q_equivalence = adjust(p_equivalence, rule.correction)
+        # What has no effect can have no colour: it must not make it easier for others to have one.
+        q = adjust(np.where(q_equivalence <= rule.alpha, 1.0, p), rule.correction)
     verdict = verdicts(error.gain, q, q_equivalence, rule.alpha)
     np.fill_diagonal(verdict, "")
     return Call(low, high, p, q, p_equivalence, q_equivalence, verdict)

@@ -33,7 +33,9 @@ Margin = Annotated[
 ]
 CorrectionOption = Annotated[
     CorrectionName,
-    typer.Option(help="For many arrows: bh and by keep the false discovery rate, holm and dunnett any error."),
+    typer.Option(
+        help="For many arrows: bh and by keep the false discovery rate, holm any error, dunnett any into a target."
+    ),
 ]
 EstimandOption = Annotated[
     EstimandName, typer.Option(help="Gains of test sets like this one (population), or of this very one.")

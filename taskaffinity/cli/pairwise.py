@@ -29,8 +29,8 @@ from taskaffinity.schedule import Report, Resources
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.task import BadInput
 
-LOOKS = (3, 5, 8)
-"""Seeds a pair after which a race looks, before ``--max-seeds``."""
+LOOKS = (5, 8)
+"""Seeds a pair after which a race looks, between ``--seeds`` and ``--max-seeds``."""
 
 
 class MatchName(StrEnum):
@@ -62,7 +62,10 @@ def command(
         bool, typer.Option("--controls", help="Also train a placebo and a positive control for every task.")
     ] = False,
     adaptive: Annotated[
-        bool, typer.Option("--adaptive", help="Race: look after 3, 5, 8, 12 seeds, go on with undecided pairs alone.")
+        bool,
+        typer.Option(
+            "--adaptive", help="Race: look after --seeds (3), 5, 8 and --max-seeds (12), go on with undecided pairs."
+        ),
     ] = False,
     max_seeds: Annotated[int, typer.Option(help="Most seeds a pair gets in a race.", min=4)] = 12,
     full: Annotated[bool, typer.Option("--full", help="Also train the whole set together.")] = False,
@@ -96,7 +99,11 @@ def command(
     recipe = changed(placed(default_recipe(suite, encoder), resources), settings)
     looks: tuple[int, ...] = ()
     if adaptive:
-        looks = (*(n for n in LOOKS if n >= seeds and n < max_seeds), max_seeds)
+        if seeds_single is not None:
+            raise BadInput("--seeds-single: a race gives every task alone sqrt(N - 1) times the seeds of its pairs")
+        if not 2 <= seeds < max_seeds:
+            raise BadInput(f"--adaptive: it looks after --seeds {seeds} first; expected 2 or more, below --max-seeds")
+        looks = (seeds, *(n for n in LOOKS if seeds < n < max_seeds), max_seeds)
         seeds = max_seeds
     study, found = define(
         suite,

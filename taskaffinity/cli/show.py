@@ -42,7 +42,7 @@ def publish_and_print(study: Study, results: Path, rule: Rule) -> None:
         matrix = publish(study, RunStore(results), results, rule)
     except ValueError as error:
         raise BadInput(str(error)) from error
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(edge_table(matrix))
     for line in (*needs_in_words(matrix), *controls_in_words(matrix), *race_in_words(matrix)):
         console.print(line)

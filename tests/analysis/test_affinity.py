@@ -152,7 +152,7 @@ def test_a_real_but_negligible_gain_is_no_effect(tmp_path: Path) -> None:
     matrix = measure(study, fill(study, tmp_path, counts))
     for arrow in matrix.arrows:
         assert matrix.gain[arrow] == pytest.approx(0.3)
-        assert matrix.q[arrow] <= 0.05
+        assert matrix.p[arrow] <= 0.001
         assert matrix.verdict[arrow] == "no effect"
 
 

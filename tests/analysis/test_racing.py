@@ -175,3 +175,36 @@ def test_its_own_error_rates_are_below_alpha_and_are_told(tmp_path: Path) -> Non
     assert "pair runs saved" in words
     assert "simulated races" in words
     assert race_in_words(measure(replace(study, looks=()), store)) == []
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_race_with_a_task_that_learns_nothing_ends_and_is_told(tmp_path: Path) -> None:
+    base = make_study(list("abc"), seeds=range(LOOKS[-1]), looks=LOOKS, metrics={"c": "span_f1"})
+    study = replace(base, seeds_single=tuple(range(seeds_alone(3, LOOKS[-1]))))
+    latent = latent_counts({("a", "b"): 1.0}, n=300)
+
+    def counts_of(target: str, partners: str, seed: int) -> np.ndarray:
+        if target != "c":
+            return latent(target, partners, seed)
+        return np.tile([0.0, 0.0, 1.0], (300, 1))  # every span missed
+
+    store = fill(study, tmp_path, counts_of)
+    matrix = measure(study, store)
+    assert matrix.standing is not None
+    assert matrix.standing.finished
+    assert matrix.verdict[0, 1] == "improves"
+    assert matrix.reason[0, 2] == "nothing learned"
+    assert matrix.odds is not None
+    assert np.isfinite(matrix.odds.decided)
+
+
+def test_a_stopped_arrow_is_not_decided_later(tmp_path: Path) -> None:
+    study, rule = racing_study(), Rule()
+    matrix = measure(study, run_race(study, tmp_path, rule), rule)
+    assert matrix.standing is not None
+    decided = matrix.standing.decided_at > 0
+    assert (matrix.standing.decided_at[decided] <= matrix.standing.n_pair[decided]).all()
+    early = replace(study, seeds=study.seeds[:3], seeds_single=tuple(range(seeds_alone(4, 3))), looks=())
+    fixed = measure(early, RunStore(tmp_path))
+    at_once = matrix.standing.decided_at == LOOKS[0]
+    assert matrix.baseline[at_once] == pytest.approx(fixed.baseline[at_once])  # not of runs that came later

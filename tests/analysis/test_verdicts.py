@@ -211,3 +211,14 @@ def test_settings_out_of_range_are_refused(setting: dict[str, Any]) -> None:
 def test_a_metric_may_have_a_margin_of_its_own() -> None:
     rule = Rule(margin=1.5, margins={"pearson": 2.5})
     assert [rule.margin_of(metric) for metric in ("accuracy", "pearson")] == [1.5, 2.5]
+
+
+def test_arrows_of_no_effect_do_not_make_it_easier_to_be_coloured() -> None:
+    # forty-nine gains that are real but negligible, and one wide null whose p is .04: alone it would not be coloured
+    gain, se = np.full((1, 50), 0.002), np.full((1, 50), 0.0002)
+    gain[0, 0], se[0, 0] = 0.041, 0.02
+    error = GainError(gain, se, se, se**2, np.full((1, 50), 1000.0))
+    call = judge(error, np.full(50, 0.01), Rule(), lambda t: np.zeros((1, 1)))
+    assert call.p[0, 0] < 0.05
+    assert (call.p[0, 1:] < 1e-9).all()
+    assert call.q[0, 0] > 0.05
