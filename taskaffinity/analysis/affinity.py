@@ -149,7 +149,7 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         alpha_equivalence=level_for_one(test.p_equivalence, rule.alpha, equal, rule.correction),
         estimand=rule.estimand,
     )
-    known = bool(np.isfinite(error.variance).any()) and rule.correction != "dunnett"
+    can_simulate = bool(np.isfinite(error.variance).any()) and rule.correction != "dunnett"
     n_test = np.array([arms.n_test(task) for task in arms.tasks])
     return AffinityMatrix(
         study=study,
@@ -158,7 +158,7 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         failed=tuple(f"{spec.run_id}: {reason}" for spec in study.plan if (reason := store.failure(spec))),
         controls=controls_of(arms, rule),
         standing=standing,
-        odds=odds_of(arms, study.looks, margins, rule) if standing and standing.finished and known else None,
+        odds=odds_of(arms, study.looks, margins, rule) if standing and standing.finished and can_simulate else None,
         single_mean=POINTS * np.array([_mean(arms.alone(task)) for task in arms.tasks]),
         baseline=POINTS * evidence.mean_single,
         seeds_single=_count(evidence.n_single),

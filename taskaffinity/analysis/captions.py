@@ -150,12 +150,9 @@ def needs_in_words(matrix: AffinityMatrix) -> list[str]:
 
 def encoder_name(matrix: AffinityMatrix) -> str:
     """The encoder's name; of a path its last part, for where a folder lies is nobody else's business."""
-    path = PurePath(matrix.study.encoder.name)
-    return (
-        path.name
-        if path.is_absolute() or matrix.study.encoder.name.startswith((".", "~"))
-        else matrix.study.encoder.name
-    )
+    name = matrix.study.encoder.name
+    path = PurePath(name)
+    return path.name if path.is_absolute() or name.startswith((".", "~")) else name
 
 
 def _sentence(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
