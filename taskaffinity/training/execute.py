@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from taskaffinity.runs.result import Outcome, Predictions, RunResult
 from taskaffinity.runs.spec import Recipe, RunSpec, TaskRef
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.task import BadInput, Split, Task
-from taskaffinity.training.company import company_of
+from taskaffinity.training.company import Company, company_of
 from taskaffinity.training.encoders import Encoder, load_config, load_tokenizer
 from taskaffinity.training.encoding import EncodedSplit, TaskMeta, cache_folder, encode_task, read_encoded
 from taskaffinity.training.loop import Diverged, fit, predict
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
 
 Evaluated = tuple[float, np.ndarray[Any, Any], Predictions]
 """Score, counts ``(n_examples, n_counts)``, predictions."""
@@ -88,7 +90,9 @@ def execute(spec: RunSpec, *, encoder_folder: Path, cache: Path, keep_prediction
         max_length=recipe.max_length,
         packed=recipe.device == "cpu",
         detached=company.detached,
-    ).to(recipe.device)
+    )
+    company, splits = _cut_to_vocabulary(model, company, splits)
+    model.to(recipe.device)
     work = {"load_seconds": time.perf_counter() - began, "train_seconds": 0.0, "evaluate_seconds": 0.0}
 
     best: dict[str, tuple[int, Evaluated]] = {}  # task -> epoch, its dev evaluation
@@ -191,6 +195,23 @@ def _read(
             cap = spec.recipe.max_train_examples if split == "train" else spec.recipe.max_eval_examples
             splits[split][name] = arrays.sample(cap, spec.recipe.sample_seed)
     return metas, splits
+
+
+def _cut_to_vocabulary(
+    model: MultiTaskModel, company: Company, splits: dict[Split, dict[str, EncodedSplit]]
+) -> tuple[Company, dict[Split, dict[str, EncodedSplit]]]:
+    """Company and splits in the numbers of a table that holds their own pieces alone."""
+    met = [*company.train.values(), *splits["dev"].values(), *splits["test"].values()]
+    pieces = pieces_of(met, model.encoder)
+    if not cut_embeddings(model.encoder, pieces):
+        return company, splits
+    cut: dict[Split, dict[str, EncodedSplit]] = {
+        split: {name: renumbered(arrays, pieces) for name, arrays in of_tasks.items()}
+        for split, of_tasks in splits.items()
+        if split != "train"
+    }
+    train = {name: renumbered(arrays, pieces) for name, arrays in company.train.items()}
+    return replace(company, train=train), cut
 
 
 def _folder(cache: Path, fingerprint: str, encoder: str, recipe: Recipe) -> Path:

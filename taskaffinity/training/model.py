@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from taskaffinity.training.batches import Batch, seed_of
+from taskaffinity.training.dropout import exchange_dropout
 from taskaffinity.training.encoders import load_encoder
 from taskaffinity.training.encoding import TaskMeta
 from taskaffinity.training.heads import Head, form_of, make_head
@@ -49,6 +50,9 @@ class MultiTaskModel(nn.Module):
             torch.manual_seed(seed_of(seed, "head", name))
             shared = None if name in detached else self.pooler
             self.heads[name] = make_head(task.kind, task.outputs, self.encoder.config, head_dropout, shared)
+        exchange_dropout(self.encoder)
+        for head in self.heads.values():
+            exchange_dropout(head)
         self.parts = nn.ModuleList(self.heads.values())  # not a ModuleDict: that refuses names such as "v1.0"
 
     def forward(self, batch: Batch) -> Tensor:

@@ -22,6 +22,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 
+from taskaffinity.training.dropout import dropout as cpu_dropout
+
 PACKED = "taskaffinity_packed"
 
 _SLACK = 1 / 8
@@ -34,7 +36,7 @@ class Layout:
 
     slots: Tensor  # (T,) each piece's place in the flattened blocks
     shapes: tuple[tuple[int, int], ...]  # (sequences, longest) of each block
-    masks: tuple[Tensor | None, ...]  # (B, 1, 1, L) which places hold a piece; None where all do
+    masks: tuple[Tensor | None, ...]  # (B, 1, 1, L) 0 where a place holds a piece, else -inf; None where all do
 
     def to(self, device: str) -> Layout:
         masks = tuple(None if mask is None else mask.to(device) for mask in self.masks)
@@ -66,9 +68,21 @@ def packed_attention(
         blocks(query), blocks(key), blocks(value), layout.shapes, layout.masks, strict=True
     ):
         q, k, v = (x.view(*shape, n_heads, width).transpose(1, 2) for x in (q, k, v))  # (B, N, L, D)
-        output = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scaling)
+        output = attend(q, k, v, mask, dropout, scaling)
         attended.append(output.transpose(1, 2).flatten(0, 1))  # (B L, N, D)
     return torch.cat(attended).index_select(0, layout.slots)[None], None
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float, scaling: float | None) -> Tensor:
+    """Attention of one block, ``(B, N, L, D)`` each.
+
+    torch's own has no fast path for dropout on a CPU and draws its masks slowly, so there this is written out.
+    """
+    if not dropout or q.device.type != "cpu":
+        return nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scaling)
+    scores = (q * (q.shape[-1] ** -0.5 if scaling is None else scaling)) @ k.transpose(-1, -2)  # (B, N, L, L)
+    shares = torch.softmax(scores if mask is None else scores + mask, dim=-1)
+    return cpu_dropout(shares, dropout) @ v
 
 
 AttentionInterface.register(PACKED, packed_attention)
@@ -92,9 +106,13 @@ def layout_of(lengths: Sequence[int]) -> Layout:
         valid = torch.arange(lengths[last - 1])[None] < own  # (B, L)
         slots.append(taken + torch.nonzero(valid.flatten())[:, 0])
         shapes.append((valid.shape[0], valid.shape[1]))
-        masks.append(None if bool(valid.all()) else valid[:, None, None, :])
+        masks.append(None if bool(valid.all()) else _as_bias(valid)[:, None, None, :])
         first, taken = last, taken + valid.numel()
     return Layout(torch.cat(slots), tuple(shapes), tuple(masks))
+
+
+def _as_bias(valid: Tensor) -> Tensor:
+    return torch.zeros(valid.shape).masked_fill(~valid, -torch.inf)
 
 
 def first_position(encoder: PreTrainedModel) -> int:

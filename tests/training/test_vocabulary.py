@@ -1,0 +1,97 @@
+"""A table cut to the pieces that occur trains the same model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from taskaffinity.runs.spec import Recipe
+from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.loop import fit, predict
+from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
+
+KINDS = ("inference", "similarity", "ner")
+RECIPE = Recipe(learning_rate=1e-3, num_train_epochs=6, batch_size=4, weight_decay=0.1)  # 54 steps
+
+MakeMeta = Callable[..., TaskMeta]
+MakeSplit = Callable[..., EncodedSplit]
+MakeEncoder = Callable[..., Path]
+
+
+@pytest.fixture
+def splits(make_split: MakeSplit) -> dict[str, EncodedSplit]:
+    def sparse(split: EncodedSplit) -> EncodedSplit:
+        return replace(split, pieces=np.where(split.pieces % 3 == 0, split.pieces - 1, split.pieces))
+
+    return {kind: sparse(make_split(kind, n=12, seed=i)) for i, kind in enumerate(KINDS)}
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adamax"])
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "deberta-v2", "electra"])
+def test_the_same_losses_weights_and_predictions(
+    architecture: str,
+    optimizer: str,
+    make_encoder: MakeEncoder,
+    make_meta: MakeMeta,
+    splits: dict[str, EncodedSplit],
+) -> None:
+    metas = {kind: make_meta(kind, kind) for kind in KINDS}
+    no_dropout = (
+        {"dropout": 0.0, "attention_dropout": 0.0}
+        if architecture == "distilbert"
+        else {
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+        }
+    )
+    folder = make_encoder(architecture, **no_dropout)
+    recipe = replace(RECIPE, optimizer=optimizer)
+    whole, cut = (MultiTaskModel(folder, metas, seed=3, head_dropout=0.0) for _ in range(2))
+    pieces = pieces_of(splits.values(), cut.encoder)
+    before = whole.encoder.get_input_embeddings().weight.detach().clone()
+    assert cut_embeddings(cut.encoder, pieces)
+    own = {name: renumbered(split, pieces) for name, split in splits.items()}
+    for one, other in zip(fit(whole, splits, recipe, seed=5), fit(cut, own, recipe, seed=5), strict=True):
+        assert one.losses == pytest.approx(other.losses, abs=1e-4)
+    for kind in KINDS:
+        if kind == "similarity":
+            assert predict(whole, metas[kind], splits[kind]) == pytest.approx(
+                predict(cut, metas[kind], own[kind]), abs=1e-3
+            )
+        else:
+            assert predict(whole, metas[kind], splits[kind]) == predict(cut, metas[kind], own[kind])
+
+    after, kept = (model.encoder.get_input_embeddings().weight.detach() for model in (whole, cut))
+    assert len(kept) == len(pieces) < len(after)
+    torch.testing.assert_close(after[pieces], kept, atol=2e-3, rtol=1e-2)
+    # the others have only decayed, all by the same factor
+    others = np.setdiff1d(np.arange(len(after)), pieces)
+    factors = (after[others] / before[others])[before[others].abs() > 1e-3]
+    assert float(factors.std()) < 1e-5
+    assert 0 < float(factors.mean()) < 1
+
+
+def test_the_number_of_padding_stays(
+    make_encoder: MakeEncoder, splits: dict[str, EncodedSplit], make_meta: MakeMeta
+) -> None:
+    model = MultiTaskModel(make_encoder("roberta"), {"ner": make_meta("ner", "ner")}, seed=0)
+    pieces = pieces_of(splits.values(), model.encoder)
+    assert pieces[:2].tolist() == [0, 1]
+    cut_embeddings(model.encoder, pieces)
+    table = model.encoder.get_input_embeddings()
+    assert isinstance(table, torch.nn.Embedding)
+    assert table.padding_idx == model.encoder.config.pad_token_id == 1
+
+
+def test_renumbered_pieces_are_places_in_the_table(splits: dict[str, EncodedSplit], make_encoder: MakeEncoder) -> None:
+    model = MultiTaskModel(make_encoder("bert"), {}, seed=0)
+    pieces = pieces_of([splits["ner"]], model.encoder)
+    again = renumbered(splits["ner"], pieces)
+    assert np.array_equal(pieces[again.pieces], splits["ner"].pieces)
+    assert again.pieces.max() < len(pieces)
