@@ -17,14 +17,18 @@ _NUMBERS = 2**16
 
 def dropout(values: Tensor, p: float) -> Tensor:
     """The values, each set to 0 with probability ``p`` (to the next 1/65536), the others scaled to keep the mean."""
-    dropped = round(p * _NUMBERS)
-    if values.device.type != "cpu" or not 0 < dropped < _NUMBERS:
+    if values.device.type != "cpu" or not 0 < p < 1:
         return nn.functional.dropout(values, p)
+    return values * kept(values, p)
+
+
+def kept(values: Tensor, p: float) -> Tensor:
+    """A mask for values on a CPU: 0 with probability ``p``, else the scale."""
+    dropped = min(round(p * _NUMBERS), _NUMBERS - 1)
     words = torch.empty(-(-values.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
     numbers = words.view(torch.int16)[: values.numel()].view(values.shape)
     # in place on 16-bit numbers: a mask of bools would cost as much as all the rest
-    kept = numbers.ge_(dropped - _NUMBERS // 2).to(values.dtype)
-    return values * kept.mul_(_NUMBERS / (_NUMBERS - dropped))
+    return numbers.ge_(dropped - _NUMBERS // 2).to(values.dtype).mul_(_NUMBERS / (_NUMBERS - dropped))
 
 
 class CpuDropout(nn.Dropout):

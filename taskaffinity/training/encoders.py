@@ -28,6 +28,11 @@ from taskaffinity.tasks.task import BadInput
 logging.disable_progress_bar()
 
 _IDENTITY = ("config.json", "tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "spiece", "sentencepiece")
+_DROPOUTS = (
+    *("hidden_dropout_prob", "attention_probs_dropout_prob"),  # BERT and most
+    *("dropout", "attention_dropout"),  # DistilBERT
+    *("embedding_dropout", "mlp_dropout"),  # ModernBERT
+)
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 
@@ -122,13 +127,16 @@ def load_tokenizer(folder: Path) -> Any:
         raise BadInput(f"{folder}: no tokenizer in this folder ({type(error).__name__})") from error
 
 
-def load_encoder(folder: Path) -> tuple[PreTrainedModel, nn.Module | None]:
-    """The model, and its pre-trained pooler or None.
+def load_encoder(folder: Path, dropout: float | None = None) -> tuple[PreTrainedModel, nn.Module | None]:
+    """The model, and its pre-trained pooler or None; with ``dropout`` where its configuration has some, if given.
 
     The pooler is taken off the model: it would run on the first piece of a packed row alone. One that the checkpoint
     lacks would be random weights; it counts as absent, and heads bring their own.
     """
     config = load_config(folder)
+    for name in _DROPOUTS if dropout is not None else ():
+        if hasattr(config, name):
+            setattr(config, name, dropout)
     if getattr(config, "from_scratch", False):
         model, missing = AutoModel.from_config(config), {"pooler"}
     else:

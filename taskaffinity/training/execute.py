@@ -87,6 +87,7 @@ def execute(spec: RunSpec, *, encoder_folder: Path, cache: Path, keep_prediction
         company.metas,
         seed=spec.seed,
         head_dropout=recipe.head_dropout,
+        encoder_dropout=recipe.encoder_dropout,
         max_length=recipe.max_length,
         packed=recipe.device == "cpu",
         detached=company.detached,

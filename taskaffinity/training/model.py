@@ -33,13 +33,14 @@ class MultiTaskModel(nn.Module):
         *,
         seed: int,
         head_dropout: float = 0.1,
+        encoder_dropout: float | None = None,
         max_length: int = 128,
         packed: bool = True,
         detached: Collection[str] = (),
     ) -> None:
         super().__init__()
         torch.manual_seed(seed_of(seed, "encoder"))
-        self.encoder, pooler = load_encoder(folder)
+        self.encoder, pooler = load_encoder(folder, encoder_dropout)
         self.pooler = pooler if form_of(self.encoder.config).pooler else None
         self.is_packed = packed and packs_exactly(self.encoder, max_length)
         self.first_position = first_position(self.encoder)

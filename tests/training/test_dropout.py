@@ -14,7 +14,6 @@ from torch import nn
 from taskaffinity.training.dropout import CpuDropout, dropout, exchange_dropout
 from taskaffinity.training.encoding import TaskMeta
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.packed import attend
 
 
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.5, 0.9])
@@ -76,17 +75,3 @@ def test_every_dropout_of_a_model_is_exchanged(
     exchange_dropout(model)
     assert isinstance(model[0], CpuDropout)
     assert model[0].p == 0.3
-
-
-def test_attention_drops_shares_and_keeps_their_mean() -> None:
-    """``E[dropped] @ v = shares @ v``: the mean over many draws is attention without dropout."""
-    torch.manual_seed(0)
-    q, k, v = (torch.randn(2, 2, 5, 3) for _ in range(3))
-    mask = torch.zeros(2, 1, 1, 5)
-    mask[0, ..., 3:] = -torch.inf
-    expected = attend(q, k, v, mask, 0.0, None)
-    n = 4000
-    draws = torch.stack([attend(q, k, v, mask, 0.3, None) for _ in range(n)])
-    assert float(draws.std(0).max()) > 0.1
-    assert bool(((draws.mean(0) - expected).abs() < 5 * draws.std(0) / n**0.5 + 1e-6).all())
-    torch.testing.assert_close(attend(q, k, v, mask, 1e-9, None), expected)

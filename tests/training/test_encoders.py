@@ -77,3 +77,17 @@ def test_weights_decide_the_fingerprint_and_the_folder_does_not(old_bert: Path, 
     assert find_encoder(str(moved)).ref == before
     (moved / "model.safetensors").write_bytes((moved / "model.safetensors").read_bytes()[:-4] + b"\0\0\0\1")
     assert find_encoder(str(moved)).ref != before
+
+
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra", "deberta-v2", "modernbert"])
+def test_dropout_can_be_given_for_every_layer(architecture: str, make_encoder: Callable[..., Path]) -> None:
+    """At 0 a model in training gives what it gives in evaluation; at 0.5 no dropout has another rate."""
+    pieces = torch.arange(5, 15)[None]
+    model, _ = load_encoder(make_encoder(architecture), 0.0)
+    trained, evaluated = (m(input_ids=pieces).last_hidden_state for m in (model.train(), model.eval()))
+    assert torch.equal(trained, evaluated)
+    other, _ = load_encoder(make_encoder(architecture), 0.5)
+    rates = {module.p for module in other.modules() if isinstance(module, torch.nn.Dropout)}
+    assert rates == {0.5}
+    first, second = (other.train()(input_ids=pieces).last_hidden_state for _ in range(2))
+    assert not torch.equal(first, second)

@@ -1,0 +1,52 @@
+"""Attention with dropout, against finite differences and against attention without."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from taskaffinity.training.attention import BlockAttention
+from taskaffinity.training.packed import Layout, layout_of, packed_attention
+
+LENGTHS = ([3], [2, 2, 2], [1, 2, 8, 9, 9], [16, 17, 18])
+
+
+def biases(layout: Layout, dtype: torch.dtype) -> Sequence[Tensor | None]:
+    return [None if mask is None else mask.to(dtype) for mask in layout.masks]
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+def test_backward_is_the_derivative_of_forward(lengths: list[int]) -> None:
+    """``gradcheck``: with the generator set back, the same masks fall in every call."""
+    layout = layout_of(lengths)
+    torch.manual_seed(1)
+    states = [torch.randn(layout.places, 2, 3, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+
+    def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        torch.manual_seed(0)
+        attended: Tensor = BlockAttention.apply(
+            query, key, value, layout.shapes, biases(layout, torch.float64), 0.3, 0.7
+        )
+        return attended.index_select(0, layout.slots)
+
+    assert torch.autograd.gradcheck(attention, states)
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+def test_dropped_shares_keep_their_mean(lengths: list[int]) -> None:
+    """The mean over many draws is attention without dropout."""
+    torch.manual_seed(0)
+    layout = layout_of(lengths)
+    query, key, value = torch.randn(3, 1, 2, sum(lengths), 4)  # (1, N, T, D) each
+
+    def attended(dropout: float) -> Tensor:
+        return packed_attention(nn.Identity(), query, key, value, None, layout=layout, dropout=dropout)[0]
+
+    n = 1000
+    draws = torch.stack([attended(0.3) for _ in range(n)])
+    assert float(draws.std(0).max()) > 0.1
+    assert bool(((draws.mean(0) - attended(0.0)).abs() < 5 * draws.std(0) / n**0.5 + 1e-6).all())
+    torch.testing.assert_close(attended(1e-9), attended(0.0))
