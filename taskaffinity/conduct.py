@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from taskaffinity.analysis.affinity import margins_of
@@ -49,6 +49,7 @@ def define(
     controls: bool = False,
     looks: Sequence[int] = (),
     full: bool = False,
+    rule: Rule | None = None,
 ) -> tuple[Study, Encoder]:
     """A study of a suite, and where its encoder lies.
 
@@ -70,6 +71,8 @@ def define(
         design.
     full : bool
         Whether the whole set is trained together too.
+    rule : Rule, optional
+        When an arrow is coloured, and by which a race decides where to go on.
 
     Raises
     ------
@@ -103,6 +106,7 @@ def define(
         looks=tuple(looks),
         full=full,
         synthetic=suite.synthetic,
+        rule=asdict(rule or Rule()),
         versions=versions(),
     )
     return study, found
@@ -117,14 +121,8 @@ def conduct(
     resources: Resources | None = None,
     watch: Callable[[Progress], None] = lambda progress: None,
     keep_predictions: bool = True,
-    rule: Rule | None = None,
 ) -> Report:
     """Train what the results folder ``root`` lacks of a study.
-
-    Parameters
-    ----------
-    rule : Rule, optional
-        By which a race decides where to go on.
 
     ``study.json`` is written before the first run, so that a study that was interrupted can be read as far as it went.
 
@@ -161,12 +159,13 @@ def conduct(
             keep_predictions=keep_predictions,
         )
 
-    return _race(study, store, rule or Rule(), train) if study.looks else train(plan)
+    return _race(study, store, train) if study.looks else train(plan)
 
 
-def _race(study: Study, store: RunStore, rule: Rule, train: Callable[[Plan], Report]) -> Report:
+def _race(study: Study, store: RunStore, train: Callable[[Plan], Report]) -> Report:
     """Train up to the next look, look, and so on; a run that failed in this race is not tried again in it."""
     total = Report()
+    rule = Rule(**study.rule)
     margins = margins_of(study, rule)
     while True:
         arms = read_arms(study, store)

@@ -56,7 +56,7 @@ def test_a_matched_baseline_takes_the_place_of_the_single_run(mine: Path, plain:
 
 
 def test_a_race_stops_early_and_the_same_command_again_trains_nothing(tmp_path: Path) -> None:
-    race = [*STUDY, "--adaptive", "--seeds=2", "--max-seeds=4"]
+    race = [*STUDY, "--adaptive", "--seeds=2", "--max-seeds=4", "--alpha=0.1"]
     first = command(*race, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     root = tmp_path / "results" / "clinical"
@@ -65,11 +65,22 @@ def test_a_race_stops_early_and_the_same_command_again_trains_nothing(tmp_path: 
     assert f"{len(done)} runs: {len(done)} trained now" in first.stderr
     assert "pair runs saved" in first.stdout
     assert "simulated races" in first.stdout
+    edges = rows(root / "edges.csv")
+    assert {row["decided_at"] for row in edges} <= {"2", "4", ""}
+    levels = {row["decided_at"] or "4": float(row["level"]) for row in edges}
+    assert all(0 < level < 0.1 for level in levels.values())
+    assert all((row["decided_at"] == "") == (row["verdict"] == "inconclusive") for row in edges)
     again = command(*race, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert results_of(root) == done
     assert again.stdout == first.stdout
     assert f"{len(done)} runs: 0 trained now, 0 failed" in again.stderr
+    before = (root / "edges.csv").read_bytes()
+    assert command("graph", str(root), cwd=tmp_path).returncode == 0
+    assert (root / "edges.csv").read_bytes() == before
+    other = command("graph", str(root), "--alpha=0.05", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "judged by the rule that it was run by" in other.stderr
 
 
 def test_the_rule_can_be_changed_without_training(mine: Path) -> None:

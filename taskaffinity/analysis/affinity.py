@@ -83,6 +83,11 @@ class AffinityMatrix:
     seeds_to_colour: FloatArray
     """Further seeds a pair; see ``needs.Needs``."""
     seeds_to_no_effect: FloatArray
+    level: FloatArray
+    """What q is held against, and one less that of the interval: ``rule.alpha``; in a race what the look that decided
+    the arrow may spend of it."""
+    decided_at: FloatArray
+    """Of a race: seeds a pair at which the verdict fell; NaN where none has, and in a fixed design."""
     verdict: Words
     """Empty on the diagonal."""
     reason: Words
@@ -126,12 +131,20 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
     Runs that are not in the store are left out: an arrow is tested where both of its arms have two runs or more, and
     is "inconclusive" with a ``reason`` otherwise.
 
+    Parameters
+    ----------
+    rule : Rule, optional
+        Default: the study's own. A race knows no other, for by it pairs were stopped.
+
     Raises
     ------
     ValueError
-        If a file of the store is broken.
+        If a file of the store is broken, or a race is given another rule.
     """
-    rule, arms = rule or Rule(), read_arms(study, store)
+    own = Rule(**study.rule)
+    if study.looks and rule not in (None, own):
+        raise ValueError("a race is judged by the rule that it was run by; run it anew with another")
+    rule, arms = rule or own, read_arms(study, store)
     margins = margins_of(study, rule)
     standing: Standing | None = None
     if study.looks:
@@ -177,6 +190,10 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         detectable=POINTS * needs.detectable,
         seeds_to_colour=needs.seeds_to_colour,
         seeds_to_no_effect=needs.seeds_to_no_effect,
+        level=standing.level if standing else np.where(test.verdict == "", np.nan, rule.alpha),
+        decided_at=np.where(standing.decided_at, standing.decided_at, np.nan)
+        if standing
+        else np.full_like(test.p, np.nan),
         verdict=test.verdict,
         reason=evidence.reason,
         needs=in_words(needs, test.verdict, n_test),

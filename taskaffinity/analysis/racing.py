@@ -46,6 +46,8 @@ class Standing:
     call: Call
     decided_at: IntArray
     """Seeds a pair at which the verdict fell; 0 where it has not."""
+    level: FloatArray
+    """Of the look whose evidence is shown: what ``call``'s q is held against, and one less that of its interval."""
     n_pair: IntArray
     """Seeds that each pair needs for the looks up to now; symmetric."""
     n_single: IntArray
@@ -95,6 +97,7 @@ def race(
     alive, undecided = apart.copy(), apart.copy()
     n_pair, n_single = np.zeros((n_tasks, n_tasks), dtype=np.int64), np.zeros(n_tasks, dtype=np.int64)
     decided_at = np.zeros_like(n_pair)
+    level_at = np.full(n_pair.shape, np.nan)
     kept: tuple[Evidence, GainError, Call] | None = None
     done, levels = 0, spent(looks, rule.alpha)
     for look, n in enumerate(looks):
@@ -106,6 +109,7 @@ def race(
         evidence, error, call = _called(found, margins, rule, levels[look])
         running = undecided & alive
         kept = (evidence, error, call) if kept is None else _merged(kept, (evidence, error, call), running)
+        level_at[running if done else apart] = levels[look]
         decided_at[running & (call.verdict != "inconclusive")] = n
         undecided &= decided_at == 0
         done += 1
@@ -123,7 +127,8 @@ def race(
         assert found is not None
         kept = _called(found, margins, rule, levels[0])
         kept[2].verdict[apart] = "inconclusive"
-    return Standing(tuple(looks), done, *kept, decided_at, n_pair, n_single, finished=not alive.any())
+        level_at[apart] = levels[0]
+    return Standing(tuple(looks), done, *kept, decided_at, level_at, n_pair, n_single, finished=not alive.any())
 
 
 def follow(study: Study, arms: Arms, rule: Rule, margins: FloatArray, is_done: Callable[[RunSpec], bool]) -> Standing:

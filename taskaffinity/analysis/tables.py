@@ -29,7 +29,7 @@ EDGES_COLUMNS = (
     *("q_equivalence", "p_equivalence", "df", "se_seeds", "se_examples"),
     *("n_test", "seeds_pair", "seeds_single", "score_single", "score_pair", "metric", "reason"),
     *("detectable", "seeds_to_colour", "seeds_to_no_effect", "needs"),
-    *("alpha", "margin", "correction", "estimand", "match", "synthetic"),
+    *("level", "decided_at", "alpha", "margin", "correction", "estimand", "match", "synthetic"),
 )
 CONTROLS_COLUMNS = ("control", "target", "gain", "low", "high", "p", "seeds", "seeds_against", "reason")
 
@@ -55,7 +55,15 @@ def gains_frame(study: Study, store: RunStore) -> pd.DataFrame:
     return pd.DataFrame([row for _, row in sorted(rows)], columns=list(GAINS_COLUMNS))
 
 
-_GRIDS = frozenset(EDGES_COLUMNS[2:13]) | {"seeds_pair", "seeds_single", "reason", "detectable", "needs"}
+_GRIDS = frozenset(EDGES_COLUMNS[2:13]) | {
+    "seeds_pair",
+    "seeds_single",
+    "reason",
+    "detectable",
+    "needs",
+    "level",
+    "decided_at",
+}
 """The columns that are arrays of the matrix."""
 
 

@@ -57,8 +57,10 @@ class Rule:
         if not 0 < self.alpha < 1:
             raise ValueError(f"alpha is {self.alpha}; it must lie between 0 and 1")
         for metric, margin in {"": self.margin, **self.margins}.items():
-            if not margin > 0:
-                raise ValueError(f"the margin{metric and f' of {metric}'} is {margin} points; it must be above 0")
+            if not 0 < margin < 100:
+                raise ValueError(
+                    f"the margin{metric and f' of {metric}'} is {margin} points; it must be above 0 and below 100"
+                )
             if metric and metric not in METRICS:
                 raise ValueError(f"a margin for {metric}: no such metric; there are {', '.join(METRICS)}")
         for name, value, legal in (

@@ -9,9 +9,7 @@ import typer
 
 from taskaffinity.cli.judging import (
     Alpha,
-    CorrectionName,
     CorrectionOption,
-    EstimandName,
     EstimandOption,
     Margin,
     rule_of,
@@ -23,16 +21,16 @@ from taskaffinity.tasks.task import BadInput
 
 def command(
     results: Annotated[Path, typer.Argument(help="A results folder, as `taskaffinity pairwise` made it.")],
-    alpha: Alpha = 0.05,
+    alpha: Alpha = None,
     margin: Margin = None,
-    correction: CorrectionOption = CorrectionName.bh,
-    estimand: EstimandOption = EstimandName.population,
+    correction: CorrectionOption = None,
+    estimand: EstimandOption = None,
 ) -> None:
     """Draw a study again, without training."""
-    rule = rule_of(alpha, margin or [], correction, estimand)
     try:
         study = Study.read(results)
     except (FileNotFoundError, ValueError) as error:
         raise BadInput(str(error)) from error
+    rule = rule_of(alpha, margin, correction, estimand, otherwise=study.rule)
     publish_and_print(study, results, rule)
     warn_if_synthetic(study.synthetic)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,24 +26,33 @@ class EstimandName(StrEnum):
     test_set = "test-set"
 
 
-Alpha = Annotated[float, typer.Option(help="Level of tests and intervals.", min=0.0001, max=0.5)]
+Alpha = Annotated[float | None, typer.Option(help="Level of tests and intervals (default: 0.05).", min=0.0001, max=0.5)]
 Margin = Annotated[
     list[str] | None,
     typer.Option(help="Points: gains surely smaller are 'no effect' (default 1). METRIC=POINTS for one metric."),
 ]
 CorrectionOption = Annotated[
-    CorrectionName,
+    CorrectionName | None,
     typer.Option(
-        help="For many arrows: bh and by keep the false discovery rate, holm any error, dunnett any into a target."
+        help="For many arrows: bh (default) and by keep the false discovery rate, holm any error, dunnett any into a "
+        "target."
     ),
 ]
 EstimandOption = Annotated[
-    EstimandName, typer.Option(help="Gains of test sets like this one (population), or of this very one.")
+    EstimandName | None,
+    typer.Option(help="Gains of test sets like this one (population, the default), or of this very one."),
 ]
 
 
-def rule_of(alpha: float, margins: Sequence[str], correction: CorrectionName, estimand: EstimandName) -> Rule:
-    """The rule that the options give.
+def rule_of(
+    alpha: float | None,
+    margins: Sequence[str] | None,
+    correction: CorrectionName | None,
+    estimand: EstimandName | None,
+    *,
+    otherwise: Mapping[str, Any] | None = None,
+) -> Rule:
+    """The rule that the options give; what they leave open is as in ``otherwise``, else by default.
 
     Raises
     ------
@@ -53,7 +62,7 @@ def rule_of(alpha: float, margins: Sequence[str], correction: CorrectionName, es
     from taskaffinity.analysis.verdicts import Rule  # scipy: not for --help
 
     points: dict[str, float] = {}
-    for given in margins:
+    for given in margins or ():
         metric, equals, text = given.rpartition("=")
         try:
             points[metric] = float(text)
@@ -61,8 +70,14 @@ def rule_of(alpha: float, margins: Sequence[str], correction: CorrectionName, es
             raise BadInput(f"--margin {given}: expected POINTS, or METRIC=POINTS") from None
         if equals and not metric:
             raise BadInput(f"--margin {given}: expected POINTS, or METRIC=POINTS")
-    general = points.pop("", 1.0)
+    given_here = {
+        "alpha": alpha,
+        "margin": points.pop("", None),
+        "margins": points or None,
+        "correction": correction and correction.value,
+        "estimand": estimand and estimand.value,
+    }
     try:
-        return Rule(alpha, general, points, correction.value, estimand.value)
+        return Rule(**{**(otherwise or {}), **{key: value for key, value in given_here.items() if value is not None}})
     except ValueError as error:
         raise BadInput(f"--margin: {error}") from error

@@ -12,9 +12,7 @@ import typer
 
 from taskaffinity.cli.judging import (
     Alpha,
-    CorrectionName,
     CorrectionOption,
-    EstimandName,
     EstimandOption,
     Margin,
     rule_of,
@@ -67,12 +65,14 @@ def command(
             "--adaptive", help="Race: look after --seeds (3), 5, 8 and --max-seeds (12), go on with undecided pairs."
         ),
     ] = False,
-    max_seeds: Annotated[int, typer.Option(help="Most seeds a pair gets in a race.", min=4)] = 12,
+    max_seeds: Annotated[
+        int | None, typer.Option(help="Most seeds a pair gets in a race (default: 12).", min=4)
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="Also train the whole set together.")] = False,
-    alpha: Alpha = 0.05,
+    alpha: Alpha = None,
     margin: Margin = None,
-    correction: CorrectionOption = CorrectionName.bh,
-    estimand: EstimandOption = EstimandName.population,
+    correction: CorrectionOption = None,
+    estimand: EstimandOption = None,
     results: Annotated[Path | None, typer.Option(help="Results folder (default: results/SUITE).")] = None,
     executor: Annotated[ExecutorName, typer.Option(help="Where runs go.")] = ExecutorName.ray,
     address: Annotated[str | None, typer.Option(help="A running Ray to use instead of one started here.")] = None,
@@ -85,7 +85,7 @@ def command(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Train every task alone and every pair, measure each directed gain, and draw the graph."""
-    settings, rule = parse(set_ or []), rule_of(alpha, margin or [], correction, estimand)
+    settings, rule = parse(set_ or []), rule_of(alpha, margin, correction, estimand)
     suite = find_suite(domain, data)
     folder = results or Path("results") / suite.name
     if folder.exists() and not folder.is_dir():
@@ -98,13 +98,16 @@ def command(
     check_machine(resources)
     recipe = changed(placed(default_recipe(suite, encoder), resources), settings)
     looks: tuple[int, ...] = ()
+    if max_seeds is not None and not adaptive:
+        raise BadInput(f"--max-seeds {max_seeds}: of a race; give --adaptive too, or --seeds {max_seeds} to every pair")
     if adaptive:
+        most = max_seeds or 12
         if seeds_single is not None:
             raise BadInput("--seeds-single: a race gives every task alone sqrt(N - 1) times the seeds of its pairs")
-        if not 2 <= seeds < max_seeds:
+        if not 2 <= seeds < most:
             raise BadInput(f"--adaptive: it looks after --seeds {seeds} first; expected 2 or more, below --max-seeds")
-        looks = (seeds, *(n for n in LOOKS if seeds < n < max_seeds), max_seeds)
-        seeds = max_seeds
+        looks = (seeds, *(n for n in LOOKS if seeds < n < most), most)
+        seeds = most
     study, found = define(
         suite,
         encoder=encoder,
@@ -115,6 +118,7 @@ def command(
         controls=controls,
         looks=looks,
         full=full,
+        rule=rule,
     )
     if dry_run:
         print_plan(study, RunStore(folder))
@@ -129,7 +133,6 @@ def command(
             resources=resources,
             watch=display.show,
             keep_predictions=predictions,
-            rule=rule,
         )
     publish_and_print(study, folder, rule)
     say_what_came(report, folder)

@@ -58,6 +58,8 @@ class Study:
     """Whether each target has a placebo and a positive control."""
     looks: tuple[int, ...] = ()
     """Of a race: seeds a pair after which its arrows may be decided, the last of them ``len(seeds)``; else empty."""
+    rule: Mapping[str, Any] = field(default_factory=dict)
+    """When its arrows are coloured: fields of ``analysis.verdicts.Rule``, its defaults where they are missing."""
     versions: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property

@@ -26,6 +26,8 @@ def find_suite(domain: str, data: Path | None = None) -> Suite:
         If there is no such suite, or a data folder is given and a task is missing there.
     """
     if domain == EIGHT.name:
+        if data is not None:
+            raise BadInput(f"--data {data}: {EIGHT.name} is made up, and takes no data")
         return EIGHT
     if domain not in BLUE_SUITES:
         names = [*BLUE_SUITES, EIGHT.name]
