@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,23 +11,43 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+
+class DiscontinuousName(StrEnum):
+    whole = "whole"
+    first = "first"
+    parts = "parts"
+    drop = "drop"
+
+
 app = typer.Typer(help="Prepare and check the corpora of the paper.", no_args_is_help=True)
 
 
 @app.command("prepare")
 def prepare_command(
-    corpus: Annotated[str, typer.Argument(help="bc5cdr, ddi2013 or chemprot.")],
+    corpus: Annotated[str, typer.Argument(help="One of those that `taskaffinity data list` names.")],
     raw: Annotated[Path, typer.Option(help="Folder of the original distribution.")],
     out: Annotated[Path, typer.Option(help="Folder for the task files.")],
+    dev_ids: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the documents (clinicalsts: rows) of the dev part, one a line, where none is official."
+        ),
+    ] = None,
+    discontinuous: Annotated[
+        DiscontinuousName,
+        typer.Option(help="shareclefe: tag a mention in parts as a whole, by its first part, as parts, or not."),
+    ] = DiscontinuousName.whole,
 ) -> None:
     """Turn an original distribution into task files (JSON Lines, one a split)."""
+    from taskaffinity.corpora.choices import Choices, read_ids
     from taskaffinity.corpora.prepare import prepare
 
-    for task in prepare(corpus, raw, out):
+    choices = Choices(read_ids(dev_ids) if dev_ids else (), discontinuous.value)
+    for task in prepare(corpus, raw, out, choices):
         counts = ", ".join(f"{split} {entry.rows} rows" for split, entry in task.card.counts.items())
         print(f"{task.folder}: {counts}")
-        for note, number in task.card.notes.items():
-            print(f"  {note.replace('_', ' ')}: {number:,}")
+        for note, said in task.card.notes.items():
+            print(f"  {note.replace('_', ' ')}: {said if isinstance(said, str) else format(said, ',')}")
 
 
 @app.command("check")

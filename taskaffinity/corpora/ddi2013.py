@@ -7,19 +7,19 @@ One XML file a document: ``document/sentence[@text]``, in it ``entity[@charOffse
 A row is a pair, its label ``DDI-`` and the type of interaction, ``DDI-false`` where there is none. A pair that is said
 to interact but has no type (one of the official corpus) is left out: neither a class nor ``false`` would be true.
 
-There is no official dev part. Ours is whole documents of the official training part: those whose sha256 of the
-document id is below ``DEV_SHARE`` of the range, so that a document's place depends on nothing but its id.
+There is no official dev part. Ours is whole documents of the official training part, by a hash of their ids
+(``choices``); the user may list them instead.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from taskaffinity.corpora.choices import DEFAULTS, Choices, by_hash, chosen
 from taskaffinity.corpora.masking import Argument, masked, overlap
 from taskaffinity.corpora.original import Converted, check_inside, locate, misplaced
 from taskaffinity.tasks.formats import TaskCard
@@ -41,7 +41,7 @@ _BELOW = ("ddi2013", "DDICorpus", "DDICorpus-2013")
 _OFFSETS = re.compile(r"\d+-\d+(?:;\d+-\d+)*")
 
 
-def convert(raw: Path) -> list[Converted]:
+def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
     """The task.
 
     Raises
@@ -54,6 +54,7 @@ def convert(raw: Path) -> list[Converted]:
     splits: dict[Split, list[Row]] = {"train": [], "dev": [], "test": []}
     notes: Counter[str] = Counter()
     seen: dict[str, Path] = {}
+    documents: list[tuple[str, str, str, list[Row]]] = []
     for role, folder in folders.items():
         part, source = role.split()
         files = sorted(folder.glob("*.xml"))
@@ -65,20 +66,22 @@ def convert(raw: Path) -> list[Converted]:
             if name in seen:
                 raise bad(path, f"document {shown(name)} again (first: {seen[name].name})", "each document once")
             seen[name] = path
-            split: Split = "test" if part == "test" else "dev" if in_dev(name) else "train"
-            rows = list(_document_rows(path, name, document, notes))
-            splits[split] += rows
-            notes[f"{split}_documents_{source}"] += 1
-            notes[f"{split}_positives_{source}"] += sum(row.example.label != NEGATIVE for row in rows)
-    return [Converted("ddi2013-type", _card(notes), splits)]
+            documents.append((name, part, source, list(_document_rows(path, name, document, notes))))
+    given = [name for name, part, _, _ in documents if part == "train"]
+    dev = chosen(choices.dev_ids, given) if choices.dev_ids else {name for name in given if by_hash(name, DEV_SHARE)}
+    for name, part, source, rows in documents:
+        split: Split = "test" if part == "test" else "dev" if name in dev else "train"
+        splits[split] += rows
+        notes[f"{split}_documents_{source}"] += 1
+        notes[f"{split}_positives_{source}"] += sum(row.example.label != NEGATIVE for row in rows)
+    return [Converted("ddi2013-type", _card(notes, is_given=bool(choices.dev_ids)), splits)]
 
 
-def in_dev(document: str) -> bool:
-    """Whether a document of the official training part belongs to our dev part."""
-    return int.from_bytes(hashlib.sha256(document.encode()).digest()[:8]) < DEV_SHARE * 2**64
-
-
-def _card(notes: Counter[str]) -> TaskCard:
+def _card(notes: Counter[str], *, is_given: bool) -> TaskCard:
+    rule = (
+        "dev where the first 8 bytes of "
+        f"sha256(document id), as a big-endian number, are below {DEV_SHARE} * 2**64; train otherwise"
+    )
     return TaskCard(
         kind="relation",
         labels=LABELS,
@@ -87,8 +90,8 @@ def _card(notes: Counter[str]) -> TaskCard:
         source="DDI corpus 2013, DrugBank and MedLine, DDI extraction task (Herrero-Zazo et al. 2013)",
         licence="CC BY-NC 4.0",
         split=(
-            "official test; official training part cut by whole documents: dev where the first 8 bytes of "
-            f"sha256(document id), as a big-endian number, are below {DEV_SHARE} * 2**64; train otherwise"
+            "official test; official training part cut by whole documents: "
+            f"{'dev by a list of ids; train the others' if is_given else rule}"
         ),
         notes=dict(sorted(notes.items())),
     )

@@ -59,24 +59,24 @@ def locate(raw: Path, needed: Mapping[str, Sequence[str]], below: Sequence[str] 
     return best
 
 
-def whole_lines(path: Path) -> Iterator[tuple[str, str]]:
+def whole_lines(path: Path, *, may_lack_end: bool = False) -> Iterator[tuple[str, str]]:
     """``(where, line)`` of a text file.
 
     Raises
     ------
     BadInput
-        Not UTF-8, empty, or cut off: the last line has no end.
+        Not UTF-8, empty, or cut off: the last line has no end, unless the distribution's own may lack it.
     """
     lines, ended = read_lines(path)
     if not any(lines):
         raise bad(path, "an empty file", "a split of the corpus")
-    if not ended:
+    if not (ended or may_lack_end):
         raise bad(f"{path}: line {len(lines)}", "a last line without its end", "a whole file; this looks cut off")
     for number, line in enumerate(lines, start=1):
         yield f"{path}: line {number}", line
 
 
-def columns(path: Path, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+def columns(path: Path, names: Sequence[str], *, may_lack_end: bool = False) -> Iterator[tuple[str, list[str]]]:
     """``(where, fields)`` of a tab-separated file without a header.
 
     Raises
@@ -84,7 +84,7 @@ def columns(path: Path, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]
     BadInput
         As ``whole_lines``, or another number of columns than of names.
     """
-    for where, line in whole_lines(path):
+    for where, line in whole_lines(path, may_lack_end=may_lack_end):
         fields = line.split("\t")
         if len(fields) != len(names):
             raise bad(where, f"{len(fields)} columns", f"{len(names)}: {', '.join(names)}")

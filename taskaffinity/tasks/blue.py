@@ -55,7 +55,7 @@ CLINICAL: tuple[str, ...] = tuple(name for name, task in BLUE_TASKS.items() if t
 BIOMEDICAL: tuple[str, ...] = tuple(name for name, task in BLUE_TASKS.items() if task.domain == "biomedical")
 BLUE: tuple[str, ...] = (*CLINICAL, *BIOMEDICAL)
 
-CONVERTED = ("bc5cdr", "ddi2013", "chemprot")
+CONVERTED = ("bc5cdr", "ddi2013", "chemprot", "i2b2-2010-re", "shareclefe", "mednli", "clinicalsts")
 """Corpora that ``taskaffinity data prepare`` can make task files of; a test holds it to ``corpora.prepare.CORPORA``."""
 
 BLUE_SUITES: dict[str, tuple[str, ...]] = {"clinical": CLINICAL, "biomedical": BIOMEDICAL, "blue": BLUE}

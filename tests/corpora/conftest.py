@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from taskaffinity.corpora.prepare import CORPORA, prepare
+from taskaffinity.corpora.prepare import prepare
 from taskaffinity.tasks.task import BadInput
 
 SECRETS = ("Zorbifex", "quuxitis", "Blorptase", "frumious", "mimsy", "snarkol", "vorpal")
@@ -16,6 +17,9 @@ SECRETS = ("Zorbifex", "quuxitis", "Blorptase", "frumious", "mimsy", "snarkol", 
 
 TITLE = "Zorbifex and quuxitis."
 ABSTRACT = "Zorbifex frumious, e.g. in mimsy. The snarkol, 5 mg, met Blorptase-like quuxitis."
+
+OPEN = ("bc5cdr", "ddi2013", "chemprot")
+"""Corpora that anyone may have; the others are not to be had without an agreement."""
 
 Refused = Callable[..., str]
 Edit = Callable[[Path, str, str], None]
@@ -138,6 +142,113 @@ def ddi2013_raw(tmp_path: Path) -> Path:
     return root
 
 
+I2B2_TEXT = """Zorbifex :
+frumious mimsy Zorbifex for the quuxitis .
+ snarkol showed quuxitis and vorpal mimsy ; Zorbifex , Zorbifex"""
+I2B2_CONCEPTS = """c="zorbifex" 2:2 2:2||t="treatment"
+c="the quuxitis" 2:4 2:5||t="problem"
+c="snarkol" 3:1 3:1||t="test"
+c="quuxitis" 3:3 3:3||t="problem"
+c="quuxitis" 3:3 3:3||t="problem"
+c="vorpal mimsy" 3:5 3:6||t="problem"
+"""
+I2B2_RELATIONS = """c="zorbifex" 2:2 2:2||r="TrAP"||c="the quuxitis" 2:4 2:5
+c="snarkol" 3:1 3:1||r="TeRP"||c="quuxitis" 3:3 3:3
+c="snarkol" 3:1 3:1||r="TeCP"||c="quuxitis" 3:3 3:3
+"""
+
+
+@pytest.fixture
+def i2b2_raw(tmp_path: Path) -> Path:
+    """Twenty records of each site and two for test, all alike; line 3 starts with a blank, which counts as a word."""
+    root = tmp_path / "raw" / "i2b2_2010"
+    train, test = root / "concept_assertion_relation_training_data", root / "reference_standard_for_test_data"
+    folders = [(train / "beth", "record-", 20), (train / "partners", "9", 20), (root, "00", 2)]
+    for folder, stem, n in folders:
+        is_test = folder == root
+        parts = {
+            folder / ("test_data" if is_test else "txt"): ("txt", I2B2_TEXT),
+            (test / "concepts" if is_test else folder / "concept"): ("con", I2B2_CONCEPTS),
+            (test / "rel" if is_test else folder / "rel"): ("rel", I2B2_RELATIONS),
+        }
+        for place, (ending, content) in parts.items():
+            place.mkdir(parents=True)
+            for i in range(n):
+                (place / f"{stem}{i}.{ending}").write_text(content, encoding="utf-8")
+    return root
+
+
+SHARE_TEXT = """MIMSY:  [**Zorbifex 00**]
+
+The frumious patient had no quuxitis of the left and right snarkol, but the vorpal
+quuxitis was seen.
+"""
+"""The widest line is 82 characters long."""
+
+
+@pytest.fixture
+def shareclefe_raw(tmp_path: Path) -> Path:
+    """Twelve notes for training, of Knowtator files, and two for test, of pipe files; one mention in parts in each."""
+    root = tmp_path / "raw" / "shareclef2013"
+    at = {said: SHARE_TEXT.index(said) for said in ("quuxitis of", "right snarkol", "vorpal", "left")}
+    spans = [
+        [(at["quuxitis of"], at["quuxitis of"] + 8), (at["right snarkol"], at["right snarkol"] + 13)],
+        [(at["vorpal"], at["vorpal"] + 15)],
+        [(at["left"], at["left"] + 4)],
+    ]
+    for part, n in (("Task1TrainSetCorpus199/ALLREPORTS", 12), ("Task1TestSetCorpus100/ALLREPORTS", 2)):
+        (root / part).mkdir(parents=True)
+        for i in range(n):
+            (root / part / f"{part[5:9]}-{i:06}-ECHO_REPORT.txt").write_text(SHARE_TEXT, encoding="utf-8")
+    gold = root / "Task1TrainSetGOLD199knowtatorehost/ALLSAVED"
+    gold.mkdir(parents=True)
+    for i in range(12):
+        annotations = []
+        for number, parts in enumerate(spans):
+            said = " ... ".join(SHARE_TEXT[start:end] for start, end in parts)
+            offsets = "".join(f'<span start="{start}" end="{end}" />' for start, end in parts)
+            annotations.append(
+                f'<annotation>\n<mention id="M{number}" />{offsets}<spannedText>{said}</spannedText></annotation>'
+                f'<classMention id="M{number}"><mentionClass id="Disease_Disorder">D</mentionClass></classMention>'
+            )
+        content = f"<annotations>\n{''.join(annotations)}\n</annotations>\n"
+        (gold / f"Trai-{i:06}-ECHO_REPORT.txt.knowtator.xml").write_text(content, encoding="utf-8")
+    gold = root / "Task1Gold_SN2012/Gold_SN2012"
+    gold.mkdir(parents=True)
+    for i in range(2):
+        name = f"Test-{i:06}-ECHO_REPORT.txt"
+        lines = ["||".join([name, "Disease_Disorder", "C01", *(str(x) for p in parts for x in p)]) for parts in spans]
+        (gold / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root
+
+
+@pytest.fixture
+def mednli_raw(tmp_path: Path) -> Path:
+    """A pair of each class a split."""
+    root = tmp_path / "raw" / "mednli"
+    root.mkdir(parents=True)
+    for split in ("train", "dev", "test"):
+        rows = [
+            {"gold_label": label, "pairID": f"{split}-{label}", "sentence1": "Zorbifex mimsy.", "sentence2": "quuxitis"}
+            for label in ("entailment", "contradiction", "neutral")
+        ]
+        content = "".join(json.dumps(row) + "\n" for row in rows)
+        (root / f"mli_{split}_v1.jsonl").write_text(content, encoding="utf-8")
+    return root
+
+
+@pytest.fixture
+def clinicalsts_raw(tmp_path: Path) -> Path:
+    """Twenty pairs for training and two for test; the last line has no end."""
+    root = tmp_path / "raw" / "clinicalsts"
+    root.mkdir(parents=True)
+    train = [f"Zorbifex {i} \t mimsy quuxitis\t{i % 11 / 2}" for i in range(20)]
+    (root / "clinicalSTS.train.txt").write_text("\n".join(train), encoding="utf-8")
+    (root / "clinicalSTS.test.txt").write_text("Zorbifex\tsnarkol\nvorpal\tmimsy", encoding="utf-8")
+    (root / "clinicalSTS.test.gs.sim.txt").write_text("4.5\n0", encoding="utf-8")
+    return root
+
+
 @pytest.fixture(scope="session")
 def real_raw() -> Path:
     """Folder of the original distributions."""
@@ -151,6 +262,6 @@ def real_raw() -> Path:
 def real_data(real_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Task folders of the three real corpora, converted once."""
     out = tmp_path_factory.mktemp("data")
-    for corpus in CORPORA:
+    for corpus in OPEN:
         prepare(corpus, real_raw, out)
     return out

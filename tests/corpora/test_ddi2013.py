@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from taskaffinity.corpora.ddi2013 import convert, in_dev
+from taskaffinity.corpora.choices import Choices, by_hash
+from taskaffinity.corpora.ddi2013 import DEV_SHARE, convert
 
 DOCUMENT = "Train/DrugBank/doc00.xml"
 
@@ -45,8 +46,17 @@ def test_dev_is_whole_documents_by_their_id(ddi2013_raw: Path) -> None:
     assert dev
 
 
+def test_a_list_of_documents_takes_the_place_of_the_rule(ddi2013_raw: Path) -> None:
+    listed = ("DDI-DrugBank.Tr0", "DDI-MedLine.Tr3")
+    (task,) = convert(ddi2013_raw, Choices(dev_ids=listed))
+    assert {row.document for row in task.splits["dev"]} == set(listed)
+    assert "list of ids" in task.card.split
+
+
 def test_a_quarter_of_many_ids() -> None:
-    assert sum(in_dev(f"DDI-DrugBank.d{i}") for i in range(4000)) == pytest.approx(1000, abs=82)  # three deviations
+    assert sum(by_hash(f"DDI-DrugBank.d{i}", DEV_SHARE) for i in range(4000)) == pytest.approx(
+        1000, abs=82
+    )  # three deviations
 
 
 def test_an_entity_one_character_too_early_is_moved(ddi2013_raw: Path, edit: Callable[..., None]) -> None:

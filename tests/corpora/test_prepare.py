@@ -12,7 +12,15 @@ from taskaffinity.corpora.prepare import CORPORA, prepare
 from taskaffinity.tasks.blue import BLUE_TASKS
 from taskaffinity.tasks.formats import read_task
 
-RAWS = {"bc5cdr": "bc5cdr_raw", "chemprot": "chemprot_raw", "ddi2013": "ddi2013_raw"}
+RAWS = {
+    "bc5cdr": "bc5cdr_raw",
+    "chemprot": "chemprot_raw",
+    "ddi2013": "ddi2013_raw",
+    "i2b2-2010-re": "i2b2_raw",
+    "shareclefe": "shareclefe_raw",
+    "mednli": "mednli_raw",
+    "clinicalsts": "clinicalsts_raw",
+}
 
 
 @pytest.fixture(params=sorted(CORPORA))

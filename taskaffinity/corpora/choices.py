@@ -1,0 +1,82 @@
+"""What a conversion leaves to the user: which documents are the dev part, and how a mention in parts is tagged.
+
+Where a corpus has no official dev part (or BLUE's was never published) ours is whole documents by a hash of their ids,
+so that a document's place depends on nothing but its id; a list of ids takes its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from taskaffinity.tasks.lines import bad, read_lines, shown
+
+Discontinuous = Literal["whole", "first", "parts", "drop"]
+"""A mention in several parts is tagged from its first character to its last, by its first part alone, as a mention a
+part, or not at all."""
+
+DISCONTINUOUS: tuple[Discontinuous, ...] = get_args(Discontinuous)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The defaults are what ``data check`` knows of."""
+
+    dev_ids: tuple[str, ...] = ()
+    """Documents (or rows, where a corpus has no documents) of the dev part; empty for the recorded rule."""
+    discontinuous: Discontinuous = "whole"
+
+
+DEFAULTS = Choices()
+
+
+def read_ids(path: Path) -> tuple[str, ...]:
+    """Ids of a file, one a line; blank lines are passed over.
+
+    Raises
+    ------
+    BadInput
+        No such file, no id in it, or an id twice.
+    """
+    ids: dict[str, int] = {}
+    for number, line in enumerate(read_lines(path)[0], start=1):
+        name = line.strip()
+        if name and ids.setdefault(name, number) != number:
+            raise bad(f"{path}: line {number}", f"id {shown(name)} again (first: line {ids[name]})", "each id once")
+    if not ids:
+        raise bad(path, "no id", "the ids of the dev part, one a line")
+    return tuple(ids)
+
+
+def by_hash(name: str, share: float) -> bool:
+    """Whether an id belongs to a part of about this share: the first 8 bytes of its sha256 are in its range."""
+    return _number(name) < share * 2**64
+
+
+def lowest_hashes(names: Iterable[str], n: int) -> frozenset[str]:
+    """Exactly ``n`` of the ids: those of the smallest hashes."""
+    return frozenset(sorted(names, key=_number)[:n])
+
+
+def chosen(dev_ids: Iterable[str], names: Iterable[str]) -> frozenset[str]:
+    """The user's dev part, checked against the ids that there are.
+
+    Raises
+    ------
+    BadInput
+        An id that there is not, or no id left for training.
+    """
+    known, wanted = set(names), set(dev_ids)
+    if unknown := sorted(wanted - known):
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        raise bad("--dev-ids", f"{shown(unknown[0])}{more}, not in the training part", "ids of the training part")
+    if wanted == known:
+        raise bad("--dev-ids", f"all {len(known)} ids of the training part", "some left to train on")
+    return frozenset(wanted)
+
+
+def _number(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])

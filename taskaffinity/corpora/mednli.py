@@ -1,0 +1,64 @@
+"""MedNLI 1.0.0 -> the task ``mednli``.
+
+Three files of JSON Lines with SNLI's keys: ``gold_label``, ``pairID``, ``sentence1`` (the premise), ``sentence2``; the
+parses are not used. Official splits; text is kept as it is but for white space at its ends.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from taskaffinity.corpora.original import Converted, locate, whole_lines
+from taskaffinity.tasks.formats import TaskCard
+from taskaffinity.tasks.lines import bad, named
+from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.task import BadInput, Example, Split
+
+LABELS = ("contradiction", "neutral", "entailment")
+
+_FILES: dict[Split, str] = {split: f"mli_{split}_v1.jsonl" for split in ("train", "dev", "test")}
+_BELOW = ("mednli", "mednli-a-natural-language-inference-dataset-for-the-clinical-domain-1.0.0")
+_KEYS = ("gold_label", "pairID", "sentence1", "sentence2")
+
+
+def convert(raw: Path) -> list[Converted]:
+    """The task.
+
+    Raises
+    ------
+    BadInput
+        A file that is missing or cut off, or a line that is not as the module's docstring says.
+    """
+    files = locate(raw, {split: [name] for split, name in _FILES.items()}, _BELOW)
+    splits = {split: [_row(where, line) for where, line in whole_lines(files[split])] for split in _FILES}
+    card = TaskCard(
+        kind="inference",
+        labels=LABELS,
+        title="MedNLI",
+        source="MedNLI 1.0.0, PhysioNet (Romanov & Shivade 2018)",
+        licence="PhysioNet Credentialed Health Data License: not to be shared",
+        split="official training, development and test sets",
+    )
+    return [Converted("mednli", card, splits)]
+
+
+def _row(where: str, line: str) -> Row:
+    fault: BadInput
+    try:
+        found = json.loads(line)
+    except json.JSONDecodeError as error:
+        fault = bad(where, f"no JSON at column {error.colno}", "one JSON object a line")
+    else:
+        values = [found.get(key) if isinstance(found, dict) else None for key in _KEYS]
+        lacking = [
+            key for key, value in zip(_KEYS, values, strict=True) if not (isinstance(value, str) and value.strip())
+        ]
+        if not lacking:
+            label, name, premise, hypothesis = (str(value).strip() for value in values)
+            if label in LABELS:
+                return Row(Example(name, label, premise, hypothesis))
+            fault = bad(where, f"gold_label {named(label, LABELS)}", f"one of {', '.join(LABELS)}")
+        else:
+            fault = bad(where, f"no text as {lacking[0]!r}", f"an object with {', '.join(_KEYS)}")
+    raise fault

@@ -1,0 +1,219 @@
+"""ShARe/CLEF eHealth 2013, task 1 (disorder mentions) -> the task ``shareclefe``.
+
+Notes are text files; offsets count their characters, end exclusive. Gold is one file a note: pipe lines ``<note>.txt||
+Disease_Disorder||<CUI>||<start>||<end>[||<start>||<end>...]``, or Knowtator XML with ``annotation/mention@id``,
+``annotation/span@start,@end`` and ``classMention@id/mentionClass@id``. Several pairs of offsets are one mention in
+parts. The files of a note are found by its name, whatever comes behind it: ``.txt``, ``.pipe.txt``, ``.text``,
+``.pipe``, ``.txt.knowtator.xml``.
+
+A row is a sentence (``notes.py``), and no sentence cuts a mention. A mention in parts is tagged from its first
+character to its last unless the user chooses otherwise (``choices.Discontinuous``); BLUE tags ``B O O I``, which names
+no one mention. Of overlapping mentions the longest is kept.
+
+There is no official dev part, and BLUE's list of notes was never in its repository: ours is whole notes by a hash.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from taskaffinity.corpora.choices import DEFAULTS, Choices, Discontinuous, by_hash, chosen
+from taskaffinity.corpora.notes import note_sentences, without_marks
+from taskaffinity.corpora.original import Converted, check_inside, locate
+from taskaffinity.corpora.sentences import Span, keep_whole
+from taskaffinity.corpora.tokens import iob2, without_overlaps, word_spans
+from taskaffinity.tasks.formats import TaskCard
+from taskaffinity.tasks.lines import bad, named, read_lines, shown
+from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.task import BadInput, Example, Split
+
+KIND = "Disease"
+TYPE = "Disease_Disorder"
+DEV_SHARE = 0.2
+
+_NEEDED = {
+    "train text": ["Task1TrainSetCorpus199/ALLREPORTS", "ALLREPORTS"],
+    "train gold": [
+        "Task1TrainSetGOLD199knowtatorehost/ALLSAVED",
+        "Task1TrainSetGOLD199knowtatorehost/Task1Gold",
+        "ALLSAVED",
+    ],
+    "test text": ["Task1TestSetCorpus100/ALLREPORTS"],
+    "test gold": ["Task1Gold_SN2012/Gold_SN2012", "Gold_SN2012"],
+}
+_BELOW = ("shareclefe", "shareclef2013", "shareclefehealth2013")
+_TEXTS = re.compile(r"(?P<note>.+?)\.(txt|text)")
+_GOLD = re.compile(r"(?P<note>.+?)\.(txt|pipe|pipe\.txt|(txt\.)?knowtator\.xml)")
+
+
+@dataclass(frozen=True)
+class Note:
+    """A note and its mentions, each of one part or more, in order."""
+
+    name: str
+    text: str = field(repr=False)
+    mentions: tuple[tuple[Span, ...], ...]
+
+
+def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
+    """The task.
+
+    Raises
+    ------
+    BadInput
+        A folder or file that is missing, or a line or element that is not as the module's docstring says.
+    """
+    folders = locate(raw, _NEEDED, _BELOW)
+    counted: Counter[str] = Counter(
+        dict.fromkeys(("boundaries_merged", "mentions_in_parts", "overlapping_mentions_dropped"), 0)
+    )
+    given, test = (read_notes(folders[f"{part} text"], folders[f"{part} gold"], counted) for part in ("train", "test"))
+    names = [note.name for note in given]
+    dev = chosen(choices.dev_ids, names) if choices.dev_ids else {name for name in names if by_hash(name, DEV_SHARE)}
+    rows = {note.name: _rows(note, choices.discontinuous, counted) for note in (*given, *test)}
+    splits: dict[Split, list[Row]] = {
+        "train": [row for name in names if name not in dev for row in rows[name]],
+        "dev": [row for name in names if name in dev for row in rows[name]],
+        "test": [row for note in test for row in rows[note.name]],
+    }
+    rule = f"notes where the first 8 bytes of sha256(note), as a big-endian number, are below {DEV_SHARE} * 2**64"
+    card = TaskCard(
+        kind="ner",
+        labels=(KIND,),
+        title="ShARe/CLEFE",
+        source="ShARe/CLEF eHealth 2013 task 1, PhysioNet (Suominen et al. 2013)",
+        licence="PhysioNet Credentialed Health Data License: not to be shared",
+        split=f"official test; dev: {'a list of notes' if choices.dev_ids else rule}; train: the others",
+        notes=dict(sorted(counted.items())) | {"discontinuous": choices.discontinuous},
+    )
+    return [Converted("shareclefe", card, splits)]
+
+
+def read_notes(texts: Path, gold: Path, counted: Counter[str]) -> list[Note]:
+    """Notes of one part, in order of their names. One without a gold file is left out, and counted."""
+    of_note = {match["note"]: path for path in sorted(gold.iterdir()) if (match := _GOLD.fullmatch(path.name))}
+    found: list[Note] = []
+    for path in sorted(texts.iterdir()):
+        match = _TEXTS.fullmatch(path.name)
+        if match is None:
+            continue
+        name = match["note"].removesuffix(".pipe")
+        gold_path = of_note.pop(name, None)
+        if gold_path is None:
+            counted["notes_without_gold_left_out"] += 1
+            continue
+        text = _read_whole(path)
+        read = _knowtator if gold_path.suffix == ".xml" else _pipe
+        found.append(Note(name, text, tuple(sorted(set(read(gold_path, text, counted))))))
+    if of_note:
+        path = next(iter(of_note.values()))
+        raise bad(path, f"gold of a note that is not in {texts}", "gold and notes of one part")
+    if not found:
+        raise bad(texts, "no note with gold", "the notes of this part, <name>.txt")
+    return found
+
+
+def _read_whole(path: Path) -> str:
+    """Every character, for offsets count them: line ends too."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        kind = "no file that can be read" if isinstance(error, OSError) else "text that is not UTF-8"
+        raise bad(path, kind, "a UTF-8 text file") from None
+
+
+def _pipe(path: Path, text: str, counted: Counter[str]) -> Iterator[tuple[Span, ...]]:
+    for number, line in enumerate(read_lines(path)[0], start=1):
+        if not line.strip():
+            continue
+        where = f"{path}: line {number}"
+        _, kind, *rest = fields = line.strip().split("||")
+        if len(fields) < 5 or len(fields) % 2 == 0:
+            raise bad(where, f"{len(fields)} fields", "note||type||CUI||start||end, and more starts and ends in pairs")
+        if kind != TYPE:
+            counted["mentions_of_other_types"] += 1
+            continue
+        yield _mention(where, text, list(zip(rest[1::2], rest[2::2], strict=True)))
+
+
+def _knowtator(path: Path, text: str, counted: Counter[str]) -> Iterator[tuple[Span, ...]]:
+    fault: BadInput
+    try:
+        root = ET.fromstring(path.read_bytes())
+    except ET.ParseError as error:
+        line, column = error.position
+        fault = bad(f"{path}: line {line}", f"XML that breaks at column {column + 1}", "a whole Knowtator file")
+    else:
+        kinds = {
+            element.get("id"): mention.get("id")
+            for element in root.iter("classMention")
+            if (mention := element.find("mentionClass")) is not None
+        }
+        for annotation in root.iter("annotation"):
+            mention = annotation.find("mention")
+            name = "" if mention is None else mention.get("id", "")
+            where = f"{path}: mention {shown(name)}"
+            if name not in kinds:
+                raise bad(where, "no classMention of this id", "one, with its mentionClass")
+            if kinds[name] != TYPE:
+                counted["mentions_of_other_types"] += 1
+                continue
+            spans = [(span.get("start", ""), span.get("end", "")) for span in annotation.iter("span")]
+            found = _mention(where, text, spans)
+            said = annotation.findtext("spannedText") or ""
+            if _letters("".join(text[start:end] for start, end in found)) != _letters(said.replace("...", "")):
+                counted["mentions_whose_text_differs"] += 1
+            yield found
+        return
+    raise fault
+
+
+def _mention(where: str, text: str, offsets: Sequence[tuple[str, str]]) -> tuple[Span, ...]:
+    if not offsets:
+        raise bad(where, "no offsets", "at least one start and end")
+    spans: list[Span] = []
+    for start, end in offsets:
+        if not (start.isdecimal() and end.isdecimal()):
+            raise bad(where, f"offsets {named(start, ())} and {named(end, ())}", "two whole numbers")
+        check_inside(where, text, (int(start), int(end)))
+        spans.append((int(start), int(end)))
+    return tuple(sorted(spans))
+
+
+def _letters(text: str) -> str:
+    return "".join(text.split())
+
+
+def _rows(note: Note, discontinuous: Discontinuous, counted: Counter[str]) -> list[Row]:
+    text = without_marks(note.text)
+    mentions: list[Span] = []
+    for parts in note.mentions:
+        counted["mentions"] += 1
+        counted["mentions_in_parts"] += len(parts) > 1
+        mentions += _tagged(parts, discontinuous)
+    kept, n_dropped = without_overlaps(mentions)
+    counted["overlapping_mentions_dropped"] += n_dropped
+    sentences, n_merged = keep_whole(note_sentences(text), kept)
+    counted["boundaries_merged"] += n_merged
+    rows = []
+    for start, end in sentences:
+        inside = [mention for mention in kept if start <= mention[0] and mention[1] <= end]
+        words, n_cut = word_spans(text, (start, end), inside)
+        counted["words_cut_at_mentions"] += n_cut
+        tags = iob2(words, inside, KIND)
+        example = Example(f"{note.name}.{start}", tags, words=tuple(text[first:last] for first, last in words))
+        rows.append(Row(example, note.name, tuple(words)))
+    return rows
+
+
+def _tagged(parts: tuple[Span, ...], discontinuous: Discontinuous) -> Sequence[Span]:
+    if len(parts) == 1 or discontinuous == "parts":
+        return parts
+    if discontinuous == "drop":
+        return ()
+    return [parts[0] if discontinuous == "first" else (parts[0][0], parts[-1][1])]

@@ -1,0 +1,77 @@
+"""The two corpora of sentence pairs: MedNLI and ClinicalSTS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from taskaffinity.corpora import clinicalsts, mednli
+from taskaffinity.corpora.choices import Choices, lowest_hashes
+
+Refused = Callable[..., str]
+Edit = Callable[..., None]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ('"gold_label": "entailment"', '"gold_label": "entailed"', ("line 1", "'entailed'", "contradiction, neutral")),
+        ('"gold_label": "entailment"', '"gold_label": "-"', ("line 1", "gold_label")),
+        ('"sentence2": "quuxitis"', '"sentence2": " "', ("line 1", "no text as 'sentence2'")),
+        ('"sentence1"', '"premise"', ("line 1", "no text as 'sentence1'")),
+        ('"pairID"', "pairID", ("line 1", "no JSON at column")),
+        ("train-contradiction", "train-entailment", ("again",)),
+    ],
+)
+def test_a_fault_of_mednli_is_one_line(
+    mednli_raw: Path, tmp_path: Path, refused: Refused, edit: Edit, old: str, new: str, parts: tuple[str, ...]
+) -> None:
+    from taskaffinity.corpora.prepare import prepare
+
+    edit(mednli_raw / "mli_train_v1.jsonl", old, new)
+    refused(lambda: prepare("mednli", mednli_raw, tmp_path / "out"), *parts)
+
+
+def test_mednli_that_is_cut_off(mednli_raw: Path, refused: Refused) -> None:
+    path = mednli_raw / "mli_dev_v1.jsonl"
+    path.write_bytes(path.read_bytes()[:-5])
+    refused(lambda: mednli.convert(mednli_raw), "mli_dev_v1.jsonl: line 3", "cut off")
+
+
+def test_a_tenth_of_the_pairs_is_dev(clinicalsts_raw: Path) -> None:
+    (task,) = clinicalsts.convert(clinicalsts_raw)
+    names = [f"train.{n}" for n in range(1, 21)]
+    dev = {row.example.id for row in task.splits["dev"]}
+    assert dev == lowest_hashes(names, 2)
+    assert [row.example.id for row in task.splits["train"]] == [name for name in names if name not in dev]
+    assert task.splits["test"][0].example.label == 4.5
+    assert task.splits["train"][0].example.text_pair == "mimsy quuxitis"  # blanks about a field are not part of it
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "parts"),
+    [
+        ("clinicalSTS.train.txt", "\t0.0", "\tvorpal", ("line 1", "a text of 6 characters", "0 to 5")),
+        ("clinicalSTS.train.txt", "\t0.0", "\t5.5", ("line 1", "'5.5'", "0 to 5")),
+        ("clinicalSTS.train.txt", "\t0.0", "\tnan", ("line 1", "0 to 5")),
+        ("clinicalSTS.train.txt", "\t0.0", "", ("line 1", "2 columns", "sentence1, sentence2, score")),
+        ("clinicalSTS.train.txt", "Zorbifex 0 ", "  ", ("line 1", "an empty sentence 1")),
+        ("clinicalSTS.test.gs.sim.txt", "4.5\n", "", ("1 scores", "each of the 2 pairs")),
+        ("clinicalSTS.test.txt", "\tsnarkol", "", ("line 1", "1 columns")),
+    ],
+)
+def test_a_fault_of_clinicalsts_is_one_line(
+    clinicalsts_raw: Path, refused: Refused, edit: Edit, file: str, old: str, new: str, parts: tuple[str, ...]
+) -> None:
+    edit(clinicalsts_raw / file, old, new)
+    refused(lambda: clinicalsts.convert(clinicalsts_raw), file, *parts)
+
+
+def test_rows_can_be_listed(clinicalsts_raw: Path, refused: Refused) -> None:
+    (task,) = clinicalsts.convert(clinicalsts_raw, Choices(dev_ids=("train.4", "train.9")))
+    assert [row.example.id for row in task.splits["dev"]] == ["train.4", "train.9"]
+    refused(lambda: clinicalsts.convert(clinicalsts_raw, Choices(dev_ids=("train.99",))), "--dev-ids", "'train.99'")
+    every = tuple(f"train.{n}" for n in range(1, 21))
+    refused(lambda: clinicalsts.convert(clinicalsts_raw, Choices(dev_ids=every)), "--dev-ids", "all 20")
