@@ -93,7 +93,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
         source="i2b2/VA 2010 relations, Beth Israel and Partners; n2c2 data portal (Uzuner et al. 2011)",
         licence="n2c2 data use agreement: not to be shared",
         split=f"official test; dev: {'a list of records' if choices.dev_ids else rule}; train: the others",
-        notes=dict(sorted(notes.items())) | {"dev_records": len(dev), "train_records": len(given) - len(dev)},
+        notes={**dict(sorted(notes.items())), "dev_records": len(dev), "train_records": len(given) - len(dev)},
     )
     return [Converted("i2b2-2010-re", card, splits)]
 

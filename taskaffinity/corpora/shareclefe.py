@@ -89,7 +89,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
         source="ShARe/CLEF eHealth 2013 task 1, PhysioNet (Suominen et al. 2013)",
         licence="PhysioNet Credentialed Health Data License: not to be shared",
         split=f"official test; dev: {'a list of notes' if choices.dev_ids else rule}; train: the others",
-        notes=dict(sorted(counted.items())) | {"discontinuous": choices.discontinuous},
+        notes={**dict(sorted(counted.items())), "discontinuous": choices.discontinuous},
     )
     return [Converted("shareclefe", card, splits)]
 

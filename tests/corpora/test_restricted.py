@@ -17,7 +17,10 @@ PREMISE = "Toy patient has a history of squeaky elbow and invented gout ."
 
 @pytest.fixture(scope="module")
 def examples(real_raw: Path) -> Path:
-    return real_raw / "restricted_examples"
+    folder = real_raw / "restricted_examples"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there: the converters of the restricted corpora were NOT held against it")
+    return folder
 
 
 def test_i2b2(examples: Path) -> None:
