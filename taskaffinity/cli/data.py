@@ -52,8 +52,8 @@ def prepare_command(
 
 @app.command("check")
 def check_command(data: Annotated[Path, typer.Argument(help="Folder of the task files.")]) -> None:
-    """Count what the task files hold, beside the paper's Table 1, with the reason for each difference."""
-    from taskaffinity.corpora.check import check
+    """Count what the task files hold, beside Table 1 and BLUE's classes, with the reason for each difference."""
+    from taskaffinity.corpora.check import check, class_differences
 
     rows = check(data)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
@@ -68,7 +68,12 @@ def check_command(data: Annotated[Path, typer.Argument(help="Folder of the task 
     for row in rows:
         if row.difference:
             console.print(f"{row.task} {row.split} {row.difference:+,}: {row.reason or 'not explained'}")
-    if any(not row.intact or row.status == "unexplained" for row in rows):
+    classes = class_differences(rows)
+    for found in classes:
+        difference = f"{found.task} {found.part} {found.label} {found.count - found.blue:+,}"
+        console.print(f"{difference} beside BLUE's {found.blue:,}: {found.reason or 'not explained'}")
+    unexplained = any(row.status == "unexplained" for row in rows) or any(not found.reason for found in classes)
+    if unexplained or not all(row.intact for row in rows):
         raise typer.Exit(1)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from taskaffinity.corpora.check import check, table1
+from taskaffinity.corpora.check import blue_classes, check, class_differences, table1
 from taskaffinity.corpora.prepare import prepare
 from taskaffinity.tasks.blue import BLUE
 from taskaffinity.tasks.formats import TaskCard, write_task
@@ -52,6 +52,44 @@ def test_only_the_known_difference_is_explained(tmp_path: Path, train: int, stat
 def test_ddi_is_explained_where_no_positive_is_lost(tmp_path: Path, dev: int, status: str) -> None:
     write(tmp_path / "ddi2013-type", DDI, 3000, dev, 979)
     assert [row.status for row in check(tmp_path)] == [status, status, "equal"]
+
+
+def test_the_classes_of_blue_add_up_to_table_1() -> None:
+    for (task, split), classes in blue_classes().items():
+        positives = sum(n for label, n in classes.items() if "false" not in label)
+        told = table1()[task].counts
+        assert positives == {**told, "dev": 10}[split] if (task, split) == ("i2b2-2010-re", "dev") else told[split]
+
+
+@pytest.mark.parametrize(("train", "reasons"), [(2254, 1), (2253, 0)])
+def test_classes_are_compared_one_by_one(tmp_path: Path, train: int, reasons: int) -> None:
+    write(tmp_path / "chemprot", CHEMPROT, train, 1094, 1661)
+    found = {(d.part, d.label): d for d in class_differences(check(tmp_path))}
+    assert found["train", "CPR:4"].count - found["train", "CPR:4"].blue == train - 2251
+    assert bool(found["train", "CPR:4"].reason) == bool(reasons)
+    assert ("dev", "CPR:4") not in found
+    assert found["dev", "CPR:3"].count == 0
+    assert not any(label == "false" for _, label in found)
+
+
+def test_what_we_cut_elsewhere_is_compared_as_a_whole(tmp_path: Path) -> None:
+    write(tmp_path / "ddi2013-type", DDI, 100, 88, 96)
+    found = [d for d in class_differences(check(tmp_path)) if d.label == "DDI-int"]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("task", "card", "counts", "statuses"),
+    [
+        ("i2b2-2010-re", CHEMPROT, (2800, 320, 6293), ["explained", "explained", "equal"]),
+        ("i2b2-2010-re", CHEMPROT, (2800, 321, 6293), ["unexplained", "unexplained", "equal"]),
+    ],
+)
+def test_dev_parts_of_our_own_are_explained(
+    tmp_path: Path, task: str, card: TaskCard, counts: tuple[int, int, int], statuses: list[str]
+) -> None:
+    write(tmp_path / task, card, *counts)
+    assert [row.status for row in check(tmp_path)] == statuses
 
 
 def test_other_tasks_come_last_and_are_counted(tmp_path: Path) -> None:
