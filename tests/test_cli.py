@@ -309,7 +309,7 @@ BAD_USAGE = {
     "rate that is infinite": ([*STUDY, "--set=learning_rate=inf"], "learning_rate"),
     "data that lack tasks": (
         [*STUDY, "--data=half"],
-        r"clinicalsts.*dev\.jsonl.*mednli.*no converter yet for .*mednli",
+        r"clinicalsts.*dev\.jsonl.*make them with .*data prepare clinicalsts .*data prepare mednli ",
     ),
     "data that are not there": ([*STUDY, "--data=nowhere"], "nowhere"),
     "encoder that is not there": ([*STUDY, "--encoder=no/such/folder"], "--encoder no/such/folder"),

@@ -55,9 +55,6 @@ CLINICAL: tuple[str, ...] = tuple(name for name, task in BLUE_TASKS.items() if t
 BIOMEDICAL: tuple[str, ...] = tuple(name for name, task in BLUE_TASKS.items() if task.domain == "biomedical")
 BLUE: tuple[str, ...] = (*CLINICAL, *BIOMEDICAL)
 
-CONVERTED = ("bc5cdr", "ddi2013", "chemprot", "i2b2-2010-re", "shareclefe", "mednli", "clinicalsts")
-"""Corpora that ``taskaffinity data prepare`` can make task files of; a test holds it to ``corpora.prepare.CORPORA``."""
-
 BLUE_SUITES: dict[str, tuple[str, ...]] = {"clinical": CLINICAL, "biomedical": BIOMEDICAL, "blue": BLUE}
 
 
@@ -86,9 +83,5 @@ def load_suite(name: str, data: Path) -> Suite:
 def _incomplete(name: str, data: Path, lacking: dict[str, list[str]]) -> BadInput:
     gaps = [f"{task} ({'no folder' if not (data / task).is_dir() else ', '.join(f)})" for task, f in lacking.items()]
     corpora = list(dict.fromkeys(BLUE_TASKS[task].corpus for task in lacking))
-    commands = [f"`taskaffinity data prepare {c} --raw DIR --out {data}`" for c in corpora if c in CONVERTED]
-    by_hand = [corpus for corpus in corpora if corpus not in CONVERTED]
-    ways = [f"make them with {' and '.join(commands)}"] if commands else []
-    if by_hand:
-        ways.append(f"there is no converter yet for {', '.join(by_hand)}: write task files as the README says")
-    return BadInput(f"{data}: suite {name} lacks {'; '.join(gaps)}; {'; '.join(ways)}")
+    commands = [f"`taskaffinity data prepare {corpus} --raw DIR --out {data}`" for corpus in corpora]
+    return BadInput(f"{data}: suite {name} lacks {'; '.join(gaps)}; make them with {' and '.join(commands)}")
