@@ -55,15 +55,20 @@ class Recipe:
     """Drawn once by ``sample_seed``, the same for every run; None for all."""
     max_eval_examples: int | None = None
     """The same cap for dev and for test."""
+    negatives_per_positive: float | None = None
+    """Training examples of a relation task's negative class for each of the others, drawn by ``sample_seed`` before
+    ``max_train_examples`` are; None for all. Dev and test keep theirs."""
     sample_seed: int = 0
     threads: int = 1
     """CPU threads of a run. Float sums depend on it, so it identifies a run."""
     device: Literal["cpu", "cuda"] = "cpu"
 
     def __post_init__(self) -> None:
-        numbers = ("learning_rate", "weight_decay", "warmup_ratio", "max_grad_norm", "head_dropout", "encoder_dropout")
-        for name in numbers if self.encoder_dropout is not None else numbers[:-1]:
-            object.__setattr__(self, name, float(getattr(self, name)))  # 1 and 1.0 are one recipe, and hash as one
+        shares = ("warmup_ratio", "head_dropout", "weight_decay", "encoder_dropout")
+        above_zero = ("learning_rate", "max_grad_norm", "negatives_per_positive")
+        for name in shares + above_zero:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, float(getattr(self, name)))  # 1 and 1.0 are one recipe, and hash as one
         at_least = {"num_train_epochs": 1, "batch_size": 1, "max_length": 8, "max_words": 1, "threads": 1}
         for name, least in at_least.items():
             if getattr(self, name) < least:
@@ -73,11 +78,11 @@ class Recipe:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1, or none for all")
         if self.sample_seed < 0:
             raise ValueError(f"sample_seed is {self.sample_seed}; it must be at least 0")
-        for name in ("warmup_ratio", "head_dropout", "weight_decay", "encoder_dropout"):
+        for name in shares:
             if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1)")
-        for name in ("learning_rate", "max_grad_norm"):
-            if not 0 < getattr(self, name) < math.inf:
+        for name in above_zero:
+            if getattr(self, name) is not None and not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be a number above 0")
         for name, legal in (("optimizer", ("adamax", "adamw")), ("device", ("cpu", "cuda"))):
             if getattr(self, name) not in legal:

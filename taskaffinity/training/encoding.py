@@ -56,6 +56,11 @@ class TaskMeta:
     """The labels that the metric counts."""
     metric_name: str
 
+    @property
+    def negative(self) -> str | None:
+        """The class that is trained but not scored."""
+        return next((label for label in self.outputs if label not in self.scored), None) if self.kind != "ner" else None
+
 
 @dataclass(frozen=True)
 class EncodedSplit:
@@ -86,6 +91,14 @@ class EncodedSplit:
         if n is None or n >= self.n_examples:
             return self
         return self.take(np.sort(np.random.default_rng(seed).choice(self.n_examples, n, replace=False)))
+
+    def thinned(self, negative: str, ratio: float, seed: int) -> EncodedSplit:
+        """The examples of all classes but ``negative``, and ``ratio`` times as many of that one, drawn by ``seed``."""
+        is_negative = np.array([label == negative for label in self.gold])
+        negatives, others = np.flatnonzero(is_negative), np.flatnonzero(~is_negative)
+        n_kept = min(len(negatives), max(1, round(ratio * len(others))))
+        kept = np.random.default_rng(seed).choice(negatives, n_kept, replace=False) if len(negatives) else negatives
+        return self.take(np.sort(np.concatenate([others, kept])))
 
     def halves(self, seed: int) -> tuple[EncodedSplit, EncodedSplit]:
         """All examples, dealt out to two splits by ``seed``; the first has one more where they are odd.

@@ -194,6 +194,9 @@ def _read(
         metas[name], encoded = read_encoded(_folder(cache, fingerprint, spec.encoder.fingerprint, spec.recipe))
         for split, arrays in encoded.items():
             cap = spec.recipe.max_train_examples if split == "train" else spec.recipe.max_eval_examples
+            ratio, negative = spec.recipe.negatives_per_positive, metas[name].negative
+            if split == "train" and ratio is not None and negative is not None:
+                arrays = arrays.thinned(negative, ratio, spec.recipe.sample_seed)
             splits[split][name] = arrays.sample(cap, spec.recipe.sample_seed)
     return metas, splits
 

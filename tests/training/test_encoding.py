@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +236,21 @@ def test_a_sample_depends_on_its_seed_and_is_the_whole_split_where_that_is_small
     assert all(list(ids) == sorted(ids, key=lambda name: int(name.rpartition(".")[2])) for ids in drawn)
     for n in (None, 20, 21):
         assert split.sample(n, 0) is split
+
+
+@pytest.mark.parametrize(("ratio", "n_negatives"), [(0.1, 1), (1.0, 6), (1.5, 9), (5.0, 14), (99.0, 14)])
+def test_thinning_keeps_every_positive_and_so_many_negatives(
+    ratio: float, n_negatives: int, make_split: Callable[..., EncodedSplit]
+) -> None:
+    split = make_split("inference", n=20)
+    split = replace(split, gold=["false"] * 14 + ["yes"] * 6)
+    thinned = split.thinned("false", ratio, seed=0)
+    assert thinned.gold.count("yes") == 6
+    assert thinned.gold.count("false") == n_negatives == thinned.n_examples - 6
+    assert list(thinned.ids) == sorted(thinned.ids, key=lambda name: int(name[1:]))
+    assert thinned.ids == split.thinned("false", ratio, seed=0).ids
+    if n_negatives == 6:
+        assert thinned.ids != split.thinned("false", ratio, seed=1).ids
 
 
 @pytest.mark.parametrize("n", [2, 20, 21])

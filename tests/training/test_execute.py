@@ -187,6 +187,18 @@ def test_a_cap_draws_the_same_examples_for_every_run_and_seed(run: Callable[...,
     assert list(other.predictions["sts/test"].ids) != ids[0]
 
 
+def test_negatives_are_thinned_for_training_alone(run: Callable[..., RunResult]) -> None:
+    whole, thinned = (
+        run("rel", num_train_epochs=1, batch_size=2, negatives_per_positive=ratio) for ratio in (None, 0.01)
+    )
+    assert thinned.work["steps"] < whole.work["steps"]
+    for split in ("dev", "test"):
+        assert list(thinned.predictions[f"rel/{split}"].ids) == list(whole.predictions[f"rel/{split}"].ids)
+    for name in ("nli", "sts", "tag"):  # without a negative class the setting changes nothing
+        other = [run(name, num_train_epochs=1, negatives_per_positive=ratio).work["steps"] for ratio in (None, 0.1)]
+        assert other[0] == other[1]
+
+
 def test_predictions_are_kept_only_where_they_are_asked_for(run: Callable[..., RunResult]) -> None:
     assert run("nli", num_train_epochs=1, keep_predictions=False).predictions == {}
 
