@@ -13,6 +13,9 @@ from nbclient import NotebookClient
 sys.path.insert(0, str(Path(__file__).parent / "analysis"))
 from fake_studies import fill, latent_counts, make_study
 
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
@@ -35,6 +38,8 @@ def test_a_notebook_runs_on_a_results_folder(path: Path, tmp_path: Path, monkeyp
 
 def test_the_first_notebook_reads_the_committed_results(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TASKAFFINITY_NOTEBOOK_RESULTS", raising=False)
+    example = NOTEBOOKS[0].parent / "example_results"
+    assert all(spec in RunStore(example) for spec in Study.read(example).plan), "its runs are of another version"
     notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOKS[0].parent)}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]

@@ -171,7 +171,8 @@ class RunSpec:
             "tasks": self.tasks,
             "encoder": self.encoder.fingerprint,
             "seed": self.seed,
-            "recipe": dataclasses.asdict(self.recipe),
+            # a setting that is None is as if it were not there: a version that adds one does not train everything anew
+            "recipe": {name: v for name, v in dataclasses.asdict(self.recipe).items() if v is not None},
             "parent": self.parent._identity() if self.parent else None,
         }
         if self.variant != "plain":

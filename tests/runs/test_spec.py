@@ -226,6 +226,18 @@ def test_no_other_run_has_a_partner(variant: Variant) -> None:
         replace(VARIANTS[variant], partner=("b", "f2"))
 
 
+def test_a_setting_that_is_none_is_as_if_it_were_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a version that adds an optional setting finds the runs of the one before."""
+    own = PAIR.run_id
+    before = dataclasses.asdict
+    optional = {name for name, value in before(PAIR.recipe).items() if value is None}
+    assert "negatives_per_positive" in optional
+    monkeypatch.setattr(
+        dataclasses, "asdict", lambda recipe: {k: v for k, v in before(recipe).items() if k not in optional}
+    )
+    assert replace(PAIR).run_id == own
+
+
 def test_a_variant_that_is_not_known_is_refused() -> None:
     with pytest.raises(ValueError, match="variant"):
         RunSpec.from_dict({**SINGLE.to_dict(), "variant": "thirds"})
