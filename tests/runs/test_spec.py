@@ -87,7 +87,7 @@ def naive_identity(spec: RunSpec) -> str:
         "tasks": [list(task) for task in spec.tasks],
         "encoder": spec.encoder.fingerprint,
         "seed": spec.seed,
-        "recipe": vars(spec.recipe),
+        "recipe": {name: value for name, value in vars(spec.recipe).items() if value is not None},
         "parent": naive_identity(spec.parent) if spec.parent else None,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
