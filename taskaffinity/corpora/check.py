@@ -10,6 +10,7 @@ import csv
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -28,6 +29,12 @@ _DDI_LACKING = (
     "BLUE's 3,941 lack 79 of effect: 77 in two sentences of one document (DDI-DrugBank.d64.s29, .s87), 2 unexplained"
 )
 _CHEMPROT_LOST = "BLUE's sentence splitter lost three CPR:4 relations of the official 4,157"
+_CLASS_REASONS: dict[tuple[str, str, str, int], str] = {
+    ("chemprot", "train", "CPR:4", 3): _CHEMPROT_LOST,
+    ("ddi2013-type", "train + dev", "DDI-effect", 79): _DDI_LACKING,
+}
+"""By task, part, class and difference."""
+
 _I2B2_POSITIVES = 3_120
 _SHARE_MENTIONS = 5_693
 
@@ -88,6 +95,7 @@ class CheckRow:
         return "explained" if self.reason else "unexplained"
 
 
+@cache
 def table1() -> dict[str, Table1Row]:
     """The paper's Table 1 by task id."""
     text = (files("taskaffinity.corpora") / "table1.csv").read_text(encoding="utf-8")
@@ -97,6 +105,7 @@ def table1() -> dict[str, Table1Row]:
     }
 
 
+@cache
 def blue_classes() -> dict[tuple[str, str], dict[str, int]]:
     """Rows by class in BLUE's released files, by task and split.
 
@@ -208,10 +217,3 @@ def _reason(task: str, split: Split, counts: dict[Split, SplitCount], known: Tab
     if (task, split, counts[split].counted) == ("shareclefe", "dev", 1065):
         return "the paper's 1,075 is 1,065 in BLUE's files"
     return ""
-
-
-_CLASS_REASONS: dict[tuple[str, str, str, int], str] = {
-    ("chemprot", "train", "CPR:4", 3): _CHEMPROT_LOST,
-    ("ddi2013-type", "train + dev", "DDI-effect", 79): _DDI_LACKING,
-}
-"""By task, part, class and difference."""

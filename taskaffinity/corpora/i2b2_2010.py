@@ -22,7 +22,7 @@ from pathlib import Path
 
 from taskaffinity.corpora.choices import DEFAULTS, Choices, by_hash, chosen
 from taskaffinity.corpora.masking import Argument, masked, overlap
-from taskaffinity.corpora.original import Converted, locate
+from taskaffinity.corpora.original import Converted, entries, locate
 from taskaffinity.corpora.sentences import Span
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.lines import bad, named, read_lines, shown
@@ -136,11 +136,8 @@ def _rows(text: Path, concepts: Path, relations: Path, notes: Counter[str]) -> I
 
 def _concepts(path: Path, lines: Sequence[str], notes: Counter[str]) -> list[Concept]:
     found: list[Concept] = []
-    for number, entry in enumerate(read_lines(path)[0], start=1):
-        if not entry.strip():
-            continue
-        where = f"{path}: line {number}"
-        match = _CONCEPT.fullmatch(entry.strip())
+    for where, number, entry in entries(path):
+        match = _CONCEPT.fullmatch(entry)
         if match is None:
             raise bad(where, f"a line of {len(entry)} characters that is no concept", 'c="..." 3:5 3:6||t="problem"')
         if match[6] not in TYPES:
@@ -156,11 +153,8 @@ def _concepts(path: Path, lines: Sequence[str], notes: Counter[str]) -> list[Con
 
 def _relations(path: Path, lines: Sequence[str], concepts: Sequence[Concept]) -> dict[frozenset[Concept], list[str]]:
     classes: dict[frozenset[Concept], list[str]] = {}
-    for number, entry in enumerate(read_lines(path)[0], start=1):
-        if not entry.strip():
-            continue
-        where = f"{path}: line {number}"
-        match = _RELATION.fullmatch(entry.strip())
+    for where, _, entry in entries(path):
+        match = _RELATION.fullmatch(entry)
         if match is None:
             found = f"a line of {len(entry)} characters that is no relation"
             raise bad(where, found, 'c="..." 3:5 3:5||r="TrAP"||c="..." 3:7 3:8')

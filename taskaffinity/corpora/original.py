@@ -76,6 +76,19 @@ def whole_lines(path: Path, *, may_lack_end: bool = False) -> Iterator[tuple[str
         yield f"{path}: line {number}", line
 
 
+def entries(path: Path) -> Iterator[tuple[str, int, str]]:
+    """``(where, number, line)`` of the lines that are not blank, numbered from 1; an empty file has none.
+
+    Raises
+    ------
+    BadInput
+        No such file, or not UTF-8.
+    """
+    for number, line in enumerate(read_lines(path)[0], start=1):
+        if line.strip():
+            yield f"{path}: line {number}", number, line.strip()
+
+
 def columns(path: Path, names: Sequence[str], *, may_lack_end: bool = False) -> Iterator[tuple[str, list[str]]]:
     """``(where, fields)`` of a tab-separated file without a header.
 

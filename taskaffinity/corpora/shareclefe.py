@@ -24,11 +24,11 @@ from pathlib import Path
 
 from taskaffinity.corpora.choices import DEFAULTS, Choices, Discontinuous, by_hash, chosen
 from taskaffinity.corpora.notes import note_sentences, without_marks
-from taskaffinity.corpora.original import Converted, check_inside, locate
+from taskaffinity.corpora.original import Converted, check_inside, entries, locate
 from taskaffinity.corpora.sentences import Span, keep_whole
 from taskaffinity.corpora.tokens import iob2, without_overlaps, word_spans
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, named, read_lines, shown
+from taskaffinity.tasks.lines import bad, named, shown
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import BadInput, Example, Split
 
@@ -128,11 +128,8 @@ def _read_whole(path: Path) -> str:
 
 
 def _pipe(path: Path, text: str, counted: Counter[str]) -> Iterator[tuple[Span, ...]]:
-    for number, line in enumerate(read_lines(path)[0], start=1):
-        if not line.strip():
-            continue
-        where = f"{path}: line {number}"
-        _, kind, *rest = fields = line.strip().split("||")
+    for where, _, line in entries(path):
+        _, kind, *rest = fields = line.split("||")
         if len(fields) < 5 or len(fields) % 2 == 0:
             raise bad(where, f"{len(fields)} fields", "note||type||CUI||start||end, and more starts and ends in pairs")
         if kind != TYPE:
@@ -195,7 +192,9 @@ def _rows(note: Note, discontinuous: Discontinuous, counted: Counter[str]) -> li
     for parts in note.mentions:
         counted["mentions"] += 1
         counted["mentions_in_parts"] += len(parts) > 1
-        mentions += _tagged(parts, discontinuous)
+        spans = [_trimmed(text, span) for span in _tagged(parts, discontinuous)]
+        mentions += [span for span in spans if span[0] < span[1]]
+        counted["mentions_without_a_character"] += sum(span[0] == span[1] for span in spans)
     kept, n_dropped = without_overlaps(mentions)
     counted["overlapping_mentions_dropped"] += n_dropped
     sentences, n_merged = keep_whole(note_sentences(text), kept)
@@ -209,6 +208,13 @@ def _rows(note: Note, discontinuous: Discontinuous, counted: Counter[str]) -> li
         example = Example(f"{note.name}.{start}", tags, words=tuple(text[first:last] for first, last in words))
         rows.append(Row(example, note.name, tuple(words)))
     return rows
+
+
+def _trimmed(text: str, span: Span) -> Span:
+    """Without white space at its ends, for no sentence holds that; empty where there is nothing else."""
+    piece = text[slice(*span)]
+    start = span[0] + len(piece) - len(piece.lstrip())
+    return start, max(start, span[0] + len(piece.rstrip()))
 
 
 def _tagged(parts: tuple[Span, ...], discontinuous: Discontinuous) -> Sequence[Span]:

@@ -51,10 +51,8 @@ class MultiTaskModel(nn.Module):
             torch.manual_seed(seed_of(seed, "head", name))
             shared = None if name in detached else self.pooler
             self.heads[name] = make_head(task.kind, task.outputs, self.encoder.config, head_dropout, shared)
-        exchange_dropout(self.encoder)
-        for head in self.heads.values():
-            exchange_dropout(head)
         self.parts = nn.ModuleList(self.heads.values())  # not a ModuleDict: that refuses names such as "v1.0"
+        exchange_dropout(self)
 
     def forward(self, batch: Batch) -> Tensor:
         """Outputs of the batch's task: ``(B, C)``, or ``(W, C)`` for tagging."""

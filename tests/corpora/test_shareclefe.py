@@ -81,6 +81,27 @@ def test_mentions_of_other_types_are_counted_not_tagged(shareclefe_raw: Path, ed
     assert convert(shareclefe_raw)[0].card.notes["mentions_of_other_types"] == 2
 
 
+@pytest.mark.parametrize(("before", "after"), [(1, 0), (0, 1), (1, 1)])
+def test_blanks_at_the_ends_of_a_mention_do_not_lose_it(shareclefe_raw: Path, before: int, after: int) -> None:
+    """``after`` reaches over the end of the sentence, ``before`` over the break between two lines."""
+    name = "Test-000000-ECHO_REPORT.txt"
+    text = "quuxitis. \nvorpal \n\nmimsy"
+    (shareclefe_raw / "Task1TestSetCorpus100/ALLREPORTS" / name).write_text(text, encoding="utf-8")
+    start, end = text.index("vorpal") - before, text.index("vorpal") + 6 + after
+    lines = [f"{name}||Disease_Disorder||C1||{start}||{end}", f"{name}||Disease_Disorder||C1||9||11"]
+    (shareclefe_raw / PIPE).write_text("\n".join(lines), encoding="utf-8")
+    (task,) = convert(shareclefe_raw)
+    tagged = [
+        word
+        for row in task.splits["test"]
+        if row.document == name.removesuffix(".txt")
+        for word, tag in zip(row.example.words, row.example.label, strict=True)  # type: ignore[arg-type]
+        if tag != "O"
+    ]
+    assert tagged == ["vorpal"]
+    assert task.card.notes["mentions_without_a_character"] == 1
+
+
 def test_dev_is_whole_notes(shareclefe_raw: Path) -> None:
     listed = ("Trai-000003-ECHO_REPORT", "Trai-000007-ECHO_REPORT")
     splits = convert(shareclefe_raw, Choices(dev_ids=listed))[0].splits
