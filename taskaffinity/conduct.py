@@ -130,7 +130,7 @@ def conduct(
     ------
     BadInput
         If the recipe does not fit the encoder, or ``root`` holds a study of real data and this one is synthetic, or
-        the other way round.
+        the other way round, or the same race by another rule.
     """
     store = RunStore(root)
     _refuse_to_mix(study, root)
@@ -183,9 +183,17 @@ def _race(study: Study, store: RunStore, train: Callable[[Plan], Report]) -> Rep
 
 
 def _refuse_to_mix(study: Study, root: Path) -> None:
-    if (root / "study.json").is_file() and (other := Study.read(root)).synthetic != study.synthetic:
+    if not (root / "study.json").is_file():
+        return
+    other = Study.read(root)
+    if other.synthetic != study.synthetic:
         kind = "made-up" if other.synthetic else "real"
         raise BadInput(f"{root}: holds a study of {kind} text, which this one would write over; give another --results")
+    if study.looks and other.rule != study.rule and replace(other, rule=study.rule) == study:
+        raise BadInput(
+            f"{root}: holds this race, run by another rule, and by its rule pairs were stopped; "
+            "leave --alpha, --margin, --correction and --estimand as they were, or give another --results"
+        )
 
 
 def placed(recipe: Recipe, resources: Resources) -> Recipe:

@@ -411,6 +411,15 @@ def test_a_broken_results_file_is_one_line(mine: Path) -> None:
     assert "study.json" in refused.stderr
 
 
+def test_a_rule_of_another_version_is_one_line(mine: Path) -> None:
+    asked = json.loads((mine / "study.json").read_text())
+    (mine / "study.json").write_text(json.dumps({**asked, "rule": {"alfa": 0.1}}))
+    refused = command("graph", str(mine), cwd=mine)
+    assert refused.returncode == 2, refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert re.search("study.json: not a study of this version: rule: .*alfa", refused.stderr)
+
+
 def test_a_broken_run_file_is_one_line(mine: Path) -> None:
     broken = next((mine / "runs").glob("single-*-s0-*")) / "counts.npz"
     broken.write_bytes(broken.read_bytes()[:100])

@@ -81,6 +81,11 @@ def test_a_race_stops_early_and_the_same_command_again_trains_nothing(tmp_path: 
     other = command("graph", str(root), "--alpha=0.05", cwd=tmp_path)
     assert other.returncode == 2
     assert "judged by the rule that it was run by" in other.stderr
+    asked = (root / "study.json").read_bytes()
+    rerun = command(*race[:-1], "--alpha=0.2", cwd=tmp_path)
+    assert rerun.returncode == 2
+    assert "run by another rule" in rerun.stderr.splitlines()[-1]
+    assert (root / "study.json").read_bytes() == asked
 
 
 def test_the_rule_can_be_changed_without_training(mine: Path) -> None:

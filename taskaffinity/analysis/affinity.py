@@ -24,7 +24,7 @@ from taskaffinity.analysis.errors import Arm, FloatArray, Words, combine
 from taskaffinity.analysis.needs import in_words, level_for_one, needs_of
 from taskaffinity.analysis.prior import Prior
 from taskaffinity.analysis.race_odds import Odds, odds_of
-from taskaffinity.analysis.racing import Standing, follow
+from taskaffinity.analysis.racing import Standing, follow, spent
 from taskaffinity.analysis.verdicts import Rule, Verdict, judge
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -155,11 +155,12 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         test = judge(error, margins, rule, partial(arms.covariance, estimand=rule.estimand))
     decided = int(np.isin(test.verdict, ("improves", "degrades")).sum())
     equal = int((test.verdict == "no effect").sum())
+    alpha = spent(study.looks, rule.alpha)[-1] if study.looks else rule.alpha
     needs = needs_of(
         evidence,
         margins,
-        alpha=level_for_one(test.p, rule.alpha, decided, rule.correction),
-        alpha_equivalence=level_for_one(test.p_equivalence, rule.alpha, equal, rule.correction),
+        alpha=level_for_one(test.p, alpha, decided, rule.correction),
+        alpha_equivalence=level_for_one(test.p_equivalence, alpha, equal, rule.correction),
         estimand=rule.estimand,
     )
     can_simulate = bool(np.isfinite(error.variance).any()) and rule.correction != "dunnett"

@@ -29,8 +29,10 @@ def command(
     """Draw a study again, without training."""
     try:
         study = Study.read(results)
+        rule = rule_of(alpha, margin, correction, estimand, otherwise=study.rule)
     except (FileNotFoundError, ValueError) as error:
         raise BadInput(str(error)) from error
-    rule = rule_of(alpha, margin, correction, estimand, otherwise=study.rule)
+    except TypeError as error:
+        raise BadInput(f"{results / 'study.json'}: not a study of this version: rule: {error}") from error
     publish_and_print(study, results, rule)
     warn_if_synthetic(study.synthetic)
