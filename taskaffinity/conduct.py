@@ -1,7 +1,7 @@
-"""Conduct a pairwise study: say what is asked (``define``), train what is missing (``conduct``).
+"""Conduct a study: say what is asked (``define``), train what is missing (``conduct``).
 
-What the command line's ``pairwise`` calls, and what a script may. Nothing is printed here; what was found is read from
-the results folder by ``analysis``.
+What the command line's ``pairwise`` and ``full`` call, and what a script may. Nothing is printed here; what was found
+is read from the results folder by ``analysis``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,17 @@ from taskaffinity.analysis.arms import read_arms
 from taskaffinity.analysis.racing import follow, wanted
 from taskaffinity.analysis.verdicts import Rule
 from taskaffinity.runs.plan import Plan
-from taskaffinity.runs.spec import FROM_SCRATCH, REFINE, Recipe, RunSpec
+from taskaffinity.runs.spec import (
+    FINETUNE,
+    FINETUNE_FROM_SCRATCH,
+    FROM_SCRATCH,
+    REFINE,
+    Recipe,
+    RunSpec,
+    finetune_after,
+)
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Match, StudiedTask, Study
+from taskaffinity.runs.study import FILES, Design, Match, StudiedTask, Study
 from taskaffinity.schedule import Progress, Report, Resources, run
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.task import BadInput, Suite
@@ -38,6 +46,12 @@ def default_recipe(suite: Suite, encoder: str | None) -> Recipe:
     return FROM_SCRATCH if suite.synthetic and encoder is None else REFINE
 
 
+def default_finetune(suite: Suite, encoder: str | None, recipe: Recipe) -> Recipe:
+    """What follows a refinement by ``recipe``: the rate and epochs of the paper's text, or of the stand-in's own."""
+    from_scratch = suite.synthetic and encoder is None
+    return finetune_after(recipe, FINETUNE_FROM_SCRATCH if from_scratch else FINETUNE)
+
+
 def define(
     suite: Suite,
     *,
@@ -49,6 +63,8 @@ def define(
     controls: bool = False,
     looks: Sequence[int] = (),
     full: bool = False,
+    design: Design = "pairwise",
+    finetune: Recipe | None = None,
     rule: Rule | None = None,
 ) -> tuple[Study, Encoder]:
     """A study of a suite, and where its encoder lies.
@@ -71,6 +87,11 @@ def define(
         design.
     full : bool
         Whether the whole set is trained together too.
+    design : str
+        ``pairwise``: every task alone and every pair. ``full``: every task alone, the whole set, and from there every
+        task fine-tuned.
+    finetune : Recipe, optional
+        Of the design ``full``. Default: ``default_finetune``.
     rule : Rule, optional
         When an arrow is coloured, and by which a race decides where to go on.
 
@@ -94,17 +115,20 @@ def define(
         )
         for task in suite
     )
+    recipe = recipe or default_recipe(suite, encoder)
     study = Study(
         suite=suite.name,
         tasks=cards,
         encoder=found.ref,
-        recipe=recipe or default_recipe(suite, encoder),
+        recipe=recipe,
         seeds=tuple(seeds),
         seeds_single=tuple(seeds_single or seeds),
         match=match,
         controls=controls,
         looks=tuple(looks),
         full=full,
+        design=design,
+        finetune=(finetune or default_finetune(suite, encoder, recipe)) if design == "full" else None,
         synthetic=suite.synthetic,
         rule=asdict(rule or Rule()),
         versions=versions(),
@@ -124,7 +148,7 @@ def conduct(
 ) -> Report:
     """Train what the results folder ``root`` lacks of a study.
 
-    ``study.json`` is written before the first run, so that a study that was interrupted can be read as far as it went.
+    What was asked is written before the first run, so that a study that was interrupted can be read as far as it went.
 
     Raises
     ------
@@ -142,9 +166,9 @@ def conduct(
     sizes = {task.name: min(task.sizes["train"], cap or task.sizes["train"]) for task in study.tasks}
 
     def cost(spec: RunSpec) -> float:
-        own = sum(sizes[name] for name in spec.task_names)
+        own = float(spec.recipe.num_train_epochs * sum(sizes[name] for name in spec.task_names))
         if spec.partner:
-            return own + sizes[spec.partner[0]]
+            return own + spec.recipe.num_train_epochs * sizes[spec.partner[0]]
         return own * {"placebo": 1.4, "half": 0.5}.get(spec.variant, 1.0)  # a placebo's second half has no backward
 
     def train(part: Plan) -> Report:
@@ -183,13 +207,11 @@ def _race(study: Study, store: RunStore, train: Callable[[Plan], Report]) -> Rep
 
 
 def _refuse_to_mix(study: Study, root: Path) -> None:
-    if not (root / "study.json").is_file():
-        return
-    other = Study.read(root)
-    if other.synthetic != study.synthetic:
-        kind = "made-up" if other.synthetic else "real"
-        raise BadInput(f"{root}: holds a study of {kind} text, which this one would write over; give another --results")
-    if study.looks and other.rule != study.rule and replace(other, rule=study.rule) == study:
+    there = [Study.read(root, design) for design, name in FILES.items() if (root / name).is_file()]
+    if any(other.synthetic != study.synthetic for other in there):
+        kind = "real" if study.synthetic else "made-up"
+        raise BadInput(f"{root}: holds a study of {kind} text, which this one would join; give another --results")
+    if study.looks and any(o.rule != study.rule and replace(o, rule=study.rule) == study for o in there):
         raise BadInput(
             f"{root}: holds this race, run by another rule, and by its rule pairs were stopped; "
             "leave --alpha, --margin, --correction and --estimand as they were, or give another --results"

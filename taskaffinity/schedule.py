@@ -86,7 +86,8 @@ def run(
     watch: Callable[[Progress], None] = lambda progress: None,
     keep_predictions: bool = True,
 ) -> Report:
-    """Train what the store lacks; the costliest run first, so that no worker idles at the end.
+    """Train what the store lacks: a run after the one that it starts from, else the costliest first, so that no worker
+    idles at the end. A finished run that kept no weights is trained again when a run is to start from it.
 
     Parameters
     ----------
@@ -100,13 +101,22 @@ def run(
     BadInput
         If Ray cannot be had, or a run fits none of its nodes.
     """
-    waiting = sorted((spec for spec in plan if spec not in store), key=cost, reverse=True)
+    lacking = [spec for spec in plan if spec not in store]
+    parents = {spec.parent for spec in lacking if spec.parent is not None}
+    without = {parent for parent in parents if any(store.weights(parent, name) is None for name in parent.task_names)}
+    wanted = {*lacking, *without}
+    waiting = sorted((spec for spec in plan if spec in wanted), key=lambda spec: (len(spec.lineage), -cost(spec)))
     report = Report(planned=len(plan))
     if not waiting:
         return report
     began = time.monotonic()
-    settings = {"root": str(store.root.resolve()), "encoder": str(encoder_folder), "cache": str(cache.resolve())}
-    arguments = [(spec, {**settings, "keep_predictions": keep_predictions}) for spec in waiting]
+    settings: dict[str, Any] = {
+        "root": str(store.root.resolve()),
+        "encoder": str(encoder_folder),
+        "cache": str(cache.resolve()),
+        "keep_predictions": keep_predictions,
+    }
+    arguments = [(spec, {**settings, "keep_weights": spec in parents}) for spec in waiting]
     finished_cost, total_cost = 0.0, sum(map(cost, waiting))
     running: tuple[str, ...] = ()
 
@@ -144,22 +154,36 @@ Event = Finished | tuple[str, ...]
 """A run that ended, or the names of those under way."""
 
 
-def train_and_keep(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
-    """Train one run and write it to the store; the reason if it failed. What both executors call."""
+def train_and_keep(spec: RunSpec, settings: Mapping[str, Any], *after: str | None) -> str | None:
+    """Train one run and write it to the store; the reason if it failed. What both executors call.
+
+    ``after`` is what came of the run that it starts from: on Ray, the future that it waits for.
+    """
     from taskaffinity.training.execute import execute, reason_of  # torch: only where a run is trained
 
     store = RunStore(settings["root"])
-    if spec in store:
+
+    def is_done() -> bool:
+        return spec in store and (not settings["keep_weights"] or store.weights(spec, spec.task_names[0]) is not None)
+
+    if is_done():
         return None
     with store.claim(spec):
-        if spec in store:  # another process finished it while this one waited
+        if is_done():  # another process finished it while this one waited
             return None
+        start = store.weights(spec.parent, spec.task_names[0]) if spec.parent else None
+        if spec.parent is not None and start is None:
+            reason = f"the run that it starts from failed: {spec.parent.run_id}"
+            store.fail(spec, reason)
+            return reason
         try:
             result = execute(
                 spec,
                 encoder_folder=Path(settings["encoder"]),
                 cache=Path(settings["cache"]),
+                start=start,
                 keep_predictions=settings["keep_predictions"],
+                keep_weights=settings["keep_weights"],
             )
             store.write(result)
         except Exception as error:  # the run's own error, whatever it is: kept with the run, the others go on
@@ -192,7 +216,12 @@ def _on_ray(arguments: Arguments, store: RunStore, resources: Resources, report:
         demand: dict[str, Any] = {"num_cpus": resources.cpus_per_run, "num_gpus": resources.gpus_per_run}
         remote = ray.remote(max_retries=_RETRIES, retry_exceptions=False, **demand)(train_and_keep)
         began = time.time()
-        pending = {remote.options(name=spec.run_id).remote(spec, settings): spec for spec, settings in arguments}
+        pending: dict[Any, RunSpec] = {}
+        future: dict[RunSpec, Any] = {}
+        for spec, settings in arguments:  # parents come first
+            after = [future[spec.parent]] if spec.parent in future else []
+            future[spec] = remote.options(name=spec.run_id).remote(spec, settings, *after)
+            pending[future[spec]] = spec
         try:
             while pending:
                 ready, _ = ray.wait(list(pending), timeout=_POLL_SECONDS)

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
-from taskaffinity.runs.spec import FROM_SCRATCH
+from taskaffinity.runs.spec import FINETUNE_FROM_SCRATCH, FROM_SCRATCH, finetune_after
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import StudiedTask, Study
+from taskaffinity.runs.study import Design, StudiedTask, Study
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -52,7 +55,11 @@ class TinyStudy:
 
 
 def make_tiny_study(
-    cache: Path, tasks: tuple[str, ...] = ("clinicalsts", "mednli"), seeds: tuple[int, ...] = (0, 1), **settings: Any
+    cache: Path,
+    tasks: tuple[str, ...] = ("clinicalsts", "mednli"),
+    seeds: tuple[int, ...] = (0, 1),
+    design: Design = "pairwise",
+    **settings: Any,
 ) -> TinyStudy:
     """Some planted tasks, 64 examples each, one epoch unless said otherwise; a run takes a fraction of a second."""
     from taskaffinity.tasks.planted import CLINICAL, VOCABULARY
@@ -66,7 +73,8 @@ def make_tiny_study(
     prepare(chosen, encoder, recipe, cache)
     sizes = {"train": 1000, "dev": 300, "test": 1000}
     cards = tuple(StudiedTask(t.name, t.title, t.kind, t.metric_name, t.fingerprint, sizes) for t in chosen)
-    study = Study(CLINICAL.name, cards, encoder.ref, recipe, seeds, synthetic=True)
+    finetune = finetune_after(recipe, replace(FINETUNE_FROM_SCRATCH, num_train_epochs=1)) if design == "full" else None
+    study = Study(CLINICAL.name, cards, encoder.ref, recipe, seeds, design=design, finetune=finetune, synthetic=True)
     return TinyStudy(study, encoder.folder, cache)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -166,10 +167,71 @@ def test_a_torn_run_folder_is_trained_again(tiny_study: MakeStudy, tmp_path: Pat
     assert tiny.edges(tmp_path / "torn") == tiny.edges(tmp_path / "whole")
 
 
+def scores_of(root: Path) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in root.glob("runs/*/counts.npz")}
+
+
+def test_a_run_comes_after_the_one_that_it_starts_from(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"), design="full")
+    report = tiny.train(tmp_path, resources=LOCAL, cost=lambda spec: 9.0 if spec.parent else 1.0)
+    assert [spec.stage for spec in report.trained].count("finetune") == 3 * 2
+    assert len(report.trained) == 3 * 2 + 2 + 3 * 2
+    assert [len(spec.lineage) for spec in report.trained] == [0] * 8 + [1] * 6
+    store = RunStore(tmp_path)
+    kept = {spec for spec in report.trained if store.weights(spec, spec.task_names[0]) is not None}
+    assert kept == {spec for spec in report.trained if spec.stage == "refine"}
+
+
+def test_a_finished_refinement_without_weights_is_trained_again_where_they_are_needed(
+    tiny_study: MakeStudy, tmp_path: Path
+) -> None:
+    tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"), seeds=(0,), design="full")
+    tiny.train(tmp_path, resources=LOCAL)
+    before = scores_of(tmp_path)
+    [weights] = {path.parent for path in tmp_path.glob("runs/*/model/*")}
+    shutil.rmtree(weights)
+    assert tiny.train(tmp_path, resources=LOCAL).trained == []  # nothing needs them
+    tuned = next(spec for spec in tiny.study.plan if spec.stage == "finetune")
+    shutil.rmtree(RunStore(tmp_path).folder(tuned))
+    assert tiny.train(tmp_path, resources=LOCAL).trained == [tuned.parent, tuned]
+    assert scores_of(tmp_path) == before
+
+
+def test_what_starts_from_a_failed_run_fails_in_plain_words(
+    tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"), seeds=(0,), design="full")
+    monkeypatch.setattr(door, "execute", failing_with(MemoryError(), lambda spec: spec.stage == "refine"))
+    report = tiny.train(tmp_path, resources=LOCAL)
+    [parent] = [spec for spec in report.failed if spec.stage == "refine"]
+    children = {spec: reason for spec, reason in report.failed.items() if spec.stage == "finetune"}
+    assert set(children.values()) == {f"the run that it starts from failed: {parent.run_id}"}
+    assert len(children) == 3
+    assert [spec.stage for spec in report.trained] == ["single"] * 3
+    monkeypatch.undo()
+    again = tiny.train(tmp_path, resources=LOCAL)
+    assert not again.failed
+    assert len(again.trained) == 4
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_of_two_gpus")
 class TestOnRay:
+    def test_fine_tuning_waits_for_its_refinement(self, tiny_study: MakeStudy, tmp_path: Path) -> None:
+        tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"), design="full")
+        for executor in ("local", "ray"):
+            report = tiny.train(tmp_path / executor, resources=Resources(executor))
+            assert len(report.trained) == 14
+            assert not report.failed
+        assert scores_of(tmp_path / "ray") == scores_of(tmp_path / "local")
+
+    def test_what_starts_from_a_diverged_run_fails_too(self, tiny_study: MakeStudy, tmp_path: Path) -> None:
+        tiny = tiny_study(seeds=(0,), design="full", learning_rate=1e30)
+        report = tiny.train(tmp_path, resources=Resources("ray"))
+        assert len(report.failed) == 5
+        assert sum("starts from failed" in reason for reason in report.failed.values()) == 2
+
     def test_same_bytes_as_in_this_process(self, tiny_study: MakeStudy, tmp_path: Path) -> None:
         tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"))
         for executor in ("local", "ray"):

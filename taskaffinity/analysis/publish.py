@@ -1,4 +1,4 @@
-"""Write what a study found into its results folder; ``pairwise`` and ``graph`` both end here."""
+"""Write what a study found into its results folder; ``pairwise``, ``graph`` and ``full`` end here."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import describe
 from taskaffinity.analysis.figures import draw_graph, draw_heatmap, save_figure
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
+from taskaffinity.analysis.stages import full_frame, stage_scores
 from taskaffinity.analysis.tables import controls_frame, edges_frame, gains_frame, write_csv
 from taskaffinity.analysis.verdicts import Rule
 from taskaffinity.runs.files import write_whole
@@ -38,3 +39,9 @@ def publish(study: Study, store: RunStore, root: Path, rule: Rule | None = None)
         save_figure(graph, root / f"affinity.{kind}", alt=words)
     save_figure(cast(Figure, draw_heatmap(matrix).get_figure(root=True)), root / "heatmap.png", alt=words)
     return matrix
+
+
+def publish_stages(study: Study, store: RunStore, root: Path) -> None:
+    """Write ``full.csv`` (a row a task and stage) and ``full_scores.csv`` (a row a score) of a study in stages."""
+    write_csv(full_frame(stage_scores(study, store)), root / "full.csv")
+    write_csv(gains_frame(study, store), root / "full_scores.csv")

@@ -22,7 +22,7 @@ from taskaffinity.runs.files import write_whole
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
-_ARMS = ("single", "matched", "pair", "full", "placebo", "half", "halves")
+_ARMS = ("single", "matched", "pair", "full", "finetune", "placebo", "half", "halves")
 GAINS_COLUMNS = ("source", "target", "split", "seed", "arm", "metric", "score")
 EDGES_COLUMNS = (
     *("source", "target", "gain", "low", "high", "p", "q", "verdict"),
@@ -37,8 +37,8 @@ CONTROLS_COLUMNS = ("control", "target", "gain", "low", "high", "p", "seeds", "s
 def gains_frame(study: Study, store: RunStore) -> pd.DataFrame:
     """One row a score: ``GAINS_COLUMNS``, by target in the suite's order, then arm, source, seed and split.
 
-    ``source`` is empty for ``single`` and the other tasks joined by ``+`` for ``full``; runs that are not in the store
-    have no row.
+    ``source`` is empty for ``single`` and the other tasks joined by ``+`` for ``full`` and for ``finetune``, which
+    follows it; runs that are not in the store have no row.
     """
     order = {card.name: place for place, card in enumerate(study.tasks)}
     rows = []
@@ -46,7 +46,8 @@ def gains_frame(study: Study, store: RunStore) -> pd.DataFrame:
         if spec not in store:
             continue
         for target, outcome in store.read(spec).outcomes.items():
-            others = sorted((name for name in spec.task_names if name != target), key=order.__getitem__)
+            company = spec.parent.task_names if spec.parent else spec.task_names
+            others = sorted((name for name in company if name != target), key=order.__getitem__)
             others += [spec.partner[0]] if spec.partner else []
             place = (order[target], _ARMS.index(spec.arm), [order[name] for name in others], spec.seed)
             for split, score in (("dev", outcome.dev), ("test", outcome.test)):
@@ -114,14 +115,19 @@ def _within_reach(seeds: float) -> float:
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """The same bytes for the same frame: six digits, true and false, empty for unknown, one kind of line end."""
+    """``as_csv`` into a file."""
+    write_whole(path, as_csv(frame).encode())
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    """The same text for the same frame: six digits, true and false, empty for unknown, one kind of line end."""
     plain = frame.copy()
     for name in plain.columns:
         if plain[name].dtype == bool:
             plain[name] = plain[name].map({True: "true", False: "false"})
         elif plain[name].dtype == float:
             plain[name] = [("" if math.isnan(value) else f"{value + 0.0:.6g}") for value in plain[name]]
-    write_whole(path, plain.to_csv(index=False, lineterminator="\n").encode())
+    return plain.to_csv(index=False, lineterminator="\n")
 
 
 def edge_table(matrix: AffinityMatrix) -> Table:

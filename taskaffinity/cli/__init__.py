@@ -8,7 +8,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from taskaffinity.cli import data, graph, pairwise
+from taskaffinity.cli import data, full, graph, pairwise, table
 from taskaffinity.tasks.task import BadInput
 
 app = typer.Typer(
@@ -18,7 +18,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("pairwise")(pairwise.command)
+app.command("full")(full.command)
 app.command("graph")(graph.command)
+app.command("table")(table.command)
 app.add_typer(data.app, name="data")
 
 

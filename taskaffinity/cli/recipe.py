@@ -1,4 +1,4 @@
-"""``--set key=value``: a recipe with some settings changed."""
+"""``--set key=value``: a recipe with some settings changed; ``finetune.key`` is one of the fine-tuning's own."""
 
 from __future__ import annotations
 
@@ -42,6 +42,19 @@ def parse(settings: Sequence[str]) -> dict[str, Any]:
         except ValidationError as error:
             raise BadInput(f"--set {setting}: {error.errors()[0]['msg'].lower()}") from error
     return values
+
+
+def of_stages(settings: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is set for every stage, and for fine-tuning alone (``finetune.key=value``).
+
+    Raises
+    ------
+    BadInput
+        As ``parse``.
+    """
+    prefix = "finetune."
+    own = [setting.removeprefix(prefix) for setting in settings if setting.startswith(prefix)]
+    return parse([setting for setting in settings if not setting.startswith(prefix)]), parse(own)
 
 
 def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:

@@ -1,4 +1,4 @@
-"""What every command that ends in a graph prints: the table of arrows, and where the files are."""
+"""What every command that ends in a graph or a table prints, and where the files are."""
 
 from __future__ import annotations
 
@@ -47,3 +47,53 @@ def publish_and_print(study: Study, results: Path, rule: Rule) -> None:
     for line in (*needs_in_words(matrix), *controls_in_words(matrix), *race_in_words(matrix)):
         console.print(line)
     console.print(f"{results / 'affinity.png'}, edges.csv and gains.csv beside it")
+
+
+def publish_stages_and_print(study: Study, results: Path) -> None:
+    """Write what a study in stages found into its results folder, and print its table.
+
+    Raises
+    ------
+    BadInput
+        If a file of the folder is broken.
+    """
+    from taskaffinity.analysis.publish import publish_stages
+
+    store = RunStore(results)
+    try:
+        publish_stages(study, store, results)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    print_stages(study, store)
+    Console(highlight=False, soft_wrap=True, markup=False).print(f"{results / 'full.csv'}, full_scores.csv beside it")
+
+
+def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
+    """The table of a study in stages, to stdout.
+
+    Parameters
+    ----------
+    format_ : str
+        ``text``, ``csv`` (a row a task and stage), ``markdown`` or ``latex``.
+
+    Raises
+    ------
+    BadInput
+        If a file of the store is broken.
+    """
+    from taskaffinity.analysis.stages import full_frame, full_table, stage_scores
+    from taskaffinity.analysis.table_formats import as_latex, as_markdown, as_text, stages_in_words
+    from taskaffinity.analysis.tables import as_csv
+
+    try:
+        scores = stage_scores(study, store)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    if format_ == "csv":
+        print(as_csv(full_frame(scores)), end="")
+        return
+    table, words = full_table(study, scores), stages_in_words(study)
+    if format_ == "text":
+        Console(highlight=False, soft_wrap=True, markup=False).print(as_text(table, words))
+        return
+    print({"markdown": as_markdown, "latex": as_latex}[format_](table, words), end="")

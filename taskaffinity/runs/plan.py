@@ -49,15 +49,29 @@ def pairwise(
     are ``B N + S N (N - 1) / 2`` runs.
     """
     tasks = sorted(tasks)
-    alone = Plan.of(RunSpec((task,), encoder, seed, recipe) for seed in seeds_single or seeds for task in tasks)
+    singles = alone(tasks, encoder, recipe, seeds_single or seeds)
     pairs = Plan.of(RunSpec(pair, encoder, seed, recipe) for seed in seeds for pair in combinations(tasks, 2))
-    return alone | pairs | (together(tasks, encoder, recipe, seeds) if full else Plan(()))
+    return singles | pairs | (together(tasks, encoder, recipe, seeds) if full else Plan(()))
 
 
 def together(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:
-    """The whole set, one run a seed; none for two tasks or one, whose whole set is among their pairs."""
-    tasks = tuple(sorted(tasks))
-    return Plan.of(RunSpec(tasks, encoder, seed, recipe) for seed in seeds if len(tasks) > 2)
+    """The whole set, one run a seed; of two tasks it is their pair."""
+    whole = tuple(sorted(tasks))
+    return Plan.of(RunSpec(whole, encoder, seed, recipe) for seed in seeds)
+
+
+def alone(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:
+    """Every task by itself."""
+    return Plan.of(RunSpec((task,), encoder, seed, recipe) for seed in seeds for task in sorted(tasks))
+
+
+def finetuned(refinements: Iterable[RunSpec], recipe: Recipe) -> Plan:
+    """Every task of every refinement fine-tuned from it, with its seed; the refinements themselves come first."""
+    return Plan.of(
+        RunSpec((task,), parent.encoder, parent.seed, recipe, parent=parent)
+        for parent in refinements
+        for task in parent.tasks
+    )
 
 
 def matched(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:

@@ -51,3 +51,5 @@ class RunResult:
     versions: Mapping[str, str] = field(default_factory=dict)
     predictions: Mapping[str, Predictions] = field(default_factory=dict)
     """Keys as in ``counts``; empty where they were not kept."""
+    weights: Mapping[int, Mapping[str, npt.NDArray[Any]]] = field(default_factory=dict)
+    """Of the encoder after each epoch that some task chose, for runs that start from this one; empty if none does."""

@@ -93,9 +93,22 @@ REFINE = Recipe()
 """The paper's refinement (4.2): Adamax, 5e-5, batches of 32, warm-up 0.1; but 10 epochs with the best chosen on dev,
 where the paper's code ran 100 and chose on test."""
 
+FINETUNE = dataclasses.replace(REFINE, learning_rate=1e-5)
+"""The paper's fine-tuning by its text (4.2): a rate of e-5 and 10 epochs. Its scripts use 10 to 30 epochs and 1e-5 to
+6e-5, chosen for each task."""
+
 FROM_SCRATCH = Recipe(learning_rate=2e-3, num_train_epochs=12, optimizer="adamw")
 """For the planted stand-in and its two-layer encoder from random weights: the sources reach 98 points and more, so
 that what a partner costs them stays well inside a point (at 10 epochs and fewer examples it came near)."""
+
+
+FINETUNE_FROM_SCRATCH = dataclasses.replace(FROM_SCRATCH, learning_rate=5e-4, num_train_epochs=4)
+"""What follows ``FROM_SCRATCH``: a quarter of its rate for a third of its epochs."""
+
+
+def finetune_after(recipe: Recipe, preset: Recipe) -> Recipe:
+    """Fine-tuning with the rate and the epochs of ``preset``, and all else as in the refinement that it starts from."""
+    return dataclasses.replace(recipe, learning_rate=preset.learning_rate, num_train_epochs=preset.num_train_epochs)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
+from safetensors.numpy import save
 
 from taskaffinity.runs.files import read_json, whole, write_json
 from taskaffinity.runs.result import Outcome, RunResult
@@ -49,7 +50,8 @@ class RunStore:
         folder = self.folder(spec)
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
-            for litter in folder.glob(".*.[0-9]*"):  # half-written files of a process that was killed
+            # half-written files of a process that was killed
+            for litter in (*folder.glob(".*.[0-9]*"), *folder.glob("model/.*.[0-9]*")):
                 litter.unlink(missing_ok=True)
             (folder / "error.txt").unlink(missing_ok=True)
             write_json(folder / "spec.json", spec.to_dict())
@@ -75,6 +77,10 @@ class RunStore:
         if result.predictions:
             with whole(folder / "predictions.parquet") as file:
                 pq.write_table(_prediction_table(result), file)
+        for epoch, weights in result.weights.items():
+            (folder / "model").mkdir(exist_ok=True)
+            with whole(_weights_path(folder, epoch)) as file:
+                file.write(save(dict(weights)))
         (folder / "error.txt").unlink(missing_ok=True)
         summary = {
             "run_id": result.spec.run_id,
@@ -104,6 +110,14 @@ class RunStore:
         outcomes = {name: Outcome(**outcome) for name, outcome in summary["outcomes"].items()}
         return RunResult(spec, outcomes, arrays, history, summary["work"], summary["versions"])
 
+    def weights(self, spec: RunSpec, task: str) -> Path | None:
+        """The encoder's weights after the epoch that this task chose; None where the run is not done, or kept none."""
+        folder = self.folder(spec)
+        if spec not in self:
+            return None
+        path = _weights_path(folder, read_json(folder / "result.json")["outcomes"][task]["epoch"])
+        return path if path.is_file() else None
+
     def fail(self, spec: RunSpec, reason: str, traceback: str = "") -> None:
         """Leave a plain reason (first line) and the traceback in the run's folder."""
         folder = self.folder(spec)
@@ -117,6 +131,10 @@ class RunStore:
             return (self.folder(spec) / "error.txt").read_text(encoding="utf-8").partition("\n")[0]
         except FileNotFoundError:
             return None
+
+
+def _weights_path(folder: Path, epoch: int) -> Path:
+    return folder / "model" / f"epoch-{epoch}.safetensors"
 
 
 def _read_history(path: Path) -> list[dict[str, Any]]:

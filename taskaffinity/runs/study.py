@@ -1,4 +1,8 @@
-"""A study: what was asked, resolved. Its plan follows from it, so a results folder can be read without the data."""
+"""A study: what was asked, resolved. Its plan follows from it, so a results folder can be read without the data.
+
+A results folder holds at most one study of each *design*, and they share its runs: ``study.json`` of the pairs (the
+paper's Figure 2), ``full.json`` of the whole set in stages (its Tables 2, 3 and 6).
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from taskaffinity.runs.files import read_json, write_json
-from taskaffinity.runs.plan import Plan, controls, matched, pairwise, together
+from taskaffinity.runs.plan import Plan, alone, controls, finetuned, matched, pairwise, together
 from taskaffinity.runs.spec import EncoderRef, Recipe, TaskRef
 
 Match = Literal["updates", "compute"]
+
+Design = Literal["pairwise", "full"]
+
+FILES: dict[Design, str] = {"pairwise": "study.json", "full": "full.json"}
+"""Where a results folder says what was asked."""
 
 PLACEBO_SEEDS = 1_000_000
 """What is added to a seed for a placebo's: no single run has it."""
@@ -38,7 +47,7 @@ class StudiedTask:
 
 @dataclass(frozen=True)
 class Study:
-    """One pairwise study, the content of ``study.json``."""
+    """What one command asked for."""
 
     suite: str
     tasks: tuple[StudiedTask, ...]
@@ -46,10 +55,14 @@ class Study:
     encoder: EncoderRef
     recipe: Recipe
     seeds: tuple[int, ...]
-    """Of every pair."""
+    """Of every pair; in the design ``full`` of every run."""
     seeds_single: tuple[int, ...] = ()
     """Of every task alone, which all its arrows are measured against; empty for ``seeds``."""
     full: bool = False
+    """Whether the whole set is trained together beside the pairs; the design ``full`` always does."""
+    design: Design = "pairwise"
+    finetune: Recipe | None = None
+    """How each task is fine-tuned after the whole set; of the design ``full`` alone."""
     synthetic: bool = False
     protocol: str = "honest"
     match: Match = "updates"
@@ -75,6 +88,10 @@ class Study:
     def plan(self) -> Plan:
         """Every run that the study may need; a race needs fewer."""
         what = (self.refs, self.encoder, self.recipe)
+        if self.design == "full":
+            refined = together(*what, self.seeds)
+            plan = alone(*what, self.seeds) | refined
+            return plan | finetuned(refined, self.finetune) if self.finetune else plan
         few = self.seeds[: self.looks[0]] if self.looks else self.seeds
         plan = pairwise(*what, self.seeds, seeds_single=self.alone)
         if self.full:
@@ -86,24 +103,24 @@ class Study:
         return plan
 
     def write(self, root: Path) -> None:
-        """``root/study.json``."""
+        """``root/study.json``, or the file of its design."""
         root.mkdir(parents=True, exist_ok=True)
-        write_json(root / "study.json", dataclasses.asdict(self))
+        write_json(root / FILES[self.design], dataclasses.asdict(self))
 
     @classmethod
-    def read(cls, root: Path) -> Study:
+    def read(cls, root: Path, design: Design = "pairwise") -> Study:
         """The study of a results folder.
 
         Raises
         ------
         FileNotFoundError
-            If there is no ``study.json``: the line says what makes one.
+            If there is no such file: the line says what makes one.
         ValueError
             If the file is not a study.
         """
-        path = root / "study.json"
+        path = root / FILES[design]
         if not path.is_file():
-            raise FileNotFoundError(f"{root}: no study.json here; a results folder is made by `taskaffinity pairwise`")
+            raise FileNotFoundError(f"{root}: no {path.name} here; it is made by `taskaffinity {design}`")
         content: dict[str, Any] = read_json(path)
         try:
             return cls(
@@ -112,6 +129,7 @@ class Study:
                     "tasks": tuple(StudiedTask(**card) for card in content["tasks"]),
                     "encoder": EncoderRef(**content["encoder"]),
                     "recipe": Recipe(**content["recipe"]),
+                    "finetune": Recipe(**content["finetune"]) if content.get("finetune") else None,
                     "seeds": tuple(content["seeds"]),
                     "seeds_single": tuple(content.get("seeds_single", ())),
                     "looks": tuple(content.get("looks", ())),

@@ -26,7 +26,8 @@ from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.task import BadInput, Split, Task
 from taskaffinity.training.company import Company, company_of
 from taskaffinity.training.encoders import Encoder, load_config, load_tokenizer
-from taskaffinity.training.encoding import EncodedSplit, TaskMeta, cache_folder, encode_task, read_encoded
+from taskaffinity.training.encoding import EncodedSplit, IntArray, TaskMeta, cache_folder, encode_task, read_encoded
+from taskaffinity.training.handover import hand_over, take_over
 from taskaffinity.training.loop import Diverged, fit, predict
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
@@ -57,7 +58,15 @@ def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path
             encode_task(task, tokenizer, folder, max_length=recipe.max_length, max_words=recipe.max_words)
 
 
-def execute(spec: RunSpec, *, encoder_folder: Path, cache: Path, keep_predictions: bool = True) -> RunResult:
+def execute(
+    spec: RunSpec,
+    *,
+    encoder_folder: Path,
+    cache: Path,
+    start: Path | None = None,
+    keep_predictions: bool = True,
+    keep_weights: bool = False,
+) -> RunResult:
     """Train and evaluate one run.
 
     Each target's epoch is the first with its best dev score; its test split is predicted once, with that epoch's
@@ -69,13 +78,17 @@ def execute(spec: RunSpec, *, encoder_folder: Path, cache: Path, keep_prediction
         Where the encoder of ``spec.encoder`` lies on this machine.
     cache : Path
         Where ``prepare`` put the encoded tasks.
+    start : Path, optional
+        The encoder's weights that ``spec.parent`` kept for this task.
+    keep_weights : bool
+        Whether runs will start from this one.
 
     Raises
     ------
     Diverged, MemoryError, torch.OutOfMemoryError
     """
-    if spec.parent is not None:
-        raise ValueError(f"{spec.run_id}: runs that start from another run's weights are not built yet")
+    if (spec.parent is None) != (start is None):
+        raise ValueError(f"{spec.run_id}: weights to start from are given to a run with a parent, and to no other")
     began = time.perf_counter()
     torch.set_num_threads(spec.recipe.threads)
     recipe = spec.recipe
@@ -92,7 +105,9 @@ def execute(spec: RunSpec, *, encoder_folder: Path, cache: Path, keep_prediction
         packed=recipe.device == "cpu",
         detached=company.detached,
     )
-    company, splits = _cut_to_vocabulary(model, company, splits)
+    if start is not None:
+        take_over(model, start)
+    company, splits, pieces_known = _cut_to_vocabulary(model, company, splits)
     model.to(recipe.device)
     work = {"load_seconds": time.perf_counter() - began, "train_seconds": 0.0, "evaluate_seconds": 0.0}
 
@@ -145,6 +160,7 @@ def execute(spec: RunSpec, *, encoder_folder: Path, cache: Path, keep_prediction
         work=work,
         versions=versions() | {"attention": "packed" if model.is_packed else "padded"},
         predictions={key: predictions for key, (_, _, predictions) in found.items()} if keep_predictions else {},
+        weights={number: hand_over(weights, pieces_known) for number, weights in kept.items()} if keep_weights else {},
     )
 
 
@@ -203,19 +219,19 @@ def _read(
 
 def _cut_to_vocabulary(
     model: MultiTaskModel, company: Company, splits: dict[Split, dict[str, EncodedSplit]]
-) -> tuple[Company, dict[Split, dict[str, EncodedSplit]]]:
-    """Company and splits in the numbers of a table that holds their own pieces alone."""
+) -> tuple[Company, dict[Split, dict[str, EncodedSplit]], IntArray | None]:
+    """Company and splits in the numbers of a table that holds their own pieces alone, and these; None if not cut."""
     met = [*company.train.values(), *splits["dev"].values(), *splits["test"].values()]
     pieces = pieces_of(met, model.encoder)
     if not cut_embeddings(model.encoder, pieces):
-        return company, splits
+        return company, splits, None
     cut: dict[Split, dict[str, EncodedSplit]] = {
         split: {name: renumbered(arrays, pieces) for name, arrays in of_tasks.items()}
         for split, of_tasks in splits.items()
         if split != "train"
     }
     train = {name: renumbered(arrays, pieces) for name, arrays in company.train.items()}
-    return replace(company, train=train), cut
+    return replace(company, train=train), cut, pieces
 
 
 def _folder(cache: Path, fingerprint: str, encoder: str, recipe: Recipe) -> Path:

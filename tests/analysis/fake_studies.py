@@ -59,10 +59,12 @@ def fill(
 
 
 def company(spec: RunSpec, target: str) -> str:
-    """What a target trains beside: its partners joined by +, or of a variant ``~placebo``, ``~matched:partner``, ...
+    """What a target trains beside: its partners joined by +; ``~finetune``; of a variant ``~placebo``, ...
 
     No variant's word is a task's name, so none has a partner's effect.
     """
+    if spec.parent is not None:
+        return "~finetune"
     if spec.variant == "plain":
         return "+".join(name for name in spec.task_names if name != target)
     return f"~{spec.variant}" + (f":{spec.partner[0]}" if spec.partner else "")

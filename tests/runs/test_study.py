@@ -30,7 +30,8 @@ REFS = [("a", "f1"), ("b", "f2")]
 WHOLE = replace(
     STUDY, seeds_single=(3, 4, 5), match="compute", controls=True, looks=(1, 2), protocol="as published", full=False
 )
-NEW = ("seeds_single", "match", "controls", "looks")
+STAGED = replace(STUDY, design="full", finetune=Recipe(learning_rate=1e-6))
+NEW = ("seeds_single", "match", "controls", "looks", "design", "finetune")
 
 
 @pytest.mark.parametrize("study", [STUDY, WHOLE], ids=["few fields", "every field"])
@@ -52,6 +53,28 @@ def test_a_study_written_before_there_were_controls_reads_as_it_did(tmp_path: Pa
     assert again.alone == again.seeds == (3, 4)
     assert (again.match, again.controls, again.looks) == ("updates", False, ())
     assert [spec.run_id for spec in again.plan] == [spec.run_id for spec in STUDY.plan]
+
+
+def test_a_study_in_stages_lies_beside_one_of_pairs(tmp_path: Path) -> None:
+    STUDY.write(tmp_path)
+    STAGED.write(tmp_path)
+    assert Study.read(tmp_path) == STUDY
+    assert Study.read(tmp_path, "full") == STAGED
+    (tmp_path / "full.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no full\.json here; it is made by `taskaffinity full`"):
+        Study.read(tmp_path, "full")
+
+
+def test_the_stages_of_two_tasks_and_two_seeds_counted_by_hand() -> None:
+    runs = [(spec.stage, "+".join(spec.task_names), spec.seed) for spec in STAGED.plan]
+    assert sorted(runs) == sorted(
+        [("single", name, seed) for name in "ab" for seed in (3, 4)]
+        + [("refine", "a+b", seed) for seed in (3, 4)]
+        + [("finetune", name, seed) for name in "ab" for seed in (3, 4)]
+    )
+    for spec in STAGED.plan:
+        assert spec.recipe == (STAGED.finetune if spec.stage == "finetune" else STAGED.recipe)
+        assert spec.parent is None or (spec.parent.seed, spec.parent.task_names) == (spec.seed, ("a", "b"))
 
 
 def test_the_plan_follows_from_the_study() -> None:

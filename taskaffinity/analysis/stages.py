@@ -1,0 +1,196 @@
+"""The whole set in stages: every task alone, after training with all others, and fine-tuned from there.
+
+A stage is compared with training alone as a pair is: mean over seeds less mean over seeds, with the two-way error. The
+fine-tuned runs have had more updates on the target than the single ones, as in the paper.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+
+from taskaffinity.analysis.affinity import POINTS
+from taskaffinity.analysis.errors import Arm, combine, compare, summarise
+from taskaffinity.analysis.prior import fit_prior
+from taskaffinity.analysis.style import signed
+from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.runs.spec import Stage
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+from taskaffinity.tasks.metrics import METRICS
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
+TITLES: dict[Stage, str] = {
+    "single": "alone",
+    "refine": "refined together",
+    "finetune": "fine-tuned after it",
+}
+
+FULL_COLUMNS = ("task", "stage", "metric", "mean", "sd", "seeds", "gain", "low", "high", "p", "reason")
+
+_PAPER_MODELS: dict[int, dict[Stage, str]] = {
+    2: {
+        "single": "BlueBERT_clinical",
+        "refine": "MT-BlueBERT-Refinement_clinical",
+        "finetune": "MT-BlueBERT-Fine-Tune_clinical",
+    },
+    3: {
+        "single": "BlueBERT_biomedical",
+        "refine": "MT-BlueBERT-Refinement_biomedical",
+        "finetune": "MT-BlueBERT-Fine-Tune_biomedical",
+    },
+    6: {"single": "BlueBERT_biomedical", "finetune": "MT-BlueBERT-Fine-Tune_biomedical"},
+}
+"""The rows (Table 6: columns) of the paper's tables that hold a stage."""
+
+PAPER_TABLES: dict[str, int] = {"clinical": 2, "biomedical": 3, "blue": 6}
+"""The paper's table of each suite."""
+
+_FILES = {2: "table2_clinical.csv", 3: "table3_biomedical.csv", 6: "table6_blue.csv"}
+
+
+@dataclass(frozen=True)
+class StageScore:
+    """One task after one stage; points, NaN where nothing is known."""
+
+    task: str
+    stage: Stage
+    metric: str
+    """A key of ``METRICS``."""
+    scores: tuple[float, ...]
+    """Of test, one a seed."""
+    gain: float = math.nan
+    """Over training alone; NaN for ``single`` itself."""
+    low: float = math.nan
+    """Ends of the ``1 - alpha`` interval, not adjusted for the number of comparisons."""
+    high: float = math.nan
+    p: float = math.nan
+    reason: str = ""
+    """Why there is no interval."""
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.scores)) if self.scores else math.nan
+
+    @property
+    def sd(self) -> float:
+        """Over seeds; NaN for one."""
+        return float(np.std(self.scores, ddof=1)) if len(self.scores) > 1 else math.nan
+
+
+def stage_scores(study: Study, store: RunStore, rule: Rule | None = None) -> tuple[StageScore, ...]:
+    """Every task after every stage, in the suite's order; what is not trained yet has no scores.
+
+    Raises
+    ------
+    ValueError
+        If a file of the store is broken.
+    """
+    rule = rule or Rule(**study.rule)
+    arms = {
+        (card.name, stage): arm
+        for card in study.tasks
+        for stage in STAGES
+        if (arm := _arm(study, store, card.name, card.metric, stage)) is not None
+    }
+    told = [arm for arm in arms.values() if arm.n_runs > 1 and arm.scores.any()]
+    prior = fit_prior([arm.s2 / arm.unit for arm in told], [arm.n_runs - 1 for arm in told])
+    found = []
+    for card in study.tasks:
+        alone = arms.get((card.name, "single"))
+        for stage in STAGES:
+            arm = arms.get((card.name, stage))
+            scores = tuple(float(POINTS * score) for score in arm.scores) if arm else ()
+            if stage == "single":
+                found.append(StageScore(card.name, stage, card.metric, scores))
+                continue
+            evidence = compare(arm, alone, prior)
+            error = combine(evidence, rule.estimand)
+            low, high = error.interval(rule.alpha)
+            gain, low, high = (float(POINTS * value) for value in (error.gain, low, high))
+            reason = str(evidence.reason).replace("pair run", "run")
+            found.append(StageScore(card.name, stage, card.metric, scores, gain, low, high, float(error.p()), reason))
+    return tuple(found)
+
+
+def _arm(study: Study, store: RunStore, task: str, metric: str, stage: Stage) -> Arm | None:
+    specs = [s for s in study.plan if s.stage == stage and task in s.task_names and s in store]
+    if not specs:
+        return None
+    return summarise(np.stack([store.read(spec).counts[f"{task}/test"] for spec in specs]), METRICS[metric])
+
+
+def full_frame(scores: tuple[StageScore, ...]) -> pd.DataFrame:
+    """One row a task and stage, in points: ``FULL_COLUMNS``."""
+    rows = [
+        (s.task, s.stage, s.metric, s.mean, s.sd, len(s.scores), s.gain, s.low, s.high, s.p, s.reason) for s in scores
+    ]
+    return pd.DataFrame(rows, columns=list(FULL_COLUMNS))
+
+
+@cache
+def paper_scores(number: int) -> dict[tuple[str, Stage], float]:
+    """What the paper's table says of a task after a stage, in points; ``avg`` stands among the tasks.
+
+    Raises
+    ------
+    KeyError
+        If the table holds no stages.
+    """
+    text = files("taskaffinity.analysis") / "paper" / _FILES[number]
+    with text.open(encoding="utf-8") as file:
+        table = pd.read_csv(file, index_col=0)
+    table = table.T if number == 6 else table  # there the tasks are the rows
+    return {
+        (str(task), stage): POINTS * float(table.at[model, task])
+        for stage, model in _PAPER_MODELS[number].items()
+        for task in table.columns
+    }
+
+
+def full_table(study: Study, scores: tuple[StageScore, ...]) -> pd.DataFrame:
+    """The table for people, cells as words: a row a stage and a column a task, with the paper's own rows below.
+
+    Synthetic text and suites that the paper does not know stand by themselves.
+    """
+    tasks = [card.name for card in study.tasks]
+    by_cell = {(score.task, score.stage): score for score in scores}
+    rows: dict[str, list[str]] = {}
+    for stage in STAGES:
+        cells = [by_cell[task, stage] for task in tasks]
+        average = math.nan if any(not cell.scores for cell in cells) else float(np.mean([c.mean for c in cells]))
+        rows[TITLES[stage]] = [*(_mean_and_sd(cell) for cell in cells), _one_digit(average)]
+        if stage != "single":
+            rows[f"  {TITLES[stage]}, gain"] = [*(_gain(cell) for cell in cells), ""]
+    number = None if study.synthetic else PAPER_TABLES.get(study.suite)
+    if number is not None:
+        paper = paper_scores(number)
+        for stage in _PAPER_MODELS[number]:
+            rows[f"paper: {_PAPER_MODELS[number][stage]}"] = [
+                _one_digit(paper[task, stage]) for task in (*tasks, "avg")
+            ]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[*(card.title for card in study.tasks), "average"])
+
+
+def _mean_and_sd(score: StageScore) -> str:
+    if not score.scores:
+        return "not trained"
+    return _one_digit(score.mean) + (f" ({_one_digit(score.sd)})" if len(score.scores) > 1 else "")
+
+
+def _gain(score: StageScore) -> str:
+    if math.isnan(score.gain):
+        return score.reason
+    interval = f" [{signed(score.low)}, {signed(score.high)}]" if not math.isnan(score.low) else f" ({score.reason})"
+    return signed(score.gain) + interval
+
+
+def _one_digit(points: float) -> str:
+    return "" if math.isnan(points) else f"{points:.1f}"

@@ -1,0 +1,80 @@
+"""A table of words as text for a terminal, as Markdown and as LaTeX; with the sentence that says how to read it."""
+
+from __future__ import annotations
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from taskaffinity.analysis.captions import SYNTHETIC
+from taskaffinity.analysis.style import plural
+from taskaffinity.runs.study import Study
+
+_MOST_COLUMNS = 5
+"""Of scores, that a page holds beside one another; a wider table is turned, as the paper's Table 6 is."""
+
+_LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "−": "$-$"}
+
+
+def stages_in_words(study: Study) -> str:
+    """How to read the table of a study in stages."""
+    epochs, last = study.recipe.num_train_epochs, study.finetune
+    after = f", then {plural(last.num_train_epochs, 'epoch')} of fine-tuning at {last.learning_rate:g}" if last else ""
+    level = f"{100 * (1 - study.rule.get('alpha', 0.05)):g}%"
+    stamp = f" {SYNTHETIC.capitalize()}: not real text." if study.synthetic else ""
+    return (
+        f"Test scores in points, mean (SD) over {plural(len(study.seeds), 'seed')}; gain over training alone with its "
+        f"{level} interval, one by one. Suite {study.suite}; encoder {study.encoder.name}; {plural(epochs, 'epoch')} "
+        f"at {study.recipe.learning_rate:g} alone and together{after}; {study.protocol} protocol.{stamp}"
+    )
+
+
+def as_text(table: pd.DataFrame, words: str) -> Table:
+    """For a terminal."""
+    table = _turned(table)
+    shown = Table(caption=Text(words), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption_justify="left")
+    shown.add_column("", no_wrap=True)
+    for name in table.columns:
+        shown.add_column(str(name), justify="right", no_wrap=True)
+    for name, cells in table.iterrows():
+        shown.add_row(Text(str(name)), *(Text(str(cell)) for cell in cells))
+    return shown
+
+
+def as_markdown(table: pd.DataFrame, words: str) -> str:
+    table = _turned(table)
+    head = ["", *map(str, table.columns)]
+    rows = [head, ["---", *["---:"] * len(table.columns)], *([str(name), *cells] for name, cells in table.iterrows())]
+    lines = ["| " + " | ".join(cell.strip().replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join([*lines, "", words, ""])
+
+
+def as_latex(table: pd.DataFrame, words: str) -> str:
+    """A ``table`` float; needs no package."""
+    table = _turned(table)
+    rows = [["", *map(str, table.columns)], *([str(name), *cells] for name, cells in table.iterrows())]
+    lines = [" & ".join(_escaped(cell.strip()) for cell in row) + r" \\" for row in rows]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\begin{tabular}{l" + "r" * len(table.columns) + "}",
+            r"\hline",
+            lines[0],
+            r"\hline",
+            *lines[1:],
+            r"\hline",
+            r"\end{tabular}",
+            rf"\caption{{{_escaped(words)}}}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _turned(table: pd.DataFrame) -> pd.DataFrame:
+    return table.T if len(table.columns) > _MOST_COLUMNS else table
+
+
+def _escaped(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)

@@ -1,0 +1,86 @@
+"""``taskaffinity full``: every task alone, the whole set together, and from there every task fine-tuned."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from taskaffinity.cli.judging import Alpha, EstimandOption, rule_of
+from taskaffinity.cli.options import (
+    Address,
+    BaseSeed,
+    CpusPerRun,
+    Data,
+    DryRun,
+    EncoderOption,
+    ExecutorName,
+    ExecutorOption,
+    GpusPerRun,
+    KeepPredictions,
+    Quiet,
+    Results,
+    print_plan,
+    resources_of,
+    results_folder,
+    say_what_came,
+)
+from taskaffinity.cli.progress import ProgressDisplay
+from taskaffinity.cli.recipe import changed, of_stages
+from taskaffinity.cli.show import publish_stages_and_print, warn_if_synthetic
+from taskaffinity.runs.store import RunStore
+from taskaffinity.tasks.catalog import find_suite
+
+
+def command(
+    domain: Annotated[str, typer.Option(help="clinical, biomedical, blue or planted-8.")],
+    data: Data = None,
+    encoder: EncoderOption = None,
+    seeds: Annotated[int, typer.Option(help="Seeds every stage is trained with.", min=1)] = 3,
+    base_seed: BaseSeed = 0,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE: change a setting of every stage; finetune.KEY=VALUE of the last alone."),
+    ] = None,
+    alpha: Alpha = None,
+    estimand: EstimandOption = None,
+    results: Results = None,
+    executor: ExecutorOption = ExecutorName.ray,
+    address: Address = None,
+    gpus_per_run: GpusPerRun = None,
+    cpus_per_run: CpusPerRun = 1,
+    predictions: KeepPredictions = True,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train every task alone, the whole set together, and fine-tune each task from there (Tables 2, 3 and 6)."""
+    (settings, of_last), rule = of_stages(set_ or []), rule_of(alpha, None, None, estimand)
+    suite = find_suite(domain, data)
+    folder = results_folder(results, suite)
+    # torch: after all that can be refused
+    from taskaffinity.conduct import conduct, default_finetune, default_recipe, define, placed
+
+    is_tiny = suite.synthetic and encoder is None
+    resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny)
+    recipe = changed(placed(default_recipe(suite, encoder), resources), settings)
+    study, found = define(
+        suite,
+        encoder=encoder,
+        recipe=recipe,
+        seeds=range(base_seed, base_seed + seeds),
+        design="full",
+        finetune=changed(default_finetune(suite, encoder, recipe), of_last),
+        rule=rule,
+    )
+    if dry_run:
+        print_plan(study, RunStore(folder))
+        return
+    warn_if_synthetic(suite.synthetic)
+    with ProgressDisplay(quiet=quiet) as display:
+        report = conduct(
+            study, suite, found, folder, resources=resources, watch=display.show, keep_predictions=predictions
+        )
+    publish_stages_and_print(study, folder)
+    say_what_came(report, folder)
+    if report.failed:
+        raise typer.Exit(1)

@@ -1,0 +1,98 @@
+"""The options that every command that trains shares: what is studied, and where its runs go."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from taskaffinity.cli.progress import duration
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+from taskaffinity.schedule import Report, Resources
+from taskaffinity.tasks.task import BadInput, Suite
+
+
+class ExecutorName(StrEnum):
+    ray = "ray"
+    local = "local"
+
+
+Data = Annotated[Path | None, typer.Option(help="Folder of task files (else TASKAFFINITY_DATA, else ./data).")]
+EncoderOption = Annotated[str | None, typer.Option(help="Folder or hub id of a transformers encoder.")]
+BaseSeed = Annotated[int, typer.Option(help="The first seed; the others follow it.", min=0)]
+Results = Annotated[Path | None, typer.Option(help="Results folder (default: results/SUITE).")]
+ExecutorOption = Annotated[ExecutorName, typer.Option(help="Where runs go.")]
+Address = Annotated[str | None, typer.Option(help="A running Ray to use instead of one started here.")]
+GpusPerRun = Annotated[
+    float | None, typer.Option(help="GPUs a run takes, below 1 a share (default: 1 if there is one).", min=0)
+]
+CpusPerRun = Annotated[int, typer.Option(help="CPU cores, and threads, a run takes.", min=1)]
+KeepPredictions = Annotated[bool, typer.Option("--predictions/--no-predictions", help="Keep each run's, by id.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the runs and what is done; train nothing.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
+
+
+def results_folder(given: Path | None, suite: Suite) -> Path:
+    """Where a study of the suite goes.
+
+    Raises
+    ------
+    BadInput
+        If that is a file.
+    """
+    folder = given or Path("results") / suite.name
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"--results {folder}: a file; expected a folder, or a name that is free")
+    return folder
+
+
+def resources_of(
+    executor: ExecutorName, cpus_per_run: int, gpus_per_run: float | None, address: str | None, *, is_tiny: bool
+) -> Resources:
+    """Where runs go; one of them takes a GPU if there is one, unless its encoder is tiny.
+
+    Raises
+    ------
+    BadInput
+        If this machine can never run them.
+    """
+    from taskaffinity.training.execute import gpus  # torch: only where runs are planned
+
+    if gpus_per_run is None:
+        gpus_per_run = 0.0 if is_tiny or not gpus() else 1.0
+    resources = Resources(executor.value, cpus_per_run, gpus_per_run, address)
+    if address is not None:
+        return resources
+    cores = os.cpu_count() or 1
+    if resources.executor == "ray" and cpus_per_run > cores:
+        raise BadInput(f"--cpus-per-run {cpus_per_run}: this machine has {cores} cores")
+    if gpus_per_run > gpus():
+        raise BadInput(
+            f"--gpus-per-run {gpus_per_run:g}: this machine has {gpus()} GPUs that torch "
+            "can use; give 0, or the --address of a Ray that has them"
+        )
+    return resources
+
+
+def print_plan(study: Study, store: RunStore) -> None:
+    """Every run with whether it is done."""
+    for spec in study.plan:
+        print(f"{'done' if spec in store else 'to do':6} {spec.run_id}")
+    done = sum(spec in store for spec in study.plan)
+    most = "at most " if study.looks else ""
+    print(f"{most}{len(study.plan)} runs, {done} done, {most}{len(study.plan) - done} to train")
+
+
+def say_what_came(report: Report, folder: Path) -> None:
+    """How many runs were trained and how long it took; failures with their reasons."""
+    spent = f" in {duration(report.seconds)}" if report.trained or report.failed else ""
+    print(
+        f"{report.planned} runs: {len(report.trained)} trained now{spent}, {len(report.failed)} failed", file=sys.stderr
+    )
+    for spec, reason in report.failed.items():
+        print(f"failed: {folder / 'runs' / spec.run_id}: {reason}", file=sys.stderr)

@@ -1,0 +1,141 @@
+"""Alone, together, fine-tuned: scores and gains counted a second way, and the paper's numbers where they belong."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_studies import fill, latent_counts, make_study
+
+from taskaffinity.analysis.publish import publish_stages
+from taskaffinity.analysis.stages import (
+    FULL_COLUMNS,
+    PAPER_TABLES,
+    STAGES,
+    full_frame,
+    full_table,
+    paper_scores,
+    stage_scores,
+)
+from taskaffinity.analysis.table_formats import as_latex, as_markdown, stages_in_words
+from taskaffinity.runs.spec import FINETUNE
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+NAMES = ("a", "b", "c")
+EFFECTS = {("b", "a"): 0.6, ("~finetune", "b"): 0.6}
+"""Training with b helps a by some fifteen points; fine-tuning helps b as much."""
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return make_study(NAMES, seeds=(0, 1, 2, 3), design="full", finetune=FINETUNE)
+
+
+@pytest.fixture(scope="module")
+def store(study: Study, tmp_path_factory: pytest.TempPathFactory) -> RunStore:
+    return fill(study, tmp_path_factory.mktemp("full"), latent_counts(EFFECTS))
+
+
+def test_every_mean_spread_and_gain_is_that_of_the_stored_counts(study: Study, store: RunStore) -> None:
+    told: dict[tuple[str, str], list[float]] = {}
+    for spec in study.plan:
+        for target in spec.task_names:
+            right, all_of_them = store.read(spec).counts[f"{target}/test"].sum(axis=0)
+            told.setdefault((target, spec.stage), []).append(100 * right / all_of_them)
+    scores = stage_scores(study, store)
+    assert [(score.task, score.stage) for score in scores] == [(name, stage) for name in NAMES for stage in STAGES]
+    for score in scores:
+        by_hand = told[score.task, score.stage]
+        assert len(score.scores) == 4
+        assert score.mean == pytest.approx(sum(by_hand) / 4)
+        assert score.sd == pytest.approx(math.sqrt(sum((x - sum(by_hand) / 4) ** 2 for x in by_hand) / 3))
+        if score.stage == "single":
+            assert math.isnan(score.gain)
+        else:
+            assert score.gain == pytest.approx(score.mean - sum(told[score.task, "single"]) / 4)
+            assert score.low < score.gain < score.high
+
+
+def test_what_was_planted_is_found_and_nothing_else(study: Study, store: RunStore) -> None:
+    found = {(score.task, score.stage) for score in stage_scores(study, store) if score.p < 0.001}
+    assert found == {("a", "refine"), ("b", "finetune")}
+
+
+def test_a_stage_that_is_not_trained_is_said_so_and_never_a_nan(study: Study, tmp_path: Path) -> None:
+    store = fill(study, tmp_path, latent_counts({}), skip=lambda spec: spec.stage == "finetune" or spec.seed > 0)
+    scores = {(score.task, score.stage): score for score in stage_scores(study, store)}
+    assert scores["a", "finetune"].scores == ()
+    assert scores["a", "refine"].reason == "one seed"
+    table = full_table(study, tuple(scores.values()))
+    assert list(table.loc["fine-tuned after it"]) == ["not trained"] * 3 + [""]
+    assert "one seed" in table.loc["  refined together, gain", "A"]
+    assert "nan" not in table.to_csv().lower()
+    publish_stages(study, store, tmp_path)
+    assert "nan" not in (tmp_path / "full.csv").read_text().lower()
+
+
+def test_the_files_hold_a_row_a_stage_and_a_row_a_score(study: Study, store: RunStore) -> None:
+    publish_stages(study, store, store.root)
+    head, *rows = (store.root / "full.csv").read_text().splitlines()
+    assert tuple(head.split(",")) == FULL_COLUMNS
+    assert len(rows) == 3 * len(NAMES)
+    head, *rows = (store.root / "full_scores.csv").read_text().splitlines()
+    assert len(rows) == 2 * 4 * 3 * len(NAMES)  # dev and test, seeds, stages
+    assert {row.split(",")[4] for row in rows} == {"single", "full", "finetune"}
+    assert {row.split(",")[0] for row in rows if ",finetune," in row} == {"b+c", "a+c", "a+b"}
+
+
+PRINTED = {
+    (2, "clinicalsts", "single"): 84.8,
+    (2, "mednli", "refine"): 83.5,
+    (2, "shareclefe", "finetune"): 83.1,
+    (2, "avg", "finetune"): 81.9,
+    (3, "ddi2013-type", "finetune"): 82.0,
+    (3, "bc5cdr-disease", "refine"): 82.4,
+    (3, "avg", "single"): 81.6,
+    (6, "shareclefe", "single"): 75.4,
+    (6, "shareclefe", "finetune"): 81.4,
+}
+"""Read off the paper's pages."""
+
+
+@pytest.mark.parametrize(("number", "task", "stage"), PRINTED)
+def test_the_papers_numbers(number: int, task: str, stage: str) -> None:
+    assert paper_scores(number)[task, stage] == pytest.approx(PRINTED[number, task, stage])  # type: ignore[index]
+
+
+def test_the_papers_rows_stand_beside_real_scores_of_its_suites_alone(store: RunStore) -> None:
+    tasks = ("clinicalsts", "i2b2-2010-re", "shareclefe", "mednli")
+    clinical = replace(make_study(tasks, design="full", finetune=FINETUNE), suite="clinical")
+    scores = stage_scores(clinical, RunStore(store.root / "nothing"))
+    table = full_table(clinical, scores)
+    assert list(table.loc["paper: MT-BlueBERT-Refinement_clinical"]) == ["82.2", "74.5", "82.6", "83.5", "80.7"]
+    for other in (replace(clinical, synthetic=True), replace(clinical, suite="open-clinical")):
+        assert not [row for row in full_table(other, scores).index if "paper" in row]
+    assert set(PAPER_TABLES) == {"clinical", "biomedical", "blue"}
+
+
+def test_a_wide_table_is_turned(store: RunStore) -> None:
+    many = make_study([f"t{i}" for i in range(8)], design="full", finetune=FINETUNE)
+    table = full_table(many, stage_scores(many, RunStore(store.root / "nothing")))
+    lines = as_markdown(table, "words").splitlines()
+    assert lines[0].startswith("|  | alone | refined together |")
+    assert lines[2].startswith("| T0 | not trained |")
+
+
+def test_latex_escapes_what_it_must(study: Study, store: RunStore) -> None:
+    named = replace(study, encoder=replace(study.encoder, name="an_encoder & 50%"))
+    text = as_latex(full_table(named, stage_scores(named, store)), stages_in_words(named))
+    assert r"an\_encoder \& 50\%" in text
+    assert "−" not in text
+    assert text.count(r"\\") == 1 + 5
+
+
+def test_the_frame_is_in_points(study: Study, store: RunStore) -> None:
+    frame = full_frame(stage_scores(study, store))
+    assert frame["mean"].between(50, 100).all()
+    assert np.isfinite(frame.loc[frame.stage != "single", "gain"]).all()

@@ -1,0 +1,97 @@
+"""``full`` and ``table`` by the command line, on a study that is small but trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from test_cli import LOCAL, SMALL, Done, command, results_of, rows
+
+STAGED = ["full", "--domain=clinical", *LOCAL, *SMALL, "--set=finetune.num_train_epochs=1", "--seeds=2", "--quiet"]
+N_RUNS = 4 * 2 + 2 + 4 * 2
+"""Four tasks alone, the set, and four tasks after it, with two seeds."""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("full")
+
+
+@pytest.fixture(scope="module")
+def first(home: Path) -> Done:
+    return command(*STAGED, cwd=home)
+
+
+@pytest.fixture(scope="module")
+def finished(home: Path, first: Done) -> Path:
+    assert first.returncode == 0, first.stderr
+    return home / "results" / "clinical"
+
+
+def test_three_rows_of_scores_and_what_they_are(first: Done, finished: Path) -> None:
+    assert len(results_of(finished)) == N_RUNS
+    for words in ("alone", "refined together", "fine-tuned after it", "Synthetic stand-in: not real text."):
+        assert words in first.stdout
+    assert "paper" not in first.stdout  # made-up text never stands beside the paper's numbers
+    assert "SYNTHETIC STAND-IN" in first.stderr
+    assert f"{N_RUNS} runs: {N_RUNS} trained now" in first.stderr
+    full = rows(finished / "full.csv")
+    assert [(row["stage"], row["seeds"]) for row in full] == [(s, "2") for s in ("single", "refine", "finetune")] * 4
+    assert len(rows(finished / "full_scores.csv")) == 4 * 3 * 2 * 2
+    asked = json.loads((finished / "full.json").read_text())
+    assert (asked["design"], asked["recipe"]["learning_rate"], asked["finetune"]["learning_rate"]) == (
+        "full",
+        2e-3,
+        5e-4,
+    )
+    assert asked["finetune"]["max_train_examples"] == 64
+
+
+def test_the_same_command_again_trains_nothing(first: Done, finished: Path, home: Path) -> None:
+    before = results_of(finished)
+    again = command(*STAGED, cwd=home)
+    assert again.returncode == 0, again.stderr
+    assert results_of(finished) == before
+    assert again.stdout == first.stdout
+
+
+def test_a_study_of_pairs_in_the_same_folder_shares_the_runs_alone(finished: Path, home: Path) -> None:
+    pairs = ["pairwise", "--domain=clinical", *LOCAL, *SMALL, "--seeds=2", "--seeds-single=2", "--full", "--dry-run"]
+    shown = command(*pairs, cwd=home)
+    assert f"{8 + 12 + 2} runs, {8 + 2} done" in shown.stdout, shown.stderr
+
+
+def test_a_setting_of_fine_tuning_changes_fine_tuning_alone(finished: Path, home: Path) -> None:
+    shown = command(*STAGED, "--set=finetune.learning_rate=1e-4", "--dry-run", cwd=home)
+    assert f"{N_RUNS} runs, {8 + 2} done" in shown.stdout, shown.stderr
+    both = command(*STAGED, "--set=batch_size=8", "--dry-run", cwd=home)
+    assert f"{N_RUNS} runs, 0 done" in both.stdout, both.stderr
+
+
+def test_the_table_is_drawn_again_in_every_form(first: Done, finished: Path, home: Path) -> None:
+    folder = "results/clinical"
+    text = command("table", "2", folder, cwd=home)
+    assert text.returncode == 0, text.stderr
+    assert text.stdout.rstrip() in first.stdout
+    assert command("table", "2", folder, "--format=csv", cwd=home).stdout == (finished / "full.csv").read_text()
+    assert "| refined together |" in command("table", "2", folder, "--format=markdown", cwd=home).stdout
+    assert r"\begin{tabular}{lrrrrr}" in command("table", "2", folder, "--format=latex", cwd=home).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["table", "3", "results/clinical"], "of suite biomedical, but results/clinical holds suite clinical"),
+        (["table", "7", "results/clinical"], "expected one of 2, 3, 6"),
+        (["table", "2", "nowhere"], "no full.json here; it is made by `taskaffinity full`"),
+        ([*STAGED, "--set=finetune.learning_rat=1"], "did you mean learning_rate?"),
+        ([*STAGED, "--set=finetune.max_length=4"], "max_length is 4; it must be at least 8"),
+    ],
+    ids=["another suite", "no such table", "no results", "unknown setting", "value out of range"],
+)
+def test_bad_usage_is_one_line(arguments: list[str], said: str, finished: Path, home: Path) -> None:
+    refused = command(*arguments, cwd=home)
+    assert refused.returncode == 2, refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert said in refused.stderr

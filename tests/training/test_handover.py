@@ -1,0 +1,154 @@
+"""What one run leaves to the next: the encoder as it was at the chosen epoch, and no head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+from toy_tasks import RECIPE, TASKS
+
+from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.spec import Recipe, RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.tasks.planted import VOCABULARY
+from taskaffinity.training.encoders import Encoder, tiny_encoder
+from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.execute import execute, prepare
+from taskaffinity.training.handover import hand_over, take_over
+from taskaffinity.training.loop import fit
+from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
+
+MakeMeta = Callable[..., TaskMeta]
+MakeSplit = Callable[..., EncodedSplit]
+MakeEncoder = Callable[..., Path]
+
+
+@pytest.mark.parametrize("is_cut", [True, False], ids=["cut table", "whole table"])
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra", "modernbert"])
+def test_the_next_model_has_the_trained_encoder_and_its_own_head(
+    architecture: str,
+    is_cut: bool,
+    make_encoder: MakeEncoder,
+    make_meta: MakeMeta,
+    make_split: MakeSplit,
+    tmp_path: Path,
+) -> None:
+    folder = make_encoder(architecture)
+    meta, split = {"nli": make_meta("nli", "inference")}, make_split("inference")
+    split = replace(split, pieces=np.where(split.pieces % 3 == 0, split.pieces - 1, split.pieces))
+    first = MultiTaskModel(folder, meta, seed=0)
+    table = first.encoder.get_input_embeddings().weight.detach().clone()
+    pieces = pieces_of([split], first.encoder) if is_cut else None
+    if pieces is not None:
+        assert cut_embeddings(first.encoder, pieces)
+        split = renumbered(split, pieces)
+    list(fit(first, {"nli": split}, Recipe(learning_rate=1e-3, num_train_epochs=2, batch_size=4), seed=0))
+    save_file(hand_over(first.state_dict(), pieces), tmp_path / "weights")
+
+    following = MultiTaskModel(folder, meta, seed=1)
+    heads = {name: value.clone() for name, value in following.state_dict().items() if name.startswith("parts.")}
+    take_over(following, tmp_path / "weights")
+    given = following.encoder.get_input_embeddings().weight.detach()
+    trained = first.encoder.get_input_embeddings().weight.detach()
+    met = np.arange(len(table)) if pieces is None else pieces
+    unmet = np.setdiff1d(np.arange(len(table)), met)
+    assert torch.equal(given[met], trained)
+    assert torch.equal(given[unmet], table[unmet])
+    assert len(unmet) > 0 or pieces is None
+    own = dict(first.named_parameters())
+    for name, value in following.named_parameters():
+        if value is following.encoder.get_input_embeddings().weight:
+            continue
+        assert torch.equal(value, heads[name] if name.startswith("parts.") else own[name]), name
+
+
+def test_weights_of_another_encoder_are_refused(make_encoder: MakeEncoder, make_meta: MakeMeta, tmp_path: Path) -> None:
+    metas = {"nli": make_meta("nli", "inference")}
+    one = MultiTaskModel(make_encoder("bert"), metas, seed=0)
+    other = MultiTaskModel(make_encoder("roberta"), metas, seed=0)
+    save_file(hand_over(one.state_dict(), None), tmp_path / "weights")
+    with pytest.raises(ValueError, match="not weights of this encoder"):
+        take_over(other, tmp_path / "weights")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Encoder, Path]:
+    cache = tmp_path_factory.mktemp("cache")
+    encoder = tiny_encoder(VOCABULARY, cache, layers=1, width=16)
+    prepare(list(TASKS.values()), encoder, RECIPE, cache)
+    return encoder, cache
+
+
+@pytest.fixture(scope="module")
+def refined(place: tuple[Encoder, Path]) -> RunResult:
+    encoder, cache = place
+    spec = RunSpec((TASKS["nli"].ref, TASKS["tag"].ref), encoder.ref, 0, RECIPE)
+    return execute(spec, encoder_folder=encoder.folder, cache=cache, keep_weights=True)
+
+
+def test_a_run_keeps_weights_where_one_will_start_from_it(
+    refined: RunResult, place: tuple[Encoder, Path], tmp_path: Path
+) -> None:
+    assert set(refined.weights) == {outcome.epoch for outcome in refined.outcomes.values()}
+    store = RunStore(tmp_path)
+    assert store.weights(refined.spec, "nli") is None
+    store.write(refined)
+    for name, outcome in refined.outcomes.items():
+        path = store.weights(refined.spec, name)
+        assert path is not None
+        assert path.stem == f"epoch-{outcome.epoch}"
+    encoder, cache = place
+    plain = execute(refined.spec, encoder_folder=encoder.folder, cache=cache)
+    assert not plain.weights
+    assert plain.outcomes == refined.outcomes
+
+
+def test_fine_tuning_starts_where_the_refinement_was_best_for_its_task(
+    refined: RunResult, place: tuple[Encoder, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a rate of nothing, the encoder after fine-tuning is the one that was handed over."""
+    encoder, cache = place
+    store = RunStore(tmp_path)
+    store.write(refined)
+    still = replace(RECIPE, learning_rate=1e-30, num_train_epochs=1, weight_decay=0.0)
+    for name in ("nli", "tag"):
+        spec = RunSpec((TASKS[name].ref,), encoder.ref, 0, still, parent=refined.spec)
+        start = store.weights(refined.spec, name)
+        tuned = execute(spec, encoder_folder=encoder.folder, cache=cache, start=start, keep_weights=True)
+        kept = refined.weights[refined.outcomes[name].epoch]
+        (own,) = tuned.weights.values()
+        assert own.keys() == kept.keys()
+        for key, value in own.items():
+            if value.shape == kept[key].shape and key != "pieces":
+                np.testing.assert_array_equal(value, kept[key])
+
+
+def test_fine_tuning_learns_more_than_a_fresh_start_in_as_little_time(
+    place: tuple[Encoder, Path], tmp_path: Path
+) -> None:
+    encoder, cache = place
+    long = replace(RECIPE, num_train_epochs=10)
+    parent = RunSpec((TASKS["nli"].ref, TASKS["tag"].ref), encoder.ref, 0, long)
+    store = RunStore(tmp_path)
+    store.write(execute(parent, encoder_folder=encoder.folder, cache=cache, keep_weights=True))
+    short = RunSpec((TASKS["tag"].ref,), encoder.ref, 0, replace(RECIPE, num_train_epochs=1))
+    fresh = execute(short, encoder_folder=encoder.folder, cache=cache)
+    start = store.weights(parent, "tag")
+    tuned = execute(replace(short, parent=parent), encoder_folder=encoder.folder, cache=cache, start=start)
+    assert tuned.history[0]["loss"]["tag"] < fresh.history[0]["loss"]["tag"]
+
+
+@pytest.mark.parametrize("has_parent", [True, False], ids=["a parent", "no parent"])
+def test_a_start_goes_with_a_parent(has_parent: bool, refined: RunResult, place: tuple[Encoder, Path]) -> None:
+    encoder, cache = place
+    spec = RunSpec((TASKS["nli"].ref,), encoder.ref, 0, RECIPE, parent=refined.spec if has_parent else None)
+    given: dict[str, Any] = {} if has_parent else {"start": cache / "weights"}
+    with pytest.raises(ValueError, match="to a run with a parent, and to no other"):
+        execute(spec, encoder_folder=encoder.folder, cache=cache, **given)
