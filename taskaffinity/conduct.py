@@ -160,7 +160,8 @@ def conduct(
     _refuse_to_mix(study, root)
     plan = study.plan
     if any(spec not in store for spec in plan):
-        prepare(suite.tasks, encoder, study.recipe, cache_folder())
+        for recipe in filter(None, (study.recipe, study.finetune)):
+            prepare(suite.tasks, encoder, recipe, cache_folder())
     study.write(root)
     cap = study.recipe.max_train_examples
     sizes = {task.name: min(task.sizes["train"], cap or task.sizes["train"]) for task in study.tasks}

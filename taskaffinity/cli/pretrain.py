@@ -1,0 +1,65 @@
+"""``taskaffinity pretrain``: an encoder trained further on one's own text, for ``--encoder``."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from taskaffinity.cli.options import Quiet
+from taskaffinity.tasks.passages import read_passages
+from taskaffinity.tasks.task import BadInput
+
+
+class DeviceName(StrEnum):
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+def command(
+    text: Annotated[list[Path], typer.Option(help=".txt (a passage a line) or .jsonl (task files); may be repeated.")],
+    encoder: Annotated[str, typer.Option(help="Folder or hub id of a transformers encoder.")],
+    out: Annotated[Path, typer.Option(help="Folder to make: an encoder like any other.")],
+    epochs: Annotated[int, typer.Option(help="Passes over the text.", min=1)] = 1,
+    learning_rate: Annotated[float, typer.Option(help="Peak rate of AdamW.")] = 5e-5,
+    batch_size: Annotated[int, typer.Option(help="Blocks in a mini-batch.", min=1)] = 32,
+    max_length: Annotated[int, typer.Option(help="Word pieces of a block.", min=8)] = 128,
+    seed: Annotated[int, typer.Option(help="Decides what is held out, order and masks.", min=0)] = 0,
+    device: Annotated[DeviceName, typer.Option(help="auto: a GPU if there is one.")] = DeviceName.auto,
+    quiet: Quiet = False,
+) -> None:
+    """Continue an encoder's pre-training by masked-language modelling."""
+    passages = read_passages(text)
+    from taskaffinity.training.encoders import find_encoder  # torch: after all that can be refused
+    from taskaffinity.training.execute import gpus
+    from taskaffinity.training.loop import Diverged
+    from taskaffinity.training.pretrain import Pretraining, pretrain
+
+    if device is DeviceName.cuda and not gpus():
+        raise BadInput("--device cuda: this machine has no GPU that torch can use")
+    place = ("cuda" if gpus() else "cpu") if device is DeviceName.auto else device.value
+    try:
+        settings = Pretraining(learning_rate, epochs, batch_size, max_length, seed=seed, device=place)
+    except ValueError as error:
+        raise BadInput(f"pretrain: {error}") from error
+    with Progress(console=Console(stderr=True, quiet=quiet), transient=True, disable=quiet) as progress:
+        bar = progress.add_task("pre-training")
+
+        def watch(step: int, steps: int, loss: float) -> None:
+            progress.update(bar, completed=step, total=steps, description=f"pre-training, loss {loss:.2f}")
+
+        try:
+            result = pretrain(passages, find_encoder(encoder), out, settings, watch=watch)
+        except Diverged as error:
+            print(f"taskaffinity: {error}", file=sys.stderr)
+            raise typer.Exit(1) from error
+    before, after = result.losses[0], result.losses[-1]
+    print(f"{result.passages} passages, {result.steps} steps of batch size {batch_size}")
+    print(f"loss on the masked pieces of {result.held_out} held-out passages: {before:.3f} before, {after:.3f} after")
+    print(f"{out}: an encoder for --encoder")

@@ -1,0 +1,58 @@
+"""Running text for pre-training: the passages of text files and task files, each once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from taskaffinity.tasks.lines import bad, read_lines
+from taskaffinity.tasks.task import BadInput
+
+
+def read_passages(paths: Iterable[Path]) -> list[str]:
+    """A passage a line of every ``.txt`` file, and the texts of every row of a ``.jsonl`` file; none twice.
+
+    A relation task's rows repeat a sentence for each of its pairs, with other words masked: those stay, being other
+    texts.
+
+    Raises
+    ------
+    BadInput
+        A file that cannot be read, is neither of the two, or a line that is not as it should be; no passage at all.
+    """
+    paths = list(paths)
+    passages = dict.fromkeys(passage for path in paths for passage in _passages(path))
+    if not passages:
+        raise bad(", ".join(str(path) for path in paths) or "--text", "no text", "a passage a line")
+    return list(passages)
+
+
+def _passages(path: Path) -> Iterator[str]:
+    if path.suffix not in (".txt", ".jsonl"):
+        raise bad(path, f"a file named {path.suffix or 'without suffix'}", ".txt (a passage a line) or .jsonl (rows)")
+    for number, line in enumerate(read_lines(path)[0], start=1):
+        if not line.strip():
+            continue
+        if path.suffix == ".txt":
+            yield line.strip()
+        else:
+            yield from _texts(f"{path}: line {number}", line)
+
+
+def _texts(where: str, line: str) -> Iterator[str]:
+    fault: BadInput | None = None
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        fault = bad(where, f"no JSON at column {error.colno}", "one JSON object a line")
+    else:
+        words = row.get("words") if isinstance(row, dict) else None
+        text = " ".join(words) if isinstance(words, list) and all(isinstance(word, str) for word in words) else None
+        found = [text, *(row.get(key) for key in ("text", "text_pair"))] if isinstance(row, dict) else []
+        texts = [value.strip() for value in found if isinstance(value, str) and value.strip()]
+        if texts:
+            yield from texts
+            return
+        fault = bad(where, "no text", "an object with text, or with words")
+    raise fault

@@ -1,0 +1,228 @@
+"""Continued pre-training: an encoder learns the language of the user's own text by masked-language modelling.
+
+So BlueBERT came from BERT, and ClinicalBERT from BioBERT. The stream of passages is cut into blocks without padding;
+what is held out are whole passages, masked once, the same way before and after. The result is an encoder like any
+other: its pooler is the old one where that was pre-trained, and absent where it was not, for masked-language modelling
+has none.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import AutoModelForMaskedLM, DataCollatorForLanguageModeling, PreTrainedModel
+from transformers.utils import logging
+
+from taskaffinity.runs.files import write_json
+from taskaffinity.runs.spec import Recipe
+from taskaffinity.tasks.task import BadInput
+from taskaffinity.training.batches import seed_of
+from taskaffinity.training.encoders import Encoder, load_config, load_encoder, load_tokenizer
+from taskaffinity.training.loop import Diverged
+from taskaffinity.training.optim import Stepper
+
+Blocks = list[list[int]]
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """How to pre-train. Names as in transformers."""
+
+    learning_rate: float = 5e-5
+    num_train_epochs: int = 1
+    batch_size: int = 32
+    """Blocks in a mini-batch."""
+    max_length: int = 128
+    """Word pieces of a block, special tokens included."""
+    mlm_probability: float = 0.15
+    held_out: float = 0.05
+    """Share of the passages that are not trained on."""
+    seed: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        at_least = {"num_train_epochs": 1, "batch_size": 1, "max_length": 8, "seed": 0}
+        for name, least in at_least.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        for name in ("mlm_probability", "held_out"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate is {self.learning_rate}; it must be a number above 0")
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What came of it."""
+
+    folder: Path
+    passages: int
+    """Trained on; of those held out, ``held_out``."""
+    held_out: int
+    steps: int
+    losses: tuple[float, ...]
+    """Of the masked pieces of the held-out passages, in nats: before, and after each epoch."""
+
+
+def pretrain(
+    passages: Sequence[str],
+    encoder: Encoder,
+    out: Path,
+    settings: Pretraining,
+    *,
+    watch: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+) -> Pretrained:
+    """Train an encoder further on passages and write it to ``out``, a folder that ``--encoder`` takes.
+
+    Parameters
+    ----------
+    watch : callable
+        Called after each step with its number, the number of all steps and the step's loss.
+
+    Raises
+    ------
+    BadInput
+        If ``out`` holds something, there are fewer than two passages, ``max_length`` is more than the encoder has
+        positions for, or its tokenizer has no mask.
+    Diverged
+        When a loss is no longer a number.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadInput(f"--out {out}: not empty; give the name of a folder that is to be made")
+    if len(passages) < 2:
+        raise BadInput(f"{len(passages)} passage of text: some are held out, so two or more are needed")
+    tokenizer = load_tokenizer(encoder.folder)
+    if tokenizer.mask_token is None:
+        raise BadInput(f"{encoder.folder}: its tokenizer has no mask, so it cannot be pre-trained this way")
+    positions = getattr(load_config(encoder.folder), "max_position_embeddings", settings.max_length)
+    if settings.max_length > positions:
+        raise BadInput(f"--max-length {settings.max_length}: the encoder has {positions} positions")
+    order = np.random.default_rng(settings.seed).permutation(len(passages))
+    n_held = min(len(passages) - 1, max(1, round(settings.held_out * len(passages))))
+    held, trained = ([passages[i] for i in sorted(part)] for part in (order[:n_held], order[n_held:]))
+    torch.manual_seed(seed_of(settings.seed, "encoder"))
+    model = _with_a_language_head(encoder.folder).to(settings.device)
+    blocks = blocks_of(trained, tokenizer, settings.max_length)
+    held_blocks = blocks_of(held, tokenizer, settings.max_length)
+    dev = list(_masked(held_blocks, tokenizer, settings, seed_of(settings.seed, "dev")))
+    n_batches = math.ceil(len(blocks) / settings.batch_size)
+    n_steps = n_batches * settings.num_train_epochs
+    stepper = Stepper(model, Recipe(learning_rate=settings.learning_rate, optimizer="adamw"), n_steps)
+    losses = [_held_out_loss(model, dev, settings.device)]
+    step = 0
+    for epoch in range(settings.num_train_epochs):
+        model.train()
+        shuffled = np.random.default_rng([settings.seed, epoch]).permutation(len(blocks))
+        batches = _masked([blocks[i] for i in shuffled], tokenizer, settings, seed_of(settings.seed, "mask", epoch))
+        for batch in batches:
+            loss = model(**{name: value.to(settings.device) for name, value in batch.items()}).loss
+            loss.backward()
+            stepper.step()
+            step += 1
+            if not math.isfinite(told := float(loss.detach())):
+                raise Diverged(f"diverged: the loss of step {step} is not a number; try a smaller learning_rate")
+            watch(step, n_steps, told)
+        losses.append(_held_out_loss(model, dev, settings.device))
+    result = Pretrained(out, len(trained), n_held, step, tuple(losses))
+    _write(model, encoder, out, tokenizer, settings, result)
+    return result
+
+
+def blocks_of(passages: Sequence[str], tokenizer: Any, max_length: int) -> Blocks:
+    """The passages one after another, a separator behind each, cut into sequences of ``max_length`` word pieces.
+
+    The last one may be shorter. Each begins with the tokenizer's first special token and ends with its last.
+    """
+    first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
+    stream: list[int] = []
+    for pieces in tokenizer(list(passages), add_special_tokens=False, verbose=False)["input_ids"]:
+        stream += [*pieces, last]
+    room = max_length - 2
+    return [[first, *stream[start : start + room], last] for start in range(0, len(stream), room)]
+
+
+def _masked(blocks: Blocks, tokenizer: Any, settings: Pretraining, seed: int) -> Iterator[dict[str, Tensor]]:
+    """Mini-batches with ``input_ids``, ``attention_mask`` and ``labels``, masked by transformers' own collator."""
+    collate = DataCollatorForLanguageModeling(tokenizer, mlm_probability=settings.mlm_probability, seed=seed % 2**32)
+    special = {tokenizer.cls_token_id, tokenizer.sep_token_id}
+    for start in range(0, len(blocks), settings.batch_size):
+        rows = [
+            {"input_ids": block, "special_tokens_mask": [int(piece in special) for piece in block]}
+            for block in blocks[start : start + settings.batch_size]
+        ]
+        yield dict(collate(rows))
+
+
+@torch.inference_mode()
+def _held_out_loss(model: PreTrainedModel, batches: Sequence[dict[str, Tensor]], device: str) -> float:
+    """Mean over all masked pieces; NaN if chance masked none."""
+    model.eval()
+    total = count = 0.0
+    for batch in batches:
+        masked = int((batch["labels"] != -100).sum())
+        if masked:
+            total += masked * float(model(**{name: value.to(device) for name, value in batch.items()}).loss)
+            count += masked
+    return total / count if count else math.nan
+
+
+def _with_a_language_head(folder: Path) -> PreTrainedModel:
+    config = load_config(folder)
+    if getattr(config, "from_scratch", False):
+        model: PreTrainedModel = AutoModelForMaskedLM.from_config(config)
+        return model
+    with _quietly():  # that a pooler is left over and a head is new is as it should be
+        found = AutoModelForMaskedLM.from_pretrained(folder, config=config, local_files_only=True, dtype=torch.float32)
+    masked: PreTrainedModel = found
+    return masked
+
+
+def _write(
+    model: PreTrainedModel, encoder: Encoder, out: Path, tokenizer: Any, settings: Pretraining, result: Pretrained
+) -> None:
+    """Encoder, old pooler and tokenizer, and ``pretraining.json``; the folder appears whole."""
+    bare = model.base_model.to("cpu")
+    _, pooler = load_encoder(encoder.folder)
+    if pooler is not None:
+        bare.pooler = pooler
+    if getattr(bare.config, "from_scratch", False):
+        del bare.config.from_scratch
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        bare.save_pretrained(beside)
+        tokenizer.save_pretrained(beside)
+        about = {
+            "encoder": asdict(encoder.ref),
+            "settings": asdict(settings),
+            "passages": result.passages,
+            "held_out": result.held_out,
+            "steps": result.steps,
+            "held_out_losses": list(result.losses),
+        }
+        write_json(beside / "pretraining.json", about)
+        if out.exists():
+            out.rmdir()
+        beside.rename(out)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextmanager
+def _quietly() -> Any:
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)

@@ -1,0 +1,133 @@
+"""Pre-training further: the held-out loss falls, and what comes out is an encoder with the pooler it had."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import torch
+from toy_tasks import SIZES
+from transformers import AutoModel, AutoTokenizer
+
+from taskaffinity.tasks.planted import VOCABULARY, Lexicon, generate, similar
+from taskaffinity.tasks.task import BadInput
+from taskaffinity.training.encoders import (
+    Encoder,
+    find_encoder,
+    load_config,
+    load_encoder,
+    load_tokenizer,
+    tiny_encoder,
+)
+from taskaffinity.training.pretrain import Pretrained, Pretraining, blocks_of, pretrain
+
+SETTINGS = Pretraining(learning_rate=3e-3, num_train_epochs=6, batch_size=8, max_length=24, held_out=0.2)
+
+
+@pytest.fixture(scope="module")
+def passages() -> list[str]:
+    """Made-up sentences whose words are of one class more often than not: something to learn."""
+    examples = generate("sts", similar, Lexicon(), SIZES, "train")
+    return list(dict.fromkeys(chain.from_iterable((e.text, e.text_pair or "") for e in examples)))
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    return tiny_encoder(VOCABULARY, tmp_path_factory.mktemp("cache"), layers=1, width=32)
+
+
+@pytest.fixture(scope="module")
+def trained_before(scratch: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    """The same with weights, a pooler among them."""
+    folder = tmp_path_factory.mktemp("trained_before")
+    config = load_config(scratch.folder)
+    del config.from_scratch
+    torch.manual_seed(1)
+    AutoModel.from_config(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(scratch.folder).save_pretrained(folder)
+    return find_encoder(str(folder))
+
+
+@pytest.fixture(scope="module")
+def result(trained_before: Encoder, passages: list[str], tmp_path_factory: pytest.TempPathFactory) -> Pretrained:
+    return pretrain(passages, trained_before, tmp_path_factory.mktemp("out") / "further", SETTINGS)
+
+
+def test_blocks_hold_every_piece_once_and_in_order(scratch: Encoder, passages: list[str]) -> None:
+    tokenizer = load_tokenizer(scratch.folder)
+    blocks = blocks_of(passages, tokenizer, 24)
+    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
+    assert all(block[0] == cls and block[-1] == sep and len(block) <= 24 for block in blocks)
+    assert all(len(block) == 24 for block in blocks[:-1])
+    stream = [piece for block in blocks for piece in block[1:-1]]
+    whole = [piece for text in passages for piece in [*tokenizer.encode(text, add_special_tokens=False), sep]]
+    assert stream == whole
+
+
+def test_the_held_out_loss_falls(result: Pretrained, passages: list[str]) -> None:
+    assert result.passages + result.held_out == len(passages)
+    assert result.held_out == round(0.2 * len(passages))
+    assert len(result.losses) == 1 + SETTINGS.num_train_epochs
+    assert result.losses[-1] < result.losses[0] - 0.5
+
+
+def test_it_is_an_encoder_with_its_old_pooler(result: Pretrained, trained_before: Encoder) -> None:
+    (old, old_pooler), (new, new_pooler) = (load_encoder(f) for f in (trained_before.folder, result.folder))
+    assert old_pooler is not None
+    assert new_pooler is not None
+    for name, value in old_pooler.state_dict().items():
+        assert torch.equal(value, new_pooler.state_dict()[name])
+    before, after = old.state_dict(), new.state_dict()
+    assert before.keys() == after.keys()
+    assert not torch.equal(before["embeddings.word_embeddings.weight"], after["embeddings.word_embeddings.weight"])
+    assert find_encoder(str(result.folder)).ref.fingerprint != trained_before.ref.fingerprint
+
+
+def test_a_pooler_that_was_never_trained_stays_absent(scratch: Encoder, passages: list[str], tmp_path: Path) -> None:
+    short = replace(SETTINGS, num_train_epochs=1)
+    made = pretrain(passages, scratch, tmp_path / "from_scratch", short)
+    encoder = find_encoder(str(made.folder))
+    assert load_encoder(encoder.folder)[1] is None
+    assert not getattr(load_config(encoder.folder), "from_scratch", False)
+
+
+def test_the_same_seed_gives_the_same_encoder(
+    result: Pretrained, trained_before: Encoder, passages: list[str], tmp_path: Path
+) -> None:
+    again = pretrain(passages, trained_before, tmp_path / "again", SETTINGS)
+    assert again.losses == result.losses
+    one, other = (find_encoder(str(made.folder)).ref.fingerprint for made in (again, result))
+    assert one == other
+    elsewhere = pretrain(passages, trained_before, tmp_path / "elsewhere", replace(SETTINGS, seed=1))
+    assert elsewhere.losses != result.losses
+
+
+def test_the_folder_tells_how_it_was_made_and_quotes_no_passage(result: Pretrained, passages: list[str]) -> None:
+    about = json.loads((result.folder / "pretraining.json").read_text())
+    assert about["held_out_losses"] == list(result.losses)
+    assert about["settings"]["learning_rate"] == SETTINGS.learning_rate
+    files = [path.read_bytes() for path in result.folder.iterdir()]
+    assert not [text for text in passages for content in files if text.encode() in content]
+
+
+def test_what_cannot_be_done_is_refused_before_anything_is_trained(
+    trained_before: Encoder, passages: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput, match="not empty"):
+        pretrain(passages, trained_before, trained_before.folder, SETTINGS)
+    with pytest.raises(BadInput, match="the encoder has 128 positions"):
+        pretrain(passages, trained_before, tmp_path / "out", replace(SETTINGS, max_length=129))
+    with pytest.raises(BadInput, match="1 passage of text"):
+        pretrain(passages[:1], trained_before, tmp_path / "out", SETTINGS)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"held_out": 1.0}, {"mlm_probability": 0.0}, {"learning_rate": 0.0}, {"batch_size": 0}], ids=str
+)
+def test_settings_out_of_range(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        replace(SETTINGS, **wrong)
