@@ -79,16 +79,24 @@ def test_the_table_is_drawn_again_in_every_form(first: Done, finished: Path, hom
     assert r"\begin{tabular}{lrrrrr}" in command("table", "2", folder, "--format=latex", cwd=home).stdout
 
 
+def test_encoders_stand_below_one_another(finished: Path, home: Path) -> None:
+    shown = command("table", "4", "results/clinical", cwd=home)
+    assert shown.returncode == 0, shown.stderr
+    assert "fine-tuned, tiny BERT 2x64, from scratch" in shown.stdout
+    assert "paper" not in shown.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["table", "3", "results/clinical"], "of suite biomedical, but results/clinical holds suite clinical"),
-        (["table", "7", "results/clinical"], "expected one of 2, 3, 6"),
+        (["table", "7", "results/clinical"], "expected one of 2, 3, 4, 5, 6"),
+        (["table", "2", "results/clinical", "results/clinical"], "2 results folders; expected one"),
         (["table", "2", "nowhere"], "no full.json here; it is made by `taskaffinity full`"),
         ([*STAGED, "--set=finetune.learning_rat=1"], "did you mean learning_rate?"),
         ([*STAGED, "--set=finetune.max_length=4"], "max_length is 4; it must be at least 8"),
     ],
-    ids=["another suite", "no such table", "no results", "unknown setting", "value out of range"],
+    ids=["another suite", "no such table", "two folders", "no results", "unknown setting", "value out of range"],
 )
 def test_bad_usage_is_one_line(arguments: list[str], said: str, finished: Path, home: Path) -> None:
     refused = command(*arguments, cwd=home)

@@ -7,6 +7,7 @@ fine-tuned runs have had more updates on the target than the single ones, as in 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -53,7 +54,16 @@ _PAPER_MODELS: dict[int, dict[Stage, str]] = {
 PAPER_TABLES: dict[str, int] = {"clinical": 2, "biomedical": 3, "blue": 6}
 """The paper's table of each suite."""
 
-_FILES = {2: "table2_clinical.csv", 3: "table3_biomedical.csv", 6: "table6_blue.csv"}
+ENCODER_TABLES: dict[str, int] = {"clinical": 4, "biomedical": 5}
+"""The paper's tables of fine-tuned scores with several encoders."""
+
+_FILES = {
+    2: "table2_clinical.csv",
+    3: "table3_biomedical.csv",
+    4: "table4_clinical_encoders.csv",
+    5: "table5_biomedical_encoders.csv",
+    6: "table6_blue.csv",
+}
 
 
 @dataclass(frozen=True)
@@ -136,23 +146,11 @@ def full_frame(scores: tuple[StageScore, ...]) -> pd.DataFrame:
 
 
 @cache
-def paper_scores(number: int) -> dict[tuple[str, Stage], float]:
-    """What the paper's table says of a task after a stage, in points; ``avg`` stands among the tasks.
-
-    Raises
-    ------
-    KeyError
-        If the table holds no stages.
-    """
-    text = files("taskaffinity.analysis") / "paper" / _FILES[number]
-    with text.open(encoding="utf-8") as file:
+def paper_table(number: int) -> pd.DataFrame:
+    """A table of the paper in points: a row a model and a column a task, the average last."""
+    with (files("taskaffinity.analysis") / "paper" / _FILES[number]).open(encoding="utf-8") as file:
         table = pd.read_csv(file, index_col=0)
-    table = table.T if number == 6 else table  # there the tasks are the rows
-    return {
-        (str(task), stage): POINTS * float(table.at[model, task])
-        for stage, model in _PAPER_MODELS[number].items()
-        for task in table.columns
-    }
+    return POINTS * (table.T if number == 6 else table)  # there the tasks are the rows
 
 
 def full_table(study: Study, scores: tuple[StageScore, ...]) -> pd.DataFrame:
@@ -165,18 +163,42 @@ def full_table(study: Study, scores: tuple[StageScore, ...]) -> pd.DataFrame:
     rows: dict[str, list[str]] = {}
     for stage in STAGES:
         cells = [by_cell[task, stage] for task in tasks]
-        average = math.nan if any(not cell.scores for cell in cells) else float(np.mean([c.mean for c in cells]))
-        rows[TITLES[stage]] = [*(_mean_and_sd(cell) for cell in cells), _one_digit(average)]
+        rows[TITLES[stage]] = _means(cells)
         if stage != "single":
             rows[f"  {TITLES[stage]}, gain"] = [*(_gain(cell) for cell in cells), ""]
     number = None if study.synthetic else PAPER_TABLES.get(study.suite)
     if number is not None:
-        paper = paper_scores(number)
-        for stage in _PAPER_MODELS[number]:
-            rows[f"paper: {_PAPER_MODELS[number][stage]}"] = [
-                _one_digit(paper[task, stage]) for task in (*tasks, "avg")
-            ]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=[*(card.title for card in study.tasks), "average"])
+        rows |= _paper_rows(number, tasks, _PAPER_MODELS[number].values())
+    return pd.DataFrame.from_dict(rows, orient="index", columns=_columns(study))
+
+
+def encoders_table(studies: Sequence[tuple[Study, tuple[StageScore, ...]]]) -> pd.DataFrame:
+    """The fine-tuned scores of one suite with several encoders, a row each, with the paper's own rows below."""
+    first = studies[0][0]
+    tasks = [card.name for card in first.tasks]
+    rows: dict[str, list[str]] = {}
+    for study, scores in studies:
+        by_task = {score.task: score for score in scores if score.stage == "finetune"}
+        name = f"fine-tuned, {study.encoder.name}"
+        rows[f"{name} {study.encoder.fingerprint[:4]}" if name in rows else name] = _means([by_task[t] for t in tasks])
+    number = None if first.synthetic else ENCODER_TABLES.get(first.suite)
+    if number is not None:
+        rows |= _paper_rows(number, tasks, paper_table(number).index)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=_columns(first))
+
+
+def _columns(study: Study) -> list[str]:
+    return [*(card.title for card in study.tasks), "average"]
+
+
+def _means(cells: Sequence[StageScore]) -> list[str]:
+    average = math.nan if any(not cell.scores for cell in cells) else float(np.mean([cell.mean for cell in cells]))
+    return [*(_mean_and_sd(cell) for cell in cells), _one_digit(average)]
+
+
+def _paper_rows(number: int, tasks: Sequence[str], models: Iterable[str]) -> dict[str, list[str]]:
+    paper = paper_table(number)
+    return {f"paper: {model}": [_one_digit(float(paper.at[model, t])) for t in (*tasks, "avg")] for model in models}
 
 
 def _mean_and_sd(score: StageScore) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 from rich import box
 from rich.table import Table
@@ -27,6 +29,17 @@ def stages_in_words(study: Study) -> str:
         f"Test scores in points, mean (SD) over {plural(len(study.seeds), 'seed')}; gain over training alone with its "
         f"{level} interval, one by one. Suite {study.suite}; encoder {study.encoder.name}; {plural(epochs, 'epoch')} "
         f"at {study.recipe.learning_rate:g} alone and together{after}; {study.protocol} protocol.{stamp}"
+    )
+
+
+def encoders_in_words(studies: Sequence[Study]) -> str:
+    """How to read the table of several encoders."""
+    first = studies[0]
+    seeds = sorted({len(study.seeds) for study in studies})
+    stamp = f" {SYNTHETIC.capitalize()}: not real text." if first.synthetic else ""
+    return (
+        f"Test scores in points after fine-tuning, mean (SD) over {' or '.join(map(str, seeds))} seeds. Suite "
+        f"{first.suite}; {first.protocol} protocol.{stamp}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from taskaffinity.runs.study import Study
 from taskaffinity.tasks.task import BadInput
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from taskaffinity.analysis.verdicts import Rule
 
 BANNER = (
@@ -82,18 +85,38 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
         If a file of the store is broken.
     """
     from taskaffinity.analysis.stages import full_frame, full_table, stage_scores
-    from taskaffinity.analysis.table_formats import as_latex, as_markdown, as_text, stages_in_words
-    from taskaffinity.analysis.tables import as_csv
+    from taskaffinity.analysis.table_formats import stages_in_words
 
     try:
         scores = stage_scores(study, store)
     except ValueError as error:
         raise BadInput(str(error)) from error
-    if format_ == "csv":
-        print(as_csv(full_frame(scores)), end="")
-        return
-    table, words = full_table(study, scores), stages_in_words(study)
+    _print_table(full_table(study, scores), full_frame(scores), stages_in_words(study), format_)
+
+
+def print_encoders(studies: Sequence[tuple[Study, RunStore]], format_: str) -> None:
+    """The fine-tuned scores of a suite with several encoders; as ``print_stages``, ``csv`` holds every stage."""
+    import pandas as pd
+
+    from taskaffinity.analysis.stages import encoders_table, full_frame, stage_scores
+    from taskaffinity.analysis.table_formats import encoders_in_words
+
+    try:
+        scored = [(study, stage_scores(study, store)) for study, store in studies]
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    frames = [full_frame(scores).assign(encoder=study.encoder.name) for study, scores in scored]
+    words = encoders_in_words([study for study, _ in scored])
+    _print_table(encoders_table(scored), pd.concat(frames), words, format_)
+
+
+def _print_table(table: DataFrame, frame: DataFrame, words: str, format_: str) -> None:
+    from taskaffinity.analysis.table_formats import as_latex, as_markdown, as_text
+    from taskaffinity.analysis.tables import as_csv
+
     if format_ == "text":
         Console(highlight=False, soft_wrap=True, markup=False).print(as_text(table, words))
-        return
-    print({"markdown": as_markdown, "latex": as_latex}[format_](table, words), end="")
+    elif format_ == "csv":
+        print(as_csv(frame), end="")
+    else:
+        print({"markdown": as_markdown, "latex": as_latex}[format_](table, words), end="")

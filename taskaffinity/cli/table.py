@@ -1,4 +1,4 @@
-"""``taskaffinity table N RESULTS``: a table of the paper, its numbers beside ours. Needs no torch and no data."""
+"""``taskaffinity table N RESULTS ...``: a table of the paper, its numbers beside ours. Needs no torch and no data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.cli.show import print_stages, warn_if_synthetic
+from taskaffinity.cli.show import print_encoders, print_stages, warn_if_synthetic
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.task import BadInput
@@ -22,21 +22,38 @@ class FormatName(StrEnum):
 
 
 def command(
-    number: Annotated[int, typer.Argument(help="Of the paper's table: 2 (clinical), 3 (biomedical) or 6 (both).")],
-    results: Annotated[Path, typer.Argument(help="A results folder, as `taskaffinity full` made it.")],
+    number: Annotated[
+        int, typer.Argument(help="Of the paper: 2, 3, 6 (stages; clinical, biomedical, both), 4, 5 (encoders).")
+    ],
+    results: Annotated[
+        list[Path], typer.Argument(help="Results folder, as `taskaffinity full` made it; for 4 and 5 one an encoder.")
+    ],
     format_: Annotated[FormatName, typer.Option("--format", help="How it is printed.")] = FormatName.text,
 ) -> None:
     """Print one of the paper's tables with our own scores."""
-    from taskaffinity.analysis.stages import PAPER_TABLES
+    from taskaffinity.analysis.stages import ENCODER_TABLES, PAPER_TABLES
 
-    suites = {table: suite for suite, table in PAPER_TABLES.items()}
+    suites = {table: suite for tables in (PAPER_TABLES, ENCODER_TABLES) for suite, table in tables.items()}
     if number not in suites:
-        raise BadInput(f"table {number}: expected one of {', '.join(map(str, suites))}")
+        raise BadInput(f"table {number}: expected one of {', '.join(map(str, sorted(suites)))}")
+    if number in PAPER_TABLES.values() and len(results) > 1:
+        raise BadInput(f"table {number}: {len(results)} results folders; expected one")
+    studies = [_read(folder) for folder in results]
+    for folder, study in zip(results, studies, strict=True):
+        if study.suite != suites[number]:
+            raise BadInput(f"table {number}: of suite {suites[number]}, but {folder} holds suite {study.suite}")
+        if study.synthetic != studies[0].synthetic:
+            raise BadInput(f"table {number}: {results[0]} and {folder}: one is of made-up text, the other is not")
+    stores = [RunStore(folder) for folder in results]
+    if number in PAPER_TABLES.values():
+        print_stages(studies[0], stores[0], format_.value)
+    else:
+        print_encoders(list(zip(studies, stores, strict=True)), format_.value)
+    warn_if_synthetic(studies[0].synthetic)
+
+
+def _read(folder: Path) -> Study:
     try:
-        study = Study.read(results, "full")
+        return Study.read(folder, "full")
     except (FileNotFoundError, ValueError) as error:
         raise BadInput(str(error)) from error
-    if study.suite != suites[number]:
-        raise BadInput(f"table {number}: of suite {suites[number]}, but {results} holds suite {study.suite}")
-    print_stages(study, RunStore(results), format_.value)
-    warn_if_synthetic(study.synthetic)
