@@ -34,9 +34,9 @@ from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
 from taskaffinity.training.execute import prepare, versions
 
 DEFAULT_ENCODERS = {
-    "clinical": "bionlp/bluebert_pubmed_mimic_uncased_L-12_H-768_A-12",
-    "biomedical": "bionlp/bluebert_pubmed_uncased_L-12_H-768_A-12",
-    "blue": "bionlp/bluebert_pubmed_uncased_L-12_H-768_A-12",
+    "clinical": "bluebert-pm",
+    "biomedical": "bluebert-p",
+    "blue": "bluebert-p",
 }
 """The paper's: BlueBERT (P+M) for clinical text, BlueBERT (P) for the others."""
 

@@ -18,6 +18,8 @@ JOBS = sorted((Path(__file__).parents[1] / "jobs").glob("*.sh"))
 PLANS = {
     "table2_clinical.sh": "27 runs",
     "table3_biomedical.sh": "27 runs",
+    "table4_clinical_encoders.sh": "27 runs",
+    "table5_biomedical_encoders.sh": "27 runs",
     "table6_blue.sh": "51 runs",
 }
 """Three seeds of N tasks alone, the set, and N tasks after it."""
@@ -53,9 +55,10 @@ def test_a_table_plans_its_runs(name: str, data: Path, tmp_path: Path) -> None:
 
     encoder = tiny_encoder(VOCABULARY, tmp_path, layers=1, width=16).folder
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    given = [] if "encoders" in name else ["--encoder", encoder]
     done = subprocess.run(
-        [job, "--dry-run", "--encoder", encoder],
-        env={**os.environ, "TASKAFFINITY_DATA": str(data), "PATH": path},
+        [job, "--dry-run", *given],
+        env={**os.environ, "TASKAFFINITY_DATA": str(data), "ENCODERS": str(encoder), "PATH": path},
         cwd=tmp_path,
         capture_output=True,
         text=True,

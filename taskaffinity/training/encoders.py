@@ -27,6 +27,18 @@ from taskaffinity.tasks.task import BadInput
 
 logging.disable_progress_bar()
 
+ALIASES = {
+    "bluebert-p": "bionlp/bluebert_pubmed_uncased_L-12_H-768_A-12",
+    "bluebert-pm": "bionlp/bluebert_pubmed_mimic_uncased_L-12_H-768_A-12",
+    "biobert": "dmis-lab/biobert-v1.1",
+    "clinicalbert": "emilyalsentzer/Bio_ClinicalBERT",
+}
+"""The paper's encoders (its Tables 4 to 6) as hub ids: BlueBERT from PubMed, and from PubMed and MIMIC-III; BioBERT and
+Bio+ClinicalBERT, which are cased."""
+
+_CASED = 0.01
+"""Share of pieces with a capital letter from which a vocabulary is cased; uncased ones have none."""
+
 _IDENTITY = ("config.json", "tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "spiece", "sentencepiece")
 _DROPOUTS = (
     *("hidden_dropout_prob", "attention_probs_dropout_prob"),  # BERT and most
@@ -45,7 +57,7 @@ class Encoder:
 
 
 def find_encoder(name: str) -> Encoder:
-    """The encoder of a folder or a hub id.
+    """The encoder of a folder, one of the paper's by its name in ``ALIASES``, or a hub id.
 
     Raises
     ------
@@ -54,7 +66,7 @@ def find_encoder(name: str) -> Encoder:
     """
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        folder = _from_hub(name)
+        folder = _from_hub(ALIASES.get(name.lower(), name))
     if not (folder / "config.json").is_file():
         raise BadInput(f"--encoder {name}: no config.json in this folder; expected a folder in the Hugging Face layout")
     has_weights = any(path for pattern in _WEIGHTS for path in folder.glob(pattern))
@@ -115,13 +127,18 @@ def load_config(folder: Path) -> PretrainedConfig:
 def load_tokenizer(folder: Path) -> Any:
     """The encoder's own fast tokenizer; ``add_prefix_space`` lets byte-level ones take ready words.
 
+    Where a folder of word pieces does not say whether it is cased, as those of Bio+ClinicalBERT and of BERT's first
+    years, its vocabulary does: transformers would lower-case all of them.
+
     Raises
     ------
     BadInput
         If the folder holds none.
     """
     try:
-        config = {"config": load_config(folder)} if (folder / "config.json").is_file() else {}
+        config: dict[str, Any] = {"config": load_config(folder)} if (folder / "config.json").is_file() else {}
+        if _is_cased_but_does_not_say_so(folder):
+            config["do_lower_case"] = False
         return AutoTokenizer.from_pretrained(folder, add_prefix_space=True, local_files_only=True, **config)
     except (ValueError, OSError) as error:
         raise BadInput(f"{folder}: no tokenizer in this folder ({type(error).__name__})") from error
@@ -166,6 +183,17 @@ def _from_hub(name: str) -> Path:
             f"--encoder {name}: no such folder, and not to be had from the model hub{offline}; "
             f"give the path of a folder that holds config.json, weights and tokenizer ({type(error).__name__})"
         ) from error
+
+
+def _is_cased_but_does_not_say_so(folder: Path) -> bool:
+    vocabulary, settings = folder / "vocab.txt", folder / "tokenizer_config.json"
+    if not vocabulary.is_file() or (folder / "tokenizer.json").is_file():
+        return False
+    if settings.is_file() and "do_lower_case" in json.loads(settings.read_text(encoding="utf-8")):
+        return False
+    pieces = vocabulary.read_text(encoding="utf-8").split("\n")
+    with_capitals = sum(piece != piece.lower() for piece in pieces if not piece.startswith("["))
+    return with_capitals > _CASED * len(pieces)
 
 
 def _fingerprint(folder: Path) -> str:

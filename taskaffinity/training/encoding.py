@@ -41,7 +41,7 @@ _ARRAYS = (
     "word_numbers",
     "word_bounds",
 )
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModel, BertConfig, BertModel
 
 from taskaffinity.tasks.task import BadInput
+from taskaffinity.training import encoders
 from taskaffinity.training.encoders import find_encoder, load_encoder, load_tokenizer, tiny_encoder
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "dose", "##s", "rose"]
@@ -45,6 +46,32 @@ def test_an_old_bert_without_a_model_type_is_a_bert(old_bert: Path) -> None:
 def test_a_vocabulary_alone_is_an_uncased_word_piece_tokenizer(old_bert: Path) -> None:
     tokenizer = load_tokenizer(old_bert)
     assert tokenizer.tokenize("The doses rose") == ["the", "dose", "##s", "rose"]
+
+
+@pytest.mark.parametrize("says", [None, {}, {"do_lower_case": False}], ids=["no settings", "nothing", "cased"])
+def test_a_vocabulary_with_capitals_is_cased_unless_the_folder_says_otherwise(
+    says: dict[str, bool] | None, old_bert: Path
+) -> None:
+    """Bio+ClinicalBERT's folder is one without settings; transformers alone would lower-case every text."""
+    (old_bert / "vocab.txt").write_text("\n".join([*PIECES[:5], "The", "dose", "##s", "rose"]) + "\n")
+    if says is not None:
+        (old_bert / "tokenizer_config.json").write_text(json.dumps(says))
+    assert load_tokenizer(old_bert).tokenize("The doses rose") == ["The", "dose", "##s", "rose"]
+    (old_bert / "tokenizer_config.json").write_text('{"do_lower_case": true}')
+    assert load_tokenizer(old_bert).tokenize("The doses rose")[0] == "[UNK]"
+
+
+@pytest.mark.parametrize(("name", "asked"), [("BioBERT", "dmis-lab/biobert-v1.1"), ("some/encoder", "some/encoder")])
+def test_the_papers_encoders_have_names(name: str, asked: str, old_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[str] = []
+
+    def from_hub(given: str) -> Path:
+        fetched.append(given)
+        return old_bert
+
+    monkeypatch.setattr(encoders, "_from_hub", from_hub)
+    assert find_encoder(name).folder == old_bert
+    assert fetched == [asked]
 
 
 def test_a_folder_without_weights_is_no_encoder_unless_it_says_from_scratch(old_bert: Path, tmp_path: Path) -> None:
