@@ -7,7 +7,7 @@ is read from the results folder by ``analysis``.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,13 +20,15 @@ from taskaffinity.runs.spec import (
     FINETUNE,
     FINETUNE_FROM_SCRATCH,
     FROM_SCRATCH,
+    PAPER_FINETUNE,
+    PAPER_REFINE,
     REFINE,
     Recipe,
     RunSpec,
     finetune_after,
 )
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import FILES, Design, Match, StudiedTask, Study
+from taskaffinity.runs.study import FILES, Design, Match, Protocol, StudiedTask, Study
 from taskaffinity.schedule import Progress, Report, Resources, run
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.task import BadInput, Suite
@@ -41,15 +43,35 @@ DEFAULT_ENCODERS = {
 """The paper's: BlueBERT (P+M) for clinical text, BlueBERT (P) for the others."""
 
 
-def default_recipe(suite: Suite, encoder: str | None) -> Recipe:
-    """The stand-in's own for its tiny encoder from random weights, else the paper's refinement."""
-    return FROM_SCRATCH if suite.synthetic and encoder is None else REFINE
+def default_recipe(suite: Suite, encoder: str | None, protocol: Protocol = "honest") -> Recipe:
+    """The stand-in's own for its tiny encoder from random weights, else the paper's refinement.
+
+    Raises
+    ------
+    BadInput
+        The paper's protocol for the stand-in and its tiny encoder, which need settings of their own.
+    """
+    if protocol == "paper":
+        if _is_tiny(suite, encoder):
+            raise BadInput("--protocol paper: of the paper's encoders and corpora; give --data, or an --encoder")
+        return PAPER_REFINE
+    return FROM_SCRATCH if _is_tiny(suite, encoder) else REFINE
 
 
-def default_finetune(suite: Suite, encoder: str | None, recipe: Recipe) -> Recipe:
-    """What follows a refinement by ``recipe``: the rate and epochs of the paper's text, or of the stand-in's own."""
-    from_scratch = suite.synthetic and encoder is None
-    return finetune_after(recipe, FINETUNE_FROM_SCRATCH if from_scratch else FINETUNE)
+def default_finetune(suite: Suite, encoder: str | None, recipe: Recipe) -> dict[str, Recipe]:
+    """What follows a refinement by ``recipe``, by task: the rate and epochs of the paper's text, of its released
+    scripts under its protocol, or of the stand-in's own."""
+    preset = FINETUNE_FROM_SCRATCH if _is_tiny(suite, encoder) else FINETUNE
+    found = {task.name: finetune_after(recipe, preset) for task in suite}
+    if recipe.protocol == "paper":
+        for name in found.keys() & PAPER_FINETUNE.keys():
+            epochs, rate = PAPER_FINETUNE[name]
+            found[name] = replace(recipe, num_train_epochs=epochs, learning_rate=rate)
+    return found
+
+
+def _is_tiny(suite: Suite, encoder: str | None) -> bool:
+    return suite.synthetic and encoder is None
 
 
 def define(
@@ -64,7 +86,7 @@ def define(
     looks: Sequence[int] = (),
     full: bool = False,
     design: Design = "pairwise",
-    finetune: Recipe | None = None,
+    finetune: Mapping[str, Recipe] | None = None,
     rule: Rule | None = None,
 ) -> tuple[Study, Encoder]:
     """A study of a suite, and where its encoder lies.
@@ -90,7 +112,7 @@ def define(
     design : str
         ``pairwise``: every task alone and every pair. ``full``: every task alone, the whole set, and from there every
         task fine-tuned.
-    finetune : Recipe, optional
+    finetune : dict of task name to Recipe, optional
         Of the design ``full``. Default: ``default_finetune``.
     rule : Rule, optional
         When an arrow is coloured, and by which a race decides where to go on.
@@ -128,8 +150,9 @@ def define(
         looks=tuple(looks),
         full=full,
         design=design,
-        finetune=(finetune or default_finetune(suite, encoder, recipe)) if design == "full" else None,
+        finetune=(finetune or default_finetune(suite, encoder, recipe)) if design == "full" else {},
         synthetic=suite.synthetic,
+        protocol=recipe.protocol or "honest",
         rule=asdict(rule or Rule()),
         versions=versions(),
     )
@@ -160,7 +183,7 @@ def conduct(
     _refuse_to_mix(study, root)
     plan = study.plan
     if any(spec not in store for spec in plan):
-        for recipe in filter(None, (study.recipe, study.finetune)):
+        for recipe in dict.fromkeys((study.recipe, *study.finetune.values())):
             prepare(suite.tasks, encoder, recipe, cache_folder())
     study.write(root)
     cap = study.recipe.max_train_examples

@@ -73,7 +73,8 @@ def make_tiny_study(
     prepare(chosen, encoder, recipe, cache)
     sizes = {"train": 1000, "dev": 300, "test": 1000}
     cards = tuple(StudiedTask(t.name, t.title, t.kind, t.metric_name, t.fingerprint, sizes) for t in chosen)
-    finetune = finetune_after(recipe, replace(FINETUNE_FROM_SCRATCH, num_train_epochs=1)) if design == "full" else None
+    short = finetune_after(recipe, replace(FINETUNE_FROM_SCRATCH, num_train_epochs=1))
+    finetune = dict.fromkeys(tasks, short) if design == "full" else {}
     study = Study(CLINICAL.name, cards, encoder.ref, recipe, seeds, design=design, finetune=finetune, synthetic=True)
     return TinyStudy(study, encoder.folder, cache)
 

@@ -21,8 +21,10 @@ _LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"
 
 def stages_in_words(study: Study) -> str:
     """How to read the table of a study in stages."""
-    epochs, last = study.recipe.num_train_epochs, study.finetune
-    after = f", then {plural(last.num_train_epochs, 'epoch')} of fine-tuning at {last.learning_rate:g}" if last else ""
+    epochs = study.recipe.num_train_epochs
+    lengths = sorted({recipe.num_train_epochs for recipe in study.finetune.values()})
+    rates = sorted({recipe.learning_rate for recipe in study.finetune.values()})
+    after = f", then {_range(lengths)} of fine-tuning at {_range(rates)}" if rates else ""
     level = f"{100 * (1 - study.rule.get('alpha', 0.05)):g}%"
     stamp = f" {SYNTHETIC.capitalize()}: not real text." if study.synthetic else ""
     return (
@@ -30,6 +32,10 @@ def stages_in_words(study: Study) -> str:
         f"{level} interval, one by one. Suite {study.suite}; encoder {study.encoder.name}; {plural(epochs, 'epoch')} "
         f"at {study.recipe.learning_rate:g} alone and together{after}; {study.protocol} protocol.{stamp}"
     )
+
+
+def _range(values: Sequence[float]) -> str:
+    return f"{values[0]:g}" if len(values) == 1 else f"{values[0]:g} to {values[-1]:g}"
 
 
 def encoders_in_words(studies: Sequence[Study]) -> str:

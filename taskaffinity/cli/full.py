@@ -18,6 +18,8 @@ from taskaffinity.cli.options import (
     ExecutorOption,
     GpusPerRun,
     KeepPredictions,
+    ProtocolName,
+    ProtocolOption,
     Quiet,
     Results,
     print_plan,
@@ -42,6 +44,7 @@ def command(
         list[str] | None,
         typer.Option("--set", help="KEY=VALUE: change a setting of every stage; finetune.KEY=VALUE of the last alone."),
     ] = None,
+    protocol: ProtocolOption = ProtocolName.honest,
     alpha: Alpha = None,
     estimand: EstimandOption = None,
     results: Results = None,
@@ -62,14 +65,15 @@ def command(
 
     is_tiny = suite.synthetic and encoder is None
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny)
-    recipe = changed(placed(default_recipe(suite, encoder), resources), settings)
+    recipe = changed(placed(default_recipe(suite, encoder, protocol.value), resources), settings)
+    presets = default_finetune(suite, encoder, recipe)
     study, found = define(
         suite,
         encoder=encoder,
         recipe=recipe,
         seeds=range(base_seed, base_seed + seeds),
         design="full",
-        finetune=changed(default_finetune(suite, encoder, recipe), of_last),
+        finetune={name: changed(preset, of_last) for name, preset in presets.items()},
         rule=rule,
     )
     if dry_run:

@@ -22,6 +22,15 @@ class ExecutorName(StrEnum):
     local = "local"
 
 
+class ProtocolName(StrEnum):
+    honest = "honest"
+    paper = "paper"
+
+
+ProtocolOption = Annotated[
+    ProtocolName,
+    typer.Option(help="honest: dev decides, test once. paper: as its released code, dev trained on, no selection."),
+]
 Data = Annotated[Path | None, typer.Option(help="Folder of task files (else TASKAFFINITY_DATA, else ./data).")]
 EncoderOption = Annotated[str | None, typer.Option(help="Folder or hub id of a transformers encoder.")]
 BaseSeed = Annotated[int, typer.Option(help="The first seed; the others follow it.", min=0)]

@@ -25,6 +25,8 @@ from taskaffinity.cli.options import (
     ExecutorOption,
     GpusPerRun,
     KeepPredictions,
+    ProtocolName,
+    ProtocolOption,
     Quiet,
     Results,
     print_plan,
@@ -75,6 +77,7 @@ def command(
         int | None, typer.Option(help="Most seeds a pair gets in a race (default: 12).", min=4)
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Also train the whole set together.")] = False,
+    protocol: ProtocolOption = ProtocolName.honest,
     alpha: Alpha = None,
     margin: Margin = None,
     correction: CorrectionOption = None,
@@ -96,7 +99,9 @@ def command(
 
     is_tiny = suite.synthetic and encoder is None
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny)
-    recipe = changed(placed(default_recipe(suite, encoder), resources), settings)
+    recipe = changed(placed(default_recipe(suite, encoder, protocol.value), resources), settings)
+    if controls and protocol is ProtocolName.paper:
+        raise BadInput("--controls: not under --protocol paper, whose update moves what a placebo must leave alone")
     looks: tuple[int, ...] = ()
     if max_seeds is not None and not adaptive:
         raise BadInput(f"--max-seeds {max_seeds}: of a race; give --adaptive too, or --seeds {max_seeds} to every pair")

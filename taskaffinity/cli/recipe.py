@@ -13,7 +13,7 @@ from taskaffinity.runs.spec import Recipe
 from taskaffinity.tasks.task import BadInput
 
 ALIASES = {"per_device_train_batch_size": "batch_size"}
-_ELSEWHERE = {"threads": "--cpus-per-run"}
+_ELSEWHERE = {"threads": "--cpus-per-run", "protocol": "--protocol"}
 
 
 def parse(settings: Sequence[str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
 
@@ -65,10 +65,11 @@ def alone(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: 
     return Plan.of(RunSpec((task,), encoder, seed, recipe) for seed in seeds for task in sorted(tasks))
 
 
-def finetuned(refinements: Iterable[RunSpec], recipe: Recipe) -> Plan:
-    """Every task of every refinement fine-tuned from it, with its seed; the refinements themselves come first."""
+def finetuned(refinements: Iterable[RunSpec], recipes: Mapping[str, Recipe]) -> Plan:
+    """Every task of every refinement fine-tuned from it by its own recipe, with the same seed; the refinements
+    themselves come first."""
     return Plan.of(
-        RunSpec((task,), parent.encoder, parent.seed, recipe, parent=parent)
+        RunSpec((task,), parent.encoder, parent.seed, recipes[task[0]], parent=parent)
         for parent in refinements
         for task in parent.tasks
     )

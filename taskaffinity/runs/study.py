@@ -20,6 +20,8 @@ Match = Literal["updates", "compute"]
 
 Design = Literal["pairwise", "full"]
 
+Protocol = Literal["honest", "paper"]
+
 FILES: dict[Design, str] = {"pairwise": "study.json", "full": "full.json"}
 """Where a results folder says what was asked."""
 
@@ -61,10 +63,11 @@ class Study:
     full: bool = False
     """Whether the whole set is trained together beside the pairs; the design ``full`` always does."""
     design: Design = "pairwise"
-    finetune: Recipe | None = None
-    """How each task is fine-tuned after the whole set; of the design ``full`` alone."""
+    finetune: Mapping[str, Recipe] = field(default_factory=dict)
+    """How each task is fine-tuned after the whole set, by name; of the design ``full`` alone."""
     synthetic: bool = False
-    protocol: str = "honest"
+    protocol: Protocol = "honest"
+    """``paper`` where the recipes are the released code's."""
     match: Match = "updates"
     """What a pair is compared with: a single run of as many updates on the target, or of as many in all (compute)."""
     controls: bool = False
@@ -90,8 +93,7 @@ class Study:
         what = (self.refs, self.encoder, self.recipe)
         if self.design == "full":
             refined = together(*what, self.seeds)
-            plan = alone(*what, self.seeds) | refined
-            return plan | finetuned(refined, self.finetune) if self.finetune else plan
+            return alone(*what, self.seeds) | refined | finetuned(refined, self.finetune)
         few = self.seeds[: self.looks[0]] if self.looks else self.seeds
         plan = pairwise(*what, self.seeds, seeds_single=self.alone)
         if self.full:
@@ -129,7 +131,7 @@ class Study:
                     "tasks": tuple(StudiedTask(**card) for card in content["tasks"]),
                     "encoder": EncoderRef(**content["encoder"]),
                     "recipe": Recipe(**content["recipe"]),
-                    "finetune": Recipe(**content["finetune"]) if content.get("finetune") else None,
+                    "finetune": {name: Recipe(**how) for name, how in content.get("finetune", {}).items()},
                     "seeds": tuple(content["seeds"]),
                     "seeds_single": tuple(content.get("seeds_single", ())),
                     "looks": tuple(content.get("looks", ())),

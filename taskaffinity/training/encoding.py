@@ -100,6 +100,30 @@ class EncodedSplit:
         kept = np.random.default_rng(seed).choice(negatives, n_kept, replace=False) if len(negatives) else negatives
         return self.take(np.sort(np.concatenate([others, kept])))
 
+    def joined(self, other: EncodedSplit) -> EncodedSplit:
+        """Both, one after the other."""
+
+        def both(name: str) -> Any:
+            return np.concatenate([getattr(self, name), getattr(other, name)])
+
+        def following(name: str) -> IntArray:
+            ends = getattr(self, name)
+            return np.concatenate([ends, ends[-1] + getattr(other, name)[1:]])
+
+        return EncodedSplit(
+            ids=[*self.ids, *other.ids],
+            gold=[*self.gold, *other.gold],
+            pieces=both("pieces"),
+            token_types=both("token_types"),
+            bounds=following("bounds"),
+            examples_of_rows=np.concatenate([self.examples_of_rows, self.n_examples + other.examples_of_rows]),
+            targets=both("targets"),
+            word_positions=both("word_positions"),
+            word_numbers=both("word_numbers"),
+            word_bounds=following("word_bounds"),
+            is_tagging=self.is_tagging,
+        )
+
     def halves(self, seed: int) -> tuple[EncodedSplit, EncodedSplit]:
         """All examples, dealt out to two splits by ``seed``; the first has one more where they are odd.
 

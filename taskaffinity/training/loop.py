@@ -23,6 +23,7 @@ from taskaffinity.training.encoding import EncodedSplit, TaskMeta
 from taskaffinity.training.heads import outputs_to_predictions
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim import Stepper
+from taskaffinity.training.released import ReleasedStepper
 
 _EVALUATION_PIECES = 4096
 """Word pieces in a batch of predictions: enough to keep a core busy, little memory."""
@@ -72,7 +73,8 @@ def fit(
     """
     attached = {name: split for name, split in splits.items() if name not in model.detached}
     in_an_epoch = batches or batches_in_an_epoch(attached, recipe.batch_size)
-    stepper = Stepper(model, recipe, recipe.num_train_epochs * in_an_epoch)
+    way = ReleasedStepper if recipe.protocol == "paper" else Stepper
+    stepper = way(model, recipe, recipe.num_train_epochs * in_an_epoch)
     torch.manual_seed(seed_of(seed, "dropout"))
     for number in range(1, recipe.num_train_epochs + 1):
         began = time.perf_counter()

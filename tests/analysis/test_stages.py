@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,9 +34,13 @@ EFFECTS = {("b", "a"): 0.6, ("~finetune", "b"): 0.6}
 """Training with b helps a by some fifteen points; fine-tuning helps b as much."""
 
 
+def staged(names: Sequence[str], **options: Any) -> Study:
+    return make_study(names, design="full", finetune=dict.fromkeys(names, FINETUNE), **options)
+
+
 @pytest.fixture(scope="module")
 def study() -> Study:
-    return make_study(NAMES, seeds=(0, 1, 2, 3), design="full", finetune=FINETUNE)
+    return staged(NAMES, seeds=(0, 1, 2, 3))
 
 
 @pytest.fixture(scope="module")
@@ -125,14 +131,14 @@ def test_fine_tuned_scores_of_several_encoders_stand_below_one_another(study: St
     assert list(table.loc["fine-tuned, another"]) == ["not trained"] * 3 + [""]
     tuned = [score for score in stage_scores(study, store) if score.stage == "finetune"]
     assert table.loc["fine-tuned, tiny", "A"] == f"{tuned[0].mean:.1f} ({tuned[0].sd:.1f})"
-    biomedical = replace(make_study(BIOMEDICAL, design="full", finetune=FINETUNE), suite="biomedical")
+    biomedical = replace(staged(BIOMEDICAL), suite="biomedical")
     beside = encoders_table([(biomedical, stage_scores(biomedical, store))])
     assert list(beside.loc["paper: MT-BioBERT-Fine-Tune"]) == ["85.1", "92.8", "81.2", "72.9", "83.0"]
 
 
 def test_the_papers_rows_stand_beside_real_scores_of_its_suites_alone(store: RunStore) -> None:
     tasks = ("clinicalsts", "i2b2-2010-re", "shareclefe", "mednli")
-    clinical = replace(make_study(tasks, design="full", finetune=FINETUNE), suite="clinical")
+    clinical = replace(staged(tasks), suite="clinical")
     scores = stage_scores(clinical, RunStore(store.root / "nothing"))
     table = full_table(clinical, scores)
     assert list(table.loc["paper: MT-BlueBERT-Refinement_clinical"]) == ["82.2", "74.5", "82.6", "83.5", "80.7"]
@@ -142,7 +148,7 @@ def test_the_papers_rows_stand_beside_real_scores_of_its_suites_alone(store: Run
 
 
 def test_a_wide_table_is_turned(store: RunStore) -> None:
-    many = make_study([f"t{i}" for i in range(8)], design="full", finetune=FINETUNE)
+    many = staged([f"t{i}" for i in range(8)])
     table = full_table(many, stage_scores(many, RunStore(store.root / "nothing")))
     lines = as_markdown(table, "words").splitlines()
     assert lines[0].startswith("|  | alone | refined together |")

@@ -28,9 +28,9 @@ STUDY = Study(
 )
 REFS = [("a", "f1"), ("b", "f2")]
 WHOLE = replace(
-    STUDY, seeds_single=(3, 4, 5), match="compute", controls=True, looks=(1, 2), protocol="as published", full=False
+    STUDY, seeds_single=(3, 4, 5), match="compute", controls=True, looks=(1, 2), protocol="paper", full=False
 )
-STAGED = replace(STUDY, design="full", finetune=Recipe(learning_rate=1e-6))
+STAGED = replace(STUDY, design="full", finetune={name: Recipe(learning_rate=1e-6) for name in "ab"})
 NEW = ("seeds_single", "match", "controls", "looks", "design", "finetune")
 
 
@@ -73,7 +73,7 @@ def test_the_stages_of_two_tasks_and_two_seeds_counted_by_hand() -> None:
         + [("finetune", name, seed) for name in "ab" for seed in (3, 4)]
     )
     for spec in STAGED.plan:
-        assert spec.recipe == (STAGED.finetune if spec.stage == "finetune" else STAGED.recipe)
+        assert spec.recipe == (STAGED.finetune["a"] if spec.stage == "finetune" else STAGED.recipe)
         assert spec.parent is None or (spec.parent.seed, spec.parent.task_names) == (spec.seed, ("a", "b"))
 
 
