@@ -156,12 +156,14 @@ def test_twenty_steps_of_refinement_are_those_of_a_plain_loop(
     assert len(schedule) >= 20
     for ours, theirs in zip(fit(model, splits, recipe, seed=SEED), per_epoch, strict=True):
         for kind, losses in theirs.items():
-            assert ours.losses[kind] == pytest.approx(sum(losses) / len(losses), abs=1e-5)
+            assert ours.losses[kind] == pytest.approx(sum(losses) / len(losses), rel=1e-5, abs=1e-5)
     own = {name.removeprefix("encoder."): p for name, p in model.named_parameters() if name.startswith("encoder.")}
     own |= {name: p for name, p in model.named_parameters() if name.startswith("pooler.")}
-    given = {n: p for n, p in plain.bert.named_parameters()}
+    given = dict(plain.bert.named_parameters())
     assert own.keys() == given.keys()
     for name, value in given.items():
+        if name.endswith("key.bias"):  # adds the same to all scores of a query: its gradient is rounding noise alone
+            continue
         torch.testing.assert_close(own[name], value, atol=1e-5, rtol=1e-4, msg=name)
     for kind, head in model.heads.items():
         torch.testing.assert_close(head.output.weight, heads[kind].weight, atol=1e-5, rtol=1e-4)
