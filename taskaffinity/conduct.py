@@ -29,6 +29,7 @@ DEFAULT_ENCODERS = {
     "clinical": "bionlp/bluebert_pubmed_mimic_uncased_L-12_H-768_A-12",
     "biomedical": "bionlp/bluebert_pubmed_uncased_L-12_H-768_A-12",
     "blue": "bionlp/bluebert_pubmed_uncased_L-12_H-768_A-12",
+    "open-clinical": "bionlp/bluebert_pubmed_mimic_uncased_L-12_H-768_A-12",
 }
 """The paper's: BlueBERT (P+M) for clinical text, BlueBERT (P) for the others."""
 

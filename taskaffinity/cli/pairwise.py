@@ -42,7 +42,7 @@ class ExecutorName(StrEnum):
 
 
 def command(
-    domain: Annotated[str, typer.Option(help="clinical, biomedical, blue or planted-8.")],
+    domain: Annotated[str, typer.Option(help="clinical, biomedical, blue, open-clinical or planted-8.")],
     data: Annotated[
         Path | None, typer.Option(help="Folder of task files (else TASKAFFINITY_DATA, else ./data).")
     ] = None,

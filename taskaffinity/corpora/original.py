@@ -108,8 +108,9 @@ def columns(
     lines = whole_lines(path, may_lack_end=may_lack_end)
     if headed:
         where, line = next(lines)
-        if line.split("\t") != list(names):
-            raise bad(where, f"a header of {len(line.split('\t'))} other columns", f"{len(names)}: {', '.join(names)}")
+        header = line.split("\t")
+        if header != list(names):
+            raise bad(where, f"{len(header)} columns, not all so named", f"a header of {', '.join(names)}")
     for where, line in lines:
         fields = line.split("\t")
         if len(fields) != len(names):

@@ -5,8 +5,8 @@ second question an answer, at least in part, to the first? The arrangement is ME
 2016 to train on, the 302 test pairs of 2016 as dev, the 230 pairs of 2019 as test. The 302 pairs are read from the file
 of 2016, in whose present version names of people are masked; MEDIQA's copy is older.
 
-Ids are ``train.<pid>``, ``dev.<pid>``, ``test.<pid>``. Line breaks and runs of blanks become one blank. A pair that lacks
-a question is left out, and counted.
+Ids are ``train.<pid>``, ``dev.<pid>``, ``test.<pid>``. Line breaks and runs of blanks become one blank. A pair that
+lacks a question is left out, and counted.
 """
 
 from __future__ import annotations
