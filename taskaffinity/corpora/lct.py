@@ -120,7 +120,7 @@ def convert(raw: Path) -> list[Converted]:
 
 def read_documents(folder: Path) -> list[Document]:
     """Trials of all batches, in order of their ids."""
-    paths = sorted(folder.glob("*/*.txt"), key=lambda path: path.stem)
+    paths = sorted(folder.glob("*/*.txt"), key=lambda path: (path.stem, path))
     if not paths:
         raise bad(folder, "no <batch>/<trial>.txt", "the trials, in folders of batches")
     for path, following in pairwise(paths):

@@ -257,13 +257,23 @@ def ehr_rel_raw(tmp_path: Path) -> Path:
     """Five lines: one pair for dev, one for test, two for training, of which the first was rated twice."""
     root = tmp_path / "raw" / "ehr-rel"
     root.mkdir(parents=True)
-    header = "snomed_id_1 snomed_label_1 snomed_id_2 snomed_label_2 rater_A rater_B rater_C rater_D rater_E".split()
+    header = [
+        "snomed_id_1",
+        "snomed_label_1",
+        "snomed_id_2",
+        "snomed_label_2",
+        "rater_A",
+        "rater_B",
+        "rater_C",
+        "rater_D",
+        "rater_E",
+    ]
     lines = ["\t".join([*header, "mean_rating", "CUI_1", "CUI_2"])]
     for first, second, rating in (
         ("13645005", "79955004", "2.0"),
         ("109894007", "47821001", "0"),
         ("102549009", "400047006", "1.6666666666666667"),
-        ("161656000", "267024001", "3.0"),
+        ("57891003", "169839008", "3.0"),
         ("13645005", "79955004", "1"),
     ):
         fields = [first, "mimsy Zorbifex", second, " quuxitis", "", "1.0", "", "2.0", "2.0", rating, "C1", "C2"]

@@ -24,7 +24,7 @@ def test_a_pair_of_terms_keeps_its_score(ehr_rel_raw: Path) -> None:
             ("102549009-400047006", 1.6666666666666667),
             ("13645005-79955004#2", 1.0),
         ],
-        "dev": [("161656000-267024001", 3.0)],
+        "dev": [("57891003-169839008", 3.0)],
         "test": [("109894007-47821001", 0.0)],
     }
     example = task.splits["dev"][0].example
@@ -91,7 +91,7 @@ def test_rqe_in_one_folder(rqe_raw: Path) -> None:
         (TRAIN, 'pid="1"', "", ("pair 1", "no 'pid'")),
         (DEV, "<faq>Why  Zorbifex?</faq>", "", ("pair '1'", "no faq")),
         (DEV, "</RQE-med-test>", "", ("line", "XML that breaks")),
-        (DEV, "&amp;", "&", ("line 4", "XML that breaks")),
+        (DEV, "&amp;", "&", ("line 5", "XML that breaks")),
         (TRAIN, 'pid="2"', 'pid="1"', ("'train.1' again",)),
     ],
 )
