@@ -39,6 +39,7 @@ DEFAULT_ENCODERS = {
     "clinical": "bluebert-pm",
     "biomedical": "bluebert-p",
     "blue": "bluebert-p",
+    "open-clinical": "bluebert-pm",
 }
 """The paper's: BlueBERT (P+M) for clinical text, BlueBERT (P) for the others."""
 

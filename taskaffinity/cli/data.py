@@ -1,15 +1,19 @@
-"""``taskaffinity data``: original distributions to task files, and their counts beside the paper's."""
+"""``taskaffinity data``: original distributions to task files, and their counts beside those that are known."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from taskaffinity.corpora.check import CheckRow
 
 
 class DiscontinuousName(StrEnum):
@@ -19,7 +23,7 @@ class DiscontinuousName(StrEnum):
     drop = "drop"
 
 
-app = typer.Typer(help="Prepare and check the corpora of the paper.", no_args_is_help=True)
+app = typer.Typer(help="Prepare and check the corpora of the paper, and open clinical ones.", no_args_is_help=True)
 
 
 @app.command("prepare")
@@ -52,19 +56,22 @@ def prepare_command(
 
 @app.command("check")
 def check_command(data: Annotated[Path, typer.Argument(help="Folder of the task files.")]) -> None:
-    """Count what the task files hold, beside Table 1 and BLUE's classes, with the reason for each difference."""
-    from taskaffinity.corpora.check import check, class_differences
+    """Count what the task files hold, beside what is known of them, with the reason for each difference.
+
+    Known are Table 1 and BLUE's classes for the paper's corpora; for the open clinical ones, what their authors state
+    or a search of the original files finds.
+    """
+    from taskaffinity.corpora.check import TABLE_1, check, class_differences
 
     rows = check(data)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("task", "split", "rows", "count", "Table 1", "negatives", "BLUE's", "status"):
-        table.add_column(name, justify="left" if name in ("task", "split", "status") else "right", no_wrap=True)
-    for row in rows:
-        numbers = [row.rows, row.count, row.table1, row.negatives, row.blue_negatives]
-        status = row.status if row.intact else "CHANGED"
-        table.add_row(row.task, row.split, *("" if n is None else f"{n:,}" for n in numbers), status)
     console = Console(highlight=False, soft_wrap=True)
-    console.print(table)
+    others = [row for row in rows if row.known_by != TABLE_1]
+    if len(others) < len(rows):
+        console.print(_table([row for row in rows if row.known_by == TABLE_1], TABLE_1, "BLUE's"))
+    if others:
+        console.print(_table(others, "known"))
+    for task, source in dict.fromkeys((row.task, row.known_by) for row in others if row.known_by):
+        console.print(f"{task}: known from {source}")
     for row in rows:
         if row.difference:
             console.print(f"{row.task} {row.split} {row.difference:+,}: {row.reason or 'not explained'}")
@@ -84,3 +91,15 @@ def list_command() -> None:
 
     for name, corpus in CORPORA.items():
         print(f"{name}: {', '.join(corpus.tasks)}")
+
+
+def _table(rows: Sequence[CheckRow], known: str, blue: str = "") -> Table:
+    """A row a split; what is known of its count, and of its negatives if BLUE is asked, under headings of their own."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("task", "split", "rows", "count", known, "negatives", *filter(None, [blue]), "status"):
+        table.add_column(name, justify="left" if name in ("task", "split", "status") else "right", no_wrap=True)
+    for row in rows:
+        numbers = [row.rows, row.count, row.known, row.negatives, *([row.blue_negatives] if blue else [])]
+        status = row.status if row.intact else "CHANGED"
+        table.add_row(row.task, row.split, *("" if n is None else f"{n:,}" for n in numbers), status)
+    return table

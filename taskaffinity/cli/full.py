@@ -12,6 +12,7 @@ from taskaffinity.cli.options import (
     BaseSeed,
     CpusPerRun,
     Data,
+    Domain,
     DryRun,
     EncoderOption,
     ExecutorName,
@@ -35,7 +36,7 @@ from taskaffinity.tasks.catalog import find_suite
 
 
 def command(
-    domain: Annotated[str, typer.Option(help="clinical, biomedical, blue or planted-8.")],
+    domain: Domain,
     data: Data = None,
     encoder: EncoderOption = None,
     seeds: Annotated[int, typer.Option(help="Seeds every stage is trained with.", min=1)] = 3,

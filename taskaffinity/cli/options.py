@@ -31,6 +31,7 @@ ProtocolOption = Annotated[
     ProtocolName,
     typer.Option(help="honest: dev decides, test once. paper: as its released code, dev trained on, no selection."),
 ]
+Domain = Annotated[str, typer.Option(help="clinical, biomedical, blue, open-clinical or planted-8.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of task files (else TASKAFFINITY_DATA, else ./data).")]
 EncoderOption = Annotated[str | None, typer.Option(help="Folder or hub id of a transformers encoder.")]
 BaseSeed = Annotated[int, typer.Option(help="The first seed; the others follow it.", min=0)]

@@ -19,6 +19,7 @@ from taskaffinity.cli.options import (
     BaseSeed,
     CpusPerRun,
     Data,
+    Domain,
     DryRun,
     EncoderOption,
     ExecutorName,
@@ -52,7 +53,7 @@ class MatchName(StrEnum):
 
 
 def command(
-    domain: Annotated[str, typer.Option(help="clinical, biomedical, blue or planted-8.")],
+    domain: Domain,
     data: Data = None,
     encoder: EncoderOption = None,
     seeds: Annotated[int, typer.Option(help="Seeds every pair is trained with.", min=1)] = 3,

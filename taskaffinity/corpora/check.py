@@ -1,7 +1,9 @@
-"""Task folders beside the paper's Table 1: what each split holds, what the paper counts, and why they differ.
+"""Task folders beside what is known of them: what each split holds, what it should, and why they differ.
 
-Everything is counted anew from the files; the card is only asked for what a split is and for the hashes. A difference
-is *explained* only where it is exactly the one that was looked into; any other shows as unexplained.
+What is known of the paper's corpora is its Table 1; of the open clinical corpora, which it did not use, what their
+authors state or what a plain search of the original files finds (``open_counts.csv``). Everything is counted anew from
+the files; the card is only asked for what a split is and for the hashes. A difference is *explained* only where it is
+exactly the one that was looked into; any other shows as unexplained.
 """
 
 from __future__ import annotations
@@ -18,8 +20,12 @@ from typing import Literal
 from taskaffinity.tasks.blue import BLUE
 from taskaffinity.tasks.formats import CARD, missing_files, read_card, read_split
 from taskaffinity.tasks.lines import bad
+from taskaffinity.tasks.open_clinical import OPEN_CLINICAL
 from taskaffinity.tasks.rows import SplitCount, count
 from taskaffinity.tasks.task import SPLITS, Split
+
+TABLE_1 = "Table 1"
+"""Who knows of the paper's tasks."""
 
 _OWN_DEV = ("ddi2013-type", "i2b2-2010-re")
 """Tasks whose training part we cut elsewhere than BLUE: only train and dev together can be compared."""
@@ -35,17 +41,31 @@ _CLASS_REASONS: dict[tuple[str, str, str, int], str] = {
 }
 """By task, part, class and difference."""
 
+_OPEN_REASONS: dict[tuple[str, Split, int], str] = {
+    ("lct-relation", "train", -4): "4 relations are given twice",
+    ("lct-relation", "dev", -16): (
+        "3 relations are given twice, and 13 join types that no relation of the training part joins, which are no rows"
+    ),
+    ("lct-relation", "test", -23): (
+        "4 relations are given twice, and 19 join types that no relation of the training part joins, which are no rows"
+    ),
+    ("rqe", "train", -1): "one pair lacks a question",
+}
+"""By task, split and difference."""
+
 _I2B2_POSITIVES = 3_120
 _SHARE_MENTIONS = 5_693
 
 
 @dataclass(frozen=True)
-class Table1Row:
-    """A task of the paper's Table 1."""
+class KnownCounts:
+    """What is known of a task."""
 
     counts: dict[Split, int]
     counted: str
     """What the counts are counts of."""
+    source: str
+    """Who says so."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +78,12 @@ class CheckRow:
     count: int
     """In the unit ``counted``."""
     counted: str
-    table1: int | None
-    """The paper's count; None for a task that is not in Table 1."""
+    known: int | None
+    """What it should be; None for a task of which nothing is known."""
+    known_by: str
+    """Who says so, ``TABLE_1`` or somebody else; empty where nobody does."""
     reason: str
-    """Why ``count`` differs from ``table1``; empty where it does not, or where nobody knows."""
+    """Why ``count`` differs from ``known``; empty where it does not, or where nobody knows."""
     negative: str | None
     """The class that is not counted, if there is one."""
     labels: Mapping[str, int]
@@ -83,25 +105,33 @@ class CheckRow:
 
     @property
     def difference(self) -> int:
-        """Ours less the paper's; 0 where the paper has none."""
-        return 0 if self.table1 is None else self.count - self.table1
+        """Ours less what is known; 0 where nothing is."""
+        return 0 if self.known is None else self.count - self.known
 
     @property
-    def status(self) -> Literal["equal", "explained", "unexplained", "not in Table 1"]:
-        if self.table1 is None:
-            return "not in Table 1"
+    def status(self) -> Literal["equal", "explained", "unexplained", "not compared"]:
+        if self.known is None:
+            return "not compared"
         if not self.difference:
             return "equal"
         return "explained" if self.reason else "unexplained"
 
 
 @cache
-def table1() -> dict[str, Table1Row]:
+def table1() -> dict[str, KnownCounts]:
     """The paper's Table 1 by task id."""
-    text = (files("taskaffinity.corpora") / "table1.csv").read_text(encoding="utf-8")
     return {
-        row["task"]: Table1Row({split: int(row[split]) for split in SPLITS}, row["counted"])
-        for row in csv.DictReader(text.splitlines())
+        row["task"]: KnownCounts({split: int(row[split]) for split in SPLITS}, row["counted"], TABLE_1)
+        for row in _table("table1.csv")
+    }
+
+
+@cache
+def open_counts() -> dict[str, KnownCounts]:
+    """What is known of the open clinical tasks, by task id; the paper has nothing to do with it."""
+    return {
+        row["task"]: KnownCounts({split: int(row[split]) for split in SPLITS}, row["counted"], row["source"])
+        for row in _table("open_counts.csv")
     }
 
 
@@ -112,9 +142,8 @@ def blue_classes() -> dict[tuple[str, str], dict[str, int]]:
     As counted by sy-wada/blue_benchmark_with_transformers; their sums are those of Table 1, but for one relation of
     i2b2's dev part.
     """
-    text = (files("taskaffinity.corpora") / "blue_classes.csv").read_text(encoding="utf-8")
     classes: dict[tuple[str, str], dict[str, int]] = {}
-    for row in csv.DictReader(text.splitlines()):
+    for row in _table("blue_classes.csv"):
         classes.setdefault((row["task"], row["split"]), {})[row["label"]] = int(row["count"])
     return classes
 
@@ -150,7 +179,7 @@ def class_differences(rows: Sequence[CheckRow]) -> list[ClassDifference]:
 
 
 def check(data: Path) -> list[CheckRow]:
-    """Every split of every task folder below ``data``: the paper's tasks first, in its order.
+    """Every split of every task folder below ``data``: the paper's tasks first, then the open ones, in their order.
 
     Raises
     ------
@@ -160,7 +189,8 @@ def check(data: Path) -> list[CheckRow]:
     names = {card.parent.name for card in data.glob(f"*/{CARD}")}
     if not names:
         raise bad(data, f"no folder with a {CARD}", "a data folder, as `taskaffinity data prepare` makes it")
-    ordered = [name for name in BLUE if name in names] + sorted(names - set(BLUE))
+    known = (*BLUE, *OPEN_CLINICAL)
+    ordered = [name for name in known if name in names] + sorted(names - set(known))
     return [row for name in ordered for row in check_task(data / name)]
 
 
@@ -171,7 +201,7 @@ def check_task(folder: Path) -> list[CheckRow]:
     card = read_card(folder)
     paths = {split: folder / f"{split}.jsonl" for split in SPLITS}
     counts = {s: count(read_split(path, card.kind, card.labels), card.kind, card.negative) for s, path in paths.items()}
-    known, blue = table1().get(folder.name), blue_classes()
+    known, blue = (table1() | open_counts()).get(folder.name), blue_classes()
     return [
         CheckRow(
             task=folder.name,
@@ -179,7 +209,8 @@ def check_task(folder: Path) -> list[CheckRow]:
             rows=found.rows,
             count=found.counted,
             counted=known.counted if known else _unit(card.kind),
-            table1=known.counts[split] if known else None,
+            known=known.counts[split] if known else None,
+            known_by=known.source if known else "",
             reason=_reason(folder.name, split, counts, known),
             negative=card.negative,
             labels=found.labels,
@@ -190,16 +221,23 @@ def check_task(folder: Path) -> list[CheckRow]:
     ]
 
 
+def _table(name: str) -> list[dict[str, str]]:
+    text = (files("taskaffinity.corpora") / name).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
 def _unit(kind: str) -> str:
     return {"ner": "mentions", "relation": "positive relations"}.get(kind, "rows")
 
 
-def _reason(task: str, split: Split, counts: dict[Split, SplitCount], known: Table1Row | None) -> str:
+def _reason(task: str, split: Split, counts: dict[Split, SplitCount], known: KnownCounts | None) -> str:
     if known is None or counts[split].counted == known.counts[split]:
         return ""
     difference = counts[split].counted - known.counts[split]
     if (task, split, difference) == ("chemprot", "train", 3):
         return _CHEMPROT_LOST
+    if reason := _OPEN_REASONS.get((task, split, difference)):
+        return reason
     both = counts["train"].counted + counts["dev"].counted
     if task == "ddi2013-type" and split != "test" and both == _DDI_TYPED_POSITIVES:
         own = "there is no official dev part and ours is our own; train + dev hold all 4,020 typed positives"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from taskaffinity.tasks.lines import bad, read_lines, shown
+from taskaffinity.tasks.task import Split
 
 Discontinuous = Literal["whole", "first", "parts", "drop"]
 """A mention in several parts is tagged from its first character to its last, by its first part alone, as a mention a
@@ -59,6 +60,21 @@ def by_hash(name: str, share: float) -> bool:
 def lowest_hashes(names: Iterable[str], n: int) -> frozenset[str]:
     """Exactly ``n`` of the ids: those of the smallest hashes."""
     return frozenset(sorted(names, key=_number)[:n])
+
+
+MD5_RULE = "int(md5(id), 16) % 10: 0 to 6 train, 7 dev, 8 and 9 test"
+
+
+def by_md5(name: str) -> Split:
+    """The part of an id where a corpus has no official split at all: ``MD5_RULE``.
+
+    Examples
+    --------
+    >>> by_md5("NCT03860012"), by_md5("NCT03860025"), by_md5("NCT03860038")
+    ('dev', 'train', 'test')
+    """
+    remainder = int(hashlib.md5(name.encode(), usedforsecurity=False).hexdigest(), 16) % 10
+    return "train" if remainder < 7 else "dev" if remainder == 7 else "test"
 
 
 def chosen(dev_ids: Iterable[str], names: Iterable[str]) -> frozenset[str]:

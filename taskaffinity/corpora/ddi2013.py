@@ -21,11 +21,11 @@ from pathlib import Path
 
 from taskaffinity.corpora.choices import DEFAULTS, Choices, by_hash, chosen
 from taskaffinity.corpora.masking import Argument, masked, overlap
-from taskaffinity.corpora.original import Converted, check_inside, locate, misplaced
+from taskaffinity.corpora.original import Converted, attribute, check_inside, locate, misplaced, xml_root
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, named, read_lines, shown
+from taskaffinity.tasks.lines import bad, named, shown
 from taskaffinity.tasks.rows import Row
-from taskaffinity.tasks.task import BadInput, Example, Split
+from taskaffinity.tasks.task import Example, Split
 
 ENTITY_TYPES = ("drug", "brand", "group", "drug_n")
 LABELS = ("DDI-advise", "DDI-effect", "DDI-int", "DDI-mechanism", "DDI-false")
@@ -62,7 +62,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
             raise bad(folder, "no .xml file", "the documents of this part")
         for path in files:
             document = _parse(path)
-            name = _attribute(str(path), document, "id")
+            name = attribute(str(path), document, "id")
             if name in seen:
                 raise bad(path, f"document {shown(name)} again (first: {seen[name].name})", "each document once")
             seen[name] = path
@@ -98,33 +98,24 @@ def _card(notes: Counter[str], *, is_given: bool) -> TaskCard:
 
 
 def _parse(path: Path) -> ET.Element:
-    lines, _ = read_lines(path)
-    fault: BadInput
-    try:
-        document = ET.fromstring("\n".join(lines).encode())
-    except ET.ParseError as error:
-        line, column = error.position
-        found = f"XML that breaks at column {column + 1}" if any(lines) else "an empty file"
-        fault = bad(f"{path}: line {line}", found, f"a whole document; this has {len(lines)} lines")
-    else:
-        if document.tag == "document":
-            return document
-        fault = bad(path, f"a root element {shown(document.tag)}", "document")
-    raise fault
+    document = xml_root(path)
+    if document.tag != "document":
+        raise bad(path, f"a root element {shown(document.tag)}", "document")
+    return document
 
 
 def _document_rows(path: Path, name: str, document: ET.Element, notes: Counter[str]) -> Iterator[Row]:
     for sentence in document.iter("sentence"):
-        where = f"{path}: sentence {shown(_attribute(f'{path}: a sentence of {name}', sentence, 'id'))}"
-        text = _attribute(where, sentence, "text", empty=True)
+        where = f"{path}: sentence {shown(attribute(f'{path}: a sentence of {name}', sentence, 'id'))}"
+        text = attribute(where, sentence, "text", empty=True)
         arguments = {}
         for entity in sentence.iter("entity"):
-            entity_id = _attribute(where, entity, "id")
+            entity_id = attribute(where, entity, "id")
             arguments[entity_id] = _argument(f"{path}: entity {shown(entity_id)}", text, entity, notes)
         pairs = list(sentence.iter("pair"))
         notes["sentences_with_line_breaks"] += bool(pairs) and "\n" in text
         for pair in pairs:
-            row = _pair_row(f"{path}: pair {shown(_attribute(where, pair, 'id'))}", text, pair, arguments, notes)
+            row = _pair_row(f"{path}: pair {shown(attribute(where, pair, 'id'))}", text, pair, arguments, notes)
             if row:
                 yield Row(row.example, name, row.offsets)
 
@@ -134,7 +125,7 @@ def _pair_row(
 ) -> Row | None:
     ends = []
     for key in ("e1", "e2"):
-        end = _attribute(where, pair, key)
+        end = attribute(where, pair, key)
         if end not in arguments:
             raise bad(where, f"{key} {shown(end)}", f"one of the {len(arguments)} entities of its sentence")
         ends.append(arguments[end])
@@ -146,13 +137,13 @@ def _pair_row(
     notes["rows_with_a_discontinuous_argument"] += any(len(end.parts) > 1 for end in ends)
     notes["rows_with_one_joint_mask"] += overlap(first, second)
     notes["rows_with_arguments_in_reverse_order"] += second.hull < first.hull
-    example = Example(_attribute(where, pair, "id"), label, masked(text, (0, len(text)), first, second))
+    example = Example(attribute(where, pair, "id"), label, masked(text, (0, len(text)), first, second))
     return Row(example, offsets=(first.parts, second.parts))
 
 
 def _label(where: str, pair: ET.Element) -> str | None:
     """The class; None for an interaction without a type."""
-    interacts = _attribute(where, pair, "ddi")
+    interacts = attribute(where, pair, "ddi")
     if interacts not in ("true", "false"):
         raise bad(where, f"ddi {shown(interacts)}", "true or false")
     if interacts == "false":
@@ -170,10 +161,10 @@ def _label(where: str, pair: ET.Element) -> str | None:
 
 
 def _argument(where: str, text: str, entity: ET.Element, notes: Counter[str]) -> Argument:
-    kind = _attribute(where, entity, "type")
+    kind = attribute(where, entity, "type")
     if kind not in ENTITY_TYPES:
         raise bad(where, f"type {shown(kind)}", f"one of {', '.join(ENTITY_TYPES)}")
-    offsets = _attribute(where, entity, "charOffset")
+    offsets = attribute(where, entity, "charOffset")
     if not _OFFSETS.fullmatch(offsets):
         raise bad(where, f"charOffset {named(offsets, ())}", "first-last, or several with ';' between")
     parts = []
@@ -181,7 +172,7 @@ def _argument(where: str, text: str, entity: ET.Element, notes: Counter[str]) ->
         first, last = map(int, part.split("-"))
         check_inside(where, text, (first, last + 1))
         parts.append((first, last + 1))
-    said = _attribute(where, entity, "text")
+    said = attribute(where, entity, "text")
     for shift in (0, 1):  # one entity of the official corpus, DDI-DrugBank.d216.s16.e2, lies one character too early
         moved = tuple((start + shift, end + shift) for start, end in sorted(parts))
         if _letters("".join(text[start:end] for start, end in moved)) == _letters(said):
@@ -193,10 +184,3 @@ def _argument(where: str, text: str, entity: ET.Element, notes: Counter[str]) ->
 def _letters(text: str) -> str:
     """Without white space: the parts of a discontinuous entity are joined by a blank, or by none."""
     return "".join(text.split())
-
-
-def _attribute(where: str, element: ET.Element, key: str, empty: bool = False) -> str:
-    value = element.get(key)
-    if value is None or (not value and not empty):
-        raise bad(where, f"no {key!r} on a {element.tag}", f"the attribute {key!r}")
-    return value

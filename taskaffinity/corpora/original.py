@@ -6,6 +6,7 @@ line or element id, what was found and what would do.
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,19 +90,74 @@ def entries(path: Path) -> Iterator[tuple[str, int, str]]:
             yield f"{path}: line {number}", number, line.strip()
 
 
-def columns(path: Path, names: Sequence[str], *, may_lack_end: bool = False) -> Iterator[tuple[str, list[str]]]:
-    """``(where, fields)`` of a tab-separated file without a header.
+def columns(
+    path: Path, names: Sequence[str], *, headed: bool = False, may_lack_end: bool = False
+) -> Iterator[tuple[str, list[str]]]:
+    """``(where, fields)`` of a tab-separated file.
+
+    Parameters
+    ----------
+    headed
+        Whether the first line must hold the names; it is not among the fields then.
 
     Raises
     ------
     BadInput
-        As ``whole_lines``, or another number of columns than of names.
+        As ``whole_lines``, another number of columns than of names, or another header.
     """
-    for where, line in whole_lines(path, may_lack_end=may_lack_end):
+    lines = whole_lines(path, may_lack_end=may_lack_end)
+    if headed:
+        where, line = next(lines)
+        header = line.split("\t")
+        if header != list(names):
+            raise bad(where, f"{len(header)} columns, not all so named", f"a header of {', '.join(names)}")
+    for where, line in lines:
         fields = line.split("\t")
         if len(fields) != len(names):
             raise bad(where, f"{len(fields)} columns", f"{len(names)}: {', '.join(names)}")
         yield where, fields
+
+
+def whole_text(path: Path) -> str:
+    """Every character, for offsets count them: line ends too.
+
+    Raises
+    ------
+    BadInput
+        No such file, or not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        kind = "no file that can be read" if isinstance(error, OSError) else "text that is not UTF-8"
+        raise bad(path, kind, "a UTF-8 text file") from None
+
+
+def xml_root(path: Path) -> ET.Element:
+    """Root element of an XML file.
+
+    Raises
+    ------
+    BadInput
+        No such file, not UTF-8, empty, or XML that breaks: the line is named.
+    """
+    lines, _ = read_lines(path)
+    fault: BadInput
+    try:
+        return ET.fromstring("\n".join(lines).encode())
+    except ET.ParseError as error:
+        line, column = error.position
+        found = f"XML that breaks at column {column + 1}" if any(lines) else "an empty file"
+        fault = bad(f"{path}: line {line}", found, f"a whole document; this has {len(lines)} lines")
+    raise fault
+
+
+def attribute(where: str, element: ET.Element, key: str, empty: bool = False) -> str:
+    """An attribute that must be there, and hold something unless it may be empty."""
+    value = element.get(key)
+    if value is None or (not value and not empty):
+        raise bad(where, f"no {key!r} on a {element.tag}", f"the attribute {key!r}")
+    return value
 
 
 def mention_span(where: str, text: str, start: str, end: str, said: str) -> Span:

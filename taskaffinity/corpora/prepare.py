@@ -10,7 +10,18 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from taskaffinity.corpora import bc5cdr, chemprot, clinicalsts, ddi2013, i2b2_2010, mednli, shareclefe
+from taskaffinity.corpora import (
+    bc5cdr,
+    chemprot,
+    clinicalsts,
+    ddi2013,
+    ehr_rel,
+    i2b2_2010,
+    lct,
+    mednli,
+    rqe,
+    shareclefe,
+)
 from taskaffinity.corpora.choices import DEFAULTS, Choices
 from taskaffinity.corpora.original import Converted
 from taskaffinity.tasks.formats import TaskCard, write_task
@@ -37,6 +48,9 @@ CORPORA: dict[str, Corpus] = {
     "shareclefe": Corpus(shareclefe.convert, ("shareclefe",), ("dev_ids", "discontinuous")),
     "mednli": Corpus(mednli.convert, ("mednli",)),
     "clinicalsts": Corpus(clinicalsts.convert, ("clinicalsts",), ("dev_ids",)),
+    "ehr-rel": Corpus(ehr_rel.convert, ("ehr-rel",)),
+    "lct": Corpus(lct.convert, ("lct-condition", "lct-relation")),
+    "rqe": Corpus(rqe.convert, ("rqe",)),
 }
 
 

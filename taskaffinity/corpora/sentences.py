@@ -67,6 +67,32 @@ def document_sentences(title: str, abstract: str) -> list[Span]:
     return sentence_spans(title) + [(start + shift, end + shift) for start, end in sentence_spans(abstract)]
 
 
+def line_spans(text: str) -> list[Span]:
+    """Lines that hold something, white space at their edges left out.
+
+    Examples
+    --------
+    >>> line_spans("Inclusion:\\n\\n  1. Age over 18;\\n")
+    [(0, 10), (14, 29)]
+    """
+    spans = []
+    at = 0
+    for line in text.split("\n"):
+        if line.strip():
+            spans.append((at + len(line) - len(line.lstrip()), at + len(line.rstrip())))
+        at += len(line) + 1
+    return spans
+
+
+def line_sentences(text: str) -> list[Span]:
+    """Sentences of a text whose every line break is meant: none runs over one."""
+    return [
+        (start + first, start + last)
+        for start, end in line_spans(text)
+        for first, last in sentence_spans(text[start:end])
+    ]
+
+
 def keep_whole(sentences: Sequence[Span], mentions: Iterable[Span]) -> tuple[list[Span], int]:
     """Sentences in which no mention is cut, and how many boundaries were given up for that.
 

@@ -16,7 +16,6 @@ There is no official dev part, and BLUE's list of notes was never in its reposit
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,13 +23,13 @@ from pathlib import Path
 
 from taskaffinity.corpora.choices import DEFAULTS, Choices, Discontinuous, by_hash, chosen
 from taskaffinity.corpora.notes import note_sentences, without_marks
-from taskaffinity.corpora.original import Converted, check_inside, entries, locate
-from taskaffinity.corpora.sentences import Span, keep_whole
-from taskaffinity.corpora.tokens import iob2, without_overlaps, word_spans
+from taskaffinity.corpora.original import Converted, check_inside, entries, locate, whole_text, xml_root
+from taskaffinity.corpora.sentences import Span
+from taskaffinity.corpora.tagging import tagged_rows
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.lines import bad, named, shown
 from taskaffinity.tasks.rows import Row
-from taskaffinity.tasks.task import BadInput, Example, Split
+from taskaffinity.tasks.task import Split
 
 KIND = "Disease"
 TYPE = "Disease_Disorder"
@@ -107,7 +106,7 @@ def read_notes(texts: Path, gold: Path, counted: Counter[str]) -> list[Note]:
         if gold_path is None:
             counted["notes_without_gold_left_out"] += 1
             continue
-        text = _read_whole(path)
+        text = whole_text(path)
         read = _knowtator if gold_path.suffix == ".xml" else _pipe
         found.append(Note(name, text, tuple(sorted(set(read(gold_path, text, counted))))))
     if of_note:
@@ -116,15 +115,6 @@ def read_notes(texts: Path, gold: Path, counted: Counter[str]) -> list[Note]:
     if not found:
         raise bad(texts, "no note with gold", "the notes of this part, <name>.txt")
     return found
-
-
-def _read_whole(path: Path) -> str:
-    """Every character, for offsets count them: line ends too."""
-    try:
-        return path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        kind = "no file that can be read" if isinstance(error, OSError) else "text that is not UTF-8"
-        raise bad(path, kind, "a UTF-8 text file") from None
 
 
 def _pipe(path: Path, text: str, counted: Counter[str]) -> Iterator[tuple[Span, ...]]:
@@ -139,35 +129,27 @@ def _pipe(path: Path, text: str, counted: Counter[str]) -> Iterator[tuple[Span, 
 
 
 def _knowtator(path: Path, text: str, counted: Counter[str]) -> Iterator[tuple[Span, ...]]:
-    fault: BadInput
-    try:
-        root = ET.fromstring(path.read_bytes())
-    except ET.ParseError as error:
-        line, column = error.position
-        fault = bad(f"{path}: line {line}", f"XML that breaks at column {column + 1}", "a whole Knowtator file")
-    else:
-        kinds = {
-            element.get("id"): mention.get("id")
-            for element in root.iter("classMention")
-            if (mention := element.find("mentionClass")) is not None
-        }
-        for annotation in root.iter("annotation"):
-            mention = annotation.find("mention")
-            name = "" if mention is None else mention.get("id", "")
-            where = f"{path}: mention {shown(name)}"
-            if name not in kinds:
-                raise bad(where, "no classMention of this id", "one, with its mentionClass")
-            if kinds[name] != TYPE:
-                counted["mentions_of_other_types"] += 1
-                continue
-            spans = [(span.get("start", ""), span.get("end", "")) for span in annotation.iter("span")]
-            found = _mention(where, text, spans)
-            said = annotation.findtext("spannedText") or ""
-            if _letters("".join(text[start:end] for start, end in found)) != _letters(said.replace("...", "")):
-                counted["mentions_whose_text_differs"] += 1
-            yield found
-        return
-    raise fault
+    root = xml_root(path)
+    kinds = {
+        element.get("id"): mention.get("id")
+        for element in root.iter("classMention")
+        if (mention := element.find("mentionClass")) is not None
+    }
+    for annotation in root.iter("annotation"):
+        mention = annotation.find("mention")
+        name = "" if mention is None else mention.get("id", "")
+        where = f"{path}: mention {shown(name)}"
+        if name not in kinds:
+            raise bad(where, "no classMention of this id", "one, with its mentionClass")
+        if kinds[name] != TYPE:
+            counted["mentions_of_other_types"] += 1
+            continue
+        spans = [(span.get("start", ""), span.get("end", "")) for span in annotation.iter("span")]
+        found = _mention(where, text, spans)
+        said = annotation.findtext("spannedText") or ""
+        if _letters("".join(text[start:end] for start, end in found)) != _letters(said.replace("...", "")):
+            counted["mentions_whose_text_differs"] += 1
+        yield found
 
 
 def _mention(where: str, text: str, offsets: Sequence[tuple[str, str]]) -> tuple[Span, ...]:
@@ -188,38 +170,4 @@ def _letters(text: str) -> str:
 
 def _rows(note: Note, discontinuous: Discontinuous, counted: Counter[str]) -> list[Row]:
     text = without_marks(note.text)
-    mentions: list[Span] = []
-    for parts in note.mentions:
-        counted["mentions"] += 1
-        counted["mentions_in_parts"] += len(parts) > 1
-        spans = [_trimmed(text, span) for span in _tagged(parts, discontinuous)]
-        mentions += [span for span in spans if span[0] < span[1]]
-        counted["mentions_without_a_character"] += sum(span[0] == span[1] for span in spans)
-    kept, n_dropped = without_overlaps(mentions)
-    counted["overlapping_mentions_dropped"] += n_dropped
-    sentences, n_merged = keep_whole(note_sentences(text), kept)
-    counted["boundaries_merged"] += n_merged
-    rows = []
-    for start, end in sentences:
-        inside = [mention for mention in kept if start <= mention[0] and mention[1] <= end]
-        words, n_cut = word_spans(text, (start, end), inside)
-        counted["words_cut_at_mentions"] += n_cut
-        tags = iob2(words, inside, KIND)
-        example = Example(f"{note.name}.{start}", tags, words=tuple(text[first:last] for first, last in words))
-        rows.append(Row(example, note.name, tuple(words)))
-    return rows
-
-
-def _trimmed(text: str, span: Span) -> Span:
-    """Without white space at its ends, for no sentence holds that; empty where there is nothing else."""
-    piece = text[slice(*span)]
-    start = span[0] + len(piece) - len(piece.lstrip())
-    return start, max(start, span[0] + len(piece.rstrip()))
-
-
-def _tagged(parts: tuple[Span, ...], discontinuous: Discontinuous) -> Sequence[Span]:
-    if len(parts) == 1 or discontinuous == "parts":
-        return parts
-    if discontinuous == "drop":
-        return ()
-    return [parts[0] if discontinuous == "first" else (parts[0][0], parts[-1][1])]
+    return tagged_rows(note.name, text, note_sentences(text), note.mentions, KIND, discontinuous, counted)

@@ -1,8 +1,8 @@
 """Find a suite by its name, with errors that say what there is.
 
 Real data come from ``--data``, else ``TASKAFFINITY_DATA``, else a folder ``data/`` here that holds a task of the suite.
-Where none of these is given the planted stand-in takes its place; where one is given and lacks something, that is an
-error that lists what is missing, never a silent stand-in.
+Where none of these is given the planted stand-in takes its place (``open-clinical`` has none); where one is given and
+lacks something, that is an error that lists what is missing, never a silent stand-in.
 """
 
 from __future__ import annotations
@@ -12,9 +12,17 @@ import os
 from pathlib import Path
 
 from taskaffinity.tasks import planted
-from taskaffinity.tasks.blue import BLUE_SUITES, load_suite
+from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
+from taskaffinity.tasks.listed import ListedTask, commands, load_listed
+from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
 from taskaffinity.tasks.planted_eight import EIGHT, EIGHT_VOCABULARY
 from taskaffinity.tasks.task import BadInput, Suite
+
+LISTED: dict[str, tuple[ListedTask, ...]] = {
+    **{suite: tuple(BLUE_TASKS[name] for name in names) for suite, names in BLUE_SUITES.items()},
+    "open-clinical": tuple(OPEN_CLINICAL_TASKS.values()),
+}
+"""Suites of real text by name."""
 
 
 def find_suite(domain: str, data: Path | None = None) -> Suite:
@@ -23,19 +31,25 @@ def find_suite(domain: str, data: Path | None = None) -> Suite:
     Raises
     ------
     BadInput
-        If there is no such suite, or a data folder is given and a task is missing there.
+        If there is no such suite, a data folder is given and a task is missing there, or none is given and the suite
+        has no stand-in.
     """
     if domain == EIGHT.name:
         if data is not None:
             raise BadInput(f"--data {data}: {EIGHT.name} is made up, and takes no data")
         return EIGHT
-    if domain not in BLUE_SUITES:
-        names = [*BLUE_SUITES, EIGHT.name]
+    if domain not in LISTED:
+        names = [*LISTED, EIGHT.name]
         close = difflib.get_close_matches(domain, names, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise BadInput(f"--domain {domain}: no such suite; there are {', '.join(names)}{hint}")
     folder = data or data_folder(domain)
-    return planted.stand_in(domain) if folder is None else load_suite(domain, folder)
+    if folder is not None:
+        return load_listed(domain, LISTED[domain], folder)
+    if domain not in BLUE_SUITES:
+        made = commands(LISTED[domain], Path("data"))
+        raise BadInput(f"--domain {domain}: no data, and no stand-in takes their place; make them with {made}")
+    return planted.stand_in(domain)
 
 
 def vocabulary(suite: Suite) -> tuple[str, ...]:
@@ -48,4 +62,4 @@ def data_folder(domain: str) -> Path | None:
     if given := os.environ.get("TASKAFFINITY_DATA"):
         return Path(given)
     here = Path("data")
-    return here if any((here / task).is_dir() for task in BLUE_SUITES[domain]) else None
+    return here if any((here / task.name).is_dir() for task in LISTED[domain]) else None

@@ -19,7 +19,10 @@ TITLE = "Zorbifex and quuxitis."
 ABSTRACT = "Zorbifex frumious, e.g. in mimsy. The snarkol, 5 mg, met Blorptase-like quuxitis."
 
 OPEN = ("bc5cdr", "ddi2013", "chemprot")
-"""Corpora that anyone may have; the others are not to be had without an agreement."""
+"""Corpora of the paper that anyone may have; its others are not to be had without an agreement."""
+
+OPEN_CLINICAL = {"ehr-rel": "ehr_rel", "lct": "leaf_clinical_trials", "rqe": "rqe"}
+"""Corpora of the open clinical suite, and the folders of their original distributions."""
 
 Refused = Callable[..., str]
 Edit = Callable[[Path, str, str], None]
@@ -249,6 +252,111 @@ def clinicalsts_raw(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture
+def ehr_rel_raw(tmp_path: Path) -> Path:
+    """Five lines: one pair for dev, one for test, two for training, of which the first was rated twice."""
+    root = tmp_path / "raw" / "ehr-rel"
+    root.mkdir(parents=True)
+    header = [
+        "snomed_id_1",
+        "snomed_label_1",
+        "snomed_id_2",
+        "snomed_label_2",
+        "rater_A",
+        "rater_B",
+        "rater_C",
+        "rater_D",
+        "rater_E",
+    ]
+    lines = ["\t".join([*header, "mean_rating", "CUI_1", "CUI_2"])]
+    for first, second, rating in (
+        ("13645005", "79955004", "2.0"),
+        ("109894007", "47821001", "0"),
+        ("102549009", "400047006", "1.6666666666666667"),
+        ("57891003", "169839008", "3.0"),
+        ("13645005", "79955004", "1"),
+    ):
+        fields = [first, "mimsy Zorbifex", second, " quuxitis", "", "1.0", "", "2.0", "2.0", rating, "C1", "C2"]
+        lines.append("\t".join(fields))
+    (root / "EHR-RelB.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root
+
+
+LCT_TEXT = """Mimsy:
+
+  1. quuxitis due to Zorbifex. No stable vorpal quuxitis (vq) after snarkol
+  2. snarkol
+"""
+LCT_MENTIONS = {
+    "T1": ("Condition", "quuxitis due", "quuxitis"),
+    "T2": ("Drug", "Zorbifex", "Zorbifex"),
+    "T3": ("Condition", "vorpal quuxitis", "vorpal quuxitis"),
+    "T4": ("Condition", "vq", "vq"),
+    "T5": ("Drug", "snarkol\n  2", "snarkol"),
+    "T6": ("Drug", "snarkol\n", "snarkol"),
+    "T7": ("Stability", "stable", "stable"),
+    "T8": ("Condition-Name", "quuxitis due", "quuxitis"),
+}
+"""Type, where it stands, what it says; T6 is the last such place."""
+LCT_EVENTS = """E1\tCondition:T1 Name:T8
+E2\tDrug:T2\x20
+E3\tCondition:T3 Stability:T7
+E4\tCondition:T4
+E5\tDrug:T5
+E6\tDrug:T6
+A1\tStability-Value T7 stable
+"""
+LCT_RELATIONS = """R1\tCaused-By Arg1:E1 Arg2:E2\t
+R2\tAbbrev-Of Arg1:E4 Arg2:E3
+R3\tAfter Arg1:E3 Arg2:E5
+R4\tAbbrev-Of Arg1:E4 Arg2:E3
+R5\tDuring Arg1:E3 Arg2:E5
+R6\tBefore Arg1:E3 Arg2:E6
+R7\tOr Arg1:E1 Arg2:E3
+"""
+
+
+@pytest.fixture
+def lct_raw(tmp_path: Path) -> Path:
+    """A trial a split, all alike, but that dev and test have a relation of types that training never joins."""
+    root = tmp_path / "raw" / "lct"
+    mentions = ""
+    for name, (kind, place, said) in LCT_MENTIONS.items():
+        start = LCT_TEXT.rindex(place) if name == "T6" else LCT_TEXT.index(place)
+        mentions += f"{name}\t{kind} {start} {start + len(said)}\t{said}\n"
+    for batch, trial in (("batch1", "NCT03860025"), ("batch1", "NCT03860012"), ("training", "NCT03860038")):
+        folder = root / "brat" / batch
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{trial}.txt").write_text(LCT_TEXT, encoding="utf-8")
+        unseen = "" if trial == "NCT03860025" else "R8\tCaused-By Arg1:T7 Arg2:E3\n"
+        content = LCT_EVENTS + mentions + LCT_RELATIONS + unseen
+        (folder / f"{trial}.ann").write_text(content, encoding="utf-8")
+    return root
+
+
+@pytest.fixture
+def rqe_raw(tmp_path: Path) -> Path:
+    """Two pairs a split; questions have line breaks, and one of training lacks its second."""
+    root = tmp_path / "raw"
+    for name, root_tag in (
+        ("rqe/RQE_Train_8588_AMIA2016.xml", "RQE-med-train"),
+        ("rqe/RQE_Test_302_pairs_AMIA2016.xml", "RQE-med-test"),
+        ("mediqa2019_task2/MEDIQA2019-Task2-RQE-TestSet-wLabels.xml", "MEDIQA2019-Task2-RQE-TestSet"),
+    ):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pairs = [(1, "true", "Why  Zorbifex?"), (2, "false", "What is quuxitis?")]
+        pairs += [(3, "true", " ")] if "Train" in name else []
+        content = "".join(
+            f'<pair pid="{pid}" type="mimsy" value="{value}">\n<chq>\n   Zorbifex &amp; quuxitis. Why?\n</chq>\n'
+            f"<faq>{faq}</faq>\n</pair>\n"
+            for pid, value, faq in pairs
+        )
+        head = '<?xml version="1.0" encoding="UTF-8"?>'
+        path.write_text(f"{head}\n<{root_tag}>\n{content}</{root_tag}>\n", encoding="utf-8")
+    return root / "rqe"
+
+
 @pytest.fixture(scope="session")
 def real_raw() -> Path:
     """Folder of the original distributions."""
@@ -263,5 +371,16 @@ def real_data(real_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Task folders of the three real corpora, converted once."""
     out = tmp_path_factory.mktemp("data")
     for corpus in OPEN:
+        prepare(corpus, real_raw, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def real_open_data(real_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Task folders of the open clinical suite, converted once."""
+    out = tmp_path_factory.mktemp("open_data")
+    for corpus, folder in OPEN_CLINICAL.items():
+        if not (real_raw / folder).is_dir():
+            pytest.skip(f"{real_raw / folder} is not there: {corpus} was NOT checked")
         prepare(corpus, real_raw, out)
     return out

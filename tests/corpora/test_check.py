@@ -1,4 +1,4 @@
-"""Counts beside Table 1: equal, explained, or visibly neither."""
+"""Counts beside those that are known: equal, explained, or visibly neither."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from taskaffinity.corpora.check import blue_classes, check, class_differences, table1
+from taskaffinity.cli.data import app
+from taskaffinity.corpora.check import TABLE_1, blue_classes, check, class_differences, open_counts, table1
 from taskaffinity.corpora.prepare import prepare
 from taskaffinity.tasks.blue import BLUE
 from taskaffinity.tasks.formats import TaskCard, write_task
+from taskaffinity.tasks.open_clinical import OPEN_CLINICAL
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import SPLITS, Example
 
 CHEMPROT = TaskCard(kind="relation", labels=("CPR:4", "false"), negative="false")
+LCT = TaskCard(kind="relation", labels=("Using", "false"), negative="false")
 DDI = TaskCard(kind="relation", labels=("DDI-int", "DDI-false"), negative="DDI-false")
 
 
@@ -97,9 +101,36 @@ def test_other_tasks_come_last_and_are_counted(tmp_path: Path) -> None:
     write(tmp_path / "chemprot", CHEMPROT, 1, 1, 1)
     rows = check(tmp_path)
     assert [row.task for row in rows] == ["chemprot"] * 3 + ["aaa"] * 3
-    assert [(row.count, row.rows, row.table1, row.status) for row in rows[3:]] == [
-        (n, n + 2, None, "not in Table 1") for n in (3, 4, 5)
+    assert [(row.count, row.rows, row.known, row.status) for row in rows[3:]] == [
+        (n, n + 2, None, "not compared") for n in (3, 4, 5)
     ]
+
+
+def test_open_tasks_are_compared_but_not_with_table_1(tmp_path: Path) -> None:
+    assert set(open_counts()) == set(OPEN_CLINICAL)
+    assert not set(open_counts()) & set(table1())
+    write(tmp_path / "lct-relation", LCT, 3480, 634, 1014)
+    write(tmp_path / "chemprot", CHEMPROT, 4154, 2416, 3458)
+    rows = check(tmp_path)
+    assert [(row.task, row.status) for row in rows] == [("chemprot", "equal")] * 3 + [
+        ("lct-relation", status) for status in ("explained", "equal", "unexplained")
+    ]
+    assert [row.known for row in rows[3:]] == [3484, 634, 1013]
+    assert {row.known_by == TABLE_1 for row in rows[:3]} == {True}
+    assert not any("Table 1" in row.known_by for row in rows[3:])
+
+
+def test_the_two_are_printed_apart(tmp_path: Path) -> None:
+    write(tmp_path / "lct-relation", LCT, 3480, 618, 990)
+    result = CliRunner().invoke(app, ["check", str(tmp_path)])
+    assert result.exit_code == 0
+    assert "Table 1" not in result.output
+    assert "BLUE" not in result.output
+    assert "lct-relation train -4: 4 relations are given twice" in result.output
+    write(tmp_path / "chemprot", CHEMPROT, 4154, 2416, 3458)
+    headings = [line.split() for line in CliRunner().invoke(app, ["check", str(tmp_path)]).output.splitlines()]
+    assert ["task", "split", "rows", "count", "Table", "1", "negatives", "BLUE's", "status"] in headings
+    assert ["task", "split", "rows", "count", "known", "negatives", "status"] in headings
 
 
 def test_a_file_that_was_changed_shows(bc5cdr_raw: Path, tmp_path: Path) -> None:

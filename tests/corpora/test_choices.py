@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskaffinity.corpora.choices import Choices, by_hash, lowest_hashes, read_ids
+from taskaffinity.corpora.choices import Choices, by_hash, by_md5, lowest_hashes, read_ids
 from taskaffinity.corpora.notes import note_sentences, without_marks
 from taskaffinity.corpora.prepare import prepare
 
@@ -82,3 +82,19 @@ def test_a_break_on_purpose_ends_a_sentence_and_a_wrapped_one_does_not() -> None
         "1. snarkol 5 mg",
         "2. Zorbifex and much more of that than would have fitted in the line\nabove it",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("NCT03860012", "dev"),
+        ("NCT03860025", "train"),
+        ("NCT03860038", "test"),
+        ("NCT03860064", "train"),
+        ("13645005-79955004", "train"),
+        ("109894007-47821001", "test"),
+        ("57891003-169839008", "dev"),
+    ],
+)
+def test_md5_gives_the_proposed_parts(name: str, split: str) -> None:
+    assert by_md5(name) == split

@@ -11,6 +11,7 @@ import pytest
 from taskaffinity.corpora.prepare import CORPORA, prepare
 from taskaffinity.tasks.blue import BLUE_TASKS
 from taskaffinity.tasks.formats import read_task
+from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
 
 RAWS = {
     "bc5cdr": "bc5cdr_raw",
@@ -20,6 +21,9 @@ RAWS = {
     "shareclefe": "shareclefe_raw",
     "mednli": "mednli_raw",
     "clinicalsts": "clinicalsts_raw",
+    "ehr-rel": "ehr_rel_raw",
+    "lct": "lct_raw",
+    "rqe": "rqe_raw",
 }
 
 
@@ -34,15 +38,15 @@ def test_a_corpus_gives_its_tasks(corpus: str, tmp_path: Path) -> None:
     prepared = prepare(corpus, tmp_path / "raw", tmp_path / "out")
     assert tuple(p.name for p in prepared) == CORPORA[corpus].tasks
     for done in prepared:
-        blue = BLUE_TASKS[done.name]
+        listed = (BLUE_TASKS | OPEN_CLINICAL_TASKS)[done.name]
         task = read_task(done.folder)
         assert (task.kind, task.labels, task.negative, task.title) == (
-            blue.kind,
-            blue.labels,
-            blue.negative,
-            blue.title,
+            listed.kind,
+            listed.labels,
+            listed.negative,
+            listed.title,
         )
-        assert blue.corpus == corpus
+        assert listed.corpus == corpus
         assert {split: len(rows) for split, rows in task.examples.items()} == {
             split: found.rows for split, found in done.card.counts.items()
         }

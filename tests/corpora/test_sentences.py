@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskaffinity.corpora.sentences import document_sentences, keep_whole, sentence_spans
+from taskaffinity.corpora.sentences import document_sentences, keep_whole, line_sentences, line_spans, sentence_spans
 
 TEXT = st.text(st.sampled_from(list("abAB12 .?!()\"'[]\n\tβÉ")), max_size=80)
 
@@ -62,3 +62,13 @@ def test_no_mention_is_cut(text: str, places: list[tuple[int, int]]) -> None:
 
 def test_title_and_abstract_never_share_a_sentence() -> None:
     assert document_sentences("a title without a point", "an abstract. It ends.") == [(0, 23), (24, 36), (37, 45)]
+
+
+@given(TEXT)
+def test_lines_hold_every_character_and_sentences_stay_in_them(text: str) -> None:
+    lines = line_spans(text)
+    assert [text[start:end] for start, end in lines] == [line.strip() for line in text.split("\n") if line.strip()]
+    for start, end in line_sentences(text):
+        assert any(first <= start < end <= last for first, last in lines)
+    held = "".join(text[start:end] for start, end in line_sentences(text))
+    assert "".join(held.split()) == "".join(text.split())

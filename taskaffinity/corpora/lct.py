@@ -1,0 +1,184 @@
+"""Leaf Clinical Trials corpus -> the tasks ``lct-condition`` and ``lct-relation``.
+
+Eligibility criteria of ClinicalTrials.gov, a trial a document in brat's format (``brat.py``), in folders of batches. A
+line of a text is a criterion or a heading. There is no official split that can be had: ours is whole trials by md5.
+
+``lct-condition``: a row is a sentence of a line, tagged with the mentions of type ``Condition``; mentions in parts are
+tagged from their first character to their last (the corpus has none).
+
+``lct-relation``: a row is a pair of mentions of one line, the line with both masked by their types (``@Condition$``),
+and the class of their relation or ``false``; a pair with two classes is two rows, the second's id ends in ``#2``. The
+logical links ``Or``, ``And`` and ``If-Then`` are no classes.
+
+* Which pairs: those of two types that some relation of the training part joins. All pairs of event triggers would be
+  68,533 rows and lose 295 relations, those of mentions that are no events, such as ``Stability``; by this rule there
+  are 61,501 and 32 relations of dev and test are lost, of a kind of which there was nothing to learn. A limit on the
+  distance in words would save few rows for what it loses (20 words: 15 % of the rows, 215 relations).
+* Relations are directed (``Arg1 Caused-By Arg2``), rows are not, as in i2b2 and DDI: a pair is one row, its arguments
+  masked in text order, and the label is the class alone. So there are ten classes and half the rows. Little is lost by
+  it: the commoner direction of class and types in text order, counted in train, is right for 94 % of dev and test. The
+  direction is kept in ``offsets``: of a relation's row the first argument comes first, of a ``false`` row the first in
+  the text. ``Equivalent-To`` has none to speak of.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations, pairwise
+from pathlib import Path
+
+from taskaffinity.corpora.brat import Document, Mention, Relation, read_document
+from taskaffinity.corpora.choices import MD5_RULE, by_md5
+from taskaffinity.corpora.masking import Argument, masked, overlap
+from taskaffinity.corpora.original import Converted, locate
+from taskaffinity.corpora.sentences import Span, line_sentences, line_spans
+from taskaffinity.corpora.tagging import tagged_rows
+from taskaffinity.tasks.formats import TaskCard
+from taskaffinity.tasks.lines import bad, named, shown
+from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.task import SPLITS, Example, Split
+
+KIND = "Condition"
+CLASSES = (
+    "Caused-By",
+    "Treatment-For",
+    "Found-By",
+    "Using",
+    "Example-Of",
+    "Equivalent-To",
+    "Abbrev-Of",
+    "Before",
+    "After",
+    "During",
+)
+LINKS = ("Or", "And", "If-Then")
+
+_NEEDED = {"documents": ["brat", "ner/nic"]}
+_BELOW = ("lct", "leaf_clinical_trials", "clinical-trials-gov-data")
+_SOURCE = "Leaf Clinical Trials corpus, final annotations (Dobbins et al. 2022)"
+_LICENCE = "CC BY 4.0 (figshare, doi 10.6084/m9.figshare.17209610)"
+
+Pair = frozenset[Mention]
+Types = frozenset[str]
+"""Of a pair: one where they are alike."""
+
+
+@dataclass
+class Trial:
+    """A document as lines that hold mentions, and the relations within one line."""
+
+    document: Document
+    split: Split
+    lines: list[tuple[Span, list[Mention]]]
+    gold: dict[Pair, list[Relation]] = field(default_factory=lambda: defaultdict(list))
+    """One relation a class and pair."""
+
+
+def convert(raw: Path) -> list[Converted]:
+    """Both tasks.
+
+    Raises
+    ------
+    BadInput
+        A folder or file that is missing, a fault of a document (``brat.read_document``), a trial that stands twice, a
+        relation of no known class, or no trial for a split.
+    """
+    documents = read_documents(locate(raw, _NEEDED, _BELOW)["documents"])
+    split = f"no official split; whole trials, {MD5_RULE}"
+    condition: Counter[str] = Counter(mentions_in_parts=0, overlapping_mentions_dropped=0)
+    tagged: dict[Split, list[Row]] = {part: [] for part in SPLITS}
+    for document in documents:
+        parts = [mention.parts for mention in document.mentions if mention.kind == KIND]
+        sentences = line_sentences(document.text)
+        rows = tagged_rows(document.name, document.text, sentences, parts, KIND, "whole", condition)
+        tagged[by_md5(document.name)] += rows
+    about = {"source": _SOURCE, "licence": _LICENCE, "split": split}
+    card = TaskCard(kind="ner", labels=(KIND,), title="LCT condition", notes=dict(sorted(condition.items())), **about)
+
+    lost: Counter[str] = Counter(
+        {f"{part}_relations_{why}": 0 for part in SPLITS for why in ("across_lines", "given_twice", "of_unseen_types")}
+    )
+    trials = [_trial(document, lost) for document in documents]
+    joined = frozenset(_types(pair) for trial in trials if trial.split == "train" for pair in trial.gold)
+    lost["pairs_of_types"] = len(joined)
+    related: dict[Split, list[Row]] = {part: [] for part in SPLITS}
+    for trial in trials:
+        related[trial.split] += _relation_rows(trial, joined, lost)
+    relation_card = TaskCard(
+        kind="relation",
+        labels=(*CLASSES, "false"),
+        negative="false",
+        title="LCT relation",
+        notes=dict(sorted(lost.items())),
+        **about,
+    )
+    return [Converted("lct-condition", card, tagged), Converted("lct-relation", relation_card, related)]
+
+
+def read_documents(folder: Path) -> list[Document]:
+    """Trials of all batches, in order of their ids."""
+    paths = sorted(folder.glob("*/*.txt"), key=lambda path: (path.stem, path))
+    if not paths:
+        raise bad(folder, "no <batch>/<trial>.txt", "the trials, in folders of batches")
+    for path, following in pairwise(paths):
+        if path.stem == following.stem:
+            raise bad(following, f"trial {shown(path.stem)} again (first: {path.parent.name})", "each trial once")
+    alone = {path.with_suffix("") for path in folder.glob("*/*.ann")} - {path.with_suffix("") for path in paths}
+    if alone:
+        raise bad(min(alone).with_suffix(".ann"), "annotations without a text", "a .txt beside each .ann")
+    return [read_document(path) for path in paths]
+
+
+def _trial(document: Document, counted: Counter[str]) -> Trial:
+    spans = line_spans(document.text)
+    starts = [start for start, _ in spans]
+    lines: list[tuple[Span, list[Mention]]] = [(span, []) for span in spans]
+    line_of: dict[Mention, int] = {}
+    for mention in document.mentions:
+        number = bisect_right(starts, mention.hull[0]) - 1
+        if number >= 0 and mention.hull[1] <= spans[number][1]:
+            line_of[mention] = number
+            lines[number][1].append(mention)
+    trial = Trial(document, by_md5(document.name), lines)
+    for relation in document.relations:
+        if relation.kind in LINKS:
+            counted["logical_links_left_out"] += 1
+            continue
+        if relation.kind not in CLASSES:
+            legal = (*CLASSES, *LINKS)
+            raise bad(relation.where, f"relation {named(relation.kind, legal)}", f"one of {', '.join(legal)}")
+        ends = frozenset((relation.first, relation.second))
+        places = {line_of.get(end) for end in ends}
+        if None in places or len(places) > 1:
+            counted[f"{trial.split}_relations_across_lines"] += 1
+        elif any(relation.kind == other.kind for other in trial.gold[ends]):
+            counted[f"{trial.split}_relations_given_twice"] += 1
+        else:
+            trial.gold[ends].append(relation)
+    return trial
+
+
+def _relation_rows(trial: Trial, joined: frozenset[Types], counted: Counter[str]) -> Iterator[Row]:
+    text, document = trial.document.text, trial.document.name
+    for line, mentions in trial.lines:
+        for one, other in combinations(mentions, 2):
+            pair = frozenset((one, other))
+            relations: Sequence[Relation | None] = trial.gold.get(pair, [None])
+            if _types(pair) not in joined:
+                counted[f"{trial.split}_relations_of_unseen_types"] += sum(r is not None for r in relations)
+                continue
+            first, second = (Argument(mention.kind, mention.parts) for mention in (one, other))
+            counted["pairs_with_two_classes"] += len(relations) > 1
+            counted["rows_with_one_joint_mask"] += len(relations) * overlap(first, second)
+            for nth, relation in enumerate(relations, start=1):
+                name = f"{document}.{one.name}.{other.name}" + (f"#{nth}" if nth > 1 else "")
+                label = relation.kind if relation else "false"
+                ends = (relation.first.parts, relation.second.parts) if relation else (one.parts, other.parts)
+                yield Row(Example(name, label, masked(text, line, first, second)), document, ends)
+
+
+def _types(pair: Pair) -> Types:
+    return frozenset(mention.kind for mention in pair)

@@ -1,0 +1,80 @@
+"""RQE (AMIA 2016, with the test set of MEDIQA 2019 task 2) -> the task ``rqe``.
+
+XML files of ``<pair pid value="true|false">`` with a ``<chq>`` (the premise) and a ``<faq>``: is every answer to the
+second question an answer, at least in part, to the first? The arrangement is MEDIQA's: the 8,588 training pairs of
+2016 to train on, the 302 test pairs of 2016 as dev, the 230 pairs of 2019 as test. The 302 pairs are read from the file
+of 2016, in whose present version names of people are masked; MEDIQA's copy is older.
+
+Ids are ``train.<pid>``, ``dev.<pid>``, ``test.<pid>``. Line breaks and runs of blanks become one blank. A pair that
+lacks a question is left out, and counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from taskaffinity.corpora.original import Converted, attribute, locate, xml_root
+from taskaffinity.tasks.formats import TaskCard
+from taskaffinity.tasks.lines import bad, named, shown
+from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.task import Example, Split
+
+LABELS = ("false", "true")
+
+_FILES: dict[Split, tuple[str, tuple[str, ...]]] = {
+    "train": ("RQE_Train_8588_AMIA2016.xml", ("rqe", "RQE_Data_AMIA2016")),
+    "dev": ("RQE_Test_302_pairs_AMIA2016.xml", ("rqe", "RQE_Data_AMIA2016")),
+    "test": (
+        "MEDIQA2019-Task2-RQE-TestSet-wLabels.xml",
+        ("mediqa2019_task2", "MEDIQA_Task2_RQE", "MEDIQA2019/MEDIQA_Task2_RQE", "rqe"),
+    ),
+}
+_BELOW = ("rqe",)
+
+
+def convert(raw: Path) -> list[Converted]:
+    """The task.
+
+    Raises
+    ------
+    BadInput
+        A file that is missing or breaks off, or a pair that is not as the module's docstring says.
+    """
+    needed = {split: [name, *(f"{folder}/{name}" for folder in folders)] for split, (name, folders) in _FILES.items()}
+    files = locate(raw, needed, _BELOW)
+    notes: Counter[str] = Counter(pairs_without_a_question_left_out=0)
+    splits = {split: list(_rows(split, files[split], notes)) for split in _FILES}
+    card = TaskCard(
+        kind="inference",
+        labels=LABELS,
+        title="RQE",
+        source="RQE, AMIA 2016 (Ben Abacha & Demner-Fushman 2016) and MEDIQA 2019 task 2 (Ben Abacha et al. 2019)",
+        licence="CC BY 4.0",
+        split="official, as MEDIQA 2019 arranges them: training pairs of 2016, test pairs of 2016 as dev, test of 2019",
+        notes=dict(notes),
+    )
+    return [Converted("rqe", card, splits)]
+
+
+def _rows(split: Split, path: Path, notes: Counter[str]) -> Iterator[Row]:
+    pairs = list(xml_root(path).iter("pair"))
+    if not pairs:
+        raise bad(path, "no pair", "at least one")
+    for number, pair in enumerate(pairs, start=1):
+        pid = attribute(f"{path}: pair {number}", pair, "pid")
+        where = f"{path}: pair {shown(pid)}"
+        label = attribute(where, pair, "value")
+        if label not in LABELS:
+            raise bad(where, f"value {named(label, LABELS)}", f"one of {', '.join(LABELS)}")
+        questions = []
+        for tag in ("chq", "faq"):
+            question = pair.find(tag)
+            if question is None:
+                raise bad(where, f"no {tag}", "a chq and a faq")
+            questions.append(" ".join("".join(question.itertext()).split()))
+        if all(questions):
+            yield Row(Example(f"{split}.{pid}", label, *questions))
+        else:
+            notes["pairs_without_a_question_left_out"] += 1

@@ -1,0 +1,56 @@
+"""Tasks that are listed here by name, and read from task folders that ``taskaffinity data prepare`` makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from taskaffinity.tasks.formats import missing_files, read_task
+from taskaffinity.tasks.lines import bad
+from taskaffinity.tasks.task import BadInput, Kind, Suite
+
+
+@dataclass(frozen=True)
+class ListedTask:
+    """What a task is; its examples are in its folder."""
+
+    name: str
+    title: str
+    """What figures print; for the paper's tasks, as the paper does."""
+    kind: Kind
+    domain: str
+    """The suite of one text domain that it belongs to."""
+    corpus: str
+    """What ``taskaffinity data prepare`` calls its corpus."""
+    labels: tuple[str, ...] = ()
+    negative: str | None = None
+
+
+def load_listed(name: str, rows: Sequence[ListedTask], data: Path) -> Suite:
+    """The suite of that name and those tasks, from the task folders below ``data``.
+
+    Raises
+    ------
+    BadInput
+        A folder or file that is missing (all of them are listed, with the commands that make them); a folder that
+        holds another kind of task.
+    """
+    lacking = {row: missing for row in rows if (missing := missing_files(data / row.name))}
+    if lacking:
+        gaps = [
+            f"{row.name} ({'no folder' if not (data / row.name).is_dir() else ', '.join(missing)})"
+            for row, missing in lacking.items()
+        ]
+        raise BadInput(f"{data}: suite {name} lacks {'; '.join(gaps)}; make them with {commands(lacking, data)}")
+    suite = Suite(name, tuple(read_task(data / row.name) for row in rows))
+    for task, row in zip(suite, rows, strict=True):
+        if task.kind != row.kind:
+            raise bad(data / task.name, f"a task of kind {task.kind}", f"one of kind {row.kind}")
+    return suite
+
+
+def commands(rows: Iterable[ListedTask], out: Path) -> str:
+    """The commands that make the folders of some tasks, in words."""
+    corpora = dict.fromkeys(row.corpus for row in rows)
+    return " and ".join(f"`taskaffinity data prepare {corpus} --raw DIR --out {out}`" for corpus in corpora)
