@@ -23,14 +23,25 @@ class DiscontinuousName(StrEnum):
     drop = "drop"
 
 
+class FormName(StrEnum):
+    original = "original"
+    blue = "blue"
+
+
 app = typer.Typer(help="Prepare and check the corpora of the paper, and open clinical ones.", no_args_is_help=True)
 
 
 @app.command("prepare")
 def prepare_command(
-    corpus: Annotated[str, typer.Argument(help="One of those that `taskaffinity data list` names.")],
-    raw: Annotated[Path, typer.Option(help="Folder of the original distribution.")],
+    corpus: Annotated[
+        str, typer.Argument(help="A corpus that `taskaffinity data list` names; of BLUE's files a task.")
+    ],
+    raw: Annotated[Path, typer.Option(help="Folder of the original distribution, or of BLUE's own TSV files.")],
     out: Annotated[Path, typer.Option(help="Folder for the task files.")],
+    form: Annotated[
+        FormName,
+        typer.Option("--format", help="The original distribution, or BLUE's own train.tsv, dev.tsv, test.tsv."),
+    ] = FormName.original,
     dev_ids: Annotated[
         Path | None,
         typer.Option(
@@ -42,12 +53,12 @@ def prepare_command(
         typer.Option(help="shareclefe: tag a mention in parts as a whole, by its first part, as parts, or not."),
     ] = DiscontinuousName.whole,
 ) -> None:
-    """Turn an original distribution into task files (JSON Lines, one a split)."""
+    """Turn a distribution into task files (JSON Lines, one a split)."""
     from taskaffinity.corpora.choices import Choices, read_ids
     from taskaffinity.corpora.prepare import prepare
 
     choices = Choices(read_ids(dev_ids) if dev_ids else (), discontinuous.value)
-    for task in prepare(corpus, raw, out, choices):
+    for task in prepare(corpus, raw, out, choices, form.value):
         counts = ", ".join(f"{split} {entry.rows} rows" for split, entry in task.card.counts.items())
         print(f"{task.folder}: {counts}")
         for note, said in task.card.notes.items():

@@ -23,6 +23,7 @@ from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Split
 
 TYPES = {"bc5cdr-disease": "Disease", "bc5cdr-chemical": "Chemical"}
+LICENCE = "public domain (US Government work)"
 
 _FILES = {
     "train": ["CDR_TrainingSet.PubTator.txt"],
@@ -145,7 +146,7 @@ def _card(kind: str, notes: Counter[str]) -> TaskCard:
         labels=(kind,),
         title=f"BC5CDR {kind.lower()}",
         source="BioCreative V CDR corpus, PubTator files (Li et al. 2016)",
-        licence="public domain (US Government work)",
+        licence=LICENCE,
         split="official training, development and test sets, 500 abstracts each",
         notes=dict(notes),
     )

@@ -26,6 +26,7 @@ from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import SPLITS, Example, Split
 
 CLASSES = ("CPR:3", "CPR:4", "CPR:5", "CPR:6", "CPR:9")
+LICENCE = "public domain mark, as its BigBIO card says; none stated in the distribution"
 MASKS = {"CHEMICAL": "CHEMICAL", "GENE-N": "GENE", "GENE-Y": "GENE"}
 
 _NAMES = {"train": ("training", ""), "dev": ("development", ""), "test": ("test", "_gs")}
@@ -66,7 +67,7 @@ def convert(raw: Path) -> list[Converted]:
         negative="false",
         title="ChemProt",
         source="BioCreative VI track 5, ChemProt corpus (Krallinger et al. 2017)",
-        licence="public domain mark, as its BigBIO card says; none stated in the distribution",
+        licence=LICENCE,
         split="official training, development and test sets",
         notes=dict(notes),
     )

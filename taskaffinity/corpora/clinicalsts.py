@@ -28,6 +28,7 @@ _FILES = {
 }
 _BELOW = ("clinicalsts", "clinicalsts2018", "ClinicalSTS2018")
 DEV_SHARE = 0.1
+LICENCE = "Mayo Clinic data use agreement: not to be shared"
 
 
 def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
@@ -55,7 +56,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
         kind="similarity",
         title="ClinicalSTS",
         source="ClinicalSTS 2018, BioCreative/OHNLP challenge task 2 (Wang et al. 2018)",
-        licence="Mayo Clinic data use agreement: not to be shared",
+        licence=LICENCE,
         split=f"official test; dev: {'a list of ids' if choices.dev_ids else rule}; train: the others",
     )
     return [Converted("clinicalsts", card, splits)]

@@ -31,6 +31,7 @@ ENTITY_TYPES = ("drug", "brand", "group", "drug_n")
 LABELS = ("DDI-advise", "DDI-effect", "DDI-int", "DDI-mechanism", "DDI-false")
 NEGATIVE = "DDI-false"
 DEV_SHARE = 0.25
+LICENCE = "CC BY-NC 4.0"
 
 _SOURCES = ("DrugBank", "MedLine")
 _TEST = "Test/Test for DDI Extraction task"
@@ -88,7 +89,7 @@ def _card(notes: Counter[str], *, is_given: bool) -> TaskCard:
         negative=NEGATIVE,
         title="DDI",
         source="DDI corpus 2013, DrugBank and MedLine, DDI extraction task (Herrero-Zazo et al. 2013)",
-        licence="CC BY-NC 4.0",
+        licence=LICENCE,
         split=(
             "official test; official training part cut by whole documents: "
             f"{'dev by a list of ids; train the others' if is_given else rule}"

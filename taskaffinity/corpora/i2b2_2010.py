@@ -32,6 +32,7 @@ from taskaffinity.tasks.task import Example, Split
 TYPES = ("problem", "treatment", "test")
 CLASSES = ("PIP", "TeCP", "TeRP", "TrAP", "TrCP", "TrIP", "TrNAP", "TrWP")
 DEV_SHARE = 0.1
+LICENCE = "n2c2 data use agreement: not to be shared"
 
 _TRAIN, _TEST = "concept_assertion_relation_training_data", "reference_standard_for_test_data"
 _NEEDED = {
@@ -91,7 +92,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
         negative="false",
         title="i2b2 2010",
         source="i2b2/VA 2010 relations, Beth Israel and Partners; n2c2 data portal (Uzuner et al. 2011)",
-        licence="n2c2 data use agreement: not to be shared",
+        licence=LICENCE,
         split=f"official test; dev: {'a list of records' if choices.dev_ids else rule}; train: the others",
         notes={**dict(sorted(notes.items())), "dev_records": len(dev), "train_records": len(given) - len(dev)},
     )

@@ -16,6 +16,7 @@ from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import BadInput, Example, Split
 
 LABELS = ("contradiction", "neutral", "entailment")
+LICENCE = "PhysioNet Credentialed Health Data License: not to be shared"
 
 _FILES: dict[Split, str] = {split: f"mli_{split}_v1.jsonl" for split in ("train", "dev", "test")}
 _BELOW = ("mednli", "mednli-a-natural-language-inference-dataset-for-the-clinical-domain-1.0.0")
@@ -37,7 +38,7 @@ def convert(raw: Path) -> list[Converted]:
         labels=LABELS,
         title="MedNLI",
         source="MedNLI 1.0.0, PhysioNet (Romanov & Shivade 2018)",
-        licence="PhysioNet Credentialed Health Data License: not to be shared",
+        licence=LICENCE,
         split="official training, development and test sets",
     )
     return [Converted("mednli", card, splits)]

@@ -1,6 +1,7 @@
-"""An original distribution in, task folders out: ``prepare("ddi2013", raw, out)``.
+"""A distribution in, task folders out: ``prepare("ddi2013", raw, out)``.
 
-A corpus is a row of ``CORPORA``: its converter, and the tasks that it gives.
+A corpus is a row of ``CORPORA``: its converter, and the tasks that it gives. The other form is BLUE's own files, of
+one task: ``prepare("ddi2013-type", raw, out, form="blue")``.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Literal
 
 from taskaffinity.corpora import (
     bc5cdr,
+    blue_tsv,
     chemprot,
     clinicalsts,
     ddi2013,
@@ -24,9 +27,12 @@ from taskaffinity.corpora import (
 )
 from taskaffinity.corpora.choices import DEFAULTS, Choices
 from taskaffinity.corpora.original import Converted
+from taskaffinity.tasks.blue import BLUE_TASKS
 from taskaffinity.tasks.formats import TaskCard, write_task
 from taskaffinity.tasks.lines import bad, shown
 from taskaffinity.tasks.task import BadInput
+
+Form = Literal["original", "blue"]
 
 
 @dataclass(frozen=True)
@@ -63,19 +69,23 @@ class PreparedTask:
     card: TaskCard
 
 
-def prepare(corpus: str, raw: Path, out: Path, choices: Choices = DEFAULTS) -> list[PreparedTask]:
-    """Turn the original distribution of a corpus into task folders below ``out``.
+def prepare(
+    corpus: str, raw: Path, out: Path, choices: Choices = DEFAULTS, form: Form = "original"
+) -> list[PreparedTask]:
+    """Turn a distribution into task folders below ``out``.
 
     Everything is read and checked before the first folder is written; a folder appears whole or not at all.
 
     Parameters
     ----------
     corpus
-        A key of ``CORPORA``.
+        A key of ``CORPORA``; of ``BLUE_TASKS`` where the form is BLUE's.
     raw
-        Folder of the original distribution, or one that holds it under the corpus's name.
+        Folder of the distribution, or one that holds it under the corpus's name.
     choices
-        What the corpus leaves to the user.
+        What the corpus leaves to the user; of BLUE's files the dev part alone, where they have none.
+    form
+        The original distribution, or BLUE's own TSV files.
 
     Raises
     ------
@@ -83,10 +93,19 @@ def prepare(corpus: str, raw: Path, out: Path, choices: Choices = DEFAULTS) -> l
         No such corpus, a choice that it does not leave, or a fault in the distribution: file, line or element, what was
         found, what would do.
     """
-    if corpus not in CORPORA:
-        close = get_close_matches(corpus.lower(), CORPORA, n=1)
+    what, known = ("task of Table 1", tuple(BLUE_TASKS)) if form == "blue" else ("corpus", tuple(CORPORA))
+    if corpus not in known:
+        close = get_close_matches(corpus.lower(), known, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise BadInput(f"no corpus {shown(corpus)}: {hint}there are {', '.join(CORPORA)}")
+        raise BadInput(f"no {what} {shown(corpus)}: {hint}there are {', '.join(known)}")
+    converted = (_from_blue if form == "blue" else _from_original)(corpus, raw, choices)
+    return [
+        PreparedTask(task.name, out / task.name, write_task(out / task.name, task.card, task.splits))
+        for task in converted
+    ]
+
+
+def _from_original(corpus: str, raw: Path, choices: Choices) -> list[Converted]:
     found = CORPORA[corpus]
     for name, default in asdict(DEFAULTS).items():
         if getattr(choices, name) != default and name not in found.choices:
@@ -94,8 +113,10 @@ def prepare(corpus: str, raw: Path, out: Path, choices: Choices = DEFAULTS) -> l
             raise bad(
                 option, f"corpus {corpus}", f"one of {', '.join(c for c in CORPORA if name in CORPORA[c].choices)}"
             )
-    converted = found.convert(raw, choices) if found.choices else found.convert(raw)
-    return [
-        PreparedTask(task.name, out / task.name, write_task(out / task.name, task.card, task.splits))
-        for task in converted
-    ]
+    return found.convert(raw, choices) if found.choices else found.convert(raw)
+
+
+def _from_blue(task: str, raw: Path, choices: Choices) -> list[Converted]:
+    if choices.discontinuous != DEFAULTS.discontinuous:
+        raise bad("--discontinuous", "BLUE's own files, where its choice is made", "shareclefe's original distribution")
+    return blue_tsv.convert(task, raw, choices)

@@ -34,6 +34,7 @@ from taskaffinity.tasks.task import Split
 KIND = "Disease"
 TYPE = "Disease_Disorder"
 DEV_SHARE = 0.2
+LICENCE = "PhysioNet Credentialed Health Data License: not to be shared"
 
 _NEEDED = {
     "train text": ["Task1TrainSetCorpus199/ALLREPORTS", "ALLREPORTS"],
@@ -86,7 +87,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
         labels=(KIND,),
         title="ShARe/CLEFE",
         source="ShARe/CLEF eHealth 2013 task 1, PhysioNet (Suominen et al. 2013)",
-        licence="PhysioNet Credentialed Health Data License: not to be shared",
+        licence=LICENCE,
         split=f"official test; dev: {'a list of notes' if choices.dev_ids else rule}; train: the others",
         notes={**dict(sorted(counted.items())), "discontinuous": choices.discontinuous},
     )

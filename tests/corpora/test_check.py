@@ -73,7 +73,12 @@ def test_classes_are_compared_one_by_one(tmp_path: Path, train: int, reasons: in
     assert bool(found["train", "CPR:4"].reason) == bool(reasons)
     assert ("dev", "CPR:4") not in found
     assert found["dev", "CPR:3"].count == 0
-    assert not any(label == "false" for _, label in found)
+    assert {part: d.count - d.blue for (part, label), d in found.items() if label == "false"} == {
+        "train": 2 - 15306,
+        "dev": 2 - 9404,
+        "test": 2 - 13485,
+    }
+    assert not any(d.reason for (_, label), d in found.items() if label == "false")
 
 
 def test_what_we_cut_elsewhere_is_compared_as_a_whole(tmp_path: Path) -> None:

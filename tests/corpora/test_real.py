@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from taskaffinity.corpora.check import check
+from taskaffinity.corpora import chemprot
+from taskaffinity.corpora.check import check, class_differences
+from taskaffinity.corpora.sentences import Span, sentence_spans
 from taskaffinity.tasks.blue import BIOMEDICAL, load_suite
 from taskaffinity.tasks.formats import read_card, read_task
 from taskaffinity.tasks.lines import read_lines
@@ -53,6 +55,35 @@ def test_counts_are_table_1_or_explained(real_data: Path) -> None:
         ("chemprot", "train"),
     ]
     assert all(row.intact for row in rows)
+    differences = class_differences(rows)
+    assert all(found.reason for found in differences)
+    assert {(d.task, d.part) for d in differences if "false" in d.label} == {
+        ("chemprot", "train"),
+        ("chemprot", "dev"),
+        ("chemprot", "test"),
+        ("ddi2013-type", "train + dev"),
+        ("ddi2013-type", "test"),
+    }
+
+
+def test_false_pairs_of_chemprot_where_sentences_are_joined_as_in_blue(
+    real_raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def joined(title: str, abstract: str) -> list[Span]:
+        text = f"{title} {abstract}"
+        kept: list[Span] = []
+        for start, end in sentence_spans(text):
+            before = text[slice(*kept[-1])] if kept else ""
+            if kept and not (before[-1] in ".?!" and not before.endswith("i.v.") and text[start].isupper()):
+                kept[-1] = kept[-1][0], end
+            else:
+                kept.append((start, end))
+        return kept
+
+    monkeypatch.setattr(chemprot, "document_sentences", joined)
+    (task,) = chemprot.convert(real_raw)
+    found = {split: sum(row.example.label == "false" for row in rows) for split, rows in task.splits.items()}
+    assert found == {"train": 14902, "dev": 9505, "test": 13271}
 
 
 def test_the_suite_loads(real_data: Path) -> None:

@@ -1,0 +1,79 @@
+"""Tab-separated files with a header, as Python's ``csv`` writes them, and their copies without quoting.
+
+``csv`` puts quotes about a field that holds a quote, a tab or a line break, and doubles the quotes inside. Other
+programs write a quote as it is. A line with as many columns as the header is a row, whatever quotes stand in it, unless
+its last field opens one that it does not close; any other line must start a row with quotes, which may go on for lines.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from taskaffinity.tasks.lines import bad, read_lines
+
+_LONGEST_ROW = 100
+"""In lines; a quote that is never closed would swallow the file."""
+
+
+def read_table(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
+    """Names of the columns, and ``(where, fields)`` of each row below; blank lines are passed over.
+
+    Raises
+    ------
+    BadInput
+        No such file, not UTF-8, empty, or (while rows are read) a row of more or fewer columns than the header.
+    """
+    lines, _ = read_lines(path)
+    if not any(lines):
+        raise bad(path, "an empty file", "a header and rows")
+    header = [unquoted(name).strip() for name in lines[0].split("\t")]
+    return header, _rows(path, lines, len(header))
+
+
+def unquoted(field: str) -> str:
+    """A field as it was before ``csv`` put quotes about it; others as they are.
+
+    Examples
+    --------
+    >>> unquoted('"a ""b"" c"'), unquoted('"'), unquoted('"a" and "b"')
+    ('a "b" c', '"', '"a" and "b"')
+    """
+    inner = field[1:-1]
+    if len(field) > 1 and field[0] == field[-1] == '"' and '"' not in inner.replace('""', ""):
+        return inner.replace('""', '"')
+    return field
+
+
+def _rows(path: Path, lines: Sequence[str], width: int) -> Iterator[tuple[str, list[str]]]:
+    at = 1
+    while at < len(lines):
+        if not lines[at].strip():
+            at += 1
+            continue
+        where = f"{path}: line {at + 1}"
+        plain = lines[at].split("\t")
+        opens = plain[-1].startswith('"') and unquoted(plain[-1]) == plain[-1]
+        quoted = _quoted_row(lines[at : at + _LONGEST_ROW], width) if opens or len(plain) != width else None
+        if quoted:
+            fields, n_lines = quoted
+            yield where, fields
+            at += n_lines
+        elif len(plain) == width:
+            yield where, [unquoted(field) for field in plain]
+            at += 1
+        else:
+            raise bad(where, f"{len(plain)} columns", f"{width}, as in the header")
+
+
+def _quoted_row(lines: Sequence[str], width: int) -> tuple[list[str], int] | None:
+    """Fields of the row that starts the lines, and how many of them it takes; None where it is none of ``csv``'s."""
+    for n_lines in range(1, len(lines) + 1):
+        if sum(line.count('"') for line in lines[:n_lines]) % 2 == 0:  # no quote is open
+            try:
+                rows = list(csv.reader((f"{line}\n" for line in lines[:n_lines]), delimiter="\t", strict=True))
+            except csv.Error:
+                return None
+            return (rows[0], n_lines) if len(rows) == 1 and len(rows[0]) == width else None
+    return None
