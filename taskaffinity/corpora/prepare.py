@@ -49,6 +49,21 @@ class PreparedTask:
     card: TaskCard
 
 
+def find_corpus(name: str) -> Corpus:
+    """The corpus of that name.
+
+    Raises
+    ------
+    BadInput
+        There is none.
+    """
+    if name not in CORPORA:
+        close = get_close_matches(name.lower(), CORPORA, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise BadInput(f"no corpus {shown(name)}: {hint}there are {', '.join(CORPORA)}")
+    return CORPORA[name]
+
+
 def prepare(corpus: str, raw: Path, out: Path, choices: Choices = DEFAULTS) -> list[PreparedTask]:
     """Turn the original distribution of a corpus into task folders below ``out``.
 
@@ -69,11 +84,7 @@ def prepare(corpus: str, raw: Path, out: Path, choices: Choices = DEFAULTS) -> l
         No such corpus, a choice that it does not leave, or a fault in the distribution: file, line or element, what was
         found, what would do.
     """
-    if corpus not in CORPORA:
-        close = get_close_matches(corpus.lower(), CORPORA, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise BadInput(f"no corpus {shown(corpus)}: {hint}there are {', '.join(CORPORA)}")
-    found = CORPORA[corpus]
+    found = find_corpus(corpus)
     for name, default in asdict(DEFAULTS).items():
         if getattr(choices, name) != default and name not in found.choices:
             option = f"--{name.replace('_', '-')}"
