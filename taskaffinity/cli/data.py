@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from taskaffinity.corpora.access import Agreement
     from taskaffinity.corpora.check import CheckRow
+    from taskaffinity.corpora.prepare import PreparedTask
 
 
 class DiscontinuousName(StrEnum):
@@ -28,7 +31,57 @@ class FormName(StrEnum):
     blue = "blue"
 
 
-app = typer.Typer(help="Prepare and check the corpora of the paper, and open clinical ones.", no_args_is_help=True)
+app = typer.Typer(
+    help="Fetch, prepare and check the corpora of the paper, and open clinical ones.", no_args_is_help=True
+)
+
+
+@app.command("fetch")
+def fetch_command(
+    corpus: Annotated[str, typer.Argument(help="One of those that `taskaffinity data list` names.")],
+    raw: Annotated[
+        Path | None, typer.Option(help="Folder for the original distribution.", show_default="raw/CORPUS")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the task files.", envvar="TASKAFFINITY_DATA")] = Path("data"),
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            help="Address that takes the place of https://raw.githubusercontent.com; the paths below it are the same.",
+            envvar="TASKAFFINITY_MIRROR",
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Download an openly available corpus, and prepare it.
+
+    Files are pinned by commit and sha256, and verified before they are kept; started again, it goes on where it
+    stood. Proxies are those of HTTPS_PROXY and NO_PROXY. A corpus that stands under an agreement is not downloaded:
+    where to ask for it is printed.
+    """
+    from taskaffinity.cli.progress import bytes_bar
+    from taskaffinity.corpora.access import AGREEMENTS
+    from taskaffinity.corpora.fetch import GITHUB, OPEN, fetch, pinned
+    from taskaffinity.corpora.prepare import find_corpus, prepare
+    from taskaffinity.tasks.formats import CARD
+    from taskaffinity.tasks.task import BadInput
+
+    tasks = find_corpus(corpus).tasks
+    raw = raw or Path("raw") / corpus
+    again = f"taskaffinity data prepare {corpus} --raw {shlex.quote(str(raw))} --out {shlex.quote(str(out))}"
+    if corpus in AGREEMENTS:
+        _print_agreement(AGREEMENTS[corpus], raw, again)
+        raise BadInput(f"{corpus} stands under an agreement: nothing was fetched")
+    pins = pinned(corpus)
+    repositories = dict.fromkeys(pin.repository for pin in pins)
+    print(f"{corpus}: {OPEN[corpus].licence}")
+    print(f"  from {', '.join(f'github.com/{name}' for name in repositories)}", flush=True)
+    with bytes_bar(corpus, quiet=quiet) as show:
+        n_fetched = fetch(corpus, raw, mirror or GITHUB, show)
+    print(f"{raw}: {n_fetched:,} of {len(pins):,} files fetched, {len(pins) - n_fetched:,} were there")
+    if all((out / task / CARD).exists() for task in tasks):
+        print(f"{out}: {', '.join(tasks)} there already; anew: {again}")
+    else:
+        _print_prepared(prepare(corpus, raw, out))
 
 
 @app.command("prepare")
@@ -58,11 +111,7 @@ def prepare_command(
     from taskaffinity.corpora.prepare import prepare
 
     choices = Choices(read_ids(dev_ids) if dev_ids else (), discontinuous.value)
-    for task in prepare(corpus, raw, out, choices, form.value):
-        counts = ", ".join(f"{split} {entry.rows} rows" for split, entry in task.card.counts.items())
-        print(f"{task.folder}: {counts}")
-        for note, said in task.card.notes.items():
-            print(f"  {note.replace('_', ' ')}: {said if isinstance(said, str) else format(said, ',')}")
+    _print_prepared(prepare(corpus, raw, out, choices, form.value))
 
 
 @app.command("check")
@@ -102,6 +151,23 @@ def list_command() -> None:
 
     for name, corpus in CORPORA.items():
         print(f"{name}: {', '.join(corpus.tasks)}")
+
+
+def _print_prepared(tasks: list[PreparedTask]) -> None:
+    for task in tasks:
+        counts = ", ".join(f"{split} {entry.rows} rows" for split, entry in task.card.counts.items())
+        print(f"{task.folder}: {counts}")
+        for note, said in task.card.notes.items():
+            print(f"  {note.replace('_', ' ')}: {said if isinstance(said, str) else format(said, ',')}")
+
+
+def _print_agreement(agreement: Agreement, raw: Path, then: str) -> None:
+    print(f"{agreement.title}: not openly available")
+    print(f"  ask for access: {agreement.ask}")
+    print(f"  unpack it, so that these lie in {raw}:")
+    for name in agreement.files:
+        print(f"    {name}")
+    print(f"  then: {then}")
 
 
 def _table(rows: Sequence[CheckRow], known: str, blue: str = "") -> Table:

@@ -1,12 +1,19 @@
-"""Progress on stderr: a live line on a terminal, a plain line a finished run elsewhere, nothing under ``--quiet``."""
+"""Progress on stderr, none under ``--quiet``.
+
+Of runs: a live line on a terminal, a plain line a finished run elsewhere. Of bytes: a bar on a terminal.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.text import Text
 
 from taskaffinity.schedule import Progress
@@ -38,6 +45,16 @@ class ProgressDisplay:
         elif progress.done + progress.failed != self.ended:
             self.ended = progress.done + progress.failed
             self.console.print(_line(progress))
+
+
+@contextmanager
+def bytes_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar for a download, on a terminal alone; tell it of bytes: those that are there, those of the whole."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Bars(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bars:
+        bar = bars.add_task(name, total=None)
+        yield lambda there, total: bars.update(bar, completed=there, total=total)
 
 
 def _line(progress: Progress) -> str:

@@ -69,6 +69,22 @@ class PreparedTask:
     card: TaskCard
 
 
+def find_corpus(name: str, form: Form = "original") -> Corpus:
+    """The corpus of that name; of BLUE's files, the one that gives the task of that name.
+
+    Raises
+    ------
+    BadInput
+        There is none.
+    """
+    what, known = ("task of Table 1", tuple(BLUE_TASKS)) if form == "blue" else ("corpus", tuple(CORPORA))
+    if name not in known:
+        close = get_close_matches(name.lower(), known, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise BadInput(f"no {what} {shown(name)}: {hint}there are {', '.join(known)}")
+    return CORPORA[BLUE_TASKS[name].corpus if form == "blue" else name]
+
+
 def prepare(
     corpus: str, raw: Path, out: Path, choices: Choices = DEFAULTS, form: Form = "original"
 ) -> list[PreparedTask]:
@@ -93,20 +109,15 @@ def prepare(
         No such corpus, a choice that it does not leave, or a fault in the distribution: file, line or element, what was
         found, what would do.
     """
-    what, known = ("task of Table 1", tuple(BLUE_TASKS)) if form == "blue" else ("corpus", tuple(CORPORA))
-    if corpus not in known:
-        close = get_close_matches(corpus.lower(), known, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise BadInput(f"no {what} {shown(corpus)}: {hint}there are {', '.join(known)}")
-    converted = (_from_blue if form == "blue" else _from_original)(corpus, raw, choices)
+    found = find_corpus(corpus, form)
+    converted = _from_blue(corpus, raw, choices) if form == "blue" else _from_original(corpus, found, raw, choices)
     return [
         PreparedTask(task.name, out / task.name, write_task(out / task.name, task.card, task.splits))
         for task in converted
     ]
 
 
-def _from_original(corpus: str, raw: Path, choices: Choices) -> list[Converted]:
-    found = CORPORA[corpus]
+def _from_original(corpus: str, found: Corpus, raw: Path, choices: Choices) -> list[Converted]:
     for name, default in asdict(DEFAULTS).items():
         if getattr(choices, name) != default and name not in found.choices:
             option = f"--{name.replace('_', '-')}"
