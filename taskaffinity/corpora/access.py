@@ -19,7 +19,7 @@ class Agreement:
 AGREEMENTS: dict[str, Agreement] = {
     "i2b2-2010-re": Agreement(
         "i2b2/VA 2010, concepts and relations",
-        "n2c2 data use agreement, each user for themself: https://n2c2.dbmi.hms.harvard.edu/data-sets "
+        "n2c2 data use agreement, signed by each user: https://n2c2.dbmi.hms.harvard.edu/data-sets "
         "(DBMI Data Portal, Harvard Medical School)",
         (
             "concept_assertion_relation_training_data/{beth,partners}/{txt,concept,rel}/",
@@ -46,7 +46,7 @@ AGREEMENTS: dict[str, Agreement] = {
     ),
     "clinicalsts": Agreement(
         "ClinicalSTS 2018 (MedSTS)",
-        "Mayo Clinic data use agreement, from the organisers of BioCreative/OHNLP 2018 task 2; no longer openly offered",
+        "Mayo Clinic data use agreement, by the organisers of BioCreative/OHNLP 2018 task 2; no longer openly offered",
         ("clinicalSTS.train.txt", "clinicalSTS.test.txt", "clinicalSTS.test.gs.sim.txt"),
     ),
 }

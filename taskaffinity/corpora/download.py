@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -27,7 +27,8 @@ LONGEST_WAIT = 60.0
 
 _TIMEOUT = (10.0, 30.0)
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
-_CHUNK = 1 << 16
+_CHUNK = 1 << 12
+"""Bytes; of an answer that breaks off, the last chunk is lost."""
 
 
 @dataclass(frozen=True)
@@ -63,88 +64,92 @@ def new_session(connections: int) -> requests.Session:
     return session
 
 
-def part_of(path: Path) -> Path:
-    """Where a file lies until it is whole."""
-    return path.with_name(f".{path.name}.part")
+@dataclass(frozen=True)
+class Download:
+    """A file to fetch; ``path`` has it when ``run`` returns."""
 
+    session: requests.Session
+    address: str
+    path: Path
+    content: Content
+    came: Callable[[int], None]
+    """Told of bytes: those of an earlier part, those that come, and, negative, those that are thrown away."""
 
-def download(
-    session: requests.Session, address: str, path: Path, content: Content, came: Callable[[int], None]
-) -> None:
-    """Fetch a file; ``path`` has it when this returns.
+    @property
+    def part(self) -> Path:
+        """Where the file lies until it is whole."""
+        return self.path.with_name(f".{self.path.name}.part")
 
-    Parameters
-    ----------
-    came
-        Told of bytes: those of an earlier part, those that come, and, negative, those that are thrown away.
+    def run(self) -> None:
+        """Fetch it.
 
-    Raises
-    ------
-    BadInput
-        No way to it after some attempts, an answer that is not the file, other bytes than ``content``, or a disk that
-        does not take it. No other bytes are kept; the part of a file that was not finished is.
-    """
-    part = part_of(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        came(_size(part))
+        Raises
+        ------
+        BadInput
+            No way to it after some attempts, an answer that is not the file, other bytes than ``content``, or a disk
+            that does not take it. Wrong bytes are not kept; the part of a file that was not finished is.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.came(_size(self.part))
+            self._attempts()
+        except OSError as error:
+            found = f"no way to write it ({error.strerror})"
+            raise bad(self.part, found, "a disk with room, a folder that can be written") from None
+
+    def _attempts(self) -> None:
         waits = iter(WAITS)
         while True:
             try:
-                return _attempt(session, address, path, content, came)
+                return self._attempt()
             except _Again as again:
                 wait = next(waits, None)
                 if wait is None or again.seconds > LONGEST_WAIT:
                     expected = "an answer; the same command goes on later, HTTPS_PROXY and --mirror are other ways"
-                    raise bad(_public(address), str(again), expected) from None
+                    raise bad(_public(self.address), str(again), expected) from None
                 time.sleep(max(wait, again.seconds))
-    except OSError as error:
-        raise bad(
-            part, f"no way to write it ({error.strerror})", "a disk with room, a folder that can be written"
-        ) from None
 
+    def _attempt(self) -> None:
+        before = _size(self.part)
+        if before < self.content.size:
+            try:
+                before = self._receive()
+            except requests.RequestException as error:
+                raise _fault(self.address, error) from None
+        if self.content.lies_at(self.part):
+            os.replace(self.part, self.path)
+            return
+        size = _size(self.part)
+        is_longer = size > self.content.size
+        found = (
+            f"more than {self.content.size:,} bytes"
+            if is_longer
+            else f"{size:,} bytes with sha256 {_sha256(self.part)}"
+        )
+        self.part.unlink()
+        self.came(-size)
+        if before:
+            raise _Again(f"{found}, some of them from an earlier attempt")
+        expected = f"{self.content.size:,} bytes with sha256 {self.content.sha256}; nothing of it was kept"
+        raise bad(_public(self.address), found, expected)
 
-def _attempt(
-    session: requests.Session, address: str, path: Path, content: Content, came: Callable[[int], None]
-) -> None:
-    part = part_of(path)
-    before = _size(part)
-    if before < content.size:
-        try:
-            before = _receive(session, address, part, content, came)
-        except requests.RequestException as error:
-            raise _fault(address, error) from None
-    if content.lies_at(part):
-        os.replace(part, path)
-        return
-    size = _size(part)
-    found = (
-        f"{size:,} bytes with sha256 {_sha256(part)}" if size <= content.size else f"more than {content.size:,} bytes"
-    )
-    part.unlink()
-    came(-size)
-    if before:
-        raise _Again(f"{found}, part of them from an earlier attempt")
-    raise bad(_public(address), found, f"{content.size:,} bytes with sha256 {content.sha256}; nothing of it was kept")
-
-
-def _receive(session: requests.Session, address: str, part: Path, content: Content, came: Callable[[int], None]) -> int:
-    """Write what comes behind what is there, and return how much that was; 0 where the server starts anew."""
-    before = _size(part)
-    headers = {"Range": f"bytes={before}-"} if before else {}
-    with session.get(address, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
-        _check_status(address, answer)
-        resumes = before > 0 and answer.status_code == HTTPStatus.PARTIAL_CONTENT
-        if not resumes:
-            came(-before)
-            before = 0
-        with part.open("ab" if resumes else "wb") as file:
-            for chunk in answer.iter_content(_CHUNK):
-                file.write(chunk)
-                came(len(chunk))
-                if file.tell() > content.size:
-                    break
-    return before
+    def _receive(self) -> int:
+        """Write what comes behind what is there, and return how much that was; 0 where the server starts anew."""
+        before = _size(self.part)
+        headers = {"Range": f"bytes={before}-"} if before else {}
+        with self.session.get(self.address, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
+            _check_status(self.address, answer)
+            resumes = before > 0 and answer.status_code == HTTPStatus.PARTIAL_CONTENT
+            if not resumes:
+                self.came(-before)
+                before = 0
+            with self.part.open("ab" if resumes else "wb") as file:
+                for chunk in answer.iter_content(_CHUNK):
+                    file.write(chunk)
+                    self.came(len(chunk))
+                    if file.tell() > self.content.size:
+                        break
+        return before
 
 
 def _check_status(address: str, answer: requests.Response) -> None:
@@ -178,8 +183,7 @@ def _fault(address: str, error: requests.RequestException) -> Exception:
 
 def _public(address: str) -> str:
     """An address without a name and password."""
-    parts = urlsplit(address)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return re.sub(r"//[^/@]*@", "//", address)
 
 
 def _size(path: Path) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,13 +16,13 @@ from importlib.resources import files
 from multiprocessing.pool import ThreadPool
 from pathlib import Path, PurePosixPath
 from threading import Lock
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from zipfile import ZipFile
 
 from filelock import FileLock
 
-from taskaffinity.corpora.download import Content, download, new_session
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.corpora.download import Content, Download, new_session
+from taskaffinity.tasks.lines import bad
 
 GITHUB = "https://raw.githubusercontent.com"
 """What a mirror takes the place of: repository, commit and path follow."""
@@ -86,9 +87,7 @@ def pinned(corpus: str) -> list[PinnedFile]:
     ]
 
 
-def fetch(
-    corpus: str, raw: Path, mirror: str = GITHUB, show: Callable[[int, int], None] = lambda there, total: None
-) -> int:
+def fetch(corpus: str, raw: Path, mirror: str = GITHUB, show: Callable[[int, int], None] = lambda *_: None) -> int:
     """Download what ``raw`` lacks of an open corpus, and unpack it.
 
     Parameters
@@ -110,7 +109,7 @@ def fetch(
     Raises
     ------
     BadInput
-        As ``download``, or an address that is none. What was fetched before stays.
+        As ``Download.run``, or an address that is none. What was fetched before stays.
     """
     n_fetched = fetch_files(pinned(corpus), raw, mirror, show)
     if OPEN[corpus].archive:
@@ -122,10 +121,8 @@ def fetch_files(
     pins: Sequence[PinnedFile], raw: Path, mirror: str = GITHUB, show: Callable[[int, int], None] = lambda *_: None
 ) -> int:
     """``fetch`` for any pinned files."""
-    if urlsplit(mirror).scheme not in ("http", "https") or not urlsplit(mirror).netloc:
-        raise BadInput(
-            f"--mirror or TASKAFFINITY_MIRROR: found no address of the web; expected https://HOST/PATH in the place of {GITHUB}"
-        )
+    if not re.match(r"https?://[^/\s]", mirror):
+        raise bad("--mirror", "no address of the web", f"https://HOST/PATH, in the place of {GITHUB}")
     if not _lacking(pins, raw):
         return 0
     raw.mkdir(parents=True, exist_ok=True)
@@ -144,7 +141,7 @@ def fetch_files(
         with new_session(AT_ONCE) as session, ThreadPool(AT_ONCE) as pool:
 
             def get(pin: PinnedFile) -> None:
-                download(session, pin.address(mirror), raw / pin.place, pin.content, came)
+                Download(session, pin.address(mirror), raw / pin.place, pin.content, came).run()
 
             for _ in pool.imap_unordered(get, lacking):
                 pass
@@ -160,7 +157,7 @@ def unpack(archive: Path, folder: Path) -> None:
                 continue
             if not (path.is_file() and zlib.crc32(path.read_bytes()) == member.CRC):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                beside = path.with_name(f".{path.name}.part")
+                beside = path.with_name(f".{path.name}.{os.getpid()}")
                 beside.write_bytes(packed.read(member))
                 os.replace(beside, path)
 
