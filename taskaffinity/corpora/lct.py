@@ -81,8 +81,8 @@ def convert(raw: Path) -> list[Converted]:
     Raises
     ------
     BadInput
-        A folder or file that is missing, a fault of a document (``brat.read_document``), a trial that stands twice, a
-        relation of no known class, or no trial for a split.
+        A folder or file that is missing, a fault of a document (``brat.read_document``), a trial that stands twice, or
+        a relation of no known class.
     """
     documents = read_documents(locate(raw, _NEEDED, _BELOW)["documents"])
     condition: Counter[str] = Counter(mentions_in_parts=0, overlapping_mentions_dropped=0)
