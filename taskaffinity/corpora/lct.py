@@ -58,8 +58,6 @@ LINKS = ("Or", "And", "If-Then")
 
 _NEEDED = {"documents": ["brat", "ner/nic"]}
 _BELOW = ("lct", "leaf_clinical_trials", "clinical-trials-gov-data")
-_SOURCE = "Leaf Clinical Trials corpus, final annotations (Dobbins et al. 2022)"
-_LICENCE = "CC BY 4.0 (figshare, doi 10.6084/m9.figshare.17209610)"
 
 Pair = frozenset[Mention]
 Types = frozenset[str]
@@ -83,11 +81,10 @@ def convert(raw: Path) -> list[Converted]:
     Raises
     ------
     BadInput
-        A folder or file that is missing, a fault of a document (``brat.read_document``), a trial that stands twice, a
-        relation of no known class, or no trial for a split.
+        A folder or file that is missing, a fault of a document (``brat.read_document``), a trial that stands twice, or
+        a relation of no known class.
     """
     documents = read_documents(locate(raw, _NEEDED, _BELOW)["documents"])
-    split = f"no official split; whole trials, {MD5_RULE}"
     condition: Counter[str] = Counter(mentions_in_parts=0, overlapping_mentions_dropped=0)
     tagged: dict[Split, list[Row]] = {part: [] for part in SPLITS}
     for document in documents:
@@ -95,8 +92,15 @@ def convert(raw: Path) -> list[Converted]:
         sentences = line_sentences(document.text)
         rows = tagged_rows(document.name, document.text, sentences, parts, KIND, "whole", condition)
         tagged[by_md5(document.name)] += rows
-    about = {"source": _SOURCE, "licence": _LICENCE, "split": split}
-    card = TaskCard(kind="ner", labels=(KIND,), title="LCT condition", notes=dict(sorted(condition.items())), **about)
+    condition_card = TaskCard(
+        kind="ner",
+        labels=(KIND,),
+        title="LCT condition",
+        source="Leaf Clinical Trials corpus, final annotations (Dobbins et al. 2022)",
+        licence="CC BY 4.0 (figshare, doi 10.6084/m9.figshare.17209610)",
+        split=f"no official split; whole trials, {MD5_RULE}",
+        notes=dict(sorted(condition.items())),
+    )
 
     lost: Counter[str] = Counter(
         {f"{part}_relations_{why}": 0 for part in SPLITS for why in ("across_lines", "given_twice", "of_unseen_types")}
@@ -112,10 +116,12 @@ def convert(raw: Path) -> list[Converted]:
         labels=(*CLASSES, "false"),
         negative="false",
         title="LCT relation",
+        source=condition_card.source,
+        licence=condition_card.licence,
+        split=condition_card.split,
         notes=dict(sorted(lost.items())),
-        **about,
     )
-    return [Converted("lct-condition", card, tagged), Converted("lct-relation", relation_card, related)]
+    return [Converted("lct-condition", condition_card, tagged), Converted("lct-relation", relation_card, related)]
 
 
 def read_documents(folder: Path) -> list[Document]:

@@ -11,6 +11,7 @@ lacks a question is left out, and counted.
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +43,9 @@ def convert(raw: Path) -> list[Converted]:
     BadInput
         A file that is missing or breaks off, or a pair that is not as the module's docstring says.
     """
-    needed = {split: [name, *(f"{folder}/{name}" for folder in folders)] for split, (name, folders) in _FILES.items()}
+    needed: dict[str, list[str]] = {
+        split: [name, *(f"{folder}/{name}" for folder in folders)] for split, (name, folders) in _FILES.items()
+    }
     files = locate(raw, needed, _BELOW)
     notes: Counter[str] = Counter(pairs_without_a_question_left_out=0)
     splits = {split: list(_rows(split, files[split], notes)) for split in _FILES}
@@ -68,13 +71,15 @@ def _rows(split: Split, path: Path, notes: Counter[str]) -> Iterator[Row]:
         label = attribute(where, pair, "value")
         if label not in LABELS:
             raise bad(where, f"value {named(label, LABELS)}", f"one of {', '.join(LABELS)}")
-        questions = []
-        for tag in ("chq", "faq"):
-            question = pair.find(tag)
-            if question is None:
-                raise bad(where, f"no {tag}", "a chq and a faq")
-            questions.append(" ".join("".join(question.itertext()).split()))
-        if all(questions):
-            yield Row(Example(f"{split}.{pid}", label, *questions))
+        first, second = (_question(where, pair, tag) for tag in ("chq", "faq"))
+        if first and second:
+            yield Row(Example(f"{split}.{pid}", label, first, second))
         else:
             notes["pairs_without_a_question_left_out"] += 1
+
+
+def _question(where: str, pair: ET.Element, tag: str) -> str:
+    question = pair.find(tag)
+    if question is None:
+        raise bad(where, f"no {tag}", "a chq and a faq")
+    return " ".join("".join(question.itertext()).split())
