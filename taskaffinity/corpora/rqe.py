@@ -3,7 +3,7 @@
 XML files of ``<pair pid value="true|false">`` with a ``<chq>`` (the premise) and a ``<faq>``: is every answer to the
 second question an answer, at least in part, to the first? The arrangement is MEDIQA's: the 8,588 training pairs of
 2016 to train on, the 302 test pairs of 2016 as dev, the 230 pairs of 2019 as test. The 302 pairs are read from the file
-of 2016, in whose present version names of people are masked; MEDIQA's copy is older.
+of 2016, in which names of people are masked; 19 of them are not in the copy that MEDIQA gives.
 
 Ids are ``train.<pid>``, ``dev.<pid>``, ``test.<pid>``. Line breaks and runs of blanks become one blank. A pair that
 lacks a question is left out, and counted.
