@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import pandas as pd
@@ -24,7 +25,11 @@ def stages_in_words(study: Study) -> str:
     epochs = study.recipe.num_train_epochs
     lengths = sorted({recipe.num_train_epochs for recipe in study.finetune.values()})
     rates = sorted({recipe.learning_rate for recipe in study.finetune.values()})
-    after = f", then {_range(lengths)} of fine-tuning at {_range(rates)}" if rates else ""
+    after = (
+        f", then {'1 epoch' if lengths == [1] else f'{_range(lengths)} epochs'} of fine-tuning at {_range(rates)}"
+        if rates
+        else ""
+    )
     level = f"{100 * (1 - study.rule.get('alpha', 0.05)):g}%"
     stamp = f" {SYNTHETIC.capitalize()}: not real text." if study.synthetic else ""
     return (
@@ -52,7 +57,8 @@ def encoders_in_words(studies: Sequence[Study]) -> str:
 def as_text(table: pd.DataFrame, words: str) -> Table:
     """For a terminal."""
     table = _turned(table)
-    shown = Table(caption=Text(words), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption_justify="left")
+    caption = Text("\n".join(textwrap.wrap(words, 100)))
+    shown = Table(caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption_justify="left")
     shown.add_column("", no_wrap=True)
     for name in table.columns:
         shown.add_column(str(name), justify="right", no_wrap=True)

@@ -115,7 +115,10 @@ def _print_table(table: DataFrame, frame: DataFrame, words: str, format_: str) -
     from taskaffinity.analysis.tables import as_csv
 
     if format_ == "text":
-        Console(highlight=False, soft_wrap=True, markup=False).print(as_text(table, words))
+        shown = as_text(table, words)
+        needed = Console(width=1000).measure(shown).maximum  # no cell is cut, however narrow the terminal
+        width = max(needed, Console().width)
+        Console(highlight=False, markup=False, width=width).print(shown)
     elif format_ == "csv":
         print(as_csv(frame), end="")
     else:

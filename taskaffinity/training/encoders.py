@@ -39,6 +39,9 @@ Bio+ClinicalBERT, which are cased."""
 _CASED = 0.01
 """Share of pieces with a capital letter from which a vocabulary is cased; uncased ones have none."""
 
+_NAMES_OF_NOTHING = ("", ".", "model", "encoder", "checkpoint", "out")
+"""Of folders, that say nothing by themselves: the folder above is named too."""
+
 _IDENTITY = ("config.json", "tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "spiece", "sentencepiece")
 _DROPOUTS = (
     *("hidden_dropout_prob", "attention_probs_dropout_prob"),  # BERT and most
@@ -72,7 +75,8 @@ def find_encoder(name: str) -> Encoder:
     has_weights = any(path for pattern in _WEIGHTS for path in folder.glob(pattern))
     if not has_weights and not getattr(load_config(folder), "from_scratch", False):
         raise BadInput(f"--encoder {name}: no weights in this folder; expected model.safetensors or pytorch_model.bin")
-    return Encoder(folder.resolve(), EncoderRef(Path(name).name, _fingerprint(folder)))
+    told = "/".join(folder.resolve().parts[-2:]) if Path(name).name in _NAMES_OF_NOTHING else Path(name).name
+    return Encoder(folder.resolve(), EncoderRef(told, _fingerprint(folder)))
 
 
 def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, width: int = 64) -> Encoder:
