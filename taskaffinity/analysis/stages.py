@@ -197,8 +197,9 @@ def _means(cells: Sequence[StageScore]) -> list[str]:
 
 
 def _paper_rows(number: int, tasks: Sequence[str], models: Iterable[str]) -> dict[str, list[str]]:
-    paper = paper_table(number)
-    return {f"paper: {model}": [_one_digit(float(paper.at[model, t])) for t in (*tasks, "avg")] for model in models}
+    paper = paper_table(number)[[*tasks, "avg"]]
+    rows = dict(zip(paper.index, paper.to_numpy(), strict=True))
+    return {f"paper: {model}": [_one_digit(score) for score in rows[model]] for model in models}
 
 
 def _mean_and_sd(score: StageScore) -> str:

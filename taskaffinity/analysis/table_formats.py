@@ -62,8 +62,8 @@ def as_text(table: pd.DataFrame, words: str) -> Table:
     shown.add_column("", no_wrap=True)
     for name in table.columns:
         shown.add_column(str(name), justify="right", no_wrap=True)
-    for name, cells in table.iterrows():
-        shown.add_row(Text(str(name)), *(Text(str(cell)) for cell in cells))
+    for row, cells in table.iterrows():
+        shown.add_row(Text(str(row)), *(Text(str(cell)) for cell in cells))
     return shown
 
 

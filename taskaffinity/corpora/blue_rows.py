@@ -24,8 +24,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from taskaffinity.corpora.tsv import read_table, unquoted
-from taskaffinity.tasks.blue import BlueTask
 from taskaffinity.tasks.lines import bad, named, read_lines, shown
+from taskaffinity.tasks.listed import ListedTask
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Kind, Split
 
@@ -47,7 +47,7 @@ _PIECES = ("X", "CLS", "SEP")
 _UNTYPED = "DDI-None"
 
 
-def _relations(path: Path, split: Split, task: BlueTask, notes: Counter[str]) -> Located:
+def _relations(path: Path, split: Split, task: ListedTask, notes: Counter[str]) -> Located:
     header, rows = read_table(path)
     at = _places(path, header, ("index", "sentence", "label"))
     for where, fields in rows:
@@ -63,7 +63,7 @@ def _relations(path: Path, split: Split, task: BlueTask, notes: Counter[str]) ->
         yield where, Row(Example(index, _label(where, said, task), text), document)
 
 
-def _inferences(path: Path, split: Split, task: BlueTask, notes: Counter[str]) -> Located:
+def _inferences(path: Path, split: Split, task: ListedTask, notes: Counter[str]) -> Located:
     header, rows = read_table(path)
     at = _places(path, header, ("index", "sentence1", "sentence2", "label"))
     for where, fields in rows:
@@ -72,7 +72,7 @@ def _inferences(path: Path, split: Split, task: BlueTask, notes: Counter[str]) -
         yield where, Row(Example(index, _label(where, said, task), first, second))
 
 
-def _similarities(path: Path, split: Split, task: BlueTask, notes: Counter[str]) -> Located:
+def _similarities(path: Path, split: Split, task: ListedTask, notes: Counter[str]) -> Located:
     header, rows = read_table(path)
     names = [name.casefold() for name in header]
     is_named = set(_STS_COLUMNS) <= set(names)
@@ -90,7 +90,7 @@ def _similarities(path: Path, split: Split, task: BlueTask, notes: Counter[str])
         yield where, Row(Example(f"{split}.{index}", score, first, second))  # each part counts its rows anew
 
 
-def _sentences(path: Path, split: Split, task: BlueTask, notes: Counter[str]) -> Located:
+def _sentences(path: Path, split: Split, task: ListedTask, notes: Counter[str]) -> Located:
     sentence: list[tuple[str, list[str]]] = []
     for number, line in enumerate([*read_lines(path)[0], ""], start=1):
         where = f"{path}: line {number}"
@@ -104,7 +104,7 @@ def _sentences(path: Path, split: Split, task: BlueTask, notes: Counter[str]) ->
             sentence = []
 
 
-def _sentence(lines: Sequence[tuple[str, list[str]]], split: Split, task: BlueTask, notes: Counter[str]) -> Row:
+def _sentence(lines: Sequence[tuple[str, list[str]]], split: Split, task: ListedTask, notes: Counter[str]) -> Row:
     document = lines[0][1][1].strip()
     if document in ("", "-"):
         raise bad(lines[0][0], "no document on the first word of a sentence", f"its id; columns are {_NER_COLUMNS}")
@@ -126,7 +126,7 @@ def _sentence(lines: Sequence[tuple[str, list[str]]], split: Split, task: BlueTa
     return Row(example, document, tuple(offsets))
 
 
-def _tag(where: str, said: str, before: str, split: Split, task: BlueTask, notes: Counter[str]) -> str:
+def _tag(where: str, said: str, before: str, split: Split, task: ListedTask, notes: Counter[str]) -> str:
     (kind,) = task.labels
     begin, inside = f"B-{kind}", f"I-{kind}"
     if said in _PIECES:
@@ -142,7 +142,7 @@ def _tag(where: str, said: str, before: str, split: Split, task: BlueTask, notes
     return tag
 
 
-READERS: dict[Kind, Callable[[Path, Split, BlueTask, Counter[str]], Located]] = {
+READERS: dict[Kind, Callable[[Path, Split, ListedTask, Counter[str]], Located]] = {
     "similarity": _similarities,
     "inference": _inferences,
     "relation": _relations,
@@ -163,7 +163,7 @@ def _places(path: Path, header: Sequence[str], wanted: Sequence[str]) -> list[in
     return places
 
 
-def _label(where: str, said: str, task: BlueTask) -> str:
+def _label(where: str, said: str, task: ListedTask) -> str:
     """The task's own spelling: case does not count (spreadsheets write ``FALSE``), nor DDI's prefix on ``false``."""
     known = {label.casefold(): label for label in task.labels}
     if task.negative:

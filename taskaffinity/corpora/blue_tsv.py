@@ -17,9 +17,10 @@ from taskaffinity.corpora import bc5cdr, chemprot, clinicalsts, ddi2013, i2b2_20
 from taskaffinity.corpora.blue_rows import READERS
 from taskaffinity.corpora.choices import DEFAULTS, Choices, by_hash, chosen, lowest_hashes
 from taskaffinity.corpora.original import Converted, locate
-from taskaffinity.tasks.blue import BLUE_TASKS, BlueTask
+from taskaffinity.tasks.blue import BLUE_TASKS
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.lines import bad, shown
+from taskaffinity.tasks.listed import ListedTask
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Kind, Split
 
@@ -92,7 +93,7 @@ def convert(name: str, raw: Path, choices: Choices = DEFAULTS) -> list[Converted
 
 
 def _dev_rule(
-    folder: Path, task: BlueTask, train: Sequence[Row], choices: Choices
+    folder: Path, task: ListedTask, train: Sequence[Row], choices: Choices
 ) -> tuple[Callable[[str], bool], str]:
     """Which documents (or rows, where there are none) of the training part are the dev part, and the same in words."""
     units = list(dict.fromkeys(map(_unit, train)))
@@ -118,7 +119,7 @@ def _unit(row: Row) -> str:
     return row.document or row.example.id.partition("#")[0]
 
 
-def _read(path: Path, split: Split, task: BlueTask, notes: Counter[str]) -> list[Row]:
+def _read(path: Path, split: Split, task: ListedTask, notes: Counter[str]) -> list[Row]:
     rows = list(_distinct(READERS[task.kind](path, split, task, notes), task.kind, notes))
     if not rows:
         raise bad(path, "no row", "at least one example")

@@ -263,7 +263,7 @@ def _reason(task: str, split: Split, counts: dict[Split, SplitCount], known: Kno
     difference = counts[split].counted - known.counts[split]
     if (task, split, difference) == ("chemprot", "train", 3):
         return _CHEMPROT_LOST
-    if reason := _OPEN_REASONS.get((task, split, difference)):
+    if reason := _OPEN_REASONS.get((task, split, difference), ""):
         return reason
     both = counts["train"].counted + counts["dev"].counted
     if task == "ddi2013-type" and split != "test" and both == _DDI_TYPED_POSITIVES:

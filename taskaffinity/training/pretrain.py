@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM, DataCollatorForLanguageModeling, PreTrainedModel
 from transformers.utils import logging
 
@@ -112,7 +112,8 @@ def pretrain(
     n_held = min(len(passages) - 1, max(1, round(settings.held_out * len(passages))))
     held, trained = ([passages[i] for i in sorted(part)] for part in (order[:n_held], order[n_held:]))
     torch.manual_seed(seed_of(settings.seed, "encoder"))
-    model = _with_a_language_head(encoder.folder).to(settings.device)
+    model = _with_a_language_head(encoder.folder)
+    nn.Module.to(model, settings.device)
     blocks = blocks_of(trained, tokenizer, settings.max_length)
     held_blocks = blocks_of(held, tokenizer, settings.max_length)
     dev = list(_masked(held_blocks, tokenizer, settings, seed_of(settings.seed, "dev")))
@@ -192,7 +193,7 @@ def _write(
     model: PreTrainedModel, encoder: Encoder, out: Path, tokenizer: Any, settings: Pretraining, result: Pretrained
 ) -> None:
     """Encoder, old pooler and tokenizer, and ``pretraining.json``; the folder appears whole."""
-    bare = model.base_model.to("cpu")
+    bare: Any = model.base_model.cpu()
     _, pooler = load_encoder(encoder.folder)
     if pooler is not None:
         bare.pooler = pooler

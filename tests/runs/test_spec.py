@@ -43,6 +43,7 @@ OTHER: dict[str, Any] = {
     "max_words": 20,
     "max_train_examples": 100,
     "max_eval_examples": 100,
+    "protocol": "paper",
     "sample_seed": 1,
     "threads": 2,
     "device": "cuda",

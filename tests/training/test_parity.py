@@ -151,7 +151,7 @@ def test_twenty_steps_of_refinement_are_those_of_a_plain_loop(
             loss = plain.loss(batch.task, splits[batch.task], batch.rows)
             loss.backward()
             update.step()
-            per_epoch[-1][batch.task].append(float(loss))
+            per_epoch[-1][batch.task].append(float(loss.detach()))
             schedule.append((batch.task, batch.rows))
     assert len(schedule) >= 20
     for ours, theirs in zip(fit(model, splits, recipe, seed=SEED), per_epoch, strict=True):
