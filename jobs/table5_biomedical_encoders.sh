@@ -13,8 +13,13 @@ set -euo pipefail
 
 folders=()
 for encoder in ${ENCODERS:-BioBERT BlueBERT-P BlueBERT-PM}; do
-  folders+=("results/biomedical-$(basename "$encoder")")
-  taskaffinity full --domain biomedical --data "$TASKAFFINITY_DATA" --encoder "$encoder" --seeds 3 --results "${folders[-1]}" "$@"
+  folder="results/biomedical-$(basename "$encoder")"
+  if [[ " ${folders[*]-} " == *" $folder "* ]]; then
+    echo "$0: two encoders are named $(basename "$encoder"); give folders with names of their own" >&2
+    exit 2
+  fi
+  folders+=("$folder")
+  taskaffinity full --domain biomedical --data "$TASKAFFINITY_DATA" --encoder "$encoder" --seeds 3 --results "$folder" "$@"
 done
 if [[ " $* " != *" --dry-run "* ]]; then
   taskaffinity table 5 "${folders[@]}"

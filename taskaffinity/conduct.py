@@ -139,6 +139,9 @@ def define(
         for task in suite
     )
     recipe = recipe or default_recipe(suite, encoder)
+    for how in (finetune or {}).values():
+        if (how.max_eval_examples, how.sample_seed) != (recipe.max_eval_examples, recipe.sample_seed):
+            raise BadInput("fine-tuning has other test examples than the stages before it; give all the same")
     study = Study(
         suite=suite.name,
         tasks=cards,
@@ -232,7 +235,10 @@ def _race(study: Study, store: RunStore, train: Callable[[Plan], Report]) -> Rep
 
 
 def _refuse_to_mix(study: Study, root: Path) -> None:
-    there = [Study.read(root, design) for design, name in FILES.items() if (root / name).is_file()]
+    try:
+        there = [Study.read(root, design) for design, name in FILES.items() if (root / name).is_file()]
+    except ValueError as error:
+        raise BadInput(str(error)) from error
     if any(other.synthetic != study.synthetic for other in there):
         kind = "real" if study.synthetic else "made-up"
         raise BadInput(f"{root}: holds a study of {kind} text, which this one would join; give another --results")

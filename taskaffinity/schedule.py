@@ -32,6 +32,7 @@ _SLOW_START = (
     "folder. If it never does, --executor local trains without it."
 )
 _LOG = logging.getLogger(__name__)
+_LACKS_START = "the run that it starts from is not there: {}"
 _RETRIES = 3
 """How often Ray starts a run again whose worker or node was lost."""
 
@@ -101,11 +102,8 @@ def run(
     BadInput
         If Ray cannot be had, or a run fits none of its nodes.
     """
-    lacking = [spec for spec in plan if spec not in store]
-    parents = {spec.parent for spec in lacking if spec.parent is not None}
-    without = {parent for parent in parents if any(store.weights(parent, name) is None for name in parent.task_names)}
-    wanted = {*lacking, *without}
-    waiting = sorted((spec for spec in plan if spec in wanted), key=lambda spec: (len(spec.lineage), -cost(spec)))
+    waiting = sorted(left(plan, store), key=lambda spec: (len(spec.lineage), -cost(spec)))
+    parents = {spec.parent for spec in waiting}
     report = Report(planned=len(plan))
     if not waiting:
         return report
@@ -142,6 +140,14 @@ def run(
     return report
 
 
+def left(plan: Plan, store: RunStore) -> list[RunSpec]:
+    """What is to be trained, in the plan's order: runs that are not done, and those that a run that is not done starts
+    from and that kept no weights."""
+    lacking = {spec for spec in plan if spec not in store}
+    parents = {spec.parent for spec in lacking if spec.parent is not None}
+    return [spec for spec in plan if spec in lacking or (spec in parents and not store.has_weights(spec))]
+
+
 @dataclass(frozen=True)
 class Finished:
     """One run ended; ``reason`` says why it failed, None if it did not."""
@@ -164,16 +170,17 @@ def train_and_keep(spec: RunSpec, settings: Mapping[str, Any], *after: str | Non
     store = RunStore(settings["root"])
 
     def is_done() -> bool:
-        return spec in store and (not settings["keep_weights"] or store.weights(spec, spec.task_names[0]) is not None)
+        return spec in store and (not settings["keep_weights"] or store.has_weights(spec))
 
     if is_done():
         return None
     with store.claim(spec):
         if is_done():  # another process finished it while this one waited
             return None
+        store.forget(spec)
         start = store.weights(spec.parent, spec.task_names[0]) if spec.parent else None
         if spec.parent is not None and start is None:
-            reason = f"the run that it starts from failed: {spec.parent.run_id}"
+            reason = _LACKS_START.format(spec.parent.run_id)
             store.fail(spec, reason)
             return reason
         try:
@@ -242,14 +249,20 @@ def _reason_from_ray(ray: Any, reference: Any, spec: RunSpec, store: RunStore) -
     try:
         reason: str | None = ray.get(reference)
         return reason
-    except ray.exceptions.OutOfMemoryError:
-        reason = "out of memory: Ray's memory monitor ended the worker; let fewer runs go at once (--cpus-per-run)"
-    except ray.exceptions.WorkerCrashedError:
-        reason = f"the worker died {_RETRIES + 1} times (killed, or out of memory); see Ray's logs on its node"
     except ray.exceptions.RayError as error:
-        reason = f"Ray could not run it: {type(error).__name__}"
+        reason = _in_words(ray, error)
+    if spec.parent is not None and spec.parent not in store:  # what befell that one is told of this one too
+        reason = _LACKS_START.format(spec.parent.run_id)
     store.fail(spec, reason)
     return reason
+
+
+def _in_words(ray: Any, error: Exception) -> str:
+    if isinstance(error, ray.exceptions.OutOfMemoryError):
+        return "out of memory: Ray's memory monitor ended the worker; let fewer runs go at once (--cpus-per-run)"
+    if isinstance(error, ray.exceptions.WorkerCrashedError):
+        return f"the worker died {_RETRIES + 1} times (killed, or out of memory); see Ray's logs on its node"
+    return f"Ray could not run it: {type(error).__name__}"
 
 
 def _slots(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:

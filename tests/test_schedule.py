@@ -197,6 +197,24 @@ def test_a_finished_refinement_without_weights_is_trained_again_where_they_are_n
     assert scores_of(tmp_path) == before
 
 
+def test_a_run_that_kept_half_of_its_weights_is_trained_again(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    """As a process leaves it that was killed between two files of weights, while an older result stood."""
+    tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"), seeds=(0,), design="full", num_train_epochs=3)
+    tiny.train(tmp_path, resources=LOCAL)
+    before, store = scores_of(tmp_path), RunStore(tmp_path)
+    [refined] = [spec for spec in tiny.study.plan if spec.stage == "refine"]
+    last = store.weights(refined, refined.task_names[-1])
+    assert last is not None
+    last.unlink()
+    lost = [spec for spec in tiny.study.plan if spec.parent == refined]
+    for spec in lost:
+        shutil.rmtree(store.folder(spec))
+    report = tiny.train(tmp_path, resources=LOCAL)
+    assert not report.failed
+    assert report.trained == [refined, *lost]
+    assert scores_of(tmp_path) == before
+
+
 def test_what_starts_from_a_failed_run_fails_in_plain_words(
     tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,7 +223,7 @@ def test_what_starts_from_a_failed_run_fails_in_plain_words(
     report = tiny.train(tmp_path, resources=LOCAL)
     [parent] = [spec for spec in report.failed if spec.stage == "refine"]
     children = {spec: reason for spec, reason in report.failed.items() if spec.stage == "finetune"}
-    assert set(children.values()) == {f"the run that it starts from failed: {parent.run_id}"}
+    assert set(children.values()) == {f"the run that it starts from is not there: {parent.run_id}"}
     assert len(children) == 3
     assert [spec.stage for spec in report.trained] == ["single"] * 3
     monkeypatch.undo()
@@ -230,7 +248,7 @@ class TestOnRay:
         tiny = tiny_study(seeds=(0,), design="full", learning_rate=1e30)
         report = tiny.train(tmp_path, resources=Resources("ray"))
         assert len(report.failed) == 5
-        assert sum("starts from failed" in reason for reason in report.failed.values()) == 2
+        assert sum("starts from is not there" in reason for reason in report.failed.values()) == 2
 
     def test_same_bytes_as_in_this_process(self, tiny_study: MakeStudy, tmp_path: Path) -> None:
         tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"))

@@ -43,5 +43,5 @@ def publish(study: Study, store: RunStore, root: Path, rule: Rule | None = None)
 
 def publish_stages(study: Study, store: RunStore, root: Path) -> None:
     """Write ``full.csv`` (a row a task and stage) and ``full_scores.csv`` (a row a score) of a study in stages."""
-    write_csv(full_frame(stage_scores(study, store)), root / "full.csv")
+    write_csv(full_frame(study, stage_scores(study, store)), root / "full.csv")
     write_csv(gains_frame(study, store), root / "full_scores.csv")

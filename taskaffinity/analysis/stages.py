@@ -19,7 +19,7 @@ import pandas as pd
 from taskaffinity.analysis.affinity import POINTS
 from taskaffinity.analysis.errors import Arm, combine, compare, summarise
 from taskaffinity.analysis.prior import fit_prior
-from taskaffinity.analysis.style import signed
+from taskaffinity.analysis.style import plural, signed
 from taskaffinity.analysis.verdicts import Rule
 from taskaffinity.runs.spec import Stage
 from taskaffinity.runs.store import RunStore
@@ -34,7 +34,10 @@ TITLES: dict[Stage, str] = {
     "finetune": "fine-tuned after it",
 }
 
-FULL_COLUMNS = ("task", "stage", "metric", "mean", "sd", "seeds", "gain", "low", "high", "p", "reason")
+FULL_COLUMNS = (
+    *("task", "stage", "metric", "mean", "sd", "seeds", "gain", "low", "high", "p", "reason"),
+    *("alpha", "estimand", "protocol", "encoder", "synthetic"),
+)
 
 _PAPER_MODELS: dict[int, dict[Stage, str]] = {
     2: {
@@ -121,6 +124,9 @@ def stage_scores(study: Study, store: RunStore, rule: Rule | None = None) -> tup
             if stage == "single":
                 found.append(StageScore(card.name, stage, card.metric, scores))
                 continue
+            if arm is None or alone is None:
+                found.append(StageScore(card.name, stage, card.metric, scores, reason="not trained"))
+                continue
             evidence = compare(arm, alone, prior)
             error = combine(evidence, rule.estimand)
             low, high = error.interval(rule.alpha)
@@ -137,12 +143,21 @@ def _arm(study: Study, store: RunStore, task: str, metric: str, stage: Stage) ->
     return summarise(np.stack([store.read(spec).counts[f"{task}/test"] for spec in specs]), METRICS[metric])
 
 
-def full_frame(scores: tuple[StageScore, ...]) -> pd.DataFrame:
-    """One row a task and stage, in points: ``FULL_COLUMNS``."""
+def full_frame(study: Study, scores: tuple[StageScore, ...], rule: Rule | None = None) -> pd.DataFrame:
+    """One row a task and stage, in points: ``FULL_COLUMNS``. Encoders go by name and fingerprint."""
+    rule = rule or Rule(**study.rule)
+    encoder = f"{study.encoder.name} {study.encoder.fingerprint}"
+    told = (rule.alpha, rule.estimand, study.protocol, encoder, study.synthetic)
     rows = [
-        (s.task, s.stage, s.metric, s.mean, s.sd, len(s.scores), s.gain, s.low, s.high, s.p, s.reason) for s in scores
+        (s.task, s.stage, s.metric, s.mean, s.sd, len(s.scores), s.gain, s.low, s.high, s.p, s.reason, *told)
+        for s in scores
     ]
     return pd.DataFrame(rows, columns=list(FULL_COLUMNS))
+
+
+def failures(study: Study, store: RunStore) -> tuple[str, ...]:
+    """Runs that failed and are left out, each with its reason."""
+    return tuple(f"{spec.run_id}: {reason}" for spec in study.plan if (reason := store.failure(spec)))
 
 
 @cache
@@ -177,10 +192,10 @@ def encoders_table(studies: Sequence[tuple[Study, tuple[StageScore, ...]]]) -> p
     first = studies[0][0]
     tasks = [card.name for card in first.tasks]
     rows: dict[str, list[str]] = {}
-    for study, scores in studies:
+    for number_of_row, (study, scores) in enumerate(studies, start=1):
         by_task = {score.task: score for score in scores if score.stage == "finetune"}
         name = f"fine-tuned, {study.encoder.name}"
-        rows[f"{name} {study.encoder.fingerprint[:4]}" if name in rows else name] = _means([by_task[t] for t in tasks])
+        rows[f"{name} ({number_of_row})" if name in rows else name] = _means([by_task[t] for t in tasks])
     number = None if first.synthetic else ENCODER_TABLES.get(first.suite)
     if number is not None:
         rows |= _paper_rows(number, tasks, paper_table(number).index)
@@ -206,6 +221,15 @@ def _mean_and_sd(score: StageScore) -> str:
     if not score.scores:
         return "not trained"
     return _one_digit(score.mean) + (f" ({_one_digit(score.sd)})" if len(score.scores) > 1 else "")
+
+
+def uneven(study: Study, scores: Iterable[StageScore]) -> list[str]:
+    """``mednli alone: 2 seeds`` for every mean over fewer seeds than were asked for."""
+    return [
+        f"{score.task} {TITLES[score.stage]}: {plural(len(score.scores), 'seed')}"
+        for score in scores
+        if 0 < len(score.scores) < len(study.seeds)
+    ]
 
 
 def _gain(score: StageScore) -> str:

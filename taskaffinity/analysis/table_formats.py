@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from taskaffinity.analysis.captions import SYNTHETIC
+from taskaffinity.analysis.stages import ENCODER_TABLES, PAPER_TABLES
 from taskaffinity.analysis.style import plural
 from taskaffinity.runs.study import Study
 
@@ -20,8 +21,14 @@ _MOST_COLUMNS = 5
 _LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "−": "$-$"}
 
 
-def stages_in_words(study: Study) -> str:
-    """How to read the table of a study in stages."""
+_PAPERS_ROWS = (
+    " The paper's rows are of one seed, its epoch picked on test; its first is BLUE's single-task training in other"
+    " code (30 or 10 epochs, relations, inference and similarity without dev), its DDI there probably macro-F1."
+)
+
+
+def stages_in_words(study: Study, uneven: Sequence[str] = (), failures: Sequence[str] = ()) -> str:
+    """How to read the table of a study in stages, with what is missing from it."""
     epochs = study.recipe.num_train_epochs
     lengths = sorted({recipe.num_train_epochs for recipe in study.finetune.values()})
     rates = sorted({recipe.learning_rate for recipe in study.finetune.values()})
@@ -36,6 +43,9 @@ def stages_in_words(study: Study) -> str:
         f"Test scores in points, mean (SD) over {plural(len(study.seeds), 'seed')}; gain over training alone with its "
         f"{level} interval, one by one. Suite {study.suite}; encoder {study.encoder.name}; {plural(epochs, 'epoch')} "
         f"at {study.recipe.learning_rate:g} alone and together{after}; {study.protocol} protocol.{stamp}"
+        + (_PAPERS_ROWS if not study.synthetic and study.suite in PAPER_TABLES else "")
+        + (f" Fewer seeds: {', '.join(uneven)}." if uneven else "")
+        + (f" Failed and left out: {'; '.join(failures)}." if failures else "")
     )
 
 
@@ -47,10 +57,14 @@ def encoders_in_words(studies: Sequence[Study]) -> str:
     """How to read the table of several encoders."""
     first = studies[0]
     seeds = sorted({len(study.seeds) for study in studies})
+    differ = len({(study.recipe, tuple(study.finetune.items())) for study in studies}) > 1
+    paper = not first.synthetic and first.suite in ENCODER_TABLES
     stamp = f" {SYNTHETIC.capitalize()}: not real text." if first.synthetic else ""
     return (
-        f"Test scores in points after fine-tuning, mean (SD) over {' or '.join(map(str, seeds))} seeds. Suite "
-        f"{first.suite}; {first.protocol} protocol.{stamp}"
+        f"Test scores in points after fine-tuning, mean (SD) over {' or '.join(map(str, seeds))} "
+        f"{'seed' if seeds == [1] else 'seeds'}. Suite {first.suite}; {first.protocol} protocol.{stamp}"
+        + (" The rows' settings differ in more than the encoder." if differ else "")
+        + (" The last row of the paper's Table 5 repeats its Table 3's refinement: a copy error." if paper else "")
     )
 
 

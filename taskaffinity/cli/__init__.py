@@ -38,7 +38,9 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     if code == 130:
-        print(f"interrupted; this continues: taskaffinity {shlex.join(sys.argv[1:])}", file=sys.stderr)
+        keeps_nothing = sys.argv[1:2] == ["pretrain"]
+        what = "nothing was kept; this begins anew" if keeps_nothing else "this continues"
+        print(f"interrupted; {what}: taskaffinity {shlex.join(sys.argv[1:])}", file=sys.stderr)
     sys.exit(code)
 
 

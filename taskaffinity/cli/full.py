@@ -23,14 +23,14 @@ from taskaffinity.cli.options import (
     ProtocolOption,
     Quiet,
     Results,
+    end_with,
     print_plan,
     resources_of,
     results_folder,
-    say_what_came,
+    train_and_show,
 )
-from taskaffinity.cli.progress import ProgressDisplay
 from taskaffinity.cli.recipe import changed, of_stages
-from taskaffinity.cli.show import publish_stages_and_print, warn_if_synthetic
+from taskaffinity.cli.show import publish_stages_and_print
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.catalog import find_suite
 
@@ -43,7 +43,10 @@ def command(
     base_seed: BaseSeed = 0,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="KEY=VALUE: change a setting of every stage; finetune.KEY=VALUE of the last alone."),
+        typer.Option(
+            "--set",
+            help="KEY=VALUE: change a setting; fine-tuning keeps its own rate and epochs but for finetune.KEY=VALUE.",
+        ),
     ] = None,
     protocol: ProtocolOption = ProtocolName.honest,
     alpha: Alpha = None,
@@ -62,7 +65,7 @@ def command(
     suite = find_suite(domain, data)
     folder = results_folder(results, suite)
     # torch: after all that can be refused
-    from taskaffinity.conduct import conduct, default_finetune, default_recipe, define, placed
+    from taskaffinity.conduct import default_finetune, default_recipe, define, placed
 
     is_tiny = suite.synthetic and encoder is None
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny)
@@ -80,12 +83,6 @@ def command(
     if dry_run:
         print_plan(study, RunStore(folder))
         return
-    warn_if_synthetic(suite.synthetic)
-    with ProgressDisplay(quiet=quiet) as display:
-        report = conduct(
-            study, suite, found, folder, resources=resources, watch=display.show, keep_predictions=predictions
-        )
+    report = train_and_show(study, suite, found, folder, resources, keep_predictions=predictions, quiet=quiet)
     publish_stages_and_print(study, folder)
-    say_what_came(report, folder)
-    if report.failed:
-        raise typer.Exit(1)
+    end_with(report, folder)

@@ -1,4 +1,4 @@
-"""The options that every command that trains shares: what is studied, and where its runs go."""
+"""What every command that trains shares: its options, and what it does between planning and publishing."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from taskaffinity.cli.progress import duration
+from taskaffinity.cli.progress import ProgressDisplay, duration
+from taskaffinity.cli.show import warn_if_synthetic
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.schedule import Report, Resources
+from taskaffinity.schedule import Report, Resources, left
 from taskaffinity.tasks.task import BadInput, Suite
+
+if TYPE_CHECKING:
+    from taskaffinity.training.encoders import Encoder
 
 
 class ExecutorName(StrEnum):
@@ -91,11 +95,39 @@ def resources_of(
 
 def print_plan(study: Study, store: RunStore) -> None:
     """Every run with whether it is done."""
-    for spec in study.plan:
-        print(f"{'done' if spec in store else 'to do':6} {spec.run_id}")
-    done = sum(spec in store for spec in study.plan)
+    plan = study.plan
+    waiting = set(left(plan, store))
+    for spec in plan:
+        print(f"{'to do' if spec in waiting else 'done':6} {spec.run_id}")
     most = "at most " if study.looks else ""
-    print(f"{most}{len(study.plan)} runs, {done} done, {most}{len(study.plan) - done} to train")
+    print(f"{most}{len(plan)} runs, {len(plan) - len(waiting)} done, {most}{len(waiting)} to train")
+
+
+def train_and_show(
+    study: Study,
+    suite: Suite,
+    encoder: Encoder,
+    folder: Path,
+    resources: Resources,
+    *,
+    keep_predictions: bool,
+    quiet: bool,
+) -> Report:
+    """Train what the folder lacks, with a banner for made-up text and the progress on stderr."""
+    from taskaffinity.conduct import conduct  # torch
+
+    warn_if_synthetic(suite.synthetic)
+    with ProgressDisplay(quiet=quiet) as display:
+        return conduct(
+            study, suite, encoder, folder, resources=resources, watch=display.show, keep_predictions=keep_predictions
+        )
+
+
+def end_with(report: Report, folder: Path) -> None:
+    """``say_what_came``, and exit code 1 if a run failed."""
+    say_what_came(report, folder)
+    if report.failed:
+        raise typer.Exit(1)
 
 
 def say_what_came(report: Report, folder: Path) -> None:

@@ -30,14 +30,14 @@ from taskaffinity.cli.options import (
     ProtocolOption,
     Quiet,
     Results,
+    end_with,
     print_plan,
     resources_of,
     results_folder,
-    say_what_came,
+    train_and_show,
 )
-from taskaffinity.cli.progress import ProgressDisplay
 from taskaffinity.cli.recipe import changed, parse
-from taskaffinity.cli.show import publish_and_print, warn_if_synthetic
+from taskaffinity.cli.show import publish_and_print
 from taskaffinity.runs.plan import seeds_alone
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.catalog import find_suite
@@ -96,7 +96,7 @@ def command(
     settings, rule = parse(set_ or []), rule_of(alpha, margin, correction, estimand)
     suite = find_suite(domain, data)
     folder = results_folder(results, suite)
-    from taskaffinity.conduct import conduct, default_recipe, define, placed  # torch: after all that can be refused
+    from taskaffinity.conduct import default_recipe, define, placed  # torch: after all that can be refused
 
     is_tiny = suite.synthetic and encoder is None
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny)
@@ -129,18 +129,6 @@ def command(
     if dry_run:
         print_plan(study, RunStore(folder))
         return
-    warn_if_synthetic(suite.synthetic)
-    with ProgressDisplay(quiet=quiet) as display:
-        report = conduct(
-            study,
-            suite,
-            found,
-            folder,
-            resources=resources,
-            watch=display.show,
-            keep_predictions=predictions,
-        )
+    report = train_and_show(study, suite, found, folder, resources, keep_predictions=predictions, quiet=quiet)
     publish_and_print(study, folder, rule)
-    say_what_came(report, folder)
-    if report.failed:
-        raise typer.Exit(1)
+    end_with(report, folder)

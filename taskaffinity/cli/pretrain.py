@@ -53,6 +53,9 @@ def command(
 
         def watch(step: int, steps: int, loss: float) -> None:
             progress.update(bar, completed=step, total=steps, description=f"pre-training, loss {loss:.2f}")
+            tenth = 10 * step // steps
+            if not quiet and not progress.console.is_terminal and tenth > 10 * (step - 1) // steps:
+                print(f"{step} of {steps} steps, loss {loss:.2f}", file=sys.stderr)
 
         try:
             result = pretrain(passages, find_encoder(encoder), out, settings, watch=watch)

@@ -13,6 +13,8 @@ from taskaffinity.runs.spec import Recipe
 from taskaffinity.tasks.task import BadInput
 
 ALIASES = {"per_device_train_batch_size": "batch_size"}
+OF_THE_TEST_SET = ("max_eval_examples", "sample_seed")
+"""Settings that say which examples a score is of."""
 _ELSEWHERE = {"threads": "--cpus-per-run", "protocol": "--protocol"}
 
 
@@ -53,6 +55,9 @@ def of_stages(settings: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
         As ``parse``.
     """
     prefix = "finetune."
+    for name in OF_THE_TEST_SET:
+        if any(setting.startswith(f"{prefix}{name}=") for setting in settings):
+            raise BadInput(f"--set {prefix}{name}: stages are compared on the same test examples; give it for all")
     own = [setting.removeprefix(prefix) for setting in settings if setting.startswith(prefix)]
     return parse([setting for setting in settings if not setting.startswith(prefix)]), parse(own)
 

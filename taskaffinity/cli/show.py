@@ -84,14 +84,15 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
     BadInput
         If a file of the store is broken.
     """
-    from taskaffinity.analysis.stages import full_frame, full_table, stage_scores
+    from taskaffinity.analysis.stages import failures, full_frame, full_table, stage_scores, uneven
     from taskaffinity.analysis.table_formats import stages_in_words
 
     try:
         scores = stage_scores(study, store)
     except ValueError as error:
         raise BadInput(str(error)) from error
-    _print_table(full_table(study, scores), full_frame(scores), stages_in_words(study), format_)
+    words = stages_in_words(study, uneven(study, scores), failures(study, store))
+    _print_table(full_table(study, scores), full_frame(study, scores), words, format_)
 
 
 def print_encoders(studies: Sequence[tuple[Study, RunStore]], format_: str) -> None:
@@ -105,7 +106,7 @@ def print_encoders(studies: Sequence[tuple[Study, RunStore]], format_: str) -> N
         scored = [(study, stage_scores(study, store)) for study, store in studies]
     except ValueError as error:
         raise BadInput(str(error)) from error
-    frames = [full_frame(scores).assign(encoder=study.encoder.name) for study, scores in scored]
+    frames = [full_frame(study, scores) for study, scores in scored]
     words = encoders_in_words([study for study, _ in scored])
     _print_table(encoders_table(scored), pd.concat(frames), words, format_)
 

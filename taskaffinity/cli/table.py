@@ -42,8 +42,12 @@ def command(
     for folder, study in zip(results, studies, strict=True):
         if study.suite != suites[number]:
             raise BadInput(f"table {number}: of suite {suites[number]}, but {folder} holds suite {study.suite}")
-        if study.synthetic != studies[0].synthetic:
-            raise BadInput(f"table {number}: {results[0]} and {folder}: one is of made-up text, the other is not")
+        for what, same in (
+            ("data", study.refs == studies[0].refs),
+            ("protocol", study.protocol == studies[0].protocol),
+        ):
+            if not same:
+                raise BadInput(f"table {number}: {results[0]} and {folder} differ in their {what}")
     stores = [RunStore(folder) for folder in results]
     if number in PAPER_TABLES.values():
         print_stages(studies[0], stores[0], format_.value)

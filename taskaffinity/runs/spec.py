@@ -59,8 +59,8 @@ class Recipe:
     """Training examples of a relation task's negative class for each of the others, drawn by ``sample_seed`` before
     ``max_train_examples`` are; None for all. Dev and test keep theirs."""
     protocol: Literal["paper"] | None = None
-    """``paper`` for the released code's ways: train on dev too, all epochs, the last one's weights, and the update of
-    ``training.released``; None for ours, where dev decides."""
+    """``paper`` for the released code's ways: dev joins the training examples before any are drawn, all epochs, the
+    weights of the last, and the update of ``training.released``; None for ours, where dev decides."""
     sample_seed: int = 0
     threads: int = 1
     """CPU threads of a run. Float sums depend on it, so it identifies a run."""

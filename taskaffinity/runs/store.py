@@ -8,6 +8,7 @@ This class owns every file name.
 from __future__ import annotations
 
 import json
+import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -117,6 +118,15 @@ class RunStore:
             return None
         path = _weights_path(folder, read_json(folder / "result.json")["outcomes"][task]["epoch"])
         return path if path.is_file() else None
+
+    def has_weights(self, spec: RunSpec) -> bool:
+        """Whether every task of the run can be gone on with."""
+        return all(self.weights(spec, name) is not None for name in spec.task_names)
+
+    def forget(self, spec: RunSpec) -> None:
+        """A run that is to be trained again is not done, and its weights are not there, until it is done again."""
+        (self.folder(spec) / "result.json").unlink(missing_ok=True)
+        shutil.rmtree(self.folder(spec) / "model", ignore_errors=True)
 
     def fail(self, spec: RunSpec, reason: str, traceback: str = "") -> None:
         """Leave a plain reason (first line) and the traceback in the run's folder."""

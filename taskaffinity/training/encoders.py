@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -128,6 +129,15 @@ def load_config(folder: Path) -> PretrainedConfig:
         ) from error
 
 
+def longest_input(folder: Path) -> float:
+    """Word pieces that an encoder has positions for; infinity where it says nothing."""
+    config = load_config(folder)
+    positions = float(getattr(config, "max_position_embeddings", math.inf))
+    if config.model_type in ("roberta", "xlm-roberta", "camembert"):  # their positions begin behind the padding's
+        positions -= config.pad_token_id + 1
+    return positions
+
+
 def load_tokenizer(folder: Path) -> Any:
     """The encoder's own fast tokenizer; ``add_prefix_space`` lets byte-level ones take ready words.
 
@@ -202,6 +212,8 @@ def _is_cased_but_does_not_say_so(folder: Path) -> bool:
 
 def _fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
+    if _is_cased_but_does_not_say_so(folder):  # such a folder was lower-cased once: its runs are others now
+        digest.update(b"cased")
     weights = {path.name for pattern in _WEIGHTS for path in folder.glob(pattern)}
     if any(name.endswith(".safetensors") for name in weights):  # the same weights twice: transformers reads these
         weights = {name for name in weights if name.endswith(".safetensors")}

@@ -25,7 +25,7 @@ from taskaffinity.runs.spec import Recipe, RunSpec, TaskRef
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.task import BadInput, Split, Task
 from taskaffinity.training.company import Company, company_of
-from taskaffinity.training.encoders import Encoder, load_config, load_tokenizer
+from taskaffinity.training.encoders import Encoder, load_tokenizer, longest_input
 from taskaffinity.training.encoding import EncodedSplit, IntArray, TaskMeta, cache_folder, encode_task, read_encoded
 from taskaffinity.training.handover import hand_over, take_over
 from taskaffinity.training.loop import Diverged, fit, predict
@@ -44,12 +44,8 @@ def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path
     BadInput
         If ``max_length`` is more than the encoder has positions for.
     """
-    config = load_config(encoder.folder)
-    positions = getattr(config, "max_position_embeddings", recipe.max_length)
-    if config.model_type in ("roberta", "xlm-roberta", "camembert"):  # their positions begin behind the padding's
-        positions -= config.pad_token_id + 1
-    if recipe.max_length > positions:
-        raise BadInput(f"--set max_length={recipe.max_length}: the encoder has {positions} positions")
+    if recipe.max_length > (positions := longest_input(encoder.folder)):
+        raise BadInput(f"--set max_length={recipe.max_length}: the encoder has {positions:g} positions")
     tokenizer = None
     for task in tasks:
         folder = _folder(cache, task.fingerprint, encoder.ref.fingerprint, recipe)
@@ -93,8 +89,6 @@ def execute(
     torch.set_num_threads(spec.recipe.threads)
     recipe = spec.recipe
     metas, splits = _read(spec.tasks, spec, cache)
-    if recipe.protocol == "paper":
-        splits["train"] = {name: split.joined(splits["dev"][name]) for name, split in splits["train"].items()}
     partner = _read((spec.partner,), spec, cache)[1]["train"][spec.partner[0]] if spec.partner else None
     company = company_of(spec, metas, splits["train"], partner)
     model = MultiTaskModel(
@@ -212,6 +206,8 @@ def _read(
     splits: dict[Split, dict[str, EncodedSplit]] = {"train": {}, "dev": {}, "test": {}}
     for name, fingerprint in tasks:
         metas[name], encoded = read_encoded(_folder(cache, fingerprint, spec.encoder.fingerprint, spec.recipe))
+        if spec.recipe.protocol == "paper":
+            encoded["train"] = encoded["train"].joined(encoded["dev"])
         for split, arrays in encoded.items():
             cap = spec.recipe.max_train_examples if split == "train" else spec.recipe.max_eval_examples
             ratio, negative = spec.recipe.negatives_per_positive, metas[name].negative

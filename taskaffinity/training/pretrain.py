@@ -1,7 +1,8 @@
 """Continued pre-training: an encoder learns the language of the user's own text by masked-language modelling.
 
 So BlueBERT came from BERT, and ClinicalBERT from BioBERT. The stream of passages is cut into blocks without padding;
-what is held out are whole passages, masked once, the same way before and after. The result is an encoder like any
+what is held out is one stretch of them, so that rows of one sentence or document stay
+together, masked once, the same way before and after. The result is an encoder like any
 other: its pooler is the old one where that was pre-trained, and absent where it was not, for masked-language modelling
 has none.
 """
@@ -27,11 +28,14 @@ from taskaffinity.runs.files import write_json
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.training.batches import seed_of
-from taskaffinity.training.encoders import Encoder, load_config, load_encoder, load_tokenizer
+from taskaffinity.training.encoders import Encoder, load_config, load_encoder, load_tokenizer, longest_input
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.optim import Stepper
 
 Blocks = list[list[int]]
+
+Watch = Callable[[int, int, float], None]
+"""Told after each step: its number, the number of all steps, its loss."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,9 @@ def pretrain(
     out: Path,
     settings: Pretraining,
     *,
-    watch: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+    watch: Watch = lambda step, steps, loss: None,
 ) -> Pretrained:
     """Train an encoder further on passages and write it to ``out``, a folder that ``--encoder`` takes.
-
-    Parameters
-    ----------
-    watch : callable
-        Called after each step with its number, the number of all steps and the step's loss.
 
     Raises
     ------
@@ -98,6 +97,7 @@ def pretrain(
     Diverged
         When a loss is no longer a number.
     """
+    out = out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadInput(f"--out {out}: not empty; give the name of a folder that is to be made")
     if len(passages) < 2:
@@ -105,39 +105,56 @@ def pretrain(
     tokenizer = load_tokenizer(encoder.folder)
     if tokenizer.mask_token is None:
         raise BadInput(f"{encoder.folder}: its tokenizer has no mask, so it cannot be pre-trained this way")
-    positions = getattr(load_config(encoder.folder), "max_position_embeddings", settings.max_length)
-    if settings.max_length > positions:
-        raise BadInput(f"--max-length {settings.max_length}: the encoder has {positions} positions")
-    order = np.random.default_rng(settings.seed).permutation(len(passages))
+    if settings.max_length > (positions := longest_input(encoder.folder)):
+        raise BadInput(f"--max-length {settings.max_length}: the encoder has {positions:g} positions")
     n_held = min(len(passages) - 1, max(1, round(settings.held_out * len(passages))))
-    held, trained = ([passages[i] for i in sorted(part)] for part in (order[:n_held], order[n_held:]))
-    torch.manual_seed(seed_of(settings.seed, "encoder"))
-    model = _with_a_language_head(encoder.folder)
-    nn.Module.to(model, settings.device)
-    blocks = blocks_of(trained, tokenizer, settings.max_length)
+    first = int(np.random.default_rng(settings.seed).integers(len(passages) - n_held + 1))
+    held, trained = passages[first : first + n_held], [*passages[:first], *passages[first + n_held :]]
     held_blocks = blocks_of(held, tokenizer, settings.max_length)
     dev = list(_masked(held_blocks, tokenizer, settings, seed_of(settings.seed, "dev")))
-    n_batches = math.ceil(len(blocks) / settings.batch_size)
-    n_steps = n_batches * settings.num_train_epochs
+    if not any(bool((batch["labels"] != -100).any()) for batch in dev):
+        raise BadInput(f"too little text: chance masked no piece of the {n_held} held-out passages; try another --seed")
+    _, pooler = load_encoder(encoder.folder)  # what the folder lacks is told before the first step
+    with _made_beside(out) as beside:
+        torch.manual_seed(seed_of(settings.seed, "encoder"))
+        model = _with_a_language_head(encoder.folder)
+        nn.Module.to(model, settings.device)
+        steps, losses = _train(
+            model, blocks_of(trained, tokenizer, settings.max_length), dev, tokenizer, settings, watch
+        )
+        result = Pretrained(out, len(trained), n_held, steps, losses)
+        _write(model, pooler, encoder, beside, tokenizer, settings, result)
+    return result
+
+
+def _train(
+    model: PreTrainedModel,
+    blocks: Blocks,
+    dev: Sequence[dict[str, Tensor]],
+    tokenizer: Any,
+    settings: Pretraining,
+    watch: Watch,
+) -> tuple[int, tuple[float, ...]]:
+    """Steps, and the held-out losses before and after each epoch."""
+    n_steps = math.ceil(len(blocks) / settings.batch_size) * settings.num_train_epochs
     stepper = Stepper(model, Recipe(learning_rate=settings.learning_rate, optimizer="adamw"), n_steps)
     losses = [_held_out_loss(model, dev, settings.device)]
     step = 0
     for epoch in range(settings.num_train_epochs):
         model.train()
         shuffled = np.random.default_rng([settings.seed, epoch]).permutation(len(blocks))
-        batches = _masked([blocks[i] for i in shuffled], tokenizer, settings, seed_of(settings.seed, "mask", epoch))
-        for batch in batches:
+        for batch in _masked([blocks[i] for i in shuffled], tokenizer, settings, seed_of(settings.seed, "mask", epoch)):
+            step += 1
+            if not (batch["labels"] != -100).any():  # chance masked nothing: no loss
+                continue
             loss = model(**{name: value.to(settings.device) for name, value in batch.items()}).loss
             loss.backward()
             stepper.step()
-            step += 1
             if not math.isfinite(told := float(loss.detach())):
                 raise Diverged(f"diverged: the loss of step {step} is not a number; try a smaller learning_rate")
             watch(step, n_steps, told)
         losses.append(_held_out_loss(model, dev, settings.device))
-    result = Pretrained(out, len(trained), n_held, step, tuple(losses))
-    _write(model, encoder, out, tokenizer, settings, result)
-    return result
+    return step, tuple(losses)
 
 
 def blocks_of(passages: Sequence[str], tokenizer: Any, max_length: int) -> Blocks:
@@ -189,34 +206,47 @@ def _with_a_language_head(folder: Path) -> PreTrainedModel:
     return masked
 
 
+@contextmanager
+def _made_beside(out: Path) -> Iterator[Path]:
+    """A folder that may be renamed to ``out``, made before the first step; gone afterwards if it was not."""
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        yield beside
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
 def _write(
-    model: PreTrainedModel, encoder: Encoder, out: Path, tokenizer: Any, settings: Pretraining, result: Pretrained
+    model: PreTrainedModel,
+    pooler: nn.Module | None,
+    encoder: Encoder,
+    beside: Path,
+    tokenizer: Any,
+    settings: Pretraining,
+    result: Pretrained,
 ) -> None:
     """Encoder, old pooler and tokenizer, and ``pretraining.json``; the folder appears whole."""
     bare: Any = model.base_model.cpu()
-    _, pooler = load_encoder(encoder.folder)
     if pooler is not None:
         bare.pooler = pooler
     if getattr(bare.config, "from_scratch", False):
         del bare.config.from_scratch
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        bare.save_pretrained(beside)
-        tokenizer.save_pretrained(beside)
-        about = {
-            "encoder": asdict(encoder.ref),
-            "settings": asdict(settings),
-            "passages": result.passages,
-            "held_out": result.held_out,
-            "steps": result.steps,
-            "held_out_losses": list(result.losses),
-        }
-        write_json(beside / "pretraining.json", about)
-        if out.exists():
-            out.rmdir()
-        beside.rename(out)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    bare.save_pretrained(beside)
+    tokenizer.save_pretrained(beside)
+    about = {
+        "encoder": asdict(encoder.ref),
+        "settings": asdict(settings),
+        "passages": result.passages,
+        "held_out": result.held_out,
+        "steps": result.steps,
+        "held_out_losses": list(result.losses),
+    }
+    write_json(beside / "pretraining.json", about)
+    if result.folder.exists():
+        result.folder.rmdir()
+    beside.rename(result.folder)
 
 
 @contextmanager

@@ -18,10 +18,12 @@ from taskaffinity.analysis.stages import (
     PAPER_TABLES,
     STAGES,
     encoders_table,
+    failures,
     full_frame,
     full_table,
     paper_table,
     stage_scores,
+    uneven,
 )
 from taskaffinity.analysis.table_formats import as_latex, as_markdown, stages_in_words
 from taskaffinity.runs.spec import FINETUNE, EncoderRef
@@ -84,6 +86,16 @@ def test_a_stage_that_is_not_trained_is_said_so_and_never_a_nan(study: Study, tm
     assert "nan" not in table.to_csv().lower()
     publish_stages(study, store, tmp_path)
     assert "nan" not in (tmp_path / "full.csv").read_text().lower()
+
+
+def test_a_seed_that_failed_is_named_where_the_mean_lacks_it(study: Study, tmp_path: Path) -> None:
+    store = fill(study, tmp_path, latent_counts({}), skip=lambda spec: spec.stage == "refine" and spec.seed == 2)
+    [lost] = [spec for spec in study.plan if spec.stage == "refine" and spec.seed == 2]
+    store.fail(lost, "diverged: for the test")
+    scores = stage_scores(study, store)
+    assert uneven(study, scores) == [f"{name} refined together: 3 seeds" for name in NAMES]
+    words = stages_in_words(study, uneven(study, scores), failures(study, store))
+    assert f"Failed and left out: {lost.run_id}: diverged: for the test." in words
 
 
 def test_the_files_hold_a_row_a_stage_and_a_row_a_score(study: Study, store: RunStore) -> None:
@@ -164,6 +176,6 @@ def test_latex_escapes_what_it_must(study: Study, store: RunStore) -> None:
 
 
 def test_the_frame_is_in_points(study: Study, store: RunStore) -> None:
-    frame = full_frame(stage_scores(study, store))
+    frame = full_frame(study, stage_scores(study, store))
     assert frame["mean"].between(50, 100).all()
     assert np.isfinite(frame.loc[frame.stage != "single", "gain"]).all()

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import RobertaTokenizer
 
-from taskaffinity.tasks.task import SPLITS, Example, Split, Task
+from taskaffinity.tasks.task import SPLITS, Example, Kind, Split, Task
 from taskaffinity.training.encoders import load_tokenizer
 from taskaffinity.training.encoding import (
     EncodedSplit,
@@ -321,3 +321,15 @@ def test_whatever_changes_the_pieces_has_a_folder_of_its_own(tmp_path: Path) -> 
         ("f1", "e1", 128, 20),
     ]
     assert len({cache_folder(tmp_path, *key) for key in keys}) == len(keys)
+
+
+@pytest.mark.parametrize("kind", ["similarity", "inference", "ner"])
+def test_joined_splits_are_one_after_the_other(kind: Kind, make_split: Callable[..., EncodedSplit]) -> None:
+    one, other = make_split(kind, n=7, seed=1), make_split(kind, n=5, seed=2)
+    both = one.joined(other)
+    assert both.n_examples == 12
+    for part, numbers in ((one, np.arange(7)), (other, np.arange(7, 12))):
+        again = both.take(numbers)
+        assert (list(again.ids), list(again.gold)) == (list(part.ids), list(part.gold))
+        for name in ("pieces", "token_types", "bounds", "examples_of_rows", "targets", "word_positions", "word_bounds"):
+            np.testing.assert_array_equal(getattr(again, name), getattr(part, name), err_msg=name)

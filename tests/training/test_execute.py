@@ -20,7 +20,7 @@ from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.tasks.task import SPLITS
 from taskaffinity.training import execute as execute_module
 from taskaffinity.training.encoders import Encoder, tiny_encoder
-from taskaffinity.training.encoding import cache_folder, read_encoded
+from taskaffinity.training.encoding import EncodedSplit, cache_folder, read_encoded
 from taskaffinity.training.execute import evaluate, execute, prepare, reason_of
 from taskaffinity.training.loop import Diverged, fit
 from taskaffinity.training.model import MultiTaskModel
@@ -46,7 +46,16 @@ def run(cache: Path, encoder: Encoder) -> Callable[..., RunResult]:
         spec = RunSpec(tuple(TASKS[name].ref for name in names), encoder.ref, seed, replace(RECIPE, **settings))
         return execute(spec, encoder_folder=encoder.folder, cache=cache, keep_predictions=keep_predictions)
 
+    call.place = cache, encoder  # type: ignore[attr-defined]
     return call
+
+
+def read_splits(run: Callable[..., RunResult], name: str) -> list[EncodedSplit]:
+    """Train, dev and test of a task as they lie in the cache that ``run`` reads."""
+    spec = run(name, num_train_epochs=1).spec
+    cache, encoder = run.place  # type: ignore[attr-defined]
+    folder = cache_folder(cache, spec.tasks[0][1], encoder.ref.fingerprint, RECIPE.max_length, RECIPE.max_words)
+    return [read_encoded(folder)[1][split] for split in SPLITS]
 
 
 @pytest.fixture(scope="module")
@@ -244,3 +253,25 @@ def test_a_failure_has_a_plain_reason_that_quotes_no_text(error: BaseException, 
     assert reason.startswith(told)
     assert "\n" not in reason
     assert "corpus" not in reason
+
+
+def test_under_the_papers_protocol_dev_is_trained_on_and_the_last_epoch_is_scored(
+    run: Callable[..., RunResult],
+) -> None:
+    result = run("nli", "tag", protocol="paper")
+    rows = {name: [split.n_rows for split in read_splits(run, name)] for name in ("nli", "tag")}
+    steps = sum(-(-(train + dev) // RECIPE.batch_size) for train, dev, _ in rows.values())
+    assert result.work["steps"] == RECIPE.num_train_epochs * steps
+    assert [sorted(row["dev"]) for row in result.history] == [[], [], ["nli", "tag"]]
+    assert {outcome.epoch for outcome in result.outcomes.values()} == {RECIPE.num_train_epochs}
+
+
+@pytest.mark.parametrize("protocol", [None, "paper"], ids=["honest", "paper"])
+def test_a_matched_run_has_as_many_steps_as_the_pair(
+    protocol: str | None, run: Callable[..., RunResult], cache: Path, encoder: Encoder
+) -> None:
+    pair = run("nli", "tag", protocol=protocol)
+    recipe = replace(RECIPE, protocol=protocol)  # type: ignore[arg-type]
+    spec = RunSpec((TASKS["nli"].ref,), encoder.ref, 0, recipe, variant="matched", partner=TASKS["tag"].ref)
+    matched = execute(spec, encoder_folder=encoder.folder, cache=cache)
+    assert matched.work["steps"] == pair.work["steps"]

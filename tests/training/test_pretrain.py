@@ -6,7 +6,9 @@ import json
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from toy_tasks import SIZES
@@ -14,6 +16,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from taskaffinity.tasks.planted import VOCABULARY, Lexicon, generate, similar
 from taskaffinity.tasks.task import BadInput
+from taskaffinity.training import pretrain as module
 from taskaffinity.training.encoders import (
     Encoder,
     find_encoder,
@@ -121,6 +124,31 @@ def test_what_cannot_be_done_is_refused_before_anything_is_trained(
     with pytest.raises(BadInput, match="1 passage of text"):
         pretrain(passages[:1], trained_before, tmp_path / "out", SETTINGS)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_batch_in_which_chance_masks_nothing_is_passed_over(trained_before: Encoder, tmp_path: Path) -> None:
+    """Batches of one short block: at 15 % most have no masked piece, and no loss."""
+    words = [f"{a} {b}" for a, b in zip(VOCABULARY[::2], VOCABULARY[1::2], strict=False)][:40]
+    sparse = replace(SETTINGS, batch_size=1, max_length=8, num_train_epochs=1, mlm_probability=0.15)
+    assert all(np.isfinite(pretrain(words, trained_before, tmp_path / "out", sparse).losses))
+
+
+def test_what_is_held_out_is_one_stretch(
+    trained_before: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut: list[list[str]] = []
+
+    def seen(passages: list[str], tokenizer: Any, max_length: int) -> list[list[int]]:
+        cut.append(list(passages))
+        return blocks_of(passages, tokenizer, max_length)
+
+    monkeypatch.setattr(module, "blocks_of", seen)
+    texts = [f"{word} {word}" for word in VOCABULARY[:50]]
+    pretrain(texts, trained_before, tmp_path / "out", replace(SETTINGS, num_train_epochs=1))
+    held, trained = cut
+    first = texts.index(held[0])
+    assert held == texts[first : first + 10]
+    assert trained == [text for text in texts if text not in held]
 
 
 @pytest.mark.parametrize(

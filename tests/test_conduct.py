@@ -1,0 +1,64 @@
+"""What a study is made of before it is trained: recipes by protocol, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from taskaffinity.conduct import conduct, default_finetune, default_recipe, define
+from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, REFINE
+from taskaffinity.schedule import Resources
+from taskaffinity.tasks.planted import stand_in
+from taskaffinity.tasks.task import BadInput
+
+RELEASED = {
+    "clinicalsts": (30, 5e-5),
+    "mednli": (10, 1e-5),
+    "i2b2-2010-re": (10, 2e-5),
+    "chemprot": (20, 2e-5),
+    "ddi2013-type": (10, 5e-5),
+    "bc5cdr-chemical": (20, 5e-5),
+    "bc5cdr-disease": (20, 6e-5),
+    "shareclefe": (20, 5e-5),
+}
+"""Read off the released fine-tuning script: epochs and rate."""
+
+
+@pytest.mark.parametrize("domain", ["clinical", "biomedical"])
+def test_the_papers_protocol_is_its_scripts(domain: str) -> None:
+    suite = replace(stand_in(domain), synthetic=False)
+    recipe = default_recipe(suite, "encoder", "paper")
+    assert (recipe.learning_rate, recipe.num_train_epochs, recipe.batch_size) == (5e-5, 100, 32)
+    assert (recipe.optimizer, recipe.warmup_ratio, recipe.protocol) == ("adamw", 0.1, "paper")
+    tuned = default_finetune(suite, "encoder", recipe)
+    assert {name: (how.num_train_epochs, how.learning_rate) for name, how in tuned.items()} == {
+        task.name: RELEASED[task.name] for task in suite
+    }
+    assert {how.protocol for how in tuned.values()} == {"paper"}
+
+
+def test_fine_tuning_keeps_its_rate_and_epochs_and_takes_all_else_from_the_refinement() -> None:
+    suite = replace(stand_in("clinical"), synthetic=False)
+    changed = replace(REFINE, learning_rate=3e-4, num_train_epochs=2, batch_size=7, max_train_examples=9)
+    for how in default_finetune(suite, "encoder", changed).values():
+        assert how == replace(changed, learning_rate=FINETUNE.learning_rate, num_train_epochs=FINETUNE.num_train_epochs)
+
+
+def test_stages_are_scored_on_the_same_test_examples() -> None:
+    suite = stand_in("clinical")
+    small = replace(FROM_SCRATCH, max_eval_examples=50)
+    other = dict.fromkeys((task.name for task in suite), replace(small, sample_seed=1))
+    with pytest.raises(BadInput, match="other test examples"):
+        define(suite, recipe=small, design="full", finetune=other)
+
+
+@pytest.mark.parametrize("name", ["study.json", "full.json"])
+def test_a_broken_study_beside_is_one_line(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(json.dumps({"suite": "clinical"}))
+    suite = stand_in("clinical")
+    study, found = define(suite, seeds=(0,))
+    with pytest.raises(BadInput, match=f"{name}: not a study of this version"):
+        conduct(study, suite, found, tmp_path, resources=Resources("local"))
