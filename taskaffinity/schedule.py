@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
-from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.store import Claimed, RunStore
 from taskaffinity.tasks.task import BadInput
 
 Executor = Literal["ray", "local"]
@@ -174,7 +174,7 @@ def train_and_keep(spec: RunSpec, settings: Mapping[str, Any], *after: str | Non
 
     if is_done():
         return None
-    with store.claim(spec):
+    with store.claim(spec, wait=settings.get("wait", True)):
         if is_done():  # another process finished it while this one waited
             return None
         store.forget(spec)
@@ -211,9 +211,23 @@ Arguments = list[tuple[RunSpec, dict[str, Any]]]
 
 
 def _in_this_process(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Iterator[Event]:
-    for spec, settings in arguments:
-        yield (spec.run_id,)
-        yield Finished(spec, train_and_keep(spec, settings))
+    """One run after the other. Processes that share a results folder share its runs: what another one has under way,
+    and what starts from it, comes later."""
+    waiting = arguments
+    while waiting:
+        later: Arguments = []
+        for spec, settings in waiting:
+            if spec.parent is not None and any(spec.parent == other for other, _ in later):
+                later.append((spec, settings))
+                continue
+            yield (spec.run_id,)
+            try:
+                yield Finished(spec, train_and_keep(spec, {**settings, "wait": False}))
+            except Claimed:
+                later.append((spec, settings))
+        if len(later) == len(waiting):
+            time.sleep(_POLL_SECONDS)
+        waiting = later
 
 
 def _on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Iterator[Event]:

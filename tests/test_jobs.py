@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from ray.autoscaler._private import util
 
 from taskaffinity.tasks import planted
 from taskaffinity.tasks.formats import TaskCard, write_task
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import SPLITS
 
-JOBS = sorted((Path(__file__).parents[1] / "jobs").glob("*.sh"))
+FOLDER = Path(__file__).parents[1] / "jobs"
+JOBS = sorted(FOLDER.glob("*.sh"))
+BATCHES = sorted(FOLDER.glob("*.sbatch"))
 PLANS = {
     "table2_clinical.sh": "27 runs",
     "table3_biomedical.sh": "27 runs",
@@ -25,11 +30,11 @@ PLANS = {
 """Three seeds of N tasks alone, the set, and N tasks after it."""
 
 
-@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
+@pytest.mark.parametrize("job", [*JOBS, *BATCHES], ids=lambda job: job.name)
 def test_a_job_is_shell_and_says_what_it_makes(job: Path) -> None:
     subprocess.run(["bash", "-n", job], check=True)
     text = job.read_text()
-    assert os.access(job, os.X_OK)
+    assert os.access(job, os.X_OK) == (job.suffix == ".sh")
     assert [word for word in ("# Makes  ", "# Needs  ", "# Usage  ") if word not in text] == []
     assert "python" not in text  # the command line's own words alone
 
@@ -67,3 +72,67 @@ def test_a_table_plans_its_runs(name: str, data: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith(PLANS[name])
     assert not (tmp_path / "results").exists()
+
+
+def test_the_job_array_is_a_study_in_this_process(tmp_path: Path) -> None:
+    """What SLURM would run, run here, but for the GPU: two tasks of the array at once."""
+    small = ["--set=num_train_epochs=1", "--set=max_train_examples=32", "--set=max_eval_examples=32", "--seeds=1"]
+    array = (FOLDER / "slurm_array.sbatch").read_text().replace("--gpus-per-run 1", "--gpus-per-run 0")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    tasks = [
+        subprocess.Popen(
+            ["bash", "-c", array, "slurm_array", "--domain=clinical", *small],
+            env=environment,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    ends = [task.communicate(timeout=180) for task in tasks]
+    assert [task.returncode for task in tasks] == [0, 0], ends
+    assert ends[0][0] == ends[1][0]
+    assert len(list(tmp_path.glob("results/clinical/runs/*/result.json"))) == 4 * 2 + 6
+
+
+def test_ray_takes_the_cluster() -> None:
+    config = util.prepare_config(yaml.safe_load((FOLDER / "ray-cluster.yaml").read_text()))
+    util.validate_config(config)
+    assert config["max_workers"] == len(config["provider"]["worker_ips"]) == 2
+
+
+def test_the_kubernetes_job_mounts_what_it_names() -> None:
+    """Its schema is not at hand: the keys that KubeRay 1.4 documents, and that paths lie on the volume."""
+    job = yaml.safe_load((FOLDER / "kuberay-rayjob.yaml").read_text())
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    known = {"entrypoint", "shutdownAfterJobFinishes", "ttlSecondsAfterFinished", "backoffLimit", "runtimeEnvYAML"}
+    assert job["spec"].keys() == known | {"rayClusterSpec"}
+    cluster = job["spec"]["rayClusterSpec"]
+    pods = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    for pod in pods:
+        spec = pod["template"]["spec"]
+        [mount], [volume] = spec["containers"][0]["volumeMounts"], spec["volumes"]
+        assert mount["name"] == volume["name"]
+        assert mount["mountPath"] == "/shared"
+    words = job["spec"]["entrypoint"].split()
+    paths = [word for word in words if word.startswith("/")] + list(
+        filter(lambda v: v.startswith("/"), yaml.safe_load(job["spec"]["runtimeEnvYAML"])["env_vars"].values())
+    )
+    assert len(paths) == 4
+    assert all(path.startswith("/shared/") for path in paths)
+
+
+@pytest.mark.parametrize("name", ["slurm.sbatch", "slurm_array.sbatch", "kuberay-rayjob.yaml", "ray-cluster.yaml"])
+def test_the_options_of_a_cluster_file_are_the_commands_own(name: str, tmp_path: Path) -> None:
+    text = (FOLDER / name).read_text()
+    used = set(re.findall(r"(?<= )--[a-z-]+", " ".join(re.findall(r"taskaffinity pairwise[^'\n]*(?:\n +--.*)*", text))))
+    helped = subprocess.run(
+        [sys.executable, "-m", "taskaffinity", "pairwise", "--help"],
+        env={**os.environ, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert used
+    assert [option for option in used if option not in helped] == []

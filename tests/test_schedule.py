@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
+import multiprocessing
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule import Progress, Report, Resources, run
@@ -213,6 +217,52 @@ def test_a_run_that_kept_half_of_its_weights_is_trained_again(tiny_study: MakeSt
     assert not report.failed
     assert report.trained == [refined, *lost]
     assert scores_of(tmp_path) == before
+
+
+def test_a_run_that_another_process_has_under_way_comes_last(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"), seeds=(0,), design="full")
+    store = RunStore(tmp_path)
+    [refined] = [spec for spec in tiny.study.plan if spec.stage == "refine"]
+    held, release = threading.Event(), threading.Event()
+
+    def other_process() -> None:
+        with store.claim(refined):
+            held.set()
+            release.wait(60)
+
+    other = threading.Thread(target=other_process)
+    other.start()
+    held.wait(60)
+
+    def watch(progress: Progress) -> None:
+        if progress.done == 3:  # all that does not wait for it
+            release.set()
+
+    report = tiny.train(tmp_path, resources=LOCAL, watch=watch)
+    other.join()
+    assert [spec.stage for spec in report.trained] == ["single"] * 3 + ["refine"] + ["finetune"] * 3
+    assert not report.failed
+
+
+def test_two_processes_share_the_runs_of_a_folder(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    """As the tasks of a job array do: none is trained twice, and both end with all of them."""
+    tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"))
+    tiny.study.write(tmp_path)
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        work = (tiny.study.plan, RunStore(tmp_path), tiny.encoder_folder, tiny.cache)
+        trained = pool.starmap(_train_all, [work, work])
+    times = [json.loads(path.read_text())["work"] for path in tmp_path.glob("runs/*/result.json")]
+    assert len(times) == len(tiny.study.plan)
+    assert all(done == len(tiny.study.plan) for done in trained)
+    alone = tiny.train(tmp_path / "alone", resources=LOCAL)
+    assert not alone.failed
+    assert tiny.edges(tmp_path) == tiny.edges(tmp_path / "alone")
+
+
+def _train_all(plan: Plan, store: RunStore, encoder_folder: Path, cache: Path) -> int:
+    report = run(plan, store, encoder_folder=encoder_folder, cache=cache, resources=LOCAL)
+    assert not report.failed
+    return sum(spec in store for spec in plan)
 
 
 def test_what_starts_from_a_failed_run_fails_in_plain_words(

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock, Timeout
 from safetensors.numpy import save
 
 from taskaffinity.runs.files import read_json, whole, write_json
@@ -31,6 +31,10 @@ from taskaffinity.runs.spec import RunSpec
 
 class MissingRuns(LookupError):
     """Runs that a question needs and that are not in the store."""
+
+
+class Claimed(RuntimeError):
+    """Another process is training the run."""
 
 
 class RunStore:
@@ -46,11 +50,17 @@ class RunStore:
         return (self.folder(spec) / "result.json").is_file()
 
     @contextmanager
-    def claim(self, spec: RunSpec) -> Iterator[None]:
-        """Hold a run's folder: of two processes that want the same run, the second waits for the first."""
+    def claim(self, spec: RunSpec, *, wait: bool = True) -> Iterator[None]:
+        """Hold a run's folder: of two processes that want the same run, the second waits for the first.
+
+        Raises
+        ------
+        Claimed
+            If another process holds it, and ``wait`` is false.
+        """
         folder = self.folder(spec)
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
+        with _held(FileLock(folder / ".lock"), spec, wait=wait):
             # half-written files of a process that was killed
             for litter in (*folder.glob(".*.[0-9]*"), *folder.glob("model/.*.[0-9]*")):
                 litter.unlink(missing_ok=True)
@@ -141,6 +151,18 @@ class RunStore:
             return (self.folder(spec) / "error.txt").read_text(encoding="utf-8").partition("\n")[0]
         except FileNotFoundError:
             return None
+
+
+@contextmanager
+def _held(lock: BaseFileLock, spec: RunSpec, *, wait: bool) -> Iterator[None]:
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        raise Claimed(f"run {spec.run_id} is being trained by another process") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _weights_path(folder: Path, epoch: int) -> Path:
