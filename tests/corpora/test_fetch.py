@@ -397,7 +397,15 @@ def test_a_real_corpus_is_fetched_and_prepared_though_interrupted(
     slow = next(pin for pin in pins if pin.place == "chemprot_training/chemprot_training_abstracts.tsv")
     mirror.faults[mirror.path(slow)] = ["stall"]
     given = [sys.executable, "-m", "taskaffinity", "data", "fetch", "chemprot", f"--mirror={mirror.address}"]
-    first = subprocess.Popen(given, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    first = subprocess.Popen(
+        given,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell's background job ignores SIGINT, and so would its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     part = tmp_path / "raw/chemprot/chemprot_training/.chemprot_training_abstracts.tsv.part"
     half = slow.content.size // 2
     deadline = time.monotonic() + 120
@@ -405,7 +413,7 @@ def test_a_real_corpus_is_fetched_and_prepared_though_interrupted(
         assert time.monotonic() < deadline, first.communicate()
         time.sleep(0.1)
     first.send_signal(signal.SIGINT)
-    _, said = first.communicate(timeout=30)
+    _, said = first.communicate(timeout=60)
     assert first.returncode == 130
     assert said == f"interrupted; this continues: taskaffinity data fetch chemprot --mirror={mirror.address}\n"
     there = part.stat().st_size
