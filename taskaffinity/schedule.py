@@ -120,9 +120,9 @@ def run(
 
     def show() -> None:
         spent = time.monotonic() - began
-        left = spent * (total_cost - finished_cost) / finished_cost if finished_cost else None
+        seconds_left = spent * (total_cost - finished_cost) / finished_cost if finished_cost else None
         done = len(plan) - len(waiting) + len(report.trained)
-        watch(Progress(len(plan), done, running, len(report.failed), left))
+        watch(Progress(len(plan), done, running, len(report.failed), seconds_left))
 
     outcomes = _on_ray if resources.executor == "ray" else _in_this_process
     for event in outcomes(arguments, store, resources, report):

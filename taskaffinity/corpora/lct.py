@@ -38,22 +38,11 @@ from taskaffinity.corpora.sentences import Span, line_sentences, line_spans
 from taskaffinity.corpora.tagging import tagged_rows
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.lines import bad, named, shown
+from taskaffinity.tasks.open_clinical import LCT_CLASSES
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import SPLITS, Example, Split
 
 KIND = "Condition"
-CLASSES = (
-    "Caused-By",
-    "Treatment-For",
-    "Found-By",
-    "Using",
-    "Example-Of",
-    "Equivalent-To",
-    "Abbrev-Of",
-    "Before",
-    "After",
-    "During",
-)
 LINKS = ("Or", "And", "If-Then")
 
 _NEEDED = {"documents": ["brat", "ner/nic"]}
@@ -113,7 +102,7 @@ def convert(raw: Path) -> list[Converted]:
         related[trial.split] += _relation_rows(trial, joined, lost)
     relation_card = TaskCard(
         kind="relation",
-        labels=(*CLASSES, "false"),
+        labels=(*LCT_CLASSES, "false"),
         negative="false",
         title="LCT relation",
         source=condition_card.source,
@@ -153,8 +142,8 @@ def _trial(document: Document, counted: Counter[str]) -> Trial:
         if relation.kind in LINKS:
             counted["logical_links_left_out"] += 1
             continue
-        if relation.kind not in CLASSES:
-            legal = (*CLASSES, *LINKS)
+        if relation.kind not in LCT_CLASSES:
+            legal = (*LCT_CLASSES, *LINKS)
             raise bad(relation.where, f"relation {named(relation.kind, legal)}", f"one of {', '.join(legal)}")
         ends = frozenset((relation.first, relation.second))
         places = {line_of.get(end) for end in ends}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from taskaffinity.tasks.listed import ListedTask
 
-_LCT = (
+LCT_CLASSES = (
     "Caused-By",
     "Treatment-For",
     "Found-By",
@@ -19,7 +19,6 @@ _LCT = (
     "Before",
     "After",
     "During",
-    "false",
 )
 
 OPEN_CLINICAL_TASKS: dict[str, ListedTask] = {
@@ -27,7 +26,9 @@ OPEN_CLINICAL_TASKS: dict[str, ListedTask] = {
     for task in (
         ListedTask("ehr-rel", "EHR-RelB", "similarity", "open-clinical", "ehr-rel"),
         ListedTask("lct-condition", "LCT condition", "ner", "open-clinical", "lct", ("Condition",)),
-        ListedTask("lct-relation", "LCT relation", "relation", "open-clinical", "lct", _LCT, "false"),
+        ListedTask(
+            "lct-relation", "LCT relation", "relation", "open-clinical", "lct", (*LCT_CLASSES, "false"), "false"
+        ),
         ListedTask("rqe", "RQE", "inference", "open-clinical", "rqe", ("false", "true")),
     )
 }

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from taskaffinity.corpora.check import check
-from taskaffinity.corpora.lct import CLASSES
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.formats import read_card, read_task
 from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.metrics import spans
+from taskaffinity.tasks.open_clinical import LCT_CLASSES
 from taskaffinity.tasks.task import SPLITS
 
 LCT = "leaf_clinical_trials"
@@ -51,7 +51,7 @@ def searched(folder: Path) -> dict[str, tuple[dict[str, str], Gold]]:
         gold: Gold = {}
         for kind, *ends in re.findall(r"^R\d+\t(\S+) Arg1:(\w+) Arg2:(\w+)", content, re.MULTILINE):
             first, second = (trigger.get(end, end) for end in ends)
-            if kind in CLASSES and line[first] == line[second]:
+            if kind in LCT_CLASSES and line[first] == line[second]:
                 gold[kind, frozenset((first, second))] = first
         trials[path.stem] = {name: kind for name, kind, _ in mentions}, gold
     return trials
