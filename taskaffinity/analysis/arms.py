@@ -103,24 +103,33 @@ class Arms:
         return covariance
 
 
-def read_arms(study: Study, store: RunStore) -> Arms:
+def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None) -> Arms:
     """Every arm of a study's runs that are in the store, but for the whole set.
+
+    Parameters
+    ----------
+    by : mapping, optional
+        Tasks and keys of ``METRICS``: these tasks alone, by these metrics. Default: all by their official ones.
 
     Raises
     ------
     ValueError
         If a file of the store is broken.
     """
-    metrics = {card.name: METRICS[card.metric] for card in study.tasks}
+    official = {card.name: card.metric for card in study.tasks}
+    by = by or official
     found: dict[Key, Arm] = {}
     seeds: dict[Key, tuple[int, ...]] = {}
     specs = sorted((spec for spec in study.plan if spec.arm != "full"), key=_condition)
     for (arm, names, partner), group in groupby(specs, key=_condition):
-        runs = [store.read(spec) for spec in group if spec in store]
-        for target in names if runs else ():
+        done = [store.read(spec) for spec in group if spec in store]
+        for target in by.keys() & names:
+            of_test = f"{target}/test" + ("" if by[target] == official[target] else f"/{by[target]}")
+            runs = [run for run in done if of_test in run.counts]  # an older version kept the official ones alone
+            if not runs:
+                continue
             key = (target, arm, partner or "".join(name for name in names if name != target))
-            counts = np.stack([run.counts[f"{target}/test"] for run in runs])
-            found[key] = summarise(counts, metrics[target])
+            found[key] = summarise(np.stack([run.counts[of_test] for run in runs]), METRICS[by[target]])
             seeds[key] = tuple(run.spec.seed for run in runs)
     baseline = "matched" if study.match == "compute" else "single"
     return Arms(tuple(card.name for card in study.tasks), found, seeds, baseline)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import describe
 from taskaffinity.analysis.figures import draw_graph, draw_heatmap, save_figure
+from taskaffinity.analysis.further import further_frame, further_stages
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
 from taskaffinity.analysis.stages import full_frame, stage_scores
 from taskaffinity.analysis.tables import controls_frame, edges_frame, gains_frame, write_csv
@@ -23,13 +24,16 @@ def publish(study: Study, store: RunStore, root: Path, rule: Rule | None = None)
     """Measure the study and write its tables, graph and pictures into ``root``.
 
     The files depend on the runs' counts and the study alone: not on the order in which runs finished, not on time.
-    They are ``gains.csv``, ``edges.csv``, ``affinity.{png,svg,graphml,txt}``, ``heatmap.png``, and ``controls.csv``
-    where there are controls.
+    They are ``gains.csv``, ``edges.csv``, ``affinity.{png,svg,graphml,txt}``, ``heatmap.png``; ``controls.csv`` where
+    there are controls, ``other_metrics.csv`` where runs kept counts by metrics beside the official ones.
     """
     matrix = measure(study, store, rule)
     words = describe(matrix)
     write_csv(gains_frame(study, store), root / "gains.csv")
     write_csv(edges_frame(matrix), root / "edges.csv")
+    further = further_frame(study, store, matrix.rule)
+    if len(further):
+        write_csv(further, root / "other_metrics.csv")
     if matrix.controls:
         write_csv(controls_frame(matrix), root / "controls.csv")
     write_graphml(affinity_graph(matrix), root / "affinity.graphml")
@@ -42,6 +46,12 @@ def publish(study: Study, store: RunStore, root: Path, rule: Rule | None = None)
 
 
 def publish_stages(study: Study, store: RunStore, root: Path) -> None:
-    """Write ``full.csv`` (a row a task and stage) and ``full_scores.csv`` (a row a score) of a study in stages."""
+    """Write what a study in stages found.
+
+    ``full.csv`` is a row a task and stage, ``full_other_metrics.csv`` the same by further metrics, where there are
+    any, and ``full_scores.csv`` a row a score.
+    """
     write_csv(full_frame(study, stage_scores(study, store)), root / "full.csv")
+    if further := further_stages(study, store):
+        write_csv(full_frame(study, further), root / "full_other_metrics.csv")
     write_csv(gains_frame(study, store), root / "full_scores.csv")

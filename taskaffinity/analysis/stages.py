@@ -7,7 +7,7 @@ fine-tuned runs have had more updates on the target than the single ones, as in 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -98,8 +98,15 @@ class StageScore:
         return float(np.std(self.scores, ddof=1)) if len(self.scores) > 1 else math.nan
 
 
-def stage_scores(study: Study, store: RunStore, rule: Rule | None = None) -> tuple[StageScore, ...]:
+def stage_scores(
+    study: Study, store: RunStore, rule: Rule | None = None, by: Mapping[str, str] | None = None
+) -> tuple[StageScore, ...]:
     """Every task after every stage, in the suite's order; what is not trained yet has no scores.
+
+    Parameters
+    ----------
+    by : mapping, optional
+        Tasks and keys of ``METRICS``: these tasks alone, by these metrics. Default: all by their official ones.
 
     Raises
     ------
@@ -107,40 +114,42 @@ def stage_scores(study: Study, store: RunStore, rule: Rule | None = None) -> tup
         If a file of the store is broken.
     """
     rule = rule or Rule(**study.rule)
+    official = {card.name: card.metric for card in study.tasks}
+    by = by or official
     arms = {
-        (card.name, stage): arm
-        for card in study.tasks
+        (name, stage): arm
+        for name in by
         for stage in STAGES
-        if (arm := _arm(study, store, card.name, card.metric, stage)) is not None
+        if (arm := _arm(study, store, name, by[name], stage, is_official=by[name] == official[name])) is not None
     }
     told = [arm for arm in arms.values() if arm.n_runs > 1 and arm.scores.any()]
     prior = fit_prior([arm.s2 / arm.unit for arm in told], [arm.n_runs - 1 for arm in told])
     found = []
-    for card in study.tasks:
-        alone = arms.get((card.name, "single"))
+    for name, metric in by.items():
+        alone = arms.get((name, "single"))
         for stage in STAGES:
-            arm = arms.get((card.name, stage))
+            arm = arms.get((name, stage))
             scores = tuple(float(POINTS * score) for score in arm.scores) if arm else ()
             if stage == "single":
-                found.append(StageScore(card.name, stage, card.metric, scores))
+                found.append(StageScore(name, stage, metric, scores))
                 continue
             if arm is None or alone is None:
-                found.append(StageScore(card.name, stage, card.metric, scores, reason="not trained"))
+                found.append(StageScore(name, stage, metric, scores, reason="not trained"))
                 continue
             evidence = compare(arm, alone, prior)
             error = combine(evidence, rule.estimand)
             low, high = error.interval(rule.alpha)
             gain, low, high = (float(POINTS * value) for value in (error.gain, low, high))
             reason = str(evidence.reason).replace("pair run", "run")
-            found.append(StageScore(card.name, stage, card.metric, scores, gain, low, high, float(error.p()), reason))
+            found.append(StageScore(name, stage, metric, scores, gain, low, high, float(error.p()), reason))
     return tuple(found)
 
 
-def _arm(study: Study, store: RunStore, task: str, metric: str, stage: Stage) -> Arm | None:
-    specs = [s for s in study.plan if s.stage == stage and task in s.task_names and s in store]
-    if not specs:
-        return None
-    return summarise(np.stack([store.read(spec).counts[f"{task}/test"] for spec in specs]), METRICS[metric])
+def _arm(study: Study, store: RunStore, task: str, metric: str, stage: Stage, *, is_official: bool) -> Arm | None:
+    runs = [store.read(s) for s in study.plan if s.stage == stage and task in s.task_names and s in store]
+    key = f"{task}/test" + ("" if is_official else f"/{metric}")
+    counts = [run.counts[key] for run in runs if key in run.counts]
+    return summarise(np.stack(counts), METRICS[metric]) if counts else None
 
 
 def full_frame(study: Study, scores: tuple[StageScore, ...], rule: Rule | None = None) -> pd.DataFrame:

@@ -84,15 +84,17 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
     BadInput
         If a file of the store is broken.
     """
+    from taskaffinity.analysis.further import further_in_words, further_stages
     from taskaffinity.analysis.stages import failures, full_frame, full_table, stage_scores, uneven
     from taskaffinity.analysis.table_formats import stages_in_words
 
     try:
-        scores = stage_scores(study, store)
+        scores, further = stage_scores(study, store), further_stages(study, store)
     except ValueError as error:
         raise BadInput(str(error)) from error
     words = stages_in_words(study, uneven(study, scores), failures(study, store))
-    _print_table(full_table(study, scores), full_frame(study, scores), words, format_)
+    words = f"{words} {further_in_words(study, further)}".strip()
+    _print_table(full_table(study, scores), full_frame(study, (*scores, *further)), words, format_)
 
 
 def print_encoders(studies: Sequence[tuple[Study, RunStore]], format_: str) -> None:

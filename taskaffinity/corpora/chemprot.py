@@ -6,7 +6,8 @@ abstract, end exclusive. The gold standard holds the five classes that are evalu
 others, is not used.
 
 A row is a chemical and a gene of one sentence, all pairs of them, with the gold class or ``false``; a pair with two
-classes is two rows, the second's id ends in ``#2``. A gold pair across two sentences would be no row, and is counted.
+classes is two rows, the second's id ends in ``#2``. A gold pair across two sentences would be no row, and is counted
+as missed.
 Official splits; text is kept as it is, in Unicode.
 """
 
@@ -58,9 +59,12 @@ def convert(raw: Path) -> list[Converted]:
     files = locate(raw, _needed(), _BELOW)
     splits: dict[Split, list[Row]] = {}
     notes: Counter[str] = Counter(boundaries_merged=0, gold_pairs_across_sentences=0, pairs_with_two_classes=0)
+    missed: dict[Split, int] = {}
     for split in SPLITS:
         documents = read_documents(*(files[f"{split} {table}"] for table in _TABLES))
+        before = notes["gold_pairs_across_sentences"]
         splits[split] = [row for document in documents for row in _rows(document, notes)]
+        missed[split] = notes["gold_pairs_across_sentences"] - before
     card = TaskCard(
         kind="relation",
         labels=(*CLASSES, "false"),
@@ -68,6 +72,7 @@ def convert(raw: Path) -> list[Converted]:
         title="ChemProt",
         source="BioCreative VI track 5, ChemProt corpus (Krallinger et al. 2017)",
         licence=LICENCE,
+        missed=missed,
         split="official training, development and test sets",
         notes=dict(notes),
     )

@@ -107,6 +107,9 @@ def convert(raw: Path) -> list[Converted]:
         title="LCT relation",
         source=condition_card.source,
         licence=condition_card.licence,
+        missed={
+            part: lost[f"{part}_relations_across_lines"] + lost[f"{part}_relations_of_unseen_types"] for part in SPLITS
+        },
         split=condition_card.split,
         notes=dict(sorted(lost.items())),
     )

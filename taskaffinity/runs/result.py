@@ -42,7 +42,8 @@ class RunResult:
     outcomes: Mapping[str, Outcome]
     """By task name."""
     counts: Mapping[str, npt.NDArray[np.float64]]
-    """``"mednli/test"`` -> (n_examples, n_counts), the metric's own columns, at the chosen epoch."""
+    """``"mednli/test"`` -> (n_examples, n_counts), the metric's own columns, at the chosen epoch; of test by further
+    metrics too, ``"mednli/test/macro_f1"``."""
     history: Sequence[Mapping[str, Any]] = ()
     """One row an epoch: epoch, loss and dev score by task, seconds."""
     work: Mapping[str, float] = field(default_factory=dict)

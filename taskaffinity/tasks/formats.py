@@ -41,6 +41,8 @@ class TaskCard(BaseModel):
     source: str = ""
     """Where the original comes from."""
     licence: str = ""
+    missed: dict[Split, int] = Field(default_factory=dict)
+    """Gold relations that no row was made for; empty where that is not known."""
     split: str = ""
     """How train, dev and test were made."""
     notes: dict[str, int | str] = Field(default_factory=dict)
@@ -147,7 +149,7 @@ def read_task(folder: Path) -> Task:
     """
     card = read_card(folder)
     read = partial(_read, folder, card)
-    return Task(folder.name, card.kind, read, card.labels, card.negative, card.metric, card.title)
+    return Task(folder.name, card.kind, read, card.labels, card.negative, card.metric, card.title, card.missed)
 
 
 def missing_files(folder: Path) -> list[str]:

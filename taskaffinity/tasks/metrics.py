@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -126,18 +127,48 @@ def macro_f1_influence(counts: Counts) -> Counts:
     return np.asarray(np.mean([micro_f1_influence(classes[:, c]) for c in range(classes.shape[1])], axis=0))
 
 
+def document_f1_tally(
+    gold: Sequence[str | Sequence[str]], predicted: Sequence[str | Sequence[str]], labels: Sequence[str]
+) -> Counts:
+    """Columns: tp, fp, fn over the counted classes together; one row a pair of mentions.
+
+    A pair may have several classes, or none: a relation that no text was made for is a pair without a prediction.
+    ``further.by_pair`` makes such pairs of a task's examples.
+    """
+    counted = set(labels)
+    counts = np.zeros((len(gold), 3))
+    for row, sides in enumerate(zip(gold, predicted, strict=True)):
+        g, p = (counted & ({side} if isinstance(side, str) else set(side)) for side in sides)
+        counts[row] = len(g & p), len(p - g), len(g - p)
+    return counts
+
+
 def span_f1_tally(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], labels: Sequence[str]) -> Counts:
     """Columns: tp, fp, fn of whole spans, type and both ends equal; one row a sentence.
 
     A span is ``B-x`` followed by ``I-x``; an ``I`` that follows neither is no span (seqeval's strict IOB2).
     """
+    return _span_tally(gold, predicted, labels, spans)
+
+
+def conlleval_tally(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], labels: Sequence[str]) -> Counts:
+    """As ``span_f1_tally``, but an ``I`` that follows no span of its type begins one, as in CoNLL's ``conlleval``."""
+    return _span_tally(gold, predicted, labels, lenient_spans)
+
+
+def _span_tally(
+    gold: Sequence[Sequence[str]],
+    predicted: Sequence[Sequence[str]],
+    labels: Sequence[str],
+    spans_of: Callable[[Sequence[str]], list[tuple[str, int, int]]],
+) -> Counts:
     counted = set(labels)
     counts = np.zeros((len(gold), 3))
     for row, (gold_tags, predicted_tags) in enumerate(zip(gold, predicted, strict=True)):
         if len(gold_tags) != len(predicted_tags):
             raise ValueError(f"sentence {row}: {len(gold_tags)} gold tags, {len(predicted_tags)} predicted")
-        g = {span for span in spans(gold_tags) if span[0] in counted}
-        p = {span for span in spans(predicted_tags) if span[0] in counted}
+        g = {span for span in spans_of(gold_tags) if span[0] in counted}
+        p = {span for span in spans_of(predicted_tags) if span[0] in counted}
         counts[row] = len(g & p), len(p - g), len(g - p)
     return counts
 
@@ -161,6 +192,19 @@ def spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
     return found
 
 
+def lenient_spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
+    """The spans of ``conlleval``: an ``I`` that follows no span of its type is read as ``B``.
+
+    Examples
+    --------
+    >>> lenient_spans(["B-Drug", "I-Drug", "O", "I-Drug", "B-Drug"])
+    [('Drug', 0, 2), ('Drug', 3, 4), ('Drug', 4, 5)]
+    """
+    return spans(
+        [f"B{tag[1:]}" if tag[0] == "I" and last[1:] != tag[1:] else tag for last, tag in pairwise(["O", *tags])]
+    )
+
+
 def _by_class(counts: Counts) -> Counts:
     return counts.reshape(*counts.shape[:-1], counts.shape[-1] // 3, 3)
 
@@ -177,6 +221,16 @@ METRICS: dict[str, Metric] = {
         Metric("pearson", "Pearson's r", pearson_tally, pearson_score, pearson_influence),
         Metric("micro_f1", "micro-F1 without the negative class", micro_f1_tally, micro_f1_score, micro_f1_influence),
         Metric("macro_f1", "macro-F1 without the negative class", macro_f1_tally, macro_f1_score, macro_f1_influence),
+        Metric(
+            "document_f1",
+            "micro-F1 of documents' relations, those without a text missed",
+            document_f1_tally,
+            micro_f1_score,
+            micro_f1_influence,
+        ),
         Metric("span_f1", "span F1, strict", span_f1_tally, micro_f1_score, micro_f1_influence),
+        Metric(
+            "span_f1_conlleval", "span F1 as conlleval reads tags", conlleval_tally, micro_f1_score, micro_f1_influence
+        ),
     )
 }

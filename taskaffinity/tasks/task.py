@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from taskaffinity.tasks.metrics import METRICS, Metric
 
@@ -75,6 +75,8 @@ class Task:
     """A key of ``METRICS``; empty for the kind's own."""
     title: str = ""
     """What figures print; empty for ``name``."""
+    missed: Mapping[Split, int] = field(default_factory=dict)
+    """Gold relations that no example was made for, by split; empty where that is not known."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -122,7 +124,9 @@ class Task:
     def fingerprint(self) -> str:
         """Sixteen hex digits of a hash over kind, labels, metric and every example: all that can move a score."""
         digest = hashlib.sha256()
-        head = [self.name, self.kind, self.labels, self.negative, self.metric_name]
+        head: list[Any] = [self.name, self.kind, self.labels, self.negative, self.metric_name]
+        if self.missed:
+            head.append(sorted(self.missed.items()))
         digest.update(json.dumps(head).encode())
         for split, examples in self.examples.items():
             for example in examples:

@@ -18,8 +18,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ _ARRAYS = (
     "word_numbers",
     "word_bounds",
 )
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class TaskMeta:
     scored: tuple[str, ...]
     """The labels that the metric counts."""
     metric_name: str
+    missed: Mapping[Split, int] = field(default_factory=dict)
+    """Gold relations without an example, by split; empty where not known."""
 
     @property
     def negative(self) -> str | None:
@@ -162,7 +164,7 @@ def task_meta(task: Task) -> TaskMeta:
     outputs = task.labels
     if task.kind == "ner":
         outputs = ("O", *(f"{prefix}-{label}" for label in task.labels for prefix in "BI"))
-    return TaskMeta(task.name, task.kind, outputs, task.scored, task.metric_name)
+    return TaskMeta(task.name, task.kind, outputs, task.scored, task.metric_name, dict(task.missed))
 
 
 def cache_folder(cache: Path, fingerprint: str, encoder: str, max_length: int, max_words: int) -> Path:

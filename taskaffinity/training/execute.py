@@ -10,10 +10,10 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ import transformers
 import taskaffinity
 from taskaffinity.runs.result import Outcome, Predictions, RunResult
 from taskaffinity.runs.spec import Recipe, RunSpec, TaskRef
+from taskaffinity.tasks.further import further_metrics, tally
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.task import BadInput, Split, Task
 from taskaffinity.training.company import Company, company_of
@@ -32,8 +33,18 @@ from taskaffinity.training.loop import Diverged, fit, predict
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
 
-Evaluated = tuple[float, np.ndarray[Any, Any], Predictions]
-"""Score, counts ``(n_examples, n_counts)``, predictions."""
+Counted = np.ndarray[Any, Any]
+
+
+class Evaluated(NamedTuple):
+    """A split, predicted."""
+
+    score: float
+    counts: Counted
+    """``(n_examples, n_counts)``, by the task's metric."""
+    predictions: Predictions
+    further: Mapping[str, Counted]
+    """Counts by other metrics."""
 
 
 def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path) -> None:
@@ -115,8 +126,8 @@ def execute(
         evaluating = time.perf_counter()
         is_looked_at = recipe.protocol is None or epoch.number == recipe.num_train_epochs
         looked_at = metas if is_looked_at else {}
-        dev = {name: evaluate(model, metas[name], splits["dev"][name], recipe.device) for name in looked_at}
-        improved = [name for name in dev if name not in best or dev[name][0] > best[name][1][0]]
+        dev = {name: evaluate(model, metas[name], "dev", splits["dev"][name], recipe.device) for name in looked_at}
+        improved = [name for name in dev if name not in best or dev[name].score > best[name][1].score]
         for name in improved:
             best[name] = (epoch.number, dev[name])
         if improved:
@@ -130,7 +141,7 @@ def execute(
             {
                 "epoch": epoch.number,
                 "loss": dict(epoch.losses),
-                "dev": {name: score for name, (score, _, _) in dev.items()},
+                "dev": {name: evaluated.score for name, evaluated in dev.items()},
                 "train_seconds": round(epoch.seconds, 3),
                 "evaluate_seconds": round(seconds, 3),
             }
@@ -142,7 +153,9 @@ def execute(
         model.load_state_dict(weights)
         for name, (chosen, _) in best.items():
             if chosen == number:
-                test[name] = evaluate(model, metas[name], splits["test"][name], recipe.device)
+                task = metas[name]
+                others = further_metrics(task.kind, task.metric_name, missed_are_known=bool(task.missed))
+                test[name] = evaluate(model, task, "test", splits["test"][name], recipe.device, others)
     work["evaluate_seconds"] += time.perf_counter() - evaluating
     work["total_seconds"] = time.perf_counter() - began
     work |= {"steps": steps, "pieces": pieces, "peak_memory_mib": _peak_memory_mib()}
@@ -151,13 +164,15 @@ def execute(
     return RunResult(
         spec=spec,
         outcomes={
-            name: Outcome(metas[name].metric_name, best[name][0], best[name][1][0], test[name][0]) for name in metas
+            name: Outcome(meta.metric_name, best[name][0], best[name][1].score, test[name].score)
+            for name, meta in metas.items()
         },
-        counts={key: counts for key, (_, counts, _) in found.items()},
+        counts={key: evaluated.counts for key, evaluated in found.items()}
+        | {f"{key}/{name}": counts for key, evaluated in found.items() for name, counts in evaluated.further.items()},
         history=history,
         work=work,
         versions=versions() | {"attention": "packed" if model.is_packed else "padded"},
-        predictions={key: predictions for key, (_, _, predictions) in found.items()} if keep_predictions else {},
+        predictions={key: evaluated.predictions for key, evaluated in found.items()} if keep_predictions else {},
         weights={number: hand_over(weights, pieces_known) for number, weights in kept.items()} if keep_weights else {},
     )
 
@@ -178,13 +193,22 @@ def reason_of(error: BaseException) -> str:
     return f"{type(error).__name__}: see the traceback in error.txt"
 
 
-def evaluate(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, device: str) -> Evaluated:
-    """Predict a split and score it."""
-    predicted = predict(model, task, split, device=device)
-    metric = METRICS[task.metric_name]
-    counts = metric.tally(split.gold, predicted, task.scored)
-    predictions = Predictions(split.ids, [_as_text(g) for g in split.gold], [_as_text(p) for p in predicted])
-    return float(metric.score(counts.sum(axis=0))), counts, predictions
+def evaluate(
+    model: MultiTaskModel, task: TaskMeta, split: Split, arrays: EncodedSplit, device: str, others: Sequence[str] = ()
+) -> Evaluated:
+    """Predict a split and score it by the task's metric; counts by ``others`` too."""
+    predicted = predict(model, task, arrays, device=device)
+
+    def counts_by(metric: str) -> Counted:
+        return tally(metric, arrays.ids, arrays.gold, predicted, task.scored, task.missed.get(split, 0))
+
+    counts = counts_by(task.metric_name)
+    return Evaluated(
+        score=float(METRICS[task.metric_name].score(counts.sum(axis=0))),
+        counts=counts,
+        predictions=Predictions(arrays.ids, [_as_text(g) for g in arrays.gold], [_as_text(p) for p in predicted]),
+        further={metric: counts_by(metric) for metric in others},
+    )
 
 
 def versions() -> dict[str, str]:
@@ -213,7 +237,11 @@ def _read(
             ratio, negative = spec.recipe.negatives_per_positive, metas[name].negative
             if split == "train" and ratio is not None and negative is not None:
                 arrays = arrays.thinned(negative, ratio, spec.recipe.sample_seed)
-            splits[split][name] = arrays.sample(cap, spec.recipe.sample_seed)
+            splits[split][name] = drawn = arrays.sample(cap, spec.recipe.sample_seed)
+            if split in metas[name].missed:  # as many as of the examples are kept
+                share = drawn.n_examples / arrays.n_examples
+                missed = {**metas[name].missed, split: round(metas[name].missed[split] * share)}
+                metas[name] = replace(metas[name], missed=missed)
     return metas, splits
 
 

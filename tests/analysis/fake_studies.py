@@ -41,9 +41,14 @@ def make_study(
 
 
 def fill(
-    study: Study, root: Path, counts_of: CountsOf, *, skip: Callable[[RunSpec], bool] = lambda spec: False
+    study: Study,
+    root: Path,
+    counts_of: CountsOf,
+    *,
+    skip: Callable[[RunSpec], bool] = lambda spec: False,
+    further: Mapping[str, CountsOf] | None = None,
 ) -> RunStore:
-    """A store with every run of the study's plan that is not skipped."""
+    """A store with every run of the study's plan that is not skipped; with counts by ``further`` metrics."""
     store = RunStore(root)
     metrics = {card.name: card.metric for card in study.tasks}
     for spec in study.plan:
@@ -53,6 +58,8 @@ def fill(
         for target in spec.task_names:
             counts[f"{target}/test"] = counts_of(target, company(spec, target), spec.seed)
             score = float(METRICS[metrics[target]].score(counts[f"{target}/test"].sum(axis=0)))
+            for metric, of_it in (further or {}).items():
+                counts[f"{target}/test/{metric}"] = of_it(target, company(spec, target), spec.seed)
             outcomes[target] = Outcome(metrics[target], 1, score, score)
         store.write(RunResult(spec, outcomes, counts))
     return store

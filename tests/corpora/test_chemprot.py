@@ -25,7 +25,8 @@ def test_every_chemical_with_every_gene_of_its_sentence(chemprot_raw: Path) -> N
 
 
 def test_what_was_decided_is_counted(chemprot_raw: Path) -> None:
-    notes = convert(chemprot_raw)[0].card.notes
+    notes, missed = convert(chemprot_raw)[0].card.notes, convert(chemprot_raw)[0].card.missed
+    assert missed == {"train": 1, "dev": 1, "test": 1}
     assert notes["gold_pairs_across_sentences"] == 3  # T5 stands in the title, once a split
     assert notes["pairs_with_two_classes"] == 3
     assert notes["rows_with_one_joint_mask"] == 3

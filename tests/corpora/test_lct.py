@@ -81,6 +81,7 @@ def test_what_finds_no_row_is_counted(lct_raw: Path) -> None:
         assert notes[f"{split}_relations_across_lines"] == 1
         assert notes[f"{split}_relations_given_twice"] == 1
         assert notes[f"{split}_relations_of_unseen_types"] == unseen
+    assert both(lct_raw)[1].card.missed == {"train": 1, "dev": 2, "test": 2}
 
 
 def test_a_mention_in_parts_is_tagged_and_masked_as_a_whole(lct_raw: Path, edit: Edit) -> None:

@@ -15,7 +15,7 @@ from seqeval.metrics import f1_score as seqeval_f1  # type: ignore[import-untype
 from seqeval.scheme import IOB2  # type: ignore[import-untyped]
 from sklearn.metrics import accuracy_score, f1_score  # type: ignore[import-untyped]
 
-from taskaffinity.tasks.metrics import METRICS, Counts, spans
+from taskaffinity.tasks.metrics import METRICS, Counts, lenient_spans, spans
 
 CLASSES = ("x", "y", "z", "false")
 POSITIVE = ("x", "y", "z")
@@ -45,6 +45,33 @@ def test_span_f1_is_seqeval_strict(sentences: list[tuple[list[str], list[str]]])
         warnings.simplefilter("ignore")  # seqeval warns where nothing is predicted
         expected = seqeval_f1(gold, predicted, mode="strict", scheme=IOB2, zero_division=0)
     assert score("span_f1", gold, predicted, ("x", "y")) == pytest.approx(expected)
+
+
+@settings(deadline=None)
+@given(st.lists(SENTENCES, min_size=1, max_size=8))
+def test_span_f1_of_conlleval_is_seqeval_lenient(sentences: list[tuple[list[str], list[str]]]) -> None:
+    gold, predicted = [list(side) for side in zip(*sentences, strict=True)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = seqeval_f1(gold, predicted, zero_division=0)  # its default mode is conlleval's
+    assert score("span_f1_conlleval", gold, predicted, ("x", "y")) == pytest.approx(expected)
+
+
+def test_where_strict_and_conlleval_differ() -> None:
+    tags = ["O", "I-x", "I-x", "B-y", "I-x", "I-y"]
+    assert lenient_spans(tags) == [("x", 1, 3), ("y", 3, 4), ("x", 4, 5), ("y", 5, 6)]
+    assert spans(tags) == [("y", 3, 4)]
+    assert lenient_spans([]) == []
+
+
+def test_a_relation_that_no_text_was_made_for_is_missed() -> None:
+    gold, predicted = [("x",), ("x", "y"), ("false",), ("x",)], [("x",), ("y",), ("false",), ()]
+    assert METRICS["document_f1"].tally(gold, predicted, POSITIVE).tolist() == [
+        [1, 0, 0],
+        [1, 0, 1],
+        [0, 0, 0],
+        [0, 0, 1],
+    ]
 
 
 @given(st.lists(st.sampled_from(TAGS), max_size=10))
@@ -112,7 +139,7 @@ def world(name: str, n: int, rng: np.random.Generator) -> Counts:
     if name == "pearson":
         gold = rng.uniform(0, 5, n)
         return METRICS[name].tally(gold.tolist(), (gold + rng.normal(0, 1, n)).tolist(), ())
-    if name == "span_f1":
+    if name in ("span_f1", "span_f1_conlleval"):
         return METRICS[name].tally(rng.choice(TAGS, (n, 6)).tolist(), rng.choice(TAGS, (n, 6)).tolist(), ("x", "y"))
     right = rng.random(n) < 0.6
     gold = rng.choice(CLASSES, n)

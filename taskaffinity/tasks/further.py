@@ -1,0 +1,68 @@
+"""Further metrics: by what else a task is reported, beside the official metric that colours the graph.
+
+Their counts are kept beside the official ones, of test alone, as ``"<task>/test/<metric>"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from taskaffinity.tasks.metrics import METRICS, Counts
+from taskaffinity.tasks.task import Kind, Label
+
+_OF_KIND: dict[Kind, tuple[str, ...]] = {
+    "similarity": ("pearson",),
+    "relation": ("micro_f1", "macro_f1"),
+    "inference": ("accuracy", "macro_f1"),
+    "ner": ("span_f1", "span_f1_conlleval"),
+    "classification": ("accuracy", "macro_f1"),
+}
+
+
+def further_metrics(kind: Kind, official: str, *, missed_are_known: bool) -> tuple[str, ...]:
+    """Keys of ``METRICS`` that a task of this kind is reported by too.
+
+    Parameters
+    ----------
+    missed_are_known : bool
+        Whether it is known how many gold relations no example was made for; ``document_f1`` needs it.
+    """
+    names = (*_OF_KIND[kind], *(("document_f1",) if missed_are_known else ()))
+    return tuple(name for name in names if name != official)
+
+
+def tally(
+    metric: str,
+    ids: Sequence[str],
+    gold: Sequence[Label],
+    predicted: Sequence[Label],
+    labels: Sequence[str],
+    missed: int = 0,
+) -> Counts:
+    """Counts of any metric of a task's examples, ``(n_units, n_counts)``: a unit is an example, of ``document_f1`` a
+    pair of mentions."""
+    if metric == "document_f1":
+        units = by_pair(ids, [str(label) for label in gold], [str(label) for label in predicted], labels, missed)
+        return METRICS[metric].tally(*units, labels)
+    return METRICS[metric].tally(gold, predicted, labels)
+
+
+def by_pair(
+    ids: Sequence[str], gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str], missed: int = 0
+) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    """The classes of each pair of mentions, gold and predicted: what BioCreative scores, where a row is a text.
+
+    A pair of two classes is two examples of one text, ``x`` and ``x#2``, and no classifier can be right on both. Here
+    it is one unit with both classes; ``missed`` units more are relations that no example was made for.
+
+    Examples
+    --------
+    >>> by_pair(["a", "a#2", "b"], ["x", "y", "false"], ["x", "x", "x"], ["x", "y"], missed=1)
+    ([('x', 'y'), ('false',), ('x',)], [('x',), ('x',), ()])
+    """
+    sides: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for name, g, p in zip(ids, gold, predicted, strict=True):
+        own_gold, own_predicted = sides.setdefault(name.partition("#")[0], ({}, {}))
+        own_gold[g] = own_predicted[p] = None
+    pairs = [(tuple(g), tuple(p)) for g, p in sides.values()] + [((labels[0],), ())] * missed
+    return [g for g, _ in pairs], [p for _, p in pairs]

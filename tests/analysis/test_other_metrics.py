@@ -1,0 +1,83 @@
+"""Further metrics: the same arithmetic on other counts, and none where none were kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fake_studies import Counts, fill, latent_counts, make_study
+
+from taskaffinity.analysis.further import FURTHER_COLUMNS, further_frame, further_in_words, further_stages, kept_metrics
+from taskaffinity.analysis.publish import publish, publish_stages
+from taskaffinity.analysis.stages import stage_scores
+from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.runs.spec import FINETUNE, RunSpec
+
+NAMES = ("a", "b", "c")
+ACCURACY = latent_counts({("b", "a"): 0.6})
+
+
+def as_f1(target: str, partners: str, seed: int) -> Counts:
+    """Right is a true positive, wrong both a false one and a miss: this F1 *is* the accuracy, to the influence."""
+    right = ACCURACY(target, partners, seed)[:, 0]
+    return np.stack([right, 1 - right, 1 - right], axis=1)
+
+
+def test_an_f1_that_is_the_accuracy_has_its_gains_and_errors(tmp_path: Path) -> None:
+    study = make_study(NAMES)
+    publish(study, fill(study, tmp_path, ACCURACY, further={"micro_f1": as_f1}), tmp_path)
+    edges, other = pd.read_csv(tmp_path / "edges.csv"), pd.read_csv(tmp_path / "other_metrics.csv")
+    assert tuple(other.columns) == FURTHER_COLUMNS
+    assert set(other.metric) == {"micro_f1"}
+    both = edges.merge(other, on=["source", "target"], suffixes=("", "_other"), validate="one_to_one")
+    assert len(both) == 6
+    for name in ("gain", "low", "high", "p", "score_single", "score_pair"):
+        np.testing.assert_allclose(both[name], both[f"{name}_other"], rtol=1e-4)
+    assert both.set_index(["source", "target"]).loc[("b", "a"), "gain_other"] > 5
+
+
+def test_stages_by_another_metric(tmp_path: Path) -> None:
+    study = make_study(NAMES, design="full", finetune=dict.fromkeys(NAMES, FINETUNE))
+    store = fill(study, tmp_path, ACCURACY, further={"micro_f1": as_f1})
+    official, further = stage_scores(study, store), further_stages(study, store)
+    assert [(one.task, one.stage) for one in further] == [(one.task, one.stage) for one in official]
+    for one, other in zip(official, further, strict=True):
+        assert other.scores == pytest.approx(one.scores)
+        assert (other.gain, other.low, other.p) == pytest.approx((one.gain, one.low, one.p), nan_ok=True)
+    words = further_in_words(study, further)
+    assert words.startswith("By other metrics (single, refine, finetune): A, micro-F1 without the negative class: ")
+    assert f"{further[0].mean:.1f}, {further[1].mean:.1f}, {further[2].mean:.1f}" in words
+    publish_stages(study, store, tmp_path)
+    assert len(pd.read_csv(tmp_path / "full_other_metrics.csv")) == 9
+
+
+def test_runs_of_an_older_version_have_none(tmp_path: Path) -> None:
+    study = make_study(NAMES)
+    store = fill(study, tmp_path, ACCURACY)
+    publish(study, store, tmp_path)
+    assert not (tmp_path / "other_metrics.csv").exists()
+    assert list(kept_metrics(study, store)) == []
+    assert further_in_words(study, ()) == ""
+
+
+def test_runs_that_kept_none_are_left_out_of_other_metrics_alone(tmp_path: Path) -> None:
+    study = make_study(NAMES)
+    fill(study, tmp_path, ACCURACY)
+
+    def is_old(spec: RunSpec) -> bool:
+        return spec.seed == 0
+
+    store = fill(study, tmp_path, ACCURACY, skip=is_old, further={"micro_f1": as_f1})
+    told = further_frame(study, store, Rule())
+    assert set(told.seeds_pair) == {2}
+
+
+def test_two_further_metrics_of_a_task_are_two_rows_an_arrow(tmp_path: Path) -> None:
+    study = make_study(NAMES)
+    store = fill(study, tmp_path, ACCURACY, further={"micro_f1": as_f1, "span_f1": as_f1})
+    told = further_frame(study, store, Rule())
+    assert told.groupby(["source", "target"]).metric.apply(sorted).map(tuple).unique().tolist() == [
+        ("micro_f1", "span_f1")
+    ]

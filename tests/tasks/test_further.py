@@ -1,0 +1,66 @@
+"""Further metrics: which a task has, and relations scored by pair of mentions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskaffinity.tasks.further import by_pair, further_metrics, tally
+from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.task import DEFAULT_METRIC, KINDS, Kind
+
+CLASSES = ("x", "y", "false")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_official_metric_is_not_told_twice(kind: Kind) -> None:
+    for known in (False, True):
+        names = further_metrics(kind, DEFAULT_METRIC[kind], missed_are_known=known)
+        assert DEFAULT_METRIC[kind] not in names
+        assert set(names) <= set(METRICS)
+        assert ("document_f1" in names) == known
+
+
+def test_a_task_scored_by_macro_f1_is_told_in_micro_f1() -> None:
+    assert further_metrics("relation", "macro_f1", missed_are_known=False) == ("micro_f1",)
+
+
+PAIRS = st.lists(
+    st.tuples(st.lists(st.sampled_from(CLASSES[:2]), max_size=2, unique=True), st.sampled_from(CLASSES)),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(PAIRS, st.integers(0, 4))
+def test_documents_are_scored_as_sets_of_relations(pairs: list[tuple[list[str], str]], missed: int) -> None:
+    """As BioCreative does: one set of (pair, class) from the annotators, one from the system, whatever the rows."""
+    ids, gold, predicted = [], [], []
+    for number, (classes, said) in enumerate(pairs):
+        for nth, label in enumerate(classes or ["false"], start=1):
+            ids.append(f"doc.T{number}" + (f"#{nth}" if nth > 1 else ""))
+            gold.append(label)
+            predicted.append(said)
+    gold_set = {(n, label) for n, (classes, _) in enumerate(pairs) for label in classes}
+    gold_set |= {(len(pairs) + k, "x") for k in range(missed)}
+    said_set = {(n, said) for n, (_, said) in enumerate(pairs) if said != "false"}
+    right = len(gold_set & said_set)
+    expected = 2 * right / (len(gold_set) + len(said_set)) if gold_set or said_set else 0.0
+
+    counts = tally("document_f1", ids, gold, predicted, CLASSES[:2], missed)
+    assert len(counts) == len(pairs) + missed
+    assert METRICS["document_f1"].score(counts.sum(axis=0)) == pytest.approx(expected)
+
+
+def test_without_second_classes_and_missed_relations_documents_are_micro_f1() -> None:
+    rng = np.random.default_rng(0)
+    gold, predicted = (rng.choice(CLASSES, 60).tolist() for _ in range(2))
+    ids = [str(n) for n in range(60)]
+    ours = tally("document_f1", ids, gold, predicted, CLASSES[:2])
+    np.testing.assert_array_equal(ours, METRICS["micro_f1"].tally(gold, predicted, CLASSES[:2]))
+
+
+def test_a_pair_of_one_class_keeps_its_place() -> None:
+    assert by_pair(["a", "b"], ["x", "y"], ["y", "y"], CLASSES[:2]) == ([("x",), ("y",)], [("y",), ("y",)])
