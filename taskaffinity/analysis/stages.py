@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import product
 from typing import get_args
 
 import numpy as np
@@ -18,7 +19,7 @@ import pandas as pd
 
 from taskaffinity.analysis.affinity import POINTS
 from taskaffinity.analysis.errors import Arm, combine, compare, summarise
-from taskaffinity.analysis.prior import fit_prior
+from taskaffinity.analysis.prior import Prior, fit_prior
 from taskaffinity.analysis.style import plural, signed
 from taskaffinity.analysis.verdicts import Rule
 from taskaffinity.runs.spec import Stage
@@ -56,9 +57,6 @@ _PAPER_MODELS: dict[int, dict[Stage, str]] = {
 
 PAPER_TABLES: dict[str, int] = {"clinical": 2, "biomedical": 3, "blue": 6}
 """The paper's table of each suite."""
-
-ENCODER_TABLES: dict[str, int] = {"clinical": 4, "biomedical": 5}
-"""The paper's tables of fine-tuned scores with several encoders."""
 
 _FILES = {
     2: "table2_clinical.csv",
@@ -114,16 +112,9 @@ def stage_scores(
         If a file of the store is broken.
     """
     rule = rule or Rule(**study.rule)
-    official = {card.name: card.metric for card in study.tasks}
-    by = by or official
-    arms = {
-        (name, stage): arm
-        for name in by
-        for stage in STAGES
-        if (arm := _arm(study, store, name, by[name], stage, is_official=by[name] == official[name])) is not None
-    }
-    told = [arm for arm in arms.values() if arm.n_runs > 1 and arm.scores.any()]
-    prior = fit_prior([arm.s2 / arm.unit for arm in told], [arm.n_runs - 1 for arm in told])
+    by = by or {card.name: card.metric for card in study.tasks}
+    arms = stage_arms(study, store, by)
+    prior = prior_of(arms.values())
     found = []
     for name, metric in by.items():
         alone = arms.get((name, "single"))
@@ -136,20 +127,37 @@ def stage_scores(
             if arm is None or alone is None:
                 found.append(StageScore(name, stage, metric, scores, reason="not trained"))
                 continue
-            evidence = compare(arm, alone, prior)
-            error = combine(evidence, rule.estimand)
-            low, high = error.interval(rule.alpha)
-            gain, low, high = (float(POINTS * value) for value in (error.gain, low, high))
-            reason = str(evidence.reason).replace("pair run", "run")
-            found.append(StageScore(name, stage, metric, scores, gain, low, high, float(error.p()), reason))
+            found.append(gained(name, stage, metric, arm, alone, prior, rule))
     return tuple(found)
 
 
-def _arm(study: Study, store: RunStore, task: str, metric: str, stage: Stage, *, is_official: bool) -> Arm | None:
-    runs = [store.read(s) for s in study.plan if s.stage == stage and task in s.task_names and s in store]
-    key = f"{task}/test" + ("" if is_official else f"/{metric}")
-    counts = [run.counts[key] for run in runs if key in run.counts]
-    return summarise(np.stack(counts), METRICS[metric]) if counts else None
+def gained(task: str, stage: Stage, metric: str, arm: Arm, against: Arm, prior: Prior, rule: Rule) -> StageScore:
+    """The score of an arm with its gain over another."""
+    evidence = compare(arm, against, prior)
+    error = combine(evidence, rule.estimand)
+    scores = tuple(float(POINTS * score) for score in arm.scores)
+    gain, low, high = (float(POINTS * value) for value in (error.gain, *error.interval(rule.alpha)))
+    reason = str(evidence.reason).replace("pair run", "run")
+    return StageScore(task, stage, metric, scores, gain, low, high, float(error.p()), reason)
+
+
+def stage_arms(study: Study, store: RunStore, by: Mapping[str, str]) -> dict[tuple[str, Stage], Arm]:
+    """Every task of ``by`` after every stage that it has runs of, by its metric there."""
+    official = {card.name: card.metric for card in study.tasks}
+    found: dict[tuple[str, Stage], Arm] = {}
+    for name, stage in product(by, STAGES):
+        runs = [store.read(s) for s in study.plan if s.stage == stage and name in s.task_names and s in store]
+        key = f"{name}/test" + ("" if by[name] == official[name] else f"/{by[name]}")
+        counts = [run.counts[key] for run in runs if key in run.counts]
+        if counts:
+            found[name, stage] = summarise(np.stack(counts), METRICS[by[name]])
+    return found
+
+
+def prior_of(arms: Iterable[Arm]) -> Prior:
+    """What arms say together of the variance over seeds."""
+    told = [arm for arm in arms if arm.n_runs > 1 and arm.scores.any()]
+    return fit_prior([arm.s2 / arm.unit for arm in told], [arm.n_runs - 1 for arm in told])
 
 
 def full_frame(study: Study, scores: tuple[StageScore, ...], rule: Rule | None = None) -> pd.DataFrame:
@@ -187,40 +195,28 @@ def full_table(study: Study, scores: tuple[StageScore, ...]) -> pd.DataFrame:
     rows: dict[str, list[str]] = {}
     for stage in STAGES:
         cells = [by_cell[task, stage] for task in tasks]
-        rows[TITLES[stage]] = _means(cells)
+        rows[TITLES[stage]] = means(cells)
         if stage != "single":
-            rows[f"  {TITLES[stage]}, gain"] = [*(_gain(cell) for cell in cells), ""]
+            rows[f"  {TITLES[stage]}, gain"] = [*(gain_in_words(cell) for cell in cells), ""]
     number = None if study.synthetic else PAPER_TABLES.get(study.suite)
     if number is not None:
-        rows |= _paper_rows(number, tasks, _PAPER_MODELS[number].values())
-    return pd.DataFrame.from_dict(rows, orient="index", columns=_columns(study))
+        rows |= paper_rows(number, tasks, _PAPER_MODELS[number].values())
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns_of(study))
 
 
-def encoders_table(studies: Sequence[tuple[Study, tuple[StageScore, ...]]]) -> pd.DataFrame:
-    """The fine-tuned scores of one suite with several encoders, a row each, with the paper's own rows below."""
-    first = studies[0][0]
-    tasks = [card.name for card in first.tasks]
-    rows: dict[str, list[str]] = {}
-    for number_of_row, (study, scores) in enumerate(studies, start=1):
-        by_task = {score.task: score for score in scores if score.stage == "finetune"}
-        name = f"fine-tuned, {study.encoder.name}"
-        rows[f"{name} ({number_of_row})" if name in rows else name] = _means([by_task[t] for t in tasks])
-    number = None if first.synthetic else ENCODER_TABLES.get(first.suite)
-    if number is not None:
-        rows |= _paper_rows(number, tasks, paper_table(number).index)
-    return pd.DataFrame.from_dict(rows, orient="index", columns=_columns(first))
-
-
-def _columns(study: Study) -> list[str]:
+def columns_of(study: Study) -> list[str]:
+    """Of a table for people: a task each, and the average."""
     return [*(card.title for card in study.tasks), "average"]
 
 
-def _means(cells: Sequence[StageScore]) -> list[str]:
+def means(cells: Sequence[StageScore]) -> list[str]:
+    """A row of means, the average of the tasks last."""
     average = math.nan if any(not cell.scores for cell in cells) else float(np.mean([cell.mean for cell in cells]))
     return [*(_mean_and_sd(cell) for cell in cells), _one_digit(average)]
 
 
-def _paper_rows(number: int, tasks: Sequence[str], models: Iterable[str]) -> dict[str, list[str]]:
+def paper_rows(number: int, tasks: Sequence[str], models: Iterable[str]) -> dict[str, list[str]]:
+    """Rows of a table of the paper."""
     paper = paper_table(number)[[*tasks, "avg"]]
     rows = dict(zip(paper.index, paper.to_numpy(), strict=True))
     return {f"paper: {model}": [_one_digit(score) for score in rows[model]] for model in models}
@@ -241,7 +237,8 @@ def uneven(study: Study, scores: Iterable[StageScore]) -> list[str]:
     ]
 
 
-def _gain(score: StageScore) -> str:
+def gain_in_words(score: StageScore) -> str:
+    """``+1.9 [+1.1, +2.7]``, or why there is none."""
     if math.isnan(score.gain):
         return score.reason
     interval = f" [{signed(score.low)}, {signed(score.high)}]" if not math.isnan(score.low) else f" ({score.reason})"

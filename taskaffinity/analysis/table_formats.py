@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from taskaffinity.analysis.captions import SYNTHETIC
-from taskaffinity.analysis.stages import ENCODER_TABLES, PAPER_TABLES
+from taskaffinity.analysis.encoders import ENCODER_TABLES
+from taskaffinity.analysis.stages import PAPER_TABLES
 from taskaffinity.analysis.style import plural
 from taskaffinity.runs.study import Study
 

@@ -99,18 +99,15 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
 
 def print_encoders(studies: Sequence[tuple[Study, RunStore]], format_: str) -> None:
     """The fine-tuned scores of a suite with several encoders; as ``print_stages``, ``csv`` holds every stage."""
-    import pandas as pd
-
-    from taskaffinity.analysis.stages import encoders_table, full_frame, stage_scores
+    from taskaffinity.analysis.encoders import encoders_frame, encoders_table
     from taskaffinity.analysis.table_formats import encoders_in_words
 
     try:
-        scored = [(study, stage_scores(study, store)) for study, store in studies]
+        table, frame = encoders_table(studies), encoders_frame(studies)
     except ValueError as error:
         raise BadInput(str(error)) from error
-    frames = [full_frame(study, scores) for study, scores in scored]
-    words = encoders_in_words([study for study, _ in scored])
-    _print_table(encoders_table(scored), pd.concat(frames), words, format_)
+    words = encoders_in_words([study for study, _ in studies])
+    _print_table(table, frame, words, format_)
 
 
 def _print_table(table: DataFrame, frame: DataFrame, words: str, format_: str) -> None:

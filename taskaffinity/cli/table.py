@@ -31,7 +31,8 @@ def command(
     format_: Annotated[FormatName, typer.Option("--format", help="How it is printed.")] = FormatName.text,
 ) -> None:
     """Print one of the paper's tables with our own scores."""
-    from taskaffinity.analysis.stages import ENCODER_TABLES, PAPER_TABLES
+    from taskaffinity.analysis.encoders import ENCODER_TABLES
+    from taskaffinity.analysis.stages import PAPER_TABLES
 
     suites = {table: suite for tables in (PAPER_TABLES, ENCODER_TABLES) for suite, table in tables.items()}
     if number not in suites:

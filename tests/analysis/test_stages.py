@@ -17,7 +17,6 @@ from taskaffinity.analysis.stages import (
     FULL_COLUMNS,
     PAPER_TABLES,
     STAGES,
-    encoders_table,
     failures,
     full_frame,
     full_table,
@@ -26,10 +25,9 @@ from taskaffinity.analysis.stages import (
     uneven,
 )
 from taskaffinity.analysis.table_formats import as_latex, as_markdown, stages_in_words
-from taskaffinity.runs.spec import FINETUNE, EncoderRef
+from taskaffinity.runs.spec import FINETUNE
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.tasks.blue import BIOMEDICAL
 
 NAMES = ("a", "b", "c")
 EFFECTS = {("b", "a"): 0.6, ("~finetune", "b"): 0.6}
@@ -134,18 +132,6 @@ def test_the_papers_averages_are_those_of_its_rows() -> None:
         np.testing.assert_allclose(
             table.drop(columns="avg").mean(axis=1), table.avg, atol=0.051 if number < 6 else 0.06
         )
-
-
-def test_fine_tuned_scores_of_several_encoders_stand_below_one_another(study: Study, store: RunStore) -> None:
-    other = replace(study, encoder=EncoderRef("another", "e1"))
-    table = encoders_table([(study, stage_scores(study, store)), (other, stage_scores(other, store))])
-    assert list(table.index) == ["fine-tuned, tiny", "fine-tuned, another"]
-    assert list(table.loc["fine-tuned, another"]) == ["not trained"] * 3 + [""]
-    tuned = [score for score in stage_scores(study, store) if score.stage == "finetune"]
-    assert table.loc["fine-tuned, tiny", "A"] == f"{tuned[0].mean:.1f} ({tuned[0].sd:.1f})"
-    biomedical = replace(staged(BIOMEDICAL), suite="biomedical")
-    beside = encoders_table([(biomedical, stage_scores(biomedical, store))])
-    assert list(beside.loc["paper: MT-BioBERT-Fine-Tune"]) == ["85.1", "92.8", "81.2", "72.9", "83.0"]
 
 
 def test_the_papers_rows_stand_beside_real_scores_of_its_suites_alone(store: RunStore) -> None:

@@ -1,0 +1,108 @@
+"""Several encoders beside one another: their scores, and the gain over the first, counted a second way."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_studies import Counts, fill, latent_counts, make_study
+
+from taskaffinity.analysis.encoders import encoder_gains, encoders_frame, encoders_table
+from taskaffinity.analysis.errors import gain_error
+from taskaffinity.analysis.stages import STAGES, stage_scores
+from taskaffinity.runs.spec import FINETUNE, EncoderRef
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+from taskaffinity.tasks.blue import BIOMEDICAL
+from taskaffinity.tasks.metrics import METRICS
+
+NAMES = ("a", "b", "c")
+PLAIN = latent_counts({})
+
+
+def better_on_a(target: str, partners: str, seed: int) -> Counts:
+    return latent_counts({(partners, "a"): 0.8})(target, partners, seed)
+
+
+@pytest.fixture(scope="module")
+def first() -> Study:
+    return make_study(NAMES, design="full", finetune=dict.fromkeys(NAMES, FINETUNE), seeds=(0, 1, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def other(first: Study) -> Study:
+    return replace(first, encoder=EncoderRef("another", "e1"))
+
+
+@pytest.fixture(scope="module")
+def stores(first: Study, other: Study, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunStore, RunStore]:
+    root = tmp_path_factory.mktemp("encoders")
+    return fill(first, root / "first", PLAIN), fill(other, root / "other", better_on_a)
+
+
+def test_a_gain_is_the_difference_of_means_and_its_error_near_that_of_the_arrow_alone(
+    first: Study, other: Study, stores: tuple[RunStore, RunStore]
+) -> None:
+    gains = encoder_gains(other, stores[1], first, stores[0])
+    assert [(gain.task, gain.stage) for gain in gains] == [(name, stage) for name in NAMES for stage in STAGES]
+    for gain in gains:
+        counts = [
+            np.stack([s.read(spec).counts[f"{gain.task}/test"] for spec in study.plan
+                      if spec.stage == gain.stage and gain.task in spec.task_names])
+            for study, s in zip((first, other), stores, strict=True)
+        ]  # fmt: skip
+        raw = gain_error(counts[1], counts[0], METRICS["accuracy"])
+        assert gain.gain == pytest.approx(100 * float(raw.gain))
+        assert gain.low < gain.gain < gain.high
+        width = 100 * float(raw.interval(0.05)[1] - raw.interval(0.05)[0])
+        assert width / 3 < gain.high - gain.low < 3 * width
+    [of_a] = [gain for gain in gains if (gain.task, gain.stage) == ("a", "finetune")]
+    assert of_a.low > 5
+    assert sum(gain.low > 0 or gain.high < 0 for gain in gains if gain.task != "a") <= 1
+
+
+def test_the_table_has_a_row_an_encoder_and_its_gain(
+    first: Study, other: Study, stores: tuple[RunStore, RunStore]
+) -> None:
+    table = encoders_table([(first, stores[0]), (other, stores[1])])
+    assert list(table.index) == [
+        "fine-tuned, tiny",
+        "fine-tuned, another",
+        "  fine-tuned, another, gain over the first",
+    ]
+    tuned = [score for score in stage_scores(first, stores[0]) if score.stage == "finetune"]
+    assert table.loc["fine-tuned, tiny", "A"] == f"{tuned[0].mean:.1f} ({tuned[0].sd:.1f})"
+    assert table.iloc[2]["A"].startswith("+")
+    assert "[" in table.iloc[2]["A"]
+
+
+def test_every_row_of_the_frame_says_over_what(first: Study, other: Study, stores: tuple[RunStore, RunStore]) -> None:
+    frame = encoders_frame([(first, stores[0]), (other, stores[1])])
+    assert frame.groupby(["over", "encoder"]).size().to_dict() == {
+        ("training alone", "tiny e0"): 9,
+        ("training alone", "another e1"): 9,
+        ("tiny e0", "another e1"): 9,
+    }
+    assert frame[frame.over == "tiny e0"].gain.notna().all()
+
+
+def test_what_cannot_be_compared_is_said(
+    first: Study, other: Study, stores: tuple[RunStore, RunStore], tmp_path: Path
+) -> None:
+    empty = encoder_gains(other, RunStore(tmp_path), first, stores[0])
+    assert {gain.reason for gain in empty} == {"not trained"}
+    table = encoders_table([(first, stores[0]), (other, RunStore(tmp_path))])
+    assert list(table.iloc[1]) == ["not trained"] * 3 + [""]
+    capped = replace(other, recipe=replace(other.recipe, max_eval_examples=7))
+    gains = encoder_gains(capped, fill(capped, tmp_path / "capped", PLAIN), first, stores[0])
+    assert {gain.reason for gain in gains} == {"other test examples"}
+    assert all(math.isnan(gain.gain) for gain in gains)
+
+
+def test_the_papers_rows_stand_below_those_of_its_suite(stores: tuple[RunStore, RunStore]) -> None:
+    study = make_study(BIOMEDICAL, design="full", finetune=dict.fromkeys(BIOMEDICAL, FINETUNE))
+    beside = encoders_table([(replace(study, suite="biomedical"), stores[0])])
+    assert list(beside.loc["paper: MT-BioBERT-Fine-Tune"]) == ["85.1", "92.8", "81.2", "72.9", "83.0"]
