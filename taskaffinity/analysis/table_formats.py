@@ -53,8 +53,8 @@ def _range(values: Sequence[float]) -> str:
     return f"{values[0]:g}" if len(values) == 1 else f"{values[0]:g} to {values[-1]:g}"
 
 
-def encoders_in_words(studies: Sequence[Study]) -> str:
-    """How to read the table of several encoders."""
+def encoders_in_words(studies: Sequence[Study], uneven: Sequence[str] = (), failures: Sequence[str] = ()) -> str:
+    """How to read the table of several encoders, with what is missing from it."""
     first = studies[0]
     seeds = sorted({len(study.seeds) for study in studies})
     differ = len({(study.recipe, tuple(study.finetune.items())) for study in studies}) > 1
@@ -65,6 +65,8 @@ def encoders_in_words(studies: Sequence[Study]) -> str:
         f"{'seed' if seeds == [1] else 'seeds'}. Suite {first.suite}; {first.protocol} protocol.{stamp}"
         + (" The rows' settings differ in more than the encoder." if differ else "")
         + (" The last row of the paper's Table 5 repeats its Table 3's refinement: a copy error." if paper else "")
+        + (f" Fewer seeds: {', '.join(uneven)}." if uneven else "")
+        + (f" Failed and left out: {'; '.join(failures)}." if failures else "")
     )
 
 

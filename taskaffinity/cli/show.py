@@ -95,11 +95,11 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
     _print_table(full_table(study, scores), full_frame(study, scores), words, format_)
 
 
-def print_encoders(studies: Sequence[tuple[Study, RunStore]], format_: str) -> None:
+def print_encoders(studies: Sequence[tuple[Study, RunStore]], format_: str = "text") -> None:
     """The fine-tuned scores of a suite with several encoders; as ``print_stages``, ``csv`` holds every stage."""
     import pandas as pd
 
-    from taskaffinity.analysis.stages import encoders_table, full_frame, stage_scores
+    from taskaffinity.analysis.stages import encoders_table, failures, full_frame, stage_scores, uneven
     from taskaffinity.analysis.table_formats import encoders_in_words
 
     try:
@@ -107,7 +107,12 @@ def print_encoders(studies: Sequence[tuple[Study, RunStore]], format_: str) -> N
     except ValueError as error:
         raise BadInput(str(error)) from error
     frames = [full_frame(study, scores) for study, scores in scored]
-    words = encoders_in_words([study for study, _ in scored])
+    tuned = [(study, [score for score in scores if score.stage == "finetune"]) for study, scores in scored]
+    words = encoders_in_words(
+        [study for study, _ in scored],
+        [f"{study.encoder.name}, {few}" for study, scores in tuned for few in uneven(study, scores)],
+        [f"{study.encoder.name}, {failure}" for study, store in studies for failure in failures(study, store)],
+    )
     _print_table(encoders_table(scored), pd.concat(frames), words, format_)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from taskaffinity.cli.show import print_encoders, print_stages, warn_if_synthetic
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Study
+from taskaffinity.runs.study import FILES, Study
 from taskaffinity.tasks.task import BadInput
 
 
@@ -26,7 +26,10 @@ def command(
         int, typer.Argument(help="Of the paper: 2, 3, 6 (stages; clinical, biomedical, both), 4, 5 (encoders).")
     ],
     results: Annotated[
-        list[Path], typer.Argument(help="Results folder, as `taskaffinity full` made it; for 4 and 5 one an encoder.")
+        list[Path],
+        typer.Argument(
+            help="Results folder, as `taskaffinity full` made it; for 4 and 5 one an encoder, or that of `--encoders`."
+        ),
     ],
     format_: Annotated[FormatName, typer.Option("--format", help="How it is printed.")] = FormatName.text,
 ) -> None:
@@ -38,6 +41,8 @@ def command(
         raise BadInput(f"table {number}: expected one of {', '.join(map(str, sorted(suites)))}")
     if number in PAPER_TABLES.values() and len(results) > 1:
         raise BadInput(f"table {number}: {len(results)} results folders; expected one")
+    if number in ENCODER_TABLES.values():
+        results = [one for folder in results for one in _with_subfolders(folder)]
     studies = [_read(folder) for folder in results]
     for folder, study in zip(results, studies, strict=True):
         if study.suite != suites[number]:
@@ -54,6 +59,11 @@ def command(
     else:
         print_encoders(list(zip(studies, stores, strict=True)), format_.value)
     warn_if_synthetic(studies[0].synthetic)
+
+
+def _with_subfolders(folder: Path) -> list[Path]:
+    """The studies below a folder, as `taskaffinity full --encoders` left them, else the folder itself."""
+    return sorted(path.parent for path in folder.glob(f"*/{FILES['full']}")) or [folder]
 
 
 def _read(folder: Path) -> Study:
