@@ -15,6 +15,7 @@ from taskaffinity.analysis.affinity import margins_of
 from taskaffinity.analysis.arms import read_arms
 from taskaffinity.analysis.racing import follow, wanted
 from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.runs.paper_protocol import write_departures
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import (
     FINETUNE,
@@ -186,6 +187,8 @@ def conduct(
     check(study, suite, encoder, root)
     plan = study.plan
     study.write(root)
+    if study.protocol == "paper":
+        write_departures(root)
     cap = study.recipe.max_train_examples
     sizes = {task.name: min(task.sizes["train"], cap or task.sizes["train"]) for task in study.tasks}
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from taskaffinity.analysis.captions import SYNTHETIC
 from taskaffinity.analysis.stages import ENCODER_TABLES, PAPER_TABLES
 from taskaffinity.analysis.style import plural
+from taskaffinity.runs.paper_protocol import protocol_in_words
 from taskaffinity.runs.study import Study
 
 _MOST_COLUMNS = 5
@@ -42,7 +43,7 @@ def stages_in_words(study: Study, uneven: Sequence[str] = (), failures: Sequence
     return (
         f"Test scores in points, mean (SD) over {plural(len(study.seeds), 'seed')}; gain over training alone with its "
         f"{level} interval, one by one. Suite {study.suite}; encoder {study.encoder.name}; {plural(epochs, 'epoch')} "
-        f"at {study.recipe.learning_rate:g} alone and together{after}; {study.protocol} protocol.{stamp}"
+        f"at {study.recipe.learning_rate:g} alone and together{after}; {protocol_in_words(study.protocol)}.{stamp}"
         + (_PAPERS_ROWS if not study.synthetic and study.suite in PAPER_TABLES else "")
         + (f" Fewer seeds: {', '.join(uneven)}." if uneven else "")
         + (f" Failed and left out: {'; '.join(failures)}." if failures else "")
@@ -62,7 +63,7 @@ def encoders_in_words(studies: Sequence[Study], uneven: Sequence[str] = (), fail
     stamp = f" {SYNTHETIC.capitalize()}: not real text." if first.synthetic else ""
     return (
         f"Test scores in points after fine-tuning, mean (SD) over {' or '.join(map(str, seeds))} "
-        f"{'seed' if seeds == [1] else 'seeds'}. Suite {first.suite}; {first.protocol} protocol.{stamp}"
+        f"{'seed' if seeds == [1] else 'seeds'}. Suite {first.suite}; {protocol_in_words(first.protocol)}.{stamp}"
         + (" The rows' settings differ in more than the encoder." if differ else "")
         + (" The last row of the paper's Table 5 repeats its Table 3's refinement: a copy error." if paper else "")
         + (f" Fewer seeds: {', '.join(uneven)}." if uneven else "")

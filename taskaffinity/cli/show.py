@@ -116,6 +116,24 @@ def print_encoders(studies: Sequence[tuple[Study, RunStore]], format_: str = "te
     _print_table(encoders_table(scored), pd.concat(frames), words, format_)
 
 
+def print_claims(study: Study, store: RunStore, format_: str) -> None:
+    """What the paper's text says of its Figure 2 beside a study of pairs; of ``csv``, a row a claim and arrow.
+
+    Raises
+    ------
+    BadInput
+        If a file of the store is broken.
+    """
+    from taskaffinity.analysis.affinity import measure
+    from taskaffinity.analysis.claims import claims_frame, claims_in_words, claims_table
+
+    try:
+        matrix = measure(study, store)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    _print_table(claims_table(matrix), claims_frame(matrix), claims_in_words(matrix), format_)
+
+
 def _print_table(table: DataFrame, frame: DataFrame, words: str, format_: str) -> None:
     from taskaffinity.analysis.table_formats import as_latex, as_markdown, as_text
     from taskaffinity.analysis.tables import as_csv
