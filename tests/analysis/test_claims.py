@@ -19,7 +19,11 @@ from taskaffinity.analysis.claims import (
     claims_in_words,
     claims_table,
 )
+from taskaffinity.cli import app
+from taskaffinity.runs.spec import PAPER_REFINE
+from taskaffinity.runs.study import Study
 from taskaffinity.tasks.blue import BIOMEDICAL, CLINICAL
+from taskaffinity.tasks.task import BadInput
 
 LARGE = 0.6
 """On the latent scale: some fifteen points."""
@@ -111,3 +115,47 @@ def test_every_claim_is_of_tasks_of_one_suite_of_figure_2() -> None:
         assert named <= {*CLINICAL} or named <= {*BIOMEDICAL}
         assert named
         assert claim.where == "text on Figure 2 (section 4.4.1)"
+
+
+def written(root: Path, **changes: object) -> Study:
+    """A study of the clinical tasks in ``root`` with no run yet, of real text unless said otherwise."""
+    study = replace(make_study(CLINICAL), suite="clinical", **changes)
+    study.write(root)
+    return study
+
+
+def test_the_command_prints_a_line_a_claim_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = written(tmp_path, recipe=PAPER_REFINE, protocol="paper")
+    fill(study, tmp_path, latent_counts({("clinicalsts", "mednli"): LARGE}))
+
+    def printed(*options: str) -> str:
+        app(["table", "figure2", str(tmp_path), *options], standalone_mode=False)
+        return capsys.readouterr().out
+
+    [line] = [line for line in printed().splitlines() if "paper: ClinicalSTS improves MedNLI" in line]
+    assert line.split()[-2:] == ["improves", "agrees"]
+    assert "departures.txt" in printed().replace("\n", " ")
+    assert printed("--format=csv").splitlines()[0] == ",".join(CLAIMS_COLUMNS)
+    assert "| paper: ClinicalSTS improves MedNLI | +" in printed("--format=markdown")
+    assert r"\begin{tabular}{lrr}" in printed("--format=latex")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"synthetic": True}, "made-up text, of which the paper says nothing"),
+        ({"suite": "open-clinical"}, "of suite clinical or biomedical, but .* holds suite open-clinical"),
+    ],
+    ids=["stand-in", "another suite"],
+)
+def test_other_studies_never_stand_beside_the_papers_words(
+    changes: dict[str, object], said: str, tmp_path: Path
+) -> None:
+    replace(written(tmp_path), **changes).write(tmp_path)
+    with pytest.raises(BadInput, match=said):
+        app(["table", "figure2", str(tmp_path)], standalone_mode=False)
+
+
+def test_only_a_study_of_pairs_has_arrows(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="it is made by `taskaffinity pairwise`"):
+        app(["table", "figure2", str(tmp_path)], standalone_mode=False)
