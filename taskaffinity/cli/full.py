@@ -65,7 +65,7 @@ def command(
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train every task alone, the whole set together, and fine-tune each task from there (Tables 2, 3 and 6)."""
+    """Train every task alone, the whole set together, and fine-tune each task from there (Tables 2 to 6)."""
     (settings, of_last), rule = of_stages(set_ or []), rule_of(alpha, None, None, estimand)
     names = names_of(encoder, encoders)
     suite = find_suite(domain, data)
