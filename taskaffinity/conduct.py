@@ -15,6 +15,7 @@ from taskaffinity.analysis.affinity import margins_of
 from taskaffinity.analysis.arms import read_arms
 from taskaffinity.analysis.racing import follow, wanted
 from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.runs.paper_protocol import write_departures
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import (
     FINETUNE,
@@ -180,16 +181,14 @@ def conduct(
     Raises
     ------
     BadInput
-        If the recipe does not fit the encoder, or ``root`` holds a study of real data and this one is synthetic, or
-        the other way round, or the same race by another rule.
+        As ``check``.
     """
     store = RunStore(root)
-    _refuse_to_mix(study, root)
+    check(study, suite, encoder, root)
     plan = study.plan
-    if any(spec not in store for spec in plan):
-        for recipe in dict.fromkeys((study.recipe, *study.finetune.values())):
-            prepare(suite.tasks, encoder, recipe, cache_folder())
     study.write(root)
+    if study.protocol == "paper":
+        write_departures(root)
     cap = study.recipe.max_train_examples
     sizes = {task.name: min(task.sizes["train"], cap or task.sizes["train"]) for task in study.tasks}
 
@@ -212,6 +211,22 @@ def conduct(
         )
 
     return _race(study, store, train) if study.looks else train(plan)
+
+
+def check(study: Study, suite: Suite, encoder: Encoder, root: Path) -> None:
+    """Refuse what cannot be trained, or not into ``root``. Nothing is written there; the encoded corpora are cached.
+
+    Raises
+    ------
+    BadInput
+        If the recipe does not fit the encoder, or ``root`` holds a study of real data and this one is synthetic, or
+        the other way round, or the same race by another rule.
+    """
+    _refuse_to_mix(study, root)
+    store = RunStore(root)
+    if any(spec not in store for spec in study.plan):
+        for recipe in dict.fromkeys((study.recipe, *study.finetune.values())):
+            prepare(suite.tasks, encoder, recipe, cache_folder())
 
 
 def _race(study: Study, store: RunStore, train: Callable[[Plan], Report]) -> Report:

@@ -10,7 +10,7 @@ import pytest
 
 from taskaffinity.conduct import conduct, default_finetune, default_recipe, define
 from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, REFINE
-from taskaffinity.schedule import Resources
+from taskaffinity.schedule import Report, Resources
 from taskaffinity.tasks.planted import stand_in
 from taskaffinity.tasks.task import BadInput
 
@@ -62,3 +62,15 @@ def test_a_broken_study_beside_is_one_line(name: str, tmp_path: Path) -> None:
     study, found = define(suite, seeds=(0,))
     with pytest.raises(BadInput, match=f"{name}: not a study of this version"):
         conduct(study, suite, found, tmp_path, resources=Resources("local"))
+
+
+@pytest.mark.parametrize("protocol", ["paper", None])
+def test_departures_are_written_under_the_papers_protocol_alone(
+    protocol: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskaffinity.conduct.run", lambda *plan, **options: Report())
+    suite = stand_in("clinical")
+    study, found = define(suite, recipe=replace(FROM_SCRATCH, protocol=protocol), seeds=(0,))
+    conduct(study, suite, found, tmp_path, resources=Resources("local"))
+    assert (tmp_path / "study.json").is_file()
+    assert (tmp_path / "departures.txt").is_file() == (protocol == "paper")

@@ -10,6 +10,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.controls import false_positives
 from taskaffinity.analysis.style import plural, signed
 from taskaffinity.analysis.verdicts import CORRECTIONS
+from taskaffinity.runs.paper_protocol import protocol_in_words
 from taskaffinity.runs.study import Match
 from taskaffinity.tasks.metrics import METRICS
 
@@ -32,7 +33,7 @@ def caption(matrix: AffinityMatrix) -> str:
     sentences = [
         f"Edge s→t: training with s changes t by that many points (100 × the metric): {units}.",
         f"{seeds_in_words(matrix)}; encoder {encoder_name(matrix)}; suite {matrix.study.suite}; "
-        f"{matrix.study.protocol} protocol; {AGAINST[matrix.study.match]}.",
+        f"{protocol_in_words(matrix.study.protocol)}; {AGAINST[matrix.study.match]}.",
     ]
     if tested:
         holds = {
