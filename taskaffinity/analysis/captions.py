@@ -90,7 +90,7 @@ def stage_in_words(matrix: AffinityMatrix) -> list[str]:
     """A sentence where gains are read after fine-tuning, and one where training did not start from the encoder."""
     sentences = []
     if matrix.study.stage == "finetune":
-        sentences.append("Gains are read after fine-tuning on the target alone, by one recipe for both arms.")
+        sentences.append("Gains are read after both arms were fine-tuned on the target alone.")
     if matrix.study.start == "refinement":
         sentences.append("Both arms start from the whole set's refinement, not from the encoder.")
     return sentences
