@@ -98,8 +98,8 @@ def test_tables_and_words_say_where_gains_are_read_and_where_runs_start(stage: s
     printed: str = console.file.getvalue()  # type: ignore[attr-defined]
     assert max(map(len, printed.splitlines())) <= 80
     for words in (caption(matrix), describe(matrix), printed):
-        assert (SENTENCES["stage"] in words) == (stage == "finetune")
-        assert (SENTENCES["start"] in words) == (start == "refinement")
+        assert (SENTENCES["stage"] in " ".join(words.split())) == (stage == "finetune")
+        assert (SENTENCES["start"] in " ".join(words.split())) == (start == "refinement")
 
 
 def test_the_forest_shows_the_seeds_of_the_fine_tuned_pairs(tmp_path: Path) -> None:
