@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -130,17 +130,22 @@ def test_fine_tuning_starts_where_the_refinement_was_best_for_its_task(
                 np.testing.assert_array_equal(value, kept[key])
 
 
-def test_a_task_alone_and_its_pair_go_on_from_the_same_weights(place: tuple[Encoder, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", [None, "paper"])
+def test_a_task_alone_and_its_pair_go_on_from_the_same_weights(
+    protocol: Literal["paper"] | None, place: tuple[Encoder, Path], tmp_path: Path
+) -> None:
     """With a rate of nothing, the encoder at the end is the one that was handed over; heads are as in any first run."""
     encoder, cache = place
     refs = {name: TASKS[name].ref for name in ("nli", "rel", "tag")}
-    whole = RunSpec(tuple(refs.values()), encoder.ref, 0, RECIPE)
+    recipe = replace(RECIPE, protocol=protocol)
+    whole = RunSpec(tuple(refs.values()), encoder.ref, 0, recipe)
     refined = execute(whole, encoder_folder=encoder.folder, cache=cache, keep_weights=True)
     store = RunStore(tmp_path)
     store.write(refined)
     means = {row["epoch"]: sum(row["dev"].values()) / 3 for row in refined.history if row["epoch"] in refined.weights}
     best = max(means, key=lambda epoch: means[epoch])
-    still = replace(RECIPE, learning_rate=1e-30, num_train_epochs=1, weight_decay=0.0)
+    assert protocol is None or best == recipe.num_train_epochs
+    still = replace(recipe, learning_rate=1e-30, num_train_epochs=1, weight_decay=0.0)
     for names in (("nli",), ("rel",), ("nli", "rel"), ("nli", "tag")):
         tasks = tuple(refs[name] for name in names)
         spec = RunSpec(tasks, encoder.ref, 0, still, parent=whole, variant="continued")
