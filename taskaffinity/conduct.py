@@ -29,7 +29,7 @@ from taskaffinity.runs.spec import (
     finetune_after,
 )
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import FILES, Design, Match, Protocol, StudiedTask, Study
+from taskaffinity.runs.study import FILES, Design, Match, Protocol, ReadAfter, Start, StudiedTask, Study
 from taskaffinity.schedule import Progress, Report, Resources, run
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.task import BadInput, Suite
@@ -84,6 +84,8 @@ def define(
     seeds: Sequence[int] = (0, 1, 2),
     seeds_single: Sequence[int] | None = None,
     match: Match = "updates",
+    stage: ReadAfter = "refine",
+    start: Start = "encoder",
     controls: bool = False,
     looks: Sequence[int] = (),
     full: bool = False,
@@ -104,6 +106,11 @@ def define(
         Of every pair and of every task alone; by default the same.
     match : str
         Whether a pair is compared with as many updates on the target, or with as many in all (``compute``).
+    stage : str
+        Where a pair's gain is read: as it was trained (``refine``), or after both arms were fine-tuned on the target
+        (``finetune``).
+    start : str
+        What every task alone and every pair starts from: the ``encoder``, or the whole set's ``refinement``.
     controls : bool
         Whether every task has a placebo and a positive control.
     looks : sequence of int
@@ -115,15 +122,18 @@ def define(
         ``pairwise``: every task alone and every pair. ``full``: every task alone, the whole set, and from there every
         task fine-tuned.
     finetune : dict of task name to Recipe, optional
-        Of the design ``full``. Default: ``default_finetune``.
+        Of the design ``full`` and of the stage ``finetune``. Default: ``default_finetune``.
     rule : Rule, optional
         When an arrow is coloured, and by which a race decides where to go on.
 
     Raises
     ------
     BadInput
-        If the encoder cannot be had, or a file of the suite is broken.
+        If the encoder cannot be had, or a file of the suite is broken; if stage or start do not go with another choice.
     """
+    _refuse_to_combine(
+        suite, stage, start, {"--adaptive": looks, "--controls": controls, "--match compute": match == "compute"}
+    )
     if encoder is None and suite.synthetic:
         found = tiny_encoder(vocabulary(suite), cache_folder())
     else:
@@ -140,6 +150,7 @@ def define(
         for task in suite
     )
     recipe = recipe or default_recipe(suite, encoder)
+    has_stages = design == "full" or stage == "finetune"
     for how in (finetune or {}).values():
         if (how.max_eval_examples, how.sample_seed) != (recipe.max_eval_examples, recipe.sample_seed):
             raise BadInput("fine-tuning has other test examples than the stages before it; give all the same")
@@ -151,17 +162,30 @@ def define(
         seeds=tuple(seeds),
         seeds_single=tuple(seeds_single or seeds),
         match=match,
+        stage=stage,
+        start=start,
         controls=controls,
         looks=tuple(looks),
         full=full,
         design=design,
-        finetune=(finetune or default_finetune(suite, encoder, recipe)) if design == "full" else {},
+        finetune=(finetune or default_finetune(suite, encoder, recipe)) if has_stages else {},
         synthetic=suite.synthetic,
         protocol=recipe.protocol or "honest",
         rule=asdict(rule or Rule()),
         versions=versions(),
     )
     return study, found
+
+
+def _refuse_to_combine(suite: Suite, stage: ReadAfter, start: Start, choices: Mapping[str, object]) -> None:
+    asked = [f"--stage {stage}"] * (stage != "refine") + [f"--start {start}"] * (start != "encoder")
+    others = [flag for flag, is_chosen in choices.items() if is_chosen]
+    if asked and others:
+        raise BadInput(f"{asked[0]}: not with {others[0]}; leave one of them out")
+    if start == "refinement" and len(suite) < 3:
+        raise BadInput(
+            f"--start refinement: the whole set of {len(suite)} tasks is no more than a pair; expected 3 or more"
+        )
 
 
 def conduct(

@@ -67,9 +67,8 @@ def _row(ax: Axes, matrix: AffinityMatrix, arrow: tuple[int, int], y: float, gai
         ax.plot([matrix.low[arrow], matrix.high[arrow]], [y, y], color=style.ink, linewidth=1.6, zorder=2)
     if gains is not None:
         source, target = (matrix.tasks[place] for place in arrow)
-        rows = gains[
-            (gains.arm == "pair") & (gains.source == source) & (gains.target == target) & (gains.split == "test")
-        ]
+        arm = "finetune" if matrix.study.stage == "finetune" else "pair"
+        rows = gains[(gains.arm == arm) & (gains.source == source) & (gains.target == target) & (gains.split == "test")]
         seeds = POINTS * rows.score - matrix.baseline[arrow]
         ax.plot(
             seeds, [y - 0.3 * ROW] * len(seeds), "o", color="white", markeredgecolor="#555555", markersize=3.2, zorder=3
