@@ -17,6 +17,7 @@ def kinds(root: Path) -> dict[str, int]:
     return {first: firsts.count(first) for first in sorted(set(firsts))}
 
 
+@pytest.mark.slow
 def test_pairs_from_the_refinement_are_fine_tuned_and_the_same_command_again_trains_nothing(tmp_path: Path) -> None:
     first = command(*CHAIN, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
