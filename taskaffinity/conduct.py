@@ -15,65 +15,17 @@ from taskaffinity.analysis.affinity import margins_of
 from taskaffinity.analysis.arms import read_arms
 from taskaffinity.analysis.racing import follow, wanted
 from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.defaults import DEFAULT_ENCODERS, default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.paper_protocol import write_departures
 from taskaffinity.runs.plan import Plan
-from taskaffinity.runs.spec import (
-    FINETUNE,
-    FINETUNE_FROM_SCRATCH,
-    FROM_SCRATCH,
-    PAPER_FINETUNE,
-    PAPER_REFINE,
-    REFINE,
-    Recipe,
-    RunSpec,
-    finetune_after,
-)
+from taskaffinity.runs.spec import Recipe, RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import FILES, Design, Match, Protocol, ReadAfter, Start, StudiedTask, Study
+from taskaffinity.runs.study import FILES, Design, Match, ReadAfter, Start, StudiedTask, Study
 from taskaffinity.schedule import Progress, Report, Resources, run
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
 from taskaffinity.training.execute import prepare, versions
-
-DEFAULT_ENCODERS = {
-    "clinical": "bluebert-pm",
-    "biomedical": "bluebert-p",
-    "blue": "bluebert-p",
-    "open-clinical": "bluebert-pm",
-}
-"""The paper's: BlueBERT (P+M) for clinical text, BlueBERT (P) for the others."""
-
-
-def default_recipe(suite: Suite, encoder: str | None, protocol: Protocol = "honest") -> Recipe:
-    """The stand-in's own for its tiny encoder from random weights, else the paper's refinement.
-
-    Raises
-    ------
-    BadInput
-        The paper's protocol for the stand-in and its tiny encoder, which need settings of their own.
-    """
-    if protocol == "paper":
-        if _is_tiny(suite, encoder):
-            raise BadInput("--protocol paper: of the paper's encoders and corpora; give --data, or an --encoder")
-        return PAPER_REFINE
-    return FROM_SCRATCH if _is_tiny(suite, encoder) else REFINE
-
-
-def default_finetune(suite: Suite, encoder: str | None, recipe: Recipe) -> dict[str, Recipe]:
-    """What follows a refinement by ``recipe``, by task: the rate and epochs of the paper's text, of its released
-    scripts under its protocol, or of the stand-in's own."""
-    preset = FINETUNE_FROM_SCRATCH if _is_tiny(suite, encoder) else FINETUNE
-    found = {task.name: finetune_after(recipe, preset) for task in suite}
-    if recipe.protocol == "paper":
-        for name in found.keys() & PAPER_FINETUNE.keys():
-            epochs, rate = PAPER_FINETUNE[name]
-            found[name] = replace(recipe, num_train_epochs=epochs, learning_rate=rate)
-    return found
-
-
-def _is_tiny(suite: Suite, encoder: str | None) -> bool:
-    return suite.synthetic and encoder is None
 
 
 def define(
@@ -134,7 +86,7 @@ def define(
     _refuse_to_combine(
         suite, stage, start, {"--adaptive": looks, "--controls": controls, "--match compute": match == "compute"}
     )
-    if encoder is None and suite.synthetic:
+    if is_tiny(suite, encoder):
         found = tiny_encoder(vocabulary(suite), cache_folder())
     else:
         found = find_encoder(encoder or DEFAULT_ENCODERS[suite.name])

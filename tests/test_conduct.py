@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from taskaffinity.conduct import conduct, default_finetune, default_recipe, define
+from taskaffinity.conduct import conduct, define
+from taskaffinity.defaults import default_finetune, default_recipe
 from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, REFINE
 from taskaffinity.schedule import Report, Resources
 from taskaffinity.tasks.planted import stand_in

@@ -32,6 +32,7 @@ from taskaffinity.cli.options import (
 )
 from taskaffinity.cli.recipe import changed, of_stages
 from taskaffinity.cli.show import publish_stages_and_print
+from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.catalog import find_suite
 
@@ -71,10 +72,10 @@ def command(
     suite = find_suite(domain, data)
     folder = results_folder(results, suite)
     # torch: after all that can be refused
-    from taskaffinity.conduct import default_finetune, default_recipe, define, placed
+    from taskaffinity.conduct import define, placed
 
-    is_tiny = suite.synthetic and names == [None]
-    resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny)
+    all_tiny = all(is_tiny(suite, name) for name in names)
+    resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=all_tiny)
     asked = []
     for name in names:
         recipe = changed(placed(default_recipe(suite, name, protocol.value), resources), settings)

@@ -38,6 +38,7 @@ from taskaffinity.cli.options import (
 )
 from taskaffinity.cli.recipe import changed, of_stages
 from taskaffinity.cli.show import publish_and_print
+from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.plan import seeds_alone
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.catalog import find_suite
@@ -120,10 +121,9 @@ def command(
     suite = find_suite(domain, data)
     folder = results_folder(results, suite)
     # torch: after all that can be refused
-    from taskaffinity.conduct import default_finetune, default_recipe, define, placed
+    from taskaffinity.conduct import define, placed
 
-    is_tiny = suite.synthetic and encoder is None
-    resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny)
+    resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny(suite, encoder))
     recipe = changed(placed(default_recipe(suite, encoder, protocol.value), resources), settings)
     if controls and protocol is ProtocolName.paper:
         raise BadInput("--controls: not under --protocol paper, whose update moves what a placebo must leave alone")
