@@ -41,7 +41,7 @@ DEFAULT_ENCODERS = {
     "blue": "bluebert-p",
     "open-clinical": "bluebert-pm",
 }
-"""The paper's: BlueBERT (P+M) for clinical text, BlueBERT (P) for the others."""
+"""The paper's: BlueBERT (P+M) for clinical text, BlueBERT (P) for the others and for users' own suites."""
 
 
 def default_recipe(suite: Suite, encoder: str | None, protocol: Protocol = "honest") -> Recipe:
@@ -126,7 +126,7 @@ def define(
     if encoder is None and suite.synthetic:
         found = tiny_encoder(vocabulary(suite), cache_folder())
     else:
-        found = find_encoder(encoder or DEFAULT_ENCODERS[suite.name])
+        found = find_encoder(encoder or DEFAULT_ENCODERS.get(suite.name, "bluebert-p"))
     cards = tuple(
         StudiedTask(
             name=task.name,

@@ -23,6 +23,7 @@ from taskaffinity.cli.options import (
     ProtocolOption,
     Quiet,
     Results,
+    SuiteFile,
     end_with,
     print_plan,
     resources_of,
@@ -36,7 +37,8 @@ from taskaffinity.tasks.catalog import find_suite
 
 
 def command(
-    domain: Domain,
+    domain: Domain = None,
+    suite_file: SuiteFile = None,
     data: Data = None,
     encoder: EncoderOption = None,
     seeds: Annotated[int, typer.Option(help="Seeds every stage is trained with.", min=1)] = 3,
@@ -62,7 +64,7 @@ def command(
 ) -> None:
     """Train every task alone, the whole set together, and fine-tune each task from there (Tables 2, 3 and 6)."""
     (settings, of_last), rule = of_stages(set_ or []), rule_of(alpha, None, None, estimand)
-    suite = find_suite(domain, data)
+    suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite)
     # torch: after all that can be refused
     from taskaffinity.conduct import default_finetune, default_recipe, define, placed

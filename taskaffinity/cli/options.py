@@ -35,7 +35,8 @@ ProtocolOption = Annotated[
     ProtocolName,
     typer.Option(help="honest: dev decides, test once. paper: as its released code, dev trained on, no selection."),
 ]
-Domain = Annotated[str, typer.Option(help="clinical, biomedical, blue, open-clinical or planted-8.")]
+Domain = Annotated[str | None, typer.Option(help="clinical, biomedical, blue, open-clinical or planted-8.")]
+SuiteFile = Annotated[Path | None, typer.Option("--suite", help="A YAML file of your own tasks, instead of --domain.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of task files (else TASKAFFINITY_DATA, else ./data).")]
 EncoderOption = Annotated[str | None, typer.Option(help="Folder or hub id of a transformers encoder.")]
 BaseSeed = Annotated[int, typer.Option(help="The first seed; the others follow it.", min=0)]

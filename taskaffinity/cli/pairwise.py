@@ -30,6 +30,7 @@ from taskaffinity.cli.options import (
     ProtocolOption,
     Quiet,
     Results,
+    SuiteFile,
     end_with,
     print_plan,
     resources_of,
@@ -53,7 +54,8 @@ class MatchName(StrEnum):
 
 
 def command(
-    domain: Domain,
+    domain: Domain = None,
+    suite_file: SuiteFile = None,
     data: Data = None,
     encoder: EncoderOption = None,
     seeds: Annotated[int, typer.Option(help="Seeds every pair is trained with.", min=1)] = 3,
@@ -94,7 +96,7 @@ def command(
 ) -> None:
     """Train every task alone and every pair, measure each directed gain, and draw the graph."""
     settings, rule = parse(set_ or []), rule_of(alpha, margin, correction, estimand)
-    suite = find_suite(domain, data)
+    suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite)
     from taskaffinity.conduct import default_recipe, define, placed  # torch: after all that can be refused
 

@@ -72,7 +72,7 @@ def read_split(path: Path, kind: Kind, labels: Sequence[str]) -> list[Example]:
     BadInput
         No such file, not UTF-8, not JSON, cut off, a row that is not as ``rows.py`` says, an id twice, or no row.
     """
-    examples = parse_rows(_objects(path), kind, labels)
+    examples = parse_rows(read_objects(path), kind, labels)
     if not examples:
         raise bad(path, "no row", "at least one example")
     return examples
@@ -166,7 +166,14 @@ def _read(folder: Path, card: TaskCard, split: Split) -> list[Example]:
     return examples
 
 
-def _objects(path: Path) -> Iterator[tuple[str, object]]:
+def read_objects(path: Path) -> Iterator[tuple[str, object]]:
+    """``(where, object)`` of each line of a JSON Lines file.
+
+    Raises
+    ------
+    BadInput
+        No such file, not UTF-8, not JSON, or cut off.
+    """
     lines, ended = read_lines(path)
     for number, line in enumerate(lines, start=1):
         where = f"{path}: line {number}"

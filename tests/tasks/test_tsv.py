@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskaffinity.corpora.tsv import read_table
+from taskaffinity.tasks.tsv import read_table
 
 FIELDS = st.text(alphabet=["a", '"', " ", "\t", "\n"], max_size=8)
 
