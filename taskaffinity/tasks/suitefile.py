@@ -21,7 +21,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from taskaffinity.tasks.lines import bad, meant, named, shown
-from taskaffinity.tasks.own import Files, OwnTask, read_own
+from taskaffinity.tasks.own import read_own
+from taskaffinity.tasks.owntask import Files, OwnTask
 from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.tasks.yamlfile import Place, read_yaml
 
