@@ -53,9 +53,7 @@ def command(
     if tokenizer:
         print(f"cut: examples of more than {REFINE.max_length} word pieces, whose end the encoder does not see")
     else:
-        print(
-            f"cut: words alone say that so many have more than {REFINE.max_length} word pieces; --encoder counts these"
-        )
+        print(f"cut: by words alone; --encoder NAME counts the pieces, of which the encoder sees {REFINE.max_length}")
     console.print(_labels(tasks))
     _print_overlaps(tasks)
     if show_text:

@@ -1,4 +1,4 @@
-"""An example of a suite file with its data, for ``taskaffinity init``: three small tasks, each in a format of its own."""
+"""An example suite file and its data, for ``taskaffinity init``: three small tasks, each in a format of its own."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _YAML = """\
 #   taskaffinity pairwise --suite {place} --dry-run            the runs that there would be
 #   taskaffinity pairwise --suite {place}                      trains them; the graph is in results/example
 #
-# Without --encoder that is the paper's BlueBERT (from PubMed), fetched from the model hub; --encoder takes any folder or
-# hub id. For a first look, quick and rough:  --seeds 1 --set num_train_epochs=1
+# Without --encoder that is the paper's BlueBERT (from PubMed), fetched from the model hub; --encoder takes any folder
+# or hub id. For a first look, quick and rough:  --seeds 1 --set num_train_epochs=1
 
 name: example                     # of the results folder and the graph
 

@@ -1,7 +1,7 @@
 """What a set of tasks holds, in numbers: sizes, lengths, labels, and texts that stand in two places.
 
-A text that one task trains on and another is tested on can make an arrow that is no transfer; so can one of a task's own
-test part in its training part. Only counts are made of them.
+A text that one task trains on and another is tested on can make an arrow that is no transfer; so can one of a task's
+own test part in its training part. Only counts are made of them.
 """
 
 from __future__ import annotations

@@ -285,7 +285,7 @@ def _encode_tagging(
 
 
 def n_pieces(task: Task, split: Split, tokenizer: Any, max_words: int) -> list[int]:
-    """Word pieces of each example with the special ones, of a tagged sentence those of its longest row; none cut off."""
+    """Word pieces of each example, uncut and with the special ones; of a tagged sentence those of its longest row."""
     examples = task.examples[split]
     options = {"return_attention_mask": False, "verbose": False}
     if task.kind != "ner":
