@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -64,6 +65,12 @@ def results_folder(given: Path | None, suite: Suite) -> Path:
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"--results {folder}: a file; expected a folder, or a name that is free")
     return folder
+
+
+def keep_suite_file(file: Path | None, folder: Path) -> None:
+    """A copy beside the results: ``study.json`` says what was trained on, this how it was split and read."""
+    if file is not None:
+        shutil.copyfile(file, folder / "suite.yaml")
 
 
 def resources_of(

@@ -32,6 +32,7 @@ from taskaffinity.cli.options import (
     Results,
     SuiteFile,
     end_with,
+    keep_suite_file,
     print_plan,
     resources_of,
     results_folder,
@@ -132,5 +133,6 @@ def command(
         print_plan(study, RunStore(folder))
         return
     report = train_and_show(study, suite, found, folder, resources, keep_predictions=predictions, quiet=quiet)
+    keep_suite_file(suite_file, folder)
     publish_and_print(study, folder, rule)
     end_with(report, folder)
