@@ -59,7 +59,7 @@ def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
             raise bad(at("dev"), found, "a share that leaves both parts some, or a dev file")
     if own.negative is not None and own.negative not in labels:
         legal = "one of the labels of the training part"
-        raise bad(at("negative"), shown(own.negative), f"{legal}{meant(own.negative, labels)}")
+        raise bad(at("negative"), f"negative {shown(own.negative)}", f"{legal}{meant(own.negative, labels)}")
     _check_enough(own, labels, examples, places, files, at)
     splits: dict[Split, tuple[Example, ...]] = {split: examples[split] for split in ("train", "dev", "test")}
     return Task(name, own.kind, splits.__getitem__, labels, own.negative, own.metric, own.title)
@@ -128,7 +128,7 @@ def _labels(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], path: Pat
     found = {str(row["label"]) for _, row in rows}
     if not 1 < len(found) <= _MOST_CLASSES:
         expected = f"2 to {_MOST_CLASSES}; is this the label's column? Else list all under labels:"
-        raise bad(path, f"{len(found)} different labels in {len(rows)} rows", expected)
+        raise bad(path, f"{len(found)} class{'es' * (len(found) != 1)} in {len(rows)} rows", expected)
     return tuple(sorted(found))
 
 

@@ -62,7 +62,7 @@ _ENDINGS: dict[Format, tuple[str, ...]] = {
 _GUESSED: dict[str, Format] = {
     ending: form for form in ("jsonl", "csv", "tsv", "conll") for ending in _ENDINGS[form] if ending != ".txt"
 }
-_FITTING: dict[bool, tuple[Format, ...]] = {True: ("jsonl", "conll", "blue"), False: ("jsonl", "csv", "tsv", "blue")}
+FITTING: dict[bool, tuple[Format, ...]] = {True: ("jsonl", "conll", "blue"), False: ("jsonl", "csv", "tsv", "blue")}
 """Whether the task is tagging -> formats that can hold it."""
 
 
@@ -98,7 +98,11 @@ class Columns:
             column = self.given[name]
             if column in names:
                 return column
-            raise bad(where, f"no column {shown(column)} among {len(names)}", f"{name} there{meant(column, names)}")
+            raise bad(
+                where,
+                f"no column {shown(column)} among {len(names)}",
+                f"one of them as columns: {{{name}: NAME}}{meant(column, names)}",
+            )
         if self.is_blue:
             legal = _BLUE_NAMES.get(name, ())
         elif name == "label" and self.kind == "similarity":
@@ -142,7 +146,7 @@ def find_files(folder: Path, form: Format | None, kind: Kind) -> dict[Split, Pat
         if there:
             files[split] = there[0]
         elif split != "dev":
-            example = f"{split}{endings[0] if form else _ENDINGS[_FITTING[kind == 'ner'][0]][0]}"
+            example = f"{split}{endings[0] if form else _ENDINGS[FITTING[kind == 'ner'][0]][0]}"
             raise bad(
                 folder, f"no {split} file", f"{example} ({', '.join(endings)} are read), or path: {{{split}: FILE}}"
             )
@@ -161,8 +165,8 @@ def read_rows(path: Path, form: Format | None, columns: Columns) -> Located:
     is_tagging = columns.kind == "ner"
     if form is None:
         raise bad(path, f"a name that ends in {path.suffix or 'nothing'}", f"format: one of {', '.join(FORMATS)}")
-    if form not in _FITTING[is_tagging]:
-        raise bad(path, f"format {form} for kind {columns.kind}", f"one of {', '.join(_FITTING[is_tagging])}")
+    if form not in FITTING[is_tagging]:
+        raise bad(path, f"format {form} for kind {columns.kind}", f"one of {', '.join(FITTING[is_tagging])}")
     if form == "blue":
         columns = Columns(columns.kind, columns.given, is_blue=True)
     return _READERS[form](path, columns)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from taskaffinity.tasks.lines import bad, meant, named, shown
+from taskaffinity.tasks.lines import bad, meant, shown
 from taskaffinity.tasks.metrics import METRICS
-from taskaffinity.tasks.ownfiles import NEEDED, Field, Format, find_files
+from taskaffinity.tasks.ownfiles import FITTING, NEEDED, Field, Format, find_files
 from taskaffinity.tasks.task import DEFAULT_METRIC, Kind, Split
 
 _OF_CLASSES = ("accuracy", "micro_f1", "macro_f1")
@@ -79,6 +79,9 @@ def check(own: OwnTask, at: At) -> None:
     fields = {*NEEDED[own.kind], "id", "idx", *(("text_pair",) if own.kind != "ner" else ())}
     if wrong := [name for name in own.columns if name not in fields]:
         raise bad(at("columns"), f"columns: {wrong[0]} for kind {own.kind}", f"some of {', '.join(sorted(fields))}")
+    forms = FITTING[own.kind == "ner"]
+    if own.format and own.format not in forms:
+        raise bad(at("format"), f"format {own.format} for kind {own.kind}", f"one of {', '.join(forms)}")
     if own.columns and own.format == "conll":
         raise bad(at("columns"), "columns for format conll", "none: the first is the word, the last the tag")
 
@@ -90,7 +93,7 @@ def share_of(said: str, at: At) -> float:
         return 0.0
     if not said.endswith("%") or not percent.isdecimal() or not 1 <= int(percent) <= _LARGEST_SHARE:
         expected = f"1% to {_LARGEST_SHARE}% of the training part, such as 10%; a file goes under path: {{dev: FILE}}"
-        raise bad(at("dev"), f"dev {named(said, ())}", expected)
+        raise bad(at("dev"), f"dev: {shown(said)}", expected)
     return int(percent) / 100
 
 

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from taskaffinity.tasks.lines import bad, meant, named, shown
 from taskaffinity.tasks.own import read_own
 from taskaffinity.tasks.owntask import Files, OwnTask
-from taskaffinity.tasks.task import BadInput, Suite
+from taskaffinity.tasks.task import KINDS, BadInput, Suite
 from taskaffinity.tasks.yamlfile import Place, read_yaml
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -34,6 +34,12 @@ _AS_KEYS: dict[int, tuple[str, ...]] = {
     4: tuple(key for key in Files.model_fields if key != "folder"),
 }
 """Keys that there are, by how deep they stand."""
+_HINTS = {
+    "kind": f"kind: one of {', '.join(KINDS)}",
+    "path": "path: a folder, or {train: FILE, dev: FILE, test: FILE}",
+    "tasks": "tasks: and below it two or more",
+}
+"""What would do, of keys that must be there."""
 
 
 class OwnSuite(BaseModel):
@@ -74,7 +80,11 @@ def _suite(path: Path, asked: OwnSuite, lines: Mapping[Place, int]) -> Suite:
         if not _NAME.fullmatch(task):
             raise bad(_at(path, lines, ("tasks", task)), f"task {shown(task)}", _A_NAME)
     if len(asked.tasks) < 2:
-        raise bad(_at(path, lines, ("tasks",)), f"{len(asked.tasks)} tasks", "two or more, to be trained together")
+        raise bad(
+            _at(path, lines, ("tasks",)),
+            f"{len(asked.tasks)} task{'' if asked.tasks else 's'}",
+            "two or more, to be trained together",
+        )
 
     def place_in(task: str, key: str) -> str:
         return _at(path, lines, ("tasks", task, key))
@@ -120,10 +130,10 @@ def _complaint(path: Path, lines: Mapping[Place, int], error: ValidationError) -
         legal = _AS_KEYS[len(place)]
         return bad(where, f"unknown key {shown(key)}", f"one of {', '.join(legal)}{meant(key, legal)}")
     if kind == "missing":
-        return bad(where, f"no {key}:", f"the key {key}")
+        return bad(where, f"no key {key!r}", _HINTS[key])
     if kind == "literal_error":
         legal = tuple(re.findall(r"'([^']+)'", str(fault.get("ctx", {}).get("expected", ""))))
-        what = "" if key == "[key]" else f"{key} "
+        what = "field " if key == "[key]" else f"{key} "
         return bad(where, f"{what}{named(given, legal)}", f"one of {', '.join(legal)}{meant(given, legal)}")
     wanted = {"string_type": "a text", "tuple_type": "a list", "dict_type": "keys and values", "model_type": "keys"}
     return bad(where, f"{shown(given)} as {key}", wanted.get(kind, "another form"))

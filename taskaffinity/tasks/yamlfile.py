@@ -33,7 +33,7 @@ def read_yaml(path: Path) -> tuple[object, dict[Place, int]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}: line {mark.line + 1}" if mark else str(path)
-        problem = re.sub(r"'[^'<>]{3,}'", "'...'", error.problem or "a fault")
+        problem = re.sub(r"'\w[^'<>]{2,}'", "'...'", error.problem or "a fault")
         raise bad(where, f"broken YAML ({problem})", "keys and values, nested by blanks") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
