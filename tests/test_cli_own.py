@@ -378,7 +378,7 @@ def test_text_is_shown_on_a_terminal_alone(
     assert "only where the output is a terminal" in capsys.readouterr().err
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert run(monkeypatch, "data", "inspect", "suite.yaml", "--show-text") == 0
-    out = capsys.readouterr().out
+    out = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
     assert len(re.findall(r"^(?:reviews|pairs|mentions) train\S+: ", out, re.MULTILINE)) == 3 + 3 + 2
     assert SECRET in out
 
