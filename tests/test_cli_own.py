@@ -76,6 +76,11 @@ def also(name: str) -> Callable[[Path], None]:
     return lambda folder: shutil.copy(folder / "reviews/dev.csv", folder / name) and None
 
 
+def as_json_with_text_for_tags(folder: Path) -> None:
+    (folder / "mentions/train.conll").unlink()
+    (folder / "mentions/train.jsonl").write_text(json.dumps({"tokens": [SECRET], "ner_tags": SECRET}) + "\n")
+
+
 CSV, JSONL, CONLL = "reviews/train.csv", "pairs/train.jsonl", "mentions/train.conll"
 BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "unknown key": (yaml("    kind: ner", "    knd: ner"), r"suite.yaml: line 10: .*'knd'.*did you mean kind\?"),
@@ -207,6 +212,11 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "JSON that is no object": (
         edit(JSONL, '{"id": "train1"', f'"{SECRET}"\n{{"id": "train1"'),
         r"line 2: found a text of 8",
+    ),
+    "half a character": (edit(JSONL, f'"{SECRET} 1', '"\\ud83d'), r"train.jsonl: line 2: found half of a character"),
+    "tags that are no list": (
+        as_json_with_text_for_tags,
+        r"train.jsonl: line 1: found a text of 8 characters as tags",
     ),
     "key missing": (edit(JSONL, '"text_pair"', '"txt_pair"'), r"train.jsonl: line 1: found no text_pair among 4"),
     "tags of BIOES": (edit(CONLL, "B-Beast", "S-Beast"), r"train.conll: line 1: .*BIOES"),

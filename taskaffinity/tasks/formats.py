@@ -187,4 +187,6 @@ def read_objects(path: Path) -> Iterator[tuple[str, object]]:
                 fault = bad(where, f"no JSON at column {error.colno}", "one JSON object a line")
         if fault:
             raise fault
+        if "\\ud" in line.lower() and any("\ud800" <= c <= "\udfff" for c in json.dumps(row, ensure_ascii=False)):
+            raise bad(where, "half of a character (a surrogate alone)", "UTF-8 text")
         yield where, row

@@ -79,8 +79,11 @@ def _whole(own: OwnTask, split: Split, rows: Located) -> Located:
             row["id"] = f"{split}.{_text_of(row['idx'])}"
         else:
             row["id"] = f"{split}.{number}"
-        if isinstance(row.get("tags"), list):
-            row["tags"] = iob2(where, row["tags"], own.labels)  # type: ignore[arg-type]
+        if "tags" in row:
+            tags = row["tags"]
+            if not isinstance(tags, list):
+                raise bad(where, f"{named(tags, ())} as tags", "a list, one tag a word")
+            row["tags"] = iob2(where, tags, own.labels)
         if "label" in row:
             row["label"] = (_score if own.kind == "similarity" else _class)(where, row["label"])
         yield where, row
