@@ -89,7 +89,7 @@ def define(
     if is_tiny(suite, encoder):
         found = tiny_encoder(vocabulary(suite), cache_folder())
     else:
-        found = find_encoder(encoder or DEFAULT_ENCODERS[suite.name])
+        found = find_encoder(encoder or DEFAULT_ENCODERS.get(suite.name, "bluebert-p"))
     cards = tuple(
         StudiedTask(
             name=task.name,

@@ -23,7 +23,7 @@ DEFAULT_ENCODERS = {
     "blue": "bluebert-p",
     "open-clinical": "bluebert-pm",
 }
-"""The paper's: BlueBERT (P+M) for clinical text, BlueBERT (P) for the others."""
+"""The paper's: BlueBERT (P+M) for clinical text, BlueBERT (P) for the others and for users' own suites."""
 
 
 def default_recipe(suite: Suite, encoder: str | None, protocol: Protocol = "honest") -> Recipe:

@@ -13,6 +13,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from taskaffinity.cli import inspect
+
 if TYPE_CHECKING:
     from taskaffinity.corpora.access import Agreement
     from taskaffinity.corpora.check import CheckRow
@@ -34,6 +36,7 @@ class FormName(StrEnum):
 app = typer.Typer(
     help="Fetch, prepare and check the corpora of the paper, and open clinical ones.", no_args_is_help=True
 )
+app.command("inspect")(inspect.command)
 
 
 @app.command("fetch")

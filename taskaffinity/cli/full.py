@@ -24,7 +24,9 @@ from taskaffinity.cli.options import (
     ProtocolOption,
     Quiet,
     Results,
+    SuiteFile,
     end_with,
+    keep_suite_file,
     print_plan,
     resources_of,
     results_folder,
@@ -38,7 +40,8 @@ from taskaffinity.tasks.catalog import find_suite
 
 
 def command(
-    domain: Domain,
+    domain: Domain = None,
+    suite_file: SuiteFile = None,
     data: Data = None,
     encoder: EncoderOption = None,
     encoders: Annotated[
@@ -69,7 +72,7 @@ def command(
     """Train every task alone, the whole set together, and fine-tune each task from there (Tables 2 to 6)."""
     (settings, of_last), rule = of_stages(set_ or []), rule_of(alpha, None, None, estimand)
     names = names_of(encoder, encoders)
-    suite = find_suite(domain, data)
+    suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite)
     # torch: after all that can be refused
     from taskaffinity.conduct import define, placed
@@ -99,8 +102,10 @@ def command(
         return
     if encoders is not None:
         train_each(suite, asked, places, resources, keep_predictions=predictions, quiet=quiet)
+        keep_suite_file(suite_file, folder)
         return
     [(study, found)] = asked
     report = train_and_show(study, suite, found, folder, resources, keep_predictions=predictions, quiet=quiet)
+    keep_suite_file(suite_file, folder)
     publish_stages_and_print(study, folder)
     end_with(report, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -35,7 +36,8 @@ ProtocolOption = Annotated[
     ProtocolName,
     typer.Option(help="honest: dev decides, test once. paper: as its released code, dev trained on, no selection."),
 ]
-Domain = Annotated[str, typer.Option(help="clinical, biomedical, blue, open-clinical or planted-8.")]
+Domain = Annotated[str | None, typer.Option(help="clinical, biomedical, blue, open-clinical or planted-8.")]
+SuiteFile = Annotated[Path | None, typer.Option("--suite", help="A YAML file of your own tasks, instead of --domain.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of task files (else TASKAFFINITY_DATA, else ./data).")]
 EncoderOption = Annotated[str | None, typer.Option(help="Folder or hub id of a transformers encoder.")]
 BaseSeed = Annotated[int, typer.Option(help="The first seed; the others follow it.", min=0)]
@@ -63,6 +65,12 @@ def results_folder(given: Path | None, suite: Suite) -> Path:
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"--results {folder}: a file; expected a folder, or a name that is free")
     return folder
+
+
+def keep_suite_file(file: Path | None, folder: Path) -> None:
+    """A copy beside the results: ``study.json`` says what was trained on, this how it was split and read."""
+    if file is not None:
+        shutil.copyfile(file, folder / "suite.yaml")
 
 
 def resources_of(

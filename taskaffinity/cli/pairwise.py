@@ -30,7 +30,9 @@ from taskaffinity.cli.options import (
     ProtocolOption,
     Quiet,
     Results,
+    SuiteFile,
     end_with,
+    keep_suite_file,
     print_plan,
     resources_of,
     results_folder,
@@ -64,7 +66,8 @@ class StartName(StrEnum):
 
 
 def command(
-    domain: Domain,
+    domain: Domain = None,
+    suite_file: SuiteFile = None,
     data: Data = None,
     encoder: EncoderOption = None,
     seeds: Annotated[int, typer.Option(help="Seeds every pair is trained with.", min=1)] = 3,
@@ -118,7 +121,7 @@ def command(
     (settings, of_last), rule = of_stages(set_ or []), rule_of(alpha, margin, correction, estimand)
     if of_last and stage is StageName.refine:
         raise BadInput(f"--set finetune.{next(iter(of_last))}: of fine-tuning; give --stage finetune too")
-    suite = find_suite(domain, data)
+    suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite)
     # torch: after all that can be refused
     from taskaffinity.conduct import define, placed
@@ -158,5 +161,6 @@ def command(
         print_plan(study, RunStore(folder))
         return
     report = train_and_show(study, suite, found, folder, resources, keep_predictions=predictions, quiet=quiet)
+    keep_suite_file(suite_file, folder)
     publish_and_print(study, folder, rule)
     end_with(report, folder)

@@ -1,6 +1,6 @@
 """Rows of BLUE's own files, one reader a kind of task: ``(path, split, task, notes)`` -> ``(where, row)``, in order.
 
-Relations and pairs have a header (``tsv.py`` has the quoting). Columns are found by name, so that both orders of
+Relations and pairs have a header (``tasks/tsv.py`` has the quoting). Columns are found by name, so that both orders of
 MedNLI will do: ``index, sentence, label``; ``index, sentence1, sentence2, label``, also ``s1, s2``. ClinicalSTS has the
 columns of STS-B; where ``sentence1, sentence2, score`` are not among their names, they are the last three of more than
 eight.
@@ -23,11 +23,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from taskaffinity.corpora.tsv import read_table, unquoted
 from taskaffinity.tasks.lines import bad, named, read_lines, shown
 from taskaffinity.tasks.listed import ListedTask
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Kind, Split
+from taskaffinity.tasks.tsv import read_table, unquoted
 
 REPAIRED = "inside_tags_made_begin"
 """The note that counts them, followed by ``_`` and the split."""

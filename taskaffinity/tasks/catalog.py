@@ -1,4 +1,4 @@
-"""Find a suite by its name, with errors that say what there is.
+"""Find a suite by its name or its file, with errors that say what there is.
 
 Real data come from ``--data``, else ``TASKAFFINITY_DATA``, else a folder ``data/`` here that holds a task of the suite.
 Where none of these is given the planted stand-in takes its place (``open-clinical`` has none); where one is given and
@@ -7,15 +7,16 @@ lacks something, that is an error that lists what is missing, never a silent sta
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 
 from taskaffinity.tasks import planted
 from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
+from taskaffinity.tasks.lines import bad, meant
 from taskaffinity.tasks.listed import ListedTask, commands, load_listed
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
 from taskaffinity.tasks.planted_eight import EIGHT, EIGHT_VOCABULARY
+from taskaffinity.tasks.suitefile import read_suite
 from taskaffinity.tasks.task import BadInput, Suite
 
 LISTED: dict[str, tuple[ListedTask, ...]] = {
@@ -25,24 +26,28 @@ LISTED: dict[str, tuple[ListedTask, ...]] = {
 """Suites of real text by name."""
 
 
-def find_suite(domain: str, data: Path | None = None) -> Suite:
-    """The suite of that name, its tasks ready to be read.
+def find_suite(domain: str | None, data: Path | None = None, file: Path | None = None) -> Suite:
+    """The suite of that name or that file, its tasks ready to be read.
 
     Raises
     ------
     BadInput
-        If there is no such suite, a data folder is given and a task is missing there, or none is given and the suite
-        has no stand-in.
+        If not one of name and file is given, there is no such suite, a data folder is given and a task is missing
+        there, or none is given and the suite has no stand-in; or whatever is wrong with the file.
     """
+    names = [*LISTED, EIGHT.name]
+    if domain is None:
+        if file is None:
+            raise BadInput(f"no suite: expected --suite FILE.yaml, or --domain with one of {', '.join(names)}")
+        return _own_suite(file, data, names)
+    if file is not None:
+        raise BadInput(f"--domain {domain} and --suite {file}: expected one of them")
     if domain == EIGHT.name:
         if data is not None:
             raise BadInput(f"--data {data}: {EIGHT.name} is made up, and takes no data")
         return EIGHT
     if domain not in LISTED:
-        names = [*LISTED, EIGHT.name]
-        close = difflib.get_close_matches(domain, names, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise BadInput(f"--domain {domain}: no such suite; there are {', '.join(names)}{hint}")
+        raise BadInput(f"--domain {domain}: no such suite; there are {', '.join(names)}{meant(domain, names)}")
     folder = data or data_folder(domain)
     if folder is not None:
         return load_listed(domain, LISTED[domain], folder)
@@ -50,6 +55,15 @@ def find_suite(domain: str, data: Path | None = None) -> Suite:
         made = commands(LISTED[domain], Path("data"))
         raise BadInput(f"--domain {domain}: no data, and no stand-in takes their place; make them with {made}")
     return planted.stand_in(domain)
+
+
+def _own_suite(file: Path, data: Path | None, names: list[str]) -> Suite:
+    if data is not None:
+        raise BadInput(f"--data {data}: not with --suite, whose file names its data")
+    suite = read_suite(file)
+    if suite.name in names:  # its results would stand beside the paper's
+        raise bad(file, f"suite {suite.name!r}, which is one of this tool's", "another name:")
+    return suite
 
 
 def vocabulary(suite: Suite) -> tuple[str, ...]:

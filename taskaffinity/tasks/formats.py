@@ -72,7 +72,7 @@ def read_split(path: Path, kind: Kind, labels: Sequence[str]) -> list[Example]:
     BadInput
         No such file, not UTF-8, not JSON, cut off, a row that is not as ``rows.py`` says, an id twice, or no row.
     """
-    examples = parse_rows(_objects(path), kind, labels)
+    examples = parse_rows(read_objects(path), kind, labels)
     if not examples:
         raise bad(path, "no row", "at least one example")
     return examples
@@ -166,7 +166,14 @@ def _read(folder: Path, card: TaskCard, split: Split) -> list[Example]:
     return examples
 
 
-def _objects(path: Path) -> Iterator[tuple[str, object]]:
+def read_objects(path: Path) -> Iterator[tuple[str, object]]:
+    """``(where, object)`` of each line of a JSON Lines file.
+
+    Raises
+    ------
+    BadInput
+        No such file, not UTF-8, not JSON, or cut off.
+    """
     lines, ended = read_lines(path)
     for number, line in enumerate(lines, start=1):
         where = f"{path}: line {number}"
@@ -180,4 +187,6 @@ def _objects(path: Path) -> Iterator[tuple[str, object]]:
                 fault = bad(where, f"no JSON at column {error.colno}", "one JSON object a line")
         if fault:
             raise fault
+        if "\\ud" in line.lower() and any("\ud800" <= c <= "\udfff" for c in json.dumps(row, ensure_ascii=False)):
+            raise bad(where, "half of a character (a surrogate alone)", "UTF-8 text")
         yield where, row

@@ -48,6 +48,18 @@ def named(value: object, legal: Iterable[str]) -> str:
     return shown(value)
 
 
+def meant(value: object, legal: Iterable[str]) -> str:
+    """What a misspelt word was meant to be, to end a complaint with; nothing where none is near.
+
+    Examples
+    --------
+    >>> meant("knd", ["kind", "path"]), meant("aspirin", ["kind", "path"])
+    ('; did you mean kind?', '')
+    """
+    close = get_close_matches(str(value), list(legal), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
 def shown(value: object) -> str:
     """An id as a message may name it; other things by their size.
 

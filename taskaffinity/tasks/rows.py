@@ -104,7 +104,7 @@ def count(examples: Iterable[Example], kind: Kind, negative: str | None) -> Spli
 
 def _parse(where: str, row: object, kind: Kind, labels: Sequence[str]) -> Example:
     if not isinstance(row, dict):
-        raise bad(where, shown(row), "a JSON object with an id")
+        raise bad(where, named(row, ()), "a JSON object with an id")
     name = _text(where, row, "id")
     if kind == "ner":
         words = _words(where, row)
@@ -146,7 +146,7 @@ def _class(where: str, row: Mapping[str, object], labels: Sequence[str]) -> str:
 def _words(where: str, row: Mapping[str, object]) -> tuple[str, ...]:
     words = _value(where, row, "words")
     if not isinstance(words, list) or not words:
-        raise bad(where, f"{shown(words)} as 'words'", "a list of at least one word")
+        raise bad(where, f"{named(words, ())} as 'words'", "a list of at least one word")
     for position, word in enumerate(words):
         if not isinstance(word, str) or not word.strip():
             raise bad(where, f"no text as word {position + 1} of {len(words)}", "words that are not empty")
@@ -156,7 +156,7 @@ def _words(where: str, row: Mapping[str, object]) -> tuple[str, ...]:
 def _tags(where: str, row: Mapping[str, object], n_words: int, labels: Sequence[str]) -> tuple[str, ...]:
     tags = _value(where, row, "tags")
     if not isinstance(tags, list) or len(tags) != n_words:
-        found = f"{len(tags)} tags" if isinstance(tags, list) else f"{shown(tags)} as 'tags'"
+        found = f"{len(tags)} tags" if isinstance(tags, list) else f"{named(tags, ())} as 'tags'"
         raise bad(where, f"{found} for {n_words} words", "one tag a word")
     before = "O"
     for position, tag in enumerate(tags):

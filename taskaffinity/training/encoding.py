@@ -244,10 +244,7 @@ def _encode_tagging(
     examples: Sequence[Example], tokenizer: Any, meta: TaskMeta, max_length: int, max_words: int, *, is_train: bool
 ) -> EncodedSplit:
     words_of = _without_empty_words(examples, tokenizer)
-    rows: list[tuple[int, int, int]] = []  # example, first word, last word + 1
-    for number, example in enumerate(examples):
-        may_cut = [tag == "O" for tag in _tags(example)] if is_train else [not _has_letter(w) for w in example.words]
-        rows += [(number, first, last) for first, last in cut_sentence(may_cut, max_words)]
+    rows = _rows(examples, max_words, is_train=is_train)
     encoded = tokenizer(
         [words_of[number][first:last] for number, first, last in rows],
         is_split_into_words=True,
@@ -287,6 +284,25 @@ def _encode_tagging(
     )
 
 
+def n_pieces(task: Task, split: Split, tokenizer: Any, max_words: int) -> list[int]:
+    """Word pieces of each example, uncut and with the special ones; of a tagged sentence those of its longest row."""
+    examples = task.examples[split]
+    options = {"return_attention_mask": False, "verbose": False}
+    if task.kind != "ner":
+        pairs = [example.text_pair or "" for example in examples]
+        encoded = tokenizer([example.text for example in examples], pairs if any(pairs) else None, **options)
+        return [len(row) for row in encoded["input_ids"]]
+    words_of = _without_empty_words(examples, tokenizer)
+    rows = _rows(examples, max_words, is_train=split == "train")
+    texts = [words_of[number][first:last] for number, first, last in rows]
+    longest = [0] * len(examples)
+    for (number, _, _), row in zip(
+        rows, tokenizer(texts, is_split_into_words=True, **options)["input_ids"], strict=True
+    ):
+        longest[number] = max(longest[number], len(row))
+    return longest
+
+
 def cut_sentence(may_cut: Sequence[bool], max_words: int) -> list[tuple[int, int]]:
     """Ranges of at most ``max_words`` words, each but the last ending after the last word that may end one.
 
@@ -305,6 +321,15 @@ def cut_sentence(may_cut: Sequence[bool], max_words: int) -> list[tuple[int, int
         first = ranges[-1][1]
     ranges.append((first, len(may_cut)))
     return ranges
+
+
+def _rows(examples: Sequence[Example], max_words: int, *, is_train: bool) -> list[tuple[int, int, int]]:
+    """Of each row of tagged sentences: the example, its first word, its last word + 1."""
+    rows: list[tuple[int, int, int]] = []
+    for number, example in enumerate(examples):
+        may_cut = [tag == "O" for tag in _tags(example)] if is_train else [not _has_letter(w) for w in example.words]
+        rows += [(number, first, last) for first, last in cut_sentence(may_cut, max_words)]
+    return rows
 
 
 def _without_empty_words(examples: Sequence[Example], tokenizer: Any) -> list[list[str]]:

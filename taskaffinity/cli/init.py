@@ -1,0 +1,29 @@
+"""``taskaffinity init``: an example of a suite of one's own, to change."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from taskaffinity.tasks.example import SUITE, example_files
+from taskaffinity.tasks.lines import bad
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(help="Where to; it may be there.", metavar="[DIR]")] = Path(),
+) -> None:
+    """Write an example suite file with its data files, which runs as it stands. Nothing is overwritten."""
+    suite = folder / SUITE
+    files = {folder / name: content for name, content in example_files(shlex.quote(str(suite))).items()}
+    there = [path for path in files if path.exists()]
+    if there:
+        raise bad(there[0], "a file that is there already", "a folder without it; nothing was written")
+    for path, content in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(content)
+    print(f"{suite}: a suite of three tasks, and {len(files) - 1} data files beside it")
+    print(f"next: taskaffinity data inspect {shlex.quote(str(suite))}")

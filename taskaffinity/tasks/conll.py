@@ -1,0 +1,82 @@
+"""Tagged sentences in columns: a word a line, a blank line after a sentence; and the ways tags are written.
+
+The first column is the word, the last the tag, split at tabs, or at white space where a line has none. Lines of
+``-DOCSTART-`` are passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from taskaffinity.tasks.lines import bad, named, read_lines
+
+_TAG = re.compile(r"O|([BI])-(\S{1,40})")
+_OTHER_SCHEMES = re.compile(r"([ESLUM])-\S{1,40}")
+
+
+def read_conll(path: Path) -> Iterator[tuple[str, dict[str, list[str]]]]:
+    """``(where, row)`` of each sentence, with the line of its first word; a row has ``words`` and ``tags``.
+
+    Raises
+    ------
+    BadInput
+        No such file, not UTF-8, or a line of more or fewer columns than the first.
+    """
+    sentence: list[list[str]] = []
+    where, first, width = "", 0, 0
+    for number, line in enumerate([*read_lines(path)[0], ""], start=1):
+        fields = [field.strip() for field in line.split("\t")] if "\t" in line else line.split()
+        if not line.strip() or fields[0] == "-DOCSTART-":
+            if sentence:
+                yield where, {"words": [row[0] for row in sentence], "tags": [row[-1] for row in sentence]}
+                sentence = []
+            continue
+        here = f"{path}: line {number}"
+        if not width:
+            first, width = number, len(fields)
+        if len(fields) < 2:
+            raise bad(here, "1 column", "a word and its tag; a blank line between sentences")
+        if len(fields) != width:
+            raise bad(here, f"{len(fields)} columns", f"{width}, as in line {first}")
+        if not fields[0]:
+            raise bad(here, "no word in the first column", "a word")
+        where = where if sentence else here
+        sentence.append(fields)
+
+
+def iob2(where: str, tags: Sequence[object], types: Sequence[str]) -> list[str]:
+    """Tags in IOB2, of tags in it or in IOB1: an ``I`` that begins a mention becomes ``B``.
+
+    ``B`` and ``I`` without a type have the one type of ``types``, if it is one.
+
+    Examples
+    --------
+    >>> iob2("here", ["I-x", "I-x", "B-x", "O", "I-y"], ())
+    ['B-x', 'I-x', 'B-x', 'O', 'B-y']
+
+    Raises
+    ------
+    BadInput
+        A tag that is neither, or of BIOES.
+    """
+    made: list[str] = []
+    before = ""
+    for position, value in enumerate(tags, start=1):
+        tag = value.strip() if isinstance(value, str) else value
+        if tag in ("B", "I") and len(types) == 1:
+            tag = f"{tag}-{types[0]}"
+        here = f"tag {named(tag, ())} on word {position}"
+        if isinstance(tag, int):
+            raise bad(where, f"{here}, a number", "names: O, B-TYPE or I-TYPE")
+        if isinstance(tag, str) and _OTHER_SCHEMES.fullmatch(tag):
+            raise bad(where, f"{here}, of BIOES or a scheme like it", "IOB1 or IOB2: B- for S-, I- for E-")
+        found = _TAG.fullmatch(tag) if isinstance(tag, str) else None
+        if not found:
+            hint = " (for B and I alone, one name under labels:)" if tag in ("B", "I") else ""
+            raise bad(where, here, f"O, B-TYPE or I-TYPE{hint}")
+        mark, kind = found.groups()
+        made.append(f"{'B' if kind != before else mark}-{kind}" if kind else "O")
+        before = kind or ""
+    return made

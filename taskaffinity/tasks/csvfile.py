@@ -1,0 +1,50 @@
+"""Comma-separated files with a header, as ``csv`` reads them; a field in quotes may go on over lines."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from taskaffinity.tasks.lines import bad, read_lines
+from taskaffinity.tasks.task import BadInput
+
+
+def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
+    """Names of the columns, and ``(where, fields)`` of each row below; blank lines are passed over.
+
+    Raises
+    ------
+    BadInput
+        No such file, not UTF-8, empty, or (while rows are read) a quote that is never closed, or a row of more or
+        fewer columns than the header.
+    """
+    rows = _rows(path)
+    _, header = next(rows, ("", []))
+    if not header:
+        raise bad(path, "an empty file", "a header and rows")
+    return [name.strip() for name in header], _even(rows, len(header))
+
+
+def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
+    reader = csv.reader((f"{line}\n" for line in read_lines(path)[0]), strict=True)
+    while True:
+        where = f"{path}: line {reader.line_num + 1}"
+        fault: BadInput | None = None
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            fault = bad(where, f"a row that is no CSV ({error})", 'quotes that are closed, and "" for one inside')
+        if fault:
+            raise fault
+        if fields is None:
+            return
+        if fields:
+            yield where, fields
+
+
+def _even(rows: Iterator[tuple[str, list[str]]], width: int) -> Iterator[tuple[str, list[str]]]:
+    for where, fields in rows:
+        if len(fields) != width:
+            raise bad(where, f"{len(fields)} columns", f"{width}, as in the header")
+        yield where, fields

@@ -1,0 +1,174 @@
+"""One task of a user's own: the examples of its files, as a suite file says.
+
+Labels are given, or those of the training part. A row without an id is called by its split and number. What would
+fail later, or make a score that means nothing, is refused here: a class with one training example, scores that are all
+alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from taskaffinity.tasks.conll import iob2
+from taskaffinity.tasks.lines import bad, meant, named, shown
+from taskaffinity.tasks.ownfiles import Columns, Located, read_rows
+from taskaffinity.tasks.owntask import At, OwnTask, check, files_of, share_of
+from taskaffinity.tasks.rows import parse_rows
+from taskaffinity.tasks.task import Example, Kind, Split, Task
+
+_MOST_CLASSES = 100
+_LONGEST_LABEL = 40
+
+
+def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
+    """The task, its examples read and checked.
+
+    Parameters
+    ----------
+    root
+        The folder that paths are relative to.
+
+    Raises
+    ------
+    BadInput
+        Whatever is wrong with the block or with the files.
+    """
+    check(own, at)
+    share = share_of(own.dev, at)
+    files = files_of(own, root, at, share)
+    columns = Columns(own.kind, own.columns)
+    rows = {split: list(_whole(own, split, read_rows(path, own.format, columns))) for split, path in files.items()}
+    for split, path in files.items():
+        if not rows[split]:
+            raise bad(path, "no row", "at least one example")
+    labels = own.labels or _labels(own.kind, rows["train"], files["train"])
+    if not own.labels and own.kind not in ("similarity", "ner"):
+        _refuse_new_labels(rows, labels)
+    seen: dict[str, str] = {}
+    examples = {split: tuple(parse_rows(located, own.kind, labels, seen)) for split, located in rows.items()}
+    places = {example.id: where for example, (where, _) in zip(examples["train"], rows["train"], strict=True)}
+    if share:
+        train = examples["train"]
+        examples["dev"] = tuple(example for example in train if in_share(example.id, share))
+        examples["train"] = tuple(example for example in train if not in_share(example.id, share))
+        if not examples["dev"] or not examples["train"]:
+            found = f"dev: {own.dev}, which takes {len(examples['dev'])} of {len(train)} examples"
+            raise bad(at("dev"), found, "a share that leaves both parts some, or a dev file")
+    if own.negative is not None and own.negative not in labels:
+        legal = "one of the labels of the training part"
+        raise bad(at("negative"), f"negative {shown(own.negative)}", f"{legal}{meant(own.negative, labels)}")
+    _check_enough(own, labels, examples, places, files, at)
+    splits: dict[Split, tuple[Example, ...]] = {split: examples[split] for split in ("train", "dev", "test")}
+    return Task(name, own.kind, splits.__getitem__, labels, own.negative, own.metric, own.title)
+
+
+def in_share(name: str, share: float) -> bool:
+    """Whether an id is in a part of about this share: the first 8 bytes of its sha256, big-endian, are below it."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) < share * 2**64
+
+
+def _whole(own: OwnTask, split: Split, rows: Located) -> Located:
+    """Rows with an id, with labels as text or numbers, and tags in IOB2."""
+    for number, (where, row) in enumerate(rows, start=1):
+        if row.get("id") is not None:
+            row["id"] = _text_of(row["id"])
+        elif row.get("idx") is not None:
+            row["id"] = f"{split}.{_text_of(row['idx'])}"
+        else:
+            row["id"] = f"{split}.{number}"
+        if "tags" in row:
+            tags = row["tags"]
+            if not isinstance(tags, list):
+                raise bad(where, f"{named(tags, ())} as tags", "a list, one tag a word")
+            row["tags"] = iob2(where, tags, own.labels)
+        if "label" in row:
+            row["label"] = (_score if own.kind == "similarity" else _class)(where, row["label"])
+        yield where, row
+
+
+def _text_of(value: object) -> object:
+    """Whole numbers as text; text without the blanks about it."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value.strip() if isinstance(value, str) else value
+
+
+def _class(where: str, value: object) -> str:
+    label = ("false", "true")[value] if isinstance(value, bool) else _text_of(value)
+    if not isinstance(label, str) or not label:
+        raise bad(where, f"label {shown(label)}", "a class: a text or a whole number")
+    return label
+
+
+def _score(where: str, value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    raise bad(where, f"label {named(value.strip(), ())}", "a number")
+
+
+def _labels(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], path: Path) -> tuple[str, ...]:
+    """Classes or entity types of the training part, in the order of the alphabet."""
+    if kind == "similarity":
+        return ()
+    if kind == "ner":
+        tags = [row["tags"] for _, row in rows if isinstance(row["tags"], list)]
+        found = {tag[2:] for sentence in tags for tag in sentence if tag != "O"}
+        if not found:
+            raise bad(path, "no mention", "some tags beside O")
+        return tuple(sorted(found))
+    for where, row in rows:
+        label = str(row["label"])
+        if len(label) > _LONGEST_LABEL or "\n" in label:
+            expected = f"classes of at most {_LONGEST_LABEL}; is this the label's column? Else list all under labels:"
+            raise bad(where, f"a label of {len(label)} characters", expected)
+    found = {str(row["label"]) for _, row in rows}
+    if not 1 < len(found) <= _MOST_CLASSES:
+        expected = f"2 to {_MOST_CLASSES}; is this the label's column? Else list all under labels:"
+        raise bad(path, f"{len(found)} class{'es' * (len(found) != 1)} in {len(rows)} rows", expected)
+    return tuple(sorted(found))
+
+
+def _refuse_new_labels(rows: Mapping[Split, Sequence[tuple[str, dict[str, object]]]], labels: Sequence[str]) -> None:
+    for split in rows:
+        for where, row in rows[split]:
+            if row["label"] not in labels:
+                found = f"label {named(row['label'], labels)}, which no training example has"
+                raise bad(where, found, f"one of the {len(labels)} classes of the training part")
+
+
+def _check_enough(
+    own: OwnTask,
+    labels: Sequence[str],
+    examples: Mapping[Split, Sequence[Example]],
+    places: Mapping[str, str],
+    files: Mapping[Split, Path],
+    at: At,
+) -> None:
+    """Two training examples of every class, a mention of every type, two different scores in every part."""
+    if own.kind == "similarity":
+        for split, part in examples.items():
+            if len({example.label for example in part}) < 2:
+                found = f"{split} scores that are all alike ({len(part)} rows)"
+                raise bad(files.get(split, files["train"]), found, "two different ones, for a correlation")
+        return
+    counts: Counter[str] = Counter()
+    for example in examples["train"]:
+        tags = example.label
+        counts.update({tag[2:] for tag in tags if tag != "O"} if isinstance(tags, tuple) else [str(tags)])
+    left = f" once dev: {own.dev} is taken" if own.dev else ""
+    if nothing := [label for label in labels if not counts[label]]:
+        where = at("labels") if own.labels else files["train"]
+        name = shown(nothing[0]) if own.labels else "a class"
+        raise bad(where, f"{name} without a training example{left}", "two or more of each class")
+    if own.kind == "ner":
+        return
+    for example in examples["train"]:
+        if counts[str(example.label)] == 1:
+            raise bad(places[example.id], f"the only training example of its class{left}", "two or more of each class")

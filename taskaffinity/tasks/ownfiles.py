@@ -1,0 +1,225 @@
+"""Data files of a user: which they are, what their columns are called, and rows as ``rows.py`` takes them.
+
+Columns are found by the names that this tool's task files, Hugging Face's data sets or (format ``blue``) BLUE's files
+have; ``columns:`` of a suite file names others. Columns that no field needs are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from taskaffinity.tasks.conll import read_conll
+from taskaffinity.tasks.csvfile import read_csv
+from taskaffinity.tasks.formats import read_objects
+from taskaffinity.tasks.lines import bad, meant, named, shown
+from taskaffinity.tasks.task import Kind, Split
+from taskaffinity.tasks.tsv import read_table, unquoted
+
+Format = Literal["jsonl", "csv", "tsv", "conll", "blue"]
+Field = Literal["id", "idx", "text", "text_pair", "label", "words", "tags"]
+"""``id`` is unique in the task; ``idx`` in its split, where every split is counted anew."""
+
+Located = Iterator[tuple[str, dict[str, object]]]
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+NEEDED: dict[Kind, tuple[Field, ...]] = {
+    "similarity": ("text", "text_pair", "label"),
+    "relation": ("text", "label"),
+    "inference": ("text", "text_pair", "label"),
+    "ner": ("words", "tags"),
+    "classification": ("text", "label"),
+}
+_NAMES: dict[Field, tuple[str, ...]] = {
+    "id": ("id",),
+    "idx": ("idx",),
+    "text": ("text", "sentence1", "premise", "sentence"),
+    "text_pair": ("text_pair", "sentence2", "hypothesis"),
+    "label": ("label",),
+    "words": ("words", "tokens"),
+    "tags": ("tags", "ner_tags"),
+}
+_BLUE_NAMES: dict[Field, tuple[str, ...]] = {
+    "idx": ("index",),
+    "text": ("sentence1", "s1", "sentence"),
+    "text_pair": ("sentence2", "s2"),
+    "label": ("label", "score"),
+}
+_STEMS: dict[Split, tuple[str, ...]] = {
+    "train": ("train",),
+    "dev": ("dev", "devel", "validation", "valid", "val"),
+    "test": ("test",),
+}
+_ENDINGS: dict[Format, tuple[str, ...]] = {
+    "jsonl": (".jsonl", ".json"),
+    "csv": (".csv",),
+    "tsv": (".tsv",),
+    "conll": (".conll", ".iob", ".iob2", ".bio", ".txt"),
+    "blue": (".tsv",),
+}
+_GUESSED: dict[str, Format] = {
+    ending: form for form in ("jsonl", "csv", "tsv", "conll") for ending in _ENDINGS[form] if ending != ".txt"
+}
+FITTING: dict[bool, tuple[Format, ...]] = {True: ("jsonl", "conll", "blue"), False: ("jsonl", "csv", "tsv", "blue")}
+"""Whether the task is tagging -> formats that can hold it."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where each field of a row stands."""
+
+    kind: Kind
+    given: Mapping[Field, str] = field(default_factory=dict)
+    is_blue: bool = False
+
+    def place(self, where: str, names: Collection[str]) -> dict[Field, str]:
+        """The column of each field, of those that a file or row has.
+
+        Raises
+        ------
+        BadInput
+            A column that is missing, or two that could be the same field.
+        """
+        needed = NEEDED[self.kind]
+        if self.kind in ("relation", "classification") and "text" not in self.given and "text_pair" not in self.given:
+            pair = next((name for name in _NAMES["text_pair"] if name != "text_pair" and name in names), None)
+            if pair:
+                expected = "kind: inference for pairs, or columns: {text: NAME} for one of them"
+                raise bad(where, f"column {pair!r} for kind {self.kind}, which has one text", expected)
+        extra: tuple[Field, ...] = ("text_pair",) if "text" in needed and "text_pair" not in needed else ()
+        found = {name: self._column(where, name, names) for name in (*needed, *extra, "id", "idx")}
+        return {name: column for name, column in found.items() if column is not None}
+
+    def _column(self, where: str, name: Field, names: Collection[str]) -> str | None:
+        is_needed = name in NEEDED[self.kind]
+        if name in self.given:
+            column = self.given[name]
+            if column in names:
+                return column
+            raise bad(
+                where,
+                f"no column {shown(column)} among {len(names)}",
+                f"one of them as columns: {{{name}: NAME}}{meant(column, names)}",
+            )
+        if self.is_blue:
+            legal = _BLUE_NAMES.get(name, ())
+        elif name == "label" and self.kind == "similarity":
+            legal = (*_NAMES[name], "score")
+        else:
+            legal = _NAMES[name] if is_needed else (name,)
+        taken = set(self.given.values())
+        there = [column for column in legal if column in names and column not in taken]
+        if len(there) > 1:
+            both = " and ".join(map(repr, there))
+            raise bad(where, f"columns {both}, any of which could be the {name}", f"columns: {{{name}: {there[0]}}}")
+        if not there and is_needed:
+            other = next((column for column in names if column.lower() in legal), None)
+            near = f" ({other!r} is another)" if other else ""
+            raise bad(
+                where,
+                f"no {name} among {len(names)} column{'s' * (len(names) != 1)}{near}",
+                f"a column {' or '.join(map(repr, legal))}, or columns: {{{name}: {other or 'NAME'}}}",
+            )
+        return there[0] if there else None
+
+
+def find_files(folder: Path, form: Format | None, kind: Kind) -> dict[Split, Path]:
+    """The data files of a folder by split, by their names: ``train.csv``, ``validation.jsonl``, ...
+
+    Raises
+    ------
+    BadInput
+        No such folder, or two files for one split.
+    """
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "no such folder"
+        raise bad(folder, found, "a folder of train, dev and test files, or path: {train: FILE, dev: FILE, test: FILE}")
+    endings = _ENDINGS[form] if form else tuple(_GUESSED)
+    files: dict[Split, Path] = {}
+    for split, stems in _STEMS.items():
+        there = [path for stem in stems for end in endings if (path := folder / f"{stem}{end}").is_file()]
+        if len(there) > 1:
+            both = ", ".join(path.name for path in there)
+            raise bad(folder, f"{both} for {split}", "one of them, a format:, or path: {train: FILE, ...}")
+        if there:
+            files[split] = there[0]
+        elif split != "dev":
+            example = f"{split}{endings[0] if form else _ENDINGS[FITTING[kind == 'ner'][0]][0]}"
+            raise bad(
+                folder, f"no {split} file", f"{example} ({', '.join(endings)} are read), or path: {{{split}: FILE}}"
+            )
+    return files
+
+
+def read_rows(path: Path, form: Format | None, columns: Columns) -> Located:
+    """``(where, row)`` of a data file, keys of a row being ``Field``.
+
+    Raises
+    ------
+    BadInput
+        No such file, a format that is not known or does not fit, or a fault in the file.
+    """
+    form = form or _GUESSED.get(path.suffix.lower())
+    is_tagging = columns.kind == "ner"
+    if form is None:
+        raise bad(path, f"a name that ends in {path.suffix or 'nothing'}", f"format: one of {', '.join(FORMATS)}")
+    if form not in FITTING[is_tagging]:
+        raise bad(path, f"format {form} for kind {columns.kind}", f"one of {', '.join(FITTING[is_tagging])}")
+    if form == "blue":
+        columns = Columns(columns.kind, columns.given, is_blue=True)
+    return _READERS[form](path, columns)
+
+
+def _jsonl(path: Path, columns: Columns) -> Located:
+    before: list[str] = []
+    at: dict[Field, str] = {}
+    for where, row in read_objects(path):
+        if not isinstance(row, dict):
+            raise bad(where, named(row, ()), "a JSON object")
+        names = list(row)
+        if names != before:
+            before, at = names, columns.place(where, names)
+        yield where, {name: row[column] for name, column in at.items()}
+
+
+def _csv(path: Path, columns: Columns) -> Located:
+    return _table(path, *read_csv(path), columns)
+
+
+def _tsv(path: Path, columns: Columns) -> Located:
+    return _table(path, *read_table(path), columns)
+
+
+def _table(path: Path, header: list[str], rows: Iterable[tuple[str, list[str]]], columns: Columns) -> Located:
+    where = f"{path}: line 1"
+    twice = next((number for number, name in enumerate(header) if name in header[:number]), None)
+    if twice is not None:
+        raise bad(
+            where, f"the same name on columns {header.index(header[twice]) + 1} and {twice + 1}", "each name once"
+        )
+    at = {name: header.index(column) for name, column in columns.place(where, header).items()}
+    for here, fields in rows:
+        yield here, {name: fields[place] for name, place in at.items()}
+
+
+def _conll(path: Path, columns: Columns) -> Located:
+    return ((where, dict(row)) for where, row in read_conll(path))
+
+
+def _blue(path: Path, columns: Columns) -> Located:
+    if columns.kind != "ner":
+        yield from _tsv(path, columns)
+        return
+    for where, row in read_conll(path):
+        yield where, {**row, "words": [unquoted(word) or word for word in row["words"]]}
+
+
+_READERS: dict[Format, Callable[[Path, Columns], Located]] = {
+    "jsonl": _jsonl,
+    "csv": _csv,
+    "tsv": _tsv,
+    "conll": _conll,
+    "blue": _blue,
+}

@@ -1,0 +1,124 @@
+"""What a suite file says of one task, and which files that means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from taskaffinity.tasks.lines import bad, meant, shown
+from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.ownfiles import FITTING, NEEDED, Field, Format, find_files
+from taskaffinity.tasks.task import DEFAULT_METRIC, Kind, Split
+
+_OF_CLASSES = ("accuracy", "micro_f1", "macro_f1")
+OF_KIND: dict[Kind, tuple[str, ...]] = {
+    "similarity": ("pearson",),
+    "relation": _OF_CLASSES,
+    "inference": _OF_CLASSES,
+    "ner": ("span_f1", "span_f1_conlleval"),
+    "classification": _OF_CLASSES,
+}
+"""Metrics that can score a task of a kind."""
+
+_LARGEST_SHARE = 50
+
+
+class Files(BaseModel):
+    """Where the examples are: a folder, or a file a split."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: str = ""
+    train: str = ""
+    dev: str = ""
+    test: str = ""
+
+
+class OwnTask(BaseModel):
+    """A task as a suite file has it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind
+    path: Files
+    format: Format | None = None
+    """None: by the end of each file's name."""
+    columns: dict[Field, str] = {}
+    labels: tuple[str, ...] = ()
+    """Classes, or entity types; empty for those of the training part."""
+    negative: str | None = None
+    metric: str = ""
+    title: str = ""
+    dev: str = ""
+    """``10%``: a share of the training part, by a hash of the id."""
+
+
+At = Callable[[str], str]
+"""File and line of a key of the task, to begin a complaint with."""
+
+
+def check(own: OwnTask, at: At) -> None:
+    """Refuse what can be wrong with the block by itself."""
+    fitting = OF_KIND[own.kind]
+    has_classes = own.kind not in ("similarity", "ner")
+    if own.metric and own.metric not in fitting:
+        of = f" for kind {own.kind}" if own.metric in METRICS else ""
+        raise bad(
+            at("metric"), f"metric {shown(own.metric)}{of}", f"one of {', '.join(fitting)}{meant(own.metric, fitting)}"
+        )
+    if own.labels and own.kind == "similarity":
+        raise bad(at("labels"), "labels for kind similarity", "none: it learns numbers")
+    if any(not label.strip() for label in own.labels) or len(set(own.labels)) != len(own.labels):
+        raise bad(at("labels"), "a label that is empty or stands twice", "each label once")
+    if own.negative is not None and not has_classes:
+        raise bad(at("negative"), f"a negative class for kind {own.kind}", "none")
+    if own.negative is not None and (own.metric or DEFAULT_METRIC[own.kind]) == "accuracy":
+        raise bad(at("negative"), "a negative class with metric accuracy, which scores every class", "metric: micro_f1")
+    fields = {*NEEDED[own.kind], "id", "idx", *(("text_pair",) if own.kind != "ner" else ())}
+    if wrong := [name for name in own.columns if name not in fields]:
+        raise bad(at("columns"), f"columns: {wrong[0]} for kind {own.kind}", f"some of {', '.join(sorted(fields))}")
+    forms = FITTING[own.kind == "ner"]
+    if own.format and own.format not in forms:
+        raise bad(at("format"), f"format {own.format} for kind {own.kind}", f"one of {', '.join(forms)}")
+    if own.columns and own.format == "conll":
+        raise bad(at("columns"), "columns for format conll", "none: the first is the word, the last the tag")
+
+
+def share_of(said: str, at: At) -> float:
+    """What part of the training examples is the dev part; 0 where it has a file."""
+    percent = said.removesuffix("%").strip()
+    if not said:
+        return 0.0
+    if not said.endswith("%") or not percent.isdecimal() or not 1 <= int(percent) <= _LARGEST_SHARE:
+        expected = f"1% to {_LARGEST_SHARE}% of the training part, such as 10%; a file goes under path: {{dev: FILE}}"
+        raise bad(at("dev"), f"dev: {shown(said)}", expected)
+    return int(percent) / 100
+
+
+def files_of(own: OwnTask, root: Path, at: At, share: float) -> dict[Split, Path]:
+    """The file of each split; none for a dev part that is a share."""
+    said: dict[Split, str] = {"train": own.path.train, "dev": own.path.dev, "test": own.path.test}
+    files = {split: root / name for split, name in said.items() if name}
+    if own.path.folder and files:
+        raise bad(at("path"), "a folder and files", "one of them")
+    if own.path.folder:
+        files = find_files(root / own.path.folder, own.format, own.kind)
+    for split in ("train", "test"):
+        if split not in files:
+            raise bad(at("path"), f"no {split} file", "a folder, or {train: FILE, dev: FILE, test: FILE}")
+    if share and "dev" in files:
+        raise bad(at("dev"), f"dev: {own.dev}, and {files['dev'].name} as well", "one of them")
+    if not share and "dev" not in files:
+        expected = f"dev{files['train'].suffix} beside {files['train'].name}, or dev: 10% to take a share of it"
+        raise bad(at("path"), "no dev part", expected)
+    where: dict[Path, Split] = {}
+    for split, path in files.items():
+        if not path.is_file():
+            found = "a folder" if path.is_dir() else "no such file"
+            near = meant(path.name, (p.name for p in path.parent.iterdir())) if path.parent.is_dir() else ""
+            raise bad(path, found, f"the {split} file of {at('path')}{near}")
+        if where.setdefault(path.resolve(), split) != split:
+            raise bad(at("path"), f"one file for {where[path.resolve()]} and {split}", "a file a split")
+    return files

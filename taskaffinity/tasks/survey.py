@@ -1,0 +1,111 @@
+"""What a set of tasks holds, in numbers: sizes, lengths, labels, and texts that stand in two places.
+
+A text that one task trains on and another is tested on can make an arrow that is no transfer; so can one of a task's
+own test part in its training part. Only counts are made of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from taskaffinity.tasks.formats import CARD, read_task
+from taskaffinity.tasks.lines import bad
+from taskaffinity.tasks.rows import count
+from taskaffinity.tasks.suitefile import read_suite
+from taskaffinity.tasks.task import SPLITS, Example, Split, Task
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Examples of one part whose text stands in another, compared without case and white space."""
+
+    task: str
+    split: Split
+    examples: int
+    other: str
+    other_split: Split
+
+
+def tasks_of(place: Path) -> tuple[Task, ...]:
+    """The tasks of a suite file, or of the task folders in a data folder, all their examples read.
+
+    Raises
+    ------
+    BadInput
+        If it is neither, or something is wrong with it.
+    """
+    if not place.is_dir():
+        return read_suite(place).tasks
+    folders = sorted(path.parent for path in place.glob(f"*/{CARD}"))
+    if not folders:
+        files = sorted(path.name for path in place.glob("*.y*ml"))
+        expected = f"task folders with a {CARD}, or the YAML file of a suite"
+        raise bad(
+            place, "a folder without a task", f"{expected}{f'; did you mean {place / files[0]}?' if files else ''}"
+        )
+    tasks = tuple(read_task(folder) for folder in folders)
+    for task in tasks:
+        _ = task.examples
+    return tasks
+
+
+def labels_by_split(task: Task) -> dict[str, dict[Split, str]]:
+    """Label -> split -> how many; of similarity, which has none, its lowest, mean and highest score."""
+    found: dict[str, dict[Split, str]] = {label: {} for label in task.labels or ("lowest", "mean", "highest")}
+    for split, examples in task.examples.items():
+        if task.kind == "similarity":
+            scores = [example.label for example in examples if isinstance(example.label, float)]
+            for name, score in zip(found, (min(scores), sum(scores) / len(scores), max(scores)), strict=True):
+                found[name][split] = f"{score:.2f}"
+            continue
+        counts = count(examples, task.kind, task.negative).labels
+        total = sum(counts.values()) or 1
+        for label in found:
+            n = counts.get(label, 0)
+            found[label][split] = f"{n:,} ({100 * n / total:.0f} %)"
+    return found
+
+
+def n_words(example: Example) -> int:
+    """Words of an example, of both its texts."""
+    return len(example.words) or len(f"{example.text} {example.text_pair or ''}".split())
+
+
+def overlaps(tasks: Sequence[Task]) -> list[Overlap]:
+    """Parts that share texts: two of one task (the whole input), or of two tasks (either side of a pair).
+
+    Of two tasks, the training part of one is looked for in every part of the other.
+    """
+    found: list[Overlap] = []
+    for task in tasks:
+        inputs = {split: [_input(example) for example in task.examples[split]] for split in SPLITS}
+        for before, after in combinations(SPLITS, 2):
+            found += _overlap(task, after, ([text] for text in inputs[after]), task, before, set(inputs[before]))
+    sides = {task.name: {split: [_sides(e) for e in task.examples[split]] for split in SPLITS} for task in tasks}
+    trained = {name: {text for texts in of["train"] for text in texts} for name, of in sides.items()}
+    for number, task in enumerate(tasks):
+        for other_number, other in enumerate(tasks):
+            for split in SPLITS if number != other_number else ():
+                if split != "train" or number < other_number:  # two training parts share their texts both ways
+                    found += _overlap(task, split, sides[task.name][split], other, "train", trained[other.name])
+    return found
+
+
+def _overlap(
+    task: Task, split: Split, texts: Iterable[Sequence[str]], other: Task, other_split: Split, known: set[str]
+) -> Iterator[Overlap]:
+    if n := sum(any(text in known for text in of_one) for of_one in texts):
+        yield Overlap(task.name, split, n, other.name, other_split)
+
+
+def _input(example: Example) -> str:
+    return "\0".join(_sides(example))
+
+
+def _sides(example: Example) -> tuple[str, ...]:
+    """Texts of an example as they are compared: tagged words and a running sentence come to the same."""
+    texts = (" ".join(example.words) or example.text, example.text_pair)
+    return tuple("".join(text.split()).casefold() for text in texts if text)

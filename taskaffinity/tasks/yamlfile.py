@@ -1,0 +1,65 @@
+"""YAML as text, lists and mappings, with the line of everything.
+
+A value that is not a list or a mapping stays the text that was written: ``no`` is the class ``no``, not false, and
+``0`` the class ``0``. A key that stands twice is an error, for the first would be lost without a word.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+from taskaffinity.tasks.lines import bad, read_lines, shown
+
+Place = tuple[str | int, ...]
+"""Keys and numbers of list entries, from the outermost in."""
+
+_DEEPEST = 6
+
+
+def read_yaml(path: Path) -> tuple[object, dict[Place, int]]:
+    """What a file holds, and the line of each place in it.
+
+    Raises
+    ------
+    BadInput
+        No such file, not UTF-8, no YAML, empty, or a key twice.
+    """
+    text = "\n".join(read_lines(path)[0])
+    try:
+        node = yaml.compose(text, Loader=yaml.BaseLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}: line {mark.line + 1}" if mark else str(path)
+        problem = re.sub(r"'\w[^'<>]{2,}'", "'...'", error.problem or "a fault")
+        raise bad(where, f"broken YAML ({problem})", "keys and values, nested by blanks") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise bad(f"{path}: line {line}", "a character that YAML does not allow", "plain text") from None
+    if node is None:
+        raise bad(path, "an empty file", "the YAML of a suite")
+    lines: dict[Place, int] = {}
+    return _plain(path, node, (), lines), lines
+
+
+def _plain(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -> object:
+    line = lines.setdefault(place, node.start_mark.line + 1)
+    if len(place) > _DEEPEST:
+        raise bad(f"{path}: line {line}", f"more than {_DEEPEST} levels", "the levels of a suite file")
+    if isinstance(node, yaml.ScalarNode):
+        return str(node.value)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(path, item, (*place, number), lines) for number, item in enumerate(node.value)]
+    found: dict[str, object] = {}
+    for key, value in node.value:
+        where = f"{path}: line {key.start_mark.line + 1}"
+        if not isinstance(key, yaml.ScalarNode):
+            raise bad(where, "a list or mapping as a key", "a word")
+        name = str(key.value)
+        if name in found:
+            raise bad(where, f"key {shown(name)} again (first: line {lines[(*place, name)]})", "each name once")
+        lines[(*place, name)] = key.start_mark.line + 1
+        found[name] = _plain(path, value, (*place, name), lines)
+    return found
