@@ -328,10 +328,12 @@ def _ray(resources: Resources) -> Iterator[tuple[Any, bool]]:
             ray.init(address="local", object_store_memory=256 * 2**20, include_dashboard=False, **quiet)
         else:
             ray.init(address=resources.address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except Exception as error:  # on an overloaded machine it raises a bare one: "The current node timed out ..."
         where = f"--address {resources.address}" if resources.address else "Ray"
+        said = str(error).partition("\n")[0].partition(". ")[0].strip(" .")
         raise BadInput(
-            f"{where}: could not be reached or started ({type(error).__name__}); try --executor local"
+            f"{where}: could not be reached or started ({said or type(error).__name__}); "
+            "--executor local trains without it, and the same command later goes on where this one stood"
         ) from error
     finally:
         watchdog.cancel()
