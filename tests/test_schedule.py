@@ -18,6 +18,7 @@ from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule import Progress, Report, Resources, run
+from taskaffinity.tasks.task import BadInput
 from taskaffinity.training import execute as door
 
 LOCAL = Resources("local")
@@ -392,3 +393,21 @@ class TestOnRay:
 
         assert ray.is_initialized()
         assert ray.cluster_resources()["GPU"] == 2
+
+
+def test_ray_that_does_not_start_is_one_line_that_names_the_way_without_it(
+    tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = pytest.importorskip("ray")
+
+    def init(**options: Any) -> None:
+        raise Exception("The current node timed out during startup. This could happen because some of\nthe raylet ...")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(BadInput, match="--executor local") as refused:
+        tiny_study().train(tmp_path, resources=Resources("ray"))
+    assert "The current node timed out during startup)" in str(refused.value)
+    assert "\n" not in str(refused.value)
+    with pytest.raises(BadInput, match="--address cluster:1"):
+        tiny_study().train(tmp_path, resources=Resources("ray", address="cluster:1"))

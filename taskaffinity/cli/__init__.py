@@ -8,7 +8,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from taskaffinity.cli import data, full, graph, init, pairwise, pretrain, table
+from taskaffinity.cli import data, doctor, full, graph, init, pairwise, pretrain, status, table
 from taskaffinity.tasks.task import BadInput
 
 app = typer.Typer(
@@ -24,10 +24,13 @@ app.command("table")(table.command)
 app.command("pretrain")(pretrain.command)
 app.command("init")(init.command)
 app.add_typer(data.app, name="data")
+app.command("status")(status.command)
+app.command("doctor")(doctor.command)
 
 
 def main() -> None:
-    """Exit codes: 0 all done, 1 some runs failed, 2 bad usage or input (one line on stderr), 130 interrupted."""
+    """Exit codes: 0 all done, 1 some runs failed, 2 bad usage or input, or Ray does not start (one line on stderr),
+    130 interrupted."""
     try:
         code = app(standalone_mode=False)
     except BadInput as error:

@@ -76,6 +76,31 @@ class RunStore:
         except FileNotFoundError:
             return None
 
+    def is_held(self, spec: RunSpec) -> bool:
+        """Whether some process holds the run's folder now; of another machine, where the file system passes locks on.
+
+        Asked without disturbing it: a shared lock, on a file opened to be read, given back at once. Where the run is
+        held it is refused and nothing changes; where it is not, one that begins in this instant tries again.
+        """
+        import fcntl  # Linux and macOS
+
+        try:
+            with open(self.folder(spec) / ".lock", "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return True
+        except OSError:  # no such file, or a file system without locks
+            return False
+        return False
+
+    def seconds(self, spec: RunSpec) -> float | None:
+        """What a finished run took, with loading and scoring; None where it is not done, or does not say."""
+        path = self.folder(spec) / "result.json"
+        if not path.is_file():
+            return None
+        found: float | None = read_json(path)["work"].get("total_seconds")
+        return found
+
     def write(self, result: RunResult) -> None:
         """Keep a finished run; ``result.json`` last."""
         folder = self.folder(result.spec)

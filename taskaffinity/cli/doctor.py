@@ -1,0 +1,188 @@
+"""``taskaffinity doctor``: what is here, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from packaging.requirements import Requirement
+from rich.console import Console
+
+from taskaffinity.defaults import DEFAULT_ENCODERS
+from taskaffinity.tasks.catalog import LISTED, data_folder
+from taskaffinity.tasks.formats import missing_files
+
+INSTALL = "pip install -c constraints.txt -e ."
+NAMED = ("torch", "transformers", "ray", "numpy", "scipy", "pandas", "matplotlib", "huggingface-hub")
+"""Libraries whose versions are printed; all that are required are checked."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report, one sentence of what it lacks, or both."""
+
+    what: str
+    found: str
+    lack: str = ""
+    """What is missing and how to mend it; empty where nothing is."""
+    breaks: bool = False
+    """Whether `taskaffinity pairwise --domain clinical` cannot run for it."""
+
+
+def command(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of task files (else TASKAFFINITY_DATA, else ./data).")
+    ] = None,
+) -> None:
+    """Say what is here and what is missing, with the command that mends it. Nothing is started, fetched or trained.
+
+    Exit code 1 if the made-up clinical suite, which needs no data and no GPU, could not be trained here.
+    """
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    findings = [*_versions(), *_machine(), *_torch(), *_folders(), *_data(data)]
+    for finding in findings:
+        if finding.what:
+            console.print(f"{finding.what:16} {finding.found}")
+    lacks = [finding for finding in findings if finding.lack]
+    for finding in lacks:
+        console.print(f"{'BROKEN' if finding.breaks else 'missing'}: {finding.lack}")
+    broken = sum(finding.breaks for finding in lacks)
+    if broken:
+        console.print(f"{broken} of these must be mended before anything can be trained here")
+        raise typer.Exit(1)
+    console.print("ready: taskaffinity pairwise --domain clinical")
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("python", platform.python_version())
+    yield Finding("taskaffinity", metadata.version("taskaffinity"))
+    required = [Requirement(line) for line in metadata.requires("taskaffinity") or ()]
+    required = [one for one in required if one.marker is None or one.marker.evaluate({"extra": ""})]
+    installed = {one.name: _version(one.name) for one in required}
+    for name in NAMED:
+        version = installed.get(name) or _version(name)
+        note = " (not started)" if name == "ray" and version else ""
+        yield Finding(name, f"{version or 'not installed'}{note}")
+    for one in required:
+        version = installed[one.name]
+        if version is None or not one.specifier.contains(version, prereleases=True):
+            lack = f"{one.name} is {version or 'not installed'}, needed is {one.specifier or 'any version'}: {INSTALL}"
+            yield Finding(one.name, version or "not installed", lack, breaks=True)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _machine() -> Iterator[Finding]:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    yield Finding("CPU cores", f"{usable}, a run each unless --cpus-per-run says more")
+    try:
+        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+        yield Finding("memory", f"{size:.1f} GiB")
+    except (AttributeError, ValueError, OSError):
+        yield Finding("memory", "not known")
+
+
+def _torch() -> Iterator[Finding]:
+    """GPUs, and the paper's encoders: what only torch and transformers can tell."""
+    try:
+        from taskaffinity.training.machine import gpu_names, in_hub_cache
+    except (ImportError, OSError) as error:  # OSError: a shared library that does not load
+        told = str(error).partition("\n")[0]
+        yield Finding("torch", "does not load", f"torch or transformers does not load ({told}): {INSTALL}", breaks=True)
+        return
+    names = gpu_names()
+    no_gpu = "a GPU that torch can use: made-up suites need none, an encoder of BERT's size is slow without one"
+    yield Finding("GPUs", "; ".join(names) or "none", "" if names else no_gpu)
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    yield Finding("model hub", "offline (HF_HUB_OFFLINE is set)" if offline else "asked where an encoder is not here")
+    for name in dict.fromkeys(DEFAULT_ENCODERS.values()):
+        folder = in_hub_cache(name)
+        suites = ", ".join(suite for suite, encoder in DEFAULT_ENCODERS.items() if encoder == name)
+        lack = ""
+        if folder is None:
+            how = "unset HF_HUB_OFFLINE and it is fetched" if offline else "it is fetched when first used"
+            lack = f"encoder {name}, the default of {suites} on real text: {how}, or give --encoder FOLDER"
+        yield Finding(name, str(folder or "not in the model hub's cache"), lack)
+
+
+def _folders() -> Iterator[Finding]:
+    try:
+        from taskaffinity.conduct import cache_folder  # torch
+    except (ImportError, OSError):
+        return
+    cache = cache_folder()
+    size = _size(cache)
+    for what, folder, mend in (
+        ("cache", cache, "export TASKAFFINITY_CACHE=FOLDER"),
+        ("results", Path("results"), "run in another folder, or give --results FOLDER"),
+    ):
+        there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+        free = f"{shutil.disk_usage(there).free / 2**30:.1f} GiB free"
+        found = f"{folder}, {size / 2**20:.1f} MiB, {free}" if what == "cache" else f"{folder}, {free}"
+        if _can_write(there):
+            yield Finding(what, found)
+        else:
+            lack = f"nothing can be written to {there}, where the {what} folder goes: {mend}"
+            yield Finding(what, f"{found}, cannot be written", lack, breaks=True)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # a study that runs writes files beside and renames them
+            total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _data(given: Path | None) -> Iterator[Finding]:
+    """Which tasks are there, which suites can be trained on them, and what makes the others."""
+    from taskaffinity.corpora.fetch import OPEN
+
+    suites_of: dict[tuple[str, Path], list[str]] = {}
+    tasks_of: dict[tuple[str, Path], list[str]] = {}
+    for suite, tasks in LISTED.items():
+        folder = given or data_folder(suite)
+        out = folder or Path("data")
+        lacking = [task for task in tasks if folder is None or missing_files(folder / task.name)]
+        for task in lacking:
+            names, suites = tasks_of.setdefault((task.corpus, out), []), suites_of.setdefault((task.corpus, out), [])
+            names += [task.name] * (task.name not in names)
+            suites += [suite] * (suite not in suites)
+        if folder is None:
+            without = "it cannot be trained" if suite == "open-clinical" else "made-up text takes their place"
+            yield Finding(suite, f"no data folder: {without}")
+        else:
+            without = ": it cannot be trained" if lacking else ""
+            yield Finding(suite, f"{len(tasks) - len(lacking)} of {len(tasks)} tasks in {folder}{without}")
+    for (corpus, out), suites in suites_of.items():
+        place = shlex.quote(str(out))
+        mend = f"taskaffinity data fetch {corpus} --out {place}"
+        if corpus not in OPEN:
+            mend = (
+                f"under an agreement, `taskaffinity data fetch {corpus}` says where to ask; "
+                f"then taskaffinity data prepare {corpus} --raw DIR --out {place}"
+            )
+        yield Finding("", "", f"{', '.join(tasks_of[corpus, out])}, of {' and '.join(suites)}: {mend}")

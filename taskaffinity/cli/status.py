@@ -1,0 +1,109 @@
+"""``taskaffinity status``: how a study stands, from another shell while it runs or after. Reads, and loads no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from taskaffinity.cli.progress import duration
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.status import STATES, Status, status_of
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import FILES, Design, Study
+from taskaffinity.schedule import left
+from taskaffinity.tasks.task import BadInput
+
+SHOWN = 8
+"""Running runs and failures that are named; of more, their number."""
+
+
+def command(results: Annotated[Path, typer.Argument(help="A results folder, also one that is being filled.")]) -> None:
+    """What is done, running, failed and to do, and about how long it takes yet. Nothing is disturbed or written."""
+    places = [place for place in (results, *sorted(results.glob("*/"))) if _files(place)]
+    if not places:
+        made = " or ".join(f"`taskaffinity {design}`" for design in FILES)
+        raise BadInput(f"{results}: no study here; expected a results folder, which {made} makes with its first run")
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    try:
+        for place in places:
+            for design in _files(place):
+                _print(console, Study.read(place, design), RunStore(place))
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+
+
+def _files(place: Path) -> list[Design]:
+    return [design for design, name in FILES.items() if (place / name).is_file()]
+
+
+def _print(console: Console, study: Study, store: RunStore) -> None:
+    plan = _needed(study, store)
+    now = status_of(study, store, plan, left(study.plan, store))
+    seeds = f"{len(study.seeds)} seed{'s' * (len(study.seeds) > 1)}"
+    made_up = ", made-up text" if study.synthetic else ""
+    console.print(
+        f"{store.root / FILES[study.design]}: {len(study.tasks)} tasks of {study.suite}, {study.encoder.name}, "
+        f"{seeds}{made_up}"
+    )
+    console.print(_table(now))
+    if study.looks:
+        console.print(f"a race: these runs lead to its next look; it takes at most {len(study.plan)} in all")
+    running = [f"running for {duration(spent)}: {spec.run_id}" for spec, spent in now.running_for.items()]
+    failed = [f"failed: {store.folder(spec)}: {reason}" for spec, reason in now.failures.items()]
+    for lines in (running, failed):
+        for line in lines[:SHOWN]:
+            console.print(line)
+        if len(lines) > SHOWN:
+            console.print(f"... and {len(lines) - SHOWN} more {lines[0].partition(' ')[0].strip(':')}")
+    console.print(_outlook(now))
+
+
+def _needed(study: Study, store: RunStore) -> list[RunSpec]:
+    """The study's plan; of a race, what leads to its next look."""
+    if not study.looks:
+        return list(study.plan)
+    from taskaffinity.analysis.affinity import margins_of
+    from taskaffinity.analysis.arms import read_arms
+    from taskaffinity.analysis.racing import follow, wanted
+    from taskaffinity.analysis.verdicts import Rule
+
+    rule = Rule(**study.rule)
+    arms = read_arms(study, store)
+
+    def is_over(spec: RunSpec) -> bool:
+        return spec in store or store.failure(spec) is not None
+
+    return list(wanted(study, follow(study, arms, rule, margins_of(study, rule), is_over)))
+
+
+def _table(now: Status) -> Table:
+    """A row an arm, and their sum."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("runs", no_wrap=True)
+    for state in STATES:
+        table.add_column(state, justify="right", no_wrap=True)
+    arms = now.arms()
+    for arm, counts in arms.items():
+        table.add_row(arm, *(str(counts[state]) for state in STATES))
+    if len(arms) > 1:
+        table.add_row("all", *(str(now.count(state)) for state in STATES))
+    return table
+
+
+def _outlook(now: Status) -> str:
+    to_do, running, failed = now.count("to do"), now.count("running"), now.count("failed")
+    again = "the command that began it, given again, trains them" if to_do or failed else ""
+    if not to_do and not running:
+        return f"nothing is running; {failed} failed: {again}" if failed else "all done"
+    time_left = "no run has ended yet, so the time left is not known"
+    if now.seconds_left is not None:
+        at_once = f"{running} at once" if running > 1 else "one after the other"
+        time_left = f"about {duration(now.seconds_left)} left, {at_once}, by the seconds of finished runs"
+    if running:
+        return time_left
+    return f"nothing is running here; {time_left}; {again}"

@@ -1,0 +1,166 @@
+"""``status`` and ``doctor``: what a results folder and a machine are told to be, without torch, ray or a change."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "analysis"))
+from fake_studies import fill, latent_counts, make_study
+from test_cli import WITHOUT_TORCH, command
+
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.status import Status, status_of
+from taskaffinity.runs.store import Claimed, RunStore
+from taskaffinity.runs.study import Study
+from taskaffinity.schedule import left
+
+COUNTS = latent_counts({}, n=20)
+HOLDER = """
+import sys, time
+from pathlib import Path
+from filelock import FileLock
+
+with FileLock(Path(sys.argv[1]) / ".lock"):
+    print("held", flush=True)
+    time.sleep(120)
+"""
+
+
+@contextmanager
+def held(store: RunStore, spec: RunSpec) -> Iterator[None]:
+    """A run that another process is at."""
+    with store.claim(spec):
+        pass
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, store.folder(spec)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        yield
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def take(store: RunStore, spec: RunSpec, seconds: float) -> None:
+    """Have a finished run taken so long."""
+    path = store.folder(spec) / "result.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"work": {"total_seconds": seconds}}))
+
+
+def half_done(root: Path) -> tuple[Study, RunStore, list[RunSpec]]:
+    """Three tasks, two seeds: six runs alone that took 10 seconds each, six pairs that are not done."""
+    study = make_study(["a", "b", "c"], seeds=(0, 1))
+    study.write(root)
+    store = fill(study, root, COUNTS, skip=lambda spec: spec.arm == "pair")
+    for spec in study.plan:
+        if spec in store:
+            take(store, spec, 10)
+    return study, store, [spec for spec in study.plan if spec.arm == "pair"]
+
+
+def look(study: Study, store: RunStore) -> Status:
+    return status_of(study, store, study.plan, left(study.plan, store))
+
+
+def times(root: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+
+
+def test_status_tells_what_is_done_running_failed_and_to_do(tmp_path: Path) -> None:
+    _, store, pairs = half_done(tmp_path / "r")
+    store.fail(pairs[0], "out of memory: lower batch_size", "a traceback\n")
+    with store.claim(pairs[1]):
+        pass  # begun, and stopped
+    with held(store, pairs[2]):
+        long_ago = time.time() - 200
+        os.utime(store.folder(pairs[2]) / "spec.json", (long_ago, long_ago))
+        before = times(tmp_path)
+        told = command("status", "r", cwd=tmp_path, python=("-c", WITHOUT_TORCH))
+        assert times(tmp_path) == before
+    assert told.returncode == 0, told.stderr
+    rows = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line.strip()}
+    assert rows["single"] == ["6", "0", "0", "0"]
+    assert rows["pair"] == ["0", "1", "1", "4"]
+    assert rows["all"] == ["6", "1", "1", "4"]
+    assert "running for 3 min 2" in told.stdout
+    assert pairs[2].run_id in told.stdout
+    assert f"failed: {Path('r', 'runs', pairs[0].run_id)}: out of memory: lower batch_size\n" in told.stdout
+    assert "traceback" not in told.stdout
+    # by examples a pair takes 20 seconds: 4 of them, and the one under way should have ended
+    assert "about 1 min 20 s left" in told.stdout
+    assert not set(told.stderr.splitlines()[-1].split()) & {"torch", "transformers", "ray"}
+
+
+def test_a_run_is_running_as_long_as_its_folder_is_held(tmp_path: Path) -> None:
+    study, store, pairs = half_done(tmp_path)
+    assert not store.is_held(pairs[0])  # never begun
+    with held(store, pairs[0]):
+        assert store.is_held(pairs[0])
+        assert look(study, store).states[pairs[0]] == "running"
+        with pytest.raises(Claimed), store.claim(pairs[0], wait=False):
+            pass  # who asks takes nothing from who holds
+    assert not store.is_held(pairs[0])  # its process was killed
+    assert look(study, store).states[pairs[0]] == "to do"
+    with store.claim(pairs[0], wait=False):  # and gives back what it took
+        pass
+
+
+def test_time_left_goes_by_like_runs_and_is_shared_by_those_under_way(tmp_path: Path) -> None:
+    study, store, pairs = half_done(tmp_path)
+    assert look(study, store).seconds_left == pytest.approx(6 * 20)
+    fill(study, tmp_path, COUNTS, skip=lambda spec: spec != pairs[0])
+    take(store, pairs[0], 60)
+    assert look(study, store).seconds_left == pytest.approx(5 * 60)
+    with held(store, pairs[1]), held(store, pairs[2]):
+        assert look(study, store).seconds_left == pytest.approx((3 * 60 + 2 * 60) / 2, abs=20)
+
+
+def test_without_a_finished_run_no_time_is_told(tmp_path: Path) -> None:
+    make_study(["a", "b"]).write(tmp_path)
+    told = command("status", str(tmp_path), cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert "no run has ended yet" in told.stdout
+    assert "given again, trains them" in told.stdout
+
+
+def test_a_finished_study_is_all_done_also_in_the_folder_of_an_encoder(tmp_path: Path) -> None:
+    for folder in ("biobert-1a2b3c4d", "tiny-5e6f7a8b"):
+        study = make_study(["a", "b"], seeds=(0,))
+        study.write(tmp_path / folder)
+        fill(study, tmp_path / folder, COUNTS)
+    told = command("status", str(tmp_path), cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.count("all done") == 2
+    assert "biobert-1a2b3c4d" in told.stdout
+
+
+def test_a_race_is_told_up_to_its_next_look(tmp_path: Path) -> None:
+    study = make_study(["a", "b", "c"], seeds=(*range(12),), seeds_single=(*range(17),), looks=(3, 5, 8, 12))
+    study.write(tmp_path)
+    told = command("status", str(tmp_path), cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    rows = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line.strip()}
+    assert rows["pair"] == ["0", "0", "0", "9"]
+    assert f"at most {len(study.plan)} in all" in told.stdout
+
+
+@pytest.mark.parametrize("content", [None, {}, {"study.json": "{"}, {"full.json": '{"suite": "x"}'}])
+def test_a_folder_without_a_study_is_one_line(content: dict[str, str] | None, tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    if content is not None:
+        folder.mkdir()
+        for name, text in content.items():
+            (folder / name).write_text(text)
+    told = command("status", "r", cwd=tmp_path)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert len(told.stderr.splitlines()) == 1
+    assert told.stderr.startswith("taskaffinity: r")
