@@ -14,7 +14,7 @@ suppress_warnings = ["myst.header"]  # README's own levels
 
 autodoc_mock_imports = ["torch", "transformers", "ray"]  # the pages are built without them
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"  # signatures of the source, types in the sections
+autodoc_typehints = "signature"
 autodoc_default_options = {"members": True, "undoc-members": False}
 autodoc_preserve_defaults = True
 napoleon_google_docstring = False

@@ -1,0 +1,43 @@
+"""README's example in Python runs as it stands, on cut-down settings."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import pytest
+
+import taskaffinity.conduct as door
+from taskaffinity.runs.spec import FROM_SCRATCH
+from taskaffinity.schedule import Resources
+
+README = Path(__file__).parents[1] / "README.md"
+SMALL = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=64, max_eval_examples=50)
+
+
+@pytest.mark.slow
+def test_the_example_in_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [code] = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    define, conduct = door.define, door.conduct
+    monkeypatch.setattr(door, "define", lambda *asked, **options: define(*asked, recipe=SMALL, **options))
+    local = Resources("local")
+    monkeypatch.setattr(door, "conduct", lambda *asked, **options: conduct(*asked, resources=local, **options))
+    monkeypatch.chdir(tmp_path)
+    here: dict[str, Any] = {}
+    exec(code, here)
+    assert f"study.plan holds the {len(here['study'].plan)} runs" in code
+    assert (tmp_path / "results" / "clinical" / "affinity.png").is_file()
+    assert isinstance(here["graph"], nx.DiGraph)
+    assert len(here["graph"].edges) == 12
+    assert isinstance(here["helpers"], list)
+
+
+def test_every_command_of_the_command_line_is_told_of() -> None:
+    from taskaffinity.cli import app
+
+    told = README.read_text(encoding="utf-8")
+    names = [command.name for command in app.registered_commands]
+    assert [name for name in names if not re.search(rf"`{name}`|taskaffinity {name}\b|`{name} ", told)] == []
