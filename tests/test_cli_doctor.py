@@ -98,3 +98,24 @@ def test_a_folder_that_cannot_be_written_is_broken(monkeypatch: pytest.MonkeyPat
     assert code == 1
     assert "export TASKAFFINITY_CACHE=FOLDER" in told
     assert "give --results FOLDER" in told
+
+
+def test_an_encoder_in_the_hubs_cache_is_found_if_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    asked = []
+
+    def snapshot_download(name: str, *, local_files_only: bool) -> str:
+        assert local_files_only
+        asked.append(name)
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    (tmp_path / "config.json").write_text("{}")
+    assert "encoder bluebert-p, the default of biomedical, blue" in examine()[1]  # without weights
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    assert "the default of" not in examine()[1]
+    assert set(asked) == {
+        "bionlp/bluebert_pubmed_uncased_L-12_H-768_A-12",
+        "bionlp/bluebert_pubmed_mimic_uncased_L-12_H-768_A-12",
+    }

@@ -9,7 +9,9 @@ from typing import Any
 
 import networkx as nx
 import pytest
+import yaml
 
+import taskaffinity
 import taskaffinity.conduct as door
 from taskaffinity.runs.spec import FROM_SCRATCH
 from taskaffinity.schedule import Resources
@@ -41,3 +43,9 @@ def test_every_command_of_the_command_line_is_told_of() -> None:
     told = README.read_text(encoding="utf-8")
     names = [command.name for command in app.registered_commands]
     assert [name for name in names if not re.search(rf"`{name}`|taskaffinity {name}\b|`{name} ", told)] == []
+
+
+def test_the_citation_is_of_this_version() -> None:
+    cited = yaml.safe_load((README.parent / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == taskaffinity.__version__
+    assert [author["family-names"] for author in cited["preferred-citation"]["authors"]] == ["Peng", "Chen", "Lu"]
