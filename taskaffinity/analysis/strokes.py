@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+from scipy.optimize import isotonic_regression
 
 from taskaffinity.analysis.canvas import FONT
 from taskaffinity.analysis.errors import FloatArray
@@ -138,6 +139,18 @@ def write_node(ax: Axes, place: FloatArray, title: str, score: str, node: float)
             title = title[:-2] + "…"
         else:
             return
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> FloatArray:
+    """Where labels stand: as near as can be to where they want to, in the same order, ``gap`` apart, low to high."""
+    if not wanted:
+        return np.empty(0)
+    order = np.argsort(wanted, kind="stable")
+    steps = gap * np.arange(len(wanted))
+    free = isotonic_regression(np.asarray(wanted)[order] - steps).x
+    places = np.empty(len(wanted))
+    places[order] = np.clip(free, low, max(low, high - steps[-1])) + steps
+    return places
 
 
 def to_data(ax: Axes, points: float) -> float:
