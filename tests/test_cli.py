@@ -27,7 +27,7 @@ LOCAL = ["--executor=local", "--gpus-per-run=0"]
 STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL]
 N_RUNS = 28
 """Four tasks, two seeds: 6 pairs with each, and 4 alone with twice as many."""
-PUBLISHED = ("gains.csv", "edges.csv", "affinity.png", "affinity.svg", "affinity.graphml", "heatmap.png")
+PUBLISHED = ("gains.csv", "edges.csv", "affinity.png", "affinity.svg", "affinity.graphml", "heatmap.png", "forest.png")
 WITHOUT_TORCH = """
 import runpy, sys
 sys.argv = ["taskaffinity", *sys.argv[1:]]

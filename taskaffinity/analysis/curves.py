@@ -16,6 +16,8 @@ from taskaffinity.analysis.style import PALETTES, STYLES, Palette, short
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
+LEADER = {"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0}
+"""From a line's end to its name, where names had to make room."""
 CURVES_COLUMNS = ("source", "target", "seed", "epoch", "score")
 
 
@@ -101,7 +103,7 @@ def _target(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
             va="center",
             family=FONT,
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0},
+            arrowprops=LEADER | {"relpos": (0, 0.5)},
             gid="label",
         )
 

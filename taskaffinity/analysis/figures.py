@@ -32,7 +32,7 @@ ALL_ARROWS = 6
 MOST_TASKS = 12
 """Above, a graph is a tangle whatever is left out, and the heatmap takes its place."""
 MANY = tuple(np.linspace(0, 1, 80).tolist())
-PALE = 0.25
+PALE = 0.28
 """Relative luminance of a cell above which its text is dark."""
 
 
@@ -45,7 +45,8 @@ def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteN
     size, colours = len(matrix.tasks), PALETTES[palette]
     if size > MOST_TASKS:
         return draw_heatmap(matrix, ax, palette, note=f"Above {MOST_TASKS} tasks this heatmap stands for the graph.")
-    ax = ax or sheet(6.4, 8.0, (0.2, 1.6, 6.0, 6.0))
+    side = 6.0 if size <= ALL_ARROWS else 7.0 if size <= 8 else 8.5
+    ax = ax or sheet(side + 0.4, side + 2.0, (0.2, 1.6, side, side))
     places = strokes.circle(size)
     reach = float(np.abs(places).max()) + 0.3
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
@@ -131,8 +132,9 @@ def draw_heatmap(
         text.set_fontweight("normal" if matrix.verdict[row, column] == "inconclusive" else "bold")
         ground = ax.collections[0].to_rgba(np.array([matrix.gain[row, column]]))[0]
         text.set_color(".15" if _luminance(ground) > PALE else "white")
+    hatch = "////" if palette == "mono" else None  # else no task's own cell would be told from a gain's grey
     for place in range(size):
-        ax.add_patch(Rectangle((place, place), 1, 1, facecolor=DIAGONAL, edgecolor="white", linewidth=0.8))
+        ax.add_patch(Rectangle((place, place), 1, 1, facecolor=DIAGONAL, edgecolor="white", linewidth=0.8, hatch=hatch))
     for s, t in matrix.arrows:
         if math.isnan(matrix.gain[s, t]):
             ax.text(t + 0.5, s + 0.5, "no run", ha="center", va="center", fontsize=7, color="#666666", family=FONT)

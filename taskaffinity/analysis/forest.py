@@ -93,7 +93,7 @@ def _into(
 ) -> list[tuple[float, str]]:
     """The rows of one target from ``y`` downwards; where each row is, and its name."""
     size, margin = len(matrix.tasks), matrix.margins[t]
-    ax.fill_betweenx([y, y + (size - 1) * ROW], -margin, margin, color="#F0F0F0", zorder=0, linewidth=0)
+    ax.fill_betweenx([y, y + (size - 1) * ROW], -margin, margin, color="#EBEBEB", zorder=0, linewidth=0)
     sources = [s for s in range(size) if s != t]
     rows = [(y + (rank + 0.5) * ROW, s) for rank, s in enumerate(sources)]
     for middle, s in rows:

@@ -71,6 +71,9 @@ def _scores(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
     ax.set_ylim(size - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.margins(x=0.08)
+    left, right = ax.get_xlim()
+    short_of = max(0.0, 4 * matrix.margins[t] - (right - left)) / 2  # else noise within the margin would look large
+    ax.set_xlim(left - short_of, right + short_of)
     ax.locator_params(axis="x", nbins=4)
     ax.spines["left"].set_visible(False)
 

@@ -18,6 +18,8 @@ from taskaffinity.analysis.table_formats import stages_in_words
 from taskaffinity.analysis.verdicts import Verdict
 from taskaffinity.runs.study import Study
 
+LEADER = {"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
+"""From a point to its words, where words had to make room."""
 SAYS: dict[Verdict, str] = {
     "improves": "above alone",
     "degrades": "below alone",
@@ -80,10 +82,11 @@ def draw_stages(
     if legend is not None:
         legend.set_bbox_to_anchor((0.5, -26 / 72 / height))
     note = (
-        "Points: seeds. Lines and marks: the interval of a stage's gain over alone lies above 0 (▲), below (▼), or "
-        "holds 0 (?)."
+        "Black points: means; small ones: seeds. Lines and marks: the interval of a stage's gain over alone lies above "
+        "0 (▲), below (▼), or holds 0 (?)."
     )
-    words = f"{stages_in_words(study, uneven(study, tuple(scores)), failed)} {note}"
+    told = stages_in_words(study, uneven(study, scores), failed).replace("mean (SD)", "mean")  # no SD is shown
+    words = f"{told} {note}"
     surround(
         *(ax, "Scores alone, together and fine-tuned (points)", words, study.synthetic),
         below=58,
@@ -147,7 +150,7 @@ def _labels(ax: Axes, cells: Sequence[StageScore], place: int, titles: dict[str,
             words, ink = f"{short(titles[cell.task], 22)}  {cell.mean:.1f}", "#222222"
         else:
             words, ink = f"{cell.mean:.1f}", colours.verdicts[_verdict(cell)].ink
-            words += "" if math.isnan(cell.gain) else f" ({marked(cell.gain, _verdict(cell))})"
+            words += "" if math.isnan(cell.gain) else f"  {marked(cell.gain, _verdict(cell))}"
             words += f"  {short(titles[cell.task], 22)}" if place == len(STAGES) - 1 else ""
         text = ax.annotate(
             words,
@@ -160,7 +163,7 @@ def _labels(ax: Axes, cells: Sequence[StageScore], place: int, titles: dict[str,
             va="center",
             family=FONT,
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3},
+            arrowprops=LEADER | {"relpos": (1 if side < 0 else 0, 0.5)},
             zorder=5,
             gid="label",
         )
