@@ -72,8 +72,9 @@ def _scores(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
     ax.tick_params(axis="y", length=0)
     ax.margins(x=0.08)
     left, right = ax.get_xlim()
-    short_of = max(0.0, 4 * matrix.margins[t] - (right - left)) / 2  # else noise within the margin would look large
-    ax.set_xlim(left - short_of, right + short_of)
+    missing = max(0.0, 4 * matrix.margins[t] - (right - left))  # a narrower scale would make noise look large
+    upwards = min(missing / 2, max(0.0, POINTS + 0.3 - right))  # no score is above 100
+    ax.set_xlim(left - (missing - upwards), right + upwards)
     ax.locator_params(axis="x", nbins=4)
     ax.spines["left"].set_visible(False)
 
