@@ -54,7 +54,7 @@ def _into(ax: Axes, matrix: AffinityMatrix, t: int, largest: float, colours: Pal
     score = matrix.single_mean[t]
     strokes.write_node(ax, centre, matrix.titles[t], "" if math.isnan(score) else f"{score:.1f}", node)
     pitch, edge = height / max(len(sources), 1), node / 2 / 72
-    outermost = np.arcsin(min(STEEPEST, 0.32 * pitch * (len(sources) - 1) / edge))
+    outermost = np.arcsin(min(STEEPEST, 0.32 * pitch * max(len(sources) - 1, 0) / edge))
     angles = np.pi + outermost * (np.linspace(-1, 1, len(sources)) if len(sources) > 1 else np.zeros(1))
     for rank, (s, angle) in enumerate(zip(sources, angles, strict=False)):
         y = height - (rank + 0.5) * pitch

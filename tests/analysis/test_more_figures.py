@@ -12,6 +12,7 @@ from fake_studies import fill, latent_counts, make_study, seeded
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.curves import curves_frame, draw_curves
@@ -93,7 +94,7 @@ def test_no_words_lie_upon_others(name: str, size: int, worlds: dict[int, World]
     for ax in figure.axes:
         ticks = [label for axis in (ax.xaxis, ax.yaxis) for label in axis.get_ticklabels() if ax.axison]
         shown = [text for text in [*ax.texts, *ticks] if text.get_text() and text.get_rotation() == 0]
-        found += [(text.get_text(), text.get_window_extent().padded(-1)) for text in shown]
+        found += [(text.get_text(), Text.get_window_extent(text).padded(-1)) for text in shown]  # no leaders
     for (one, box), (other, second) in combinations(found, 2):
         assert not box.overlaps(second), (one, other)
 
@@ -248,7 +249,7 @@ def test_the_slope_chart_has_a_line_into_every_stage_and_its_labels_apart(size: 
             assert line.get_color() == STYLES[up].color  # type: ignore[index]
             assert list(line.get_xdata()) == [STAGES.index(score.stage) - 1, STAGES.index(score.stage)]
     ax.figure.canvas.draw()
-    boxes = [text.get_window_extent().padded(-1) for text in ax.texts if text.get_gid() == "label"]
+    boxes = [Text.get_window_extent(text).padded(-1) for text in ax.texts if text.get_gid() == "label"]
     assert len(boxes) == 3 * size
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
     words = words_of(ax.figure)  # type: ignore[arg-type]
