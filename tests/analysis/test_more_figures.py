@@ -234,7 +234,7 @@ def staged(names: str, **options: object) -> Study:
     return make_study(list(names), design="full", finetune=dict.fromkeys(names, FINETUNE), synthetic=True, **options)
 
 
-@pytest.mark.parametrize("size", [1, 4, 8, 16])
+@pytest.mark.parametrize("size", [2, 4, 16])
 def test_the_slope_chart_has_a_line_into_every_stage_and_its_labels_apart(size: int, tmp_path: Path) -> None:
     study = staged("abcdefghijklmnop"[:size])
     effects = {("b", "a"): 0.6, ("~finetune", "b"): 0.6, ("a", "c"): -0.9}
