@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The study of the paper's Figure 2: which tasks of a domain help which.
 #
-# Makes  results/clinical and results/biomedical: edges.csv, affinity.png, ...
+# Makes  results/clinical and results/biomedical: edges.csv, affinity.png, ...; and prints what the paper says in words
+#        beside each arrow's verdict
 # Needs  task files in $TASKAFFINITY_DATA (`taskaffinity data prepare ...`; the clinical corpora need agreements) and the
 #        two BlueBERT encoders, as folders or from the model hub.
 # Cost   per domain and seed 4 single runs and 6 pairs; not yet timed on a GPU. The same command again continues, after a
@@ -14,5 +15,8 @@ set -euo pipefail
 failed=0
 for domain in clinical biomedical; do
   taskaffinity pairwise --domain "$domain" --data "$TASKAFFINITY_DATA" --seeds 3 --results "results/$domain" "$@" || failed=1
+  if [[ " $* " != *" --dry-run "* ]]; then
+    taskaffinity table figure2 "results/$domain" || failed=1
+  fi
 done
 exit "$failed"

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The paper's Table 5: the four biomedical tasks fine-tuned after the whole set, with several encoders.
 #
-# Makes  results/biomedical-ENCODER for each encoder, and prints the table, the paper's rows below ours
+# Makes  results/biomedical-encoders, a folder in it for each encoder, and prints the table, the paper's rows below
+#        ours (`taskaffinity table 5 results/biomedical-encoders` prints it again)
 # Needs  task files in $TASKAFFINITY_DATA (`taskaffinity data prepare ...`)
-#        and the encoders, from the model hub or as folders: ENCODERS="path/to/biobert path/to/bluebert".
+#        and the encoders, from the model hub or as folders: ENCODERS="path/to/biobert,path/to/bluebert".
 # Cost   per encoder and seed 4 single runs, the set and 4 fine-tunings; not yet timed on a GPU. The same command
 #        again continues.
 # Usage  jobs/table5_biomedical_encoders.sh [further options of `taskaffinity full`, such as --gpus-per-run 0.5 or --dry-run]
@@ -11,16 +12,5 @@ set -euo pipefail
 
 : "${TASKAFFINITY_DATA:?set TASKAFFINITY_DATA to the folder of the task files}"
 
-folders=()
-for encoder in ${ENCODERS:-BioBERT BlueBERT-P BlueBERT-PM}; do
-  folder="results/biomedical-$(basename "$encoder")"
-  if [[ " ${folders[*]-} " == *" $folder "* ]]; then
-    echo "$0: two encoders are named $(basename "$encoder"); give folders with names of their own" >&2
-    exit 2
-  fi
-  folders+=("$folder")
-  taskaffinity full --domain biomedical --data "$TASKAFFINITY_DATA" --encoder "$encoder" --seeds 3 --results "$folder" "$@"
-done
-if [[ " $* " != *" --dry-run "* ]]; then
-  taskaffinity table 5 "${folders[@]}"
-fi
+taskaffinity full --domain biomedical --data "$TASKAFFINITY_DATA" --seeds 3 --results results/biomedical-encoders \
+  --encoders "${ENCODERS:-BioBERT,BlueBERT-P,BlueBERT-PM}" "$@"

@@ -15,64 +15,17 @@ from taskaffinity.analysis.affinity import margins_of
 from taskaffinity.analysis.arms import read_arms
 from taskaffinity.analysis.racing import follow, wanted
 from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.defaults import DEFAULT_ENCODERS, default_finetune, default_recipe, is_tiny
+from taskaffinity.runs.paper_protocol import write_departures
 from taskaffinity.runs.plan import Plan
-from taskaffinity.runs.spec import (
-    FINETUNE,
-    FINETUNE_FROM_SCRATCH,
-    FROM_SCRATCH,
-    PAPER_FINETUNE,
-    PAPER_REFINE,
-    REFINE,
-    Recipe,
-    RunSpec,
-    finetune_after,
-)
+from taskaffinity.runs.spec import Recipe, RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import FILES, Design, Match, Protocol, StudiedTask, Study
+from taskaffinity.runs.study import FILES, Design, Match, ReadAfter, Start, StudiedTask, Study
 from taskaffinity.schedule import Progress, Report, Resources, run
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
 from taskaffinity.training.execute import prepare, versions
-
-DEFAULT_ENCODERS = {
-    "clinical": "bluebert-pm",
-    "biomedical": "bluebert-p",
-    "blue": "bluebert-p",
-    "open-clinical": "bluebert-pm",
-}
-"""The paper's: BlueBERT (P+M) for clinical text, BlueBERT (P) for the others."""
-
-
-def default_recipe(suite: Suite, encoder: str | None, protocol: Protocol = "honest") -> Recipe:
-    """The stand-in's own for its tiny encoder from random weights, else the paper's refinement.
-
-    Raises
-    ------
-    BadInput
-        The paper's protocol for the stand-in and its tiny encoder, which need settings of their own.
-    """
-    if protocol == "paper":
-        if _is_tiny(suite, encoder):
-            raise BadInput("--protocol paper: of the paper's encoders and corpora; give --data, or an --encoder")
-        return PAPER_REFINE
-    return FROM_SCRATCH if _is_tiny(suite, encoder) else REFINE
-
-
-def default_finetune(suite: Suite, encoder: str | None, recipe: Recipe) -> dict[str, Recipe]:
-    """What follows a refinement by ``recipe``, by task: the rate and epochs of the paper's text, of its released
-    scripts under its protocol, or of the stand-in's own."""
-    preset = FINETUNE_FROM_SCRATCH if _is_tiny(suite, encoder) else FINETUNE
-    found = {task.name: finetune_after(recipe, preset) for task in suite}
-    if recipe.protocol == "paper":
-        for name in found.keys() & PAPER_FINETUNE.keys():
-            epochs, rate = PAPER_FINETUNE[name]
-            found[name] = replace(recipe, num_train_epochs=epochs, learning_rate=rate)
-    return found
-
-
-def _is_tiny(suite: Suite, encoder: str | None) -> bool:
-    return suite.synthetic and encoder is None
 
 
 def define(
@@ -83,6 +36,8 @@ def define(
     seeds: Sequence[int] = (0, 1, 2),
     seeds_single: Sequence[int] | None = None,
     match: Match = "updates",
+    stage: ReadAfter = "refine",
+    start: Start = "encoder",
     controls: bool = False,
     looks: Sequence[int] = (),
     full: bool = False,
@@ -103,6 +58,11 @@ def define(
         Of every pair and of every task alone; by default the same.
     match : str
         Whether a pair is compared with as many updates on the target, or with as many in all (``compute``).
+    stage : str
+        Where a pair's gain is read: as it was trained (``refine``), or after both arms were fine-tuned on the target
+        (``finetune``).
+    start : str
+        What every task alone and every pair starts from: the ``encoder``, or the whole set's ``refinement``.
     controls : bool
         Whether every task has a placebo and a positive control.
     looks : sequence of int
@@ -114,16 +74,19 @@ def define(
         ``pairwise``: every task alone and every pair. ``full``: every task alone, the whole set, and from there every
         task fine-tuned.
     finetune : dict of task name to Recipe, optional
-        Of the design ``full``. Default: ``default_finetune``.
+        Of the design ``full`` and of the stage ``finetune``. Default: ``default_finetune``.
     rule : Rule, optional
         When an arrow is coloured, and by which a race decides where to go on.
 
     Raises
     ------
     BadInput
-        If the encoder cannot be had, or a file of the suite is broken.
+        If the encoder cannot be had, or a file of the suite is broken; if stage or start do not go with another choice.
     """
-    if encoder is None and suite.synthetic:
+    _refuse_to_combine(
+        suite, stage, start, {"--adaptive": looks, "--controls": controls, "--match compute": match == "compute"}
+    )
+    if is_tiny(suite, encoder):
         found = tiny_encoder(vocabulary(suite), cache_folder())
     else:
         found = find_encoder(encoder or DEFAULT_ENCODERS[suite.name])
@@ -139,6 +102,7 @@ def define(
         for task in suite
     )
     recipe = recipe or default_recipe(suite, encoder)
+    has_stages = design == "full" or stage == "finetune"
     for how in (finetune or {}).values():
         if (how.max_eval_examples, how.sample_seed) != (recipe.max_eval_examples, recipe.sample_seed):
             raise BadInput("fine-tuning has other test examples than the stages before it; give all the same")
@@ -150,17 +114,30 @@ def define(
         seeds=tuple(seeds),
         seeds_single=tuple(seeds_single or seeds),
         match=match,
+        stage=stage,
+        start=start,
         controls=controls,
         looks=tuple(looks),
         full=full,
         design=design,
-        finetune=(finetune or default_finetune(suite, encoder, recipe)) if design == "full" else {},
+        finetune=(finetune or default_finetune(suite, encoder, recipe)) if has_stages else {},
         synthetic=suite.synthetic,
         protocol=recipe.protocol or "honest",
         rule=asdict(rule or Rule()),
         versions=versions(),
     )
     return study, found
+
+
+def _refuse_to_combine(suite: Suite, stage: ReadAfter, start: Start, choices: Mapping[str, object]) -> None:
+    asked = [f"--stage {stage}"] * (stage != "refine") + [f"--start {start}"] * (start != "encoder")
+    others = [flag for flag, is_chosen in choices.items() if is_chosen]
+    if asked and others:
+        raise BadInput(f"{asked[0]}: not with {others[0]}; leave one of them out")
+    if start == "refinement" and len(suite) < 3:
+        raise BadInput(
+            f"--start refinement: the whole set of {len(suite)} tasks is no more than a pair; expected 3 or more"
+        )
 
 
 def conduct(
@@ -180,16 +157,14 @@ def conduct(
     Raises
     ------
     BadInput
-        If the recipe does not fit the encoder, or ``root`` holds a study of real data and this one is synthetic, or
-        the other way round, or the same race by another rule.
+        As ``check``.
     """
     store = RunStore(root)
-    _refuse_to_mix(study, root)
+    check(study, suite, encoder, root)
     plan = study.plan
-    if any(spec not in store for spec in plan):
-        for recipe in dict.fromkeys((study.recipe, *study.finetune.values())):
-            prepare(suite.tasks, encoder, recipe, cache_folder())
     study.write(root)
+    if study.protocol == "paper":
+        write_departures(root)
     cap = study.recipe.max_train_examples
     sizes = {task.name: min(task.sizes["train"], cap or task.sizes["train"]) for task in study.tasks}
 
@@ -212,6 +187,22 @@ def conduct(
         )
 
     return _race(study, store, train) if study.looks else train(plan)
+
+
+def check(study: Study, suite: Suite, encoder: Encoder, root: Path) -> None:
+    """Refuse what cannot be trained, or not into ``root``. Nothing is written there; the encoded corpora are cached.
+
+    Raises
+    ------
+    BadInput
+        If the recipe does not fit the encoder, or ``root`` holds a study of real data and this one is synthetic, or
+        the other way round, or the same race by another rule.
+    """
+    _refuse_to_mix(study, root)
+    store = RunStore(root)
+    if any(spec not in store for spec in study.plan):
+        for recipe in dict.fromkeys((study.recipe, *study.finetune.values())):
+            prepare(suite.tasks, encoder, recipe, cache_folder())
 
 
 def _race(study: Study, store: RunStore, train: Callable[[Plan], Report]) -> Report:

@@ -141,11 +141,15 @@ def run(
 
 
 def left(plan: Plan, store: RunStore) -> list[RunSpec]:
-    """What is to be trained, in the plan's order: runs that are not done, and those that a run that is not done starts
-    from and that kept no weights."""
-    lacking = {spec for spec in plan if spec not in store}
-    parents = {spec.parent for spec in lacking if spec.parent is not None}
-    return [spec for spec in plan if spec in lacking or (spec in parents and not store.has_weights(spec))]
+    """What is to be trained, in the plan's order: runs that are not done, and those that a run that is to be trained
+    starts from and that kept no weights."""
+    lacking: list[RunSpec] = []
+    parents: set[RunSpec | None] = set()
+    for spec in reversed(plan.specs):  # children come first, so that it is known who needs weights
+        if spec not in store or (spec in parents and not store.has_weights(spec)):
+            lacking.append(spec)
+            parents.add(spec.parent)
+    return lacking[::-1]
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ def train_and_keep(spec: RunSpec, settings: Mapping[str, Any], *after: str | Non
         if is_done():  # another process finished it while this one waited
             return None
         store.forget(spec)
-        start = store.weights(spec.parent, spec.task_names[0]) if spec.parent else None
+        start = store.start(spec)
         if spec.parent is not None and start is None:
             reason = _LACKS_START.format(spec.parent.run_id)
             store.fail(spec, reason)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from taskaffinity.conduct import conduct, default_finetune, default_recipe, define
+from taskaffinity.conduct import conduct, define
+from taskaffinity.defaults import default_finetune, default_recipe
 from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, REFINE
-from taskaffinity.schedule import Resources
+from taskaffinity.schedule import Report, Resources
 from taskaffinity.tasks.planted import stand_in
 from taskaffinity.tasks.task import BadInput
 
@@ -55,6 +57,39 @@ def test_stages_are_scored_on_the_same_test_examples() -> None:
         define(suite, recipe=small, design="full", finetune=other)
 
 
+def test_gains_after_fine_tuning_come_with_the_recipes_of_the_stages() -> None:
+    suite = replace(stand_in("clinical"), synthetic=False)
+    paper = default_recipe(suite, "encoder", "paper")
+    suite, options = stand_in("clinical"), {"recipe": paper, "seeds": (0,), "seeds_single": (0, 1)}
+    study, _ = define(suite, stage="finetune", **options)  # type: ignore[arg-type]
+    assert study.finetune == default_finetune(suite, None, paper)
+    assert len(study.plan) == (4 * 2 + 6) + (4 * 2 + 12)
+    assert {spec.recipe for spec in study.plan} == {paper, *study.finetune.values()}
+    plain, _ = define(suite, **options)  # type: ignore[arg-type]
+    assert plain.finetune == {}
+    assert set(plain.plan) < set(study.plan)
+
+
+@pytest.mark.parametrize("asked", [{"stage": "finetune"}, {"start": "refinement"}], ids=["stage", "start"])
+@pytest.mark.parametrize(
+    ("other", "flag"),
+    [({"looks": (2, 3)}, "--adaptive"), ({"controls": True}, "--controls"), ({"match": "compute"}, "--match compute")],
+    ids=["race", "controls", "match"],
+)
+def test_what_goes_on_from_another_run_is_of_the_plain_design(
+    asked: dict[str, Any], other: dict[str, Any], flag: str
+) -> None:
+    ((name, value),) = asked.items()
+    with pytest.raises(BadInput, match=f"--{name} {value}: not with {flag}; leave one of them out"):
+        define(stand_in("clinical"), **asked, **other)
+
+
+def test_the_whole_set_that_pairs_start_from_is_more_than_a_pair() -> None:
+    suite = stand_in("clinical")
+    with pytest.raises(BadInput, match="--start refinement: the whole set of 2 tasks is no more than a pair"):
+        define(replace(suite, tasks=suite.tasks[:2]), start="refinement")
+
+
 @pytest.mark.parametrize("name", ["study.json", "full.json"])
 def test_a_broken_study_beside_is_one_line(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(json.dumps({"suite": "clinical"}))
@@ -62,3 +97,15 @@ def test_a_broken_study_beside_is_one_line(name: str, tmp_path: Path) -> None:
     study, found = define(suite, seeds=(0,))
     with pytest.raises(BadInput, match=f"{name}: not a study of this version"):
         conduct(study, suite, found, tmp_path, resources=Resources("local"))
+
+
+@pytest.mark.parametrize("protocol", ["paper", None])
+def test_departures_are_written_under_the_papers_protocol_alone(
+    protocol: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskaffinity.conduct.run", lambda *plan, **options: Report())
+    suite = stand_in("clinical")
+    study, found = define(suite, recipe=replace(FROM_SCRATCH, protocol=protocol), seeds=(0,))
+    conduct(study, suite, found, tmp_path, resources=Resources("local"))
+    assert (tmp_path / "study.json").is_file()
+    assert (tmp_path / "departures.txt").is_file() == (protocol == "paper")

@@ -17,7 +17,7 @@ FLOORS = [
     {"tasks"},
     {"corpora", "runs"},
     {"training", "analysis"},
-    {"schedule", "tuning"},
+    {"schedule", "tuning", "defaults"},
     {"conduct"},
     {"cli"},
     {"__main__"},

@@ -219,6 +219,50 @@ def test_a_run_that_kept_half_of_its_weights_is_trained_again(tiny_study: MakeSt
     assert scores_of(tmp_path) == before
 
 
+def chained(tiny_study: MakeStudy) -> Any:
+    """The whole set's refinement, from there three tasks alone and three pairs, and from each its tasks fine-tuned."""
+    tasks = ("clinicalsts", "mednli", "shareclefe")
+    return tiny_study(tasks=tasks, seeds=(0,), stage="finetune", start="refinement")
+
+
+def test_a_chain_of_three_is_trained_in_order_and_goes_on_where_weights_were_lost(
+    tiny_study: MakeStudy, tmp_path: Path
+) -> None:
+    tiny = chained(tiny_study)
+    report = tiny.train(tmp_path, resources=LOCAL, cost=lambda spec: len(spec.lineage))
+    assert [len(spec.lineage) for spec in report.trained] == [0] + [1] * 6 + [2] * 9
+    assert tiny.train(tmp_path, resources=LOCAL).trained == []
+    before, store = scores_of(tmp_path), RunStore(tmp_path)
+    tuned = next(spec for spec in tiny.study.plan if spec.parent is not None and spec.parent.arm == "pair")
+    shutil.rmtree(store.folder(tuned))
+    assert tiny.train(tmp_path, resources=LOCAL).trained == [tuned]
+    for spec in (tuned, tuned.parent):
+        shutil.rmtree(store.folder(spec))
+    assert tiny.train(tmp_path, resources=LOCAL).trained == [tuned.parent, tuned]
+    shutil.rmtree(store.folder(tuned))
+    for spec in tuned.lineage:
+        shutil.rmtree(store.folder(spec) / "model")
+    assert tiny.train(tmp_path, resources=LOCAL).trained == [*tuned.lineage, tuned]
+    assert scores_of(tmp_path) == before
+
+
+def test_a_chain_that_was_broken_goes_on(
+    tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = chained(tiny_study)
+    monkeypatch.setattr(door, "execute", failing_with(MemoryError(), lambda spec: spec.arm == "pair"))
+    report = tiny.train(tmp_path, resources=LOCAL)
+    assert len(report.trained) == 1 + 3 + 3
+    assert sum("starts from is not there" in reason for reason in report.failed.values()) == 6
+    monkeypatch.undo()
+    monkeypatch.setattr(door, "execute", failing_with(KeyboardInterrupt(), lambda spec: spec.stage == "finetune"))
+    with pytest.raises(KeyboardInterrupt):
+        tiny.train(tmp_path, resources=LOCAL)
+    monkeypatch.undo()
+    assert [spec.stage for spec in tiny.train(tmp_path, resources=LOCAL).trained] == ["finetune"] * 6
+    assert all(spec in RunStore(tmp_path) for spec in tiny.study.plan)
+
+
 def test_a_run_that_another_process_has_under_way_comes_last(tiny_study: MakeStudy, tmp_path: Path) -> None:
     tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"), seeds=(0,), design="full")
     store = RunStore(tmp_path)

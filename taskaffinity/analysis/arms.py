@@ -18,7 +18,7 @@ from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import METRICS
 
 Key = tuple[str, str, str]
-"""Target, arm (``RunSpec.arm``) and partner, which is empty where there is none."""
+"""Target, arm (``RunSpec.arm``, of a fine-tuned run its parent's) and partner, which is empty where there is none."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Arms:
 
 
 def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None) -> Arms:
-    """Every arm of a study's runs that are in the store, but for the whole set.
+    """Every arm of a study's runs that are in the store, at the stage where its gains are read, but for the whole set.
 
     Parameters
     ----------
@@ -120,10 +120,11 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
     by = by or official
     found: dict[Key, Arm] = {}
     seeds: dict[Key, tuple[int, ...]] = {}
-    specs = sorted((spec for spec in study.plan if spec.arm != "full"), key=_condition)
-    for (arm, names, partner), group in groupby(specs, key=_condition):
+    read = (spec for spec in study.plan if (spec.stage == "finetune") == (study.stage == "finetune"))
+    specs = sorted((spec for spec in read if _trained_as(spec).arm != "full"), key=_condition)
+    for (arm, names, targets, partner), group in groupby(specs, key=_condition):
         done = [store.read(spec) for spec in group if spec in store]
-        for target in by.keys() & names:
+        for target in by.keys() & targets:
             of_test = f"{target}/test" + ("" if by[target] == official[target] else f"/{by[target]}")
             runs = [run for run in done if of_test in run.counts]  # an older version kept the official ones alone
             if not runs:
@@ -139,5 +140,12 @@ def _same_runs(one: Arm | None, other: Arm | None) -> bool:
     return one is not None and other is not None and np.array_equal(one.influence, other.influence)
 
 
-def _condition(spec: RunSpec) -> tuple[str, tuple[str, ...], str]:
-    return spec.arm, spec.task_names, spec.partner[0] if spec.partner else ""
+def _trained_as(spec: RunSpec) -> RunSpec:
+    """The run itself, or what it fine-tunes."""
+    return spec.parent if spec.parent is not None and spec.stage == "finetune" else spec
+
+
+def _condition(spec: RunSpec) -> tuple[str, tuple[str, ...], tuple[str, ...], str]:
+    """The arm, the tasks that were trained together, the targets among them, and the partner of a matched run."""
+    first = _trained_as(spec)
+    return first.arm, first.task_names, spec.task_names, spec.partner[0] if spec.partner else ""

@@ -10,6 +10,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.controls import false_positives
 from taskaffinity.analysis.style import plural, signed
 from taskaffinity.analysis.verdicts import CORRECTIONS
+from taskaffinity.runs.paper_protocol import protocol_in_words
 from taskaffinity.runs.study import Match
 from taskaffinity.tasks.metrics import METRICS
 
@@ -32,7 +33,8 @@ def caption(matrix: AffinityMatrix) -> str:
     sentences = [
         f"Edge s→t: training with s changes t by that many points (100 × the metric): {units}.",
         f"{seeds_in_words(matrix)}; encoder {encoder_name(matrix)}; suite {matrix.study.suite}; "
-        f"{matrix.study.protocol} protocol; {AGAINST[matrix.study.match]}.",
+        f"{protocol_in_words(matrix.study.protocol)}; {AGAINST[matrix.study.match]}.",
+        *stage_in_words(matrix),
     ]
     if tested:
         holds = {
@@ -83,6 +85,16 @@ def seeds_in_words(matrix: AffinityMatrix) -> str:
         for arrow in matrix.arrows
     )
     return f"{asked}, fewer where runs are missing" if missing else asked
+
+
+def stage_in_words(matrix: AffinityMatrix) -> list[str]:
+    """A sentence where gains are read after fine-tuning, and one where training did not start from the encoder."""
+    sentences = []
+    if matrix.study.stage == "finetune":
+        sentences.append("Gains are read after both arms were fine-tuned on the target alone.")
+    if matrix.study.start == "refinement":
+        sentences.append("Both arms start from the whole set's refinement, not from the encoder.")
+    return sentences
 
 
 def margin_in_words(matrix: AffinityMatrix) -> str:

@@ -24,15 +24,19 @@ CURVES_COLUMNS = ("source", "target", "seed", "epoch", "score")
 def curves_frame(study: Study, store: RunStore) -> pd.DataFrame:
     """One row a dev score of an epoch, of runs alone (``source`` is empty) and of pairs; the metric's own scale.
 
+    Where gains are read after fine-tuning, the epochs are those of fine-tuning.
     Epochs that were not looked at (``--protocol paper`` looks at the last alone) have no row.
     """
     rows = []
     for spec in study.plan:
-        if spec.arm not in ("single", "pair") or spec not in store:
+        if (spec.stage == "finetune") != (study.stage == "finetune") or spec not in store:
+            continue
+        first = spec.parent if spec.parent is not None and spec.stage == "finetune" else spec
+        if first.arm not in ("single", "pair"):
             continue
         for epoch in store.read(spec).history:
             for target, score in epoch.get("dev", {}).items():
-                source = "".join(name for name in spec.task_names if name != target)
+                source = "".join(name for name in first.task_names if name != target)
                 rows.append((source, target, spec.seed, epoch["epoch"], score))
     return pd.DataFrame(rows, columns=list(CURVES_COLUMNS)).sort_values(list(CURVES_COLUMNS[:4]), ignore_index=True)
 

@@ -129,9 +129,8 @@ def _row(
         bar.set_gid(f"interval {matrix.tasks[arrow[0]]} {matrix.tasks[arrow[1]]}")
     if gains is not None:
         source, target = (matrix.tasks[place] for place in arrow)
-        rows = gains[
-            (gains.arm == "pair") & (gains.source == source) & (gains.target == target) & (gains.split == "test")
-        ]
+        arm = "finetune" if matrix.study.stage == "finetune" else "pair"
+        rows = gains[(gains.arm == arm) & (gains.source == source) & (gains.target == target) & (gains.split == "test")]
         seeds = POINTS * rows.score - matrix.baseline[arrow]
         ax.plot(
             seeds, [y - 0.3 * ROW] * len(seeds), "o", color="white", markeredgecolor="#555555", markersize=3.2, zorder=3

@@ -15,6 +15,8 @@ from taskaffinity.analysis.pictures import PaletteName
 from taskaffinity.analysis.style import PALETTES, Palette, marked, marks_in_words, short
 
 ROW = 0.21  # inches
+PAIRED = ("pair", "finetune")
+"""Arms of runs with a source: as trained, or fine-tuned after it where the gains are read there."""
 STAGGER = (-0.16, 0.16, 0.0)
 """Rows that seeds are set off by, in turn, so that equal scores are two points."""
 
@@ -31,7 +33,8 @@ def draw_seeds(matrix: AffinityMatrix, gains: pd.DataFrame, palette: PaletteName
     size, colours = len(matrix.tasks), PALETTES[palette]
     titles = [f"{short(title, 28)}, trained" for title in matrix.titles]
     backdrop, axes = facets(titles, width=2.1, height=size * ROW, left=1.3, right=0.75, below=0.4)
-    test = gains[gains.split == "test"]
+    arms = ("finetune",) if matrix.study.stage == "finetune" else ("single", "pair", "matched")
+    test = gains[(gains.split == "test") & gains.arm.isin(arms)]
     for t, ax in enumerate(axes):
         _scores(ax, matrix, t, test[test.target == matrix.tasks[t]], colours)
     note = (
@@ -50,12 +53,12 @@ def _scores(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
     alone = matrix.single_mean[t]
     if not math.isnan(alone):
         ax.axvline(alone, color="#777777", linewidth=0.8, zorder=1)
-    _points(ax, POINTS * rows[rows.arm == "single"].score, 0, "alone")
+    _points(ax, POINTS * rows[rows.source == ""].score, 0, "alone")
     _bar(ax, alone, 0, "#222222")
     _beside(ax, 0, "" if math.isnan(alone) else f"{alone:.1f}", "#222222")
     for row, s in enumerate(sources, start=1):
         of_source = rows[rows.source == matrix.tasks[s]]
-        _points(ax, POINTS * of_source[of_source.arm == "pair"].score, row, f"{matrix.tasks[s]} {matrix.tasks[t]}")
+        _points(ax, POINTS * of_source[of_source.arm.isin(PAIRED)].score, row, f"{matrix.tasks[s]} {matrix.tasks[t]}")
         if matrix.study.match == "compute":
             against = POINTS * of_source[of_source.arm == "matched"].score
             ax.plot(against, [row] * len(against), "x", color="#777777", markersize=4, zorder=2)

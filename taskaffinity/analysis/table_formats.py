@@ -14,6 +14,7 @@ from taskaffinity.analysis.captions import SYNTHETIC
 from taskaffinity.analysis.encoders import ENCODER_TABLES
 from taskaffinity.analysis.stages import PAPER_TABLES
 from taskaffinity.analysis.style import plural
+from taskaffinity.runs.paper_protocol import protocol_in_words
 from taskaffinity.runs.study import Study
 
 _MOST_COLUMNS = 5
@@ -43,7 +44,7 @@ def stages_in_words(study: Study, uneven: Sequence[str] = (), failures: Sequence
     return (
         f"Test scores in points, mean (SD) over {plural(len(study.seeds), 'seed')}; gain over training alone with its "
         f"{level} interval, one by one. Suite {study.suite}; encoder {study.encoder.name}; {plural(epochs, 'epoch')} "
-        f"at {study.recipe.learning_rate:g} alone and together{after}; {study.protocol} protocol.{stamp}"
+        f"at {study.recipe.learning_rate:g} alone and together{after}; {protocol_in_words(study.protocol)}.{stamp}"
         + (_PAPERS_ROWS if not study.synthetic and study.suite in PAPER_TABLES else "")
         + (f" Fewer seeds: {', '.join(uneven)}." if uneven else "")
         + (f" Failed and left out: {'; '.join(failures)}." if failures else "")
@@ -54,8 +55,8 @@ def _range(values: Sequence[float]) -> str:
     return f"{values[0]:g}" if len(values) == 1 else f"{values[0]:g} to {values[-1]:g}"
 
 
-def encoders_in_words(studies: Sequence[Study]) -> str:
-    """How to read the table of several encoders."""
+def encoders_in_words(studies: Sequence[Study], uneven: Sequence[str] = (), failures: Sequence[str] = ()) -> str:
+    """How to read the table of several encoders, with what is missing from it."""
     first = studies[0]
     seeds = sorted({len(study.seeds) for study in studies})
     differ = len({(study.recipe, tuple(study.finetune.items())) for study in studies}) > 1
@@ -63,9 +64,11 @@ def encoders_in_words(studies: Sequence[Study]) -> str:
     stamp = f" {SYNTHETIC.capitalize()}: not real text." if first.synthetic else ""
     return (
         f"Test scores in points after fine-tuning, mean (SD) over {' or '.join(map(str, seeds))} "
-        f"{'seed' if seeds == [1] else 'seeds'}. Suite {first.suite}; {first.protocol} protocol.{stamp}"
+        f"{'seed' if seeds == [1] else 'seeds'}. Suite {first.suite}; {protocol_in_words(first.protocol)}.{stamp}"
         + (" The rows' settings differ in more than the encoder." if differ else "")
         + (" The last row of the paper's Table 5 repeats its Table 3's refinement: a copy error." if paper else "")
+        + (f" Fewer seeds: {', '.join(uneven)}." if uneven else "")
+        + (f" Failed and left out: {'; '.join(failures)}." if failures else "")
     )
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
-from taskaffinity.analysis.captions import SYNTHETIC, margin_in_words, seeds_in_words
+from taskaffinity.analysis.captions import SYNTHETIC, margin_in_words, seeds_in_words, stage_in_words
 from taskaffinity.analysis.needs import MOST_SEEDS
 from taskaffinity.analysis.style import MINUS, STYLES, signed
 from taskaffinity.runs.files import write_whole
@@ -29,7 +29,7 @@ EDGES_COLUMNS = (
     *("q_equivalence", "p_equivalence", "df", "se_seeds", "se_examples"),
     *("n_test", "seeds_pair", "seeds_single", "score_single", "score_pair", "metric", "reason"),
     *("detectable", "seeds_to_colour", "seeds_to_no_effect", "needs"),
-    *("level", "decided_at", "alpha", "margin", "correction", "estimand", "match", "synthetic"),
+    *("level", "decided_at", "alpha", "margin", "correction", "estimand", "match", "stage", "start", "synthetic"),
 )
 CONTROLS_COLUMNS = ("control", "target", "gain", "low", "high", "p", "seeds", "seeds_against", "reason")
 
@@ -37,8 +37,8 @@ CONTROLS_COLUMNS = ("control", "target", "gain", "low", "high", "p", "seeds", "s
 def gains_frame(study: Study, store: RunStore) -> pd.DataFrame:
     """One row a score: ``GAINS_COLUMNS``, by target in the suite's order, then arm, source, seed and split.
 
-    ``source`` is empty for ``single`` and the other tasks joined by ``+`` for ``full`` and for ``finetune``, which
-    follows it; runs that are not in the store have no row.
+    ``source`` is empty for ``single`` and the other tasks joined by ``+`` for ``full``; of ``finetune`` it is that of
+    the run that was fine-tuned. Runs that are not in the store have no row.
     """
     order = {card.name: place for place, card in enumerate(study.tasks)}
     rows = []
@@ -46,7 +46,7 @@ def gains_frame(study: Study, store: RunStore) -> pd.DataFrame:
         if spec not in store:
             continue
         for target, outcome in store.read(spec).outcomes.items():
-            company = spec.parent.task_names if spec.parent else spec.task_names
+            company = spec.parent.task_names if spec.parent and spec.stage == "finetune" else spec.task_names
             others = sorted((name for name in company if name != target), key=order.__getitem__)
             others += [spec.partner[0]] if spec.partner else []
             place = (order[target], _ARMS.index(spec.arm), [order[name] for name in others], spec.seed)
@@ -85,6 +85,8 @@ def edges_frame(matrix: AffinityMatrix) -> pd.DataFrame:
             "correction": matrix.rule.correction,
             "estimand": matrix.rule.estimand,
             "match": matrix.study.match,
+            "stage": matrix.study.stage,
+            "start": matrix.study.start,
             "synthetic": matrix.study.synthetic,
             **{name: getattr(matrix, name)[s, t] for name in EDGES_COLUMNS if name in _GRIDS},
         }
@@ -161,7 +163,8 @@ def _title(matrix: AffinityMatrix) -> str:
 
 
 def _caption(matrix: AffinityMatrix) -> str:
-    lines = [f"{seeds_in_words(matrix)}; no effect: surely within {margin_in_words(matrix)}", *matrix.failed]
+    lines = [f"{seeds_in_words(matrix)}; no effect: surely within {margin_in_words(matrix)}"]
+    lines += [*stage_in_words(matrix), *matrix.failed]
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from taskaffinity.cli.encoders import names_of, own_folders, train_each
 from taskaffinity.cli.judging import Alpha, EstimandOption, rule_of
 from taskaffinity.cli.options import (
     Address,
@@ -31,6 +32,7 @@ from taskaffinity.cli.options import (
 )
 from taskaffinity.cli.recipe import changed, of_stages
 from taskaffinity.cli.show import publish_stages_and_print
+from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.catalog import find_suite
 
@@ -39,6 +41,10 @@ def command(
     domain: Domain,
     data: Data = None,
     encoder: EncoderOption = None,
+    encoders: Annotated[
+        str | None,
+        typer.Option(help="Several, joined by commas: a study of each in a folder of its own, and one table."),
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Seeds every stage is trained with.", min=1)] = 3,
     base_seed: BaseSeed = 0,
     set_: Annotated[
@@ -60,29 +66,41 @@ def command(
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train every task alone, the whole set together, and fine-tune each task from there (Tables 2, 3 and 6)."""
+    """Train every task alone, the whole set together, and fine-tune each task from there (Tables 2 to 6)."""
     (settings, of_last), rule = of_stages(set_ or []), rule_of(alpha, None, None, estimand)
+    names = names_of(encoder, encoders)
     suite = find_suite(domain, data)
     folder = results_folder(results, suite)
     # torch: after all that can be refused
-    from taskaffinity.conduct import default_finetune, default_recipe, define, placed
+    from taskaffinity.conduct import define, placed
 
-    is_tiny = suite.synthetic and encoder is None
-    resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny)
-    recipe = changed(placed(default_recipe(suite, encoder, protocol.value), resources), settings)
-    presets = default_finetune(suite, encoder, recipe)
-    study, found = define(
-        suite,
-        encoder=encoder,
-        recipe=recipe,
-        seeds=range(base_seed, base_seed + seeds),
-        design="full",
-        finetune={name: changed(preset, of_last) for name, preset in presets.items()},
-        rule=rule,
-    )
+    all_tiny = all(is_tiny(suite, name) for name in names)
+    resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=all_tiny)
+    asked = []
+    for name in names:
+        recipe = changed(placed(default_recipe(suite, name, protocol.value), resources), settings)
+        presets = default_finetune(suite, name, recipe)
+        study, found = define(
+            suite,
+            encoder=name,
+            recipe=recipe,
+            seeds=range(base_seed, base_seed + seeds),
+            design="full",
+            finetune={task: changed(preset, of_last) for task, preset in presets.items()},
+            rule=rule,
+        )
+        asked.append((study, found))
+    places = [folder] if encoders is None else own_folders(folder, [study.encoder for study, _ in asked])
     if dry_run:
-        print_plan(study, RunStore(folder))
+        for (study, _), place in zip(asked, places, strict=True):
+            if encoders is not None:
+                print(f"{study.encoder.name}, in {place}:")
+            print_plan(study, RunStore(place))
         return
+    if encoders is not None:
+        train_each(suite, asked, places, resources, keep_predictions=predictions, quiet=quiet)
+        return
+    [(study, found)] = asked
     report = train_and_show(study, suite, found, folder, resources, keep_predictions=predictions, quiet=quiet)
     publish_stages_and_print(study, folder)
     end_with(report, folder)

@@ -36,8 +36,9 @@ from taskaffinity.cli.options import (
     results_folder,
     train_and_show,
 )
-from taskaffinity.cli.recipe import changed, parse
+from taskaffinity.cli.recipe import changed, of_stages
 from taskaffinity.cli.show import publish_and_print
+from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.plan import seeds_alone
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.catalog import find_suite
@@ -52,6 +53,16 @@ class MatchName(StrEnum):
     compute = "compute"
 
 
+class StageName(StrEnum):
+    refine = "refine"
+    finetune = "finetune"
+
+
+class StartName(StrEnum):
+    encoder = "encoder"
+    refinement = "refinement"
+
+
 def command(
     domain: Domain,
     data: Data = None,
@@ -61,10 +72,21 @@ def command(
         int | None, typer.Option(help="Seeds of every task alone (default: sqrt(N - 1) times as many).", min=1)
     ] = None,
     base_seed: BaseSeed = 0,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE: change a setting of the recipe.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="KEY=VALUE: change a setting of the recipe; finetune.KEY=VALUE of --stage finetune."
+        ),
+    ] = None,
     match: Annotated[
         MatchName, typer.Option(help="Compare a pair with as many updates on the target, or as many in all (compute).")
     ] = MatchName.updates,
+    stage: Annotated[
+        StageName, typer.Option(help="Read gains as trained, or after both arms were fine-tuned on the target.")
+    ] = StageName.refine,
+    start: Annotated[
+        StartName, typer.Option(help="Start singles and pairs from the encoder, or from the whole set's refinement.")
+    ] = StartName.encoder,
     controls: Annotated[
         bool, typer.Option("--controls", help="Also train a placebo and a positive control for every task.")
     ] = False,
@@ -93,13 +115,15 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Train every task alone and every pair, measure each directed gain, and draw the graph."""
-    settings, rule = parse(set_ or []), rule_of(alpha, margin, correction, estimand)
+    (settings, of_last), rule = of_stages(set_ or []), rule_of(alpha, margin, correction, estimand)
+    if of_last and stage is StageName.refine:
+        raise BadInput(f"--set finetune.{next(iter(of_last))}: of fine-tuning; give --stage finetune too")
     suite = find_suite(domain, data)
     folder = results_folder(results, suite)
-    from taskaffinity.conduct import default_recipe, define, placed  # torch: after all that can be refused
+    # torch: after all that can be refused
+    from taskaffinity.conduct import define, placed
 
-    is_tiny = suite.synthetic and encoder is None
-    resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny)
+    resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny(suite, encoder))
     recipe = changed(placed(default_recipe(suite, encoder, protocol.value), resources), settings)
     if controls and protocol is ProtocolName.paper:
         raise BadInput("--controls: not under --protocol paper, whose update moves what a placebo must leave alone")
@@ -114,6 +138,7 @@ def command(
             raise BadInput(f"--adaptive: it looks after --seeds {seeds} first; expected 2 or more, below --max-seeds")
         looks = (seeds, *(n for n in LOOKS if seeds < n < most), most)
         seeds = most
+    presets = default_finetune(suite, encoder, recipe) if stage is StageName.finetune else {}
     study, found = define(
         suite,
         encoder=encoder,
@@ -121,6 +146,9 @@ def command(
         seeds=range(base_seed, base_seed + seeds),
         seeds_single=range(base_seed, base_seed + (seeds_single or seeds_alone(len(suite), seeds))),
         match=match.value,
+        stage=stage.value,
+        start=start.value,
+        finetune={name: changed(preset, of_last) for name, preset in presets.items()},
         controls=controls,
         looks=looks,
         full=full,

@@ -116,17 +116,41 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
     _print_table(full_table(study, scores), full_frame(study, (*scores, *further)), words, format_)
 
 
-def print_encoders(studies: Sequence[tuple[Study, RunStore]], format_: str) -> None:
+def print_encoders(studies: Sequence[tuple[Study, RunStore]], format_: str = "text") -> None:
     """The fine-tuned scores of a suite with several encoders; as ``print_stages``, ``csv`` holds every stage."""
     from taskaffinity.analysis.encoders import encoders_frame, encoders_table
+    from taskaffinity.analysis.stages import failures, stage_scores, uneven
     from taskaffinity.analysis.table_formats import encoders_in_words
 
     try:
         table, frame = encoders_table(studies), encoders_frame(studies)
+        few, failed = [], []
+        for study, store in studies:
+            tuned = [score for score in stage_scores(study, store) if score.stage == "finetune"]
+            few += [f"{study.encoder.name}, {told}" for told in uneven(study, tuned)]
+            failed += [f"{study.encoder.name}, {failure}" for failure in failures(study, store)]
     except ValueError as error:
         raise BadInput(str(error)) from error
-    words = encoders_in_words([study for study, _ in studies])
+    words = encoders_in_words([study for study, _ in studies], few, failed)
     _print_table(table, frame, words, format_)
+
+
+def print_claims(study: Study, store: RunStore, format_: str) -> None:
+    """What the paper's text says of its Figure 2 beside a study of pairs; of ``csv``, a row a claim and arrow.
+
+    Raises
+    ------
+    BadInput
+        If a file of the store is broken.
+    """
+    from taskaffinity.analysis.affinity import measure
+    from taskaffinity.analysis.claims import claims_frame, claims_in_words, claims_table
+
+    try:
+        matrix = measure(study, store)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    _print_table(claims_table(matrix), claims_frame(matrix), claims_in_words(matrix), format_)
 
 
 def _print_table(table: DataFrame, frame: DataFrame, words: str, format_: str) -> None:

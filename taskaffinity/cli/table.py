@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.cli.show import print_encoders, print_stages, warn_if_synthetic
+from taskaffinity.cli.show import print_claims, print_encoders, print_stages, warn_if_synthetic
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Study
+from taskaffinity.runs.study import FILES, Design, Study
 from taskaffinity.tasks.task import BadInput
 
 
@@ -22,11 +22,20 @@ class FormatName(StrEnum):
 
 
 def command(
-    number: Annotated[
-        int, typer.Argument(help="Of the paper: 2, 3, 6 (stages; clinical, biomedical, both), 4, 5 (encoders).")
+    which: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE",
+            help="Of the paper: 2, 3, 6 (stages; clinical, biomedical, both), 4, 5 (encoders), or figure2 (what its "
+            "text says of that graph, beside our arrows).",
+        ),
     ],
     results: Annotated[
-        list[Path], typer.Argument(help="Results folder, as `taskaffinity full` made it; for 4 and 5 one an encoder.")
+        list[Path],
+        typer.Argument(
+            help="Results folder, as `taskaffinity full` made it; for 4 and 5 one an encoder, or that of `--encoders`; "
+            "for figure2 that of `taskaffinity pairwise`."
+        ),
     ],
     format_: Annotated[FormatName, typer.Option("--format", help="How it is printed.")] = FormatName.text,
 ) -> None:
@@ -35,10 +44,16 @@ def command(
     from taskaffinity.analysis.stages import PAPER_TABLES
 
     suites = {table: suite for tables in (PAPER_TABLES, ENCODER_TABLES) for suite, table in tables.items()}
-    if number not in suites:
-        raise BadInput(f"table {number}: expected one of {', '.join(map(str, sorted(suites)))}")
-    if number in PAPER_TABLES.values() and len(results) > 1:
-        raise BadInput(f"table {number}: {len(results)} results folders; expected one")
+    if which not in {"figure2", *map(str, suites)}:
+        raise BadInput(f"table {which}: expected one of {', '.join(map(str, sorted(suites)))}, figure2")
+    if (which == "figure2" or int(which) in PAPER_TABLES.values()) and len(results) > 1:
+        raise BadInput(f"table {which}: {len(results)} results folders; expected one")
+    if which == "figure2":
+        _figure2(results[0], format_)
+        return
+    number = int(which)
+    if number in ENCODER_TABLES.values():
+        results = [one for folder in results for one in _with_subfolders(folder)]
     studies = [_read(folder) for folder in results]
     for folder, study in zip(results, studies, strict=True):
         if study.suite != suites[number]:
@@ -57,8 +72,24 @@ def command(
     warn_if_synthetic(studies[0].synthetic)
 
 
-def _read(folder: Path) -> Study:
+def _figure2(folder: Path, format_: FormatName) -> None:
+    from taskaffinity.analysis.claims import SUITES
+
+    study = _read(folder, "pairwise")
+    if study.synthetic:
+        raise BadInput(f"table figure2: {folder} holds a study of made-up text, of which the paper says nothing")
+    if study.suite not in SUITES:
+        raise BadInput(f"table figure2: of suite {' or '.join(SUITES)}, but {folder} holds suite {study.suite}")
+    print_claims(study, RunStore(folder), format_.value)
+
+
+def _with_subfolders(folder: Path) -> list[Path]:
+    """The studies below a folder, as `taskaffinity full --encoders` left them, else the folder itself."""
+    return sorted(path.parent for path in folder.glob(f"*/{FILES['full']}")) or [folder]
+
+
+def _read(folder: Path, design: Design = "full") -> Study:
     try:
-        return Study.read(folder, "full")
+        return Study.read(folder, design)
     except (FileNotFoundError, ValueError) as error:
         raise BadInput(str(error)) from error

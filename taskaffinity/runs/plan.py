@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
 from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, TaskRef, Variant
@@ -73,6 +73,12 @@ def finetuned(refinements: Iterable[RunSpec], recipes: Mapping[str, Recipe]) -> 
         for parent in refinements
         for task in parent.tasks
     )
+
+
+def continued(runs: Iterable[RunSpec], refinements: Iterable[RunSpec]) -> tuple[RunSpec, ...]:
+    """The same runs, each from the refinement of its seed instead of from the encoder."""
+    of_seed = {refinement.seed: refinement for refinement in refinements}
+    return tuple(replace(run, parent=of_seed[run.seed], variant="continued") for run in runs)
 
 
 def matched(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:

@@ -20,10 +20,11 @@ Stage = Literal["single", "refine", "finetune"]
 TaskRef = tuple[str, str]
 """A task's name and the fingerprint of its data."""
 
-Variant = Literal["plain", "matched", "placebo", "half", "halves"]
-"""What else a run of one task may be: *matched* has as many updates as the pair with ``partner``; *placebo* trains
+Variant = Literal["plain", "matched", "placebo", "half", "halves", "continued"]
+"""What else a run may be. Of one task: *matched* has as many updates as the pair with ``partner``; *placebo* trains
 beside a copy of itself that reaches only a head of its own; *half* sees the first half of its training examples, and
-*halves* that half with the other as a second task."""
+*halves* that half with the other as a second task. Of one task or more: *continued* trains as a plain run does, but
+from the encoder that its parent left, at an epoch that is the same for every run that continues it."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ class RunSpec:
     seed: int
     recipe: Recipe
     parent: RunSpec | None = None
-    """The refinement that a fine-tuning starts from."""
+    """The run that a fine-tuning or a *continued* run starts from."""
     variant: Variant = "plain"
     partner: TaskRef | None = None
     """Whose company a *matched* run makes up for."""
@@ -156,11 +157,13 @@ class RunSpec:
         names = self.task_names
         if not names or list(names) != sorted(set(names)):
             raise ValueError(f"a run's tasks are sorted and unique; got {', '.join(names) or 'none'}")
-        if self.parent is not None and len(names) != 1:
-            raise ValueError(f"a run with a parent fine-tunes one task; got {', '.join(names)}")
         if self.variant not in get_args(Variant):
             raise ValueError(f"no variant {self.variant!r}; there are {', '.join(get_args(Variant))}")
-        if self.variant != "plain" and (len(names) != 1 or self.parent is not None):
+        if self.variant == "plain" and self.parent is not None and len(names) != 1:
+            raise ValueError(f"a plain run with a parent fine-tunes one task; got {', '.join(names)}")
+        if self.variant == "continued" and self.parent is None:
+            raise ValueError(f"a continued run has a parent that it starts from; got none for {', '.join(names)}")
+        if self.variant not in ("plain", "continued") and (len(names) != 1 or self.parent is not None):
             raise ValueError(f"a {self.variant} run trains one task from the encoder; got {', '.join(names)}")
         if (self.partner is not None) != (self.variant == "matched"):
             raise ValueError("a matched run, and no other, has a partner")
@@ -173,16 +176,17 @@ class RunSpec:
 
     @property
     def stage(self) -> Stage:
-        if self.parent is not None:
+        if self.parent is not None and self.variant != "continued":
             return "finetune"
         return "single" if len(self.tasks) == 1 else "refine"
 
     @property
     def arm(self) -> str:
-        """What tables call this run: single, pair, full for any larger set, or its variant."""
-        if self.variant != "plain":
+        """What tables call this run: finetune, or single, pair, full for any larger set, wherever it starts, or its
+        variant."""
+        if self.variant not in ("plain", "continued"):
             return self.variant
-        return {1: "single", 2: "pair"}.get(len(self.tasks), "full") if self.parent is None else "finetune"
+        return "finetune" if self.stage == "finetune" else {1: "single", 2: "pair"}.get(len(self.tasks), "full")
 
     @property
     def lineage(self) -> tuple[RunSpec, ...]:
@@ -191,7 +195,8 @@ class RunSpec:
 
     @cached_property
     def run_id(self) -> str:
-        """``refine-clinicalsts+mednli-s0-a1b1a321``; above three tasks their number stands for their names."""
+        """``refine-clinicalsts+mednli-s0-a1b1a321``; above three tasks their number stands for their names, and a
+        variant for the stage."""
         words = "+".join(self.task_names) if len(self.tasks) <= 3 else f"{len(self.tasks)}tasks"
         if self.partner is not None:
             words += f"-to-{self.partner[0]}"

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 from zipfile import BadZipFile
 
@@ -121,13 +122,27 @@ class RunStore:
         outcomes = {name: Outcome(**outcome) for name, outcome in summary["outcomes"].items()}
         return RunResult(spec, outcomes, arrays, history, summary["work"], summary["versions"])
 
-    def weights(self, spec: RunSpec, task: str) -> Path | None:
-        """The encoder's weights after the epoch that this task chose; None where the run is not done, or kept none."""
+    def weights(self, spec: RunSpec, task: str | None = None) -> Path | None:
+        """The encoder's weights after the epoch that this task chose; None where the run is not done, or kept none.
+
+        Without a task: after that one of the epochs chosen by a task whose mean dev score over all tasks is best, the
+        first of equals.
+        """
         folder = self.folder(spec)
         if spec not in self:
             return None
-        path = _weights_path(folder, read_json(folder / "result.json")["outcomes"][task]["epoch"])
+        chosen = {name: outcome["epoch"] for name, outcome in read_json(folder / "result.json")["outcomes"].items()}
+        path = _weights_path(folder, chosen[task] if task else _best_on_average(folder, set(chosen.values())))
         return path if path.is_file() else None
+
+    def start(self, spec: RunSpec) -> Path | None:
+        """The weights that a run with a parent starts from; None where the parent is not done, or kept none.
+
+        A fine-tuning starts where its task was best; runs that continue a parent all start from the same weights.
+        """
+        if spec.parent is None:
+            return None
+        return self.weights(spec.parent, spec.task_names[0] if spec.stage == "finetune" else None)
 
     def has_weights(self, spec: RunSpec) -> bool:
         """Whether every task of the run can be gone on with."""
@@ -167,6 +182,12 @@ def _held(lock: BaseFileLock, spec: RunSpec, *, wait: bool) -> Iterator[None]:
 
 def _weights_path(folder: Path, epoch: int) -> Path:
     return folder / "model" / f"epoch-{epoch}.safetensors"
+
+
+def _best_on_average(folder: Path, epochs: Collection[int]) -> int:
+    rows = [row for row in _read_history(folder / "history.jsonl") if row["epoch"] in epochs]
+    best: int = max(rows, key=lambda row: fmean(row["dev"].values()))["epoch"]
+    return best
 
 
 def _read_history(path: Path) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from taskaffinity.runs.files import read_json, write_json
-from taskaffinity.runs.plan import Plan, alone, controls, finetuned, matched, pairwise, together
+from taskaffinity.runs.plan import Plan, alone, continued, controls, finetuned, matched, pairwise, together
 from taskaffinity.runs.spec import EncoderRef, Recipe, TaskRef
 
 Match = Literal["updates", "compute"]
@@ -21,6 +21,10 @@ Match = Literal["updates", "compute"]
 Design = Literal["pairwise", "full"]
 
 Protocol = Literal["honest", "paper"]
+
+ReadAfter = Literal["refine", "finetune"]
+
+Start = Literal["encoder", "refinement"]
 
 FILES: dict[Design, str] = {"pairwise": "study.json", "full": "full.json"}
 """Where a results folder says what was asked."""
@@ -64,12 +68,17 @@ class Study:
     """Whether the whole set is trained together beside the pairs; the design ``full`` always does."""
     design: Design = "pairwise"
     finetune: Mapping[str, Recipe] = field(default_factory=dict)
-    """How each task is fine-tuned after the whole set, by name; of the design ``full`` alone."""
+    """How each task is fine-tuned, by name: after the whole set in the design ``full``, after its pairs and after
+    itself alone where gains are read then; else empty."""
     synthetic: bool = False
     protocol: Protocol = "honest"
     """``paper`` where the recipes are the released code's."""
     match: Match = "updates"
     """What a pair is compared with: a single run of as many updates on the target, or of as many in all (compute)."""
+    stage: ReadAfter = "refine"
+    """Where a pair's gain is read: as trained, or after both arms were fine-tuned on the target by one recipe."""
+    start: Start = "encoder"
+    """What singles and pairs start from: the encoder, or the whole set's refinement of their seed."""
     controls: bool = False
     """Whether each target has a placebo and a positive control."""
     looks: tuple[int, ...] = ()
@@ -95,9 +104,14 @@ class Study:
             refined = together(*what, self.seeds)
             return alone(*what, self.seeds) | refined | finetuned(refined, self.finetune)
         few = self.seeds[: self.looks[0]] if self.looks else self.seeds
-        plan = pairwise(*what, self.seeds, seeds_single=self.alone)
+        runs = pairwise(*what, self.seeds, seeds_single=self.alone).specs
+        if self.start == "refinement":
+            runs = continued(runs, together(*what, sorted({*self.seeds, *self.alone})))
         if self.full:
-            plan |= together(*what, few)
+            runs += together(*what, few).specs
+        plan = Plan.of(runs)
+        if self.stage == "finetune":
+            plan |= finetuned(runs, self.finetune)
         if self.match == "compute":
             plan |= matched(*what, self.seeds)
         if self.controls:

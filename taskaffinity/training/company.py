@@ -28,14 +28,14 @@ def company_of(
     train: Mapping[str, EncodedSplit],
     partner: EncodedSplit | None = None,
 ) -> Company:
-    """A plain run's tasks as they are; a variant's task with its company.
+    """The tasks of a plain or continued run as they are; another variant's task with its company.
 
     Parameters
     ----------
     partner : EncodedSplit, optional
         Training split of ``spec.partner``: a matched run makes up for its mini-batches.
     """
-    if spec.variant == "plain":
+    if spec.variant in ("plain", "continued"):
         return Company(metas, train)
     (name,) = spec.task_names
     beside = f"{name}~{spec.variant}"  # no task's name holds a tilde

@@ -44,6 +44,9 @@ _NAMES_OF_NOTHING = ("", ".", "model", "encoder", "checkpoint", "out")
 """Of folders, that say nothing by themselves: the folder above is named too."""
 
 _IDENTITY = ("config.json", "tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "spiece", "sentencepiece")
+_PIECES = ("tokenizer.", "vocab", "spiece", "spm", "sentencepiece")
+"""How files with a tokenizer's pieces begin; without one, transformers makes a tokenizer that knows no word."""
+
 _DROPOUTS = (
     *("hidden_dropout_prob", "attention_probs_dropout_prob"),  # BERT and most
     *("dropout", "attention_dropout"),  # DistilBERT
@@ -149,6 +152,8 @@ def load_tokenizer(folder: Path) -> Any:
     BadInput
         If the folder holds none.
     """
+    if not any(path.name.startswith(_PIECES) for path in folder.iterdir()):
+        raise BadInput(f"{folder}: no tokenizer in this folder; expected tokenizer.json or vocab.txt")
     try:
         config: dict[str, Any] = {"config": load_config(folder)} if (folder / "config.json").is_file() else {}
         if _is_cased_but_does_not_say_so(folder):

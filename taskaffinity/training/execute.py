@@ -86,7 +86,7 @@ def execute(
     cache : Path
         Where ``prepare`` put the encoded tasks.
     start : Path, optional
-        The encoder's weights that ``spec.parent`` kept for this task.
+        The encoder's weights that ``spec.parent`` left to this run (``RunStore.start``).
     keep_weights : bool
         Whether runs will start from this one.
 

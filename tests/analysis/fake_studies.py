@@ -74,14 +74,19 @@ def fill(
 
 
 def company(spec: RunSpec, target: str) -> str:
-    """What a target trains beside: its partners joined by +; ``~finetune``; of a variant ``~placebo``, ...
+    """What a target trains beside: its partners joined by +; ``~finetune`` after the whole set, ``~finetune:b`` after
+    its pair with b, ``~finetune:`` after itself; of a variant ``~placebo``, ..., ``~continued:b``.
 
     No variant's word is a task's name, so none has a partner's effect.
     """
-    if spec.parent is not None:
-        return "~finetune"
+    first = spec.parent if spec.parent is not None and spec.stage == "finetune" else spec
+    others = "+".join(name for name in first.task_names if name != target)
+    if spec.stage == "finetune":
+        return "~finetune" if first.arm == "full" else f"~finetune:{others}"
+    if spec.variant == "continued":
+        return f"~continued:{others}"
     if spec.variant == "plain":
-        return "+".join(name for name in spec.task_names if name != target)
+        return others
     return f"~{spec.variant}" + (f":{spec.partner[0]}" if spec.partner else "")
 
 

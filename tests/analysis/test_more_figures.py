@@ -162,6 +162,20 @@ def test_every_seed_is_a_point_at_its_score(match: str, tmp_path: Path) -> None:
             assert len(shown[key]) == (5 if arm == "single" else 3)
 
 
+def test_where_gains_are_read_after_fine_tuning_so_are_seeds_and_curves(tmp_path: Path) -> None:
+    names = ["task-a", "task-b", "task-c"]
+    matrix, store = world(tmp_path, 3, stage="finetune", finetune=dict.fromkeys(names, FINETUNE), full=True)
+    gains, curves = gains_frame(matrix.study, store), curves_frame(matrix.study, store)
+    tuned = gains[(gains.arm == "finetune") & (gains.split == "test")]
+    alone = tuned[(tuned.target == "task-a") & (tuned.source == "")]
+    (shown,) = [line for line in small(draw_seeds(matrix, gains))[0].lines if line.get_gid() == "seeds alone"]
+    assert list(shown.get_xdata()) == pytest.approx(list(100 * alone.score))
+    assert len(alone) == 3
+    last = curves[curves.epoch == 4].merge(tuned, on=["source", "target", "seed"])
+    assert len(last) == 3 * 3 * 3  # targets x (alone + two sources) x seeds
+    assert list(last.score_x) == pytest.approx(list(last.score_y))
+
+
 def test_curves_are_means_of_the_stored_histories(worlds: dict[int, World]) -> None:
     matrix, store = worlds[4]
     curves = curves_frame(matrix.study, store)

@@ -26,7 +26,9 @@ VARIANTS: dict[Variant, RunSpec] = {
     "placebo": replace(SINGLE, variant="placebo"),
     "half": replace(SINGLE, variant="half"),
     "halves": replace(SINGLE, variant="halves"),
+    "continued": replace(SINGLE, variant="continued", parent=PAIR),
 }
+CONTROLS = ("matched", "placebo", "half", "halves")
 
 OTHER: dict[str, Any] = {
     "learning_rate": 1e-4,
@@ -72,7 +74,7 @@ def test_what_is_trained_changes_the_run(change: str) -> None:
 def test_each_variant_of_a_run_is_another_run() -> None:
     assert set(VARIANTS) == set(get_args(Variant))
     assert all(spec.variant == variant for variant, spec in VARIANTS.items())
-    assert len(set(VARIANTS.values())) == len({spec.run_id for spec in VARIANTS.values()}) == 5
+    assert len(set(VARIANTS.values())) == len({spec.run_id for spec in VARIANTS.values()}) == 6
 
 
 @pytest.mark.parametrize("partner", [("c", "f2"), ("b", "f9")], ids=["another task", "other data"])
@@ -169,13 +171,14 @@ def test_the_id_is_words_for_people_and_eight_digits_for_certainty() -> None:
         ("placebo", "placebo-a-s5"),
         ("half", "half-a-s5"),
         ("halves", "halves-a-s5"),
+        ("continued", "continued-a-s5"),
     ],
 )
 def test_a_variants_folder_says_what_it_is(variant: Variant, words: str) -> None:
     assert replace(VARIANTS[variant], seed=5).run_id.rpartition("-")[0] == words
 
 
-@pytest.mark.parametrize("variant", [variant for variant in VARIANTS if variant != "plain"])
+@pytest.mark.parametrize("variant", CONTROLS)
 def test_a_variant_is_an_arm_of_its_own_and_trains_from_the_encoder(variant: Variant) -> None:
     spec = VARIANTS[variant]
     assert (spec.arm, spec.stage, spec.task_names, spec.lineage) == (variant, "single", ("a",), ())
@@ -206,6 +209,23 @@ def test_tasks_are_sorted_and_unique(tasks: tuple[tuple[str, str], ...]) -> None
 def test_a_fine_tuning_is_of_one_task() -> None:
     with pytest.raises(ValueError, match="fine-tunes one task; got a, b"):
         replace(PAIR, parent=PAIR)
+
+
+@pytest.mark.parametrize(("n_tasks", "stage", "arm"), [(1, "single", "single"), (2, "refine", "pair")])
+def test_a_continued_run_is_of_its_kind_wherever_it_starts(n_tasks: int, stage: str, arm: str) -> None:
+    whole = replace(PAIR, tasks=tuple((name, "f") for name in "abc"))
+    spec = replace(PAIR, tasks=whole.tasks[:n_tasks], parent=whole, variant="continued")
+    assert (spec.stage, spec.arm, spec.lineage) == (stage, arm, (whole,))
+    fresh = replace(spec, parent=None, variant="plain")
+    tuned = replace(spec, tasks=whole.tasks[:1], variant="plain")
+    assert len({spec.run_id, fresh.run_id, tuned.run_id}) == 3
+    after = replace(tuned, parent=spec)
+    assert (after.stage, after.lineage) == ("finetune", (whole, spec))
+
+
+def test_a_continued_run_has_a_parent() -> None:
+    with pytest.raises(ValueError, match="a continued run has a parent that it starts from; got none for a, b"):
+        replace(PAIR, variant="continued")
 
 
 @pytest.mark.parametrize("variant", ["placebo", "half", "halves", "matched"])

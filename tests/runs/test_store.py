@@ -54,6 +54,33 @@ def test_a_result_comes_back_as_it_was_written(store: RunStore) -> None:
         assert again.counts[key].dtype == counts.dtype
 
 
+@pytest.mark.parametrize(
+    ("history", "best"),
+    [
+        ([(0.5, 0.9), (0.1, 0.1), (0.7, 0.8)], 3),
+        ([(0.9, 0.5), (0.1, 0.1), (0.5, 0.9)], 1),
+        ([(0.5, 0.5), (0.9, 0.9), (0.4, 0.5)], 1),
+    ],
+    ids=["the best on average", "the first of equals", "of those that were kept"],
+)
+def test_what_many_runs_start_from_is_the_epoch_that_was_best_on_average(
+    store: RunStore, history: list[tuple[float, float]], best: int
+) -> None:
+    rows = [{"epoch": epoch, "dev": {"a": a, "b": b}} for epoch, (a, b) in enumerate(history, start=1)]
+    chosen = {"a": Outcome("accuracy", 3, 0.5, 0.25), "b": Outcome("pearson", 1, -0.125, 0.1)}
+    assert store.weights(SPEC) is None
+    store.write(replace(RESULT, history=rows, outcomes=chosen, weights={epoch: {"x": np.ones(1)} for epoch in (1, 3)}))
+    paths = {epoch: store.folder(SPEC) / "model" / f"epoch-{epoch}.safetensors" for epoch in (1, 3)}
+    assert store.weights(SPEC) == paths[best]
+    for tasks in (SPEC.tasks, SPEC.tasks[:1]):
+        assert store.start(replace(SPEC, tasks=tasks, parent=SPEC, variant="continued")) == paths[best]
+    assert store.start(replace(SPEC, tasks=SPEC.tasks[:1], parent=SPEC)) == paths[3]
+    assert store.start(replace(SPEC, tasks=SPEC.tasks[1:], parent=SPEC)) == paths[1]
+    assert store.start(SPEC) is None
+    paths[best].unlink()
+    assert store.weights(SPEC) is None
+
+
 def test_predictions_are_a_table_by_id(store: RunStore) -> None:
     store.write(RESULT)
     rows = pq.read_table(store.folder(SPEC) / "predictions.parquet").to_pylist()

@@ -11,7 +11,7 @@ import pytest
 
 from taskaffinity.runs.plan import controls, matched, pairwise
 from taskaffinity.runs.spec import EncoderRef, Recipe
-from taskaffinity.runs.study import Match, StudiedTask, Study
+from taskaffinity.runs.study import Match, Start, StudiedTask, Study
 
 STUDY = Study(
     suite="toy",
@@ -31,10 +31,11 @@ WHOLE = replace(
     STUDY, seeds_single=(3, 4, 5), match="compute", controls=True, looks=(1, 2), protocol="paper", full=False
 )
 STAGED = replace(STUDY, design="full", finetune={name: Recipe(learning_rate=1e-6) for name in "ab"})
-NEW = ("seeds_single", "match", "controls", "looks", "design", "finetune")
+TUNED = replace(STAGED, design="pairwise", stage="finetune", start="refinement", seeds_single=(3, 4, 5))
+NEW = ("seeds_single", "match", "controls", "looks", "design", "finetune", "stage", "start")
 
 
-@pytest.mark.parametrize("study", [STUDY, WHOLE], ids=["few fields", "every field"])
+@pytest.mark.parametrize("study", [STUDY, WHOLE, TUNED], ids=["few fields", "every field", "stage and start"])
 def test_a_study_comes_back_as_it_was_written(study: Study, tmp_path: Path) -> None:
     study.write(tmp_path / "results")
     again = Study.read(tmp_path / "results")
@@ -52,6 +53,7 @@ def test_a_study_written_before_there_were_controls_reads_as_it_did(tmp_path: Pa
     assert again == STUDY
     assert again.alone == again.seeds == (3, 4)
     assert (again.match, again.controls, again.looks) == ("updates", False, ())
+    assert (again.stage, again.start) == ("refine", "encoder")
     assert [spec.run_id for spec in again.plan] == [spec.run_id for spec in STUDY.plan]
 
 
@@ -101,6 +103,44 @@ def test_what_is_compared_and_controlled_adds_to_the_plan(match: Match, has_cont
         expected |= set(controls(*what, [1_000_003, 1_000_004]))
     assert added == expected
     assert len(added) == 2 * 1 * 2 * (match == "compute") + 3 * 2 * 2 * has_controls
+
+
+THREE = replace(
+    STUDY,
+    tasks=(*STUDY.tasks, StudiedTask("c", "C", "ner", "span_f1", "f3", {"train": 5, "dev": 2, "test": 2})),
+    seeds_single=(3, 4, 5),
+    finetune={name: Recipe(learning_rate=rate) for name, rate in zip("abc", (1e-6, 2e-6, 3e-6), strict=True)},
+    full=False,
+)
+"""2 seeds of 3 pairs, 3 seeds of 3 tasks alone: 15 runs that give 21 scores."""
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["pairs", "the whole set too"])
+@pytest.mark.parametrize("start", ["encoder", "refinement"])
+def test_every_task_of_every_run_is_fine_tuned_by_its_own_recipe(start: Start, full: bool) -> None:
+    base = replace(THREE, start=start, full=full)
+    study = replace(base, stage="finetune")
+    added = set(study.plan) - set(base.plan)
+    assert set(base.plan) < set(study.plan)
+    assert len(added) == 21 + 2 * 3 * full
+    firsts = {spec for spec in base.plan if spec.arm != "full" or (full and spec.seed in base.seeds)}
+    assert {(spec.parent, spec.tasks) for spec in added} == {(run, (ref,)) for run in firsts for ref in run.tasks}
+    for spec in added:
+        assert spec.parent is not None
+        assert (spec.stage, spec.seed) == ("finetune", spec.parent.seed)
+        assert spec.recipe == study.finetune[spec.task_names[0]]
+
+
+def test_singles_and_pairs_that_start_from_the_whole_sets_refinement_of_their_seed() -> None:
+    plan = replace(THREE, start="refinement").plan
+    assert len(plan) == 3 + 15
+    refined = {spec.seed: spec for spec in plan if spec.arm == "full"}
+    assert set(refined) == {3, 4, 5}
+    assert all(spec.parent is None and spec.task_names == ("a", "b", "c") for spec in refined.values())
+    others = [spec for spec in plan if spec.arm != "full"]
+    assert all(spec.parent == refined[spec.seed] and spec.variant == "continued" for spec in others)
+    fresh = [replace(spec, parent=None, variant="plain") for spec in others]
+    assert sorted(spec.run_id for spec in fresh) == sorted(spec.run_id for spec in THREE.plan)
 
 
 def test_no_placebo_has_a_seed_of_the_single_runs() -> None:

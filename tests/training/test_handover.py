@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -128,6 +128,55 @@ def test_fine_tuning_starts_where_the_refinement_was_best_for_its_task(
         for key, value in own.items():
             if value.shape == kept[key].shape and key != "pieces":
                 np.testing.assert_array_equal(value, kept[key])
+
+
+@pytest.mark.parametrize("protocol", [None, "paper"])
+def test_a_task_alone_and_its_pair_go_on_from_the_same_weights(
+    protocol: Literal["paper"] | None, place: tuple[Encoder, Path], tmp_path: Path
+) -> None:
+    """With a rate of nothing, the encoder at the end is the one that was handed over; heads are as in any first run."""
+    encoder, cache = place
+    refs = {name: TASKS[name].ref for name in ("nli", "rel", "tag")}
+    recipe = replace(RECIPE, protocol=protocol)
+    whole = RunSpec(tuple(refs.values()), encoder.ref, 0, recipe)
+    refined = execute(whole, encoder_folder=encoder.folder, cache=cache, keep_weights=True)
+    store = RunStore(tmp_path)
+    store.write(refined)
+    means = {row["epoch"]: sum(row["dev"].values()) / 3 for row in refined.history if row["epoch"] in refined.weights}
+    best = max(means, key=lambda epoch: means[epoch])
+    assert protocol is None or best == recipe.num_train_epochs
+    still = replace(recipe, learning_rate=1e-30, num_train_epochs=1, weight_decay=0.0)
+    for names in (("nli",), ("rel",), ("nli", "rel"), ("nli", "tag")):
+        tasks = tuple(refs[name] for name in names)
+        spec = RunSpec(tasks, encoder.ref, 0, still, parent=whole, variant="continued")
+        start = store.start(spec)
+        assert start is not None
+        assert start.stem == f"epoch-{best}"
+        (own,) = execute(
+            spec, encoder_folder=encoder.folder, cache=cache, start=start, keep_weights=True
+        ).weights.values()
+        compared = 0
+        for key, value in own.items():
+            if value.shape == refined.weights[best][key].shape and key != "pieces":
+                np.testing.assert_array_equal(value, refined.weights[best][key])
+                compared += 1
+        assert compared > 10
+
+
+def test_a_pair_that_goes_on_learns_more_than_a_fresh_one(place: tuple[Encoder, Path], tmp_path: Path) -> None:
+    encoder, cache = place
+    whole = RunSpec(
+        tuple(TASKS[name].ref for name in ("nli", "rel", "tag")), encoder.ref, 0, replace(RECIPE, num_train_epochs=10)
+    )
+    store = RunStore(tmp_path)
+    store.write(execute(whole, encoder_folder=encoder.folder, cache=cache, keep_weights=True))
+    fresh = RunSpec((TASKS["nli"].ref, TASKS["tag"].ref), encoder.ref, 0, replace(RECIPE, num_train_epochs=1))
+    going_on = replace(fresh, parent=whole, variant="continued")
+    first, later = (
+        execute(spec, encoder_folder=encoder.folder, cache=cache, start=store.start(spec)) for spec in (fresh, going_on)
+    )
+    assert later.work["steps"] == first.work["steps"]
+    assert later.history[0]["loss"]["tag"] < first.history[0]["loss"]["tag"]
 
 
 def test_fine_tuning_learns_more_than_a_fresh_start_in_as_little_time(

@@ -1,0 +1,100 @@
+"""``--encoders A,B,C``: one study after the other, each in a folder of its own, and one table of them all."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from taskaffinity.cli.options import say_what_came, train_and_show
+from taskaffinity.cli.show import print_encoders
+from taskaffinity.runs.spec import EncoderRef
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+from taskaffinity.schedule import Resources
+from taskaffinity.tasks.task import BadInput, Suite
+
+if TYPE_CHECKING:
+    from taskaffinity.training.encoders import Encoder
+
+
+def names_of(encoder: str | None, encoders: str | None) -> list[str | None]:
+    """The encoders that are asked for; None stands for the suite's own.
+
+    Raises
+    ------
+    BadInput
+        If both options are given, or a name is empty.
+    """
+    if encoders is None:
+        return [encoder]
+    if encoder is not None:
+        raise BadInput(f"--encoder {encoder}, --encoders {encoders}: give one of the two options")
+    names = [name.strip() for name in encoders.split(",")]
+    if "" in names:
+        raise BadInput(f"--encoders {encoders}: expected names or folders, joined by commas")
+    return [*names]
+
+
+def own_folders(root: Path, encoders: Sequence[EncoderRef]) -> list[Path]:
+    """``root/biobert-1a2b3c4d`` for each: its name for people, its fingerprint for certainty.
+
+    An encoder that was studied there by another name keeps its folder.
+
+    Raises
+    ------
+    BadInput
+        If two of them are the same encoder.
+    """
+    folders = []
+    for number, encoder in enumerate(encoders):
+        if encoder in encoders[:number]:
+            raise BadInput(f"--encoders: {encoder.name} is the same encoder as one before it")
+        mark = encoder.fingerprint[:8]
+        words = re.sub(r"[^a-z0-9._]+", "-", encoder.name.lower()).strip("-.")
+        folders.append(next(iter(sorted(root.glob(f"*-{mark}"))), root / f"{words or 'encoder'}-{mark}"))
+    return folders
+
+
+def train_each(
+    suite: Suite,
+    asked: Sequence[tuple[Study, Encoder]],
+    places: Sequence[Path],
+    resources: Resources,
+    *,
+    keep_predictions: bool,
+    quiet: bool,
+) -> None:
+    """Train what each study lacks, one study after the other, and print their common table.
+
+    Raises
+    ------
+    BadInput
+        Before anything is trained or written, if one of the studies cannot be.
+    typer.Exit
+        With code 1, if a run failed.
+    """
+    from taskaffinity.analysis.publish import publish_stages
+    from taskaffinity.conduct import check
+
+    for (study, encoder), place in zip(asked, places, strict=True):
+        check(study, suite, encoder, place)
+    failed = False
+    for number, ((study, encoder), place) in enumerate(zip(asked, places, strict=True), start=1):
+        if not quiet:
+            print(f"encoder {number} of {len(places)}: {study.encoder.name}, in {place}", file=sys.stderr)
+        report = train_and_show(study, suite, encoder, place, resources, keep_predictions=keep_predictions, quiet=quiet)
+        try:
+            publish_stages(study, RunStore(place), place)
+        except ValueError as error:
+            raise BadInput(str(error)) from error
+        say_what_came(report, place)
+        failed = failed or bool(report.failed)
+    print_encoders([(study, RunStore(place)) for (study, _), place in zip(asked, places, strict=True)])
+    print("\n".join(f"{place / 'full.csv'}, full_scores.csv beside it" for place in places))
+    if failed:
+        raise typer.Exit(1)

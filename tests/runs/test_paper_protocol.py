@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from taskaffinity.runs.paper_protocol import DEPARTURES, FILE, protocol_in_words, write_departures
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_the_readme_lists_the_same_departures() -> None:
+    words = " ".join(README.read_text(encoding="utf-8").split())
+    assert f"What stays ours: {'; '.join(DEPARTURES)}." in words
+
+
+def test_they_are_written_a_line_each(tmp_path: Path) -> None:
+    write_departures(tmp_path)
+    assert [line[2:] for line in (tmp_path / FILE).read_text().splitlines()[1:]] == list(DEPARTURES)
+
+
+def test_the_papers_protocol_is_never_named_without_them() -> None:
+    assert protocol_in_words("honest") == "honest protocol"
+    assert protocol_in_words("paper") == (
+        f"paper protocol ({len(DEPARTURES)} departures from the released code: see departures.txt)"
+    )

@@ -1,0 +1,131 @@
+"""``full --encoders``: a study of each in a folder of its own, and one table."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from test_cli import LOCAL, SMALL, Done, results_of, rows
+
+from taskaffinity.cli import main
+from taskaffinity.cli.encoders import names_of, own_folders
+from taskaffinity.runs.spec import EncoderRef
+from taskaffinity.tasks.task import BadInput
+
+FULL = ["full", "--domain=clinical", *LOCAL, *SMALL, "--set=finetune.num_train_epochs=1", "--seeds=1"]
+N_RUNS = 4 + 1 + 4
+
+
+def command(*arguments: str, cwd: Path) -> Done:
+    """As ``test_cli.command``, in this process, which has torch already."""
+    out, err = StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch, chdir(cwd), redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["taskaffinity", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+    return Done(arguments, int(end.value.code or 0), out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds two encoders, ``Wide`` and ``x/narrow``."""
+    from taskaffinity.tasks.planted import VOCABULARY
+    from taskaffinity.training.encoders import tiny_encoder
+
+    home = tmp_path_factory.mktemp("encoders")
+    for name, width in (("Wide", 16), ("x/narrow", 8)):
+        shutil.copytree(tiny_encoder(VOCABULARY, home / "cache", layers=1, width=width).folder, home / name)
+    return home
+
+
+@pytest.fixture(scope="module")
+def first(home: Path) -> Done:
+    return command(*FULL, "--encoders=Wide, x/narrow", cwd=home)
+
+
+@pytest.fixture(scope="module")
+def places(home: Path, first: Done) -> list[Path]:
+    """The results folder of each, narrow's first."""
+    assert first.returncode == 0, first.stderr
+    return sorted((home / "results" / "clinical").iterdir())
+
+
+def test_each_encoder_has_a_study_in_a_folder_of_its_own(first: Done, places: list[Path]) -> None:
+    assert [place.name.rpartition("-")[0] for place in places] == ["narrow", "wide"]
+    for place in places:
+        assert len(results_of(place)) == N_RUNS
+        assert len(rows(place / "full.csv")) == 4 * 3
+        assert (place / "full_scores.csv").is_file()
+    assert "encoder 1 of 2: Wide" in first.stderr
+    assert first.stderr.count(f"{N_RUNS} runs: {N_RUNS} trained now") == 2
+
+
+def test_one_table_has_a_row_an_encoder_in_the_order_given(first: Done, places: list[Path]) -> None:
+    assert [line.split()[1] for line in first.stdout.splitlines() if "fine-tuned," in line] == ["Wide", "narrow"]
+    assert "paper" not in first.stdout  # made-up text never stands beside the paper's numbers
+    assert "alone" not in first.stdout  # one table, not one a study
+
+
+def test_the_folder_above_them_gives_the_table_again(home: Path, places: list[Path]) -> None:
+    above = command("table", "4", "results/clinical", "--format=csv", cwd=home)
+    assert above.returncode == 0, above.stderr
+    each = command("table", "4", *map(str, places), "--format=csv", cwd=home)
+    assert above.stdout == each.stdout
+    assert len(above.stdout.splitlines()) == 1 + 2 * 4 * 3
+
+
+def test_one_more_encoder_leaves_the_others_as_they_are(home: Path, places: list[Path]) -> None:
+    """By another path, in another order: the same encoders, so the same folders."""
+    shutil.copytree(home / "Wide", home / "again")
+    before = {place: results_of(place) for place in places}
+    shown = command(*FULL, "--encoders=x/narrow,again", "--quiet", cwd=home)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stderr.count("0 trained now") == 2
+    assert {place: results_of(place) for place in (home / "results" / "clinical").iterdir()} == before
+
+
+def test_a_dry_run_prints_every_plan(home: Path, places: list[Path]) -> None:
+    shown = command(*FULL, "--encoders=Wide,x/narrow", "--seeds=2", "--dry-run", cwd=home)
+    assert shown.stdout.count(f"{2 * N_RUNS} runs, {N_RUNS} done, {N_RUNS} to train") == 2, shown.stderr
+    assert f"narrow, in {places[0].relative_to(home)}:" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--encoders=Wide,nowhere"], "nowhere: no such folder"),
+        (["--encoders=Wide,x/narrow", "--encoder=Wide"], "give one of the two options"),
+        (["--encoders=Wide,"], "expected names or folders, joined by commas"),
+        (["--encoders=Wide,./Wide"], "Wide is the same encoder as one before it"),
+        (["--encoders=Wide,x/narrow", "--set=max_length=512"], "the encoder has 128 positions"),
+        (["--encoders=Wide,blunt"], "blunt: no tokenizer in this folder"),
+    ],
+    ids=["unknown", "both options", "empty name", "twice", "too long an input", "no tokenizer"],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is(arguments: list[str], said: str, home: Path) -> None:
+    blunt = home / "blunt"
+    blunt.mkdir(exist_ok=True)
+    shutil.copy(home / "Wide" / "config.json", blunt)
+    refused = command(*FULL, *arguments, "--results=elsewhere", "--quiet", cwd=home)
+    assert refused.returncode == 2, refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert said in refused.stderr
+    assert not (home / "elsewhere").exists()
+
+
+def test_names_that_are_no_names_of_folders_become_some(tmp_path: Path) -> None:
+    refs = [EncoderRef("../My BERT (v2)", "a" * 16), EncoderRef("My BERT (v2)", "b" * 16), EncoderRef("…", "c" * 16)]
+    names = [place.name for place in own_folders(tmp_path, refs)]
+    assert names == ["my-bert-v2-aaaaaaaa", "my-bert-v2-bbbbbbbb", "encoder-cccccccc"]
+
+
+def test_without_either_option_the_suite_names_its_own() -> None:
+    assert names_of(None, None) == [None]
+    assert names_of("BioBERT", None) == ["BioBERT"]
+    assert names_of(None, "BioBERT, BlueBERT-P") == ["BioBERT", "BlueBERT-P"]
+    with pytest.raises(BadInput):
+        names_of(None, "")
