@@ -51,7 +51,7 @@ def first(home: Path) -> Done:
 def places(home: Path, first: Done) -> list[Path]:
     """The results folder of each, narrow's first."""
     assert first.returncode == 0, first.stderr
-    return sorted((home / "results" / "clinical").iterdir())
+    return sorted(place for place in (home / "results" / "clinical").iterdir() if place.is_dir())
 
 
 def test_each_encoder_has_a_study_in_a_folder_of_its_own(first: Done, places: list[Path]) -> None:
@@ -65,7 +65,12 @@ def test_each_encoder_has_a_study_in_a_folder_of_its_own(first: Done, places: li
 
 
 def test_one_table_has_a_row_an_encoder_in_the_order_given(first: Done, places: list[Path]) -> None:
-    assert [line.split()[1] for line in first.stdout.splitlines() if "fine-tuned," in line] == ["Wide", "narrow"]
+    told = [line.split() for line in first.stdout.splitlines() if "fine-tuned," in line]
+    assert [words[1] for words in told] == ["Wide", "narrow", "narrow,"]
+    assert told[2][2:6] == ["gain", "over", "the", "first"]
+    of_all = rows(home / "results" / "clinical" / "encoders.csv")
+    assert len(of_all) == 3 * 4 * 3  # each over training alone, and the second over the first
+    assert [row["encoder"].split()[0] for row in of_all if row["over"].startswith("Wide")] == ["narrow"] * 12
     assert "paper" not in first.stdout  # made-up text never stands beside the paper's numbers
     assert "alone" not in first.stdout  # one table, not one a study
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import describe
+from taskaffinity.analysis.encoders import Studies, encoders_frame
 from taskaffinity.analysis.further import further_frame, further_stages
 from taskaffinity.analysis.gallery import hang, hang_stages
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
@@ -58,3 +59,8 @@ def publish_stages(study: Study, store: RunStore, root: Path) -> None:
         write_csv(full_frame(study, further), root / "full_other_metrics.csv")
     write_csv(gains_frame(study, store), root / "full_scores.csv")
     hang_stages(study, store, root, DEFAULT)
+
+
+def publish_encoders(studies: Studies, root: Path) -> None:
+    """Write ``encoders.csv``: every encoder's stages, and its gains over the first."""
+    write_csv(encoders_frame(studies), root / "encoders.csv")
