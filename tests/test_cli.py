@@ -27,7 +27,7 @@ LOCAL = ["--executor=local", "--gpus-per-run=0"]
 STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL]
 N_RUNS = 28
 """Four tasks, two seeds: 6 pairs with each, and 4 alone with twice as many."""
-PUBLISHED = ("gains.csv", "edges.csv", "affinity.png", "affinity.svg", "affinity.graphml", "heatmap.png")
+PUBLISHED = ("gains.csv", "edges.csv", "affinity.png", "affinity.svg", "affinity.graphml", "heatmap.png", "forest.png")
 WITHOUT_TORCH = """
 import runpy, sys
 sys.argv = ["taskaffinity", *sys.argv[1:]]
@@ -317,6 +317,11 @@ BAD_USAGE = {
     "results that are a file": ([*STUDY, "--results=file"], "file"),
     "more cores than there are": (["pairwise", "--domain=clinical", "--cpus-per-run=999"], "--cpus-per-run"),
     "graph of no study": (["graph", "half"], "no study.json"),
+    "chart of no stages": (["graph", "half", "--figures=stages"], "no full.json"),
+    "unknown figure": (["graph", "half", "--figures=heatmap,curve"], "--figures curve: .*did you mean curves?"),
+    "no figure": (["graph", "half", "--figures=,"], "--figures: expected one or more of graph, heatmap"),
+    "unknown format": (["graph", "half", "--format=pgn"], "--format pgn: there are png, svg, pdf; did you mean png?"),
+    "unknown palette": (["graph", "half", "--palette=pink"], "--palette"),
     "no domain": (["pairwise"], "--domain"),
     "no seeds": ([*STUDY, "--seeds=0"], "--seeds"),
     "margin that is no number": ([*STUDY, "--margin=some"], "--margin some: expected POINTS"),

@@ -51,7 +51,7 @@ def first(home: Path) -> Done:
 def places(home: Path, first: Done) -> list[Path]:
     """The results folder of each, narrow's first."""
     assert first.returncode == 0, first.stderr
-    return sorted((home / "results" / "clinical").iterdir())
+    return sorted(place for place in (home / "results" / "clinical").iterdir() if place.is_dir())
 
 
 def test_each_encoder_has_a_study_in_a_folder_of_its_own(first: Done, places: list[Path]) -> None:
@@ -64,8 +64,13 @@ def test_each_encoder_has_a_study_in_a_folder_of_its_own(first: Done, places: li
     assert first.stderr.count(f"{N_RUNS} runs: {N_RUNS} trained now") == 2
 
 
-def test_one_table_has_a_row_an_encoder_in_the_order_given(first: Done, places: list[Path]) -> None:
-    assert [line.split()[1] for line in first.stdout.splitlines() if "fine-tuned," in line] == ["Wide", "narrow"]
+def test_one_table_has_a_row_an_encoder_in_the_order_given(home: Path, first: Done, places: list[Path]) -> None:
+    told = [line.split() for line in first.stdout.splitlines() if "fine-tuned," in line]
+    assert [words[1] for words in told] == ["Wide", "narrow", "narrow,"]
+    assert told[2][2:6] == ["gain", "over", "the", "first"]
+    of_all = rows(home / "results" / "clinical" / "encoders.csv")
+    assert len(of_all) == 3 * 4 * 3  # each over training alone, and the second over the first
+    assert [row["encoder"].split()[0] for row in of_all if row["over"].startswith("Wide")] == ["narrow"] * 12
     assert "paper" not in first.stdout  # made-up text never stands beside the paper's numbers
     assert "alone" not in first.stdout  # one table, not one a study
 
@@ -75,7 +80,7 @@ def test_the_folder_above_them_gives_the_table_again(home: Path, places: list[Pa
     assert above.returncode == 0, above.stderr
     each = command("table", "4", *map(str, places), "--format=csv", cwd=home)
     assert above.stdout == each.stdout
-    assert len(above.stdout.splitlines()) == 1 + 2 * 4 * 3
+    assert len(above.stdout.splitlines()) == 1 + 3 * 4 * 3
 
 
 def test_one_more_encoder_leaves_the_others_as_they_are(home: Path, places: list[Path]) -> None:
@@ -85,7 +90,8 @@ def test_one_more_encoder_leaves_the_others_as_they_are(home: Path, places: list
     shown = command(*FULL, "--encoders=x/narrow,again", "--quiet", cwd=home)
     assert shown.returncode == 0, shown.stderr
     assert shown.stderr.count("0 trained now") == 2
-    assert {place: results_of(place) for place in (home / "results" / "clinical").iterdir()} == before
+    assert {place: results_of(place) for place in places} == before
+    assert {place for place in (home / "results" / "clinical").iterdir() if place.is_dir()} == {*places}
 
 
 def test_a_dry_run_prints_every_plan(home: Path, places: list[Path]) -> None:

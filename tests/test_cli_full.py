@@ -44,6 +44,19 @@ def test_three_rows_of_scores_and_what_they_are(first: Done, finished: Path) -> 
     assert {(how["learning_rate"], how["max_train_examples"]) for how in asked["finetune"].values()} == {(5e-4, 64)}
 
 
+def test_the_slope_chart_is_drawn_and_drawn_again(finished: Path, home: Path) -> None:
+    before = (finished / "stages.svg").read_bytes()
+    assert b"synthetic stand-in" in before
+    assert (finished / "stages.png").is_file()
+    (finished / "stages.svg").unlink()
+    drawn = command("graph", "results/clinical", "--figures=stages", "--format=svg,pdf", cwd=home)
+    assert drawn.returncode == 0, drawn.stderr
+    assert "stages.svg" in drawn.stdout
+    assert "SYNTHETIC STAND-IN" in drawn.stderr
+    assert (finished / "stages.svg").read_bytes() == before
+    assert (finished / "stages.pdf").is_file()
+
+
 def test_the_same_command_again_trains_nothing(first: Done, finished: Path, home: Path) -> None:
     before = results_of(finished)
     again = command(*STAGED, cwd=home)

@@ -4,7 +4,7 @@ from stand_ins import run_study
 
 @pytest.mark.slow
 @pytest.mark.ray
-@pytest.mark.parametrize("domain", ["clinical", "biomedical"])
+@pytest.mark.parametrize("domain", ["clinical", pytest.param("biomedical", marks=pytest.mark.long)])
 def test_the_default_command_finds_the_planted_arrows_within_five_minutes(domain, tmp_path):
     study = run_study(domain, 0, tmp_path / domain)
     assert study["planted"] == 4

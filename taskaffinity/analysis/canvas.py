@@ -13,15 +13,18 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import SYNTHETIC, caption
-from taskaffinity.analysis.style import STAMP
+from taskaffinity.analysis.style import PALETTES, Palette
+from taskaffinity.analysis.verdicts import Verdict
 from taskaffinity.runs.files import write_whole
 
 DPI = 160
 FONT = "DejaVu Sans"
 """Comes with matplotlib: the same picture everywhere, and it has the signs that we use."""
+COLOURED: tuple[Verdict, ...] = ("improves", "degrades")
 
 
 def sheet(width: float, height: float, rectangle: tuple[float, float, float, float]) -> Axes:
@@ -41,6 +44,23 @@ def frame(
     left: float = 0.0,
     across: float | None = None,
     note: str = "",
+    palette: Palette = PALETTES["paper"],
+) -> None:
+    """``surround`` with the caption of a study of pairs, and a note after it."""
+    words = " ".join(filter(None, (caption(matrix), note)))
+    surround(ax, title, words, matrix.study.synthetic, below=below, left=left, across=across, palette=palette)
+
+
+def surround(
+    ax: Axes,
+    title: str,
+    words: str,
+    is_synthetic: bool,
+    *,
+    below: float,
+    left: float = 0.0,
+    across: float | None = None,
+    palette: Palette = PALETTES["paper"],
 ) -> None:
     """Title above, caption below, and the stamp of a synthetic study.
 
@@ -61,9 +81,8 @@ def frame(
     )
     width = across or 72 * ax.bbox.width / ax.figure.dpi - left
     size = 7.2
-    text = " ".join(filter(None, (caption(matrix), note)))
     ax.annotate(
-        textwrap.fill(text, int(width / (0.535 * size))),
+        textwrap.fill(words, int(width / (0.535 * size))),
         (0, 0),
         xytext=(left, -below),
         xycoords="axes fraction",
@@ -77,7 +96,8 @@ def frame(
         family=FONT,
         gid="caption",
     )
-    if matrix.study.synthetic:
+    if is_synthetic:
+        ink, ground = palette.stamp
         ax.annotate(
             f"{SYNTHETIC}: not real text",
             (0, 1),
@@ -86,14 +106,40 @@ def frame(
             textcoords="offset points",
             fontsize=8.5,
             fontweight="bold",
-            color=STAMP,
+            color=ink,
             ha="left",
             va="bottom",
             annotation_clip=False,
             family=FONT,
             gid="stamp",
-            bbox={"boxstyle": "round,pad=0.3", "facecolor": "#FFF3F0", "edgecolor": STAMP, "linewidth": 1.2},
+            bbox={"boxstyle": "round,pad=0.3", "facecolor": ground, "edgecolor": ink, "linewidth": 1.2},
         )
+
+
+def verdict_legend(ax: Axes, palette: Palette) -> None:
+    """A sample of every verdict's line, below the axes."""
+    handles = [
+        Line2D([], [], color=style.color, linestyle=style.line, linewidth=2.4 if verdict in COLOURED else 1.6)
+        for verdict, style in palette.verdicts.items()
+    ]
+    labels = [f"{verdict} (?)" if verdict == "inconclusive" else verdict for verdict in palette.verdicts]
+    line_legend(ax, handles, labels)
+
+
+def line_legend(ax: Axes, handles: list[Line2D], labels: list[str]) -> None:
+    """Lines and what they say, in a row below the axes."""
+    ax.legend(
+        handles,
+        labels,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        ncols=4,
+        frameon=False,
+        handlelength=4.4,
+        columnspacing=1.4,
+        handletextpad=0.6,
+        prop={"family": FONT, "size": 8.5},
+    )
 
 
 def save_figure(figure: Figure, path: Path, *, alt: str = "") -> None:
@@ -105,7 +151,8 @@ def save_figure(figure: Figure, path: Path, *, alt: str = "") -> None:
     metadata: dict[str, dict[str, str | None]] = {
         "svg": {"Date": None, "Title": alt.partition("\n")[0] or None, "Description": alt or None},
         "png": {"Software": None} | ({"Description": alt} if alt else {}),
-        "pdf": {"CreationDate": None, "ModDate": None},
+        "pdf": {"CreationDate": None, "ModDate": None}
+        | ({"Title": alt.partition("\n")[0], "Subject": alt} if alt else {}),
     }
     if kind not in metadata:
         raise ValueError(f"{path}: no picture of kind {kind!r}; there are {', '.join(metadata)}")

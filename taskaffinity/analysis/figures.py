@@ -12,33 +12,41 @@ from typing import Any
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import TwoSlopeNorm
-from matplotlib.lines import Line2D
+from matplotlib.colors import Colormap, LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox
 
 from taskaffinity.analysis import strokes
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.canvas import FONT, frame, save_figure, sheet
-from taskaffinity.analysis.style import DIAGONAL, STYLES, signed
-from taskaffinity.analysis.verdicts import VERDICTS, Verdict
+from taskaffinity.analysis.canvas import COLOURED, FONT, frame, save_figure, sheet, verdict_legend
+from taskaffinity.analysis.errors import FloatArray
+from taskaffinity.analysis.pictures import PaletteName
+from taskaffinity.analysis.style import DIAGONAL, PALETTES, STYLES, marks_in_words, signed
+from taskaffinity.analysis.verdicts import VERDICTS
 
 __all__ = ["draw_graph", "draw_heatmap", "save_figure"]
 
 TITLE = "Gain over single-task training (points)"
 ALL_ARROWS = 6
 """Up to so many tasks every arrow is drawn; above, the labels of all would collide."""
+MOST_TASKS = 12
+"""Above, a graph is a tangle whatever is left out, and the heatmap takes its place."""
 MANY = tuple(np.linspace(0, 1, 80).tolist())
-COLOURED: tuple[Verdict, ...] = ("improves", "degrades")
+PALE = 0.28
+"""Relative luminance of a cell above which its text is dark."""
 
 
-def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None) -> Axes:
+def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteName = "paper") -> Axes:
     """The paper's Figure 2, with sizes: an arrow from source to target, its verdict by colour, line, head and sign.
 
-    Above six tasks only arrows that improve or degrade are drawn, and the caption says so.
+    Above six tasks only arrows that improve or degrade are drawn, above twelve the heatmap instead; the caption says
+    so.
     """
-    size = len(matrix.tasks)
-    ax = ax or sheet(6.4, 8.0, (0.2, 1.6, 6.0, 6.0))
+    size, colours = len(matrix.tasks), PALETTES[palette]
+    if size > MOST_TASKS:
+        return draw_heatmap(matrix, ax, palette, note=f"Above {MOST_TASKS} tasks this heatmap stands for the graph.")
+    side = 6.0 if size <= ALL_ARROWS else 7.0 if size <= 8 else 8.5
+    ax = ax or sheet(side + 0.4, side + 2.0, (0.2, 1.6, side, side))
     places = strokes.circle(size)
     reach = float(np.abs(places).max()) + 0.3
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
@@ -60,7 +68,7 @@ def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None) -> Axes:
     curves = {(s, t): strokes.curve(places[s], places[t], bends[s, t], MANY) for s, t in drawn}
     for rank, (s, t) in reversed(list(enumerate(drawn))):
         verdict, ends, rad = matrix.verdict[s, t], (places[s], places[t]), bends[s, t]
-        style, gid = STYLES[verdict], f"{matrix.tasks[s]} {matrix.tasks[t]}"
+        style, gid = colours.verdicts[verdict], f"{matrix.tasks[s]} {matrix.tasks[t]}"
         width = 1.2 + (3.8 * abs(matrix.gain[s, t]) / largest if verdict in COLOURED else 0.0)
         strokes.draw_arrow(ax, *ends, rad, style, width=width, node=node, zorder=1 + rank / 1000, gid=gid)
         taken.append(
@@ -74,14 +82,16 @@ def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None) -> Axes:
                 gid=gid,
             )
         )
-    _legend(ax)
-    frame(ax, matrix, TITLE, below=30, note=_left_out(matrix, drawn))
+    verdict_legend(ax, colours)
+    frame(ax, matrix, TITLE, below=30, note=_left_out(matrix, drawn), palette=colours)
     return ax
 
 
-def draw_heatmap(matrix: AffinityMatrix, ax: Axes | None = None) -> Axes:
+def draw_heatmap(
+    matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteName = "paper", *, note: str = ""
+) -> Axes:
     """Every gain at once: rows help, columns are helped; decided cells are bold and marked, the others carry ``?``."""
-    size = len(matrix.tasks)
+    size, colours = len(matrix.tasks), PALETTES[palette]
     cell = 0.72 if size <= 8 else 0.6
     side = max(cell * size, 3.4)
     own = ax is None
@@ -104,7 +114,7 @@ def draw_heatmap(matrix: AffinityMatrix, ax: Axes | None = None) -> Axes:
         annot=cells,
         fmt="",
         mask=np.isnan(matrix.gain),
-        cmap="PuOr",
+        cmap=_colormap(colours.ramp),
         norm=TwoSlopeNorm(0.0, -top, top),
         vmin=-top,
         vmax=top,
@@ -120,8 +130,11 @@ def draw_heatmap(matrix: AffinityMatrix, ax: Axes | None = None) -> Axes:
     for text in ax.texts:
         column, row = (int(value) for value in text.get_position())
         text.set_fontweight("normal" if matrix.verdict[row, column] == "inconclusive" else "bold")
+        ground = ax.collections[0].to_rgba(np.array([matrix.gain[row, column]]))[0]
+        text.set_color(".15" if _luminance(ground) > PALE else "white")
+    hatch = "////" if palette == "mono" else None  # else no task's own cell would be told from a gain's grey
     for place in range(size):
-        ax.add_patch(Rectangle((place, place), 1, 1, facecolor=DIAGONAL, edgecolor="white", linewidth=0.8))
+        ax.add_patch(Rectangle((place, place), 1, 1, facecolor=DIAGONAL, edgecolor="white", linewidth=0.8, hatch=hatch))
     for s, t in matrix.arrows:
         if math.isnan(matrix.gain[s, t]):
             ax.text(t + 0.5, s + 0.5, "no run", ha="center", va="center", fontsize=7, color="#666666", family=FONT)
@@ -129,7 +142,6 @@ def draw_heatmap(matrix: AffinityMatrix, ax: Axes | None = None) -> Axes:
     ax.set_yticklabels(matrix.titles, rotation=0, fontsize=8.5, family=FONT)
     ax.set_xlabel("target task: the one that is helped or hurt", family=FONT)
     ax.set_ylabel("helper (source) task", family=FONT)
-    marks = ", ".join(f"{STYLES[verdict].mark} {verdict}" for verdict in VERDICTS)
     frame(
         ax,
         matrix,
@@ -137,29 +149,20 @@ def draw_heatmap(matrix: AffinityMatrix, ax: Axes | None = None) -> Axes:
         below=46 + 3.2 * max(map(len, matrix.titles)),
         left=-118 if own else 0,
         across=72 * (side + 2.6),
-        note=f"Marks: {marks}.",
+        note=f"{note} {marks_in_words()}".strip(),
+        palette=colours,
     )
     return ax
 
 
-def _legend(ax: Axes) -> None:
-    handles = [
-        Line2D([], [], color=style.color, linestyle=style.line, linewidth=2.4 if verdict in COLOURED else 1.6)
-        for verdict, style in STYLES.items()
-    ]
-    labels = [f"{verdict} (?)" if verdict == "inconclusive" else verdict for verdict in STYLES]
-    ax.legend(
-        handles,
-        labels,
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0.0),
-        ncols=4,
-        frameon=False,
-        handlelength=4.4,
-        columnspacing=1.4,
-        handletextpad=0.6,
-        prop={"family": FONT, "size": 8.5},
-    )
+def _colormap(ramp: str | tuple[str, ...]) -> str | Colormap:
+    return ramp if isinstance(ramp, str) else LinearSegmentedColormap.from_list("ramp", ramp)
+
+
+def _luminance(color: FloatArray) -> float:
+    """Of sRGB in [0, 1], relative to white."""
+    linear = np.where(color <= 0.03928, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)
+    return float(linear[:3] @ np.array([0.2126, 0.7152, 0.0722]))
 
 
 def _left_out(matrix: AffinityMatrix, drawn: list[tuple[int, int]]) -> str:

@@ -80,10 +80,19 @@ def further_stages(study: Study, store: RunStore, rule: Rule | None = None) -> t
 
 def further_in_words(study: Study, scores: Sequence[StageScore]) -> str:
     """``By other metrics: DDI, macro-F1 ...: 35.1, 35.9, 36.4; ...``, alone, refined and fine-tuned; empty if none."""
-    titles = {card.name: card.title for card in study.tasks}
+    cards = {card.name: card for card in study.tasks}
     means: dict[tuple[str, str], list[str]] = {}
     for score in scores:
         cell = f"{score.mean:.1f}" if score.scores else "not trained"
         means.setdefault((score.task, score.metric), []).append(cell)
-    told = [f"{titles[task]}, {METRICS[metric].title}: {', '.join(m)}" for (task, metric), m in means.items()]
+    told = [
+        f"{cards[task].title}, {_title(metric, cards[task].kind)}: {', '.join(m)}"
+        for (task, metric), m in means.items()
+    ]
     return f"By other metrics ({', '.join(STAGES)}): {'; '.join(told)}." if told else ""
+
+
+def _title(metric: str, kind: str) -> str:
+    """In full; of a kind that as a rule has no negative class, none is said to be left out."""
+    title = METRICS[metric].title
+    return title if kind == "relation" else title.replace("without the negative class", "over the scored classes")

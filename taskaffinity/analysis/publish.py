@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
-
-from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import describe
-from taskaffinity.analysis.figures import draw_graph, draw_heatmap, save_figure
+from taskaffinity.analysis.encoders import Studies, encoders_frame
 from taskaffinity.analysis.further import further_frame, further_stages
+from taskaffinity.analysis.gallery import hang, hang_stages
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
+from taskaffinity.analysis.pictures import DEFAULT, Pictures
 from taskaffinity.analysis.stages import full_frame, stage_scores
 from taskaffinity.analysis.tables import controls_frame, edges_frame, gains_frame, write_csv
 from taskaffinity.analysis.verdicts import Rule
@@ -20,12 +19,19 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
 
-def publish(study: Study, store: RunStore, root: Path, rule: Rule | None = None) -> AffinityMatrix:
+def publish(
+    study: Study,
+    store: RunStore,
+    root: Path,
+    rule: Rule | None = None,
+    *,
+    pictures: Pictures = DEFAULT,
+) -> AffinityMatrix:
     """Measure the study and write its tables, graph and pictures into ``root``.
 
     The files depend on the runs' counts and the study alone: not on the order in which runs finished, not on time.
-    They are ``gains.csv``, ``edges.csv``, ``affinity.{png,svg,graphml,txt}``, ``heatmap.png``; ``controls.csv`` where
-    there are controls, ``other_metrics.csv`` where runs kept counts by metrics beside the official ones.
+    They are ``gains.csv``, ``edges.csv``, ``affinity.{graphml,txt}`` and the pictures; ``controls.csv`` where there are
+    controls, ``other_metrics.csv`` where runs kept counts by metrics beside the official ones.
     """
     matrix = measure(study, store, rule)
     words = describe(matrix)
@@ -38,10 +44,7 @@ def publish(study: Study, store: RunStore, root: Path, rule: Rule | None = None)
         write_csv(controls_frame(matrix), root / "controls.csv")
     write_graphml(affinity_graph(matrix), root / "affinity.graphml")
     write_whole(root / "affinity.txt", words.encode())
-    graph = cast(Figure, draw_graph(matrix).get_figure(root=True))
-    for kind in ("png", "svg"):
-        save_figure(graph, root / f"affinity.{kind}", alt=words)
-    save_figure(cast(Figure, draw_heatmap(matrix).get_figure(root=True)), root / "heatmap.png", alt=words)
+    hang(matrix, store, root, pictures)
     return matrix
 
 
@@ -49,9 +52,15 @@ def publish_stages(study: Study, store: RunStore, root: Path) -> None:
     """Write what a study in stages found.
 
     ``full.csv`` is a row a task and stage, ``full_other_metrics.csv`` the same by further metrics, where there are
-    any, and ``full_scores.csv`` a row a score.
+    any, ``full_scores.csv`` a row a score, and ``stages.{png,svg}`` the slope chart.
     """
     write_csv(full_frame(study, stage_scores(study, store)), root / "full.csv")
     if further := further_stages(study, store):
         write_csv(full_frame(study, further), root / "full_other_metrics.csv")
     write_csv(gains_frame(study, store), root / "full_scores.csv")
+    hang_stages(study, store, root, DEFAULT)
+
+
+def publish_encoders(studies: Studies, root: Path) -> None:
+    """Write ``encoders.csv``: every encoder's stages, and its gains over the first."""
+    write_csv(encoders_frame(studies), root / "encoders.csv")

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+from scipy.optimize import isotonic_regression
 
 from taskaffinity.analysis.canvas import FONT
 from taskaffinity.analysis.errors import FloatArray
@@ -23,7 +24,7 @@ from taskaffinity.analysis.style import NODE_EDGE, NODE_FILL, VerdictStyle
 LABEL_PLACES = sorted(np.linspace(0.22, 0.78, 29).tolist(), key=lambda share: abs(share - 0.36))
 """Where along an arrow its label may stand, best first: nearer the source keeps diagonals off the centre crossing."""
 
-SMALLEST_FONT = 4.5
+SMALLEST_FONT, READABLE = 4.5, 7.5
 
 
 def circle(size: int) -> FloatArray:
@@ -38,7 +39,7 @@ def bend(start: FloatArray, end: FloatArray, size: int) -> float:
     return float(2 * apart / np.linalg.norm(end - start))
 
 
-def along(start: FloatArray, end: FloatArray, rad: float, share: float) -> FloatArray:
+def along(start: FloatArray, end: FloatArray, rad: float, share: float | FloatArray) -> FloatArray:
     """The point at a share of the way along matplotlib's ``arc3``: a quadratic Bezier curve, centre to centre."""
     across = end - start
     control = (start + end) / 2 + rad * np.array([across[1], -across[0]])
@@ -47,7 +48,7 @@ def along(start: FloatArray, end: FloatArray, rad: float, share: float) -> Float
 
 def curve(start: FloatArray, end: FloatArray, rad: float, shares: Sequence[float]) -> FloatArray:
     """(n_shares, 2)"""
-    return np.stack([along(start, end, rad, share) for share in shares])
+    return along(start, end, rad, np.asarray(shares)[:, None])
 
 
 def draw_arrow(
@@ -121,23 +122,36 @@ def write_label(
 
 def write_node(ax: Axes, place: FloatArray, title: str, score: str, node: float) -> None:
     """Title and score, wrapped and shrunk until they lie within the circle; what can shrink no more is cut."""
-    size, width = 9.0, 13
     radius = to_data(ax, node / 2) * 0.93
-    text = _text(ax, place, "", size, color="#222222", zorder=4)
+    text = _text(ax, place, "", 9.0, color="#222222", zorder=4)
     text.set_gid("node")
-    while True:
+
+    def fits(width: int, size: float) -> bool:
         text.set_text("\n".join([*textwrap.wrap(title, width, break_long_words=False), *([score] if score else [])]))
         text.set_fontsize(size)
-        box = text.get_window_extent()
-        corners = ax.transData.inverted().transform(box.get_points())
-        if math.hypot(*(corners[1] - corners[0]) / 2) <= radius:
+        corners = ax.transData.inverted().transform(text.get_window_extent().get_points())
+        return bool(math.hypot(*(corners[1] - corners[0]) / 2) <= radius)
+
+    while True:
+        for size in np.arange(9.0, SMALLEST_FONT - 0.125, -0.25):
+            # More lines only where one would be hard to read.
+            if any(fits(width, size) for width in ((13,) if size >= READABLE else (13, 9))):
+                return
+        if len(title) <= 4:
             return
-        if size > SMALLEST_FONT:
-            size -= 0.25
-        elif len(title) > 4:
-            title = title[:-2] + "…"
-        else:
-            return
+        title = title[:-2] + "…"
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> FloatArray:
+    """Where labels stand: as near as can be to where they want to, in the same order, ``gap`` apart, low to high."""
+    if not wanted:
+        return np.empty(0)
+    order = np.argsort(wanted, kind="stable")
+    steps = gap * np.arange(len(wanted))
+    free = isotonic_regression(np.asarray(wanted)[order] - steps).x
+    places = np.empty(len(wanted))
+    places[order] = np.clip(free, low, max(low, high - steps[-1])) + steps
+    return places
 
 
 def to_data(ax: Axes, points: float) -> float:

@@ -6,9 +6,11 @@ colour-blind readers tell apart from each other; in greyscale the line and the s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from taskaffinity.analysis.pictures import PaletteName
 from taskaffinity.analysis.verdicts import Verdict
 
 Line = Literal["-"] | tuple[float, tuple[float, ...]]
@@ -40,7 +42,51 @@ STYLES: dict[Verdict, VerdictStyle] = {
     "inconclusive": VerdictStyle("#B9C3D0", "#5F6B7A", (0, (9.0, 5.0, 1.5, 5.0)), "->", "?", "?", "yellow"),
 }
 
-NODE_FILL, NODE_EDGE, DIAGONAL, STAMP = "#F4F4F4", "#333333", "#DDDDDD", "#8B1A1A"
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of a picture; lines, heads, signs and marks are the same in all."""
+
+    verdicts: Mapping[Verdict, VerdictStyle]
+    ramp: str | tuple[str, ...]
+    """Of the heatmap, from harm over nothing to help: a name of matplotlib's, or colours."""
+    stamp: tuple[str, str] = ("#8B1A1A", "#FFF3F0")
+    """Ink and ground of "synthetic stand-in"."""
+
+
+def _recoloured(**colors: tuple[str, str]) -> dict[Verdict, VerdictStyle]:
+    """``STYLES`` with other colours and inks, by verdict; blanks in a verdict are ``_``."""
+    return {
+        verdict: replace(style, color=colors[verdict.replace(" ", "_")][0], ink=colors[verdict.replace(" ", "_")][1])
+        for verdict, style in STYLES.items()
+    }
+
+
+PALETTES: dict[PaletteName, Palette] = {
+    "paper": Palette(STYLES, "PuOr"),
+    "cb": Palette(
+        _recoloured(
+            improves=("#0072B2", "#005A8C"),
+            degrades=("#D55E00", "#B34F00"),
+            no_effect=("#A6A6A6", "#4D4D4D"),
+            inconclusive=("#C4C4C4", "#666666"),
+        ),
+        "RdBu",
+    ),
+    "mono": Palette(
+        _recoloured(
+            improves=("#111111", "#111111"),
+            degrades=("#4A4A4A", "#3A3A3A"),
+            no_effect=("#8C8C8C", "#4D4D4D"),
+            inconclusive=("#B5B5B5", "#666666"),
+        ),
+        ("#6E6E6E", "#FFFFFF", "#6E6E6E"),
+        stamp=("#222222", "#F2F2F2"),
+    ),
+}
+"""``paper``: green and vermillion; ``cb``: blue and vermillion, for colour-blind readers; ``mono``: for one ink."""
+
+NODE_FILL, NODE_EDGE, DIAGONAL = "#F4F4F4", "#333333", "#DDDDDD"
 
 MINUS = "−"
 
@@ -49,6 +95,21 @@ def signed(points: float) -> str:
     """``+1.2``, ``−0.4``: one decimal, always a sign, with a true minus; ``+0.0`` for what rounds to nothing."""
     text = f"{points:+.1f}"
     return "+0.0" if text == "-0.0" else text.replace("-", MINUS)
+
+
+def marked(points: float, verdict: Verdict) -> str:
+    """``+1.2 ▲``: the gain and the verdict's mark."""
+    return f"{signed(points)} {STYLES[verdict].mark}"
+
+
+def marks_in_words() -> str:
+    """What the marks say, for captions."""
+    return f"Marks: {', '.join(f'{style.mark} {verdict}' for verdict, style in STYLES.items())}."
+
+
+def short(title: str, most: int = 18) -> str:
+    """At most so many letters, the last of them an ellipsis if some are cut."""
+    return title if len(title) <= most else f"{title[: most - 1].rstrip()}…"
 
 
 def plural(number: float, word: str) -> str:

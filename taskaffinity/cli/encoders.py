@@ -61,6 +61,7 @@ def own_folders(root: Path, encoders: Sequence[EncoderRef]) -> list[Path]:
 
 
 def train_each(
+    root: Path,
     suite: Suite,
     asked: Sequence[tuple[Study, Encoder]],
     places: Sequence[Path],
@@ -69,7 +70,7 @@ def train_each(
     keep_predictions: bool,
     quiet: bool,
 ) -> None:
-    """Train what each study lacks, one study after the other, and print their common table.
+    """Train what each study lacks, one study after the other; print their common table, and write it into ``root``.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def train_each(
     typer.Exit
         With code 1, if a run failed.
     """
-    from taskaffinity.analysis.publish import publish_stages
+    from taskaffinity.analysis.publish import publish_encoders, publish_stages
     from taskaffinity.conduct import check
 
     for (study, encoder), place in zip(asked, places, strict=True):
@@ -94,7 +95,9 @@ def train_each(
             raise BadInput(str(error)) from error
         say_what_came(report, place)
         failed = failed or bool(report.failed)
-    print_encoders([(study, RunStore(place)) for (study, _), place in zip(asked, places, strict=True)])
-    print("\n".join(f"{place / 'full.csv'}, full_scores.csv beside it" for place in places))
+    studies = [(study, RunStore(place)) for (study, _), place in zip(asked, places, strict=True)]
+    publish_encoders(studies, root)
+    print_encoders(studies)
+    print(f"{root / 'encoders.csv'}; of each by itself: {', '.join(str(place / 'full.csv') for place in places)}")
     if failed:
         raise typer.Exit(1)

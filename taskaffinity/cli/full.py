@@ -101,7 +101,7 @@ def command(
             print_plan(study, RunStore(place))
         return
     if encoders is not None:
-        train_each(suite, asked, places, resources, keep_predictions=predictions, quiet=quiet)
+        train_each(folder, suite, asked, places, resources, keep_predictions=predictions, quiet=quiet)
         keep_suite_file(suite_file, folder)
         return
     [(study, found)] = asked

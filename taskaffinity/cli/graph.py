@@ -14,8 +14,9 @@ from taskaffinity.cli.judging import (
     Margin,
     rule_of,
 )
-from taskaffinity.cli.show import publish_and_print, warn_if_synthetic
-from taskaffinity.runs.study import Study
+from taskaffinity.cli.pictures import Figures, Formats, Palette, PaletteOption, pictures_of
+from taskaffinity.cli.show import draw_stages_and_print, publish_and_print, warn_if_synthetic
+from taskaffinity.runs.study import Design, Study
 from taskaffinity.tasks.task import BadInput
 
 
@@ -25,14 +26,30 @@ def command(
     margin: Margin = None,
     correction: CorrectionOption = None,
     estimand: EstimandOption = None,
+    figures: Figures = None,
+    formats: Formats = None,
+    palette: Palette = PaletteOption.paper,
 ) -> None:
     """Draw a study again, without training."""
+    pictures = pictures_of(figures, formats, palette)
+    staged = _read(results, "full") if "stages" in pictures.figures else None
+    if staged is not None and pictures.figures == ("stages",):
+        draw_stages_and_print(staged, results, pictures)
+        warn_if_synthetic(staged.synthetic)
+        return
+    study = _read(results, "pairwise")
     try:
-        study = Study.read(results)
         rule = rule_of(alpha, margin, correction, estimand, otherwise=study.rule)
-    except (FileNotFoundError, ValueError) as error:
-        raise BadInput(str(error)) from error
     except TypeError as error:
         raise BadInput(f"{results / 'study.json'}: not a study of this version: rule: {error}") from error
-    publish_and_print(study, results, rule)
+    publish_and_print(study, results, rule, pictures)
+    if staged is not None:
+        draw_stages_and_print(staged, results, pictures)
     warn_if_synthetic(study.synthetic)
+
+
+def _read(results: Path, design: Design) -> Study:
+    try:
+        return Study.read(results, design)
+    except (FileNotFoundError, ValueError) as error:
+        raise BadInput(str(error)) from error

@@ -30,6 +30,7 @@ def command(
     learning_rate: Annotated[float, typer.Option(help="Peak rate of AdamW.")] = 5e-5,
     batch_size: Annotated[int, typer.Option(help="Blocks in a mini-batch.", min=1)] = 32,
     max_length: Annotated[int, typer.Option(help="Word pieces of a block.", min=8)] = 128,
+    max_passages: Annotated[int | None, typer.Option(help="So many passages, drawn by --seed (default: all).")] = None,
     seed: Annotated[int, typer.Option(help="Decides what is held out, order and masks.", min=0)] = 0,
     device: Annotated[DeviceName, typer.Option(help="auto: a GPU if there is one.")] = DeviceName.auto,
     quiet: Quiet = False,
@@ -45,7 +46,9 @@ def command(
         raise BadInput("--device cuda: this machine has no GPU that torch can use")
     place = ("cuda" if gpus() else "cpu") if device is DeviceName.auto else device.value
     try:
-        settings = Pretraining(learning_rate, epochs, batch_size, max_length, seed=seed, device=place)
+        settings = Pretraining(
+            learning_rate, epochs, batch_size, max_length, seed=seed, device=place, max_passages=max_passages
+        )
     except ValueError as error:
         raise BadInput(f"pretrain: {error}") from error
     with Progress(console=Console(stderr=True, quiet=quiet), transient=True, disable=quiet) as progress:

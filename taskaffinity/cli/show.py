@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from taskaffinity.analysis.pictures import DEFAULT, Pictures
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.task import BadInput
@@ -29,7 +30,7 @@ def warn_if_synthetic(is_synthetic: bool) -> None:
         Console(stderr=True, highlight=False, soft_wrap=True).print(BANNER, style="bold yellow")
 
 
-def publish_and_print(study: Study, results: Path, rule: Rule) -> None:
+def publish_and_print(study: Study, results: Path, rule: Rule, pictures: Pictures = DEFAULT) -> None:
     """Measure and draw what a study's results folder holds; results go to stdout.
 
     Raises
@@ -42,14 +43,15 @@ def publish_and_print(study: Study, results: Path, rule: Rule) -> None:
     from taskaffinity.analysis.tables import edge_table
 
     try:
-        matrix = publish(study, RunStore(results), results, rule)
+        matrix = publish(study, RunStore(results), results, rule, pictures=pictures)
     except ValueError as error:
         raise BadInput(str(error)) from error
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(edge_table(matrix))
     for line in (*needs_in_words(matrix), *controls_in_words(matrix), *race_in_words(matrix)):
         console.print(line)
-    console.print(f"{results / 'affinity.png'}, edges.csv and gains.csv beside it")
+    drawn = pictures.files([name for name in pictures.figures if name != "stages"])
+    console.print(f"{results / drawn[0]}, edges.csv and gains.csv beside it")
 
 
 def publish_stages_and_print(study: Study, results: Path) -> None:
@@ -69,6 +71,23 @@ def publish_stages_and_print(study: Study, results: Path) -> None:
         raise BadInput(str(error)) from error
     print_stages(study, store)
     Console(highlight=False, soft_wrap=True, markup=False).print(f"{results / 'full.csv'}, full_scores.csv beside it")
+
+
+def draw_stages_and_print(study: Study, results: Path, pictures: Pictures) -> None:
+    """Draw a study in stages again, and print where.
+
+    Raises
+    ------
+    BadInput
+        If a file of the folder is broken.
+    """
+    from taskaffinity.analysis.gallery import hang_stages
+
+    try:
+        hang_stages(study, RunStore(results), results, pictures)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    Console(highlight=False, soft_wrap=True, markup=False).print(str(results / pictures.files(["stages"])[0]))
 
 
 def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:

@@ -51,6 +51,8 @@ class Pretraining:
     mlm_probability: float = 0.15
     held_out: float = 0.05
     """Share of the passages that are not trained on."""
+    max_passages: int | None = None
+    """Drawn by ``seed`` before any are held out, in their old order; None for all."""
     seed: int = 0
     device: str = "cpu"
 
@@ -59,6 +61,8 @@ class Pretraining:
         for name, least in at_least.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if self.max_passages is not None and self.max_passages < 2:
+            raise ValueError(f"max_passages is {self.max_passages}; it must be at least 2, or none for all")
         for name in ("mlm_probability", "held_out"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1")
@@ -107,6 +111,11 @@ def pretrain(
         raise BadInput(f"{encoder.folder}: its tokenizer has no mask, so it cannot be pre-trained this way")
     if settings.max_length > (positions := longest_input(encoder.folder)):
         raise BadInput(f"--max-length {settings.max_length}: the encoder has {positions:g} positions")
+    if settings.max_passages is not None and settings.max_passages < len(passages):
+        rng = np.random.default_rng(seed_of(settings.seed, "passages"))
+        passages = [
+            passages[place] for place in np.sort(rng.choice(len(passages), settings.max_passages, replace=False))
+        ]
     n_held = min(len(passages) - 1, max(1, round(settings.held_out * len(passages))))
     first = int(np.random.default_rng(settings.seed).integers(len(passages) - n_held + 1))
     held, trained = passages[first : first + n_held], [*passages[:first], *passages[first + n_held :]]

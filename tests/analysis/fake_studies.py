@@ -47,8 +47,12 @@ def fill(
     *,
     skip: Callable[[RunSpec], bool] = lambda spec: False,
     further: Mapping[str, CountsOf] | None = None,
+    epochs: int = 0,
 ) -> RunStore:
-    """A store with every run of the study's plan that is not skipped; with counts by ``further`` metrics."""
+    """A store with every run of the study's plan that is not skipped; with counts by ``further`` metrics.
+
+    With ``epochs`` a run's dev scores climb to its test score in so many.
+    """
     store = RunStore(root)
     metrics = {card.name: card.metric for card in study.tasks}
     for spec in study.plan:
@@ -61,7 +65,11 @@ def fill(
             for metric, of_it in (further or {}).items():
                 counts[f"{target}/test/{metric}"] = of_it(target, company(spec, target), spec.seed)
             outcomes[target] = Outcome(metrics[target], 1, score, score)
-        store.write(RunResult(spec, outcomes, counts))
+        rows = [
+            {"epoch": 1 + e, "dev": {name: found.test * (1 + e) / epochs for name, found in outcomes.items()}}
+            for e in range(epochs)
+        ]
+        store.write(RunResult(spec, outcomes, counts, rows))
     return store
 
 

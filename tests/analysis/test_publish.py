@@ -12,7 +12,9 @@ from taskaffinity.analysis.publish import publish
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
-FILES = {"gains.csv", "edges.csv", "affinity.png", "affinity.svg", "affinity.graphml", "affinity.txt", "heatmap.png"}
+FILES = {"gains.csv", "edges.csv", "affinity.graphml", "affinity.txt"} | {
+    f"{name}.{kind}" for name in ("affinity", "heatmap", "forest") for kind in ("png", "svg")
+}
 
 
 def test_publishing_writes_the_results_folders_files(toy: tuple[Study, RunStore], tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""All pictures of a results folder: which function draws which, and what its file says in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.captions import describe
+from taskaffinity.analysis.curves import curves_frame, draw_curves
+from taskaffinity.analysis.figures import ALL_ARROWS, draw_graph, draw_heatmap, save_figure
+from taskaffinity.analysis.forest import draw_forest, draw_forests
+from taskaffinity.analysis.pictures import FILES, Pictures
+from taskaffinity.analysis.seeds import draw_seeds
+from taskaffinity.analysis.slopes import draw_stages, stages_described
+from taskaffinity.analysis.stages import failures, stage_scores
+from taskaffinity.analysis.tables import gains_frame
+from taskaffinity.analysis.targets import draw_targets
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+SHOWS = {
+    "forest": "Every gain with its interval and its seeds, by target.\n",
+    "targets": "One small graph for every target, with all arrows into it.\n",
+    "seeds": "The test score of every seed, alone and with every partner, by target.\n",
+    "curves": "Dev scores by epoch, alone and with every partner, by target.\n",
+}
+"""What comes before the verdicts in the words of a picture that is not of the verdicts alone."""
+
+
+def hang(matrix: AffinityMatrix, store: RunStore, root: Path, pictures: Pictures) -> None:
+    """Write every picture of a study of pairs that is asked for, in every format, its words within."""
+    words = describe(matrix)
+    for name in pictures.figures:
+        if name != "stages":
+            _save(draw(name, matrix, store, pictures), root, name, pictures, SHOWS.get(name, "") + words)
+
+
+def hang_stages(study: Study, store: RunStore, root: Path, pictures: Pictures) -> None:
+    """Write the picture of a study in stages."""
+    scores = stage_scores(study, store)
+    ax = draw_stages(study, scores, palette=pictures.palette, failed=failures(study, store))
+    _save(ax, root, "stages", pictures, stages_described(study, scores))
+
+
+def draw(name: str, matrix: AffinityMatrix, store: RunStore, pictures: Pictures) -> Axes | Figure:
+    """The picture of that name, a key of ``FILES``, of a study of pairs."""
+    study, palette = matrix.study, pictures.palette
+    if name == "graph":
+        return draw_graph(matrix, palette=palette)
+    if name == "heatmap":
+        return draw_heatmap(matrix, palette=palette)
+    if name == "targets":
+        return draw_targets(matrix, palette)
+    if name == "curves":
+        return draw_curves(matrix, curves_frame(study, store), palette)
+    gains = gains_frame(study, store)
+    if name == "seeds":
+        return draw_seeds(matrix, gains, palette)
+    if name == "forest" and len(matrix.tasks) > ALL_ARROWS:
+        return draw_forests(matrix, gains, palette)
+    if name == "forest":
+        return draw_forest(matrix, gains, palette=palette)
+    raise ValueError(f"no picture {name!r} of pairs; there are {', '.join(FILES)}")
+
+
+def _save(drawn: Axes | Figure, root: Path, name: str, pictures: Pictures, words: str) -> None:
+    figure = drawn if isinstance(drawn, Figure) else cast(Figure, drawn.get_figure(root=True))
+    for kind in pictures.formats:
+        save_figure(figure, root / f"{FILES[name]}.{kind}", alt=words)

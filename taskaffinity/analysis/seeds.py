@@ -1,0 +1,109 @@
+"""Every seed as a point: the test scores behind each arrow, where a mean and an interval might hide one stray run."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
+from taskaffinity.analysis.canvas import FONT, frame
+from taskaffinity.analysis.facets import facets
+from taskaffinity.analysis.pictures import PaletteName
+from taskaffinity.analysis.style import PALETTES, Palette, marked, marks_in_words, short
+
+ROW = 0.21  # inches
+PAIRED = ("pair", "finetune")
+"""Arms of runs with a source: as trained, or fine-tuned after it where the gains are read there."""
+STAGGER = (-0.16, 0.16, 0.0)
+"""Rows that seeds are set off by, in turn, so that equal scores are two points."""
+
+
+def draw_seeds(matrix: AffinityMatrix, gains: pd.DataFrame, palette: PaletteName = "paper") -> Figure:
+    """A small axes a target, each with its own scale: the runs alone in the first row, then a row a source.
+
+    Parameters
+    ----------
+    matrix : AffinityMatrix
+    gains : DataFrame
+        ``gains_frame`` of the same study.
+    """
+    size, colours = len(matrix.tasks), PALETTES[palette]
+    titles = [f"{short(title, 28)}, trained" for title in matrix.titles]
+    backdrop, axes = facets(titles, width=2.1, height=size * ROW, left=1.3, right=0.75, below=0.4)
+    arms = ("finetune",) if matrix.study.stage == "finetune" else ("single", "pair", "matched")
+    test = gains[(gains.split == "test") & gains.arm.isin(arms)]
+    for t, ax in enumerate(axes):
+        _scores(ax, matrix, t, test[test.target == matrix.tasks[t]], colours)
+    note = (
+        "Each point is the test score of one seed, each bar the mean of its row; the line is the mean alone. At the "
+        f"right is the gain. {marks_in_words()}"
+    )
+    if matrix.study.match == "compute":
+        note += " Crosses: the runs that the pair is compared with, of as many updates."
+    frame(backdrop, matrix, "Test score of every seed (points)", below=14, note=note, palette=colours)
+    return backdrop.get_figure(root=True)  # type: ignore[return-value]
+
+
+def _scores(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colours: Palette) -> None:
+    size = len(matrix.tasks)
+    sources = [s for s in range(size) if s != t]
+    alone = matrix.single_mean[t]
+    if not math.isnan(alone):
+        ax.axvline(alone, color="#777777", linewidth=0.8, zorder=1)
+    _points(ax, POINTS * rows[rows.source == ""].score, 0, "alone")
+    _bar(ax, alone, 0, "#222222")
+    _beside(ax, 0, "" if math.isnan(alone) else f"{alone:.1f}", "#222222")
+    for row, s in enumerate(sources, start=1):
+        of_source = rows[rows.source == matrix.tasks[s]]
+        _points(ax, POINTS * of_source[of_source.arm.isin(PAIRED)].score, row, f"{matrix.tasks[s]} {matrix.tasks[t]}")
+        if matrix.study.match == "compute":
+            against = POINTS * of_source[of_source.arm == "matched"].score
+            ax.plot(against, [row] * len(against), "x", color="#777777", markersize=4, zorder=2)
+        gain, verdict = matrix.gain[s, t], matrix.verdict[s, t]
+        style = colours.verdicts[verdict]
+        if math.isnan(gain):
+            _beside(ax, row, "no run", "#666666")
+            continue
+        _bar(ax, matrix.baseline[s, t] + gain, row, style.ink)
+        _beside(ax, row, marked(gain, verdict), style.ink)
+    names = ["alone", *(f"with {short(matrix.titles[s], 16)}" for s in sources)]
+    ax.set_yticks(range(size), names, fontsize=7.5, family=FONT)
+    ax.set_ylim(size - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.margins(x=0.08)
+    left, right = ax.get_xlim()
+    missing = max(0.0, 4 * matrix.margins[t] - (right - left))  # a narrower scale would make noise look large
+    upwards = min(missing / 2, max(0.0, POINTS + 0.3 - right))  # no score is above 100
+    ax.set_xlim(left - (missing - upwards), right + upwards)
+    ax.locator_params(axis="x", nbins=4)
+    ax.spines["left"].set_visible(False)
+
+
+def _points(ax: Axes, scores: pd.Series, row: int, gid: str) -> None:
+    heights = [row + STAGGER[place % len(STAGGER)] for place in range(len(scores))]
+    (points,) = ax.plot(
+        scores, heights, "o", color="white", markeredgecolor="#555555", markeredgewidth=0.8, markersize=3.6, zorder=3
+    )
+    points.set_gid(f"seeds {gid}")
+
+
+def _bar(ax: Axes, mean: float, row: int, color: str) -> None:
+    if not math.isnan(mean):
+        ax.plot([mean, mean], [row - 0.34, row + 0.34], color=color, linewidth=2.2, zorder=2)
+
+
+def _beside(ax: Axes, row: int, words: str, color: str) -> None:
+    ax.text(
+        *(1.03, row, words),
+        fontsize=7.5,
+        fontweight="bold",
+        color=color,
+        ha="left",
+        va="center",
+        family=FONT,
+        transform=ax.get_yaxis_transform(),
+        gid="label",
+    )

@@ -1,0 +1,171 @@
+"""The slope chart of the whole set in stages: a line a task, alone, refined together, fine-tuned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from taskaffinity.analysis import strokes
+from taskaffinity.analysis.canvas import FONT, line_legend, sheet, surround
+from taskaffinity.analysis.captions import SYNTHETIC
+from taskaffinity.analysis.pictures import PaletteName
+from taskaffinity.analysis.stages import STAGES, TITLES, StageScore, gain_in_words, uneven
+from taskaffinity.analysis.style import PALETTES, Palette, marked, short
+from taskaffinity.analysis.table_formats import stages_in_words
+from taskaffinity.analysis.verdicts import Verdict
+from taskaffinity.runs.study import Study
+
+LEADER = {"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
+"""From a point to its words, where words had to make room."""
+SAYS: dict[Verdict, str] = {
+    "improves": "above alone",
+    "degrades": "below alone",
+    "inconclusive": "interval holds 0 (?)",
+}
+"""What the lines into a stage say of its gain."""
+
+
+def draw_stages(
+    study: Study,
+    scores: Sequence[StageScore],
+    ax: Axes | None = None,
+    palette: PaletteName = "paper",
+    *,
+    failed: Sequence[str] = (),
+) -> Axes:
+    """Test scores in points, a line a task with its seeds as points.
+
+    The line into a stage says by colour, dash and mark whether the interval of that stage's gain over training alone
+    lies above zero, below, or holds it.
+
+    Parameters
+    ----------
+    study : Study
+        Of the design ``full``.
+    scores : sequence of StageScore
+        ``stage_scores`` of the same study.
+    ax : Axes, optional
+    failed : sequence of str
+        ``failures`` of the same study.
+    """
+    colours = PALETTES[palette]
+    height = max(3.4, 0.34 * len(study.tasks) + 1.4)
+    ax = ax or sheet(8.6, height + 3.0, (2.1, 2.0, 4.3, height))
+    titles = {card.name: card.title for card in study.tasks}
+    by_cell = {(score.task, score.stage): score for score in scores}
+    known = [seed for score in scores for seed in score.scores]
+    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+    room = 0.06 * (high - low) or 1.0
+    ax.set(xlim=(-0.12, 2.12), ylim=(low - room, high + room))
+    for name in titles:
+        for place, stage in enumerate(STAGES):
+            cell = by_cell[name, stage]
+            _seeds(ax, cell, place)
+            if place and cell.scores and by_cell[name, STAGES[place - 1]].scores:
+                _segment(ax, by_cell[name, STAGES[place - 1]], cell, place, colours)
+    for place, stage in enumerate(STAGES):
+        _labels(ax, [by_cell[name, stage] for name in titles], place, titles, colours)
+    ax.set_xticks(range(3), [TITLES[stage] for stage in STAGES], fontsize=9, family=FONT)
+    ax.tick_params(axis="x", length=0, pad=8)
+    ax.set_yticks([])
+    for side in ax.spines.values():
+        side.set_visible(False)
+    for place in range(3):
+        ax.axvline(place, color="#DDDDDD", linewidth=0.8, zorder=0)
+    styles = [colours.verdicts[verdict] for verdict in SAYS]
+    handles = [Line2D([], [], color=style.color, linestyle=style.line, linewidth=2) for style in styles]
+    line_legend(ax, handles, list(SAYS.values()))
+    legend = ax.get_legend()
+    if legend is not None:
+        legend.set_bbox_to_anchor((0.5, -26 / 72 / height))
+    note = (
+        "Black points: means; small ones: seeds. Lines and marks: the interval of a stage's gain over alone lies above "
+        "0 (▲), below (▼), or holds 0 (?)."
+    )
+    told = stages_in_words(study, uneven(study, scores), failed).replace("mean (SD)", "mean")  # no SD is shown
+    words = f"{told} {note}"
+    surround(
+        *(ax, "Scores alone, together and fine-tuned (points)", words, study.synthetic),
+        below=58,
+        left=-135,
+        across=72 * 8.2,
+        palette=colours,
+    )
+    return ax
+
+
+def stages_described(study: Study, scores: Sequence[StageScore]) -> str:
+    """The chart as text: a sentence a task."""
+    stamp = f" ({SYNTHETIC})" if study.synthetic else ""
+    lines = [f"Tasks of {study.suite}{stamp} in stages: test scores in points, with gains over training alone."]
+    for card in study.tasks:
+        cells = [score for score in scores if score.task == card.name]
+        told = [
+            f"{TITLES[cell.stage]} " + (f"{cell.mean:.1f}" if cell.scores else "not trained")
+            + (f" ({gain_in_words(cell)})" if cell.scores and not math.isnan(cell.gain) else "")
+            for cell in cells
+        ]  # fmt: skip
+        lines.append(f"{card.title}: {', '.join(told)}.")
+    return "\n".join([*lines, ""])
+
+
+def _verdict(score: StageScore) -> Verdict:
+    return "improves" if score.low > 0 else "degrades" if score.high < 0 else "inconclusive"
+
+
+def _segment(ax: Axes, before: StageScore, after: StageScore, place: int, colours: Palette) -> None:
+    style = colours.verdicts[_verdict(after)]
+    (line,) = ax.plot(
+        [place - 1, place], [before.mean, after.mean], color=style.color, linestyle=style.line, linewidth=2, zorder=2
+    )
+    line.set_gid(f"slope {after.task} {after.stage}")
+
+
+def _seeds(ax: Axes, score: StageScore, place: int) -> None:
+    if not score.scores:
+        return
+    (points,) = ax.plot(
+        *([place] * len(score.scores), score.scores, "o"),
+        color="white",
+        markeredgecolor="#777777",
+        markeredgewidth=0.7,
+        markersize=3.2,
+        zorder=3,
+    )
+    points.set_gid(f"seeds {score.task} {score.stage}")
+    ax.plot(place, score.mean, "o", color="#222222", markersize=4.5, zorder=4)
+
+
+def _labels(ax: Axes, cells: Sequence[StageScore], place: int, titles: dict[str, str], colours: Palette) -> None:
+    """Names and scores left of the first stage, scores and gains right of the others, none upon another."""
+    shown = [cell for cell in cells if cell.scores]
+    low, high = ax.get_ylim()
+    gap = (high - low) * 0.17 / (ax.bbox.height / ax.figure.dpi)
+    side = -1 if place == 0 else 1
+    for cell, y in zip(shown, strokes.spread([cell.mean for cell in shown], gap, low, high), strict=True):
+        if place == 0:
+            words, ink = f"{short(titles[cell.task], 22)}  {cell.mean:.1f}", "#222222"
+        else:
+            words, ink = f"{cell.mean:.1f}", colours.verdicts[_verdict(cell)].ink
+            words += "" if math.isnan(cell.gain) else f"  {marked(cell.gain, _verdict(cell))}"
+            words += f"  {short(titles[cell.task], 22)}" if place == len(STAGES) - 1 else ""
+        text = ax.annotate(
+            words,
+            (place, cell.mean),
+            xytext=(place + 0.1 * side, y),
+            textcoords="data",
+            fontsize=7.5,
+            color=ink,
+            ha="right" if side < 0 else "left",
+            va="center",
+            family=FONT,
+            annotation_clip=False,
+            arrowprops=LEADER | {"relpos": (1 if side < 0 else 0, 0.5)},
+            zorder=5,
+            gid="label",
+        )
+        if place == 1:
+            text.set_bbox({"boxstyle": "square,pad=0.08", "facecolor": "white", "edgecolor": "none", "alpha": 0.85})

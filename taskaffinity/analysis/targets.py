@@ -1,0 +1,83 @@
+"""One small graph a target: every arrow into it, decided or not, where the whole graph must leave some out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from taskaffinity.analysis import strokes
+from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.canvas import COLOURED, FONT, frame, verdict_legend
+from taskaffinity.analysis.facets import facets
+from taskaffinity.analysis.pictures import PaletteName
+from taskaffinity.analysis.style import PALETTES, Palette, short, signed
+
+ROW = 0.21  # inches: a source
+NAME, GAIN, FOOT, REACH = 1.12, 1.66, 1.74, 0.45  # inches: right ends of names and gains, arrows' start, their length
+STEEPEST = 0.9  # sine of the angle at which the outermost arrows meet the target's circle, at most
+
+
+def draw_targets(matrix: AffinityMatrix, palette: PaletteName = "paper") -> Figure:
+    """The sources stand in a column, in the suite's order, each with its gain; their arrows point at the target.
+
+    The number stands beside its source, so that no label meets another, however many there are.
+    """
+    size, colours = len(matrix.tasks), PALETTES[palette]
+    height = max(1.0, (size - 1) * ROW)
+    width = FOOT + REACH * (1 if size <= 8 else 1.6) + _across(size) / 72 + 0.05
+    titles = [f"into {short(title, 28)}" for title in matrix.titles]
+    backdrop, axes = facets(titles, width=width, height=height, left=0.0, right=0.25, below=0.12)
+    largest = max((abs(matrix.gain[arrow]) for arrow in matrix.select(*COLOURED)), default=1.0)
+    for t, ax in enumerate(axes):
+        ax.set(xlim=(0, width), ylim=(0, height))
+        ax.set_axis_off()
+        _into(ax, matrix, t, largest, colours)
+    verdict_legend(backdrop, colours)
+    frame(backdrop, matrix, "Gain over single-task training, by target (points)", below=30, palette=colours)
+    return backdrop.get_figure(root=True)  # type: ignore[return-value]
+
+
+def _across(size: int) -> float:
+    """Of a target's circle, in points: as many arrows must find room on it as there are other tasks."""
+    return 44 + 2.2 * (size - 1)
+
+
+def _into(ax: Axes, matrix: AffinityMatrix, t: int, largest: float, colours: Palette) -> None:
+    sources = [s for s in range(len(matrix.tasks)) if s != t]
+    node = _across(len(matrix.tasks))
+    (_, width), (_, height) = ax.get_xlim(), ax.get_ylim()
+    centre = np.array([width - node / 144 - 0.05, height / 2])
+    strokes.draw_nodes(ax, centre[None], node)
+    score = matrix.single_mean[t]
+    strokes.write_node(ax, centre, matrix.titles[t], "" if math.isnan(score) else f"{score:.1f}", node)
+    pitch, edge = height / max(len(sources), 1), node / 2 / 72
+    outermost = np.arcsin(min(STEEPEST, 0.32 * pitch * max(len(sources) - 1, 0) / edge))
+    angles = np.pi + outermost * (np.linspace(-1, 1, len(sources)) if len(sources) > 1 else np.zeros(1))
+    for rank, (s, angle) in enumerate(zip(sources, angles, strict=False)):
+        y = height - (rank + 0.5) * pitch
+        verdict, gain = matrix.verdict[s, t], matrix.gain[s, t]
+        style = colours.verdicts[verdict]
+        ax.text(NAME, y, short(matrix.titles[s], 17), fontsize=7.5, ha="right", va="center", family=FONT, gid="source")
+        if math.isnan(gain):
+            ax.text(GAIN, y, "no run", fontsize=7, color="#666666", ha="right", va="center", family=FONT)
+            continue
+        words = signed(gain) + "?" * (verdict == "inconclusive")
+        ax.text(
+            *(GAIN, y, words),
+            fontsize=8,
+            fontweight="bold",
+            color=style.ink,
+            ha="right",
+            va="center",
+            family=FONT,
+            gid=f"label {matrix.tasks[s]} {matrix.tasks[t]}",
+        )
+        end = centre + edge * np.array([np.cos(angle), np.sin(angle)])
+        thick = 0.9 + (2.3 * abs(gain) / largest if verdict in COLOURED else 0.0)
+        gid = f"{matrix.tasks[s]} {matrix.tasks[t]}"
+        strokes.draw_arrow(
+            ax, np.array([FOOT, y]), end, 0.0, style, width=thick, node=0.0, zorder=1 + rank / 1000, gid=gid
+        )

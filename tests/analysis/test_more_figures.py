@@ -1,0 +1,290 @@
+"""The facets, the slope chart and the palettes: what is drawn, that nothing lies upon another, and what files say."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from fake_studies import fill, latent_counts, make_study, seeded
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.curves import curves_frame, draw_curves
+from taskaffinity.analysis.figures import MOST_TASKS, draw_graph, draw_heatmap, save_figure
+from taskaffinity.analysis.forest import draw_forests
+from taskaffinity.analysis.gallery import draw
+from taskaffinity.analysis.pictures import FILES, PALETTE_NAMES, Pictures
+from taskaffinity.analysis.publish import publish, publish_stages
+from taskaffinity.analysis.seeds import draw_seeds
+from taskaffinity.analysis.slopes import draw_stages, stages_described
+from taskaffinity.analysis.stages import STAGES, stage_scores
+from taskaffinity.analysis.strokes import spread
+from taskaffinity.analysis.style import PALETTES, STYLES
+from taskaffinity.analysis.tables import gains_frame
+from taskaffinity.analysis.targets import draw_targets
+from taskaffinity.runs.spec import FINETUNE
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+SIZES = (1, 2, 4, 8, 16)
+OF_PAIRS = tuple(name for name in FILES if name != "stages")
+World = tuple[AffinityMatrix, RunStore]
+
+
+def world(root: Path, size: int, **options: object) -> World:
+    names = [f"task-{letter}" for letter in "abcdefghijklmnop"[:size]]
+    study = make_study(names, synthetic=True, **options)
+    rng = seeded("more", size)
+    gains = {(s, t): float(rng.choice([0, 0, 0.4, -0.4])) for s in names for t in names}
+    store = fill(study, root, latent_counts(gains, n=300), epochs=4)
+    return measure(study, store), store
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[int, World]:
+    """Each with all four verdicts as soon as it has four arrows."""
+    found = {size: world(tmp_path_factory.mktemp("world"), size) for size in SIZES}
+    for matrix, _ in found.values():
+        for arrow, verdict in zip(matrix.arrows, STYLES, strict=False):
+            matrix.verdict[arrow] = verdict
+    return found
+
+
+def figure_of(name: str, known: World, palette: str = "paper") -> Figure:
+    drawn = draw(name, *known, Pictures(palette=palette))  # type: ignore[arg-type]
+    return drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)  # type: ignore[return-value]
+
+
+def small(figure: Figure) -> list[Axes]:
+    return figure.axes[1:]
+
+
+def gids(ax: Axes, word: str) -> list[str]:
+    return [str(a.get_gid()) for a in ax.get_children() if str(a.get_gid()).split(" ")[0] == word]
+
+
+def words_of(figure: Figure) -> str:
+    return " ".join(" ".join(text.get_text().split()) for ax in figure.axes for text in ax.texts)
+
+
+@pytest.mark.parametrize("size", [1, 2, 8])
+@pytest.mark.parametrize("name", OF_PAIRS)
+def test_every_figure_is_drawn_at_every_size_with_stamp_and_caption(
+    name: str, size: int, worlds: dict[int, World]
+) -> None:
+    words = words_of(figure_of(name, worlds[size]))
+    assert "synthetic stand-in: not real text" in words
+    for said in ("accuracy", "3 seeds", "encoder tiny", "honest protocol"):
+        assert said in words
+    assert "nan" not in words.lower()
+
+
+@pytest.mark.parametrize("size", [4, 16])
+@pytest.mark.parametrize("name", ["heatmap", "forest", "targets", "seeds", "curves"])
+def test_no_words_lie_upon_others(name: str, size: int, worlds: dict[int, World]) -> None:
+    figure = figure_of(name, worlds[size])
+    figure.canvas.draw()
+    found = []
+    for ax in figure.axes:
+        ticks = [label for axis in (ax.xaxis, ax.yaxis) for label in axis.get_ticklabels() if ax.axison]
+        shown = [text for text in [*ax.texts, *ticks] if text.get_text() and text.get_rotation() == 0]
+        found += [(text.get_text(), Text.get_window_extent(text).padded(-1)) for text in shown]  # no leaders
+    for (one, box), (other, second) in combinations(found, 2):
+        assert not box.overlaps(second), (one, other)
+
+
+def test_above_twelve_tasks_the_heatmap_stands_for_the_graph_and_says_so(worlds: dict[int, World]) -> None:
+    matrix, _ = worlds[16]
+    ax = draw_graph(matrix)
+    assert not gids(ax, "shaft")
+    assert f"Above {MOST_TASKS} tasks this heatmap stands for the graph" in words_of(ax.figure)  # type: ignore[arg-type]
+    assert "stands for" not in words_of(draw_heatmap(matrix).figure)  # type: ignore[arg-type]
+
+
+def test_a_dense_graph_of_twelve_tasks_has_its_labels_apart(tmp_path: Path) -> None:
+    matrix, _ = world(tmp_path, 12)
+    ax = draw_graph(matrix)
+    boxes = [text.get_window_extent() for text in ax.texts if str(text.get_gid()).startswith("label")]
+    assert len(boxes) == len(matrix.select("improves", "degrades")) > 40
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+@pytest.mark.parametrize("size", [4, 8, 16])
+def test_small_graphs_have_every_arrow_into_their_target(size: int, worlds: dict[int, World]) -> None:
+    matrix, _ = worlds[size]
+    axes = small(draw_targets(matrix))
+    assert len(axes) == size
+    for ax, target in zip(axes, matrix.tasks, strict=True):
+        arrows = [f"{source} {target}" for source in matrix.tasks if source != target]
+        for word in ("shaft", "head", "label"):
+            assert gids(ax, word) == [f"{word} {arrow}" for arrow in arrows]
+        for text in ax.texts:
+            if str(text.get_gid()).startswith("label"):
+                s, t = (matrix.tasks.index(name) for name in str(text.get_gid()).split()[1:])
+                assert text.get_text()[0] in "+−"
+                assert text.get_text().endswith("?") == (matrix.verdict[s, t] == "inconclusive")
+
+
+@pytest.mark.parametrize("size", [8, 16])
+def test_forests_have_every_interval_on_one_scale(size: int, worlds: dict[int, World]) -> None:
+    matrix, store = worlds[size]
+    axes = small(draw_forests(matrix, gains_frame(matrix.study, store)))
+    assert len({ax.get_xlim() for ax in axes}) == 1
+    for t, ax in enumerate(axes):
+        bars = {str(line.get_gid()): line for line in ax.lines}
+        for s in range(size):
+            if s != t:
+                bar = bars[f"interval {matrix.tasks[s]} {matrix.tasks[t]}"]
+                assert bar.get_xdata() == pytest.approx([matrix.low[s, t], matrix.high[s, t]])
+
+
+@pytest.mark.parametrize("match", ["updates", "compute"])
+def test_every_seed_is_a_point_at_its_score(match: str, tmp_path: Path) -> None:
+    matrix, store = world(tmp_path, 3, seeds_single=(0, 1, 2, 3, 4), match=match)
+    gains = gains_frame(matrix.study, store)
+    test = gains[gains.split == "test"]
+    for target, ax in zip(matrix.tasks, small(draw_seeds(matrix, gains)), strict=True):
+        shown = {str(line.get_gid()): line.get_xdata() for line in ax.lines if str(line.get_gid()).startswith("seeds")}
+        assert len(shown) == 3
+        for source in matrix.tasks:
+            arm = "single" if source == target else "pair"
+            rows = test[
+                (test.target == target) & (test.arm == arm) & (test.source == ("" if arm == "single" else source))
+            ]
+            key = "seeds alone" if arm == "single" else f"seeds {source} {target}"
+            assert list(shown[key]) == pytest.approx(list(100 * rows.score))
+            assert len(shown[key]) == (5 if arm == "single" else 3)
+
+
+def test_where_gains_are_read_after_fine_tuning_so_are_seeds_and_curves(tmp_path: Path) -> None:
+    names = ["task-a", "task-b", "task-c"]
+    matrix, store = world(tmp_path, 3, stage="finetune", finetune=dict.fromkeys(names, FINETUNE), full=True)
+    gains, curves = gains_frame(matrix.study, store), curves_frame(matrix.study, store)
+    tuned = gains[(gains.arm == "finetune") & (gains.split == "test")]
+    alone = tuned[(tuned.target == "task-a") & (tuned.source == "")]
+    (shown,) = [line for line in small(draw_seeds(matrix, gains))[0].lines if line.get_gid() == "seeds alone"]
+    assert list(shown.get_xdata()) == pytest.approx(list(100 * alone.score))
+    assert len(alone) == 3
+    last = curves[curves.epoch == 4].merge(tuned, on=["source", "target", "seed"])
+    assert len(last) == 3 * 3 * 3  # targets x (alone + two sources) x seeds
+    assert list(last.score_x) == pytest.approx(list(last.score_y))
+
+
+def test_curves_are_means_of_the_stored_histories(worlds: dict[int, World]) -> None:
+    matrix, store = worlds[4]
+    curves = curves_frame(matrix.study, store)
+    assert len(curves) == 4 * (4 * 3 + 6 * 2 * 3)  # epochs x (runs alone + runs in pairs, for each of their targets)
+    for t, ax in enumerate(small(draw_curves(matrix, curves))):
+        shown = {str(line.get_gid()): line for line in ax.lines if str(line.get_gid()).startswith("curve")}
+        assert len(shown) == 4
+        by_hand = [
+            np.mean([row["dev"][matrix.tasks[t]] for row in histories])
+            for histories in zip(
+                *(
+                    store.read(spec).history
+                    for spec in matrix.study.plan
+                    if spec.arm == "single" and spec.task_names == (matrix.tasks[t],)
+                ),
+                strict=True,
+            )
+        ]
+        assert list(shown["curve alone"].get_ydata()) == pytest.approx([100 * score for score in by_hand])
+        named = sum(matrix.verdict[s, t] in ("improves", "degrades") for s in range(4) if s != t)
+        assert len(gids(ax, "label")) == named + 1
+
+
+def test_runs_without_histories_are_told(toy: tuple[Study, RunStore]) -> None:
+    study, store = toy
+    figure = draw_curves(measure(study, store), curves_frame(study, store))
+    assert "No run kept dev scores by epoch" in words_of(figure)
+
+
+@pytest.mark.parametrize("palette", PALETTE_NAMES)
+def test_palettes_differ_in_colour_alone(palette: str) -> None:
+    assert set(PALETTES) == set(PALETTE_NAMES)
+    styles = PALETTES[palette].verdicts  # type: ignore[index]
+    assert list(styles) == list(STYLES)
+    for verdict, style in styles.items():
+        plain = STYLES[verdict]
+        assert (style.line, style.head, style.mark, style.sign) == (plain.line, plain.head, plain.mark, plain.sign)
+        assert _contrast_on_white(style.ink) >= 4.5
+        if palette == "mono":
+            assert len(set(to_rgb(style.color))) == 1
+
+
+def _contrast_on_white(color: str) -> float:
+    parts = np.array(to_rgb(color))
+    linear = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05))
+
+
+@pytest.mark.parametrize("name", OF_PAIRS)
+def test_one_ink_is_enough_for_mono(name: str, worlds: dict[int, World], tmp_path: Path) -> None:
+    save_figure(figure_of(name, worlds[4], "mono"), tmp_path / "mono.png")
+    pixels = matplotlib.image.imread(tmp_path / "mono.png")[..., :3]
+    assert float((pixels.max(axis=-1) - pixels.min(axis=-1)).max()) < 0.01
+
+
+def test_a_figure_has_the_same_bytes_again_and_says_what_it_shows(toy: tuple[Study, RunStore], tmp_path: Path) -> None:
+    pictures = Pictures(OF_PAIRS, ("png", "svg", "pdf"), "cb")
+    for folder in "12":
+        (tmp_path / folder).mkdir()
+        publish(*toy, tmp_path / folder, pictures=pictures)
+    for name in pictures.files():
+        one = (tmp_path / "1" / name).read_bytes()
+        assert one == (tmp_path / "2" / name).read_bytes(), name
+        if name.endswith("svg"):
+            assert b"Training with A improves B" in one
+    assert len(pictures.files()) == 18
+
+
+def staged(names: str, **options: object) -> Study:
+    return make_study(list(names), design="full", finetune=dict.fromkeys(names, FINETUNE), synthetic=True, **options)
+
+
+@pytest.mark.parametrize("size", [2, 4, 16])
+def test_the_slope_chart_has_a_line_into_every_stage_and_its_labels_apart(size: int, tmp_path: Path) -> None:
+    study = staged("abcdefghijklmnop"[:size])
+    effects = {("b", "a"): 0.6, ("~finetune", "b"): 0.6, ("a", "c"): -0.9}
+    scores = stage_scores(study, fill(study, tmp_path, latent_counts(effects, n=300)))
+    ax = draw_stages(study, scores)
+    lines = {str(line.get_gid()): line for line in ax.lines if str(line.get_gid()).startswith("slope")}
+    assert len(lines) == 2 * size
+    for score in scores:
+        if score.stage != "single":
+            up = "improves" if score.low > 0 else "degrades" if score.high < 0 else "inconclusive"
+            line = lines[f"slope {score.task} {score.stage}"]
+            assert line.get_color() == STYLES[up].color  # type: ignore[index]
+            assert list(line.get_xdata()) == [STAGES.index(score.stage) - 1, STAGES.index(score.stage)]
+    ax.figure.canvas.draw()
+    boxes = [Text.get_window_extent(text).padded(-1) for text in ax.texts if text.get_gid() == "label"]
+    assert len(boxes) == 3 * size
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    words = words_of(ax.figure)  # type: ignore[arg-type]
+    assert "synthetic stand-in" in words
+    assert "honest protocol" in words
+
+
+def test_the_study_in_stages_is_published_with_its_chart(tmp_path: Path) -> None:
+    study = staged("abc")
+    store = fill(study, tmp_path, latent_counts({}), skip=lambda spec: spec.stage == "finetune")
+    publish_stages(study, store, tmp_path)
+    assert (tmp_path / "stages.png").is_file()
+    words = stages_described(study, stage_scores(study, store))
+    assert "synthetic stand-in" in words
+    assert words.count("fine-tuned after it not trained") == 3
+    assert "nan" not in words
+    assert "A: alone" in words
+
+
+def test_labels_are_spread_no_further_than_they_must() -> None:
+    assert spread([0.1, 0.9, 0.5], 0.1, 0, 1) == pytest.approx([0.1, 0.9, 0.5])
+    assert spread([0.5, 0.5], 0.2, 0, 1) == pytest.approx([0.4, 0.6])
+    assert spread([1.0, 1.0, 0.0], 0.2, 0, 1) == pytest.approx([0.8, 1.0, 0.0])
+    assert len(spread([], 0.2, 0, 1)) == 0
