@@ -45,9 +45,11 @@ def inline_svg(ax: Axes, name: str, *, title: str, description: str) -> str:
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.svg"
-        save_figure(cast(Figure, ax.get_figure(root=True)), path)
+        save_figure(cast(Figure, ax.get_figure(root=True)), path, alt=title)
         drawn = ElementTree.fromstring(path.read_bytes())
-    looks = ";".join(re.findall(r"\*\{(.*?)\}", "".join(s.text or "" for s in drawn.iter() if _local(s.tag) == "style")))
+    looks = ";".join(
+        re.findall(r"\*\{(.*?)\}", "".join(s.text or "" for s in drawn.iter() if _local(s.tag) == "style"))
+    )
     used = {found for e in drawn.iter() for value in e.attrib.values() for found in _REFERENCE.findall(value)}
     root = _plain(drawn, name, used)
     width = float(root.attrib["viewBox"].split()[2])
@@ -72,7 +74,9 @@ def _plain(element: ElementTree.Element, name: str, used: set[str]) -> ElementTr
             if value in used:
                 copy.set("id", f"{name}-{value}")
         elif _local(key) != "space":
-            value = _REFERENCE.sub(lambda found: f"{name}-{found.group()}" if found.group() in used else found.group(), value)
+            value = _REFERENCE.sub(
+                lambda found: f"{name}-{found.group()}" if found.group() in used else found.group(), value
+            )
             copy.set(_local(key), value.replace(f"'{FONT}'", f"'{FONT}', Verdana, sans-serif"))
     copy.text = element.text if (element.text or "").strip() else None
     for child in element:

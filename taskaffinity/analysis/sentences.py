@@ -16,13 +16,14 @@ def arrow_in_words(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
     if math.isnan(gain):
         return f"{source} and {target}: not measured ({matrix.reason[arrow]})."
     if matrix.reason[arrow]:
-        return f"{source} with {target}: {_points(gain, signed(gain))}, untested ({matrix.reason[arrow]}); {seeds}."
+        return f"{source} with {target}: {_points(signed(gain))}, untested ({matrix.reason[arrow]}); {seeds}."
     low, high = matrix.low[arrow], matrix.high[arrow]
     if verdict in ("improves", "degrades"):
         sign = 1 if gain > 0 else -1
         low, high = sorted((sign * low, sign * high))
-        return f"{source} {verdict} {target} by {_points(gain, _plain(abs(gain)))} [{_plain(low)}, {_plain(high)}]; {seeds}."
-    said = f"{_points(gain, signed(gain))} [{signed(low)}, {signed(high)}]; {seeds}."
+        size = _points(_plain(abs(gain)))
+        return f"{source} {verdict} {target} by {size} [{_plain(low)}, {_plain(high)}]; {seeds}."
+    said = f"{_points(signed(gain))} [{signed(low)}, {signed(high)}]; {seeds}."
     if verdict == "no effect":
         return f"{source} has no effect on {target}: {said}"
     return f"{source} on {target} is inconclusive: {said}"
@@ -30,8 +31,18 @@ def arrow_in_words(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
 
 def counts_in_words(matrix: AffinityMatrix) -> str:
     """``Of 12 arrows 2 improve, 2 degrade, 6 have no effect, and 2 are inconclusive.``"""
-    one = {"improves": "improves", "degrades": "degrades", "no effect": "has no effect", "inconclusive": "is inconclusive"}
-    many = {"improves": "improve", "degrades": "degrade", "no effect": "have no effect", "inconclusive": "are inconclusive"}
+    one = {
+        "improves": "improves",
+        "degrades": "degrades",
+        "no effect": "has no effect",
+        "inconclusive": "is inconclusive",
+    }
+    many = {
+        "improves": "improve",
+        "degrades": "degrade",
+        "no effect": "have no effect",
+        "inconclusive": "are inconclusive",
+    }
     found = {verdict: len(matrix.select(verdict)) for verdict in VERDICTS}
     parts = [f"{count} {(one if count == 1 else many)[verdict]}" for verdict, count in found.items()]
     return f"Of {plural(len(matrix.arrows), 'arrow')} {', '.join(parts[:-1])}, and {parts[-1]}."
@@ -51,7 +62,7 @@ def _seeds(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
     return plural(pair, "seed") + ("" if pair == alone else f" together, {alone} alone")
 
 
-def _points(gain: float, shown: str) -> str:
+def _points(shown: str) -> str:
     return f"{shown} {'point' if shown.lstrip('+' + MINUS) == '1.0' else 'points'}"
 
 
