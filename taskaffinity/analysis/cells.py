@@ -45,7 +45,7 @@ class Cell:
     """As in the CSV file: what is sorted by."""
     shown: str
     kind: str
-    """``number``, ``word``, or the class of a verdict."""
+    """``name`` of a task (``short`` if it fits on a line), ``number``, ``word``, or the class of a verdict."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ def sheet_of(
 
 def _cell(column: str, raw: str, titles: Mapping[str, str]) -> Cell:
     if column in ("source", "target", "task"):
-        return Cell(raw, titles.get(raw, raw), "word")
+        shown = titles.get(raw, raw)
+        return Cell(raw, shown, "name" if len(shown) > 24 else "short name")
     if column == "verdict":
         return Cell(raw, f"{STYLES[raw].mark} {raw}", raw.replace(" ", "-"))  # type: ignore[index]
     if column == "metric":

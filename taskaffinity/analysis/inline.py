@@ -18,7 +18,7 @@ from matplotlib.text import Text
 
 from taskaffinity.analysis.canvas import FONT, save_figure
 
-_REFERENCE = re.compile(r"(?<=#)[^)\s\"']+")
+_REFERENCE = re.compile(r"(?<=url\(#)[^)]+|(?<=^#).+")
 _POINTS_A_REM = 12.0
 
 

@@ -39,8 +39,8 @@ from taskaffinity.analysis.further import further_frame
 from taskaffinity.analysis.inline import inline_svg, take_words
 from taskaffinity.analysis.sentences import arrow_in_words, counts_in_words, untested_in_words
 from taskaffinity.analysis.style import STYLES
-from taskaffinity.analysis.tables import CONTROLS_COLUMNS, EDGES_COLUMNS, controls_frame, edges_frame, gains_frame
-from taskaffinity.analysis.verdicts import CORRECTIONS, VERDICTS, Rule
+from taskaffinity.analysis.tables import CONTROLS_COLUMNS, controls_frame, edges_frame, gains_frame
+from taskaffinity.analysis.verdicts import CORRECTIONS, VERDICTS, Rule, Verdict
 from taskaffinity.runs.files import write_whole
 from taskaffinity.runs.paper_protocol import DEPARTURES, protocol_in_words
 from taskaffinity.runs.spec import Recipe
@@ -56,6 +56,7 @@ EVIDENCE_COLUMNS = (
     *("source", "target", "p", "q", "p_equivalence", "q_equivalence", "df", "se_seeds", "se_examples", "n_test"),
     *("level", "decided_at", "margin", "detectable", "seeds_to_colour", "seeds_to_no_effect", "reason"),
 )
+SAME_COLUMNS = ("level", "margin", "alpha", "correction", "estimand", "match", "stage", "start", "synthetic")
 FURTHER = ("source", "target", "metric", "gain", "low", "high", "p", "score_single", "score_pair", "reason")
 TASK_COLUMNS = ("task", "name", "kind", "metric", "train", "dev", "test", "fingerprint")
 
@@ -98,7 +99,9 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         findings=[
             (STYLES[verdict].mark, verdict, [arrow_in_words(matrix, arrow) for arrow in _by_size(matrix, verdict)])
             for verdict in VERDICTS
+            if verdict != "inconclusive"
         ],
+        inconclusive=len(matrix.select("inconclusive")),
         arrows=_arrows(matrix),
         evidence=_evidence(matrix),
         same=_same(matrix),
@@ -112,7 +115,7 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         missing=accounts.missing,
         cost=sheet_of(accounts.cost, COST_COLUMNS, "cost", "Runs and what they took, by kind of run"),
         cost_words=_cost_in_words(study, accounts),
-        protocol=f"{protocol_in_words(study.protocol)}; {AGAINST[study.match]}.",
+        protocol=f"Protocol: {protocol_in_words(study.protocol)}; {AGAINST[study.match]}.",
         departures=DEPARTURES if study.protocol == "paper" else (),
         recipes=_recipes(study),
         rule=_rule(matrix),
@@ -137,7 +140,7 @@ def _figures(matrix: AffinityMatrix, store: RunStore) -> list[dict[str, Any]]:
     return shown
 
 
-def _by_size(matrix: AffinityMatrix, verdict: Any) -> list[tuple[int, int]]:
+def _by_size(matrix: AffinityMatrix, verdict: Verdict) -> list[tuple[int, int]]:
     """Arrows of a verdict, the largest gain or loss first; those without one last."""
     return sorted(matrix.select(verdict), key=lambda arrow: -abs(_or(float(matrix.gain[arrow]), 0.0)))
 
@@ -152,11 +155,9 @@ def _arrows(matrix: AffinityMatrix) -> Sheet:
 
 
 def _evidence(matrix: AffinityMatrix) -> Sheet:
-    frame = edges_frame(matrix)
+    frame, constant = edges_frame(matrix), [name for name, _ in _same(matrix)]
     columns = [
-        name
-        for name in EVIDENCE_COLUMNS
-        if name in ("source", "target") or (frame[name].notna() & (frame[name] != "")).any()
+        name for name in EVIDENCE_COLUMNS if name not in constant and (frame[name].notna() & (frame[name] != "")).any()
     ]
     words = "The evidence for every arrow; errors and gains in points"
     return sheet_of(frame, columns, "evidence", words, _titles(matrix.study))
@@ -164,8 +165,10 @@ def _evidence(matrix: AffinityMatrix) -> Sheet:
 
 def _same(matrix: AffinityMatrix) -> list[tuple[str, str]]:
     """Columns of ``edges.csv`` that are in no table because every row says the same."""
-    sheet = sheet_of(edges_frame(matrix).head(1), EDGES_COLUMNS[-7:], "same", "")
-    return [(name, cell.raw) for (name, _), cell in zip(sheet.columns, sheet.rows[0], strict=True) if name != "margin"]
+    frame = edges_frame(matrix)
+    sheet = sheet_of(frame.head(1), SAME_COLUMNS, "same", "")
+    alike = {name: cell.raw for (name, _), cell in zip(sheet.columns, sheet.rows[0], strict=True)}
+    return [(name, value) for name, value in alike.items() if frame[name].nunique() == 1]
 
 
 def _target(matrix: AffinityMatrix, t: int) -> dict[str, Any]:
