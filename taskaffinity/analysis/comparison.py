@@ -176,7 +176,7 @@ def comparison_in_words(comparison: Comparison) -> list[str]:
         lines.append(f"  {first.titles[s]} → {first.titles[t]}: {before}, then {after}")
     surely = int((comparison.q <= alpha).sum())
     lines.append(
-        f"{plural(surely, 'gain')} surely changed (q <= {alpha:g}, {CORRECTIONS['bh']} over "
+        f"{plural(surely, 'gain') if surely else 'No gain'} surely changed (q <= {alpha:g}, {CORRECTIONS['bh']} over "
         f"{plural(int(np.isfinite(comparison.p).sum()), 'arrow')}). A verdict can change where the gain did not: "
         "read the interval of the change."
     )

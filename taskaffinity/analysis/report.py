@@ -53,7 +53,7 @@ ARROW_COLUMNS = (
     *("score_single", "score_pair", "seeds_pair", "seeds_single"),
 )
 EVIDENCE_COLUMNS = (
-    *("source", "target", "p", "q", "p_equivalence", "q_equivalence", "df", "se_seeds", "se_examples", "n_test"),
+    *("source", "target", "p", "p_equivalence", "q_equivalence", "df", "se_seeds", "se_examples", "n_test"),
     *("level", "decided_at", "margin", "detectable", "seeds_to_colour", "seeds_to_no_effect", "reason"),
 )
 SAME_COLUMNS = ("level", "margin", "alpha", "correction", "estimand", "match", "stage", "start", "synthetic")
