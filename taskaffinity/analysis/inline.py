@@ -19,6 +19,8 @@ from matplotlib.text import Text
 from taskaffinity.analysis.canvas import FONT, save_figure
 
 _REFERENCE = re.compile(r"(?<=url\(#)[^)]+|(?<=^#).+")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""Not allowed in XML, and no reason to fail where a title has one."""
 _POINTS_A_REM = 12.0
 
 
@@ -46,7 +48,7 @@ def inline_svg(ax: Axes, name: str, *, title: str, description: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.svg"
         save_figure(cast(Figure, ax.get_figure(root=True)), path, alt=title)
-        drawn = ElementTree.fromstring(path.read_bytes())
+        drawn = ElementTree.fromstring(_CONTROL.sub(b" ", path.read_bytes()))
     looks = ";".join(
         re.findall(r"\*\{(.*?)\}", "".join(s.text or "" for s in drawn.iter() if _local(s.tag) == "style"))
     )

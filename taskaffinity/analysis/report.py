@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import matplotlib
 import pandas as pd
 from markupsafe import Markup
 
@@ -125,18 +126,20 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
 
 
 def _figures(matrix: AffinityMatrix, store: RunStore) -> list[dict[str, Any]]:
-    drawn = (
-        ("graph", "Affinity graph", draw_graph(matrix)),
-        ("heatmap", "Every gain at once", draw_heatmap(matrix)),
-        ("forest", "Every gain with its interval and its seeds", draw_forest(matrix, gains_frame(matrix.study, store))),
-    )
+    study = matrix.study
     shown, whole = [], describe(matrix).partition("\n")[2].strip()
-    for name, title, ax in drawn:
-        words = take_words(ax)
-        description = whole if name == "graph" else f"{title}; the same numbers as in the table of all arrows."
-        svg = inline_svg(ax, name, title=f"{title} of {matrix.study.suite}", description=description)
-        words = words if name == "graph" else words.removeprefix(caption(matrix)).strip()
-        shown.append({"name": name, "title": title, "svg": Markup(svg), "caption": words})
+    with matplotlib.rc_context({"text.parse_math": False}):  # a dollar in a title is a dollar
+        drawn = (
+            ("graph", "Affinity graph", draw_graph(matrix)),
+            ("heatmap", "Every gain at once", draw_heatmap(matrix)),
+            ("forest", "Every gain with its interval and its seeds", draw_forest(matrix, gains_frame(study, store))),
+        )
+        for name, title, ax in drawn:
+            words = take_words(ax)
+            description = whole if name == "graph" else f"{title}; the same numbers as in the table of all arrows."
+            svg = inline_svg(ax, name, title=f"{title} of {study.suite}", description=description)
+            words = words if name == "graph" else words.removeprefix(caption(matrix)).strip()
+            shown.append({"name": name, "title": title, "svg": Markup(svg), "caption": words})
     return shown
 
 

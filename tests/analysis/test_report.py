@@ -210,6 +210,14 @@ def test_a_hostile_name_is_only_text(place: str, tmp_path: Path) -> None:
     assert HOSTILE in page.words
 
 
+@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.parametrize("title", [r"$\frac$", "from $5 to $6", "bell\x07", "задача", "a name of " * 9])
+def test_an_odd_title_is_told_as_it_is(title: str, tmp_path: Path) -> None:
+    study = make_study(["a", "b"], titles={"a": title})
+    store = fill(study, tmp_path, latent_counts({("a", "b"): 0.6}))
+    assert title in Page(report(measure(study, store), store)).words
+
+
 def test_the_stamp_of_made_up_text_is_on_top_and_only_there_where_it_belongs(
     page: Page, toy: tuple[Study, RunStore]
 ) -> None:
