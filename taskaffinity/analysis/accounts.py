@@ -31,6 +31,17 @@ class Accounts:
     """Of every library the versions that were met, the study's own first."""
     missing: tuple[str, ...]
     """Runs that are neither done nor failed; empty in a race, which may never need them."""
+    is_race: bool
+
+    @property
+    def in_words(self) -> str:
+        """``42 of 42 runs are done. They took 6.6 minutes, if one after another, ...``"""
+        words = f"{self.done} of {'at most ' * self.is_race}{self.planned} runs are done."
+        if not self.seconds:
+            return words
+        spent = f"{self.seconds / 3600:.1f} hours" if self.seconds >= 3600 else f"{self.seconds / 60:.1f} minutes"
+        memory = f", and at most {self.peak_memory_mib:,.0f} MiB of memory" if self.peak_memory_mib else ""
+        return f"{words} They took {spent}, if one after another{memory}."
 
 
 def accounts_of(study: Study, store: RunStore) -> Accounts:
@@ -72,6 +83,7 @@ def accounts_of(study: Study, store: RunStore) -> Accounts:
         peak_memory_mib=memory,
         versions=versions,
         missing=tuple(missing),
+        is_race=bool(study.looks),
     )
 
 

@@ -18,7 +18,7 @@ import matplotlib
 import pandas as pd
 from markupsafe import Markup
 
-from taskaffinity.analysis.accounts import COST_COLUMNS, Accounts, accounts_of
+from taskaffinity.analysis.accounts import COST_COLUMNS, accounts_of
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import (
     AGAINST,
@@ -115,7 +115,7 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         failed=matrix.failed,
         missing=accounts.missing,
         cost=sheet_of(accounts.cost, COST_COLUMNS, "cost", "Runs and what they took, by kind of run"),
-        cost_words=_cost_in_words(study, accounts),
+        cost_words=accounts.in_words,
         protocol=f"Protocol: {protocol_in_words(study.protocol)}; {AGAINST[study.match]}.",
         departures=DEPARTURES if study.protocol == "paper" else (),
         recipes=_recipes(study),
@@ -211,17 +211,6 @@ def _further(matrix: AffinityMatrix, store: RunStore) -> Sheet | None:
     frame = further_frame(matrix.study, store, matrix.rule)
     words = "The same gains by other metrics of the target, each by itself; they colour nothing"
     return sheet_of(frame, FURTHER, "further", words, _titles(matrix.study)) if len(frame) else None
-
-
-def _cost_in_words(study: Study, accounts: Accounts) -> str:
-    most = "at most " if study.looks else ""
-    words = f"{accounts.done} of {most}{accounts.planned} runs are done."
-    if accounts.seconds:
-        hours = accounts.seconds / 3600
-        spent = f"{hours:.1f} hours" if hours >= 1 else f"{accounts.seconds / 60:.1f} minutes"
-        words += f" They took {spent}, if one after another"
-        words += f", and at most {accounts.peak_memory_mib:,.0f} MiB of memory." if accounts.peak_memory_mib else "."
-    return words
 
 
 def _recipes(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
