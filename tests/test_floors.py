@@ -30,6 +30,7 @@ HOMES = {
     "ray": {"schedule", "tuning"},
     "matplotlib": {"analysis"},
     "seaborn": {"analysis"},
+    "jinja2": {"analysis"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -78,6 +78,8 @@ class AffinityMatrix:
     se_seeds: FloatArray
     se_examples: FloatArray
     """Known with one seed too."""
+    se: FloatArray
+    """Of seeds and examples together, what they share counted once: that of tests and intervals."""
     detectable: FloatArray
     """Smallest gain that this study would have called with a chance of 80 %, beside what it did call."""
     seeds_to_colour: FloatArray
@@ -188,6 +190,7 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         df=error.df,
         se_seeds=POINTS * error.se_seeds,
         se_examples=POINTS * error.se_examples,
+        se=POINTS * error.se,
         detectable=POINTS * needs.detectable,
         seeds_to_colour=needs.seeds_to_colour,
         seeds_to_no_effect=needs.seeds_to_no_effect,

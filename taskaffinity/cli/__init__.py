@@ -8,7 +8,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from taskaffinity.cli import data, doctor, full, graph, init, pairwise, pretrain, status, table
+from taskaffinity.cli import compare, data, doctor, full, graph, init, pairwise, pretrain, report, status, table
 from taskaffinity.tasks.task import BadInput
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app.command("pairwise")(pairwise.command)
 app.command("full")(full.command)
 app.command("graph")(graph.command)
 app.command("table")(table.command)
+app.command("report")(report.command)
+app.command("compare")(compare.command)
 app.command("pretrain")(pretrain.command)
 app.command("init")(init.command)
 app.add_typer(data.app, name="data")

@@ -1,0 +1,253 @@
+"""A study as one HTML page that needs nothing beside it: no network, no other file, no script to be read.
+
+The page is a function of the results folder: no date, no path, no text of a corpus. Its tables are those of
+``edges.csv`` and ``controls.csv``, cell by cell; names and titles come from users and are escaped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import matplotlib
+import pandas as pd
+from markupsafe import Markup
+
+from taskaffinity.analysis.accounts import COST_COLUMNS, accounts_of
+from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.captions import (
+    AGAINST,
+    SYNTHETIC,
+    caption,
+    controls_in_words,
+    describe,
+    encoder_name,
+    margin_in_words,
+    needs_in_words,
+    race_in_words,
+    seeds_in_words,
+    stage_in_words,
+)
+from taskaffinity.analysis.cells import Sheet, sheet_of
+from taskaffinity.analysis.figures import draw_graph, draw_heatmap
+from taskaffinity.analysis.forest import draw_forest
+from taskaffinity.analysis.further import further_frame
+from taskaffinity.analysis.inline import inline_svg, take_words
+from taskaffinity.analysis.sentences import arrow_in_words, counts_in_words, untested_in_words
+from taskaffinity.analysis.style import STYLES
+from taskaffinity.analysis.tables import CONTROLS_COLUMNS, controls_frame, edges_frame, gains_frame
+from taskaffinity.analysis.verdicts import CORRECTIONS, VERDICTS, Rule, Verdict
+from taskaffinity.runs.files import write_whole
+from taskaffinity.runs.paper_protocol import DEPARTURES, protocol_in_words
+from taskaffinity.runs.spec import Recipe
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+from taskaffinity.tasks.metrics import METRICS
+
+ARROW_COLUMNS = (
+    *("source", "target", "verdict", "gain", "low", "high", "q"),
+    *("score_single", "score_pair", "seeds_pair", "seeds_single"),
+)
+EVIDENCE_COLUMNS = (
+    *("source", "target", "p", "p_equivalence", "q_equivalence", "df", "se_seeds", "se_examples", "n_test"),
+    *("level", "decided_at", "margin", "detectable", "seeds_to_colour", "seeds_to_no_effect", "reason"),
+)
+SAME_COLUMNS = ("level", "margin", "alpha", "correction", "estimand", "match", "stage", "start", "synthetic")
+FURTHER = ("source", "target", "metric", "gain", "low", "high", "p", "score_single", "score_pair", "reason")
+TASK_COLUMNS = ("task", "name", "kind", "metric", "train", "dev", "test", "fingerprint")
+
+
+def write_report(study: Study, store: RunStore, out: Path, rule: Rule | None = None) -> AffinityMatrix:
+    """Write the page of a study into a file.
+
+    Raises
+    ------
+    ValueError
+        If a file of the store is broken, or a race is given another rule.
+    """
+    matrix = measure(study, store, rule)
+    write_whole(out, report(matrix, store).encode())
+    return matrix
+
+
+def report(matrix: AffinityMatrix, store: RunStore) -> str:
+    """The page: the same text for the same runs."""
+    study = matrix.study
+    accounts = accounts_of(study, store)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = files("taskaffinity.analysis").joinpath("templates", "report.html.j2").read_text(encoding="utf-8")
+    return environment.from_string(template).render(
+        suite=study.suite,
+        stamp=SYNTHETIC if study.synthetic else "",
+        counts=counts_in_words(matrix),
+        how=[
+            f"{seeds_in_words(matrix)}.",
+            f"No effect: surely within {margin_in_words(matrix)}.",
+            *stage_in_words(matrix),
+        ],
+        encoder=encoder_name(matrix),
+        encoder_fingerprint=study.encoder.fingerprint,
+        figures=_figures(matrix, store),
+        level=f"{100 * (1 - matrix.rule.alpha):g} %",
+        is_race=bool(study.looks),
+        findings=[
+            (STYLES[verdict].mark, verdict, [arrow_in_words(matrix, arrow) for arrow in _by_size(matrix, verdict)])
+            for verdict in VERDICTS
+            if verdict != "inconclusive"
+        ],
+        inconclusive=len(matrix.select("inconclusive")),
+        arrows=_arrows(matrix),
+        evidence=_evidence(matrix),
+        same=_same(matrix),
+        targets=[_target(matrix, t) for t in range(len(matrix.tasks))],
+        controls=_controls(matrix),
+        controls_words=controls_in_words(matrix),
+        race_words=race_in_words(matrix),
+        further=_further(matrix, store),
+        needs=[*needs_in_words(matrix), *untested_in_words(matrix)],
+        failed=matrix.failed,
+        missing=accounts.missing,
+        cost=sheet_of(accounts.cost, COST_COLUMNS, "cost", "Runs and what they took, by kind of run"),
+        cost_words=accounts.in_words,
+        protocol=f"Protocol: {protocol_in_words(study.protocol)}; {AGAINST[study.match]}.",
+        departures=DEPARTURES if study.protocol == "paper" else (),
+        recipes=_recipes(study),
+        rule=_rule(matrix),
+        tasks=_tasks(study),
+        versions=[(name, ", ".join(found)) for name, found in accounts.versions.items()],
+    )
+
+
+def _figures(matrix: AffinityMatrix, store: RunStore) -> list[dict[str, Any]]:
+    study = matrix.study
+    shown, whole = [], describe(matrix).partition("\n")[2].strip()
+    with matplotlib.rc_context({"text.parse_math": False}):  # a dollar in a title is a dollar
+        drawn = (
+            ("graph", "Affinity graph", draw_graph(matrix)),
+            ("heatmap", "Every gain at once", draw_heatmap(matrix)),
+            ("forest", "Every gain with its interval and its seeds", draw_forest(matrix, gains_frame(study, store))),
+        )
+        for name, title, ax in drawn:
+            words = take_words(ax)
+            description = whole if name == "graph" else f"{title}; the same numbers as in the table of all arrows."
+            svg = inline_svg(ax, name, title=f"{title} of {study.suite}", description=description)
+            words = words if name == "graph" else words.removeprefix(caption(matrix)).strip()
+            shown.append({"name": name, "title": title, "svg": Markup(svg), "caption": words})
+    return shown
+
+
+def _by_size(matrix: AffinityMatrix, verdict: Verdict) -> list[tuple[int, int]]:
+    """Arrows of a verdict, the largest gain or loss first; those without one last."""
+    return sorted(matrix.select(verdict), key=lambda arrow: -abs(_or(float(matrix.gain[arrow]), 0.0)))
+
+
+def _titles(study: Study) -> dict[str, str]:
+    return {card.name: card.title for card in study.tasks}
+
+
+def _arrows(matrix: AffinityMatrix) -> Sheet:
+    words = "All arrows: gain of the target trained with the source over the target alone, in points"
+    return sheet_of(edges_frame(matrix), ARROW_COLUMNS, "arrows", words, _titles(matrix.study))
+
+
+def _evidence(matrix: AffinityMatrix) -> Sheet:
+    frame, constant = edges_frame(matrix), [name for name, _ in _same(matrix)]
+    columns = [
+        name for name in EVIDENCE_COLUMNS if name not in constant and (frame[name].notna() & (frame[name] != "")).any()
+    ]
+    words = "The evidence for every arrow; errors and gains in points"
+    return sheet_of(frame, columns, "evidence", words, _titles(matrix.study))
+
+
+def _same(matrix: AffinityMatrix) -> list[tuple[str, str]]:
+    """Columns of ``edges.csv`` that are in no table because every row says the same."""
+    frame = edges_frame(matrix)
+    sheet = sheet_of(frame.head(1), SAME_COLUMNS, "same", "")
+    alike = {name: cell.raw for (name, _), cell in zip(sheet.columns, sheet.rows[0], strict=True)}
+    return [(name, value) for name, value in alike.items() if frame[name].nunique() == 1]
+
+
+def _target(matrix: AffinityMatrix, t: int) -> dict[str, Any]:
+    sources = [arrow for arrow in matrix.arrows if arrow[1] == t]
+    sources.sort(key=lambda arrow: -_or(float(matrix.gain[arrow]), -math.inf))
+    alone, runs = float(matrix.single_mean[t]), max(int(matrix.seeds_single[arrow]) for arrow in sources)
+    return {
+        "title": matrix.titles[t],
+        "metric": METRICS[matrix.metrics[t]].title,
+        "alone": "not measured" if math.isnan(alone) else f"{alone:.1f}",
+        "runs": runs,
+        "n_test": int(matrix.n_test[t]),
+        "arrows": [
+            {
+                "mark": STYLES[matrix.verdict[arrow]].mark,
+                "verdict": str(matrix.verdict[arrow]).replace(" ", "-"),
+                "words": arrow_in_words(matrix, arrow),
+                "needs": str(matrix.needs[arrow]),
+            }
+            for arrow in sources
+        ],
+    }
+
+
+def _or(value: float, otherwise: float) -> float:
+    return otherwise if math.isnan(value) else float(value)
+
+
+def _controls(matrix: AffinityMatrix) -> Sheet | None:
+    if not matrix.controls:
+        return None
+    words = "Controls: arrows whose truth is known; gains in points, p not adjusted"
+    return sheet_of(controls_frame(matrix), CONTROLS_COLUMNS, "controls", words, _titles(matrix.study))
+
+
+def _further(matrix: AffinityMatrix, store: RunStore) -> Sheet | None:
+    frame = further_frame(matrix.study, store, matrix.rule)
+    words = "The same gains by other metrics of the target, each by itself; they colour nothing"
+    return sheet_of(frame, FURTHER, "further", words, _titles(matrix.study)) if len(frame) else None
+
+
+def _recipes(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The settings of every run; of fine-tuning only those that differ, by task."""
+    said = {"every run": _settings(study.recipe, None)}
+    for name, recipe in study.finetune.items():
+        said[f"fine-tuning of {_titles(study).get(name, name)}, where it differs"] = _settings(recipe, study.recipe)
+    return [(whose, settings) for whose, settings in said.items() if settings]
+
+
+def _settings(recipe: Recipe, besides: Recipe | None) -> list[tuple[str, str]]:
+    other: Mapping[str, Any] = asdict(besides) if besides else {}
+    return [
+        (name, str(value))
+        for name, value in asdict(recipe).items()
+        if (value is not None if besides is None else value != other[name])
+    ]
+
+
+def _rule(matrix: AffinityMatrix) -> list[tuple[str, str]]:
+    rule = matrix.rule
+    return [
+        ("level", f"{rule.alpha:g}"),
+        ("margin of no effect", margin_in_words(matrix)),
+        ("correction for many arrows", CORRECTIONS[rule.correction]),
+        ("estimand", "test sets like this one" if rule.estimand == "population" else "this very test set"),
+    ]
+
+
+def _tasks(study: Study) -> Sheet:
+    rows = [
+        (
+            *(card.title, card.name, card.kind, card.metric),
+            *(float(card.sizes.get(split, math.nan)) for split in ("train", "dev", "test")),
+            card.fingerprint,
+        )
+        for card in study.tasks
+    ]
+    frame = pd.DataFrame(rows, columns=list(TASK_COLUMNS))
+    return sheet_of(frame, TASK_COLUMNS, "tasks", "Tasks: examples a split, and the fingerprint of their data")

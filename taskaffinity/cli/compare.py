@@ -1,0 +1,55 @@
+"""``taskaffinity compare A B``: a second study beside the first. Needs no torch and no data."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from taskaffinity.cli.show import warn_if_synthetic
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+from taskaffinity.tasks.task import BadInput
+
+
+class FormatName(StrEnum):
+    text = "text"
+    csv = "csv"
+
+
+def command(
+    first: Annotated[Path, typer.Argument(help="A results folder, as `taskaffinity pairwise` made it.")],
+    second: Annotated[Path, typer.Argument(help="Another, of the same tasks; encoder and settings may differ.")],
+    format_: Annotated[FormatName, typer.Option("--format", help="How it is printed.")] = FormatName.text,
+) -> None:
+    """Say which arrows changed verdict between two studies, and by how much their gains changed."""
+    from taskaffinity.analysis.affinity import measure  # pandas and scipy: not for --help
+    from taskaffinity.analysis.comparison import (
+        compare_studies,
+        comparison_frame,
+        comparison_in_words,
+        comparison_table,
+        refuse_other_tasks,
+    )
+    from taskaffinity.analysis.tables import as_csv
+
+    try:
+        studies = [Study.read(folder) for folder in (first, second)]
+        refuse_other_tasks(*studies)
+        matrices = [measure(study, RunStore(folder)) for study, folder in zip(studies, (first, second), strict=True)]
+        comparison = compare_studies(*matrices)
+    except (FileNotFoundError, ValueError) as error:
+        raise BadInput(str(error)) from error
+    if format_ is FormatName.csv:
+        print(as_csv(comparison_frame(comparison)), end="")
+    else:
+        table = comparison_table(comparison)
+        needed = Console(width=1000).measure(table).maximum  # no cell is cut, however narrow the terminal
+        console = Console(highlight=False, soft_wrap=True, markup=False, width=max(needed, Console().width))
+        console.print(table)
+        for line in (f"first: {first}, second: {second}", *comparison_in_words(comparison)):
+            console.print(line)
+    warn_if_synthetic(studies[0].synthetic)

@@ -1,0 +1,32 @@
+"""``taskaffinity report RESULTS``: a study as one HTML page. Needs no torch and no data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from taskaffinity.cli.show import warn_if_synthetic
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+from taskaffinity.tasks.task import BadInput
+
+
+def command(
+    results: Annotated[Path, typer.Argument(help="A results folder, as `taskaffinity pairwise` made it.")],
+    out: Annotated[Path | None, typer.Option(help="The page (default: RESULTS/report.html).")] = None,
+) -> None:
+    """Write a study as one HTML page that needs nothing beside it."""
+    from taskaffinity.analysis.report import write_report  # matplotlib and pandas: not for --help
+
+    page = out or results / "report.html"
+    if page.is_dir():
+        raise BadInput(f"--out {page}: a folder; expected a file, such as {page / 'report.html'}")
+    try:
+        study = Study.read(results)
+        write_report(study, RunStore(results), page)
+    except (FileNotFoundError, ValueError) as error:
+        raise BadInput(str(error)) from error
+    print(page)
+    warn_if_synthetic(study.synthetic)

@@ -1,0 +1,156 @@
+"""The change of a gain between two studies is the difference of two independent gains."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_studies import fill, latent_counts, make_study
+from scipy import stats
+
+from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.comparison import (
+    COMPARISON_COLUMNS,
+    compare_studies,
+    comparison_frame,
+    comparison_in_words,
+    differences,
+    refuse_other_tasks,
+)
+from taskaffinity.analysis.tables import as_csv
+from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.runs.spec import EncoderRef
+from taskaffinity.runs.study import Study
+
+HELPS = {("a", "b"): 0.6, ("c", "b"): -0.6}
+
+
+def measured(
+    root: Path, names: str = "bac", gains: dict[tuple[str, str], float] = HELPS, **options: object
+) -> AffinityMatrix:
+    study = make_study(list(names), **options)
+    return measure(study, fill(study, root, latent_counts(gains)))
+
+
+@pytest.fixture(scope="module")
+def matrices(tmp_path_factory: pytest.TempPathFactory) -> tuple[AffinityMatrix, AffinityMatrix]:
+    """The second in another order, with other seeds, and without what a does to b."""
+    root = tmp_path_factory.mktemp("two")
+    first = measured(root / "1")
+    return first, measured(root / "2", "cba", {("c", "b"): -0.6}, seeds=(10, 11, 12, 13))
+
+
+def test_change_interval_and_p_against_a_computation_by_hand(matrices: tuple[AffinityMatrix, AffinityMatrix]) -> None:
+    first, second = matrices
+    frame = comparison_frame(compare_studies(first, second)).set_index(["source", "target"])
+    assert list(frame.reset_index().columns) == list(COMPARISON_COLUMNS)
+    for (source, target), row in frame.iterrows():  # type: ignore[misc]
+        gains, errors, dfs = [], [], []
+        for matrix in (first, second):
+            arrow = matrix.tasks.index(source), matrix.tasks.index(target)
+            df = matrix.df[arrow]
+            gains.append(matrix.gain[arrow])
+            # an arrow's own interval is gain -+ t * se
+            errors.append((matrix.high[arrow] - matrix.gain[arrow]) / stats.t.ppf(0.975, df))
+            dfs.append(df)
+        change, se = gains[1] - gains[0], math.hypot(*errors)
+        df = se**4 / sum(error**4 / df for error, df in zip(errors, dfs, strict=True))
+        assert row.change == pytest.approx(change)
+        assert row.df == pytest.approx(df)
+        assert (row.low, row.high) == pytest.approx(stats.t.interval(0.95, df, change, se))
+        assert row.p == pytest.approx(2 * stats.t.sf(abs(change) / se, df))
+    assert frame.q.tolist() == pytest.approx(stats.false_discovery_control(frame.p).tolist())
+    assert frame.loc[("a", "b"), "high"] < 0
+    assert frame.loc[("c", "b"), "low"] < 0 < frame.loc[("c", "b"), "high"]
+
+
+def test_verdicts_that_changed_are_named(matrices: tuple[AffinityMatrix, AffinityMatrix]) -> None:
+    comparison = compare_studies(*matrices)
+    frame = comparison_frame(comparison)
+    changed = frame[frame.changed_verdict]
+    assert ("a", "b") in zip(changed.source, changed.target, strict=True)
+    assert len(changed) == len(comparison.changed)
+    words = "\n".join(comparison_in_words(comparison))
+    after = changed[(changed.source == "a") & (changed.target == "b")].verdict_second.item()
+    assert f"A → B: improves, then {after}" in words
+    assert "same test examples" in words
+    assert "rather too wide than too narrow" in words
+    assert "share" not in words
+
+
+def test_a_study_beside_itself_has_not_changed(matrices: tuple[AffinityMatrix, AffinityMatrix]) -> None:
+    comparison = compare_studies(matrices[0], matrices[0])
+    assert not comparison.changed
+    assert not np.nan_to_num(comparison.change).any()
+    words = "\n".join(comparison_in_words(comparison))
+    assert "0 of 6 arrows changed verdict." in words
+    assert "No gain surely changed" in words
+    assert f"share {len(matrices[0].study.plan)} runs" in words
+
+
+def test_swapping_the_studies_turns_every_sign(matrices: tuple[AffinityMatrix, AffinityMatrix]) -> None:
+    there = comparison_frame(compare_studies(*matrices)).set_index(["source", "target"])
+    back = comparison_frame(compare_studies(*matrices[::-1])).set_index(["source", "target"]).loc[there.index]
+    assert there.change.tolist() == pytest.approx((-back.change).tolist())
+    assert there.low.tolist() == pytest.approx((-back.high).tolist())
+    assert there.p.tolist() == pytest.approx(back.p.tolist())
+
+
+def test_dunnetts_wider_intervals_do_not_widen_the_change(tmp_path: Path) -> None:
+    study = make_study(["b", "a", "c"])
+    store = fill(study, tmp_path, latent_counts(HELPS))
+    plain, wide = measure(study, store), measure(study, store, Rule(correction="dunnett"))
+    assert (wide.high - wide.low)[1, 0] > (plain.high - plain.low)[1, 0]
+    assert compare_studies(wide, wide).se == pytest.approx(compare_studies(plain, plain).se, nan_ok=True)
+
+
+def test_an_arrow_without_a_test_has_no_interval(tmp_path: Path) -> None:
+    first = measured(tmp_path / "1")
+    study = make_study(["b", "a", "c"], seeds=(7, 8))
+    one = [spec for spec in study.plan if spec.task_names == ("a", "b")][:1]
+    store = fill(study, tmp_path / "2", latent_counts(HELPS), skip=lambda spec: spec in one)
+    comparison = compare_studies(first, measure(study, store))
+    row = comparison_frame(comparison).set_index(["source", "target"]).loc[("a", "b")]
+    assert not math.isnan(row.change)
+    assert math.isnan(row.low)
+    assert row.reason == "second: one pair run"
+    assert "2 arrows without a test" in "\n".join(comparison_in_words(comparison))
+    assert "nan" not in as_csv(comparison_frame(comparison))
+
+
+def test_encoder_recipe_seeds_and_rule_may_differ_and_are_named(
+    matrices: tuple[AffinityMatrix, AffinityMatrix],
+) -> None:
+    first = matrices[0]
+    study = replace(
+        first.study,
+        encoder=EncoderRef("other", "e1"),
+        recipe=replace(first.study.recipe, learning_rate=1e-4),
+        match="compute",
+    )
+    second = replace(first, study=study, rule=Rule(alpha=0.01))
+    assert list(differences(first, second)) == [
+        ("encoder", "tiny", "other"),
+        ("match", "updates", "compute"),
+        ("recipe, learning_rate", "5e-05", "0.0001"),
+        ("rule, alpha", "0.05", "0.01"),
+    ]
+    assert list(differences(first, first)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": "z"}, "only the first has c; only the second has z"),
+        ({"fingerprint": "f-new"}, "other data of c"),
+        ({"metric": "macro_f1"}, "other metrics of c"),
+    ],
+)
+def test_other_tasks_data_or_metrics_are_refused(change: dict[str, str], said: str) -> None:
+    study = make_study(["a", "b", "c"])
+    other: Study = replace(study, tasks=(*study.tasks[:2], replace(study.tasks[2], **change)))
+    with pytest.raises(ValueError, match=said):
+        refuse_other_tasks(study, other)

@@ -1,0 +1,270 @@
+"""The page says what the tables say, needs nothing beside it, and trusts no title."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from fake_studies import fill, latent_counts, make_study
+from test_racing import racing_study, run_race
+
+from taskaffinity.analysis.affinity import measure
+from taskaffinity.analysis.report import report, write_report
+from taskaffinity.analysis.sentences import arrow_in_words
+from taskaffinity.analysis.tables import as_csv, controls_frame, edges_frame
+from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+HOSTILE = "</title></svg><script>alert('x')</script><img src=http://evil.example/x onerror=alert(1)>&amp;\"'"
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Tables by id as lists of rows of (column, exact value, shown), ids, headings, and whether tags close."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[dict[str, tuple[str, str]]]] = {}
+        self.captions: dict[str, str] = {}
+        self.ids: list[str] = []
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.headings: list[tuple[int, str]] = []
+        self.words = ""
+        self._table, self._columns, self._cells = "", [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        if "id" in given:
+            self.ids.append(given["id"] or "")
+        if tag == "table":
+            self._table, self._columns = given["id"] or "", []
+            self.tables[self._table], self.captions[self._table] = [], ""
+        if "data-column" in given:
+            self._columns.append(given["data-column"] or "")
+        if tag == "tr":
+            self._cells = []
+        if "data-value" in given:
+            self._cells.append([given["data-value"] or "", ""])
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append((int(tag[1]), ""))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+        if tag == "tr" and self._cells:
+            rows = zip(self._columns, map(tuple, self._cells), strict=True)
+            self.tables[self._table].append(dict(rows))  # type: ignore[arg-type]
+
+    def handle_data(self, data: str) -> None:
+        if not {"script", "style"} & set(self.open):
+            self.words += data
+        if "caption" in self.open:
+            self.captions[self._table] += data
+        if {"td", "th"} & set(self.open) and "tbody" in self.open:
+            self._cells[-1][1] += data
+        if self.open and re.fullmatch("h[1-6]", self.open[-1]):
+            self.headings[-1] = (self.headings[-1][0], self.headings[-1][1] + data)
+
+
+def page_of(study: Study, store: RunStore) -> Page:
+    page = Page(report(measure(study, store), store))
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids))
+    assert "nan" not in re.findall(r"[\w.]+", page.words.lower())
+    return page
+
+
+def exact(page: Page, table: str) -> list[dict[str, str]]:
+    return [{column: value for column, (value, _) in row.items()} for row in page.tables[table]]
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, RunStore]:
+    """Help, harm, controls, work; one run failed, one was never trained."""
+    root = tmp_path_factory.mktemp("rich")
+    study = make_study(["b", "a", "c"], controls=True, synthetic=True, seeds=(0, 1, 2, 3))
+    counts = latent_counts({("a", "b"): 0.6, ("c", "b"): -0.6})
+    left_out = [spec for spec in study.plan if spec.arm == "pair" and spec.task_names == ("a", "c")][:2]
+    store = fill(study, root, counts, skip=lambda spec: spec in left_out)
+    store.fail(left_out[0], "diverged <at> step 3")
+    for number, spec in enumerate(study.plan):
+        if spec in store:
+            run = store.read(spec)
+            work = {"total_seconds": 10.0 + number, "steps": 7, "pieces": 1000, "peak_memory_mib": 100.0}
+            store.write(RunResult(spec, run.outcomes, run.counts, work=work, versions={"torch": "9.9"}))
+    return study, store
+
+
+@pytest.fixture(scope="module")
+def page(rich: tuple[Study, RunStore]) -> Page:
+    return page_of(*rich)
+
+
+def test_the_numbers_of_the_tables_are_those_of_edges_csv_cell_by_cell(
+    rich: tuple[Study, RunStore], page: Page
+) -> None:
+    matrix = measure(*rich)
+    edges = rows_of(as_csv(edges_frame(matrix)))
+    seen = set()
+    for table in ("arrows", "evidence"):
+        found = exact(page, table)
+        seen |= set(found[0])
+        assert found == [{name: edge[name] for name in found[0]} for edge in edges], table
+    assert {"gain", "low", "high", "p", "q", "verdict", "df", "se_seeds", "n_test", "detectable"} <= seen
+    controls = rows_of(as_csv(controls_frame(matrix)))
+    assert exact(page, "controls") == [{name: control[name] for name in controls[0]} for control in controls]
+
+
+def test_what_is_shown_is_the_exact_number_rounded(page: Page) -> None:
+    for row in page.tables["arrows"]:
+        for name in ("gain", "low", "high"):
+            value, shown = row[name]
+            if value:
+                assert float(shown.replace("−", "-")) == pytest.approx(float(value), abs=0.051)
+        assert row["verdict"][1].endswith(row["verdict"][0])
+
+
+def test_columns_that_are_in_no_table_are_said_once(page: Page) -> None:
+    assert "correction bh" in page.words
+    assert "estimand population" in page.words
+    assert "synthetic true" in page.words
+
+
+def test_verdicts_are_sentences_with_amounts(rich: tuple[Study, RunStore], page: Page) -> None:
+    matrix = measure(*rich)
+    gain, low, high = (getattr(matrix, name)[1, 0] for name in ("gain", "low", "high"))
+    assert f"A improves B by {gain:.1f} points [{low:.1f}, {high:.1f}]; 4 seeds" in page.words
+    gain, low, high = (-getattr(matrix, name)[2, 0] for name in ("gain", "high", "low"))
+    assert f"C degrades B by {gain:.1f} points [{low:.1f}, {high:.1f}]; 4 seeds" in page.words
+    for arrow in matrix.arrows:
+        assert arrow_in_words(matrix, arrow) in page.words
+
+
+def test_cost_failures_and_missing_runs_are_told(rich: tuple[Study, RunStore], page: Page) -> None:
+    study, store = rich
+    done = [store.read(spec) for spec in study.plan if spec in store]
+    assert sum(float(row["seconds"]) for row in exact(page, "cost")) == sum(run.work["total_seconds"] for run in done)
+    assert sum(int(row["done"]) for row in exact(page, "cost")) == len(done)
+    assert f"{len(done)} of {len(study.plan)} runs are done" in page.words
+    assert "diverged <at> step 3" in page.words
+    assert "Not trained: 1" in page.words
+    assert "9.9" in page.words
+
+
+def test_every_section_has_a_heading_every_table_a_caption_every_picture_words(page: Page) -> None:
+    levels = [level for level, _ in page.headings]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(later - before <= 1 for before, later in pairwise(levels))
+    assert all(text.strip() for _, text in page.headings)
+    assert all(caption.strip() for caption in page.captions.values())
+    assert page.tags.count("svg") == page.tags.count("desc") == 3
+    assert "Training with A improves B" in page.words  # the alternative text of the graph
+    for data in ("f-a", "f-b", "f-c", "learning_rate", "honest protocol", "Placebos:"):
+        assert data in page.words
+
+
+def test_the_page_needs_nothing_and_runs_only_its_own_script(rich: tuple[Study, RunStore]) -> None:
+    study, store = rich
+    text = report(measure(study, store), store)
+    assert not re.search(r"(https?:)?//[a-z]", text, re.IGNORECASE)
+    assert not re.search(r"@import|url\((?!#)", text)
+    assert set(re.findall(r'(?:src|href)="(.)', text)) <= {"#", "d"}
+    assert text.count("<script") == 1
+    assert str(store.root) not in text
+
+
+@pytest.mark.parametrize("place", ["title", "suite"])
+def test_a_hostile_name_is_only_text(place: str, tmp_path: Path) -> None:
+    study = make_study(["a", "b"], titles={"a": HOSTILE if place == "title" else "A"})
+    if place == "suite":
+        study = replace(study, suite=HOSTILE)
+    store = fill(study, tmp_path, latent_counts({("a", "b"): 0.6}))
+    text = report(measure(study, store), store)
+    page = Page(text)
+    assert page.open == []
+    assert text.count("<script") == 1
+    assert "img" not in page.tags
+    assert HOSTILE in page.words
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.parametrize("title", [r"$\frac$", "from $5 to $6", "bell\x07", "задача", "a name of " * 9])
+def test_an_odd_title_is_told_as_it_is(title: str, tmp_path: Path) -> None:
+    study = make_study(["a", "b"], titles={"a": title})
+    store = fill(study, tmp_path, latent_counts({("a", "b"): 0.6}))
+    assert title in Page(report(measure(study, store), store)).words
+
+
+def test_the_stamp_of_made_up_text_is_on_top_and_only_there_where_it_belongs(
+    page: Page, toy: tuple[Study, RunStore]
+) -> None:
+    words = page.words
+    assert words.index("Synthetic stand-in") < words.index("Of 6 arrows")
+    assert "synthetic stand-in" not in page_of(*toy).words.lower()
+
+
+def test_the_same_study_gives_the_same_bytes(rich: tuple[Study, RunStore], tmp_path: Path) -> None:
+    study, store = rich
+    for name in ("1.html", "2.html"):
+        write_report(study, store, tmp_path / "new" / name)
+    assert (tmp_path / "new/1.html").read_bytes() == (tmp_path / "new/2.html").read_bytes()
+
+
+def test_one_seed_is_told_as_untested(tmp_path: Path) -> None:
+    study = make_study(["a", "b"], seeds=(0,))
+    page = page_of(study, fill(study, tmp_path, latent_counts({("a", "b"): 0.6})))
+    assert "untested (one seed); 1 seed." in page.words
+    assert "No test (one seed): A → B, B → A." in page.words
+    assert {row["verdict"] for row in exact(page, "arrows")} == {"inconclusive"}
+
+
+def test_a_study_with_nothing_done_is_a_page(tmp_path: Path) -> None:
+    study = make_study(["a", "b", "c"])
+    page = page_of(study, RunStore(tmp_path))
+    assert "not measured (no pair and no single run)" in page.words
+    assert f"0 of {len(study.plan)} runs are done." in page.words
+    assert f"Not trained: {len(study.plan)}" in page.words
+
+
+def test_a_race_is_told_with_its_levels(tmp_path: Path) -> None:
+    study = racing_study("abc")
+    store = run_race(study, tmp_path, Rule())
+    page = page_of(study, store)
+    assert "Race:" in page.words
+    assert "at most" in page.words
+    assert "Not trained" not in page.words
+    evidence = exact(page, "evidence")
+    assert {row["decided_at"] for row in evidence} <= {"", *map(str, study.looks)}
+    assert "level" in evidence[0] or "every row: level 0.0" in page.words
+
+
+def test_gains_after_fine_tuning_are_told_with_their_recipe(tmp_path: Path) -> None:
+    study = make_study(["a", "b"])
+    tuned = replace(study.recipe, num_train_epochs=3)
+    study = replace(study, stage="finetune", finetune={"a": tuned, "b": tuned})
+    page = page_of(study, fill(study, tmp_path, latent_counts({("a", "b"): 0.6})))
+    assert "fine-tuned on the target alone" in page.words
+    assert "fine-tuning of A, where it differs" in page.words
