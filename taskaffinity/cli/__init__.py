@@ -8,7 +8,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from taskaffinity.cli import data, full, graph, init, pairwise, pretrain, table
+from taskaffinity.cli import data, export, full, graph, init, pairwise, predict, pretrain, table
 from taskaffinity.tasks.task import BadInput
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ app.command("full")(full.command)
 app.command("graph")(graph.command)
 app.command("table")(table.command)
 app.command("pretrain")(pretrain.command)
+app.command("export")(export.command)
+app.command("predict")(predict.command)
 app.command("init")(init.command)
 app.add_typer(data.app, name="data")
 
