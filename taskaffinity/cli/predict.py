@@ -38,7 +38,7 @@ def command(
         for row, found in predictor.predict(read_unlabelled(file, predictor.meta.kind)):
             name = {} if row.id is None else {"id": row.id}
             line = json.dumps({"line": row.line, **name, **found}, ensure_ascii=False)
-            target.write(line.encode(errors="surrogatepass") + b"\n")
+            target.write(line.encode() + b"\n")
             number += 1
             show(row.end, size)
             if not quiet and not number % _TELL_EVERY and not sys.stderr.isatty():

@@ -70,16 +70,15 @@ def _row(where: str, line: str, number: int, end: int, kind: Kind) -> Unlabelled
         fault = bad(where, f"no JSON at column {error.colno}", "one JSON object a line")
     if fault:  # outside of the except: its traceback would quote the line
         raise fault
+    if "\\ud" in line.lower() and any("\ud800" <= c <= "\udfff" for c in json.dumps(row, ensure_ascii=False)):
+        raise bad(where, "half of a character (a surrogate alone)", "UTF-8 text")
     if not isinstance(row, dict):
         raise bad(where, shown(row), "an object with text, or with words")
     name = row.get("id")
     if kind == "ner" and "words" in row:
         words = row["words"]
-        if (
-            not isinstance(words, list)
-            or not words
-            or not all(isinstance(word, str) and word.strip() for word in words)
-        ):
+        is_whole = isinstance(words, list) and all(isinstance(word, str) and word.strip() for word in words)
+        if not is_whole or not words:
             raise bad(where, f"{shown(words)} as 'words'", "a list of words that are not empty")
         return Unlabelled(number, end, name, words=tuple(words))
     for key in ("text", "text_pair") if kind in PAIR_KINDS else ("text",):

@@ -14,7 +14,7 @@ from taskaffinity.corpora.access import AGREEMENTS
 from taskaffinity.corpora.fetch import OPEN
 from taskaffinity.runs.kept import Kept
 from taskaffinity.runs.store import RunStore
-from taskaffinity.tasks.blue import BLUE_TASKS
+from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
 from taskaffinity.training.encoding import TaskMeta
@@ -47,10 +47,8 @@ def _lines(kept: Kept, meta: TaskMeta) -> Iterator[str]:
     yield from ("---", "library_name: transformers", f"pipeline_tag: {pipeline}", "---", "")
     yield from (f"# {meta.name}", "")
     if kept.study.synthetic:
-        yield from (
-            "**Trained on a synthetic stand-in: made-up text. It says nothing about the task of this name.**",
-            "",
-        )
+        yield "**Trained on a synthetic stand-in: made-up text. It says nothing about the task of this name.**"
+        yield ""
     if asked := agreements_of(kept):
         yield (
             f"**Trained on text under a data use agreement ({'; '.join(asked)}). Weights can hold what they were "
@@ -78,7 +76,7 @@ def _scores(kept: Kept) -> Iterator[str]:
         f", and this run among {kept.chosen_from} with a kept model" if kept.chosen_from else ""
     )
     error = _standard_error(kept)
-    interval = f", 95 % interval over test examples [{own_test(own.test, -error)}, {own_test(own.test, error)}]"
+    interval = f", 95 % interval over test examples [{_moved(own.test, -error)}, {_moved(own.test, error)}]"
     yield f"* test {100 * own.test:.1f}{interval}; it chose nothing"
     tests = [100 * outcome.test for outcome in kept.seeds]
     if len(tests) > 1:
@@ -92,7 +90,7 @@ def _scores(kept: Kept) -> Iterator[str]:
         yield "* under the paper's protocol dev was trained on: its score says nothing, and the last epoch was taken"
 
 
-def own_test(score: float, shift: float) -> str:
+def _moved(score: float, shift: float) -> str:
     return f"{100 * (score + 1.96 * shift):.1f}"
 
 
@@ -130,4 +128,6 @@ def _licence(task: str, kept: Kept) -> str:
         return "made-up text"
     if corpus in AGREEMENTS:
         return f"data use agreement: {AGREEMENTS[corpus].title}"
-    return OPEN[corpus].licence if corpus in OPEN else "your own: see to it that its licence allows what you do"
+    if corpus in OPEN and kept.study.suite in {*BLUE_SUITES, "open-clinical"}:
+        return OPEN[corpus].licence
+    return "your own: see to it that its licence allows what you do"

@@ -5,8 +5,8 @@ changed. An architecture without an entry in ``FORMS`` has a head of another for
 
 What a stock ``pipeline`` does not know: it does not cut long sentences (``predict`` cuts a tagger's at ``max_words``
 words, as in training), a text classifier's pipeline does not truncate unless told to, and byte-level tokenizers see
-words of running text otherwise than the ready words of training, so that a RoBERTa tagger gives the same spans only
-with ``is_split_into_words=True``.
+words of running text otherwise than the ready words of training: a RoBERTa tagger gives the same spans only with
+``is_split_into_words=True``, and there only where no word begins with a piece that is a blank alone.
 """
 
 from __future__ import annotations
@@ -140,6 +140,7 @@ def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedMod
     if hasattr(config, "from_scratch"):
         del config.from_scratch
     head = model.heads[meta.name]
+    stock: PreTrainedModel
     if meta.kind == "ner":
         stock = AutoModelForTokenClassification.from_config(config)
         places = {"classifier": "output"}
@@ -149,13 +150,14 @@ def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedMod
         places = _CLASSIFIERS[architecture]
         if FORMS[architecture].pooler:
             dense = head.get_submodule("dense") if model.pooler is None else model.pooler.get_submodule("dense")
-            _copy(dense, stock.base_model.pooler.dense)
+            _copy(dense, stock.base_model.get_submodule("pooler.dense"))
     lost = stock.base_model.load_state_dict(model.encoder.state_dict(), strict=False)
     if lost.unexpected_keys or any(not name.startswith("pooler.") for name in lost.missing_keys):
         raise ValueError(f"{architecture}: an encoder of another form inside its own classifier")
     for theirs, ours in places.items():
         _copy(head.get_submodule(ours), stock.get_submodule(theirs))
-    return stock.eval()
+    stock.eval()
+    return stock
 
 
 def _copy(source: nn.Module, target: nn.Module) -> None:

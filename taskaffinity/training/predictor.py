@@ -54,9 +54,8 @@ class Predictor:
             about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
             self.meta: TaskMeta = meta_of(about["task"])
             self.max_length, self.max_words = int(about["max_length"]), int(about["max_words"])
-            auto: Any = (
-                AutoModelForTokenClassification if self.meta.kind == "ner" else AutoModelForSequenceClassification
-            )
+            is_tagger = self.meta.kind == "ner"
+            auto: Any = AutoModelForTokenClassification if is_tagger else AutoModelForSequenceClassification
             self.model = auto.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval().to(device)
         except FileNotFoundError:
             raise BadInput(f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` made") from None
