@@ -21,7 +21,7 @@ from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import Recipe, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Design, Match, ReadAfter, Start, StudiedTask, Study
-from taskaffinity.schedule import Progress, Report, Resources, run
+from taskaffinity.schedule import Progress, Report, Resources, left, run
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
@@ -149,10 +149,16 @@ def conduct(
     resources: Resources | None = None,
     watch: Callable[[Progress], None] = lambda progress: None,
     keep_predictions: bool = True,
+    keep_models: bool = False,
 ) -> Report:
     """Train what the results folder ``root`` lacks of a study.
 
     What was asked is written before the first run, so that a study that was interrupted can be read as far as it went.
+
+    Parameters
+    ----------
+    keep_models : bool
+        Whether each run keeps its tasks' models, for ``training.export``; runs that kept none are trained again.
 
     Raises
     ------
@@ -160,7 +166,7 @@ def conduct(
         As ``check``.
     """
     store = RunStore(root)
-    check(study, suite, encoder, root)
+    check(study, suite, encoder, root, keep_models=keep_models)
     plan = study.plan
     study.write(root)
     if study.protocol == "paper":
@@ -184,12 +190,15 @@ def conduct(
             cost=cost,
             watch=watch,
             keep_predictions=keep_predictions,
+            keep_models=keep_models,
         )
 
-    return _race(study, store, train) if study.looks else train(plan)
+    if not study.looks:
+        return train(plan)
+    return _race(study, store, train, lambda part: left(part, store, keep_models=keep_models))
 
 
-def check(study: Study, suite: Suite, encoder: Encoder, root: Path) -> None:
+def check(study: Study, suite: Suite, encoder: Encoder, root: Path, *, keep_models: bool = False) -> None:
     """Refuse what cannot be trained, or not into ``root``. Nothing is written there; the encoded corpora are cached.
 
     Raises
@@ -199,13 +208,14 @@ def check(study: Study, suite: Suite, encoder: Encoder, root: Path) -> None:
         the other way round, or the same race by another rule.
     """
     _refuse_to_mix(study, root)
-    store = RunStore(root)
-    if any(spec not in store for spec in study.plan):
+    if left(study.plan, RunStore(root), keep_models=keep_models):
         for recipe in dict.fromkeys((study.recipe, *study.finetune.values())):
             prepare(suite.tasks, encoder, recipe, cache_folder())
 
 
-def _race(study: Study, store: RunStore, train: Callable[[Plan], Report]) -> Report:
+def _race(
+    study: Study, store: RunStore, train: Callable[[Plan], Report], lacking: Callable[[Plan], list[RunSpec]]
+) -> Report:
     """Train up to the next look, look, and so on; a run that failed in this race is not tried again in it."""
     total = Report()
     rule = Rule(**study.rule)
@@ -215,7 +225,7 @@ def _race(study: Study, store: RunStore, train: Callable[[Plan], Report]) -> Rep
         standing = follow(study, arms, rule, margins, lambda spec: spec in store or spec in total.failed)
         needed = wanted(study, standing)
         total.planned = len(needed)
-        part = Plan.of(spec for spec in needed if spec not in store and spec not in total.failed)
+        part = Plan.of(spec for spec in lacking(needed) if spec not in total.failed)
         if not part.specs:
             return total
         report = train(part)

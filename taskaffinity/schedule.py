@@ -86,9 +86,11 @@ def run(
     cost: Callable[[RunSpec], float] = lambda spec: len(spec.tasks),
     watch: Callable[[Progress], None] = lambda progress: None,
     keep_predictions: bool = True,
+    keep_models: bool = False,
 ) -> Report:
     """Train what the store lacks: a run after the one that it starts from, else the costliest first, so that no worker
-    idles at the end. A finished run that kept no weights is trained again when a run is to start from it.
+    idles at the end. A finished run that kept no weights is trained again when a run is to start from it, and one that
+    kept no model when models are to be kept.
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def run(
     BadInput
         If Ray cannot be had, or a run fits none of its nodes.
     """
-    waiting = sorted(left(plan, store), key=lambda spec: (len(spec.lineage), -cost(spec)))
+    waiting = sorted(left(plan, store, keep_models=keep_models), key=lambda spec: (len(spec.lineage), -cost(spec)))
     parents = {spec.parent for spec in waiting}
     report = Report(planned=len(plan))
     if not waiting:
@@ -114,7 +116,10 @@ def run(
         "cache": str(cache.resolve()),
         "keep_predictions": keep_predictions,
     }
-    arguments = [(spec, {**settings, "keep_weights": spec in parents}) for spec in waiting]
+    arguments = [
+        (spec, {**settings, "keep_weights": spec in parents, "keep_model": keep_models and leaves_model(spec)})
+        for spec in waiting
+    ]
     finished_cost, total_cost = 0.0, sum(map(cost, waiting))
     running: tuple[str, ...] = ()
 
@@ -140,13 +145,19 @@ def run(
     return report
 
 
-def left(plan: Plan, store: RunStore) -> list[RunSpec]:
-    """What is to be trained, in the plan's order: runs that are not done, and those that a run that is to be trained
-    starts from and that kept no weights."""
+def leaves_model(spec: RunSpec) -> bool:
+    """Whether a run's model is kept where models are: controls and matched runs are there to be compared with."""
+    return spec.variant in ("plain", "continued")
+
+
+def left(plan: Plan, store: RunStore, *, keep_models: bool = False) -> list[RunSpec]:
+    """What is to be trained, in the plan's order: runs that are not done, those that a run that is to be trained
+    starts from and that kept no weights, and those that kept no model where models are to be kept."""
     lacking: list[RunSpec] = []
     parents: set[RunSpec | None] = set()
     for spec in reversed(plan.specs):  # children come first, so that it is known who needs weights
-        if spec not in store or (spec in parents and not store.has_weights(spec)):
+        lacks_model = keep_models and leaves_model(spec) and not store.has_models(spec)
+        if spec not in store or lacks_model or (spec in parents and not store.has_weights(spec)):
             lacking.append(spec)
             parents.add(spec.parent)
     return lacking[::-1]
@@ -174,7 +185,8 @@ def train_and_keep(spec: RunSpec, settings: Mapping[str, Any], *after: str | Non
     store = RunStore(settings["root"])
 
     def is_done() -> bool:
-        return spec in store and (not settings["keep_weights"] or store.has_weights(spec))
+        has_weights = not settings["keep_weights"] or store.has_weights(spec)
+        return spec in store and has_weights and (not settings["keep_model"] or store.has_models(spec))
 
     if is_done():
         return None
@@ -195,6 +207,7 @@ def train_and_keep(spec: RunSpec, settings: Mapping[str, Any], *after: str | Non
                 start=start,
                 keep_predictions=settings["keep_predictions"],
                 keep_weights=settings["keep_weights"],
+                keep_model=settings["keep_model"],
             )
             store.write(result)
         except Exception as error:  # the run's own error, whatever it is: kept with the run, the others go on

@@ -8,7 +8,21 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from taskaffinity.cli import compare, data, doctor, full, graph, init, pairwise, pretrain, report, status, table
+from taskaffinity.cli import (
+    compare,
+    data,
+    doctor,
+    export,
+    full,
+    graph,
+    init,
+    pairwise,
+    predict,
+    pretrain,
+    report,
+    status,
+    table,
+)
 from taskaffinity.tasks.task import BadInput
 
 app = typer.Typer(
@@ -24,6 +38,8 @@ app.command("table")(table.command)
 app.command("report")(report.command)
 app.command("compare")(compare.command)
 app.command("pretrain")(pretrain.command)
+app.command("export")(export.command)
+app.command("predict")(predict.command)
 app.command("init")(init.command)
 app.add_typer(data.app, name="data")
 app.command("status")(status.command)

@@ -68,6 +68,7 @@ def train_each(
     resources: Resources,
     *,
     keep_predictions: bool,
+    keep_models: bool,
     quiet: bool,
 ) -> None:
     """Train what each study lacks, one study after the other; print their common table, and write it into ``root``.
@@ -83,12 +84,21 @@ def train_each(
     from taskaffinity.conduct import check
 
     for (study, encoder), place in zip(asked, places, strict=True):
-        check(study, suite, encoder, place)
+        check(study, suite, encoder, place, keep_models=keep_models)
     failed = False
     for number, ((study, encoder), place) in enumerate(zip(asked, places, strict=True), start=1):
         if not quiet:
             print(f"encoder {number} of {len(places)}: {study.encoder.name}, in {place}", file=sys.stderr)
-        report = train_and_show(study, suite, encoder, place, resources, keep_predictions=keep_predictions, quiet=quiet)
+        report = train_and_show(
+            study,
+            suite,
+            encoder,
+            place,
+            resources,
+            keep_predictions=keep_predictions,
+            keep_models=keep_models,
+            quiet=quiet,
+        )
         try:
             publish_stages(study, RunStore(place), place)
         except ValueError as error:

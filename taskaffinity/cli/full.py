@@ -19,6 +19,7 @@ from taskaffinity.cli.options import (
     ExecutorName,
     ExecutorOption,
     GpusPerRun,
+    KeepModels,
     KeepPredictions,
     ProtocolName,
     ProtocolOption,
@@ -66,6 +67,7 @@ def command(
     gpus_per_run: GpusPerRun = None,
     cpus_per_run: CpusPerRun = 1,
     predictions: KeepPredictions = True,
+    keep_models: KeepModels = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
@@ -98,14 +100,18 @@ def command(
         for (study, _), place in zip(asked, places, strict=True):
             if encoders is not None:
                 print(f"{study.encoder.name}, in {place}:")
-            print_plan(study, RunStore(place))
+            print_plan(study, RunStore(place), keep_models=keep_models)
         return
     if encoders is not None:
-        train_each(folder, suite, asked, places, resources, keep_predictions=predictions, quiet=quiet)
+        train_each(
+            folder, suite, asked, places, resources, keep_predictions=predictions, keep_models=keep_models, quiet=quiet
+        )
         keep_suite_file(suite_file, folder)
         return
     [(study, found)] = asked
-    report = train_and_show(study, suite, found, folder, resources, keep_predictions=predictions, quiet=quiet)
+    report = train_and_show(
+        study, suite, found, folder, resources, keep_predictions=predictions, keep_models=keep_models, quiet=quiet
+    )
     keep_suite_file(suite_file, folder)
     publish_stages_and_print(study, folder)
     end_with(report, folder)

@@ -49,6 +49,9 @@ GpusPerRun = Annotated[
 ]
 CpusPerRun = Annotated[int, typer.Option(help="CPU cores, and threads, a run takes.", min=1)]
 KeepPredictions = Annotated[bool, typer.Option("--predictions/--no-predictions", help="Keep each run's, by id.")]
+KeepModels = Annotated[
+    bool, typer.Option("--keep-models", help="Keep each run's trained tasks, for `taskaffinity export`.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the runs and what is done; train nothing.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
 
@@ -101,10 +104,10 @@ def resources_of(
     return resources
 
 
-def print_plan(study: Study, store: RunStore) -> None:
+def print_plan(study: Study, store: RunStore, *, keep_models: bool) -> None:
     """Every run with whether it is done."""
     plan = study.plan
-    waiting = set(left(plan, store))
+    waiting = set(left(plan, store, keep_models=keep_models))
     for spec in plan:
         print(f"{'to do' if spec in waiting else 'done':6} {spec.run_id}")
     most = "at most " if study.looks else ""
@@ -119,6 +122,7 @@ def train_and_show(
     resources: Resources,
     *,
     keep_predictions: bool,
+    keep_models: bool,
     quiet: bool,
 ) -> Report:
     """Train what the folder lacks, with a banner for made-up text and the progress on stderr."""
@@ -127,7 +131,14 @@ def train_and_show(
     warn_if_synthetic(suite.synthetic)
     with ProgressDisplay(quiet=quiet) as display:
         return conduct(
-            study, suite, encoder, folder, resources=resources, watch=display.show, keep_predictions=keep_predictions
+            study,
+            suite,
+            encoder,
+            folder,
+            resources=resources,
+            watch=display.show,
+            keep_predictions=keep_predictions,
+            keep_models=keep_models,
         )
 
 

@@ -25,6 +25,7 @@ from taskaffinity.cli.options import (
     ExecutorName,
     ExecutorOption,
     GpusPerRun,
+    KeepModels,
     KeepPredictions,
     ProtocolName,
     ProtocolOption,
@@ -114,6 +115,7 @@ def command(
     gpus_per_run: GpusPerRun = None,
     cpus_per_run: CpusPerRun = 1,
     predictions: KeepPredictions = True,
+    keep_models: KeepModels = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
@@ -158,9 +160,11 @@ def command(
         rule=rule,
     )
     if dry_run:
-        print_plan(study, RunStore(folder))
+        print_plan(study, RunStore(folder), keep_models=keep_models)
         return
-    report = train_and_show(study, suite, found, folder, resources, keep_predictions=predictions, quiet=quiet)
+    report = train_and_show(
+        study, suite, found, folder, resources, keep_predictions=predictions, keep_models=keep_models, quiet=quiet
+    )
     keep_suite_file(suite_file, folder)
     publish_and_print(study, folder, rule)
     end_with(report, folder)

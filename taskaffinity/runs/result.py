@@ -35,6 +35,15 @@ class Predictions:
 
 
 @dataclass(frozen=True)
+class Head:
+    """A task's own part of a trained model."""
+
+    weights: Mapping[str, npt.NDArray[Any]]
+    about: Mapping[str, str]
+    """What using it takes beside them: kind, outputs, where the encoder lay."""
+
+
+@dataclass(frozen=True)
 class RunResult:
     """One finished run."""
 
@@ -53,4 +62,7 @@ class RunResult:
     predictions: Mapping[str, Predictions] = field(default_factory=dict)
     """Keys as in ``counts``; empty where they were not kept."""
     weights: Mapping[int, Mapping[str, npt.NDArray[Any]]] = field(default_factory=dict)
-    """Of the encoder after each epoch that some task chose, for runs that start from this one; empty if none does."""
+    """Of the encoder after each epoch that some task chose; empty where no run starts from this one and no model is
+    kept."""
+    heads: Mapping[str, Head] = field(default_factory=dict)
+    """Of each task after the epoch that it chose; empty where no model is kept."""

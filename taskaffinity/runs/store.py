@@ -118,6 +118,10 @@ class RunStore:
             (folder / "model").mkdir(exist_ok=True)
             with whole(_weights_path(folder, epoch)) as file:
                 file.write(save(dict(weights)))
+        for task, head in result.heads.items():
+            (folder / "model").mkdir(exist_ok=True)
+            with whole(_head_path(folder, task)) as file:
+                file.write(save(dict(head.weights), metadata=dict(head.about)))
         (folder / "error.txt").unlink(missing_ok=True)
         summary = {
             "run_id": result.spec.run_id,
@@ -173,6 +177,19 @@ class RunStore:
         """Whether every task of the run can be gone on with."""
         return all(self.weights(spec, name) is not None for name in spec.task_names)
 
+    def head(self, spec: RunSpec, task: str) -> Path | None:
+        """The task's head after the epoch that it chose; None where the run is not done, or kept no model."""
+        path = _head_path(self.folder(spec), task)
+        return path if spec in self and path.is_file() else None
+
+    def has_model(self, spec: RunSpec, task: str) -> bool:
+        """Whether the task's encoder and head are there."""
+        return self.head(spec, task) is not None and self.weights(spec, task) is not None
+
+    def has_models(self, spec: RunSpec) -> bool:
+        """``has_model`` for every task of the run."""
+        return all(self.has_model(spec, name) for name in spec.task_names)
+
     def forget(self, spec: RunSpec) -> None:
         """A run that is to be trained again is not done, and its weights are not there, until it is done again."""
         (self.folder(spec) / "result.json").unlink(missing_ok=True)
@@ -207,6 +224,10 @@ def _held(lock: BaseFileLock, spec: RunSpec, *, wait: bool) -> Iterator[None]:
 
 def _weights_path(folder: Path, epoch: int) -> Path:
     return folder / "model" / f"epoch-{epoch}.safetensors"
+
+
+def _head_path(folder: Path, task: str) -> Path:
+    return folder / "model" / f"head-{task}.safetensors"
 
 
 def _best_on_average(folder: Path, epochs: Collection[int]) -> int:

@@ -167,6 +167,11 @@ def task_meta(task: Task) -> TaskMeta:
     return TaskMeta(task.name, task.kind, outputs, task.scored, task.metric_name, dict(task.missed))
 
 
+def meta_of(content: Mapping[str, Any]) -> TaskMeta:
+    """What ``dataclasses.asdict`` and JSON made of one."""
+    return TaskMeta(**{**content, "outputs": tuple(content["outputs"]), "scored": tuple(content["scored"])})
+
+
 def cache_folder(cache: Path, fingerprint: str, encoder: str, max_length: int, max_words: int) -> Path:
     """Where a corpus of that fingerprint lies, encoded for the encoder of that fingerprint."""
     key = repr((_VERSION, fingerprint, encoder, max_length, max_words))
@@ -185,10 +190,7 @@ def encode_task(task: Task, tokenizer: Any, folder: Path, *, max_length: int, ma
         meta = task_meta(task)
         (beside / "task.json").write_text(json.dumps(asdict(meta)), encoding="utf-8")
         for split, examples in task.examples.items():
-            if task.kind == "ner":
-                encoded = _encode_tagging(examples, tokenizer, meta, max_length, max_words, is_train=split == "train")
-            else:
-                encoded = _encode_sentences(examples, tokenizer, meta, max_length)
+            encoded = encode_examples(examples, tokenizer, meta, max_length, max_words, is_train=split == "train")
             (beside / split).mkdir()
             for name in _ARRAYS:
                 np.save(beside / split / f"{name}.npy", getattr(encoded, name))
@@ -200,13 +202,22 @@ def encode_task(task: Task, tokenizer: Any, folder: Path, *, max_length: int, ma
 def read_encoded(folder: Path) -> tuple[TaskMeta, dict[Split, EncodedSplit]]:
     """What ``encode_task`` wrote; the arrays are memory-mapped."""
     content = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-    meta = TaskMeta(**{**content, "outputs": tuple(content["outputs"]), "scored": tuple(content["scored"])})
+    meta = meta_of(content)
     splits: dict[Split, EncodedSplit] = {}
     for split in SPLITS:
         examples = json.loads((folder / split / "examples.json").read_text(encoding="utf-8"))
         arrays = {name: np.load(folder / split / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
         splits[split] = EncodedSplit(**examples, **arrays, is_tagging=meta.kind == "ner")
     return meta, splits
+
+
+def encode_examples(
+    examples: Sequence[Example], tokenizer: Any, meta: TaskMeta, max_length: int, max_words: int, *, is_train: bool
+) -> EncodedSplit:
+    """Examples of one task as arrays; sentences of a tagging task are cut as the split wants it."""
+    if meta.kind == "ner":
+        return _encode_tagging(examples, tokenizer, meta, max_length, max_words, is_train=is_train)
+    return _encode_sentences(examples, tokenizer, meta, max_length)
 
 
 def _encode_sentences(examples: Sequence[Example], tokenizer: Any, meta: TaskMeta, max_length: int) -> EncodedSplit:

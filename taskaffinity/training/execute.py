@@ -20,7 +20,7 @@ import torch
 import transformers
 
 import taskaffinity
-from taskaffinity.runs.result import Outcome, Predictions, RunResult
+from taskaffinity.runs.result import Head, Outcome, Predictions, RunResult
 from taskaffinity.runs.spec import Recipe, RunSpec, TaskRef
 from taskaffinity.tasks.further import further_metrics, tally
 from taskaffinity.tasks.metrics import METRICS
@@ -28,7 +28,7 @@ from taskaffinity.tasks.task import BadInput, Split, Task
 from taskaffinity.training.company import Company, company_of
 from taskaffinity.training.encoders import Encoder, load_tokenizer, longest_input
 from taskaffinity.training.encoding import EncodedSplit, IntArray, TaskMeta, cache_folder, encode_task, read_encoded
-from taskaffinity.training.handover import hand_over, take_over
+from taskaffinity.training.handover import hand_over, hand_over_head, take_over
 from taskaffinity.training.loop import Diverged, fit, predict
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
@@ -73,6 +73,7 @@ def execute(
     start: Path | None = None,
     keep_predictions: bool = True,
     keep_weights: bool = False,
+    keep_model: bool = False,
 ) -> RunResult:
     """Train and evaluate one run.
 
@@ -89,6 +90,8 @@ def execute(
         The encoder's weights that ``spec.parent`` left to this run (``RunStore.start``).
     keep_weights : bool
         Whether runs will start from this one.
+    keep_model : bool
+        Whether its tasks may be exported: weights are kept, and heads with them.
 
     Raises
     ------
@@ -149,6 +152,7 @@ def execute(
 
     evaluating = time.perf_counter()
     test: dict[str, Evaluated] = {}
+    heads: dict[str, Head] = {}
     for number, weights in kept.items():
         model.load_state_dict(weights)
         for name, (chosen, _) in best.items():
@@ -156,6 +160,8 @@ def execute(
                 task = metas[name]
                 others = further_metrics(task.kind, task.metric_name, missed_are_known=bool(task.missed))
                 test[name] = evaluate(model, task, "test", splits["test"][name], recipe.device, others)
+                if keep_model:
+                    heads[name] = hand_over_head(model, task, encoder_folder)
     work["evaluate_seconds"] += time.perf_counter() - evaluating
     work["total_seconds"] = time.perf_counter() - began
     work |= {"steps": steps, "pieces": pieces, "peak_memory_mib": _peak_memory_mib()}
@@ -173,7 +179,10 @@ def execute(
         work=work,
         versions=versions() | {"attention": "packed" if model.is_packed else "padded"},
         predictions={key: evaluated.predictions for key, evaluated in found.items()} if keep_predictions else {},
-        weights={number: hand_over(weights, pieces_known) for number, weights in kept.items()} if keep_weights else {},
+        weights={number: hand_over(weights, pieces_known) for number, weights in kept.items()}
+        if keep_weights or keep_model
+        else {},
+        heads=heads,
     )
 
 

@@ -1,4 +1,5 @@
-"""What a run leaves to the runs that start from it: the encoder and its pooler, never a head.
+"""What a run leaves to the runs that start from it, the encoder and its pooler; and, where its models are kept, the
+head of each of its tasks with them.
 
 Weights go by the names they have in the model. Where the embedding table was cut to the run's own pieces, ``pieces``
 says which rows they are; the others are as the encoder's own folder has them.
@@ -6,16 +7,20 @@ says which rows they are; the others are as the encoder's own folder has them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from taskaffinity.training.encoding import IntArray
+from taskaffinity.runs.result import Head
+from taskaffinity.training.encoding import IntArray, TaskMeta, meta_of
 from taskaffinity.training.model import MultiTaskModel
 
 _SHARED = ("encoder.", "pooler.")
@@ -26,6 +31,29 @@ def hand_over(weights: Mapping[str, torch.Tensor], pieces: IntArray | None) -> d
     """The shared ones of a model's weights, with the pieces of a cut embedding table."""
     shared = {name: value.cpu().numpy() for name, value in weights.items() if name.startswith(_SHARED)}
     return shared if pieces is None else {**shared, _PIECES: np.asarray(pieces, dtype=np.int64)}
+
+
+def hand_over_head(model: MultiTaskModel, task: TaskMeta, encoder_folder: Path) -> Head:
+    """A task's head as the model has it now, with what it takes to use it."""
+    weights = {name: value.detach().cpu().numpy().copy() for name, value in model.heads[task.name].state_dict().items()}
+    return Head(weights, {"task": json.dumps(asdict(task)), "encoder_folder": str(encoder_folder)})
+
+
+def take_over_head(path: Path) -> tuple[dict[str, torch.Tensor], TaskMeta, Path]:
+    """A head's weights, its task, and where the encoder lay when it was trained.
+
+    Raises
+    ------
+    ValueError
+        If the file is no head.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return weights, meta_of(json.loads(about["task"])), Path(about["encoder_folder"])
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise ValueError(f"{path}: not the head of a trained task; train its run again") from error
 
 
 def take_over(model: MultiTaskModel, path: Path) -> None:

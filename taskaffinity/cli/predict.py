@@ -1,0 +1,57 @@
+"""``taskaffinity predict DIR FILE``: an exported model on text without labels, a JSON line a text."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from taskaffinity.cli.options import Quiet
+from taskaffinity.cli.progress import bytes_bar
+from taskaffinity.runs.files import whole
+from taskaffinity.tasks.lines import bad
+from taskaffinity.tasks.unlabelled import read_unlabelled
+
+_TELL_EVERY = 10_000
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="A folder that `taskaffinity export` made.")],
+    file: Annotated[Path, typer.Argument(help=".txt (a text a line) or .jsonl (text, text_pair or words a line).")],
+    out: Annotated[Path | None, typer.Option(help="File for the JSON Lines (default: standard output).")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Predict labels, scores or mentions of unlabelled text."""
+    if not file.is_file():
+        raise bad(file, "no file", "a .txt or .jsonl file")
+    from taskaffinity.training.execute import gpus  # torch: after all that can be refused
+    from taskaffinity.training.predictor import Predictor
+
+    predictor = Predictor(model, "cuda" if gpus() else "cpu")
+    size, number = file.stat().st_size, 0
+    with _written(out) as target, bytes_bar(file.name, quiet=quiet) as show:
+        for row, found in predictor.predict(read_unlabelled(file, predictor.meta.kind)):
+            name = {} if row.id is None else {"id": row.id}
+            line = json.dumps({"line": row.line, **name, **found}, ensure_ascii=False)
+            target.write(line.encode() + b"\n")
+            number += 1
+            show(row.end, size)
+            if not quiet and not number % _TELL_EVERY and not sys.stderr.isatty():
+                print(f"{number} texts, {100 * row.end / size:.0f} % of {file.name}", file=sys.stderr)
+    if not quiet:
+        print(f"{number} texts of {file.name}", file=sys.stderr)
+
+
+@contextmanager
+def _written(out: Path | None) -> Iterator[IO[bytes]]:
+    if out is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    else:
+        with whole(out) as file:
+            yield file

@@ -1,0 +1,90 @@
+"""Text without labels, one row after the other: what a trained model is to be used on.
+
+A ``.txt`` file is a text a line, a ``.jsonl`` file an object a line with ``text`` (and ``text_pair``), or with
+``words``, and maybe an ``id``; other keys are left alone. Files are read as they are used, never as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from taskaffinity.tasks.lines import bad, shown
+from taskaffinity.tasks.task import BadInput, Kind
+
+PAIR_KINDS: frozenset[Kind] = frozenset({"similarity", "inference"})
+
+
+@dataclass(frozen=True, slots=True)
+class Unlabelled:
+    """One text."""
+
+    line: int
+    """Of the file, from 1."""
+    end: int
+    """Bytes of the file up to the end of that line."""
+    id: Any = None
+    text: str = field(default="", repr=False)
+    text_pair: str | None = field(default=None, repr=False)
+    words: tuple[str, ...] = field(default=(), repr=False)
+    """Ready words of a sentence; ``text`` is then empty."""
+
+
+def read_unlabelled(path: Path, kind: Kind) -> Iterator[Unlabelled]:
+    """Rows of a file that a task of that kind can take; blank lines are none.
+
+    Raises
+    ------
+    BadInput
+        At the first row that is no text for the kind, with its line; no text of it is quoted.
+    """
+    if path.suffix not in (".txt", ".jsonl"):
+        raise bad(path, f"a file named {path.suffix or 'without suffix'}", ".txt (a text a line) or .jsonl (rows)")
+    if path.suffix == ".txt" and kind in PAIR_KINDS:
+        raise bad(path, "one text a line", "a .jsonl file with text and text_pair, for this task compares two")
+    try:
+        with open(path, "rb") as file:
+            end = 0
+            for number, content in enumerate(file, start=1):
+                end += len(content)
+                where = f"{path}: line {number}"
+                try:
+                    line = content.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+                except UnicodeDecodeError as error:
+                    raise bad(where, f"byte {error.start + 1}, which is not UTF-8", "UTF-8 text") from None
+                if line.strip():
+                    is_text = path.suffix == ".txt"
+                    yield Unlabelled(number, end, text=line) if is_text else _row(where, line, number, end, kind)
+    except OSError as error:
+        raise bad(path, f"no file that can be read ({error.strerror})", "a UTF-8 text file") from None
+
+
+def _row(where: str, line: str, number: int, end: int, kind: Kind) -> Unlabelled:
+    fault: BadInput | None = None
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        fault = bad(where, f"no JSON at column {error.colno}", "one JSON object a line")
+    if fault:  # outside of the except: its traceback would quote the line
+        raise fault
+    if "\\ud" in line.lower() and any("\ud800" <= c <= "\udfff" for c in json.dumps(row, ensure_ascii=False)):
+        raise bad(where, "half of a character (a surrogate alone)", "UTF-8 text")
+    if not isinstance(row, dict):
+        raise bad(where, shown(row), "an object with text, or with words")
+    name = row.get("id")
+    if kind == "ner" and "words" in row:
+        words = row["words"]
+        is_whole = isinstance(words, list) and all(isinstance(word, str) and word.strip() for word in words)
+        if not is_whole or not words:
+            raise bad(where, f"{shown(words)} as 'words'", "a list of words that are not empty")
+        return Unlabelled(number, end, name, words=tuple(words))
+    for key in ("text", "text_pair") if kind in PAIR_KINDS else ("text",):
+        if not isinstance(row.get(key), str) or not row[key].strip():
+            raise bad(where, f"{shown(row[key]) if key in row else 'nothing'} as {key!r}", "some text")
+    pair = row.get("text_pair") if kind != "ner" else None
+    if pair is not None and not isinstance(pair, str):
+        raise bad(where, f"{shown(pair)} as 'text_pair'", "some text")
+    return Unlabelled(number, end, name, row["text"], pair)

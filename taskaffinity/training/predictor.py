@@ -1,0 +1,143 @@
+"""An exported model, used: unlabelled texts in, labels out.
+
+Texts become word pieces as they did in training. A tagger's running text is cut into words as ``taskaffinity data``
+does it (runs of letters, digits and underscores; any other character for itself), longer sentences after punctuation
+as dev and test are, and mentions are read as a stock pipeline does: an ``I`` that follows no mention begins one. So
+``pipeline("token-classification", aggregation_strategy="first")`` gives the same mentions on sentences of up to
+``max_words`` words for tokenizers of word pieces (BERT, DistilBERT), but for underscores, which they cut at, and for
+characters that are a word each to them (Chinese ones). Words after ``max_length`` pieces have no mention.
+"""
+
+# B sequences, L the longest, T word pieces of the batch, W words of the batch, C classes
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, groupby, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
+
+from taskaffinity.corpora.tokens import word_spans
+from taskaffinity.tasks.metrics import lenient_spans
+from taskaffinity.tasks.task import BadInput, Example, Label
+from taskaffinity.tasks.unlabelled import Unlabelled
+from taskaffinity.training.batches import Batch, make_batch
+from taskaffinity.training.encoders import load_tokenizer
+from taskaffinity.training.encoding import EncodedSplit, TaskMeta, encode_examples, meta_of
+
+ABOUT = "taskaffinity.json"
+"""What is known of an exported model beside its configuration: the task, and how its texts are cut."""
+
+_AT_ONCE = 64
+"""Texts that are read before they are predicted."""
+
+Span = tuple[int, int]
+
+
+class Predictor:
+    """A folder that ``export`` made, loaded."""
+
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
+        """
+        Raises
+        ------
+        BadInput
+            If the folder is not one that ``taskaffinity export`` made.
+        """
+        try:
+            about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+            self.meta: TaskMeta = meta_of(about["task"])
+            self.max_length, self.max_words = int(about["max_length"]), int(about["max_words"])
+            is_tagger = self.meta.kind == "ner"
+            auto: Any = AutoModelForTokenClassification if is_tagger else AutoModelForSequenceClassification
+            self.model = auto.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval().to(device)
+        except FileNotFoundError:
+            raise BadInput(f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` made") from None
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise BadInput(f"{folder}: not a whole folder of `taskaffinity export` ({type(error).__name__})") from error
+        self.tokenizer = load_tokenizer(folder)
+        self.device = device
+
+    def predict(self, rows: Iterable[Unlabelled]) -> Iterator[tuple[Unlabelled, dict[str, Any]]]:
+        """Each row with what was predicted for it, in order; a few rows are read ahead.
+
+        A class has ``label`` and ``probability``, a similarity ``score``; a sentence ``entities``, each with its type
+        and its first character and last + 1 in the text (of ready words: in the words joined by blanks), and ready
+        words their ``tags`` too.
+        """
+        remaining = iter(rows)
+        while ahead := list(islice(remaining, _AT_ONCE)):
+            for _, group in groupby(ahead, key=lambda row: row.text_pair is not None):  # as a whole split is encoded
+                chosen = list(group)
+                tell = self._mentions if self.meta.kind == "ner" else self._labels
+                yield from zip(chosen, tell(chosen), strict=True)
+
+    def outputs(self, split: EncodedSplit) -> list[Tensor]:
+        """The model's outputs for each row of a split: ``(1, C)``, of a sentence ``(W, C)``."""
+        batch = make_batch(self.meta.name, split, np.arange(split.n_rows))
+        sizes = np.diff(split.word_bounds)[batch.rows] if split.is_tagging else np.ones(split.n_rows, dtype=np.int64)
+        found = self._forward(batch.to(self.device)).cpu().split(sizes.tolist())
+        of_row = dict(zip(batch.rows.tolist(), found, strict=True))
+        return [of_row[row] for row in range(split.n_rows)]
+
+    @torch.inference_mode()
+    def _forward(self, batch: Batch) -> Tensor:
+        lengths = batch.lengths
+        mask = torch.arange(int(lengths.max()), device=lengths.device)[None] < lengths[:, None]  # (B, L)
+        pieces = torch.full(mask.shape, self.model.config.pad_token_id or 0, device=mask.device)
+        pieces[mask] = batch.pieces
+        extra = {}
+        if getattr(self.model.config, "type_vocab_size", 0) > 1:
+            extra["token_type_ids"] = torch.zeros_like(pieces)
+            extra["token_type_ids"][mask] = batch.token_types
+        outputs: Tensor = self.model(input_ids=pieces, attention_mask=mask.long(), **extra).logits.float()
+        return outputs[mask][batch.words] if self.meta.kind == "ner" else outputs
+
+    def _labels(self, rows: Sequence[Unlabelled]) -> Iterator[dict[str, Any]]:
+        nothing: Label = 0.0 if self.meta.kind == "similarity" else self.meta.outputs[0]
+        examples = [Example(str(row.line), nothing, row.text, row.text_pair) for row in rows]
+        for output in self.outputs(self._encoded(examples)):
+            if self.meta.kind == "similarity":
+                yield {"score": float(output[0, 0])}
+            else:
+                probabilities = torch.softmax(output[0], dim=0)
+                best = int(torch.argmax(output[0]))
+                yield {"label": self.meta.outputs[best], "probability": float(probabilities[best])}
+
+    def _mentions(self, rows: Sequence[Unlabelled]) -> Iterator[dict[str, Any]]:
+        spans = [_words(row) for row in rows]
+        examples = []
+        for row, places in zip(rows, spans, strict=True):
+            words = row.words or tuple(row.text[start:end] for start, end in places)
+            examples.append(Example(str(row.line), ("O",) * len(words), words=words))
+        for row, places, tags in zip(rows, spans, self._tags(self._encoded(examples)), strict=True):
+            entities = [
+                {"type": name, "start": places[first][0], "end": places[last - 1][1]}
+                for name, first, last in lenient_spans(tags)
+            ]
+            yield {"tags": tags, "entities": entities} if row.words else {"entities": entities}
+
+    def _tags(self, split: EncodedSplit) -> list[list[str]]:
+        sentences = [["O"] * len(gold) for gold in split.gold]
+        for row, output in enumerate(self.outputs(split)):
+            numbers = split.word_numbers[split.word_bounds[row] : split.word_bounds[row + 1]]
+            for number, tag in zip(numbers, torch.argmax(output, dim=-1).tolist(), strict=True):
+                sentences[split.examples_of_rows[row]][number] = self.meta.outputs[tag]
+        return sentences
+
+    def _encoded(self, examples: Sequence[Example]) -> EncodedSplit:
+        return encode_examples(examples, self.tokenizer, self.meta, self.max_length, self.max_words, is_train=False)
+
+
+def _words(row: Unlabelled) -> list[Span]:
+    """Where the words of a row lie in its text; of ready words, in the text that blanks make of them."""
+    if not row.words:
+        return word_spans(row.text, (0, len(row.text)))[0]
+    starts = accumulate((len(word) + 1 for word in row.words), initial=0)
+    return [(start, start + len(word)) for start, word in zip(starts, row.words, strict=False)]

@@ -1,0 +1,72 @@
+"""``--keep-models``, ``export`` and ``predict`` by the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from test_cli import LOCAL, SMALL, Done, command
+
+STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL, "--seeds=1", "--seeds-single=1", "--quiet"]
+EXPORT = ["export", "results/clinical", "--task=shareclefe"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("export")
+
+
+@pytest.fixture(scope="module")
+def done(home: Path) -> Done:
+    trained = command(*STUDY, "--keep-models", cwd=home)
+    assert trained.returncode == 0, trained.stderr
+    exported = command(*EXPORT, "--out=model", cwd=home)
+    assert exported.returncode == 0, exported.stderr
+    return exported
+
+
+def test_export_says_which_run_and_what_it_is(done: Done, home: Path) -> None:
+    assert "the best on dev of 4 with a kept model: span_f1" in done.stdout
+    assert "SYNTHETIC STAND-IN" in done.stderr
+    names = {path.name for path in (home / "model").iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md", "taskaffinity.json"} <= names
+
+
+def test_a_dry_run_knows_what_lacks_a_model(done: Done, home: Path) -> None:
+    shown = command(*STUDY, "--keep-models", "--seeds=2", "--dry-run", cwd=home)
+    assert "16 runs, 10 done, 6 to train" in shown.stdout, shown.stderr
+
+
+def test_predict_writes_a_json_line_a_text(done: Done, home: Path) -> None:
+    (home / "notes.txt").write_text("one two\n\n  three.\n")
+    found = command("predict", "model", "notes.txt", cwd=home)
+    assert found.returncode == 0, found.stderr
+    rows = [json.loads(line) for line in found.stdout.splitlines()]
+    assert [row["line"] for row in rows] == [1, 3]
+    assert all(set(row) == {"line", "entities"} for row in rows)
+    assert "2 texts of notes.txt" in found.stderr
+    written = command("predict", "model", "notes.txt", "--out=found.jsonl", "--quiet", cwd=home)
+    assert (written.stdout, written.stderr) == ("", "")
+    assert (home / "found.jsonl").read_text() == found.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([*EXPORT, "--out=model"], "not empty"),
+        ([*EXPORT, "--out=new", "--run=nope"], "--run nope: no such run"),
+        (["export", "nowhere", "--task=mednli", "--out=new"], "no study here"),
+        (["predict", "results", "notes.txt"], "no taskaffinity.json here"),
+        (["predict", "model", "nothing.txt"], "nothing.txt: found no file"),
+        (["predict", "model", "bad.jsonl", "--out=bad.out"], "bad.jsonl: line 2: found nothing as 'text'"),
+    ],
+)
+def test_bad_usage_is_one_line_and_writes_nothing(arguments: list[str], said: str, done: Done, home: Path) -> None:
+    (home / "notes.txt").write_text("one")
+    (home / "bad.jsonl").write_text('{"text": "one"}\n{}\n')
+    refused = command(*arguments, cwd=home)
+    assert refused.returncode == 2, refused.stderr
+    assert said in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert not {"new", "bad.out"} & {path.name for path in home.iterdir()}

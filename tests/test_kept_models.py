@@ -1,0 +1,113 @@
+"""Models are kept where they are asked for, nothing else changes, and one of them is chosen without looking at test."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taskaffinity.runs.kept import kept_model
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.schedule import Resources, left
+from taskaffinity.tasks.task import BadInput
+
+LOCAL = Resources("local")
+MakeStudy = Callable[..., Any]  # conftest's make_tiny_study
+
+
+def scores_of(root: Path) -> dict[str, Any]:
+    return {path.parent.name: json.loads(path.read_text())["outcomes"] for path in root.glob("runs/*/result.json")}
+
+
+def give(store: RunStore, specs: Iterable[RunSpec], task: str, key: str, scores: Iterable[float]) -> None:
+    """Write other scores of a task into finished runs."""
+    for spec, score in zip(specs, scores, strict=True):
+        path = store.folder(spec) / "result.json"
+        content = json.loads(path.read_text())
+        content["outcomes"][task][key] = score
+        path.write_text(json.dumps(content))
+
+
+def test_runs_that_kept_no_model_are_trained_again_when_asked_to_and_are_the_same_runs(
+    tiny_study: MakeStudy, tmp_path: Path
+) -> None:
+    tiny = tiny_study()
+    tiny.train(tmp_path, resources=LOCAL)
+    before, store = scores_of(tmp_path), RunStore(tmp_path)
+    assert not list(tmp_path.glob("runs/*/model/*"))
+    assert set(tiny.train(tmp_path, resources=LOCAL, keep_models=True).trained) == set(tiny.study.plan)
+    assert scores_of(tmp_path) == before
+    assert all(store.has_models(spec) for spec in tiny.study.plan)
+    assert tiny.train(tmp_path, resources=LOCAL, keep_models=True).trained == []
+    assert tiny.train(tmp_path, resources=LOCAL).trained == []
+    (pair, _) = (spec for spec in tiny.study.plan if spec.arm == "pair")
+    head = store.head(pair, "mednli")
+    assert head is not None
+    head.unlink()
+    assert not store.has_models(pair)
+    assert left(tiny.study.plan, store) == []
+    assert left(tiny.study.plan, store, keep_models=True) == [pair]
+
+
+def test_what_starts_from_a_run_is_the_same_whether_its_model_is_kept(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"), seeds=(0,), design="full")
+    tiny.train(tmp_path / "without", resources=LOCAL)
+    tiny.train(tmp_path / "with", resources=LOCAL, keep_models=True)
+    assert scores_of(tmp_path / "with") == scores_of(tmp_path / "without")
+
+
+def test_the_best_on_dev_is_chosen_of_the_pairs_and_the_task_alone(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    tiny = tiny_study()
+    tiny.train(tmp_path, resources=LOCAL, keep_models=True)
+    store = RunStore(tmp_path)
+    runs = [spec for spec in tiny.study.plan if "mednli" in spec.task_names]
+    give(store, runs, "mednli", "dev", (0.1, 0.7, 0.7, 0.2))
+    give(store, runs, "mednli", "test", (0.9, 0.1, 0.8, 0.9))
+    kept = kept_model(tmp_path, "mednli")
+    assert kept.spec == runs[1]
+    assert kept.chosen_from == 4
+    assert sorted(outcome.test for outcome in kept.seeds) == [0.1, 0.9]
+    asked = kept_model(tmp_path, "mednli", runs[0].run_id)
+    assert (asked.spec, asked.chosen_from) == (runs[0], 0)
+    shutil.rmtree(store.folder(runs[1]) / "model")
+    assert kept_model(tmp_path, "mednli").spec == runs[2]
+    with pytest.raises(BadInput, match=r"--run .*: kept no model; .* again with --keep-models"):
+        kept_model(tmp_path, "mednli", runs[1].run_id)
+
+
+def test_of_a_study_in_stages_the_fine_tuned_one_is_chosen(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"), design="full")
+    tiny.train(tmp_path, resources=LOCAL, keep_models=True)
+    runs = [spec for spec in tiny.study.plan if "mednli" in spec.task_names]
+    give(RunStore(tmp_path), runs, "mednli", "dev", [0.2 if spec.stage == "finetune" else 0.9 for spec in runs])
+    kept = kept_model(tmp_path, "mednli")
+    assert kept.spec.stage == "finetune"
+    assert (kept.spec.seed, kept.chosen_from, len(kept.seeds)) == (0, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("task", "run", "said"),
+    [
+        ("mednli", None, r"no run kept a model of mednli; `taskaffinity pairwise --keep-models`"),
+        ("mednly", None, "--task mednly: no such task in .*; there are clinicalsts, mednli"),
+        ("mednli", "nope", "--run nope: no such run of mednli .*; it kept no model of any"),
+    ],
+)
+def test_refusals_say_what_would_do(
+    task: str, run: str | None, said: str, tiny_study: MakeStudy, tmp_path: Path
+) -> None:
+    tiny = tiny_study(seeds=(0,))
+    tiny.train(tmp_path, resources=LOCAL)
+    with pytest.raises(BadInput, match=said) as caught:
+        kept_model(tmp_path, task, run)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no study here; it is made by"):
+        kept_model(tmp_path, "mednli")

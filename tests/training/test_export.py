@@ -1,0 +1,289 @@
+"""A task that was trained here is the same model in transformers' hands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from tokenizers import ByteLevelBPETokenizer
+from toy_tasks import RECIPE, TASKS
+from transformers import BertTokenizer, PreTrainedTokenizerFast, RobertaTokenizerFast, pipeline
+
+from taskaffinity.runs.kept import Kept, kept_model
+from taskaffinity.runs.plan import alone
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import StudiedTask, Study
+from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.planted import VOCABULARY
+from taskaffinity.tasks.task import BadInput
+from taskaffinity.tasks.unlabelled import Unlabelled
+from taskaffinity.training.batches import make_batch
+from taskaffinity.training.encoders import Encoder, find_encoder
+from taskaffinity.training.encoding import cache_folder, read_encoded
+from taskaffinity.training.execute import execute, prepare
+from taskaffinity.training.export import export
+from taskaffinity.training.handover import take_over, take_over_head
+from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.predictor import Predictor
+
+MakeEncoder = Callable[..., Path]
+ARCHITECTURES = ("bert", "roberta", "distilbert")
+PAIRED = ("nli", "sts", "rel", "tag")
+
+
+def with_tokenizer(architecture: str, make_encoder: MakeEncoder) -> Path:
+    """A random encoder whose tokenizer knows the planted words; of RoBERTa, pieces of bytes."""
+    tokenizer: PreTrainedTokenizerFast
+    if architecture == "roberta":
+        special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+        learned = ByteLevelBPETokenizer()
+        letters = sorted({word[0] for word in VOCABULARY} | {"."})  # no piece is a blank alone
+        text = " " + " ".join([*letters, *VOCABULARY[::2]])
+        learned.train_from_iterator([text, text], vocab_size=2000, special_tokens=special)
+        content = json.loads(learned.to_str())["model"]
+        merges = [tuple(merge) for merge in content["merges"]]
+        tokenizer = RobertaTokenizerFast(vocab=content["vocab"], merges=merges, add_prefix_space=True)
+        ends: dict[str, int] = {"bos_token_id": 0, "eos_token_id": 2}
+    else:
+        pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", *VOCABULARY[::2]]
+        letters = sorted({letter for word in VOCABULARY for letter in word})
+        pieces = list(dict.fromkeys([*pieces, *letters, *(f"##{letter}" for letter in letters)]))
+        tokenizer, ends = BertTokenizer({piece: i for i, piece in enumerate(pieces)}, do_lower_case=True), {}
+    folder = make_encoder(architecture, vocab_size=len(tokenizer), **ends)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def trained(request: Any, make_encoder: MakeEncoder, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Encoder]:
+    """A results folder with a run of all four kinds whose models were kept, and the encoder that it started from."""
+    root, cache = tmp_path_factory.mktemp("results"), tmp_path_factory.mktemp("cache")
+    encoder = find_encoder(str(with_tokenizer(request.param, make_encoder)))
+    recipe = replace(RECIPE, num_train_epochs=2)
+    prepare(list(TASKS.values()), encoder, recipe, cache)
+    cards = tuple(StudiedTask(t.name, t.title, t.kind, t.metric_name, t.fingerprint, {}) for t in TASKS.values())
+    study = Study("toys", cards, encoder.ref, recipe, (0,), full=True, synthetic=True)
+    study.write(root)
+    (whole,) = (spec for spec in study.plan if len(spec.tasks) == 4)
+    RunStore(root).write(execute(whole, encoder_folder=encoder.folder, cache=cache, keep_model=True))
+    (root / "cache").symlink_to(cache)
+    return root, encoder
+
+
+@pytest.fixture(scope="module")
+def exported(trained: tuple[Path, Encoder], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    made: dict[str, Path] = {}
+
+    def call(task: str) -> Path:
+        if task not in made:
+            made[task] = tmp_path_factory.mktemp("exported") / task
+            export(kept(trained[0], task), made[task])
+        return made[task]
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def tagger(exported: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported tagger with a head that finds mentions everywhere: two epochs teach it none."""
+    folder = Path(shutil.copytree(exported("tag"), tmp_path_factory.mktemp("lively") / "tag"))
+    model = transformers.AutoModelForTokenClassification.from_pretrained(folder)
+    torch.manual_seed(0)
+    torch.nn.init.normal_(model.classifier.weight)
+    torch.nn.init.zeros_(model.classifier.bias)
+    model.save_pretrained(folder)
+    return folder
+
+
+def kept(root: Path, task: str) -> Kept:
+    (run,) = (spec for spec in Study.read(root).plan if len(spec.tasks) == 4)
+    return kept_model(root, task, run.run_id)
+
+
+def test_split(root: Path, encoder: Encoder, task: str) -> Any:
+    recipe = kept(root, task).spec.recipe
+    folder = cache_folder(
+        root / "cache", TASKS[task].fingerprint, encoder.ref.fingerprint, recipe.max_length, recipe.max_words
+    )
+    return read_encoded(folder)[1]["test"]
+
+
+test_split.__test__ = False  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("task", PAIRED)
+def test_logits_are_equal(task: str, trained: tuple[Path, Encoder], exported: Callable[[str], Path]) -> None:
+    root, encoder = trained
+    given, split = kept(root, task), test_split(root, encoder, task)
+    store = RunStore(root)
+    head, weights = store.head(given.spec, task), store.weights(given.spec, task)
+    assert head is not None
+    assert weights is not None
+    values, meta, _ = take_over_head(head)
+    own = MultiTaskModel(encoder.folder, {task: meta}, seed=0).eval()
+    take_over(own, weights)
+    own.heads[task].load_state_dict(values)
+    batch = make_batch(task, split, np.arange(split.n_rows))
+    predictor = Predictor(exported(task))
+    with torch.no_grad():
+        expected, found = own(batch), predictor._forward(batch)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    assert expected.std() > 1e-3
+    config = predictor.model.config
+    assert config.num_labels == max(1, len(meta.outputs))
+    assert config.id2label == dict(enumerate(meta.outputs or ("score",)))
+    assert {label: number for number, label in config.id2label.items()} == config.label2id
+
+
+@pytest.mark.parametrize("task", PAIRED)
+def test_the_test_score_is_the_runs_own(
+    task: str, trained: tuple[Path, Encoder], exported: Callable[[str], Path]
+) -> None:
+    examples = TASKS[task].examples["test"]
+    rows = [Unlabelled(n, 0, e.id, e.text, e.text_pair, e.words) for n, e in enumerate(examples)]
+    found = [told for _, told in Predictor(exported(task)).predict(rows)]
+    key = {"similarity": "score", "ner": "tags"}.get(TASKS[task].kind, "label")
+    metric = METRICS[TASKS[task].metric_name]
+    counts = metric.tally([e.label for e in examples], [told[key] for told in found], TASKS[task].scored)
+    assert float(metric.score(counts.sum(axis=0))) == pytest.approx(kept(trained[0], task).outcome.test, abs=1e-5)
+
+
+@pytest.mark.parametrize("task", ["nli", "rel", "sts"])
+def test_a_text_pipeline_says_what_predict_says(task: str, exported: Callable[[str], Path]) -> None:
+    examples = TASKS[task].examples["test"][:8]
+    rows = [Unlabelled(n, 0, e.id, e.text, e.text_pair) for n, e in enumerate(examples)]
+    classify: Any = pipeline("text-classification", model=str(exported(task)))
+    for (row, told), _ in zip(Predictor(exported(task)).predict(rows), rows, strict=True):
+        pair = {} if row.text_pair is None else {"text_pair": row.text_pair}
+        said = classify({"text": row.text, **pair}, truncation=True)
+        if task == "sts":
+            assert said["score"] == pytest.approx(told["score"], abs=1e-5)
+        else:
+            assert (said["label"], said["score"]) == (told["label"], pytest.approx(told["probability"], abs=1e-5))
+
+
+@pytest.mark.filterwarnings("ignore:Tokenizer does not support real words")
+def test_a_token_pipeline_finds_the_spans_of_predict(tagger: Path) -> None:
+    stock: Any = pipeline("token-classification", model=str(tagger), aggregation_strategy="first")
+    predictor = Predictor(tagger)
+    rng = np.random.default_rng(0)
+    is_of_bytes = predictor.model.config.model_type == "roberta"
+    n_found = 0
+    for n in range(40):
+        words = [*rng.choice(VOCABULARY, 1), *rng.choice(VOCABULARY[::2], rng.integers(29)), "."]
+        while len(predictor.tokenizer(words, is_split_into_words=True)["input_ids"]) > predictor.max_length:
+            words = words[1:]
+        if is_of_bytes:
+            row, said = Unlabelled(n, 0, words=tuple(words)), stock([words], is_split_into_words=True)[0]
+        else:
+            text = f" {'  '.join(words[:-1])}."
+            row, said = Unlabelled(n, 0, text=text), stock(text)
+        ((_, told),) = predictor.predict([row])
+        assert [(s["entity_group"], s["start"], s["end"]) for s in said] == [
+            (e["type"], e["start"], e["end"]) for e in told["entities"]
+        ]
+        n_found += len(said)
+    assert n_found > 10
+
+
+def test_offsets_are_characters_of_the_text_and_rows_keep_their_order(tagger: Path) -> None:
+    predictor = Predictor(tagger)
+    sentence = TASKS["tag"].examples["test"][0].words
+    text = "  " + "\t".join(sentence) + " "
+    rows = [Unlabelled(1, 0, text=text), Unlabelled(2, 0, text="."), Unlabelled(3, 0, words=sentence)]
+    (_, running), (_, nothing), (_, ready) = predictor.predict(rows)
+    joined = " ".join(sentence)
+    assert [text[e["start"] : e["end"]].split() for e in running["entities"]] == [
+        joined[e["start"] : e["end"]].split() for e in ready["entities"]
+    ]
+    assert all(text[e["start"] - 1].isspace() and text[e["end"]].isspace() for e in running["entities"])
+    assert len(ready["tags"]) == len(sentence) > 30  # it was cut at max_words, and put together again
+    assert ready["entities"]
+    assert "entities" in nothing
+
+
+def test_the_card_says_what_is_known_and_no_text(
+    trained: tuple[Path, Encoder], exported: Callable[[str], Path]
+) -> None:
+    card = (exported("nli") / "README.md").read_text(encoding="utf-8")
+    given = kept(trained[0], "nli")
+    for words in ("made-up text", TASKS["nli"].fingerprint, TASKS["tag"].fingerprint, given.spec.run_id, "one seed"):
+        assert words in card
+    assert f"test {100 * given.outcome.test:.1f}, 95 % interval" in card
+    assert not any(e.text in card for e in TASKS["nli"].examples["train"])
+    assert (exported("nli") / "model.safetensors").is_file()
+    assert not list(exported("nli").glob("*.bin"))
+
+
+def test_pieces_that_a_fine_tuning_did_not_meet_are_as_it_found_them(make_encoder: MakeEncoder, tmp_path: Path) -> None:
+    encoder = find_encoder(str(with_tokenizer("bert", make_encoder)))
+    cache = tmp_path / "cache"
+    recipe = replace(RECIPE, num_train_epochs=1, max_train_examples=3, max_eval_examples=3)
+    long = replace(recipe, max_train_examples=None, max_eval_examples=None, learning_rate=1e-2)
+    prepare(list(TASKS.values()), encoder, recipe, cache)
+    nli = TASKS["nli"]
+    first = RunSpec((nli.ref, TASKS["rel"].ref), encoder.ref, 0, long)
+    second = RunSpec((nli.ref,), encoder.ref, 0, recipe, parent=first)
+    store = RunStore(tmp_path / "results")
+    for spec in (first, second):
+        start = store.start(spec)
+        store.write(execute(spec, encoder_folder=encoder.folder, cache=cache, start=start, keep_model=True))
+    card = StudiedTask("nli", "nli", nli.kind, nli.metric_name, nli.fingerprint, {})
+    study = Study("toys", (card,), encoder.ref, recipe, (0,), synthetic=True)
+    outcome = store.read(second).outcomes["nli"]
+    export(Kept(store.root, study, "nli", second, outcome, (outcome,), 0), tmp_path / "out")
+    table = Predictor(tmp_path / "out").model.get_input_embeddings().weight
+    before = MultiTaskModel(encoder.folder, {}, seed=0)
+    start = store.start(second)
+    assert start is not None
+    take_over(before, start)
+    found = before.encoder.get_input_embeddings().weight
+    stock = transformers.AutoModel.from_pretrained(encoder.folder).get_input_embeddings().weight
+    unmet_again = ((table - found).abs() == 0).all(dim=1)
+    trained_first = ((found - stock).abs() > 0).any(dim=1)
+    assert (unmet_again & trained_first).any()
+    assert (table - stock).abs().sum() > 0
+
+
+def test_what_cannot_be_exact_is_refused(
+    trained: tuple[Path, Encoder], make_encoder: MakeEncoder, tmp_path: Path
+) -> None:
+    given = kept(trained[0], "nli")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    with pytest.raises(BadInput, match="not empty"):
+        export(given, tmp_path / "full")
+    other = make_encoder("bert")
+    with pytest.raises(BadInput, match="another encoder than"):
+        export(given, tmp_path / "out", encoder=str(other))
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(BadInput, match=r"no taskaffinity\.json here"):
+        Predictor(trained[1].folder)
+
+
+def test_an_architecture_whose_head_has_another_form_is_refused(make_encoder: MakeEncoder, tmp_path: Path) -> None:
+    folder = make_encoder("modernbert")
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *VOCABULARY[:55]]
+    BertTokenizer({piece: i for i, piece in enumerate(pieces)}).save_pretrained(folder)
+    encoder = find_encoder(str(folder))
+    recipe = replace(RECIPE, num_train_epochs=1)
+    prepare([TASKS["nli"]], encoder, recipe, tmp_path)
+    spec = alone([TASKS["nli"].ref], encoder.ref, recipe, (0,)).specs[0]
+    store = RunStore(tmp_path / "results")
+    store.write(execute(spec, encoder_folder=folder, cache=tmp_path, keep_model=True))
+    nli = TASKS["nli"]
+    card = StudiedTask("nli", "nli", nli.kind, nli.metric_name, nli.fingerprint, {})
+    Study("toys", (card,), encoder.ref, recipe, (0,), synthetic=True).write(store.root)
+    with pytest.raises(BadInput, match="modernbert: its own heads have another form"):
+        export(kept_model(store.root, "nli"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".out*"))
