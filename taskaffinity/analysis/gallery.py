@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -31,6 +32,7 @@ SHOWS = {
 """What comes before the verdicts in the words of a picture that is not of the verdicts alone."""
 
 
+@matplotlib.rc_context({"text.parse_math": False})  # a dollar in a title is a dollar
 def hang(matrix: AffinityMatrix, store: RunStore, root: Path, pictures: Pictures) -> None:
     """Write every picture of a study of pairs that is asked for, in every format, its words within."""
     words = describe(matrix)
@@ -39,6 +41,7 @@ def hang(matrix: AffinityMatrix, store: RunStore, root: Path, pictures: Pictures
             _save(draw(name, matrix, store, pictures), root, name, pictures, SHOWS.get(name, "") + words)
 
 
+@matplotlib.rc_context({"text.parse_math": False})  # a dollar in a title is a dollar
 def hang_stages(study: Study, store: RunStore, root: Path, pictures: Pictures) -> None:
     """Write the picture of a study in stages."""
     scores = stage_scores(study, store)

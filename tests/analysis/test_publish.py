@@ -56,3 +56,11 @@ def test_the_reading_wing_loads_no_torch_transformers_or_ray() -> None:
     code = f"import sys, taskaffinity.analysis, {names}; print({heavy})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_dollar_in_a_title_is_a_dollar(tmp_path: Path) -> None:
+    """And not the mark of a formula, which matplotlib would refuse while it draws."""
+    study = make_study(["a", "b"], titles={"a": "$\\frac$", "b": "5 $"})
+    store = fill(study, tmp_path, latent_counts({}))
+    publish(study, store, tmp_path)
+    assert "$\\frac$" in (tmp_path / "affinity.svg").read_text(encoding="utf-8")
