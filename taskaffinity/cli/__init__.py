@@ -60,7 +60,7 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     if code == 130:
-        keeps_nothing = sys.argv[1:2] == ["pretrain"]
+        keeps_nothing = sys.argv[1:2] in (["pretrain"], ["export"], ["predict"])
         what = "nothing was kept; this begins anew" if keeps_nothing else "this continues"
         print(f"interrupted; {what}: taskaffinity {shlex.join(sys.argv[1:])}", file=sys.stderr)
     sys.exit(code)

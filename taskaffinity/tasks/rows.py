@@ -17,7 +17,7 @@ from taskaffinity.tasks.lines import bad, named, shown
 from taskaffinity.tasks.metrics import spans
 from taskaffinity.tasks.task import Example, Kind
 
-_PAIR_KINDS: frozenset[Kind] = frozenset({"similarity", "inference"})
+PAIR_KINDS: frozenset[Kind] = frozenset({"similarity", "inference"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _parse(where: str, row: object, kind: Kind, labels: Sequence[str]) -> Exampl
         words = _words(where, row)
         return Example(name, _tags(where, row, len(words), labels), words=words)
     text = _text(where, row, "text")
-    pair = _text(where, row, "text_pair") if kind in _PAIR_KINDS or row.get("text_pair") is not None else None
+    pair = _text(where, row, "text_pair") if kind in PAIR_KINDS or row.get("text_pair") is not None else None
     label = _number(where, row) if kind == "similarity" else _class(where, row, labels)
     return Example(name, label, text, pair)
 

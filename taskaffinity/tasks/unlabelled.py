@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from taskaffinity.tasks.lines import bad, shown
+from taskaffinity.tasks.rows import PAIR_KINDS
 from taskaffinity.tasks.task import BadInput, Kind
-
-PAIR_KINDS: frozenset[Kind] = frozenset({"similarity", "inference"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.predictor import Predictor
 
 MakeEncoder = Callable[..., Path]
-ARCHITECTURES = ("bert", "roberta", "distilbert")
+ARCHITECTURES = ("bert", "bert without pooler", "roberta", "distilbert", "electra", "deberta-v2")
 PAIRED = ("nli", "sts", "rel", "tag")
 
 
@@ -58,7 +58,8 @@ def with_tokenizer(architecture: str, make_encoder: MakeEncoder) -> Path:
         letters = sorted({letter for word in VOCABULARY for letter in word})
         pieces = list(dict.fromkeys([*pieces, *letters, *(f"##{letter}" for letter in letters)]))
         tokenizer, ends = BertTokenizer({piece: i for i, piece in enumerate(pieces)}, do_lower_case=True), {}
-    folder = make_encoder(architecture, vocab_size=len(tokenizer), **ends)
+    kind, _, lacks_pooler = architecture.partition(" ")
+    folder = make_encoder(kind, "BertForMaskedLM" if lacks_pooler else "", vocab_size=len(tokenizer), **ends)
     tokenizer.save_pretrained(folder)
     return folder
 
