@@ -220,7 +220,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "key missing": (edit(JSONL, '"text_pair"', '"txt_pair"'), r"train.jsonl: line 1: found no text_pair among 4"),
     "tags of BIOES": (edit(CONLL, "B-Beast", "S-Beast"), r"train.conll: line 1: .*BIOES"),
-    "bad tag": (edit(CONLL, "B-Beast", SECRET), r"train.conll: line 1: found tag a text of 8 characters on word 1"),
+    "bad tag": (edit(CONLL, "B-Beast", SECRET), r"train.conll: line 1: found tag of 8 characters on word 1"),
     "tag without a type": (edit(CONLL, "B-Beast", "B"), r"train.conll: line 1: .*one name under labels"),
     "ragged line": (
         edit(CONLL, "shun O", "shun O O"),

@@ -124,7 +124,7 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
     specs = sorted((spec for spec in read if _trained_as(spec).arm != "full"), key=_condition)
     for (arm, names, targets, partner), group in groupby(specs, key=_condition):
         done = [store.read(spec) for spec in group if spec in store]
-        for target in by.keys() & targets:
+        for target in (name for name in targets if name in by):
             of_test = f"{target}/test" + ("" if by[target] == official[target] else f"/{by[target]}")
             runs = [run for run in done if of_test in run.counts]  # an older version kept the official ones alone
             if not runs:

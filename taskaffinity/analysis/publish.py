@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import describe
 from taskaffinity.analysis.encoders import Studies, encoders_frame
@@ -37,11 +39,8 @@ def publish(
     words = describe(matrix)
     write_csv(gains_frame(study, store), root / "gains.csv")
     write_csv(edges_frame(matrix), root / "edges.csv")
-    further = further_frame(study, store, matrix.rule)
-    if len(further):
-        write_csv(further, root / "other_metrics.csv")
-    if matrix.controls:
-        write_csv(controls_frame(matrix), root / "controls.csv")
+    _write_or_remove(further_frame(study, store, matrix.rule), root / "other_metrics.csv")
+    _write_or_remove(controls_frame(matrix), root / "controls.csv")
     write_graphml(affinity_graph(matrix), root / "affinity.graphml")
     write_whole(root / "affinity.txt", words.encode())
     hang(matrix, store, root, pictures)
@@ -55,8 +54,7 @@ def publish_stages(study: Study, store: RunStore, root: Path) -> None:
     any, ``full_scores.csv`` a row a score, and ``stages.{png,svg}`` the slope chart.
     """
     write_csv(full_frame(study, stage_scores(study, store)), root / "full.csv")
-    if further := further_stages(study, store):
-        write_csv(full_frame(study, further), root / "full_other_metrics.csv")
+    _write_or_remove(full_frame(study, further_stages(study, store)), root / "full_other_metrics.csv")
     write_csv(gains_frame(study, store), root / "full_scores.csv")
     hang_stages(study, store, root, DEFAULT)
 
@@ -64,3 +62,11 @@ def publish_stages(study: Study, store: RunStore, root: Path) -> None:
 def publish_encoders(studies: Studies, root: Path) -> None:
     """Write ``encoders.csv``: every encoder's stages, and its gains over the first."""
     write_csv(encoders_frame(studies), root / "encoders.csv")
+
+
+def _write_or_remove(frame: pd.DataFrame, path: Path) -> None:
+    """An empty table is no file, nor is that of another study before."""
+    if len(frame):
+        write_csv(frame, path)
+    else:
+        path.unlink(missing_ok=True)

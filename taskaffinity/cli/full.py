@@ -27,10 +27,10 @@ from taskaffinity.cli.options import (
     Results,
     SuiteFile,
     end_with,
-    keep_suite_file,
     print_plan,
     resources_of,
     results_folder,
+    suite_file_kept,
     train_and_show,
 )
 from taskaffinity.cli.recipe import changed, of_stages
@@ -75,7 +75,7 @@ def command(
     (settings, of_last), rule = of_stages(set_ or []), rule_of(alpha, None, None, estimand)
     names = names_of(encoder, encoders)
     suite = find_suite(domain, data, suite_file)
-    folder = results_folder(results, suite)
+    folder = results_folder(results, suite, suite_file)
     # torch: after all that can be refused
     from taskaffinity.conduct import define, placed
 
@@ -103,15 +103,14 @@ def command(
             print_plan(study, RunStore(place), keep_models=keep_models)
         return
     if encoders is not None:
-        train_each(
-            folder, suite, asked, places, resources, keep_predictions=predictions, keep_models=keep_models, quiet=quiet
-        )
-        keep_suite_file(suite_file, folder)
+        kept = {"keep_predictions": predictions, "keep_models": keep_models}
+        with suite_file_kept(suite_file, folder):
+            train_each(folder, suite, asked, places, resources, **kept, quiet=quiet)
         return
     [(study, found)] = asked
-    report = train_and_show(
-        study, suite, found, folder, resources, keep_predictions=predictions, keep_models=keep_models, quiet=quiet
-    )
-    keep_suite_file(suite_file, folder)
+    with suite_file_kept(suite_file, folder):
+        report = train_and_show(
+            study, suite, found, folder, resources, keep_predictions=predictions, keep_models=keep_models, quiet=quiet
+        )
     publish_stages_and_print(study, folder)
     end_with(report, folder)

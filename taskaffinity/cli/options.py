@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ import typer
 
 from taskaffinity.cli.progress import ProgressDisplay, duration
 from taskaffinity.cli.show import warn_if_synthetic
+from taskaffinity.runs.files import write_whole
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule import Report, Resources, left
@@ -56,24 +58,39 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the runs and what
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
 
 
-def results_folder(given: Path | None, suite: Suite) -> Path:
+def results_folder(given: Path | None, suite: Suite, suite_file: Path | None) -> Path:
     """Where a study of the suite goes.
 
     Raises
     ------
     BadInput
-        If that is a file.
+        If that is a file, or the folder of the suite's own file, which a copy of it could overwrite.
     """
     folder = given or Path("results") / suite.name
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"--results {folder}: a file; expected a folder, or a name that is free")
+    if suite_file is not None and folder.resolve() == suite_file.resolve().parent:
+        raise BadInput(f"--results {folder}: the folder of the suite file; expected one for the results alone")
     return folder
 
 
-def keep_suite_file(file: Path | None, folder: Path) -> None:
-    """A copy beside the results: ``study.json`` says what was trained on, this how it was split and read."""
-    if file is not None:
-        shutil.copyfile(file, folder / "suite.yaml")
+@contextmanager
+def suite_file_kept(file: Path | None, folder: Path) -> Iterator[None]:
+    """However what is done here ends, but for a refusal, a copy of the file lies beside the results: ``study.json``
+    says what was trained on, this how it was split and read."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except BaseException:
+        _keep(file, folder)
+        raise
+    _keep(file, folder)
+
+
+def _keep(file: Path | None, folder: Path) -> None:
+    if file is not None and folder.is_dir():
+        write_whole(folder / "suite.yaml", file.read_bytes())
 
 
 def resources_of(

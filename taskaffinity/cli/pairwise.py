@@ -33,10 +33,10 @@ from taskaffinity.cli.options import (
     Results,
     SuiteFile,
     end_with,
-    keep_suite_file,
     print_plan,
     resources_of,
     results_folder,
+    suite_file_kept,
     train_and_show,
 )
 from taskaffinity.cli.recipe import changed, of_stages
@@ -124,7 +124,7 @@ def command(
     if of_last and stage is StageName.refine:
         raise BadInput(f"--set finetune.{next(iter(of_last))}: of fine-tuning; give --stage finetune too")
     suite = find_suite(domain, data, suite_file)
-    folder = results_folder(results, suite)
+    folder = results_folder(results, suite, suite_file)
     # torch: after all that can be refused
     from taskaffinity.conduct import define, placed
 
@@ -162,9 +162,9 @@ def command(
     if dry_run:
         print_plan(study, RunStore(folder), keep_models=keep_models)
         return
-    report = train_and_show(
-        study, suite, found, folder, resources, keep_predictions=predictions, keep_models=keep_models, quiet=quiet
-    )
-    keep_suite_file(suite_file, folder)
+    with suite_file_kept(suite_file, folder):
+        report = train_and_show(
+            study, suite, found, folder, resources, keep_predictions=predictions, keep_models=keep_models, quiet=quiet
+        )
     publish_and_print(study, folder, rule)
     end_with(report, folder)

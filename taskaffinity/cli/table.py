@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -84,8 +85,17 @@ def _figure2(folder: Path, format_: FormatName) -> None:
 
 
 def _with_subfolders(folder: Path) -> list[Path]:
-    """The studies below a folder, as `taskaffinity full --encoders` left them, else the folder itself."""
-    return sorted(path.parent for path in folder.glob(f"*/{FILES['full']}")) or [folder]
+    """The studies of the last `taskaffinity full --encoders`, in its order, else the folder itself."""
+    try:
+        rows = csv.DictReader((folder / "encoders.csv").read_text(encoding="utf-8").splitlines())
+        marks = dict.fromkeys(row["encoder"].rpartition(" ")[2][:8] for row in rows)
+        return [next(path.parent for path in folder.glob(f"*-{mark}/{FILES['full']}")) for mark in marks] or [folder]
+    except FileNotFoundError:
+        return [folder]
+    except (KeyError, StopIteration) as error:
+        raise BadInput(
+            f"{folder / 'encoders.csv'}: not that of the folders beside it; run `full --encoders` again"
+        ) from error
 
 
 def _read(folder: Path, design: Design = "full") -> Study:

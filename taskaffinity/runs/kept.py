@@ -52,10 +52,11 @@ def kept_model(root: Path, task: str, run_id: str | None = None) -> Kept:
         if run_id is not None:
             spec, compared = _by_name(run_id, task, root, list(runs), kept), 0
         else:
-            candidates = [spec for spec in kept if _ends(spec, runs[spec])]
-            if not candidates:
+            ends = {spec: study for study in studies for spec in study.plan if spec in kept and _ends(spec, study)}
+            if not ends:
                 raise BadInput(_nothing_kept(root, task, studies, [spec.run_id for spec in kept]))
-            spec, compared = max(candidates, key=lambda spec: store.read(spec).outcomes[task].dev), len(candidates)
+            spec, compared = max(ends, key=lambda spec: store.read(spec).outcomes[task].dev), len(ends)
+            runs |= ends
         alike = [other for other in runs if _condition(other) == _condition(spec) and other in store]
         outcomes = {other: store.read(other).outcomes[task] for other in alike}
     except BadInput:
@@ -84,7 +85,7 @@ def _ends(spec: RunSpec, study: Study) -> bool:
 
 def _condition(spec: RunSpec) -> tuple[object, ...]:
     """What two runs share that differ in their seeds alone."""
-    return (spec.tasks, spec.recipe, spec.variant, spec.partner, spec.parent and _condition(spec.parent))
+    return (spec.tasks, spec.encoder, spec.recipe, spec.variant, spec.partner, spec.parent and _condition(spec.parent))
 
 
 def _by_name(run_id: str, task: str, root: Path, runs: list[RunSpec], kept: list[RunSpec]) -> RunSpec:

@@ -102,9 +102,12 @@ class RunStore:
         return found
 
     def write(self, result: RunResult) -> None:
-        """Keep a finished run; ``result.json`` last."""
+        """Keep a finished run; ``result.json`` last. One that was done before is so until this moment: of two trainings
+        nothing is mixed."""
         folder = self.folder(result.spec)
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "result.json").unlink(missing_ok=True)
+        shutil.rmtree(folder / "model", ignore_errors=True)
         if not (folder / "spec.json").exists():  # a claimed run has one, and its time says when the run began
             write_json(folder / "spec.json", result.spec.to_dict())
         with whole(folder / "history.jsonl") as file:
@@ -190,11 +193,6 @@ class RunStore:
         """``has_model`` for every task of the run."""
         return all(self.has_model(spec, name) for name in spec.task_names)
 
-    def forget(self, spec: RunSpec) -> None:
-        """A run that is to be trained again is not done, and its weights are not there, until it is done again."""
-        (self.folder(spec) / "result.json").unlink(missing_ok=True)
-        shutil.rmtree(self.folder(spec) / "model", ignore_errors=True)
-
     def fail(self, spec: RunSpec, reason: str, traceback: str = "") -> None:
         """Leave a plain reason (first line) and the traceback in the run's folder."""
         folder = self.folder(spec)
@@ -203,7 +201,9 @@ class RunStore:
             file.write(f"{reason}\n{traceback}".encode())
 
     def failure(self, spec: RunSpec) -> str | None:
-        """The reason why a run failed when it was last tried, in one line."""
+        """The reason why a run failed when it was last tried, in one line; None for one that is done."""
+        if spec in self:
+            return None
         try:
             return (self.folder(spec) / "error.txt").read_text(encoding="utf-8").partition("\n")[0]
         except FileNotFoundError:

@@ -10,9 +10,12 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from taskaffinity.tasks.lines import bad, named, read_lines
+from taskaffinity.tasks.lines import bad, read_lines, shown
 
 _TAG = re.compile(r"O|([BI])-(\S{1,40})")
+_LIKE_A_TAG = re.compile(r"[A-Z]([-_./:][A-Za-z][\w-]*)?")
+"""What may be named in a message: another column than that of tags may hold anything."""
+
 _OTHER_SCHEMES = re.compile(r"([ESLUM])-\S{1,40}")
 
 
@@ -67,7 +70,8 @@ def iob2(where: str, tags: Sequence[object], types: Sequence[str]) -> list[str]:
         tag = value.strip() if isinstance(value, str) else value
         if tag in ("B", "I") and len(types) == 1:
             tag = f"{tag}-{types[0]}"
-        here = f"tag {named(tag, ())} on word {position}"
+        told = shown(tag) if not isinstance(tag, str) or _LIKE_A_TAG.fullmatch(tag) else f"of {len(tag)} characters"
+        here = f"tag {told} on word {position}"
         if isinstance(tag, int):
             raise bad(where, f"{here}, a number", "names: O, B-TYPE or I-TYPE")
         if isinstance(tag, str) and _OTHER_SCHEMES.fullmatch(tag):

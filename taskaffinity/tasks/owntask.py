@@ -72,6 +72,8 @@ def check(own: OwnTask, at: At) -> None:
         raise bad(at("labels"), "labels for kind similarity", "none: it learns numbers")
     if any(not label.strip() for label in own.labels) or len(set(own.labels)) != len(own.labels):
         raise bad(at("labels"), "a label that is empty or stands twice", "each label once")
+    if has_classes and len(own.labels) == 1:
+        raise bad(at("labels"), "one label", "two or more: with one there is nothing to tell apart")
     if own.negative is not None and not has_classes:
         raise bad(at("negative"), f"a negative class for kind {own.kind}", "none")
     if own.negative is not None and (own.metric or DEFAULT_METRIC[own.kind]) == "accuracy":

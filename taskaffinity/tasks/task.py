@@ -125,7 +125,7 @@ class Task:
         """Sixteen hex digits of a hash over kind, labels, metric and every example: all that can move a score."""
         digest = hashlib.sha256()
         head: list[Any] = [self.name, self.kind, self.labels, self.negative, self.metric_name]
-        if self.missed:
+        if any(self.missed.values()):
             head.append(sorted(self.missed.items()))
         digest.update(json.dumps(head).encode())
         for split, examples in self.examples.items():

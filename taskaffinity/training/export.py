@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, PreTrainedModel
 
@@ -71,7 +72,7 @@ def export(kept: Kept, out: Path, encoder: str | None = None) -> None:
         model = _trained(kept, meta, found.folder, store.start(kept.spec), weights, head_weights)
     except BadInput:
         raise
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, SafetensorError) as error:
         raise BadInput(f"{weights.parent}: not a model of this encoder ({type(error).__name__})") from error
     beside = out.with_name(f".{out.name}.{os.getpid()}")
     beside.mkdir(parents=True)

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
@@ -59,7 +60,7 @@ class Predictor:
             self.model = auto.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval().to(device)
         except FileNotFoundError:
             raise BadInput(f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` made") from None
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except (KeyError, TypeError, ValueError, OSError, RuntimeError, SafetensorError) as error:
             raise BadInput(f"{folder}: not a whole folder of `taskaffinity export` ({type(error).__name__})") from error
         self.tokenizer = load_tokenizer(folder)
         self.device = device
@@ -80,10 +81,12 @@ class Predictor:
 
     def outputs(self, split: EncodedSplit) -> list[Tensor]:
         """The model's outputs for each row of a split: ``(1, C)``, of a sentence ``(W, C)``."""
-        batch = make_batch(self.meta.name, split, np.arange(split.n_rows))
-        sizes = np.diff(split.word_bounds)[batch.rows] if split.is_tagging else np.ones(split.n_rows, dtype=np.int64)
-        found = self._forward(batch.to(self.device)).cpu().split(sizes.tolist())
-        of_row = dict(zip(batch.rows.tolist(), found, strict=True))
+        of_row: dict[int, Tensor] = {}
+        for first in range(0, split.n_rows, _AT_ONCE):  # a long note is many rows
+            batch = make_batch(self.meta.name, split, np.arange(first, min(first + _AT_ONCE, split.n_rows)))
+            sizes = np.diff(split.word_bounds)[batch.rows] if split.is_tagging else np.ones(len(batch.rows), dtype=int)
+            found = self._forward(batch.to(self.device)).cpu().split(sizes.tolist())
+            of_row |= dict(zip(batch.rows.tolist(), found, strict=True))
         return [of_row[row] for row in range(split.n_rows)]
 
     @torch.inference_mode()
