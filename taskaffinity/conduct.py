@@ -171,14 +171,6 @@ def conduct(
     study.write(root)
     if study.protocol == "paper":
         write_departures(root)
-    cap = study.recipe.max_train_examples
-    sizes = {task.name: min(task.sizes["train"], cap or task.sizes["train"]) for task in study.tasks}
-
-    def cost(spec: RunSpec) -> float:
-        own = float(spec.recipe.num_train_epochs * sum(sizes[name] for name in spec.task_names))
-        if spec.partner:
-            return own + spec.recipe.num_train_epochs * sizes[spec.partner[0]]
-        return own * {"placebo": 1.4, "half": 0.5}.get(spec.variant, 1.0)  # a placebo's second half has no backward
 
     def train(part: Plan) -> Report:
         return run(
@@ -187,7 +179,7 @@ def conduct(
             encoder_folder=encoder.folder,
             cache=cache_folder(),
             resources=resources or Resources(cpus_per_run=study.recipe.threads),
-            cost=cost,
+            cost=study.cost,
             watch=watch,
             keep_predictions=keep_predictions,
             keep_models=keep_models,

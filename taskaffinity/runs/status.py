@@ -72,14 +72,6 @@ def status_of(study: Study, store: RunStore, plan: Iterable[RunSpec], waiting: C
     return Status(states, longest, failures, _seconds_left(study, store, states, running))
 
 
-def cost(study: Study, spec: RunSpec) -> float:
-    """Examples that a run is trained on, over all its epochs."""
-    cap = study.recipe.max_train_examples
-    sizes = {task.name: min(task.sizes.get("train", 1), cap or task.sizes.get("train", 1)) for task in study.tasks}
-    company = (spec.partner[0],) if spec.partner else ()
-    return float(spec.recipe.num_train_epochs * sum(sizes[name] for name in (*spec.task_names, *company)))
-
-
 def _seconds_left(
     study: Study, store: RunStore, states: dict[RunSpec, State], running: dict[RunSpec, float]
 ) -> float | None:
@@ -96,7 +88,7 @@ def _seconds_left(
         if same := alike.get((spec.arm, *spec.task_names)):
             return fmean(same)
         near = [other for other in seconds if other.arm == spec.arm] or list(seconds)
-        return cost(study, spec) * sum(seconds[other] for other in near) / sum(cost(study, other) for other in near)
+        return study.cost(spec) * sum(seconds[other] for other in near) / sum(study.cost(other) for other in near)
 
     left = sum(expected(spec) for spec, state in states.items() if state == "to do")
     left += sum(max(0.0, expected(spec) - spent) for spec, spent in running.items())

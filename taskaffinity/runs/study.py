@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from taskaffinity.runs.files import read_json, write_json
 from taskaffinity.runs.plan import Plan, alone, continued, controls, finetuned, matched, pairwise, together
-from taskaffinity.runs.spec import EncoderRef, Recipe, TaskRef
+from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, TaskRef
 
 Match = Literal["updates", "compute"]
 
@@ -117,6 +117,14 @@ class Study:
         if self.controls:
             plan |= controls(*what, few, [seed + PLACEBO_SEEDS for seed in few])
         return plan
+
+    def cost(self, spec: RunSpec) -> float:
+        """Examples that a run is trained on, over all its epochs: about in proportion to its time."""
+        cap = self.recipe.max_train_examples
+        sizes = {task.name: min(task.sizes.get("train", 1), cap or task.sizes.get("train", 1)) for task in self.tasks}
+        company = (spec.partner[0],) if spec.partner else ()
+        seen = spec.recipe.num_train_epochs * sum(sizes[name] for name in (*spec.task_names, *company))
+        return seen * {"placebo": 1.4, "half": 0.5}.get(spec.variant, 1.0)  # a placebo's second half has no backward
 
     def write(self, root: Path) -> None:
         """``root/study.json``, or the file of its design."""
