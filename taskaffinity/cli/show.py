@@ -113,7 +113,7 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
         raise BadInput(str(error)) from error
     words = stages_in_words(study, uneven(study, scores), failures(study, store))
     words = f"{words} {further_in_words(study, further)}".strip()
-    _print_table(full_table(study, scores), full_frame(study, (*scores, *further)), words, format_)
+    _print_table(full_table(study, scores), full_frame(study, scores), words, format_)
 
 
 def print_encoders(studies: Sequence[tuple[Study, RunStore]], format_: str = "text") -> None:
