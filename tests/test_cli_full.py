@@ -99,8 +99,9 @@ def test_encoders_stand_below_one_another(finished: Path, home: Path) -> None:
     ("arguments", "said"),
     [
         (["table", "3", "results/clinical"], "of suite biomedical, but results/clinical holds suite clinical"),
-        (["table", "7", "results/clinical"], "expected one of 2, 3, 4, 5, 6"),
-        (["table", "2", "results/clinical", "results/clinical"], "2 results folders; expected one"),
+        (["table", "7", "results/clinical"], "expected one of 1, 2, 3, 4, 5, 6"),
+        (["table", "1", "results/clinical", "--format=csv"], "it is printed as text alone"),
+        (["table", "2", "results/clinical", "results/clinical"], "2 folders; expected one"),
         (["table", "2", "nowhere"], "no full.json here; it is made by `taskaffinity full`"),
         ([*STAGED, "--set=finetune.learning_rat=1"], "did you mean learning_rate?"),
         ([*STAGED, "--protocol=paper"], "give --data, or an --encoder"),
@@ -109,6 +110,7 @@ def test_encoders_stand_below_one_another(finished: Path, home: Path) -> None:
     ids=[
         "another suite",
         "no such table",
+        "sizes as a file",
         "two folders",
         "no results",
         "unknown setting",

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from taskaffinity.cli.data import check_command
 from taskaffinity.cli.show import print_claims, print_encoders, print_stages, warn_if_synthetic
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Design, Study
@@ -27,15 +28,15 @@ def command(
         str,
         typer.Argument(
             metavar="TABLE",
-            help="Of the paper: 2, 3, 6 (stages; clinical, biomedical, both), 4, 5 (encoders), or figure2 (what its "
-            "text says of that graph, beside our arrows).",
+            help="Of the paper: 1 (sizes of the tasks), 2, 3, 6 (stages; clinical, biomedical, both), 4, 5 (encoders), "
+            "or figure2 (what its text says of that graph, beside our arrows).",
         ),
     ],
     results: Annotated[
         list[Path],
         typer.Argument(
             help="Results folder, as `taskaffinity full` made it; for 4 and 5 one an encoder, or that of `--encoders`; "
-            "for figure2 that of `taskaffinity pairwise`."
+            "for figure2 that of `taskaffinity pairwise`; for 1 the folder of task files."
         ),
     ],
     format_: Annotated[FormatName, typer.Option("--format", help="How it is printed.")] = FormatName.text,
@@ -45,10 +46,15 @@ def command(
     from taskaffinity.analysis.stages import PAPER_TABLES
 
     suites = {table: suite for tables in (PAPER_TABLES, ENCODER_TABLES) for suite, table in tables.items()}
-    if which not in {"figure2", *map(str, suites)}:
-        raise BadInput(f"table {which}: expected one of {', '.join(map(str, sorted(suites)))}, figure2")
-    if (which == "figure2" or int(which) in PAPER_TABLES.values()) and len(results) > 1:
-        raise BadInput(f"table {which}: {len(results)} results folders; expected one")
+    if which not in {"1", "figure2", *map(str, suites)}:
+        raise BadInput(f"table {which}: expected one of 1, {', '.join(map(str, sorted(suites)))}, figure2")
+    if (which in ("1", "figure2") or int(which) in PAPER_TABLES.values()) and len(results) > 1:
+        raise BadInput(f"table {which}: {len(results)} folders; expected one")
+    if which == "1":
+        if format_ is not FormatName.text:
+            raise BadInput(f"table 1 --format {format_}: it is printed as text alone")
+        check_command(results[0])
+        return
     if which == "figure2":
         _figure2(results[0], format_)
         return
