@@ -84,7 +84,15 @@ def define(
         If the encoder cannot be had, or a file of the suite is broken; if stage or start do not go with another choice.
     """
     _refuse_to_combine(
-        suite, stage, start, {"--adaptive": looks, "--controls": controls, "--match compute": match == "compute"}
+        suite,
+        stage,
+        start,
+        {
+            "the design full": design == "full",
+            "--adaptive": looks,
+            "--controls": controls,
+            "--match compute": match == "compute",
+        },
     )
     if is_tiny(suite, encoder):
         found = tiny_encoder(vocabulary(suite), cache_folder())

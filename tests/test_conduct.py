@@ -73,8 +73,13 @@ def test_gains_after_fine_tuning_come_with_the_recipes_of_the_stages() -> None:
 @pytest.mark.parametrize("asked", [{"stage": "finetune"}, {"start": "refinement"}], ids=["stage", "start"])
 @pytest.mark.parametrize(
     ("other", "flag"),
-    [({"looks": (2, 3)}, "--adaptive"), ({"controls": True}, "--controls"), ({"match": "compute"}, "--match compute")],
-    ids=["race", "controls", "match"],
+    [
+        ({"looks": (2, 3)}, "--adaptive"),
+        ({"controls": True}, "--controls"),
+        ({"match": "compute"}, "--match compute"),
+        ({"design": "full"}, "the design full"),
+    ],
+    ids=["race", "controls", "match", "full"],
 )
 def test_what_goes_on_from_another_run_is_of_the_plain_design(
     asked: dict[str, Any], other: dict[str, Any], flag: str

@@ -121,7 +121,7 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
     found: dict[Key, Arm] = {}
     seeds: dict[Key, tuple[int, ...]] = {}
     read = (spec for spec in study.plan if (spec.stage == "finetune") == (study.stage == "finetune"))
-    specs = sorted((spec for spec in read if _trained_as(spec).arm != "full"), key=_condition)
+    specs = sorted((spec for spec in read if spec.trained_as.arm != "full"), key=_condition)
     for (arm, names, targets, partner), group in groupby(specs, key=_condition):
         done = [store.read(spec) for spec in group if spec in store]
         for target in (name for name in targets if name in by):
@@ -140,12 +140,7 @@ def _same_runs(one: Arm | None, other: Arm | None) -> bool:
     return one is not None and other is not None and np.array_equal(one.influence, other.influence)
 
 
-def _trained_as(spec: RunSpec) -> RunSpec:
-    """The run itself, or what it fine-tunes."""
-    return spec.parent if spec.parent is not None and spec.stage == "finetune" else spec
-
-
 def _condition(spec: RunSpec) -> tuple[str, tuple[str, ...], tuple[str, ...], str]:
     """The arm, the tasks that were trained together, the targets among them, and the partner of a matched run."""
-    first = _trained_as(spec)
+    first = spec.trained_as
     return first.arm, first.task_names, spec.task_names, spec.partner[0] if spec.partner else ""

@@ -31,7 +31,7 @@ def curves_frame(study: Study, store: RunStore) -> pd.DataFrame:
     for spec in study.plan:
         if (spec.stage == "finetune") != (study.stage == "finetune") or spec not in store:
             continue
-        first = spec.parent if spec.parent is not None and spec.stage == "finetune" else spec
+        first = spec.trained_as
         if first.arm not in ("single", "pair"):
             continue
         for epoch in store.read(spec).history:

@@ -85,7 +85,7 @@ def draw_stages(
         "Black points: means; small ones: seeds. Lines and marks: the interval of a stage's gain over alone lies above "
         "0 (▲), below (▼), or holds 0 (?)."
     )
-    told = stages_in_words(study, uneven(study, scores), failed).replace("mean (SD)", "mean")  # no SD is shown
+    told = stages_in_words(study, uneven(study, scores), failed, of_table=False)
     words = f"{told} {note}"
     surround(
         *(ax, "Scores alone, together and fine-tuned (points)", words, study.synthetic),

@@ -29,8 +29,11 @@ _PAPERS_ROWS = (
 )
 
 
-def stages_in_words(study: Study, uneven: Sequence[str] = (), failures: Sequence[str] = ()) -> str:
-    """How to read the table of a study in stages, with what is missing from it."""
+def stages_in_words(
+    study: Study, uneven: Sequence[str] = (), failures: Sequence[str] = (), *, of_table: bool = True
+) -> str:
+    """How to read the table of a study in stages, with what is missing from it; or a picture of it, which has neither
+    standard deviations nor the paper's rows."""
     epochs = study.recipe.num_train_epochs
     lengths = sorted({recipe.num_train_epochs for recipe in study.finetune.values()})
     rates = sorted({recipe.learning_rate for recipe in study.finetune.values()})
@@ -39,13 +42,14 @@ def stages_in_words(study: Study, uneven: Sequence[str] = (), failures: Sequence
         if rates
         else ""
     )
+    mean = "mean (SD)" if of_table else "mean"
     level = f"{100 * (1 - study.rule.get('alpha', 0.05)):g}%"
     stamp = f" {SYNTHETIC.capitalize()}: not real text." if study.synthetic else ""
     return (
-        f"Test scores in points, mean (SD) over {plural(len(study.seeds), 'seed')}; gain over training alone with its "
+        f"Test scores in points, {mean} over {plural(len(study.seeds), 'seed')}; gain over training alone with its "
         f"{level} interval, one by one. Suite {study.suite}; encoder {study.encoder.name}; {plural(epochs, 'epoch')} "
         f"at {study.recipe.learning_rate:g} alone and together{after}; {protocol_in_words(study.protocol)}.{stamp}"
-        + (_PAPERS_ROWS if not study.synthetic and study.suite in PAPER_TABLES else "")
+        + (_PAPERS_ROWS if of_table and not study.synthetic and study.suite in PAPER_TABLES else "")
         + (f" Fewer seeds: {', '.join(uneven)}." if uneven else "")
         + (f" Failed and left out: {'; '.join(failures)}." if failures else "")
     )

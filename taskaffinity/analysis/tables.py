@@ -46,7 +46,7 @@ def gains_frame(study: Study, store: RunStore) -> pd.DataFrame:
         if spec not in store:
             continue
         for target, outcome in store.read(spec).outcomes.items():
-            company = spec.parent.task_names if spec.parent and spec.stage == "finetune" else spec.task_names
+            company = spec.trained_as.task_names
             others = sorted((name for name in company if name != target), key=order.__getitem__)
             others += [spec.partner[0]] if spec.partner else []
             place = (order[target], _ARMS.index(spec.arm), [order[name] for name in others], spec.seed)

@@ -15,8 +15,7 @@ from taskaffinity.cli.judging import (
     rule_of,
 )
 from taskaffinity.cli.pictures import Figures, Formats, Palette, PaletteOption, pictures_of
-from taskaffinity.cli.show import draw_stages_and_print, publish_and_print, warn_if_synthetic
-from taskaffinity.runs.study import Design, Study
+from taskaffinity.cli.show import draw_stages_and_print, publish_and_print, read_study, warn_if_synthetic
 from taskaffinity.tasks.task import BadInput
 
 
@@ -32,12 +31,12 @@ def command(
 ) -> None:
     """Draw a study again, without training."""
     pictures = pictures_of(figures, formats, palette)
-    staged = _read(results, "full") if "stages" in pictures.figures else None
+    staged = read_study(results, "full") if "stages" in pictures.figures else None
     if staged is not None and pictures.figures == ("stages",):
         draw_stages_and_print(staged, results, pictures)
         warn_if_synthetic(staged.synthetic)
         return
-    study = _read(results, "pairwise")
+    study = read_study(results, "pairwise")
     try:
         rule = rule_of(alpha, margin, correction, estimand, otherwise=study.rule)
     except TypeError as error:
@@ -46,10 +45,3 @@ def command(
     if staged is not None:
         draw_stages_and_print(staged, results, pictures)
     warn_if_synthetic(study.synthetic)
-
-
-def _read(results: Path, design: Design) -> Study:
-    try:
-        return Study.read(results, design)
-    except (FileNotFoundError, ValueError) as error:
-        raise BadInput(str(error)) from error

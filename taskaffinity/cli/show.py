@@ -10,7 +10,7 @@ from rich.console import Console
 
 from taskaffinity.analysis.pictures import DEFAULT, Pictures
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Study
+from taskaffinity.runs.study import Design, Study
 from taskaffinity.tasks.task import BadInput
 
 if TYPE_CHECKING:
@@ -28,6 +28,20 @@ def warn_if_synthetic(is_synthetic: bool) -> None:
     """The banner, on stderr whatever ``--quiet`` says."""
     if is_synthetic:
         Console(stderr=True, highlight=False, soft_wrap=True).print(BANNER, style="bold yellow")
+
+
+def read_study(results: Path, design: Design = "pairwise") -> Study:
+    """The study of a results folder.
+
+    Raises
+    ------
+    BadInput
+        If there is none, or its file is broken.
+    """
+    try:
+        return Study.read(results, design)
+    except (FileNotFoundError, ValueError) as error:
+        raise BadInput(str(error)) from error
 
 
 def publish_and_print(study: Study, results: Path, rule: Rule, pictures: Pictures = DEFAULT) -> None:

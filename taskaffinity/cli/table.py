@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from taskaffinity.cli.data import check_command
-from taskaffinity.cli.show import print_claims, print_encoders, print_stages, warn_if_synthetic
+from taskaffinity.cli.show import print_claims, print_encoders, print_stages, read_study, warn_if_synthetic
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import FILES, Design, Study
+from taskaffinity.runs.study import FILES
 from taskaffinity.tasks.task import BadInput
 
 
@@ -61,7 +61,7 @@ def command(
     number = int(which)
     if number in ENCODER_TABLES.values():
         results = [one for folder in results for one in _with_subfolders(folder)]
-    studies = [_read(folder) for folder in results]
+    studies = [read_study(folder, "full") for folder in results]
     for folder, study in zip(results, studies, strict=True):
         if study.suite != suites[number]:
             raise BadInput(f"table {number}: of suite {suites[number]}, but {folder} holds suite {study.suite}")
@@ -82,7 +82,7 @@ def command(
 def _figure2(folder: Path, format_: FormatName) -> None:
     from taskaffinity.analysis.claims import SUITES
 
-    study = _read(folder, "pairwise")
+    study = read_study(folder, "pairwise")
     if study.synthetic:
         raise BadInput(f"table figure2: {folder} holds a study of made-up text, of which the paper says nothing")
     if study.suite not in SUITES:
@@ -102,10 +102,3 @@ def _with_subfolders(folder: Path) -> list[Path]:
         raise BadInput(
             f"{folder / 'encoders.csv'}: not that of the folders beside it; run `full --encoders` again"
         ) from error
-
-
-def _read(folder: Path, design: Design = "full") -> Study:
-    try:
-        return Study.read(folder, design)
-    except (FileNotFoundError, ValueError) as error:
-        raise BadInput(str(error)) from error

@@ -189,6 +189,11 @@ class RunSpec:
         return "finetune" if self.stage == "finetune" else {1: "single", 2: "pair"}.get(len(self.tasks), "full")
 
     @property
+    def trained_as(self) -> RunSpec:
+        """The run itself, or what it fine-tunes: in whose company its task was trained."""
+        return self.parent if self.parent is not None and self.stage == "finetune" else self
+
+    @property
     def lineage(self) -> tuple[RunSpec, ...]:
         """The parents, oldest first."""
         return () if self.parent is None else (*self.parent.lineage, self.parent)

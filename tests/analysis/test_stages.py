@@ -145,6 +145,13 @@ def test_the_papers_rows_stand_beside_real_scores_of_its_suites_alone(store: Run
     assert set(PAPER_TABLES) == {"clinical", "biomedical", "blue"}
 
 
+def test_words_of_a_picture_do_not_tell_of_what_the_table_alone_has() -> None:
+    clinical = replace(staged(("clinicalsts", "i2b2-2010-re", "shareclefe", "mednli")), suite="clinical")
+    for word in ("(SD)", "The paper's rows"):
+        assert word in stages_in_words(clinical)
+        assert word not in stages_in_words(clinical, of_table=False)
+
+
 def test_a_wide_table_is_turned(store: RunStore) -> None:
     many = staged([f"t{i}" for i in range(8)])
     table = full_table(many, stage_scores(many, RunStore(store.root / "nothing")))
