@@ -13,7 +13,7 @@ import pytest
 from test_cli import LOCAL, WITHOUT_TORCH, command, results_of, rows
 
 from taskaffinity.cli import main
-from taskaffinity.tasks.suitefile import read_suite
+from taskaffinity.tasks.own.suitefile import read_suite
 from taskaffinity.tasks.task import SPLITS
 from taskaffinity.training.encoders import tiny_encoder
 

@@ -9,8 +9,8 @@ import pandas as pd
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import describe
 from taskaffinity.analysis.encoders import Studies, encoders_frame
+from taskaffinity.analysis.figures.gallery import hang, hang_stages
 from taskaffinity.analysis.further import further_frame, further_stages
-from taskaffinity.analysis.gallery import hang, hang_stages
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
 from taskaffinity.analysis.pictures import DEFAULT, Pictures
 from taskaffinity.analysis.stages import full_frame, stage_scores

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.tasks.example import SUITE, example_files
 from taskaffinity.tasks.lines import bad
+from taskaffinity.tasks.own.example import SUITE, example_files
 
 
 def command(

@@ -95,7 +95,7 @@ def draw_stages_and_print(study: Study, results: Path, pictures: Pictures) -> No
     BadInput
         If a file of the folder is broken.
     """
-    from taskaffinity.analysis.gallery import hang_stages
+    from taskaffinity.analysis.figures.gallery import hang_stages
 
     try:
         hang_stages(study, RunStore(results), results, pictures)

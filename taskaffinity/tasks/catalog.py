@@ -15,8 +15,8 @@ from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
 from taskaffinity.tasks.lines import bad, meant
 from taskaffinity.tasks.listed import ListedTask, commands, load_listed
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
+from taskaffinity.tasks.own.suitefile import read_suite
 from taskaffinity.tasks.planted_eight import EIGHT, EIGHT_VOCABULARY
-from taskaffinity.tasks.suitefile import read_suite
 from taskaffinity.tasks.task import BadInput, Suite
 
 LISTED: dict[str, tuple[ListedTask, ...]] = {

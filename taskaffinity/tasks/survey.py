@@ -13,8 +13,8 @@ from pathlib import Path
 
 from taskaffinity.tasks.formats import CARD, read_task
 from taskaffinity.tasks.lines import bad
+from taskaffinity.tasks.own.suitefile import read_suite
 from taskaffinity.tasks.rows import count
-from taskaffinity.tasks.suitefile import read_suite
 from taskaffinity.tasks.task import SPLITS, Example, Split, Task
 
 

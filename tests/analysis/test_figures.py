@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
-from taskaffinity.analysis.figures import draw_graph, draw_heatmap, save_figure
-from taskaffinity.analysis.forest import draw_forest
+from taskaffinity.analysis.figures import draw_forest, draw_graph, draw_heatmap, save_figure
 from taskaffinity.analysis.style import STYLES
 from taskaffinity.analysis.tables import gains_frame
 

@@ -15,19 +15,17 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
-from taskaffinity.analysis.curves import curves_frame, draw_curves
-from taskaffinity.analysis.figures import MOST_TASKS, draw_graph, draw_heatmap, save_figure
-from taskaffinity.analysis.forest import draw_forests
-from taskaffinity.analysis.gallery import draw
+from taskaffinity.analysis.figures import draw_forests, draw_seeds, draw_targets
+from taskaffinity.analysis.figures.curves import curves_frame, draw_curves
+from taskaffinity.analysis.figures.gallery import draw
+from taskaffinity.analysis.figures.matrix import MOST_TASKS, draw_graph, draw_heatmap, save_figure
+from taskaffinity.analysis.figures.slopes import draw_stages, stages_described
+from taskaffinity.analysis.figures.strokes import spread
 from taskaffinity.analysis.pictures import FILES, PALETTE_NAMES, Pictures
 from taskaffinity.analysis.publish import publish, publish_stages
-from taskaffinity.analysis.seeds import draw_seeds
-from taskaffinity.analysis.slopes import draw_stages, stages_described
 from taskaffinity.analysis.stages import STAGES, stage_scores
-from taskaffinity.analysis.strokes import spread
 from taskaffinity.analysis.style import PALETTES, STYLES
 from taskaffinity.analysis.tables import gains_frame
-from taskaffinity.analysis.targets import draw_targets
 from taskaffinity.runs.spec import FINETUNE
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study

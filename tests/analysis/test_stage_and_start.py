@@ -14,7 +14,7 @@ from rich.console import Console
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.arms import read_arms
 from taskaffinity.analysis.captions import caption, describe
-from taskaffinity.analysis.forest import draw_forest
+from taskaffinity.analysis.figures import draw_forest
 from taskaffinity.analysis.tables import edge_table, edges_frame, gains_frame
 from taskaffinity.runs.spec import FINETUNE
 from taskaffinity.runs.study import Study

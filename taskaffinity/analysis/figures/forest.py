@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
-from taskaffinity.analysis.canvas import FONT, frame, sheet
-from taskaffinity.analysis.facets import facets
+from taskaffinity.analysis.figures.canvas import FONT, frame, sheet
+from taskaffinity.analysis.figures.facets import facets
 from taskaffinity.analysis.pictures import PaletteName
 from taskaffinity.analysis.style import PALETTES, Palette, marked, marks_in_words, short
 from taskaffinity.analysis.verdicts import Verdict

@@ -17,8 +17,8 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from scipy.optimize import isotonic_regression
 
-from taskaffinity.analysis.canvas import FONT
 from taskaffinity.analysis.errors import FloatArray
+from taskaffinity.analysis.figures.canvas import FONT
 from taskaffinity.analysis.style import NODE_EDGE, NODE_FILL, VerdictStyle
 
 LABEL_PLACES = sorted(np.linspace(0.22, 0.78, 29).tolist(), key=lambda share: abs(share - 0.36))

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from taskaffinity.tasks.lines import bad, meant, shown
 from taskaffinity.tasks.metrics import METRICS
-from taskaffinity.tasks.ownfiles import FITTING, NEEDED, Field, Format, find_files
+from taskaffinity.tasks.own.files import FITTING, NEEDED, Field, Format, find_files
 from taskaffinity.tasks.task import DEFAULT_METRIC, Kind, Split
 
 _OF_CLASSES = ("accuracy", "micro_f1", "macro_f1")

@@ -18,7 +18,6 @@ import matplotlib
 import pandas as pd
 from markupsafe import Markup
 
-from taskaffinity.analysis.accounts import COST_COLUMNS, accounts_of
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import (
     AGAINST,
@@ -33,12 +32,12 @@ from taskaffinity.analysis.captions import (
     seeds_in_words,
     stage_in_words,
 )
-from taskaffinity.analysis.cells import Sheet, sheet_of
-from taskaffinity.analysis.figures import draw_graph, draw_heatmap
-from taskaffinity.analysis.forest import draw_forest
+from taskaffinity.analysis.figures import draw_forest, draw_graph, draw_heatmap
 from taskaffinity.analysis.further import further_frame
-from taskaffinity.analysis.inline import inline_svg, take_words
-from taskaffinity.analysis.sentences import arrow_in_words, counts_in_words, untested_in_words
+from taskaffinity.analysis.report.accounts import COST_COLUMNS, accounts_of
+from taskaffinity.analysis.report.cells import Sheet, sheet_of
+from taskaffinity.analysis.report.inline import inline_svg, take_words
+from taskaffinity.analysis.report.sentences import arrow_in_words, counts_in_words, untested_in_words
 from taskaffinity.analysis.style import STYLES
 from taskaffinity.analysis.tables import CONTROLS_COLUMNS, controls_frame, edges_frame, gains_frame
 from taskaffinity.analysis.verdicts import CORRECTIONS, VERDICTS, Rule, Verdict
@@ -82,7 +81,7 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    template = files("taskaffinity.analysis").joinpath("templates", "report.html.j2").read_text(encoding="utf-8")
+    template = files("taskaffinity.analysis.report").joinpath("templates", "report.html.j2").read_text(encoding="utf-8")
     return environment.from_string(template).render(
         suite=study.suite,
         stamp=SYNTHETIC if study.synthetic else "",

@@ -21,10 +21,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from taskaffinity.tasks.lines import bad, meant, named, shown
-from taskaffinity.tasks.own import read_own
-from taskaffinity.tasks.owntask import Files, OwnTask
+from taskaffinity.tasks.own.declared import Files, OwnTask
+from taskaffinity.tasks.own.examples import read_own
+from taskaffinity.tasks.own.yamlfile import Place, read_yaml
 from taskaffinity.tasks.task import KINDS, BadInput, Suite
-from taskaffinity.tasks.yamlfile import Place, read_yaml
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _A_NAME = "letters, digits, '-', '_' and '.', for files are named after it"

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from taskaffinity.tasks.conll import read_conll
-from taskaffinity.tasks.csvfile import read_csv
 from taskaffinity.tasks.formats import read_objects
 from taskaffinity.tasks.lines import bad, meant, named, shown
+from taskaffinity.tasks.own.conll import read_conll
+from taskaffinity.tasks.own.csvfile import read_csv
 from taskaffinity.tasks.task import Kind, Split
 from taskaffinity.tasks.tsv import read_table, unquoted
 

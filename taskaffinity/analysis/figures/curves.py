@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from taskaffinity.analysis import strokes
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
-from taskaffinity.analysis.canvas import COLOURED, FONT, frame, verdict_legend
-from taskaffinity.analysis.facets import facets
+from taskaffinity.analysis.figures import strokes
+from taskaffinity.analysis.figures.canvas import COLOURED, FONT, frame, verdict_legend
+from taskaffinity.analysis.figures.facets import facets
 from taskaffinity.analysis.pictures import PaletteName
 from taskaffinity.analysis.style import PALETTES, STYLES, Palette, short
 from taskaffinity.runs.store import RunStore

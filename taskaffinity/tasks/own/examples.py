@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from taskaffinity.tasks.conll import iob2
 from taskaffinity.tasks.lines import bad, meant, named, shown
-from taskaffinity.tasks.ownfiles import Columns, Located, read_rows
-from taskaffinity.tasks.owntask import At, OwnTask, check, files_of, share_of
+from taskaffinity.tasks.own.conll import iob2
+from taskaffinity.tasks.own.declared import At, OwnTask, check, files_of, share_of
+from taskaffinity.tasks.own.files import Columns, Located, read_rows
 from taskaffinity.tasks.rows import parse_rows
 from taskaffinity.tasks.task import Example, Kind, Split, Task
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from taskaffinity.analysis.canvas import FONT, sheet
+from taskaffinity.analysis.figures.canvas import FONT, sheet
 
 TOP = 0.34  # inches above each small axes, for its title
 

@@ -16,10 +16,10 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox
 
-from taskaffinity.analysis import strokes
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.canvas import COLOURED, FONT, frame, save_figure, sheet, verdict_legend
 from taskaffinity.analysis.errors import FloatArray
+from taskaffinity.analysis.figures import strokes
+from taskaffinity.analysis.figures.canvas import COLOURED, FONT, frame, save_figure, sheet, verdict_legend
 from taskaffinity.analysis.pictures import PaletteName
 from taskaffinity.analysis.style import DIAGONAL, PALETTES, STYLES, marks_in_words, signed
 from taskaffinity.analysis.verdicts import VERDICTS

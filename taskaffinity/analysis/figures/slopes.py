@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from taskaffinity.analysis import strokes
-from taskaffinity.analysis.canvas import FONT, line_legend, sheet, surround
 from taskaffinity.analysis.captions import SYNTHETIC
+from taskaffinity.analysis.figures import strokes
+from taskaffinity.analysis.figures.canvas import FONT, line_legend, sheet, surround
 from taskaffinity.analysis.pictures import PaletteName
 from taskaffinity.analysis.stages import STAGES, TITLES, StageScore, gain_in_words, uneven
 from taskaffinity.analysis.style import PALETTES, Palette, marked, short
