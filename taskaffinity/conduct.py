@@ -74,14 +74,16 @@ def define(
         ``pairwise``: every task alone and every pair. ``full``: every task alone, the whole set, and from there every
         task fine-tuned.
     finetune : dict of task name to Recipe, optional
-        Of the design ``full`` and of the stage ``finetune``. Default: ``default_finetune``.
+        Of the design ``full`` and of the stage ``finetune``. Default, also of tasks that are left out:
+        ``default_finetune``.
     rule : Rule, optional
         When an arrow is coloured, and by which a race decides where to go on.
 
     Raises
     ------
     BadInput
-        If the encoder cannot be had, or a file of the suite is broken; if stage or start do not go with another choice.
+        If the encoder cannot be had, or a file of the suite is broken; if stage or start do not go with another choice;
+        if a recipe for fine-tuning is of no task of the suite, or has other test examples.
     """
     _refuse_to_combine(
         suite,
@@ -94,29 +96,13 @@ def define(
             "--match compute": match == "compute",
         },
     )
-    if is_tiny(suite, encoder):
-        found = tiny_encoder(vocabulary(suite), cache_folder())
-    else:
-        found = find_encoder(encoder or DEFAULT_ENCODERS.get(suite.name, "bluebert-p"))
-    cards = tuple(
-        StudiedTask(
-            name=task.name,
-            title=task.title,
-            kind=task.kind,
-            metric=task.metric_name,
-            fingerprint=task.fingerprint,
-            sizes={split: len(examples) for split, examples in task.examples.items()},
-        )
-        for task in suite
-    )
     recipe = recipe or default_recipe(suite, encoder)
     has_stages = design == "full" or stage == "finetune"
-    for how in (finetune or {}).values():
-        if (how.max_eval_examples, how.sample_seed) != (recipe.max_eval_examples, recipe.sample_seed):
-            raise BadInput("fine-tuning has other test examples than the stages before it; give all the same")
+    _refuse_to_finetune(suite, recipe, finetune or {})
+    found = _encoder_of(suite, encoder)
     study = Study(
         suite=suite.name,
-        tasks=cards,
+        tasks=_cards_of(suite),
         encoder=found.ref,
         recipe=recipe,
         seeds=tuple(seeds),
@@ -128,13 +114,33 @@ def define(
         looks=tuple(looks),
         full=full,
         design=design,
-        finetune=(finetune or default_finetune(suite, encoder, recipe)) if has_stages else {},
+        finetune={**default_finetune(suite, encoder, recipe), **(finetune or {})} if has_stages else {},
         synthetic=suite.synthetic,
         protocol=recipe.protocol or "honest",
         rule=asdict(rule or Rule()),
         versions=versions(),
     )
     return study, found
+
+
+def _encoder_of(suite: Suite, encoder: str | None) -> Encoder:
+    if is_tiny(suite, encoder):
+        return tiny_encoder(vocabulary(suite), cache_folder())
+    return find_encoder(encoder or DEFAULT_ENCODERS.get(suite.name, "bluebert-p"))
+
+
+def _cards_of(suite: Suite) -> tuple[StudiedTask, ...]:
+    return tuple(
+        StudiedTask(
+            name=task.name,
+            title=task.title,
+            kind=task.kind,
+            metric=task.metric_name,
+            fingerprint=task.fingerprint,
+            sizes={split: len(examples) for split, examples in task.examples.items()},
+        )
+        for task in suite
+    )
 
 
 def _refuse_to_combine(suite: Suite, stage: ReadAfter, start: Start, choices: Mapping[str, object]) -> None:
@@ -146,6 +152,15 @@ def _refuse_to_combine(suite: Suite, stage: ReadAfter, start: Start, choices: Ma
         raise BadInput(
             f"--start refinement: the whole set of {len(suite)} tasks is no more than a pair; expected 3 or more"
         )
+
+
+def _refuse_to_finetune(suite: Suite, recipe: Recipe, finetune: Mapping[str, Recipe]) -> None:
+    names = [task.name for task in suite]
+    if unknown := [name for name in finetune if name not in names]:
+        raise BadInput(f"fine-tuning of {unknown[0]}, which is no task of {suite.name}; there are {', '.join(names)}")
+    for how in finetune.values():
+        if (how.max_eval_examples, how.sample_seed) != (recipe.max_eval_examples, recipe.sample_seed):
+            raise BadInput("fine-tuning has other test examples than the stages before it; give all the same")
 
 
 def conduct(

@@ -57,6 +57,19 @@ def test_stages_are_scored_on_the_same_test_examples() -> None:
         define(suite, recipe=small, design="full", finetune=other)
 
 
+def test_tasks_whose_fine_tuning_is_not_given_have_the_default() -> None:
+    suite, slow = stand_in("clinical"), replace(FROM_SCRATCH, learning_rate=1e-6)
+    for asked in ({"design": "full"}, {"stage": "finetune"}):
+        study, _ = define(suite, recipe=FROM_SCRATCH, seeds=(0,), finetune={"mednli": slow}, **asked)  # type: ignore[arg-type]
+        assert study.finetune == {**default_finetune(suite, None, FROM_SCRATCH), "mednli": slow}
+        assert len(study.plan) > len(suite)  # it has a recipe for every run
+
+
+def test_fine_tuning_of_no_task_of_the_suite_is_refused() -> None:
+    with pytest.raises(BadInput, match="fine-tuning of medlni, which is no task of clinical; there are clinicalsts, "):
+        define(stand_in("clinical"), design="full", finetune={"medlni": FROM_SCRATCH})
+
+
 def test_gains_after_fine_tuning_come_with_the_recipes_of_the_stages() -> None:
     suite = replace(stand_in("clinical"), synthetic=False)
     paper = default_recipe(suite, "encoder", "paper")
