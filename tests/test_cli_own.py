@@ -91,6 +91,14 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "no tasks": (yaml(GOOD, "name: toy\n"), r"suite.yaml: line 1: found no key 'tasks'"),
     "one task": (yaml(GOOD[GOOD.index("  pairs") :], ""), r"suite.yaml: line 2: found 1 task; expected two"),
     "broken YAML": (yaml("path: pairs", "path: [pairs"), r"suite.yaml: line 9: found broken YAML \(expected ',' or"),
+    "YAML nested too deeply": (
+        yaml("path: pairs", f"path: {'[' * 2000}{']' * 2000}"),
+        r"suite.yaml: found more than 6 levels; expected the levels of a suite file",
+    ),
+    "JSON nested too deeply": (
+        edit(JSONL, '"label": 1', f'"label": {"[" * 100_000}'),
+        r"train.jsonl: line 2: found JSON that is nested too deeply",
+    ),
     "empty YAML": (yaml(GOOD, ""), r"suite.yaml: found an empty file"),
     "YAML that is a list": (yaml(GOOD, "- a\n"), r"suite.yaml: found a list of 1"),
     "a task twice": (yaml("  pairs:", "  reviews:"), r"suite.yaml: line 6: .*'reviews' again \(first: line 3\)"),

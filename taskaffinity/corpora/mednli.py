@@ -6,14 +6,13 @@ parses are not used. Official splits; text is kept as it is but for white space 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from taskaffinity.corpora.original import Converted, locate, whole_lines
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, named
+from taskaffinity.tasks.lines import bad, named, parse_line
 from taskaffinity.tasks.rows import Row
-from taskaffinity.tasks.task import BadInput, Example, Split
+from taskaffinity.tasks.task import Example, Split
 
 LABELS = ("contradiction", "neutral", "entailment")
 LICENCE = "PhysioNet Credentialed Health Data License: not to be shared"
@@ -45,21 +44,12 @@ def convert(raw: Path) -> list[Converted]:
 
 
 def _row(where: str, line: str) -> Row:
-    fault: BadInput
-    try:
-        found = json.loads(line)
-    except json.JSONDecodeError as error:
-        fault = bad(where, f"no JSON at column {error.colno}", "one JSON object a line")
-    else:
-        values = [found.get(key) if isinstance(found, dict) else None for key in _KEYS]
-        lacking = [
-            key for key, value in zip(_KEYS, values, strict=True) if not (isinstance(value, str) and value.strip())
-        ]
-        if not lacking:
-            label, name, premise, hypothesis = (str(value).strip() for value in values)
-            if label in LABELS:
-                return Row(Example(name, label, premise, hypothesis))
-            fault = bad(where, f"gold_label {named(label, LABELS)}", f"one of {', '.join(LABELS)}")
-        else:
-            fault = bad(where, f"no text as {lacking[0]!r}", f"an object with {', '.join(_KEYS)}")
-    raise fault
+    found = parse_line(where, line)
+    values = [found.get(key) if isinstance(found, dict) else None for key in _KEYS]
+    lacking = [key for key, value in zip(_KEYS, values, strict=True) if not (isinstance(value, str) and value.strip())]
+    if lacking:
+        raise bad(where, f"no text as {lacking[0]!r}", f"an object with {', '.join(_KEYS)}")
+    label, name, premise, hypothesis = (str(value).strip() for value in values)
+    if label not in LABELS:
+        raise bad(where, f"gold_label {named(label, LABELS)}", f"one of {', '.join(LABELS)}")
+    return Row(Example(name, label, premise, hypothesis))

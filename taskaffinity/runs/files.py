@@ -50,3 +50,5 @@ def read_json(path: Path) -> Any:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else f"byte {error.start}"
         raise ValueError(f"{path}: {where}: not JSON; delete it to have it made again") from error
+    except RecursionError:
+        raise ValueError(f"{path}: nested too deeply to be read; delete it to have it made again") from None

@@ -239,7 +239,7 @@ def _best_on_average(folder: Path, epochs: Collection[int]) -> int:
 def _read_history(path: Path) -> list[dict[str, Any]]:
     try:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, RecursionError, FileNotFoundError) as error:
         raise ValueError(f"{path}: missing, or not JSON Lines; delete its folder to train the run again") from error
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from taskaffinity.tasks.lines import bad, read_lines, shown
+from taskaffinity.tasks.lines import bad, parse_line, read_lines, shown
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.rows import Row, SplitCount, count, parse_rows
-from taskaffinity.tasks.task import DEFAULT_METRIC, SPLITS, BadInput, Example, Kind, Split, Task
+from taskaffinity.tasks.task import DEFAULT_METRIC, SPLITS, Example, Kind, Split, Task
 
 CARD = "task.json"
 
@@ -172,21 +172,9 @@ def read_objects(path: Path) -> Iterator[tuple[str, object]]:
     Raises
     ------
     BadInput
-        No such file, not UTF-8, not JSON, or cut off.
+        No such file, not UTF-8, or as ``parse_line``.
     """
     lines, ended = read_lines(path)
     for number, line in enumerate(lines, start=1):
         where = f"{path}: line {number}"
-        fault: BadInput | None = None
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            if number == len(lines) and not ended:
-                fault = bad(where, f"a line that breaks off after {len(line)} characters", "a whole file; this is cut")
-            else:
-                fault = bad(where, f"no JSON at column {error.colno}", "one JSON object a line")
-        if fault:
-            raise fault
-        if "\\ud" in line.lower() and any("\ud800" <= c <= "\udfff" for c in json.dumps(row, ensure_ascii=False)):
-            raise bad(where, "half of a character (a surrogate alone)", "UTF-8 text")
-        yield where, row
+        yield where, parse_line(where, line, is_cut=number == len(lines) and not ended)

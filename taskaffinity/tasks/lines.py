@@ -7,6 +7,7 @@ a corpus: ``shown`` decides what may be named.
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -81,6 +82,37 @@ def shown(value: object) -> str:
     if isinstance(value, list | dict):
         return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
     return type(value).__name__
+
+
+def parse_line(where: str, line: str, *, is_cut: bool = False) -> object:
+    """The JSON of a line of a JSON Lines file.
+
+    Parameters
+    ----------
+    is_cut : bool
+        Whether the file ends within the line, so that a fault in it is the missing rest.
+
+    Raises
+    ------
+    BadInput
+        No JSON, nested too deeply to be read, a number of thousands of digits, or half of a character.
+    """
+    found, expected = "", "one JSON object a line"
+    try:
+        parsed: object = json.loads(line)
+        if "\\ud" in line.lower() and any("\ud800" <= c <= "\udfff" for c in json.dumps(parsed, ensure_ascii=False)):
+            found, expected = "half of a character (a surrogate alone)", "UTF-8 text"
+    except json.JSONDecodeError as error:
+        found = f"no JSON at column {error.colno}"
+        if is_cut:
+            found, expected = f"a line that breaks off after {len(line)} characters", "a whole file; this is cut"
+    except RecursionError:
+        found = "JSON that is nested too deeply to be read"
+    except ValueError:  # Python's own limit
+        found = "a number of thousands of digits"
+    if found:  # outside of the except: an error's context would hold the line
+        raise bad(where, found, expected)
+    return parsed
 
 
 def read_lines(path: Path) -> tuple[list[str], bool]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from taskaffinity.tasks.lines import bad, read_lines
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.tasks.lines import bad, parse_line, read_lines
 
 
 def read_passages(paths: Iterable[Path]) -> list[str]:
@@ -41,18 +39,11 @@ def _passages(path: Path) -> Iterator[str]:
 
 
 def _texts(where: str, line: str) -> Iterator[str]:
-    fault: BadInput | None = None
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        fault = bad(where, f"no JSON at column {error.colno}", "one JSON object a line")
-    else:
-        words = row.get("words") if isinstance(row, dict) else None
-        text = " ".join(words) if isinstance(words, list) and all(isinstance(word, str) for word in words) else None
-        found = [text, *(row.get(key) for key in ("text", "text_pair"))] if isinstance(row, dict) else []
-        texts = [value.strip() for value in found if isinstance(value, str) and value.strip()]
-        if texts:
-            yield from texts
-            return
-        fault = bad(where, "no text", "an object with text, or with words")
-    raise fault
+    row = parse_line(where, line)
+    words = row.get("words") if isinstance(row, dict) else None
+    text = " ".join(words) if isinstance(words, list) and all(isinstance(word, str) for word in words) else None
+    found = [text, *(row.get(key) for key in ("text", "text_pair"))] if isinstance(row, dict) else []
+    texts = [value.strip() for value in found if isinstance(value, str) and value.strip()]
+    if not texts:
+        raise bad(where, "no text", "an object with text, or with words")
+    yield from texts

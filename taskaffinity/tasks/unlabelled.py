@@ -6,15 +6,14 @@ A ``.txt`` file is a text a line, a ``.jsonl`` file an object a line with ``text
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from taskaffinity.tasks.lines import bad, shown
+from taskaffinity.tasks.lines import bad, parse_line, shown
 from taskaffinity.tasks.rows import PAIR_KINDS
-from taskaffinity.tasks.task import BadInput, Kind
+from taskaffinity.tasks.task import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +61,7 @@ def read_unlabelled(path: Path, kind: Kind) -> Iterator[Unlabelled]:
 
 
 def _row(where: str, line: str, number: int, end: int, kind: Kind) -> Unlabelled:
-    fault: BadInput | None = None
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        fault = bad(where, f"no JSON at column {error.colno}", "one JSON object a line")
-    if fault:  # outside of the except: its traceback would quote the line
-        raise fault
-    if "\\ud" in line.lower() and any("\ud800" <= c <= "\udfff" for c in json.dumps(row, ensure_ascii=False)):
-        raise bad(where, "half of a character (a surrogate alone)", "UTF-8 text")
+    row = parse_line(where, line)
     if not isinstance(row, dict):
         raise bad(where, shown(row), "an object with text, or with words")
     name = row.get("id")

@@ -126,7 +126,7 @@ def load_config(folder: Path) -> PretrainedConfig:
         else:
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
         return config
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, RecursionError) as error:
         raise BadInput(
             f"{folder / 'config.json'}: not the configuration of an encoder ({type(error).__name__})"
         ) from error

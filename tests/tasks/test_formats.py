@@ -153,6 +153,8 @@ def test_a_bad_row(kind: Kind, row: object, parts: tuple[str, ...], tmp_path: Pa
             ("line 2", "id '1' again", "first: line 1"),
         ),
         (b"", ("no row", "at least one example")),
+        (b'{"id": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", ("line 1", "nested too deeply")),
+        (b'{"id": ' + b"1" * 5000 + b"}\n", ("line 1", "a number of thousands of digits")),
     ],
 )
 def test_a_bad_file(content: bytes, parts: tuple[str, ...], tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def test_lines_of_text_and_rows_of_task_files(tmp_path: Path) -> None:
         ("a.jsonl", b'{"id": "secret"}', "line 1: found no text"),
         ("a.jsonl", b'["secret"]', "line 1: found no text"),
         ("a.jsonl", b'{"text": "fine"}\n{"text": "sec', "line 2: found no JSON at column"),
+        ("a.jsonl", b"[" * 100_000, "line 1: found JSON that is nested too deeply"),
         ("a.txt", b"fine\nsecret \xff", "line 2: found byte 0xff"),
     ],
 )

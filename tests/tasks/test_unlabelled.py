@@ -51,6 +51,7 @@ def test_rows_before_a_fault_are_given(tmp_path: Path) -> None:
         ("a.jsonl", b'{"words": ["secret", " "]}', "ner", "line 1: found a list of 2 as 'words'"),
         ("a.jsonl", b'{"words": []}', "ner", "line 1: found a list of 0 as 'words'"),
         ("a.jsonl", b'{"text": "secret \\ud800"}', "ner", "half of a character"),
+        ("a.jsonl", b"[" * 100_000, "ner", "line 1: found JSON that is nested too deeply"),
         ("none.txt", None, "ner", "found no file that can be read"),
     ],
 )

@@ -25,7 +25,7 @@ def read_yaml(path: Path) -> tuple[object, dict[Place, int]]:
     Raises
     ------
     BadInput
-        No such file, not UTF-8, no YAML, empty, or a key twice.
+        No such file, not UTF-8, no YAML, empty, nested too deeply, or a key twice.
     """
     text = "\n".join(read_lines(path)[0])
     try:
@@ -38,6 +38,8 @@ def read_yaml(path: Path) -> tuple[object, dict[Place, int]]:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise bad(f"{path}: line {line}", "a character that YAML does not allow", "plain text") from None
+    except RecursionError:
+        raise bad(path, f"more than {_DEEPEST} levels", "the levels of a suite file") from None
     if node is None:
         raise bad(path, "an empty file", "the YAML of a suite")
     lines: dict[Place, int] = {}
