@@ -68,6 +68,14 @@ def edit(name: str, old: str, new: str) -> Callable[[Path], None]:
     return change
 
 
+def both(first: Callable[[Path], None], second: Callable[[Path], None]) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        first(folder)
+        second(folder)
+
+    return change
+
+
 def gone(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).unlink()
 
@@ -195,7 +203,17 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "empty label": (edit(CSV, "two,good", "two,"), r"train.csv: line 3: found label an empty text"),
     "ragged row": (edit(CSV, f"{SECRET} two", f"{SECRET}, two"), r"train.csv: line 3: found 4 columns; expected 3"),
     "open quote": (edit(CSV, f"{SECRET} two", f'"{SECRET} two'), r"train.csv: line 3: found a row that is no CSV"),
-    "no header": (edit(CSV, "id,text,label\n", ""), r"train.csv: line 1: found no text among 3 columns"),
+    "no header": (
+        edit(CSV, "id,text,label\n", ""),
+        r"line 1: found no text among 3 columns, none .*: this seems to be no header; expected a column 'text' or",
+    ),
+    "no header, and a column that is like a cell of the data": (
+        both(
+            yaml("path: reviews", "path: reviews\n    columns: {text: frumius}"),
+            edit(CSV, "id,text,label\n", f"a,{SECRET},c\n"),
+        ),
+        r"line 1: found no column 'frumius' among 3, none .*: this seems to be no header; expected one of them as",
+    ),
     "header of another case": (edit(CSV, "id,text,label", "id,Text,label"), r"line 1: .*columns: \{text: Text\}"),
     "column twice": (edit(CSV, "id,text", "text,text"), r"train.csv: line 1: found the same name on columns 1 and 2"),
     "two columns for one field": (

@@ -47,6 +47,7 @@ _BLUE_NAMES: dict[Field, tuple[str, ...]] = {
     "text_pair": ("sentence2", "s2"),
     "label": ("label", "score"),
 }
+_KNOWN = frozenset(name for known in (*_NAMES.values(), *_BLUE_NAMES.values()) for name in known)
 _STEMS: dict[Split, tuple[str, ...]] = {
     "train": ("train",),
     "dev": ("dev", "devel", "validation", "valid", "val"),
@@ -100,8 +101,8 @@ class Columns:
                 return column
             raise bad(
                 where,
-                f"no column {shown(column)} among {len(names)}",
-                f"one of them as columns: {{{name}: NAME}}{meant(column, names)}",
+                f"no column {shown(column)} among {len(names)}{self._no_header(names)}",
+                f"one of them as columns: {{{name}: NAME}}{meant(column, _KNOWN.intersection(names))}",
             )
         if self.is_blue:
             legal = _BLUE_NAMES.get(name, ())
@@ -116,13 +117,19 @@ class Columns:
             raise bad(where, f"columns {both}, any of which could be the {name}", f"columns: {{{name}: {there[0]}}}")
         if not there and is_needed:
             other = next((column for column in names if column.lower() in legal), None)
-            near = f" ({other!r} is another)" if other else ""
+            near = f" ({other!r} is another)" if other else self._no_header(names)
             raise bad(
                 where,
                 f"no {name} among {len(names)} column{'s' * (len(names) != 1)}{near}",
                 f"a column {' or '.join(map(repr, legal))}, or columns: {{{name}: {other or 'NAME'}}}",
             )
         return there[0] if there else None
+
+    def _no_header(self, names: Collection[str]) -> str:
+        """A doubt, to end what was found with. Of a file without a header the names are text of the corpus: no message
+        has one of them, unless it is a name that is known here."""
+        is_known = any(name.lower() in _KNOWN or name in self.given.values() for name in names)
+        return "" if is_known else ", none of a name that is known here: this seems to be no header"
 
 
 def find_files(folder: Path, form: Format | None, kind: Kind) -> dict[Split, Path]:
