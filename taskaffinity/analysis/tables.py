@@ -133,7 +133,10 @@ def as_csv(frame: pd.DataFrame) -> str:
 
 
 def edge_table(matrix: AffinityMatrix) -> Table:
-    """The arrows for a terminal of 80 columns; the verdict has a sign as well as a colour."""
+    """The arrows for a terminal of 80 columns; the verdict has a sign as well as a colour.
+
+    ``q`` is that of the verdict: of "no effect" its own (``q_equivalence`` in edges.csv), else that of a colour.
+    """
     table = Table(title=_title(matrix), caption=Text(_caption(matrix)), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("source", "target"):
         table.add_column(name, overflow="fold")
@@ -150,11 +153,16 @@ def edge_table(matrix: AffinityMatrix) -> Table:
             Text(matrix.titles[t]),
             _signed(matrix.gain[s, t]),
             "" if math.isnan(matrix.low[s, t]) else Text(interval),
-            _probability(matrix.q[s, t]),
+            _probability(_q_of_verdict(matrix, s, t)),
             Text(f"{style.sign} {matrix.verdict[s, t]}{':' * bool(reason)}{reason}", style=style.terminal),
         ]
         table.add_row(*cells)
     return table
+
+
+def _q_of_verdict(matrix: AffinityMatrix, s: int, t: int) -> float:
+    q = matrix.q_equivalence if matrix.verdict[s, t] == "no effect" else matrix.q
+    return float(q[s, t])
 
 
 def _title(matrix: AffinityMatrix) -> str:

@@ -36,6 +36,16 @@ def printed(matrix: AffinityMatrix) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def test_the_q_that_is_printed_is_that_of_the_verdict(tmp_path: Path) -> None:
+    study = make_study(["a", "b"], seeds=range(6))
+    matrix = measure(study, fill(study, tmp_path, latent_counts({}, n=5_000, seed_noise=0.005, item_noise=0.05)))
+    assert matrix.verdict[0, 1] == "no effect"
+    assert matrix.q[0, 1] == 1.0  # a colour's, which cannot be had any more
+    assert matrix.q_equivalence[0, 1] < 0.001
+    assert "1.000" not in printed(matrix)
+    assert printed(matrix).count("<.001  = no effect") == 2
+
+
 def test_gains_csv_is_one_row_a_score(tmp_path: Path) -> None:
     study = make_study(["b", "a", "c"], seeds=[1, 0], full=True)
     store = fill(study, tmp_path, latent_counts({}, n=50))
