@@ -123,7 +123,7 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
     read = (spec for spec in study.plan if (spec.stage == "finetune") == (study.stage == "finetune"))
     specs = sorted((spec for spec in read if spec.trained_as.arm != "full"), key=_condition)
     for (arm, names, targets, partner), group in groupby(specs, key=_condition):
-        done = [store.read(spec) for spec in group if spec in store]
+        done = [run for run in map(store.get, group) if run]
         for target in (name for name in targets if name in by):
             of_test = f"{target}/test" + ("" if by[target] == official[target] else f"/{by[target]}")
             runs = [run for run in done if of_test in run.counts]  # an older version kept the official ones alone

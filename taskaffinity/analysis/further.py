@@ -26,11 +26,11 @@ def kept_metrics(study: Study, store: RunStore) -> Iterator[Mapping[str, str]]:
     """Tasks with a further metric that their runs alone kept counts by: the first of each task, then the second."""
     kept: dict[str, list[str]] = {card.name: [] for card in study.tasks}
     for spec in study.plan:
-        if spec.stage == "single" and spec in store:
-            for key in store.read(spec).counts:
-                name, _, metric = key.partition("/test/")
-                if metric and metric not in kept[name]:
-                    kept[name].append(metric)
+        run = store.get(spec) if spec.stage == "single" else None
+        for key in run.counts if run else ():
+            name, _, metric = key.partition("/test/")
+            if metric and metric not in kept[name]:
+                kept[name].append(metric)
     for metrics in zip_longest(*kept.values()):
         yield {name: metric for name, metric in zip(kept, metrics, strict=True) if metric is not None}
 

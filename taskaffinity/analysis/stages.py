@@ -146,9 +146,9 @@ def stage_arms(study: Study, store: RunStore, by: Mapping[str, str]) -> dict[tup
     official = {card.name: card.metric for card in study.tasks}
     found: dict[tuple[str, Stage], Arm] = {}
     for name, stage in product(by, STAGES):
-        runs = [store.read(s) for s in study.plan if s.stage == stage and name in s.task_names and s in store]
+        specs = (spec for spec in study.plan if spec.stage == stage and name in spec.task_names)
         key = f"{name}/test" + ("" if by[name] == official[name] else f"/{by[name]}")
-        counts = [run.counts[key] for run in runs if key in run.counts]
+        counts = [run.counts[key] for run in map(store.get, specs) if run and key in run.counts]
         if counts:
             found[name, stage] = summarise(np.stack(counts), METRICS[by[name]])
     return found

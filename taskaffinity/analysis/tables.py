@@ -43,9 +43,8 @@ def gains_frame(study: Study, store: RunStore) -> pd.DataFrame:
     order = {card.name: place for place, card in enumerate(study.tasks)}
     rows = []
     for spec in study.plan:
-        if spec not in store:
-            continue
-        for target, outcome in store.read(spec).outcomes.items():
+        run = store.get(spec)
+        for target, outcome in run.outcomes.items() if run else ():
             company = spec.trained_as.task_names
             others = sorted((name for name in company if name != target), key=order.__getitem__)
             others += [spec.partner[0]] if spec.partner else []

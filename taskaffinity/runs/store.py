@@ -96,9 +96,10 @@ class RunStore:
     def seconds(self, spec: RunSpec) -> float | None:
         """What a finished run took, with loading and scoring; None where it is not done, or does not say."""
         path = self.folder(spec) / "result.json"
-        if not path.is_file():
+        try:
+            found: float | None = read_json(path)["work"].get("total_seconds")
+        except FileNotFoundError:
             return None
-        found: float | None = read_json(path)["work"].get("total_seconds")
         return found
 
     def write(self, result: RunResult) -> None:
@@ -144,15 +145,26 @@ class RunStore:
         ValueError
             If the folder holds another run than its name says.
         """
-        if spec not in self:
-            raise MissingRuns(f"run {spec.run_id} is not in {self.root}")
         folder = self.folder(spec)
-        summary = read_json(folder / "result.json")
+        try:
+            summary = read_json(folder / "result.json")
+        except FileNotFoundError:
+            raise MissingRuns(f"run {spec.run_id} is not in {self.root}") from None
         if RunSpec.from_dict(read_json(folder / "spec.json")) != spec:
             raise ValueError(f"{folder / 'spec.json'}: not the spec of this run; delete the folder to train it again")
         history, arrays = _read_history(folder / "history.jsonl"), _read_counts(folder / "counts.npz")
         outcomes = {name: Outcome(**outcome) for name, outcome in summary["outcomes"].items()}
         return RunResult(spec, outcomes, arrays, history, summary["work"], summary["versions"])
+
+    def get(self, spec: RunSpec) -> RunResult | None:
+        """As ``read``; None where the run is not done, or no longer: one that is trained again is not until it ends.
+
+        Who reads a folder that is being filled asks this, for a run may go between ``spec in store`` and ``read``.
+        """
+        try:
+            return self.read(spec)
+        except MissingRuns:
+            return None
 
     def weights(self, spec: RunSpec, task: str | None = None) -> Path | None:
         """The encoder's weights after the epoch that this task chose; None where the run is not done, or kept none.

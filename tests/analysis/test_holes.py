@@ -13,11 +13,14 @@ from fake_studies import fill, latent_counts, make_study, right
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import caption, describe
+from taskaffinity.analysis.figures.curves import curves_frame
+from taskaffinity.analysis.publish import publish, publish_stages
+from taskaffinity.analysis.report import write_report
 from taskaffinity.analysis.tables import edges_frame, write_csv
 from taskaffinity.analysis.verdicts import CORRECTIONS, Rule
-from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.spec import FINETUNE, RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Study
+from taskaffinity.runs.study import Design, Study
 
 World = Callable[[Path], tuple[Study, RunStore]]
 
@@ -211,3 +214,31 @@ def test_a_target_that_no_run_learned_is_not_called(tmp_path: Path) -> None:
     matrix = measure(*nothing_learned(tmp_path))
     assert open_arrows(matrix) == {"nothing learned": {"a>c", "b>c"}}
     assert matrix.gain[0, 2] == 0
+
+
+class Seen(RunStore):
+    """A store whose every run was there a moment ago."""
+
+    def __contains__(self, spec: RunSpec) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("design", ["pairwise", "full"])
+def test_a_run_that_goes_while_the_folder_is_read_is_one_that_is_not_done(design: Design, tmp_path: Path) -> None:
+    finetune = dict.fromkeys("abc", FINETUNE) if design == "full" else {}
+    study = make_study(["a", "b", "c"], design=design, finetune=finetune)
+    gone = study.plan.specs[-1]
+    fill(study, tmp_path, latent_counts({}, n=100))
+    (tmp_path / "runs" / gone.run_id / "result.json").unlink()
+    told = []
+    for store in (RunStore(tmp_path), Seen(tmp_path)):
+        out = tmp_path / type(store).__name__
+        out.mkdir()
+        if design == "full":
+            publish_stages(study, store, out)
+        else:
+            publish(study, store, out)
+            curves_frame(study, store).to_csv(out / "curves.csv")
+            write_report(study, store, out / "report.html")
+        told.append({path.name: path.read_bytes() for path in out.iterdir()})
+    assert told[0] == told[1]

@@ -152,6 +152,16 @@ def test_a_missing_run_is_named(store: RunStore) -> None:
         store.read(SPEC)
 
 
+def test_a_run_that_is_trained_again_is_not_there_for_who_asks_without_looking_first(store: RunStore) -> None:
+    store.write(RESULT)
+    found = store.get(SPEC)
+    assert found is not None
+    assert found.outcomes == RESULT.outcomes
+    (store.folder(SPEC) / "result.json").unlink()
+    assert store.get(SPEC) is None
+    assert store.seconds(SPEC) is None
+
+
 def test_a_folder_of_another_spec_is_refused(store: RunStore) -> None:
     store.write(RESULT)
     other = replace(SPEC, seed=1)

@@ -29,12 +29,13 @@ def curves_frame(study: Study, store: RunStore) -> pd.DataFrame:
     """
     rows = []
     for spec in study.plan:
-        if (spec.stage == "finetune") != (study.stage == "finetune") or spec not in store:
+        if (spec.stage == "finetune") != (study.stage == "finetune"):
             continue
         first = spec.trained_as
         if first.arm not in ("single", "pair"):
             continue
-        for epoch in store.read(spec).history:
+        run = store.get(spec)
+        for epoch in run.history if run else ():
             for target, score in epoch.get("dev", {}).items():
                 source = "".join(name for name in first.task_names if name != target)
                 rows.append((source, target, spec.seed, epoch["epoch"], score))

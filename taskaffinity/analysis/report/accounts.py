@@ -58,12 +58,12 @@ def accounts_of(study: Study, store: RunStore) -> Accounts:
     for spec in study.plan:
         row = arms.setdefault(_words(spec), dict.fromkeys(COST_COLUMNS[1:], 0.0))
         row["planned"] += 1
-        if spec not in store:
+        run = store.get(spec)
+        if run is None:
             row["failed"] += store.failure(spec) is not None
             if store.failure(spec) is None and not study.looks:
                 missing.append(spec.run_id)
             continue
-        run = store.read(spec)
         row["done"] += 1
         row["seconds"] += run.work.get("total_seconds", 0.0)
         row["steps"] += run.work.get("steps", 0)
