@@ -20,7 +20,7 @@ from taskaffinity.runs.paper_protocol import write_departures
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import Recipe, RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import FILES, Design, Match, ReadAfter, Start, StudiedTask, Study
+from taskaffinity.runs.study import Design, Match, ReadAfter, Start, StudiedTask, Study, studies_in
 from taskaffinity.schedule import Progress, Report, Resources, left, run
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.task import BadInput, Suite
@@ -191,9 +191,8 @@ def conduct(
     store = RunStore(root)
     check(study, suite, encoder, root, keep_models=keep_models)
     plan = study.plan
-    study.write(root)
-    if study.protocol == "paper":
-        write_departures(root)
+    replace(study, keep_models=keep_models).write(root)
+    write_departures(root, [other.protocol for other in studies_in(root)])
 
     def train(part: Plan) -> Report:
         return run(
@@ -252,7 +251,7 @@ def _race(
 
 def _refuse_to_mix(study: Study, root: Path) -> None:
     try:
-        there = [Study.read(root, design) for design, name in FILES.items() if (root / name).is_file()]
+        there = studies_in(root)
     except ValueError as error:
         raise BadInput(str(error)) from error
     if any(other.synthetic != study.synthetic for other in there):

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,23 @@ def test_a_race_is_told_up_to_its_next_look(tmp_path: Path) -> None:
     rows = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line.strip()}
     assert rows["pair"] == ["0", "0", "0", "9"]
     assert f"at most {len(study.plan)} in all" in told.stdout
+
+
+def test_a_run_that_kept_no_model_is_to_do_where_models_were_asked_for(tmp_path: Path) -> None:
+    study = make_study(["a", "b"], seeds=(0,))
+    store = fill(study, tmp_path, COUNTS)
+    for spec in study.plan.specs[1:]:
+        model = store.folder(spec) / "model"
+        model.mkdir()
+        for name in ("epoch-1", *(f"head-{task}" for task in spec.task_names)):
+            (model / f"{name}.safetensors").write_bytes(b"")
+    for keep_models, done in ((False, [3, 0]), (True, [2, 1])):
+        replace(study, keep_models=keep_models).write(tmp_path)
+        told = command("status", str(tmp_path), cwd=tmp_path).stdout
+        rows = {line.split()[0]: line.split()[1:] for line in told.splitlines() if line.strip()}
+        assert [sum(int(rows[arm][place]) for arm in ("single", "pair")) for place in (0, 3)] == done
+        assert ("--keep-models: a run that kept no model" in told) == keep_models
+        assert ("all done" in told) != keep_models
 
 
 @pytest.mark.parametrize("content", [None, {}, {"study.json": "{"}, {"full.json": '{"suite": "x"}'}])

@@ -12,6 +12,7 @@ import pytest
 from taskaffinity.conduct import conduct, define
 from taskaffinity.defaults import default_finetune, default_recipe
 from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, REFINE
+from taskaffinity.runs.study import Study
 from taskaffinity.schedule import Report, Resources
 from taskaffinity.tasks.planted import stand_in
 from taskaffinity.tasks.task import BadInput
@@ -127,3 +128,23 @@ def test_departures_are_written_under_the_papers_protocol_alone(
     conduct(study, suite, found, tmp_path, resources=Resources("local"))
     assert (tmp_path / "study.json").is_file()
     assert (tmp_path / "departures.txt").is_file() == (protocol == "paper")
+
+
+def test_a_study_says_whether_models_were_asked_for_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskaffinity.conduct.run", lambda *plan, **options: Report())
+    suite = stand_in("clinical")
+    study, found = define(suite, seeds=(0,))
+    for keep_models in (True, False):
+        conduct(study, suite, found, tmp_path, resources=Resources("local"), keep_models=keep_models)
+        assert Study.read(tmp_path).keep_models == keep_models
+        assert Study.read(tmp_path) == study
+
+
+def test_departures_go_with_the_last_study_that_had_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskaffinity.conduct.run", lambda *plan, **options: Report())
+    suite, there = stand_in("clinical"), []
+    for design, protocol in (("pairwise", "paper"), ("full", "paper"), ("pairwise", None), ("full", None)):
+        study, found = define(suite, recipe=replace(FROM_SCRATCH, protocol=protocol), seeds=(0,), design=design)  # type: ignore[arg-type]
+        conduct(study, suite, found, tmp_path, resources=Resources("local"))
+        there.append((tmp_path / "departures.txt").is_file())
+    assert there == [True, True, True, False]

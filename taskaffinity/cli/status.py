@@ -43,7 +43,7 @@ def _files(place: Path) -> list[Design]:
 
 def _print(console: Console, study: Study, store: RunStore) -> None:
     plan = _needed(study, store)
-    now = status_of(study, store, plan, left(study.plan, store))
+    now = status_of(study, store, plan, left(study.plan, store, keep_models=study.keep_models))
     seeds = f"{len(study.seeds)} seed{'s' * (len(study.seeds) > 1)}"
     made_up = ", made-up text" if study.synthetic else ""
     console.print(
@@ -51,6 +51,8 @@ def _print(console: Console, study: Study, store: RunStore) -> None:
         f"{seeds}{made_up}"
     )
     console.print(_table(now))
+    if study.keep_models:
+        console.print("of --keep-models: a run that kept no model is not done")
     if study.looks:
         console.print(f"a race: these runs lead to its next look; it takes at most {len(study.plan)} in all")
     running = [f"running for {duration(spent)}: {spec.run_id}" for spec, spent in now.running_for.items()]

@@ -8,7 +8,7 @@ from pathlib import Path
 from taskaffinity.runs.result import Outcome
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import FILES, Study
+from taskaffinity.runs.study import Study, studies_in
 from taskaffinity.tasks.task import BadInput
 
 _SHOWN = 4
@@ -68,7 +68,7 @@ def kept_model(root: Path, task: str, run_id: str | None = None) -> Kept:
 
 def _studies(root: Path) -> list[Study]:
     try:
-        studies = [Study.read(root, design) for design, name in FILES.items() if (root / name).is_file()]
+        studies = studies_in(root)
     except ValueError as error:
         raise BadInput(str(error)) from error
     if not studies:

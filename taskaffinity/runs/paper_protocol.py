@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from taskaffinity.runs.files import write_whole
@@ -21,8 +22,12 @@ DEPARTURES = (
 FILE = "departures.txt"
 
 
-def write_departures(root: Path) -> None:
-    """``DEPARTURES`` beside a study of that protocol, a line each."""
+def write_departures(root: Path, protocols: Iterable[str]) -> None:
+    """``DEPARTURES``, a line each, in a folder whose studies follow these protocols; no such file where none of them is
+    the paper's."""
+    if "paper" not in protocols:
+        (root / FILE).unlink(missing_ok=True)
+        return
     lines = ["--protocol paper does as the released code did, with these departures:", *(f"* {d}" for d in DEPARTURES)]
     write_whole(root / FILE, ("\n".join(lines) + "\n").encode())
 

@@ -86,6 +86,8 @@ class Study:
     rule: Mapping[str, Any] = field(default_factory=dict)
     """When its arrows are coloured: fields of ``analysis.verdicts.Rule``, its defaults where they are missing."""
     versions: Mapping[str, str] = field(default_factory=dict, compare=False)
+    keep_models: bool = field(default=False, compare=False)
+    """Whether every run was to keep its tasks' models when the study was last begun: one without them is not done."""
 
     @property
     def refs(self) -> tuple[TaskRef, ...]:
@@ -161,3 +163,14 @@ class Study:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: not a study of this version: {error}") from error
+
+
+def studies_in(root: Path) -> list[Study]:
+    """What a results folder holds, of each design at most one.
+
+    Raises
+    ------
+    ValueError
+        If the file of one is not a study.
+    """
+    return [Study.read(root, design) for design, name in FILES.items() if (root / name).is_file()]

@@ -13,7 +13,7 @@ def test_the_readme_lists_the_same_departures() -> None:
 
 
 def test_they_are_written_a_line_each(tmp_path: Path) -> None:
-    write_departures(tmp_path)
+    write_departures(tmp_path, ["honest", "paper"])
     assert [line[2:] for line in (tmp_path / FILE).read_text().splitlines()[1:]] == list(DEPARTURES)
 
 
