@@ -266,6 +266,17 @@ def test_interrupted_then_killed_then_finished_gives_the_uninterrupted_edges(fin
     assert (root / "edges.csv").read_bytes() == (finished / "edges.csv").read_bytes()
 
 
+@pytest.mark.parametrize("executor", ["local", pytest.param("ray", marks=pytest.mark.ray)])
+def test_terminated_is_one_line_that_says_how_to_go_on(executor: str, tmp_path: Path) -> None:
+    study = [f"--executor={executor}" if argument == "--executor=local" else argument for argument in STUDY]
+    process = end_half_way(tmp_path, 1, signal.SIGTERM, [*study, "--quiet"])
+    said = (tmp_path / "stderr.txt").read_text().splitlines()
+    assert process.returncode == 143, said
+    assert said[-1].startswith("terminated; this continues: taskaffinity pairwise")
+    assert len(said) == 3, said  # the stand-in's banner before it
+    assert results_of(tmp_path / "results" / "clinical")
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 def test_on_ray_by_default_interrupted_and_finished_gives_the_same_edges(finished: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from taskaffinity.cli import (
     report,
     status,
     table,
+    termination,
 )
 from taskaffinity.tasks.task import BadInput
 
@@ -48,9 +49,10 @@ app.command("doctor")(doctor.command)
 
 def main() -> None:
     """Exit codes: 0 all done, 1 some runs failed, 2 bad usage or input, or Ray does not start (one line on stderr),
-    130 interrupted."""
+    130 interrupted, 143 terminated."""
     try:
-        code = app(standalone_mode=False)
+        with termination.answered():
+            code = app(standalone_mode=False)
     except BadInput as error:
         code = _refuse(str(error))
     except TyperException as error:
@@ -62,7 +64,10 @@ def main() -> None:
     if code == 130:
         keeps_nothing = sys.argv[1:2] in (["pretrain"], ["export"], ["predict"])
         what = "nothing was kept; this begins anew" if keeps_nothing else "this continues"
-        print(f"interrupted; {what}: taskaffinity {shlex.join(sys.argv[1:])}", file=sys.stderr)
+        how = "interrupted"
+        if termination.came():
+            how, code = "terminated", termination.EXIT_CODE
+        print(f"{how}; {what}: taskaffinity {shlex.join(sys.argv[1:])}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from taskaffinity.cli import termination
 from taskaffinity.cli.progress import ProgressDisplay, duration
 from taskaffinity.cli.show import warn_if_synthetic
 from taskaffinity.runs.files import write_whole
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.schedule import Report, Resources, left
+from taskaffinity.schedule import Progress, Report, Resources, left
 from taskaffinity.tasks.task import BadInput, Suite
 
 if TYPE_CHECKING:
@@ -145,6 +146,10 @@ def train_and_show(
     """Train what the folder lacks, with a banner for made-up text and the progress on stderr."""
     from taskaffinity.conduct import conduct  # torch
 
+    def watch(progress: Progress) -> None:
+        termination.answer()
+        display.show(progress)
+
     warn_if_synthetic(suite.synthetic)
     with ProgressDisplay(quiet=quiet) as display:
         return conduct(
@@ -153,7 +158,7 @@ def train_and_show(
             encoder,
             folder,
             resources=resources,
-            watch=display.show,
+            watch=watch,
             keep_predictions=keep_predictions,
             keep_models=keep_models,
         )
