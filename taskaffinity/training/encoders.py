@@ -153,7 +153,13 @@ def load_tokenizer(folder: Path) -> Any:
         If the folder holds none.
     """
     if not any(path.name.startswith(_PIECES) for path in folder.iterdir()):
-        raise BadInput(f"{folder}: no tokenizer in this folder; expected tokenizer.json or vocab.txt")
+        expected = "expected tokenizer.json or vocab.txt"
+        if not (folder / "tokenizer_config.json").is_file():
+            raise BadInput(f"{folder}: no tokenizer in this folder; {expected}")
+        raise BadInput(
+            f"{folder}: a tokenizer without word pieces (tokenizer_config.json alone); {expected} beside it. An "
+            "encoder of characters or bytes, as CANINE is, has none and cannot be used: give one of word pieces"
+        )
     try:
         config: dict[str, Any] = {"config": load_config(folder)} if (folder / "config.json").is_file() else {}
         if _is_cased_but_does_not_say_so(folder):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModel, BertConfig, BertModel
+from transformers import AutoModel, BertConfig, BertModel, CanineTokenizer
 
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.training import encoders
@@ -118,3 +118,16 @@ def test_dropout_can_be_given_for_every_layer(architecture: str, make_encoder: C
     assert rates == {0.5}
     first, second = (other.train()(input_ids=pieces).last_hidden_state for _ in range(2))
     assert not torch.equal(first, second)
+
+
+def test_an_encoder_that_reads_characters_is_refused_in_one_line(make_encoder: Callable[..., Path]) -> None:
+    folder = make_encoder("bert")
+    for path in folder.glob("*vocab*"):
+        path.unlink()
+    with pytest.raises(BadInput, match=r": no tokenizer in this folder; expected tokenizer\.json or vocab\.txt"):
+        load_tokenizer(folder)
+    CanineTokenizer().save_pretrained(folder)
+    said = r": a tokenizer without word pieces .*; expected .* beside it\. .* as CANINE is, .* give one of word pieces"
+    with pytest.raises(BadInput, match=said) as caught:
+        load_tokenizer(folder)
+    assert "\n" not in str(caught.value)
