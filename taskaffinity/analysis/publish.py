@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import describe
-from taskaffinity.analysis.encoders import Studies, encoders_frame
+from taskaffinity.analysis.encoders import EncoderScores, encoders_frame
 from taskaffinity.analysis.figures.gallery import hang, hang_stages
 from taskaffinity.analysis.further import further_frame, further_stages
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
@@ -59,9 +60,9 @@ def publish_stages(study: Study, store: RunStore, root: Path) -> None:
     hang_stages(study, store, root, DEFAULT)
 
 
-def publish_encoders(studies: Studies, root: Path) -> None:
+def publish_encoders(found: Sequence[EncoderScores], root: Path) -> None:
     """Write ``encoders.csv``: every encoder's stages, and its gains over the first."""
-    write_csv(encoders_frame(studies), root / "encoders.csv")
+    write_csv(encoders_frame(found), root / "encoders.csv")
 
 
 def _write_or_remove(frame: pd.DataFrame, path: Path) -> None:

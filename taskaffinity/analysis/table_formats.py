@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from taskaffinity.analysis.captions import SYNTHETIC
-from taskaffinity.analysis.encoders import ENCODER_TABLES
-from taskaffinity.analysis.stages import PAPER_TABLES
+from taskaffinity.analysis.encoders import ENCODER_TABLES, EncoderScores
+from taskaffinity.analysis.stages import PAPER_TABLES, uneven
 from taskaffinity.analysis.style import plural
 from taskaffinity.runs.paper_protocol import protocol_in_words
 from taskaffinity.runs.study import Study
@@ -59,8 +59,11 @@ def _range(values: Sequence[float]) -> str:
     return f"{values[0]:g}" if len(values) == 1 else f"{values[0]:g} to {values[-1]:g}"
 
 
-def encoders_in_words(studies: Sequence[Study], uneven: Sequence[str] = (), failures: Sequence[str] = ()) -> str:
+def encoders_in_words(found: Sequence[EncoderScores]) -> str:
     """How to read the table of several encoders, with what is missing from it."""
+    studies = [encoder.study for encoder in found]
+    few = [f"{e.study.encoder.name}, {told}" for e in found for told in uneven(e.study, e.fine_tuned)]
+    failed = [f"{e.study.encoder.name}, {told}" for e in found for told in e.failed]
     first = studies[0]
     seeds = sorted({len(study.seeds) for study in studies})
     differ = len({(study.recipe, tuple(study.finetune.items())) for study in studies}) > 1
@@ -71,8 +74,8 @@ def encoders_in_words(studies: Sequence[Study], uneven: Sequence[str] = (), fail
         f"{'seed' if seeds == [1] else 'seeds'}. Suite {first.suite}; {protocol_in_words(first.protocol)}.{stamp}"
         + (" The rows' settings differ in more than the encoder." if differ else "")
         + (" The last row of the paper's Table 5 repeats its Table 3's refinement: a copy error." if paper else "")
-        + (f" Fewer seeds: {', '.join(uneven)}." if uneven else "")
-        + (f" Failed and left out: {'; '.join(failures)}." if failures else "")
+        + (f" Fewer seeds: {', '.join(few)}." if few else "")
+        + (f" Failed and left out: {'; '.join(failed)}." if failed else "")
     )
 
 

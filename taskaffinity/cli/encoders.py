@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from taskaffinity.cli.options import say_what_came, train_and_show
-from taskaffinity.cli.show import print_encoders
+from taskaffinity.cli.show import print_encoders, read_encoders
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -106,8 +106,9 @@ def train_each(
         say_what_came(report, place)
         failed = failed or bool(report.failed)
     studies = [(study, RunStore(place)) for (study, _), place in zip(asked, places, strict=True)]
-    publish_encoders(studies, root)
-    print_encoders(studies)
+    found = read_encoders(studies)
+    publish_encoders(found, root)
+    print_encoders(found)
     print(f"{root / 'encoders.csv'}; of each by itself: {', '.join(str(place / 'full.csv') for place in places)}")
     if failed:
         raise typer.Exit(1)

@@ -16,6 +16,7 @@ from taskaffinity.tasks.task import BadInput
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from taskaffinity.analysis.encoders import EncoderScores
     from taskaffinity.analysis.verdicts import Rule
 
 BANNER = (
@@ -130,23 +131,28 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
     _print_table(full_table(study, scores), full_frame(study, scores), words, format_)
 
 
-def print_encoders(studies: Sequence[tuple[Study, RunStore]], format_: str = "text") -> None:
-    """The fine-tuned scores of a suite with several encoders; as ``print_stages``, ``csv`` holds every stage."""
-    from taskaffinity.analysis.encoders import encoders_frame, encoders_table
-    from taskaffinity.analysis.stages import failures, stage_scores, uneven
-    from taskaffinity.analysis.table_formats import encoders_in_words
+def read_encoders(studies: Sequence[tuple[Study, RunStore]]) -> tuple[EncoderScores, ...]:
+    """What a suite's studies with several encoders found.
+
+    Raises
+    ------
+    BadInput
+        If a file of a store is broken.
+    """
+    from taskaffinity.analysis.encoders import encoder_scores
 
     try:
-        table, frame = encoders_table(studies), encoders_frame(studies)
-        few, failed = [], []
-        for study, store in studies:
-            tuned = [score for score in stage_scores(study, store) if score.stage == "finetune"]
-            few += [f"{study.encoder.name}, {told}" for told in uneven(study, tuned)]
-            failed += [f"{study.encoder.name}, {failure}" for failure in failures(study, store)]
+        return encoder_scores(studies)
     except ValueError as error:
         raise BadInput(str(error)) from error
-    words = encoders_in_words([study for study, _ in studies], few, failed)
-    _print_table(table, frame, words, format_)
+
+
+def print_encoders(found: Sequence[EncoderScores], format_: str = "text") -> None:
+    """The fine-tuned scores of a suite with several encoders; as ``print_stages``, ``csv`` holds every stage."""
+    from taskaffinity.analysis.encoders import encoders_frame, encoders_table
+    from taskaffinity.analysis.table_formats import encoders_in_words
+
+    _print_table(encoders_table(found), encoders_frame(found), encoders_in_words(found), format_)
 
 
 def print_claims(study: Study, store: RunStore, format_: str) -> None:

@@ -10,7 +10,14 @@ from typing import Annotated
 import typer
 
 from taskaffinity.cli.data import check_command
-from taskaffinity.cli.show import print_claims, print_encoders, print_stages, read_study, warn_if_synthetic
+from taskaffinity.cli.show import (
+    print_claims,
+    print_encoders,
+    print_stages,
+    read_encoders,
+    read_study,
+    warn_if_synthetic,
+)
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES
 from taskaffinity.tasks.task import BadInput
@@ -75,7 +82,7 @@ def command(
     if number in PAPER_TABLES.values():
         print_stages(studies[0], stores[0], format_.value)
     else:
-        print_encoders(list(zip(studies, stores, strict=True)), format_.value)
+        print_encoders(read_encoders(list(zip(studies, stores, strict=True))), format_.value)
     warn_if_synthetic(studies[0].synthetic)
 
 

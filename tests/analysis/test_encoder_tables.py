@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from fake_studies import Counts, fill, latent_counts, make_study
 
-from taskaffinity.analysis.encoders import encoder_gains, encoders_frame, encoders_table
+from taskaffinity.analysis.encoders import encoder_gains, encoder_scores, encoders_frame, encoders_table
 from taskaffinity.analysis.errors import gain_error
 from taskaffinity.analysis.stages import STAGES, stage_scores
+from taskaffinity.analysis.table_formats import encoders_in_words
 from taskaffinity.runs.spec import FINETUNE, EncoderRef
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -67,7 +68,7 @@ def test_a_gain_is_the_difference_of_means_and_its_error_near_that_of_the_arrow_
 def test_the_table_has_a_row_an_encoder_and_its_gain(
     first: Study, other: Study, stores: tuple[RunStore, RunStore]
 ) -> None:
-    table = encoders_table([(first, stores[0]), (other, stores[1])])
+    table = encoders_table(encoder_scores([(first, stores[0]), (other, stores[1])]))
     assert list(table.index) == [
         "fine-tuned, tiny",
         "fine-tuned, another",
@@ -80,7 +81,7 @@ def test_the_table_has_a_row_an_encoder_and_its_gain(
 
 
 def test_every_row_of_the_frame_says_over_what(first: Study, other: Study, stores: tuple[RunStore, RunStore]) -> None:
-    frame = encoders_frame([(first, stores[0]), (other, stores[1])])
+    frame = encoders_frame(encoder_scores([(first, stores[0]), (other, stores[1])]))
     assert frame.groupby(["over", "encoder"]).size().to_dict() == {
         ("training alone", "tiny e0"): 9,
         ("training alone", "another e1"): 9,
@@ -94,7 +95,7 @@ def test_what_cannot_be_compared_is_said(
 ) -> None:
     empty = encoder_gains(other, RunStore(tmp_path), first, stores[0])
     assert {gain.reason for gain in empty} == {"not trained"}
-    table = encoders_table([(first, stores[0]), (other, RunStore(tmp_path))])
+    table = encoders_table(encoder_scores([(first, stores[0]), (other, RunStore(tmp_path))]))
     assert list(table.iloc[1]) == ["not trained"] * 3 + [""]
     capped = replace(other, recipe=replace(other.recipe, max_eval_examples=7))
     gains = encoder_gains(capped, fill(capped, tmp_path / "capped", PLAIN), first, stores[0])
@@ -104,5 +105,15 @@ def test_what_cannot_be_compared_is_said(
 
 def test_the_papers_rows_stand_below_those_of_its_suite(stores: tuple[RunStore, RunStore]) -> None:
     study = make_study(BIOMEDICAL, design="full", finetune=dict.fromkeys(BIOMEDICAL, FINETUNE))
-    beside = encoders_table([(replace(study, suite="biomedical"), stores[0])])
+    beside = encoders_table(encoder_scores([(replace(study, suite="biomedical"), stores[0])]))
     assert list(beside.loc["paper: MT-BioBERT-Fine-Tune"]) == ["85.1", "92.8", "81.2", "72.9", "83.0"]
+
+
+def test_table_frame_and_words_read_the_runs_once(
+    first: Study, other: Study, stores: tuple[RunStore, RunStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, read = encoder_scores([(first, stores[0]), (other, stores[1])]), []
+    monkeypatch.setattr(RunStore, "read", lambda store, spec: read.append(spec))
+    encoders_table(found), encoders_frame(found)
+    assert "over 4 seeds" in encoders_in_words(found)
+    assert read == []
