@@ -21,8 +21,11 @@ import pandas as pd
 import pytest
 
 from taskaffinity.analysis.publish import publish, publish_stages
+from taskaffinity.analysis.report import write_report
+from taskaffinity.cli.predict import command as predict
 from taskaffinity.conduct import conduct, define
 from taskaffinity.corpora.prepare import prepare
+from taskaffinity.runs.kept import kept_model
 from taskaffinity.runs.spec import FROM_SCRATCH, Recipe
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -30,6 +33,7 @@ from taskaffinity.schedule import Resources
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.planted import stand_in
 from taskaffinity.tasks.task import Example, Split, Suite, Task
+from taskaffinity.training.export import export
 
 RAW = os.environ.get("TASKAFFINITY_RAW")
 CORPORA = {"biomedical": ("bc5cdr", "ddi2013", "chemprot"), "open-clinical": ("ehr_rel", "lct", "rqe")}
@@ -83,14 +87,28 @@ def contents(root: Path) -> dict[str, str]:
 
 
 def both_studies(suite: Suite, root: Path, encoder: str | None, recipe: Recipe, *, controls: bool = False) -> None:
-    """The pairs, and the set in stages; tables and pictures too."""
+    """The pairs, and the set in stages, with their models; tables, pictures and the page too."""
     studies: list[Study] = []
     for options in ({"controls": controls}, {"design": "full"}):
         study, found = define(suite, encoder=encoder, recipe=recipe, seeds=(0,), **options)  # type: ignore[arg-type]
-        assert not conduct(study, suite, found, root, resources=Resources("local")).failed
+        assert not conduct(study, suite, found, root, resources=Resources("local"), keep_models=True).failed
         studies.append(study)
     publish(studies[0], RunStore(root), root)
     publish_stages(studies[1], RunStore(root), root)
+    write_report(studies[0], RunStore(root), root / "report.html")
+
+
+def all_used(suite: Suite, root: Path) -> None:
+    """Every task exported into ``root``, and used there on the texts of its test split, which lie elsewhere."""
+    for task in suite:
+        export(kept_model(root, task.name), root / "models" / task.name)
+        texts = root.parent / f"{task.name}.jsonl"
+        rows = [
+            {"id": e.id, **({"words": e.words} if e.words else {"text": e.text, "text_pair": e.text_pair})}
+            for e in task.examples["test"]
+        ]
+        texts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        predict(root / "models" / task.name, texts, root / "models" / task.name / "predicted.jsonl", quiet=True)
 
 
 def small_encoder(folder: Path) -> Path:
@@ -111,8 +129,11 @@ def small_encoder(folder: Path) -> Path:
 def assert_no_sentence_is_left(suite: Suite, root: Path) -> None:
     searched, files = sentences(suite), contents(root)
     assert len(searched) >= N_SENTENCES
-    assert {Path(name).name for name in files} >= {"edges.csv", "full.csv", "predictions.parquet", "affinity.svg"}
-    assert any(name.endswith(".safetensors") for name in files)
+    assert {Path(name).name for name in files} >= {
+        *("edges.csv", "full.csv", "predictions.parquet", "affinity.svg", "report.html"),
+        *("README.md", "taskaffinity.json", "tokenizer.json", "model.safetensors", "predicted.jsonl"),
+        *(f"head-{task.name}.safetensors" for task in suite),
+    }
     left = [
         (name, n)
         for name, text in files.items()
@@ -133,8 +154,10 @@ def test_the_search_finds_a_sentence_that_is_there(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_made_up_text_stays_out_of_the_results(tmp_path: Path) -> None:
     suite = few(stand_in("clinical"))
-    both_studies(suite, tmp_path, None, replace(FROM_SCRATCH, **SMALL), controls=True)  # type: ignore[arg-type]
-    assert_no_sentence_is_left(suite, tmp_path)
+    root = tmp_path / "results"
+    both_studies(suite, root, None, replace(FROM_SCRATCH, **SMALL), controls=True)  # type: ignore[arg-type]
+    all_used(suite, root)
+    assert_no_sentence_is_left(suite, root)
 
 
 @pytest.mark.slow
@@ -146,5 +169,7 @@ def test_real_text_stays_out_of_the_results(domain: str, tmp_path: Path) -> None
         corpus, below = FOLDERS.get(folder, (folder, folder))
         prepare(corpus, Path(str(RAW)) / below, data)
     suite = few(find_suite(domain, data))
-    both_studies(suite, tmp_path / "results", str(small_encoder(tmp_path / "encoder")), Recipe(**SMALL))  # type: ignore[arg-type]
-    assert_no_sentence_is_left(suite, tmp_path / "results")
+    root = tmp_path / "results"
+    both_studies(suite, root, str(small_encoder(tmp_path / "encoder")), Recipe(**SMALL))  # type: ignore[arg-type]
+    all_used(suite, root)
+    assert_no_sentence_is_left(suite, root)
