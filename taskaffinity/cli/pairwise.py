@@ -132,17 +132,10 @@ def command(
     recipe = changed(placed(default_recipe(suite, encoder, protocol.value), resources), settings)
     if controls and protocol is ProtocolName.paper:
         raise BadInput("--controls: not under --protocol paper, whose update moves what a placebo must leave alone")
-    looks: tuple[int, ...] = ()
     if max_seeds is not None and not adaptive:
         raise BadInput(f"--max-seeds {max_seeds}: of a race; give --adaptive too, or --seeds {max_seeds} to every pair")
-    if adaptive:
-        most = max_seeds or 12
-        if seeds_single is not None:
-            raise BadInput("--seeds-single: a race gives every task alone sqrt(N - 1) times the seeds of its pairs")
-        if not 2 <= seeds < most:
-            raise BadInput(f"--adaptive: it looks after --seeds {seeds} first; expected 2 or more, below --max-seeds")
-        looks = (seeds, *(n for n in LOOKS if seeds < n < most), most)
-        seeds = most
+    looks = _looks_of(seeds, max_seeds or 12, seeds_single) if adaptive else ()
+    seeds = looks[-1] if looks else seeds
     presets = default_finetune(suite, encoder, recipe) if stage is StageName.finetune else {}
     study, found = define(
         suite,
@@ -168,3 +161,18 @@ def command(
         )
     publish_and_print(study, folder, rule)
     end_with(report, folder)
+
+
+def _looks_of(first: int, most: int, seeds_single: int | None) -> tuple[int, ...]:
+    """Seeds a pair after which a race looks.
+
+    Raises
+    ------
+    BadInput
+        If it has no room between its first look and its last, or is told the seeds of every task alone.
+    """
+    if seeds_single is not None:
+        raise BadInput("--seeds-single: a race gives every task alone sqrt(N - 1) times the seeds of its pairs")
+    if not 2 <= first < most:
+        raise BadInput(f"--adaptive: it looks after --seeds {first} first; expected 2 or more, below --max-seeds")
+    return (first, *(n for n in LOOKS if first < n < most), most)
