@@ -10,41 +10,26 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import transformers
 
 import taskaffinity
-from taskaffinity.runs.result import Head, Outcome, Predictions, RunResult
+from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import Recipe, RunSpec, TaskRef
-from taskaffinity.tasks.further import further_metrics, tally
-from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.task import BadInput, Split, Task
+from taskaffinity.training.choice import learn, test
 from taskaffinity.training.company import Company, company_of
 from taskaffinity.training.encoders import Encoder, load_tokenizer, longest_input
 from taskaffinity.training.encoding import EncodedSplit, IntArray, TaskMeta, cache_folder, encode_task, read_encoded
-from taskaffinity.training.handover import hand_over, hand_over_head, take_over
-from taskaffinity.training.loop import Diverged, fit, predict
+from taskaffinity.training.handover import hand_over, take_over
+from taskaffinity.training.loop import Diverged
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
-
-Counted = np.ndarray[Any, Any]
-
-
-class Evaluated(NamedTuple):
-    """A split, predicted."""
-
-    score: float
-    counts: Counted
-    """``(n_examples, n_counts)``, by the task's metric."""
-    predictions: Predictions
-    further: Mapping[str, Counted]
-    """Counts by other metrics."""
 
 
 def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path) -> None:
@@ -119,67 +104,34 @@ def execute(
         take_over(model, start)
     company, splits, pieces_known = _cut_to_vocabulary(model, company, splits)
     model.to(recipe.device)
-    work = {"load_seconds": time.perf_counter() - began, "train_seconds": 0.0, "evaluate_seconds": 0.0}
-
-    best: dict[str, tuple[int, Evaluated]] = {}  # task -> epoch, its dev evaluation
-    kept: dict[int, dict[str, torch.Tensor]] = {}  # epoch -> weights
-    history: list[dict[str, Any]] = []
-    steps = pieces = 0
-    for epoch in fit(model, company.train, recipe, seed=spec.seed, batches=company.batches):
-        evaluating = time.perf_counter()
-        is_looked_at = recipe.protocol is None or epoch.number == recipe.num_train_epochs
-        looked_at = metas if is_looked_at else {}
-        dev = {name: evaluate(model, metas[name], "dev", splits["dev"][name], recipe.device) for name in looked_at}
-        improved = [name for name in dev if name not in best or dev[name].score > best[name][1].score]
-        for name in improved:
-            best[name] = (epoch.number, dev[name])
-        if improved:
-            kept[epoch.number] = {key: value.detach().clone() for key, value in model.state_dict().items()}
-        kept = {number: weights for number, weights in kept.items() if number in {e for e, _ in best.values()}}
-        seconds = time.perf_counter() - evaluating
-        steps, pieces = steps + epoch.steps, pieces + epoch.pieces
-        work["train_seconds"] += epoch.seconds
-        work["evaluate_seconds"] += seconds
-        history.append(
-            {
-                "epoch": epoch.number,
-                "loss": dict(epoch.losses),
-                "dev": {name: evaluated.score for name, evaluated in dev.items()},
-                "train_seconds": round(epoch.seconds, 3),
-                "evaluate_seconds": round(seconds, 3),
-            }
-        )
-
+    loaded = time.perf_counter()
+    learnt = learn(model, company, metas, splits["dev"], spec)
     evaluating = time.perf_counter()
-    test: dict[str, Evaluated] = {}
-    heads: dict[str, Head] = {}
-    for number, weights in kept.items():
-        model.load_state_dict(weights)
-        for name, (chosen, _) in best.items():
-            if chosen == number:
-                task = metas[name]
-                others = further_metrics(task.kind, task.metric_name, missed_are_known=bool(task.missed))
-                test[name] = evaluate(model, task, "test", splits["test"][name], recipe.device, others)
-                if keep_model:
-                    heads[name] = hand_over_head(model, task, encoder_folder)
-    work["evaluate_seconds"] += time.perf_counter() - evaluating
-    work["total_seconds"] = time.perf_counter() - began
-    work |= {"steps": steps, "pieces": pieces, "peak_memory_mib": _peak_memory_mib()}
-
-    found = {f"{name}/dev": best[name][1] for name in metas} | {f"{name}/test": test[name] for name in metas}
+    tested, heads = test(model, learnt, metas, splits["test"], recipe, encoder_folder if keep_model else None)
+    ended = time.perf_counter()
+    best = learnt.best
+    found = {f"{name}/dev": best[name][1] for name in metas} | {f"{name}/test": tested[name] for name in metas}
     return RunResult(
         spec=spec,
         outcomes={
-            name: Outcome(meta.metric_name, best[name][0], best[name][1].score, test[name].score)
+            name: Outcome(meta.metric_name, best[name][0], best[name][1].score, tested[name].score)
             for name, meta in metas.items()
         },
         counts={key: evaluated.counts for key, evaluated in found.items()}
         | {f"{key}/{name}": counts for key, evaluated in found.items() for name, counts in evaluated.further.items()},
-        history=history,
-        work=work,
+        history=learnt.history,
+        work={
+            "load_seconds": loaded - began,
+            "train_seconds": learnt.train_seconds,
+            "evaluate_seconds": learnt.evaluate_seconds + ended - evaluating,
+            "total_seconds": ended - began,
+            "steps": learnt.steps,
+            "pieces": learnt.pieces,
+            "peak_memory_mib": _peak_memory_mib(),
+        },
         versions=versions() | {"attention": "packed" if model.is_packed else "padded"},
         predictions={key: evaluated.predictions for key, evaluated in found.items()} if keep_predictions else {},
-        weights={number: hand_over(weights, pieces_known) for number, weights in kept.items()}
+        weights={number: hand_over(weights, pieces_known) for number, weights in learnt.kept.items()}
         if keep_weights or keep_model
         else {},
         heads=heads,
@@ -200,24 +152,6 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or lacks_memory:
         return "out of memory: lower batch_size or max_length (--set), or let fewer runs go at once"
     return f"{type(error).__name__}: see the traceback in error.txt"
-
-
-def evaluate(
-    model: MultiTaskModel, task: TaskMeta, split: Split, arrays: EncodedSplit, device: str, others: Sequence[str] = ()
-) -> Evaluated:
-    """Predict a split and score it by the task's metric; counts by ``others`` too."""
-    predicted = predict(model, task, arrays, device=device)
-
-    def counts_by(metric: str) -> Counted:
-        return tally(metric, arrays.ids, arrays.gold, predicted, task.scored, task.missed.get(split, 0))
-
-    counts = counts_by(task.metric_name)
-    return Evaluated(
-        score=float(METRICS[task.metric_name].score(counts.sum(axis=0))),
-        counts=counts,
-        predictions=Predictions(arrays.ids, [_as_text(g) for g in arrays.gold], [_as_text(p) for p in predicted]),
-        further={metric: counts_by(metric) for metric in others},
-    )
 
 
 def versions() -> dict[str, str]:
@@ -273,10 +207,6 @@ def _cut_to_vocabulary(
 
 def _folder(cache: Path, fingerprint: str, encoder: str, recipe: Recipe) -> Path:
     return cache_folder(cache, fingerprint, encoder, recipe.max_length, recipe.max_words)
-
-
-def _as_text(label: Any) -> str:
-    return " ".join(label) if isinstance(label, list) else str(label)
 
 
 def _peak_memory_mib() -> float:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from toy_tasks import LONG, RECIPE, TASKS
 
+import taskaffinity.training.choice as choice_module
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
@@ -19,9 +20,10 @@ from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.tasks.task import SPLITS
 from taskaffinity.training import execute as execute_module
+from taskaffinity.training.choice import evaluate
 from taskaffinity.training.encoders import Encoder, tiny_encoder
 from taskaffinity.training.encoding import EncodedSplit, cache_folder, read_encoded
-from taskaffinity.training.execute import evaluate, execute, prepare, reason_of
+from taskaffinity.training.execute import execute, prepare, reason_of
 from taskaffinity.training.loop import Diverged, fit
 from taskaffinity.training.model import MultiTaskModel
 
@@ -87,7 +89,7 @@ def script(monkeypatch: pytest.MonkeyPatch, scores: Scripted) -> list[str]:
         tested.append(meta.name)
         return evaluated
 
-    monkeypatch.setattr(execute_module, "evaluate", scripted)
+    monkeypatch.setattr(choice_module, "evaluate", scripted)
     return tested
 
 
