@@ -18,7 +18,7 @@ FLOORS = [
     {"corpora", "runs"},
     {"training", "analysis"},
     {"schedule", "tuning", "defaults"},
-    {"conduct"},
+    {"conduct", "tracking"},
     {"cli"},
     {"__main__"},
 ]
@@ -31,6 +31,11 @@ HOMES = {
     "matplotlib": {"analysis"},
     "seaborn": {"analysis"},
     "jinja2": {"analysis"},
+    "mlflow": {"tracking"},
+    "wandb": {"tracking"},
+    "tensorboard": {"tracking"},
+    "tensorboardX": {"tracking"},
+    "datasets": {"tasks"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -64,7 +69,7 @@ def test_imports_point_down_and_heavy_libraries_stay_at_home(path: Path) -> None
     assert not astray, f"{room} is not the home of {astray}"
 
 
-@pytest.mark.parametrize("room", ["tasks", "corpora", "runs", "training", "analysis", "schedule", "cli"])
+@pytest.mark.parametrize("room", ["tasks", "corpora", "runs", "training", "analysis", "schedule", "tracking", "cli"])
 def test_every_room_is_there(room: str) -> None:
     assert (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file()
 
