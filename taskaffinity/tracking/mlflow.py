@@ -16,6 +16,7 @@ from taskaffinity.tracking.told import ToldRun, ToldStudy
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # its own seven would hold up the study for minutes
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # a line a run; stdout is for results
 
 import mlflow
 from mlflow.entities import Metric, Param

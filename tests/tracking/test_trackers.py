@@ -55,7 +55,7 @@ def test_tensorboard_holds_every_run_and_the_verdicts(tracked: Callable[[str], t
             assert found[f"dev/{name}"] == pytest.approx(by_epoch)
             assert found[f"loss/{name}"] == pytest.approx({row["epoch"]: row["loss"][name] for row in result.history})
             assert found[f"test/{name}"] == pytest.approx({2: result.outcomes[name].test})
-    written = dict((value.tag, value) for _, value in values(folder / "edges"))
+    written = {value.tag: value for _, value in values(folder / "edges")}
     assert "| clinicalsts | mednli |" in written["edges/text_summary"].tensor.string_val[0].decode()
     there = np.asarray(Image.open(store.root / "affinity.png").convert("RGB"))
     drawn = np.asarray(Image.open(io.BytesIO(written["affinity"].image.encoded_image_string)))

@@ -36,7 +36,6 @@ _AS_KEYS: dict[int, tuple[str, ...]] = {
 """Keys that there are, by how deep they stand."""
 _HINTS = {
     "kind": f"kind: one of {', '.join(KINDS)}",
-    "path": "path: a folder, or {train: FILE, dev: FILE, test: FILE}",
     "tasks": "tasks: and below it two or more",
 }
 """What would do, of keys that must be there."""
