@@ -1,4 +1,4 @@
-"""``--track`` on the real command: TensorBoard follows, and is told once over restarts; what is not there is refused."""
+"""``--track`` on the real command: TensorBoard is told once, over restarts too; what is not there is refused."""
 
 from __future__ import annotations
 
