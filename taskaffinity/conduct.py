@@ -84,6 +84,13 @@ def define(
     BadInput
         If the encoder cannot be had, or a file of the suite is broken; if stage or start do not go with another choice;
         if a recipe for fine-tuning is of no task of the suite, or has other test examples.
+
+    Examples
+    --------
+    >>> from taskaffinity import find_suite
+    >>> study, encoder = define(find_suite("clinical"), seeds=range(3), seeds_single=range(6))
+    >>> len(study.plan), study.synthetic
+    (42, True)
     """
     _refuse_to_combine(
         suite,
@@ -187,6 +194,22 @@ def conduct(
     ------
     BadInput
         As ``check``.
+
+    Examples
+    --------
+    The four made-up tasks, cut to seconds. On real ones leave out ``recipe``, and ``resources`` unless Ray is not to
+    run them.
+
+    >>> from tempfile import mkdtemp
+    >>> from dataclasses import replace
+    >>> from taskaffinity import find_suite
+    >>> from taskaffinity.runs.spec import FROM_SCRATCH
+    >>> few = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=32, max_eval_examples=20)
+    >>> suite = find_suite("clinical")
+    >>> study, encoder = define(suite, recipe=few, seeds=(0,))
+    >>> report = conduct(study, suite, encoder, Path(mkdtemp()), resources=Resources("local"))
+    >>> report.planned, len(report.trained), report.failed
+    (10, 10, {})
     """
     store = RunStore(root)
     check(study, suite, encoder, root, keep_models=keep_models)

@@ -142,6 +142,18 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
     ------
     ValueError
         If a file of the store is broken, or a race is given another rule.
+
+    Examples
+    --------
+    In a checkout of this repository:
+
+    >>> from pathlib import Path
+    >>> from taskaffinity import RunStore, Study
+    >>> root = Path("notebooks/example_results")
+    >>> matrix = measure(Study.read(root), RunStore(root))
+    >>> source, target = matrix.tasks.index("shareclefe"), matrix.tasks.index("mednli")
+    >>> str(matrix.verdict[source, target]), round(float(matrix.gain[source, target]), 1)
+    ('improves', 15.2)
     """
     own = Rule(**study.rule)
     if study.looks and rule not in (None, own):

@@ -19,6 +19,17 @@ def affinity_graph(matrix: AffinityMatrix) -> nx.DiGraph[str]:
 
     Values are str, int, float or bool; what is not known is left out (GraphML has no empty number). Gains and scores
     are in points. An arrow that was never measured is an edge too: "inconclusive", with its reason.
+
+    Examples
+    --------
+    In a checkout of this repository:
+
+    >>> from pathlib import Path
+    >>> from taskaffinity import RunStore, Study, measure
+    >>> root = Path("notebooks/example_results")
+    >>> graph = affinity_graph(measure(Study.read(root), RunStore(root)))
+    >>> sorted((s, t) for s, t, edge in graph.edges(data=True) if edge["verdict"] == "degrades")
+    [('clinicalsts', 'i2b2-2010-re'), ('clinicalsts', 'mednli')]
     """
     graph: nx.DiGraph[str] = nx.DiGraph(
         suite=matrix.study.suite,

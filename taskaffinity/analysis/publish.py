@@ -35,6 +35,18 @@ def publish(
     The files depend on the runs' counts and the study alone: not on the order in which runs finished, not on time.
     They are ``gains.csv``, ``edges.csv``, ``affinity.{graphml,txt}`` and the pictures; ``controls.csv`` where there are
     controls, ``other_metrics.csv`` where runs kept counts by metrics beside the official ones.
+
+    Examples
+    --------
+    In a checkout of this repository, into another folder than the one that is read:
+
+    >>> from tempfile import mkdtemp
+    >>> from taskaffinity import Study
+    >>> from taskaffinity.analysis.pictures import Pictures
+    >>> root, out = Path("notebooks/example_results"), Path(mkdtemp())
+    >>> matrix = publish(Study.read(root), RunStore(root), out, pictures=Pictures(("heatmap",), ("svg",)))
+    >>> sorted(path.name for path in out.glob("*.*"))
+    ['affinity.graphml', 'affinity.txt', 'edges.csv', 'gains.csv', 'heatmap.svg']
     """
     matrix = measure(study, store, rule)
     words = describe(matrix)

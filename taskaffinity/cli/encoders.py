@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from taskaffinity.cli.options import say_what_came, train_and_show
+from taskaffinity.cli.options import say_what_came, tracker_of, train_and_show
 from taskaffinity.cli.show import print_encoders, read_encoders
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.store import RunStore
@@ -70,6 +70,7 @@ def train_each(
     keep_predictions: bool,
     keep_models: bool,
     quiet: bool,
+    trackers: Sequence[str] = (),
 ) -> None:
     """Train what each study lacks, one study after the other; print their common table, and write it into ``root``.
 
@@ -89,6 +90,7 @@ def train_each(
     for number, ((study, encoder), place) in enumerate(zip(asked, places, strict=True), start=1):
         if not quiet:
             print(f"encoder {number} of {len(places)}: {study.encoder.name}, in {place}", file=sys.stderr)
+        tracker = tracker_of(trackers, study, place)
         report = train_and_show(
             study,
             suite,
@@ -98,11 +100,13 @@ def train_each(
             keep_predictions=keep_predictions,
             keep_models=keep_models,
             quiet=quiet,
+            tracker=tracker,
         )
         try:
             publish_stages(study, RunStore(place), place)
         except ValueError as error:
             raise BadInput(str(error)) from error
+        tracker.end()
         say_what_came(report, place)
         failed = failed or bool(report.failed)
     studies = [(study, RunStore(place)) for (study, _), place in zip(asked, places, strict=True)]

@@ -26,11 +26,13 @@ from taskaffinity.cli.options import (
     Quiet,
     Results,
     SuiteFile,
+    TrackOption,
     end_with,
     print_plan,
     resources_of,
     results_folder,
     suite_file_kept,
+    tracker_of,
     train_and_show,
 )
 from taskaffinity.cli.recipe import changed, of_stages
@@ -38,6 +40,7 @@ from taskaffinity.cli.show import publish_stages_and_print
 from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.catalog import find_suite
+from taskaffinity.tracking.follow import trackers_named
 
 
 def command(
@@ -68,10 +71,12 @@ def command(
     cpus_per_run: CpusPerRun = 1,
     predictions: KeepPredictions = True,
     keep_models: KeepModels = False,
+    track: TrackOption = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
     """Train every task alone, the whole set together, and fine-tune each task from there (Tables 2 to 6)."""
+    trackers = trackers_named(track or [])
     (settings, of_last), rule = of_stages(set_ or []), rule_of(alpha, None, None, estimand)
     names = names_of(encoder, encoders)
     suite = find_suite(domain, data, suite_file)
@@ -102,15 +107,15 @@ def command(
                 print(f"{study.encoder.name}, in {place}:")
             print_plan(study, RunStore(place), keep_models=keep_models)
         return
+    kept = {"keep_predictions": predictions, "keep_models": keep_models}
     if encoders is not None:
-        kept = {"keep_predictions": predictions, "keep_models": keep_models}
         with suite_file_kept(suite_file, folder):
-            train_each(folder, suite, asked, places, resources, **kept, quiet=quiet)
+            train_each(folder, suite, asked, places, resources, **kept, quiet=quiet, trackers=trackers)
         return
     [(study, found)] = asked
+    tracker = tracker_of(trackers, study, folder)
     with suite_file_kept(suite_file, folder):
-        report = train_and_show(
-            study, suite, found, folder, resources, keep_predictions=predictions, keep_models=keep_models, quiet=quiet
-        )
+        report = train_and_show(study, suite, found, folder, resources, **kept, quiet=quiet, tracker=tracker)
     publish_stages_and_print(study, folder)
+    tracker.end()
     end_with(report, folder)

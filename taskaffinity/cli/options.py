@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +20,7 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule import Progress, Report, Resources, left
 from taskaffinity.tasks.task import BadInput, Suite
+from taskaffinity.tracking.follow import Follower
 
 if TYPE_CHECKING:
     from taskaffinity.training.encoders import Encoder
@@ -54,6 +55,10 @@ CpusPerRun = Annotated[int, typer.Option(help="CPU cores, and threads, a run tak
 KeepPredictions = Annotated[bool, typer.Option("--predictions/--no-predictions", help="Keep each run's, by id.")]
 KeepModels = Annotated[
     bool, typer.Option("--keep-models", help="Keep each run's trained tasks, for `taskaffinity export`.")
+]
+TrackOption = Annotated[
+    list[str] | None,
+    typer.Option("--track", help="mlflow, tensorboard, wandb: also log each finished run there (several: commas)."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the runs and what is done; train nothing.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
@@ -142,8 +147,9 @@ def train_and_show(
     keep_predictions: bool,
     keep_models: bool,
     quiet: bool,
+    tracker: Follower,
 ) -> Report:
-    """Train what the folder lacks, with a banner for made-up text and the progress on stderr."""
+    """Train what the folder lacks, with a banner for made-up text, progress on stderr, and a tracker that follows."""
     from taskaffinity.conduct import conduct  # torch
 
     def watch(progress: Progress) -> None:
@@ -152,6 +158,11 @@ def train_and_show(
 
     warn_if_synthetic(suite.synthetic)
     with ProgressDisplay(quiet=quiet) as display:
+
+        def watch(progress: Progress) -> None:
+            display.show(progress)
+            tracker.look(progress)
+
         return conduct(
             study,
             suite,
@@ -162,6 +173,11 @@ def train_and_show(
             keep_predictions=keep_predictions,
             keep_models=keep_models,
         )
+
+
+def tracker_of(names: Sequence[str], study: Study, folder: Path) -> Follower:
+    """What tells the trackers of ``--track``; one that fails is told of on stderr, whatever ``--quiet`` says."""
+    return Follower(names, study, RunStore(folder), lambda line: print(line, file=sys.stderr))
 
 
 def end_with(report: Report, folder: Path) -> None:

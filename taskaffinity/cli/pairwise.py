@@ -32,11 +32,13 @@ from taskaffinity.cli.options import (
     Quiet,
     Results,
     SuiteFile,
+    TrackOption,
     end_with,
     print_plan,
     resources_of,
     results_folder,
     suite_file_kept,
+    tracker_of,
     train_and_show,
 )
 from taskaffinity.cli.recipe import changed, of_stages
@@ -46,6 +48,7 @@ from taskaffinity.runs.plan import seeds_alone
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.task import BadInput
+from taskaffinity.tracking.follow import trackers_named
 
 LOOKS = (5, 8)
 """Seeds a pair after which a race looks, between ``--seeds`` and ``--max-seeds``."""
@@ -116,10 +119,12 @@ def command(
     cpus_per_run: CpusPerRun = 1,
     predictions: KeepPredictions = True,
     keep_models: KeepModels = False,
+    track: TrackOption = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
     """Train every task alone and every pair, measure each directed gain, and draw the graph."""
+    trackers = trackers_named(track or [])
     (settings, of_last), rule = of_stages(set_ or []), rule_of(alpha, margin, correction, estimand)
     if of_last and stage is StageName.refine:
         raise BadInput(f"--set finetune.{next(iter(of_last))}: of fine-tuning; give --stage finetune too")
@@ -155,11 +160,12 @@ def command(
     if dry_run:
         print_plan(study, RunStore(folder), keep_models=keep_models)
         return
+    tracker = tracker_of(trackers, study, folder)
+    kept = {"keep_predictions": predictions, "keep_models": keep_models}
     with suite_file_kept(suite_file, folder):
-        report = train_and_show(
-            study, suite, found, folder, resources, keep_predictions=predictions, keep_models=keep_models, quiet=quiet
-        )
+        report = train_and_show(study, suite, found, folder, resources, **kept, quiet=quiet, tracker=tracker)
     publish_and_print(study, folder, rule)
+    tracker.end()
     end_with(report, folder)
 
 

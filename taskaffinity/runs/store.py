@@ -39,7 +39,22 @@ class Claimed(RuntimeError):
 
 
 class RunStore:
-    """``spec in store``, ``store.read(spec)``, ``store.write(result)``: one folder a run below ``root/runs``."""
+    """``spec in store``, ``store.read(spec)``, ``store.write(result)``: one folder a run below ``root/runs``.
+
+    Examples
+    --------
+    In a checkout of this repository:
+
+    >>> from pathlib import Path
+    >>> from taskaffinity.runs.study import Study
+    >>> root = Path("notebooks/example_results")
+    >>> store, study = RunStore(root), Study.read(root)
+    >>> all(spec in store for spec in study.plan)
+    True
+    >>> outcome = store.read(study.plan.specs[0]).outcomes["clinicalsts"]
+    >>> outcome.metric, 0 < outcome.test < 1
+    ('pearson', True)
+    """
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)

@@ -143,6 +143,15 @@ class Study:
             If there is no such file: the line says what makes one.
         ValueError
             If the file is not a study.
+
+        Examples
+        --------
+        In a checkout of this repository:
+
+        >>> from pathlib import Path
+        >>> study = Study.read(Path("notebooks/example_results"))
+        >>> study.suite, len(study.tasks), len(study.plan)
+        ('clinical', 4, 42)
         """
         path = root / FILES[design]
         if not path.is_file():

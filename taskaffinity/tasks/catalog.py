@@ -34,6 +34,12 @@ def find_suite(domain: str | None, data: Path | None = None, file: Path | None =
     BadInput
         If not one of name and file is given, there is no such suite, a data folder is given and a task is missing
         there, or none is given and the suite has no stand-in; or whatever is wrong with the file.
+
+    Examples
+    --------
+    >>> suite = find_suite("planted-8")
+    >>> len(suite), suite.synthetic
+    (8, True)
     """
     names = [*LISTED, EIGHT.name]
     if domain is None:

@@ -41,6 +41,16 @@ def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteN
 
     Above six tasks only arrows that improve or degrade are drawn, above twelve the heatmap instead; the caption says
     so.
+
+    Examples
+    --------
+    In a checkout of this repository:
+
+    >>> from pathlib import Path
+    >>> from taskaffinity import RunStore, Study, measure
+    >>> root = Path("notebooks/example_results")
+    >>> ax = draw_graph(measure(Study.read(root), RunStore(root)), palette="cb")
+    >>> ax.figure.savefig("affinity.png")  # doctest: +SKIP
     """
     size, colours = len(matrix.tasks), PALETTES[palette]
     if size > MOST_TASKS:

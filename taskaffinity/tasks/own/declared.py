@@ -42,7 +42,14 @@ class OwnTask(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Kind
-    path: Files
+    path: Files | None = None
+    hub: str = ""
+    """A data set of the Hugging Face hub, OWNER/NAME, instead of files."""
+    config: str = ""
+    revision: str = ""
+    """Branch, tag or commit of it."""
+    splits: dict[Split, str] = {}
+    """What its splits are called, where not as usual."""
     format: Format | None = None
     """None: by the end of each file's name."""
     columns: dict[Field, str] = {}
@@ -61,6 +68,7 @@ At = Callable[[str], str]
 
 def check(own: OwnTask, at: At) -> None:
     """Refuse what can be wrong with the block by itself."""
+    _check_where(own, at)
     fitting = OF_KIND[own.kind]
     has_classes = own.kind not in ("similarity", "ner")
     if own.metric and own.metric not in fitting:
@@ -88,6 +96,20 @@ def check(own: OwnTask, at: At) -> None:
         raise bad(at("columns"), "columns for format conll", "none: the first is the word, the last the tag")
 
 
+def _check_where(own: OwnTask, at: At) -> None:
+    """One place for the examples, and no key of the other."""
+    if own.hub and own.path:
+        raise bad(at("hub"), "path: and hub:", "one of them")
+    if not own.hub and own.path is None:
+        expected = "path: a folder, or {train: FILE, dev: FILE, test: FILE}; or hub: OWNER/NAME"
+        raise bad(at("path"), "no key 'path'", expected)
+    for key, value in (("config", own.config), ("revision", own.revision), ("splits", own.splits)):
+        if value and not own.hub:
+            raise bad(at(key), f"{key}: without hub:", "hub: OWNER/NAME too, for it is of a data set there")
+    if own.hub and own.format:
+        raise bad(at("format"), "format: of a data set of the hub", "none")
+
+
 def share_of(said: str, at: At) -> float:
     """What part of the training examples is the dev part; 0 where it has a file."""
     percent = said.removesuffix("%").strip()
@@ -101,6 +123,7 @@ def share_of(said: str, at: At) -> float:
 
 def files_of(own: OwnTask, root: Path, at: At, share: float) -> dict[Split, Path]:
     """The file of each split; none for a dev part that is a share."""
+    assert own.path is not None
     said: dict[Split, str] = {"train": own.path.train, "dev": own.path.dev, "test": own.path.test}
     files = {split: root / name for split, name in said.items() if name}
     if own.path.folder and files:

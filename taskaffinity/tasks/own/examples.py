@@ -1,4 +1,4 @@
-"""One task of a user's own: the examples of its files, as a suite file says.
+"""One task of a user's own: the examples of its files, or of its data set of the hub, as a suite file says.
 
 Labels are given, or those of the training part. A row without an id is called by its split and number. What would
 fail later, or make a score that means nothing, is refused here: a class with one training example, scores that are all
@@ -16,6 +16,7 @@ from taskaffinity.tasks.lines import bad, meant, named, shown
 from taskaffinity.tasks.own.conll import iob2
 from taskaffinity.tasks.own.declared import At, OwnTask, check, files_of, share_of
 from taskaffinity.tasks.own.files import Columns, Located, read_rows
+from taskaffinity.tasks.own.hub import hub_parts, hub_rows, load_hub
 from taskaffinity.tasks.rows import parse_rows
 from taskaffinity.tasks.task import Example, Kind, Split, Task
 
@@ -38,31 +39,46 @@ def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
     """
     check(own, at)
     share = share_of(own.dev, at)
-    files = files_of(own, root, at, share)
-    columns = Columns(own.kind, own.columns)
-    rows = {split: list(_whole(own, split, read_rows(path, own.format, columns))) for split, path in files.items()}
-    for split, path in files.items():
+    found = _of_hub(own, at, share) if own.hub else _of_files(own, root, at, share)
+    places = {split: where for split, (where, _) in found.items()}
+    rows = {split: list(_whole(own, split, located)) for split, (_, located) in found.items()}
+    for split, where in places.items():
         if not rows[split]:
-            raise bad(path, "no row", "at least one example")
-    labels = own.labels or _labels(own.kind, rows["train"], files["train"])
+            raise bad(where, "no row", "at least one example")
+    labels = own.labels or _labels(own.kind, rows["train"], places["train"])
     if not own.labels and own.kind not in ("similarity", "ner"):
         _refuse_new_labels(rows, labels)
     seen: dict[str, str] = {}
     examples = {split: tuple(parse_rows(located, own.kind, labels, seen)) for split, located in rows.items()}
-    places = {example.id: where for example, (where, _) in zip(examples["train"], rows["train"], strict=True)}
+    lines = {example.id: where for example, (where, _) in zip(examples["train"], rows["train"], strict=True)}
     if share:
         train = examples["train"]
         examples["dev"] = tuple(example for example in train if in_share(example.id, share))
         examples["train"] = tuple(example for example in train if not in_share(example.id, share))
         if not examples["dev"] or not examples["train"]:
-            found = f"dev: {own.dev}, which takes {len(examples['dev'])} of {len(train)} examples"
-            raise bad(at("dev"), found, "a share that leaves both parts some, or a dev file")
+            taken = f"dev: {own.dev}, which takes {len(examples['dev'])} of {len(train)} examples"
+            raise bad(at("dev"), taken, "a share that leaves both parts some, or a dev file")
     if own.negative is not None and own.negative not in labels:
         legal = "one of the labels of the training part"
         raise bad(at("negative"), f"negative {shown(own.negative)}", f"{legal}{meant(own.negative, labels)}")
-    _check_enough(own, labels, examples, places, files, at)
+    _check_enough(own, labels, examples, lines, places, at)
     splits: dict[Split, tuple[Example, ...]] = {split: examples[split] for split in ("train", "dev", "test")}
     return Task(name, own.kind, splits.__getitem__, labels, own.negative, own.metric, own.title)
+
+
+def _of_files(own: OwnTask, root: Path, at: At, share: float) -> dict[Split, tuple[str, Located]]:
+    """The place and the rows of each split."""
+    columns = Columns(own.kind, own.columns)
+    files = files_of(own, root, at, share)
+    return {split: (str(path), read_rows(path, own.format, columns)) for split, path in files.items()}
+
+
+def _of_hub(own: OwnTask, at: At, share: float) -> dict[Split, tuple[str, Located]]:
+    columns = Columns(own.kind, own.columns)
+    there = load_hub(own.hub, own.config, own.revision, at("hub"))
+    parts = hub_parts(own.hub, list(there), own.splits, share, at("splits" if own.splits else "hub"))
+    places = {split: f"{own.hub}: {name}" for split, name in parts.items()}
+    return {split: (places[split], hub_rows(there[name], places[split], columns)) for split, name in parts.items()}
 
 
 def in_share(name: str, share: float) -> bool:
@@ -113,7 +129,7 @@ def _score(where: str, value: object) -> object:
     raise bad(where, f"label {named(value.strip(), ())}", "a number")
 
 
-def _labels(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], path: Path) -> tuple[str, ...]:
+def _labels(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], place: str) -> tuple[str, ...]:
     """Classes or entity types of the training part, in the order of the alphabet."""
     if kind == "similarity":
         return ()
@@ -121,7 +137,7 @@ def _labels(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], path: Pat
         tags = [row["tags"] for _, row in rows if isinstance(row["tags"], list)]
         found = {tag[2:] for sentence in tags for tag in sentence if tag != "O"}
         if not found:
-            raise bad(path, "no mention", "some tags beside O")
+            raise bad(place, "no mention", "some tags beside O")
         return tuple(sorted(found))
     for where, row in rows:
         label = str(row["label"])
@@ -131,7 +147,7 @@ def _labels(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], path: Pat
     found = {str(row["label"]) for _, row in rows}
     if not 1 < len(found) <= _MOST_CLASSES:
         expected = f"2 to {_MOST_CLASSES}; is this the label's column? Else list all under labels:"
-        raise bad(path, f"{len(found)} class{'es' * (len(found) != 1)} in {len(rows)} rows", expected)
+        raise bad(place, f"{len(found)} class{'es' * (len(found) != 1)} in {len(rows)} rows", expected)
     return tuple(sorted(found))
 
 
@@ -147,8 +163,8 @@ def _check_enough(
     own: OwnTask,
     labels: Sequence[str],
     examples: Mapping[Split, Sequence[Example]],
-    places: Mapping[str, str],
-    files: Mapping[Split, Path],
+    lines: Mapping[str, str],
+    places: Mapping[Split, str],
     at: At,
 ) -> None:
     """Two training examples of every class, a mention of every type, two different scores in every part."""
@@ -156,7 +172,7 @@ def _check_enough(
         for split, part in examples.items():
             if len({example.label for example in part}) < 2:
                 found = f"{split} scores that are all alike ({len(part)} rows)"
-                raise bad(files.get(split, files["train"]), found, "two different ones, for a correlation")
+                raise bad(places.get(split, places["train"]), found, "two different ones, for a correlation")
         return
     counts: Counter[str] = Counter()
     for example in examples["train"]:
@@ -164,11 +180,11 @@ def _check_enough(
         counts.update({tag[2:] for tag in tags if tag != "O"} if isinstance(tags, tuple) else [str(tags)])
     left = f" once dev: {own.dev} is taken" if own.dev else ""
     if nothing := [label for label in labels if not counts[label]]:
-        where = at("labels") if own.labels else files["train"]
+        where = at("labels") if own.labels else places["train"]
         name = shown(nothing[0]) if own.labels else "a class"
         raise bad(where, f"{name} without a training example{left}", "two or more of each class")
     if own.kind == "ner":
         return
     for example in examples["train"]:
         if counts[str(example.label)] == 1:
-            raise bad(places[example.id], f"the only training example of its class{left}", "two or more of each class")
+            raise bad(lines[example.id], f"the only training example of its class{left}", "two or more of each class")

@@ -48,11 +48,12 @@ _BLUE_NAMES: dict[Field, tuple[str, ...]] = {
     "label": ("label", "score"),
 }
 _KNOWN = frozenset(name for known in (*_NAMES.values(), *_BLUE_NAMES.values()) for name in known)
-_STEMS: dict[Split, tuple[str, ...]] = {
+STEMS: dict[Split, tuple[str, ...]] = {
     "train": ("train",),
     "dev": ("dev", "devel", "validation", "valid", "val"),
     "test": ("test",),
 }
+"""What a split may be called, as a file and in a data set of the hub."""
 _ENDINGS: dict[Format, tuple[str, ...]] = {
     "jsonl": (".jsonl", ".json"),
     "csv": (".csv",),
@@ -145,7 +146,7 @@ def find_files(folder: Path, form: Format | None, kind: Kind) -> dict[Split, Pat
         raise bad(folder, found, "a folder of train, dev and test files, or path: {train: FILE, dev: FILE, test: FILE}")
     endings = _ENDINGS[form] if form else tuple(_GUESSED)
     files: dict[Split, Path] = {}
-    for split, stems in _STEMS.items():
+    for split, stems in STEMS.items():
         there = [path for stem in stems for end in endings if (path := folder / f"{stem}{end}").is_file()]
         if len(there) > 1:
             both = ", ".join(path.name for path in there)

@@ -36,7 +36,6 @@ _AS_KEYS: dict[int, tuple[str, ...]] = {
 """Keys that there are, by how deep they stand."""
 _HINTS = {
     "kind": f"kind: one of {', '.join(KINDS)}",
-    "path": "path: a folder, or {train: FILE, dev: FILE, test: FILE}",
     "tasks": "tasks: and below it two or more",
 }
 """What would do, of keys that must be there."""
@@ -59,6 +58,18 @@ def read_suite(path: Path) -> Suite:
     ------
     BadInput
         At the first thing that is wrong with the file or with the data that it names: one line, with its place.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from taskaffinity.tasks.own.example import example_files
+    >>> folder = Path(mkdtemp())
+    >>> for name, content in example_files("suite.yaml").items():
+    ...     (folder / name).parent.mkdir(exist_ok=True)
+    ...     _ = (folder / name).write_text(content)
+    >>> [(task.name, task.kind) for task in read_suite(folder / "suite.yaml")]
+    [('negation', 'classification'), ('entailment', 'inference'), ('mentions', 'ner')]
     """
     content, lines = read_yaml(path)
     if not isinstance(content, dict):

@@ -1,0 +1,58 @@
+"""TensorBoard: event files below ``tensorboard/`` of the results folder, a folder a run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tensorboardX import SummaryWriter
+from tensorboardX.summary import hparams
+
+from taskaffinity.runs.study import Study
+from taskaffinity.tracking.told import ToldRun, ToldStudy
+
+
+def open_tracker(study: Study, root: Path) -> EventFiles:
+    return EventFiles(root / "tensorboard")
+
+
+class EventFiles:
+    """Curves as scalars by epoch, settings beside test scores under *HParams*, the verdicts as text and picture."""
+
+    where = ""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def log_run(self, run: ToldRun) -> None:
+        with self._writer(run.name) as writer:
+            for epoch, scores in run.epochs:
+                for name, value in scores.items():
+                    writer.add_scalar(name, value, epoch, walltime=run.ended)
+            last = run.epochs[-1][0] if run.epochs else 0
+            for name, value in run.scores.items():
+                writer.add_scalar(name, value, last, walltime=run.ended)
+            for summary in hparams({**run.settings, **run.tags}, dict(run.scores)):
+                writer.file_writer.add_summary(summary)
+            writer.add_text("tags", _listed(run.tags), walltime=run.ended)
+
+    def log_study(self, study: ToldStudy) -> None:
+        with self._writer(study.table.stem) as writer:
+            writer.add_text(study.table.stem, study.markdown())
+            writer.add_text("tags", _listed(study.tags))
+            if study.picture:
+                pixels = np.asarray(Image.open(study.picture).convert("RGB"))
+                writer.add_image(study.picture.stem, pixels, dataformats="HWC")  # (height, width, colours)
+
+    def _writer(self, name: str) -> SummaryWriter:
+        """Into a folder of its own, without what an earlier try left there."""
+        folder = self.folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        return SummaryWriter(logdir=str(folder))
+
+
+def _listed(tags: Mapping[str, str]) -> str:
+    return "\n".join(f"* {name}: {value}" for name, value in tags.items())

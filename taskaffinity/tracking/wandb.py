@@ -1,0 +1,79 @@
+"""Weights & Biases: a run a training, in the project ``taskaffinity`` or that of ``WANDB_PROJECT``, grouped by suite.
+
+``WANDB_MODE=offline`` keeps them in ``wandb/`` of the results folder, for ``wandb sync``. What the client would send
+by itself (the terminal's output, code, git, the machine and its load) is off.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from taskaffinity.runs.study import Study
+from taskaffinity.tracking.told import ToldRun, ToldStudy
+
+os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+
+import wandb
+
+_OWN = {"offline", "disabled", "dryrun"}
+_SECONDS = 60.0
+
+
+def open_tracker(study: Study, root: Path) -> Project:
+    """Refuses at once where nobody is logged in, instead of asking on the terminal."""
+    mode = os.environ.get("WANDB_MODE", "online")
+    if mode not in _OWN and not wandb.login(prompt=False, verify=False):
+        raise PermissionError("not logged in: `wandb login`, or WANDB_MODE=offline")
+    where = "offline" if mode in _OWN else os.environ.get("WANDB_BASE_URL", "")
+    return Project(os.environ.get("WANDB_PROJECT") or "taskaffinity", where, root)
+
+
+class Project:
+    """One project."""
+
+    def __init__(self, name: str, where: str, root: Path) -> None:
+        self.name, self.where, self.root = name, f"{where} {name}".strip(), root
+
+    def log_run(self, run: ToldRun) -> None:
+        with self._begin(run.name, run.tags, "run", run.settings) as open_run:
+            for epoch, scores in run.epochs:
+                open_run.log(dict(scores), step=epoch)
+            open_run.summary.update(dict(run.scores))
+
+    def log_study(self, study: ToldStudy) -> None:
+        with self._begin(f"{study.table.stem} of {study.suite}", study.tags, "verdicts", {}) as open_run:
+            artifact = wandb.Artifact(f"{study.suite}-{study.table.stem}", type="verdicts")
+            artifact.add_file(str(study.table))
+            if study.picture:
+                artifact.add_file(str(study.picture))
+                open_run.log({study.picture.stem: wandb.Image(str(study.picture))})
+            open_run.log_artifact(artifact)
+
+    def _begin(self, name: str, tags: Mapping[str, str], job: str, settings: Mapping[str, Any]) -> Any:
+        quiet = wandb.Settings(
+            silent=True,
+            console="off",
+            disable_code=True,
+            disable_git=True,
+            save_code=False,
+            x_disable_meta=True,
+            x_disable_machine_info=True,
+            x_disable_stats=True,
+            init_timeout=_SECONDS,
+            finish_timeout=_SECONDS,
+            finish_timeout_raises=True,
+        )
+        return wandb.init(
+            project=self.name,
+            dir=self.root,
+            name=name,
+            group=tags["suite"],
+            job_type=job,
+            tags=[tags["suite"], tags.get("arm", job), tags["text"].partition(":")[0]],
+            config={**settings, **tags},
+            reinit="create_new",
+            settings=quiet,
+        )

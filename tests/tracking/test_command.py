@@ -1,0 +1,34 @@
+"""``--track`` on the real command: TensorBoard is told once, over restarts too; what is not there is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from event_files import scalars
+from test_cli import LOCAL, SMALL, command, results_of
+
+SMALLEST = [*LOCAL, *SMALL, "--quiet", "--track=tensorboard"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "table"), [("pairwise", "edges"), ("full", "full")])
+def test_a_study_is_followed_and_told_once(name: str, table: str, tmp_path: Path) -> None:
+    study = [name, "--domain=clinical", "--seeds=1", *SMALLEST]
+    done = command(*study, cwd=tmp_path)
+    assert (done.returncode, "--track" in done.stderr) == (0, False), done.stderr
+    root = tmp_path / "results/clinical"
+    told = {path.name: path for path in (root / "tensorboard").iterdir()}
+    assert set(told) == {*results_of(root), table}
+    written = {path: path.stat().st_mtime_ns for path in root.glob("tensorboard/*/*")}
+    assert len(written) == len(told)
+    assert "test/mednli" in scalars(told[next(run for run in results_of(root) if "mednli" in run)])
+    assert command(*study, cwd=tmp_path).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in root.glob("tensorboard/*/*")} == written
+
+
+def test_a_tracker_that_is_not_there_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    refused = command("full", "--domain=clinical", "--track=tensorbord", cwd=tmp_path)
+    assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (2, "", 1)
+    assert "tensorbord: no such tracker; there are mlflow, tensorboard, wandb" in refused.stderr
+    assert list(tmp_path.iterdir()) == []

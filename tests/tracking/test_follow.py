@@ -1,0 +1,198 @@
+"""Who is told what, and when: with trackers that only write down what they hear."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from taskaffinity.runs.result import Outcome, RunResult
+from taskaffinity.runs.spec import REFINE, EncoderRef, RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import StudiedTask, Study
+from taskaffinity.schedule import Progress
+from taskaffinity.tasks.task import BadInput
+from taskaffinity.tracking import follow
+from taskaffinity.tracking.follow import MEMORY, Follower, trackers_named
+from taskaffinity.tracking.told import ToldRun, ToldStudy, told_run
+
+
+class Notebook:
+    """A tracker; ``fails_at`` is the run at which its server goes down."""
+
+    def __init__(self, where: str = "here", fails_at: int | None = None) -> None:
+        self.where, self.fails_at = where, fails_at
+        self.runs: list[ToldRun] = []
+        self.studies: list[ToldStudy] = []
+
+    def log_run(self, run: ToldRun) -> None:
+        if len(self.runs) == self.fails_at:
+            raise ConnectionError("https://me:secret@host/api is down\nsecond line")
+        self.runs.append(run)
+
+    def log_study(self, study: ToldStudy) -> None:
+        self.studies.append(study)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    cards = tuple(StudiedTask(name, name, "relation", "accuracy", f"f-{name}", {}) for name in ("a", "b"))
+    made = Study("toy", cards, EncoderRef("tiny", "e0"), REFINE, (0, 1), synthetic=True)
+    made.write(tmp_path)
+    return made
+
+
+def finish(root: Path, spec: RunSpec) -> None:
+    outcomes = {name: Outcome("accuracy", 2, 0.5, 0.25) for name in spec.task_names}
+    history = [
+        {
+            "epoch": n,
+            "loss": dict.fromkeys((*spec.task_names, "a~placebo"), 1 / n),
+            "dev": dict.fromkeys(outcomes, n / 4),
+        }
+        for n in (1, 2)
+    ]
+    RunStore(root).write(RunResult(spec, outcomes, {}, history, {"total_seconds": 3.0}))
+
+
+def following(
+    study: Study, root: Path, tracker: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Follower, list[str]]:
+    module = ModuleType("taskaffinity.tracking.tensorboard")
+    module.open_tracker = lambda study, root: tracker  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    said: list[str] = []
+    return Follower(["tensorboard"], study, RunStore(root), said.append), said
+
+
+def progress(done: int) -> Progress:
+    return Progress(6, done, (), 0, None)
+
+
+def test_a_run_is_told_with_settings_curves_scores_and_what_it_is(study: Study, tmp_path: Path) -> None:
+    [spec] = [spec for spec in study.plan if len(spec.tasks) == 2 and spec.seed == 1]
+    finish(tmp_path, spec)
+    told = told_run(study, RunStore(tmp_path), spec)
+    assert told.name == spec.run_id
+    assert (told.settings["tasks"], told.settings["seed"], told.settings["learning_rate"]) == ("a, b", 1, 5e-5)
+    assert told.epochs == [
+        (1, {"loss/a": 1.0, "loss/b": 1.0, "dev/a": 0.25, "dev/b": 0.25}),
+        (2, {"loss/a": 0.5, "loss/b": 0.5, "dev/a": 0.5, "dev/b": 0.5}),
+    ]
+    assert told.scores == {
+        "test/a": 0.25,
+        "test/b": 0.25,
+        "chosen_epoch/a": 2.0,
+        "chosen_epoch/b": 2.0,
+        "seconds": 3.0,
+    }
+    assert told.tags["suite"] == "toy"
+    assert told.tags["run_id"] == spec.run_id
+    assert "synthetic" in told.tags["text"]
+    assert None not in told.settings.values()
+
+
+def test_each_run_is_told_once_when_it_is_done_and_over_restarts(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = Notebook()
+    follower, said = following(study, tmp_path, tracker, monkeypatch)
+    first, second, *others = study.plan
+    follower.look(progress(0))
+    assert tracker.runs == []
+    finish(tmp_path, first)
+    follower.look(progress(1))
+    follower.look(progress(1))
+    assert [run.name for run in tracker.runs] == [first.run_id]
+    again = Notebook()
+    follower, said = following(study, tmp_path, again, monkeypatch)
+    finish(tmp_path, second)
+    follower.look(progress(1))
+    for spec in others:
+        finish(tmp_path, spec)
+    follower.end()
+    assert [run.name for run in again.runs] == [second.run_id, *(spec.run_id for spec in others)]
+    assert said == []
+
+
+def test_another_place_is_told_everything(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for spec in study.plan:
+        finish(tmp_path, spec)
+    for where in ("https://me:secret@host", "elsewhere"):
+        tracker = Notebook(where)
+        following(study, tmp_path, tracker, monkeypatch)[0].end()
+        assert len(tracker.runs) == len(study.plan)
+    assert "secret" not in (tmp_path / MEMORY).read_text()
+
+
+def test_verdicts_are_told_at_the_end_and_again_only_when_they_change(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = Notebook()
+    for table in ("source,target,gain\na,b,1.0\n", "source,target,gain\na,b,1.0\n", "source,target,gain\na,b,2.0\n"):
+        (tmp_path / "edges.csv").write_text(table)
+        following(study, tmp_path, tracker, monkeypatch)[0].end()
+    assert len(tracker.studies) == 2
+    assert tracker.studies[0].picture is None
+    assert tracker.studies[1].markdown().splitlines() == [
+        "| source | target | gain |",
+        "| --- | --- | --- |",
+        "| a | b | 2.0 |",
+    ]
+
+
+def test_a_tracker_that_fails_is_given_up_with_one_line_and_told_the_rest_next_time(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = Notebook(fails_at=2)
+    follower, said = following(study, tmp_path, tracker, monkeypatch)
+    for done, spec in enumerate(study.plan, start=1):
+        finish(tmp_path, spec)
+        follower.look(progress(done))
+    follower.end()
+    [line] = said
+    assert "--track tensorboard" in line
+    assert "ConnectionError: https://host/api is down" in line
+    assert "secret" not in line
+    assert len(tracker.runs) == 2
+    tracker.fails_at = None
+    following(study, tmp_path, tracker, monkeypatch)[0].end()
+    assert [run.name for run in tracker.runs] == [spec.run_id for spec in study.plan]
+
+
+def test_without_trackers_nothing_is_written(study: Study, tmp_path: Path) -> None:
+    before = sorted(tmp_path.iterdir())
+    follower = Follower([], study, RunStore(tmp_path))
+    follower.look(progress(1))
+    follower.end()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_broken_memory_ends_the_tracking_alone(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / MEMORY).write_text("{")
+    follower, said = following(study, tmp_path, Notebook(), monkeypatch)
+    follower.end()
+    assert MEMORY in said[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (["wandbb"], "--track wandbb: no such tracker; there are mlflow, tensorboard, wandb"),
+        (["tensorboard,mlflow"], "--track mlflow: needs the package mlflow"),
+    ],
+)
+def test_a_tracker_that_is_not_there_is_refused_in_a_line(
+    asked: list[str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spec_of(name: str) -> Any:
+        return None if name == "mlflow" else object()
+
+    monkeypatch.setattr(follow, "find_spec", spec_of)
+    with pytest.raises(BadInput, match=says) as caught:
+        trackers_named(asked)
+    if "mlflow" in asked[0]:
+        assert '-e ".[track]"' in str(caught.value)
