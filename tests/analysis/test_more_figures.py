@@ -269,6 +269,37 @@ def test_the_slope_chart_has_a_line_into_every_stage_and_its_labels_apart(size: 
     assert "honest protocol" in words
 
 
+@pytest.mark.parametrize("size", [6, 8])
+def test_above_six_tasks_the_middle_stage_names_its_lines_too(size: int, tmp_path: Path) -> None:
+    study = staged("abcdefgh"[:size])
+    ax = draw_stages(study, stage_scores(study, fill(study, tmp_path, latent_counts({}, n=100))))
+    middle = [text.get_text() for text in ax.texts if text.get_gid() == "label" and text.xy[0] == 1]
+    names = {words.split()[-1] for words in middle}
+    assert (names == {card.title for card in study.tasks}) == (size > 6)
+    assert len(middle) == size
+
+
+def test_words_around_a_wide_picture_are_larger_for_a_page_shrinks_it(worlds: dict[int, World]) -> None:
+    sizes = {}
+    for size in (4, 16):
+        figure = figure_of("targets", worlds[size])
+        found = {str(text.get_gid()): text for ax in figure.axes for text in ax.texts}
+        sizes[size] = [found[gid].get_fontsize() for gid in ("caption", "stamp")]
+        caption = found["caption"].get_window_extent()
+        assert caption.width <= figure.bbox.width
+    assert sizes[4] == [7.2, 8.5]
+    assert sizes[16] == pytest.approx([7.2 * 1.6, 8.5 * 1.6])
+
+
+def test_long_names_break_at_underscores_rather_than_shrink(tmp_path: Path) -> None:
+    names = ["a", "b"]
+    study = make_study(names, titles={"a": "a_very_long_task_name_indeed"})
+    ax = draw_graph(measure(study, fill(study, tmp_path, latent_counts({}, n=100))))
+    node = next(text for text in ax.texts if text.get_gid() == "node")
+    assert "".join(node.get_text().split("\n")[:-1]) == "a_very_long_task_name_indeed"
+    assert node.get_fontsize() >= 5.5
+
+
 def test_the_study_in_stages_is_published_with_its_chart(tmp_path: Path) -> None:
     study = staged("abc")
     store = fill(study, tmp_path, latent_counts({}), skip=lambda spec: spec.stage == "finetune")
