@@ -22,6 +22,8 @@ from taskaffinity.analysis.errors import FloatArray
 
 MOST_ORDERS = factorial(8)
 RELABELLINGS = 20_000
+FEWEST = 3
+"""Tasks, or sources of a target, that can be ranked against another property."""
 _TIE = 1e-9
 
 
@@ -45,6 +47,8 @@ def across_tasks(one: Sequence[float], other: Sequence[float], rng: np.random.Ge
     """Spearman's correlation of two properties of tasks, ``(n_tasks,)`` each; tasks where one is NaN are left out."""
     pairs = np.column_stack([one, other]).astype(float)
     pairs = pairs[~np.isnan(pairs).any(axis=1)]
+    if len(pairs) < FEWEST:
+        return _nothing(len(pairs))
     left = (np.delete(pairs, place, axis=0) for place in range(len(pairs)))
     return _association(
         len(pairs), _over_tasks(pairs[:, :1], pairs[:, 1:]), (_over_tasks(p[:, :1], p[:, 1:]) for p in left), rng
@@ -72,27 +76,42 @@ def across_arrows(values: FloatArray, gains: FloatArray, rng: np.random.Generato
     return _association(size, _over_tasks(*grids), (_over_tasks(*pair) for pair in cut), rng)
 
 
-def associations(arrows: pd.DataFrame, properties: Sequence[str], rng: np.random.Generator) -> pd.DataFrame:
-    """``across_arrows`` of each property with ``gain``, a row a property, with ``q``: p after Benjamini-Hochberg.
+def task_associations(
+    tasks: pd.DataFrame, properties: Sequence[str], outcome: str, rng: np.random.Generator
+) -> pd.DataFrame:
+    """``across_tasks`` of each property with the outcome, columns of ``tasks``: a row a property.
+
+    ``q`` is p after Benjamini-Hochberg over these properties.
+    """
+    return _table(
+        [across_tasks(tasks[name].to_list(), tasks[outcome].to_list(), rng) for name in properties], properties
+    )
+
+
+def arrow_associations(arrows: pd.DataFrame, properties: Sequence[str], rng: np.random.Generator) -> pd.DataFrame:
+    """``across_arrows`` of each property with ``gain``: a row a property, with ``q`` as in ``task_associations``.
 
     Parameters
     ----------
     arrows : DataFrame
         ``source``, ``target``, ``gain`` and the properties, a row an arrow.
     """
-    names = list(dict.fromkeys(arrows.source))
-    grids = {
-        name: arrows.pivot(index="source", columns="target", values=name).reindex(index=names, columns=names)
+    names = list(dict.fromkeys([*arrows.source, *arrows.target]))
+    gains, *grids = (
+        arrows.pivot(index="source", columns="target", values=name)
+        .reindex(index=names, columns=names)
+        .to_numpy(dtype=float)
         for name in ("gain", *properties)
-    }
-    found = [
-        across_arrows(grids[name].to_numpy(dtype=float), grids["gain"].to_numpy(dtype=float), rng)
-        for name in properties
-    ]
+    )
+    return _table([across_arrows(grid, gains, rng) for grid in grids], properties)
+
+
+def _table(found: Sequence[Association], properties: Sequence[str]) -> pd.DataFrame:
     frame = pd.DataFrame(map(astuple, found), columns=[f.name for f in fields(Association)], index=list(properties))
     known = frame.p.notna()
     frame.insert(2, "q", np.nan)
-    frame.loc[known, "q"] = false_discovery_control(frame.p[known]) if known.any() else np.nan
+    if known.any():
+        frame.loc[known, "q"] = false_discovery_control(frame.p[known])
     return frame.rename_axis("property")
 
 
@@ -123,11 +142,12 @@ def _over_tasks(one: FloatArray, other: FloatArray) -> _Ranked:
 
 def _standard_ranks(column: FloatArray) -> FloatArray:
     """Of mean 0 and length 1; all 0 where the column is constant or has fewer than three values."""
+    if np.sum(~np.isnan(column)) < FEWEST:
+        return np.zeros_like(column)
     ranks = rankdata(column, nan_policy="omit")
     ranks -= np.nanmean(ranks)
     length = np.sqrt(np.nansum(ranks**2))
-    is_flat = length < _TIE or np.sum(~np.isnan(column)) < 3
-    return np.zeros_like(ranks) if is_flat else np.nan_to_num(ranks / length)
+    return np.zeros_like(ranks) if length < _TIE else np.nan_to_num(ranks / length)
 
 
 def _association(size: int, ranked: _Ranked, without_one: Iterable[_Ranked], rng: np.random.Generator) -> Association:

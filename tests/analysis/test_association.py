@@ -10,7 +10,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from taskaffinity.analysis.association import across_arrows, across_tasks, associations
+from taskaffinity.analysis.association import (
+    across_arrows,
+    across_tasks,
+    arrow_associations,
+    task_associations,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -38,6 +43,8 @@ def test_four_tasks_can_show_nothing() -> None:
 
 def test_holes_and_constants_are_left_out_or_say_nothing() -> None:
     assert across_tasks([1, 2, math.nan, 4, 5], [1, 2, 3, 4, 5], RNG).n_tasks == 4
+    assert math.isnan(across_tasks([math.nan] * 4, [1, 2, 3, 4], RNG).rho)
+    assert math.isnan(across_arrows(np.ones((1, 1)), np.ones((1, 1)), RNG).p)
     flat = across_tasks([1, 1, 1, 1], [1, 2, 3, 4], RNG)
     assert math.isnan(flat.rho)
     assert math.isnan(flat.p)
@@ -100,9 +107,19 @@ def test_a_table_of_properties_has_their_q() -> None:
     arrows["copy"] = arrows.gain**3
     arrows["noise"] = rng.normal(size=30)
     arrows["flat"] = 1.0
-    found = associations(arrows, ["copy", "noise", "flat"], rng)
+    found = arrow_associations(arrows, ["copy", "noise", "flat"], rng)
     assert found.rho["copy"] == pytest.approx(1)
     assert found.p["copy"] == pytest.approx(1 / 720)
     assert found.q["copy"] == pytest.approx(2 / 720)
     assert found.p["noise"] > 0.05
     assert math.isnan(found.q["flat"])
+
+
+def test_a_table_of_properties_of_tasks_has_their_q_too() -> None:
+    tasks = pd.DataFrame(
+        {"out": [1, 2, 3, 4, 5], "same": [1, 4, 9, 16, 25], "other": [2, 1, 2, 1, 2]}, index=list("abcde")
+    )
+    found = task_associations(tasks, ["same", "other"], "out", np.random.default_rng(0))
+    assert found.p["same"] == pytest.approx(2 / 120)
+    assert found.q["same"] == pytest.approx(4 / 120)
+    assert found.rho["other"] == pytest.approx(0)
