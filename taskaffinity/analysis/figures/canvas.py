@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -18,7 +19,7 @@ from matplotlib.lines import Line2D
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import SYNTHETIC, caption
 from taskaffinity.analysis.style import PALETTES, Palette
-from taskaffinity.analysis.verdicts import Verdict
+from taskaffinity.analysis.verdicts import VERDICTS, Verdict
 from taskaffinity.runs.files import write_whole
 
 DPI = 160
@@ -124,13 +125,14 @@ def surround(
         )
 
 
-def verdict_legend(ax: Axes, palette: Palette) -> None:
-    """A sample of every verdict's line, below the axes."""
+def verdict_legend(ax: Axes, palette: Palette, verdicts: Sequence[Verdict] = VERDICTS) -> None:
+    """A sample of every verdict's line that may be drawn, below the axes."""
+    looks = {verdict: palette.verdicts[verdict] for verdict in palette.verdicts if verdict in verdicts}
     handles = [
         Line2D([], [], color=style.color, linestyle=style.line, linewidth=2.4 if verdict in COLOURED else 1.6)
-        for verdict, style in palette.verdicts.items()
+        for verdict, style in looks.items()
     ]
-    labels = [f"{verdict} (?)" if verdict == "inconclusive" else verdict for verdict in palette.verdicts]
+    labels = [f"{verdict} (?)" if verdict == "inconclusive" else verdict for verdict in looks]
     line_legend(ax, handles, labels)
 
 
