@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-from fake_studies import fill, latent_counts, make_study, seeded
+from fake_studies import fill, latent_counts, make_study, right, seeded
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -158,6 +158,17 @@ def test_every_seed_is_a_point_at_its_score(match: str, tmp_path: Path) -> None:
             key = "seeds alone" if arm == "single" else f"seeds {source} {target}"
             assert list(shown[key]) == pytest.approx(list(100 * rows.score))
             assert len(shown[key]) == (5 if arm == "single" else 3)
+
+
+def test_equal_scores_of_many_seeds_are_as_many_points(tmp_path: Path) -> None:
+    study = make_study(["a", "b"], seeds=range(8))
+    store = fill(study, tmp_path, lambda *_: right(np.ones(10)))
+    ax = small(draw_seeds(measure(study, store), gains_frame(study, store)))[0]
+    for points in (line for line in ax.lines if str(line.get_gid()).startswith("seeds")):
+        heights = np.sort(points.get_ydata())
+        assert len(heights) == 8
+        assert np.diff(heights).min() > 0.03
+        assert np.ptp(heights) < 0.5
 
 
 def test_where_gains_are_read_after_fine_tuning_so_are_seeds_and_curves(tmp_path: Path) -> None:
