@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-from fake_studies import fill, latent_counts, make_study, seeded
+from fake_studies import fill, latent_counts, make_study, right, seeded
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -160,6 +160,17 @@ def test_every_seed_is_a_point_at_its_score(match: str, tmp_path: Path) -> None:
             assert len(shown[key]) == (5 if arm == "single" else 3)
 
 
+def test_equal_scores_of_many_seeds_are_as_many_points(tmp_path: Path) -> None:
+    study = make_study(["a", "b"], seeds=range(8))
+    store = fill(study, tmp_path, lambda *_: right(np.ones(10)))
+    ax = small(draw_seeds(measure(study, store), gains_frame(study, store)))[0]
+    for points in (line for line in ax.lines if str(line.get_gid()).startswith("seeds")):
+        heights = np.sort(points.get_ydata())
+        assert len(heights) == 8
+        assert np.diff(heights).min() > 0.03
+        assert np.ptp(heights) < 0.5
+
+
 def test_where_gains_are_read_after_fine_tuning_so_are_seeds_and_curves(tmp_path: Path) -> None:
     names = ["task-a", "task-b", "task-c"]
     matrix, store = world(tmp_path, 3, stage="finetune", finetune=dict.fromkeys(names, FINETUNE), full=True)
@@ -267,6 +278,37 @@ def test_the_slope_chart_has_a_line_into_every_stage_and_its_labels_apart(size: 
     words = words_of(ax.figure)  # type: ignore[arg-type]
     assert "synthetic stand-in" in words
     assert "honest protocol" in words
+
+
+@pytest.mark.parametrize("size", [6, 8])
+def test_above_six_tasks_the_middle_stage_names_its_lines_too(size: int, tmp_path: Path) -> None:
+    study = staged("abcdefgh"[:size])
+    ax = draw_stages(study, stage_scores(study, fill(study, tmp_path, latent_counts({}, n=100))))
+    middle = [text.get_text() for text in ax.texts if text.get_gid() == "label" and text.xy[0] == 1]
+    names = {words.split()[-1] for words in middle}
+    assert (names == {card.title for card in study.tasks}) == (size > 6)
+    assert len(middle) == size
+
+
+def test_words_around_a_wide_picture_are_larger_for_a_page_shrinks_it(worlds: dict[int, World]) -> None:
+    sizes = {}
+    for size in (4, 16):
+        figure = figure_of("targets", worlds[size])
+        found = {str(text.get_gid()): text for ax in figure.axes for text in ax.texts}
+        sizes[size] = [found[gid].get_fontsize() for gid in ("caption", "stamp")]
+        caption = found["caption"].get_window_extent()
+        assert caption.width <= figure.bbox.width
+    assert sizes[4] == [7.2, 8.5]
+    assert sizes[16] == pytest.approx([7.2 * 1.6, 8.5 * 1.6])
+
+
+def test_long_names_break_at_underscores_rather_than_shrink(tmp_path: Path) -> None:
+    names = ["a", "b"]
+    study = make_study(names, titles={"a": "a_very_long_task_name_indeed"})
+    ax = draw_graph(measure(study, fill(study, tmp_path, latent_counts({}, n=100))))
+    node = next(text for text in ax.texts if text.get_gid() == "node")
+    assert "".join(node.get_text().split("\n")[:-1]) == "a_very_long_task_name_indeed"
+    assert node.get_fontsize() >= 5.5
 
 
 def test_the_study_in_stages_is_published_with_its_chart(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -18,13 +19,20 @@ from matplotlib.lines import Line2D
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import SYNTHETIC, caption
 from taskaffinity.analysis.style import PALETTES, Palette
-from taskaffinity.analysis.verdicts import Verdict
+from taskaffinity.analysis.verdicts import VERDICTS, Verdict
 from taskaffinity.runs.files import write_whole
 
 DPI = 160
 FONT = "DejaVu Sans"
 """Comes with matplotlib: the same picture everywhere, and it has the signs that we use."""
 COLOURED: tuple[Verdict, ...] = ("improves", "degrades")
+WIDE, LARGEST = 9.0, 1.6
+"""Inches above which the words around a picture grow with it, for a page shrinks it; and by how much at most."""
+
+
+def enlarged(points: float, most: float = LARGEST) -> float:
+    """How much larger the words around a picture of this width are than usual."""
+    return min(max(points / (72 * WIDE), 1.0), most)
 
 
 def sheet(width: float, height: float, rectangle: tuple[float, float, float, float]) -> Axes:
@@ -67,20 +75,21 @@ def surround(
     ``below`` and ``left`` are in points from the axes' lower left corner; ``across`` is the caption's width in points,
     that of the axes unless told.
     """
+    width = across or 72 * ax.bbox.width / ax.figure.dpi - left
+    scale = enlarged(width)
     ax.annotate(
         title,
         (0, 1),
         xytext=(left, 8),
         xycoords="axes fraction",
         textcoords="offset points",
-        fontsize=11.5,
+        fontsize=11.5 * scale,
         ha="left",
         va="bottom",
         annotation_clip=False,
         family=FONT,
     )
-    width = across or 72 * ax.bbox.width / ax.figure.dpi - left
-    size = 7.2
+    size = 7.2 * scale
     ax.annotate(
         textwrap.fill(words, int(width / (0.535 * size))),
         (0, 0),
@@ -101,10 +110,10 @@ def surround(
         ax.annotate(
             f"{SYNTHETIC}: not real text",
             (0, 1),
-            xytext=(left + 4, 34),
+            xytext=(left + 4, 8 + 26 * scale),
             xycoords="axes fraction",
             textcoords="offset points",
-            fontsize=8.5,
+            fontsize=8.5 * scale,
             fontweight="bold",
             color=ink,
             ha="left",
@@ -116,18 +125,20 @@ def surround(
         )
 
 
-def verdict_legend(ax: Axes, palette: Palette) -> None:
-    """A sample of every verdict's line, below the axes."""
+def verdict_legend(ax: Axes, palette: Palette, verdicts: Sequence[Verdict] = VERDICTS) -> None:
+    """A sample of every verdict's line that may be drawn, below the axes."""
+    looks = {verdict: palette.verdicts[verdict] for verdict in palette.verdicts if verdict in verdicts}
     handles = [
         Line2D([], [], color=style.color, linestyle=style.line, linewidth=2.4 if verdict in COLOURED else 1.6)
-        for verdict, style in palette.verdicts.items()
+        for verdict, style in looks.items()
     ]
-    labels = [f"{verdict} (?)" if verdict == "inconclusive" else verdict for verdict in palette.verdicts]
+    labels = [f"{verdict} (?)" if verdict == "inconclusive" else verdict for verdict in looks]
     line_legend(ax, handles, labels)
 
 
 def line_legend(ax: Axes, handles: list[Line2D], labels: list[str]) -> None:
     """Lines and what they say, in a row below the axes."""
+    scale = enlarged(72 * ax.bbox.width / ax.figure.dpi, most=1.3)
     ax.legend(
         handles,
         labels,
@@ -138,7 +149,7 @@ def line_legend(ax: Axes, handles: list[Line2D], labels: list[str]) -> None:
         handlelength=4.4,
         columnspacing=1.4,
         handletextpad=0.6,
-        prop={"family": FONT, "size": 8.5},
+        prop={"family": FONT, "size": 8.5 * scale},
     )
 
 

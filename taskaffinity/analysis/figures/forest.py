@@ -65,7 +65,7 @@ def draw_forests(matrix: AffinityMatrix, gains: pd.DataFrame | None = None, pale
     """``draw_forest`` with a small axes a target, all of one scale, for more tasks than a page is long."""
     size, colours = len(matrix.tasks), PALETTES[palette]
     titles = [f"into {short(title, 28)}" for title in matrix.titles]
-    backdrop, axes = facets(titles, width=2.1, height=size * 0.2, left=1.25, right=0.75, below=0.4)
+    backdrop, axes = facets(titles, width=2.1, height=size * 0.2, left=1.4, right=0.75, below=0.4)
     for t, ax in enumerate(axes):
         ticks = _into(ax, matrix, t, 0.0, gains, colours)
         _finish(ax, ticks, (size - 1) * ROW + ROW / 2)

@@ -92,7 +92,7 @@ def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteN
                 gid=gid,
             )
         )
-    verdict_legend(ax, colours)
+    verdict_legend(ax, colours, VERDICTS if size <= ALL_ARROWS else COLOURED)
     frame(ax, matrix, TITLE, below=30, note=_left_out(matrix, drawn), palette=colours)
     return ax
 

@@ -17,8 +17,8 @@ from taskaffinity.analysis.style import PALETTES, Palette, marked, marks_in_word
 ROW = 0.21  # inches
 PAIRED = ("pair", "finetune")
 """Arms of runs with a source: as trained, or fine-tuned after it where the gains are read there."""
-STAGGER = (-0.16, 0.16, 0.0)
-"""Rows that seeds are set off by, in turn, so that equal scores are two points."""
+SPREAD, GOLDEN = 0.5, 0.618034
+"""Rows that seeds are spread over, each at a height of its own, so that equal scores are as many points."""
 
 
 def draw_seeds(matrix: AffinityMatrix, gains: pd.DataFrame, palette: PaletteName = "paper") -> Figure:
@@ -83,7 +83,7 @@ def _scores(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
 
 
 def _points(ax: Axes, scores: pd.Series, row: int, gid: str) -> None:
-    heights = [row + STAGGER[place % len(STAGGER)] for place in range(len(scores))]
+    heights = [row + SPREAD * ((0.2 + GOLDEN * place) % 1 - 0.5) for place in range(len(scores))]
     (points,) = ax.plot(
         scores, heights, "o", color="white", markeredgecolor="#555555", markeredgewidth=0.8, markersize=3.6, zorder=3
     )

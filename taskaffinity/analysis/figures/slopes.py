@@ -18,6 +18,8 @@ from taskaffinity.analysis.table_formats import stages_in_words
 from taskaffinity.analysis.verdicts import Verdict
 from taskaffinity.runs.study import Study
 
+FOLLOWED = 6
+"""Up to so many tasks a line is followed by eye; above, each is named in the middle too."""
 LEADER = {"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
 """From a point to its words, where words had to make room."""
 SAYS: dict[Verdict, str] = {
@@ -53,13 +55,14 @@ def draw_stages(
     """
     colours = PALETTES[palette]
     height = max(3.4, 0.34 * len(study.tasks) + 1.4)
-    ax = ax or sheet(8.6, height + 3.0, (2.1, 2.0, 4.3, height))
+    room = 0.0 if len(study.tasks) <= FOLLOWED else 2.4
+    ax = ax or sheet(8.6 + room, height + 3.0, (2.1, 2.0, 4.3 + room, height))
     titles = {card.name: card.title for card in study.tasks}
     by_cell = {(score.task, score.stage): score for score in scores}
     known = [seed for score in scores for seed in score.scores]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
-    room = 0.06 * (high - low) or 1.0
-    ax.set(xlim=(-0.12, 2.12), ylim=(low - room, high + room))
+    beyond = 0.06 * (high - low) or 1.0
+    ax.set(xlim=(-0.12, 2.12), ylim=(low - beyond, high + beyond))
     for name in titles:
         for place, stage in enumerate(STAGES):
             cell = by_cell[name, stage]
@@ -91,7 +94,7 @@ def draw_stages(
         *(ax, "Scores alone, together and fine-tuned (points)", words, study.synthetic),
         below=58,
         left=-135,
-        across=72 * 8.2,
+        across=72 * (8.2 + room),
         palette=colours,
     )
     return ax
@@ -151,7 +154,8 @@ def _labels(ax: Axes, cells: Sequence[StageScore], place: int, titles: dict[str,
         else:
             words, ink = f"{cell.mean:.1f}", colours.verdicts[_verdict(cell)].ink
             words += "" if math.isnan(cell.gain) else f"  {marked(cell.gain, _verdict(cell))}"
-            words += f"  {short(titles[cell.task], 22)}" if place == len(STAGES) - 1 else ""
+            if place == len(STAGES) - 1 or len(cells) > FOLLOWED:
+                words += f"  {short(titles[cell.task], 22)}"
         text = ax.annotate(
             words,
             (place, cell.mean),
@@ -168,4 +172,4 @@ def _labels(ax: Axes, cells: Sequence[StageScore], place: int, titles: dict[str,
             gid="label",
         )
         if place == 1:
-            text.set_bbox({"boxstyle": "square,pad=0.08", "facecolor": "white", "edgecolor": "none", "alpha": 0.85})
+            text.set_bbox({"boxstyle": "square,pad=0.08", "facecolor": "white", "edgecolor": "none"})

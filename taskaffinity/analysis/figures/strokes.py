@@ -24,7 +24,7 @@ from taskaffinity.analysis.style import NODE_EDGE, NODE_FILL, VerdictStyle
 LABEL_PLACES = sorted(np.linspace(0.22, 0.78, 29).tolist(), key=lambda share: abs(share - 0.36))
 """Where along an arrow its label may stand, best first: nearer the source keeps diagonals off the centre crossing."""
 
-SMALLEST_FONT, READABLE = 4.5, 7.5
+SMALLEST_FONT, READABLE = 5.5, 7.5
 
 
 def circle(size: int) -> FloatArray:
@@ -127,7 +127,7 @@ def write_node(ax: Axes, place: FloatArray, title: str, score: str, node: float)
     text.set_gid("node")
 
     def fits(width: int, size: float) -> bool:
-        text.set_text("\n".join([*textwrap.wrap(title, width, break_long_words=False), *([score] if score else [])]))
+        text.set_text("\n".join([*_wrapped(title, width), *([score] if score else [])]))
         text.set_fontsize(size)
         corners = ax.transData.inverted().transform(text.get_window_extent().get_points())
         return bool(math.hypot(*(corners[1] - corners[0]) / 2) <= radius)
@@ -140,6 +140,12 @@ def write_node(ax: Axes, place: FloatArray, title: str, score: str, node: float)
         if len(title) <= 4:
             return
         title = title[:-2] + "…"
+
+
+def _wrapped(title: str, width: int) -> list[str]:
+    """Lines of a title, broken at blanks and hyphens, and after underscores."""
+    lines = textwrap.wrap(title.replace("_", "_ "), width, break_long_words=False)
+    return [line.replace("_ ", "_") for line in lines]
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> FloatArray:

@@ -1,0 +1,123 @@
+"""Properties of tasks, against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fake_studies import fill, make_study, right
+
+from taskaffinity.analysis.affinity import measure
+from taskaffinity.analysis.figures.curves import curves_frame
+from taskaffinity.analysis.properties import (
+    arrow_properties,
+    received_and_given,
+    shared_words,
+    study_properties,
+    suite_of,
+    text_properties,
+)
+from taskaffinity.runs.study import Study
+from taskaffinity.tasks.catalog import find_suite
+from taskaffinity.tasks.task import Example, Suite, Task
+
+
+def task(name: str, kind: str, **splits: list[Example]) -> Task:
+    return Task(name, kind, lambda split: splits.get(split, []), labels=("x", "y"))  # type: ignore[arg-type]
+
+
+COUGH = task(
+    "cough",
+    "classification",
+    train=[
+        Example("1", "x", text="Fever and cough"),
+        Example("2", "x", text="no fever"),
+        Example("3", "y", text="cough"),
+    ],
+    test=[Example("4", "x", text="rash and FEVER today")],
+)
+RASH = task(
+    "rash",
+    "ner",
+    train=[Example("1", ("O", "B-x", "B-y", "I-y"), words=("a", "rash", "burning", "cough"))],
+    test=[Example("2", ("B-x", "O"), words=("rash", "a"))],
+)
+TWO = Suite("two", (COUGH, RASH))
+
+
+def test_properties_of_the_texts() -> None:
+    found = text_properties(TWO)
+    cough, rash = found.loc["cough"], found.loc["rash"]
+    assert (cough.kind, cough.metric, cough.n_train, cough.n_test) == ("classification", "accuracy", 3, 1)
+    assert (cough.words, cough.vocabulary) == (2, 4)  # 3, 2, 1 words; fever, and, cough, no
+    assert cough.majority == pytest.approx(2 / 3)
+    assert cough.new_words == pytest.approx(2 / 4)  # rash and today, of rash, and, fever, today
+    assert (rash.vocabulary, rash.majority, rash.new_words) == (4, 0.5, 0)
+
+
+def test_words_that_a_source_has_of_a_target() -> None:
+    found = shared_words(TWO).set_index(["source", "target"])
+    assert found.shared["cough", "rash"] == pytest.approx(1 / 4)  # cough
+    assert found.shared["rash", "cough"] == pytest.approx(1 / 4)
+    assert found.taught["rash", "cough"] == pytest.approx(1 / 2)  # rash, but not today
+    assert math.isnan(found.taught["cough", "rash"])
+
+
+def test_properties_of_a_study_are_in_points(tmp_path: Path) -> None:
+    study = make_study(["a", "b"], seeds=(0, 1))
+    cards = tuple(dataclasses.replace(card, sizes={"train": 80, "test": 10}) for card in study.tasks)
+    study = dataclasses.replace(study, tasks=cards)
+    scores = {0: 6, 1: 8}
+    store = fill(study, tmp_path, lambda target, beside, seed: right(np.arange(10) < scores[seed]), epochs=4)
+    found = study_properties(measure(study, store), curves_frame(study, store)).loc["a"]
+    assert (found.n_train, found.n_test) == (80, 10)
+    assert found.score_alone == pytest.approx(70)
+    assert found.headroom == pytest.approx(30)
+    assert found.seed_sd == pytest.approx(np.std([60, 80], ddof=1))
+    assert found.late_climb == pytest.approx(70 - 35)  # of 17.5, 35, 52.5, 70
+
+
+def test_a_study_without_runs_has_properties_that_are_not_known(tmp_path: Path) -> None:
+    study = make_study(["a", "b"])
+    store = fill(study, tmp_path, lambda *_: right([1.0]), skip=lambda spec: True)
+    found = study_properties(measure(study, store), curves_frame(study, store))
+    assert found[["n_train", "score_alone", "headroom", "seed_sd", "late_climb"]].isna().all(axis=None)
+
+
+def test_properties_of_arrows() -> None:
+    tasks = pd.DataFrame(
+        {"kind": ["ner", "ner", "inference"], "n_train": [100, 400, 100], "headroom": [1.0, 2.0, 3.0]},
+        index=list("abc"),
+    )
+    edges = pd.DataFrame({"source": ["a", "b", "c"], "target": ["b", "a", "b"], "gain": [1.0, 2.0, 3.0]})
+    found = arrow_properties(edges, tasks)
+    assert found.same_kind.tolist() == [1, 1, 0]
+    assert found.size_ratio.tolist() == [-2, 2, -2]
+    assert found.source_headroom.tolist() == [1, 2, 3]
+    assert found.target_headroom.tolist() == [2, 1, 2]
+    assert "source_headroom" not in arrow_properties(edges, tasks.drop(columns="headroom"))
+
+
+def test_what_a_task_receives_and_gives() -> None:
+    rows = [("b", "a", 4.0), ("c", "a", 2.0), ("a", "b", 1.0), ("c", "b", 5.0), ("a", "c", math.nan), ("b", "c", 3.0)]
+    found = received_and_given(pd.DataFrame(rows, columns=["source", "target", "gain"]))
+    assert found.gain_in.loc[["a", "b", "c"]].tolist() == [3, 3, 3]
+    assert found.rank_out["a"] == 0  # behind c into b; into c it has no gain
+    assert found.rank_out["b"] == 1  # before c into a; into c it is the only one, which is no rank
+    assert found.rank_out["c"] == 0.5
+
+
+def test_the_suite_of_a_study_is_found_only_if_its_data_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TASKAFFINITY_DATA", raising=False)
+    study = Study.read(Path(__file__).parents[2] / "notebooks" / "example_results")
+    assert suite_of(study) == find_suite("clinical")
+    other = (dataclasses.replace(study.tasks[0], fingerprint="other"), *study.tasks[1:])
+    assert suite_of(dataclasses.replace(study, tasks=other)) is None
+    assert suite_of(make_study(["a"])) is None  # "toy" is nowhere

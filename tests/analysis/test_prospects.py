@@ -1,0 +1,75 @@
+"""What more seeds and more test examples would do to every error."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_studies import fill, latent_counts, make_study
+from test_needs import one_arrow
+
+from taskaffinity.analysis.affinity import measure
+from taskaffinity.analysis.errors import combine, compare, summarise
+from taskaffinity.analysis.prospects import PROSPECTS_COLUMNS, prospects_frame, with_more_examples
+from taskaffinity.analysis.tables import edges_frame
+from taskaffinity.tasks.metrics import METRICS
+
+
+@pytest.mark.parametrize("estimand", ["population", "test-set"])
+def test_no_more_of_anything_is_what_the_study_has(estimand: str, tmp_path: Path) -> None:
+    study = make_study(["a", "b", "c"], seeds_single=(0, 1, 2, 3, 4), rule={"estimand": estimand})
+    skipped = ("a", "c")
+    store = fill(study, tmp_path, latent_counts({("a", "b"): 0.6}), skip=lambda spec: spec.task_names == skipped)
+    matrix = measure(study, store)
+    found, edges = prospects_frame(matrix, store), edges_frame(matrix)
+    edges = edges[edges.reason == ""].reset_index(drop=True)
+    assert tuple(found.columns) == PROSPECTS_COLUMNS
+    assert len(found) == 4
+    for name in PROSPECTS_COLUMNS:
+        if name == "se":
+            assert found.se.tolist() == pytest.approx(
+                [matrix.se[s, t] for s, t in matrix.arrows if matrix.seeds_pair[s, t]]
+            )
+        elif found[name].dtype == float:
+            assert found[name].tolist() == pytest.approx(edges[name].tolist())
+        else:
+            assert found[name].tolist() == edges[name].tolist()
+
+
+def test_a_row_for_every_arrow_number_of_seeds_and_size_of_test_set(tmp_path: Path) -> None:
+    study = make_study(["a", "b"])
+    store = fill(study, tmp_path, latent_counts({}, n=400))
+    found = prospects_frame(measure(study, store), store, seeds=(2, 3, 12), times_examples=(1, 4))
+    assert len(found) == 2 * 3 * 2
+    assert sorted(set(found.seeds_pair)) == [2, 3, 12]
+    assert sorted(set(found.n_test)) == [400, 1600]
+    for _, arrow in found.groupby(["source", "target"]):
+        grid = arrow.pivot(index="seeds_pair", columns="n_test", values="se").to_numpy()
+        assert (np.diff(grid, axis=0) < 0).all()
+        assert (np.diff(grid, axis=1) < 0).all()
+    with pytest.raises(ValueError, match="two seeds"):
+        prospects_frame(measure(study, store), store, seeds=(1, 3))
+
+
+def test_seeds_leave_the_test_sets_part_and_examples_leave_the_seeds(tmp_path: Path) -> None:
+    arrow = replace(one_arrow(seed_sd=0.02, v_examples=1e-4), i_pair=0.0, i_single=0.0, v_examples=1e-4)
+    four = combine(with_more_examples(arrow, 4.0))
+    assert four.se_examples == pytest.approx(0.01 / 2)
+    assert four.se_seeds == pytest.approx(combine(arrow).se_seeds)
+    everything = replace(arrow, i_pair=arrow.s2_pair, i_single=arrow.s2_single)  # seeds move examples one by one
+    assert combine(with_more_examples(everything, 4.0)).se_seeds == pytest.approx(combine(everything).se_seeds / 2)
+
+
+def test_the_projection_to_a_larger_test_set_is_what_a_larger_test_set_has() -> None:
+    small, large = (latent_counts({("s", "t"): 0.3}, n=n, seed_noise=0.1) for n in (2000, 32000))
+    metric, seeds = METRICS["accuracy"], range(40)
+
+    def of(counts_of: object) -> object:
+        arms = [summarise(np.stack([counts_of("t", who, seed) for seed in seeds]), metric) for who in ("s", "")]  # type: ignore[operator]
+        return compare(*arms)
+
+    projected, found = combine(with_more_examples(of(small), 16.0)), combine(of(large))  # type: ignore[arg-type]
+    assert projected.se_examples == pytest.approx(found.se_examples, rel=0.15)
+    assert projected.se == pytest.approx(found.se, rel=0.15)
