@@ -16,12 +16,13 @@ from taskaffinity.analysis.arms import read_arms
 from taskaffinity.analysis.racing import follow, wanted
 from taskaffinity.analysis.verdicts import Rule
 from taskaffinity.defaults import DEFAULT_ENCODERS, default_finetune, default_recipe, is_tiny
+from taskaffinity.resources import Resources
 from taskaffinity.runs.paper_protocol import write_departures
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import Recipe, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Design, Match, ReadAfter, Start, StudiedTask, Study
-from taskaffinity.schedule import Progress, Report, Resources, left, run
+from taskaffinity.schedule import Progress, Report, left, run
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder

@@ -23,10 +23,10 @@ import pytest
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.conduct import conduct, define
 from taskaffinity.corpora.prepare import prepare
+from taskaffinity.resources import Resources
 from taskaffinity.runs.spec import FROM_SCRATCH, Recipe
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.schedule import Resources
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.planted import stand_in
 from taskaffinity.tasks.task import Example, Split, Suite, Task
