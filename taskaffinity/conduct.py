@@ -95,10 +95,7 @@ def define(
             "--match compute": match == "compute",
         },
     )
-    if is_tiny(suite, encoder):
-        found = tiny_encoder(vocabulary(suite), cache_folder())
-    else:
-        found = find_encoder(encoder or DEFAULT_ENCODERS.get(suite.name, "bluebert-p"))
+    found = encoder_of(suite, encoder)
     cards = tuple(
         StudiedTask(
             name=task.name,
@@ -249,6 +246,19 @@ def _refuse_to_mix(study: Study, root: Path) -> None:
             f"{root}: holds this race, run by another rule, and by its rule pairs were stopped; "
             "leave --alpha, --margin, --correction and --estimand as they were, or give another --results"
         )
+
+
+def encoder_of(suite: Suite, encoder: str | None) -> Encoder:
+    """The encoder that was named, or the suite's own.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be had.
+    """
+    if is_tiny(suite, encoder):
+        return tiny_encoder(vocabulary(suite), cache_folder())
+    return find_encoder(encoder or DEFAULT_ENCODERS.get(suite.name, "bluebert-p"))
 
 
 def placed(recipe: Recipe, resources: Resources) -> Recipe:

@@ -22,6 +22,7 @@ from taskaffinity.cli import (
     report,
     status,
     table,
+    tune,
 )
 from taskaffinity.tasks.task import BadInput
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command("pairwise")(pairwise.command)
 app.command("full")(full.command)
+app.command("tune")(tune.command)
 app.command("graph")(graph.command)
 app.command("table")(table.command)
 app.command("report")(report.command)

@@ -57,7 +57,7 @@ def read_recipe(path: Path) -> RecipeFile:
     return RecipeFile(_settings(path, content, lines, ()), _settings(path, own, lines, (FINETUNE,)))
 
 
-def write_recipe(path: Path, settings: Mapping[str, Any], about: Sequence[str], notes: Mapping[str, str]) -> None:
+def write_recipe(path: Path, said: RecipeFile, about: Sequence[str], notes: Mapping[str, str]) -> None:
     """A file that ``read_recipe`` reads back.
 
     Parameters
@@ -67,10 +67,16 @@ def write_recipe(path: Path, settings: Mapping[str, Any], about: Sequence[str], 
     notes : dict of setting to str
         A comment behind a setting.
     """
-    rows = {name: f"{name}: {'none' if value is None else value}" for name, value in settings.items()}
+    rows = _rows(said.settings)
     width = max(map(len, rows.values()), default=0)
-    noted = [f"{row:{width}}  # {notes[name]}" if name in notes else row for name, row in rows.items()]
-    write_whole(path, "".join(f"{line}\n" for line in (*(f"# {line}".rstrip() for line in about), *noted)).encode())
+    lines = [f"{row:{width}}  # {notes[name]}" if name in notes else row for name, row in rows.items()]
+    if said.finetune:
+        lines += [f"{FINETUNE}:", *(f"  {row}" for row in _rows(said.finetune).values())]
+    write_whole(path, "".join(f"{line}\n" for line in (*(f"# {line}".rstrip() for line in about), *lines)).encode())
+
+
+def _rows(settings: Mapping[str, Any]) -> dict[str, str]:
+    return {name: f"{name}: {'none' if value is None else value}" for name, value in settings.items()}
 
 
 def _settings(path: Path, content: Mapping[str, object], lines: Mapping[Place, int], above: Place) -> dict[str, Any]:
