@@ -50,7 +50,9 @@ def say_ended(ended: Ended) -> None:
     elif not record.scores:
         how = "failed"
     else:
-        how = f"{record.means[-1]:.1f} points on dev after {len(record.scores)} of {ended.epochs} epochs"
+        n_epochs = len(record.scores)
+        stopped = ", stopped" if n_epochs < ended.epochs else ""
+        how = f"{record.means[-1]:.1f} points on dev after {n_epochs} of {ended.epochs} epochs{stopped}"
     print(f"{ended.done} of {ended.of} trials done: {how}", file=sys.stderr, flush=True)
 
 
@@ -147,7 +149,7 @@ def _in_words(found: Found) -> list[str]:
     )
     n_reused = len(found.first.reused)
     reused = f", {plural(n_reused, 'trial')} of the first round found finished" if n_reused else ""
-    spent = f"{plural(found.epochs_now, 'epoch')} of every task trained now{reused}, in {duration(found.seconds)}."
+    spent = f"{plural(found.epochs_now, 'epoch')} of each task trained now{reused}, in {duration(found.seconds)}."
     return [chosen, how, spent]
 
 

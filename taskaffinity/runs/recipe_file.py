@@ -104,9 +104,7 @@ def _refuse_key(where: str, given: str, name: str, *, is_finetune: bool) -> None
         legal = (*TYPES, *ALIASES, *(() if is_finetune else (FINETUNE,)))
         raise bad(where, f"unknown key {shown(given)}", f"one of {', '.join(legal)}{meant(given, legal)}")
     if is_finetune and name in OF_THE_TEST_SET:
-        raise bad(
-            where, f"key {given!r} of {FINETUNE}", "it for all stages, which are compared on the same test examples"
-        )
+        raise bad(where, f"{name} under {FINETUNE}", "it above, for stages are compared on the same test examples")
 
 
 def _at(path: Path, lines: Mapping[Place, int], place: Place) -> str:
