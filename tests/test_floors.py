@@ -33,6 +33,7 @@ HOMES = {
     "seaborn": {"analysis"},
     "jinja2": {"analysis"},
 }
+ROOMS = ["tasks", "corpora", "runs", "training", "analysis", "resources", "schedule", "tuning", "cli"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -65,7 +66,9 @@ def test_imports_point_down_and_heavy_libraries_stay_at_home(path: Path) -> None
     assert not astray, f"{room} is not the home of {astray}"
 
 
-@pytest.mark.parametrize("room", ["tasks", "corpora", "runs", "training", "analysis", "schedule", "cli"])
+@pytest.mark.parametrize(
+    "room", ["tasks", "corpora", "runs", "training", "analysis", "resources", "schedule", "tuning", "cli"]
+)
 def test_every_room_is_there(room: str) -> None:
     assert (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file()
 

@@ -104,8 +104,9 @@ def command(
         raise typer.Exit(1)
 
 
-command.__doc__ = f"""Search one recipe for all tasks of a suite by their dev scores alone, for --recipe of a study.
-
-Every candidate trains each task alone, all for as many epochs. Searched: {IN_WORDS}. Candidates behind the median of
-those before them after a quarter or half of their epochs are stopped; the default never is. Test scores are not looked
-at. The same command again goes on where it stood."""
+command.__doc__ = (
+    "Search one recipe for all tasks of a suite by their dev scores alone, for --recipe of a study.\n\n"
+    f"A candidate trains each task alone, every task for the same number of epochs. Searched: {IN_WORDS}. "
+    "Candidates behind the median of those before them after a quarter or half of their epochs are stopped; the "
+    "default never is. Test scores are not looked at. The same command again goes on where it stood."
+)
