@@ -16,12 +16,13 @@ from taskaffinity.analysis.arms import read_arms
 from taskaffinity.analysis.racing import follow, wanted
 from taskaffinity.analysis.verdicts import Rule
 from taskaffinity.defaults import DEFAULT_ENCODERS, default_finetune, default_recipe, is_tiny
+from taskaffinity.resources import Resources
 from taskaffinity.runs.paper_protocol import write_departures
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import Recipe, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Match, ReadAfter, Start, StudiedTask, Study, studies_in
-from taskaffinity.schedule import Progress, Report, Resources, left, run
+from taskaffinity.schedule import Progress, Report, left, run
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
@@ -106,7 +107,7 @@ def define(
     recipe = recipe or default_recipe(suite, encoder)
     has_stages = design == "full" or stage == "finetune"
     _refuse_to_finetune(suite, recipe, finetune or {})
-    found = _encoder_of(suite, encoder)
+    found = encoder_of(suite, encoder)
     study = Study(
         suite=suite.name,
         tasks=_cards_of(suite),
@@ -128,12 +129,6 @@ def define(
         versions=versions(),
     )
     return study, found
-
-
-def _encoder_of(suite: Suite, encoder: str | None) -> Encoder:
-    if is_tiny(suite, encoder):
-        return tiny_encoder(vocabulary(suite), cache_folder())
-    return find_encoder(encoder or DEFAULT_ENCODERS.get(suite.name, "bluebert-p"))
 
 
 def _cards_of(suite: Suite) -> tuple[StudiedTask, ...]:
@@ -285,6 +280,19 @@ def _refuse_to_mix(study: Study, root: Path) -> None:
             f"{root}: holds this race, run by another rule, and by its rule pairs were stopped; "
             "leave --alpha, --margin, --correction and --estimand as they were, or give another --results"
         )
+
+
+def encoder_of(suite: Suite, encoder: str | None) -> Encoder:
+    """The encoder that was named, or the suite's own.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be had.
+    """
+    if is_tiny(suite, encoder):
+        return tiny_encoder(vocabulary(suite), cache_folder())
+    return find_encoder(encoder or DEFAULT_ENCODERS.get(suite.name, "bluebert-p"))
 
 
 def placed(recipe: Recipe, resources: Resources) -> Recipe:

@@ -7,45 +7,20 @@ retried. Nothing of Ray's is ever restored, and no Ray that was not started here
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from taskaffinity.resources import RETRIES, Resources, ray_of, slots
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import Claimed, RunStore
-from taskaffinity.tasks.task import BadInput
-
-Executor = Literal["ray", "local"]
 
 _POLL_SECONDS = 0.25
-_START_SECONDS = 60
-_SLOW_START = (
-    "Ray has not started within a minute; its logs lie in ray/session_latest/logs below the system's temporary "
-    "folder. If it never does, --executor local trains without it."
-)
-_LOG = logging.getLogger(__name__)
 _LACKS_START = "the run that it starts from is not there: {}"
-_RETRIES = 3
-"""How often Ray starts a run again whose worker or node was lost."""
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What a run takes, and where it runs."""
-
-    executor: Executor = "ray"
-    cpus_per_run: int = 1
-    gpus_per_run: float = 0.0
-    address: str | None = None
-    """Of a Ray that is already running; None starts one on this machine."""
 
 
 @dataclass(frozen=True)
@@ -247,11 +222,11 @@ def _in_this_process(arguments: Arguments, store: RunStore, resources: Resources
 
 
 def _on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Iterator[Event]:
-    with _ray(resources) as (ray, is_ours):
+    with ray_of(resources) as (ray, is_ours):
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        report.workers = min(_slots(nodes, resources), len(arguments))
+        report.workers = min(slots(nodes, resources), len(arguments))
         demand: dict[str, Any] = {"num_cpus": resources.cpus_per_run, "num_gpus": resources.gpus_per_run}
-        remote = ray.remote(max_retries=_RETRIES, retry_exceptions=False, **demand)(train_and_keep)
+        remote = ray.remote(max_retries=RETRIES, retry_exceptions=False, **demand)(train_and_keep)
         began = time.time()
         pending: dict[Any, RunSpec] = {}
         future: dict[RunSpec, Any] = {}
@@ -291,65 +266,5 @@ def _in_words(ray: Any, error: Exception) -> str:
     if isinstance(error, ray.exceptions.OutOfMemoryError):
         return "out of memory: Ray's memory monitor ended the worker; let fewer runs go at once (--cpus-per-run)"
     if isinstance(error, ray.exceptions.WorkerCrashedError):
-        return f"the worker died {_RETRIES + 1} times (killed, or out of memory); see Ray's logs on its node"
+        return f"the worker died {RETRIES + 1} times (killed, or out of memory); see Ray's logs on its node"
     return f"Ray could not run it: {type(error).__name__}"
-
-
-def _slots(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:
-    """How many runs go at once on these nodes; a run never spans two.
-
-    Raises
-    ------
-    BadInput
-        If a single run asks for more than any node of a Ray that was started here has.
-    """
-    slots = 0
-    for node in nodes:
-        fitting = int(node.get("CPU", 0) // resources.cpus_per_run)
-        if resources.gpus_per_run:
-            share, gpus = resources.gpus_per_run, int(node.get("GPU", 0))
-            on_gpus = gpus * int(1 / share + 1e-9) if share <= 1 else int(gpus // share)
-            fitting = min(fitting, on_gpus)
-        slots += fitting
-    if slots < 1 and resources.address is None:  # a cluster that grows on demand may have no such node yet
-        most = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in ("CPU", "GPU")}
-        raise BadInput(
-            f"a run asks for {resources.cpus_per_run} CPUs and {resources.gpus_per_run:g} GPUs, but no node has more "
-            f"than {most['CPU']:g} and {most['GPU']:g}; lower --cpus-per-run or --gpus-per-run"
-        )
-    return max(1, slots)
-
-
-@contextmanager
-def _ray(resources: Resources) -> Iterator[tuple[Any, bool]]:
-    """Ray, quiet and private, and whether it was joined here: no telemetry, no dashboard, no log lines of workers."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_task_oom_retries", str(_RETRIES))  # Ray's own default is to retry for ever
-    import ray
-
-    if ray.is_initialized():
-        yield ray, False
-        return
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    watchdog = threading.Timer(_START_SECONDS, _LOG.warning, [_SLOW_START])
-    watchdog.daemon = True
-    watchdog.start()
-    try:
-        if resources.address is None:  # runs read a cache on disk: the object store carries next to nothing
-            ray.init(address="local", object_store_memory=256 * 2**20, include_dashboard=False, **quiet)
-        else:
-            ray.init(address=resources.address, **quiet)
-    except Exception as error:  # on an overloaded machine it raises a bare one: "The current node timed out ..."
-        where = f"--address {resources.address}" if resources.address else "Ray"
-        said = str(error).partition("\n")[0].partition(". ")[0].strip(" .")
-        raise BadInput(
-            f"{where}: could not be reached or started ({said or type(error).__name__}); "
-            "--executor local trains without it, and the same command later goes on where this one stood"
-        ) from error
-    finally:
-        watchdog.cancel()
-    try:
-        yield ray, True
-    finally:
-        ray.shutdown()  # ends this job's workers, on a cluster too

@@ -11,9 +11,10 @@ import pytest
 
 from taskaffinity.conduct import conduct, define
 from taskaffinity.defaults import default_finetune, default_recipe
+from taskaffinity.resources import Resources
 from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, REFINE
 from taskaffinity.runs.study import Study
-from taskaffinity.schedule import Report, Resources
+from taskaffinity.schedule import Report
 from taskaffinity.tasks.planted import stand_in
 from taskaffinity.tasks.task import BadInput
 

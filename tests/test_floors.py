@@ -17,6 +17,7 @@ FLOORS = [
     {"tasks"},
     {"corpora", "runs"},
     {"training", "analysis"},
+    {"resources"},
     {"schedule", "tuning", "defaults"},
     {"conduct", "tracking"},
     {"cli"},
@@ -27,7 +28,7 @@ HOMES = {
     "torch": {"training"},
     "transformers": {"training"},
     "tokenizers": {"training"},
-    "ray": {"schedule", "tuning"},
+    "ray": {"resources", "schedule", "tuning"},
     "matplotlib": {"analysis"},
     "seaborn": {"analysis"},
     "jinja2": {"analysis"},
@@ -37,6 +38,7 @@ HOMES = {
     "tensorboardX": {"tracking"},
     "datasets": {"tasks"},
 }
+ROOMS = ["tasks", "corpora", "runs", "training", "analysis", "resources", "schedule", "tuning", "cli"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -69,7 +71,9 @@ def test_imports_point_down_and_heavy_libraries_stay_at_home(path: Path) -> None
     assert not astray, f"{room} is not the home of {astray}"
 
 
-@pytest.mark.parametrize("room", ["tasks", "corpora", "runs", "training", "analysis", "schedule", "tracking", "cli"])
+@pytest.mark.parametrize(
+    "room", ["tasks", "corpora", "runs", "training", "analysis", "resources", "schedule", "tuning", "tracking", "cli"]
+)
 def test_every_room_is_there(room: str) -> None:
     assert (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file()
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from taskaffinity.resources import Resources
 from taskaffinity.runs.kept import kept_model
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.schedule import Resources, left
+from taskaffinity.schedule import left
 from taskaffinity.tasks.task import BadInput
 
 LOCAL = Resources("local")

@@ -25,11 +25,11 @@ from taskaffinity.analysis.report import write_report
 from taskaffinity.cli.predict import command as predict
 from taskaffinity.conduct import conduct, define
 from taskaffinity.corpora.prepare import prepare
+from taskaffinity.resources import Resources
 from taskaffinity.runs.kept import kept_model
 from taskaffinity.runs.spec import FROM_SCRATCH, Recipe
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.schedule import Resources
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.planted import stand_in
 from taskaffinity.tasks.task import Example, Split, Suite, Task

@@ -13,8 +13,8 @@ import yaml
 
 import taskaffinity
 import taskaffinity.conduct as door
+from taskaffinity.resources import Resources
 from taskaffinity.runs.spec import FROM_SCRATCH
-from taskaffinity.schedule import Resources
 
 README = Path(__file__).parents[1] / "README.md"
 SMALL = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=64, max_eval_examples=50)

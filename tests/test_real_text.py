@@ -13,9 +13,9 @@ import pytest
 from taskaffinity.analysis.publish import publish
 from taskaffinity.conduct import conduct, define
 from taskaffinity.corpora.prepare import prepare
+from taskaffinity.resources import Resources
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.runs.store import RunStore
-from taskaffinity.schedule import Resources
 from taskaffinity.tasks.formats import read_task
 from taskaffinity.tasks.task import Suite
 

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import torch
 
+from taskaffinity.resources import Resources
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.schedule import Progress, Report, Resources, run
+from taskaffinity.schedule import Progress, Report, run
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.training import execute as door
 

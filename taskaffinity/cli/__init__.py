@@ -23,6 +23,7 @@ from taskaffinity.cli import (
     status,
     table,
     termination,
+    tune,
 )
 from taskaffinity.tasks.task import BadInput
 
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.command("pairwise")(pairwise.command)
 app.command("full")(full.command)
+app.command("tune")(tune.command)
 app.command("graph")(graph.command)
 app.command("table")(table.command)
 app.command("report")(report.command)

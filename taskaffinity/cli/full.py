@@ -24,6 +24,7 @@ from taskaffinity.cli.options import (
     ProtocolName,
     ProtocolOption,
     Quiet,
+    RecipeOption,
     Results,
     SuiteFile,
     TrackOption,
@@ -35,7 +36,7 @@ from taskaffinity.cli.options import (
     tracker_of,
     train_and_show,
 )
-from taskaffinity.cli.recipe import changed, of_stages
+from taskaffinity.cli.recipe import changed, of_stages, over_file
 from taskaffinity.cli.show import publish_stages_and_print
 from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.store import RunStore
@@ -54,6 +55,7 @@ def command(
     ] = None,
     seeds: Annotated[int, typer.Option(help="Seeds every stage is trained with.", min=1)] = 3,
     base_seed: BaseSeed = 0,
+    recipe_file: RecipeOption = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -79,6 +81,7 @@ def command(
     trackers = trackers_named(track or [])
     (settings, of_last), rule = of_stages(set_ or []), rule_of(alpha, None, None, estimand)
     names = names_of(encoder, encoders)
+    settings, of_last = over_file(recipe_file, settings, of_last, protocol.value)
     suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite, suite_file)
     # torch: after all that can be refused

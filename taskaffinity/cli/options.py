@@ -15,10 +15,11 @@ import typer
 from taskaffinity.cli import termination
 from taskaffinity.cli.progress import ProgressDisplay, duration
 from taskaffinity.cli.show import warn_if_synthetic
+from taskaffinity.resources import Resources
 from taskaffinity.runs.files import write_whole
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.schedule import Progress, Report, Resources, left
+from taskaffinity.schedule import Progress, Report, left
 from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.tracking.follow import Follower
 
@@ -44,6 +45,10 @@ Domain = Annotated[str | None, typer.Option(help="clinical, biomedical, blue, op
 SuiteFile = Annotated[Path | None, typer.Option("--suite", help="A YAML file of your own tasks, instead of --domain.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of task files (else TASKAFFINITY_DATA, else ./data).")]
 EncoderOption = Annotated[str | None, typer.Option(help="Folder or hub id of a transformers encoder.")]
+RecipeOption = Annotated[
+    Path | None,
+    typer.Option("--recipe", help="A recipe file, as `taskaffinity tune` writes it; --set has the last word."),
+]
 BaseSeed = Annotated[int, typer.Option(help="The first seed; the others follow it.", min=0)]
 Results = Annotated[Path | None, typer.Option(help="Results folder (default: results/SUITE).")]
 ExecutorOption = Annotated[ExecutorName, typer.Option(help="Where runs go.")]

@@ -30,6 +30,7 @@ from taskaffinity.cli.options import (
     ProtocolName,
     ProtocolOption,
     Quiet,
+    RecipeOption,
     Results,
     SuiteFile,
     TrackOption,
@@ -41,7 +42,7 @@ from taskaffinity.cli.options import (
     tracker_of,
     train_and_show,
 )
-from taskaffinity.cli.recipe import changed, of_stages
+from taskaffinity.cli.recipe import changed, of_stages, over_file
 from taskaffinity.cli.show import publish_and_print
 from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.plan import seeds_alone
@@ -79,6 +80,7 @@ def command(
         int | None, typer.Option(help="Seeds of every task alone (default: sqrt(N - 1) times as many).", min=1)
     ] = None,
     base_seed: BaseSeed = 0,
+    recipe_file: RecipeOption = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -128,6 +130,7 @@ def command(
     (settings, of_last), rule = of_stages(set_ or []), rule_of(alpha, margin, correction, estimand)
     if of_last and stage is StageName.refine:
         raise BadInput(f"--set finetune.{next(iter(of_last))}: of fine-tuning; give --stage finetune too")
+    settings, of_last = over_file(recipe_file, settings, of_last, protocol.value)
     suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite, suite_file)
     # torch: after all that can be refused

@@ -1,21 +1,19 @@
-"""``--set key=value``: a recipe with some settings changed; ``finetune.key`` is one of the fine-tuning's own."""
+"""What a study trains by: ``--recipe FILE``, and ``--set key=value`` over it; ``finetune.key`` is fine-tuning's own."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any, get_type_hints
+from pathlib import Path
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from taskaffinity.runs.recipe_file import read_recipe
+from taskaffinity.runs.settings import ALIASES, ELSEWHERE, OF_THE_TEST_SET, TYPES, value_of
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.tasks.task import BadInput
-
-ALIASES = {"per_device_train_batch_size": "batch_size"}
-OF_THE_TEST_SET = ("max_eval_examples", "sample_seed")
-"""Settings that say which examples a score is of."""
-_ELSEWHERE = {"threads": "--cpus-per-run", "protocol": "--protocol"}
 
 
 def parse(settings: Sequence[str]) -> dict[str, Any]:
@@ -26,21 +24,20 @@ def parse(settings: Sequence[str]) -> dict[str, Any]:
     BadInput
         An unknown key (with what may have been meant), or a value that is not of the key's type.
     """
-    types = {name: hint for name, hint in get_type_hints(Recipe).items() if name not in _ELSEWHERE}
     values: dict[str, Any] = {}
     for setting in settings:
         given, equals, text = setting.partition("=")
         key = ALIASES.get(given, given)
         if not equals:
             raise BadInput(f"--set {setting}: expected KEY=VALUE")
-        if key in _ELSEWHERE:
-            raise BadInput(f"--set {key}: given by {_ELSEWHERE[key]}")
-        if key not in types:
-            close = difflib.get_close_matches(key, [*types, *ALIASES], n=1)
+        if key in ELSEWHERE:
+            raise BadInput(f"--set {key}: given by {ELSEWHERE[key]}")
+        if key not in TYPES:
+            close = difflib.get_close_matches(key, [*TYPES, *ALIASES], n=1)
             hint = f"did you mean {close[0]}? " if close else ""
-            raise BadInput(f"--set {key}: no such setting; {hint}there are {', '.join(types)}")
+            raise BadInput(f"--set {key}: no such setting; {hint}there are {', '.join(TYPES)}")
         try:
-            values[key] = TypeAdapter(types[key]).validate_python(None if text.lower() == "none" else text)
+            values[key] = value_of(key, text)
         except ValidationError as error:
             raise BadInput(f"--set {setting}: {error.errors()[0]['msg'].lower()}") from error
     return values
@@ -60,6 +57,25 @@ def of_stages(settings: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
             raise BadInput(f"--set {prefix}{name}: stages are compared on the same test examples; give it for all")
     own = [setting.removeprefix(prefix) for setting in settings if setting.startswith(prefix)]
     return parse([setting for setting in settings if not setting.startswith(prefix)]), parse(own)
+
+
+def over_file(
+    path: Path | None, settings: Mapping[str, Any], of_last: Mapping[str, Any], protocol: str = "honest"
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What ``of_stages`` found, over what ``--recipe`` says. A study that does not fine-tune has no use for the file's
+    ``finetune``, and leaves it alone: one file may serve several studies.
+
+    Raises
+    ------
+    BadInput
+        As ``read_recipe``; or the paper's protocol, whose recipe is that of its released code.
+    """
+    if path is None:
+        return {**settings}, {**of_last}
+    if protocol == "paper":
+        raise BadInput(f"--recipe {path}: not with --protocol paper, whose recipe is the released code's; use --set")
+    said = read_recipe(path)
+    return {**said.settings, **settings}, {**said.finetune, **of_last}
 
 
 def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:

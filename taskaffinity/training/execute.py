@@ -11,7 +11,6 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +19,14 @@ import transformers
 
 import taskaffinity
 from taskaffinity.runs.result import Outcome, RunResult
-from taskaffinity.runs.spec import Recipe, RunSpec, TaskRef
-from taskaffinity.tasks.task import BadInput, Split, Task
+from taskaffinity.runs.spec import Recipe, RunSpec
+from taskaffinity.tasks.task import BadInput, Task
 from taskaffinity.training.choice import learn, test
-from taskaffinity.training.company import Company, company_of
 from taskaffinity.training.encoders import Encoder, load_tokenizer, longest_input
-from taskaffinity.training.encoding import EncodedSplit, IntArray, TaskMeta, cache_folder, encode_task, read_encoded
-from taskaffinity.training.handover import hand_over, take_over
+from taskaffinity.training.encoding import encode_task
+from taskaffinity.training.handover import hand_over
 from taskaffinity.training.loop import Diverged
-from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
+from taskaffinity.training.ready import encoded_in, made_ready
 
 
 def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path) -> None:
@@ -44,7 +41,7 @@ def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path
         raise BadInput(f"--set max_length={recipe.max_length}: the encoder has {positions:g} positions")
     tokenizer = None
     for task in tasks:
-        folder = _folder(cache, task.fingerprint, encoder.ref.fingerprint, recipe)
+        folder = encoded_in(cache, task.fingerprint, encoder.ref.fingerprint, recipe)
         if not folder.is_dir():
             tokenizer = tokenizer or load_tokenizer(encoder.folder)
             encode_task(task, tokenizer, folder, max_length=recipe.max_length, max_words=recipe.max_words)
@@ -87,25 +84,10 @@ def execute(
     began = time.perf_counter()
     torch.set_num_threads(spec.recipe.threads)
     recipe = spec.recipe
-    metas, splits = _read(spec.tasks, spec, cache)
-    partner = _read((spec.partner,), spec, cache)[1]["train"][spec.partner[0]] if spec.partner else None
-    company = company_of(spec, metas, splits["train"], partner)
-    model = MultiTaskModel(
-        encoder_folder,
-        company.metas,
-        seed=spec.seed,
-        head_dropout=recipe.head_dropout,
-        encoder_dropout=recipe.encoder_dropout,
-        max_length=recipe.max_length,
-        packed=recipe.device == "cpu",
-        detached=company.detached,
-    )
-    if start is not None:
-        take_over(model, start)
-    company, splits, pieces_known = _cut_to_vocabulary(model, company, splits)
-    model.to(recipe.device)
+    ready = made_ready(spec, encoder_folder=encoder_folder, cache=cache, start=start)
+    model, metas, splits = ready.model, ready.metas, ready.splits
     loaded = time.perf_counter()
-    learnt = learn(model, company, metas, splits["dev"], spec)
+    learnt = learn(model, ready.company, metas, splits["dev"], spec)
     evaluating = time.perf_counter()
     tested, heads = test(model, learnt, metas, splits["test"], recipe, encoder_folder if keep_model else None)
     ended = time.perf_counter()
@@ -131,7 +113,7 @@ def execute(
         },
         versions=versions() | {"attention": "packed" if model.is_packed else "padded"},
         predictions={key: evaluated.predictions for key, evaluated in found.items()} if keep_predictions else {},
-        weights={number: hand_over(weights, pieces_known) for number, weights in learnt.kept.items()}
+        weights={number: hand_over(weights, ready.pieces) for number, weights in learnt.kept.items()}
         if keep_weights or keep_model
         else {},
         heads=heads,
@@ -163,50 +145,6 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
-
-
-def _read(
-    tasks: Sequence[TaskRef], spec: RunSpec, cache: Path
-) -> tuple[dict[str, TaskMeta], dict[Split, dict[str, EncodedSplit]]]:
-    """Tasks by name and their arrays by split and name, cut to the recipe's caps."""
-    metas: dict[str, TaskMeta] = {}
-    splits: dict[Split, dict[str, EncodedSplit]] = {"train": {}, "dev": {}, "test": {}}
-    for name, fingerprint in tasks:
-        metas[name], encoded = read_encoded(_folder(cache, fingerprint, spec.encoder.fingerprint, spec.recipe))
-        if spec.recipe.protocol == "paper":
-            encoded["train"] = encoded["train"].joined(encoded["dev"])
-        for split, arrays in encoded.items():
-            cap = spec.recipe.max_train_examples if split == "train" else spec.recipe.max_eval_examples
-            ratio, negative = spec.recipe.negatives_per_positive, metas[name].negative
-            if split == "train" and ratio is not None and negative is not None:
-                arrays = arrays.thinned(negative, ratio, spec.recipe.sample_seed)
-            splits[split][name] = drawn = arrays.sample(cap, spec.recipe.sample_seed)
-            if split in metas[name].missed:  # as many as of the examples are kept
-                share = drawn.n_examples / arrays.n_examples
-                missed = {**metas[name].missed, split: round(metas[name].missed[split] * share)}
-                metas[name] = replace(metas[name], missed=missed)
-    return metas, splits
-
-
-def _cut_to_vocabulary(
-    model: MultiTaskModel, company: Company, splits: dict[Split, dict[str, EncodedSplit]]
-) -> tuple[Company, dict[Split, dict[str, EncodedSplit]], IntArray | None]:
-    """Company and splits in the numbers of a table that holds their own pieces alone, and these; None if not cut."""
-    met = [*company.train.values(), *splits["dev"].values(), *splits["test"].values()]
-    pieces = pieces_of(met, model.encoder)
-    if not cut_embeddings(model.encoder, pieces):
-        return company, splits, None
-    cut: dict[Split, dict[str, EncodedSplit]] = {
-        split: {name: renumbered(arrays, pieces) for name, arrays in of_tasks.items()}
-        for split, of_tasks in splits.items()
-        if split != "train"
-    }
-    train = {name: renumbered(arrays, pieces) for name, arrays in company.train.items()}
-    return replace(company, train=train), cut, pieces
-
-
-def _folder(cache: Path, fingerprint: str, encoder: str, recipe: Recipe) -> Path:
-    return cache_folder(cache, fingerprint, encoder, recipe.max_length, recipe.max_words)
 
 
 def _peak_memory_mib() -> float:

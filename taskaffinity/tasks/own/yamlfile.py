@@ -19,8 +19,13 @@ Place = tuple[str | int, ...]
 _DEEPEST = 6
 
 
-def read_yaml(path: Path) -> tuple[object, dict[Place, int]]:
+def read_yaml(path: Path, of: str = "a suite") -> tuple[object, dict[Place, int]]:
     """What a file holds, and the line of each place in it.
+
+    Parameters
+    ----------
+    of : str
+        What the file should be the YAML of, for complaints.
 
     Raises
     ------
@@ -41,19 +46,19 @@ def read_yaml(path: Path) -> tuple[object, dict[Place, int]]:
     except RecursionError:
         raise bad(path, f"more than {_DEEPEST} levels", "the levels of a suite file") from None
     if node is None:
-        raise bad(path, "an empty file", "the YAML of a suite")
+        raise bad(path, "an empty file", f"the YAML of {of}")
     lines: dict[Place, int] = {}
-    return _plain(path, node, (), lines), lines
+    return _plain(path, node, (), lines, of), lines
 
 
-def _plain(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -> object:
+def _plain(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int], of: str) -> object:
     line = lines.setdefault(place, node.start_mark.line + 1)
     if len(place) > _DEEPEST:
-        raise bad(f"{path}: line {line}", f"more than {_DEEPEST} levels", "the levels of a suite file")
+        raise bad(f"{path}: line {line}", f"more than {_DEEPEST} levels", f"the levels of {of}")
     if isinstance(node, yaml.ScalarNode):
         return str(node.value)
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(path, item, (*place, number), lines) for number, item in enumerate(node.value)]
+        return [_plain(path, item, (*place, number), lines, of) for number, item in enumerate(node.value)]
     found: dict[str, object] = {}
     for key, value in node.value:
         where = f"{path}: line {key.start_mark.line + 1}"
@@ -63,5 +68,5 @@ def _plain(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -
         if name in found:
             raise bad(where, f"key {shown(name)} again (first: line {lines[(*place, name)]})", "each name once")
         lines[(*place, name)] = key.start_mark.line + 1
-        found[name] = _plain(path, value, (*place, name), lines)
+        found[name] = _plain(path, value, (*place, name), lines, of)
     return found

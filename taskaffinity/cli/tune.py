@@ -1,0 +1,112 @@
+"""``taskaffinity tune``: search the recipe of a suite on dev scores, and write it for ``--recipe``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from taskaffinity.cli.options import (
+    Address,
+    CpusPerRun,
+    Data,
+    Domain,
+    EncoderOption,
+    ExecutorName,
+    ExecutorOption,
+    GpusPerRun,
+    Quiet,
+    RecipeOption,
+    Results,
+    SuiteFile,
+    resources_of,
+    results_folder,
+)
+from taskaffinity.cli.recipe import changed, of_stages, over_file
+from taskaffinity.cli.show import warn_if_synthetic
+from taskaffinity.cli.tuned import budget_in_words, print_candidates, print_found, say_ended, write_found
+from taskaffinity.defaults import default_recipe, is_tiny
+from taskaffinity.runs.recipe_file import RecipeFile
+from taskaffinity.tasks.catalog import find_suite
+from taskaffinity.tasks.task import BadInput
+from taskaffinity.tuning.candidates import IN_WORDS, candidates, searched_settings
+
+
+def command(
+    domain: Domain = None,
+    suite_file: SuiteFile = None,
+    data: Data = None,
+    encoder: EncoderOption = None,
+    samples: Annotated[int, typer.Option(help="Recipes to try beside the default.", min=1)] = 12,
+    finalists: Annotated[int, typer.Option(help="The best so many are trained again, and the default.", min=1)] = 3,
+    confirm_seeds: Annotated[int, typer.Option(help="Fresh seeds for that; their mean chooses.", min=1)] = 2,
+    search_seed: Annotated[int, typer.Option(help="Another one draws and trains others.", min=0)] = 0,
+    recipe_file: RecipeOption = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE: change a setting of the recipe, and do not search it.")
+    ] = None,
+    results: Results = None,
+    out: Annotated[Path | None, typer.Option(help="Recipe file to write (default: recipe.yaml in --results).")] = None,
+    executor: ExecutorOption = ExecutorName.ray,
+    address: Address = None,
+    gpus_per_run: GpusPerRun = None,
+    cpus_per_run: CpusPerRun = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print candidates and budget; train nothing.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    of_set, of_last = of_stages(set_ or [])
+    if of_last:
+        raise BadInput(f"--set finetune.{next(iter(of_last))}: nothing is fine-tuned here; give it to the study")
+    settings, of_finetune = over_file(recipe_file, of_set, {})
+    suite = find_suite(domain, data, suite_file)
+    out = out or results_folder(results, suite, suite_file) / "recipe.yaml"
+    if out.is_dir():
+        raise BadInput(f"--out {out}: a folder; expected a file")
+    # torch: after all that can be refused
+    from taskaffinity.conduct import cache_folder, encoder_of, placed
+    from taskaffinity.training.execute import prepare, versions
+    from taskaffinity.tuning.search import Search, search_recipe
+
+    resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny(suite, encoder))
+    default = changed(placed(default_recipe(suite, encoder), resources), settings)
+    tried = candidates(default, samples, fixed=of_set, seed=search_seed)
+    if dry_run:
+        print_candidates(tried, of_set)
+    found_encoder = encoder_of(suite, encoder)
+    tasks = tuple(task.ref for task in suite)
+    search = Search(tasks, found_encoder.ref, tried, search_seed, finalists, confirm_seeds)
+    if dry_run:
+        print(budget_in_words(search))
+        return
+    warn_if_synthetic(suite.synthetic)
+    if not quiet:
+        print(budget_in_words(search), file=sys.stderr)
+    prepare(suite.tasks, found_encoder, default, cache_folder())
+    found = search_recipe(
+        search,
+        out.parent / "tune",
+        encoder_folder=found_encoder.folder,
+        cache=cache_folder(),
+        resources=resources,
+        versions=versions(),
+        watch=lambda ended: None if quiet else say_ended(ended),
+    )
+    print_found(found, of_set)
+    if found.recipe is not None:
+        searched = searched_settings(of_set)
+        said = {name: getattr(found.recipe, name) for name in (*searched, *settings)}
+        write_found(out, found, suite, RecipeFile(said, of_finetune), searched)
+    for reason in found.lost:
+        print(f"failed: {reason}", file=sys.stderr)
+    if found.recipe is None or found.lost:
+        raise typer.Exit(1)
+
+
+command.__doc__ = (
+    "Search one recipe for all tasks of a suite by their dev scores alone, for --recipe of a study.\n\n"
+    f"A candidate trains each task alone, every task for the same number of epochs. Searched: {IN_WORDS}. "
+    "Candidates behind the median of those before them after a quarter or half of their epochs are stopped; the "
+    "default never is. Test scores are not looked at. The same command again goes on where it stood."
+)

@@ -1,0 +1,111 @@
+"""A recipe file: YAML that says how a study trains, which ``tune`` writes and ``--recipe`` takes.
+
+::
+
+    learning_rate: 0.0031
+    num_train_epochs: 18
+    finetune:                # of fine-tuning alone; may be left out
+      num_train_epochs: 6
+
+Every key is a setting of ``Recipe``. What is not in the file is as it is without it, and ``--set`` has the last word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from taskaffinity.runs.files import write_whole
+from taskaffinity.runs.settings import ALIASES, ELSEWHERE, OF_THE_TEST_SET, TYPES, expected, value_of
+from taskaffinity.runs.spec import Recipe
+from taskaffinity.tasks.lines import bad, meant, shown
+from taskaffinity.tasks.own.yamlfile import Place, read_yaml
+
+FINETUNE = "finetune"
+
+
+@dataclass(frozen=True)
+class RecipeFile:
+    """What a recipe file says."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of every stage, by name."""
+    finetune: Mapping[str, Any] = field(default_factory=dict)
+    """Of fine-tuning alone."""
+
+
+def read_recipe(path: Path) -> RecipeFile:
+    """The settings of a file, each of its own type and in its range.
+
+    Raises
+    ------
+    BadInput
+        At the first thing that is wrong with the file: one line, with its place.
+    """
+    content, lines = read_yaml(path, of="a recipe")
+    if not isinstance(content, dict):
+        raise bad(
+            path, shown(content) if isinstance(content, list) else "no mapping", "settings, such as batch_size: 32"
+        )
+    own = content.pop(FINETUNE, {})
+    if not isinstance(own, dict):
+        raise bad(_at(path, lines, (FINETUNE,)), f"{shown(own)} as {FINETUNE}", "settings below it, indented")
+    return RecipeFile(_settings(path, content, lines, ()), _settings(path, own, lines, (FINETUNE,)))
+
+
+def write_recipe(path: Path, said: RecipeFile, about: Sequence[str], notes: Mapping[str, str]) -> None:
+    """A file that ``read_recipe`` reads back.
+
+    Parameters
+    ----------
+    about : sequence of str
+        Lines of the comment at its head.
+    notes : dict of setting to str
+        A comment behind a setting.
+    """
+    rows = _rows(said.settings)
+    width = max(map(len, rows.values()), default=0)
+    lines = [f"{row:{width}}  # {notes[name]}" if name in notes else row for name, row in rows.items()]
+    if said.finetune:
+        lines += [f"{FINETUNE}:", *(f"  {row}" for row in _rows(said.finetune).values())]
+    write_whole(path, "".join(f"{line}\n" for line in (*(f"# {line}".rstrip() for line in about), *lines)).encode())
+
+
+def _rows(settings: Mapping[str, Any]) -> dict[str, str]:
+    return {name: f"{name}: {'none' if value is None else value}" for name, value in settings.items()}
+
+
+def _settings(path: Path, content: Mapping[str, object], lines: Mapping[Place, int], above: Place) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for given, text in content.items():
+        where, name = _at(path, lines, (*above, given)), ALIASES.get(given, given)
+        _refuse_key(where, given, name, is_finetune=bool(above))
+        if name in values:
+            raise bad(where, f"key {name!r} by two names", "one of them")
+        try:
+            values[name] = value = value_of(name, str(text))
+            Recipe(**{name: value})  # every range is of one setting alone
+        except ValidationError:
+            raise bad(where, f"{shown(text)} as {given}", expected(name)) from None
+        except ValueError as error:
+            wanted = str(error).partition("; it must ")[2]
+            raise bad(where, f"{text} as {given}", f"it to {wanted}") from None
+    return values
+
+
+def _refuse_key(where: str, given: str, name: str, *, is_finetune: bool) -> None:
+    if name in ELSEWHERE:
+        raise bad(where, f"key {given!r}", f"it to be given by {ELSEWHERE[name]}")
+    if name not in TYPES:
+        legal = (*TYPES, *ALIASES, *(() if is_finetune else (FINETUNE,)))
+        raise bad(where, f"unknown key {shown(given)}", f"one of {', '.join(legal)}{meant(given, legal)}")
+    if is_finetune and name in OF_THE_TEST_SET:
+        raise bad(where, f"{name} under {FINETUNE}", "it above, for stages are compared on the same test examples")
+
+
+def _at(path: Path, lines: Mapping[Place, int], place: Place) -> str:
+    return f"{path}: line {lines[place]}"

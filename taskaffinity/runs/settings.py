@@ -1,0 +1,45 @@
+"""The settings of a recipe by name, as text gives them: what ``--set`` and a recipe file both read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+from pydantic import TypeAdapter
+
+from taskaffinity.runs.spec import Recipe
+
+ALIASES = {"per_device_train_batch_size": "batch_size"}
+OF_THE_TEST_SET = ("max_eval_examples", "sample_seed")
+"""Settings that say which examples a score is of."""
+ELSEWHERE: Mapping[str, str] = {"threads": "--cpus-per-run", "protocol": "--protocol"}
+"""Settings that an option of its own gives."""
+TYPES: Mapping[str, Any] = {name: hint for name, hint in get_type_hints(Recipe).items() if name not in ELSEWHERE}
+"""Of every setting that may be given."""
+
+_IN_WORDS = {int: ("a whole number",), float: ("a number",), NoneType: ("none",)}
+
+
+def value_of(name: str, text: str) -> Any:
+    """A setting's value, of its field's type; ``none`` stands for no limit.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If the text is not of that type.
+    """
+    return TypeAdapter(TYPES[name]).validate_python(None if text.lower() == "none" else text)
+
+
+def expected(name: str) -> str:
+    """What a setting's value may be, in words.
+
+    Examples
+    --------
+    >>> expected("learning_rate"), expected("max_train_examples"), expected("optimizer")
+    ('a number', 'a whole number or none', 'adamax or adamw')
+    """
+    hint = TYPES[name]
+    kinds = get_args(hint) if NoneType in get_args(hint) else (hint,)
+    return " or ".join(word for kind in kinds for word in _IN_WORDS.get(kind, get_args(kind)))

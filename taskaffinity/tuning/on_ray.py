@@ -1,0 +1,115 @@
+"""Training the trials of a round with Ray Tune, each in a worker of its own.
+
+Tune places the trials, restarts those whose worker was lost and stops those that fall behind; which these are, the
+round says. Nothing of Tune's is ever restored: what it writes goes into a folder that is removed again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from taskaffinity.resources import RETRIES, Resources, ray_of, slots
+from taskaffinity.tuning.round import Round
+from taskaffinity.tuning.train import Train, train_trial
+from taskaffinity.tuning.trials import Scores, Trial
+
+_QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a table to stdout, whatever verbose says
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours says how to go on
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_MAX_PENDING_TRIALS_PG": "64",
+}
+_LOST = f"the worker died {RETRIES + 1} times (killed, or out of memory); see Ray's logs on its node"
+_SCORE = "scores/"
+"""Before a task's name in a result of Tune's."""
+
+
+@contextmanager
+def on_ray(resources: Resources, encoder_folder: Path, cache: Path, scratch: Path) -> Iterator[Train]:
+    """As many trials at once as there is room for.
+
+    Parameters
+    ----------
+    scratch : Path
+        A folder of Tune's, on a path that all nodes see; made and removed here.
+    """
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    with ray_of(resources) as (ray, _):
+        slots([node["Resources"] for node in ray.nodes() if node["Alive"]], resources)
+
+        def train(round_: Round, numbers: Sequence[int]) -> None:
+            try:
+                _fit(round_, numbers, resources, encoder_folder.resolve(), cache.resolve(), scratch.resolve())
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+            for number in set(numbers) & set(round_.left()):
+                round_.fail(number, _LOST, of_the_recipe=False)
+
+        yield train
+
+
+def _fit(
+    round_: Round, numbers: Sequence[int], resources: Resources, encoder_folder: Path, cache: Path, scratch: Path
+) -> None:
+    from ray import tune
+
+    trainable = tune.with_parameters(_trial, trials=round_.trials, encoder_folder=encoder_folder, cache=cache)
+    demand = {"cpu": resources.cpus_per_run, "gpu": resources.gpus_per_run}
+    scratch.mkdir(parents=True, exist_ok=True)
+    tune.Tuner(
+        tune.with_resources(trainable, demand),
+        param_space={"number": tune.grid_search(list(numbers))},
+        tune_config=tune.TuneConfig(
+            scheduler=_scheduler(round_),
+            reuse_actors=not resources.gpus_per_run,  # only the end of a process surely gives a GPU's memory back
+        ),
+        run_config=tune.RunConfig(
+            name="trials",
+            storage_path=str(scratch),
+            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            verbose=0,
+        ),
+    ).fit()
+
+
+def _trial(config: Mapping[str, Any], *, trials: Sequence[Trial], encoder_folder: Path, cache: Path) -> None:
+    """What a worker does."""
+    from ray import tune
+
+    def hear(epoch: int, scores: Scores) -> bool:
+        tune.report({"epoch": epoch, "scores": dict(scores)})  # ends here if the trial was stopped
+        return False
+
+    def fail(reason: str, of_the_recipe: bool) -> None:
+        tune.report({"reason": reason, "of_the_recipe": of_the_recipe})
+
+    train_trial(trials[config["number"]], hear, fail, encoder_folder=encoder_folder, cache=cache)
+
+
+def _scheduler(round_: Round) -> Any:
+    from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+    class AsTheRoundSays(FIFOScheduler):
+        """Trials in their order, each told to go on or to stop."""
+
+        def on_trial_result(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
+            number = trial.config["number"]
+            if "reason" in result:
+                round_.fail(number, result["reason"], of_the_recipe=result["of_the_recipe"])
+                return str(TrialScheduler.STOP)
+            scores = {key.removeprefix(_SCORE): value for key, value in result.items() if key.startswith(_SCORE)}
+            is_over = round_.hear(number, result["epoch"], scores)
+            return str(TrialScheduler.STOP if is_over else TrialScheduler.CONTINUE)
+
+        def __getstate__(self) -> dict[str, Any]:
+            return {}  # Tune keeps a pickle of its settings, which nobody reads: the round stays out of it
+
+    return AsTheRoundSays()  # type: ignore[no-untyped-call]

@@ -1,0 +1,108 @@
+"""A trial, one recipe with one seed on every task alone, and the folder that keeps what came of it.
+
+One JSON file a trial, written whole when the trial ends: settings, dev scores in points, seconds. No text of a corpus.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from taskaffinity.runs.files import read_json, write_json
+from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, TaskRef
+from taskaffinity.tasks.task import BadInput
+
+Scores = Mapping[str, float]
+"""Best dev score so far by task, in points."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One recipe, one seed, every task alone."""
+
+    tasks: tuple[TaskRef, ...]
+    encoder: EncoderRef
+    recipe: Recipe
+    seed: int
+
+    @property
+    def specs(self) -> tuple[RunSpec, ...]:
+        """What is trained: a run a task."""
+        return tuple(RunSpec((task,), self.encoder, self.seed, self.recipe) for task in self.tasks)
+
+    @property
+    def name(self) -> str:
+        """``s2000000-1f0c5e7d90ab``: the seed, and a hash of all that can move a score."""
+        identity = "\n".join(sorted(spec.run_id for spec in self.specs))
+        return f"s{self.seed}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What came of a trial."""
+
+    scores: tuple[Scores, ...] = ()
+    """After each epoch."""
+    failure: str | None = None
+    """Why it ended before its time: a recipe that diverges does so again."""
+    seconds: float = 0.0
+
+    @property
+    def means(self) -> list[float]:
+        """Mean over tasks after each epoch, in points: what candidates are compared by."""
+        return [fmean(of_tasks.values()) for of_tasks in self.scores]
+
+
+class TrialFolder:
+    """``folder.read(trial)``, ``folder.write(trial, record)``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self, trial: Trial) -> Record | None:
+        """What is kept of a trial.
+
+        Raises
+        ------
+        BadInput
+            If its file is broken.
+        """
+        path = self._path(trial)
+        if not path.is_file():
+            return None
+        try:
+            content = read_json(path)
+            return Record(tuple(content["scores"]), content["failure"], content["seconds"])
+        except (KeyError, TypeError, ValueError) as error:
+            said = (
+                str(error) if isinstance(error, ValueError) else f"{path}: not a trial; delete it to have it made again"
+            )
+            raise BadInput(said) from error
+
+    def write(self, trial: Trial, record: Record, versions: Mapping[str, str]) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        content: dict[str, Any] = {
+            "seed": trial.seed,
+            "tasks": dict(trial.tasks),
+            "encoder": asdict(trial.encoder),
+            "recipe": asdict(trial.recipe),
+            "scores": list(record.scores),
+            "failure": record.failure,
+            "seconds": round(record.seconds, 3),
+            "versions": dict(versions),
+        }
+        write_json(self._path(trial), content)
+
+    def _path(self, trial: Trial) -> Path:
+        return self.path / f"{trial.name}.json"
+
+
+def trials_of(
+    tasks: Sequence[TaskRef], encoder: EncoderRef, recipes: Sequence[Recipe], seeds: Sequence[int]
+) -> tuple[Trial, ...]:
+    """Every recipe with every seed, a recipe's seeds one after the other."""
+    return tuple(Trial(tuple(tasks), encoder, recipe, seed) for recipe in recipes for seed in seeds)

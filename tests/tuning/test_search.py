@@ -1,0 +1,203 @@
+"""A search: the same whatever disturbs it, never worse than the default where it counts, in this process and on Ray."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pytest
+
+from taskaffinity.resources import Resources
+from taskaffinity.tasks.task import BadInput
+from taskaffinity.tuning.candidates import candidates
+from taskaffinity.tuning.round import Ended
+from taskaffinity.tuning.search import Found, Search, finalists_of, search_recipe
+
+LOCAL = Resources("local")
+Conduct = Callable[..., Found]
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_study: Callable[..., Any]) -> Any:
+    """Two tasks whose default rate is too small: five times as much is better."""
+    settings = {"num_train_epochs": 4, "max_train_examples": 400, "max_eval_examples": 100, "learning_rate": 1.2e-3}
+    return tiny_study(tasks=("mednli", "shareclefe"), **settings)
+
+
+@pytest.fixture(scope="module")
+def search(tiny: Any) -> Search:
+    study = tiny.study
+    return Search(study.refs, study.encoder, candidates(study.recipe, 8), finalists=2, confirm_seeds=2)
+
+
+@pytest.fixture(scope="module")
+def conduct(tiny: Any) -> Conduct:
+    def conduct(search: Search, folder: Path, resources: Resources = LOCAL, **options: Any) -> Found:
+        places = {"encoder_folder": tiny.encoder_folder, "cache": tiny.cache}
+        return search_recipe(search, folder, **places, resources=resources, versions={"torch": "x"}, **options)
+
+    return conduct
+
+
+@pytest.fixture(scope="module")
+def undisturbed(search: Search, conduct: Conduct, tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, Path]:
+    folder = tmp_path_factory.mktemp("undisturbed") / "tune"
+    return conduct(search, folder), folder
+
+
+def scores_in(folder: Path) -> dict[str, Any]:
+    """What every file of a folder says, but for the time it took."""
+    return {path.name: {**json.loads(path.read_text()), "seconds": 0} for path in folder.iterdir()}
+
+
+def what(found: Found) -> tuple[Any, ...]:
+    return found.first.standings(), found.first.means(), found.finalists, dict(found.confirmed), found.chosen
+
+
+def test_a_bad_default_is_beaten_on_seeds_that_had_no_part_in_the_search(undisturbed: tuple[Found, Path]) -> None:
+    found, _ = undisturbed
+    means = {number: fmean(scores.values()) for number, scores in found.confirmed.items()}
+    assert found.chosen is not None
+    assert means[found.chosen] == max(means.values()) > means[0] + 5
+    assert found.recipe is not None
+    assert found.recipe.learning_rate > found.search.candidates[0].learning_rate
+    assert not {found.search.first_seed} & set(found.search.fresh_seeds)
+
+
+def test_some_are_stopped_and_less_is_spent_than_was_said(undisturbed: tuple[Found, Path]) -> None:
+    found, _ = undisturbed
+    assert any(standing.stopped for standing in found.first.standings())
+    assert found.first.standings()[0].stopped is None
+    assert found.epochs_now < found.search.most_epochs
+
+
+def test_a_search_that_is_done_trains_nothing(
+    search: Search, conduct: Conduct, undisturbed: tuple[Found, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, folder = undisturbed
+    monkeypatch.setattr("taskaffinity.tuning.search.on_ray", pytest.fail)
+    monkeypatch.setattr("taskaffinity.training.trial.train_in_step", pytest.fail)
+    again = conduct(search, folder)
+    assert what(again) == what(first)
+    assert again.epochs_now == 0
+
+
+@pytest.mark.parametrize("after", [1, 5, 11])
+def test_a_search_that_is_killed_and_continued_is_the_undisturbed_one(
+    after: int, search: Search, conduct: Conduct, undisturbed: tuple[Found, Path], tmp_path: Path
+) -> None:
+    first, folder = undisturbed
+    told = 0
+
+    def kill(ended: Ended) -> None:
+        nonlocal told
+        told += 1
+        if told == after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        conduct(search, tmp_path / "tune", watch=kill)
+    assert len(scores_in(tmp_path / "tune")) == after
+    continued = conduct(search, tmp_path / "tune")
+    assert what(continued) == what(first)
+    assert scores_in(tmp_path / "tune") == scores_in(folder)
+    assert 0 < continued.epochs_now < first.epochs_now
+
+
+def test_more_samples_go_on_from_the_search_of_fewer(
+    search: Search, conduct: Conduct, undisturbed: tuple[Found, Path], tmp_path: Path
+) -> None:
+    first, folder = undisturbed
+    shutil.copytree(folder, tmp_path / "tune")
+    more = conduct(replace(search, candidates=candidates(search.candidates[0], 10)), tmp_path / "tune")
+    assert more.first.standings()[:9] == first.first.standings()
+    assert more.first.reused == set(range(9))
+
+
+def test_a_record_that_was_cut_short_in_another_company_is_made_whole(
+    search: Search, conduct: Conduct, undisturbed: tuple[Found, Path], tmp_path: Path
+) -> None:
+    first, folder = undisturbed
+    shutil.copytree(folder, tmp_path / "tune")
+    best = max((n for n in range(1, 9) if first.first.means()[n]), key=lambda n: first.first.means()[n] or 0)
+    path = tmp_path / "tune" / f"{first.first.trials[best].name}.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "scores": content["scores"][:1]}))
+    assert what(conduct(search, tmp_path / "tune")) == what(first)
+    assert scores_in(tmp_path / "tune") == scores_in(folder)
+
+
+def test_a_recipe_that_diverges_is_kept_as_such_and_not_chosen(
+    search: Search, conduct: Conduct, tmp_path: Path
+) -> None:
+    default = search.candidates[0]
+    wild = replace(default, learning_rate=1e30, max_grad_norm=1e30)
+    few = replace(search, candidates=(default, wild), confirm_seeds=1)
+    found = conduct(few, tmp_path)
+    assert (found.finalists, found.chosen, found.lost) == ((0,), 0, [])
+    [failure] = [content["failure"] for content in scores_in(tmp_path).values() if content["failure"]]
+    assert "diverged" in failure
+    assert conduct(few, tmp_path).epochs_now == 0
+
+
+def test_a_trial_that_fails_otherwise_is_told_of_and_tried_again(
+    search: Search, conduct: Conduct, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from taskaffinity.training import trial
+
+    few = replace(search, candidates=search.candidates[:2], confirm_seeds=1)
+    train_in_step, full = trial.train_in_step, search.candidates[1]
+
+    def too_much(specs: Any, **places: Any) -> Iterator[Mapping[str, float]]:
+        if specs[0].recipe == full:
+            raise MemoryError
+        return train_in_step(specs, **places)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trial, "train_in_step", too_much)
+        found = conduct(few, tmp_path)
+    assert (found.finalists, found.chosen) == ((0,), 0)
+    assert found.lost
+    assert all("out of memory" in reason for reason in found.lost)
+    again = conduct(few, tmp_path)
+    assert not again.lost
+    assert again.epochs_now > 0
+
+
+def test_a_broken_file_is_named(search: Search, conduct: Conduct, tmp_path: Path) -> None:
+    few = replace(search, candidates=search.candidates[:1], confirm_seeds=1)
+    conduct(few, tmp_path)
+    path = next(tmp_path.glob("*.json"))
+    for broken in ("{", "{}"):
+        path.write_text(broken)
+        with pytest.raises(BadInput, match=f"{path.name}: .*delete it"):
+            conduct(few, tmp_path)
+
+
+def test_of_equal_candidates_the_earlier_is_the_finalist() -> None:
+    assert finalists_of([1.0, 5.0, None, 7.0, 5.0], 2) == (0, 3, 1)
+    assert finalists_of([None, None], 2) == (0,)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_ray_tune_finds_the_same_and_leaves_nothing_of_its_own(
+    search: Search,
+    conduct: Conduct,
+    undisturbed: tuple[Found, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    first, folder = undisturbed
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    found = conduct(search, tmp_path / "tune", Resources("ray"))
+    assert what(found) == what(first)
+    assert set(scores_in(tmp_path / "tune")) == set(scores_in(folder))
+    assert not (tmp_path / "home" / "ray_results").exists()
+    assert capfd.readouterr().out == ""
