@@ -8,7 +8,8 @@ folder of an encoder, whose tokenizer ``--shape base`` takes for a BERT of base 
 round each way trains on mini-batches of 32 of both tasks, one way after the other in one process, after a warm-up on
 the largest; ratios are of one round, and their medians are written. All ways have the same rows but for the Trainer
 that groups by length: it has batches of its own full epoch, from the longest to the shortest over the rounds, so its
-ratio is of all rounds together. Rates count examples; the share of the peak counts real tokens alone. Rows for this encoder and these threads take the place of older ones in ``results/train_speed.csv``.
+ratio is of all rounds together. Rates count examples; the share of the peak counts real tokens alone. The rows of an
+encoder and number of threads take the place of older ones in ``results/train_speed.csv``.
 """
 
 from __future__ import annotations
