@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from taskaffinity.training.encoding import EncodedSplit, IntArray
-from taskaffinity.training.packed import Layout, layout_of
+from taskaffinity.training.layout import Layout, layout_of
 
 
 @dataclass(frozen=True)

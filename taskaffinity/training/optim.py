@@ -1,9 +1,9 @@
 """The optimiser step: Adamax or AdamW with decoupled decay, the global warm-up schedule, gradient clipping.
 
-``torch.optim.Adamax`` adds ``weight_decay * p`` to the gradient (coupled). Here decay is decoupled, as in AdamW and in
-the paper's code: ``p -= lr * (adamax_direction + weight_decay * p)``, on weights only, with Adamax bias-corrected (the
-paper's code corrects nothing). What had no gradient in a step is not moved in that step, by momentum or decay either:
-another task's head, the pooler in a tagging step. The rate follows the run's own step count, not each tensor's.
+``p -= lr * (direction + weight_decay * p)``, on weights only, both bias-corrected (the paper's code corrects nothing).
+What had no gradient in a step is not moved in that step, by momentum or decay either: another task's head, the pooler
+in a tagging step. The rate follows the run's own step count, not each tensor's. The gradient is clipped as the
+optimiser reads it, so that no pass over memory is spent on writing it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from taskaffinity.runs.spec import Recipe
+from taskaffinity.training.adamax import Adamax
 
 
 class Stepper:
@@ -21,24 +22,30 @@ class Stepper:
         self.recipe = recipe
         self.n_steps = n_steps
         self.step_number = 0
+        decayed = decayed_parameters(model)
+        chosen = {id(parameter) for parameter in decayed}
         self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.decayed = decayed_parameters(model)
+        groups = [
+            {"params": decayed, "weight_decay": recipe.weight_decay},
+            {"params": [p for p in self.parameters if id(p) not in chosen], "weight_decay": 0.0},
+        ]
+        groups = [group for group in groups if group["params"]]
         self.optimizer: torch.optim.Optimizer
         if recipe.optimizer == "adamax":
-            self.optimizer = torch.optim.Adamax(self.parameters, lr=recipe.learning_rate)
+            self.optimizer = Adamax(groups, lr=recipe.learning_rate)
         else:
-            self.optimizer = torch.optim.AdamW(self.parameters, lr=recipe.learning_rate, weight_decay=0.0, fused=True)
+            self.optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
 
     def step(self, *, counts: bool = True) -> None:
         """One update of whatever has a gradient; the schedule moves on where the step ``counts``."""
         rate = learning_rate(self.recipe, self.step_number, self.n_steps)
-        nn.utils.clip_grad_norm_(self.parameters, self.recipe.max_grad_norm)
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        if gradients:
+            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+            # torch's fused optimisers and our own divide by it as they go; GradScaler hands its scale over like this
+            self.optimizer.grad_scale = (norm / self.recipe.max_grad_norm).clamp(min=1.0)  # type: ignore[attr-defined]
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        with torch.no_grad():
-            moving: list[torch.Tensor] = [p for p in self.decayed if p.grad is not None]
-            if moving and self.recipe.weight_decay:
-                torch._foreach_mul_(moving, 1 - rate * self.recipe.weight_decay)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step_number += counts

@@ -2,20 +2,17 @@
 
 A mini-batch is one row of concatenated sequences, ``(1, T)``. Everything in an encoder but attention works token by
 token, so only attention must know where sequences end: the function registered here attends within each sequence.
-Sequences lie sorted by length, so that neighbours of nearly one length are one small padded block for attention
-(within an eighth, or eight pieces, so that little is wasted and little is called).
+``layout.py`` says in which blocks.
 
 Trap: under an attention name that has no mask function, transformers builds no mask at all, so a padded batch under
 this name would attend to its padding. ``packs_exactly`` therefore compares both paths on the encoder at hand, and
 whatever differs (DeBERTa-v2, MPNet, sliding windows) is trained padded, under ``sdpa``.
 """
 
-# T word pieces of the batch, P places of all blocks, B sequences, L their length, N heads, D a head's width
+# T word pieces of the batch, N heads, D a head's width; of one block: B sequences, L pieces of the longest
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,34 +20,9 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 
 from taskaffinity.training.attention import BlockAttention
+from taskaffinity.training.layout import Layout, by_head, by_piece, layout_of
 
 PACKED = "taskaffinity_packed"
-
-_SLACK, _SLACK_PIECES = 1 / 8, 8
-"""How much longer than its shortest a group's longest sequence may be, as a share or in pieces, whichever is more. (On
-a two-layer encoder and sentences of 14 pieces, blocks within an eighth alone cost a step 1.15 times as much.)"""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the sequences of a packed row lie when attention sees them: padded blocks, one behind the other."""
-
-    slots: Tensor  # (T,) each piece's place in the flattened blocks
-    shapes: tuple[tuple[int, int], ...]  # (sequences, longest) of each block
-    masks: tuple[Tensor | None, ...]  # (B, 1, 1, L) 0 where a place holds a piece, else -inf; None where all do
-
-    @property
-    def places(self) -> int:
-        return sum(count * longest for count, longest in self.shapes)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether every place holds a piece, so that the blocks are the packed row."""
-        return self.places == len(self.slots)
-
-    def to(self, device: str) -> Layout:
-        masks = tuple(None if mask is None else mask.to(device) for mask in self.masks)
-        return Layout(self.slots.to(device), self.shapes, masks)
 
 
 def packed_attention(
@@ -66,68 +38,31 @@ def packed_attention(
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Attend within each sequence of a packed row; the output is ``(1, T, N, D)``."""
-    query, key, value = (_in_blocks(states[0].transpose(0, 1), layout) for states in (query, key, value))
+    query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, N, D); not [0]:
+    # its backward would fill a tensor with zeros first
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     if dropout and query.device.type == "cpu":
         attended: Tensor = BlockAttention.apply(  # type: ignore[no-untyped-call]
-            query, key, value, layout.shapes, layout.masks, dropout, scaling
+            query, key, value, layout.blocks, dropout, scaling
         )
     else:
         attended = _attend(query, key, value, layout, dropout, scaling)
-    if layout.is_full:
-        return attended[None], None
-    return attended.index_select(0, layout.slots)[None], None
-
-
-def _in_blocks(states: Tensor, layout: Layout) -> Tensor:
-    """``(T, N, D)`` as ``(P, N, D)``, zeros where a block has more places than pieces."""
-    flat = states.flatten(1)
-    if not layout.is_full:
-        flat = flat.new_zeros(layout.places, flat.shape[1]).index_copy(0, layout.slots, flat)
-    return flat.view(-1, *states.shape[1:])
+    return attended[None], None
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, layout: Layout, dropout: float, scaling: float) -> Tensor:
-    sizes = [count * longest for count, longest in layout.shapes]
     attended = []
-    for *qkv, shape, mask in zip(
-        *(states.split(sizes) for states in (query, key, value)), layout.shapes, layout.masks, strict=True
-    ):
-        q, k, v = (states.view(*shape, *states.shape[1:]).transpose(1, 2) for states in qkv)  # (B, N, L, D)
-        output = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scaling)
-        attended.append(output.transpose(1, 2).flatten(0, 1))  # (B L, N, D)
+    for block in layout.blocks:
+        q, k, v = (by_head(states, block) for states in (query, key, value))  # (B N, L, D)
+        q, k, v = (states.unflatten(0, (block.shape[0], -1)) for states in (q, k, v))
+        output = nn.functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=block.bias, dropout_p=dropout, scale=scaling
+        )
+        attended.append(by_piece(output.flatten(0, 1), block))
     return torch.cat(attended)
 
 
 AttentionInterface.register(PACKED, packed_attention)
-
-
-def layout_of(lengths: Sequence[int]) -> Layout:
-    """Blocks of neighbours whose lengths differ by at most an eighth, or by eight pieces.
-
-    Parameters
-    ----------
-    lengths : sequence of int
-        Of the sequences in word pieces, ascending.
-    """
-    shapes, masks, slots = [], [], []
-    first = taken = 0
-    while first < len(lengths):
-        last = first + 1
-        longest = max(lengths[first] * (1 + _SLACK), lengths[first] + _SLACK_PIECES)
-        while last < len(lengths) and lengths[last] <= longest:
-            last += 1
-        own = torch.tensor(lengths[first:last])[:, None]  # (B, 1)
-        valid = torch.arange(lengths[last - 1])[None] < own  # (B, L)
-        slots.append(taken + torch.nonzero(valid.flatten())[:, 0])
-        shapes.append((valid.shape[0], valid.shape[1]))
-        masks.append(None if bool(valid.all()) else _as_bias(valid)[:, None, None, :])
-        first, taken = last, taken + valid.numel()
-    return Layout(torch.cat(slots), tuple(shapes), tuple(masks))
-
-
-def _as_bias(valid: Tensor) -> Tensor:
-    return torch.zeros(valid.shape).masked_fill(~valid, -torch.inf)
 
 
 def first_position(encoder: PreTrainedModel) -> int:

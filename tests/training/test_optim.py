@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from taskaffinity.runs.spec import Recipe
+from taskaffinity.training.adamax import Adamax, Moved, move_at_once
 from taskaffinity.training.batches import make_batch
 from taskaffinity.training.encoding import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
@@ -87,18 +88,49 @@ def test_the_step_is_the_formula(optimizer: str, missing: Callable[[int], tuple[
         np.testing.assert_allclose(toy.get_parameter(name).detach().numpy(), expected, atol=2e-5, err_msg=name)
 
 
-def test_a_small_gradient_is_not_made_larger() -> None:
-    moved = []
-    for scale in (1e-3, 1e-4):  # both below the norm of 1, and Adam's direction has no scale
+@pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
+def test_a_small_gradient_is_not_made_larger(optimizer: str) -> None:
+    """Below the norm of 1 a tenth of the gradient gives a tenth of the momentum."""
+    momentum = []
+    for scale in (1e-2, 1e-3):
         toy = Toy()
         for parameter in toy.parameters():
             parameter.grad = torch.full_like(parameter, scale)
-        stepper = Stepper(toy, RECIPE, N_STEPS)
-        stepper.optimizer.register_step_pre_hook(
-            lambda optimizer, *_: moved.append(float(optimizer.param_groups[0]["params"][0].grad.abs().max()))
-        )
+        stepper = Stepper(toy, Recipe(**{**vars(RECIPE), "optimizer": optimizer}), N_STEPS)
         stepper.step()
-    assert moved == pytest.approx([1e-3, 1e-4])
+        state = stepper.optimizer.state[toy.linear.weight]
+        momentum.append(float(state["m" if optimizer == "adamax" else "exp_avg"].max()))
+    assert momentum == pytest.approx([1e-3, 1e-4], rel=1e-5)
+
+
+@pytest.mark.parametrize("scale", [None, 2.5])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_adamax_by_cachefuls_and_at_once_is_torchs_own_without_decay(scale: float | None, decay: float) -> None:
+    """Over tensors that are larger than the cache's share, and moved in some steps only."""
+    torch.manual_seed(0)
+    start = [torch.randn(shape) for shape in ((300, 257), (7,), (2**15,), (1, 1))]
+    ours, at_once, theirs = ([nn.Parameter(w.clone()) for w in start] for _ in range(3))
+    moving = Adamax([{"params": ours, "weight_decay": decay}], lr=0.01)
+    stock = torch.optim.Adamax(theirs, lr=0.01)
+    states = [(torch.zeros_like(w), torch.zeros_like(w)) for w in start]
+    divisor = None if scale is None else torch.tensor(scale)
+    moving.grad_scale = divisor
+    for t in range(1, 6):
+        for number, w in enumerate(start):
+            gradient = torch.randn_like(w)
+            ours[number].grad, theirs[number].grad = gradient.clone(), gradient / (scale or 1.0)
+            first, second = states[number]
+            rate = 0.01 / (1 - 0.9**t)
+            moved = Moved([at_once[number].detach()], [gradient], [first], [second])
+            move_at_once(moved, divisor, rate, 0.01 * decay, (0.9, 0.999), 1e-8)
+        with torch.no_grad():
+            for weight in theirs:
+                weight.mul_(1 - 0.01 * decay)
+        moving.step()
+        stock.step()
+    for mine, other, stocks in zip(ours, at_once, theirs, strict=True):
+        torch.testing.assert_close(mine, stocks, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(other, stocks, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ from transformers import AutoModel
 
 from taskaffinity.training.batches import Batch, make_batch
 from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.layout import layout_of
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.packed import PACKED, first_position, layout_of, packed_attention, packs_exactly
+from taskaffinity.training.packed import PACKED, first_position, packed_attention, packs_exactly
 
 PACKING = ("bert", "roberta", "distilbert", "electra")
 FALLING_BACK = ("deberta-v2", "modernbert")
@@ -131,36 +132,6 @@ def test_longer_neighbours_do_not_change_a_sequences_outputs(
 
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=25).map(sorted)
-
-
-@settings(deadline=None)
-@given(LENGTHS)
-def test_a_layout_gives_each_piece_a_place_of_its_own(lengths: list[int]) -> None:
-    layout = layout_of(lengths)
-    expected: list[int] = []
-    first = taken = 0
-    for count, longest in layout.shapes:
-        for number, length in enumerate(lengths[first : first + count]):
-            expected += [taken + number * longest + i for i in range(length)]
-        first, taken = first + count, taken + count * longest
-    assert layout.slots.tolist() == expected
-    assert first == len(lengths)
-
-
-@settings(deadline=None)
-@given(LENGTHS)
-def test_a_layout_wastes_an_eighth_or_eight_pieces_and_masks_what_it_wastes(lengths: list[int]) -> None:
-    layout = layout_of(lengths)
-    first = 0
-    for (count, longest), mask in zip(layout.shapes, layout.masks, strict=True):
-        block = lengths[first : first + count]
-        first += count
-        assert longest == max(block) <= max(min(block) * 9 / 8, min(block) + 8)
-        if mask is None:
-            assert set(block) == {longest}
-        else:
-            assert mask.shape == (count, 1, 1, longest)
-            assert mask[:, 0, 0].tolist() == [[0 if i < n else -np.inf for i in range(longest)] for n in block]
 
 
 @settings(deadline=None, max_examples=25)

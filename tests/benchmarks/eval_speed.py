@@ -1,0 +1,104 @@
+"""How fast is evaluation? Ours beside batches sorted by length and padded, on the same model and text.
+
+    python tests/benchmarks/eval_speed.py DATA ENCODER [--threads 1] [--rounds 7] [--examples 256]
+
+Ways in turn in one process, medians over rounds of ratios within one: ours (``training.loop.predict``), and a stock
+encoder with SDPA attention in ``inference_mode`` over batches of 32 sorted by length and padded to their longest, or in
+file order. Test splits of ``chemprot`` and ``bc5cdr-disease``. Writes ``results/eval_speed.csv``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from roofline import matmul_peak, useful_flops
+from train_speed import RESULTS, TASKS, machine
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+
+from taskaffinity.runs.spec import Recipe
+from taskaffinity.tasks.formats import read_task
+from taskaffinity.training.encoders import find_encoder
+from taskaffinity.training.encoding import EncodedSplit, cache_folder, read_encoded
+from taskaffinity.training.execute import prepare
+from taskaffinity.training.loop import predict
+from taskaffinity.training.model import MultiTaskModel
+
+
+@torch.inference_mode()
+def padded(encoder: PreTrainedModel, split: EncodedSplit, *, is_sorted: bool) -> float:
+    """Seconds of an evaluation by padded batches of 32; the head's share is left out, in favour of this way."""
+    lengths = np.diff(split.bounds)
+    order = np.argsort(lengths, kind="stable") if is_sorted else np.arange(split.n_rows)
+    began = time.perf_counter()
+    for first in range(0, len(order), 32):
+        rows = order[first : first + 32]
+        pieces = torch.zeros(len(rows), int(lengths[rows].max()), dtype=torch.long)
+        types, mask = torch.zeros_like(pieces), torch.zeros_like(pieces)
+        for place, row in enumerate(rows):
+            span = slice(split.bounds[row], split.bounds[row + 1])
+            pieces[place, : lengths[row]] = torch.from_numpy(split.pieces[span].astype(np.int64))
+            types[place, : lengths[row]] = torch.from_numpy(split.token_types[span].astype(np.int64))
+            mask[place, : lengths[row]] = 1
+        encoder(input_ids=pieces, token_type_ids=types, attention_mask=mask)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path)
+    parser.add_argument("encoder", type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--examples", type=int, default=256, help="of each task")
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    encoder, recipe = find_encoder(str(asked.encoder)), Recipe()
+    config = AutoConfig.from_pretrained(asked.encoder)
+    rows: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as work:
+        tasks = [read_task(asked.data / name) for name in TASKS]
+        prepare(tasks, encoder, recipe, Path(work))
+        lengths = (recipe.max_length, recipe.max_words)
+        folders = [cache_folder(Path(work), task.fingerprint, encoder.ref.fingerprint, *lengths) for task in tasks]
+        found = [read_encoded(folder) for folder in folders]
+        metas = {meta.name: meta for meta, _ in found}
+        splits = {meta.name: arrays["test"].sample(asked.examples, 0) for meta, arrays in found}
+        model = MultiTaskModel(asked.encoder, metas, seed=0)
+        stock = AutoModel.from_pretrained(asked.encoder, attn_implementation="sdpa").eval()
+        for number in range(-1, asked.rounds):  # the first warms up
+            peak = matmul_peak()
+            for name, split in splits.items():
+                began = time.perf_counter()
+                predict(model, metas[name], split)
+                seconds = {"ours": time.perf_counter() - began}
+                seconds["sorted, padded"] = padded(stock, split, is_sorted=True)
+                seconds["in order, padded"] = padded(stock, split, is_sorted=False)
+                flops = useful_flops(config, np.diff(split.bounds).tolist(), backward=False)
+                for way, spent in seconds.items():
+                    shared = {"round": number, "task": name, "way": way, "seconds": spent}
+                    rows.append({**shared, "examples": split.n_examples, "share": flops / spent / peak})
+    measured = pd.DataFrame(rows).query("round >= 0")
+    ours = measured[measured.way == "ours"].set_index(["round", "task"]).seconds
+    measured["ratio"] = (
+        measured.seconds.to_numpy() / ours.loc[list(zip(measured["round"], measured.task, strict=True))].to_numpy()
+    )
+    measured["rate"] = measured.examples / measured.seconds
+    table = measured.groupby(["task", "way"]).agg(
+        examples_per_s=("rate", "median"), seconds_to_ours=("ratio", "median"), peak_share=("share", "median")
+    )
+    model_name = f"{config.num_hidden_layers}x{config.hidden_size}"
+    table = table.round(3).reset_index().assign(model=model_name, threads=asked.threads, rounds=asked.rounds)
+    table.to_csv(RESULTS / "eval_speed.csv", index=False)
+    (RESULTS / "speed_machine.json").write_text(json.dumps(machine(), indent=1) + "\n")
+    print(table.to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""What our training step is compared with: the way of the paper's code, and the Hugging Face Trainer.
+
+Both are given the same rows of the same encoded corpora, so that only the way of training differs.
+"""
+
+# B sequences, L the longest of the batch, H width, C classes
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    DataCollatorForTokenClassification,
+    DataCollatorWithPadding,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+from transformers.trainer_pt_utils import LengthGroupedSampler
+
+from taskaffinity.training.encoders import load_tokenizer
+from taskaffinity.training.encoding import EncodedSplit, IntArray, TaskMeta
+
+Rows = Sequence[tuple[str, IntArray]]
+"""Mini-batches: a task and rows of its training split."""
+
+
+def features_of(split: EncodedSplit, row: int, *, ignored: int = -100) -> dict[str, Any]:
+    """A row as Python lists: pieces, segments, and its class or a tag a piece (``ignored`` where a piece has none)."""
+    first, last = split.bounds[row], split.bounds[row + 1]
+    found = {
+        "input_ids": split.pieces[first:last].tolist(),
+        "token_type_ids": split.token_types[first:last].tolist(),
+    }
+    if not split.is_tagging:
+        return {**found, "labels": int(split.targets[split.examples_of_rows[row]])}
+    words = slice(split.word_bounds[row], split.word_bounds[row + 1])
+    tags = [ignored] * (last - first)
+    for place, tag in zip(split.word_positions[words], split.targets[words], strict=True):
+        tags[place] = int(tag)
+    return {**found, "labels": tags}
+
+
+class PaperWay:
+    """MT-DNN's loop as the paper ran it: a list to a tensor, sample by sample, in every step; padded to the longest;
+    eager attention, fp32; its Adamax over every tensor, all of them at every update; the loss read at every update."""
+
+    def __init__(self, folder: Path, metas: Mapping[str, TaskMeta], splits: Mapping[str, EncodedSplit]) -> None:
+        torch.manual_seed(0)
+        self.encoder = AutoModel.from_pretrained(folder, attn_implementation="eager")
+        width = self.encoder.config.hidden_size
+        self.heads = nn.ModuleList(nn.Linear(width, len(meta.outputs)) for meta in metas.values())
+        self.number = {name: i for i, name in enumerate(metas)}
+        self.samples = {
+            name: [features_of(split, row) for row in range(split.n_rows)] for name, split in splits.items()
+        }
+        self.is_tagging = {name: split.is_tagging for name, split in splits.items()}
+        self.optimizer = PaperAdamax([*self.encoder.parameters(), *self.heads.parameters()])
+
+    def train(self, batches: Rows) -> float:
+        """Seconds that these mini-batches took."""
+        self.encoder.train()
+        began = time.perf_counter()
+        for name, rows in batches:
+            loss = self._loss(name, [self.samples[name][row] for row in rows])
+            self.optimizer.zero_grad(set_to_none=False)
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], 1.0)
+            self.optimizer.step()
+            loss.item()
+        return time.perf_counter() - began
+
+    def _loss(self, name: str, samples: Sequence[Mapping[str, Any]]) -> Tensor:
+        longest = max(len(sample["input_ids"]) for sample in samples)
+        pieces = torch.zeros(len(samples), longest, dtype=torch.long)
+        types, mask = torch.zeros_like(pieces), torch.zeros_like(pieces)
+        tags = torch.full_like(pieces, -100)
+        for i, sample in enumerate(samples):
+            n = len(sample["input_ids"])
+            pieces[i, :n] = torch.LongTensor(sample["input_ids"])
+            types[i, :n] = torch.LongTensor(sample["token_type_ids"])
+            mask[i, :n] = torch.LongTensor([1] * n)
+            if self.is_tagging[name]:
+                tags[i, :n] = torch.LongTensor(sample["labels"])
+        states = self.encoder(input_ids=pieces, token_type_ids=types, attention_mask=mask)
+        head = self.heads[self.number[name]]
+        if not self.is_tagging[name]:
+            outputs = head(nn.functional.dropout(states.pooler_output, 0.1))
+            return nn.functional.cross_entropy(outputs, torch.tensor([sample["labels"] for sample in samples]))
+        hidden = states.last_hidden_state  # (B, L, H)
+        shared = nn.functional.dropout(torch.ones_like(hidden[:, :1]), 0.1)  # one mask over all positions
+        return nn.functional.cross_entropy(head(hidden * shared).flatten(0, 1), tags.flatten(), ignore_index=-100)
+
+
+class PaperAdamax(torch.optim.Optimizer):
+    """The released code's: no bias correction, and the larger of two through a copy of both."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+        super().__init__(parameters, {"lr": 5e-5})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                if not state:
+                    state["m"], state["u"] = torch.zeros_like(p), torch.zeros_like(p)
+                m, u = state["m"], state["u"]
+                m.mul_(0.9).add_(p.grad, alpha=0.1)
+                both = torch.cat([u.mul_(0.999).unsqueeze(0), p.grad.abs().add_(1e-6).unsqueeze_(0)], 0)
+                torch.max(both, 0, keepdim=False, out=(u, u.new().long()))
+                update = m / (u + 1e-6)
+                if p.dim() > 1:
+                    update += 0.01 * p
+                p.add_(-group["lr"] * update)
+
+
+class TrainerWay:
+    """The Hugging Face ``Trainer`` on one task, as its documentation sets it up: padded to the longest of the batch,
+    SDPA attention, fused AdamW."""
+
+    def __init__(self, folder: Path, meta: TaskMeta, split: EncodedSplit, work: Path) -> None:
+        torch.manual_seed(0)
+        kind = AutoModelForTokenClassification if split.is_tagging else AutoModelForSequenceClassification
+        self.model = kind.from_pretrained(folder, num_labels=len(meta.outputs))
+        tokenizer = load_tokenizer(folder)
+        collator = DataCollatorForTokenClassification if split.is_tagging else DataCollatorWithPadding
+        self.collator = collator(tokenizer)
+        self.samples = [features_of(split, row) for row in range(split.n_rows)]
+        self.lengths = np.diff(split.bounds).tolist()
+        self.work = work
+
+    def grouped(self, batch_size: int, n: int, seed: int) -> list[IntArray]:
+        """``n`` mini-batches of an epoch with ``group_by_length``, evenly spaced from its longest to its shortest."""
+        generator = torch.Generator().manual_seed(seed)
+        order = np.array(list(LengthGroupedSampler(batch_size, lengths=self.lengths, generator=generator)))
+        batches = [order[i : i + batch_size] for i in range(0, len(order) - batch_size + 1, batch_size)]
+        batches.sort(key=lambda rows: max(self.lengths[row] for row in rows))
+        places = (np.arange(n) + (seed % 7 + 0.5) / 7) * len(batches) / n
+        return [batches[int(place)] for place in places]
+
+    def train(self, batches: Sequence[IntArray]) -> float:
+        """Seconds from the first step's beginning to the last one's end."""
+        clock = Clock()
+        arguments = TrainingArguments(
+            output_dir=str(self.work),
+            per_device_train_batch_size=len(batches[0]),
+            max_steps=len(batches),
+            learning_rate=5e-5,
+            weight_decay=0.01,
+            train_sampling_strategy="sequential",
+            logging_strategy="no",
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            use_cpu=not torch.cuda.is_available(),
+            bf16=torch.cuda.is_available(),
+        )
+        trainer = Trainer(
+            model=self.model,
+            args=arguments,
+            train_dataset=[self.samples[row] for rows in batches for row in rows],
+            data_collator=self.collator,
+            callbacks=[clock],
+        )
+        trainer.train()
+        return clock.seconds
+
+
+class Clock(TrainerCallback):
+    """Leaves out what the Trainer does before its first step and after its last."""
+
+    def __init__(self) -> None:
+        self.began = self.seconds = 0.0
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.began = self.began or time.perf_counter()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self.seconds = time.perf_counter() - self.began

@@ -1,0 +1,216 @@
+"""How fast is the training step? Ours beside the paper's way and the Hugging Face Trainer, and beside the machine.
+
+    pip install -c constraints.txt -e ".[test,benchmark]"
+    python tests/benchmarks/train_speed.py DATA ENCODER [--shape base] [--threads 1] [--rounds 7]
+
+``DATA`` holds task folders of ``chemprot`` and ``bc5cdr-disease`` (``taskaffinity data fetch``); ``ENCODER`` is the
+folder of an encoder, whose tokenizer ``--shape base`` takes for a BERT of base size from random weights. In every
+round each way trains on mini-batches of 32 of both tasks, one way after the other in one process, after a warm-up on
+the largest; ratios are of one round, and their medians are written. All ways have the same rows but for the Trainer
+that groups by length: it has batches of its own full epoch, from the longest to the shortest over the rounds, so its
+ratio is of all rounds together. Rates count examples; the share of the peak counts real tokens alone. The rows of an
+encoder and number of threads take the place of older ones in ``results/train_speed.csv``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import transformers
+from peers import PaperWay, Rows, TrainerWay
+from roofline import matmul_peak, useful_flops
+from transformers import AutoConfig, BertConfig, BertModel
+
+from taskaffinity.runs.spec import Recipe
+from taskaffinity.tasks.formats import read_task
+from taskaffinity.training.batches import make_batch
+from taskaffinity.training.encoders import Encoder, find_encoder, load_tokenizer
+from taskaffinity.training.encoding import EncodedSplit, TaskMeta, cache_folder, read_encoded
+from taskaffinity.training.execute import prepare
+from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.optim import Stepper
+from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
+
+RESULTS = Path(__file__).parent / "results"
+TASKS = ("chemprot", "bc5cdr-disease")
+BATCH = 32
+
+
+class Ours:
+    """The loop of ``training.loop.fit``, over given mini-batches."""
+
+    def __init__(
+        self, folder: Path, metas: Mapping[str, TaskMeta], splits: Mapping[str, EncodedSplit], optimizer: str
+    ) -> None:
+        self.model = MultiTaskModel(folder, metas, seed=0)
+        pieces = pieces_of(splits.values(), self.model.encoder)
+        cut_embeddings(self.model.encoder, pieces)
+        self.splits = {name: renumbered(split, pieces) for name, split in splits.items()}
+        self.stepper = Stepper(self.model, Recipe(optimizer=optimizer), 1000)
+        self.model.train()
+
+    def train(self, batches: Rows) -> float:
+        """Seconds that these mini-batches took."""
+        began = time.perf_counter()
+        for name, rows in batches:
+            loss = self.model.loss(make_batch(name, self.splits[name], rows))
+            loss.backward()
+            self.stepper.step()
+        return time.perf_counter() - began
+
+
+def encoded(data: Path, encoder: Encoder, work: Path) -> tuple[dict[str, TaskMeta], dict[str, EncodedSplit]]:
+    """Each task's card and its training split, encoded."""
+    tasks, recipe = [read_task(data / name) for name in TASKS], Recipe()
+    prepare(tasks, encoder, recipe, work)
+    found = [
+        read_encoded(cache_folder(work, task.fingerprint, encoder.ref.fingerprint, recipe.max_length, recipe.max_words))
+        for task in tasks
+    ]
+    return {meta.name: meta for meta, _ in found}, {meta.name: splits["train"] for meta, splits in found}
+
+
+def base_shape(tokenizer_of: Path, work: Path) -> Path:
+    """A BERT of base size from random weights."""
+    folder = work / "bert-base-shape"
+    torch.manual_seed(0)
+    BertModel(BertConfig()).save_pretrained(folder)
+    load_tokenizer(tokenizer_of).save_pretrained(folder)
+    return folder
+
+
+def measure(
+    folder: Path, metas: dict[str, TaskMeta], splits: dict[str, EncodedSplit], n: int, rounds: int, work: Path
+) -> pd.DataFrame:
+    """A row a round, way and task: seconds, examples, useful FLOPs, and the peak measured in that round."""
+    config = AutoConfig.from_pretrained(folder)
+    rng = np.random.default_rng(0)
+    paper = PaperWay(folder, metas, splits)
+    ours = {optimizer: Ours(folder, metas, splits, optimizer) for optimizer in ("adamax", "adamw")}
+    trainers = {name: TrainerWay(folder, metas[name], splits[name], work) for name in TASKS}
+    largest = {name: np.argsort(np.diff(splits[name].bounds))[-BATCH:] for name in TASKS}
+    for name in TASKS:
+        paper.train([(name, largest[name])])
+        trainers[name].train([largest[name]])
+        for way in ours.values():
+            way.train([(name, largest[name])])
+    rows: list[dict[str, object]] = []
+    for number in range(rounds):
+        peak = matmul_peak()
+        for name in TASKS:
+            drawn = [rng.choice(splits[name].n_rows, BATCH, replace=False) for _ in range(n)]
+            grouped = trainers[name].grouped(BATCH, n, number)
+            ways = {
+                "paper": lambda name=name, drawn=drawn: paper.train([(name, rows) for rows in drawn]),
+                "ours adamax": lambda name=name, drawn=drawn: ours["adamax"].train([(name, rows) for rows in drawn]),
+                "trainer": lambda name=name, drawn=drawn: trainers[name].train(drawn),
+                "ours adamw": lambda name=name, drawn=drawn: ours["adamw"].train([(name, rows) for rows in drawn]),
+                "trainer grouped": lambda name=name, grouped=grouped: trainers[name].train(grouped),
+            }
+            for way, train in ways.items():
+                used = grouped if way == "trainer grouped" else drawn
+                lengths = np.concatenate([np.diff(splits[name].bounds)[batch] for batch in used])
+                rows.append(
+                    {
+                        "round": number,
+                        "way": way,
+                        "task": name,
+                        "seconds": train(),
+                        "examples": BATCH * n,
+                        "flops": useful_flops(config, lengths.tolist()),
+                        "peak": peak,
+                    }
+                )
+                print(f"{number} {way} {name} {BATCH * n / float(str(rows[-1]['seconds'])):.1f} examples/s", flush=True)
+    return pd.DataFrame(rows)
+
+
+def table(measured: pd.DataFrame, model: str, threads: int) -> pd.DataFrame:
+    """A row a way, of both tasks together and of each: medians over rounds."""
+    both = measured.groupby(["round", "way"], as_index=False).agg(
+        {"seconds": "sum", "examples": "sum", "flops": "sum", "peak": "first"}
+    )
+    found = []
+    for task, part in [("", both), *measured.groupby("task")]:
+        rate = part.assign(rate=part.examples / part.seconds).pivot(index="round", columns="way", values="rate")
+        share = part.assign(share=part.flops / part.seconds / part.peak).pivot(
+            index="round", columns="way", values="share"
+        )
+        sums = part.groupby("way")[["examples", "seconds"]].sum()
+        total = sums.examples / sums.seconds
+        for way in ("ours adamax", "ours adamw", "paper", "trainer", "trainer grouped"):
+            of_ours = way.startswith("ours")
+            found.append(
+                {
+                    "model": model,
+                    "threads": threads,
+                    "variant": f"{way}, {task}" if task else way,
+                    "examples_per_s": rate[way].median(),
+                    "ratio_to_paper": (rate[way] / rate["paper"]).median() if of_ours else np.nan,
+                    "ratio_to_trainer": (rate[way] / rate["trainer"]).median() if of_ours else np.nan,
+                    "ratio_to_trainer_grouped": total[way] / total["trainer grouped"] if of_ours else np.nan,
+                    "peak_share": share[way].median(),
+                    "rounds": len(rate),
+                }
+            )
+    return pd.DataFrame(found).round(3)
+
+
+def machine() -> dict[str, str]:
+    """What the figures are of."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if "model name" in line
+    ]
+    return {
+        "cpu": f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores",
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path)
+    parser.add_argument("encoder", type=Path)
+    parser.add_argument("--shape", choices=["encoder", "base"], default="encoder")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--batches", type=int, help="of each task in a round; default: 6, of the base shape 1")
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        is_base = asked.shape == "base"
+        folder = base_shape(asked.encoder, work) if is_base else asked.encoder
+        metas, splits = encoded(asked.data, find_encoder(str(folder)), work)
+        measured = measure(folder, metas, splits, asked.batches or (1 if is_base else 6), asked.rounds, work)
+    config = (
+        "12x768"
+        if is_base
+        else f"{AutoConfig.from_pretrained(folder).num_hidden_layers}x{AutoConfig.from_pretrained(folder).hidden_size}"
+    )
+    rows = table(measured, config, asked.threads)
+    out = RESULTS / "train_speed.csv"
+    if out.is_file():
+        before = pd.read_csv(out)
+        rows = pd.concat([before[(before.model != config) | (before.threads != asked.threads)], rows])
+    rows.to_csv(out, index=False)
+    (RESULTS / "speed_machine.json").write_text(json.dumps(machine(), indent=1) + "\n")
+    print(rows.to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

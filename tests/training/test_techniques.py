@@ -1,0 +1,135 @@
+"""Every technique that makes a step faster changes nothing but the time: on against off, over all heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from taskaffinity.runs.spec import Recipe
+from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.training import layout, loop, packed
+from taskaffinity.training import model as models
+from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.loop import fit, predict
+from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.optim import decayed_parameters, learning_rate
+from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
+
+KINDS = ("similarity", "relation", "inference", "ner")
+TECHNIQUES = ("packing", "blocks in one operation", "long ones alone", "cheap dropout", "cut vocabulary", "one pass")
+NO_DROP = 1e-9
+"""A dropout that takes its own way and drops nothing."""
+
+MakeMeta = Callable[..., TaskMeta]
+MakeSplit = Callable[..., EncodedSplit]
+MakeEncoder = Callable[..., Path]
+Build = Callable[..., tuple[MultiTaskModel, dict[str, EncodedSplit]]]
+
+
+class PlainStepper:
+    """torch's own clipping and optimisers, none of them fused, decay before them."""
+
+    def __init__(self, model: nn.Module, recipe: Recipe, n_steps: int) -> None:
+        self.recipe, self.n_steps, self.number = recipe, n_steps, 0
+        self.parameters, self.decayed = list(model.parameters()), decayed_parameters(model)
+        kind = torch.optim.Adamax if recipe.optimizer == "adamax" else torch.optim.Adam
+        self.optimizer = kind(self.parameters, foreach=False)
+
+    def step(self, *, counts: bool = True) -> None:
+        rate = learning_rate(self.recipe, self.number, self.n_steps)
+        nn.utils.clip_grad_norm_(self.parameters, self.recipe.max_grad_norm)
+        self.optimizer.param_groups[0]["lr"] = rate
+        with torch.no_grad():
+            for weight in self.decayed:
+                if weight.grad is not None:
+                    weight.mul_(1 - rate * self.recipe.weight_decay)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.number += counts
+
+
+@pytest.fixture
+def build(make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit) -> Build:
+    """A model of all heads and its training splits, some techniques off."""
+
+    def made(
+        off: Collection[str], monkeypatch: pytest.MonkeyPatch, p: float, seed: int = 3
+    ) -> tuple[MultiTaskModel, dict[str, EncodedSplit]]:
+        if "long ones alone" in off:
+            monkeypatch.setattr(layout, "_ALONE", 10**9)
+        else:
+            monkeypatch.setattr(layout, "_ALONE", 10)  # sequences here have 3 to 20 pieces
+        if "cheap dropout" in off:
+            monkeypatch.setattr(models, "exchange_dropout", lambda model: None)
+        if "blocks in one operation" in off:
+            monkeypatch.setattr(packed.BlockAttention, "apply", blocks_by_autograd)
+        if "one pass" in off:
+            monkeypatch.setattr(loop, "Stepper", PlainStepper)
+        folder = make_encoder("bert", hidden_dropout_prob=p, attention_probs_dropout_prob=p)
+        splits = {kind: make_split(kind, n=24, seed=i) for i, kind in enumerate(KINDS)}
+        metas = {kind: make_meta(kind, kind) for kind in KINDS}
+        model = MultiTaskModel(folder, metas, seed=seed, head_dropout=p, packed="packing" not in off)
+        if "cut vocabulary" not in off:
+            pieces = pieces_of(splits.values(), model.encoder)
+            assert cut_embeddings(model.encoder, pieces)
+            splits = {name: renumbered(split, pieces) for name, split in splits.items()}
+        return model, splits
+
+    return made
+
+
+def blocks_by_autograd(q: Any, k: Any, v: Any, blocks: Any, dropout: float, scaling: float) -> torch.Tensor:
+    return packed._attend(q, k, v, layout.Layout(tuple(blocks)), dropout, scaling)
+
+
+@pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_on_and_off_have_the_same_losses_over_fifty_steps(
+    technique: str, optimizer: str, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe(learning_rate=1e-3, num_train_epochs=3, batch_size=5, weight_decay=0.1)
+    recipe = replace(recipe, optimizer=optimizer)
+    losses, steps = [], 0
+    for off in ((), (technique,)):
+        with monkeypatch.context() as patched:
+            model, splits = build(off, patched, NO_DROP)
+            assert model.is_packed == ("packing" not in off)
+            epochs = list(fit(model, splits, recipe, seed=5))
+        losses.append([epoch.losses[kind] for epoch in epochs for kind in KINDS])
+        steps = sum(epoch.steps for epoch in epochs)
+    assert steps >= 50
+    np.testing.assert_allclose(losses[0], losses[1], atol=1e-4)
+    assert losses[0] != [losses[0][0]] * len(losses[0])
+
+
+@pytest.mark.slow
+def test_with_dropout_dev_scores_are_equal_within_noise(
+    build: Build, make_meta: MakeMeta, make_split: MakeSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All techniques on against all off, five seeds each: the means differ by less than three standard errors."""
+    recipe = Recipe(learning_rate=2e-3, num_train_epochs=12, batch_size=5, optimizer="adamw")
+    scores: dict[bool, dict[str, list[float]]] = {}
+    for is_on in (True, False):
+        scores[is_on] = {kind: [] for kind in KINDS}
+        for seed in range(5):
+            with monkeypatch.context() as patched:
+                model, splits = build(() if is_on else TECHNIQUES, patched, 0.1, seed)
+                for _ in fit(model, splits, recipe, seed=seed):
+                    pass
+            for kind in KINDS:
+                meta, split = make_meta(kind, kind), splits[kind]
+                metric = METRICS[meta.metric_name]
+                counts = metric.tally(split.gold, predict(model, meta, split), meta.scored)
+                scores[is_on][kind].append(float(metric.score(counts.sum(axis=0))))
+    for kind in KINDS:
+        on, off = (np.array(scores[is_on][kind]) for is_on in (True, False))
+        error = np.sqrt((on.var(ddof=1) + off.var(ddof=1)) / 5)
+        assert abs(on.mean() - off.mean()) <= 3 * error + 0.01, (kind, on, off)
+        assert on.std() > 0 or on.mean() == 1
