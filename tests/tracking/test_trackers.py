@@ -13,8 +13,8 @@ import pytest
 from event_files import scalars, values
 from PIL import Image
 
+from taskaffinity.resources import Resources
 from taskaffinity.runs.store import RunStore
-from taskaffinity.schedule import Resources
 from taskaffinity.tasks.planted import CLINICAL
 from taskaffinity.tracking.follow import Follower
 
