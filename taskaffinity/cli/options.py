@@ -157,14 +157,11 @@ def train_and_show(
     """Train what the folder lacks, with a banner for made-up text, progress on stderr, and a tracker that follows."""
     from taskaffinity.conduct import conduct  # torch
 
-    def watch(progress: Progress) -> None:
-        termination.answer()
-        display.show(progress)
-
     warn_if_synthetic(suite.synthetic)
     with ProgressDisplay(quiet=quiet) as display:
 
         def watch(progress: Progress) -> None:
+            termination.answer()
             display.show(progress)
             tracker.look(progress)
 
