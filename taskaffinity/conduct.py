@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Literal
 
 from taskaffinity.analysis.affinity import margins_of
 from taskaffinity.analysis.arms import read_arms
@@ -26,7 +27,8 @@ from taskaffinity.schedule import Progress, Report, left, run
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
-from taskaffinity.training.execute import prepare, versions
+from taskaffinity.training.execute import gpus, prepare, versions
+from taskaffinity.training.machine import PAYS, bf16_speed
 
 
 def define(
@@ -296,8 +298,14 @@ def encoder_of(suite: Suite, encoder: str | None) -> Encoder:
 
 
 def placed(recipe: Recipe, resources: Resources) -> Recipe:
-    """The recipe for where its runs will go: threads and device are part of what identifies a run."""
-    return replace(recipe, threads=resources.cpus_per_run, device="cuda" if resources.gpus_per_run else "cpu")
+    """The recipe for where its runs will go: threads, device and precision are part of what identifies a run.
+
+    The precision on a GPU is what a probe of this machine's finds to be fast; on a CPU, or where only other machines
+    have GPUs, 32 bits unless ``precision`` is set.
+    """
+    device: Literal["cpu", "cuda"] = "cuda" if resources.gpus_per_run else "cpu"
+    is_short = device == "cuda" and recipe.protocol is None and gpus() and bf16_speed(device) >= PAYS
+    return replace(recipe, threads=resources.cpus_per_run, device=device, precision="bf16" if is_short else None)
 
 
 def cache_folder() -> Path:

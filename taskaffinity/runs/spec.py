@@ -59,6 +59,13 @@ class Recipe:
     negatives_per_positive: float | None = None
     """Training examples of a relation task's negative class for each of the others, drawn by ``sample_seed`` before
     ``max_train_examples`` are; None for all. Dev and test keep theirs."""
+    early_stopping_patience: int | None = None
+    """Epochs without a better dev score after which a task's epoch is settled; a run ends when all its tasks' are. It
+    counts alike alone and in company: what a task would gain after its patience ended is not looked at. None for all
+    epochs. The rate falls as if all were to come."""
+    precision: Literal["bf16"] | None = None
+    """``bf16`` trains with matrix products in 16 bits (autocast; weights, their updates and all scoring stay in 32);
+    None for 32 bits throughout. On a GPU a probe decides. On a CPU it pays with AMX and a large encoder alone."""
     protocol: Literal["paper"] | None = None
     """``paper`` for the released code's ways: dev joins the training examples before any are drawn, all epochs, the
     weights of the last, and the update of ``training.released``; None for ours, where dev decides."""
@@ -80,6 +87,13 @@ class Recipe:
         for name in ("max_train_examples", "max_eval_examples"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1, or none for all")
+        if self.early_stopping_patience is not None:
+            if self.early_stopping_patience < 1:
+                raise ValueError(
+                    f"early_stopping_patience is {self.early_stopping_patience}; it must be at least 1, or none"
+                )
+            if self.protocol == "paper":
+                raise ValueError("early_stopping_patience: the paper's protocol trains every epoch; leave it out")
         if self.sample_seed < 0:
             raise ValueError(f"sample_seed is {self.sample_seed}; it must be at least 0")
         for name in shares:
@@ -88,7 +102,12 @@ class Recipe:
         for name in above_zero:
             if getattr(self, name) is not None and not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be a number above 0")
-        legal_values = {"optimizer": ("adamax", "adamw"), "device": ("cpu", "cuda"), "protocol": ("paper", None)}
+        legal_values = {
+            "optimizer": ("adamax", "adamw"),
+            "device": ("cpu", "cuda"),
+            "precision": ("bf16", None),
+            "protocol": ("paper", None),
+        }
         for name, legal in legal_values.items():
             if getattr(self, name) not in legal:
                 raise ValueError(f"no {name} {getattr(self, name)!r}; there are {', '.join(filter(None, legal))}")

@@ -59,14 +59,20 @@ def learn(
     dev_splits: Mapping[str, EncodedSplit],
     spec: RunSpec,
 ) -> Learnt:
-    """Train, look at dev after every epoch (of the paper's protocol after the last alone), and keep the best."""
+    """Train, look at dev after every epoch (of the paper's protocol after the last alone), and keep the best. With a
+    patience, a task's epoch is settled once that many were no better, and all end when every task's is."""
     recipe, learnt = spec.recipe, Learnt()
+    unsettled = set(metas)
     for epoch in fit(model, company.train, recipe, seed=spec.seed, batches=company.batches):
         evaluating = time.perf_counter()
         is_looked_at = recipe.protocol is None or epoch.number == recipe.num_train_epochs
         looked_at = metas if is_looked_at else {}
         dev = {name: evaluate(model, metas[name], "dev", dev_splits[name], recipe.device) for name in looked_at}
-        improved = [name for name in dev if name not in learnt.best or dev[name].score > learnt.best[name][1].score]
+        improved = [
+            name
+            for name in dev
+            if name in unsettled and (name not in learnt.best or dev[name].score > learnt.best[name][1].score)
+        ]
         for name in improved:
             learnt.best[name] = (epoch.number, dev[name])
         if improved:
@@ -86,6 +92,11 @@ def learn(
                 "evaluate_seconds": round(seconds, 3),
             }
         )
+        if recipe.early_stopping_patience is not None:
+            last = epoch.number - recipe.early_stopping_patience
+            unsettled = {name for name in unsettled if learnt.best[name][0] > last}
+            if not unsettled:
+                break
     return learnt
 
 

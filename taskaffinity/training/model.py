@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,7 @@ class MultiTaskModel(nn.Module):
         max_length: int = 128,
         packed: bool = True,
         detached: Collection[str] = (),
+        precision: Literal["bf16"] | None = None,
     ) -> None:
         super().__init__()
         torch.manual_seed(seed_of(seed, "encoder"))
@@ -46,6 +48,7 @@ class MultiTaskModel(nn.Module):
         self.first_position = first_position(self.encoder)
         self.has_token_types = getattr(self.encoder.config, "type_vocab_size", 0) > 1
         self.detached = frozenset(detached)
+        self.precision = precision
         self.heads: dict[str, Head] = {}
         for name, task in tasks.items():
             torch.manual_seed(seed_of(seed, "head", name))
@@ -55,11 +58,15 @@ class MultiTaskModel(nn.Module):
         exchange_dropout(self)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Outputs of the batch's task: ``(B, C)``, or ``(W, C)`` for tagging."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and batch.task not in self.detached):
-            hidden = self._packed(batch) if self.is_packed else self._padded(batch)
-        outputs: Tensor = self.heads[batch.task](hidden, batch)
-        return outputs
+        """Outputs of the batch's task, in 32 bits: ``(B, C)``, or ``(W, C)`` for tagging."""
+        is_short = (
+            self.precision == "bf16" and self.training
+        )  # scores are of the weights, as an exported model has them
+        with torch.autocast(batch.pieces.device.type, torch.bfloat16, enabled=is_short):
+            with torch.set_grad_enabled(torch.is_grad_enabled() and batch.task not in self.detached):
+                hidden = self._packed(batch) if self.is_packed else self._padded(batch)
+            outputs: Tensor = self.heads[batch.task](hidden, batch)
+        return outputs.float()
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean loss of the batch, a scalar."""

@@ -60,11 +60,13 @@ def learning_rate(recipe: Recipe, step: int, n_steps: int) -> float:
 
 
 def decayed_parameters(model: nn.Module) -> list[nn.Parameter]:
-    """Weights that decay: all but biases and the weights of layer norms."""
-    return [
+    """Weights that decay: all but biases and the weights of layer norms; one that stands in two places (a language
+    head's, tied to the embeddings) once."""
+    found = [
         parameter
         for module in model.modules()
         if not isinstance(module, nn.LayerNorm)
         for name, parameter in module.named_parameters(recurse=False)
         if not name.endswith("bias") and parameter.requires_grad
     ]
+    return list({id(parameter): parameter for parameter in found}.values())

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -156,7 +156,7 @@ def _train(
             step += 1
             if not (batch["labels"] != -100).any():  # chance masked nothing: no loss
                 continue
-            loss = model(**{name: value.to(settings.device) for name, value in batch.items()}).loss
+            loss = masked_loss(model, {name: value.to(settings.device) for name, value in batch.items()})
             loss.backward()
             stepper.step()
             if not math.isfinite(told := float(loss.detach())):
@@ -191,6 +191,19 @@ def _masked(blocks: Blocks, tokenizer: Any, settings: Pretraining, seed: int) ->
         yield dict(collate(rows))
 
 
+def masked_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
+    """Mean loss of the masked pieces, a scalar: ``model(**batch).loss``, but the vocabulary is scored at these alone,
+    for it is the largest product of the step and six in seven positions have no label."""
+    labels = batch["labels"]
+    has_label = labels != -100
+    inputs = {name: value for name, value in batch.items() if name != "labels"}
+    hook = model.get_output_embeddings().register_forward_pre_hook(lambda _, states: (states[0][has_label],))
+    try:
+        return nn.functional.cross_entropy(model(**inputs).logits, labels[has_label])
+    finally:
+        hook.remove()
+
+
 @torch.inference_mode()
 def _held_out_loss(model: PreTrainedModel, batches: Sequence[dict[str, Tensor]], device: str) -> float:
     """Mean over all masked pieces; NaN if chance masked none."""
@@ -199,7 +212,7 @@ def _held_out_loss(model: PreTrainedModel, batches: Sequence[dict[str, Tensor]],
     for batch in batches:
         masked = int((batch["labels"] != -100).sum())
         if masked:
-            total += masked * float(model(**{name: value.to(device) for name, value in batch.items()}).loss)
+            total += masked * float(masked_loss(model, {name: value.to(device) for name, value in batch.items()}))
             count += masked
     return total / count if count else math.nan
 

@@ -58,6 +58,7 @@ def made_ready(
         max_length=recipe.max_length,
         packed=recipe.device == "cpu",
         detached=company.detached,
+        precision=recipe.precision,
     )
     if start is not None:
         take_over(model, start)

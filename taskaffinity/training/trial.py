@@ -49,10 +49,14 @@ class _Alone:
         self.ready = ready
         self.device = spec.recipe.device
         self.epochs = fit(ready.model, ready.company.train, spec.recipe, seed=spec.seed)
+        self.patience = spec.recipe.early_stopping_patience
+        self.since_best = 0
         self.best = -float("inf")
         self.stream: Any = None  # None before the first epoch: ``fit`` seeds it
 
     def next_epoch(self) -> float:
+        if self.patience is not None and self.since_best >= self.patience:  # settled: a study would look no further
+            return self.best
         if self.stream is not None:
             _restore(self.stream)
         next(self.epochs)
@@ -60,6 +64,7 @@ class _Alone:
         dev = evaluate(
             self.ready.model, self.ready.metas[self.name], "dev", self.ready.splits["dev"][self.name], self.device
         )
+        self.since_best = 0 if dev.score > self.best else self.since_best + 1
         self.best = max(self.best, dev.score)
         return self.best
 

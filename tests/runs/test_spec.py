@@ -41,6 +41,8 @@ OTHER: dict[str, Any] = {
     "head_dropout": 0.0,
     "encoder_dropout": 0.0,
     "negatives_per_positive": 2.0,
+    "early_stopping_patience": 2,
+    "precision": "bf16",
     "max_length": 64,
     "max_words": 20,
     "max_train_examples": 100,

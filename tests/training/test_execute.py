@@ -123,6 +123,30 @@ def test_test_is_scored_once_with_the_weights_of_each_targets_own_epoch(
                 np.testing.assert_array_equal(result.counts[f"{name}/dev"], dev.counts)
 
 
+def test_with_patience_a_targets_epoch_is_the_same_alone_and_in_company(
+    run: Callable[..., RunResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes after a task's patience is not looked at, however good, and a run ends with its last task."""
+    nli, tag = [0.1, 0.5, 0.4, 0.3, 0.9, 0.9, 0.9], [0.1, 0.2, 0.3, 0.4, 0.5, 0.4, 0.4]
+    settings = {"num_train_epochs": 8, "early_stopping_patience": 2, "max_train_examples": 8}
+    with monkeypatch.context() as patched:
+        script(patched, {"nli": nli})
+        alone = run("nli", **settings)
+    with monkeypatch.context() as patched:
+        script(patched, {"nli": nli, "tag": tag})
+        pair = run("nli", "tag", **settings)
+    assert alone.outcomes["nli"].epoch == pair.outcomes["nli"].epoch == 2
+    assert pair.outcomes["tag"].epoch == 5
+    assert [len(result.history) for result in (alone, pair)] == [4, 7]
+    assert all(set(row["dev"]) == {"nli", "tag"} for row in pair.history)
+
+
+def test_patience_without_end_is_as_none(run: Callable[..., RunResult]) -> None:
+    endless, none = run("nli", early_stopping_patience=99), run("nli")
+    assert endless.outcomes == none.outcomes
+    assert [row["loss"] for row in endless.history] == [row["loss"] for row in none.history]
+
+
 def test_the_score_of_the_counts_is_the_outcome(result: RunResult) -> None:
     further = {"nli/test/macro_f1", "rel/test/macro_f1", "tag/test/span_f1_conlleval"}
     assert set(result.counts) == {f"{name}/{split}" for name in ALL for split in ("dev", "test")} | further

@@ -225,3 +225,10 @@ def test_another_tasks_head_and_the_pooler_do_not_move_in_a_tagging_step(
     assert moved_by("c") == {"encoder", "pooler", "c"}
     assert moved_by("b") == {"encoder", "b"}
     assert moved_by("a") == {"encoder", "pooler", "a"}
+
+
+def test_a_weight_that_is_tied_decays_once() -> None:
+    toy = Toy()
+    toy.again = nn.Linear(3, 2, bias=False)
+    toy.again.weight = toy.linear.weight
+    assert [id(weight) for weight in decayed_parameters(toy)] == [id(toy.linear.weight)]

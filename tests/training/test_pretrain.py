@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from toy_tasks import SIZES
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 from taskaffinity.tasks.planted import VOCABULARY, Lexicon, generate, similar
 from taskaffinity.tasks.task import BadInput
@@ -25,7 +26,7 @@ from taskaffinity.training.encoders import (
     load_tokenizer,
     tiny_encoder,
 )
-from taskaffinity.training.pretrain import Pretrained, Pretraining, blocks_of, pretrain
+from taskaffinity.training.pretrain import Pretrained, Pretraining, blocks_of, masked_loss, pretrain
 
 SETTINGS = Pretraining(learning_rate=3e-3, num_train_epochs=6, batch_size=8, max_length=24, held_out=0.2)
 
@@ -157,3 +158,22 @@ def test_what_is_held_out_is_one_stretch(
 def test_settings_out_of_range(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         replace(SETTINGS, **wrong)
+
+
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra", "deberta-v2", "modernbert"])
+def test_the_loss_of_masked_pieces_is_transformers_own(architecture: str, make_encoder: Callable[..., Path]) -> None:
+    torch.manual_seed(0)
+    model = AutoModelForMaskedLM.from_config(AutoConfig.from_pretrained(make_encoder(architecture))).eval()
+    labels = torch.where(torch.rand(3, 12) < 0.2, torch.randint(5, 60, (3, 12)), -100)
+    batch = {
+        "input_ids": torch.randint(5, 60, (3, 12)),
+        "attention_mask": (torch.arange(12) < torch.tensor([12, 7, 9])[:, None]).long(),
+        "labels": labels,
+    }
+    gradients = []
+    for loss in (masked_loss(model, batch), model(**batch).loss):
+        model.zero_grad()
+        loss.backward()
+        gradients.append({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
+    torch.testing.assert_close(masked_loss(model, batch), model(**batch).loss)
+    torch.testing.assert_close(gradients[0], gradients[1], atol=1e-6, rtol=1e-4)

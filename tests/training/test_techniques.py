@@ -133,3 +133,28 @@ def test_with_dropout_dev_scores_are_equal_within_noise(
         error = np.sqrt((on.var(ddof=1) + off.var(ddof=1)) / 5)
         assert abs(on.mean() - off.mean()) <= 3 * error + 0.01, (kind, on, off)
         assert on.std() > 0 or on.mean() == 1
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "padded"])
+def test_sixteen_bits_train_as_thirty_two_do_and_score_with_the_weights_themselves(
+    packed: bool, make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit
+) -> None:
+    """Losses within what eight bits of mantissa leave; in evaluation not a bit differs."""
+    folder = make_encoder("bert")
+    metas = {kind: make_meta(kind, kind) for kind in KINDS}
+    splits = {kind: make_split(kind, n=24, seed=i) for i, kind in enumerate(KINDS)}
+    recipe = Recipe(learning_rate=1e-3, num_train_epochs=3, batch_size=5)
+    losses = {}
+    for precision in (None, "bf16"):
+        model = MultiTaskModel(folder, metas, seed=3, head_dropout=0.0, packed=packed, precision=precision)
+        for dropout in model.modules():
+            if isinstance(dropout, nn.Dropout):
+                dropout.p = 0.0
+        losses[precision] = [loss for epoch in fit(model, splits, recipe, seed=5) for loss in epoch.losses.values()]
+        assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert losses["bf16"] != losses[None]
+    np.testing.assert_allclose(losses["bf16"], losses[None], rtol=0.05, atol=0.02)
+    plain = MultiTaskModel(folder, metas, seed=3, packed=packed)
+    plain.load_state_dict(model.state_dict())
+    for kind in KINDS:
+        assert predict(model, metas[kind], splits[kind]) == predict(plain, metas[kind], splits[kind])

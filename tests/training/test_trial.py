@@ -54,3 +54,14 @@ def test_another_test_split_changes_nothing(tmp_path: Path) -> None:
     )
     assert mednli.ref != other.ref
     assert first == second
+
+
+def test_with_patience_it_is_the_score_of_the_epoch_that_the_study_would_choose(tiny_study: Callable[..., Any]) -> None:
+    settings = {"num_train_epochs": 6, "max_train_examples": 120, "learning_rate": 5e-3, "early_stopping_patience": 1}
+    tiny = tiny_study(tasks=("mednli", "shareclefe"), **settings)
+    specs = [RunSpec((ref,), tiny.study.encoder, 7, tiny.study.recipe) for ref in tiny.study.refs]
+    places = {"encoder_folder": tiny.encoder_folder, "cache": tiny.cache}
+    last = list(train_in_step(specs, **places))[-1]
+    results = {spec.task_names[0]: execute(spec, **places) for spec in specs}
+    assert min(len(result.history) for result in results.values()) < 6
+    assert last == {name: pytest.approx(result.outcomes[name].dev) for name, result in results.items()}
