@@ -18,6 +18,7 @@ from taskaffinity.analysis.racing import follow, wanted
 from taskaffinity.analysis.verdicts import Rule
 from taskaffinity.defaults import DEFAULT_ENCODERS, default_finetune, default_recipe, is_tiny
 from taskaffinity.resources import Resources
+from taskaffinity.runs.pace import Pace
 from taskaffinity.runs.paper_protocol import write_departures
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import Recipe, RunSpec
@@ -27,8 +28,9 @@ from taskaffinity.schedule import Progress, Report, left, run
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
-from taskaffinity.training.execute import gpus, prepare, versions
+from taskaffinity.training.execute import gpus, is_lack_of_memory, prepare, versions
 from taskaffinity.training.machine import PAYS, bf16_speed
+from taskaffinity.training.timing import timed
 
 
 def define(
@@ -167,6 +169,27 @@ def _refuse_to_finetune(suite: Suite, recipe: Recipe, finetune: Mapping[str, Rec
             raise BadInput("fine-tuning has other test examples than the stages before it; give all the same")
 
 
+def pace_of(study: Study, suite: Suite, encoder: Encoder) -> Pace | None:
+    """How fast this machine trains the study's tasks, by a few steps on each; None if it has no GPU and the runs do,
+    or memory for none. Only the cache of encoded corpora is written.
+
+    Raises
+    ------
+    BadInput
+        If the recipe does not fit the encoder.
+    """
+    if study.recipe.device == "cuda" and not gpus():
+        return None
+    prepare(suite.tasks, encoder, study.recipe, cache_folder())
+    together = RunSpec(tuple(sorted(study.refs)), study.encoder, study.seeds[0], study.recipe)
+    try:
+        return timed(together, encoder_folder=encoder.folder, cache=cache_folder())
+    except Exception as error:
+        if is_lack_of_memory(error):
+            return None
+        raise
+
+
 def conduct(
     study: Study,
     suite: Suite,
@@ -177,6 +200,7 @@ def conduct(
     watch: Callable[[Progress], None] = lambda progress: None,
     keep_predictions: bool = True,
     keep_models: bool = False,
+    pace: Pace | None = None,
 ) -> Report:
     """Train what the results folder ``root`` lacks of a study.
 
@@ -186,6 +210,9 @@ def conduct(
     ----------
     keep_models : bool
         Whether each run keeps its tasks' models, for ``training.export``; runs that kept none are trained again.
+    pace : Pace, optional
+        By which runs are ordered and the time left is told before the first of them ends (``pace_of``). Default: by
+        their examples.
 
     Raises
     ------
@@ -221,7 +248,8 @@ def conduct(
             encoder_folder=encoder.folder,
             cache=cache_folder(),
             resources=resources or Resources(cpus_per_run=study.recipe.threads),
-            cost=study.cost,
+            cost=pace.seconds if pace else study.cost,
+            is_seconds=pace is not None,
             watch=watch,
             keep_predictions=keep_predictions,
             keep_models=keep_models,

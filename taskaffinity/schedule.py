@@ -34,7 +34,7 @@ class Progress:
     """Names of runs under way."""
     failed: int
     seconds_left: float | None
-    """Expected, from the sizes of what is finished; None before the first run ends."""
+    """Expected, from what is finished; before that from a forecast, or None."""
 
 
 @dataclass
@@ -59,6 +59,7 @@ def run(
     cache: Path,
     resources: Resources,
     cost: Callable[[RunSpec], float] = lambda spec: len(spec.tasks),
+    is_seconds: bool = False,
     watch: Callable[[Progress], None] = lambda progress: None,
     keep_predictions: bool = True,
     keep_models: bool = False,
@@ -71,6 +72,8 @@ def run(
     ----------
     cost : callable
         Relative cost of a run, for the order and for the expected time left.
+    is_seconds : bool
+        Whether that is a run's seconds, so that a time left can be told before the first one ends.
     watch : callable
         Called with the progress, a few times a second.
 
@@ -100,7 +103,11 @@ def run(
 
     def show() -> None:
         spent = time.monotonic() - began
-        seconds_left = spent * (total_cost - finished_cost) / finished_cost if finished_cost else None
+        seconds_left = None
+        if finished_cost:
+            seconds_left = spent * (total_cost - finished_cost) / finished_cost
+        elif is_seconds:
+            seconds_left = max(0.0, total_cost / report.workers - spent)
         done = len(plan) - len(waiting) + len(report.trained)
         watch(Progress(len(plan), done, running, len(report.failed), seconds_left))
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from taskaffinity.cli.encoders import names_of, own_folders, train_each
+from taskaffinity.cli.forecast import print_plan
 from taskaffinity.cli.judging import Alpha, EstimandOption, rule_of
 from taskaffinity.cli.options import (
     Address,
@@ -29,7 +30,6 @@ from taskaffinity.cli.options import (
     SuiteFile,
     TrackOption,
     end_with,
-    print_plan,
     resources_of,
     results_folder,
     suite_file_kept,
@@ -105,10 +105,10 @@ def command(
         asked.append((study, found))
     places = [folder] if encoders is None else own_folders(folder, [study.encoder for study, _ in asked])
     if dry_run:
-        for (study, _), place in zip(asked, places, strict=True):
+        for (study, found), place in zip(asked, places, strict=True):
             if encoders is not None:
                 print(f"{study.encoder.name}, in {place}:")
-            print_plan(study, RunStore(place), keep_models=keep_models)
+            print_plan(study, suite, found, RunStore(place), resources, keep_models=keep_models)
         return
     kept = {"keep_predictions": predictions, "keep_models": keep_models}
     if encoders is not None:

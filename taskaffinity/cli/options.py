@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from taskaffinity.cli import termination
+from taskaffinity.cli.forecast import PADDED
 from taskaffinity.cli.progress import ProgressDisplay, duration
 from taskaffinity.cli.show import warn_if_synthetic
 from taskaffinity.resources import Resources
@@ -65,7 +66,7 @@ TrackOption = Annotated[
     list[str] | None,
     typer.Option("--track", help="mlflow, tensorboard, wandb: also log each finished run there (several: commas)."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the runs and what is done; train nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the runs, what is done, and a forecast; train nothing.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
 
 
@@ -132,16 +133,6 @@ def resources_of(
     return resources
 
 
-def print_plan(study: Study, store: RunStore, *, keep_models: bool) -> None:
-    """Every run with whether it is done."""
-    plan = study.plan
-    waiting = set(left(plan, store, keep_models=keep_models))
-    for spec in plan:
-        print(f"{'to do' if spec in waiting else 'done':6} {spec.run_id}")
-    most = "at most " if study.looks else ""
-    print(f"{most}{len(plan)} runs, {len(plan) - len(waiting)} done, {most}{len(waiting)} to train")
-
-
 def train_and_show(
     study: Study,
     suite: Suite,
@@ -155,9 +146,14 @@ def train_and_show(
     tracker: Follower,
 ) -> Report:
     """Train what the folder lacks, with a banner for made-up text, progress on stderr, and a tracker that follows."""
-    from taskaffinity.conduct import conduct  # torch
+    from taskaffinity.conduct import conduct, pace_of  # torch
 
     warn_if_synthetic(suite.synthetic)
+    pace = None
+    if not suite.synthetic and len(left(study.plan, RunStore(folder), keep_models=keep_models)) > 1:
+        pace = pace_of(study, suite, encoder)
+        if pace and pace.attention == "padded" and pace.device == "cpu" and not quiet:
+            print(PADDED, file=sys.stderr)
     with ProgressDisplay(quiet=quiet) as display:
 
         def watch(progress: Progress) -> None:
@@ -174,6 +170,7 @@ def train_and_show(
             watch=watch,
             keep_predictions=keep_predictions,
             keep_models=keep_models,
+            pace=pace,
         )
 
 

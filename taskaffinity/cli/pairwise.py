@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from taskaffinity.cli.forecast import print_plan
 from taskaffinity.cli.judging import (
     Alpha,
     CorrectionOption,
@@ -35,7 +36,6 @@ from taskaffinity.cli.options import (
     SuiteFile,
     TrackOption,
     end_with,
-    print_plan,
     resources_of,
     results_folder,
     suite_file_kept,
@@ -161,7 +161,7 @@ def command(
         rule=rule,
     )
     if dry_run:
-        print_plan(study, RunStore(folder), keep_models=keep_models)
+        print_plan(study, suite, found, RunStore(folder), resources, keep_models=keep_models)
         return
     tracker = tracker_of(trackers, study, folder)
     kept = {"keep_predictions": predictions, "keep_models": keep_models}

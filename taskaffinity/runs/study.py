@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from taskaffinity.runs.files import read_json, write_json
+from taskaffinity.runs.pace import SHARE_OF_TRAINING
 from taskaffinity.runs.plan import Plan, alone, continued, controls, finetuned, matched, pairwise, together
 from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, TaskRef
 
@@ -126,7 +127,7 @@ class Study:
         sizes = {task.name: min(task.sizes.get("train", 1), cap or task.sizes.get("train", 1)) for task in self.tasks}
         company = (spec.partner[0],) if spec.partner else ()
         seen = spec.recipe.num_train_epochs * sum(sizes[name] for name in (*spec.task_names, *company))
-        return seen * {"placebo": 1.4, "half": 0.5}.get(spec.variant, 1.0)  # a placebo's second half has no backward
+        return seen * SHARE_OF_TRAINING.get(spec.variant, 1.0)
 
     def write(self, root: Path) -> None:
         """``root/study.json``, or the file of its design."""

@@ -109,7 +109,7 @@ def execute(
             "total_seconds": ended - began,
             "steps": learnt.steps,
             "pieces": learnt.pieces,
-            "peak_memory_mib": _peak_memory_mib(),
+            "peak_memory_mib": peak_memory_mib(),
         },
         versions=versions() | {"attention": "packed" if model.is_packed else "padded"},
         predictions={key: evaluated.predictions for key, evaluated in found.items()} if keep_predictions else {},
@@ -129,11 +129,16 @@ def reason_of(error: BaseException) -> str:
     """Why a run failed, in one plain line; unforeseen errors by their type alone, for a message may quote anything."""
     if isinstance(error, Diverged | BadInput):  # ours, and without text of a corpus
         return str(error)
-    told = str(error).lower()
-    lacks_memory = any(words in told for words in ("t allocate memory", "cannot allocate memory", "out of memory"))
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or lacks_memory:
+    if is_lack_of_memory(error):
         return "out of memory: lower batch_size or max_length (--set), or let fewer runs go at once"
     return f"{type(error).__name__}: see the traceback in error.txt"
+
+
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Python's, torch's, or an allocator's of any kind."""
+    told = str(error).lower()
+    words = ("t allocate memory", "cannot allocate memory", "out of memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(some in told for some in words)
 
 
 def versions() -> dict[str, str]:
@@ -147,6 +152,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def _peak_memory_mib() -> float:
+def peak_memory_mib() -> float:
+    """Most memory that this process ever had resident."""
     unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -1,0 +1,123 @@
+"""A few real steps, timed: what a study of these tasks will take on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from taskaffinity.runs.pace import Pace
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.tasks.task import Split
+from taskaffinity.training.batches import make_batch
+from taskaffinity.training.encoding import EncodedSplit, IntArray
+from taskaffinity.training.execute import peak_memory_mib
+from taskaffinity.training.loop import predict
+from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.optim import Stepper
+from taskaffinity.training.ready import Ready, made_ready
+
+_STEPS, _SECONDS = 2, 0.5
+"""Updates on each task, and more while they are quick."""
+_SCORED = 64
+"""Examples that are predicted, at most."""
+
+
+def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Pace:
+    """Train a few mini-batches of every task of ``spec`` and predict a few examples; nothing is kept.
+
+    The largest mini-batch goes first and is not timed. Times go by word pieces, for mini-batches differ in length.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        The whole set by the study's recipe, from the encoder.
+
+    Raises
+    ------
+    MemoryError, torch.OutOfMemoryError
+        As a run would.
+    """
+    with _left_as_it_was(spec.recipe.threads):
+        began = time.perf_counter()
+        ready = made_ready(spec, encoder_folder=encoder_folder, cache=cache)
+        load = time.perf_counter() - began
+        recipe, model = spec.recipe, ready.model
+        parameters = sum(weight.numel() for weight in model.encoder.parameters())
+        if ready.pieces is not None:  # what is kept has the whole table again
+            table = model.encoder.get_input_embeddings()
+            assert isinstance(table, nn.Embedding)  # else it had not been cut
+            parameters += table.embedding_dim * (model.encoder.config.vocab_size - table.num_embeddings)
+        stepper = Stepper(model, recipe, 10_000)
+        steps, epoch = 0, {}
+        for name, split in ready.company.train.items():
+            took, pieces, n = _train(model, stepper, name, split, recipe.batch_size, recipe.device)
+            steps, epoch[name] = steps + n, took / pieces * len(split.pieces)
+        scored: tuple[Split, ...] = ("dev", "test")
+        dev, test = ({name: _score(ready, name, split, recipe.device) for name in ready.metas} for split in scored)
+        return Pace(
+            epoch=epoch,
+            dev=dev,
+            test=test,
+            load=load,
+            steps=steps,
+            scored={name: sum(ready.splits[split][name].n_examples for split in scored) for name in ready.metas},
+            parameters=parameters,
+            memory_mib=peak_memory_mib(),
+            attention="packed" if model.is_packed else "padded",
+            device=recipe.device,
+        )
+
+
+def _train(
+    model: MultiTaskModel, stepper: Stepper, name: str, split: EncodedSplit, batch_size: int, device: str
+) -> tuple[float, int, int]:
+    """Seconds, word pieces and updates."""
+    model.train()
+    largest = np.argsort(np.diff(split.bounds))[-batch_size:]
+    rng = np.random.default_rng(0)
+    size = min(batch_size, split.n_rows)
+    spent, pieces, n = 0.0, 0, -1
+    while n < _STEPS or spent < _SECONDS:
+        rows: IntArray = largest if n < 0 else rng.choice(split.n_rows, size, replace=False)
+        began = time.perf_counter()
+        batch = make_batch(name, split, rows).to(device)
+        loss = model.loss(batch)
+        loss.backward()
+        stepper.step()
+        _wait(device)
+        if n >= 0:
+            spent, pieces = spent + time.perf_counter() - began, pieces + len(batch.pieces)
+        n += 1
+    return spent, pieces, n
+
+
+def _score(ready: Ready, name: str, which: Split, device: str) -> float:
+    """Seconds to predict a split."""
+    split = ready.splits[which][name]
+    some = split.sample(_SCORED, 0)
+    began = time.perf_counter()
+    predict(ready.model, ready.metas[name], some, device=device)
+    return (time.perf_counter() - began) / max(1, len(some.pieces)) * len(split.pieces)
+
+
+def _wait(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+@contextmanager
+def _left_as_it_was(threads: int) -> Iterator[None]:
+    """torch's threads and random numbers."""
+    before = torch.get_num_threads()
+    with torch.random.fork_rng():
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)

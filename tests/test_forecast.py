@@ -1,0 +1,108 @@
+"""What a pace comes to, reckoned by hand; ``--dry-run`` says what a study will cost, and how its encoder is trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from taskaffinity import schedule
+from taskaffinity.cli import forecast
+from taskaffinity.cli.forecast import PADDED, in_words
+from taskaffinity.resources import Resources
+from taskaffinity.runs.pace import Pace
+from taskaffinity.runs.plan import Plan
+from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.schedule import Finished, Progress, run
+
+PACE = Pace(
+    epoch={"a": 10.0, "b": 3.0},
+    dev={"a": 1.0, "b": 0.5},
+    test={"a": 2.0, "b": 0.25},
+    load=4.0,
+    steps=6,
+    scored={"a": 100, "b": 10},
+    parameters=1_000_000,
+    memory_mib=300.0,
+    attention="packed",
+    device="cpu",
+)
+A = RunSpec((("a", "f1"),), EncoderRef("tiny", "e1"), 0, Recipe(num_train_epochs=5))
+PAIR = replace(A, tasks=(("a", "f1"), ("b", "f2")))
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (A, 4 + 5 * (10 + 1) + 2),
+        (PAIR, 4 + 5 * (13 + 1.5) + 2.25),
+        (replace(A, recipe=Recipe(num_train_epochs=5, protocol="paper")), 4 + 5 * 10 + 1 + 2),
+        (replace(A, variant="matched", partner=("b", "f2")), 4 + 5 * (13 + 1) + 2),
+        (replace(A, variant="half"), 4 + 5 * (5 + 1) + 2),
+        (replace(A, variant="placebo"), 4 + 5 * (14 + 1) + 2),
+    ],
+)
+def test_seconds_of_a_run(spec: RunSpec, expected: float) -> None:
+    assert PACE.seconds(spec) == pytest.approx(expected)
+
+
+def test_what_is_kept_weighs_on_the_disk() -> None:
+    results = PACE.disk([A, PAIR], [])
+    assert results == PACE.disk([A], []) + PACE.disk([PAIR], [])
+    assert PACE.disk([A, PAIR], [PAIR]) == results + 2 * 4_000_000
+
+
+@pytest.fixture(autouse=True)
+def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecast, "os", SimpleNamespace(cpu_count=lambda: 4))
+
+
+def test_the_words_are_the_sums() -> None:
+    specs = [replace(A, seed=seed) for seed in range(20)]  # 61 s each
+    line, how = in_words(specs, PACE, Resources(cpus_per_run=2), keep_models=False)
+    assert line.startswith("forecast: 10 min 10 s, 2 at once; 0.68 core-hours; ")
+    assert how == "by 6 updates tried now, one run by itself (cpu, packed attention, peak 300 MiB)"
+    assert in_words(specs, PACE, Resources("local"), keep_models=False)[0].startswith(
+        "forecast: 20 min 20 s, 1 at once"
+    )
+    assert in_words(specs[:1], PACE, Resources(), keep_models=False)[0].startswith("forecast: 1 min 01 s, 1 at once")
+
+
+def test_no_study_is_shorter_than_its_longest_run() -> None:
+    assert in_words([A, PAIR], PACE, Resources(), keep_models=False)[0].startswith("forecast: 1 min 19 s, 2 at once")
+
+
+def test_a_share_of_a_gpu_counts_as_a_share() -> None:
+    on_gpu = replace(PACE, device="cuda")
+    resources = Resources(gpus_per_run=0.5, address="auto")
+    line = in_words([replace(A, seed=seed) for seed in range(118)], on_gpu, resources, keep_models=False)[0]
+    assert "1.00 GPU-hours" in line
+    assert "one after the other; with more workers less" in line
+
+
+def test_what_falls_back_is_told_and_what_cannot_be_tried_too() -> None:
+    assert in_words([A], replace(PACE, attention="padded"), Resources(), keep_models=False)[-1] == PADDED
+    assert "no forecast" in in_words([A], None, Resources(), keep_models=False)[0]
+
+
+def test_the_time_left_is_told_before_the_first_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Progress] = []
+    events = [("a",), Finished(A, None), Finished(PAIR, None)]
+    monkeypatch.setattr(
+        schedule, "_in_this_process", lambda *_: iter([("a",), Finished(A, None), Finished(PAIR, None)])
+    )
+    run(
+        Plan.of([A, PAIR]),
+        RunStore(tmp_path),
+        encoder_folder=tmp_path,
+        cache=tmp_path,
+        resources=Resources("local"),
+        cost=PACE.seconds,
+        is_seconds=True,
+        watch=seen.append,
+    )
+    assert seen[0].seconds_left == pytest.approx(PACE.seconds(A) + PACE.seconds(PAIR), abs=1)
+    assert seen[-1].seconds_left == 0

@@ -1,0 +1,48 @@
+"""A pace is of real steps, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.training import timing
+from taskaffinity.training.execute import execute
+from taskaffinity.training.timing import timed
+
+TASKS = ("mednli", "shareclefe")
+
+
+@pytest.fixture
+def tiny(tiny_study: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(timing, "_SECONDS", 0.1)
+    return tiny_study(tasks=TASKS, num_train_epochs=4, max_train_examples=320, max_eval_examples=100)
+
+
+def test_its_seconds_are_those_of_the_run_but_for_a_factor(tiny: Any) -> None:
+    """A factor of four, on a machine that others use too."""
+    spec = RunSpec(tuple(sorted(tiny.study.refs)), tiny.study.encoder, 0, tiny.study.recipe)
+    places = {"encoder_folder": tiny.encoder_folder, "cache": tiny.cache}
+    pace = timed(spec, **places)
+    began = time.perf_counter()
+    execute(spec, **places)
+    took = time.perf_counter() - began
+    assert took / 4 < pace.seconds(spec) < took * 4
+    assert pace.scored == dict.fromkeys(TASKS, 200)
+    assert pace.steps >= 2 * len(TASKS)
+    assert (pace.attention, pace.device) == ("packed", "cpu")
+
+
+def test_random_numbers_and_threads_are_as_they_were(tiny: Any) -> None:
+    spec = RunSpec(tuple(sorted(tiny.study.refs)), tiny.study.encoder, 0, tiny.study.recipe)
+    threads = torch.get_num_threads()
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    timed(spec, encoder_folder=tiny.encoder_folder, cache=tiny.cache)
+    assert torch.equal(torch.rand(4), expected)
+    assert torch.get_num_threads() == threads
