@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
 
 from taskaffinity.analysis.affinity import margins_of
 from taskaffinity.analysis.arms import read_arms
@@ -29,7 +28,6 @@ from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
 from taskaffinity.training.execute import gpus, is_lack_of_memory, prepare, versions
-from taskaffinity.training.machine import PAYS, bf16_speed
 from taskaffinity.training.timing import timed
 
 
@@ -169,9 +167,14 @@ def _refuse_to_finetune(suite: Suite, recipe: Recipe, finetune: Mapping[str, Rec
             raise BadInput("fine-tuning has other test examples than the stages before it; give all the same")
 
 
-def pace_of(study: Study, suite: Suite, encoder: Encoder) -> Pace | None:
+def pace_of(study: Study, suite: Suite, encoder: Encoder, *, tries_bf16: bool = False) -> Pace | None:
     """How fast this machine trains the study's tasks, by a few steps on each; None if it has no GPU and the runs do,
     or memory for none. Only the cache of encoded corpora is written.
+
+    Parameters
+    ----------
+    tries_bf16 : bool
+        Whether the same steps are tried in 16 bits too, where the recipe has 32.
 
     Raises
     ------
@@ -183,7 +186,7 @@ def pace_of(study: Study, suite: Suite, encoder: Encoder) -> Pace | None:
     prepare(suite.tasks, encoder, study.recipe, cache_folder())
     together = RunSpec(tuple(sorted(study.refs)), study.encoder, study.seeds[0], study.recipe)
     try:
-        return timed(together, encoder_folder=encoder.folder, cache=cache_folder())
+        return timed(together, encoder_folder=encoder.folder, cache=cache_folder(), tries_bf16=tries_bf16)
     except Exception as error:
         if is_lack_of_memory(error):
             return None
@@ -326,14 +329,8 @@ def encoder_of(suite: Suite, encoder: str | None) -> Encoder:
 
 
 def placed(recipe: Recipe, resources: Resources) -> Recipe:
-    """The recipe for where its runs will go: threads, device and precision are part of what identifies a run.
-
-    The precision on a GPU is what a probe of this machine's finds to be fast; on a CPU, or where only other machines
-    have GPUs, 32 bits unless ``precision`` is set.
-    """
-    device: Literal["cpu", "cuda"] = "cuda" if resources.gpus_per_run else "cpu"
-    is_short = device == "cuda" and recipe.protocol is None and gpus() and bf16_speed(device) >= PAYS
-    return replace(recipe, threads=resources.cpus_per_run, device=device, precision="bf16" if is_short else None)
+    """The recipe for where its runs will go: threads and device are part of what identifies a run."""
+    return replace(recipe, threads=resources.cpus_per_run, device="cuda" if resources.gpus_per_run else "cpu")
 
 
 def cache_folder() -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -75,6 +76,7 @@ def ray_of(resources: Resources) -> Iterator[tuple[Any, bool]]:
         yield ray, False
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    handler = signal.getsignal(signal.SIGTERM)
     watchdog = threading.Timer(_START_SECONDS, _LOG.warning, [_SLOW_START])
     watchdog.daemon = True
     watchdog.start()
@@ -92,6 +94,8 @@ def ray_of(resources: Resources) -> Iterator[tuple[Any, bool]]:
         ) from error
     finally:
         watchdog.cancel()
+        if threading.current_thread() is threading.main_thread():  # Ray puts one in place that ends us on the spot
+            signal.signal(signal.SIGTERM, handler)
     try:
         yield ray, True
     finally:

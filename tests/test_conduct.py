@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from taskaffinity import conduct as conduct_module
-from taskaffinity.conduct import conduct, define, placed
+from taskaffinity.conduct import conduct, define
 from taskaffinity.defaults import default_finetune, default_recipe
 from taskaffinity.resources import Resources
-from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, PAPER_REFINE, REFINE
+from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, REFINE
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule import Report
 from taskaffinity.tasks.planted import stand_in
@@ -150,16 +149,3 @@ def test_departures_go_with_the_last_study_that_had_them(tmp_path: Path, monkeyp
         conduct(study, suite, found, tmp_path, resources=Resources("local"))
         there.append((tmp_path / "departures.txt").is_file())
     assert there == [True, True, True, False]
-
-
-@pytest.mark.parametrize(
-    ("share", "here", "times", "expected"),
-    [(0.5, 1, 7.0, "bf16"), (0.5, 1, 0.5, None), (0.5, 0, 7.0, None), (0, 1, 7.0, None)],
-)
-def test_sixteen_bits_are_for_a_gpu_that_a_probe_found_faster_with_them(
-    share: float, here: int, times: float, expected: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(conduct_module, "gpus", lambda: here)
-    monkeypatch.setattr(conduct_module, "bf16_speed", lambda device: times)
-    assert placed(REFINE, Resources(gpus_per_run=share)).precision == expected
-    assert placed(PAPER_REFINE, Resources(gpus_per_run=share)).precision is None

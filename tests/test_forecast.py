@@ -85,12 +85,14 @@ def test_a_share_of_a_gpu_counts_as_a_share() -> None:
 
 def test_what_falls_back_is_told_and_what_cannot_be_tried_too() -> None:
     assert in_words([A], replace(PACE, attention="padded"), Resources(), keep_models=False)[-1] == PADDED
+    faster = in_words([A], replace(PACE, times_in_bf16=1.66), Resources(), keep_models=False)[-1]
+    assert "1.7 times as fast here: --set precision=bf16" in faster
+    assert len(in_words([A], replace(PACE, times_in_bf16=1.02), Resources(), keep_models=False)) == 2
     assert "no forecast" in in_words([A], None, Resources(), keep_models=False)[0]
 
 
 def test_the_time_left_is_told_before_the_first_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Progress] = []
-    events = [("a",), Finished(A, None), Finished(PAIR, None)]
     monkeypatch.setattr(
         schedule, "_in_this_process", lambda *_: iter([("a",), Finished(A, None), Finished(PAIR, None)])
     )

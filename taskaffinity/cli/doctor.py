@@ -100,7 +100,7 @@ def _machine() -> Iterator[Finding]:
 def _torch() -> Iterator[Finding]:
     """GPUs, and the paper's encoders: what only torch and transformers can tell."""
     try:
-        from taskaffinity.training.machine import PAYS, bf16_speed, gpu_names, in_hub_cache
+        from taskaffinity.training.machine import gpu_names, in_hub_cache
     except (ImportError, OSError) as error:  # OSError: a shared library that does not load
         told = str(error).partition("\n")[0]
         yield Finding("torch", "does not load", f"torch or transformers does not load ({told}): {INSTALL}", breaks=True)
@@ -108,9 +108,6 @@ def _torch() -> Iterator[Finding]:
     names = gpu_names()
     no_gpu = "a GPU that torch can use: made-up suites need none, an encoder of BERT's size is slow without one"
     yield Finding("GPUs", "; ".join(names) or "none", "" if names else no_gpu)
-    times = bf16_speed("cpu")
-    pays = "; a BERT of base size may train faster with --set precision=bf16" if times >= PAYS else ""
-    yield Finding("bfloat16 on CPU", f"matrix products {times:.1f} times as fast as in 32 bits{pays}")
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
     yield Finding("model hub", "offline (HF_HUB_OFFLINE is set)" if offline else "asked where an encoder is not here")
     for name in dict.fromkeys(DEFAULT_ENCODERS.values()):

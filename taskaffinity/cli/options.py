@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from taskaffinity.cli import termination
 from taskaffinity.cli.forecast import PADDED
 from taskaffinity.cli.progress import ProgressDisplay, duration
 from taskaffinity.cli.show import warn_if_synthetic
@@ -157,7 +156,6 @@ def train_and_show(
     with ProgressDisplay(quiet=quiet) as display:
 
         def watch(progress: Progress) -> None:
-            termination.answer()
             display.show(progress)
             tracker.look(progress)
 

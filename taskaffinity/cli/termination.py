@@ -19,19 +19,13 @@ def answered() -> Iterator[None]:
     apart."""
     _came.clear()
     before = signal.getsignal(signal.SIGTERM)
-    answer()
+    if _is_main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     finally:
         if _is_main_thread():
             signal.signal(signal.SIGTERM, before)
-
-
-def answer() -> None:
-    """Have SIGTERM answered from now on; once Ray has started, again, for it puts a handler of its own in place, which
-    prints a stack trace and ends the process at once."""
-    if _is_main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)
 
 
 def came() -> bool:

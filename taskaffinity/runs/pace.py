@@ -35,6 +35,8 @@ class Pace:
     attention: str
     """``packed``, or ``padded`` where the encoder's own attention does not take sequences without padding."""
     device: str
+    times_in_bf16: float | None = None
+    """How many times as fast the same updates went in 16 bits; None if that was not tried."""
 
     def seconds(self, spec: RunSpec) -> float:
         """Of a run with all its epochs and evaluations."""

@@ -65,7 +65,8 @@ class Recipe:
     epochs. The rate falls as if all were to come."""
     precision: Literal["bf16"] | None = None
     """``bf16`` trains with matrix products in 16 bits (autocast; weights, their updates and all scoring stay in 32);
-    None for 32 bits throughout. On a GPU a probe decides. On a CPU it pays with AMX and a large encoder alone."""
+    None for 32 bits throughout. It moves scores a little, so nothing chooses it but who asks; ``--dry-run`` tries both
+    and says how much faster it would be."""
     protocol: Literal["paper"] | None = None
     """``paper`` for the released code's ways: dev joins the training examples before any are drawn, all epochs, the
     weights of the last, and the update of ``training.released``; None for ours, where dev decides."""

@@ -28,7 +28,7 @@ _SCORED = 64
 """Examples that are predicted, at most."""
 
 
-def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Pace:
+def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path, tries_bf16: bool = False) -> Pace:
     """Train a few mini-batches of every task of ``spec`` and predict a few examples; nothing is kept.
 
     The largest mini-batch goes first and is not timed. Times go by word pieces, for mini-batches differ in length.
@@ -37,6 +37,9 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Pace:
     ----------
     spec : RunSpec
         The whole set by the study's recipe, from the encoder.
+    tries_bf16 : bool
+        Whether mini-batches are tried in 16 bits too, unless the recipe has them: what a machine says that it has
+        tells little (with AVX512-BF16 but no AMX they took twice as long, with AMX a small encoder gained nothing).
 
     Raises
     ------
@@ -58,6 +61,12 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Pace:
         for name, split in ready.company.train.items():
             took, pieces, n = _train(model, stepper, name, split, recipe.batch_size, recipe.device)
             steps, epoch[name] = steps + n, took / pieces * len(split.pieces)
+        in_bf16 = 0.0
+        if tries_bf16 and recipe.precision is None:
+            model.precision = "bf16"
+            for name, split in ready.company.train.items():
+                took, pieces, _ = _train(model, stepper, name, split, recipe.batch_size, recipe.device)
+                in_bf16 += took / pieces * len(split.pieces)
         scored: tuple[Split, ...] = ("dev", "test")
         dev, test = ({name: _score(ready, name, split, recipe.device) for name in ready.metas} for split in scored)
         return Pace(
@@ -71,6 +80,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Pace:
             memory_mib=peak_memory_mib(),
             attention="packed" if model.is_packed else "padded",
             device=recipe.device,
+            times_in_bf16=sum(epoch.values()) / in_bf16 if in_bf16 else None,
         )
 
 

@@ -30,7 +30,8 @@ NO_DROP = 1e-9
 MakeMeta = Callable[..., TaskMeta]
 MakeSplit = Callable[..., EncodedSplit]
 MakeEncoder = Callable[..., Path]
-Build = Callable[..., tuple[MultiTaskModel, dict[str, EncodedSplit]]]
+Splits = dict[str, EncodedSplit]
+Build = Callable[..., tuple[MultiTaskModel, Splits, Splits]]
 
 
 class PlainStepper:
@@ -57,11 +58,11 @@ class PlainStepper:
 
 @pytest.fixture
 def build(make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit) -> Build:
-    """A model of all heads and its training splits, some techniques off."""
+    """A model of all heads, its training and its dev splits, some techniques off."""
 
     def made(
         off: Collection[str], monkeypatch: pytest.MonkeyPatch, p: float, seed: int = 3
-    ) -> tuple[MultiTaskModel, dict[str, EncodedSplit]]:
+    ) -> tuple[MultiTaskModel, Splits, Splits]:
         if "long ones alone" in off:
             monkeypatch.setattr(layout, "_ALONE", 10**9)
         else:
@@ -73,14 +74,16 @@ def build(make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit)
         if "one pass" in off:
             monkeypatch.setattr(loop, "Stepper", PlainStepper)
         folder = make_encoder("bert", hidden_dropout_prob=p, attention_probs_dropout_prob=p)
-        splits = {kind: make_split(kind, n=24, seed=i) for i, kind in enumerate(KINDS)}
+        train, dev = (
+            {kind: make_split(kind, n=24, seed=i) for i, kind in enumerate(KINDS, first)} for first in (0, 50)
+        )
         metas = {kind: make_meta(kind, kind) for kind in KINDS}
         model = MultiTaskModel(folder, metas, seed=seed, head_dropout=p, packed="packing" not in off)
         if "cut vocabulary" not in off:
-            pieces = pieces_of(splits.values(), model.encoder)
+            pieces = pieces_of([*train.values(), *dev.values()], model.encoder)
             assert cut_embeddings(model.encoder, pieces)
-            splits = {name: renumbered(split, pieces) for name, split in splits.items()}
-        return model, splits
+            train, dev = ({n: renumbered(split, pieces) for n, split in splits.items()} for splits in (train, dev))
+        return model, train, dev
 
     return made
 
@@ -99,7 +102,7 @@ def test_on_and_off_have_the_same_losses_over_fifty_steps(
     losses, steps = [], 0
     for off in ((), (technique,)):
         with monkeypatch.context() as patched:
-            model, splits = build(off, patched, NO_DROP)
+            model, splits, _ = build(off, patched, NO_DROP)
             assert model.is_packed == ("packing" not in off)
             epochs = list(fit(model, splits, recipe, seed=5))
         losses.append([epoch.losses[kind] for epoch in epochs for kind in KINDS])
@@ -120,11 +123,11 @@ def test_with_dropout_dev_scores_are_equal_within_noise(
         scores[is_on] = {kind: [] for kind in KINDS}
         for seed in range(5):
             with monkeypatch.context() as patched:
-                model, splits = build(() if is_on else TECHNIQUES, patched, 0.1, seed)
-                for _ in fit(model, splits, recipe, seed=seed):
+                model, train, dev = build(() if is_on else TECHNIQUES, patched, 0.1, seed)
+                for _ in fit(model, train, recipe, seed=seed):
                     pass
             for kind in KINDS:
-                meta, split = make_meta(kind, kind), splits[kind]
+                meta, split = make_meta(kind, kind), dev[kind]
                 metric = METRICS[meta.metric_name]
                 counts = metric.tally(split.gold, predict(model, meta, split), meta.scored)
                 scores[is_on][kind].append(float(metric.score(counts.sum(axis=0))))
