@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from taskaffinity.analysis.pictures import PaletteName
-from taskaffinity.analysis.verdicts import Verdict
+
+if TYPE_CHECKING:  # plain words for the command line, which loads no scipy
+    from taskaffinity.analysis.verdicts import Verdict
 
 Line = Literal["-"] | tuple[float, tuple[float, ...]]
 """A matplotlib line style: solid, or (offset, (on, off, ...)) in line widths."""
