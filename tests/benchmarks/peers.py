@@ -141,10 +141,16 @@ class TrainerWay:
         self.lengths = np.diff(split.bounds).tolist()
         self.work = work
 
-    def grouped(self, batch_size: int, n: int, seed: int) -> list[IntArray]:
-        """``n`` mini-batches of an epoch with ``group_by_length``, evenly spaced from its longest to its shortest."""
+    def grouped(self, batch_size: int, n: int, seed: int, among: int | None = None) -> list[IntArray]:
+        """``n`` mini-batches of an epoch with ``group_by_length`` over all rows, or ``among`` so many of them (its
+        groups are a quarter of a small training set, so that they are less alike); evenly spaced from the longest
+        to the shortest."""
+        rows = np.arange(len(self.lengths))
+        if among is not None:
+            rows = np.random.default_rng(seed).choice(rows, min(among, len(rows)), replace=False)
+        lengths = [self.lengths[row] for row in rows]
         generator = torch.Generator().manual_seed(seed)
-        order = np.array(list(LengthGroupedSampler(batch_size, lengths=self.lengths, generator=generator)))
+        order = rows[list(LengthGroupedSampler(batch_size, lengths=lengths, generator=generator))]
         batches = [order[i : i + batch_size] for i in range(0, len(order) - batch_size + 1, batch_size)]
         batches.sort(key=lambda rows: max(self.lengths[row] for row in rows))
         places = (np.arange(n) + (seed % 7 + 0.5) / 7) * len(batches) / n
