@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from taskaffinity.analysis.affinity import margins_of
 from taskaffinity.analysis.arms import read_arms
@@ -185,8 +188,12 @@ def pace_of(study: Study, suite: Suite, encoder: Encoder, *, tries_bf16: bool = 
         return None
     prepare(suite.tasks, encoder, study.recipe, cache_folder())
     together = RunSpec(tuple(sorted(study.refs)), study.encoder, study.seeds[0], study.recipe)
+    places: dict[str, Any] = {"encoder_folder": encoder.folder, "cache": cache_folder(), "tries_bf16": tries_bf16}
     try:
-        return timed(together, encoder_folder=encoder.folder, cache=cache_folder(), tries_bf16=tries_bf16)
+        if study.recipe.device == "cpu":
+            return timed(together, **places)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:  # its end gives the GPU's memory back
+            return apart.submit(timed, together, **places).result()
     except Exception as error:
         if is_lack_of_memory(error):
             return None

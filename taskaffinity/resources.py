@@ -35,6 +35,8 @@ class Resources:
     executor: Executor = "ray"
     cpus_per_run: int = 1
     gpus_per_run: float = 0.0
+    is_measured: bool = False
+    """Whether the share of a GPU is to be what a run was measured to need (``--gpus-per-run auto``)."""
     address: str | None = None
     """Of a Ray that is already running; None starts one on this machine."""
 

@@ -93,6 +93,7 @@ def run(
         "encoder": str(encoder_folder),
         "cache": str(cache.resolve()),
         "keep_predictions": keep_predictions,
+        "gpu_share": resources.gpus_per_run,
     }
     arguments = [
         (spec, {**settings, "keep_weights": spec in parents, "keep_model": keep_models and leaves_model(spec)})
@@ -189,6 +190,7 @@ def train_and_keep(spec: RunSpec, settings: Mapping[str, Any], *after: str | Non
                 keep_predictions=settings["keep_predictions"],
                 keep_weights=settings["keep_weights"],
                 keep_model=settings["keep_model"],
+                gpu_share=settings["gpu_share"],
             )
             store.write(result)
         except Exception as error:  # the run's own error, whatever it is: kept with the run, the others go on

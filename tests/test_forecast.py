@@ -11,12 +11,16 @@ import pytest
 from taskaffinity import schedule
 from taskaffinity.cli import forecast
 from taskaffinity.cli.forecast import PADDED, in_words
+from taskaffinity.cli.options import ExecutorName, resources_of
 from taskaffinity.resources import Resources
 from taskaffinity.runs.pace import Pace
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule import Finished, Progress, run
+from taskaffinity.tasks.task import BadInput
+from taskaffinity.training import execute
+from taskaffinity.training.machine import share_of_gpu
 
 PACE = Pace(
     epoch={"a": 10.0, "b": 3.0},
@@ -81,6 +85,28 @@ def test_a_share_of_a_gpu_counts_as_a_share() -> None:
     line = in_words([replace(A, seed=seed) for seed in range(118)], on_gpu, resources, keep_models=False)[0]
     assert "1.00 GPU-hours" in line
     assert "one after the other; with more workers less" in line
+
+
+def test_a_measured_share_takes_the_place_of_a_whole_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execute, "gpus", lambda: 1)
+    asked = resources_of(ExecutorName.ray, 1, "auto", None, is_tiny=False)
+    assert (asked.gpus_per_run, asked.is_measured) == (1.0, True)
+    on_gpu = replace(PACE, device="cuda", gpu_share=0.25)
+    specs = [replace(A, seed=seed) for seed in range(16)]
+    assert in_words(specs, on_gpu, asked, keep_models=False)[0].startswith("forecast: 4 min 04 s, 4 at once; 0.07 GPU")
+    given = resources_of(ExecutorName.ray, 1, "0.5", None, is_tiny=False)
+    assert in_words(specs, on_gpu, given, keep_models=False)[0].startswith("forecast: 8 min 08 s, 2 at once; 0.14 GPU")
+
+
+@pytest.mark.parametrize("given", ["automatic", "-1", "nan", "inf"])
+def test_what_is_no_share_of_a_gpu_is_one_line(given: str) -> None:
+    with pytest.raises(BadInput, match=f"--gpus-per-run {given}: expected a number, 0 or more, or auto"):
+        resources_of(ExecutorName.ray, 1, given, None, is_tiny=False)
+
+
+@pytest.mark.parametrize(("peak", "total", "side_by_side"), [(5_000, 24_000, 3), (30_000, 24_000, 1), (100, 80_000, 8)])
+def test_as_many_runs_share_a_gpu_as_fit(peak: float, total: float, side_by_side: int) -> None:
+    assert share_of_gpu(peak, total) == pytest.approx(1 / side_by_side)
 
 
 def test_what_falls_back_is_told_and_what_cannot_be_tried_too() -> None:

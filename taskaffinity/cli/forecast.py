@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from taskaffinity.cli.progress import duration
@@ -46,6 +47,8 @@ def in_words(waiting: Sequence[RunSpec], pace: Pace | None, resources: Resources
     """What these runs take: time, work and disk; and how it was found."""
     if pace is None:
         return ["no forecast: a few steps could not be tried on this machine, for want of a GPU or of memory"]
+    if resources.is_measured and pace.gpu_share:
+        resources = replace(resources, gpus_per_run=pace.gpu_share)
     workers = min(workers_here(resources), len(waiting))
     total = sum(map(pace.seconds, waiting))
     longest = max(map(pace.seconds, waiting))

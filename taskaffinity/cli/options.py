@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,7 +56,10 @@ Results = Annotated[Path | None, typer.Option(help="Results folder (default: res
 ExecutorOption = Annotated[ExecutorName, typer.Option(help="Where runs go.")]
 Address = Annotated[str | None, typer.Option(help="A running Ray to use instead of one started here.")]
 GpusPerRun = Annotated[
-    float | None, typer.Option(help="GPUs a run takes, below 1 a share (default: 1 if there is one).", min=0)
+    str | None,
+    typer.Option(
+        help="GPUs a run takes (default: 1 if any); below 1 a share; auto: as much as it is measured to need."
+    ),
 ]
 CpusPerRun = Annotated[int, typer.Option(help="CPU cores, and threads, a run takes.", min=1)]
 KeepPredictions = Annotated[bool, typer.Option("--predictions/--no-predictions", help="Keep each run's, by id.")]
@@ -105,7 +110,7 @@ def _keep(file: Path | None, folder: Path) -> None:
 
 
 def resources_of(
-    executor: ExecutorName, cpus_per_run: int, gpus_per_run: float | None, address: str | None, *, is_tiny: bool
+    executor: ExecutorName, cpus_per_run: int, given_gpus: str | None, address: str | None, *, is_tiny: bool
 ) -> Resources:
     """Where runs go; one of them takes a GPU if there is one, unless its encoder is tiny.
 
@@ -116,9 +121,12 @@ def resources_of(
     """
     from taskaffinity.training.execute import gpus  # torch: only where runs are planned
 
-    if gpus_per_run is None:
+    is_measured = given_gpus == "auto"
+    if given_gpus is None or is_measured:
         gpus_per_run = 0.0 if is_tiny or not gpus() else 1.0
-    resources = Resources(executor.value, cpus_per_run, gpus_per_run, address)
+    else:
+        gpus_per_run = _number_of_gpus(given_gpus)
+    resources = Resources(executor.value, cpus_per_run, gpus_per_run, is_measured, address)
     if address is not None:
         return resources
     cores = os.cpu_count() or 1
@@ -130,6 +138,16 @@ def resources_of(
             "can use; give 0, or the --address of a Ray that has them"
         )
     return resources
+
+
+def _number_of_gpus(given: str) -> float:
+    try:
+        number = float(given)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise BadInput(f"--gpus-per-run {given}: expected a number, 0 or more, or auto")
+    return number
 
 
 def train_and_show(
@@ -153,6 +171,8 @@ def train_and_show(
         pace = pace_of(study, suite, encoder)
         if pace and pace.attention == "padded" and pace.device == "cpu" and not quiet:
             print(PADDED, file=sys.stderr)
+        if pace and pace.gpu_share and resources.is_measured:
+            resources = replace(resources, gpus_per_run=pace.gpu_share)
     with ProgressDisplay(quiet=quiet) as display:
 
         def watch(progress: Progress) -> None:

@@ -35,6 +35,8 @@ class Pace:
     attention: str
     """``packed``, or ``padded`` where the encoder's own attention does not take sequences without padding."""
     device: str
+    gpu_share: float | None = None
+    """What a run needs of one of this machine's GPUs; None on a CPU."""
     times_in_bf16: float | None = None
     """How many times as fast the same updates went in 16 bits; None if that was not tried."""
 

@@ -56,6 +56,7 @@ def execute(
     keep_predictions: bool = True,
     keep_weights: bool = False,
     keep_model: bool = False,
+    gpu_share: float = 1.0,
 ) -> RunResult:
     """Train and evaluate one run.
 
@@ -74,6 +75,8 @@ def execute(
         Whether runs will start from this one.
     keep_model : bool
         Whether its tasks may be exported: weights are kept, and heads with them.
+    gpu_share : float
+        Of a GPU's memory that the run may take, so that it cannot starve those beside it.
 
     Raises
     ------
@@ -84,6 +87,8 @@ def execute(
     began = time.perf_counter()
     torch.set_num_threads(spec.recipe.threads)
     recipe = spec.recipe
+    if recipe.device == "cuda" and 0 < gpu_share < 1:
+        torch.cuda.set_per_process_memory_fraction(gpu_share)
     ready = made_ready(spec, encoder_folder=encoder_folder, cache=cache, start=start)
     model, metas, splits = ready.model, ready.metas, ready.splits
     loaded = time.perf_counter()

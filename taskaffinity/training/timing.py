@@ -18,6 +18,7 @@ from taskaffinity.training.batches import make_batch
 from taskaffinity.training.encoding import EncodedSplit, IntArray
 from taskaffinity.training.execute import peak_memory_mib
 from taskaffinity.training.loop import predict
+from taskaffinity.training.machine import share_of_gpu
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim import Stepper
 from taskaffinity.training.ready import Ready, made_ready
@@ -80,6 +81,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path, tries_bf16: bool 
             memory_mib=peak_memory_mib(),
             attention="packed" if model.is_packed else "padded",
             device=recipe.device,
+            gpu_share=_gpu_share() if recipe.device == "cuda" else None,
             times_in_bf16=sum(epoch.values()) / in_bf16 if in_bf16 else None,
         )
 
@@ -114,6 +116,11 @@ def _score(ready: Ready, name: str, which: Split, device: str) -> float:
     began = time.perf_counter()
     predict(ready.model, ready.metas[name], some, device=device)
     return (time.perf_counter() - began) / max(1, len(some.pieces)) * len(split.pieces)
+
+
+def _gpu_share() -> float:
+    total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
+    return share_of_gpu(torch.cuda.max_memory_reserved() / 2**20, total / 2**20)
 
 
 def _wait(device: str) -> None:
