@@ -25,8 +25,9 @@ from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim import Stepper
 from taskaffinity.training.released import ReleasedStepper
 
-_EVALUATION_PIECES = 4096
-"""Word pieces in a batch of predictions: enough to keep a core busy, little memory."""
+_EVALUATION_PIECES = 1024
+"""Word pieces in a batch of predictions: enough to keep a core busy, little enough to stay in its cache (four times as
+many took 1.08 to 1.13 times as long)."""
 
 
 class Diverged(RuntimeError):
