@@ -141,10 +141,10 @@ class TrainerWay:
         self.lengths = np.diff(split.bounds).tolist()
         self.work = work
 
-    def grouped(self, batch_size: int, n: int, seed: int, among: int | None = None) -> list[IntArray]:
+    def grouped(self, batch_size: int, n: int, seed: int, rounds: int, among: int | None = None) -> list[IntArray]:
         """``n`` mini-batches of an epoch with ``group_by_length`` over all rows, or ``among`` so many of them (its
         groups are a quarter of a small training set, so that they are less alike); evenly spaced from the longest
-        to the shortest."""
+        to the shortest, others in each of ``rounds`` rounds."""
         rows = np.arange(len(self.lengths))
         if among is not None:
             rows = np.random.default_rng(seed).choice(rows, min(among, len(rows)), replace=False)
@@ -153,7 +153,7 @@ class TrainerWay:
         order = rows[list(LengthGroupedSampler(batch_size, lengths=lengths, generator=generator))]
         batches = [order[i : i + batch_size] for i in range(0, len(order) - batch_size + 1, batch_size)]
         batches.sort(key=lambda rows: max(self.lengths[row] for row in rows))
-        places = (np.arange(n) + (seed % 7 + 0.5) / 7) * len(batches) / n
+        places = (np.arange(n) + (seed + 0.5) / rounds) * len(batches) / n
         return [batches[int(place)] for place in places]
 
     def train(self, batches: Sequence[IntArray]) -> float:

@@ -113,7 +113,7 @@ def measure(
         peak = matmul_peak()
         for name in TASKS:
             drawn = [rng.choice(splits[name].n_rows, BATCH, replace=False) for _ in range(n)]
-            grouped = {way: trainers[name].grouped(BATCH, n, number, among) for way, among in GROUPED.items()}
+            grouped = {way: trainers[name].grouped(BATCH, n, number, rounds, among) for way, among in GROUPED.items()}
             ways = {
                 "paper": lambda name=name, drawn=drawn: paper.train([(name, rows) for rows in drawn]),
                 "ours adamax": lambda name=name, drawn=drawn: ours["adamax"].train([(name, rows) for rows in drawn]),
