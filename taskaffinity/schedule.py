@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from taskaffinity.resources import RETRIES, Resources, ray_of, slots
+from taskaffinity.resources import DIED, RETRIES, Resources, ray_of, slots
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import Claimed, RunStore
@@ -273,5 +273,5 @@ def _in_words(ray: Any, error: Exception) -> str:
     if isinstance(error, ray.exceptions.OutOfMemoryError):
         return "out of memory: Ray's memory monitor ended the worker; let fewer runs go at once (--cpus-per-run)"
     if isinstance(error, ray.exceptions.WorkerCrashedError):
-        return f"the worker died {RETRIES + 1} times (killed, or out of memory); see Ray's logs on its node"
+        return DIED
     return f"Ray could not run it: {type(error).__name__}"

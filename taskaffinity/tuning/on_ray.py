@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from taskaffinity.resources import RETRIES, Resources, ray_of, slots
+from taskaffinity.resources import DIED, RETRIES, Resources, ray_of, slots
 from taskaffinity.tuning.round import Round
 from taskaffinity.tuning.train import Train, train_trial
 from taskaffinity.tuning.trials import Scores, Trial
@@ -26,7 +26,6 @@ _QUIET = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": "64",
 }
-_LOST = f"the worker died {RETRIES + 1} times (killed, or out of memory); see Ray's logs on its node"
 _SCORE = "scores/"
 """Before a task's name in a result of Tune's."""
 
@@ -51,7 +50,7 @@ def on_ray(resources: Resources, encoder_folder: Path, cache: Path, scratch: Pat
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
             for number in set(numbers) & set(round_.left()):
-                round_.fail(number, _LOST, of_the_recipe=False)
+                round_.fail(number, DIED, of_the_recipe=False)
 
         yield train
 
