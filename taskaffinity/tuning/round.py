@@ -97,7 +97,10 @@ class Round:
         return number in self._ended
 
     def fail(self, number: int, reason: str, *, of_the_recipe: bool) -> None:
-        """A trial ended before its time: by its recipe, which is kept, or for another reason."""
+        """A trial ended before its time: by its recipe, which is kept, or for another reason. What befalls one that
+        has ended is nobody's concern."""
+        if number in self._ended:
+            return
         if of_the_recipe:
             self.records[number] = replace(self.records[number], failure=reason)
         else:
