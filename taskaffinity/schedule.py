@@ -8,7 +8,6 @@ retried. Nothing of Ray's is ever restored, and no Ray that was not started here
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from taskaffinity.resources import DIED, RETRIES, Resources, ray_of, slots
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import Claimed, RunStore
+from taskaffinity.runs.trace import trace_of
 
 _POLL_SECONDS = 0.25
 _LACKS_START = "the run that it starts from is not there: {}"
@@ -196,13 +196,6 @@ def train_and_keep(spec: RunSpec, settings: Mapping[str, Any], *after: str | Non
             store.fail(spec, reason, trace_of(error))
             return reason
     return None
-
-
-def trace_of(error: BaseException) -> str:
-    """Where an error came from, causes first, without its message: that may quote anything, and this is stored."""
-    cause = error.__cause__ or error.__context__
-    before = trace_of(cause) if cause else ""
-    return f"{before}{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}\n"
 
 
 Arguments = list[tuple[RunSpec, dict[str, Any]]]

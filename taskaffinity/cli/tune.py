@@ -98,8 +98,8 @@ def command(
         searched = searched_settings(of_set)
         said = {name: getattr(found.recipe, name) for name in (*searched, *settings)}
         write_found(out, found, suite, RecipeFile(said, of_finetune), searched)
-    for reason in found.lost:
-        print(f"failed: {reason}", file=sys.stderr)
+    for path, reason in found.lost.items():
+        print(f"failed: {path}: {reason}", file=sys.stderr)
     if found.recipe is None or found.lost:
         raise typer.Exit(1)
 

@@ -73,8 +73,8 @@ class Found:
     """The finalist of the best mean; None if all failed."""
     epochs_now: int
     """Trained by this command, of every task."""
-    lost: Sequence[str]
-    """Why trials failed, for no fault of their recipe."""
+    lost: Mapping[Path, str]
+    """Why trials failed, for no fault of their recipe; by the file that says more."""
     seconds: float
 
     @property
@@ -137,7 +137,11 @@ def search_recipe(
         confirmed=confirmed,
         chosen=max(means, key=lambda number: means[number], default=None),  # of equals the first: the default
         epochs_now=first.epochs_now + again.epochs_now,
-        lost=[*first.lost.values(), *again.lost.values()],
+        lost={
+            trials.error_path(round_.trials[number]): reason
+            for round_ in (first, again)
+            for number, reason in round_.lost.items()
+        },
         seconds=time.monotonic() - began,
     )
 

@@ -1,6 +1,7 @@
 """A trial, one recipe with one seed on every task alone, and the folder that keeps what came of it.
 
-One JSON file a trial, written whole when the trial ends: settings, dev scores in points, seconds. No text of a corpus.
+One JSON file a trial, written whole when the trial ends: settings, dev scores in points, seconds; of one that failed
+for no fault of its recipe ``TRIAL.error.txt``. No text of a corpus.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from taskaffinity.runs.files import read_json, write_json
+from taskaffinity.runs.files import read_json, write_json, write_whole
 from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, TaskRef
 from taskaffinity.tasks.task import BadInput
 
@@ -96,6 +97,15 @@ class TrialFolder:
             "versions": dict(versions),
         }
         write_json(self._path(trial), content)
+        self.error_path(trial).unlink(missing_ok=True)
+
+    def fail(self, trial: Trial, reason: str, trace: str = "") -> None:
+        """Leave a plain reason (first line) and the traceback; no record, so the trial is tried again."""
+        write_whole(self.error_path(trial), f"{reason}\n{trace}".encode())
+
+    def error_path(self, trial: Trial) -> Path:
+        """What says why a trial failed that has no record."""
+        return self.path / f"{trial.name}.error.txt"
 
     def _path(self, trial: Trial) -> Path:
         return self.path / f"{trial.name}.json"

@@ -30,7 +30,7 @@ def hear(a_round: Round, number: int, *scores: float) -> None:
 
 def table_of(a_round: Round, capsys: pytest.CaptureFixture[str]) -> str:
     search = Search(TASKS, ENCODER, RECIPES)
-    print_found(Found(search, a_round, (0,), {0: {"a": 50.0}}, 0, 8, [], 0.0), ())
+    print_found(Found(search, a_round, (0,), {0: {"a": 50.0}}, 0, 8, {}, 0.0), ())
     return capsys.readouterr().out
 
 
@@ -38,7 +38,7 @@ def test_one_that_diverges_before_it_is_known_to_be_stopped_was_stopped_all_the_
     a_round: Round, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hear(a_round, 1, 10.0, 10.0)  # before the default's first epoch: whether it is behind is not known
-    a_round.fail(1, "diverged: loss", of_the_recipe=True)
+    a_round.fail(1, "diverged: loss", "", True)
     hear(a_round, 0, 50.0, 50.0, 50.0, 50.0)
     assert "stopped at 1/4" in table_of(a_round, capsys)
 
@@ -47,6 +47,6 @@ def test_what_befalls_a_trial_that_has_ended_changes_nothing(a_round: Round) -> 
     hear(a_round, 0, 50.0, 50.0, 50.0, 50.0)
     hear(a_round, 1, 10.0)
     before = a_round.records[1]
-    a_round.fail(1, "diverged: loss", of_the_recipe=True)
-    a_round.fail(1, "out of memory", of_the_recipe=False)
+    a_round.fail(1, "diverged: loss", "", True)
+    a_round.fail(1, "out of memory")
     assert (a_round.records[1], a_round.lost) == (before, {})
