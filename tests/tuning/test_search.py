@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -187,8 +188,11 @@ def test_a_broken_file_is_named(search: Search, conduct: Conduct, tmp_path: Path
     few = replace(search, candidates=search.candidates[:1], confirm_seeds=1)
     conduct(few, tmp_path)
     path = next(tmp_path.glob("*.json"))
-    for broken in ("{", "{}"):
-        path.write_text(broken)
+    kept = json.loads(path.read_text())
+    broken = {"scores": [[1.0, 2.0]]}, {"scores": [{"mednli": "high"}]}, {"scores": [{"mednli": math.nan}]}
+    others = {"seed": 1}, {"recipe": {}}, {"tasks": {}}, {"scores": [{"mednli": 1.0}]}, {"scores": 9 * kept["scores"]}
+    for content in ("{", "{}", "[]", *(json.dumps({**kept, **change}) for change in (*broken, *others))):
+        path.write_text(content)
         with pytest.raises(BadInput, match=f"{path.name}: .*delete it"):
             conduct(few, tmp_path)
 
