@@ -24,7 +24,7 @@ from taskaffinity.runs.paper_protocol import write_departures
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import Recipe, RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Design, Match, ReadAfter, Start, StudiedTask, Study, studies_in
+from taskaffinity.runs.study import PLACEBO_SEEDS, Design, Match, ReadAfter, Start, StudiedTask, Study, studies_in
 from taskaffinity.schedule import Progress, Report, left, run
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.task import BadInput, Suite
@@ -34,7 +34,7 @@ from taskaffinity.training.machine import PAYS, bf16_speed
 from taskaffinity.training.timing import timed
 from taskaffinity.tuning.candidates import candidates
 from taskaffinity.tuning.round import Ended
-from taskaffinity.tuning.search import Found, Search, search_recipe
+from taskaffinity.tuning.search import MOST_CONFIRM_SEEDS, Found, Search, search_recipe
 
 
 def define(
@@ -92,7 +92,7 @@ def define(
     ------
     BadInput
         If the encoder cannot be had, or a file of the suite is broken; if stage or start do not go with another choice;
-        if a recipe for fine-tuning is of no task of the suite, or has other test examples.
+        if a seed is one of placebos or searches; if a recipe for fine-tuning is of no task of the suite, or has other test examples.
 
     Examples
     --------
@@ -112,6 +112,8 @@ def define(
             "--match compute": match == "compute",
         },
     )
+    if (last := max(*seeds, *(seeds_single or seeds))) >= PLACEBO_SEEDS:
+        raise BadInput(f"--base-seed: seeds up to {last}; expected them below {PLACEBO_SEEDS}, where others' begin")
     recipe = recipe or default_recipe(suite, encoder)
     has_stages = design == "full" or stage == "finetune"
     _refuse_to_finetune(suite, recipe, finetune or {})
@@ -344,9 +346,11 @@ def define_search(
     Raises
     ------
     BadInput
-        If nothing is left to search, the encoder cannot be had or the recipe does not fit it, or a file of the suite
+        If nothing is left to search, there are more than ``MOST_CONFIRM_SEEDS``, the encoder cannot be had or the recipe does not fit it, or a file of the suite
         is broken.
     """
+    if confirm_seeds > MOST_CONFIRM_SEEDS:
+        raise BadInput(f"--confirm-seeds {confirm_seeds}: more than {MOST_CONFIRM_SEEDS}, where the next search's begin")
     default = recipe or default_recipe(suite, encoder)
     tried = candidates(default, samples, fixed=fixed, seed=seed)
     found = encoder_of(suite, encoder)

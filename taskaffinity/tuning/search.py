@@ -24,6 +24,7 @@ from taskaffinity.tuning.trials import Scores, TrialFolder, trials_of
 SEEDS = 2_000_000
 """Where the seeds of searches begin: no study trains with them, nor does a placebo."""
 _SEEDS_A_SEARCH = 1_000
+MOST_CONFIRM_SEEDS = _SEEDS_A_SEARCH - 1
 
 
 @dataclass(frozen=True)
