@@ -92,7 +92,8 @@ def define(
     ------
     BadInput
         If the encoder cannot be had, or a file of the suite is broken; if stage or start do not go with another choice;
-        if a seed is one of placebos or searches; if a recipe for fine-tuning is of no task of the suite, or has other test examples.
+        if a seed is one of placebos or searches; if a recipe for fine-tuning is of no task of the suite, or has other
+        test examples.
 
     Examples
     --------
@@ -346,11 +347,11 @@ def define_search(
     Raises
     ------
     BadInput
-        If nothing is left to search, there are more than ``MOST_CONFIRM_SEEDS``, the encoder cannot be had or the recipe does not fit it, or a file of the suite
-        is broken.
+        If nothing is left to search, there are more than ``MOST_CONFIRM_SEEDS``, the encoder cannot be had or the
+        recipe does not fit it, or a file of the suite is broken.
     """
     if confirm_seeds > MOST_CONFIRM_SEEDS:
-        raise BadInput(f"--confirm-seeds {confirm_seeds}: more than {MOST_CONFIRM_SEEDS}, where the next search's begin")
+        raise BadInput(f"--confirm-seeds {confirm_seeds}: above {MOST_CONFIRM_SEEDS}, where the next search's begin")
     default = recipe or default_recipe(suite, encoder)
     tried = candidates(default, samples, fixed=fixed, seed=seed)
     found = encoder_of(suite, encoder)

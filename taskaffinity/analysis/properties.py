@@ -46,9 +46,9 @@ def study_properties(matrix: AffinityMatrix, curves: pd.DataFrame) -> pd.DataFra
         ``kind``, ``metric``; ``n_train`` and ``n_test``, examples that the runs had at most (``max_train_examples``,
         ``max_eval_examples``), ``n_train`` NaN where ``negatives_per_positive`` thinned them; in points
         ``score_alone``, ``headroom`` (what is missing to 100: it has the noise of the runs alone, and so has every
-        gain into the task; see ``association``), ``seed_sd`` (of the runs alone, as ``curves`` has them at their last epoch) and ``late_climb`` (of the
-        mean dev score alone, from the middle epoch to the last: near 0 where training had come to its end). NaN where
-        no run says it.
+        gain into the task; see ``association``), ``seed_sd`` (of the runs alone, as ``curves`` has them at their last
+        epoch) and ``late_climb`` (of the mean dev score alone, from the middle epoch to the last: near 0 where
+        training had come to its end). NaN where no run says it.
     """
     rows, recipe = [], matrix.study.recipe
     for card, score in zip(matrix.study.tasks, matrix.single_mean, strict=True):
