@@ -26,6 +26,8 @@ _SLOW_START = (
 _LOG = logging.getLogger(__name__)
 RETRIES = 3
 """How often Ray starts a run again whose worker or node was lost."""
+DIED = f"the worker died {RETRIES + 1} times (killed, or out of memory); see Ray's logs on its node"
+"""Why a run failed that was lost as often as that."""
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ retried. Nothing of Ray's is ever restored, and no Ray that was not started here
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from taskaffinity.resources import RETRIES, Resources, ray_of, slots
+from taskaffinity.resources import DIED, RETRIES, Resources, ray_of, slots
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import Claimed, RunStore
+from taskaffinity.runs.trace import trace_of
 
 _POLL_SECONDS = 0.25
 _LACKS_START = "the run that it starts from is not there: {}"
@@ -200,13 +200,6 @@ def train_and_keep(spec: RunSpec, settings: Mapping[str, Any], *after: str | Non
     return None
 
 
-def trace_of(error: BaseException) -> str:
-    """Where an error came from, causes first, without its message: that may quote anything, and this is stored."""
-    cause = error.__cause__ or error.__context__
-    before = trace_of(cause) if cause else ""
-    return f"{before}{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}\n"
-
-
 Arguments = list[tuple[RunSpec, dict[str, Any]]]
 
 
@@ -275,5 +268,5 @@ def _in_words(ray: Any, error: Exception) -> str:
     if isinstance(error, ray.exceptions.OutOfMemoryError):
         return "out of memory: Ray's memory monitor ended the worker; let fewer runs go at once (--cpus-per-run)"
     if isinstance(error, ray.exceptions.WorkerCrashedError):
-        return f"the worker died {RETRIES + 1} times (killed, or out of memory); see Ray's logs on its node"
+        return DIED
     return f"Ray could not run it: {type(error).__name__}"

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from test_cli import LOCAL, Done, command
 
 from taskaffinity.runs.recipe_file import read_recipe
 
-Done = subprocess.CompletedProcess[str]
 SMALL = ["--set=max_train_examples=300", "--set=max_eval_examples=60", "--set=num_train_epochs=3"]
-LOCAL = ["--executor=local", "--gpus-per-run=0"]
 TUNE = ["tune", "--domain=clinical", "--recipe=slow.yaml", *SMALL, "--samples=4", "--finalists=1", "--confirm-seeds=1"]
 SLOW = "learning_rate: 4e-4\nfinetune:\n  num_train_epochs: 2\n"
 """A default that is too slow for three epochs."""
-
-
-def command(*arguments: str, cwd: Path) -> Done:
-    return subprocess.run(
-        [sys.executable, "-m", "taskaffinity", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +87,22 @@ def test_the_same_command_again_trains_nothing_and_writes_the_same(tuned: Done, 
     assert "trials done" not in again.stderr
 
 
+def test_a_folder_that_cannot_be_made_ends_it_before_the_first_trial(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = command("tune", "--domain=clinical", "--out=file/recipe.yaml", *LOCAL, "--quiet", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "file/tune: cannot be made (Not a directory)" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("out", ["--out=slow.yaml", "--results=."])
+def test_the_recipe_that_it_reads_is_not_written_over(out: str, tmp_path: Path) -> None:
+    name = "slow.yaml" if out.startswith("--out") else "recipe.yaml"
+    (tmp_path / name).write_text(SLOW)
+    done = command("tune", "--domain=clinical", f"--recipe=./{name}", out, *LOCAL, "--dry-run", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"--recipe {name}: what is found would be written over it; give another --out" in done.stderr
+
+
 def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(home: Path, tmp_path: Path) -> None:
     (tmp_path / "slow.yaml").write_text(SLOW)
     done = command(*TUNE, *LOCAL, "--dry-run", cwd=tmp_path)
@@ -120,6 +122,8 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(home: Path, tmp_pa
         (["pairwise", "--recipe=broken.yaml", "--protocol=paper"], "not with --protocol paper"),
         (["tune", "--set=finetune.learning_rate=1"], "nothing is fine-tuned here"),
         (["tune", "--out=."], "--out .: a folder; expected a file"),
+        (["tune", "--dry-run", "--set=max_length=4000"], "--set max_length=4000: the encoder has 128 positions"),
+        (["tune", "--dry-run", "--encoder=nowhere"], "nowhere"),
         (["tune", "--set=learning_rat=1"], "did you mean learning_rate?"),
     ],
 )
@@ -128,7 +132,7 @@ def test_what_cannot_be_done_is_one_line_and_nothing_is_written(
 ) -> None:
     (tmp_path / "broken.yaml").write_text("learning_rate: 1e-3\nbatch_sise: 8\n")
     done = command(*arguments, "--domain=clinical", *LOCAL, cwd=tmp_path)
-    assert done.returncode == 2
+    assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["broken.yaml"]

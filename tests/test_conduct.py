@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from taskaffinity.conduct import conduct, define
+from taskaffinity.conduct import conduct, define, define_search
 from taskaffinity.defaults import default_finetune, default_recipe
 from taskaffinity.resources import Resources
 from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, REFINE
@@ -102,6 +102,19 @@ def test_what_goes_on_from_another_run_is_of_the_plain_design(
     ((name, value),) = asked.items()
     with pytest.raises(BadInput, match=f"--{name} {value}: not with {flag}; leave one of them out"):
         define(stand_in("clinical"), **asked, **other)
+
+
+@pytest.mark.parametrize("seeds", [{"seeds": (999_999, 1_000_000)}, {"seeds_single": (2_000_000,)}])
+def test_a_study_takes_no_seed_of_placebos_or_searches(seeds: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match=r"--base-seed: seeds up to .*; expected them below 1000000"):
+        define(stand_in("clinical"), **seeds)
+
+
+def test_a_search_takes_no_seed_of_the_next() -> None:
+    with pytest.raises(BadInput, match="--confirm-seeds 1000: above 999, where the next search's begin"):
+        define_search(stand_in("clinical"), confirm_seeds=1000)
+    search, _ = define_search(stand_in("clinical"), samples=1, confirm_seeds=999)
+    assert max(search.fresh_seeds) < replace(search, seed=1).first_seed
 
 
 def test_the_whole_set_that_pairs_start_from_is_more_than_a_pair() -> None:

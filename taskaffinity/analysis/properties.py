@@ -43,23 +43,26 @@ def study_properties(matrix: AffinityMatrix, curves: pd.DataFrame) -> pd.DataFra
     Returns
     -------
     DataFrame
-        ``kind``, ``metric``, ``n_train``, ``n_test``; in points ``score_alone``, ``headroom`` (what is missing to
-        100), ``seed_sd`` (of the runs alone, as ``curves`` has them at their last epoch) and ``late_climb`` (of the
-        mean dev score alone, from the middle epoch to the last: near 0 where training had come to its end). NaN where
-        no run says it.
+        ``kind``, ``metric``; ``n_train`` and ``n_test``, examples that the runs had at most (``max_train_examples``,
+        ``max_eval_examples``), ``n_train`` NaN where ``negatives_per_positive`` thinned them; in points
+        ``score_alone``, ``headroom`` (what is missing to 100: it has the noise of the runs alone, and so has every
+        gain into the task; see ``association``), ``seed_sd`` (of the runs alone, as ``curves`` has them at their last
+        epoch) and ``late_climb`` (of the mean dev score alone, from the middle epoch to the last: near 0 where
+        training had come to its end). NaN where no run says it.
     """
-    rows = []
+    rows, recipe = [], matrix.study.recipe
     for card, score in zip(matrix.study.tasks, matrix.single_mean, strict=True):
         alone = curves[(curves.target == card.name) & (curves.source == "")]
         mean = alone.groupby("epoch").score.mean()
         last = alone[alone.epoch == alone.epoch.max()].score
+        is_thinned = card.kind == "relation" and recipe.negatives_per_positive is not None
         climb = mean.iloc[-1] - mean.iloc[(len(mean) - 1) // 2] if len(mean) > 1 else np.nan
         rows.append(
             {
                 "kind": card.kind,
                 "metric": card.metric,
-                "n_train": card.sizes.get("train", np.nan),
-                "n_test": card.sizes.get("test", np.nan),
+                "n_train": np.nan if is_thinned else _at_most(card.sizes.get("train"), recipe.max_train_examples),
+                "n_test": _at_most(card.sizes.get("test"), recipe.max_eval_examples),
                 "score_alone": score,
                 "headroom": POINTS - score,
                 "seed_sd": POINTS * last.std(ddof=1),
@@ -70,7 +73,7 @@ def study_properties(matrix: AffinityMatrix, curves: pd.DataFrame) -> pd.DataFra
 
 
 def text_properties(suite: Suite) -> pd.DataFrame:
-    """What the texts say of each task.
+    """What the texts say of each task: the whole files, also where a study's runs had only a part of them.
 
     Returns
     -------
@@ -100,7 +103,7 @@ def text_properties(suite: Suite) -> pd.DataFrame:
 
 
 def shared_words(suite: Suite) -> pd.DataFrame:
-    """What the source's training part has of the target's words, a row an arrow.
+    """What the source's training part has of the target's words, a row an arrow; of the whole files.
 
     Returns
     -------
@@ -157,6 +160,12 @@ def received_and_given(edges: pd.DataFrame) -> pd.DataFrame:
     names = list(dict.fromkeys([*edges.source, *edges.target]))
     found = pd.DataFrame({"gain_in": grouped.mean(), "rank_out": rank}).reindex(names)
     return found.rename_axis("task")
+
+
+def _at_most(size: int | None, cap: int | None) -> float:
+    if size is None:
+        return np.nan
+    return size if cap is None else min(size, cap)
 
 
 def _vocabulary(task: Task, split: Split) -> frozenset[str]:

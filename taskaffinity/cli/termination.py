@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 EXIT_CODE = 128 + signal.SIGTERM
 
+IN_ORDER = 15.0
+"""Seconds in which a second SIGTERM does not cut short what the first has begun to end; after them it ends the process
+at once, for the first may have been lost: Python drops what is raised in a ``__del__`` or a callback."""
+
 _came = threading.Event()
+_came_at = 0.0
 
 
 @contextmanager
@@ -34,9 +41,14 @@ def came() -> bool:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    if not _came.is_set():  # a second one would cut short what the first has begun to end
+    global _came_at
+    if not _came.is_set():
+        _came_at = time.monotonic()
         _came.set()
         raise KeyboardInterrupt
+    if time.monotonic() - _came_at > IN_ORDER:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _is_main_thread() -> bool:

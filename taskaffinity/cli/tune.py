@@ -31,7 +31,7 @@ from taskaffinity.defaults import default_recipe, is_tiny
 from taskaffinity.runs.recipe_file import RecipeFile
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.task import BadInput
-from taskaffinity.tuning.candidates import IN_WORDS, candidates, searched_settings
+from taskaffinity.tuning.candidates import IN_WORDS, searched_settings
 
 
 def command(
@@ -64,42 +64,39 @@ def command(
     out = out or results_folder(results, suite, suite_file) / "recipe.yaml"
     if out.is_dir():
         raise BadInput(f"--out {out}: a folder; expected a file")
+    if recipe_file is not None and out.resolve() == recipe_file.resolve():
+        raise BadInput(f"--recipe {recipe_file}: what is found would be written over it; give another --out")
     # torch: after all that can be refused
-    from taskaffinity.conduct import cache_folder, encoder_of, placed
-    from taskaffinity.training.execute import prepare, versions
-    from taskaffinity.tuning.search import Search, search_recipe
+    from taskaffinity.conduct import define_search, placed, tune
 
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny(suite, encoder))
     default = changed(placed(default_recipe(suite, encoder), resources), settings)
-    tried = candidates(default, samples, fixed=of_set, seed=search_seed)
+    search, found_encoder = define_search(
+        suite,
+        encoder=encoder,
+        recipe=default,
+        fixed=of_set,
+        samples=samples,
+        seed=search_seed,
+        finalists=finalists,
+        confirm_seeds=confirm_seeds,
+    )
     if dry_run:
-        print_candidates(tried, of_set)
-    found_encoder = encoder_of(suite, encoder)
-    tasks = tuple(task.ref for task in suite)
-    search = Search(tasks, found_encoder.ref, tried, search_seed, finalists, confirm_seeds)
-    if dry_run:
+        print_candidates(search.candidates, of_set)
         print(budget_in_words(search))
         return
     warn_if_synthetic(suite.synthetic)
     if not quiet:
         print(budget_in_words(search), file=sys.stderr)
-    prepare(suite.tasks, found_encoder, default, cache_folder())
-    found = search_recipe(
-        search,
-        out.parent / "tune",
-        encoder_folder=found_encoder.folder,
-        cache=cache_folder(),
-        resources=resources,
-        versions=versions(),
-        watch=lambda ended: None if quiet else say_ended(ended),
-    )
+    watch = {} if quiet else {"watch": say_ended}
+    found = tune(search, found_encoder, out.parent / "tune", resources=resources, **watch)
     print_found(found, of_set)
     if found.recipe is not None:
         searched = searched_settings(of_set)
         said = {name: getattr(found.recipe, name) for name in (*searched, *settings)}
         write_found(out, found, suite, RecipeFile(said, of_finetune), searched)
-    for reason in found.lost:
-        print(f"failed: {reason}", file=sys.stderr)
+    for path, reason in found.lost.items():
+        print(f"failed: {path}: {reason}", file=sys.stderr)
     if found.recipe is None or found.lost:
         raise typer.Exit(1)
 

@@ -118,12 +118,12 @@ def _tried(found: Found) -> list[str]:
     """How each candidate's first trial ended."""
     said = []
     for number, (standing, record) in enumerate(zip(found.first.standings(), found.first.records, strict=True)):
-        if number in found.first.lost:
+        if standing.stopped:  # first: one that Ray trained on until that was known may have failed since
+            said.append(f"stopped at {standing.stopped}/{found.search.candidates[number].num_train_epochs}")
+        elif number in found.first.lost:
             said.append("failed")
         elif record.failure is not None:
             said.append("diverged")
-        elif standing.stopped:
-            said.append(f"stopped at {standing.stopped}/{found.search.candidates[number].num_train_epochs}")
         else:
             said.append(f"{record.means[-1]:.1f}")
     return said

@@ -7,6 +7,7 @@ This class owns every file name.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import zlib
@@ -107,6 +108,16 @@ class RunStore:
         except OSError:  # no such file, or a file system without locks
             return False
         return False
+
+    def fingerprint(self, spec: RunSpec) -> str:
+        """Hash of what a finished run found: another where it was trained again.
+
+        Raises
+        ------
+        FileNotFoundError
+            If it is not done.
+        """
+        return hashlib.sha256((self.folder(spec) / "result.json").read_bytes()).hexdigest()[:16]
 
     def seconds(self, spec: RunSpec) -> float | None:
         """What a finished run took, with loading and scoring; None where it is not done, or does not say."""

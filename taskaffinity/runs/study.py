@@ -31,7 +31,7 @@ FILES: dict[Design, str] = {"pairwise": "study.json", "full": "full.json"}
 """Where a results folder says what was asked."""
 
 PLACEBO_SEEDS = 1_000_000
-"""What is added to a seed for a placebo's: no single run has it."""
+"""What is added to a seed for a placebo's: no single run has it, for seeds of studies are below it."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Follow a study, and tell its trackers of every run that is finished: each once, also over restarts.
 
-``tracked.json`` in the results folder remembers what was told to whom. A tracker that fails is given up with one line,
-and the study goes on; what it missed is told when the same command is given again.
+``tracked.json`` in the results folder remembers what was told to whom, and with which result: a run that was trained
+again is told again. A tracker that fails is given up with one line, and the study goes on; what it missed is told when
+the same command is given again.
 """
 
 from __future__ import annotations
@@ -113,12 +114,12 @@ class Follower:
     def _tell_one(self, name: str, tracker: Tracker, found: ToldStudy | None) -> None:
         path = self.store.root / MEMORY
         memory: dict[str, Any] = read_json(path) if path.is_file() else {}
-        told = memory.setdefault(f"{name} {_PASSWORD.sub('://', tracker.where)}".strip(), {"runs": [], "found": {}})
-        known = set(told["runs"])
+        told = memory.setdefault(f"{name} {_PASSWORD.sub('://', tracker.where)}".strip(), {"found": {}})
+        results = told.setdefault("results", {})
         for spec in self._specs:
-            if spec.run_id not in known and spec in self.store:
-                tracker.log_run(told_run(self.study, self.store, spec))
-                told["runs"].append(spec.run_id)
+            if spec in self.store and results.get(spec.run_id) != self.store.fingerprint(spec):
+                tracker.log_run(run := told_run(self.study, self.store, spec))
+                results[spec.run_id] = run.fingerprint
                 write_json(path, memory)
         if found is not None and told["found"].get(found.table.name) != (mark := _mark(found.table)):
             tracker.log_study(found)

@@ -28,6 +28,8 @@ class ToldRun:
 
     name: str
     """Its ``run_id``."""
+    fingerprint: str
+    """Of its result: another where it was trained again."""
     settings: Mapping[str, Setting]
     """Tasks, seed, encoder and every field of the recipe that is set."""
     epochs: Sequence[tuple[int, Mapping[str, float]]]
@@ -58,7 +60,10 @@ class ToldStudy:
 
 
 class Tracker(Protocol):
-    """Somewhere to log to. Anything that it raises ends the tracking, not the study."""
+    """Somewhere to log to. Anything that it raises ends the tracking, not the study.
+
+    What it is told may be there already, whole or cut short by a kill: it is not to stand there twice.
+    """
 
     where: str
     """Which of several such places; what was told to one was not told to another."""
@@ -99,7 +104,16 @@ def told_run(study: Study, store: RunStore, spec: RunSpec) -> ToldRun:
     scores |= {f"chosen_epoch/{name}": float(outcome.epoch) for name, outcome in result.outcomes.items()}
     tags = {**_tags(study, store), "run_id": spec.run_id, "stage": spec.stage, "arm": spec.arm}
     began = store.claimed_at(spec) or time.time() - seconds
-    return ToldRun(spec.run_id, settings, epochs, scores | {"seconds": seconds}, tags, began, began + seconds)
+    return ToldRun(
+        spec.run_id,
+        store.fingerprint(spec),
+        settings,
+        epochs,
+        scores | {"seconds": seconds},
+        tags,
+        began,
+        began + seconds,
+    )
 
 
 def told_study(study: Study, store: RunStore) -> ToldStudy | None:

@@ -6,6 +6,7 @@ by itself (the terminal's output, code, git, the machine and its load) is off.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,13 +39,14 @@ class Project:
         self.name, self.where, self.root = name, f"{where} {name}".strip(), root
 
     def log_run(self, run: ToldRun) -> None:
-        with self._begin(run.name, run.tags, "run", run.settings) as open_run:
+        with self._begin(run.name, run.tags, "run", run.settings, run.fingerprint) as open_run:
             for epoch, scores in run.epochs:
                 open_run.log(dict(scores), step=epoch)
             open_run.summary.update(dict(run.scores))
 
     def log_study(self, study: ToldStudy) -> None:
-        with self._begin(f"{study.table.stem} of {study.suite}", study.tags, "verdicts", {}) as open_run:
+        found = hashlib.sha256(study.table.read_bytes()).hexdigest()
+        with self._begin(f"{study.table.stem} of {study.suite}", study.tags, "verdicts", {}, found) as open_run:
             artifact = wandb.Artifact(f"{study.suite}-{study.table.stem}", type="verdicts")
             artifact.add_file(str(study.table))
             if study.picture:
@@ -52,7 +54,12 @@ class Project:
                 open_run.log({study.picture.stem: wandb.Image(str(study.picture))})
             open_run.log_artifact(artifact)
 
-    def _begin(self, name: str, tags: Mapping[str, str], job: str, settings: Mapping[str, Any]) -> Any:
+    def _begin(
+        self, name: str, tags: Mapping[str, str], job: str, settings: Mapping[str, Any], fingerprint: str
+    ) -> Any:
+        """A run whose id follows from what it holds: one that a process which was killed left half told is gone on
+        with; what was trained again is another, for a curve of W&B's cannot be taken back."""
+        identity = "\n".join((tags["suite"], tags["results"], name, fingerprint))
         quiet = wandb.Settings(
             silent=True,
             console="off",
@@ -69,6 +76,8 @@ class Project:
         return wandb.init(
             project=self.name,
             dir=self.root,
+            id=hashlib.sha256(identity.encode()).hexdigest()[:16],
+            resume="allow",
             name=name,
             group=tags["suite"],
             job_type=job,

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from taskaffinity.resources import RETRIES, Resources, ray_of, slots
+from taskaffinity.resources import DIED, RETRIES, Resources, ray_of, slots
 from taskaffinity.tuning.round import Round
 from taskaffinity.tuning.train import Train, train_trial
 from taskaffinity.tuning.trials import Scores, Trial
@@ -26,7 +26,6 @@ _QUIET = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": "64",
 }
-_LOST = f"the worker died {RETRIES + 1} times (killed, or out of memory); see Ray's logs on its node"
 _SCORE = "scores/"
 """Before a task's name in a result of Tune's."""
 
@@ -51,7 +50,7 @@ def on_ray(resources: Resources, encoder_folder: Path, cache: Path, scratch: Pat
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
             for number in set(numbers) & set(round_.left()):
-                round_.fail(number, _LOST, of_the_recipe=False)
+                round_.fail(number, DIED)
 
         yield train
 
@@ -88,8 +87,8 @@ def _trial(config: Mapping[str, Any], *, trials: Sequence[Trial], encoder_folder
         tune.report({"epoch": epoch, "scores": dict(scores)})  # ends here if the trial was stopped
         return False
 
-    def fail(reason: str, of_the_recipe: bool) -> None:
-        tune.report({"reason": reason, "of_the_recipe": of_the_recipe})
+    def fail(reason: str, trace: str, of_the_recipe: bool) -> None:
+        tune.report({"reason": reason, "trace": trace, "of_the_recipe": of_the_recipe})
 
     train_trial(trials[config["number"]], hear, fail, encoder_folder=encoder_folder, cache=cache)
 
@@ -103,7 +102,7 @@ def _scheduler(round_: Round) -> Any:
         def on_trial_result(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
             number = trial.config["number"]
             if "reason" in result:
-                round_.fail(number, result["reason"], of_the_recipe=result["of_the_recipe"])
+                round_.fail(number, result["reason"], result["trace"], result["of_the_recipe"])
                 return str(TrialScheduler.STOP)
             scores = {key.removeprefix(_SCORE): value for key, value in result.items() if key.startswith(_SCORE)}
             is_over = round_.hear(number, result["epoch"], scores)

@@ -96,12 +96,16 @@ class Round:
             self._end_those_that_are_done()
         return number in self._ended
 
-    def fail(self, number: int, reason: str, *, of_the_recipe: bool) -> None:
-        """A trial ended before its time: by its recipe, which is kept, or for another reason."""
+    def fail(self, number: int, reason: str, trace: str = "", of_the_recipe: bool = False) -> None:
+        """A trial ended before its time: by its recipe, which is kept, or for another reason, left beside the records
+        with its traceback. What befalls one that has ended is nobody's concern."""
+        if number in self._ended:
+            return
         if of_the_recipe:
             self.records[number] = replace(self.records[number], failure=reason)
         else:
             self.lost[number] = reason
+            self.folder.fail(self.trials[number], reason, trace)
         self._end_those_that_are_done()
 
     def means(self) -> list[float | None]:

@@ -24,6 +24,7 @@ from taskaffinity.tuning.trials import Scores, TrialFolder, trials_of
 SEEDS = 2_000_000
 """Where the seeds of searches begin: no study trains with them, nor does a placebo."""
 _SEEDS_A_SEARCH = 1_000
+MOST_CONFIRM_SEEDS = _SEEDS_A_SEARCH - 1
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class Found:
     """The finalist of the best mean; None if all failed."""
     epochs_now: int
     """Trained by this command, of every task."""
-    lost: Sequence[str]
-    """Why trials failed, for no fault of their recipe."""
+    lost: Mapping[Path, str]
+    """Why trials failed, for no fault of their recipe; by the file that says more."""
     seconds: float
 
     @property
@@ -137,7 +138,11 @@ def search_recipe(
         confirmed=confirmed,
         chosen=max(means, key=lambda number: means[number], default=None),  # of equals the first: the default
         epochs_now=first.epochs_now + again.epochs_now,
-        lost=[*first.lost.values(), *again.lost.values()],
+        lost={
+            trials.error_path(round_.trials[number]): reason
+            for round_ in (first, again)
+            for number, reason in round_.lost.items()
+        },
         seconds=time.monotonic() - began,
     )
 

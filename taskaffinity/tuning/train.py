@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from taskaffinity.runs.trace import trace_of
 from taskaffinity.tuning.round import Round
 from taskaffinity.tuning.trials import Scores, Trial
 
@@ -17,7 +18,7 @@ Train = Callable[[Round, Sequence[int]], None]
 def train_trial(
     trial: Trial,
     hear: Callable[[int, Scores], bool],
-    fail: Callable[[str, bool], None],
+    fail: Callable[[str, str, bool], None],
     *,
     encoder_folder: Path,
     cache: Path,
@@ -29,19 +30,21 @@ def train_trial(
     hear : callable
         Takes the epoch and every task's best dev score so far, in points.
     fail : callable
-        Takes the reason, and whether it lies in the recipe.
+        Takes the reason, the traceback, and whether it lies in the recipe.
     """
     from taskaffinity.training.execute import reason_of  # torch: only where a trial is trained
     from taskaffinity.training.loop import Diverged
     from taskaffinity.training.trial import train_in_step
 
-    try:
-        epochs = train_in_step(trial.specs, encoder_folder=encoder_folder, cache=cache)
-        for epoch, scores in enumerate(epochs, start=1):
-            if hear(epoch, {name: 100 * score for name, score in scores.items()}):
-                return
-    except Exception as error:  # the trial's own error, whatever it is: the others go on
-        fail(reason_of(error), isinstance(error, Diverged))
+    epochs = train_in_step(trial.specs, encoder_folder=encoder_folder, cache=cache)
+    for epoch in range(1, trial.recipe.num_train_epochs + 1):
+        try:
+            scores = next(epochs)
+        except Exception as error:  # the trial's own error, whatever it is: the others go on
+            fail(reason_of(error), trace_of(error), isinstance(error, Diverged))
+            return
+        if hear(epoch, {name: 100 * score for name, score in scores.items()}):
+            return
 
 
 @contextmanager
@@ -53,7 +56,7 @@ def in_this_process(encoder_folder: Path, cache: Path) -> Iterator[Train]:
             train_trial(
                 round_.trials[number],
                 partial(round_.hear, number),
-                lambda reason, of_the_recipe, number=number: round_.fail(number, reason, of_the_recipe=of_the_recipe),  # type: ignore[misc]
+                partial(round_.fail, number),
                 encoder_folder=encoder_folder,
                 cache=cache,
             )

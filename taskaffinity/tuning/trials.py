@@ -1,6 +1,7 @@
 """A trial, one recipe with one seed on every task alone, and the folder that keeps what came of it.
 
-One JSON file a trial, written whole when the trial ends: settings, dev scores in points, seconds. No text of a corpus.
+One JSON file a trial, written whole when the trial ends: settings, dev scores in points, seconds; of one that failed
+for no fault of its recipe ``TRIAL.error.txt``. No text of a corpus.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from taskaffinity.runs.files import read_json, write_json
+from pydantic import BaseModel, FiniteFloat, ValidationError
+
+from taskaffinity.runs.files import read_json, write_json, write_whole
 from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, TaskRef
 from taskaffinity.tasks.task import BadInput
 
@@ -69,36 +72,65 @@ class TrialFolder:
         Raises
         ------
         BadInput
-            If its file is broken.
+            If its file is broken, or of another trial.
         """
         path = self._path(trial)
         if not path.is_file():
             return None
         try:
             content = read_json(path)
-            return Record(tuple(content["scores"]), content["failure"], content["seconds"])
-        except (KeyError, TypeError, ValueError) as error:
-            said = (
-                str(error) if isinstance(error, ValueError) else f"{path}: not a trial; delete it to have it made again"
-            )
-            raise BadInput(said) from error
+        except ValueError as error:
+            raise BadInput(str(error)) from error
+        try:
+            found = _Kept.model_validate(content)
+        except ValidationError:
+            raise BadInput(f"{path}: not a trial; delete it to have it made again") from None
+        names, most = {name for name, _ in trial.tasks}, trial.recipe.num_train_epochs
+        is_of_it = {name: content.get(name) for name in _what(trial)} == _what(trial)
+        if not is_of_it or len(found.scores) > most or any(scores.keys() != names for scores in found.scores):
+            raise BadInput(f"{path}: of another trial than its name says; delete it to have it made again")
+        return Record(found.scores, found.failure, found.seconds)
 
     def write(self, trial: Trial, record: Record, versions: Mapping[str, str]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         content: dict[str, Any] = {
-            "seed": trial.seed,
-            "tasks": dict(trial.tasks),
-            "encoder": asdict(trial.encoder),
-            "recipe": asdict(trial.recipe),
+            **_what(trial),
             "scores": list(record.scores),
             "failure": record.failure,
             "seconds": round(record.seconds, 3),
             "versions": dict(versions),
         }
         write_json(self._path(trial), content)
+        self.error_path(trial).unlink(missing_ok=True)
+
+    def fail(self, trial: Trial, reason: str, trace: str = "") -> None:
+        """Leave a plain reason (first line) and the traceback; no record, so the trial is tried again."""
+        write_whole(self.error_path(trial), f"{reason}\n{trace}".encode())
+
+    def error_path(self, trial: Trial) -> Path:
+        """What says why a trial failed that has no record."""
+        return self.path / f"{trial.name}.error.txt"
 
     def _path(self, trial: Trial) -> Path:
         return self.path / f"{trial.name}.json"
+
+
+class _Kept(BaseModel):
+    """What is read of a file, as far as its form goes."""
+
+    scores: tuple[dict[str, FiniteFloat], ...]
+    failure: str | None
+    seconds: FiniteFloat
+
+
+def _what(trial: Trial) -> dict[str, Any]:
+    """What a file says of the trial itself."""
+    return {
+        "seed": trial.seed,
+        "tasks": dict(trial.tasks),
+        "encoder": asdict(trial.encoder),
+        "recipe": asdict(trial.recipe),
+    }
 
 
 def trials_of(

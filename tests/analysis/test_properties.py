@@ -81,6 +81,27 @@ def test_properties_of_a_study_are_in_points(tmp_path: Path) -> None:
     assert found.late_climb == pytest.approx(70 - 35)  # of 17.5, 35, 52.5, 70
 
 
+def test_sizes_are_of_what_the_runs_had(tmp_path: Path) -> None:
+    study = make_study(["a", "b"])
+    cards = tuple(
+        dataclasses.replace(card, kind=kind, sizes={"train": size, "test": 10})
+        for card, kind, size in zip(study.tasks, ("relation", "ner"), (80, 20), strict=True)
+    )
+
+    def sizes(**settings: float) -> list[list[float]]:
+        recipe = dataclasses.replace(study.recipe, **settings)
+        capped = dataclasses.replace(study, tasks=cards, recipe=recipe)
+        store = fill(capped, tmp_path, lambda *_: right([1.0]), skip=lambda spec: True)
+        found = study_properties(measure(capped, store), curves_frame(capped, store))
+        return found[["n_train", "n_test"]].to_numpy().tolist()
+
+    assert sizes() == [[80, 10], [20, 10]]
+    assert sizes(max_train_examples=50, max_eval_examples=7) == [[50, 7], [20, 7]]
+    (thinned, n_test), other = sizes(negatives_per_positive=1.0)
+    assert math.isnan(thinned)
+    assert (n_test, other) == (10, [20, 10])
+
+
 def test_a_study_without_runs_has_properties_that_are_not_known(tmp_path: Path) -> None:
     study = make_study(["a", "b"])
     store = fill(study, tmp_path, lambda *_: right([1.0]), skip=lambda spec: True)

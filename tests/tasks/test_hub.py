@@ -158,6 +158,14 @@ class DatasetNotFoundError(FileNotFoundError):
             parts("train", "dev", "test", test=[{**REVIEWS[0], "label": -1}]),
             r"owner/name: test row 1: found label -1, which stands for none",
         ),
+        *(
+            (HUB, parts("train", "dev", "test", test=[{**REVIEWS[0], "label": label}]), rf"test row 1: found {says}")
+            for label, says in (
+                (7, "label 7; expected a class from 0 to 1"),
+                (-2, "label -2; expected a class from 0 to 1"),
+                (SECRET, "str as a numbered label; expected a number"),
+            )
+        ),
         (
             HUB,
             parts("train", "dev", "test", dev=[*REVIEWS, {**REVIEWS[0], "sentence": " "}]),

@@ -45,7 +45,7 @@ def study(tmp_path: Path) -> Study:
     return made
 
 
-def finish(root: Path, spec: RunSpec) -> None:
+def finish(root: Path, spec: RunSpec, seconds: float = 3.0) -> None:
     outcomes = {name: Outcome("accuracy", 2, 0.5, 0.25) for name in spec.task_names}
     history = [
         {
@@ -55,7 +55,7 @@ def finish(root: Path, spec: RunSpec) -> None:
         }
         for n in (1, 2)
     ]
-    RunStore(root).write(RunResult(spec, outcomes, {}, history, {"total_seconds": 3.0}))
+    RunStore(root).write(RunResult(spec, outcomes, {}, history, {"total_seconds": seconds}))
 
 
 def following(
@@ -116,6 +116,16 @@ def test_each_run_is_told_once_when_it_is_done_and_over_restarts(
     follower.end()
     assert [run.name for run in again.runs] == [second.run_id, *(spec.run_id for spec in others)]
     assert said == []
+
+
+def test_a_run_that_was_trained_again_is_told_again(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, first = Notebook(), study.plan.specs[0]
+    for seconds in (3.0, 3.0, 4.0):
+        finish(tmp_path, first, seconds)
+        following(study, tmp_path, tracker, monkeypatch)[0].end()
+    assert [(run.name, run.scores["seconds"]) for run in tracker.runs] == [(first.run_id, 3.0), (first.run_id, 4.0)]
 
 
 def test_another_place_is_told_everything(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

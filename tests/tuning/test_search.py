@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -139,7 +140,7 @@ def test_a_recipe_that_diverges_is_kept_as_such_and_not_chosen(
     wild = replace(default, learning_rate=1e30, max_grad_norm=1e30)
     few = replace(search, candidates=(default, wild), confirm_seeds=1)
     found = conduct(few, tmp_path)
-    assert (found.finalists, found.chosen, found.lost) == ((0,), 0, [])
+    assert (found.finalists, found.chosen, found.lost) == ((0,), 0, {})
     [failure] = [content["failure"] for content in scores_in(tmp_path).values() if content["failure"]]
     assert "diverged" in failure
     assert conduct(few, tmp_path).epochs_now == 0
@@ -156,25 +157,42 @@ def test_a_trial_that_fails_otherwise_is_told_of_and_tried_again(
     def too_much(specs: Any, **places: Any) -> Iterator[Mapping[str, float]]:
         if specs[0].recipe == full:
             raise MemoryError
-        return train_in_step(specs, **places)
+        yield from train_in_step(specs, **places)
 
     with monkeypatch.context() as patch:
         patch.setattr(trial, "train_in_step", too_much)
         found = conduct(few, tmp_path)
     assert (found.finalists, found.chosen) == ((0,), 0)
-    assert found.lost
-    assert all("out of memory" in reason for reason in found.lost)
+    [(path, reason)] = found.lost.items()
+    assert "out of memory" in reason
+    said = path.read_text().splitlines()
+    assert (said[0], said[-1]) == (reason, "MemoryError")
+    assert "in too_much" in path.read_text()
     again = conduct(few, tmp_path)
     assert not again.lost
+    assert not path.exists()
     assert again.epochs_now > 0
+
+
+def test_an_error_of_whoever_hears_of_epochs_is_not_the_trials(
+    search: Search, conduct: Conduct, tmp_path: Path
+) -> None:
+    def full(ended: Ended) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        conduct(replace(search, candidates=search.candidates[:2], confirm_seeds=1), tmp_path, watch=full)
 
 
 def test_a_broken_file_is_named(search: Search, conduct: Conduct, tmp_path: Path) -> None:
     few = replace(search, candidates=search.candidates[:1], confirm_seeds=1)
     conduct(few, tmp_path)
     path = next(tmp_path.glob("*.json"))
-    for broken in ("{", "{}"):
-        path.write_text(broken)
+    kept = json.loads(path.read_text())
+    broken = {"scores": [[1.0, 2.0]]}, {"scores": [{"mednli": "high"}]}, {"scores": [{"mednli": math.nan}]}
+    others = {"seed": 1}, {"recipe": {}}, {"tasks": {}}, {"scores": [{"mednli": 1.0}]}, {"scores": 9 * kept["scores"]}
+    for content in ("{", "{}", "[]", *(json.dumps({**kept, **change}) for change in (*broken, *others))):
+        path.write_text(content)
         with pytest.raises(BadInput, match=f"{path.name}: .*delete it"):
             conduct(few, tmp_path)
 

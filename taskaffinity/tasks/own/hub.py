@@ -106,7 +106,10 @@ def _named(where: str, value: object, names: Sequence[str] | None) -> object:
         return [_named(where, item, names) for item in value]
     if value == _UNLABELLED:
         raise bad(where, "label -1, which stands for none", "a split with labels; splits: {test: NAME} names another")
-    assert isinstance(value, int)
+    if not isinstance(value, int):
+        raise bad(where, f"{type(value).__name__} as a numbered label", "a number, or a column without classes")
+    if not 0 <= value < len(names):
+        raise bad(where, f"label {value}", f"a class from 0 to {len(names) - 1}")
     return names[value]
 
 

@@ -1,0 +1,52 @@
+"""A round that hears of trials in an order of its own, as from Ray."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from taskaffinity.cli.tuned import print_found
+from taskaffinity.runs.spec import FROM_SCRATCH, EncoderRef
+from taskaffinity.tuning.round import Round
+from taskaffinity.tuning.search import Found, Search
+from taskaffinity.tuning.trials import TrialFolder, trials_of
+
+TASKS, ENCODER = (("a", "f0"),), EncoderRef("tiny", "e0")
+RECIPES = tuple(replace(FROM_SCRATCH, num_train_epochs=4, learning_rate=rate) for rate in (1e-3, 2e-3))
+
+
+@pytest.fixture
+def a_round(tmp_path: Path) -> Round:
+    trials = trials_of(TASKS, ENCODER, RECIPES, [0])
+    return Round(trials, TrialFolder(tmp_path / "tune"), halving=True, versions={})
+
+
+def hear(a_round: Round, number: int, *scores: float) -> None:
+    for epoch, score in enumerate(scores, start=1):
+        a_round.hear(number, epoch, {"a": score})
+
+
+def table_of(a_round: Round, capsys: pytest.CaptureFixture[str]) -> str:
+    search = Search(TASKS, ENCODER, RECIPES)
+    print_found(Found(search, a_round, (0,), {0: {"a": 50.0}}, 0, 8, {}, 0.0), ())
+    return capsys.readouterr().out
+
+
+def test_one_that_diverges_before_it_is_known_to_be_stopped_was_stopped_all_the_same(
+    a_round: Round, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hear(a_round, 1, 10.0, 10.0)  # before the default's first epoch: whether it is behind is not known
+    a_round.fail(1, "diverged: loss", "", True)
+    hear(a_round, 0, 50.0, 50.0, 50.0, 50.0)
+    assert "stopped at 1/4" in table_of(a_round, capsys)
+
+
+def test_what_befalls_a_trial_that_has_ended_changes_nothing(a_round: Round) -> None:
+    hear(a_round, 0, 50.0, 50.0, 50.0, 50.0)
+    hear(a_round, 1, 10.0)
+    before = a_round.records[1]
+    a_round.fail(1, "diverged: loss", "", True)
+    a_round.fail(1, "out of memory")
+    assert (a_round.records[1], a_round.lost) == (before, {})
