@@ -41,7 +41,7 @@ def packed_attention(
     query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, N, D); not [0]:
     # its backward would fill a tensor with zeros first
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    if dropout and query.device.type == "cpu" and query.dtype == torch.float32:
+    if dropout and query.device.type == "cpu":
         attended: Tensor = BlockAttention.apply(  # type: ignore[no-untyped-call]
             query, key, value, layout.blocks, dropout, scaling
         )

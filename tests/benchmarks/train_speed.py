@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,12 @@ from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumber
 RESULTS = Path(__file__).parent / "results"
 TASKS = ("chemprot", "bc5cdr-disease")
 BATCH = 32
+OURS: dict[str, tuple[Any, ...]] = {
+    "ours adamax": ("adamax",),
+    "ours adamw": ("adamw",),
+    "ours adamw, bf16": ("adamw", "bf16"),
+}
+"""With ``--set precision=bf16``, which nothing chooses by itself, last."""
 FULL = "trainer grouped"
 GROUPED: dict[str, int | None] = {FULL: None, "trainer grouped, 640 examples": 640}
 """With ``group_by_length``: over the whole training set, and over a small one."""
@@ -54,9 +61,14 @@ class Ours:
     """The loop of ``training.loop.fit``, over given mini-batches."""
 
     def __init__(
-        self, folder: Path, metas: Mapping[str, TaskMeta], splits: Mapping[str, EncodedSplit], optimizer: str
+        self,
+        folder: Path,
+        metas: Mapping[str, TaskMeta],
+        splits: Mapping[str, EncodedSplit],
+        optimizer: str,
+        precision: Literal["bf16"] | None = None,
     ) -> None:
-        self.model = MultiTaskModel(folder, metas, seed=0)
+        self.model = MultiTaskModel(folder, metas, seed=0, precision=precision)
         pieces = pieces_of(splits.values(), self.model.encoder)
         cut_embeddings(self.model.encoder, pieces)
         self.splits = {name: renumbered(split, pieces) for name, split in splits.items()}
@@ -100,7 +112,7 @@ def measure(
     config = AutoConfig.from_pretrained(folder)
     rng = np.random.default_rng(0)
     paper = PaperWay(folder, metas, splits)
-    ours = {optimizer: Ours(folder, metas, splits, optimizer) for optimizer in ("adamax", "adamw")}
+    ours = {way: Ours(folder, metas, splits, *how) for way, how in OURS.items()}
     trainers = {name: TrainerWay(folder, metas[name], splits[name], work) for name in TASKS}
     largest = {name: np.argsort(np.diff(splits[name].bounds))[-BATCH:] for name in TASKS}
     for name in TASKS:
@@ -116,9 +128,12 @@ def measure(
             grouped = {way: trainers[name].grouped(BATCH, n, number, rounds, among) for way, among in GROUPED.items()}
             ways = {
                 "paper": lambda name=name, drawn=drawn: paper.train([(name, rows) for rows in drawn]),
-                "ours adamax": lambda name=name, drawn=drawn: ours["adamax"].train([(name, rows) for rows in drawn]),
+                "ours adamax": lambda name=name, drawn=drawn: ours["ours adamax"].train([(name, r) for r in drawn]),
                 "trainer": lambda name=name, drawn=drawn: trainers[name].train(drawn),
-                "ours adamw": lambda name=name, drawn=drawn: ours["adamw"].train([(name, rows) for rows in drawn]),
+                "ours adamw": lambda name=name, drawn=drawn: ours["ours adamw"].train([(name, r) for r in drawn]),
+                "ours adamw, bf16": lambda name=name, drawn=drawn: ours["ours adamw, bf16"].train(
+                    [(name, r) for r in drawn]
+                ),
                 **{
                     way: lambda name=name, batches=batches: trainers[name].train(batches)
                     for way, batches in grouped.items()
@@ -155,7 +170,7 @@ def table(measured: pd.DataFrame, model: str, threads: int) -> pd.DataFrame:
         )
         sums = part.groupby("way")[["examples", "seconds"]].sum()
         total = sums.examples / sums.seconds
-        for way in ("ours adamax", "ours adamw", "paper", "trainer", *GROUPED):
+        for way in (*OURS, "paper", "trainer", *GROUPED):
             of_ours = way.startswith("ours")
             found.append(
                 {
