@@ -21,6 +21,7 @@ from taskaffinity.analysis.racing import follow, wanted
 from taskaffinity.analysis.verdicts import Rule
 from taskaffinity.defaults import DEFAULT_ENCODERS, default_finetune, default_recipe, is_tiny
 from taskaffinity.resources import Resources
+from taskaffinity.runs.differences import differences_in_words
 from taskaffinity.runs.pace import Pace
 from taskaffinity.runs.paper_protocol import write_departures
 from taskaffinity.runs.plan import Plan
@@ -36,6 +37,9 @@ from taskaffinity.training.timing import timed
 from taskaffinity.tuning.candidates import candidates
 from taskaffinity.tuning.round import Ended
 from taskaffinity.tuning.search import MOST_CONFIRM_SEEDS, Found, Search, search_recipe
+
+PUBLISHED: Mapping[Design, str] = {"pairwise": "edges.csv", "full": "full.csv"}
+"""What a results folder has where a study of a design was read from it."""
 
 
 def define(
@@ -65,7 +69,9 @@ def define(
     recipe : Recipe, optional
         Default: ``default_recipe``.
     seeds, seeds_single : sequence of int
-        Of every pair and of every task alone; by default the same.
+        Of every pair and of every task alone; by default both have the same. The command line asks for more alone,
+        ``range(seeds_alone(len(suite), n_seeds))`` of ``taskaffinity.runs.plan``, for all arrows are measured against
+        these.
     match : str
         Whether a pair is compared with as many updates on the target, or with as many in all (``compute``).
     stage : str
@@ -211,12 +217,13 @@ def conduct(
     study: Study,
     suite: Suite,
     encoder: Encoder,
-    root: Path,
+    root: str | Path,
     *,
     resources: Resources | None = None,
     watch: Callable[[Progress], None] = lambda progress: None,
     keep_predictions: bool = True,
     keep_models: bool = False,
+    replaces: bool = False,
     pace: Pace | None = None,
 ) -> Report:
     """Train what the results folder ``root`` lacks of a study.
@@ -227,6 +234,8 @@ def conduct(
     ----------
     keep_models : bool
         Whether each run keeps its tasks' models, for ``training.export``; runs that kept none are trained again.
+    replaces : bool
+        Whether the study may take the place of another one of its design in ``root``, whose runs stay.
     pace : Pace, optional
         By which runs are ordered and the time left is told before the first of them ends (``pace_of``). Default: by
         their examples.
@@ -252,8 +261,9 @@ def conduct(
     >>> report.planned, len(report.trained), report.failed
     (10, 10, {})
     """
+    root = Path(root)
     store = RunStore(root)
-    check(study, suite, encoder, root, keep_models=keep_models)
+    check(study, suite, encoder, root, keep_models=keep_models, replaces=replaces)
     plan = study.plan
     replace(study, keep_models=keep_models).write(root)
     write_departures(root, [other.protocol for other in studies_in(root)])
@@ -277,16 +287,23 @@ def conduct(
     return _race(study, store, train, lambda part: left(part, store, keep_models=keep_models))
 
 
-def check(study: Study, suite: Suite, encoder: Encoder, root: Path, *, keep_models: bool = False) -> None:
+def check(
+    study: Study,
+    suite: Suite,
+    encoder: Encoder,
+    root: Path,
+    *,
+    keep_models: bool = False,
+    replaces: bool = False,
+) -> None:
     """Refuse what cannot be trained, or not into ``root``. Nothing is written there; the encoded corpora are cached.
 
     Raises
     ------
     BadInput
-        If the recipe does not fit the encoder, or ``root`` holds a study of real data and this one is synthetic, or
-        the other way round, or the same race by another rule.
+        If the recipe does not fit the encoder; or as ``refuse_to_mix``.
     """
-    _refuse_to_mix(study, root)
+    refuse_to_mix(study, root, replaces=replaces)
     if left(study.plan, RunStore(root), keep_models=keep_models):
         for recipe in dict.fromkeys((study.recipe, *study.finetune.values())):
             prepare(suite.tasks, encoder, recipe, cache_folder())
@@ -314,7 +331,17 @@ def _race(
         total.workers = max(total.workers, report.workers)
 
 
-def _refuse_to_mix(study: Study, root: Path) -> None:
+def refuse_to_mix(study: Study, root: Path, *, replaces: bool = False) -> None:
+    """Refuse a folder whose study this one would put an end to. One that only grows there (more tasks, seeds or arms,
+    another rule) is welcome, and so is any where nothing was found yet.
+
+    Raises
+    ------
+    BadInput
+        If ``root`` holds a study of real data and this one is synthetic, or the other way round; the same race by
+        another rule; or, unless this one ``replaces`` it, a study of the same design whose arrows are others, by data,
+        encoder or way to train.
+    """
     try:
         there = studies_in(root)
     except ValueError as error:
@@ -327,6 +354,14 @@ def _refuse_to_mix(study: Study, root: Path) -> None:
             f"{root}: holds this race, run by another rule, and by its rule pairs were stopped; "
             "leave --alpha, --margin, --correction and --estimand as they were, or give another --results"
         )
+    for other in there:
+        if other.design == study.design and not replaces and (what := differences_in_words(other, study)):
+            store = RunStore(root)
+            if (root / PUBLISHED[other.design]).exists() or any(spec in store for spec in other.plan):
+                raise BadInput(
+                    f"{root}: holds a study with {what}; give another --results, "
+                    "or --replace to put this one in its place"
+                )
 
 
 def define_search(

@@ -297,7 +297,7 @@ def test_on_ray_by_default_interrupted_and_finished_gives_the_same_edges(finishe
 
 def test_runs_that_diverge_fail_with_a_plain_reason_and_the_others_stay(mine: Path) -> None:
     before = results_of(mine)
-    failed = command(*STUDY, "--seeds=1", "--quiet", "--set=learning_rate=1e30", cwd=mine.parents[1])
+    failed = command(*STUDY, "--seeds=1", "--quiet", "--replace", "--set=learning_rate=1e30", cwd=mine.parents[1])
     assert failed.returncode == 1, failed.stderr
     assert "Traceback" not in failed.stderr
     errors = sorted(mine.glob("runs/*/error.txt"))
@@ -309,6 +309,31 @@ def test_runs_that_diverge_fail_with_a_plain_reason_and_the_others_stay(mine: Pa
         assert not (path.parent / "result.json").exists()
     assert results_of(mine) == before  # another recipe is another run
     assert {edge["verdict"] for edge in rows(mine / "edges.csv")} == {"inconclusive"}
+
+
+def test_another_study_is_refused_and_what_was_found_stays(mine: Path) -> None:
+    files = {path: path.read_bytes() for path in mine.rglob("*") if path.is_file()}
+    other = [*STUDY, "--seeds=2", "--set=num_train_epochs=2"]
+    for arguments in (other, [*other, "--dry-run"]):
+        refused = command(*arguments, cwd=mine.parents[1])
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert refused.stderr.splitlines() == [
+            "taskaffinity: results/clinical: holds a study with num_train_epochs=1 (now 2); give another --results, "
+            "or --replace to put this one in its place"
+        ]
+        assert {path: path.read_bytes() for path in mine.rglob("*") if path.is_file()} == files
+    planned = command(*other, "--dry-run", "--replace", cwd=mine.parents[1])
+    assert (planned.returncode, f"{N_RUNS} runs, 0 done" in planned.stdout) == (0, True), planned.stderr
+
+
+def test_verdicts_are_not_overwritten_by_those_of_no_run(mine: Path) -> None:
+    shutil.rmtree(mine / "runs")
+    before = published(mine)
+    for name in ("graph", "report"):
+        refused = command(name, str(mine), cwd=mine)
+        assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (2, "", 1)
+        assert "no run of the study of study.json is here" in refused.stderr
+    assert published(mine) == before
 
 
 BAD_USAGE = {

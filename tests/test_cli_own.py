@@ -111,7 +111,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "YAML that is a list": (yaml(GOOD, "- a\n"), r"suite.yaml: found a list of 1"),
     "a task twice": (yaml("  pairs:", "  reviews:"), r"suite.yaml: line 6: .*'reviews' again \(first: line 3\)"),
     "a task without a good name": (yaml("  pairs:", "  a/b:"), r"suite.yaml: line 6: found task 'a/b'"),
-    "a suite without a good name": (yaml("toy", "my toys"), r"suite.yaml: line 1: found name a text of 7"),
+    "a suite without a good name": (yaml("toy", "my toys"), r"suite.yaml: line 1: found name 'my toys'"),
     "a suite of this tool's name": (yaml("toy", "clinical"), r"suite.yaml: found suite 'clinical'"),
     "unknown metric": (yaml("kind: ner", "kind: ner\n    metric: spanf1"), r"line 11: .*did you mean span_f1\?"),
     "metric of another kind": (
@@ -149,6 +149,18 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         r"line 11: .*'Bird' without",
     ),
     "folder missing": (yaml("path: mentions", "path: mention"), r"mention: found no such folder"),
+    "folder misspelt": (
+        yaml("path: mentions", "path: mentoins"),
+        r"mentoins: found no such folder; .*suite.yaml: line 11; did you mean mentions\?",
+    ),
+    "kind of two words": (
+        yaml("kind: ner", "kind: named entities"),
+        r"line 10: found kind 'named entities'; expected one of similarity",
+    ),
+    "test share and file": (
+        yaml("path: reviews", "path: reviews\n    test: 20%"),
+        r"line 6: found test: 20%, and test.csv",
+    ),
     "file for a folder": (yaml("path: reviews", "path: reviews/train.csv"), r"train.csv: found a file"),
     "file missing": (
         yaml("path: reviews", "path: {train: reviews/trian.csv, dev: reviews/dev.csv, test: reviews/test.csv}"),
@@ -162,8 +174,45 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         yaml("path: reviews", "path: {trian: reviews/train.csv}"),
         r"line 5: .*'trian'.*did you mean train\?",
     ),
-    "no test part": (gone("reviews/test.csv"), r"reviews: found no test file"),
+    "no test part": (gone("reviews/test.csv"), r"reviews: found no test file; .* or test: 20% to take"),
     "no dev part": (gone("reviews/dev.csv"), r"suite.yaml: line 5: found no dev part; expected dev.csv .*dev: 10%"),
+    "no dev part among files": (
+        yaml("path: reviews", "path: {train: reviews/train.csv, test: reviews/test.csv}"),
+        r"line 5: found no dev part; expected dev: FILE inside path:, or dev: 10% to take a share",
+    ),
+    "no test part among files": (
+        yaml("path: reviews", "path: {train: reviews/train.csv, dev: reviews/dev.csv}"),
+        r"line 5: found no test part; expected test: FILE inside path:, or test: 20% to take a share",
+    ),
+    "tabs in a CSV": (
+        edit(CSV, REVIEWS.replace("SPLIT", "train"), f"id\ttext\tlabel\na\t{SECRET}\tgood\n"),
+        r"train.csv: line 1: found one column, and 2 tabs in the first line: is it tab-separated\? Name it .tsv",
+    ),
+    "semicolons in a CSV": (
+        edit(CSV, REVIEWS.replace("SPLIT", "train"), f"id;text;label\na;{SECRET};good\n"),
+        r"train.csv: line 1: found one column, and 2 semicolons .* with commas \(csv\) or tabs",
+    ),
+    "commas in a TSV": (
+        lambda folder: (folder / CSV).rename(folder / "reviews/train.tsv") and None,
+        r"train.tsv: line 1: found one column, and 2 commas in the first line: is it comma-separated\? Name it .csv",
+    ),
+    "columns of other names": (
+        edit(CSV, "id,text,label", "key,review_body,stars"),
+        r"line 1: found columns key, review_body, stars, none .*; expected columns: \{text: \.\.\., label: \.\.\.\}",
+    ),
+    "one column of another name": (
+        edit(CSV, "id,text,label", "id,text,sentiment"),
+        r"line 1: found no label among 3 columns \(id, text, sentiment\); expected a column 'label', or columns: ",
+    ),
+    "no header above texts of one word": (
+        edit(CSV, REVIEWS.replace("SPLIT", "train"), f"{SECRET},good\nmimsy,good\nmome,bad\nraths,bad\n"),
+        r"line 1: found no text among 2 columns, none .*: this seems to be no header",
+    ),
+    "carriage return alone": (edit(CSV, "two,good", "two\r,good"), r"train.csv: line 3: found a lone carriage return"),
+    "classes that differ by case": (
+        edit(CSV, "two,good", "two,Good\nx,y,good\nz,w,bad"),
+        r"train.csv: line 3: found the only training example of 'Good'; .*'Good' and 'good' differ by case alone",
+    ),
     "two dev parts": (also("reviews/valid.csv"), r"reviews: found dev.csv, valid.csv for dev"),
     "dev share and file": (
         yaml("path: reviews", "path: reviews\n    dev: 10%"),
@@ -176,11 +225,11 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "label of test alone": (
         edit("reviews/test.csv", "good", "medium"),
-        r"test.csv: line 2: found label a text of 6 characters, which no training",
+        r"test.csv: line 2: found label 'medium', which no training .* the 2 classes .* \(bad, good\)",
     ),
     "tag of dev alone": (
         edit("mentions/dev.conll", "I-Beast", "B-Bird"),
-        r"dev.conll: line 1: found tag 'B-Bird' on word 2",
+        r"dev.conll: line 2: found tag 'B-Bird' on word 2",
     ),
     "id twice in a split": (
         edit(CSV, "train2", "train1"),
@@ -246,7 +295,12 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "key missing": (edit(JSONL, '"text_pair"', '"txt_pair"'), r"train.jsonl: line 1: found no text_pair among 4"),
     "tags of BIOES": (edit(CONLL, "B-Beast", "S-Beast"), r"train.conll: line 1: .*BIOES"),
-    "bad tag": (edit(CONLL, "B-Beast", SECRET), r"train.conll: line 1: found tag of 8 characters on word 1"),
+    "bad tag": (edit(CONLL, "I-Beast", "iBeast"), r"train.conll: line 2: found tag 'iBeast' on word 2"),
+    "zero for O": (edit(CONLL, "shun O", "shun 0"), r"train.conll: line 4: found tag '0' on word 1"),
+    "words for tags": (
+        edit(CONLL, MENTIONS, f"B-Beast {SECRET}\nI-Beast bandersnatch\n"),
+        r"train.conll: line 1: found tag of 8 characters on word 1",
+    ),
     "tag without a type": (edit(CONLL, "B-Beast", "B"), r"train.conll: line 1: .*one name under labels"),
     "ragged line": (
         edit(CONLL, "shun O", "shun O O"),

@@ -66,6 +66,7 @@ def test_compare_prints_a_table_and_csv(folders: Path) -> None:
         (["report", "nowhere"], "no study.json here"),
         (["report", "one", "--out", "two"], "--out two: a folder"),
         (["compare", "one", "nowhere"], "no study.json here"),
+        (["compare", "one", "./one"], "the same folder"),
         (["compare", "one", "other"], "other tasks: only the first has c; only the second has d"),
     ],
 )

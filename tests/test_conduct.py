@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from taskaffinity.conduct import conduct, define, define_search
+from taskaffinity.conduct import conduct, define, define_search, refuse_to_mix
 from taskaffinity.defaults import default_finetune, default_recipe
 from taskaffinity.resources import Resources
-from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, REFINE
+from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, PAPER_REFINE, REFINE, EncoderRef
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule import Report
 from taskaffinity.tasks.planted import stand_in
@@ -159,6 +161,90 @@ def test_departures_go_with_the_last_study_that_had_them(tmp_path: Path, monkeyp
     suite, there = stand_in("clinical"), []
     for design, protocol in (("pairwise", "paper"), ("full", "paper"), ("pairwise", None), ("full", None)):
         study, found = define(suite, recipe=replace(FROM_SCRATCH, protocol=protocol), seeds=(0,), design=design)  # type: ignore[arg-type]
-        conduct(study, suite, found, tmp_path, resources=Resources("local"))
+        conduct(study, suite, found, tmp_path, resources=Resources("local"), replaces=True)
         there.append((tmp_path / "departures.txt").is_file())
     assert there == [True, True, True, False]
+
+
+def other_data(study: Study) -> Study:
+    first, *others = study.tasks
+    return replace(study, tasks=(replace(first, fingerprint="0" * 64), *others))
+
+
+def renamed(study: Study) -> Study:
+    return replace(study, suite="other", tasks=tuple(replace(task, name=f"my-{task.name}") for task in study.tasks))
+
+
+OTHERS: dict[str, tuple[Callable[[Study], Study], str]] = {
+    "epochs": (
+        lambda study: replace(study, recipe=replace(study.recipe, num_train_epochs=30)),
+        "num_train_epochs=12 (now 30)",
+    ),
+    "threads": (lambda study: replace(study, recipe=replace(study.recipe, threads=2)), "cpus-per-run=1 (now 2)"),
+    "data": (other_data, "other data of clinicalsts"),
+    "tasks": (renamed, "other tasks (clinicalsts, i2b2-2010-re, shareclefe, ...)"),
+    "encoder": (lambda study: replace(study, encoder=EncoderRef("biobert", "f" * 64)), "(now biobert)"),
+    "match": (lambda study: replace(study, match="compute"), "match=updates (now compute)"),
+    "stage": (lambda study: replace(study, stage="finetune"), "stage=refine (now finetune)"),
+    "start": (lambda study: replace(study, start="refinement"), "start=encoder (now refinement)"),
+    "protocol": (
+        lambda study: replace(study, protocol="paper", recipe=PAPER_REFINE),
+        "protocol=honest (now paper), learning_rate=",
+    ),
+}
+GROWN: dict[str, Callable[[Study], Study]] = {
+    "the same": lambda study: study,
+    "more seeds": lambda study: replace(study, seeds=(0, 1, 2, 3)),
+    "fewer seeds": lambda study: replace(study, seeds=(0,), seeds_single=(0,)),
+    "another task": lambda study: replace(study, tasks=(*study.tasks, replace(study.tasks[0], name="fifth"))),
+    "fewer tasks": lambda study: replace(study, tasks=study.tasks[:3]),
+    "another rule": lambda study: replace(study, rule={**study.rule, "alpha": 0.01}),
+    "the whole set and controls": lambda study: replace(study, full=True, controls=True),
+    "another design": lambda study: replace(
+        study, design="full", recipe=replace(study.recipe, num_train_epochs=30), encoder=EncoderRef("biobert", "f")
+    ),
+}
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Study:
+    """A study whose verdicts are in the folder."""
+    study, _ = define(stand_in("clinical"))
+    study.write(tmp_path)
+    (tmp_path / "edges.csv").write_text("source,target,gain\n")
+    return study
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_another_study_takes_no_folder_unless_told_to(what: str, there: Study, tmp_path: Path) -> None:
+    change, said = OTHERS[what]
+    with pytest.raises(BadInput, match=rf"holds a study with .*{re.escape(said)}.*; give another --results, or --repl"):
+        refuse_to_mix(change(there), tmp_path)
+    refuse_to_mix(change(there), tmp_path, replaces=True)
+
+
+@pytest.mark.parametrize("what", GROWN)
+def test_a_study_may_grow_in_its_folder(what: str, there: Study, tmp_path: Path) -> None:
+    refuse_to_mix(GROWN[what](there), tmp_path)
+
+
+def test_a_study_of_which_nothing_was_found_stands_in_no_ones_way(there: Study, tmp_path: Path) -> None:
+    (tmp_path / "edges.csv").unlink()
+    changed = OTHERS["epochs"][0](there)
+    refuse_to_mix(changed, tmp_path)
+    run = tmp_path / "runs" / next(iter(there.plan)).run_id
+    run.mkdir(parents=True)
+    (run / "result.json").write_text("{}")
+    with pytest.raises(BadInput, match="now 30"):
+        refuse_to_mix(changed, tmp_path)
+
+
+def test_conduct_refuses_before_it_writes(there: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskaffinity.conduct.run", lambda *plan, **options: Report())
+    suite, before = stand_in("clinical"), (tmp_path / "study.json").read_bytes()
+    study, found = define(suite, recipe=replace(FROM_SCRATCH, num_train_epochs=30))
+    with pytest.raises(BadInput, match="num_train_epochs"):
+        conduct(study, suite, found, tmp_path, resources=Resources("local"))
+    assert (tmp_path / "study.json").read_bytes() == before
+    conduct(study, suite, found, str(tmp_path), resources=Resources("local"), replaces=True)
+    assert Study.read(str(tmp_path)) == study

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,28 @@ def test_every_command_of_the_command_line_is_told_of() -> None:
     told = README.read_text(encoding="utf-8")
     names = [command.name for command in app.registered_commands]
     assert [name for name in names if not re.search(rf"`{name}`|taskaffinity {name}\b|`{name} ", told)] == []
+
+
+def test_the_suite_of_ones_own_is_read_as_it_stands(tmp_path: Path) -> None:
+    [block] = re.findall(
+        r"^```yaml\n(name: mine\n.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    (tmp_path / "suite.yaml").write_text(block)
+    (tmp_path / "questions").mkdir()
+    (tmp_path / "ner").mkdir()
+    rows = "".join(f"one {n},two {n},{n % 2}\n" for n in range(60))
+    for split in ("train", "test"):
+        (tmp_path / f"questions/{split}.csv").write_text(f"q1,q2,same\n{rows}")
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"ner/{split}.conll").write_text("Ulm B-Town\nis O\n\nso O\n")
+    lines = (json.dumps({"text": f"text {n}", "label": "ab"[n % 2]}) for n in range(100))
+    (tmp_path / "reviews.jsonl").write_text("\n".join(lines))
+    suite = taskaffinity.read_suite(str(tmp_path / "suite.yaml"))
+    assert [(task.name, task.kind) for task in suite] == [
+        ("questions", "inference"),
+        ("places", "ner"),
+        ("reviews", "classification"),
+    ]
 
 
 def test_the_citation_is_of_this_version() -> None:

@@ -12,7 +12,7 @@ from taskaffinity.analysis.style import plural, signed
 from taskaffinity.analysis.verdicts import CORRECTIONS
 from taskaffinity.runs.paper_protocol import protocol_in_words
 from taskaffinity.runs.study import Match
-from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.metrics import METRICS, title_of
 
 AGAINST: dict[Match, str] = {
     "updates": "alone and paired a target has equally many updates",
@@ -26,8 +26,8 @@ SYNTHETIC = "synthetic stand-in"
 def caption(matrix: AffinityMatrix) -> str:
     """How to read an arrow, in which unit, from how many seeds, with which encoder, and how sure."""
     by_metric: dict[str, list[str]] = {}
-    for title, metric in zip(matrix.titles, matrix.metrics, strict=True):
-        by_metric.setdefault(METRICS[metric].title, []).append(title)
+    for card in matrix.study.tasks:
+        by_metric.setdefault(title_of(card.metric, card.kind), []).append(card.title)
     units = "; ".join(f"{metric} ({', '.join(titles)})" for metric, titles in by_metric.items())
     tested = sum(not math.isnan(matrix.p[arrow]) for arrow in matrix.arrows)
     sentences = [

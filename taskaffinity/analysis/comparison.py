@@ -166,10 +166,14 @@ def comparison_table(comparison: Comparison) -> Table:
     return table
 
 
-def comparison_in_words(comparison: Comparison) -> list[str]:
-    """What changed, what differs between the studies, and how to read the intervals; a line each."""
+def comparison_in_words(comparison: Comparison, *, n_shared: int | None = None) -> list[str]:
+    """What changed, what differs between the studies, and how to read the intervals; a line each.
+
+    ``n_shared`` runs are done in both folders; by default, all that are in both plans.
+    """
     first, second, changed = comparison.first, comparison.second, comparison.changed
     total, alpha = len(first.arrows), comparison.alpha
+    shared = _shared(first, second) if n_shared is None else n_shared
     lines = [f"{len(changed)} of {plural(total, 'arrow')} changed verdict{' (*):' if changed else '.'}"]
     for s, t in changed:
         before, after = first.verdict[s, t], second.verdict[comparison.in_second((s, t))]
@@ -183,7 +187,7 @@ def comparison_in_words(comparison: Comparison) -> list[str]:
     lines += [f"{what}: first {one}, second {two}" for what, one, two in differences(first, second)]
     lines.append(
         "Intervals take the two gains for independent. Both are measured on the same test examples"
-        + (f" and share {plural(shared, 'run')}" if (shared := _shared(first, second)) else "")
+        + (f" and share {plural(shared, 'run')}" if shared else "")
         + ", so they are approximate, and rather too wide than too narrow."
     )
     if first.study.looks or second.study.looks:

@@ -14,7 +14,7 @@ from taskaffinity.analysis.stages import STAGES, StageScore, stage_scores
 from taskaffinity.analysis.verdicts import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.metrics import title_of
 
 FURTHER_COLUMNS = (
     *("source", "target", "metric", "gain", "low", "high", "p"),
@@ -86,13 +86,7 @@ def further_in_words(study: Study, scores: Sequence[StageScore]) -> str:
         cell = f"{score.mean:.1f}" if score.scores else "not trained"
         means.setdefault((score.task, score.metric), []).append(cell)
     told = [
-        f"{cards[task].title}, {_title(metric, cards[task].kind)}: {', '.join(m)}"
+        f"{cards[task].title}, {title_of(metric, cards[task].kind)}: {', '.join(m)}"
         for (task, metric), m in means.items()
     ]
     return f"By other metrics ({', '.join(STAGES)}): {'; '.join(told)}." if told else ""
-
-
-def _title(metric: str, kind: str) -> str:
-    """In full; of a kind that as a rule has no negative class, none is said to be left out."""
-    title = METRICS[metric].title
-    return title if kind == "relation" else title.replace("without the negative class", "over the scored classes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,13 +20,34 @@ from taskaffinity.analysis.tables import controls_frame, edges_frame, gains_fram
 from taskaffinity.analysis.verdicts import Rule
 from taskaffinity.runs.files import write_whole
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Study
+from taskaffinity.runs.study import FILES, Study
+from taskaffinity.tasks.task import BadInput
+
+
+def refuse_to_empty(study: Study, store: RunStore, root: Path) -> None:
+    """Refuse to read a study of which nothing was run where ``root`` has the verdicts of one: they would be lost.
+
+    Raises
+    ------
+    BadInput
+        If it is so: runs were deleted or left behind, or another study took the place of the one that was published.
+    """
+    try:
+        lines = (root / "edges.csv").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return
+    has_gains = any(row.get("gain") for row in csv.DictReader(lines))
+    if has_gains and not any(spec in store or store.failure(spec) for spec in study.plan):
+        raise BadInput(
+            f"{root}: no run of the study of {FILES[study.design]} is here, and edges.csv has the gains of one; "
+            "it is left as it is: train the study, or move edges.csv away"
+        )
 
 
 def publish(
     study: Study,
     store: RunStore,
-    root: Path,
+    root: str | Path,
     rule: Rule | None = None,
     *,
     pictures: Pictures = DEFAULT,
@@ -35,6 +57,11 @@ def publish(
     The files depend on the runs' counts and the study alone: not on the order in which runs finished, not on time.
     They are ``gains.csv``, ``edges.csv``, ``affinity.{graphml,txt}`` and the pictures; ``controls.csv`` where there are
     controls, ``other_metrics.csv`` where runs kept counts by metrics beside the official ones.
+
+    Raises
+    ------
+    BadInput
+        As ``refuse_to_empty``.
 
     Examples
     --------
@@ -48,6 +75,8 @@ def publish(
     >>> sorted(path.name for path in out.glob("*.*"))
     ['affinity.graphml', 'affinity.txt', 'edges.csv', 'gains.csv', 'heatmap.svg']
     """
+    root = Path(root)
+    refuse_to_empty(study, store, root)
     matrix = measure(study, store, rule)
     words = describe(matrix)
     write_csv(gains_frame(study, store), root / "gains.csv")

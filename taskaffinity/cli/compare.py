@@ -36,6 +36,8 @@ def command(
     )
     from taskaffinity.analysis.tables import as_csv
 
+    if first.resolve() == second.resolve():
+        raise BadInput(f"{first} and {second}: the same folder; expected two results folders")
     try:
         studies = [Study.read(folder) for folder in (first, second)]
         refuse_other_tasks(*studies)
@@ -50,6 +52,11 @@ def command(
         needed = Console(width=1000).measure(table).maximum  # no cell is cut, however narrow the terminal
         console = Console(highlight=False, soft_wrap=True, markup=False, width=max(needed, Console().width))
         console.print(table)
-        for line in (f"first: {first}, second: {second}", *comparison_in_words(comparison)):
+        stores = [RunStore(folder) for folder in (first, second)]
+        done = [
+            {spec.run_id for spec in study.plan if spec in store} for study, store in zip(studies, stores, strict=True)
+        ]
+        words = comparison_in_words(comparison, n_shared=len(done[0] & done[1]))
+        for line in (f"first: {first}, second: {second}", *words):
             console.print(line)
     warn_if_synthetic(studies[0].synthetic)

@@ -69,6 +69,7 @@ def train_each(
     *,
     keep_predictions: bool,
     keep_models: bool,
+    replaces: bool,
     quiet: bool,
     trackers: Sequence[str] = (),
 ) -> None:
@@ -85,7 +86,7 @@ def train_each(
     from taskaffinity.conduct import check
 
     for (study, encoder), place in zip(asked, places, strict=True):
-        check(study, suite, encoder, place, keep_models=keep_models)
+        check(study, suite, encoder, place, keep_models=keep_models, replaces=replaces)
     failed = False
     for number, ((study, encoder), place) in enumerate(zip(asked, places, strict=True), start=1):
         if not quiet:
@@ -99,6 +100,7 @@ def train_each(
             resources,
             keep_predictions=keep_predictions,
             keep_models=keep_models,
+            replaces=replaces,
             quiet=quiet,
             tracker=tracker,
         )

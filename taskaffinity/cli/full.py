@@ -26,6 +26,7 @@ from taskaffinity.cli.options import (
     ProtocolOption,
     Quiet,
     RecipeOption,
+    Replace,
     Results,
     SuiteFile,
     TrackOption,
@@ -39,6 +40,7 @@ from taskaffinity.cli.options import (
 from taskaffinity.cli.recipe import changed, of_stages, over_file
 from taskaffinity.cli.show import publish_stages_and_print
 from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
+from taskaffinity.runs.settings import TYPES
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tracking.follow import trackers_named
@@ -60,13 +62,15 @@ def command(
         list[str] | None,
         typer.Option(
             "--set",
-            help="KEY=VALUE: change a setting; fine-tuning keeps its own rate and epochs but for finetune.KEY=VALUE.",
+            help="KEY=VALUE: change a setting; fine-tuning keeps its own rate and epochs but for finetune.KEY=VALUE. "
+            f"Keys: {', '.join(TYPES)}.",
         ),
     ] = None,
     protocol: ProtocolOption = ProtocolName.honest,
     alpha: Alpha = None,
     estimand: EstimandOption = None,
     results: Results = None,
+    replace: Replace = False,
     executor: ExecutorOption = ExecutorName.ray,
     address: Address = None,
     gpus_per_run: GpusPerRun = None,
@@ -85,7 +89,7 @@ def command(
     suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite, suite_file)
     # torch: after all that can be refused
-    from taskaffinity.conduct import define, placed
+    from taskaffinity.conduct import define, placed, refuse_to_mix
 
     all_tiny = all(is_tiny(suite, name) for name in names)
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=all_tiny)
@@ -104,13 +108,15 @@ def command(
         )
         asked.append((study, found))
     places = [folder] if encoders is None else own_folders(folder, [study.encoder for study, _ in asked])
+    for (study, _), place in zip(asked, places, strict=True):
+        refuse_to_mix(study, place, replaces=replace)
     if dry_run:
         for (study, found), place in zip(asked, places, strict=True):
             if encoders is not None:
                 print(f"{study.encoder.name}, in {place}:")
             print_plan(study, suite, found, RunStore(place), resources, keep_models=keep_models)
         return
-    kept = {"keep_predictions": predictions, "keep_models": keep_models}
+    kept = {"keep_predictions": predictions, "keep_models": keep_models, "replaces": replace}
     if encoders is not None:
         with suite_file_kept(suite_file, folder):
             train_each(folder, suite, asked, places, resources, **kept, quiet=quiet, trackers=trackers)

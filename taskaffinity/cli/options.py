@@ -66,6 +66,9 @@ KeepPredictions = Annotated[bool, typer.Option("--predictions/--no-predictions",
 KeepModels = Annotated[
     bool, typer.Option("--keep-models", help="Keep each run's trained tasks, for `taskaffinity export`.")
 ]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Put the study in the place of another one in the folder; its runs stay.")
+]
 TrackOption = Annotated[
     list[str] | None,
     typer.Option("--track", help="mlflow, tensorboard, wandb: also log each finished run there (several: commas)."),
@@ -159,6 +162,7 @@ def train_and_show(
     *,
     keep_predictions: bool,
     keep_models: bool,
+    replaces: bool,
     quiet: bool,
     tracker: Follower,
 ) -> Report:
@@ -188,6 +192,7 @@ def train_and_show(
             watch=watch,
             keep_predictions=keep_predictions,
             keep_models=keep_models,
+            replaces=replaces,
             pace=pace,
         )
 

@@ -32,6 +32,7 @@ from taskaffinity.cli.options import (
     ProtocolOption,
     Quiet,
     RecipeOption,
+    Replace,
     Results,
     SuiteFile,
     TrackOption,
@@ -46,6 +47,7 @@ from taskaffinity.cli.recipe import changed, of_stages, over_file
 from taskaffinity.cli.show import publish_and_print
 from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.plan import seeds_alone
+from taskaffinity.runs.settings import TYPES
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.task import BadInput
@@ -84,7 +86,9 @@ def command(
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="KEY=VALUE: change a setting of the recipe; finetune.KEY=VALUE of --stage finetune."
+            "--set",
+            help="KEY=VALUE: change a setting of the recipe; finetune.KEY=VALUE of --stage finetune. "
+            f"Keys: {', '.join(TYPES)}.",
         ),
     ] = None,
     match: Annotated[
@@ -115,6 +119,7 @@ def command(
     correction: CorrectionOption = None,
     estimand: EstimandOption = None,
     results: Results = None,
+    replace: Replace = False,
     executor: ExecutorOption = ExecutorName.ray,
     address: Address = None,
     gpus_per_run: GpusPerRun = None,
@@ -134,7 +139,7 @@ def command(
     suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite, suite_file)
     # torch: after all that can be refused
-    from taskaffinity.conduct import define, placed
+    from taskaffinity.conduct import define, placed, refuse_to_mix
 
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny(suite, encoder))
     recipe = changed(placed(default_recipe(suite, encoder, protocol.value), resources), settings)
@@ -160,11 +165,12 @@ def command(
         full=full,
         rule=rule,
     )
+    refuse_to_mix(study, folder, replaces=replace)
     if dry_run:
         print_plan(study, suite, found, RunStore(folder), resources, keep_models=keep_models)
         return
     tracker = tracker_of(trackers, study, folder)
-    kept = {"keep_predictions": predictions, "keep_models": keep_models}
+    kept = {"keep_predictions": predictions, "keep_models": keep_models, "replaces": replace}
     with suite_file_kept(suite_file, folder):
         report = train_and_show(study, suite, found, folder, resources, **kept, quiet=quiet, tracker=tracker)
     publish_and_print(study, folder, rule)

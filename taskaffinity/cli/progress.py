@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -44,7 +45,9 @@ class ProgressDisplay:
             self.live.update(Text("\n".join([_line(progress), *(f"  {name}" for name in progress.running)])))
         elif progress.done + progress.failed != self.ended:
             self.ended = progress.done + progress.failed
-            self.console.print(_line(progress))
+            self.console.print(
+                _line(replace(progress, running=()))
+            )  # a run just ended: who comes next is not yet known
 
 
 @contextmanager
@@ -58,7 +61,9 @@ def bytes_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]
 
 
 def _line(progress: Progress) -> str:
-    parts = [f"{progress.done}/{progress.total} runs done", f"{len(progress.running)} running"]
+    parts = [f"{progress.done}/{progress.total} runs done"]
+    if progress.running:
+        parts.append(f"{len(progress.running)} running")
     if progress.failed:
         parts.append(f"{progress.failed} failed")
     if progress.seconds_left is not None:

@@ -18,6 +18,7 @@ def command(
     out: Annotated[Path | None, typer.Option(help="The page (default: RESULTS/report.html).")] = None,
 ) -> None:
     """Write a study as one HTML page that needs nothing beside it."""
+    from taskaffinity.analysis.publish import refuse_to_empty
     from taskaffinity.analysis.report import write_report  # matplotlib and pandas: not for --help
 
     page = out or results / "report.html"
@@ -25,6 +26,7 @@ def command(
         raise BadInput(f"--out {page}: a folder; expected a file, such as {page / 'report.html'}")
     try:
         study = Study.read(results)
+        refuse_to_empty(study, RunStore(results), results)
         write_report(study, RunStore(results), page)
     except (FileNotFoundError, ValueError) as error:
         raise BadInput(str(error)) from error

@@ -135,7 +135,7 @@ class Study:
         write_json(root / FILES[self.design], dataclasses.asdict(self))
 
     @classmethod
-    def read(cls, root: Path, design: Design = "pairwise") -> Study:
+    def read(cls, root: str | Path, design: Design = "pairwise") -> Study:
         """The study of a results folder.
 
         Raises
@@ -149,12 +149,11 @@ class Study:
         --------
         In a checkout of this repository:
 
-        >>> from pathlib import Path
-        >>> study = Study.read(Path("notebooks/example_results"))
+        >>> study = Study.read("notebooks/example_results")
         >>> study.suite, len(study.tasks), len(study.plan)
         ('clinical', 4, 42)
         """
-        path = root / FILES[design]
+        path = Path(root) / FILES[design]
         if not path.is_file():
             raise FileNotFoundError(f"{root}: no {path.name} here; it is made by `taskaffinity {design}`")
         content: dict[str, Any] = read_json(path)

@@ -26,7 +26,7 @@ LISTED: dict[str, tuple[ListedTask, ...]] = {
 """Suites of real text by name."""
 
 
-def find_suite(domain: str | None, data: Path | None = None, file: Path | None = None) -> Suite:
+def find_suite(domain: str | None, data: str | Path | None = None, file: str | Path | None = None) -> Suite:
     """The suite of that name or that file, its tasks ready to be read.
 
     Raises
@@ -54,7 +54,7 @@ def find_suite(domain: str | None, data: Path | None = None, file: Path | None =
         return EIGHT
     if domain not in LISTED:
         raise BadInput(f"--domain {domain}: no such suite; there are {', '.join(names)}{meant(domain, names)}")
-    folder = data or data_folder(domain)
+    folder = Path(data) if data else data_folder(domain)
     if folder is not None:
         return load_listed(domain, LISTED[domain], folder)
     if domain not in BLUE_SUITES:
@@ -63,7 +63,7 @@ def find_suite(domain: str | None, data: Path | None = None, file: Path | None =
     return planted.stand_in(domain)
 
 
-def _own_suite(file: Path, data: Path | None, names: list[str]) -> Suite:
+def _own_suite(file: str | Path, data: str | Path | None, names: list[str]) -> Suite:
     if data is not None:
         raise BadInput(f"--data {data}: not with --suite, whose file names its data")
     suite = read_suite(file)

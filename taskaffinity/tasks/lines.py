@@ -16,6 +16,7 @@ from pathlib import Path
 from taskaffinity.tasks.task import BadInput
 
 _LONGEST_NAME = 40
+_LONGEST_VALUE = 80
 _TAG_OR_NUMBER = re.compile(r"[A-Z](-\w{1,20})?|[-+\d.:;]+")
 
 
@@ -59,6 +60,17 @@ def meant(value: object, legal: Iterable[str]) -> str:
     """
     close = get_close_matches(str(value), list(legal), n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def quoted(value: object) -> str:
+    """A value of the user's own configuration, which is no text of a corpus.
+
+    Examples
+    --------
+    >>> quoted("my toys"), quoted(["a", "b"])
+    ("'my toys'", 'a list of 2')
+    """
+    return repr(value) if isinstance(value, str) and 0 < len(value) <= _LONGEST_VALUE else shown(value)
 
 
 def shown(value: object) -> str:

@@ -234,3 +234,15 @@ METRICS: dict[str, Metric] = {
         ),
     )
 }
+
+
+def title_of(metric: str, kind: str) -> str:
+    """In full; of a kind that as a rule has no negative class, none is said to be left out.
+
+    Examples
+    --------
+    >>> title_of("macro_f1", "relation"), title_of("macro_f1", "classification")
+    ('macro-F1 without the negative class', 'macro-F1 over the scored classes')
+    """
+    title = METRICS[metric].title
+    return title if kind == "relation" else title.replace("without the negative class", "over the scored classes")

@@ -161,6 +161,8 @@ def _tags(where: str, row: Mapping[str, object], n_words: int, labels: Sequence[
     before = "O"
     for position, tag in enumerate(tags):
         mark, _, kind = tag.partition("-") if isinstance(tag, str) else ("", "", "")
+        places = row.get("places")
+        where = str(places[position]) if isinstance(places, tuple) else where  # of own files: JSON has none
         if tag != "O" and not (mark in ("B", "I") and kind in labels):
             legal = ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
             raise bad(where, f"tag {named(tag, legal)} on word {position + 1}", f"one of {', '.join(legal)}")

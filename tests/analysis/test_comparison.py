@@ -89,6 +89,8 @@ def test_a_study_beside_itself_has_not_changed(matrices: tuple[AffinityMatrix, A
     assert "0 of 6 arrows changed verdict." in words
     assert "No gain surely changed" in words
     assert f"share {len(matrices[0].study.plan)} runs" in words
+    assert "share 6 runs" in "\n".join(comparison_in_words(comparison, n_shared=6))
+    assert "share" not in "\n".join(comparison_in_words(comparison, n_shared=0))
 
 
 def test_swapping_the_studies_turns_every_sign(matrices: tuple[AffinityMatrix, AffinityMatrix]) -> None:

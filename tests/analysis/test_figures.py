@@ -8,9 +8,11 @@ import pytest
 from fake_studies import fill, latent_counts, make_study, seeded
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.figures import draw_forest, draw_graph, draw_heatmap, save_figure
+from taskaffinity.analysis.pictures import PALETTE_NAMES, PaletteName
 from taskaffinity.analysis.style import STYLES
 from taskaffinity.analysis.tables import gains_frame
 
@@ -126,6 +128,24 @@ def test_heatmap_cells_show_gain_and_mark_with_the_source_as_row(four: AffinityM
     assert "source" in ax.get_ylabel()
     assert "target" in ax.get_xlabel()
     assert len({style.mark for style in STYLES.values()}) == 4
+
+
+@pytest.mark.parametrize("palette", PALETTE_NAMES)
+def test_an_inconclusive_cell_is_paler_than_a_decided_one_of_any_size(palette: PaletteName, tmp_path: Path) -> None:
+    four = world(tmp_path, 4)
+    cells = [*np.ndindex(four.gain.shape)]
+    s, t = max((cell for cell in cells if cell in four.arrows), key=lambda cell: abs(four.gain[cell]))
+    four.verdict[s, t] = "inconclusive"
+    ax = draw_heatmap(four, palette=palette)
+    pale = {(int(p.get_y()), int(p.get_x())): p for p in ax.patches if isinstance(p, Rectangle)}
+    open_cells = set(four.select("inconclusive"))
+    assert (s, t) in open_cells
+    assert set(pale) == open_cells | {(place, place) for place in range(4)}
+    ground = pale[s, t].get_facecolor()
+    assert min(ground[:3]) > 0.65  # although its gain is the largest of all
+    assert {text.get_color() for text in ax.texts if text.get_position() == (t + 0.5, s + 0.5)} == {".15"}
+    caption = " ".join(by_gid(ax, "caption")["caption"].get_text().split())  # type: ignore[attr-defined]
+    assert "Inconclusive cells are pale" in caption
 
 
 @pytest.mark.parametrize("draw", [draw_graph, draw_heatmap, draw_forest])

@@ -160,6 +160,23 @@ def test_dev_is_the_same_share_whatever_the_order(tmp_path: Path) -> None:
     assert {example.id for example in fewer.examples["dev"]} == dev - {f"k{i}" for i in range(300, 400)}
 
 
+def test_dev_and_test_are_shares_of_one_file_and_each_is_the_same_without_the_other(tmp_path: Path) -> None:
+    alone = mine(tmp_path / "a", "kind: classification\npath: d\ndev: 10%", rows_of(400))
+    one = {"d.csv": rows_of(400)["d/train.csv"]}
+    task = mine(tmp_path / "b", "kind: classification\npath: {train: d.csv}\ndev: 10%\ntest: 20%", one)
+    ids = {split: {example.id for example in task.examples[split]} for split in SPLITS}
+    assert ids["dev"] == {example.id for example in alone.examples["dev"]}
+    assert 60 <= len(ids["test"]) <= 100
+    assert sum(map(len, ids.values())) == len(set().union(*ids.values())) == 400
+    folder = {"d/train.csv": rows_of(400)["d/train.csv"]}
+    assert mine(tmp_path / "c", "kind: classification\npath: d\ndev: 10%\ntest: 20%", folder) == task
+
+
+def test_a_suite_is_read_from_a_name_too(tmp_path: Path) -> None:
+    suite_of(tmp_path, "kind: classification\npath: d\ndev: 10%", rows_of(40))
+    assert read_suite(str(tmp_path / "suite.yaml")) == read_suite(tmp_path / "suite.yaml")
+
+
 def test_a_task_is_a_value_by_its_content(tmp_path: Path) -> None:
     block = "kind: classification\npath: d\ndev: 10%"
     task = mine(tmp_path / "a", block, rows_of(40))

@@ -32,6 +32,8 @@ ALL_ARROWS = 6
 MOST_TASKS = 12
 """Above, a graph is a tangle whatever is left out, and the heatmap takes its place."""
 MANY = tuple(np.linspace(0, 1, 80).tolist())
+FADED = 0.72
+"""How far the colour of an inconclusive cell goes to white: what is not known is not to catch the eye."""
 PALE = 0.28
 """Relative luminance of a cell above which its text is dark."""
 
@@ -100,7 +102,8 @@ def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteN
 def draw_heatmap(
     matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteName = "paper", *, note: str = ""
 ) -> Axes:
-    """Every gain at once: rows help, columns are helped; decided cells are bold and marked, the others carry ``?``."""
+    """Every gain at once: rows help, columns are helped; decided cells are bold and marked, the others are pale and
+    carry ``?``, however large their number."""
     size, colours = len(matrix.tasks), PALETTES[palette]
     cell = 0.72 if size <= 8 else 0.6
     side = max(cell * size, 3.4)
@@ -139,8 +142,12 @@ def draw_heatmap(
     )
     for text in ax.texts:
         column, row = (int(value) for value in text.get_position())
-        text.set_fontweight("normal" if matrix.verdict[row, column] == "inconclusive" else "bold")
+        is_open = matrix.verdict[row, column] == "inconclusive"
+        text.set_fontweight("normal" if is_open else "bold")
         ground = ax.collections[0].to_rgba(np.array([matrix.gain[row, column]]))[0]
+        if is_open:
+            ground = np.append(FADED + (1 - FADED) * ground[:3], 1.0)
+            ax.add_patch(Rectangle((column, row), 1, 1, facecolor=ground, edgecolor="white", linewidth=0.8, zorder=1.5))
         text.set_color(".15" if _luminance(ground) > PALE else "white")
     hatch = "////" if palette == "mono" else None  # else no task's own cell would be told from a gain's grey
     for place in range(size):
@@ -148,6 +155,7 @@ def draw_heatmap(
     for s, t in matrix.arrows:
         if math.isnan(matrix.gain[s, t]):
             ax.text(t + 0.5, s + 0.5, "no run", ha="center", va="center", fontsize=7, color="#666666", family=FONT)
+    pale = "Inconclusive cells are pale, whatever their number." if matrix.select("inconclusive") else ""
     ax.set_xticklabels(matrix.titles, rotation=40, ha="right", rotation_mode="anchor", fontsize=8.5, family=FONT)
     ax.set_yticklabels(matrix.titles, rotation=0, fontsize=8.5, family=FONT)
     ax.set_xlabel("target task: the one that is helped or hurt", family=FONT)
@@ -159,7 +167,7 @@ def draw_heatmap(
         below=46 + 3.2 * max(map(len, matrix.titles)),
         left=-118 if own else 0,
         across=72 * (side + 2.6),
-        note=f"{note} {marks_in_words()}".strip(),
+        note=" ".join(filter(None, (note, marks_in_words(), pale))),
         palette=colours,
     )
     return ax

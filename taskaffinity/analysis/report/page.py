@@ -46,7 +46,7 @@ from taskaffinity.runs.paper_protocol import DEPARTURES, protocol_in_words
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.metrics import title_of
 
 ARROW_COLUMNS = (
     *("source", "target", "verdict", "gain", "low", "high", "q"),
@@ -179,7 +179,7 @@ def _target(matrix: AffinityMatrix, t: int) -> dict[str, Any]:
     alone, runs = float(matrix.single_mean[t]), max(int(matrix.seeds_single[arrow]) for arrow in sources)
     return {
         "title": matrix.titles[t],
-        "metric": METRICS[matrix.metrics[t]].title,
+        "metric": title_of(matrix.metrics[t], matrix.study.tasks[t].kind),
         "alone": "not measured" if math.isnan(alone) else f"{alone:.1f}",
         "runs": runs,
         "n_test": int(matrix.n_test[t]),

@@ -9,18 +9,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 from taskaffinity.tasks.lines import bad, read_lines, shown
 
 _TAG = re.compile(r"O|([BI])-(\S{1,40})")
-_LIKE_A_TAG = re.compile(r"[A-Z]([-_./:][A-Za-z][\w-]*)?")
+_LIKE_A_TAG = re.compile(r"\w|[A-Z][-_./:][A-Za-z][\w-]*")
 """What may be named in a message: another column than that of tags may hold anything."""
 
 _OTHER_SCHEMES = re.compile(r"([ESLUM])-\S{1,40}")
 
 
-def read_conll(path: Path) -> Iterator[tuple[str, dict[str, list[str]]]]:
-    """``(where, row)`` of each sentence, with the line of its first word; a row has ``words`` and ``tags``.
+class Sentence(TypedDict):
+    """A tagged sentence, and the place of each word."""
+
+    words: list[str]
+    tags: list[str]
+    places: tuple[str, ...]
+
+
+def read_conll(path: Path) -> Iterator[tuple[str, Sentence]]:
+    """``(where, row)`` of each sentence, with the line of its first word, and ``places`` with those of all.
 
     Raises
     ------
@@ -28,13 +37,15 @@ def read_conll(path: Path) -> Iterator[tuple[str, dict[str, list[str]]]]:
         No such file, not UTF-8, or a line of more or fewer columns than the first.
     """
     sentence: list[list[str]] = []
+    places: list[str] = []
     where, first, width = "", 0, 0
     for number, line in enumerate([*read_lines(path)[0], ""], start=1):
         fields = [field.strip() for field in line.split("\t")] if "\t" in line else line.split()
         if not line.strip() or fields[0] == "-DOCSTART-":
             if sentence:
-                yield where, {"words": [row[0] for row in sentence], "tags": [row[-1] for row in sentence]}
-                sentence = []
+                words, tags = [row[0] for row in sentence], [row[-1] for row in sentence]
+                yield where, {"words": words, "tags": tags, "places": tuple(places)}
+                sentence, places = [], []
             continue
         here = f"{path}: line {number}"
         if not width:
@@ -47,12 +58,14 @@ def read_conll(path: Path) -> Iterator[tuple[str, dict[str, list[str]]]]:
             raise bad(here, "no word in the first column", "a word")
         where = where if sentence else here
         sentence.append(fields)
+        places.append(here)
 
 
-def iob2(where: str, tags: Sequence[object], types: Sequence[str]) -> list[str]:
+def iob2(where: str, tags: Sequence[object], types: Sequence[str], places: Sequence[str] | None = None) -> list[str]:
     """Tags in IOB2, of tags in it or in IOB1: an ``I`` that begins a mention becomes ``B``.
 
-    ``B`` and ``I`` without a type have the one type of ``types``, if it is one.
+    ``B`` and ``I`` without a type have the one type of ``types``, if it is one. ``places`` are those of the words,
+    where they are known.
 
     Examples
     --------
@@ -66,11 +79,15 @@ def iob2(where: str, tags: Sequence[object], types: Sequence[str]) -> list[str]:
     """
     made: list[str] = []
     before = ""
+    good = sum(isinstance(tag, str) and _TAG.fullmatch(tag.strip()) is not None for tag in tags)
+    are_tags = good > 0 and 2 * good >= len(tags) - 1  # else this may be a column of words
     for position, value in enumerate(tags, start=1):
         tag = value.strip() if isinstance(value, str) else value
         if tag in ("B", "I") and len(types) == 1:
             tag = f"{tag}-{types[0]}"
-        told = shown(tag) if not isinstance(tag, str) or _LIKE_A_TAG.fullmatch(tag) else f"of {len(tag)} characters"
+        is_told = not isinstance(tag, str) or are_tags or _LIKE_A_TAG.fullmatch(tag)
+        told = shown(tag) if is_told else f"of {len(str(tag))} characters"
+        where = places[position - 1] if places else where
         here = f"tag {told} on word {position}"
         if isinstance(tag, int):
             raise bad(where, f"{here}, a number", "names: O, B-TYPE or I-TYPE")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from taskaffinity.tasks.lines import bad, read_lines
@@ -27,7 +27,8 @@ def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
-    reader = csv.reader((f"{line}\n" for line in read_lines(path)[0]), strict=True)
+    lines = read_lines(path)[0]
+    reader = csv.reader((f"{line}\n" for line in lines), strict=True)
     while True:
         where = f"{path}: line {reader.line_num + 1}"
         fault: BadInput | None = None
@@ -35,12 +36,19 @@ def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
             fields = next(reader, None)
         except csv.Error as error:
             fault = bad(where, f"a row that is no CSV ({error})", 'quotes that are closed, and "" for one inside')
+            if line := _stray(lines, reader.line_num):
+                fault = bad(f"{path}: line {line}", "a lone carriage return", "lines that end in LF or in CR LF")
         if fault:
             raise fault
         if fields is None:
             return
         if fields:
             yield where, fields
+
+
+def _stray(lines: Sequence[str], read: int) -> int:
+    """The last line of those read that has a carriage return within, from 1; 0 where none has."""
+    return next((number for number in range(read, 0, -1) if "\r" in lines[number - 1]), 0)
 
 
 def _even(rows: Iterator[tuple[str, list[str]]], width: int) -> Iterator[tuple[str, list[str]]]:

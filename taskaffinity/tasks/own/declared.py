@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from taskaffinity.tasks.lines import bad, meant, shown
+from taskaffinity.tasks.lines import bad, meant, quoted
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.own.files import FITTING, NEEDED, Field, Format, find_files
 from taskaffinity.tasks.task import DEFAULT_METRIC, Kind, Split
@@ -60,7 +61,12 @@ class OwnTask(BaseModel):
     title: str = ""
     dev: str = ""
     """``10%``: a share of the training part, by a hash of the id."""
+    test: str = ""
+    """The same of the test part; the two shares are of the whole file, and no example is in both."""
 
+
+Shared = Literal["dev", "test"]
+"""Parts that may be a share of the training part."""
 
 At = Callable[[str], str]
 """File and line of a key of the task, to begin a complaint with."""
@@ -74,7 +80,7 @@ def check(own: OwnTask, at: At) -> None:
     if own.metric and own.metric not in fitting:
         of = f" for kind {own.kind}" if own.metric in METRICS else ""
         raise bad(
-            at("metric"), f"metric {shown(own.metric)}{of}", f"one of {', '.join(fitting)}{meant(own.metric, fitting)}"
+            at("metric"), f"metric {quoted(own.metric)}{of}", f"one of {', '.join(fitting)}{meant(own.metric, fitting)}"
         )
     if own.labels and own.kind == "similarity":
         raise bad(at("labels"), "labels for kind similarity", "none: it learns numbers")
@@ -106,38 +112,53 @@ def _check_where(own: OwnTask, at: At) -> None:
     for key, value in (("config", own.config), ("revision", own.revision), ("splits", own.splits)):
         if value and not own.hub:
             raise bad(at(key), f"{key}: without hub:", "hub: OWNER/NAME too, for it is of a data set there")
+    if own.hub and own.test:
+        raise bad(at("test"), "test: of a data set of the hub", "splits: {test: NAME}")
     if own.hub and own.format:
         raise bad(at("format"), "format: of a data set of the hub", "none")
 
 
-def share_of(said: str, at: At) -> float:
-    """What part of the training examples is the dev part; 0 where it has a file."""
+def part_of(own: OwnTask, key: Shared) -> str:
+    """What the block says of a part's share."""
+    return own.dev if key == "dev" else own.test
+
+
+def share_of(key: Shared, said: str, at: At) -> float:
+    """What part of the training examples is the dev or the test part; 0 where it has a file."""
     percent = said.removesuffix("%").strip()
     if not said:
         return 0.0
     if not said.endswith("%") or not percent.isdecimal() or not 1 <= int(percent) <= _LARGEST_SHARE:
-        expected = f"1% to {_LARGEST_SHARE}% of the training part, such as 10%; a file goes under path: {{dev: FILE}}"
-        raise bad(at("dev"), f"dev: {shown(said)}", expected)
+        file = f"a file goes under path: {{{key}: FILE}}"
+        expected = f"1% to {_LARGEST_SHARE}% of the training part, such as 10%; {file}"
+        raise bad(at(key), f"{key}: {quoted(said)}", expected)
     return int(percent) / 100
 
 
-def files_of(own: OwnTask, root: Path, at: At, share: float) -> dict[Split, Path]:
-    """The file of each split; none for a dev part that is a share."""
+def files_of(own: OwnTask, root: Path, at: At, shares: Mapping[Shared, float]) -> dict[Split, Path]:
+    """The file of each split; none for a part that is a share of the training part."""
     assert own.path is not None
     said: dict[Split, str] = {"train": own.path.train, "dev": own.path.dev, "test": own.path.test}
     files = {split: root / name for split, name in said.items() if name}
     if own.path.folder and files:
         raise bad(at("path"), "a folder and files", "one of them")
     if own.path.folder:
-        files = find_files(root / own.path.folder, own.format, own.kind)
-    for split in ("train", "test"):
-        if split not in files:
-            raise bad(at("path"), f"no {split} file", "a folder, or {train: FILE, dev: FILE, test: FILE}")
-    if share and "dev" in files:
-        raise bad(at("dev"), f"dev: {own.dev}, and {files['dev'].name} as well", "one of them")
-    if not share and "dev" not in files:
-        expected = f"dev{files['train'].suffix} beside {files['train'].name}, or dev: 10% to take a share of it"
-        raise bad(at("path"), "no dev part", expected)
+        folder = root / own.path.folder
+        if not folder.exists() and folder.parent.is_dir():
+            near = meant(folder.name, (p.name for p in folder.parent.iterdir() if p.is_dir()))
+            raise bad(folder, "no such folder", f"the one of {at('path')}{near}")
+        files = find_files(folder, own.format, own.kind, may_lack=[part for part in shares if shares[part]])
+    if "train" not in files:
+        raise bad(at("path"), "no train file", "a folder, or {train: FILE, dev: FILE, test: FILE}")
+    for part, share in shares.items():
+        if share and part in files:
+            raise bad(at(part), f"{part}: {part_of(own, part)}, and {files[part].name} as well", "one of them")
+        if not share and part not in files:
+            example = {"dev": "10%", "test": "20%"}[part]
+            file = f"{part}{files['train'].suffix} beside {files['train'].name}"
+            if not own.path.folder:
+                file = f"{part}: FILE inside path:"
+            raise bad(at("path"), f"no {part} part", f"{file}, or {part}: {example} to take a share of the train file")
     where: dict[Path, Split] = {}
     for split, path in files.items():
         if not path.is_file():

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from taskaffinity.tasks.lines import bad, meant, named, shown
+from taskaffinity.tasks.lines import bad, meant, named, quoted, shown
 from taskaffinity.tasks.own.conll import iob2
-from taskaffinity.tasks.own.declared import At, OwnTask, check, files_of, share_of
+from taskaffinity.tasks.own.declared import At, OwnTask, Shared, check, files_of, part_of, share_of
 from taskaffinity.tasks.own.files import Columns, Located, read_rows
 from taskaffinity.tasks.own.hub import hub_parts, hub_rows, load_hub
 from taskaffinity.tasks.rows import parse_rows
@@ -22,6 +22,8 @@ from taskaffinity.tasks.task import Example, Kind, Split, Task
 
 _MOST_CLASSES = 100
 _LONGEST_LABEL = 40
+_MOST_WORDS = 3
+_LISTED = 10
 
 
 def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
@@ -38,8 +40,8 @@ def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
         Whatever is wrong with the block or with the files.
     """
     check(own, at)
-    share = share_of(own.dev, at)
-    found = _of_hub(own, at, share) if own.hub else _of_files(own, root, at, share)
+    shares: dict[Shared, float] = {"dev": share_of("dev", own.dev, at), "test": share_of("test", own.test, at)}
+    found = _of_hub(own, at, shares["dev"]) if own.hub else _of_files(own, root, at, shares)
     places = {split: where for split, (where, _) in found.items()}
     rows = {split: list(_whole(own, split, located)) for split, (_, located) in found.items()}
     for split, where in places.items():
@@ -51,25 +53,27 @@ def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
     seen: dict[str, str] = {}
     examples = {split: tuple(parse_rows(located, own.kind, labels, seen)) for split, located in rows.items()}
     lines = {example.id: where for example, (where, _) in zip(examples["train"], rows["train"], strict=True)}
-    if share:
-        train = examples["train"]
-        examples["dev"] = tuple(example for example in train if in_share(example.id, share))
-        examples["train"] = tuple(example for example in train if not in_share(example.id, share))
-        if not examples["dev"] or not examples["train"]:
-            taken = f"dev: {own.dev}, which takes {len(examples['dev'])} of {len(train)} examples"
-            raise bad(at("dev"), taken, "a share that leaves both parts some, or a dev file")
+    whole = examples["train"]
+    for part, share in shares.items():
+        if share:
+            taken = {example.id for example in whole if in_share(example.id, share, is_last=part == "test")}
+            examples[part] = tuple(example for example in whole if example.id in taken)
+            examples["train"] = tuple(example for example in examples["train"] if example.id not in taken)
+            if not examples[part] or not examples["train"]:
+                said = f"{part}: {part_of(own, part)}, which takes {len(examples[part])} of {len(whole)} examples"
+                raise bad(at(part), said, f"a share that leaves both parts some, or a {part} file")
     if own.negative is not None and own.negative not in labels:
         legal = "one of the labels of the training part"
-        raise bad(at("negative"), f"negative {shown(own.negative)}", f"{legal}{meant(own.negative, labels)}")
+        raise bad(at("negative"), f"negative {quoted(own.negative)}", f"{legal}{meant(own.negative, labels)}")
     _check_enough(own, labels, examples, lines, places, at)
     splits: dict[Split, tuple[Example, ...]] = {split: examples[split] for split in ("train", "dev", "test")}
     return Task(name, own.kind, splits.__getitem__, labels, own.negative, own.metric, own.title)
 
 
-def _of_files(own: OwnTask, root: Path, at: At, share: float) -> dict[Split, tuple[str, Located]]:
+def _of_files(own: OwnTask, root: Path, at: At, shares: Mapping[Shared, float]) -> dict[Split, tuple[str, Located]]:
     """The place and the rows of each split."""
     columns = Columns(own.kind, own.columns)
-    files = files_of(own, root, at, share)
+    files = files_of(own, root, at, shares)
     return {split: (str(path), read_rows(path, own.format, columns)) for split, path in files.items()}
 
 
@@ -81,9 +85,11 @@ def _of_hub(own: OwnTask, at: At, share: float) -> dict[Split, tuple[str, Locate
     return {split: (places[split], hub_rows(there[name], places[split], columns)) for split, name in parts.items()}
 
 
-def in_share(name: str, share: float) -> bool:
-    """Whether an id is in a part of about this share: the first 8 bytes of its sha256, big-endian, are below it."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) < share * 2**64
+def in_share(name: str, share: float, *, is_last: bool = False) -> bool:
+    """Whether an id is in a part of about this share: the first 8 bytes of its sha256, big-endian, are below it (the
+    dev part's), or, of the last share, as far from the other end (the test part's)."""
+    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
+    return (2**64 - 1 - place if is_last else place) < share * 2**64
 
 
 def _whole(own: OwnTask, split: Split, rows: Located) -> Located:
@@ -99,7 +105,8 @@ def _whole(own: OwnTask, split: Split, rows: Located) -> Located:
             tags = row["tags"]
             if not isinstance(tags, list):
                 raise bad(where, f"{named(tags, ())} as tags", "a list, one tag a word")
-            row["tags"] = iob2(where, tags, own.labels)
+            places = row.get("places")
+            row["tags"] = iob2(where, tags, own.labels, places if isinstance(places, tuple) else None)
         if "label" in row:
             row["label"] = (_score if own.kind == "similarity" else _class)(where, row["label"])
         yield where, row
@@ -155,8 +162,15 @@ def _refuse_new_labels(rows: Mapping[Split, Sequence[tuple[str, dict[str, object
     for split in rows:
         for where, row in rows[split]:
             if row["label"] not in labels:
-                found = f"label {named(row['label'], labels)}, which no training example has"
-                raise bad(where, found, f"one of the {len(labels)} classes of the training part")
+                found = f"label {_class_name(str(row['label']))}, which no training example has"
+                some = f"{', '.join(labels[:_LISTED])}{', ...' * (len(labels) > _LISTED)}"
+                expected = f"one of the {len(labels)} classes of the training part ({some})"
+                raise bad(where, found, f"{expected}{meant(row['label'], labels)}")
+
+
+def _class_name(label: str) -> str:
+    """A class by name, which is no text; of what is too long for a name, its size."""
+    return repr(label) if len(label) <= _LONGEST_LABEL and len(label.split()) <= _MOST_WORDS else shown(label)
 
 
 def _check_enough(
@@ -178,7 +192,8 @@ def _check_enough(
     for example in examples["train"]:
         tags = example.label
         counts.update({tag[2:] for tag in tags if tag != "O"} if isinstance(tags, tuple) else [str(tags)])
-    left = f" once dev: {own.dev} is taken" if own.dev else ""
+    parts = [f"{part}: {said}" for part, said in (("dev", own.dev), ("test", own.test)) if said]
+    left = f" once {' and '.join(parts)} {'are' if len(parts) > 1 else 'is'} taken" if parts else ""
     if nothing := [label for label in labels if not counts[label]]:
         where = at("labels") if own.labels else places["train"]
         name = shown(nothing[0]) if own.labels else "a class"
@@ -186,5 +201,12 @@ def _check_enough(
     if own.kind == "ner":
         return
     for example in examples["train"]:
-        if counts[str(example.label)] == 1:
-            raise bad(lines[example.id], f"the only training example of its class{left}", "two or more of each class")
+        label = str(example.label)
+        if counts[label] == 1:
+            few = sum(n == 1 for n in counts.values()) <= len(counts) / 2  # else it may be a column of text
+            near = next((other for other in labels if other != label and other.lower() == label.lower()), None)
+            hint = f"; {label!r} and {near!r} differ by case alone" if near and few else ""
+            name = _class_name(label) if few else "its class"
+            raise bad(
+                lines[example.id], f"the only training example of {name}{left}", f"two or more of each class{hint}"
+            )

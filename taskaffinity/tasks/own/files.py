@@ -6,16 +6,18 @@ have; ``columns:`` of a suite file names others. Columns that no field needs are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args
 
 from taskaffinity.tasks.formats import read_objects
-from taskaffinity.tasks.lines import bad, meant, named, shown
+from taskaffinity.tasks.lines import bad, meant, named, quoted
 from taskaffinity.tasks.own.conll import read_conll
 from taskaffinity.tasks.own.csvfile import read_csv
-from taskaffinity.tasks.task import Kind, Split
+from taskaffinity.tasks.task import BadInput, Kind, Split
 from taskaffinity.tasks.tsv import read_table, unquoted
 
 Format = Literal["jsonl", "csv", "tsv", "conll", "blue"]
@@ -47,6 +49,9 @@ _BLUE_NAMES: dict[Field, tuple[str, ...]] = {
     "text_pair": ("sentence2", "s2"),
     "label": ("label", "score"),
 }
+_LIKE_A_NAME = re.compile(r"[^\W\d][\w.-]{0,29}")
+_LISTED = 12
+_PEEKED = 200
 _KNOWN = frozenset(name for known in (*_NAMES.values(), *_BLUE_NAMES.values()) for name in known)
 STEMS: dict[Split, tuple[str, ...]] = {
     "train": ("train",),
@@ -102,8 +107,8 @@ class Columns:
                 return column
             raise bad(
                 where,
-                f"no column {shown(column)} among {len(names)}{self._no_header(names)}",
-                f"one of them as columns: {{{name}: NAME}}{meant(column, _KNOWN.intersection(names))}",
+                f"no column {quoted(column)} among {len(names)}{self._in_words(names)}",
+                f"one of them as columns: {{{name}: NAME}}{meant(column, names if self.knows(names) else ())}",
             )
         if self.is_blue:
             legal = _BLUE_NAMES.get(name, ())
@@ -118,7 +123,7 @@ class Columns:
             raise bad(where, f"columns {both}, any of which could be the {name}", f"columns: {{{name}: {there[0]}}}")
         if not there and is_needed:
             other = next((column for column in names if column.lower() in legal), None)
-            near = f" ({other!r} is another)" if other else self._no_header(names)
+            near = f" ({other!r} is another)" if other else self._in_words(names)
             raise bad(
                 where,
                 f"no {name} among {len(names)} column{'s' * (len(names) != 1)}{near}",
@@ -126,15 +131,38 @@ class Columns:
             )
         return there[0] if there else None
 
-    def _no_header(self, names: Collection[str]) -> str:
-        """A doubt, to end what was found with. Of a file without a header the names are text of the corpus: no message
-        has one of them, unless it is a name that is known here."""
-        is_known = any(name.lower() in _KNOWN or name in self.given.values() for name in names)
-        return "" if is_known else ", none of a name that is known here: this seems to be no header"
+    def knows(self, names: Collection[str]) -> bool:
+        """Whether one of the names at least is of a field. Else they may be no names: of a file without a header they
+        are text of the corpus, and no message has one of them."""
+        return any(name.lower() in _KNOWN or name in self.given.values() for name in names)
+
+    def _in_words(self, names: Collection[str]) -> str:
+        """The names there are, or a doubt, to end what was found with."""
+        if not self.knows(names):
+            return ", none of a name that is known here: this seems to be no header"
+        listed = [name for name in names if _LIKE_A_NAME.fullmatch(name)]
+        more = ", ..." if len(listed) > _LISTED or len(listed) < len(names) else ""
+        return f" ({', '.join(listed[:_LISTED])}{more})"
+
+    def refuse_unknown(self, where: str, header: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> None:
+        """Say which columns there are where the suite file names none and none has a name that is known here. They are
+        told only of what is surely a header: its cells look like names, none stands again below, and some column has
+        running text below."""
+        if self.given or self.knows(header) or not all(_LIKE_A_NAME.fullmatch(name) for name in header):
+            return
+        below = [fields for _, fields in islice(_as_far_as_read(rows), _PEEKED)]
+        columns = [[fields[number].strip() for fields in below] for number in range(len(header))]
+        is_running = any(2 * sum(" " in cell for cell in cells) > len(cells) for cells in columns)
+        if is_running and not any(name in cells for name, cells in zip(header, columns, strict=True)):
+            example = ", ".join(f"{name}: ..." for name in NEEDED[self.kind])
+            found = f"columns {', '.join(header[:_LISTED])}, none of a name that is known here"
+            raise bad(where, found, f"columns: {{{example}}} with those that are meant")
 
 
-def find_files(folder: Path, form: Format | None, kind: Kind) -> dict[Split, Path]:
+def find_files(folder: Path, form: Format | None, kind: Kind, *, may_lack: Collection[Split] = ()) -> dict[Split, Path]:
     """The data files of a folder by split, by their names: ``train.csv``, ``validation.jsonl``, ...
+
+    A dev file may lack, and that of a split in ``may_lack``.
 
     Raises
     ------
@@ -153,11 +181,11 @@ def find_files(folder: Path, form: Format | None, kind: Kind) -> dict[Split, Pat
             raise bad(folder, f"{both} for {split}", "one of them, a format:, or path: {train: FILE, ...}")
         if there:
             files[split] = there[0]
-        elif split != "dev":
+        elif split != "dev" and split not in may_lack:
             example = f"{split}{endings[0] if form else _ENDINGS[FITTING[kind == 'ner'][0]][0]}"
-            raise bad(
-                folder, f"no {split} file", f"{example} ({', '.join(endings)} are read), or path: {{{split}: FILE}}"
-            )
+            share = ", or test: 20% to take a share of the train file" if split == "test" else ""
+            expected = f"{example} ({', '.join(endings)} are read), or path: {{{split}: FILE}}{share}"
+            raise bad(folder, f"no {split} file", expected)
     return files
 
 
@@ -207,9 +235,35 @@ def _table(path: Path, header: list[str], rows: Iterable[tuple[str, list[str]]],
         raise bad(
             where, f"the same name on columns {header.index(header[twice]) + 1} and {twice + 1}", "each name once"
         )
+    _refuse_separator(where, path, header)
+    columns.refuse_unknown(where, header, rows)
     at = {name: header.index(column) for name, column in columns.place(where, header).items()}
     for here, fields in rows:
         yield here, {name: fields[place] for name, place in at.items()}
+
+
+def _refuse_separator(where: str, path: Path, header: Sequence[str]) -> None:
+    """Of one column that holds another separator: a table by another name."""
+    if len(header) > 1:
+        return
+    [line] = header
+    formats: dict[str, tuple[str, str]] = {
+        "\t": ("tab", "name it .tsv or give format: tsv"),
+        ",": ("comma", "name it .csv or give format: csv"),
+        ";": ("semicolon", "save it with commas (csv) or tabs (tsv): semicolons are not read"),
+    }
+    separator = max(formats, key=line.count)
+    if n := line.count(separator):
+        name, expected = formats[separator]
+        found = f"one column, and {n} {name}{'s' * (n > 1)} in the first line: is it {name}-separated?"
+        raise BadInput(f"{where}: found {found} {expected[0].upper()}{expected[1:]}")
+
+
+def _as_far_as_read(rows: Iterable[tuple[str, Sequence[str]]]) -> Iterator[tuple[str, Sequence[str]]]:
+    try:
+        yield from rows
+    except BadInput:
+        return
 
 
 def _conll(path: Path, columns: Columns) -> Located:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from taskaffinity.tasks.lines import bad, meant, named, shown
+from taskaffinity.tasks.lines import bad, meant, quoted, shown
 from taskaffinity.tasks.own.declared import Files, OwnTask
 from taskaffinity.tasks.own.examples import read_own
 from taskaffinity.tasks.own.yamlfile import Place, read_yaml
@@ -51,7 +51,7 @@ class OwnSuite(BaseModel):
     tasks: dict[str, OwnTask]
 
 
-def read_suite(path: Path) -> Suite:
+def read_suite(path: str | Path) -> Suite:
     """The suite of a file, every example read and checked.
 
     Raises
@@ -71,6 +71,7 @@ def read_suite(path: Path) -> Suite:
     >>> [(task.name, task.kind) for task in read_suite(folder / "suite.yaml")]
     [('negation', 'classification'), ('entailment', 'inference'), ('mentions', 'ner')]
     """
+    path = Path(path)
     content, lines = read_yaml(path)
     if not isinstance(content, dict):
         raise bad(path, shown(content) if isinstance(content, list) else "no mapping", "name: and tasks:")
@@ -86,10 +87,10 @@ def read_suite(path: Path) -> Suite:
 def _suite(path: Path, asked: OwnSuite, lines: Mapping[Place, int]) -> Suite:
     name = asked.name or path.stem
     if not _NAME.fullmatch(name):
-        raise bad(_at(path, lines, ("name",)), f"name {shown(name)}", f"{_A_NAME} (under name:)")
+        raise bad(_at(path, lines, ("name",)), f"name {quoted(name)}", f"{_A_NAME} (under name:)")
     for task in asked.tasks:
         if not _NAME.fullmatch(task):
-            raise bad(_at(path, lines, ("tasks", task)), f"task {shown(task)}", _A_NAME)
+            raise bad(_at(path, lines, ("tasks", task)), f"task {quoted(task)}", _A_NAME)
     if len(asked.tasks) < 2:
         raise bad(
             _at(path, lines, ("tasks",)),
@@ -139,12 +140,12 @@ def _complaint(path: Path, lines: Mapping[Place, int], error: ValidationError) -
     key = str(place[-1])
     if kind == "extra_forbidden":
         legal = _AS_KEYS[len(place)]
-        return bad(where, f"unknown key {shown(key)}", f"one of {', '.join(legal)}{meant(key, legal)}")
+        return bad(where, f"unknown key {quoted(key)}", f"one of {', '.join(legal)}{meant(key, legal)}")
     if kind == "missing":
         return bad(where, f"no key {key!r}", _HINTS[key])
     if kind == "literal_error":
         legal = tuple(re.findall(r"'([^']+)'", str(fault.get("ctx", {}).get("expected", ""))))
         what = "field " if key == "[key]" else f"{key} "
-        return bad(where, f"{what}{named(given, legal)}", f"one of {', '.join(legal)}{meant(given, legal)}")
+        return bad(where, f"{what}{quoted(given)}", f"one of {', '.join(legal)}{meant(given, legal)}")
     wanted = {"string_type": "a text", "tuple_type": "a list", "dict_type": "keys and values", "model_type": "keys"}
-    return bad(where, f"{shown(given)} as {key}", wanted.get(kind, "another form"))
+    return bad(where, f"{quoted(given)} as {key}", wanted.get(kind, "another form"))
