@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from taskaffinity.conduct import conduct, define, define_search, refuse_to_mix
+from taskaffinity.conduct import conduct, define, refuse_to_mix
 from taskaffinity.defaults import default_finetune, default_recipe
+from taskaffinity.recipe_search import define_search
 from taskaffinity.resources import Resources
 from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, PAPER_REFINE, REFINE, EncoderRef
 from taskaffinity.runs.study import Study

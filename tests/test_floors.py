@@ -20,6 +20,7 @@ FLOORS = [
     {"resources"},
     {"schedule", "tuning", "defaults"},
     {"conduct", "tracking"},
+    {"recipe_search"},
     {"cli"},
     {"__main__", "__init__"},  # what that one exports is loaded when it is asked for
 ]

@@ -67,7 +67,8 @@ def command(
     if recipe_file is not None and out.resolve() == recipe_file.resolve():
         raise BadInput(f"--recipe {recipe_file}: what is found would be written over it; give another --out")
     # torch: after all that can be refused
-    from taskaffinity.conduct import define_search, placed, tune
+    from taskaffinity.conduct import placed
+    from taskaffinity.recipe_search import define_search, tune
 
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny(suite, encoder))
     default = changed(placed(default_recipe(suite, encoder), resources), settings)
