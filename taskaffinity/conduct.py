@@ -371,7 +371,13 @@ def encoder_of(suite: Suite, encoder: str | None) -> Encoder:
     """
     if is_tiny(suite, encoder):
         return tiny_encoder(vocabulary(suite), cache_folder())
-    return find_encoder(encoder or DEFAULT_ENCODERS.get(suite.name, "bluebert-p"))
+    if encoder is not None:
+        return find_encoder(encoder)
+    try:
+        return find_encoder(DEFAULT_ENCODERS.get(suite.name, "bluebert-p"))
+    except BadInput as error:
+        said = str(error).removeprefix("--encoder ")
+        raise BadInput(f"the default encoder of this suite (give --encoder FOLDER for another): {said}") from error
 
 
 def placed(recipe: Recipe, resources: Resources) -> Recipe:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
+from taskaffinity import __version__
 from taskaffinity.cli import (
     compare,
     data,
@@ -25,6 +28,7 @@ from taskaffinity.cli import (
     termination,
     tune,
 )
+from taskaffinity.tasks.lines import meant
 from taskaffinity.tasks.task import BadInput
 
 app = typer.Typer(
@@ -49,6 +53,21 @@ app.command("status")(status.command)
 app.command("doctor")(doctor.command)
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"taskaffinity {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Which tasks help which? Trains every pair of tasks together, measures each gain, draws the answer."""
+
+
 def main() -> None:
     """Exit codes: 0 all done, 1 some runs failed, 2 bad usage or input, or Ray does not start (one line on stderr),
     130 interrupted, 143 terminated."""
@@ -58,7 +77,7 @@ def main() -> None:
     except BadInput as error:
         code = _refuse(str(error))
     except TyperException as error:
-        code = _refuse(error.format_message() or "a command is missing")
+        code = _refuse(_with_hint(error.format_message()) or "a command is missing")
     except OSError as error:  # a folder that cannot be written, a disk that is full
         code = _refuse(f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}")
     except KeyboardInterrupt:
@@ -71,6 +90,21 @@ def main() -> None:
             how, code = "terminated", termination.EXIT_CODE
         print(f"{how}; {what}: taskaffinity {shlex.join(sys.argv[1:])}", file=sys.stderr)
     sys.exit(code)
+
+
+def _with_hint(message: str) -> str:
+    """What typer says of an option or argument, and what may have been meant."""
+    if extra := re.search(r"unexpected extra argument(?:s|\(s\))? \((.*)\)", message):
+        if extra[1].endswith((".yaml", ".yml")):
+            return f"{message}; did you mean --suite {extra[1]}?"
+        if "--set" in sys.argv:
+            return f"{message}; --set takes KEY=VALUE, in one word"
+    if choice := re.search(r"'([^']*)' is not one of (.*)", message):
+        legal = re.findall(r"'([^']*)'", choice[2])
+        return f"{message.rstrip('.')}{meant(choice[1], legal)}"
+    if "No such command" in message and "'inspect'" in message:
+        return f"{message.rstrip('.')}; did you mean data inspect?"
+    return message
 
 
 def _refuse(message: str) -> int:

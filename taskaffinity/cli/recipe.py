@@ -74,6 +74,8 @@ def over_file(
         return {**settings}, {**of_last}
     if protocol == "paper":
         raise BadInput(f"--recipe {path}: not with --protocol paper, whose recipe is the released code's; use --set")
+    if not path.is_file():
+        raise BadInput(f"--recipe {path}: no such file; expected a recipe, as `taskaffinity tune` writes it")
     said = read_recipe(path)
     return {**said.settings, **settings}, {**said.finetune, **of_last}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -155,7 +156,8 @@ class Study:
         """
         path = Path(root) / FILES[design]
         if not path.is_file():
-            raise FileNotFoundError(f"{root}: no {path.name} here; it is made by `taskaffinity {design}`")
+            near = _folders_like(path.parent) if not path.parent.exists() else ""
+            raise FileNotFoundError(f"{root}: no {path.name} here; it is made by `taskaffinity {design}`{near}")
         content: dict[str, Any] = read_json(path)
         try:
             return cls(
@@ -172,6 +174,13 @@ class Study:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: not a study of this version: {error}") from error
+
+
+def _folders_like(folder: Path) -> str:
+    """What may have been meant by a folder that is not there, to end a complaint with."""
+    beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
+    close = get_close_matches(folder.name, [other.name for other in beside if other.is_dir()], n=1)
+    return f"; did you mean {folder.with_name(close[0])}?" if close else ""
 
 
 def studies_in(root: Path) -> list[Study]:

@@ -66,6 +66,10 @@ def find_suite(domain: str | None, data: str | Path | None = None, file: str | P
 def _own_suite(file: str | Path, data: str | Path | None, names: list[str]) -> Suite:
     if data is not None:
         raise BadInput(f"--data {data}: not with --suite, whose file names its data")
+    if not Path(file).is_file():
+        folder = Path(file).parent
+        near = meant(Path(file).name, (path.name for path in folder.iterdir())) if folder.is_dir() else ""
+        raise bad(f"--suite {file}", "no file that can be read", f"the YAML file of a suite{near}")
     suite = read_suite(file)
     if suite.name in names:  # its results would stand beside the paper's
         raise bad(file, f"suite {suite.name!r}, which is one of this tool's", "another name:")

@@ -6,6 +6,7 @@ A ``.txt`` file is a text a line, a ``.jsonl`` file an object a line with ``text
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,9 @@ from typing import Any
 from taskaffinity.tasks.lines import bad, parse_line, shown
 from taskaffinity.tasks.rows import PAIR_KINDS
 from taskaffinity.tasks.task import Kind
+
+_LIKE_A_NAME = re.compile(r"[^\W\d][\w.-]{0,29}")
+_LISTED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,11 @@ def _row(where: str, line: str, number: int, end: int, kind: Kind) -> Unlabelled
         return Unlabelled(number, end, name, words=tuple(words))
     for key in ("text", "text_pair") if kind in PAIR_KINDS else ("text",):
         if not isinstance(row.get(key), str) or not row[key].strip():
+            if key == "text" and key not in row and all(_LIKE_A_NAME.fullmatch(name) for name in row):
+                keys = ", ".join(list(row)[:_LISTED])
+                raise bad(
+                    where, f"no {key!r} among the keys {keys or '(none)'}", f"the text under {key!r}: rename its key"
+                )
             raise bad(where, f"{shown(row[key]) if key in row else 'nothing'} as {key!r}", "some text")
     pair = row.get("text_pair") if kind != "ner" else None
     if pair is not None and not isinstance(pair, str):

@@ -62,3 +62,11 @@ def test_faults(name: str, content: bytes | None, kind: Kind, said: str, tmp_pat
         list(read_unlabelled(tmp_path / name, kind))
     assert "secret" not in str(caught.value).replace(str(tmp_path), "")
     assert caught.value.__cause__ is None
+
+
+def test_a_key_that_is_called_otherwise_is_told_with_those_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"sentence": "frumious"}\n')
+    with pytest.raises(BadInput, match="no 'text' among the keys sentence; expected the text under 'text'") as said:
+        list(read_unlabelled(path, "classification"))
+    assert "frumious" not in str(said.value)

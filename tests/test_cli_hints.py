@@ -1,0 +1,56 @@
+"""What a refusal says may have been meant."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import taskaffinity
+from taskaffinity.cli import main
+
+HINTS = {
+    "suite as an argument": (["pairwise", "suite.yaml"], r"did you mean --suite suite.yaml\?"),
+    "setting in two words": (
+        ["pairwise", "--domain=clinical", "--set", "a", "b"],
+        "--set takes KEY=VALUE, in one word",
+    ),
+    "palette": (["graph", "mine", "--palette=papr"], r"did you mean paper\?"),
+    "correction": (["pairwise", "--domain=clinical", "--correction=hollm"], r"did you mean holm\?"),
+    "inspect": (["inspect", "suite.yaml"], r"did you mean data inspect\?"),
+    "results folder": (["graph", "results/mien"], r"results/mien: no study.json here; .*did you mean results/mine\?"),
+    "suite file": (
+        ["pairwise", "--suite=siute.yaml"],
+        r"--suite siute.yaml: found no file .*did you mean suite.yaml\?",
+    ),
+    "recipe file": (
+        ["pairwise", "--domain=clinical", "--recipe=my.yaml"],
+        "--recipe my.yaml: no such file; expected a",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HINTS)
+def test_a_refusal_says_what_was_meant(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, said = HINTS[case]
+    (tmp_path / "results/mine").mkdir(parents=True)
+    (tmp_path / "suite.yaml").write_text("tasks: {}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["taskaffinity", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out, len(err.splitlines())) == (2, "", 1), err
+    assert re.search(said, err), err
+
+
+def test_the_version_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["taskaffinity", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    assert capsys.readouterr().out == f"taskaffinity {taskaffinity.__version__}\n"
