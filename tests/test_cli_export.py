@@ -59,7 +59,7 @@ def test_predict_writes_a_json_line_a_text(done: Done, home: Path) -> None:
         (["export", "nowhere", "--task=mednli", "--out=new"], "no study here"),
         (["predict", "results", "notes.txt"], "no taskaffinity.json here"),
         (["predict", "model", "nothing.txt"], "nothing.txt: found no file"),
-        (["predict", "model", "bad.jsonl", "--out=bad.out"], "bad.jsonl: line 2: found nothing as 'text'"),
+        (["predict", "model", "bad.jsonl", "--out=bad.out"], "bad.jsonl: line 2: found no 'text' among the keys"),
     ],
 )
 def test_bad_usage_is_one_line_and_writes_nothing(arguments: list[str], said: str, done: Done, home: Path) -> None:
