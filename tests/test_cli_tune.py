@@ -118,7 +118,7 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(home: Path, tmp_pa
         (["tune", "--recipe=broken.yaml"], "broken.yaml: line 2: found unknown key 'batch_sise'; expected one of "),
         (["pairwise", "--recipe=broken.yaml"], "did you mean batch_size?"),
         (["full", "--recipe=broken.yaml"], "broken.yaml: line 2: "),
-        (["pairwise", "--recipe=missing.yaml"], "missing.yaml: found no file that can be read"),
+        (["pairwise", "--recipe=missing.yaml"], "--recipe missing.yaml: no such file"),
         (["pairwise", "--recipe=broken.yaml", "--protocol=paper"], "not with --protocol paper"),
         (["tune", "--set=finetune.learning_rate=1"], "nothing is fine-tuned here"),
         (["tune", "--out=."], "--out .: a folder; expected a file"),
