@@ -33,6 +33,7 @@ from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
 from taskaffinity.training.execute import gpus, is_lack_of_memory, prepare, versions
+from taskaffinity.training.loop import Diverged
 from taskaffinity.training.timing import timed
 
 PUBLISHED: Mapping[Design, str] = {"pairwise": "edges.csv", "full": "full.csv"}
@@ -181,8 +182,8 @@ def _refuse_to_finetune(suite: Suite, recipe: Recipe, finetune: Mapping[str, Rec
 
 
 def pace_of(study: Study, suite: Suite, encoder: Encoder, *, tries_bf16: bool = False) -> Pace | None:
-    """How fast this machine trains the study's tasks, by a few steps on each; None if it has no GPU and the runs do,
-    or memory for none. Only the cache of encoded corpora is written.
+    """How fast this machine trains the study's tasks, by a few steps on each; None if they cannot be tried here, for
+    want of a GPU or of memory or because they diverge. Only the cache of encoded corpora is written.
 
     Parameters
     ----------
@@ -205,7 +206,7 @@ def pace_of(study: Study, suite: Suite, encoder: Encoder, *, tries_bf16: bool = 
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:  # its end gives the GPU's memory back
             return apart.submit(timed, together, **places).result()
     except Exception as error:
-        if is_lack_of_memory(error):
+        if isinstance(error, Diverged) or is_lack_of_memory(error):  # the runs will tell, each its own reason
             return None
         raise
 

@@ -46,7 +46,7 @@ def print_plan(
 def in_words(waiting: Sequence[RunSpec], pace: Pace | None, resources: Resources, *, keep_models: bool) -> list[str]:
     """What these runs take: time, work and disk; and how it was found."""
     if pace is None:
-        return ["no forecast: a few steps could not be tried on this machine, for want of a GPU or of memory"]
+        return ["no forecast: a few steps could not be tried here, for want of a GPU or of memory, or they diverged"]
     if resources.is_measured and pace.gpu_share:
         resources = replace(resources, gpus_per_run=pace.gpu_share)
     workers = min(workers_here(resources), len(waiting))

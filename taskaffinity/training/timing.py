@@ -40,7 +40,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path, tries_bf16: bool 
         The whole set by the study's recipe, from the encoder.
     tries_bf16 : bool
         Whether mini-batches are tried in 16 bits too, unless the recipe has them: what a machine says that it has
-        tells little (with AVX512-BF16 but no AMX they took twice as long, with AMX a small encoder gained nothing).
+        tells little (with AVX512-BF16 but no AMX they took twice as long).
 
     Raises
     ------
