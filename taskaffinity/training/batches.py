@@ -4,7 +4,7 @@ Each task's own order depends on the seed, the epoch and the task's name alone: 
 same mini-batches, only what stands between them differs.
 """
 
-# B sequences, T word pieces of the batch, W words of the batch
+# B sequences, T word pieces of the batch, R states that the head reads: one a sequence, or one a word
 
 from __future__ import annotations
 
@@ -31,10 +31,8 @@ class Batch:
     positions: Tensor  # (T,) from 0 in each sequence
     token_types: Tensor  # (T,)
     lengths: Tensor  # (B,)
-    starts: Tensor  # (B,) where each sequence begins
-    words: Tensor  # (W,) where each word's first piece lies; empty but for tagging
-    targets: Tensor  # (B,) scores or classes; (W,) tags for tagging
-    layout: Layout
+    targets: Tensor  # (R,) scores or classes of sequences, tags of words
+    layout: Layout  # its ``read``: (R,) where each sequence begins, or each word
 
     def to(self, device: str) -> Batch:
         """The same on another device, without waiting for the copies."""
@@ -53,10 +51,10 @@ def make_batch(task: str, split: EncodedSplit, rows: IntArray) -> Batch:
     if split.is_tagging:
         n_words = np.diff(split.word_bounds)[rows]
         words = _ranges(split.word_bounds[rows], n_words)
-        positions_of_words = split.word_positions[words] + np.repeat(starts, n_words)
+        read = split.word_positions[words] + np.repeat(starts, n_words)
         targets = split.targets[words]
     else:
-        positions_of_words = np.zeros(0, dtype=np.int64)
+        read = starts
         targets = split.targets[split.examples_of_rows[rows]]
     return Batch(
         task=task,
@@ -65,10 +63,8 @@ def make_batch(task: str, split: EncodedSplit, rows: IntArray) -> Batch:
         positions=torch.from_numpy(np.arange(len(picked)) - np.repeat(starts, lengths)),
         token_types=torch.from_numpy(split.token_types[picked].astype(np.int64)),
         lengths=torch.from_numpy(lengths),
-        starts=torch.from_numpy(starts),
-        words=torch.from_numpy(positions_of_words.astype(np.int64)),
         targets=torch.from_numpy(targets),
-        layout=layout_of(lengths.tolist()),
+        layout=layout_of(lengths.tolist(), read),
     )
 
 

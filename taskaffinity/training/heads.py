@@ -6,7 +6,7 @@ dropout, linear; RoBERTa's and ELECTRA's are dropout, dense, activation, dropout
 dropout, linear. An architecture without an entry in ``FORMS`` gets RoBERTa's.
 """
 
-# B sequences, T word pieces of the batch, W words of the batch, H width, C classes
+# B sequences, W words of the batch, H width, C classes
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def form_of(config: PretrainedConfig) -> Form:
 
 
 class SentenceHead(nn.Module):
-    """One output vector a sequence, from its first word piece."""
+    """One output vector a sequence, from the state of its first word piece."""
 
     def __init__(self, config: PretrainedConfig, n_outputs: int, dropout: float, pooler: nn.Module | None) -> None:
         super().__init__()
@@ -61,8 +61,7 @@ class SentenceHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(config.hidden_size, n_outputs)
 
-    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
-        first = hidden[batch.starts]  # (B, H)
+    def forward(self, first: Tensor) -> Tensor:  # (B, H)
         pooler = self.shared[0]
         if pooler is not None:
             pooled = pooler(first[:, None])
@@ -94,8 +93,8 @@ class TaggingHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(config.hidden_size, n_outputs)
 
-    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
-        outputs: Tensor = self.output(self.dropout(hidden[batch.words]))
+    def forward(self, first: Tensor) -> Tensor:  # (W, H)
+        outputs: Tensor = self.output(self.dropout(first))
         return outputs  # (W, C)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:

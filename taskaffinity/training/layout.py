@@ -2,16 +2,18 @@
 
 Sequences lie sorted by length. A long one is a block by itself, which needs no copy and no padding; short ones are
 taken together with neighbours of nearly their length, padded to the longest, so that little is wasted and little is
-called.
+called. In the last layer fewer pieces ask than are asked, those alone whose states are read; they lie in blocks too,
+as many of them.
 """
 
-# T word pieces of the batch; of a block: B sequences, L pieces of the longest
+# T word pieces of the batch, R of them read; of a block: B sequences, L pieces of the longest
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,45 +41,55 @@ class Layout:
     """The blocks of a packed row, in its order."""
 
     blocks: tuple[Block, ...]
+    read: Tensor  # (R,) where the pieces lie whose last states are read, ascending
+    reading: tuple[Block, ...]  # those pieces among themselves, of each block's sequences
 
     def to(self, device: str) -> Layout:
         return Layout(
-            tuple(
-                block
-                if block.places is None or block.bias is None
-                else replace(
-                    block,
-                    places=block.places.to(device, non_blocking=True),
-                    bias=block.bias.to(device, non_blocking=True),
-                )
-                for block in self.blocks
-            )
+            tuple(_moved(block, device) for block in self.blocks),
+            self.read.to(device, non_blocking=True),
+            tuple(_moved(block, device) for block in self.reading),
         )
 
 
-def layout_of(lengths: Sequence[int]) -> Layout:
-    """Blocks for sequences of these lengths in word pieces, ascending."""
-    blocks = []
-    first = taken = 0
+def layout_of(lengths: Sequence[int], read: Sequence[int] | None = None) -> Layout:
+    """Blocks for sequences of these lengths in word pieces, ascending.
+
+    Parameters
+    ----------
+    read : sequence of int, optional
+        Places in the packed row, ascending, at least one in each sequence. Default: each sequence's first.
+    """
+    starts = np.cumsum([0, *lengths])
+    at = starts[:-1] if read is None else np.asarray(read)
+    n_read = np.diff(np.searchsorted(at, starts)).tolist()
+    blocks, reading = [], []
+    first = taken = asked = 0
     while first < len(lengths):
         last = first + 1
         longest = max(lengths[first] * (1 + _SLACK), lengths[first] + _SLACK_PIECES)
         while last < len(lengths) and lengths[last] < _ALONE and lengths[last] <= longest:
             last += 1
-        own = lengths[first:last]
-        pieces = slice(taken, taken + sum(own))
-        blocks.append(_block(pieces, own))
-        first, taken = last, pieces.stop
-    return Layout(tuple(blocks))
+        blocks.append(_block(taken, lengths[first:last]))
+        reading.append(_block(asked, n_read[first:last]))
+        first, taken, asked = last, blocks[-1].pieces.stop, reading[-1].pieces.stop
+    return Layout(tuple(blocks), torch.from_numpy(at), tuple(reading))
 
 
-def _block(pieces: slice, lengths: Sequence[int]) -> Block:
-    shape = (len(lengths), lengths[-1])
-    if lengths[0] == lengths[-1]:
+def _block(first: int, lengths: Sequence[int]) -> Block:
+    pieces, shape = slice(first, first + sum(lengths)), (len(lengths), max(lengths))
+    if min(lengths) == shape[1]:
         return Block(pieces, shape)
     holds_piece = torch.arange(shape[1]) < torch.tensor(lengths)[:, None]  # (B, L)
     bias = torch.zeros(shape).masked_fill(~holds_piece, -torch.inf)
     return Block(pieces, shape, torch.nonzero(holds_piece.flatten())[:, 0], bias[:, None, None, :])
+
+
+def _moved(block: Block, device: str) -> Block:
+    if block.places is None or block.bias is None:
+        return block
+    places, bias = (tensor.to(device, non_blocking=True) for tensor in (block.places, block.bias))
+    return replace(block, places=places, bias=bias)
 
 
 def by_head(states: Tensor, block: Block) -> Tensor:

@@ -1,6 +1,6 @@
 """One shared encoder, one head a task."""
 
-# B sequences, L the longest, T word pieces of the batch, H width
+# B sequences, L the longest, T word pieces of the batch, R states that the head reads, H width
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from taskaffinity.training.dropout import exchange_dropout
 from taskaffinity.training.encoders import load_encoder
 from taskaffinity.training.encoding import TaskMeta
 from taskaffinity.training.heads import Head, form_of, make_head
+from taskaffinity.training.last_layer import narrow_last_layer
 from taskaffinity.training.packed import first_position, packs_exactly
 
 
@@ -45,6 +46,7 @@ class MultiTaskModel(nn.Module):
         self.encoder, pooler = load_encoder(folder, encoder_dropout)
         self.pooler = pooler if form_of(self.encoder.config).pooler else None
         self.is_packed = packed and packs_exactly(self.encoder, max_length)
+        self.is_narrow = self.is_packed and narrow_last_layer(self.encoder, max_length)
         self.first_position = first_position(self.encoder)
         self.has_token_types = getattr(self.encoder.config, "type_vocab_size", 0) > 1
         self.detached = frozenset(detached)
@@ -64,8 +66,8 @@ class MultiTaskModel(nn.Module):
         )  # scores are of the weights, as an exported model has them
         with torch.autocast(batch.pieces.device.type, torch.bfloat16, enabled=is_short):
             with torch.set_grad_enabled(torch.is_grad_enabled() and batch.task not in self.detached):
-                hidden = self._packed(batch) if self.is_packed else self._padded(batch)
-            outputs: Tensor = self.heads[batch.task](hidden, batch)
+                read = self._packed(batch) if self.is_packed else self._padded(batch)  # (R, H)
+            outputs: Tensor = self.heads[batch.task](read)
         return outputs.float()
 
     def loss(self, batch: Batch) -> Tensor:
@@ -80,7 +82,7 @@ class MultiTaskModel(nn.Module):
             layout=batch.layout,
             **extra,
         ).last_hidden_state
-        return hidden[0]  # (T, H)
+        return hidden[0] if self.is_narrow else hidden[0, batch.layout.read]
 
     def _padded(self, batch: Batch) -> Tensor:
         lengths = batch.lengths
@@ -94,4 +96,4 @@ class MultiTaskModel(nn.Module):
             types[mask] = batch.token_types
             extra = {"token_type_ids": types}
         hidden: Tensor = self.encoder(input_ids=pieces, attention_mask=mask.long(), **extra).last_hidden_state
-        return hidden[mask]  # (T, H)
+        return hidden[mask][batch.layout.read]

@@ -100,7 +100,7 @@ class Predictor:
             extra["token_type_ids"] = torch.zeros_like(pieces)
             extra["token_type_ids"][mask] = batch.token_types
         outputs: Tensor = self.model(input_ids=pieces, attention_mask=mask.long(), **extra).logits.float()
-        return outputs[mask][batch.words] if self.meta.kind == "ner" else outputs
+        return outputs[mask][batch.layout.read] if self.meta.kind == "ner" else outputs
 
     def _labels(self, rows: Sequence[Unlabelled]) -> Iterator[dict[str, Any]]:
         nothing: Label = 0.0 if self.meta.kind == "similarity" else self.meta.outputs[0]

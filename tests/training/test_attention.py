@@ -12,21 +12,28 @@ from taskaffinity.training.attention import BlockAttention
 from taskaffinity.training.layout import layout_of
 from taskaffinity.training.packed import packed_attention
 
+SOME = [0, 3, 9, 10, 12, 18, 19, 40]
+"""Places in sequences of 2, 8, 9 and 30."""
 LENGTHS = ([3], [2, 2, 2], [1, 2, 8, 9, 9], [16, 17, 18], [4, 30])
 
 
-@pytest.mark.parametrize("lengths", LENGTHS)
-def test_backward_is_the_derivative_of_forward(lengths: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("lengths", "read"), [*((lengths, None) for lengths in LENGTHS), ([2, 2, 2], [1, 2, 4]), ([2, 8, 9, 30], SOME)]
+)
+def test_backward_is_the_derivative_of_forward(lengths: list[int], read: list[int] | None) -> None:
     """``gradcheck``: with the generator set back, the same masks fall in every call."""
-    blocks = [
-        block if block.bias is None else replace(block, bias=block.bias.double()) for block in layout_of(lengths).blocks
-    ]
+    layout = layout_of(lengths, read)
+    blocks = [block if block.bias is None else replace(block, bias=block.bias.double()) for block in layout.blocks]
+    asking = blocks if read is None else layout.reading
+    n_asking = sum(lengths) if read is None else len(read)
     torch.manual_seed(1)
-    states = [torch.randn(sum(lengths), 2, 3, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    states = [
+        torch.randn(n, 2, 3, dtype=torch.float64, requires_grad=True) for n in (n_asking, sum(lengths), sum(lengths))
+    ]
 
     def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         torch.manual_seed(0)
-        attended: Tensor = BlockAttention.apply(query, key, value, blocks, 0.3, 0.7)
+        attended: Tensor = BlockAttention.apply(query, key, value, asking, blocks, 0.3, 0.7)
         return attended
 
     assert torch.autograd.gradcheck(attention, states)

@@ -167,12 +167,12 @@ def test_a_tagger_reads_the_first_pieces_and_no_others(
     batch = make_batch("t", split, np.arange(5))
     head = model.heads["t"]
     hidden = torch.randn(len(batch.pieces), 16)
-    outputs = head(hidden, batch)
+    outputs = head(hidden[batch.layout.read])
     weight, bias = head.get_parameter("output.weight"), head.get_parameter("output.bias")
     assert outputs.shape == (len(split.targets), 3)
     places = [
         int(start) + int(position)
-        for start, row in zip(batch.starts, batch.rows, strict=True)
+        for start, row in zip(np.cumsum([0, *batch.lengths[:-1]]), batch.rows, strict=True)
         for position in split.word_positions[split.word_bounds[row] : split.word_bounds[row + 1]]
     ]
     for output, place in zip(outputs, places, strict=True):

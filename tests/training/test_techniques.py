@@ -23,7 +23,10 @@ from taskaffinity.training.optim import decayed_parameters, learning_rate
 from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
 
 KINDS = ("similarity", "relation", "inference", "ner")
-TECHNIQUES = ("packing", "blocks in one operation", "long ones alone", "cheap dropout", "cut vocabulary", "one pass")
+TECHNIQUES = (
+    *("packing", "blocks in one operation", "long ones alone", "narrow last layer"),
+    *("cheap dropout", "cut vocabulary", "one pass"),
+)
 NO_DROP = 1e-9
 """A dropout that takes its own way and drops nothing."""
 
@@ -67,6 +70,8 @@ def build(make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit)
             monkeypatch.setattr(layout, "_ALONE", 10**9)
         else:
             monkeypatch.setattr(layout, "_ALONE", 10)  # sequences here have 3 to 20 pieces
+        if "narrow last layer" in off:
+            monkeypatch.setattr(models, "narrow_last_layer", lambda encoder, max_length: False)
         if "cheap dropout" in off:
             monkeypatch.setattr(models, "exchange_dropout", lambda model: None)
         if "blocks in one operation" in off:
@@ -88,8 +93,10 @@ def build(make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit)
     return made
 
 
-def blocks_by_autograd(q: Any, k: Any, v: Any, blocks: Any, dropout: float, scaling: float) -> torch.Tensor:
-    return packed._attend(q, k, v, layout.Layout(tuple(blocks)), dropout, scaling)
+def blocks_by_autograd(
+    q: Any, k: Any, v: Any, asking: Any, blocks: Any, dropout: float, scaling: float
+) -> torch.Tensor:
+    return packed._attend(q, k, v, asking, blocks, dropout, scaling)
 
 
 @pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
@@ -104,6 +111,7 @@ def test_on_and_off_have_the_same_losses_over_fifty_steps(
         with monkeypatch.context() as patched:
             model, splits, _ = build(off, patched, NO_DROP)
             assert model.is_packed == ("packing" not in off)
+            assert model.is_narrow == (not {"packing", "narrow last layer"} & set(off))
             epochs = list(fit(model, splits, recipe, seed=5))
         losses.append([epoch.losses[kind] for epoch in epochs for kind in KINDS])
         steps = sum(epoch.steps for epoch in epochs)
