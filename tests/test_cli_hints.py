@@ -19,6 +19,11 @@ HINTS = {
     ),
     "palette": (["graph", "mine", "--palette=papr"], r"did you mean paper\?"),
     "correction": (["pairwise", "--domain=clinical", "--correction=hollm"], r"did you mean holm\?"),
+    "option of another command": (
+        ["pairwise", "--domain=clinical", "--palette=cb"],
+        r"--palette; it is an option of taskaffinity graph",
+    ),
+    "tracker": (["pairwise", "--domain=clinical", "--track=wandbb"], r"no such tracker; .*did you mean wandb\?"),
     "inspect": (["inspect", "suite.yaml"], r"did you mean data inspect\?"),
     "results folder": (["graph", "results/mien"], r"results/mien: no study.json here; .*did you mean results/mine\?"),
     "suite file": (

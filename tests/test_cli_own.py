@@ -440,6 +440,27 @@ def test_inspect_counts(
     assert "shared" not in out.lower()
 
 
+def test_leaks_are_told_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    encoder = tiny_encoder(["w", "bar", "one"], tmp_path / "cache", layers=1, width=16)
+    study = ["pairwise", "--suite=suite.yaml", f"--encoder={encoder.folder}", "--dry-run", "--executor=local"]
+    leaky(tmp_path)
+    assert run(monkeypatch, *study) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        "leak: 1 examples of reviews test have a text of reviews train, which can look like transfer",
+        "leak: 1 examples of mentions test have a text of reviews train, which can look like transfer",
+        "all overlaps: taskaffinity data inspect suite.yaml",
+    ]
+    (tmp_path / "mentions/test.conll").write_text("foo B-Beast\n")
+    test = tmp_path / "reviews/test.csv"
+    test.write_text(test.read_text().replace("SHARED  words", "other ones"))
+    assert run(monkeypatch, *study) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_inspect_of_a_data_folder_and_of_one_without_a_task(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -182,3 +182,17 @@ def test_a_folder_without_a_study_is_one_line(content: dict[str, str] | None, tm
     assert (told.returncode, told.stdout) == (2, "")
     assert len(told.stderr.splitlines()) == 1
     assert told.stderr.startswith("taskaffinity: r")
+
+
+def test_another_programs_study_json_in_a_folder_below_is_passed_over(tmp_path: Path) -> None:
+    study = make_study(["a", "b"], seeds=(0,))
+    study.write(tmp_path / "ours")
+    fill(study, tmp_path / "ours", COUNTS)
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs/study.json").write_text('{"trials": []}')
+    told = command("status", str(tmp_path), cwd=tmp_path)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "all done" in told.stdout
+    refused = command("status", "theirs", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "theirs/study.json: not a study of this version of taskaffinity: no tasks in it" in refused.stderr

@@ -99,12 +99,25 @@ def _with_hint(message: str) -> str:
             return f"{message}; did you mean --suite {extra[1]}?"
         if "--set" in sys.argv:
             return f"{message}; --set takes KEY=VALUE, in one word"
+    message = message.replace("Value error, ", "")  # pydantic's own
     if choice := re.search(r"'([^']*)' is not one of (.*)", message):
         legal = re.findall(r"'([^']*)'", choice[2])
         return f"{message.rstrip('.')}{meant(choice[1], legal)}"
+    if (option := re.fullmatch(r"No such option: (--[\w-]+)\.?", message)) and (others := _commands_with(option[1])):
+        return f"{message.rstrip('.')}; it is an option of taskaffinity {' and '.join(others)}"
     if "No such command" in message and "'inspect'" in message:
         return f"{message.rstrip('.')}; did you mean data inspect?"
     return message
+
+
+def _commands_with(option: str) -> list[str]:
+    commands = typer.main.get_command(app)
+    assert isinstance(commands, typer.core.TyperGroup)  # several were added above
+    return [
+        name
+        for name, command in commands.commands.items()
+        if any(option in parameter.opts for parameter in command.params)
+    ]
 
 
 def _refuse(message: str) -> int:

@@ -38,7 +38,7 @@ from taskaffinity.cli.options import (
     train_and_show,
 )
 from taskaffinity.cli.recipe import changed, of_stages, over_file
-from taskaffinity.cli.show import publish_stages_and_print
+from taskaffinity.cli.show import publish_stages_and_print, warn_of_leaks
 from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.settings import TYPES
 from taskaffinity.runs.store import RunStore
@@ -110,6 +110,7 @@ def command(
     places = [folder] if encoders is None else own_folders(folder, [study.encoder for study, _ in asked])
     for (study, _), place in zip(asked, places, strict=True):
         refuse_to_mix(study, place, replaces=replace)
+    warn_of_leaks(suite, suite_file)
     if dry_run:
         for (study, found), place in zip(asked, places, strict=True):
             if encoders is not None:

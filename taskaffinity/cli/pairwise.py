@@ -44,7 +44,7 @@ from taskaffinity.cli.options import (
     train_and_show,
 )
 from taskaffinity.cli.recipe import changed, of_stages, over_file
-from taskaffinity.cli.show import publish_and_print
+from taskaffinity.cli.show import publish_and_print, warn_of_leaks
 from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.plan import seeds_alone
 from taskaffinity.runs.settings import TYPES
@@ -166,6 +166,7 @@ def command(
         rule=rule,
     )
     refuse_to_mix(study, folder, replaces=replace)
+    warn_of_leaks(suite, suite_file)
     if dry_run:
         print_plan(study, suite, found, RunStore(folder), resources, keep_models=keep_models)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ from rich.console import Console
 from taskaffinity.analysis.pictures import DEFAULT, Pictures
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.tasks.survey import leaks
+from taskaffinity.tasks.task import BadInput, Suite
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -24,11 +26,27 @@ BANNER = (
     "it says nothing about the real tasks of these names."
 )
 
+_LEAKS_SHOWN = 3
+
 
 def warn_if_synthetic(is_synthetic: bool) -> None:
     """The banner, on stderr whatever ``--quiet`` says."""
     if is_synthetic:
         Console(stderr=True, highlight=False, soft_wrap=True).print(BANNER, style="bold yellow")
+
+
+def warn_of_leaks(suite: Suite, suite_file: Path | None) -> None:
+    """What of the user's own tasks is scored on texts that are trained on, on stderr whatever ``--quiet`` says."""
+    found = leaks(suite.tasks) if suite_file is not None else []
+    for leak in found[:_LEAKS_SHOWN]:
+        print(
+            f"leak: {leak.examples:,} examples of {leak.task} {leak.split} have a text of {leak.other} train, "
+            "which can look like transfer",
+            file=sys.stderr,
+        )
+    if found:
+        more = f"{len(found) - _LEAKS_SHOWN} more leaks; " if len(found) > _LEAKS_SHOWN else ""
+        print(f"{more}all overlaps: taskaffinity data inspect {suite_file}", file=sys.stderr)
 
 
 def read_study(results: Path, design: Design = "pairwise") -> Study:

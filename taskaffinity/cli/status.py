@@ -14,7 +14,7 @@ from taskaffinity.cli.progress import duration
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.status import STATES, Status, status_of
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import FILES, Design, Study
+from taskaffinity.runs.study import FILES, Study
 from taskaffinity.schedule import left
 from taskaffinity.tasks.task import BadInput
 
@@ -24,21 +24,36 @@ SHOWN = 8
 
 def command(results: Annotated[Path, typer.Argument(help="A results folder, also one that is being filled.")]) -> None:
     """What is done, running, failed and to do, and about how long it takes yet. Nothing is disturbed or written."""
-    places = [place for place in (results, *sorted(results.glob("*/"))) if _files(place)]
-    if not places:
+    studies = _studies(results)
+    if not studies:
         made = " or ".join(f"`taskaffinity {design}`" for design in FILES)
         raise BadInput(f"{results}: no study here; expected a results folder, which {made} makes with its first run")
     console = Console(highlight=False, soft_wrap=True, markup=False)
     try:
-        for place in places:
-            for design in _files(place):
-                _print(console, Study.read(place, design), RunStore(place))
+        for place, study in studies:
+            _print(console, study, RunStore(place))
     except ValueError as error:
         raise BadInput(str(error)) from error
 
 
-def _files(place: Path) -> list[Design]:
-    return [design for design, name in FILES.items() if (place / name).is_file()]
+def _studies(results: Path) -> list[tuple[Path, Study]]:
+    """The folder's own studies and those of folders in it; a file there that is none of ours is passed over.
+
+    Raises
+    ------
+    BadInput
+        If the folder's own is none.
+    """
+    found = []
+    for place in (results, *sorted(results.glob("*/"))):
+        for design, name in FILES.items():
+            if (place / name).is_file():
+                try:
+                    found.append((place, Study.read(place, design)))
+                except ValueError as error:
+                    if place == results:
+                        raise BadInput(str(error)) from error
+    return found
 
 
 def _print(console: Console, study: Study, store: RunStore) -> None:

@@ -173,7 +173,8 @@ class Study:
                 }
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path}: not a study of this version: {error}") from error
+            why = f"no {error.args[0]} in it" if isinstance(error, KeyError) else str(error)
+            raise ValueError(f"{path}: not a study of this version of taskaffinity: {why}") from error
 
 
 def _folders_like(folder: Path) -> str:

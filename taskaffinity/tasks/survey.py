@@ -94,6 +94,11 @@ def overlaps(tasks: Sequence[Task]) -> list[Overlap]:
     return found
 
 
+def leaks(tasks: Sequence[Task]) -> list[Overlap]:
+    """``overlaps`` that can make a score, and so an arrow: what is scored stands in what was trained on."""
+    return [overlap for overlap in overlaps(tasks) if overlap.split != "train" and overlap.other_split == "train"]
+
+
 def _overlap(
     task: Task, split: Split, texts: Iterable[Sequence[str]], other: Task, other_split: Split, known: set[str]
 ) -> Iterator[Overlap]:

@@ -24,6 +24,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule import Progress
+from taskaffinity.tasks.lines import meant
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.tracking.told import ToldStudy, Tracker, told_run, told_study
 
@@ -54,7 +55,7 @@ def trackers_named(asked: Iterable[str]) -> list[str]:
     names = dict.fromkeys(name.strip() for part in asked for name in part.split(",") if name.strip())
     for name in names:
         if name not in PACKAGES:
-            raise BadInput(f"--track {name}: no such tracker; there are {', '.join(PACKAGES)}")
+            raise BadInput(f"--track {name}: no such tracker; there are {', '.join(PACKAGES)}{meant(name, PACKAGES)}")
         if find_spec(PACKAGES[name]) is None:
             raise BadInput(f"--track {name}: needs the package {PACKAGES[name]}, which is not here; {_INSTALL}")
     return list(names)
