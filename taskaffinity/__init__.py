@@ -2,11 +2,11 @@
 
 Rooms, from the bottom up: ``tasks`` (what is learned), ``corpora`` (original distributions to task files),
 ``runs`` (what to train, what was found), then two wings that do not know each other, ``training`` (torch) and
-``analysis`` (numpy, pandas, networkx), and on top ``schedule``, ``conduct``, ``tracking`` and ``cli``. Importing this
-package loads none of torch, transformers or ray.
+``analysis`` (numpy, pandas, networkx), and on top ``schedule``, ``definition``, ``conduct``, ``tracking`` and ``cli``.
+Importing this package loads none of torch, transformers or ray.
 
 What reads suites and results folders can be had from here, each loaded when it is first asked for and all without
-torch; what trains is in ``taskaffinity.conduct``.
+torch; what trains is in ``taskaffinity.definition`` and ``taskaffinity.conduct``.
 
 Examples
 --------

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from taskaffinity.conduct import cache_folder, encoder_of
 from taskaffinity.defaults import default_recipe
+from taskaffinity.definition import cache_folder, encoder_of
 from taskaffinity.resources import Resources
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.tasks.task import BadInput, Suite

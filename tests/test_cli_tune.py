@@ -121,6 +121,8 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(home: Path, tmp_pa
         (["pairwise", "--recipe=missing.yaml"], "--recipe missing.yaml: no such file"),
         (["pairwise", "--recipe=broken.yaml", "--protocol=paper"], "not with --protocol paper"),
         (["tune", "--set=finetune.learning_rate=1"], "nothing is fine-tuned here"),
+        (["tune", "--set=precision=auto"], "--set precision=auto: of a study"),
+        (["full", "--set=finetune.precision=auto"], "one precision serves every stage; give it for all"),
         (["tune", "--out=."], "--out .: a folder; expected a file"),
         (["tune", "--dry-run", "--set=max_length=4000"], "--set max_length=4000: the encoder has 128 positions"),
         (["tune", "--dry-run", "--encoder=nowhere"], "nowhere"),

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from taskaffinity.conduct import conduct, define, pace_of, refuse_to_mix
+from taskaffinity.conduct import conduct, refuse_to_mix
 from taskaffinity.defaults import default_finetune, default_recipe
+from taskaffinity.definition import define
 from taskaffinity.recipe_search import define_search
 from taskaffinity.resources import Resources
 from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, PAPER_REFINE, REFINE, EncoderRef
@@ -249,12 +250,3 @@ def test_conduct_refuses_before_it_writes(there: Study, tmp_path: Path, monkeypa
     assert (tmp_path / "study.json").read_bytes() == before
     conduct(study, suite, found, str(tmp_path), resources=Resources("local"), replaces=True)
     assert Study.read(str(tmp_path)) == study
-
-
-def test_what_diverges_when_it_is_tried_has_no_forecast_and_its_study_goes_on() -> None:
-    suite = stand_in("clinical")
-    recipe = replace(FROM_SCRATCH, learning_rate=1e30, max_train_examples=64, max_eval_examples=20)
-    study, encoder = define(suite, recipe=recipe)
-    assert pace_of(study, suite, encoder) is None
-    calm, _ = define(suite, recipe=replace(recipe, learning_rate=1e-3))
-    assert pace_of(calm, suite, encoder) is not None

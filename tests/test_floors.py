@@ -19,8 +19,8 @@ FLOORS = [
     {"training", "analysis"},
     {"resources"},
     {"schedule", "tuning", "defaults"},
-    {"conduct", "tracking"},
-    {"recipe_search"},
+    {"definition", "tracking"},
+    {"conduct", "pacing", "recipe_search"},
     {"cli"},
     {"__main__", "__init__"},  # what that one exports is loaded when it is asked for
 ]

@@ -23,8 +23,9 @@ import pytest
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.analysis.report import write_report
 from taskaffinity.cli.predict import command as predict
-from taskaffinity.conduct import conduct, define
+from taskaffinity.conduct import conduct
 from taskaffinity.corpora.prepare import prepare
+from taskaffinity.definition import define
 from taskaffinity.resources import Resources
 from taskaffinity.runs.kept import kept_model
 from taskaffinity.runs.spec import FROM_SCRATCH, Recipe

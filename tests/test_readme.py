@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 import taskaffinity
-import taskaffinity.conduct as door
+import taskaffinity.conduct as conducting
+import taskaffinity.definition as defining
 from taskaffinity.resources import Resources
 from taskaffinity.runs.spec import FROM_SCRATCH
 
@@ -24,10 +25,10 @@ SMALL = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=64, max_eva
 @pytest.mark.slow
 def test_the_example_in_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [code] = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    define, conduct = door.define, door.conduct
-    monkeypatch.setattr(door, "define", lambda *asked, **options: define(*asked, recipe=SMALL, **options))
+    define, conduct = defining.define, conducting.conduct
+    monkeypatch.setattr(defining, "define", lambda *asked, **options: define(*asked, recipe=SMALL, **options))
     local = Resources("local")
-    monkeypatch.setattr(door, "conduct", lambda *asked, **options: conduct(*asked, resources=local, **options))
+    monkeypatch.setattr(conducting, "conduct", lambda *asked, **options: conduct(*asked, resources=local, **options))
     monkeypatch.chdir(tmp_path)
     here: dict[str, Any] = {}
     exec(code, here)

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from taskaffinity.analysis.publish import publish
-from taskaffinity.conduct import conduct, define
+from taskaffinity.conduct import conduct
 from taskaffinity.corpora.prepare import prepare
+from taskaffinity.definition import define
 from taskaffinity.resources import Resources
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.runs.store import RunStore

@@ -122,7 +122,7 @@ def _torch() -> Iterator[Finding]:
 
 def _folders() -> Iterator[Finding]:
     try:
-        from taskaffinity.conduct import cache_folder  # torch
+        from taskaffinity.definition import cache_folder  # torch
     except (ImportError, OSError):
         return
     cache = cache_folder()

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 PADDED = "this encoder's own attention takes no packed sequences: mini-batches are padded to their longest, and slower"
 
-_PAYS, _BF16 = 1.15, "updates in 16 bits went {:.1f} times as fast here: --set precision=bf16, a study of its own"
+_BF16 = "updates in 16 bits went {:.1f} times as fast here: --set precision=bf16, a study of its own"
 
 
 def print_plan(
     study: Study, suite: Suite, encoder: Encoder, store: RunStore, resources: Resources, *, keep_models: bool
 ) -> None:
     """Every run with whether it is done, and the forecast for those that are not."""
-    from taskaffinity.conduct import pace_of  # torch
+    from taskaffinity.pacing import pace_of  # torch
 
     plan = study.plan
     waiting = left(plan, store, keep_models=keep_models)
@@ -64,7 +64,7 @@ def in_words(waiting: Sequence[RunSpec], pace: Pace | None, resources: Resources
         f"{pace.disk(waiting, keeping) / 1e6:,.0f} MB on disk",
         f"by {pace.steps} updates tried now, one run by itself ({pace.device}, {pace.attention} attention, "
         f"peak {pace.memory_mib:.0f} MiB)",
-        *([_BF16.format(pace.times_in_bf16)] if (pace.times_in_bf16 or 0) >= _PAYS else []),
+        *([_BF16.format(pace.times_in_bf16)] if pace.bf16_pays else []),
         *([PADDED] if pace.attention == "padded" and pace.device == "cpu" else []),
     ]
 

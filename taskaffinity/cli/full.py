@@ -34,10 +34,11 @@ from taskaffinity.cli.options import (
     resources_of,
     results_folder,
     suite_file_kept,
+    tell,
     tracker_of,
     train_and_show,
 )
-from taskaffinity.cli.recipe import changed, of_stages, over_file
+from taskaffinity.cli.recipe import changed, of_stages, over_file, with_precision
 from taskaffinity.cli.show import publish_stages_and_print, warn_of_leaks
 from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.settings import TYPES
@@ -89,7 +90,8 @@ def command(
     suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite, suite_file)
     # torch: after all that can be refused
-    from taskaffinity.conduct import define, placed, refuse_to_mix
+    from taskaffinity.conduct import refuse_to_mix
+    from taskaffinity.definition import define, placed
 
     all_tiny = all(is_tiny(suite, name) for name in names)
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=all_tiny)
@@ -108,8 +110,12 @@ def command(
         )
         asked.append((study, found))
     places = [folder] if encoders is None else own_folders(folder, [study.encoder for study, _ in asked])
-    for (study, _), place in zip(asked, places, strict=True):
+    told: list[str] = []
+    for number, ((study, found), place) in enumerate(zip(asked, places, strict=True)):
+        study, lines = with_precision(study, suite, found, place, settings)
         refuse_to_mix(study, place, replaces=replace)
+        asked[number], told = (study, found), told + lines
+    tell(told, quiet=quiet)
     warn_of_leaks(suite, suite_file)
     if dry_run:
         for (study, found), place in zip(asked, places, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
@@ -167,7 +167,8 @@ def train_and_show(
     tracker: Follower,
 ) -> Report:
     """Train what the folder lacks, with a banner for made-up text, progress on stderr, and a tracker that follows."""
-    from taskaffinity.conduct import conduct, pace_of  # torch
+    from taskaffinity.conduct import conduct  # torch
+    from taskaffinity.pacing import pace_of
 
     warn_if_synthetic(suite.synthetic)
     pace = None
@@ -195,6 +196,13 @@ def train_and_show(
             replaces=replaces,
             pace=pace,
         )
+
+
+def tell(lines: Iterable[str], *, quiet: bool) -> None:
+    """Progress, on stderr."""
+    for line in lines:
+        if not quiet:
+            print(line, file=sys.stderr)
 
 
 def tracker_of(names: Sequence[str], study: Study, folder: Path) -> Follower:

@@ -40,10 +40,11 @@ from taskaffinity.cli.options import (
     resources_of,
     results_folder,
     suite_file_kept,
+    tell,
     tracker_of,
     train_and_show,
 )
-from taskaffinity.cli.recipe import changed, of_stages, over_file
+from taskaffinity.cli.recipe import changed, of_stages, over_file, with_precision
 from taskaffinity.cli.show import publish_and_print, warn_of_leaks
 from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.plan import seeds_alone
@@ -139,7 +140,8 @@ def command(
     suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite, suite_file)
     # torch: after all that can be refused
-    from taskaffinity.conduct import define, placed, refuse_to_mix
+    from taskaffinity.conduct import refuse_to_mix
+    from taskaffinity.definition import define, placed
 
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny(suite, encoder))
     recipe = changed(placed(default_recipe(suite, encoder, protocol.value), resources), settings)
@@ -165,7 +167,9 @@ def command(
         full=full,
         rule=rule,
     )
+    study, told = with_precision(study, suite, found, folder, settings)
     refuse_to_mix(study, folder, replaces=replace)
+    tell(told, quiet=quiet)
     warn_of_leaks(suite, suite_file)
     if dry_run:
         print_plan(study, suite, found, RunStore(folder), resources, keep_models=keep_models)

@@ -6,14 +6,21 @@ import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from taskaffinity.runs.recipe_file import read_recipe
 from taskaffinity.runs.settings import ALIASES, ELSEWHERE, OF_THE_TEST_SET, TYPES, value_of
 from taskaffinity.runs.spec import Recipe
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.runs.study import Study
+from taskaffinity.tasks.task import BadInput, Suite
+
+if TYPE_CHECKING:
+    from taskaffinity.training.encoders import Encoder
+
+MEASURED = "auto"
+"""The precision of a study whose machine is to choose it."""
 
 
 def parse(settings: Sequence[str]) -> dict[str, Any]:
@@ -36,6 +43,9 @@ def parse(settings: Sequence[str]) -> dict[str, Any]:
             close = difflib.get_close_matches(key, [*TYPES, *ALIASES], n=1)
             hint = f"did you mean {close[0]}? " if close else ""
             raise BadInput(f"--set {key}: no such setting; {hint}there are {', '.join(TYPES)}")
+        if (key, text) == ("precision", MEASURED):
+            values[key] = MEASURED
+            continue
         try:
             values[key] = value_of(key, text)
         except ValidationError as error:
@@ -55,8 +65,10 @@ def of_stages(settings: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     for name in OF_THE_TEST_SET:
         if any(setting.startswith(f"{prefix}{name}=") for setting in settings):
             raise BadInput(f"--set {prefix}{name}: stages are compared on the same test examples; give it for all")
-    own = [setting.removeprefix(prefix) for setting in settings if setting.startswith(prefix)]
-    return parse([setting for setting in settings if not setting.startswith(prefix)]), parse(own)
+    own = parse([setting.removeprefix(prefix) for setting in settings if setting.startswith(prefix)])
+    if own.get("precision") == MEASURED:
+        raise BadInput(f"--set {prefix}precision={MEASURED}: one precision serves every stage; give it for all")
+    return parse([setting for setting in settings if not setting.startswith(prefix)]), own
 
 
 def over_file(
@@ -81,7 +93,7 @@ def over_file(
 
 
 def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
-    """The recipe with these settings.
+    """The recipe with these settings, but for a precision that is yet to be measured.
 
     Raises
     ------
@@ -89,6 +101,19 @@ def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
         A value out of its range.
     """
     try:
-        return dataclasses.replace(recipe, **values)
+        return dataclasses.replace(recipe, **{name: value for name, value in values.items() if value != MEASURED})
     except ValueError as error:
         raise BadInput(f"--set: {error}") from error
+
+
+def with_precision(
+    study: Study, suite: Suite, encoder: Encoder, folder: Path, settings: Mapping[str, Any]
+) -> tuple[Study, list[str]]:
+    """The study as it was defined, or where ``precision=auto`` was set with what a few steps tell; and lines that say
+    so."""
+    if settings.get("precision") != MEASURED:
+        return study, []
+    from taskaffinity.pacing import in_fast_precision  # torch
+
+    settled, why = in_fast_precision(study, suite, encoder, folder)
+    return settled, [f"precision: {settled.recipe.precision or '32 bits'} ({why})"]

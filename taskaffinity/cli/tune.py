@@ -24,7 +24,7 @@ from taskaffinity.cli.options import (
     resources_of,
     results_folder,
 )
-from taskaffinity.cli.recipe import changed, of_stages, over_file
+from taskaffinity.cli.recipe import MEASURED, changed, of_stages, over_file
 from taskaffinity.cli.show import warn_if_synthetic
 from taskaffinity.cli.tuned import budget_in_words, print_candidates, print_found, say_ended, write_found
 from taskaffinity.defaults import default_recipe, is_tiny
@@ -59,6 +59,10 @@ def command(
     of_set, of_last = of_stages(set_ or [])
     if of_last:
         raise BadInput(f"--set finetune.{next(iter(of_last))}: nothing is fine-tuned here; give it to the study")
+    if of_set.get("precision") == MEASURED:
+        raise BadInput(
+            f"--set precision={MEASURED}: of a study, whose machine it is asked of; give bf16 or nothing here"
+        )
     settings, of_finetune = over_file(recipe_file, of_set, {})
     suite = find_suite(domain, data, suite_file)
     out = out or results_folder(results, suite, suite_file) / "recipe.yaml"
@@ -67,7 +71,7 @@ def command(
     if recipe_file is not None and out.resolve() == recipe_file.resolve():
         raise BadInput(f"--recipe {recipe_file}: what is found would be written over it; give another --out")
     # torch: after all that can be refused
-    from taskaffinity.conduct import placed
+    from taskaffinity.definition import placed
     from taskaffinity.recipe_search import define_search, tune
 
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny(suite, encoder))

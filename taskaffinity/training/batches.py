@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from taskaffinity.training.encoding import EncodedSplit, IntArray
+from taskaffinity.training.encoded import EncodedSplit, IntArray
 from taskaffinity.training.layout import Layout, layout_of
 
 

@@ -17,7 +17,7 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
-from taskaffinity.training.encoding import TaskMeta
+from taskaffinity.training.encoded import TaskMeta
 
 _TAKES = {
     "similarity": "two texts (`text`, `text_pair`); gives a score",

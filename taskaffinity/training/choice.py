@@ -18,7 +18,7 @@ from taskaffinity.tasks.further import further_metrics, tally
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.company import Company
-from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.handover import hand_over_head
 from taskaffinity.training.loop import fit, predict
 from taskaffinity.training.model import MultiTaskModel

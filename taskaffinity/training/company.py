@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.training.batches import batches_in_an_epoch
-from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.encoded import EncodedSplit, TaskMeta
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from taskaffinity.runs.kept import Kept
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.training.card import model_card
+from taskaffinity.training.encoded import TaskMeta
 from taskaffinity.training.encoders import Encoder, find_encoder, load_config, load_tokenizer
-from taskaffinity.training.encoding import TaskMeta
 from taskaffinity.training.handover import take_over, take_over_head
 from taskaffinity.training.heads import FORMS
 from taskaffinity.training.model import MultiTaskModel

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from taskaffinity.runs.result import Head
-from taskaffinity.training.encoding import IntArray, TaskMeta, meta_of
+from taskaffinity.training.encoded import IntArray, TaskMeta, meta_of
 from taskaffinity.training.model import MultiTaskModel
 
 _SHARED = ("encoder.", "pooler.")

@@ -19,7 +19,7 @@ from taskaffinity.training.batches import (
     seed_of,
     stretched_batches,
 )
-from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.heads import outputs_to_predictions
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim import Stepper

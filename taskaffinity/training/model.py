@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from taskaffinity.training.batches import Batch, seed_of
 from taskaffinity.training.dropout import exchange_dropout
+from taskaffinity.training.encoded import TaskMeta
 from taskaffinity.training.encoders import load_encoder
-from taskaffinity.training.encoding import TaskMeta
 from taskaffinity.training.heads import Head, form_of, make_head
 from taskaffinity.training.last_layer import narrow_last_layer
 from taskaffinity.training.packed import first_position, packs_exactly

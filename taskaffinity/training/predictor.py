@@ -29,8 +29,9 @@ from taskaffinity.tasks.metrics import lenient_spans
 from taskaffinity.tasks.task import BadInput, Example, Label
 from taskaffinity.tasks.unlabelled import Unlabelled
 from taskaffinity.training.batches import Batch, make_batch
+from taskaffinity.training.encoded import EncodedSplit, TaskMeta, meta_of
 from taskaffinity.training.encoders import load_tokenizer
-from taskaffinity.training.encoding import EncodedSplit, TaskMeta, encode_examples, meta_of
+from taskaffinity.training.encoding import encode_examples
 
 ABOUT = "taskaffinity.json"
 """What is known of an exported model beside its configuration: the task, and how its texts are cut."""

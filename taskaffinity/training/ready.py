@@ -9,7 +9,7 @@ from pathlib import Path
 from taskaffinity.runs.spec import Recipe, RunSpec, TaskRef
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.company import Company, company_of
-from taskaffinity.training.encoding import EncodedSplit, IntArray, TaskMeta, cache_folder, read_encoded
+from taskaffinity.training.encoded import EncodedSplit, IntArray, TaskMeta, cache_folder, read_encoded
 from taskaffinity.training.handover import take_over
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered

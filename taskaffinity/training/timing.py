@@ -15,7 +15,7 @@ from taskaffinity.runs.pace import Pace
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.batches import make_batch
-from taskaffinity.training.encoding import EncodedSplit, IntArray
+from taskaffinity.training.encoded import EncodedSplit, IntArray
 from taskaffinity.training.execute import peak_memory_mib
 from taskaffinity.training.loop import predict
 from taskaffinity.training.machine import share_of_gpu

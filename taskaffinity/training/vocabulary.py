@@ -14,7 +14,7 @@ import numpy as np
 from torch import nn
 from transformers import PreTrainedModel
 
-from taskaffinity.training.encoding import EncodedSplit, IntArray
+from taskaffinity.training.encoded import EncodedSplit, IntArray
 
 
 def pieces_of(splits: Iterable[EncodedSplit], encoder: PreTrainedModel) -> IntArray:

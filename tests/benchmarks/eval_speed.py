@@ -24,8 +24,8 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.tasks.formats import read_task
+from taskaffinity.training.encoded import EncodedSplit, cache_folder, read_encoded
 from taskaffinity.training.encoders import find_encoder
-from taskaffinity.training.encoding import EncodedSplit, cache_folder, read_encoded
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.loop import predict
 from taskaffinity.training.model import MultiTaskModel

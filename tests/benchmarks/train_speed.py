@@ -36,8 +36,8 @@ from transformers import AutoConfig, BertConfig, BertModel
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.tasks.formats import read_task
 from taskaffinity.training.batches import make_batch
+from taskaffinity.training.encoded import EncodedSplit, TaskMeta, cache_folder, read_encoded
 from taskaffinity.training.encoders import Encoder, find_encoder, load_tokenizer
-from taskaffinity.training.encoding import EncodedSplit, TaskMeta, cache_folder, read_encoded
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim import Stepper

@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from taskaffinity.tasks.task import Example, Kind, Split, Task
-from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.encoded import EncodedSplit, TaskMeta
 
 N_PIECES = 60
 _SIZES: dict[str, Any] = {

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskaffinity.training.batches import batches_in_an_epoch, epoch_batches, make_batch, seed_of, stretched_batches
-from taskaffinity.training.encoding import EncodedSplit
+from taskaffinity.training.encoded import EncodedSplit
 
 MakeSplit = Callable[..., EncodedSplit]
 

@@ -21,8 +21,8 @@ from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.training import loop
 from taskaffinity.training.batches import Batch, batches_in_an_epoch, make_batch
 from taskaffinity.training.company import company_of
+from taskaffinity.training.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
-from taskaffinity.training.encoding import EncodedSplit, TaskMeta
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim import Stepper

@@ -12,7 +12,7 @@ from scipy import stats
 from torch import nn
 
 from taskaffinity.training.dropout import CpuDropout, dropout, exchange_dropout
-from taskaffinity.training.encoding import TaskMeta
+from taskaffinity.training.encoded import TaskMeta
 from taskaffinity.training.model import MultiTaskModel
 
 

@@ -21,8 +21,8 @@ from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.tasks.task import SPLITS
 from taskaffinity.training import execute as execute_module
 from taskaffinity.training.choice import evaluate
+from taskaffinity.training.encoded import EncodedSplit, cache_folder, read_encoded
 from taskaffinity.training.encoders import Encoder, tiny_encoder
-from taskaffinity.training.encoding import EncodedSplit, cache_folder, read_encoded
 from taskaffinity.training.execute import execute, prepare, reason_of
 from taskaffinity.training.loop import Diverged, fit
 from taskaffinity.training.model import MultiTaskModel

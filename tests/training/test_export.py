@@ -27,8 +27,8 @@ from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.tasks.unlabelled import Unlabelled
 from taskaffinity.training.batches import make_batch
+from taskaffinity.training.encoded import cache_folder, read_encoded
 from taskaffinity.training.encoders import Encoder, find_encoder
-from taskaffinity.training.encoding import cache_folder, read_encoded
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.export import export
 from taskaffinity.training.handover import take_over, take_over_head

@@ -17,8 +17,8 @@ from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import Recipe, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.planted import VOCABULARY
+from taskaffinity.training.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.encoders import Encoder, tiny_encoder
-from taskaffinity.training.encoding import EncodedSplit, TaskMeta
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.handover import hand_over, take_over
 from taskaffinity.training.loop import fit

@@ -13,7 +13,7 @@ from torch import nn
 from transformers import AlbertConfig
 
 from taskaffinity.training.batches import Batch, make_batch
-from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.heads import HEADS, outputs_to_predictions
 from taskaffinity.training.model import MultiTaskModel
 

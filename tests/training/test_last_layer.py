@@ -19,7 +19,7 @@ from transformers import AutoModel, PreTrainedModel
 from taskaffinity.training import last_layer
 from taskaffinity.training import model as models
 from taskaffinity.training.batches import make_batch
-from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.last_layer import LAYERS, narrow_last_layer
 from taskaffinity.training.layout import layout_of
 from taskaffinity.training.model import MultiTaskModel

@@ -13,7 +13,7 @@ from torch import nn
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.training.adamax import Adamax, Moved, move_at_once
 from taskaffinity.training.batches import make_batch
-from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim import Stepper, decayed_parameters, learning_rate
 

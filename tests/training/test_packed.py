@@ -16,7 +16,7 @@ from torch import nn
 from transformers import AutoModel
 
 from taskaffinity.training.batches import Batch, make_batch
-from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.layout import layout_of
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.packed import PACKED, first_position, packed_attention, packs_exactly

@@ -20,7 +20,7 @@ from transformers import AutoModel
 
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.training.batches import epoch_batches
-from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.loop import fit
 from taskaffinity.training.model import MultiTaskModel
 

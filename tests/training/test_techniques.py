@@ -16,7 +16,7 @@ from taskaffinity.runs.spec import Recipe
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.training import layout, loop, packed
 from taskaffinity.training import model as models
-from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.loop import fit, predict
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim import decayed_parameters, learning_rate

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from taskaffinity.runs.spec import Recipe
-from taskaffinity.training.encoding import EncodedSplit, TaskMeta
+from taskaffinity.training.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.loop import fit, predict
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
