@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from roofline import matmul_peak, useful_flops
+from roofline import matmul_peak, read_of, useful_flops
 from train_speed import RESULTS, TASKS, machine
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
@@ -80,8 +80,10 @@ def main() -> None:
                 seconds = {"ours": time.perf_counter() - began}
                 seconds["sorted, padded"] = padded(stock, split, is_sorted=True)
                 seconds["in order, padded"] = padded(stock, split, is_sorted=False)
-                flops = useful_flops(config, np.diff(split.bounds).tolist(), backward=False)
+                lengths_of_rows = np.diff(split.bounds).tolist()
                 for way, spent in seconds.items():
+                    read = read_of(split) if way == "ours" else None
+                    flops = useful_flops(config, lengths_of_rows, read, backward=False)
                     shared = {"round": number, "task": name, "way": way, "seconds": spent}
                     rows.append({**shared, "examples": split.n_examples, "share": flops / spent / peak})
     measured = pd.DataFrame(rows).query("round >= 0")
