@@ -1,4 +1,5 @@
-"""What is asked: a study of a suite, its encoder found and its recipe settled. Nothing is trained or written here.
+"""What is asked: a study of a suite, its encoder found and its recipe settled. Nothing is trained here,
+and no results folder is touched.
 
 What the command line's ``pairwise`` and ``full`` call, and what a script may.
 """

@@ -70,7 +70,7 @@ def in_fast_precision(study: Study, suite: Suite, encoder: Encoder, root: Path) 
     pace = pace_of(replace(study, recipe=replace(study.recipe, precision=None)), suite, encoder, tries_bf16=True)
     if pace is None or pace.times_in_bf16 is None:
         return _in_precision(study, None), "no steps could be tried here"
-    why = f"updates in 16 bits went {pace.times_in_bf16:.1f} times as fast here"
+    why = f"updates in 16 bits went {pace.times_in_bf16:.2f} times as fast here"
     return _in_precision(study, "bf16" if pace.bf16_pays else None), why
 
 

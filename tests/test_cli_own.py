@@ -94,6 +94,21 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "unknown key": (yaml("    kind: ner", "    knd: ner"), r"suite.yaml: line 10: .*'knd'.*did you mean kind\?"),
     "unknown key at the top": (yaml("name: toy", "nmae: toy"), r"suite.yaml: line 1: .*'nmae'.*did you mean name\?"),
     "unknown kind": (yaml("kind: ner", "kind: nre"), r"suite.yaml: line 10: .*'nre'.*did you mean ner\?"),
+    "kind in capitals": (yaml("kind: ner", "kind: NER"), r"suite.yaml: line 10: .*'NER'.*did you mean ner\?"),
+    "tab": (yaml("    kind: ner", "\tkind: ner"), r"suite.yaml: line 10: found broken YAML \(a tab\)"),
+    "indent": (yaml("    kind: ner", "     kind: ner"), r"suite.yaml: line \d+: .*\(a line that is indented otherwise"),
+    "UTF-16": (
+        lambda folder: (folder / CSV).write_text(REVIEWS, encoding="utf-16") and None,
+        r"train.csv: found UTF-16",
+    ),
+    "list of objects": (
+        lambda folder: (folder / JSONL).write_text("[\n {\n") and None,
+        r"train.jsonl: line 1: found the beginning of a JSON list; expected one JSON object a line",
+    ),
+    "a row without its label": (
+        edit(JSONL, ', "label": 1', ""),
+        r"train.jsonl: line 2: found no 'label', which the rows above have; expected it in every row",
+    ),
     "no kind": (yaml("    kind: ner\n", ""), r"suite.yaml: line 9: found no key 'kind'"),
     "no path": (yaml("    path: mentions\n", ""), r"suite.yaml: line 9: found no key 'path'"),
     "no tasks": (yaml(GOOD, "name: toy\n"), r"suite.yaml: line 1: found no key 'tasks'"),
@@ -450,9 +465,13 @@ def test_leaks_are_told_before_anything_is_trained(
     assert run(monkeypatch, *study) == 0
     told = capsys.readouterr().err.splitlines()
     assert told == [
-        "leak: 1 examples of reviews test have a text of reviews train, which can look like transfer",
-        "leak: 1 examples of mentions test have a text of reviews train, which can look like transfer",
+        "leak: 1 text of reviews test also in reviews train",
+        "leak: 1 text of mentions test also in reviews train, which can look like transfer",
         "all overlaps: taskaffinity data inspect suite.yaml",
+    ]
+    assert run(monkeypatch, *study, "--set=max_length=4000") == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "taskaffinity: --set max_length=4000: the encoder has 128 positions"
     ]
     (tmp_path / "mentions/test.conll").write_text("foo B-Beast\n")
     test = tmp_path / "reviews/test.csv"

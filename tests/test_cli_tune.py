@@ -122,7 +122,7 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(home: Path, tmp_pa
         (["pairwise", "--recipe=broken.yaml", "--protocol=paper"], "not with --protocol paper"),
         (["tune", "--set=finetune.learning_rate=1"], "nothing is fine-tuned here"),
         (["tune", "--set=precision=auto"], "--set precision=auto: of a study"),
-        (["full", "--set=finetune.precision=auto"], "one precision serves every stage; give it for all"),
+        (["full", "--set=finetune.precision=auto"], "it serves every stage; leave finetune.precision out"),
         (["tune", "--out=."], "--out .: a folder; expected a file"),
         (["tune", "--dry-run", "--set=max_length=4000"], "--set max_length=4000: the encoder has 128 positions"),
         (["tune", "--dry-run", "--encoder=nowhere"], "nowhere"),

@@ -43,10 +43,10 @@ def asked() -> Asked:
 @pytest.mark.parametrize(
     ("times", "chosen", "why"),
     [
-        (PAYS + 0.6, "bf16", "updates in 16 bits went 1.8 times as fast here"),
-        (PAYS, "bf16", "1.1 times as fast"),
-        (PAYS - 0.01, None, "1.1 times as fast"),
-        (0.5, None, "0.5 times as fast"),
+        (PAYS + 0.6, "bf16", "updates in 16 bits went 1.75 times as fast here"),
+        (PAYS, "bf16", "1.15 times as fast"),
+        (PAYS - 0.01, None, "1.14 times as fast"),
+        (0.5, None, "0.50 times as fast"),
         (None, None, "no steps could be tried"),
     ],
 )
@@ -118,5 +118,5 @@ def test_precision_auto_is_the_study_that_the_machine_chooses(
         monkeypatch.setattr("taskaffinity.cli.forecast.in_words", lambda *study, keep_models: [])
         runs, told = planned("--set=precision=auto")
         assert runs == by_hand[precision]
-        assert told == f"precision: {word} (updates in 16 bits went {times} times as fast here)\n"
+        assert told == f"precision: {word} (updates in 16 bits went {times:.2f} times as fast here)\n"
         assert planned("--set=precision=auto", "--quiet") == (runs, "")

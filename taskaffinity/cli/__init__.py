@@ -28,6 +28,7 @@ from taskaffinity.cli import (
     termination,
     tune,
 )
+from taskaffinity.cli.recipe import SETTINGS, setting_meant
 from taskaffinity.tasks.lines import meant
 from taskaffinity.tasks.task import BadInput
 
@@ -37,9 +38,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("pairwise")(pairwise.command)
-app.command("full")(full.command)
-app.command("tune")(tune.command)
+app.command("pairwise", epilog=SETTINGS)(pairwise.command)
+app.command("full", epilog=SETTINGS)(full.command)
+app.command("tune", epilog=SETTINGS)(tune.command)
 app.command("graph")(graph.command)
 app.command("table")(table.command)
 app.command("report")(report.command)
@@ -103,21 +104,23 @@ def _with_hint(message: str) -> str:
     if choice := re.search(r"'([^']*)' is not one of (.*)", message):
         legal = re.findall(r"'([^']*)'", choice[2])
         return f"{message.rstrip('.')}{meant(choice[1], legal)}"
-    if (option := re.fullmatch(r"No such option: (--[\w-]+)\.?", message)) and (others := _commands_with(option[1])):
-        return f"{message.rstrip('.')}; it is an option of taskaffinity {' and '.join(others)}"
-    if "No such command" in message and "'inspect'" in message:
+    if (option := re.match(r"No such option: (--[\w-]+)", message)) and (whose := _whose(option[1])):
+        return f"{option[0]}{whose}"
+    if message.startswith("No such command 'inspect'"):
         return f"{message.rstrip('.')}; did you mean data inspect?"
     return message
 
 
-def _commands_with(option: str) -> list[str]:
+def _whose(option: str) -> str:
+    """What an option that a command lacks is: a setting of the recipe, another command's; to end a complaint with."""
     commands = typer.main.get_command(app)
     assert isinstance(commands, typer.core.TyperGroup)  # several were added above
-    return [
-        name
-        for name, command in commands.commands.items()
-        if any(option in parameter.opts for parameter in command.params)
-    ]
+    options = {name: {opt for of in command.params for opt in of.opts} for name, command in commands.commands.items()}
+    key = option.removeprefix("--").replace("-", "_")
+    if "--set" in options.get(next(iter(sys.argv[1:]), ""), ()) and (setting := setting_meant(key)):
+        return f"; it is a setting: --set {setting}=VALUE"
+    others = [name for name, own in options.items() if option in own]
+    return f"; it is an option of taskaffinity {' and '.join(others)}" if others else ""
 
 
 def _refuse(message: str) -> int:

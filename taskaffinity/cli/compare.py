@@ -21,8 +21,12 @@ class FormatName(StrEnum):
 
 
 def command(
-    first: Annotated[Path, typer.Argument(help="A results folder, as `taskaffinity pairwise` made it.")],
-    second: Annotated[Path, typer.Argument(help="Another, of the same tasks; encoder and settings may differ.")],
+    first: Annotated[
+        Path, typer.Argument(help="A results folder, as `taskaffinity pairwise` made it.", metavar="RESULTS")
+    ],
+    second: Annotated[
+        Path, typer.Argument(help="Another, of the same tasks; encoder and settings may differ.", metavar="RESULTS_2")
+    ],
     format_: Annotated[FormatName, typer.Option("--format", help="How it is printed.")] = FormatName.text,
 ) -> None:
     """Say which arrows changed verdict between two studies, and by how much their gains changed."""

@@ -41,7 +41,6 @@ from taskaffinity.cli.options import (
 from taskaffinity.cli.recipe import changed, of_stages, over_file, with_precision
 from taskaffinity.cli.show import publish_stages_and_print, warn_of_leaks
 from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
-from taskaffinity.runs.settings import TYPES
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tracking.follow import trackers_named
@@ -64,7 +63,7 @@ def command(
         typer.Option(
             "--set",
             help="KEY=VALUE: change a setting; fine-tuning keeps its own rate and epochs but for finetune.KEY=VALUE. "
-            f"Keys: {', '.join(TYPES)}.",
+            "Keys: at the end.",
         ),
     ] = None,
     protocol: ProtocolOption = ProtocolName.honest,
@@ -90,7 +89,7 @@ def command(
     suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite, suite_file)
     # torch: after all that can be refused
-    from taskaffinity.conduct import refuse_to_mix
+    from taskaffinity.conduct import check
     from taskaffinity.definition import define, placed
 
     all_tiny = all(is_tiny(suite, name) for name in names)
@@ -113,8 +112,9 @@ def command(
     told: list[str] = []
     for number, ((study, found), place) in enumerate(zip(asked, places, strict=True)):
         study, lines = with_precision(study, suite, found, place, settings)
-        refuse_to_mix(study, place, replaces=replace)
-        asked[number], told = (study, found), told + lines
+        check(study, suite, found, place, keep_models=keep_models, replaces=replace)
+        asked[number] = (study, found)
+        told += lines if encoders is None else [f"{study.encoder.name}: {line}" for line in lines]
     tell(told, quiet=quiet)
     warn_of_leaks(suite, suite_file)
     if dry_run:

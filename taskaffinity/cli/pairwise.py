@@ -48,7 +48,6 @@ from taskaffinity.cli.recipe import changed, of_stages, over_file, with_precisio
 from taskaffinity.cli.show import publish_and_print, warn_of_leaks
 from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.plan import seeds_alone
-from taskaffinity.runs.settings import TYPES
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.task import BadInput
@@ -88,8 +87,7 @@ def command(
         list[str] | None,
         typer.Option(
             "--set",
-            help="KEY=VALUE: change a setting of the recipe; finetune.KEY=VALUE of --stage finetune. "
-            f"Keys: {', '.join(TYPES)}.",
+            help="KEY=VALUE: change a setting of the recipe; finetune.KEY=VALUE of --stage finetune. Keys: at the end.",
         ),
     ] = None,
     match: Annotated[
@@ -140,7 +138,7 @@ def command(
     suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite, suite_file)
     # torch: after all that can be refused
-    from taskaffinity.conduct import refuse_to_mix
+    from taskaffinity.conduct import check
     from taskaffinity.definition import define, placed
 
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny(suite, encoder))
@@ -168,7 +166,7 @@ def command(
         rule=rule,
     )
     study, told = with_precision(study, suite, found, folder, settings)
-    refuse_to_mix(study, folder, replaces=replace)
+    check(study, suite, found, folder, keep_models=keep_models, replaces=replace)
     tell(told, quiet=quiet)
     warn_of_leaks(suite, suite_file)
     if dry_run:

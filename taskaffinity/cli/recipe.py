@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from taskaffinity.runs.recipe_file import read_recipe
-from taskaffinity.runs.settings import ALIASES, ELSEWHERE, OF_THE_TEST_SET, TYPES, value_of
+from taskaffinity.runs.settings import ALIASES, ELSEWHERE, OF_THE_TEST_SET, TYPES, expected, value_of
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.task import BadInput, Suite
@@ -19,6 +19,12 @@ from taskaffinity.tasks.task import BadInput, Suite
 if TYPE_CHECKING:
     from taskaffinity.training.encoders import Encoder
 
+_ELSEWHERE_CALLED = {
+    **{"lr": "learning_rate", "epoch": "num_train_epochs", "max_seq_length": "max_length", "bs": "batch_size"},
+    **{"dropout": "encoder_dropout", "patience": "early_stopping_patience", "bf16": "precision"},
+}
+SETTINGS = f"Keys of --set: {', '.join(TYPES)}."
+"""At the end of a command's help, where no column cuts them."""
 MEASURED = "auto"
 """The precision of a study whose machine is to choose it."""
 
@@ -40,17 +46,35 @@ def parse(settings: Sequence[str]) -> dict[str, Any]:
         if key in ELSEWHERE:
             raise BadInput(f"--set {key}: given by {ELSEWHERE[key]}")
         if key not in TYPES:
-            close = difflib.get_close_matches(key, [*TYPES, *ALIASES], n=1)
-            hint = f"did you mean {close[0]}? " if close else ""
+            near = setting_meant(key)
+            hint = f"did you mean {near}? " if near else ""
             raise BadInput(f"--set {key}: no such setting; {hint}there are {', '.join(TYPES)}")
-        if (key, text) == ("precision", MEASURED):
+        if (key, text.lower()) == ("precision", MEASURED):
             values[key] = MEASURED
             continue
         try:
             values[key] = value_of(key, text)
         except ValidationError as error:
-            raise BadInput(f"--set {setting}: {error.errors()[0]['msg'].lower()}") from error
+            measured = f"{MEASURED}, " if key == "precision" else ""
+            raise BadInput(f"--set {setting}: expected {measured}{expected(key)}") from error
     return values
+
+
+def setting_meant(word: str) -> str | None:
+    """The setting that a word is, is near to, or is part of the name of; None if there is none.
+
+    Examples
+    --------
+    >>> setting_meant("learning_rat"), setting_meant("lr"), setting_meant("epochs"), setting_meant("palette")
+    ('learning_rate', 'learning_rate', 'num_train_epochs', None)
+    """
+    if word in TYPES:
+        return word
+    if word in _ELSEWHERE_CALLED:
+        return _ELSEWHERE_CALLED[word]
+    parts = [name for name in TYPES if word in name.split("_")]
+    close = parts[:1] if len(parts) == 1 else difflib.get_close_matches(word, [*TYPES, *ALIASES], n=1)
+    return ALIASES.get(close[0], close[0]) if close else None
 
 
 def of_stages(settings: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -65,10 +89,8 @@ def of_stages(settings: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     for name in OF_THE_TEST_SET:
         if any(setting.startswith(f"{prefix}{name}=") for setting in settings):
             raise BadInput(f"--set {prefix}{name}: stages are compared on the same test examples; give it for all")
-    own = parse([setting.removeprefix(prefix) for setting in settings if setting.startswith(prefix)])
-    if own.get("precision") == MEASURED:
-        raise BadInput(f"--set {prefix}precision={MEASURED}: one precision serves every stage; give it for all")
-    return parse([setting for setting in settings if not setting.startswith(prefix)]), own
+    own = [setting.removeprefix(prefix) for setting in settings if setting.startswith(prefix)]
+    return parse([setting for setting in settings if not setting.startswith(prefix)]), parse(own)
 
 
 def over_file(
@@ -83,13 +105,19 @@ def over_file(
         As ``read_recipe``; or the paper's protocol, whose recipe is that of its released code.
     """
     if path is None:
-        return {**settings}, {**of_last}
+        return _in_one_precision({**settings}, {**of_last})
     if protocol == "paper":
         raise BadInput(f"--recipe {path}: not with --protocol paper, whose recipe is the released code's; use --set")
     if not path.is_file():
         raise BadInput(f"--recipe {path}: no such file; expected a recipe, as `taskaffinity tune` writes it")
     said = read_recipe(path)
-    return {**said.settings, **settings}, {**said.finetune, **of_last}
+    return _in_one_precision({**said.settings, **settings}, {**said.finetune, **of_last})
+
+
+def _in_one_precision(settings: dict[str, Any], of_last: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    if MEASURED in (settings.get("precision"), of_last.get("precision")) and "precision" in of_last:
+        raise BadInput(f"--set precision={MEASURED}: it serves every stage; leave finetune.precision out")
+    return settings, of_last
 
 
 def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
@@ -101,7 +129,8 @@ def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
         A value out of its range.
     """
     try:
-        return dataclasses.replace(recipe, **{name: value for name, value in values.items() if value != MEASURED})
+        given = {name: value for name, value in values.items() if (name, value) != ("precision", MEASURED)}
+        return dataclasses.replace(recipe, **given)
     except ValueError as error:
         raise BadInput(f"--set: {error}") from error
 
@@ -110,7 +139,13 @@ def with_precision(
     study: Study, suite: Suite, encoder: Encoder, folder: Path, settings: Mapping[str, Any]
 ) -> tuple[Study, list[str]]:
     """The study as it was defined, or where ``precision=auto`` was set with what a few steps tell; and lines that say
-    so."""
+    so.
+
+    Raises
+    ------
+    BadInput
+        As ``pacing.in_fast_precision``.
+    """
     if settings.get("precision") != MEASURED:
         return study, []
     from taskaffinity.pacing import in_fast_precision  # torch

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from taskaffinity.analysis.pictures import DEFAULT, Pictures
+from taskaffinity.analysis.style import plural
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study
 from taskaffinity.tasks.survey import leaks
@@ -40,12 +41,12 @@ def warn_of_leaks(suite: Suite, suite_file: Path | None) -> None:
     found = leaks(suite.tasks) if suite_file is not None else []
     for leak in found[:_LEAKS_SHOWN]:
         print(
-            f"leak: {leak.examples:,} examples of {leak.task} {leak.split} have a text of {leak.other} train, "
-            "which can look like transfer",
+            f"leak: {plural(leak.examples, 'text')} of {leak.task} {leak.split} also in {leak.other} train"
+            f"{', which can look like transfer' * (leak.task != leak.other)}",
             file=sys.stderr,
         )
     if found:
-        more = f"{len(found) - _LEAKS_SHOWN} more leaks; " if len(found) > _LEAKS_SHOWN else ""
+        more = f"{plural(len(found) - _LEAKS_SHOWN, 'more leak')}; " if len(found) > _LEAKS_SHOWN else ""
         print(f"{more}all overlaps: taskaffinity data inspect {suite_file}", file=sys.stderr)
 
 
@@ -74,6 +75,7 @@ def publish_and_print(study: Study, results: Path, rule: Rule, pictures: Picture
     from taskaffinity.analysis.captions import controls_in_words, needs_in_words, race_in_words
     from taskaffinity.analysis.publish import publish  # matplotlib and pandas: not for --help
     from taskaffinity.analysis.tables import edge_table
+    from taskaffinity.analysis.unfinished import unfinished_in_words
 
     try:
         matrix = publish(study, RunStore(results), results, rule, pictures=pictures)
@@ -81,10 +83,12 @@ def publish_and_print(study: Study, results: Path, rule: Rule, pictures: Picture
         raise BadInput(str(error)) from error
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(edge_table(matrix))
-    for line in (*needs_in_words(matrix), *controls_in_words(matrix), *race_in_words(matrix)):
+    unfinished = unfinished_in_words(study, RunStore(results))
+    for line in (*needs_in_words(matrix), *unfinished, *controls_in_words(matrix), *race_in_words(matrix)):
         console.print(line)
     drawn = pictures.files([name for name in pictures.figures if name != "stages"])
-    console.print(f"{results / drawn[0]}, edges.csv and gains.csv beside it")
+    beside = ", ".join([*(drawn[1:] if pictures != DEFAULT else ()), "edges.csv and gains.csv"])
+    console.print(f"{results / drawn[0]}, {beside} beside it")
 
 
 def publish_stages_and_print(study: Study, results: Path) -> None:

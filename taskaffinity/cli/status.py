@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,7 @@ def command(results: Annotated[Path, typer.Argument(help="A results folder, also
 
 
 def _studies(results: Path) -> list[tuple[Path, Study]]:
-    """The folder's own studies and those of folders in it; a file there that is none of ours is passed over.
+    """The folder's own studies and those of folders in it; a file there that is none of ours is passed over, and said.
 
     Raises
     ------
@@ -53,6 +54,7 @@ def _studies(results: Path) -> list[tuple[Path, Study]]:
                 except ValueError as error:
                     if place == results:
                         raise BadInput(str(error)) from error
+                    print(f"passed over: {error}", file=sys.stderr)
     return found
 
 

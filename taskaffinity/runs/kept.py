@@ -9,6 +9,7 @@ from taskaffinity.runs.result import Outcome
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study, studies_in
+from taskaffinity.tasks.lines import meant
 from taskaffinity.tasks.task import BadInput
 
 _SHOWN = 4
@@ -44,7 +45,7 @@ def kept_model(root: Path, task: str, run_id: str | None = None) -> Kept:
     studies = _studies(root)
     names = dict.fromkeys(card.name for study in studies for card in study.tasks)
     if task not in names:
-        raise BadInput(f"--task {task}: no such task in {root}; there are {', '.join(names)}")
+        raise BadInput(f"--task {task}: no such task in {root}; there are {', '.join(names)}{meant(task, names)}")
     store = RunStore(root)
     runs = {spec: study for study in studies for spec in study.plan if task in spec.task_names}
     kept = [spec for spec in runs if store.has_model(spec, task)]

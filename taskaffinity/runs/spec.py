@@ -65,8 +65,8 @@ class Recipe:
     epochs. The rate falls as if all were to come."""
     precision: Literal["bf16"] | None = None
     """``bf16`` trains with matrix products in 16 bits (autocast; weights, their updates and all scoring stay in 32);
-    None for 32 bits throughout. It moves scores a little, so nothing chooses it but who asks; ``--dry-run`` tries both
-    and says how much faster it would be."""
+    None for 32 bits throughout. It moves scores a little, so nothing chooses it but who asks, for it or
+    (``--set precision=auto``) for what a few updates find faster; ``--dry-run`` tries both."""
     protocol: Literal["paper"] | None = None
     """``paper`` for the released code's ways: dev joins the training examples before any are drawn, all epochs, the
     weights of the last, and the update of ``training.released``; None for ours, where dev decides."""

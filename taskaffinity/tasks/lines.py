@@ -55,11 +55,12 @@ def meant(value: object, legal: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> meant("knd", ["kind", "path"]), meant("aspirin", ["kind", "path"])
-    ('; did you mean kind?', '')
+    >>> meant("knd", ["kind", "path"]), meant("NER", ["ner", "relation"]), meant("aspirin", ["kind", "path"])
+    ('; did you mean kind?', '; did you mean ner?', '')
     """
-    close = get_close_matches(str(value), list(legal), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    by_case = {word.casefold(): word for word in legal}
+    close = get_close_matches(str(value).casefold(), list(by_case), n=1)
+    return f"; did you mean {by_case[close[0]]}?" if close else ""
 
 
 def quoted(value: object) -> str:
@@ -116,7 +117,9 @@ def parse_line(where: str, line: str, *, is_cut: bool = False) -> object:
             found, expected = "half of a character (a surrogate alone)", "UTF-8 text"
     except json.JSONDecodeError as error:
         found = f"no JSON at column {error.colno}"
-        if is_cut:
+        if line.lstrip().startswith("[") and not line.rstrip().endswith("]"):
+            found, expected = "the beginning of a JSON list", "one JSON object a line, without a list around them"
+        elif is_cut:
             found, expected = f"a line that breaks off after {len(line)} characters", "a whole file; this is cut"
     except RecursionError:
         found = "JSON that is nested too deeply to be read"
@@ -139,6 +142,8 @@ def read_lines(path: Path) -> tuple[list[str], bool]:
         content = path.read_bytes()
     except OSError as error:
         raise bad(path, f"no file that can be read ({error.strerror})", "a UTF-8 text file") from None
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise bad(path, 'UTF-16 (a spreadsheet\'s "Unicode text")', "UTF-8 text: save it as that")
     pieces = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
     ended = not pieces[-1]
     lines = []

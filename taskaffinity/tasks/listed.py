@@ -36,6 +36,8 @@ def load_listed(name: str, rows: Sequence[ListedTask], data: Path) -> Suite:
         A folder or file that is missing (all of them are listed, with the commands that make them); a folder that
         holds another kind of task.
     """
+    if not data.is_dir():
+        raise bad(data, "a file" if data.exists() else "no such folder", f"the folder that holds {rows[0].name}/, ...")
     lacking = {row: missing for row in rows if (missing := missing_files(data / row.name))}
     if lacking:
         gaps = [

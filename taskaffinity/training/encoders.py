@@ -72,10 +72,16 @@ def find_encoder(name: str) -> Encoder:
         If it is neither, or the folder lacks ``config.json``.
     """
     folder = Path(name).expanduser()
+    if folder.is_file():
+        raise BadInput(f"--encoder {name}: a file; expected the folder that holds it, with config.json and a tokenizer")
     if not folder.is_dir():
         folder = _from_hub(ALIASES.get(name.lower(), name))
     if not (folder / "config.json").is_file():
-        raise BadInput(f"--encoder {name}: no config.json in this folder; expected a folder in the Hugging Face layout")
+        below = sorted(path.parent for path in folder.glob("*/config.json"))
+        hint = f"; did you mean {below[0]}?" if below else ""
+        raise BadInput(
+            f"--encoder {name}: no config.json in this folder; expected a folder in the Hugging Face layout{hint}"
+        )
     has_weights = any(path for pattern in _WEIGHTS for path in folder.glob(pattern))
     if not has_weights and not getattr(load_config(folder), "from_scratch", False):
         raise BadInput(f"--encoder {name}: no weights in this folder; expected model.safetensors or pytorch_model.bin")

@@ -116,7 +116,11 @@ def execute(
             "pieces": learnt.pieces,
             "peak_memory_mib": peak_memory_mib(),
         },
-        versions=versions() | {"attention": "packed" if model.is_packed else "padded"},
+        versions=versions()
+        | {
+            "attention": "packed" if model.is_packed else "padded",
+            "last_layer": "where read" if model.is_narrow else "whole",
+        },
         predictions={key: evaluated.predictions for key, evaluated in found.items()} if keep_predictions else {},
         weights={number: hand_over(weights, ready.pieces) for number, weights in learnt.kept.items()}
         if keep_weights or keep_model

@@ -13,6 +13,7 @@ an entry in ``LAYERS`` keeps the whole layer, as does one whose states come out 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -69,22 +70,24 @@ def narrow_last_layer(encoder: PreTrainedModel, max_length: int = 128, *, tolera
         return False
     path, narrow = LAYERS[encoder.config.model_type]
     pieces, start = trial_of(encoder, max_length)
-    last = encoder.get_submodule(path)[-1]  # type: ignore[index]
+    last: Any = None
     was_training = encoder.training
     encoder.eval()
     with torch.no_grad():
         try:
+            last = encoder.get_submodule(path)[-1]  # type: ignore[index]
             whole, layout = packed_states(encoder, pieces, start)
-            last.forward = partial(narrow, last)
+            last.forward = partial(narrow, weakref.proxy(last))  # a cycle would outlive the model
             narrowed, _ = packed_states(encoder, pieces, start)
             expected = whole[layout.read]
             if narrowed.shape == expected.shape and torch.allclose(narrowed, expected, atol=tolerance, rtol=tolerance):
                 return True
-        except (AttributeError, TypeError, RuntimeError):
+        except (AttributeError, IndexError, TypeError, RuntimeError):
             pass  # modules of other names: another version of transformers
         finally:
             encoder.train(was_training)
-    vars(last).pop("forward", None)
+    if last is not None:
+        vars(last).pop("forward", None)
     return False
 
 

@@ -33,7 +33,7 @@ class Block:
     pieces: slice  # of the packed row
     shape: tuple[int, int]  # (B, L)
     places: Tensor | None = None  # (pieces,) each piece's place in the flattened block; None where it has no padding
-    bias: Tensor | None = None  # (B, 1, 1, L) 0 where a place holds a piece, else -inf; None where all do
+    bias: Tensor | None = None  # (B, 1, 1, L) 0 where a place holds a piece, else -inf; None where none is asked for
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def layout_of(lengths: Sequence[int], read: Sequence[int] | None = None) -> Layo
     """
     starts = np.cumsum([0, *lengths])
     at = starts[:-1] if read is None else np.asarray(read)
-    n_read = np.diff(np.searchsorted(at, starts)).tolist()
+    n_read = (np.diff(np.searchsorted(at, starts)) if read is not None else np.ones(len(lengths), int)).tolist()
     blocks, reading = [], []
     first = taken = asked = 0
     while first < len(lengths):
@@ -71,24 +71,27 @@ def layout_of(lengths: Sequence[int], read: Sequence[int] | None = None) -> Layo
         while last < len(lengths) and lengths[last] < _ALONE and lengths[last] <= longest:
             last += 1
         blocks.append(_block(taken, lengths[first:last]))
-        reading.append(_block(asked, n_read[first:last]))
+        reading.append(_block(asked, n_read[first:last], is_asked=False))
         first, taken, asked = last, blocks[-1].pieces.stop, reading[-1].pieces.stop
     return Layout(tuple(blocks), torch.from_numpy(at), tuple(reading))
 
 
-def _block(first: int, lengths: Sequence[int]) -> Block:
+def _block(first: int, lengths: Sequence[int], *, is_asked: bool = True) -> Block:
     pieces, shape = slice(first, first + sum(lengths)), (len(lengths), max(lengths))
     if min(lengths) == shape[1]:
         return Block(pieces, shape)
     holds_piece = torch.arange(shape[1]) < torch.tensor(lengths)[:, None]  # (B, L)
+    places = torch.nonzero(holds_piece.flatten())[:, 0]
+    if not is_asked:
+        return Block(pieces, shape, places)
     bias = torch.zeros(shape).masked_fill(~holds_piece, -torch.inf)
-    return Block(pieces, shape, torch.nonzero(holds_piece.flatten())[:, 0], bias[:, None, None, :])
+    return Block(pieces, shape, places, bias[:, None, None, :])
 
 
 def _moved(block: Block, device: str) -> Block:
-    if block.places is None or block.bias is None:
-        return block
-    places, bias = (tensor.to(device, non_blocking=True) for tensor in (block.places, block.bias))
+    places, bias = (
+        None if tensor is None else tensor.to(device, non_blocking=True) for tensor in (block.places, block.bias)
+    )
     return replace(block, places=places, bias=bias)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 from transformers import AutoModel, PreTrainedModel
 
-from taskaffinity.training import last_layer
+from taskaffinity.training import attention, dropout, last_layer
 from taskaffinity.training import model as models
 from taskaffinity.training.batches import make_batch
 from taskaffinity.training.encoded import EncodedSplit, TaskMeta
@@ -69,6 +69,38 @@ def test_outputs_and_gradients_are_those_of_the_whole_layer(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("architecture", NARROW)
+def test_in_training_it_drops_where_the_whole_layer_does(
+    architecture: str,
+    kind: str,
+    make_encoder: MakeEncoder,
+    make_meta: MakeMeta,
+    make_split: MakeSplit,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Masks behind the embeddings' and before the head's, by their size: of each layer the shares of attention and the
+    hidden states, in the last one of what is read."""
+    model = MultiTaskModel(make_encoder(architecture), {"t": make_meta("t", kind)}, seed=1).train()
+    split = make_split(kind, lengths=[9, 9, 9, 9])  # one block without padding
+    n_read = np.diff(split.word_bounds) if kind == "ner" else np.ones(4, dtype=int)
+    sizes: list[int] = []
+    kept = dropout.kept
+
+    def noted(values: torch.Tensor, p: float) -> torch.Tensor:
+        assert p == 0.1
+        sizes.append(values.numel())
+        return kept(values, p)
+
+    monkeypatch.setattr(attention, "kept", noted)
+    monkeypatch.setattr(dropout, "kept", noted)
+    model(make_batch("t", split, np.arange(4)))
+    n_hidden = 1 if architecture == "distilbert" else 2
+    whole = [4 * 2 * 9 * 9, *[36 * 16] * n_hidden]  # sequences, heads, who asks, who is asked; pieces, width
+    narrow = [4 * 2 * int(n_read.max()) * 9, *[int(n_read.sum()) * 16] * n_hidden]
+    assert sizes[1 : 1 + len(whole + narrow)] == whole + narrow
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_feed_forward_layer_sees_the_states_that_are_read_and_no_others(
     kind: str, make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit
 ) -> None:
@@ -94,7 +126,7 @@ def test_the_trial_leaves_weights_and_mode_alone(architecture: str, training: bo
     torch.testing.assert_close(encoder.state_dict(), before, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("fault", ["other states", "other modules"])
+@pytest.mark.parametrize("fault", ["other states", "other modules", "other places"])
 def test_a_layer_that_comes_out_otherwise_stays_whole(
     fault: str, make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,10 +138,11 @@ def test_a_layer_that_comes_out_otherwise_stays_whole(
     metas, folder = {"t": make_meta("t", "inference")}, make_encoder("bert")
     batch = make_batch("t", make_split("inference"), np.arange(12))
     expected = MultiTaskModel(folder, metas, seed=1).eval()(batch)
-    monkeypatch.setattr(last_layer, "LAYERS", {"bert": ("encoder.layer", other)})
+    path = "encoder.layers" if fault == "other places" else "encoder.layer"
+    monkeypatch.setattr(last_layer, "LAYERS", {"bert": (path, other)})
     model = MultiTaskModel(folder, metas, seed=1).eval()
     assert not model.is_narrow
-    assert "forward" not in vars(last_of(model.encoder))
+    assert "forward" not in vars(model.encoder.get_submodule("encoder.layer.1"))
     torch.testing.assert_close(model(batch), expected, atol=1e-5, rtol=1e-4)
 
 
@@ -127,16 +160,14 @@ def lengths_and_read(draw: st.DrawFn) -> tuple[list[int], list[int]]:
 
 @settings(deadline=None, max_examples=25)
 @given(lengths_and_read(), st.integers(0, 5), st.sampled_from([0.0, 1e-9]))
-def test_those_who_ask_attend_to_all_of_their_sequence(
-    drawn: tuple[list[int], list[int]], seed: int, dropout: float
-) -> None:
+def test_those_who_ask_attend_to_all_of_their_sequence(drawn: tuple[list[int], list[int]], seed: int, p: float) -> None:
     """With no dropout by torch's attention, with one that drops nothing by our own."""
     lengths, read = drawn
     generator = torch.Generator().manual_seed(seed)
     query, key, value = torch.randn(3, 1, 2, sum(lengths), 4, generator=generator)  # (1, N, T, D) each
     layout = layout_of(lengths, read)
     output, _ = packed_attention(
-        nn.Identity(), query[:, :, read], key, value, None, layout=layout, asking=layout.reading, dropout=dropout
+        nn.Identity(), query[:, :, read], key, value, None, layout=layout, asking=layout.reading, dropout=p
     )
     whole, _ = packed_attention(nn.Identity(), query, key, value, None, layout=layout)
     torch.testing.assert_close(output[0], whole[0, read], atol=1e-5, rtol=1e-4)

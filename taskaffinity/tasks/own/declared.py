@@ -139,11 +139,11 @@ def files_of(own: OwnTask, root: Path, at: At, shares: Mapping[Shared, float]) -
     """The file of each split; none for a part that is a share of the training part."""
     assert own.path is not None
     said: dict[Split, str] = {"train": own.path.train, "dev": own.path.dev, "test": own.path.test}
-    files = {split: root / name for split, name in said.items() if name}
+    files = {split: root / Path(name).expanduser() for split, name in said.items() if name}
     if own.path.folder and files:
         raise bad(at("path"), "a folder and files", "one of them")
     if own.path.folder:
-        folder = root / own.path.folder
+        folder = root / Path(own.path.folder).expanduser()
         if not folder.exists() and folder.parent.is_dir():
             near = meant(folder.name, (p.name for p in folder.parent.iterdir() if p.is_dir()))
             raise bad(folder, "no such folder", f"the one of {at('path')}{near}")

@@ -133,7 +133,7 @@ def _score(where: str, value: object) -> object:
         return float(value)
     except ValueError:
         pass
-    raise bad(where, f"label {named(value.strip(), ())}", "a number")
+    raise bad(where, f"label {named(value.strip(), ())}", "a number (kind: inference or classification has classes)")
 
 
 def _labels(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], place: str) -> tuple[str, ...]:
@@ -195,8 +195,9 @@ def _check_enough(
     parts = [f"{part}: {said}" for part, said in (("dev", own.dev), ("test", own.test)) if said]
     left = f" once {' and '.join(parts)} {'are' if len(parts) > 1 else 'is'} taken" if parts else ""
     if nothing := [label for label in labels if not counts[label]]:
-        where = at("labels") if own.labels else places["train"]
-        name = shown(nothing[0]) if own.labels else "a class"
+        others = [e for part in examples.values() for e in part if e.label == nothing[0]] if not own.labels else []
+        where = at("labels") if own.labels else lines[others[0].id] if others else places["train"]
+        name = shown(nothing[0]) if own.labels else f"class {_class_name(nothing[0])}"
         raise bad(where, f"{name} without a training example{left}", "two or more of each class")
     if own.kind == "ner":
         return

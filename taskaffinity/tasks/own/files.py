@@ -216,6 +216,8 @@ def _jsonl(path: Path, columns: Columns) -> Located:
             raise bad(where, named(row, ()), "a JSON object")
         names = list(row)
         if names != before:
+            if gone := [column for name, column in at.items() if name in NEEDED[columns.kind] and column not in names]:
+                raise bad(where, f"no {quoted(gone[0])}, which the rows above have", "it in every row")
             before, at = names, columns.place(where, names)
         yield where, {name: row[column] for name, column in at.items()}
 

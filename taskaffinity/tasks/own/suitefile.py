@@ -74,7 +74,11 @@ def read_suite(path: str | Path) -> Suite:
     path = Path(path)
     content, lines = read_yaml(path)
     if not isinstance(content, dict):
-        raise bad(path, shown(content) if isinstance(content, list) else "no mapping", "name: and tasks:")
+        raise bad(
+            path,
+            shown(content) if isinstance(content, list) else "no mapping",
+            "a suite file: YAML with name: and tasks:",
+        )
     try:
         asked = OwnSuite.model_validate(_with_folders(content))
     except ValidationError as error:

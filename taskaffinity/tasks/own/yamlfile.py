@@ -38,8 +38,7 @@ def read_yaml(path: Path, of: str = "a suite") -> tuple[object, dict[Place, int]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}: line {mark.line + 1}" if mark else str(path)
-        problem = re.sub(r"'\w[^'<>]{2,}'", "'...'", error.problem or "a fault")
-        raise bad(where, f"broken YAML ({problem})", "keys and values, nested by blanks") from None
+        raise bad(where, f"broken YAML ({_in_words(error)})", "keys and values, nested by blanks") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise bad(f"{path}: line {line}", "a character that YAML does not allow", "plain text") from None
@@ -49,6 +48,15 @@ def read_yaml(path: Path, of: str = "a suite") -> tuple[object, dict[Place, int]
         raise bad(path, "an empty file", f"the YAML of {of}")
     lines: dict[Place, int] = {}
     return _plain(path, node, (), lines, of), lines
+
+
+def _in_words(error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or "a fault"
+    if "'\\t'" in problem:
+        return "a tab"
+    if "block end" in problem:
+        return "a line that is indented otherwise than its neighbours"
+    return re.sub(r"'\w[^'<>]{2,}'", "'...'", problem)
 
 
 def _plain(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int], of: str) -> object:

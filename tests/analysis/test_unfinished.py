@@ -1,0 +1,65 @@
+"""What is said of tasks that were not trained to their end alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fake_studies import fill, latent_counts, make_study
+
+from taskaffinity.analysis.unfinished import unfinished_in_words
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+LEARNED = ([1.0, 0.4, 0.2], [0.5, 0.8, 0.81])
+"""Training losses and dev scores by epoch."""
+
+
+def told(root: Path, study: Study, histories: dict[str, tuple[Sequence[float], Sequence[float]]]) -> list[str]:
+    """What is said of a study whose tasks had these histories alone; in pairs none learned anything."""
+    counts = latent_counts({}, n=20)
+    store = fill(study, root, counts)
+    for spec in study.plan:
+        run = store.get(spec)
+        assert run is not None
+        rows = []
+        for name in spec.task_names:
+            losses, scores = histories[name] if spec.arm == "single" else ([1.0] * 3, [0.1, 0.1, 0.9])
+            rows = [
+                {"epoch": 1 + n, "loss": {name: loss}, "dev": {name: score}}
+                for n, (loss, score) in enumerate(zip(losses, scores, strict=True))
+            ]
+        store.write(replace(run, history=rows))
+    return unfinished_in_words(study, RunStore(root))
+
+
+def test_of_tasks_that_came_to_their_end_nothing_is_said(tmp_path: Path) -> None:
+    assert told(tmp_path, make_study(["a", "b"]), {"a": LEARNED, "b": LEARNED}) == []
+
+
+def test_a_task_whose_loss_hardly_fell_is_named_first(tmp_path: Path) -> None:
+    histories = {"a": ([1.1, 1.09, 1.045], [0.3, 0.3, 0.35]), "b": ([1.0, 0.6, 0.4], [0.2, 0.4, 0.455]), "c": LEARNED}
+    assert told(tmp_path, make_study(["a", "b", "c"]), histories) == [
+        "Hardly learned alone, by how far the training loss fell: A (5 %); more epochs, a higher learning_rate or a "
+        "smaller batch_size (--set) come before more seeds.",
+        "Still climbing alone, in points of dev over the last half of the epochs: B (+5.5).",
+    ]
+
+
+@pytest.mark.parametrize(("climb", "is_told"), [(0.019, False), (0.021, True)])
+def test_two_points_of_dev_are_a_climb(climb: float, is_told: bool, tmp_path: Path) -> None:
+    histories = {"a": LEARNED, "b": ([1.0, 0.5, 0.1], [0.1, 0.5, 0.5 + climb])}
+    lines = told(tmp_path, make_study(["a", "b"]), histories)
+    assert [line.startswith("Still climbing alone") and "come before more seeds" in line for line in lines] == (
+        [True] * is_told
+    )
+
+
+def test_without_histories_or_with_one_epoch_nothing_is_said(tmp_path: Path) -> None:
+    study = make_study(["a", "b"])
+    fill(study, tmp_path / "none", latent_counts({}, n=20))
+    assert unfinished_in_words(study, RunStore(tmp_path / "none")) == []
+    assert told(tmp_path / "one", study, {"a": ([1.0], [0.5]), "b": ([1.0], [0.5])}) == []
+    assert unfinished_in_words(study, RunStore(tmp_path / "nowhere")) == []
