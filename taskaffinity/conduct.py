@@ -72,6 +72,7 @@ def conduct(
     >>> from tempfile import mkdtemp
     >>> from dataclasses import replace
     >>> from taskaffinity import find_suite
+    >>> from taskaffinity.definition import define
     >>> from taskaffinity.runs.spec import FROM_SCRATCH
     >>> few = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=32, max_eval_examples=20)
     >>> suite = find_suite("clinical")

@@ -339,7 +339,7 @@ def test_verdicts_are_not_overwritten_by_those_of_no_run(mine: Path) -> None:
 BAD_USAGE = {
     "unknown domain": (["pairwise", "--domain=clincal"], "did you mean clinical?"),
     "unknown setting": ([*STUDY, "--set=learning_rat=1"], "did you mean learning_rate?"),
-    "value of the wrong type": ([*STUDY, "--set=batch_size=many"], "batch_size=many.*integer"),
+    "value of the wrong type": ([*STUDY, "--set=batch_size=many"], "batch_size=many: expected a whole number"),
     "value out of range": ([*STUDY, "--set=batch_size=0"], "batch_size.*at least 1"),
     "setting without a value": ([*STUDY, "--set=batch_size"], "KEY=VALUE"),
     "rate that is infinite": ([*STUDY, "--set=learning_rate=inf"], "learning_rate"),

@@ -73,7 +73,7 @@ def publish(
     >>> root, out = Path("notebooks/example_results"), Path(mkdtemp())
     >>> matrix = publish(Study.read(root), RunStore(root), out, pictures=Pictures(("heatmap",), ("svg",)))
     >>> sorted(path.name for path in out.glob("*.*"))
-    ['affinity.graphml', 'affinity.txt', 'edges.csv', 'gains.csv', 'heatmap.svg']
+    ['affinity.graphml', 'affinity.txt', 'edges.csv', 'gains.csv', 'heatmap.svg', 'other_metrics.csv']
     """
     root = Path(root)
     refuse_to_empty(study, store, root)
