@@ -23,6 +23,7 @@ _ELSEWHERE_CALLED = {
     **{"lr": "learning_rate", "epoch": "num_train_epochs", "max_seq_length": "max_length", "bs": "batch_size"},
     **{"dropout": "encoder_dropout", "patience": "early_stopping_patience", "bf16": "precision"},
 }
+"""What other tools call a setting."""
 SETTINGS = f"Keys of --set: {', '.join(TYPES)}."
 """At the end of a command's help, where no column cuts them."""
 MEASURED = "auto"
