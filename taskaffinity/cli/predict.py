@@ -44,7 +44,7 @@ def command(
             if not quiet and not number % _TELL_EVERY and not sys.stderr.isatty():
                 print(f"{number} texts, {100 * row.end / size:.0f} % of {file.name}", file=sys.stderr)
     if not quiet:
-        print(f"{number} texts of {file.name}", file=sys.stderr)
+        print(f"{number} texts of {file.name}{f' in {out}' if out else ''}", file=sys.stderr)
 
 
 @contextmanager

@@ -108,12 +108,20 @@ class Task:
         Raises
         ------
         BadInput
-            An id that stands in two splits, or what the reader raises.
+            An id that stands in two splits, a tagged sentence without a word or with more or fewer tags than words, or
+            what the reader raises.
         """
         read = {split: tuple(self.read(split)) for split in SPLITS}
         of: dict[str, Split] = {}
         for split, examples in read.items():
             for example in examples:
+                if self.kind == "ner" and not example.words:
+                    raise BadInput(f"task {self.name}: {example.id} in {split} has no word; expected one or more")
+                if isinstance(example.label, tuple) and len(example.label) != len(example.words):
+                    raise BadInput(
+                        f"task {self.name}: {example.id} in {split} has {len(example.label)} tags for "
+                        f"{len(example.words)} words; expected one tag a word"
+                    )
                 if of.setdefault(example.id, split) != split:
                     raise BadInput(
                         f"task {self.name}: id {example.id} is in {of[example.id]} and in {split}; expected one"

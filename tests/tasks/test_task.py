@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from taskaffinity.tasks.task import DEFAULT_METRIC, KINDS, SPLITS, Example, Kind, Split, Suite, Task
+from taskaffinity.tasks.task import DEFAULT_METRIC, KINDS, SPLITS, BadInput, Example, Kind, Split, Suite, Task
 
 SECRET = "vorpal"
 ONE = Example("e1", "yes", f"{SECRET} text", f"{SECRET} pair")
@@ -83,6 +83,20 @@ def test_splits_are_read_once() -> None:
     assert counted.examples is counted.examples
     assert counted.fingerprint == counted.fingerprint
     assert calls == list(SPLITS)
+
+
+@pytest.mark.parametrize(
+    ("example", "told"),
+    [
+        (Example("e1", (), words=()), "train-e1 in train has no word; expected one or more"),
+        (Example("e1", ("O",), words=(SECRET, SECRET)), "train-e1 in train has 1 tags for 2 words"),
+    ],
+    ids=["no word", "a tag too few"],
+)
+def test_a_sentence_that_cannot_be_tagged_is_refused_by_its_id(example: Example, told: str) -> None:
+    with pytest.raises(BadInput, match=told) as caught:
+        _ = Task("toy", "ner", partial(read, example), ("x",)).examples
+    assert SECRET not in str(caught.value)
 
 
 def test_the_negative_class_is_not_scored() -> None:
