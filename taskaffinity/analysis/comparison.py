@@ -178,23 +178,30 @@ def comparison_in_words(comparison: Comparison, *, n_shared: int | None = None) 
     for s, t in changed:
         before, after = first.verdict[s, t], second.verdict[comparison.in_second((s, t))]
         lines.append(f"  {first.titles[s]} → {first.titles[t]}: {before}, then {after}")
-    surely = int((comparison.q <= alpha).sum())
-    lines.append(
-        f"{plural(surely, 'gain') if surely else 'No gain'} surely changed (q <= {alpha:g}, {CORRECTIONS['bh']} over "
-        f"{plural(int(np.isfinite(comparison.p).sum()), 'arrow')}). A verdict can change where the gain did not: "
-        "read the interval of the change."
-    )
+    tested = int(np.isfinite(comparison.p).sum())
+    if tested:
+        surely = int((comparison.q <= alpha).sum())
+        lines.append(
+            f"{plural(surely, 'gain') if surely else 'No gain'} surely changed (q <= {alpha:g}, {CORRECTIONS['bh']} "
+            f"over {plural(tested, 'arrow')}). A verdict can change where the gain did not: read the interval of the "
+            "change."
+        )
     lines += [f"{what}: first {one}, second {two}" for what, one, two in differences(first, second)]
-    lines.append(
-        "Intervals take the two gains for independent. Both are measured on the same test examples"
-        + (f" and share {plural(shared, 'run')}" if shared else "")
-        + ", so they are approximate, and rather too wide than too narrow."
-    )
+    if tested:
+        lines.append(
+            "Intervals take the two gains for independent. Both are measured on the same test examples"
+            + (f" and share {plural(shared, 'run')}" if shared else "")
+            + ", so they are approximate, and rather too wide than too narrow."
+        )
     if first.study.looks or second.study.looks:
         lines.append("A race stops where gains look large: changes from or to a race do not allow for its looks.")
     untested = sum(bool(_reason(comparison, arrow)) for arrow in first.arrows)
     if untested:
         lines.append(f"{plural(untested, 'arrow')} without a test in one study or both: no interval.")
+    if not tested:
+        lines.append(
+            "Whether a gain changed can be tested once each of its runs is done with two seeds or more in both studies."
+        )
     return lines
 
 

@@ -123,6 +123,15 @@ def test_an_arrow_without_a_test_has_no_interval(tmp_path: Path) -> None:
     assert "nan" not in as_csv(comparison_frame(comparison))
 
 
+def test_studies_of_one_seed_are_not_said_to_be_alike(tmp_path: Path) -> None:
+    one, two = (measured(tmp_path / str(seed), seeds=(seed,)) for seed in (1, 2))
+    words = "\n".join(comparison_in_words(compare_studies(one, two)))
+    assert "6 arrows without a test" in words
+    assert "two seeds or more in both studies" in words
+    assert "surely" not in words
+    assert "Intervals" not in words
+
+
 def test_encoder_recipe_seeds_and_rule_may_differ_and_are_named(
     matrices: tuple[AffinityMatrix, AffinityMatrix],
 ) -> None:
