@@ -33,9 +33,7 @@ class Block:
     pieces: slice  # of the packed row
     shape: tuple[int, int]  # (B, L)
     places: Tensor | None = None  # (pieces,) each piece's place in the flattened block; None where it has no padding
-    bias: Tensor | None = (
-        None  # (B, 1, 1, L) 0 where a place holds a piece, else -inf; None where all do, or none is attended to
-    )
+    bias: Tensor | None = None  # (B, 1, 1, L) 0 where a place holds a piece, else -inf; None where nothing is hidden
 
 
 @dataclass(frozen=True)
