@@ -69,7 +69,8 @@ def in_fast_precision(study: Study, suite: Suite, encoder: Encoder, root: Path) 
             return _in_precision(study, other.recipe.precision), f"as the study in {root} has it"
     pace = pace_of(replace(study, recipe=replace(study.recipe, precision=None)), suite, encoder, tries_bf16=True)
     if pace is None or pace.times_in_bf16 is None:
-        return _in_precision(study, None), "no steps could be tried here"
+        why = "no steps could be tried here, for want of a GPU or of memory, or they diverged"
+        return _in_precision(study, None), why
     why = f"updates in 16 bits went {pace.times_in_bf16:.2f} times as fast here"
     return _in_precision(study, "bf16" if pace.bf16_pays else None), why
 

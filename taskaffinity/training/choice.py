@@ -108,7 +108,9 @@ def test(
     recipe: Recipe,
     encoder_folder: Path | None,
 ) -> tuple[dict[str, Evaluated], dict[str, Head]]:
-    """Every task's test split, with the weights of its epoch; with the encoder's folder the head after it too."""
+    """Every task's test split, with the weights of its epoch and in 32 bits, as an exported model predicts; with the
+    encoder's folder the head after it too."""
+    model.precision = None
     found: dict[str, Evaluated] = {}
     heads: dict[str, Head] = {}
     for number, weights in learnt.kept.items():

@@ -26,6 +26,8 @@ class MultiTaskModel(nn.Module):
     Weights that are not pre-trained depend on the seed and the part's name alone, so that a task's head starts the
     same whether the task is trained alone or in company. The loss of a ``detached`` task reaches its own head alone:
     it shares no pooler, and the encoder has no gradient from it.
+
+    Matrix products are of its ``precision``, which may be changed at any time: its weights are of 32 bits.
     """
 
     def __init__(
@@ -61,10 +63,7 @@ class MultiTaskModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Outputs of the batch's task, in 32 bits: ``(B, C)``, or ``(W, C)`` for tagging."""
-        is_short = (
-            self.precision == "bf16" and self.training
-        )  # scores are of the weights, as an exported model has them
-        with torch.autocast(batch.pieces.device.type, torch.bfloat16, enabled=is_short):
+        with torch.autocast(batch.pieces.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             with torch.set_grad_enabled(torch.is_grad_enabled() and batch.task not in self.detached):
                 read = self._packed(batch) if self.is_packed else self._padded(batch)  # (R, H)
             outputs: Tensor = self.heads[batch.task](read)

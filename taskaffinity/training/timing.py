@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -68,12 +69,14 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path, tries_bf16: bool 
             for name, split in ready.company.train.items():
                 took, pieces, _ = _train(model, stepper, name, split, recipe.batch_size, recipe.device)
                 in_bf16 += took / pieces * len(split.pieces)
-        scored: tuple[Split, ...] = ("dev", "test")
-        dev, test = ({name: _score(ready, name, split, recipe.device) for name in ready.metas} for split in scored)
+        scored: dict[Split, Literal["bf16"] | None] = {"dev": recipe.precision, "test": None}
+        seconds: dict[Split, dict[str, float]] = {}
+        for which, model.precision in scored.items():
+            seconds[which] = {name: _score(ready, name, which, recipe.device) for name in ready.metas}
         return Pace(
             epoch=epoch,
-            dev=dev,
-            test=test,
+            dev=seconds["dev"],
+            test=seconds["test"],
             load=load,
             steps=steps,
             scored={name: sum(ready.splits[split][name].n_examples for split in scored) for name in ready.metas},

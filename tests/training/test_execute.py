@@ -74,6 +74,29 @@ def test_the_epoch_of_each_target_is_the_first_with_its_best_dev_score(result: R
         assert outcome.metric == TASKS[name].metric_name
 
 
+def test_in_16_bits_dev_is_looked_at_as_it_is_trained_and_test_is_scored_in_32(
+    run: Callable[..., RunResult], encoder: Encoder
+) -> None:
+    result = run("sts", precision="bf16", num_train_epochs=2)
+    folder = cache_folder(
+        run.place[0],  # type: ignore[attr-defined]
+        *(TASKS["sts"].fingerprint, encoder.ref.fingerprint, RECIPE.max_length, RECIPE.max_words),
+    )
+    meta, splits = read_encoded(folder)
+    model = MultiTaskModel(encoder.folder, {"sts": meta}, seed=0, precision="bf16")
+    for epoch in fit(model, {"sts": splits["train"]}, result.spec.recipe, seed=0):
+        if epoch.number == result.outcomes["sts"].epoch:
+            found = {}
+            for model.precision in ("bf16", None):
+                for split in ("dev", "test"):
+                    found[model.precision, split] = evaluate(model, meta, split, splits[split], "cpu").predictions
+            for split, precision, other in (("dev", "bf16", None), ("test", None, "bf16")):
+                predictions = result.predictions[f"sts/{split}"]
+                assert predictions == found[precision, split]
+                assert predictions != found[other, split]
+            model.precision = "bf16"
+
+
 Scripted = Mapping[str, list[float]]
 
 
