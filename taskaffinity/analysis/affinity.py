@@ -60,6 +60,9 @@ class AffinityMatrix:
     """Runs found; symmetric, for a pair's one run gives both of its arrows."""
     n_test: npt.NDArray[np.int64]
     """(n_tasks,), test examples; 0 where no run is there."""
+    n_documents: npt.NDArray[np.int64]
+    """(n_tasks,), documents of these, by which errors are; as many as ``n_test`` where none are known, or each has
+    one."""
 
     gain: FloatArray
     """NaN where an arm has no run."""
@@ -192,6 +195,7 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         seeds_single=_count(evidence.n_single),
         seeds_pair=_count(evidence.n_pair),
         n_test=n_test,
+        n_documents=np.array([arms.n_documents(task) for task in arms.tasks]),
         gain=POINTS * evidence.gain,
         low=POINTS * test.low,
         high=POINTS * test.high,

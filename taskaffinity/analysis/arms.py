@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, permutations, product
@@ -12,6 +12,7 @@ import numpy as np
 
 from taskaffinity.analysis.errors import Arm, Estimand, Evidence, FloatArray, combine, compare, nothing, summarise
 from taskaffinity.analysis.prior import Prior, fit_prior
+from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -46,6 +47,10 @@ class Arms:
         """Test examples; 0 where no run is there."""
         return max((arm.n_examples for (name, _, _), arm in self.found.items() if name == target), default=0)
 
+    def n_documents(self, target: str) -> int:
+        """Test documents, each example by itself where none are known; 0 where no run is there."""
+        return max((arm.n_documents for (name, _, _), arm in self.found.items() if name == target), default=0)
+
     def only(self, seeds_of: Callable[[Key], Collection[int]]) -> Arms:
         """As if each arm had been trained with its seeds in ``seeds_of(key)`` alone."""
         found, seeds = {}, {}
@@ -53,7 +58,7 @@ class Arms:
             wanted = set(seeds_of(key))
             kept = [place for place, seed in enumerate(self.seeds[key]) if seed in wanted]
             if kept:
-                found[key] = Arm(arm.scores[kept], arm.influence[kept], arm.counting[kept])
+                found[key] = Arm(arm.scores[kept], arm.influence[kept], arm.spread[kept], arm.counting[kept])
                 seeds[key] = tuple(self.seeds[key][place] for place in kept)
         return dataclasses.replace(self, found=found, seeds=seeds)
 
@@ -130,10 +135,15 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
             if not runs:
                 continue
             key = (target, arm, partner or "".join(name for name in names if name != target))
-            found[key] = summarise(np.stack([run.counts[of_test] for run in runs]), METRICS[by[target]])
+            found[key] = arm_of(runs, of_test, by[target])
             seeds[key] = tuple(run.spec.seed for run in runs)
     baseline = "matched" if study.match == "compute" else "single"
     return Arms(tuple(card.name for card in study.tasks), found, seeds, baseline)
+
+
+def arm_of(runs: Sequence[RunResult], key: str, metric: str) -> Arm:
+    """Of runs of one condition, by their counts under a key of ``RunResult.counts``."""
+    return summarise(np.stack([run.counts[key] for run in runs]), METRICS[metric], runs[0].documents.get(key))
 
 
 def _same_runs(one: Arm | None, other: Arm | None) -> bool:

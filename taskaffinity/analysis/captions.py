@@ -46,6 +46,7 @@ def caption(matrix: AffinityMatrix) -> str:
             f"{CORRECTIONS[matrix.rule.correction]} over {plural(tested, 'arrow')} at {matrix.rule.alpha:g}; "
             f"no effect: surely within {margin_in_words(matrix)}; inconclusive: could be either)."
         )
+        sentences += documents_in_words(matrix)
     if matrix.failed:
         sentences.append(f"{plural(len(matrix.failed), 'run')} failed and {_is(matrix.failed)} left out.")
     reasons = sorted({str(matrix.reason[arrow]) for arrow in matrix.arrows} - {""})
@@ -95,6 +96,18 @@ def stage_in_words(matrix: AffinityMatrix) -> list[str]:
     if matrix.study.start == "refinement":
         sentences.append("Both arms start from the whole set's refinement, not from the encoder.")
     return sentences
+
+
+def documents_in_words(matrix: AffinityMatrix) -> list[str]:
+    """A sentence where test examples are of fewer documents, which are then what a new test set draws."""
+    if matrix.rule.estimand != "population":
+        return []
+    drawn = [
+        f"{title} ({n_test:,} in {n_documents:,})"
+        for title, n_test, n_documents in zip(matrix.titles, matrix.n_test, matrix.n_documents, strict=True)
+        if n_documents < n_test
+    ]
+    return [f"Test examples of one document are drawn together: {', '.join(drawn)}."] if drawn else []
 
 
 def margin_in_words(matrix: AffinityMatrix) -> str:

@@ -2,9 +2,10 @@
 
 A run differs from the next by its seed, and a score by the examples it was tested on; both are drawn from a larger
 population, so both are in the error (the two-way variance of Cameron, Gelbach & Miller 2011, with the part of seed x
-example counted once). The arms are unpaired in seeds (training decorrelates at once) and paired in test examples (the
-test set is the same). Seeds may move a pair's score more than a single's, so each arm keeps a variance of its own,
-moderated by what all arms of the study say (``prior``).
+example counted once). Examples of one document are not independent: where documents are known, they are what is drawn.
+The arms are unpaired in seeds (training decorrelates at once) and paired in test examples (the test set is the same).
+Seeds may move a pair's score more than a single's, so each arm keeps a variance of its own, moderated by what all arms
+of the study say (``prior``).
 
 Everything here is in score units ([0, 1]; Pearson [-1, 1]); points are made at the edge, in ``affinity``. The steps:
 ``summarise`` an arm's counts, ``compare`` two arms, ``combine`` the parts. ``Evidence`` and ``GainError`` hold arrays
@@ -25,7 +26,7 @@ import numpy.typing as npt
 from scipy.special import stdtr, stdtrit
 
 from taskaffinity.analysis.prior import RAW, Prior
-from taskaffinity.tasks.metrics import Metric
+from taskaffinity.tasks.metrics import Metric, by_document
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -43,7 +44,10 @@ class Arm:
     scores: FloatArray
     """(n_runs,)"""
     influence: FloatArray
-    """(n_runs, n_examples), how far each example moves the run's score; mean zero within a run."""
+    """(n_runs, n_documents), how far each document moves the run's score; mean zero within a run. An example whose
+    document is not known is one by itself."""
+    spread: FloatArray
+    """(n_runs,), variance of one example's influence."""
     counting: npt.NDArray[np.bool_]
     """(n_runs, n_examples), whether an example carries any count in a run: for F1 not every sentence does."""
 
@@ -58,11 +62,15 @@ class Arm:
 
     @property
     def n_examples(self) -> int:
+        return int(self.counting.shape[1])
+
+    @property
+    def n_documents(self) -> int:
         return int(self.influence.shape[1])
 
     @cached_property
     def mean_influence(self) -> FloatArray:
-        """(n_examples,), over the runs."""
+        """(n_documents,), over the runs."""
         return np.asarray(self.influence.mean(axis=0))
 
     @cached_property
@@ -83,13 +91,13 @@ class Arm:
         Seed variances are compared between tasks in this unit; for accuracy it is p (1 - p), so a score near its
         ceiling is expected to move less. Not below one example's share.
         """
-        return max(float(self.influence.var(axis=1).mean()), 1.0 / max(1, self.counted))
+        return max(float(self.spread.mean()), 1.0 / max(1, self.counted))
 
     @cached_property
     def interaction(self) -> float:
-        """Variance of the run x example residual; NaN with one run or one example."""
-        freedom = (self.n_runs - 1) * (self.n_examples - 1)
-        # An influence has mean zero within its run, so the layout's residual is what is left after the example's mean.
+        """Variance of the run x document residual; NaN with one run or one document."""
+        freedom = (self.n_runs - 1) * (self.n_documents - 1)
+        # An influence has mean zero within its run, so the layout's residual is what is left after the document's mean.
         return float(((self.influence - self.mean_influence) ** 2).sum() / freedom) if freedom else math.nan
 
 
@@ -112,7 +120,8 @@ class Evidence:
     i_pair: Any
     """What one run adds to that by itself (seed x example): the part that ``s2`` holds too."""
     i_single: Any
-    n_examples: Any
+    n_documents: Any
+    """Test documents, or examples where no documents are known: what is drawn when a test set is."""
     reason: Any
     """Why nothing can be tested, in a few words; empty where it can."""
     mean_single: Any = math.nan
@@ -163,11 +172,22 @@ class GainError:
         return self.gain - half, self.gain + half
 
 
-def summarise(counts: FloatArray, metric: Metric) -> Arm:
-    """Reduce one arm's counts, ``(n_runs, n_examples, n_counts)``, to what a standard error needs."""
+def summarise(counts: FloatArray, metric: Metric, documents: npt.NDArray[np.int64] | None = None) -> Arm:
+    """Reduce one arm's counts to what a standard error needs.
+
+    Parameters
+    ----------
+    counts : (n_runs, n_examples, n_counts)
+    metric : Metric
+    documents : (n_examples,), optional
+        Number of each example's document, from 0. Default: all examples are independent.
+    """
     scores = np.asarray(metric.score(counts.sum(axis=1)), dtype=np.float64)
     influence = np.stack([metric.influence(run) for run in counts])
-    return Arm(scores, influence, (counts != 0).any(axis=2))
+    spread = influence.var(axis=1)
+    if documents is not None:
+        influence = by_document(influence, documents)
+    return Arm(scores, influence, spread, (counts != 0).any(axis=2))
 
 
 def compare(pair: Arm | None, single: Arm | None, prior: Prior = RAW) -> Evidence:
@@ -180,8 +200,8 @@ def compare(pair: Arm | None, single: Arm | None, prior: Prior = RAW) -> Evidenc
     reason = _reason(pair, single)
     gain = float(pair.scores.mean() - single.scores.mean())
     v_examples = math.nan
-    if pair.n_examples > 1:
-        v_examples = float((pair.mean_influence - single.mean_influence).var(ddof=1)) / pair.n_examples
+    if pair.n_documents > 1:
+        v_examples = float((pair.mean_influence - single.mean_influence).var(ddof=1)) / pair.n_documents
     if reason:
         known = {"n_pair": _n_runs(pair), "n_single": _n_runs(single), "mean_single": float(single.scores.mean())}
         return nothing(reason).map({**known, "gain": gain, "v_examples": v_examples})
@@ -197,9 +217,9 @@ def compare(pair: Arm | None, single: Arm | None, prior: Prior = RAW) -> Evidenc
         n_pair=float(pair.n_runs),
         n_single=float(single.n_runs),
         v_examples=v_examples,
-        i_pair=pair.interaction / pair.n_examples,
-        i_single=single.interaction / single.n_examples,
-        n_examples=float(pair.n_examples),
+        i_pair=pair.interaction / pair.n_documents,
+        i_single=single.interaction / single.n_documents,
+        n_documents=float(pair.n_documents),
         reason="",
         mean_single=float(single.scores.mean()),
     )
@@ -224,7 +244,7 @@ def combine(evidence: Evidence, estimand: Estimand = "population") -> GainError:
     if estimand == "test-set":
         return GainError(evidence.gain, se_seeds, se_examples, v_seeds, d_seeds)
     total = np.maximum(v_seeds + evidence.v_examples - evidence.v_interaction, np.maximum(v_seeds, evidence.v_examples))
-    df = total**2 / (v_seeds**2 / d_seeds + evidence.v_examples**2 / (evidence.n_examples - 1))
+    df = total**2 / (v_seeds**2 / d_seeds + evidence.v_examples**2 / (evidence.n_documents - 1))
     return GainError(evidence.gain, se_seeds, se_examples, total, df)
 
 
@@ -253,6 +273,8 @@ def _n_runs(arm: Arm | None) -> float:
 def _reason(pair: Arm, single: Arm) -> str:
     if pair.n_examples < 2:
         return "one test example"
+    if pair.n_documents < 2:
+        return "one test document"
     if not max(pair.counted, single.counted):
         return "no test example counts"
     if pair.n_runs < 2 and single.n_runs < 2:

@@ -66,7 +66,7 @@ def prospects_frame(
                             matrix.tasks[s],
                             matrix.tasks[t],
                             int(later.n_pair[s, t]),
-                            int(later.n_examples[s, t]),
+                            int(matrix.n_test[t] * times),
                             *(POINTS * part[s, t] for part in (error.se_seeds, error.se_examples, error.se)),
                             POINTS * found.detectable[s, t],
                         )
@@ -93,7 +93,7 @@ def with_more_examples(evidence: Evidence, times: float) -> Evidence:
         v_examples=evidence.v_examples * share,
         i_pair=evidence.i_pair * share,
         i_single=evidence.i_single * share,
-        n_examples=evidence.n_examples * times,
+        n_documents=evidence.n_documents * times,
     )
 
 

@@ -106,7 +106,7 @@ class _World:
             v_examples=self.fixed + e.i_pair / np.maximum(n_pair, 1) + e.i_single / np.maximum(n_single, 1),
             i_pair=e.i_pair,
             i_single=e.i_single,
-            n_examples=e.n_examples,
+            n_documents=e.n_documents,
             reason=np.full((size, size), "", dtype=object),
         )
         return evidence, lambda t: np.full((size, size), np.nan)

@@ -18,14 +18,14 @@ import numpy as np
 import pandas as pd
 
 from taskaffinity.analysis.affinity import POINTS
-from taskaffinity.analysis.errors import Arm, combine, compare, summarise
+from taskaffinity.analysis.arms import arm_of
+from taskaffinity.analysis.errors import Arm, combine, compare
 from taskaffinity.analysis.prior import Prior, fit_prior
 from taskaffinity.analysis.style import plural, signed
 from taskaffinity.analysis.verdicts import Rule
 from taskaffinity.runs.spec import Stage
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.tasks.metrics import METRICS
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
@@ -148,9 +148,9 @@ def stage_arms(study: Study, store: RunStore, by: Mapping[str, str]) -> dict[tup
     for name, stage in product(by, STAGES):
         specs = (spec for spec in study.plan if spec.stage == stage and name in spec.task_names)
         key = f"{name}/test" + ("" if by[name] == official[name] else f"/{by[name]}")
-        counts = [run.counts[key] for run in map(store.get, specs) if run and key in run.counts]
-        if counts:
-            found[name, stage] = summarise(np.stack(counts), METRICS[by[name]])
+        runs = [run for run in map(store.get, specs) if run and key in run.counts]
+        if runs:
+            found[name, stage] = arm_of(runs, key, by[name])
     return found
 
 

@@ -134,8 +134,8 @@ def _rows(document: Document, sentences: list[Span], kind: str, notes: Counter[s
                 f"{document.pmid}.{sentence[0]}",
                 iob2(words, inside, kind),
                 words=tuple(text[start:end] for start, end in words),
+                document=document.pmid,
             ),
-            document.pmid,
             tuple(words),
         )
 

@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from taskaffinity.corpora.mednli import premise_id
 from taskaffinity.tasks.lines import bad, named, read_lines, shown
 from taskaffinity.tasks.listed import ListedTask
 from taskaffinity.tasks.rows import Row
@@ -60,7 +61,7 @@ def _relations(path: Path, split: Split, task: ListedTask, notes: Counter[str]) 
         if found and len(found.groups()) == 3:
             index = f"{document}{found[2]}{found[3]}"
         _check_text(where, index=index, sentence=text)
-        yield where, Row(Example(index, _label(where, said, task), text), document)
+        yield where, Row(Example(index, _label(where, said, task), text, document=document))
 
 
 def _inferences(path: Path, split: Split, task: ListedTask, notes: Counter[str]) -> Located:
@@ -69,7 +70,7 @@ def _inferences(path: Path, split: Split, task: ListedTask, notes: Counter[str])
     for where, fields in rows:
         index, first, second, said = (_blank_runs(fields[i]) for i in at)
         _check_text(where, index=index, sentence1=first, sentence2=second)
-        yield where, Row(Example(index, _label(where, said, task), first, second))
+        yield where, Row(Example(index, _label(where, said, task), first, second, document=premise_id(first)))
 
 
 def _similarities(path: Path, split: Split, task: ListedTask, notes: Counter[str]) -> Located:
@@ -122,8 +123,8 @@ def _sentence(lines: Sequence[tuple[str, list[str]]], split: Split, task: Listed
         words.append(word)
         tags.append(before)
         offsets.append((int(said_offset), int(said_offset) + len(word)))
-    example = Example(f"{document}.{offsets[0][0]}", tuple(tags), words=tuple(words))
-    return Row(example, document, tuple(offsets))
+    example = Example(f"{document}.{offsets[0][0]}", tuple(tags), words=tuple(words), document=document)
+    return Row(example, tuple(offsets))
 
 
 def _tag(where: str, said: str, before: str, split: Split, task: ListedTask, notes: Counter[str]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from taskaffinity.corpora import bc5cdr, chemprot, clinicalsts, ddi2013, i2b2_2010, mednli, shareclefe
@@ -106,7 +107,7 @@ def _dev_rule(
         return lowest.__contains__, f"{cut} the {len(lowest)} pairs whose id has the lowest sha256"
     if task.name not in _DEV_SHARES:
         raise bad(folder, f"no {', no '.join(_FILES['dev'])}", f"the dev part of {task.name}, or --dev-ids")
-    lacking = next((row.example.id for row in train if not row.document), None)
+    lacking = next((row.example.id for row in train if not row.example.document), None)
     if lacking:
         found = f"no dev part, and id {shown(lacking)}, which names no document to cut by"
         raise bad(folder, found, "BLUE's own ids, dev.tsv, or --dev-ids")
@@ -116,7 +117,7 @@ def _dev_rule(
 
 
 def _unit(row: Row) -> str:
-    return row.document or row.example.id.partition("#")[0]
+    return row.example.document or row.example.id.partition("#")[0]
 
 
 def _read(path: Path, split: Split, task: ListedTask, notes: Counter[str]) -> list[Row]:
@@ -146,5 +147,4 @@ def _distinct(rows: Iterable[tuple[str, Row]], kind: Kind, notes: Counter[str]) 
             yield row
         else:
             notes["rows_of_a_second_label"] += 1
-            again = Example(f"{example.id}#{len(known)}", example.label, example.text)
-            yield Row(again, row.document)
+            yield Row(replace(example, id=f"{example.id}#{len(known)}"))

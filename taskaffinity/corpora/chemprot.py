@@ -158,6 +158,8 @@ def _rows(document: Document, notes: Counter[str]) -> Iterator[Row]:
                 notes["rows_with_one_joint_mask"] += len(classes) * overlap(first, second)
                 for nth, label in enumerate(classes, start=1):
                     name = f"{document.pmid}.{chemical}.{gene}" + (f"#{nth}" if nth > 1 else "")
-                    example = Example(name, label, masked(text, sentence, first, second, "CHEM-GENE"))
-                    yield Row(example, document.pmid, (first.parts, second.parts))
+                    example = Example(
+                        name, label, masked(text, sentence, first, second, "CHEM-GENE"), document=document.pmid
+                    )
+                    yield Row(example, (first.parts, second.parts))
     notes["gold_pairs_across_sentences"] += sum(len(classes) for classes in left.values())

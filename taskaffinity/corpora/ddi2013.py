@@ -17,6 +17,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from taskaffinity.corpora.choices import DEFAULTS, Choices, by_hash, chosen
@@ -118,7 +119,7 @@ def _document_rows(path: Path, name: str, document: ET.Element, notes: Counter[s
         for pair in pairs:
             row = _pair_row(f"{path}: pair {shown(attribute(where, pair, 'id'))}", text, pair, arguments, notes)
             if row:
-                yield Row(row.example, name, row.offsets)
+                yield Row(replace(row.example, document=name), row.offsets)
 
 
 def _pair_row(
@@ -139,7 +140,7 @@ def _pair_row(
     notes["rows_with_one_joint_mask"] += overlap(first, second)
     notes["rows_with_arguments_in_reverse_order"] += second.hull < first.hull
     example = Example(attribute(where, pair, "id"), label, masked(text, (0, len(text)), first, second))
-    return Row(example, offsets=(first.parts, second.parts))
+    return Row(example, (first.parts, second.parts))
 
 
 def _label(where: str, pair: ET.Element) -> str | None:

@@ -130,9 +130,9 @@ def _rows(text: Path, concepts: Path, relations: Path, notes: Counter[str]) -> I
         line = lines[first.line - 1]
         for nth, label in enumerate(labels, start=1):
             name = f"{text.stem}.l{first.number}.l{second.number}" + (f"#{nth}" if nth > 1 else "")
-            example = Example(name, label, masked(line, (0, len(line)), one, other))
+            example = Example(name, label, masked(line, (0, len(line)), one, other), document=text.stem)
             start = sum(len(before) + 1 for before in lines[: first.line - 1])
-            yield Row(example, text.stem, tuple(((start + s, start + e),) for s, e in (first.span, second.span)))
+            yield Row(example, tuple(((start + s, start + e),) for s, e in (first.span, second.span)))
 
 
 def _concepts(path: Path, lines: Sequence[str], notes: Counter[str]) -> list[Concept]:

@@ -175,7 +175,7 @@ def _relation_rows(trial: Trial, joined: frozenset[Types], counted: Counter[str]
                 name = f"{document}.{one.name}.{other.name}" + (f"#{nth}" if nth > 1 else "")
                 label = relation.kind if relation else "false"
                 ends = (relation.first.parts, relation.second.parts) if relation else (one.parts, other.parts)
-                yield Row(Example(name, label, masked(text, line, first, second)), document, ends)
+                yield Row(Example(name, label, masked(text, line, first, second), document=document), ends)
 
 
 def _types(pair: Pair) -> Types:

@@ -6,6 +6,7 @@ parses are not used. Official splits; text is kept as it is but for white space 
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from taskaffinity.corpora.original import Converted, locate, whole_lines
@@ -52,4 +53,9 @@ def _row(where: str, line: str) -> Row:
     label, name, premise, hypothesis = (str(value).strip() for value in values)
     if label not in LABELS:
         raise bad(where, f"gold_label {named(label, LABELS)}", f"one of {', '.join(LABELS)}")
-    return Row(Example(name, label, premise, hypothesis))
+    return Row(Example(name, label, premise, hypothesis, document=premise_id(premise)))
+
+
+def premise_id(premise: str) -> str:
+    """A document's id for the pairs of one first text: three hypotheses of a premise, several answers to a question."""
+    return hashlib.sha256(premise.encode()).hexdigest()[:16]

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from taskaffinity.corpora.mednli import premise_id
 from taskaffinity.corpora.original import Converted, attribute, locate, xml_root
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.lines import bad, named, shown
@@ -73,7 +74,7 @@ def _rows(split: Split, path: Path, notes: Counter[str]) -> Iterator[Row]:
             raise bad(where, f"value {named(label, LABELS)}", f"one of {', '.join(LABELS)}")
         first, second = (_question(where, pair, tag) for tag in ("chq", "faq"))
         if first and second:
-            yield Row(Example(f"{split}.{pid}", label, first, second))
+            yield Row(Example(f"{split}.{pid}", label, first, second, document=premise_id(first)))
         else:
             notes["pairs_without_a_question_left_out"] += 1
 

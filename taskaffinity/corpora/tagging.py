@@ -51,8 +51,10 @@ def tagged_rows(
         words, n_cut = word_spans(text, (start, end), inside)
         counted["words_cut_at_mentions"] += n_cut
         tags = iob2(words, inside, kind)
-        example = Example(f"{document}.{start}", tags, words=tuple(text[first:last] for first, last in words))
-        rows.append(Row(example, document, tuple(words)))
+        example = Example(
+            f"{document}.{start}", tags, words=tuple(text[first:last] for first, last in words), document=document
+        )
+        rows.append(Row(example, tuple(words)))
     return rows
 
 

@@ -66,3 +66,6 @@ class RunResult:
     kept."""
     heads: Mapping[str, Head] = field(default_factory=dict)
     """Of each task after the epoch that it chose; empty where no model is kept."""
+    documents: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    """Keys as in ``counts``, -> (n_examples,), the number of each row's document; of those alone where several
+    rows are of one."""

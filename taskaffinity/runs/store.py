@@ -30,6 +30,9 @@ from taskaffinity.runs.files import read_json, whole, write_json
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import RunSpec
 
+_DOCUMENTS = "documents:"
+"""Begins the keys of ``RunResult.documents`` in the file of counts; no task's name holds a colon."""
+
 
 class MissingRuns(LookupError):
     """Runs that a question needs and that are not in the store."""
@@ -140,7 +143,8 @@ class RunStore:
         with whole(folder / "history.jsonl") as file:
             file.write("".join(json.dumps(row) + "\n" for row in result.history).encode())
         with whole(folder / "counts.npz") as file:
-            np.savez_compressed(file, allow_pickle=False, **dict(result.counts))
+            documents = {f"{_DOCUMENTS}{key}": numbers for key, numbers in result.documents.items()}
+            np.savez_compressed(file, allow_pickle=False, **dict(result.counts), **documents)
         if result.predictions:
             with whole(folder / "predictions.parquet") as file:
                 pq.write_table(_prediction_table(result), file)
@@ -179,8 +183,10 @@ class RunStore:
         if RunSpec.from_dict(read_json(folder / "spec.json")) != spec:
             raise ValueError(f"{folder / 'spec.json'}: not the spec of this run; delete the folder to train it again")
         history, arrays = _read_history(folder / "history.jsonl"), _read_counts(folder / "counts.npz")
+        counts = {key: array for key, array in arrays.items() if not key.startswith(_DOCUMENTS)}
+        documents = {key.removeprefix(_DOCUMENTS): arrays[key].astype(np.int64) for key in arrays if key not in counts}
         outcomes = {name: Outcome(**outcome) for name, outcome in summary["outcomes"].items()}
-        return RunResult(spec, outcomes, arrays, history, summary["work"], summary["versions"])
+        return RunResult(spec, outcomes, counts, history, summary["work"], summary["versions"], documents=documents)
 
     def get(self, spec: RunSpec) -> RunResult | None:
         """As ``read``; None where the run is not done, or no longer: one that is trained again is not until it ends.

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from taskaffinity.tasks.metrics import METRICS, Counts
 from taskaffinity.tasks.task import Kind, Label
 
@@ -45,6 +48,26 @@ def tally(
         units = by_pair(ids, [str(label) for label in gold], [str(label) for label in predicted], labels, missed)
         return METRICS[metric].tally(*units, labels)
     return METRICS[metric].tally(gold, predicted, labels)
+
+
+def documents_of(
+    metric: str, ids: Sequence[str], documents: Sequence[str], missed: int = 0
+) -> npt.NDArray[np.int64] | None:
+    """The number of each row's document, of the rows that ``tally`` makes, ``(n_units,)``; None where all are apart.
+
+    Numbers go by first appearance, from 0. What has no document, and a relation that no example was made for, is one by
+    itself.
+    """
+    if not any(documents):
+        return None
+    named = list(documents)
+    if metric == "document_f1":
+        of_pairs: dict[str, str] = {}
+        for name, document in zip(ids, documents, strict=True):
+            of_pairs.setdefault(name.partition("#")[0], document)
+        named = [*of_pairs.values(), *[""] * missed]
+    numbers: dict[object, int] = {}
+    return np.array([numbers.setdefault(name or place, len(numbers)) for place, name in enumerate(named)])
 
 
 def by_pair(

@@ -6,7 +6,8 @@ A metric is three functions.
 * ``score(counts.sum(axis=-2))`` turns summed counts ``(..., n_counts)`` into scores ``(...)`` in [0, 1]
   (Pearson: [-1, 1]);
 * ``influence(counts)`` gives how far each example moves that score, ``(n_examples,)`` with mean zero: the
-  standard error of the score over examples is ``influence.std() / sqrt(n_examples)``.
+  standard error of the score over examples is ``influence.std() / sqrt(n_examples)``, or ``by_document``'s where
+  examples of one document are not independent.
 
 Conventions: ``labels`` are the classes that count (a negative class is left out by the caller). The unit of
 every count is an example, for a tagging task a sentence: tokens of a sentence are not independent. A score
@@ -203,6 +204,28 @@ def lenient_spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
     return spans(
         [f"B{tag[1:]}" if tag[0] == "I" and last[1:] != tag[1:] else tag for last, tag in pairwise(["O", *tags])]
     )
+
+
+def by_document(influence: Counts, documents: npt.NDArray[np.integer[Any]]) -> Counts:
+    """How far each document moves the score, ``(..., n_documents)``: its examples' influences, added.
+
+    In the scale of those of examples: the standard error of the score is again ``std() / sqrt(n_documents)`` (the
+    sandwich for clusters; Liang & Zeger 1986).
+
+    Parameters
+    ----------
+    influence : (..., n_examples)
+    documents : (n_examples,)
+        Number of each example's document, from 0 without a gap.
+
+    Examples
+    --------
+    >>> by_document(np.array([0.5, 0.1, -0.6]), np.array([0, 1, 0]))
+    array([-0.06666667,  0.06666667])
+    """
+    order = np.argsort(documents, kind="stable")
+    first = np.flatnonzero(np.diff(documents[order], prepend=-1))
+    return np.asarray(np.add.reduceat(influence[..., order], first, axis=-1) * (len(first) / len(documents)))
 
 
 def _by_class(counts: Counts) -> Counts:

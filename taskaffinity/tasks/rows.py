@@ -1,8 +1,9 @@
 """One JSON object a line: a row of a task file, checked when it is read and when it is written.
 
 Keys: ``id``; then ``text`` (with ``text_pair`` for pairs) and ``label`` (a class, or a number for similarity), or
-``words`` and ``tags`` (IOB2, for ner). ``document`` and ``offsets`` say where the row came from, for people and for
-scoring mentions in their documents; training does not read them, and other keys are left alone.
+``words`` and ``tags`` (IOB2, for ner). ``document``, a text or a whole number, is the same for rows that are not
+independent of one another: errors are by document. ``offsets`` say where the row came from, for people; other keys are
+left alone.
 """
 
 from __future__ import annotations
@@ -25,8 +26,6 @@ class Row:
     """An example and where it came from."""
 
     example: Example
-    document: str = ""
-    """Id of the document."""
     offsets: tuple[Any, ...] = ()
     """Characters of the document (ddi2013-type: of the sentence), end exclusive. For ner ``(start, end)`` a word; for
     relations, for each of the two arguments, ``(start, end)`` of each of its parts."""
@@ -42,8 +41,8 @@ class Row:
             if example.text_pair is not None:
                 row["text_pair"] = example.text_pair
             row["label"] = example.label
-        if self.document:
-            row["document"] = self.document
+        if example.document:
+            row["document"] = example.document
         if self.offsets:
             row["offsets"] = self.offsets
         return row
@@ -105,14 +104,23 @@ def count(examples: Iterable[Example], kind: Kind, negative: str | None) -> Spli
 def _parse(where: str, row: object, kind: Kind, labels: Sequence[str]) -> Example:
     if not isinstance(row, dict):
         raise bad(where, named(row, ()), "a JSON object with an id")
-    name = _text(where, row, "id")
+    name, document = _text(where, row, "id"), _document(where, row)
     if kind == "ner":
         words = _words(where, row)
-        return Example(name, _tags(where, row, len(words), labels), words=words)
+        return Example(name, _tags(where, row, len(words), labels), words=words, document=document)
     text = _text(where, row, "text")
     pair = _text(where, row, "text_pair") if kind in PAIR_KINDS or row.get("text_pair") is not None else None
     label = _number(where, row) if kind == "similarity" else _class(where, row, labels)
-    return Example(name, label, text, pair)
+    return Example(name, label, text, pair, document=document)
+
+
+def _document(where: str, row: Mapping[str, object]) -> str:
+    value = row.get("document")
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise bad(where, f"document {shown(value)}", "a text or a whole number, the same for rows of one document")
+    return str(value).strip()
 
 
 def _value(where: str, row: Mapping[str, object], key: str) -> object:

@@ -49,6 +49,9 @@ class Example:
     text_pair: str | None = field(default=None, repr=False)
     words: tuple[str, ...] = field(default=(), repr=False)
     """The words of a tagged sentence; ``text`` is then empty."""
+    document: str = field(default="", repr=False)
+    """What it shares with others that are not independent of it (an abstract, a premise); empty where that is not
+    known. Errors are by document."""
 
     def __repr__(self) -> str:
         size = f"{len(self.words)} words" if self.words else f"{len(self.text)} characters"
@@ -130,7 +133,8 @@ class Task:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hex digits of a hash over kind, labels, metric and every example: all that can move a score."""
+        """Sixteen hex digits of a hash over kind, labels, metric and every example: all that can move a score or its
+        error."""
         digest = hashlib.sha256()
         head: list[Any] = [self.name, self.kind, self.labels, self.negative, self.metric_name]
         if any(self.missed.values()):
@@ -138,7 +142,9 @@ class Task:
         digest.update(json.dumps(head).encode())
         for split, examples in self.examples.items():
             for example in examples:
-                row = [split, example.id, example.label, example.text, example.text_pair, example.words]
+                row: list[Any] = [split, example.id, example.label, example.text, example.text_pair, example.words]
+                if example.document:
+                    row.append(example.document)
                 digest.update(json.dumps(row, ensure_ascii=False).encode())
         return digest.hexdigest()[:16]
 

@@ -15,7 +15,7 @@ from taskaffinity.corpora.fetch import OPEN
 from taskaffinity.runs.kept import Kept
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
-from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.metrics import METRICS, by_document
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
 from taskaffinity.training.encoded import TaskMeta
 
@@ -95,8 +95,10 @@ def _moved(score: float, shift: float) -> str:
 
 
 def _standard_error(kept: Kept) -> float:
-    counts = RunStore(kept.root).read(kept.spec).counts[f"{kept.task}/test"]
-    influence = METRICS[kept.outcome.metric].influence(counts)
+    run, key = RunStore(kept.root).read(kept.spec), f"{kept.task}/test"
+    influence = METRICS[kept.outcome.metric].influence(run.counts[key])
+    if key in run.documents:
+        influence = by_document(influence, run.documents[key])
     return float(influence.std() / np.sqrt(len(influence)))
 
 

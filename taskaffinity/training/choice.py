@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from taskaffinity.runs.result import Head, Predictions
 from taskaffinity.runs.spec import Recipe, RunSpec
-from taskaffinity.tasks.further import further_metrics, tally
+from taskaffinity.tasks.further import documents_of, further_metrics, tally
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.company import Company
@@ -35,6 +36,8 @@ class Evaluated(NamedTuple):
     predictions: Predictions
     further: Mapping[str, Counted]
     """Counts by other metrics."""
+    documents: Mapping[str, npt.NDArray[np.int64]]
+    """By metric, the number of the document of each row of its counts; of those whose rows are not all apart."""
 
 
 @dataclass
@@ -131,15 +134,21 @@ def evaluate(
     """Predict a split and score it by the task's metric; counts by ``others`` too."""
     predicted = predict(model, task, arrays, device=device)
 
-    def counts_by(metric: str) -> Counted:
-        return tally(metric, arrays.ids, arrays.gold, predicted, task.scored, task.missed.get(split, 0))
+    missed = task.missed.get(split, 0)
 
+    def counts_by(metric: str) -> Counted:
+        return tally(metric, arrays.ids, arrays.gold, predicted, task.scored, missed)
+
+    documents = {
+        metric: documents_of(metric, arrays.ids, arrays.documents, missed) for metric in (task.metric_name, *others)
+    }
     counts = counts_by(task.metric_name)
     return Evaluated(
         score=float(METRICS[task.metric_name].score(counts.sum(axis=0))),
         counts=counts,
         predictions=Predictions(arrays.ids, [_as_text(g) for g in arrays.gold], [_as_text(p) for p in predicted]),
         further={metric: counts_by(metric) for metric in others},
+        documents={metric: numbers for metric, numbers in documents.items() if numbers is not None},
     )
 
 

@@ -32,7 +32,7 @@ _ARRAYS = (
     "word_numbers",
     "word_bounds",
 )
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class EncodedSplit:
 
     ids: Sequence[str]  # (n_examples,)
     gold: Sequence[Any]  # (n_examples,) labels as the metric takes them
+    documents: Sequence[str]  # (n_examples,) empty where not known
     pieces: npt.NDArray[np.int32]  # (T,)
     token_types: npt.NDArray[np.int8]  # (T,)
     bounds: IntArray  # (n_rows + 1,) where each row's pieces begin
@@ -106,6 +107,7 @@ class EncodedSplit:
         return EncodedSplit(
             ids=[*self.ids, *other.ids],
             gold=[*self.gold, *other.gold],
+            documents=[*self.documents, *other.documents],
             pieces=both("pieces"),
             token_types=both("token_types"),
             bounds=following("bounds"),
@@ -139,6 +141,7 @@ class EncodedSplit:
         return EncodedSplit(
             ids=[self.ids[i] for i in chosen],
             gold=[self.gold[i] for i in chosen],
+            documents=[self.documents[i] for i in chosen],
             pieces=self.pieces[pieces],
             token_types=self.token_types[pieces],
             bounds=bounds_of(np.diff(self.bounds)[rows]),
@@ -179,7 +182,7 @@ def write_encoded(folder: Path, meta: TaskMeta, splits: Iterable[tuple[Split, En
         (beside / split).mkdir()
         for name in _ARRAYS:
             np.save(beside / split / f"{name}.npy", getattr(encoded, name))
-        content = json.dumps({"ids": encoded.ids, "gold": encoded.gold})
+        content = json.dumps({"ids": encoded.ids, "gold": encoded.gold, "documents": encoded.documents})
         (beside / split / "examples.json").write_text(content, encoding="utf-8")
     beside.rename(folder)
 

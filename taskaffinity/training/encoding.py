@@ -66,6 +66,7 @@ def _encode_sentences(examples: Sequence[Example], tokenizer: Any, meta: TaskMet
     return EncodedSplit(
         ids=[example.id for example in examples],
         gold=[example.label for example in examples],
+        documents=[example.document for example in examples],
         pieces=_flat(encoded["input_ids"], np.int32),
         token_types=_flat(encoded["token_type_ids"], np.int8),
         bounds=bounds_of([len(row) for row in encoded["input_ids"]]),
@@ -110,6 +111,7 @@ def _encode_tagging(
     return EncodedSplit(
         ids=[example.id for example in examples],
         gold=[list(_tags(example)) for example in examples],
+        documents=[example.document for example in examples],
         pieces=_flat(encoded["input_ids"], np.int32),
         token_types=_flat(encoded["token_type_ids"], np.int8),
         bounds=bounds_of([len(row) for row in encoded["input_ids"]]),

@@ -106,6 +106,11 @@ def execute(
         },
         counts={key: evaluated.counts for key, evaluated in found.items()}
         | {f"{key}/{name}": counts for key, evaluated in found.items() for name, counts in evaluated.further.items()},
+        documents={
+            key if metric == metas[key.rpartition("/")[0]].metric_name else f"{key}/{metric}": numbers
+            for key, evaluated in found.items()
+            for metric, numbers in evaluated.documents.items()
+        },
         history=learnt.history,
         work={
             "load_seconds": loaded - began,

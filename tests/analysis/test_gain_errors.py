@@ -144,6 +144,46 @@ def test_on_this_test_set_the_examples_are_no_error() -> None:
     assert error.variance < gain_error(pair, single, ACCURACY).variance
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "span_f1", "pearson", "macro_f1"])
+def test_copies_of_an_example_in_one_document_tell_no_more_than_the_example(metric: str) -> None:
+    pair, single = example_arms(metric)
+    n = pair.shape[1]
+    once = combine(compare(*(summarise(arm, METRICS[metric]) for arm in (pair, single))))
+    copied, documents = [np.tile(arm, (1, 5, 1)) for arm in (pair, single)], np.tile(np.arange(n), 5)
+    by_document = combine(compare(*(summarise(arm, METRICS[metric], documents) for arm in copied)))
+    for name in ("gain", "se_seeds", "se_examples", "se", "df"):
+        assert getattr(by_document, name) == pytest.approx(getattr(once, name), rel=1e-6), name
+    as_if_apart = combine(compare(*(summarise(arm, METRICS[metric]) for arm in copied)))
+    assert as_if_apart.se_examples == pytest.approx(once.se_examples / math.sqrt(5), rel=0.02)
+
+
+def test_documents_of_one_example_each_are_none() -> None:
+    pair, single = example_arms("span_f1")
+    alone = [summarise(arm, METRICS["span_f1"], np.arange(arm.shape[1])) for arm in (pair, single)]
+    plain = [summarise(arm, METRICS["span_f1"]) for arm in (pair, single)]
+    assert combine(compare(*alone)).se == pytest.approx(combine(compare(*plain)).se)
+
+
+def test_one_document_is_no_sample() -> None:
+    arms = [summarise(np.stack([right(np.arange(9) < 5)] * 3), ACCURACY, np.zeros(9, dtype=int)) for _ in range(2)]
+    assert compare(*arms).reason == "one test document"
+
+
+def test_where_documents_move_together_only_errors_by_document_keep_their_level() -> None:
+    """No gain in the population; each document is easier for one arm or for the other by chance."""
+    rng, documents, called = np.random.default_rng(10), np.repeat(np.arange(80), 12), {True: 0, False: 0}
+    for _ in range(300):
+        ease, tilt = rng.normal(0.5, 1, 960), rng.normal(0, 0.5, 80)[documents]
+        arms = [
+            np.stack([right(ease + sign * tilt / 2 + rng.normal(0, 1, 960) > 0) for _ in range(4)]) for sign in (1, -1)
+        ]
+        for known in called:
+            found = [summarise(arm, ACCURACY, documents if known else None) for arm in arms]
+            called[known] += bool(combine(compare(*found)).p() < 0.05)
+    assert called[True] <= 28  # 15 of 300 expected; above 28 once in a thousand
+    assert called[False] > 28
+
+
 def test_equivalence_is_two_one_sided_tests() -> None:
     error = GainError(0.004, 0.0, 0.0, 0.003**2, 8.0)
     upper, lower = stats.t.cdf((0.004 - 0.01) / 0.003, 8), stats.t.sf((0.004 + 0.01) / 0.003, 8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -242,3 +243,17 @@ def test_a_run_that_goes_while_the_folder_is_read_is_one_that_is_not_done(design
             write_report(study, store, out / "report.html")
         told.append({path.name: path.read_bytes() for path in out.iterdir()})
     assert told[0] == told[1]
+
+
+def test_the_caption_says_which_test_examples_are_drawn_together(tmp_path: Path) -> None:
+    study = make_study(("a", "b"))
+    store = fill(study, tmp_path, latent_counts({}, n=60))
+    assert "document" not in caption(measure(study, store))
+    for spec in study.plan:
+        run = store.read(spec)
+        if "b/test" in run.counts:
+            store.write(replace(run, documents={"b/test": np.arange(60) // 3}))
+    matrix = measure(study, store)
+    assert (matrix.n_test.tolist(), matrix.n_documents.tolist()) == ([60, 60], [60, 20])
+    assert "Test examples of one document are drawn together: B (60 in 20)." in caption(matrix)
+    assert "document" not in caption(measure(study, store, Rule(estimand="test-set")))

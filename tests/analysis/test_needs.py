@@ -33,7 +33,7 @@ def one_arrow(gain: float = 0.01, seed_sd: float = 0.01, v_examples: float = 1e-
         v_examples=v_examples + interaction / n_pair + interaction / n_single,
         i_pair=interaction,
         i_single=interaction,
-        n_examples=800.0,
+        n_documents=800.0,
         reason="",
     )
 

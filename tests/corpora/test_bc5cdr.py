@@ -41,7 +41,7 @@ def test_offsets_are_those_of_the_document(bc5cdr_raw: Path) -> None:
     first = (bc5cdr_raw / TRAIN).read_text(encoding="utf-8").splitlines()
     text = f"{first[0].split('|', 2)[2]} {first[1].split('|', 2)[2]}"
     for row in rows(bc5cdr_raw, 0):
-        assert row.document == "11"
+        assert row.example.document == "11"
         assert tuple(text[start:end] for start, end in row.offsets) == row.example.words
 
 

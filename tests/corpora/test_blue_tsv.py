@@ -67,7 +67,7 @@ def test_relations(chemprot: Path) -> None:
         ("11.T2.T3", "false", 'The "mimsy" @CHEMICAL$ met @GENE$.'),
     ]
     assert labelled(task, "dev") == [("22.T1.T3", "false", "@CHEM-GENE$ frumious.")]
-    assert [row.document for row in task.splits["train"]] == ["11"] * 3
+    assert [row.example.document for row in task.splits["train"]] == ["11"] * 3
     assert task.card.notes == {"rows_of_a_second_label": 1, "rows_twice_left_out": 1}
 
 
@@ -86,7 +86,7 @@ def test_ids_are_those_of_the_original_distribution(tmp_path: Path) -> None:
     )
     (task,) = convert("i2b2-2010-re", raw)
     assert labelled(task, "train") == [("record-9.l1.l12", "TrAP", "@treatment$ for @problem$ .")]
-    assert [row.document for split in ("train", "dev", "test") for row in task.splits[split]] == [  # type: ignore[index]
+    assert [row.example.document for split in ("train", "dev", "test") for row in task.splits[split]] == [  # type: ignore[index]
         "record-9",
         "record-8",
         "",
@@ -98,7 +98,7 @@ def test_the_pair_without_a_type_is_left_out(tmp_path: Path) -> None:
     raw = write(tmp_path / "d", train=part, dev=part.replace("d1", "d2"), test=part.replace("d1", "d3"))
     (task,) = convert("ddi2013-type", raw)
     assert labelled(task, "train") == [("DDI-X.d1.s0.p1", "DDI-false", "@drug$ or @brand$")]
-    assert task.splits["train"][0].document == "DDI-X.d1"
+    assert task.splits["train"][0].example.document == "DDI-X.d1"
     assert task.card.notes["positive_pairs_without_a_type_left_out"] == 3
 
 
@@ -157,7 +157,7 @@ def test_tagged_sentences(tmp_path: Path, kind: str, names: tuple[str, str, str]
             ),
             (f"n-{name}.34", ("vorpal", "."), ("B-Disease", "O"), ((34, 40), (40, 41))),
         ]
-        assert {row.document for row in rows} == {f"n-{name}"}
+        assert {row.example.document for row in rows} == {f"n-{name}"}
         assert task.card.notes[f"inside_tags_made_begin_{split}"] == 2
     assert task.card.notes["word_piece_tags_made_O"] == 3
 
@@ -175,8 +175,8 @@ def test_a_dev_part_is_cut_by_the_recorded_rule(tmp_path: Path) -> None:
     raw = write(tmp_path / "d", train=train, test=relations("DDI-X.d99.s0.p0\t@drug$ mimsy @drug$\tDDI-int"))
     (task,) = convert("ddi2013-type", raw)
     dev = [name for name in names if by_hash(name, 0.25)]
-    assert [row.document for row in task.splits["dev"]] == [name for name in dev for _ in (0, 1)]
-    assert {row.document for row in task.splits["train"]} == set(names) - set(dev)
+    assert [row.example.document for row in task.splits["dev"]] == [name for name in dev for _ in (0, 1)]
+    assert {row.example.document for row in task.splits["train"]} == set(names) - set(dev)
     (task,) = convert("ddi2013-type", raw, Choices(dev_ids=("DDI-X.d3",)))
     assert [row.example.id for row in task.splits["dev"]] == ["DDI-X.d3.s0.p0", "DDI-X.d3.s1.p0"]
 

@@ -37,7 +37,7 @@ def test_both_spans_are_kept(chemprot_raw: Path) -> None:
     text = "Zorbifex β-effects. Blorptase binds Zorbifex and snarkol; the snarkol receptor is mimsy."
     (task,) = convert(chemprot_raw)
     last = task.splits["train"][-1]
-    assert last.document == "11"
+    assert last.example.document == "11"
     assert [[text[a:b] for a, b in parts] for parts in last.offsets] == [["snarkol"], ["snarkol receptor"]]
 
 

@@ -16,7 +16,7 @@ DOCUMENT = "Train/DrugBank/doc00.xml"
 
 def test_a_row_a_pair(ddi2013_raw: Path) -> None:
     (task,) = convert(ddi2013_raw)
-    rows = {r.example.id: r for r in task.splits["test"] if r.document == "DDI-DrugBank.Te0"}
+    rows = {r.example.id: r for r in task.splits["test"] if r.example.document == "DDI-DrugBank.Te0"}
     assert {name: (r.example.label, r.example.text) for name, r in rows.items()} == {
         "DDI-DrugBank.Te0.s0.p0": ("DDI-effect", "@brand$ and @drug$ were mimsy."),
         "DDI-DrugBank.Te0.s1.p0": ("DDI-false", "@group-group$ met Zorbifex."),
@@ -38,7 +38,7 @@ def test_what_was_decided_is_counted(ddi2013_raw: Path) -> None:
 
 def test_dev_is_whole_documents_by_their_id(ddi2013_raw: Path) -> None:
     splits = convert(ddi2013_raw)[0].splits
-    train, dev = ({r.document for r in splits[split]} for split in ("train", "dev"))
+    train, dev = ({r.example.document for r in splits[split]} for split in ("train", "dev"))
     every = {f"DDI-{source}.Tr{i}" for source in ("DrugBank", "MedLine") for i in range(12)}
     assert train | dev == every
     assert dev == {name for name in every if hashlib.sha256(name.encode()).hexdigest()[0] in "0123"}
@@ -49,7 +49,7 @@ def test_dev_is_whole_documents_by_their_id(ddi2013_raw: Path) -> None:
 def test_a_list_of_documents_takes_the_place_of_the_rule(ddi2013_raw: Path) -> None:
     listed = ("DDI-DrugBank.Tr0", "DDI-MedLine.Tr3")
     (task,) = convert(ddi2013_raw, Choices(dev_ids=listed))
-    assert {row.document for row in task.splits["dev"]} == set(listed)
+    assert {row.example.document for row in task.splits["dev"]} == set(listed)
     assert "list of ids" in task.card.split
 
 

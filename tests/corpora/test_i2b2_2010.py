@@ -15,7 +15,7 @@ BETH = "concept_assertion_relation_training_data/beth"
 
 def test_a_row_a_pair_of_one_line(i2b2_raw: Path) -> None:
     (task,) = convert(i2b2_raw)
-    rows = [(r.example.id, r.example.label, r.example.text) for r in task.splits["test"] if r.document == "000"]
+    rows = [(r.example.id, r.example.label, r.example.text) for r in task.splits["test"] if r.example.document == "000"]
     rest = "; Zorbifex , Zorbifex"
     assert rows == [
         ("000.l1.l2", "TrAP", "frumious mimsy @treatment$ for @problem$ ."),
@@ -31,7 +31,7 @@ def test_offsets_point_into_the_record(i2b2_raw: Path) -> None:
     said = [
         [text[start:end] for ((start, end),) in row.offsets]
         for row in convert(i2b2_raw)[0].splits["test"]
-        if row.document == "000"
+        if row.example.document == "000"
     ]
     assert said == [
         ["Zorbifex", "the quuxitis"],
@@ -43,12 +43,12 @@ def test_offsets_point_into_the_record(i2b2_raw: Path) -> None:
 
 def test_dev_is_whole_records(i2b2_raw: Path) -> None:
     splits = convert(i2b2_raw)[0].splits
-    train, dev = ({row.document for row in splits[split]} for split in ("train", "dev"))
+    train, dev = ({row.example.document for row in splits[split]} for split in ("train", "dev"))
     assert dev
     assert len(train) + len(dev) == 40
     assert not train & dev
     listed = convert(i2b2_raw, Choices(dev_ids=("record-7",)))[0].splits
-    assert {row.document for row in listed["dev"]} == {"record-7"}
+    assert {row.example.document for row in listed["dev"]} == {"record-7"}
 
 
 def test_what_was_decided_is_counted(i2b2_raw: Path) -> None:

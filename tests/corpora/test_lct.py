@@ -35,8 +35,8 @@ def test_a_row_is_a_sentence_of_a_line(lct_raw: Path) -> None:
         ("2 . snarkol", ("O", "O", "O")),
     ]
     row = condition.splits["train"][1]
-    assert (row.example.id, row.document, row.offsets[2]) == (f"{TRAIN}.10", TRAIN, (13, 21))
-    assert {split: {r.document for r in rows} for split, rows in condition.splits.items()} == {
+    assert (row.example.id, row.example.document, row.offsets[2]) == (f"{TRAIN}.10", TRAIN, (13, 21))
+    assert {split: {r.example.document for r in rows} for split, rows in condition.splits.items()} == {
         "train": {TRAIN},
         "dev": {"NCT03860012"},
         "test": {"NCT03860038"},

@@ -66,6 +66,7 @@ def test_questions_are_one_line_and_a_pair_without_one_is_left_out(rqe_raw: Path
             (f"{split}.1", "true"),
             (f"{split}.2", "false"),
         ]
+        assert len({row.example.document for row in rows}) == len({row.example.text for row in rows})
     example = task.splits["train"][0].example
     assert (example.text, example.text_pair) == ("Zorbifex & quuxitis. Why?", "Why Zorbifex?")
     assert task.card.notes == {"pairs_without_a_question_left_out": 1}

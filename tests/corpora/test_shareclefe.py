@@ -37,9 +37,11 @@ def test_both_kinds_of_gold_are_read_alike(shareclefe_raw: Path) -> None:
 def test_words_are_characters_of_the_note(shareclefe_raw: Path) -> None:
     (task,) = convert(shareclefe_raw)
     row = task.splits["test"][1]
-    text = (shareclefe_raw / "Task1TestSetCorpus100/ALLREPORTS" / f"{row.document}.txt").read_text(encoding="utf-8")
+    text = (shareclefe_raw / "Task1TestSetCorpus100/ALLREPORTS" / f"{row.example.document}.txt").read_text(
+        encoding="utf-8"
+    )
     assert tuple(text[start:end] for start, end in row.offsets) == row.example.words
-    assert row.example.id == f"{row.document}.{row.offsets[0][0]}"
+    assert row.example.id == f"{row.example.document}.{row.offsets[0][0]}"
 
 
 @pytest.mark.parametrize(("text", "gold"), [(".text", ".pipe"), (".txt", ".pipe.txt"), (".txt", ".pipe")])
@@ -58,7 +60,9 @@ def test_carriage_returns_count_as_characters(shareclefe_raw: Path) -> None:
     path.write_bytes(content)
     start = content.index(b"vorpal")
     gold.write_text(f"{name}||Disease_Disorder||C1||{start}||{start + 6}\n", encoding="utf-8")
-    rows = [row for row in convert(shareclefe_raw)[0].splits["test"] if row.document == name.removesuffix(".txt")]
+    rows = [
+        row for row in convert(shareclefe_raw)[0].splits["test"] if row.example.document == name.removesuffix(".txt")
+    ]
     tagged = [
         word
         for row in rows
@@ -71,7 +75,7 @@ def test_carriage_returns_count_as_characters(shareclefe_raw: Path) -> None:
 def test_a_note_without_gold_is_left_out_and_counted(shareclefe_raw: Path) -> None:
     (shareclefe_raw / PIPE).unlink()
     (task,) = convert(shareclefe_raw)
-    assert {row.document for row in task.splits["test"]} == {"Test-000001-ECHO_REPORT"}
+    assert {row.example.document for row in task.splits["test"]} == {"Test-000001-ECHO_REPORT"}
     assert task.card.notes["notes_without_gold_left_out"] == 1
 
 
@@ -94,7 +98,7 @@ def test_blanks_at_the_ends_of_a_mention_do_not_lose_it(shareclefe_raw: Path, be
     tagged = [
         word
         for row in task.splits["test"]
-        if row.document == name.removesuffix(".txt")
+        if row.example.document == name.removesuffix(".txt")
         for word, tag in zip(row.example.words, row.example.label, strict=True)  # type: ignore[arg-type]
         if tag != "O"
     ]
@@ -105,8 +109,8 @@ def test_blanks_at_the_ends_of_a_mention_do_not_lose_it(shareclefe_raw: Path, be
 def test_dev_is_whole_notes(shareclefe_raw: Path) -> None:
     listed = ("Trai-000003-ECHO_REPORT", "Trai-000007-ECHO_REPORT")
     splits = convert(shareclefe_raw, Choices(dev_ids=listed))[0].splits
-    assert {row.document for row in splits["dev"]} == set(listed)
-    assert len({row.document for row in splits["train"]}) == 10
+    assert {row.example.document for row in splits["dev"]} == set(listed)
+    assert len({row.example.document for row in splits["train"]}) == 10
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ RESULT = RunResult(
     {"train_seconds": 1.5, "steps": 12},
     {"torch": "2"},
     {"a/test": Predictions(["a.1", "a.2"], ["yes", "no"], ["yes", "yes"])},
+    documents={"a/test": np.array([0, 0])},
 )
 
 
@@ -49,6 +50,7 @@ def test_a_result_comes_back_as_it_was_written(store: RunStore) -> None:
     )
     assert list(again.history) == list(RESULT.history)
     assert set(again.counts) == set(RESULT.counts)
+    assert {key: numbers.tolist() for key, numbers in again.documents.items()} == {"a/test": [0, 0]}
     for key, counts in RESULT.counts.items():
         np.testing.assert_array_equal(again.counts[key], counts)
         assert again.counts[key].dtype == counts.dtype
@@ -141,7 +143,7 @@ def test_nothing_is_a_pickle(store: RunStore) -> None:
     files = [path for path in store.root.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".json", ".jsonl", ".npz", ".parquet"}
     with np.load(store.folder(SPEC) / "counts.npz", allow_pickle=False) as counts:
-        assert all(counts[key].dtype == np.float64 for key in counts.files)
+        assert {counts[key].dtype for key in counts.files} == {np.dtype("float64"), np.dtype("int64")}
     objects = replace(RESULT, counts={"a/test": np.array([{}], dtype=object)})
     with pytest.raises(ValueError, match=r"[Oo]bject"):
         store.write(objects)

@@ -33,13 +33,13 @@ LABELS: dict[Kind, Any] = {"similarity": 2.5, "relation": "CPR:4", "inference": 
 
 def example(kind: Kind, name: str) -> Example:
     if kind == "ner":
-        return Example(name, ("B-Drug", "O", "O"), words=("Zorbifex", "-\u2028", "β"))
+        return Example(name, ("B-Drug", "O", "O"), words=("Zorbifex", "-\u2028", "β"), document="d1")
     pair = "vorpal" if kind in ("similarity", "inference") else None
-    return Example(name, LABELS[kind], "snarkol\n β", pair)
+    return Example(name, LABELS[kind], "snarkol\n β", pair, document="d1")
 
 
 def splits(kind: Kind) -> dict[Any, list[Row]]:
-    return {split: [Row(example(kind, f"{split}{i}"), "d1", ((0, 3),)) for i in range(3)] for split in SPLITS}
+    return {split: [Row(example(kind, f"{split}{i}"), ((0, 3),)) for i in range(3)] for split in SPLITS}
 
 
 @pytest.mark.parametrize("kind", CARDS)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskaffinity.tasks.further import by_pair, further_metrics, tally
+from taskaffinity.tasks.further import by_pair, documents_of, further_metrics, tally
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.task import DEFAULT_METRIC, KINDS, Kind
 
@@ -52,6 +52,20 @@ def test_documents_are_scored_as_sets_of_relations(pairs: list[tuple[list[str], 
     counts = tally("document_f1", ids, gold, predicted, CLASSES[:2], missed)
     assert len(counts) == len(pairs) + missed
     assert METRICS["document_f1"].score(counts.sum(axis=0)) == pytest.approx(expected)
+
+
+def test_documents_are_numbered_as_they_come_and_what_has_none_is_one_by_itself() -> None:
+    assert documents_of("accuracy", "abcdef", ["x", "", "y", "x", "", "y"]).tolist() == [0, 1, 2, 0, 3, 2]
+    assert documents_of("accuracy", "ab", ["", ""]) is None
+    assert documents_of("accuracy", "ab", ["0", ""]).tolist() == [0, 1]  # no name is taken for a place
+
+
+def test_a_pair_of_two_classes_is_of_its_document_once_and_a_missed_relation_of_none() -> None:
+    ids, documents = ["d.1", "d.1#2", "e.1", "d.2"], ["d", "d", "e", "d"]
+    counts = tally("document_f1", ids, ["x", "y", "false", "x"], ["x", "x", "x", "x"], CLASSES[:2], 2)
+    numbers = documents_of("document_f1", ids, documents, 2)
+    assert numbers.tolist() == [0, 1, 0, 2, 3]
+    assert len(numbers) == len(counts)
 
 
 def test_without_second_classes_and_missed_relations_documents_are_micro_f1() -> None:

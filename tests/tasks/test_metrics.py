@@ -15,7 +15,7 @@ from seqeval.metrics import f1_score as seqeval_f1  # type: ignore[import-untype
 from seqeval.scheme import IOB2  # type: ignore[import-untyped]
 from sklearn.metrics import accuracy_score, f1_score  # type: ignore[import-untyped]
 
-from taskaffinity.tasks.metrics import METRICS, Counts, lenient_spans, spans
+from taskaffinity.tasks.metrics import METRICS, Counts, by_document, lenient_spans, spans
 
 CLASSES = ("x", "y", "z", "false")
 POSITIVE = ("x", "y", "z")
@@ -164,6 +164,29 @@ def test_influence_foretells_leaving_an_example_out(name: str) -> None:
     total = counts.sum(axis=0)
     left_out = (n - 1) * (metric.score(total) - np.array([metric.score(total - row) for row in counts]))
     np.testing.assert_allclose(metric.influence(counts), left_out, atol=0.03)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_documents_influence_foretells_leaving_it_out(name: str) -> None:
+    """The standard error by documents is the jackknife's that leaves out one at a time."""
+    metric, rng, n = METRICS[name], np.random.default_rng(8), 300
+    documents = np.repeat(np.arange(n), rng.integers(1, 12, n))
+    counts = world(name, len(documents), rng)
+    order = rng.permutation(len(documents))  # a document's examples need not stand together
+    counts, documents = counts[order], documents[order]
+    total = counts.sum(axis=0)
+    left_out = np.array([metric.score(total - counts[documents == d].sum(axis=0)) for d in range(n)])
+    influence = by_document(metric.influence(counts), documents)
+    assert influence.shape == (n,)
+    assert influence.mean() == pytest.approx(0, abs=1e-12)
+    assert influence.std() / np.sqrt(n) == pytest.approx(np.sqrt((n - 1) / n) * left_out.std() * np.sqrt(n), rel=0.03)
+
+
+def test_documents_of_many_runs_go_run_by_run() -> None:
+    influence, documents = np.random.default_rng(9).normal(size=(4, 30)), np.arange(30) // 4
+    several = by_document(influence, documents)
+    np.testing.assert_allclose(several, [by_document(run, documents) for run in influence])
+    np.testing.assert_allclose(by_document(influence, np.arange(30)), influence)
 
 
 @pytest.mark.parametrize("name", METRICS)

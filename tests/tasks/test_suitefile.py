@@ -106,6 +106,31 @@ def test_conll_in_iob1(separator: str, tmp_path: Path) -> None:
     assert task.labels == ("MISC", "ORG", "PER")
 
 
+def test_conll_of_two_documents_and_more_keeps_them_apart(tmp_path: Path) -> None:
+    task = mine(tmp_path, "kind: ner\npath: d\nformat: conll", everywhere("txt", CONLL + "\n" + CONLL))
+    assert [example.document for example in task.examples["test"]] == ["1", "1", "2", "2"]
+
+
+def test_rows_of_one_document_are_in_one_part(tmp_path: Path) -> None:
+    rows = [f"t{i},l{i % 2},k{i},{i // 8}" for i in range(400)]
+    files = {"d.csv": "\n".join(["text,label,id,doc", *rows])}
+    block = "kind: classification\npath: {train: d.csv}\ncolumns: {document: doc}\ndev: 10%\ntest: 20%"
+    task = mine(tmp_path, block, files)
+    found = {split: {example.document for example in task.examples[split]} for split in SPLITS}
+    assert found["test"] == {str(n) for n in range(50) if in_share(str(n), 0.2, is_last=True)}
+    assert sum(map(len, found.values())) == len(set().union(*found.values())) == 50
+
+
+def test_a_document_is_a_text_or_a_number(tmp_path: Path) -> None:
+    rows = [{"text": f"t{i}", "label": str(i % 2), "document": i // 2} for i in range(4)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    task = mine(tmp_path / "a", "kind: classification\npath: d", everywhere("jsonl", lines))
+    assert [example.document for example in task.examples["dev"]] == ["0", "0", "1", "1"]
+    broken = lines + json.dumps({"text": "t", "label": "1", "document": ["x"]}) + "\n"
+    with pytest.raises(BadInput, match=r"line 5: found document .*whole number"):
+        mine(tmp_path / "b", "kind: classification\npath: d", everywhere("jsonl", broken))
+
+
 def test_blue_of_each_kind(tmp_path: Path) -> None:
     tagged = "A\td1\t0\tB\nb\t-\t2\tI\n.\t-\t3\tO\n\nC\td1\t5\tO\n"
     block = "kind: ner\npath: d\nformat: blue\nlabels: [Disease]"

@@ -50,6 +50,7 @@ CHANGES: dict[str, Callable[[Task], Task]] = {
     "text": lambda t: task(replace(ONE, text="other")),
     "text_pair": lambda t: task(replace(ONE, text_pair=None)),
     "words": lambda t: task(replace(ONE, words=("one",))),
+    "document": lambda t: task(replace(ONE, document="d")),
     "one split": lambda t: replace(
         t, read=lambda split: read(replace(ONE, text="other") if split == "dev" else ONE, split)
     ),
@@ -57,7 +58,7 @@ CHANGES: dict[str, Callable[[Task], Task]] = {
 
 
 @pytest.mark.parametrize("changed", CHANGES)
-def test_whatever_can_move_a_score_changes_the_fingerprint(changed: str) -> None:
+def test_whatever_can_move_a_score_or_its_error_changes_the_fingerprint(changed: str) -> None:
     assert CHANGES[changed](task()).fingerprint != task().fingerprint
 
 

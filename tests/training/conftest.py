@@ -128,6 +128,7 @@ def make_split() -> MakeSplit:
         return EncodedSplit(
             ids=[f"e{i}" for i in range(n)],
             gold=gold,
+            documents=[f"d{i // 3}" for i in range(n)],
             pieces=pieces,
             token_types=(rng.random(total) < 0.5).astype(np.int8),
             bounds=bounds,

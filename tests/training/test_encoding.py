@@ -194,7 +194,8 @@ def random_tagged(n: int) -> list[Example]:
     made = []
     for i in range(n):
         tags = rng.choice(["O", "O", "B-x"], rng.integers(1, 12)).tolist()
-        made.append(Example(str(i), tuple(tags), words=tuple(rng.choice(["cold", "fever", "."], len(tags)).tolist())))
+        words = tuple(rng.choice(["cold", "fever", "."], len(tags)).tolist())
+        made.append(Example(str(i), tuple(tags), words=words, document=str(i // 3)))
     return made
 
 
@@ -324,6 +325,6 @@ def test_joined_splits_are_one_after_the_other(kind: Kind, make_split: Callable[
     assert both.n_examples == 12
     for part, numbers in ((one, np.arange(7)), (other, np.arange(7, 12))):
         again = both.take(numbers)
-        assert (list(again.ids), list(again.gold)) == (list(part.ids), list(part.gold))
+        assert (again.ids, again.gold, again.documents) == (part.ids, part.gold, part.documents)
         for name in ("pieces", "token_types", "bounds", "examples_of_rows", "targets", "word_positions", "word_bounds"):
             np.testing.assert_array_equal(getattr(again, name), getattr(part, name), err_msg=name)

@@ -97,6 +97,21 @@ def test_in_16_bits_dev_is_looked_at_as_it_is_trained_and_test_is_scored_in_32(
             model.precision = "bf16"
 
 
+def test_documents_move_no_score_and_are_told_by_number(cache: Path, encoder: Encoder) -> None:
+    plain = TASKS["rel"]
+    known = replace(plain, read=lambda split: [replace(e, document=f"d{e.id[-1]}") for e in plain.read(split)])
+    prepare([known, plain], encoder, RECIPE, cache)
+    places = {"encoder_folder": encoder.folder, "cache": cache}
+    one, other = (execute(RunSpec((task.ref,), encoder.ref, 0, RECIPE), **places) for task in (plain, known))
+    assert one.outcomes == other.outcomes
+    assert one.documents == {}
+    ids = other.predictions["rel/test"].ids
+    first: dict[str, int] = {}
+    expected = [first.setdefault(name[-1], len(first)) for name in ids]
+    assert other.documents["rel/test"].tolist() == other.documents["rel/test/macro_f1"].tolist() == expected
+    assert other.counts.keys() == one.counts.keys()
+
+
 Scripted = Mapping[str, list[float]]
 
 

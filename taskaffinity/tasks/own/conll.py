@@ -1,7 +1,7 @@
 """Tagged sentences in columns: a word a line, a blank line after a sentence; and the ways tags are written.
 
-The first column is the word, the last the tag, split at tabs, or at white space where a line has none. Lines of
-``-DOCSTART-`` are passed over.
+The first column is the word, the last the tag, split at tabs, or at white space where a line has none. A line of
+``-DOCSTART-`` begins a document, where there are two or more.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TypedDict
 
 from taskaffinity.tasks.lines import bad, read_lines, shown
 
+_DOCUMENT = "-DOCSTART-"
 _TAG = re.compile(r"O|([BI])-(\S{1,40})")
 _LIKE_A_TAG = re.compile(r"\w|[A-Z][-_./:][A-Za-z][\w-]*")
 """What may be named in a message: another column than that of tags may hold anything."""
@@ -21,11 +22,12 @@ _OTHER_SCHEMES = re.compile(r"([ESLUM])-\S{1,40}")
 
 
 class Sentence(TypedDict):
-    """A tagged sentence, and the place of each word."""
+    """A tagged sentence, the place of each word, and the document's where there is one."""
 
     words: list[str]
     tags: list[str]
     places: tuple[str, ...]
+    document: str | None
 
 
 def read_conll(path: Path) -> Iterator[tuple[str, Sentence]]:
@@ -39,13 +41,18 @@ def read_conll(path: Path) -> Iterator[tuple[str, Sentence]]:
     sentence: list[list[str]] = []
     places: list[str] = []
     where, first, width = "", 0, 0
-    for number, line in enumerate([*read_lines(path)[0], ""], start=1):
+    lines = read_lines(path)[0]
+    has_documents = sum(line.split()[:1] == [_DOCUMENT] for line in lines) > 1
+    n_begun = 0
+    for number, line in enumerate([*lines, ""], start=1):
         fields = [field.strip() for field in line.split("\t")] if "\t" in line else line.split()
-        if not line.strip() or fields[0] == "-DOCSTART-":
+        if not line.strip() or fields[0] == _DOCUMENT:
             if sentence:
                 words, tags = [row[0] for row in sentence], [row[-1] for row in sentence]
-                yield where, {"words": words, "tags": tags, "places": tuple(places)}
+                document = str(n_begun) if has_documents else None
+                yield where, {"words": words, "tags": tags, "places": tuple(places), "document": document}
                 sentence, places = [], []
+            n_begun += bool(line.strip())
             continue
         here = f"{path}: line {number}"
         if not width:

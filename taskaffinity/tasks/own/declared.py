@@ -92,7 +92,7 @@ def check(own: OwnTask, at: At) -> None:
         raise bad(at("negative"), f"a negative class for kind {own.kind}", "none")
     if own.negative is not None and (own.metric or DEFAULT_METRIC[own.kind]) == "accuracy":
         raise bad(at("negative"), "a negative class with metric accuracy, which scores every class", "metric: micro_f1")
-    fields = {*NEEDED[own.kind], "id", "idx", *(("text_pair",) if own.kind != "ner" else ())}
+    fields = {*NEEDED[own.kind], "id", "idx", "document", *(("text_pair",) if own.kind != "ner" else ())}
     if wrong := [name for name in own.columns if name not in fields]:
         raise bad(at("columns"), f"columns: {wrong[0]} for kind {own.kind}", f"some of {', '.join(sorted(fields))}")
     forms = FITTING[own.kind == "ner"]

@@ -56,7 +56,7 @@ def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
     whole = examples["train"]
     for part, share in shares.items():
         if share:
-            taken = {example.id for example in whole if in_share(example.id, share, is_last=part == "test")}
+            taken = {e.id for e in whole if in_share(e.document or e.id, share, is_last=part == "test")}
             examples[part] = tuple(example for example in whole if example.id in taken)
             examples["train"] = tuple(example for example in examples["train"] if example.id not in taken)
             if not examples[part] or not examples["train"]:
@@ -86,8 +86,9 @@ def _of_hub(own: OwnTask, at: At, share: float) -> dict[Split, tuple[str, Locate
 
 
 def in_share(name: str, share: float, *, is_last: bool = False) -> bool:
-    """Whether an id is in a part of about this share: the first 8 bytes of its sha256, big-endian, are below it (the
-    dev part's), or, of the last share, as far from the other end (the test part's)."""
+    """Whether an id, or a document's with all that is of it, is in a part of about this share: the first 8 bytes of its
+    sha256, big-endian, are below it (the dev part's), or, of the last share, as far from the other end (the test
+    part's)."""
     place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
     return (2**64 - 1 - place if is_last else place) < share * 2**64
 
@@ -101,6 +102,7 @@ def _whole(own: OwnTask, split: Split, rows: Located) -> Located:
             row["id"] = f"{split}.{_text_of(row['idx'])}"
         else:
             row["id"] = f"{split}.{number}"
+        row["document"] = _text_of(row.get("document")) or None
         if "tags" in row:
             tags = row["tags"]
             if not isinstance(tags, list):

@@ -21,8 +21,9 @@ from taskaffinity.tasks.task import BadInput, Kind, Split
 from taskaffinity.tasks.tsv import read_table, unquoted
 
 Format = Literal["jsonl", "csv", "tsv", "conll", "blue"]
-Field = Literal["id", "idx", "text", "text_pair", "label", "words", "tags"]
-"""``id`` is unique in the task; ``idx`` in its split, where every split is counted anew."""
+Field = Literal["id", "idx", "document", "text", "text_pair", "label", "words", "tags"]
+"""``id`` is unique in the task; ``idx`` in its split, where every split is counted anew. ``document`` is the same
+for rows that are not independent of one another."""
 
 Located = Iterator[tuple[str, dict[str, object]]]
 
@@ -37,6 +38,7 @@ NEEDED: dict[Kind, tuple[Field, ...]] = {
 _NAMES: dict[Field, tuple[str, ...]] = {
     "id": ("id",),
     "idx": ("idx",),
+    "document": ("document",),
     "text": ("text", "sentence1", "premise", "sentence"),
     "text_pair": ("text_pair", "sentence2", "hypothesis"),
     "label": ("label",),
@@ -96,7 +98,7 @@ class Columns:
                 expected = "kind: inference for pairs, or columns: {text: NAME} for one of them"
                 raise bad(where, f"column {pair!r} for kind {self.kind}, which has one text", expected)
         extra: tuple[Field, ...] = ("text_pair",) if "text" in needed and "text_pair" not in needed else ()
-        found = {name: self._column(where, name, names) for name in (*needed, *extra, "id", "idx")}
+        found = {name: self._column(where, name, names) for name in (*needed, *extra, "id", "idx", "document")}
         return {name: column for name, column in found.items() if column is not None}
 
     def _column(self, where: str, name: Field, names: Collection[str]) -> str | None:
