@@ -15,7 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
-from taskaffinity.analysis.captions import SYNTHETIC, margin_in_words, seeds_in_words, stage_in_words
+from taskaffinity.analysis.captions import (
+    OF_A_RACE,
+    SYNTHETIC,
+    level_in_words,
+    margin_in_words,
+    seeds_in_words,
+    stage_in_words,
+)
 from taskaffinity.analysis.needs import MOST_SEEDS
 from taskaffinity.analysis.style import MINUS, STYLES, signed
 from taskaffinity.runs.files import write_whole
@@ -140,7 +147,8 @@ def edge_table(matrix: AffinityMatrix) -> Table:
     for name in ("source", "target"):
         table.add_column(name, overflow="fold")
     table.add_column("gain", justify="right", no_wrap=True)
-    table.add_column(f"{100 * (1 - matrix.rule.alpha):g}% interval", justify="right", no_wrap=True)
+    level = "" if matrix.standing else f"{level_in_words(matrix)} "
+    table.add_column(f"{level}interval", justify="right", no_wrap=True)
     table.add_column("q", justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
     for s, t in matrix.arrows:
@@ -171,6 +179,8 @@ def _title(matrix: AffinityMatrix) -> str:
 
 def _caption(matrix: AffinityMatrix) -> str:
     lines = [f"{seeds_in_words(matrix)}; no effect: surely within {margin_in_words(matrix)}"]
+    if matrix.standing:
+        lines.append(f"interval: {OF_A_RACE}")
     lines += [*stage_in_words(matrix), *matrix.failed]
     return "\n".join(lines)
 
