@@ -104,6 +104,24 @@ def test_what_is_no_share_of_a_gpu_is_one_line(given: str) -> None:
         resources_of(ExecutorName.ray, 1, given, None, is_tiny=False)
 
 
+@pytest.mark.parametrize("address", [None, "auto"])
+def test_more_than_one_gpu_is_a_whole_number_of_them(address: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray takes no other, and says so at submission."""
+    monkeypatch.setattr(execute, "gpus", lambda: 2)
+    with pytest.raises(BadInput, match=r"--gpus-per-run 1\.5: expected a share below 1, or a whole number of GPUs"):
+        resources_of(ExecutorName.ray, 1, "1.5", address, is_tiny=False)
+    assert resources_of(ExecutorName.ray, 1, "2.0", address, is_tiny=False).gpus_per_run == 2
+
+
+@pytest.mark.parametrize("address", [None, "auto"])
+def test_no_share_is_measured_without_a_gpu_here(address: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execute, "gpus", lambda: 0)
+    with pytest.raises(BadInput, match=r"--gpus-per-run auto: this machine has no GPU that torch can use, .*; give a"):
+        resources_of(ExecutorName.ray, 1, "auto", address, is_tiny=False)
+    tiny = resources_of(ExecutorName.ray, 1, "auto", address, is_tiny=True)  # it takes none
+    assert (tiny.gpus_per_run, tiny.is_measured) == (0.0, False)
+
+
 @pytest.mark.parametrize(("peak", "total", "side_by_side"), [(5_000, 24_000, 3), (30_000, 24_000, 1), (100, 80_000, 8)])
 def test_as_many_runs_share_a_gpu_as_fit(peak: float, total: float, side_by_side: int) -> None:
     assert share_of_gpu(peak, total) == pytest.approx(1 / side_by_side)
