@@ -18,11 +18,12 @@ from taskaffinity.tasks.task import Split
 from taskaffinity.training.batches import make_batch
 from taskaffinity.training.encoded import EncodedSplit, IntArray
 from taskaffinity.training.execute import peak_memory_mib
-from taskaffinity.training.loop import predict
+from taskaffinity.training.loop import predict, stepper_of
 from taskaffinity.training.machine import share_of_gpu
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim import Stepper
 from taskaffinity.training.ready import Ready, made_ready
+from taskaffinity.training.released import ReleasedStepper
 
 _STEPS, _SECONDS = 2, 0.5
 """Updates on each task, and more while they are quick."""
@@ -58,7 +59,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path, tries_bf16: bool 
             table = model.encoder.get_input_embeddings()
             assert isinstance(table, nn.Embedding)  # else it had not been cut
             parameters += table.embedding_dim * (model.encoder.config.vocab_size - table.num_embeddings)
-        stepper = Stepper(model, recipe, 10_000)
+        stepper = stepper_of(model, recipe, 10_000)
         steps, epoch = 0, {}
         for name, split in ready.company.train.items():
             took, pieces, n = _train(model, stepper, name, split, recipe.batch_size, recipe.device)
@@ -90,7 +91,12 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path, tries_bf16: bool 
 
 
 def _train(
-    model: MultiTaskModel, stepper: Stepper, name: str, split: EncodedSplit, batch_size: int, device: str
+    model: MultiTaskModel,
+    stepper: Stepper | ReleasedStepper,
+    name: str,
+    split: EncodedSplit,
+    batch_size: int,
+    device: str,
 ) -> tuple[float, int, int]:
     """Seconds, word pieces and updates."""
     model.train()
