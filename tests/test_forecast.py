@@ -82,7 +82,8 @@ def test_no_study_is_shorter_than_its_longest_run() -> None:
 def test_a_share_of_a_gpu_counts_as_a_share() -> None:
     on_gpu = replace(PACE, device="cuda")
     resources = Resources(gpus_per_run=0.5, address="auto")
-    line = in_words([replace(A, seed=seed) for seed in range(118)], on_gpu, resources, keep_models=False)[0]
+    line, how = in_words([replace(A, seed=seed) for seed in range(118)], on_gpu, resources, keep_models=False)
+    assert "(cuda, packed attention, peak 300 MiB of the GPU)" in how
     assert "1.00 GPU-hours" in line
     assert "one after the other; with more workers less" in line
 

@@ -50,6 +50,19 @@ def test_a_protocol_is_timed_by_its_own_update(tiny: Any, monkeypatch: pytest.Mo
     assert len(moved) == pace.steps + len(TASKS)  # and the largest mini-batch of each
 
 
+def test_a_trial_on_a_cpu_opens_no_gpu(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random numbers of every GPU would be asked for, and each opened."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: pytest.fail(f"GPU {device} was opened"))
+    spec = RunSpec(tuple(sorted(tiny.study.refs)), tiny.study.encoder, 0, tiny.study.recipe)
+    timed(spec, encoder_folder=tiny.encoder_folder, cache=tiny.cache)
+
+
+def test_memory_of_a_gpu_is_what_torch_took_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 3 * 2**30)
+    assert timing._gpu_peak_mib() == 3072
+
+
 def test_random_numbers_and_threads_are_as_they_were(tiny: Any) -> None:
     spec = RunSpec(tuple(sorted(tiny.study.refs)), tiny.study.encoder, 0, tiny.study.recipe)
     threads = torch.get_num_threads()
