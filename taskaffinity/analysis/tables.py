@@ -24,7 +24,7 @@ from taskaffinity.analysis.captions import (
     stage_in_words,
 )
 from taskaffinity.analysis.needs import MOST_SEEDS
-from taskaffinity.analysis.style import MINUS, STYLES, signed
+from taskaffinity.analysis.style import STYLES, probability, signed_plainly
 from taskaffinity.runs.files import write_whole
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -154,13 +154,13 @@ def edge_table(matrix: AffinityMatrix) -> Table:
     for s, t in matrix.arrows:
         style = STYLES[matrix.verdict[s, t]]
         reason = matrix.reason[s, t] and f"\n  {matrix.reason[s, t]}"
-        interval = f"[{_signed(matrix.low[s, t])}, {_signed(matrix.high[s, t])}]"
+        interval = f"[{signed_plainly(matrix.low[s, t])}, {signed_plainly(matrix.high[s, t])}]"
         cells: list[str | Text] = [
             Text(matrix.titles[s]),
             Text(matrix.titles[t]),
-            _signed(matrix.gain[s, t]),
+            signed_plainly(matrix.gain[s, t]),
             "" if math.isnan(matrix.low[s, t]) else Text(interval),
-            _probability(_q_of_verdict(matrix, s, t)),
+            probability(_q_of_verdict(matrix, s, t)),
             Text(f"{style.sign} {matrix.verdict[s, t]}{':' * bool(reason)}{reason}", style=style.terminal),
         ]
         table.add_row(*cells)
@@ -183,12 +183,3 @@ def _caption(matrix: AffinityMatrix) -> str:
         lines.append(f"interval: {OF_A_RACE}")
     lines += [*stage_in_words(matrix), *matrix.failed]
     return "\n".join(lines)
-
-
-def _signed(points: float) -> str:
-    """With a plain minus, for terminals; empty where unknown."""
-    return "" if math.isnan(points) else signed(points).replace(MINUS, "-")
-
-
-def _probability(q: float) -> str:
-    return "" if math.isnan(q) else f"{q:.3f}" if q >= 0.001 else "<.001"
