@@ -7,6 +7,7 @@ retried. Nothing of Ray's is ever restored, and no Ray that was not started here
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from taskaffinity.runs.store import Claimed, RunStore
 from taskaffinity.runs.trace import trace_of
 
 _POLL_SECONDS = 0.25
+_ARRIVAL_SECONDS = 2
+"""How long a network file system may take to show here what another node wrote."""
+_NOT_ARRIVED = "its result did not arrive: --results must be on a path that all nodes share"
 _LACKS_START = "the run that it starts from is not there: {}"
 
 
@@ -254,14 +258,28 @@ def _on_ray(arguments: Arguments, store: RunStore, resources: Resources, report:
 
 def _reason_from_ray(ray: Any, reference: Any, spec: RunSpec, store: RunStore) -> str | None:
     try:
-        reason: str | None = ray.get(reference)
-        return reason
+        told: str | None = ray.get(reference)
+        if told is not None or _has_arrived(spec, store):
+            return told
+        reason = _NOT_ARRIVED
     except ray.exceptions.RayError as error:
         reason = _in_words(ray, error)
-    if spec.parent is not None and spec.parent not in store:  # what befell that one is told of this one too
-        reason = _LACKS_START.format(spec.parent.run_id)
+        if spec.parent is not None and spec.parent not in store:  # what befell that one is told of this one too
+            reason = _LACKS_START.format(spec.parent.run_id)
     store.fail(spec, reason)
     return reason
+
+
+def _has_arrived(spec: RunSpec, store: RunStore) -> bool:
+    until = time.monotonic() + _ARRIVAL_SECONDS
+    while spec not in store:
+        if time.monotonic() > until:
+            return False
+        time.sleep(_POLL_SECONDS)
+        for folder in (store.folder(spec).parent, store.folder(spec)):
+            if folder.is_dir():
+                os.listdir(folder)  # NFS forgets that a name was missing when its folder is opened
+    return True
 
 
 def _in_words(ray: Any, error: Exception) -> str:

@@ -341,6 +341,8 @@ BAD_USAGE = {
     "unknown setting": ([*STUDY, "--set=learning_rat=1"], "did you mean learning_rate?"),
     "value of the wrong type": ([*STUDY, "--set=batch_size=many"], "batch_size=many: expected a whole number"),
     "value out of range": ([*STUDY, "--set=batch_size=0"], "batch_size.*at least 1"),
+    "setting of the machine": ([*STUDY, "--set=device=cuda"], "--set device: given by --gpus-per-run$"),
+    "the same of fine-tuning": ([*STUDY, "--set=finetune.device=cuda"], "--set device: given by --gpus-per-run$"),
     "setting without a value": ([*STUDY, "--set=batch_size"], "KEY=VALUE"),
     "rate that is infinite": ([*STUDY, "--set=learning_rate=inf"], "learning_rate"),
     "data that lack tasks": (
@@ -352,6 +354,7 @@ BAD_USAGE = {
     "encoder folder without a model": ([*STUDY, "--encoder=half"], "config.json"),
     "results that are a file": ([*STUDY, "--results=file"], "file"),
     "more cores than there are": (["pairwise", "--domain=clinical", "--cpus-per-run=999"], "--cpus-per-run"),
+    "search with a measured share": (["tune", "--domain=clinical", "--gpus-per-run=auto"], "auto: .*a number here$"),
     "graph of no study": (["graph", "half"], "no study.json"),
     "chart of no stages": (["graph", "half", "--figures=stages"], "no full.json"),
     "unknown figure": (["graph", "half", "--figures=heatmap,curve"], "--figures curve: .*did you mean curves?"),

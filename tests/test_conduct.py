@@ -183,6 +183,7 @@ OTHERS: dict[str, tuple[Callable[[Study], Study], str]] = {
         "num_train_epochs=12 (now 30)",
     ),
     "threads": (lambda study: replace(study, recipe=replace(study.recipe, threads=2)), "cpus-per-run=1 (now 2)"),
+    "device": (lambda study: replace(study, recipe=replace(study.recipe, device="cuda")), "device=cpu (now cuda)"),
     "data": (other_data, "other data of clinicalsts"),
     "tasks": (renamed, "other tasks (clinicalsts, i2b2-2010-re, shareclefe, ...)"),
     "encoder": (lambda study: replace(study, encoder=EncoderRef("biobert", "f" * 64)), "(now biobert)"),

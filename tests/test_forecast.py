@@ -82,7 +82,8 @@ def test_no_study_is_shorter_than_its_longest_run() -> None:
 def test_a_share_of_a_gpu_counts_as_a_share() -> None:
     on_gpu = replace(PACE, device="cuda")
     resources = Resources(gpus_per_run=0.5, address="auto")
-    line = in_words([replace(A, seed=seed) for seed in range(118)], on_gpu, resources, keep_models=False)[0]
+    line, how = in_words([replace(A, seed=seed) for seed in range(118)], on_gpu, resources, keep_models=False)
+    assert "(cuda, packed attention, peak 300 MiB of the GPU)" in how
     assert "1.00 GPU-hours" in line
     assert "one after the other; with more workers less" in line
 
@@ -102,6 +103,24 @@ def test_a_measured_share_takes_the_place_of_a_whole_gpu(monkeypatch: pytest.Mon
 def test_what_is_no_share_of_a_gpu_is_one_line(given: str) -> None:
     with pytest.raises(BadInput, match=f"--gpus-per-run {given}: expected a number, 0 or more, or auto"):
         resources_of(ExecutorName.ray, 1, given, None, is_tiny=False)
+
+
+@pytest.mark.parametrize("address", [None, "auto"])
+def test_more_than_one_gpu_is_a_whole_number_of_them(address: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray takes no other, and says so at submission."""
+    monkeypatch.setattr(execute, "gpus", lambda: 2)
+    with pytest.raises(BadInput, match=r"--gpus-per-run 1\.5: expected a share below 1, or a whole number of GPUs"):
+        resources_of(ExecutorName.ray, 1, "1.5", address, is_tiny=False)
+    assert resources_of(ExecutorName.ray, 1, "2.0", address, is_tiny=False).gpus_per_run == 2
+
+
+@pytest.mark.parametrize("address", [None, "auto"])
+def test_no_share_is_measured_without_a_gpu_here(address: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execute, "gpus", lambda: 0)
+    with pytest.raises(BadInput, match=r"--gpus-per-run auto: this machine has no GPU that torch can use, .*; give a"):
+        resources_of(ExecutorName.ray, 1, "auto", address, is_tiny=False)
+    tiny = resources_of(ExecutorName.ray, 1, "auto", address, is_tiny=True)  # it takes none
+    assert (tiny.gpus_per_run, tiny.is_measured) == (0.0, False)
 
 
 @pytest.mark.parametrize(("peak", "total", "side_by_side"), [(5_000, 24_000, 3), (30_000, 24_000, 1), (100, 80_000, 8)])

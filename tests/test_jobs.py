@@ -97,6 +97,24 @@ def test_the_job_array_is_a_study_in_this_process(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("results/clinical/runs/*/result.json"))) == 4 * 2 + 6
 
 
+def test_ray_on_slurm_has_the_cores_that_were_asked_for(tmp_path: Path) -> None:
+    """Of SLURM 22.05 and later, whose ``srun`` asks its own variable alone; both commands are pretended."""
+    for name, said in (("scontrol", "echo first; echo second"), ("srun", 'echo "$SRUN_CPUS_PER_TASK"; echo "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{said}\n")
+        (tmp_path / name).chmod(0o755)
+    allocated = {"SLURM_JOB_NODELIST": "n[1-2]", "SLURM_NNODES": "2", "SLURM_CPUS_PER_TASK": "16"}
+    done = subprocess.run(
+        ["bash", FOLDER / "slurm.sbatch", "--domain", "clinical"],
+        env={**os.environ, **allocated, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    cores, command = done.stdout.splitlines()
+    assert cores == "16"
+    assert "--address first:6379 --min-nodes 2 -- taskaffinity pairwise --address auto --domain clinical" in command
+
+
 def test_ray_takes_the_cluster() -> None:
     config = util.prepare_config(yaml.safe_load((FOLDER / "ray-cluster.yaml").read_text()))
     util.validate_config(config)
@@ -127,7 +145,8 @@ def test_the_kubernetes_job_mounts_what_it_names() -> None:
 @pytest.mark.parametrize("name", ["slurm.sbatch", "slurm_array.sbatch", "kuberay-rayjob.yaml", "ray-cluster.yaml"])
 def test_the_options_of_a_cluster_file_are_the_commands_own(name: str, tmp_path: Path) -> None:
     text = (FOLDER / name).read_text()
-    used = set(re.findall(r"(?<= )--[a-z-]+", " ".join(re.findall(r"taskaffinity pairwise[^'\n]*(?:\n +--.*)*", text))))
+    commands = re.findall(r"taskaffinity pairwise[^'\n]*(?:\n[# ]+--.*)*", text)
+    used = set(re.findall(r"(?<= )--[a-z-]+", " ".join(commands)))
     helped = subprocess.run(
         [sys.executable, "-m", "taskaffinity", "pairwise", "--help"],
         env={**os.environ, "COLUMNS": "200"},

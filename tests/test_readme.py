@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import networkx as nx
+import pandas as pd
 import pytest
 import yaml
 
@@ -20,6 +21,14 @@ from taskaffinity.runs.spec import FROM_SCRATCH
 
 README = Path(__file__).parents[1] / "README.md"
 SMALL = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=64, max_eval_examples=50)
+
+
+def test_it_tells_what_went_wrong_on_trial() -> None:
+    worst = pd.read_csv(README.parent / "tests" / "benchmarks" / "results" / "planted8.csv").nsmallest(1, "covered")
+    seed, wrong, covered = worst[["base_seed", "wrong_no_effect", "covered"]].to_numpy()[0]
+    told = README.read_text(encoding="utf-8").partition("On trial on `planted-8`")[2].partition("\n#")[0]
+    assert f'base seed {seed:.0f} said "no effect" wrongly of {wrong:.0f} arrows' in told
+    assert f"its 95 % intervals hold {100 * covered:.1f} %" in told
 
 
 @pytest.mark.slow

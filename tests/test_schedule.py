@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import torch
 
+from taskaffinity import schedule
 from taskaffinity.resources import Resources
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.schedule import Progress, Report, run
+from taskaffinity.schedule import Progress, Report, run, train_and_keep
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.training import execute as door
 
@@ -380,6 +381,21 @@ class TestOnRay:
         for spec, reason in report.failed.items():
             assert reason.startswith("diverged: ")
             assert RunStore(tmp_path).failure(spec) == reason
+
+    def test_a_run_whose_result_does_not_arrive_has_failed(
+        self, tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As on a cluster whose nodes share no path: a worker writes to its own disk and tells of no error."""
+        tiny = tiny_study(seeds=(0,))
+
+        def elsewhere(spec: RunSpec, settings: dict[str, Any], *after: None) -> None:
+            train_and_keep(spec, {**settings, "root": f"{settings['root']}-of-the-worker"})
+
+        monkeypatch.setattr(schedule, "train_and_keep", elsewhere)
+        report = tiny.train(tmp_path / "study", resources=Resources("ray"))
+        assert report.trained == []
+        assert len(report.failed) == 3
+        assert all("--results must be on a path that all nodes share" in why for why in report.failed.values())
 
     def test_half_a_gpu_a_run_packs_four_on_two(self, tiny_study: MakeStudy, tmp_path: Path) -> None:
         tiny = tiny_study(num_train_epochs=100)

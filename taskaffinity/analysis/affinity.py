@@ -67,8 +67,8 @@ class AffinityMatrix:
     gain: FloatArray
     """NaN where an arm has no run."""
     low: FloatArray
-    """Ends of the ``1 - alpha`` interval, adjusted for the number of arrows under ``dunnett`` alone; NaN, as all that
-    follows, where ``reason`` says why there is none."""
+    """Ends of the ``1 - level`` interval (``1 - alpha`` but in a race), adjusted for the number of arrows under
+    ``dunnett`` alone; NaN, as all that follows, where ``reason`` says why there is none."""
     high: FloatArray
     p: FloatArray
     """Of "the gain is zero", two-sided."""

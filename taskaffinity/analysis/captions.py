@@ -14,6 +14,9 @@ from taskaffinity.runs.paper_protocol import protocol_in_words
 from taskaffinity.runs.study import Match
 from taskaffinity.tasks.metrics import METRICS, title_of
 
+OF_A_RACE = "at the level of the look that decided the arrow (a race)"
+"""What a race's intervals are, for no one percentage is that of all."""
+
 AGAINST: dict[Match, str] = {
     "updates": "alone and paired a target has equally many updates",
     "compute": "alone a target has as many updates as both tasks of the pair",
@@ -42,8 +45,9 @@ def caption(matrix: AffinityMatrix) -> str:
             "test-set": "new seeds on this very test set (t, variances moderated",
         }[matrix.rule.estimand]
         sentences.append(
-            f"{_level(matrix)} intervals and verdicts hold for {holds}; "
-            f"{CORRECTIONS[matrix.rule.correction]} over {plural(tested, 'arrow')} at {matrix.rule.alpha:g}; "
+            f"{_intervals(matrix)} and verdicts hold for {holds}; "
+            f"{CORRECTIONS[matrix.rule.correction]} over {plural(tested, 'arrow')} at {matrix.rule.alpha:g}"
+            f"{', shared among the looks' if matrix.standing else ''}; "
             f"no effect: surely within {margin_in_words(matrix)}; inconclusive: could be either)."
         )
         sentences += documents_in_words(matrix)
@@ -183,9 +187,10 @@ def encoder_name(matrix: AffinityMatrix) -> str:
 def _sentence(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
     source, target = matrix.titles[arrow[0]], matrix.titles[arrow[1]]
     verb = "has no effect on" if matrix.verdict[arrow] == "no effect" else matrix.verdict[arrow]
+    interval = "interval at the level of its look" if matrix.standing else f"{level_in_words(matrix)} interval"
     return (
         f"Training with {source} {verb} {target}: {signed(matrix.gain[arrow])} points "
-        f"({_level(matrix)} interval {signed(matrix.low[arrow])} to {signed(matrix.high[arrow])})."
+        f"({interval} {signed(matrix.low[arrow])} to {signed(matrix.high[arrow])})."
     )
 
 
@@ -193,5 +198,10 @@ def _is(many: Sequence[object]) -> str:
     return "is" if len(many) == 1 else "are"
 
 
-def _level(matrix: AffinityMatrix) -> str:
+def _intervals(matrix: AffinityMatrix) -> str:
+    return f"Intervals {OF_A_RACE}" if matrix.standing else f"{level_in_words(matrix)} intervals"
+
+
+def level_in_words(matrix: AffinityMatrix) -> str:
+    """``95%``: of the intervals of a fixed design."""
     return f"{100 * (1 - matrix.rule.alpha):g}%"

@@ -23,7 +23,7 @@ from scipy.special import stdtr, stdtrit
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import SYNTHETIC, encoder_name
 from taskaffinity.analysis.errors import FloatArray
-from taskaffinity.analysis.style import MINUS, STYLES, plural, signed
+from taskaffinity.analysis.style import STYLES, plural, probability, signed_plainly
 from taskaffinity.analysis.verdicts import CORRECTIONS, adjust
 from taskaffinity.runs.study import Study
 
@@ -158,9 +158,9 @@ def comparison_table(comparison: Comparison) -> Table:
             Text(comparison.first.titles[arrow[1]]),
             _found(comparison.first, arrow),
             _found(comparison.second, comparison.in_second(arrow)),
-            _signed(comparison.change[arrow]),
-            Text("" if math.isnan(low) else f"[{_signed(low)}, {_signed(high)}]"),
-            "" if math.isnan(q) else f"{q:.3f}" if q >= 0.001 else "<.001",
+            signed_plainly(comparison.change[arrow]),
+            Text("" if math.isnan(low) else f"[{signed_plainly(low)}, {signed_plainly(high)}]"),
+            probability(q),
             style="bold" if arrow in changed else None,
         )
     return table
@@ -252,9 +252,6 @@ def _reason(comparison: Comparison, arrow: tuple[int, int]) -> str:
 
 def _found(matrix: AffinityMatrix, arrow: tuple[int, int]) -> Text:
     style = STYLES[matrix.verdict[arrow]]
-    return Text(f"{_signed(matrix.gain[arrow])} {style.sign} {matrix.verdict[arrow]}".strip(), style=style.terminal)
-
-
-def _signed(points: float) -> str:
-    """With a plain minus, for terminals; empty where unknown."""
-    return "" if math.isnan(points) else signed(points).replace(MINUS, "-")
+    return Text(
+        f"{signed_plainly(matrix.gain[arrow])} {style.sign} {matrix.verdict[arrow]}".strip(), style=style.terminal
+    )

@@ -81,6 +81,11 @@ def with_more_seeds(evidence: Evidence, more: Any) -> Evidence:
     )
 
 
+def last_axis_gone(evidence: Evidence) -> Evidence:
+    """What ``with_more_seeds`` gives for one number of seeds an arrow, in the arrows' own shape."""
+    return Evidence(**{name: value if name == "reason" else value[..., 0] for name, value in vars(evidence).items()})
+
+
 def level_for_one(p: FloatArray, alpha: float, n_decided: int, correction: Correction = "bh") -> float:
     """The p that one more arrow must reach, beside the ``n_decided`` that already have.
 

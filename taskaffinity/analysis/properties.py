@@ -13,14 +13,12 @@ from statistics import median
 import numpy as np
 import pandas as pd
 
-from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.rows import count
 from taskaffinity.tasks.survey import n_words
 from taskaffinity.tasks.task import BadInput, Example, Split, Suite, Task
-
-POINTS = 100.0
 
 
 def suite_of(study: Study) -> Suite | None:

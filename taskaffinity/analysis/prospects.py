@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ import pandas as pd
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix, margins_of
 from taskaffinity.analysis.arms import read_arms
 from taskaffinity.analysis.errors import Evidence, combine
-from taskaffinity.analysis.needs import level_for_one, needs_of, with_more_seeds
+from taskaffinity.analysis.needs import last_axis_gone, level_for_one, needs_of, with_more_seeds
 from taskaffinity.runs.store import RunStore
 
 PROSPECTS_COLUMNS = ("source", "target", "seeds_pair", "n_test", "se_seeds", "se_examples", "se", "detectable")
@@ -54,7 +53,7 @@ def prospects_frame(
         larger = with_more_examples(evidence, times)
         for wanted in seeds if seeds is not None else (None,):
             more = np.zeros(()) if wanted is None else wanted - evidence.n_pair
-            later = _last_axis_gone(with_more_seeds(larger, np.asarray(more)[..., None]))
+            later = last_axis_gone(with_more_seeds(larger, np.asarray(more)[..., None]))
             error = combine(later, matrix.rule.estimand)
             found = needs_of(
                 later, margins, alpha=alpha, alpha_equivalence=matrix.rule.alpha, estimand=matrix.rule.estimand
@@ -95,8 +94,3 @@ def with_more_examples(evidence: Evidence, times: float) -> Evidence:
         i_single=evidence.i_single * share,
         n_documents=evidence.n_documents * times,
     )
-
-
-def _last_axis_gone(evidence: Evidence) -> Evidence:
-    fields: dict[str, Any] = {name: value for name, value in vars(evidence).items() if name != "reason"}
-    return evidence.map({name: np.asarray(value)[..., 0] for name, value in fields.items()})

@@ -21,7 +21,7 @@ from scipy.special import ndtr, stdtrit
 
 from taskaffinity.analysis.arms import Arms, Key
 from taskaffinity.analysis.errors import Estimand, Evidence, FloatArray, GainError, combine
-from taskaffinity.analysis.needs import level_for_one, with_more_seeds
+from taskaffinity.analysis.needs import last_axis_gone, level_for_one, with_more_seeds
 from taskaffinity.analysis.verdicts import Call, Rule, judge
 from taskaffinity.runs.plan import Plan, seeds_alone
 from taskaffinity.runs.spec import RunSpec
@@ -193,7 +193,7 @@ def chance_of_a_verdict(
     variance of the gain; it must leave zero behind, or keep within the margin, by that time's standard error.
     """
     more = np.maximum(last - np.asarray(evidence.n_pair), 0.0)[..., None]
-    now, later = combine(evidence, estimand), combine(_squeezed(with_more_seeds(evidence, more)), estimand)
+    now, later = combine(evidence, estimand), combine(last_axis_gone(with_more_seeds(evidence, more)), estimand)
     spread = np.sqrt(np.maximum(np.asarray(now.se_seeds) ** 2 - np.asarray(later.se_seeds) ** 2, 1e-12))
     needed = -stdtrit(later.df, level / 2) * later.se
     room = margins + stdtrit(later.df, level) * later.se
@@ -201,11 +201,6 @@ def chance_of_a_verdict(
     inside = np.minimum(room, needed)
     equal = ndtr((inside - now.gain) / spread) - ndtr((-inside - now.gain) / spread)
     return np.asarray(np.nan_to_num(coloured + np.where(inside > 0, equal, 0.0)))
-
-
-def _squeezed(evidence: Evidence) -> Evidence:
-    """Without the last axis, which has one entry."""
-    return Evidence(**{name: value if name == "reason" else value[..., 0] for name, value in vars(evidence).items()})
 
 
 def _merged(

@@ -6,6 +6,7 @@ colour-blind readers tell apart from each other; in greyscale the line and the s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -97,6 +98,16 @@ def signed(points: float) -> str:
     """``+1.2``, ``−0.4``: one decimal, always a sign, with a true minus; ``+0.0`` for what rounds to nothing."""
     text = f"{points:+.1f}"
     return "+0.0" if text == "-0.0" else text.replace("-", MINUS)
+
+
+def signed_plainly(points: float) -> str:
+    """With a plain minus, for terminals; empty where unknown."""
+    return "" if math.isnan(points) else signed(points).replace(MINUS, "-")
+
+
+def probability(value: float) -> str:
+    """``0.012``, ``<.001``; empty where unknown."""
+    return "" if math.isnan(value) else f"{value:.3f}" if value >= 0.001 else "<.001"
 
 
 def marked(points: float, verdict: Verdict) -> str:

@@ -15,9 +15,16 @@ from rich.table import Table
 from rich.text import Text
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
-from taskaffinity.analysis.captions import SYNTHETIC, margin_in_words, seeds_in_words, stage_in_words
+from taskaffinity.analysis.captions import (
+    OF_A_RACE,
+    SYNTHETIC,
+    level_in_words,
+    margin_in_words,
+    seeds_in_words,
+    stage_in_words,
+)
 from taskaffinity.analysis.needs import MOST_SEEDS
-from taskaffinity.analysis.style import MINUS, STYLES, signed
+from taskaffinity.analysis.style import STYLES, probability, signed_plainly
 from taskaffinity.runs.files import write_whole
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -140,19 +147,20 @@ def edge_table(matrix: AffinityMatrix) -> Table:
     for name in ("source", "target"):
         table.add_column(name, overflow="fold")
     table.add_column("gain", justify="right", no_wrap=True)
-    table.add_column(f"{100 * (1 - matrix.rule.alpha):g}% interval", justify="right", no_wrap=True)
+    level = "" if matrix.standing else f"{level_in_words(matrix)} "
+    table.add_column(f"{level}interval", justify="right", no_wrap=True)
     table.add_column("q", justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
     for s, t in matrix.arrows:
         style = STYLES[matrix.verdict[s, t]]
         reason = matrix.reason[s, t] and f"\n  {matrix.reason[s, t]}"
-        interval = f"[{_signed(matrix.low[s, t])}, {_signed(matrix.high[s, t])}]"
+        interval = f"[{signed_plainly(matrix.low[s, t])}, {signed_plainly(matrix.high[s, t])}]"
         cells: list[str | Text] = [
             Text(matrix.titles[s]),
             Text(matrix.titles[t]),
-            _signed(matrix.gain[s, t]),
+            signed_plainly(matrix.gain[s, t]),
             "" if math.isnan(matrix.low[s, t]) else Text(interval),
-            _probability(_q_of_verdict(matrix, s, t)),
+            probability(_q_of_verdict(matrix, s, t)),
             Text(f"{style.sign} {matrix.verdict[s, t]}{':' * bool(reason)}{reason}", style=style.terminal),
         ]
         table.add_row(*cells)
@@ -171,14 +179,7 @@ def _title(matrix: AffinityMatrix) -> str:
 
 def _caption(matrix: AffinityMatrix) -> str:
     lines = [f"{seeds_in_words(matrix)}; no effect: surely within {margin_in_words(matrix)}"]
+    if matrix.standing:
+        lines.append(f"interval: {OF_A_RACE}")
     lines += [*stage_in_words(matrix), *matrix.failed]
     return "\n".join(lines)
-
-
-def _signed(points: float) -> str:
-    """With a plain minus, for terminals; empty where unknown."""
-    return "" if math.isnan(points) else signed(points).replace(MINUS, "-")
-
-
-def _probability(q: float) -> str:
-    return "" if math.isnan(q) else f"{q:.3f}" if q >= 0.001 else "<.001"

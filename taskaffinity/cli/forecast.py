@@ -63,7 +63,7 @@ def in_words(waiting: Sequence[RunSpec], pace: Pace | None, resources: Resources
         f"forecast: {at_least}, {at_once}; {hours:,.{0 if hours >= 10 else 2}f} {unit}-hours; "
         f"{pace.disk(waiting, keeping) / 1e6:,.0f} MB on disk",
         f"by {pace.steps} updates tried now, one run by itself ({pace.device}, {pace.attention} attention, "
-        f"peak {pace.memory_mib:.0f} MiB)",
+        f"peak {pace.memory_mib:.0f} MiB{' of the GPU' if pace.device == 'cuda' else ''})",
         *([_BF16.format(pace.times_in_bf16)] if pace.bf16_pays else []),
         *([PADDED] if pace.attention == "padded" and pace.device == "cpu" else []),
     ]

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from taskaffinity.training.encoders import Encoder
 
 
+AUTO = "auto"
+"""The ``--gpus-per-run`` that is yet to be measured."""
+
+
 class ExecutorName(StrEnum):
     ray = "ray"
     local = "local"
@@ -120,12 +124,16 @@ def resources_of(
     Raises
     ------
     BadInput
-        If this machine can never run them.
+        If this machine can never run them, or nothing can be measured on it.
     """
     from taskaffinity.training.execute import gpus  # torch: only where runs are planned
 
-    is_measured = given_gpus == "auto"
-    if given_gpus is None or is_measured:
+    is_measured = given_gpus == AUTO and not is_tiny
+    if is_measured and not gpus():
+        raise BadInput(
+            f"--gpus-per-run {AUTO}: this machine has no GPU that torch can use, to measure a run on; give a number"
+        )
+    if given_gpus is None or given_gpus == AUTO:
         gpus_per_run = 0.0 if is_tiny or not gpus() else 1.0
     else:
         gpus_per_run = _number_of_gpus(given_gpus)
@@ -149,7 +157,9 @@ def _number_of_gpus(given: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 <= number < math.inf:
-        raise BadInput(f"--gpus-per-run {given}: expected a number, 0 or more, or auto")
+        raise BadInput(f"--gpus-per-run {given}: expected a number, 0 or more, or {AUTO}")
+    if number > 1 and not number.is_integer():
+        raise BadInput(f"--gpus-per-run {given}: expected a share below 1, or a whole number of GPUs")
     return number
 
 
@@ -172,7 +182,8 @@ def train_and_show(
 
     warn_if_synthetic(suite.synthetic)
     pace = None
-    if not suite.synthetic and len(left(study.plan, RunStore(folder), keep_models=keep_models)) > 1:
+    is_asked = resources.is_measured or not suite.synthetic
+    if is_asked and len(left(study.plan, RunStore(folder), keep_models=keep_models)) > 1:
         pace = pace_of(study, suite, encoder)
         if pace and pace.attention == "padded" and pace.device == "cpu" and not quiet:
             print(PADDED, file=sys.stderr)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from taskaffinity.cli.options import (
+    AUTO,
     Address,
     CpusPerRun,
     Data,
@@ -63,6 +64,8 @@ def command(
         raise BadInput(
             f"--set precision={MEASURED}: of a study, whose machine it is asked of; give bf16 or nothing here"
         )
+    if gpus_per_run == AUTO:
+        raise BadInput(f"--gpus-per-run {AUTO}: of a study, which measures a run; give a number here")
     settings, of_finetune = over_file(recipe_file, of_set, {})
     suite = find_suite(domain, data, suite_file)
     out = out or results_folder(results, suite, suite_file) / "recipe.yaml"

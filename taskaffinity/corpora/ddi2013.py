@@ -22,7 +22,7 @@ from pathlib import Path
 
 from taskaffinity.corpora.choices import DEFAULTS, Choices, by_hash, chosen
 from taskaffinity.corpora.masking import Argument, masked, overlap
-from taskaffinity.corpora.original import Converted, attribute, check_inside, locate, misplaced, xml_root
+from taskaffinity.corpora.original import Converted, attribute, check_inside, letters, locate, misplaced, xml_root
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.lines import bad, named, shown
 from taskaffinity.tasks.rows import Row
@@ -177,12 +177,7 @@ def _argument(where: str, text: str, entity: ET.Element, notes: Counter[str]) ->
     said = attribute(where, entity, "text")
     for shift in (0, 1):  # one entity of the official corpus, DDI-DrugBank.d216.s16.e2, lies one character too early
         moved = tuple((start + shift, end + shift) for start, end in sorted(parts))
-        if _letters("".join(text[start:end] for start, end in moved)) == _letters(said):
+        if letters("".join(text[start:end] for start, end in moved)) == letters(said):
             notes["entities_moved_by_one_character"] += shift
             return Argument(kind, moved)
     raise misplaced(where, offsets, len(said))
-
-
-def _letters(text: str) -> str:
-    """Without white space: the parts of a discontinuous entity are joined by a blank, or by none."""
-    return "".join(text.split())

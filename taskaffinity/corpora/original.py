@@ -184,6 +184,11 @@ def check_inside(where: str, text: str, span: Span) -> None:
         raise bad(where, found, "start < end, inside the text")
 
 
+def letters(text: str) -> str:
+    """Without white space: the parts of a discontinuous mention are joined by a blank, or by none."""
+    return "".join(text.split())
+
+
 def misplaced(where: str, offsets: str, length: int) -> BadInput:
     """The complaint about a mention that is not at its offsets; neither text is quoted."""
     found = f"a mention of {length} characters that does not stand at its offsets {offsets}"

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from taskaffinity.corpora.choices import DEFAULTS, Choices, Discontinuous, by_hash, chosen
 from taskaffinity.corpora.notes import note_sentences, without_marks
-from taskaffinity.corpora.original import Converted, check_inside, entries, locate, whole_text, xml_root
+from taskaffinity.corpora.original import Converted, check_inside, entries, letters, locate, whole_text, xml_root
 from taskaffinity.corpora.sentences import Span
 from taskaffinity.corpora.tagging import tagged_rows
 from taskaffinity.tasks.formats import TaskCard
@@ -148,7 +148,7 @@ def _knowtator(path: Path, text: str, counted: Counter[str]) -> Iterator[tuple[S
         spans = [(span.get("start", ""), span.get("end", "")) for span in annotation.iter("span")]
         found = _mention(where, text, spans)
         said = annotation.findtext("spannedText") or ""
-        if _letters("".join(text[start:end] for start, end in found)) != _letters(said.replace("...", "")):
+        if letters("".join(text[start:end] for start, end in found)) != letters(said.replace("...", "")):
             counted["mentions_whose_text_differs"] += 1
         yield found
 
@@ -163,10 +163,6 @@ def _mention(where: str, text: str, offsets: Sequence[tuple[str, str]]) -> tuple
         check_inside(where, text, (int(start), int(end)))
         spans.append((int(start), int(end)))
     return tuple(sorted(spans))
-
-
-def _letters(text: str) -> str:
-    return "".join(text.split())
 
 
 def _rows(note: Note, discontinuous: Discontinuous, counted: Counter[str]) -> list[Row]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 
-from taskaffinity.runs.settings import ELSEWHERE
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.runs.study import Study
 
@@ -59,7 +58,7 @@ def differences_in_words(there: Study, now: Study) -> str:
 def _settings(there: Recipe, now: Recipe, prefix: str = "") -> Iterator[str]:
     for setting in fields(Recipe):
         if setting.name != "protocol":
-            name = ELSEWHERE.get(setting.name, setting.name).removeprefix("--")
+            name = "cpus-per-run" if setting.name == "threads" else setting.name
             yield from _changed(f"{prefix}{name}", getattr(there, setting.name), getattr(now, setting.name))
 
 

@@ -34,7 +34,7 @@ class Pace:
     parameters: int
     """Of the encoder, as it would be kept."""
     memory_mib: float
-    """Peak of the process that tried it, its largest mini-batches included."""
+    """Peak of the process that tried it, its largest mini-batches included; on a GPU, of that one's memory."""
     attention: str
     """``packed``, or ``padded`` where the encoder's own attention does not take sequences without padding."""
     device: str

@@ -13,7 +13,7 @@ from taskaffinity.runs.spec import Recipe
 ALIASES = {"per_device_train_batch_size": "batch_size"}
 OF_THE_TEST_SET = ("max_eval_examples", "sample_seed")
 """Settings that say which examples a score is of."""
-ELSEWHERE: Mapping[str, str] = {"threads": "--cpus-per-run", "protocol": "--protocol"}
+ELSEWHERE: Mapping[str, str] = {"threads": "--cpus-per-run", "device": "--gpus-per-run", "protocol": "--protocol"}
 """Settings that an option of its own gives."""
 TYPES: Mapping[str, Any] = {name: hint for name, hint in get_type_hints(Recipe).items() if name not in ELSEWHERE}
 """Of every setting that may be given."""

@@ -74,8 +74,7 @@ def fit(
     """
     attached = {name: split for name, split in splits.items() if name not in model.detached}
     in_an_epoch = batches or batches_in_an_epoch(attached, recipe.batch_size)
-    way = ReleasedStepper if recipe.protocol == "paper" else Stepper
-    stepper = way(model, recipe, recipe.num_train_epochs * in_an_epoch)
+    stepper = stepper_of(model, recipe, recipe.num_train_epochs * in_an_epoch)
     torch.manual_seed(seed_of(seed, "dropout"))
     for number in range(1, recipe.num_train_epochs + 1):
         began = time.perf_counter()
@@ -98,6 +97,12 @@ def fit(
             )
         steps = sum(len(values) for values in losses.values())
         yield Epoch(number, means, steps, pieces, time.perf_counter() - began)
+
+
+def stepper_of(model: MultiTaskModel, recipe: Recipe, n_steps: int) -> Stepper | ReleasedStepper:
+    """The update of the recipe's protocol."""
+    way = ReleasedStepper if recipe.protocol == "paper" else Stepper
+    return way(model, recipe, n_steps)
 
 
 def _batches(

@@ -13,16 +13,17 @@ import torch
 from torch import nn
 
 from taskaffinity.runs.pace import Pace
-from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.spec import Recipe, RunSpec
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.batches import make_batch
 from taskaffinity.training.encoded import EncodedSplit, IntArray
 from taskaffinity.training.execute import peak_memory_mib
-from taskaffinity.training.loop import predict
+from taskaffinity.training.loop import predict, stepper_of
 from taskaffinity.training.machine import share_of_gpu
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim import Stepper
 from taskaffinity.training.ready import Ready, made_ready
+from taskaffinity.training.released import ReleasedStepper
 
 _STEPS, _SECONDS = 2, 0.5
 """Updates on each task, and more while they are quick."""
@@ -48,7 +49,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path, tries_bf16: bool 
     MemoryError, torch.OutOfMemoryError
         As a run would.
     """
-    with _left_as_it_was(spec.recipe.threads):
+    with _left_as_it_was(spec.recipe):
         began = time.perf_counter()
         ready = made_ready(spec, encoder_folder=encoder_folder, cache=cache)
         load = time.perf_counter() - began
@@ -58,7 +59,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path, tries_bf16: bool 
             table = model.encoder.get_input_embeddings()
             assert isinstance(table, nn.Embedding)  # else it had not been cut
             parameters += table.embedding_dim * (model.encoder.config.vocab_size - table.num_embeddings)
-        stepper = Stepper(model, recipe, 10_000)
+        stepper = stepper_of(model, recipe, 10_000)
         steps, epoch = 0, {}
         for name, split in ready.company.train.items():
             took, pieces, n = _train(model, stepper, name, split, recipe.batch_size, recipe.device)
@@ -81,7 +82,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path, tries_bf16: bool 
             steps=steps,
             scored={name: sum(ready.splits[split][name].n_examples for split in scored) for name in ready.metas},
             parameters=parameters,
-            memory_mib=peak_memory_mib(),
+            memory_mib=_gpu_peak_mib() if recipe.device == "cuda" else peak_memory_mib(),
             attention="packed" if model.is_packed else "padded",
             device=recipe.device,
             gpu_share=_gpu_share() if recipe.device == "cuda" else None,
@@ -90,7 +91,12 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path, tries_bf16: bool 
 
 
 def _train(
-    model: MultiTaskModel, stepper: Stepper, name: str, split: EncodedSplit, batch_size: int, device: str
+    model: MultiTaskModel,
+    stepper: Stepper | ReleasedStepper,
+    name: str,
+    split: EncodedSplit,
+    batch_size: int,
+    device: str,
 ) -> tuple[float, int, int]:
     """Seconds, word pieces and updates."""
     model.train()
@@ -123,7 +129,11 @@ def _score(ready: Ready, name: str, which: Split, device: str) -> float:
 
 def _gpu_share() -> float:
     total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
-    return share_of_gpu(torch.cuda.max_memory_reserved() / 2**20, total / 2**20)
+    return share_of_gpu(_gpu_peak_mib(), total / 2**20)
+
+
+def _gpu_peak_mib() -> float:
+    return torch.cuda.max_memory_reserved() / 2**20
 
 
 def _wait(device: str) -> None:
@@ -132,11 +142,11 @@ def _wait(device: str) -> None:
 
 
 @contextmanager
-def _left_as_it_was(threads: int) -> Iterator[None]:
-    """torch's threads and random numbers."""
+def _left_as_it_was(recipe: Recipe) -> Iterator[None]:
+    """torch's threads and random numbers, those of other GPUs left alone: to ask for them opens each one."""
     before = torch.get_num_threads()
-    with torch.random.fork_rng():
-        torch.set_num_threads(threads)
+    with torch.random.fork_rng([torch.cuda.current_device()] if recipe.device == "cuda" else []):
+        torch.set_num_threads(recipe.threads)
         try:
             yield
         finally:

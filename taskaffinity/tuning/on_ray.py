@@ -7,10 +7,10 @@ round says. Nothing of Tune's is ever restored: what it writes goes into a folde
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from taskaffinity.resources import DIED, RETRIES, Resources, ray_of, slots
@@ -31,13 +31,14 @@ _SCORE = "scores/"
 
 
 @contextmanager
-def on_ray(resources: Resources, encoder_folder: Path, cache: Path, scratch: Path) -> Iterator[Train]:
+def on_ray(resources: Resources, encoder_folder: Path, cache: Path, folder: Path) -> Iterator[Train]:
     """As many trials at once as there is room for.
 
     Parameters
     ----------
-    scratch : Path
-        A folder of Tune's, on a path that all nodes see; made and removed here.
+    folder : Path
+        On a path that all nodes see. What Tune writes goes below it, into a folder of this process's own, that is
+        removed again; one that a killed process left behind is never read.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -45,10 +46,9 @@ def on_ray(resources: Resources, encoder_folder: Path, cache: Path, scratch: Pat
         slots([node["Resources"] for node in ray.nodes() if node["Alive"]], resources)
 
         def train(round_: Round, numbers: Sequence[int]) -> None:
-            try:
-                _fit(round_, numbers, resources, encoder_folder.resolve(), cache.resolve(), scratch.resolve())
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix=".tune.", dir=folder.resolve(), ignore_cleanup_errors=True) as scratch:
+                _fit(round_, numbers, resources, encoder_folder.resolve(), cache.resolve(), scratch)
             for number in set(numbers) & set(round_.left()):
                 round_.fail(number, DIED)
 
@@ -56,13 +56,12 @@ def on_ray(resources: Resources, encoder_folder: Path, cache: Path, scratch: Pat
 
 
 def _fit(
-    round_: Round, numbers: Sequence[int], resources: Resources, encoder_folder: Path, cache: Path, scratch: Path
+    round_: Round, numbers: Sequence[int], resources: Resources, encoder_folder: Path, cache: Path, scratch: str
 ) -> None:
     from ray import tune
 
     trainable = tune.with_parameters(_trial, trials=round_.trials, encoder_folder=encoder_folder, cache=cache)
     demand = {"cpu": resources.cpus_per_run, "gpu": resources.gpus_per_run}
-    scratch.mkdir(parents=True, exist_ok=True)
     tune.Tuner(
         tune.with_resources(trainable, demand),
         param_space={"number": tune.grid_search(list(numbers))},
@@ -72,7 +71,7 @@ def _fit(
         ),
         run_config=tune.RunConfig(
             name="trials",
-            storage_path=str(scratch),
+            storage_path=scratch,
             failure_config=tune.FailureConfig(max_failures=RETRIES),
             verbose=0,
         ),

@@ -111,7 +111,7 @@ def search_recipe(
     """
     began = time.monotonic()
     trials, told = TrialFolder(folder), {"versions": versions, "watch": watch}
-    trainer = _trainer(resources, encoder_folder, cache, folder / ".tune")
+    trainer = _trainer(resources, encoder_folder, cache, folder)
     with ExitStack() as stack:
         entered: list[Train] = []
 
@@ -165,7 +165,7 @@ def _confirmed(again: Round, finalists: Sequence[int], n_seeds: int) -> dict[int
     return found
 
 
-def _trainer(resources: Resources, encoder_folder: Path, cache: Path, scratch: Path) -> AbstractContextManager[Train]:
+def _trainer(resources: Resources, encoder_folder: Path, cache: Path, folder: Path) -> AbstractContextManager[Train]:
     if resources.executor == "ray":
-        return on_ray(resources, encoder_folder, cache, scratch)
+        return on_ray(resources, encoder_folder, cache, folder)
     return in_this_process(encoder_folder, cache)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_studies import fill, latent_counts, make_study
+from rich.console import Console
 
 from taskaffinity.analysis.affinity import margins_of, measure
 from taskaffinity.analysis.arms import read_arms
-from taskaffinity.analysis.captions import race_in_words
+from taskaffinity.analysis.captions import caption, describe, race_in_words
 from taskaffinity.analysis.errors import Evidence
 from taskaffinity.analysis.race_odds import odds_of
 from taskaffinity.analysis.racing import Covariance, IntArray, follow, race, spent, wanted
+from taskaffinity.analysis.tables import edge_table
 from taskaffinity.analysis.verdicts import Rule
 from taskaffinity.runs.plan import seeds_alone
 from taskaffinity.runs.spec import RunSpec
@@ -161,6 +164,22 @@ def test_intervals_are_at_the_level_of_the_look_that_decided(tmp_path: Path) -> 
     assert matrix.low[0, 1] == pytest.approx(fixed.low[0, 1])
     assert matrix.gain[0, 1] == pytest.approx(fixed.gain[0, 1])
     assert (matrix.seeds_pair[0, 1], matrix.seeds_single[0, 1]) == (3, seeds_alone(4, 3))
+
+
+def test_intervals_of_a_race_are_not_called_those_of_alpha(tmp_path: Path) -> None:
+    """They are at the level that the look may spend, so wider."""
+    study = racing_study()
+    matrix = measure(study, run_race(study, tmp_path, Rule()))
+    assert (matrix.level[~np.isnan(matrix.level)] < 0.05).all()
+    shown = StringIO()
+    Console(file=shown, width=120).print(edge_table(matrix))
+    for words in (shown.getvalue(), describe(matrix), caption(matrix)):
+        assert "95%" not in words
+        assert "at the level of the look that decided the arrow (a race)" in " ".join(words.split())
+    assert "at 0.05, shared among the looks" in caption(matrix)
+    fixed = measure(replace(study, looks=()), RunStore(tmp_path))
+    assert "95% intervals" in caption(fixed)
+    assert "at 0.05;" in caption(fixed)
 
 
 @pytest.mark.filterwarnings("error")

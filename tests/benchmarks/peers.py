@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -34,6 +34,13 @@ Rows = Sequence[tuple[str, IntArray]]
 """Mini-batches: a task and rows of its training split."""
 
 
+def now(device: str) -> float:
+    """Seconds on a clock, read when the device is done with what it was given."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
 def features_of(split: EncodedSplit, row: int, *, ignored: int = -100) -> dict[str, Any]:
     """A row as Python lists: pieces, segments, and its class or a tag a piece (``ignored`` where a piece has none)."""
     first, last = split.bounds[row], split.bounds[row + 1]
@@ -54,11 +61,14 @@ class PaperWay:
     """MT-DNN's loop as the paper ran it: a list to a tensor, sample by sample, in every step; padded to the longest;
     eager attention, fp32; its Adamax over every tensor, all of them at every update; the loss read at every update."""
 
-    def __init__(self, folder: Path, metas: Mapping[str, TaskMeta], splits: Mapping[str, EncodedSplit]) -> None:
+    def __init__(
+        self, folder: Path, metas: Mapping[str, TaskMeta], splits: Mapping[str, EncodedSplit], device: str = "cpu"
+    ) -> None:
         torch.manual_seed(0)
-        self.encoder = AutoModel.from_pretrained(folder, attn_implementation="eager")
+        self.device = device
+        self.encoder = AutoModel.from_pretrained(folder, attn_implementation="eager").to(device)
         width = self.encoder.config.hidden_size
-        self.heads = nn.ModuleList(nn.Linear(width, len(meta.outputs)) for meta in metas.values())
+        self.heads = nn.ModuleList(nn.Linear(width, len(meta.outputs)) for meta in metas.values()).to(device)
         self.number = {name: i for i, name in enumerate(metas)}
         self.samples = {
             name: [features_of(split, row) for row in range(split.n_rows)] for name, split in splits.items()
@@ -69,7 +79,7 @@ class PaperWay:
     def train(self, batches: Rows) -> float:
         """Seconds that these mini-batches took."""
         self.encoder.train()
-        began = time.perf_counter()
+        began = now(self.device)
         for name, rows in batches:
             loss = self._loss(name, [self.samples[name][row] for row in rows])
             self.optimizer.zero_grad(set_to_none=False)
@@ -77,7 +87,7 @@ class PaperWay:
             nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], 1.0)
             self.optimizer.step()
             loss.item()
-        return time.perf_counter() - began
+        return now(self.device) - began
 
     def _loss(self, name: str, samples: Sequence[Mapping[str, Any]]) -> Tensor:
         longest = max(len(sample["input_ids"]) for sample in samples)
@@ -91,11 +101,13 @@ class PaperWay:
             mask[i, :n] = torch.LongTensor([1] * n)
             if self.is_tagging[name]:
                 tags[i, :n] = torch.LongTensor(sample["labels"])
+        pieces, types, mask, tags = (tensor.to(self.device) for tensor in (pieces, types, mask, tags))
         states = self.encoder(input_ids=pieces, token_type_ids=types, attention_mask=mask)
         head = self.heads[self.number[name]]
         if not self.is_tagging[name]:
             outputs = head(nn.functional.dropout(states.pooler_output, 0.1))
-            return nn.functional.cross_entropy(outputs, torch.tensor([sample["labels"] for sample in samples]))
+            classes = torch.tensor([sample["labels"] for sample in samples]).to(self.device)
+            return nn.functional.cross_entropy(outputs, classes)
         hidden = states.last_hidden_state  # (B, L, H)
         shared = nn.functional.dropout(torch.ones_like(hidden[:, :1]), 0.1)  # one mask over all positions
         return nn.functional.cross_entropy(head(hidden * shared).flatten(0, 1), tags.flatten(), ignore_index=-100)
@@ -128,9 +140,17 @@ class PaperAdamax(torch.optim.Optimizer):
 
 class TrainerWay:
     """The Hugging Face ``Trainer`` on one task, as its documentation sets it up: padded to the longest of the batch,
-    SDPA attention, fused AdamW."""
+    SDPA attention, fused AdamW; with ``precision="bf16"`` by its own autocast."""
 
-    def __init__(self, folder: Path, meta: TaskMeta, split: EncodedSplit, work: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        meta: TaskMeta,
+        split: EncodedSplit,
+        work: Path,
+        device: str = "cpu",
+        precision: Literal["bf16"] | None = None,
+    ) -> None:
         torch.manual_seed(0)
         kind = AutoModelForTokenClassification if split.is_tagging else AutoModelForSequenceClassification
         self.model = kind.from_pretrained(folder, num_labels=len(meta.outputs))
@@ -140,6 +160,8 @@ class TrainerWay:
         self.samples = [features_of(split, row) for row in range(split.n_rows)]
         self.lengths = np.diff(split.bounds).tolist()
         self.work = work
+        self.device = device
+        self.precision = precision
 
     def grouped(self, batch_size: int, n: int, seed: int, rounds: int, among: int | None = None) -> list[IntArray]:
         """``n`` mini-batches of an epoch with ``group_by_length`` over all rows, or ``among`` so many of them (its
@@ -158,7 +180,7 @@ class TrainerWay:
 
     def train(self, batches: Sequence[IntArray]) -> float:
         """Seconds from the first step's beginning to the last one's end."""
-        clock = Clock()
+        clock = Clock(self.device)
         arguments = TrainingArguments(
             output_dir=str(self.work),
             per_device_train_batch_size=len(batches[0]),
@@ -170,8 +192,8 @@ class TrainerWay:
             save_strategy="no",
             report_to=[],
             disable_tqdm=True,
-            use_cpu=not torch.cuda.is_available(),
-            bf16=torch.cuda.is_available(),
+            use_cpu=self.device == "cpu",
+            bf16=self.precision == "bf16",
         )
         trainer = Trainer(
             model=self.model,
@@ -187,13 +209,12 @@ class TrainerWay:
 class Clock(TrainerCallback):
     """Leaves out what the Trainer does before its first step and after its last."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str) -> None:
+        self.device = device
         self.began = self.seconds = 0.0
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.began = self.began or time.perf_counter()
+        self.began = self.began or now(self.device)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        self.seconds = time.perf_counter() - self.began
+        self.seconds = now(self.device) - self.began

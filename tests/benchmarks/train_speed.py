@@ -2,6 +2,7 @@
 
     pip install -c constraints.txt -e ".[test,benchmark]"
     python tests/benchmarks/train_speed.py DATA ENCODER [--shape base] [--threads 1] [--rounds 7]
+    python tests/benchmarks/train_speed.py DATA ENCODER --device cuda [--precision bf16]
 
 ``DATA`` holds task folders of ``chemprot`` and ``bc5cdr-disease`` (``taskaffinity data fetch``); ``ENCODER`` is the
 folder of an encoder, whose tokenizer ``--shape base`` takes for a BERT of base size from random weights. In every
@@ -11,6 +12,10 @@ that groups by length: it has batches of its own epoch (over the whole training 
 longest to the shortest over the rounds, so its ratio is of all rounds together. Rates count examples; the share of the
 peak counts what a way has to multiply, of real tokens alone: ours a last layer in part. The rows of an encoder and
 number of threads take the place of older ones in ``results/train_speed.csv``.
+
+All ways keep to ``--device``. With ``--precision bf16`` the Trainer multiplies in 16 bits too. Either has files of its
+own (``train_speed_cuda_bf16.csv``, ``speed_machine_cuda.json``). The peak is that of 32 bits; on a GPU, of a way in 16
+bits, that of these.
 """
 
 from __future__ import annotations
@@ -20,7 +25,6 @@ import json
 import os
 import platform
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +33,7 @@ import numpy as np
 import pandas as pd
 import torch
 import transformers
-from peers import PaperWay, Rows, TrainerWay
+from peers import PaperWay, Rows, TrainerWay, now
 from roofline import matmul_peak, read_of, useful_flops
 from transformers import AutoConfig, BertConfig, BertModel
 
@@ -67,22 +71,25 @@ class Ours:
         splits: Mapping[str, EncodedSplit],
         optimizer: str,
         precision: Literal["bf16"] | None = None,
+        device: str = "cpu",
     ) -> None:
-        self.model = MultiTaskModel(folder, metas, seed=0, precision=precision)
+        self.device = device
+        self.model = MultiTaskModel(folder, metas, seed=0, packed=device == "cpu", precision=precision)
         pieces = pieces_of(splits.values(), self.model.encoder)
         cut_embeddings(self.model.encoder, pieces)
         self.splits = {name: renumbered(split, pieces) for name, split in splits.items()}
+        self.model.to(device)
         self.stepper = Stepper(self.model, Recipe(optimizer=optimizer), 1000)
         self.model.train()
 
     def train(self, batches: Rows) -> float:
         """Seconds that these mini-batches took."""
-        began = time.perf_counter()
+        began = now(self.device)
         for name, rows in batches:
-            loss = self.model.loss(make_batch(name, self.splits[name], rows))
+            loss = self.model.loss(make_batch(name, self.splits[name], rows).to(self.device))
             loss.backward()
             self.stepper.step()
-        return time.perf_counter() - began
+        return now(self.device) - began
 
 
 def encoded(data: Path, encoder: Encoder, work: Path) -> tuple[dict[str, TaskMeta], dict[str, EncodedSplit]]:
@@ -106,14 +113,27 @@ def base_shape(tokenizer_of: Path, work: Path) -> Path:
 
 
 def measure(
-    folder: Path, metas: dict[str, TaskMeta], splits: dict[str, EncodedSplit], n: int, rounds: int, work: Path
+    folder: Path,
+    metas: dict[str, TaskMeta],
+    splits: dict[str, EncodedSplit],
+    n: int,
+    rounds: int,
+    work: Path,
+    device: str = "cpu",
+    precision: Literal["bf16"] | None = None,
 ) -> pd.DataFrame:
-    """A row a round, way and task: seconds, examples, useful FLOPs, and the peak measured in that round."""
+    """A row a round, way and task: seconds, examples, useful FLOPs, and the peak measured in that round.
+
+    ``precision`` is the Trainer's.
+    """
     config = AutoConfig.from_pretrained(folder)
     rng = np.random.default_rng(0)
-    paper = PaperWay(folder, metas, splits)
-    ours = {way: Ours(folder, metas, splits, *how) for way, how in OURS.items()}
-    trainers = {name: TrainerWay(folder, metas[name], splits[name], work) for name in TASKS}
+    paper = PaperWay(folder, metas, splits, device)
+    ours = {way: Ours(folder, metas, splits, *how, device=device) for way, how in OURS.items()}
+    trainers = {name: TrainerWay(folder, metas[name], splits[name], work, device, precision) for name in TASKS}
+    in_16_bits = {way for way, how in OURS.items() if "bf16" in how}
+    if precision == "bf16":
+        in_16_bits |= {"trainer", *GROUPED}
     largest = {name: np.argsort(np.diff(splits[name].bounds))[-BATCH:] for name in TASKS}
     for name in TASKS:
         paper.train([(name, largest[name])])
@@ -122,7 +142,8 @@ def measure(
             way.train([(name, largest[name])])
     rows: list[dict[str, object]] = []
     for number in range(rounds):
-        peak = matmul_peak()
+        peak = matmul_peak(device=device)
+        peak_in_16_bits = matmul_peak(torch.bfloat16, device) if device == "cuda" else peak
         for name in TASKS:
             drawn = [rng.choice(splits[name].n_rows, BATCH, replace=False) for _ in range(n)]
             grouped = {way: trainers[name].grouped(BATCH, n, number, rounds, among) for way, among in GROUPED.items()}
@@ -142,7 +163,8 @@ def measure(
             for way, train in ways.items():
                 used = grouped.get(way, drawn)
                 lengths = np.concatenate([np.diff(splits[name].bounds)[batch] for batch in used]).tolist()
-                read = [n for batch in used for n in read_of(splits[name], batch)] if way.startswith("ours") else None
+                is_narrow = way in ours and ours[way].model.is_narrow
+                read = [n for batch in used for n in read_of(splits[name], batch)] if is_narrow else None
                 rows.append(
                     {
                         "round": number,
@@ -151,7 +173,7 @@ def measure(
                         "seconds": train(),
                         "examples": BATCH * n,
                         "flops": useful_flops(config, lengths, read),
-                        "peak": peak,
+                        "peak": peak_in_16_bits if way in in_16_bits else peak,
                     }
                 )
                 print(f"{number} {way} {name} {BATCH * n / float(str(rows[-1]['seconds'])):.1f} examples/s", flush=True)
@@ -190,14 +212,16 @@ def table(measured: pd.DataFrame, model: str, threads: int) -> pd.DataFrame:
     return pd.DataFrame(found).round(3)
 
 
-def machine() -> dict[str, str]:
+def machine(device: str = "cpu") -> dict[str, str]:
     """What the figures are of."""
+    gpu = {"gpu": torch.cuda.get_device_name()} if device == "cuda" else {}
     names = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
         if "model name" in line
     ]
     return {
+        **gpu,
         "cpu": f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores",
         "torch": torch.__version__,
         "transformers": transformers.__version__,
@@ -213,26 +237,33 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batches", type=int, help="of each task in a round; default: 6, of the base shape 1")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--precision", choices=["bf16"], help="of the Trainer; default: 32 bits")
     asked = parser.parse_args()
+    if asked.device == "cuda" and torch.cuda.device_count() != 1:  # the Trainer would take all of several
+        parser.error(f"--device cuda: torch sees {torch.cuda.device_count()} GPUs; expected one (CUDA_VISIBLE_DEVICES)")
     torch.set_num_threads(asked.threads)
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         is_base = asked.shape == "base"
         folder = base_shape(asked.encoder, work) if is_base else asked.encoder
         metas, splits = encoded(asked.data, find_encoder(str(folder)), work)
-        measured = measure(folder, metas, splits, asked.batches or (1 if is_base else 6), asked.rounds, work)
+        n = asked.batches or (1 if is_base else 6)
+        measured = measure(folder, metas, splits, n, asked.rounds, work, asked.device, asked.precision)
     config = (
         "12x768"
         if is_base
         else f"{AutoConfig.from_pretrained(folder).num_hidden_layers}x{AutoConfig.from_pretrained(folder).hidden_size}"
     )
     rows = table(measured, config, asked.threads)
-    out = RESULTS / "train_speed.csv"
+    of_device = "" if asked.device == "cpu" else f"_{asked.device}"
+    of_precision = f"_{asked.precision}" if asked.precision else ""
+    out = RESULTS / f"train_speed{of_device}{of_precision}.csv"
     if out.is_file():
         before = pd.read_csv(out)
         rows = pd.concat([before[(before.model != config) | (before.threads != asked.threads)], rows])
     rows.to_csv(out, index=False)
-    (RESULTS / "speed_machine.json").write_text(json.dumps(machine(), indent=1) + "\n")
+    (RESULTS / f"speed_machine{of_device}.json").write_text(json.dumps(machine(asked.device), indent=1) + "\n")
     print(rows.to_string(index=False))
 
 

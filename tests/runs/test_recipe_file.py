@@ -44,6 +44,7 @@ def test_a_setting_may_go_by_its_long_name_and_none_is_no_limit(tmp_path: Path) 
         ("batch_size: 8\nbatch_size: 9\n", 2, "key 'batch_size' again (first: line 1)"),
         ("batch_size: 8\nper_device_train_batch_size: 9\n", 2, "by two names"),
         ("threads: 2\n", 1, "expected it to be given by --cpus-per-run"),
+        ("device: cuda\n", 1, "expected it to be given by --gpus-per-run"),
         ("protocol: paper\n", 1, "expected it to be given by --protocol"),
         ("finetune: 3\n", 1, "found '3' as finetune"),
         ("finetune:\n  batch_sise: 3\n", 2, "did you mean batch_size?"),

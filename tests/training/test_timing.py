@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
-from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.spec import PAPER_REFINE, RunSpec
 from taskaffinity.training import timing
 from taskaffinity.training.execute import execute
+from taskaffinity.training.released import ReleasedStepper
 from taskaffinity.training.timing import timed
 
 TASKS = ("mednli", "shareclefe")
@@ -36,6 +38,29 @@ def test_its_seconds_are_those_of_the_run_but_for_a_factor(tiny: Any) -> None:
     assert pace.steps >= 2 * len(TASKS)
     assert (pace.attention, pace.device, pace.times_in_bf16) == ("packed", "cpu", None)
     assert timed(spec, **places, tries_bf16=True).times_in_bf16 > 0
+
+
+def test_a_protocol_is_timed_by_its_own_update(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The paper's moves tensor by tensor, and takes three times as long."""
+    moved: list[int] = []
+    monkeypatch.setattr(ReleasedStepper, "step", lambda stepper, **how: moved.append(1))
+    recipe = replace(PAPER_REFINE, max_train_examples=64, max_eval_examples=20, threads=1)
+    spec = RunSpec(tuple(sorted(tiny.study.refs)), tiny.study.encoder, 0, recipe)
+    pace = timed(spec, encoder_folder=tiny.encoder_folder, cache=tiny.cache)
+    assert len(moved) == pace.steps + len(TASKS)  # and the largest mini-batch of each
+
+
+def test_a_trial_on_a_cpu_opens_no_gpu(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random numbers of every GPU would be asked for, and each opened."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: pytest.fail(f"GPU {device} was opened"))
+    spec = RunSpec(tuple(sorted(tiny.study.refs)), tiny.study.encoder, 0, tiny.study.recipe)
+    timed(spec, encoder_folder=tiny.encoder_folder, cache=tiny.cache)
+
+
+def test_memory_of_a_gpu_is_what_torch_took_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 3 * 2**30)
+    assert timing._gpu_peak_mib() == 3072
 
 
 def test_random_numbers_and_threads_are_as_they_were(tiny: Any) -> None:

@@ -6,15 +6,18 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from taskaffinity.resources import Resources
 from taskaffinity.tasks.task import BadInput
+from taskaffinity.tuning import on_ray
 from taskaffinity.tuning.candidates import candidates
 from taskaffinity.tuning.round import Ended
 from taskaffinity.tuning.search import Found, Search, finalists_of, search_recipe
@@ -200,6 +203,33 @@ def test_a_broken_file_is_named(search: Search, conduct: Conduct, tmp_path: Path
 def test_of_equal_candidates_the_earlier_is_the_finalist() -> None:
     assert finalists_of([1.0, 5.0, None, 7.0, 5.0], 2) == (0, 3, 1)
     assert finalists_of([None, None], 2) == (0,)
+
+
+def test_two_searches_beside_one_another_leave_each_others_folder_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever ended first removed what Tune wrote for both."""
+    nodes = SimpleNamespace(nodes=lambda: [{"Alive": True, "Resources": {"CPU": 1.0}}])
+    monkeypatch.setattr(on_ray, "ray_of", lambda resources: nullcontext((nodes, True)))
+    nothing: Any = SimpleNamespace(left=lambda: [])
+    seen: list[Path] = []
+
+    def fit(*given: Any) -> None:
+        scratch = Path(given[-1])
+        seen.append(scratch)
+        (scratch / "trials").mkdir()
+        if len(seen) == 1:
+            begin()  # another one, from its beginning to its end
+        assert (scratch / "trials").is_dir()
+
+    def begin() -> None:
+        with on_ray.on_ray(Resources(), tmp_path, tmp_path, tmp_path / "tune") as train:
+            train(nothing, [])
+
+    monkeypatch.setattr(on_ray, "_fit", fit)
+    begin()
+    assert len(set(seen)) == 2
+    assert list((tmp_path / "tune").iterdir()) == []
 
 
 @pytest.mark.ray

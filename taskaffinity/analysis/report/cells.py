@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from taskaffinity.analysis.style import STYLES, signed
+from taskaffinity.analysis.style import STYLES, probability, signed
 from taskaffinity.analysis.tables import as_csv
 from taskaffinity.tasks.metrics import METRICS
 
@@ -82,17 +82,13 @@ def _cell(column: str, raw: str, titles: Mapping[str, str]) -> Cell:
     return Cell(raw, _SHOWN[column](float(raw)) if raw else "", "number")
 
 
-def _probability(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else "<.001"
-
-
 def _format(spec: str) -> Callable[[float], str]:
     return lambda value: format(value, spec)
 
 
 _SHOWN: dict[str, Callable[[float], str]] = {
     **dict.fromkeys(("gain", "low", "high"), signed),
-    **dict.fromkeys(("p", "q", "q_equivalence", "p_equivalence"), _probability),
+    **dict.fromkeys(("p", "q", "q_equivalence", "p_equivalence"), probability),
     **dict.fromkeys(("df", "score_single", "score_pair", "detectable"), _format(".1f")),
     **dict.fromkeys(("se_seeds", "se_examples"), _format(".2f")),
     **dict.fromkeys(("level", "alpha", "margin"), _format("g")),

@@ -1,0 +1,84 @@
+"""The ways that ``benchmarks/train_speed.py`` compares keep to the device they are given, whatever the machine has."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import peers
+import pytest
+import torch
+from peers import PaperWay, TrainerWay
+from train_speed import Ours, machine
+from transformers import AutoConfig, AutoModel
+
+from taskaffinity.training.encoded import cache_folder, read_encoded
+
+
+@pytest.fixture
+def given(tiny_study: Callable[..., Any], tmp_path: Path) -> Any:
+    """A folder of an encoder with weights, and a task's card and training split, by its name."""
+    tiny = tiny_study()
+    folder = tmp_path / "encoder"
+    shutil.copytree(tiny.encoder_folder, folder)
+    AutoModel.from_config(AutoConfig.from_pretrained(folder)).save_pretrained(folder)
+    [card] = [card for card in tiny.study.tasks if card.name == "mednli"]
+    recipe, encoder = tiny.study.recipe, tiny.study.encoder
+    of_task = cache_folder(tiny.cache, card.fingerprint, encoder.fingerprint, recipe.max_length, recipe.max_words)
+    meta, splits = read_encoded(of_task)
+    return folder, {meta.name: meta}, {meta.name: splits["train"]}
+
+
+@pytest.mark.parametrize("precision", [None, "bf16"])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_the_trainer_does_not_choose_for_itself(
+    device: str, precision: Any, given: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine with a GPU, which it would take, in 16 bits."""
+    asked: dict[str, Any] = {}
+
+    class Stopped(Exception):
+        pass
+
+    def arguments(**settings: Any) -> None:
+        asked.update(settings)
+        raise Stopped
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(peers, "TrainingArguments", arguments)
+    folder, metas, splits = given
+    way = TrainerWay(folder, metas["mednli"], splits["mednli"], tmp_path, device, precision)
+    with pytest.raises(Stopped):
+        way.train([np.arange(4)])
+    assert asked["use_cpu"] == (device == "cpu")
+    assert asked["bf16"] == (precision == "bf16")
+
+
+def test_on_a_gpu_all_of_a_way_is_there(given: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``meta`` in its place: a tensor that was left behind could not meet the others."""
+    folder, metas, splits = given
+    paper = PaperWay(folder, metas, splits, "meta")
+    assert {weight.device.type for weight in paper.encoder.parameters()} == {"meta"}
+    width = paper.encoder.config.hidden_size
+
+    def states(**batch: torch.Tensor) -> Any:
+        assert {tensor.device.type for tensor in batch.values()} == {"meta"}
+        hidden = torch.zeros(*batch["input_ids"].shape, width, device="meta")
+        return SimpleNamespace(last_hidden_state=hidden, pooler_output=hidden[:, 0])
+
+    monkeypatch.setattr(paper, "encoder", states)  # the model itself looks at its mask, which holds nothing
+    assert paper._loss("mednli", paper.samples["mednli"][:4]).device.type == "meta"
+    ours = Ours(folder, metas, splits, "adamw", device="meta")
+    assert not ours.model.is_packed  # as in a run: a GPU has its own kernels for what is padded
+    assert {weight.device.type for weight in ours.model.parameters()} == {"meta"}
+    assert {weight.device.type for weight in ours.stepper.parameters} == {"meta"}
+
+
+def test_figures_of_a_gpu_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    assert machine("cuda")["gpu"] == "a GPU"
+    assert "gpu" not in machine()
