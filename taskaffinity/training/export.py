@@ -127,7 +127,7 @@ def _trained(
 
 
 def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedModel:
-    """The architecture's own model for the task, with the trained weights."""
+    """The architecture's own model for the task, with the trained weights: of 32 bits, whatever the encoder's are."""
     config = load_config(folder)
     architecture = config.model_type
     if architecture not in FORMS:
@@ -143,11 +143,11 @@ def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedMod
     head = model.heads[meta.name]
     stock: PreTrainedModel
     if meta.kind == "ner":
-        stock = AutoModelForTokenClassification.from_config(config)
+        stock = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)
         places = {"classifier": "output"}
     else:
         config.problem_type = "regression" if meta.kind == "similarity" else "single_label_classification"
-        stock = AutoModelForSequenceClassification.from_config(config)
+        stock = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
         places = _CLASSIFIERS[architecture]
         if FORMS[architecture].pooler:
             dense = head.get_submodule("dense") if model.pooler is None else model.pooler.get_submodule("dense")

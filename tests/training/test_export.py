@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file
 from tokenizers import ByteLevelBPETokenizer
 from toy_tasks import RECIPE, TASKS
 from transformers import BertTokenizer, PreTrainedTokenizerFast, RobertaTokenizerFast, pipeline
@@ -27,10 +28,10 @@ from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.tasks.unlabelled import Unlabelled
 from taskaffinity.training.batches import make_batch
-from taskaffinity.training.encoded import cache_folder, read_encoded
+from taskaffinity.training.encoded import cache_folder, read_encoded, task_meta
 from taskaffinity.training.encoders import Encoder, find_encoder
 from taskaffinity.training.execute import execute, prepare
-from taskaffinity.training.export import export
+from taskaffinity.training.export import _stock, export
 from taskaffinity.training.handover import take_over, take_over_head
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.predictor import Predictor
@@ -288,3 +289,24 @@ def test_an_architecture_whose_head_has_another_form_is_refused(make_encoder: Ma
         export(kept_model(store.root, "nli"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".out*"))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("task", ["nli", "tag"])
+def test_trained_weights_are_not_rounded_to_the_precision_of_the_encoders_folder(
+    task: str, dtype: str, make_encoder: MakeEncoder, tmp_path: Path
+) -> None:
+    folder = make_encoder("bert")
+    transformers.AutoModel.from_pretrained(folder, dtype=getattr(torch, dtype)).save_pretrained(folder)
+    assert json.loads((folder / "config.json").read_text())["dtype"] == dtype
+    meta = task_meta(TASKS[task])
+    own = MultiTaskModel(folder, {task: meta}, seed=0, packed=False)
+    with torch.no_grad():
+        for weights in own.parameters():
+            weights += 1e-6 * torch.randn_like(weights)
+    _stock(own, meta, folder).save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["dtype"] == "float32"
+    found = load_file(tmp_path / "model.safetensors")
+    for name, weights in own.encoder.state_dict().items():
+        assert torch.equal(found[f"bert.{name}"], weights), name
+    assert torch.equal(found["classifier.weight"], own.heads[task].output.weight)
