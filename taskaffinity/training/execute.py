@@ -22,7 +22,8 @@ from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import Recipe, RunSpec
 from taskaffinity.tasks.task import BadInput, Task
 from taskaffinity.training.choice import learn, test
-from taskaffinity.training.encoders import Encoder, load_tokenizer, longest_input
+from taskaffinity.training.direction import refuse_one_way
+from taskaffinity.training.encoders import Encoder, load_encoder, load_tokenizer, longest_input
 from taskaffinity.training.encoding import encode_task
 from taskaffinity.training.handover import hand_over
 from taskaffinity.training.loop import Diverged
@@ -35,7 +36,7 @@ def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path
     Raises
     ------
     BadInput
-        If ``max_length`` is more than the encoder has positions for.
+        If ``max_length`` is more than the encoder has positions for, or it does not read both ways.
     """
     if recipe.max_length > (positions := longest_input(encoder.folder)):
         raise BadInput(f"--set max_length={recipe.max_length}: the encoder has {positions:g} positions")
@@ -43,7 +44,9 @@ def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path
     for task in tasks:
         folder = encoded_in(cache, task.fingerprint, encoder.ref.fingerprint, recipe)
         if not folder.is_dir():
-            tokenizer = tokenizer or load_tokenizer(encoder.folder)
+            if tokenizer is None:  # where the cache has every task, the encoder was looked at when it was filled
+                refuse_one_way(load_encoder(encoder.folder)[0], encoder.folder)
+                tokenizer = load_tokenizer(encoder.folder)
             encode_task(task, tokenizer, folder, max_length=recipe.max_length, max_words=recipe.max_words)
 
 

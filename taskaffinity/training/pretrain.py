@@ -28,6 +28,7 @@ from taskaffinity.runs.files import write_json
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.training.batches import seed_of
+from taskaffinity.training.direction import refuse_one_way
 from taskaffinity.training.encoders import Encoder, load_config, load_encoder, load_tokenizer, longest_input
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.optim import Stepper
@@ -97,7 +98,7 @@ def pretrain(
     ------
     BadInput
         If ``out`` holds something, there are fewer than two passages, ``max_length`` is more than the encoder has
-        positions for, or its tokenizer has no mask.
+        positions for, its tokenizer has no mask, or it does not read both ways.
     Diverged
         When a loss is no longer a number.
     """
@@ -123,7 +124,8 @@ def pretrain(
     dev = list(_masked(held_blocks, tokenizer, settings, seed_of(settings.seed, "dev")))
     if not any(bool((batch["labels"] != -100).any()) for batch in dev):
         raise BadInput(f"too little text: chance masked no piece of the {n_held} held-out passages; try another --seed")
-    _, pooler = load_encoder(encoder.folder)  # what the folder lacks is told before the first step
+    bare, pooler = load_encoder(encoder.folder)  # what the folder lacks is told before the first step
+    refuse_one_way(bare, encoder.folder)
     with _made_beside(out) as beside:
         torch.manual_seed(seed_of(settings.seed, "encoder"))
         model = _with_a_language_head(encoder.folder)
