@@ -32,7 +32,7 @@ _ARRAYS = (
     "word_numbers",
     "word_bounds",
 )
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True)

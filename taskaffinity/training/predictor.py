@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, groupby, islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +75,8 @@ class Predictor:
         """
         remaining = iter(rows)
         while ahead := list(islice(remaining, _AT_ONCE)):
-            for _, group in groupby(ahead, key=lambda row: row.text_pair is not None):  # as a whole split is encoded
-                chosen = list(group)
-                tell = self._mentions if self.meta.kind == "ner" else self._labels
-                yield from zip(chosen, tell(chosen), strict=True)
+            tell = self._mentions if self.meta.kind == "ner" else self._labels
+            yield from zip(ahead, tell(ahead), strict=True)
 
     def outputs(self, split: EncodedSplit) -> list[Tensor]:
         """The model's outputs for each row of a split: ``(1, C)``, of a sentence ``(W, C)``."""
