@@ -12,24 +12,27 @@ import torch
 from transformers import PreTrainedModel
 
 from taskaffinity.tasks.task import BadInput
+from taskaffinity.training.refusal import told_as
 
 _PIECES = 5
 
 
 @torch.inference_mode()
 def refuse_one_way(encoder: PreTrainedModel, folder: Path) -> None:
-    """Refuse a model whose first state is the same for two sequences that differ in their last piece alone.
+    """Refuse a model whose first state is the same for two sequences that differ in their last piece alone, and one
+    that wants more than these.
 
     Raises
     ------
     BadInput
         With the folder that it was loaded from.
     """
-    pieces = torch.full((2, _PIECES), encoder.config.vocab_size - 1)
-    pieces[1, -1] -= 1
     was_training = encoder.training
     encoder.eval()
-    first, other = (encoder(input_ids=ids[None].to(encoder.device)).last_hidden_state[0, 0] for ids in pieces)
+    with told_as(f"{folder}: no encoder that word pieces alone can be given to"):
+        pieces = torch.full((2, _PIECES), encoder.config.vocab_size - 1, device=encoder.device)
+        pieces[1, -1] -= 1
+        first, other = (encoder(input_ids=ids[None]).last_hidden_state[0, 0] for ids in pieces)
     encoder.train(was_training)
     if torch.allclose(first, other, rtol=1e-5, atol=1e-6):
         raise BadInput(

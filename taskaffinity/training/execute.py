@@ -28,6 +28,7 @@ from taskaffinity.training.encoding import encode_task
 from taskaffinity.training.handover import hand_over
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.ready import encoded_in, made_ready
+from taskaffinity.training.refusal import is_lack_of_memory
 
 
 def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path) -> None:
@@ -144,13 +145,6 @@ def reason_of(error: BaseException) -> str:
     if is_lack_of_memory(error):
         return "out of memory: lower batch_size or max_length (--set), or let fewer runs go at once"
     return f"{type(error).__name__}: see the traceback in error.txt"
-
-
-def is_lack_of_memory(error: BaseException) -> bool:
-    """Python's, torch's, or an allocator's of any kind."""
-    told = str(error).lower()
-    words = ("t allocate memory", "cannot allocate memory", "out of memory")
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(some in told for some in words)
 
 
 def versions() -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from toy_tasks import RECIPE, TASKS
-from transformers import AutoModel, BertTokenizer, GPT2Config, LlamaConfig, PretrainedConfig
+from transformers import AutoModel, BertTokenizer, GPT2Config, LlamaConfig, PretrainedConfig, T5Config
 
 from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.tasks.task import BadInput
@@ -58,6 +58,13 @@ def test_an_encoder_passes_and_keeps_its_mode(
     encoder, _ = load_encoder(folder)
     refuse_one_way(encoder.train(training), folder)
     assert encoder.training == training
+
+
+def test_a_model_that_wants_more_than_word_pieces_is_told_in_one_line(tmp_path: Path) -> None:
+    config = T5Config(vocab_size=40, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
+    model = AutoModel.from_config(config).train()
+    with pytest.raises(BadInput, match=r"no encoder that word pieces alone can be given to \(ValueError\)$"):
+        refuse_one_way(model, tmp_path)
 
 
 def test_so_does_one_from_scratch(tmp_path: Path) -> None:
