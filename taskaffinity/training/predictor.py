@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
@@ -32,6 +31,7 @@ from taskaffinity.training.batches import Batch, make_batch
 from taskaffinity.training.encoded import EncodedSplit, TaskMeta, meta_of
 from taskaffinity.training.encoders import load_tokenizer
 from taskaffinity.training.encoding import encode_examples
+from taskaffinity.training.refusal import told_as
 
 ABOUT = "taskaffinity.json"
 """What is known of an exported model beside its configuration: the task, and how its texts are cut."""
@@ -52,17 +52,16 @@ class Predictor:
         BadInput
             If the folder is not one that ``taskaffinity export`` made.
         """
-        try:
+        if not (folder / ABOUT).is_file():
+            raise BadInput(f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` made")
+        with told_as(f"{folder}: not a whole folder of `taskaffinity export`"):
             about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
             self.meta: TaskMeta = meta_of(about["task"])
             self.max_length, self.max_words = int(about["max_length"]), int(about["max_words"])
             is_tagger = self.meta.kind == "ner"
             auto: Any = AutoModelForTokenClassification if is_tagger else AutoModelForSequenceClassification
-            self.model = auto.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval().to(device)
-        except FileNotFoundError:
-            raise BadInput(f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` made") from None
-        except (KeyError, TypeError, ValueError, OSError, RuntimeError, SafetensorError) as error:
-            raise BadInput(f"{folder}: not a whole folder of `taskaffinity export` ({type(error).__name__})") from error
+            self.model = auto.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval()
+        self.model.to(device)  # a GPU that is full is no fault of the folder
         self.tokenizer = load_tokenizer(folder)
         self.device = device
 

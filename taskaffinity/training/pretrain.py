@@ -21,7 +21,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForMaskedLM, DataCollatorForLanguageModeling, PreTrainedModel
+from transformers import (
+    MODEL_FOR_MASKED_LM_MAPPING,
+    AutoModelForMaskedLM,
+    DataCollatorForLanguageModeling,
+    PreTrainedModel,
+)
 from transformers.utils import logging
 
 from taskaffinity.runs.files import write_json
@@ -98,7 +103,7 @@ def pretrain(
     ------
     BadInput
         If ``out`` holds something, there are fewer than two passages, ``max_length`` is more than the encoder has
-        positions for, its tokenizer has no mask, or it does not read both ways.
+        positions for, its tokenizer has no mask, or it has no language head or does not read both ways.
     Diverged
         When a loss is no longer a number.
     """
@@ -110,6 +115,10 @@ def pretrain(
     tokenizer = load_tokenizer(encoder.folder)
     if tokenizer.mask_token is None:
         raise BadInput(f"{encoder.folder}: its tokenizer has no mask, so it cannot be pre-trained this way")
+    if type(config := load_config(encoder.folder)) not in MODEL_FOR_MASKED_LM_MAPPING:
+        raise BadInput(
+            f"{encoder.folder}: {config.model_type} has no head for masked pieces, so it cannot be pre-trained this way"
+        )
     if settings.max_length > (positions := longest_input(encoder.folder)):
         raise BadInput(f"--max-length {settings.max_length}: the encoder has {positions:g} positions")
     if settings.max_passages is not None and settings.max_passages < len(passages):

@@ -310,3 +310,20 @@ def test_trained_weights_are_not_rounded_to_the_precision_of_the_encoders_folder
     for name, weights in own.encoder.state_dict().items():
         assert torch.equal(found[f"bert.{name}"], weights), name
     assert torch.equal(found["classifier.weight"], own.heads[task].output.weight)
+
+
+def test_a_full_gpu_is_no_fault_of_the_folder(
+    exported: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transformers.PreTrainedModel, "to", full)
+        with pytest.raises(torch.OutOfMemoryError):
+            Predictor(exported("nli"), "cuda")
+    half = Path(shutil.copytree(exported("nli"), tmp_path / "half"))
+    weights = (half / "model.safetensors").read_bytes()
+    (half / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(BadInput, match=r"half: not a whole folder of `taskaffinity export` \(SafetensorError\)$"):
+        Predictor(half)
