@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from taskaffinity.training.encoded import EncodedSplit, IntArray
-from taskaffinity.training.layout import Layout, layout_of
+from taskaffinity.training.layout import Layout, layout_of, sent
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,16 @@ class Batch:
     positions: Tensor  # (T,) from 0 in each sequence
     token_types: Tensor  # (T,)
     lengths: Tensor  # (B,)
+    longest: int  # of the lengths
     targets: Tensor  # (R,) scores or classes of sequences, tags of words
     layout: Layout  # its ``read``: (R,) where each sequence begins, or each word
 
-    def to(self, device: str) -> Batch:
-        """The same on another device, without waiting for the copies."""
+    def to(self, device: str, *, blocks: bool = True) -> Batch:
+        """The same on another device, where a GPU is not waited for; without its layout's ``blocks`` if they are not
+        needed, as by a model that pads."""
         tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
-        moved: dict[str, Any] = {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
-        return replace(self, **moved, layout=self.layout.to(device))
+        moved: dict[str, Any] = {name: sent(tensor, device) for name, tensor in tensors.items()}
+        return replace(self, **moved, layout=self.layout.to(device, blocks=blocks))
 
 
 def make_batch(task: str, split: EncodedSplit, rows: IntArray) -> Batch:
@@ -63,6 +65,7 @@ def make_batch(task: str, split: EncodedSplit, rows: IntArray) -> Batch:
         positions=torch.from_numpy(np.arange(len(picked)) - np.repeat(starts, lengths)),
         token_types=torch.from_numpy(split.token_types[picked].astype(np.int64)),
         lengths=torch.from_numpy(lengths),
+        longest=int(lengths[-1]),
         targets=torch.from_numpy(targets),
         layout=layout_of(lengths.tolist(), read),
     )

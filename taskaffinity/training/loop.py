@@ -84,7 +84,7 @@ def fit(
         pieces = 0
         for batch in _batches(model, splits, recipe.batch_size, batches, seed=seed, epoch=number):
             # One task a batch: the gradient follows that task alone.
-            loss = model.loss(batch.to(recipe.device))
+            loss = model.loss(batch.to(recipe.device, blocks=model.is_packed))
             loss.backward()
             stepper.step(counts=batch.task in attached)
             losses[batch.task].append(loss.detach())  # no .item(): on a GPU it would wait for the step
@@ -132,7 +132,7 @@ def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, devic
     outputs: list[np.ndarray[Any, Any]] = [np.zeros(0)] * split.n_rows
     for rows in _by_pieces(order, lengths, _EVALUATION_PIECES[device]):
         batch = make_batch(task.name, split, rows)
-        raw = model(batch.to(device))
+        raw = model(batch.to(device, blocks=model.is_packed))
         if not bool(torch.isfinite(raw).all()):  # the last step broke the weights, and no loss has seen it yet
             raise Diverged(f"diverged: outputs for {task.name} are not numbers; try a smaller learning_rate")
         predicted = outputs_to_predictions(task.kind, raw).cpu().numpy()

@@ -8,7 +8,7 @@ as dev and test are, and mentions are read as a stock pipeline does: an ``I`` th
 characters that are a word each to them (Chinese ones). Words after ``max_length`` pieces have no mention.
 """
 
-# B sequences, L the longest, T word pieces of the batch, W words of the batch, C classes
+# B sequences, L the longest, W words of the batch, C classes
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from taskaffinity.training.batches import Batch, make_batch
 from taskaffinity.training.encoded import EncodedSplit, TaskMeta, meta_of
 from taskaffinity.training.encoders import load_tokenizer
 from taskaffinity.training.encoding import encode_examples
+from taskaffinity.training.padded import padded
 from taskaffinity.training.refusal import told_as
 
 ABOUT = "taskaffinity.json"
@@ -83,22 +84,17 @@ class Predictor:
         for first in range(0, split.n_rows, _AT_ONCE):  # a long note is many rows
             batch = make_batch(self.meta.name, split, np.arange(first, min(first + _AT_ONCE, split.n_rows)))
             sizes = np.diff(split.word_bounds)[batch.rows] if split.is_tagging else np.ones(len(batch.rows), dtype=int)
-            found = self._forward(batch.to(self.device)).cpu().split(sizes.tolist())
+            found = self._forward(batch.to(self.device, blocks=False)).cpu().split(sizes.tolist())
             of_row |= dict(zip(batch.rows.tolist(), found, strict=True))
         return [of_row[row] for row in range(split.n_rows)]
 
     @torch.inference_mode()
     def _forward(self, batch: Batch) -> Tensor:
-        lengths = batch.lengths
-        mask = torch.arange(int(lengths.max()), device=lengths.device)[None] < lengths[:, None]  # (B, L)
-        pieces = torch.full(mask.shape, self.model.config.pad_token_id or 0, device=mask.device)
-        pieces[mask] = batch.pieces
-        extra = {}
-        if getattr(self.model.config, "type_vocab_size", 0) > 1:
-            extra["token_type_ids"] = torch.zeros_like(pieces)
-            extra["token_type_ids"][mask] = batch.token_types
-        outputs: Tensor = self.model(input_ids=pieces, attention_mask=mask.long(), **extra).logits.float()
-        return outputs[mask][batch.layout.read] if self.meta.kind == "ner" else outputs
+        inputs, places = padded(batch, self.model.config)
+        outputs: Tensor = self.model(**inputs).logits.float()  # (B, C) or (B, L, C)
+        if self.meta.kind != "ner":
+            return outputs
+        return outputs.flatten(0, 1).index_select(0, places.index_select(0, batch.layout.read))
 
     def _labels(self, rows: Sequence[Unlabelled]) -> Iterator[dict[str, Any]]:
         nothing: Label = 0.0 if self.meta.kind == "similarity" else self.meta.outputs[0]
