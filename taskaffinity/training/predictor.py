@@ -31,14 +31,15 @@ from taskaffinity.training.batches import Batch, make_batch
 from taskaffinity.training.encoded import EncodedSplit, TaskMeta, meta_of
 from taskaffinity.training.encoders import load_tokenizer
 from taskaffinity.training.encoding import encode_examples
+from taskaffinity.training.loop import EVALUATION_PIECES, by_pieces, tags_of_sentences
 from taskaffinity.training.padded import padded
 from taskaffinity.training.refusal import told_as
 
 ABOUT = "taskaffinity.json"
 """What is known of an exported model beside its configuration: the task, and how its texts are cut."""
 
-_AT_ONCE = 64
-"""Texts that are read before they are predicted."""
+_AT_ONCE = 1024
+"""Texts that are read before they are predicted: in so many, neighbours by length are of nearly one length."""
 
 Span = tuple[int, int]
 
@@ -67,7 +68,7 @@ class Predictor:
         self.device = device
 
     def predict(self, rows: Iterable[Unlabelled]) -> Iterator[tuple[Unlabelled, dict[str, Any]]]:
-        """Each row with what was predicted for it, in order; a few rows are read ahead.
+        """Each row with what was predicted for it, in order; rows are read ahead.
 
         A class has ``label`` and ``probability``, a similarity ``score``; a sentence ``entities``, each with its type
         and its first character and last + 1 in the text (of ready words: in the words joined by blanks), and ready
@@ -81,8 +82,8 @@ class Predictor:
     def outputs(self, split: EncodedSplit) -> list[Tensor]:
         """The model's outputs for each row of a split: ``(1, C)``, of a sentence ``(W, C)``."""
         of_row: dict[int, Tensor] = {}
-        for first in range(0, split.n_rows, _AT_ONCE):  # a long note is many rows
-            batch = make_batch(self.meta.name, split, np.arange(first, min(first + _AT_ONCE, split.n_rows)))
+        for rows in by_pieces(np.diff(split.bounds), EVALUATION_PIECES[self.device]):
+            batch = make_batch(self.meta.name, split, rows)
             sizes = np.diff(split.word_bounds)[batch.rows] if split.is_tagging else np.ones(len(batch.rows), dtype=int)
             found = self._forward(batch.to(self.device, blocks=False)).cpu().split(sizes.tolist())
             of_row |= dict(zip(batch.rows.tolist(), found, strict=True))
@@ -121,12 +122,8 @@ class Predictor:
             yield {"tags": tags, "entities": entities} if row.words else {"entities": entities}
 
     def _tags(self, split: EncodedSplit) -> list[list[str]]:
-        sentences = [["O"] * len(gold) for gold in split.gold]
-        for row, output in enumerate(self.outputs(split)):
-            numbers = split.word_numbers[split.word_bounds[row] : split.word_bounds[row + 1]]
-            for number, tag in zip(numbers, torch.argmax(output, dim=-1).tolist(), strict=True):
-                sentences[split.examples_of_rows[row]][number] = self.meta.outputs[tag]
-        return sentences
+        numbers = [torch.argmax(output, dim=-1).numpy() for output in self.outputs(split)]
+        return tags_of_sentences(self.meta.outputs, split, numbers)
 
     def _encoded(self, examples: Sequence[Example]) -> EncodedSplit:
         return encode_examples(examples, self.tokenizer, self.meta, self.max_length, self.max_words, is_train=False)

@@ -27,7 +27,8 @@ from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.tasks.unlabelled import Unlabelled
-from taskaffinity.training.batches import make_batch
+from taskaffinity.training import predictor as predictor_module
+from taskaffinity.training.batches import Batch, make_batch
 from taskaffinity.training.encoded import cache_folder, read_encoded, task_meta
 from taskaffinity.training.encoders import Encoder, find_encoder
 from taskaffinity.training.execute import execute, prepare
@@ -327,3 +328,31 @@ def test_a_full_gpu_is_no_fault_of_the_folder(
     (half / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     with pytest.raises(BadInput, match=r"half: not a whole folder of `taskaffinity export` \(SafetensorError\)$"):
         Predictor(half)
+
+
+def test_texts_are_predicted_by_length_and_told_in_the_files_order(
+    exported: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = Predictor(exported("nli"))
+    examples = TASKS["nli"].examples["test"]
+    texts = [" ".join([e.text] * (1 + n % 5)) for n, e in enumerate(examples)]
+    rows = [Unlabelled(n, 0, None, text, e.text_pair) for n, (text, e) in enumerate(zip(texts, examples, strict=True))]
+    alone = [told for row in rows for _, told in predictor.predict([row])]
+    batches: list[list[int]] = []
+    forward = predictor._forward
+
+    def seen(batch: Batch) -> torch.Tensor:
+        batches.append(batch.lengths.tolist())
+        return forward(batch)
+
+    monkeypatch.setattr(predictor, "_forward", seen)
+    monkeypatch.setattr(predictor_module, "EVALUATION_PIECES", {"cpu": 100})
+    found = list(predictor.predict(rows))
+    assert [row for row, _ in found] == rows
+    for (_, told), expected in zip(found, alone, strict=True):
+        assert told == {**expected, "probability": pytest.approx(expected["probability"], abs=1e-5)}
+    lengths = [length for batch in batches for length in batch]
+    assert lengths == sorted(lengths)
+    assert len(lengths) == len(rows)
+    assert len(set(lengths)) > 1
+    assert all(sum(batch) <= 100 for batch in batches)
