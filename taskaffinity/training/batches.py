@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from taskaffinity.training.encoded import EncodedSplit, IntArray
+from taskaffinity.training.encoded import EncodedSplit, IntArray, ranges
 from taskaffinity.training.layout import Layout, layout_of, sent
 
 
@@ -49,10 +49,10 @@ def make_batch(task: str, split: EncodedSplit, rows: IntArray) -> Batch:
     order = np.argsort(lengths, kind="stable")
     rows, lengths = rows[order], lengths[order]
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    picked = _ranges(split.bounds[rows], lengths)
+    picked = ranges(split.bounds[rows], lengths)
     if split.is_tagging:
         n_words = np.diff(split.word_bounds)[rows]
-        words = _ranges(split.word_bounds[rows], n_words)
+        words = ranges(split.word_bounds[rows], n_words)
         read = split.word_positions[words] + np.repeat(starts, n_words)
         targets = split.targets[words]
     else:
@@ -120,10 +120,3 @@ def batches_in_an_epoch(splits: Mapping[str, EncodedSplit], batch_size: int) -> 
 def seed_of(*parts: int | str) -> int:
     """A 63-bit seed for each purpose, stable across processes."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8]) >> 1
-
-
-def _ranges(starts: IntArray, lengths: IntArray) -> IntArray:
-    """``concatenate([arange(s, s + n) for s, n in zip(starts, lengths)])``."""
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.asarray(np.arange(total) + np.repeat(starts - (ends - lengths), lengths))
