@@ -14,8 +14,9 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study, studies_in
 from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.training.encoders import Encoder
-from taskaffinity.training.execute import gpus, is_lack_of_memory, prepare
+from taskaffinity.training.execute import gpus, prepare
 from taskaffinity.training.loop import Diverged
+from taskaffinity.training.refusal import is_lack_of_memory
 from taskaffinity.training.timing import timed
 
 

@@ -72,3 +72,15 @@ def test_bad_usage_is_one_line_and_writes_nothing(arguments: list[str], said: st
     assert said in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
     assert not {"new", "bad.out"} & {path.name for path in home.iterdir()}
+
+
+@pytest.mark.parametrize("design", ["pairwise", "full"])
+def test_models_that_could_never_be_exported_are_not_kept(design: str, tmp_path: Path) -> None:
+    (tmp_path / "modern").mkdir()
+    (tmp_path / "modern" / "config.json").write_text('{"model_type": "modernbert", "from_scratch": true}')
+    study = [design, "--domain=clinical", "--encoder=modern", *LOCAL, *SMALL, "--keep-models"]
+    refused = command(*study, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "modernbert: its own heads have another form than ours" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert not (tmp_path / "results").exists()

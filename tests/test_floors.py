@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +31,7 @@ HOMES = {
     "torch": {"training"},
     "transformers": {"training"},
     "tokenizers": {"training"},
+    "huggingface_hub": {"training"},
     "ray": {"resources", "schedule", "tuning"},
     "matplotlib": {"analysis"},
     "seaborn": {"analysis"},
@@ -70,6 +73,16 @@ def test_imports_point_down_and_heavy_libraries_stay_at_home(path: Path) -> None
     outer = {name.partition(".")[0] for name in imports_of(path)}
     astray = {library for library, homes in HOMES.items() if library in outer and room not in homes}
     assert not astray, f"{room} is not the home of {astray}"
+
+
+def test_what_is_imported_is_asked_for_by_name() -> None:
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    names = {re.split(r"[\[>]", one)[0].lower() for one in asked}
+    own_names = {"yaml": "pyyaml", "mlflow": "mlflow-skinny"}
+    outer = {name.partition(".")[0] for path in MODULES for name in imports_of(path)}
+    outer -= {*sys.stdlib_module_names, "taskaffinity", "PIL", "markupsafe"}  # matplotlib's and jinja2's own
+    assert {own_names.get(name, name).lower() for name in outer} <= names
 
 
 @pytest.mark.parametrize(

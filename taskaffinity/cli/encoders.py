@@ -75,18 +75,15 @@ def train_each(
 ) -> None:
     """Train what each study lacks, one study after the other; print their common table, and write it into ``root``.
 
+    The caller has checked that each can be trained.
+
     Raises
     ------
-    BadInput
-        Before anything is trained or written, if one of the studies cannot be.
     typer.Exit
         With code 1, if a run failed.
     """
     from taskaffinity.analysis.publish import publish_encoders, publish_stages
-    from taskaffinity.conduct import check
 
-    for (study, encoder), place in zip(asked, places, strict=True):
-        check(study, suite, encoder, place, keep_models=keep_models, replaces=replaces)
     failed = False
     for number, ((study, encoder), place) in enumerate(zip(asked, places, strict=True), start=1):
         if not quiet:

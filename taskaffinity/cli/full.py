@@ -91,6 +91,7 @@ def command(
     # torch: after all that can be refused
     from taskaffinity.conduct import check
     from taskaffinity.definition import define, placed
+    from taskaffinity.training.export import refuse_other_forms
 
     all_tiny = all(is_tiny(suite, name) for name in names)
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=all_tiny)
@@ -112,6 +113,8 @@ def command(
     told: list[str] = []
     for number, ((study, found), place) in enumerate(zip(asked, places, strict=True)):
         study, lines = with_precision(study, suite, found, place, settings)
+        if keep_models:
+            refuse_other_forms(found.folder)
         check(study, suite, found, place, keep_models=keep_models, replaces=replace)
         asked[number] = (study, found)
         told += lines if encoders is None else [f"{study.encoder.name}: {line}" for line in lines]

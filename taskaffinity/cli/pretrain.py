@@ -41,6 +41,7 @@ def command(
     from taskaffinity.training.execute import gpus
     from taskaffinity.training.loop import Diverged
     from taskaffinity.training.pretrain import Pretraining, pretrain
+    from taskaffinity.training.refusal import is_lack_of_memory
 
     if device is DeviceName.cuda and not gpus():
         raise BadInput("--device cuda: this machine has no GPU that torch can use")
@@ -62,8 +63,11 @@ def command(
 
         try:
             result = pretrain(passages, find_encoder(encoder), out, settings, watch=watch)
-        except Diverged as error:
-            print(f"taskaffinity: {error}", file=sys.stderr)
+        except Exception as error:
+            if not isinstance(error, Diverged) and not is_lack_of_memory(error):
+                raise
+            said = error if isinstance(error, Diverged) else "out of memory: lower --batch-size or --max-length"
+            print(f"taskaffinity: {said}", file=sys.stderr)
             raise typer.Exit(1) from error
     before, after = result.losses[0], result.losses[-1]
     print(f"{result.passages} passages, {result.steps} steps of batch size {batch_size}")

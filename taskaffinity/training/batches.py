@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from taskaffinity.training.encoded import EncodedSplit, IntArray
-from taskaffinity.training.layout import Layout, layout_of
+from taskaffinity.training.encoded import EncodedSplit, IntArray, ranges
+from taskaffinity.training.layout import Layout, layout_of, sent
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,16 @@ class Batch:
     positions: Tensor  # (T,) from 0 in each sequence
     token_types: Tensor  # (T,)
     lengths: Tensor  # (B,)
+    longest: int  # of the lengths
     targets: Tensor  # (R,) scores or classes of sequences, tags of words
     layout: Layout  # its ``read``: (R,) where each sequence begins, or each word
 
-    def to(self, device: str) -> Batch:
-        """The same on another device, without waiting for the copies."""
+    def to(self, device: str, *, blocks: bool = True) -> Batch:
+        """The same on another device, where a GPU is not waited for; without its layout's ``blocks`` if they are not
+        needed, as by a model that pads."""
         tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
-        moved: dict[str, Any] = {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
-        return replace(self, **moved, layout=self.layout.to(device))
+        moved: dict[str, Any] = {name: sent(tensor, device) for name, tensor in tensors.items()}
+        return replace(self, **moved, layout=self.layout.to(device, blocks=blocks))
 
 
 def make_batch(task: str, split: EncodedSplit, rows: IntArray) -> Batch:
@@ -47,10 +49,10 @@ def make_batch(task: str, split: EncodedSplit, rows: IntArray) -> Batch:
     order = np.argsort(lengths, kind="stable")
     rows, lengths = rows[order], lengths[order]
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    picked = _ranges(split.bounds[rows], lengths)
+    picked = ranges(split.bounds[rows], lengths)
     if split.is_tagging:
         n_words = np.diff(split.word_bounds)[rows]
-        words = _ranges(split.word_bounds[rows], n_words)
+        words = ranges(split.word_bounds[rows], n_words)
         read = split.word_positions[words] + np.repeat(starts, n_words)
         targets = split.targets[words]
     else:
@@ -63,6 +65,7 @@ def make_batch(task: str, split: EncodedSplit, rows: IntArray) -> Batch:
         positions=torch.from_numpy(np.arange(len(picked)) - np.repeat(starts, lengths)),
         token_types=torch.from_numpy(split.token_types[picked].astype(np.int64)),
         lengths=torch.from_numpy(lengths),
+        longest=int(lengths[-1]),
         targets=torch.from_numpy(targets),
         layout=layout_of(lengths.tolist(), read),
     )
@@ -117,10 +120,3 @@ def batches_in_an_epoch(splits: Mapping[str, EncodedSplit], batch_size: int) -> 
 def seed_of(*parts: int | str) -> int:
     """A 63-bit seed for each purpose, stable across processes."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8]) >> 1
-
-
-def _ranges(starts: IntArray, lengths: IntArray) -> IntArray:
-    """``concatenate([arange(s, s + n) for s, n in zip(starts, lengths)])``."""
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.asarray(np.arange(total) + np.repeat(starts - (ends - lengths), lengths))

@@ -47,7 +47,7 @@ class Learnt:
     best: dict[str, tuple[int, Evaluated]] = field(default_factory=dict)
     """Of each task its epoch, and dev after it."""
     kept: dict[int, dict[str, torch.Tensor]] = field(default_factory=dict)
-    """The model's weights after each of these epochs."""
+    """The model's weights after each of these epochs, in the CPU's memory."""
     history: list[dict[str, Any]] = field(default_factory=list)
     train_seconds: float = 0.0
     evaluate_seconds: float = 0.0
@@ -79,7 +79,7 @@ def learn(
         for name in improved:
             learnt.best[name] = (epoch.number, dev[name])
         if improved:
-            learnt.kept[epoch.number] = {key: value.detach().clone() for key, value in model.state_dict().items()}
+            learnt.kept[epoch.number] = copied(model.state_dict())
         chosen = {number for number, _ in learnt.best.values()}
         learnt.kept = {number: weights for number, weights in learnt.kept.items() if number in chosen}
         seconds = time.perf_counter() - evaluating
@@ -101,6 +101,11 @@ def learn(
             if not unsettled:
                 break
     return learnt
+
+
+def copied(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights as they are now, in the CPU's memory: a run's share of a GPU was measured without copies of its model."""
+    return {name: value.detach().to("cpu", copy=True) for name, value in weights.items()}
 
 
 def test(

@@ -136,8 +136,8 @@ class EncodedSplit:
     def take(self, chosen: IntArray) -> EncodedSplit:
         """The examples of these numbers (ascending), with all their rows."""
         rows = np.flatnonzero(np.isin(self.examples_of_rows, chosen))
-        pieces = _gather(self.bounds, rows)
-        words = _gather(self.word_bounds, rows)
+        pieces = ranges(self.bounds[rows], np.diff(self.bounds)[rows])
+        words = ranges(self.word_bounds[rows], np.diff(self.word_bounds)[rows])
         return EncodedSplit(
             ids=[self.ids[i] for i in chosen],
             gold=[self.gold[i] for i in chosen],
@@ -207,5 +207,8 @@ def bounds_of(lengths: Sequence[int] | IntArray) -> IntArray:
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
 
 
-def _gather(bounds: IntArray, rows: IntArray) -> IntArray:
-    return np.concatenate([np.arange(bounds[r], bounds[r + 1]) for r in rows] or [np.zeros(0, dtype=np.int64)])
+def ranges(starts: IntArray, lengths: IntArray) -> IntArray:
+    """``concatenate([arange(s, s + n) for s, n in zip(starts, lengths)])``."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.asarray(np.arange(total) + np.repeat(starts - (ends - lengths), lengths))

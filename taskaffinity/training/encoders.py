@@ -25,6 +25,8 @@ from transformers.utils import logging
 
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.tasks.task import BadInput
+from taskaffinity.training.packed import first_position
+from taskaffinity.training.refusal import told_as
 
 logging.disable_progress_bar()
 
@@ -69,7 +71,7 @@ def find_encoder(name: str) -> Encoder:
     Raises
     ------
     BadInput
-        If it is neither, or the folder lacks ``config.json``.
+        If it is neither, or the folder lacks ``config.json`` or has a damaged one.
     """
     folder = Path(name).expanduser()
     if folder.is_file():
@@ -125,26 +127,20 @@ def load_config(folder: Path) -> PretrainedConfig:
     BadInput
         If ``config.json`` is not JSON, or names no architecture that transformers knows.
     """
-    try:
+    with told_as(f"{folder / 'config.json'}: not the configuration of an encoder"):
         content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if "model_type" not in content and {"type_vocab_size", "intermediate_size"} <= content.keys():
             config: PretrainedConfig = AutoConfig.for_model("bert", **content)
         else:
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
         return config
-    except (ValueError, KeyError, AttributeError, RecursionError) as error:
-        raise BadInput(
-            f"{folder / 'config.json'}: not the configuration of an encoder ({type(error).__name__})"
-        ) from error
 
 
 def longest_input(folder: Path) -> float:
     """Word pieces that an encoder has positions for; infinity where it says nothing."""
     config = load_config(folder)
-    positions = float(getattr(config, "max_position_embeddings", math.inf))
-    if config.model_type in ("roberta", "xlm-roberta", "camembert"):  # their positions begin behind the padding's
-        positions -= config.pad_token_id + 1
-    return positions
+    positions = getattr(config, "max_position_embeddings", None)
+    return positions - _first_position(config) if positions and positions > 0 else math.inf  # XLNet's are -1
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -156,7 +152,7 @@ def load_tokenizer(folder: Path) -> Any:
     Raises
     ------
     BadInput
-        If the folder holds none.
+        If the folder holds none, or a damaged one.
     """
     if not any(path.name.startswith(_PIECES) for path in folder.iterdir()):
         expected = "expected tokenizer.json or vocab.txt"
@@ -166,13 +162,11 @@ def load_tokenizer(folder: Path) -> Any:
             f"{folder}: a tokenizer without word pieces (tokenizer_config.json alone); {expected} beside it. An "
             "encoder of characters or bytes, as CANINE is, has none and cannot be used: give one of word pieces"
         )
-    try:
+    with told_as(f"{folder}: its tokenizer cannot be loaded"):
         config: dict[str, Any] = {"config": load_config(folder)} if (folder / "config.json").is_file() else {}
         if _is_cased_but_does_not_say_so(folder):
             config["do_lower_case"] = False
         return AutoTokenizer.from_pretrained(folder, add_prefix_space=True, local_files_only=True, **config)
-    except (ValueError, OSError) as error:
-        raise BadInput(f"{folder}: no tokenizer in this folder ({type(error).__name__})") from error
 
 
 def load_encoder(folder: Path, dropout: float | None = None) -> tuple[PreTrainedModel, nn.Module | None]:
@@ -180,17 +174,24 @@ def load_encoder(folder: Path, dropout: float | None = None) -> tuple[PreTrained
 
     The pooler is taken off the model: it would run on the first piece of a packed row alone. One that the checkpoint
     lacks would be random weights; it counts as absent, and heads bring their own.
+
+    Raises
+    ------
+    BadInput
+        If weights are damaged, lacking, or of another model than ``config.json`` says.
     """
     config = load_config(folder)
     for name in _DROPOUTS if dropout is not None else ():
         if hasattr(config, name):
             setattr(config, name, dropout)
     if getattr(config, "from_scratch", False):
-        model, missing = AutoModel.from_config(config), {"pooler"}
+        with told_as(f"{folder / 'config.json'}: not the configuration of an encoder"):
+            model, missing = AutoModel.from_config(config), {"pooler"}
     else:
-        model, info = AutoModel.from_pretrained(
-            folder, config=config, local_files_only=True, dtype=torch.float32, output_loading_info=True
-        )
+        with told_as(f"{folder}: its weights cannot be loaded"):
+            model, info = AutoModel.from_pretrained(
+                folder, config=config, local_files_only=True, dtype=torch.float32, output_loading_info=True
+            )
         missing = {key.split(".")[0] for key in info["missing_keys"]}
         if missing - {"pooler"}:
             raise BadInput(
@@ -216,13 +217,23 @@ def _from_hub(name: str) -> Path:
         ) from error
 
 
+def _first_position(config: PretrainedConfig) -> int:
+    """As of the model, which is made without memory for its weights; 0 where it cannot be."""
+    try:
+        with torch.device("meta"):
+            return first_position(AutoModel.from_config(config))
+    except Exception:  # Funnel's cannot; an encoder that cannot be made at all is told of where it is loaded
+        return 0
+
+
 def _is_cased_but_does_not_say_so(folder: Path) -> bool:
     vocabulary, settings = folder / "vocab.txt", folder / "tokenizer_config.json"
     if not vocabulary.is_file() or (folder / "tokenizer.json").is_file():
         return False
-    if settings.is_file() and "do_lower_case" in json.loads(settings.read_text(encoding="utf-8")):
-        return False
-    pieces = vocabulary.read_text(encoding="utf-8").split("\n")
+    with told_as(f"{folder}: its tokenizer cannot be loaded"):
+        if settings.is_file() and "do_lower_case" in json.loads(settings.read_text(encoding="utf-8")):
+            return False
+        pieces = vocabulary.read_text(encoding="utf-8").split("\n")
     with_capitals = sum(piece != piece.lower() for piece in pieces if not piece.startswith("["))
     return with_capitals > _CASED * len(pieces)
 

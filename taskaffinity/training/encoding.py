@@ -48,14 +48,8 @@ def encode_examples(
 
 
 def _encode_sentences(examples: Sequence[Example], tokenizer: Any, meta: TaskMeta, max_length: int) -> EncodedSplit:
-    has_pairs = any(example.text_pair is not None for example in examples)
-    encoded = tokenizer(
-        [example.text for example in examples],
-        [example.text_pair or "" for example in examples] if has_pairs else None,
-        truncation="longest_first",
-        max_length=max_length,
-        return_token_type_ids=True,
-        return_attention_mask=False,
+    encoded = _tokenized(
+        examples, tokenizer, truncation="longest_first", max_length=max_length, return_token_type_ids=True
     )
     if meta.kind == "similarity":
         targets: npt.NDArray[Any] = np.array([example.label for example in examples], dtype=np.float32)
@@ -77,6 +71,21 @@ def _encode_sentences(examples: Sequence[Example], tokenizer: Any, meta: TaskMet
         word_bounds=np.zeros(len(examples) + 1, dtype=np.int64),
         is_tagging=False,
     )
+
+
+def _tokenized(examples: Sequence[Example], tokenizer: Any, **options: Any) -> dict[str, list[list[int]]]:
+    """Of each example what the tokenizer makes of its pair of texts, or of its one text where it has no second."""
+    found: dict[str, list[list[int]]] = {"input_ids": [[] for _ in examples], "token_type_ids": [[] for _ in examples]}
+    for are_pairs in (False, True):
+        numbers = [number for number, example in enumerate(examples) if (example.text_pair is not None) == are_pairs]
+        if numbers:
+            texts = [examples[number].text for number in numbers]
+            seconds = [examples[number].text_pair for number in numbers] if are_pairs else None
+            encoded = tokenizer(texts, seconds, return_attention_mask=False, **options)
+            for name in found.keys() & encoded.keys():
+                for number, row in zip(numbers, encoded[name], strict=True):
+                    found[name][number] = row
+    return found
 
 
 def _encode_tagging(
@@ -127,18 +136,14 @@ def _encode_tagging(
 def n_pieces(task: Task, split: Split, tokenizer: Any, max_words: int) -> list[int]:
     """Word pieces of each example, uncut and with the special ones; of a tagged sentence those of its longest row."""
     examples = task.examples[split]
-    options = {"return_attention_mask": False, "verbose": False}
     if task.kind != "ner":
-        pairs = [example.text_pair or "" for example in examples]
-        encoded = tokenizer([example.text for example in examples], pairs if any(pairs) else None, **options)
-        return [len(row) for row in encoded["input_ids"]]
+        return [len(row) for row in _tokenized(examples, tokenizer, verbose=False)["input_ids"]]
     words_of = _without_empty_words(examples, tokenizer)
     rows = _rows(examples, max_words, is_train=split == "train")
     texts = [words_of[number][first:last] for number, first, last in rows]
     longest = [0] * len(examples)
-    for (number, _, _), row in zip(
-        rows, tokenizer(texts, is_split_into_words=True, **options)["input_ids"], strict=True
-    ):
+    encoded = tokenizer(texts, is_split_into_words=True, return_attention_mask=False, verbose=False)
+    for (number, _, _), row in zip(rows, encoded["input_ids"], strict=True):
         longest[number] = max(longest[number], len(row))
     return longest
 

@@ -22,11 +22,13 @@ from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import Recipe, RunSpec
 from taskaffinity.tasks.task import BadInput, Task
 from taskaffinity.training.choice import learn, test
-from taskaffinity.training.encoders import Encoder, load_tokenizer, longest_input
+from taskaffinity.training.direction import refuse_one_way
+from taskaffinity.training.encoders import Encoder, load_encoder, load_tokenizer, longest_input
 from taskaffinity.training.encoding import encode_task
 from taskaffinity.training.handover import hand_over
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.ready import encoded_in, made_ready
+from taskaffinity.training.refusal import is_lack_of_memory
 
 
 def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path) -> None:
@@ -35,7 +37,7 @@ def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path
     Raises
     ------
     BadInput
-        If ``max_length`` is more than the encoder has positions for.
+        If ``max_length`` is more than the encoder has positions for, or it does not read both ways.
     """
     if recipe.max_length > (positions := longest_input(encoder.folder)):
         raise BadInput(f"--set max_length={recipe.max_length}: the encoder has {positions:g} positions")
@@ -43,7 +45,9 @@ def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path
     for task in tasks:
         folder = encoded_in(cache, task.fingerprint, encoder.ref.fingerprint, recipe)
         if not folder.is_dir():
-            tokenizer = tokenizer or load_tokenizer(encoder.folder)
+            if tokenizer is None:  # where the cache has every task, the encoder was looked at when it was filled
+                refuse_one_way(load_encoder(encoder.folder)[0], encoder.folder)
+                tokenizer = load_tokenizer(encoder.folder)
             encode_task(task, tokenizer, folder, max_length=recipe.max_length, max_words=recipe.max_words)
 
 
@@ -146,13 +150,6 @@ def reason_of(error: BaseException) -> str:
     if is_lack_of_memory(error):
         return "out of memory: lower batch_size or max_length (--set), or let fewer runs go at once"
     return f"{type(error).__name__}: see the traceback in error.txt"
-
-
-def is_lack_of_memory(error: BaseException) -> bool:
-    """Python's, torch's, or an allocator's of any kind."""
-    told = str(error).lower()
-    words = ("t allocate memory", "cannot allocate memory", "out of memory")
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(some in told for some in words)
 
 
 def versions() -> dict[str, str]:

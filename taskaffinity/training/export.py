@@ -95,6 +95,22 @@ def export(kept: Kept, out: Path, encoder: str | None = None) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
+def refuse_other_forms(folder: Path) -> None:
+    """Refuse an encoder whose trained tasks could not be exported.
+
+    Raises
+    ------
+    BadInput
+        If its architecture has a head of another form.
+    """
+    architecture = load_config(folder).model_type
+    if architecture not in FORMS:
+        raise BadInput(
+            f"{architecture}: its own heads have another form than ours, so the outputs would not be the same; "
+            f"export knows {', '.join(FORMS)}"
+        )
+
+
 def _encoder(kept: Kept, folder: Path, given: str | None) -> Encoder:
     """The encoder that the run started from: where it is said to be, or where it was."""
     expected = kept.spec.encoder
@@ -127,14 +143,10 @@ def _trained(
 
 
 def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedModel:
-    """The architecture's own model for the task, with the trained weights."""
+    """The architecture's own model for the task, with the trained weights: of 32 bits, whatever the encoder's are."""
+    refuse_other_forms(folder)
     config = load_config(folder)
     architecture = config.model_type
-    if architecture not in FORMS:
-        raise BadInput(
-            f"{architecture}: its own heads have another form than ours, so the outputs would not be the same; "
-            f"export knows {', '.join(FORMS)}"
-        )
     labels = meta.outputs or ("score",)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
@@ -143,11 +155,11 @@ def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedMod
     head = model.heads[meta.name]
     stock: PreTrainedModel
     if meta.kind == "ner":
-        stock = AutoModelForTokenClassification.from_config(config)
+        stock = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)
         places = {"classifier": "output"}
     else:
         config.problem_type = "regression" if meta.kind == "similarity" else "single_label_classification"
-        stock = AutoModelForSequenceClassification.from_config(config)
+        stock = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
         places = _CLASSIFIERS[architecture]
         if FORMS[architecture].pooler:
             dense = head.get_submodule("dense") if model.pooler is None else model.pooler.get_submodule("dense")

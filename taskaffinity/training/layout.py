@@ -44,12 +44,20 @@ class Layout:
     read: Tensor  # (R,) where the pieces lie whose last states are read, ascending
     reading: tuple[Block, ...]  # those pieces among themselves, of each block's sequences
 
-    def to(self, device: str) -> Layout:
+    def to(self, device: str, *, blocks: bool = True) -> Layout:
+        """The same on another device; with ``read`` alone if not ``blocks``."""
+        if not blocks:
+            return Layout((), sent(self.read, device), ())
         return Layout(
             tuple(_moved(block, device) for block in self.blocks),
-            self.read.to(device, non_blocking=True),
+            sent(self.read, device),
             tuple(_moved(block, device) for block in self.reading),
         )
+
+
+def sent(tensor: Tensor, device: str) -> Tensor:
+    """The tensor on a device. To a GPU it goes from pinned memory: from any other a copy may wait for the GPU."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor.to(device)
 
 
 def layout_of(lengths: Sequence[int], read: Sequence[int] | None = None) -> Layout:
@@ -89,9 +97,7 @@ def _block(first: int, lengths: Sequence[int], *, is_asked: bool = True) -> Bloc
 
 
 def _moved(block: Block, device: str) -> Block:
-    places, bias = (
-        None if tensor is None else tensor.to(device, non_blocking=True) for tensor in (block.places, block.bias)
-    )
+    places, bias = (None if tensor is None else sent(tensor, device) for tensor in (block.places, block.bias))
     return replace(block, places=places, bias=bias)
 
 

@@ -19,13 +19,13 @@ from taskaffinity.training.batches import (
     seed_of,
     stretched_batches,
 )
-from taskaffinity.training.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.encoded import EncodedSplit, IntArray, TaskMeta
 from taskaffinity.training.heads import outputs_to_predictions
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim import Stepper
 from taskaffinity.training.released import ReleasedStepper
 
-_EVALUATION_PIECES = {"cpu": 1024, "cuda": 8192}
+EVALUATION_PIECES = {"cpu": 1024, "cuda": 8192}
 """Word pieces in a batch of predictions: enough to keep a core busy, little enough to stay in its cache (four times as
 many took 1.08 to 1.13 times as long). On a GPU, where nobody measured yet, a few times a training batch's."""
 
@@ -83,7 +83,7 @@ def fit(
         pieces = 0
         for batch in _batches(model, splits, recipe.batch_size, batches, seed=seed, epoch=number):
             # One task a batch: the gradient follows that task alone.
-            loss = model.loss(batch.to(recipe.device))
+            loss = model.loss(batch.to(recipe.device, blocks=model.is_packed))
             loss.backward()
             stepper.step(counts=batch.task in attached)
             losses[batch.task].append(loss.detach())  # no .item(): on a GPU it would wait for the step
@@ -133,11 +133,10 @@ def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, devic
     """
     model.eval()
     lengths = np.diff(split.bounds)
-    order = np.argsort(lengths, kind="stable")
     outputs: list[np.ndarray[Any, Any]] = [np.zeros(0)] * split.n_rows
-    for rows in _by_pieces(order, lengths, _EVALUATION_PIECES[device]):
+    for rows in by_pieces(lengths, EVALUATION_PIECES[device]):
         batch = make_batch(task.name, split, rows)
-        raw = model(batch.to(device))
+        raw = model(batch.to(device, blocks=model.is_packed))
         if not bool(torch.isfinite(raw).all()):  # the last step broke the weights, and no loss has seen it yet
             raise Diverged(f"diverged: outputs for {task.name} are not numbers; try a smaller learning_rate")
         predicted = outputs_to_predictions(task.kind, raw).cpu().numpy()
@@ -145,12 +144,14 @@ def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, devic
         for row, values in zip(batch.rows, np.split(predicted, np.cumsum(sizes)[:-1]), strict=True):
             outputs[row] = values
     if split.is_tagging:
-        return _tags_of_sentences(task.outputs, split, outputs)
+        return tags_of_sentences(task.outputs, split, outputs)
     values = np.concatenate(outputs)
     return [float(v) for v in values] if task.kind == "similarity" else [task.outputs[int(v)] for v in values]
 
 
-def _by_pieces(order: np.ndarray[Any, Any], lengths: np.ndarray[Any, Any], most: int) -> Iterator[np.ndarray[Any, Any]]:
+def by_pieces(lengths: IntArray, most: int) -> Iterator[IntArray]:
+    """All rows of these lengths, ascending by length, in batches of at most so many word pieces, or of one row."""
+    order = np.argsort(lengths, kind="stable")
     first, pieces = 0, 0
     for i, row in enumerate(order):
         if pieces and pieces + lengths[row] > most:
@@ -161,9 +162,10 @@ def _by_pieces(order: np.ndarray[Any, Any], lengths: np.ndarray[Any, Any], most:
         yield order[first:]
 
 
-def _tags_of_sentences(
+def tags_of_sentences(
     tags: Sequence[str], split: EncodedSplit, outputs: Sequence[np.ndarray[Any, Any]]
 ) -> list[list[str]]:
+    """The tags of each sentence, from the numbers that were predicted for the words of each row."""
     sentences = [["O"] * len(gold) for gold in split.gold]
     for row, predicted in enumerate(outputs):
         sentence = sentences[split.examples_of_rows[row]]

@@ -1,6 +1,6 @@
 """One shared encoder, one head a task."""
 
-# B sequences, L the longest, T word pieces of the batch, R states that the head reads, H width
+# B sequences, L the longest, R states that the head reads, H width
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from taskaffinity.training.encoders import load_encoder
 from taskaffinity.training.heads import Head, form_of, make_head
 from taskaffinity.training.last_layer import narrow_last_layer
 from taskaffinity.training.packed import first_position, packs_exactly
+from taskaffinity.training.padded import padded
 
 
 class MultiTaskModel(nn.Module):
@@ -84,15 +85,6 @@ class MultiTaskModel(nn.Module):
         return hidden[0] if self.is_narrow else hidden[0, batch.layout.read]
 
     def _padded(self, batch: Batch) -> Tensor:
-        lengths = batch.lengths
-        mask = torch.arange(int(lengths.max()), device=lengths.device)[None] < lengths[:, None]  # (B, L)
-        padding = getattr(self.encoder.config, "pad_token_id", 0) or 0
-        pieces = torch.full(mask.shape, padding, dtype=batch.pieces.dtype, device=mask.device)
-        pieces[mask] = batch.pieces
-        extra = {}
-        if self.has_token_types:
-            types = torch.zeros_like(pieces)
-            types[mask] = batch.token_types
-            extra = {"token_type_ids": types}
-        hidden: Tensor = self.encoder(input_ids=pieces, attention_mask=mask.long(), **extra).last_hidden_state
-        return hidden[mask][batch.layout.read]
+        inputs, places = padded(batch, self.encoder.config)
+        hidden: Tensor = self.encoder(**inputs).last_hidden_state  # (B, L, H)
+        return hidden.flatten(0, 1).index_select(0, places.index_select(0, batch.layout.read))

@@ -8,19 +8,18 @@ as dev and test are, and mentions are read as a stock pipeline does: an ``I`` th
 characters that are a word each to them (Chinese ones). Words after ``max_length`` pieces have no mention.
 """
 
-# B sequences, L the longest, T word pieces of the batch, W words of the batch, C classes
+# B sequences, L the longest, W words of the batch, C classes
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, groupby, islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
@@ -32,12 +31,15 @@ from taskaffinity.training.batches import Batch, make_batch
 from taskaffinity.training.encoded import EncodedSplit, TaskMeta, meta_of
 from taskaffinity.training.encoders import load_tokenizer
 from taskaffinity.training.encoding import encode_examples
+from taskaffinity.training.loop import EVALUATION_PIECES, by_pieces, tags_of_sentences
+from taskaffinity.training.padded import padded
+from taskaffinity.training.refusal import told_as
 
 ABOUT = "taskaffinity.json"
 """What is known of an exported model beside its configuration: the task, and how its texts are cut."""
 
-_AT_ONCE = 64
-"""Texts that are read before they are predicted."""
+_AT_ONCE = 1024
+"""Texts that are read before they are predicted: in so many, neighbours by length are of nearly one length."""
 
 Span = tuple[int, int]
 
@@ -52,22 +54,21 @@ class Predictor:
         BadInput
             If the folder is not one that ``taskaffinity export`` made.
         """
-        try:
+        if not (folder / ABOUT).is_file():
+            raise BadInput(f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` made")
+        with told_as(f"{folder}: not a whole folder of `taskaffinity export`"):
             about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
             self.meta: TaskMeta = meta_of(about["task"])
             self.max_length, self.max_words = int(about["max_length"]), int(about["max_words"])
             is_tagger = self.meta.kind == "ner"
             auto: Any = AutoModelForTokenClassification if is_tagger else AutoModelForSequenceClassification
-            self.model = auto.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval().to(device)
-        except FileNotFoundError:
-            raise BadInput(f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` made") from None
-        except (KeyError, TypeError, ValueError, OSError, RuntimeError, SafetensorError) as error:
-            raise BadInput(f"{folder}: not a whole folder of `taskaffinity export` ({type(error).__name__})") from error
+            self.model = auto.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval()
+        self.model.to(device)  # a GPU that is full is no fault of the folder
         self.tokenizer = load_tokenizer(folder)
         self.device = device
 
     def predict(self, rows: Iterable[Unlabelled]) -> Iterator[tuple[Unlabelled, dict[str, Any]]]:
-        """Each row with what was predicted for it, in order; a few rows are read ahead.
+        """Each row with what was predicted for it, in order; rows are read ahead.
 
         A class has ``label`` and ``probability``, a similarity ``score``; a sentence ``entities``, each with its type
         and its first character and last + 1 in the text (of ready words: in the words joined by blanks), and ready
@@ -75,33 +76,26 @@ class Predictor:
         """
         remaining = iter(rows)
         while ahead := list(islice(remaining, _AT_ONCE)):
-            for _, group in groupby(ahead, key=lambda row: row.text_pair is not None):  # as a whole split is encoded
-                chosen = list(group)
-                tell = self._mentions if self.meta.kind == "ner" else self._labels
-                yield from zip(chosen, tell(chosen), strict=True)
+            tell = self._mentions if self.meta.kind == "ner" else self._labels
+            yield from zip(ahead, tell(ahead), strict=True)
 
     def outputs(self, split: EncodedSplit) -> list[Tensor]:
         """The model's outputs for each row of a split: ``(1, C)``, of a sentence ``(W, C)``."""
         of_row: dict[int, Tensor] = {}
-        for first in range(0, split.n_rows, _AT_ONCE):  # a long note is many rows
-            batch = make_batch(self.meta.name, split, np.arange(first, min(first + _AT_ONCE, split.n_rows)))
+        for rows in by_pieces(np.diff(split.bounds), EVALUATION_PIECES[self.device]):
+            batch = make_batch(self.meta.name, split, rows)
             sizes = np.diff(split.word_bounds)[batch.rows] if split.is_tagging else np.ones(len(batch.rows), dtype=int)
-            found = self._forward(batch.to(self.device)).cpu().split(sizes.tolist())
+            found = self._forward(batch.to(self.device, blocks=False)).cpu().split(sizes.tolist())
             of_row |= dict(zip(batch.rows.tolist(), found, strict=True))
         return [of_row[row] for row in range(split.n_rows)]
 
     @torch.inference_mode()
     def _forward(self, batch: Batch) -> Tensor:
-        lengths = batch.lengths
-        mask = torch.arange(int(lengths.max()), device=lengths.device)[None] < lengths[:, None]  # (B, L)
-        pieces = torch.full(mask.shape, self.model.config.pad_token_id or 0, device=mask.device)
-        pieces[mask] = batch.pieces
-        extra = {}
-        if getattr(self.model.config, "type_vocab_size", 0) > 1:
-            extra["token_type_ids"] = torch.zeros_like(pieces)
-            extra["token_type_ids"][mask] = batch.token_types
-        outputs: Tensor = self.model(input_ids=pieces, attention_mask=mask.long(), **extra).logits.float()
-        return outputs[mask][batch.layout.read] if self.meta.kind == "ner" else outputs
+        inputs, places = padded(batch, self.model.config)
+        outputs: Tensor = self.model(**inputs).logits.float()  # (B, C) or (B, L, C)
+        if self.meta.kind != "ner":
+            return outputs
+        return outputs.flatten(0, 1).index_select(0, places.index_select(0, batch.layout.read))
 
     def _labels(self, rows: Sequence[Unlabelled]) -> Iterator[dict[str, Any]]:
         nothing: Label = 0.0 if self.meta.kind == "similarity" else self.meta.outputs[0]
@@ -128,12 +122,8 @@ class Predictor:
             yield {"tags": tags, "entities": entities} if row.words else {"entities": entities}
 
     def _tags(self, split: EncodedSplit) -> list[list[str]]:
-        sentences = [["O"] * len(gold) for gold in split.gold]
-        for row, output in enumerate(self.outputs(split)):
-            numbers = split.word_numbers[split.word_bounds[row] : split.word_bounds[row + 1]]
-            for number, tag in zip(numbers, torch.argmax(output, dim=-1).tolist(), strict=True):
-                sentences[split.examples_of_rows[row]][number] = self.meta.outputs[tag]
-        return sentences
+        numbers = [torch.argmax(output, dim=-1).numpy() for output in self.outputs(split)]
+        return tags_of_sentences(self.meta.outputs, split, numbers)
 
     def _encoded(self, examples: Sequence[Example]) -> EncodedSplit:
         return encode_examples(examples, self.tokenizer, self.meta, self.max_length, self.max_words, is_train=False)

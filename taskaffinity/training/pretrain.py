@@ -21,13 +21,19 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForMaskedLM, DataCollatorForLanguageModeling, PreTrainedModel
+from transformers import (
+    MODEL_FOR_MASKED_LM_MAPPING,
+    AutoModelForMaskedLM,
+    DataCollatorForLanguageModeling,
+    PreTrainedModel,
+)
 from transformers.utils import logging
 
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.training.batches import seed_of
+from taskaffinity.training.direction import refuse_one_way
 from taskaffinity.training.encoders import Encoder, load_config, load_encoder, load_tokenizer, longest_input
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.optim import Stepper
@@ -97,7 +103,7 @@ def pretrain(
     ------
     BadInput
         If ``out`` holds something, there are fewer than two passages, ``max_length`` is more than the encoder has
-        positions for, or its tokenizer has no mask.
+        positions for, its tokenizer has no mask, or it has no language head or does not read both ways.
     Diverged
         When a loss is no longer a number.
     """
@@ -109,6 +115,10 @@ def pretrain(
     tokenizer = load_tokenizer(encoder.folder)
     if tokenizer.mask_token is None:
         raise BadInput(f"{encoder.folder}: its tokenizer has no mask, so it cannot be pre-trained this way")
+    if type(config := load_config(encoder.folder)) not in MODEL_FOR_MASKED_LM_MAPPING:
+        raise BadInput(
+            f"{encoder.folder}: {config.model_type} has no head for masked pieces, so it cannot be pre-trained this way"
+        )
     if settings.max_length > (positions := longest_input(encoder.folder)):
         raise BadInput(f"--max-length {settings.max_length}: the encoder has {positions:g} positions")
     if settings.max_passages is not None and settings.max_passages < len(passages):
@@ -123,7 +133,8 @@ def pretrain(
     dev = list(_masked(held_blocks, tokenizer, settings, seed_of(settings.seed, "dev")))
     if not any(bool((batch["labels"] != -100).any()) for batch in dev):
         raise BadInput(f"too little text: chance masked no piece of the {n_held} held-out passages; try another --seed")
-    _, pooler = load_encoder(encoder.folder)  # what the folder lacks is told before the first step
+    bare, pooler = load_encoder(encoder.folder)  # what the folder lacks is told before the first step
+    refuse_one_way(bare, encoder.folder)
     with _made_beside(out) as beside:
         torch.manual_seed(seed_of(settings.seed, "encoder"))
         model = _with_a_language_head(encoder.folder)

@@ -107,7 +107,7 @@ def _train(
     while n < _STEPS or spent < _SECONDS:
         rows: IntArray = largest if n < 0 else rng.choice(split.n_rows, size, replace=False)
         began = time.perf_counter()
-        batch = make_batch(name, split, rows).to(device)
+        batch = make_batch(name, split, rows).to(device, blocks=model.is_packed)
         loss = model.loss(batch)
         loss.backward()
         stepper.step()

@@ -6,11 +6,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModel, BertConfig, BertModel, CanineTokenizer
+from transformers import (
+    AutoModel,
+    BertConfig,
+    BertModel,
+    CanineTokenizer,
+    MPNetConfig,
+    PretrainedConfig,
+    RobertaConfig,
+    XLNetConfig,
+)
 
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.training import encoders
-from taskaffinity.training.encoders import find_encoder, load_encoder, load_tokenizer, tiny_encoder
+from taskaffinity.training.encoders import find_encoder, load_encoder, load_tokenizer, longest_input, tiny_encoder
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "dose", "##s", "rose"]
 
@@ -95,6 +104,67 @@ def test_a_configuration_of_nothing_known_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(BadInput, match=r"config\.json: not the configuration of an encoder"):
         load_encoder(tmp_path)
+
+
+DAMAGE: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
+    "half the weights": ("model.safetensors", lambda old: old[: len(old) // 2], "its weights cannot be loaded"),
+    "another shape": ("config.json", lambda old: old.replace(b'"hidden_size": 16', b'"hidden_size": 8'), "its weights"),
+    "no weights at all": ("model.safetensors", lambda old: b"", "its weights cannot be loaded"),
+    "a width of letters": ("config.json", lambda old: old.replace(b": 16,", b': "abc",'), "not the configuration"),
+    "a number": ("config.json", lambda old: b"5", "not the configuration"),
+    "null": ("config.json", lambda old: b"null", "not the configuration"),
+    "half a configuration": ("config.json", lambda old: old[:20], "not the configuration"),
+    "half the settings": ("tokenizer_config.json", lambda old: b'{"do_lower', "its tokenizer cannot be loaded"),
+    "a list of settings": ("tokenizer_config.json", lambda old: b"[]", "its tokenizer cannot be loaded"),
+    "another code of letters": ("vocab.txt", lambda old: old + "dös\n".encode("latin-1"), "its tokenizer cannot be"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_folder_is_told_in_one_line_with_its_part(damage: str, old_bert: Path) -> None:
+    name, damaged, said = DAMAGE[damage]
+    path = old_bert / name
+    before = path.read_bytes() if path.is_file() else b""
+    path.write_bytes(damaged(before))
+    assert path.read_bytes() != before
+
+    def load() -> None:
+        folder = find_encoder(str(old_bert)).folder
+        load_tokenizer(folder)
+        load_encoder(folder)
+
+    with pytest.raises(BadInput, match=rf"{old_bert}.*: {said}.* \(\w+\)$") as caught:
+        load()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory")], ids=repr)
+def test_lack_of_memory_is_not_a_damaged_folder(
+    error: Exception, old_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lack(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(encoders.AutoModel, "from_pretrained", lack)
+    with pytest.raises(type(error)):
+        load_encoder(old_bert)
+
+
+@pytest.mark.parametrize(
+    ("config", "positions"),
+    [
+        (BertConfig(max_position_embeddings=40), 40),
+        (RobertaConfig(max_position_embeddings=42, pad_token_id=1), 40),
+        (MPNetConfig(max_position_embeddings=42, pad_token_id=1), 40),
+        (XLNetConfig(), float("inf")),
+    ],
+    ids=lambda value: getattr(value, "model_type", None),
+)
+def test_positions_begin_behind_the_paddings_where_that_has_one(
+    config: PretrainedConfig, positions: float, tmp_path: Path
+) -> None:
+    config.save_pretrained(tmp_path)
+    assert longest_input(tmp_path) == positions
 
 
 def test_weights_decide_the_fingerprint_and_the_folder_does_not(old_bert: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from transformers import RobertaTokenizer
 from taskaffinity.tasks.task import SPLITS, Example, Kind, Split, Task
 from taskaffinity.training.encoded import EncodedSplit, cache_folder, read_encoded, task_meta
 from taskaffinity.training.encoders import load_tokenizer
-from taskaffinity.training.encoding import cut_sentence, encode_task
+from taskaffinity.training.encoding import cut_sentence, encode_examples, encode_task, n_pieces
 
 MakeTask = Callable[..., Task]
 Encode = Callable[..., dict[Split, EncodedSplit]]
@@ -187,6 +187,21 @@ def test_classes_are_numbered_as_the_task_lists_them(encode: Encode, make_task: 
 def test_tags_are_outside_begin_and_inside_of_each_type(make_task: MakeTask) -> None:
     task = make_task("ner", [sentence("O")], ("x", "y"))
     assert task_meta(task).outputs == ("O", "B-x", "I-x", "B-y", "I-y")
+
+
+@pytest.mark.parametrize("order", ["pnp", "npn", "pp", "nn"], ids=["between pairs", "around a pair", "pairs", "none"])
+def test_a_text_among_pairs_is_encoded_as_one_alone(order: str, tokenizer: Any, make_task: MakeTask) -> None:
+    pair, alone = Example("p", "x", "cold fever", "rash"), Example("n", "x", "cold fever")
+    examples = [replace(pair if kind == "p" else alone, id=f"{i}") for i, kind in enumerate(order)]
+    task = make_task("classification", examples)
+    encoded = encode_examples(task.examples["test"], tokenizer, task_meta(task), 9, 30, is_train=False)
+    types = np.split(encoded.token_types, encoded.bounds[1:-1])
+    for kind, row, of_row in zip(order, rows_of(encoded), types, strict=True):
+        seconds = ["rash"] if kind == "p" else None
+        expected = tokenizer(["cold fever"], seconds, truncation="longest_first", max_length=9)
+        assert [row] == expected["input_ids"]
+        assert [of_row.tolist()] == expected["token_type_ids"]
+    assert n_pieces(task, "test", tokenizer, 30) == [13 if kind == "p" else 8 for kind in order]
 
 
 def random_tagged(n: int) -> list[Example]:

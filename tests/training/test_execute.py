@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from toy_tasks import LONG, RECIPE, TASKS
 
 import taskaffinity.training.choice as choice_module
@@ -20,8 +21,8 @@ from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.tasks.task import SPLITS
 from taskaffinity.training import execute as execute_module
-from taskaffinity.training.choice import evaluate
-from taskaffinity.training.encoded import EncodedSplit, cache_folder, read_encoded
+from taskaffinity.training.choice import copied, evaluate
+from taskaffinity.training.encoded import EncodedSplit, TaskMeta, cache_folder, read_encoded
 from taskaffinity.training.encoders import Encoder, tiny_encoder
 from taskaffinity.training.execute import execute, prepare, reason_of
 from taskaffinity.training.loop import Diverged, fit
@@ -159,6 +160,22 @@ def test_test_is_scored_once_with_the_weights_of_each_targets_own_epoch(
                 np.testing.assert_array_equal(result.counts[f"{name}/test"], test.counts)
                 dev = evaluate(model, meta, "dev", splits["dev"], "cpu")
                 np.testing.assert_array_equal(result.counts[f"{name}/dev"], dev.counts)
+
+
+def test_weights_are_kept_as_they_were_and_off_the_gpu(encoder: Encoder) -> None:
+    meta = TaskMeta("sts", "similarity", (), (), "pearson")
+    model = MultiTaskModel(encoder.folder, {"sts": meta}, seed=0)
+    before, kept = {name: value.clone() for name, value in model.state_dict().items()}, copied(model.state_dict())
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights += 1
+    torch.testing.assert_close(kept, before, rtol=0, atol=0)
+    model.load_state_dict(kept)
+    torch.testing.assert_close(dict(model.state_dict()), before, rtol=0, atol=0)
+    with FakeTensorMode():  # a GPU's tensor without a GPU
+        on_gpu = torch.empty(3, device="cuda")
+        assert on_gpu.device.type == "cuda"
+        assert copied({"a": on_gpu})["a"].device.type == "cpu"
 
 
 def test_with_patience_a_targets_epoch_is_the_same_alone_and_in_company(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file
 from tokenizers import ByteLevelBPETokenizer
 from toy_tasks import RECIPE, TASKS
 from transformers import BertTokenizer, PreTrainedTokenizerFast, RobertaTokenizerFast, pipeline
@@ -26,11 +27,12 @@ from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.tasks.unlabelled import Unlabelled
-from taskaffinity.training.batches import make_batch
-from taskaffinity.training.encoded import cache_folder, read_encoded
+from taskaffinity.training import predictor as predictor_module
+from taskaffinity.training.batches import Batch, make_batch
+from taskaffinity.training.encoded import cache_folder, read_encoded, task_meta
 from taskaffinity.training.encoders import Encoder, find_encoder
 from taskaffinity.training.execute import execute, prepare
-from taskaffinity.training.export import export
+from taskaffinity.training.export import _stock, export
 from taskaffinity.training.handover import take_over, take_over_head
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.predictor import Predictor
@@ -288,3 +290,69 @@ def test_an_architecture_whose_head_has_another_form_is_refused(make_encoder: Ma
         export(kept_model(store.root, "nli"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".out*"))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("task", ["nli", "tag"])
+def test_trained_weights_are_not_rounded_to_the_precision_of_the_encoders_folder(
+    task: str, dtype: str, make_encoder: MakeEncoder, tmp_path: Path
+) -> None:
+    folder = make_encoder("bert")
+    transformers.AutoModel.from_pretrained(folder, dtype=getattr(torch, dtype)).save_pretrained(folder)
+    assert json.loads((folder / "config.json").read_text())["dtype"] == dtype
+    meta = task_meta(TASKS[task])
+    own = MultiTaskModel(folder, {task: meta}, seed=0, packed=False)
+    with torch.no_grad():
+        for weights in own.parameters():
+            weights += 1e-6 * torch.randn_like(weights)
+    _stock(own, meta, folder).save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["dtype"] == "float32"
+    found = load_file(tmp_path / "model.safetensors")
+    for name, weights in own.encoder.state_dict().items():
+        assert torch.equal(found[f"bert.{name}"], weights), name
+    assert torch.equal(found["classifier.weight"], own.heads[task].output.weight)
+
+
+def test_a_full_gpu_is_no_fault_of_the_folder(
+    exported: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transformers.PreTrainedModel, "to", full)
+        with pytest.raises(torch.OutOfMemoryError):
+            Predictor(exported("nli"), "cuda")
+    half = Path(shutil.copytree(exported("nli"), tmp_path / "half"))
+    weights = (half / "model.safetensors").read_bytes()
+    (half / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(BadInput, match=r"half: not a whole folder of `taskaffinity export` \(SafetensorError\)$"):
+        Predictor(half)
+
+
+def test_texts_are_predicted_by_length_and_told_in_the_files_order(
+    exported: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = Predictor(exported("nli"))
+    examples = TASKS["nli"].examples["test"]
+    texts = [" ".join([e.text] * (1 + n % 5)) for n, e in enumerate(examples)]
+    rows = [Unlabelled(n, 0, None, text, e.text_pair) for n, (text, e) in enumerate(zip(texts, examples, strict=True))]
+    alone = [told for row in rows for _, told in predictor.predict([row])]
+    batches: list[list[int]] = []
+    forward = predictor._forward
+
+    def seen(batch: Batch) -> torch.Tensor:
+        batches.append(batch.lengths.tolist())
+        return forward(batch)
+
+    monkeypatch.setattr(predictor, "_forward", seen)
+    monkeypatch.setattr(predictor_module, "EVALUATION_PIECES", {"cpu": 100})
+    found = list(predictor.predict(rows))
+    assert [row for row, _ in found] == rows
+    for (_, told), expected in zip(found, alone, strict=True):
+        assert told == {**expected, "probability": pytest.approx(expected["probability"], abs=1e-5)}
+    lengths = [length for batch in batches for length in batch]
+    assert lengths == sorted(lengths)
+    assert len(lengths) == len(rows)
+    assert len(set(lengths)) > 1
+    assert all(sum(batch) <= 100 for batch in batches)

@@ -151,7 +151,7 @@ def test_predictions_are_those_of_one_row_at_a_time_in_the_splits_order(
     splits: dict[str, EncodedSplit],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loop, "_EVALUATION_PIECES", {"cpu": most_pieces})
+    monkeypatch.setattr(loop, "EVALUATION_PIECES", {"cpu": most_pieces})
     model, split, meta = make_model(*splits).eval(), splits[name], make_meta(name, KINDS[name])
     predicted = predict(model, meta, split)
     assert not any(weight.is_inference() for weight in model.parameters())

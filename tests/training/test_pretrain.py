@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import torch
 from toy_tasks import SIZES
-from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertTokenizer, XLNetConfig
+from typer.testing import CliRunner
 
+from taskaffinity.cli import app
 from taskaffinity.tasks.planted import VOCABULARY, Lexicon, generate, similar
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.training import pretrain as module
@@ -26,6 +28,7 @@ from taskaffinity.training.encoders import (
     load_tokenizer,
     tiny_encoder,
 )
+from taskaffinity.training.loop import Diverged
 from taskaffinity.training.pretrain import Pretrained, Pretraining, blocks_of, masked_loss, pretrain
 
 SETTINGS = Pretraining(learning_rate=3e-3, num_train_epochs=6, batch_size=8, max_length=24, held_out=0.2)
@@ -125,6 +128,45 @@ def test_what_cannot_be_done_is_refused_before_anything_is_trained(
     with pytest.raises(BadInput, match="1 passage of text"):
         pretrain(passages[:1], trained_before, tmp_path / "out", SETTINGS)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_architecture_without_a_language_head_is_refused(passages: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "xlnet"
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *VOCABULARY]
+    config = XLNetConfig(vocab_size=len(pieces), d_model=16, n_layer=1, n_head=2, d_inner=32)
+    AutoModel.from_config(config).save_pretrained(folder)
+    BertTokenizer({piece: i for i, piece in enumerate(pieces)}).save_pretrained(folder)
+    with pytest.raises(BadInput, match=r"xlnet: xlnet has no head for masked pieces"):
+        pretrain(passages, find_encoder(str(folder)), tmp_path / "out", SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "out of memory: lower --batch-size or --max-length"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "out of memory: lower --batch-size or --max-length"),
+        (Diverged("diverged: the loss of step 1"), "diverged: the loss of step 1"),
+        (KeyError("some text of a corpus"), None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_ends_it_is_one_line_where_it_is_known(
+    error: Exception, said: str | None, trained_before: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(module, "pretrain", fail)
+    (tmp_path / "passages.txt").write_text("a dose\na drug\n")
+    done = CliRunner().invoke(
+        app,
+        ["pretrain", f"--text={tmp_path}/passages.txt", f"--encoder={trained_before.folder}", "--out=out", "--quiet"],
+    )
+    assert done.exit_code == 1
+    if said is None:
+        assert done.exception is error
+    else:
+        assert done.stderr == f"taskaffinity: {said}\n"
 
 
 def test_a_batch_in_which_chance_masks_nothing_is_passed_over(trained_before: Encoder, tmp_path: Path) -> None:

@@ -1,0 +1,28 @@
+"""Errors of the libraries below, told in one line: they raise a dozen kinds where a file is damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from taskaffinity.tasks.task import BadInput
+
+
+@contextmanager
+def told_as(said: str) -> Iterator[None]:
+    """Make any error within a ``BadInput`` that says this and the error's type; lack of memory stays what it is."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, BadInput) or is_lack_of_memory(error):
+            raise
+        raise BadInput(f"{said} ({type(error).__name__})") from error
+
+
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Python's, torch's, or an allocator's of any kind."""
+    told = str(error).lower()
+    words = ("t allocate memory", "cannot allocate memory", "out of memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(some in told for some in words)
