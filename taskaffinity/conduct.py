@@ -153,7 +153,7 @@ def _race(
 
 def refuse_to_mix(study: Study, root: Path, *, replaces: bool = False) -> None:
     """Refuse a folder whose study this one would put an end to. One that only grows there (more tasks, seeds or arms,
-    another rule) is welcome, and so is any where nothing was found yet.
+    another rule) is welcome, and so is any where nothing was found yet and nothing is being trained.
 
     Raises
     ------
@@ -177,7 +177,9 @@ def refuse_to_mix(study: Study, root: Path, *, replaces: bool = False) -> None:
     for other in there:
         if other.design == study.design and not replaces and (what := differences_in_words(other, study)):
             store = RunStore(root)
-            if (root / PUBLISHED[other.design]).exists() or any(spec in store for spec in other.plan):
+            if (root / PUBLISHED[other.design]).exists() or any(
+                spec in store or store.is_held(spec) for spec in other.plan
+            ):
                 raise BadInput(
                     f"{root}: holds a study with {what}; give another --results, "
                     "or --replace to put this one in its place"

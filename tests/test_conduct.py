@@ -17,6 +17,7 @@ from taskaffinity.definition import define
 from taskaffinity.recipe_search import define_search
 from taskaffinity.resources import Resources
 from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, PAPER_REFINE, REFINE, EncoderRef
+from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule import Report
 from taskaffinity.tasks.planted import stand_in
@@ -239,6 +240,17 @@ def test_a_study_of_which_nothing_was_found_stands_in_no_ones_way(there: Study, 
     (run / "result.json").write_text("{}")
     with pytest.raises(BadInput, match="now 30"):
         refuse_to_mix(changed, tmp_path)
+
+
+def test_a_study_whose_first_runs_are_under_way_is_another_ones_hindrance(there: Study, tmp_path: Path) -> None:
+    (tmp_path / "edges.csv").unlink()
+    changed, first = OTHERS["epochs"][0](there), next(iter(there.plan))
+    with RunStore(tmp_path).claim(first):
+        with pytest.raises(BadInput, match="now 30"):
+            refuse_to_mix(changed, tmp_path)
+        refuse_to_mix(there, tmp_path)  # another process of the same study
+        refuse_to_mix(GROWN["more seeds"](there), tmp_path)
+    refuse_to_mix(changed, tmp_path)
 
 
 def test_conduct_refuses_before_it_writes(there: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
