@@ -16,7 +16,7 @@ from taskaffinity.analysis.racing import follow, wanted
 from taskaffinity.analysis.verdicts import Rule
 from taskaffinity.definition import cache_folder
 from taskaffinity.resources import Resources
-from taskaffinity.runs.differences import differences_in_words
+from taskaffinity.runs.differences import differences_in_words, losses
 from taskaffinity.runs.pace import Pace
 from taskaffinity.runs.paper_protocol import write_departures
 from taskaffinity.runs.plan import Plan
@@ -160,7 +160,7 @@ def refuse_to_mix(study: Study, root: Path, *, replaces: bool = False) -> None:
     BadInput
         If ``root`` holds a study of real data and this one is synthetic, or the other way round; the same race by
         another rule; or, unless this one ``replaces`` it, a study of the same design whose arrows are others, by data,
-        encoder or way to train.
+        encoder or way to train, or that has tasks, seeds or arms which this one lacks.
     """
     try:
         there = studies_in(root)
@@ -175,12 +175,21 @@ def refuse_to_mix(study: Study, root: Path, *, replaces: bool = False) -> None:
             "leave --alpha, --margin, --correction and --estimand as they were, or give another --results"
         )
     for other in there:
-        if other.design == study.design and not replaces and (what := differences_in_words(other, study)):
-            store = RunStore(root)
-            if (root / PUBLISHED[other.design]).exists() or any(
-                spec in store or store.is_held(spec) for spec in other.plan
-            ):
-                raise BadInput(
-                    f"{root}: holds a study with {what}; give another --results, "
-                    "or --replace to put this one in its place"
-                )
+        if other.design != study.design or replaces or not _is_begun(other, root):
+            continue
+        if what := differences_in_words(other, study):
+            raise BadInput(
+                f"{root}: holds a study with {what}; give another --results, or --replace to put this one in its place"
+            )
+        if lost := losses(other, study):
+            raise BadInput(
+                f"{root}: its study would lose {', '.join(lost)}; ask for them too, or give another --results, or "
+                "--replace to put this one in its place"
+            )
+
+
+def _is_begun(study: Study, root: Path) -> bool:
+    """Whether something was found of a study of ``root``, or a run of it is being trained."""
+    store = RunStore(root)
+    published = (root / PUBLISHED[study.design]).exists()
+    return published or any(spec in store or store.is_held(spec) for spec in study.plan)

@@ -198,14 +198,30 @@ OTHERS: dict[str, tuple[Callable[[Study], Study], str]] = {
 GROWN: dict[str, Callable[[Study], Study]] = {
     "the same": lambda study: study,
     "more seeds": lambda study: replace(study, seeds=(0, 1, 2, 3)),
-    "fewer seeds": lambda study: replace(study, seeds=(0,), seeds_single=(0,)),
+    "the seeds of a race": lambda study: replace(study, seeds=tuple(range(12)), seeds_single=tuple(range(21))),
     "another task": lambda study: replace(study, tasks=(*study.tasks, replace(study.tasks[0], name="fifth"))),
-    "fewer tasks": lambda study: replace(study, tasks=study.tasks[:3]),
     "another rule": lambda study: replace(study, rule={**study.rule, "alpha": 0.01}),
     "the whole set and controls": lambda study: replace(study, full=True, controls=True),
     "another design": lambda study: replace(
         study, design="full", recipe=replace(study.recipe, num_train_epochs=30), encoder=EncoderRef("biobert", "f")
     ),
+}
+
+
+SHRUNK: dict[str, tuple[Callable[[Study], Study], str]] = {
+    "fewer seeds": (
+        lambda study: replace(study, seeds=(0,), seeds_single=(0, 1)),
+        "2 of its 3 seeds, 4 of its 6 seeds alone",
+    ),
+    "fewer alone": (lambda study: replace(study, seeds_single=()), "3 of its 6 seeds alone"),
+    "other seeds": (lambda study: replace(study, seeds=(1, 2, 3)), "1 of its 3 seeds"),
+    "fewer tasks": (lambda study: replace(study, tasks=study.tasks[:2]), "shareclefe, mednli of its tasks"),
+    "one shared task": (
+        lambda study: replace(study, tasks=(*renamed(study).tasks, study.tasks[0])),
+        "i2b2-2010-re, shareclefe, mednli of its tasks",
+    ),
+    "no controls": (lambda study: replace(study, controls=False), "the controls (--controls)"),
+    "no whole set": (lambda study: replace(study, full=False), "the whole set (--full)"),
 }
 
 
@@ -229,6 +245,16 @@ def test_another_study_takes_no_folder_unless_told_to(what: str, there: Study, t
 @pytest.mark.parametrize("what", GROWN)
 def test_a_study_may_grow_in_its_folder(what: str, there: Study, tmp_path: Path) -> None:
     refuse_to_mix(GROWN[what](there), tmp_path)
+
+
+@pytest.mark.parametrize("what", SHRUNK)
+def test_a_study_does_not_shrink_unless_told_to(what: str, there: Study, tmp_path: Path) -> None:
+    whole = replace(there, seeds_single=tuple(range(6)), full=True, controls=True)
+    whole.write(tmp_path)
+    change, said = SHRUNK[what]
+    with pytest.raises(BadInput, match=rf"study would lose .*{re.escape(said)}.*; ask for them too, or give another"):
+        refuse_to_mix(change(whole), tmp_path)
+    refuse_to_mix(change(whole), tmp_path, replaces=True)
 
 
 def test_a_study_of_which_nothing_was_found_stands_in_no_ones_way(there: Study, tmp_path: Path) -> None:
