@@ -158,9 +158,9 @@ def refuse_to_mix(study: Study, root: Path, *, replaces: bool = False) -> None:
     Raises
     ------
     BadInput
-        If ``root`` holds a study of real data and this one is synthetic, or the other way round; the same race by
-        another rule; or, unless this one ``replaces`` it, a study of the same design whose arrows are others, by data,
-        encoder or way to train, or that has tasks, seeds or arms which this one lacks.
+        If ``root`` holds a study of real data and this one is synthetic, or the other way round; or, unless this one
+        ``replaces`` it, a study of the same design whose arrows are others, by data, encoder or way to train, or that
+        has tasks, seeds or arms which this one lacks, or a race of other looks or by another rule.
     """
     try:
         there = studies_in(root)
@@ -169,17 +169,18 @@ def refuse_to_mix(study: Study, root: Path, *, replaces: bool = False) -> None:
     if any(other.synthetic != study.synthetic for other in there):
         kind = "real" if study.synthetic else "made-up"
         raise BadInput(f"{root}: holds a study of {kind} text, which this one would join; give another --results")
-    if study.looks and any(o.rule != study.rule and replace(o, rule=study.rule) == study for o in there):
-        raise BadInput(
-            f"{root}: holds this race, run by another rule, and by its rule pairs were stopped; "
-            "leave --alpha, --margin, --correction and --estimand as they were, or give another --results"
-        )
     for other in there:
         if other.design != study.design or replaces or not _is_begun(other, root):
             continue
         if what := differences_in_words(other, study):
             raise BadInput(
                 f"{root}: holds a study with {what}; give another --results, or --replace to put this one in its place"
+            )
+        if other.looks and (other.looks, Rule(**other.rule)) != (study.looks, Rule(**study.rule)):
+            raise BadInput(
+                f"{root}: holds this race, run by another rule or other looks, which spent alpha and stopped pairs; "
+                "leave --adaptive, --seeds, --max-seeds, --alpha, --margin, --correction and --estimand as they were, "
+                "or give another --results, or --replace to put this one in its place"
             )
         if lost := losses(other, study):
             raise BadInput(

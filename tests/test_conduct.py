@@ -257,6 +257,29 @@ def test_a_study_does_not_shrink_unless_told_to(what: str, there: Study, tmp_pat
     refuse_to_mix(change(whole), tmp_path, replaces=True)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"looks": (3, 5, 8, 20), "seeds": range(20), "seeds_single": range(40)},
+        {"looks": (3, 5, 8, 20), "seeds": range(20), "seeds_single": range(40), "rule": {"alpha": 0.2}},
+        {"rule": {"alpha": 0.2}},
+        {"looks": ()},
+    ],
+    ids=["looks", "looks and rule", "rule", "no race"],
+)
+def test_a_race_is_run_by_the_looks_and_the_rule_that_it_was_begun_with(
+    changed: dict[str, Any], there: Study, tmp_path: Path
+) -> None:
+    race = replace(there, looks=(3, 5, 8, 12), seeds=tuple(range(12)), seeds_single=tuple(range(21)))
+    race.write(tmp_path)
+    other = replace(race, **{name: tuple(v) if isinstance(v, range) else v for name, v in changed.items()})
+    with pytest.raises(BadInput, match=r"holds this race, run by another rule or other looks, .*; leave --adaptive, "):
+        refuse_to_mix(other, tmp_path)
+    refuse_to_mix(other, tmp_path, replaces=True)
+    refuse_to_mix(replace(race, controls=True), tmp_path)
+    refuse_to_mix(race, tmp_path)
+
+
 def test_a_study_of_which_nothing_was_found_stands_in_no_ones_way(there: Study, tmp_path: Path) -> None:
     (tmp_path / "edges.csv").unlink()
     changed = OTHERS["epochs"][0](there)
