@@ -134,6 +134,7 @@ class RunStore:
         folder = self.folder(result.spec)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "result.json").unlink(missing_ok=True)
+        (folder / "predictions.parquet").unlink(missing_ok=True)
         shutil.rmtree(folder / "model", ignore_errors=True)
         if not (folder / "spec.json").exists():  # a claimed run has one, and its time says when the run began
             write_json(folder / "spec.json", result.spec.to_dict())

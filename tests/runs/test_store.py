@@ -96,6 +96,12 @@ def test_without_predictions_there_is_no_table(store: RunStore) -> None:
     assert SPEC in store
 
 
+def test_predictions_of_an_earlier_training_go_with_it(store: RunStore) -> None:
+    store.write(RESULT)
+    store.write(replace(RESULT, predictions={}))
+    assert not (store.folder(SPEC) / "predictions.parquet").exists()
+
+
 def test_a_run_is_done_when_its_result_is_there_and_not_before(store: RunStore, monkeypatch: Any) -> None:
     written: list[str] = []
 
