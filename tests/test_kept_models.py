@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from taskaffinity.cli.export import command as export
 from taskaffinity.resources import Resources
 from taskaffinity.runs.kept import kept_model
 from taskaffinity.runs.spec import RunSpec
@@ -89,6 +91,21 @@ def test_of_a_study_in_stages_the_fine_tuned_one_is_chosen(tiny_study: MakeStudy
     kept = kept_model(tmp_path, "mednli")
     assert kept.spec.stage == "finetune"
     assert (kept.spec.seed, kept.chosen_from, len(kept.seeds)) == (0, 2, 2)
+
+
+def test_where_dev_was_trained_on_the_first_seed_is_taken(
+    tiny_study: MakeStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = tiny_study()
+    tiny.train(tmp_path, resources=LOCAL, keep_models=True)
+    replace(tiny.study, protocol="paper").write(tmp_path)
+    runs = [spec for spec in tiny.study.plan if "mednli" in spec.task_names]
+    give(RunStore(tmp_path), runs, "mednli", "dev", (0.1, 0.7, 0.8, 0.9))
+    kept = kept_model(tmp_path, "mednli")
+    assert (kept.spec, kept.spec.seed, kept.spec.arm, kept.chosen_from) == (runs[0], 0, "single", 0)
+    assert kept_model(tmp_path, "mednli", runs[3].run_id).spec == runs[3]
+    export(tmp_path, "mednli", tmp_path / "model", encoder=str(tiny.encoder_folder))
+    assert f"{runs[0].run_id}, the first seed's, for dev was trained on: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
