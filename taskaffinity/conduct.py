@@ -121,10 +121,14 @@ def check(
     Raises
     ------
     BadInput
-        If the recipe does not fit the encoder; or as ``refuse_to_mix``.
+        If the recipe does not fit the encoder, or a file of a run is broken; or as ``refuse_to_mix``.
     """
     refuse_to_mix(study, root, replaces=replaces)
-    if left(study.plan, RunStore(root), keep_models=keep_models):
+    try:
+        lacking = left(study.plan, RunStore(root), keep_models=keep_models)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    if lacking:
         for recipe in dict.fromkeys((study.recipe, *study.finetune.values())):
             prepare(suite.tasks, encoder, recipe, cache_folder())
 

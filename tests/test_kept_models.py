@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from taskaffinity.cli.export import command as export
+from taskaffinity.conduct import check
 from taskaffinity.resources import Resources
 from taskaffinity.runs.kept import kept_model
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule import left
+from taskaffinity.tasks.planted import CLINICAL
 from taskaffinity.tasks.task import BadInput
 
 LOCAL = Resources("local")
@@ -124,6 +126,16 @@ def test_refusals_say_what_would_do(
     with pytest.raises(BadInput, match=said) as caught:
         kept_model(tmp_path, task, run)
     assert "\n" not in str(caught.value)
+
+
+def test_a_result_of_another_version_is_one_line(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    tiny = tiny_study(seeds=(0,))
+    tiny.train(tmp_path, resources=LOCAL, keep_models=True)
+    (RunStore(tmp_path).folder(tiny.study.plan.specs[0]) / "result.json").write_text("{}")
+    with pytest.raises(BadInput, match="half copied, or of another version"):
+        kept_model(tmp_path, tiny.study.tasks[0].name)
+    with pytest.raises(BadInput, match="half copied, or of another version"):
+        check(tiny.study, CLINICAL, None, tmp_path, keep_models=True)  # type: ignore[arg-type]
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:

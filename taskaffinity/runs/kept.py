@@ -49,8 +49,8 @@ def kept_model(root: Path, task: str, run_id: str | None = None) -> Kept:
         raise BadInput(f"--task {task}: no such task in {root}; there are {', '.join(names)}{meant(task, names)}")
     store = RunStore(root)
     runs = {spec: study for study in studies for spec in study.plan if task in spec.task_names}
-    kept = [spec for spec in runs if store.has_model(spec, task)]
     try:
+        kept = [spec for spec in runs if store.has_model(spec, task)]
         if run_id is not None:
             spec, compared = _by_name(run_id, task, root, list(runs), kept), 0
         else:

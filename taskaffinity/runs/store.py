@@ -121,11 +121,13 @@ class RunStore:
 
     def seconds(self, spec: RunSpec) -> float | None:
         """What a finished run took, with loading and scoring; None where it is not done, or does not say."""
-        path = self.folder(spec) / "result.json"
+        folder = self.folder(spec)
         try:
-            found: float | None = read_json(path)["work"].get("total_seconds")
+            summary = read_json(folder / "result.json")
         except FileNotFoundError:
             return None
+        with _of_this_version(folder):
+            found: float | None = summary["work"].get("total_seconds")
         return found
 
     def write(self, result: RunResult) -> None:
@@ -170,18 +172,21 @@ class RunStore:
         MissingRuns
             If it is not done.
         ValueError
-            If the folder holds another run than its name says.
+            If the folder holds another run than its name says, a part of one, or one of another version.
         """
         folder = self.folder(spec)
         try:
             summary = read_json(folder / "result.json")
         except FileNotFoundError:
             raise MissingRuns(f"run {spec.run_id} is not in {self.root}") from None
-        if RunSpec.from_dict(read_json(folder / "spec.json")) != spec:
-            raise ValueError(f"{folder / 'spec.json'}: not the spec of this run; delete the folder to train it again")
-        history, arrays = _read_history(folder / "history.jsonl"), _read_counts(folder / "counts.npz")
-        outcomes = {name: Outcome(**outcome) for name, outcome in summary["outcomes"].items()}
-        return RunResult(spec, outcomes, arrays, history, summary["work"], summary["versions"])
+        with _of_this_version(folder):
+            if RunSpec.from_dict(read_json(folder / "spec.json")) != spec:
+                raise ValueError(
+                    f"{folder / 'spec.json'}: not the spec of this run; delete the folder to train it again"
+                )
+            history, arrays = _read_history(folder / "history.jsonl"), _read_counts(folder / "counts.npz")
+            outcomes = {name: Outcome(**outcome) for name, outcome in summary["outcomes"].items()}
+            return RunResult(spec, outcomes, arrays, history, summary["work"], summary["versions"])
 
     def get(self, spec: RunSpec) -> RunResult | None:
         """As ``read``; None where the run is not done, or no longer: one that is trained again is not until it ends.
@@ -202,8 +207,10 @@ class RunStore:
         folder = self.folder(spec)
         if spec not in self:
             return None
-        chosen = {name: outcome["epoch"] for name, outcome in read_json(folder / "result.json")["outcomes"].items()}
-        path = _weights_path(folder, chosen[task] if task else _best_on_average(folder, set(chosen.values())))
+        summary = read_json(folder / "result.json")
+        with _of_this_version(folder):
+            chosen = {name: outcome["epoch"] for name, outcome in summary["outcomes"].items()}
+            path = _weights_path(folder, chosen[task] if task else _best_on_average(folder, set(chosen.values())))
         return path if path.is_file() else None
 
     def start(self, spec: RunSpec) -> Path | None:
@@ -259,6 +266,18 @@ def _held(lock: BaseFileLock, spec: RunSpec, *, wait: bool) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def _of_this_version(folder: Path) -> Iterator[None]:
+    """What the files of a run lack, or hold too much of, in one line."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, FileNotFoundError) as error:
+        raise ValueError(
+            f"{folder}: half copied, or of another version of taskaffinity ({type(error).__name__}); delete the folder "
+            "to train it again"
+        ) from error
 
 
 def _weights_path(folder: Path, epoch: int) -> Path:
