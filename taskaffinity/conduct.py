@@ -16,7 +16,7 @@ from taskaffinity.analysis.racing import follow, wanted
 from taskaffinity.analysis.verdicts import Rule
 from taskaffinity.definition import cache_folder
 from taskaffinity.resources import Resources
-from taskaffinity.runs.differences import differences_in_words
+from taskaffinity.runs.differences import differences_in_words, losses
 from taskaffinity.runs.pace import Pace
 from taskaffinity.runs.paper_protocol import write_departures
 from taskaffinity.runs.plan import Plan
@@ -121,10 +121,14 @@ def check(
     Raises
     ------
     BadInput
-        If the recipe does not fit the encoder; or as ``refuse_to_mix``.
+        If the recipe does not fit the encoder, or a file of a run is broken; or as ``refuse_to_mix``.
     """
     refuse_to_mix(study, root, replaces=replaces)
-    if left(study.plan, RunStore(root), keep_models=keep_models):
+    try:
+        lacking = left(study.plan, RunStore(root), keep_models=keep_models)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    if lacking:
         for recipe in dict.fromkeys((study.recipe, *study.finetune.values())):
             prepare(suite.tasks, encoder, recipe, cache_folder())
 
@@ -153,14 +157,14 @@ def _race(
 
 def refuse_to_mix(study: Study, root: Path, *, replaces: bool = False) -> None:
     """Refuse a folder whose study this one would put an end to. One that only grows there (more tasks, seeds or arms,
-    another rule) is welcome, and so is any where nothing was found yet.
+    another rule) is welcome, and so is any where nothing was found yet and nothing is being trained.
 
     Raises
     ------
     BadInput
-        If ``root`` holds a study of real data and this one is synthetic, or the other way round; the same race by
-        another rule; or, unless this one ``replaces`` it, a study of the same design whose arrows are others, by data,
-        encoder or way to train.
+        If ``root`` holds a study of real data and this one is synthetic, or the other way round; or, unless this one
+        ``replaces`` it, a study of the same design whose arrows are others, by data, encoder or way to train, or that
+        has tasks, seeds or arms which this one lacks, or a race of other looks or by another rule.
     """
     try:
         there = studies_in(root)
@@ -169,16 +173,28 @@ def refuse_to_mix(study: Study, root: Path, *, replaces: bool = False) -> None:
     if any(other.synthetic != study.synthetic for other in there):
         kind = "real" if study.synthetic else "made-up"
         raise BadInput(f"{root}: holds a study of {kind} text, which this one would join; give another --results")
-    if study.looks and any(o.rule != study.rule and replace(o, rule=study.rule) == study for o in there):
-        raise BadInput(
-            f"{root}: holds this race, run by another rule, and by its rule pairs were stopped; "
-            "leave --alpha, --margin, --correction and --estimand as they were, or give another --results"
-        )
     for other in there:
-        if other.design == study.design and not replaces and (what := differences_in_words(other, study)):
-            store = RunStore(root)
-            if (root / PUBLISHED[other.design]).exists() or any(spec in store for spec in other.plan):
-                raise BadInput(
-                    f"{root}: holds a study with {what}; give another --results, "
-                    "or --replace to put this one in its place"
-                )
+        if other.design != study.design or replaces or not _is_begun(other, root):
+            continue
+        if what := differences_in_words(other, study):
+            raise BadInput(
+                f"{root}: holds a study with {what}; give another --results, or --replace to put this one in its place"
+            )
+        if other.looks and (other.looks, Rule(**other.rule)) != (study.looks, Rule(**study.rule)):
+            raise BadInput(
+                f"{root}: holds this race, run by another rule or other looks, which spent alpha and stopped pairs; "
+                "leave --adaptive, --seeds, --max-seeds, --alpha, --margin, --correction and --estimand as they were, "
+                "or give another --results, or --replace to put this one in its place"
+            )
+        if lost := losses(other, study):
+            raise BadInput(
+                f"{root}: its study would lose {', '.join(lost)}; ask for them too, or give another --results, or "
+                "--replace to put this one in its place"
+            )
+
+
+def _is_begun(study: Study, root: Path) -> bool:
+    """Whether something was found of a study of ``root``, or a run of it is being trained."""
+    store = RunStore(root)
+    published = (root / PUBLISHED[study.design]).exists()
+    return published or any(spec in store or store.is_held(spec) for spec in study.plan)

@@ -17,6 +17,7 @@ from taskaffinity.definition import define
 from taskaffinity.recipe_search import define_search
 from taskaffinity.resources import Resources
 from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, PAPER_REFINE, REFINE, EncoderRef
+from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule import Report
 from taskaffinity.tasks.planted import stand_in
@@ -198,14 +199,30 @@ OTHERS: dict[str, tuple[Callable[[Study], Study], str]] = {
 GROWN: dict[str, Callable[[Study], Study]] = {
     "the same": lambda study: study,
     "more seeds": lambda study: replace(study, seeds=(0, 1, 2, 3)),
-    "fewer seeds": lambda study: replace(study, seeds=(0,), seeds_single=(0,)),
+    "the seeds of a race": lambda study: replace(study, seeds=tuple(range(12)), seeds_single=tuple(range(21))),
     "another task": lambda study: replace(study, tasks=(*study.tasks, replace(study.tasks[0], name="fifth"))),
-    "fewer tasks": lambda study: replace(study, tasks=study.tasks[:3]),
     "another rule": lambda study: replace(study, rule={**study.rule, "alpha": 0.01}),
     "the whole set and controls": lambda study: replace(study, full=True, controls=True),
     "another design": lambda study: replace(
         study, design="full", recipe=replace(study.recipe, num_train_epochs=30), encoder=EncoderRef("biobert", "f")
     ),
+}
+
+
+SHRUNK: dict[str, tuple[Callable[[Study], Study], str]] = {
+    "fewer seeds": (
+        lambda study: replace(study, seeds=(0,), seeds_single=(0, 1)),
+        "2 of its 3 seeds, 4 of its 6 seeds alone",
+    ),
+    "fewer alone": (lambda study: replace(study, seeds_single=()), "3 of its 6 seeds alone"),
+    "other seeds": (lambda study: replace(study, seeds=(1, 2, 3)), "1 of its 3 seeds"),
+    "fewer tasks": (lambda study: replace(study, tasks=study.tasks[:2]), "shareclefe, mednli of its tasks"),
+    "one shared task": (
+        lambda study: replace(study, tasks=(*renamed(study).tasks, study.tasks[0])),
+        "i2b2-2010-re, shareclefe, mednli of its tasks",
+    ),
+    "no controls": (lambda study: replace(study, controls=False), "the controls (--controls)"),
+    "no whole set": (lambda study: replace(study, full=False), "the whole set (--full)"),
 }
 
 
@@ -231,6 +248,39 @@ def test_a_study_may_grow_in_its_folder(what: str, there: Study, tmp_path: Path)
     refuse_to_mix(GROWN[what](there), tmp_path)
 
 
+@pytest.mark.parametrize("what", SHRUNK)
+def test_a_study_does_not_shrink_unless_told_to(what: str, there: Study, tmp_path: Path) -> None:
+    whole = replace(there, seeds_single=tuple(range(6)), full=True, controls=True)
+    whole.write(tmp_path)
+    change, said = SHRUNK[what]
+    with pytest.raises(BadInput, match=rf"study would lose .*{re.escape(said)}.*; ask for them too, or give another"):
+        refuse_to_mix(change(whole), tmp_path)
+    refuse_to_mix(change(whole), tmp_path, replaces=True)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"looks": (3, 5, 8, 20), "seeds": range(20), "seeds_single": range(40)},
+        {"looks": (3, 5, 8, 20), "seeds": range(20), "seeds_single": range(40), "rule": {"alpha": 0.2}},
+        {"rule": {"alpha": 0.2}},
+        {"looks": ()},
+    ],
+    ids=["looks", "looks and rule", "rule", "no race"],
+)
+def test_a_race_is_run_by_the_looks_and_the_rule_that_it_was_begun_with(
+    changed: dict[str, Any], there: Study, tmp_path: Path
+) -> None:
+    race = replace(there, looks=(3, 5, 8, 12), seeds=tuple(range(12)), seeds_single=tuple(range(21)))
+    race.write(tmp_path)
+    other = replace(race, **{name: tuple(v) if isinstance(v, range) else v for name, v in changed.items()})
+    with pytest.raises(BadInput, match=r"holds this race, run by another rule or other looks, .*; leave --adaptive, "):
+        refuse_to_mix(other, tmp_path)
+    refuse_to_mix(other, tmp_path, replaces=True)
+    refuse_to_mix(replace(race, controls=True), tmp_path)
+    refuse_to_mix(race, tmp_path)
+
+
 def test_a_study_of_which_nothing_was_found_stands_in_no_ones_way(there: Study, tmp_path: Path) -> None:
     (tmp_path / "edges.csv").unlink()
     changed = OTHERS["epochs"][0](there)
@@ -240,6 +290,17 @@ def test_a_study_of_which_nothing_was_found_stands_in_no_ones_way(there: Study, 
     (run / "result.json").write_text("{}")
     with pytest.raises(BadInput, match="now 30"):
         refuse_to_mix(changed, tmp_path)
+
+
+def test_a_study_whose_first_runs_are_under_way_is_another_ones_hindrance(there: Study, tmp_path: Path) -> None:
+    (tmp_path / "edges.csv").unlink()
+    changed, first = OTHERS["epochs"][0](there), next(iter(there.plan))
+    with RunStore(tmp_path).claim(first):
+        with pytest.raises(BadInput, match="now 30"):
+            refuse_to_mix(changed, tmp_path)
+        refuse_to_mix(there, tmp_path)  # another process of the same study
+        refuse_to_mix(GROWN["more seeds"](there), tmp_path)
+    refuse_to_mix(changed, tmp_path)
 
 
 def test_conduct_refuses_before_it_writes(there: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

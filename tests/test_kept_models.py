@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from taskaffinity.cli.export import command as export
+from taskaffinity.conduct import check
 from taskaffinity.resources import Resources
 from taskaffinity.runs.kept import kept_model
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule import left
+from taskaffinity.tasks.planted import CLINICAL
 from taskaffinity.tasks.task import BadInput
 
 LOCAL = Resources("local")
@@ -91,6 +95,21 @@ def test_of_a_study_in_stages_the_fine_tuned_one_is_chosen(tiny_study: MakeStudy
     assert (kept.spec.seed, kept.chosen_from, len(kept.seeds)) == (0, 2, 2)
 
 
+def test_where_dev_was_trained_on_the_first_seed_is_taken(
+    tiny_study: MakeStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = tiny_study()
+    tiny.train(tmp_path, resources=LOCAL, keep_models=True)
+    replace(tiny.study, protocol="paper").write(tmp_path)
+    runs = [spec for spec in tiny.study.plan if "mednli" in spec.task_names]
+    give(RunStore(tmp_path), runs, "mednli", "dev", (0.1, 0.7, 0.8, 0.9))
+    kept = kept_model(tmp_path, "mednli")
+    assert (kept.spec, kept.spec.seed, kept.spec.arm, kept.chosen_from) == (runs[0], 0, "single", 0)
+    assert kept_model(tmp_path, "mednli", runs[3].run_id).spec == runs[3]
+    export(tmp_path, "mednli", tmp_path / "model", encoder=str(tiny.encoder_folder))
+    assert f"{runs[0].run_id}, the first seed's, for dev was trained on: " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("task", "run", "said"),
     [
@@ -107,6 +126,16 @@ def test_refusals_say_what_would_do(
     with pytest.raises(BadInput, match=said) as caught:
         kept_model(tmp_path, task, run)
     assert "\n" not in str(caught.value)
+
+
+def test_a_result_of_another_version_is_one_line(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    tiny = tiny_study(seeds=(0,))
+    tiny.train(tmp_path, resources=LOCAL, keep_models=True)
+    (RunStore(tmp_path).folder(tiny.study.plan.specs[0]) / "result.json").write_text("{}")
+    with pytest.raises(BadInput, match="half copied, or of another version"):
+        kept_model(tmp_path, tiny.study.tasks[0].name)
+    with pytest.raises(BadInput, match="half copied, or of another version"):
+        check(tiny.study, CLINICAL, None, tmp_path, keep_models=True)  # type: ignore[arg-type]
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:

@@ -44,6 +44,15 @@ def refuse_to_empty(study: Study, store: RunStore, root: Path) -> None:
         )
 
 
+def _refuse_anothers(study: Study, root: Path) -> None:
+    """Refuse to write what a study found over what another one asked for since."""
+    if (root / FILES[study.design]).is_file() and Study.read(root, study.design) != study:
+        raise BadInput(
+            f"{root}: {FILES[study.design]} is of another study by now, so this one's tables are not written; its "
+            "runs stay, and the command that began it, given again, says what stands in its way"
+        )
+
+
 def publish(
     study: Study,
     store: RunStore,
@@ -61,7 +70,7 @@ def publish(
     Raises
     ------
     BadInput
-        As ``refuse_to_empty``.
+        As ``refuse_to_empty``; or where another study took this one's place in ``root``, maybe while it was trained.
 
     Examples
     --------
@@ -76,6 +85,7 @@ def publish(
     ['affinity.graphml', 'affinity.txt', 'edges.csv', 'gains.csv', 'heatmap.svg', 'other_metrics.csv']
     """
     root = Path(root)
+    _refuse_anothers(study, root)
     refuse_to_empty(study, store, root)
     matrix = measure(study, store, rule)
     words = describe(matrix)
@@ -94,7 +104,13 @@ def publish_stages(study: Study, store: RunStore, root: Path) -> None:
 
     ``full.csv`` is a row a task and stage, ``full_other_metrics.csv`` the same by further metrics, where there are
     any, ``full_scores.csv`` a row a score, and ``stages.{png,svg}`` the slope chart.
+
+    Raises
+    ------
+    BadInput
+        Where another study took this one's place in ``root``, maybe while it was trained.
     """
+    _refuse_anothers(study, root)
     write_csv(full_frame(study, stage_scores(study, store)), root / "full.csv")
     _write_or_remove(full_frame(study, further_stages(study, store)), root / "full_other_metrics.csv")
     write_csv(gains_frame(study, store), root / "full_scores.csv")

@@ -16,7 +16,10 @@ def command(
     results: Annotated[Path, typer.Argument(help="A results folder whose runs kept their models (--keep-models).")],
     task: Annotated[str, typer.Option(help="The task to export.")],
     out: Annotated[Path, typer.Option(help="Folder to make.")],
-    run: Annotated[str | None, typer.Option(help="Name of a run (default: the best on the task's dev part).")] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(help="Name of a run (default: the best on dev; under the paper's protocol the first seed's)."),
+    ] = None,
     encoder: Annotated[
         str | None, typer.Option(help="Where the encoder lies now that the run started from, if elsewhere than then.")
     ] = None,
@@ -34,7 +37,9 @@ def command(
             "on; share the folder only as the agreement allows",
             file=sys.stderr,
         )
-    how = f"the best on dev of {kept.chosen_from} with a kept model" if kept.chosen_from else "as asked"
+    how = "as asked" if run else "the first seed's, for dev was trained on"
+    if kept.chosen_from:
+        how = f"the best on dev of {kept.chosen_from} with a kept model"
     dev, test = 100 * kept.outcome.dev, 100 * kept.outcome.test
     print(f"{kept.spec.run_id}, {how}: {kept.outcome.metric} {dev:.1f} on dev, {test:.1f} on test")
     print(f"{out}: a model for transformers, and for `taskaffinity predict {out} FILE`")

@@ -1,5 +1,5 @@
 """Whether one study is another's growth, or another study: more tasks or seeds, or another rule, keep its arrows; other
-data of a task, another encoder or another way to train do not."""
+data of a task, another encoder or another way to train do not, and fewer tasks or seeds lose some."""
 
 from __future__ import annotations
 
@@ -53,6 +53,32 @@ def differences_in_words(there: Study, now: Study) -> str:
     found = list(dict.fromkeys(differences(there, now)))
     more = f", and {len(found) - _FIRST} more" if len(found) > _FIRST else ""
     return ", ".join(found[:_FIRST]) + more
+
+
+def losses(there: Study, now: Study) -> list[str]:
+    """What of a study another one of its design lacks: tasks, seeds, arms; none where it only grows.
+
+    Examples
+    --------
+    In a checkout of this repository:
+
+    >>> from dataclasses import replace
+    >>> study = Study.read("notebooks/example_results")
+    >>> losses(study, replace(study, seeds=(0, 3), tasks=study.tasks[1:])), losses(study, replace(study, full=True))
+    (['clinicalsts of its tasks', '2 of its 3 seeds'], [])
+    """
+    kept = {task.name for task in now.tasks}
+    gone = [task.name for task in there.tasks if task.name not in kept]
+    more = f", and {len(gone) - _FIRST} more" if len(gone) > _FIRST else ""
+    lost = [f"{', '.join(gone[:_FIRST])}{more} of its tasks"] if gone else []
+    for what, before, after in (("seeds", there.seeds, now.seeds), ("seeds alone", there.alone, now.alone)):
+        if fewer := set(before) - set(after):
+            lost.append(f"{len(fewer)} of its {len(before)} {what}")
+    if there.full and not now.full:
+        lost.append("the whole set (--full)")
+    if there.controls and not now.controls:
+        lost.append("the controls (--controls)")
+    return lost
 
 
 def _settings(there: Recipe, now: Recipe, prefix: str = "") -> Iterator[str]:

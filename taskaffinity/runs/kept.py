@@ -28,14 +28,15 @@ class Kept:
     seeds: tuple[Outcome, ...]
     """Of all its study's finished runs of other or the same seed that are otherwise alike, its own among them."""
     chosen_from: int
-    """Runs whose dev scores were compared; 0 where it was asked for by name."""
+    """Runs whose dev scores were compared; 0 where it was asked for by name, or where dev was trained on."""
 
 
 def kept_model(root: Path, task: str, run_id: str | None = None) -> Kept:
     """The model of a task: of the run ``run_id``, else of the one with the best dev score, the first of equals.
 
     Compared are the runs that end a study: of a study in stages those that fine-tune the task, of pairs the task
-    alone and in its pairs (fine-tuned where gains are read then). Test scores are not looked at.
+    alone and in its pairs (fine-tuned where gains are read then). Under the paper's protocol, where dev was trained on,
+    nothing is compared and the first of them by the lowest seed is taken. Test scores are not looked at.
 
     Raises
     ------
@@ -48,15 +49,18 @@ def kept_model(root: Path, task: str, run_id: str | None = None) -> Kept:
         raise BadInput(f"--task {task}: no such task in {root}; there are {', '.join(names)}{meant(task, names)}")
     store = RunStore(root)
     runs = {spec: study for study in studies for spec in study.plan if task in spec.task_names}
-    kept = [spec for spec in runs if store.has_model(spec, task)]
     try:
+        kept = [spec for spec in runs if store.has_model(spec, task)]
         if run_id is not None:
             spec, compared = _by_name(run_id, task, root, list(runs), kept), 0
         else:
             ends = {spec: study for study in studies for spec in study.plan if spec in kept and _ends(spec, study)}
             if not ends:
                 raise BadInput(_nothing_kept(root, task, studies, [spec.run_id for spec in kept]))
-            spec, compared = max(ends, key=lambda spec: store.read(spec).outcomes[task].dev), len(ends)
+            if any(study.protocol == "paper" for study in ends.values()):
+                spec, compared = min(ends, key=lambda spec: spec.seed), 0
+            else:
+                spec, compared = max(ends, key=lambda spec: store.read(spec).outcomes[task].dev), len(ends)
             runs |= ends
         alike = [other for other in runs if _condition(other) == _condition(spec) and other in store]
         outcomes = {other: store.read(other).outcomes[task] for other in alike}

@@ -124,11 +124,13 @@ class RunStore:
 
     def seconds(self, spec: RunSpec) -> float | None:
         """What a finished run took, with loading and scoring; None where it is not done, or does not say."""
-        path = self.folder(spec) / "result.json"
+        folder = self.folder(spec)
         try:
-            found: float | None = read_json(path)["work"].get("total_seconds")
+            summary = read_json(folder / "result.json")
         except FileNotFoundError:
             return None
+        with _of_this_version(folder):
+            found: float | None = summary["work"].get("total_seconds")
         return found
 
     def write(self, result: RunResult) -> None:
@@ -137,6 +139,7 @@ class RunStore:
         folder = self.folder(result.spec)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "result.json").unlink(missing_ok=True)
+        (folder / "predictions.parquet").unlink(missing_ok=True)
         shutil.rmtree(folder / "model", ignore_errors=True)
         if not (folder / "spec.json").exists():  # a claimed run has one, and its time says when the run began
             write_json(folder / "spec.json", result.spec.to_dict())
@@ -173,20 +176,26 @@ class RunStore:
         MissingRuns
             If it is not done.
         ValueError
-            If the folder holds another run than its name says.
+            If the folder holds another run than its name says, a part of one, or one of another version.
         """
         folder = self.folder(spec)
         try:
             summary = read_json(folder / "result.json")
         except FileNotFoundError:
             raise MissingRuns(f"run {spec.run_id} is not in {self.root}") from None
-        if RunSpec.from_dict(read_json(folder / "spec.json")) != spec:
-            raise ValueError(f"{folder / 'spec.json'}: not the spec of this run; delete the folder to train it again")
-        history, arrays = _read_history(folder / "history.jsonl"), _read_counts(folder / "counts.npz")
-        counts = {key: array for key, array in arrays.items() if not key.startswith(_DOCUMENTS)}
-        documents = {key.removeprefix(_DOCUMENTS): arrays[key].astype(np.int64) for key in arrays if key not in counts}
-        outcomes = {name: Outcome(**outcome) for name, outcome in summary["outcomes"].items()}
-        return RunResult(spec, outcomes, counts, history, summary["work"], summary["versions"], documents=documents)
+        with _of_this_version(folder):
+            if RunSpec.from_dict(read_json(folder / "spec.json")) != spec:
+                raise ValueError(
+                    f"{folder / 'spec.json'}: not the spec of this run; delete the folder to train it again"
+                )
+            history, arrays = _read_history(folder / "history.jsonl"), _read_arrays(folder / "counts.npz")
+            counts = {key: array for key, array in arrays.items() if not key.startswith(_DOCUMENTS)}
+            documents = {
+                key.removeprefix(_DOCUMENTS): arrays[key].astype(np.int64) for key in arrays if key not in counts
+            }
+            outcomes = {name: Outcome(**outcome) for name, outcome in summary["outcomes"].items()}
+            told = summary["work"], summary["versions"]
+            return RunResult(spec, outcomes, counts, history, *told, documents=documents)
 
     def get(self, spec: RunSpec) -> RunResult | None:
         """As ``read``; None where the run is not done, or no longer: one that is trained again is not until it ends.
@@ -207,8 +216,10 @@ class RunStore:
         folder = self.folder(spec)
         if spec not in self:
             return None
-        chosen = {name: outcome["epoch"] for name, outcome in read_json(folder / "result.json")["outcomes"].items()}
-        path = _weights_path(folder, chosen[task] if task else _best_on_average(folder, set(chosen.values())))
+        summary = read_json(folder / "result.json")
+        with _of_this_version(folder):
+            chosen = {name: outcome["epoch"] for name, outcome in summary["outcomes"].items()}
+            path = _weights_path(folder, chosen[task] if task else _best_on_average(folder, set(chosen.values())))
         return path if path.is_file() else None
 
     def start(self, spec: RunSpec) -> Path | None:
@@ -266,6 +277,18 @@ def _held(lock: BaseFileLock, spec: RunSpec, *, wait: bool) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def _of_this_version(folder: Path) -> Iterator[None]:
+    """What the files of a run lack, or hold too much of, in one line."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, FileNotFoundError) as error:
+        raise ValueError(
+            f"{folder}: half copied, or of another version of taskaffinity ({type(error).__name__}); delete the folder "
+            "to train it again"
+        ) from error
+
+
 def _weights_path(folder: Path, epoch: int) -> Path:
     return folder / "model" / f"epoch-{epoch}.safetensors"
 
@@ -287,7 +310,7 @@ def _read_history(path: Path) -> list[dict[str, Any]]:
         raise ValueError(f"{path}: missing, or not JSON Lines; delete its folder to train the run again") from error
 
 
-def _read_counts(path: Path) -> dict[str, npt.NDArray[np.float64]]:
+def _read_arrays(path: Path) -> dict[str, npt.NDArray[np.float64]]:
     try:
         with np.load(path, allow_pickle=False) as counts:
             return {key: counts[key] for key in counts.files}

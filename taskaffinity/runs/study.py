@@ -17,6 +17,8 @@ from taskaffinity.runs.files import read_json, write_json
 from taskaffinity.runs.pace import SHARE_OF_TRAINING
 from taskaffinity.runs.plan import Plan, alone, continued, controls, finetuned, matched, pairwise, together
 from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, TaskRef
+from taskaffinity.tasks.lines import shown
+from taskaffinity.tasks.metrics import METRICS
 
 Match = Literal["updates", "compute"]
 
@@ -30,6 +32,9 @@ Start = Literal["encoder", "refinement"]
 
 FILES: dict[Design, str] = {"pairwise": "study.json", "full": "full.json"}
 """Where a results folder says what was asked."""
+
+RULE = ("alpha", "margin", "margins", "correction", "estimand")
+"""Fields of ``analysis.verdicts.Rule``, which nothing here may import."""
 
 PLACEBO_SEEDS = 1_000_000
 """What is added to a seed for a placebo's: no single run has it, for seeds of studies are below it."""
@@ -160,6 +165,7 @@ class Study:
             raise FileNotFoundError(f"{root}: no {path.name} here; it is made by `taskaffinity {design}`{near}")
         content: dict[str, Any] = read_json(path)
         try:
+            _check_names(content)
             return cls(
                 **{
                     **content,
@@ -175,6 +181,15 @@ class Study:
         except (KeyError, TypeError, ValueError) as error:
             why = f"no {error.args[0]} in it" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path}: not a study of this version of taskaffinity: {why}") from error
+
+
+def _check_names(content: Mapping[str, Any]) -> None:
+    """That this version knows every metric, and every key of the rule."""
+    unknown = [card["metric"] for card in content["tasks"] if card["metric"] not in METRICS]
+    if unknown:
+        raise ValueError(f"metric {shown(unknown[0])}, which is none of {', '.join(METRICS)}")
+    if unknown := sorted(set(content.get("rule", {})) - set(RULE)):
+        raise ValueError(f"rule: {shown(unknown[0])}, which is none of {', '.join(RULE)}")
 
 
 def _folders_like(folder: Path) -> str:

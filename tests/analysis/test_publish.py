@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fake_studies import fill, latent_counts, make_study
 
 import taskaffinity.analysis
-from taskaffinity.analysis.publish import publish
+from taskaffinity.analysis.publish import publish, publish_stages
+from taskaffinity.runs.spec import Recipe
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Study
+from taskaffinity.runs.study import Design, Study
+from taskaffinity.tasks.task import BadInput
 
 FILES = {"gains.csv", "edges.csv", "affinity.graphml", "affinity.txt"} | {
     f"{name}.{kind}" for name in ("affinity", "heatmap", "forest") for kind in ("png", "svg")
@@ -39,6 +42,20 @@ def test_files_do_not_depend_on_the_order_in_which_runs_finished(tmp_path: Path)
         publish(study, RunStore(tmp_path / name), tmp_path / name)
     for file in FILES:
         assert (tmp_path / "1" / file).read_bytes() == (tmp_path / "2" / file).read_bytes(), file
+
+
+@pytest.mark.parametrize("design", ["pairwise", "full"])
+def test_a_study_whose_place_another_took_writes_nothing(design: Design, tmp_path: Path) -> None:
+    study = make_study(["a", "b", "c"], design=design, finetune=dict.fromkeys("abc", Recipe()))
+    write = {"pairwise": publish, "full": publish_stages}[design]
+    store = fill(study, tmp_path, latent_counts({}))
+    replace(study, seeds=(0,)).write(tmp_path)  # by another process, while this one trained
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(BadInput, match=r"(study|full)\.json is of another study by now, so this one's tables are not"):
+        write(study, store, tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+    replace(study, keep_models=True, versions={"torch": "9"}).write(tmp_path)  # the same, begun anew
+    write(study, store, tmp_path)
 
 
 @pytest.mark.filterwarnings("error")

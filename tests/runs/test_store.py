@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,12 @@ def test_without_predictions_there_is_no_table(store: RunStore) -> None:
     assert SPEC in store
 
 
+def test_predictions_of_an_earlier_training_go_with_it(store: RunStore) -> None:
+    store.write(RESULT)
+    store.write(replace(RESULT, predictions={}))
+    assert not (store.folder(SPEC) / "predictions.parquet").exists()
+
+
 def test_a_run_is_done_when_its_result_is_there_and_not_before(store: RunStore, monkeypatch: Any) -> None:
     written: list[str] = []
 
@@ -183,6 +189,35 @@ def test_a_broken_file_is_one_clear_line(store: RunStore, file: str, content: by
     assert str(path) in str(caught.value)
     assert "delete" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+OF_ANOTHER_VERSION: dict[str, tuple[str, Any]] = {
+    "an unknown setting": ("spec.json", {**SPEC.to_dict(), "recipe": {"momentum": 1}}),
+    "an empty result": ("result.json", {}),
+    "a list": ("result.json", []),
+    "outcomes that are none": ("result.json", {"outcomes": [], "work": [], "versions": {}}),
+    "an unknown outcome": ("result.json", {"outcomes": {"a": {"loss": 1}}, "work": None, "versions": {}}),
+    "no spec": ("spec.json", None),
+}
+
+
+@pytest.mark.parametrize("what", OF_ANOTHER_VERSION)
+def test_a_run_of_another_version_or_half_copied_is_one_clear_line(store: RunStore, what: str) -> None:
+    store.write(RESULT)
+    file, content = OF_ANOTHER_VERSION[what]
+    path = store.folder(SPEC) / file
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(json.dumps(content))
+    reads: list[Callable[[RunSpec], object]] = [store.read]
+    if file == "result.json":
+        reads += [store.seconds, store.weights]
+    for read in reads:
+        with pytest.raises(ValueError, match=r"half copied, or of another version .*; delete the folder") as caught:
+            read(SPEC)
+        assert str(store.folder(SPEC)) in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
 def test_broken_counts_are_one_clear_line(store: RunStore) -> None:

@@ -175,6 +175,9 @@ def test_no_study_here_says_what_makes_one(tmp_path: Path) -> None:
         json.dumps({**dataclasses.asdict(STUDY), "looks": 3}).encode(),
         json.dumps({**dataclasses.asdict(STUDY), "recipe": {"momentum": 1}}).encode(),
         json.dumps({**dataclasses.asdict(STUDY), "recipe": {"batch_size": 0}}).encode(),
+        json.dumps({**dataclasses.asdict(STUDY), "rule": {"alfa": 0.1}}).encode(),
+        json.dumps({**dataclasses.asdict(STUDY), "rule": None}).encode(),
+        json.dumps(dataclasses.asdict(replace(STUDY, tasks=(replace(STUDY.tasks[0], metric="bleu"),)))).encode(),
     ],
     ids=[
         "cut",
@@ -188,6 +191,9 @@ def test_no_study_here_says_what_makes_one(tmp_path: Path) -> None:
         "looks that are none",
         "unknown setting",
         "bad setting",
+        "unknown key of the rule",
+        "no rule",
+        "unknown metric",
     ],
 )
 def test_a_file_that_is_no_study_is_one_line_that_names_it(tmp_path: Path, content: bytes) -> None:
