@@ -18,9 +18,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from taskaffinity.tasks.lines import bad, parse_line, read_lines, shown
-from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.rows import Row, SplitCount, count, parse_rows
-from taskaffinity.tasks.task import DEFAULT_METRIC, SPLITS, Example, Kind, Split, Task
+from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SPLITS, Example, Kind, Split, Task
 
 CARD = "task.json"
 
@@ -36,7 +35,7 @@ class TaskCard(BaseModel):
     negative: str | None = None
     """The class that is trained but not scored."""
     metric: str = ""
-    """A key of ``METRICS``; empty for the kind's own."""
+    """One of ``METRICS_OF_KIND``; empty for the kind's own."""
     title: str = ""
     source: str = ""
     """Where the original comes from."""
@@ -59,8 +58,8 @@ class TaskCard(BaseModel):
             raise ValueError("a label that stands twice")
         if self.negative is not None and self.negative not in self.labels:
             raise ValueError(f"negative {shown(self.negative)}, which is none of the labels")
-        if self.metric and self.metric not in METRICS:
-            raise ValueError(f"metric {shown(self.metric)}, which is none of {', '.join(METRICS)}")
+        if self.metric and self.metric not in (fitting := METRICS_OF_KIND[self.kind]):
+            raise ValueError(f"metric {shown(self.metric)} for kind {self.kind}, which is none of {', '.join(fitting)}")
         return self
 
 

@@ -8,15 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from taskaffinity.tasks.metrics import METRICS, Counts
-from taskaffinity.tasks.task import Kind, Label
-
-_OF_KIND: dict[Kind, tuple[str, ...]] = {
-    "similarity": ("pearson",),
-    "relation": ("micro_f1", "macro_f1"),
-    "inference": ("accuracy", "macro_f1"),
-    "ner": ("span_f1", "span_f1_conlleval"),
-    "classification": ("accuracy", "macro_f1"),
-}
+from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, Kind, Label
 
 
 def further_metrics(kind: Kind, official: str, *, missed_are_known: bool) -> tuple[str, ...]:
@@ -27,7 +19,9 @@ def further_metrics(kind: Kind, official: str, *, missed_are_known: bool) -> tup
     missed_are_known : bool
         Whether it is known how many gold relations no example was made for; ``document_f1`` needs it.
     """
-    names = (*_OF_KIND[kind], *(("document_f1",) if missed_are_known else ()))
+    own = DEFAULT_METRIC[kind]  # of classes one of accuracy and micro-F1, and the other says little more
+    others = (name for name in METRICS_OF_KIND[kind] if name not in (own, "accuracy", "micro_f1"))
+    names = (own, *others, *(("document_f1",) if missed_are_known else ()))
     return tuple(name for name in names if name != official)
 
 

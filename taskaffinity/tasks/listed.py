@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from taskaffinity.tasks.formats import missing_files, read_task
-from taskaffinity.tasks.lines import bad
+from taskaffinity.tasks.formats import CARD, missing_files, read_task
+from taskaffinity.tasks.lines import bad, shown
 from taskaffinity.tasks.task import BadInput, Kind, Suite
 
 
@@ -34,7 +34,7 @@ def load_listed(name: str, rows: Sequence[ListedTask], data: Path) -> Suite:
     ------
     BadInput
         A folder or file that is missing (all of them are listed, with the commands that make them); a folder that
-        holds another kind of task.
+        holds a task of another kind, or with other labels.
     """
     if not data.is_dir():
         raise bad(data, "a file" if data.exists() else "no such folder", f"the folder that holds {rows[0].name}/, ...")
@@ -49,6 +49,12 @@ def load_listed(name: str, rows: Sequence[ListedTask], data: Path) -> Suite:
     for task, row in zip(suite, rows, strict=True):
         if task.kind != row.kind:
             raise bad(data / task.name, f"a task of kind {task.kind}", f"one of kind {row.kind}")
+        if other := sorted(set(task.labels) ^ set(row.labels)):
+            found = f"label {shown(other[0])}" if other[0] in task.labels else f"no label {other[0]}"
+            raise bad(data / task.name / CARD, found, f"labels {', '.join(row.labels)}; prepare the task again")
+        if task.negative != row.negative:
+            expected = f"{row.negative or 'none'}; prepare the task again"
+            raise bad(data / task.name / CARD, f"negative {shown(task.negative)}", expected)
     return suite
 
 

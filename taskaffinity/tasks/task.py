@@ -34,6 +34,16 @@ DEFAULT_METRIC: dict[Kind, str] = {
     "classification": "accuracy",
 }
 
+_OF_CLASSES = ("accuracy", "micro_f1", "macro_f1")
+METRICS_OF_KIND: dict[Kind, tuple[str, ...]] = {
+    "similarity": ("pearson",),
+    "relation": _OF_CLASSES,
+    "inference": _OF_CLASSES,
+    "ner": ("span_f1", "span_f1_conlleval"),
+    "classification": _OF_CLASSES,
+}
+"""Metrics that can score a task of a kind."""
+
 Label = str | float | tuple[str, ...]
 
 
@@ -72,7 +82,7 @@ class Task:
     negative: str | None = None
     """The class that is trained but not scored (``false``)."""
     metric_name: str = ""
-    """A key of ``METRICS``; empty for the kind's own."""
+    """One of ``METRICS_OF_KIND``; empty for the kind's own."""
     title: str = ""
     """What figures print; empty for ``name``."""
     missed: Mapping[Split, int] = field(default_factory=dict)
@@ -83,8 +93,9 @@ class Task:
             raise ValueError(f"task {self.name}: no kind {self.kind!r}; there are {', '.join(KINDS)}")
         if not self.metric_name:
             object.__setattr__(self, "metric_name", DEFAULT_METRIC[self.kind])
-        if self.metric_name not in METRICS:
-            raise ValueError(f"task {self.name}: no metric {self.metric_name!r}; there are {', '.join(METRICS)}")
+        if self.metric_name not in (fitting := METRICS_OF_KIND[self.kind]):
+            of = f"for kind {self.kind}; there are {', '.join(fitting)}"
+            raise ValueError(f"task {self.name}: no metric {self.metric_name!r} {of}")
         if not self.title:
             object.__setattr__(self, "title", self.name)
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):

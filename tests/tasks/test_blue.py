@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from taskaffinity.tasks.blue import BIOMEDICAL, BLUE, BLUE_TASKS, CLINICAL, load_suite
-from taskaffinity.tasks.formats import TaskCard, write_task
+from taskaffinity.tasks.formats import TaskCard, read_card, write_task
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import DEFAULT_METRIC, SPLITS, BadInput, Example
 
@@ -76,6 +77,24 @@ def test_another_kind_of_task_in_the_folder(tmp_path: Path) -> None:
     write_task(tmp_path / "mednli", card, {s: [Row(Example(s, "a", "vorpal"))] for s in SPLITS})
     with pytest.raises(BadInput, match=r"mednli: found a task of kind classification; expected one of kind inference"):
         load_suite("clinical", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"labels": ("CPR:3", "CPR:4", "CPR:5", "CPR:6", "CPR:7", "CPR:9", "false")}, "found label 'CPR:7'; "),
+        ({"labels": ("CPR:3", "CPR:4", "false")}, "found no label CPR:5; expected labels CPR:3, CPR:4"),
+        ({"negative": None}, "found negative null; expected false; prepare the task again"),
+    ],
+)
+def test_other_labels_than_the_papers(changes: dict[str, Any], said: str, tmp_path: Path) -> None:
+    for name in BIOMEDICAL:
+        write(tmp_path, name)
+    load_suite("biomedical", tmp_path)
+    card = read_card(tmp_path / "chemprot").model_copy(update=changes)
+    (tmp_path / "chemprot/task.json").write_text(card.model_dump_json())
+    with pytest.raises(BadInput, match=f"chemprot/task.json: {said}"):
+        load_suite("biomedical", tmp_path)
 
 
 def test_no_such_suite(tmp_path: Path) -> None:

@@ -181,7 +181,8 @@ def test_a_missing_file(tmp_path: Path) -> None:
         ({"labels": []}, ("0 labels for kind relation",)),
         ({"labels": ["a", "a"], "negative": "a"}, ("twice",)),
         ({"negative": "none"}, ("negative 'none'",)),
-        ({"metric": "bleu"}, ("metric 'bleu'", "span_f1")),
+        ({"metric": "bleu"}, ("metric 'bleu'", "micro_f1")),
+        ({"metric": "span_f1"}, ("metric 'span_f1' for kind relation", "accuracy, micro_f1, macro_f1")),
         ({"colour": "red"}, ("'colour'",)),
     ],
 )

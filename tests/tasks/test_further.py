@@ -23,6 +23,22 @@ def test_the_official_metric_is_not_told_twice(kind: Kind) -> None:
         assert ("document_f1" in names) == known
 
 
+@pytest.mark.parametrize(
+    ("kind", "official", "others"),
+    [
+        ("similarity", "pearson", ()),
+        ("relation", "micro_f1", ("macro_f1",)),
+        ("relation", "accuracy", ("micro_f1", "macro_f1")),
+        ("inference", "accuracy", ("macro_f1",)),
+        ("inference", "micro_f1", ("accuracy", "macro_f1")),
+        ("ner", "span_f1", ("span_f1_conlleval",)),
+        ("classification", "accuracy", ("macro_f1",)),
+    ],
+)
+def test_a_task_is_told_in_these_too(kind: Kind, official: str, others: tuple[str, ...]) -> None:
+    assert further_metrics(kind, official, missed_are_known=False) == others
+
+
 def test_a_task_scored_by_macro_f1_is_told_in_micro_f1() -> None:
     assert further_metrics("relation", "macro_f1", missed_are_known=False) == ("micro_f1",)
 

@@ -115,7 +115,8 @@ def test_each_kind_has_its_own_metric(kind: Kind) -> None:
     ("field", "value", "told"),
     [
         ("kind", "parsing", "no kind 'parsing'; there are similarity"),
-        ("metric_name", "bleu", "no metric 'bleu'; there are accuracy"),
+        ("metric_name", "bleu", "no metric 'bleu' for kind inference; there are accuracy"),
+        ("metric_name", "span_f1", "no metric 'span_f1' for kind inference; there are accuracy, micro_f1, macro_f1"),
         ("name", "a+b", "letters"),
         ("name", "a/b", "letters"),
     ],

@@ -11,17 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from taskaffinity.tasks.lines import bad, meant, quoted
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.own.files import FITTING, NEEDED, Field, Format, find_files
-from taskaffinity.tasks.task import DEFAULT_METRIC, Kind, Split
-
-_OF_CLASSES = ("accuracy", "micro_f1", "macro_f1")
-OF_KIND: dict[Kind, tuple[str, ...]] = {
-    "similarity": ("pearson",),
-    "relation": _OF_CLASSES,
-    "inference": _OF_CLASSES,
-    "ner": ("span_f1", "span_f1_conlleval"),
-    "classification": _OF_CLASSES,
-}
-"""Metrics that can score a task of a kind."""
+from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, Kind, Split
 
 _LARGEST_SHARE = 50
 
@@ -75,7 +65,7 @@ At = Callable[[str], str]
 def check(own: OwnTask, at: At) -> None:
     """Refuse what can be wrong with the block by itself."""
     _check_where(own, at)
-    fitting = OF_KIND[own.kind]
+    fitting = METRICS_OF_KIND[own.kind]
     has_classes = own.kind not in ("similarity", "ner")
     if own.metric and own.metric not in fitting:
         of = f" for kind {own.kind}" if own.metric in METRICS else ""
