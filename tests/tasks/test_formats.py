@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taskaffinity.corpora.check import check
 from taskaffinity.tasks.formats import TaskCard, read_card, read_split, read_task, write_task
 from taskaffinity.tasks.rows import Row, count
+from taskaffinity.tasks.survey import tasks_of
 from taskaffinity.tasks.task import DEFAULT_METRIC, SPLITS, BadInput, Example, Kind
 
 SECRET = "frumious bandersnatch"
@@ -245,3 +247,18 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_repr_holds_no_text() -> None:
     assert SECRET not in repr(Row(Example("1", "false", SECRET, SECRET)))
+
+
+def test_a_folder_that_no_task_can_be_named_after(tmp_path: Path) -> None:
+    write_task(tmp_path / "my task", RELATION, splits("relation"))
+    refused(lambda: read_task(tmp_path / "my task"), "my task: task 'my task': a name is letters, digits")
+    refused(lambda: tasks_of(tmp_path), "my task: task 'my task': a name is letters, digits")
+
+
+def test_what_a_killed_write_left_is_no_task(tmp_path: Path) -> None:
+    write_task(tmp_path / ".toy.4711", RELATION, splits("relation"))
+    refused(lambda: tasks_of(tmp_path), "a folder without a task")
+    refused(lambda: check(tmp_path), "no folder with a task.json")
+    write_task(tmp_path / "toy", RELATION, splits("relation"))
+    assert [task.name for task in tasks_of(tmp_path)] == ["toy"]
+    assert {row.task for row in check(tmp_path)} == {"toy"}
