@@ -182,6 +182,8 @@ def train_and_keep(spec: RunSpec, settings: Mapping[str, Any], *after: str | Non
     with store.claim(spec, wait=settings.get("wait", True)):
         if is_done():  # another process finished it while this one waited
             return FOUND_DONE
+        if spec in store:  # and is trained again, for what it kept too little of
+            store.begin(spec)
         start = store.start(spec)
         if spec.parent is not None and start is None:
             reason = _LACKS_START.format(spec.parent.run_id)
