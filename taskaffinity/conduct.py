@@ -150,6 +150,7 @@ def _race(
             return total
         report = train(part)
         total.trained += report.trained
+        total.found += report.found
         total.failed |= report.failed
         total.seconds += report.seconds
         total.workers = max(total.workers, report.workers)

@@ -50,6 +50,17 @@ def pace_of(study: Study, suite: Suite, encoder: Encoder, *, tries_bf16: bool = 
         raise
 
 
+def forecast_of(study: Study, suite: Suite, encoder: Encoder, *, tries_bf16: bool = False) -> Pace | None:
+    """As ``pace_of``, where nothing but a forecast hangs on it: None whatever befell the trial, for the runs will tell,
+    each its own reason."""
+    try:
+        return pace_of(study, suite, encoder, tries_bf16=tries_bf16)
+    except BadInput:
+        raise
+    except Exception:
+        return None
+
+
 def in_fast_precision(study: Study, suite: Suite, encoder: Encoder, root: Path) -> tuple[Study, str]:
     """The study with its matrix products in 16 bits if they pay on this machine, and why, in words.
 

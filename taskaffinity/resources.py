@@ -70,7 +70,8 @@ def slots(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:
 
 @contextmanager
 def ray_of(resources: Resources) -> Iterator[tuple[Any, bool]]:
-    """Ray, quiet and private, and whether it was joined here: no telemetry, no dashboard, no log lines of workers."""
+    """Ray, quiet and private: no telemetry, no dashboard, no log lines of workers. And whether it was started here or
+    joined by an address, so that its end ends what runs there for us; False where this process was in one before."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_task_oom_retries", str(RETRIES))  # Ray's own default is to retry for ever

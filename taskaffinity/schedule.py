@@ -24,6 +24,8 @@ _POLL_SECONDS = 0.25
 _ARRIVAL_SECONDS = 2
 """How long a network file system may take to show here what another node wrote."""
 _NOT_ARRIVED = "its result did not arrive: --results must be on a path that all nodes share"
+FOUND_DONE = "found done"
+"""What ``train_and_keep`` gives, instead of a reason, for a run that another process finished meanwhile."""
 _LACKS_START = "the run that it starts from is not there: {}"
 
 
@@ -48,6 +50,8 @@ class Report:
     planned: int = 0
     """Runs asked for, those found finished included."""
     trained: list[RunSpec] = field(default_factory=list)
+    """Here; what another process finished meanwhile is in ``found``."""
+    found: list[RunSpec] = field(default_factory=list)
     failed: dict[RunSpec, str] = field(default_factory=dict)
     """The plain reason of each."""
     seconds: float = 0.0
@@ -113,7 +117,7 @@ def run(
             seconds_left = spent * (total_cost - finished_cost) / finished_cost
         elif is_seconds:
             seconds_left = max(0.0, total_cost / report.workers - spent)
-        done = len(plan) - len(waiting) + len(report.trained)
+        done = len(plan) - len(waiting) + len(report.trained) + len(report.found)
         watch(Progress(len(plan), done, running, len(report.failed), seconds_left))
 
     outcomes = _on_ray if resources.executor == "ray" else _in_this_process
@@ -122,6 +126,8 @@ def run(
             finished_cost += cost(event.spec)
             if event.reason is None:
                 report.trained.append(event.spec)
+            elif event.reason == FOUND_DONE:
+                report.found.append(event.spec)
             else:
                 report.failed[event.spec] = event.reason
             running = tuple(name for name in running if name != event.spec.run_id)
@@ -152,7 +158,7 @@ def left(plan: Plan, store: RunStore, *, keep_models: bool = False) -> list[RunS
 
 @dataclass(frozen=True)
 class Finished:
-    """One run ended; ``reason`` says why it failed, None if it did not."""
+    """One run ended; ``reason`` says why it failed, None if it did not, ``FOUND_DONE`` if it was not tried."""
 
     spec: RunSpec
     reason: str | None
@@ -163,7 +169,7 @@ Event = Finished | tuple[str, ...]
 
 
 def train_and_keep(spec: RunSpec, settings: Mapping[str, Any], *after: str | None) -> str | None:
-    """Train one run and write it to the store; the reason if it failed. What both executors call.
+    """Train one run and write it to the store; the reason if it failed, or ``FOUND_DONE``. What both executors call.
 
     ``after`` is what came of the run that it starts from: on Ray, the future that it waits for.
     """
@@ -176,10 +182,12 @@ def train_and_keep(spec: RunSpec, settings: Mapping[str, Any], *after: str | Non
         return spec in store and has_weights and (not settings["keep_model"] or store.has_models(spec))
 
     if is_done():
-        return None
+        return FOUND_DONE
     with store.claim(spec, wait=settings.get("wait", True)):
         if is_done():  # another process finished it while this one waited
-            return None
+            return FOUND_DONE
+        if spec in store:  # and is trained again, for what it kept too little of
+            store.begin(spec)
         start = store.start(spec)
         if spec.parent is not None and start is None:
             reason = _LACKS_START.format(spec.parent.run_id)

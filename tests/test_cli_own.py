@@ -243,8 +243,8 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         r"test.csv: line 2: found label 'medium', which no training .* the 2 classes .* \(bad, good\)",
     ),
     "tag of dev alone": (
-        edit("mentions/dev.conll", "I-Beast", "B-Bird"),
-        r"dev.conll: line 2: found tag 'B-Bird' on word 2",
+        edit("mentions/dev.conll", "I-Beast", "B-Beasts"),
+        r"dev.conll: line 2: found tag 'B-Beasts' on word 2",
     ),
     "id twice in a split": (
         edit(CSV, "train2", "train1"),

@@ -21,12 +21,13 @@ BROWSER = shutil.which("chromium")
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Studies ``one`` and ``two`` of the same tasks, and ``other``."""
+    """Studies ``one`` and ``two`` of the same tasks, and ``other``; ``stages`` is of another design."""
     root = tmp_path_factory.mktemp("studies")
     for name, tasks, seeds in (("one", "abc", (0, 1, 2)), ("two", "abc", (5, 6, 7)), ("other", "abd", (0, 1, 2))):
         study = make_study(list(tasks), seeds=seeds, synthetic=True)
         study.write(root / name)
         fill(study, root / name, latent_counts({("a", "b"): 0.6}))
+    make_study(list("abc"), design="full").write(root / "stages")
     return root
 
 
@@ -66,6 +67,7 @@ def test_compare_prints_a_table_and_csv(folders: Path) -> None:
         (["report", "nowhere"], "no study.json here"),
         (["report", "one", "--out", "two"], "--out two: a folder"),
         (["compare", "one", "nowhere"], "no study.json here"),
+        (["compare", "stages", "one"], "stages: holds a study in stages; only studies of pairs are compared"),
         (["compare", "one", "./one"], "the same folder"),
         (["compare", "one", "other"], "other tasks: only the first has c; only the second has d"),
     ],

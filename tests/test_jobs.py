@@ -6,7 +6,10 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,7 +19,7 @@ from taskaffinity.tasks import planted
 from taskaffinity.tasks.blue import BLUE_TASKS
 from taskaffinity.tasks.formats import TaskCard, write_task
 from taskaffinity.tasks.rows import Row
-from taskaffinity.tasks.task import SPLITS
+from taskaffinity.tasks.task import SPLITS, Example
 
 FOLDER = Path(__file__).parents[1] / "jobs"
 JOBS = sorted(FOLDER.glob("*.sh"))
@@ -40,17 +43,25 @@ def test_a_job_is_shell_and_says_what_it_makes(job: Path) -> None:
     assert "python" not in text  # the command line's own words alone
 
 
+def renamed(example: Example, called: dict[Any, str]) -> Example:
+    """With the classes, or the types of its tags, called otherwise."""
+    if isinstance(example.label, tuple):
+        tags = (tag.partition("-") for tag in example.label)
+        return replace(example, label=tuple(mark + dash + called.get(kind, kind) for mark, dash, kind in tags))
+    return replace(example, label=called.get(example.label, example.label))
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Task folders with the paper's names, filled from the stand-ins."""
+    """Task folders with the paper's names and labels, filled from the stand-ins."""
     folder = tmp_path_factory.mktemp("data")
     for name in ("clinical", "biomedical"):
         for task in planted.stand_in(name):
-            listed = BLUE_TASKS[task.name]  # whose labels are more than a stand-in's
+            listed = BLUE_TASKS[task.name]
             card = TaskCard(kind=listed.kind, labels=listed.labels, negative=listed.negative)
-            write_task(
-                folder / task.name, card, {split: [Row(e) for e in task.examples[split][:20]] for split in SPLITS}
-            )
+            called = dict(zip(task.labels, cycle(listed.labels), strict=False)) if listed.labels else {}
+            rows = {split: [Row(renamed(e, called)) for e in task.examples[split][:20]] for split in SPLITS}
+            write_task(folder / task.name, card, rows)
     return folder
 
 

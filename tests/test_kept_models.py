@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -45,7 +46,10 @@ def test_runs_that_kept_no_model_are_trained_again_when_asked_to_and_are_the_sam
     tiny.train(tmp_path, resources=LOCAL)
     before, store = scores_of(tmp_path), RunStore(tmp_path)
     assert not list(tmp_path.glob("runs/*/model/*"))
+    for spec in tiny.study.plan:
+        os.utime(store.folder(spec) / "spec.json", (1.0, 1.0))
     assert set(tiny.train(tmp_path, resources=LOCAL, keep_models=True).trained) == set(tiny.study.plan)
+    assert all((store.claimed_at(spec) or 0.0) > 1.0 for spec in tiny.study.plan)
     assert scores_of(tmp_path) == before
     assert all(store.has_models(spec) for spec in tiny.study.plan)
     assert tiny.train(tmp_path, resources=LOCAL, keep_models=True).trained == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,7 @@ import pytest
 
 from taskaffinity.cli import main
 from taskaffinity.definition import define
-from taskaffinity.pacing import in_fast_precision, pace_of
+from taskaffinity.pacing import forecast_of, in_fast_precision, pace_of
 from taskaffinity.runs.pace import PAYS, Pace
 from taskaffinity.runs.spec import FROM_SCRATCH
 from taskaffinity.runs.study import Study
@@ -31,6 +32,22 @@ def test_what_diverges_when_it_is_tried_has_no_forecast_and_its_study_goes_on() 
     assert pace_of(study, suite, encoder) is None
     calm, _ = define(suite, recipe=replace(recipe, learning_rate=1e-3))
     assert pace_of(calm, suite, encoder) is not None
+
+
+@pytest.mark.parametrize("error", [BrokenProcessPool("a process was killed"), OSError("header too large")])
+def test_whatever_befalls_a_trial_is_no_end_of_a_study(
+    error: Exception, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*spec: object, **places: object) -> None:
+        raise error
+
+    monkeypatch.setattr("taskaffinity.pacing.timed", fails)
+    assert forecast_of(*asked) is None
+    with pytest.raises(type(error)):  # where a setting hangs on it
+        pace_of(*asked)
+    error = BadInput("--set max_length: more than the encoder takes")
+    with pytest.raises(BadInput):
+        forecast_of(*asked)
 
 
 @pytest.fixture(scope="module")

@@ -292,7 +292,7 @@ def test_a_run_that_another_process_has_under_way_comes_last(tiny_study: MakeStu
 
 
 def test_two_processes_share_the_runs_of_a_folder(tiny_study: MakeStudy, tmp_path: Path) -> None:
-    """As the tasks of a job array do: none is trained twice, and both end with all of them."""
+    """As the tasks of a job array do: none is trained twice, each counts its own, and both end with all of them."""
     tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"))
     tiny.study.write(tmp_path)
     with multiprocessing.get_context("spawn").Pool(2) as pool:
@@ -300,16 +300,36 @@ def test_two_processes_share_the_runs_of_a_folder(tiny_study: MakeStudy, tmp_pat
         trained = pool.starmap(_train_all, [work, work])
     times = [json.loads(path.read_text())["work"] for path in tmp_path.glob("runs/*/result.json")]
     assert len(times) == len(tiny.study.plan)
-    assert all(done == len(tiny.study.plan) for done in trained)
+    assert sorted(trained[0] + trained[1]) == sorted(spec.run_id for spec in tiny.study.plan)
     alone = tiny.train(tmp_path / "alone", resources=LOCAL)
     assert not alone.failed
     assert tiny.edges(tmp_path) == tiny.edges(tmp_path / "alone")
 
 
-def _train_all(plan: Plan, store: RunStore, encoder_folder: Path, cache: Path) -> int:
-    report = run(plan, store, encoder_folder=encoder_folder, cache=cache, resources=LOCAL)
+def _train_all(plan: Plan, store: RunStore, encoder_folder: Path, cache: Path) -> list[str]:
+    seen: list[Progress] = []
+    report = run(plan, store, encoder_folder=encoder_folder, cache=cache, resources=LOCAL, watch=seen.append)
     assert not report.failed
-    return sum(spec in store for spec in plan)
+    assert all(spec in store for spec in plan)
+    assert not seen or seen[-1].done == len(plan)
+    return [spec.run_id for spec in report.trained]
+
+
+def test_a_run_that_another_process_finished_meanwhile_is_not_counted_as_trained_here(
+    tiny_study: MakeStudy, tmp_path: Path
+) -> None:
+    tiny = tiny_study(seeds=(0,))
+    last: list[Progress] = []
+
+    def watch(progress: Progress) -> None:
+        if not last:  # the first run is about to begin, and another process has done them all by then
+            tiny.train(tmp_path, resources=LOCAL)
+        last.append(progress)
+
+    report = tiny.train(tmp_path, resources=LOCAL, watch=watch)
+    assert (report.trained, report.failed) == ([], {})
+    assert set(report.found) == set(tiny.study.plan)
+    assert last[-1].done == report.planned == len(tiny.study.plan)
 
 
 def test_what_starts_from_a_failed_run_fails_in_plain_words(

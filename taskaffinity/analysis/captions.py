@@ -98,7 +98,10 @@ def stage_in_words(matrix: AffinityMatrix) -> list[str]:
     if matrix.study.stage == "finetune":
         sentences.append("Gains are read after both arms were fine-tuned on the target alone.")
     if matrix.study.start == "refinement":
-        sentences.append("Both arms start from the whole set's refinement, not from the encoder.")
+        sentences.append(
+            "Both arms start from the whole set's refinement, not from the encoder; those of a seed share it, which "
+            "makes intervals rather too wide than too narrow."
+        )
     return sentences
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from taskaffinity.cli.show import warn_if_synthetic
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Study
+from taskaffinity.runs.study import FILES, Study
 from taskaffinity.tasks.task import BadInput
 
 
@@ -42,6 +42,9 @@ def command(
 
     if first.resolve() == second.resolve():
         raise BadInput(f"{first} and {second}: the same folder; expected two results folders")
+    for folder in (first, second):
+        if (folder / FILES["full"]).is_file() and not (folder / FILES["pairwise"]).is_file():
+            raise BadInput(f"{folder}: holds a study in stages; only studies of pairs are compared, and it has none")
     try:
         studies = [Study.read(folder) for folder in (first, second)]
         refuse_other_tasks(*studies)

@@ -28,7 +28,7 @@ def print_plan(
     study: Study, suite: Suite, encoder: Encoder, store: RunStore, resources: Resources, *, keep_models: bool
 ) -> None:
     """Every run with whether it is done, and the forecast for those that are not."""
-    from taskaffinity.pacing import pace_of  # torch
+    from taskaffinity.pacing import forecast_of  # torch
 
     plan = study.plan
     waiting = left(plan, store, keep_models=keep_models)
@@ -38,7 +38,7 @@ def print_plan(
     most = "at most " if study.looks else ""
     print(f"{most}{len(plan)} runs, {len(plan) - len(waiting)} done, {most}{len(waiting)} to train")
     if waiting:
-        pace = pace_of(study, suite, encoder, tries_bf16=not suite.synthetic)
+        pace = forecast_of(study, suite, encoder, tries_bf16=not suite.synthetic)
         for line in in_words(waiting, pace, resources, keep_models=keep_models):
             print(line)
 
@@ -46,7 +46,7 @@ def print_plan(
 def in_words(waiting: Sequence[RunSpec], pace: Pace | None, resources: Resources, *, keep_models: bool) -> list[str]:
     """What these runs take: time, work and disk; and how it was found."""
     if pace is None:
-        return ["no forecast: a few steps could not be tried here, for want of a GPU or of memory, or they diverged"]
+        return ["no forecast: a few steps could not be tried here, for want of a GPU or of memory, or they failed"]
     if resources.is_measured and pace.gpu_share:
         resources = replace(resources, gpus_per_run=pace.gpu_share)
     workers = min(workers_here(resources), len(waiting))

@@ -19,7 +19,7 @@ from typing import Literal
 
 from taskaffinity.corpora.blue_rows import REPAIRED
 from taskaffinity.tasks.blue import BLUE
-from taskaffinity.tasks.formats import CARD, TaskCard, missing_files, read_card, read_split
+from taskaffinity.tasks.formats import CARD, TaskCard, missing_files, read_card, read_split, task_folders
 from taskaffinity.tasks.lines import bad
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL
 from taskaffinity.tasks.rows import SplitCount, count
@@ -211,7 +211,7 @@ def check(data: Path) -> list[CheckRow]:
     BadInput
         No task folder, a file that is missing, or a row that cannot be read: training would stop there too.
     """
-    names = {card.parent.name for card in data.glob(f"*/{CARD}")}
+    names = {folder.name for folder in task_folders(data)}
     if not names:
         raise bad(data, f"no folder with a {CARD}", "a data folder, as `taskaffinity data prepare` makes it")
     known = (*BLUE, *OPEN_CLINICAL)

@@ -90,7 +90,8 @@ def prepare(
 ) -> list[PreparedTask]:
     """Turn a distribution into task folders below ``out``.
 
-    Everything is read and checked before the first folder is written; a folder appears whole or not at all.
+    The whole distribution is read before the first folder is written, and a task's rows are checked before its own: of
+    a corpus of two tasks the first may be there where the second is refused. A folder appears whole or not at all.
 
     Parameters
     ----------

@@ -85,8 +85,14 @@ class RunStore:
             for litter in (*folder.glob(".*.[0-9]*"), *folder.glob("model/.*.[0-9]*")):
                 litter.unlink(missing_ok=True)
             (folder / "error.txt").unlink(missing_ok=True)
-            write_json(folder / "spec.json", spec.to_dict())
+            if spec not in self:
+                self.begin(spec)
             yield
+
+    def begin(self, spec: RunSpec) -> None:
+        """Say what is trained in a run's folder, and by the time of that file since when. ``claim`` does, but for a run
+        that is done: who trains it again begins it."""
+        write_json(self.folder(spec) / "spec.json", spec.to_dict())
 
     def claimed_at(self, spec: RunSpec) -> float | None:
         """When the run was last begun, in seconds since the epoch, or None."""

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from taskaffinity.tasks.lines import bad, parse_line, read_lines, shown
 from taskaffinity.tasks.rows import Row, SplitCount, count, parse_rows
-from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SPLITS, Example, Kind, Split, Task
+from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SPLITS, BadInput, Example, Kind, Split, Task
 
 CARD = "task.json"
 
@@ -144,11 +144,19 @@ def read_task(folder: Path) -> Task:
     Raises
     ------
     BadInput
-        As ``read_card``; and as ``read_split`` when the examples are read.
+        A folder whose name no task can have; as ``read_card``; and as ``read_split`` when the examples are read.
     """
     card = read_card(folder)
     read = partial(_read, folder, card)
-    return Task(folder.name, card.kind, read, card.labels, card.negative, card.metric, card.title, card.missed)
+    try:
+        return Task(folder.name, card.kind, read, card.labels, card.negative, card.metric, card.title, card.missed)
+    except ValueError as error:
+        raise BadInput(f"{folder}: {error}") from None
+
+
+def task_folders(data: Path) -> list[Path]:
+    """The folders of a data folder that have a card, by name; without what a ``write_task`` that was killed left."""
+    return sorted(card.parent for card in data.glob(f"*/{CARD}") if not card.parent.name.startswith("."))
 
 
 def missing_files(folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -17,7 +17,10 @@ from taskaffinity.tasks.task import BadInput
 
 _LONGEST_NAME = 40
 _LONGEST_VALUE = 80
-_TAG_OR_NUMBER = re.compile(r"[A-Z](-\w{1,20})?|[-+\d.:;]+")
+_MARK = re.compile(r"[BIESLUMO](-|$)")
+"""How a tag of any scheme begins."""
+_NUMBER = re.compile(r"[-+]?\d{1,2}(\.\d{1,2})?")
+"""A score or a class; a longer one may be a date, or the number of a telephone or a record."""
 
 
 def bad(where: object, found: str, expected: str) -> BadInput:
@@ -32,22 +35,28 @@ def bad(where: object, found: str, expected: str) -> BadInput:
 
 
 def named(value: object, legal: Iterable[str]) -> str:
-    """A value that should be one of a few: quoted where it looks like a label or a number, else given by its size.
+    """A value that should be one of a few: quoted where it looks like one of them or a short number, else given by its
+    size.
 
     A shifted column puts a word of the corpus where a label belongs; a misspelt label looks like a legal one, a tag of
-    another scheme like a tag.
+    another scheme like a tag with a legal type.
 
     Examples
     --------
     >>> named("CPR:33", ["CPR:3", "CPR:4"]), named("aspirin", ["CPR:3", "CPR:4"]), named("-1", [])
     ("'CPR:33'", 'a text of 7 characters', "'-1'")
+    >>> named("S-Drug", ["O", "B-Drug"]), named("S-phase", ["O", "B-Drug"]), named("555-0123", [])
+    ("'S-Drug'", 'a text of 7 characters', 'a text of 8 characters')
     """
-    is_label = isinstance(value, str) and (
-        _TAG_OR_NUMBER.fullmatch(value) or get_close_matches(value, list(legal), n=1)
-    )
-    if isinstance(value, str) and value and not is_label:
+    if isinstance(value, str) and value and not _is_near(value, list(legal)):
         return f"a text of {len(value)} characters"
     return shown(value)
+
+
+def _is_near(value: str, legal: Sequence[str]) -> bool:
+    """Whether it may be named: a short number, or near a legal value, of tags by their types."""
+    kind, kinds = _MARK.sub("", value), [_MARK.sub("", one) for one in legal]
+    return not kind or bool(_NUMBER.fullmatch(value) or get_close_matches(kind, kinds, n=1))
 
 
 def meant(value: object, legal: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from taskaffinity.tasks.formats import CARD, read_task
+from taskaffinity.tasks.formats import CARD, read_task, task_folders
 from taskaffinity.tasks.lines import bad
 from taskaffinity.tasks.own.suitefile import read_suite
 from taskaffinity.tasks.rows import count
@@ -39,7 +39,7 @@ def tasks_of(place: Path) -> tuple[Task, ...]:
     """
     if not place.is_dir():
         return read_suite(place).tasks
-    folders = sorted(path.parent for path in place.glob(f"*/{CARD}"))
+    folders = task_folders(place)
     if not folders:
         files = sorted(path.name for path in place.glob("*.y*ml"))
         expected = f"task folders with a {CARD}, or the YAML file of a suite"

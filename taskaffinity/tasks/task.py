@@ -125,21 +125,23 @@ class Task:
             An id that stands in two splits, a tagged sentence without a word or with more or fewer tags than words, or
             what the reader raises.
         """
+        from taskaffinity.tasks.lines import shown  # which raises the BadInput of this module
+
         read = {split: tuple(self.read(split)) for split in SPLITS}
         of: dict[str, Split] = {}
         for split, examples in read.items():
             for example in examples:
+                name = shown(example.id)
                 if self.kind == "ner" and not example.words:
-                    raise BadInput(f"task {self.name}: {example.id} in {split} has no word; expected one or more")
+                    raise BadInput(f"task {self.name}: {name} in {split} has no word; expected one or more")
                 if isinstance(example.label, tuple) and len(example.label) != len(example.words):
+                    tags, words = len(example.label), len(example.words)
                     raise BadInput(
-                        f"task {self.name}: {example.id} in {split} has {len(example.label)} tags for "
-                        f"{len(example.words)} words; expected one tag a word"
+                        f"task {self.name}: {name} in {split} has {tags} tag{'s' * (tags != 1)} for "
+                        f"{words} word{'s' * (words != 1)}; expected one tag a word"
                     )
                 if of.setdefault(example.id, split) != split:
-                    raise BadInput(
-                        f"task {self.name}: id {example.id} is in {of[example.id]} and in {split}; expected one"
-                    )
+                    raise BadInput(f"task {self.name}: id {name} is in {of[example.id]} and in {split}; expected one")
         return read
 
     @cached_property

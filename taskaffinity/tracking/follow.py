@@ -11,11 +11,12 @@ import hashlib
 import importlib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -32,6 +33,8 @@ MEMORY = "tracked.json"
 PACKAGES = {"mlflow": "mlflow", "tensorboard": "tensorboardX", "wandb": "wandb"}
 """Tracker, a module of this folder with an ``open_tracker`` -> the package that it needs."""
 
+_FOLDER = "folder"
+"""Under which the memory and the tags have an id of the results folder: names of folders are no different."""
 _INSTALL = 'pip install -c constraints.txt -e ".[track]"'
 _PASSWORD = re.compile(r"://[^/\s@]*@")
 _LONGEST = 160
@@ -115,15 +118,19 @@ class Follower:
     def _tell_one(self, name: str, tracker: Tracker, found: ToldStudy | None) -> None:
         path = self.store.root / MEMORY
         memory: dict[str, Any] = read_json(path) if path.is_file() else {}
+        if _FOLDER not in memory:
+            memory[_FOLDER] = uuid4().hex
+            write_json(path, memory)
         told = memory.setdefault(f"{name} {_PASSWORD.sub('://', tracker.where)}".strip(), {"found": {}})
         results = told.setdefault("results", {})
         for spec in self._specs:
             if spec in self.store and results.get(spec.run_id) != self.store.fingerprint(spec):
-                tracker.log_run(run := told_run(self.study, self.store, spec))
+                run = told_run(self.study, self.store, spec)
+                tracker.log_run(replace(run, tags={**run.tags, _FOLDER: memory[_FOLDER]}))
                 results[spec.run_id] = run.fingerprint
                 write_json(path, memory)
         if found is not None and told["found"].get(found.table.name) != (mark := _mark(found.table)):
-            tracker.log_study(found)
+            tracker.log_study(replace(found, tags={**found.tags, _FOLDER: memory[_FOLDER]}))
             told["found"][found.table.name] = mark
             write_json(path, memory)
 

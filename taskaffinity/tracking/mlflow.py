@@ -60,7 +60,7 @@ class Experiment:
         """Begin a run; one of that name and folder goes, be it half told, by a process that was killed, or of a run
         that was trained again since. MLflow keeps what goes among the deleted."""
         for old in self.client.search_runs([self.id], f"attributes.run_name = '{name}'"):
-            if (old.data.tags.get("suite"), old.data.tags.get("results")) == (tags["suite"], tags["results"]):
+            if old.data.tags.get("folder") == tags["folder"]:
                 self.client.delete_run(old.info.run_id)
         start = None if began is None else int(began * 1000)
         made = self.client.create_run(self.id, start_time=start, run_name=name, tags=dict(tags))

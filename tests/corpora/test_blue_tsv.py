@@ -224,7 +224,7 @@ def test_a_fault_of_relations_is_one_line(
         ("mimsy\t-", "mimsy\tm", ("line 2", "document 'm' within a sentence of 'n'", "blank line")),
         ("mimsy\t", "\t", ("line 2", "an empty token")),
         ("-\t4\t", "-\tvorpal\t", ("line 2", "offset a text of 6 characters")),
-        ("4\tB", "4\tB-Chemical", ("line 2", "tag 'B-Chemical'", "O, B, I, B-Disease, I-Disease, X, CLS, SEP")),
+        ("4\tB", "4\tB-Diseases", ("line 2", "tag 'B-Diseases'", "O, B, I, B-Disease, I-Disease, X, CLS, SEP")),
         ("4\tB", "4\tvorpal", ("line 2", "tag a text of 6 characters")),
         ("vorpal\tn\t34", "vorpal\tn\t0", ("line 8", "id 'n.0' again (first: line 1)")),
     ],

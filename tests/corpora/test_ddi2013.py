@@ -82,7 +82,7 @@ def test_the_folder_itself_one_level_up_or_an_inner_one(ddi2013_raw: Path, tmp_p
         ('type="brand"', 'type="poison"', ("entity 'DDI-DrugBank.Tr0.s0.e0'", "'poison'", "drug, brand")),
         ('"0-7"', '"0-700"', ("entity 'DDI-DrugBank.Tr0.s0.e0'", "offsets 0-701")),
         ('"0-7"', '"7-0"', ("entity 'DDI-DrugBank.Tr0.s0.e0'", "offsets 7-1")),
-        ('"0-7"', '"0:7"', ("entity 'DDI-DrugBank.Tr0.s0.e0'", "'0:7'", "first-last")),
+        ('"0-7"', '"0:7"', ("entity 'DDI-DrugBank.Tr0.s0.e0'", "a text of 3 characters", "first-last")),
         ('"0-7"', '"3-7"', ("entity 'DDI-DrugBank.Tr0.s0.e0'", "8 characters", "3-7")),
         ('charOffset="0-7"', "", ("entity 'DDI-DrugBank.Tr0.s0.e0'", "no 'charOffset'")),
         ('type="effect"', 'type="rumour"', ("pair 'DDI-DrugBank.Tr0.s0.p0'", "'rumour'", "advise, effect")),

@@ -268,6 +268,16 @@ def test_trying_again_forgets_the_failure_and_says_what_is_tried_and_since_when(
     assert SPEC not in store
 
 
+def test_who_claims_a_run_that_is_done_does_not_begin_it(store: RunStore) -> None:
+    with store.claim(SPEC):
+        store.write(RESULT)
+    os.utime(store.folder(SPEC) / "spec.json", (1.0, 1.0))
+    with store.claim(SPEC):
+        assert store.claimed_at(SPEC) == 1.0
+        store.begin(SPEC)
+        assert time.time() - (store.claimed_at(SPEC) or 0.0) < 60
+
+
 def claim_and_tell(root: Path, connection: Any) -> None:
     with RunStore(root).claim(SPEC):
         connection.send("in")

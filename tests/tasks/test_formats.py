@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taskaffinity.corpora.check import check
 from taskaffinity.tasks.formats import TaskCard, read_card, read_split, read_task, write_task
 from taskaffinity.tasks.rows import Row, count
+from taskaffinity.tasks.survey import tasks_of
 from taskaffinity.tasks.task import DEFAULT_METRIC, SPLITS, BadInput, Example, Kind
 
 SECRET = "frumious bandersnatch"
@@ -128,8 +130,9 @@ TAGGED = {"id": "1", "words": SECRET.split(), "tags": ["B-Drug", "O"]}
         ("ner", TAGGED | {"words": SECRET}, ("a text of 21 characters as 'words'",)),
         ("ner", TAGGED | {"words": ["frumious", " "]}, ("word 2 of 2",)),
         ("ner", TAGGED | {"tags": ["O"]}, ("1 tags for 2 words",)),
-        ("ner", TAGGED | {"tags": ["O", "X"]}, ("tag 'X' on word 2", "B-Drug, I-Drug")),
-        ("ner", TAGGED | {"tags": ["O", "B-Gene"]}, ("tag 'B-Gene' on word 2", "B-Drug, I-Drug")),
+        ("ner", TAGGED | {"tags": ["O", "S"]}, ("tag 'S' on word 2", "B-Drug, I-Drug")),
+        ("ner", TAGGED | {"tags": ["O", "E-Drugs"]}, ("tag 'E-Drugs' on word 2", "B-Drug, I-Drug")),
+        ("ner", TAGGED | {"tags": ["O", "B-cell"]}, ("tag a text of 6 characters on word 2", "B-Drug, I-Drug")),
         ("ner", TAGGED | {"tags": ["O", "I-Drug"]}, ("tag 'I-Drug' on word 2 after 'O'", "IOB2")),
         ("ner", TAGGED | {"tags": ["O", 1]}, ("tag 1 on word 2",)),
     ],
@@ -244,3 +247,18 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_repr_holds_no_text() -> None:
     assert SECRET not in repr(Row(Example("1", "false", SECRET, SECRET)))
+
+
+def test_a_folder_that_no_task_can_be_named_after(tmp_path: Path) -> None:
+    write_task(tmp_path / "my task", RELATION, splits("relation"))
+    refused(lambda: read_task(tmp_path / "my task"), "my task: task 'my task': a name is letters, digits")
+    refused(lambda: tasks_of(tmp_path), "my task: task 'my task': a name is letters, digits")
+
+
+def test_what_a_killed_write_left_is_no_task(tmp_path: Path) -> None:
+    write_task(tmp_path / ".toy.4711", RELATION, splits("relation"))
+    refused(lambda: tasks_of(tmp_path), "a folder without a task")
+    refused(lambda: check(tmp_path), "no folder with a task.json")
+    write_task(tmp_path / "toy", RELATION, splits("relation"))
+    assert [task.name for task in tasks_of(tmp_path)] == ["toy"]
+    assert {row.task for row in check(tmp_path)} == {"toy"}

@@ -89,14 +89,25 @@ def test_splits_are_read_once() -> None:
 @pytest.mark.parametrize(
     ("example", "told"),
     [
-        (Example("e1", (), words=()), "train-e1 in train has no word; expected one or more"),
-        (Example("e1", ("O",), words=(SECRET, SECRET)), "train-e1 in train has 1 tags for 2 words"),
+        (Example("e1", (), words=()), "'train-e1' in train has no word; expected one or more"),
+        (Example("e1", ("O",), words=(SECRET, SECRET)), "'train-e1' in train has 1 tag for 2 words"),
+        (Example("e1", ("O", "O"), words=(SECRET,)), "'train-e1' in train has 2 tags for 1 word; expected one tag"),
+        (Example(f"{SECRET} one", (), words=()), "a text of 16 characters in train has no word"),
+        (Example(f"{SECRET} one", ("O",), words=(SECRET, SECRET)), "a text of 16 characters in train has 1 tag for"),
     ],
-    ids=["no word", "a tag too few"],
+    ids=["no word", "a tag too few", "a word too few", "no word, and a text as id", "a tag too few, and a text as id"],
 )
 def test_a_sentence_that_cannot_be_tagged_is_refused_by_its_id(example: Example, told: str) -> None:
     with pytest.raises(BadInput, match=told) as caught:
         _ = Task("toy", "ner", partial(read, example), ("x",)).examples
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "told"), [("e1", "id 'e1' is in"), (f"{SECRET} one", "id a text of 10 characters")])
+def test_an_id_in_two_splits_is_refused(name: str, told: str) -> None:
+    twice = replace(task(), read=lambda split: [replace(ONE, id=name)])
+    with pytest.raises(BadInput, match=told) as caught:
+        _ = twice.examples
     assert SECRET not in str(caught.value)
 
 

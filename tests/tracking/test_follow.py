@@ -95,6 +95,23 @@ def test_a_run_is_told_with_settings_curves_scores_and_what_it_is(study: Study, 
     assert None not in told.settings.values()
 
 
+def test_a_folder_is_told_by_an_id_that_stays_and_is_no_other_folders(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [tmp_path / name / "results" / "toy" for name in ("a", "a", "b")]
+    marks = []
+    for number, (root, spec) in enumerate(zip(places, study.plan, strict=False)):
+        finish(root, spec)
+        (root / "edges.csv").write_text(f"source,target\n{number},1\n")
+        tracker = Notebook()
+        follower, said = following(study, root, tracker, monkeypatch)
+        follower.end()
+        assert said == []
+        marks.append({told.tags["folder"] for told in (*tracker.runs, *tracker.studies)})
+    assert [len(mark) for mark in marks] == [1, 1, 1]
+    assert marks[0] == marks[1] != marks[2]
+
+
 def test_each_run_is_told_once_when_it_is_done_and_over_restarts(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,9 +15,11 @@ import pytest
 
 from taskaffinity.tracking.told import ToldRun
 
-TAGS = {"suite": "toy", "results": "toy", "run_id": "refine-a-s0", "text": "real"}
+TAGS = {"suite": "toy", "results": "toy", "run_id": "refine-a-s0", "text": "real", "folder": "1"}
 RUN = ToldRun("refine-a-s0", "found", {"seed": 0}, [(1, {"dev/a": 0.5})], {"test/a": 0.25}, TAGS, 0.0, 1.0)
 OTHERS = dataclasses.replace(RUN, tags={**TAGS, "results": "other"})
+NAMESAKES = dataclasses.replace(RUN, tags={**TAGS, "folder": "2"})
+"""Of somebody else, whose folder has the same name."""
 
 
 class Killed(BaseException):
@@ -79,7 +81,7 @@ def test_mlflow_holds_a_run_once_whatever_was_killed_and_trained_again(monkeypat
     fake.get_tracking_uri, fake.MlflowClient = (lambda: "here"), (lambda: server)  # type: ignore[attr-defined]
     entities.Metric = entities.Param = lambda *what: what  # type: ignore[attr-defined]
     module = module_with(monkeypatch, "mlflow", mlflow=fake, mlflow__entities=entities)
-    module.Experiment("x").log_run(OTHERS)
+    module.Experiment("x").log_run(NAMESAKES)
     server.is_to_kill = True
     with pytest.raises(Killed):
         module.Experiment("x").log_run(RUN)
@@ -87,7 +89,7 @@ def test_mlflow_holds_a_run_once_whatever_was_killed_and_trained_again(monkeypat
     for _ in range(2):
         module.Experiment("x").log_run(RUN)
         assert [run.info.status for run in server.runs.values()] == ["FINISHED"] * 2
-        assert [run.data.tags["results"] for run in server.runs.values()] == ["other", "toy"]
+        assert [run.data.tags["folder"] for run in server.runs.values()] == ["2", "1"]
         assert [len(run.data.metrics) for run in server.runs.values()] == [2, 2]
 
 
