@@ -121,7 +121,7 @@ def check(
     Raises
     ------
     BadInput
-        If the recipe does not fit the encoder, or a file of a run is broken; or as ``refuse_to_mix``.
+        If the recipe does not fit the encoder, or a run's file of what it found is broken; or as ``refuse_to_mix``.
     """
     refuse_to_mix(study, root, replaces=replaces)
     try:
@@ -141,7 +141,10 @@ def _race(
     rule = Rule(**study.rule)
     margins = margins_of(study, rule)
     while True:
-        arms = read_arms(study, store)
+        try:
+            arms = read_arms(study, store)
+        except ValueError as error:
+            raise BadInput(str(error)) from error
         standing = follow(study, arms, rule, margins, lambda spec: spec in store or spec in total.failed)
         needed = wanted(study, standing)
         total.planned = len(needed)
@@ -181,7 +184,7 @@ def refuse_to_mix(study: Study, root: Path, *, replaces: bool = False) -> None:
             raise BadInput(
                 f"{root}: holds a study with {what}; give another --results, or --replace to put this one in its place"
             )
-        if other.looks and (other.looks, Rule(**other.rule)) != (study.looks, Rule(**study.rule)):
+        if other.looks and (other.looks, _rule_of(other, root)) != (study.looks, Rule(**study.rule)):
             raise BadInput(
                 f"{root}: holds this race, run by another rule or other looks, which spent alpha and stopped pairs; "
                 "leave --adaptive, --seeds, --max-seeds, --alpha, --margin, --correction and --estimand as they were, "
@@ -192,6 +195,13 @@ def refuse_to_mix(study: Study, root: Path, *, replaces: bool = False) -> None:
                 f"{root}: its study would lose {', '.join(lost)}; ask for them too, or give another --results, or "
                 "--replace to put this one in its place"
             )
+
+
+def _rule_of(study: Study, root: Path) -> Rule:
+    try:
+        return Rule(**study.rule)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{root}: its study.json has a rule that is none: {error}; --replace leaves it out") from error
 
 
 def _is_begun(study: Study, root: Path) -> bool:

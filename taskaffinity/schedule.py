@@ -284,7 +284,7 @@ def _has_arrived(spec: RunSpec, store: RunStore) -> bool:
         if time.monotonic() > until:
             return False
         time.sleep(_POLL_SECONDS)
-        for folder in (store.folder(spec).parent, store.folder(spec)):
+        for folder in (store.root, store.folder(spec).parent, store.folder(spec)):
             if folder.is_dir():
                 os.listdir(folder)  # NFS forgets that a name was missing when its folder is opened
     return True

@@ -16,6 +16,7 @@ from taskaffinity.defaults import default_finetune, default_recipe
 from taskaffinity.definition import define
 from taskaffinity.recipe_search import define_search
 from taskaffinity.resources import Resources
+from taskaffinity.runs.files import write_json
 from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, PAPER_REFINE, REFINE, EncoderRef
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -279,6 +280,28 @@ def test_a_race_is_run_by_the_looks_and_the_rule_that_it_was_begun_with(
     refuse_to_mix(other, tmp_path, replaces=True)
     refuse_to_mix(replace(race, controls=True), tmp_path)
     refuse_to_mix(race, tmp_path)
+
+
+@pytest.mark.parametrize("rule", [{"alpha": 2}, {"alpha": "x"}, {"margins": 3}])
+def test_a_race_whose_rule_is_none_is_one_line(rule: dict[str, Any], there: Study, tmp_path: Path) -> None:
+    race = replace(there, looks=(3, 5, 8, 12), seeds=tuple(range(12)), seeds_single=tuple(range(21)))
+    replace(race, rule=rule).write(tmp_path)
+    with pytest.raises(BadInput, match=r"study\.json has a rule that is none: .*--replace leaves it out"):
+        refuse_to_mix(race, tmp_path)
+
+
+def test_a_race_over_a_run_whose_counts_are_torn_is_one_line(tmp_path: Path) -> None:
+    few = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=32, max_eval_examples=20)
+    study, found = define(stand_in("clinical"), recipe=few, seeds=range(3), looks=(2, 3))
+    first = next(iter(study.plan))
+    folder = RunStore(tmp_path).folder(first)
+    folder.mkdir(parents=True)
+    write_json(folder / "spec.json", first.to_dict())
+    write_json(folder / "result.json", {"outcomes": {}, "work": {}, "versions": {}})
+    (folder / "history.jsonl").write_text("")
+    (folder / "counts.npz").write_bytes(b"torn")
+    with pytest.raises(BadInput, match=r"counts\.npz: missing, or not a file of counts; delete its folder"):
+        conduct(study, stand_in("clinical"), found, tmp_path, resources=Resources("local"))
 
 
 def test_a_study_of_which_nothing_was_found_stands_in_no_ones_way(there: Study, tmp_path: Path) -> None:

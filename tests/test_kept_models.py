@@ -114,6 +114,14 @@ def test_where_dev_was_trained_on_the_first_seed_is_taken(
     assert f"{runs[0].run_id}, the first seed's, for dev was trained on: " in capsys.readouterr().out
 
 
+def test_an_honest_study_beside_one_of_the_papers_is_chosen_from(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    tiny = tiny_study(design="full")
+    tiny.train(tmp_path, resources=LOCAL, keep_models=True)
+    replace(tiny_study().study, protocol="paper").write(tmp_path)
+    kept = kept_model(tmp_path, "mednli")
+    assert (kept.study.design, kept.spec.stage, kept.chosen_from) == ("full", "finetune", 2)
+
+
 @pytest.mark.parametrize(
     ("task", "run", "said"),
     [

@@ -49,7 +49,7 @@ def _refuse_anothers(study: Study, root: Path) -> None:
     if (root / FILES[study.design]).is_file() and Study.read(root, study.design) != study:
         raise BadInput(
             f"{root}: {FILES[study.design]} is of another study by now, so this one's tables are not written; its "
-            "runs stay, and the command that began it, given again, says what stands in its way"
+            "runs stay, and its command, given again, writes them, or says what stands in the way"
         )
 
 

@@ -112,9 +112,9 @@ def command(
     places = [folder] if encoders is None else own_folders(folder, [study.encoder for study, _ in asked])
     told: list[str] = []
     for number, ((study, found), place) in enumerate(zip(asked, places, strict=True)):
-        study, lines = with_precision(study, suite, found, place, settings)
         if keep_models:
-            refuse_other_forms(found.folder)
+            refuse_other_forms(found.folder, "--keep-models")
+        study, lines = with_precision(study, suite, found, place, settings)
         check(study, suite, found, place, keep_models=keep_models, replaces=replace)
         asked[number] = (study, found)
         told += lines if encoders is None else [f"{study.encoder.name}: {line}" for line in lines]

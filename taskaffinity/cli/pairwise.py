@@ -166,9 +166,9 @@ def command(
         full=full,
         rule=rule,
     )
-    study, told = with_precision(study, suite, found, folder, settings)
     if keep_models:
-        refuse_other_forms(found.folder)
+        refuse_other_forms(found.folder, "--keep-models")
+    study, told = with_precision(study, suite, found, folder, settings)
     check(study, suite, found, folder, keep_models=keep_models, replaces=replace)
     tell(told, quiet=quiet)
     warn_of_leaks(suite, suite_file)

@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from taskaffinity.corpora.mednli import premise_id
+from taskaffinity.corpora.original import premise_id
 from taskaffinity.tasks.lines import bad, named, read_lines, shown
 from taskaffinity.tasks.listed import ListedTask
 from taskaffinity.tasks.rows import Row

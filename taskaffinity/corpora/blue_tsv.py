@@ -76,8 +76,8 @@ def convert(name: str, raw: Path, choices: Choices = DEFAULTS) -> list[Converted
     else:
         is_dev, said = _dev_rule(folder, task, train, choices)
         splits = {
-            "train": [row for row in train if not is_dev(_unit(row))],
-            "dev": [row for row in train if is_dev(_unit(row))],
+            "train": [row for row in train if not is_dev(_unit(row, task))],
+            "dev": [row for row in train if is_dev(_unit(row, task))],
             "test": test,
         }
     card = TaskCard(
@@ -97,7 +97,7 @@ def _dev_rule(
     folder: Path, task: ListedTask, train: Sequence[Row], choices: Choices
 ) -> tuple[Callable[[str], bool], str]:
     """Which documents (or rows, where there are none) of the training part are the dev part, and the same in words."""
-    units = list(dict.fromkeys(map(_unit, train)))
+    units = list(dict.fromkeys(_unit(row, task) for row in train))
     if choices.dev_ids:
         listed = chosen(choices.dev_ids, units)
         return listed.__contains__, "BLUE's files; dev: a list of ids, from BLUE's training part"
@@ -116,8 +116,9 @@ def _dev_rule(
     return lambda unit: by_hash(unit, share), f"{cut} {rule}"
 
 
-def _unit(row: Row) -> str:
-    return row.example.document or row.example.id.partition("#")[0]
+def _unit(row: Row, task: ListedTask) -> str:
+    document = "" if task.kind == "inference" else row.example.document  # a premise's is ours: no list has it
+    return document or row.example.id.partition("#")[0]
 
 
 def _read(path: Path, split: Split, task: ListedTask, notes: Counter[str]) -> list[Row]:

@@ -6,10 +6,9 @@ parses are not used. Official splits; text is kept as it is but for white space 
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-from taskaffinity.corpora.original import Converted, locate, whole_lines
+from taskaffinity.corpora.original import Converted, locate, premise_id, whole_lines
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.lines import bad, named, parse_line
 from taskaffinity.tasks.rows import Row
@@ -54,8 +53,3 @@ def _row(where: str, line: str) -> Row:
     if label not in LABELS:
         raise bad(where, f"gold_label {named(label, LABELS)}", f"one of {', '.join(LABELS)}")
     return Row(Example(name, label, premise, hypothesis, document=premise_id(premise)))
-
-
-def premise_id(premise: str) -> str:
-    """A document's id for the pairs of one first text: three hypotheses of a premise, several answers to a question."""
-    return hashlib.sha256(premise.encode()).hexdigest()[:16]

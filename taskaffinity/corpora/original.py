@@ -6,6 +6,7 @@ line or element id, what was found and what would do.
 
 from __future__ import annotations
 
+import hashlib
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -182,6 +183,11 @@ def check_inside(where: str, text: str, span: Span) -> None:
     if not 0 <= span[0] < span[1] <= len(text):
         found = f"offsets {span[0]}-{span[1]} in a text of {len(text)} characters"
         raise bad(where, found, "start < end, inside the text")
+
+
+def premise_id(premise: str) -> str:
+    """A document's id for the pairs of one first text: three hypotheses of a premise, several answers to a question."""
+    return hashlib.sha256(premise.encode()).hexdigest()[:16]
 
 
 def letters(text: str) -> str:

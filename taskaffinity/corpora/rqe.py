@@ -16,8 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from taskaffinity.corpora.mednli import premise_id
-from taskaffinity.corpora.original import Converted, attribute, locate, xml_root
+from taskaffinity.corpora.original import Converted, attribute, locate, premise_id, xml_root
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.lines import bad, named, shown
 from taskaffinity.tasks.rows import Row

@@ -1,4 +1,5 @@
-"""Which trained model of a task a results folder gives away: the run with the best dev score, or one by its name."""
+"""Which trained model of a task a results folder gives away: the run with the best dev score, or one by its name; of
+the paper's protocol, which trains on dev, the first seed's."""
 
 from __future__ import annotations
 
@@ -35,8 +36,8 @@ def kept_model(root: Path, task: str, run_id: str | None = None) -> Kept:
     """The model of a task: of the run ``run_id``, else of the one with the best dev score, the first of equals.
 
     Compared are the runs that end a study: of a study in stages those that fine-tune the task, of pairs the task
-    alone and in its pairs (fine-tuned where gains are read then). Under the paper's protocol, where dev was trained on,
-    nothing is compared and the first of them by the lowest seed is taken. Test scores are not looked at.
+    alone and in its pairs (fine-tuned where gains are read then). Runs of the paper's protocol, where dev was trained
+    on, are not compared: where there are no others the one of the lowest seed is taken. Test scores are not looked at.
 
     Raises
     ------
@@ -57,10 +58,11 @@ def kept_model(root: Path, task: str, run_id: str | None = None) -> Kept:
             ends = {spec: study for study in studies for spec in study.plan if spec in kept and _ends(spec, study)}
             if not ends:
                 raise BadInput(_nothing_kept(root, task, studies, [spec.run_id for spec in kept]))
-            if any(study.protocol == "paper" for study in ends.values()):
-                spec, compared = min(ends, key=lambda spec: spec.seed), 0
+            honest = [spec for spec, study in ends.items() if study.protocol != "paper"]
+            if honest:
+                spec, compared = max(honest, key=lambda spec: store.read(spec).outcomes[task].dev), len(honest)
             else:
-                spec, compared = max(ends, key=lambda spec: store.read(spec).outcomes[task].dev), len(ends)
+                spec, compared = min(ends, key=lambda spec: spec.seed), 0
             runs |= ends
         alike = [other for other in runs if _condition(other) == _condition(spec) and other in store]
         outcomes = {other: store.read(other).outcomes[task] for other in alike}

@@ -52,8 +52,6 @@ def documents_of(
     Numbers go by first appearance, from 0. What has no document, and a relation that no example was made for, is one by
     itself.
     """
-    if not any(documents):
-        return None
     named = list(documents)
     if metric == "document_f1":
         of_pairs: dict[str, str] = {}
@@ -61,7 +59,8 @@ def documents_of(
             of_pairs.setdefault(name.partition("#")[0], document)
         named = [*of_pairs.values(), *[""] * missed]
     numbers: dict[object, int] = {}
-    return np.array([numbers.setdefault(name or place, len(numbers)) for place, name in enumerate(named)])
+    found = np.array([numbers.setdefault(name or place, len(numbers)) for place, name in enumerate(named)])
+    return found if len(numbers) < len(named) else None
 
 
 def by_pair(

@@ -118,6 +118,8 @@ def _document(where: str, row: Mapping[str, object]) -> str:
     value = row.get("document")
     if value is None:
         return ""
+    if isinstance(value, float) and value.is_integer():  # a column of numbers with gaps
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise bad(where, f"document {shown(value)}", "a text or a whole number, the same for rows of one document")
     return str(value).strip()

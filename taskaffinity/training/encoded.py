@@ -61,7 +61,7 @@ class EncodedSplit:
 
     ids: Sequence[str]  # (n_examples,)
     gold: Sequence[Any]  # (n_examples,) labels as the metric takes them
-    documents: Sequence[str]  # (n_examples,) empty where not known
+    documents: Sequence[str]  # (n_examples,) hashes; empty where not known
     pieces: npt.NDArray[np.int32]  # (T,)
     token_types: npt.NDArray[np.int8]  # (T,)
     bounds: IntArray  # (n_rows + 1,) where each row's pieces begin

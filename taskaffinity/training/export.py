@@ -95,8 +95,13 @@ def export(kept: Kept, out: Path, encoder: str | None = None) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def refuse_other_forms(folder: Path) -> None:
+def refuse_other_forms(folder: Path, asked: str = "") -> None:
     """Refuse an encoder whose trained tasks could not be exported.
+
+    Parameters
+    ----------
+    asked : str
+        The option that would be in vain, to begin the line with.
 
     Raises
     ------
@@ -105,9 +110,10 @@ def refuse_other_forms(folder: Path) -> None:
     """
     architecture = load_config(folder).model_type
     if architecture not in FORMS:
+        begin, end = (f"{asked}: ", f"; leave {asked} out") if asked else ("", "")
         raise BadInput(
-            f"{architecture}: its own heads have another form than ours, so the outputs would not be the same; "
-            f"export knows {', '.join(FORMS)}"
+            f"{begin}{architecture}: its own heads have another form than ours, so the outputs would not be the same; "
+            f"export knows {', '.join(FORMS)}{end}"
         )
 
 

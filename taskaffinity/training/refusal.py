@@ -18,7 +18,8 @@ def told_as(said: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, BadInput) or is_lack_of_memory(error):
             raise
-        raise BadInput(f"{said} ({type(error).__name__})") from error
+        why = str(error).strip().partition("\n")[0] if isinstance(error, ImportError) else type(error).__name__
+        raise BadInput(f"{said} ({why})") from error  # what is to be installed holds no text of a file
 
 
 def is_lack_of_memory(error: BaseException) -> bool:

@@ -4,8 +4,8 @@
 
 Ways in turn in one process, medians over rounds of ratios within one: ours (``training.loop.predict``), and a stock
 encoder with SDPA attention in ``inference_mode`` over batches of 32 sorted by length and padded to their longest, or in
-file order. Ours and the sorted ones also with matrix products in 16 bits, as dev is looked at by runs that train so.
-Test splits of ``chemprot`` and ``bc5cdr-disease``. Writes ``results/eval_speed.csv``.
+file order. Ours and the sorted ones also with matrix products in 16 bits, as dev is looked at by runs that train so;
+shares are of the peak in 32. Test splits of ``chemprot`` and ``bc5cdr-disease``. Writes ``results/eval_speed.csv``.
 """
 
 from __future__ import annotations

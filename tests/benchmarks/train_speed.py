@@ -86,7 +86,9 @@ class Ours:
         """Seconds that these mini-batches took."""
         began = now(self.device)
         for name, rows in batches:
-            loss = self.model.loss(make_batch(name, self.splits[name], rows).to(self.device))
+            loss = self.model.loss(
+                make_batch(name, self.splits[name], rows).to(self.device, blocks=self.model.is_packed)
+            )
             loss.backward()
             self.stepper.step()
         return now(self.device) - began

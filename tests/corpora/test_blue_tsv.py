@@ -181,6 +181,15 @@ def test_a_dev_part_is_cut_by_the_recorded_rule(tmp_path: Path) -> None:
     assert [row.example.id for row in task.splits["dev"]] == ["DDI-X.d3.s0.p0", "DDI-X.d3.s1.p0"]
 
 
+def test_listed_pairs_of_mednli_are_dev_though_they_share_a_premise_with_others(tmp_path: Path) -> None:
+    header = "index\tsentence1\tsentence2\tlabel\n"
+    rows = "".join(f"t{n}\tpremise {n // 3}\tmimsy {n}\tneutral\n" for n in range(9))
+    raw = write(tmp_path / "m", train=header + rows, test=header + "z\tp\th\tneutral\n")
+    (task,) = convert("mednli", raw, Choices(dev_ids=("t0", "t4")))
+    assert [row.example.id for row in task.splits["dev"]] == ["t0", "t4"]
+    assert len({row.example.document for row in task.splits["train"]}) == 3
+
+
 def test_a_dev_part_of_pairs_is_a_tenth(tmp_path: Path) -> None:
     rows = "".join(f"{n}\tg\tf\ty\to\ts\tmimsy\tvorpal\t1\n" for n in range(20))
     (task,) = convert("clinicalsts", write(tmp_path / "c", train=STS + rows, test=STS + rows))

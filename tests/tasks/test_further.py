@@ -73,7 +73,8 @@ def test_documents_are_scored_as_sets_of_relations(pairs: list[tuple[list[str], 
 def test_documents_are_numbered_as_they_come_and_what_has_none_is_one_by_itself() -> None:
     assert documents_of("accuracy", "abcdef", ["x", "", "y", "x", "", "y"]).tolist() == [0, 1, 2, 0, 3, 2]
     assert documents_of("accuracy", "ab", ["", ""]) is None
-    assert documents_of("accuracy", "ab", ["0", ""]).tolist() == [0, 1]  # no name is taken for a place
+    assert documents_of("accuracy", "ab", ["x", "y"]) is None
+    assert documents_of("accuracy", "abc", ["1", "", "1"]).tolist() == [0, 1, 0]  # no name is taken for a place
 
 
 def test_a_pair_of_two_classes_is_of_its_document_once_and_a_missed_relation_of_none() -> None:

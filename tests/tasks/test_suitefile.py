@@ -108,7 +108,17 @@ def test_conll_in_iob1(separator: str, tmp_path: Path) -> None:
 
 def test_conll_of_two_documents_and_more_keeps_them_apart(tmp_path: Path) -> None:
     task = mine(tmp_path, "kind: ner\npath: d\nformat: conll", everywhere("txt", CONLL + "\n" + CONLL))
-    assert [example.document for example in task.examples["test"]] == ["1", "1", "2", "2"]
+    documents = [example.document for example in task.examples["test"]]
+    assert documents[0] == documents[1] != documents[2] == documents[3]
+    shifted = mine(tmp_path / "b", "kind: ner\npath: d\nformat: conll", everywhere("txt", CONLL + "\n" + CONLL))
+    assert [example.document for example in shifted.examples["test"]] == documents
+
+
+def test_a_share_that_finds_no_whole_document_says_so(tmp_path: Path) -> None:
+    rows = [f"t{i},l{i % 2},one" for i in range(30)]
+    files = {"d.csv": "\n".join(["text,label,document", *rows])}
+    with pytest.raises(BadInput, match=r"of 30 examples \(whole documents, of which there are 1\)"):
+        mine(tmp_path, "kind: classification\npath: {train: d.csv}\ndev: 10%\ntest: 20%", files)
 
 
 def test_rows_of_one_document_are_in_one_part(tmp_path: Path) -> None:
@@ -126,9 +136,13 @@ def test_a_document_is_a_text_or_a_number(tmp_path: Path) -> None:
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     task = mine(tmp_path / "a", "kind: classification\npath: d", everywhere("jsonl", lines))
     assert [example.document for example in task.examples["dev"]] == ["0", "0", "1", "1"]
-    broken = lines + json.dumps({"text": "t", "label": "1", "document": ["x"]}) + "\n"
-    with pytest.raises(BadInput, match=r"line 5: found document .*whole number"):
-        mine(tmp_path / "b", "kind: classification\npath: d", everywhere("jsonl", broken))
+    gaps = lines.replace('"document": 1', '"document": 1.0').replace('"document": 0', '"document": null')
+    task = mine(tmp_path / "gaps", "kind: classification\npath: d", everywhere("jsonl", gaps))
+    assert [example.document for example in task.examples["dev"]] == ["", "", "1", "1"]
+    for value in (["x"], False, []):
+        broken = lines + json.dumps({"text": "t", "label": "1", "document": value}) + "\n"
+        with pytest.raises(BadInput, match=r"line 5: found document .*whole number"):
+            mine(tmp_path / "b", "kind: classification\npath: d", everywhere("jsonl", broken))
 
 
 def test_blue_of_each_kind(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,9 +158,7 @@ def make_task() -> MakeTask:
 
     def make(kind: Kind, examples: Sequence[Example], labels: tuple[str, ...] = ("x",), name: str = "toy") -> Task:
         def read(split: Split) -> list[Example]:
-            return [
-                Example(f"{split}.{e.id}", e.label, text=e.text, text_pair=e.text_pair, words=e.words) for e in examples
-            ]
+            return [replace(example, id=f"{split}.{example.id}") for example in examples]
 
         return Task(name, kind, read, () if kind == "similarity" else labels)
 

@@ -322,6 +322,15 @@ def test_an_encoding_that_was_broken_off_is_done_again(tokenizer: Any, tmp_path:
     assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == ["x"]
 
 
+def test_the_cache_holds_no_name_of_a_document(tokenizer: Any, tmp_path: Path, make_task: MakeTask) -> None:
+    examples = [replace(example, document=f"mimsy {n % 2}") for n, example in enumerate(random_pairs(4))]
+    folder = tmp_path / "encoded" / "x"
+    encode_task(make_task("similarity", examples), tokenizer, folder, max_length=128, max_words=30)
+    assert not any(b"mimsy" in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    names = read_encoded(folder)[1]["test"].documents
+    assert names[0] == names[2] != names[1] == names[3]
+
+
 def test_whatever_changes_the_pieces_has_a_folder_of_its_own(tmp_path: Path) -> None:
     keys: list[tuple[str, str, int, int]] = [
         ("f1", "e1", 128, 30),

@@ -21,6 +21,7 @@ from markupsafe import Markup
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import (
     AGAINST,
+    OF_A_RACE,
     SYNTHETIC,
     caption,
     controls_in_words,
@@ -95,7 +96,7 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         encoder_fingerprint=study.encoder.fingerprint,
         figures=_figures(matrix, store),
         level=f"{100 * (1 - matrix.rule.alpha):g} %",
-        is_race=bool(study.looks),
+        of_a_race=OF_A_RACE if study.looks else "",
         findings=[
             (STYLES[verdict].mark, verdict, [arrow_in_words(matrix, arrow) for arrow in _by_size(matrix, verdict)])
             for verdict in VERDICTS

@@ -1,11 +1,13 @@
 """Tagged sentences in columns: a word a line, a blank line after a sentence; and the ways tags are written.
 
 The first column is the word, the last the tag, split at tabs, or at white space where a line has none. A line of
-``-DOCSTART-`` begins a document, where there are two or more.
+``-DOCSTART-`` begins a document, where there are two or more; it is called by its number and a hash of its first
+sentence, so that of two taggings of one text the same documents are drawn, and of two texts others.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -43,16 +45,18 @@ def read_conll(path: Path) -> Iterator[tuple[str, Sentence]]:
     where, first, width = "", 0, 0
     lines = read_lines(path)[0]
     has_documents = sum(line.split()[:1] == [_DOCUMENT] for line in lines) > 1
-    n_begun = 0
+    n_begun, begins = 0, ""
     for number, line in enumerate([*lines, ""], start=1):
         fields = [field.strip() for field in line.split("\t")] if "\t" in line else line.split()
         if not line.strip() or fields[0] == _DOCUMENT:
             if sentence:
                 words, tags = [row[0] for row in sentence], [row[-1] for row in sentence]
-                document = str(n_begun) if has_documents else None
+                begins = begins or hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
+                document = f"{n_begun} {begins}" if has_documents else None
                 yield where, {"words": words, "tags": tags, "places": tuple(places), "document": document}
                 sentence, places = [], []
-            n_begun += bool(line.strip())
+            if line.strip():
+                n_begun, begins = n_begun + 1, ""
             continue
         here = f"{path}: line {number}"
         if not width:

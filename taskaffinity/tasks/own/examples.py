@@ -60,7 +60,9 @@ def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
             examples[part] = tuple(example for example in whole if example.id in taken)
             examples["train"] = tuple(example for example in examples["train"] if example.id not in taken)
             if not examples[part] or not examples["train"]:
-                said = f"{part}: {part_of(own, part)}, which takes {len(examples[part])} of {len(whole)} examples"
+                named = {example.document for example in whole} - {""}
+                of = f" (whole documents, of which there are {len(named)})" if named else ""
+                said = f"{part}: {part_of(own, part)}, which takes {len(examples[part])} of {len(whole)} examples{of}"
                 raise bad(at(part), said, f"a share that leaves both parts some, or a {part} file")
     if own.negative is not None and own.negative not in labels:
         legal = "one of the labels of the training part"
@@ -102,7 +104,7 @@ def _whole(own: OwnTask, split: Split, rows: Located) -> Located:
             row["id"] = f"{split}.{_text_of(row['idx'])}"
         else:
             row["id"] = f"{split}.{number}"
-        row["document"] = _text_of(row.get("document")) or None
+        row["document"] = None if row.get("document") == "" else _text_of(row.get("document"))
         if "tags" in row:
             tags = row["tags"]
             if not isinstance(tags, list):
