@@ -72,9 +72,12 @@ def _scores(kept: Kept) -> Iterator[str]:
     own, title = kept.outcome, METRICS[kept.outcome.metric].title
     yield f"{title}, in points (100 x the metric):"
     yield ""
-    yield f"* dev {100 * own.dev:.1f}, which chose epoch {own.epoch}" + (
+    chose = f"chose epoch {own.epoch}" + (
         f", and this run among {kept.chosen_from} with a kept model" if kept.chosen_from else ""
     )
+    if kept.study.protocol == "paper":
+        chose = "was trained on under the paper's protocol: it says nothing, and the last epoch was taken"
+    yield f"* dev {100 * own.dev:.1f}, which {chose}"
     error = _standard_error(kept)
     interval = f", 95 % interval over test examples [{_moved(own.test, -error)}, {_moved(own.test, error)}]"
     yield f"* test {100 * own.test:.1f}{interval}; it chose nothing"
@@ -86,8 +89,6 @@ def _scores(kept: Kept) -> Iterator[str]:
         )
     else:
         yield "* one seed: how far scores move from seed to seed is not known"
-    if kept.study.protocol == "paper":
-        yield "* under the paper's protocol dev was trained on: its score says nothing, and the last epoch was taken"
 
 
 def _moved(score: float, shift: float) -> str:
