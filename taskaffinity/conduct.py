@@ -27,6 +27,7 @@ from taskaffinity.schedule import Progress, Report, left, run
 from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.training.encoders import Encoder
 from taskaffinity.training.execute import prepare
+from taskaffinity.training.export import refuse_other_forms
 
 PUBLISHED: Mapping[Design, str] = {"pairwise": "edges.csv", "full": "full.csv"}
 """What a results folder has where a study of a design was read from it."""
@@ -121,9 +122,12 @@ def check(
     Raises
     ------
     BadInput
-        If the recipe does not fit the encoder, or a run's file of what it found is broken; or as ``refuse_to_mix``.
+        If the recipe does not fit the encoder, its models cannot be exported though they are to be kept, or a run's
+        file of what it found is broken; or as ``refuse_to_mix``.
     """
     refuse_to_mix(study, root, replaces=replaces)
+    if keep_models:
+        refuse_other_forms(encoder.folder, "--keep-models")
     try:
         lacking = left(study.plan, RunStore(root), keep_models=keep_models)
     except ValueError as error:

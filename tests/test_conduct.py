@@ -304,6 +304,17 @@ def test_a_race_over_a_run_whose_counts_are_torn_is_one_line(tmp_path: Path) -> 
         conduct(study, stand_in("clinical"), found, tmp_path, resources=Resources("local"))
 
 
+def test_models_that_could_not_be_exported_are_not_kept(tmp_path: Path) -> None:
+    suite = stand_in("clinical")
+    study, found = define(suite, recipe=FROM_SCRATCH)
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "encoder" / "config.json").write_text('{"model_type": "modernbert"}')
+    encoder = replace(found, folder=tmp_path / "encoder")
+    with pytest.raises(BadInput, match=r"--keep-models: modernbert: .*; leave --keep-models out"):
+        conduct(study, suite, encoder, tmp_path / "results", resources=Resources("local"), keep_models=True)
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_study_of_which_nothing_was_found_stands_in_no_ones_way(there: Study, tmp_path: Path) -> None:
     (tmp_path / "edges.csv").unlink()
     changed = OTHERS["epochs"][0](there)

@@ -91,7 +91,6 @@ def command(
     # torch: after all that can be refused
     from taskaffinity.conduct import check
     from taskaffinity.definition import define, placed
-    from taskaffinity.training.export import refuse_other_forms
 
     all_tiny = all(is_tiny(suite, name) for name in names)
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=all_tiny)
@@ -112,8 +111,6 @@ def command(
     places = [folder] if encoders is None else own_folders(folder, [study.encoder for study, _ in asked])
     told: list[str] = []
     for number, ((study, found), place) in enumerate(zip(asked, places, strict=True)):
-        if keep_models:
-            refuse_other_forms(found.folder, "--keep-models")
         study, lines = with_precision(study, suite, found, place, settings)
         check(study, suite, found, place, keep_models=keep_models, replaces=replace)
         asked[number] = (study, found)

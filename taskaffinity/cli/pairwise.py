@@ -140,7 +140,6 @@ def command(
     # torch: after all that can be refused
     from taskaffinity.conduct import check
     from taskaffinity.definition import define, placed
-    from taskaffinity.training.export import refuse_other_forms
 
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny(suite, encoder))
     recipe = changed(placed(default_recipe(suite, encoder, protocol.value), resources), settings)
@@ -166,8 +165,6 @@ def command(
         full=full,
         rule=rule,
     )
-    if keep_models:
-        refuse_other_forms(found.folder, "--keep-models")
     study, told = with_precision(study, suite, found, folder, settings)
     check(study, suite, found, folder, keep_models=keep_models, replaces=replace)
     tell(told, quiet=quiet)

@@ -137,9 +137,7 @@ def evaluate(
     model: MultiTaskModel, task: TaskMeta, split: Split, arrays: EncodedSplit, device: str, others: Sequence[str] = ()
 ) -> Evaluated:
     """Predict a split and score it by the task's metric; counts by ``others`` too."""
-    predicted = predict(model, task, arrays, device=device)
-
-    missed = task.missed.get(split, 0)
+    predicted, missed = predict(model, task, arrays, device=device), task.missed.get(split, 0)
 
     def counts_by(metric: str) -> Counted:
         return tally(metric, arrays.ids, arrays.gold, predicted, task.scored, missed)

@@ -72,7 +72,8 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path, tries_bf16: bool 
                 in_bf16 += took / pieces * len(split.pieces)
         scored: dict[Split, Literal["bf16"] | None] = {"dev": recipe.precision, "test": None}
         seconds: dict[Split, dict[str, float]] = {}
-        for which, model.precision in scored.items():
+        for which, precision in scored.items():
+            model.precision = precision
             seconds[which] = {name: _score(ready, name, which, recipe.device) for name in ready.metas}
         return Pace(
             epoch=epoch,
