@@ -21,6 +21,7 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule import left
 from taskaffinity.tasks.planted import CLINICAL
 from taskaffinity.tasks.task import BadInput
+from taskaffinity.training.encoders import Encoder
 
 LOCAL = Resources("local")
 MakeStudy = Callable[..., Any]  # conftest's make_tiny_study
@@ -150,7 +151,7 @@ def test_a_result_of_another_version_is_one_line(tiny_study: MakeStudy, tmp_path
     with pytest.raises(BadInput, match="half copied, or of another version"):
         kept_model(tmp_path, tiny.study.tasks[0].name)
     with pytest.raises(BadInput, match="half copied, or of another version"):
-        check(tiny.study, CLINICAL, None, tmp_path, keep_models=True)  # type: ignore[arg-type]
+        check(tiny.study, CLINICAL, Encoder(tiny.encoder_folder, tiny.study.encoder), tmp_path, keep_models=True)
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
