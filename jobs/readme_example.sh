@@ -18,5 +18,5 @@ for corpus in bc5cdr ddi2013 chemprot; do
 done
 taskaffinity data check "$data"
 taskaffinity pairwise --domain biomedical --data "$data" --encoder "$encoder" --seeds 3 --seeds-single 3 \
-  --set optimizer=adamw --set learning_rate=1e-4 --set batch_size=8 --set num_train_epochs=5 \
+  --set optimizer=adamw --set learning_rate=1e-4 --set batch_size=8 --set precision=none --set num_train_epochs=5 \
   --set negatives_per_positive=2 --set max_train_examples=700 --set max_eval_examples=400

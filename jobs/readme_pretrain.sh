@@ -14,6 +14,6 @@ taskaffinity pretrain --encoder "$encoder" --out further --epochs 1 --learning-r
   --batch-size 16 --max-passages 2000 \
   --text data/bc5cdr-disease/train.jsonl --text data/chemprot/train.jsonl --text data/ddi2013-type/train.jsonl
 taskaffinity full --suite jobs/bc5cdr.yaml --encoders "$encoder,further" --seeds 3 \
-  --set optimizer=adamw --set learning_rate=1e-4 --set batch_size=8 --set num_train_epochs=4 \
+  --set optimizer=adamw --set learning_rate=1e-4 --set batch_size=8 --set precision=none --set num_train_epochs=4 \
   --set max_train_examples=300 --set max_eval_examples=300 \
   --set finetune.learning_rate=5e-5 --set finetune.num_train_epochs=2

@@ -17,7 +17,7 @@ for corpus in bc5cdr ddi2013 chemprot ehr-rel lct rqe; do
 done
 for domain in biomedical open-clinical; do
   taskaffinity full --domain "$domain" --data "$data" --encoder "$encoder" --seeds 2 \
-    --set optimizer=adamw --set learning_rate=1e-4 --set batch_size=8 --set num_train_epochs=5 \
+    --set optimizer=adamw --set learning_rate=1e-4 --set batch_size=8 --set precision=none --set num_train_epochs=5 \
     --set negatives_per_positive=2 --set max_train_examples=500 --set max_eval_examples=400 \
     --set finetune.learning_rate=5e-5 --set finetune.num_train_epochs=3 "$@"
 done

@@ -11,7 +11,7 @@ from taskaffinity.analysis.controls import false_positives
 from taskaffinity.analysis.style import plural, signed
 from taskaffinity.analysis.verdicts import CORRECTIONS
 from taskaffinity.runs.paper_protocol import protocol_in_words
-from taskaffinity.runs.study import Match
+from taskaffinity.runs.study import Match, Study
 from taskaffinity.tasks.metrics import METRICS, title_of
 
 OF_A_RACE = "at the level of the look that decided the arrow (a race)"
@@ -35,7 +35,8 @@ def caption(matrix: AffinityMatrix) -> str:
     tested = sum(not math.isnan(matrix.p[arrow]) for arrow in matrix.arrows)
     sentences = [
         f"Edge s→t: training with s changes t by that many points (100 × the metric): {units}.",
-        f"{seeds_in_words(matrix)}; encoder {encoder_name(matrix)}; suite {matrix.study.suite}; "
+        f"{seeds_in_words(matrix)}; encoder {encoder_name(matrix)}{precision_in_words(matrix.study)}; "
+        f"suite {matrix.study.suite}; "
         f"{protocol_in_words(matrix.study.protocol)}; {AGAINST[matrix.study.match]}.",
         *stage_in_words(matrix),
     ]
@@ -185,6 +186,11 @@ def encoder_name(matrix: AffinityMatrix) -> str:
     name = matrix.study.encoder.name
     path = PurePath(name)
     return path.name if path.is_absolute() or name.startswith((".", "~")) else name
+
+
+def precision_in_words(study: Study) -> str:
+    """What follows an encoder's name where it was trained in 16 bits."""
+    return ", trained in 16 bits" if study.recipe.precision else ""
 
 
 def _sentence(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:

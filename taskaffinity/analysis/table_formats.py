@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from taskaffinity.analysis.captions import SYNTHETIC
+from taskaffinity.analysis.captions import SYNTHETIC, precision_in_words
 from taskaffinity.analysis.encoders import ENCODER_TABLES, EncoderScores
 from taskaffinity.analysis.stages import PAPER_TABLES, uneven
 from taskaffinity.analysis.style import plural
@@ -47,8 +47,9 @@ def stages_in_words(
     stamp = f" {SYNTHETIC.capitalize()}: not real text." if study.synthetic else ""
     return (
         f"Test scores in points, {mean} over {plural(len(study.seeds), 'seed')}; gain over training alone with its "
-        f"{level} interval, one by one. Suite {study.suite}; encoder {study.encoder.name}; {plural(epochs, 'epoch')} "
-        f"at {study.recipe.learning_rate:g} alone and together{after}; {protocol_in_words(study.protocol)}.{stamp}"
+        f"{level} interval, one by one. Suite {study.suite}; encoder {study.encoder.name}{precision_in_words(study)}; "
+        f"{plural(epochs, 'epoch')} at {study.recipe.learning_rate:g} alone and together{after}; "
+        f"{protocol_in_words(study.protocol)}.{stamp}"
         + (_PAPERS_ROWS if of_table and not study.synthetic and study.suite in PAPER_TABLES else "")
         + (f" Fewer seeds: {', '.join(uneven)}." if uneven else "")
         + (f" Failed and left out: {'; '.join(failures)}." if failures else "")

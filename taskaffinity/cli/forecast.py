@@ -21,14 +21,12 @@ if TYPE_CHECKING:
 
 PADDED = "this encoder's own attention takes no packed sequences: mini-batches are padded to their longest, and slower"
 
-_BF16 = "updates in 16 bits went {:.1f} times as fast here: --set precision=bf16, a study of its own"
-
 
 def print_plan(
     study: Study, suite: Suite, encoder: Encoder, store: RunStore, resources: Resources, *, keep_models: bool
 ) -> None:
     """Every run with whether it is done, and the forecast for those that are not."""
-    from taskaffinity.pacing import forecast_of  # torch
+    from taskaffinity.pacing import pace_of  # torch
 
     plan = study.plan
     waiting = left(plan, store, keep_models=keep_models)
@@ -38,7 +36,7 @@ def print_plan(
     most = "at most " if study.looks else ""
     print(f"{most}{len(plan)} runs, {len(plan) - len(waiting)} done, {most}{len(waiting)} to train")
     if waiting:
-        pace = forecast_of(study, suite, encoder, tries_bf16=not suite.synthetic)
+        pace = pace_of(study, suite, encoder)
         for line in in_words(waiting, pace, resources, keep_models=keep_models):
             print(line)
 
@@ -64,7 +62,6 @@ def in_words(waiting: Sequence[RunSpec], pace: Pace | None, resources: Resources
         f"{pace.disk(waiting, keeping) / 1e6:,.0f} MB on disk",
         f"by {pace.steps} updates tried now, one run by itself ({pace.device}, {pace.attention} attention, "
         f"peak {pace.memory_mib:.0f} MiB{' of the GPU' if pace.device == 'cuda' else ''})",
-        *([_BF16.format(pace.times_in_bf16)] if pace.bf16_pays else []),
         *([PADDED] if pace.attention == "padded" and pace.device == "cpu" else []),
     ]
 

@@ -38,7 +38,7 @@ from taskaffinity.cli.options import (
     tracker_of,
     train_and_show,
 )
-from taskaffinity.cli.recipe import changed, of_stages, over_file, with_precision
+from taskaffinity.cli.recipe import changed, in_measured_precision, is_measured, of_stages, over_file
 from taskaffinity.cli.show import publish_stages_and_print, warn_of_leaks
 from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.store import RunStore
@@ -110,11 +110,10 @@ def command(
         asked.append((study, found))
     places = [folder] if encoders is None else own_folders(folder, [study.encoder for study, _ in asked])
     told: list[str] = []
-    for number, ((study, found), place) in enumerate(zip(asked, places, strict=True)):
-        study, lines = with_precision(study, suite, found, place, settings)
+    if is_measured(suite, names[0], protocol.value, settings, of_last):
+        asked, told = in_measured_precision(asked, suite, places[0])
+    for (study, found), place in zip(asked, places, strict=True):
         check(study, suite, found, place, keep_models=keep_models, replaces=replace)
-        asked[number] = (study, found)
-        told += lines if encoders is None else [f"{study.encoder.name}: {line}" for line in lines]
     tell(told, quiet=quiet)
     warn_of_leaks(suite, suite_file)
     if dry_run:

@@ -178,13 +178,13 @@ def train_and_show(
 ) -> Report:
     """Train what the folder lacks, with a banner for made-up text, progress on stderr, and a tracker that follows."""
     from taskaffinity.conduct import conduct  # torch
-    from taskaffinity.pacing import forecast_of
+    from taskaffinity.pacing import pace_of
 
     warn_if_synthetic(suite.synthetic)
     pace = None
     is_asked = resources.is_measured or not suite.synthetic
     if is_asked and len(left(study.plan, RunStore(folder), keep_models=keep_models)) > 1:
-        pace = forecast_of(study, suite, encoder)
+        pace = pace_of(study, suite, encoder)
         if pace and pace.attention == "padded" and pace.device == "cpu" and not quiet:
             print(PADDED, file=sys.stderr)
         if pace and pace.gpu_share and resources.is_measured:

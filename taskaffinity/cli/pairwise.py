@@ -44,7 +44,7 @@ from taskaffinity.cli.options import (
     tracker_of,
     train_and_show,
 )
-from taskaffinity.cli.recipe import changed, of_stages, over_file, with_precision
+from taskaffinity.cli.recipe import changed, in_measured_precision, is_measured, of_stages, over_file
 from taskaffinity.cli.show import publish_and_print, warn_of_leaks
 from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.plan import seeds_alone
@@ -165,7 +165,9 @@ def command(
         full=full,
         rule=rule,
     )
-    study, told = with_precision(study, suite, found, folder, settings)
+    told: list[str] = []
+    if is_measured(suite, encoder, protocol.value, settings, of_last):
+        [(study, found)], told = in_measured_precision([(study, found)], suite, folder)
     check(study, suite, found, folder, keep_models=keep_models, replaces=replace)
     tell(told, quiet=quiet)
     warn_of_leaks(suite, suite_file)

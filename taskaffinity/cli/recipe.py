@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from taskaffinity.defaults import is_tiny
 from taskaffinity.runs.recipe_file import read_recipe
 from taskaffinity.runs.settings import ALIASES, ELSEWHERE, OF_THE_TEST_SET, TYPES, expected, value_of
 from taskaffinity.runs.spec import Recipe
@@ -136,20 +137,35 @@ def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
         raise BadInput(f"--set: {error}") from error
 
 
-def with_precision(
-    study: Study, suite: Suite, encoder: Encoder, folder: Path, settings: Mapping[str, Any]
-) -> tuple[Study, list[str]]:
-    """The study as it was defined, or where ``precision=auto`` was set with what a few steps tell; and lines that say
-    so.
+def is_measured(
+    suite: Suite, encoder: str | None, protocol: str, settings: Mapping[str, Any], of_last: Mapping[str, Any]
+) -> bool:
+    """Whether the machine chooses the precision: where ``precision=auto`` is set, and where nothing is, but for the
+    stand-in's tiny encoder, which has nothing to gain, and the paper's protocol, which trained in 32 bits."""
+    if "precision" in settings:
+        return bool(settings["precision"] == MEASURED)
+    return "precision" not in of_last and not is_tiny(suite, encoder) and protocol != "paper"
+
+
+def in_measured_precision(
+    asked: Sequence[tuple[Study, Encoder]], suite: Suite, folder: Path
+) -> tuple[list[tuple[Study, Encoder]], list[str]]:
+    """Studies in the precision that a few steps of the first find faster here, for encoders are compared in one; and
+    lines that say so.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the first one's results.
 
     Raises
     ------
     BadInput
-        As ``pacing.in_fast_precision``.
+        As ``pacing.fast_precision``.
     """
-    if settings.get("precision") != MEASURED:
-        return study, []
-    from taskaffinity.pacing import in_fast_precision  # torch
+    from taskaffinity.pacing import fast_precision, in_precision  # torch
 
-    settled, why = in_fast_precision(study, suite, encoder, folder)
-    return settled, [f"precision: {settled.recipe.precision or '32 bits'} ({why})"]
+    study, encoder = asked[0]
+    precision, why = fast_precision(study, suite, encoder, folder)
+    settled = [(in_precision(study, precision), encoder) for study, encoder in asked]
+    return settled, [f"precision: {precision or '32 bits'} ({why})"]

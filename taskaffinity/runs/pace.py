@@ -10,9 +10,6 @@ from taskaffinity.runs.spec import RunSpec, Variant
 SHARE_OF_TRAINING: dict[Variant, float] = {"placebo": 1.4, "half": 0.5}
 """What a variant's epochs take, of those of its task alone: a placebo's second half has no backward."""
 
-PAYS = 1.15
-"""How many times as fast 16 bits must have been to be worth what they move: less could be this trial's noise."""
-
 _BYTES_OF_A_RUN, _BYTES_OF_AN_EXAMPLE = 6_000, 20
 """Of spec, history and result, and of counts and a prediction, as they are on disk."""
 
@@ -40,12 +37,6 @@ class Pace:
     device: str
     gpu_share: float | None = None
     """What a run needs of one of this machine's GPUs; None on a CPU."""
-    times_in_bf16: float | None = None
-    """How many times as fast the same updates went in 16 bits; None if that was not tried."""
-
-    @property
-    def bf16_pays(self) -> bool:
-        return (self.times_in_bf16 or 0.0) >= PAYS
 
     def seconds(self, spec: RunSpec) -> float:
         """Of a run with all its epochs and evaluations."""

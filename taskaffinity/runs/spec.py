@@ -65,8 +65,9 @@ class Recipe:
     epochs. The rate falls as if all were to come."""
     precision: Literal["bf16"] | None = None
     """``bf16`` trains and looks at dev with matrix products in 16 bits (autocast; weights and their updates stay in 32,
-    and test is scored in 32); None for 32 bits throughout. It moves scores a little, so nothing chooses it but who
-    asks, for it or (``--set precision=auto``) for what a few updates find faster; ``--dry-run`` tries both."""
+    and test is scored in 32); None for 32 bits throughout. It moves scores a little, so it is part of what
+    identifies a run; the command line has a machine choose it for a study by a few updates tried in both
+    (``pacing.fast_precision``), unless it is told."""
     protocol: Literal["paper"] | None = None
     """``paper`` for the released code's ways: dev joins the training examples before any are drawn, all epochs, the
     weights of the last, and the update of ``training.released``; None for ours, where dev decides."""

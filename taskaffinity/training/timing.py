@@ -31,7 +31,7 @@ _SCORED = 64
 """Examples that are predicted, at most."""
 
 
-def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path, tries_bf16: bool = False) -> Pace:
+def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Pace:
     """Train a few mini-batches of every task of ``spec`` and predict a few examples; nothing is kept.
 
     The largest mini-batch goes first and is not timed. Times go by word pieces, for mini-batches differ in length.
@@ -40,16 +40,13 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path, tries_bf16: bool 
     ----------
     spec : RunSpec
         The whole set by the study's recipe, from the encoder.
-    tries_bf16 : bool
-        Whether mini-batches are tried in 16 bits too, unless the recipe has them: what a machine says that it has
-        tells little (with AVX512-BF16 but no AMX they took twice as long).
 
     Raises
     ------
     MemoryError, torch.OutOfMemoryError
         As a run would.
     """
-    with _left_as_it_was(spec.recipe):
+    with left_as_it_was(spec.recipe):
         began = time.perf_counter()
         ready = made_ready(spec, encoder_folder=encoder_folder, cache=cache)
         load = time.perf_counter() - began
@@ -64,12 +61,6 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path, tries_bf16: bool 
         for name, split in ready.company.train.items():
             took, pieces, n = _train(model, stepper, name, split, recipe.batch_size, recipe.device)
             steps, epoch[name] = steps + n, took / pieces * len(split.pieces)
-        in_bf16 = 0.0
-        if tries_bf16 and recipe.precision is None:
-            model.precision = "bf16"
-            for name, split in ready.company.train.items():
-                took, pieces, _ = _train(model, stepper, name, split, recipe.batch_size, recipe.device)
-                in_bf16 += took / pieces * len(split.pieces)
         scored: dict[Split, Literal["bf16"] | None] = {"dev": recipe.precision, "test": None}
         seconds: dict[Split, dict[str, float]] = {}
         for which, precision in scored.items():
@@ -87,7 +78,6 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path, tries_bf16: bool 
             attention="packed" if model.is_packed else "padded",
             device=recipe.device,
             gpu_share=_gpu_share() if recipe.device == "cuda" else None,
-            times_in_bf16=sum(epoch.values()) / in_bf16 if in_bf16 else None,
         )
 
 
@@ -107,16 +97,29 @@ def _train(
     spent, pieces, n = 0.0, 0, -1
     while n < _STEPS or spent < _SECONDS:
         rows: IntArray = largest if n < 0 else rng.choice(split.n_rows, size, replace=False)
-        began = time.perf_counter()
-        batch = make_batch(name, split, rows).to(device, blocks=model.is_packed)
-        loss = model.loss(batch)
-        loss.backward()
-        stepper.step()
-        _wait(device)
+        seconds, length = timed_update(model, stepper, name, split, rows, device)
         if n >= 0:
-            spent, pieces = spent + time.perf_counter() - began, pieces + len(batch.pieces)
+            spent, pieces = spent + seconds, pieces + length
         n += 1
     return spent, pieces, n
+
+
+def timed_update(
+    model: MultiTaskModel,
+    stepper: Stepper | ReleasedStepper,
+    name: str,
+    split: EncodedSplit,
+    rows: IntArray,
+    device: str,
+) -> tuple[float, int]:
+    """Seconds of an update on these rows, and their word pieces."""
+    began = time.perf_counter()
+    batch = make_batch(name, split, rows).to(device, blocks=model.is_packed)
+    loss = model.loss(batch)
+    loss.backward()
+    stepper.step()
+    _wait(device)
+    return time.perf_counter() - began, len(batch.pieces)
 
 
 def _score(ready: Ready, name: str, which: Split, device: str) -> float:
@@ -143,7 +146,7 @@ def _wait(device: str) -> None:
 
 
 @contextmanager
-def _left_as_it_was(recipe: Recipe) -> Iterator[None]:
+def left_as_it_was(recipe: Recipe) -> Iterator[None]:
     """torch's threads and random numbers, those of other GPUs left alone: to ask for them opens each one."""
     before = torch.get_num_threads()
     with torch.random.fork_rng([torch.cuda.current_device()] if recipe.device == "cuda" else []):

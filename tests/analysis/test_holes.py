@@ -17,6 +17,7 @@ from taskaffinity.analysis.captions import caption, describe
 from taskaffinity.analysis.figures.curves import curves_frame
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.analysis.report import write_report
+from taskaffinity.analysis.table_formats import stages_in_words
 from taskaffinity.analysis.tables import edges_frame, write_csv
 from taskaffinity.analysis.verdicts import CORRECTIONS, Rule
 from taskaffinity.runs.spec import FINETUNE, RunSpec
@@ -257,3 +258,12 @@ def test_the_caption_says_which_test_examples_are_drawn_together(tmp_path: Path)
     assert (matrix.n_test.tolist(), matrix.n_documents.tolist()) == ([60, 60], [60, 20])
     assert "Test examples of one document are drawn together: B (60 in 20)." in caption(matrix)
     assert "document" not in caption(measure(study, store, Rule(estimand="test-set")))
+
+
+def test_the_caption_says_that_it_was_trained_in_sixteen_bits(tmp_path: Path) -> None:
+    study = make_study(("a", "b"))
+    shorter = replace(study, recipe=replace(study.recipe, precision="bf16"))
+    for number, (asked, said) in enumerate(((study, False), (shorter, True))):
+        matrix = measure(asked, fill(asked, tmp_path / str(number), latent_counts({}, n=60)))
+        for words in (caption(matrix), describe(matrix), stages_in_words(asked)):
+            assert (f"; encoder {study.encoder.name}, trained in 16 bits; " in words) == said

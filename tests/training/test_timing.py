@@ -36,8 +36,7 @@ def test_its_seconds_are_those_of_the_run_but_for_a_factor(tiny: Any) -> None:
     assert took / 4 < pace.seconds(spec) < took * 4
     assert pace.scored == dict.fromkeys(TASKS, 200)
     assert pace.steps >= 2 * len(TASKS)
-    assert (pace.attention, pace.device, pace.times_in_bf16) == ("packed", "cpu", None)
-    assert timed(spec, **places, tries_bf16=True).times_in_bf16 > 0
+    assert (pace.attention, pace.device) == ("packed", "cpu")
 
 
 def test_a_protocol_is_timed_by_its_own_update(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,58 @@
+"""Whether 16 bits pay on this machine, by a few updates made in 32 bits and in 16 in turn.
+
+What a processor says that it has tells too little: of two with AVX512-BF16 and without AMX, one halved its pace with
+16 bits, the other went 1.7 times as fast.
+"""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.training.loop import stepper_of
+from taskaffinity.training.ready import made_ready
+from taskaffinity.training.timing import left_as_it_was, timed_update
+
+PAYS = 1.15
+"""How many times as fast 16 bits must have been to be worth what they move: less could be the trial's noise."""
+_PAIRS, _SECONDS = 3, 1.0
+"""Updates in each precision, and more while they are quick."""
+_PRECISIONS: tuple[Literal["bf16"] | None, ...] = (None, "bf16")
+
+
+def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> float:
+    """How many times as fast updates are in 16 bits as in 32: the median over mini-batches, each taken in both.
+
+    The largest mini-batch goes first, in both, and is not timed. Nothing is kept.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        Of one task, by the study's recipe; its own precision does not matter.
+
+    Raises
+    ------
+    MemoryError, torch.OutOfMemoryError
+        As a run would.
+    """
+    with left_as_it_was(spec.recipe):
+        ready = made_ready(spec, encoder_folder=encoder_folder, cache=cache, scored=())
+        model, size = ready.model, spec.recipe.batch_size
+        [(name, split)] = ready.company.train.items()
+        stepper = stepper_of(model, spec.recipe, 10_000)
+        model.train()
+        rng = np.random.default_rng(0)
+        ratios: list[float] = []
+        rows, spent = np.argsort(np.diff(split.bounds))[-size:], 0.0
+        while len(ratios) <= _PAIRS or spent < _SECONDS:
+            seconds = {}
+            for model.precision in _PRECISIONS:
+                seconds[model.precision], _ = timed_update(model, stepper, name, split, rows, spec.recipe.device)
+            ratios.append(seconds[None] / seconds["bf16"])
+            spent += sum(seconds.values()) if len(ratios) > 1 else 0.0
+            rows = rng.choice(split.n_rows, min(size, split.n_rows), replace=False)
+        return statistics.median(ratios[1:])
