@@ -6,7 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from test_cli import LOCAL, SMALL, Done, command
+
+from taskaffinity.cli.predict import command as predict
+from taskaffinity.tasks.task import BadInput
 
 STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL, "--seeds=1", "--seeds-single=1", "--quiet"]
 EXPORT = ["export", "results/clinical", "--task=shareclefe"]
@@ -51,6 +55,25 @@ def test_predict_writes_a_json_line_a_text(done: Done, home: Path) -> None:
     told = command("predict", "model", "notes.txt", "--out=found.jsonl", cwd=home)
     assert (told.stdout, told.stderr.splitlines()[-1]) == ("", "2 texts of notes.txt in found.jsonl")
     assert (home / "found.jsonl").read_text() == found.stdout
+
+
+def test_predict_tells_a_lack_of_memory_in_a_line_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(folder: Path, device: str) -> None:
+        raise error
+
+    monkeypatch.setattr("taskaffinity.training.predictor.Predictor", full)
+    (tmp_path / "notes.txt").write_text("one two\n")
+    for gpus, said in ((1, "machine's GPU; .*CUDA_VISIBLE_DEVICES= for the CPU$"), (0, "machine's CPU; free some$")):
+        monkeypatch.setattr("taskaffinity.training.execute.gpus", lambda gpus=gpus: gpus)
+        error: Exception = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        with pytest.raises(BadInput, match=said):
+            predict(tmp_path / "model", tmp_path / "notes.txt", tmp_path / "found.jsonl", quiet=True)
+        error = RuntimeError("a fault of ours")
+        with pytest.raises(RuntimeError, match="of ours"):
+            predict(tmp_path / "model", tmp_path / "notes.txt", tmp_path / "found.jsonl", quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 @pytest.mark.parametrize(

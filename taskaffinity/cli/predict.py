@@ -15,9 +15,11 @@ from taskaffinity.cli.options import Quiet
 from taskaffinity.cli.progress import bytes_bar
 from taskaffinity.runs.files import whole
 from taskaffinity.tasks.lines import bad
+from taskaffinity.tasks.task import BadInput
 from taskaffinity.tasks.unlabelled import read_unlabelled
 
 _TELL_EVERY = 10_000
+_CALLED = {"cuda": "GPU", "cpu": "CPU"}
 
 
 def command(
@@ -32,9 +34,10 @@ def command(
     from taskaffinity.training.execute import gpus  # torch: after all that can be refused
     from taskaffinity.training.predictor import Predictor
 
-    predictor = Predictor(model, "cuda" if gpus() else "cpu")
+    device = "cuda" if gpus() else "cpu"
     size, number = file.stat().st_size, 0
-    with _written(out) as target, bytes_bar(file.name, quiet=quiet) as show:
+    with _in_memory(model, device), _written(out) as target, bytes_bar(file.name, quiet=quiet) as show:
+        predictor = Predictor(model, device)
         for row, found in predictor.predict(read_unlabelled(file, predictor.meta.kind)):
             name = {} if row.id is None else {"id": row.id}
             line = json.dumps({"line": row.line, **name, **found}, ensure_ascii=False)
@@ -45,6 +48,20 @@ def command(
                 print(f"{number} texts, {100 * row.end / size:.0f} % of {file.name}", file=sys.stderr)
     if not quiet:
         print(f"{number} texts of {file.name}{f' in {out}' if out else ''}", file=sys.stderr)
+
+
+@contextmanager
+def _in_memory(model: Path, device: str) -> Iterator[None]:
+    """Tell a lack of memory in one line."""
+    from taskaffinity.training.refusal import is_lack_of_memory
+
+    try:
+        yield
+    except Exception as error:
+        if not is_lack_of_memory(error):
+            raise
+        mend = "end what else is on it, or set CUDA_VISIBLE_DEVICES= for the CPU" if device == "cuda" else "free some"
+        raise BadInput(f"{model}: too little memory on this machine's {_CALLED[device]}; {mend}") from error
 
 
 @contextmanager
