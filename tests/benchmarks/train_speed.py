@@ -10,7 +10,8 @@ round each way trains on mini-batches of 32 of both tasks, one way after the oth
 the largest; ratios are of one round, and their medians are written. All ways have the same rows but for the Trainer
 that groups by length: it has batches of its own epoch (over the whole training sets, and over 640 examples), from the
 longest to the shortest over the rounds, so its ratio is of all rounds together. Rates count examples; the share of the
-peak counts what a way has to multiply, of real tokens alone: ours a last layer in part. The rows of an encoder and
+peak counts what a way has to multiply, of real tokens alone: ours a last layer in part. ``chosen`` are ours in the
+precision that a study of this encoder takes here unless it is told. The rows of an encoder and
 number of threads take the place of older ones in ``results/train_speed.csv``.
 
 All ways keep to ``--device``. With ``--precision bf16`` the Trainer multiplies in 16 bits too. Either has files of its
@@ -37,8 +38,11 @@ from peers import PaperWay, Rows, TrainerWay, now
 from roofline import matmul_peak, read_of, useful_flops
 from transformers import AutoConfig, BertConfig, BertModel
 
+from taskaffinity.definition import define
+from taskaffinity.pacing import fast_precision
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.tasks.formats import read_task
+from taskaffinity.tasks.task import Suite
 from taskaffinity.training.batches import make_batch
 from taskaffinity.training.encoded import EncodedSplit, TaskMeta, cache_folder, read_encoded
 from taskaffinity.training.encoders import Encoder, find_encoder, load_tokenizer
@@ -53,9 +57,9 @@ BATCH = 32
 OURS: dict[str, tuple[Any, ...]] = {
     "ours adamax": ("adamax",),
     "ours adamw": ("adamw",),
+    "ours adamax, bf16": ("adamax", "bf16"),
     "ours adamw, bf16": ("adamw", "bf16"),
 }
-"""With ``--set precision=bf16``, which nothing chooses by itself, last."""
 FULL, SMALL = "trainer grouped", "trainer grouped, 640 examples"
 GROUPED: dict[str, int | None] = {FULL: None, SMALL: 640}
 """With ``group_by_length``: over the whole training set, and over a small one."""
@@ -154,6 +158,9 @@ def measure(
                 "ours adamax": lambda name=name, drawn=drawn: ours["ours adamax"].train([(name, r) for r in drawn]),
                 "trainer": lambda name=name, drawn=drawn: trainers[name].train(drawn),
                 "ours adamw": lambda name=name, drawn=drawn: ours["ours adamw"].train([(name, r) for r in drawn]),
+                "ours adamax, bf16": lambda name=name, drawn=drawn: ours["ours adamax, bf16"].train(
+                    [(name, r) for r in drawn]
+                ),
                 "ours adamw, bf16": lambda name=name, drawn=drawn: ours["ours adamw, bf16"].train(
                     [(name, r) for r in drawn]
                 ),
@@ -182,7 +189,17 @@ def measure(
     return pd.DataFrame(rows)
 
 
-def table(measured: pd.DataFrame, model: str, threads: int) -> pd.DataFrame:
+def chosen_precision(data: Path, encoder: Encoder, work: Path, device: str) -> str | None:
+    """What a study of these tasks takes here, as the command line has it chosen."""
+    suite = Suite("benchmark", tuple(read_task(data / name) for name in TASKS))
+    study, _ = define(suite, encoder=str(encoder.folder), recipe=Recipe(device=device))
+    os.environ["TASKAFFINITY_CACHE"] = str(work)
+    precision, why = fast_precision(study, suite, encoder, work / "results")
+    print(f"precision of a study here: {precision or '32 bits'} ({why})", flush=True)
+    return precision
+
+
+def table(measured: pd.DataFrame, model: str, threads: int, chosen: str | None) -> pd.DataFrame:
     """A row a way, of both tasks together and of each: medians over rounds."""
     both = measured.groupby(["round", "way"], as_index=False).agg(
         {"seconds": "sum", "examples": "sum", "flops": "sum", "peak": "first"}
@@ -209,6 +226,7 @@ def table(measured: pd.DataFrame, model: str, threads: int) -> pd.DataFrame:
                     "peak_share": share[way].median(),
                     "rounds": len(rate),
                     "ratio_to_trainer_grouped_640": total[way] / total[SMALL] if of_ours else np.nan,
+                    "chosen": OURS[way][1:] == ((chosen,) if chosen else ()) if of_ours else "",
                 }
             )
     return pd.DataFrame(found).round(3)
@@ -249,7 +267,9 @@ def main() -> None:
         work = Path(temporary)
         is_base = asked.shape == "base"
         folder = base_shape(asked.encoder, work) if is_base else asked.encoder
-        metas, splits = encoded(asked.data, find_encoder(str(folder)), work)
+        encoder = find_encoder(str(folder))
+        metas, splits = encoded(asked.data, encoder, work)
+        chosen = chosen_precision(asked.data, encoder, work, asked.device)
         n = asked.batches or (1 if is_base else 6)
         measured = measure(folder, metas, splits, n, asked.rounds, work, asked.device, asked.precision)
     config = (
@@ -257,7 +277,7 @@ def main() -> None:
         if is_base
         else f"{AutoConfig.from_pretrained(folder).num_hidden_layers}x{AutoConfig.from_pretrained(folder).hidden_size}"
     )
-    rows = table(measured, config, asked.threads)
+    rows = table(measured, config, asked.threads, chosen)
     of_device = "" if asked.device == "cpu" else f"_{asked.device}"
     of_precision = f"_{asked.precision}" if asked.precision else ""
     out = RESULTS / f"train_speed{of_device}{of_precision}.csv"
