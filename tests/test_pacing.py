@@ -8,14 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-import torch
 
 from taskaffinity.cli import main
-from taskaffinity.definition import cache_folder, define
+from taskaffinity.definition import define
 from taskaffinity.pacing import Precision, fast_precision, in_precision, pace_of
 from taskaffinity.runs.spec import FROM_SCRATCH, RunSpec
 from taskaffinity.runs.study import Study
@@ -23,9 +20,7 @@ from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.planted import stand_in
 from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.training.encoders import Encoder, tiny_encoder
-from taskaffinity.training.execute import prepare
-from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.precision import PAYS, times_in_bf16
+from taskaffinity.training.precision import PAYS
 
 FEW = replace(FROM_SCRATCH, max_train_examples=64, max_eval_examples=20)
 Asked = tuple[Study, Suite, Encoder]
@@ -164,38 +159,6 @@ def test_a_machine_that_cannot_try_decides_for_no_other(asked: Asked, trials: Tr
     for found, chosen in ((MemoryError(), None), (2.0, "bf16"), (MemoryError(), "bf16")):
         trials.found = found
         assert fast_precision(study, suite, encoder, tmp_path)[0] == chosen
-
-
-def test_both_precisions_are_tried_for_real(asked: Asked) -> None:
-    study, suite, encoder = asked
-    prepare(suite.tasks, encoder, study.recipe, cache_folder())
-    alone = RunSpec(study.refs[:1], study.encoder, 0, study.recipe)
-    before = torch.get_num_threads(), torch.get_rng_state()
-    assert 0.01 < times_in_bf16(alone, encoder_folder=encoder.folder, cache=cache_folder()) < 100
-    assert torch.get_num_threads() == before[0]
-    assert torch.equal(torch.get_rng_state(), before[1])
-
-
-def test_each_mini_batch_is_tried_in_both_and_the_largest_is_not_timed(
-    asked: Asked, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    study, suite, encoder = asked
-    prepare(suite.tasks, encoder, study.recipe, cache_folder())
-    tried: list[tuple[str | None, float, int]] = []
-    clock = iter([(9.0, 1.0), (3.0, 1.0), (0.5, 0.5), (4.0, 2.0)])  # seconds in 32 bits and in 16, pair by pair
-
-    def update(model: MultiTaskModel, stepper: object, name: str, split: Any, rows: Any, device: str) -> Any:
-        seconds = next(clock) if model.precision is None else (0.0, tried[-1][1])
-        tried.append((model.precision, seconds[1], int(np.diff(split.bounds)[rows].sum())))
-        return seconds[model.precision == "bf16"], 0
-
-    monkeypatch.setattr("taskaffinity.training.precision.timed_update", update)
-    alone = RunSpec(study.refs[:1], study.encoder, 0, study.recipe)
-    assert times_in_bf16(alone, encoder_folder=encoder.folder, cache=cache_folder()) == 2.0  # of 3, 1 and 2
-    assert [precision for precision, _, _ in tried] == [None, "bf16"] * 4
-    lengths = [pieces for _, _, pieces in tried]
-    assert lengths[::2] == lengths[1::2]
-    assert max(lengths) == lengths[0]
 
 
 @pytest.mark.parametrize("design", ["pairwise", "full"])

@@ -1,0 +1,51 @@
+"""16 bits are tried against 32 on the same mini-batches, and nothing is left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.training import precision
+from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.precision import times_in_bf16
+
+
+@pytest.fixture
+def alone(tiny_study: Callable[..., Any]) -> tuple[RunSpec, dict[str, Any]]:
+    """A task alone, and where its encoder and the cache lie."""
+    tiny = tiny_study(max_train_examples=320)
+    spec = RunSpec(tiny.study.refs[:1], tiny.study.encoder, 0, tiny.study.recipe)
+    return spec, {"encoder_folder": tiny.encoder_folder, "cache": tiny.cache}
+
+
+def test_both_precisions_are_tried_for_real(alone: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, places = alone
+    monkeypatch.setattr(precision, "_SECONDS", 0.1)
+    before = torch.get_num_threads(), torch.get_rng_state()
+    assert 0.01 < times_in_bf16(spec, **places) < 100
+    assert torch.get_num_threads() == before[0]
+    assert torch.equal(torch.get_rng_state(), before[1])
+
+
+def test_each_mini_batch_is_tried_in_both_and_the_largest_is_not_timed(
+    alone: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, places = alone
+    tried: list[tuple[str | None, int]] = []
+    clock = iter([9.0, 1.0, 3.0, 1.0, 0.5, 0.5, 4.0, 2.0])  # in 32 bits and in 16, in turn
+
+    def update(model: MultiTaskModel, stepper: object, name: str, split: Any, rows: Any, device: str) -> Any:
+        tried.append((model.precision, int(np.diff(split.bounds)[rows].sum())))
+        return next(clock), 0
+
+    monkeypatch.setattr(precision, "timed_update", update)
+    assert times_in_bf16(spec, **places) == 2.0  # of 3, 1 and 2
+    assert [bits for bits, _ in tried] == [None, "bf16"] * 4
+    lengths = [pieces for _, pieces in tried]
+    assert lengths[::2] == lengths[1::2]
+    assert max(lengths) == lengths[0] > min(lengths)
