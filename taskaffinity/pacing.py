@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -25,6 +26,8 @@ from taskaffinity.training.timing import timed
 
 Tried = TypeVar("Tried")
 Precision = Literal["bf16"] | None
+_BEGINNING = 3600.0
+"""Seconds in which processes that begin a study at once have begun it; later it is in its folder, or never was."""
 
 
 def pace_of(study: Study, suite: Suite, encoder: Encoder) -> Pace | None:
@@ -41,52 +44,81 @@ def pace_of(study: Study, suite: Suite, encoder: Encoder) -> Pace | None:
     return _tried(timed, together, suite, encoder)
 
 
-def fast_precision(study: Study, suite: Suite, encoder: Encoder, root: Path) -> tuple[Precision, str]:
-    """Matrix products of 16 bits if they pay on this machine, and why, in words.
-
-    A study in ``root`` was settled before, maybe on another machine, and this one does as it does. What was found for
-    one that is yet to begin there is kept in the cache: of several processes that begin it at once, one tries, and all
-    do as it found.
+def settled_precision(asked: Sequence[Study], places: Sequence[Path]) -> tuple[Precision, str] | None:
+    """That of a study which one of these results folders has of the encoder that is asked for there, maybe begun on
+    another machine, and where it is; of one by the same recipe first. None if there is no such study.
 
     Raises
     ------
     BadInput
-        If ``root`` holds a broken study; or as ``pace_of``.
+        If a folder holds a broken study.
     """
-    try:
-        there = studies_in(root)
-    except ValueError as error:
-        raise BadInput(str(error)) from error
+    found: list[tuple[bool, Precision, Path]] = []
+    for study, place in zip(asked, places, strict=True):
+        try:
+            there = [other for other in studies_in(place) if other.encoder == study.encoder]
+        except ValueError as error:
+            raise BadInput(str(error)) from error
+        recipe = replace(study.recipe, precision=None)
+        found += [(replace(o.recipe, precision=None) != recipe, o.recipe.precision, place) for o in there]
+    if not found:
+        return None
+    _, precision, place = min(found, key=lambda one: one[0])
+    return precision, f"as the study in {place} has it"
+
+
+def fast_precision(
+    study: Study, suite: Suite, encoder: Encoder, root: Path, *, keeps: bool = True
+) -> tuple[Precision, str]:
+    """Matrix products of 16 bits if they pay on this machine, and why, in words; or what a study in ``root`` has.
+
+    Of several processes that begin a study in ``root`` at once, and share the cache, one tries, and all do as it found.
+
+    Parameters
+    ----------
+    keeps : bool
+        Whether others are to do as is found here: not where no study will begin.
+
+    Raises
+    ------
+    BadInput
+        As ``settled_precision`` and ``pace_of``.
+    """
+    largest = max(study.tasks, key=lambda task: task.sizes.get("train", 0))
     recipe = replace(study.recipe, precision=None)
-    alike = [other for other in there if replace(other.recipe, precision=None) == recipe]
-    for other in (*alike, *there):
-        return other.recipe.precision, f"as the study in {root} has it"
-    times = _times_in_bf16(replace(study, recipe=recipe), suite, encoder, root)
+    spec = RunSpec(((largest.name, largest.fingerprint),), study.encoder, study.seeds[0], recipe)
+    key = hashlib.sha256(repr((str(root.resolve()), spec)).encode()).hexdigest()[:16]
+    kept = cache_folder() / "precision" / f"{key}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with FileLock(f"{kept}.lock"):
+        if settled := settled_precision([study], [root]):  # it began while this process waited
+            return settled
+        found = _found_just_now(kept)
+        if found is None:
+            found = {"times_in_bf16": _tried(times_in_bf16, spec, suite, encoder)}
+            if keeps:
+                write_json(kept, found)
+    times = found["times_in_bf16"]
     if times is None:
-        return None, "no steps could be tried here, for want of a GPU or of memory, or they failed"
-    return "bf16" if times >= PAYS else None, f"updates in 16 bits went {times:.2f} times as fast here"
+        return None, "no steps could be tried, for want of a GPU or of memory, or they failed"
+    return "bf16" if times >= PAYS else None, f"updates in 16 bits went {times:.2f} times as fast"
+
+
+def _found_just_now(kept: Path) -> dict[str, float | None] | None:
+    """What another process found of a study that begins; None if that is long ago, or cannot be read."""
+    try:
+        if time.time() - kept.stat().st_mtime > _BEGINNING:
+            return None
+        times = read_json(kept)["times_in_bf16"]
+        return {"times_in_bf16": None if times is None else float(times)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def in_precision(study: Study, precision: Precision) -> Study:
     """The study with all its stages in this precision."""
     recipes = {name: replace(recipe, precision=precision) for name, recipe in study.finetune.items()}
     return replace(study, recipe=replace(study.recipe, precision=precision), finetune=recipes)
-
-
-def _times_in_bf16(study: Study, suite: Suite, encoder: Encoder, root: Path) -> float | None:
-    """Of updates on the study's largest task, tried unless the cache has what was found."""
-    largest = max(study.tasks, key=lambda task: task.sizes.get("train", 0))
-    spec = RunSpec(((largest.name, largest.fingerprint),), study.encoder, study.seeds[0], study.recipe)
-    key = hashlib.sha256(repr((str(root.resolve()), spec)).encode()).hexdigest()[:16]
-    found = cache_folder() / "precision" / f"{key}.json"
-    found.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{found}.lock"):
-        if found.is_file():
-            return float(read_json(found)["times_in_bf16"])
-        times = _tried(times_in_bf16, spec, suite, encoder)
-        if times is not None:
-            write_json(found, {"results": str(root), "times_in_bf16": times})
-    return times
 
 
 def _tried(way: Callable[..., Tried], spec: RunSpec, suite: Suite, encoder: Encoder) -> Tried | None:

@@ -460,7 +460,14 @@ def test_leaks_are_told_before_anything_is_trained(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     encoder = tiny_encoder(["w", "bar", "one"], tmp_path / "cache", layers=1, width=16)
-    study = ["pairwise", "--suite=suite.yaml", f"--encoder={encoder.folder}", "--dry-run", "--executor=local"]
+    study = [
+        "pairwise",
+        "--suite=suite.yaml",
+        f"--encoder={encoder.folder}",
+        "--dry-run",
+        "--executor=local",
+        "--set=precision=none",
+    ]
     leaky(tmp_path)
     assert run(monkeypatch, *study) == 0
     told = capsys.readouterr().err.splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,8 @@ import pytest
 
 from taskaffinity.cli import main
 from taskaffinity.definition import define
-from taskaffinity.pacing import Precision, fast_precision, in_precision, pace_of
-from taskaffinity.runs.spec import FROM_SCRATCH, RunSpec
+from taskaffinity.pacing import Precision, fast_precision, in_precision, pace_of, settled_precision
+from taskaffinity.runs.spec import FROM_SCRATCH, EncoderRef, RunSpec
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.planted import stand_in
@@ -24,6 +25,7 @@ from taskaffinity.training.precision import PAYS
 
 FEW = replace(FROM_SCRATCH, max_train_examples=64, max_eval_examples=20)
 Asked = tuple[Study, Suite, Encoder]
+TRYING = "precision: a few updates are tried in 32 bits and in 16"
 
 
 def test_what_diverges_when_it_is_tried_has_no_forecast_and_its_study_goes_on() -> None:
@@ -50,7 +52,7 @@ def test_whatever_befalls_a_trial_is_no_end_of_a_study(
     with pytest.raises(BadInput):
         pace_of(*asked)
     with pytest.raises(BadInput):
-        fast_precision(*asked, tmp_path)
+        fast_precision(*asked, tmp_path / "other")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +88,7 @@ def trials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trials:
 @pytest.mark.parametrize(
     ("found", "chosen", "why"),
     [
-        (PAYS + 0.6, "bf16", "updates in 16 bits went 1.75 times as fast here"),
+        (PAYS + 0.6, "bf16", "updates in 16 bits went 1.75 times as fast"),
         (PAYS, "bf16", "1.15 times as fast"),
         (PAYS - 0.01, None, "1.14 times as fast"),
         (0.5, None, "0.50 times as fast"),
@@ -121,19 +123,31 @@ def test_a_study_that_was_settled_stays_what_it_is_on_another_machine(
     precision: Precision, asked: Asked, trials: Trials, tmp_path: Path
 ) -> None:
     study, suite, encoder = asked
+    other: Precision = None if precision else "bf16"
     trials.found = 0.5 if precision else 2.0
+    settled = (precision, f"as the study in {tmp_path} has it")
     replace(in_precision(study, precision), seeds=(0, 1)).write(tmp_path)
-    assert fast_precision(study, suite, encoder, tmp_path) == (precision, f"as the study in {tmp_path} has it")
+    assert settled_precision([study], [tmp_path]) == fast_precision(study, suite, encoder, tmp_path) == settled
     longer = replace(study, recipe=replace(study.recipe, num_train_epochs=3))
-    assert fast_precision(longer, suite, encoder, tmp_path)[0] == precision  # and is refused there, or takes its place
-    in_precision(replace(study, design="full"), "bf16").write(tmp_path)
-    assert fast_precision(study, suite, encoder, tmp_path)[0] == precision
-    in_precision(replace(longer, design="full"), None if precision else "bf16").write(tmp_path)
-    assert fast_precision(longer, suite, encoder, tmp_path)[0] != precision  # the one it goes on with comes first
+    assert settled_precision([longer], [tmp_path]) == settled  # and is refused there, or takes its place
+    in_precision(replace(study, design="full"), other).write(tmp_path)
+    assert settled_precision([study], [tmp_path]) == settled
+    in_precision(replace(longer, design="full"), other).write(tmp_path)
+    assert settled_precision([longer], [tmp_path]) == (other, settled[1])  # the one it goes on with comes first
     assert not trials.specs
     (tmp_path / "study.json").write_text("{}")
     with pytest.raises(BadInput, match="not a study"):
-        fast_precision(study, suite, encoder, tmp_path)
+        settled_precision([study], [tmp_path])
+
+
+def test_encoders_are_compared_in_the_precision_that_one_of_them_has(asked: Asked, tmp_path: Path) -> None:
+    study = asked[0]
+    newer = replace(study, encoder=EncoderRef("newer", "f" * 64))
+    places = [tmp_path / "newer", tmp_path / "older"]
+    assert settled_precision([newer, study], places) is None
+    in_precision(study, "bf16").write(places[1])
+    assert settled_precision([newer, study], places) == ("bf16", f"as the study in {places[1]} has it")
+    assert settled_precision([newer], places[1:]) is None  # of another encoder
 
 
 def test_of_processes_that_begin_a_study_at_once_one_tries_and_all_do_as_it_found(
@@ -141,12 +155,12 @@ def test_of_processes_that_begin_a_study_at_once_one_tries_and_all_do_as_it_foun
 ) -> None:
     study, suite, encoder = asked
 
-    def begin(found: float) -> Precision:
+    def begin(found: float | Exception) -> Precision:
         trials.found = found
         return fast_precision(study, suite, encoder, tmp_path / "results")[0]
 
     with ThreadPoolExecutor(4) as pool:
-        chosen = list(pool.map(begin, [2.0, 0.5, 2.0, 0.5]))
+        chosen = list(pool.map(begin, [2.0, 0.5, MemoryError(), 2.0]))
     assert len(trials.specs) == 1
     assert len(set(chosen)) == 1
     assert not (tmp_path / "results").exists()
@@ -154,11 +168,42 @@ def test_of_processes_that_begin_a_study_at_once_one_tries_and_all_do_as_it_foun
     assert len(trials.specs) == 2
 
 
-def test_a_machine_that_cannot_try_decides_for_no_other(asked: Asked, trials: Trials, tmp_path: Path) -> None:
+def test_a_trial_decides_for_others_only_where_a_study_begins_and_while_it_does(
+    asked: Asked, trials: Trials, tmp_path: Path
+) -> None:
     study, suite, encoder = asked
-    for found, chosen in ((MemoryError(), None), (2.0, "bf16"), (MemoryError(), "bf16")):
+
+    def begin(found: float | Exception, *, keeps: bool = True) -> Precision:
         trials.found = found
-        assert fast_precision(study, suite, encoder, tmp_path)[0] == chosen
+        return fast_precision(study, suite, encoder, tmp_path / "results", keeps=keeps)[0]
+
+    assert begin(MemoryError(), keeps=False) is None  # a dry run where there is no GPU
+    assert begin(2.0) == "bf16"
+    assert begin(MemoryError()) == "bf16"
+    [kept] = (tmp_path / "cache" / "precision").glob("*.json")
+    for damaged in ("{", "{}", "[]", '{"times_in_bf16": "x"}'):
+        kept.write_text(damaged)
+        assert begin(2.0) == "bf16"
+    kept.unlink()
+    assert begin(MemoryError()) is None
+    assert begin(2.0) is None  # a study that begins elsewhere in 32 bits
+    os.utime(kept, (0, 0))
+    assert begin(2.0) == "bf16"
+    in_precision(study, None).write(tmp_path / "results")
+    assert begin(2.0) is None  # it has begun
+
+
+def test_nothing_is_tried_of_what_is_refused(
+    trials: Trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tiny_encoder(vocabulary(stand_in("clinical")), tmp_path).folder
+    given = ["--domain=clinical", f"--encoder={folder}", "--executor=local", "--set=max_length=512"]
+    monkeypatch.setattr(sys, "argv", ["taskaffinity", "pairwise", *given])
+    with pytest.raises(SystemExit):
+        main()
+    assert "the encoder has 128 positions" in capsys.readouterr().err
+    assert not trials.specs
 
 
 @pytest.mark.parametrize("design", ["pairwise", "full"])
@@ -170,6 +215,7 @@ def test_the_machine_chooses_the_precision_of_a_study_unless_it_is_told(
     folder = tiny_encoder(vocabulary(stand_in("clinical")), tmp_path).folder
 
     def planned(*options: str) -> tuple[list[str], list[str]]:
+        before = len(trials.specs) + ("--quiet" in options)
         few = ["--set=max_train_examples=64", "--executor=local", "--dry-run"]
         monkeypatch.setattr(sys, "argv", ["taskaffinity", design, "--domain=clinical", *few, *options])
         with pytest.raises(SystemExit) as ended:
@@ -177,6 +223,8 @@ def test_the_machine_chooses_the_precision_of_a_study_unless_it_is_told(
         out, err = capsys.readouterr()
         assert not ended.value.code, err
         told = [line for line in err.splitlines() if line.startswith("precision")]
+        assert (TRYING in told) == (len(trials.specs) > before)
+        told = [line for line in told if line != TRYING]
         return [line for line in out.splitlines() if line.startswith("to do")], told
 
     monkeypatch.setattr("taskaffinity.pacing.pace_of", lambda *asked: None)
@@ -186,7 +234,7 @@ def test_the_machine_chooses_the_precision_of_a_study_unless_it_is_told(
     of_tiny, of_paper = planned()[0], planned(mine, "--protocol=paper")[0]
     assert not trials.specs
     for trials.found, precision, word in ((2.0, "bf16", "bf16"), (0.5, None, "32 bits")):
-        told = [f"precision: {word} (updates in 16 bits went {trials.found:.2f} times as fast here)"]
+        told = [f"precision: {word} (updates in 16 bits went {trials.found:.2f} times as fast)"]
         place = f"--results=of-{word}"
         assert planned(mine, place) == planned(mine, place, "--set=precision=auto") == (by_hand[precision], told)
         assert planned(mine, place, "--quiet") == (by_hand[precision], [])

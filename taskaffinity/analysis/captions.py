@@ -189,8 +189,11 @@ def encoder_name(matrix: AffinityMatrix) -> str:
 
 
 def precision_in_words(study: Study) -> str:
-    """What follows an encoder's name where it was trained in 16 bits."""
-    return ", trained in 16 bits" if study.recipe.precision else ""
+    """What follows an encoder's name where runs were trained in 16 bits."""
+    before, after = study.recipe.precision, {recipe.precision for recipe in study.finetune.values()}
+    if after <= {before}:
+        return ", trained in 16 bits" if before else ""
+    return ", trained in 16 bits until fine-tuning" if before else ", fine-tuned in 16 bits"
 
 
 def _sentence(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:

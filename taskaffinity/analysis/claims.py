@@ -18,7 +18,7 @@ from typing import Literal, get_args
 import pandas as pd
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.captions import encoder_name, margin_in_words, seeds_in_words
+from taskaffinity.analysis.captions import encoder_name, margin_in_words, precision_in_words, seeds_in_words
 from taskaffinity.analysis.style import signed
 from taskaffinity.analysis.verdicts import Verdict
 from taskaffinity.runs.paper_protocol import protocol_in_words
@@ -124,7 +124,8 @@ def claims_in_words(matrix: AffinityMatrix) -> str:
         "What the paper's text says of its Figure 2, in few words, beside this study: "
         f"{', '.join(f'{told[standing]} {standing}' for standing in get_args(Standing))}. The paper has one seed, and "
         'gives no numbers, threshold, interval or baseline for these; "hardly moves" is read as no effect. '
-        f"{seeds_in_words(matrix)}; encoder {encoder_name(matrix)}; suite {matrix.study.suite}; "
+        f"{seeds_in_words(matrix)}; encoder {encoder_name(matrix)}{precision_in_words(matrix.study)}; "
+        f"suite {matrix.study.suite}; "
         f"{protocol_in_words(matrix.study.protocol)}; no effect: surely within {margin_in_words(matrix)}."
     )
 

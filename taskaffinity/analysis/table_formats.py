@@ -72,7 +72,8 @@ def encoders_in_words(found: Sequence[EncoderScores]) -> str:
     stamp = f" {SYNTHETIC.capitalize()}: not real text." if first.synthetic else ""
     return (
         f"Test scores in points after fine-tuning, mean (SD) over {' or '.join(map(str, seeds))} "
-        f"{'seed' if seeds == [1] else 'seeds'}. Suite {first.suite}; {protocol_in_words(first.protocol)}.{stamp}"
+        f"{'seed' if seeds == [1] else 'seeds'}. Suite {first.suite}; {protocol_in_words(first.protocol)}"
+        f"{precision_in_words(first)}.{stamp}"
         + (" The rows' settings differ in more than the encoder." if differ else "")
         + (" The last row of the paper's Table 5 repeats its Table 3's refinement: a copy error." if paper else "")
         + (f" Fewer seeds: {', '.join(few)}." if few else "")

@@ -110,10 +110,12 @@ def command(
         asked.append((study, found))
     places = [folder] if encoders is None else own_folders(folder, [study.encoder for study, _ in asked])
     told: list[str] = []
+    refused = {"keep_models": keep_models, "replaces": replace}
     if is_measured(suite, names[0], protocol.value, settings, of_last):
-        asked, told = in_measured_precision(asked, suite, places[0])
+        how = {**refused, "dry_run": dry_run, "quiet": quiet}
+        asked, told = in_measured_precision(asked, places, suite, **how)
     for (study, found), place in zip(asked, places, strict=True):
-        check(study, suite, found, place, keep_models=keep_models, replaces=replace)
+        check(study, suite, found, place, **refused)
     tell(told, quiet=quiet)
     warn_of_leaks(suite, suite_file)
     if dry_run:

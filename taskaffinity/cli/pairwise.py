@@ -134,7 +134,7 @@ def command(
     (settings, of_last), rule = of_stages(set_ or []), rule_of(alpha, margin, correction, estimand)
     if of_last and stage is StageName.refine:
         raise BadInput(f"--set finetune.{next(iter(of_last))}: of fine-tuning; give --stage finetune too")
-    settings, of_last = over_file(recipe_file, settings, of_last, protocol.value)
+    settings, of_last = over_file(recipe_file, settings, of_last, protocol.value, finetunes=stage is StageName.finetune)
     suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite, suite_file)
     # torch: after all that can be refused
@@ -166,9 +166,11 @@ def command(
         rule=rule,
     )
     told: list[str] = []
+    refused = {"keep_models": keep_models, "replaces": replace}
     if is_measured(suite, encoder, protocol.value, settings, of_last):
-        [(study, found)], told = in_measured_precision([(study, found)], suite, folder)
-    check(study, suite, found, folder, keep_models=keep_models, replaces=replace)
+        how = {**refused, "dry_run": dry_run, "quiet": quiet}
+        [(study, found)], told = in_measured_precision([(study, found)], [folder], suite, **how)
+    check(study, suite, found, folder, **refused)
     tell(told, quiet=quiet)
     warn_of_leaks(suite, suite_file)
     if dry_run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,10 +97,15 @@ def of_stages(settings: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def over_file(
-    path: Path | None, settings: Mapping[str, Any], of_last: Mapping[str, Any], protocol: str = "honest"
+    path: Path | None,
+    settings: Mapping[str, Any],
+    of_last: Mapping[str, Any],
+    protocol: str = "honest",
+    *,
+    finetunes: bool = True,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What ``of_stages`` found, over what ``--recipe`` says. A study that does not fine-tune has no use for the file's
-    ``finetune``, and leaves it alone: one file may serve several studies.
+    """What ``of_stages`` found, over what ``--recipe`` says. What the file says of fine-tuning is left alone by a study
+    that does not fine-tune: one file may serve several studies.
 
     Raises
     ------
@@ -113,7 +119,7 @@ def over_file(
     if not path.is_file():
         raise BadInput(f"--recipe {path}: no such file; expected a recipe, as `taskaffinity tune` writes it")
     said = read_recipe(path)
-    return _in_one_precision({**said.settings, **settings}, {**said.finetune, **of_last})
+    return _in_one_precision({**said.settings, **settings}, {**(said.finetune if finetunes else {}), **of_last})
 
 
 def _in_one_precision(settings: dict[str, Any], of_last: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -148,24 +154,34 @@ def is_measured(
 
 
 def in_measured_precision(
-    asked: Sequence[tuple[Study, Encoder]], suite: Suite, folder: Path
+    asked: Sequence[tuple[Study, Encoder]],
+    places: Sequence[Path],
+    suite: Suite,
+    *,
+    keep_models: bool,
+    replaces: bool,
+    dry_run: bool,
+    quiet: bool,
 ) -> tuple[list[tuple[Study, Encoder]], list[str]]:
-    """Studies in the precision that a few steps of the first find faster here, for encoders are compared in one; and
-    lines that say so.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the first one's results.
+    """Studies in one precision, for encoders are compared: that of a study in their results folders, or what a few
+    steps of the first find faster here; and lines that say so. What can be refused is, before any step.
 
     Raises
     ------
     BadInput
-        As ``pacing.fast_precision``.
+        As ``conduct.check``, ``pacing.settled_precision`` and ``pacing.fast_precision``.
     """
-    from taskaffinity.pacing import fast_precision, in_precision  # torch
+    from taskaffinity.conduct import check  # torch
+    from taskaffinity.pacing import fast_precision, in_precision, settled_precision
 
-    study, encoder = asked[0]
-    precision, why = fast_precision(study, suite, encoder, folder)
+    found = settled_precision([study for study, _ in asked], places)
+    if found is None:
+        for (study, encoder), place in zip(asked, places, strict=True):
+            check(study, suite, encoder, place, keep_models=keep_models, replaces=replaces)
+        if not quiet:
+            print("precision: a few updates are tried in 32 bits and in 16", file=sys.stderr)
+        study, encoder = asked[0]
+        found = fast_precision(study, suite, encoder, places[0], keeps=not dry_run)
+    precision, why = found
     settled = [(in_precision(study, precision), encoder) for study, encoder in asked]
     return settled, [f"precision: {precision or '32 bits'} ({why})"]

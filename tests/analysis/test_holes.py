@@ -260,10 +260,20 @@ def test_the_caption_says_which_test_examples_are_drawn_together(tmp_path: Path)
     assert "document" not in caption(measure(study, store, Rule(estimand="test-set")))
 
 
-def test_the_caption_says_that_it_was_trained_in_sixteen_bits(tmp_path: Path) -> None:
+def test_captions_say_what_was_trained_in_sixteen_bits(tmp_path: Path) -> None:
     study = make_study(("a", "b"))
-    shorter = replace(study, recipe=replace(study.recipe, precision="bf16"))
-    for number, (asked, said) in enumerate(((study, False), (shorter, True))):
+    short = replace(study.recipe, precision="bf16")
+    for number, (before, after, said) in enumerate(
+        (
+            (study.recipe, {}, ""),
+            (short, {}, ", trained in 16 bits"),
+            (study.recipe, {"a": study.recipe}, ""),
+            (short, {"a": short}, ", trained in 16 bits"),
+            (study.recipe, {"a": short}, ", fine-tuned in 16 bits"),
+            (short, {"a": study.recipe}, ", trained in 16 bits until fine-tuning"),
+        )
+    ):
+        asked = replace(study, recipe=before, finetune=after)
         matrix = measure(asked, fill(asked, tmp_path / str(number), latent_counts({}, n=60)))
         for words in (caption(matrix), describe(matrix), stages_in_words(asked)):
-            assert (f"; encoder {study.encoder.name}, trained in 16 bits; " in words) == said
+            assert f"; encoder {study.encoder.name}{said}; " in words

@@ -189,10 +189,10 @@ def measure(
     return pd.DataFrame(rows)
 
 
-def chosen_precision(data: Path, encoder: Encoder, work: Path, device: str) -> str | None:
+def chosen_precision(data: Path, encoder: Encoder, work: Path, device: str, threads: int) -> str | None:
     """What a study of these tasks takes here, as the command line has it chosen."""
     suite = Suite("benchmark", tuple(read_task(data / name) for name in TASKS))
-    study, _ = define(suite, encoder=str(encoder.folder), recipe=Recipe(device=device))
+    study, _ = define(suite, encoder=str(encoder.folder), recipe=Recipe(device=device, threads=threads))
     os.environ["TASKAFFINITY_CACHE"] = str(work)
     precision, why = fast_precision(study, suite, encoder, work / "results")
     print(f"precision of a study here: {precision or '32 bits'} ({why})", flush=True)
@@ -269,7 +269,7 @@ def main() -> None:
         folder = base_shape(asked.encoder, work) if is_base else asked.encoder
         encoder = find_encoder(str(folder))
         metas, splits = encoded(asked.data, encoder, work)
-        chosen = chosen_precision(asked.data, encoder, work, asked.device)
+        chosen = chosen_precision(asked.data, encoder, work, asked.device, asked.threads)
         n = asked.batches or (1 if is_base else 6)
         measured = measure(folder, metas, splits, n, asked.rounds, work, asked.device, asked.precision)
     config = (
