@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from train_speed import BATCH, RESULTS, TASKS, Ours, encoded
+from train_speed import BATCH, OURS, RESULTS, TASKS, Ours, encoded
 
 from taskaffinity.training.encoders import find_encoder
 
-WAYS = ("ours adamax", "ours adamw", "trainer")
+WAYS = (*OURS, "trainer")
 
 
 def train(way: str, steps: int, data: Path, encoder: Path) -> float:
@@ -39,7 +39,7 @@ def train(way: str, steps: int, data: Path, encoder: Path) -> float:
             drawn = [rng.choice(splits[name].n_rows, BATCH, replace=False) for _ in range(steps - 1)]
             TrainerWay(encoder, metas[name], splits[name], Path(work)).train([largest[name], *drawn])
         else:
-            ours = Ours(encoder, metas, splits, way.split()[1])
+            ours = Ours(encoder, metas, splits, *OURS[way])
             ours.train(list(largest.items()))
             for number in range(steps - 2):
                 name = TASKS[number % 2]
