@@ -50,8 +50,9 @@ def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> float:
         rows, spent = np.argsort(np.diff(split.bounds))[-size:], 0.0
         while len(ratios) <= _PAIRS or spent < _SECONDS:
             seconds = {}
-            for model.precision in _PRECISIONS[:: 1 if len(ratios) % 2 else -1]:  # neither always comes first
-                seconds[model.precision], _ = timed_update(model, stepper, name, split, rows, spec.recipe.device)
+            for precision in _PRECISIONS[:: 1 if len(ratios) % 2 else -1]:  # neither always comes first
+                model.precision = precision
+                seconds[precision], _ = timed_update(model, stepper, name, split, rows, spec.recipe.device)
             ratios.append(seconds[None] / seconds["bf16"])
             spent += sum(seconds.values()) if len(ratios) > 1 else 0.0
             rows = rng.choice(split.n_rows, min(size, split.n_rows), replace=False)
