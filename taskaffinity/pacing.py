@@ -101,7 +101,7 @@ def fast_precision(
     times = found["times_in_bf16"]
     if times is None:
         return None, "no steps could be tried, for want of a GPU or of memory, or they failed"
-    return "bf16" if times >= PAYS else None, f"updates in 16 bits went {times:.2f} times as fast"
+    return "bf16" if times >= PAYS else None, f"16 bits went {times:.2f} times as fast here"
 
 
 def _found_just_now(kept: Path) -> dict[str, float | None] | None:

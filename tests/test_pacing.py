@@ -88,7 +88,7 @@ def trials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trials:
 @pytest.mark.parametrize(
     ("found", "chosen", "why"),
     [
-        (PAYS + 0.6, "bf16", "updates in 16 bits went 1.75 times as fast"),
+        (PAYS + 0.6, "bf16", "16 bits went 1.75 times as fast here"),
         (PAYS, "bf16", "1.15 times as fast"),
         (PAYS - 0.01, None, "1.14 times as fast"),
         (0.5, None, "0.50 times as fast"),
@@ -234,7 +234,7 @@ def test_the_machine_chooses_the_precision_of_a_study_unless_it_is_told(
     of_tiny, of_paper = planned()[0], planned(mine, "--protocol=paper")[0]
     assert not trials.specs
     for trials.found, precision, word in ((2.0, "bf16", "bf16"), (0.5, None, "32 bits")):
-        told = [f"precision: {word} (updates in 16 bits went {trials.found:.2f} times as fast)"]
+        told = [f"precision: {word} (16 bits went {trials.found:.2f} times as fast here)"]
         place = f"--results=of-{word}"
         assert planned(mine, place) == planned(mine, place, "--set=precision=auto") == (by_hand[precision], told)
         assert planned(mine, place, "--quiet") == (by_hand[precision], [])

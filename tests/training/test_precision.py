@@ -26,6 +26,7 @@ def alone(tiny_study: Callable[..., Any]) -> tuple[RunSpec, dict[str, Any]]:
 def test_both_precisions_are_tried_for_real(alone: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     spec, places = alone
     monkeypatch.setattr(precision, "_SECONDS", 0.1)
+    monkeypatch.setattr(precision, "_of_products", lambda: 2.0)  # a processor that has 16 bits
     before = torch.get_num_threads(), torch.get_rng_state()
     assert 0.01 < times_in_bf16(spec, **places) < 100
     assert torch.get_num_threads() == before[0]
@@ -44,8 +45,24 @@ def test_each_mini_batch_is_tried_in_both_and_the_largest_is_not_timed(
         return next(clocks[model.precision]), 0
 
     monkeypatch.setattr(precision, "timed_update", update)
+    monkeypatch.setattr(precision, "_of_products", lambda: 1.0)
     assert times_in_bf16(spec, **places) == 2.0  # of 3, 1 and 2
     assert [bits for bits, _ in tried] == ["bf16", None, None, "bf16"] * 2  # neither always first
     lengths = [pieces for _, pieces in tried]
     assert lengths[::2] == lengths[1::2]
     assert max(lengths) == lengths[0] > min(lengths)
+
+
+def test_where_products_are_no_faster_no_update_is_tried(alone: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor without 16 bits may take minutes over a few updates in them."""
+    spec, places = alone
+    clocks = {torch.float32: iter([9.0, 1.0, 2.0, 3.0, 1.0, 1.0]), torch.bfloat16: iter([1.0, 4.0, 4.0, 4.0, 2.0, 2.0])}
+    monkeypatch.setattr(precision, "_product", lambda dtype: next(clocks[dtype]))
+    monkeypatch.setattr(precision, "timed_update", None)
+    assert times_in_bf16(spec, **places) == 0.5  # of 1/4, 1/2, 3/4, 1/2 and 1/2; the first is not timed
+
+
+def test_products_are_tried_for_real() -> None:
+    before = torch.get_rng_state()
+    assert 0.001 < precision._of_products() < 100
+    assert torch.equal(torch.get_rng_state(), before)
