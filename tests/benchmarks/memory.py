@@ -1,9 +1,10 @@
 """How much memory does a run take, and does it grow? Ours beside the Hugging Face Trainer, a process each.
 
-    python tests/benchmarks/memory.py DATA ENCODER [--steps 40,200]
+    python tests/benchmarks/memory.py DATA ENCODER [--steps 40,200] [--out FOLDER]
 
 Peak resident memory of a process that trains for so many steps of 32 (ChemProt and BC5CDR in turn; the Trainer on
-ChemProt alone, which is the larger), the largest batch among the first. Writes ``results/memory.csv``.
+ChemProt alone, which is the larger), the largest batch among the first. Writes
+``memory.csv`` into ``results/``, or into ``--out``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from train_speed import BATCH, OURS, RESULTS, TASKS, Ours, encoded
+from train_speed import BATCH, OURS, RESULTS, TASKS, Ours, encoded, ours_here
 
 from taskaffinity.training.encoders import find_encoder
 
@@ -53,18 +54,19 @@ def main() -> None:
     parser.add_argument("encoder", type=Path)
     parser.add_argument("--steps", default="40,200")
     parser.add_argument("--way", choices=WAYS, help="one process's part")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder; default: %(default)s")
     asked = parser.parse_args()
     if asked.way:
         print(f"peak {train(asked.way, int(asked.steps), asked.data, asked.encoder):.0f}")
         return
     rows = []
     for steps in asked.steps.split(","):
-        for way in WAYS:
+        for way in (*ours_here("cpu"), "trainer"):
             command = [sys.executable, __file__, str(asked.data), str(asked.encoder), "--steps", steps, "--way", way]
             said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             rows.append({"way": way, "steps": int(steps), "peak_mib": int(said.rpartition("peak ")[2])})
             print(rows[-1], flush=True)
-    pd.DataFrame(rows).to_csv(RESULTS / "memory.csv", index=False)
+    pd.DataFrame(rows).to_csv(asked.out / "memory.csv", index=False)
 
 
 if __name__ == "__main__":

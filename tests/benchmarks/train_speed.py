@@ -1,7 +1,7 @@
 """How fast is the training step? Ours beside the paper's way and the Hugging Face Trainer, and beside the machine.
 
     pip install -c constraints.txt -e ".[test,benchmark]"
-    python tests/benchmarks/train_speed.py DATA ENCODER [--shape base] [--threads 1] [--rounds 7]
+    python tests/benchmarks/train_speed.py DATA ENCODER [--shape base] [--threads 1] [--rounds 7] [--out FOLDER]
     python tests/benchmarks/train_speed.py DATA ENCODER --device cuda [--precision bf16]
 
 ``DATA`` holds task folders of ``chemprot`` and ``bc5cdr-disease`` (``taskaffinity data fetch``); ``ENCODER`` is the
@@ -11,8 +11,9 @@ the largest; ratios are of one round, and their medians are written. All ways ha
 that groups by length: it has batches of its own epoch (over the whole training sets, and over 640 examples), from the
 longest to the shortest over the rounds, so its ratio is of all rounds together. Rates count examples; the share of the
 peak counts what a way has to multiply, of real tokens alone: ours a last layer in part. ``chosen`` are ours in the
-precision that a study of this encoder takes here unless it is told. The rows of an encoder and
-number of threads take the place of older ones in ``results/train_speed.csv``.
+precision that a study of this encoder takes here unless it is told. A processor whose matrix products are no faster in
+16 bits is spared the ways in them. The rows of an encoder and number of threads take the place of older ones in
+``train_speed.csv`` of ``results/``, or of ``--out``: what another machine makes of it.
 
 All ways keep to ``--device``. With ``--precision bf16`` the Trainer multiplies in 16 bits too. Either has files of its
 own (``train_speed_cuda_bf16.csv``, ``speed_machine_cuda.json``). The peak is that of 32 bits; on a GPU, of a way in 16
@@ -49,6 +50,7 @@ from taskaffinity.training.encoders import Encoder, find_encoder, load_tokenizer
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim import Stepper
+from taskaffinity.training.precision import products_in_bf16
 from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
 
 RESULTS = Path(__file__).parent / "results"
@@ -63,6 +65,12 @@ OURS: dict[str, tuple[Any, ...]] = {
 FULL, SMALL = "trainer grouped", "trainer grouped, 640 examples"
 GROUPED: dict[str, int | None] = {FULL: None, SMALL: 640}
 """With ``group_by_length``: over the whole training set, and over a small one."""
+
+
+def ours_here(device: str) -> dict[str, tuple[Any, ...]]:
+    """Our ways: those in 16 bits only where a processor's matrix products are faster in them."""
+    in_16_bits = device != "cpu" or products_in_bf16() > 1
+    return {way: how for way, how in OURS.items() if in_16_bits or "bf16" not in how}
 
 
 class Ours:
@@ -135,7 +143,7 @@ def measure(
     config = AutoConfig.from_pretrained(folder)
     rng = np.random.default_rng(0)
     paper = PaperWay(folder, metas, splits, device)
-    ours = {way: Ours(folder, metas, splits, *how, device=device) for way, how in OURS.items()}
+    ours = {way: Ours(folder, metas, splits, *how, device=device) for way, how in ours_here(device).items()}
     trainers = {name: TrainerWay(folder, metas[name], splits[name], work, device, precision) for name in TASKS}
     in_16_bits = {way for way, how in OURS.items() if "bf16" in how}
     if precision == "bf16":
@@ -155,15 +163,11 @@ def measure(
             grouped = {way: trainers[name].grouped(BATCH, n, number, rounds, among) for way, among in GROUPED.items()}
             ways = {
                 "paper": lambda name=name, drawn=drawn: paper.train([(name, rows) for rows in drawn]),
-                "ours adamax": lambda name=name, drawn=drawn: ours["ours adamax"].train([(name, r) for r in drawn]),
                 "trainer": lambda name=name, drawn=drawn: trainers[name].train(drawn),
-                "ours adamw": lambda name=name, drawn=drawn: ours["ours adamw"].train([(name, r) for r in drawn]),
-                "ours adamax, bf16": lambda name=name, drawn=drawn: ours["ours adamax, bf16"].train(
-                    [(name, r) for r in drawn]
-                ),
-                "ours adamw, bf16": lambda name=name, drawn=drawn: ours["ours adamw, bf16"].train(
-                    [(name, r) for r in drawn]
-                ),
+                **{
+                    way: lambda name=name, drawn=drawn, way=way: ours[way].train([(name, rows) for rows in drawn])
+                    for way in ours
+                },
                 **{
                     way: lambda name=name, batches=batches: trainers[name].train(batches)
                     for way, batches in grouped.items()
@@ -212,7 +216,7 @@ def table(measured: pd.DataFrame, model: str, threads: int, chosen: str | None) 
         )
         sums = part.groupby("way")[["examples", "seconds"]].sum()
         total = sums.examples / sums.seconds
-        for way in (*OURS, "paper", "trainer", *GROUPED):
+        for way in (*[way for way in OURS if way in total], "paper", "trainer", *GROUPED):
             of_ours = way.startswith("ours")
             found.append(
                 {
@@ -259,7 +263,9 @@ def main() -> None:
     parser.add_argument("--batches", type=int, help="of each task in a round; default: 6, of the base shape 1")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--precision", choices=["bf16"], help="of the Trainer; default: 32 bits")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder; default: %(default)s")
     asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
     if asked.device == "cuda" and torch.cuda.device_count() != 1:  # the Trainer would take all of several
         parser.error(f"--device cuda: torch sees {torch.cuda.device_count()} GPUs; expected one (CUDA_VISIBLE_DEVICES)")
     torch.set_num_threads(asked.threads)
@@ -280,12 +286,12 @@ def main() -> None:
     rows = table(measured, config, asked.threads, chosen)
     of_device = "" if asked.device == "cpu" else f"_{asked.device}"
     of_precision = f"_{asked.precision}" if asked.precision else ""
-    out = RESULTS / f"train_speed{of_device}{of_precision}.csv"
+    out = asked.out / f"train_speed{of_device}{of_precision}.csv"
     if out.is_file():
         before = pd.read_csv(out)
         rows = pd.concat([before[(before.model != config) | (before.threads != asked.threads)], rows])
     rows.to_csv(out, index=False)
-    (RESULTS / f"speed_machine{of_device}.json").write_text(json.dumps(machine(asked.device), indent=1) + "\n")
+    (asked.out / f"speed_machine{of_device}.json").write_text(json.dumps(machine(asked.device), indent=1) + "\n")
     print(rows.to_string(index=False))
 
 

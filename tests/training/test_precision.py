@@ -26,7 +26,7 @@ def alone(tiny_study: Callable[..., Any]) -> tuple[RunSpec, dict[str, Any]]:
 def test_both_precisions_are_tried_for_real(alone: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     spec, places = alone
     monkeypatch.setattr(precision, "_SECONDS", 0.1)
-    monkeypatch.setattr(precision, "_of_products", lambda: 2.0)  # a processor that has 16 bits
+    monkeypatch.setattr(precision, "products_in_bf16", lambda: 2.0)  # a processor that has 16 bits
     before = torch.get_num_threads(), torch.get_rng_state()
     assert 0.01 < times_in_bf16(spec, **places) < 100
     assert torch.get_num_threads() == before[0]
@@ -45,7 +45,7 @@ def test_each_mini_batch_is_tried_in_both_and_the_largest_is_not_timed(
         return next(clocks[model.precision]), 0
 
     monkeypatch.setattr(precision, "timed_update", update)
-    monkeypatch.setattr(precision, "_of_products", lambda: 1.0)
+    monkeypatch.setattr(precision, "products_in_bf16", lambda: 1.0)
     assert times_in_bf16(spec, **places) == 2.0  # of 3, 1 and 2
     assert [bits for bits, _ in tried] == ["bf16", None, None, "bf16"] * 2  # neither always first
     lengths = [pieces for _, pieces in tried]
@@ -64,5 +64,5 @@ def test_where_products_are_no_faster_no_update_is_tried(alone: Any, monkeypatch
 
 def test_products_are_tried_for_real() -> None:
     before = torch.get_rng_state()
-    assert 0.001 < precision._of_products() < 100
+    assert 0.001 < precision.products_in_bf16() < 100
     assert torch.equal(torch.get_rng_state(), before)
