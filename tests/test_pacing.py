@@ -69,6 +69,7 @@ class Trials:
         self.found: float | Exception = 1.0
         self.specs: list[RunSpec] = []
         monkeypatch.setattr("taskaffinity.pacing.times_in_bf16", self)
+        monkeypatch.setattr("taskaffinity.pacing.products_in_bf16", lambda: 2.0)
 
     def __call__(self, spec: RunSpec, **places: object) -> float:
         self.specs.append(spec)
@@ -140,7 +141,23 @@ def test_a_study_that_was_settled_stays_what_it_is_on_another_machine(
         settled_precision([study], [tmp_path])
 
 
-def test_encoders_are_compared_in_the_precision_that_one_of_them_has(asked: Asked, tmp_path: Path) -> None:
+def test_a_study_in_16_bits_goes_on_so_where_they_are_slow_and_it_is_said(
+    asked: Asked, trials: Trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun on another machine, maybe: its runs would take many times as long here."""
+    monkeypatch.setattr("taskaffinity.pacing.products_in_bf16", lambda: 0.024)
+    study = asked[0]
+    there = f"as the study in {tmp_path} has it"
+    in_precision(study, None).write(tmp_path)
+    assert settled_precision([study], [tmp_path]) == (None, there)
+    in_precision(study, "bf16").write(tmp_path)
+    slow = f"{there}, though on this processor products in 16 bits go 0.02 times as fast as in 32"
+    assert settled_precision([study], [tmp_path]) == ("bf16", slow)
+
+
+def test_encoders_are_compared_in_the_precision_that_one_of_them_has(
+    asked: Asked, trials: Trials, tmp_path: Path
+) -> None:
     study = asked[0]
     newer = replace(study, encoder=EncoderRef("newer", "f" * 64))
     places = [tmp_path / "newer", tmp_path / "older"]

@@ -4,12 +4,13 @@
 
 Peak resident memory of a process that trains for so many steps of 32 (ChemProt and BC5CDR in turn; the Trainer on
 ChemProt alone, which is the larger), the largest batch among the first. Writes
-``memory.csv`` into ``results/``, or into ``--out``.
+``memory.csv`` and ``memory_machine.json`` into ``results/``, or into ``--out``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from train_speed import BATCH, OURS, RESULTS, TASKS, Ours, encoded, ours_here
+from train_speed import BATCH, OURS, RESULTS, TASKS, Ours, encoded, machine, ours_here
 
 from taskaffinity.training.encoders import find_encoder
 
@@ -67,6 +68,7 @@ def main() -> None:
             rows.append({"way": way, "steps": int(steps), "peak_mib": int(said.rpartition("peak ")[2])})
             print(rows[-1], flush=True)
     pd.DataFrame(rows).to_csv(asked.out / "memory.csv", index=False)
+    (asked.out / "memory_machine.json").write_text(json.dumps(machine(), indent=1) + "\n")
 
 
 if __name__ == "__main__":
