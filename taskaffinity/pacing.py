@@ -65,9 +65,17 @@ def settled_precision(asked: Sequence[Study], places: Sequence[Path]) -> tuple[P
         return None
     _, precision, place = min(found, key=lambda one: one[0])
     why = f"as the study in {place} has it"
-    if precision == "bf16" and asked[0].recipe.device == "cpu" and (times := products_in_bf16()) < 1:
-        why += f", though on this processor products in 16 bits go {times:.2f} times as fast as in 32"
-    return precision, why
+    slow = slow_precision(in_precision(asked[0], precision))
+    return precision, f"{why}, though {slow}" if slow else why
+
+
+def slow_precision(study: Study) -> str | None:
+    """What a study in 16 bits, in any of its stages, suffers on this processor; None where it does not."""
+    stages = (study.recipe, *study.finetune.values())
+    in_16 = any((stage.device, stage.precision) == ("cpu", "bf16") for stage in stages)
+    if not in_16 or (times := products_in_bf16()) >= 1:
+        return None
+    return f"on this processor products in 16 bits go {times:.2f} times as fast as in 32"
 
 
 def fast_precision(

@@ -38,7 +38,7 @@ from taskaffinity.cli.options import (
     tracker_of,
     train_and_show,
 )
-from taskaffinity.cli.recipe import changed, in_measured_precision, is_measured, of_stages, over_file
+from taskaffinity.cli.recipe import changed, in_settled_precision, is_measured, of_stages, over_file
 from taskaffinity.cli.show import publish_stages_and_print, warn_of_leaks
 from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.store import RunStore
@@ -109,11 +109,10 @@ def command(
         )
         asked.append((study, found))
     places = [folder] if encoders is None else own_folders(folder, [study.encoder for study, _ in asked])
-    told: list[str] = []
     refused = {"keep_models": keep_models, "replaces": replace}
-    if is_measured(suite, names[0], protocol.value, settings, of_last):
-        how = {**refused, "dry_run": dry_run, "quiet": quiet}
-        asked, told = in_measured_precision(asked, places, suite, **how)
+    how = {**refused, "measured": is_measured(suite, names[0], protocol.value, settings, of_last)}
+    how |= {"dry_run": dry_run, "quiet": quiet}
+    asked, told = in_settled_precision(asked, places, suite, **how)
     for (study, found), place in zip(asked, places, strict=True):
         check(study, suite, found, place, **refused)
     tell(told, quiet=quiet)

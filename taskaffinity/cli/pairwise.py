@@ -44,7 +44,7 @@ from taskaffinity.cli.options import (
     tracker_of,
     train_and_show,
 )
-from taskaffinity.cli.recipe import changed, in_measured_precision, is_measured, of_stages, over_file
+from taskaffinity.cli.recipe import changed, in_settled_precision, is_measured, of_stages, over_file
 from taskaffinity.cli.show import publish_and_print, warn_of_leaks
 from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.plan import seeds_alone
@@ -165,11 +165,10 @@ def command(
         full=full,
         rule=rule,
     )
-    told: list[str] = []
     refused = {"keep_models": keep_models, "replaces": replace}
-    if is_measured(suite, encoder, protocol.value, settings, of_last):
-        how = {**refused, "dry_run": dry_run, "quiet": quiet}
-        [(study, found)], told = in_measured_precision([(study, found)], [folder], suite, **how)
+    how = {**refused, "measured": is_measured(suite, encoder, protocol.value, settings, of_last)}
+    how |= {"dry_run": dry_run, "quiet": quiet}
+    [(study, found)], told = in_settled_precision([(study, found)], [folder], suite, **how)
     check(study, suite, found, folder, **refused)
     tell(told, quiet=quiet)
     warn_of_leaks(suite, suite_file)

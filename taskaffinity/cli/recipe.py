@@ -153,18 +153,25 @@ def is_measured(
     return "precision" not in of_last and not is_tiny(suite, encoder) and protocol != "paper"
 
 
-def in_measured_precision(
+def in_settled_precision(
     asked: Sequence[tuple[Study, Encoder]],
     places: Sequence[Path],
     suite: Suite,
     *,
+    measured: bool,
     keep_models: bool,
     replaces: bool,
     dry_run: bool,
     quiet: bool,
 ) -> tuple[list[tuple[Study, Encoder]], list[str]]:
-    """Studies in one precision, for encoders are compared: that of a study in their results folders, or what a few
-    steps of the first find faster here; and lines that say so. What can be refused is, before any step.
+    """Studies in the precision that they are told, or else in one, for encoders are compared: that of a study in their
+    results folders, or what a few steps of the first find faster here; and lines that say so, or that what is told is
+    slow here. What can be refused is, before any step.
+
+    Parameters
+    ----------
+    measured : bool
+        Whether it is the machine's to choose, as ``is_measured`` says.
 
     Raises
     ------
@@ -172,8 +179,11 @@ def in_measured_precision(
         As ``conduct.check``, ``pacing.settled_precision`` and ``pacing.fast_precision``.
     """
     from taskaffinity.conduct import check  # torch
-    from taskaffinity.pacing import fast_precision, in_precision, settled_precision
+    from taskaffinity.pacing import fast_precision, in_precision, settled_precision, slow_precision
 
+    if not measured:
+        slow = slow_precision(asked[0][0])
+        return list(asked), [f"precision: bf16, though {slow}"] if slow else []
     found = settled_precision([study for study, _ in asked], places)
     if found is None:
         for (study, encoder), place in zip(asked, places, strict=True):

@@ -64,6 +64,8 @@ def _lines(kept: Kept, meta: TaskMeta) -> Iterator[str]:
     yield f"Encoder: {spec.encoder.name}, fingerprint `{spec.encoder.fingerprint}`; its own licence holds too."
     stages = [*(run.run_id for run in spec.lineage), spec.run_id]
     yield f"Trained in this order: {', then '.join(f'`{stage}`' for stage in stages)}."
+    if any(run.recipe.precision == "bf16" for run in (*spec.lineage, spec)):
+        yield "Matrix products were of 16 bits (bfloat16) in training and on dev; test was scored in 32."
     yield from ("", "## Scores", "", *_scores(kept), "")
     yield from ("## Limits", "", *_limits(kept, meta))
 

@@ -222,6 +222,7 @@ def test_the_card_says_what_is_known_and_no_text(
     for words in ("made-up text", TASKS["nli"].fingerprint, TASKS["tag"].fingerprint, given.spec.run_id, "one seed"):
         assert words in card
     assert f"test {100 * given.outcome.test:.1f}, 95 % interval" in card
+    assert "16 bits" not in card
     assert not any(e.text in card for e in TASKS["nli"].examples["train"])
     assert (exported("nli") / "model.safetensors").is_file()
     assert not list(exported("nli").glob("*.bin"))
@@ -231,7 +232,7 @@ def test_pieces_that_a_fine_tuning_did_not_meet_are_as_it_found_them(make_encode
     encoder = find_encoder(str(with_tokenizer("bert", make_encoder)))
     cache = tmp_path / "cache"
     recipe = replace(RECIPE, num_train_epochs=1, max_train_examples=3, max_eval_examples=3)
-    long = replace(recipe, max_train_examples=None, max_eval_examples=None, learning_rate=1e-2)
+    long = replace(recipe, max_train_examples=None, max_eval_examples=None, learning_rate=1e-2, precision="bf16")
     prepare(list(TASKS.values()), encoder, recipe, cache)
     nli = TASKS["nli"]
     first = RunSpec((nli.ref, TASKS["rel"].ref), encoder.ref, 0, long)
@@ -244,6 +245,7 @@ def test_pieces_that_a_fine_tuning_did_not_meet_are_as_it_found_them(make_encode
     study = Study("toys", (card,), encoder.ref, recipe, (0,), synthetic=True)
     outcome = store.read(second).outcomes["nli"]
     export(Kept(store.root, study, "nli", second, outcome, (outcome,), 0), tmp_path / "out")
+    assert "Matrix products were of 16 bits" in (tmp_path / "out/README.md").read_text()  # those of the first stage
     table = Predictor(tmp_path / "out").model.get_input_embeddings().weight
     before = MultiTaskModel(encoder.folder, {}, seed=0)
     start = store.start(second)
