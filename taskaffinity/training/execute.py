@@ -131,7 +131,7 @@ def execute(
             "last_layer": "where read" if model.is_narrow else "whole",
         },
         predictions={key: evaluated.predictions for key, evaluated in found.items()} if keep_predictions else {},
-        weights={number: hand_over(weights, ready.pieces) for number, weights in learnt.kept.items()}
+        weights={number: hand_over(model, weights, ready.pieces, start) for number, weights in learnt.kept.items()}
         if keep_weights or keep_model
         else {},
         heads=heads,

@@ -2,7 +2,8 @@
 head of each of its tasks with them.
 
 Weights go by the names they have in the model. Where the embedding table was cut to the run's own pieces, ``pieces``
-says which rows they are; the others are as the encoder's own folder has them.
+says which rows there are: its own, and those that runs before it trained; the others are as the encoder's own folder
+has them.
 """
 
 from __future__ import annotations
@@ -27,10 +28,24 @@ _SHARED = ("encoder.", "pooler.")
 _PIECES = "pieces"
 
 
-def hand_over(weights: Mapping[str, torch.Tensor], pieces: IntArray | None) -> dict[str, npt.NDArray[Any]]:
-    """The shared ones of a model's weights, with the pieces of a cut embedding table."""
+def hand_over(
+    model: MultiTaskModel, weights: Mapping[str, torch.Tensor], pieces: IntArray | None, start: Path | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """The shared ones of a model's weights, with the pieces of a cut embedding table, ascending; rows of those that the
+    run did not meet as ``start``, which it began with, has them."""
     shared = {name: value.cpu().numpy() for name, value in weights.items() if name.startswith(_SHARED)}
-    return shared if pieces is None else {**shared, _PIECES: np.asarray(pieces, dtype=np.int64)}
+    if pieces is None:
+        return shared
+    met, table = np.asarray(pieces, dtype=np.int64), _table_of(model)
+    if start is not None:
+        with safe_open(start, framework="np") as file:
+            rows = file.get_tensor(table)
+            before = file.get_tensor(_PIECES) if _PIECES in file.keys() else np.arange(len(rows))  # noqa: SIM118
+        others = ~np.isin(before, met)
+        met = np.concatenate([met, before[others]])
+        order = np.argsort(met)
+        met, shared[table] = met[order], np.concatenate([shared[table], rows[others]])[order]
+    return {**shared, _PIECES: met}
 
 
 def hand_over_head(model: MultiTaskModel, task: TaskMeta, encoder_folder: Path) -> Head:
@@ -67,11 +82,16 @@ def take_over(model: MultiTaskModel, path: Path) -> None:
     own = {name: value for name, value in model.state_dict().items() if name.startswith(_SHARED)}
     given = load_file(path)
     if (pieces := given.pop(_PIECES, None)) is not None:
-        table = model.encoder.get_input_embeddings().weight
-        name = next(name for name, value in model.named_parameters() if value is table)
+        name = _table_of(model)
         rows = given[name]
         given[name] = own[name].clone()
         given[name][pieces] = rows
     if {name: value.shape for name, value in given.items()} != {name: value.shape for name, value in own.items()}:
         raise ValueError(f"{path}: not weights of this encoder")
     model.load_state_dict(given, strict=False)
+
+
+def _table_of(model: MultiTaskModel) -> str:
+    """The name of the embedding table."""
+    table = model.encoder.get_input_embeddings().weight
+    return next(name for name, value in model.named_parameters() if value is table)

@@ -50,7 +50,7 @@ def test_the_next_model_has_the_trained_encoder_and_its_own_head(
         assert cut_embeddings(first.encoder, pieces)
         split = renumbered(split, pieces)
     list(fit(first, {"nli": split}, Recipe(learning_rate=1e-3, num_train_epochs=2, batch_size=4), seed=0))
-    save_file(hand_over(first.state_dict(), pieces), tmp_path / "weights")
+    save_file(hand_over(first, first.state_dict(), pieces), tmp_path / "weights")
 
     following = MultiTaskModel(folder, meta, seed=1)
     heads = {name: value.clone() for name, value in following.state_dict().items() if name.startswith("parts.")}
@@ -73,7 +73,7 @@ def test_weights_of_another_encoder_are_refused(make_encoder: MakeEncoder, make_
     metas = {"nli": make_meta("nli", "inference")}
     one = MultiTaskModel(make_encoder("bert"), metas, seed=0)
     other = MultiTaskModel(make_encoder("roberta"), metas, seed=0)
-    save_file(hand_over(one.state_dict(), None), tmp_path / "weights")
+    save_file(hand_over(one, one.state_dict(), None), tmp_path / "weights")
     with pytest.raises(ValueError, match="not weights of this encoder"):
         take_over(other, tmp_path / "weights")
 
@@ -126,8 +126,7 @@ def test_fine_tuning_starts_where_the_refinement_was_best_for_its_task(
         (own,) = tuned.weights.values()
         assert own.keys() == kept.keys()
         for key, value in own.items():
-            if value.shape == kept[key].shape and key != "pieces":
-                np.testing.assert_array_equal(value, kept[key])
+            np.testing.assert_array_equal(value, kept[key])  # and so the pieces, of which one task meets a part
 
 
 @pytest.mark.parametrize("protocol", [None, "paper"])
@@ -155,12 +154,9 @@ def test_a_task_alone_and_its_pair_go_on_from_the_same_weights(
         (own,) = execute(
             spec, encoder_folder=encoder.folder, cache=cache, start=start, keep_weights=True
         ).weights.values()
-        compared = 0
+        assert len(own) > 10
         for key, value in own.items():
-            if value.shape == refined.weights[best][key].shape and key != "pieces":
-                np.testing.assert_array_equal(value, refined.weights[best][key])
-                compared += 1
-        assert compared > 10
+            np.testing.assert_array_equal(value, refined.weights[best][key])
 
 
 def test_a_pair_that_goes_on_learns_more_than_a_fresh_one(place: tuple[Encoder, Path], tmp_path: Path) -> None:
