@@ -10,4 +10,5 @@ def test_the_default_command_finds_the_planted_arrows_and_does_little_but_train(
     assert study["planted"] == 4
     assert (study["missed"], study["reversed"], study["wrongly_coloured"]) == (0, 0, 0)
     assert study["runs"] == 42
-    assert study["share_not_training"] < 0.25  # its minutes are the machine's: three on one, nearly six on another
+    assert study["share_not_training_once_begun"] <= 0.12  # its minutes are the machine's: three, or nearly six
+    assert study["share_not_training"] < 0.25  # with what is loaded before, and drawn after

@@ -80,5 +80,10 @@ def test_on_a_gpu_all_of_a_way_is_there(given: Any, monkeypatch: pytest.MonkeyPa
 
 def test_figures_of_a_gpu_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
-    assert machine("cuda")["gpu"] == "a GPU"
-    assert "gpu" not in machine()
+    monkeypatch.setattr("train_speed.matmul_peak", lambda dtype=None, device="cpu": 2e12 if device == "cuda" else 1e11)
+    found = machine("cuda")
+    assert (found["gpu"], found["peak_32_bits"], found["peak_16_bits"]) == ("a GPU", 2000, 2000)
+    found = machine()
+    assert "gpu" not in found
+    assert found["peak_32_bits"] == 100
+    assert len(str(found["commit"])) >= 7

@@ -3,8 +3,8 @@
 torch's CPU dropout draws a whole random number for every element, one at a time: a sixth of a training step.
 ``CpuDropout`` fills words of 64 random bits, takes a signed 16-bit number of them for each element and keeps the
 elements whose number is not among the lowest ``p * 65536``; that turns ``p`` into a multiple of 1/65536, and the scale
-is the reciprocal of the share so kept, so the mean is exact. It draws from torch's generator, and leaves every device
-but the CPU to torch.
+is the reciprocal of the share so kept, so the mean is exact, but for what 16 bits round. It draws from torch's
+generator, and leaves every device but the CPU to torch.
 """
 
 from __future__ import annotations

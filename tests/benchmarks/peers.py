@@ -162,6 +162,8 @@ class TrainerWay:
         self.work = work
         self.device = device
         self.precision = precision
+        self.optimizer: torch.optim.Optimizer | None = None
+        """The Trainer's own, of the first call: it goes on with what it has, as it would within one training."""
 
     def grouped(self, batch_size: int, n: int, seed: int, rounds: int, among: int | None = None) -> list[IntArray]:
         """``n`` mini-batches of an epoch with ``group_by_length`` over all rows, or ``among`` so many of them (its
@@ -201,8 +203,10 @@ class TrainerWay:
             train_dataset=[self.samples[row] for rows in batches for row in rows],
             data_collator=self.collator,
             callbacks=[clock],
+            optimizers=(self.optimizer, None),
         )
         trainer.train()
+        self.optimizer = getattr(trainer.optimizer, "optimizer", trainer.optimizer)  # accelerate wraps it
         return clock.seconds
 
 

@@ -26,6 +26,7 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,6 +66,8 @@ OURS: dict[str, tuple[Any, ...]] = {
 FULL, SMALL = "trainer grouped", "trainer grouped, 640 examples"
 GROUPED: dict[str, int | None] = {FULL: None, SMALL: 640}
 """With ``group_by_length``: over the whole training set, and over a small one."""
+FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+"""Of a processor: what its matrix products can be made of."""
 
 
 def ours_here(device: str) -> dict[str, tuple[Any, ...]]:
@@ -236,21 +239,33 @@ def table(measured: pd.DataFrame, model: str, threads: int, chosen: str | None) 
     return pd.DataFrame(found).round(3)
 
 
-def machine(device: str = "cpu") -> dict[str, str]:
-    """What the figures are of."""
+def machine(device: str = "cpu") -> dict[str, object]:
+    """What the figures are of; peaks in GFLOP/s, with torch's threads as they are."""
     gpu = {"gpu": torch.cuda.get_device_name()} if device == "cuda" else {}
-    names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if "model name" in line
-    ]
+    told = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
+    of_cpu = {name.strip(): value.strip() for name, _, value in told}
+    flags = [flag for flag in FLAGS if flag in of_cpu.get("flags", "").split()]
+    peaks = {"peak_32_bits": matmul_peak(device=device) / 1e9}
+    if device == "cuda" or products_in_bf16() > 1:  # elsewhere it would take minutes
+        peaks["peak_16_bits"] = matmul_peak(torch.bfloat16, device) / 1e9
     return {
         **gpu,
-        "cpu": f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores",
+        "cpu": f"{of_cpu.get('model name', platform.processor())}, {os.cpu_count()} cores",
+        "cpu_family_and_model": f"{of_cpu.get('cpu family', '?')}, {of_cpu.get('model', '?')}",
+        "flags": flags,
+        **{name: round(peak) for name, peak in peaks.items()},
+        "threads": torch.get_num_threads(),
+        "commit": commit_of(Path(__file__).parent),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "python": platform.python_version(),
     }
+
+
+def commit_of(checkout: Path) -> str:
+    """The commit that a checkout has, and whether files have changed since; empty where git does not know."""
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def main() -> None:
