@@ -263,9 +263,13 @@ def machine(device: str = "cpu") -> dict[str, object]:
 
 
 def commit_of(checkout: Path) -> str:
-    """The commit that a checkout has, and whether files have changed since; empty where git does not know."""
-    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--exclude=*"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    """The commit that a checkout has, and whether code has changed since; empty where git does not know."""
+
+    def git(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", "-C", str(checkout), *words], capture_output=True, text=True, check=False)
+
+    commit = git("rev-parse", "--short", "HEAD").stdout.strip()
+    return commit + "-dirty" * (git("diff", "--quiet", "HEAD", "--", ":/*.py").returncode == 1)
 
 
 def main() -> None:
