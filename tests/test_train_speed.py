@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +15,7 @@ import peers
 import pytest
 import torch
 from peers import PaperWay, TrainerWay
-from train_speed import Ours, machine
+from train_speed import Ours, commit_of, machine
 from transformers import AutoConfig, AutoModel
 
 from taskaffinity.training.encoded import cache_folder, read_encoded
@@ -86,4 +88,20 @@ def test_figures_of_a_gpu_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
     found = machine()
     assert "gpu" not in found
     assert found["peak_32_bits"] == 100
-    assert len(str(found["commit"])) >= 7
+    assert "commit" in found
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_a_benchmark_tells_its_commit_and_whether_code_has_changed_since(tmp_path: Path) -> None:
+    assert commit_of(tmp_path) == ""
+    for command in (["init", "-q"], ["config", "user.email", "a@b"], ["config", "user.name", "a"]):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    (tmp_path / "code.py").write_text("1")
+    (tmp_path / "figures.csv").write_text("1")
+    subprocess.run(["git", "-C", str(tmp_path), "add", "-A"], check=True)
+    subprocess.run(["git", "-C", str(tmp_path), "commit", "-qm", "one"], check=True)
+    (tmp_path / "figures.csv").write_text("2")
+    commit = commit_of(tmp_path)
+    assert re.fullmatch("[0-9a-f]{7,}", commit)
+    (tmp_path / "code.py").write_text("2")
+    assert commit_of(tmp_path) == f"{commit}-dirty"

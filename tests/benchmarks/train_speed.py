@@ -26,6 +26,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -268,8 +269,11 @@ def commit_of(checkout: Path) -> str:
     def git(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(["git", "-C", str(checkout), *words], capture_output=True, text=True, check=False)
 
+    if shutil.which("git") is None:
+        return ""
     commit = git("rev-parse", "--short", "HEAD").stdout.strip()
-    return commit + "-dirty" * (git("diff", "--quiet", "HEAD", "--", ":/*.py").returncode == 1)
+    changed = git("diff", "--quiet", "HEAD", "--", ":/*.py").returncode == 1
+    return commit + "-dirty" * (bool(commit) and changed)
 
 
 def main() -> None:
