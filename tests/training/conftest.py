@@ -102,14 +102,17 @@ def make_meta() -> MakeMeta:
 
 @pytest.fixture(scope="session")
 def make_split() -> MakeSplit:
-    """Random word pieces above the special ones; one row an example. A class is learnable from the first piece."""
+    """Random word pieces above the special ones, of every ``step`` the first; one row an example. A class is learnable
+    from the first piece."""
 
-    def make(kind: Kind, n: int = 12, seed: int = 0, lengths: Sequence[int] | None = None) -> EncodedSplit:
+    def make(
+        kind: Kind, n: int = 12, seed: int = 0, lengths: Sequence[int] | None = None, step: int = 1
+    ) -> EncodedSplit:
         rng = np.random.default_rng(seed)
         chosen = np.asarray(lengths if lengths is not None else rng.integers(3, 21, n), dtype=np.int64)
         n, total = len(chosen), int(chosen.sum())
         bounds = np.concatenate([[0], np.cumsum(chosen)])
-        pieces = rng.integers(5, N_PIECES, total).astype(np.int32)
+        pieces = (5 + (rng.integers(5, N_PIECES, total) - 5) // step * step).astype(np.int32)
         positions = [np.sort(rng.choice(length, rng.integers(1, length), replace=False)) for length in chosen]
         n_words = [len(p) for p in positions] if kind == "ner" else [0] * n
         firsts = pieces[bounds[:-1]]

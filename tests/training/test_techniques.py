@@ -65,7 +65,7 @@ def build(make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit)
     """A model of all heads, its training and its dev splits, some techniques off."""
 
     def made(
-        off: Collection[str], monkeypatch: pytest.MonkeyPatch, p: float, seed: int = 3, n: int = 24
+        off: Collection[str], monkeypatch: pytest.MonkeyPatch, p: float, seed: int = 3, n: int = 24, step: int = 1
     ) -> tuple[MultiTaskModel, Splits, Splits]:
         if "long ones alone" in off:
             monkeypatch.setattr(layout, "_ALONE", 10**9)
@@ -80,7 +80,9 @@ def build(make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit)
         if "one pass" in off:
             monkeypatch.setattr(loop, "Stepper", PlainStepper)
         folder = make_encoder("bert", hidden_dropout_prob=p, attention_probs_dropout_prob=p)
-        train, dev = ({kind: make_split(kind, n=n, seed=i) for i, kind in enumerate(KINDS, first)} for first in (0, 50))
+        train, dev = (
+            {kind: make_split(kind, n=n, seed=i, step=step) for i, kind in enumerate(KINDS, first)} for first in (0, 50)
+        )
         metas = {kind: make_meta(kind, kind) for kind in KINDS}
         model = MultiTaskModel(folder, metas, seed=seed, head_dropout=p, packed="packing" not in off)
         if "cut vocabulary" not in off:
@@ -125,14 +127,14 @@ def test_with_dropout_dev_scores_are_equal_within_noise(
 ) -> None:
     """All techniques on, in either precision, against all off, five seeds each: the means differ by less than three
     standard errors. All heads learn, or nothing could be seen: with a dropout of a half in its place none does."""
-    recipe = Recipe(learning_rate=5e-3, num_train_epochs=8, batch_size=8, optimizer="adamw")
-    learned = {"similarity": 0.5, "relation": 0.45, "inference": 0.45, "ner": 0.9}
+    recipe = Recipe(learning_rate=5e-3, num_train_epochs=12, batch_size=8, optimizer="adamw")
+    learned = {"similarity": 0.7, "relation": 0.8, "inference": 0.8, "ner": 0.9}
     scores: dict[str, dict[str, list[float]]] = {}
     for way in ("on", "on, 16 bits", "off"):
         scores[way] = {kind: [] for kind in KINDS}
         for seed in range(5):
             with monkeypatch.context() as patched:
-                model, train, dev = build(TECHNIQUES if way == "off" else (), patched, 0.1, seed, n=150)
+                model, train, dev = build(TECHNIQUES if way == "off" else (), patched, 0.1, seed, n=120, step=5)
                 model.precision = "bf16" if way == "on, 16 bits" else None
                 for _ in fit(model, train, recipe, seed=seed):
                     pass
@@ -145,7 +147,7 @@ def test_with_dropout_dev_scores_are_equal_within_noise(
         on, off = np.array(scores[way][kind]), np.array(scores["off"][kind])
         assert off.mean() > learned[kind], (kind, off)
         error = np.sqrt((on.var(ddof=1) + off.var(ddof=1)) / 5)
-        assert abs(on.mean() - off.mean()) <= 3 * error + 0.01, (way, kind, on, off)
+        assert abs(on.mean() - off.mean()) <= 3 * error + 0.02, (way, kind, on, off)
         assert on.std() > 0 or on.mean() == 1
 
 
