@@ -31,8 +31,17 @@ _PIECES = "pieces"
 def hand_over(
     model: MultiTaskModel, weights: Mapping[str, torch.Tensor], pieces: IntArray | None, start: Path | None = None
 ) -> dict[str, npt.NDArray[Any]]:
-    """The shared ones of a model's weights, with the pieces of a cut embedding table, ascending; rows of those that the
-    run did not meet as ``start``, which it began with, has them."""
+    """The shared ones of a model's weights, with the pieces of a cut embedding table, ascending.
+
+    Parameters
+    ----------
+    weights : mapping
+        The model's state after some epoch, by name.
+    pieces : (n,) array of int, optional
+        Numbers of the pieces that the table's ``n`` rows stand for; None for a table that was not cut.
+    start : Path, optional
+        The weights that the run began with: rows of pieces that it did not meet are handed on as they are there.
+    """
     shared = {name: value.cpu().numpy() for name, value in weights.items() if name.startswith(_SHARED)}
     if pieces is None:
         return shared
