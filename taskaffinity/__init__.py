@@ -6,7 +6,7 @@ Rooms, from the bottom up: ``tasks`` (what is learned), ``corpora`` (original di
 Importing this package loads none of torch, transformers or ray.
 
 What reads suites and results folders can be had from here, each loaded when it is first asked for and all without
-torch; what trains is in ``taskaffinity.definition`` and ``taskaffinity.conduct``.
+torch; what trains is in ``taskaffinity.studies.define`` and ``taskaffinity.studies.run``.
 
 Examples
 --------
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from taskaffinity.runs.store import RunStore
     from taskaffinity.runs.study import Study
     from taskaffinity.tasks.catalog import find_suite
-    from taskaffinity.tasks.own.suitefile import read_suite
+    from taskaffinity.tasks.user.suitefile import read_suite
 
 __all__ = ["RunStore", "Study", "affinity_graph", "draw_graph", "find_suite", "measure", "publish", "read_suite"]
 __version__ = version("taskaffinity")

@@ -40,7 +40,7 @@ class TinyStudy:
 
     def train(self, root: Path, **options: Any) -> Any:
         """``schedule.run`` into ``root``; its report."""
-        from taskaffinity.schedule import run
+        from taskaffinity.schedule.run import run
 
         self.study.write(root)
         places = {"encoder_folder": self.encoder_folder, "cache": self.cache}

@@ -85,7 +85,7 @@ def test_a_library_that_is_missing_or_too_old_is_broken(monkeypatch: pytest.Monk
 
 
 def test_a_torch_that_does_not_load_is_broken_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "taskaffinity.training.machine", None)
+    monkeypatch.setitem(sys.modules, "taskaffinity.training.profile.hardware", None)
     code, told = examine()
     assert code == 1
     assert "BROKEN: torch or transformers does not load" in told

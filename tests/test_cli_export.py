@@ -63,7 +63,7 @@ def test_predict_tells_a_lack_of_memory_in_a_line_and_writes_nothing(
     def full(folder: Path, device: str) -> None:
         raise error
 
-    monkeypatch.setattr("taskaffinity.training.predictor.Predictor", full)
+    monkeypatch.setattr("taskaffinity.training.export.predictor.Predictor", full)
     (tmp_path / "notes.txt").write_text("one two\n")
     for gpus, said in ((1, "machine's GPU; .*CUDA_VISIBLE_DEVICES= for the CPU$"), (0, "machine's CPU; free some$")):
         monkeypatch.setattr("taskaffinity.training.execute.gpus", lambda gpus=gpus: gpus)

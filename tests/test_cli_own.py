@@ -13,8 +13,8 @@ import pytest
 from test_cli import LOCAL, WITHOUT_TORCH, command, results_of, rows
 
 from taskaffinity.cli import main
-from taskaffinity.tasks.own.suitefile import read_suite
 from taskaffinity.tasks.task import SPLITS
+from taskaffinity.tasks.user.suitefile import read_suite
 from taskaffinity.training.encoders import tiny_encoder
 
 SECRET = "frumious"

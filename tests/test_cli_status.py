@@ -23,7 +23,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.status import Status, status_of
 from taskaffinity.runs.store import Claimed, RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.schedule import left
+from taskaffinity.schedule.run import left
 
 COUNTS = latent_counts({}, n=20)
 HOLDER = """

@@ -11,16 +11,15 @@ from typing import Any
 
 import pytest
 
-from taskaffinity.conduct import conduct, refuse_to_mix
-from taskaffinity.defaults import default_finetune, default_recipe
-from taskaffinity.definition import define
-from taskaffinity.recipe_search import define_search
-from taskaffinity.resources import Resources
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, PAPER_REFINE, REFINE, EncoderRef
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.schedule import Report
+from taskaffinity.schedule.resources import Resources
+from taskaffinity.schedule.run import Report
+from taskaffinity.studies.defaults import default_finetune, default_recipe
+from taskaffinity.studies.define import define, define_search
+from taskaffinity.studies.run import conduct, refuse_to_mix
 from taskaffinity.tasks.planted import stand_in
 from taskaffinity.tasks.task import BadInput
 
@@ -142,7 +141,7 @@ def test_a_broken_study_beside_is_one_line(name: str, tmp_path: Path) -> None:
 def test_departures_are_written_under_the_papers_protocol_alone(
     protocol: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("taskaffinity.conduct.run", lambda *plan, **options: Report())
+    monkeypatch.setattr("taskaffinity.studies.run.run", lambda *plan, **options: Report())
     suite = stand_in("clinical")
     study, found = define(suite, recipe=replace(FROM_SCRATCH, protocol=protocol), seeds=(0,))
     conduct(study, suite, found, tmp_path, resources=Resources("local"))
@@ -151,7 +150,7 @@ def test_departures_are_written_under_the_papers_protocol_alone(
 
 
 def test_a_study_says_whether_models_were_asked_for_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("taskaffinity.conduct.run", lambda *plan, **options: Report())
+    monkeypatch.setattr("taskaffinity.studies.run.run", lambda *plan, **options: Report())
     suite = stand_in("clinical")
     study, found = define(suite, seeds=(0,))
     for keep_models in (True, False):
@@ -161,7 +160,7 @@ def test_a_study_says_whether_models_were_asked_for_last(tmp_path: Path, monkeyp
 
 
 def test_departures_go_with_the_last_study_that_had_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("taskaffinity.conduct.run", lambda *plan, **options: Report())
+    monkeypatch.setattr("taskaffinity.studies.run.run", lambda *plan, **options: Report())
     suite, there = stand_in("clinical"), []
     for design, protocol in (("pairwise", "paper"), ("full", "paper"), ("pairwise", None), ("full", None)):
         study, found = define(suite, recipe=replace(FROM_SCRATCH, protocol=protocol), seeds=(0,), design=design)  # type: ignore[arg-type]
@@ -338,7 +337,7 @@ def test_a_study_whose_first_runs_are_under_way_is_another_ones_hindrance(there:
 
 
 def test_conduct_refuses_before_it_writes(there: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("taskaffinity.conduct.run", lambda *plan, **options: Report())
+    monkeypatch.setattr("taskaffinity.studies.run.run", lambda *plan, **options: Report())
     suite, before = stand_in("clinical"), (tmp_path / "study.json").read_bytes()
     study, found = define(suite, recipe=replace(FROM_SCRATCH, num_train_epochs=30))
     with pytest.raises(BadInput, match="num_train_epochs"):

@@ -10,7 +10,7 @@ import pytest
 from error_rates import RESULTS, _score
 from simulated import NOISES, SIMULATED_METRICS, Target, draw_arm, draw_examples, draw_study, true_score
 
-from taskaffinity.analysis.errors import combine
+from taskaffinity.analysis.statistics.standard_errors import combine
 
 
 @pytest.mark.parametrize("noise", NOISES)

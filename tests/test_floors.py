@@ -19,10 +19,8 @@ FLOORS = [
     {"tasks"},
     {"corpora", "runs"},
     {"training", "analysis"},
-    {"resources"},
-    {"schedule", "tuning", "defaults"},
-    {"definition", "tracking"},
-    {"conduct", "pacing", "recipe_search"},
+    {"schedule"},
+    {"tuning", "tracking", "studies"},
     {"cli"},
     {"__main__", "__init__"},  # what that one exports is loaded when it is asked for
 ]
@@ -32,7 +30,7 @@ HOMES = {
     "transformers": {"training"},
     "tokenizers": {"training"},
     "huggingface_hub": {"training"},
-    "ray": {"resources", "schedule", "tuning"},
+    "ray": {"schedule", "tuning"},
     "matplotlib": {"analysis"},
     "seaborn": {"analysis"},
     "jinja2": {"analysis"},
@@ -42,7 +40,6 @@ HOMES = {
     "tensorboardX": {"tracking"},
     "datasets": {"tasks"},
 }
-ROOMS = ["tasks", "corpora", "runs", "training", "analysis", "resources", "schedule", "tuning", "cli"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -86,7 +83,7 @@ def test_what_is_imported_is_asked_for_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["tasks", "corpora", "runs", "training", "analysis", "resources", "schedule", "tuning", "tracking", "cli"]
+    "room", ["tasks", "corpora", "runs", "training", "analysis", "schedule", "tuning", "tracking", "studies", "cli"]
 )
 def test_every_room_is_there(room: str) -> None:
     assert (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file()

@@ -8,19 +8,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from taskaffinity import schedule
-from taskaffinity.cli import forecast
-from taskaffinity.cli.forecast import PADDED, in_words
-from taskaffinity.cli.options import ExecutorName, resources_of
-from taskaffinity.resources import Resources
-from taskaffinity.runs.pace import Pace
+from taskaffinity.cli.console import forecast
+from taskaffinity.cli.console.forecast import PADDED, in_words
+from taskaffinity.cli.options.run import ExecutorName, resources_of
+from taskaffinity.runs.cost_model import Pace
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.schedule import Finished, Progress, run
+from taskaffinity.schedule import run as schedule
+from taskaffinity.schedule.resources import Resources
+from taskaffinity.schedule.run import Finished, Progress, run
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.training import execute
-from taskaffinity.training.machine import share_of_gpu
+from taskaffinity.training.profile.hardware import share_of_gpu
 
 PACE = Pace(
     epoch={"a": 10.0, "b": 3.0},

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from taskaffinity.cli.export import command as export
-from taskaffinity.conduct import check
-from taskaffinity.resources import Resources
-from taskaffinity.runs.kept import kept_model
+from taskaffinity.runs.best_model import kept_model
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.schedule import left
+from taskaffinity.schedule.resources import Resources
+from taskaffinity.schedule.run import left
+from taskaffinity.studies.run import check
 from taskaffinity.tasks.planted import CLINICAL
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.training.encoders import Encoder

@@ -23,18 +23,18 @@ import pytest
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.analysis.report import write_report
 from taskaffinity.cli.predict import command as predict
-from taskaffinity.conduct import conduct
 from taskaffinity.corpora.prepare import prepare
-from taskaffinity.definition import define
-from taskaffinity.resources import Resources
-from taskaffinity.runs.kept import kept_model
+from taskaffinity.runs.best_model import kept_model
 from taskaffinity.runs.spec import FROM_SCRATCH, Recipe
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
+from taskaffinity.schedule.resources import Resources
+from taskaffinity.studies.define import define
+from taskaffinity.studies.run import conduct
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.planted import stand_in
 from taskaffinity.tasks.task import Example, Split, Suite, Task
-from taskaffinity.training.export import export
+from taskaffinity.training.export.export import export
 
 RAW = os.environ.get("TASKAFFINITY_RAW")
 CORPORA = {"biomedical": ("bc5cdr", "ddi2013", "chemprot"), "open-clinical": ("ehr_rel", "lct", "rqe")}

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from taskaffinity.cli import main
-from taskaffinity.definition import define
-from taskaffinity.pacing import Precision, fast_precision, in_precision, pace_of, settled_precision
 from taskaffinity.runs.spec import FROM_SCRATCH, EncoderRef, RunSpec
 from taskaffinity.runs.study import Study
+from taskaffinity.studies.define import define
+from taskaffinity.studies.precision import Precision, fast_precision, in_precision, pace_of, settled_precision
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.planted import stand_in
 from taskaffinity.tasks.task import BadInput, Suite
 from taskaffinity.training.encoders import Encoder, tiny_encoder
-from taskaffinity.training.precision import PAYS
+from taskaffinity.training.profile.precision import PAYS
 
 FEW = replace(FROM_SCRATCH, max_train_examples=64, max_eval_examples=20)
 Asked = tuple[Study, Suite, Encoder]
@@ -44,8 +44,8 @@ def test_whatever_befalls_a_trial_is_no_end_of_a_study(
     def fails(*spec: object, **places: object) -> None:
         raise error
 
-    monkeypatch.setattr("taskaffinity.pacing.timed", fails)
-    monkeypatch.setattr("taskaffinity.pacing.times_in_bf16", fails)
+    monkeypatch.setattr("taskaffinity.studies.precision.timed", fails)
+    monkeypatch.setattr("taskaffinity.studies.precision.times_in_bf16", fails)
     assert pace_of(*asked) is None
     assert fast_precision(*asked, tmp_path)[0] is None
     error = BadInput("--set max_length: more than the encoder takes")
@@ -68,8 +68,8 @@ class Trials:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.found: float | Exception = 1.0
         self.specs: list[RunSpec] = []
-        monkeypatch.setattr("taskaffinity.pacing.times_in_bf16", self)
-        monkeypatch.setattr("taskaffinity.pacing.products_in_bf16", lambda: 2.0)
+        monkeypatch.setattr("taskaffinity.studies.precision.times_in_bf16", self)
+        monkeypatch.setattr("taskaffinity.studies.precision.products_in_bf16", lambda: 2.0)
 
     def __call__(self, spec: RunSpec, **places: object) -> float:
         self.specs.append(spec)
@@ -82,7 +82,7 @@ class Trials:
 @pytest.fixture
 def trials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trials:
     """Trials of 16 bits that find what they are told to; the cache is empty, and knows the encoder alone."""
-    monkeypatch.setattr("taskaffinity.pacing.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr("taskaffinity.studies.precision.cache_folder", lambda: tmp_path / "cache")
     return Trials(monkeypatch)
 
 
@@ -145,7 +145,7 @@ def test_a_study_in_16_bits_goes_on_so_where_they_are_slow_and_it_is_said(
     asked: Asked, trials: Trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Begun on another machine, maybe: its runs would take many times as long here."""
-    monkeypatch.setattr("taskaffinity.pacing.products_in_bf16", lambda: 0.024)
+    monkeypatch.setattr("taskaffinity.studies.precision.products_in_bf16", lambda: 0.024)
     study = asked[0]
     there = f"as the study in {tmp_path} has it"
     in_precision(study, None).write(tmp_path)
@@ -160,11 +160,11 @@ def test_16_bits_that_are_asked_for_are_taken_and_said_to_be_slow_where_they_are
     design: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("taskaffinity.pacing.pace_of", lambda *asked: None)
+    monkeypatch.setattr("taskaffinity.studies.precision.pace_of", lambda *asked: None)
     slow = "precision: bf16, though on this processor products in 16 bits go 0.02 times as fast as in 32"
 
     def told(times: float, setting: str) -> list[str]:
-        monkeypatch.setattr("taskaffinity.pacing.products_in_bf16", lambda: times)
+        monkeypatch.setattr("taskaffinity.studies.precision.products_in_bf16", lambda: times)
         given = ["--domain=clinical", "--executor=local", "--dry-run", f"--set={setting}"]
         monkeypatch.setattr(sys, "argv", ["taskaffinity", design, *given])
         with pytest.raises(SystemExit) as ended:
@@ -268,7 +268,7 @@ def test_the_machine_chooses_the_precision_of_a_study_unless_it_is_told(
         told = [line for line in told if line != TRYING]
         return [line for line in out.splitlines() if line.startswith("to do")], told
 
-    monkeypatch.setattr("taskaffinity.pacing.pace_of", lambda *asked: None)
+    monkeypatch.setattr("taskaffinity.studies.precision.pace_of", lambda *asked: None)
     mine = f"--encoder={folder}"
     by_hand = {None: planned(mine, "--set=precision=none")[0], "bf16": planned(mine, "--set=precision=bf16")[0]}
     assert by_hand[None] != by_hand["bf16"]

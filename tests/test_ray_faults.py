@@ -35,7 +35,7 @@ os.environ["RAY_health_check_failure_threshold"] = "3"
 import psutil
 import ray
 from conftest import make_tiny_study
-from taskaffinity.resources import Resources
+from taskaffinity.schedule.resources import Resources
 
 tiny = make_tiny_study(cache, num_train_epochs=EPOCHS)
 quiet = dict(include_dashboard=False, log_to_driver=False, logging_level="error")

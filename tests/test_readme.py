@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 import taskaffinity
-import taskaffinity.conduct as conducting
-import taskaffinity.definition as defining
-from taskaffinity.resources import Resources
+import taskaffinity.studies.define as defining
+import taskaffinity.studies.run as conducting
 from taskaffinity.runs.spec import FROM_SCRATCH
+from taskaffinity.schedule.resources import Resources
 
 README = Path(__file__).parents[1] / "README.md"
 SMALL = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=64, max_eval_examples=50)

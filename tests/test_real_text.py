@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 
 from taskaffinity.analysis.publish import publish
-from taskaffinity.conduct import conduct
 from taskaffinity.corpora.prepare import prepare
-from taskaffinity.definition import define
-from taskaffinity.resources import Resources
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.runs.store import RunStore
+from taskaffinity.schedule.resources import Resources
+from taskaffinity.studies.define import define
+from taskaffinity.studies.run import conduct
 from taskaffinity.tasks.formats import read_task
 from taskaffinity.tasks.task import Suite
 

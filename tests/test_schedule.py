@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import torch
 
-from taskaffinity import schedule
-from taskaffinity.resources import Resources
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.schedule import Progress, Report, run, train_and_keep
+from taskaffinity.schedule import run as schedule
+from taskaffinity.schedule.resources import Resources
+from taskaffinity.schedule.run import Progress, Report, run, train_and_keep
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.training import execute as door
 

@@ -18,14 +18,14 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from taskaffinity.analysis.arms import read_arms
-from taskaffinity.analysis.controls import Control, controls_of
-from taskaffinity.analysis.errors import Arm, FloatArray, Words, combine
-from taskaffinity.analysis.needs import in_words, level_for_one, needs_of
-from taskaffinity.analysis.prior import Prior
-from taskaffinity.analysis.race_odds import Odds, odds_of
-from taskaffinity.analysis.racing import Standing, follow, spent
-from taskaffinity.analysis.verdicts import Rule, Verdict, judge
+from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.statistics.controls import Control, controls_of
+from taskaffinity.analysis.statistics.power import in_words, level_for_one, needs_of
+from taskaffinity.analysis.statistics.seed_variance import Prior
+from taskaffinity.analysis.statistics.sequential import Standing, follow, spent
+from taskaffinity.analysis.statistics.sequential_simulation import Odds, odds_of
+from taskaffinity.analysis.statistics.standard_errors import Arm, FloatArray, Words, combine
+from taskaffinity.analysis.statistics.verdicts import Rule, Verdict, judge
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.controls import false_positives
+from taskaffinity.analysis.statistics.controls import false_positives
+from taskaffinity.analysis.statistics.verdicts import CORRECTIONS
 from taskaffinity.analysis.style import plural, signed
-from taskaffinity.analysis.verdicts import CORRECTIONS
 from taskaffinity.runs.paper_protocol import protocol_in_words
 from taskaffinity.runs.study import Match, Study
 from taskaffinity.tasks.metrics import METRICS, title_of

@@ -22,9 +22,9 @@ from scipy.special import stdtr, stdtrit
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import SYNTHETIC, encoder_name
-from taskaffinity.analysis.errors import FloatArray
+from taskaffinity.analysis.statistics.standard_errors import FloatArray
+from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, adjust
 from taskaffinity.analysis.style import STYLES, plural, probability, signed_plainly
-from taskaffinity.analysis.verdicts import CORRECTIONS, adjust
 from taskaffinity.runs.study import Study
 
 COMPARISON_COLUMNS = (

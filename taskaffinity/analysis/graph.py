@@ -10,7 +10,7 @@ import networkx as nx
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import caption, encoder_name
-from taskaffinity.analysis.tables import edges_frame
+from taskaffinity.analysis.tables.frames import edges_frame
 from taskaffinity.runs.files import write_whole
 
 

@@ -10,14 +10,14 @@ import pandas as pd
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import describe
-from taskaffinity.analysis.encoders import EncoderScores, encoders_frame
+from taskaffinity.analysis.figure_options import DEFAULT, Pictures
 from taskaffinity.analysis.figures.gallery import hang, hang_stages
-from taskaffinity.analysis.further import further_frame, further_stages
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
-from taskaffinity.analysis.pictures import DEFAULT, Pictures
-from taskaffinity.analysis.stages import full_frame, stage_scores
-from taskaffinity.analysis.tables import controls_frame, edges_frame, gains_frame, write_csv
-from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.analysis.paper.encoders import EncoderScores, encoders_frame
+from taskaffinity.analysis.paper.stages import full_frame, stage_scores
+from taskaffinity.analysis.secondary_metrics import further_frame, further_stages
+from taskaffinity.analysis.statistics.verdicts import Rule
+from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, gains_frame, write_csv
 from taskaffinity.runs.files import write_whole
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
@@ -78,7 +78,7 @@ def publish(
 
     >>> from tempfile import mkdtemp
     >>> from taskaffinity import Study
-    >>> from taskaffinity.analysis.pictures import Pictures
+    >>> from taskaffinity.analysis.figure_options import Pictures
     >>> root, out = Path("notebooks/example_results"), Path(mkdtemp())
     >>> matrix = publish(Study.read(root), RunStore(root), out, pictures=Pictures(("heatmap",), ("svg",)))
     >>> sorted(path.name for path in out.glob("*.*"))

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from taskaffinity.analysis.pictures import PaletteName
+from taskaffinity.analysis.figure_options import PaletteName
 
 if TYPE_CHECKING:  # plain words for the command line, which loads no scipy
-    from taskaffinity.analysis.verdicts import Verdict
+    from taskaffinity.analysis.statistics.verdicts import Verdict
 
 Line = Literal["-"] | tuple[float, tuple[float, ...]]
 """A matplotlib line style: solid, or (offset, (on, off, ...)) in line widths."""

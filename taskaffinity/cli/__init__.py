@@ -25,10 +25,10 @@ from taskaffinity.cli import (
     report,
     status,
     table,
-    termination,
     tune,
 )
-from taskaffinity.cli.recipe import SETTINGS, setting_meant
+from taskaffinity.cli.console import signals
+from taskaffinity.cli.options.recipe import SETTINGS, setting_meant
 from taskaffinity.tasks.lines import meant
 from taskaffinity.tasks.task import BadInput
 
@@ -73,7 +73,7 @@ def main() -> None:
     """Exit codes: 0 all done, 1 some runs failed, 2 bad usage or input, or Ray does not start (one line on stderr),
     130 interrupted, 143 terminated."""
     try:
-        with termination.answered():
+        with signals.answered():
             code = app(standalone_mode=False)
     except BadInput as error:
         code = _refuse(str(error))
@@ -87,8 +87,8 @@ def main() -> None:
         keeps_nothing = sys.argv[1:2] in (["pretrain"], ["export"], ["predict"])
         what = "nothing was kept; this begins anew" if keeps_nothing else "this continues"
         how = "interrupted"
-        if termination.came():
-            how, code = "terminated", termination.EXIT_CODE
+        if signals.came():
+            how, code = "terminated", signals.EXIT_CODE
         print(f"{how}; {what}: taskaffinity {shlex.join(sys.argv[1:])}", file=sys.stderr)
     sys.exit(code)
 

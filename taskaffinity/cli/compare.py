@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from taskaffinity.cli.show import warn_if_synthetic
+from taskaffinity.cli.console.results import warn_if_synthetic
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
 from taskaffinity.tasks.task import BadInput
@@ -38,7 +38,7 @@ def command(
         comparison_table,
         refuse_other_tasks,
     )
-    from taskaffinity.analysis.tables import as_csv
+    from taskaffinity.analysis.tables.frames import as_csv
 
     if first.resolve() == second.resolve():
         raise BadInput(f"{first} and {second}: the same folder; expected two results folders")

@@ -61,7 +61,7 @@ def fetch_command(
     stood. Proxies are those of HTTPS_PROXY and NO_PROXY. A corpus that stands under an agreement is not downloaded:
     where to ask for it is printed.
     """
-    from taskaffinity.cli.progress import bytes_bar
+    from taskaffinity.cli.console.progress import bytes_bar
     from taskaffinity.corpora.access import AGREEMENTS
     from taskaffinity.corpora.fetch import GITHUB, OPEN, fetch, pinned
     from taskaffinity.corpora.prepare import find_corpus, prepare

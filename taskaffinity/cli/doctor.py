@@ -18,7 +18,7 @@ import typer
 from packaging.requirements import Requirement
 from rich.console import Console
 
-from taskaffinity.defaults import DEFAULT_ENCODERS
+from taskaffinity.studies.defaults import DEFAULT_ENCODERS
 from taskaffinity.tasks.catalog import LISTED, data_folder
 from taskaffinity.tasks.formats import missing_files
 
@@ -100,7 +100,7 @@ def _machine() -> Iterator[Finding]:
 def _torch() -> Iterator[Finding]:
     """GPUs, and the paper's encoders: what only torch and transformers can tell."""
     try:
-        from taskaffinity.training.machine import gpu_names, in_hub_cache
+        from taskaffinity.training.profile.hardware import gpu_names, in_hub_cache
     except (ImportError, OSError) as error:  # OSError: a shared library that does not load
         told = str(error).partition("\n")[0]
         yield Finding("torch", "does not load", f"torch or transformers does not load ({told}): {INSTALL}", breaks=True)
@@ -122,7 +122,7 @@ def _torch() -> Iterator[Finding]:
 
 def _folders() -> Iterator[Finding]:
     try:
-        from taskaffinity.definition import cache_folder  # torch
+        from taskaffinity.studies.define import cache_folder  # torch
     except (ImportError, OSError):
         return
     cache = cache_folder()

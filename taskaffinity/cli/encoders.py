@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from taskaffinity.cli.options import say_what_came, tracker_of, train_and_show
-from taskaffinity.cli.show import print_encoders, read_encoders
-from taskaffinity.resources import Resources
+from taskaffinity.cli.console.results import print_encoders, read_encoders
+from taskaffinity.cli.options.run import say_what_came, tracker_of, train_and_show
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
+from taskaffinity.schedule.resources import Resources
 from taskaffinity.tasks.task import BadInput, Suite
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.cli.show import warn_if_synthetic
-from taskaffinity.runs.kept import kept_model
+from taskaffinity.cli.console.results import warn_if_synthetic
+from taskaffinity.runs.best_model import kept_model
 
 
 def command(
@@ -26,8 +26,8 @@ def command(
 ) -> None:
     """Write a trained task as a folder that AutoModelFor... and pipeline load."""
     kept = kept_model(results, task, run)
-    from taskaffinity.training.card import agreements_of  # torch: after all that can be refused
-    from taskaffinity.training.export import export
+    from taskaffinity.training.export.export import export
+    from taskaffinity.training.export.model_card import agreements_of  # torch: after all that can be refused
 
     export(kept, out, encoder)
     warn_if_synthetic(kept.study.synthetic)

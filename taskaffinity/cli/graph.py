@@ -7,15 +7,9 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.cli.judging import (
-    Alpha,
-    CorrectionOption,
-    EstimandOption,
-    Margin,
-    rule_of,
-)
-from taskaffinity.cli.pictures import Figures, Formats, Palette, PaletteOption, pictures_of
-from taskaffinity.cli.show import draw_stages_and_print, publish_and_print, read_study, warn_if_synthetic
+from taskaffinity.cli.console.results import draw_stages_and_print, publish_and_print, read_study, warn_if_synthetic
+from taskaffinity.cli.options.figures import Figures, Formats, Palette, PaletteOption, pictures_of
+from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, rule_of
 from taskaffinity.tasks.task import BadInput
 
 

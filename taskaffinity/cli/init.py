@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from taskaffinity.tasks.lines import bad
-from taskaffinity.tasks.own.example import SUITE, example_files
+from taskaffinity.tasks.user.template import SUITE, example_files
 
 
 def command(

@@ -63,7 +63,7 @@ def command(
 def _lengths(task: Task, split: Split, tokenizer: object) -> tuple[list[int], str]:
     """Length of each example of a split, and how many are cut."""
     if tokenizer is not None:
-        from taskaffinity.training.encoding import n_pieces
+        from taskaffinity.training.inputs.tokenize import n_pieces
 
         pieces = n_pieces(task, split, tokenizer, REFINE.max_words)
         return pieces, f"{sum(n > REFINE.max_length for n in pieces):,}"

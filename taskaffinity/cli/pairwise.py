@@ -7,15 +7,11 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.cli.forecast import print_plan
-from taskaffinity.cli.judging import (
-    Alpha,
-    CorrectionOption,
-    EstimandOption,
-    Margin,
-    rule_of,
-)
-from taskaffinity.cli.options import (
+from taskaffinity.cli.console.forecast import print_plan
+from taskaffinity.cli.console.results import publish_and_print, warn_of_leaks
+from taskaffinity.cli.options.recipe import changed, in_settled_precision, is_measured, of_stages, over_file
+from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, rule_of
+from taskaffinity.cli.options.run import (
     Address,
     BaseSeed,
     CpusPerRun,
@@ -44,14 +40,12 @@ from taskaffinity.cli.options import (
     tracker_of,
     train_and_show,
 )
-from taskaffinity.cli.recipe import changed, in_settled_precision, is_measured, of_stages, over_file
-from taskaffinity.cli.show import publish_and_print, warn_of_leaks
-from taskaffinity.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.runs.plan import seeds_alone
 from taskaffinity.runs.store import RunStore
+from taskaffinity.studies.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.task import BadInput
-from taskaffinity.tracking.follow import trackers_named
+from taskaffinity.tracking.tracker import trackers_named
 
 LOOKS = (5, 8)
 """Seeds a pair after which a race looks, between ``--seeds`` and ``--max-seeds``."""
@@ -138,8 +132,8 @@ def command(
     suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite, suite_file)
     # torch: after all that can be refused
-    from taskaffinity.conduct import check
-    from taskaffinity.definition import define, placed
+    from taskaffinity.studies.define import define, placed
+    from taskaffinity.studies.run import check
 
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny(suite, encoder))
     recipe = changed(placed(default_recipe(suite, encoder, protocol.value), resources), settings)

@@ -11,8 +11,8 @@ from typing import IO, Annotated
 
 import typer
 
-from taskaffinity.cli.options import Quiet
-from taskaffinity.cli.progress import bytes_bar
+from taskaffinity.cli.console.progress import bytes_bar
+from taskaffinity.cli.options.run import Quiet
 from taskaffinity.runs.files import whole
 from taskaffinity.tasks.lines import bad
 from taskaffinity.tasks.task import BadInput
@@ -32,7 +32,7 @@ def command(
     if not file.is_file():
         raise bad(file, "no file", "a .txt or .jsonl file")
     from taskaffinity.training.execute import gpus  # torch: after all that can be refused
-    from taskaffinity.training.predictor import Predictor
+    from taskaffinity.training.export.predictor import Predictor
 
     device = "cuda" if gpus() else "cpu"
     size, number = file.stat().st_size, 0
@@ -53,7 +53,7 @@ def command(
 @contextmanager
 def _in_memory(model: Path, device: str) -> Iterator[None]:
     """Tell a lack of memory in one line."""
-    from taskaffinity.training.refusal import is_lack_of_memory
+    from taskaffinity.training.load_errors import is_lack_of_memory
 
     try:
         yield

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from taskaffinity.cli.options import Quiet
+from taskaffinity.cli.options.run import Quiet
 from taskaffinity.tasks.passages import read_passages
 from taskaffinity.tasks.task import BadInput
 
@@ -39,9 +39,9 @@ def command(
     passages = read_passages(text)
     from taskaffinity.training.encoders import find_encoder  # torch: after all that can be refused
     from taskaffinity.training.execute import gpus
+    from taskaffinity.training.load_errors import is_lack_of_memory
     from taskaffinity.training.loop import Diverged
     from taskaffinity.training.pretrain import Pretraining, pretrain
-    from taskaffinity.training.refusal import is_lack_of_memory
 
     if device is DeviceName.cuda and not gpus():
         raise BadInput("--device cuda: this machine has no GPU that torch can use")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.cli.show import warn_if_synthetic
+from taskaffinity.cli.console.results import warn_if_synthetic
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.task import BadInput

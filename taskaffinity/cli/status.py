@@ -11,12 +11,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from taskaffinity.cli.progress import duration
+from taskaffinity.cli.console.progress import duration
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.status import STATES, Status, status_of
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
-from taskaffinity.schedule import left
+from taskaffinity.schedule.run import left
 from taskaffinity.tasks.task import BadInput
 
 SHOWN = 8
@@ -87,9 +87,9 @@ def _needed(study: Study, store: RunStore) -> list[RunSpec]:
     if not study.looks:
         return list(study.plan)
     from taskaffinity.analysis.affinity import margins_of
-    from taskaffinity.analysis.arms import read_arms
-    from taskaffinity.analysis.racing import follow, wanted
-    from taskaffinity.analysis.verdicts import Rule
+    from taskaffinity.analysis.statistics.arms import read_arms
+    from taskaffinity.analysis.statistics.sequential import follow, wanted
+    from taskaffinity.analysis.statistics.verdicts import Rule
 
     rule = Rule(**study.rule)
     arms = read_arms(study, store)

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.cli.data import check_command
-from taskaffinity.cli.show import (
+from taskaffinity.cli.console.results import (
     print_claims,
     print_encoders,
     print_stages,
@@ -18,6 +17,7 @@ from taskaffinity.cli.show import (
     read_study,
     warn_if_synthetic,
 )
+from taskaffinity.cli.data import check_command
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES
 from taskaffinity.tasks.task import BadInput
@@ -49,8 +49,8 @@ def command(
     format_: Annotated[FormatName, typer.Option("--format", help="How it is printed.")] = FormatName.text,
 ) -> None:
     """Print one of the paper's tables with our own scores."""
-    from taskaffinity.analysis.encoders import ENCODER_TABLES
-    from taskaffinity.analysis.stages import PAPER_TABLES
+    from taskaffinity.analysis.paper.encoders import ENCODER_TABLES
+    from taskaffinity.analysis.paper.stages import PAPER_TABLES
 
     suites = {table: suite for tables in (PAPER_TABLES, ENCODER_TABLES) for suite, table in tables.items()}
     if which not in {"1", "figure2", *map(str, suites)}:
@@ -87,7 +87,7 @@ def command(
 
 
 def _figure2(folder: Path, format_: FormatName) -> None:
-    from taskaffinity.analysis.claims import SUITES
+    from taskaffinity.analysis.paper.figure2 import SUITES
 
     study = read_study(folder, "pairwise")
     if study.synthetic:

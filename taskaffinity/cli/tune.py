@@ -8,7 +8,10 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.cli.options import (
+from taskaffinity.cli.console.results import warn_if_synthetic
+from taskaffinity.cli.console.tuning import budget_in_words, print_candidates, print_found, say_ended, write_found
+from taskaffinity.cli.options.recipe import MEASURED, changed, of_stages, over_file
+from taskaffinity.cli.options.run import (
     AUTO,
     Address,
     CpusPerRun,
@@ -25,11 +28,8 @@ from taskaffinity.cli.options import (
     resources_of,
     results_folder,
 )
-from taskaffinity.cli.recipe import MEASURED, changed, of_stages, over_file
-from taskaffinity.cli.show import warn_if_synthetic
-from taskaffinity.cli.tuned import budget_in_words, print_candidates, print_found, say_ended, write_found
-from taskaffinity.defaults import default_recipe, is_tiny
 from taskaffinity.runs.recipe_file import RecipeFile
+from taskaffinity.studies.defaults import default_recipe, is_tiny
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.tuning.candidates import IN_WORDS, searched_settings
@@ -74,8 +74,8 @@ def command(
     if recipe_file is not None and out.resolve() == recipe_file.resolve():
         raise BadInput(f"--recipe {recipe_file}: what is found would be written over it; give another --out")
     # torch: after all that can be refused
-    from taskaffinity.definition import placed
-    from taskaffinity.recipe_search import define_search, tune
+    from taskaffinity.studies.define import define_search, placed
+    from taskaffinity.tuning.tune import tune
 
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny(suite, encoder))
     default = changed(placed(default_recipe(suite, encoder), resources), settings)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from taskaffinity.corpora.original import premise_id
 from taskaffinity.tasks.lines import bad, named, read_lines, shown
-from taskaffinity.tasks.listed import ListedTask
+from taskaffinity.tasks.registry import ListedTask
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Kind, Split
 from taskaffinity.tasks.tsv import read_table, unquoted

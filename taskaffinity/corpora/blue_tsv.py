@@ -21,7 +21,7 @@ from taskaffinity.corpora.original import Converted, locate
 from taskaffinity.tasks.blue import BLUE_TASKS
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.lines import bad, shown
-from taskaffinity.tasks.listed import ListedTask
+from taskaffinity.tasks.registry import ListedTask
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Kind, Split
 

@@ -23,7 +23,7 @@ from taskaffinity.runs.files import write_whole
 from taskaffinity.runs.settings import ALIASES, ELSEWHERE, OF_THE_TEST_SET, TYPES, expected, value_of
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.tasks.lines import bad, meant, shown
-from taskaffinity.tasks.own.yamlfile import Place, read_yaml
+from taskaffinity.tasks.user.yamlfile import Place, read_yaml
 
 FINETUNE = "finetune"
 

@@ -13,8 +13,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
+from taskaffinity.runs.cost_model import SHARE_OF_TRAINING
 from taskaffinity.runs.files import read_json, write_json
-from taskaffinity.runs.pace import SHARE_OF_TRAINING
 from taskaffinity.runs.plan import Plan, alone, continued, controls, finetuned, matched, pairwise, together
 from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, TaskRef
 from taskaffinity.tasks.lines import shown

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from taskaffinity.tasks.lines import bad
-from taskaffinity.tasks.listed import ListedTask, load_listed
+from taskaffinity.tasks.registry import ListedTask, load_listed
 from taskaffinity.tasks.task import Suite
 
 _I2B2 = ("PIP", "TeCP", "TeRP", "TrAP", "TrCP", "TrIP", "TrNAP", "TrWP", "false")

@@ -13,11 +13,11 @@ from pathlib import Path
 from taskaffinity.tasks import planted
 from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
 from taskaffinity.tasks.lines import bad, meant
-from taskaffinity.tasks.listed import ListedTask, commands, load_listed
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
-from taskaffinity.tasks.own.suitefile import read_suite
 from taskaffinity.tasks.planted_eight import EIGHT, EIGHT_VOCABULARY
+from taskaffinity.tasks.registry import ListedTask, commands, load_listed
 from taskaffinity.tasks.task import BadInput, Suite
+from taskaffinity.tasks.user.suitefile import read_suite
 
 LISTED: dict[str, tuple[ListedTask, ...]] = {
     **{suite: tuple(BLUE_TASKS[name] for name in names) for suite, names in BLUE_SUITES.items()},

@@ -6,7 +6,7 @@ and questions, not notes of patients, so its arrows say nothing about the paper'
 
 from __future__ import annotations
 
-from taskaffinity.tasks.listed import ListedTask
+from taskaffinity.tasks.registry import ListedTask
 
 LCT_CLASSES = (
     "Caused-By",

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from taskaffinity.tasks.formats import CARD, read_task, task_folders
 from taskaffinity.tasks.lines import bad
-from taskaffinity.tasks.own.suitefile import read_suite
 from taskaffinity.tasks.rows import count
 from taskaffinity.tasks.task import SPLITS, Example, Split, Task
+from taskaffinity.tasks.user.suitefile import read_suite
 
 
 @dataclass(frozen=True)

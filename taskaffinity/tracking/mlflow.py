@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from taskaffinity.runs.study import Study
-from taskaffinity.tracking.told import ToldRun, ToldStudy
+from taskaffinity.tracking.events import ToldRun, ToldStudy
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # its own seven would hold up the study for minutes

@@ -12,7 +12,7 @@ from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
 from taskaffinity.runs.study import Study
-from taskaffinity.tracking.told import ToldRun, ToldStudy
+from taskaffinity.tracking.events import ToldRun, ToldStudy
 
 
 def open_tracker(study: Study, root: Path) -> EventFiles:

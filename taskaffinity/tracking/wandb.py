@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from taskaffinity.runs.study import Study
-from taskaffinity.tracking.told import ToldRun, ToldStudy
+from taskaffinity.tracking.events import ToldRun, ToldStudy
 
 os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
 

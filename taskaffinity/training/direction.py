@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedModel
 
 from taskaffinity.tasks.task import BadInput
-from taskaffinity.training.refusal import told_as
+from taskaffinity.training.load_errors import told_as
 
 _PIECES = 5
 

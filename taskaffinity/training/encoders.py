@@ -25,8 +25,8 @@ from transformers.utils import logging
 
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.tasks.task import BadInput
-from taskaffinity.training.packed import first_position
-from taskaffinity.training.refusal import told_as
+from taskaffinity.training.load_errors import told_as
+from taskaffinity.training.packing.packed import first_position
 
 logging.disable_progress_bar()
 

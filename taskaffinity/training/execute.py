@@ -21,14 +21,14 @@ import taskaffinity
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import Recipe, RunSpec
 from taskaffinity.tasks.task import BadInput, Task
-from taskaffinity.training.choice import learn, test
+from taskaffinity.training.checkpoint import hand_over
 from taskaffinity.training.direction import refuse_one_way
 from taskaffinity.training.encoders import Encoder, load_encoder, load_tokenizer, longest_input
-from taskaffinity.training.encoding import encode_task
-from taskaffinity.training.handover import hand_over
+from taskaffinity.training.inputs.tokenize import encode_task
+from taskaffinity.training.load_errors import is_lack_of_memory
 from taskaffinity.training.loop import Diverged
-from taskaffinity.training.ready import encoded_in, made_ready
-from taskaffinity.training.refusal import is_lack_of_memory
+from taskaffinity.training.selection import learn, test
+from taskaffinity.training.setup import encoded_in, made_ready
 
 
 def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path) -> None:

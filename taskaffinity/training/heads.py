@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.activations import ACT2FN
 
-from taskaffinity.training.batches import Batch
+from taskaffinity.training.inputs.batches import Batch
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from taskaffinity.runs.spec import Recipe
-from taskaffinity.training.batches import (
+from taskaffinity.training.heads import outputs_to_predictions
+from taskaffinity.training.inputs.batches import (
     Batch,
     batches_in_an_epoch,
     epoch_batches,
@@ -19,11 +20,10 @@ from taskaffinity.training.batches import (
     seed_of,
     stretched_batches,
 )
-from taskaffinity.training.encoded import EncodedSplit, IntArray, TaskMeta
-from taskaffinity.training.heads import outputs_to_predictions
+from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.optim import Stepper
-from taskaffinity.training.released import ReleasedStepper
+from taskaffinity.training.optim.bert_adam import ReleasedStepper
+from taskaffinity.training.optim.optimizer import Stepper
 
 EVALUATION_PIECES = {"cpu": 1024, "cuda": 8192}
 """Word pieces in a batch of predictions: enough to keep a core busy, little enough to stay in its cache (four times as

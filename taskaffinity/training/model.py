@@ -11,14 +11,14 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from taskaffinity.training.batches import Batch, seed_of
-from taskaffinity.training.dropout import exchange_dropout
-from taskaffinity.training.encoded import TaskMeta
 from taskaffinity.training.encoders import load_encoder
 from taskaffinity.training.heads import Head, form_of, make_head
-from taskaffinity.training.last_layer import narrow_last_layer
-from taskaffinity.training.packed import first_position, packs_exactly
-from taskaffinity.training.padded import padded
+from taskaffinity.training.inputs.batches import Batch, seed_of
+from taskaffinity.training.inputs.encoded import TaskMeta
+from taskaffinity.training.inputs.padded import padded
+from taskaffinity.training.packing.dropout import exchange_dropout
+from taskaffinity.training.packing.last_layer import narrow_last_layer
+from taskaffinity.training.packing.packed import first_position, packs_exactly
 
 
 class MultiTaskModel(nn.Module):

@@ -32,11 +32,11 @@ from transformers.utils import logging
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.tasks.task import BadInput
-from taskaffinity.training.batches import seed_of
 from taskaffinity.training.direction import refuse_one_way
 from taskaffinity.training.encoders import Encoder, load_config, load_encoder, load_tokenizer, longest_input
+from taskaffinity.training.inputs.batches import seed_of
 from taskaffinity.training.loop import Diverged
-from taskaffinity.training.optim import Stepper
+from taskaffinity.training.optim.optimizer import Stepper
 
 Blocks = list[list[int]]
 

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from taskaffinity.runs.spec import RunSpec
-from taskaffinity.training.choice import evaluate
 from taskaffinity.training.loop import fit
-from taskaffinity.training.ready import Ready, made_ready
+from taskaffinity.training.selection import evaluate
+from taskaffinity.training.setup import Ready, made_ready
 
 
 def train_in_step(specs: Sequence[RunSpec], *, encoder_folder: Path, cache: Path) -> Iterator[Mapping[str, float]]:

@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from taskaffinity.resources import DIED, RETRIES, Resources, ray_of, slots
+from taskaffinity.schedule.resources import DIED, RETRIES, Resources, ray_of, slots
+from taskaffinity.tuning.local import Train, train_trial
 from taskaffinity.tuning.round import Round
-from taskaffinity.tuning.train import Train, train_trial
 from taskaffinity.tuning.trials import Scores, Trial
 
 _QUIET = {

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from taskaffinity.tuning.halving import Course, Standing, standings
+from taskaffinity.tuning.median_stopping import Course, Standing, standings
 from taskaffinity.tuning.trials import Record, Scores, Trial, TrialFolder
 
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from taskaffinity.resources import Resources
 from taskaffinity.runs.spec import EncoderRef, Recipe, TaskRef
+from taskaffinity.schedule.resources import Resources
+from taskaffinity.tuning.local import Train, in_this_process
 from taskaffinity.tuning.on_ray import on_ray
 from taskaffinity.tuning.round import Ended, Round
-from taskaffinity.tuning.train import Train, in_this_process
 from taskaffinity.tuning.trials import Scores, TrialFolder, trials_of
 
 SEEDS = 2_000_000

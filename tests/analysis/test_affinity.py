@@ -9,9 +9,9 @@ from fake_studies import arrows, fill, latent_counts, make_study, right, seeded
 from scipy import stats
 
 from taskaffinity.analysis.affinity import measure
-from taskaffinity.analysis.arms import read_arms
-from taskaffinity.analysis.errors import combine, compare, summarise
-from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.statistics.standard_errors import combine, compare, summarise
+from taskaffinity.analysis.statistics.verdicts import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import METRICS

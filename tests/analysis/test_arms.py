@@ -7,9 +7,9 @@ import pytest
 from fake_studies import arrows, fill, latent_counts, make_study, right, seeded
 
 from taskaffinity.analysis.affinity import measure
-from taskaffinity.analysis.arms import Arms, read_arms
-from taskaffinity.analysis.errors import compare
-from taskaffinity.analysis.prior import fit_prior
+from taskaffinity.analysis.statistics.arms import Arms, read_arms
+from taskaffinity.analysis.statistics.seed_variance import fit_prior
+from taskaffinity.analysis.statistics.standard_errors import compare
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 

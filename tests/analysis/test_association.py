@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from taskaffinity.analysis.association import (
+from taskaffinity.analysis.statistics.rank_correlation import (
     across_arrows,
     across_tasks,
     arrow_associations,

@@ -10,7 +10,7 @@ import pytest
 from fake_studies import fill, latent_counts, make_study
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
-from taskaffinity.analysis.claims import (
+from taskaffinity.analysis.paper.figure2 import (
     CLAIMS_COLUMNS,
     SUITES,
     answers,

@@ -20,8 +20,8 @@ from taskaffinity.analysis.comparison import (
     differences,
     refuse_other_tasks,
 )
-from taskaffinity.analysis.tables import as_csv
-from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.analysis.statistics.verdicts import Rule
+from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.study import Study
 

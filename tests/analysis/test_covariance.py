@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from taskaffinity.analysis.arms import Arms
-from taskaffinity.analysis.errors import combine, summarise
-from taskaffinity.analysis.prior import RAW
+from taskaffinity.analysis.statistics.arms import Arms
+from taskaffinity.analysis.statistics.seed_variance import RAW
+from taskaffinity.analysis.statistics.standard_errors import combine, summarise
 from taskaffinity.tasks.metrics import METRICS
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from taskaffinity.analysis.verdicts import simultaneous
+from taskaffinity.analysis.statistics.verdicts import simultaneous
 
 
 def uniform(size: int, correlation: float) -> np.ndarray:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from fake_studies import Counts, fill, latent_counts, make_study
 
-from taskaffinity.analysis.encoders import encoder_gains, encoder_scores, encoders_frame, encoders_table
-from taskaffinity.analysis.errors import gain_error
-from taskaffinity.analysis.stages import STAGES, stage_scores
-from taskaffinity.analysis.table_formats import encoders_in_words
+from taskaffinity.analysis.paper.encoders import encoder_gains, encoder_scores, encoders_frame, encoders_table
+from taskaffinity.analysis.paper.stages import STAGES, stage_scores
+from taskaffinity.analysis.statistics.standard_errors import gain_error
+from taskaffinity.analysis.tables.formats import encoders_in_words
 from taskaffinity.runs.spec import FINETUNE, EncoderRef
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.figure_options import PALETTE_NAMES, PaletteName
 from taskaffinity.analysis.figures import draw_forest, draw_graph, draw_heatmap, save_figure
-from taskaffinity.analysis.pictures import PALETTE_NAMES, PaletteName
 from taskaffinity.analysis.style import STYLES
-from taskaffinity.analysis.tables import gains_frame
+from taskaffinity.analysis.tables.frames import gains_frame
 
 TITLES = {
     "a": "ClinicalSTS",

@@ -7,7 +7,7 @@ import pytest
 from fake_studies import right
 from scipy import stats
 
-from taskaffinity.analysis.errors import GainError, combine, compare, gain_error, summarise
+from taskaffinity.analysis.statistics.standard_errors import GainError, combine, compare, gain_error, summarise
 from taskaffinity.tasks.metrics import METRICS, Metric
 
 ACCURACY = METRICS["accuracy"]

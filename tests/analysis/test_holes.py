@@ -17,9 +17,9 @@ from taskaffinity.analysis.captions import caption, describe
 from taskaffinity.analysis.figures.curves import curves_frame
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.analysis.report import write_report
-from taskaffinity.analysis.table_formats import stages_in_words
-from taskaffinity.analysis.tables import edges_frame, write_csv
-from taskaffinity.analysis.verdicts import CORRECTIONS, Rule
+from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, Rule
+from taskaffinity.analysis.tables.formats import stages_in_words
+from taskaffinity.analysis.tables.frames import edges_frame, write_csv
 from taskaffinity.runs.spec import FINETUNE, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study

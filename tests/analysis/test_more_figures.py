@@ -15,17 +15,17 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.figure_options import FILES, PALETTE_NAMES, Pictures
 from taskaffinity.analysis.figures import draw_forests, draw_seeds, draw_targets
+from taskaffinity.analysis.figures.arrows import spread
 from taskaffinity.analysis.figures.curves import curves_frame, draw_curves
 from taskaffinity.analysis.figures.gallery import draw
 from taskaffinity.analysis.figures.matrix import MOST_TASKS, draw_graph, draw_heatmap, save_figure
 from taskaffinity.analysis.figures.slopes import draw_stages, stages_described
-from taskaffinity.analysis.figures.strokes import spread
-from taskaffinity.analysis.pictures import FILES, PALETTE_NAMES, Pictures
+from taskaffinity.analysis.paper.stages import STAGES, stage_scores
 from taskaffinity.analysis.publish import publish, publish_stages
-from taskaffinity.analysis.stages import STAGES, stage_scores
 from taskaffinity.analysis.style import PALETTES, STYLES
-from taskaffinity.analysis.tables import gains_frame
+from taskaffinity.analysis.tables.frames import gains_frame
 from taskaffinity.runs.spec import FINETUNE
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study

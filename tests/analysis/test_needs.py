@@ -10,10 +10,10 @@ from fake_studies import fill, latent_counts, make_study, right, seeded
 from scipy import stats
 
 from taskaffinity.analysis.affinity import measure
-from taskaffinity.analysis.errors import Evidence, combine, compare, nothing, summarise
-from taskaffinity.analysis.needs import MOST_SEEDS, Needs, in_words, level_for_one, needs_of, with_more_seeds
-from taskaffinity.analysis.prior import Prior
-from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.analysis.statistics.power import MOST_SEEDS, Needs, in_words, level_for_one, needs_of, with_more_seeds
+from taskaffinity.analysis.statistics.seed_variance import Prior
+from taskaffinity.analysis.statistics.standard_errors import Evidence, combine, compare, nothing, summarise
+from taskaffinity.analysis.statistics.verdicts import Rule
 from taskaffinity.tasks.metrics import METRICS
 
 MARGIN = 0.01

@@ -9,10 +9,16 @@ import pandas as pd
 import pytest
 from fake_studies import Counts, fill, latent_counts, make_study
 
-from taskaffinity.analysis.further import FURTHER_COLUMNS, further_frame, further_in_words, further_stages, kept_metrics
+from taskaffinity.analysis.paper.stages import stage_scores
 from taskaffinity.analysis.publish import publish, publish_stages
-from taskaffinity.analysis.stages import stage_scores
-from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.analysis.secondary_metrics import (
+    FURTHER_COLUMNS,
+    further_frame,
+    further_in_words,
+    further_stages,
+    kept_metrics,
+)
+from taskaffinity.analysis.statistics.verdicts import Rule
 from taskaffinity.runs.spec import FINETUNE, RunSpec
 
 NAMES = ("a", "b", "c")

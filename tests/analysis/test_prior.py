@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special
 
-from taskaffinity.analysis.prior import MOST_FREEDOM, RAW, Prior, fit_prior
+from taskaffinity.analysis.statistics.seed_variance import MOST_FREEDOM, RAW, Prior, fit_prior
 
 DEGREES = {"equal": [3], "unequal": [2, 2, 4, 9]}
 

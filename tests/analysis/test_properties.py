@@ -13,7 +13,7 @@ from fake_studies import fill, make_study, right
 
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.figures.curves import curves_frame
-from taskaffinity.analysis.properties import (
+from taskaffinity.analysis.task_properties import (
     arrow_properties,
     received_and_given,
     shared_words,

@@ -11,9 +11,9 @@ from fake_studies import fill, latent_counts, make_study
 from test_needs import one_arrow
 
 from taskaffinity.analysis.affinity import measure
-from taskaffinity.analysis.errors import combine, compare, summarise
-from taskaffinity.analysis.prospects import PROSPECTS_COLUMNS, prospects_frame, with_more_examples
-from taskaffinity.analysis.tables import edges_frame
+from taskaffinity.analysis.statistics.standard_errors import combine, compare, summarise
+from taskaffinity.analysis.tables.frames import edges_frame
+from taskaffinity.analysis.tables.power_projection import PROSPECTS_COLUMNS, prospects_frame, with_more_examples
 from taskaffinity.tasks.metrics import METRICS
 
 

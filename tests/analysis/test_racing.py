@@ -12,13 +12,13 @@ from fake_studies import fill, latent_counts, make_study
 from rich.console import Console
 
 from taskaffinity.analysis.affinity import margins_of, measure
-from taskaffinity.analysis.arms import read_arms
 from taskaffinity.analysis.captions import caption, describe, race_in_words
-from taskaffinity.analysis.errors import Evidence
-from taskaffinity.analysis.race_odds import odds_of
-from taskaffinity.analysis.racing import Covariance, IntArray, follow, race, spent, wanted
-from taskaffinity.analysis.tables import edge_table
-from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.statistics.sequential import Covariance, IntArray, follow, race, spent, wanted
+from taskaffinity.analysis.statistics.sequential_simulation import odds_of
+from taskaffinity.analysis.statistics.standard_errors import Evidence
+from taskaffinity.analysis.statistics.verdicts import Rule
+from taskaffinity.analysis.tables.frames import edge_table
 from taskaffinity.runs.plan import seeds_alone
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore

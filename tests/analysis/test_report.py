@@ -17,8 +17,8 @@ from test_racing import racing_study, run_race
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.report import report, write_report
 from taskaffinity.analysis.report.sentences import arrow_in_words
-from taskaffinity.analysis.tables import as_csv, controls_frame, edges_frame
-from taskaffinity.analysis.verdicts import Rule
+from taskaffinity.analysis.statistics.verdicts import Rule
+from taskaffinity.analysis.tables.frames import as_csv, controls_frame, edges_frame
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study

@@ -12,10 +12,10 @@ from fake_studies import arrows, fill, latent_counts, make_study, right, seeded
 from rich.console import Console
 
 from taskaffinity.analysis.affinity import measure
-from taskaffinity.analysis.arms import read_arms
 from taskaffinity.analysis.captions import caption, describe
 from taskaffinity.analysis.figures import draw_forest
-from taskaffinity.analysis.tables import edge_table, edges_frame, gains_frame
+from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.tables.frames import edge_table, edges_frame, gains_frame
 from taskaffinity.runs.spec import FINETUNE
 from taskaffinity.runs.study import Study
 

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from fake_studies import fill, latent_counts, make_study
 
-from taskaffinity.analysis.publish import publish_stages
-from taskaffinity.analysis.stages import (
+from taskaffinity.analysis.paper.stages import (
     FULL_COLUMNS,
     PAPER_TABLES,
     STAGES,
@@ -24,7 +23,8 @@ from taskaffinity.analysis.stages import (
     stage_scores,
     uneven,
 )
-from taskaffinity.analysis.table_formats import as_latex, as_markdown, stages_in_words
+from taskaffinity.analysis.publish import publish_stages
+from taskaffinity.analysis.tables.formats import as_latex, as_markdown, stages_in_words
 from taskaffinity.runs.spec import FINETUNE
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fake_studies import fill, latent_counts, make_study
 
-from taskaffinity.analysis.unfinished import unfinished_in_words
+from taskaffinity.analysis.undertrained import unfinished_in_words
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 

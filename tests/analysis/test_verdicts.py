@@ -9,8 +9,8 @@ import pytest
 from fake_studies import fill, latent_counts, make_study
 
 from taskaffinity.analysis.affinity import measure
-from taskaffinity.analysis.errors import GainError
-from taskaffinity.analysis.verdicts import CORRECTIONS, Call, Rule, adjust, judge, verdicts
+from taskaffinity.analysis.statistics.standard_errors import GainError
+from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, Call, Rule, adjust, judge, verdicts
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import RULE, Study
 

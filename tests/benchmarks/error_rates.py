@@ -23,9 +23,9 @@ import pandas as pd
 from scipy import stats
 from simulated import NOISES, SIMULATED_METRICS, draw_study
 
-from taskaffinity.analysis.errors import combine
-from taskaffinity.analysis.prior import fit_prior
-from taskaffinity.analysis.verdicts import Rule, judge
+from taskaffinity.analysis.statistics.seed_variance import fit_prior
+from taskaffinity.analysis.statistics.standard_errors import combine
+from taskaffinity.analysis.statistics.verdicts import Rule, judge
 
 RESULTS = Path(__file__).parent / "results"
 STUDIES = 1000

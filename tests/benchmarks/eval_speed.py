@@ -28,12 +28,12 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.tasks.formats import read_task
-from taskaffinity.training.encoded import EncodedSplit, cache_folder, read_encoded
 from taskaffinity.training.encoders import find_encoder
 from taskaffinity.training.execute import prepare
+from taskaffinity.training.inputs.encoded import EncodedSplit, cache_folder, read_encoded
 from taskaffinity.training.loop import predict
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.precision import products_in_bf16
+from taskaffinity.training.profile.precision import products_in_bf16
 
 OURS: dict[str, Literal["bf16"] | None] = {"ours": None, "ours, 16 bits": "bf16"}
 

@@ -27,8 +27,8 @@ from transformers import (
 )
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from taskaffinity.training.encoded import EncodedSplit, IntArray, TaskMeta
 from taskaffinity.training.encoders import load_tokenizer
+from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, TaskMeta
 
 Rows = Sequence[tuple[str, IntArray]]
 """Mini-batches: a task and rows of its training split."""

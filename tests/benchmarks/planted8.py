@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from taskaffinity.analysis.affinity import measure
-from taskaffinity.analysis.verdicts import VERDICTS
+from taskaffinity.analysis.statistics.verdicts import VERDICTS
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks import planted_eight

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import PretrainedConfig
 
-from taskaffinity.training.encoded import EncodedSplit, IntArray
+from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray
 
 _SHAPES = ((1024, 384, 1536), (1024, 768, 3072), (2048, 2048, 2048))
 _OF_A_GPU = (8192, 8192, 8192)

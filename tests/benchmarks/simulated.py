@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from taskaffinity.analysis.arms import Arms
-from taskaffinity.analysis.errors import Arm, summarise
+from taskaffinity.analysis.statistics.arms import Arms
+from taskaffinity.analysis.statistics.standard_errors import Arm, summarise
 from taskaffinity.tasks.metrics import METRICS
 
 Array = np.ndarray

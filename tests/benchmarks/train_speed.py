@@ -41,19 +41,19 @@ from peers import PaperWay, Rows, TrainerWay, now
 from roofline import matmul_peak, read_of, useful_flops
 from transformers import AutoConfig, BertConfig, BertModel
 
-from taskaffinity.definition import define
-from taskaffinity.pacing import fast_precision
 from taskaffinity.runs.spec import Recipe
+from taskaffinity.studies.define import define
+from taskaffinity.studies.precision import fast_precision
 from taskaffinity.tasks.formats import read_task
 from taskaffinity.tasks.task import Suite
-from taskaffinity.training.batches import make_batch
-from taskaffinity.training.encoded import EncodedSplit, TaskMeta, cache_folder, read_encoded
 from taskaffinity.training.encoders import Encoder, find_encoder, load_tokenizer
 from taskaffinity.training.execute import prepare
+from taskaffinity.training.inputs.batches import make_batch
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, cache_folder, read_encoded
+from taskaffinity.training.inputs.vocabulary import cut_embeddings, pieces_of, renumbered
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.optim import Stepper
-from taskaffinity.training.precision import products_in_bf16
-from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
+from taskaffinity.training.optim.optimizer import Stepper
+from taskaffinity.training.profile.precision import products_in_bf16
 
 RESULTS = Path(__file__).parent / "results"
 TASKS = ("chemprot", "bc5cdr-disease")

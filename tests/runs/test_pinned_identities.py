@@ -115,6 +115,8 @@ def test_a_results_folder_of_an_older_version_is_whole(folder: str, n_runs: int)
     assert all(store.read(spec).outcomes for spec in specs)
 
 
-@pytest.mark.parametrize("study_file", sorted(ROOT.glob("notebooks/**/study.json")) + sorted(ROOT.glob("notebooks/**/full.json")), ids=str)
+@pytest.mark.parametrize(
+    "study_file", sorted(ROOT.glob("notebooks/**/study.json")) + sorted(ROOT.glob("notebooks/**/full.json")), ids=str
+)
 def test_every_committed_study_is_read(study_file: Path) -> None:
     assert studies_in(study_file.parent)

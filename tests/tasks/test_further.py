@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskaffinity.tasks.further import by_pair, documents_of, further_metrics, tally
 from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.secondary_metrics import by_pair, documents_of, further_metrics, tally
 from taskaffinity.tasks.task import DEFAULT_METRIC, KINDS, Kind
 
 CLASSES = ("x", "y", "false")

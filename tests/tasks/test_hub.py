@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from taskaffinity.tasks.own import hub
-from taskaffinity.tasks.own.suitefile import read_suite
 from taskaffinity.tasks.task import SPLITS, BadInput, Example, Suite, Task
+from taskaffinity.tasks.user import hub
+from taskaffinity.tasks.user.suitefile import read_suite
 
 SECRET = "frumious"
 FILLER = "\n  filler:\n    kind: classification\n    path: filler\n"

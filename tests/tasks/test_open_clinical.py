@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from taskaffinity.cli import app
-from taskaffinity.defaults import DEFAULT_ENCODERS
+from taskaffinity.studies.defaults import DEFAULT_ENCODERS
 from taskaffinity.tasks.blue import BLUE_TASKS, CLINICAL
 from taskaffinity.tasks.catalog import LISTED, find_suite
 from taskaffinity.tasks.formats import TaskCard, write_task

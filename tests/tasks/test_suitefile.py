@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from taskaffinity.tasks.catalog import find_suite
-from taskaffinity.tasks.own.examples import in_share
-from taskaffinity.tasks.own.suitefile import read_suite
 from taskaffinity.tasks.task import SPLITS, BadInput, Example, Suite, Task
+from taskaffinity.tasks.user.examples import in_share
+from taskaffinity.tasks.user.suitefile import read_suite
 
 FILLER = "\n  filler:\n    kind: classification\n    path: filler\n"
 

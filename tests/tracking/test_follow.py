@@ -13,11 +13,11 @@ from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import REFINE, EncoderRef, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import StudiedTask, Study
-from taskaffinity.schedule import Progress
+from taskaffinity.schedule.run import Progress
 from taskaffinity.tasks.task import BadInput
-from taskaffinity.tracking import follow
-from taskaffinity.tracking.follow import MEMORY, Follower, trackers_named
-from taskaffinity.tracking.told import ToldRun, ToldStudy, told_run
+from taskaffinity.tracking import tracker
+from taskaffinity.tracking.events import ToldRun, ToldStudy, told_run
+from taskaffinity.tracking.tracker import MEMORY, Follower, trackers_named
 
 
 class Notebook:
@@ -218,7 +218,7 @@ def test_a_tracker_that_is_not_there_is_refused_in_a_line(
     def spec_of(name: str) -> Any:
         return None if name == "mlflow" else object()
 
-    monkeypatch.setattr(follow, "find_spec", spec_of)
+    monkeypatch.setattr(tracker, "find_spec", spec_of)
     with pytest.raises(BadInput, match=says) as caught:
         trackers_named(asked)
     if "mlflow" in asked[0]:

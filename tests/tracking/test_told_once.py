@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from taskaffinity.tracking.told import ToldRun
+from taskaffinity.tracking.events import ToldRun
 
 TAGS = {"suite": "toy", "results": "toy", "run_id": "refine-a-s0", "text": "real", "folder": "1"}
 RUN = ToldRun("refine-a-s0", "found", {"seed": 0}, [(1, {"dev/a": 0.5})], {"test/a": 0.25}, TAGS, 0.0, 1.0)

@@ -13,10 +13,10 @@ import pytest
 from event_files import scalars, values
 from PIL import Image
 
-from taskaffinity.resources import Resources
 from taskaffinity.runs.store import RunStore
+from taskaffinity.schedule.resources import Resources
 from taskaffinity.tasks.planted import CLINICAL
-from taskaffinity.tracking.follow import Follower
+from taskaffinity.tracking.tracker import Follower
 
 N_RUNS = 6
 """Two tasks, two seeds: 4 alone and 2 pairs."""

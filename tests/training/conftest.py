@@ -24,7 +24,7 @@ from transformers import (
 )
 
 from taskaffinity.tasks.task import Example, Kind, Split, Task
-from taskaffinity.training.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 
 N_PIECES = 60
 _SIZES: dict[str, Any] = {

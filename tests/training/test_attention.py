@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from taskaffinity.training.attention import BlockAttention
-from taskaffinity.training.layout import layout_of
-from taskaffinity.training.packed import packed_attention
+from taskaffinity.training.packing.attention import BlockAttention
+from taskaffinity.training.packing.layout import layout_of
+from taskaffinity.training.packing.packed import packed_attention
 
 SOME = [0, 3, 9, 10, 12, 18, 19, 40]
 """Places in sequences of 2, 8, 9 and 30."""

@@ -12,8 +12,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskaffinity.training.batches import batches_in_an_epoch, epoch_batches, make_batch, seed_of, stretched_batches
-from taskaffinity.training.encoded import EncodedSplit
+from taskaffinity.training.inputs.batches import (
+    batches_in_an_epoch,
+    epoch_batches,
+    make_batch,
+    seed_of,
+    stretched_batches,
+)
+from taskaffinity.training.inputs.encoded import EncodedSplit
 
 MakeSplit = Callable[..., EncodedSplit]
 

@@ -19,13 +19,13 @@ from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, Variant
 from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.training import loop
-from taskaffinity.training.batches import Batch, batches_in_an_epoch, make_batch
-from taskaffinity.training.company import company_of
-from taskaffinity.training.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
 from taskaffinity.training.execute import execute, prepare
+from taskaffinity.training.inputs.batches import Batch, batches_in_an_epoch, make_batch
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.optim import Stepper
+from taskaffinity.training.optim.optimizer import Stepper
+from taskaffinity.training.variants import company_of
 
 DRY = replace(RECIPE, head_dropout=0.0)
 OPTIMIZERS = ("adamax", "adamw")

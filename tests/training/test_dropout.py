@@ -11,9 +11,9 @@ import torch
 from scipy import stats
 from torch import nn
 
-from taskaffinity.training.dropout import CpuDropout, dropout, exchange_dropout
-from taskaffinity.training.encoded import TaskMeta
+from taskaffinity.training.inputs.encoded import TaskMeta
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.packing.dropout import CpuDropout, dropout, exchange_dropout
 
 
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.5, 0.9])

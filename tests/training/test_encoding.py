@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from transformers import RobertaTokenizer
 
 from taskaffinity.tasks.task import SPLITS, Example, Kind, Split, Task
-from taskaffinity.training.encoded import EncodedSplit, cache_folder, read_encoded, task_meta
 from taskaffinity.training.encoders import load_tokenizer
-from taskaffinity.training.encoding import cut_sentence, encode_examples, encode_task, n_pieces
+from taskaffinity.training.inputs.encoded import EncodedSplit, cache_folder, read_encoded, task_meta
+from taskaffinity.training.inputs.tokenize import cut_sentence, encode_examples, encode_task, n_pieces
 
 MakeTask = Callable[..., Task]
 Encode = Callable[..., dict[Split, EncodedSplit]]

@@ -13,7 +13,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from toy_tasks import LONG, RECIPE, TASKS
 
-import taskaffinity.training.choice as choice_module
+import taskaffinity.training.selection as choice_module
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
@@ -21,12 +21,12 @@ from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.tasks.task import SPLITS
 from taskaffinity.training import execute as execute_module
-from taskaffinity.training.choice import copied, evaluate
-from taskaffinity.training.encoded import EncodedSplit, TaskMeta, cache_folder, read_encoded
 from taskaffinity.training.encoders import Encoder, tiny_encoder
 from taskaffinity.training.execute import execute, prepare, reason_of
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, cache_folder, read_encoded
 from taskaffinity.training.loop import Diverged, fit
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.selection import copied, evaluate
 
 ALL = tuple(TASKS)
 

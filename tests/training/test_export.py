@@ -18,7 +18,7 @@ from tokenizers import ByteLevelBPETokenizer
 from toy_tasks import RECIPE, TASKS
 from transformers import BertTokenizer, PreTrainedTokenizerFast, RobertaTokenizerFast, pipeline
 
-from taskaffinity.runs.kept import Kept, kept_model
+from taskaffinity.runs.best_model import Kept, kept_model
 from taskaffinity.runs.plan import alone
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
@@ -27,15 +27,15 @@ from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.tasks.unlabelled import Unlabelled
-from taskaffinity.training import predictor as predictor_module
-from taskaffinity.training.batches import Batch, make_batch
-from taskaffinity.training.encoded import cache_folder, read_encoded, task_meta
+from taskaffinity.training.checkpoint import take_over, take_over_head
 from taskaffinity.training.encoders import Encoder, find_encoder
 from taskaffinity.training.execute import execute, prepare
-from taskaffinity.training.export import _stock, export
-from taskaffinity.training.handover import take_over, take_over_head
+from taskaffinity.training.export import predictor as predictor_module
+from taskaffinity.training.export.export import _stock, export
+from taskaffinity.training.export.predictor import Predictor
+from taskaffinity.training.inputs.batches import Batch, make_batch
+from taskaffinity.training.inputs.encoded import cache_folder, read_encoded, task_meta
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.predictor import Predictor
 
 MakeEncoder = Callable[..., Path]
 ARCHITECTURES = ("bert", "bert without pooler", "roberta", "distilbert", "electra", "deberta-v2")

@@ -17,13 +17,13 @@ from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import Recipe, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.planted import VOCABULARY
-from taskaffinity.training.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.checkpoint import hand_over, take_over
 from taskaffinity.training.encoders import Encoder, tiny_encoder
 from taskaffinity.training.execute import execute, prepare
-from taskaffinity.training.handover import hand_over, take_over
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.inputs.vocabulary import cut_embeddings, pieces_of, renumbered
 from taskaffinity.training.loop import fit
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
 
 MakeMeta = Callable[..., TaskMeta]
 MakeSplit = Callable[..., EncodedSplit]

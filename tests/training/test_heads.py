@@ -12,9 +12,9 @@ import transformers
 from torch import nn
 from transformers import AlbertConfig
 
-from taskaffinity.training.batches import Batch, make_batch
-from taskaffinity.training.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.heads import HEADS, outputs_to_predictions
+from taskaffinity.training.inputs.batches import Batch, make_batch
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
 
 STOCK = {

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from torch import nn
 from transformers import AutoModel, PreTrainedModel
 
-from taskaffinity.training import attention, dropout, last_layer
 from taskaffinity.training import model as models
-from taskaffinity.training.batches import make_batch
-from taskaffinity.training.encoded import EncodedSplit, TaskMeta
-from taskaffinity.training.last_layer import LAYERS, narrow_last_layer
-from taskaffinity.training.layout import layout_of
+from taskaffinity.training.inputs.batches import make_batch
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.packed import packed_attention, packs_exactly
+from taskaffinity.training.packing import attention, dropout, last_layer
+from taskaffinity.training.packing.last_layer import LAYERS, narrow_last_layer
+from taskaffinity.training.packing.layout import layout_of
+from taskaffinity.training.packing.packed import packed_attention, packs_exactly
 
 NARROW = ("bert", "roberta", "distilbert", "electra")
 KINDS = ("inference", "ner")

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskaffinity.training.layout import by_head, by_piece, layout_of
+from taskaffinity.training.packing.layout import by_head, by_piece, layout_of
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=25).map(sorted)
 

@@ -12,8 +12,8 @@ import torch
 
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.training import loop
-from taskaffinity.training.batches import Batch, make_batch
-from taskaffinity.training.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.inputs.batches import Batch, make_batch
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.loop import Diverged, Epoch, fit, predict
 from taskaffinity.training.model import MultiTaskModel
 

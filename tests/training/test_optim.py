@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from taskaffinity.runs.spec import Recipe
-from taskaffinity.training.adamax import Adamax, Moved, move_at_once
-from taskaffinity.training.batches import make_batch
-from taskaffinity.training.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.inputs.batches import make_batch
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.optim import Stepper, decayed_parameters, learning_rate
+from taskaffinity.training.optim.adamax import Adamax, Moved, move_at_once
+from taskaffinity.training.optim.optimizer import Stepper, decayed_parameters, learning_rate
 
 RECIPE = Recipe(learning_rate=0.05, weight_decay=0.1, max_grad_norm=1.0)
 N_STEPS = 20

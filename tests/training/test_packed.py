@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from torch import nn
 from transformers import AutoModel
 
-from taskaffinity.training.batches import Batch, make_batch
-from taskaffinity.training.encoded import EncodedSplit, TaskMeta
-from taskaffinity.training.layout import layout_of
+from taskaffinity.training.inputs.batches import Batch, make_batch
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.packed import PACKED, first_position, packed_attention, packs_exactly
+from taskaffinity.training.packing.layout import layout_of
+from taskaffinity.training.packing.packed import PACKED, first_position, packed_attention, packs_exactly
 
 PACKING = ("bert", "roberta", "distilbert", "electra")
 FALLING_BACK = ("deberta-v2", "modernbert")

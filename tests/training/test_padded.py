@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from taskaffinity.training.batches import Batch, make_batch
-from taskaffinity.training.encoded import EncodedSplit, TaskMeta
-from taskaffinity.training.layout import Layout
+from taskaffinity.training.inputs.batches import Batch, make_batch
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.packing.layout import Layout
 
 KINDS = ("inference", "ner")
 MakeSplit = Callable[..., EncodedSplit]

@@ -19,8 +19,8 @@ from torch import nn
 from transformers import AutoModel
 
 from taskaffinity.runs.spec import Recipe
-from taskaffinity.training.batches import epoch_batches
-from taskaffinity.training.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.inputs.batches import epoch_batches
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.loop import fit
 from taskaffinity.training.model import MultiTaskModel
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from taskaffinity.runs.spec import RunSpec
-from taskaffinity.training import precision
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.precision import times_in_bf16
+from taskaffinity.training.profile import precision
+from taskaffinity.training.profile.precision import times_in_bf16
 
 
 @pytest.fixture

@@ -15,13 +15,14 @@ from torch import nn
 
 from taskaffinity.runs.spec import Recipe
 from taskaffinity.tasks.metrics import METRICS
-from taskaffinity.training import layout, loop, packed
+from taskaffinity.training import loop
 from taskaffinity.training import model as models
-from taskaffinity.training.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.inputs.vocabulary import cut_embeddings, pieces_of, renumbered
 from taskaffinity.training.loop import fit, predict
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.optim import decayed_parameters, learning_rate
-from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
+from taskaffinity.training.optim.optimizer import decayed_parameters, learning_rate
+from taskaffinity.training.packing import layout, packed
 
 KINDS = ("similarity", "relation", "inference", "ner")
 TECHNIQUES = (

@@ -11,17 +11,17 @@ import pytest
 import torch
 
 from taskaffinity.runs.spec import PAPER_REFINE, RunSpec
-from taskaffinity.training import timing
 from taskaffinity.training.execute import execute
-from taskaffinity.training.released import ReleasedStepper
-from taskaffinity.training.timing import timed
+from taskaffinity.training.optim.bert_adam import ReleasedStepper
+from taskaffinity.training.profile import speed
+from taskaffinity.training.profile.speed import timed
 
 TASKS = ("mednli", "shareclefe")
 
 
 @pytest.fixture
 def tiny(tiny_study: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(timing, "_SECONDS", 0.1)
+    monkeypatch.setattr(speed, "_SECONDS", 0.1)
     return tiny_study(tasks=TASKS, num_train_epochs=4, max_train_examples=320, max_eval_examples=100)
 
 
@@ -59,7 +59,7 @@ def test_a_trial_on_a_cpu_opens_no_gpu(tiny: Any, monkeypatch: pytest.MonkeyPatc
 
 def test_memory_of_a_gpu_is_what_torch_took_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 3 * 2**30)
-    assert timing._gpu_peak_mib() == 3072
+    assert speed._gpu_peak_mib() == 3072
 
 
 def test_random_numbers_and_threads_are_as_they_were(tiny: Any) -> None:

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from taskaffinity.runs.spec import Recipe
-from taskaffinity.training.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.inputs.vocabulary import cut_embeddings, pieces_of, renumbered
 from taskaffinity.training.loop import fit, predict
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.vocabulary import cut_embeddings, pieces_of, renumbered
 
 KINDS = ("inference", "similarity", "ner")
 RECIPE = Recipe(learning_rate=1e-3, num_train_epochs=6, batch_size=4, weight_decay=0.1)  # 54 steps

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from taskaffinity.tuning.halving import Course, Standing, standings
+from taskaffinity.tuning.median_stopping import Course, Standing, standings
 
 EPOCHS = 8
 """Looks after 2 and 4 of them."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from taskaffinity.cli.tuned import print_found
+from taskaffinity.cli.console.tuning import print_found
 from taskaffinity.runs.spec import FROM_SCRATCH, EncoderRef
 from taskaffinity.tuning.round import Round
 from taskaffinity.tuning.search import Found, Search

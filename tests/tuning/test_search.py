@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from taskaffinity.resources import Resources
+from taskaffinity.schedule.resources import Resources
 from taskaffinity.tasks.task import BadInput
 from taskaffinity.tuning import on_ray
 from taskaffinity.tuning.candidates import candidates

@@ -1,8 +1,8 @@
 """Figures for people: each function returns Axes or a Figure, and writes nothing; ``save_figure`` writes."""
 
-from taskaffinity.analysis.figures.canvas import save_figure
 from taskaffinity.analysis.figures.curves import draw_curves
 from taskaffinity.analysis.figures.forest import draw_forest, draw_forests
+from taskaffinity.analysis.figures.layout import save_figure
 from taskaffinity.analysis.figures.matrix import draw_graph, draw_heatmap
 from taskaffinity.analysis.figures.seeds import draw_seeds
 from taskaffinity.analysis.figures.slopes import draw_stages

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
-from taskaffinity.analysis.figures import strokes
-from taskaffinity.analysis.figures.canvas import COLOURED, FONT, frame, verdict_legend
-from taskaffinity.analysis.figures.facets import facets
-from taskaffinity.analysis.pictures import PaletteName
+from taskaffinity.analysis.figure_options import PaletteName
+from taskaffinity.analysis.figures import arrows
+from taskaffinity.analysis.figures.layout import COLOURED, FONT, frame, verdict_legend
+from taskaffinity.analysis.figures.small_multiples import facets
 from taskaffinity.analysis.style import PALETTES, STYLES, Palette, short
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -96,7 +96,7 @@ def _target(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
     low, high = ax.get_ylim()
     ax.set_ylim(low, high)
     gap = (high - low) * 0.115 / (ax.bbox.height / ax.figure.dpi)
-    for (y, words, ink), place in zip(ends, strokes.spread([end[0] for end in ends], gap, low, high), strict=True):
+    for (y, words, ink), place in zip(ends, arrows.spread([end[0] for end in ends], gap, low, high), strict=True):
         ax.annotate(
             words,
             (1.0, y),

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
-from taskaffinity.analysis.figures.canvas import FONT, frame, sheet
-from taskaffinity.analysis.figures.facets import facets
-from taskaffinity.analysis.pictures import PaletteName
+from taskaffinity.analysis.figure_options import PaletteName
+from taskaffinity.analysis.figures.layout import FONT, frame, sheet
+from taskaffinity.analysis.figures.small_multiples import facets
+from taskaffinity.analysis.statistics.verdicts import Verdict
 from taskaffinity.analysis.style import PALETTES, Palette, marked, marks_in_words, short
-from taskaffinity.analysis.verdicts import Verdict
 
 ROW, GAP = 0.24, 0.32  # inches: an arrow, and the room for a target's heading
 TITLE = "Gain, interval and seeds (points)"

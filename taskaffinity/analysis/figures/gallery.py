@@ -11,15 +11,15 @@ from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import describe
+from taskaffinity.analysis.figure_options import FILES, Pictures
 from taskaffinity.analysis.figures.curves import curves_frame, draw_curves
 from taskaffinity.analysis.figures.forest import draw_forest, draw_forests
 from taskaffinity.analysis.figures.matrix import ALL_ARROWS, draw_graph, draw_heatmap, save_figure
 from taskaffinity.analysis.figures.seeds import draw_seeds
 from taskaffinity.analysis.figures.slopes import draw_stages, stages_described
 from taskaffinity.analysis.figures.targets import draw_targets
-from taskaffinity.analysis.pictures import FILES, Pictures
-from taskaffinity.analysis.stages import failures, stage_scores
-from taskaffinity.analysis.tables import gains_frame
+from taskaffinity.analysis.paper.stages import failures, stage_scores
+from taskaffinity.analysis.tables.frames import gains_frame
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 

@@ -17,12 +17,12 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.errors import FloatArray
-from taskaffinity.analysis.figures import strokes
-from taskaffinity.analysis.figures.canvas import COLOURED, FONT, frame, save_figure, sheet, verdict_legend
-from taskaffinity.analysis.pictures import PaletteName
+from taskaffinity.analysis.figure_options import PaletteName
+from taskaffinity.analysis.figures import arrows
+from taskaffinity.analysis.figures.layout import COLOURED, FONT, frame, save_figure, sheet, verdict_legend
+from taskaffinity.analysis.statistics.standard_errors import FloatArray
+from taskaffinity.analysis.statistics.verdicts import VERDICTS
 from taskaffinity.analysis.style import DIAGONAL, PALETTES, STYLES, marks_in_words, signed
-from taskaffinity.analysis.verdicts import VERDICTS
 
 __all__ = ["draw_graph", "draw_heatmap", "save_figure"]
 
@@ -59,7 +59,7 @@ def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteN
         return draw_heatmap(matrix, ax, palette, note=f"Above {MOST_TASKS} tasks this heatmap stands for the graph.")
     side = 6.0 if size <= ALL_ARROWS else 7.0 if size <= 8 else 8.5
     ax = ax or sheet(side + 0.4, side + 2.0, (0.2, 1.6, side, side))
-    places = strokes.circle(size)
+    places = arrows.circle(size)
     reach = float(np.abs(places).max()) + 0.3
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     ax.set_axis_off()
@@ -71,22 +71,22 @@ def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteN
     # Undecided first, so that what is decided lies on top and its labels are placed first.
     drawn.sort(key=lambda arrow: -VERDICTS.index(matrix.verdict[arrow]))
     largest = max((abs(matrix.gain[arrow]) for arrow in matrix.select(*COLOURED)), default=1.0)
-    strokes.draw_nodes(ax, places, node)
+    arrows.draw_nodes(ax, places, node)
     for place, title, score in zip(places, matrix.titles, matrix.single_mean, strict=True):
-        strokes.write_node(ax, place, title, "" if math.isnan(score) else f"{score:.1f}", node)
-    half = strokes.to_data(ax, node / 2)
+        arrows.write_node(ax, place, title, "" if math.isnan(score) else f"{score:.1f}", node)
+    half = arrows.to_data(ax, node / 2)
     taken = [Bbox.from_extents(x - half, y - half, x + half, y + half) for x, y in places]
-    bends = {(s, t): strokes.bend(places[s], places[t], size) for s, t in drawn}
-    curves = {(s, t): strokes.curve(places[s], places[t], bends[s, t], MANY) for s, t in drawn}
+    bends = {(s, t): arrows.bend(places[s], places[t], size) for s, t in drawn}
+    curves = {(s, t): arrows.curve(places[s], places[t], bends[s, t], MANY) for s, t in drawn}
     for rank, (s, t) in reversed(list(enumerate(drawn))):
         verdict, ends, rad = matrix.verdict[s, t], (places[s], places[t]), bends[s, t]
         style, gid = colours.verdicts[verdict], f"{matrix.tasks[s]} {matrix.tasks[t]}"
         width = 1.2 + (3.8 * abs(matrix.gain[s, t]) / largest if verdict in COLOURED else 0.0)
-        strokes.draw_arrow(ax, *ends, rad, style, width=width, node=node, zorder=1 + rank / 1000, gid=gid)
+        arrows.draw_arrow(ax, *ends, rad, style, width=width, node=node, zorder=1 + rank / 1000, gid=gid)
         taken.append(
-            strokes.write_label(
+            arrows.write_label(
                 ax,
-                strokes.curve(*ends, rad, strokes.LABEL_PLACES),
+                arrows.curve(*ends, rad, arrows.LABEL_PLACES),
                 signed(matrix.gain[s, t]) + "?" * (verdict == "inconclusive"),
                 style,
                 taken=taken,

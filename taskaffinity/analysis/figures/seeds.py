@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
-from taskaffinity.analysis.figures.canvas import FONT, frame
-from taskaffinity.analysis.figures.facets import facets
-from taskaffinity.analysis.pictures import PaletteName
+from taskaffinity.analysis.figure_options import PaletteName
+from taskaffinity.analysis.figures.layout import FONT, frame
+from taskaffinity.analysis.figures.small_multiples import facets
 from taskaffinity.analysis.style import PALETTES, Palette, marked, marks_in_words, short
 
 ROW = 0.21  # inches

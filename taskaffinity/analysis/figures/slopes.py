@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from taskaffinity.analysis.captions import SYNTHETIC
-from taskaffinity.analysis.figures import strokes
-from taskaffinity.analysis.figures.canvas import FONT, line_legend, sheet, surround
-from taskaffinity.analysis.pictures import PaletteName
-from taskaffinity.analysis.stages import STAGES, TITLES, StageScore, gain_in_words, uneven
+from taskaffinity.analysis.figure_options import PaletteName
+from taskaffinity.analysis.figures import arrows
+from taskaffinity.analysis.figures.layout import FONT, line_legend, sheet, surround
+from taskaffinity.analysis.paper.stages import STAGES, TITLES, StageScore, gain_in_words, uneven
+from taskaffinity.analysis.statistics.verdicts import Verdict
 from taskaffinity.analysis.style import PALETTES, Palette, marked, short
-from taskaffinity.analysis.table_formats import stages_in_words
-from taskaffinity.analysis.verdicts import Verdict
+from taskaffinity.analysis.tables.formats import stages_in_words
 from taskaffinity.runs.study import Study
 
 FOLLOWED = 6
@@ -148,7 +148,7 @@ def _labels(ax: Axes, cells: Sequence[StageScore], place: int, titles: dict[str,
     low, high = ax.get_ylim()
     gap = (high - low) * 0.17 / (ax.bbox.height / ax.figure.dpi)
     side = -1 if place == 0 else 1
-    for cell, y in zip(shown, strokes.spread([cell.mean for cell in shown], gap, low, high), strict=True):
+    for cell, y in zip(shown, arrows.spread([cell.mean for cell in shown], gap, low, high), strict=True):
         if place == 0:
             words, ink = f"{short(titles[cell.task], 22)}  {cell.mean:.1f}", "#222222"
         else:

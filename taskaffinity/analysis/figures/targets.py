@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.figures import strokes
-from taskaffinity.analysis.figures.canvas import COLOURED, FONT, frame, verdict_legend
-from taskaffinity.analysis.figures.facets import facets
-from taskaffinity.analysis.pictures import PaletteName
+from taskaffinity.analysis.figure_options import PaletteName
+from taskaffinity.analysis.figures import arrows
+from taskaffinity.analysis.figures.layout import COLOURED, FONT, frame, verdict_legend
+from taskaffinity.analysis.figures.small_multiples import facets
 from taskaffinity.analysis.style import PALETTES, Palette, short, signed
 
 ROW = 0.21  # inches: a source
@@ -50,9 +50,9 @@ def _into(ax: Axes, matrix: AffinityMatrix, t: int, largest: float, colours: Pal
     node = _across(len(matrix.tasks))
     (_, width), (_, height) = ax.get_xlim(), ax.get_ylim()
     centre = np.array([width - node / 144 - 0.05, height / 2])
-    strokes.draw_nodes(ax, centre[None], node)
+    arrows.draw_nodes(ax, centre[None], node)
     score = matrix.single_mean[t]
-    strokes.write_node(ax, centre, matrix.titles[t], "" if math.isnan(score) else f"{score:.1f}", node)
+    arrows.write_node(ax, centre, matrix.titles[t], "" if math.isnan(score) else f"{score:.1f}", node)
     pitch, edge = height / max(len(sources), 1), node / 2 / 72
     outermost = np.arcsin(min(STEEPEST, 0.32 * pitch * max(len(sources) - 1, 0) / edge))
     angles = np.pi + outermost * (np.linspace(-1, 1, len(sources)) if len(sources) > 1 else np.zeros(1))
@@ -78,6 +78,6 @@ def _into(ax: Axes, matrix: AffinityMatrix, t: int, largest: float, colours: Pal
         end = centre + edge * np.array([np.cos(angle), np.sin(angle)])
         thick = 0.9 + (2.3 * abs(gain) / largest if verdict in COLOURED else 0.0)
         gid = f"{matrix.tasks[s]} {matrix.tasks[t]}"
-        strokes.draw_arrow(
+        arrows.draw_arrow(
             ax, np.array([FOOT, y]), end, 0.0, style, width=thick, node=0.0, zorder=1 + rank / 1000, gid=gid
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from taskaffinity.analysis.style import STYLES, probability, signed
-from taskaffinity.analysis.tables import as_csv
+from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.tasks.metrics import METRICS
 
 HEADINGS = {

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from taskaffinity.analysis.figures.canvas import FONT, save_figure
+from taskaffinity.analysis.figures.layout import FONT, save_figure
 
 _REFERENCE = re.compile(r"(?<=url\(#)[^)]+|(?<=^#).+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")

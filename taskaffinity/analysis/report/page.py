@@ -34,14 +34,14 @@ from taskaffinity.analysis.captions import (
     stage_in_words,
 )
 from taskaffinity.analysis.figures import draw_forest, draw_graph, draw_heatmap
-from taskaffinity.analysis.further import further_frame
-from taskaffinity.analysis.report.accounts import COST_COLUMNS, accounts_of
 from taskaffinity.analysis.report.cells import Sheet, sheet_of
+from taskaffinity.analysis.report.cost import COST_COLUMNS, accounts_of
 from taskaffinity.analysis.report.inline import inline_svg, take_words
 from taskaffinity.analysis.report.sentences import arrow_in_words, counts_in_words, untested_in_words
+from taskaffinity.analysis.secondary_metrics import further_frame
+from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, VERDICTS, Rule, Verdict
 from taskaffinity.analysis.style import STYLES
-from taskaffinity.analysis.tables import CONTROLS_COLUMNS, controls_frame, edges_frame, gains_frame
-from taskaffinity.analysis.verdicts import CORRECTIONS, VERDICTS, Rule, Verdict
+from taskaffinity.analysis.tables.frames import CONTROLS_COLUMNS, controls_frame, edges_frame, gains_frame
 from taskaffinity.runs.files import write_whole
 from taskaffinity.runs.paper_protocol import DEPARTURES, protocol_in_words
 from taskaffinity.runs.spec import Recipe

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.statistics.verdicts import VERDICTS
 from taskaffinity.analysis.style import MINUS, plural, signed
-from taskaffinity.analysis.verdicts import VERDICTS
 
 
 def arrow_in_words(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:

@@ -1,0 +1,173 @@
+"""The sheet a figure is drawn on, what stands around every picture, and how it is saved.
+
+Figures are made without pyplot, so nothing needs a display and nothing global is left behind.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.captions import SYNTHETIC, caption
+from taskaffinity.analysis.statistics.verdicts import VERDICTS, Verdict
+from taskaffinity.analysis.style import PALETTES, Palette
+from taskaffinity.runs.files import write_whole
+
+DPI = 160
+FONT = "DejaVu Sans"
+"""Comes with matplotlib: the same picture everywhere, and it has the signs that we use."""
+COLOURED: tuple[Verdict, ...] = ("improves", "degrades")
+WIDE, LARGEST = 9.0, 1.6
+"""Inches above which the words around a picture grow with it, for a page shrinks it; and by how much at most."""
+
+
+def enlarged(points: float, most: float = LARGEST) -> float:
+    """How much larger the words around a picture of this width are than usual."""
+    return min(max(points / (72 * WIDE), 1.0), most)
+
+
+def sheet(width: float, height: float, rectangle: tuple[float, float, float, float]) -> Axes:
+    """New axes on a figure of their own; sizes and the rectangle (left, bottom, width, height) in inches."""
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    left, bottom, across, up = rectangle
+    return figure.add_axes((left / width, bottom / height, across / width, up / height))
+
+
+def frame(
+    ax: Axes,
+    matrix: AffinityMatrix,
+    title: str,
+    *,
+    below: float,
+    left: float = 0.0,
+    across: float | None = None,
+    note: str = "",
+    palette: Palette = PALETTES["paper"],
+) -> None:
+    """``surround`` with the caption of a study of pairs, and a note after it."""
+    words = " ".join(filter(None, (caption(matrix), note)))
+    surround(ax, title, words, matrix.study.synthetic, below=below, left=left, across=across, palette=palette)
+
+
+def surround(
+    ax: Axes,
+    title: str,
+    words: str,
+    is_synthetic: bool,
+    *,
+    below: float,
+    left: float = 0.0,
+    across: float | None = None,
+    palette: Palette = PALETTES["paper"],
+) -> None:
+    """Title above, caption below, and the stamp of a synthetic study.
+
+    ``below`` and ``left`` are in points from the axes' lower left corner; ``across`` is the caption's width in points,
+    that of the axes unless told.
+    """
+    width = across or 72 * ax.bbox.width / ax.figure.dpi - left
+    scale = enlarged(width)
+    ax.annotate(
+        title,
+        (0, 1),
+        xytext=(left, 8),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=11.5 * scale,
+        ha="left",
+        va="bottom",
+        annotation_clip=False,
+        family=FONT,
+    )
+    size = 7.2 * scale
+    ax.annotate(
+        textwrap.fill(words, int(width / (0.535 * size))),
+        (0, 0),
+        xytext=(left, -below),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=size,
+        color="#444444",
+        linespacing=1.35,
+        ha="left",
+        va="top",
+        annotation_clip=False,
+        family=FONT,
+        gid="caption",
+    )
+    if is_synthetic:
+        ink, ground = palette.stamp
+        ax.annotate(
+            f"{SYNTHETIC}: not real text",
+            (0, 1),
+            xytext=(left + 4, 8 + 26 * scale),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            fontsize=8.5 * scale,
+            fontweight="bold",
+            color=ink,
+            ha="left",
+            va="bottom",
+            annotation_clip=False,
+            family=FONT,
+            gid="stamp",
+            bbox={"boxstyle": "round,pad=0.3", "facecolor": ground, "edgecolor": ink, "linewidth": 1.2},
+        )
+
+
+def verdict_legend(ax: Axes, palette: Palette, verdicts: Sequence[Verdict] = VERDICTS) -> None:
+    """A sample of every verdict's line that may be drawn, below the axes."""
+    looks = {verdict: palette.verdicts[verdict] for verdict in palette.verdicts if verdict in verdicts}
+    handles = [
+        Line2D([], [], color=style.color, linestyle=style.line, linewidth=2.4 if verdict in COLOURED else 1.6)
+        for verdict, style in looks.items()
+    ]
+    labels = [f"{verdict} (?)" if verdict == "inconclusive" else verdict for verdict in looks]
+    line_legend(ax, handles, labels)
+
+
+def line_legend(ax: Axes, handles: list[Line2D], labels: list[str]) -> None:
+    """Lines and what they say, in a row below the axes."""
+    scale = enlarged(72 * ax.bbox.width / ax.figure.dpi, most=1.3)
+    ax.legend(
+        handles,
+        labels,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        ncols=4,
+        frameon=False,
+        handlelength=4.4,
+        columnspacing=1.4,
+        handletextpad=0.6,
+        prop={"family": FONT, "size": 8.5 * scale},
+    )
+
+
+def save_figure(figure: Figure, path: Path, *, alt: str = "") -> None:
+    """Write a PNG, SVG or PDF whole or not at all: the same bytes for the same figure, text selectable.
+
+    ``alt`` is kept in the file as its description.
+    """
+    kind = path.suffix.lstrip(".")
+    metadata: dict[str, dict[str, str | None]] = {
+        "svg": {"Date": None, "Title": alt.partition("\n")[0] or None, "Description": alt or None},
+        "png": {"Software": None} | ({"Description": alt} if alt else {}),
+        "pdf": {"CreationDate": None, "ModDate": None}
+        | ({"Title": alt.partition("\n")[0], "Subject": alt} if alt else {}),
+    }
+    if kind not in metadata:
+        raise ValueError(f"{path}: no picture of kind {kind!r}; there are {', '.join(metadata)}")
+    content = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "taskaffinity", "svg.fonttype": "none", "pdf.fonttype": 42}):
+        figure.savefig(content, format=kind, dpi=DPI, bbox_inches="tight", pad_inches=0.15, metadata=metadata[kind])
+    write_whole(path, content.getvalue())

@@ -1,0 +1,52 @@
+"""Small multiples: a grid of axes, one a target, on a backdrop that carries title, stamp and caption for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+
+from taskaffinity.analysis.figures.layout import FONT, sheet
+
+TOP = 0.34  # inches above each small axes, for its title
+
+
+def facets(
+    titles: Sequence[str], *, width: float, height: float, left: float, right: float = 0.1, below: float = 0.3
+) -> tuple[Axes, list[Axes]]:
+    """The backdrop, and an axes for every title, row by row.
+
+    All are inches: the size of each axes, and the room beside and below it for its labels. The backdrop is empty, and
+    covers the whole grid.
+    """
+    count = max(len(titles), 1)
+    columns = min(count, 2 if count <= 4 else 3 if count <= 9 else 4)
+    rows = -(-count // columns)
+    across, up = columns * (left + width + right), rows * (TOP + height + below)
+    backdrop = sheet(across + 0.4, up + 3.0, (0.2, 2.1, across, up))
+    backdrop.set_axis_off()
+    figure = backdrop.figure
+    found = []
+    for place, title in enumerate(titles):
+        row, column = divmod(place, columns)
+        x = 0.2 + column * (left + width + right) + left
+        y = 2.1 + up - (row + 1) * (TOP + height + below) + below
+        ax = figure.add_axes((x / (across + 0.4), y / (up + 3.0), width / (across + 0.4), height / (up + 3.0)))
+        ax.annotate(
+            title,
+            (0, 1),
+            xytext=(0, 6),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            fontsize=9,
+            fontweight="bold",
+            ha="left",
+            va="bottom",
+            family=FONT,
+            gid="facet",
+        )
+        for side in ("top", "right"):
+            ax.spines[side].set_visible(False)
+        ax.tick_params(labelsize=7.5)
+        found.append(ax)
+    return backdrop, found

@@ -1,0 +1,1 @@
+"""The paper's tables and figure beside a study's own numbers."""

@@ -1,0 +1,127 @@
+"""One suite with several encoders: the fine-tuned scores of each (the paper's Tables 4 and 5), and what an encoder
+gains over the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from taskaffinity.analysis.paper.stages import (
+    STAGES,
+    StageScore,
+    columns_of,
+    failures,
+    full_frame,
+    gain_in_words,
+    gained,
+    means,
+    paper_rows,
+    paper_table,
+    prior_of,
+    stage_arms,
+    stage_scores,
+)
+from taskaffinity.analysis.statistics.verdicts import Rule
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+ENCODER_TABLES: dict[str, int] = {"clinical": 4, "biomedical": 5}
+"""The paper's tables of fine-tuned scores with several encoders."""
+
+Studies = Sequence[tuple[Study, RunStore]]
+
+
+@dataclass(frozen=True)
+class EncoderScores:
+    """What one encoder of several reached: every task after every stage, as far as it was trained."""
+
+    study: Study
+    scores: tuple[StageScore, ...]
+    """With the gain over training alone."""
+    over_first: tuple[StageScore, ...]
+    """With the gain over the same stage of the first encoder; none for the first itself."""
+    failed: tuple[str, ...]
+    """Its runs that failed, in words."""
+
+    @property
+    def fine_tuned(self) -> tuple[StageScore, ...]:
+        return tuple(score for score in self.scores if score.stage == "finetune")
+
+
+def encoder_scores(studies: Studies) -> tuple[EncoderScores, ...]:
+    """What every study's runs say, read once for table, frame and words.
+
+    Raises
+    ------
+    ValueError
+        If a file of a store is broken.
+    """
+    first, first_store = studies[0]
+    return tuple(
+        EncoderScores(
+            study,
+            stage_scores(study, store),
+            encoder_gains(study, store, first, first_store) if study is not first else (),
+            failures(study, store),
+        )
+        for study, store in studies
+    )
+
+
+def encoder_gains(study: Study, store: RunStore, first: Study, first_store: RunStore) -> tuple[StageScore, ...]:
+    """Every task after every stage, with its gain over the same stage with the first study's encoder.
+
+    Raises
+    ------
+    ValueError
+        If a file of a store is broken.
+    """
+    rule, by = Rule(**study.rule), {card.name: card.metric for card in study.tasks}
+    ours, theirs = (stage_arms(one, its_store, by) for one, its_store in ((study, store), (first, first_store)))
+    prior = prior_of([*ours.values(), *theirs.values()])
+    found = []
+    for name, metric in by.items():
+        for stage in STAGES:
+            arm, against = ours.get((name, stage)), theirs.get((name, stage))
+            if arm is None or against is None:
+                found.append(StageScore(name, stage, metric, (), reason="not trained"))
+            elif _test_set(study) != _test_set(first):
+                found.append(StageScore(name, stage, metric, (), reason="other test examples"))
+            else:
+                found.append(gained(name, stage, metric, arm, against, prior, rule))
+    return tuple(found)
+
+
+def _test_set(study: Study) -> tuple[object, ...]:
+    return study.refs, study.recipe.max_eval_examples, study.recipe.max_eval_examples and study.recipe.sample_seed
+
+
+def encoders_table(found: Sequence[EncoderScores]) -> pd.DataFrame:
+    """For people: fine-tuned scores, a row an encoder with its gain over the first; the paper's own rows below."""
+    first = found[0].study
+    rows: dict[str, list[str]] = {}
+    for number_of_row, encoder in enumerate(found, start=1):
+        name = f"fine-tuned, {encoder.study.encoder.name}"
+        name = f"{name} ({number_of_row})" if name in rows else name
+        rows[name] = means(encoder.fine_tuned)
+        if encoder.over_first:
+            gains = [gain_in_words(gain) for gain in encoder.over_first if gain.stage == "finetune"]
+            rows[f"  {name}, gain over the first"] = [*gains, ""]
+    number = None if first.synthetic else ENCODER_TABLES.get(first.suite)
+    if number is not None:
+        rows |= paper_rows(number, [card.name for card in first.tasks], paper_table(number).index)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns_of(first))
+
+
+def encoders_frame(found: Sequence[EncoderScores]) -> pd.DataFrame:
+    """``full_frame`` of every study, and each encoder's gains over the first, told apart by ``over``."""
+    first = found[0].study.encoder
+    frames = []
+    for encoder in found:
+        frames.append(full_frame(encoder.study, encoder.scores).assign(over="training alone"))
+        if encoder.over_first:
+            over = f"{first.name} {first.fingerprint}"
+            frames.append(full_frame(encoder.study, encoder.over_first).assign(over=over))
+    return pd.concat(frames, ignore_index=True)

@@ -1,0 +1,249 @@
+"""The whole set in stages: every task alone, after training with all others, and fine-tuned from there.
+
+A stage is compared with training alone as a pair is: mean over seeds less mean over seeds, with the two-way error. The
+fine-tuned runs have had more updates on the target than the single ones, as in the paper.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import product
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+
+from taskaffinity.analysis.affinity import POINTS
+from taskaffinity.analysis.statistics.arms import arm_of
+from taskaffinity.analysis.statistics.seed_variance import Prior, fit_prior
+from taskaffinity.analysis.statistics.standard_errors import Arm, combine, compare
+from taskaffinity.analysis.statistics.verdicts import Rule
+from taskaffinity.analysis.style import plural, signed
+from taskaffinity.runs.spec import Stage
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
+TITLES: dict[Stage, str] = {
+    "single": "alone",
+    "refine": "refined together",
+    "finetune": "fine-tuned after it",
+}
+
+FULL_COLUMNS = (
+    *("task", "stage", "metric", "mean", "sd", "seeds", "gain", "low", "high", "p", "reason"),
+    *("alpha", "estimand", "protocol", "encoder", "synthetic"),
+)
+
+_PAPER_MODELS: dict[int, dict[Stage, str]] = {
+    2: {
+        "single": "BlueBERT_clinical",
+        "refine": "MT-BlueBERT-Refinement_clinical",
+        "finetune": "MT-BlueBERT-Fine-Tune_clinical",
+    },
+    3: {
+        "single": "BlueBERT_biomedical",
+        "refine": "MT-BlueBERT-Refinement_biomedical",
+        "finetune": "MT-BlueBERT-Fine-Tune_biomedical",
+    },
+    6: {"single": "BlueBERT_biomedical", "finetune": "MT-BlueBERT-Fine-Tune_biomedical"},
+}
+"""The rows (Table 6: columns) of the paper's tables that hold a stage."""
+
+PAPER_TABLES: dict[str, int] = {"clinical": 2, "biomedical": 3, "blue": 6}
+"""The paper's table of each suite."""
+
+_FILES = {
+    2: "table2_clinical.csv",
+    3: "table3_biomedical.csv",
+    4: "table4_clinical_encoders.csv",
+    5: "table5_biomedical_encoders.csv",
+    6: "table6_blue.csv",
+}
+
+
+@dataclass(frozen=True)
+class StageScore:
+    """One task after one stage; points, NaN where nothing is known."""
+
+    task: str
+    stage: Stage
+    metric: str
+    """A key of ``METRICS``."""
+    scores: tuple[float, ...]
+    """Of test, one a seed."""
+    gain: float = math.nan
+    """Over training alone; NaN for ``single`` itself."""
+    low: float = math.nan
+    """Ends of the ``1 - alpha`` interval, not adjusted for the number of comparisons."""
+    high: float = math.nan
+    p: float = math.nan
+    reason: str = ""
+    """Why there is no interval."""
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.scores)) if self.scores else math.nan
+
+    @property
+    def sd(self) -> float:
+        """Over seeds; NaN for one."""
+        return float(np.std(self.scores, ddof=1)) if len(self.scores) > 1 else math.nan
+
+
+def stage_scores(
+    study: Study, store: RunStore, rule: Rule | None = None, by: Mapping[str, str] | None = None
+) -> tuple[StageScore, ...]:
+    """Every task after every stage, in the suite's order; what is not trained yet has no scores.
+
+    Parameters
+    ----------
+    by : mapping, optional
+        Tasks and keys of ``METRICS``: these tasks alone, by these metrics. Default: all by their official ones.
+
+    Raises
+    ------
+    ValueError
+        If a file of the store is broken.
+    """
+    rule = rule or Rule(**study.rule)
+    by = by or {card.name: card.metric for card in study.tasks}
+    arms = stage_arms(study, store, by)
+    prior = prior_of(arms.values())
+    found = []
+    for name, metric in by.items():
+        alone = arms.get((name, "single"))
+        for stage in STAGES:
+            arm = arms.get((name, stage))
+            scores = tuple(float(POINTS * score) for score in arm.scores) if arm else ()
+            if stage == "single":
+                found.append(StageScore(name, stage, metric, scores))
+                continue
+            if arm is None or alone is None:
+                found.append(StageScore(name, stage, metric, scores, reason="not trained"))
+                continue
+            found.append(gained(name, stage, metric, arm, alone, prior, rule))
+    return tuple(found)
+
+
+def gained(task: str, stage: Stage, metric: str, arm: Arm, against: Arm, prior: Prior, rule: Rule) -> StageScore:
+    """The score of an arm with its gain over another."""
+    evidence = compare(arm, against, prior)
+    error = combine(evidence, rule.estimand)
+    scores = tuple(float(POINTS * score) for score in arm.scores)
+    gain, low, high = (float(POINTS * value) for value in (error.gain, *error.interval(rule.alpha)))
+    reason = str(evidence.reason).replace("pair run", "run")
+    return StageScore(task, stage, metric, scores, gain, low, high, float(error.p()), reason)
+
+
+def stage_arms(study: Study, store: RunStore, by: Mapping[str, str]) -> dict[tuple[str, Stage], Arm]:
+    """Every task of ``by`` after every stage that it has runs of, by its metric there."""
+    official = {card.name: card.metric for card in study.tasks}
+    found: dict[tuple[str, Stage], Arm] = {}
+    for name, stage in product(by, STAGES):
+        specs = (spec for spec in study.plan if spec.stage == stage and name in spec.task_names)
+        key = f"{name}/test" + ("" if by[name] == official[name] else f"/{by[name]}")
+        runs = [run for run in map(store.get, specs) if run and key in run.counts]
+        if runs:
+            found[name, stage] = arm_of(runs, key, by[name])
+    return found
+
+
+def prior_of(arms: Iterable[Arm]) -> Prior:
+    """What arms say together of the variance over seeds."""
+    told = [arm for arm in arms if arm.n_runs > 1 and arm.scores.any()]
+    return fit_prior([arm.s2 / arm.unit for arm in told], [arm.n_runs - 1 for arm in told])
+
+
+def full_frame(study: Study, scores: tuple[StageScore, ...], rule: Rule | None = None) -> pd.DataFrame:
+    """One row a task and stage, in points: ``FULL_COLUMNS``. Encoders go by name and fingerprint."""
+    rule = rule or Rule(**study.rule)
+    encoder = f"{study.encoder.name} {study.encoder.fingerprint}"
+    told = (rule.alpha, rule.estimand, study.protocol, encoder, study.synthetic)
+    rows = [
+        (s.task, s.stage, s.metric, s.mean, s.sd, len(s.scores), s.gain, s.low, s.high, s.p, s.reason, *told)
+        for s in scores
+    ]
+    return pd.DataFrame(rows, columns=list(FULL_COLUMNS))
+
+
+def failures(study: Study, store: RunStore) -> tuple[str, ...]:
+    """Runs that failed and are left out, each with its reason."""
+    return tuple(f"{spec.run_id}: {reason}" for spec in study.plan if (reason := store.failure(spec)))
+
+
+@cache
+def paper_table(number: int) -> pd.DataFrame:
+    """A table of the paper in points: a row a model and a column a task, the average last."""
+    with (files("taskaffinity.analysis") / "paper" / _FILES[number]).open(encoding="utf-8") as file:
+        table = pd.read_csv(file, index_col=0)
+    return POINTS * (table.T if number == 6 else table)  # there the tasks are the rows
+
+
+def full_table(study: Study, scores: tuple[StageScore, ...]) -> pd.DataFrame:
+    """The table for people, cells as words: a row a stage and a column a task, with the paper's own rows below.
+
+    Synthetic text and suites that the paper does not know stand by themselves.
+    """
+    tasks = [card.name for card in study.tasks]
+    by_cell = {(score.task, score.stage): score for score in scores}
+    rows: dict[str, list[str]] = {}
+    for stage in STAGES:
+        cells = [by_cell[task, stage] for task in tasks]
+        rows[TITLES[stage]] = means(cells)
+        if stage != "single":
+            rows[f"  {TITLES[stage]}, gain"] = [*(gain_in_words(cell) for cell in cells), ""]
+    number = None if study.synthetic else PAPER_TABLES.get(study.suite)
+    if number is not None:
+        rows |= paper_rows(number, tasks, _PAPER_MODELS[number].values())
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns_of(study))
+
+
+def columns_of(study: Study) -> list[str]:
+    """Of a table for people: a task each, and the average."""
+    return [*(card.title for card in study.tasks), "average"]
+
+
+def means(cells: Sequence[StageScore]) -> list[str]:
+    """A row of means, the average of the tasks last."""
+    average = math.nan if any(not cell.scores for cell in cells) else float(np.mean([cell.mean for cell in cells]))
+    return [*(_mean_and_sd(cell) for cell in cells), _one_digit(average)]
+
+
+def paper_rows(number: int, tasks: Sequence[str], models: Iterable[str]) -> dict[str, list[str]]:
+    """Rows of a table of the paper."""
+    paper = paper_table(number)[[*tasks, "avg"]]
+    rows = dict(zip(paper.index, paper.to_numpy(), strict=True))
+    return {f"paper: {model}": [_one_digit(score) for score in rows[model]] for model in models}
+
+
+def _mean_and_sd(score: StageScore) -> str:
+    if not score.scores:
+        return "not trained"
+    return _one_digit(score.mean) + (f" ({_one_digit(score.sd)})" if len(score.scores) > 1 else "")
+
+
+def uneven(study: Study, scores: Iterable[StageScore]) -> list[str]:
+    """``mednli alone: 2 seeds`` for every mean over fewer seeds than were asked for."""
+    return [
+        f"{score.task} {TITLES[score.stage]}: {plural(len(score.scores), 'seed')}"
+        for score in scores
+        if 0 < len(score.scores) < len(study.seeds)
+    ]
+
+
+def gain_in_words(score: StageScore) -> str:
+    """``+1.9 [+1.1, +2.7]``, or why there is none."""
+    if math.isnan(score.gain):
+        return score.reason
+    interval = f" [{signed(score.low)}, {signed(score.high)}]" if not math.isnan(score.low) else f" ({score.reason})"
+    return signed(score.gain) + interval
+
+
+def _one_digit(points: float) -> str:
+    return "" if math.isnan(points) else f"{points:.1f}"

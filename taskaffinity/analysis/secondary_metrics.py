@@ -1,0 +1,92 @@
+"""What a study says by further metrics: they are reported with the same errors, and colour nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+
+import pandas as pd
+
+from taskaffinity.analysis.affinity import POINTS
+from taskaffinity.analysis.paper.stages import STAGES, StageScore, stage_scores
+from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.statistics.standard_errors import combine
+from taskaffinity.analysis.statistics.verdicts import Rule
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+from taskaffinity.tasks.metrics import title_of
+
+FURTHER_COLUMNS = (
+    *("source", "target", "metric", "gain", "low", "high", "p"),
+    *("seeds_pair", "seeds_single", "score_single", "score_pair", "reason", "alpha", "estimand", "synthetic"),
+)
+
+
+def kept_metrics(study: Study, store: RunStore) -> Iterator[Mapping[str, str]]:
+    """Tasks with a further metric that their runs alone kept counts by: the first of each task, then the second."""
+    kept: dict[str, list[str]] = {card.name: [] for card in study.tasks}
+    for spec in study.plan:
+        run = store.get(spec) if spec.stage == "single" else None
+        for key in run.counts if run else ():
+            name, _, metric = key.partition("/test/")
+            if metric and metric not in kept[name]:
+                kept[name].append(metric)
+    for metrics in zip_longest(*kept.values()):
+        yield {name: metric for name, metric in zip(kept, metrics, strict=True) if metric is not None}
+
+
+def further_frame(study: Study, store: RunStore, rule: Rule) -> pd.DataFrame:
+    """One row an arrow and further metric of its target, in points: ``FURTHER_COLUMNS``. Of a race, all its runs.
+
+    Intervals are for one arrow by itself.
+
+    Raises
+    ------
+    ValueError
+        If a file of the store is broken.
+    """
+    rows = []
+    for by in kept_metrics(study, store):
+        evidence = read_arms(study, store, by).evidence
+        error = combine(evidence, rule.estimand)
+        low, high = error.interval(rule.alpha)
+        p = error.p()
+        for s, source in enumerate(study.tasks):
+            for t, target in enumerate(study.tasks):
+                if s == t or target.name not in by:
+                    continue
+                gain, single = POINTS * evidence.gain[s, t], POINTS * evidence.mean_single[s, t]
+                rows.append(
+                    (
+                        *(source.name, target.name, by[target.name]),
+                        *(gain, POINTS * low[s, t], POINTS * high[s, t], p[s, t]),
+                        *(evidence.n_pair[s, t], evidence.n_single[s, t], single, single + gain, evidence.reason[s, t]),
+                        *(rule.alpha, rule.estimand, study.synthetic),
+                    )
+                )
+    return pd.DataFrame(rows, columns=list(FURTHER_COLUMNS))
+
+
+def further_stages(study: Study, store: RunStore, rule: Rule | None = None) -> tuple[StageScore, ...]:
+    """``stage_scores`` by every further metric.
+
+    Raises
+    ------
+    ValueError
+        If a file of the store is broken.
+    """
+    return tuple(score for by in kept_metrics(study, store) for score in stage_scores(study, store, rule, by))
+
+
+def further_in_words(study: Study, scores: Sequence[StageScore]) -> str:
+    """``By other metrics: DDI, macro-F1 ...: 35.1, 35.9, 36.4; ...``, alone, refined and fine-tuned; empty if none."""
+    cards = {card.name: card for card in study.tasks}
+    means: dict[tuple[str, str], list[str]] = {}
+    for score in scores:
+        cell = f"{score.mean:.1f}" if score.scores else "not trained"
+        means.setdefault((score.task, score.metric), []).append(cell)
+    told = [
+        f"{cards[task].title}, {title_of(metric, cards[task].kind)}: {', '.join(m)}"
+        for (task, metric), m in means.items()
+    ]
+    return f"By other metrics ({', '.join(STAGES)}): {'; '.join(told)}." if told else ""

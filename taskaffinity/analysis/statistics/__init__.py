@@ -1,0 +1,1 @@
+"""Standard errors, tests, verdicts, power, and sequential designs. Arrays in, arrays out."""

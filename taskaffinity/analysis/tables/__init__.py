@@ -1,0 +1,1 @@
+"""Tidy frames and how they are printed."""

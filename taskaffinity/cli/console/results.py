@@ -1,0 +1,210 @@
+"""What every command that ends in a graph or a table prints, and where the files are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from taskaffinity.analysis.figure_options import DEFAULT, Pictures
+from taskaffinity.analysis.style import plural
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Design, Study
+from taskaffinity.tasks.survey import leaks
+from taskaffinity.tasks.task import BadInput, Suite
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from taskaffinity.analysis.paper.encoders import EncoderScores
+    from taskaffinity.analysis.statistics.verdicts import Rule
+
+BANNER = (
+    "SYNTHETIC STAND-IN: no data folder was given, so the text is made up. This shows how the tool works;\n"
+    "it says nothing about the real tasks of these names."
+)
+
+_LEAKS_SHOWN = 3
+
+
+def warn_if_synthetic(is_synthetic: bool) -> None:
+    """The banner, on stderr whatever ``--quiet`` says."""
+    if is_synthetic:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(BANNER, style="bold yellow")
+
+
+def warn_of_leaks(suite: Suite, suite_file: Path | None) -> None:
+    """What of the user's own tasks is scored on texts that are trained on, on stderr whatever ``--quiet`` says."""
+    found = leaks(suite.tasks) if suite_file is not None else []
+    for leak in found[:_LEAKS_SHOWN]:
+        print(
+            f"leak: {plural(leak.examples, 'text')} of {leak.task} {leak.split} also in {leak.other} train"
+            f"{', which can look like transfer' * (leak.task != leak.other)}",
+            file=sys.stderr,
+        )
+    if found:
+        more = f"{plural(len(found) - _LEAKS_SHOWN, 'more leak')}; " if len(found) > _LEAKS_SHOWN else ""
+        print(f"{more}all overlaps: taskaffinity data inspect {suite_file}", file=sys.stderr)
+
+
+def read_study(results: Path, design: Design = "pairwise") -> Study:
+    """The study of a results folder.
+
+    Raises
+    ------
+    BadInput
+        If there is none, or its file is broken.
+    """
+    try:
+        return Study.read(results, design)
+    except (FileNotFoundError, ValueError) as error:
+        raise BadInput(str(error)) from error
+
+
+def publish_and_print(study: Study, results: Path, rule: Rule, pictures: Pictures = DEFAULT) -> None:
+    """Measure and draw what a study's results folder holds; results go to stdout.
+
+    Raises
+    ------
+    BadInput
+        If a file of the folder is broken.
+    """
+    from taskaffinity.analysis.captions import controls_in_words, needs_in_words, race_in_words
+    from taskaffinity.analysis.publish import publish  # matplotlib and pandas: not for --help
+    from taskaffinity.analysis.tables.frames import edge_table
+    from taskaffinity.analysis.undertrained import unfinished_in_words
+
+    try:
+        matrix = publish(study, RunStore(results), results, rule, pictures=pictures)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console.print(edge_table(matrix))
+    unfinished = unfinished_in_words(study, RunStore(results))
+    for line in (*needs_in_words(matrix), *unfinished, *controls_in_words(matrix), *race_in_words(matrix)):
+        console.print(line)
+    drawn = pictures.files([name for name in pictures.figures if name != "stages"])
+    beside = ", ".join([*(drawn[1:] if pictures != DEFAULT else ()), "edges.csv and gains.csv"])
+    console.print(f"{results / drawn[0]}, {beside} beside it")
+
+
+def publish_stages_and_print(study: Study, results: Path) -> None:
+    """Write what a study in stages found into its results folder, and print its table.
+
+    Raises
+    ------
+    BadInput
+        If a file of the folder is broken.
+    """
+    from taskaffinity.analysis.publish import publish_stages
+
+    store = RunStore(results)
+    try:
+        publish_stages(study, store, results)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    print_stages(study, store)
+    Console(highlight=False, soft_wrap=True, markup=False).print(f"{results / 'full.csv'}, full_scores.csv beside it")
+
+
+def draw_stages_and_print(study: Study, results: Path, pictures: Pictures) -> None:
+    """Draw a study in stages again, and print where.
+
+    Raises
+    ------
+    BadInput
+        If a file of the folder is broken.
+    """
+    from taskaffinity.analysis.figures.gallery import hang_stages
+
+    try:
+        hang_stages(study, RunStore(results), results, pictures)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    Console(highlight=False, soft_wrap=True, markup=False).print(str(results / pictures.files(["stages"])[0]))
+
+
+def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
+    """The table of a study in stages, to stdout.
+
+    Parameters
+    ----------
+    format_ : str
+        ``text``, ``csv`` (a row a task and stage), ``markdown`` or ``latex``.
+
+    Raises
+    ------
+    BadInput
+        If a file of the store is broken.
+    """
+    from taskaffinity.analysis.paper.stages import failures, full_frame, full_table, stage_scores, uneven
+    from taskaffinity.analysis.secondary_metrics import further_in_words, further_stages
+    from taskaffinity.analysis.tables.formats import stages_in_words
+
+    try:
+        scores, further = stage_scores(study, store), further_stages(study, store)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    words = stages_in_words(study, uneven(study, scores), failures(study, store))
+    words = f"{words} {further_in_words(study, further)}".strip()
+    _print_table(full_table(study, scores), full_frame(study, scores), words, format_)
+
+
+def read_encoders(studies: Sequence[tuple[Study, RunStore]]) -> tuple[EncoderScores, ...]:
+    """What a suite's studies with several encoders found.
+
+    Raises
+    ------
+    BadInput
+        If a file of a store is broken.
+    """
+    from taskaffinity.analysis.paper.encoders import encoder_scores
+
+    try:
+        return encoder_scores(studies)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+
+
+def print_encoders(found: Sequence[EncoderScores], format_: str = "text") -> None:
+    """The fine-tuned scores of a suite with several encoders; as ``print_stages``, ``csv`` holds every stage."""
+    from taskaffinity.analysis.paper.encoders import encoders_frame, encoders_table
+    from taskaffinity.analysis.tables.formats import encoders_in_words
+
+    _print_table(encoders_table(found), encoders_frame(found), encoders_in_words(found), format_)
+
+
+def print_claims(study: Study, store: RunStore, format_: str) -> None:
+    """What the paper's text says of its Figure 2 beside a study of pairs; of ``csv``, a row a claim and arrow.
+
+    Raises
+    ------
+    BadInput
+        If a file of the store is broken.
+    """
+    from taskaffinity.analysis.affinity import measure
+    from taskaffinity.analysis.paper.figure2 import claims_frame, claims_in_words, claims_table
+
+    try:
+        matrix = measure(study, store)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    _print_table(claims_table(matrix), claims_frame(matrix), claims_in_words(matrix), format_)
+
+
+def _print_table(table: DataFrame, frame: DataFrame, words: str, format_: str) -> None:
+    from taskaffinity.analysis.tables.formats import as_latex, as_markdown, as_text
+    from taskaffinity.analysis.tables.frames import as_csv
+
+    if format_ == "text":
+        shown = as_text(table, words)
+        needed = Console(width=1000).measure(shown).maximum  # no cell is cut, however narrow the terminal
+        width = max(needed, Console().width)
+        Console(highlight=False, markup=False, width=width).print(shown)
+    elif format_ == "csv":
+        print(as_csv(frame), end="")
+    else:
+        print({"markdown": as_markdown, "latex": as_latex}[format_](table, words), end="")

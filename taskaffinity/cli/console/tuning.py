@@ -1,0 +1,162 @@
+"""What ``taskaffinity tune`` says: candidates, budget, progress, the table of what was found, the recipe file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from taskaffinity.analysis.style import plural
+from taskaffinity.cli.console.progress import duration
+from taskaffinity.runs.recipe_file import RecipeFile, write_recipe
+from taskaffinity.runs.spec import Recipe
+from taskaffinity.tasks.task import Suite
+from taskaffinity.tuning.candidates import searched_settings
+
+if TYPE_CHECKING:
+    from taskaffinity.tuning.round import Ended
+    from taskaffinity.tuning.search import Found, Search
+
+
+def print_candidates(tried: Sequence[Recipe], fixed: Collection[str]) -> None:
+    """Every candidate with what it changes; of the default, what it has there."""
+    names = searched_settings(fixed)
+    print(f"default: {_settings(tried[0], names)}")
+    for number, recipe in enumerate(tried[1:], start=1):
+        print(f"{number:7}: {_settings(recipe, _changes(tried[0], recipe))}")
+
+
+def budget_in_words(search: Search) -> str:
+    """What the search can take at most."""
+    n_drawn, n_tasks = len(search.candidates) - 1, len(search.tasks)
+    again = min(n_drawn, search.finalists)
+    return (
+        f"The default and {plural(n_drawn, 'candidate')} with one seed, then the best {again} and the default with "
+        f"{search.confirm_seeds} more: at most {search.most_epochs} epochs of each of {n_tasks} tasks"
+    )
+
+
+def say_ended(ended: Ended) -> None:
+    """A line of progress on stderr."""
+    record = ended.record
+    if record.failure is not None:
+        how = record.failure
+    elif not record.scores:
+        how = "failed"
+    else:
+        n_epochs = len(record.scores)
+        stopped = ", stopped" if n_epochs < ended.epochs else ""
+        how = f"{record.means[-1]:.1f} points on dev after {n_epochs} of {ended.epochs} epochs{stopped}"
+    print(f"{ended.done} of {ended.of} trials done: {how}", file=sys.stderr, flush=True)
+
+
+def print_found(found: Found, fixed: Collection[str]) -> None:
+    """The table of all candidates, what was chosen and what was spent, to stdout."""
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    table = _table(found)
+    needed = Console(width=1000).measure(table).maximum  # no cell is cut, however narrow the terminal
+    Console(highlight=False, markup=False, width=max(needed, console.width)).print(table)
+    for line in _in_words(found):
+        console.print(line)
+
+
+def write_found(out: Path, found: Found, suite: Suite, said: RecipeFile, searched: Collection[str]) -> None:
+    """The recipe file, and on stdout where it is."""
+    assert found.recipe is not None
+    default = found.search.candidates[0]
+    notes = {
+        name: f"default: {'none' if (value := getattr(default, name)) is None else value}"
+        if name in searched
+        else "given, not searched"
+        for name in said.settings
+    }
+    what = f"the suite {suite.name}{' (made-up text)' if suite.synthetic else ''}, encoder {found.search.encoder.name}"
+    about = [
+        f"Found by `taskaffinity tune` for {what}; search seed {found.search.seed}.",
+        *_in_words(found)[:2],
+        "A study takes it with --recipe; what is not here is as it is without it, and --set has the last word.",
+    ]
+    write_recipe(out, said, about, notes)
+    print(f"{out}: for --recipe of `taskaffinity pairwise` and `full`")
+
+
+def _table(found: Found) -> Table:
+    search = found.search
+    names = [name for name, _ in search.tasks]
+    again = plural(search.confirm_seeds, "fresh seed")
+    table = Table(
+        title=f"Dev score of every task alone, in points: mean over tasks with one seed; then with {again}",
+        title_justify="left",
+        title_style="",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+    )
+    table.add_column("candidate")
+    for heading in ("one seed", again, *names):
+        table.add_column(heading, justify="right")
+    table.add_column("differs from the default in")
+    for number, (recipe, tried) in enumerate(zip(search.candidates, _tried(found), strict=True)):
+        scores = found.confirmed.get(number)
+        cells = [f"{fmean(scores.values()):.1f}", *(f"{scores[name]:.1f}" for name in names)] if scores else []
+        if number in found.finalists and not scores:
+            cells = ["failed"]
+        cells += [""] * (1 + len(names) - len(cells))
+        mark = "*" if number == found.chosen else " "
+        label = str(number) if number else "default"
+        differs = _settings(recipe, _changes(search.candidates[0], recipe))
+        table.add_row(f"{mark} {label}", tried, *cells, differs)
+    return table
+
+
+def _tried(found: Found) -> list[str]:
+    """How each candidate's first trial ended."""
+    said = []
+    for number, (standing, record) in enumerate(zip(found.first.standings(), found.first.records, strict=True)):
+        if standing.stopped:  # first: one that Ray trained on until that was known may have failed since
+            said.append(f"stopped at {standing.stopped}/{found.search.candidates[number].num_train_epochs}")
+        elif number in found.first.lost:
+            said.append("failed")
+        elif record.failure is not None:
+            said.append("diverged")
+        else:
+            said.append(f"{record.means[-1]:.1f}")
+    return said
+
+
+def _in_words(found: Found) -> list[str]:
+    """What was chosen and against what; how it was chosen; what was spent."""
+    if found.chosen is None:
+        return ["No candidate could be trained to its end: no recipe is written."]
+    best = fmean(found.confirmed[found.chosen].values())
+    default = fmean(found.confirmed[0].values()) if 0 in found.confirmed else None
+    if found.chosen == 0:
+        chosen = f"Chosen: the default, {best:.1f} points; no candidate was better."
+    elif default is None:
+        chosen = f"Chosen: candidate {found.chosen}, {best:.1f} points; the default could not be trained."
+    else:
+        gained = f"{best - default:+.1f} on the default's {default:.1f}"
+        chosen = f"Chosen: candidate {found.chosen}, {best:.1f} points, {gained}."
+    seeds = plural(found.search.confirm_seeds, "seed")
+    how = (
+        f"By the mean over tasks and {seeds} that had no part in picking the finalists, on dev. The default is among "
+        "these, so that none can be chosen that is worse there; test was not looked at."
+    )
+    n_reused = len(found.first.reused)
+    reused = f", {plural(n_reused, 'trial')} of the first round found finished" if n_reused else ""
+    spent = f"{plural(found.epochs_now, 'epoch')} of each task trained now{reused}, in {duration(found.seconds)}."
+    return [chosen, how, spent]
+
+
+def _changes(default: Recipe, recipe: Recipe) -> list[str]:
+    return [name for name in searched_settings() if getattr(recipe, name) != getattr(default, name)]
+
+
+def _settings(recipe: Recipe, names: Collection[str]) -> str:
+    values: dict[str, Any] = {name: getattr(recipe, name) for name in names}
+    return ", ".join(f"{name} {'none' if value is None else f'{value:g}'}" for name, value in values.items())

@@ -1,0 +1,1 @@
+"""One use case, two faces: what a command does, a Python function does."""

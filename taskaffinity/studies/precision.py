@@ -1,0 +1,149 @@
+"""What this machine makes of a study, by a few steps tried on its tasks: how fast it is, and whether 16 bits pay."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from filelock import FileLock
+
+from taskaffinity.runs.cost_model import Pace
+from taskaffinity.runs.files import read_json, write_json
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.study import Study, studies_in
+from taskaffinity.studies.define import cache_folder
+from taskaffinity.tasks.task import BadInput, Suite
+from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.execute import gpus, prepare
+from taskaffinity.training.profile.precision import PAYS, products_in_bf16, times_in_bf16
+from taskaffinity.training.profile.speed import timed
+
+Tried = TypeVar("Tried")
+Precision = Literal["bf16"] | None
+_BEGINNING = 3600.0
+"""Seconds in which processes that begin a study at once have begun it; later it is in its folder, or never was."""
+
+
+def pace_of(study: Study, suite: Suite, encoder: Encoder) -> Pace | None:
+    """How fast this machine trains the study's tasks, by a few steps on each; None if they cannot be tried here, for
+    want of a GPU or of memory or because they fail: the runs will tell, each its own reason. Only the cache of encoded
+    corpora is written.
+
+    Raises
+    ------
+    BadInput
+        If the recipe does not fit the encoder.
+    """
+    together = RunSpec(tuple(sorted(study.refs)), study.encoder, study.seeds[0], study.recipe)
+    return _tried(timed, together, suite, encoder)
+
+
+def settled_precision(asked: Sequence[Study], places: Sequence[Path]) -> tuple[Precision, str] | None:
+    """That of a study which one of these results folders has of the encoder that is asked for there, maybe begun on
+    another machine, and where it is; of one by the same recipe first. None if there is no such study.
+
+    Raises
+    ------
+    BadInput
+        If a folder holds a broken study.
+    """
+    found: list[tuple[bool, Precision, Path]] = []
+    for study, place in zip(asked, places, strict=True):
+        try:
+            there = [other for other in studies_in(place) if other.encoder == study.encoder]
+        except ValueError as error:
+            raise BadInput(str(error)) from error
+        recipe = replace(study.recipe, precision=None)
+        found += [(replace(o.recipe, precision=None) != recipe, o.recipe.precision, place) for o in there]
+    if not found:
+        return None
+    _, precision, place = min(found, key=lambda one: one[0])
+    why = f"as the study in {place} has it"
+    slow = slow_precision(in_precision(asked[0], precision))
+    return precision, f"{why}, though {slow}" if slow else why
+
+
+def slow_precision(study: Study) -> str | None:
+    """What a study in 16 bits, in any of its stages, suffers on this processor; None where it does not."""
+    stages = (study.recipe, *study.finetune.values())
+    in_16 = any((stage.device, stage.precision) == ("cpu", "bf16") for stage in stages)
+    if not in_16 or (times := products_in_bf16()) >= 1:
+        return None
+    return f"on this processor products in 16 bits go {times:.2f} times as fast as in 32"
+
+
+def fast_precision(
+    study: Study, suite: Suite, encoder: Encoder, root: Path, *, keeps: bool = True
+) -> tuple[Precision, str]:
+    """Matrix products of 16 bits if they pay on this machine, and why, in words; or what a study in ``root`` has.
+
+    Of several processes that begin a study in ``root`` at once, and share the cache, one tries, and all do as it found.
+
+    Parameters
+    ----------
+    keeps : bool
+        Whether others are to do as is found here: not where no study will begin.
+
+    Raises
+    ------
+    BadInput
+        As ``settled_precision`` and ``pace_of``.
+    """
+    largest = max(study.tasks, key=lambda task: task.sizes.get("train", 0))
+    recipe = replace(study.recipe, precision=None)
+    spec = RunSpec(((largest.name, largest.fingerprint),), study.encoder, study.seeds[0], recipe)
+    key = hashlib.sha256(repr((str(root.resolve()), spec)).encode()).hexdigest()[:16]
+    kept = cache_folder() / "precision" / f"{key}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with FileLock(f"{kept}.lock"):
+        if settled := settled_precision([study], [root]):  # it began while this process waited
+            return settled
+        found = _found_just_now(kept)
+        if found is None:
+            found = {"times_in_bf16": _tried(times_in_bf16, spec, suite, encoder)}
+            if keeps:
+                write_json(kept, found)
+    times = found["times_in_bf16"]
+    if times is None:
+        return None, "no steps could be tried, for want of a GPU or of memory, or they failed"
+    return "bf16" if times >= PAYS else None, f"16 bits went {times:.2f} times as fast here"
+
+
+def _found_just_now(kept: Path) -> dict[str, float | None] | None:
+    """What another process found of a study that begins; None if that is long ago, or cannot be read."""
+    try:
+        if time.time() - kept.stat().st_mtime > _BEGINNING:
+            return None
+        times = read_json(kept)["times_in_bf16"]
+        return {"times_in_bf16": None if times is None else float(times)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def in_precision(study: Study, precision: Precision) -> Study:
+    """The study with all its stages in this precision."""
+    recipes = {name: replace(recipe, precision=precision) for name, recipe in study.finetune.items()}
+    return replace(study, recipe=replace(study.recipe, precision=precision), finetune=recipes)
+
+
+def _tried(way: Callable[..., Tried], spec: RunSpec, suite: Suite, encoder: Encoder) -> Tried | None:
+    """What a trial of this run comes to; None if there is no GPU for it, or it fails."""
+    if spec.recipe.device == "cuda" and not gpus():
+        return None
+    prepare([task for task in suite if task.name in spec.task_names], encoder, spec.recipe, cache_folder())
+    places: dict[str, Any] = {"encoder_folder": encoder.folder, "cache": cache_folder()}
+    try:
+        if spec.recipe.device == "cpu":
+            return way(spec, **places)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:  # its end gives the GPU's memory back
+            return apart.submit(way, spec, **places).result()
+    except BadInput:
+        raise
+    except Exception:
+        return None

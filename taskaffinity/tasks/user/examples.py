@@ -1,0 +1,217 @@
+"""One task of a user's own: the examples of its files, or of its data set of the hub, as a suite file says.
+
+Labels are given, or those of the training part. A row without an id is called by its split and number. What would
+fail later, or make a score that means nothing, is refused here: a class with one training example, scores that are all
+alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from taskaffinity.tasks.lines import bad, meant, named, quoted, shown
+from taskaffinity.tasks.rows import parse_rows
+from taskaffinity.tasks.task import Example, Kind, Split, Task
+from taskaffinity.tasks.user.conll import iob2
+from taskaffinity.tasks.user.files import Columns, Located, read_rows
+from taskaffinity.tasks.user.hub import hub_parts, hub_rows, load_hub
+from taskaffinity.tasks.user.task_block import At, OwnTask, Shared, check, files_of, part_of, share_of
+
+_MOST_CLASSES = 100
+_LONGEST_LABEL = 40
+_MOST_WORDS = 3
+_LISTED = 10
+
+
+def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
+    """The task, its examples read and checked.
+
+    Parameters
+    ----------
+    root
+        The folder that paths are relative to.
+
+    Raises
+    ------
+    BadInput
+        Whatever is wrong with the block or with the files.
+    """
+    check(own, at)
+    shares: dict[Shared, float] = {"dev": share_of("dev", own.dev, at), "test": share_of("test", own.test, at)}
+    found = _of_hub(own, at, shares["dev"]) if own.hub else _of_files(own, root, at, shares)
+    places = {split: where for split, (where, _) in found.items()}
+    rows = {split: list(_whole(own, split, located)) for split, (_, located) in found.items()}
+    for split, where in places.items():
+        if not rows[split]:
+            raise bad(where, "no row", "at least one example")
+    labels = own.labels or _labels(own.kind, rows["train"], places["train"])
+    if not own.labels and own.kind not in ("similarity", "ner"):
+        _refuse_new_labels(rows, labels)
+    seen: dict[str, str] = {}
+    examples = {split: tuple(parse_rows(located, own.kind, labels, seen)) for split, located in rows.items()}
+    lines = {example.id: where for example, (where, _) in zip(examples["train"], rows["train"], strict=True)}
+    whole = examples["train"]
+    for part, share in shares.items():
+        if share:
+            taken = {e.id for e in whole if in_share(e.document or e.id, share, is_last=part == "test")}
+            examples[part] = tuple(example for example in whole if example.id in taken)
+            examples["train"] = tuple(example for example in examples["train"] if example.id not in taken)
+            if not examples[part] or not examples["train"]:
+                named = {example.document for example in whole} - {""}
+                of = f" (whole documents, of which there are {len(named)})" if named else ""
+                said = f"{part}: {part_of(own, part)}, which takes {len(examples[part])} of {len(whole)} examples{of}"
+                raise bad(at(part), said, f"a share that leaves both parts some, or a {part} file")
+    if own.negative is not None and own.negative not in labels:
+        legal = "one of the labels of the training part"
+        raise bad(at("negative"), f"negative {quoted(own.negative)}", f"{legal}{meant(own.negative, labels)}")
+    _check_enough(own, labels, examples, lines, places, at)
+    splits: dict[Split, tuple[Example, ...]] = {split: examples[split] for split in ("train", "dev", "test")}
+    return Task(name, own.kind, splits.__getitem__, labels, own.negative, own.metric, own.title)
+
+
+def _of_files(own: OwnTask, root: Path, at: At, shares: Mapping[Shared, float]) -> dict[Split, tuple[str, Located]]:
+    """The place and the rows of each split."""
+    columns = Columns(own.kind, own.columns)
+    files = files_of(own, root, at, shares)
+    return {split: (str(path), read_rows(path, own.format, columns)) for split, path in files.items()}
+
+
+def _of_hub(own: OwnTask, at: At, share: float) -> dict[Split, tuple[str, Located]]:
+    columns = Columns(own.kind, own.columns)
+    there = load_hub(own.hub, own.config, own.revision, at("hub"))
+    parts = hub_parts(own.hub, list(there), own.splits, share, at("splits" if own.splits else "hub"))
+    places = {split: f"{own.hub}: {name}" for split, name in parts.items()}
+    return {split: (places[split], hub_rows(there[name], places[split], columns)) for split, name in parts.items()}
+
+
+def in_share(name: str, share: float, *, is_last: bool = False) -> bool:
+    """Whether an id, or a document's with all that is of it, is in a part of about this share: the first 8 bytes of its
+    sha256, big-endian, are below it (the dev part's), or, of the last share, as far from the other end (the test
+    part's)."""
+    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
+    return (2**64 - 1 - place if is_last else place) < share * 2**64
+
+
+def _whole(own: OwnTask, split: Split, rows: Located) -> Located:
+    """Rows with an id, with labels as text or numbers, and tags in IOB2."""
+    for number, (where, row) in enumerate(rows, start=1):
+        if row.get("id") is not None:
+            row["id"] = _text_of(row["id"])
+        elif row.get("idx") is not None:
+            row["id"] = f"{split}.{_text_of(row['idx'])}"
+        else:
+            row["id"] = f"{split}.{number}"
+        row["document"] = None if row.get("document") == "" else _text_of(row.get("document"))
+        if "tags" in row:
+            tags = row["tags"]
+            if not isinstance(tags, list):
+                raise bad(where, f"{named(tags, ())} as tags", "a list, one tag a word")
+            places = row.get("places")
+            row["tags"] = iob2(where, tags, own.labels, places if isinstance(places, tuple) else None)
+        if "label" in row:
+            row["label"] = (_score if own.kind == "similarity" else _class)(where, row["label"])
+        yield where, row
+
+
+def _text_of(value: object) -> object:
+    """Whole numbers as text; text without the blanks about it."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value.strip() if isinstance(value, str) else value
+
+
+def _class(where: str, value: object) -> str:
+    label = ("false", "true")[value] if isinstance(value, bool) else _text_of(value)
+    if not isinstance(label, str) or not label:
+        raise bad(where, f"label {shown(label)}", "a class: a text or a whole number")
+    return label
+
+
+def _score(where: str, value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    raise bad(where, f"label {named(value.strip(), ())}", "a number (kind: inference or classification has classes)")
+
+
+def _labels(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], place: str) -> tuple[str, ...]:
+    """Classes or entity types of the training part, in the order of the alphabet."""
+    if kind == "similarity":
+        return ()
+    if kind == "ner":
+        tags = [row["tags"] for _, row in rows if isinstance(row["tags"], list)]
+        found = {tag[2:] for sentence in tags for tag in sentence if tag != "O"}
+        if not found:
+            raise bad(place, "no mention", "some tags beside O")
+        return tuple(sorted(found))
+    for where, row in rows:
+        label = str(row["label"])
+        if len(label) > _LONGEST_LABEL or "\n" in label:
+            expected = f"classes of at most {_LONGEST_LABEL}; is this the label's column? Else list all under labels:"
+            raise bad(where, f"a label of {len(label)} characters", expected)
+    found = {str(row["label"]) for _, row in rows}
+    if not 1 < len(found) <= _MOST_CLASSES:
+        expected = f"2 to {_MOST_CLASSES}; is this the label's column? Else list all under labels:"
+        raise bad(place, f"{len(found)} class{'es' * (len(found) != 1)} in {len(rows)} rows", expected)
+    return tuple(sorted(found))
+
+
+def _refuse_new_labels(rows: Mapping[Split, Sequence[tuple[str, dict[str, object]]]], labels: Sequence[str]) -> None:
+    for split in rows:
+        for where, row in rows[split]:
+            if row["label"] not in labels:
+                found = f"label {_class_name(str(row['label']))}, which no training example has"
+                some = f"{', '.join(labels[:_LISTED])}{', ...' * (len(labels) > _LISTED)}"
+                expected = f"one of the {len(labels)} classes of the training part ({some})"
+                raise bad(where, found, f"{expected}{meant(row['label'], labels)}")
+
+
+def _class_name(label: str) -> str:
+    """A class by name, which is no text; of what is too long for a name, its size."""
+    return repr(label) if len(label) <= _LONGEST_LABEL and len(label.split()) <= _MOST_WORDS else shown(label)
+
+
+def _check_enough(
+    own: OwnTask,
+    labels: Sequence[str],
+    examples: Mapping[Split, Sequence[Example]],
+    lines: Mapping[str, str],
+    places: Mapping[Split, str],
+    at: At,
+) -> None:
+    """Two training examples of every class, a mention of every type, two different scores in every part."""
+    if own.kind == "similarity":
+        for split, part in examples.items():
+            if len({example.label for example in part}) < 2:
+                found = f"{split} scores that are all alike ({len(part)} rows)"
+                raise bad(places.get(split, places["train"]), found, "two different ones, for a correlation")
+        return
+    counts: Counter[str] = Counter()
+    for example in examples["train"]:
+        tags = example.label
+        counts.update({tag[2:] for tag in tags if tag != "O"} if isinstance(tags, tuple) else [str(tags)])
+    parts = [f"{part}: {said}" for part, said in (("dev", own.dev), ("test", own.test)) if said]
+    left = f" once {' and '.join(parts)} {'are' if len(parts) > 1 else 'is'} taken" if parts else ""
+    if nothing := [label for label in labels if not counts[label]]:
+        others = [e for part in examples.values() for e in part if e.label == nothing[0]] if not own.labels else []
+        where = at("labels") if own.labels else lines[others[0].id] if others else places["train"]
+        name = shown(nothing[0]) if own.labels else f"class {_class_name(nothing[0])}"
+        raise bad(where, f"{name} without a training example{left}", "two or more of each class")
+    if own.kind == "ner":
+        return
+    for example in examples["train"]:
+        label = str(example.label)
+        if counts[label] == 1:
+            few = sum(n == 1 for n in counts.values()) <= len(counts) / 2  # else it may be a column of text
+            near = next((other for other in labels if other != label and other.lower() == label.lower()), None)
+            hint = f"; {label!r} and {near!r} differ by case alone" if near and few else ""
+            name = _class_name(label) if few else "its class"
+            raise bad(
+                lines[example.id], f"the only training example of {name}{left}", f"two or more of each class{hint}"
+            )

@@ -1,0 +1,155 @@
+"""A user's own suite: one YAML file that names tasks and the files that hold them.
+
+::
+
+    name: mine
+    tasks:
+      reviews:
+        kind: classification
+        path: reviews            # a folder with train.csv, dev.csv and test.csv
+
+Paths are relative to the file. Every key is in ``OwnTask``; one that is not is an error, and so is everything else that
+is not as it should be, when the file is read: nothing is found out after hours of training.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from taskaffinity.tasks.lines import bad, meant, quoted, shown
+from taskaffinity.tasks.task import KINDS, BadInput, Suite
+from taskaffinity.tasks.user.examples import read_own
+from taskaffinity.tasks.user.task_block import Files, OwnTask
+from taskaffinity.tasks.user.yamlfile import Place, read_yaml
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_A_NAME = "letters, digits, '-', '_' and '.', for files are named after it"
+_AS_KEYS: dict[int, tuple[str, ...]] = {
+    1: ("name", "tasks"),
+    3: tuple(OwnTask.model_fields),
+    4: tuple(key for key in Files.model_fields if key != "folder"),
+}
+"""Keys that there are, by how deep they stand."""
+_HINTS = {
+    "kind": f"kind: one of {', '.join(KINDS)}",
+    "tasks": "tasks: and below it two or more",
+}
+"""What would do, of keys that must be there."""
+
+
+class OwnSuite(BaseModel):
+    """What a suite file says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = ""
+    """Of the suite, its results folder and its graph; empty for the file's."""
+    tasks: dict[str, OwnTask]
+
+
+def read_suite(path: str | Path) -> Suite:
+    """The suite of a file, every example read and checked.
+
+    Raises
+    ------
+    BadInput
+        At the first thing that is wrong with the file or with the data that it names: one line, with its place.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from taskaffinity.tasks.user.template import example_files
+    >>> folder = Path(mkdtemp())
+    >>> for name, content in example_files("suite.yaml").items():
+    ...     (folder / name).parent.mkdir(exist_ok=True)
+    ...     _ = (folder / name).write_text(content)
+    >>> [(task.name, task.kind) for task in read_suite(folder / "suite.yaml")]
+    [('negation', 'classification'), ('entailment', 'inference'), ('mentions', 'ner')]
+    """
+    path = Path(path)
+    content, lines = read_yaml(path)
+    if not isinstance(content, dict):
+        raise bad(
+            path,
+            shown(content) if isinstance(content, list) else "no mapping",
+            "a suite file: YAML with name: and tasks:",
+        )
+    try:
+        asked = OwnSuite.model_validate(_with_folders(content))
+    except ValidationError as error:
+        fault = _complaint(path, lines, error)
+    else:
+        return _suite(path, asked, lines)
+    raise fault
+
+
+def _suite(path: Path, asked: OwnSuite, lines: Mapping[Place, int]) -> Suite:
+    name = asked.name or path.stem
+    if not _NAME.fullmatch(name):
+        raise bad(_at(path, lines, ("name",)), f"name {quoted(name)}", f"{_A_NAME} (under name:)")
+    for task in asked.tasks:
+        if not _NAME.fullmatch(task):
+            raise bad(_at(path, lines, ("tasks", task)), f"task {quoted(task)}", _A_NAME)
+    if len(asked.tasks) < 2:
+        raise bad(
+            _at(path, lines, ("tasks",)),
+            f"{len(asked.tasks)} task{'' if asked.tasks else 's'}",
+            "two or more, to be trained together",
+        )
+
+    def place_in(task: str, key: str) -> str:
+        return _at(path, lines, ("tasks", task, key))
+
+    return Suite(
+        name,
+        tuple(
+            read_own(task, own, path.parent, lambda key, task=task: place_in(task, key))  # type: ignore[misc]
+            for task, own in asked.tasks.items()
+        ),
+    )
+
+
+def _with_folders(content: dict[str, object]) -> dict[str, object]:
+    """The content with ``path: FOLDER`` written out, for ``Files``."""
+    tasks = content.get("tasks")
+    if not isinstance(tasks, dict):
+        return content
+    whole = {
+        name: {**task, "path": {"folder": task["path"]}}
+        if isinstance(task, dict) and isinstance(task.get("path"), str)
+        else task
+        for name, task in tasks.items()
+    }
+    return {**content, "tasks": whole}
+
+
+def _at(path: Path, lines: Mapping[Place, int], place: Place) -> str:
+    """File and line of a place, or of what it stands in."""
+    while place not in lines:
+        place = place[:-1]
+    return f"{path}: line {lines[place]}"
+
+
+def _complaint(path: Path, lines: Mapping[Place, int], error: ValidationError) -> BadInput:
+    """The first fault that pydantic found; a key that is not known before one that is missing, which it explains."""
+    faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
+    fault = faults[0]
+    place, given, kind = fault["loc"], fault["input"], fault["type"]
+    where = _at(path, lines, place)
+    key = str(place[-1])
+    if kind == "extra_forbidden":
+        legal = _AS_KEYS[len(place)]
+        return bad(where, f"unknown key {quoted(key)}", f"one of {', '.join(legal)}{meant(key, legal)}")
+    if kind == "missing":
+        return bad(where, f"no key {key!r}", _HINTS[key])
+    if kind == "literal_error":
+        legal = tuple(re.findall(r"'([^']+)'", str(fault.get("ctx", {}).get("expected", ""))))
+        what = "field " if key == "[key]" else f"{key} "
+        return bad(where, f"{what}{quoted(given)}", f"one of {', '.join(legal)}{meant(given, legal)}")
+    wanted = {"string_type": "a text", "tuple_type": "a list", "dict_type": "keys and values", "model_type": "keys"}
+    return bad(where, f"{quoted(given)} as {key}", wanted.get(kind, "another form"))

@@ -1,0 +1,1 @@
+"""A trained task as a folder that transformers loads, and its predictions on new text."""

@@ -1,0 +1,137 @@
+"""An exported model, used: unlabelled texts in, labels out.
+
+Texts become word pieces as they did in training. A tagger's running text is cut into words as ``taskaffinity data``
+does it (runs of letters, digits and underscores; any other character for itself), longer sentences after punctuation
+as dev and test are, and mentions are read as a stock pipeline does: an ``I`` that follows no mention begins one. So
+``pipeline("token-classification", aggregation_strategy="first")`` gives the same mentions on sentences of up to
+``max_words`` words for tokenizers of word pieces (BERT, DistilBERT), but for underscores, which they cut at, and for
+characters that are a word each to them (Chinese ones). Words after ``max_length`` pieces have no mention.
+"""
+
+# B sequences, L the longest, W words of the batch, C classes
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
+
+from taskaffinity.corpora.tokens import word_spans
+from taskaffinity.tasks.metrics import lenient_spans
+from taskaffinity.tasks.task import BadInput, Example, Label
+from taskaffinity.tasks.unlabelled import Unlabelled
+from taskaffinity.training.encoders import load_tokenizer
+from taskaffinity.training.inputs.batches import Batch, make_batch
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, meta_of
+from taskaffinity.training.inputs.padded import padded
+from taskaffinity.training.inputs.tokenize import encode_examples
+from taskaffinity.training.load_errors import told_as
+from taskaffinity.training.loop import EVALUATION_PIECES, by_pieces, tags_of_sentences
+
+ABOUT = "taskaffinity.json"
+"""What is known of an exported model beside its configuration: the task, and how its texts are cut."""
+
+_AT_ONCE = 1024
+"""Texts that are read before they are predicted: in so many, neighbours by length are of nearly one length."""
+
+Span = tuple[int, int]
+
+
+class Predictor:
+    """A folder that ``export`` made, loaded."""
+
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
+        """
+        Raises
+        ------
+        BadInput
+            If the folder is not one that ``taskaffinity export`` made.
+        """
+        if not (folder / ABOUT).is_file():
+            raise BadInput(f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` made")
+        with told_as(f"{folder}: not a whole folder of `taskaffinity export`"):
+            about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+            self.meta: TaskMeta = meta_of(about["task"])
+            self.max_length, self.max_words = int(about["max_length"]), int(about["max_words"])
+            is_tagger = self.meta.kind == "ner"
+            auto: Any = AutoModelForTokenClassification if is_tagger else AutoModelForSequenceClassification
+            self.model = auto.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval()
+        self.model.to(device)  # a GPU that is full is no fault of the folder
+        self.tokenizer = load_tokenizer(folder)
+        self.device = device
+
+    def predict(self, rows: Iterable[Unlabelled]) -> Iterator[tuple[Unlabelled, dict[str, Any]]]:
+        """Each row with what was predicted for it, in order; rows are read ahead.
+
+        A class has ``label`` and ``probability``, a similarity ``score``; a sentence ``entities``, each with its type
+        and its first character and last + 1 in the text (of ready words: in the words joined by blanks), and ready
+        words their ``tags`` too.
+        """
+        remaining = iter(rows)
+        while ahead := list(islice(remaining, _AT_ONCE)):
+            tell = self._mentions if self.meta.kind == "ner" else self._labels
+            yield from zip(ahead, tell(ahead), strict=True)
+
+    def outputs(self, split: EncodedSplit) -> list[Tensor]:
+        """The model's outputs for each row of a split: ``(1, C)``, of a sentence ``(W, C)``."""
+        of_row: dict[int, Tensor] = {}
+        for rows in by_pieces(np.diff(split.bounds), EVALUATION_PIECES[self.device]):
+            batch = make_batch(self.meta.name, split, rows)
+            sizes = np.diff(split.word_bounds)[batch.rows] if split.is_tagging else np.ones(len(batch.rows), dtype=int)
+            found = self._forward(batch.to(self.device, blocks=False)).cpu().split(sizes.tolist())
+            of_row |= dict(zip(batch.rows.tolist(), found, strict=True))
+        return [of_row[row] for row in range(split.n_rows)]
+
+    @torch.inference_mode()
+    def _forward(self, batch: Batch) -> Tensor:
+        inputs, places = padded(batch, self.model.config)
+        outputs: Tensor = self.model(**inputs).logits.float()  # (B, C) or (B, L, C)
+        if self.meta.kind != "ner":
+            return outputs
+        return outputs.flatten(0, 1).index_select(0, places.index_select(0, batch.layout.read))
+
+    def _labels(self, rows: Sequence[Unlabelled]) -> Iterator[dict[str, Any]]:
+        nothing: Label = 0.0 if self.meta.kind == "similarity" else self.meta.outputs[0]
+        examples = [Example(str(row.line), nothing, row.text, row.text_pair) for row in rows]
+        for output in self.outputs(self._encoded(examples)):
+            if self.meta.kind == "similarity":
+                yield {"score": float(output[0, 0])}
+            else:
+                probabilities = torch.softmax(output[0], dim=0)
+                best = int(torch.argmax(output[0]))
+                yield {"label": self.meta.outputs[best], "probability": float(probabilities[best])}
+
+    def _mentions(self, rows: Sequence[Unlabelled]) -> Iterator[dict[str, Any]]:
+        spans = [_words(row) for row in rows]
+        examples = []
+        for row, places in zip(rows, spans, strict=True):
+            words = row.words or tuple(row.text[start:end] for start, end in places)
+            examples.append(Example(str(row.line), ("O",) * len(words), words=words))
+        for row, places, tags in zip(rows, spans, self._tags(self._encoded(examples)), strict=True):
+            entities = [
+                {"type": name, "start": places[first][0], "end": places[last - 1][1]}
+                for name, first, last in lenient_spans(tags)
+            ]
+            yield {"tags": tags, "entities": entities} if row.words else {"entities": entities}
+
+    def _tags(self, split: EncodedSplit) -> list[list[str]]:
+        numbers = [torch.argmax(output, dim=-1).numpy() for output in self.outputs(split)]
+        return tags_of_sentences(self.meta.outputs, split, numbers)
+
+    def _encoded(self, examples: Sequence[Example]) -> EncodedSplit:
+        return encode_examples(examples, self.tokenizer, self.meta, self.max_length, self.max_words, is_train=False)
+
+
+def _words(row: Unlabelled) -> list[Span]:
+    """Where the words of a row lie in its text; of ready words, in the text that blanks make of them."""
+    if not row.words:
+        return word_spans(row.text, (0, len(row.text)))[0]
+    starts = accumulate((len(word) + 1 for word in row.words), initial=0)
+    return [(start, start + len(word)) for start, word in zip(starts, row.words, strict=False)]

@@ -1,0 +1,1 @@
+"""From text to mini-batches: tokenize, cache, draw, pad."""

@@ -1,0 +1,205 @@
+"""Examples to word pieces, once for each corpus and tokenizer.
+
+A tagged sentence of more than ``max_words`` words becomes several rows:
+
+* for training it is cut after the last ``O`` tag among its next ``max_words`` words, so that no mention is cut (the
+  paper's rule; where there is no ``O``, after ``max_words``);
+* for dev and test it is cut after the last punctuation mark, for a cut at a gold ``O`` would tell the tagger where no
+  mention can be. Mentions that cross such a cut can be missed, and count as missed.
+
+Words beyond ``max_length`` word pieces are predicted ``O``. A word that the tokenizer makes nothing of becomes its
+unknown piece, so that every word has a first piece.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock
+
+from taskaffinity.tasks.task import Example, Split, Task
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, bounds_of, task_meta, write_encoded
+
+
+def encode_task(task: Task, tokenizer: Any, folder: Path, *, max_length: int, max_words: int) -> None:
+    """Write a task's arrays to ``folder``, unless they are there."""
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with FileLock(f"{folder}.lock"):
+        if not folder.is_dir():
+            meta = task_meta(task)
+            splits = (
+                (split, encode_examples(examples, tokenizer, meta, max_length, max_words, is_train=split == "train"))
+                for split, examples in task.examples.items()
+            )
+            write_encoded(folder, meta, splits)
+
+
+def encode_examples(
+    examples: Sequence[Example], tokenizer: Any, meta: TaskMeta, max_length: int, max_words: int, *, is_train: bool
+) -> EncodedSplit:
+    """Examples of one task as arrays; sentences of a tagging task are cut as the split wants it."""
+    if meta.kind == "ner":
+        return _encode_tagging(examples, tokenizer, meta, max_length, max_words, is_train=is_train)
+    return _encode_sentences(examples, tokenizer, meta, max_length)
+
+
+def _encode_sentences(examples: Sequence[Example], tokenizer: Any, meta: TaskMeta, max_length: int) -> EncodedSplit:
+    encoded = _tokenized(
+        examples, tokenizer, truncation="longest_first", max_length=max_length, return_token_type_ids=True
+    )
+    if meta.kind == "similarity":
+        targets: npt.NDArray[Any] = np.array([example.label for example in examples], dtype=np.float32)
+    else:
+        number = {label: i for i, label in enumerate(meta.outputs)}
+        targets = np.array([number[str(example.label)] for example in examples], dtype=np.int64)
+    nothing = np.zeros(0, dtype=np.int32)
+    return EncodedSplit(
+        ids=[example.id for example in examples],
+        gold=[example.label for example in examples],
+        documents=[_mark(example.document) for example in examples],
+        pieces=_flat(encoded["input_ids"], np.int32),
+        token_types=_flat(encoded["token_type_ids"], np.int8),
+        bounds=bounds_of([len(row) for row in encoded["input_ids"]]),
+        examples_of_rows=np.arange(len(examples)),
+        targets=targets,
+        word_positions=nothing,
+        word_numbers=nothing,
+        word_bounds=np.zeros(len(examples) + 1, dtype=np.int64),
+        is_tagging=False,
+    )
+
+
+def _tokenized(examples: Sequence[Example], tokenizer: Any, **options: Any) -> dict[str, list[list[int]]]:
+    """Of each example what the tokenizer makes of its pair of texts, or of its one text where it has no second."""
+    found: dict[str, list[list[int]]] = {"input_ids": [[] for _ in examples], "token_type_ids": [[] for _ in examples]}
+    for are_pairs in (False, True):
+        numbers = [number for number, example in enumerate(examples) if (example.text_pair is not None) == are_pairs]
+        if numbers:
+            texts = [examples[number].text for number in numbers]
+            seconds = [examples[number].text_pair for number in numbers] if are_pairs else None
+            encoded = tokenizer(texts, seconds, return_attention_mask=False, **options)
+            for name in found.keys() & encoded.keys():
+                for number, row in zip(numbers, encoded[name], strict=True):
+                    found[name][number] = row
+    return found
+
+
+def _mark(document: str) -> str:
+    """What tells a document from others, and no more: a user's may be called by its text."""
+    return document and hashlib.sha256(document.encode()).hexdigest()[:16]
+
+
+def _encode_tagging(
+    examples: Sequence[Example], tokenizer: Any, meta: TaskMeta, max_length: int, max_words: int, *, is_train: bool
+) -> EncodedSplit:
+    words_of = _without_empty_words(examples, tokenizer)
+    rows = _rows(examples, max_words, is_train=is_train)
+    encoded = tokenizer(
+        [words_of[number][first:last] for number, first, last in rows],
+        is_split_into_words=True,
+        truncation=True,
+        max_length=max_length,
+        return_token_type_ids=True,
+        return_attention_mask=False,
+    )
+    tag_number = {tag: i for i, tag in enumerate(meta.outputs)}
+    positions: list[int] = []
+    numbers: list[int] = []
+    tags: list[int] = []
+    n_words: list[int] = []
+    for row, (example_number, first, _) in enumerate(rows):
+        gold = _tags(examples[example_number])
+        before, seen = None, 0
+        for position, word in enumerate(encoded.word_ids(row)):
+            if word is not None and word != before:
+                positions.append(position)
+                numbers.append(first + word)
+                tags.append(tag_number[gold[first + word]])
+                seen += 1
+            before = word
+        n_words.append(seen)
+    return EncodedSplit(
+        ids=[example.id for example in examples],
+        gold=[list(_tags(example)) for example in examples],
+        documents=[_mark(example.document) for example in examples],
+        pieces=_flat(encoded["input_ids"], np.int32),
+        token_types=_flat(encoded["token_type_ids"], np.int8),
+        bounds=bounds_of([len(row) for row in encoded["input_ids"]]),
+        examples_of_rows=np.array([number for number, _, _ in rows]),
+        targets=np.array(tags, dtype=np.int64),
+        word_positions=np.array(positions, dtype=np.int32),
+        word_numbers=np.array(numbers, dtype=np.int32),
+        word_bounds=bounds_of(n_words),
+        is_tagging=True,
+    )
+
+
+def n_pieces(task: Task, split: Split, tokenizer: Any, max_words: int) -> list[int]:
+    """Word pieces of each example, uncut and with the special ones; of a tagged sentence those of its longest row."""
+    examples = task.examples[split]
+    if task.kind != "ner":
+        return [len(row) for row in _tokenized(examples, tokenizer, verbose=False)["input_ids"]]
+    words_of = _without_empty_words(examples, tokenizer)
+    rows = _rows(examples, max_words, is_train=split == "train")
+    texts = [words_of[number][first:last] for number, first, last in rows]
+    longest = [0] * len(examples)
+    encoded = tokenizer(texts, is_split_into_words=True, return_attention_mask=False, verbose=False)
+    for (number, _, _), row in zip(rows, encoded["input_ids"], strict=True):
+        longest[number] = max(longest[number], len(row))
+    return longest
+
+
+def cut_sentence(may_cut: Sequence[bool], max_words: int) -> list[tuple[int, int]]:
+    """Ranges of at most ``max_words`` words, each but the last ending after the last word that may end one.
+
+    Where no word of a range may, it ends after ``max_words``.
+
+    Examples
+    --------
+    >>> cut_sentence([False, True, False, False, False], 3)
+    [(0, 2), (2, 5)]
+    """
+    ranges: list[tuple[int, int]] = []
+    first = 0
+    while len(may_cut) - first > max_words:
+        ends = [i + 1 for i in range(first, first + max_words) if may_cut[i]]
+        ranges.append((first, ends[-1] if ends else first + max_words))
+        first = ranges[-1][1]
+    ranges.append((first, len(may_cut)))
+    return ranges
+
+
+def _rows(examples: Sequence[Example], max_words: int, *, is_train: bool) -> list[tuple[int, int, int]]:
+    """Of each row of tagged sentences: the example, its first word, its last word + 1."""
+    rows: list[tuple[int, int, int]] = []
+    for number, example in enumerate(examples):
+        may_cut = [tag == "O" for tag in _tags(example)] if is_train else [not _has_letter(w) for w in example.words]
+        rows += [(number, first, last) for first, last in cut_sentence(may_cut, max_words)]
+    return rows
+
+
+def _without_empty_words(examples: Sequence[Example], tokenizer: Any) -> list[list[str]]:
+    distinct = sorted({word for example in examples for word in example.words})
+    pieces = tokenizer([[word] for word in distinct], is_split_into_words=True, add_special_tokens=False)["input_ids"]
+    empty = {word for word, ids in zip(distinct, pieces, strict=True) if not ids}
+    unknown = tokenizer.unk_token
+    return [[unknown if word in empty else word for word in example.words] for example in examples]
+
+
+def _tags(example: Example) -> tuple[str, ...]:
+    if not isinstance(example.label, tuple):
+        raise TypeError(f"example {example.id}: a tagging task has one tag a word")
+    return example.label
+
+
+def _has_letter(word: str) -> bool:
+    return any(character.isalnum() for character in word)
+
+
+def _flat(rows: Sequence[Sequence[int]], dtype: type[np.signedinteger[Any]]) -> npt.NDArray[Any]:
+    return np.fromiter((value for row in rows for value in row), dtype=dtype)

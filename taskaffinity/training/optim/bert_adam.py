@@ -1,0 +1,84 @@
+"""The update of the paper's released code, for ``protocol: paper`` (its ``bert_optim.py``, and BertAdam of
+pytorch-pretrained-bert 0.6.0).
+
+With a tensor's own count of updates ``s`` (from 0), ``x = s / n_steps`` and ``w`` the warm-up's share::
+
+    rate = peak * (x / w if x < w else 1 - x)           # a jump down by w at the end of warm-up
+    m = .9 m + .1 g
+    adamw:   d = m / (sqrt(v) + 1e-6), v = .999 v + .001 g^2
+    adamax:  d = m / (u + 1e-6),       u = max(.999 u, |g| + 1e-6)
+    p -= rate * (d + decay * p)                          # no bias correction
+
+The gradient is clipped to a global norm first. From its first gradient on a tensor is moved in every step, with a
+gradient of zero where it has none (torch 1.1 left zeros behind): an idle head goes on by momentum and decay, and its
+count follows the others'.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import torch
+from torch import Tensor, nn
+
+from taskaffinity.runs.spec import Recipe
+from taskaffinity.training.optim.optimizer import decayed_parameters
+
+_EPSILON = 1e-6
+
+
+class ReleasedStepper:
+    """As ``optim.Stepper``, by the formulas above."""
+
+    def __init__(self, model: nn.Module, recipe: Recipe, n_steps: int) -> None:
+        self.recipe = recipe
+        self.n_steps = n_steps
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.decay = {id(p): recipe.weight_decay for p in decayed_parameters(model)}
+        self.steps: dict[int, int] = {}
+        self.first: dict[int, Tensor] = {}
+        self.second: dict[int, Tensor] = {}
+
+    def step(self, *, counts: bool = True) -> None:
+        """One update of whatever has, or ever had, a gradient."""
+        if not counts:
+            raise ValueError("the released code knows no steps that do not count")
+        nn.utils.clip_grad_norm_(self.parameters, self.recipe.max_grad_norm)
+        by_count: dict[int, list[nn.Parameter]] = defaultdict(list)
+        for parameter in self.parameters:
+            if id(parameter) not in self.steps:
+                if parameter.grad is None:
+                    continue
+                self.steps[id(parameter)] = 0
+                self.first[id(parameter)] = torch.zeros_like(parameter)
+                self.second[id(parameter)] = torch.zeros_like(parameter)
+            elif parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            by_count[self.steps[id(parameter)]].append(parameter)
+        for count, parameters in by_count.items():
+            self._move(parameters, released_rate(self.recipe, count, self.n_steps))
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def _move(self, parameters: list[nn.Parameter], rate: float) -> None:
+        for parameter in parameters:
+            first, second, gradient = self.first[id(parameter)], self.second[id(parameter)], parameter.grad
+            assert gradient is not None
+            first.mul_(0.9).add_(gradient, alpha=0.1)
+            if self.recipe.optimizer == "adamax":
+                torch.maximum(second.mul_(0.999), gradient.abs().add_(_EPSILON), out=second)
+                direction = first / (second + _EPSILON)
+            else:
+                second.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
+                direction = first / second.sqrt().add_(_EPSILON)
+            if decay := self.decay.get(id(parameter)):
+                direction.add_(parameter, alpha=decay)
+            parameter.sub_(direction, alpha=rate)
+            self.steps[id(parameter)] += 1
+
+
+def released_rate(recipe: Recipe, step: int, n_steps: int) -> float:
+    """The rate of a tensor's update ``step`` (from 0)."""
+    done = step / n_steps
+    return recipe.learning_rate * (done / recipe.warmup_ratio if done < recipe.warmup_ratio else 1 - done)

@@ -1,0 +1,1 @@
+"""Training without padding: sequences packed in one row, attention within each, a last layer only where it is read."""

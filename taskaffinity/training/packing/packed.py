@@ -1,0 +1,135 @@
+"""Padding-free attention for stock transformers encoders.
+
+A mini-batch is one row of concatenated sequences, ``(1, T)``. Everything in an encoder but attention works token by
+token, so only attention must know where sequences end: the function registered here attends within each sequence.
+``layout.py`` says in which blocks.
+
+Trap: under an attention name that has no mask function, transformers builds no mask at all, so a padded batch under
+this name would attend to its padding. ``packs_exactly`` therefore compares both paths on the encoder at hand, and
+whatever differs (DeBERTa-v2, MPNet, sliding windows) is trained padded, under ``sdpa``.
+"""
+
+# T word pieces of the batch, R of them that ask, N heads, D a head's width
+# of one block: B sequences, L pieces of the longest
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, PreTrainedModel
+
+from taskaffinity.training.packing.attention import BlockAttention
+from taskaffinity.training.packing.layout import Block, Layout, by_head, by_piece, layout_of
+
+PACKED = "taskaffinity_packed"
+
+
+def packed_attention(
+    module: nn.Module,
+    query: Tensor,  # (1, N, R, D)
+    key: Tensor,  # (1, N, T, D)
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    layout: Layout,
+    asking: Sequence[Block] | None = None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attend within each sequence of a packed row; the output is ``(1, R, N, D)``.
+
+    ``asking`` says where the queries lie, block by block; by default every piece has one, and R is T.
+    """
+    asking = layout.blocks if asking is None else asking
+    query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, N, D); not [0]:
+    # its backward would fill a tensor with zeros first
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if dropout and query.device.type == "cpu":
+        attended: Tensor = BlockAttention.apply(  # type: ignore[no-untyped-call]
+            query, key, value, asking, layout.blocks, dropout, scaling
+        )
+    else:
+        attended = _attend(query, key, value, asking, layout.blocks, dropout, scaling)
+    return attended[None], None
+
+
+def _attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    asking: Sequence[Block],
+    blocks: Sequence[Block],
+    dropout: float,
+    scaling: float,
+) -> Tensor:
+    attended = []
+    for own, block in zip(asking, blocks, strict=True):
+        q, k, v = by_head(query, own), by_head(key, block), by_head(value, block)  # (B N, L, D)
+        q, k, v = (states.unflatten(0, (block.shape[0], -1)) for states in (q, k, v))
+        output = nn.functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=block.bias, dropout_p=dropout, scale=scaling
+        )
+        attended.append(by_piece(output.flatten(0, 1), own))
+    return torch.cat(attended)
+
+
+AttentionInterface.register(PACKED, packed_attention)
+
+
+def first_position(encoder: PreTrainedModel) -> int:
+    """The position id of a sequence's first piece: 0, or ``padding_idx + 1`` where padding has its own position."""
+    embeddings = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    padding = getattr(embeddings, "padding_idx", None)
+    return 0 if padding is None else int(padding) + 1
+
+
+@torch.no_grad()
+def packs_exactly(encoder: PreTrainedModel, max_length: int = 128, *, tolerance: float = 1e-4) -> bool:
+    """Whether this encoder gives the same states for packed sequences as for each sequence by itself.
+
+    Tried on one sequence of 5 and one of ``max_length`` pieces (or as long as the encoder takes). Leaves the encoder
+    packed if so, under ``sdpa`` if not.
+    """
+    if not getattr(encoder, "_supports_attention_backend", False):
+        return False
+    pieces, start = trial_of(encoder, max_length)
+    was_training = encoder.training
+    encoder.eval()
+    try:
+        device = encoder.device
+        encoder.set_attn_implementation("sdpa")
+        alone = [encoder(input_ids=ids[None].to(device)).last_hidden_state[0] for ids in pieces]
+        encoder.set_attn_implementation(PACKED)
+        packed, _ = packed_states(encoder, pieces, start)
+        if torch.allclose(torch.cat(alone), packed, atol=tolerance, rtol=tolerance):
+            return True
+    except (TypeError, ValueError, RuntimeError, IndexError):
+        pass  # an encoder that takes no position_ids, or does not hand the layout on to its attention
+    finally:
+        encoder.train(was_training)
+    encoder.set_attn_implementation("sdpa" if getattr(encoder, "_supports_sdpa", False) else "eager")
+    return False
+
+
+def trial_of(encoder: PreTrainedModel, max_length: int) -> tuple[list[Tensor], int]:
+    """A short and a long sequence of word pieces, for a look at how an encoder works; and its first position."""
+    start = first_position(encoder)
+    longest = min(max_length, getattr(encoder.config, "max_position_embeddings", max_length) - start)
+    vocabulary = encoder.config.vocab_size
+    lengths = [min(5, longest), longest]
+    return [(torch.arange(length) * 7 + length) % (vocabulary - 10) + 10 for length in lengths], start
+
+
+def packed_states(encoder: PreTrainedModel, sequences: Sequence[Tensor], start: int) -> tuple[Tensor, Layout]:
+    """Last states of sequences, packed in ascending length, ``(T, H)``; and the layout they had."""
+    device = str(encoder.device)
+    layout = layout_of([len(pieces) for pieces in sequences]).to(device)
+    positions = torch.cat([torch.arange(len(pieces)) + start for pieces in sequences])
+    states: Tensor = encoder(
+        input_ids=torch.cat(list(sequences))[None].to(device), position_ids=positions[None].to(device), layout=layout
+    ).last_hidden_state
+    return states[0], layout

@@ -1,0 +1,1 @@
+"""What this machine can do: seconds a run takes, whether bf16 pays, what hardware there is."""

@@ -1,0 +1,157 @@
+"""A few real steps, timed: what a study of these tasks will take on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from taskaffinity.runs.cost_model import Pace
+from taskaffinity.runs.spec import Recipe, RunSpec
+from taskaffinity.tasks.task import Split
+from taskaffinity.training.execute import peak_memory_mib
+from taskaffinity.training.inputs.batches import make_batch
+from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray
+from taskaffinity.training.loop import predict, stepper_of
+from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.optim.bert_adam import ReleasedStepper
+from taskaffinity.training.optim.optimizer import Stepper
+from taskaffinity.training.profile.hardware import share_of_gpu
+from taskaffinity.training.setup import Ready, made_ready
+
+_STEPS, _SECONDS = 2, 0.5
+"""Updates on each task, and more while they are quick."""
+_SCORED = 64
+"""Examples that are predicted, at most."""
+
+
+def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Pace:
+    """Train a few mini-batches of every task of ``spec`` and predict a few examples; nothing is kept.
+
+    The largest mini-batch goes first and is not timed. Times go by word pieces, for mini-batches differ in length.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        The whole set by the study's recipe, from the encoder.
+
+    Raises
+    ------
+    MemoryError, torch.OutOfMemoryError
+        As a run would.
+    """
+    with left_as_it_was(spec.recipe):
+        began = time.perf_counter()
+        ready = made_ready(spec, encoder_folder=encoder_folder, cache=cache)
+        load = time.perf_counter() - began
+        recipe, model = spec.recipe, ready.model
+        parameters = sum(weight.numel() for weight in model.encoder.parameters())
+        if ready.pieces is not None:  # what is kept has the whole table again
+            table = model.encoder.get_input_embeddings()
+            assert isinstance(table, nn.Embedding)  # else it had not been cut
+            parameters += table.embedding_dim * (model.encoder.config.vocab_size - table.num_embeddings)
+        stepper = stepper_of(model, recipe, 10_000)
+        steps, epoch = 0, {}
+        for name, split in ready.company.train.items():
+            took, pieces, n = _train(model, stepper, name, split, recipe.batch_size, recipe.device)
+            steps, epoch[name] = steps + n, took / pieces * len(split.pieces)
+        scored: dict[Split, Literal["bf16"] | None] = {"dev": recipe.precision, "test": None}
+        seconds: dict[Split, dict[str, float]] = {}
+        for which, precision in scored.items():
+            model.precision = precision
+            seconds[which] = {name: _score(ready, name, which, recipe.device) for name in ready.metas}
+        return Pace(
+            epoch=epoch,
+            dev=seconds["dev"],
+            test=seconds["test"],
+            load=load,
+            steps=steps,
+            scored={name: sum(ready.splits[split][name].n_examples for split in scored) for name in ready.metas},
+            parameters=parameters,
+            memory_mib=_gpu_peak_mib() if recipe.device == "cuda" else peak_memory_mib(),
+            attention="packed" if model.is_packed else "padded",
+            device=recipe.device,
+            gpu_share=_gpu_share() if recipe.device == "cuda" else None,
+        )
+
+
+def _train(
+    model: MultiTaskModel,
+    stepper: Stepper | ReleasedStepper,
+    name: str,
+    split: EncodedSplit,
+    batch_size: int,
+    device: str,
+) -> tuple[float, int, int]:
+    """Seconds, word pieces and updates."""
+    model.train()
+    largest = np.argsort(np.diff(split.bounds))[-batch_size:]
+    rng = np.random.default_rng(0)
+    size = min(batch_size, split.n_rows)
+    spent, pieces, n = 0.0, 0, -1
+    while n < _STEPS or spent < _SECONDS:
+        rows: IntArray = largest if n < 0 else rng.choice(split.n_rows, size, replace=False)
+        seconds, length = timed_update(model, stepper, name, split, rows, device)
+        if n >= 0:
+            spent, pieces = spent + seconds, pieces + length
+        n += 1
+    return spent, pieces, n
+
+
+def timed_update(
+    model: MultiTaskModel,
+    stepper: Stepper | ReleasedStepper,
+    name: str,
+    split: EncodedSplit,
+    rows: IntArray,
+    device: str,
+) -> tuple[float, int]:
+    """Seconds of an update on these rows, and their word pieces."""
+    began = time.perf_counter()
+    batch = make_batch(name, split, rows).to(device, blocks=model.is_packed)
+    loss = model.loss(batch)
+    loss.backward()
+    stepper.step()
+    _wait(device)
+    return time.perf_counter() - began, len(batch.pieces)
+
+
+def _score(ready: Ready, name: str, which: Split, device: str) -> float:
+    """Seconds to predict a split."""
+    split = ready.splits[which][name]
+    some = split.sample(_SCORED, 0)
+    began = time.perf_counter()
+    predict(ready.model, ready.metas[name], some, device=device)
+    return (time.perf_counter() - began) / max(1, len(some.pieces)) * len(split.pieces)
+
+
+def _gpu_share() -> float:
+    total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
+    return share_of_gpu(_gpu_peak_mib(), total / 2**20)
+
+
+def _gpu_peak_mib() -> float:
+    return torch.cuda.max_memory_reserved() / 2**20
+
+
+def _wait(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+@contextmanager
+def left_as_it_was(recipe: Recipe) -> Iterator[None]:
+    """torch's threads and random numbers, those of other GPUs left alone: to ask for them opens each one."""
+    before = torch.get_num_threads()
+    with torch.random.fork_rng([torch.cuda.current_device()] if recipe.device == "cuda" else []):
+        torch.set_num_threads(recipe.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)

@@ -1,0 +1,64 @@
+"""Search the recipe of a suite: say what is asked (``define_search``), train what is missing (``tune``).
+
+What the command line's ``tune`` calls, and what a script may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from taskaffinity.schedule.resources import Resources
+from taskaffinity.studies.define import cache_folder
+from taskaffinity.tasks.task import BadInput
+from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.execute import versions
+from taskaffinity.tuning.round import Ended
+from taskaffinity.tuning.search import Found, Search, search_recipe
+
+
+def tune(
+    search: Search,
+    encoder: Encoder,
+    folder: Path,
+    *,
+    resources: Resources | None = None,
+    watch: Callable[[Ended], None] = lambda ended: None,
+) -> Found:
+    """Conduct a search; what ``folder``, which is made, holds of it is not trained again.
+
+    Parameters
+    ----------
+    watch : callable
+        Told of each trial that ends.
+
+    Raises
+    ------
+    BadInput
+        If the folder cannot be made; as ``search_recipe``.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from dataclasses import replace
+    >>> from taskaffinity import find_suite
+    >>> from taskaffinity.runs.spec import FROM_SCRATCH
+    >>> few = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=32, max_eval_examples=20)
+    >>> search, encoder = define_search(find_suite("clinical"), recipe=few, samples=1, confirm_seeds=1)
+    >>> found = tune(search, encoder, Path(mkdtemp()), resources=Resources("local"))
+    >>> found.finalists, found.recipe in search.candidates
+    ((0, 1), True)
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{folder}: cannot be made ({error.strerror}); trials are to be kept there") from error
+    return search_recipe(
+        search,
+        folder,
+        encoder_folder=encoder.folder,
+        cache=cache_folder(),
+        resources=resources or Resources(cpus_per_run=search.candidates[0].threads),
+        versions=versions(),
+        watch=watch,
+    )
