@@ -46,7 +46,7 @@ _HOMES = {
     "find_suite": "tasks.catalog",
     "measure": "analysis.affinity",
     "publish": "analysis.publish",
-    "read_suite": "tasks.own.suitefile",
+    "read_suite": "tasks.user.suitefile",
 }
 
 

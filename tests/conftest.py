@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from taskaffinity.runs.spec import FINETUNE_FROM_SCRATCH, FROM_SCRATCH, finetune_after
+from taskaffinity.runs.recipe import FINETUNE_FROM_SCRATCH, FROM_SCRATCH, finetune_after
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, ReadAfter, Start, StudiedTask, Study
 

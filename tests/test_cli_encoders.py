@@ -13,8 +13,8 @@ from test_cli import LOCAL, SMALL, Done, results_of, rows
 
 from taskaffinity.cli import main
 from taskaffinity.cli.encoders import names_of, own_folders
+from taskaffinity.errors import InputError
 from taskaffinity.runs.spec import EncoderRef
-from taskaffinity.tasks.task import BadInput
 
 FULL = ["full", "--domain=clinical", *LOCAL, *SMALL, "--set=finetune.num_train_epochs=1", "--seeds=1"]
 N_RUNS = 4 + 1 + 4
@@ -133,5 +133,5 @@ def test_without_either_option_the_suite_names_its_own() -> None:
     assert names_of(None, None) == [None]
     assert names_of("BioBERT", None) == ["BioBERT"]
     assert names_of(None, "BioBERT, BlueBERT-P") == ["BioBERT", "BlueBERT-P"]
-    with pytest.raises(BadInput):
+    with pytest.raises(InputError):
         names_of(None, "")

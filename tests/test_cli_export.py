@@ -10,7 +10,7 @@ import torch
 from test_cli import LOCAL, SMALL, Done, command
 
 from taskaffinity.cli.predict import command as predict
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.errors import InputError
 
 STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL, "--seeds=1", "--seeds-single=1", "--quiet"]
 EXPORT = ["export", "results/clinical", "--task=shareclefe"]
@@ -68,7 +68,7 @@ def test_predict_tells_a_lack_of_memory_in_a_line_and_writes_nothing(
     for gpus, said in ((1, "machine's GPU; .*CUDA_VISIBLE_DEVICES= for the CPU$"), (0, "machine's CPU; free some$")):
         monkeypatch.setattr("taskaffinity.training.execute.gpus", lambda gpus=gpus: gpus)
         error: Exception = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
-        with pytest.raises(BadInput, match=said):
+        with pytest.raises(InputError, match=said):
             predict(tmp_path / "model", tmp_path / "notes.txt", tmp_path / "found.jsonl", quiet=True)
         error = RuntimeError("a fault of ours")
         with pytest.raises(RuntimeError, match="of ours"):

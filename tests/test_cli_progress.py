@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from taskaffinity.cli.console.progress import ProgressDisplay
-from taskaffinity.schedule.run import Progress
+from taskaffinity.schedule.progress import Progress
 
 
 def test_a_plain_line_does_not_count_runs_under_way_when_one_just_ended(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.status import Status, status_of
 from taskaffinity.runs.store import Claimed, RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.schedule.run import left
+from taskaffinity.schedule.run import pending_runs
 
 COUNTS = latent_counts({}, n=20)
 HOLDER = """
@@ -70,7 +70,7 @@ def half_done(root: Path) -> tuple[Study, RunStore, list[RunSpec]]:
 
 
 def look(study: Study, store: RunStore) -> Status:
-    return status_of(study, store, study.plan, left(study.plan, store))
+    return status_of(study, store, study.plan, pending_runs(study.plan, store))
 
 
 def times(root: Path) -> dict[Path, int]:

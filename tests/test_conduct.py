@@ -11,17 +11,19 @@ from typing import Any
 
 import pytest
 
+from taskaffinity.errors import InputError
 from taskaffinity.runs.files import write_json
-from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, PAPER_REFINE, REFINE, EncoderRef
+from taskaffinity.runs.recipe import FINETUNE, FROM_SCRATCH, PAPER_REFINE, REFINE
+from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
+from taskaffinity.schedule.progress import Report
 from taskaffinity.schedule.resources import Resources
-from taskaffinity.schedule.run import Report
+from taskaffinity.studies.compatibility import check_compatible
 from taskaffinity.studies.defaults import default_finetune, default_recipe
 from taskaffinity.studies.define import define, define_search
-from taskaffinity.studies.run import conduct, refuse_to_mix
+from taskaffinity.studies.run import run_study
 from taskaffinity.tasks.planted import stand_in
-from taskaffinity.tasks.task import BadInput
 
 RELEASED = {
     "clinicalsts": (30, 5e-5),
@@ -60,7 +62,7 @@ def test_stages_are_scored_on_the_same_test_examples() -> None:
     suite = stand_in("clinical")
     small = replace(FROM_SCRATCH, max_eval_examples=50)
     other = dict.fromkeys((task.name for task in suite), replace(small, sample_seed=1))
-    with pytest.raises(BadInput, match="other test examples"):
+    with pytest.raises(InputError, match="other test examples"):
         define(suite, recipe=small, design="full", finetune=other)
 
 
@@ -73,7 +75,9 @@ def test_tasks_whose_fine_tuning_is_not_given_have_the_default() -> None:
 
 
 def test_fine_tuning_of_no_task_of_the_suite_is_refused() -> None:
-    with pytest.raises(BadInput, match="fine-tuning of medlni, which is no task of clinical; there are clinicalsts, "):
+    with pytest.raises(
+        InputError, match="fine-tuning of medlni, which is no task of clinical; there are clinicalsts, "
+    ):
         define(stand_in("clinical"), design="full", finetune={"medlni": FROM_SCRATCH})
 
 
@@ -105,18 +109,18 @@ def test_what_goes_on_from_another_run_is_of_the_plain_design(
     asked: dict[str, Any], other: dict[str, Any], flag: str
 ) -> None:
     ((name, value),) = asked.items()
-    with pytest.raises(BadInput, match=f"--{name} {value}: not with {flag}; leave one of them out"):
+    with pytest.raises(InputError, match=f"--{name} {value}: not with {flag}; leave one of them out"):
         define(stand_in("clinical"), **asked, **other)
 
 
 @pytest.mark.parametrize("seeds", [{"seeds": (999_999, 1_000_000)}, {"seeds_single": (2_000_000,)}])
 def test_a_study_takes_no_seed_of_placebos_or_searches(seeds: dict[str, Any]) -> None:
-    with pytest.raises(BadInput, match=r"--base-seed: seeds up to .*; expected them below 1000000"):
+    with pytest.raises(InputError, match=r"--base-seed: seeds up to .*; expected them below 1000000"):
         define(stand_in("clinical"), **seeds)
 
 
 def test_a_search_takes_no_seed_of_the_next() -> None:
-    with pytest.raises(BadInput, match="--confirm-seeds 1000: above 999, where the next search's begin"):
+    with pytest.raises(InputError, match="--confirm-seeds 1000: above 999, where the next search's begin"):
         define_search(stand_in("clinical"), confirm_seeds=1000)
     search, _ = define_search(stand_in("clinical"), samples=1, confirm_seeds=999)
     assert max(search.fresh_seeds) < replace(search, seed=1).first_seed
@@ -124,7 +128,7 @@ def test_a_search_takes_no_seed_of_the_next() -> None:
 
 def test_the_whole_set_that_pairs_start_from_is_more_than_a_pair() -> None:
     suite = stand_in("clinical")
-    with pytest.raises(BadInput, match="--start refinement: the whole set of 2 tasks is no more than a pair"):
+    with pytest.raises(InputError, match="--start refinement: the whole set of 2 tasks is no more than a pair"):
         define(replace(suite, tasks=suite.tasks[:2]), start="refinement")
 
 
@@ -133,8 +137,8 @@ def test_a_broken_study_beside_is_one_line(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(json.dumps({"suite": "clinical"}))
     suite = stand_in("clinical")
     study, found = define(suite, seeds=(0,))
-    with pytest.raises(BadInput, match=f"{name}: not a study of this version"):
-        conduct(study, suite, found, tmp_path, resources=Resources("local"))
+    with pytest.raises(InputError, match=f"{name}: not a study of this version"):
+        run_study(study, suite, found, tmp_path, resources=Resources("local"))
 
 
 @pytest.mark.parametrize("protocol", ["paper", None])
@@ -144,7 +148,7 @@ def test_departures_are_written_under_the_papers_protocol_alone(
     monkeypatch.setattr("taskaffinity.studies.run.run", lambda *plan, **options: Report())
     suite = stand_in("clinical")
     study, found = define(suite, recipe=replace(FROM_SCRATCH, protocol=protocol), seeds=(0,))
-    conduct(study, suite, found, tmp_path, resources=Resources("local"))
+    run_study(study, suite, found, tmp_path, resources=Resources("local"))
     assert (tmp_path / "study.json").is_file()
     assert (tmp_path / "departures.txt").is_file() == (protocol == "paper")
 
@@ -154,7 +158,7 @@ def test_a_study_says_whether_models_were_asked_for_last(tmp_path: Path, monkeyp
     suite = stand_in("clinical")
     study, found = define(suite, seeds=(0,))
     for keep_models in (True, False):
-        conduct(study, suite, found, tmp_path, resources=Resources("local"), keep_models=keep_models)
+        run_study(study, suite, found, tmp_path, resources=Resources("local"), keep_models=keep_models)
         assert Study.read(tmp_path).keep_models == keep_models
         assert Study.read(tmp_path) == study
 
@@ -164,7 +168,7 @@ def test_departures_go_with_the_last_study_that_had_them(tmp_path: Path, monkeyp
     suite, there = stand_in("clinical"), []
     for design, protocol in (("pairwise", "paper"), ("full", "paper"), ("pairwise", None), ("full", None)):
         study, found = define(suite, recipe=replace(FROM_SCRATCH, protocol=protocol), seeds=(0,), design=design)  # type: ignore[arg-type]
-        conduct(study, suite, found, tmp_path, resources=Resources("local"), replaces=True)
+        run_study(study, suite, found, tmp_path, resources=Resources("local"), replaces=True)
         there.append((tmp_path / "departures.txt").is_file())
     assert there == [True, True, True, False]
 
@@ -238,14 +242,16 @@ def there(tmp_path: Path) -> Study:
 @pytest.mark.parametrize("what", OTHERS)
 def test_another_study_takes_no_folder_unless_told_to(what: str, there: Study, tmp_path: Path) -> None:
     change, said = OTHERS[what]
-    with pytest.raises(BadInput, match=rf"holds a study with .*{re.escape(said)}.*; give another --results, or --repl"):
-        refuse_to_mix(change(there), tmp_path)
-    refuse_to_mix(change(there), tmp_path, replaces=True)
+    with pytest.raises(
+        InputError, match=rf"holds a study with .*{re.escape(said)}.*; give another --results, or --repl"
+    ):
+        check_compatible(change(there), tmp_path)
+    check_compatible(change(there), tmp_path, replaces=True)
 
 
 @pytest.mark.parametrize("what", GROWN)
 def test_a_study_may_grow_in_its_folder(what: str, there: Study, tmp_path: Path) -> None:
-    refuse_to_mix(GROWN[what](there), tmp_path)
+    check_compatible(GROWN[what](there), tmp_path)
 
 
 @pytest.mark.parametrize("what", SHRUNK)
@@ -253,9 +259,9 @@ def test_a_study_does_not_shrink_unless_told_to(what: str, there: Study, tmp_pat
     whole = replace(there, seeds_single=tuple(range(6)), full=True, controls=True)
     whole.write(tmp_path)
     change, said = SHRUNK[what]
-    with pytest.raises(BadInput, match=rf"study would lose .*{re.escape(said)}.*; ask for them too, or give another"):
-        refuse_to_mix(change(whole), tmp_path)
-    refuse_to_mix(change(whole), tmp_path, replaces=True)
+    with pytest.raises(InputError, match=rf"study would lose .*{re.escape(said)}.*; ask for them too, or give another"):
+        check_compatible(change(whole), tmp_path)
+    check_compatible(change(whole), tmp_path, replaces=True)
 
 
 @pytest.mark.parametrize(
@@ -274,19 +280,21 @@ def test_a_race_is_run_by_the_looks_and_the_rule_that_it_was_begun_with(
     race = replace(there, looks=(3, 5, 8, 12), seeds=tuple(range(12)), seeds_single=tuple(range(21)))
     race.write(tmp_path)
     other = replace(race, **{name: tuple(v) if isinstance(v, range) else v for name, v in changed.items()})
-    with pytest.raises(BadInput, match=r"holds this race, run by another rule or other looks, .*; leave --adaptive, "):
-        refuse_to_mix(other, tmp_path)
-    refuse_to_mix(other, tmp_path, replaces=True)
-    refuse_to_mix(replace(race, controls=True), tmp_path)
-    refuse_to_mix(race, tmp_path)
+    with pytest.raises(
+        InputError, match=r"holds this race, run by another rule or other looks, .*; leave --adaptive, "
+    ):
+        check_compatible(other, tmp_path)
+    check_compatible(other, tmp_path, replaces=True)
+    check_compatible(replace(race, controls=True), tmp_path)
+    check_compatible(race, tmp_path)
 
 
 @pytest.mark.parametrize("rule", [{"alpha": 2}, {"alpha": "x"}, {"margins": 3}])
 def test_a_race_whose_rule_is_none_is_one_line(rule: dict[str, Any], there: Study, tmp_path: Path) -> None:
     race = replace(there, looks=(3, 5, 8, 12), seeds=tuple(range(12)), seeds_single=tuple(range(21)))
     replace(race, rule=rule).write(tmp_path)
-    with pytest.raises(BadInput, match=r"study\.json has a rule that is none: .*--replace leaves it out"):
-        refuse_to_mix(race, tmp_path)
+    with pytest.raises(InputError, match=r"study\.json has a rule that is none: .*--replace leaves it out"):
+        check_compatible(race, tmp_path)
 
 
 def test_a_race_over_a_run_whose_counts_are_torn_is_one_line(tmp_path: Path) -> None:
@@ -299,8 +307,8 @@ def test_a_race_over_a_run_whose_counts_are_torn_is_one_line(tmp_path: Path) -> 
     write_json(folder / "result.json", {"outcomes": {}, "work": {}, "versions": {}})
     (folder / "history.jsonl").write_text("")
     (folder / "counts.npz").write_bytes(b"torn")
-    with pytest.raises(BadInput, match=r"counts\.npz: missing, or not a file of counts; delete its folder"):
-        conduct(study, stand_in("clinical"), found, tmp_path, resources=Resources("local"))
+    with pytest.raises(InputError, match=r"counts\.npz: missing, or not a file of counts; delete its folder"):
+        run_study(study, stand_in("clinical"), found, tmp_path, resources=Resources("local"))
 
 
 def test_models_that_could_not_be_exported_are_not_kept(tmp_path: Path) -> None:
@@ -309,39 +317,39 @@ def test_models_that_could_not_be_exported_are_not_kept(tmp_path: Path) -> None:
     (tmp_path / "encoder").mkdir()
     (tmp_path / "encoder" / "config.json").write_text('{"model_type": "modernbert"}')
     encoder = replace(found, folder=tmp_path / "encoder")
-    with pytest.raises(BadInput, match=r"--keep-models: modernbert: .*; leave --keep-models out"):
-        conduct(study, suite, encoder, tmp_path / "results", resources=Resources("local"), keep_models=True)
+    with pytest.raises(InputError, match=r"--keep-models: modernbert: .*; leave --keep-models out"):
+        run_study(study, suite, encoder, tmp_path / "results", resources=Resources("local"), keep_models=True)
     assert not (tmp_path / "results").exists()
 
 
 def test_a_study_of_which_nothing_was_found_stands_in_no_ones_way(there: Study, tmp_path: Path) -> None:
     (tmp_path / "edges.csv").unlink()
     changed = OTHERS["epochs"][0](there)
-    refuse_to_mix(changed, tmp_path)
+    check_compatible(changed, tmp_path)
     run = tmp_path / "runs" / next(iter(there.plan)).run_id
     run.mkdir(parents=True)
     (run / "result.json").write_text("{}")
-    with pytest.raises(BadInput, match="now 30"):
-        refuse_to_mix(changed, tmp_path)
+    with pytest.raises(InputError, match="now 30"):
+        check_compatible(changed, tmp_path)
 
 
 def test_a_study_whose_first_runs_are_under_way_is_another_ones_hindrance(there: Study, tmp_path: Path) -> None:
     (tmp_path / "edges.csv").unlink()
     changed, first = OTHERS["epochs"][0](there), next(iter(there.plan))
     with RunStore(tmp_path).claim(first):
-        with pytest.raises(BadInput, match="now 30"):
-            refuse_to_mix(changed, tmp_path)
-        refuse_to_mix(there, tmp_path)  # another process of the same study
-        refuse_to_mix(GROWN["more seeds"](there), tmp_path)
-    refuse_to_mix(changed, tmp_path)
+        with pytest.raises(InputError, match="now 30"):
+            check_compatible(changed, tmp_path)
+        check_compatible(there, tmp_path)  # another process of the same study
+        check_compatible(GROWN["more seeds"](there), tmp_path)
+    check_compatible(changed, tmp_path)
 
 
 def test_conduct_refuses_before_it_writes(there: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("taskaffinity.studies.run.run", lambda *plan, **options: Report())
     suite, before = stand_in("clinical"), (tmp_path / "study.json").read_bytes()
     study, found = define(suite, recipe=replace(FROM_SCRATCH, num_train_epochs=30))
-    with pytest.raises(BadInput, match="num_train_epochs"):
-        conduct(study, suite, found, tmp_path, resources=Resources("local"))
+    with pytest.raises(InputError, match="num_train_epochs"):
+        run_study(study, suite, found, tmp_path, resources=Resources("local"))
     assert (tmp_path / "study.json").read_bytes() == before
-    conduct(study, suite, found, str(tmp_path), resources=Resources("local"), replaces=True)
+    run_study(study, suite, found, str(tmp_path), resources=Resources("local"), replaces=True)
     assert Study.read(str(tmp_path)) == study

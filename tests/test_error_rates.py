@@ -10,7 +10,7 @@ import pytest
 from error_rates import RESULTS, _score
 from simulated import NOISES, SIMULATED_METRICS, Target, draw_arm, draw_examples, draw_study, true_score
 
-from taskaffinity.analysis.statistics.standard_errors import combine
+from taskaffinity.analysis.statistics.standard_errors import standard_error
 
 
 @pytest.mark.parametrize("noise", NOISES)
@@ -29,7 +29,7 @@ def test_true_nulls_are_called_at_the_stated_rate(metric: str) -> None:
     rng, called = np.random.default_rng(3), []
     for _ in range(60):
         arms, _ = draw_study(rng, metric, shifts=np.zeros((4, 4)), n_test=300, seeds_pair=3, seeds_single=6)
-        called += (combine(arms.evidence).p()[~np.eye(4, dtype=bool)] <= 0.05).tolist()
+        called += (standard_error(arms.evidence).p()[~np.eye(4, dtype=bool)] <= 0.05).tolist()
     assert 0.015 <= np.mean(called) <= 0.09  # 720 arrows, three to a single arm
 
 

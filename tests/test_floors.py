@@ -16,11 +16,13 @@ import taskaffinity
 
 PACKAGE = Path(taskaffinity.__file__).parent
 FLOORS = [
+    {"errors"},
     {"tasks"},
     {"corpora", "runs"},
     {"training", "analysis"},
     {"schedule"},
-    {"tuning", "tracking", "studies"},
+    {"tuning", "tracking"},
+    {"studies"},
     {"cli"},
     {"__main__", "__init__"},  # what that one exports is loaded when it is asked for
 ]

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from taskaffinity.cli.export import command as export
-from taskaffinity.runs.best_model import kept_model
+from taskaffinity.errors import InputError
+from taskaffinity.runs.best_model import best_model
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule.resources import Resources
-from taskaffinity.schedule.run import left
-from taskaffinity.studies.run import check
+from taskaffinity.schedule.run import pending_runs
+from taskaffinity.studies.compatibility import check_study
 from taskaffinity.tasks.planted import CLINICAL
-from taskaffinity.tasks.task import BadInput
 from taskaffinity.training.encoders import Encoder
 
 LOCAL = Resources("local")
@@ -60,8 +60,8 @@ def test_runs_that_kept_no_model_are_trained_again_when_asked_to_and_are_the_sam
     assert head is not None
     head.unlink()
     assert not store.has_models(pair)
-    assert left(tiny.study.plan, store) == []
-    assert left(tiny.study.plan, store, keep_models=True) == [pair]
+    assert pending_runs(tiny.study.plan, store) == []
+    assert pending_runs(tiny.study.plan, store, keep_models=True) == [pair]
 
 
 def test_what_starts_from_a_run_is_the_same_whether_its_model_is_kept(tiny_study: MakeStudy, tmp_path: Path) -> None:
@@ -78,16 +78,16 @@ def test_the_best_on_dev_is_chosen_of_the_pairs_and_the_task_alone(tiny_study: M
     runs = [spec for spec in tiny.study.plan if "mednli" in spec.task_names]
     give(store, runs, "mednli", "dev", (0.1, 0.7, 0.7, 0.2))
     give(store, runs, "mednli", "test", (0.9, 0.1, 0.8, 0.9))
-    kept = kept_model(tmp_path, "mednli")
+    kept = best_model(tmp_path, "mednli")
     assert kept.spec == runs[1]
     assert kept.chosen_from == 4
     assert sorted(outcome.test for outcome in kept.seeds) == [0.1, 0.9]
-    asked = kept_model(tmp_path, "mednli", runs[0].run_id)
+    asked = best_model(tmp_path, "mednli", runs[0].run_id)
     assert (asked.spec, asked.chosen_from) == (runs[0], 0)
     shutil.rmtree(store.folder(runs[1]) / "model")
-    assert kept_model(tmp_path, "mednli").spec == runs[2]
-    with pytest.raises(BadInput, match=r"--run .*: kept no model; .* again with --keep-models"):
-        kept_model(tmp_path, "mednli", runs[1].run_id)
+    assert best_model(tmp_path, "mednli").spec == runs[2]
+    with pytest.raises(InputError, match=r"--run .*: kept no model; .* again with --keep-models"):
+        best_model(tmp_path, "mednli", runs[1].run_id)
 
 
 def test_of_a_study_in_stages_the_fine_tuned_one_is_chosen(tiny_study: MakeStudy, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_of_a_study_in_stages_the_fine_tuned_one_is_chosen(tiny_study: MakeStudy
     tiny.train(tmp_path, resources=LOCAL, keep_models=True)
     runs = [spec for spec in tiny.study.plan if "mednli" in spec.task_names]
     give(RunStore(tmp_path), runs, "mednli", "dev", [0.2 if spec.stage == "finetune" else 0.9 for spec in runs])
-    kept = kept_model(tmp_path, "mednli")
+    kept = best_model(tmp_path, "mednli")
     assert kept.spec.stage == "finetune"
     assert (kept.spec.seed, kept.chosen_from, len(kept.seeds)) == (0, 2, 2)
 
@@ -108,9 +108,9 @@ def test_where_dev_was_trained_on_the_first_seed_is_taken(
     replace(tiny.study, protocol="paper").write(tmp_path)
     runs = [spec for spec in tiny.study.plan if "mednli" in spec.task_names]
     give(RunStore(tmp_path), runs, "mednli", "dev", (0.1, 0.7, 0.8, 0.9))
-    kept = kept_model(tmp_path, "mednli")
+    kept = best_model(tmp_path, "mednli")
     assert (kept.spec, kept.spec.seed, kept.spec.arm, kept.chosen_from) == (runs[0], 0, "single", 0)
-    assert kept_model(tmp_path, "mednli", runs[3].run_id).spec == runs[3]
+    assert best_model(tmp_path, "mednli", runs[3].run_id).spec == runs[3]
     export(tmp_path, "mednli", tmp_path / "model", encoder=str(tiny.encoder_folder))
     assert f"{runs[0].run_id}, the first seed's, for dev was trained on: " in capsys.readouterr().out
     card = (tmp_path / "model" / "README.md").read_text()
@@ -122,7 +122,7 @@ def test_an_honest_study_beside_one_of_the_papers_is_chosen_from(tiny_study: Mak
     tiny = tiny_study(design="full")
     tiny.train(tmp_path, resources=LOCAL, keep_models=True)
     replace(tiny_study().study, protocol="paper").write(tmp_path)
-    kept = kept_model(tmp_path, "mednli")
+    kept = best_model(tmp_path, "mednli")
     assert (kept.study.design, kept.spec.stage, kept.chosen_from) == ("full", "finetune", 2)
 
 
@@ -139,8 +139,8 @@ def test_refusals_say_what_would_do(
 ) -> None:
     tiny = tiny_study(seeds=(0,))
     tiny.train(tmp_path, resources=LOCAL)
-    with pytest.raises(BadInput, match=said) as caught:
-        kept_model(tmp_path, task, run)
+    with pytest.raises(InputError, match=said) as caught:
+        best_model(tmp_path, task, run)
     assert "\n" not in str(caught.value)
 
 
@@ -148,12 +148,12 @@ def test_a_result_of_another_version_is_one_line(tiny_study: MakeStudy, tmp_path
     tiny = tiny_study(seeds=(0,))
     tiny.train(tmp_path, resources=LOCAL, keep_models=True)
     (RunStore(tmp_path).folder(tiny.study.plan.specs[0]) / "result.json").write_text("{}")
-    with pytest.raises(BadInput, match="half copied, or of another version"):
-        kept_model(tmp_path, tiny.study.tasks[0].name)
-    with pytest.raises(BadInput, match="half copied, or of another version"):
-        check(tiny.study, CLINICAL, Encoder(tiny.encoder_folder, tiny.study.encoder), tmp_path, keep_models=True)
+    with pytest.raises(InputError, match="half copied, or of another version"):
+        best_model(tmp_path, tiny.study.tasks[0].name)
+    with pytest.raises(InputError, match="half copied, or of another version"):
+        check_study(tiny.study, CLINICAL, Encoder(tiny.encoder_folder, tiny.study.encoder), tmp_path, keep_models=True)
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no study here; it is made by"):
-        kept_model(tmp_path, "mednli")
+    with pytest.raises(InputError, match="no study here; it is made by"):
+        best_model(tmp_path, "mednli")

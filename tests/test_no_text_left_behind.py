@@ -24,13 +24,13 @@ from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.analysis.report import write_report
 from taskaffinity.cli.predict import command as predict
 from taskaffinity.corpora.prepare import prepare
-from taskaffinity.runs.best_model import kept_model
-from taskaffinity.runs.spec import FROM_SCRATCH, Recipe
+from taskaffinity.runs.best_model import best_model
+from taskaffinity.runs.recipe import FROM_SCRATCH, Recipe
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.studies.define import define
-from taskaffinity.studies.run import conduct
+from taskaffinity.studies.run import run_study
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.planted import stand_in
 from taskaffinity.tasks.task import Example, Split, Suite, Task
@@ -92,7 +92,7 @@ def both_studies(suite: Suite, root: Path, encoder: str | None, recipe: Recipe, 
     studies: list[Study] = []
     for options in ({"controls": controls}, {"design": "full"}):
         study, found = define(suite, encoder=encoder, recipe=recipe, seeds=(0,), **options)  # type: ignore[arg-type]
-        assert not conduct(study, suite, found, root, resources=Resources("local"), keep_models=True).failed
+        assert not run_study(study, suite, found, root, resources=Resources("local"), keep_models=True).failed
         studies.append(study)
     publish(studies[0], RunStore(root), root)
     publish_stages(studies[1], RunStore(root), root)
@@ -102,7 +102,7 @@ def both_studies(suite: Suite, root: Path, encoder: str | None, recipe: Recipe, 
 def all_used(suite: Suite, root: Path) -> None:
     """Every task exported into ``root``, and used there on the texts of its test split, which lie elsewhere."""
     for task in suite:
-        export(kept_model(root, task.name), root / "models" / task.name)
+        export(best_model(root, task.name), root / "models" / task.name)
         texts = root.parent / f"{task.name}.jsonl"
         rows = [
             {"id": e.id, **({"words": e.words} if e.words else {"text": e.text, "text_pair": e.text_pair})}

@@ -13,13 +13,16 @@ from pathlib import Path
 import pytest
 
 from taskaffinity.cli import main
-from taskaffinity.runs.spec import FROM_SCRATCH, EncoderRef, RunSpec
+from taskaffinity.errors import InputError
+from taskaffinity.runs.recipe import FROM_SCRATCH
+from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.study import Study
 from taskaffinity.studies.define import define
-from taskaffinity.studies.precision import Precision, fast_precision, in_precision, pace_of, settled_precision
+from taskaffinity.studies.forecast import measured_cost
+from taskaffinity.studies.precision import Precision, fast_precision, recorded_precision, with_precision
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.planted import stand_in
-from taskaffinity.tasks.task import BadInput, Suite
+from taskaffinity.tasks.task import Suite
 from taskaffinity.training.encoders import Encoder, tiny_encoder
 from taskaffinity.training.profile.precision import PAYS
 
@@ -32,9 +35,9 @@ def test_what_diverges_when_it_is_tried_has_no_forecast_and_its_study_goes_on() 
     suite = stand_in("clinical")
     recipe = replace(FROM_SCRATCH, learning_rate=1e30, max_train_examples=64, max_eval_examples=20)
     study, encoder = define(suite, recipe=recipe)
-    assert pace_of(study, suite, encoder) is None
+    assert measured_cost(study, suite, encoder) is None
     calm, _ = define(suite, recipe=replace(recipe, learning_rate=1e-3))
-    assert pace_of(calm, suite, encoder) is not None
+    assert measured_cost(calm, suite, encoder) is not None
 
 
 @pytest.mark.parametrize("error", [BrokenProcessPool("a process was killed"), OSError("header too large")])
@@ -46,12 +49,12 @@ def test_whatever_befalls_a_trial_is_no_end_of_a_study(
 
     monkeypatch.setattr("taskaffinity.studies.precision.timed", fails)
     monkeypatch.setattr("taskaffinity.studies.precision.times_in_bf16", fails)
-    assert pace_of(*asked) is None
+    assert measured_cost(*asked) is None
     assert fast_precision(*asked, tmp_path)[0] is None
-    error = BadInput("--set max_length: more than the encoder takes")
-    with pytest.raises(BadInput):
-        pace_of(*asked)
-    with pytest.raises(BadInput):
+    error = InputError("--set max_length: more than the encoder takes")
+    with pytest.raises(InputError):
+        measured_cost(*asked)
+    with pytest.raises(InputError):
         fast_precision(*asked, tmp_path / "other")
 
 
@@ -113,7 +116,7 @@ def test_sixteen_bits_are_chosen_where_they_pay(
 @pytest.mark.parametrize("precision", [None, "bf16"])
 def test_every_stage_of_a_study_is_in_its_precision(precision: Precision, asked: Asked) -> None:
     study = asked[0]
-    settled = in_precision(study, precision)
+    settled = with_precision(study, precision)
     assert settled.recipe == replace(study.recipe, precision=precision)
     assert {recipe.precision for recipe in settled.finetune.values()} == {precision}
     assert replace(settled, recipe=study.recipe, finetune=study.finetune) == study
@@ -127,18 +130,18 @@ def test_a_study_that_was_settled_stays_what_it_is_on_another_machine(
     other: Precision = None if precision else "bf16"
     trials.found = 0.5 if precision else 2.0
     settled = (precision, f"as the study in {tmp_path} has it")
-    replace(in_precision(study, precision), seeds=(0, 1)).write(tmp_path)
-    assert settled_precision([study], [tmp_path]) == fast_precision(study, suite, encoder, tmp_path) == settled
+    replace(with_precision(study, precision), seeds=(0, 1)).write(tmp_path)
+    assert recorded_precision([study], [tmp_path]) == fast_precision(study, suite, encoder, tmp_path) == settled
     longer = replace(study, recipe=replace(study.recipe, num_train_epochs=3))
-    assert settled_precision([longer], [tmp_path]) == settled  # and is refused there, or takes its place
-    in_precision(replace(study, design="full"), other).write(tmp_path)
-    assert settled_precision([study], [tmp_path]) == settled
-    in_precision(replace(longer, design="full"), other).write(tmp_path)
-    assert settled_precision([longer], [tmp_path]) == (other, settled[1])  # the one it goes on with comes first
+    assert recorded_precision([longer], [tmp_path]) == settled  # and is refused there, or takes its place
+    with_precision(replace(study, design="full"), other).write(tmp_path)
+    assert recorded_precision([study], [tmp_path]) == settled
+    with_precision(replace(longer, design="full"), other).write(tmp_path)
+    assert recorded_precision([longer], [tmp_path]) == (other, settled[1])  # the one it goes on with comes first
     assert not trials.specs
     (tmp_path / "study.json").write_text("{}")
-    with pytest.raises(BadInput, match="not a study"):
-        settled_precision([study], [tmp_path])
+    with pytest.raises(InputError, match="not a study"):
+        recorded_precision([study], [tmp_path])
 
 
 def test_a_study_in_16_bits_goes_on_so_where_they_are_slow_and_it_is_said(
@@ -148,11 +151,11 @@ def test_a_study_in_16_bits_goes_on_so_where_they_are_slow_and_it_is_said(
     monkeypatch.setattr("taskaffinity.studies.precision.products_in_bf16", lambda: 0.024)
     study = asked[0]
     there = f"as the study in {tmp_path} has it"
-    in_precision(study, None).write(tmp_path)
-    assert settled_precision([study], [tmp_path]) == (None, there)
-    in_precision(study, "bf16").write(tmp_path)
+    with_precision(study, None).write(tmp_path)
+    assert recorded_precision([study], [tmp_path]) == (None, there)
+    with_precision(study, "bf16").write(tmp_path)
     slow = f"{there}, though on this processor products in 16 bits go 0.02 times as fast as in 32"
-    assert settled_precision([study], [tmp_path]) == ("bf16", slow)
+    assert recorded_precision([study], [tmp_path]) == ("bf16", slow)
 
 
 @pytest.mark.parametrize("design", ["pairwise", "full"])
@@ -160,7 +163,7 @@ def test_16_bits_that_are_asked_for_are_taken_and_said_to_be_slow_where_they_are
     design: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("taskaffinity.studies.precision.pace_of", lambda *asked: None)
+    monkeypatch.setattr("taskaffinity.studies.forecast.measured_cost", lambda *asked: None)
     slow = "precision: bf16, though on this processor products in 16 bits go 0.02 times as fast as in 32"
 
     def told(times: float, setting: str) -> list[str]:
@@ -185,10 +188,10 @@ def test_encoders_are_compared_in_the_precision_that_one_of_them_has(
     study = asked[0]
     newer = replace(study, encoder=EncoderRef("newer", "f" * 64))
     places = [tmp_path / "newer", tmp_path / "older"]
-    assert settled_precision([newer, study], places) is None
-    in_precision(study, "bf16").write(places[1])
-    assert settled_precision([newer, study], places) == ("bf16", f"as the study in {places[1]} has it")
-    assert settled_precision([newer], places[1:]) is None  # of another encoder
+    assert recorded_precision([newer, study], places) is None
+    with_precision(study, "bf16").write(places[1])
+    assert recorded_precision([newer, study], places) == ("bf16", f"as the study in {places[1]} has it")
+    assert recorded_precision([newer], places[1:]) is None  # of another encoder
 
 
 def test_of_processes_that_begin_a_study_at_once_one_tries_and_all_do_as_it_found(
@@ -230,7 +233,7 @@ def test_a_trial_decides_for_others_only_where_a_study_begins_and_while_it_does(
     assert begin(2.0) is None  # a study that begins elsewhere in 32 bits
     os.utime(kept, (0, 0))
     assert begin(2.0) == "bf16"
-    in_precision(study, None).write(tmp_path / "results")
+    with_precision(study, None).write(tmp_path / "results")
     assert begin(2.0) is None  # it has begun
 
 
@@ -268,7 +271,7 @@ def test_the_machine_chooses_the_precision_of_a_study_unless_it_is_told(
         told = [line for line in told if line != TRYING]
         return [line for line in out.splitlines() if line.startswith("to do")], told
 
-    monkeypatch.setattr("taskaffinity.studies.precision.pace_of", lambda *asked: None)
+    monkeypatch.setattr("taskaffinity.studies.forecast.measured_cost", lambda *asked: None)
     mine = f"--encoder={folder}"
     by_hand = {None: planned(mine, "--set=precision=none")[0], "bf16": planned(mine, "--set=precision=bf16")[0]}
     assert by_hand[None] != by_hand["bf16"]

@@ -72,13 +72,13 @@ ONE_WORKER_KILLED = """
 ray.init(address="local", num_cpus=2, object_store_memory=80 * 2**20, **quiet)
 victim, since = [], {}
 
-def watch(progress):
+def on_progress(progress):
     for name in progress.running:
         if not victim and time.monotonic() - since.setdefault(name, time.monotonic()) > 1:
             if kill(name):
                 victim.append(name)
 
-report = tiny.train(root, resources=Resources("ray"), watch=watch)
+report = tiny.train(root, resources=Resources("ray"), on_progress=on_progress)
 tell(report, victims=victim)
 tiny.edges(root)
 """
@@ -120,7 +120,7 @@ cluster.wait_for_nodes()
 ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
 victims, since = [], {}
 
-def watch(progress):
+def on_progress(progress):
     for name in progress.running:
         since.setdefault(name, time.monotonic())
     busy = [name for name in progress.running if time.monotonic() - since[name] > 1]
@@ -128,7 +128,7 @@ def watch(progress):
         victims.extend(busy)
         cluster.remove_node(nodes[0], allow_graceful=False)
 
-report = tiny.train(root, resources=Resources("ray", address=cluster.address), watch=watch)
+report = tiny.train(root, resources=Resources("ray", address=cluster.address), on_progress=on_progress)
 tell(report, victims=victims)
 tiny.edges(root)
 ray.shutdown()

@@ -16,7 +16,7 @@ import yaml
 import taskaffinity
 import taskaffinity.studies.define as defining
 import taskaffinity.studies.run as conducting
-from taskaffinity.runs.spec import FROM_SCRATCH
+from taskaffinity.runs.recipe import FROM_SCRATCH
 from taskaffinity.schedule.resources import Resources
 
 README = Path(__file__).parents[1] / "README.md"
@@ -34,7 +34,7 @@ def test_it_tells_what_went_wrong_on_trial() -> None:
 @pytest.mark.slow
 def test_the_example_in_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [code] = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    define, conduct = defining.define, conducting.conduct
+    define, conduct = defining.define, conducting.run_study
     monkeypatch.setattr(defining, "define", lambda *asked, **options: define(*asked, recipe=SMALL, **options))
     local = Resources("local")
     monkeypatch.setattr(conducting, "conduct", lambda *asked, **options: conduct(*asked, resources=local, **options))

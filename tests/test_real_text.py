@@ -12,11 +12,11 @@ import pytest
 
 from taskaffinity.analysis.publish import publish
 from taskaffinity.corpora.prepare import prepare
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.studies.define import define
-from taskaffinity.studies.run import conduct
+from taskaffinity.studies.run import run_study
 from taskaffinity.tasks.formats import read_task
 from taskaffinity.tasks.task import Suite
 
@@ -44,7 +44,7 @@ def test_a_study_of_real_text_with_a_pre_trained_encoder_leaves_no_text_behind(t
     assert package.origin is not None
     recipe = Recipe(num_train_epochs=1, max_train_examples=24, max_eval_examples=24, batch_size=8)
     study, encoder = define(suite, encoder=str(Path(package.origin).parent / "model"), recipe=recipe, seeds=(0,))
-    report = conduct(study, suite, encoder, root, resources=Resources("local"))
+    report = run_study(study, suite, encoder, root, resources=Resources("local"))
     assert not report.failed
     assert len(report.trained) == 3
     matrix = publish(study, RunStore(root), root)

@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 import torch
 
+from taskaffinity.errors import InputError
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule import run as schedule
+from taskaffinity.schedule.progress import Progress, Report
 from taskaffinity.schedule.resources import Resources
-from taskaffinity.schedule.run import Progress, Report, run, train_and_keep
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.schedule.run import run
+from taskaffinity.schedule.worker import train_and_store
 from taskaffinity.training import execute as door
 
 LOCAL = Resources("local")
@@ -89,7 +91,7 @@ def test_progress_counts_what_is_done_and_names_what_runs(tiny_study: MakeStudy,
     for path in lost:
         path.unlink()
     seen: list[Progress] = []
-    tiny.train(tmp_path, resources=LOCAL, watch=seen.append)
+    tiny.train(tmp_path, resources=LOCAL, on_progress=seen.append)
     assert {progress.total for progress in seen} == {6}
     assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
     assert (seen[0].done, seen[-1].done) == (4, 6)
@@ -281,11 +283,11 @@ def test_a_run_that_another_process_has_under_way_comes_last(tiny_study: MakeStu
     other.start()
     held.wait(60)
 
-    def watch(progress: Progress) -> None:
+    def on_progress(progress: Progress) -> None:
         if progress.done == 3:  # all that does not wait for it
             release.set()
 
-    report = tiny.train(tmp_path, resources=LOCAL, watch=watch)
+    report = tiny.train(tmp_path, resources=LOCAL, on_progress=on_progress)
     other.join()
     assert [spec.stage for spec in report.trained] == ["single"] * 3 + ["refine"] + ["finetune"] * 3
     assert not report.failed
@@ -308,7 +310,7 @@ def test_two_processes_share_the_runs_of_a_folder(tiny_study: MakeStudy, tmp_pat
 
 def _train_all(plan: Plan, store: RunStore, encoder_folder: Path, cache: Path) -> list[str]:
     seen: list[Progress] = []
-    report = run(plan, store, encoder_folder=encoder_folder, cache=cache, resources=LOCAL, watch=seen.append)
+    report = run(plan, store, encoder_folder=encoder_folder, cache=cache, resources=LOCAL, on_progress=seen.append)
     assert not report.failed
     assert all(spec in store for spec in plan)
     assert not seen or seen[-1].done == len(plan)
@@ -321,12 +323,12 @@ def test_a_run_that_another_process_finished_meanwhile_is_not_counted_as_trained
     tiny = tiny_study(seeds=(0,))
     last: list[Progress] = []
 
-    def watch(progress: Progress) -> None:
+    def on_progress(progress: Progress) -> None:
         if not last:  # the first run is about to begin, and another process has done them all by then
             tiny.train(tmp_path, resources=LOCAL)
         last.append(progress)
 
-    report = tiny.train(tmp_path, resources=LOCAL, watch=watch)
+    report = tiny.train(tmp_path, resources=LOCAL, on_progress=on_progress)
     assert (report.trained, report.failed) == ([], {})
     assert set(report.found) == set(tiny.study.plan)
     assert last[-1].done == report.planned == len(tiny.study.plan)
@@ -409,9 +411,9 @@ class TestOnRay:
         tiny = tiny_study(seeds=(0,))
 
         def elsewhere(spec: RunSpec, settings: dict[str, Any], *after: None) -> None:
-            train_and_keep(spec, {**settings, "root": f"{settings['root']}-of-the-worker"})
+            train_and_store(spec, {**settings, "root": f"{settings['root']}-of-the-worker"})
 
-        monkeypatch.setattr(schedule, "train_and_keep", elsewhere)
+        monkeypatch.setattr(schedule, "train_and_store", elsewhere)
         report = tiny.train(tmp_path / "study", resources=Resources("ray"))
         assert report.trained == []
         assert len(report.failed) == 3
@@ -420,7 +422,7 @@ class TestOnRay:
     def test_half_a_gpu_a_run_packs_four_on_two(self, tiny_study: MakeStudy, tmp_path: Path) -> None:
         tiny = tiny_study(num_train_epochs=100)
         seen: list[Progress] = []
-        report = tiny.train(tmp_path, resources=Resources("ray", gpus_per_run=0.5), watch=seen.append)
+        report = tiny.train(tmp_path, resources=Resources("ray", gpus_per_run=0.5), on_progress=seen.append)
         assert report.workers == 4
         assert len(report.trained) == 6
         assert max(len(progress.running) for progress in seen) == 4
@@ -442,9 +444,9 @@ def test_ray_that_does_not_start_is_one_line_that_names_the_way_without_it(
 
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    with pytest.raises(BadInput, match="--executor local") as refused:
+    with pytest.raises(InputError, match="--executor local") as refused:
         tiny_study().train(tmp_path, resources=Resources("ray"))
     assert "The current node timed out during startup)" in str(refused.value)
     assert "\n" not in str(refused.value)
-    with pytest.raises(BadInput, match="--address cluster:1"):
+    with pytest.raises(InputError, match="--address cluster:1"):
         tiny_study().train(tmp_path, resources=Resources("ray", address="cluster:1"))

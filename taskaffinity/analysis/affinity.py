@@ -20,12 +20,13 @@ import numpy.typing as npt
 
 from taskaffinity.analysis.statistics.arms import read_arms
 from taskaffinity.analysis.statistics.controls import Control, controls_of
-from taskaffinity.analysis.statistics.power import in_words, level_for_one, needs_of
+from taskaffinity.analysis.statistics.power import describe_power, per_comparison_alpha, power_analysis
 from taskaffinity.analysis.statistics.seed_variance import Prior
-from taskaffinity.analysis.statistics.sequential import Standing, follow, spent
+from taskaffinity.analysis.statistics.sequential import Standing, alpha_spending, follow
 from taskaffinity.analysis.statistics.sequential_simulation import Odds, odds_of
-from taskaffinity.analysis.statistics.standard_errors import Arm, FloatArray, Words, combine
-from taskaffinity.analysis.statistics.verdicts import Rule, Verdict, judge
+from taskaffinity.analysis.statistics.standard_errors import Arm, FloatArray, Words, standard_error
+from taskaffinity.analysis.statistics.verdicts import Verdict, decide
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -168,16 +169,16 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         standing = follow(study, arms, rule, margins, lambda spec: spec in store or store.failure(spec) is not None)
         evidence, error, test = standing.evidence, standing.error, standing.call
     else:
-        evidence, error = arms.evidence, combine(arms.evidence, rule.estimand)
-        test = judge(error, margins, rule, partial(arms.covariance, estimand=rule.estimand))
+        evidence, error = arms.evidence, standard_error(arms.evidence, rule.estimand)
+        test = decide(error, margins, rule, partial(arms.covariance, estimand=rule.estimand))
     decided = int(np.isin(test.verdict, ("improves", "degrades")).sum())
     equal = int((test.verdict == "no effect").sum())
-    alpha = spent(study.looks, rule.alpha)[-1] if study.looks else rule.alpha
-    needs = needs_of(
+    alpha = alpha_spending(study.looks, rule.alpha)[-1] if study.looks else rule.alpha
+    needs = power_analysis(
         evidence,
         margins,
-        alpha=level_for_one(test.p, alpha, decided, rule.correction),
-        alpha_equivalence=level_for_one(test.p_equivalence, alpha, equal, rule.correction),
+        alpha=per_comparison_alpha(test.p, alpha, decided, rule.correction),
+        alpha_equivalence=per_comparison_alpha(test.p_equivalence, alpha, equal, rule.correction),
         estimand=rule.estimand,
     )
     can_simulate = bool(np.isfinite(error.variance).any()) and rule.correction != "dunnett"
@@ -190,7 +191,7 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         controls=controls_of(arms, rule),
         standing=standing,
         odds=odds_of(arms, study.looks, margins, rule) if standing and standing.finished and can_simulate else None,
-        single_mean=POINTS * np.array([_mean(arms.alone(task)) for task in arms.tasks]),
+        single_mean=POINTS * np.array([_mean(arms.single_task(task)) for task in arms.tasks]),
         baseline=POINTS * evidence.mean_single,
         seeds_single=_count(evidence.n_single),
         seeds_pair=_count(evidence.n_pair),
@@ -216,7 +217,7 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         else np.full_like(test.p, np.nan),
         verdict=test.verdict,
         reason=evidence.reason,
-        needs=in_words(needs, test.verdict, n_test),
+        needs=describe_power(needs, test.verdict, n_test),
     )
 
 

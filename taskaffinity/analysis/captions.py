@@ -10,7 +10,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.statistics.controls import false_positives
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS
 from taskaffinity.analysis.style import plural, signed
-from taskaffinity.runs.paper_protocol import protocol_in_words
+from taskaffinity.runs.paper_protocol import describe_protocol
 from taskaffinity.runs.study import Match, Study
 from taskaffinity.tasks.metrics import METRICS, title_of
 
@@ -35,10 +35,10 @@ def caption(matrix: AffinityMatrix) -> str:
     tested = sum(not math.isnan(matrix.p[arrow]) for arrow in matrix.arrows)
     sentences = [
         f"Edge s→t: training with s changes t by that many points (100 × the metric): {units}.",
-        f"{seeds_in_words(matrix)}; encoder {encoder_name(matrix)}{precision_in_words(matrix.study)}; "
+        f"{describe_seeds(matrix)}; encoder {encoder_name(matrix)}{describe_precision(matrix.study)}; "
         f"suite {matrix.study.suite}; "
-        f"{protocol_in_words(matrix.study.protocol)}; {AGAINST[matrix.study.match]}.",
-        *stage_in_words(matrix),
+        f"{describe_protocol(matrix.study.protocol)}; {AGAINST[matrix.study.match]}.",
+        *describe_stage(matrix),
     ]
     if tested:
         holds = {
@@ -49,9 +49,9 @@ def caption(matrix: AffinityMatrix) -> str:
             f"{_intervals(matrix)} and verdicts hold for {holds}; "
             f"{CORRECTIONS[matrix.rule.correction]} over {plural(tested, 'arrow')} at {matrix.rule.alpha:g}"
             f"{', shared among the looks' if matrix.standing else ''}; "
-            f"no effect: surely within {margin_in_words(matrix)}; inconclusive: could be either)."
+            f"no effect: surely within {describe_margin(matrix)}; inconclusive: could be either)."
         )
-        sentences += documents_in_words(matrix)
+        sentences += describe_documents(matrix)
     if matrix.failed:
         sentences.append(f"{plural(len(matrix.failed), 'run')} failed and {_is(matrix.failed)} left out.")
     reasons = sorted({str(matrix.reason[arrow]) for arrow in matrix.arrows} - {""})
@@ -73,19 +73,19 @@ def describe(matrix: AffinityMatrix) -> str:
     if open_arrows:
         pairs = ", ".join(f"{matrix.titles[s]} → {matrix.titles[t]}" for s, t in open_arrows)
         lines.append(f"Inconclusive, {len(open_arrows)} of {len(matrix.arrows)} arrows: {pairs}.")
-        lines += needs_in_words(matrix)
-    return "\n".join([*lines, *controls_in_words(matrix), *race_in_words(matrix), caption(matrix), ""])
+        lines += describe_needs(matrix)
+    return "\n".join([*lines, *describe_controls(matrix), *describe_sequential(matrix), caption(matrix), ""])
 
 
-def seeds_in_words(matrix: AffinityMatrix) -> str:
+def describe_seeds(matrix: AffinityMatrix) -> str:
     """``3 seeds per pair and 6 alone``; asked for, with a word on what is missing."""
     study = matrix.study
     if study.looks:
-        return f"A race of up to {len(study.seeds)} seeds per pair and {len(study.alone)} alone"
-    asked = f"{plural(len(study.seeds), 'seed')} per pair and {len(study.alone)} alone"
-    if len(study.alone) == len(study.seeds):
+        return f"A race of up to {len(study.seeds)} seeds per pair and {len(study.single_seeds)} alone"
+    asked = f"{plural(len(study.seeds), 'seed')} per pair and {len(study.single_seeds)} alone"
+    if len(study.single_seeds) == len(study.seeds):
         asked = f"{plural(len(study.seeds), 'seed')} per arm"
-    against = study.alone if study.match == "updates" else study.seeds
+    against = study.single_seeds if study.match == "updates" else study.seeds
     missing = any(
         matrix.seeds_single[arrow] < len(against) or matrix.seeds_pair[arrow] < len(study.seeds)
         for arrow in matrix.arrows
@@ -93,7 +93,7 @@ def seeds_in_words(matrix: AffinityMatrix) -> str:
     return f"{asked}, fewer where runs are missing" if missing else asked
 
 
-def stage_in_words(matrix: AffinityMatrix) -> list[str]:
+def describe_stage(matrix: AffinityMatrix) -> list[str]:
     """A sentence where gains are read after fine-tuning, and one where training did not start from the encoder."""
     sentences = []
     if matrix.study.stage == "finetune":
@@ -106,7 +106,7 @@ def stage_in_words(matrix: AffinityMatrix) -> list[str]:
     return sentences
 
 
-def documents_in_words(matrix: AffinityMatrix) -> list[str]:
+def describe_documents(matrix: AffinityMatrix) -> list[str]:
     """A sentence where test examples are of fewer documents, which are then what a new test set draws."""
     if matrix.rule.estimand != "population":
         return []
@@ -118,7 +118,7 @@ def documents_in_words(matrix: AffinityMatrix) -> list[str]:
     return [f"Test examples of one document are drawn together: {', '.join(drawn)}."] if drawn else []
 
 
-def margin_in_words(matrix: AffinityMatrix) -> str:
+def describe_margin(matrix: AffinityMatrix) -> str:
     """``1 point of 0``, or each metric's own."""
     if len(set(matrix.margins)) == 1:
         return f"{plural(matrix.margins[0], 'point')} of 0"
@@ -128,7 +128,7 @@ def margin_in_words(matrix: AffinityMatrix) -> str:
     )
 
 
-def controls_in_words(matrix: AffinityMatrix) -> list[str]:
+def describe_controls(matrix: AffinityMatrix) -> list[str]:
     """What the study's controls say, a line a kind; none without controls."""
     if not matrix.controls:
         return []
@@ -145,7 +145,7 @@ def controls_in_words(matrix: AffinityMatrix) -> list[str]:
     ]
 
 
-def race_in_words(matrix: AffinityMatrix) -> list[str]:
+def describe_sequential(matrix: AffinityMatrix) -> list[str]:
     """What a race spent and saved, and its own error rates; nothing for a fixed design."""
     standing, odds = matrix.standing, matrix.odds
     if standing is None:
@@ -155,7 +155,7 @@ def race_in_words(matrix: AffinityMatrix) -> list[str]:
     lines = [
         f"Race: {standing.done} of {len(standing.looks)} looks done; {standing.pair_runs} pair runs and "
         f"{standing.single_runs} single ones, where the fixed design of {most} seeds takes {fixed} and "
-        f"{len(matrix.study.alone) * size}"
+        f"{len(matrix.study.single_seeds) * size}"
         + (
             f": {100 * (1 - standing.pair_runs / fixed):.0f} % of the pair runs saved."
             if standing.finished
@@ -172,7 +172,7 @@ def race_in_words(matrix: AffinityMatrix) -> list[str]:
     return lines
 
 
-def needs_in_words(matrix: AffinityMatrix) -> list[str]:
+def describe_needs(matrix: AffinityMatrix) -> list[str]:
     """A line for each thing that open arrows need, with the arrows that need it."""
     by_need: dict[str, list[str]] = {}
     for s, t in matrix.arrows:
@@ -188,7 +188,7 @@ def encoder_name(matrix: AffinityMatrix) -> str:
     return path.name if path.is_absolute() or name.startswith((".", "~")) else name
 
 
-def precision_in_words(study: Study) -> str:
+def describe_precision(study: Study) -> str:
     """What follows an encoder's name where runs were trained in 16 bits."""
     before, after = study.recipe.precision, {recipe.precision for recipe in study.finetune.values()}
     if after <= {before}:
@@ -199,7 +199,7 @@ def precision_in_words(study: Study) -> str:
 def _sentence(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
     source, target = matrix.titles[arrow[0]], matrix.titles[arrow[1]]
     verb = "has no effect on" if matrix.verdict[arrow] == "no effect" else matrix.verdict[arrow]
-    interval = "interval at the level of its look" if matrix.standing else f"{level_in_words(matrix)} interval"
+    interval = "interval at the level of its look" if matrix.standing else f"{describe_level(matrix)} interval"
     return (
         f"Training with {source} {verb} {target}: {signed(matrix.gain[arrow])} points "
         f"({interval} {signed(matrix.low[arrow])} to {signed(matrix.high[arrow])})."
@@ -211,9 +211,9 @@ def _is(many: Sequence[object]) -> str:
 
 
 def _intervals(matrix: AffinityMatrix) -> str:
-    return f"Intervals {OF_A_RACE}" if matrix.standing else f"{level_in_words(matrix)} intervals"
+    return f"Intervals {OF_A_RACE}" if matrix.standing else f"{describe_level(matrix)} intervals"
 
 
-def level_in_words(matrix: AffinityMatrix) -> str:
+def describe_level(matrix: AffinityMatrix) -> str:
     """``95%``: of the intervals of a fixed design."""
     return f"{100 * (1 - matrix.rule.alpha):g}%"

@@ -166,7 +166,7 @@ def comparison_table(comparison: Comparison) -> Table:
     return table
 
 
-def comparison_in_words(comparison: Comparison, *, n_shared: int | None = None) -> list[str]:
+def describe_comparison(comparison: Comparison, *, n_shared: int | None = None) -> list[str]:
     """What changed, what differs between the studies, and how to read the intervals; a line each.
 
     ``n_shared`` runs are done in both folders; by default, all that are in both plans.

@@ -24,7 +24,7 @@ FILES = {
 
 
 @dataclass(frozen=True)
-class Pictures:
+class FigureOptions:
     """What to draw."""
 
     figures: tuple[str, ...] = ("graph", "heatmap", "forest")
@@ -38,5 +38,5 @@ class Pictures:
         return tuple(f"{FILES[name]}.{kind}" for name in self.figures if name in figures for kind in self.formats)
 
 
-DEFAULT = Pictures()
+DEFAULT = FigureOptions()
 """What the commands that train draw."""

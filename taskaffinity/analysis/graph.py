@@ -11,7 +11,7 @@ import networkx as nx
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import caption, encoder_name
 from taskaffinity.analysis.tables.frames import edges_frame
-from taskaffinity.runs.files import write_whole
+from taskaffinity.runs.files import write_atomic
 
 
 def affinity_graph(matrix: AffinityMatrix) -> nx.DiGraph[str]:
@@ -56,7 +56,7 @@ def write_graphml(graph: nx.DiGraph[str], path: Path) -> None:
     """The same bytes for the same graph; networkx's own writer, whether or not lxml is installed."""
     content = io.BytesIO()
     nx.write_graphml_xml(graph, content)
-    write_whole(path, content.getvalue())
+    write_atomic(path, content.getvalue())
 
 
 def _known(value: object) -> bool:

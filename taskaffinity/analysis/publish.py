@@ -10,26 +10,26 @@ import pandas as pd
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import describe
-from taskaffinity.analysis.figure_options import DEFAULT, Pictures
-from taskaffinity.analysis.figures.gallery import hang, hang_stages
+from taskaffinity.analysis.figure_options import DEFAULT, FigureOptions
+from taskaffinity.analysis.figures.gallery import save_figures, save_stage_figures
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
 from taskaffinity.analysis.paper.encoders import EncoderScores, encoders_frame
 from taskaffinity.analysis.paper.stages import full_frame, stage_scores
-from taskaffinity.analysis.secondary_metrics import further_frame, further_stages
-from taskaffinity.analysis.statistics.verdicts import Rule
+from taskaffinity.analysis.secondary_metrics import secondary_metrics_by_stage, secondary_metrics_frame
 from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, gains_frame, write_csv
-from taskaffinity.runs.files import write_whole
+from taskaffinity.errors import InputError
+from taskaffinity.runs.files import write_atomic
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
-from taskaffinity.tasks.task import BadInput
 
 
-def refuse_to_empty(study: Study, store: RunStore, root: Path) -> None:
+def check_has_runs(study: Study, store: RunStore, root: Path) -> None:
     """Refuse to read a study of which nothing was run where ``root`` has the verdicts of one: they would be lost.
 
     Raises
     ------
-    BadInput
+    InputError
         If it is so: runs were deleted or left behind, or another study took the place of the one that was published.
     """
     try:
@@ -38,7 +38,7 @@ def refuse_to_empty(study: Study, store: RunStore, root: Path) -> None:
         return
     has_gains = any(row.get("gain") for row in csv.DictReader(lines))
     if has_gains and not any(spec in store or store.failure(spec) for spec in study.plan):
-        raise BadInput(
+        raise InputError(
             f"{root}: no run of the study of {FILES[study.design]} is here, and edges.csv has the gains of one; "
             "it is left as it is: train the study, or move edges.csv away"
         )
@@ -47,7 +47,7 @@ def refuse_to_empty(study: Study, store: RunStore, root: Path) -> None:
 def _refuse_anothers(study: Study, root: Path) -> None:
     """Refuse to write what a study found over what another one asked for since."""
     if (root / FILES[study.design]).is_file() and Study.read(root, study.design) != study:
-        raise BadInput(
+        raise InputError(
             f"{root}: {FILES[study.design]} is of another study by now, so this one's tables are not written; its "
             "runs stay, and its command, given again, writes them, or says what stands in the way"
         )
@@ -59,7 +59,7 @@ def publish(
     root: str | Path,
     rule: Rule | None = None,
     *,
-    pictures: Pictures = DEFAULT,
+    pictures: FigureOptions = DEFAULT,
 ) -> AffinityMatrix:
     """Measure the study and write its tables, graph and pictures into ``root``.
 
@@ -69,8 +69,8 @@ def publish(
 
     Raises
     ------
-    BadInput
-        As ``refuse_to_empty``; or where another study took this one's place in ``root``, maybe while it was trained.
+    InputError
+        As ``check_has_runs``; or where another study took this one's place in ``root``, maybe while it was trained.
 
     Examples
     --------
@@ -86,16 +86,16 @@ def publish(
     """
     root = Path(root)
     _refuse_anothers(study, root)
-    refuse_to_empty(study, store, root)
+    check_has_runs(study, store, root)
     matrix = measure(study, store, rule)
     words = describe(matrix)
     write_csv(gains_frame(study, store), root / "gains.csv")
     write_csv(edges_frame(matrix), root / "edges.csv")
-    _write_or_remove(further_frame(study, store, matrix.rule), root / "other_metrics.csv")
+    _write_or_remove(secondary_metrics_frame(study, store, matrix.rule), root / "other_metrics.csv")
     _write_or_remove(controls_frame(matrix), root / "controls.csv")
     write_graphml(affinity_graph(matrix), root / "affinity.graphml")
-    write_whole(root / "affinity.txt", words.encode())
-    hang(matrix, store, root, pictures)
+    write_atomic(root / "affinity.txt", words.encode())
+    save_figures(matrix, store, root, pictures)
     return matrix
 
 
@@ -107,14 +107,14 @@ def publish_stages(study: Study, store: RunStore, root: Path) -> None:
 
     Raises
     ------
-    BadInput
+    InputError
         Where another study took this one's place in ``root``, maybe while it was trained.
     """
     _refuse_anothers(study, root)
     write_csv(full_frame(study, stage_scores(study, store)), root / "full.csv")
-    _write_or_remove(full_frame(study, further_stages(study, store)), root / "full_other_metrics.csv")
+    _write_or_remove(full_frame(study, secondary_metrics_by_stage(study, store)), root / "full_other_metrics.csv")
     write_csv(gains_frame(study, store), root / "full_scores.csv")
-    hang_stages(study, store, root, DEFAULT)
+    save_stage_figures(study, store, root, DEFAULT)
 
 
 def publish_encoders(found: Sequence[EncoderScores], root: Path) -> None:

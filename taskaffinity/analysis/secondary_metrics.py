@@ -10,8 +10,8 @@ import pandas as pd
 from taskaffinity.analysis.affinity import POINTS
 from taskaffinity.analysis.paper.stages import STAGES, StageScore, stage_scores
 from taskaffinity.analysis.statistics.arms import read_arms
-from taskaffinity.analysis.statistics.standard_errors import combine
-from taskaffinity.analysis.statistics.verdicts import Rule
+from taskaffinity.analysis.statistics.standard_errors import standard_error
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import title_of
@@ -35,7 +35,7 @@ def kept_metrics(study: Study, store: RunStore) -> Iterator[Mapping[str, str]]:
         yield {name: metric for name, metric in zip(kept, metrics, strict=True) if metric is not None}
 
 
-def further_frame(study: Study, store: RunStore, rule: Rule) -> pd.DataFrame:
+def secondary_metrics_frame(study: Study, store: RunStore, rule: Rule) -> pd.DataFrame:
     """One row an arrow and further metric of its target, in points: ``FURTHER_COLUMNS``. Of a race, all its runs.
 
     Intervals are for one arrow by itself.
@@ -48,7 +48,7 @@ def further_frame(study: Study, store: RunStore, rule: Rule) -> pd.DataFrame:
     rows = []
     for by in kept_metrics(study, store):
         evidence = read_arms(study, store, by).evidence
-        error = combine(evidence, rule.estimand)
+        error = standard_error(evidence, rule.estimand)
         low, high = error.interval(rule.alpha)
         p = error.p()
         for s, source in enumerate(study.tasks):
@@ -67,7 +67,7 @@ def further_frame(study: Study, store: RunStore, rule: Rule) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(FURTHER_COLUMNS))
 
 
-def further_stages(study: Study, store: RunStore, rule: Rule | None = None) -> tuple[StageScore, ...]:
+def secondary_metrics_by_stage(study: Study, store: RunStore, rule: Rule | None = None) -> tuple[StageScore, ...]:
     """``stage_scores`` by every further metric.
 
     Raises
@@ -78,7 +78,7 @@ def further_stages(study: Study, store: RunStore, rule: Rule | None = None) -> t
     return tuple(score for by in kept_metrics(study, store) for score in stage_scores(study, store, rule, by))
 
 
-def further_in_words(study: Study, scores: Sequence[StageScore]) -> str:
+def describe_secondary_metrics(study: Study, scores: Sequence[StageScore]) -> str:
     """``By other metrics: DDI, macro-F1 ...: 35.1, 35.9, 36.4; ...``, alone, refined and fine-tuned; empty if none."""
     cards = {card.name: card for card in study.tasks}
     means: dict[tuple[str, str], list[str]] = {}

@@ -115,7 +115,7 @@ def marked(points: float, verdict: Verdict) -> str:
     return f"{signed(points)} {STYLES[verdict].mark}"
 
 
-def marks_in_words() -> str:
+def describe_marks() -> str:
     """What the marks say, for captions."""
     return f"Marks: {', '.join(f'{style.mark} {verdict}' for verdict, style in STYLES.items())}."
 

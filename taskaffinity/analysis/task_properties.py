@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
+from taskaffinity.errors import InputError
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.rows import count
 from taskaffinity.tasks.survey import n_words
-from taskaffinity.tasks.task import BadInput, Example, Split, Suite, Task
+from taskaffinity.tasks.task import Example, Split, Suite, Task
 
 
 def suite_of(study: Study) -> Suite | None:
@@ -26,7 +27,7 @@ def suite_of(study: Study) -> Suite | None:
     try:
         suite = find_suite(study.suite)
         return suite if tuple(task.ref for task in suite) == study.refs else None
-    except BadInput:
+    except InputError:
         return None
 
 
@@ -141,7 +142,7 @@ def arrow_properties(edges: pd.DataFrame, tasks: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def received_and_given(edges: pd.DataFrame) -> pd.DataFrame:
+def transfer_summary(edges: pd.DataFrame) -> pd.DataFrame:
     """A row a task: how it fares as a target, and as a source.
 
     Returns

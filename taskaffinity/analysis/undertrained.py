@@ -16,7 +16,7 @@ CLIMB = 2.0
 """Points of dev score from the middle epoch to the last from which on a task had not come to its end."""
 
 
-def unfinished_in_words(study: Study, store: RunStore) -> list[str]:
+def describe_undertrained(study: Study, store: RunStore) -> list[str]:
     """Lines on tasks whose runs alone hardly learned, or still climbed; means over seeds.
 
     Of gains that are read as they were trained, from the encoder: elsewhere training had two parts.

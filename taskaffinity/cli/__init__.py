@@ -29,8 +29,7 @@ from taskaffinity.cli import (
 )
 from taskaffinity.cli.console import signals
 from taskaffinity.cli.options.recipe import SETTINGS, setting_meant
-from taskaffinity.tasks.lines import meant
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.errors import InputError, meant
 
 app = typer.Typer(
     help="Which tasks help which? Trains every pair of tasks together, measures each gain, draws the answer.",
@@ -75,7 +74,7 @@ def main() -> None:
     try:
         with signals.answered():
             code = app(standalone_mode=False)
-    except BadInput as error:
+    except InputError as error:
         code = _refuse(str(error))
     except TyperException as error:
         code = _refuse(_with_hint(error.format_message()) or "a command is missing")

@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 
 from taskaffinity.cli.console.results import warn_if_synthetic
+from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
-from taskaffinity.tasks.task import BadInput
 
 
 class FormatName(StrEnum):
@@ -34,24 +34,24 @@ def command(
     from taskaffinity.analysis.comparison import (
         compare_studies,
         comparison_frame,
-        comparison_in_words,
         comparison_table,
+        describe_comparison,
         refuse_other_tasks,
     )
     from taskaffinity.analysis.tables.frames import as_csv
 
     if first.resolve() == second.resolve():
-        raise BadInput(f"{first} and {second}: the same folder; expected two results folders")
+        raise InputError(f"{first} and {second}: the same folder; expected two results folders")
     for folder in (first, second):
         if (folder / FILES["full"]).is_file() and not (folder / FILES["pairwise"]).is_file():
-            raise BadInput(f"{folder}: holds a study in stages; only studies of pairs are compared, and it has none")
+            raise InputError(f"{folder}: holds a study in stages; only studies of pairs are compared, and it has none")
     try:
         studies = [Study.read(folder) for folder in (first, second)]
         refuse_other_tasks(*studies)
         matrices = [measure(study, RunStore(folder)) for study, folder in zip(studies, (first, second), strict=True)]
         comparison = compare_studies(*matrices)
     except (FileNotFoundError, ValueError) as error:
-        raise BadInput(str(error)) from error
+        raise InputError(str(error)) from error
     if format_ is FormatName.csv:
         print(as_csv(comparison_frame(comparison)), end="")
     else:
@@ -63,7 +63,7 @@ def command(
         done = [
             {spec.run_id for spec in study.plan if spec in store} for study, store in zip(studies, stores, strict=True)
         ]
-        words = comparison_in_words(comparison, n_shared=len(done[0] & done[1]))
+        words = describe_comparison(comparison, n_shared=len(done[0] & done[1]))
         for line in (f"first: {first}, second: {second}", *words):
             console.print(line)
     warn_if_synthetic(studies[0].synthetic)

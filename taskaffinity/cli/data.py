@@ -65,15 +65,15 @@ def fetch_command(
     from taskaffinity.corpora.access import AGREEMENTS
     from taskaffinity.corpora.fetch import GITHUB, OPEN, fetch, pinned
     from taskaffinity.corpora.prepare import find_corpus, prepare
+    from taskaffinity.errors import InputError
     from taskaffinity.tasks.formats import CARD
-    from taskaffinity.tasks.task import BadInput
 
     tasks = find_corpus(corpus).tasks
     raw = raw or Path("raw") / corpus
     again = f"taskaffinity data prepare {corpus} --raw {shlex.quote(str(raw))} --out {shlex.quote(str(out))}"
     if corpus in AGREEMENTS:
         _print_agreement(AGREEMENTS[corpus], raw, again)
-        raise BadInput(f"{corpus} stands under an agreement: nothing was fetched")
+        raise InputError(f"{corpus} stands under an agreement: nothing was fetched")
     pins = pinned(corpus)
     repositories = dict.fromkeys(pin.repository for pin in pins)
     print(f"{corpus}: {OPEN[corpus].licence}")

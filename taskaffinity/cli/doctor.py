@@ -122,7 +122,7 @@ def _torch() -> Iterator[Finding]:
 
 def _folders() -> Iterator[Finding]:
     try:
-        from taskaffinity.studies.define import cache_folder  # torch
+        from taskaffinity.runs.files import cache_folder  # torch
     except (ImportError, OSError):
         return
     cache = cache_folder()

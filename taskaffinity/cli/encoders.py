@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from taskaffinity.cli.console.results import print_encoders, read_encoders
-from taskaffinity.cli.options.run import say_what_came, tracker_of, train_and_show
+from taskaffinity.cli.options.run import print_summary, tracker_of, train_and_show
+from taskaffinity.errors import InputError
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.resources import Resources
-from taskaffinity.tasks.task import BadInput, Suite
+from taskaffinity.tasks.task import Suite
 
 if TYPE_CHECKING:
     from taskaffinity.training.encoders import Encoder
@@ -27,16 +28,16 @@ def names_of(encoder: str | None, encoders: str | None) -> list[str | None]:
 
     Raises
     ------
-    BadInput
+    InputError
         If both options are given, or a name is empty.
     """
     if encoders is None:
         return [encoder]
     if encoder is not None:
-        raise BadInput(f"--encoder {encoder}, --encoders {encoders}: give one of the two options")
+        raise InputError(f"--encoder {encoder}, --encoders {encoders}: give one of the two options")
     names = [name.strip() for name in encoders.split(",")]
     if "" in names:
-        raise BadInput(f"--encoders {encoders}: expected names or folders, joined by commas")
+        raise InputError(f"--encoders {encoders}: expected names or folders, joined by commas")
     return [*names]
 
 
@@ -47,13 +48,13 @@ def own_folders(root: Path, encoders: Sequence[EncoderRef]) -> list[Path]:
 
     Raises
     ------
-    BadInput
+    InputError
         If two of them are the same encoder.
     """
     folders = []
     for number, encoder in enumerate(encoders):
         if encoder in encoders[:number]:
-            raise BadInput(f"--encoders: {encoder.name} is the same encoder as one before it")
+            raise InputError(f"--encoders: {encoder.name} is the same encoder as one before it")
         mark = encoder.fingerprint[:8]
         words = re.sub(r"[^a-z0-9._]+", "-", encoder.name.lower()).strip("-.")
         folders.append(next(iter(sorted(root.glob(f"*-{mark}"))), root / f"{words or 'encoder'}-{mark}"))
@@ -104,9 +105,9 @@ def train_each(
         try:
             publish_stages(study, RunStore(place), place)
         except ValueError as error:
-            raise BadInput(str(error)) from error
+            raise InputError(str(error)) from error
         tracker.end()
-        say_what_came(report, place)
+        print_summary(report, place)
         failed = failed or bool(report.failed)
     studies = [(study, RunStore(place)) for (study, _), place in zip(asked, places, strict=True)]
     found = read_encoders(studies)

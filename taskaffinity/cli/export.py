@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from taskaffinity.cli.console.results import warn_if_synthetic
-from taskaffinity.runs.best_model import kept_model
+from taskaffinity.runs.best_model import best_model
 
 
 def command(
@@ -25,7 +25,7 @@ def command(
     ] = None,
 ) -> None:
     """Write a trained task as a folder that AutoModelFor... and pipeline load."""
-    kept = kept_model(results, task, run)
+    kept = best_model(results, task, run)
     from taskaffinity.training.export.export import export
     from taskaffinity.training.export.model_card import agreements_of  # torch: after all that can be refused
 

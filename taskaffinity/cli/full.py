@@ -9,7 +9,7 @@ import typer
 from taskaffinity.cli.console.forecast import print_plan
 from taskaffinity.cli.console.results import publish_stages_and_print, warn_of_leaks
 from taskaffinity.cli.encoders import names_of, own_folders, train_each
-from taskaffinity.cli.options.recipe import changed, in_settled_precision, is_measured, of_stages, over_file
+from taskaffinity.cli.options.recipe import apply_settings, is_measured, merge_recipe_file, parse_settings
 from taskaffinity.cli.options.rule import Alpha, EstimandOption, rule_of
 from taskaffinity.cli.options.run import (
     Address,
@@ -42,6 +42,7 @@ from taskaffinity.cli.options.run import (
 )
 from taskaffinity.runs.store import RunStore
 from taskaffinity.studies.defaults import default_finetune, default_recipe, is_tiny
+from taskaffinity.studies.precision import settle_precision
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tracking.tracker import trackers_named
 
@@ -83,20 +84,20 @@ def command(
 ) -> None:
     """Train every task alone, the whole set together, and fine-tune each task from there (Tables 2 to 6)."""
     trackers = trackers_named(track or [])
-    (settings, of_last), rule = of_stages(set_ or []), rule_of(alpha, None, None, estimand)
+    (settings, of_last), rule = parse_settings(set_ or []), rule_of(alpha, None, None, estimand)
     names = names_of(encoder, encoders)
-    settings, of_last = over_file(recipe_file, settings, of_last, protocol.value)
+    settings, of_last = merge_recipe_file(recipe_file, settings, of_last, protocol.value)
     suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite, suite_file)
     # torch: after all that can be refused
-    from taskaffinity.studies.define import define, placed
-    from taskaffinity.studies.run import check
+    from taskaffinity.studies.compatibility import check_study
+    from taskaffinity.studies.define import define, with_resources
 
     all_tiny = all(is_tiny(suite, name) for name in names)
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=all_tiny)
     asked = []
     for name in names:
-        recipe = changed(placed(default_recipe(suite, name, protocol.value), resources), settings)
+        recipe = apply_settings(with_resources(default_recipe(suite, name, protocol.value), resources), settings)
         presets = default_finetune(suite, name, recipe)
         study, found = define(
             suite,
@@ -104,7 +105,7 @@ def command(
             recipe=recipe,
             seeds=range(base_seed, base_seed + seeds),
             design="full",
-            finetune={task: changed(preset, of_last) for task, preset in presets.items()},
+            finetune={task: apply_settings(preset, of_last) for task, preset in presets.items()},
             rule=rule,
         )
         asked.append((study, found))
@@ -112,9 +113,9 @@ def command(
     refused = {"keep_models": keep_models, "replaces": replace}
     how = {**refused, "measured": is_measured(suite, names[0], protocol.value, settings, of_last)}
     how |= {"dry_run": dry_run, "quiet": quiet}
-    asked, told = in_settled_precision(asked, places, suite, **how)
+    asked, told = settle_precision(asked, places, suite, **how)
     for (study, found), place in zip(asked, places, strict=True):
-        check(study, suite, found, place, **refused)
+        check_study(study, suite, found, place, **refused)
     tell(told, quiet=quiet)
     warn_of_leaks(suite, suite_file)
     if dry_run:

@@ -10,7 +10,7 @@ import typer
 from taskaffinity.cli.console.results import draw_stages_and_print, publish_and_print, read_study, warn_if_synthetic
 from taskaffinity.cli.options.figures import Figures, Formats, Palette, PaletteOption, pictures_of
 from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, rule_of
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.errors import InputError
 
 
 def command(
@@ -34,7 +34,7 @@ def command(
     try:
         rule = rule_of(alpha, margin, correction, estimand, otherwise=study.rule)
     except TypeError as error:
-        raise BadInput(f"{results / 'study.json'}: not a study of this version: rule: {error}") from error
+        raise InputError(f"{results / 'study.json'}: not a study of this version: rule: {error}") from error
     publish_and_print(study, results, rule, pictures)
     if staged is not None:
         draw_stages_and_print(staged, results, pictures)

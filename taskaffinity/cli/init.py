@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.tasks.lines import bad
+from taskaffinity.errors import input_error
 from taskaffinity.tasks.user.template import SUITE, example_files
 
 
@@ -20,7 +20,7 @@ def command(
     files = {folder / name: content for name, content in example_files(shlex.quote(str(suite))).items()}
     there = [path for path in files if path.exists()]
     if there:
-        raise bad(there[0], "a file that is there already", "a folder without it; nothing was written")
+        raise input_error(there[0], "a file that is there already", "a folder without it; nothing was written")
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="\n") as file:

@@ -14,9 +14,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from taskaffinity.runs.spec import REFINE
+from taskaffinity.errors import InputError
+from taskaffinity.runs.recipe import REFINE
 from taskaffinity.tasks.survey import labels_by_split, n_words, overlaps, tasks_of
-from taskaffinity.tasks.task import SPLITS, BadInput, Split, Task
+from taskaffinity.tasks.task import SPLITS, Split, Task
 
 _MOST_LABELS = 20
 _SHOWN = 3
@@ -33,7 +34,9 @@ def command(
 ) -> None:
     """Sizes, lengths, labels, and texts that stand in two places; of the texts themselves nothing."""
     if show_text and not sys.stdout.isatty():
-        raise BadInput("--show-text: only where the output is a terminal, for text under an agreement stays off disks")
+        raise InputError(
+            "--show-text: only where the output is a terminal, for text under an agreement stays off disks"
+        )
     tasks = tasks_of(place)
     tokenizer = None
     if encoder is not None:

@@ -9,7 +9,7 @@ import typer
 
 from taskaffinity.cli.console.forecast import print_plan
 from taskaffinity.cli.console.results import publish_and_print, warn_of_leaks
-from taskaffinity.cli.options.recipe import changed, in_settled_precision, is_measured, of_stages, over_file
+from taskaffinity.cli.options.recipe import apply_settings, is_measured, merge_recipe_file, parse_settings
 from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, rule_of
 from taskaffinity.cli.options.run import (
     Address,
@@ -40,11 +40,12 @@ from taskaffinity.cli.options.run import (
     tracker_of,
     train_and_show,
 )
-from taskaffinity.runs.plan import seeds_alone
+from taskaffinity.errors import InputError
+from taskaffinity.runs.plan import default_single_seeds
 from taskaffinity.runs.store import RunStore
 from taskaffinity.studies.defaults import default_finetune, default_recipe, is_tiny
+from taskaffinity.studies.precision import settle_precision
 from taskaffinity.tasks.catalog import find_suite
-from taskaffinity.tasks.task import BadInput
 from taskaffinity.tracking.tracker import trackers_named
 
 LOOKS = (5, 8)
@@ -125,22 +126,26 @@ def command(
 ) -> None:
     """Train every task alone and every pair, measure each directed gain, and draw the graph."""
     trackers = trackers_named(track or [])
-    (settings, of_last), rule = of_stages(set_ or []), rule_of(alpha, margin, correction, estimand)
+    (settings, of_last), rule = parse_settings(set_ or []), rule_of(alpha, margin, correction, estimand)
     if of_last and stage is StageName.refine:
-        raise BadInput(f"--set finetune.{next(iter(of_last))}: of fine-tuning; give --stage finetune too")
-    settings, of_last = over_file(recipe_file, settings, of_last, protocol.value, finetunes=stage is StageName.finetune)
+        raise InputError(f"--set finetune.{next(iter(of_last))}: of fine-tuning; give --stage finetune too")
+    settings, of_last = merge_recipe_file(
+        recipe_file, settings, of_last, protocol.value, finetunes=stage is StageName.finetune
+    )
     suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite, suite_file)
     # torch: after all that can be refused
-    from taskaffinity.studies.define import define, placed
-    from taskaffinity.studies.run import check
+    from taskaffinity.studies.compatibility import check_study
+    from taskaffinity.studies.define import define, with_resources
 
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny(suite, encoder))
-    recipe = changed(placed(default_recipe(suite, encoder, protocol.value), resources), settings)
+    recipe = apply_settings(with_resources(default_recipe(suite, encoder, protocol.value), resources), settings)
     if controls and protocol is ProtocolName.paper:
-        raise BadInput("--controls: not under --protocol paper, whose update moves what a placebo must leave alone")
+        raise InputError("--controls: not under --protocol paper, whose update moves what a placebo must leave alone")
     if max_seeds is not None and not adaptive:
-        raise BadInput(f"--max-seeds {max_seeds}: of a race; give --adaptive too, or --seeds {max_seeds} to every pair")
+        raise InputError(
+            f"--max-seeds {max_seeds}: of a race; give --adaptive too, or --seeds {max_seeds} to every pair"
+        )
     looks = _looks_of(seeds, max_seeds or 12, seeds_single) if adaptive else ()
     seeds = looks[-1] if looks else seeds
     presets = default_finetune(suite, encoder, recipe) if stage is StageName.finetune else {}
@@ -149,11 +154,11 @@ def command(
         encoder=encoder,
         recipe=recipe,
         seeds=range(base_seed, base_seed + seeds),
-        seeds_single=range(base_seed, base_seed + (seeds_single or seeds_alone(len(suite), seeds))),
+        seeds_single=range(base_seed, base_seed + (seeds_single or default_single_seeds(len(suite), seeds))),
         match=match.value,
         stage=stage.value,
         start=start.value,
-        finetune={name: changed(preset, of_last) for name, preset in presets.items()},
+        finetune={name: apply_settings(preset, of_last) for name, preset in presets.items()},
         controls=controls,
         looks=looks,
         full=full,
@@ -162,8 +167,8 @@ def command(
     refused = {"keep_models": keep_models, "replaces": replace}
     how = {**refused, "measured": is_measured(suite, encoder, protocol.value, settings, of_last)}
     how |= {"dry_run": dry_run, "quiet": quiet}
-    [(study, found)], told = in_settled_precision([(study, found)], [folder], suite, **how)
-    check(study, suite, found, folder, **refused)
+    [(study, found)], told = settle_precision([(study, found)], [folder], suite, **how)
+    check_study(study, suite, found, folder, **refused)
     tell(told, quiet=quiet)
     warn_of_leaks(suite, suite_file)
     if dry_run:
@@ -183,11 +188,11 @@ def _looks_of(first: int, most: int, seeds_single: int | None) -> tuple[int, ...
 
     Raises
     ------
-    BadInput
+    InputError
         If it has no room between its first look and its last, or is told the seeds of every task alone.
     """
     if seeds_single is not None:
-        raise BadInput("--seeds-single: a race gives every task alone sqrt(N - 1) times the seeds of its pairs")
+        raise InputError("--seeds-single: a race gives every task alone sqrt(N - 1) times the seeds of its pairs")
     if not 2 <= first < most:
-        raise BadInput(f"--adaptive: it looks after --seeds {first} first; expected 2 or more, below --max-seeds")
+        raise InputError(f"--adaptive: it looks after --seeds {first} first; expected 2 or more, below --max-seeds")
     return (first, *(n for n in LOOKS if first < n < most), most)

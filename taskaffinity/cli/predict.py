@@ -13,9 +13,8 @@ import typer
 
 from taskaffinity.cli.console.progress import bytes_bar
 from taskaffinity.cli.options.run import Quiet
-from taskaffinity.runs.files import whole
-from taskaffinity.tasks.lines import bad
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.errors import InputError, input_error
+from taskaffinity.runs.files import atomic_write
 from taskaffinity.tasks.unlabelled import read_unlabelled
 
 _TELL_EVERY = 10_000
@@ -30,7 +29,7 @@ def command(
 ) -> None:
     """Predict labels, scores or mentions of unlabelled text."""
     if not file.is_file():
-        raise bad(file, "no file", "a .txt or .jsonl file")
+        raise input_error(file, "no file", "a .txt or .jsonl file")
     from taskaffinity.training.execute import gpus  # torch: after all that can be refused
     from taskaffinity.training.export.predictor import Predictor
 
@@ -61,7 +60,7 @@ def _in_memory(model: Path, device: str) -> Iterator[None]:
         if not is_lack_of_memory(error):
             raise
         mend = "end what else is on it, or set CUDA_VISIBLE_DEVICES= for the CPU" if device == "cuda" else "free some"
-        raise BadInput(f"{model}: too little memory on this machine's {_CALLED[device]}; {mend}") from error
+        raise InputError(f"{model}: too little memory on this machine's {_CALLED[device]}; {mend}") from error
 
 
 @contextmanager
@@ -70,5 +69,5 @@ def _written(out: Path | None) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     else:
-        with whole(out) as file:
+        with atomic_write(out) as file:
             yield file

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from taskaffinity.cli.options.run import Quiet
+from taskaffinity.errors import InputError
 from taskaffinity.tasks.passages import read_passages
-from taskaffinity.tasks.task import BadInput
 
 
 class DeviceName(StrEnum):
@@ -44,25 +44,25 @@ def command(
     from taskaffinity.training.pretrain import Pretraining, pretrain
 
     if device is DeviceName.cuda and not gpus():
-        raise BadInput("--device cuda: this machine has no GPU that torch can use")
+        raise InputError("--device cuda: this machine has no GPU that torch can use")
     place = ("cuda" if gpus() else "cpu") if device is DeviceName.auto else device.value
     try:
         settings = Pretraining(
             learning_rate, epochs, batch_size, max_length, seed=seed, device=place, max_passages=max_passages
         )
     except ValueError as error:
-        raise BadInput(f"pretrain: {error}") from error
+        raise InputError(f"pretrain: {error}") from error
     with Progress(console=Console(stderr=True, quiet=quiet), transient=True, disable=quiet) as progress:
         bar = progress.add_task("pre-training")
 
-        def watch(step: int, steps: int, loss: float) -> None:
+        def on_progress(step: int, steps: int, loss: float) -> None:
             progress.update(bar, completed=step, total=steps, description=f"pre-training, loss {loss:.2f}")
             tenth = 10 * step // steps
             if not quiet and not progress.console.is_terminal and tenth > 10 * (step - 1) // steps:
                 print(f"{step} of {steps} steps, loss {loss:.2f}", file=sys.stderr)
 
         try:
-            result = pretrain(passages, find_encoder(encoder), out, settings, watch=watch)
+            result = pretrain(passages, find_encoder(encoder), out, settings, on_progress=on_progress)
         except Exception as error:
             if not isinstance(error, Diverged) and not is_lack_of_memory(error):
                 raise

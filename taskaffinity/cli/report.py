@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from taskaffinity.cli.console.results import warn_if_synthetic
+from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.tasks.task import BadInput
 
 
 def command(
@@ -18,17 +18,17 @@ def command(
     out: Annotated[Path | None, typer.Option(help="The page (default: RESULTS/report.html).")] = None,
 ) -> None:
     """Write a study as one HTML page that needs nothing beside it."""
-    from taskaffinity.analysis.publish import refuse_to_empty
+    from taskaffinity.analysis.publish import check_has_runs
     from taskaffinity.analysis.report import write_report  # matplotlib and pandas: not for --help
 
     page = out or results / "report.html"
     if page.is_dir():
-        raise BadInput(f"--out {page}: a folder; expected a file, such as {page / 'report.html'}")
+        raise InputError(f"--out {page}: a folder; expected a file, such as {page / 'report.html'}")
     try:
         study = Study.read(results)
-        refuse_to_empty(study, RunStore(results), results)
+        check_has_runs(study, RunStore(results), results)
         write_report(study, RunStore(results), page)
     except (FileNotFoundError, ValueError) as error:
-        raise BadInput(str(error)) from error
+        raise InputError(str(error)) from error
     print(page)
     warn_if_synthetic(study.synthetic)

@@ -11,13 +11,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from taskaffinity.cli.console.progress import duration
+from taskaffinity.errors import InputError
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.status import STATES, Status, status_of
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
-from taskaffinity.schedule.run import left
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.schedule.run import pending_runs
+from taskaffinity.studies.forecast import duration
 
 SHOWN = 8
 """Running runs and failures that are named; of more, their number."""
@@ -28,13 +28,13 @@ def command(results: Annotated[Path, typer.Argument(help="A results folder, also
     studies = _studies(results)
     if not studies:
         made = " or ".join(f"`taskaffinity {design}`" for design in FILES)
-        raise BadInput(f"{results}: no study here; expected a results folder, which {made} makes with its first run")
+        raise InputError(f"{results}: no study here; expected a results folder, which {made} makes with its first run")
     console = Console(highlight=False, soft_wrap=True, markup=False)
     try:
         for place, study in studies:
             _print(console, study, RunStore(place))
     except ValueError as error:
-        raise BadInput(str(error)) from error
+        raise InputError(str(error)) from error
 
 
 def _studies(results: Path) -> list[tuple[Path, Study]]:
@@ -42,7 +42,7 @@ def _studies(results: Path) -> list[tuple[Path, Study]]:
 
     Raises
     ------
-    BadInput
+    InputError
         If the folder's own is none.
     """
     found = []
@@ -53,14 +53,14 @@ def _studies(results: Path) -> list[tuple[Path, Study]]:
                     found.append((place, Study.read(place, design)))
                 except ValueError as error:
                     if place == results:
-                        raise BadInput(str(error)) from error
+                        raise InputError(str(error)) from error
                     print(f"passed over: {error}", file=sys.stderr)
     return found
 
 
 def _print(console: Console, study: Study, store: RunStore) -> None:
     plan = _needed(study, store)
-    now = status_of(study, store, plan, left(study.plan, store, keep_models=study.keep_models))
+    now = status_of(study, store, plan, pending_runs(study.plan, store, keep_models=study.keep_models))
     seeds = f"{len(study.seeds)} seed{'s' * (len(study.seeds) > 1)}"
     made_up = ", made-up text" if study.synthetic else ""
     console.print(
@@ -88,8 +88,8 @@ def _needed(study: Study, store: RunStore) -> list[RunSpec]:
         return list(study.plan)
     from taskaffinity.analysis.affinity import margins_of
     from taskaffinity.analysis.statistics.arms import read_arms
-    from taskaffinity.analysis.statistics.sequential import follow, wanted
-    from taskaffinity.analysis.statistics.verdicts import Rule
+    from taskaffinity.analysis.statistics.sequential import follow, required_runs
+    from taskaffinity.runs.rule import Rule
 
     rule = Rule(**study.rule)
     arms = read_arms(study, store)
@@ -97,7 +97,7 @@ def _needed(study: Study, store: RunStore) -> list[RunSpec]:
     def is_over(spec: RunSpec) -> bool:
         return spec in store or store.failure(spec) is not None
 
-    return list(wanted(study, follow(study, arms, rule, margins_of(study, rule), is_over)))
+    return list(required_runs(study, follow(study, arms, rule, margins_of(study, rule), is_over)))
 
 
 def _table(now: Status) -> Table:

@@ -18,9 +18,9 @@ from taskaffinity.cli.console.results import (
     warn_if_synthetic,
 )
 from taskaffinity.cli.data import check_command
+from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES
-from taskaffinity.tasks.task import BadInput
 
 
 class FormatName(StrEnum):
@@ -54,12 +54,12 @@ def command(
 
     suites = {table: suite for tables in (PAPER_TABLES, ENCODER_TABLES) for suite, table in tables.items()}
     if which not in {"1", "figure2", *map(str, suites)}:
-        raise BadInput(f"table {which}: expected one of 1, {', '.join(map(str, sorted(suites)))}, figure2")
+        raise InputError(f"table {which}: expected one of 1, {', '.join(map(str, sorted(suites)))}, figure2")
     if (which in ("1", "figure2") or int(which) in PAPER_TABLES.values()) and len(results) > 1:
-        raise BadInput(f"table {which}: {len(results)} folders; expected one")
+        raise InputError(f"table {which}: {len(results)} folders; expected one")
     if which == "1":
         if format_ is not FormatName.text:
-            raise BadInput(f"table 1 --format {format_}: it is printed as text alone")
+            raise InputError(f"table 1 --format {format_}: it is printed as text alone")
         check_command(results[0])
         return
     if which == "figure2":
@@ -71,13 +71,13 @@ def command(
     studies = [read_study(folder, "full") for folder in results]
     for folder, study in zip(results, studies, strict=True):
         if study.suite != suites[number]:
-            raise BadInput(f"table {number}: of suite {suites[number]}, but {folder} holds suite {study.suite}")
+            raise InputError(f"table {number}: of suite {suites[number]}, but {folder} holds suite {study.suite}")
         for what, same in (
             ("data", study.refs == studies[0].refs),
             ("protocol", study.protocol == studies[0].protocol),
         ):
             if not same:
-                raise BadInput(f"table {number}: {results[0]} and {folder} differ in their {what}")
+                raise InputError(f"table {number}: {results[0]} and {folder} differ in their {what}")
     stores = [RunStore(folder) for folder in results]
     if number in PAPER_TABLES.values():
         print_stages(studies[0], stores[0], format_.value)
@@ -91,9 +91,9 @@ def _figure2(folder: Path, format_: FormatName) -> None:
 
     study = read_study(folder, "pairwise")
     if study.synthetic:
-        raise BadInput(f"table figure2: {folder} holds a study of made-up text, of which the paper says nothing")
+        raise InputError(f"table figure2: {folder} holds a study of made-up text, of which the paper says nothing")
     if study.suite not in SUITES:
-        raise BadInput(f"table figure2: of suite {' or '.join(SUITES)}, but {folder} holds suite {study.suite}")
+        raise InputError(f"table figure2: of suite {' or '.join(SUITES)}, but {folder} holds suite {study.suite}")
     print_claims(study, RunStore(folder), format_.value)
 
 
@@ -106,6 +106,6 @@ def _with_subfolders(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return [folder]
     except (KeyError, StopIteration) as error:
-        raise BadInput(
+        raise InputError(
             f"{folder / 'encoders.csv'}: not that of the folders beside it; run `full --encoders` again"
         ) from error

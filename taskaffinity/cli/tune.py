@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from taskaffinity.cli.console.results import warn_if_synthetic
-from taskaffinity.cli.console.tuning import budget_in_words, print_candidates, print_found, say_ended, write_found
-from taskaffinity.cli.options.recipe import MEASURED, changed, of_stages, over_file
+from taskaffinity.cli.console.tuning import describe_budget, print_candidates, print_found, say_ended, write_found
+from taskaffinity.cli.options.recipe import MEASURED, apply_settings, merge_recipe_file, parse_settings
 from taskaffinity.cli.options.run import (
     AUTO,
     Address,
@@ -28,10 +28,10 @@ from taskaffinity.cli.options.run import (
     resources_of,
     results_folder,
 )
+from taskaffinity.errors import InputError
 from taskaffinity.runs.recipe_file import RecipeFile
 from taskaffinity.studies.defaults import default_recipe, is_tiny
 from taskaffinity.tasks.catalog import find_suite
-from taskaffinity.tasks.task import BadInput
 from taskaffinity.tuning.candidates import IN_WORDS, searched_settings
 
 
@@ -57,28 +57,28 @@ def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print candidates and budget; train nothing.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    of_set, of_last = of_stages(set_ or [])
+    of_set, of_last = parse_settings(set_ or [])
     if of_last:
-        raise BadInput(f"--set finetune.{next(iter(of_last))}: nothing is fine-tuned here; give it to the study")
+        raise InputError(f"--set finetune.{next(iter(of_last))}: nothing is fine-tuned here; give it to the study")
     if of_set.get("precision") == MEASURED:
-        raise BadInput(
+        raise InputError(
             f"--set precision={MEASURED}: of a study, whose machine it is asked of; give bf16 or nothing here"
         )
     if gpus_per_run == AUTO:
-        raise BadInput(f"--gpus-per-run {AUTO}: of a study, which measures a run; give a number here")
-    settings, of_finetune = over_file(recipe_file, of_set, {})
+        raise InputError(f"--gpus-per-run {AUTO}: of a study, which measures a run; give a number here")
+    settings, of_finetune = merge_recipe_file(recipe_file, of_set, {})
     suite = find_suite(domain, data, suite_file)
     out = out or results_folder(results, suite, suite_file) / "recipe.yaml"
     if out.is_dir():
-        raise BadInput(f"--out {out}: a folder; expected a file")
+        raise InputError(f"--out {out}: a folder; expected a file")
     if recipe_file is not None and out.resolve() == recipe_file.resolve():
-        raise BadInput(f"--recipe {recipe_file}: what is found would be written over it; give another --out")
+        raise InputError(f"--recipe {recipe_file}: what is found would be written over it; give another --out")
     # torch: after all that can be refused
-    from taskaffinity.studies.define import define_search, placed
+    from taskaffinity.studies.define import define_search, with_resources
     from taskaffinity.tuning.tune import tune
 
     resources = resources_of(executor, cpus_per_run, gpus_per_run, address, is_tiny=is_tiny(suite, encoder))
-    default = changed(placed(default_recipe(suite, encoder), resources), settings)
+    default = apply_settings(with_resources(default_recipe(suite, encoder), resources), settings)
     search, found_encoder = define_search(
         suite,
         encoder=encoder,
@@ -91,13 +91,13 @@ def command(
     )
     if dry_run:
         print_candidates(search.candidates, of_set)
-        print(budget_in_words(search))
+        print(describe_budget(search))
         return
     warn_if_synthetic(suite.synthetic)
     if not quiet:
-        print(budget_in_words(search), file=sys.stderr)
-    watch = {} if quiet else {"watch": say_ended}
-    found = tune(search, found_encoder, out.parent / "tune", resources=resources, **watch)
+        print(describe_budget(search), file=sys.stderr)
+    on_progress = {} if quiet else {"on_progress": say_ended}
+    found = tune(search, found_encoder, out.parent / "tune", resources=resources, **on_progress)
     print_found(found, of_set)
     if found.recipe is not None:
         searched = searched_settings(of_set)

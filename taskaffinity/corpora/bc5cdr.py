@@ -17,8 +17,8 @@ from pathlib import Path
 from taskaffinity.corpora.original import Converted, locate, mention_span, whole_lines
 from taskaffinity.corpora.sentences import Span, document_sentences, keep_whole
 from taskaffinity.corpora.tokens import iob2, without_overlaps, word_spans
+from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, named, shown
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Split
 
@@ -53,7 +53,7 @@ def convert(raw: Path) -> list[Converted]:
 
     Raises
     ------
-    BadInput
+    InputError
         A file that is missing or cut off, or a line that is not as the module's docstring says.
     """
     files = locate(raw, _FILES, _BELOW)
@@ -78,7 +78,7 @@ def read_documents(path: Path) -> Iterator[Document]:
     for where, line in whole_lines(path):
         if not line:
             if title:
-                raise bad(where, "a blank line after a title", "the document's abstract, pmid|a|...")
+                raise input_error(where, "a blank line after a title", "the document's abstract, pmid|a|...")
             if document:
                 yield document
             document = None
@@ -88,13 +88,13 @@ def read_documents(path: Path) -> Iterator[Document]:
         elif document is None:
             pmid = line.partition("|")[0]
             if pmid in seen:
-                raise bad(where, f"document {shown(pmid)} again", "each document once")
+                raise input_error(where, f"document {shown(pmid)} again", "each document once")
             seen.add(pmid)
             title = pmid, _headed(where, line, "t", pmid)
         else:
             _annotate(where, line, document)
     if title:
-        raise bad(where, "a title as the last line", "its abstract; the file looks cut off")
+        raise input_error(where, "a title as the last line", "its abstract; the file looks cut off")
     if document:
         yield document
 
@@ -103,7 +103,7 @@ def _headed(where: str, line: str, letter: str, pmid: str) -> str:
     parts = line.split("|", 2)
     if len(parts) != 3 or parts[1] != letter or parts[0] != pmid or not pmid.isdecimal():
         what = "title" if letter == "t" else "abstract"
-        raise bad(where, f"a line of {len(line)} characters that is no {what}", f"{what} as pmid|{letter}|...")
+        raise input_error(where, f"a line of {len(line)} characters that is no {what}", f"{what} as pmid|{letter}|...")
     return parts[2]
 
 
@@ -111,13 +111,17 @@ def _annotate(where: str, line: str, document: Document) -> None:
     fields = line.split("\t")
     is_relation = len(fields) > 1 and fields[1] == "CID"
     if len(fields) not in ((4,) if is_relation else (6, 7)):
-        raise bad(where, f"{len(fields)} columns", _COLUMNS)
+        raise input_error(where, f"{len(fields)} columns", _COLUMNS)
     if fields[0] != document.pmid:
-        raise bad(where, f"pmid {shown(fields[0])} in document {document.pmid}", "its own, or a blank line before")
+        raise input_error(
+            where, f"pmid {shown(fields[0])} in document {document.pmid}", "its own, or a blank line before"
+        )
     if is_relation:
         return
     if fields[4] not in document.mentions:
-        raise bad(where, f"type {named(fields[4], document.mentions)}", f"one of {', '.join(document.mentions)}")
+        raise input_error(
+            where, f"type {named(fields[4], document.mentions)}", f"one of {', '.join(document.mentions)}"
+        )
     document.mentions[fields[4]].append(mention_span(where, document.text, fields[1], fields[2], fields[3]))
 
 

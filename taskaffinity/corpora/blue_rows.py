@@ -24,7 +24,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from taskaffinity.corpora.original import premise_id
-from taskaffinity.tasks.lines import bad, named, read_lines, shown
+from taskaffinity.errors import input_error, named, shown
+from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.registry import ListedTask
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Kind, Split
@@ -79,7 +80,7 @@ def _similarities(path: Path, split: Split, task: ListedTask, notes: Counter[str
     is_named = set(_STS_COLUMNS) <= set(names)
     if not is_named and (len(names) <= _STS_WIDTH or _score(names[-1]) is not None):
         expected = f"a header with {', '.join(_STS_COLUMNS)}, or of more than {_STS_WIDTH} columns, these last"
-        raise bad(f"{path}: line 1", f"{len(names)} columns without these names", expected)
+        raise input_error(f"{path}: line 1", f"{len(names)} columns without these names", expected)
     at = [names.index(name) for name in _STS_COLUMNS] if is_named else [-3, -2, -1]
     for number, (where, fields) in enumerate(rows, start=1):
         first, second, said = (_blank_runs(fields[i]) for i in at)
@@ -87,7 +88,7 @@ def _similarities(path: Path, split: Split, task: ListedTask, notes: Counter[str
         _check_text(where, index=index, sentence1=first, sentence2=second)
         score = _score(said)
         if score is None:
-            raise bad(where, f"score {named(said, ())}", "a number from 0 to 5")
+            raise input_error(where, f"score {named(said, ())}", "a number from 0 to 5")
         yield where, Row(Example(f"{split}.{index}", score, first, second))  # each part counts its rows anew
 
 
@@ -98,7 +99,7 @@ def _sentences(path: Path, split: Split, task: ListedTask, notes: Counter[str]) 
         if line.strip():
             fields = line.split("\t")
             if len(fields) != 4:
-                raise bad(where, f"{len(fields)} columns", f"{_NER_COLUMNS}; a blank line between sentences")
+                raise input_error(where, f"{len(fields)} columns", f"{_NER_COLUMNS}; a blank line between sentences")
             sentence.append((where, fields))
         elif sentence:
             yield sentence[0][0], _sentence(sentence, split, task, notes)
@@ -108,7 +109,9 @@ def _sentences(path: Path, split: Split, task: ListedTask, notes: Counter[str]) 
 def _sentence(lines: Sequence[tuple[str, list[str]]], split: Split, task: ListedTask, notes: Counter[str]) -> Row:
     document = lines[0][1][1].strip()
     if document in ("", "-"):
-        raise bad(lines[0][0], "no document on the first word of a sentence", f"its id; columns are {_NER_COLUMNS}")
+        raise input_error(
+            lines[0][0], "no document on the first word of a sentence", f"its id; columns are {_NER_COLUMNS}"
+        )
     words, tags, offsets = [], [], []
     before = "O"
     for where, (token, named_document, said_offset, said_tag) in lines:
@@ -116,9 +119,9 @@ def _sentence(lines: Sequence[tuple[str, list[str]]], split: Split, task: Listed
         _check_text(where, token=word)
         if named_document.strip() not in ("-", "", document):
             found = f"document {shown(named_document)} within a sentence of {shown(document)}"
-            raise bad(where, found, "a blank line between sentences")
+            raise input_error(where, found, "a blank line between sentences")
         if not said_offset.strip().isdecimal():
-            raise bad(where, f"offset {named(said_offset, ())}", "a whole number")
+            raise input_error(where, f"offset {named(said_offset, ())}", "a whole number")
         before = _tag(where, said_tag.strip(), before, split, task, notes)
         words.append(word)
         tags.append(before)
@@ -136,7 +139,7 @@ def _tag(where: str, said: str, before: str, split: Split, task: ListedTask, not
     tag = {"O": "O", "B": begin, begin: begin, "I": inside, inside: inside}.get(said)
     if tag is None:
         legal = ("O", "B", "I", begin, inside)
-        raise bad(where, f"tag {named(said, legal)}", f"one of {', '.join((*legal, *_PIECES))}")
+        raise input_error(where, f"tag {named(said, legal)}", f"one of {', '.join((*legal, *_PIECES))}")
     if tag == inside and before == "O":
         notes[f"{REPAIRED}_{split}"] += 1
         return begin
@@ -159,7 +162,7 @@ def _places(path: Path, header: Sequence[str], wanted: Sequence[str]) -> list[in
         own = [at for at, found in enumerate(names) if found in (name, _OTHER_NAMES.get(name))]
         if len(own) != 1:
             found = f"{'no' if not own else len(own)} column {name!r} among {len(names)}"
-            raise bad(f"{path}: line 1", found, f"a header with {', '.join(wanted)}, in any order")
+            raise input_error(f"{path}: line 1", found, f"a header with {', '.join(wanted)}, in any order")
         places.append(own[0])
     return places
 
@@ -170,7 +173,7 @@ def _label(where: str, said: str, task: ListedTask) -> str:
     if task.negative:
         known["false"] = task.negative
     if said.casefold() not in known:
-        raise bad(where, f"label {named(said, task.labels)}", f"one of {', '.join(task.labels)}")
+        raise input_error(where, f"label {named(said, task.labels)}", f"one of {', '.join(task.labels)}")
     return known[said.casefold()]
 
 
@@ -185,7 +188,7 @@ def _score(said: str) -> float | None:
 def _check_text(where: str, **fields: str) -> None:
     for name, text in fields.items():
         if not text.strip():
-            raise bad(where, f"an empty {name}", "some text")
+            raise input_error(where, f"an empty {name}", "some text")
 
 
 def _blank_runs(text: str) -> str:

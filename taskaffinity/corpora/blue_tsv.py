@@ -18,9 +18,9 @@ from taskaffinity.corpora import bc5cdr, chemprot, clinicalsts, ddi2013, i2b2_20
 from taskaffinity.corpora.blue_rows import READERS
 from taskaffinity.corpora.choices import DEFAULTS, Choices, by_hash, chosen, lowest_hashes
 from taskaffinity.corpora.original import Converted, locate
+from taskaffinity.errors import input_error, shown
 from taskaffinity.tasks.blue import BLUE_TASKS
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, shown
 from taskaffinity.tasks.registry import ListedTask
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Kind, Split
@@ -57,7 +57,7 @@ def convert(name: str, raw: Path, choices: Choices = DEFAULTS) -> list[Converted
 
     Raises
     ------
-    BadInput
+    InputError
         A file that is missing, a line that is not as the module's docstring says, a label that the task does not have,
         or no dev part and no way to cut one.
     """
@@ -68,7 +68,7 @@ def convert(name: str, raw: Path, choices: Choices = DEFAULTS) -> list[Converted
     notes: Counter[str] = Counter()
     train, test = (_read(paths[split], split, task, notes) for split in ("train", "test"))
     if dev and choices.dev_ids:
-        raise bad("--dev-ids", f"a list, and {dev} as well", "one of them")
+        raise input_error("--dev-ids", f"a list, and {dev} as well", "one of them")
     splits: dict[Split, list[Row]]
     if dev:
         splits = {"train": train, "dev": _read(dev, "dev", task, notes), "test": test}
@@ -106,11 +106,11 @@ def _dev_rule(
         lowest = lowest_hashes(units, max(1, round(clinicalsts.DEV_SHARE * len(units))))
         return lowest.__contains__, f"{cut} the {len(lowest)} pairs whose id has the lowest sha256"
     if task.name not in _DEV_SHARES:
-        raise bad(folder, f"no {', no '.join(_FILES['dev'])}", f"the dev part of {task.name}, or --dev-ids")
+        raise input_error(folder, f"no {', no '.join(_FILES['dev'])}", f"the dev part of {task.name}, or --dev-ids")
     lacking = next((row.example.id for row in train if not row.example.document), None)
     if lacking:
         found = f"no dev part, and id {shown(lacking)}, which names no document to cut by"
-        raise bad(folder, found, "BLUE's own ids, dev.tsv, or --dev-ids")
+        raise input_error(folder, found, "BLUE's own ids, dev.tsv, or --dev-ids")
     share = _DEV_SHARES[task.name]
     rule = f"documents where the first 8 bytes of sha256(id), as a big-endian number, are below {share} * 2**64"
     return lambda unit: by_hash(unit, share), f"{cut} {rule}"
@@ -124,7 +124,7 @@ def _unit(row: Row, task: ListedTask) -> str:
 def _read(path: Path, split: Split, task: ListedTask, notes: Counter[str]) -> list[Row]:
     rows = list(_distinct(READERS[task.kind](path, split, task, notes), task.kind, notes))
     if not rows:
-        raise bad(path, "no row", "at least one example")
+        raise input_error(path, "no row", "at least one example")
     return rows
 
 
@@ -140,7 +140,7 @@ def _distinct(rows: Iterable[tuple[str, Row]], kind: Kind, notes: Counter[str]) 
             notes["rows_twice_left_out"] += 1
             continue
         if known and (kind != "relation" or example.text != known[0].text):
-            raise bad(
+            raise input_error(
                 where, f"id {shown(example.id)} again (first: {first}), with other content", "ids that are unique"
             )
         known.append(example)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from taskaffinity.corpora.original import check_inside, entries, misplaced, whole_text
 from taskaffinity.corpora.sentences import Span
-from taskaffinity.tasks.lines import bad, shown
+from taskaffinity.errors import input_error, shown
 
 _MENTION = re.compile(r"(T\d+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)\t(.+)")
 _EVENT = re.compile(r"(E\d+)\t([^\s:]+):(T\d+)(?: [^\s:]+:[TE]\d+)*")
@@ -71,7 +71,7 @@ def read_document(text_path: Path) -> Document:
 
     Raises
     ------
-    BadInput
+    InputError
         A file that is missing or not UTF-8, a line that is not as the module's docstring says, an id that stands twice
         or nowhere, or a mention that is not at its offsets.
     """
@@ -86,7 +86,9 @@ def read_document(text_path: Path) -> Document:
         if match.re is _EVENT:
             trigger = _of(where, match[3], mentions)
             if trigger.kind != match[2]:
-                raise bad(where, f"trigger {match[3]} of another type than its event", "a trigger of the event's type")
+                raise input_error(
+                    where, f"trigger {match[3]} of another type than its event", "a trigger of the event's type"
+                )
             triggers[match[1]] = trigger
     known = mentions | triggers
     relations = []
@@ -94,7 +96,7 @@ def read_document(text_path: Path) -> Document:
         if match.re is _RELATION:
             first, second = _of(where, match[3], known), _of(where, match[4], known)
             if first == second:
-                raise bad(where, f"a relation of {first.name} with itself", "two mentions")
+                raise input_error(where, f"a relation of {first.name} with itself", "two mentions")
             relations.append(Relation(where, match[2], first, second))
     in_order = sorted(mentions.values(), key=lambda mention: (mention.hull, int(mention.name[1:])))
     return Document(text_path.stem, text, tuple(in_order), tuple(relations))
@@ -106,13 +108,15 @@ def _matches(path: Path) -> Iterator[tuple[str, re.Match[str]]]:
         if line[0] in _PASSED_OVER:
             continue
         if line[0] not in _SHAPES:
-            raise bad(where, f"a line of {len(line)} characters that is no annotation", "a line that starts with T1")
+            raise input_error(
+                where, f"a line of {len(line)} characters that is no annotation", "a line that starts with T1"
+            )
         shape, what, expected = _SHAPES[line[0]]
         match = shape.fullmatch(line)
         if match is None:
-            raise bad(where, f"a line of {len(line)} characters that is no {what}", expected)
+            raise input_error(where, f"a line of {len(line)} characters that is no {what}", expected)
         if (first := seen.setdefault(match[1], number)) != number:
-            raise bad(where, f"{match[1]} again (first: line {first})", "each id once")
+            raise input_error(where, f"{match[1]} again (first: line {first})", "each id once")
         yield where, match
 
 
@@ -130,5 +134,5 @@ def _mention(where: str, text: str, match: re.Match[str]) -> Mention:
 
 def _of(where: str, name: str, known: dict[str, Mention]) -> Mention:
     if name not in known:
-        raise bad(where, f"argument {shown(name)}, which no line gives", "the id of a mention or an event")
+        raise input_error(where, f"argument {shown(name)}, which no line gives", "the id of a mention or an event")
     return known[name]

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Literal
 
 from taskaffinity.corpora.blue_rows import REPAIRED
+from taskaffinity.errors import input_error
 from taskaffinity.tasks.blue import BLUE
 from taskaffinity.tasks.formats import CARD, TaskCard, missing_files, read_card, read_split, task_folders
-from taskaffinity.tasks.lines import bad
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL
 from taskaffinity.tasks.rows import SplitCount, count
 from taskaffinity.tasks.task import SPLITS, Split
@@ -208,12 +208,12 @@ def check(data: Path) -> list[CheckRow]:
 
     Raises
     ------
-    BadInput
+    InputError
         No task folder, a file that is missing, or a row that cannot be read: training would stop there too.
     """
     names = {folder.name for folder in task_folders(data)}
     if not names:
-        raise bad(data, f"no folder with a {CARD}", "a data folder, as `taskaffinity data prepare` makes it")
+        raise input_error(data, f"no folder with a {CARD}", "a data folder, as `taskaffinity data prepare` makes it")
     known = (*BLUE, *OPEN_CLINICAL)
     ordered = [name for name in known if name in names] + sorted(names - set(known))
     return [row for name in ordered for row in check_task(data / name)]
@@ -222,7 +222,7 @@ def check(data: Path) -> list[CheckRow]:
 def check_task(folder: Path) -> list[CheckRow]:
     """The splits of one task folder."""
     if missing := missing_files(folder):
-        raise bad(folder, f"no {', no '.join(missing)}", "a whole task folder; prepare it again")
+        raise input_error(folder, f"no {', no '.join(missing)}", "a whole task folder; prepare it again")
     card = read_card(folder)
     paths = {split: folder / f"{split}.jsonl" for split in SPLITS}
     counts = {s: count(read_split(path, card.kind, card.labels), card.kind, card.negative) for s, path in paths.items()}

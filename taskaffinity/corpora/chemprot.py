@@ -21,8 +21,8 @@ from pathlib import Path
 from taskaffinity.corpora.masking import Argument, masked, overlap
 from taskaffinity.corpora.original import Converted, columns, locate, mention_span
 from taskaffinity.corpora.sentences import Span, document_sentences, keep_whole
+from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, named, shown
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import SPLITS, Example, Split
 
@@ -53,7 +53,7 @@ def convert(raw: Path) -> list[Converted]:
 
     Raises
     ------
-    BadInput
+    InputError
         A file that is missing or cut off, or a line that is not as the module's docstring says.
     """
     files = locate(raw, _needed(), _BELOW)
@@ -84,29 +84,29 @@ def read_documents(abstracts: Path, entities: Path, gold: Path) -> list[Document
     documents: dict[str, Document] = {}
     for where, (pmid, title, abstract) in columns(abstracts, ("pmid", "title", "abstract")):
         if not pmid.isdecimal():
-            raise bad(where, f"pmid {shown(pmid)}", "a number")
+            raise input_error(where, f"pmid {shown(pmid)}", "a number")
         if pmid in documents:
-            raise bad(where, f"document {shown(pmid)} again", "each document once")
+            raise input_error(where, f"document {shown(pmid)} again", "each document once")
         documents[pmid] = Document(pmid, title, abstract)
     for where, (pmid, name, kind, start, end, said) in columns(
         entities, ("pmid", "id", "type", "start", "end", "text")
     ):
         document = _document(where, pmid, documents)
         if kind not in MASKS:
-            raise bad(where, f"type {named(kind, MASKS)}", f"one of {', '.join(MASKS)}")
+            raise input_error(where, f"type {named(kind, MASKS)}", f"one of {', '.join(MASKS)}")
         if name in document.mentions:
-            raise bad(where, f"mention {shown(name)} of document {pmid} again", "each id once a document")
+            raise input_error(where, f"mention {shown(name)} of document {pmid} again", "each id once a document")
         span = mention_span(where, f"{document.title} {document.abstract}", start, end, said)
         document.mentions[name] = MASKS[kind], span
     for where, (pmid, label, first, second) in columns(gold, ("pmid", "class", "Arg1:id", "Arg2:id")):
         document = _document(where, pmid, documents)
         if label not in CLASSES:
-            raise bad(where, f"class {named(label, CLASSES)}", f"one of {', '.join(CLASSES)}")
+            raise input_error(where, f"class {named(label, CLASSES)}", f"one of {', '.join(CLASSES)}")
         chemical = _argument(where, "Arg1:", first, "CHEMICAL", document)
         gene = _argument(where, "Arg2:", second, "GENE", document)
         classes = document.gold.setdefault((chemical, gene), [])
         if label in classes:
-            raise bad(where, f"{label} again for the same two mentions", "each class once a pair")
+            raise input_error(where, f"{label} again for the same two mentions", "each class once a pair")
         classes.append(label)
     return list(documents.values())
 
@@ -123,16 +123,18 @@ def _needed() -> dict[str, list[str]]:
 
 def _document(where: str, pmid: str, documents: dict[str, Document]) -> Document:
     if pmid not in documents:
-        raise bad(where, f"document {shown(pmid)}, which has no abstract", "a document of the abstracts file")
+        raise input_error(where, f"document {shown(pmid)}, which has no abstract", "a document of the abstracts file")
     return documents[pmid]
 
 
 def _argument(where: str, prefix: str, said: str, kind: str, document: Document) -> str:
     name = said.removeprefix(prefix)
     if name == said or name not in document.mentions:
-        raise bad(where, f"argument {shown(said)}", f"{prefix} and the id of a mention of document {document.pmid}")
+        raise input_error(
+            where, f"argument {shown(said)}", f"{prefix} and the id of a mention of document {document.pmid}"
+        )
     if document.mentions[name][0] != kind:
-        raise bad(where, f"{shown(said)}, a {document.mentions[name][0]}", f"a {kind} there")
+        raise input_error(where, f"{shown(said)}, a {document.mentions[name][0]}", f"a {kind} there")
     return name
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from taskaffinity.tasks.lines import bad, read_lines, shown
+from taskaffinity.errors import input_error, shown
+from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.task import Split
 
 Discontinuous = Literal["whole", "first", "parts", "drop"]
@@ -39,16 +40,18 @@ def read_ids(path: Path) -> tuple[str, ...]:
 
     Raises
     ------
-    BadInput
+    InputError
         No such file, no id in it, or an id twice.
     """
     ids: dict[str, int] = {}
     for number, line in enumerate(read_lines(path)[0], start=1):
         name = line.strip()
         if name and ids.setdefault(name, number) != number:
-            raise bad(f"{path}: line {number}", f"id {shown(name)} again (first: line {ids[name]})", "each id once")
+            raise input_error(
+                f"{path}: line {number}", f"id {shown(name)} again (first: line {ids[name]})", "each id once"
+            )
     if not ids:
-        raise bad(path, "no id", "the ids of the dev part, one a line")
+        raise input_error(path, "no id", "the ids of the dev part, one a line")
     return tuple(ids)
 
 
@@ -82,15 +85,17 @@ def chosen(dev_ids: Iterable[str], names: Iterable[str]) -> frozenset[str]:
 
     Raises
     ------
-    BadInput
+    InputError
         An id that there is not, or no id left for training.
     """
     known, wanted = set(names), set(dev_ids)
     if unknown := sorted(wanted - known):
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        raise bad("--dev-ids", f"{shown(unknown[0])}{more}, not in the training part", "ids of the training part")
+        raise input_error(
+            "--dev-ids", f"{shown(unknown[0])}{more}, not in the training part", "ids of the training part"
+        )
     if wanted == known:
-        raise bad("--dev-ids", f"all {len(known)} ids of the training part", "some left to train on")
+        raise input_error("--dev-ids", f"all {len(known)} ids of the training part", "some left to train on")
     return frozenset(wanted)
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from taskaffinity.corpora.choices import DEFAULTS, Choices, chosen, lowest_hashes
 from taskaffinity.corpora.original import Converted, columns, locate
+from taskaffinity.errors import input_error, named
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, named
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Split
 
@@ -36,7 +36,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
 
     Raises
     ------
-    BadInput
+    InputError
         A file that is missing, a line that is not as the module's docstring says, or another number of scores than of
         test pairs.
     """
@@ -66,7 +66,7 @@ def _test_rows(pairs: Path, scores: Path) -> Iterator[Row]:
     left = list(columns(pairs, ("sentence1", "sentence2"), may_lack_end=True))
     right = list(columns(scores, ("score",), may_lack_end=True))
     if len(left) != len(right):
-        raise bad(scores, f"{len(right)} scores", f"one for each of the {len(left)} pairs of {pairs.name}")
+        raise input_error(scores, f"{len(right)} scores", f"one for each of the {len(left)} pairs of {pairs.name}")
     for number, ((_, pair), (where, score)) in enumerate(zip(left, right, strict=True), start=1):
         yield _row(f"test.{number}", where, [*pair, *score])
 
@@ -78,7 +78,7 @@ def _row(name: str, where: str, fields: list[str]) -> Row:
     except ValueError:
         score = math.nan
     if not 0 <= score <= 5:
-        raise bad(where, f"score {named(said, ())}", "a number from 0 to 5")
+        raise input_error(where, f"score {named(said, ())}", "a number from 0 to 5")
     if not (first and second):
-        raise bad(where, f"an empty sentence {2 if first else 1}", "two sentences")
+        raise input_error(where, f"an empty sentence {2 if first else 1}", "two sentences")
     return Row(Example(name, score, first, second))

@@ -23,8 +23,8 @@ from pathlib import Path
 from taskaffinity.corpora.choices import DEFAULTS, Choices, by_hash, chosen
 from taskaffinity.corpora.masking import Argument, masked, overlap
 from taskaffinity.corpora.original import Converted, attribute, check_inside, letters, locate, misplaced, xml_root
+from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, named, shown
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Split
 
@@ -48,7 +48,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
 
     Raises
     ------
-    BadInput
+    InputError
         A folder that is missing or has no document, broken XML, or an element that is not as the module's docstring
         says: file and element id are named.
     """
@@ -61,12 +61,14 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
         part, source = role.split()
         files = sorted(folder.glob("*.xml"))
         if not files:
-            raise bad(folder, "no .xml file", "the documents of this part")
+            raise input_error(folder, "no .xml file", "the documents of this part")
         for path in files:
             document = _parse(path)
             name = attribute(str(path), document, "id")
             if name in seen:
-                raise bad(path, f"document {shown(name)} again (first: {seen[name].name})", "each document once")
+                raise input_error(
+                    path, f"document {shown(name)} again (first: {seen[name].name})", "each document once"
+                )
             seen[name] = path
             documents.append((name, part, source, list(_document_rows(path, name, document, notes))))
     given = [name for name, part, _, _ in documents if part == "train"]
@@ -102,7 +104,7 @@ def _card(notes: Counter[str], *, is_given: bool) -> TaskCard:
 def _parse(path: Path) -> ET.Element:
     document = xml_root(path)
     if document.tag != "document":
-        raise bad(path, f"a root element {shown(document.tag)}", "document")
+        raise input_error(path, f"a root element {shown(document.tag)}", "document")
     return document
 
 
@@ -129,7 +131,7 @@ def _pair_row(
     for key in ("e1", "e2"):
         end = attribute(where, pair, key)
         if end not in arguments:
-            raise bad(where, f"{key} {shown(end)}", f"one of the {len(arguments)} entities of its sentence")
+            raise input_error(where, f"{key} {shown(end)}", f"one of the {len(arguments)} entities of its sentence")
         ends.append(arguments[end])
     label = _label(where, pair)
     if label is None:
@@ -147,14 +149,14 @@ def _label(where: str, pair: ET.Element) -> str | None:
     """The class; None for an interaction without a type."""
     interacts = attribute(where, pair, "ddi")
     if interacts not in ("true", "false"):
-        raise bad(where, f"ddi {shown(interacts)}", "true or false")
+        raise input_error(where, f"ddi {shown(interacts)}", "true or false")
     if interacts == "false":
         return NEGATIVE
     kind = pair.get("type")
     if kind is None:
         return None
     if f"DDI-{kind}" not in LABELS[:-1]:
-        raise bad(
+        raise input_error(
             where,
             f"type {shown(kind)}",
             f"one of {', '.join(label[4:] for label in LABELS[:-1])}",
@@ -165,10 +167,10 @@ def _label(where: str, pair: ET.Element) -> str | None:
 def _argument(where: str, text: str, entity: ET.Element, notes: Counter[str]) -> Argument:
     kind = attribute(where, entity, "type")
     if kind not in ENTITY_TYPES:
-        raise bad(where, f"type {shown(kind)}", f"one of {', '.join(ENTITY_TYPES)}")
+        raise input_error(where, f"type {shown(kind)}", f"one of {', '.join(ENTITY_TYPES)}")
     offsets = attribute(where, entity, "charOffset")
     if not _OFFSETS.fullmatch(offsets):
-        raise bad(where, f"charOffset {named(offsets, ())}", "first-last, or several with ';' between")
+        raise input_error(where, f"charOffset {named(offsets, ())}", "first-last, or several with ';' between")
     parts = []
     for part in offsets.split(";"):
         first, last = map(int, part.split("-"))

@@ -18,7 +18,7 @@ from pathlib import Path
 import requests
 from requests.adapters import HTTPAdapter
 
-from taskaffinity.tasks.lines import bad
+from taskaffinity.errors import input_error
 
 WAITS = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each further attempt."""
@@ -85,7 +85,7 @@ class Download:
 
         Raises
         ------
-        BadInput
+        InputError
             No way to it after some attempts, an answer that is not the file, other bytes than ``content``, or a disk
             that does not take it. Wrong bytes are not kept; the part of a file that was not finished is.
         """
@@ -95,7 +95,7 @@ class Download:
             self._attempts()
         except OSError as error:
             found = f"no way to write it ({error.strerror})"
-            raise bad(self.part, found, "a disk with room, a folder that can be written") from None
+            raise input_error(self.part, found, "a disk with room, a folder that can be written") from None
 
     def _attempts(self) -> None:
         waits = iter(WAITS)
@@ -106,7 +106,7 @@ class Download:
                 wait = next(waits, None)
                 if wait is None or again.seconds > LONGEST_WAIT:
                     expected = "an answer; the same command goes on later, HTTPS_PROXY and --mirror are other ways"
-                    raise bad(_public(self.address), str(again), expected) from None
+                    raise input_error(_public(self.address), str(again), expected) from None
                 time.sleep(max(wait, again.seconds))
 
     def _attempt(self) -> None:
@@ -131,7 +131,7 @@ class Download:
         if before:
             raise _Again(f"{found}, some of them from an earlier attempt")
         expected = f"{self.content.size:,} bytes with sha256 {self.content.sha256}; nothing of it was kept"
-        raise bad(_public(self.address), found, expected)
+        raise input_error(_public(self.address), found, expected)
 
     def _receive(self) -> int:
         """Write what comes behind what is there, and return how much that was; 0 where the server starts anew."""
@@ -161,7 +161,7 @@ def _check_status(address: str, answer: requests.Response) -> None:
         asked = answer.headers.get("Retry-After", "")
         seconds = float(asked) if asked.isdecimal() else 0.0
         raise _Again(f"{found}, wait {seconds:.0f} s" if seconds else found, seconds)
-    raise bad(_public(address), found, "the file; was it moved, or is it not in the mirror?")
+    raise input_error(_public(address), found, "the file; was it moved, or is it not in the mirror?")
 
 
 def _fault(address: str, error: requests.RequestException) -> Exception:
@@ -169,7 +169,7 @@ def _fault(address: str, error: requests.RequestException) -> Exception:
     match error:
         case requests.exceptions.SSLError():
             expected = "one that is trusted: REQUESTS_CA_BUNDLE names a file with your own authorities"
-            return bad(_public(address), "a certificate that is not trusted", expected)
+            return input_error(_public(address), "a certificate that is not trusted", expected)
         case requests.exceptions.ProxyError():
             return _Again("no way through the proxy that HTTPS_PROXY or HTTP_PROXY names")
         case requests.Timeout():
@@ -178,7 +178,9 @@ def _fault(address: str, error: requests.RequestException) -> Exception:
             return _Again("no connection")
         case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
             return _Again("an answer that broke off")
-    return bad(_public(address), f"an address that cannot be asked ({type(error).__name__})", "the address of a mirror")
+    return input_error(
+        _public(address), f"an address that cannot be asked ({type(error).__name__})", "the address of a mirror"
+    )
 
 
 def _public(address: str) -> str:

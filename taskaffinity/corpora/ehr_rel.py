@@ -15,8 +15,8 @@ from pathlib import Path
 
 from taskaffinity.corpora.choices import MD5_RULE, by_md5
 from taskaffinity.corpora.original import Converted, columns, locate
+from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, named, shown
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import SPLITS, Example, Split
 
@@ -41,7 +41,7 @@ def convert(raw: Path) -> list[Converted]:
 
     Raises
     ------
-    BadInput
+    InputError
         No file, another header, or a line that is not as the module's docstring says.
     """
     path = locate(raw, _FILES, _BELOW)["pairs"]
@@ -54,7 +54,7 @@ def convert(raw: Path) -> list[Converted]:
         name = pair if seen[pair] == 1 else f"{pair}#{seen[pair]}"
         texts = found["snomed_label_1"], found["snomed_label_2"]
         if not all(texts):
-            raise bad(where, f"an empty label {2 if texts[0] else 1}", "two labels")
+            raise input_error(where, f"an empty label {2 if texts[0] else 1}", "two labels")
         splits[by_md5(pair)].append(Row(Example(name, _score(where, found["mean_rating"]), *texts)))
     card = TaskCard(
         kind="similarity",
@@ -70,7 +70,7 @@ def convert(raw: Path) -> list[Converted]:
 def _pair(where: str, first: str, second: str) -> str:
     for name in (first, second):
         if not name.isdecimal():
-            raise bad(where, f"SNOMED id {named(name, ()) if name else shown(name)}", "a number")
+            raise input_error(where, f"SNOMED id {named(name, ()) if name else shown(name)}", "a number")
     return f"{first}-{second}"
 
 
@@ -80,5 +80,5 @@ def _score(where: str, said: str) -> float:
     except ValueError:
         score = math.nan
     if not 0 <= score <= HIGHEST:
-        raise bad(where, f"mean_rating {named(said, ())}", f"a number from 0 to {HIGHEST}")
+        raise input_error(where, f"mean_rating {named(said, ())}", f"a number from 0 to {HIGHEST}")
     return score

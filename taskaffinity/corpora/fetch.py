@@ -22,7 +22,7 @@ from zipfile import ZipFile
 from filelock import FileLock
 
 from taskaffinity.corpora.download import Content, Download, new_session
-from taskaffinity.tasks.lines import bad
+from taskaffinity.errors import input_error
 
 GITHUB = "https://raw.githubusercontent.com"
 """What a mirror takes the place of: repository, commit and path follow."""
@@ -108,7 +108,7 @@ def fetch(corpus: str, raw: Path, mirror: str = GITHUB, show: Callable[[int, int
 
     Raises
     ------
-    BadInput
+    InputError
         As ``Download.run``, or an address that is none. What was fetched before stays.
     """
     n_fetched = fetch_files(pinned(corpus), raw, mirror, show)
@@ -122,7 +122,7 @@ def fetch_files(
 ) -> int:
     """``fetch`` for any pinned files."""
     if not re.match(r"https?://[^/\s]", mirror):
-        raise bad("--mirror", "no address of the web", f"https://HOST/PATH, in the place of {GITHUB}")
+        raise input_error("--mirror", "no address of the web", f"https://HOST/PATH, in the place of {GITHUB}")
     if not _lacking(pins, raw):
         return 0
     raw.mkdir(parents=True, exist_ok=True)

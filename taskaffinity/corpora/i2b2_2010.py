@@ -24,8 +24,9 @@ from taskaffinity.corpora.choices import DEFAULTS, Choices, by_hash, chosen
 from taskaffinity.corpora.masking import Argument, masked, overlap
 from taskaffinity.corpora.original import Converted, entries, locate
 from taskaffinity.corpora.sentences import Span
+from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, named, read_lines, shown
+from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Split
 
@@ -70,7 +71,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
 
     Raises
     ------
-    BadInput
+    InputError
         A folder or file that is missing, or a line that is not as the module's docstring says.
     """
     folders = locate(raw, _NEEDED, _BELOW)
@@ -78,7 +79,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
     parts = {part: _records(part, folders, notes) for part in ("beth", "partners", "test")}
     given = parts["beth"] | parts["partners"]
     if twice := sorted(parts["beth"].keys() & parts["partners"].keys()):
-        raise bad(folders["partners text"], f"record {shown(twice[0])} of beth again", "each record once")
+        raise input_error(folders["partners text"], f"record {shown(twice[0])} of beth again", "each record once")
     dev = chosen(choices.dev_ids, given) if choices.dev_ids else {name for name in given if by_hash(name, DEV_SHARE)}
     splits: dict[Split, list[Row]] = {
         "train": [row for name, rows in given.items() if name not in dev for row in rows],
@@ -102,7 +103,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
 def _records(part: str, folders: dict[str, Path], notes: Counter[str]) -> dict[str, list[Row]]:
     texts = sorted(folders[f"{part} text"].glob("*.txt"))
     if not texts:
-        raise bad(folders[f"{part} text"], "no .txt file", "the records of this part")
+        raise input_error(folders[f"{part} text"], "no .txt file", "the records of this part")
     return {
         path.stem: list(
             _rows(
@@ -140,9 +141,11 @@ def _concepts(path: Path, lines: Sequence[str], notes: Counter[str]) -> list[Con
     for where, number, entry in entries(path):
         match = _CONCEPT.fullmatch(entry)
         if match is None:
-            raise bad(where, f"a line of {len(entry)} characters that is no concept", 'c="..." 3:5 3:6||t="problem"')
+            raise input_error(
+                where, f"a line of {len(entry)} characters that is no concept", 'c="..." 3:5 3:6||t="problem"'
+            )
         if match[6] not in TYPES:
-            raise bad(where, f"type {named(match[6], TYPES)}", f"one of {', '.join(TYPES)}")
+            raise input_error(where, f"type {named(match[6], TYPES)}", f"one of {', '.join(TYPES)}")
         line, span = _place(where, match.groups()[:5], lines)
         concept = Concept(match[6], number, line, span)
         if any((c.kind, c.line, c.span) == (concept.kind, line, span) for c in found):
@@ -158,17 +161,19 @@ def _relations(path: Path, lines: Sequence[str], concepts: Sequence[Concept]) ->
         match = _RELATION.fullmatch(entry)
         if match is None:
             found = f"a line of {len(entry)} characters that is no relation"
-            raise bad(where, found, 'c="..." 3:5 3:5||r="TrAP"||c="..." 3:7 3:8')
+            raise input_error(where, found, 'c="..." 3:5 3:5||r="TrAP"||c="..." 3:7 3:8')
         label = match[6]
         if label not in CLASSES:
-            raise bad(where, f"relation {named(label, CLASSES)}", f"one of {', '.join(CLASSES)}")
+            raise input_error(where, f"relation {named(label, CLASSES)}", f"one of {', '.join(CLASSES)}")
         kind = {"P": "problem", "Te": "test", "Tr": "treatment"}["P" if label == "PIP" else label[:2]]
         ends = (
             _concept_at(where, _place(where, match.groups()[:5], lines), kind, concepts),
             _concept_at(where, _place(where, match.groups()[6:], lines), "problem", concepts),
         )
         if ends[0].line != ends[1].line or ends[0] == ends[1]:
-            raise bad(where, f"arguments in lines {ends[0].line} and {ends[1].line}", "two concepts of one line")
+            raise input_error(
+                where, f"arguments in lines {ends[0].line} and {ends[1].line}", "two concepts of one line"
+            )
         own = classes.setdefault(frozenset(ends), [])
         if label not in own:
             own.append(label)
@@ -179,7 +184,9 @@ def _concept_at(where: str, place: tuple[int, Span], kind: str, concepts: Sequen
     """The concept of a place; of two there, the one of the type that the relation wants."""
     there = [concept for concept in concepts if (concept.line, concept.span) == place]
     if not there:
-        raise bad(where, f"an argument in line {place[0]} that is no concept", "the place of a line of the .con file")
+        raise input_error(
+            where, f"an argument in line {place[0]} that is no concept", "the place of a line of the .con file"
+        )
     return next((concept for concept in there if concept.kind == kind), there[0])
 
 
@@ -188,7 +195,7 @@ def _place(where: str, fields: Sequence[str], lines: Sequence[str]) -> tuple[int
     said = fields[0]
     first_line, first, last_line, last = (int(field) for field in fields[1:])
     if first_line != last_line or not 1 <= first_line <= len(lines):
-        raise bad(where, f"lines {first_line} and {last_line}", f"one line from 1 to {len(lines)}")
+        raise input_error(where, f"lines {first_line} and {last_line}", f"one line from 1 to {len(lines)}")
     line = lines[first_line - 1]
     words = [match.span() for match in _WORD.finditer(line)]
     # a line that starts with a blank has an empty word 0 for some of the annotators' tools
@@ -197,7 +204,7 @@ def _place(where: str, fields: Sequence[str], lines: Sequence[str]) -> tuple[int
             span = words[first - shift][0], words[last - shift][1]
             if line[slice(*span)].lower().split() == said.lower().split():
                 return first_line, span
-    raise bad(
+    raise input_error(
         where,
         f"a mention of {len(said)} characters that does not stand at words {first} to {last} of line {first_line}",
         "words counted from 0 between blanks; was the text changed?",

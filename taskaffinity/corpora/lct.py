@@ -36,8 +36,8 @@ from taskaffinity.corpora.masking import Argument, masked, overlap
 from taskaffinity.corpora.original import Converted, locate
 from taskaffinity.corpora.sentences import Span, line_sentences, line_spans
 from taskaffinity.corpora.tagging import tagged_rows
+from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, named, shown
 from taskaffinity.tasks.open_clinical import LCT_CLASSES
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import SPLITS, Example, Split
@@ -69,7 +69,7 @@ def convert(raw: Path) -> list[Converted]:
 
     Raises
     ------
-    BadInput
+    InputError
         A folder or file that is missing, a fault of a document (``brat.read_document``), a trial that stands twice, or
         a relation of no known class.
     """
@@ -120,13 +120,15 @@ def read_documents(folder: Path) -> list[Document]:
     """Trials of all batches, in order of their ids."""
     paths = sorted(folder.glob("*/*.txt"), key=lambda path: (path.stem, path))
     if not paths:
-        raise bad(folder, "no <batch>/<trial>.txt", "the trials, in folders of batches")
+        raise input_error(folder, "no <batch>/<trial>.txt", "the trials, in folders of batches")
     for path, following in pairwise(paths):
         if path.stem == following.stem:
-            raise bad(following, f"trial {shown(path.stem)} again (first: {path.parent.name})", "each trial once")
+            raise input_error(
+                following, f"trial {shown(path.stem)} again (first: {path.parent.name})", "each trial once"
+            )
     alone = {path.with_suffix("") for path in folder.glob("*/*.ann")} - {path.with_suffix("") for path in paths}
     if alone:
-        raise bad(min(alone).with_suffix(".ann"), "annotations without a text", "a .txt beside each .ann")
+        raise input_error(min(alone).with_suffix(".ann"), "annotations without a text", "a .txt beside each .ann")
     return [read_document(path) for path in paths]
 
 
@@ -147,7 +149,7 @@ def _trial(document: Document, counted: Counter[str]) -> Trial:
             continue
         if relation.kind not in LCT_CLASSES:
             legal = (*LCT_CLASSES, *LINKS)
-            raise bad(relation.where, f"relation {named(relation.kind, legal)}", f"one of {', '.join(legal)}")
+            raise input_error(relation.where, f"relation {named(relation.kind, legal)}", f"one of {', '.join(legal)}")
         ends = frozenset((relation.first, relation.second))
         places = {line_of.get(end) for end in ends}
         if None in places or len(places) > 1:

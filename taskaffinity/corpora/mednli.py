@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from taskaffinity.corpora.original import Converted, locate, premise_id, whole_lines
+from taskaffinity.errors import input_error, named
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, named, parse_line
+from taskaffinity.tasks.lines import parse_line
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Split
 
@@ -27,7 +28,7 @@ def convert(raw: Path) -> list[Converted]:
 
     Raises
     ------
-    BadInput
+    InputError
         A file that is missing or cut off, or a line that is not as the module's docstring says.
     """
     files = locate(raw, {split: [name] for split, name in _FILES.items()}, _BELOW)
@@ -48,8 +49,8 @@ def _row(where: str, line: str) -> Row:
     values = [found.get(key) if isinstance(found, dict) else None for key in _KEYS]
     lacking = [key for key, value in zip(_KEYS, values, strict=True) if not (isinstance(value, str) and value.strip())]
     if lacking:
-        raise bad(where, f"no text as {lacking[0]!r}", f"an object with {', '.join(_KEYS)}")
+        raise input_error(where, f"no text as {lacking[0]!r}", f"an object with {', '.join(_KEYS)}")
     label, name, premise, hypothesis = (str(value).strip() for value in values)
     if label not in LABELS:
-        raise bad(where, f"gold_label {named(label, LABELS)}", f"one of {', '.join(LABELS)}")
+        raise input_error(where, f"gold_label {named(label, LABELS)}", f"one of {', '.join(LABELS)}")
     return Row(Example(name, label, premise, hypothesis, document=premise_id(premise)))

@@ -1,6 +1,6 @@
 """What every converter shares: finding and reading an original distribution, and what a conversion gives.
 
-Structure is checked here and in the converters, before anything is written: each fault is one ``BadInput`` with file,
+Structure is checked here and in the converters, before anything is written: each fault is one ``InputError`` with file,
 line or element id, what was found and what would do.
 """
 
@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from taskaffinity.corpora.sentences import Span
+from taskaffinity.errors import InputError, input_error, named
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, named, read_lines
+from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.rows import Row
-from taskaffinity.tasks.task import BadInput, Split
+from taskaffinity.tasks.task import Split
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def locate(raw: Path, needed: Mapping[str, Sequence[str]], below: Sequence[str] 
 
     Raises
     ------
-    BadInput
+    InputError
         Where no place has them all: what the best place lacks, and where was looked.
     """
     roots = [raw, *(raw / name for name in below)]
@@ -57,7 +58,9 @@ def locate(raw: Path, needed: Mapping[str, Sequence[str]], below: Sequence[str] 
     if len(best) < len(needed):
         lacking = [" or ".join(paths) for role, paths in needed.items() if role not in best]
         places = ", ".join(str(root) for root in roots if root.is_dir()) or "no folder, since there is none"
-        raise bad(raw, f"no {', no '.join(lacking)} (looked in {places})", "the folder of the original distribution")
+        raise input_error(
+            raw, f"no {', no '.join(lacking)} (looked in {places})", "the folder of the original distribution"
+        )
     return best
 
 
@@ -66,14 +69,16 @@ def whole_lines(path: Path, *, may_lack_end: bool = False) -> Iterator[tuple[str
 
     Raises
     ------
-    BadInput
+    InputError
         Not UTF-8, empty, or cut off: the last line has no end, unless the distribution's own may lack it.
     """
     lines, ended = read_lines(path)
     if not any(lines):
-        raise bad(path, "an empty file", "a split of the corpus")
+        raise input_error(path, "an empty file", "a split of the corpus")
     if not (ended or may_lack_end):
-        raise bad(f"{path}: line {len(lines)}", "a last line without its end", "a whole file; this looks cut off")
+        raise input_error(
+            f"{path}: line {len(lines)}", "a last line without its end", "a whole file; this looks cut off"
+        )
     for number, line in enumerate(lines, start=1):
         yield f"{path}: line {number}", line
 
@@ -83,7 +88,7 @@ def entries(path: Path) -> Iterator[tuple[str, int, str]]:
 
     Raises
     ------
-    BadInput
+    InputError
         No such file, or not UTF-8.
     """
     for number, line in enumerate(read_lines(path)[0], start=1):
@@ -103,7 +108,7 @@ def columns(
 
     Raises
     ------
-    BadInput
+    InputError
         As ``whole_lines``, another number of columns than of names, or another header.
     """
     lines = whole_lines(path, may_lack_end=may_lack_end)
@@ -111,11 +116,11 @@ def columns(
         where, line = next(lines)
         header = line.split("\t")
         if header != list(names):
-            raise bad(where, f"{len(header)} columns, not all so named", f"a header of {', '.join(names)}")
+            raise input_error(where, f"{len(header)} columns, not all so named", f"a header of {', '.join(names)}")
     for where, line in lines:
         fields = line.split("\t")
         if len(fields) != len(names):
-            raise bad(where, f"{len(fields)} columns", f"{len(names)}: {', '.join(names)}")
+            raise input_error(where, f"{len(fields)} columns", f"{len(names)}: {', '.join(names)}")
         yield where, fields
 
 
@@ -124,14 +129,14 @@ def whole_text(path: Path) -> str:
 
     Raises
     ------
-    BadInput
+    InputError
         No such file, or not UTF-8.
     """
     try:
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         kind = "no file that can be read" if isinstance(error, OSError) else "text that is not UTF-8"
-        raise bad(path, kind, "a UTF-8 text file") from None
+        raise input_error(path, kind, "a UTF-8 text file") from None
 
 
 def xml_root(path: Path) -> ET.Element:
@@ -139,17 +144,17 @@ def xml_root(path: Path) -> ET.Element:
 
     Raises
     ------
-    BadInput
+    InputError
         No such file, not UTF-8, empty, or XML that breaks: the line is named.
     """
     lines, _ = read_lines(path)
-    fault: BadInput
+    fault: InputError
     try:
         return ET.fromstring("\n".join(lines).encode())
     except ET.ParseError as error:
         line, column = error.position
         found = f"XML that breaks at column {column + 1}" if any(lines) else "an empty file"
-        fault = bad(f"{path}: line {line}", found, f"a whole document; this has {len(lines)} lines")
+        fault = input_error(f"{path}: line {line}", found, f"a whole document; this has {len(lines)} lines")
     raise fault
 
 
@@ -157,7 +162,7 @@ def attribute(where: str, element: ET.Element, key: str, empty: bool = False) ->
     """An attribute that must be there, and hold something unless it may be empty."""
     value = element.get(key)
     if value is None or (not value and not empty):
-        raise bad(where, f"no {key!r} on a {element.tag}", f"the attribute {key!r}")
+        raise input_error(where, f"no {key!r} on a {element.tag}", f"the attribute {key!r}")
     return value
 
 
@@ -166,11 +171,11 @@ def mention_span(where: str, text: str, start: str, end: str, said: str) -> Span
 
     Raises
     ------
-    BadInput
+    InputError
         No numbers, outside the text, or other characters there than the mention is said to have.
     """
     if not (start.isdecimal() and end.isdecimal()):
-        raise bad(where, f"offsets {named(start, ())} and {named(end, ())}", "two whole numbers")
+        raise input_error(where, f"offsets {named(start, ())} and {named(end, ())}", "two whole numbers")
     span = int(start), int(end)
     check_inside(where, text, span)
     if text[span[0] : span[1]] != said:
@@ -179,10 +184,10 @@ def mention_span(where: str, text: str, start: str, end: str, said: str) -> Span
 
 
 def check_inside(where: str, text: str, span: Span) -> None:
-    """Raise ``BadInput`` where a span is empty or outside the text."""
+    """Raise ``InputError`` where a span is empty or outside the text."""
     if not 0 <= span[0] < span[1] <= len(text):
         found = f"offsets {span[0]}-{span[1]} in a text of {len(text)} characters"
-        raise bad(where, found, "start < end, inside the text")
+        raise input_error(where, found, "start < end, inside the text")
 
 
 def premise_id(premise: str) -> str:
@@ -195,7 +200,7 @@ def letters(text: str) -> str:
     return "".join(text.split())
 
 
-def misplaced(where: str, offsets: str, length: int) -> BadInput:
+def misplaced(where: str, offsets: str, length: int) -> InputError:
     """The complaint about a mention that is not at its offsets; neither text is quoted."""
     found = f"a mention of {length} characters that does not stand at its offsets {offsets}"
-    return bad(where, found, "offsets that point at the mention; was the text changed?")
+    return input_error(where, found, "offsets that point at the mention; was the text changed?")

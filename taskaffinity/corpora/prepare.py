@@ -27,10 +27,9 @@ from taskaffinity.corpora import (
 )
 from taskaffinity.corpora.choices import DEFAULTS, Choices
 from taskaffinity.corpora.original import Converted
+from taskaffinity.errors import InputError, input_error, shown
 from taskaffinity.tasks.blue import BLUE_TASKS
 from taskaffinity.tasks.formats import TaskCard, write_task
-from taskaffinity.tasks.lines import bad, shown
-from taskaffinity.tasks.task import BadInput
 
 Form = Literal["original", "blue"]
 
@@ -74,14 +73,14 @@ def find_corpus(name: str, form: Form = "original") -> Corpus:
 
     Raises
     ------
-    BadInput
+    InputError
         There is none.
     """
     what, known = ("task of Table 1", tuple(BLUE_TASKS)) if form == "blue" else ("corpus", tuple(CORPORA))
     if name not in known:
         close = get_close_matches(name.lower(), known, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise BadInput(f"no {what} {shown(name)}: {hint}there are {', '.join(known)}")
+        raise InputError(f"no {what} {shown(name)}: {hint}there are {', '.join(known)}")
     return CORPORA[BLUE_TASKS[name].corpus if form == "blue" else name]
 
 
@@ -106,7 +105,7 @@ def prepare(
 
     Raises
     ------
-    BadInput
+    InputError
         No such corpus, a choice that it does not leave, or a fault in the distribution: file, line or element, what was
         found, what would do.
     """
@@ -122,7 +121,7 @@ def _from_original(corpus: str, found: Corpus, raw: Path, choices: Choices) -> l
     for name, default in asdict(DEFAULTS).items():
         if getattr(choices, name) != default and name not in found.choices:
             option = f"--{name.replace('_', '-')}"
-            raise bad(
+            raise input_error(
                 option, f"corpus {corpus}", f"one of {', '.join(c for c in CORPORA if name in CORPORA[c].choices)}"
             )
     return found.convert(raw, choices) if found.choices else found.convert(raw)
@@ -130,5 +129,7 @@ def _from_original(corpus: str, found: Corpus, raw: Path, choices: Choices) -> l
 
 def _from_blue(task: str, raw: Path, choices: Choices) -> list[Converted]:
     if choices.discontinuous != DEFAULTS.discontinuous:
-        raise bad("--discontinuous", "BLUE's own files, where its choice is made", "shareclefe's original distribution")
+        raise input_error(
+            "--discontinuous", "BLUE's own files, where its choice is made", "shareclefe's original distribution"
+        )
     return blue_tsv.convert(task, raw, choices)

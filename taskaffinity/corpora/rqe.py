@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from taskaffinity.corpora.original import Converted, attribute, locate, premise_id, xml_root
+from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, named, shown
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Split
 
@@ -40,7 +40,7 @@ def convert(raw: Path) -> list[Converted]:
 
     Raises
     ------
-    BadInput
+    InputError
         A file that is missing or breaks off, or a pair that is not as the module's docstring says.
     """
     needed: dict[str, list[str]] = {
@@ -64,13 +64,13 @@ def convert(raw: Path) -> list[Converted]:
 def _rows(split: Split, path: Path, notes: Counter[str]) -> Iterator[Row]:
     pairs = list(xml_root(path).iter("pair"))
     if not pairs:
-        raise bad(path, "no pair", "at least one")
+        raise input_error(path, "no pair", "at least one")
     for number, pair in enumerate(pairs, start=1):
         pid = attribute(f"{path}: pair {number}", pair, "pid")
         where = f"{path}: pair {shown(pid)}"
         label = attribute(where, pair, "value")
         if label not in LABELS:
-            raise bad(where, f"value {named(label, LABELS)}", f"one of {', '.join(LABELS)}")
+            raise input_error(where, f"value {named(label, LABELS)}", f"one of {', '.join(LABELS)}")
         first, second = (_question(where, pair, tag) for tag in ("chq", "faq"))
         if first and second:
             yield Row(Example(f"{split}.{pid}", label, first, second, document=premise_id(first)))
@@ -81,5 +81,5 @@ def _rows(split: Split, path: Path, notes: Counter[str]) -> Iterator[Row]:
 def _question(where: str, pair: ET.Element, tag: str) -> str:
     question = pair.find(tag)
     if question is None:
-        raise bad(where, f"no {tag}", "a chq and a faq")
+        raise input_error(where, f"no {tag}", "a chq and a faq")
     return " ".join("".join(question.itertext()).split())

@@ -26,8 +26,8 @@ from taskaffinity.corpora.notes import note_sentences, without_marks
 from taskaffinity.corpora.original import Converted, check_inside, entries, letters, locate, whole_text, xml_root
 from taskaffinity.corpora.sentences import Span
 from taskaffinity.corpora.tagging import tagged_rows
+from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import bad, named, shown
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Split
 
@@ -65,7 +65,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
 
     Raises
     ------
-    BadInput
+    InputError
         A folder or file that is missing, or a line or element that is not as the module's docstring says.
     """
     folders = locate(raw, _NEEDED, _BELOW)
@@ -112,9 +112,9 @@ def read_notes(texts: Path, gold: Path, counted: Counter[str]) -> list[Note]:
         found.append(Note(name, text, tuple(sorted(set(read(gold_path, text, counted))))))
     if of_note:
         path = next(iter(of_note.values()))
-        raise bad(path, f"gold of a note that is not in {texts}", "gold and notes of one part")
+        raise input_error(path, f"gold of a note that is not in {texts}", "gold and notes of one part")
     if not found:
-        raise bad(texts, "no note with gold", "the notes of this part, <name>.txt")
+        raise input_error(texts, "no note with gold", "the notes of this part, <name>.txt")
     return found
 
 
@@ -122,7 +122,9 @@ def _pipe(path: Path, text: str, counted: Counter[str]) -> Iterator[tuple[Span, 
     for where, _, line in entries(path):
         _, kind, *rest = fields = line.split("||")
         if len(fields) < 5 or len(fields) % 2 == 0:
-            raise bad(where, f"{len(fields)} fields", "note||type||CUI||start||end, and more starts and ends in pairs")
+            raise input_error(
+                where, f"{len(fields)} fields", "note||type||CUI||start||end, and more starts and ends in pairs"
+            )
         if kind != TYPE:
             counted["mentions_of_other_types"] += 1
             continue
@@ -141,7 +143,7 @@ def _knowtator(path: Path, text: str, counted: Counter[str]) -> Iterator[tuple[S
         name = "" if mention is None else mention.get("id", "")
         where = f"{path}: mention {shown(name)}"
         if name not in kinds:
-            raise bad(where, "no classMention of this id", "one, with its mentionClass")
+            raise input_error(where, "no classMention of this id", "one, with its mentionClass")
         if kinds[name] != TYPE:
             counted["mentions_of_other_types"] += 1
             continue
@@ -155,11 +157,11 @@ def _knowtator(path: Path, text: str, counted: Counter[str]) -> Iterator[tuple[S
 
 def _mention(where: str, text: str, offsets: Sequence[tuple[str, str]]) -> tuple[Span, ...]:
     if not offsets:
-        raise bad(where, "no offsets", "at least one start and end")
+        raise input_error(where, "no offsets", "at least one start and end")
     spans: list[Span] = []
     for start, end in offsets:
         if not (start.isdecimal() and end.isdecimal()):
-            raise bad(where, f"offsets {named(start, ())} and {named(end, ())}", "two whole numbers")
+            raise input_error(where, f"offsets {named(start, ())} and {named(end, ())}", "two whole numbers")
         check_inside(where, text, (int(start), int(end)))
         spans.append((int(start), int(end)))
     return tuple(sorted(spans))

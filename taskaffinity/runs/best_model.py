@@ -6,19 +6,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from taskaffinity.errors import InputError, meant
 from taskaffinity.runs.result import Outcome
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study, studies_in
-from taskaffinity.tasks.lines import meant
-from taskaffinity.tasks.task import BadInput
 
 _SHOWN = 4
 """Runs that a complaint names."""
 
 
 @dataclass(frozen=True)
-class Kept:
+class BestModel:
     """A run with a kept model of the task, and what is known of it."""
 
     root: Path
@@ -32,7 +31,7 @@ class Kept:
     """Runs whose dev scores were compared; 0 where it was asked for by name, or where dev was trained on."""
 
 
-def kept_model(root: Path, task: str, run_id: str | None = None) -> Kept:
+def best_model(root: Path, task: str, run_id: str | None = None) -> BestModel:
     """The model of a task: of the run ``run_id``, else of the one with the best dev score, the first of equals.
 
     Compared are the runs that end a study: of a study in stages those that fine-tune the task, of pairs the task
@@ -41,13 +40,13 @@ def kept_model(root: Path, task: str, run_id: str | None = None) -> Kept:
 
     Raises
     ------
-    BadInput
+    InputError
         No study in the folder, no such task or run, or no model of it was kept.
     """
     studies = _studies(root)
     names = dict.fromkeys(card.name for study in studies for card in study.tasks)
     if task not in names:
-        raise BadInput(f"--task {task}: no such task in {root}; there are {', '.join(names)}{meant(task, names)}")
+        raise InputError(f"--task {task}: no such task in {root}; there are {', '.join(names)}{meant(task, names)}")
     store = RunStore(root)
     runs = {spec: study for study in studies for spec in study.plan if task in spec.task_names}
     try:
@@ -57,7 +56,7 @@ def kept_model(root: Path, task: str, run_id: str | None = None) -> Kept:
         else:
             ends = {spec: study for study in studies for spec in study.plan if spec in kept and _ends(spec, study)}
             if not ends:
-                raise BadInput(_nothing_kept(root, task, studies, [spec.run_id for spec in kept]))
+                raise InputError(_nothing_kept(root, task, studies, [spec.run_id for spec in kept]))
             honest = [spec for spec, study in ends.items() if study.protocol != "paper"]
             if honest:
                 spec, compared = max(honest, key=lambda spec: store.read(spec).outcomes[task].dev), len(honest)
@@ -66,20 +65,20 @@ def kept_model(root: Path, task: str, run_id: str | None = None) -> Kept:
             runs |= ends
         alike = [other for other in runs if _condition(other) == _condition(spec) and other in store]
         outcomes = {other: store.read(other).outcomes[task] for other in alike}
-    except BadInput:
+    except InputError:
         raise
     except (ValueError, LookupError) as error:
-        raise BadInput(str(error)) from error
-    return Kept(root, runs[spec], task, spec, outcomes[spec], tuple(outcomes.values()), compared)
+        raise InputError(str(error)) from error
+    return BestModel(root, runs[spec], task, spec, outcomes[spec], tuple(outcomes.values()), compared)
 
 
 def _studies(root: Path) -> list[Study]:
     try:
         studies = studies_in(root)
     except ValueError as error:
-        raise BadInput(str(error)) from error
+        raise InputError(str(error)) from error
     if not studies:
-        raise BadInput(f"{root}: no study here; it is made by `taskaffinity pairwise` or `taskaffinity full`")
+        raise InputError(f"{root}: no study here; it is made by `taskaffinity pairwise` or `taskaffinity full`")
     return studies
 
 
@@ -100,9 +99,9 @@ def _by_name(run_id: str, task: str, root: Path, runs: list[RunSpec], kept: list
     if not found:
         told = ", ".join(spec.run_id for spec in kept[:_SHOWN]) + (", ..." if len(kept) > _SHOWN else "")
         hint = f"models are kept of {told}" if kept else "it kept no model of any; train with --keep-models"
-        raise BadInput(f"--run {run_id}: no such run of {task} in the study of {root}; {hint}")
+        raise InputError(f"--run {run_id}: no such run of {task} in the study of {root}; {hint}")
     if found[0] not in kept:
-        raise BadInput(
+        raise InputError(
             f"--run {run_id}: kept no model; give the command that trained {root} again with --keep-models, "
             "and what kept none is trained again"
         )

@@ -15,7 +15,7 @@ _BYTES_OF_A_RUN, _BYTES_OF_AN_EXAMPLE = 6_000, 20
 
 
 @dataclass(frozen=True)
-class Pace:
+class CostModel:
     """Seconds by task, of one run by itself on this machine."""
 
     epoch: Mapping[str, float]

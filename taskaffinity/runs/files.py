@@ -11,7 +11,7 @@ from typing import IO, Any
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """A binary file to write; it takes its place when the block ends well, and leaves nothing when it does not."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -24,16 +24,16 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
         beside.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes) -> None:
     """Replace a file in one step; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as file:
+    with atomic_write(path) as file:
         file.write(content)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """A JSON file for people: indented, Unicode as it is."""
-    with whole(path) as file:
+    with atomic_write(path) as file:
         file.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
@@ -52,3 +52,10 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path}: {where}: not JSON; delete it to have it made again") from error
     except RecursionError:
         raise ValueError(f"{path}: nested too deeply to be read; delete it to have it made again") from None
+
+
+def cache_folder() -> Path:
+    """Where encoded corpora lie: ``TASKAFFINITY_CACHE``, else ``~/.cache/taskaffinity``."""
+    if given := os.environ.get("TASKAFFINITY_CACHE"):
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "taskaffinity"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from taskaffinity.runs.files import write_whole
+from taskaffinity.runs.files import write_atomic
 
 DEPARTURES = (
     "the last epoch is scored, where there the best on test was",
@@ -29,10 +29,10 @@ def write_departures(root: Path, protocols: Iterable[str]) -> None:
         (root / FILE).unlink(missing_ok=True)
         return
     lines = ["--protocol paper does as the released code did, with these departures:", *(f"* {d}" for d in DEPARTURES)]
-    write_whole(root / FILE, ("\n".join(lines) + "\n").encode())
+    write_atomic(root / FILE, ("\n".join(lines) + "\n").encode())
 
 
-def protocol_in_words(protocol: str) -> str:
+def describe_protocol(protocol: str) -> str:
     """``honest protocol``; of the paper's, how many departures it has and where they are."""
     if protocol != "paper":
         return f"{protocol} protocol"

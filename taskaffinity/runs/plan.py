@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
-from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, TaskRef, Variant
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef, Variant
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,18 @@ def pairwise(
     are ``B N + S N (N - 1) / 2`` runs.
     """
     tasks = sorted(tasks)
-    singles = alone(tasks, encoder, recipe, seeds_single or seeds)
+    singles = single_task_runs(tasks, encoder, recipe, seeds_single or seeds)
     pairs = Plan.of(RunSpec(pair, encoder, seed, recipe) for seed in seeds for pair in combinations(tasks, 2))
-    return singles | pairs | (together(tasks, encoder, recipe, seeds) if full else Plan(()))
+    return singles | pairs | (multitask_runs(tasks, encoder, recipe, seeds) if full else Plan(()))
 
 
-def together(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:
+def multitask_runs(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:
     """The whole set, one run a seed; of two tasks it is their pair."""
     whole = tuple(sorted(tasks))
     return Plan.of(RunSpec(whole, encoder, seed, recipe) for seed in seeds)
 
 
-def alone(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:
+def single_task_runs(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:
     """Every task by itself."""
     return Plan.of(RunSpec((task,), encoder, seed, recipe) for seed in seeds for task in sorted(tasks))
 
@@ -75,13 +76,13 @@ def finetuned(refinements: Iterable[RunSpec], recipes: Mapping[str, Recipe]) -> 
     )
 
 
-def continued(runs: Iterable[RunSpec], refinements: Iterable[RunSpec]) -> tuple[RunSpec, ...]:
+def warm_started(runs: Iterable[RunSpec], refinements: Iterable[RunSpec]) -> tuple[RunSpec, ...]:
     """The same runs, each from the refinement of its seed instead of from the encoder."""
     of_seed = {refinement.seed: refinement for refinement in refinements}
     return tuple(replace(run, parent=of_seed[run.seed], variant="continued") for run in runs)
 
 
-def matched(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:
+def compute_matched(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:
     """Every task alone, with as many updates as each of its pairs: N (N - 1) runs a seed."""
     return Plan.of(
         RunSpec((target,), encoder, seed, recipe, variant="matched", partner=partner)
@@ -114,7 +115,7 @@ def controls(
     )
 
 
-def seeds_alone(n_tasks: int, n_seeds: int) -> int:
+def default_single_seeds(n_tasks: int, n_seeds: int) -> int:
     """How many seeds a task alone gets for ``n_seeds`` a pair: ``sqrt(N - 1)`` times as many, for all of its N - 1
     arrows are measured against it (Dunnett 1955 for the least error at a given number of runs)."""
     return math.ceil(n_seeds * math.sqrt(max(1, n_tasks - 1)) - 1e-9)

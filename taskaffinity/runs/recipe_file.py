@@ -19,10 +19,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from taskaffinity.runs.files import write_whole
+from taskaffinity.errors import input_error, meant, shown
+from taskaffinity.runs.files import write_atomic
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.settings import ALIASES, ELSEWHERE, OF_THE_TEST_SET, TYPES, expected, value_of
-from taskaffinity.runs.spec import Recipe
-from taskaffinity.tasks.lines import bad, meant, shown
 from taskaffinity.tasks.user.yamlfile import Place, read_yaml
 
 FINETUNE = "finetune"
@@ -43,17 +43,17 @@ def read_recipe(path: Path) -> RecipeFile:
 
     Raises
     ------
-    BadInput
+    InputError
         At the first thing that is wrong with the file: one line, with its place.
     """
     content, lines = read_yaml(path, of="a recipe")
     if not isinstance(content, dict):
-        raise bad(
+        raise input_error(
             path, shown(content) if isinstance(content, list) else "no mapping", "settings, such as batch_size: 32"
         )
     own = content.pop(FINETUNE, {})
     if not isinstance(own, dict):
-        raise bad(_at(path, lines, (FINETUNE,)), f"{shown(own)} as {FINETUNE}", "settings below it, indented")
+        raise input_error(_at(path, lines, (FINETUNE,)), f"{shown(own)} as {FINETUNE}", "settings below it, indented")
     return RecipeFile(_settings(path, content, lines, ()), _settings(path, own, lines, (FINETUNE,)))
 
 
@@ -72,7 +72,7 @@ def write_recipe(path: Path, said: RecipeFile, about: Sequence[str], notes: Mapp
     lines = [f"{row:{width}}  # {notes[name]}" if name in notes else row for name, row in rows.items()]
     if said.finetune:
         lines += [f"{FINETUNE}:", *(f"  {row}" for row in _rows(said.finetune).values())]
-    write_whole(path, "".join(f"{line}\n" for line in (*(f"# {line}".rstrip() for line in about), *lines)).encode())
+    write_atomic(path, "".join(f"{line}\n" for line in (*(f"# {line}".rstrip() for line in about), *lines)).encode())
 
 
 def _rows(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -85,26 +85,28 @@ def _settings(path: Path, content: Mapping[str, object], lines: Mapping[Place, i
         where, name = _at(path, lines, (*above, given)), ALIASES.get(given, given)
         _refuse_key(where, given, name, is_finetune=bool(above))
         if name in values:
-            raise bad(where, f"key {name!r} by two names", "one of them")
+            raise input_error(where, f"key {name!r} by two names", "one of them")
         try:
             values[name] = value = value_of(name, str(text))
             Recipe(**{name: value})  # every range is of one setting alone
         except ValidationError:
-            raise bad(where, f"{shown(text)} as {given}", expected(name)) from None
+            raise input_error(where, f"{shown(text)} as {given}", expected(name)) from None
         except ValueError as error:
             wanted = str(error).partition("; it must ")[2]
-            raise bad(where, f"{text} as {given}", f"it to {wanted}") from None
+            raise input_error(where, f"{text} as {given}", f"it to {wanted}") from None
     return values
 
 
 def _refuse_key(where: str, given: str, name: str, *, is_finetune: bool) -> None:
     if name in ELSEWHERE:
-        raise bad(where, f"key {given!r}", f"it to be given by {ELSEWHERE[name]}")
+        raise input_error(where, f"key {given!r}", f"it to be given by {ELSEWHERE[name]}")
     if name not in TYPES:
         legal = (*TYPES, *ALIASES, *(() if is_finetune else (FINETUNE,)))
-        raise bad(where, f"unknown key {shown(given)}", f"one of {', '.join(legal)}{meant(given, legal)}")
+        raise input_error(where, f"unknown key {shown(given)}", f"one of {', '.join(legal)}{meant(given, legal)}")
     if is_finetune and name in OF_THE_TEST_SET:
-        raise bad(where, f"{name} under {FINETUNE}", "it above, for stages are compared on the same test examples")
+        raise input_error(
+            where, f"{name} under {FINETUNE}", "it above, for stages are compared on the same test examples"
+        )
 
 
 def _at(path: Path, lines: Mapping[Place, int], place: Place) -> str:

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter
 
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.runs.recipe import Recipe
 
 ALIASES = {"per_device_train_batch_size": "batch_size"}
 OF_THE_TEST_SET = ("max_eval_examples", "sample_seed")

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from filelock import BaseFileLock, FileLock, Timeout
 from safetensors.numpy import save
 
-from taskaffinity.runs.files import read_json, whole, write_json
+from taskaffinity.runs.files import atomic_write, read_json, write_json
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import RunSpec
 
@@ -149,21 +149,21 @@ class RunStore:
         shutil.rmtree(folder / "model", ignore_errors=True)
         if not (folder / "spec.json").exists():  # a claimed run has one, and its time says when the run began
             write_json(folder / "spec.json", result.spec.to_dict())
-        with whole(folder / "history.jsonl") as file:
+        with atomic_write(folder / "history.jsonl") as file:
             file.write("".join(json.dumps(row) + "\n" for row in result.history).encode())
-        with whole(folder / "counts.npz") as file:
+        with atomic_write(folder / "counts.npz") as file:
             documents = {f"{_DOCUMENTS}{key}": numbers for key, numbers in result.documents.items()}
             np.savez_compressed(file, allow_pickle=False, **dict(result.counts), **documents)
         if result.predictions:
-            with whole(folder / "predictions.parquet") as file:
+            with atomic_write(folder / "predictions.parquet") as file:
                 pq.write_table(_prediction_table(result), file)
         for epoch, weights in result.weights.items():
             (folder / "model").mkdir(exist_ok=True)
-            with whole(_weights_path(folder, epoch)) as file:
+            with atomic_write(_weights_path(folder, epoch)) as file:
                 file.write(save(dict(weights)))
         for task, head in result.heads.items():
             (folder / "model").mkdir(exist_ok=True)
-            with whole(_head_path(folder, task)) as file:
+            with atomic_write(_head_path(folder, task)) as file:
                 file.write(save(dict(head.weights), metadata=dict(head.about)))
         (folder / "error.txt").unlink(missing_ok=True)
         summary = {
@@ -258,7 +258,7 @@ class RunStore:
         """Leave a plain reason (first line) and the traceback in the run's folder."""
         folder = self.folder(spec)
         folder.mkdir(parents=True, exist_ok=True)
-        with whole(folder / "error.txt") as file:
+        with atomic_write(folder / "error.txt") as file:
             file.write(f"{reason}\n{traceback}".encode())
 
     def failure(self, spec: RunSpec) -> str | None:

@@ -13,11 +13,21 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
+from taskaffinity.errors import shown
 from taskaffinity.runs.cost_model import SHARE_OF_TRAINING
 from taskaffinity.runs.files import read_json, write_json
-from taskaffinity.runs.plan import Plan, alone, continued, controls, finetuned, matched, pairwise, together
-from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, TaskRef
-from taskaffinity.tasks.lines import shown
+from taskaffinity.runs.plan import (
+    Plan,
+    compute_matched,
+    controls,
+    finetuned,
+    multitask_runs,
+    pairwise,
+    single_task_runs,
+    warm_started,
+)
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef
 from taskaffinity.tasks.metrics import METRICS
 
 Match = Literal["updates", "compute"]
@@ -101,7 +111,7 @@ class Study:
         return tuple(task.ref for task in self.tasks)
 
     @property
-    def alone(self) -> tuple[int, ...]:
+    def single_seeds(self) -> tuple[int, ...]:
         """Seeds of every task alone."""
         return self.seeds_single or self.seeds
 
@@ -110,19 +120,19 @@ class Study:
         """Every run that the study may need; a race needs fewer."""
         what = (self.refs, self.encoder, self.recipe)
         if self.design == "full":
-            refined = together(*what, self.seeds)
-            return alone(*what, self.seeds) | refined | finetuned(refined, self.finetune)
+            refined = multitask_runs(*what, self.seeds)
+            return single_task_runs(*what, self.seeds) | refined | finetuned(refined, self.finetune)
         few = self.seeds[: self.looks[0]] if self.looks else self.seeds
-        runs = pairwise(*what, self.seeds, seeds_single=self.alone).specs
+        runs = pairwise(*what, self.seeds, seeds_single=self.single_seeds).specs
         if self.start == "refinement":
-            runs = continued(runs, together(*what, sorted({*self.seeds, *self.alone})))
+            runs = warm_started(runs, multitask_runs(*what, sorted({*self.seeds, *self.single_seeds})))
         if self.full:
-            runs += together(*what, few).specs
+            runs += multitask_runs(*what, few).specs
         plan = Plan.of(runs)
         if self.stage == "finetune":
             plan |= finetuned(runs, self.finetune)
         if self.match == "compute":
-            plan |= matched(*what, self.seeds)
+            plan |= compute_matched(*what, self.seeds)
         if self.controls:
             plan |= controls(*what, few, [seed + PLACEBO_SEEDS for seed in few])
         return plan

@@ -3,11 +3,21 @@ data of a task, another encoder or another way to train do not, and fewer tasks 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from pathlib import Path
 
-from taskaffinity.runs.spec import Recipe
-from taskaffinity.runs.study import Study
+from taskaffinity.errors import InputError
+from taskaffinity.runs.files import cache_folder
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.rule import Rule
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Design, Study, studies_in
+from taskaffinity.schedule.run import pending_runs
+from taskaffinity.tasks.task import Suite
+from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.execute import prepare
+from taskaffinity.training.export.export import refuse_other_forms
 
 _FIRST = 3
 """Differences that a message names."""
@@ -48,7 +58,7 @@ def differences(there: Study, now: Study) -> Iterator[str]:
             yield from _settings(there.finetune[task.name], now.finetune[task.name], "finetune.")
 
 
-def differences_in_words(there: Study, now: Study) -> str:
+def describe_differences(there: Study, now: Study) -> str:
     """The first differences as ``num_train_epochs=10 (now 30), and 2 more``; empty where there is none."""
     found = list(dict.fromkeys(differences(there, now)))
     more = f", and {len(found) - _FIRST} more" if len(found) > _FIRST else ""
@@ -71,7 +81,10 @@ def losses(there: Study, now: Study) -> list[str]:
     gone = [task.name for task in there.tasks if task.name not in kept]
     more = f", and {len(gone) - _FIRST} more" if len(gone) > _FIRST else ""
     lost = [f"{', '.join(gone[:_FIRST])}{more} of its tasks"] if gone else []
-    for what, before, after in (("seeds", there.seeds, now.seeds), ("seeds alone", there.alone, now.alone)):
+    for what, before, after in (
+        ("seeds", there.seeds, now.seeds),
+        ("seeds alone", there.single_seeds, now.single_seeds),
+    ):
         if fewer := set(before) - set(after):
             lost.append(f"{len(fewer)} of its {len(before)} {what}")
     if there.full and not now.full:
@@ -92,3 +105,88 @@ def _changed(name: str, there: object, now: object) -> Iterator[str]:
     if there != now:
         said = [str("none" if value is None else value) for value in (there, now)]
         yield f"{name}={said[0]} (now {said[1]})"
+
+
+PUBLISHED: Mapping[Design, str] = {"pairwise": "edges.csv", "full": "full.csv"}
+"""What a results folder has where a study of a design was read from it."""
+
+
+def check_study(
+    study: Study,
+    suite: Suite,
+    encoder: Encoder,
+    root: Path,
+    *,
+    keep_models: bool = False,
+    replaces: bool = False,
+) -> None:
+    """Refuse what cannot be trained, or not into ``root``. Nothing is written there; the encoded corpora are cached.
+
+    Raises
+    ------
+    InputError
+        If the recipe does not fit the encoder, its models cannot be exported though they are to be kept, or a run's
+        file of what it found is broken; or as ``check_compatible``.
+    """
+    check_compatible(study, root, replaces=replaces)
+    if keep_models:
+        refuse_other_forms(encoder.folder, "--keep-models")
+    try:
+        lacking = pending_runs(study.plan, RunStore(root), keep_models=keep_models)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if lacking:
+        for recipe in dict.fromkeys((study.recipe, *study.finetune.values())):
+            prepare(suite.tasks, encoder, recipe, cache_folder())
+
+
+def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> None:
+    """Refuse a folder whose study this one would put an end to. One that only grows there (more tasks, seeds or arms,
+    another rule) is welcome, and so is any where nothing was found yet and nothing is being trained.
+
+    Raises
+    ------
+    InputError
+        If ``root`` holds a study of real data and this one is synthetic, or the other way round; or, unless this one
+        ``replaces`` it, a study of the same design whose arrows are others, by data, encoder or way to train, or that
+        has tasks, seeds or arms which this one lacks, or a race of other looks or by another rule.
+    """
+    try:
+        there = studies_in(root)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if any(other.synthetic != study.synthetic for other in there):
+        kind = "real" if study.synthetic else "made-up"
+        raise InputError(f"{root}: holds a study of {kind} text, which this one would join; give another --results")
+    for other in there:
+        if other.design != study.design or replaces or not _is_begun(other, root):
+            continue
+        if what := describe_differences(other, study):
+            raise InputError(
+                f"{root}: holds a study with {what}; give another --results, or --replace to put this one in its place"
+            )
+        if other.looks and (other.looks, _rule_of(other, root)) != (study.looks, Rule(**study.rule)):
+            raise InputError(
+                f"{root}: holds this race, run by another rule or other looks, which spent alpha and stopped pairs; "
+                "leave --adaptive, --seeds, --max-seeds, --alpha, --margin, --correction and --estimand as they were, "
+                "or give another --results, or --replace to put this one in its place"
+            )
+        if lost := losses(other, study):
+            raise InputError(
+                f"{root}: its study would lose {', '.join(lost)}; ask for them too, or give another --results, or "
+                "--replace to put this one in its place"
+            )
+
+
+def _rule_of(study: Study, root: Path) -> Rule:
+    try:
+        return Rule(**study.rule)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{root}: its study.json has a rule that is none: {error}; --replace leaves it out") from error
+
+
+def _is_begun(study: Study, root: Path) -> bool:
+    """Whether something was found of a study of ``root``, or a run of it is being trained."""
+    store = RunStore(root)
+    published = (root / PUBLISHED[study.design]).exists()
+    return published or any(spec in store or store.is_held(spec) for spec in study.plan)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from taskaffinity.runs.spec import (
+from taskaffinity.errors import InputError
+from taskaffinity.runs.recipe import (
     FINETUNE,
     FINETUNE_FROM_SCRATCH,
     FROM_SCRATCH,
@@ -15,7 +16,7 @@ from taskaffinity.runs.spec import (
     finetune_after,
 )
 from taskaffinity.runs.study import Protocol
-from taskaffinity.tasks.task import BadInput, Suite
+from taskaffinity.tasks.task import Suite
 
 DEFAULT_ENCODERS = {
     "clinical": "bluebert-pm",
@@ -31,12 +32,12 @@ def default_recipe(suite: Suite, encoder: str | None, protocol: Protocol = "hone
 
     Raises
     ------
-    BadInput
+    InputError
         The paper's protocol for the stand-in and its tiny encoder, which need settings of their own.
     """
     if protocol == "paper":
         if is_tiny(suite, encoder):
-            raise BadInput("--protocol paper: of the paper's encoders and corpora; give --data, or an --encoder")
+            raise InputError("--protocol paper: of the paper's encoders and corpora; give --data, or an --encoder")
         return PAPER_REFINE
     return FROM_SCRATCH if is_tiny(suite, encoder) else REFINE
 

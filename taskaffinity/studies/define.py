@@ -6,18 +6,18 @@ What the command line's ``pairwise`` and ``full`` call, and what a script may.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 
-from taskaffinity.analysis.statistics.verdicts import Rule
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.errors import InputError
+from taskaffinity.runs.files import cache_folder
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.study import PLACEBO_SEEDS, Design, Match, ReadAfter, Start, StudiedTask, Study
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.studies.defaults import DEFAULT_ENCODERS, default_finetune, default_recipe, is_tiny
 from taskaffinity.tasks.catalog import vocabulary
-from taskaffinity.tasks.task import BadInput, Suite
+from taskaffinity.tasks.task import Suite
 from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
 from taskaffinity.training.execute import prepare, versions
 from taskaffinity.tuning.candidates import candidates
@@ -51,9 +51,8 @@ def define(
     recipe : Recipe, optional
         Default: ``default_recipe``.
     seeds, seeds_single : sequence of int
-        Of every pair and of every task alone; by default both have the same. The command line asks for more alone,
-        ``range(seeds_alone(len(suite), n_seeds))`` of ``taskaffinity.runs.plan``, for all arrows are measured against
-        these.
+        Of every pair and of every task alone; by default both have the same. The command line asks for more alone
+        (``runs.plan.default_single_seeds``), for all arrows are measured against these.
     match : str
         Whether a pair is compared with as many updates on the target, or with as many in all (``compute``).
     stage : str
@@ -79,7 +78,7 @@ def define(
 
     Raises
     ------
-    BadInput
+    InputError
         If the encoder cannot be had, or a file of the suite is broken; if stage or start do not go with another choice;
         if a seed is one of placebos or searches; if a recipe for fine-tuning is of no task of the suite, or has other
         test examples.
@@ -103,7 +102,7 @@ def define(
         },
     )
     if (last := max(*seeds, *(seeds_single or seeds))) >= PLACEBO_SEEDS:
-        raise BadInput(f"--base-seed: seeds up to {last}; expected them below {PLACEBO_SEEDS}, where others' begin")
+        raise InputError(f"--base-seed: seeds up to {last}; expected them below {PLACEBO_SEEDS}, where others' begin")
     recipe = recipe or default_recipe(suite, encoder)
     has_stages = design == "full" or stage == "finetune"
     _refuse_to_finetune(suite, recipe, finetune or {})
@@ -149,9 +148,9 @@ def _refuse_to_combine(suite: Suite, stage: ReadAfter, start: Start, choices: Ma
     asked = [f"--stage {stage}"] * (stage != "refine") + [f"--start {start}"] * (start != "encoder")
     others = [flag for flag, is_chosen in choices.items() if is_chosen]
     if asked and others:
-        raise BadInput(f"{asked[0]}: not with {others[0]}; leave one of them out")
+        raise InputError(f"{asked[0]}: not with {others[0]}; leave one of them out")
     if start == "refinement" and len(suite) < 3:
-        raise BadInput(
+        raise InputError(
             f"--start refinement: the whole set of {len(suite)} tasks is no more than a pair; expected 3 or more"
         )
 
@@ -159,10 +158,10 @@ def _refuse_to_combine(suite: Suite, stage: ReadAfter, start: Start, choices: Ma
 def _refuse_to_finetune(suite: Suite, recipe: Recipe, finetune: Mapping[str, Recipe]) -> None:
     names = [task.name for task in suite]
     if unknown := [name for name in finetune if name not in names]:
-        raise BadInput(f"fine-tuning of {unknown[0]}, which is no task of {suite.name}; there are {', '.join(names)}")
+        raise InputError(f"fine-tuning of {unknown[0]}, which is no task of {suite.name}; there are {', '.join(names)}")
     for how in finetune.values():
         if (how.max_eval_examples, how.sample_seed) != (recipe.max_eval_examples, recipe.sample_seed):
-            raise BadInput("fine-tuning has other test examples than the stages before it; give all the same")
+            raise InputError("fine-tuning has other test examples than the stages before it; give all the same")
 
 
 def encoder_of(suite: Suite, encoder: str | None) -> Encoder:
@@ -170,7 +169,7 @@ def encoder_of(suite: Suite, encoder: str | None) -> Encoder:
 
     Raises
     ------
-    BadInput
+    InputError
         If it cannot be had.
     """
     if is_tiny(suite, encoder):
@@ -179,21 +178,14 @@ def encoder_of(suite: Suite, encoder: str | None) -> Encoder:
         return find_encoder(encoder)
     try:
         return find_encoder(DEFAULT_ENCODERS.get(suite.name, "bluebert-p"))
-    except BadInput as error:
+    except InputError as error:
         said = str(error).removeprefix("--encoder ")
-        raise BadInput(f"the default encoder of this suite (give --encoder FOLDER for another): {said}") from error
+        raise InputError(f"the default encoder of this suite (give --encoder FOLDER for another): {said}") from error
 
 
-def placed(recipe: Recipe, resources: Resources) -> Recipe:
+def with_resources(recipe: Recipe, resources: Resources) -> Recipe:
     """The recipe for where its runs will go: threads and device are part of what identifies a run."""
     return replace(recipe, threads=resources.cpus_per_run, device="cuda" if resources.gpus_per_run else "cpu")
-
-
-def cache_folder() -> Path:
-    """Where encoded corpora lie: ``TASKAFFINITY_CACHE``, else ``~/.cache/taskaffinity``."""
-    if given := os.environ.get("TASKAFFINITY_CACHE"):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "taskaffinity"
 
 
 def define_search(
@@ -223,12 +215,12 @@ def define_search(
 
     Raises
     ------
-    BadInput
+    InputError
         If nothing is left to search, there are more than ``MOST_CONFIRM_SEEDS``, the encoder cannot be had or the
         recipe does not fit it, or a file of the suite is broken.
     """
     if confirm_seeds > MOST_CONFIRM_SEEDS:
-        raise BadInput(f"--confirm-seeds {confirm_seeds}: above {MOST_CONFIRM_SEEDS}, where the next search's begin")
+        raise InputError(f"--confirm-seeds {confirm_seeds}: above {MOST_CONFIRM_SEEDS}, where the next search's begin")
     default = recipe or default_recipe(suite, encoder)
     tried = candidates(default, samples, fixed=fixed, seed=seed)
     found = encoder_of(suite, encoder)

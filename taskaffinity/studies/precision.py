@@ -3,54 +3,38 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from filelock import FileLock
 
-from taskaffinity.runs.cost_model import Pace
-from taskaffinity.runs.files import read_json, write_json
+from taskaffinity.errors import InputError
+from taskaffinity.runs.files import cache_folder, read_json, write_json
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study, studies_in
-from taskaffinity.studies.define import cache_folder
-from taskaffinity.tasks.task import BadInput, Suite
+from taskaffinity.studies.forecast import tried_here
+from taskaffinity.tasks.task import Suite
 from taskaffinity.training.encoders import Encoder
-from taskaffinity.training.execute import gpus, prepare
 from taskaffinity.training.profile.precision import PAYS, products_in_bf16, times_in_bf16
-from taskaffinity.training.profile.speed import timed
 
-Tried = TypeVar("Tried")
+if TYPE_CHECKING:
+    from taskaffinity.training.encoders import Encoder
 Precision = Literal["bf16"] | None
 _BEGINNING = 3600.0
 """Seconds in which processes that begin a study at once have begun it; later it is in its folder, or never was."""
 
 
-def pace_of(study: Study, suite: Suite, encoder: Encoder) -> Pace | None:
-    """How fast this machine trains the study's tasks, by a few steps on each; None if they cannot be tried here, for
-    want of a GPU or of memory or because they fail: the runs will tell, each its own reason. Only the cache of encoded
-    corpora is written.
-
-    Raises
-    ------
-    BadInput
-        If the recipe does not fit the encoder.
-    """
-    together = RunSpec(tuple(sorted(study.refs)), study.encoder, study.seeds[0], study.recipe)
-    return _tried(timed, together, suite, encoder)
-
-
-def settled_precision(asked: Sequence[Study], places: Sequence[Path]) -> tuple[Precision, str] | None:
+def recorded_precision(asked: Sequence[Study], places: Sequence[Path]) -> tuple[Precision, str] | None:
     """That of a study which one of these results folders has of the encoder that is asked for there, maybe begun on
     another machine, and where it is; of one by the same recipe first. None if there is no such study.
 
     Raises
     ------
-    BadInput
+    InputError
         If a folder holds a broken study.
     """
     found: list[tuple[bool, Precision, Path]] = []
@@ -58,14 +42,14 @@ def settled_precision(asked: Sequence[Study], places: Sequence[Path]) -> tuple[P
         try:
             there = [other for other in studies_in(place) if other.encoder == study.encoder]
         except ValueError as error:
-            raise BadInput(str(error)) from error
+            raise InputError(str(error)) from error
         recipe = replace(study.recipe, precision=None)
         found += [(replace(o.recipe, precision=None) != recipe, o.recipe.precision, place) for o in there]
     if not found:
         return None
     _, precision, place = min(found, key=lambda one: one[0])
     why = f"as the study in {place} has it"
-    slow = slow_precision(in_precision(asked[0], precision))
+    slow = slow_precision(with_precision(asked[0], precision))
     return precision, f"{why}, though {slow}" if slow else why
 
 
@@ -92,8 +76,8 @@ def fast_precision(
 
     Raises
     ------
-    BadInput
-        As ``settled_precision`` and ``pace_of``.
+    InputError
+        As ``recorded_precision`` and ``measured_cost``.
     """
     largest = max(study.tasks, key=lambda task: task.sizes.get("train", 0))
     recipe = replace(study.recipe, precision=None)
@@ -102,11 +86,11 @@ def fast_precision(
     kept = cache_folder() / "precision" / f"{key}.json"
     kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with FileLock(f"{kept}.lock"):
-        if settled := settled_precision([study], [root]):  # it began while this process waited
+        if settled := recorded_precision([study], [root]):  # it began while this process waited
             return settled
         found = _found_just_now(kept)
         if found is None:
-            found = {"times_in_bf16": _tried(times_in_bf16, spec, suite, encoder)}
+            found = {"times_in_bf16": tried_here(times_in_bf16, spec, suite, encoder)}
             if keeps:
                 write_json(kept, found)
     times = found["times_in_bf16"]
@@ -126,24 +110,51 @@ def _found_just_now(kept: Path) -> dict[str, float | None] | None:
         return None
 
 
-def in_precision(study: Study, precision: Precision) -> Study:
+def with_precision(study: Study, precision: Precision) -> Study:
     """The study with all its stages in this precision."""
     recipes = {name: replace(recipe, precision=precision) for name, recipe in study.finetune.items()}
     return replace(study, recipe=replace(study.recipe, precision=precision), finetune=recipes)
 
 
-def _tried(way: Callable[..., Tried], spec: RunSpec, suite: Suite, encoder: Encoder) -> Tried | None:
-    """What a trial of this run comes to; None if there is no GPU for it, or it fails."""
-    if spec.recipe.device == "cuda" and not gpus():
-        return None
-    prepare([task for task in suite if task.name in spec.task_names], encoder, spec.recipe, cache_folder())
-    places: dict[str, Any] = {"encoder_folder": encoder.folder, "cache": cache_folder()}
-    try:
-        if spec.recipe.device == "cpu":
-            return way(spec, **places)
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:  # its end gives the GPU's memory back
-            return apart.submit(way, spec, **places).result()
-    except BadInput:
-        raise
-    except Exception:
-        return None
+def settle_precision(
+    asked: Sequence[tuple[Study, Encoder]],
+    places: Sequence[Path],
+    suite: Suite,
+    *,
+    measured: bool,
+    keep_models: bool,
+    replaces: bool,
+    dry_run: bool,
+    quiet: bool,
+) -> tuple[list[tuple[Study, Encoder]], list[str]]:
+    """Studies in the precision that they are told, or else in one, for encoders are compared: that of a study in their
+    results folders, or what a few steps of the first find faster here; and lines that say so, or that what is told is
+    slow here. What can be refused is, before any step.
+
+    Parameters
+    ----------
+    measured : bool
+        Whether it is the machine's to choose, as ``is_measured`` says.
+
+    Raises
+    ------
+    InputError
+        As ``conduct.check``, ``pacing.settled_precision`` and ``pacing.fast_precision``.
+    """
+    from taskaffinity.studies.compatibility import check_study  # torch
+    from taskaffinity.studies.precision import fast_precision, recorded_precision, slow_precision, with_precision
+
+    if not measured:
+        slow = slow_precision(asked[0][0])
+        return list(asked), [f"precision: bf16, though {slow}"] if slow else []
+    found = recorded_precision([study for study, _ in asked], places)
+    if found is None:
+        for (study, encoder), place in zip(asked, places, strict=True):
+            check_study(study, suite, encoder, place, keep_models=keep_models, replaces=replaces)
+        if not quiet:
+            print("precision: a few updates are tried in 32 bits and in 16", file=sys.stderr)
+        study, encoder = asked[0]
+        found = fast_precision(study, suite, encoder, places[0], keeps=not dry_run)
+    precision, why = found
+    settled = [(with_precision(study, precision), encoder) for study, encoder in asked]
+    return settled, [f"precision: {precision or '32 bits'} ({why})"]

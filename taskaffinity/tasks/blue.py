@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from taskaffinity.tasks.lines import bad
+from taskaffinity.errors import input_error
 from taskaffinity.tasks.registry import ListedTask, load_listed
 from taskaffinity.tasks.task import Suite
 
@@ -43,9 +43,9 @@ def load_suite(name: str, data: Path) -> Suite:
 
     Raises
     ------
-    BadInput
+    InputError
         No suite of that name; or as ``load_listed``.
     """
     if name not in BLUE_SUITES:
-        raise bad("suite", repr(name), f"one of {', '.join(BLUE_SUITES)}")
+        raise input_error("suite", repr(name), f"one of {', '.join(BLUE_SUITES)}")
     return load_listed(name, [BLUE_TASKS[task] for task in BLUE_SUITES[name]], data)

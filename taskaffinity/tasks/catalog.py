@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from taskaffinity.errors import InputError, input_error, meant
 from taskaffinity.tasks import planted
 from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
-from taskaffinity.tasks.lines import bad, meant
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
 from taskaffinity.tasks.planted_eight import EIGHT, EIGHT_VOCABULARY
 from taskaffinity.tasks.registry import ListedTask, commands, load_listed
-from taskaffinity.tasks.task import BadInput, Suite
+from taskaffinity.tasks.task import Suite
 from taskaffinity.tasks.user.suitefile import read_suite
 
 LISTED: dict[str, tuple[ListedTask, ...]] = {
@@ -31,7 +31,7 @@ def find_suite(domain: str | None, data: str | Path | None = None, file: str | P
 
     Raises
     ------
-    BadInput
+    InputError
         If not one of name and file is given, there is no such suite, a data folder is given and a task is missing
         there, or none is given and the suite has no stand-in; or whatever is wrong with the file.
 
@@ -44,35 +44,35 @@ def find_suite(domain: str | None, data: str | Path | None = None, file: str | P
     names = [*LISTED, EIGHT.name]
     if domain is None:
         if file is None:
-            raise BadInput(f"no suite: expected --suite FILE.yaml, or --domain with one of {', '.join(names)}")
+            raise InputError(f"no suite: expected --suite FILE.yaml, or --domain with one of {', '.join(names)}")
         return _own_suite(file, data, names)
     if file is not None:
-        raise BadInput(f"--domain {domain} and --suite {file}: expected one of them")
+        raise InputError(f"--domain {domain} and --suite {file}: expected one of them")
     if domain == EIGHT.name:
         if data is not None:
-            raise BadInput(f"--data {data}: {EIGHT.name} is made up, and takes no data")
+            raise InputError(f"--data {data}: {EIGHT.name} is made up, and takes no data")
         return EIGHT
     if domain not in LISTED:
-        raise BadInput(f"--domain {domain}: no such suite; there are {', '.join(names)}{meant(domain, names)}")
+        raise InputError(f"--domain {domain}: no such suite; there are {', '.join(names)}{meant(domain, names)}")
     folder = Path(data) if data else data_folder(domain)
     if folder is not None:
         return load_listed(domain, LISTED[domain], folder)
     if domain not in BLUE_SUITES:
         made = commands(LISTED[domain], Path("data"))
-        raise BadInput(f"--domain {domain}: no data, and no stand-in takes their place; make them with {made}")
+        raise InputError(f"--domain {domain}: no data, and no stand-in takes their place; make them with {made}")
     return planted.stand_in(domain)
 
 
 def _own_suite(file: str | Path, data: str | Path | None, names: list[str]) -> Suite:
     if data is not None:
-        raise BadInput(f"--data {data}: not with --suite, whose file names its data")
+        raise InputError(f"--data {data}: not with --suite, whose file names its data")
     if not Path(file).is_file():
         folder = Path(file).parent
         near = meant(Path(file).name, (path.name for path in folder.iterdir())) if folder.is_dir() else ""
-        raise bad(f"--suite {file}", "no file that can be read", f"the YAML file of a suite{near}")
+        raise input_error(f"--suite {file}", "no file that can be read", f"the YAML file of a suite{near}")
     suite = read_suite(file)
     if suite.name in names:  # its results would stand beside the paper's
-        raise bad(file, f"suite {suite.name!r}, which is one of this tool's", "another name:")
+        raise input_error(file, f"suite {suite.name!r}, which is one of this tool's", "another name:")
     return suite
 
 

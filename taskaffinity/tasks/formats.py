@@ -17,9 +17,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from taskaffinity.tasks.lines import bad, parse_line, read_lines, shown
+from taskaffinity.errors import InputError, input_error, shown
+from taskaffinity.tasks.lines import parse_line, read_lines
 from taskaffinity.tasks.rows import Row, SplitCount, count, parse_rows
-from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SPLITS, BadInput, Example, Kind, Split, Task
+from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SPLITS, Example, Kind, Split, Task
 
 CARD = "task.json"
 
@@ -68,12 +69,12 @@ def read_split(path: Path, kind: Kind, labels: Sequence[str]) -> list[Example]:
 
     Raises
     ------
-    BadInput
+    InputError
         No such file, not UTF-8, not JSON, cut off, a row that is not as ``rows.py`` says, an id twice, or no row.
     """
     examples = parse_rows(read_objects(path), kind, labels)
     if not examples:
-        raise bad(path, "no row", "at least one example")
+        raise input_error(path, "no row", "at least one example")
     return examples
 
 
@@ -82,7 +83,7 @@ def write_task(folder: Path, card: TaskCard, splits: Mapping[Split, Sequence[Row
 
     Raises
     ------
-    BadInput
+    InputError
         A row that could not be read again, an id twice in the task, or a split that is missing or empty. Nothing is
         written then.
     """
@@ -93,7 +94,7 @@ def write_task(folder: Path, card: TaskCard, splits: Mapping[Split, Sequence[Row
     try:
         beside.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise bad(
+        raise input_error(
             folder.parent, f"no folder that can be written ({error.strerror})", "a folder for the tasks"
         ) from None
     try:
@@ -102,7 +103,7 @@ def write_task(folder: Path, card: TaskCard, splits: Mapping[Split, Sequence[Row
             located = ((f"{folder.name}/{split}: row {n}", row) for n, row in enumerate(rows, start=1))
             examples = parse_rows(located, card.kind, card.labels, seen)
             if not examples:
-                raise bad(f"{folder.name}/{split}", "no row", "at least one example")
+                raise input_error(f"{folder.name}/{split}", "no row", "at least one example")
             counts[split] = count(examples, card.kind, card.negative)
             content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
             hashes[f"{split}.jsonl"] = hashlib.sha256(content).hexdigest()
@@ -124,7 +125,7 @@ def read_card(folder: Path) -> TaskCard:
 
     Raises
     ------
-    BadInput
+    InputError
         No ``task.json``, not JSON, or a key that is missing, unknown or wrong.
     """
     path = folder / CARD
@@ -135,7 +136,7 @@ def read_card(folder: Path) -> TaskCard:
         first = error.errors(include_input=False, include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         found = f"key {shown(key)}: {first['msg']}" if key else first["msg"].removeprefix("Value error, ")
-    raise bad(path, found, f"a task card with {', '.join(TaskCard.model_fields)}")
+    raise input_error(path, found, f"a task card with {', '.join(TaskCard.model_fields)}")
 
 
 def read_task(folder: Path) -> Task:
@@ -143,7 +144,7 @@ def read_task(folder: Path) -> Task:
 
     Raises
     ------
-    BadInput
+    InputError
         A folder whose name no task can have; as ``read_card``; and as ``read_split`` when the examples are read.
     """
     card = read_card(folder)
@@ -151,7 +152,7 @@ def read_task(folder: Path) -> Task:
     try:
         return Task(folder.name, card.kind, read, card.labels, card.negative, card.metric, card.title, card.missed)
     except ValueError as error:
-        raise BadInput(f"{folder}: {error}") from None
+        raise InputError(f"{folder}: {error}") from None
 
 
 def task_folders(data: Path) -> list[Path]:
@@ -169,7 +170,9 @@ def _read(folder: Path, card: TaskCard, split: Split) -> list[Example]:
     examples = read_split(path, card.kind, card.labels)
     told = card.counts[split].rows if split in card.counts else len(examples)
     if len(examples) != told:  # a file cut at the end of a line looks whole
-        raise bad(path, f"{len(examples)} rows", f"the {told} that {folder / CARD} tells of; prepare the task again")
+        raise input_error(
+            path, f"{len(examples)} rows", f"the {told} that {folder / CARD} tells of; prepare the task again"
+        )
     return examples
 
 
@@ -178,7 +181,7 @@ def read_objects(path: Path) -> Iterator[tuple[str, object]]:
 
     Raises
     ------
-    BadInput
+    InputError
         No such file, not UTF-8, or as ``parse_line``.
     """
     lines, ended = read_lines(path)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from taskaffinity.tasks.lines import bad, parse_line, read_lines
+from taskaffinity.errors import input_error
+from taskaffinity.tasks.lines import parse_line, read_lines
 
 
 def read_passages(paths: Iterable[Path]) -> list[str]:
@@ -16,19 +17,21 @@ def read_passages(paths: Iterable[Path]) -> list[str]:
 
     Raises
     ------
-    BadInput
+    InputError
         A file that cannot be read, is neither of the two, or a line that is not as it should be; no passage at all.
     """
     paths = list(paths)
     passages = dict.fromkeys(passage for path in paths for passage in _passages(path))
     if not passages:
-        raise bad(", ".join(str(path) for path in paths) or "--text", "no text", "a passage a line")
+        raise input_error(", ".join(str(path) for path in paths) or "--text", "no text", "a passage a line")
     return list(passages)
 
 
 def _passages(path: Path) -> Iterator[str]:
     if path.suffix not in (".txt", ".jsonl"):
-        raise bad(path, f"a file named {path.suffix or 'without suffix'}", ".txt (a passage a line) or .jsonl (rows)")
+        raise input_error(
+            path, f"a file named {path.suffix or 'without suffix'}", ".txt (a passage a line) or .jsonl (rows)"
+        )
     for number, line in enumerate(read_lines(path)[0], start=1):
         if not line.strip():
             continue
@@ -45,5 +48,5 @@ def _texts(where: str, line: str) -> Iterator[str]:
     found = [text, *(row.get(key) for key in ("text", "text_pair"))] if isinstance(row, dict) else []
     texts = [value.strip() for value in found if isinstance(value, str) and value.strip()]
     if not texts:
-        raise bad(where, "no text", "an object with text, or with words")
+        raise input_error(where, "no text", "an object with text, or with words")
     yield from texts

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from taskaffinity.errors import InputError, input_error, shown
 from taskaffinity.tasks.formats import CARD, missing_files, read_task
-from taskaffinity.tasks.lines import bad, shown
-from taskaffinity.tasks.task import BadInput, Kind, Suite
+from taskaffinity.tasks.task import Kind, Suite
 
 
 @dataclass(frozen=True)
@@ -32,29 +32,31 @@ def load_listed(name: str, rows: Sequence[ListedTask], data: Path) -> Suite:
 
     Raises
     ------
-    BadInput
+    InputError
         A folder or file that is missing (all of them are listed, with the commands that make them); a folder that
         holds a task of another kind, or with other labels.
     """
     if not data.is_dir():
-        raise bad(data, "a file" if data.exists() else "no such folder", f"the folder that holds {rows[0].name}/, ...")
+        raise input_error(
+            data, "a file" if data.exists() else "no such folder", f"the folder that holds {rows[0].name}/, ..."
+        )
     lacking = {row: missing for row in rows if (missing := missing_files(data / row.name))}
     if lacking:
         gaps = [
             f"{row.name} ({'no folder' if not (data / row.name).is_dir() else ', '.join(missing)})"
             for row, missing in lacking.items()
         ]
-        raise BadInput(f"{data}: suite {name} lacks {'; '.join(gaps)}; make them with {commands(lacking, data)}")
+        raise InputError(f"{data}: suite {name} lacks {'; '.join(gaps)}; make them with {commands(lacking, data)}")
     suite = Suite(name, tuple(read_task(data / row.name) for row in rows))
     for task, row in zip(suite, rows, strict=True):
         if task.kind != row.kind:
-            raise bad(data / task.name, f"a task of kind {task.kind}", f"one of kind {row.kind}")
+            raise input_error(data / task.name, f"a task of kind {task.kind}", f"one of kind {row.kind}")
         if other := sorted(set(task.labels) ^ set(row.labels)):
             found = f"label {shown(other[0])}" if other[0] in task.labels else f"no label {other[0]}"
-            raise bad(data / task.name / CARD, found, f"labels {', '.join(row.labels)}; prepare the task again")
+            raise input_error(data / task.name / CARD, found, f"labels {', '.join(row.labels)}; prepare the task again")
         if task.negative != row.negative:
             expected = f"{row.negative or 'none'}; prepare the task again"
-            raise bad(data / task.name / CARD, f"negative {shown(task.negative)}", expected)
+            raise input_error(data / task.name / CARD, f"negative {shown(task.negative)}", expected)
     return suite
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from taskaffinity.tasks.lines import bad, named, shown
+from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.metrics import spans
 from taskaffinity.tasks.task import Example, Kind
 
@@ -71,7 +71,7 @@ def parse_rows(
 
     Raises
     ------
-    BadInput
+    InputError
         At the first row that is not as the module's docstring says, or whose id stood before.
     """
     examples: list[Example] = []
@@ -81,7 +81,7 @@ def parse_rows(
         first = seen.setdefault(example.id, where)
         if first != where:
             first = first.removeprefix(f"{where.rpartition(': ')[0]}: ")
-            raise bad(where, f"id {shown(example.id)} again (first: {first})", "ids that are unique")
+            raise input_error(where, f"id {shown(example.id)} again (first: {first})", "ids that are unique")
         examples.append(example)
     return examples
 
@@ -103,7 +103,7 @@ def count(examples: Iterable[Example], kind: Kind, negative: str | None) -> Spli
 
 def _parse(where: str, row: object, kind: Kind, labels: Sequence[str]) -> Example:
     if not isinstance(row, dict):
-        raise bad(where, named(row, ()), "a JSON object with an id")
+        raise input_error(where, named(row, ()), "a JSON object with an id")
     name, document = _text(where, row, "id"), _document(where, row)
     if kind == "ner":
         words = _words(where, row)
@@ -121,13 +121,15 @@ def _document(where: str, row: Mapping[str, object]) -> str:
     if isinstance(value, float) and value.is_integer():  # a column of numbers with gaps
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise bad(where, f"document {shown(value)}", "a text or a whole number, the same for rows of one document")
+        raise input_error(
+            where, f"document {shown(value)}", "a text or a whole number, the same for rows of one document"
+        )
     return str(value).strip()
 
 
 def _value(where: str, row: Mapping[str, object], key: str) -> object:
     if key not in row:
-        raise bad(where, f"no key {key!r} among its {len(row)} keys", f"the key {key!r}")
+        raise input_error(where, f"no key {key!r} among its {len(row)} keys", f"the key {key!r}")
     return row[key]
 
 
@@ -135,31 +137,31 @@ def _text(where: str, row: Mapping[str, object], key: str) -> str:
     value = _value(where, row, key)
     if not isinstance(value, str) or not value.strip():
         found = "nothing but white space" if isinstance(value, str) and value else shown(value)
-        raise bad(where, f"{found} as {key!r}", "some text")
+        raise input_error(where, f"{found} as {key!r}", "some text")
     return value
 
 
 def _number(where: str, row: Mapping[str, object]) -> float:
     value = _value(where, row, "label")
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise bad(where, f"label {shown(value)}", "a finite number")
+        raise input_error(where, f"label {shown(value)}", "a finite number")
     return float(value)
 
 
 def _class(where: str, row: Mapping[str, object], labels: Sequence[str]) -> str:
     value = _value(where, row, "label")
     if not isinstance(value, str) or value not in labels:
-        raise bad(where, f"label {named(value, labels)}", f"one of {', '.join(labels)}")
+        raise input_error(where, f"label {named(value, labels)}", f"one of {', '.join(labels)}")
     return value
 
 
 def _words(where: str, row: Mapping[str, object]) -> tuple[str, ...]:
     words = _value(where, row, "words")
     if not isinstance(words, list) or not words:
-        raise bad(where, f"{named(words, ())} as 'words'", "a list of at least one word")
+        raise input_error(where, f"{named(words, ())} as 'words'", "a list of at least one word")
     for position, word in enumerate(words):
         if not isinstance(word, str) or not word.strip():
-            raise bad(where, f"no text as word {position + 1} of {len(words)}", "words that are not empty")
+            raise input_error(where, f"no text as word {position + 1} of {len(words)}", "words that are not empty")
     return tuple(words)
 
 
@@ -167,7 +169,7 @@ def _tags(where: str, row: Mapping[str, object], n_words: int, labels: Sequence[
     tags = _value(where, row, "tags")
     if not isinstance(tags, list) or len(tags) != n_words:
         found = f"{len(tags)} tags" if isinstance(tags, list) else f"{named(tags, ())} as 'tags'"
-        raise bad(where, f"{found} for {n_words} words", "one tag a word")
+        raise input_error(where, f"{found} for {n_words} words", "one tag a word")
     before = "O"
     for position, tag in enumerate(tags):
         mark, _, kind = tag.partition("-") if isinstance(tag, str) else ("", "", "")
@@ -175,8 +177,10 @@ def _tags(where: str, row: Mapping[str, object], n_words: int, labels: Sequence[
         where = str(places[position]) if isinstance(places, tuple) else where  # of own files: JSON has none
         if tag != "O" and not (mark in ("B", "I") and kind in labels):
             legal = ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
-            raise bad(where, f"tag {named(tag, legal)} on word {position + 1}", f"one of {', '.join(legal)}")
+            raise input_error(where, f"tag {named(tag, legal)} on word {position + 1}", f"one of {', '.join(legal)}")
         if mark == "I" and before not in (f"B-{kind}", f"I-{kind}"):
-            raise bad(where, f"tag {shown(tag)} on word {position + 1} after {shown(before)}", f"B-{kind} first (IOB2)")
+            raise input_error(
+                where, f"tag {shown(tag)} on word {position + 1} after {shown(before)}", f"B-{kind} first (IOB2)"
+            )
         before = tag
     return tuple(tags)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+from taskaffinity.errors import input_error
 from taskaffinity.tasks.formats import CARD, read_task, task_folders
-from taskaffinity.tasks.lines import bad
 from taskaffinity.tasks.rows import count
 from taskaffinity.tasks.task import SPLITS, Example, Split, Task
 from taskaffinity.tasks.user.suitefile import read_suite
@@ -34,7 +34,7 @@ def tasks_of(place: Path) -> tuple[Task, ...]:
 
     Raises
     ------
-    BadInput
+    InputError
         If it is neither, or something is wrong with it.
     """
     if not place.is_dir():
@@ -43,7 +43,7 @@ def tasks_of(place: Path) -> tuple[Task, ...]:
     if not folders:
         files = sorted(path.name for path in place.glob("*.y*ml"))
         expected = f"task folders with a {CARD}, or the YAML file of a suite"
-        raise bad(
+        raise input_error(
             place, "a folder without a task", f"{expected}{f'; did you mean {place / files[0]}?' if files else ''}"
         )
     tasks = tuple(read_task(folder) for folder in folders)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, get_args
 
+from taskaffinity.errors import InputError
 from taskaffinity.tasks.metrics import METRICS, Metric
 
 Kind = Literal["similarity", "relation", "inference", "ner", "classification"]
@@ -121,11 +122,11 @@ class Task:
 
         Raises
         ------
-        BadInput
+        InputError
             An id that stands in two splits, a tagged sentence without a word or with more or fewer tags than words, or
             what the reader raises.
         """
-        from taskaffinity.tasks.lines import shown  # which raises the BadInput of this module
+        from taskaffinity.errors import shown  # which raises the InputError of this module
 
         read = {split: tuple(self.read(split)) for split in SPLITS}
         of: dict[str, Split] = {}
@@ -133,15 +134,15 @@ class Task:
             for example in examples:
                 name = shown(example.id)
                 if self.kind == "ner" and not example.words:
-                    raise BadInput(f"task {self.name}: {name} in {split} has no word; expected one or more")
+                    raise InputError(f"task {self.name}: {name} in {split} has no word; expected one or more")
                 if isinstance(example.label, tuple) and len(example.label) != len(example.words):
                     tags, words = len(example.label), len(example.words)
-                    raise BadInput(
+                    raise InputError(
                         f"task {self.name}: {name} in {split} has {tags} tag{'s' * (tags != 1)} for "
                         f"{words} word{'s' * (words != 1)}; expected one tag a word"
                     )
                 if of.setdefault(example.id, split) != split:
-                    raise BadInput(f"task {self.name}: id {name} is in {of[example.id]} and in {split}; expected one")
+                    raise InputError(f"task {self.name}: id {name} is in {of[example.id]} and in {split}; expected one")
         return read
 
     @cached_property
@@ -199,10 +200,3 @@ class Suite:
             if task.name == name:
                 return task
         raise KeyError(f"no task {name!r} in suite {self.name}; there are {', '.join(t.name for t in self.tasks)}")
-
-
-class BadInput(ValueError):
-    """Something a user gave is wrong.
-
-    One line: the file, the line, what was found, what would do. It never quotes the text of a corpus.
-    """

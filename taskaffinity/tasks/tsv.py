@@ -11,7 +11,8 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from taskaffinity.tasks.lines import bad, read_lines
+from taskaffinity.errors import input_error
+from taskaffinity.tasks.lines import read_lines
 
 _LONGEST_ROW = 100
 """In lines; a quote that is never closed would swallow the file."""
@@ -22,12 +23,12 @@ def read_table(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
 
     Raises
     ------
-    BadInput
+    InputError
         No such file, not UTF-8, empty, or (while rows are read) a row of more or fewer columns than the header.
     """
     lines, _ = read_lines(path)
     if not any(lines):
-        raise bad(path, "an empty file", "a header and rows")
+        raise input_error(path, "an empty file", "a header and rows")
     header = [unquoted(name).strip() for name in lines[0].split("\t")]
     return header, _rows(path, lines, len(header))
 
@@ -64,7 +65,7 @@ def _rows(path: Path, lines: Sequence[str], width: int) -> Iterator[tuple[str, l
             yield where, [unquoted(field) for field in plain]
             at += 1
         else:
-            raise bad(where, f"{len(plain)} columns", f"{width}, as in the header")
+            raise input_error(where, f"{len(plain)} columns", f"{width}, as in the header")
 
 
 def _quoted_row(lines: Sequence[str], width: int) -> tuple[list[str], int] | None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from taskaffinity.tasks.lines import bad, parse_line, shown
+from taskaffinity.errors import input_error, shown
+from taskaffinity.tasks.lines import parse_line
 from taskaffinity.tasks.rows import PAIR_KINDS
 from taskaffinity.tasks.task import Kind
 
@@ -40,13 +41,15 @@ def read_unlabelled(path: Path, kind: Kind) -> Iterator[Unlabelled]:
 
     Raises
     ------
-    BadInput
+    InputError
         At the first row that is no text for the kind, with its line; no text of it is quoted.
     """
     if path.suffix not in (".txt", ".jsonl"):
-        raise bad(path, f"a file named {path.suffix or 'without suffix'}", ".txt (a text a line) or .jsonl (rows)")
+        raise input_error(
+            path, f"a file named {path.suffix or 'without suffix'}", ".txt (a text a line) or .jsonl (rows)"
+        )
     if path.suffix == ".txt" and kind in PAIR_KINDS:
-        raise bad(path, "one text a line", "a .jsonl file with text and text_pair, for this task compares two")
+        raise input_error(path, "one text a line", "a .jsonl file with text and text_pair, for this task compares two")
     try:
         with open(path, "rb") as file:
             end = 0
@@ -56,34 +59,34 @@ def read_unlabelled(path: Path, kind: Kind) -> Iterator[Unlabelled]:
                 try:
                     line = content.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
                 except UnicodeDecodeError as error:
-                    raise bad(where, f"byte {error.start + 1}, which is not UTF-8", "UTF-8 text") from None
+                    raise input_error(where, f"byte {error.start + 1}, which is not UTF-8", "UTF-8 text") from None
                 if line.strip():
                     is_text = path.suffix == ".txt"
                     yield Unlabelled(number, end, text=line) if is_text else _row(where, line, number, end, kind)
     except OSError as error:
-        raise bad(path, f"no file that can be read ({error.strerror})", "a UTF-8 text file") from None
+        raise input_error(path, f"no file that can be read ({error.strerror})", "a UTF-8 text file") from None
 
 
 def _row(where: str, line: str, number: int, end: int, kind: Kind) -> Unlabelled:
     row = parse_line(where, line)
     if not isinstance(row, dict):
-        raise bad(where, shown(row), "an object with text, or with words")
+        raise input_error(where, shown(row), "an object with text, or with words")
     name = row.get("id")
     if kind == "ner" and "words" in row:
         words = row["words"]
         is_whole = isinstance(words, list) and all(isinstance(word, str) and word.strip() for word in words)
         if not is_whole or not words:
-            raise bad(where, f"{shown(words)} as 'words'", "a list of words that are not empty")
+            raise input_error(where, f"{shown(words)} as 'words'", "a list of words that are not empty")
         return Unlabelled(number, end, name, words=tuple(words))
     for key in ("text", "text_pair") if kind in PAIR_KINDS else ("text",):
         if not isinstance(row.get(key), str) or not row[key].strip():
             if key == "text" and key not in row and all(_LIKE_A_NAME.fullmatch(name) for name in row):
                 keys = ", ".join(list(row)[:_LISTED])
-                raise bad(
+                raise input_error(
                     where, f"no {key!r} among the keys {keys or '(none)'}", f"the text under {key!r}: rename its key"
                 )
-            raise bad(where, f"{shown(row[key]) if key in row else 'nothing'} as {key!r}", "some text")
+            raise input_error(where, f"{shown(row[key]) if key in row else 'nothing'} as {key!r}", "some text")
     pair = row.get("text_pair") if kind != "ner" else None
     if pair is not None and not isinstance(pair, str):
-        raise bad(where, f"{shown(pair)} as 'text_pair'", "some text")
+        raise input_error(where, f"{shown(pair)} as 'text_pair'", "some text")
     return Unlabelled(number, end, name, row["text"], pair)

@@ -20,13 +20,12 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
+from taskaffinity.errors import InputError, meant
 from taskaffinity.runs.files import read_json, write_json
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.schedule.run import Progress
-from taskaffinity.tasks.lines import meant
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.schedule.progress import Progress
 from taskaffinity.tracking.events import ToldStudy, Tracker, told_run, told_study
 
 MEMORY = "tracked.json"
@@ -47,7 +46,7 @@ def trackers_named(asked: Iterable[str]) -> list[str]:
 
     Raises
     ------
-    BadInput
+    InputError
         One that there is not, or whose package is not here.
 
     Examples
@@ -58,15 +57,15 @@ def trackers_named(asked: Iterable[str]) -> list[str]:
     names = dict.fromkeys(name.strip() for part in asked for name in part.split(",") if name.strip())
     for name in names:
         if name not in PACKAGES:
-            raise BadInput(f"--track {name}: no such tracker; there are {', '.join(PACKAGES)}{meant(name, PACKAGES)}")
+            raise InputError(f"--track {name}: no such tracker; there are {', '.join(PACKAGES)}{meant(name, PACKAGES)}")
         if find_spec(PACKAGES[name]) is None:
-            raise BadInput(f"--track {name}: needs the package {PACKAGES[name]}, which is not here; {_INSTALL}")
+            raise InputError(f"--track {name}: needs the package {PACKAGES[name]}, which is not here; {_INSTALL}")
     return list(names)
 
 
 @dataclass
-class Follower:
-    """Follows one study; its ``look`` is a ``watch`` for ``conduct``. Without ``names`` it does nothing.
+class RunTracker:
+    """Follows one study; its ``update`` is a ``on_progress`` for ``conduct``. Without ``names`` it does nothing.
 
     Nothing is opened before the first look, when it is known that the study can be trained.
     """
@@ -83,7 +82,7 @@ class Follower:
     def _specs(self) -> tuple[RunSpec, ...]:
         return self.study.plan.specs
 
-    def look(self, progress: Progress | None = None) -> None:
+    def update(self, progress: Progress | None = None) -> None:
         """Tell of what was finished since the last look; nothing, where ``progress`` says that nothing was."""
         if self.names and (progress is None or progress.done != self._seen):
             self._seen = progress.done if progress else None

@@ -28,7 +28,7 @@ _SHARED = ("encoder.", "pooler.")
 _PIECES = "pieces"
 
 
-def hand_over(
+def shared_weights(
     model: MultiTaskModel, weights: Mapping[str, torch.Tensor], pieces: IntArray | None, start: Path | None = None
 ) -> dict[str, npt.NDArray[Any]]:
     """The shared ones of a model's weights, with the pieces of a cut embedding table, ascending.
@@ -80,7 +80,7 @@ def take_over_head(path: Path) -> tuple[dict[str, torch.Tensor], TaskMeta, Path]
         raise ValueError(f"{path}: not the head of a trained task; train its run again") from error
 
 
-def take_over(model: MultiTaskModel, path: Path) -> None:
+def load_shared_weights(model: MultiTaskModel, path: Path) -> None:
     """Put the shared weights of a file into a model whose embedding table is whole.
 
     Raises

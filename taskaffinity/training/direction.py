@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from taskaffinity.tasks.task import BadInput
-from taskaffinity.training.load_errors import told_as
+from taskaffinity.errors import InputError
+from taskaffinity.training.load_errors import as_input_error
 
 _PIECES = 5
 
@@ -24,18 +24,18 @@ def refuse_one_way(encoder: PreTrainedModel, folder: Path) -> None:
 
     Raises
     ------
-    BadInput
+    InputError
         With the folder that it was loaded from.
     """
     was_training = encoder.training
     encoder.eval()
-    with told_as(f"{folder}: no encoder that word pieces alone can be given to"):
+    with as_input_error(f"{folder}: no encoder that word pieces alone can be given to"):
         pieces = torch.full((2, _PIECES), encoder.config.vocab_size - 1, device=encoder.device)
         pieces[1, -1] -= 1
         first, other = (encoder(input_ids=ids[None]).last_hidden_state[0, 0] for ids in pieces)
     encoder.train(was_training)
     if torch.allclose(first, other, rtol=1e-5, atol=1e-6):
-        raise BadInput(
+        raise InputError(
             f"{folder}: no bidirectional encoder, for what follows a word piece does not reach it, as in a decoder "
             f"({encoder.config.model_type}); expected one that reads both ways, as BERT does"
         )

@@ -23,9 +23,9 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertTokenizer, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
+from taskaffinity.errors import InputError
 from taskaffinity.runs.spec import EncoderRef
-from taskaffinity.tasks.task import BadInput
-from taskaffinity.training.load_errors import told_as
+from taskaffinity.training.load_errors import as_input_error
 from taskaffinity.training.packing.packed import first_position
 
 logging.disable_progress_bar()
@@ -70,23 +70,27 @@ def find_encoder(name: str) -> Encoder:
 
     Raises
     ------
-    BadInput
+    InputError
         If it is neither, or the folder lacks ``config.json`` or has a damaged one.
     """
     folder = Path(name).expanduser()
     if folder.is_file():
-        raise BadInput(f"--encoder {name}: a file; expected the folder that holds it, with config.json and a tokenizer")
+        raise InputError(
+            f"--encoder {name}: a file; expected the folder that holds it, with config.json and a tokenizer"
+        )
     if not folder.is_dir():
         folder = _from_hub(ALIASES.get(name.lower(), name))
     if not (folder / "config.json").is_file():
         below = sorted(path.parent for path in folder.glob("*/config.json"))
         hint = f"; did you mean {below[0]}?" if below else ""
-        raise BadInput(
+        raise InputError(
             f"--encoder {name}: no config.json in this folder; expected a folder in the Hugging Face layout{hint}"
         )
     has_weights = any(path for pattern in _WEIGHTS for path in folder.glob(pattern))
     if not has_weights and not getattr(load_config(folder), "from_scratch", False):
-        raise BadInput(f"--encoder {name}: no weights in this folder; expected model.safetensors or pytorch_model.bin")
+        raise InputError(
+            f"--encoder {name}: no weights in this folder; expected model.safetensors or pytorch_model.bin"
+        )
     told = "/".join(folder.resolve().parts[-2:]) if Path(name).name in _NAMES_OF_NOTHING else Path(name).name
     return Encoder(folder.resolve(), EncoderRef(told, _fingerprint(folder)))
 
@@ -124,10 +128,10 @@ def load_config(folder: Path) -> PretrainedConfig:
 
     Raises
     ------
-    BadInput
+    InputError
         If ``config.json`` is not JSON, or names no architecture that transformers knows.
     """
-    with told_as(f"{folder / 'config.json'}: not the configuration of an encoder"):
+    with as_input_error(f"{folder / 'config.json'}: not the configuration of an encoder"):
         content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if "model_type" not in content and {"type_vocab_size", "intermediate_size"} <= content.keys():
             config: PretrainedConfig = AutoConfig.for_model("bert", **content)
@@ -151,18 +155,18 @@ def load_tokenizer(folder: Path) -> Any:
 
     Raises
     ------
-    BadInput
+    InputError
         If the folder holds none, or a damaged one.
     """
     if not any(path.name.startswith(_PIECES) for path in folder.iterdir()):
         expected = "expected tokenizer.json or vocab.txt"
         if not (folder / "tokenizer_config.json").is_file():
-            raise BadInput(f"{folder}: no tokenizer in this folder; {expected}")
-        raise BadInput(
+            raise InputError(f"{folder}: no tokenizer in this folder; {expected}")
+        raise InputError(
             f"{folder}: a tokenizer without word pieces (tokenizer_config.json alone); {expected} beside it. An "
             "encoder of characters or bytes, as CANINE is, has none and cannot be used: give one of word pieces"
         )
-    with told_as(f"{folder}: its tokenizer cannot be loaded"):
+    with as_input_error(f"{folder}: its tokenizer cannot be loaded"):
         config: dict[str, Any] = {"config": load_config(folder)} if (folder / "config.json").is_file() else {}
         if _is_cased_but_does_not_say_so(folder):
             config["do_lower_case"] = False
@@ -177,7 +181,7 @@ def load_encoder(folder: Path, dropout: float | None = None) -> tuple[PreTrained
 
     Raises
     ------
-    BadInput
+    InputError
         If weights are damaged, lacking, or of another model than ``config.json`` says.
     """
     config = load_config(folder)
@@ -185,16 +189,16 @@ def load_encoder(folder: Path, dropout: float | None = None) -> tuple[PreTrained
         if hasattr(config, name):
             setattr(config, name, dropout)
     if getattr(config, "from_scratch", False):
-        with told_as(f"{folder / 'config.json'}: not the configuration of an encoder"):
+        with as_input_error(f"{folder / 'config.json'}: not the configuration of an encoder"):
             model, missing = AutoModel.from_config(config), {"pooler"}
     else:
-        with told_as(f"{folder}: its weights cannot be loaded"):
+        with as_input_error(f"{folder}: its weights cannot be loaded"):
             model, info = AutoModel.from_pretrained(
                 folder, config=config, local_files_only=True, dtype=torch.float32, output_loading_info=True
             )
         missing = {key.split(".")[0] for key in info["missing_keys"]}
         if missing - {"pooler"}:
-            raise BadInput(
+            raise InputError(
                 f"{folder}: its weights lack {', '.join(sorted(info['missing_keys'])[:3])}, ...; not an encoder"
             )
     pooler = getattr(model, "pooler", None)
@@ -211,7 +215,7 @@ def _from_hub(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=patterns))
     except Exception as error:  # the hub's client raises a dozen kinds; each means that there is no such encoder here
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
-        raise BadInput(
+        raise InputError(
             f"--encoder {name}: no such folder, and not to be had from the model hub{offline}; "
             f"give the path of a folder that holds config.json, weights and tokenizer ({type(error).__name__})"
         ) from error
@@ -230,7 +234,7 @@ def _is_cased_but_does_not_say_so(folder: Path) -> bool:
     vocabulary, settings = folder / "vocab.txt", folder / "tokenizer_config.json"
     if not vocabulary.is_file() or (folder / "tokenizer.json").is_file():
         return False
-    with told_as(f"{folder}: its tokenizer cannot be loaded"):
+    with as_input_error(f"{folder}: its tokenizer cannot be loaded"):
         if settings.is_file() and "do_lower_case" in json.loads(settings.read_text(encoding="utf-8")):
             return False
         pieces = vocabulary.read_text(encoding="utf-8").split("\n")

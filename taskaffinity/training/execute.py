@@ -18,17 +18,19 @@ import torch
 import transformers
 
 import taskaffinity
+from taskaffinity.errors import InputError
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Outcome, RunResult
-from taskaffinity.runs.spec import Recipe, RunSpec
-from taskaffinity.tasks.task import BadInput, Task
-from taskaffinity.training.checkpoint import hand_over
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.tasks.task import Task
+from taskaffinity.training.checkpoint import shared_weights
 from taskaffinity.training.direction import refuse_one_way
 from taskaffinity.training.encoders import Encoder, load_encoder, load_tokenizer, longest_input
 from taskaffinity.training.inputs.tokenize import encode_task
 from taskaffinity.training.load_errors import is_lack_of_memory
 from taskaffinity.training.loop import Diverged
-from taskaffinity.training.selection import learn, test
-from taskaffinity.training.setup import encoded_in, made_ready
+from taskaffinity.training.selection import evaluate_test, fit_and_select
+from taskaffinity.training.setup import encoded_in, setup_run
 
 
 def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path) -> None:
@@ -36,11 +38,11 @@ def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path
 
     Raises
     ------
-    BadInput
+    InputError
         If ``max_length`` is more than the encoder has positions for, or it does not read both ways.
     """
     if recipe.max_length > (positions := longest_input(encoder.folder)):
-        raise BadInput(f"--set max_length={recipe.max_length}: the encoder has {positions:g} positions")
+        raise InputError(f"--set max_length={recipe.max_length}: the encoder has {positions:g} positions")
     tokenizer = None
     for task in tasks:
         folder = encoded_in(cache, task.fingerprint, encoder.ref.fingerprint, recipe)
@@ -93,12 +95,12 @@ def execute(
     recipe = spec.recipe
     if recipe.device == "cuda" and 0 < gpu_share < 1:
         torch.cuda.set_per_process_memory_fraction(gpu_share)
-    ready = made_ready(spec, encoder_folder=encoder_folder, cache=cache, start=start)
+    ready = setup_run(spec, encoder_folder=encoder_folder, cache=cache, start=start)
     model, metas, splits = ready.model, ready.metas, ready.splits
     loaded = time.perf_counter()
-    learnt = learn(model, ready.company, metas, splits["dev"], spec)
+    learnt = fit_and_select(model, ready.company, metas, splits["dev"], spec)
     evaluating = time.perf_counter()
-    tested, heads = test(model, learnt, metas, splits["test"], recipe, encoder_folder if keep_model else None)
+    tested, heads = evaluate_test(model, learnt, metas, splits["test"], recipe, encoder_folder if keep_model else None)
     ended = time.perf_counter()
     best = learnt.best
     found = {f"{name}/dev": best[name][1] for name in metas} | {f"{name}/test": tested[name] for name in metas}
@@ -131,7 +133,7 @@ def execute(
             "last_layer": "where read" if model.is_narrow else "whole",
         },
         predictions={key: evaluated.predictions for key, evaluated in found.items()} if keep_predictions else {},
-        weights={number: hand_over(model, weights, ready.pieces, start) for number, weights in learnt.kept.items()}
+        weights={number: shared_weights(model, weights, ready.pieces, start) for number, weights in learnt.kept.items()}
         if keep_weights or keep_model
         else {},
         heads=heads,
@@ -145,7 +147,7 @@ def gpus() -> int:
 
 def reason_of(error: BaseException) -> str:
     """Why a run failed, in one plain line; unforeseen errors by their type alone, for a message may quote anything."""
-    if isinstance(error, Diverged | BadInput):  # ours, and without text of a corpus
+    if isinstance(error, Diverged | InputError):  # ours, and without text of a corpus
         return str(error)
     if is_lack_of_memory(error):
         return "out of memory: lower batch_size or max_length (--set), or let fewer runs go at once"

@@ -7,19 +7,19 @@ from contextlib import contextmanager
 
 import torch
 
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.errors import InputError
 
 
 @contextmanager
-def told_as(said: str) -> Iterator[None]:
-    """Make any error within a ``BadInput`` that says this and the error's type; lack of memory stays what it is."""
+def as_input_error(said: str) -> Iterator[None]:
+    """Make any error within a ``InputError`` that says this and the error's type; lack of memory stays what it is."""
     try:
         yield
     except Exception as error:
-        if isinstance(error, BadInput) or is_lack_of_memory(error):
+        if isinstance(error, InputError) or is_lack_of_memory(error):
             raise
         why = str(error).strip().partition("\n")[0] if isinstance(error, ImportError) else type(error).__name__
-        raise BadInput(f"{said} ({why})") from error  # what is to be installed holds no text of a file
+        raise InputError(f"{said} ({why})") from error  # what is to be installed holds no text of a file
 
 
 def is_lack_of_memory(error: BaseException) -> bool:

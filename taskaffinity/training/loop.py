@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.heads import outputs_to_predictions
 from taskaffinity.training.inputs.batches import (
     Batch,

@@ -16,7 +16,7 @@ from taskaffinity.training.heads import Head, form_of, make_head
 from taskaffinity.training.inputs.batches import Batch, seed_of
 from taskaffinity.training.inputs.encoded import TaskMeta
 from taskaffinity.training.inputs.padded import padded
-from taskaffinity.training.packing.dropout import exchange_dropout
+from taskaffinity.training.packing.dropout import replace_dropout
 from taskaffinity.training.packing.last_layer import narrow_last_layer
 from taskaffinity.training.packing.packed import first_position, packs_exactly
 
@@ -60,7 +60,7 @@ class MultiTaskModel(nn.Module):
             shared = None if name in detached else self.pooler
             self.heads[name] = make_head(task.kind, task.outputs, self.encoder.config, head_dropout, shared)
         self.parts = nn.ModuleList(self.heads.values())  # not a ModuleDict: that refuses names such as "v1.0"
-        exchange_dropout(self)
+        replace_dropout(self)
 
     def forward(self, batch: Batch) -> Tensor:
         """Outputs of the batch's task, in 32 bits: ``(B, C)``, or ``(W, C)`` for tagging."""

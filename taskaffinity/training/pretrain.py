@@ -29,9 +29,9 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from taskaffinity.errors import InputError
 from taskaffinity.runs.files import write_json
-from taskaffinity.runs.spec import Recipe
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.direction import refuse_one_way
 from taskaffinity.training.encoders import Encoder, load_config, load_encoder, load_tokenizer, longest_input
 from taskaffinity.training.inputs.batches import seed_of
@@ -95,13 +95,13 @@ def pretrain(
     out: Path,
     settings: Pretraining,
     *,
-    watch: Watch = lambda step, steps, loss: None,
+    on_progress: Watch = lambda step, steps, loss: None,
 ) -> Pretrained:
     """Train an encoder further on passages and write it to ``out``, a folder that ``--encoder`` takes.
 
     Raises
     ------
-    BadInput
+    InputError
         If ``out`` holds something, there are fewer than two passages, ``max_length`` is more than the encoder has
         positions for, its tokenizer has no mask, or it has no language head or does not read both ways.
     Diverged
@@ -109,18 +109,18 @@ def pretrain(
     """
     out = out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BadInput(f"--out {out}: not empty; give the name of a folder that is to be made")
+        raise InputError(f"--out {out}: not empty; give the name of a folder that is to be made")
     if len(passages) < 2:
-        raise BadInput(f"{len(passages)} passage of text: some are held out, so two or more are needed")
+        raise InputError(f"{len(passages)} passage of text: some are held out, so two or more are needed")
     tokenizer = load_tokenizer(encoder.folder)
     if tokenizer.mask_token is None:
-        raise BadInput(f"{encoder.folder}: its tokenizer has no mask, so it cannot be pre-trained this way")
+        raise InputError(f"{encoder.folder}: its tokenizer has no mask, so it cannot be pre-trained this way")
     if type(config := load_config(encoder.folder)) not in MODEL_FOR_MASKED_LM_MAPPING:
-        raise BadInput(
+        raise InputError(
             f"{encoder.folder}: {config.model_type} has no head for masked pieces, so it cannot be pre-trained this way"
         )
     if settings.max_length > (positions := longest_input(encoder.folder)):
-        raise BadInput(f"--max-length {settings.max_length}: the encoder has {positions:g} positions")
+        raise InputError(f"--max-length {settings.max_length}: the encoder has {positions:g} positions")
     if settings.max_passages is not None and settings.max_passages < len(passages):
         rng = np.random.default_rng(seed_of(settings.seed, "passages"))
         passages = [
@@ -132,7 +132,9 @@ def pretrain(
     held_blocks = blocks_of(held, tokenizer, settings.max_length)
     dev = list(_masked(held_blocks, tokenizer, settings, seed_of(settings.seed, "dev")))
     if not any(bool((batch["labels"] != -100).any()) for batch in dev):
-        raise BadInput(f"too little text: chance masked no piece of the {n_held} held-out passages; try another --seed")
+        raise InputError(
+            f"too little text: chance masked no piece of the {n_held} held-out passages; try another --seed"
+        )
     bare, pooler = load_encoder(encoder.folder)  # what the folder lacks is told before the first step
     refuse_one_way(bare, encoder.folder)
     with _made_beside(out) as beside:
@@ -140,7 +142,7 @@ def pretrain(
         model = _with_a_language_head(encoder.folder)
         nn.Module.to(model, settings.device)
         steps, losses = _train(
-            model, blocks_of(trained, tokenizer, settings.max_length), dev, tokenizer, settings, watch
+            model, blocks_of(trained, tokenizer, settings.max_length), dev, tokenizer, settings, on_progress
         )
         result = Pretrained(out, len(trained), n_held, steps, losses)
         _write(model, pooler, encoder, beside, tokenizer, settings, result)
@@ -153,7 +155,7 @@ def _train(
     dev: Sequence[dict[str, Tensor]],
     tokenizer: Any,
     settings: Pretraining,
-    watch: Watch,
+    on_progress: Watch,
 ) -> tuple[int, tuple[float, ...]]:
     """Steps, and the held-out losses before and after each epoch."""
     n_steps = math.ceil(len(blocks) / settings.batch_size) * settings.num_train_epochs
@@ -172,7 +174,7 @@ def _train(
             stepper.step()
             if not math.isfinite(told := float(loss.detach())):
                 raise Diverged(f"diverged: the loss of step {step} is not a number; try a smaller learning_rate")
-            watch(step, n_steps, told)
+            on_progress(step, n_steps, told)
         losses.append(_held_out_loss(model, dev, settings.device))
     return step, tuple(losses)
 

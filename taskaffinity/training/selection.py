@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Head, Predictions
-from taskaffinity.runs.spec import Recipe, RunSpec
+from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.secondary_metrics import documents_of, further_metrics, tally
 from taskaffinity.tasks.task import Split
@@ -41,7 +42,7 @@ class Evaluated(NamedTuple):
 
 
 @dataclass
-class Learnt:
+class FitResult:
     """What came of a run's epochs."""
 
     best: dict[str, tuple[int, Evaluated]] = field(default_factory=dict)
@@ -55,16 +56,16 @@ class Learnt:
     pieces: int = 0
 
 
-def learn(
+def fit_and_select(
     model: MultiTaskModel,
     company: Company,
     metas: Mapping[str, TaskMeta],
     dev_splits: Mapping[str, EncodedSplit],
     spec: RunSpec,
-) -> Learnt:
+) -> FitResult:
     """Train, look at dev after every epoch (of the paper's protocol after the last alone), and keep the best. With a
     patience, a task's epoch is settled once that many were no better, and all end when every task's is."""
-    recipe, learnt = spec.recipe, Learnt()
+    recipe, learnt = spec.recipe, FitResult()
     unsettled = set(metas)
     for epoch in fit(model, company.train, recipe, seed=spec.seed, batches=company.batches):
         evaluating = time.perf_counter()
@@ -108,9 +109,9 @@ def copied(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: value.detach().to("cpu", copy=True) for name, value in weights.items()}
 
 
-def test(
+def evaluate_test(
     model: MultiTaskModel,
-    learnt: Learnt,
+    learnt: FitResult,
     metas: Mapping[str, TaskMeta],
     test_splits: Mapping[str, EncodedSplit],
     recipe: Recipe,

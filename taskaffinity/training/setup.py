@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from taskaffinity.runs.spec import Recipe, RunSpec, TaskRef
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.spec import RunSpec, TaskRef
 from taskaffinity.tasks.task import Split
-from taskaffinity.training.checkpoint import take_over
+from taskaffinity.training.checkpoint import load_shared_weights
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, TaskMeta, cache_folder, read_encoded
-from taskaffinity.training.inputs.vocabulary import cut_embeddings, pieces_of, renumbered
+from taskaffinity.training.inputs.vocabulary import pieces_of, prune_embeddings, renumbered
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.variants import Company, company_of
 
@@ -29,7 +30,7 @@ class Ready:
     """The word pieces that the model's table holds; None for all."""
 
 
-def made_ready(
+def setup_run(
     spec: RunSpec,
     *,
     encoder_folder: Path,
@@ -61,7 +62,7 @@ def made_ready(
         precision=recipe.precision,
     )
     if start is not None:
-        take_over(model, start)
+        load_shared_weights(model, start)
     company, splits, pieces = _cut_to_vocabulary(model, company, splits)
     model.to(recipe.device)
     return Ready(model, company, metas, splits, pieces)
@@ -82,7 +83,7 @@ def _read(
             cap = spec.recipe.max_train_examples if split == "train" else spec.recipe.max_eval_examples
             ratio, negative = spec.recipe.negatives_per_positive, metas[name].negative
             if split == "train" and ratio is not None and negative is not None:
-                arrays = arrays.thinned(negative, ratio, spec.recipe.sample_seed)
+                arrays = arrays.downsample_negatives(negative, ratio, spec.recipe.sample_seed)
             splits[split][name] = drawn = arrays.sample(cap, spec.recipe.sample_seed)
             if split in metas[name].missed:  # as many as of the examples are kept
                 share = drawn.n_examples / arrays.n_examples
@@ -100,7 +101,7 @@ def _cut_to_vocabulary(
     }
     met = [*company.train.values(), *(arrays for of_tasks in scored.values() for arrays in of_tasks.values())]
     pieces = pieces_of(met, model.encoder)
-    if not cut_embeddings(model.encoder, pieces):
+    if not prune_embeddings(model.encoder, pieces):
         return company, scored, None
     cut = {
         split: {name: renumbered(arrays, pieces) for name, arrays in of_tasks.items()}

@@ -14,7 +14,7 @@ import torch
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.training.loop import fit
 from taskaffinity.training.selection import evaluate
-from taskaffinity.training.setup import Ready, made_ready
+from taskaffinity.training.setup import Ready, setup_run
 
 
 def train_in_step(specs: Sequence[RunSpec], *, encoder_folder: Path, cache: Path) -> Iterator[Mapping[str, float]]:
@@ -34,7 +34,7 @@ def train_in_step(specs: Sequence[RunSpec], *, encoder_folder: Path, cache: Path
     """
     torch.set_num_threads(specs[0].recipe.threads)
     runs = {
-        spec.task_names[0]: _Alone(spec, made_ready(spec, encoder_folder=encoder_folder, cache=cache, scored=("dev",)))
+        spec.task_names[0]: _Alone(spec, setup_run(spec, encoder_folder=encoder_folder, cache=cache, scored=("dev",)))
         for spec in specs
     }
     for _ in range(specs[0].recipe.num_train_epochs):

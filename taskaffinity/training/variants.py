@@ -45,7 +45,7 @@ def company_of(
     if spec.variant == "matched":
         assert partner is not None
         return Company(metas, train, batches=batches_in_an_epoch({**train, beside: partner}, spec.recipe.batch_size))
-    first, second = train[name].halves(spec.recipe.sample_seed)
+    first, second = train[name].split_half(spec.recipe.sample_seed)
     if spec.variant == "half":
         return Company(metas, {name: first})
     return Company({**metas, beside: metas[name]}, {name: first, beside: second})

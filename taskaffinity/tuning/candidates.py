@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from taskaffinity.runs.spec import Recipe
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.errors import InputError
+from taskaffinity.runs.recipe import Recipe
 
 Draw = Callable[[Any, np.random.Generator], Any]
 """From the default's value, another."""
@@ -66,12 +66,12 @@ def candidates(default: Recipe, samples: int, *, fixed: Collection[str] = (), se
 
     Raises
     ------
-    BadInput
+    InputError
         If every setting of the space is fixed.
     """
     searched = searched_settings(fixed)
     if not searched:
-        raise BadInput(f"--set: nothing is left to be searched; expected one of {', '.join(SPACE)} to be free")
+        raise InputError(f"--set: nothing is left to be searched; expected one of {', '.join(SPACE)} to be free")
     rng = np.random.default_rng(seed)
     found = {default: None}  # a dict keeps the order
     for _ in range(_ATTEMPTS * samples):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from taskaffinity.runs.trace import trace_of
+from taskaffinity.errors import trace_of
 from taskaffinity.tuning.round import Round
 from taskaffinity.tuning.trials import Scores, Trial
 
@@ -17,17 +17,17 @@ Train = Callable[[Round, Sequence[int]], None]
 
 def train_trial(
     trial: Trial,
-    hear: Callable[[int, Scores], bool],
+    report: Callable[[int, Scores], bool],
     fail: Callable[[str, str, bool], None],
     *,
     encoder_folder: Path,
     cache: Path,
 ) -> None:
-    """Train a trial until ``hear`` says that it is to stop.
+    """Train a trial until ``report`` says that it is to stop.
 
     Parameters
     ----------
-    hear : callable
+    report : callable
         Takes the epoch and every task's best dev score so far, in points.
     fail : callable
         Takes the reason, the traceback, and whether it lies in the recipe.
@@ -43,7 +43,7 @@ def train_trial(
         except Exception as error:  # the trial's own error, whatever it is: the others go on
             fail(reason_of(error), trace_of(error), isinstance(error, Diverged))
             return
-        if hear(epoch, {name: 100 * score for name, score in scores.items()}):
+        if report(epoch, {name: 100 * score for name, score in scores.items()}):
             return
 
 
@@ -55,7 +55,7 @@ def in_this_process(encoder_folder: Path, cache: Path) -> Iterator[Train]:
         for number in numbers:
             train_trial(
                 round_.trials[number],
-                partial(round_.hear, number),
+                partial(round_.report, number),
                 partial(round_.fail, number),
                 encoder_folder=encoder_folder,
                 cache=cache,

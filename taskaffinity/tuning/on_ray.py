@@ -13,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from taskaffinity.schedule.resources import DIED, RETRIES, Resources, ray_of, slots
+from taskaffinity.schedule.ray_session import DIED, RETRIES, ray_of
+from taskaffinity.schedule.resources import Resources, slots
 from taskaffinity.tuning.local import Train, train_trial
 from taskaffinity.tuning.round import Round
 from taskaffinity.tuning.trials import Scores, Trial
@@ -49,7 +50,7 @@ def on_ray(resources: Resources, encoder_folder: Path, cache: Path, folder: Path
             folder.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(prefix=".tune.", dir=folder.resolve(), ignore_cleanup_errors=True) as scratch:
                 _fit(round_, numbers, resources, encoder_folder.resolve(), cache.resolve(), scratch)
-            for number in set(numbers) & set(round_.left()):
+            for number in set(numbers) & set(round_.pending()):
                 round_.fail(number, DIED)
 
         yield train
@@ -82,14 +83,14 @@ def _trial(config: Mapping[str, Any], *, trials: Sequence[Trial], encoder_folder
     """What a worker does."""
     from ray import tune
 
-    def hear(epoch: int, scores: Scores) -> bool:
+    def report(epoch: int, scores: Scores) -> bool:
         tune.report({"epoch": epoch, "scores": dict(scores)})  # ends here if the trial was stopped
         return False
 
     def fail(reason: str, trace: str, of_the_recipe: bool) -> None:
         tune.report({"reason": reason, "trace": trace, "of_the_recipe": of_the_recipe})
 
-    train_trial(trials[config["number"]], hear, fail, encoder_folder=encoder_folder, cache=cache)
+    train_trial(trials[config["number"]], report, fail, encoder_folder=encoder_folder, cache=cache)
 
 
 def _scheduler(round_: Round) -> Any:
@@ -104,7 +105,7 @@ def _scheduler(round_: Round) -> Any:
                 round_.fail(number, result["reason"], result["trace"], result["of_the_recipe"])
                 return str(TrialScheduler.STOP)
             scores = {key.removeprefix(_SCORE): value for key, value in result.items() if key.startswith(_SCORE)}
-            is_over = round_.hear(number, result["epoch"], scores)
+            is_over = round_.report(number, result["epoch"], scores)
             return str(TrialScheduler.STOP if is_over else TrialScheduler.CONTINUE)
 
         def __getstate__(self) -> dict[str, Any]:

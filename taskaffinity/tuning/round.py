@@ -45,13 +45,13 @@ class Round:
         *,
         halving: bool,
         versions: Mapping[str, str],
-        watch: Callable[[Ended], None] = lambda ended: None,
+        on_progress: Callable[[Ended], None] = lambda ended: None,
     ) -> None:
         self.trials = tuple(trials)
         self.folder = folder
         self.halving = halving
         self.versions = versions
-        self.watch = watch
+        self.on_progress = on_progress
         found = [folder.read(trial) for trial in trials]
         self.records = [record or Record() for record in found]
         self.reused = {number for number, record in enumerate(found) if record is not None}
@@ -63,7 +63,7 @@ class Round:
         self._ended = set(self.reused)
         self._began: dict[int, float] = {}
 
-    def left(self) -> list[int]:
+    def pending(self) -> list[int]:
         """Trials to be trained: those without a record; then, if there are none, those whose record ends where by the
         scores of the others they should not have been stopped."""
         lacking = [number for number in range(len(self.trials)) if number not in self._ended]
@@ -86,7 +86,7 @@ class Round:
             ]
         )
 
-    def hear(self, number: int, epoch: int, scores: Scores) -> bool:
+    def report(self, number: int, epoch: int, scores: Scores) -> bool:
         """A trial's scores after an epoch; whether it is to stop there. An epoch that was heard of is not again."""
         self._began.setdefault(number, time.monotonic())
         record = self.records[number]
@@ -126,7 +126,7 @@ class Round:
             self.records[number] = record = replace(record, seconds=seconds)
             if number not in self.lost:
                 self.folder.write(self.trials[number], record, self.versions)
-            self.watch(Ended(number, len(self.trials), len(self._ended), record, epochs))
+            self.on_progress(Ended(number, len(self.trials), len(self._ended), record, epochs))
 
     def _has_failed(self, number: int) -> bool:
         return number in self.lost or self.records[number].failure is not None

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from taskaffinity.runs.spec import EncoderRef, Recipe, TaskRef
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.spec import EncoderRef, TaskRef
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.tuning.local import Train, in_this_process
 from taskaffinity.tuning.on_ray import on_ray
@@ -91,7 +92,7 @@ def search_recipe(
     cache: Path,
     resources: Resources,
     versions: Mapping[str, str],
-    watch: Callable[[Ended], None] = lambda ended: None,
+    on_progress: Callable[[Ended], None] = lambda ended: None,
 ) -> Found:
     """Conduct a search; what ``folder`` holds of it is not trained again.
 
@@ -101,22 +102,22 @@ def search_recipe(
         Where ``training.execute.prepare`` put the encoded tasks.
     versions : dict
         Kept with every trial.
-    watch : callable
+    on_progress : callable
         Told of each trial that ends.
 
     Raises
     ------
-    BadInput
+    InputError
         If Ray cannot be had, a trial fits none of its nodes, or a file of the folder is broken.
     """
     began = time.monotonic()
-    trials, told = TrialFolder(folder), {"versions": versions, "watch": watch}
+    trials, told = TrialFolder(folder), {"versions": versions, "on_progress": on_progress}
     trainer = _trainer(resources, encoder_folder, cache, folder)
     with ExitStack() as stack:
         entered: list[Train] = []
 
         def train_all(round_: Round) -> Round:
-            while numbers := round_.left():
+            while numbers := round_.pending():
                 if not entered:  # nothing is started for a search that is done
                     entered.append(stack.enter_context(trainer))
                 entered[0](round_, numbers)

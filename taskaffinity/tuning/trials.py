@@ -15,9 +15,10 @@ from typing import Any
 
 from pydantic import BaseModel, FiniteFloat, ValidationError
 
-from taskaffinity.runs.files import read_json, write_json, write_whole
-from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, TaskRef
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.errors import InputError
+from taskaffinity.runs.files import read_json, write_atomic, write_json
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef
 
 Scores = Mapping[str, float]
 """Best dev score so far by task, in points."""
@@ -71,7 +72,7 @@ class TrialFolder:
 
         Raises
         ------
-        BadInput
+        InputError
             If its file is broken, or of another trial.
         """
         path = self._path(trial)
@@ -80,15 +81,15 @@ class TrialFolder:
         try:
             content = read_json(path)
         except ValueError as error:
-            raise BadInput(str(error)) from error
+            raise InputError(str(error)) from error
         try:
             found = _Kept.model_validate(content)
         except ValidationError:
-            raise BadInput(f"{path}: not a trial; delete it to have it made again") from None
+            raise InputError(f"{path}: not a trial; delete it to have it made again") from None
         names, most = {name for name, _ in trial.tasks}, trial.recipe.num_train_epochs
         is_of_it = {name: content.get(name) for name in _what(trial)} == _what(trial)
         if not is_of_it or len(found.scores) > most or any(scores.keys() != names for scores in found.scores):
-            raise BadInput(f"{path}: of another trial than its name says; delete it to have it made again")
+            raise InputError(f"{path}: of another trial than its name says; delete it to have it made again")
         return Record(found.scores, found.failure, found.seconds)
 
     def write(self, trial: Trial, record: Record, versions: Mapping[str, str]) -> None:
@@ -105,7 +106,7 @@ class TrialFolder:
 
     def fail(self, trial: Trial, reason: str, trace: str = "") -> None:
         """Leave a plain reason (first line) and the traceback; no record, so the trial is tried again."""
-        write_whole(self.error_path(trial), f"{reason}\n{trace}".encode())
+        write_atomic(self.error_path(trial), f"{reason}\n{trace}".encode())
 
     def error_path(self, trial: Trial) -> Path:
         """What says why a trial failed that has no record."""

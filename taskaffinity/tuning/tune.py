@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from taskaffinity.errors import InputError
+from taskaffinity.runs.files import cache_folder
 from taskaffinity.schedule.resources import Resources
-from taskaffinity.studies.define import cache_folder
-from taskaffinity.tasks.task import BadInput
 from taskaffinity.training.encoders import Encoder
 from taskaffinity.training.execute import versions
 from taskaffinity.tuning.round import Ended
@@ -23,18 +23,18 @@ def tune(
     folder: Path,
     *,
     resources: Resources | None = None,
-    watch: Callable[[Ended], None] = lambda ended: None,
+    on_progress: Callable[[Ended], None] = lambda ended: None,
 ) -> Found:
     """Conduct a search; what ``folder``, which is made, holds of it is not trained again.
 
     Parameters
     ----------
-    watch : callable
+    on_progress : callable
         Told of each trial that ends.
 
     Raises
     ------
-    BadInput
+    InputError
         If the folder cannot be made; as ``search_recipe``.
 
     Examples
@@ -52,7 +52,7 @@ def tune(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f"{folder}: cannot be made ({error.strerror}); trials are to be kept there") from error
+        raise InputError(f"{folder}: cannot be made ({error.strerror}); trials are to be kept there") from error
     return search_recipe(
         search,
         folder,
@@ -60,5 +60,5 @@ def tune(
         cache=cache_folder(),
         resources=resources or Resources(cpus_per_run=search.candidates[0].threads),
         versions=versions(),
-        watch=watch,
+        on_progress=on_progress,
     )

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from taskaffinity.runs.recipe import REFINE
 from taskaffinity.runs.result import Outcome, RunResult
-from taskaffinity.runs.spec import REFINE, EncoderRef, RunSpec
+from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import StudiedTask, Study
 from taskaffinity.tasks.metrics import METRICS

@@ -10,8 +10,8 @@ from scipy import stats
 
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.statistics.arms import read_arms
-from taskaffinity.analysis.statistics.standard_errors import combine, compare, summarise
-from taskaffinity.analysis.statistics.verdicts import Rule
+from taskaffinity.analysis.statistics.standard_errors import standard_error, summarise, variance_components
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import METRICS
@@ -56,7 +56,7 @@ def test_an_arrow_is_the_error_of_its_two_arms_in_points(toy: tuple[Study, RunSt
     }
     pair, single = (np.stack([runs[names, seed] for seed in study.seeds]) for names in (("a", "b"), ("b",)))
     arms = [summarise(counts, METRICS["accuracy"]) for counts in (pair, single)]
-    error = combine(compare(*arms, read_arms(study, store).prior))
+    error = standard_error(variance_components(*arms, read_arms(study, store).prior))
     assert matrix.gain[1, 0] == pytest.approx(100 * error.gain)
     assert (matrix.low[1, 0], matrix.high[1, 0]) == pytest.approx(tuple(100 * end for end in error.interval(0.1)))
     assert matrix.p_equivalence[1, 0] == pytest.approx(error.p_equivalence(0.01))

@@ -9,7 +9,7 @@ from fake_studies import arrows, fill, latent_counts, make_study, right, seeded
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.statistics.arms import Arms, read_arms
 from taskaffinity.analysis.statistics.seed_variance import fit_prior
-from taskaffinity.analysis.statistics.standard_errors import compare
+from taskaffinity.analysis.statistics.standard_errors import variance_components
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -39,7 +39,7 @@ def test_every_arm_of_the_store_is_read_with_its_seeds(tmp_path: Path) -> None:
         assert sorted(kept) == sorted(specs)
         expected = [store.read(specs[seed]).counts[f"{target}/test"][:, 0].mean() for seed in kept]
         np.testing.assert_allclose(arm.scores, expected)
-    assert arms.alone("a") is arms.single("a", "c") is arms.found["a", "single", ""]
+    assert arms.single_task("a") is arms.single("a", "c") is arms.found["a", "single", ""]
     assert [arms.n_test(task) for task in (*arms.tasks, "z")] == [40, 40, 40, 0]
 
 
@@ -50,7 +50,7 @@ def test_the_evidence_of_an_arrow_is_that_of_its_two_arms(toy: tuple[Study, RunS
             if s == t:
                 assert np.isnan(arms.evidence.gain[s, t])
                 continue
-            expected = compare(arms.pair(target, source), arms.alone(target), arms.prior)
+            expected = variance_components(arms.pair(target, source), arms.single_task(target), arms.prior)
             for name, value in vars(expected).items():
                 assert getattr(arms.evidence, name)[s, t] == value
 

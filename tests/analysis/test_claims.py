@@ -15,15 +15,15 @@ from taskaffinity.analysis.paper.figure2 import (
     SUITES,
     answers,
     claims,
-    claims_frame,
-    claims_in_words,
-    claims_table,
+    describe_claims,
+    figure2_frame,
+    figure2_table,
 )
 from taskaffinity.cli import app
-from taskaffinity.runs.spec import PAPER_REFINE
+from taskaffinity.errors import InputError
+from taskaffinity.runs.recipe import PAPER_REFINE
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.blue import BIOMEDICAL, CLINICAL
-from taskaffinity.tasks.task import BadInput
 
 LARGE = 0.6
 """On the latent scale: some fifteen points."""
@@ -55,7 +55,7 @@ def standings(matrix: AffinityMatrix) -> dict[str, str]:
 
 
 def test_a_named_arrow_agrees_contradicts_or_is_open(clinical: AffinityMatrix) -> None:
-    table = claims_table(clinical)
+    table = figure2_table(clinical)
     told = dict(zip(table.index, table.standing, strict=True))
     assert told["paper: ShARe/CLEFE is improved by all three others (ClinicalSTS)"] == "agrees"
     assert told["paper: ShARe/CLEFE is improved by all three others (MedNLI)"] == "contradicts"
@@ -87,12 +87,12 @@ def test_some_needs_one_arrow_and_every_needs_all(tmp_path: Path) -> None:
     }
     found = standings(with_verdicts(matrix, "no effect"))
     assert list(found.values()) == ["contradicts", "contradicts", "agrees", "agrees"]
-    table = claims_table(with_verdicts(matrix, "no effect", **arrows))
+    table = figure2_table(with_verdicts(matrix, "no effect", **arrows))
     assert table.loc["paper: ChemProt is improved by other tasks", "here"] == "1 improves, 2 no effect"
 
 
 def test_the_frame_has_a_row_a_claim_and_arrow(clinical: AffinityMatrix) -> None:
-    frame = claims_frame(clinical)
+    frame = figure2_frame(clinical)
     assert tuple(frame.columns) == CLAIMS_COLUMNS
     assert len(frame) == 6 + 2 * 3
     assert set(frame.of) == {"one", "some"}
@@ -102,10 +102,10 @@ def test_the_frame_has_a_row_a_claim_and_arrow(clinical: AffinityMatrix) -> None
 def test_what_is_not_trained_is_open_and_never_a_nan(tmp_path: Path) -> None:
     study = replace(make_study(CLINICAL), suite="clinical")
     matrix = measure(study, fill(study, tmp_path, latent_counts({}), skip=lambda spec: spec.stage == "refine"))
-    table = claims_table(matrix)
+    table = figure2_table(matrix)
     assert set(table.standing) == {"undecided here"}
     assert "nan" not in table.to_csv().lower()
-    assert "8 undecided here" in claims_in_words(matrix)
+    assert "8 undecided here" in describe_claims(matrix)
 
 
 def test_every_claim_is_of_tasks_of_one_suite_of_figure_2() -> None:
@@ -152,10 +152,10 @@ def test_other_studies_never_stand_beside_the_papers_words(
     changes: dict[str, object], said: str, tmp_path: Path
 ) -> None:
     replace(written(tmp_path), **changes).write(tmp_path)
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(InputError, match=said):
         app(["table", "figure2", str(tmp_path)], standalone_mode=False)
 
 
 def test_only_a_study_of_pairs_has_arrows(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="it is made by `taskaffinity pairwise`"):
+    with pytest.raises(InputError, match="it is made by `taskaffinity pairwise`"):
         app(["table", "figure2", str(tmp_path)], standalone_mode=False)

@@ -16,12 +16,12 @@ from taskaffinity.analysis.comparison import (
     COMPARISON_COLUMNS,
     compare_studies,
     comparison_frame,
-    comparison_in_words,
+    describe_comparison,
     differences,
     refuse_other_tasks,
 )
-from taskaffinity.analysis.statistics.verdicts import Rule
 from taskaffinity.analysis.tables.frames import as_csv
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.study import Study
 
@@ -73,7 +73,7 @@ def test_verdicts_that_changed_are_named(matrices: tuple[AffinityMatrix, Affinit
     changed = frame[frame.changed_verdict]
     assert ("a", "b") in zip(changed.source, changed.target, strict=True)
     assert len(changed) == len(comparison.changed)
-    words = "\n".join(comparison_in_words(comparison))
+    words = "\n".join(describe_comparison(comparison))
     after = changed[(changed.source == "a") & (changed.target == "b")].verdict_second.item()
     assert f"A → B: improves, then {after}" in words
     assert "same test examples" in words
@@ -85,12 +85,12 @@ def test_a_study_beside_itself_has_not_changed(matrices: tuple[AffinityMatrix, A
     comparison = compare_studies(matrices[0], matrices[0])
     assert not comparison.changed
     assert not np.nan_to_num(comparison.change).any()
-    words = "\n".join(comparison_in_words(comparison))
+    words = "\n".join(describe_comparison(comparison))
     assert "0 of 6 arrows changed verdict." in words
     assert "No gain surely changed" in words
     assert f"share {len(matrices[0].study.plan)} runs" in words
-    assert "share 6 runs" in "\n".join(comparison_in_words(comparison, n_shared=6))
-    assert "share" not in "\n".join(comparison_in_words(comparison, n_shared=0))
+    assert "share 6 runs" in "\n".join(describe_comparison(comparison, n_shared=6))
+    assert "share" not in "\n".join(describe_comparison(comparison, n_shared=0))
 
 
 def test_swapping_the_studies_turns_every_sign(matrices: tuple[AffinityMatrix, AffinityMatrix]) -> None:
@@ -119,13 +119,13 @@ def test_an_arrow_without_a_test_has_no_interval(tmp_path: Path) -> None:
     assert not math.isnan(row.change)
     assert math.isnan(row.low)
     assert row.reason == "second: one pair run"
-    assert "2 arrows without a test" in "\n".join(comparison_in_words(comparison))
+    assert "2 arrows without a test" in "\n".join(describe_comparison(comparison))
     assert "nan" not in as_csv(comparison_frame(comparison))
 
 
 def test_studies_of_one_seed_are_not_said_to_be_alike(tmp_path: Path) -> None:
     one, two = (measured(tmp_path / str(seed), seeds=(seed,)) for seed in (1, 2))
-    words = "\n".join(comparison_in_words(compare_studies(one, two)))
+    words = "\n".join(describe_comparison(compare_studies(one, two)))
     assert "6 arrows without a test" in words
     assert "two seeds or more in both studies" in words
     assert "surely" not in words

@@ -5,7 +5,7 @@ import pytest
 
 from taskaffinity.analysis.statistics.arms import Arms
 from taskaffinity.analysis.statistics.seed_variance import RAW
-from taskaffinity.analysis.statistics.standard_errors import combine, summarise
+from taskaffinity.analysis.statistics.standard_errors import standard_error, summarise
 from taskaffinity.tasks.metrics import METRICS
 
 
@@ -36,7 +36,7 @@ def world(rng: np.random.Generator, runs: tuple[int, int] = (4, 6), n: int = 60,
 @pytest.mark.parametrize("matched", [False, True], ids=["single", "matched"])
 def test_the_diagonal_of_the_covariance_is_the_variance_of_the_arrow(matched: bool, estimand: str) -> None:
     arms = world(np.random.default_rng(0), matched=matched)
-    covariance, variance = arms.covariance(0, estimand), combine(arms.evidence, estimand).variance
+    covariance, variance = arms.covariance(0, estimand), standard_error(arms.evidence, estimand).variance
     np.testing.assert_array_equal(np.diag(covariance), variance[:, 0])
     np.testing.assert_allclose(covariance, covariance.T, rtol=1e-12)
     assert np.isnan(covariance[0]).all()
@@ -46,7 +46,7 @@ def test_the_diagonal_of_the_covariance_is_the_variance_of_the_arrow(matched: bo
 def test_gains_share_what_moves_the_single_runs_and_the_examples() -> None:
     arms = world(np.random.default_rng(1))
     single = arms.found["t", "single", ""]
-    moderated, _ = arms.prior.moderate(np.var(single.scores, ddof=1), 5, single.unit)
+    moderated, _ = arms.prior.shrink(np.var(single.scores, ddof=1), 5, single.unit)
     n, covariance = 60, arms.covariance(0)
     for s, source in enumerate("abc", start=1):
         for r, other in enumerate("abc", start=1):

@@ -13,8 +13,9 @@ from fake_studies import Counts, fill, latent_counts, make_study
 from taskaffinity.analysis.paper.encoders import encoder_gains, encoder_scores, encoders_frame, encoders_table
 from taskaffinity.analysis.paper.stages import STAGES, stage_scores
 from taskaffinity.analysis.statistics.standard_errors import gain_error
-from taskaffinity.analysis.tables.formats import encoders_in_words
-from taskaffinity.runs.spec import FINETUNE, EncoderRef
+from taskaffinity.analysis.tables.formats import describe_encoders
+from taskaffinity.runs.recipe import FINETUNE
+from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.blue import BIOMEDICAL
@@ -115,5 +116,5 @@ def test_table_frame_and_words_read_the_runs_once(
     found, read = encoder_scores([(first, stores[0]), (other, stores[1])]), []
     monkeypatch.setattr(RunStore, "read", lambda store, spec: read.append(spec))
     encoders_table(found), encoders_frame(found)
-    assert "over 4 seeds" in encoders_in_words(found)
+    assert "over 4 seeds" in describe_encoders(found)
     assert read == []

@@ -17,10 +17,12 @@ from taskaffinity.analysis.captions import caption, describe
 from taskaffinity.analysis.figures.curves import curves_frame
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.analysis.report import write_report
-from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, Rule
-from taskaffinity.analysis.tables.formats import stages_in_words
+from taskaffinity.analysis.statistics.verdicts import CORRECTIONS
+from taskaffinity.analysis.tables.formats import describe_stages
 from taskaffinity.analysis.tables.frames import edges_frame, write_csv
-from taskaffinity.runs.spec import FINETUNE, RunSpec
+from taskaffinity.runs.recipe import FINETUNE
+from taskaffinity.runs.rule import Rule
+from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study
 
@@ -275,5 +277,5 @@ def test_captions_say_what_was_trained_in_sixteen_bits(tmp_path: Path) -> None:
     ):
         asked = replace(study, recipe=before, finetune=after)
         matrix = measure(asked, fill(asked, tmp_path / str(number), latent_counts({}, n=60)))
-        for words in (caption(matrix), describe(matrix), stages_in_words(asked)):
+        for words in (caption(matrix), describe(matrix), describe_stages(asked)):
             assert f"; encoder {study.encoder.name}{said}; " in words

@@ -15,18 +15,18 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
-from taskaffinity.analysis.figure_options import FILES, PALETTE_NAMES, Pictures
+from taskaffinity.analysis.figure_options import FILES, PALETTE_NAMES, FigureOptions
 from taskaffinity.analysis.figures import draw_forests, draw_seeds, draw_targets
 from taskaffinity.analysis.figures.arrows import spread
 from taskaffinity.analysis.figures.curves import curves_frame, draw_curves
-from taskaffinity.analysis.figures.gallery import draw
+from taskaffinity.analysis.figures.gallery import draw_figure
 from taskaffinity.analysis.figures.matrix import MOST_TASKS, draw_graph, draw_heatmap, save_figure
 from taskaffinity.analysis.figures.slopes import draw_stages, stages_described
 from taskaffinity.analysis.paper.stages import STAGES, stage_scores
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.analysis.style import PALETTES, STYLES
 from taskaffinity.analysis.tables.frames import gains_frame
-from taskaffinity.runs.spec import FINETUNE
+from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -55,7 +55,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[int, World]:
 
 
 def figure_of(name: str, known: World, palette: str = "paper") -> Figure:
-    drawn = draw(name, *known, Pictures(palette=palette))  # type: ignore[arg-type]
+    drawn = draw_figure(name, *known, FigureOptions(palette=palette))  # type: ignore[arg-type]
     return drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)  # type: ignore[return-value]
 
 
@@ -241,7 +241,7 @@ def test_one_ink_is_enough_for_mono(name: str, worlds: dict[int, World], tmp_pat
 
 
 def test_a_figure_has_the_same_bytes_again_and_says_what_it_shows(toy: tuple[Study, RunStore], tmp_path: Path) -> None:
-    pictures = Pictures(OF_PAIRS, ("png", "svg", "pdf"), "cb")
+    pictures = FigureOptions(OF_PAIRS, ("png", "svg", "pdf"), "cb")
     for folder in "12":
         (tmp_path / folder).mkdir()
         publish(*toy, tmp_path / folder, pictures=pictures)

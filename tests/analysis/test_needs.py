@@ -10,19 +10,34 @@ from fake_studies import fill, latent_counts, make_study, right, seeded
 from scipy import stats
 
 from taskaffinity.analysis.affinity import measure
-from taskaffinity.analysis.statistics.power import MOST_SEEDS, Needs, in_words, level_for_one, needs_of, with_more_seeds
+from taskaffinity.analysis.statistics.power import (
+    MOST_SEEDS,
+    PowerAnalysis,
+    describe_power,
+    per_comparison_alpha,
+    power_analysis,
+    with_more_seeds,
+)
 from taskaffinity.analysis.statistics.seed_variance import Prior
-from taskaffinity.analysis.statistics.standard_errors import Evidence, combine, compare, nothing, summarise
-from taskaffinity.analysis.statistics.verdicts import Rule
+from taskaffinity.analysis.statistics.standard_errors import (
+    VarianceComponents,
+    nothing,
+    standard_error,
+    summarise,
+    variance_components,
+)
+from taskaffinity.runs.rule import Rule
 from taskaffinity.tasks.metrics import METRICS
 
 MARGIN = 0.01
 
 
-def one_arrow(gain: float = 0.01, seed_sd: float = 0.01, v_examples: float = 1e-6, d0: float = 8.0) -> Evidence:
+def one_arrow(
+    gain: float = 0.01, seed_sd: float = 0.01, v_examples: float = 1e-6, d0: float = 8.0
+) -> VarianceComponents:
     """Three runs of the pair and five alone; ``v_examples`` is what endless seeds would leave."""
     s2, interaction, n_pair, n_single = seed_sd**2, 0.2 * seed_sd**2, 3.0, 5.0
-    return Evidence(
+    return VarianceComponents(
         gain=gain,
         s2_pair=s2,
         s2_single=s2,
@@ -38,12 +53,14 @@ def one_arrow(gain: float = 0.01, seed_sd: float = 0.01, v_examples: float = 1e-
     )
 
 
-def needs(evidence: Evidence, alpha: float = 0.05, estimand: str = "population") -> Needs:
-    return needs_of(evidence, MARGIN, alpha=alpha, alpha_equivalence=alpha, estimand=estimand)
+def needs(evidence: VarianceComponents, alpha: float = 0.05, estimand: str = "population") -> PowerAnalysis:
+    return power_analysis(evidence, MARGIN, alpha=alpha, alpha_equivalence=alpha, estimand=estimand)
 
 
-def stacked(*arrows: Evidence) -> Evidence:
-    return Evidence(**{name: np.array([getattr(arrow, name) for arrow in arrows]) for name in vars(arrows[0])})
+def stacked(*arrows: VarianceComponents) -> VarianceComponents:
+    return VarianceComponents(
+        **{name: np.array([getattr(arrow, name) for arrow in arrows]) for name in vars(arrows[0])}
+    )
 
 
 @pytest.mark.parametrize("estimand", ["population", "test-set"])
@@ -54,8 +71,11 @@ def test_no_more_seeds_change_nothing(estimand: str) -> None:
         summarise(np.stack([right(ease + rng.normal(0, 0.7, 400) > 0) for _ in range(runs)]), METRICS["accuracy"])
         for runs in (3, 5)
     ]
-    for evidence in (one_arrow(), compare(*arms, Prior(0.001, 4.0))):
-        now, same = combine(evidence, estimand), combine(with_more_seeds(evidence, np.array([0.0])), estimand)
+    for evidence in (one_arrow(), variance_components(*arms, Prior(0.001, 4.0))):
+        now, same = (
+            standard_error(evidence, estimand),
+            standard_error(with_more_seeds(evidence, np.array([0.0])), estimand),
+        )
         for name in ("gain", "variance", "df", "se_seeds", "se_examples"):
             assert getattr(same, name) == pytest.approx([getattr(now, name)])
 
@@ -71,12 +91,12 @@ def test_more_seeds_are_more_runs_of_both_arms() -> None:
         d_single=evidence.d_single + 10,
         v_examples=1e-6 + evidence.i_pair / 9 + evidence.i_single / 15,
     )
-    expected, projected = combine(later), combine(with_more_seeds(evidence, np.array([more])))
+    expected, projected = standard_error(later), standard_error(with_more_seeds(evidence, np.array([more])))
     assert (projected.variance, projected.df) == (pytest.approx([expected.variance]), pytest.approx([expected.df]))
 
 
 def test_seeds_shrink_their_part_of_the_error_and_leave_the_examples() -> None:
-    later = combine(with_more_seeds(one_arrow(v_examples=4e-6), np.array([0.0, 3.0, 30.0, 300.0, 1e9])))
+    later = standard_error(with_more_seeds(one_arrow(v_examples=4e-6), np.array([0.0, 3.0, 30.0, 300.0, 1e9])))
     assert (np.diff(later.variance) < 0).all()
     assert later.se_seeds[-1] < 1e-6
     assert later.variance[-1] == pytest.approx(4e-6)
@@ -86,7 +106,7 @@ def test_seeds_shrink_their_part_of_the_error_and_leave_the_examples() -> None:
 @pytest.mark.parametrize("alpha", [0.05, 0.05 / 6])
 def test_the_detectable_gain_is_called_four_times_in_five(alpha: float, seed_sd: float) -> None:
     evidence = one_arrow(seed_sd=seed_sd)
-    error, detectable = combine(evidence), float(needs(evidence, alpha).detectable)
+    error, detectable = standard_error(evidence), float(needs(evidence, alpha).detectable)
     size, bound = detectable / error.se, stats.t.isf(alpha / 2, error.df)
     assert stats.nct.sf(bound, error.df, size) == pytest.approx(0.8, abs=0.03)
     rng, draws = np.random.default_rng(0), 100_000
@@ -98,7 +118,7 @@ def test_the_detectable_gain_is_called_four_times_in_five(alpha: float, seed_sd:
 def test_at_the_margin_that_seeds_reach_no_effect_is_called_nine_times_in_ten() -> None:
     evidence = one_arrow()
     more = float(needs(evidence).seeds_to_no_effect)
-    later = combine(with_more_seeds(evidence, np.array([more])))
+    later = standard_error(with_more_seeds(evidence, np.array([more])))
     rng, draws = np.random.default_rng(0), 100_000
     gains = rng.normal(0, later.se, draws)
     errors = later.se * np.sqrt(rng.chisquare(later.df, draws) / later.df)
@@ -117,7 +137,7 @@ def test_so_many_seeds_reach_a_verdict_and_one_fewer_does_not(gain: float, seed_
     ):
         assert 1 < count <= MOST_SEEDS
         for more, reached in ((count, True), (count - 1, False)):
-            later = combine(with_more_seeds(evidence, np.array([float(more)])), estimand)
+            later = standard_error(with_more_seeds(evidence, np.array([float(more)])), estimand)
             wanted = (stats.t.ppf(1 - level, later.df) + stats.t.ppf(power, later.df)) * later.se
             assert (size >= wanted) == reached
 
@@ -146,9 +166,9 @@ def test_where_the_test_set_is_too_small_no_number_of_seeds_helps() -> None:
     evidence = one_arrow(gain=0.01, v_examples=0.01**2)
     found = needs(evidence)
     assert (found.seeds_to_colour, found.seeds_to_no_effect) == (math.inf, math.inf)
-    endless = combine(with_more_seeds(evidence, np.array([1e12])))
+    endless = standard_error(with_more_seeds(evidence, np.array([1e12])))
     assert stats.norm.ppf(0.975) * endless.se > 0.01
-    assert in_words(found, np.array("inconclusive", dtype=object), 800) == "not reachable with 800 test examples"
+    assert describe_power(found, np.array("inconclusive", dtype=object), 800) == "not reachable with 800 test examples"
     on_this_set = needs(evidence, estimand="test-set")
     assert on_this_set.seeds_to_colour <= MOST_SEEDS
 
@@ -156,7 +176,7 @@ def test_where_the_test_set_is_too_small_no_number_of_seeds_helps() -> None:
 def test_seeds_that_would_do_but_were_not_looked_at_are_not_called_unreachable() -> None:
     found = needs(one_arrow(gain=0.004, seed_sd=0.1, v_examples=1e-12))
     assert (found.seeds_to_colour, found.seeds_to_no_effect) == (MOST_SEEDS + 1, MOST_SEEDS + 1)
-    assert in_words(found, np.array("inconclusive", dtype=object), 800) == "more than 500 more seeds"
+    assert describe_power(found, np.array("inconclusive", dtype=object), 800) == "more than 500 more seeds"
 
 
 def test_an_arrow_is_the_same_alone_and_among_others() -> None:
@@ -172,13 +192,13 @@ def test_an_arrow_is_the_same_alone_and_among_others() -> None:
 def test_nothing_is_needed_of_what_is_not_known() -> None:
     found = needs(nothing("one seed").map({"gain": 0.02, "v_examples": 1e-6}))
     assert np.isnan([found.detectable, found.seeds_to_colour, found.seeds_to_no_effect]).all()
-    assert in_words(found, np.array("inconclusive", dtype=object), 800) == ""
+    assert describe_power(found, np.array("inconclusive", dtype=object), 800) == ""
 
 
 def test_words_are_for_what_is_inconclusive() -> None:
-    found = Needs(*np.array([[1.0] * 5, [4, 1, math.inf, 501, 9], [1, 7, 30, math.inf, 9]]))
+    found = PowerAnalysis(*np.array([[1.0] * 5, [4, 1, math.inf, 501, 9], [1, 7, 30, math.inf, 9]]))
     verdict = np.array(["inconclusive"] * 4 + ["improves"], dtype=object)
-    assert in_words(found, verdict, np.arange(5)).tolist() == [
+    assert describe_power(found, verdict, np.arange(5)).tolist() == [
         '4 more seeds to a colour, 1 more seed to "no effect" if the gain is zero',
         '1 more seed to a colour, 7 more seeds to "no effect" if the gain is zero',
         '30 more seeds to "no effect" if the gain is zero',
@@ -189,11 +209,11 @@ def test_words_are_for_what_is_inconclusive() -> None:
 
 def test_the_level_for_one_more_arrow_is_benjamini_hochbergs_step() -> None:
     p = np.array([[np.nan, 0.2, 0.3], [0.9, np.nan, np.nan], [0.4, 0.8, np.nan]])
-    assert level_for_one(p, 0.05, 0) == pytest.approx(0.05 / 5)
-    assert level_for_one(p, 0.05, 2) == pytest.approx(0.05 * 3 / 5)
-    assert level_for_one(p, 0.05, 5) == pytest.approx(0.05)
+    assert per_comparison_alpha(p, 0.05, 0) == pytest.approx(0.05 / 5)
+    assert per_comparison_alpha(p, 0.05, 2) == pytest.approx(0.05 * 3 / 5)
+    assert per_comparison_alpha(p, 0.05, 5) == pytest.approx(0.05)
     for decided in range(5):  # with so many found, a p at the level is found too, and one a little above is not
-        level = level_for_one(p, 0.05, decided)
+        level = per_comparison_alpha(p, 0.05, decided)
         for one, found in ((level * 0.999, True), (level * 1.001, False)):
             others = [1e-9] * decided + [0.99] * (4 - decided)
             q = stats.false_discovery_control([one, *others])
@@ -201,7 +221,7 @@ def test_the_level_for_one_more_arrow_is_benjamini_hochbergs_step() -> None:
 
 
 def test_the_level_with_nothing_measured_is_no_crash() -> None:
-    assert level_for_one(np.full((2, 2), np.nan), 0.05, 0) == 0
+    assert per_comparison_alpha(np.full((2, 2), np.nan), 0.05, 0) == 0
 
 
 def test_a_study_says_what_its_open_arrows_need(tmp_path: Path) -> None:

@@ -13,13 +13,14 @@ from taskaffinity.analysis.paper.stages import stage_scores
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.analysis.secondary_metrics import (
     FURTHER_COLUMNS,
-    further_frame,
-    further_in_words,
-    further_stages,
+    describe_secondary_metrics,
     kept_metrics,
+    secondary_metrics_by_stage,
+    secondary_metrics_frame,
 )
-from taskaffinity.analysis.statistics.verdicts import Rule
-from taskaffinity.runs.spec import FINETUNE, RunSpec
+from taskaffinity.runs.recipe import FINETUNE
+from taskaffinity.runs.rule import Rule
+from taskaffinity.runs.spec import RunSpec
 
 NAMES = ("a", "b", "c")
 ACCURACY = latent_counts({("b", "a"): 0.6})
@@ -47,12 +48,12 @@ def test_an_f1_that_is_the_accuracy_has_its_gains_and_errors(tmp_path: Path) -> 
 def test_stages_by_another_metric(tmp_path: Path) -> None:
     study = make_study(NAMES, design="full", finetune=dict.fromkeys(NAMES, FINETUNE))
     store = fill(study, tmp_path, ACCURACY, further={"micro_f1": as_f1})
-    official, further = stage_scores(study, store), further_stages(study, store)
+    official, further = stage_scores(study, store), secondary_metrics_by_stage(study, store)
     assert [(one.task, one.stage) for one in further] == [(one.task, one.stage) for one in official]
     for one, other in zip(official, further, strict=True):
         assert other.scores == pytest.approx(one.scores)
         assert (other.gain, other.low, other.p) == pytest.approx((one.gain, one.low, one.p), nan_ok=True)
-    words = further_in_words(study, further)
+    words = describe_secondary_metrics(study, further)
     assert words.startswith("By other metrics (single, refine, finetune): A, micro-F1 without the negative class: ")
     assert f"{further[0].mean:.1f}, {further[1].mean:.1f}, {further[2].mean:.1f}" in words
     publish_stages(study, store, tmp_path)
@@ -65,7 +66,7 @@ def test_runs_of_an_older_version_have_none(tmp_path: Path) -> None:
     publish(study, store, tmp_path)
     assert not (tmp_path / "other_metrics.csv").exists()
     assert list(kept_metrics(study, store)) == []
-    assert further_in_words(study, ()) == ""
+    assert describe_secondary_metrics(study, ()) == ""
 
 
 def test_runs_that_kept_none_are_left_out_of_other_metrics_alone(tmp_path: Path) -> None:
@@ -76,14 +77,14 @@ def test_runs_that_kept_none_are_left_out_of_other_metrics_alone(tmp_path: Path)
         return spec.seed == 0
 
     store = fill(study, tmp_path, ACCURACY, skip=is_old, further={"micro_f1": as_f1})
-    told = further_frame(study, store, Rule())
+    told = secondary_metrics_frame(study, store, Rule())
     assert set(told.seeds_pair) == {2}
 
 
 def test_two_further_metrics_of_a_task_are_two_rows_an_arrow(tmp_path: Path) -> None:
     study = make_study(NAMES)
     store = fill(study, tmp_path, ACCURACY, further={"micro_f1": as_f1, "span_f1": as_f1})
-    told = further_frame(study, store, Rule())
+    told = secondary_metrics_frame(study, store, Rule())
     assert told.groupby(["source", "target"]).metric.apply(sorted).map(tuple).unique().tolist() == [
         ("micro_f1", "span_f1")
     ]

@@ -71,7 +71,7 @@ def test_equal_variances_have_a_prior_worth_no_more_than_is_believed(ratios: lis
 def test_arms_that_agree_in_nothing_are_left_nearly_as_they_are() -> None:
     prior = fit_prior([1e-30, 1.0, 1e30], [2, 2, 2])
     assert 0 < prior.d0 <= 0.1
-    moderated, freedom = prior.moderate(0.4, 2, 1.0)
+    moderated, freedom = prior.shrink(0.4, 2, 1.0)
     assert moderated == pytest.approx(0.4, rel=0.06)
     assert freedom == pytest.approx(2, rel=0.06)
 
@@ -81,7 +81,7 @@ def test_with_fewer_than_three_arms_nothing_moves(arms: int) -> None:
     prior = fit_prior([0.1, 0.9][:arms], [2, 5][:arms])
     assert prior == RAW
     s2, d = np.array([0.1, 0.9]), np.array([2, 5])
-    moderated, freedom = prior.moderate(s2, d, np.array([3.0, 0.2]))
+    moderated, freedom = prior.shrink(s2, d, np.array([3.0, 0.2]))
     assert moderated.tolist() == pytest.approx(s2.tolist())
     assert freedom.tolist() == d.tolist()
 
@@ -94,14 +94,14 @@ positive = st.floats(1e-6, 1e3)
 def test_a_moderated_variance_is_the_weighted_mean_and_lies_between(
     d0: float, ratio: float, s2: float, unit: float, d: int
 ) -> None:
-    moderated, freedom = Prior(ratio, d0).moderate(s2, d, unit)
+    moderated, freedom = Prior(ratio, d0).shrink(s2, d, unit)
     assert moderated == pytest.approx(np.average([ratio * unit, s2], weights=[d0, d]))
     assert min(ratio * unit, s2) * (1 - 1e-9) <= moderated <= max(ratio * unit, s2) * (1 + 1e-9)
     assert freedom == d0 + d
 
 
 def test_more_runs_listen_less_to_the_prior() -> None:
-    far = [abs(Prior(1.0, 4.0).moderate(0.2, d, 1.0)[0] - 0.2) for d in (1, 2, 5, 20, 1000)]
+    far = [abs(Prior(1.0, 4.0).shrink(0.2, d, 1.0)[0] - 0.2) for d in (1, 2, 5, 20, 1000)]
     assert far == sorted(far, reverse=True)
     assert far[-1] < 0.01
 
@@ -110,7 +110,7 @@ def test_moderation_brings_variances_nearer_to_the_truth() -> None:
     rng, d = np.random.default_rng(8), np.full(2000, 2)
     true = 0.3 * 4 / rng.chisquare(4, len(d))
     found = true * rng.chisquare(d) / d
-    moderated, _ = fit_prior(found, d).moderate(found, d, 1.0)
+    moderated, _ = fit_prior(found, d).shrink(found, d, 1.0)
     raw_error, error = (float(np.mean(np.log(estimate / true) ** 2)) for estimate in (found, moderated))
     assert error < raw_error / 2
 
@@ -123,7 +123,7 @@ def test_another_unit_of_scores_scales_the_variances_and_nothing_else(scale: flo
     s2 = model_variances(rng, 0.1, 3.0, d, unit)
     plain, scaled = fit_prior(s2 / unit, d), fit_prior(s2 * scale / (unit * scale), d)
     assert (scaled.ratio, scaled.d0) == pytest.approx((plain.ratio, plain.d0))
-    (ours, freedom), (other, same) = scaled.moderate(s2 * scale, d, unit * scale), plain.moderate(s2, d, unit)
+    (ours, freedom), (other, same) = scaled.shrink(s2 * scale, d, unit * scale), plain.shrink(s2, d, unit)
     np.testing.assert_allclose(ours, scale * other)
     np.testing.assert_allclose(freedom, same)
 

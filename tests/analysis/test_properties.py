@@ -15,11 +15,11 @@ from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.figures.curves import curves_frame
 from taskaffinity.analysis.task_properties import (
     arrow_properties,
-    received_and_given,
     shared_words,
     study_properties,
     suite_of,
     text_properties,
+    transfer_summary,
 )
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.catalog import find_suite
@@ -125,7 +125,7 @@ def test_properties_of_arrows() -> None:
 
 def test_what_a_task_receives_and_gives() -> None:
     rows = [("b", "a", 4.0), ("c", "a", 2.0), ("a", "b", 1.0), ("c", "b", 5.0), ("a", "c", math.nan), ("b", "c", 3.0)]
-    found = received_and_given(pd.DataFrame(rows, columns=["source", "target", "gain"]))
+    found = transfer_summary(pd.DataFrame(rows, columns=["source", "target", "gain"]))
     assert found.gain_in.loc[["a", "b", "c"]].tolist() == [3, 3, 3]
     assert found.rank_out["a"] == 0  # behind c into b; into c it has no gain
     assert found.rank_out["b"] == 1  # before c into a; into c it is the only one, which is no rank

@@ -11,7 +11,7 @@ from fake_studies import fill, latent_counts, make_study
 from test_needs import one_arrow
 
 from taskaffinity.analysis.affinity import measure
-from taskaffinity.analysis.statistics.standard_errors import combine, compare, summarise
+from taskaffinity.analysis.statistics.standard_errors import standard_error, summarise, variance_components
 from taskaffinity.analysis.tables.frames import edges_frame
 from taskaffinity.analysis.tables.power_projection import PROSPECTS_COLUMNS, prospects_frame, with_more_examples
 from taskaffinity.tasks.metrics import METRICS
@@ -55,11 +55,13 @@ def test_a_row_for_every_arrow_number_of_seeds_and_size_of_test_set(tmp_path: Pa
 
 def test_seeds_leave_the_test_sets_part_and_examples_leave_the_seeds(tmp_path: Path) -> None:
     arrow = replace(one_arrow(seed_sd=0.02, v_examples=1e-4), i_pair=0.0, i_single=0.0, v_examples=1e-4)
-    four = combine(with_more_examples(arrow, 4.0))
+    four = standard_error(with_more_examples(arrow, 4.0))
     assert four.se_examples == pytest.approx(0.01 / 2)
-    assert four.se_seeds == pytest.approx(combine(arrow).se_seeds)
+    assert four.se_seeds == pytest.approx(standard_error(arrow).se_seeds)
     everything = replace(arrow, i_pair=arrow.s2_pair, i_single=arrow.s2_single)  # seeds move examples one by one
-    assert combine(with_more_examples(everything, 4.0)).se_seeds == pytest.approx(combine(everything).se_seeds / 2)
+    assert standard_error(with_more_examples(everything, 4.0)).se_seeds == pytest.approx(
+        standard_error(everything).se_seeds / 2
+    )
 
 
 def test_the_projection_to_a_larger_test_set_is_what_a_larger_test_set_has() -> None:
@@ -68,8 +70,8 @@ def test_the_projection_to_a_larger_test_set_is_what_a_larger_test_set_has() -> 
 
     def of(counts_of: object) -> object:
         arms = [summarise(np.stack([counts_of("t", who, seed) for seed in seeds]), metric) for who in ("s", "")]  # type: ignore[operator]
-        return compare(*arms)
+        return variance_components(*arms)
 
-    projected, found = combine(with_more_examples(of(small), 16.0)), combine(of(large))  # type: ignore[arg-type]
+    projected, found = standard_error(with_more_examples(of(small), 16.0)), standard_error(of(large))  # type: ignore[arg-type]
     assert projected.se_examples == pytest.approx(found.se_examples, rel=0.15)
     assert projected.se == pytest.approx(found.se, rel=0.15)

@@ -10,10 +10,10 @@ from fake_studies import fill, latent_counts, make_study
 
 import taskaffinity.analysis
 from taskaffinity.analysis.publish import publish, publish_stages
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.errors import InputError
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study
-from taskaffinity.tasks.task import BadInput
 
 FILES = {"gains.csv", "edges.csv", "affinity.graphml", "affinity.txt"} | {
     f"{name}.{kind}" for name in ("affinity", "heatmap", "forest") for kind in ("png", "svg")
@@ -51,7 +51,9 @@ def test_a_study_whose_place_another_took_writes_nothing(design: Design, tmp_pat
     store = fill(study, tmp_path, latent_counts({}))
     replace(study, seeds=(0,)).write(tmp_path)  # by another process, while this one trained
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(BadInput, match=r"(study|full)\.json is of another study by now, so this one's tables are not"):
+    with pytest.raises(
+        InputError, match=r"(study|full)\.json is of another study by now, so this one's tables are not"
+    ):
         write(study, store, tmp_path)
     assert sorted(tmp_path.rglob("*")) == before
     replace(study, keep_models=True, versions={"torch": "9"}).write(tmp_path)  # the same, begun anew

@@ -12,14 +12,21 @@ from fake_studies import fill, latent_counts, make_study
 from rich.console import Console
 
 from taskaffinity.analysis.affinity import margins_of, measure
-from taskaffinity.analysis.captions import caption, describe, race_in_words
+from taskaffinity.analysis.captions import caption, describe, describe_sequential
 from taskaffinity.analysis.statistics.arms import read_arms
-from taskaffinity.analysis.statistics.sequential import Covariance, IntArray, follow, race, spent, wanted
+from taskaffinity.analysis.statistics.sequential import (
+    Covariance,
+    IntArray,
+    alpha_spending,
+    follow,
+    race,
+    required_runs,
+)
 from taskaffinity.analysis.statistics.sequential_simulation import odds_of
-from taskaffinity.analysis.statistics.standard_errors import Evidence
-from taskaffinity.analysis.statistics.verdicts import Rule
+from taskaffinity.analysis.statistics.standard_errors import VarianceComponents
 from taskaffinity.analysis.tables.frames import edge_table
-from taskaffinity.runs.plan import seeds_alone
+from taskaffinity.runs.plan import default_single_seeds
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -30,7 +37,7 @@ GAINS = {("a", "b"): 1.0, ("c", "b"): -1.0}
 
 def racing_study(names: str = "abcd") -> Study:
     study = make_study(list(names), seeds=range(LOOKS[-1]), looks=LOOKS)
-    return replace(study, seeds_single=tuple(range(seeds_alone(len(names), LOOKS[-1]))))
+    return replace(study, seeds_single=tuple(range(default_single_seeds(len(names), LOOKS[-1]))))
 
 
 def run_race(study: Study, root: Path, rule: Rule, looks: int = 99) -> RunStore:
@@ -38,7 +45,7 @@ def run_race(study: Study, root: Path, rule: Rule, looks: int = 99) -> RunStore:
     store, margins = RunStore(root), margins_of(study, rule)
     for _ in range(looks):
         standing = follow(study, read_arms(study, store), rule, margins, store.__contains__)
-        missing = {spec for spec in wanted(study, standing) if spec not in store}
+        missing = {spec for spec in required_runs(study, standing) if spec not in store}
         if not missing:
             break
         fill(study, root, latent_counts(GAINS, n=600), skip=lambda spec, wanted=missing: spec not in wanted)
@@ -50,10 +57,10 @@ def standing_of(study: Study, store: RunStore, rule: Rule) -> tuple[str, ...]:
     return tuple(standing.call.verdict.ravel())
 
 
-def exact(gain: float, sd: float = 0.01, v_examples: float = 1e-8) -> Evidence:
+def exact(gain: float, sd: float = 0.01, v_examples: float = 1e-8) -> VarianceComponents:
     """Evidence of two tasks with this gain on both arrows."""
     shape = np.ones((2, 2))
-    return Evidence(
+    return VarianceComponents(
         gain=gain * shape,
         s2_pair=sd**2 * shape,
         s2_single=sd**2 * shape,
@@ -71,7 +78,7 @@ def exact(gain: float, sd: float = 0.01, v_examples: float = 1e-8) -> Evidence:
 
 def test_what_the_looks_spend_adds_up_to_alpha() -> None:
     for looks in ((3,), (3, 5), (3, 5, 8, 12)):
-        parts = spent(looks, 0.05)
+        parts = alpha_spending(looks, 0.05)
         assert sum(parts) == pytest.approx(0.05)
         assert min(parts) > 0
         assert len(parts) == len(looks)
@@ -83,7 +90,7 @@ def test_what_the_looks_spend_adds_up_to_alpha() -> None:
 def test_a_clear_pair_stops_at_once_and_a_promising_one_goes_on(gain: float, looks_done: int, verdict: str) -> None:
     asked: list[int] = []
 
-    def evidence_at(n_pair: IntArray | None, n_single: IntArray | None) -> tuple[Evidence, Covariance]:
+    def evidence_at(n_pair: IntArray | None, n_single: IntArray | None) -> tuple[VarianceComponents, Covariance]:
         assert n_pair is not None
         asked.append(int(n_pair[0, 1]))
         return replace(exact(gain, sd=0.02), n_pair=n_pair * 1.0), lambda t: np.zeros((2, 2))
@@ -159,11 +166,11 @@ def test_intervals_are_at_the_level_of_the_look_that_decided(tmp_path: Path) -> 
     matrix = measure(study, run_race(study, tmp_path, rule), rule)
     assert matrix.standing is not None
     assert matrix.standing.decided_at[0, 1] == LOOKS[0]
-    early = replace(study, seeds=study.seeds[:3], seeds_single=tuple(range(seeds_alone(4, 3))), looks=())
-    fixed = measure(early, RunStore(tmp_path), replace(rule, alpha=spent(LOOKS, rule.alpha)[0]))
+    early = replace(study, seeds=study.seeds[:3], seeds_single=tuple(range(default_single_seeds(4, 3))), looks=())
+    fixed = measure(early, RunStore(tmp_path), replace(rule, alpha=alpha_spending(LOOKS, rule.alpha)[0]))
     assert matrix.low[0, 1] == pytest.approx(fixed.low[0, 1])
     assert matrix.gain[0, 1] == pytest.approx(fixed.gain[0, 1])
-    assert (matrix.seeds_pair[0, 1], matrix.seeds_single[0, 1]) == (3, seeds_alone(4, 3))
+    assert (matrix.seeds_pair[0, 1], matrix.seeds_single[0, 1]) == (3, default_single_seeds(4, 3))
 
 
 def test_intervals_of_a_race_are_not_called_those_of_alpha(tmp_path: Path) -> None:
@@ -190,16 +197,16 @@ def test_its_own_error_rates_are_below_alpha_and_are_told(tmp_path: Path) -> Non
     assert odds.coloured_nulls <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 150)
     assert 0 < odds.pair_runs <= 1
     assert 2 / 12 <= odds.decided <= 1
-    words = " ".join(race_in_words(measure(study, store, rule)))
+    words = " ".join(describe_sequential(measure(study, store, rule)))
     assert "pair runs saved" in words
     assert "simulated races" in words
-    assert race_in_words(measure(replace(study, looks=()), store)) == []
+    assert describe_sequential(measure(replace(study, looks=()), store)) == []
 
 
 @pytest.mark.filterwarnings("error")
 def test_a_race_with_a_task_that_learns_nothing_ends_and_is_told(tmp_path: Path) -> None:
     base = make_study(list("abc"), seeds=range(LOOKS[-1]), looks=LOOKS, metrics={"c": "span_f1"})
-    study = replace(base, seeds_single=tuple(range(seeds_alone(3, LOOKS[-1]))))
+    study = replace(base, seeds_single=tuple(range(default_single_seeds(3, LOOKS[-1]))))
     latent = latent_counts({("a", "b"): 1.0}, n=300)
 
     def counts_of(target: str, partners: str, seed: int) -> np.ndarray:
@@ -223,7 +230,7 @@ def test_a_stopped_arrow_is_not_decided_later(tmp_path: Path) -> None:
     assert matrix.standing is not None
     decided = matrix.standing.decided_at > 0
     assert (matrix.standing.decided_at[decided] <= matrix.standing.n_pair[decided]).all()
-    early = replace(study, seeds=study.seeds[:3], seeds_single=tuple(range(seeds_alone(4, 3))), looks=())
+    early = replace(study, seeds=study.seeds[:3], seeds_single=tuple(range(default_single_seeds(4, 3))), looks=())
     fixed = measure(early, RunStore(tmp_path))
     at_once = matrix.standing.decided_at == LOOKS[0]
     assert matrix.baseline[at_once] == pytest.approx(fixed.baseline[at_once])  # not of runs that came later

@@ -16,10 +16,10 @@ from test_racing import racing_study, run_race
 
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.report import report, write_report
-from taskaffinity.analysis.report.sentences import arrow_in_words
-from taskaffinity.analysis.statistics.verdicts import Rule
+from taskaffinity.analysis.report.sentences import describe_arrow
 from taskaffinity.analysis.tables.frames import as_csv, controls_frame, edges_frame
 from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -159,7 +159,7 @@ def test_verdicts_are_sentences_with_amounts(rich: tuple[Study, RunStore], page:
     gain, low, high = (-getattr(matrix, name)[2, 0] for name in ("gain", "high", "low"))
     assert f"C degrades B by {gain:.1f} points [{low:.1f}, {high:.1f}]; 4 seeds" in page.words
     for arrow in matrix.arrows:
-        assert arrow_in_words(matrix, arrow) in page.words
+        assert describe_arrow(matrix, arrow) in page.words
 
 
 def test_cost_failures_and_missing_runs_are_told(rich: tuple[Study, RunStore], page: Page) -> None:

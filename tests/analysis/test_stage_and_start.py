@@ -16,7 +16,7 @@ from taskaffinity.analysis.captions import caption, describe
 from taskaffinity.analysis.figures import draw_forest
 from taskaffinity.analysis.statistics.arms import read_arms
 from taskaffinity.analysis.tables.frames import edge_table, edges_frame, gains_frame
-from taskaffinity.runs.spec import FINETUNE
+from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.study import Study
 
 NAMES = ("b", "a", "c")

@@ -24,8 +24,8 @@ from taskaffinity.analysis.paper.stages import (
     uneven,
 )
 from taskaffinity.analysis.publish import publish_stages
-from taskaffinity.analysis.tables.formats import as_latex, as_markdown, stages_in_words
-from taskaffinity.runs.spec import FINETUNE
+from taskaffinity.analysis.tables.formats import as_latex, as_markdown, describe_stages
+from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -92,7 +92,7 @@ def test_a_seed_that_failed_is_named_where_the_mean_lacks_it(study: Study, tmp_p
     store.fail(lost, "diverged: for the test")
     scores = stage_scores(study, store)
     assert uneven(study, scores) == [f"{name} refined together: 3 seeds" for name in NAMES]
-    words = stages_in_words(study, uneven(study, scores), failures(study, store))
+    words = describe_stages(study, uneven(study, scores), failures(study, store))
     assert f"Failed and left out: {lost.run_id}: diverged: for the test." in words
 
 
@@ -148,8 +148,8 @@ def test_the_papers_rows_stand_beside_real_scores_of_its_suites_alone(store: Run
 def test_words_of_a_picture_do_not_tell_of_what_the_table_alone_has() -> None:
     clinical = replace(staged(("clinicalsts", "i2b2-2010-re", "shareclefe", "mednli")), suite="clinical")
     for word in ("(SD)", "The paper's rows"):
-        assert word in stages_in_words(clinical)
-        assert word not in stages_in_words(clinical, of_table=False)
+        assert word in describe_stages(clinical)
+        assert word not in describe_stages(clinical, of_table=False)
 
 
 def test_a_wide_table_is_turned(store: RunStore) -> None:
@@ -162,7 +162,7 @@ def test_a_wide_table_is_turned(store: RunStore) -> None:
 
 def test_latex_escapes_what_it_must(study: Study, store: RunStore) -> None:
     named = replace(study, encoder=replace(study.encoder, name="an_encoder & 50%"))
-    text = as_latex(full_table(named, stage_scores(named, store)), stages_in_words(named))
+    text = as_latex(full_table(named, stage_scores(named, store)), describe_stages(named))
     assert r"an\_encoder \& 50\%" in text
     assert "−" not in text
     assert text.count(r"\\") == 1 + 5

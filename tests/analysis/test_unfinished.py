@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fake_studies import fill, latent_counts, make_study
 
-from taskaffinity.analysis.undertrained import unfinished_in_words
+from taskaffinity.analysis.undertrained import describe_undertrained
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -32,7 +32,7 @@ def told(root: Path, study: Study, histories: dict[str, tuple[Sequence[float], S
                 for n, (loss, score) in enumerate(zip(losses, scores, strict=True))
             ]
         store.write(replace(run, history=rows))
-    return unfinished_in_words(study, RunStore(root))
+    return describe_undertrained(study, RunStore(root))
 
 
 def test_of_tasks_that_came_to_their_end_nothing_is_said(tmp_path: Path) -> None:
@@ -60,6 +60,6 @@ def test_two_points_of_dev_are_a_climb(climb: float, is_told: bool, tmp_path: Pa
 def test_without_histories_or_with_one_epoch_nothing_is_said(tmp_path: Path) -> None:
     study = make_study(["a", "b"])
     fill(study, tmp_path / "none", latent_counts({}, n=20))
-    assert unfinished_in_words(study, RunStore(tmp_path / "none")) == []
+    assert describe_undertrained(study, RunStore(tmp_path / "none")) == []
     assert told(tmp_path / "one", study, {"a": ([1.0], [0.5]), "b": ([1.0], [0.5])}) == []
-    assert unfinished_in_words(study, RunStore(tmp_path / "nowhere")) == []
+    assert describe_undertrained(study, RunStore(tmp_path / "nowhere")) == []

@@ -10,7 +10,8 @@ from fake_studies import fill, latent_counts, make_study
 
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.statistics.standard_errors import GainError
-from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, Call, Rule, adjust, judge, verdicts
+from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, Decision, adjust, decide, verdicts
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import RULE, Study
 
@@ -29,14 +30,14 @@ def many_arrows(size: int = 6) -> GainError:
     return GainError(gain, se, 0 * se, se**2, np.where(np.isnan(se), np.nan, rng.uniform(4, 40, (size, size))))
 
 
-def call(error: GainError, correction: str, margin: float = 0.01) -> Call:
+def call(error: GainError, correction: str, margin: float = 0.01) -> Decision:
     """What a correction says of arrows that share half their variance with the others into their target."""
     size = len(error.gain)
 
     def covariance(t: int) -> np.ndarray:
         return (0.5 + 0.5 * np.eye(size)) * np.outer(error.se[:, t], error.se[:, t])
 
-    return judge(error, np.full(size, margin), Rule(correction=correction), covariance)
+    return decide(error, np.full(size, margin), Rule(correction=correction), covariance)
 
 
 @pytest.mark.parametrize("p", [P, TIED], ids=["distinct", "tied"])
@@ -219,7 +220,7 @@ def test_arrows_of_no_effect_do_not_make_it_easier_to_be_coloured() -> None:
     gain, se = np.full((1, 50), 0.002), np.full((1, 50), 0.0002)
     gain[0, 0], se[0, 0] = 0.041, 0.02
     error = GainError(gain, se, se, se**2, np.full((1, 50), 1000.0))
-    call = judge(error, np.full(50, 0.01), Rule(), lambda t: np.zeros((1, 1)))
+    call = decide(error, np.full(50, 0.01), Rule(), lambda t: np.zeros((1, 1)))
     assert call.p[0, 0] < 0.05
     assert (call.p[0, 1:] < 1e-9).all()
     assert call.q[0, 0] > 0.05

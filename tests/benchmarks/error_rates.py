@@ -24,8 +24,9 @@ from scipy import stats
 from simulated import NOISES, SIMULATED_METRICS, draw_study
 
 from taskaffinity.analysis.statistics.seed_variance import fit_prior
-from taskaffinity.analysis.statistics.standard_errors import combine
-from taskaffinity.analysis.statistics.verdicts import Rule, judge
+from taskaffinity.analysis.statistics.standard_errors import standard_error
+from taskaffinity.analysis.statistics.verdicts import decide
+from taskaffinity.runs.rule import Rule
 
 RESULTS = Path(__file__).parent / "results"
 STUDIES = 1000
@@ -53,7 +54,7 @@ def rates() -> pd.DataFrame:
                             seeds_single=seeds_single,
                             noise=noise,
                         )
-                        error = combine(arms.evidence)
+                        error = standard_error(arms.evidence)
                         low, high = error.interval(0.05)
                         known = ~np.isnan(gains)
                         called += (error.p()[gains == 0] <= 0.05).tolist()
@@ -86,7 +87,7 @@ def power() -> pd.DataFrame:
             variances = [arm.var(axis=-1, ddof=1) for arm in (pair, single)]
             everything = np.concatenate([v.ravel() for v in variances])
             prior = fit_prior(everything, np.full(len(everything), 2.0))
-            moderated, d = zip(*(prior.moderate(v, 2.0, 1.0) for v in variances), strict=True)
+            moderated, d = zip(*(prior.shrink(v, 2.0, 1.0) for v in variances), strict=True)
             for shift in (0.0, 2.0):
                 moved = pair + shift * sd
                 t = (moved.mean(-1) - single.mean(-1)) / np.sqrt((moderated[0] + moderated[1]) / 3)
@@ -131,7 +132,7 @@ def discoveries(studies: int = 100) -> pd.DataFrame:
                 )
                 for name, rule in rules.items():
                     margins = np.full(len(shifts), rule.margin / 100)
-                    call = judge(combine(arms.evidence), margins, rule, arms.covariance)
+                    call = decide(standard_error(arms.evidence), margins, rule, arms.covariance)
                     found[name].append(_score(call.verdict, gains))
             for name, scores in found.items():
                 means = pd.DataFrame(scores).mean().round(4).to_dict()

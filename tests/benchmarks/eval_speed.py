@@ -26,7 +26,7 @@ from roofline import matmul_peak, read_of, useful_flops
 from train_speed import RESULTS, TASKS, machine
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.tasks.formats import read_task
 from taskaffinity.training.encoders import find_encoder
 from taskaffinity.training.execute import prepare

@@ -41,7 +41,7 @@ from peers import PaperWay, Rows, TrainerWay, now
 from roofline import matmul_peak, read_of, useful_flops
 from transformers import AutoConfig, BertConfig, BertModel
 
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.studies.define import define
 from taskaffinity.studies.precision import fast_precision
 from taskaffinity.tasks.formats import read_task
@@ -50,7 +50,7 @@ from taskaffinity.training.encoders import Encoder, find_encoder, load_tokenizer
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, cache_folder, read_encoded
-from taskaffinity.training.inputs.vocabulary import cut_embeddings, pieces_of, renumbered
+from taskaffinity.training.inputs.vocabulary import pieces_of, prune_embeddings, renumbered
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.optimizer import Stepper
 from taskaffinity.training.profile.precision import products_in_bf16
@@ -92,7 +92,7 @@ class Ours:
         self.device = device
         self.model = MultiTaskModel(folder, metas, seed=0, packed=device == "cpu", precision=precision)
         pieces = pieces_of(splits.values(), self.model.encoder)
-        cut_embeddings(self.model.encoder, pieces)
+        prune_embeddings(self.model.encoder, pieces)
         self.splits = {name: renumbered(split, pieces) for name, split in splits.items()}
         self.model.to(device)
         self.stepper = Stepper(self.model, Recipe(optimizer=optimizer), 1000)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from taskaffinity.corpora.prepare import prepare
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.errors import InputError
 
 SECRETS = ("Zorbifex", "quuxitis", "Blorptase", "frumious", "mimsy", "snarkol", "vorpal")
 """Every content word of the invented corpora: none may stand in a message."""
@@ -30,10 +30,10 @@ Edit = Callable[[Path, str, str], None]
 
 @pytest.fixture
 def refused(tmp_path: Path) -> Refused:
-    """Call, and return the one line of the ``BadInput`` that must come; it names ``parts`` and no text."""
+    """Call, and return the one line of the ``InputError`` that must come; it names ``parts`` and no text."""
 
     def call(action: Callable[[], object], *parts: str) -> str:
-        with pytest.raises(BadInput) as caught:
+        with pytest.raises(InputError) as caught:
             action()
         message = str(caught.value)
         assert "\n" not in message

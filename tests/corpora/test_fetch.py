@@ -22,8 +22,8 @@ from taskaffinity.corpora.access import AGREEMENTS
 from taskaffinity.corpora.download import Content
 from taskaffinity.corpora.fetch import OPEN, PinnedFile, fetch_files, pinned, unpack
 from taskaffinity.corpora.prepare import CORPORA
+from taskaffinity.errors import InputError
 from taskaffinity.tasks.formats import read_card
-from taskaffinity.tasks.task import BadInput
 
 A, B = b"Zorbifex and quuxitis.\n", b"The snarkol met Blorptase.\n"
 COMMIT = "c" * 40
@@ -125,7 +125,7 @@ def left_in(folder: Path) -> set[str]:
 
 
 def refusal(pins: list[PinnedFile], raw: Path, mirror: str) -> str:
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         fetch_files(pins, raw, mirror)
     message = str(caught.value)
     assert "\n" not in message

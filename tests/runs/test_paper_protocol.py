@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from taskaffinity.runs.paper_protocol import DEPARTURES, FILE, protocol_in_words, write_departures
+from taskaffinity.runs.paper_protocol import DEPARTURES, FILE, describe_protocol, write_departures
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -18,7 +18,7 @@ def test_they_are_written_a_line_each(tmp_path: Path) -> None:
 
 
 def test_the_papers_protocol_is_never_named_without_them() -> None:
-    assert protocol_in_words("honest") == "honest protocol"
-    assert protocol_in_words("paper") == (
+    assert describe_protocol("honest") == "honest protocol"
+    assert describe_protocol("paper") == (
         f"paper protocol ({len(DEPARTURES)} departures from the released code: see departures.txt)"
     )

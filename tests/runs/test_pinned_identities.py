@@ -12,16 +12,8 @@ from pathlib import Path
 import pytest
 
 from taskaffinity.runs import plan
-from taskaffinity.runs.spec import (
-    FINETUNE,
-    FROM_SCRATCH,
-    PAPER_REFINE,
-    REFINE,
-    EncoderRef,
-    Recipe,
-    RunSpec,
-    finetune_after,
-)
+from taskaffinity.runs.recipe import FINETUNE, FROM_SCRATCH, PAPER_REFINE, REFINE, Recipe, finetune_after
+from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study, studies_in
 
@@ -100,7 +92,7 @@ def test_plans_keep_their_runs() -> None:
     assert SPECS["placebo"] in controls
     assert {SPECS["half"], SPECS["halves"]} <= set(controls)
     assert SPECS["pair"] in plan.pairwise(refs, ENCODER, REFINE, (0,))
-    assert SPECS["matched"] in plan.matched((A, D), ENCODER, REFINE, (3,))
+    assert SPECS["matched"] in plan.compute_matched((A, D), ENCODER, REFINE, (3,))
 
 
 @pytest.mark.parametrize(

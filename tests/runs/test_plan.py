@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskaffinity.runs.plan import Plan, controls, matched, pairwise, seeds_alone
-from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, TaskRef
+from taskaffinity.runs.plan import Plan, compute_matched, controls, default_single_seeds, pairwise
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef
 
 ENCODER = EncoderRef("tiny", "e1")
 
@@ -107,11 +108,11 @@ def test_more_seeds_alone_only_add_singles() -> None:
 @given(n=st.integers(2, 6), few=st.integers(1, 4), more=st.integers(0, 4))
 def test_adding_seeds_trains_only_what_is_new(more_alone: bool, n: int, few: int, more: int) -> None:
     def plan(seeds: int) -> set[RunSpec]:
-        alone = range(seeds_alone(n, seeds)) if more_alone else None
+        alone = range(default_single_seeds(n, seeds)) if more_alone else None
         what = (refs(n), ENCODER, Recipe())
         arms = (
             pairwise(*what, range(seeds), seeds_single=alone),
-            matched(*what, range(seeds)),
+            compute_matched(*what, range(seeds)),
             controls(*what, range(seeds), range(100, 100 + seeds)),
         )
         return {run for arm in arms for run in arm}
@@ -122,7 +123,7 @@ def test_adding_seeds_trains_only_what_is_new(more_alone: bool, n: int, few: int
 @settings(deadline=None)
 @given(st.integers(1, 6), st.integers(1, 4))
 def test_every_task_is_matched_to_each_of_its_partners(n: int, s: int) -> None:
-    plan = matched(refs(n), ENCODER, Recipe(), range(s))
+    plan = compute_matched(refs(n), ENCODER, Recipe(), range(s))
     assert len(plan) == n * (n - 1) * s
     assert {run.variant for run in plan} <= {"matched"}
     arrows = {(target, source) for target in refs(n) for source in refs(n) if target != source}
@@ -143,7 +144,7 @@ def test_each_task_has_a_placebo_and_its_halves_apart_and_together(n: int, s: in
 
 def test_controls_and_matched_runs_are_never_the_pairwise_ones() -> None:
     what = (refs(3), ENCODER, Recipe())
-    arms = (pairwise(*what, [0, 1], full=True), matched(*what, [0, 1]), controls(*what, [0, 1], [0, 1]))
+    arms = (pairwise(*what, [0, 1], full=True), compute_matched(*what, [0, 1]), controls(*what, [0, 1], [0, 1]))
     assert len(Plan.of(run for arm in arms for run in arm)) == sum(map(len, arms))
 
 
@@ -152,11 +153,11 @@ def test_controls_and_matched_runs_are_never_the_pairwise_ones() -> None:
     [(1, 3, 3), (2, 1, 1), (2, 3, 3), (2, 7, 7), (4, 3, 6), (5, 1, 2), (5, 3, 6), (8, 3, 8), (10, 3, 9), (17, 5, 20)],
 )
 def test_a_task_alone_gets_the_root_of_its_partners_times_the_seeds(n_tasks: int, n_seeds: int, alone: int) -> None:
-    assert seeds_alone(n_tasks, n_seeds) == alone
+    assert default_single_seeds(n_tasks, n_seeds) == alone
 
 
 @settings(deadline=None)
 @given(st.integers(2, 40), st.integers(1, 50))
 def test_seeds_alone_are_the_fewest_whose_square_is_enough(n: int, s: int) -> None:
-    alone = seeds_alone(n, s)
+    alone = default_single_seeds(n, s)
     assert (alone - 1) ** 2 < s**2 * (n - 1) <= alone**2

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from taskaffinity.errors import InputError
+from taskaffinity.runs.recipe import FINETUNE, FROM_SCRATCH, Recipe
 from taskaffinity.runs.recipe_file import RecipeFile, read_recipe, write_recipe
 from taskaffinity.runs.settings import TYPES
-from taskaffinity.runs.spec import FINETUNE, FROM_SCRATCH, Recipe
-from taskaffinity.tasks.task import BadInput
 
 
 @pytest.mark.parametrize("recipe", [FROM_SCRATCH, Recipe(1e-5, encoder_dropout=0.0, max_train_examples=7)])
@@ -59,7 +59,7 @@ def test_a_setting_may_go_by_its_long_name_and_none_is_no_limit(tmp_path: Path) 
 def test_what_is_broken_is_one_line_with_its_place(text: str, line: int | None, said: str, tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text(text)
-    with pytest.raises(BadInput) as error:
+    with pytest.raises(InputError) as error:
         read_recipe(path)
     message = str(error.value)
     assert message.startswith(f"{path}: line {line}: found " if line else f"{path}: found ")

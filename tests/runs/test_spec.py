@@ -13,7 +13,8 @@ from typing import Any, get_args
 
 import pytest
 
-from taskaffinity.runs.spec import FROM_SCRATCH, REFINE, EncoderRef, Recipe, RunSpec, Variant
+from taskaffinity.runs.recipe import FROM_SCRATCH, REFINE, Recipe
+from taskaffinity.runs.spec import EncoderRef, RunSpec, Variant
 
 ENCODER = EncoderRef("tiny", "e1")
 PAIR = RunSpec((("a", "f1"), ("b", "f2")), ENCODER, 0, Recipe())

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from taskaffinity.runs.files import read_json, write_json
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Outcome, Predictions, RunResult
-from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec
+from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import MissingRuns, RunStore
 
 SPEC = RunSpec((("a", "f1"), ("b", "f2")), EncoderRef("tiny", "e1"), 0, Recipe())
@@ -107,12 +108,12 @@ def test_predictions_of_an_earlier_training_go_with_it(store: RunStore) -> None:
 def test_a_run_is_done_when_its_result_is_there_and_not_before(store: RunStore, monkeypatch: Any) -> None:
     written: list[str] = []
 
-    def watch(source: Path, target: Path) -> None:
+    def on_progress(source: Path, target: Path) -> None:
         assert SPEC not in store
         written.append(Path(target).name)
         os.rename(source, target)
 
-    monkeypatch.setattr(os, "replace", watch)
+    monkeypatch.setattr(os, "replace", on_progress)
     assert SPEC not in store
     store.write(RESULT)
     assert SPEC in store

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from taskaffinity.runs.plan import controls, matched, pairwise
-from taskaffinity.runs.spec import EncoderRef, Recipe
+from taskaffinity.runs.plan import compute_matched, controls, pairwise
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.study import Match, Start, StudiedTask, Study
 
 STUDY = Study(
@@ -51,7 +52,7 @@ def test_a_study_written_before_there_were_controls_reads_as_it_did(tmp_path: Pa
     (tmp_path / "study.json").write_text(json.dumps(old))
     again = Study.read(tmp_path)
     assert again == STUDY
-    assert again.alone == again.seeds == (3, 4)
+    assert again.single_seeds == again.seeds == (3, 4)
     assert (again.match, again.controls, again.looks) == ("updates", False, ())
     assert (again.stage, again.start) == ("refine", "encoder")
     assert [spec.run_id for spec in again.plan] == [spec.run_id for spec in STUDY.plan]
@@ -85,7 +86,7 @@ def test_the_plan_follows_from_the_study() -> None:
 
 def test_a_task_alone_may_have_seeds_of_its_own() -> None:
     study = replace(STUDY, seeds_single=(3, 4, 5))
-    assert study.alone == (3, 4, 5)
+    assert study.single_seeds == (3, 4, 5)
     assert study.plan == pairwise(REFS, STUDY.encoder, STUDY.recipe, [3, 4], seeds_single=[3, 4, 5], full=True)
     assert set(STUDY.plan) < set(study.plan)
 
@@ -98,7 +99,7 @@ def test_what_is_compared_and_controlled_adds_to_the_plan(match: Match, has_cont
     added = set(study.plan) - set(base.plan)
     assert set(base.plan) <= set(study.plan)
     what = (REFS, STUDY.encoder, STUDY.recipe, [3, 4])
-    expected = set(matched(*what)) if match == "compute" else set()
+    expected = set(compute_matched(*what)) if match == "compute" else set()
     if has_controls:
         expected |= set(controls(*what, [1_000_003, 1_000_004]))
     assert added == expected

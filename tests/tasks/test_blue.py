@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from taskaffinity.errors import InputError
 from taskaffinity.tasks.blue import BIOMEDICAL, BLUE, BLUE_TASKS, CLINICAL, load_suite
 from taskaffinity.tasks.formats import TaskCard, read_card, write_task
 from taskaffinity.tasks.rows import Row
-from taskaffinity.tasks.task import DEFAULT_METRIC, SPLITS, BadInput, Example
+from taskaffinity.tasks.task import DEFAULT_METRIC, SPLITS, Example
 
 
 def write(data: Path, name: str) -> None:
@@ -59,7 +60,7 @@ def test_everything_missing_is_listed_with_the_commands(tmp_path: Path) -> None:
     write(tmp_path, "ddi2013-type")
     (tmp_path / "ddi2013-type/dev.jsonl").unlink()
     (tmp_path / "ddi2013-type/task.json").unlink()
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         load_suite("biomedical", tmp_path)
     message = str(caught.value)
     assert "bc5cdr-disease (no folder)" in message
@@ -75,7 +76,9 @@ def test_another_kind_of_task_in_the_folder(tmp_path: Path) -> None:
         write(tmp_path, name)
     card = TaskCard(kind="classification", labels=("a", "b"))
     write_task(tmp_path / "mednli", card, {s: [Row(Example(s, "a", "vorpal"))] for s in SPLITS})
-    with pytest.raises(BadInput, match=r"mednli: found a task of kind classification; expected one of kind inference"):
+    with pytest.raises(
+        InputError, match=r"mednli: found a task of kind classification; expected one of kind inference"
+    ):
         load_suite("clinical", tmp_path)
 
 
@@ -93,12 +96,12 @@ def test_other_labels_than_the_papers(changes: dict[str, Any], said: str, tmp_pa
     load_suite("biomedical", tmp_path)
     card = read_card(tmp_path / "chemprot").model_copy(update=changes)
     (tmp_path / "chemprot/task.json").write_text(card.model_dump_json())
-    with pytest.raises(BadInput, match=f"chemprot/task.json: {said}"):
+    with pytest.raises(InputError, match=f"chemprot/task.json: {said}"):
         load_suite("biomedical", tmp_path)
 
 
 def test_no_such_suite(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"'klinical'.*clinical, biomedical, blue"):
+    with pytest.raises(InputError, match=r"'klinical'.*clinical, biomedical, blue"):
         load_suite("klinical", tmp_path)
 
 

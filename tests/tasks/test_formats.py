@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskaffinity.corpora.check import check
+from taskaffinity.errors import InputError
 from taskaffinity.tasks.formats import TaskCard, read_card, read_split, read_task, write_task
 from taskaffinity.tasks.rows import Row, count
 from taskaffinity.tasks.survey import tasks_of
-from taskaffinity.tasks.task import DEFAULT_METRIC, SPLITS, BadInput, Example, Kind
+from taskaffinity.tasks.task import DEFAULT_METRIC, SPLITS, Example, Kind
 
 SECRET = "frumious bandersnatch"
 RELATION = TaskCard(kind="relation", labels=("CPR:4", "false"), negative="false", title="Toy")
@@ -89,7 +90,7 @@ def test_counts_are_of_positives_mentions_or_rows() -> None:
 
 
 def refused(action: Callable[[], object], *parts: str) -> None:
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         action()
     message = str(caught.value)
     assert "\n" not in message

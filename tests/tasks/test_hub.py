@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from taskaffinity.tasks.task import SPLITS, BadInput, Example, Suite, Task
+from taskaffinity.errors import InputError
+from taskaffinity.tasks.task import SPLITS, Example, Suite, Task
 from taskaffinity.tasks.user import hub
 from taskaffinity.tasks.user.suitefile import read_suite
 
@@ -184,7 +185,7 @@ class DatasetNotFoundError(FileNotFoundError):
 def test_a_fault_is_one_line_with_its_place_and_no_text(
     block: str, answer: Any, says: str, mine: Callable[..., Task]
 ) -> None:
-    with pytest.raises(BadInput, match=says) as caught:
+    with pytest.raises(InputError, match=says) as caught:
         mine(block, answer)
     assert "\n" not in str(caught.value)
     assert SECRET not in str(caught.value)
@@ -193,7 +194,7 @@ def test_a_fault_is_one_line_with_its_place_and_no_text(
 
 def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(BadInput, match=r'needs the package datasets; expected pip install .* -e "\.\[datasets\]"'):
+    with pytest.raises(InputError, match=r'needs the package datasets; expected pip install .* -e "\.\[datasets\]"'):
         suite_of(tmp_path, HUB)
 
 
@@ -242,7 +243,7 @@ dataset_info:
         rows = ({"sentence": f"{SECRET} {split} {n}", "label": n % 2} for n in range(30))
         (folder / f"{split}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     block = "kind: classification\nhub: owner/reviews\ndev: 20%\n"
-    with pytest.raises(BadInput, match="expected config: one of 'one', 'two'"):
+    with pytest.raises(InputError, match="expected config: one of 'one', 'two'"):
         suite_of(tmp_path, block)
     task = suite_of(tmp_path, f"{block}config: one")["mine"]
     assert task.labels == ("neg", "pos")
@@ -255,9 +256,9 @@ def test_datasets_itself_says_when_there_is_no_hub_and_when_there_is_a_script(
     datasets = needs_datasets()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    with pytest.raises(BadInput, match="owner/nowhere, which is not in the cache, and no hub within reach"):
+    with pytest.raises(InputError, match="owner/nowhere, which is not in the cache, and no hub within reach"):
         suite_of(tmp_path, "kind: ner\nhub: owner/nowhere")
     (tmp_path / "owner/scripted").mkdir(parents=True)
     (tmp_path / "owner/scripted/scripted.py").write_text("")
-    with pytest.raises(BadInput, match="owner/scripted, which needs a loading script"):
+    with pytest.raises(InputError, match="owner/scripted, which needs a loading script"):
         suite_of(tmp_path, "kind: ner\nhub: owner/scripted")

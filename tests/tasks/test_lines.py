@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from taskaffinity.tasks.lines import named
+from taskaffinity.errors import named
 
 TAGS = ["O", "B-Beast", "I-Beast"]
 SLIPPED = ["X-ray", "T-cell", "B-cell", "I-beam", "M-protein", "O-negative", "555-0123", "2019-03-04", "12:30", "X"]

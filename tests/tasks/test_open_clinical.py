@@ -8,13 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 from taskaffinity.cli import app
+from taskaffinity.errors import InputError
 from taskaffinity.studies.defaults import DEFAULT_ENCODERS
 from taskaffinity.tasks.blue import BLUE_TASKS, CLINICAL
 from taskaffinity.tasks.catalog import LISTED, find_suite
 from taskaffinity.tasks.formats import TaskCard, write_task
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL, OPEN_CLINICAL_TASKS
 from taskaffinity.tasks.rows import Row
-from taskaffinity.tasks.task import SPLITS, BadInput, Example
+from taskaffinity.tasks.task import SPLITS, Example
 
 
 def write(data: Path, name: str) -> None:
@@ -52,7 +53,7 @@ def test_its_corpora_can_be_prepared() -> None:
 
 def test_nothing_stands_in_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         find_suite("open-clinical")
     message = str(caught.value)
     assert "\n" not in message
@@ -63,7 +64,7 @@ def test_nothing_stands_in_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_run_without_data_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["pairwise", "--domain", "open-clinical"])
-    assert isinstance(result.exception, BadInput)
+    assert isinstance(result.exception, InputError)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -84,7 +85,7 @@ def test_what_is_missing_is_listed(tmp_path: Path) -> None:
     write(tmp_path, "lct-condition")
     (tmp_path / "lct-condition/dev.jsonl").unlink()
     write(tmp_path, "rqe")
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         find_suite("open-clinical", tmp_path)
     message = str(caught.value)
     assert (
@@ -95,5 +96,5 @@ def test_what_is_missing_is_listed(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_suite_gets_a_hint() -> None:
-    with pytest.raises(BadInput, match=r"no such suite; there are .*open-clinical.*did you mean open-clinical\?"):
+    with pytest.raises(InputError, match=r"no such suite; there are .*open-clinical.*did you mean open-clinical\?"):
         find_suite("open_clinical")

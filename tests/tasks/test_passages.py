@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from taskaffinity.errors import InputError
 from taskaffinity.tasks.passages import read_passages
-from taskaffinity.tasks.task import BadInput
 
 
 def test_lines_of_text_and_rows_of_task_files(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_lines_of_text_and_rows_of_task_files(tmp_path: Path) -> None:
 def test_faults_are_one_line_with_a_place(name: str, content: bytes, said: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         read_passages([path])
     assert said in str(refused.value)
     assert "secret" not in str(refused.value).replace(str(path), "")
@@ -53,5 +53,5 @@ def test_faults_are_one_line_with_a_place(name: str, content: bytes, said: str, 
 
 
 def test_no_file_that_is_there(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no file that can be read"):
+    with pytest.raises(InputError, match="no file that can be read"):
         read_passages([tmp_path / "nothing.txt"])

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from taskaffinity.errors import InputError
 from taskaffinity.tasks.catalog import find_suite
-from taskaffinity.tasks.task import SPLITS, BadInput, Example, Suite, Task
+from taskaffinity.tasks.task import SPLITS, Example, Suite, Task
 from taskaffinity.tasks.user.examples import in_share
 from taskaffinity.tasks.user.suitefile import read_suite
 
@@ -117,7 +118,7 @@ def test_conll_of_two_documents_and_more_keeps_them_apart(tmp_path: Path) -> Non
 def test_a_share_that_finds_no_whole_document_says_so(tmp_path: Path) -> None:
     rows = [f"t{i},l{i % 2},one" for i in range(30)]
     files = {"d.csv": "\n".join(["text,label,document", *rows])}
-    with pytest.raises(BadInput, match=r"of 30 examples \(whole documents, of which there are 1\)"):
+    with pytest.raises(InputError, match=r"of 30 examples \(whole documents, of which there are 1\)"):
         mine(tmp_path, "kind: classification\npath: {train: d.csv}\ndev: 10%\ntest: 20%", files)
 
 
@@ -141,7 +142,7 @@ def test_a_document_is_a_text_or_a_number(tmp_path: Path) -> None:
     assert [example.document for example in task.examples["dev"]] == ["", "", "1", "1"]
     for value in (["x"], False, []):
         broken = lines + json.dumps({"text": "t", "label": "1", "document": value}) + "\n"
-        with pytest.raises(BadInput, match=r"line 5: found document .*whole number"):
+        with pytest.raises(InputError, match=r"line 5: found document .*whole number"):
             mine(tmp_path / "b", "kind: classification\npath: d", everywhere("jsonl", broken))
 
 
@@ -234,5 +235,5 @@ def test_the_name_is_the_file_s_and_none_of_this_tool_s(tmp_path: Path) -> None:
     suite = find_suite(None, file=tmp_path / "my-tasks.yaml")
     assert (suite.name, len(suite), suite.synthetic) == ("my-tasks", 2, False)
     (tmp_path / "clinical.yaml").write_text(text)
-    with pytest.raises(BadInput, match=r"clinical.*another name"):
+    with pytest.raises(InputError, match=r"clinical.*another name"):
         find_suite(None, file=tmp_path / "clinical.yaml")

@@ -10,7 +10,8 @@ from functools import partial
 
 import pytest
 
-from taskaffinity.tasks.task import DEFAULT_METRIC, KINDS, SPLITS, BadInput, Example, Kind, Split, Suite, Task
+from taskaffinity.errors import InputError
+from taskaffinity.tasks.task import DEFAULT_METRIC, KINDS, SPLITS, Example, Kind, Split, Suite, Task
 
 SECRET = "vorpal"
 ONE = Example("e1", "yes", f"{SECRET} text", f"{SECRET} pair")
@@ -98,7 +99,7 @@ def test_splits_are_read_once() -> None:
     ids=["no word", "a tag too few", "a word too few", "no word, and a text as id", "a tag too few, and a text as id"],
 )
 def test_a_sentence_that_cannot_be_tagged_is_refused_by_its_id(example: Example, told: str) -> None:
-    with pytest.raises(BadInput, match=told) as caught:
+    with pytest.raises(InputError, match=told) as caught:
         _ = Task("toy", "ner", partial(read, example), ("x",)).examples
     assert SECRET not in str(caught.value)
 
@@ -106,7 +107,7 @@ def test_a_sentence_that_cannot_be_tagged_is_refused_by_its_id(example: Example,
 @pytest.mark.parametrize(("name", "told"), [("e1", "id 'e1' is in"), (f"{SECRET} one", "id a text of 10 characters")])
 def test_an_id_in_two_splits_is_refused(name: str, told: str) -> None:
     twice = replace(task(), read=lambda split: [replace(ONE, id=name)])
-    with pytest.raises(BadInput, match=told) as caught:
+    with pytest.raises(InputError, match=told) as caught:
         _ = twice.examples
     assert SECRET not in str(caught.value)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.errors import InputError
 from taskaffinity.tasks.tsv import read_table
 
 FIELDS = st.text(alphabet=["a", '"', " ", "\t", "\n"], max_size=8)
@@ -68,7 +68,7 @@ def test_a_place_is_the_first_line_of_its_row(tmp_path: Path) -> None:
 def test_another_number_of_columns(tmp_path: Path, content: str, parts: tuple[str, ...]) -> None:
     path = tmp_path / "x.tsv"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         rows_of(path)
     assert [part for part in ("x.tsv", *parts) if part not in str(caught.value)] == []
     assert "vorpal" not in str(caught.value)

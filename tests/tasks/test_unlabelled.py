@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from taskaffinity.tasks.task import BadInput, Kind
+from taskaffinity.errors import InputError
+from taskaffinity.tasks.task import Kind
 from taskaffinity.tasks.unlabelled import Unlabelled, read_unlabelled
 
 
@@ -34,7 +35,7 @@ def test_rows_before_a_fault_are_given(tmp_path: Path) -> None:
     path.write_text('{"text": "a"}\n{"text": 1}\n')
     rows = read_unlabelled(path, "classification")
     assert next(rows).text == "a"
-    with pytest.raises(BadInput, match="line 2: found 1 as 'text'"):
+    with pytest.raises(InputError, match="line 2: found 1 as 'text'"):
         next(rows)
 
 
@@ -58,7 +59,7 @@ def test_rows_before_a_fault_are_given(tmp_path: Path) -> None:
 def test_faults(name: str, content: bytes | None, kind: Kind, said: str, tmp_path: Path) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(BadInput, match=said) as caught:
+    with pytest.raises(InputError, match=said) as caught:
         list(read_unlabelled(tmp_path / name, kind))
     assert "secret" not in str(caught.value).replace(str(tmp_path), "")
     assert caught.value.__cause__ is None
@@ -67,6 +68,6 @@ def test_faults(name: str, content: bytes | None, kind: Kind, said: str, tmp_pat
 def test_a_key_that_is_called_otherwise_is_told_with_those_there_are(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"sentence": "frumious"}\n')
-    with pytest.raises(BadInput, match="no 'text' among the keys sentence; expected the text under 'text'") as said:
+    with pytest.raises(InputError, match="no 'text' among the keys sentence; expected the text under 'text'") as said:
         list(read_unlabelled(path, "classification"))
     assert "frumious" not in str(said.value)

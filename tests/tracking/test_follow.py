@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
+from taskaffinity.errors import InputError
+from taskaffinity.runs.recipe import REFINE
 from taskaffinity.runs.result import Outcome, RunResult
-from taskaffinity.runs.spec import REFINE, EncoderRef, RunSpec
+from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import StudiedTask, Study
-from taskaffinity.schedule.run import Progress
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.schedule.progress import Progress
 from taskaffinity.tracking import tracker
 from taskaffinity.tracking.events import ToldRun, ToldStudy, told_run
-from taskaffinity.tracking.tracker import MEMORY, Follower, trackers_named
+from taskaffinity.tracking.tracker import MEMORY, RunTracker, trackers_named
 
 
 class Notebook:
@@ -60,12 +61,12 @@ def finish(root: Path, spec: RunSpec, seconds: float = 3.0) -> None:
 
 def following(
     study: Study, root: Path, tracker: Notebook, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Follower, list[str]]:
+) -> tuple[RunTracker, list[str]]:
     module = ModuleType("taskaffinity.tracking.tensorboard")
     module.open_tracker = lambda study, root: tracker  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     said: list[str] = []
-    return Follower(["tensorboard"], study, RunStore(root), said.append), said
+    return RunTracker(["tensorboard"], study, RunStore(root), said.append), said
 
 
 def progress(done: int) -> Progress:
@@ -118,16 +119,16 @@ def test_each_run_is_told_once_when_it_is_done_and_over_restarts(
     tracker = Notebook()
     follower, said = following(study, tmp_path, tracker, monkeypatch)
     first, second, *others = study.plan
-    follower.look(progress(0))
+    follower.update(progress(0))
     assert tracker.runs == []
     finish(tmp_path, first)
-    follower.look(progress(1))
-    follower.look(progress(1))
+    follower.update(progress(1))
+    follower.update(progress(1))
     assert [run.name for run in tracker.runs] == [first.run_id]
     again = Notebook()
     follower, said = following(study, tmp_path, again, monkeypatch)
     finish(tmp_path, second)
-    follower.look(progress(1))
+    follower.update(progress(1))
     for spec in others:
         finish(tmp_path, spec)
     follower.end()
@@ -178,7 +179,7 @@ def test_a_tracker_that_fails_is_given_up_with_one_line_and_told_the_rest_next_t
     follower, said = following(study, tmp_path, tracker, monkeypatch)
     for done, spec in enumerate(study.plan, start=1):
         finish(tmp_path, spec)
-        follower.look(progress(done))
+        follower.update(progress(done))
     follower.end()
     [line] = said
     assert "--track tensorboard" in line
@@ -192,8 +193,8 @@ def test_a_tracker_that_fails_is_given_up_with_one_line_and_told_the_rest_next_t
 
 def test_without_trackers_nothing_is_written(study: Study, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
-    follower = Follower([], study, RunStore(tmp_path))
-    follower.look(progress(1))
+    follower = RunTracker([], study, RunStore(tmp_path))
+    follower.update(progress(1))
     follower.end()
     assert sorted(tmp_path.iterdir()) == before
 
@@ -219,7 +220,7 @@ def test_a_tracker_that_is_not_there_is_refused_in_a_line(
         return None if name == "mlflow" else object()
 
     monkeypatch.setattr(tracker, "find_spec", spec_of)
-    with pytest.raises(BadInput, match=says) as caught:
+    with pytest.raises(InputError, match=says) as caught:
         trackers_named(asked)
     if "mlflow" in asked[0]:
         assert '-e ".[track]"' in str(caught.value)

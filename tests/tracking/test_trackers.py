@@ -16,7 +16,7 @@ from PIL import Image
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.tasks.planted import CLINICAL
-from taskaffinity.tracking.tracker import Follower
+from taskaffinity.tracking.tracker import RunTracker
 
 N_RUNS = 6
 """Two tasks, two seeds: 4 alone and 2 pairs."""
@@ -29,8 +29,8 @@ def tracked(tiny_study: Callable[..., Any], tmp_path: Path) -> Callable[[str], t
     def train(name: str) -> tuple[Any, RunStore]:
         tiny, root = tiny_study(num_train_epochs=2), tmp_path / "results"
         said: list[str] = []
-        follower = Follower([name], tiny.study, RunStore(root), said.append)
-        assert not tiny.train(root, resources=Resources("local"), watch=follower.look).failed
+        follower = RunTracker([name], tiny.study, RunStore(root), said.append)
+        assert not tiny.train(root, resources=Resources("local"), on_progress=follower.update).failed
         tiny.edges(root)
         follower.end()
         assert said == []

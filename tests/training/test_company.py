@@ -15,8 +15,9 @@ import torch
 from toy_tasks import RECIPE, SIZES, TASKS
 from transformers import AutoConfig, AutoModel
 
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import RunResult
-from taskaffinity.runs.spec import EncoderRef, Recipe, RunSpec, Variant
+from taskaffinity.runs.spec import EncoderRef, RunSpec, Variant
 from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.training import loop
 from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder

@@ -10,8 +10,8 @@ import torch
 from toy_tasks import RECIPE, TASKS
 from transformers import AutoModel, BertConfig, BertTokenizer, GPT2Config, LlamaConfig, PretrainedConfig, T5Config
 
+from taskaffinity.errors import InputError
 from taskaffinity.tasks.planted import VOCABULARY
-from taskaffinity.tasks.task import BadInput
 from taskaffinity.training.direction import refuse_one_way
 from taskaffinity.training.encoders import Encoder, find_encoder, load_encoder, tiny_encoder
 from taskaffinity.training.execute import prepare
@@ -45,7 +45,7 @@ def decoder(request: pytest.FixtureRequest, tmp_path: Path) -> Encoder:
 
 @pytest.mark.parametrize("task", ["nli", "tag"])
 def test_a_decoder_is_refused_before_anything_is_encoded(task: str, decoder: Encoder, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"no bidirectional encoder.*as BERT does") as caught:
+    with pytest.raises(InputError, match=r"no bidirectional encoder.*as BERT does") as caught:
         prepare([TASKS[task]], decoder, RECIPE, tmp_path / "cache")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "cache").exists()
@@ -53,7 +53,7 @@ def test_a_decoder_is_refused_before_anything_is_encoded(task: str, decoder: Enc
 
 def test_a_decoder_is_not_pre_trained_further_as_an_encoder(decoder: Encoder, tmp_path: Path) -> None:
     said = "no bidirectional encoder" if decoder.ref.name == "bert" else "no head for masked pieces"
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(InputError, match=said):
         pretrain([f"{word} {word}" for word in VOCABULARY], decoder, tmp_path / "out", Pretraining(max_length=16))
     assert not (tmp_path / "out").exists()
 
@@ -72,7 +72,7 @@ def test_an_encoder_passes_and_keeps_its_mode(
 def test_a_model_that_wants_more_than_word_pieces_is_told_in_one_line(tmp_path: Path) -> None:
     config = T5Config(vocab_size=40, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
     model = AutoModel.from_config(config).train()
-    with pytest.raises(BadInput, match=r"no encoder that word pieces alone can be given to \(ValueError\)$"):
+    with pytest.raises(InputError, match=r"no encoder that word pieces alone can be given to \(ValueError\)$"):
         refuse_one_way(model, tmp_path)
 
 

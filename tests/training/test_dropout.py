@@ -13,7 +13,7 @@ from torch import nn
 
 from taskaffinity.training.inputs.encoded import TaskMeta
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.packing.dropout import CpuDropout, dropout, exchange_dropout
+from taskaffinity.training.packing.dropout import CpuDropout, dropout, replace_dropout
 
 
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.5, 0.9])
@@ -72,6 +72,6 @@ def test_every_dropout_of_a_model_is_exchanged(
         assert kinds
         assert set(kinds) == {CpuDropout}
     model = nn.Sequential(nn.Dropout(0.3), nn.Linear(2, 2))
-    exchange_dropout(model)
+    replace_dropout(model)
     assert isinstance(model[0], CpuDropout)
     assert model[0].p == 0.3

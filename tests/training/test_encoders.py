@@ -17,7 +17,7 @@ from transformers import (
     XLNetConfig,
 )
 
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.errors import InputError
 from taskaffinity.training import encoders
 from taskaffinity.training.encoders import find_encoder, load_encoder, load_tokenizer, longest_input, tiny_encoder
 
@@ -85,7 +85,7 @@ def test_the_papers_encoders_have_names(name: str, asked: str, old_bert: Path, m
 
 def test_a_folder_without_weights_is_no_encoder_unless_it_says_from_scratch(old_bert: Path, tmp_path: Path) -> None:
     (old_bert / "model.safetensors").unlink()
-    with pytest.raises(BadInput, match="no weights"):
+    with pytest.raises(InputError, match="no weights"):
         find_encoder(str(old_bert))
     tiny = tiny_encoder(["dose"], tmp_path)
     assert find_encoder(str(tiny.folder)).ref == tiny.ref
@@ -95,14 +95,14 @@ def test_weights_that_lack_a_layer_are_refused(make_encoder: Callable[..., Path]
     folder = make_encoder("bert")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": config["num_hidden_layers"] + 1}))
-    with pytest.raises(BadInput, match="weights lack"):
+    with pytest.raises(InputError, match="weights lack"):
         load_encoder(folder)
 
 
 def test_a_configuration_of_nothing_known_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "no such architecture"}')
     (tmp_path / "model.safetensors").write_bytes(b"")
-    with pytest.raises(BadInput, match=r"config\.json: not the configuration of an encoder"):
+    with pytest.raises(InputError, match=r"config\.json: not the configuration of an encoder"):
         load_encoder(tmp_path)
 
 
@@ -133,7 +133,7 @@ def test_a_damaged_folder_is_told_in_one_line_with_its_part(damage: str, old_ber
         load_tokenizer(folder)
         load_encoder(folder)
 
-    with pytest.raises(BadInput, match=rf"{old_bert}.*: {said}.* \(\w+\)$") as caught:
+    with pytest.raises(InputError, match=rf"{old_bert}.*: {said}.* \(\w+\)$") as caught:
         load()
     assert "\n" not in str(caught.value)
 
@@ -194,10 +194,10 @@ def test_an_encoder_that_reads_characters_is_refused_in_one_line(make_encoder: C
     folder = make_encoder("bert")
     for path in folder.glob("*vocab*"):
         path.unlink()
-    with pytest.raises(BadInput, match=r": no tokenizer in this folder; expected tokenizer\.json or vocab\.txt"):
+    with pytest.raises(InputError, match=r": no tokenizer in this folder; expected tokenizer\.json or vocab\.txt"):
         load_tokenizer(folder)
     CanineTokenizer().save_pretrained(folder)
     said = r": a tokenizer without word pieces .*; expected .* beside it\. .* as CANINE is, .* give one of word pieces"
-    with pytest.raises(BadInput, match=said) as caught:
+    with pytest.raises(InputError, match=said) as caught:
         load_tokenizer(folder)
     assert "\n" not in str(caught.value)

@@ -254,13 +254,13 @@ def test_thinning_keeps_every_positive_and_so_many_negatives(
 ) -> None:
     split = make_split("inference", n=20)
     split = replace(split, gold=["false"] * 14 + ["yes"] * 6)
-    thinned = split.thinned("false", ratio, seed=0)
+    thinned = split.downsample_negatives("false", ratio, seed=0)
     assert thinned.gold.count("yes") == 6
     assert thinned.gold.count("false") == n_negatives == thinned.n_examples - 6
     assert list(thinned.ids) == sorted(thinned.ids, key=lambda name: int(name[1:]))
-    assert thinned.ids == split.thinned("false", ratio, seed=0).ids
+    assert thinned.ids == split.downsample_negatives("false", ratio, seed=0).ids
     if n_negatives == 6:
-        assert thinned.ids != split.thinned("false", ratio, seed=1).ids
+        assert thinned.ids != split.downsample_negatives("false", ratio, seed=1).ids
 
 
 @pytest.mark.parametrize("n", [2, 20, 21])
@@ -270,7 +270,7 @@ def test_halves_are_what_encoding_the_examples_of_each_alone_would_give(
 ) -> None:
     examples = random_tagged(n) if kind == "ner" else random_pairs(n)
     whole = encode(make_task(kind, examples), max_words=4)["train"]
-    halves = whole.halves(seed=3)
+    halves = whole.split_half(seed=3)
     assert [half.n_examples for half in halves] == [n - n // 2, n // 2]
     assert sorted(id for half in halves for id in half.ids) == sorted(whole.ids)
     assert sum(half.n_rows for half in halves) == whole.n_rows
@@ -281,11 +281,11 @@ def test_halves_are_what_encoding_the_examples_of_each_alone_would_give(
 
 def test_halves_depend_on_their_seed_alone(encode: Encode, make_task: MakeTask) -> None:
     split = encode(make_task("similarity", random_pairs(20)))["train"]
-    for ours, theirs in zip(split.halves(0), split.halves(0), strict=True):
+    for ours, theirs in zip(split.split_half(0), split.split_half(0), strict=True):
         assert_same(ours, theirs)
-    drawn = {tuple(split.halves(seed)[0].ids) for seed in (0, 0, 1)}
+    drawn = {tuple(split.split_half(seed)[0].ids) for seed in (0, 0, 1)}
     assert len(drawn) == 2
-    first, second = ({int(id.removeprefix("train.")) for id in half.ids} for half in split.halves(0))
+    first, second = ({int(id.removeprefix("train.")) for id in half.ids} for half in split.split_half(0))
     assert max(first) > min(second)
     assert max(second) > min(first)
 

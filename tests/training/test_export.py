@@ -18,16 +18,16 @@ from tokenizers import ByteLevelBPETokenizer
 from toy_tasks import RECIPE, TASKS
 from transformers import BertTokenizer, PreTrainedTokenizerFast, RobertaTokenizerFast, pipeline
 
-from taskaffinity.runs.best_model import Kept, kept_model
-from taskaffinity.runs.plan import alone
+from taskaffinity.errors import InputError
+from taskaffinity.runs.best_model import BestModel, best_model
+from taskaffinity.runs.plan import single_task_runs
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import StudiedTask, Study
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.planted import VOCABULARY
-from taskaffinity.tasks.task import BadInput
 from taskaffinity.tasks.unlabelled import Unlabelled
-from taskaffinity.training.checkpoint import take_over, take_over_head
+from taskaffinity.training.checkpoint import load_shared_weights, take_over_head
 from taskaffinity.training.encoders import Encoder, find_encoder
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.export import predictor as predictor_module
@@ -107,9 +107,9 @@ def tagger(exported: Callable[[str], Path], tmp_path_factory: pytest.TempPathFac
     return folder
 
 
-def kept(root: Path, task: str) -> Kept:
+def kept(root: Path, task: str) -> BestModel:
     (run,) = (spec for spec in Study.read(root).plan if len(spec.tasks) == 4)
-    return kept_model(root, task, run.run_id)
+    return best_model(root, task, run.run_id)
 
 
 def test_split(root: Path, encoder: Encoder, task: str) -> Any:
@@ -133,7 +133,7 @@ def test_logits_are_equal(task: str, trained: tuple[Path, Encoder], exported: Ca
     assert weights is not None
     values, meta, _ = take_over_head(head)
     own = MultiTaskModel(encoder.folder, {task: meta}, seed=0).eval()
-    take_over(own, weights)
+    load_shared_weights(own, weights)
     own.heads[task].load_state_dict(values)
     batch = make_batch(task, split, np.arange(split.n_rows))
     predictor = Predictor(exported(task))
@@ -250,13 +250,13 @@ def test_pieces_that_a_fine_tuning_did_not_meet_are_as_it_found_them(
     card = StudiedTask("nli", "nli", nli.kind, nli.metric_name, nli.fingerprint, {})
     study = Study("toys", (card,), encoder.ref, recipe, (0,), synthetic=True)
     outcome = store.read(stages[-1]).outcomes["nli"]
-    export(Kept(store.root, study, "nli", stages[-1], outcome, (outcome,), 0), tmp_path / "out")
+    export(BestModel(store.root, study, "nli", stages[-1], outcome, (outcome,), 0), tmp_path / "out")
     assert "Matrix products were of 16 bits" in (tmp_path / "out/README.md").read_text()  # those of the first stage
     table = Predictor(tmp_path / "out").model.get_input_embeddings().weight
     before = MultiTaskModel(encoder.folder, {}, seed=0)
     start = store.start(stages[1])
     assert start is not None
-    take_over(before, start)
+    load_shared_weights(before, start)
     found = before.encoder.get_input_embeddings().weight
     stock = transformers.AutoModel.from_pretrained(encoder.folder).get_input_embeddings().weight
     unmet_again = (table == found).all(dim=1)
@@ -272,13 +272,13 @@ def test_what_cannot_be_exact_is_refused(
     given = kept(trained[0], "nli")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
-    with pytest.raises(BadInput, match="not empty"):
+    with pytest.raises(InputError, match="not empty"):
         export(given, tmp_path / "full")
     other = make_encoder("bert")
-    with pytest.raises(BadInput, match="another encoder than"):
+    with pytest.raises(InputError, match="another encoder than"):
         export(given, tmp_path / "out", encoder=str(other))
     assert not (tmp_path / "out").exists()
-    with pytest.raises(BadInput, match=r"no taskaffinity\.json here"):
+    with pytest.raises(InputError, match=r"no taskaffinity\.json here"):
         Predictor(trained[1].folder)
 
 
@@ -289,14 +289,14 @@ def test_an_architecture_whose_head_has_another_form_is_refused(make_encoder: Ma
     encoder = find_encoder(str(folder))
     recipe = replace(RECIPE, num_train_epochs=1)
     prepare([TASKS["nli"]], encoder, recipe, tmp_path)
-    spec = alone([TASKS["nli"].ref], encoder.ref, recipe, (0,)).specs[0]
+    spec = single_task_runs([TASKS["nli"].ref], encoder.ref, recipe, (0,)).specs[0]
     store = RunStore(tmp_path / "results")
     store.write(execute(spec, encoder_folder=folder, cache=tmp_path, keep_model=True))
     nli = TASKS["nli"]
     card = StudiedTask("nli", "nli", nli.kind, nli.metric_name, nli.fingerprint, {})
     Study("toys", (card,), encoder.ref, recipe, (0,), synthetic=True).write(store.root)
-    with pytest.raises(BadInput, match="modernbert: its own heads have another form"):
-        export(kept_model(store.root, "nli"), tmp_path / "out")
+    with pytest.raises(InputError, match="modernbert: its own heads have another form"):
+        export(best_model(store.root, "nli"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".out*"))
 
@@ -335,7 +335,7 @@ def test_a_full_gpu_is_no_fault_of_the_folder(
     half = Path(shutil.copytree(exported("nli"), tmp_path / "half"))
     weights = (half / "model.safetensors").read_bytes()
     (half / "model.safetensors").write_bytes(weights[: len(weights) // 2])
-    with pytest.raises(BadInput, match=r"half: not a whole folder of `taskaffinity export` \(SafetensorError\)$"):
+    with pytest.raises(InputError, match=r"half: not a whole folder of `taskaffinity export` \(SafetensorError\)$"):
         Predictor(half)
 
 

@@ -13,15 +13,16 @@ import torch
 from safetensors.numpy import save_file
 from toy_tasks import RECIPE, TASKS
 
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import RunResult
-from taskaffinity.runs.spec import Recipe, RunSpec
+from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.planted import VOCABULARY
-from taskaffinity.training.checkpoint import hand_over, take_over
+from taskaffinity.training.checkpoint import load_shared_weights, shared_weights
 from taskaffinity.training.encoders import Encoder, tiny_encoder
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
-from taskaffinity.training.inputs.vocabulary import cut_embeddings, pieces_of, renumbered
+from taskaffinity.training.inputs.vocabulary import pieces_of, prune_embeddings, renumbered
 from taskaffinity.training.loop import fit
 from taskaffinity.training.model import MultiTaskModel
 
@@ -47,14 +48,14 @@ def test_the_next_model_has_the_trained_encoder_and_its_own_head(
     table = first.encoder.get_input_embeddings().weight.detach().clone()
     pieces = pieces_of([split], first.encoder) if is_cut else None
     if pieces is not None:
-        assert cut_embeddings(first.encoder, pieces)
+        assert prune_embeddings(first.encoder, pieces)
         split = renumbered(split, pieces)
     list(fit(first, {"nli": split}, Recipe(learning_rate=1e-3, num_train_epochs=2, batch_size=4), seed=0))
-    save_file(hand_over(first, first.state_dict(), pieces), tmp_path / "weights")
+    save_file(shared_weights(first, first.state_dict(), pieces), tmp_path / "weights")
 
     following = MultiTaskModel(folder, meta, seed=1)
     heads = {name: value.clone() for name, value in following.state_dict().items() if name.startswith("parts.")}
-    take_over(following, tmp_path / "weights")
+    load_shared_weights(following, tmp_path / "weights")
     given = following.encoder.get_input_embeddings().weight.detach()
     trained = first.encoder.get_input_embeddings().weight.detach()
     met = np.arange(len(table)) if pieces is None else pieces
@@ -73,9 +74,9 @@ def test_weights_of_another_encoder_are_refused(make_encoder: MakeEncoder, make_
     metas = {"nli": make_meta("nli", "inference")}
     one = MultiTaskModel(make_encoder("bert"), metas, seed=0)
     other = MultiTaskModel(make_encoder("roberta"), metas, seed=0)
-    save_file(hand_over(one, one.state_dict(), None), tmp_path / "weights")
+    save_file(shared_weights(one, one.state_dict(), None), tmp_path / "weights")
     with pytest.raises(ValueError, match="not weights of this encoder"):
-        take_over(other, tmp_path / "weights")
+        load_shared_weights(other, tmp_path / "weights")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training import loop
 from taskaffinity.training.inputs.batches import Batch, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from transformers import AutoModel
 
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.inputs.batches import epoch_batches
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.loop import fit

@@ -17,8 +17,8 @@ from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokeni
 from typer.testing import CliRunner
 
 from taskaffinity.cli import app
+from taskaffinity.errors import InputError
 from taskaffinity.tasks.planted import VOCABULARY, Lexicon, generate, similar
-from taskaffinity.tasks.task import BadInput
 from taskaffinity.training import pretrain as module
 from taskaffinity.training.encoders import (
     Encoder,
@@ -121,11 +121,11 @@ def test_the_folder_tells_how_it_was_made_and_quotes_no_passage(result: Pretrain
 def test_what_cannot_be_done_is_refused_before_anything_is_trained(
     trained_before: Encoder, passages: list[str], tmp_path: Path
 ) -> None:
-    with pytest.raises(BadInput, match="not empty"):
+    with pytest.raises(InputError, match="not empty"):
         pretrain(passages, trained_before, trained_before.folder, SETTINGS)
-    with pytest.raises(BadInput, match="the encoder has 128 positions"):
+    with pytest.raises(InputError, match="the encoder has 128 positions"):
         pretrain(passages, trained_before, tmp_path / "out", replace(SETTINGS, max_length=129))
-    with pytest.raises(BadInput, match="1 passage of text"):
+    with pytest.raises(InputError, match="1 passage of text"):
         pretrain(passages[:1], trained_before, tmp_path / "out", SETTINGS)
     assert not list(tmp_path.iterdir())
 
@@ -136,7 +136,7 @@ def test_an_architecture_without_a_language_head_is_refused(passages: list[str],
     config = XLNetConfig(vocab_size=len(pieces), d_model=16, n_layer=1, n_head=2, d_inner=32)
     AutoModel.from_config(config).save_pretrained(folder)
     BertTokenizer({piece: i for i, piece in enumerate(pieces)}).save_pretrained(folder)
-    with pytest.raises(BadInput, match=r"xlnet: xlnet has no head for masked pieces"):
+    with pytest.raises(InputError, match=r"xlnet: xlnet has no head for masked pieces"):
         pretrain(passages, find_encoder(str(folder)), tmp_path / "out", SETTINGS)
 
 

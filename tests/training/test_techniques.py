@@ -13,12 +13,12 @@ import pytest
 import torch
 from torch import nn
 
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.training import loop
 from taskaffinity.training import model as models
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
-from taskaffinity.training.inputs.vocabulary import cut_embeddings, pieces_of, renumbered
+from taskaffinity.training.inputs.vocabulary import pieces_of, prune_embeddings, renumbered
 from taskaffinity.training.loop import fit, predict
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.optimizer import decayed_parameters, learning_rate
@@ -75,7 +75,7 @@ def build(make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit)
         if "narrow last layer" in off:
             monkeypatch.setattr(models, "narrow_last_layer", lambda encoder, max_length: False)
         if "cheap dropout" in off:
-            monkeypatch.setattr(models, "exchange_dropout", lambda model: None)
+            monkeypatch.setattr(models, "replace_dropout", lambda model: None)
         if "blocks in one operation" in off:
             monkeypatch.setattr(packed.BlockAttention, "apply", blocks_by_autograd)
         if "one pass" in off:
@@ -88,7 +88,7 @@ def build(make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit)
         model = MultiTaskModel(folder, metas, seed=seed, head_dropout=p, packed="packing" not in off)
         if "cut vocabulary" not in off:
             pieces = pieces_of([*train.values(), *dev.values()], model.encoder)
-            assert cut_embeddings(model.encoder, pieces)
+            assert prune_embeddings(model.encoder, pieces)
             train, dev = ({n: renumbered(split, pieces) for n, split in splits.items()} for splits in (train, dev))
         return model, train, dev
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from taskaffinity.runs.spec import PAPER_REFINE, RunSpec
+from taskaffinity.runs.recipe import PAPER_REFINE
+from taskaffinity.runs.spec import RunSpec
 from taskaffinity.training.execute import execute
 from taskaffinity.training.optim.bert_adam import ReleasedStepper
 from taskaffinity.training.profile import speed

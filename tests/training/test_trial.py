@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from taskaffinity.runs.spec import FROM_SCRATCH, RunSpec
+from taskaffinity.runs.recipe import FROM_SCRATCH
+from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.planted import CLINICAL, VOCABULARY
 from taskaffinity.tasks.task import Example, Split, Task
 from taskaffinity.training.encoders import tiny_encoder

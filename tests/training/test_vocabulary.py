@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
-from taskaffinity.training.inputs.vocabulary import cut_embeddings, pieces_of, renumbered
+from taskaffinity.training.inputs.vocabulary import pieces_of, prune_embeddings, renumbered
 from taskaffinity.training.loop import fit, predict
 from taskaffinity.training.model import MultiTaskModel
 
@@ -55,7 +55,7 @@ def test_the_same_losses_weights_and_predictions(
     whole, cut = (MultiTaskModel(folder, metas, seed=3, head_dropout=0.0) for _ in range(2))
     pieces = pieces_of(splits.values(), cut.encoder)
     before = whole.encoder.get_input_embeddings().weight.detach().clone()
-    assert cut_embeddings(cut.encoder, pieces)
+    assert prune_embeddings(cut.encoder, pieces)
     own = {name: renumbered(split, pieces) for name, split in splits.items()}
     for one, other in zip(fit(whole, splits, recipe, seed=5), fit(cut, own, recipe, seed=5), strict=True):
         assert one.losses == pytest.approx(other.losses, abs=1e-4)
@@ -83,7 +83,7 @@ def test_the_number_of_padding_stays(
     model = MultiTaskModel(make_encoder("roberta"), {"ner": make_meta("ner", "ner")}, seed=0)
     pieces = pieces_of(splits.values(), model.encoder)
     assert pieces[:2].tolist() == [0, 1]
-    cut_embeddings(model.encoder, pieces)
+    prune_embeddings(model.encoder, pieces)
     table = model.encoder.get_input_embeddings()
     assert isinstance(table, torch.nn.Embedding)
     assert table.padding_idx == model.encoder.config.pad_token_id == 1

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.tasks.planted import Lexicon, Sizes, generate, inferred, related, similar, tagged
 from taskaffinity.tasks.task import Example, Kind, Split, Task
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from taskaffinity.runs.spec import FROM_SCRATCH, REFINE, Recipe
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.errors import InputError
+from taskaffinity.runs.recipe import FROM_SCRATCH, REFINE, Recipe
 from taskaffinity.tuning.candidates import SPACE, candidates, searched_settings
 
 
@@ -45,5 +45,5 @@ def test_a_space_of_few_recipes_gives_no_more_than_it_holds() -> None:
 
 def test_nothing_left_to_search_is_refused() -> None:
     assert searched_settings(SPACE) == ()
-    with pytest.raises(BadInput, match="nothing is left to be searched"):
+    with pytest.raises(InputError, match="nothing is left to be searched"):
         candidates(REFINE, 3, fixed=list(SPACE))

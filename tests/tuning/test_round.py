@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from taskaffinity.cli.console.tuning import print_found
-from taskaffinity.runs.spec import FROM_SCRATCH, EncoderRef
+from taskaffinity.runs.recipe import FROM_SCRATCH
+from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.tuning.round import Round
 from taskaffinity.tuning.search import Found, Search
 from taskaffinity.tuning.trials import TrialFolder, trials_of
@@ -23,9 +24,9 @@ def a_round(tmp_path: Path) -> Round:
     return Round(trials, TrialFolder(tmp_path / "tune"), halving=True, versions={})
 
 
-def hear(a_round: Round, number: int, *scores: float) -> None:
+def report(a_round: Round, number: int, *scores: float) -> None:
     for epoch, score in enumerate(scores, start=1):
-        a_round.hear(number, epoch, {"a": score})
+        a_round.report(number, epoch, {"a": score})
 
 
 def table_of(a_round: Round, capsys: pytest.CaptureFixture[str]) -> str:
@@ -37,15 +38,15 @@ def table_of(a_round: Round, capsys: pytest.CaptureFixture[str]) -> str:
 def test_one_that_diverges_before_it_is_known_to_be_stopped_was_stopped_all_the_same(
     a_round: Round, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hear(a_round, 1, 10.0, 10.0)  # before the default's first epoch: whether it is behind is not known
+    report(a_round, 1, 10.0, 10.0)  # before the default's first epoch: whether it is behind is not known
     a_round.fail(1, "diverged: loss", "", True)
-    hear(a_round, 0, 50.0, 50.0, 50.0, 50.0)
+    report(a_round, 0, 50.0, 50.0, 50.0, 50.0)
     assert "stopped at 1/4" in table_of(a_round, capsys)
 
 
 def test_what_befalls_a_trial_that_has_ended_changes_nothing(a_round: Round) -> None:
-    hear(a_round, 0, 50.0, 50.0, 50.0, 50.0)
-    hear(a_round, 1, 10.0)
+    report(a_round, 0, 50.0, 50.0, 50.0, 50.0)
+    report(a_round, 1, 10.0)
     before = a_round.records[1]
     a_round.fail(1, "diverged: loss", "", True)
     a_round.fail(1, "out of memory")

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from taskaffinity.errors import InputError
 from taskaffinity.schedule.resources import Resources
-from taskaffinity.tasks.task import BadInput
 from taskaffinity.tuning import on_ray
 from taskaffinity.tuning.candidates import candidates
 from taskaffinity.tuning.round import Ended
@@ -105,7 +105,7 @@ def test_a_search_that_is_killed_and_continued_is_the_undisturbed_one(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        conduct(search, tmp_path / "tune", watch=kill)
+        conduct(search, tmp_path / "tune", on_progress=kill)
     assert len(scores_in(tmp_path / "tune")) == after
     continued = conduct(search, tmp_path / "tune")
     assert what(continued) == what(first)
@@ -184,7 +184,7 @@ def test_an_error_of_whoever_hears_of_epochs_is_not_the_trials(
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        conduct(replace(search, candidates=search.candidates[:2], confirm_seeds=1), tmp_path, watch=full)
+        conduct(replace(search, candidates=search.candidates[:2], confirm_seeds=1), tmp_path, on_progress=full)
 
 
 def test_a_broken_file_is_named(search: Search, conduct: Conduct, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_broken_file_is_named(search: Search, conduct: Conduct, tmp_path: Path
     others = {"seed": 1}, {"recipe": {}}, {"tasks": {}}, {"scores": [{"mednli": 1.0}]}, {"scores": 9 * kept["scores"]}
     for content in ("{", "{}", "[]", *(json.dumps({**kept, **change}) for change in (*broken, *others))):
         path.write_text(content)
-        with pytest.raises(BadInput, match=f"{path.name}: .*delete it"):
+        with pytest.raises(InputError, match=f"{path.name}: .*delete it"):
             conduct(few, tmp_path)
 
 

@@ -14,7 +14,7 @@ from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures.layout import FONT, frame, sheet
 from taskaffinity.analysis.figures.small_multiples import facets
 from taskaffinity.analysis.statistics.verdicts import Verdict
-from taskaffinity.analysis.style import PALETTES, Palette, marked, marks_in_words, short
+from taskaffinity.analysis.style import PALETTES, Palette, describe_marks, marked, short
 
 ROW, GAP = 0.24, 0.32  # inches: an arrow, and the room for a target's heading
 TITLE = "Gain, interval and seeds (points)"
@@ -85,7 +85,7 @@ _MARKERS: dict[Verdict, str] = {"improves": "^", "degrades": "v", "no effect": "
 
 def _note(gains: pd.DataFrame | None) -> str:
     seeds = "" if gains is None else "small circles are seeds, less the mean that they are compared with; "
-    return f"Bars are intervals, {seeds}the grey band is where a gain counts as no effect. {marks_in_words()}"
+    return f"Bars are intervals, {seeds}the grey band is where a gain counts as no effect. {describe_marks()}"
 
 
 def _into(

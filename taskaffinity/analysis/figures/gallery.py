@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import describe
-from taskaffinity.analysis.figure_options import FILES, Pictures
+from taskaffinity.analysis.figure_options import FILES, FigureOptions
 from taskaffinity.analysis.figures.curves import curves_frame, draw_curves
 from taskaffinity.analysis.figures.forest import draw_forest, draw_forests
 from taskaffinity.analysis.figures.matrix import ALL_ARROWS, draw_graph, draw_heatmap, save_figure
@@ -33,23 +33,23 @@ SHOWS = {
 
 
 @matplotlib.rc_context({"text.parse_math": False})  # a dollar in a title is a dollar
-def hang(matrix: AffinityMatrix, store: RunStore, root: Path, pictures: Pictures) -> None:
+def save_figures(matrix: AffinityMatrix, store: RunStore, root: Path, pictures: FigureOptions) -> None:
     """Write every picture of a study of pairs that is asked for, in every format, its words within."""
     words = describe(matrix)
     for name in pictures.figures:
         if name != "stages":
-            _save(draw(name, matrix, store, pictures), root, name, pictures, SHOWS.get(name, "") + words)
+            _save(draw_figure(name, matrix, store, pictures), root, name, pictures, SHOWS.get(name, "") + words)
 
 
 @matplotlib.rc_context({"text.parse_math": False})  # a dollar in a title is a dollar
-def hang_stages(study: Study, store: RunStore, root: Path, pictures: Pictures) -> None:
+def save_stage_figures(study: Study, store: RunStore, root: Path, pictures: FigureOptions) -> None:
     """Write the picture of a study in stages."""
     scores = stage_scores(study, store)
     ax = draw_stages(study, scores, palette=pictures.palette, failed=failures(study, store))
     _save(ax, root, "stages", pictures, stages_described(study, scores))
 
 
-def draw(name: str, matrix: AffinityMatrix, store: RunStore, pictures: Pictures) -> Axes | Figure:
+def draw_figure(name: str, matrix: AffinityMatrix, store: RunStore, pictures: FigureOptions) -> Axes | Figure:
     """The picture of that name, a key of ``FILES``, of a study of pairs."""
     study, palette = matrix.study, pictures.palette
     if name == "graph":
@@ -70,7 +70,7 @@ def draw(name: str, matrix: AffinityMatrix, store: RunStore, pictures: Pictures)
     raise ValueError(f"no picture {name!r} of pairs; there are {', '.join(FILES)}")
 
 
-def _save(drawn: Axes | Figure, root: Path, name: str, pictures: Pictures, words: str) -> None:
+def _save(drawn: Axes | Figure, root: Path, name: str, pictures: FigureOptions, words: str) -> None:
     figure = drawn if isinstance(drawn, Figure) else cast(Figure, drawn.get_figure(root=True))
     for kind in pictures.formats:
         save_figure(figure, root / f"{FILES[name]}.{kind}", alt=words)

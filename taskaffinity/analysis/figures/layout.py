@@ -20,7 +20,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import SYNTHETIC, caption
 from taskaffinity.analysis.statistics.verdicts import VERDICTS, Verdict
 from taskaffinity.analysis.style import PALETTES, Palette
-from taskaffinity.runs.files import write_whole
+from taskaffinity.runs.files import write_atomic
 
 DPI = 160
 FONT = "DejaVu Sans"
@@ -170,4 +170,4 @@ def save_figure(figure: Figure, path: Path, *, alt: str = "") -> None:
     content = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "taskaffinity", "svg.fonttype": "none", "pdf.fonttype": 42}):
         figure.savefig(content, format=kind, dpi=DPI, bbox_inches="tight", pad_inches=0.15, metadata=metadata[kind])
-    write_whole(path, content.getvalue())
+    write_atomic(path, content.getvalue())

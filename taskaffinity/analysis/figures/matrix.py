@@ -22,7 +22,7 @@ from taskaffinity.analysis.figures import arrows
 from taskaffinity.analysis.figures.layout import COLOURED, FONT, frame, save_figure, sheet, verdict_legend
 from taskaffinity.analysis.statistics.standard_errors import FloatArray
 from taskaffinity.analysis.statistics.verdicts import VERDICTS
-from taskaffinity.analysis.style import DIAGONAL, PALETTES, STYLES, marks_in_words, signed
+from taskaffinity.analysis.style import DIAGONAL, PALETTES, STYLES, describe_marks, signed
 
 __all__ = ["draw_graph", "draw_heatmap", "save_figure"]
 
@@ -167,7 +167,7 @@ def draw_heatmap(
         below=46 + 3.2 * max(map(len, matrix.titles)),
         left=-118 if own else 0,
         across=72 * (side + 2.6),
-        note=" ".join(filter(None, (note, marks_in_words(), pale))),
+        note=" ".join(filter(None, (note, describe_marks(), pale))),
         palette=colours,
     )
     return ax

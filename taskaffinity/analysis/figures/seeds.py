@@ -12,7 +12,7 @@ from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures.layout import FONT, frame
 from taskaffinity.analysis.figures.small_multiples import facets
-from taskaffinity.analysis.style import PALETTES, Palette, marked, marks_in_words, short
+from taskaffinity.analysis.style import PALETTES, Palette, describe_marks, marked, short
 
 ROW = 0.21  # inches
 PAIRED = ("pair", "finetune")
@@ -39,7 +39,7 @@ def draw_seeds(matrix: AffinityMatrix, gains: pd.DataFrame, palette: PaletteName
         _scores(ax, matrix, t, test[test.target == matrix.tasks[t]], colours)
     note = (
         "Each point is the test score of one seed, each bar the mean of its row; the line is the mean alone. At the "
-        f"right is the gain. {marks_in_words()}"
+        f"right is the gain. {describe_marks()}"
     )
     if matrix.study.match == "compute":
         note += " Crosses: the runs that the pair is compared with, of as many updates."

@@ -12,10 +12,10 @@ from taskaffinity.analysis.captions import SYNTHETIC
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import arrows
 from taskaffinity.analysis.figures.layout import FONT, line_legend, sheet, surround
-from taskaffinity.analysis.paper.stages import STAGES, TITLES, StageScore, gain_in_words, uneven
+from taskaffinity.analysis.paper.stages import STAGES, TITLES, StageScore, describe_gain, uneven
 from taskaffinity.analysis.statistics.verdicts import Verdict
 from taskaffinity.analysis.style import PALETTES, Palette, marked, short
-from taskaffinity.analysis.tables.formats import stages_in_words
+from taskaffinity.analysis.tables.formats import describe_stages
 from taskaffinity.runs.study import Study
 
 FOLLOWED = 6
@@ -88,7 +88,7 @@ def draw_stages(
         "Black points: means; small ones: seeds. Lines and marks: the interval of a stage's gain over alone lies above "
         "0 (▲), below (▼), or holds 0 (?)."
     )
-    told = stages_in_words(study, uneven(study, scores), failed, of_table=False)
+    told = describe_stages(study, uneven(study, scores), failed, of_table=False)
     words = f"{told} {note}"
     surround(
         *(ax, "Scores alone, together and fine-tuned (points)", words, study.synthetic),
@@ -108,7 +108,7 @@ def stages_described(study: Study, scores: Sequence[StageScore]) -> str:
         cells = [score for score in scores if score.task == card.name]
         told = [
             f"{TITLES[cell.stage]} " + (f"{cell.mean:.1f}" if cell.scores else "not trained")
-            + (f" ({gain_in_words(cell)})" if cell.scores and not math.isnan(cell.gain) else "")
+            + (f" ({describe_gain(cell)})" if cell.scores and not math.isnan(cell.gain) else "")
             for cell in cells
         ]  # fmt: skip
         lines.append(f"{card.title}: {', '.join(told)}.")

@@ -12,9 +12,9 @@ from taskaffinity.analysis.paper.stages import (
     STAGES,
     StageScore,
     columns_of,
+    describe_gain,
     failures,
     full_frame,
-    gain_in_words,
     gained,
     means,
     paper_rows,
@@ -23,7 +23,7 @@ from taskaffinity.analysis.paper.stages import (
     stage_arms,
     stage_scores,
 )
-from taskaffinity.analysis.statistics.verdicts import Rule
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -107,7 +107,7 @@ def encoders_table(found: Sequence[EncoderScores]) -> pd.DataFrame:
         name = f"{name} ({number_of_row})" if name in rows else name
         rows[name] = means(encoder.fine_tuned)
         if encoder.over_first:
-            gains = [gain_in_words(gain) for gain in encoder.over_first if gain.stage == "finetune"]
+            gains = [describe_gain(gain) for gain in encoder.over_first if gain.stage == "finetune"]
             rows[f"  {name}, gain over the first"] = [*gains, ""]
     number = None if first.synthetic else ENCODER_TABLES.get(first.suite)
     if number is not None:

@@ -18,10 +18,10 @@ from typing import Literal, get_args
 import pandas as pd
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.captions import encoder_name, margin_in_words, precision_in_words, seeds_in_words
+from taskaffinity.analysis.captions import describe_margin, describe_precision, describe_seeds, encoder_name
 from taskaffinity.analysis.statistics.verdicts import Verdict
 from taskaffinity.analysis.style import signed
-from taskaffinity.runs.paper_protocol import protocol_in_words
+from taskaffinity.runs.paper_protocol import describe_protocol
 
 SUITES = ("clinical", "biomedical")
 """Those of Figure 2."""
@@ -97,13 +97,13 @@ def _standing(claim: Claim, verdicts: Sequence[Verdict]) -> Standing:
     return "contradicts" if not all(fulfilled) else "undecided here" if is_open else "agrees"
 
 
-def claims_table(matrix: AffinityMatrix) -> pd.DataFrame:
+def figure2_table(matrix: AffinityMatrix) -> pd.DataFrame:
     """The table for people, cells as words: a row a claim."""
     rows = [(f"paper: {a.claim.words}", _here(matrix, a.arrows), a.standing) for a in answers(matrix)]
     return pd.DataFrame([row[1:] for row in rows], index=[row[0] for row in rows], columns=["here", "standing"])
 
 
-def claims_frame(matrix: AffinityMatrix) -> pd.DataFrame:
+def figure2_frame(matrix: AffinityMatrix) -> pd.DataFrame:
     """One row a claim and arrow that it is about: ``CLAIMS_COLUMNS``; gains in points, ``standing`` of the claim."""
     rows = [
         (
@@ -117,16 +117,16 @@ def claims_frame(matrix: AffinityMatrix) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(CLAIMS_COLUMNS))
 
 
-def claims_in_words(matrix: AffinityMatrix) -> str:
+def describe_claims(matrix: AffinityMatrix) -> str:
     """How to read that table."""
     told = Counter(answer.standing for answer in answers(matrix))
     return (
         "What the paper's text says of its Figure 2, in few words, beside this study: "
         f"{', '.join(f'{told[standing]} {standing}' for standing in get_args(Standing))}. The paper has one seed, and "
         'gives no numbers, threshold, interval or baseline for these; "hardly moves" is read as no effect. '
-        f"{seeds_in_words(matrix)}; encoder {encoder_name(matrix)}{precision_in_words(matrix.study)}; "
+        f"{describe_seeds(matrix)}; encoder {encoder_name(matrix)}{describe_precision(matrix.study)}; "
         f"suite {matrix.study.suite}; "
-        f"{protocol_in_words(matrix.study.protocol)}; no effect: surely within {margin_in_words(matrix)}."
+        f"{describe_protocol(matrix.study.protocol)}; no effect: surely within {describe_margin(matrix)}."
     )
 
 

@@ -20,9 +20,9 @@ import pandas as pd
 from taskaffinity.analysis.affinity import POINTS
 from taskaffinity.analysis.statistics.arms import arm_of
 from taskaffinity.analysis.statistics.seed_variance import Prior, fit_prior
-from taskaffinity.analysis.statistics.standard_errors import Arm, combine, compare
-from taskaffinity.analysis.statistics.verdicts import Rule
+from taskaffinity.analysis.statistics.standard_errors import Arm, standard_error, variance_components
 from taskaffinity.analysis.style import plural, signed
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import Stage
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -133,8 +133,8 @@ def stage_scores(
 
 def gained(task: str, stage: Stage, metric: str, arm: Arm, against: Arm, prior: Prior, rule: Rule) -> StageScore:
     """The score of an arm with its gain over another."""
-    evidence = compare(arm, against, prior)
-    error = combine(evidence, rule.estimand)
+    evidence = variance_components(arm, against, prior)
+    error = standard_error(evidence, rule.estimand)
     scores = tuple(float(POINTS * score) for score in arm.scores)
     gain, low, high = (float(POINTS * value) for value in (error.gain, *error.interval(rule.alpha)))
     reason = str(evidence.reason).replace("pair run", "run")
@@ -197,7 +197,7 @@ def full_table(study: Study, scores: tuple[StageScore, ...]) -> pd.DataFrame:
         cells = [by_cell[task, stage] for task in tasks]
         rows[TITLES[stage]] = means(cells)
         if stage != "single":
-            rows[f"  {TITLES[stage]}, gain"] = [*(gain_in_words(cell) for cell in cells), ""]
+            rows[f"  {TITLES[stage]}, gain"] = [*(describe_gain(cell) for cell in cells), ""]
     number = None if study.synthetic else PAPER_TABLES.get(study.suite)
     if number is not None:
         rows |= paper_rows(number, tasks, _PAPER_MODELS[number].values())
@@ -237,7 +237,7 @@ def uneven(study: Study, scores: Iterable[StageScore]) -> list[str]:
     ]
 
 
-def gain_in_words(score: StageScore) -> str:
+def describe_gain(score: StageScore) -> str:
     """``+1.9 [+1.1, +2.7]``, or why there is none."""
     if math.isnan(score.gain):
         return score.reason

@@ -34,7 +34,7 @@ class Accounts:
     is_race: bool
 
     @property
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """``42 of 42 runs are done. They took 6.6 minutes, if one after another, ...``"""
         words = f"{self.done} of {'at most ' * self.is_race}{self.planned} runs are done."
         if not self.seconds:
@@ -44,7 +44,7 @@ class Accounts:
         return f"{words} They took {spent}, if one after another{memory}."
 
 
-def accounts_of(study: Study, store: RunStore) -> Accounts:
+def cost_of(study: Study, store: RunStore) -> Accounts:
     """Read what every run says of itself.
 
     Raises

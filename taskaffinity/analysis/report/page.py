@@ -24,27 +24,28 @@ from taskaffinity.analysis.captions import (
     OF_A_RACE,
     SYNTHETIC,
     caption,
-    controls_in_words,
     describe,
+    describe_controls,
+    describe_margin,
+    describe_needs,
+    describe_seeds,
+    describe_sequential,
+    describe_stage,
     encoder_name,
-    margin_in_words,
-    needs_in_words,
-    race_in_words,
-    seeds_in_words,
-    stage_in_words,
 )
 from taskaffinity.analysis.figures import draw_forest, draw_graph, draw_heatmap
 from taskaffinity.analysis.report.cells import Sheet, sheet_of
-from taskaffinity.analysis.report.cost import COST_COLUMNS, accounts_of
+from taskaffinity.analysis.report.cost import COST_COLUMNS, cost_of
 from taskaffinity.analysis.report.inline import inline_svg, take_words
-from taskaffinity.analysis.report.sentences import arrow_in_words, counts_in_words, untested_in_words
-from taskaffinity.analysis.secondary_metrics import further_frame
-from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, VERDICTS, Rule, Verdict
+from taskaffinity.analysis.report.sentences import describe_arrow, describe_counts, describe_untested
+from taskaffinity.analysis.secondary_metrics import secondary_metrics_frame
+from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, VERDICTS, Verdict
 from taskaffinity.analysis.style import STYLES
 from taskaffinity.analysis.tables.frames import CONTROLS_COLUMNS, controls_frame, edges_frame, gains_frame
-from taskaffinity.runs.files import write_whole
-from taskaffinity.runs.paper_protocol import DEPARTURES, protocol_in_words
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.runs.files import write_atomic
+from taskaffinity.runs.paper_protocol import DEPARTURES, describe_protocol
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import title_of
@@ -71,14 +72,14 @@ def write_report(study: Study, store: RunStore, out: Path, rule: Rule | None = N
         If a file of the store is broken, or a race is given another rule.
     """
     matrix = measure(study, store, rule)
-    write_whole(out, report(matrix, store).encode())
+    write_atomic(out, report(matrix, store).encode())
     return matrix
 
 
 def report(matrix: AffinityMatrix, store: RunStore) -> str:
     """The page: the same text for the same runs."""
     study = matrix.study
-    accounts = accounts_of(study, store)
+    accounts = cost_of(study, store)
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -86,11 +87,11 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
     return environment.from_string(template).render(
         suite=study.suite,
         stamp=SYNTHETIC if study.synthetic else "",
-        counts=counts_in_words(matrix),
+        counts=describe_counts(matrix),
         how=[
-            f"{seeds_in_words(matrix)}.",
-            f"No effect: surely within {margin_in_words(matrix)}.",
-            *stage_in_words(matrix),
+            f"{describe_seeds(matrix)}.",
+            f"No effect: surely within {describe_margin(matrix)}.",
+            *describe_stage(matrix),
         ],
         encoder=encoder_name(matrix),
         encoder_fingerprint=study.encoder.fingerprint,
@@ -98,7 +99,7 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         level=f"{100 * (1 - matrix.rule.alpha):g} %",
         of_a_race=OF_A_RACE if study.looks else "",
         findings=[
-            (STYLES[verdict].mark, verdict, [arrow_in_words(matrix, arrow) for arrow in _by_size(matrix, verdict)])
+            (STYLES[verdict].mark, verdict, [describe_arrow(matrix, arrow) for arrow in _by_size(matrix, verdict)])
             for verdict in VERDICTS
             if verdict != "inconclusive"
         ],
@@ -108,15 +109,15 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         same=_same(matrix),
         targets=[_target(matrix, t) for t in range(len(matrix.tasks))],
         controls=_controls(matrix),
-        controls_words=controls_in_words(matrix),
-        race_words=race_in_words(matrix),
+        controls_words=describe_controls(matrix),
+        race_words=describe_sequential(matrix),
         further=_further(matrix, store),
-        needs=[*needs_in_words(matrix), *untested_in_words(matrix)],
+        needs=[*describe_needs(matrix), *describe_untested(matrix)],
         failed=matrix.failed,
         missing=accounts.missing,
         cost=sheet_of(accounts.cost, COST_COLUMNS, "cost", "Runs and what they took, by kind of run"),
-        cost_words=accounts.in_words,
-        protocol=f"Protocol: {protocol_in_words(study.protocol)}; {AGAINST[study.match]}.",
+        cost_words=accounts.describe,
+        protocol=f"Protocol: {describe_protocol(study.protocol)}; {AGAINST[study.match]}.",
         departures=DEPARTURES if study.protocol == "paper" else (),
         recipes=_recipes(study),
         rule=_rule(matrix),
@@ -188,7 +189,7 @@ def _target(matrix: AffinityMatrix, t: int) -> dict[str, Any]:
             {
                 "mark": STYLES[matrix.verdict[arrow]].mark,
                 "verdict": str(matrix.verdict[arrow]).replace(" ", "-"),
-                "words": arrow_in_words(matrix, arrow),
+                "words": describe_arrow(matrix, arrow),
                 "needs": str(matrix.needs[arrow]),
             }
             for arrow in sources
@@ -208,7 +209,7 @@ def _controls(matrix: AffinityMatrix) -> Sheet | None:
 
 
 def _further(matrix: AffinityMatrix, store: RunStore) -> Sheet | None:
-    frame = further_frame(matrix.study, store, matrix.rule)
+    frame = secondary_metrics_frame(matrix.study, store, matrix.rule)
     words = "The same gains by other metrics of the target, each by itself; they colour nothing"
     return sheet_of(frame, FURTHER, "further", words, _titles(matrix.study)) if len(frame) else None
 
@@ -234,7 +235,7 @@ def _rule(matrix: AffinityMatrix) -> list[tuple[str, str]]:
     rule = matrix.rule
     return [
         ("level", f"{rule.alpha:g}"),
-        ("margin of no effect", margin_in_words(matrix)),
+        ("margin of no effect", describe_margin(matrix)),
         ("correction for many arrows", CORRECTIONS[rule.correction]),
         ("estimand", "test sets like this one" if rule.estimand == "population" else "this very test set"),
     ]

@@ -9,7 +9,7 @@ from taskaffinity.analysis.statistics.verdicts import VERDICTS
 from taskaffinity.analysis.style import MINUS, plural, signed
 
 
-def arrow_in_words(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
+def describe_arrow(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
     """What was found of one arrow: verdict, size, interval and seeds; how much better, or how much worse."""
     source, target = matrix.titles[arrow[0]], matrix.titles[arrow[1]]
     gain, verdict, seeds = matrix.gain[arrow], matrix.verdict[arrow], _seeds(matrix, arrow)
@@ -29,7 +29,7 @@ def arrow_in_words(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
     return f"{source} on {target} is inconclusive: {said}"
 
 
-def counts_in_words(matrix: AffinityMatrix) -> str:
+def describe_counts(matrix: AffinityMatrix) -> str:
     """``Of 12 arrows 2 improve, 2 degrade, 6 have no effect, and 2 are inconclusive.``"""
     one = {
         "improves": "improves",
@@ -48,7 +48,7 @@ def counts_in_words(matrix: AffinityMatrix) -> str:
     return f"Of {plural(len(matrix.arrows), 'arrow')} {', '.join(parts[:-1])}, and {parts[-1]}."
 
 
-def untested_in_words(matrix: AffinityMatrix) -> list[str]:
+def describe_untested(matrix: AffinityMatrix) -> list[str]:
     """A line for each reason why arrows could not be tested, with those arrows."""
     by_reason: dict[str, list[str]] = {}
     for s, t in matrix.arrows:

@@ -13,15 +13,15 @@ import numpy as np
 from taskaffinity.analysis.statistics.seed_variance import Prior, fit_prior
 from taskaffinity.analysis.statistics.standard_errors import (
     Arm,
-    Estimand,
-    Evidence,
     FloatArray,
-    combine,
-    compare,
+    VarianceComponents,
     nothing,
+    standard_error,
     summarise,
+    variance_components,
 )
 from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.rule import Estimand
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -42,7 +42,7 @@ class Arms:
     baseline: str = "single"
     """What pairs are compared with: ``single``, or ``matched`` (as many updates in all)."""
 
-    def alone(self, target: str) -> Arm | None:
+    def single_task(self, target: str) -> Arm | None:
         return self.found.get((target, "single", ""))
 
     def pair(self, target: str, source: str) -> Arm | None:
@@ -82,15 +82,15 @@ class Arms:
         return fit_prior([arm.s2 / arm.unit for arm in used], [arm.n_runs - 1 for arm in used])
 
     @cached_property
-    def evidence(self) -> Evidence:
+    def evidence(self) -> VarianceComponents:
         """Of every arrow, arrays ``[source, target]``."""
         size = len(self.tasks)
         cells = [[nothing("") for _ in range(size)] for _ in range(size)]
         for (s, source), (t, target) in permutations(enumerate(self.tasks), 2):
-            cells[s][t] = compare(self.pair(target, source), self.single(target, source), self.prior)
-        names = [field.name for field in dataclasses.fields(Evidence)]
+            cells[s][t] = variance_components(self.pair(target, source), self.single(target, source), self.prior)
+        names = [field.name for field in dataclasses.fields(VarianceComponents)]
         grids = {name: np.array([[getattr(cell, name) for cell in row] for row in cells]) for name in names}
-        return Evidence(**{**grids, "reason": grids["reason"].astype(object)})
+        return VarianceComponents(**{**grids, "reason": grids["reason"].astype(object)})
 
     def covariance(self, t: int, estimand: Estimand = "population") -> FloatArray:
         """Of the errors of the gains into target ``t``, ``(n_tasks, n_tasks)`` by source; NaN where nothing is tested.
@@ -99,7 +99,7 @@ class Arms:
         equally large, which are the same runs.
         """
         target, e, size = self.tasks[t], self.evidence, len(self.tasks)
-        error = combine(e, estimand)
+        error = standard_error(e, estimand)
         moved: dict[int, FloatArray] = {}
         for s, source in enumerate(self.tasks):
             pair, single = self.pair(target, source), self.single(target, source)

@@ -14,8 +14,8 @@ from typing import Literal
 from scipy import stats
 
 from taskaffinity.analysis.statistics.arms import Arms
-from taskaffinity.analysis.statistics.standard_errors import combine, compare
-from taskaffinity.analysis.statistics.verdicts import Rule
+from taskaffinity.analysis.statistics.standard_errors import standard_error, variance_components
+from taskaffinity.runs.rule import Rule
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def controls_of(arms: Arms, rule: Rule) -> tuple[Control, ...]:
             arm, other = arms.found.get((target, treated, "")), arms.found.get((target, against, ""))
             if arm is None or (kind == "positive" and other is None):
                 continue
-            evidence = compare(arm, other, arms.prior)
-            error = combine(evidence, rule.estimand)
+            evidence = variance_components(arm, other, arms.prior)
+            error = standard_error(evidence, rule.estimand)
             low, high = error.interval(rule.alpha)
             found.append(
                 Control(

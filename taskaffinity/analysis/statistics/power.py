@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from scipy.special import nctdtrinc, stdtrit
 
-from taskaffinity.analysis.statistics.standard_errors import Estimand, Evidence, FloatArray, Words, combine
-from taskaffinity.analysis.statistics.verdicts import Correction
+from taskaffinity.analysis.statistics.standard_errors import FloatArray, VarianceComponents, Words, standard_error
+from taskaffinity.runs.rule import Correction, Estimand
 
 POWER = 0.8
 POWER_EQUIVALENCE = 0.9
@@ -27,7 +27,7 @@ _MOST_FREEDOM = 1e4
 
 
 @dataclass(frozen=True, eq=False)
-class Needs:
+class PowerAnalysis:
     """Arrays of one shape, an entry an arrow. Seeds are NaN where nothing is known, infinity where no number of them
     helps with this test set, ``MOST_SEEDS + 1`` where more are needed than were looked at."""
 
@@ -39,9 +39,14 @@ class Needs:
     """Further seeds a pair until a gain of zero is called "no effect" with a chance of 90 %."""
 
 
-def needs_of(
-    evidence: Evidence, margin: Any, *, alpha: float, alpha_equivalence: float, estimand: Estimand = "population"
-) -> Needs:
+def power_analysis(
+    evidence: VarianceComponents,
+    margin: Any,
+    *,
+    alpha: float,
+    alpha_equivalence: float,
+    estimand: Estimand = "population",
+) -> PowerAnalysis:
     """What each arrow needs.
 
     Parameters
@@ -49,26 +54,26 @@ def needs_of(
     margin : float or array
         In the unit of the gain.
     alpha, alpha_equivalence : float
-        Levels that one arrow has to reach by itself (``level_for_one``).
+        Levels that one arrow has to reach by itself (``per_comparison_alpha``).
     """
-    now = combine(evidence, estimand)
+    now = standard_error(evidence, estimand)
     detectable = _standard_errors_to_colour(now.df, alpha) * now.se
     seeds = np.append(np.arange(1.0, MOST_SEEDS + 1), _ENDLESS)
-    later = combine(with_more_seeds(evidence, seeds), estimand)
+    later = standard_error(with_more_seeds(evidence, seeds), estimand)
     gain, margins = (np.asarray(np.broadcast_to(value, np.shape(now.gain)))[..., None] for value in (now.gain, margin))
     coloured = np.abs(gain) >= _standard_errors_to_colour(later.df, alpha) * later.se
     equal = margins >= _standard_errors_to_equal(later.df, alpha_equivalence) * later.se
     known = ~np.isnan(np.asarray(now.variance))
-    return Needs(np.asarray(detectable), _first(coloured, known), _first(equal, known))
+    return PowerAnalysis(np.asarray(detectable), _first(coloured, known), _first(equal, known))
 
 
-def with_more_seeds(evidence: Evidence, more: Any) -> Evidence:
+def with_more_seeds(evidence: VarianceComponents, more: Any) -> VarianceComponents:
     """The evidence as it would be with ``more`` seeds a pair, along a new last axis; the gain is left as it is."""
     at = {name: np.asarray(value, dtype=np.float64)[..., None] for name, value in _numbers(evidence).items()}
     n_pair = at["n_pair"] + more
     n_single = at["n_single"] * n_pair / np.maximum(at["n_pair"], 1)
     fixed = at["v_examples"] - np.asarray(evidence.v_interaction)[..., None]  # by chance below zero
-    return Evidence(
+    return VarianceComponents(
         **{
             **at,
             "n_pair": n_pair,
@@ -81,12 +86,14 @@ def with_more_seeds(evidence: Evidence, more: Any) -> Evidence:
     )
 
 
-def last_axis_gone(evidence: Evidence) -> Evidence:
+def last_axis_gone(evidence: VarianceComponents) -> VarianceComponents:
     """What ``with_more_seeds`` gives for one number of seeds an arrow, in the arrows' own shape."""
-    return Evidence(**{name: value if name == "reason" else value[..., 0] for name, value in vars(evidence).items()})
+    return VarianceComponents(
+        **{name: value if name == "reason" else value[..., 0] for name, value in vars(evidence).items()}
+    )
 
 
-def level_for_one(p: FloatArray, alpha: float, n_decided: int, correction: Correction = "bh") -> float:
+def per_comparison_alpha(p: FloatArray, alpha: float, n_decided: int, correction: Correction = "bh") -> float:
     """The p that one more arrow must reach, beside the ``n_decided`` that already have.
 
     Under Dunnett's correction the bound of Bonferroni among the arrows into one target, a little stricter.
@@ -103,7 +110,7 @@ def level_for_one(p: FloatArray, alpha: float, n_decided: int, correction: Corre
     return float(alpha * rank / m / harmonic)
 
 
-def in_words(needs: Needs, verdict: Words, n_test: Any) -> Words:
+def describe_power(needs: PowerAnalysis, verdict: Words, n_test: Any) -> Words:
     """A short sentence for every arrow that is inconclusive and could be tested; else empty."""
     words = np.full(verdict.shape, "", dtype=object)
     sizes = np.broadcast_to(n_test, verdict.shape)
@@ -141,5 +148,5 @@ def _first(reached: Any, known: Any) -> FloatArray:
     return np.where(known, np.where(reached[..., -1] | (within <= MOST_SEEDS), within, np.inf), np.nan)
 
 
-def _numbers(evidence: Evidence) -> dict[str, Any]:
+def _numbers(evidence: VarianceComponents) -> dict[str, Any]:
     return {name: value for name, value in vars(evidence).items() if name != "reason"}

@@ -33,7 +33,7 @@ class Prior:
     d0: float
     """Degrees of freedom that this knowledge is worth; 0 for none."""
 
-    def moderate(self, s2: Any, d: Any, unit: Any) -> tuple[Any, Any]:
+    def shrink(self, s2: Any, d: Any, unit: Any) -> tuple[Any, Any]:
         """Variances of ``d`` degrees of freedom, each moved towards ``ratio * unit``, and their new degrees."""
         return (self.d0 * self.ratio * unit + d * s2) / (self.d0 + d), self.d0 + d
 

@@ -20,10 +20,11 @@ import numpy.typing as npt
 from scipy.special import ndtr, stdtrit
 
 from taskaffinity.analysis.statistics.arms import Arms, Key
-from taskaffinity.analysis.statistics.power import last_axis_gone, level_for_one, with_more_seeds
-from taskaffinity.analysis.statistics.standard_errors import Estimand, Evidence, FloatArray, GainError, combine
-from taskaffinity.analysis.statistics.verdicts import Call, Rule, judge
-from taskaffinity.runs.plan import Plan, seeds_alone
+from taskaffinity.analysis.statistics.power import last_axis_gone, per_comparison_alpha, with_more_seeds
+from taskaffinity.analysis.statistics.standard_errors import FloatArray, GainError, VarianceComponents, standard_error
+from taskaffinity.analysis.statistics.verdicts import Decision, decide
+from taskaffinity.runs.plan import Plan, default_single_seeds
+from taskaffinity.runs.rule import Estimand, Rule
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study
 
@@ -40,10 +41,10 @@ class Standing:
     looks: tuple[int, ...]
     done: int
     """Looks that are complete."""
-    evidence: Evidence
+    evidence: VarianceComponents
     """Of every arrow at the look that decided it, else at the last complete one; of what there is before the first."""
     error: GainError
-    call: Call
+    call: Decision
     decided_at: IntArray
     """Seeds a pair at which the verdict fell; 0 where it has not."""
     level: FloatArray
@@ -67,11 +68,11 @@ class Standing:
 Covariance = Callable[[int], FloatArray]
 """Of a target's number: covariances of the errors of the gains into it."""
 
-EvidenceAt = Callable[[IntArray | None, IntArray | None], tuple[Evidence, Covariance] | None]
+EvidenceAt = Callable[[IntArray | None, IntArray | None], tuple[VarianceComponents, Covariance] | None]
 """Evidence from so many seeds a pair and a task alone (None: all there are), or None if runs are missing."""
 
 
-def spent(looks: Sequence[int], alpha: float) -> list[float]:
+def alpha_spending(looks: Sequence[int], alpha: float) -> list[float]:
     """What each look may spend of alpha; they add up to it."""
     shares = [math.log(1 + (math.e - 1) * n / looks[-1]) for n in looks]
     return [alpha * (share - before) for before, share in zip([0.0, *shares], shares, strict=False)]
@@ -98,11 +99,11 @@ def race(
     n_pair, n_single = np.zeros((n_tasks, n_tasks), dtype=np.int64), np.zeros(n_tasks, dtype=np.int64)
     decided_at = np.zeros_like(n_pair)
     level_at = np.full(n_pair.shape, np.nan)
-    kept: tuple[Evidence, GainError, Call] | None = None
-    done, levels = 0, spent(looks, rule.alpha)
+    kept: tuple[VarianceComponents, GainError, Decision] | None = None
+    done, levels = 0, alpha_spending(looks, rule.alpha)
     for look, n in enumerate(looks):
         n_pair[alive] = n
-        n_single[(alive & undecided).any(axis=0)] = seeds_alone(n_tasks, n)
+        n_single[(alive & undecided).any(axis=0)] = default_single_seeds(n_tasks, n)
         found = evidence_at(n_pair, n_single)
         if found is None:
             break
@@ -116,7 +117,7 @@ def race(
         if n == looks[-1]:
             alive = np.zeros_like(alive)
             break
-        level = level_for_one(call.p, levels[-1], int((decided_at > 0).sum()), rule.correction)
+        level = per_comparison_alpha(call.p, levels[-1], int((decided_at > 0).sum()), rule.correction)
         chance = chance_of_a_verdict(evidence, looks[-1], margins, level, rule.estimand)
         hopeful = undecided & (chance >= LEAST_CHANCE)
         alive &= hopeful | hopeful.T
@@ -134,7 +135,7 @@ def race(
 def follow(study: Study, arms: Arms, rule: Rule, margins: FloatArray, is_done: Callable[[RunSpec], bool]) -> Standing:
     """Follow a study's race through the runs that are there; ``is_done`` says of a run that it is, or never will be."""
 
-    def evidence_at(n_pair: IntArray | None, n_single: IntArray | None) -> tuple[Evidence, Covariance] | None:
+    def evidence_at(n_pair: IntArray | None, n_single: IntArray | None) -> tuple[VarianceComponents, Covariance] | None:
         if n_pair is None or n_single is None:
             there = arms
         elif not all(is_done(spec) for spec in _runs_for(study, n_pair, n_single)):
@@ -146,7 +147,7 @@ def follow(study: Study, arms: Arms, rule: Rule, margins: FloatArray, is_done: C
             def seeds_of(key: Key) -> Sequence[int]:
                 target, arm, partner = key
                 if arm == "single":
-                    return study.alone[: single_seeds[place[target]]]
+                    return study.single_seeds[: single_seeds[place[target]]]
                 return study.seeds[: pair_seeds[place[partner], place[target]]] if partner else ()
 
             there = arms.only(seeds_of)
@@ -155,7 +156,7 @@ def follow(study: Study, arms: Arms, rule: Rule, margins: FloatArray, is_done: C
     return race(study.looks, len(study.tasks), evidence_at, margins, rule)
 
 
-def wanted(study: Study, standing: Standing) -> Plan:
+def required_runs(study: Study, standing: Standing) -> Plan:
     """Every run that a race needs up to its next look, and the whole set and the controls where they are asked for."""
     others = [spec for spec in study.plan if spec.arm not in ("single", "pair", "matched")]
     return Plan.of((*_runs_for(study, standing.n_pair, standing.n_single), *others))
@@ -163,7 +164,7 @@ def wanted(study: Study, standing: Standing) -> Plan:
 
 def _runs_for(study: Study, n_pair: IntArray, n_single: IntArray) -> list[RunSpec]:
     place = {name: number for number, name in enumerate(card.name for card in study.tasks)}
-    alone = {seed: number for number, seed in enumerate(study.alone)}
+    alone = {seed: number for number, seed in enumerate(study.single_seeds)}
     paired = {seed: number for number, seed in enumerate(study.seeds)}
     needed = []
     for spec in study.plan:
@@ -177,15 +178,15 @@ def _runs_for(study: Study, n_pair: IntArray, n_single: IntArray) -> list[RunSpe
 
 
 def _called(
-    found: tuple[Evidence, Covariance], margins: FloatArray, rule: Rule, level: float
-) -> tuple[Evidence, GainError, Call]:
+    found: tuple[VarianceComponents, Covariance], margins: FloatArray, rule: Rule, level: float
+) -> tuple[VarianceComponents, GainError, Decision]:
     evidence, covariance = found
-    error = combine(evidence, rule.estimand)
-    return evidence, error, judge(error, margins, replace(rule, alpha=level), covariance)
+    error = standard_error(evidence, rule.estimand)
+    return evidence, error, decide(error, margins, replace(rule, alpha=level), covariance)
 
 
 def chance_of_a_verdict(
-    evidence: Evidence, last: int, margins: FloatArray, level: float, estimand: Estimand
+    evidence: VarianceComponents, last: int, margins: FloatArray, level: float, estimand: Estimand
 ) -> FloatArray:
     """Chance that an arrow is decided with ``last`` seeds a pair, given what is known now.
 
@@ -193,7 +194,10 @@ def chance_of_a_verdict(
     variance of the gain; it must leave zero behind, or keep within the margin, by that time's standard error.
     """
     more = np.maximum(last - np.asarray(evidence.n_pair), 0.0)[..., None]
-    now, later = combine(evidence, estimand), combine(last_axis_gone(with_more_seeds(evidence, more)), estimand)
+    now, later = (
+        standard_error(evidence, estimand),
+        standard_error(last_axis_gone(with_more_seeds(evidence, more)), estimand),
+    )
     spread = np.sqrt(np.maximum(np.asarray(now.se_seeds) ** 2 - np.asarray(later.se_seeds) ** 2, 1e-12))
     needed = -stdtrit(later.df, level / 2) * later.se
     room = margins + stdtrit(later.df, level) * later.se
@@ -204,8 +208,10 @@ def chance_of_a_verdict(
 
 
 def _merged(
-    old: tuple[Evidence, GainError, Call], new: tuple[Evidence, GainError, Call], where: npt.NDArray[np.bool_]
-) -> tuple[Evidence, GainError, Call]:
+    old: tuple[VarianceComponents, GainError, Decision],
+    new: tuple[VarianceComponents, GainError, Decision],
+    where: npt.NDArray[np.bool_],
+) -> tuple[VarianceComponents, GainError, Decision]:
     """Each field of ``new`` where an arrow was undecided, else of ``old``."""
 
     def pick(before: Any, after: Any) -> Any:

@@ -14,9 +14,9 @@ import numpy as np
 from taskaffinity.analysis.statistics.arms import Arms
 from taskaffinity.analysis.statistics.seed_variance import fit_prior
 from taskaffinity.analysis.statistics.sequential import Covariance, IntArray, race
-from taskaffinity.analysis.statistics.standard_errors import Evidence, FloatArray
-from taskaffinity.analysis.statistics.verdicts import Rule
-from taskaffinity.runs.plan import seeds_alone
+from taskaffinity.analysis.statistics.standard_errors import FloatArray, VarianceComponents
+from taskaffinity.runs.plan import default_single_seeds
+from taskaffinity.runs.rule import Rule
 
 SIMULATIONS = 200
 
@@ -79,10 +79,12 @@ class _World:
         self.fixed = np.maximum(np.where(self.tested, e.v_examples - e.v_interaction, 0.0), 0.0)
         shift = gains + np.sqrt(self.fixed) * rng.standard_normal((size, size))
         self.pair = shift[..., None] + sd_pair[..., None] * rng.standard_normal((size, size, most))
-        self.single = sd_single[:, None] * rng.standard_normal((size, seeds_alone(size, most)))
+        self.single = sd_single[:, None] * rng.standard_normal((size, default_single_seeds(size, most)))
         self.units = np.array([[_unit(arms, t, s) for t in arms.tasks] for s in arms.tasks])
 
-    def evidence_at(self, n_pair: IntArray | None, n_single: IntArray | None) -> tuple[Evidence, Covariance] | None:
+    def evidence_at(
+        self, n_pair: IntArray | None, n_single: IntArray | None
+    ) -> tuple[VarianceComponents, Covariance] | None:
         assert n_pair is not None
         assert n_single is not None
         e, size = self.e, len(self.pair)
@@ -93,9 +95,9 @@ class _World:
         ratios = np.concatenate([(s2_pair / self.units)[self.tested], (s2_single / alone_units)[known]])
         degrees = np.concatenate([(n_pair - 1)[self.tested], (n_single - 1)[known]])
         prior = fit_prior(ratios, degrees)
-        moderated, d_pair = prior.moderate(s2_pair, n_pair - 1, self.units)
-        alone, d_alone = prior.moderate(s2_single, n_single - 1, alone_units)
-        evidence = Evidence(
+        moderated, d_pair = prior.shrink(s2_pair, n_pair - 1, self.units)
+        alone, d_alone = prior.shrink(s2_single, n_single - 1, alone_units)
+        evidence = VarianceComponents(
             gain=np.where(self.tested, mean_pair - mean_single, np.nan),
             s2_pair=np.where(self.tested, moderated, np.nan),
             s2_single=np.broadcast_to(alone, (size, size)),

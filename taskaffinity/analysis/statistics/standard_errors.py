@@ -19,22 +19,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr, stdtrit
 
 from taskaffinity.analysis.statistics.seed_variance import RAW, Prior
+from taskaffinity.runs.rule import Estimand
 from taskaffinity.tasks.metrics import Metric, by_document
 
 FloatArray = npt.NDArray[np.float64]
 
 Words = npt.NDArray[np.object_]
 """An array of strings."""
-
-Estimand = Literal["population", "test-set"]
-"""What a gain is a gain of: test sets drawn like this one, or this very test set (then only seeds are in the error)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +100,7 @@ class Arm:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class VarianceComponents:
     """What is known of gains before it is put together. Arrays of one shape, an entry an arrow."""
 
     gain: Any
@@ -132,7 +130,7 @@ class Evidence:
         """The part of ``v_examples`` that the seeds' variance holds too."""
         return self.i_pair / np.maximum(self.n_pair, 1) + self.i_single / np.maximum(self.n_single, 1)
 
-    def map(self, change: Mapping[str, Any]) -> Evidence:
+    def map(self, change: Mapping[str, Any]) -> VarianceComponents:
         """The same with some fields changed."""
         return dataclasses.replace(self, **change)
 
@@ -190,7 +188,7 @@ def summarise(counts: FloatArray, metric: Metric, documents: npt.NDArray[np.int6
     return Arm(scores, influence, spread, (counts != 0).any(axis=2))
 
 
-def compare(pair: Arm | None, single: Arm | None, prior: Prior = RAW) -> Evidence:
+def variance_components(pair: Arm | None, single: Arm | None, prior: Prior = RAW) -> VarianceComponents:
     """The parts of the variance of ``mean(pair) - mean(single)``, for one arrow; an arm without a run is None."""
     if pair is None or single is None:
         missing = " and no ".join(word for word, arm in (("pair", pair), ("single", single)) if arm is None)
@@ -206,9 +204,9 @@ def compare(pair: Arm | None, single: Arm | None, prior: Prior = RAW) -> Evidenc
         known = {"n_pair": _n_runs(pair), "n_single": _n_runs(single), "mean_single": float(single.scores.mean())}
         return nothing(reason).map({**known, "gain": gain, "v_examples": v_examples})
     (s2_pair, d_pair), (s2_single, d_single) = (
-        prior.moderate(arm.s2, arm.n_runs - 1, arm.unit) for arm in (pair, single)
+        prior.shrink(arm.s2, arm.n_runs - 1, arm.unit) for arm in (pair, single)
     )
-    return Evidence(
+    return VarianceComponents(
         gain=gain,
         s2_pair=s2_pair,
         s2_single=s2_single,
@@ -225,13 +223,13 @@ def compare(pair: Arm | None, single: Arm | None, prior: Prior = RAW) -> Evidenc
     )
 
 
-def nothing(reason: str) -> Evidence:
+def nothing(reason: str) -> VarianceComponents:
     """No evidence, and why."""
-    names = [field.name for field in dataclasses.fields(Evidence)]
-    return Evidence(**{**dict.fromkeys(names, math.nan), "reason": reason})
+    names = [field.name for field in dataclasses.fields(VarianceComponents)]
+    return VarianceComponents(**{**dict.fromkeys(names, math.nan), "reason": reason})
 
 
-def combine(evidence: Evidence, estimand: Estimand = "population") -> GainError:
+def standard_error(evidence: VarianceComponents, estimand: Estimand = "population") -> GainError:
     """Seeds and examples together: ``V = max(V_seeds + V_examples - V_both, V_seeds, V_examples)``.
 
     The degrees of freedom are Satterthwaite's, and those of the seeds' part are the fewer of the two arms' (Welch's
@@ -263,7 +261,7 @@ def gain_error(pair: FloatArray, single: FloatArray, metric: Metric, estimand: E
     GainError
         In score units.
     """
-    return combine(compare(summarise(pair, metric), summarise(single, metric)), estimand)
+    return standard_error(variance_components(summarise(pair, metric), summarise(single, metric)), estimand)
 
 
 def _n_runs(arm: Arm | None) -> float:

@@ -7,22 +7,20 @@ intervals that hold together, for all arrows into a target share its single runs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 from scipy import stats
 from scipy.optimize import brentq
 
-from taskaffinity.analysis.statistics.standard_errors import Estimand, FloatArray, GainError, Words
-from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.analysis.statistics.standard_errors import FloatArray, GainError, Words
+from taskaffinity.runs.rule import Correction, Rule
 
 Verdict = Literal["improves", "degrades", "no effect", "inconclusive"]
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-
-Correction = Literal["bh", "by", "holm", "dunnett"]
 
 CORRECTIONS: dict[Correction, str] = {
     "bh": "Benjamini–Hochberg",
@@ -32,51 +30,8 @@ CORRECTIONS: dict[Correction, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Rule:
-    """When an arrow is coloured.
-
-    Raises
-    ------
-    ValueError
-        If a level, a margin or a name cannot be used.
-    """
-
-    alpha: float = 0.05
-    """False discovery rate of the colours, and of the "no effect" verdicts; one less the level of the intervals. (With
-    ``holm`` the chance of any false one; with ``dunnett`` the same for each target.)"""
-    margin: float = 1.0
-    """Points; a gain that is surely smaller, up or down, is "no effect" (the paper treats differences below one point
-    as equal, 4.3)."""
-    margins: Mapping[str, float] = field(default_factory=dict)
-    """Points, for tasks of certain metrics (keys of ``METRICS``) another margin."""
-    correction: Correction = "bh"
-    estimand: Estimand = "population"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.alpha < 1:
-            raise ValueError(f"alpha is {self.alpha}; it must lie between 0 and 1")
-        for metric, margin in {"": self.margin, **self.margins}.items():
-            if not 0 < margin < 100:
-                raise ValueError(
-                    f"the margin{metric and f' of {metric}'} is {margin} points; it must be above 0 and below 100"
-                )
-            if metric and metric not in METRICS:
-                raise ValueError(f"a margin for {metric}: no such metric; there are {', '.join(METRICS)}")
-        for name, value, legal in (
-            ("correction", self.correction, get_args(Correction)),
-            ("estimand", self.estimand, get_args(Estimand)),
-        ):
-            if value not in legal:
-                raise ValueError(f"no {name} {value!r}; there are {', '.join(legal)}")
-
-    def margin_of(self, metric: str) -> float:
-        """Points."""
-        return self.margins.get(metric, self.margin)
-
-
 @dataclass(frozen=True, eq=False)
-class Call:
+class Decision:
     """What a rule says of every arrow; arrays ``[source, target]``, the gain's own unit, NaN where nothing is known."""
 
     low: FloatArray
@@ -89,7 +44,7 @@ class Call:
     """Empty on the diagonal."""
 
 
-def judge(error: GainError, margins: FloatArray, rule: Rule, covariance: Callable[[int], FloatArray]) -> Call:
+def decide(error: GainError, margins: FloatArray, rule: Rule, covariance: Callable[[int], FloatArray]) -> Decision:
     """Test every arrow and call it.
 
     Parameters
@@ -122,7 +77,7 @@ def judge(error: GainError, margins: FloatArray, rule: Rule, covariance: Callabl
         q = adjust(np.where(q_equivalence <= rule.alpha, 1.0, p), rule.correction)
     verdict = verdicts(error.gain, q, q_equivalence, rule.alpha)
     np.fill_diagonal(verdict, "")
-    return Call(low, high, p, q, p_equivalence, q_equivalence, verdict)
+    return Decision(low, high, p, q, p_equivalence, q_equivalence, verdict)
 
 
 def adjust(p: FloatArray, method: Literal["bh", "by", "holm"] = "bh") -> FloatArray:

@@ -10,11 +10,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from taskaffinity.analysis.captions import SYNTHETIC, precision_in_words
+from taskaffinity.analysis.captions import SYNTHETIC, describe_precision
 from taskaffinity.analysis.paper.encoders import ENCODER_TABLES, EncoderScores
 from taskaffinity.analysis.paper.stages import PAPER_TABLES, uneven
 from taskaffinity.analysis.style import plural
-from taskaffinity.runs.paper_protocol import protocol_in_words
+from taskaffinity.runs.paper_protocol import describe_protocol
 from taskaffinity.runs.study import Study
 
 _MOST_COLUMNS = 5
@@ -29,7 +29,7 @@ _PAPERS_ROWS = (
 )
 
 
-def stages_in_words(
+def describe_stages(
     study: Study, uneven: Sequence[str] = (), failures: Sequence[str] = (), *, of_table: bool = True
 ) -> str:
     """How to read the table of a study in stages, with what is missing from it; or a picture of it, which has neither
@@ -47,9 +47,9 @@ def stages_in_words(
     stamp = f" {SYNTHETIC.capitalize()}: not real text." if study.synthetic else ""
     return (
         f"Test scores in points, {mean} over {plural(len(study.seeds), 'seed')}; gain over training alone with its "
-        f"{level} interval, one by one. Suite {study.suite}; encoder {study.encoder.name}{precision_in_words(study)}; "
+        f"{level} interval, one by one. Suite {study.suite}; encoder {study.encoder.name}{describe_precision(study)}; "
         f"{plural(epochs, 'epoch')} at {study.recipe.learning_rate:g} alone and together{after}; "
-        f"{protocol_in_words(study.protocol)}.{stamp}"
+        f"{describe_protocol(study.protocol)}.{stamp}"
         + (_PAPERS_ROWS if of_table and not study.synthetic and study.suite in PAPER_TABLES else "")
         + (f" Fewer seeds: {', '.join(uneven)}." if uneven else "")
         + (f" Failed and left out: {'; '.join(failures)}." if failures else "")
@@ -60,7 +60,7 @@ def _range(values: Sequence[float]) -> str:
     return f"{values[0]:g}" if len(values) == 1 else f"{values[0]:g} to {values[-1]:g}"
 
 
-def encoders_in_words(found: Sequence[EncoderScores]) -> str:
+def describe_encoders(found: Sequence[EncoderScores]) -> str:
     """How to read the table of several encoders, with what is missing from it."""
     studies = [encoder.study for encoder in found]
     few = [f"{e.study.encoder.name}, {told}" for e in found for told in uneven(e.study, e.fine_tuned)]
@@ -72,8 +72,8 @@ def encoders_in_words(found: Sequence[EncoderScores]) -> str:
     stamp = f" {SYNTHETIC.capitalize()}: not real text." if first.synthetic else ""
     return (
         f"Test scores in points after fine-tuning, mean (SD) over {' or '.join(map(str, seeds))} "
-        f"{'seed' if seeds == [1] else 'seeds'}. Suite {first.suite}; {protocol_in_words(first.protocol)}"
-        f"{precision_in_words(first)}.{stamp}"
+        f"{'seed' if seeds == [1] else 'seeds'}. Suite {first.suite}; {describe_protocol(first.protocol)}"
+        f"{describe_precision(first)}.{stamp}"
         + (" The rows' settings differ in more than the encoder." if differ else "")
         + (" The last row of the paper's Table 5 repeats its Table 3's refinement: a copy error." if paper else "")
         + (f" Fewer seeds: {', '.join(few)}." if few else "")

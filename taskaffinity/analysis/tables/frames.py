@@ -18,14 +18,14 @@ from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.captions import (
     OF_A_RACE,
     SYNTHETIC,
-    level_in_words,
-    margin_in_words,
-    seeds_in_words,
-    stage_in_words,
+    describe_level,
+    describe_margin,
+    describe_seeds,
+    describe_stage,
 )
 from taskaffinity.analysis.statistics.power import MOST_SEEDS
 from taskaffinity.analysis.style import STYLES, probability, signed_plainly
-from taskaffinity.runs.files import write_whole
+from taskaffinity.runs.files import write_atomic
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -124,7 +124,7 @@ def _within_reach(seeds: float) -> float:
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """``as_csv`` into a file."""
-    write_whole(path, as_csv(frame).encode())
+    write_atomic(path, as_csv(frame).encode())
 
 
 def as_csv(frame: pd.DataFrame) -> str:
@@ -147,7 +147,7 @@ def edge_table(matrix: AffinityMatrix) -> Table:
     for name in ("source", "target"):
         table.add_column(name, overflow="fold")
     table.add_column("gain", justify="right", no_wrap=True)
-    level = "" if matrix.standing else f"{level_in_words(matrix)} "
+    level = "" if matrix.standing else f"{describe_level(matrix)} "
     table.add_column(f"{level}interval", justify="right", no_wrap=True)
     table.add_column("q", justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
@@ -178,8 +178,8 @@ def _title(matrix: AffinityMatrix) -> str:
 
 
 def _caption(matrix: AffinityMatrix) -> str:
-    lines = [f"{seeds_in_words(matrix)}; no effect: surely within {margin_in_words(matrix)}"]
+    lines = [f"{describe_seeds(matrix)}; no effect: surely within {describe_margin(matrix)}"]
     if matrix.standing:
         lines.append(f"interval: {OF_A_RACE}")
-    lines += [*stage_in_words(matrix), *matrix.failed]
+    lines += [*describe_stage(matrix), *matrix.failed]
     return "\n".join(lines)

@@ -14,8 +14,8 @@ import pandas as pd
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix, margins_of
 from taskaffinity.analysis.statistics.arms import read_arms
-from taskaffinity.analysis.statistics.power import last_axis_gone, level_for_one, needs_of, with_more_seeds
-from taskaffinity.analysis.statistics.standard_errors import Evidence, combine
+from taskaffinity.analysis.statistics.power import last_axis_gone, per_comparison_alpha, power_analysis, with_more_seeds
+from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, standard_error
 from taskaffinity.runs.store import RunStore
 
 PROSPECTS_COLUMNS = ("source", "target", "seeds_pair", "n_test", "se_seeds", "se_examples", "se", "detectable")
@@ -46,7 +46,7 @@ def prospects_frame(
         raise ValueError(f"seeds {min(seeds)}: an error needs two seeds or more")
     evidence = read_arms(matrix.study, store).evidence
     decided = len(matrix.select("improves", "degrades"))
-    alpha = level_for_one(matrix.p, matrix.rule.alpha, decided, matrix.rule.correction)
+    alpha = per_comparison_alpha(matrix.p, matrix.rule.alpha, decided, matrix.rule.correction)
     margins = margins_of(matrix.study, matrix.rule)
     rows: list[pd.DataFrame] = []
     for times in times_examples:
@@ -54,8 +54,8 @@ def prospects_frame(
         for wanted in seeds if seeds is not None else (None,):
             more = np.zeros(()) if wanted is None else wanted - evidence.n_pair
             later = last_axis_gone(with_more_seeds(larger, np.asarray(more)[..., None]))
-            error = combine(later, matrix.rule.estimand)
-            found = needs_of(
+            error = standard_error(later, matrix.rule.estimand)
+            found = power_analysis(
                 later, margins, alpha=alpha, alpha_equivalence=matrix.rule.alpha, estimand=matrix.rule.estimand
             )
             rows += [
@@ -78,7 +78,7 @@ def prospects_frame(
     return pd.concat(rows, ignore_index=True)
 
 
-def with_more_examples(evidence: Evidence, times: float) -> Evidence:
+def with_more_examples(evidence: VarianceComponents, times: float) -> VarianceComponents:
     """The evidence as it would be with ``times`` as many test examples; gains, seeds and what seeds do stay.
 
     What one run adds by itself on its examples (seed x example) is part of a score's variance over seeds, and shrinks

@@ -17,7 +17,8 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from taskaffinity.schedule.run import Progress
+from taskaffinity.schedule.progress import Progress
+from taskaffinity.studies.forecast import duration
 
 
 class ProgressDisplay:
@@ -69,19 +70,3 @@ def _line(progress: Progress) -> str:
     if progress.seconds_left is not None:
         parts.append(f"about {duration(progress.seconds_left)} left")
     return ", ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """``42 s``, ``3 min 20 s``, ``2 h 05 min``.
-
-    Examples
-    --------
-    >>> duration(200)
-    '3 min 20 s'
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

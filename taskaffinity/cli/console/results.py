@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from taskaffinity.analysis.figure_options import DEFAULT, Pictures
+from taskaffinity.analysis.figure_options import DEFAULT, FigureOptions
 from taskaffinity.analysis.style import plural
+from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study
 from taskaffinity.tasks.survey import leaks
-from taskaffinity.tasks.task import BadInput, Suite
+from taskaffinity.tasks.task import Suite
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from taskaffinity.analysis.paper.encoders import EncoderScores
-    from taskaffinity.analysis.statistics.verdicts import Rule
+    from taskaffinity.runs.rule import Rule
 
 BANNER = (
     "SYNTHETIC STAND-IN: no data folder was given, so the text is made up. This shows how the tool works;\n"
@@ -55,36 +56,36 @@ def read_study(results: Path, design: Design = "pairwise") -> Study:
 
     Raises
     ------
-    BadInput
+    InputError
         If there is none, or its file is broken.
     """
     try:
         return Study.read(results, design)
     except (FileNotFoundError, ValueError) as error:
-        raise BadInput(str(error)) from error
+        raise InputError(str(error)) from error
 
 
-def publish_and_print(study: Study, results: Path, rule: Rule, pictures: Pictures = DEFAULT) -> None:
+def publish_and_print(study: Study, results: Path, rule: Rule, pictures: FigureOptions = DEFAULT) -> None:
     """Measure and draw what a study's results folder holds; results go to stdout.
 
     Raises
     ------
-    BadInput
+    InputError
         If a file of the folder is broken.
     """
-    from taskaffinity.analysis.captions import controls_in_words, needs_in_words, race_in_words
+    from taskaffinity.analysis.captions import describe_controls, describe_needs, describe_sequential
     from taskaffinity.analysis.publish import publish  # matplotlib and pandas: not for --help
     from taskaffinity.analysis.tables.frames import edge_table
-    from taskaffinity.analysis.undertrained import unfinished_in_words
+    from taskaffinity.analysis.undertrained import describe_undertrained
 
     try:
         matrix = publish(study, RunStore(results), results, rule, pictures=pictures)
     except ValueError as error:
-        raise BadInput(str(error)) from error
+        raise InputError(str(error)) from error
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(edge_table(matrix))
-    unfinished = unfinished_in_words(study, RunStore(results))
-    for line in (*needs_in_words(matrix), *unfinished, *controls_in_words(matrix), *race_in_words(matrix)):
+    unfinished = describe_undertrained(study, RunStore(results))
+    for line in (*describe_needs(matrix), *unfinished, *describe_controls(matrix), *describe_sequential(matrix)):
         console.print(line)
     drawn = pictures.files([name for name in pictures.figures if name != "stages"])
     beside = ", ".join([*(drawn[1:] if pictures != DEFAULT else ()), "edges.csv and gains.csv"])
@@ -96,7 +97,7 @@ def publish_stages_and_print(study: Study, results: Path) -> None:
 
     Raises
     ------
-    BadInput
+    InputError
         If a file of the folder is broken.
     """
     from taskaffinity.analysis.publish import publish_stages
@@ -105,25 +106,25 @@ def publish_stages_and_print(study: Study, results: Path) -> None:
     try:
         publish_stages(study, store, results)
     except ValueError as error:
-        raise BadInput(str(error)) from error
+        raise InputError(str(error)) from error
     print_stages(study, store)
     Console(highlight=False, soft_wrap=True, markup=False).print(f"{results / 'full.csv'}, full_scores.csv beside it")
 
 
-def draw_stages_and_print(study: Study, results: Path, pictures: Pictures) -> None:
+def draw_stages_and_print(study: Study, results: Path, pictures: FigureOptions) -> None:
     """Draw a study in stages again, and print where.
 
     Raises
     ------
-    BadInput
+    InputError
         If a file of the folder is broken.
     """
-    from taskaffinity.analysis.figures.gallery import hang_stages
+    from taskaffinity.analysis.figures.gallery import save_stage_figures
 
     try:
-        hang_stages(study, RunStore(results), results, pictures)
+        save_stage_figures(study, RunStore(results), results, pictures)
     except ValueError as error:
-        raise BadInput(str(error)) from error
+        raise InputError(str(error)) from error
     Console(highlight=False, soft_wrap=True, markup=False).print(str(results / pictures.files(["stages"])[0]))
 
 
@@ -137,19 +138,19 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
 
     Raises
     ------
-    BadInput
+    InputError
         If a file of the store is broken.
     """
     from taskaffinity.analysis.paper.stages import failures, full_frame, full_table, stage_scores, uneven
-    from taskaffinity.analysis.secondary_metrics import further_in_words, further_stages
-    from taskaffinity.analysis.tables.formats import stages_in_words
+    from taskaffinity.analysis.secondary_metrics import describe_secondary_metrics, secondary_metrics_by_stage
+    from taskaffinity.analysis.tables.formats import describe_stages
 
     try:
-        scores, further = stage_scores(study, store), further_stages(study, store)
+        scores, further = stage_scores(study, store), secondary_metrics_by_stage(study, store)
     except ValueError as error:
-        raise BadInput(str(error)) from error
-    words = stages_in_words(study, uneven(study, scores), failures(study, store))
-    words = f"{words} {further_in_words(study, further)}".strip()
+        raise InputError(str(error)) from error
+    words = describe_stages(study, uneven(study, scores), failures(study, store))
+    words = f"{words} {describe_secondary_metrics(study, further)}".strip()
     _print_table(full_table(study, scores), full_frame(study, scores), words, format_)
 
 
@@ -158,7 +159,7 @@ def read_encoders(studies: Sequence[tuple[Study, RunStore]]) -> tuple[EncoderSco
 
     Raises
     ------
-    BadInput
+    InputError
         If a file of a store is broken.
     """
     from taskaffinity.analysis.paper.encoders import encoder_scores
@@ -166,15 +167,15 @@ def read_encoders(studies: Sequence[tuple[Study, RunStore]]) -> tuple[EncoderSco
     try:
         return encoder_scores(studies)
     except ValueError as error:
-        raise BadInput(str(error)) from error
+        raise InputError(str(error)) from error
 
 
 def print_encoders(found: Sequence[EncoderScores], format_: str = "text") -> None:
     """The fine-tuned scores of a suite with several encoders; as ``print_stages``, ``csv`` holds every stage."""
     from taskaffinity.analysis.paper.encoders import encoders_frame, encoders_table
-    from taskaffinity.analysis.tables.formats import encoders_in_words
+    from taskaffinity.analysis.tables.formats import describe_encoders
 
-    _print_table(encoders_table(found), encoders_frame(found), encoders_in_words(found), format_)
+    _print_table(encoders_table(found), encoders_frame(found), describe_encoders(found), format_)
 
 
 def print_claims(study: Study, store: RunStore, format_: str) -> None:
@@ -182,17 +183,17 @@ def print_claims(study: Study, store: RunStore, format_: str) -> None:
 
     Raises
     ------
-    BadInput
+    InputError
         If a file of the store is broken.
     """
     from taskaffinity.analysis.affinity import measure
-    from taskaffinity.analysis.paper.figure2 import claims_frame, claims_in_words, claims_table
+    from taskaffinity.analysis.paper.figure2 import describe_claims, figure2_frame, figure2_table
 
     try:
         matrix = measure(study, store)
     except ValueError as error:
-        raise BadInput(str(error)) from error
-    _print_table(claims_table(matrix), claims_frame(matrix), claims_in_words(matrix), format_)
+        raise InputError(str(error)) from error
+    _print_table(figure2_table(matrix), figure2_frame(matrix), describe_claims(matrix), format_)
 
 
 def _print_table(table: DataFrame, frame: DataFrame, words: str, format_: str) -> None:

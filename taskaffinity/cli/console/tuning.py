@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from taskaffinity.analysis.style import plural
-from taskaffinity.cli.console.progress import duration
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.recipe_file import RecipeFile, write_recipe
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.studies.forecast import duration
 from taskaffinity.tasks.task import Suite
 from taskaffinity.tuning.candidates import searched_settings
 
@@ -32,7 +32,7 @@ def print_candidates(tried: Sequence[Recipe], fixed: Collection[str]) -> None:
         print(f"{number:7}: {_settings(recipe, _changes(tried[0], recipe))}")
 
 
-def budget_in_words(search: Search) -> str:
+def describe_budget(search: Search) -> str:
     """What the search can take at most."""
     n_drawn, n_tasks = len(search.candidates) - 1, len(search.tasks)
     again = min(n_drawn, search.finalists)

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.analysis.figure_options import FILES, FORMATS, Pictures
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.analysis.figure_options import FILES, FORMATS, FigureOptions
+from taskaffinity.errors import InputError
 
 
 class PaletteOption(StrEnum):
@@ -26,17 +26,17 @@ Formats = Annotated[str | None, typer.Option("--format", help="png, svg, pdf, by
 Figures = Annotated[str | None, typer.Option(help=f"Of {', '.join(FILES)}, by commas (default: graph,heatmap,forest).")]
 
 
-def pictures_of(figures: str | None, formats: str | None, palette: PaletteOption) -> Pictures:
+def pictures_of(figures: str | None, formats: str | None, palette: PaletteOption) -> FigureOptions:
     """The pictures that the options ask for; what they leave open is by default.
 
     Raises
     ------
-    BadInput
+    InputError
         A figure or format that there is none of.
     """
-    return Pictures(
-        _chosen("--figures", figures, FILES) or Pictures.figures,
-        _chosen("--format", formats, FORMATS) or Pictures.formats,
+    return FigureOptions(
+        _chosen("--figures", figures, FILES) or FigureOptions.figures,
+        _chosen("--format", formats, FORMATS) or FigureOptions.formats,
         palette.value,
     )
 
@@ -50,7 +50,7 @@ def _chosen(option: str, given: str | None, legal: Iterable[str]) -> tuple[str, 
         if word not in names:
             close = difflib.get_close_matches(word, names, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            raise BadInput(f"{option} {word}: there are {', '.join(names)}{hint}")
+            raise InputError(f"{option} {word}: there are {', '.join(names)}{hint}")
     if not words:
-        raise BadInput(f"{option}: expected one or more of {', '.join(names)}")
+        raise InputError(f"{option}: expected one or more of {', '.join(names)}")
     return tuple(words)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.errors import InputError
 
 if TYPE_CHECKING:
-    from taskaffinity.analysis.statistics.verdicts import Rule
+    from taskaffinity.runs.rule import Rule
 
 
 class CorrectionName(StrEnum):
@@ -56,10 +56,10 @@ def rule_of(
 
     Raises
     ------
-    BadInput
+    InputError
         A margin that is no number above 0, or of no metric.
     """
-    from taskaffinity.analysis.statistics.verdicts import Rule  # scipy: not for --help
+    from taskaffinity.runs.rule import Rule  # scipy: not for --help
 
     points: dict[str, float] = {}
     for given in margins or ():
@@ -67,9 +67,9 @@ def rule_of(
         try:
             points[metric] = float(text)
         except ValueError:
-            raise BadInput(f"--margin {given}: expected POINTS, or METRIC=POINTS") from None
+            raise InputError(f"--margin {given}: expected POINTS, or METRIC=POINTS") from None
         if equals and not metric:
-            raise BadInput(f"--margin {given}: expected POINTS, or METRIC=POINTS")
+            raise InputError(f"--margin {given}: expected POINTS, or METRIC=POINTS")
     given_here = {
         "alpha": alpha,
         "margin": points.pop("", None),
@@ -80,4 +80,4 @@ def rule_of(
     try:
         return Rule(**{**(otherwise or {}), **{key: value for key, value in given_here.items() if value is not None}})
     except ValueError as error:
-        raise BadInput(f"--margin: {error}") from error
+        raise InputError(f"--margin: {error}") from error

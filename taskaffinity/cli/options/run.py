@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from taskaffinity.cli.console.forecast import PADDED
-from taskaffinity.cli.console.progress import ProgressDisplay, duration
+from taskaffinity.cli.console.progress import ProgressDisplay
 from taskaffinity.cli.console.results import warn_if_synthetic
-from taskaffinity.runs.files import write_whole
+from taskaffinity.errors import InputError
+from taskaffinity.runs.files import write_atomic
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
+from taskaffinity.schedule.progress import Progress, Report
 from taskaffinity.schedule.resources import Resources
-from taskaffinity.schedule.run import Progress, Report, left
-from taskaffinity.tasks.task import BadInput, Suite
-from taskaffinity.tracking.tracker import Follower
+from taskaffinity.schedule.run import pending_runs
+from taskaffinity.studies.forecast import PADDED, duration
+from taskaffinity.tasks.task import Suite
+from taskaffinity.tracking.tracker import RunTracker
 
 if TYPE_CHECKING:
     from taskaffinity.training.encoders import Encoder
@@ -86,14 +88,14 @@ def results_folder(given: Path | None, suite: Suite, suite_file: Path | None) ->
 
     Raises
     ------
-    BadInput
+    InputError
         If that is a file, or the folder of the suite's own file, which a copy of it could overwrite.
     """
     folder = given or Path("results") / suite.name
     if folder.exists() and not folder.is_dir():
-        raise BadInput(f"--results {folder}: a file; expected a folder, or a name that is free")
+        raise InputError(f"--results {folder}: a file; expected a folder, or a name that is free")
     if suite_file is not None and folder.resolve() == suite_file.resolve().parent:
-        raise BadInput(f"--results {folder}: the folder of the suite file; expected one for the results alone")
+        raise InputError(f"--results {folder}: the folder of the suite file; expected one for the results alone")
     return folder
 
 
@@ -103,7 +105,7 @@ def suite_file_kept(file: Path | None, folder: Path) -> Iterator[None]:
     says what was trained on, this how it was split and read."""
     try:
         yield
-    except BadInput:
+    except InputError:
         raise
     except BaseException:
         _keep(file, folder)
@@ -113,7 +115,7 @@ def suite_file_kept(file: Path | None, folder: Path) -> Iterator[None]:
 
 def _keep(file: Path | None, folder: Path) -> None:
     if file is not None and folder.is_dir():
-        write_whole(folder / "suite.yaml", file.read_bytes())
+        write_atomic(folder / "suite.yaml", file.read_bytes())
 
 
 def resources_of(
@@ -123,14 +125,14 @@ def resources_of(
 
     Raises
     ------
-    BadInput
+    InputError
         If this machine can never run them, or nothing can be measured on it.
     """
     from taskaffinity.training.execute import gpus  # torch: only where runs are planned
 
     is_measured = given_gpus == AUTO and not is_tiny
     if is_measured and not gpus():
-        raise BadInput(
+        raise InputError(
             f"--gpus-per-run {AUTO}: this machine has no GPU that torch can use, to measure a run on; give a number"
         )
     if given_gpus is None or given_gpus == AUTO:
@@ -142,9 +144,9 @@ def resources_of(
         return resources
     cores = os.cpu_count() or 1
     if resources.executor == "ray" and cpus_per_run > cores:
-        raise BadInput(f"--cpus-per-run {cpus_per_run}: this machine has {cores} cores")
+        raise InputError(f"--cpus-per-run {cpus_per_run}: this machine has {cores} cores")
     if gpus_per_run > gpus():
-        raise BadInput(
+        raise InputError(
             f"--gpus-per-run {gpus_per_run:g}: this machine has {gpus()} GPUs that torch "
             "can use; give 0, or the --address of a Ray that has them"
         )
@@ -157,9 +159,9 @@ def _number_of_gpus(given: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 <= number < math.inf:
-        raise BadInput(f"--gpus-per-run {given}: expected a number, 0 or more, or {AUTO}")
+        raise InputError(f"--gpus-per-run {given}: expected a number, 0 or more, or {AUTO}")
     if number > 1 and not number.is_integer():
-        raise BadInput(f"--gpus-per-run {given}: expected a share below 1, or a whole number of GPUs")
+        raise InputError(f"--gpus-per-run {given}: expected a share below 1, or a whole number of GPUs")
     return number
 
 
@@ -174,34 +176,34 @@ def train_and_show(
     keep_models: bool,
     replaces: bool,
     quiet: bool,
-    tracker: Follower,
+    tracker: RunTracker,
 ) -> Report:
     """Train what the folder lacks, with a banner for made-up text, progress on stderr, and a tracker that follows."""
-    from taskaffinity.studies.precision import pace_of
-    from taskaffinity.studies.run import conduct  # torch
+    from taskaffinity.studies.forecast import measured_cost
+    from taskaffinity.studies.run import run_study  # torch
 
     warn_if_synthetic(suite.synthetic)
     pace = None
     is_asked = resources.is_measured or not suite.synthetic
-    if is_asked and len(left(study.plan, RunStore(folder), keep_models=keep_models)) > 1:
-        pace = pace_of(study, suite, encoder)
+    if is_asked and len(pending_runs(study.plan, RunStore(folder), keep_models=keep_models)) > 1:
+        pace = measured_cost(study, suite, encoder)
         if pace and pace.attention == "padded" and pace.device == "cpu" and not quiet:
             print(PADDED, file=sys.stderr)
         if pace and pace.gpu_share and resources.is_measured:
             resources = replace(resources, gpus_per_run=pace.gpu_share)
     with ProgressDisplay(quiet=quiet) as display:
 
-        def watch(progress: Progress) -> None:
+        def on_progress(progress: Progress) -> None:
             display.show(progress)
-            tracker.look(progress)
+            tracker.update(progress)
 
-        return conduct(
+        return run_study(
             study,
             suite,
             encoder,
             folder,
             resources=resources,
-            watch=watch,
+            on_progress=on_progress,
             keep_predictions=keep_predictions,
             keep_models=keep_models,
             replaces=replaces,
@@ -216,19 +218,19 @@ def tell(lines: Iterable[str], *, quiet: bool) -> None:
             print(line, file=sys.stderr)
 
 
-def tracker_of(names: Sequence[str], study: Study, folder: Path) -> Follower:
+def tracker_of(names: Sequence[str], study: Study, folder: Path) -> RunTracker:
     """What tells the trackers of ``--track``; one that fails is told of on stderr, whatever ``--quiet`` says."""
-    return Follower(names, study, RunStore(folder), lambda line: print(line, file=sys.stderr))
+    return RunTracker(names, study, RunStore(folder), lambda line: print(line, file=sys.stderr))
 
 
 def end_with(report: Report, folder: Path) -> None:
-    """``say_what_came``, and exit code 1 if a run failed."""
-    say_what_came(report, folder)
+    """``print_summary``, and exit code 1 if a run failed."""
+    print_summary(report, folder)
     if report.failed:
         raise typer.Exit(1)
 
 
-def say_what_came(report: Report, folder: Path) -> None:
+def print_summary(report: Report, folder: Path) -> None:
     """How many runs were trained and how long it took; failures with their reasons."""
     spent = f" in {duration(report.seconds)}" if report.trained or report.failed else ""
     print(

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from taskaffinity.tasks.lines import bad, read_lines, shown
+from taskaffinity.errors import input_error, shown
+from taskaffinity.tasks.lines import read_lines
 
 _DOCUMENT = "-DOCSTART-"
 _TAG = re.compile(r"O|([BI])-(\S{1,40})")
@@ -37,7 +38,7 @@ def read_conll(path: Path) -> Iterator[tuple[str, Sentence]]:
 
     Raises
     ------
-    BadInput
+    InputError
         No such file, not UTF-8, or a line of more or fewer columns than the first.
     """
     sentence: list[list[str]] = []
@@ -62,11 +63,11 @@ def read_conll(path: Path) -> Iterator[tuple[str, Sentence]]:
         if not width:
             first, width = number, len(fields)
         if len(fields) < 2:
-            raise bad(here, "1 column", "a word and its tag; a blank line between sentences")
+            raise input_error(here, "1 column", "a word and its tag; a blank line between sentences")
         if len(fields) != width:
-            raise bad(here, f"{len(fields)} columns", f"{width}, as in line {first}")
+            raise input_error(here, f"{len(fields)} columns", f"{width}, as in line {first}")
         if not fields[0]:
-            raise bad(here, "no word in the first column", "a word")
+            raise input_error(here, "no word in the first column", "a word")
         where = where if sentence else here
         sentence.append(fields)
         places.append(here)
@@ -85,7 +86,7 @@ def iob2(where: str, tags: Sequence[object], types: Sequence[str], places: Seque
 
     Raises
     ------
-    BadInput
+    InputError
         A tag that is neither, or of BIOES.
     """
     made: list[str] = []
@@ -101,13 +102,13 @@ def iob2(where: str, tags: Sequence[object], types: Sequence[str], places: Seque
         where = places[position - 1] if places else where
         here = f"tag {told} on word {position}"
         if isinstance(tag, int):
-            raise bad(where, f"{here}, a number", "names: O, B-TYPE or I-TYPE")
+            raise input_error(where, f"{here}, a number", "names: O, B-TYPE or I-TYPE")
         if isinstance(tag, str) and _OTHER_SCHEMES.fullmatch(tag):
-            raise bad(where, f"{here}, of BIOES or a scheme like it", "IOB1 or IOB2: B- for S-, I- for E-")
+            raise input_error(where, f"{here}, of BIOES or a scheme like it", "IOB1 or IOB2: B- for S-, I- for E-")
         found = _TAG.fullmatch(tag) if isinstance(tag, str) else None
         if not found:
             hint = " (for B and I alone, one name under labels:)" if tag in ("B", "I") else ""
-            raise bad(where, here, f"O, B-TYPE or I-TYPE{hint}")
+            raise input_error(where, here, f"O, B-TYPE or I-TYPE{hint}")
         mark, kind = found.groups()
         made.append(f"{'B' if kind != before else mark}-{kind}" if kind else "O")
         before = kind or ""

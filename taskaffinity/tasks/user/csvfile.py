@@ -6,8 +6,8 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from taskaffinity.tasks.lines import bad, read_lines
-from taskaffinity.tasks.task import BadInput
+from taskaffinity.errors import InputError, input_error
+from taskaffinity.tasks.lines import read_lines
 
 
 def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
@@ -15,14 +15,14 @@ def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
 
     Raises
     ------
-    BadInput
+    InputError
         No such file, not UTF-8, empty, or (while rows are read) a quote that is never closed, or a row of more or
         fewer columns than the header.
     """
     rows = _rows(path)
     _, header = next(rows, ("", []))
     if not header:
-        raise bad(path, "an empty file", "a header and rows")
+        raise input_error(path, "an empty file", "a header and rows")
     return [name.strip() for name in header], _even(rows, len(header))
 
 
@@ -31,13 +31,17 @@ def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
     reader = csv.reader((f"{line}\n" for line in lines), strict=True)
     while True:
         where = f"{path}: line {reader.line_num + 1}"
-        fault: BadInput | None = None
+        fault: InputError | None = None
         try:
             fields = next(reader, None)
         except csv.Error as error:
-            fault = bad(where, f"a row that is no CSV ({error})", 'quotes that are closed, and "" for one inside')
+            fault = input_error(
+                where, f"a row that is no CSV ({error})", 'quotes that are closed, and "" for one inside'
+            )
             if line := _stray(lines, reader.line_num):
-                fault = bad(f"{path}: line {line}", "a lone carriage return", "lines that end in LF or in CR LF")
+                fault = input_error(
+                    f"{path}: line {line}", "a lone carriage return", "lines that end in LF or in CR LF"
+                )
         if fault:
             raise fault
         if fields is None:
@@ -54,5 +58,5 @@ def _stray(lines: Sequence[str], read: int) -> int:
 def _even(rows: Iterator[tuple[str, list[str]]], width: int) -> Iterator[tuple[str, list[str]]]:
     for where, fields in rows:
         if len(fields) != width:
-            raise bad(where, f"{len(fields)} columns", f"{width}, as in the header")
+            raise input_error(where, f"{len(fields)} columns", f"{width}, as in the header")
         yield where, fields

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from taskaffinity.tasks.lines import bad, meant, named, quoted, shown
+from taskaffinity.errors import input_error, meant, named, quoted, shown
 from taskaffinity.tasks.rows import parse_rows
 from taskaffinity.tasks.task import Example, Kind, Split, Task
 from taskaffinity.tasks.user.conll import iob2
@@ -36,7 +36,7 @@ def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
 
     Raises
     ------
-    BadInput
+    InputError
         Whatever is wrong with the block or with the files.
     """
     check(own, at)
@@ -46,7 +46,7 @@ def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
     rows = {split: list(_whole(own, split, located)) for split, (_, located) in found.items()}
     for split, where in places.items():
         if not rows[split]:
-            raise bad(where, "no row", "at least one example")
+            raise input_error(where, "no row", "at least one example")
     labels = own.labels or _labels(own.kind, rows["train"], places["train"])
     if not own.labels and own.kind not in ("similarity", "ner"):
         _refuse_new_labels(rows, labels)
@@ -63,10 +63,10 @@ def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
                 named = {example.document for example in whole} - {""}
                 of = f" (whole documents, of which there are {len(named)})" if named else ""
                 said = f"{part}: {part_of(own, part)}, which takes {len(examples[part])} of {len(whole)} examples{of}"
-                raise bad(at(part), said, f"a share that leaves both parts some, or a {part} file")
+                raise input_error(at(part), said, f"a share that leaves both parts some, or a {part} file")
     if own.negative is not None and own.negative not in labels:
         legal = "one of the labels of the training part"
-        raise bad(at("negative"), f"negative {quoted(own.negative)}", f"{legal}{meant(own.negative, labels)}")
+        raise input_error(at("negative"), f"negative {quoted(own.negative)}", f"{legal}{meant(own.negative, labels)}")
     _check_enough(own, labels, examples, lines, places, at)
     splits: dict[Split, tuple[Example, ...]] = {split: examples[split] for split in ("train", "dev", "test")}
     return Task(name, own.kind, splits.__getitem__, labels, own.negative, own.metric, own.title)
@@ -108,7 +108,7 @@ def _whole(own: OwnTask, split: Split, rows: Located) -> Located:
         if "tags" in row:
             tags = row["tags"]
             if not isinstance(tags, list):
-                raise bad(where, f"{named(tags, ())} as tags", "a list, one tag a word")
+                raise input_error(where, f"{named(tags, ())} as tags", "a list, one tag a word")
             places = row.get("places")
             row["tags"] = iob2(where, tags, own.labels, places if isinstance(places, tuple) else None)
         if "label" in row:
@@ -126,7 +126,7 @@ def _text_of(value: object) -> object:
 def _class(where: str, value: object) -> str:
     label = ("false", "true")[value] if isinstance(value, bool) else _text_of(value)
     if not isinstance(label, str) or not label:
-        raise bad(where, f"label {shown(label)}", "a class: a text or a whole number")
+        raise input_error(where, f"label {shown(label)}", "a class: a text or a whole number")
     return label
 
 
@@ -137,7 +137,9 @@ def _score(where: str, value: object) -> object:
         return float(value)
     except ValueError:
         pass
-    raise bad(where, f"label {named(value.strip(), ())}", "a number (kind: inference or classification has classes)")
+    raise input_error(
+        where, f"label {named(value.strip(), ())}", "a number (kind: inference or classification has classes)"
+    )
 
 
 def _labels(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], place: str) -> tuple[str, ...]:
@@ -148,17 +150,17 @@ def _labels(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], place: st
         tags = [row["tags"] for _, row in rows if isinstance(row["tags"], list)]
         found = {tag[2:] for sentence in tags for tag in sentence if tag != "O"}
         if not found:
-            raise bad(place, "no mention", "some tags beside O")
+            raise input_error(place, "no mention", "some tags beside O")
         return tuple(sorted(found))
     for where, row in rows:
         label = str(row["label"])
         if len(label) > _LONGEST_LABEL or "\n" in label:
             expected = f"classes of at most {_LONGEST_LABEL}; is this the label's column? Else list all under labels:"
-            raise bad(where, f"a label of {len(label)} characters", expected)
+            raise input_error(where, f"a label of {len(label)} characters", expected)
     found = {str(row["label"]) for _, row in rows}
     if not 1 < len(found) <= _MOST_CLASSES:
         expected = f"2 to {_MOST_CLASSES}; is this the label's column? Else list all under labels:"
-        raise bad(place, f"{len(found)} class{'es' * (len(found) != 1)} in {len(rows)} rows", expected)
+        raise input_error(place, f"{len(found)} class{'es' * (len(found) != 1)} in {len(rows)} rows", expected)
     return tuple(sorted(found))
 
 
@@ -169,7 +171,7 @@ def _refuse_new_labels(rows: Mapping[Split, Sequence[tuple[str, dict[str, object
                 found = f"label {_class_name(str(row['label']))}, which no training example has"
                 some = f"{', '.join(labels[:_LISTED])}{', ...' * (len(labels) > _LISTED)}"
                 expected = f"one of the {len(labels)} classes of the training part ({some})"
-                raise bad(where, found, f"{expected}{meant(row['label'], labels)}")
+                raise input_error(where, found, f"{expected}{meant(row['label'], labels)}")
 
 
 def _class_name(label: str) -> str:
@@ -190,7 +192,7 @@ def _check_enough(
         for split, part in examples.items():
             if len({example.label for example in part}) < 2:
                 found = f"{split} scores that are all alike ({len(part)} rows)"
-                raise bad(places.get(split, places["train"]), found, "two different ones, for a correlation")
+                raise input_error(places.get(split, places["train"]), found, "two different ones, for a correlation")
         return
     counts: Counter[str] = Counter()
     for example in examples["train"]:
@@ -202,7 +204,7 @@ def _check_enough(
         others = [e for part in examples.values() for e in part if e.label == nothing[0]] if not own.labels else []
         where = at("labels") if own.labels else lines[others[0].id] if others else places["train"]
         name = shown(nothing[0]) if own.labels else f"class {_class_name(nothing[0])}"
-        raise bad(where, f"{name} without a training example{left}", "two or more of each class")
+        raise input_error(where, f"{name} without a training example{left}", "two or more of each class")
     if own.kind == "ner":
         return
     for example in examples["train"]:
@@ -212,6 +214,6 @@ def _check_enough(
             near = next((other for other in labels if other != label and other.lower() == label.lower()), None)
             hint = f"; {label!r} and {near!r} differ by case alone" if near and few else ""
             name = _class_name(label) if few else "its class"
-            raise bad(
+            raise input_error(
                 lines[example.id], f"the only training example of {name}{left}", f"two or more of each class{hint}"
             )

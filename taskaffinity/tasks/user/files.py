@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args
 
+from taskaffinity.errors import InputError, input_error, meant, named, quoted
 from taskaffinity.tasks.formats import read_objects
-from taskaffinity.tasks.lines import bad, meant, named, quoted
-from taskaffinity.tasks.task import BadInput, Kind, Split
+from taskaffinity.tasks.task import Kind, Split
 from taskaffinity.tasks.tsv import read_table, unquoted
 from taskaffinity.tasks.user.conll import read_conll
 from taskaffinity.tasks.user.csvfile import read_csv
@@ -88,7 +88,7 @@ class Columns:
 
         Raises
         ------
-        BadInput
+        InputError
             A column that is missing, or two that could be the same field.
         """
         needed = NEEDED[self.kind]
@@ -96,7 +96,7 @@ class Columns:
             pair = next((name for name in _NAMES["text_pair"] if name != "text_pair" and name in names), None)
             if pair:
                 expected = "kind: inference for pairs, or columns: {text: NAME} for one of them"
-                raise bad(where, f"column {pair!r} for kind {self.kind}, which has one text", expected)
+                raise input_error(where, f"column {pair!r} for kind {self.kind}, which has one text", expected)
         extra: tuple[Field, ...] = ("text_pair",) if "text" in needed and "text_pair" not in needed else ()
         found = {name: self._column(where, name, names) for name in (*needed, *extra, "id", "idx", "document")}
         return {name: column for name, column in found.items() if column is not None}
@@ -107,7 +107,7 @@ class Columns:
             column = self.given[name]
             if column in names:
                 return column
-            raise bad(
+            raise input_error(
                 where,
                 f"no column {quoted(column)} among {len(names)}{self._in_words(names)}",
                 f"one of them as columns: {{{name}: NAME}}{meant(column, names if self.knows(names) else ())}",
@@ -122,11 +122,13 @@ class Columns:
         there = [column for column in legal if column in names and column not in taken]
         if len(there) > 1:
             both = " and ".join(map(repr, there))
-            raise bad(where, f"columns {both}, any of which could be the {name}", f"columns: {{{name}: {there[0]}}}")
+            raise input_error(
+                where, f"columns {both}, any of which could be the {name}", f"columns: {{{name}: {there[0]}}}"
+            )
         if not there and is_needed:
             other = next((column for column in names if column.lower() in legal), None)
             near = f" ({other!r} is another)" if other else self._in_words(names)
-            raise bad(
+            raise input_error(
                 where,
                 f"no {name} among {len(names)} column{'s' * (len(names) != 1)}{near}",
                 f"a column {' or '.join(map(repr, legal))}, or columns: {{{name}: {other or 'NAME'}}}",
@@ -158,7 +160,7 @@ class Columns:
         if is_running and not any(name in cells for name, cells in zip(header, columns, strict=True)):
             example = ", ".join(f"{name}: ..." for name in NEEDED[self.kind])
             found = f"columns {', '.join(header[:_LISTED])}, none of a name that is known here"
-            raise bad(where, found, f"columns: {{{example}}} with those that are meant")
+            raise input_error(where, found, f"columns: {{{example}}} with those that are meant")
 
 
 def find_files(folder: Path, form: Format | None, kind: Kind, *, may_lack: Collection[Split] = ()) -> dict[Split, Path]:
@@ -168,26 +170,28 @@ def find_files(folder: Path, form: Format | None, kind: Kind, *, may_lack: Colle
 
     Raises
     ------
-    BadInput
+    InputError
         No such folder, or two files for one split.
     """
     if not folder.is_dir():
         found = "a file" if folder.exists() else "no such folder"
-        raise bad(folder, found, "a folder of train, dev and test files, or path: {train: FILE, dev: FILE, test: FILE}")
+        raise input_error(
+            folder, found, "a folder of train, dev and test files, or path: {train: FILE, dev: FILE, test: FILE}"
+        )
     endings = _ENDINGS[form] if form else tuple(_GUESSED)
     files: dict[Split, Path] = {}
     for split, stems in STEMS.items():
         there = [path for stem in stems for end in endings if (path := folder / f"{stem}{end}").is_file()]
         if len(there) > 1:
             both = ", ".join(path.name for path in there)
-            raise bad(folder, f"{both} for {split}", "one of them, a format:, or path: {train: FILE, ...}")
+            raise input_error(folder, f"{both} for {split}", "one of them, a format:, or path: {train: FILE, ...}")
         if there:
             files[split] = there[0]
         elif split != "dev" and split not in may_lack:
             example = f"{split}{endings[0] if form else _ENDINGS[FITTING[kind == 'ner'][0]][0]}"
             share = ", or test: 20% to take a share of the train file" if split == "test" else ""
             expected = f"{example} ({', '.join(endings)} are read), or path: {{{split}: FILE}}{share}"
-            raise bad(folder, f"no {split} file", expected)
+            raise input_error(folder, f"no {split} file", expected)
     return files
 
 
@@ -196,15 +200,17 @@ def read_rows(path: Path, form: Format | None, columns: Columns) -> Located:
 
     Raises
     ------
-    BadInput
+    InputError
         No such file, a format that is not known or does not fit, or a fault in the file.
     """
     form = form or _GUESSED.get(path.suffix.lower())
     is_tagging = columns.kind == "ner"
     if form is None:
-        raise bad(path, f"a name that ends in {path.suffix or 'nothing'}", f"format: one of {', '.join(FORMATS)}")
+        raise input_error(
+            path, f"a name that ends in {path.suffix or 'nothing'}", f"format: one of {', '.join(FORMATS)}"
+        )
     if form not in FITTING[is_tagging]:
-        raise bad(path, f"format {form} for kind {columns.kind}", f"one of {', '.join(FITTING[is_tagging])}")
+        raise input_error(path, f"format {form} for kind {columns.kind}", f"one of {', '.join(FITTING[is_tagging])}")
     if form == "blue":
         columns = Columns(columns.kind, columns.given, is_blue=True)
     return _READERS[form](path, columns)
@@ -215,11 +221,11 @@ def _jsonl(path: Path, columns: Columns) -> Located:
     at: dict[Field, str] = {}
     for where, row in read_objects(path):
         if not isinstance(row, dict):
-            raise bad(where, named(row, ()), "a JSON object")
+            raise input_error(where, named(row, ()), "a JSON object")
         names = list(row)
         if names != before:
             if gone := [column for name, column in at.items() if name in NEEDED[columns.kind] and column not in names]:
-                raise bad(where, f"no {quoted(gone[0])}, which the rows above have", "it in every row")
+                raise input_error(where, f"no {quoted(gone[0])}, which the rows above have", "it in every row")
             before, at = names, columns.place(where, names)
         yield where, {name: row[column] for name, column in at.items()}
 
@@ -236,7 +242,7 @@ def _table(path: Path, header: list[str], rows: Iterable[tuple[str, list[str]]],
     where = f"{path}: line 1"
     twice = next((number for number, name in enumerate(header) if name in header[:number]), None)
     if twice is not None:
-        raise bad(
+        raise input_error(
             where, f"the same name on columns {header.index(header[twice]) + 1} and {twice + 1}", "each name once"
         )
     _refuse_separator(where, path, header)
@@ -260,13 +266,13 @@ def _refuse_separator(where: str, path: Path, header: Sequence[str]) -> None:
     if n := line.count(separator):
         name, expected = formats[separator]
         found = f"one column, and {n} {name}{'s' * (n > 1)} in the first line: is it {name}-separated?"
-        raise BadInput(f"{where}: found {found} {expected[0].upper()}{expected[1:]}")
+        raise InputError(f"{where}: found {found} {expected[0].upper()}{expected[1:]}")
 
 
 def _as_far_as_read(rows: Iterable[tuple[str, Sequence[str]]]) -> Iterator[tuple[str, Sequence[str]]]:
     try:
         yield from rows
-    except BadInput:
+    except InputError:
         return
 
 

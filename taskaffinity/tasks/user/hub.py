@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from taskaffinity.tasks.lines import bad, meant, shown
-from taskaffinity.tasks.task import BadInput, Split
+from taskaffinity.errors import InputError, input_error, meant, shown
+from taskaffinity.tasks.task import Split
 from taskaffinity.tasks.user.files import STEMS, Columns, Located
 
 _INSTALL = 'pip install -c constraints.txt -e ".[datasets]"'
@@ -29,13 +29,13 @@ def load_hub(name: str, config: str, revision: str, where: str) -> Dataset:
 
     Raises
     ------
-    BadInput
+    InputError
         One line, whatever it is that ``datasets`` says.
     """
     if not _NAME.fullmatch(name):
-        raise bad(where, f"hub: {shown(name)}", "OWNER/NAME of a data set")
+        raise input_error(where, f"hub: {shown(name)}", "OWNER/NAME of a data set")
     load = _loader(where)
-    fault: BadInput | None = None
+    fault: InputError | None = None
     try:
         splits: Dataset = load(name, name=config or None, revision=revision or None)
     except Exception as error:  # a dozen kinds, and a message may quote a row
@@ -50,24 +50,26 @@ def hub_parts(name: str, there: Sequence[str], said: Mapping[Split, str], share:
 
     Raises
     ------
-    BadInput
+    InputError
         A split that is not there, or one for two parts.
     """
     parts: dict[Split, str] = {}
     for split, usual in STEMS.items():
         if split == "dev" and share:
             if split in said:
-                raise bad(where, "a dev split, and dev: a share as well", "one of them")
+                raise input_error(where, "a dev split, and dev: a share as well", "one of them")
             continue
         chosen = said.get(split) or next((stem for stem in usual if stem in there), None)
         if chosen is None:
             more = ", or dev: 10% to take a share of train" if split == "dev" else ""
-            raise bad(where, f"no {split} split in {name}", f"splits: {{{split}: one of {', '.join(there)}}}{more}")
+            raise input_error(
+                where, f"no {split} split in {name}", f"splits: {{{split}: one of {', '.join(there)}}}{more}"
+            )
         if chosen not in there:
             expected = f"one of {', '.join(there)}{meant(chosen, there)}"
-            raise bad(where, f"no split {shown(chosen)} in {name}", expected)
+            raise input_error(where, f"no split {shown(chosen)} in {name}", expected)
         if chosen in parts.values():
-            raise bad(where, f"split {shown(chosen)} for two parts", "a split a part")
+            raise input_error(where, f"split {shown(chosen)} for two parts", "a split a part")
         parts[split] = chosen
     return parts
 
@@ -82,7 +84,7 @@ def hub_rows(part: Any, here: str, columns: Columns) -> Located:
 
     Raises
     ------
-    BadInput
+    InputError
         A column that is missing, or a row without a label.
     """
     at = columns.place(here, part.column_names)
@@ -105,11 +107,13 @@ def _named(where: str, value: object, names: Sequence[str] | None) -> object:
     if isinstance(value, list):
         return [_named(where, item, names) for item in value]
     if value == _UNLABELLED:
-        raise bad(where, "label -1, which stands for none", "a split with labels; splits: {test: NAME} names another")
+        raise input_error(
+            where, "label -1, which stands for none", "a split with labels; splits: {test: NAME} names another"
+        )
     if not isinstance(value, int):
-        raise bad(where, f"{type(value).__name__} as a numbered label", "a number, or a column without classes")
+        raise input_error(where, f"{type(value).__name__} as a numbered label", "a number, or a column without classes")
     if not 0 <= value < len(names):
-        raise bad(where, f"label {value}", f"a class from 0 to {len(names) - 1}")
+        raise input_error(where, f"label {value}", f"a class from 0 to {len(names) - 1}")
     return names[value]
 
 
@@ -117,24 +121,30 @@ def _loader(where: str) -> Callable[..., Any]:
     try:
         import datasets
     except ImportError:
-        raise bad(where, "a data set of the hub, which needs the package datasets", _INSTALL) from None
+        raise input_error(where, "a data set of the hub, which needs the package datasets", _INSTALL) from None
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
     load: Callable[..., Any] = datasets.load_dataset
     return load
 
 
-def _complaint(name: str, where: str, error: Exception) -> BadInput:
+def _complaint(name: str, where: str, error: Exception) -> InputError:
     kind, said = type(error).__name__, str(error)
     configs = _CONFIGS.search(said)
     if "scripts are no longer supported" in said:
         expected = "one of data files; its copy may be there as revision: refs/convert/parquet"
-        return bad(where, f"{name}, which needs a loading script: `datasets` runs none any more", expected)
+        return input_error(where, f"{name}, which needs a loading script: `datasets` runs none any more", expected)
     if configs and "onfig" in said:
-        return bad(where, f"{name} without one of its configurations", f"config: one of {configs.group()[1:-1]}")
+        return input_error(
+            where, f"{name} without one of its configurations", f"config: one of {configs.group()[1:-1]}"
+        )
     if isinstance(error, ConnectionError) or "Offline" in kind:
         expected = "a network and no HF_HUB_OFFLINE, or a data set that was loaded before"
-        return bad(where, f"{name}, which is not in the cache, and no hub within reach", expected)
+        return input_error(where, f"{name}, which is not in the cache, and no hub within reach", expected)
     if "NotFound" in kind:
-        return bad(where, f"no data set {name}", "OWNER/NAME, or of a closed one a login first: `hf auth login`")
-    return bad(where, f"{name}, which `datasets` cannot load ({kind})", "a data set of parquet, JSON, CSV or text")
+        return input_error(
+            where, f"no data set {name}", "OWNER/NAME, or of a closed one a login first: `hf auth login`"
+        )
+    return input_error(
+        where, f"{name}, which `datasets` cannot load ({kind})", "a data set of parquet, JSON, CSV or text"
+    )

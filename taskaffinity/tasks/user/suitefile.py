@@ -20,8 +20,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from taskaffinity.tasks.lines import bad, meant, quoted, shown
-from taskaffinity.tasks.task import KINDS, BadInput, Suite
+from taskaffinity.errors import InputError, input_error, meant, quoted, shown
+from taskaffinity.tasks.task import KINDS, Suite
 from taskaffinity.tasks.user.examples import read_own
 from taskaffinity.tasks.user.task_block import Files, OwnTask
 from taskaffinity.tasks.user.yamlfile import Place, read_yaml
@@ -56,7 +56,7 @@ def read_suite(path: str | Path) -> Suite:
 
     Raises
     ------
-    BadInput
+    InputError
         At the first thing that is wrong with the file or with the data that it names: one line, with its place.
 
     Examples
@@ -74,7 +74,7 @@ def read_suite(path: str | Path) -> Suite:
     path = Path(path)
     content, lines = read_yaml(path)
     if not isinstance(content, dict):
-        raise bad(
+        raise input_error(
             path,
             shown(content) if isinstance(content, list) else "no mapping",
             "a suite file: YAML with name: and tasks:",
@@ -91,12 +91,12 @@ def read_suite(path: str | Path) -> Suite:
 def _suite(path: Path, asked: OwnSuite, lines: Mapping[Place, int]) -> Suite:
     name = asked.name or path.stem
     if not _NAME.fullmatch(name):
-        raise bad(_at(path, lines, ("name",)), f"name {quoted(name)}", f"{_A_NAME} (under name:)")
+        raise input_error(_at(path, lines, ("name",)), f"name {quoted(name)}", f"{_A_NAME} (under name:)")
     for task in asked.tasks:
         if not _NAME.fullmatch(task):
-            raise bad(_at(path, lines, ("tasks", task)), f"task {quoted(task)}", _A_NAME)
+            raise input_error(_at(path, lines, ("tasks", task)), f"task {quoted(task)}", _A_NAME)
     if len(asked.tasks) < 2:
-        raise bad(
+        raise input_error(
             _at(path, lines, ("tasks",)),
             f"{len(asked.tasks)} task{'' if asked.tasks else 's'}",
             "two or more, to be trained together",
@@ -135,7 +135,7 @@ def _at(path: Path, lines: Mapping[Place, int], place: Place) -> str:
     return f"{path}: line {lines[place]}"
 
 
-def _complaint(path: Path, lines: Mapping[Place, int], error: ValidationError) -> BadInput:
+def _complaint(path: Path, lines: Mapping[Place, int], error: ValidationError) -> InputError:
     """The first fault that pydantic found; a key that is not known before one that is missing, which it explains."""
     faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
     fault = faults[0]
@@ -144,12 +144,12 @@ def _complaint(path: Path, lines: Mapping[Place, int], error: ValidationError) -
     key = str(place[-1])
     if kind == "extra_forbidden":
         legal = _AS_KEYS[len(place)]
-        return bad(where, f"unknown key {quoted(key)}", f"one of {', '.join(legal)}{meant(key, legal)}")
+        return input_error(where, f"unknown key {quoted(key)}", f"one of {', '.join(legal)}{meant(key, legal)}")
     if kind == "missing":
-        return bad(where, f"no key {key!r}", _HINTS[key])
+        return input_error(where, f"no key {key!r}", _HINTS[key])
     if kind == "literal_error":
         legal = tuple(re.findall(r"'([^']+)'", str(fault.get("ctx", {}).get("expected", ""))))
         what = "field " if key == "[key]" else f"{key} "
-        return bad(where, f"{what}{quoted(given)}", f"one of {', '.join(legal)}{meant(given, legal)}")
+        return input_error(where, f"{what}{quoted(given)}", f"one of {', '.join(legal)}{meant(given, legal)}")
     wanted = {"string_type": "a text", "tuple_type": "a list", "dict_type": "keys and values", "model_type": "keys"}
-    return bad(where, f"{quoted(given)} as {key}", wanted.get(kind, "another form"))
+    return input_error(where, f"{quoted(given)} as {key}", wanted.get(kind, "another form"))

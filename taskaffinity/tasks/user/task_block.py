@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from taskaffinity.tasks.lines import bad, meant, quoted
+from taskaffinity.errors import input_error, meant, quoted
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, Kind, Split
 from taskaffinity.tasks.user.files import FITTING, NEEDED, Field, Format, find_files
@@ -69,43 +69,47 @@ def check(own: OwnTask, at: At) -> None:
     has_classes = own.kind not in ("similarity", "ner")
     if own.metric and own.metric not in fitting:
         of = f" for kind {own.kind}" if own.metric in METRICS else ""
-        raise bad(
+        raise input_error(
             at("metric"), f"metric {quoted(own.metric)}{of}", f"one of {', '.join(fitting)}{meant(own.metric, fitting)}"
         )
     if own.labels and own.kind == "similarity":
-        raise bad(at("labels"), "labels for kind similarity", "none: it learns numbers")
+        raise input_error(at("labels"), "labels for kind similarity", "none: it learns numbers")
     if any(not label.strip() for label in own.labels) or len(set(own.labels)) != len(own.labels):
-        raise bad(at("labels"), "a label that is empty or stands twice", "each label once")
+        raise input_error(at("labels"), "a label that is empty or stands twice", "each label once")
     if has_classes and len(own.labels) == 1:
-        raise bad(at("labels"), "one label", "two or more: with one there is nothing to tell apart")
+        raise input_error(at("labels"), "one label", "two or more: with one there is nothing to tell apart")
     if own.negative is not None and not has_classes:
-        raise bad(at("negative"), f"a negative class for kind {own.kind}", "none")
+        raise input_error(at("negative"), f"a negative class for kind {own.kind}", "none")
     if own.negative is not None and (own.metric or DEFAULT_METRIC[own.kind]) == "accuracy":
-        raise bad(at("negative"), "a negative class with metric accuracy, which scores every class", "metric: micro_f1")
+        raise input_error(
+            at("negative"), "a negative class with metric accuracy, which scores every class", "metric: micro_f1"
+        )
     fields = {*NEEDED[own.kind], "id", "idx", "document", *(("text_pair",) if own.kind != "ner" else ())}
     if wrong := [name for name in own.columns if name not in fields]:
-        raise bad(at("columns"), f"columns: {wrong[0]} for kind {own.kind}", f"some of {', '.join(sorted(fields))}")
+        raise input_error(
+            at("columns"), f"columns: {wrong[0]} for kind {own.kind}", f"some of {', '.join(sorted(fields))}"
+        )
     forms = FITTING[own.kind == "ner"]
     if own.format and own.format not in forms:
-        raise bad(at("format"), f"format {own.format} for kind {own.kind}", f"one of {', '.join(forms)}")
+        raise input_error(at("format"), f"format {own.format} for kind {own.kind}", f"one of {', '.join(forms)}")
     if own.columns and own.format == "conll":
-        raise bad(at("columns"), "columns for format conll", "none: the first is the word, the last the tag")
+        raise input_error(at("columns"), "columns for format conll", "none: the first is the word, the last the tag")
 
 
 def _check_where(own: OwnTask, at: At) -> None:
     """One place for the examples, and no key of the other."""
     if own.hub and own.path:
-        raise bad(at("hub"), "path: and hub:", "one of them")
+        raise input_error(at("hub"), "path: and hub:", "one of them")
     if not own.hub and own.path is None:
         expected = "path: a folder, or {train: FILE, dev: FILE, test: FILE}; or hub: OWNER/NAME"
-        raise bad(at("path"), "no key 'path'", expected)
+        raise input_error(at("path"), "no key 'path'", expected)
     for key, value in (("config", own.config), ("revision", own.revision), ("splits", own.splits)):
         if value and not own.hub:
-            raise bad(at(key), f"{key}: without hub:", "hub: OWNER/NAME too, for it is of a data set there")
+            raise input_error(at(key), f"{key}: without hub:", "hub: OWNER/NAME too, for it is of a data set there")
     if own.hub and own.test:
-        raise bad(at("test"), "test: of a data set of the hub", "splits: {test: NAME}")
+        raise input_error(at("test"), "test: of a data set of the hub", "splits: {test: NAME}")
     if own.hub and own.format:
-        raise bad(at("format"), "format: of a data set of the hub", "none")
+        raise input_error(at("format"), "format: of a data set of the hub", "none")
 
 
 def part_of(own: OwnTask, key: Shared) -> str:
@@ -121,7 +125,7 @@ def share_of(key: Shared, said: str, at: At) -> float:
     if not said.endswith("%") or not percent.isdecimal() or not 1 <= int(percent) <= _LARGEST_SHARE:
         file = f"a file goes under path: {{{key}: FILE}}"
         expected = f"1% to {_LARGEST_SHARE}% of the training part, such as 10%; {file}"
-        raise bad(at(key), f"{key}: {quoted(said)}", expected)
+        raise input_error(at(key), f"{key}: {quoted(said)}", expected)
     return int(percent) / 100
 
 
@@ -131,30 +135,32 @@ def files_of(own: OwnTask, root: Path, at: At, shares: Mapping[Shared, float]) -
     said: dict[Split, str] = {"train": own.path.train, "dev": own.path.dev, "test": own.path.test}
     files = {split: root / Path(name).expanduser() for split, name in said.items() if name}
     if own.path.folder and files:
-        raise bad(at("path"), "a folder and files", "one of them")
+        raise input_error(at("path"), "a folder and files", "one of them")
     if own.path.folder:
         folder = root / Path(own.path.folder).expanduser()
         if not folder.exists() and folder.parent.is_dir():
             near = meant(folder.name, (p.name for p in folder.parent.iterdir() if p.is_dir()))
-            raise bad(folder, "no such folder", f"the one of {at('path')}{near}")
+            raise input_error(folder, "no such folder", f"the one of {at('path')}{near}")
         files = find_files(folder, own.format, own.kind, may_lack=[part for part in shares if shares[part]])
     if "train" not in files:
-        raise bad(at("path"), "no train file", "a folder, or {train: FILE, dev: FILE, test: FILE}")
+        raise input_error(at("path"), "no train file", "a folder, or {train: FILE, dev: FILE, test: FILE}")
     for part, share in shares.items():
         if share and part in files:
-            raise bad(at(part), f"{part}: {part_of(own, part)}, and {files[part].name} as well", "one of them")
+            raise input_error(at(part), f"{part}: {part_of(own, part)}, and {files[part].name} as well", "one of them")
         if not share and part not in files:
             example = {"dev": "10%", "test": "20%"}[part]
             file = f"{part}{files['train'].suffix} beside {files['train'].name}"
             if not own.path.folder:
                 file = f"{part}: FILE inside path:"
-            raise bad(at("path"), f"no {part} part", f"{file}, or {part}: {example} to take a share of the train file")
+            raise input_error(
+                at("path"), f"no {part} part", f"{file}, or {part}: {example} to take a share of the train file"
+            )
     where: dict[Path, Split] = {}
     for split, path in files.items():
         if not path.is_file():
             found = "a folder" if path.is_dir() else "no such file"
             near = meant(path.name, (p.name for p in path.parent.iterdir())) if path.parent.is_dir() else ""
-            raise bad(path, found, f"the {split} file of {at('path')}{near}")
+            raise input_error(path, found, f"the {split} file of {at('path')}{near}")
         if where.setdefault(path.resolve(), split) != split:
-            raise bad(at("path"), f"one file for {where[path.resolve()]} and {split}", "a file a split")
+            raise input_error(at("path"), f"one file for {where[path.resolve()]} and {split}", "a file a split")
     return files

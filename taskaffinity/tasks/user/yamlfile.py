@@ -11,7 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from taskaffinity.tasks.lines import bad, read_lines, shown
+from taskaffinity.errors import input_error, shown
+from taskaffinity.tasks.lines import read_lines
 
 Place = tuple[str | int, ...]
 """Keys and numbers of list entries, from the outermost in."""
@@ -29,7 +30,7 @@ def read_yaml(path: Path, of: str = "a suite") -> tuple[object, dict[Place, int]
 
     Raises
     ------
-    BadInput
+    InputError
         No such file, not UTF-8, no YAML, empty, nested too deeply, or a key twice.
     """
     text = "\n".join(read_lines(path)[0])
@@ -38,14 +39,14 @@ def read_yaml(path: Path, of: str = "a suite") -> tuple[object, dict[Place, int]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}: line {mark.line + 1}" if mark else str(path)
-        raise bad(where, f"broken YAML ({_in_words(error)})", "keys and values, nested by blanks") from None
+        raise input_error(where, f"broken YAML ({_in_words(error)})", "keys and values, nested by blanks") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise bad(f"{path}: line {line}", "a character that YAML does not allow", "plain text") from None
+        raise input_error(f"{path}: line {line}", "a character that YAML does not allow", "plain text") from None
     except RecursionError:
-        raise bad(path, f"more than {_DEEPEST} levels", "the levels of a suite file") from None
+        raise input_error(path, f"more than {_DEEPEST} levels", "the levels of a suite file") from None
     if node is None:
-        raise bad(path, "an empty file", f"the YAML of {of}")
+        raise input_error(path, "an empty file", f"the YAML of {of}")
     lines: dict[Place, int] = {}
     return _plain(path, node, (), lines, of), lines
 
@@ -62,7 +63,7 @@ def _in_words(error: yaml.MarkedYAMLError) -> str:
 def _plain(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int], of: str) -> object:
     line = lines.setdefault(place, node.start_mark.line + 1)
     if len(place) > _DEEPEST:
-        raise bad(f"{path}: line {line}", f"more than {_DEEPEST} levels", f"the levels of {of}")
+        raise input_error(f"{path}: line {line}", f"more than {_DEEPEST} levels", f"the levels of {of}")
     if isinstance(node, yaml.ScalarNode):
         return str(node.value)
     if isinstance(node, yaml.SequenceNode):
@@ -71,10 +72,10 @@ def _plain(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int], o
     for key, value in node.value:
         where = f"{path}: line {key.start_mark.line + 1}"
         if not isinstance(key, yaml.ScalarNode):
-            raise bad(where, "a list or mapping as a key", "a word")
+            raise input_error(where, "a list or mapping as a key", "a word")
         name = str(key.value)
         if name in found:
-            raise bad(where, f"key {shown(name)} again (first: line {lines[(*place, name)]})", "each name once")
+            raise input_error(where, f"key {shown(name)} again (first: line {lines[(*place, name)]})", "each name once")
         lines[(*place, name)] = key.start_mark.line + 1
         found[name] = _plain(path, value, (*place, name), lines, of)
     return found

@@ -23,10 +23,10 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, PreTrainedModel
 
-from taskaffinity.runs.best_model import Kept
+from taskaffinity.errors import InputError
+from taskaffinity.runs.best_model import BestModel
 from taskaffinity.runs.store import RunStore
-from taskaffinity.tasks.task import BadInput
-from taskaffinity.training.checkpoint import take_over, take_over_head
+from taskaffinity.training.checkpoint import load_shared_weights, take_over_head
 from taskaffinity.training.encoders import Encoder, find_encoder, load_config, load_tokenizer
 from taskaffinity.training.export.model_card import model_card
 from taskaffinity.training.export.predictor import ABOUT
@@ -46,7 +46,7 @@ _CLASSIFIERS: dict[str, dict[str, str]] = {
 """Where the layers of our sentence head are in the architecture's own; BERT's dense layer is its pooler."""
 
 
-def export(kept: Kept, out: Path, encoder: str | None = None) -> None:
+def export(kept: BestModel, out: Path, encoder: str | None = None) -> None:
     """Write a kept model to ``out``: weights, configuration, tokenizer, and a card. Whole or not at all.
 
     Parameters
@@ -56,12 +56,12 @@ def export(kept: Kept, out: Path, encoder: str | None = None) -> None:
 
     Raises
     ------
-    BadInput
+    InputError
         If ``out`` holds something, the encoder is not to be found, or its architecture has a head of another form.
     """
     out = out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BadInput(f"--out {out}: not empty; give the name of a folder that is to be made")
+        raise InputError(f"--out {out}: not empty; give the name of a folder that is to be made")
     store = RunStore(kept.root)
     head, weights = store.head(kept.spec, kept.task), store.weights(kept.spec, kept.task)
     assert head is not None
@@ -70,10 +70,10 @@ def export(kept: Kept, out: Path, encoder: str | None = None) -> None:
         head_weights, meta, folder = take_over_head(head)
         found = _encoder(kept, folder, encoder)
         model = _trained(kept, meta, found.folder, store.start(kept.spec), weights, head_weights)
-    except BadInput:
+    except InputError:
         raise
     except (ValueError, RuntimeError, SafetensorError) as error:
-        raise BadInput(f"{weights.parent}: not a model of this encoder ({type(error).__name__})") from error
+        raise InputError(f"{weights.parent}: not a model of this encoder ({type(error).__name__})") from error
     beside = out.with_name(f".{out.name}.{os.getpid()}")
     beside.mkdir(parents=True)
     try:
@@ -105,32 +105,34 @@ def refuse_other_forms(folder: Path, asked: str = "") -> None:
 
     Raises
     ------
-    BadInput
+    InputError
         If its architecture has a head of another form.
     """
     architecture = load_config(folder).model_type
     if architecture not in FORMS:
         begin, end = (f"{asked}: ", f"; leave {asked} out") if asked else ("", "")
-        raise BadInput(
+        raise InputError(
             f"{begin}{architecture}: its own heads have another form than ours, so the outputs would not be the same; "
             f"export knows {', '.join(FORMS)}{end}"
         )
 
 
-def _encoder(kept: Kept, folder: Path, given: str | None) -> Encoder:
+def _encoder(kept: BestModel, folder: Path, given: str | None) -> Encoder:
     """The encoder that the run started from: where it is said to be, or where it was."""
     expected = kept.spec.encoder
     if given is None and not (folder / "config.json").is_file():
-        raise BadInput(f"{folder}: the encoder {expected.name} lay here and does no longer; give its --encoder")
+        raise InputError(f"{folder}: the encoder {expected.name} lay here and does no longer; give its --encoder")
     found = find_encoder(given or str(folder))
     if found.ref != expected:
         where = f"--encoder {given}" if given else str(folder)
-        raise BadInput(f"{where}: another encoder than {expected.name}, which the run started from; give its --encoder")
+        raise InputError(
+            f"{where}: another encoder than {expected.name}, which the run started from; give its --encoder"
+        )
     return found
 
 
 def _trained(
-    kept: Kept,
+    kept: BestModel,
     meta: TaskMeta,
     folder: Path,
     start: Path | None,
@@ -141,9 +143,11 @@ def _trained(
     model = MultiTaskModel(folder, {meta.name: meta}, seed=kept.spec.seed, packed=False)
     if kept.spec.parent is not None:
         if start is None:
-            raise BadInput(f"{kept.spec.parent.run_id}: no longer has the weights that {kept.spec.run_id} started from")
-        take_over(model, start)  # pieces that this run did not meet are as it found them
-    take_over(model, weights)
+            raise InputError(
+                f"{kept.spec.parent.run_id}: no longer has the weights that {kept.spec.run_id} started from"
+            )
+        load_shared_weights(model, start)  # pieces that this run did not meet are as it found them
+    load_shared_weights(model, weights)
     model.heads[meta.name].load_state_dict(head)
     return model.eval()
 
@@ -183,7 +187,7 @@ def _copy(source: nn.Module, target: nn.Module) -> None:
     target.load_state_dict(source.state_dict())
 
 
-def _tokenizer(folder: Path, kept: Kept, *, has_token_types: bool) -> Any:
+def _tokenizer(folder: Path, kept: BestModel, *, has_token_types: bool) -> Any:
     tokenizer = load_tokenizer(folder)
     tokenizer.model_max_length = kept.spec.recipe.max_length
     inputs = ["input_ids", *["token_type_ids"] * has_token_types, "attention_mask"]

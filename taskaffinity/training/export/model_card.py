@@ -12,7 +12,7 @@ import numpy as np
 
 from taskaffinity.corpora.access import AGREEMENTS
 from taskaffinity.corpora.fetch import OPEN
-from taskaffinity.runs.best_model import Kept
+from taskaffinity.runs.best_model import BestModel
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
 from taskaffinity.tasks.metrics import METRICS, by_document
@@ -28,12 +28,12 @@ _TAKES = {
 }
 
 
-def model_card(kept: Kept, meta: TaskMeta) -> str:
+def model_card(kept: BestModel, meta: TaskMeta) -> str:
     """The card as Markdown."""
     return "\n".join(_lines(kept, meta)) + "\n"
 
 
-def agreements_of(kept: Kept) -> list[str]:
+def agreements_of(kept: BestModel) -> list[str]:
     """Titles of the corpora under data use agreements whose text the model was trained on; none of made-up text."""
     if kept.study.synthetic:
         return []
@@ -41,7 +41,7 @@ def agreements_of(kept: Kept) -> list[str]:
     return [AGREEMENTS[corpus].title for corpus in corpora]
 
 
-def _lines(kept: Kept, meta: TaskMeta) -> Iterator[str]:
+def _lines(kept: BestModel, meta: TaskMeta) -> Iterator[str]:
     spec = kept.spec
     pipeline = "token-classification" if meta.kind == "ner" else "text-classification"
     yield from ("---", "library_name: transformers", f"pipeline_tag: {pipeline}", "---", "")
@@ -70,7 +70,7 @@ def _lines(kept: Kept, meta: TaskMeta) -> Iterator[str]:
     yield from ("## Limits", "", *_limits(kept, meta))
 
 
-def _scores(kept: Kept) -> Iterator[str]:
+def _scores(kept: BestModel) -> Iterator[str]:
     own, title = kept.outcome, METRICS[kept.outcome.metric].title
     yield f"{title}, in points (100 x the metric):"
     yield ""
@@ -97,7 +97,7 @@ def _moved(score: float, shift: float) -> str:
     return f"{100 * (score + 1.96 * shift):.1f}"
 
 
-def _standard_error(kept: Kept) -> float:
+def _standard_error(kept: BestModel) -> float:
     run, key = RunStore(kept.root).read(kept.spec), f"{kept.task}/test"
     influence = METRICS[kept.outcome.metric].influence(run.counts[key])
     if key in run.documents:
@@ -105,7 +105,7 @@ def _standard_error(kept: Kept) -> float:
     return float(influence.std() / np.sqrt(len(influence)))
 
 
-def _limits(kept: Kept, meta: TaskMeta) -> Iterator[str]:
+def _limits(kept: BestModel, meta: TaskMeta) -> Iterator[str]:
     recipe = kept.spec.recipe
     yield f"* Texts are cut at {recipe.max_length} word pieces" + (
         f", sentences of more than {recipe.max_words} words are split after punctuation by `taskaffinity predict`; a "
@@ -117,7 +117,7 @@ def _limits(kept: Kept, meta: TaskMeta) -> Iterator[str]:
     yield "* Not for use on patients."
 
 
-def _learned(kept: Kept) -> dict[str, str]:
+def _learned(kept: BestModel) -> dict[str, str]:
     """Every task that the weights have seen, and its data's fingerprint."""
     return {name: mark for run in (*kept.spec.lineage, kept.spec) for name, mark in run.tasks}
 
@@ -127,7 +127,7 @@ def _corpus(task: str) -> str:
     return listed.corpus if listed else ""
 
 
-def _licence(task: str, kept: Kept) -> str:
+def _licence(task: str, kept: BestModel) -> str:
     corpus = _corpus(task)
     if kept.study.synthetic:
         return "made-up text"

@@ -24,15 +24,16 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
 from taskaffinity.corpora.tokens import word_spans
+from taskaffinity.errors import InputError
 from taskaffinity.tasks.metrics import lenient_spans
-from taskaffinity.tasks.task import BadInput, Example, Label
+from taskaffinity.tasks.task import Example, Label
 from taskaffinity.tasks.unlabelled import Unlabelled
 from taskaffinity.training.encoders import load_tokenizer
 from taskaffinity.training.inputs.batches import Batch, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, meta_of
 from taskaffinity.training.inputs.padded import padded
 from taskaffinity.training.inputs.tokenize import encode_examples
-from taskaffinity.training.load_errors import told_as
+from taskaffinity.training.load_errors import as_input_error
 from taskaffinity.training.loop import EVALUATION_PIECES, by_pieces, tags_of_sentences
 
 ABOUT = "taskaffinity.json"
@@ -51,12 +52,12 @@ class Predictor:
         """
         Raises
         ------
-        BadInput
+        InputError
             If the folder is not one that ``taskaffinity export`` made.
         """
         if not (folder / ABOUT).is_file():
-            raise BadInput(f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` made")
-        with told_as(f"{folder}: not a whole folder of `taskaffinity export`"):
+            raise InputError(f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` made")
+        with as_input_error(f"{folder}: not a whole folder of `taskaffinity export`"):
             about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
             self.meta: TaskMeta = meta_of(about["task"])
             self.max_length, self.max_words = int(about["max_length"]), int(about["max_words"])

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from taskaffinity.tasks.task import SPLITS, BadInput, Kind, Split, Task
+from taskaffinity.errors import InputError
+from taskaffinity.tasks.task import SPLITS, Kind, Split, Task
 
 IntArray = npt.NDArray[np.int64]
 
@@ -86,7 +87,7 @@ class EncodedSplit:
             return self
         return self.take(np.sort(np.random.default_rng(seed).choice(self.n_examples, n, replace=False)))
 
-    def thinned(self, negative: str, ratio: float, seed: int) -> EncodedSplit:
+    def downsample_negatives(self, negative: str, ratio: float, seed: int) -> EncodedSplit:
         """The examples of all classes but ``negative``, and ``ratio`` times as many of that one, drawn by ``seed``."""
         is_negative = np.array([label == negative for label in self.gold])
         negatives, others = np.flatnonzero(is_negative), np.flatnonzero(~is_negative)
@@ -119,16 +120,16 @@ class EncodedSplit:
             is_tagging=self.is_tagging,
         )
 
-    def halves(self, seed: int) -> tuple[EncodedSplit, EncodedSplit]:
+    def split_half(self, seed: int) -> tuple[EncodedSplit, EncodedSplit]:
         """All examples, dealt out to two splits by ``seed``; the first has one more where they are odd.
 
         Raises
         ------
-        BadInput
+        InputError
             If there is one example alone.
         """
         if self.n_examples < 2:
-            raise BadInput("one training example has no halves: this task can have no positive control")
+            raise InputError("one training example has no halves: this task can have no positive control")
         order = np.random.default_rng(seed).permutation(self.n_examples)
         middle = (self.n_examples + 1) // 2
         return self.take(np.sort(order[:middle])), self.take(np.sort(order[middle:]))

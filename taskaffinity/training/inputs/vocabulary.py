@@ -23,7 +23,7 @@ def pieces_of(splits: Iterable[EncodedSplit], encoder: PreTrainedModel) -> IntAr
     return np.unique(np.concatenate([np.arange(padding + 1), *(split.pieces for split in splits)]))
 
 
-def cut_embeddings(encoder: PreTrainedModel, pieces: IntArray) -> bool:
+def prune_embeddings(encoder: PreTrainedModel, pieces: IntArray) -> bool:
     """Keep the rows of ``pieces``, which from then on are numbered from 0; False if the encoder has no such table."""
     table = encoder.get_input_embeddings()
     if type(table) is not nn.Embedding or table.num_embeddings != encoder.config.vocab_size:

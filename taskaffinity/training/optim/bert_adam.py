@@ -21,7 +21,7 @@ from collections import defaultdict
 import torch
 from torch import Tensor, nn
 
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.optim.optimizer import decayed_parameters
 
 _EPSILON = 1e-6

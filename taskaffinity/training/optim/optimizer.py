@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from taskaffinity.runs.spec import Recipe
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.optim.adamax import Adamax
 
 

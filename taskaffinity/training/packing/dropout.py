@@ -38,7 +38,7 @@ class CpuDropout(nn.Dropout):
         return dropout(input, self.p) if self.training else input
 
 
-def exchange_dropout(model: nn.Module) -> None:
+def replace_dropout(model: nn.Module) -> None:
     """Put a ``CpuDropout`` in the place of every ``nn.Dropout`` of a model."""
     for parent in list(model.modules()):
         for name, child in parent.named_children():

@@ -18,7 +18,7 @@ import torch
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.training.loop import stepper_of
 from taskaffinity.training.profile.speed import left_as_it_was, timed_update
-from taskaffinity.training.setup import made_ready
+from taskaffinity.training.setup import setup_run
 
 PAYS = 1.15
 """How many times as fast 16 bits must have been to be worth what they move: less could be the trial's noise."""
@@ -55,7 +55,7 @@ def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> float:
     with left_as_it_was(spec.recipe):
         if spec.recipe.device == "cpu" and (times := products_in_bf16()) < 1:
             return times
-        ready = made_ready(spec, encoder_folder=encoder_folder, cache=cache, scored=())
+        ready = setup_run(spec, encoder_folder=encoder_folder, cache=cache, scored=())
         model, size = ready.model, spec.recipe.batch_size
         [(name, split)] = ready.company.train.items()
         stepper = stepper_of(model, spec.recipe, 10_000)

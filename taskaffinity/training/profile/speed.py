@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from taskaffinity.runs.cost_model import Pace
-from taskaffinity.runs.spec import Recipe, RunSpec
+from taskaffinity.runs.cost_model import CostModel
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.execute import peak_memory_mib
 from taskaffinity.training.inputs.batches import make_batch
@@ -23,7 +24,7 @@ from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.bert_adam import ReleasedStepper
 from taskaffinity.training.optim.optimizer import Stepper
 from taskaffinity.training.profile.hardware import share_of_gpu
-from taskaffinity.training.setup import Ready, made_ready
+from taskaffinity.training.setup import Ready, setup_run
 
 _STEPS, _SECONDS = 2, 0.5
 """Updates on each task, and more while they are quick."""
@@ -31,7 +32,7 @@ _SCORED = 64
 """Examples that are predicted, at most."""
 
 
-def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Pace:
+def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
     """Train a few mini-batches of every task of ``spec`` and predict a few examples; nothing is kept.
 
     The largest mini-batch goes first and is not timed. Times go by word pieces, for mini-batches differ in length.
@@ -48,7 +49,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Pace:
     """
     with left_as_it_was(spec.recipe):
         began = time.perf_counter()
-        ready = made_ready(spec, encoder_folder=encoder_folder, cache=cache)
+        ready = setup_run(spec, encoder_folder=encoder_folder, cache=cache)
         load = time.perf_counter() - began
         recipe, model = spec.recipe, ready.model
         parameters = sum(weight.numel() for weight in model.encoder.parameters())
@@ -66,7 +67,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Pace:
         for which, precision in scored.items():
             model.precision = precision
             seconds[which] = {name: _score(ready, name, which, recipe.device) for name in ready.metas}
-        return Pace(
+        return CostModel(
             epoch=epoch,
             dev=seconds["dev"],
             test=seconds["test"],

@@ -1,0 +1,117 @@
+"""The one shape of a user's error, and how a value is shown in a message.
+
+A message is one line: the place (file, line or element id), what was found, what is expected. It never quotes the text
+of a corpus: ``shown`` decides what may be named.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """Something a user gave is wrong.
+
+    One line: the file, the line, what was found, what would do. It never quotes the text of a corpus.
+    """
+
+
+_LONGEST_NAME = 40
+_LONGEST_VALUE = 80
+_MARK = re.compile(r"[BIESLUMO](-|$)")
+"""How a tag of any scheme begins."""
+_NUMBER = re.compile(r"[-+]?\d{1,2}(\.\d{1,2})?")
+"""A score or a class; a longer one may be a date, or the number of a telephone or a record."""
+
+
+def input_error(where: object, found: str, expected: str) -> InputError:
+    """The complaint to raise.
+
+    Examples
+    --------
+    >>> print(bad("train.jsonl: line 3", "label 'CPR:7'", "one of CPR:3, false"))
+    train.jsonl: line 3: found label 'CPR:7'; expected one of CPR:3, false
+    """
+    return InputError(f"{where}: found {found}; expected {expected}")
+
+
+def named(value: object, legal: Iterable[str]) -> str:
+    """A value that should be one of a few: quoted where it looks like one of them or a short number, else given by its
+    size.
+
+    A shifted column puts a word of the corpus where a label belongs; a misspelt label looks like a legal one, a tag of
+    another scheme like a tag with a legal type.
+
+    Examples
+    --------
+    >>> named("CPR:33", ["CPR:3", "CPR:4"]), named("aspirin", ["CPR:3", "CPR:4"]), named("-1", [])
+    ("'CPR:33'", 'a text of 7 characters', "'-1'")
+    >>> named("S-Drug", ["O", "B-Drug"]), named("S-phase", ["O", "B-Drug"]), named("555-0123", [])
+    ("'S-Drug'", 'a text of 7 characters', 'a text of 8 characters')
+    """
+    if isinstance(value, str) and value and not _is_near(value, list(legal)):
+        return f"a text of {len(value)} characters"
+    return shown(value)
+
+
+def _is_near(value: str, legal: Sequence[str]) -> bool:
+    """Whether it may be named: a short number, or near a legal value, of tags by their types."""
+    kind, kinds = _MARK.sub("", value), [_MARK.sub("", one) for one in legal]
+    return not kind or bool(_NUMBER.fullmatch(value) or get_close_matches(kind, kinds, n=1))
+
+
+def meant(value: object, legal: Iterable[str]) -> str:
+    """What a misspelt word was meant to be, to end a complaint with; nothing where none is near.
+
+    Examples
+    --------
+    >>> meant("knd", ["kind", "path"]), meant("NER", ["ner", "relation"]), meant("aspirin", ["kind", "path"])
+    ('; did you mean kind?', '; did you mean ner?', '')
+    """
+    by_case = {word.casefold(): word for word in legal}
+    close = get_close_matches(str(value).casefold(), list(by_case), n=1)
+    return f"; did you mean {by_case[close[0]]}?" if close else ""
+
+
+def quoted(value: object) -> str:
+    """A value of the user's own configuration, which is no text of a corpus.
+
+    Examples
+    --------
+    >>> quoted("my toys"), quoted(["a", "b"])
+    ("'my toys'", 'a list of 2')
+    """
+    return repr(value) if isinstance(value, str) and 0 < len(value) <= _LONGEST_VALUE else shown(value)
+
+
+def shown(value: object) -> str:
+    """An id as a message may name it; other things by their size.
+
+    Examples
+    --------
+    >>> shown("CPR:7"), shown("It rose."), shown(None), shown([1, 2])
+    ("'CPR:7'", 'a text of 8 characters', 'null', 'a list of 2')
+    """
+    if isinstance(value, str):
+        if not value:
+            return "an empty text"
+        if len(value) <= _LONGEST_NAME and not any(c.isspace() for c in value):
+            return repr(value)
+        return f"a text of {len(value)} characters"
+    if value is None:
+        return "null"
+    if isinstance(value, bool | int | float):
+        return repr(value)
+    if isinstance(value, list | dict):
+        return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
+    return type(value).__name__
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback, causes first, without messages: those may quote anything."""
+    cause = error.__cause__ or error.__context__
+    before = trace_of(cause) if cause else ""
+    return f"{before}{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}\n"

@@ -1,0 +1,31 @@
+"""Runs one after the other, in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from taskaffinity.runs.store import Claimed, RunStore
+from taskaffinity.schedule.progress import Report
+from taskaffinity.schedule.resources import Resources
+from taskaffinity.schedule.worker import POLL_SECONDS, Arguments, Event, Finished, train_and_store
+
+
+def in_this_process(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Iterator[Event]:
+    """One run after the other. Processes that share a results folder share its runs: what another one has under way,
+    and what starts from it, comes later."""
+    waiting = arguments
+    while waiting:
+        later: Arguments = []
+        for spec, settings in waiting:
+            if spec.parent is not None and any(spec.parent == other for other, _ in later):
+                later.append((spec, settings))
+                continue
+            yield (spec.run_id,)
+            try:
+                yield Finished(spec, train_and_store(spec, {**settings, "wait": False}))
+            except Claimed:
+                later.append((spec, settings))
+        if len(later) == len(waiting):
+            time.sleep(POLL_SECONDS)
+        waiting = later

@@ -1,0 +1,42 @@
+"""A sequential design: train up to the next interim analysis, look, and go on with what is undecided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from taskaffinity.analysis.affinity import margins_of
+from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.statistics.sequential import follow, required_runs
+from taskaffinity.errors import InputError
+from taskaffinity.runs.plan import Plan
+from taskaffinity.runs.rule import Rule
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+from taskaffinity.schedule.progress import Report
+
+
+def run_sequential(
+    study: Study, store: RunStore, train: Callable[[Plan], Report], lacking: Callable[[Plan], list[RunSpec]]
+) -> Report:
+    """Train up to the next look, look, and so on; a run that failed in this race is not tried again in it."""
+    total = Report()
+    rule = Rule(**study.rule)
+    margins = margins_of(study, rule)
+    while True:
+        try:
+            arms = read_arms(study, store)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        standing = follow(study, arms, rule, margins, lambda spec: spec in store or spec in total.failed)
+        needed = required_runs(study, standing)
+        total.planned = len(needed)
+        part = Plan.of(spec for spec in lacking(needed) if spec not in total.failed)
+        if not part.specs:
+            return total
+        report = train(part)
+        total.trained += report.trained
+        total.found += report.found
+        total.failed |= report.failed
+        total.seconds += report.seconds
+        total.workers = max(total.workers, report.workers)
