@@ -15,7 +15,7 @@ On a laptop, from a results folder alone (here one of this repository):
 >>> from pathlib import Path
 >>> from taskaffinity import RunStore, Study, affinity_graph, draw_graph, measure
 >>> root = Path("notebooks/example_results")
->>> matrix = measure(Study.read(root), RunStore(root))
+>>> matrix = measure(Study.load(root), RunStore(root))
 >>> graph, ax = affinity_graph(matrix), draw_graph(matrix)
 >>> graph.edges["shareclefe", "mednli"]["verdict"]
 'improves'

@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from taskaffinity.runs.recipe import FINETUNE_FROM_SCRATCH, FROM_SCRATCH, finetune_after
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Design, ReadAfter, Start, StudiedTask, Study
+from taskaffinity.runs.study import Design, EvaluateAfter, InitFrom, StudiedTask, Study
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
 settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
@@ -59,8 +59,8 @@ def make_tiny_study(
     tasks: tuple[str, ...] = ("clinicalsts", "mednli"),
     seeds: tuple[int, ...] = (0, 1),
     design: Design = "pairwise",
-    stage: ReadAfter = "refine",
-    start: Start = "encoder",
+    evaluate_after: EvaluateAfter = "joint",
+    init_from: InitFrom = "encoder",
     **settings: Any,
 ) -> TinyStudy:
     """Some planted tasks, 64 examples each, one epoch unless said otherwise; a run takes a fraction of a second."""
@@ -76,8 +76,13 @@ def make_tiny_study(
     sizes = {"train": 1000, "dev": 300, "test": 1000}
     cards = tuple(StudiedTask(t.name, t.title, t.kind, t.metric_name, t.fingerprint, sizes) for t in chosen)
     short = finetune_after(recipe, replace(FINETUNE_FROM_SCRATCH, num_train_epochs=1))
-    finetune = dict.fromkeys(tasks, short) if design == "full" or stage == "finetune" else {}
-    asked: dict[str, Any] = {"design": design, "stage": stage, "start": start, "finetune": finetune}
+    finetune = dict.fromkeys(tasks, short) if design == "full" or evaluate_after == "finetune" else {}
+    asked: dict[str, Any] = {
+        "design": design,
+        "evaluate_after": evaluate_after,
+        "init_from": init_from,
+        "finetune": finetune,
+    }
     study = Study(CLINICAL.name, cards, encoder.ref, recipe, seeds, synthetic=True, **asked)
     return TinyStudy(study, encoder.folder, cache)
 

@@ -46,17 +46,19 @@ def test_controls_are_trained_beside_the_study_and_leave_it_as_it_is(mine: Path,
 
 def test_a_matched_baseline_takes_the_place_of_the_single_run(mine: Path, plain: Path) -> None:
     before = results_of(mine)
-    done = command(*STUDY, "--seeds=2", "--seeds-single=2", "--match=compute", "--replace", cwd=mine.parents[1])
+    done = command(
+        *STUDY, "--seeds=2", "--seeds-single=2", "--baseline=compute-matched", "--replace", cwd=mine.parents[1]
+    )
     assert done.returncode == 0, done.stderr
     assert kinds(results_of(mine).keys() - before.keys()) == {"matched": 2 * TASKS * (TASKS - 1)}
     edges, old = rows(mine / "edges.csv"), rows(plain / "edges.csv")
-    assert {row["match"] for row in edges} == {"compute"}
+    assert {row["baseline"] for row in edges} == {"compute-matched"}
     assert [row["score_pair"] for row in edges] == [row["score_pair"] for row in old]
     assert [row["score_single"] for row in edges] != [row["score_single"] for row in old]
 
 
 def test_a_race_stops_early_and_the_same_command_again_trains_nothing(tmp_path: Path) -> None:
-    race = [*STUDY, "--adaptive", "--seeds=2", "--max-seeds=4", "--alpha=0.1"]
+    race = [*STUDY, "--sequential", "--seeds=2", "--max-seeds=4", "--alpha=0.1"]
     first = command(*race, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     root = tmp_path / "results" / "clinical"

@@ -1,4 +1,4 @@
-"""``pairwise --stage finetune --start refinement`` by the command line, on a study that is small but trained."""
+"""``pairwise --evaluate-after finetune --init-from multitask``, on a study that is small but trained."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from test_cli import LOCAL, SMALL, command, results_of, rows
 
 STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL, "--seeds=1", "--seeds-single=1", "--quiet"]
-CHAIN = [*STUDY, "--stage=finetune", "--start=refinement", "--set=finetune.num_train_epochs=1"]
+CHAIN = [*STUDY, "--evaluate-after=finetune", "--init-from=multitask", "--set=finetune.num_train_epochs=1"]
 
 
 def kinds(root: Path) -> dict[str, int]:
@@ -26,7 +26,7 @@ def test_pairs_from_the_refinement_are_fine_tuned_and_the_same_command_again_tra
     assert "fine-tuned on the target alone" in first.stdout
     assert "start from the whole set's refinement" in first.stdout
     edges = rows(root / "edges.csv")
-    assert {(row["stage"], row["start"]) for row in edges} == {("finetune", "refinement")}
+    assert {(row["evaluated_after"], row["init_from"]) for row in edges} == {("finetune", "multitask")}
     scores = {
         (r["source"], r["target"], r["arm"]): r["score"] for r in rows(root / "gains.csv") if r["split"] == "test"
     }
@@ -46,9 +46,15 @@ def test_pairs_from_the_refinement_are_fine_tuned_and_the_same_command_again_tra
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--stage=finetune", "--adaptive"], "--stage finetune: not with --adaptive"),
-        (["--start=refinement", "--match=compute"], "--start refinement: not with --match compute"),
-        (["--set=finetune.learning_rate=1e-4"], "--set finetune.learning_rate: of fine-tuning; give --stage finetune"),
+        (["--evaluate-after=finetune", "--sequential"], "--evaluate-after finetune: not with --sequential"),
+        (
+            ["--init-from=multitask", "--baseline=compute-matched"],
+            "--init-from multitask: not with --baseline compute-matched",
+        ),
+        (
+            ["--set=finetune.learning_rate=1e-4"],
+            "--set finetune.learning_rate: of fine-tuning; give --evaluate-after finetune",
+        ),
     ],
     ids=["race", "match", "a setting of fine-tuning"],
 )

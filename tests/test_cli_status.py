@@ -146,7 +146,7 @@ def test_a_finished_study_is_all_done_also_in_the_folder_of_an_encoder(tmp_path:
 
 
 def test_a_race_is_told_up_to_its_next_look(tmp_path: Path) -> None:
-    study = make_study(["a", "b", "c"], seeds=(*range(12),), seeds_single=(*range(17),), looks=(3, 5, 8, 12))
+    study = make_study(["a", "b", "c"], seeds=(*range(12),), seeds_single=(*range(17),), interim_seeds=(3, 5, 8, 12))
     study.write(tmp_path)
     told = command("status", str(tmp_path), cwd=tmp_path)
     assert told.returncode == 0, told.stderr

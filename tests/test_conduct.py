@@ -14,6 +14,7 @@ import pytest
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.recipe import FINETUNE, FROM_SCRATCH, PAPER_REFINE, REFINE
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -68,7 +69,7 @@ def test_stages_are_scored_on_the_same_test_examples() -> None:
 
 def test_tasks_whose_fine_tuning_is_not_given_have_the_default() -> None:
     suite, slow = stand_in("clinical"), replace(FROM_SCRATCH, learning_rate=1e-6)
-    for asked in ({"design": "full"}, {"stage": "finetune"}):
+    for asked in ({"design": "full"}, {"evaluate_after": "finetune"}):
         study, _ = define(suite, recipe=FROM_SCRATCH, seeds=(0,), finetune={"mednli": slow}, **asked)  # type: ignore[arg-type]
         assert study.finetune == {**default_finetune(suite, None, FROM_SCRATCH), "mednli": slow}
         assert len(study.plan) > len(suite)  # it has a recipe for every run
@@ -85,7 +86,7 @@ def test_gains_after_fine_tuning_come_with_the_recipes_of_the_stages() -> None:
     suite = replace(stand_in("clinical"), synthetic=False)
     paper = default_recipe(suite, "encoder", "paper")
     suite, options = stand_in("clinical"), {"recipe": paper, "seeds": (0,), "seeds_single": (0, 1)}
-    study, _ = define(suite, stage="finetune", **options)  # type: ignore[arg-type]
+    study, _ = define(suite, evaluate_after="finetune", **options)  # type: ignore[arg-type]
     assert study.finetune == default_finetune(suite, None, paper)
     assert len(study.plan) == (4 * 2 + 6) + (4 * 2 + 12)
     assert {spec.recipe for spec in study.plan} == {paper, *study.finetune.values()}
@@ -94,13 +95,13 @@ def test_gains_after_fine_tuning_come_with_the_recipes_of_the_stages() -> None:
     assert set(plain.plan) < set(study.plan)
 
 
-@pytest.mark.parametrize("asked", [{"stage": "finetune"}, {"start": "refinement"}], ids=["stage", "start"])
+@pytest.mark.parametrize("asked", [{"evaluate_after": "finetune"}, {"init_from": "multitask"}], ids=["stage", "start"])
 @pytest.mark.parametrize(
     ("other", "flag"),
     [
-        ({"looks": (2, 3)}, "--adaptive"),
+        ({"interim_seeds": (2, 3)}, "--sequential"),
         ({"controls": True}, "--controls"),
-        ({"match": "compute"}, "--match compute"),
+        ({"baseline": "compute-matched"}, "--baseline compute-matched"),
         ({"design": "full"}, "the design full"),
     ],
     ids=["race", "controls", "match", "full"],
@@ -109,7 +110,7 @@ def test_what_goes_on_from_another_run_is_of_the_plain_design(
     asked: dict[str, Any], other: dict[str, Any], flag: str
 ) -> None:
     ((name, value),) = asked.items()
-    with pytest.raises(InputError, match=f"--{name} {value}: not with {flag}; leave one of them out"):
+    with pytest.raises(InputError, match=f"--{name.replace('_', '-')} {value}: not with {flag}; leave one of them out"):
         define(stand_in("clinical"), **asked, **other)
 
 
@@ -128,8 +129,8 @@ def test_a_search_takes_no_seed_of_the_next() -> None:
 
 def test_the_whole_set_that_pairs_start_from_is_more_than_a_pair() -> None:
     suite = stand_in("clinical")
-    with pytest.raises(InputError, match="--start refinement: the whole set of 2 tasks is no more than a pair"):
-        define(replace(suite, tasks=suite.tasks[:2]), start="refinement")
+    with pytest.raises(InputError, match="--init-from multitask: the whole set of 2 tasks is no more than a pair"):
+        define(replace(suite, tasks=suite.tasks[:2]), init_from="multitask")
 
 
 @pytest.mark.parametrize("name", ["study.json", "full.json"])
@@ -159,8 +160,8 @@ def test_a_study_says_whether_models_were_asked_for_last(tmp_path: Path, monkeyp
     study, found = define(suite, seeds=(0,))
     for keep_models in (True, False):
         run_study(study, suite, found, tmp_path, resources=Resources("local"), keep_models=keep_models)
-        assert Study.read(tmp_path).keep_models == keep_models
-        assert Study.read(tmp_path) == study
+        assert Study.load(tmp_path).keep_models == keep_models
+        assert Study.load(tmp_path) == study
 
 
 def test_departures_go_with_the_last_study_that_had_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,9 +193,9 @@ OTHERS: dict[str, tuple[Callable[[Study], Study], str]] = {
     "data": (other_data, "other data of clinicalsts"),
     "tasks": (renamed, "other tasks (clinicalsts, i2b2-2010-re, shareclefe, ...)"),
     "encoder": (lambda study: replace(study, encoder=EncoderRef("biobert", "f" * 64)), "(now biobert)"),
-    "match": (lambda study: replace(study, match="compute"), "match=updates (now compute)"),
-    "stage": (lambda study: replace(study, stage="finetune"), "stage=refine (now finetune)"),
-    "start": (lambda study: replace(study, start="refinement"), "start=encoder (now refinement)"),
+    "match": (lambda study: replace(study, baseline="compute-matched"), "baseline=single (now compute-matched)"),
+    "stage": (lambda study: replace(study, evaluate_after="finetune"), "evaluate_after=joint (now finetune)"),
+    "start": (lambda study: replace(study, init_from="multitask"), "init_from=encoder (now multitask)"),
     "protocol": (
         lambda study: replace(study, protocol="paper", recipe=PAPER_REFINE),
         "protocol=honest (now paper), learning_rate=",
@@ -205,7 +206,7 @@ GROWN: dict[str, Callable[[Study], Study]] = {
     "more seeds": lambda study: replace(study, seeds=(0, 1, 2, 3)),
     "the seeds of a race": lambda study: replace(study, seeds=tuple(range(12)), seeds_single=tuple(range(21))),
     "another task": lambda study: replace(study, tasks=(*study.tasks, replace(study.tasks[0], name="fifth"))),
-    "another rule": lambda study: replace(study, rule={**study.rule, "alpha": 0.01}),
+    "another rule": lambda study: replace(study, rule=replace(study.rule, alpha=0.01)),
     "the whole set and controls": lambda study: replace(study, full=True, controls=True),
     "another design": lambda study: replace(
         study, design="full", recipe=replace(study.recipe, num_train_epochs=30), encoder=EncoderRef("biobert", "f")
@@ -267,21 +268,21 @@ def test_a_study_does_not_shrink_unless_told_to(what: str, there: Study, tmp_pat
 @pytest.mark.parametrize(
     "changed",
     [
-        {"looks": (3, 5, 8, 20), "seeds": range(20), "seeds_single": range(40)},
-        {"looks": (3, 5, 8, 20), "seeds": range(20), "seeds_single": range(40), "rule": {"alpha": 0.2}},
-        {"rule": {"alpha": 0.2}},
-        {"looks": ()},
+        {"interim_seeds": (3, 5, 8, 20), "seeds": range(20), "seeds_single": range(40)},
+        {"interim_seeds": (3, 5, 8, 20), "seeds": range(20), "seeds_single": range(40), "rule": Rule(alpha=0.2)},
+        {"rule": Rule(alpha=0.2)},
+        {"interim_seeds": ()},
     ],
     ids=["looks", "looks and rule", "rule", "no race"],
 )
 def test_a_race_is_run_by_the_looks_and_the_rule_that_it_was_begun_with(
     changed: dict[str, Any], there: Study, tmp_path: Path
 ) -> None:
-    race = replace(there, looks=(3, 5, 8, 12), seeds=tuple(range(12)), seeds_single=tuple(range(21)))
+    race = replace(there, interim_seeds=(3, 5, 8, 12), seeds=tuple(range(12)), seeds_single=tuple(range(21)))
     race.write(tmp_path)
     other = replace(race, **{name: tuple(v) if isinstance(v, range) else v for name, v in changed.items()})
     with pytest.raises(
-        InputError, match=r"holds this race, run by another rule or other looks, .*; leave --adaptive, "
+        InputError, match=r"holds this race, run by another rule or other looks, .*; leave --sequential, "
     ):
         check_compatible(other, tmp_path)
     check_compatible(other, tmp_path, replaces=True)
@@ -291,15 +292,17 @@ def test_a_race_is_run_by_the_looks_and_the_rule_that_it_was_begun_with(
 
 @pytest.mark.parametrize("rule", [{"alpha": 2}, {"alpha": "x"}, {"margins": 3}])
 def test_a_race_whose_rule_is_none_is_one_line(rule: dict[str, Any], there: Study, tmp_path: Path) -> None:
-    race = replace(there, looks=(3, 5, 8, 12), seeds=tuple(range(12)), seeds_single=tuple(range(21)))
-    replace(race, rule=rule).write(tmp_path)
-    with pytest.raises(InputError, match=r"study\.json has a rule that is none: .*--replace leaves it out"):
+    race = replace(there, interim_seeds=(3, 5, 8, 12), seeds=tuple(range(12)), seeds_single=tuple(range(21)))
+    race.write(tmp_path)
+    path = tmp_path / "study.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "rule": rule}))
+    with pytest.raises(InputError, match=r"study\.json: not a study of this version"):
         check_compatible(race, tmp_path)
 
 
 def test_a_race_over_a_run_whose_counts_are_torn_is_one_line(tmp_path: Path) -> None:
     few = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=32, max_eval_examples=20)
-    study, found = define(stand_in("clinical"), recipe=few, seeds=range(3), looks=(2, 3))
+    study, found = define(stand_in("clinical"), recipe=few, seeds=range(3), interim_seeds=(2, 3))
     first = next(iter(study.plan))
     folder = RunStore(tmp_path).folder(first)
     folder.mkdir(parents=True)
@@ -352,4 +355,4 @@ def test_conduct_refuses_before_it_writes(there: Study, tmp_path: Path, monkeypa
         run_study(study, suite, found, tmp_path, resources=Resources("local"))
     assert (tmp_path / "study.json").read_bytes() == before
     run_study(study, suite, found, str(tmp_path), resources=Resources("local"), replaces=True)
-    assert Study.read(str(tmp_path)) == study
+    assert Study.load(str(tmp_path)) == study

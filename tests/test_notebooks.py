@@ -95,7 +95,7 @@ def test_a_notebook_reads_the_committed_results(path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize("name", sorted(READ))
 def test_the_committed_results_are_of_this_version_and_small(name: str) -> None:
     example = FOLDER / name
-    assert all(spec in RunStore(example) for spec in Study.read(example).plan), "its runs are of another version"
+    assert all(spec in RunStore(example) for spec in Study.load(example).plan), "its runs are of another version"
     assert not list(example.rglob("predictions.parquet"))
     runs = [path.stat().st_size for path in (example / "runs").rglob("*") if path.is_file()]
     assert sum(runs) < 1_500_000

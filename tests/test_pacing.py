@@ -61,7 +61,7 @@ def test_whatever_befalls_a_trial_is_no_end_of_a_study(
 @pytest.fixture(scope="module")
 def asked() -> Asked:
     suite = stand_in("clinical")
-    study, encoder = define(suite, recipe=FEW, stage="finetune", seeds=(0,))
+    study, encoder = define(suite, recipe=FEW, evaluate_after="finetune", seeds=(0,))
     return study, suite, encoder
 
 

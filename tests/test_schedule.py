@@ -227,7 +227,7 @@ def test_a_run_that_kept_half_of_its_weights_is_trained_again(tiny_study: MakeSt
 def chained(tiny_study: MakeStudy) -> Any:
     """The whole set's refinement, from there three tasks alone and three pairs, and from each its tasks fine-tuned."""
     tasks = ("clinicalsts", "mednli", "shareclefe")
-    return tiny_study(tasks=tasks, seeds=(0,), stage="finetune", start="refinement")
+    return tiny_study(tasks=tasks, seeds=(0,), evaluate_after="finetune", init_from="multitask")
 
 
 def test_a_chain_of_three_is_trained_in_order_and_goes_on_where_weights_were_lost(

@@ -154,18 +154,18 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
     >>> from pathlib import Path
     >>> from taskaffinity import RunStore, Study
     >>> root = Path("notebooks/example_results")
-    >>> matrix = measure(Study.read(root), RunStore(root))
+    >>> matrix = measure(Study.load(root), RunStore(root))
     >>> source, target = matrix.tasks.index("shareclefe"), matrix.tasks.index("mednli")
     >>> str(matrix.verdict[source, target]), round(float(matrix.gain[source, target]), 1)
     ('improves', 15.3)
     """
-    own = Rule(**study.rule)
-    if study.looks and rule not in (None, own):
+    own = study.rule
+    if study.interim_seeds and rule not in (None, own):
         raise ValueError("a race is judged by the rule that it was run by; run it anew with another")
     rule, arms = rule or own, read_arms(study, store)
     margins = margins_of(study, rule)
     standing: Standing | None = None
-    if study.looks:
+    if study.interim_seeds:
         standing = follow(study, arms, rule, margins, lambda spec: spec in store or store.failure(spec) is not None)
         evidence, error, test = standing.evidence, standing.error, standing.call
     else:
@@ -173,7 +173,7 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         test = decide(error, margins, rule, partial(arms.covariance, estimand=rule.estimand))
     decided = int(np.isin(test.verdict, ("improves", "degrades")).sum())
     equal = int((test.verdict == "no effect").sum())
-    alpha = alpha_spending(study.looks, rule.alpha)[-1] if study.looks else rule.alpha
+    alpha = alpha_spending(study.interim_seeds, rule.alpha)[-1] if study.interim_seeds else rule.alpha
     needs = power_analysis(
         evidence,
         margins,
@@ -190,7 +190,9 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         failed=tuple(f"{spec.run_id}: {reason}" for spec in study.plan if (reason := store.failure(spec))),
         controls=controls_of(arms, rule),
         standing=standing,
-        odds=odds_of(arms, study.looks, margins, rule) if standing and standing.finished and can_simulate else None,
+        odds=odds_of(arms, study.interim_seeds, margins, rule)
+        if standing and standing.finished and can_simulate
+        else None,
         single_mean=POINTS * np.array([_mean(arms.single_task(task)) for task in arms.tasks]),
         baseline=POINTS * evidence.mean_single,
         seeds_single=_count(evidence.n_single),

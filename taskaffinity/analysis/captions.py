@@ -11,15 +11,15 @@ from taskaffinity.analysis.statistics.controls import false_positives
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS
 from taskaffinity.analysis.style import plural, signed
 from taskaffinity.runs.paper_protocol import describe_protocol
-from taskaffinity.runs.study import Match, Study
+from taskaffinity.runs.study import Baseline, Study
 from taskaffinity.tasks.metrics import METRICS, title_of
 
 OF_A_RACE = "at the level of the look that decided the arrow (a race)"
 """What a race's intervals are, for no one percentage is that of all."""
 
-AGAINST: dict[Match, str] = {
-    "updates": "alone and paired a target has equally many updates",
-    "compute": "alone a target has as many updates as both tasks of the pair",
+AGAINST: dict[Baseline, str] = {
+    "single": "alone and paired a target has equally many updates",
+    "compute-matched": "alone a target has as many updates as both tasks of the pair",
 }
 """What a study's ``match`` makes fair."""
 
@@ -37,7 +37,7 @@ def caption(matrix: AffinityMatrix) -> str:
         f"Edge s→t: training with s changes t by that many points (100 × the metric): {units}.",
         f"{describe_seeds(matrix)}; encoder {encoder_name(matrix)}{describe_precision(matrix.study)}; "
         f"suite {matrix.study.suite}; "
-        f"{describe_protocol(matrix.study.protocol)}; {AGAINST[matrix.study.match]}.",
+        f"{describe_protocol(matrix.study.protocol)}; {AGAINST[matrix.study.baseline]}.",
         *describe_stage(matrix),
     ]
     if tested:
@@ -80,12 +80,12 @@ def describe(matrix: AffinityMatrix) -> str:
 def describe_seeds(matrix: AffinityMatrix) -> str:
     """``3 seeds per pair and 6 alone``; asked for, with a word on what is missing."""
     study = matrix.study
-    if study.looks:
+    if study.interim_seeds:
         return f"A race of up to {len(study.seeds)} seeds per pair and {len(study.single_seeds)} alone"
     asked = f"{plural(len(study.seeds), 'seed')} per pair and {len(study.single_seeds)} alone"
     if len(study.single_seeds) == len(study.seeds):
         asked = f"{plural(len(study.seeds), 'seed')} per arm"
-    against = study.single_seeds if study.match == "updates" else study.seeds
+    against = study.single_seeds if study.baseline == "single" else study.seeds
     missing = any(
         matrix.seeds_single[arrow] < len(against) or matrix.seeds_pair[arrow] < len(study.seeds)
         for arrow in matrix.arrows
@@ -96,9 +96,9 @@ def describe_seeds(matrix: AffinityMatrix) -> str:
 def describe_stage(matrix: AffinityMatrix) -> list[str]:
     """A sentence where gains are read after fine-tuning, and one where training did not start from the encoder."""
     sentences = []
-    if matrix.study.stage == "finetune":
+    if matrix.study.evaluate_after == "finetune":
         sentences.append("Gains are read after both arms were fine-tuned on the target alone.")
-    if matrix.study.start == "refinement":
+    if matrix.study.init_from == "multitask":
         sentences.append(
             "Both arms start from the whole set's refinement, not from the encoder; those of a seed share it, which "
             "makes intervals rather too wide than too narrow."

@@ -193,7 +193,7 @@ def describe_comparison(comparison: Comparison, *, n_shared: int | None = None) 
             + (f" and share {plural(shared, 'run')}" if shared else "")
             + ", so they are approximate, and rather too wide than too narrow."
         )
-    if first.study.looks or second.study.looks:
+    if first.study.interim_seeds or second.study.interim_seeds:
         lines.append("A race stops where gains look large: changes from or to a race do not allow for its looks.")
     untested = sum(bool(_reason(comparison, arrow)) for arrow in first.arrows)
     if untested:
@@ -212,11 +212,15 @@ def differences(first: AffinityMatrix, second: AffinityMatrix) -> Iterator[tuple
         if names[0] == names[1]:
             names = [f"{encoder_name(matrix)} ({matrix.study.encoder.fingerprint})" for matrix in (first, second)]
         yield "encoder", names[0], names[1]
-    for name in ("suite", "protocol", "match", "stage", "start"):
+    for name in ("suite", "protocol", "baseline", "evaluate_after", "init_from"):
         one, two = (str(getattr(matrix.study, name)) for matrix in (first, second))
         if one != two:
             yield name, one, two
-    for name, get in (("seeds a pair", "seeds"), ("seeds alone", "alone"), ("looks of a race", "looks")):
+    for name, get in (
+        ("seeds a pair", "seeds"),
+        ("single-task seeds", "single_seeds"),
+        ("interim analyses", "interim_seeds"),
+    ):
         numbers = [getattr(matrix.study, get) for matrix in (first, second)]
         if numbers[0] != numbers[1]:
             one, two = (" ".join(map(str, some)) or "none" for some in numbers)

@@ -27,7 +27,7 @@ def affinity_graph(matrix: AffinityMatrix) -> nx.DiGraph[str]:
     >>> from pathlib import Path
     >>> from taskaffinity import RunStore, Study, measure
     >>> root = Path("notebooks/example_results")
-    >>> graph = affinity_graph(measure(Study.read(root), RunStore(root)))
+    >>> graph = affinity_graph(measure(Study.load(root), RunStore(root)))
     >>> sorted((s, t) for s, t, edge in graph.edges(data=True) if edge["verdict"] == "degrades")
     [('clinicalsts', 'i2b2-2010-re'), ('clinicalsts', 'mednli')]
     """
@@ -39,7 +39,7 @@ def affinity_graph(matrix: AffinityMatrix) -> nx.DiGraph[str]:
         synthetic=matrix.study.synthetic,
         alpha=matrix.rule.alpha,
         estimand=matrix.rule.estimand,
-        match=matrix.study.match,
+        baseline=matrix.study.baseline,
         caption=caption(matrix),
     )
     for place, name in enumerate(matrix.tasks):

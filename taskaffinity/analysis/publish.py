@@ -46,7 +46,7 @@ def check_has_runs(study: Study, store: RunStore, root: Path) -> None:
 
 def _refuse_anothers(study: Study, root: Path) -> None:
     """Refuse to write what a study found over what another one asked for since."""
-    if (root / FILES[study.design]).is_file() and Study.read(root, study.design) != study:
+    if (root / FILES[study.design]).is_file() and Study.load(root, study.design) != study:
         raise InputError(
             f"{root}: {FILES[study.design]} is of another study by now, so this one's tables are not written; its "
             "runs stay, and its command, given again, writes them, or says what stands in the way"
@@ -80,7 +80,7 @@ def publish(
     >>> from taskaffinity import Study
     >>> from taskaffinity.analysis.figure_options import Pictures
     >>> root, out = Path("notebooks/example_results"), Path(mkdtemp())
-    >>> matrix = publish(Study.read(root), RunStore(root), out, pictures=Pictures(("heatmap",), ("svg",)))
+    >>> matrix = publish(Study.load(root), RunStore(root), out, pictures=Pictures(("heatmap",), ("svg",)))
     >>> sorted(path.name for path in out.glob("*.*"))
     ['affinity.graphml', 'affinity.txt', 'edges.csv', 'gains.csv', 'heatmap.svg', 'other_metrics.csv']
     """

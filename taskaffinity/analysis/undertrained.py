@@ -21,7 +21,7 @@ def describe_undertrained(study: Study, store: RunStore) -> list[str]:
 
     Of gains that are read as they were trained, from the encoder: elsewhere training had two parts.
     """
-    if study.stage == "finetune" or study.start != "encoder":
+    if study.evaluate_after == "finetune" or study.init_from != "encoder":
         return []
     hardly, climbing = [], []
     for card in study.tasks:

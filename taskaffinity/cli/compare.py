@@ -46,7 +46,7 @@ def command(
         if (folder / FILES["full"]).is_file() and not (folder / FILES["pairwise"]).is_file():
             raise InputError(f"{folder}: holds a study in stages; only studies of pairs are compared, and it has none")
     try:
-        studies = [Study.read(folder) for folder in (first, second)]
+        studies = [Study.load(folder) for folder in (first, second)]
         refuse_other_tasks(*studies)
         matrices = [measure(study, RunStore(folder)) for study, folder in zip(studies, (first, second), strict=True)]
         comparison = compare_studies(*matrices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +33,7 @@ def command(
         return
     study = read_study(results, "pairwise")
     try:
-        rule = rule_of(alpha, margin, correction, estimand, otherwise=study.rule)
+        rule = rule_of(alpha, margin, correction, estimand, otherwise=asdict(study.rule))
     except TypeError as error:
         raise InputError(f"{results / 'study.json'}: not a study of this version: rule: {error}") from error
     publish_and_print(study, results, rule, pictures)

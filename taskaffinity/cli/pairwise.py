@@ -52,19 +52,19 @@ LOOKS = (5, 8)
 """Seeds a pair after which a race looks, between ``--seeds`` and ``--max-seeds``."""
 
 
-class MatchName(StrEnum):
-    updates = "updates"
-    compute = "compute"
+class BaselineName(StrEnum):
+    single = "single"
+    compute_matched = "compute-matched"
 
 
-class StageName(StrEnum):
-    refine = "refine"
+class EvaluateAfterName(StrEnum):
+    joint = "joint"
     finetune = "finetune"
 
 
-class StartName(StrEnum):
+class InitFromName(StrEnum):
     encoder = "encoder"
-    refinement = "refinement"
+    multitask = "multitask"
 
 
 def command(
@@ -82,25 +82,26 @@ def command(
         list[str] | None,
         typer.Option(
             "--set",
-            help="KEY=VALUE: change a setting of the recipe; finetune.KEY=VALUE of --stage finetune. Keys: at the end.",
+            help="KEY=VALUE: change a setting; finetune.KEY=VALUE changes it for fine-tuning alone. Keys: below.",
         ),
     ] = None,
-    match: Annotated[
-        MatchName, typer.Option(help="Compare a pair with as many updates on the target, or as many in all (compute).")
-    ] = MatchName.updates,
-    stage: Annotated[
-        StageName, typer.Option(help="Read gains as trained, or after both arms were fine-tuned on the target.")
-    ] = StageName.refine,
-    start: Annotated[
-        StartName, typer.Option(help="Start singles and pairs from the encoder, or from the whole set's refinement.")
-    ] = StartName.encoder,
+    baseline: Annotated[
+        BaselineName,
+        typer.Option(help="Single-task runs have as many updates on the target, or as many in all."),
+    ] = BaselineName.single,
+    evaluate_after: Annotated[
+        EvaluateAfterName, typer.Option(help="Read gains as trained, or after both arms were fine-tuned on the target.")
+    ] = EvaluateAfterName.joint,
+    init_from: Annotated[
+        InitFromName, typer.Option(help="Start singles and pairs from the encoder, or from the whole set's refinement.")
+    ] = InitFromName.encoder,
     controls: Annotated[
         bool, typer.Option("--controls", help="Also train a placebo and a positive control for every task.")
     ] = False,
-    adaptive: Annotated[
+    sequential: Annotated[
         bool,
         typer.Option(
-            "--adaptive", help="Race: look after --seeds (3), 5, 8 and --max-seeds (12), go on with undecided pairs."
+            "--sequential", help="Race: look after --seeds (3), 5, 8 and --max-seeds (12), go on with undecided pairs."
         ),
     ] = False,
     max_seeds: Annotated[
@@ -127,10 +128,10 @@ def command(
     """Train every task alone and every pair, measure each directed gain, and draw the graph."""
     trackers = trackers_named(track or [])
     (settings, of_last), rule = parse_settings(set_ or []), rule_of(alpha, margin, correction, estimand)
-    if of_last and stage is StageName.refine:
-        raise InputError(f"--set finetune.{next(iter(of_last))}: of fine-tuning; give --stage finetune too")
+    if of_last and evaluate_after is EvaluateAfterName.joint:
+        raise InputError(f"--set finetune.{next(iter(of_last))}: of fine-tuning; give --evaluate-after finetune too")
     settings, of_last = merge_recipe_file(
-        recipe_file, settings, of_last, protocol.value, finetunes=stage is StageName.finetune
+        recipe_file, settings, of_last, protocol.value, finetunes=evaluate_after is EvaluateAfterName.finetune
     )
     suite = find_suite(domain, data, suite_file)
     folder = results_folder(results, suite, suite_file)
@@ -142,25 +143,25 @@ def command(
     recipe = apply_settings(with_resources(default_recipe(suite, encoder, protocol.value), resources), settings)
     if controls and protocol is ProtocolName.paper:
         raise InputError("--controls: not under --protocol paper, whose update moves what a placebo must leave alone")
-    if max_seeds is not None and not adaptive:
+    if max_seeds is not None and not sequential:
         raise InputError(
-            f"--max-seeds {max_seeds}: of a race; give --adaptive too, or --seeds {max_seeds} to every pair"
+            f"--max-seeds {max_seeds}: of a race; give --sequential too, or --seeds {max_seeds} to every pair"
         )
-    looks = _looks_of(seeds, max_seeds or 12, seeds_single) if adaptive else ()
+    looks = _looks_of(seeds, max_seeds or 12, seeds_single) if sequential else ()
     seeds = looks[-1] if looks else seeds
-    presets = default_finetune(suite, encoder, recipe) if stage is StageName.finetune else {}
+    presets = default_finetune(suite, encoder, recipe) if evaluate_after is EvaluateAfterName.finetune else {}
     study, found = define(
         suite,
         encoder=encoder,
         recipe=recipe,
         seeds=range(base_seed, base_seed + seeds),
         seeds_single=range(base_seed, base_seed + (seeds_single or default_single_seeds(len(suite), seeds))),
-        match=match.value,
-        stage=stage.value,
-        start=start.value,
+        baseline=baseline.value,
+        evaluate_after=evaluate_after.value,
+        init_from=init_from.value,
         finetune={name: apply_settings(preset, of_last) for name, preset in presets.items()},
         controls=controls,
-        looks=looks,
+        interim_seeds=looks,
         full=full,
         rule=rule,
     )
@@ -194,5 +195,5 @@ def _looks_of(first: int, most: int, seeds_single: int | None) -> tuple[int, ...
     if seeds_single is not None:
         raise InputError("--seeds-single: a race gives every task alone sqrt(N - 1) times the seeds of its pairs")
     if not 2 <= first < most:
-        raise InputError(f"--adaptive: it looks after --seeds {first} first; expected 2 or more, below --max-seeds")
+        raise InputError(f"--sequential: it looks after --seeds {first} first; expected 2 or more, below --max-seeds")
     return (first, *(n for n in LOOKS if first < n < most), most)

@@ -25,7 +25,7 @@ def command(
     if page.is_dir():
         raise InputError(f"--out {page}: a folder; expected a file, such as {page / 'report.html'}")
     try:
-        study = Study.read(results)
+        study = Study.load(results)
         check_has_runs(study, RunStore(results), results)
         write_report(study, RunStore(results), page)
     except (FileNotFoundError, ValueError) as error:

@@ -50,7 +50,7 @@ def _studies(results: Path) -> list[tuple[Path, Study]]:
         for design, name in FILES.items():
             if (place / name).is_file():
                 try:
-                    found.append((place, Study.read(place, design)))
+                    found.append((place, Study.load(place, design)))
                 except ValueError as error:
                     if place == results:
                         raise InputError(str(error)) from error
@@ -70,7 +70,7 @@ def _print(console: Console, study: Study, store: RunStore) -> None:
     console.print(_table(now))
     if study.keep_models:
         console.print("of --keep-models: a run that kept no model is not done")
-    if study.looks:
+    if study.interim_seeds:
         console.print(f"a race: these runs lead to its next look; it takes at most {len(study.plan)} in all")
     running = [f"running for {duration(spent)}: {spec.run_id}" for spec, spent in now.running_for.items()]
     failed = [f"failed: {store.folder(spec)}: {reason}" for spec, reason in now.failures.items()]
@@ -84,14 +84,13 @@ def _print(console: Console, study: Study, store: RunStore) -> None:
 
 def _needed(study: Study, store: RunStore) -> list[RunSpec]:
     """The study's plan; of a race, what leads to its next look."""
-    if not study.looks:
+    if not study.interim_seeds:
         return list(study.plan)
     from taskaffinity.analysis.affinity import margins_of
     from taskaffinity.analysis.statistics.arms import read_arms
     from taskaffinity.analysis.statistics.sequential import follow, required_runs
-    from taskaffinity.runs.rule import Rule
 
-    rule = Rule(**study.rule)
+    rule = study.rule
     arms = read_arms(study, store)
 
     def is_over(spec: RunSpec) -> bool:

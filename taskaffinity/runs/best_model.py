@@ -84,7 +84,7 @@ def _studies(root: Path) -> list[Study]:
 
 def _ends(spec: RunSpec, study: Study) -> bool:
     """Whether the run is one of those that its study is about."""
-    if study.design == "full" or study.stage == "finetune":
+    if study.design == "full" or study.evaluate_after == "finetune":
         return spec.stage == "finetune"
     return spec.arm in ("single", "pair")
 

@@ -52,7 +52,7 @@ class RunStore:
     >>> from pathlib import Path
     >>> from taskaffinity.runs.study import Study
     >>> root = Path("notebooks/example_results")
-    >>> store, study = RunStore(root), Study.read(root)
+    >>> store, study = RunStore(root), Study.load(root)
     >>> all(spec in store for spec in study.plan)
     True
     >>> outcome = store.read(study.plan.specs[0]).outcomes["clinicalsts"]

@@ -27,24 +27,22 @@ from taskaffinity.runs.plan import (
     warm_started,
 )
 from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef
 from taskaffinity.tasks.metrics import METRICS
 
-Match = Literal["updates", "compute"]
+Baseline = Literal["single", "compute-matched"]
 
 Design = Literal["pairwise", "full"]
 
 Protocol = Literal["honest", "paper"]
 
-ReadAfter = Literal["refine", "finetune"]
+EvaluateAfter = Literal["joint", "finetune"]
 
-Start = Literal["encoder", "refinement"]
+InitFrom = Literal["encoder", "multitask"]
 
 FILES: dict[Design, str] = {"pairwise": "study.json", "full": "full.json"}
 """Where a results folder says what was asked."""
-
-RULE = ("alpha", "margin", "margins", "correction", "estimand")
-"""Fields of ``analysis.verdicts.Rule``, which nothing here may import."""
 
 PLACEBO_SEEDS = 1_000_000
 """What is added to a seed for a placebo's: no single run has it, for seeds of studies are below it."""
@@ -90,18 +88,18 @@ class Study:
     synthetic: bool = False
     protocol: Protocol = "honest"
     """``paper`` where the recipes are the released code's."""
-    match: Match = "updates"
+    baseline: Baseline = "single"
     """What a pair is compared with: a single run of as many updates on the target, or of as many in all (compute)."""
-    stage: ReadAfter = "refine"
+    evaluate_after: EvaluateAfter = "joint"
     """Where a pair's gain is read: as trained, or after both arms were fine-tuned on the target by one recipe."""
-    start: Start = "encoder"
+    init_from: InitFrom = "encoder"
     """What singles and pairs start from: the encoder, or the whole set's refinement of their seed."""
     controls: bool = False
     """Whether each target has a placebo and a positive control."""
-    looks: tuple[int, ...] = ()
+    interim_seeds: tuple[int, ...] = ()
     """Of a race: seeds a pair after which its arrows may be decided, the last of them ``len(seeds)``; else empty."""
-    rule: Mapping[str, Any] = field(default_factory=dict)
-    """When its arrows are coloured: fields of ``analysis.verdicts.Rule``, its defaults where they are missing."""
+    rule: Rule = field(default_factory=Rule)
+    """When an arrow gets a verdict."""
     versions: Mapping[str, str] = field(default_factory=dict, compare=False)
     keep_models: bool = field(default=False, compare=False)
     """Whether every run was to keep its tasks' models when the study was last begun: one without them is not done."""
@@ -122,16 +120,16 @@ class Study:
         if self.design == "full":
             refined = multitask_runs(*what, self.seeds)
             return single_task_runs(*what, self.seeds) | refined | finetuned(refined, self.finetune)
-        few = self.seeds[: self.looks[0]] if self.looks else self.seeds
+        few = self.seeds[: self.interim_seeds[0]] if self.interim_seeds else self.seeds
         runs = pairwise(*what, self.seeds, seeds_single=self.single_seeds).specs
-        if self.start == "refinement":
+        if self.init_from == "multitask":
             runs = warm_started(runs, multitask_runs(*what, sorted({*self.seeds, *self.single_seeds})))
         if self.full:
             runs += multitask_runs(*what, few).specs
         plan = Plan.of(runs)
-        if self.stage == "finetune":
+        if self.evaluate_after == "finetune":
             plan |= finetuned(runs, self.finetune)
-        if self.match == "compute":
+        if self.baseline == "compute-matched":
             plan |= compute_matched(*what, self.seeds)
         if self.controls:
             plan |= controls(*what, few, [seed + PLACEBO_SEEDS for seed in few])
@@ -151,7 +149,7 @@ class Study:
         write_json(root / FILES[self.design], dataclasses.asdict(self))
 
     @classmethod
-    def read(cls, root: str | Path, design: Design = "pairwise") -> Study:
+    def load(cls, root: str | Path, design: Design = "pairwise") -> Study:
         """The study of a results folder.
 
         Raises
@@ -165,7 +163,7 @@ class Study:
         --------
         In a checkout of this repository:
 
-        >>> study = Study.read("notebooks/example_results")
+        >>> study = Study.load("notebooks/example_results")
         >>> study.suite, len(study.tasks), len(study.plan)
         ('clinical', 4, 42)
         """
@@ -175,7 +173,8 @@ class Study:
             raise FileNotFoundError(f"{root}: no {path.name} here; it is made by `taskaffinity {design}`{near}")
         content: dict[str, Any] = read_json(path)
         try:
-            _check_names(content)
+            _check_metrics(content)
+            content = _with_names_of_today(content)
             return cls(
                 **{
                     **content,
@@ -185,7 +184,8 @@ class Study:
                     "finetune": {name: Recipe(**how) for name, how in content.get("finetune", {}).items()},
                     "seeds": tuple(content["seeds"]),
                     "seeds_single": tuple(content.get("seeds_single", ())),
-                    "looks": tuple(content.get("looks", ())),
+                    "interim_seeds": tuple(content.get("interim_seeds", ())),
+                    "rule": _rule(content.get("rule", {})),
                 }
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -193,13 +193,36 @@ class Study:
             raise ValueError(f"{path}: not a study of this version of taskaffinity: {why}") from error
 
 
-def _check_names(content: Mapping[str, Any]) -> None:
-    """That this version knows every metric, and every key of the rule."""
+_OLD_NAMES: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "match": ("baseline", {"updates": "single", "compute": "compute-matched"}),
+    "stage": ("evaluate_after", {"refine": "joint"}),
+    "start": ("init_from", {"refinement": "multitask"}),
+    "looks": ("interim_seeds", {}),
+}
+"""Fields of ``study.json`` before version 0.2, with their names and values of today."""
+
+
+def _with_names_of_today(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a study file of any version, by the names of this one."""
+    named = dict(content)
+    for old, (new, values) in _OLD_NAMES.items():
+        if old in named:
+            value = named.pop(old)
+            named.setdefault(new, values.get(value, value) if isinstance(value, str) else value)
+    return named
+
+
+def _check_metrics(content: Mapping[str, Any]) -> None:
     unknown = [card["metric"] for card in content["tasks"] if card["metric"] not in METRICS]
     if unknown:
         raise ValueError(f"metric {shown(unknown[0])}, which is none of {', '.join(METRICS)}")
-    if unknown := sorted(set(content.get("rule", {})) - set(RULE)):
-        raise ValueError(f"rule: {shown(unknown[0])}, which is none of {', '.join(RULE)}")
+
+
+def _rule(content: Mapping[str, Any]) -> Rule:
+    legal = [field.name for field in dataclasses.fields(Rule)]
+    if unknown := sorted(set(content) - set(legal)):
+        raise ValueError(f"rule: {shown(unknown[0])}, which is none of {', '.join(legal)}")
+    return Rule(**content)
 
 
 def _folders_like(folder: Path) -> str:
@@ -217,4 +240,4 @@ def studies_in(root: Path) -> list[Study]:
     ValueError
         If the file of one is not a study.
     """
-    return [Study.read(root, design) for design, name in FILES.items() if (root / name).is_file()]
+    return [Study.load(root, design) for design, name in FILES.items() if (root / name).is_file()]

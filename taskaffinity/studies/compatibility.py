@@ -10,7 +10,6 @@ from pathlib import Path
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study, studies_in
 from taskaffinity.schedule.run import pending_runs
@@ -32,7 +31,7 @@ def differences(there: Study, now: Study) -> Iterator[str]:
     In a checkout of this repository:
 
     >>> from dataclasses import replace
-    >>> study = Study.read("notebooks/example_results")
+    >>> study = Study.load("notebooks/example_results")
     >>> shorter = replace(study, recipe=replace(study.recipe, num_train_epochs=3), seeds=(0,), full=True)
     >>> list(differences(study, shorter)), list(differences(study, replace(study, seeds=(0,), full=True)))
     (['num_train_epochs=12 (now 3)'], [])
@@ -50,7 +49,7 @@ def differences(there: Study, now: Study) -> Iterator[str]:
             yield f"an encoder {now.encoder.name} that has changed since"
         else:
             yield f"encoder {there.encoder.name} (now {now.encoder.name})"
-    for name in ("protocol", "match", "stage", "start"):
+    for name in ("protocol", "baseline", "evaluate_after", "init_from"):
         yield from _changed(name, getattr(there, name), getattr(now, name))
     yield from _settings(there.recipe, now.recipe)
     for task in shared:
@@ -73,7 +72,7 @@ def losses(there: Study, now: Study) -> list[str]:
     In a checkout of this repository:
 
     >>> from dataclasses import replace
-    >>> study = Study.read("notebooks/example_results")
+    >>> study = Study.load("notebooks/example_results")
     >>> losses(study, replace(study, seeds=(0, 3), tasks=study.tasks[1:])), losses(study, replace(study, full=True))
     (['clinicalsts of its tasks', '2 of its 3 seeds'], [])
     """
@@ -165,10 +164,10 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
             raise InputError(
                 f"{root}: holds a study with {what}; give another --results, or --replace to put this one in its place"
             )
-        if other.looks and (other.looks, _rule_of(other, root)) != (study.looks, Rule(**study.rule)):
+        if other.interim_seeds and (other.interim_seeds, other.rule) != (study.interim_seeds, study.rule):
             raise InputError(
                 f"{root}: holds this race, run by another rule or other looks, which spent alpha and stopped pairs; "
-                "leave --adaptive, --seeds, --max-seeds, --alpha, --margin, --correction and --estimand as they were, "
+                "leave --sequential, --seeds, --max-seeds, --alpha, --margin, --correction, --estimand as they were, "
                 "or give another --results, or --replace to put this one in its place"
             )
         if lost := losses(other, study):
@@ -176,13 +175,6 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
                 f"{root}: its study would lose {', '.join(lost)}; ask for them too, or give another --results, or "
                 "--replace to put this one in its place"
             )
-
-
-def _rule_of(study: Study, root: Path) -> Rule:
-    try:
-        return Rule(**study.rule)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{root}: its study.json has a rule that is none: {error}; --replace leaves it out") from error
 
 
 def _is_begun(study: Study, root: Path) -> bool:

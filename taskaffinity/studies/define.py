@@ -7,13 +7,13 @@ What the command line's ``pairwise`` and ``full`` call, and what a script may.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.rule import Rule
-from taskaffinity.runs.study import PLACEBO_SEEDS, Design, Match, ReadAfter, Start, StudiedTask, Study
+from taskaffinity.runs.study import PLACEBO_SEEDS, Baseline, Design, EvaluateAfter, InitFrom, StudiedTask, Study
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.studies.defaults import DEFAULT_ENCODERS, default_finetune, default_recipe, is_tiny
 from taskaffinity.tasks.catalog import vocabulary
@@ -31,11 +31,11 @@ def define(
     recipe: Recipe | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     seeds_single: Sequence[int] | None = None,
-    match: Match = "updates",
-    stage: ReadAfter = "refine",
-    start: Start = "encoder",
+    baseline: Baseline = "single",
+    evaluate_after: EvaluateAfter = "joint",
+    init_from: InitFrom = "encoder",
     controls: bool = False,
-    looks: Sequence[int] = (),
+    interim_seeds: Sequence[int] = (),
     full: bool = False,
     design: Design = "pairwise",
     finetune: Mapping[str, Recipe] | None = None,
@@ -53,16 +53,16 @@ def define(
     seeds, seeds_single : sequence of int
         Of every pair and of every task alone; by default both have the same. The command line asks for more alone
         (``runs.plan.default_single_seeds``), for all arrows are measured against these.
-    match : str
-        Whether a pair is compared with as many updates on the target, or with as many in all (``compute``).
-    stage : str
-        Where a pair's gain is read: as it was trained (``refine``), or after both arms were fine-tuned on the target
-        (``finetune``).
-    start : str
-        What every task alone and every pair starts from: the ``encoder``, or the whole set's ``refinement``.
+    baseline : {"single", "compute-matched"}
+        The single-task run that a pair is compared with: with as many updates on the target, or with as many updates
+        as the pair has in all.
+    evaluate_after : {"joint", "finetune"}
+        When both arms are evaluated: as trained, or after each was fine-tuned on the target.
+    init_from : {"encoder", "multitask"}
+        Where single-task runs and pairs start: from the encoder, or from the multi-task model of the whole set.
     controls : bool
         Whether every task has a placebo and a positive control.
-    looks : sequence of int
+    interim_seeds : sequence of int
         Of a race: seeds a pair at which its arrows are looked at, the last of them all ``seeds``; none for a fixed
         design.
     full : bool
@@ -92,19 +92,19 @@ def define(
     """
     _refuse_to_combine(
         suite,
-        stage,
-        start,
+        evaluate_after,
+        init_from,
         {
             "the design full": design == "full",
-            "--adaptive": looks,
+            "--sequential": interim_seeds,
             "--controls": controls,
-            "--match compute": match == "compute",
+            "--baseline compute-matched": baseline == "compute-matched",
         },
     )
     if (last := max(*seeds, *(seeds_single or seeds))) >= PLACEBO_SEEDS:
         raise InputError(f"--base-seed: seeds up to {last}; expected them below {PLACEBO_SEEDS}, where others' begin")
     recipe = recipe or default_recipe(suite, encoder)
-    has_stages = design == "full" or stage == "finetune"
+    has_stages = design == "full" or evaluate_after == "finetune"
     _refuse_to_finetune(suite, recipe, finetune or {})
     found = encoder_of(suite, encoder)
     study = Study(
@@ -114,17 +114,17 @@ def define(
         recipe=recipe,
         seeds=tuple(seeds),
         seeds_single=tuple(seeds_single or seeds),
-        match=match,
-        stage=stage,
-        start=start,
+        baseline=baseline,
+        evaluate_after=evaluate_after,
+        init_from=init_from,
         controls=controls,
-        looks=tuple(looks),
+        interim_seeds=tuple(interim_seeds),
         full=full,
         design=design,
         finetune={**default_finetune(suite, encoder, recipe), **(finetune or {})} if has_stages else {},
         synthetic=suite.synthetic,
         protocol=recipe.protocol or "honest",
-        rule=asdict(rule or Rule()),
+        rule=rule or Rule(),
         versions=versions(),
     )
     return study, found
@@ -144,14 +144,17 @@ def _cards_of(suite: Suite) -> tuple[StudiedTask, ...]:
     )
 
 
-def _refuse_to_combine(suite: Suite, stage: ReadAfter, start: Start, choices: Mapping[str, object]) -> None:
-    asked = [f"--stage {stage}"] * (stage != "refine") + [f"--start {start}"] * (start != "encoder")
+def _refuse_to_combine(
+    suite: Suite, evaluate_after: EvaluateAfter, init_from: InitFrom, choices: Mapping[str, object]
+) -> None:
+    asked = [f"--evaluate-after {evaluate_after}"] * (evaluate_after != "joint")
+    asked += [f"--init-from {init_from}"] * (init_from != "encoder")
     others = [flag for flag, is_chosen in choices.items() if is_chosen]
     if asked and others:
         raise InputError(f"{asked[0]}: not with {others[0]}; leave one of them out")
-    if start == "refinement" and len(suite) < 3:
+    if init_from == "multitask" and len(suite) < 3:
         raise InputError(
-            f"--start refinement: the whole set of {len(suite)} tasks is no more than a pair; expected 3 or more"
+            f"--init-from multitask: the whole set of {len(suite)} tasks is no more than a pair; expected 3 or more"
         )
 
 

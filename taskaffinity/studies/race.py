@@ -9,7 +9,6 @@ from taskaffinity.analysis.statistics.arms import read_arms
 from taskaffinity.analysis.statistics.sequential import follow, required_runs
 from taskaffinity.errors import InputError
 from taskaffinity.runs.plan import Plan
-from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -21,7 +20,7 @@ def run_sequential(
 ) -> Report:
     """Train up to the next look, look, and so on; a run that failed in this race is not tried again in it."""
     total = Report()
-    rule = Rule(**study.rule)
+    rule = study.rule
     margins = margins_of(study, rule)
     while True:
         try:

@@ -95,6 +95,6 @@ def run_study(
             keep_models=keep_models,
         )
 
-    if not study.looks:
+    if not study.interim_seeds:
         return train(plan)
     return run_sequential(study, store, train, lambda part: pending_runs(part, store, keep_models=keep_models))

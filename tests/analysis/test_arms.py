@@ -121,7 +121,7 @@ def test_arms_that_learned_nothing_or_ran_once_say_nothing_of_the_prior(tmp_path
 
 def matched_study(root: Path) -> tuple[Study, RunStore]:
     """Alone a task is much worse than with as many updates as a pair has, and best with as many as that with ``a``."""
-    study = make_study(["a", "b", "c"], match="compute", seeds_single=range(5))
+    study = make_study(["a", "b", "c"], baseline="compute-matched", seeds_single=range(5))
 
     def counts(target: str, partners: str, seed: int) -> np.ndarray:
         score = {"": 0.5, "~matched:a": 0.74, "~matched:b": 0.7, "~matched:c": 0.7}.get(partners, 0.7)

@@ -140,12 +140,12 @@ def test_encoder_recipe_seeds_and_rule_may_differ_and_are_named(
         first.study,
         encoder=EncoderRef("other", "e1"),
         recipe=replace(first.study.recipe, learning_rate=1e-4),
-        match="compute",
+        baseline="compute-matched",
     )
     second = replace(first, study=study, rule=Rule(alpha=0.01))
     assert list(differences(first, second)) == [
         ("encoder", "tiny", "other"),
-        ("match", "updates", "compute"),
+        ("baseline", "single", "compute-matched"),
         ("recipe, learning_rate", "5e-05", "0.0001"),
         ("rule, alpha", "0.05", "0.01"),
     ]

@@ -106,7 +106,7 @@ def two_tasks(root: Path) -> tuple[Study, RunStore]:
 
 
 def matched_holes(root: Path) -> tuple[Study, RunStore]:
-    study = make_study(["a", "b", "c"], match="compute", controls=True)
+    study = make_study(["a", "b", "c"], baseline="compute-matched", controls=True)
     return study, fill(
         study,
         root,

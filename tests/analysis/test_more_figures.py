@@ -142,9 +142,9 @@ def test_forests_have_every_interval_on_one_scale(size: int, worlds: dict[int, W
                 assert bar.get_xdata() == pytest.approx([matrix.low[s, t], matrix.high[s, t]])
 
 
-@pytest.mark.parametrize("match", ["updates", "compute"])
+@pytest.mark.parametrize("match", ["single", "compute-matched"])
 def test_every_seed_is_a_point_at_its_score(match: str, tmp_path: Path) -> None:
-    matrix, store = world(tmp_path, 3, seeds_single=(0, 1, 2, 3, 4), match=match)
+    matrix, store = world(tmp_path, 3, seeds_single=(0, 1, 2, 3, 4), baseline=match)
     gains = gains_frame(matrix.study, store)
     test = gains[gains.split == "test"]
     for target, ax in zip(matrix.tasks, small(draw_seeds(matrix, gains)), strict=True):
@@ -173,7 +173,7 @@ def test_equal_scores_of_many_seeds_are_as_many_points(tmp_path: Path) -> None:
 
 def test_where_gains_are_read_after_fine_tuning_so_are_seeds_and_curves(tmp_path: Path) -> None:
     names = ["task-a", "task-b", "task-c"]
-    matrix, store = world(tmp_path, 3, stage="finetune", finetune=dict.fromkeys(names, FINETUNE), full=True)
+    matrix, store = world(tmp_path, 3, evaluate_after="finetune", finetune=dict.fromkeys(names, FINETUNE), full=True)
     gains, curves = gains_frame(matrix.study, store), curves_frame(matrix.study, store)
     tuned = gains[(gains.arm == "finetune") & (gains.split == "test")]
     alone = tuned[(tuned.target == "task-a") & (tuned.source == "")]

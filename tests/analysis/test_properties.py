@@ -137,7 +137,7 @@ def test_the_suite_of_a_study_is_found_only_if_its_data_are_the_same(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TASKAFFINITY_DATA", raising=False)
-    study = Study.read(Path(__file__).parents[2] / "notebooks" / "example_results")
+    study = Study.load(Path(__file__).parents[2] / "notebooks" / "example_results")
     assert suite_of(study) == find_suite("clinical")
     other = (dataclasses.replace(study.tasks[0], fingerprint="other"), *study.tasks[1:])
     assert suite_of(dataclasses.replace(study, tasks=other)) is None

@@ -14,12 +14,13 @@ from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.statistics.standard_errors import standard_error, summarise, variance_components
 from taskaffinity.analysis.tables.frames import edges_frame
 from taskaffinity.analysis.tables.power_projection import PROSPECTS_COLUMNS, prospects_frame, with_more_examples
+from taskaffinity.runs.rule import Rule
 from taskaffinity.tasks.metrics import METRICS
 
 
 @pytest.mark.parametrize("estimand", ["population", "test-set"])
 def test_no_more_of_anything_is_what_the_study_has(estimand: str, tmp_path: Path) -> None:
-    study = make_study(["a", "b", "c"], seeds_single=(0, 1, 2, 3, 4), rule={"estimand": estimand})
+    study = make_study(["a", "b", "c"], seeds_single=(0, 1, 2, 3, 4), rule=Rule(estimand=estimand))
     skipped = ("a", "c")
     store = fill(study, tmp_path, latent_counts({("a", "b"): 0.6}), skip=lambda spec: spec.task_names == skipped)
     matrix = measure(study, store)

@@ -36,7 +36,7 @@ GAINS = {("a", "b"): 1.0, ("c", "b"): -1.0}
 
 
 def racing_study(names: str = "abcd") -> Study:
-    study = make_study(list(names), seeds=range(LOOKS[-1]), looks=LOOKS)
+    study = make_study(list(names), seeds=range(LOOKS[-1]), interim_seeds=LOOKS)
     return replace(study, seeds_single=tuple(range(default_single_seeds(len(names), LOOKS[-1]))))
 
 
@@ -108,7 +108,7 @@ def test_a_clear_pair_stops_at_once_and_a_promising_one_goes_on(gain: float, loo
 def test_a_race_spends_less_than_the_fixed_design_and_finds_the_same_large_gains(tmp_path: Path) -> None:
     study, rule = racing_study(), Rule()
     matrix = measure(study, run_race(study, tmp_path / "race", rule), rule)
-    fixed_study = replace(study, looks=())
+    fixed_study = replace(study, interim_seeds=())
     fixed = measure(fixed_study, fill(fixed_study, tmp_path / "fixed", latent_counts(GAINS, n=600)), rule)
     a, b, c = 0, 1, 2
     for arrow, word in (((a, b), "improves"), ((c, b), "degrades")):
@@ -166,7 +166,9 @@ def test_intervals_are_at_the_level_of_the_look_that_decided(tmp_path: Path) -> 
     matrix = measure(study, run_race(study, tmp_path, rule), rule)
     assert matrix.standing is not None
     assert matrix.standing.decided_at[0, 1] == LOOKS[0]
-    early = replace(study, seeds=study.seeds[:3], seeds_single=tuple(range(default_single_seeds(4, 3))), looks=())
+    early = replace(
+        study, seeds=study.seeds[:3], seeds_single=tuple(range(default_single_seeds(4, 3))), interim_seeds=()
+    )
     fixed = measure(early, RunStore(tmp_path), replace(rule, alpha=alpha_spending(LOOKS, rule.alpha)[0]))
     assert matrix.low[0, 1] == pytest.approx(fixed.low[0, 1])
     assert matrix.gain[0, 1] == pytest.approx(fixed.gain[0, 1])
@@ -184,7 +186,7 @@ def test_intervals_of_a_race_are_not_called_those_of_alpha(tmp_path: Path) -> No
         assert "95%" not in words
         assert "at the level of the look that decided the arrow (a race)" in " ".join(words.split())
     assert "at 0.05, shared among the looks" in caption(matrix)
-    fixed = measure(replace(study, looks=()), RunStore(tmp_path))
+    fixed = measure(replace(study, interim_seeds=()), RunStore(tmp_path))
     assert "95% intervals" in caption(fixed)
     assert "at 0.05;" in caption(fixed)
 
@@ -200,12 +202,12 @@ def test_its_own_error_rates_are_below_alpha_and_are_told(tmp_path: Path) -> Non
     words = " ".join(describe_sequential(measure(study, store, rule)))
     assert "pair runs saved" in words
     assert "simulated races" in words
-    assert describe_sequential(measure(replace(study, looks=()), store)) == []
+    assert describe_sequential(measure(replace(study, interim_seeds=()), store)) == []
 
 
 @pytest.mark.filterwarnings("error")
 def test_a_race_with_a_task_that_learns_nothing_ends_and_is_told(tmp_path: Path) -> None:
-    base = make_study(list("abc"), seeds=range(LOOKS[-1]), looks=LOOKS, metrics={"c": "span_f1"})
+    base = make_study(list("abc"), seeds=range(LOOKS[-1]), interim_seeds=LOOKS, metrics={"c": "span_f1"})
     study = replace(base, seeds_single=tuple(range(default_single_seeds(3, LOOKS[-1]))))
     latent = latent_counts({("a", "b"): 1.0}, n=300)
 
@@ -230,7 +232,9 @@ def test_a_stopped_arrow_is_not_decided_later(tmp_path: Path) -> None:
     assert matrix.standing is not None
     decided = matrix.standing.decided_at > 0
     assert (matrix.standing.decided_at[decided] <= matrix.standing.n_pair[decided]).all()
-    early = replace(study, seeds=study.seeds[:3], seeds_single=tuple(range(default_single_seeds(4, 3))), looks=())
+    early = replace(
+        study, seeds=study.seeds[:3], seeds_single=tuple(range(default_single_seeds(4, 3))), interim_seeds=()
+    )
     fixed = measure(early, RunStore(tmp_path))
     at_once = matrix.standing.decided_at == LOOKS[0]
     assert matrix.baseline[at_once] == pytest.approx(fixed.baseline[at_once])  # not of runs that came later

@@ -257,14 +257,14 @@ def test_a_race_is_told_with_its_levels(tmp_path: Path) -> None:
     assert "at most" in page.words
     assert "Not trained" not in page.words
     evidence = exact(page, "evidence")
-    assert {row["decided_at"] for row in evidence} <= {"", *map(str, study.looks)}
+    assert {row["decided_at"] for row in evidence} <= {"", *map(str, study.interim_seeds)}
     assert "level" in evidence[0] or "every row: level 0.0" in page.words
 
 
 def test_gains_after_fine_tuning_are_told_with_their_recipe(tmp_path: Path) -> None:
     study = make_study(["a", "b"])
     tuned = replace(study.recipe, num_train_epochs=3)
-    study = replace(study, stage="finetune", finetune={"a": tuned, "b": tuned})
+    study = replace(study, evaluate_after="finetune", finetune={"a": tuned, "b": tuned})
     page = page_of(study, fill(study, tmp_path, latent_counts({("a", "b"): 0.6})))
     assert "fine-tuned on the target alone" in page.words
     assert "fine-tuning of A, where it differs" in page.words

@@ -30,7 +30,7 @@ SENTENCES = {
 
 
 def study_of(**options: Any) -> Study:
-    finetune = dict.fromkeys(NAMES, FINETUNE) if options.get("stage") == "finetune" else {}
+    finetune = dict.fromkeys(NAMES, FINETUNE) if options.get("evaluate_after") == "finetune" else {}
     return make_study(NAMES, seeds_single=(0, 1, 2, 3), finetune=finetune, **options)
 
 
@@ -42,11 +42,11 @@ def tuned_counts(target: str, company: str, seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["pairs", "the whole set too"])
-@pytest.mark.parametrize("start", ["encoder", "refinement"])
+@pytest.mark.parametrize("start", ["encoder", "multitask"])
 def test_after_fine_tuning_an_arm_is_that_of_the_run_that_was_fine_tuned(
     start: str, full: bool, tmp_path: Path
 ) -> None:
-    study = study_of(stage="finetune", start=start, full=full)
+    study = study_of(evaluate_after="finetune", init_from=start, full=full)
     store = fill(study, tmp_path, tuned_counts)
     arms, matrix = read_arms(study, store), measure(study, store)
     assert arms.found.keys() == {(t, "pair", s) for s, t in arrows(NAMES)} | {(t, "single", "") for t in NAMES}
@@ -62,7 +62,7 @@ def test_after_fine_tuning_an_arm_is_that_of_the_run_that_was_fine_tuned(
 
 
 def test_continued_runs_are_the_arms_where_they_start_from_the_refinement(tmp_path: Path) -> None:
-    study = study_of(start="refinement")
+    study = study_of(init_from="multitask")
     store = fill(study, tmp_path, latent_counts({}, n=60))
     arms = read_arms(study, store)
     assert arms.found.keys() == {(t, "pair", s) for s, t in arrows(NAMES)} | {(t, "single", "") for t in NAMES}
@@ -75,7 +75,7 @@ def test_continued_runs_are_the_arms_where_they_start_from_the_refinement(tmp_pa
 
 
 def test_gains_csv_keeps_both_stages_and_says_beside_what_a_run_was_trained(tmp_path: Path) -> None:
-    study = study_of(stage="finetune", start="refinement")
+    study = study_of(evaluate_after="finetune", init_from="multitask")
     frame = gains_frame(study, fill(study, tmp_path, tuned_counts))
     frame = frame[frame.split == "test"]
     assert frame.groupby("arm").size().to_dict() == {"single": 3 * 4, "pair": 3 * 6, "full": 4 * 3, "finetune": 30}
@@ -87,24 +87,24 @@ def test_gains_csv_keeps_both_stages_and_says_beside_what_a_run_was_trained(tmp_
     assert set(frame[frame.arm == "full"].source) == {"a+c", "b+c", "b+a"}
 
 
-@pytest.mark.parametrize("start", ["encoder", "refinement"])
-@pytest.mark.parametrize("stage", ["refine", "finetune"])
+@pytest.mark.parametrize("start", ["encoder", "multitask"])
+@pytest.mark.parametrize("stage", ["joint", "finetune"])
 def test_tables_and_words_say_where_gains_are_read_and_where_runs_start(stage: str, start: str, tmp_path: Path) -> None:
-    study = study_of(stage=stage, start=start)
+    study = study_of(evaluate_after=stage, init_from=start)
     matrix = measure(study, fill(study, tmp_path, latent_counts({}, n=60)))
     edges = edges_frame(matrix)
-    assert {*zip(edges.stage, edges.start, strict=True)} == {(stage, start)}
+    assert {*zip(edges.evaluated_after, edges.init_from, strict=True)} == {(stage, start)}
     console = Console(file=io.StringIO(), width=80)
     console.print(edge_table(matrix))
     printed: str = console.file.getvalue()  # type: ignore[attr-defined]
     assert max(map(len, printed.splitlines())) <= 80
     for words in (caption(matrix), describe(matrix), printed):
         assert (SENTENCES["stage"] in " ".join(words.split())) == (stage == "finetune")
-        assert (SENTENCES["start"] in " ".join(words.split())) == (start == "refinement")
+        assert (SENTENCES["start"] in " ".join(words.split())) == (start == "multitask")
 
 
 def test_the_forest_shows_the_seeds_of_the_fine_tuned_pairs(tmp_path: Path) -> None:
-    study = study_of(stage="finetune")
+    study = study_of(evaluate_after="finetune")
     store = fill(study, tmp_path, tuned_counts)
     matrix = measure(study, store)
     dots = [line for line in draw_forest(matrix, gains_frame(study, store)).lines if len(line.get_xdata()) == 3]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from taskaffinity.analysis.statistics.standard_errors import GainError
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, Decision, adjust, decide, verdicts
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import RULE, Study
+from taskaffinity.runs.study import Study
 
 P = np.array([[np.nan, 0.01, 0.04], [0.03, np.nan, np.nan], [0.5, 0.001, np.nan]])
 TIED = np.array([[np.nan, 0.02, 0.02], [0.5, np.nan, 0.013], [0.02, 0.9, np.nan]])
@@ -224,7 +223,3 @@ def test_arrows_of_no_effect_do_not_make_it_easier_to_be_coloured() -> None:
     assert call.p[0, 0] < 0.05
     assert (call.p[0, 1:] < 1e-9).all()
     assert call.q[0, 0] > 0.05
-
-
-def test_a_study_knows_the_rules_fields() -> None:
-    assert tuple(field.name for field in fields(Rule)) == RULE

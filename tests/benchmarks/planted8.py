@@ -95,10 +95,10 @@ def study(out: Path, seeds: list[int]) -> None:
 
 def race(out: Path, most: int = 12) -> None:
     base = ("--base-seed", str(TRUTH_SEED))
-    seconds = pairwise(out / "race", "--adaptive", "--max-seeds", str(most), *base)
+    seconds = pairwise(out / "race", "--sequential", "--max-seeds", str(most), *base)
     raced = pd.read_csv(out / "race" / "edges.csv")
     raced.to_csv(out / "raced.csv", index=False)
-    standing = measure(Study.read(out / "race"), RunStore(out / "race")).standing
+    standing = measure(Study.load(out / "race"), RunStore(out / "race")).standing
     assert standing is not None
     spent = standing.pair_runs
     rest = pairwise(out / "race", "--seeds", str(most), *base)  # trains what the race left out

@@ -101,7 +101,7 @@ def test_plans_keep_their_runs() -> None:
 )
 def test_a_results_folder_of_an_older_version_is_whole(folder: str, n_runs: int) -> None:
     store = RunStore(ROOT / folder)
-    specs = list(Study.read(ROOT / folder).plan)
+    specs = list(Study.load(ROOT / folder).plan)
     assert len(specs) == n_runs
     assert all(spec in store for spec in specs)
     assert all(store.read(spec).outcomes for spec in specs)

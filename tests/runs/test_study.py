@@ -12,7 +12,7 @@ import pytest
 from taskaffinity.runs.plan import compute_matched, controls, pairwise
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef
-from taskaffinity.runs.study import Match, Start, StudiedTask, Study
+from taskaffinity.runs.study import Baseline, InitFrom, StudiedTask, Study
 
 STUDY = Study(
     suite="toy",
@@ -29,17 +29,23 @@ STUDY = Study(
 )
 REFS = [("a", "f1"), ("b", "f2")]
 WHOLE = replace(
-    STUDY, seeds_single=(3, 4, 5), match="compute", controls=True, looks=(1, 2), protocol="paper", full=False
+    STUDY,
+    seeds_single=(3, 4, 5),
+    baseline="compute-matched",
+    controls=True,
+    interim_seeds=(1, 2),
+    protocol="paper",
+    full=False,
 )
 STAGED = replace(STUDY, design="full", finetune={name: Recipe(learning_rate=1e-6) for name in "ab"})
-TUNED = replace(STAGED, design="pairwise", stage="finetune", start="refinement", seeds_single=(3, 4, 5))
-NEW = ("seeds_single", "match", "controls", "looks", "design", "finetune", "stage", "start")
+TUNED = replace(STAGED, design="pairwise", evaluate_after="finetune", init_from="multitask", seeds_single=(3, 4, 5))
+NEW = ("seeds_single", "baseline", "controls", "interim_seeds", "design", "finetune", "evaluate_after", "init_from")
 
 
 @pytest.mark.parametrize("study", [STUDY, WHOLE, TUNED], ids=["few fields", "every field", "stage and start"])
 def test_a_study_comes_back_as_it_was_written(study: Study, tmp_path: Path) -> None:
     study.write(tmp_path / "results")
-    again = Study.read(tmp_path / "results")
+    again = Study.load(tmp_path / "results")
     assert again == study
     assert again.versions == study.versions
     assert again.encoder.name == "tiny"
@@ -50,22 +56,22 @@ def test_a_study_comes_back_as_it_was_written(study: Study, tmp_path: Path) -> N
 def test_a_study_written_before_there_were_controls_reads_as_it_did(tmp_path: Path) -> None:
     old = {key: value for key, value in dataclasses.asdict(STUDY).items() if key not in NEW}
     (tmp_path / "study.json").write_text(json.dumps(old))
-    again = Study.read(tmp_path)
+    again = Study.load(tmp_path)
     assert again == STUDY
     assert again.single_seeds == again.seeds == (3, 4)
-    assert (again.match, again.controls, again.looks) == ("updates", False, ())
-    assert (again.stage, again.start) == ("refine", "encoder")
+    assert (again.baseline, again.controls, again.interim_seeds) == ("single", False, ())
+    assert (again.evaluate_after, again.init_from) == ("joint", "encoder")
     assert [spec.run_id for spec in again.plan] == [spec.run_id for spec in STUDY.plan]
 
 
 def test_a_study_in_stages_lies_beside_one_of_pairs(tmp_path: Path) -> None:
     STUDY.write(tmp_path)
     STAGED.write(tmp_path)
-    assert Study.read(tmp_path) == STUDY
-    assert Study.read(tmp_path, "full") == STAGED
+    assert Study.load(tmp_path) == STUDY
+    assert Study.load(tmp_path, "full") == STAGED
     (tmp_path / "full.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"no full\.json here; it is made by `taskaffinity full`"):
-        Study.read(tmp_path, "full")
+        Study.load(tmp_path, "full")
 
 
 def test_the_stages_of_two_tasks_and_two_seeds_counted_by_hand() -> None:
@@ -91,19 +97,19 @@ def test_a_task_alone_may_have_seeds_of_its_own() -> None:
     assert set(STUDY.plan) < set(study.plan)
 
 
-@pytest.mark.parametrize("match", ["updates", "compute"])
+@pytest.mark.parametrize("match", ["single", "compute-matched"])
 @pytest.mark.parametrize("has_controls", [False, True])
-def test_what_is_compared_and_controlled_adds_to_the_plan(match: Match, has_controls: bool) -> None:
+def test_what_is_compared_and_controlled_adds_to_the_plan(match: Baseline, has_controls: bool) -> None:
     base = replace(STUDY, seeds_single=(3, 4, 5))
-    study = replace(base, match=match, controls=has_controls)
+    study = replace(base, baseline=match, controls=has_controls)
     added = set(study.plan) - set(base.plan)
     assert set(base.plan) <= set(study.plan)
     what = (REFS, STUDY.encoder, STUDY.recipe, [3, 4])
-    expected = set(compute_matched(*what)) if match == "compute" else set()
+    expected = set(compute_matched(*what)) if match == "compute-matched" else set()
     if has_controls:
         expected |= set(controls(*what, [1_000_003, 1_000_004]))
     assert added == expected
-    assert len(added) == 2 * 1 * 2 * (match == "compute") + 3 * 2 * 2 * has_controls
+    assert len(added) == 2 * 1 * 2 * (match == "compute-matched") + 3 * 2 * 2 * has_controls
 
 
 THREE = replace(
@@ -117,10 +123,10 @@ THREE = replace(
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["pairs", "the whole set too"])
-@pytest.mark.parametrize("start", ["encoder", "refinement"])
-def test_every_task_of_every_run_is_fine_tuned_by_its_own_recipe(start: Start, full: bool) -> None:
-    base = replace(THREE, start=start, full=full)
-    study = replace(base, stage="finetune")
+@pytest.mark.parametrize("start", ["encoder", "multitask"])
+def test_every_task_of_every_run_is_fine_tuned_by_its_own_recipe(start: InitFrom, full: bool) -> None:
+    base = replace(THREE, init_from=start, full=full)
+    study = replace(base, evaluate_after="finetune")
     added = set(study.plan) - set(base.plan)
     assert set(base.plan) < set(study.plan)
     assert len(added) == 21 + 2 * 3 * full
@@ -133,7 +139,7 @@ def test_every_task_of_every_run_is_fine_tuned_by_its_own_recipe(start: Start, f
 
 
 def test_singles_and_pairs_that_start_from_the_whole_sets_refinement_of_their_seed() -> None:
-    plan = replace(THREE, start="refinement").plan
+    plan = replace(THREE, init_from="multitask").plan
     assert len(plan) == 3 + 15
     refined = {spec.seed: spec for spec in plan if spec.arm == "full"}
     assert set(refined) == {3, 4, 5}
@@ -153,12 +159,12 @@ def test_no_placebo_has_a_seed_of_the_single_runs() -> None:
 
 
 def test_looks_do_not_change_what_may_be_trained() -> None:
-    assert replace(STUDY, looks=(1, 2)).plan == STUDY.plan
+    assert replace(STUDY, interim_seeds=(1, 2)).plan == STUDY.plan
 
 
 def test_no_study_here_says_what_makes_one(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no study\.json here; .*taskaffinity pairwise") as caught:
-        Study.read(tmp_path)
+        Study.load(tmp_path)
     assert str(tmp_path) in str(caught.value)
 
 
@@ -173,7 +179,7 @@ def test_no_study_here_says_what_makes_one(tmp_path: Path) -> None:
         b"[" * 100_000,
         json.dumps({**dataclasses.asdict(STUDY), "surprise": 1}).encode(),
         json.dumps({**dataclasses.asdict(STUDY), "tasks": 3}).encode(),
-        json.dumps({**dataclasses.asdict(STUDY), "looks": 3}).encode(),
+        json.dumps({**dataclasses.asdict(STUDY), "interim_seeds": 3}).encode(),
         json.dumps({**dataclasses.asdict(STUDY), "recipe": {"momentum": 1}}).encode(),
         json.dumps({**dataclasses.asdict(STUDY), "recipe": {"batch_size": 0}}).encode(),
         json.dumps({**dataclasses.asdict(STUDY), "rule": {"alfa": 0.1}}).encode(),
@@ -200,10 +206,21 @@ def test_no_study_here_says_what_makes_one(tmp_path: Path) -> None:
 def test_a_file_that_is_no_study_is_one_line_that_names_it(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "study.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"study\.json") as caught:
-        Study.read(tmp_path)
+        Study.load(tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_versions_do_not_make_another_study() -> None:
     assert replace(STUDY, versions={"torch": "3"}) == STUDY
+
+
+def test_a_file_of_an_older_version_is_read_by_the_names_of_today(tmp_path: Path) -> None:
+    content = dataclasses.asdict(STUDY)
+    for name in ("baseline", "evaluate_after", "init_from", "interim_seeds"):
+        del content[name]
+    old = {"match": "compute", "stage": "refine", "start": "refinement", "looks": [1, 2]}
+    (tmp_path / "study.json").write_text(json.dumps(content | old))
+    assert Study.load(tmp_path) == replace(
+        STUDY, baseline="compute-matched", evaluate_after="joint", init_from="multitask", interim_seeds=(1, 2)
+    )

@@ -108,7 +108,7 @@ def tagger(exported: Callable[[str], Path], tmp_path_factory: pytest.TempPathFac
 
 
 def kept(root: Path, task: str) -> BestModel:
-    (run,) = (spec for spec in Study.read(root).plan if len(spec.tasks) == 4)
+    (run,) = (spec for spec in Study.load(root).plan if len(spec.tasks) == 4)
     return best_model(root, task, run.run_id)
 
 

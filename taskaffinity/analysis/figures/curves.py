@@ -29,7 +29,7 @@ def curves_frame(study: Study, store: RunStore) -> pd.DataFrame:
     """
     rows = []
     for spec in study.plan:
-        if (spec.stage == "finetune") != (study.stage == "finetune"):
+        if (spec.stage == "finetune") != (study.evaluate_after == "finetune"):
             continue
         first = spec.trained_as
         if first.arm not in ("single", "pair"):

@@ -129,7 +129,7 @@ def _row(
         bar.set_gid(f"interval {matrix.tasks[arrow[0]]} {matrix.tasks[arrow[1]]}")
     if gains is not None:
         source, target = (matrix.tasks[place] for place in arrow)
-        arm = "finetune" if matrix.study.stage == "finetune" else "pair"
+        arm = "finetune" if matrix.study.evaluate_after == "finetune" else "pair"
         rows = gains[(gains.arm == arm) & (gains.source == source) & (gains.target == target) & (gains.split == "test")]
         seeds = POINTS * rows.score - matrix.baseline[arrow]
         ax.plot(

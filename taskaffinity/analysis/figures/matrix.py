@@ -51,7 +51,7 @@ def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteN
     >>> from pathlib import Path
     >>> from taskaffinity import RunStore, Study, measure
     >>> root = Path("notebooks/example_results")
-    >>> ax = draw_graph(measure(Study.read(root), RunStore(root)), palette="cb")
+    >>> ax = draw_graph(measure(Study.load(root), RunStore(root)), palette="cb")
     >>> ax.figure.savefig("affinity.png")  # doctest: +SKIP
     """
     size, colours = len(matrix.tasks), PALETTES[palette]

@@ -33,7 +33,7 @@ def draw_seeds(matrix: AffinityMatrix, gains: pd.DataFrame, palette: PaletteName
     size, colours = len(matrix.tasks), PALETTES[palette]
     titles = [f"{short(title, 28)}, trained" for title in matrix.titles]
     backdrop, axes = facets(titles, width=2.1, height=size * ROW, left=1.3, right=0.75, below=0.4)
-    arms = ("finetune",) if matrix.study.stage == "finetune" else ("single", "pair", "matched")
+    arms = ("finetune",) if matrix.study.evaluate_after == "finetune" else ("single", "pair", "matched")
     test = gains[(gains.split == "test") & gains.arm.isin(arms)]
     for t, ax in enumerate(axes):
         _scores(ax, matrix, t, test[test.target == matrix.tasks[t]], colours)
@@ -41,7 +41,7 @@ def draw_seeds(matrix: AffinityMatrix, gains: pd.DataFrame, palette: PaletteName
         "Each point is the test score of one seed, each bar the mean of its row; the line is the mean alone. At the "
         f"right is the gain. {describe_marks()}"
     )
-    if matrix.study.match == "compute":
+    if matrix.study.baseline == "compute-matched":
         note += " Crosses: the runs that the pair is compared with, of as many updates."
     frame(backdrop, matrix, "Test score of every seed (points)", below=14, note=note, palette=colours)
     return backdrop.get_figure(root=True)  # type: ignore[return-value]
@@ -59,7 +59,7 @@ def _scores(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
     for row, s in enumerate(sources, start=1):
         of_source = rows[rows.source == matrix.tasks[s]]
         _points(ax, POINTS * of_source[of_source.arm.isin(PAIRED)].score, row, f"{matrix.tasks[s]} {matrix.tasks[t]}")
-        if matrix.study.match == "compute":
+        if matrix.study.baseline == "compute-matched":
             against = POINTS * of_source[of_source.arm == "matched"].score
             ax.plot(against, [row] * len(against), "x", color="#777777", markersize=4, zorder=2)
         gain, verdict = matrix.gain[s, t], matrix.verdict[s, t]

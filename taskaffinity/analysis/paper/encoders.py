@@ -23,7 +23,6 @@ from taskaffinity.analysis.paper.stages import (
     stage_arms,
     stage_scores,
 )
-from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -78,7 +77,7 @@ def encoder_gains(study: Study, store: RunStore, first: Study, first_store: RunS
     ValueError
         If a file of a store is broken.
     """
-    rule, by = Rule(**study.rule), {card.name: card.metric for card in study.tasks}
+    rule, by = study.rule, {card.name: card.metric for card in study.tasks}
     ours, theirs = (stage_arms(one, its_store, by) for one, its_store in ((study, store), (first, first_store)))
     prior = prior_of([*ours.values(), *theirs.values()])
     found = []

@@ -111,7 +111,7 @@ def stage_scores(
     ValueError
         If a file of the store is broken.
     """
-    rule = rule or Rule(**study.rule)
+    rule = rule or study.rule
     by = by or {card.name: card.metric for card in study.tasks}
     arms = stage_arms(study, store, by)
     prior = prior_of(arms.values())
@@ -162,7 +162,7 @@ def prior_of(arms: Iterable[Arm]) -> Prior:
 
 def full_frame(study: Study, scores: tuple[StageScore, ...], rule: Rule | None = None) -> pd.DataFrame:
     """One row a task and stage, in points: ``FULL_COLUMNS``. Encoders go by name and fingerprint."""
-    rule = rule or Rule(**study.rule)
+    rule = rule or study.rule
     encoder = f"{study.encoder.name} {study.encoder.fingerprint}"
     told = (rule.alpha, rule.estimand, study.protocol, encoder, study.synthetic)
     rows = [

@@ -61,7 +61,7 @@ def cost_of(study: Study, store: RunStore) -> Accounts:
         run = store.get(spec)
         if run is None:
             row["failed"] += store.failure(spec) is not None
-            if store.failure(spec) is None and not study.looks:
+            if store.failure(spec) is None and not study.interim_seeds:
                 missing.append(spec.run_id)
             continue
         row["done"] += 1
@@ -83,7 +83,7 @@ def cost_of(study: Study, store: RunStore) -> Accounts:
         peak_memory_mib=memory,
         versions=versions,
         missing=tuple(missing),
-        is_race=bool(study.looks),
+        is_race=bool(study.interim_seeds),
     )
 
 

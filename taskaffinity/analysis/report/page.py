@@ -58,7 +58,17 @@ EVIDENCE_COLUMNS = (
     *("source", "target", "p", "p_equivalence", "q_equivalence", "df", "se_seeds", "se_examples", "n_test"),
     *("level", "decided_at", "margin", "detectable", "seeds_to_colour", "seeds_to_no_effect", "reason"),
 )
-SAME_COLUMNS = ("level", "margin", "alpha", "correction", "estimand", "match", "stage", "start", "synthetic")
+SAME_COLUMNS = (
+    "level",
+    "margin",
+    "alpha",
+    "correction",
+    "estimand",
+    "baseline",
+    "evaluated_after",
+    "init_from",
+    "synthetic",
+)
 FURTHER = ("source", "target", "metric", "gain", "low", "high", "p", "score_single", "score_pair", "reason")
 TASK_COLUMNS = ("task", "name", "kind", "metric", "train", "dev", "test", "fingerprint")
 
@@ -97,7 +107,7 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         encoder_fingerprint=study.encoder.fingerprint,
         figures=_figures(matrix, store),
         level=f"{100 * (1 - matrix.rule.alpha):g} %",
-        of_a_race=OF_A_RACE if study.looks else "",
+        of_a_race=OF_A_RACE if study.interim_seeds else "",
         findings=[
             (STYLES[verdict].mark, verdict, [describe_arrow(matrix, arrow) for arrow in _by_size(matrix, verdict)])
             for verdict in VERDICTS
@@ -117,7 +127,7 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         missing=accounts.missing,
         cost=sheet_of(accounts.cost, COST_COLUMNS, "cost", "Runs and what they took, by kind of run"),
         cost_words=accounts.describe,
-        protocol=f"Protocol: {describe_protocol(study.protocol)}; {AGAINST[study.match]}.",
+        protocol=f"Protocol: {describe_protocol(study.protocol)}; {AGAINST[study.baseline]}.",
         departures=DEPARTURES if study.protocol == "paper" else (),
         recipes=_recipes(study),
         rule=_rule(matrix),

@@ -134,7 +134,7 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
     by = by or official
     found: dict[Key, Arm] = {}
     seeds: dict[Key, tuple[int, ...]] = {}
-    read = (spec for spec in study.plan if (spec.stage == "finetune") == (study.stage == "finetune"))
+    read = (spec for spec in study.plan if (spec.stage == "finetune") == (study.evaluate_after == "finetune"))
     specs = sorted((spec for spec in read if spec.trained_as.arm != "full"), key=_condition)
     for (arm, names, targets, partner), group in groupby(specs, key=_condition):
         done = [run for run in map(store.get, group) if run]
@@ -146,7 +146,7 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
             key = (target, arm, partner or "".join(name for name in names if name != target))
             found[key] = arm_of(runs, of_test, by[target])
             seeds[key] = tuple(run.spec.seed for run in runs)
-    baseline = "matched" if study.match == "compute" else "single"
+    baseline = "matched" if study.baseline == "compute-matched" else "single"
     return Arms(tuple(card.name for card in study.tasks), found, seeds, baseline)
 
 

@@ -153,7 +153,7 @@ def follow(study: Study, arms: Arms, rule: Rule, margins: FloatArray, is_done: C
             there = arms.only(seeds_of)
         return there.evidence, partial(there.covariance, estimand=rule.estimand)
 
-    return race(study.looks, len(study.tasks), evidence_at, margins, rule)
+    return race(study.interim_seeds, len(study.tasks), evidence_at, margins, rule)
 
 
 def required_runs(study: Study, standing: Standing) -> Plan:

@@ -43,7 +43,7 @@ def describe_stages(
         else ""
     )
     mean = "mean (SD)" if of_table else "mean"
-    level = f"{100 * (1 - study.rule.get('alpha', 0.05)):g}%"
+    level = f"{100 * (1 - study.rule.alpha):g}%"
     stamp = f" {SYNTHETIC.capitalize()}: not real text." if study.synthetic else ""
     return (
         f"Test scores in points, {mean} over {plural(len(study.seeds), 'seed')}; gain over training alone with its "

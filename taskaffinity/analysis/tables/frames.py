@@ -36,7 +36,18 @@ EDGES_COLUMNS = (
     *("q_equivalence", "p_equivalence", "df", "se_seeds", "se_examples"),
     *("n_test", "seeds_pair", "seeds_single", "score_single", "score_pair", "metric", "reason"),
     *("detectable", "seeds_to_colour", "seeds_to_no_effect", "needs"),
-    *("level", "decided_at", "alpha", "margin", "correction", "estimand", "match", "stage", "start", "synthetic"),
+    *(
+        "level",
+        "decided_at",
+        "alpha",
+        "margin",
+        "correction",
+        "estimand",
+        "baseline",
+        "evaluated_after",
+        "init_from",
+        "synthetic",
+    ),
 )
 CONTROLS_COLUMNS = ("control", "target", "gain", "low", "high", "p", "seeds", "seeds_against", "reason")
 
@@ -90,9 +101,9 @@ def edges_frame(matrix: AffinityMatrix) -> pd.DataFrame:
             "margin": matrix.margins[t],
             "correction": matrix.rule.correction,
             "estimand": matrix.rule.estimand,
-            "match": matrix.study.match,
-            "stage": matrix.study.stage,
-            "start": matrix.study.start,
+            "baseline": matrix.study.baseline,
+            "evaluated_after": matrix.study.evaluate_after,
+            "init_from": matrix.study.init_from,
             "synthetic": matrix.study.synthetic,
             **{name: getattr(matrix, name)[s, t] for name in EDGES_COLUMNS if name in _GRIDS},
         }

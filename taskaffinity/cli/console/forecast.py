@@ -26,7 +26,7 @@ def print_plan(
     to_do = set(waiting)
     for spec in plan:
         print(f"{'to do' if spec in to_do else 'done':6} {spec.run_id}")
-    most = "at most " if study.looks else ""
+    most = "at most " if study.interim_seeds else ""
     print(f"{most}{len(plan)} runs, {len(plan) - len(waiting)} done, {most}{len(waiting)} to train")
     if waiting:
         pace = measured_cost(study, suite, encoder)

@@ -60,7 +60,7 @@ def read_study(results: Path, design: Design = "pairwise") -> Study:
         If there is none, or its file is broken.
     """
     try:
-        return Study.read(results, design)
+        return Study.load(results, design)
     except (FileNotFoundError, ValueError) as error:
         raise InputError(str(error)) from error
 
