@@ -2,7 +2,7 @@
 # The whole set in stages on real text, cut to two CPU cores: the three biomedical corpora and the open clinical suite,
 # 500 training and 400 dev and test examples a task, two seeds. What it found is in notebooks/real_stages.
 #
-# Makes  results/biomedical and results/open-clinical: full.csv, full_other_metrics.csv, full_scores.csv
+# Makes  results/biomedical and results/open-clinical: stages.csv, stages_other_metrics.csv, stages_scores.csv
 # Needs  the original distributions below $1 (bc5cdr, ddi2013, chemprot, ehr-rel, lct, rqe), and the encoder's folder $2
 # Usage  jobs/readme_stages.sh RAW ENCODER [--dry-run]
 set -euo pipefail

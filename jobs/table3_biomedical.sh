@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The paper's Table 3: the four biomedical tasks alone, refined together, and fine-tuned after that.
 #
-# Makes  results/biomedical: full.csv, full_scores.csv; and prints the table, the paper's rows below ours
+# Makes  results/biomedical: stages.csv, stages_scores.csv; and prints the table, the paper's rows below ours
 # Needs  task files in $TASKAFFINITY_DATA (`taskaffinity data prepare ...`)
 #        and the BlueBERT encoder, from the model hub or as a folder (--encoder).
 # Cost   per seed 4 single runs, the set and 4 fine-tunings; not yet timed on a GPU. The same command again continues.

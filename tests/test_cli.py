@@ -27,7 +27,7 @@ LOCAL = ["--executor=local", "--gpus-per-run=0"]
 STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL]
 N_RUNS = 28
 """Four tasks, two seeds: 6 pairs with each, and 4 alone with twice as many."""
-PUBLISHED = ("gains.csv", "edges.csv", "affinity.png", "affinity.svg", "affinity.graphml", "heatmap.png", "forest.png")
+PUBLISHED = ("scores.csv", "edges.csv", "affinity.png", "affinity.svg", "affinity.graphml", "heatmap.png", "forest.png")
 WITHOUT_TORCH = """
 import runpy, sys
 sys.argv = ["taskaffinity", *sys.argv[1:]]
@@ -104,7 +104,7 @@ def test_edges_have_the_columns_of_the_contract_and_one_row_an_arrow(finished: P
 
 
 def test_gains_hold_every_score_of_every_run(finished: Path) -> None:
-    gains = rows(finished / "gains.csv")
+    gains = rows(finished / "scores.csv")
     assert list(gains[0]) == ["source", "target", "split", "seed", "arm", "metric", "score"]
     scores = {(r["source"], r["target"], r["split"], int(r["seed"])): float(r["score"]) for r in gains}
     assert len(scores) == len(gains) == 2 * (4 * 4 + 2 * 12)  # splits; seeds alone, seeds as a pair's target
@@ -119,7 +119,7 @@ def test_gains_hold_every_score_of_every_run(finished: Path) -> None:
 
 
 def test_gain_of_an_arrow_is_the_difference_of_the_mean_scores(finished: Path) -> None:
-    gains = [row for row in rows(finished / "gains.csv") if row["split"] == "test"]
+    gains = [row for row in rows(finished / "scores.csv") if row["split"] == "test"]
 
     def mean(source: str, target: str) -> float:
         return mean_of(float(r["score"]) for r in gains if (r["source"], r["target"]) == (source, target))

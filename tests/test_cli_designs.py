@@ -41,7 +41,7 @@ def test_controls_are_trained_beside_the_study_and_leave_it_as_it_is(mine: Path,
     controls = rows(mine / "controls.csv")
     assert [row["control"] for row in controls] == ["placebo"] * TASKS + ["positive"] * TASKS
     assert re.search(r"Placebos: \d of [1-4] called at p <= 0.05", done.stdout)  # some may have learned nothing
-    assert {row["arm"] for row in rows(mine / "gains.csv")} == {"single", "pair", "placebo", "half", "halves"}
+    assert {row["arm"] for row in rows(mine / "scores.csv")} == {"single", "pair", "placebo", "half", "halves"}
 
 
 def test_a_matched_baseline_takes_the_place_of_the_single_run(mine: Path, plain: Path) -> None:
@@ -68,10 +68,10 @@ def test_a_race_stops_early_and_the_same_command_again_trains_nothing(tmp_path: 
     assert "pair runs saved" in first.stdout
     assert "simulated races" in first.stdout
     edges = rows(root / "edges.csv")
-    assert {row["decided_at"] for row in edges} <= {"2", "4", ""}
-    levels = {row["decided_at"] or "4": float(row["level"]) for row in edges}
+    assert {row["decided_at_seeds"] for row in edges} <= {"2", "4", ""}
+    levels = {row["decided_at_seeds"] or "4": float(row["alpha_spent"]) for row in edges}
     assert all(0 < level < 0.1 for level in levels.values())
-    assert all((row["decided_at"] == "") == (row["verdict"] == "inconclusive") for row in edges)
+    assert all((row["decided_at_seeds"] == "") == (row["verdict"] == "inconclusive") for row in edges)
     again = command(*race, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert results_of(root) == done

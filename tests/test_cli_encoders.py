@@ -58,8 +58,8 @@ def test_each_encoder_has_a_study_in_a_folder_of_its_own(first: Done, places: li
     assert [place.name.rpartition("-")[0] for place in places] == ["narrow", "wide"]
     for place in places:
         assert len(results_of(place)) == N_RUNS
-        assert len(rows(place / "full.csv")) == 4 * 3
-        assert (place / "full_scores.csv").is_file()
+        assert len(rows(place / "stages.csv")) == 4 * 3
+        assert (place / "stages_scores.csv").is_file()
     assert "encoder 1 of 2: Wide" in first.stderr
     assert first.stderr.count(f"{N_RUNS} runs: {N_RUNS} trained now") == 2
 

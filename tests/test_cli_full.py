@@ -36,9 +36,9 @@ def test_three_rows_of_scores_and_what_they_are(first: Done, finished: Path) -> 
     assert "paper" not in first.stdout  # made-up text never stands beside the paper's numbers
     assert "SYNTHETIC STAND-IN" in first.stderr
     assert f"{N_RUNS} runs: {N_RUNS} trained now" in first.stderr
-    full = rows(finished / "full.csv")
+    full = rows(finished / "stages.csv")
     assert [(row["stage"], row["seeds"]) for row in full] == [(s, "2") for s in ("single", "refine", "finetune")] * 4
-    assert len(rows(finished / "full_scores.csv")) == 4 * 3 * 2 * 2
+    assert len(rows(finished / "stages_scores.csv")) == 4 * 3 * 2 * 2
     asked = json.loads((finished / "full.json").read_text())
     assert (asked["design"], asked["recipe"]["learning_rate"]) == ("full", 2e-3)
     assert {(how["learning_rate"], how["max_train_examples"]) for how in asked["finetune"].values()} == {(5e-4, 64)}
@@ -86,7 +86,7 @@ def test_the_table_is_drawn_again_in_every_form(first: Done, finished: Path, hom
     text = command("table", "2", folder, cwd=home)
     assert text.returncode == 0, text.stderr
     assert text.stdout.rstrip() in first.stdout
-    assert command("table", "2", folder, "--format=csv", cwd=home).stdout == (finished / "full.csv").read_text()
+    assert command("table", "2", folder, "--format=csv", cwd=home).stdout == (finished / "stages.csv").read_text()
     assert "| refined together |" in command("table", "2", folder, "--format=markdown", cwd=home).stdout
     assert r"\begin{tabular}{lrrrrr}" in command("table", "2", folder, "--format=latex", cwd=home).stdout
 

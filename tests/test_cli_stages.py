@@ -28,7 +28,7 @@ def test_pairs_from_the_refinement_are_fine_tuned_and_the_same_command_again_tra
     edges = rows(root / "edges.csv")
     assert {(row["evaluated_after"], row["init_from"]) for row in edges} == {("finetune", "multitask")}
     scores = {
-        (r["source"], r["target"], r["arm"]): r["score"] for r in rows(root / "gains.csv") if r["split"] == "test"
+        (r["source"], r["target"], r["arm"]): r["score"] for r in rows(root / "scores.csv") if r["split"] == "test"
     }
     for row in edges:
         pair, alone = (scores[source, row["target"], "finetune"] for source in (row["source"], ""))

@@ -131,7 +131,7 @@ def assert_no_sentence_is_left(suite: Suite, root: Path) -> None:
     searched, files = sentences(suite), contents(root)
     assert len(searched) >= N_SENTENCES
     assert {Path(name).name for name in files} >= {
-        *("edges.csv", "full.csv", "predictions.parquet", "affinity.svg", "report.html"),
+        *("edges.csv", "stages.csv", "predictions.parquet", "affinity.svg", "report.html"),
         *("README.md", "taskaffinity.json", "tokenizer.json", "model.safetensors", "predicted.jsonl"),
         *(f"head-{task.name}.safetensors" for task in suite),
     }

@@ -27,7 +27,7 @@ SHOWN = {
         "synthetic stand-in",
         "highest",
         "up",
-        "detectable",
+        "mde",
         "examples_share",
         "more seeds to a colour",
     ),
@@ -37,7 +37,7 @@ SHOWN = {
 """Words of their outputs on the committed results."""
 OF_ANY_STUDY = {
     "1_read_the_graph": ("synthetic stand-in", "+ improves", "? inconclusive"),
-    "2_gains_and_noise": ("synthetic stand-in", "detectable", "no pair run"),
+    "2_gains_and_noise": ("synthetic stand-in", "mde", "no pair run"),
     "3_who_helps_whom": ("synthetic stand-in", "not at hand", "by_chance"),
     "4_your_own_tasks": ("trained on: False", "improves"),
 }

@@ -376,7 +376,7 @@ class TestOnRay:
             assert len(report.trained) == 12
             assert not report.failed
         assert tiny.edges(tmp_path / "ray") == tiny.edges(tmp_path / "local")
-        for name in ("gains.csv", "affinity.graphml", "affinity.png"):
+        for name in ("scores.csv", "affinity.graphml", "affinity.png"):
             assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
 
     @pytest.mark.parametrize("too_much", [{"cpus_per_run": 5}, {"gpus_per_run": 3}], ids=str)

@@ -69,36 +69,36 @@ class AffinityMatrix:
     """NaN where an arm has no run."""
     low: FloatArray
     """Ends of the ``1 - level`` interval (``1 - alpha`` but in a race), adjusted for the number of arrows under
-    ``dunnett`` alone; NaN, as all that follows, where ``reason`` says why there is none."""
+    ``dunnett`` alone; NaN, as all that follows, where ``untested_reason`` says why there is none."""
     high: FloatArray
     p: FloatArray
     """Of "the gain is zero", two-sided."""
     q: FloatArray
     """The same after the rule's correction for the study's measured arrows, where an arrow of no effect counts as 1."""
-    p_equivalence: FloatArray
+    p_tost: FloatArray
     """Of "the gain is the margin or more, up or down"."""
-    q_equivalence: FloatArray
+    q_tost: FloatArray
     df: FloatArray
     se_seeds: FloatArray
     se_examples: FloatArray
     """Known with one seed too."""
     se: FloatArray
     """Of seeds and examples together, what they share counted once: that of tests and intervals."""
-    detectable: FloatArray
+    mde: FloatArray
     """Smallest gain that this study would have called with a chance of 80 %, beside what it did call."""
-    seeds_to_colour: FloatArray
-    """Further seeds a pair; see ``needs.Needs``."""
-    seeds_to_no_effect: FloatArray
-    level: FloatArray
+    seeds_to_significance: FloatArray
+    """Further seeds a pair; see ``power.PowerAnalysis``."""
+    seeds_to_equivalence: FloatArray
+    alpha_spent: FloatArray
     """What q is held against, and one less that of the interval: ``rule.alpha``; in a race what the look that decided
     the arrow may spend of it."""
-    decided_at: FloatArray
+    decided_at_seeds: FloatArray
     """Of a race: seeds a pair at which the verdict fell; NaN where none has, and in a fixed design."""
     verdict: Words
     """Empty on the diagonal."""
-    reason: Words
+    untested_reason: Words
     """Why an arrow could not be tested; empty where it was, whatever the verdict."""
-    needs: Words
+    recommendation: Words
     """What an inconclusive arrow would take, in words."""
 
     @property
@@ -135,7 +135,7 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
     """Score of each task trained in a pair, less its score trained alone, with a verdict for every arrow.
 
     Runs that are not in the store are left out: an arrow is tested where both of its arms have two runs or more, and
-    is "inconclusive" with a ``reason`` otherwise.
+    is "inconclusive" with an ``untested_reason`` otherwise.
 
     Parameters
     ----------
@@ -174,11 +174,11 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
     decided = int(np.isin(test.verdict, ("improves", "degrades")).sum())
     equal = int((test.verdict == "no effect").sum())
     alpha = alpha_spending(study.interim_seeds, rule.alpha)[-1] if study.interim_seeds else rule.alpha
-    needs = power_analysis(
+    power = power_analysis(
         evidence,
         margins,
         alpha=per_comparison_alpha(test.p, alpha, decided, rule.correction),
-        alpha_equivalence=per_comparison_alpha(test.p_equivalence, alpha, equal, rule.correction),
+        alpha_equivalence=per_comparison_alpha(test.p_tost, alpha, equal, rule.correction),
         estimand=rule.estimand,
     )
     can_simulate = bool(np.isfinite(error.variance).any()) and rule.correction != "dunnett"
@@ -204,22 +204,22 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         high=POINTS * test.high,
         p=test.p,
         q=test.q,
-        p_equivalence=test.p_equivalence,
-        q_equivalence=test.q_equivalence,
+        p_tost=test.p_tost,
+        q_tost=test.q_tost,
         df=error.df,
         se_seeds=POINTS * error.se_seeds,
         se_examples=POINTS * error.se_examples,
         se=POINTS * error.se,
-        detectable=POINTS * needs.detectable,
-        seeds_to_colour=needs.seeds_to_colour,
-        seeds_to_no_effect=needs.seeds_to_no_effect,
-        level=standing.level if standing else np.where(test.verdict == "", np.nan, rule.alpha),
-        decided_at=np.where(standing.decided_at, standing.decided_at, np.nan)
+        mde=POINTS * power.mde,
+        seeds_to_significance=power.seeds_to_significance,
+        seeds_to_equivalence=power.seeds_to_equivalence,
+        alpha_spent=standing.alpha_spent if standing else np.where(test.verdict == "", np.nan, rule.alpha),
+        decided_at_seeds=np.where(standing.decided_at_seeds, standing.decided_at_seeds, np.nan)
         if standing
         else np.full_like(test.p, np.nan),
         verdict=test.verdict,
-        reason=evidence.reason,
-        needs=describe_power(needs, test.verdict, n_test),
+        untested_reason=evidence.untested_reason,
+        recommendation=describe_power(power, test.verdict, n_test),
     )
 
 

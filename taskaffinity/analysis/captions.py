@@ -54,7 +54,7 @@ def caption(matrix: AffinityMatrix) -> str:
         sentences += describe_documents(matrix)
     if matrix.failed:
         sentences.append(f"{plural(len(matrix.failed), 'run')} failed and {_is(matrix.failed)} left out.")
-    reasons = sorted({str(matrix.reason[arrow]) for arrow in matrix.arrows} - {""})
+    reasons = sorted({str(matrix.untested_reason[arrow]) for arrow in matrix.arrows} - {""})
     if reasons:
         untested = plural(len(matrix.arrows) - tested, "arrow")
         sentences.append(f"{untested} without a test: {', '.join(reasons)}.")
@@ -133,9 +133,9 @@ def describe_controls(matrix: AffinityMatrix) -> list[str]:
     if not matrix.controls:
         return []
     found = false_positives(matrix.controls, matrix.rule.alpha)
-    positive = [control for control in matrix.controls if control.kind == "positive" and not control.reason]
+    positive = [control for control in matrix.controls if control.kind == "positive" and not control.untested_reason]
     if not found.tested:
-        return [f"Controls: none can be tested ({matrix.controls[0].reason})."]
+        return [f"Controls: none can be tested ({matrix.controls[0].untested_reason})."]
     seen = sum(control.p <= matrix.rule.alpha and control.gain > 0 for control in positive)
     return [
         f"Placebos: {found.called} of {found.tested} called at p <= {matrix.rule.alpha:g} (expected "
@@ -176,8 +176,8 @@ def describe_needs(matrix: AffinityMatrix) -> list[str]:
     """A line for each thing that open arrows need, with the arrows that need it."""
     by_need: dict[str, list[str]] = {}
     for s, t in matrix.arrows:
-        if matrix.needs[s, t]:
-            by_need.setdefault(matrix.needs[s, t], []).append(f"{matrix.titles[s]} → {matrix.titles[t]}")
+        if matrix.recommendation[s, t]:
+            by_need.setdefault(matrix.recommendation[s, t], []).append(f"{matrix.titles[s]} → {matrix.titles[t]}")
     return [f"To decide {', '.join(arrows)}: {need}." for need, arrows in by_need.items()]
 
 

@@ -31,7 +31,7 @@ COMPARISON_COLUMNS = (
     *("source", "target", "change", "low", "high", "p", "q", "verdict_first", "verdict_second", "changed_verdict"),
     *("gain_first", "low_first", "high_first", "gain_second", "low_second", "high_second"),
     *("se", "df", "se_first", "df_first", "se_second", "df_second"),
-    *("metric", "reason", "alpha", "synthetic"),
+    *("metric", "untested_reason", "alpha", "synthetic"),
 )
 
 
@@ -124,7 +124,7 @@ def comparison_frame(comparison: Comparison) -> pd.DataFrame:
             "target": first.tasks[arrow[1]],
             "changed_verdict": first.verdict[arrow] != second.verdict[there],
             "metric": first.metrics[arrow[1]],
-            "reason": _reason(comparison, arrow),
+            "untested_reason": _reason(comparison, arrow),
             "alpha": comparison.alpha,
             "synthetic": first.study.synthetic,
         }
@@ -248,8 +248,8 @@ def _shared(first: AffinityMatrix, second: AffinityMatrix) -> int:
 
 def _reason(comparison: Comparison, arrow: tuple[int, int]) -> str:
     reasons = {
-        "first": comparison.first.reason[arrow],
-        "second": comparison.second.reason[comparison.in_second(arrow)],
+        "first": comparison.first.untested_reason[arrow],
+        "second": comparison.second.untested_reason[comparison.in_second(arrow)],
     }
     return "; ".join(f"{which}: {reason}" for which, reason in reasons.items() if reason)
 

@@ -14,9 +14,9 @@ from taskaffinity.analysis.figure_options import DEFAULT, FigureOptions
 from taskaffinity.analysis.figures.gallery import save_figures, save_stage_figures
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
 from taskaffinity.analysis.paper.encoders import EncoderScores, encoders_frame
-from taskaffinity.analysis.paper.stages import full_frame, stage_scores
+from taskaffinity.analysis.paper.stages import stage_scores, stages_frame
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_by_stage, secondary_metrics_frame
-from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, gains_frame, write_csv
+from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, scores_frame, write_csv
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import write_atomic
 from taskaffinity.runs.rule import Rule
@@ -64,8 +64,8 @@ def publish(
     """Measure the study and write its tables, graph and pictures into ``root``.
 
     The files depend on the runs' counts and the study alone: not on the order in which runs finished, not on time.
-    They are ``gains.csv``, ``edges.csv``, ``affinity.{graphml,txt}`` and the pictures; ``controls.csv`` where there are
-    controls, ``other_metrics.csv`` where runs kept counts by metrics beside the official ones.
+    They are ``scores.csv``, ``edges.csv``, ``affinity.{graphml,txt}`` and the pictures; ``controls.csv`` if the study
+    has controls, ``other_metrics.csv`` if runs stored counts for secondary metrics.
 
     Raises
     ------
@@ -82,14 +82,14 @@ def publish(
     >>> root, out = Path("notebooks/example_results"), Path(mkdtemp())
     >>> matrix = publish(Study.load(root), RunStore(root), out, pictures=Pictures(("heatmap",), ("svg",)))
     >>> sorted(path.name for path in out.glob("*.*"))
-    ['affinity.graphml', 'affinity.txt', 'edges.csv', 'gains.csv', 'heatmap.svg', 'other_metrics.csv']
+    ['affinity.graphml', 'affinity.txt', 'edges.csv', 'scores.csv', 'heatmap.svg', 'other_metrics.csv']
     """
     root = Path(root)
     _refuse_anothers(study, root)
     check_has_runs(study, store, root)
     matrix = measure(study, store, rule)
     words = describe(matrix)
-    write_csv(gains_frame(study, store), root / "gains.csv")
+    write_csv(scores_frame(study, store), root / "scores.csv")
     write_csv(edges_frame(matrix), root / "edges.csv")
     _write_or_remove(secondary_metrics_frame(study, store, matrix.rule), root / "other_metrics.csv")
     _write_or_remove(controls_frame(matrix), root / "controls.csv")
@@ -102,8 +102,8 @@ def publish(
 def publish_stages(study: Study, store: RunStore, root: Path) -> None:
     """Write what a study in stages found.
 
-    ``full.csv`` is a row a task and stage, ``full_other_metrics.csv`` the same by further metrics, where there are
-    any, ``full_scores.csv`` a row a score, and ``stages.{png,svg}`` the slope chart.
+    ``stages.csv`` is a row a task and stage, ``stages_other_metrics.csv`` the same by further metrics, where there are
+    any, ``stages_scores.csv`` a row a score, and ``stages.{png,svg}`` the slope chart.
 
     Raises
     ------
@@ -111,9 +111,9 @@ def publish_stages(study: Study, store: RunStore, root: Path) -> None:
         Where another study took this one's place in ``root``, maybe while it was trained.
     """
     _refuse_anothers(study, root)
-    write_csv(full_frame(study, stage_scores(study, store)), root / "full.csv")
-    _write_or_remove(full_frame(study, secondary_metrics_by_stage(study, store)), root / "full_other_metrics.csv")
-    write_csv(gains_frame(study, store), root / "full_scores.csv")
+    write_csv(stages_frame(study, stage_scores(study, store)), root / "stages.csv")
+    _write_or_remove(stages_frame(study, secondary_metrics_by_stage(study, store)), root / "stages_other_metrics.csv")
+    write_csv(scores_frame(study, store), root / "stages_scores.csv")
     save_stage_figures(study, store, root, DEFAULT)
 
 

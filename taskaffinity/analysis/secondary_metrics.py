@@ -18,7 +18,7 @@ from taskaffinity.tasks.metrics import title_of
 
 FURTHER_COLUMNS = (
     *("source", "target", "metric", "gain", "low", "high", "p"),
-    *("seeds_pair", "seeds_single", "score_single", "score_pair", "reason", "alpha", "estimand", "synthetic"),
+    *("seeds_pair", "seeds_single", "score_single", "score_pair", "untested_reason", "alpha", "estimand", "synthetic"),
 )
 
 
@@ -60,7 +60,13 @@ def secondary_metrics_frame(study: Study, store: RunStore, rule: Rule) -> pd.Dat
                     (
                         *(source.name, target.name, by[target.name]),
                         *(gain, POINTS * low[s, t], POINTS * high[s, t], p[s, t]),
-                        *(evidence.n_pair[s, t], evidence.n_single[s, t], single, single + gain, evidence.reason[s, t]),
+                        *(
+                            evidence.n_pair[s, t],
+                            evidence.n_single[s, t],
+                            single,
+                            single + gain,
+                            evidence.untested_reason[s, t],
+                        ),
                         *(rule.alpha, rule.estimand, study.synthetic),
                     )
                 )

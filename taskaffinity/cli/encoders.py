@@ -113,6 +113,6 @@ def train_each(
     found = read_encoders(studies)
     publish_encoders(found, root)
     print_encoders(found)
-    print(f"{root / 'encoders.csv'}; of each by itself: {', '.join(str(place / 'full.csv') for place in places)}")
+    print(f"{root / 'encoders.csv'}; of each by itself: {', '.join(str(place / 'stages.csv') for place in places)}")
     if failed:
         raise typer.Exit(1)

@@ -106,8 +106,8 @@ def _changed(name: str, there: object, now: object) -> Iterator[str]:
         yield f"{name}={said[0]} (now {said[1]})"
 
 
-PUBLISHED: Mapping[Design, str] = {"pairwise": "edges.csv", "full": "full.csv"}
-"""What a results folder has where a study of a design was read from it."""
+PUBLISHED: Mapping[Design, tuple[str, ...]] = {"pairwise": ("edges.csv",), "full": ("stages.csv", "full.csv")}
+"""Tables of a published study, by design; older versions wrote ``full.csv``."""
 
 
 def check_study(
@@ -180,5 +180,5 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
 def _is_begun(study: Study, root: Path) -> bool:
     """Whether something was found of a study of ``root``, or a run of it is being trained."""
     store = RunStore(root)
-    published = (root / PUBLISHED[study.design]).exists()
+    published = any((root / name).exists() for name in PUBLISHED[study.design])
     return published or any(spec in store or store.is_held(spec) for spec in study.plan)

@@ -16,7 +16,7 @@ from taskaffinity.runs.study import Design, Study
 
 Setting = str | int | float
 
-FOUND: dict[Design, tuple[str, str]] = {"pairwise": ("edges.csv", "affinity.png"), "full": ("full.csv", "stages.png")}
+FOUND: dict[Design, tuple[str, str]] = {"pairwise": ("edges.csv", "affinity.png"), "full": ("stages.csv", "stages.png")}
 """The table and the picture that a study ends in."""
 
 _COLUMNS_SHOWN = 8

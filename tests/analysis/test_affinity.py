@@ -22,12 +22,12 @@ ARRAYS = (
     "high",
     "p",
     "q",
-    "p_equivalence",
-    "q_equivalence",
+    "p_tost",
+    "q_tost",
     "df",
     "se_seeds",
     "se_examples",
-    "detectable",
+    "mde",
 )
 
 
@@ -45,7 +45,7 @@ def test_the_diagonal_is_no_arrow(toy: tuple[Study, RunStore]) -> None:
     matrix = measure(*toy)
     for name in ARRAYS:
         assert np.isnan(np.diag(getattr(matrix, name))).all()
-    assert set(np.diag(matrix.verdict)) == set(np.diag(matrix.reason)) == {""}
+    assert set(np.diag(matrix.verdict)) == set(np.diag(matrix.untested_reason)) == {""}
 
 
 def test_an_arrow_is_the_error_of_its_two_arms_in_points(toy: tuple[Study, RunStore]) -> None:
@@ -59,7 +59,7 @@ def test_an_arrow_is_the_error_of_its_two_arms_in_points(toy: tuple[Study, RunSt
     error = standard_error(variance_components(*arms, read_arms(study, store).prior))
     assert matrix.gain[1, 0] == pytest.approx(100 * error.gain)
     assert (matrix.low[1, 0], matrix.high[1, 0]) == pytest.approx(tuple(100 * end for end in error.interval(0.1)))
-    assert matrix.p_equivalence[1, 0] == pytest.approx(error.p_equivalence(0.01))
+    assert matrix.p_tost[1, 0] == pytest.approx(error.p_tost(0.01))
     assert matrix.single_mean[0] == pytest.approx(100 * single.sum(axis=1)[:, 0].mean() / 1000)
     assert matrix.baseline[1, 0] == matrix.single_mean[0]
 
@@ -93,7 +93,7 @@ def test_with_one_seed_everything_is_inconclusive_and_says_why(tmp_path: Path) -
     study = make_study(["a", "b"], seeds=[5])
     matrix = measure(study, fill(study, tmp_path, latent_counts({("a", "b"): 2.0})))
     for arrow in matrix.arrows:
-        assert (matrix.verdict[arrow], matrix.reason[arrow]) == ("inconclusive", "one seed")
+        assert (matrix.verdict[arrow], matrix.untested_reason[arrow]) == ("inconclusive", "one seed")
         assert np.isfinite(matrix.gain[arrow])
         assert np.isnan(matrix.low[arrow])
         assert np.isfinite(matrix.se_examples[arrow])
@@ -109,11 +109,11 @@ def test_missing_runs_cost_only_their_own_arrows(tmp_path: Path) -> None:
 
     matrix = measure(study, fill(study, tmp_path, latent_counts({}), skip=skip))
     a, b, c, d = range(4)
-    assert matrix.reason[a, b] == matrix.reason[b, a] == "no pair run"
+    assert matrix.untested_reason[a, b] == matrix.untested_reason[b, a] == "no pair run"
     assert np.isnan(matrix.gain[a, b])
-    assert matrix.reason[a, c] == "one pair run"
+    assert matrix.untested_reason[a, c] == "one pair run"
     assert np.isfinite(matrix.gain[a, c])
-    assert matrix.reason[c, d] == ""
+    assert matrix.untested_reason[c, d] == ""
     assert matrix.seeds_pair[c, d] == 2
     assert np.isfinite(matrix.p[c, d])
     assert matrix.verdict[a, b] == matrix.verdict[a, c] == "inconclusive"
@@ -122,7 +122,7 @@ def test_missing_runs_cost_only_their_own_arrows(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("error")
 def test_a_store_without_runs_is_no_crash(tmp_path: Path) -> None:
     matrix = measure(make_study(["a", "b"]), RunStore(tmp_path))
-    assert {matrix.reason[arrow] for arrow in matrix.arrows} == {"no pair and no single run"}
+    assert {matrix.untested_reason[arrow] for arrow in matrix.arrows} == {"no pair and no single run"}
     assert matrix.n_test.tolist() == [0, 0]
 
 

@@ -72,7 +72,7 @@ def test_only_no_seeds_is_a_study_without_runs(toy: tuple[Study, RunStore]) -> N
     same_arms(arms.only(arms.seeds.__getitem__), arms)
     singles = arms.only(lambda key: (0, 1, 2) if key[1] == "single" else ())
     assert {kind for _, kind, _ in singles.found} == {"single"}
-    assert set(singles.evidence.reason[~np.eye(3, dtype=bool)]) == {"no pair run"}
+    assert set(singles.evidence.untested_reason[~np.eye(3, dtype=bool)]) == {"no pair run"}
     assert not arms.only(lambda key: ()).found
 
 

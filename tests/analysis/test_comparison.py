@@ -118,7 +118,7 @@ def test_an_arrow_without_a_test_has_no_interval(tmp_path: Path) -> None:
     row = comparison_frame(comparison).set_index(["source", "target"]).loc[("a", "b")]
     assert not math.isnan(row.change)
     assert math.isnan(row.low)
-    assert row.reason == "second: one pair run"
+    assert row.untested_reason == "second: one pair run"
     assert "2 arrows without a test" in "\n".join(describe_comparison(comparison))
     assert "nan" not in as_csv(comparison_frame(comparison))
 

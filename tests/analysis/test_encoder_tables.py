@@ -95,12 +95,12 @@ def test_what_cannot_be_compared_is_said(
     first: Study, other: Study, stores: tuple[RunStore, RunStore], tmp_path: Path
 ) -> None:
     empty = encoder_gains(other, RunStore(tmp_path), first, stores[0])
-    assert {gain.reason for gain in empty} == {"not trained"}
+    assert {gain.untested_reason for gain in empty} == {"not trained"}
     table = encoders_table(encoder_scores([(first, stores[0]), (other, RunStore(tmp_path))]))
     assert list(table.iloc[1]) == ["not trained"] * 3 + [""]
     capped = replace(other, recipe=replace(other.recipe, max_eval_examples=7))
     gains = encoder_gains(capped, fill(capped, tmp_path / "capped", PLAIN), first, stores[0])
-    assert {gain.reason for gain in gains} == {"other test examples"}
+    assert {gain.untested_reason for gain in gains} == {"other test examples"}
     assert all(math.isnan(gain.gain) for gain in gains)
 
 

@@ -14,7 +14,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.figure_options import PALETTE_NAMES, PaletteName
 from taskaffinity.analysis.figures import draw_forest, draw_graph, draw_heatmap, save_figure
 from taskaffinity.analysis.style import STYLES
-from taskaffinity.analysis.tables.frames import gains_frame
+from taskaffinity.analysis.tables.frames import scores_frame
 
 TITLES = {
     "a": "ClinicalSTS",
@@ -176,7 +176,7 @@ def test_the_forest_shows_every_seed(tmp_path: Path) -> None:
     study = make_study(["a", "b"])
     store = fill(study, tmp_path, latent_counts({}))
     matrix = measure(study, store)
-    dots = [line for line in draw_forest(matrix, gains_frame(study, store)).lines if len(line.get_xdata()) == 3]
+    dots = [line for line in draw_forest(matrix, scores_frame(study, store)).lines if len(line.get_xdata()) == 3]
     assert sorted(np.mean(line.get_xdata()) for line in dots) == pytest.approx(
         sorted(matrix.gain[~np.isnan(matrix.gain)])
     )

@@ -174,7 +174,7 @@ def test_documents_of_one_example_each_are_none() -> None:
 
 def test_one_document_is_no_sample() -> None:
     arms = [summarise(np.stack([right(np.arange(9) < 5)] * 3), ACCURACY, np.zeros(9, dtype=int)) for _ in range(2)]
-    assert variance_components(*arms).reason == "one test document"
+    assert variance_components(*arms).untested_reason == "one test document"
 
 
 def test_where_documents_move_together_only_errors_by_document_keep_their_level() -> None:
@@ -195,7 +195,7 @@ def test_where_documents_move_together_only_errors_by_document_keep_their_level(
 def test_equivalence_is_two_one_sided_tests() -> None:
     error = GainError(0.004, 0.0, 0.0, 0.003**2, 8.0)
     upper, lower = stats.t.cdf((0.004 - 0.01) / 0.003, 8), stats.t.sf((0.004 + 0.01) / 0.003, 8)
-    assert error.p_equivalence(0.01) == pytest.approx(max(upper, lower))
+    assert error.p_tost(0.01) == pytest.approx(max(upper, lower))
 
 
 @pytest.mark.filterwarnings("error")
@@ -226,7 +226,7 @@ def test_what_cannot_be_tested_has_a_reason_and_still_a_gain(
 ) -> None:
     pair, single = (np.stack([right(np.ones(n_examples))] * runs) for runs in (n_pair, n_single))
     error = gain_error(pair, single, ACCURACY)
-    assert variance_components(summarise(pair, ACCURACY), summarise(single, ACCURACY)).reason == reason
+    assert variance_components(summarise(pair, ACCURACY), summarise(single, ACCURACY)).untested_reason == reason
     assert error.gain == 0
     assert math.isnan(error.p())
     assert all(math.isnan(end) for end in error.interval(0.05))
@@ -235,7 +235,7 @@ def test_what_cannot_be_tested_has_a_reason_and_still_a_gain(
 @pytest.mark.filterwarnings("error")
 def test_a_test_set_without_any_span_has_a_reason() -> None:
     nothing = summarise(np.zeros((3, 9, 3)), METRICS["span_f1"])
-    assert variance_components(nothing, nothing).reason == "no test example counts"
+    assert variance_components(nothing, nothing).untested_reason == "no test example counts"
 
 
 @pytest.mark.parametrize(("n", "runs"), [(300, (3, 3)), (300, (3, 5)), (1000, (5, 5))])

@@ -129,8 +129,8 @@ def open_arrows(matrix: AffinityMatrix) -> dict[str, set[str]]:
     """Reasons, and the arrows that have them, as ``source>target``."""
     found: dict[str, set[str]] = {}
     for s, t in matrix.arrows:
-        if matrix.reason[s, t]:
-            found.setdefault(matrix.reason[s, t], set()).add(f"{matrix.tasks[s]}>{matrix.tasks[t]}")
+        if matrix.untested_reason[s, t]:
+            found.setdefault(matrix.untested_reason[s, t], set()).add(f"{matrix.tasks[s]}>{matrix.tasks[t]}")
     return found
 
 
@@ -140,17 +140,17 @@ def test_an_arrow_is_tested_in_full_or_has_a_reason(world: World, tmp_path: Path
     study, store = world(tmp_path)
     for rule in RULES:
         matrix = measure(study, store, rule)
-        numbers = ("low", "high", "p", "q", "p_equivalence", "q_equivalence", "df", "se_seeds", "detectable")
+        numbers = ("low", "high", "p", "q", "p_tost", "q_tost", "df", "se_seeds", "mde")
         for arrow in matrix.arrows:
             values = [getattr(matrix, name)[arrow] for name in numbers]
-            assert np.isnan(values).all() if matrix.reason[arrow] else np.isfinite(values).all()
-            if matrix.reason[arrow]:
-                assert (matrix.verdict[arrow], matrix.needs[arrow]) == ("inconclusive", "")
+            assert np.isnan(values).all() if matrix.untested_reason[arrow] else np.isfinite(values).all()
+            if matrix.untested_reason[arrow]:
+                assert (matrix.verdict[arrow], matrix.recommendation[arrow]) == ("inconclusive", "")
             else:
                 assert matrix.low[arrow] < matrix.gain[arrow] < matrix.high[arrow]
                 assert 0 <= matrix.p[arrow] <= matrix.q[arrow] <= 1
-                assert 0 <= matrix.p_equivalence[arrow] <= matrix.q_equivalence[arrow] <= 1
-                assert bool(matrix.needs[arrow]) == (matrix.verdict[arrow] == "inconclusive")
+                assert 0 <= matrix.p_tost[arrow] <= matrix.q_tost[arrow] <= 1
+                assert bool(matrix.recommendation[arrow]) == (matrix.verdict[arrow] == "inconclusive")
 
 
 @pytest.mark.filterwarnings("error")

@@ -25,7 +25,7 @@ from taskaffinity.analysis.figures.slopes import draw_stages, stages_described
 from taskaffinity.analysis.paper.stages import STAGES, stage_scores
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.analysis.style import PALETTES, STYLES
-from taskaffinity.analysis.tables.frames import gains_frame
+from taskaffinity.analysis.tables.frames import scores_frame
 from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -132,7 +132,7 @@ def test_small_graphs_have_every_arrow_into_their_target(size: int, worlds: dict
 @pytest.mark.parametrize("size", [8, 16])
 def test_forests_have_every_interval_on_one_scale(size: int, worlds: dict[int, World]) -> None:
     matrix, store = worlds[size]
-    axes = small(draw_forests(matrix, gains_frame(matrix.study, store)))
+    axes = small(draw_forests(matrix, scores_frame(matrix.study, store)))
     assert len({ax.get_xlim() for ax in axes}) == 1
     for t, ax in enumerate(axes):
         bars = {str(line.get_gid()): line for line in ax.lines}
@@ -145,7 +145,7 @@ def test_forests_have_every_interval_on_one_scale(size: int, worlds: dict[int, W
 @pytest.mark.parametrize("match", ["single", "compute-matched"])
 def test_every_seed_is_a_point_at_its_score(match: str, tmp_path: Path) -> None:
     matrix, store = world(tmp_path, 3, seeds_single=(0, 1, 2, 3, 4), baseline=match)
-    gains = gains_frame(matrix.study, store)
+    gains = scores_frame(matrix.study, store)
     test = gains[gains.split == "test"]
     for target, ax in zip(matrix.tasks, small(draw_seeds(matrix, gains)), strict=True):
         shown = {str(line.get_gid()): line.get_xdata() for line in ax.lines if str(line.get_gid()).startswith("seeds")}
@@ -163,7 +163,7 @@ def test_every_seed_is_a_point_at_its_score(match: str, tmp_path: Path) -> None:
 def test_equal_scores_of_many_seeds_are_as_many_points(tmp_path: Path) -> None:
     study = make_study(["a", "b"], seeds=range(8))
     store = fill(study, tmp_path, lambda *_: right(np.ones(10)))
-    ax = small(draw_seeds(measure(study, store), gains_frame(study, store)))[0]
+    ax = small(draw_seeds(measure(study, store), scores_frame(study, store)))[0]
     for points in (line for line in ax.lines if str(line.get_gid()).startswith("seeds")):
         heights = np.sort(points.get_ydata())
         assert len(heights) == 8
@@ -174,7 +174,7 @@ def test_equal_scores_of_many_seeds_are_as_many_points(tmp_path: Path) -> None:
 def test_where_gains_are_read_after_fine_tuning_so_are_seeds_and_curves(tmp_path: Path) -> None:
     names = ["task-a", "task-b", "task-c"]
     matrix, store = world(tmp_path, 3, evaluate_after="finetune", finetune=dict.fromkeys(names, FINETUNE), full=True)
-    gains, curves = gains_frame(matrix.study, store), curves_frame(matrix.study, store)
+    gains, curves = scores_frame(matrix.study, store), curves_frame(matrix.study, store)
     tuned = gains[(gains.arm == "finetune") & (gains.split == "test")]
     alone = tuned[(tuned.target == "task-a") & (tuned.source == "")]
     (shown,) = [line for line in small(draw_seeds(matrix, gains))[0].lines if line.get_gid() == "seeds alone"]

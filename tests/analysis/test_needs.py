@@ -49,7 +49,7 @@ def one_arrow(
         i_pair=interaction,
         i_single=interaction,
         n_documents=800.0,
-        reason="",
+        untested_reason="",
     )
 
 
@@ -106,7 +106,7 @@ def test_seeds_shrink_their_part_of_the_error_and_leave_the_examples() -> None:
 @pytest.mark.parametrize("alpha", [0.05, 0.05 / 6])
 def test_the_detectable_gain_is_called_four_times_in_five(alpha: float, seed_sd: float) -> None:
     evidence = one_arrow(seed_sd=seed_sd)
-    error, detectable = standard_error(evidence), float(needs(evidence, alpha).detectable)
+    error, detectable = standard_error(evidence), float(needs(evidence, alpha).mde)
     size, bound = detectable / error.se, stats.t.isf(alpha / 2, error.df)
     assert stats.nct.sf(bound, error.df, size) == pytest.approx(0.8, abs=0.03)
     rng, draws = np.random.default_rng(0), 100_000
@@ -117,7 +117,7 @@ def test_the_detectable_gain_is_called_four_times_in_five(alpha: float, seed_sd:
 
 def test_at_the_margin_that_seeds_reach_no_effect_is_called_nine_times_in_ten() -> None:
     evidence = one_arrow()
-    more = float(needs(evidence).seeds_to_no_effect)
+    more = float(needs(evidence).seeds_to_equivalence)
     later = standard_error(with_more_seeds(evidence, np.array([more])))
     rng, draws = np.random.default_rng(0), 100_000
     gains = rng.normal(0, later.se, draws)
@@ -132,8 +132,8 @@ def test_so_many_seeds_reach_a_verdict_and_one_fewer_does_not(gain: float, seed_
     evidence = one_arrow(gain, seed_sd)
     found = needs(evidence, estimand=estimand)
     for count, size, level, power in (
-        (found.seeds_to_colour, abs(gain), 0.025, 0.8),
-        (found.seeds_to_no_effect, MARGIN, 0.05, 0.95),
+        (found.seeds_to_significance, abs(gain), 0.025, 0.8),
+        (found.seeds_to_equivalence, MARGIN, 0.05, 0.95),
     ):
         assert 1 < count <= MOST_SEEDS
         for more, reached in ((count, True), (count - 1, False)):
@@ -145,16 +145,16 @@ def test_so_many_seeds_reach_a_verdict_and_one_fewer_does_not(gain: float, seed_
 def test_a_larger_gain_never_needs_more_seeds() -> None:
     arrows = stacked(*(one_arrow(gain, seed_sd=0.02) for gain in np.linspace(0.001, 0.08, 60)))
     found = needs(arrows)
-    assert (found.seeds_to_colour[1:] <= found.seeds_to_colour[:-1]).all()
-    assert len(set(found.seeds_to_colour)) > 10
-    assert len(set(found.seeds_to_no_effect)) == len(set(found.detectable)) == 1
+    assert (found.seeds_to_significance[1:] <= found.seeds_to_significance[:-1]).all()
+    assert len(set(found.seeds_to_significance)) > 10
+    assert len(set(found.seeds_to_equivalence)) == len(set(found.mde)) == 1
 
 
 def test_noisier_seeds_never_need_fewer() -> None:
     found = needs(stacked(*(one_arrow(0.02, seed_sd) for seed_sd in np.linspace(0.002, 0.1, 40))))
-    for counts in (found.seeds_to_colour, found.seeds_to_no_effect):
+    for counts in (found.seeds_to_significance, found.seeds_to_equivalence):
         assert (np.diff(counts) >= 0).all()
-    assert (np.diff(found.detectable) > 0).all()
+    assert (np.diff(found.mde) > 0).all()
 
 
 def test_a_gain_and_a_loss_of_one_size_need_the_same() -> None:
@@ -165,17 +165,17 @@ def test_a_gain_and_a_loss_of_one_size_need_the_same() -> None:
 def test_where_the_test_set_is_too_small_no_number_of_seeds_helps() -> None:
     evidence = one_arrow(gain=0.01, v_examples=0.01**2)
     found = needs(evidence)
-    assert (found.seeds_to_colour, found.seeds_to_no_effect) == (math.inf, math.inf)
+    assert (found.seeds_to_significance, found.seeds_to_equivalence) == (math.inf, math.inf)
     endless = standard_error(with_more_seeds(evidence, np.array([1e12])))
     assert stats.norm.ppf(0.975) * endless.se > 0.01
     assert describe_power(found, np.array("inconclusive", dtype=object), 800) == "not reachable with 800 test examples"
     on_this_set = needs(evidence, estimand="test-set")
-    assert on_this_set.seeds_to_colour <= MOST_SEEDS
+    assert on_this_set.seeds_to_significance <= MOST_SEEDS
 
 
 def test_seeds_that_would_do_but_were_not_looked_at_are_not_called_unreachable() -> None:
     found = needs(one_arrow(gain=0.004, seed_sd=0.1, v_examples=1e-12))
-    assert (found.seeds_to_colour, found.seeds_to_no_effect) == (MOST_SEEDS + 1, MOST_SEEDS + 1)
+    assert (found.seeds_to_significance, found.seeds_to_equivalence) == (MOST_SEEDS + 1, MOST_SEEDS + 1)
     assert describe_power(found, np.array("inconclusive", dtype=object), 800) == "more than 500 more seeds"
 
 
@@ -191,7 +191,7 @@ def test_an_arrow_is_the_same_alone_and_among_others() -> None:
 @pytest.mark.filterwarnings("error")
 def test_nothing_is_needed_of_what_is_not_known() -> None:
     found = needs(nothing("one seed").map({"gain": 0.02, "v_examples": 1e-6}))
-    assert np.isnan([found.detectable, found.seeds_to_colour, found.seeds_to_no_effect]).all()
+    assert np.isnan([found.mde, found.seeds_to_significance, found.seeds_to_equivalence]).all()
     assert describe_power(found, np.array("inconclusive", dtype=object), 800) == ""
 
 
@@ -229,10 +229,10 @@ def test_a_study_says_what_its_open_arrows_need(tmp_path: Path) -> None:
     store = fill(study, tmp_path, latent_counts({("a", "b"): 0.6, ("c", "b"): 0.06}, n=400, seed_noise=0.1))
     matrix = measure(study, store, Rule(estimand="test-set"))
     for arrow in matrix.arrows:
-        assert bool(matrix.needs[arrow]) == (matrix.verdict[arrow] == "inconclusive")
+        assert bool(matrix.recommendation[arrow]) == (matrix.verdict[arrow] == "inconclusive")
     assert matrix.verdict[0, 1] == "improves"
     looser = measure(study, store, Rule(alpha=0.2, estimand="test-set"))
-    assert all(looser.detectable[arrow] < matrix.detectable[arrow] for arrow in matrix.arrows)
+    assert all(looser.mde[arrow] < matrix.mde[arrow] for arrow in matrix.arrows)
 
 
 def test_a_small_test_set_is_named_as_the_reason(tmp_path: Path) -> None:
@@ -243,4 +243,4 @@ def test_a_small_test_set_is_named_as_the_reason(tmp_path: Path) -> None:
         return right(ease + seeded(target, partners, seed).normal(0, 0.1, 40) > 0)
 
     matrix = measure(study, fill(study, tmp_path, counts))
-    assert [matrix.needs[arrow] for arrow in matrix.arrows] == ["not reachable with 40 test examples"] * 2
+    assert [matrix.recommendation[arrow] for arrow in matrix.arrows] == ["not reachable with 40 test examples"] * 2

@@ -57,7 +57,7 @@ def test_stages_by_another_metric(tmp_path: Path) -> None:
     assert words.startswith("By other metrics (single, refine, finetune): A, micro-F1 without the negative class: ")
     assert f"{further[0].mean:.1f}, {further[1].mean:.1f}, {further[2].mean:.1f}" in words
     publish_stages(study, store, tmp_path)
-    assert len(pd.read_csv(tmp_path / "full_other_metrics.csv")) == 9
+    assert len(pd.read_csv(tmp_path / "stages_other_metrics.csv")) == 9
 
 
 def test_runs_of_an_older_version_have_none(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_no_more_of_anything_is_what_the_study_has(estimand: str, tmp_path: Path
     store = fill(study, tmp_path, latent_counts({("a", "b"): 0.6}), skip=lambda spec: spec.task_names == skipped)
     matrix = measure(study, store)
     found, edges = prospects_frame(matrix, store), edges_frame(matrix)
-    edges = edges[edges.reason == ""].reset_index(drop=True)
+    edges = edges[edges.untested_reason == ""].reset_index(drop=True)
     assert tuple(found.columns) == PROSPECTS_COLUMNS
     assert len(found) == 4
     for name in PROSPECTS_COLUMNS:

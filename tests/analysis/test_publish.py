@@ -15,7 +15,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study
 
-FILES = {"gains.csv", "edges.csv", "affinity.graphml", "affinity.txt"} | {
+FILES = {"scores.csv", "edges.csv", "affinity.graphml", "affinity.txt"} | {
     f"{name}.{kind}" for name in ("affinity", "heatmap", "forest") for kind in ("png", "svg")
 }
 
@@ -64,7 +64,7 @@ def test_a_study_whose_place_another_took_writes_nothing(design: Design, tmp_pat
 def test_a_study_with_nothing_done_is_published_without_nan(tmp_path: Path) -> None:
     study = make_study(["a", "b", "c"])
     publish(study, RunStore(tmp_path), tmp_path)
-    for file in ("gains.csv", "edges.csv", "affinity.txt", "affinity.graphml", "affinity.svg"):
+    for file in ("scores.csv", "edges.csv", "affinity.txt", "affinity.graphml", "affinity.svg"):
         assert "nan" not in (tmp_path / file).read_text(encoding="utf-8").lower().replace("provenance", "")
 
 

@@ -72,7 +72,7 @@ def exact(gain: float, sd: float = 0.01, v_examples: float = 1e-8) -> VarianceCo
         i_pair=0 * shape,
         i_single=0 * shape,
         n_documents=1000 * shape,
-        reason=np.full((2, 2), "", dtype=object),
+        untested_reason=np.full((2, 2), "", dtype=object),
     )
 
 
@@ -165,7 +165,7 @@ def test_intervals_are_at_the_level_of_the_look_that_decided(tmp_path: Path) -> 
     study, rule = racing_study(), Rule()
     matrix = measure(study, run_race(study, tmp_path, rule), rule)
     assert matrix.standing is not None
-    assert matrix.standing.decided_at[0, 1] == LOOKS[0]
+    assert matrix.standing.decided_at_seeds[0, 1] == LOOKS[0]
     early = replace(
         study, seeds=study.seeds[:3], seeds_single=tuple(range(default_single_seeds(4, 3))), interim_seeds=()
     )
@@ -179,7 +179,7 @@ def test_intervals_of_a_race_are_not_called_those_of_alpha(tmp_path: Path) -> No
     """They are at the level that the look may spend, so wider."""
     study = racing_study()
     matrix = measure(study, run_race(study, tmp_path, Rule()))
-    assert (matrix.level[~np.isnan(matrix.level)] < 0.05).all()
+    assert (matrix.alpha_spent[~np.isnan(matrix.alpha_spent)] < 0.05).all()
     shown = StringIO()
     Console(file=shown, width=120).print(edge_table(matrix))
     for words in (shown.getvalue(), describe(matrix), caption(matrix)):
@@ -221,7 +221,7 @@ def test_a_race_with_a_task_that_learns_nothing_ends_and_is_told(tmp_path: Path)
     assert matrix.standing is not None
     assert matrix.standing.finished
     assert matrix.verdict[0, 1] == "improves"
-    assert matrix.reason[0, 2] == "nothing learned"
+    assert matrix.untested_reason[0, 2] == "nothing learned"
     assert matrix.odds is not None
     assert np.isfinite(matrix.odds.decided)
 
@@ -230,11 +230,11 @@ def test_a_stopped_arrow_is_not_decided_later(tmp_path: Path) -> None:
     study, rule = racing_study(), Rule()
     matrix = measure(study, run_race(study, tmp_path, rule), rule)
     assert matrix.standing is not None
-    decided = matrix.standing.decided_at > 0
-    assert (matrix.standing.decided_at[decided] <= matrix.standing.n_pair[decided]).all()
+    decided = matrix.standing.decided_at_seeds > 0
+    assert (matrix.standing.decided_at_seeds[decided] <= matrix.standing.n_pair[decided]).all()
     early = replace(
         study, seeds=study.seeds[:3], seeds_single=tuple(range(default_single_seeds(4, 3))), interim_seeds=()
     )
     fixed = measure(early, RunStore(tmp_path))
-    at_once = matrix.standing.decided_at == LOOKS[0]
+    at_once = matrix.standing.decided_at_seeds == LOOKS[0]
     assert matrix.baseline[at_once] == pytest.approx(fixed.baseline[at_once])  # not of runs that came later

@@ -132,7 +132,7 @@ def test_the_numbers_of_the_tables_are_those_of_edges_csv_cell_by_cell(
         found = exact(page, table)
         seen |= set(found[0])
         assert found == [{name: edge[name] for name in found[0]} for edge in edges], table
-    assert {"gain", "low", "high", "p", "q", "verdict", "df", "se_seeds", "n_test", "detectable"} <= seen
+    assert {"gain", "low", "high", "p", "q", "verdict", "df", "se_seeds", "n_test", "mde"} <= seen
     controls = rows_of(as_csv(controls_frame(matrix)))
     assert exact(page, "controls") == [{name: control[name] for name in controls[0]} for control in controls]
 
@@ -257,8 +257,8 @@ def test_a_race_is_told_with_its_levels(tmp_path: Path) -> None:
     assert "at most" in page.words
     assert "Not trained" not in page.words
     evidence = exact(page, "evidence")
-    assert {row["decided_at"] for row in evidence} <= {"", *map(str, study.interim_seeds)}
-    assert "level" in evidence[0] or "every row: level 0.0" in page.words
+    assert {row["decided_at_seeds"] for row in evidence} <= {"", *map(str, study.interim_seeds)}
+    assert "alpha_spent" in evidence[0] or "every row: alpha_spent 0.0" in page.words
 
 
 def test_gains_after_fine_tuning_are_told_with_their_recipe(tmp_path: Path) -> None:

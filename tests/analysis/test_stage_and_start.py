@@ -15,7 +15,7 @@ from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.captions import caption, describe
 from taskaffinity.analysis.figures import draw_forest
 from taskaffinity.analysis.statistics.arms import read_arms
-from taskaffinity.analysis.tables.frames import edge_table, edges_frame, gains_frame
+from taskaffinity.analysis.tables.frames import edge_table, edges_frame, scores_frame
 from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.study import Study
 
@@ -74,9 +74,9 @@ def test_continued_runs_are_the_arms_where_they_start_from_the_refinement(tmp_pa
         assert arm.scores == pytest.approx(by_hand)
 
 
-def test_gains_csv_keeps_both_stages_and_says_beside_what_a_run_was_trained(tmp_path: Path) -> None:
+def test_scores_csv_keeps_both_stages_and_says_beside_what_a_run_was_trained(tmp_path: Path) -> None:
     study = study_of(evaluate_after="finetune", init_from="multitask")
-    frame = gains_frame(study, fill(study, tmp_path, tuned_counts))
+    frame = scores_frame(study, fill(study, tmp_path, tuned_counts))
     frame = frame[frame.split == "test"]
     assert frame.groupby("arm").size().to_dict() == {"single": 3 * 4, "pair": 3 * 6, "full": 4 * 3, "finetune": 30}
     assert not frame.duplicated(["source", "target", "seed", "arm"]).any()
@@ -107,7 +107,7 @@ def test_the_forest_shows_the_seeds_of_the_fine_tuned_pairs(tmp_path: Path) -> N
     study = study_of(evaluate_after="finetune")
     store = fill(study, tmp_path, tuned_counts)
     matrix = measure(study, store)
-    dots = [line for line in draw_forest(matrix, gains_frame(study, store)).lines if len(line.get_xdata()) == 3]
+    dots = [line for line in draw_forest(matrix, scores_frame(study, store)).lines if len(line.get_xdata()) == 3]
     assert sorted(np.mean(line.get_xdata()) for line in dots) == pytest.approx(
         sorted(matrix.gain[~np.isnan(matrix.gain)])
     )

@@ -13,14 +13,14 @@ import pytest
 from fake_studies import fill, latent_counts, make_study
 
 from taskaffinity.analysis.paper.stages import (
-    FULL_COLUMNS,
     PAPER_TABLES,
     STAGES,
+    STAGES_COLUMNS,
     failures,
-    full_frame,
     full_table,
     paper_table,
     stage_scores,
+    stages_frame,
     uneven,
 )
 from taskaffinity.analysis.publish import publish_stages
@@ -77,13 +77,13 @@ def test_a_stage_that_is_not_trained_is_said_so_and_never_a_nan(study: Study, tm
     store = fill(study, tmp_path, latent_counts({}), skip=lambda spec: spec.stage == "finetune" or spec.seed > 0)
     scores = {(score.task, score.stage): score for score in stage_scores(study, store)}
     assert scores["a", "finetune"].scores == ()
-    assert scores["a", "refine"].reason == "one seed"
+    assert scores["a", "refine"].untested_reason == "one seed"
     table = full_table(study, tuple(scores.values()))
     assert list(table.loc["fine-tuned after it"]) == ["not trained"] * 3 + [""]
     assert "one seed" in table.loc["  refined together, gain", "A"]
     assert "nan" not in table.to_csv().lower()
     publish_stages(study, store, tmp_path)
-    assert "nan" not in (tmp_path / "full.csv").read_text().lower()
+    assert "nan" not in (tmp_path / "stages.csv").read_text().lower()
 
 
 def test_a_seed_that_failed_is_named_where_the_mean_lacks_it(study: Study, tmp_path: Path) -> None:
@@ -98,10 +98,10 @@ def test_a_seed_that_failed_is_named_where_the_mean_lacks_it(study: Study, tmp_p
 
 def test_the_files_hold_a_row_a_stage_and_a_row_a_score(study: Study, store: RunStore) -> None:
     publish_stages(study, store, store.root)
-    head, *rows = (store.root / "full.csv").read_text().splitlines()
-    assert tuple(head.split(",")) == FULL_COLUMNS
+    head, *rows = (store.root / "stages.csv").read_text().splitlines()
+    assert tuple(head.split(",")) == STAGES_COLUMNS
     assert len(rows) == 3 * len(NAMES)
-    head, *rows = (store.root / "full_scores.csv").read_text().splitlines()
+    head, *rows = (store.root / "stages_scores.csv").read_text().splitlines()
     assert len(rows) == 2 * 4 * 3 * len(NAMES)  # dev and test, seeds, stages
     assert {row.split(",")[4] for row in rows} == {"single", "full", "finetune"}
     assert {row.split(",")[0] for row in rows if ",finetune," in row} == {"b+c", "a+c", "a+b"}
@@ -169,6 +169,6 @@ def test_latex_escapes_what_it_must(study: Study, store: RunStore) -> None:
 
 
 def test_the_frame_is_in_points(study: Study, store: RunStore) -> None:
-    frame = full_frame(study, stage_scores(study, store))
+    frame = stages_frame(study, stage_scores(study, store))
     assert frame["mean"].between(50, 100).all()
     assert np.isfinite(frame.loc[frame.stage != "single", "gain"]).all()

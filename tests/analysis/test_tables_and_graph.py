@@ -11,7 +11,7 @@ from rich.console import Console
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
-from taskaffinity.analysis.tables.frames import edge_table, edges_frame, gains_frame, write_csv
+from taskaffinity.analysis.tables.frames import edge_table, edges_frame, scores_frame, write_csv
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -41,16 +41,16 @@ def test_the_q_that_is_printed_is_that_of_the_verdict(tmp_path: Path) -> None:
     matrix = measure(study, fill(study, tmp_path, latent_counts({}, n=5_000, seed_noise=0.005, item_noise=0.05)))
     assert matrix.verdict[0, 1] == "no effect"
     assert matrix.q[0, 1] == 1.0  # a colour's, which cannot be had any more
-    assert matrix.q_equivalence[0, 1] < 0.001
+    assert matrix.q_tost[0, 1] < 0.001
     assert "1.000" not in printed(matrix)
     assert printed(matrix).count("<.001  = no effect") == 2
 
 
-def test_gains_csv_is_one_row_a_score(tmp_path: Path) -> None:
+def test_scores_csv_is_one_row_a_score(tmp_path: Path) -> None:
     study = make_study(["b", "a", "c"], seeds=[1, 0], full=True)
     store = fill(study, tmp_path, latent_counts({}, n=50))
-    write_csv(gains_frame(study, store), tmp_path / "gains.csv")
-    frame = pd.read_csv(tmp_path / "gains.csv", keep_default_na=False)
+    write_csv(scores_frame(study, store), tmp_path / "scores.csv")
+    frame = pd.read_csv(tmp_path / "scores.csv", keep_default_na=False)
     assert frame.columns.tolist() == ["source", "target", "split", "seed", "arm", "metric", "score"]
     # 3 single, 3 pairs of two scores, 1 full of three; two seeds, two splits
     assert len(frame) == (3 + 6 + 3) * 2 * 2
@@ -62,8 +62,8 @@ def test_gains_csv_is_one_row_a_score(tmp_path: Path) -> None:
     assert frame.score.between(0, 1).all()
 
 
-def test_gains_csv_gives_the_gains_of_edges_csv(toy: tuple[Study, RunStore]) -> None:
-    frame, edges = gains_frame(*toy), edges_frame(measure(*toy))
+def test_scores_csv_gives_the_gains_of_edges_csv(toy: tuple[Study, RunStore]) -> None:
+    frame, edges = scores_frame(*toy), edges_frame(measure(*toy))
     means = frame[frame.split == "test"].groupby(["target", "source"]).score.mean()
     for row in edges.itertuples():
         assert row.gain == pytest.approx(100 * (means[row.target, row.source] - means[row.target, ""]))
@@ -82,7 +82,7 @@ def test_edges_csv_begins_as_the_contract_says_and_is_stamped(holed: AffinityMat
     assert set(frame.verdict) <= {"improves", "degrades", "no effect", "inconclusive"}
     blank = frame[(frame.source == "a") & (frame.target == "b")].iloc[0]
     assert blank[["gain", "low", "high", "p", "q"]].isna().all()
-    assert blank.reason == "no pair run"
+    assert blank.untested_reason == "no pair run"
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_the_graph_carries_flat_known_values(holed: AffinityMatrix) -> None:
         assert value == value
     assert graph.nodes["a"]["title"] == "BC5CDR chemical"
     assert graph.edges["a", "d"]["verdict"] == "improves"
-    assert graph.edges["a", "b"]["reason"] == "no pair run"
+    assert graph.edges["a", "b"]["untested_reason"] == "no pair run"
     assert "gain" not in graph.edges["a", "b"]
     assert graph.graph["synthetic"] is True
 

@@ -94,9 +94,9 @@ def test_stricter_corrections_have_larger_q() -> None:
 def test_verdicts_take_equivalence_first() -> None:
     gain = np.array([2.0, -2.0, 0.3, -0.3, 0.1, 2.0, np.nan])
     q = np.array([0.01, 0.01, 0.01, 0.01, 0.9, 0.06, np.nan])
-    q_equivalence = np.array([0.9, 0.9, 0.02, 0.05, 0.01, 0.9, np.nan])
+    q_tost = np.array([0.9, 0.9, 0.02, 0.05, 0.01, 0.9, np.nan])
     expected = ["improves", "degrades", "no effect", "no effect", "no effect", "inconclusive", "inconclusive"]
-    assert verdicts(gain, q, q_equivalence, 0.05).tolist() == expected
+    assert verdicts(gain, q, q_tost, 0.05).tolist() == expected
 
 
 @pytest.mark.parametrize("strict", ["by", "holm"])
@@ -143,9 +143,9 @@ def test_dunnett_looks_at_one_target_at_a_time() -> None:
     elsewhere[:, 1:] = 0.5
     whole = call(error, "dunnett")
     part = call(GainError(elsewhere, error.se_seeds, error.se_examples, error.variance, error.df), "dunnett")
-    for name in ("low", "high", "q", "q_equivalence"):
+    for name in ("low", "high", "q", "q_tost"):
         np.testing.assert_array_equal(getattr(whole, name)[:, 0], getattr(part, name)[:, 0])
-    np.testing.assert_array_equal(whole.q_equivalence[:, 0], adjust(whole.p_equivalence[:, 0], "holm"))
+    np.testing.assert_array_equal(whole.q_tost[:, 0], adjust(whole.p_tost[:, 0], "holm"))
 
 
 @pytest.mark.parametrize("correction", CORRECTIONS)
@@ -182,7 +182,7 @@ def test_arrows_without_a_test_stay_out_of_every_correction(tmp_path: Path, corr
         Rule(correction=correction),
     )
     a, b, c = range(3)
-    assert np.isnan([matrix.q[b, c], matrix.q[c, b], matrix.low[b, c], matrix.q_equivalence[c, b]]).all()
+    assert np.isnan([matrix.q[b, c], matrix.q[c, b], matrix.low[b, c], matrix.q_tost[c, b]]).all()
     assert np.isfinite([matrix.q[a, b], matrix.q[a, c], matrix.q[b, a], matrix.q[c, a]]).all()
     if correction == "dunnett":  # b and c have one arrow left
         assert matrix.q[a, b] == pytest.approx(matrix.p[a, b])

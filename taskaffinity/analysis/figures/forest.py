@@ -32,7 +32,7 @@ def draw_forest(
     ----------
     matrix : AffinityMatrix
     gains : DataFrame, optional
-        ``gains_frame`` of the same study: each pair run then shows as a point, its test score less the mean of the
+        ``scores_frame`` of the same study: each pair run then shows as a point, its test score less the mean of the
         runs that the pair is compared with. Points that stand far apart are seeds that disagree.
     ax : Axes, optional
     """
@@ -122,7 +122,7 @@ def _row(
     verdict = matrix.verdict[arrow]
     style = colours.verdicts[verdict]
     if math.isnan(matrix.gain[arrow]):
-        ax.text(0, y, matrix.reason[arrow], fontsize=7, va="center", ha="center", family=FONT)
+        ax.text(0, y, matrix.untested_reason[arrow], fontsize=7, va="center", ha="center", family=FONT)
         return
     if not math.isnan(matrix.low[arrow]):
         (bar,) = ax.plot([matrix.low[arrow], matrix.high[arrow]], [y, y], color=style.ink, linewidth=1.6, zorder=2)

@@ -19,7 +19,7 @@ from taskaffinity.analysis.figures.seeds import draw_seeds
 from taskaffinity.analysis.figures.slopes import draw_stages, stages_described
 from taskaffinity.analysis.figures.targets import draw_targets
 from taskaffinity.analysis.paper.stages import failures, stage_scores
-from taskaffinity.analysis.tables.frames import gains_frame
+from taskaffinity.analysis.tables.frames import scores_frame
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -60,7 +60,7 @@ def draw_figure(name: str, matrix: AffinityMatrix, store: RunStore, pictures: Fi
         return draw_targets(matrix, palette)
     if name == "curves":
         return draw_curves(matrix, curves_frame(study, store), palette)
-    gains = gains_frame(study, store)
+    gains = scores_frame(study, store)
     if name == "seeds":
         return draw_seeds(matrix, gains, palette)
     if name == "forest" and len(matrix.tasks) > ALL_ARROWS:

@@ -28,7 +28,7 @@ def draw_seeds(matrix: AffinityMatrix, gains: pd.DataFrame, palette: PaletteName
     ----------
     matrix : AffinityMatrix
     gains : DataFrame
-        ``gains_frame`` of the same study.
+        ``scores_frame`` of the same study.
     """
     size, colours = len(matrix.tasks), PALETTES[palette]
     titles = [f"{short(title, 28)}, trained" for title in matrix.titles]

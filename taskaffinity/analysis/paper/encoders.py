@@ -14,7 +14,6 @@ from taskaffinity.analysis.paper.stages import (
     columns_of,
     describe_gain,
     failures,
-    full_frame,
     gained,
     means,
     paper_rows,
@@ -22,6 +21,7 @@ from taskaffinity.analysis.paper.stages import (
     prior_of,
     stage_arms,
     stage_scores,
+    stages_frame,
 )
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -85,9 +85,9 @@ def encoder_gains(study: Study, store: RunStore, first: Study, first_store: RunS
         for stage in STAGES:
             arm, against = ours.get((name, stage)), theirs.get((name, stage))
             if arm is None or against is None:
-                found.append(StageScore(name, stage, metric, (), reason="not trained"))
+                found.append(StageScore(name, stage, metric, (), untested_reason="not trained"))
             elif _test_set(study) != _test_set(first):
-                found.append(StageScore(name, stage, metric, (), reason="other test examples"))
+                found.append(StageScore(name, stage, metric, (), untested_reason="other test examples"))
             else:
                 found.append(gained(name, stage, metric, arm, against, prior, rule))
     return tuple(found)
@@ -115,12 +115,12 @@ def encoders_table(found: Sequence[EncoderScores]) -> pd.DataFrame:
 
 
 def encoders_frame(found: Sequence[EncoderScores]) -> pd.DataFrame:
-    """``full_frame`` of every study, and each encoder's gains over the first, told apart by ``over``."""
+    """``stages_frame`` of every study, and each encoder's gains over the first, told apart by ``over``."""
     first = found[0].study.encoder
     frames = []
     for encoder in found:
-        frames.append(full_frame(encoder.study, encoder.scores).assign(over="training alone"))
+        frames.append(stages_frame(encoder.study, encoder.scores).assign(over="training alone"))
         if encoder.over_first:
             over = f"{first.name} {first.fingerprint}"
-            frames.append(full_frame(encoder.study, encoder.over_first).assign(over=over))
+            frames.append(stages_frame(encoder.study, encoder.over_first).assign(over=over))
     return pd.concat(frames, ignore_index=True)

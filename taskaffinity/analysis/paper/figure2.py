@@ -136,9 +136,9 @@ def _here(matrix: AffinityMatrix, arrows: Sequence[tuple[int, int]]) -> str:
         return ", ".join(f"{told[verdict]} {verdict}" for verdict in get_args(Verdict) if told[verdict])
     [arrow] = arrows
     if math.isnan(matrix.gain[arrow]):
-        return f"not measured ({matrix.reason[arrow]})"
+        return f"not measured ({matrix.untested_reason[arrow]})"
     interval = (
-        f" ({matrix.reason[arrow]})"
+        f" ({matrix.untested_reason[arrow]})"
         if math.isnan(matrix.low[arrow])
         else f" [{signed(matrix.low[arrow])}, {signed(matrix.high[arrow])}]"
     )

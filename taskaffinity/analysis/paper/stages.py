@@ -35,8 +35,8 @@ TITLES: dict[Stage, str] = {
     "finetune": "fine-tuned after it",
 }
 
-FULL_COLUMNS = (
-    *("task", "stage", "metric", "mean", "sd", "seeds", "gain", "low", "high", "p", "reason"),
+STAGES_COLUMNS = (
+    *("task", "stage", "metric", "mean", "sd", "seeds", "gain", "low", "high", "p", "untested_reason"),
     *("alpha", "estimand", "protocol", "encoder", "synthetic"),
 )
 
@@ -83,7 +83,7 @@ class StageScore:
     """Ends of the ``1 - alpha`` interval, not adjusted for the number of comparisons."""
     high: float = math.nan
     p: float = math.nan
-    reason: str = ""
+    untested_reason: str = ""
     """Why there is no interval."""
 
     @property
@@ -125,7 +125,7 @@ def stage_scores(
                 found.append(StageScore(name, stage, metric, scores))
                 continue
             if arm is None or alone is None:
-                found.append(StageScore(name, stage, metric, scores, reason="not trained"))
+                found.append(StageScore(name, stage, metric, scores, untested_reason="not trained"))
                 continue
             found.append(gained(name, stage, metric, arm, alone, prior, rule))
     return tuple(found)
@@ -137,7 +137,7 @@ def gained(task: str, stage: Stage, metric: str, arm: Arm, against: Arm, prior: 
     error = standard_error(evidence, rule.estimand)
     scores = tuple(float(POINTS * score) for score in arm.scores)
     gain, low, high = (float(POINTS * value) for value in (error.gain, *error.interval(rule.alpha)))
-    reason = str(evidence.reason).replace("pair run", "run")
+    reason = str(evidence.untested_reason).replace("pair run", "run")
     return StageScore(task, stage, metric, scores, gain, low, high, float(error.p()), reason)
 
 
@@ -160,16 +160,16 @@ def prior_of(arms: Iterable[Arm]) -> Prior:
     return fit_prior([arm.s2 / arm.unit for arm in told], [arm.n_runs - 1 for arm in told])
 
 
-def full_frame(study: Study, scores: tuple[StageScore, ...], rule: Rule | None = None) -> pd.DataFrame:
-    """One row a task and stage, in points: ``FULL_COLUMNS``. Encoders go by name and fingerprint."""
+def stages_frame(study: Study, scores: tuple[StageScore, ...], rule: Rule | None = None) -> pd.DataFrame:
+    """One row a task and stage, in points: ``STAGES_COLUMNS``. Encoders go by name and fingerprint."""
     rule = rule or study.rule
     encoder = f"{study.encoder.name} {study.encoder.fingerprint}"
     told = (rule.alpha, rule.estimand, study.protocol, encoder, study.synthetic)
     rows = [
-        (s.task, s.stage, s.metric, s.mean, s.sd, len(s.scores), s.gain, s.low, s.high, s.p, s.reason, *told)
+        (s.task, s.stage, s.metric, s.mean, s.sd, len(s.scores), s.gain, s.low, s.high, s.p, s.untested_reason, *told)
         for s in scores
     ]
-    return pd.DataFrame(rows, columns=list(FULL_COLUMNS))
+    return pd.DataFrame(rows, columns=list(STAGES_COLUMNS))
 
 
 def failures(study: Study, store: RunStore) -> tuple[str, ...]:
@@ -240,8 +240,10 @@ def uneven(study: Study, scores: Iterable[StageScore]) -> list[str]:
 def describe_gain(score: StageScore) -> str:
     """``+1.9 [+1.1, +2.7]``, or why there is none."""
     if math.isnan(score.gain):
-        return score.reason
-    interval = f" [{signed(score.low)}, {signed(score.high)}]" if not math.isnan(score.low) else f" ({score.reason})"
+        return score.untested_reason
+    interval = (
+        f" [{signed(score.low)}, {signed(score.high)}]" if not math.isnan(score.low) else f" ({score.untested_reason})"
+    )
     return signed(score.gain) + interval
 
 

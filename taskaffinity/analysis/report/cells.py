@@ -16,8 +16,8 @@ from taskaffinity.tasks.metrics import METRICS
 HEADINGS = {
     "low": "from",
     "high": "to",
-    "q_equivalence": "q of no effect",
-    "p_equivalence": "p of no effect",
+    "q_tost": "q of no effect",
+    "p_tost": "p of no effect",
     "df": "degrees of freedom",
     "se_seeds": "error, seeds",
     "se_examples": "error, examples",
@@ -26,11 +26,11 @@ HEADINGS = {
     "seeds_single": "seeds alone",
     "score_single": "alone",
     "score_pair": "together",
-    "detectable": "detectable gain",
-    "seeds_to_colour": "seeds to a colour",
-    "seeds_to_no_effect": "seeds to no effect",
-    "decided_at": "decided at seeds",
-    "reason": "no test because",
+    "mde": "detectable gain",
+    "seeds_to_significance": "seeds to a colour",
+    "seeds_to_equivalence": "seeds to no effect",
+    "decided_at_seeds": "decided at seeds",
+    "untested_reason": "no test because",
     "seeds_against": "seeds of the other arm",
     "pieces": "word pieces",
 }
@@ -88,12 +88,20 @@ def _format(spec: str) -> Callable[[float], str]:
 
 _SHOWN: dict[str, Callable[[float], str]] = {
     **dict.fromkeys(("gain", "low", "high"), signed),
-    **dict.fromkeys(("p", "q", "q_equivalence", "p_equivalence"), probability),
-    **dict.fromkeys(("df", "score_single", "score_pair", "detectable"), _format(".1f")),
+    **dict.fromkeys(("p", "q", "q_tost", "p_tost"), probability),
+    **dict.fromkeys(("df", "score_single", "score_pair", "mde"), _format(".1f")),
     **dict.fromkeys(("se_seeds", "se_examples"), _format(".2f")),
-    **dict.fromkeys(("level", "alpha", "margin"), _format("g")),
+    **dict.fromkeys(("alpha_spent", "alpha", "margin"), _format("g")),
     **dict.fromkeys(
-        ("n_test", "seeds_pair", "seeds_single", "seeds_to_colour", "seeds_to_no_effect", "decided_at", "seeds"),
+        (
+            "n_test",
+            "seeds_pair",
+            "seeds_single",
+            "seeds_to_significance",
+            "seeds_to_equivalence",
+            "decided_at_seeds",
+            "seeds",
+        ),
         _format(".0f"),
     ),
     **dict.fromkeys(

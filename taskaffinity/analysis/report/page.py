@@ -41,7 +41,7 @@ from taskaffinity.analysis.report.sentences import describe_arrow, describe_coun
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_frame
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, VERDICTS, Verdict
 from taskaffinity.analysis.style import STYLES
-from taskaffinity.analysis.tables.frames import CONTROLS_COLUMNS, controls_frame, edges_frame, gains_frame
+from taskaffinity.analysis.tables.frames import CONTROLS_COLUMNS, controls_frame, edges_frame, scores_frame
 from taskaffinity.runs.files import write_atomic
 from taskaffinity.runs.paper_protocol import DEPARTURES, describe_protocol
 from taskaffinity.runs.recipe import Recipe
@@ -55,11 +55,19 @@ ARROW_COLUMNS = (
     *("score_single", "score_pair", "seeds_pair", "seeds_single"),
 )
 EVIDENCE_COLUMNS = (
-    *("source", "target", "p", "p_equivalence", "q_equivalence", "df", "se_seeds", "se_examples", "n_test"),
-    *("level", "decided_at", "margin", "detectable", "seeds_to_colour", "seeds_to_no_effect", "reason"),
+    *("source", "target", "p", "p_tost", "q_tost", "df", "se_seeds", "se_examples", "n_test"),
+    *(
+        "alpha_spent",
+        "decided_at_seeds",
+        "margin",
+        "mde",
+        "seeds_to_significance",
+        "seeds_to_equivalence",
+        "untested_reason",
+    ),
 )
 SAME_COLUMNS = (
-    "level",
+    "alpha_spent",
     "margin",
     "alpha",
     "correction",
@@ -69,7 +77,7 @@ SAME_COLUMNS = (
     "init_from",
     "synthetic",
 )
-FURTHER = ("source", "target", "metric", "gain", "low", "high", "p", "score_single", "score_pair", "reason")
+FURTHER = ("source", "target", "metric", "gain", "low", "high", "p", "score_single", "score_pair", "untested_reason")
 TASK_COLUMNS = ("task", "name", "kind", "metric", "train", "dev", "test", "fingerprint")
 
 
@@ -143,7 +151,7 @@ def _figures(matrix: AffinityMatrix, store: RunStore) -> list[dict[str, Any]]:
         drawn = (
             ("graph", "Affinity graph", draw_graph(matrix)),
             ("heatmap", "Every gain at once", draw_heatmap(matrix)),
-            ("forest", "Every gain with its interval and its seeds", draw_forest(matrix, gains_frame(study, store))),
+            ("forest", "Every gain with its interval and its seeds", draw_forest(matrix, scores_frame(study, store))),
         )
         for name, title, ax in drawn:
             words = take_words(ax)
@@ -200,7 +208,7 @@ def _target(matrix: AffinityMatrix, t: int) -> dict[str, Any]:
                 "mark": STYLES[matrix.verdict[arrow]].mark,
                 "verdict": str(matrix.verdict[arrow]).replace(" ", "-"),
                 "words": describe_arrow(matrix, arrow),
-                "needs": str(matrix.needs[arrow]),
+                "recommendation": str(matrix.recommendation[arrow]),
             }
             for arrow in sources
         ],

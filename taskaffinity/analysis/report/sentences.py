@@ -14,9 +14,9 @@ def describe_arrow(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
     source, target = matrix.titles[arrow[0]], matrix.titles[arrow[1]]
     gain, verdict, seeds = matrix.gain[arrow], matrix.verdict[arrow], _seeds(matrix, arrow)
     if math.isnan(gain):
-        return f"{source} and {target}: not measured ({matrix.reason[arrow]})."
-    if matrix.reason[arrow]:
-        return f"{source} with {target}: {_points(signed(gain))}, untested ({matrix.reason[arrow]}); {seeds}."
+        return f"{source} and {target}: not measured ({matrix.untested_reason[arrow]})."
+    if matrix.untested_reason[arrow]:
+        return f"{source} with {target}: {_points(signed(gain))}, untested ({matrix.untested_reason[arrow]}); {seeds}."
     low, high = matrix.low[arrow], matrix.high[arrow]
     if verdict in ("improves", "degrades"):
         sign = 1 if gain > 0 else -1
@@ -52,8 +52,8 @@ def describe_untested(matrix: AffinityMatrix) -> list[str]:
     """A line for each reason why arrows could not be tested, with those arrows."""
     by_reason: dict[str, list[str]] = {}
     for s, t in matrix.arrows:
-        if matrix.reason[s, t]:
-            by_reason.setdefault(matrix.reason[s, t], []).append(f"{matrix.titles[s]} → {matrix.titles[t]}")
+        if matrix.untested_reason[s, t]:
+            by_reason.setdefault(matrix.untested_reason[s, t], []).append(f"{matrix.titles[s]} → {matrix.titles[t]}")
     return [f"No test ({reason}): {', '.join(arrows)}." for reason, arrows in by_reason.items()]
 
 

@@ -90,7 +90,7 @@ class Arms:
             cells[s][t] = variance_components(self.pair(target, source), self.single(target, source), self.prior)
         names = [field.name for field in dataclasses.fields(VarianceComponents)]
         grids = {name: np.array([[getattr(cell, name) for cell in row] for row in cells]) for name in names}
-        return VarianceComponents(**{**grids, "reason": grids["reason"].astype(object)})
+        return VarianceComponents(**{**grids, "untested_reason": grids["untested_reason"].astype(object)})
 
     def covariance(self, t: int, estimand: Estimand = "population") -> FloatArray:
         """Of the errors of the gains into target ``t``, ``(n_tasks, n_tasks)`` by source; NaN where nothing is tested.

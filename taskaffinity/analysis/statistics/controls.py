@@ -20,7 +20,7 @@ from taskaffinity.runs.rule import Rule
 
 @dataclass(frozen=True)
 class Control:
-    """One control arrow into a target; score units, NaN where ``reason`` says why."""
+    """One control arrow into a target; score units, NaN where ``untested_reason`` says why."""
 
     kind: Literal["placebo", "positive"]
     target: str
@@ -32,7 +32,7 @@ class Control:
     seeds: int
     seeds_against: int
     """Runs of the arm that it is compared with."""
-    reason: str
+    untested_reason: str
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def controls_of(arms: Arms, rule: Rule) -> tuple[Control, ...]:
                     p=float(error.p()),
                     seeds=arm.n_runs,
                     seeds_against=other.n_runs if other else 0,
-                    reason=str(evidence.reason),
+                    untested_reason=str(evidence.untested_reason),
                 )
             )
     return tuple(found)
@@ -76,7 +76,7 @@ def controls_of(arms: Arms, rule: Rule) -> tuple[Control, ...]:
 
 def false_positives(controls: Sequence[Control], alpha: float) -> FalsePositives:
     """Placebos with ``p <= alpha``."""
-    p = [control.p for control in controls if control.kind == "placebo" and not control.reason]
+    p = [control.p for control in controls if control.kind == "placebo" and not control.untested_reason]
     called = sum(value <= alpha for value in p)
     low, high = stats.binomtest(called, len(p)).proportion_ci(0.95) if p else (0.0, 1.0)
     return FalsePositives(called, len(p), alpha * len(p), float(low), float(high))

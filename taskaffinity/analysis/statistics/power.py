@@ -31,11 +31,11 @@ class PowerAnalysis:
     """Arrays of one shape, an entry an arrow. Seeds are NaN where nothing is known, infinity where no number of them
     helps with this test set, ``MOST_SEEDS + 1`` where more are needed than were looked at."""
 
-    detectable: FloatArray
+    mde: FloatArray
     """The smallest gain that would be called with a chance of 80 %, in the unit of the gain."""
-    seeds_to_colour: FloatArray
+    seeds_to_significance: FloatArray
     """Further seeds a pair until a gain of the size found is called with a chance of 80 %."""
-    seeds_to_no_effect: FloatArray
+    seeds_to_equivalence: FloatArray
     """Further seeds a pair until a gain of zero is called "no effect" with a chance of 90 %."""
 
 
@@ -81,7 +81,7 @@ def with_more_seeds(evidence: VarianceComponents, more: Any) -> VarianceComponen
             "d_pair": at["d_pair"] + n_pair - at["n_pair"],
             "d_single": at["d_single"] + n_single - at["n_single"],
             "v_examples": np.maximum(fixed + at["i_pair"] / n_pair + at["i_single"] / n_single, 0.0),
-            "reason": "",
+            "untested_reason": "",
         }
     )
 
@@ -89,7 +89,7 @@ def with_more_seeds(evidence: VarianceComponents, more: Any) -> VarianceComponen
 def last_axis_gone(evidence: VarianceComponents) -> VarianceComponents:
     """What ``with_more_seeds`` gives for one number of seeds an arrow, in the arrows' own shape."""
     return VarianceComponents(
-        **{name: value if name == "reason" else value[..., 0] for name, value in vars(evidence).items()}
+        **{name: value if name == "untested_reason" else value[..., 0] for name, value in vars(evidence).items()}
     )
 
 
@@ -115,7 +115,7 @@ def describe_power(needs: PowerAnalysis, verdict: Words, n_test: Any) -> Words:
     words = np.full(verdict.shape, "", dtype=object)
     sizes = np.broadcast_to(n_test, verdict.shape)
     for arrow in np.ndindex(verdict.shape):
-        colour, equal = needs.seeds_to_colour[arrow], needs.seeds_to_no_effect[arrow]
+        colour, equal = needs.seeds_to_significance[arrow], needs.seeds_to_equivalence[arrow]
         if verdict[arrow] != "inconclusive" or np.isnan(colour):
             continue
         ways = [
@@ -149,4 +149,4 @@ def _first(reached: Any, known: Any) -> FloatArray:
 
 
 def _numbers(evidence: VarianceComponents) -> dict[str, Any]:
-    return {name: value for name, value in vars(evidence).items() if name != "reason"}
+    return {name: value for name, value in vars(evidence).items() if name != "untested_reason"}

@@ -45,9 +45,9 @@ class Standing:
     """Of every arrow at the look that decided it, else at the last complete one; of what there is before the first."""
     error: GainError
     call: Decision
-    decided_at: IntArray
+    decided_at_seeds: IntArray
     """Seeds a pair at which the verdict fell; 0 where it has not."""
-    level: FloatArray
+    alpha_spent: FloatArray
     """Of the look whose evidence is shown: what ``call``'s q is held against, and one less that of its interval."""
     n_pair: IntArray
     """Seeds that each pair needs for the looks up to now; symmetric."""
@@ -97,7 +97,7 @@ def race(
     apart = ~np.eye(n_tasks, dtype=bool)
     alive, undecided = apart.copy(), apart.copy()
     n_pair, n_single = np.zeros((n_tasks, n_tasks), dtype=np.int64), np.zeros(n_tasks, dtype=np.int64)
-    decided_at = np.zeros_like(n_pair)
+    decided_at_seeds = np.zeros_like(n_pair)
     level_at = np.full(n_pair.shape, np.nan)
     kept: tuple[VarianceComponents, GainError, Decision] | None = None
     done, levels = 0, alpha_spending(looks, rule.alpha)
@@ -111,13 +111,13 @@ def race(
         running = undecided & alive
         kept = (evidence, error, call) if kept is None else _merged(kept, (evidence, error, call), running)
         level_at[running if done else apart] = levels[look]
-        decided_at[running & (call.verdict != "inconclusive")] = n
-        undecided &= decided_at == 0
+        decided_at_seeds[running & (call.verdict != "inconclusive")] = n
+        undecided &= decided_at_seeds == 0
         done += 1
         if n == looks[-1]:
             alive = np.zeros_like(alive)
             break
-        level = per_comparison_alpha(call.p, levels[-1], int((decided_at > 0).sum()), rule.correction)
+        level = per_comparison_alpha(call.p, levels[-1], int((decided_at_seeds > 0).sum()), rule.correction)
         chance = chance_of_a_verdict(evidence, looks[-1], margins, level, rule.estimand)
         hopeful = undecided & (chance >= LEAST_CHANCE)
         alive &= hopeful | hopeful.T
@@ -129,7 +129,7 @@ def race(
         kept = _called(found, margins, rule, levels[0])
         kept[2].verdict[apart] = "inconclusive"
         level_at[apart] = levels[0]
-    return Standing(tuple(looks), done, *kept, decided_at, level_at, n_pair, n_single, finished=not alive.any())
+    return Standing(tuple(looks), done, *kept, decided_at_seeds, level_at, n_pair, n_single, finished=not alive.any())
 
 
 def follow(study: Study, arms: Arms, rule: Rule, margins: FloatArray, is_done: Callable[[RunSpec], bool]) -> Standing:

@@ -61,7 +61,7 @@ def odds_of(arms: Arms, looks: tuple[int, ...], margins: FloatArray, rule: Rule,
             calm = verdict == "no effect"
             equal += int(calm.sum())
             false_equal += int((calm & (np.abs(found) >= margins)).sum())
-            decided += int((standing.decided_at > 0).sum())
+            decided += int((standing.decided_at_seeds > 0).sum())
             spent += standing.pair_runs
     arrows = size * (size - 1)
     return Odds(n, coloured / n, false_equal / max(1, equal), decided / n / arrows, 2 * spent / n / arrows / looks[-1])
@@ -109,7 +109,7 @@ class _World:
             i_pair=e.i_pair,
             i_single=e.i_single,
             n_documents=e.n_documents,
-            reason=np.full((size, size), "", dtype=object),
+            untested_reason=np.full((size, size), "", dtype=object),
         )
         return evidence, lambda t: np.full((size, size), np.nan)
 

@@ -120,7 +120,7 @@ class VarianceComponents:
     i_single: Any
     n_documents: Any
     """Test documents, or examples where no documents are known: what is drawn when a test set is."""
-    reason: Any
+    untested_reason: Any
     """Why nothing can be tested, in a few words; empty where it can."""
     mean_single: Any = math.nan
     """Mean score of the arm that the pair is compared with."""
@@ -160,7 +160,7 @@ class GainError:
         """Two-sided p of "the gain is zero"."""
         return 2 * stdtr(self.df, -np.abs(self.t))
 
-    def p_equivalence(self, margin: Any) -> Any:
+    def p_tost(self, margin: Any) -> Any:
         """p of "the gain is ``margin`` or more, up or down": the larger of two one-sided tests (TOST)."""
         return stdtr(self.df, (np.abs(self.gain) - margin) / self.se)
 
@@ -218,7 +218,7 @@ def variance_components(pair: Arm | None, single: Arm | None, prior: Prior = RAW
         i_pair=pair.interaction / pair.n_documents,
         i_single=single.interaction / single.n_documents,
         n_documents=float(pair.n_documents),
-        reason="",
+        untested_reason="",
         mean_single=float(single.scores.mean()),
     )
 
@@ -226,7 +226,7 @@ def variance_components(pair: Arm | None, single: Arm | None, prior: Prior = RAW
 def nothing(reason: str) -> VarianceComponents:
     """No evidence, and why."""
     names = [field.name for field in dataclasses.fields(VarianceComponents)]
-    return VarianceComponents(**{**dict.fromkeys(names, math.nan), "reason": reason})
+    return VarianceComponents(**{**dict.fromkeys(names, math.nan), "untested_reason": reason})
 
 
 def standard_error(evidence: VarianceComponents, estimand: Estimand = "population") -> GainError:

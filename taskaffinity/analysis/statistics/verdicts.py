@@ -38,8 +38,8 @@ class Decision:
     high: FloatArray
     p: FloatArray
     q: FloatArray
-    p_equivalence: FloatArray
-    q_equivalence: FloatArray
+    p_tost: FloatArray
+    q_tost: FloatArray
     verdict: Words
     """Empty on the diagonal."""
 
@@ -56,10 +56,10 @@ def decide(error: GainError, margins: FloatArray, rule: Rule, covariance: Callab
     covariance : callable
         Of a target's number: covariances of the errors of the gains into it, by source. Asked under ``dunnett`` alone.
     """
-    p, p_equivalence = error.p(), error.p_equivalence(margins)
+    p, p_tost = error.p(), error.p_tost(margins)
     low, high = error.interval(rule.alpha)
     if rule.correction == "dunnett":
-        q, q_equivalence = np.full_like(p, np.nan), np.full_like(p, np.nan)
+        q, q_tost = np.full_like(p, np.nan), np.full_like(p, np.nan)
         for t in range(p.shape[1]):
             known = np.flatnonzero(~np.isnan(p[:, t]))
             if not len(known):
@@ -70,14 +70,14 @@ def decide(error: GainError, margins: FloatArray, rule: Rule, covariance: Callab
             q[known, t], critical = simultaneous(error.t[known, t], error.df[known, t], correlation, rule.alpha)
             half = critical * error.se[known, t]
             low[known, t], high[known, t] = error.gain[known, t] - half, error.gain[known, t] + half
-            q_equivalence[known, t] = adjust(p_equivalence[known, t], "holm")
+            q_tost[known, t] = adjust(p_tost[known, t], "holm")
     else:
-        q_equivalence = adjust(p_equivalence, rule.correction)
+        q_tost = adjust(p_tost, rule.correction)
         # What has no effect can have no colour: it must not make it easier for others to have one.
-        q = adjust(np.where(q_equivalence <= rule.alpha, 1.0, p), rule.correction)
-    verdict = verdicts(error.gain, q, q_equivalence, rule.alpha)
+        q = adjust(np.where(q_tost <= rule.alpha, 1.0, p), rule.correction)
+    verdict = verdicts(error.gain, q, q_tost, rule.alpha)
     np.fill_diagonal(verdict, "")
-    return Decision(low, high, p, q, p_equivalence, q_equivalence, verdict)
+    return Decision(low, high, p, q, p_tost, q_tost, verdict)
 
 
 def adjust(p: FloatArray, method: Literal["bh", "by", "holm"] = "bh") -> FloatArray:
@@ -89,12 +89,12 @@ def adjust(p: FloatArray, method: Literal["bh", "by", "holm"] = "bh") -> FloatAr
     return q
 
 
-def verdicts(gain: FloatArray, q: FloatArray, q_equivalence: FloatArray, alpha: float) -> Words:
+def verdicts(gain: FloatArray, q: FloatArray, q_tost: FloatArray, alpha: float) -> Words:
     """One word an arrow: equivalence first, so a gain that is real but negligible is "no effect"."""
     words = np.full(gain.shape, "inconclusive", dtype=object)
     words[(q <= alpha) & (gain > 0)] = "improves"
     words[(q <= alpha) & (gain < 0)] = "degrades"
-    words[q_equivalence <= alpha] = "no effect"
+    words[q_tost <= alpha] = "no effect"
     return words
 
 

@@ -1,7 +1,7 @@
 """Tidy tables: every score, every arrow with its evidence, and the table that the terminal shows.
 
-``gains_frame`` is raw: scores on the metric's own scale ([0, 1]). ``edges_frame`` is in points throughout. What is not
-known is an empty cell, never a word or a NaN in print; ``reason`` says why.
+``scores_frame`` is raw: scores on the metric's own scale ([0, 1]). ``edges_frame`` is in points throughout. What is not
+known is an empty cell, never a word or a NaN in print; ``untested_reason`` says why.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
 _ARMS = ("single", "matched", "pair", "full", "finetune", "placebo", "half", "halves")
-GAINS_COLUMNS = ("source", "target", "split", "seed", "arm", "metric", "score")
+SCORES_COLUMNS = ("source", "target", "split", "seed", "arm", "metric", "score")
 EDGES_COLUMNS = (
     *("source", "target", "gain", "low", "high", "p", "q", "verdict"),
-    *("q_equivalence", "p_equivalence", "df", "se_seeds", "se_examples"),
-    *("n_test", "seeds_pair", "seeds_single", "score_single", "score_pair", "metric", "reason"),
-    *("detectable", "seeds_to_colour", "seeds_to_no_effect", "needs"),
+    *("q_tost", "p_tost", "df", "se_seeds", "se_examples"),
+    *("n_test", "seeds_pair", "seeds_single", "score_single", "score_pair", "metric", "untested_reason"),
+    *("mde", "seeds_to_significance", "seeds_to_equivalence", "recommendation"),
     *(
-        "level",
-        "decided_at",
+        "alpha_spent",
+        "decided_at_seeds",
         "alpha",
         "margin",
         "correction",
@@ -49,11 +49,11 @@ EDGES_COLUMNS = (
         "synthetic",
     ),
 )
-CONTROLS_COLUMNS = ("control", "target", "gain", "low", "high", "p", "seeds", "seeds_against", "reason")
+CONTROLS_COLUMNS = ("control", "target", "gain", "low", "high", "p", "seeds", "seeds_against", "untested_reason")
 
 
-def gains_frame(study: Study, store: RunStore) -> pd.DataFrame:
-    """One row a score: ``GAINS_COLUMNS``, by target in the suite's order, then arm, source, seed and split.
+def scores_frame(study: Study, store: RunStore) -> pd.DataFrame:
+    """One row a score: ``SCORES_COLUMNS``, by target in the suite's order, then arm, source, seed and split.
 
     ``source`` is empty for ``single`` and the other tasks joined by ``+`` for ``full``; of ``finetune`` it is that of
     the run that was fine-tuned. Runs that are not in the store have no row.
@@ -70,17 +70,17 @@ def gains_frame(study: Study, store: RunStore) -> pd.DataFrame:
             for split, score in (("dev", outcome.dev), ("test", outcome.test)):
                 row = ("+".join(others), target, split, spec.seed, spec.arm, outcome.metric, score)
                 rows.append(((*place, split), row))
-    return pd.DataFrame([row for _, row in sorted(rows)], columns=list(GAINS_COLUMNS))
+    return pd.DataFrame([row for _, row in sorted(rows)], columns=list(SCORES_COLUMNS))
 
 
 _GRIDS = frozenset(EDGES_COLUMNS[2:13]) | {
     "seeds_pair",
     "seeds_single",
-    "reason",
-    "detectable",
-    "needs",
-    "level",
-    "decided_at",
+    "untested_reason",
+    "mde",
+    "recommendation",
+    "alpha_spent",
+    "decided_at_seeds",
 }
 """The columns that are arrays of the matrix."""
 
@@ -95,8 +95,8 @@ def edges_frame(matrix: AffinityMatrix) -> pd.DataFrame:
             "score_single": matrix.baseline[s, t],
             "score_pair": matrix.baseline[s, t] + matrix.gain[s, t],
             "metric": matrix.metrics[t],
-            "seeds_to_colour": _within_reach(matrix.seeds_to_colour[s, t]),
-            "seeds_to_no_effect": _within_reach(matrix.seeds_to_no_effect[s, t]),
+            "seeds_to_significance": _within_reach(matrix.seeds_to_significance[s, t]),
+            "seeds_to_equivalence": _within_reach(matrix.seeds_to_equivalence[s, t]),
             "alpha": matrix.rule.alpha,
             "margin": matrix.margins[t],
             "correction": matrix.rule.correction,
@@ -122,7 +122,7 @@ def controls_frame(matrix: AffinityMatrix) -> pd.DataFrame:
             c.p,
             c.seeds,
             c.seeds_against,
-            c.reason,
+            c.untested_reason,
         )
         for c in matrix.controls
     ]
@@ -152,7 +152,7 @@ def as_csv(frame: pd.DataFrame) -> str:
 def edge_table(matrix: AffinityMatrix) -> Table:
     """The arrows for a terminal of 80 columns; the verdict has a sign as well as a colour.
 
-    ``q`` is that of the verdict: of "no effect" its own (``q_equivalence`` in edges.csv), else that of a colour.
+    ``q`` is that of the verdict: of "no effect" its own (``q_tost`` in edges.csv), else that of a colour.
     """
     table = Table(title=_title(matrix), caption=Text(_caption(matrix)), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("source", "target"):
@@ -164,7 +164,7 @@ def edge_table(matrix: AffinityMatrix) -> Table:
     table.add_column("verdict", overflow="fold")
     for s, t in matrix.arrows:
         style = STYLES[matrix.verdict[s, t]]
-        reason = matrix.reason[s, t] and f"\n  {matrix.reason[s, t]}"
+        reason = matrix.untested_reason[s, t] and f"\n  {matrix.untested_reason[s, t]}"
         interval = f"[{signed_plainly(matrix.low[s, t])}, {signed_plainly(matrix.high[s, t])}]"
         cells: list[str | Text] = [
             Text(matrix.titles[s]),
@@ -179,7 +179,7 @@ def edge_table(matrix: AffinityMatrix) -> Table:
 
 
 def _q_of_verdict(matrix: AffinityMatrix, s: int, t: int) -> float:
-    q = matrix.q_equivalence if matrix.verdict[s, t] == "no effect" else matrix.q
+    q = matrix.q_tost if matrix.verdict[s, t] == "no effect" else matrix.q
     return float(q[s, t])
 
 

@@ -18,7 +18,7 @@ from taskaffinity.analysis.statistics.power import last_axis_gone, per_compariso
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, standard_error
 from taskaffinity.runs.store import RunStore
 
-PROSPECTS_COLUMNS = ("source", "target", "seeds_pair", "n_test", "se_seeds", "se_examples", "se", "detectable")
+PROSPECTS_COLUMNS = ("source", "target", "seeds_pair", "n_test", "se_seeds", "se_examples", "se", "mde")
 
 
 def prospects_frame(
@@ -31,7 +31,7 @@ def prospects_frame(
     """One row an arrow, a number of seeds and a size of test set: ``PROSPECTS_COLUMNS``, in points.
 
     ``se_seeds`` and ``se_examples`` hold the part that both share, so that their squares add to a little more than
-    that of ``se``. ``detectable`` is the smallest gain that would be called with a chance of 80 %, at the level that
+    that of ``se``. ``mde`` is the smallest gain that would be called with a chance of 80 %, at the level that
     one more arrow must reach beside those that the study has coloured. Arrows that could not be tested have no row. Of
     a race: as if its seeds had been fixed beforehand.
 
@@ -67,7 +67,7 @@ def prospects_frame(
                             int(later.n_pair[s, t]),
                             int(matrix.n_test[t] * times),
                             *(POINTS * part[s, t] for part in (error.se_seeds, error.se_examples, error.se)),
-                            POINTS * found.detectable[s, t],
+                            POINTS * found.mde[s, t],
                         )
                         for s, t in matrix.arrows
                         if not np.isnan(error.variance[s, t])

@@ -88,7 +88,7 @@ def publish_and_print(study: Study, results: Path, rule: Rule, pictures: FigureO
     for line in (*describe_needs(matrix), *unfinished, *describe_controls(matrix), *describe_sequential(matrix)):
         console.print(line)
     drawn = pictures.files([name for name in pictures.figures if name != "stages"])
-    beside = ", ".join([*(drawn[1:] if pictures != DEFAULT else ()), "edges.csv and gains.csv"])
+    beside = ", ".join([*(drawn[1:] if pictures != DEFAULT else ()), "edges.csv and scores.csv"])
     console.print(f"{results / drawn[0]}, {beside} beside it")
 
 
@@ -108,7 +108,8 @@ def publish_stages_and_print(study: Study, results: Path) -> None:
     except ValueError as error:
         raise InputError(str(error)) from error
     print_stages(study, store)
-    Console(highlight=False, soft_wrap=True, markup=False).print(f"{results / 'full.csv'}, full_scores.csv beside it")
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console.print(f"{results / 'stages.csv'}, stages_scores.csv beside it")
 
 
 def draw_stages_and_print(study: Study, results: Path, pictures: FigureOptions) -> None:
@@ -141,7 +142,7 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
     InputError
         If a file of the store is broken.
     """
-    from taskaffinity.analysis.paper.stages import failures, full_frame, full_table, stage_scores, uneven
+    from taskaffinity.analysis.paper.stages import failures, full_table, stage_scores, stages_frame, uneven
     from taskaffinity.analysis.secondary_metrics import describe_secondary_metrics, secondary_metrics_by_stage
     from taskaffinity.analysis.tables.formats import describe_stages
 
@@ -151,7 +152,7 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
         raise InputError(str(error)) from error
     words = describe_stages(study, uneven(study, scores), failures(study, store))
     words = f"{words} {describe_secondary_metrics(study, further)}".strip()
-    _print_table(full_table(study, scores), full_frame(study, scores), words, format_)
+    _print_table(full_table(study, scores), stages_frame(study, scores), words, format_)
 
 
 def read_encoders(studies: Sequence[tuple[Study, RunStore]]) -> tuple[EncoderScores, ...]:
