@@ -19,7 +19,7 @@ from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.progress import Report
-from taskaffinity.schedule.resources import Resources
+from taskaffinity.schedule.resources import Resources, RunOptions
 from taskaffinity.studies.compatibility import check_compatible
 from taskaffinity.studies.defaults import default_finetune, default_recipe
 from taskaffinity.studies.define import define, define_search
@@ -159,7 +159,9 @@ def test_a_study_says_whether_models_were_asked_for_last(tmp_path: Path, monkeyp
     suite = stand_in("clinical")
     study, found = define(suite, seeds=(0,))
     for keep_models in (True, False):
-        run_study(study, suite, found, tmp_path, resources=Resources("local"), keep_models=keep_models)
+        run_study(
+            study, suite, found, tmp_path, resources=Resources("local"), options=RunOptions(keep_models=keep_models)
+        )
         assert Study.load(tmp_path).keep_models == keep_models
         assert Study.load(tmp_path) == study
 
@@ -169,7 +171,7 @@ def test_departures_go_with_the_last_study_that_had_them(tmp_path: Path, monkeyp
     suite, there = stand_in("clinical"), []
     for design, protocol in (("pairwise", "paper"), ("full", "paper"), ("pairwise", None), ("full", None)):
         study, found = define(suite, recipe=replace(FROM_SCRATCH, protocol=protocol), seeds=(0,), design=design)  # type: ignore[arg-type]
-        run_study(study, suite, found, tmp_path, resources=Resources("local"), replaces=True)
+        run_study(study, suite, found, tmp_path, resources=Resources("local"), options=RunOptions(overwrite=True))
         there.append((tmp_path / "departures.txt").is_file())
     assert there == [True, True, True, False]
 
@@ -321,7 +323,14 @@ def test_models_that_could_not_be_exported_are_not_kept(tmp_path: Path) -> None:
     (tmp_path / "encoder" / "config.json").write_text('{"model_type": "modernbert"}')
     encoder = replace(found, folder=tmp_path / "encoder")
     with pytest.raises(InputError, match=r"--keep-models: modernbert: .*; leave --keep-models out"):
-        run_study(study, suite, encoder, tmp_path / "results", resources=Resources("local"), keep_models=True)
+        run_study(
+            study,
+            suite,
+            encoder,
+            tmp_path / "results",
+            resources=Resources("local"),
+            options=RunOptions(keep_models=True),
+        )
     assert not (tmp_path / "results").exists()
 
 
@@ -354,5 +363,5 @@ def test_conduct_refuses_before_it_writes(there: Study, tmp_path: Path, monkeypa
     with pytest.raises(InputError, match="num_train_epochs"):
         run_study(study, suite, found, tmp_path, resources=Resources("local"))
     assert (tmp_path / "study.json").read_bytes() == before
-    run_study(study, suite, found, str(tmp_path), resources=Resources("local"), replaces=True)
+    run_study(study, suite, found, str(tmp_path), resources=Resources("local"), options=RunOptions(overwrite=True))
     assert Study.load(str(tmp_path)) == study

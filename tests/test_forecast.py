@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from taskaffinity.cli.console import forecast
 from taskaffinity.cli.options.run import ExecutorName, resources_of
 from taskaffinity.errors import InputError
 from taskaffinity.runs.cost_model import CostModel
@@ -21,6 +20,7 @@ from taskaffinity.schedule.progress import Progress
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.schedule.run import run
 from taskaffinity.schedule.worker import Finished
+from taskaffinity.studies import forecast
 from taskaffinity.studies.forecast import PADDED, describe_forecast
 from taskaffinity.training import execute
 from taskaffinity.training.profile.hardware import share_of_gpu
@@ -155,8 +155,7 @@ def test_the_time_left_is_told_before_the_first_run_ends(tmp_path: Path, monkeyp
         encoder_folder=tmp_path,
         cache=tmp_path,
         resources=Resources("local"),
-        cost=PACE.seconds,
-        is_seconds=True,
+        cost=PACE,
         on_progress=seen.append,
     )
     assert seen[0].seconds_left == pytest.approx(PACE.seconds(A) + PACE.seconds(PAIR), abs=1)

@@ -17,13 +17,14 @@ from taskaffinity.errors import InputError
 from taskaffinity.runs.best_model import best_model
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.schedule.resources import Resources
+from taskaffinity.schedule.resources import Resources, RunOptions
 from taskaffinity.schedule.run import pending_runs
 from taskaffinity.studies.compatibility import check_study
 from taskaffinity.tasks.planted import CLINICAL
 from taskaffinity.training.encoders import Encoder
 
 LOCAL = Resources("local")
+MODELS = RunOptions(keep_models=True)
 MakeStudy = Callable[..., Any]  # conftest's make_tiny_study
 
 
@@ -49,11 +50,11 @@ def test_runs_that_kept_no_model_are_trained_again_when_asked_to_and_are_the_sam
     assert not list(tmp_path.glob("runs/*/model/*"))
     for spec in tiny.study.plan:
         os.utime(store.folder(spec) / "spec.json", (1.0, 1.0))
-    assert set(tiny.train(tmp_path, resources=LOCAL, keep_models=True).trained) == set(tiny.study.plan)
+    assert set(tiny.train(tmp_path, resources=LOCAL, options=MODELS).trained) == set(tiny.study.plan)
     assert all((store.claimed_at(spec) or 0.0) > 1.0 for spec in tiny.study.plan)
     assert scores_of(tmp_path) == before
     assert all(store.has_models(spec) for spec in tiny.study.plan)
-    assert tiny.train(tmp_path, resources=LOCAL, keep_models=True).trained == []
+    assert tiny.train(tmp_path, resources=LOCAL, options=MODELS).trained == []
     assert tiny.train(tmp_path, resources=LOCAL).trained == []
     (pair, _) = (spec for spec in tiny.study.plan if spec.arm == "pair")
     head = store.head(pair, "mednli")
@@ -67,13 +68,13 @@ def test_runs_that_kept_no_model_are_trained_again_when_asked_to_and_are_the_sam
 def test_what_starts_from_a_run_is_the_same_whether_its_model_is_kept(tiny_study: MakeStudy, tmp_path: Path) -> None:
     tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"), seeds=(0,), design="full")
     tiny.train(tmp_path / "without", resources=LOCAL)
-    tiny.train(tmp_path / "with", resources=LOCAL, keep_models=True)
+    tiny.train(tmp_path / "with", resources=LOCAL, options=MODELS)
     assert scores_of(tmp_path / "with") == scores_of(tmp_path / "without")
 
 
 def test_the_best_on_dev_is_chosen_of_the_pairs_and_the_task_alone(tiny_study: MakeStudy, tmp_path: Path) -> None:
     tiny = tiny_study()
-    tiny.train(tmp_path, resources=LOCAL, keep_models=True)
+    tiny.train(tmp_path, resources=LOCAL, options=MODELS)
     store = RunStore(tmp_path)
     runs = [spec for spec in tiny.study.plan if "mednli" in spec.task_names]
     give(store, runs, "mednli", "dev", (0.1, 0.7, 0.7, 0.2))
@@ -92,7 +93,7 @@ def test_the_best_on_dev_is_chosen_of_the_pairs_and_the_task_alone(tiny_study: M
 
 def test_of_a_study_in_stages_the_fine_tuned_one_is_chosen(tiny_study: MakeStudy, tmp_path: Path) -> None:
     tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"), design="full")
-    tiny.train(tmp_path, resources=LOCAL, keep_models=True)
+    tiny.train(tmp_path, resources=LOCAL, options=MODELS)
     runs = [spec for spec in tiny.study.plan if "mednli" in spec.task_names]
     give(RunStore(tmp_path), runs, "mednli", "dev", [0.2 if spec.stage == "finetune" else 0.9 for spec in runs])
     kept = best_model(tmp_path, "mednli")
@@ -104,7 +105,7 @@ def test_where_dev_was_trained_on_the_first_seed_is_taken(
     tiny_study: MakeStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tiny = tiny_study()
-    tiny.train(tmp_path, resources=LOCAL, keep_models=True)
+    tiny.train(tmp_path, resources=LOCAL, options=MODELS)
     replace(tiny.study, protocol="paper").write(tmp_path)
     runs = [spec for spec in tiny.study.plan if "mednli" in spec.task_names]
     give(RunStore(tmp_path), runs, "mednli", "dev", (0.1, 0.7, 0.8, 0.9))
@@ -120,7 +121,7 @@ def test_where_dev_was_trained_on_the_first_seed_is_taken(
 
 def test_an_honest_study_beside_one_of_the_papers_is_chosen_from(tiny_study: MakeStudy, tmp_path: Path) -> None:
     tiny = tiny_study(design="full")
-    tiny.train(tmp_path, resources=LOCAL, keep_models=True)
+    tiny.train(tmp_path, resources=LOCAL, options=MODELS)
     replace(tiny_study().study, protocol="paper").write(tmp_path)
     kept = best_model(tmp_path, "mednli")
     assert (kept.study.design, kept.spec.stage, kept.chosen_from) == ("full", "finetune", 2)
@@ -146,7 +147,7 @@ def test_refusals_say_what_would_do(
 
 def test_a_result_of_another_version_is_one_line(tiny_study: MakeStudy, tmp_path: Path) -> None:
     tiny = tiny_study(seeds=(0,))
-    tiny.train(tmp_path, resources=LOCAL, keep_models=True)
+    tiny.train(tmp_path, resources=LOCAL, options=MODELS)
     (RunStore(tmp_path).folder(tiny.study.plan.specs[0]) / "result.json").write_text("{}")
     with pytest.raises(InputError, match="half copied, or of another version"):
         best_model(tmp_path, tiny.study.tasks[0].name)

@@ -28,7 +28,7 @@ from taskaffinity.runs.best_model import best_model
 from taskaffinity.runs.recipe import FROM_SCRATCH, Recipe
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.schedule.resources import Resources
+from taskaffinity.schedule.resources import Resources, RunOptions
 from taskaffinity.studies.define import define
 from taskaffinity.studies.run import run_study
 from taskaffinity.tasks.catalog import find_suite
@@ -92,7 +92,9 @@ def both_studies(suite: Suite, root: Path, encoder: str | None, recipe: Recipe, 
     studies: list[Study] = []
     for options in ({"controls": controls}, {"design": "full"}):
         study, found = define(suite, encoder=encoder, recipe=recipe, seeds=(0,), **options)  # type: ignore[arg-type]
-        assert not run_study(study, suite, found, root, resources=Resources("local"), keep_models=True).failed
+        assert not run_study(
+            study, suite, found, root, resources=Resources("local"), options=RunOptions(keep_models=True)
+        ).failed
         studies.append(study)
     publish(studies[0], RunStore(root), root)
     publish_stages(studies[1], RunStore(root), root)

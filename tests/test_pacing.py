@@ -47,7 +47,7 @@ def test_whatever_befalls_a_trial_is_no_end_of_a_study(
     def fails(*spec: object, **places: object) -> None:
         raise error
 
-    monkeypatch.setattr("taskaffinity.studies.precision.timed", fails)
+    monkeypatch.setattr("taskaffinity.studies.forecast.timed", fails)
     monkeypatch.setattr("taskaffinity.studies.precision.times_in_bf16", fails)
     assert measured_cost(*asked) is None
     assert fast_precision(*asked, tmp_path)[0] is None

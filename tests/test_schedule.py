@@ -18,7 +18,7 @@ from taskaffinity.errors import InputError
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.schedule import run as schedule
+from taskaffinity.schedule import on_ray
 from taskaffinity.schedule.progress import Progress, Report
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.schedule.run import run
@@ -413,7 +413,7 @@ class TestOnRay:
         def elsewhere(spec: RunSpec, settings: dict[str, Any], *after: None) -> None:
             train_and_store(spec, {**settings, "root": f"{settings['root']}-of-the-worker"})
 
-        monkeypatch.setattr(schedule, "train_and_store", elsewhere)
+        monkeypatch.setattr(on_ray, "train_and_store", elsewhere)
         report = tiny.train(tmp_path / "study", resources=Resources("ray"))
         assert report.trained == []
         assert len(report.failed) == 3

@@ -16,7 +16,7 @@ from taskaffinity.errors import InputError
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.schedule.resources import Resources
+from taskaffinity.schedule.resources import Resources, RunOptions
 from taskaffinity.tasks.task import Suite
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ def train_each(
     places: Sequence[Path],
     resources: Resources,
     *,
-    keep_predictions: bool,
-    keep_models: bool,
-    replaces: bool,
+    options: RunOptions,
     quiet: bool,
     trackers: Sequence[str] = (),
 ) -> None:
@@ -96,9 +94,7 @@ def train_each(
             encoder,
             place,
             resources,
-            keep_predictions=keep_predictions,
-            keep_models=keep_models,
-            replaces=replaces,
+            options=options,
             quiet=quiet,
             tracker=tracker,
         )

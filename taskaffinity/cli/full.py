@@ -41,6 +41,7 @@ from taskaffinity.cli.options.run import (
     train_and_show,
 )
 from taskaffinity.runs.store import RunStore
+from taskaffinity.schedule.resources import RunOptions
 from taskaffinity.studies.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.studies.precision import settle_precision
 from taskaffinity.tasks.catalog import find_suite
@@ -124,15 +125,15 @@ def command(
                 print(f"{study.encoder.name}, in {place}:")
             print_plan(study, suite, found, RunStore(place), resources, keep_models=keep_models)
         return
-    kept = {"keep_predictions": predictions, "keep_models": keep_models, "replaces": replace}
+    options = RunOptions(predictions, keep_models, overwrite=replace)
     if encoders is not None:
         with suite_file_kept(suite_file, folder):
-            train_each(folder, suite, asked, places, resources, **kept, quiet=quiet, trackers=trackers)
+            train_each(folder, suite, asked, places, resources, options=options, quiet=quiet, trackers=trackers)
         return
     [(study, found)] = asked
     tracker = tracker_of(trackers, study, folder)
     with suite_file_kept(suite_file, folder):
-        report = train_and_show(study, suite, found, folder, resources, **kept, quiet=quiet, tracker=tracker)
+        report = train_and_show(study, suite, found, folder, resources, options=options, quiet=quiet, tracker=tracker)
     publish_stages_and_print(study, folder)
     tracker.end()
     end_with(report, folder)

@@ -43,6 +43,7 @@ from taskaffinity.cli.options.run import (
 from taskaffinity.errors import InputError
 from taskaffinity.runs.plan import default_single_seeds
 from taskaffinity.runs.store import RunStore
+from taskaffinity.schedule.resources import RunOptions
 from taskaffinity.studies.defaults import default_finetune, default_recipe, is_tiny
 from taskaffinity.studies.precision import settle_precision
 from taskaffinity.tasks.catalog import find_suite
@@ -176,9 +177,9 @@ def command(
         print_plan(study, suite, found, RunStore(folder), resources, keep_models=keep_models)
         return
     tracker = tracker_of(trackers, study, folder)
-    kept = {"keep_predictions": predictions, "keep_models": keep_models, "replaces": replace}
+    options = RunOptions(predictions, keep_models, overwrite=replace)
     with suite_file_kept(suite_file, folder):
-        report = train_and_show(study, suite, found, folder, resources, **kept, quiet=quiet, tracker=tracker)
+        report = train_and_show(study, suite, found, folder, resources, options=options, quiet=quiet, tracker=tracker)
     publish_and_print(study, folder, rule)
     tracker.end()
     end_with(report, folder)

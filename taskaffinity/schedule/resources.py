@@ -27,6 +27,21 @@ class Resources:
     """Of a Ray that is already running; None starts one on this machine."""
 
 
+@dataclass(frozen=True)
+class RunOptions:
+    """What runs store, and whether they may replace another study."""
+
+    keep_predictions: bool = True
+    """Whether each run stores its predictions."""
+    keep_models: bool = False
+    """Whether each run stores its tasks' models for ``export``. Finished runs without models are trained again."""
+    overwrite: bool = False
+    """Whether the study may replace another study of the same design in its results folder. Runs are never deleted."""
+
+
+DEFAULT_OPTIONS = RunOptions()
+
+
 def slots(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:
     """How many runs go at once on these nodes; a run never spans two.
 

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule.local import in_this_process
 from taskaffinity.schedule.on_ray import on_ray
 from taskaffinity.schedule.progress import Progress, Report
-from taskaffinity.schedule.resources import Resources
+from taskaffinity.schedule.resources import DEFAULT_OPTIONS, Resources, RunOptions
 from taskaffinity.schedule.worker import FOUND_DONE, Finished
 
 
@@ -29,11 +30,9 @@ def run(
     encoder_folder: Path,
     cache: Path,
     resources: Resources,
-    cost: Callable[[RunSpec], float] = lambda spec: len(spec.tasks),
-    is_seconds: bool = False,
+    options: RunOptions = DEFAULT_OPTIONS,
+    cost: CostModel | Callable[[RunSpec], float] = lambda spec: len(spec.tasks),
     on_progress: Callable[[Progress], None] = lambda progress: None,
-    keep_predictions: bool = True,
-    keep_models: bool = False,
 ) -> Report:
     """Train what the store lacks: a run after the one that it starts from, else the costliest first, so that no worker
     idles at the end. A finished run that kept no weights is trained again when a run is to start from it, and one that
@@ -41,10 +40,9 @@ def run(
 
     Parameters
     ----------
-    cost : callable
-        Relative cost of a run, for the order and for the expected time left.
-    is_seconds : bool
-        Whether that is a run's seconds, so that a time left can be told before the first one ends.
+    cost : CostModel or callable
+        Cost of a run, for the order and the expected time left. A ``CostModel`` gives seconds, so the time left is
+        known before the first run ends. A callable gives relative costs.
     on_progress : callable
         Called with the progress, a few times a second.
 
@@ -53,8 +51,10 @@ def run(
     InputError
         If Ray cannot be had, or a run fits none of its nodes.
     """
+    keep_models = options.keep_models
+    cost_of = cost.seconds if isinstance(cost, CostModel) else cost
     waiting = sorted(
-        pending_runs(plan, store, keep_models=keep_models), key=lambda spec: (len(spec.lineage), -cost(spec))
+        pending_runs(plan, store, keep_models=keep_models), key=lambda spec: (len(spec.lineage), -cost_of(spec))
     )
     parents = {spec.parent for spec in waiting}
     report = Report(planned=len(plan))
@@ -65,14 +65,14 @@ def run(
         "root": str(store.root.resolve()),
         "encoder": str(encoder_folder),
         "cache": str(cache.resolve()),
-        "keep_predictions": keep_predictions,
+        "keep_predictions": options.keep_predictions,
         "gpu_share": resources.gpus_per_run,
     }
     arguments = [
         (spec, {**settings, "keep_weights": spec in parents, "keep_model": keep_models and keeps_model(spec)})
         for spec in waiting
     ]
-    finished_cost, total_cost = 0.0, sum(map(cost, waiting))
+    finished_cost, total_cost = 0.0, sum(map(cost_of, waiting))
     running: tuple[str, ...] = ()
 
     def show() -> None:
@@ -80,7 +80,7 @@ def run(
         seconds_left = None
         if finished_cost:
             seconds_left = spent * (total_cost - finished_cost) / finished_cost
-        elif is_seconds:
+        elif isinstance(cost, CostModel):
             seconds_left = max(0.0, total_cost / report.workers - spent)
         done = len(plan) - len(waiting) + len(report.trained) + len(report.found)
         on_progress(Progress(len(plan), done, running, len(report.failed), seconds_left))
@@ -88,7 +88,7 @@ def run(
     outcomes = on_ray if resources.executor == "ray" else in_this_process
     for event in outcomes(arguments, store, resources, report):
         if isinstance(event, Finished):
-            finished_cost += cost(event.spec)
+            finished_cost += cost_of(event.spec)
             if event.reason is None:
                 report.trained.append(event.spec)
             elif event.reason == FOUND_DONE:

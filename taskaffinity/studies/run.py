@@ -17,7 +17,7 @@ from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study, studies_in
 from taskaffinity.schedule.progress import Progress, Report
-from taskaffinity.schedule.resources import Resources
+from taskaffinity.schedule.resources import DEFAULT_OPTIONS, Resources, RunOptions
 from taskaffinity.schedule.run import pending_runs, run
 from taskaffinity.studies.compatibility import check_study
 from taskaffinity.studies.race import run_sequential
@@ -33,10 +33,8 @@ def run_study(
     *,
     resources: Resources | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
-    keep_predictions: bool = True,
-    keep_models: bool = False,
-    replaces: bool = False,
-    pace: CostModel | None = None,
+    options: RunOptions = DEFAULT_OPTIONS,
+    cost_model: CostModel | None = None,
 ) -> Report:
     """Train what the results folder ``root`` lacks of a study.
 
@@ -44,18 +42,14 @@ def run_study(
 
     Parameters
     ----------
-    keep_models : bool
-        Whether each run keeps its tasks' models, for ``training.export``; runs that kept none are trained again.
-    replaces : bool
-        Whether the study may take the place of another one of its design in ``root``, whose runs stay.
-    pace : Pace, optional
-        By which runs are ordered and the time left is told before the first of them ends (``measured_cost``). Default:
-        by their examples.
+    cost_model : CostModel, optional
+        Orders the runs and gives the time left before the first run ends (``measured_cost``). Default: order by the
+        number of examples.
 
     Raises
     ------
     InputError
-        As ``check``.
+        As ``check_study``.
 
     Examples
     --------
@@ -70,15 +64,15 @@ def run_study(
     >>> few = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=32, max_eval_examples=20)
     >>> suite = find_suite("clinical")
     >>> study, encoder = define(suite, recipe=few, seeds=(0,))
-    >>> report = conduct(study, suite, encoder, Path(mkdtemp()), resources=Resources("local"))
+    >>> report = run_study(study, suite, encoder, Path(mkdtemp()), resources=Resources("local"))
     >>> report.planned, len(report.trained), report.failed
     (10, 10, {})
     """
     root = Path(root)
     store = RunStore(root)
-    check_study(study, suite, encoder, root, keep_models=keep_models, replaces=replaces)
+    check_study(study, suite, encoder, root, keep_models=options.keep_models, replaces=options.overwrite)
     plan = study.plan
-    replace(study, keep_models=keep_models).write(root)
+    replace(study, keep_models=options.keep_models).write(root)
     write_departures(root, [other.protocol for other in studies_in(root)])
 
     def train(part: Plan) -> Report:
@@ -88,13 +82,11 @@ def run_study(
             encoder_folder=encoder.folder,
             cache=cache_folder(),
             resources=resources or Resources(cpus_per_run=study.recipe.threads),
-            cost=pace.seconds if pace else study.cost,
-            is_seconds=pace is not None,
+            options=options,
+            cost=cost_model or study.cost,
             on_progress=on_progress,
-            keep_predictions=keep_predictions,
-            keep_models=keep_models,
         )
 
     if not study.interim_seeds:
         return train(plan)
-    return run_sequential(study, store, train, lambda part: pending_runs(part, store, keep_models=keep_models))
+    return run_sequential(study, store, train, lambda part: pending_runs(part, store, keep_models=options.keep_models))

@@ -21,7 +21,7 @@ from taskaffinity.runs.files import write_atomic
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.progress import Progress, Report
-from taskaffinity.schedule.resources import Resources
+from taskaffinity.schedule.resources import Resources, RunOptions
 from taskaffinity.schedule.run import pending_runs
 from taskaffinity.studies.forecast import PADDED, duration
 from taskaffinity.tasks.task import Suite
@@ -172,9 +172,7 @@ def train_and_show(
     folder: Path,
     resources: Resources,
     *,
-    keep_predictions: bool,
-    keep_models: bool,
-    replaces: bool,
+    options: RunOptions,
     quiet: bool,
     tracker: RunTracker,
 ) -> Report:
@@ -185,7 +183,7 @@ def train_and_show(
     warn_if_synthetic(suite.synthetic)
     pace = None
     is_asked = resources.is_measured or not suite.synthetic
-    if is_asked and len(pending_runs(study.plan, RunStore(folder), keep_models=keep_models)) > 1:
+    if is_asked and len(pending_runs(study.plan, RunStore(folder), keep_models=options.keep_models)) > 1:
         pace = measured_cost(study, suite, encoder)
         if pace and pace.attention == "padded" and pace.device == "cpu" and not quiet:
             print(PADDED, file=sys.stderr)
@@ -204,10 +202,8 @@ def train_and_show(
             folder,
             resources=resources,
             on_progress=on_progress,
-            keep_predictions=keep_predictions,
-            keep_models=keep_models,
-            replaces=replaces,
-            pace=pace,
+            options=options,
+            cost_model=pace,
         )
 
 
