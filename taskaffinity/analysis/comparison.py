@@ -25,14 +25,10 @@ from taskaffinity.analysis.captions import SYNTHETIC, encoder_name
 from taskaffinity.analysis.statistics.standard_errors import FloatArray
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, adjust
 from taskaffinity.analysis.style import STYLES, plural, probability, signed_plainly
+from taskaffinity.analysis.tables.columns import PRINTED_COLUMNS
 from taskaffinity.runs.study import Study
 
-COMPARISON_COLUMNS = (
-    *("source", "target", "change", "low", "high", "p", "q", "verdict_first", "verdict_second", "changed_verdict"),
-    *("gain_first", "low_first", "high_first", "gain_second", "low_second", "high_second"),
-    *("se", "df", "se_first", "df_first", "se_second", "df_second"),
-    *("metric", "untested_reason", "alpha", "synthetic"),
-)
+COMPARISON_COLUMNS = tuple(PRINTED_COLUMNS["compare"])
 
 
 @dataclass(frozen=True, eq=False)

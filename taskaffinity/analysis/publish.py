@@ -90,6 +90,7 @@ def publish(
     matrix = measure(study, store, rule)
     words = describe(matrix)
     write_csv(scores_frame(study, store), root / "scores.csv")
+    (root / "gains.csv").unlink(missing_ok=True)  # what an older version called scores.csv would go stale
     write_csv(edges_frame(matrix), root / "edges.csv")
     _write_or_remove(secondary_metrics_frame(study, store, matrix.rule), root / "other_metrics.csv")
     _write_or_remove(controls_frame(matrix), root / "controls.csv")
@@ -112,6 +113,8 @@ def publish_stages(study: Study, store: RunStore, root: Path) -> None:
     """
     _refuse_anothers(study, root)
     write_csv(stages_frame(study, stage_scores(study, store)), root / "stages.csv")
+    for old in ("full.csv", "full_scores.csv", "full_other_metrics.csv"):  # names of an older version
+        (root / old).unlink(missing_ok=True)
     _write_or_remove(stages_frame(study, secondary_metrics_by_stage(study, store)), root / "stages_other_metrics.csv")
     write_csv(scores_frame(study, store), root / "stages_scores.csv")
     save_stage_figures(study, store, root, DEFAULT)

@@ -11,15 +11,13 @@ from taskaffinity.analysis.affinity import POINTS
 from taskaffinity.analysis.paper.stages import STAGES, StageScore, stage_scores
 from taskaffinity.analysis.statistics.arms import read_arms
 from taskaffinity.analysis.statistics.standard_errors import standard_error
+from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import title_of
 
-FURTHER_COLUMNS = (
-    *("source", "target", "metric", "gain", "low", "high", "p"),
-    *("seeds_pair", "seeds_single", "score_single", "score_pair", "untested_reason", "alpha", "estimand", "synthetic"),
-)
+FURTHER_COLUMNS = tuple(COLUMNS["other_metrics.csv"])
 
 
 def kept_metrics(study: Study, store: RunStore) -> Iterator[Mapping[str, str]]:

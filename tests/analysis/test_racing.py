@@ -24,7 +24,7 @@ from taskaffinity.analysis.statistics.sequential import (
 )
 from taskaffinity.analysis.statistics.sequential_simulation import odds_of
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents
-from taskaffinity.analysis.tables.frames import edge_table
+from taskaffinity.analysis.tables.printed import edge_table
 from taskaffinity.runs.plan import default_single_seeds
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import RunSpec

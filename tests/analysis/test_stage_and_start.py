@@ -15,7 +15,8 @@ from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.captions import caption, describe
 from taskaffinity.analysis.figures import draw_forest
 from taskaffinity.analysis.statistics.arms import read_arms
-from taskaffinity.analysis.tables.frames import edge_table, edges_frame, scores_frame
+from taskaffinity.analysis.tables.frames import edges_frame, scores_frame
+from taskaffinity.analysis.tables.printed import edge_table
 from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.study import Study
 

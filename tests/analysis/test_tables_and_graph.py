@@ -11,7 +11,8 @@ from rich.console import Console
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
-from taskaffinity.analysis.tables.frames import edge_table, edges_frame, scores_frame, write_csv
+from taskaffinity.analysis.tables.frames import edges_frame, scores_frame, write_csv
+from taskaffinity.analysis.tables.printed import edge_table
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 

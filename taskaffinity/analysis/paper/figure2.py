@@ -21,12 +21,13 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import describe_margin, describe_precision, describe_seeds, encoder_name
 from taskaffinity.analysis.statistics.verdicts import Verdict
 from taskaffinity.analysis.style import signed
+from taskaffinity.analysis.tables.columns import PRINTED_COLUMNS
 from taskaffinity.runs.paper_protocol import describe_protocol
 
 SUITES = ("clinical", "biomedical")
 """Those of Figure 2."""
 
-CLAIMS_COLUMNS = ("words", "where", "claim", "of", "source", "target", "gain", "low", "high", "verdict", "standing")
+CLAIMS_COLUMNS = tuple(PRINTED_COLUMNS["figure2"])
 
 Standing = Literal["agrees", "contradicts", "undecided here"]
 

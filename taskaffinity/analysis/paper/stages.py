@@ -22,6 +22,7 @@ from taskaffinity.analysis.statistics.arms import arm_of
 from taskaffinity.analysis.statistics.seed_variance import Prior, fit_prior
 from taskaffinity.analysis.statistics.standard_errors import Arm, standard_error, variance_components
 from taskaffinity.analysis.style import plural, signed
+from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import Stage
 from taskaffinity.runs.store import RunStore
@@ -35,10 +36,7 @@ TITLES: dict[Stage, str] = {
     "finetune": "fine-tuned after it",
 }
 
-STAGES_COLUMNS = (
-    *("task", "stage", "metric", "mean", "sd", "seeds", "gain", "low", "high", "p", "untested_reason"),
-    *("alpha", "estimand", "protocol", "encoder", "synthetic"),
-)
+STAGES_COLUMNS = tuple(COLUMNS["stages.csv"])
 
 _PAPER_MODELS: dict[int, dict[Stage, str]] = {
     2: {

@@ -73,9 +73,9 @@ def publish_and_print(study: Study, results: Path, rule: Rule, pictures: FigureO
     InputError
         If a file of the folder is broken.
     """
-    from taskaffinity.analysis.captions import describe_controls, describe_needs, describe_sequential
+    from taskaffinity.analysis.captions import describe_controls, describe_sequential
     from taskaffinity.analysis.publish import publish  # matplotlib and pandas: not for --help
-    from taskaffinity.analysis.tables.frames import edge_table
+    from taskaffinity.analysis.tables.printed import cheapest_decisions, edge_table
     from taskaffinity.analysis.undertrained import describe_undertrained
 
     try:
@@ -85,7 +85,7 @@ def publish_and_print(study: Study, results: Path, rule: Rule, pictures: FigureO
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(edge_table(matrix))
     unfinished = describe_undertrained(study, RunStore(results))
-    for line in (*describe_needs(matrix), *unfinished, *describe_controls(matrix), *describe_sequential(matrix)):
+    for line in (*cheapest_decisions(matrix), *unfinished, *describe_controls(matrix), *describe_sequential(matrix)):
         console.print(line)
     drawn = pictures.files([name for name in pictures.figures if name != "stages"])
     beside = ", ".join([*(drawn[1:] if pictures != DEFAULT else ()), "edges.csv and scores.csv"])

@@ -1,0 +1,176 @@
+"""The columns of every CSV file, each with its meaning and unit.
+
+The writers take their columns and the order of them from here, and so does the documentation. Gains, their errors,
+margins and means of scores are in points (100 times the metric); ``score`` is on the metric's own scale. An unknown
+value is an empty cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_SOURCE = "Task that is trained with the target; a name of the suite."
+_TARGET = "Task that is scored; a name of the suite."
+_METRIC = "Key of the target's metric, such as micro_f1."
+_ALPHA = "Significance level of the rule (--alpha), between 0 and 1."
+_ESTIMAND = "What a gain generalises to: population (new seeds and test examples) or test-set (new seeds only)."
+_SYNTHETIC = "Whether the text is synthetic: true or false."
+_P = "Two-sided p-value of the hypothesis that the gain is zero, not adjusted for multiple comparisons."
+_UNTESTED = "Why there is no test, such as one seed; empty if there is one."
+_SEEDS_PAIR = "Finished runs of the pair, one per seed."
+_SEEDS_SINGLE = "Finished runs of the baseline, one per seed."
+
+_SCORES = {
+    "source": "Other tasks of the training, joined by +; empty for single-task training. For finetune: those of the "
+    "run whose weights it starts from.",
+    "target": _TARGET,
+    "split": "dev (of the selected epoch) or test.",
+    "seed": "Seed of the run.",
+    "arm": "Condition of the run: single, matched, pair, full, finetune, placebo, half or halves.",
+    "metric": _METRIC,
+    "score": "Score on the metric's own scale: 0 to 1, correlations -1 to 1.",
+}
+
+_STAGES = {
+    "task": "Task that is scored; a name of the suite.",
+    "stage": "single (single-task), refine (trained with all tasks) or finetune (fine-tuned from there).",
+    "metric": _METRIC,
+    "mean": "Mean test score over seeds, in points.",
+    "sd": "Standard deviation of the test score over seeds, in points; empty for one seed.",
+    "seeds": "Finished runs, one per seed.",
+    "gain": "Mean score less the baseline's, in points; empty for the baseline.",
+    "low": "Lower end of the gain's 1 - alpha interval, in points, not adjusted for multiple comparisons.",
+    "high": "Upper end of the same interval, in points.",
+    "p": _P,
+    "untested_reason": _UNTESTED,
+    "alpha": _ALPHA,
+    "estimand": _ESTIMAND,
+    "protocol": "Training protocol: honest or paper.",
+    "encoder": "Name and fingerprint of the encoder.",
+    "synthetic": _SYNTHETIC,
+}
+
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "edges.csv": {
+        "source": _SOURCE,
+        "target": _TARGET,
+        "gain": "Mean test score of the pair less that of the baseline, in points.",
+        "low": "Lower end of the gain's 1 - alpha_spent interval, in points; adjusted for multiple comparisons under "
+        "dunnett only.",
+        "high": "Upper end of the same interval, in points.",
+        "p": _P,
+        "q": "p adjusted for all measured arrows by the rule's correction; arrows with no effect count as p = 1.",
+        "verdict": "improves, degrades, no effect (equivalent to zero within the margin) or inconclusive.",
+        "q_tost": "p_tost adjusted for all measured arrows by the rule's correction.",
+        "p_tost": "p-value of the equivalence test (TOST): the gain is at least the margin in size.",
+        "df": "Degrees of freedom of the gain's standard error.",
+        "se_seeds": "Part of the gain's standard error that comes from seeds, in points.",
+        "se_examples": "Part of the gain's standard error that comes from test examples, in points.",
+        "n_test": "Test examples of the target.",
+        "seeds_pair": _SEEDS_PAIR,
+        "seeds_single": _SEEDS_SINGLE,
+        "score_single": "Mean test score of the baseline over seeds, in points.",
+        "score_pair": "Mean test score of the pair over seeds, in points.",
+        "metric": _METRIC,
+        "untested_reason": _UNTESTED,
+        "mde": "Minimum detectable effect: the smallest gain that is significant with a power of 80 %, in points.",
+        "seeds_to_significance": "Further seeds per pair until a gain of this size is significant with a power of "
+        "80 %; empty if 500 do not suffice.",
+        "seeds_to_equivalence": "Further seeds per pair until a gain of zero is no effect with a power of 90 %; empty "
+        "if 500 do not suffice.",
+        "recommendation": "What would decide an inconclusive arrow, in words; empty for other verdicts.",
+        "alpha_spent": "Level that q is compared with: alpha, or the share of it that the interim analysis spends.",
+        "decided_at_seeds": "Seeds per pair at the interim analysis that decided the arrow; empty for a fixed design.",
+        "alpha": _ALPHA,
+        "margin": "Equivalence margin of the target's metric (--margin), in points.",
+        "correction": "Correction for multiple comparisons: bh, by, holm or dunnett.",
+        "estimand": _ESTIMAND,
+        "baseline": "What the pair is compared with: single, or compute-matched (as many updates in total).",
+        "evaluated_after": "Stage that is scored: joint, or finetune (after fine-tuning on the target).",
+        "init_from": "Weights that training starts from: encoder or multitask.",
+        "synthetic": _SYNTHETIC,
+    },
+    "scores.csv": _SCORES,
+    "controls.csv": {
+        "control": "placebo (the source is a copy of the target that cannot change the shared weights) or positive "
+        "(the source is the other half of the target's data).",
+        "target": _TARGET,
+        "gain": "Mean test score of the control less that of its baseline, in points.",
+        "low": "Lower end of the gain's 1 - alpha interval, in points.",
+        "high": "Upper end of the same interval, in points.",
+        "p": _P,
+        "seeds": "Finished runs of the control, one per seed.",
+        "seeds_against": _SEEDS_SINGLE,
+        "untested_reason": _UNTESTED,
+    },
+    "other_metrics.csv": {
+        "source": _SOURCE,
+        "target": _TARGET,
+        "metric": "Key of a secondary metric of the target.",
+        "gain": "Mean test score of the pair less that of the baseline by this metric, in points.",
+        "low": "Lower end of the gain's 1 - alpha interval, in points, not adjusted for multiple comparisons.",
+        "high": "Upper end of the same interval, in points.",
+        "p": _P,
+        "seeds_pair": _SEEDS_PAIR,
+        "seeds_single": _SEEDS_SINGLE,
+        "score_single": "Mean test score of the baseline by this metric, in points.",
+        "score_pair": "Mean test score of the pair by this metric, in points.",
+        "untested_reason": _UNTESTED,
+        "alpha": _ALPHA,
+        "estimand": _ESTIMAND,
+        "synthetic": _SYNTHETIC,
+    },
+    "stages.csv": _STAGES,
+    "stages_scores.csv": _SCORES,
+    "stages_other_metrics.csv": {**_STAGES, "metric": "Key of a secondary metric of the task."},
+    "encoders.csv": {
+        **_STAGES,
+        "over": "What the gain is measured over: training alone, or name and fingerprint of the first encoder.",
+    },
+}
+"""Meaning of every column, by file of a results folder; ``stages*.csv`` are those of ``taskaffinity full``."""
+
+PRINTED_COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "compare": {
+        "source": _SOURCE,
+        "target": _TARGET,
+        "change": "Gain of the second study less that of the first, in points.",
+        "low": "Lower end of the change's 1 - alpha interval, in points, not adjusted for multiple comparisons.",
+        "high": "Upper end of the same interval, in points.",
+        "p": "Two-sided p-value of the hypothesis that the gain is the same in both studies.",
+        "q": "p adjusted for all arrows by Benjamini and Hochberg's correction.",
+        "verdict_first": "Verdict of the first study.",
+        "verdict_second": "Verdict of the second study.",
+        "changed_verdict": "Whether the verdicts differ: true or false.",
+        "gain_first": "Gain in the first study, in points.",
+        "low_first": "Lower end of that gain's interval, in points.",
+        "high_first": "Upper end of that gain's interval, in points.",
+        "gain_second": "Gain in the second study, in points.",
+        "low_second": "Lower end of that gain's interval, in points.",
+        "high_second": "Upper end of that gain's interval, in points.",
+        "se": "Standard error of the change, in points.",
+        "df": "Degrees of freedom of the change's standard error.",
+        "se_first": "Standard error of the gain in the first study, in points.",
+        "df_first": "Its degrees of freedom.",
+        "se_second": "Standard error of the gain in the second study, in points.",
+        "df_second": "Its degrees of freedom.",
+        "metric": _METRIC,
+        "untested_reason": "Why the change has no test, by study; empty if it has one.",
+        "alpha": "Significance level of the first study, between 0 and 1.",
+        "synthetic": _SYNTHETIC,
+    },
+    "figure2": {
+        "words": "The paper's claim, in a few words.",
+        "where": "Section of the paper.",
+        "claim": "improves, degrades, no effect or does not improve.",
+        "of": "How many arrows the claim is about: one, some or every.",
+        "source": _SOURCE,
+        "target": _TARGET,
+        "gain": "Gain in this study, in points.",
+        "low": "Lower end of the gain's interval, in points.",
+        "high": "Upper end of the gain's interval, in points.",
+        "verdict": "Verdict of this study.",
+        "standing": "Whether this study agrees, contradicts or is undecided here.",
+    },
+}
+"""Meaning of every column that ``taskaffinity compare`` and ``table figure2`` print with ``--format csv``."""

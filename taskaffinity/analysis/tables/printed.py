@@ -1,0 +1,164 @@
+"""The table of arrows that the command prints, and what would decide the open ones.
+
+A study of many tasks has more arrows than a terminal shows: then decided arrows come first and the rest is counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.captions import (
+    OF_A_RACE,
+    SYNTHETIC,
+    describe_level,
+    describe_margin,
+    describe_needs,
+    describe_seeds,
+    describe_stage,
+)
+from taskaffinity.analysis.statistics.power import MOST_SEEDS
+from taskaffinity.analysis.statistics.verdicts import VERDICTS
+from taskaffinity.analysis.style import STYLES, plural, probability, signed_plainly
+
+MOST_ARROWS = 20
+"""Arrows of five tasks: a table of so many is printed whole."""
+
+_MOST_DECISIONS = 10
+_MOST_FAILURES = 3
+
+Arrow = tuple[int, int]
+
+
+def edge_table(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> Table:
+    """The table of arrows for a terminal of 80 columns.
+
+    The verdict has a sign as well as a colour. ``q`` is the adjusted p-value of the test behind the verdict: TOST for
+    "no effect", otherwise the two-sided test.
+
+    Parameters
+    ----------
+    at_most : int
+        Lines of arrows. A study of more arrows shows the first of ``decided_first``; the caption counts the others.
+    """
+    shown = decided_first(matrix, at_most)
+    caption = Text("\n".join([*_rest(matrix, shown), _caption(matrix)]))
+    table = Table(title=_title(matrix), caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("source", "target"):
+        table.add_column(name, overflow="fold")
+    table.add_column("gain", justify="right", no_wrap=True)
+    level = "" if matrix.standing else f"{describe_level(matrix)} "
+    table.add_column(f"{level}interval", justify="right", no_wrap=True)
+    table.add_column("q", justify="right", no_wrap=True)
+    table.add_column("verdict", overflow="fold")
+    for s, t in shown:
+        style = STYLES[matrix.verdict[s, t]]
+        reason = matrix.untested_reason[s, t] and f"\n  {matrix.untested_reason[s, t]}"
+        interval = f"[{signed_plainly(matrix.low[s, t])}, {signed_plainly(matrix.high[s, t])}]"
+        cells: list[str | Text] = [
+            Text(matrix.titles[s]),
+            Text(matrix.titles[t]),
+            signed_plainly(matrix.gain[s, t]),
+            "" if math.isnan(matrix.low[s, t]) else Text(interval),
+            probability(_q_of_verdict(matrix, s, t)),
+            Text(f"{style.sign} {matrix.verdict[s, t]}{':' * bool(reason)}{reason}", style=style.terminal),
+        ]
+        table.add_row(*cells)
+    return table
+
+
+def decided_first(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> tuple[Arrow, ...]:
+    """The arrows to print: all in the suite's order, or by interest as many as fit on ``at_most`` lines.
+
+    Significant arrows come first, by the size of the gain; then "no effect", then inconclusive arrows, by p-value;
+    untested arrows come last.
+    """
+    if len(matrix.arrows) <= at_most:
+        return matrix.arrows
+
+    def place(arrow: Arrow) -> tuple[int, float, float]:
+        verdict, p = matrix.verdict[arrow], float(matrix.p[arrow])
+        if verdict in ("improves", "degrades"):
+            return 0, -abs(float(matrix.gain[arrow])), 0.0
+        if verdict == "no effect":
+            return 1, float(matrix.p_tost[arrow]), 0.0
+        return (3, 0.0, 0.0) if math.isnan(p) else (2, p, 0.0)
+
+    shown: list[Arrow] = []
+    lines = 0
+    for arrow in sorted(matrix.arrows, key=place):
+        lines += 2 if matrix.untested_reason[arrow] else 1  # the reason has a line of its own
+        if lines > at_most:
+            break
+        shown.append(arrow)
+    return tuple(shown)
+
+
+def cheapest_decisions(matrix: AffinityMatrix, at_most: int = _MOST_DECISIONS) -> list[str]:
+    """What would decide the inconclusive arrows, a line each.
+
+    A study of up to ``MOST_ARROWS`` arrows names every arrow. A larger one names the ``at_most`` arrows that need the
+    fewest seeds, and counts the others by what they need.
+    """
+    if len(matrix.arrows) <= MOST_ARROWS:
+        return describe_needs(matrix)
+    seeds = {
+        arrow: float(min(matrix.seeds_to_significance[arrow], matrix.seeds_to_equivalence[arrow]))
+        for arrow in matrix.arrows
+        if matrix.recommendation[arrow]
+    }
+    reachable = sorted((arrow for arrow in seeds if seeds[arrow] <= MOST_SEEDS), key=seeds.__getitem__)
+    named, counted = reachable[:at_most], reachable[at_most:]
+    lines = [f"To decide {_name(matrix, arrow)}: {matrix.recommendation[arrow]}." for arrow in named]
+    if counted:
+        fewest, most = seeds[counted[0]], seeds[counted[-1]]
+        span = plural(most, "more seed") if fewest == most else f"{fewest:.0f} to {most:.0f} more seeds"
+        lines.append(f"To decide {plural(len(counted), 'further arrow')}: {span} each.")
+    more = sum(MOST_SEEDS < value < math.inf for value in seeds.values())
+    if more:
+        lines.append(f"To decide {plural(more, 'further arrow')}: more than {MOST_SEEDS} more seeds each.")
+    never = [arrow for arrow in seeds if math.isinf(seeds[arrow])]
+    if never:
+        targets = ", ".join(dict.fromkeys(matrix.titles[t] for _, t in sorted(never, key=lambda arrow: arrow[1])))
+        lines.append(f"Not reachable with these test sets: {plural(len(never), 'arrow')} into {targets}.")
+    return lines
+
+
+def _name(matrix: AffinityMatrix, arrow: Arrow) -> str:
+    return f"{matrix.titles[arrow[0]]} → {matrix.titles[arrow[1]]}"
+
+
+def _rest(matrix: AffinityMatrix, shown: tuple[Arrow, ...]) -> list[str]:
+    """A line that counts the arrows which the table leaves out; none if it shows all."""
+    hidden = set(matrix.arrows) - set(shown)
+    if not hidden:
+        return []
+    counts = Counter("untested" if matrix.untested_reason[arrow] else matrix.verdict[arrow] for arrow in hidden)
+    words = ", ".join(f"{counts[name]} {name}" for name in (*VERDICTS, "untested") if counts[name])
+    return [f"and {plural(len(hidden), 'more arrow')}, all in edges.csv: {words}"]
+
+
+def _q_of_verdict(matrix: AffinityMatrix, s: int, t: int) -> float:
+    q = matrix.q_tost if matrix.verdict[s, t] == "no effect" else matrix.q
+    return float(q[s, t])
+
+
+def _title(matrix: AffinityMatrix) -> str:
+    stamp = f"\n{SYNTHETIC}: not real text" if matrix.study.synthetic else ""
+    return f"Gain of training with the source over training alone, in points{stamp}"
+
+
+def _caption(matrix: AffinityMatrix) -> str:
+    lines = [f"{describe_seeds(matrix)}; no effect: surely within {describe_margin(matrix)}"]
+    if matrix.standing:
+        lines.append(f"interval: {OF_A_RACE}")
+    failed = list(matrix.failed)
+    if len(matrix.arrows) > MOST_ARROWS and len(failed) > _MOST_FAILURES:
+        more = plural(len(failed) - _MOST_FAILURES, "more run")
+        failed = [*failed[:_MOST_FAILURES], f"and {more} failed: taskaffinity status"]
+    return "\n".join([*lines, *describe_stage(matrix), *failed])

@@ -1,0 +1,55 @@
+"""A results folder of an older version is measured again with equal numbers, under the new names."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from taskaffinity.analysis.figure_options import FigureOptions
+from taskaffinity.analysis.publish import publish
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+OLD = Path(__file__).parents[1] / "data" / "results_before_the_move"
+RENAMED = {
+    "q_equivalence": "q_tost",
+    "p_equivalence": "p_tost",
+    "reason": "untested_reason",
+    "detectable": "mde",
+    "seeds_to_colour": "seeds_to_significance",
+    "seeds_to_no_effect": "seeds_to_equivalence",
+    "needs": "recommendation",
+    "level": "alpha_spent",
+    "decided_at": "decided_at_seeds",
+    "match": "baseline",
+    "stage": "evaluated_after",
+    "start": "init_from",
+}
+VALUES = {"baseline": {"updates": "single"}, "evaluated_after": {"refine": "joint"}}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("old") / "results"
+    shutil.copytree(OLD, root)
+    publish(Study.load(root), RunStore(root), root, pictures=FigureOptions(("heatmap",), ("svg",)))
+    return root
+
+
+def test_every_number_of_edges_csv_is_the_same(folder: Path) -> None:
+    old = pd.read_csv(OLD / "edges.csv").rename(columns=RENAMED).replace(VALUES)
+    new = pd.read_csv(folder / "edges.csv")
+    words = ["recommendation"]
+    pd.testing.assert_frame_equal(new.drop(columns=words), old.drop(columns=words), check_exact=False, rtol=1e-5)
+    assert new.recommendation.isna().equals(old.recommendation.isna())
+
+
+def test_every_score_is_the_same(folder: Path) -> None:
+    assert (folder / "scores.csv").read_bytes() == (OLD / "gains.csv").read_bytes()
+
+
+def test_a_superseded_table_is_not_left_to_go_stale(folder: Path) -> None:
+    assert not (folder / "gains.csv").exists()

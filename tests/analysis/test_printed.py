@@ -1,0 +1,97 @@
+"""The printed table of a study of many tasks fits a screen; that of a few tasks names every arrow."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fake_studies import fill, latent_counts, make_study
+from rich.console import Console
+
+from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.captions import describe_needs
+from taskaffinity.analysis.tables.printed import MOST_ARROWS, cheapest_decisions, decided_first, edge_table
+
+NAMES = [f"task{number:02}" for number in range(16)]
+GAINS = {(NAMES[0], NAMES[1]): 0.8, (NAMES[2], NAMES[3]): -0.8, (NAMES[4], NAMES[5]): 0.4}
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> AffinityMatrix:
+    study = make_study(NAMES, seeds=[0, 1, 2])
+    return measure(study, fill(study, tmp_path_factory.mktemp("many"), latent_counts(GAINS, n=1200)))
+
+
+def printed(matrix: AffinityMatrix) -> list[str]:
+    console = Console(file=io.StringIO(), width=100, soft_wrap=True)
+    console.print(edge_table(matrix))
+    for line in cheapest_decisions(matrix):
+        console.print(line, soft_wrap=True)
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+
+
+def test_sixteen_tasks_fit_a_screen_and_lose_no_arrow(many: AffinityMatrix) -> None:
+    lines = printed(many)
+    assert len(lines) <= 45
+    shown = decided_first(many)
+    assert len(shown) == MOST_ARROWS
+    hidden = len(many.arrows) - len(shown)
+    [rest] = [line for line in lines if "more arrows, all in edges.csv" in line]
+    assert str(hidden) in rest
+    counts = [int(part.split()[0]) for part in rest.rpartition(": ")[2].split(", ")]
+    assert sum(counts) == hidden
+
+
+def test_decided_arrows_come_first_the_largest_gain_at_the_top(many: AffinityMatrix) -> None:
+    shown = decided_first(many, at_most=240)
+    assert shown == many.arrows  # all fit: in the suite's order
+    shown = decided_first(many, at_most=200)
+    verdicts = [many.verdict[arrow] for arrow in shown]
+    significant = [arrow for arrow in shown if many.verdict[arrow] in ("improves", "degrades")]
+    assert significant == list(shown[: len(significant)])
+    assert set(significant) == set(many.select("improves", "degrades"))
+    sizes = [abs(many.gain[arrow]) for arrow in significant]
+    assert sizes == sorted(sizes, reverse=True)
+    rest = verdicts[len(significant) :]
+    assert rest == sorted(rest, key=["no effect", "inconclusive"].index)
+
+
+def test_the_cheapest_decisions_are_named_and_the_others_counted(many: AffinityMatrix) -> None:
+    lines = cheapest_decisions(many, at_most=10)
+    seeds = np.minimum(many.seeds_to_significance, many.seeds_to_equivalence)
+    open_arrows = [arrow for arrow in many.select("inconclusive") if many.recommendation[arrow]]
+    cheapest = sorted(float(seeds[arrow]) for arrow in open_arrows)[:10]
+    titles = {f"{many.titles[s]} → {many.titles[t]}": (s, t) for s, t in many.arrows}
+    named = [titles[line.removeprefix("To decide ").partition(": ")[0]] for line in lines[:10]]
+    assert [float(seeds[arrow]) for arrow in named] == cheapest
+    counted = sum(int(re.search(r"(\d+)(?: further)? arrows?\b", line)[1]) for line in lines[10:])  # type: ignore[index]
+    assert counted == len(open_arrows) - 10
+    assert len(lines) <= 13
+
+
+def test_a_small_study_names_every_arrow(toy: tuple[object, object]) -> None:
+    matrix = measure(*toy)  # type: ignore[arg-type]
+    assert decided_first(matrix) == matrix.arrows
+    assert cheapest_decisions(matrix) == describe_needs(matrix)
+    assert not any("more arrow" in line for line in printed(matrix))
+
+
+def test_untested_arrows_are_counted_by_that_word_and_still_fit(many: AffinityMatrix) -> None:
+    size = len(NAMES)
+    blank, nothing = np.full((size, size), ""), np.full((size, size), np.nan)
+    one_seed = np.full((size, size), "one seed")
+    untested = replace(
+        many,
+        p=nothing,
+        verdict=np.full((size, size), "inconclusive"),
+        untested_reason=one_seed,
+        recommendation=blank,
+        failed=tuple(f"run-{number}: RuntimeError" for number in range(30)),
+    )
+    lines = printed(untested)
+    assert len(lines) <= 45
+    assert any("230 untested" in line for line in lines)
+    assert cheapest_decisions(untested) == []
