@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from fake_studies import fill, latent_counts, make_study
-from test_racing import racing_study, run_race
+from test_sequential import racing_study, run_race
 
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.report import report, write_report

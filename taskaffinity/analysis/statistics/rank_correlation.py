@@ -8,7 +8,7 @@ of 24 orders two give a rank correlation of one, up or down, so no p is below 0.
 What relabelling does not see is noise that both sides share. ``headroom`` is 100 less the score alone, and a gain is
 measured from that same score: an unlucky seed makes both large. With eight tasks whose true scores lie no farther
 apart than one seed moves them, p <= .05 came in a third of simulated studies of one seed without any effect
-(``tests/analysis/test_association.py``). Where true scores lie tens of points apart it does not matter.
+(``tests/analysis/test_rank_correlation.py``). Where true scores lie tens of points apart it does not matter.
 """
 
 from __future__ import annotations

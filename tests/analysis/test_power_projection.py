@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_studies import fill, latent_counts, make_study
-from test_needs import one_arrow
+from test_power import one_arrow
 
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.statistics.standard_errors import standard_error, summarise, variance_components
