@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -115,3 +116,14 @@ def trace_of(error: BaseException) -> str:
     cause = error.__cause__ or error.__context__
     before = trace_of(cause) if cause else ""
     return f"{before}{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}\n"
+
+
+@contextmanager
+def as_user_error() -> Iterator[None]:
+    """Turn the error of a broken or missing file into an ``InputError`` of the same line."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (FileNotFoundError, ValueError) as error:
+        raise InputError(str(error)) from error

@@ -12,9 +12,9 @@ import pytest
 from test_cli import LOCAL, SMALL, Done, results_of, rows
 
 from taskaffinity.cli import main
-from taskaffinity.cli.encoders import names_of, own_folders
 from taskaffinity.errors import InputError
 from taskaffinity.runs.spec import EncoderRef
+from taskaffinity.studies.folders import encoder_folders, encoder_names
 
 FULL = ["full", "--domain=clinical", *LOCAL, *SMALL, "--set=finetune.num_train_epochs=1", "--seeds=1"]
 N_RUNS = 4 + 1 + 4
@@ -125,13 +125,13 @@ def test_what_cannot_be_trained_is_refused_before_anything_is(arguments: list[st
 
 def test_names_that_are_no_names_of_folders_become_some(tmp_path: Path) -> None:
     refs = [EncoderRef("../My BERT (v2)", "a" * 16), EncoderRef("My BERT (v2)", "b" * 16), EncoderRef("…", "c" * 16)]
-    names = [place.name for place in own_folders(tmp_path, refs)]
+    names = [place.name for place in encoder_folders(tmp_path, refs)]
     assert names == ["my-bert-v2-aaaaaaaa", "my-bert-v2-bbbbbbbb", "encoder-cccccccc"]
 
 
 def test_without_either_option_the_suite_names_its_own() -> None:
-    assert names_of(None, None) == [None]
-    assert names_of("BioBERT", None) == ["BioBERT"]
-    assert names_of(None, "BioBERT, BlueBERT-P") == ["BioBERT", "BlueBERT-P"]
+    assert encoder_names(None, None) == [None]
+    assert encoder_names("BioBERT", None) == ["BioBERT"]
+    assert encoder_names(None, "BioBERT, BlueBERT-P") == ["BioBERT", "BlueBERT-P"]
     with pytest.raises(InputError):
-        names_of(None, "")
+        encoder_names(None, "")

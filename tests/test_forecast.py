@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from taskaffinity.cli.options.run import ExecutorName, resources_of
 from taskaffinity.errors import InputError
 from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.plan import Plan
@@ -22,6 +21,7 @@ from taskaffinity.schedule.run import run
 from taskaffinity.schedule.worker import Finished
 from taskaffinity.studies import forecast
 from taskaffinity.studies.forecast import PADDED, describe_forecast
+from taskaffinity.studies.resources import resolve_resources
 from taskaffinity.training import execute
 from taskaffinity.training.profile.hardware import share_of_gpu
 
@@ -97,14 +97,14 @@ def test_a_share_of_a_gpu_counts_as_a_share() -> None:
 
 def test_a_measured_share_takes_the_place_of_a_whole_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execute, "gpus", lambda: 1)
-    asked = resources_of(ExecutorName.ray, 1, "auto", None, is_tiny=False)
+    asked = resolve_resources("ray", 1, "auto", None, is_tiny=False)
     assert (asked.gpus_per_run, asked.is_measured) == (1.0, True)
     on_gpu = replace(PACE, device="cuda", gpu_share=0.25)
     specs = [replace(A, seed=seed) for seed in range(16)]
     assert describe_forecast(specs, on_gpu, asked, keep_models=False)[0].startswith(
         "forecast: 4 min 04 s, 4 at once; 0.07 GPU"
     )
-    given = resources_of(ExecutorName.ray, 1, "0.5", None, is_tiny=False)
+    given = resolve_resources("ray", 1, "0.5", None, is_tiny=False)
     assert describe_forecast(specs, on_gpu, given, keep_models=False)[0].startswith(
         "forecast: 8 min 08 s, 2 at once; 0.14 GPU"
     )
@@ -113,7 +113,7 @@ def test_a_measured_share_takes_the_place_of_a_whole_gpu(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("given", ["automatic", "-1", "nan", "inf"])
 def test_what_is_no_share_of_a_gpu_is_one_line(given: str) -> None:
     with pytest.raises(InputError, match=f"--gpus-per-run {given}: expected a number, 0 or more, or auto"):
-        resources_of(ExecutorName.ray, 1, given, None, is_tiny=False)
+        resolve_resources("ray", 1, given, None, is_tiny=False)
 
 
 @pytest.mark.parametrize("address", [None, "auto"])
@@ -121,8 +121,8 @@ def test_more_than_one_gpu_is_a_whole_number_of_them(address: str | None, monkey
     """Ray takes no other, and says so at submission."""
     monkeypatch.setattr(execute, "gpus", lambda: 2)
     with pytest.raises(InputError, match=r"--gpus-per-run 1\.5: expected a share below 1, or a whole number of GPUs"):
-        resources_of(ExecutorName.ray, 1, "1.5", address, is_tiny=False)
-    assert resources_of(ExecutorName.ray, 1, "2.0", address, is_tiny=False).gpus_per_run == 2
+        resolve_resources("ray", 1, "1.5", address, is_tiny=False)
+    assert resolve_resources("ray", 1, "2.0", address, is_tiny=False).gpus_per_run == 2
 
 
 @pytest.mark.parametrize("address", [None, "auto"])
@@ -131,8 +131,8 @@ def test_no_share_is_measured_without_a_gpu_here(address: str | None, monkeypatc
     with pytest.raises(
         InputError, match=r"--gpus-per-run auto: this machine has no GPU that torch can use, .*; give a"
     ):
-        resources_of(ExecutorName.ray, 1, "auto", address, is_tiny=False)
-    tiny = resources_of(ExecutorName.ray, 1, "auto", address, is_tiny=True)  # it takes none
+        resolve_resources("ray", 1, "auto", address, is_tiny=False)
+    tiny = resolve_resources("ray", 1, "auto", address, is_tiny=True)  # it takes none
     assert (tiny.gpus_per_run, tiny.is_measured) == (0.0, False)
 
 

@@ -27,14 +27,15 @@ from taskaffinity.cli import (
     table,
     tune,
 )
+from taskaffinity.cli.aliases import modernized
 from taskaffinity.cli.console import signals
-from taskaffinity.cli.options.recipe import SETTINGS, setting_meant
+from taskaffinity.cli.options.run import SETTINGS
 from taskaffinity.errors import InputError, meant
+from taskaffinity.studies.settings import setting_meant
 
 app = typer.Typer(
     help="Which tasks help which? Trains every pair of tasks together, measures each gain, draws the answer.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command("pairwise", epilog=SETTINGS)(pairwise.command)
@@ -71,9 +72,12 @@ def about(
 def main() -> None:
     """Exit codes: 0 all done, 1 some runs failed, 2 bad usage or input, or Ray does not start (one line on stderr),
     130 interrupted, 143 terminated."""
+    arguments, lines = modernized(sys.argv[1:])
+    for line in lines:
+        print(line, file=sys.stderr)
     try:
         with signals.answered():
-            code = app(standalone_mode=False)
+            code = app(arguments, standalone_mode=False)
     except InputError as error:
         code = _refuse(str(error))
     except TyperException as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +9,8 @@ import typer
 
 from taskaffinity.cli.console.results import draw_stages_and_print, publish_and_print, read_study, warn_if_synthetic
 from taskaffinity.cli.options.figures import Figures, Formats, Palette, PaletteOption, pictures_of
-from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, rule_of
-from taskaffinity.errors import InputError
+from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin
+from taskaffinity.studies.settings import make_rule
 
 
 def command(
@@ -32,10 +31,7 @@ def command(
         warn_if_synthetic(staged.synthetic)
         return
     study = read_study(results, "pairwise")
-    try:
-        rule = rule_of(alpha, margin, correction, estimand, otherwise=asdict(study.rule))
-    except TypeError as error:
-        raise InputError(f"{results / 'study.json'}: not a study of this version: rule: {error}") from error
+    rule = make_rule(alpha, margin, correction, estimand, default=study.rule)
     publish_and_print(study, results, rule, pictures)
     if staged is not None:
         draw_stages_and_print(staged, results, pictures)

@@ -16,8 +16,8 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.status import STATES, Status, status_of
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
+from taskaffinity.schedule.progress import duration
 from taskaffinity.schedule.run import pending_runs
-from taskaffinity.studies.forecast import duration
 
 SHOWN = 8
 """Running runs and failures that are named; of more, their number."""

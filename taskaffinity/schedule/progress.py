@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from taskaffinity.runs.spec import RunSpec
+
+if TYPE_CHECKING:
+    pass
 
 
 @dataclass(frozen=True)
@@ -35,3 +39,19 @@ class Report:
     seconds: float = 0.0
     workers: int = 1
     """Runs that went at once."""
+
+
+def duration(seconds: float) -> str:
+    """``42 s``, ``3 min 20 s``, ``2 h 05 min``.
+
+    Examples
+    --------
+    >>> duration(200)
+    '3 min 20 s'
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

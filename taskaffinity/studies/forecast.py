@@ -23,7 +23,7 @@ from taskaffinity.training.profile.speed import timed
 
 if TYPE_CHECKING:
     from taskaffinity.training.encoders import Encoder
-
+from taskaffinity.schedule.progress import duration
 
 Tried = TypeVar("Tried")
 
@@ -57,22 +57,6 @@ def tried_here(way: Callable[..., Tried], spec: RunSpec, suite: Suite, encoder: 
         raise
     except Exception:
         return None
-
-
-def duration(seconds: float) -> str:
-    """``42 s``, ``3 min 20 s``, ``2 h 05 min``.
-
-    Examples
-    --------
-    >>> duration(200)
-    '3 min 20 s'
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 PADDED = "this encoder's own attention takes no packed sequences: mini-batches are padded to their longest, and slower"

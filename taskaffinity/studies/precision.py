@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +15,7 @@ from taskaffinity.errors import InputError
 from taskaffinity.runs.files import cache_folder, read_json, write_json
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study, studies_in
+from taskaffinity.studies.compatibility import check_study
 from taskaffinity.studies.forecast import tried_here
 from taskaffinity.tasks.task import Suite
 from taskaffinity.training.encoders import Encoder
@@ -96,7 +96,7 @@ def fast_precision(
     times = found["times_in_bf16"]
     if times is None:
         return None, "no steps could be tried, for want of a GPU or of memory, or they failed"
-    return "bf16" if times >= PAYS else None, f"16 bits went {times:.2f} times as fast here"
+    return "bf16" if times >= PAYS else None, f"bf16 was {times:.2f} times as fast here"
 
 
 def _found_just_now(kept: Path) -> dict[str, float | None] | None:
@@ -125,7 +125,7 @@ def settle_precision(
     keep_models: bool,
     replaces: bool,
     dry_run: bool,
-    quiet: bool,
+    notice: Callable[[str], None],
 ) -> tuple[list[tuple[Study, Encoder]], list[str]]:
     """Studies in the precision that they are told, or else in one, for encoders are compared: that of a study in their
     results folders, or what a few steps of the first find faster here; and lines that say so, or that what is told is
@@ -134,16 +134,15 @@ def settle_precision(
     Parameters
     ----------
     measured : bool
-        Whether it is the machine's to choose, as ``is_measured`` says.
+        Whether a trial chooses the precision.
+    notice : callable
+        Receives a line before the trial.
 
     Raises
     ------
     InputError
         As ``conduct.check``, ``pacing.settled_precision`` and ``pacing.fast_precision``.
     """
-    from taskaffinity.studies.compatibility import check_study  # torch
-    from taskaffinity.studies.precision import fast_precision, recorded_precision, slow_precision, with_precision
-
     if not measured:
         slow = slow_precision(asked[0][0])
         return list(asked), [f"precision: bf16, though {slow}"] if slow else []
@@ -151,10 +150,9 @@ def settle_precision(
     if found is None:
         for (study, encoder), place in zip(asked, places, strict=True):
             check_study(study, suite, encoder, place, keep_models=keep_models, replaces=replaces)
-        if not quiet:
-            print("precision: a few updates are tried in 32 bits and in 16", file=sys.stderr)
+        notice("precision: a few updates are tried in fp32 and in bf16")
         study, encoder = asked[0]
         found = fast_precision(study, suite, encoder, places[0], keeps=not dry_run)
     precision, why = found
     settled = [(with_precision(study, precision), encoder) for study, encoder in asked]
-    return settled, [f"precision: {precision or '32 bits'} ({why})"]
+    return settled, [f"precision: {precision or 'fp32'} ({why})"]

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Study
-from taskaffinity.schedule.resources import Resources
-from taskaffinity.schedule.run import pending_runs
-from taskaffinity.tasks.task import Suite
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from taskaffinity.training.encoders import Encoder
-from taskaffinity.studies.forecast import describe_forecast
+    from taskaffinity.studies.planned import PlannedStudy
 
 
-def print_plan(
-    study: Study, suite: Suite, encoder: Encoder, store: RunStore, resources: Resources, *, keep_models: bool
-) -> None:
-    """Every run with whether it is done, and the forecast for those that are not."""
-    from taskaffinity.studies.forecast import measured_cost  # torch
+def print_plan(planned: Sequence[PlannedStudy], *, as_json: bool = False) -> None:
+    """Every run with whether it is done, and the forecast for those that are not.
 
-    plan = study.plan
-    waiting = pending_runs(plan, store, keep_models=keep_models)
-    to_do = set(waiting)
-    for spec in plan:
-        print(f"{'to do' if spec in to_do else 'done':6} {spec.run_id}")
-    most = "at most " if study.interim_seeds else ""
-    print(f"{most}{len(plan)} runs, {len(plan) - len(waiting)} done, {most}{len(waiting)} to train")
-    if waiting:
-        pace = measured_cost(study, suite, encoder)
-        for line in describe_forecast(waiting, pace, resources, keep_models=keep_models):
+    As JSON: one object, ``{"studies": [{"results", "encoder", "runs": [{"run_id", "done"}], "n_runs", "n_done",
+    "at_most", "forecast": [line]}]}``; ``at_most`` says whether a sequential design may need fewer runs.
+    """
+    if as_json:
+        print(json.dumps({"studies": [_plan_of(one) for one in planned]}, indent=1))
+        return
+    for one in planned:
+        if len(planned) > 1:
+            print(f"{one.study.encoder.name}, in {one.root}:")
+        plan = _plan_of(one)
+        for run in plan["runs"]:
+            print(f"{'done' if run['done'] else 'to do':6} {run['run_id']}")
+        most = "at most " if plan["at_most"] else ""
+        n_left = plan["n_runs"] - plan["n_done"]
+        print(f"{most}{plan['n_runs']} runs, {plan['n_done']} done, {most}{n_left} to train")
+        for line in plan["forecast"]:
             print(line)
+
+
+def _plan_of(one: PlannedStudy) -> dict[str, Any]:
+    pending = set(one.pending)
+    return {
+        "results": str(one.root),
+        "encoder": one.study.encoder.name,
+        "runs": [{"run_id": spec.run_id, "done": spec not in pending} for spec in one.plan],
+        "n_runs": len(one.plan),
+        "n_done": len(one.plan) - len(pending),
+        "at_most": bool(one.study.interim_seeds),
+        "forecast": one.forecast(),
+    }

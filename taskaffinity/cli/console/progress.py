@@ -17,8 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from taskaffinity.schedule.progress import Progress
-from taskaffinity.studies.forecast import duration
+from taskaffinity.schedule.progress import Progress, duration
 
 
 class ProgressDisplay:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,45 +9,24 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from taskaffinity.analysis.figure_options import DEFAULT, FigureOptions
-from taskaffinity.analysis.style import plural
+from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
 from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study
-from taskaffinity.tasks.survey import leaks
-from taskaffinity.tasks.task import Suite
+from taskaffinity.studies.listener import BANNER
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from taskaffinity.analysis.affinity import AffinityMatrix
     from taskaffinity.analysis.paper.encoders import EncoderScores
     from taskaffinity.runs.rule import Rule
-
-BANNER = (
-    "SYNTHETIC STAND-IN: no data folder was given, so the text is made up. This shows how the tool works;\n"
-    "it says nothing about the real tasks of these names."
-)
-
-_LEAKS_SHOWN = 3
 
 
 def warn_if_synthetic(is_synthetic: bool) -> None:
     """The banner, on stderr whatever ``--quiet`` says."""
     if is_synthetic:
         Console(stderr=True, highlight=False, soft_wrap=True).print(BANNER, style="bold yellow")
-
-
-def warn_of_leaks(suite: Suite, suite_file: Path | None) -> None:
-    """What of the user's own tasks is scored on texts that are trained on, on stderr whatever ``--quiet`` says."""
-    found = leaks(suite.tasks) if suite_file is not None else []
-    for leak in found[:_LEAKS_SHOWN]:
-        print(
-            f"leak: {plural(leak.examples, 'text')} of {leak.task} {leak.split} also in {leak.other} train"
-            f"{', which can look like transfer' * (leak.task != leak.other)}",
-            file=sys.stderr,
-        )
-    if found:
-        more = f"{plural(len(found) - _LEAKS_SHOWN, 'more leak')}; " if len(found) > _LEAKS_SHOWN else ""
-        print(f"{more}all overlaps: taskaffinity data inspect {suite_file}", file=sys.stderr)
 
 
 def read_study(results: Path, design: Design = "pairwise") -> Study:
@@ -73,15 +51,40 @@ def publish_and_print(study: Study, results: Path, rule: Rule, pictures: FigureO
     InputError
         If a file of the folder is broken.
     """
-    from taskaffinity.analysis.captions import describe_controls, describe_sequential
     from taskaffinity.analysis.publish import publish  # matplotlib and pandas: not for --help
-    from taskaffinity.analysis.tables.printed import cheapest_decisions, edge_table
-    from taskaffinity.analysis.undertrained import describe_undertrained
 
     try:
         matrix = publish(study, RunStore(results), results, rule, pictures=pictures)
     except ValueError as error:
         raise InputError(str(error)) from error
+    print_matrix(matrix, results, pictures)
+
+
+def print_pairwise(result: PairwiseResults) -> None:
+    """The table of a study that was just trained, and where its files are."""
+    print_matrix(result.matrix, result.root)
+
+
+def print_full(result: StagesResults | EncoderResults) -> None:
+    """The table of a study in stages, or of several encoders, and where its files are."""
+    if isinstance(result, StagesResults):
+        print_stages(result.study, result.store)
+        Console(highlight=False, soft_wrap=True, markup=False).print(
+            f"{result.root / 'stages.csv'}, stages_scores.csv beside it"
+        )
+        return
+    print_encoders(read_encoders([(one.study, one.store) for one in result.studies]))
+    each = ", ".join(str(one.root / "stages.csv") for one in result.studies)
+    print(f"{result.root / 'encoders.csv'}; of each by itself: {each}")
+
+
+def print_matrix(matrix: AffinityMatrix, results: Path, pictures: FigureOptions = DEFAULT) -> None:
+    """The arrows, what would decide the open ones, and where the files are, to stdout."""
+    from taskaffinity.analysis.captions import describe_controls, describe_sequential
+    from taskaffinity.analysis.tables.printed import cheapest_decisions, edge_table
+    from taskaffinity.analysis.undertrained import describe_undertrained
+
+    study = matrix.study
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(edge_table(matrix))
     unfinished = describe_undertrained(study, RunStore(results))
@@ -90,26 +93,6 @@ def publish_and_print(study: Study, results: Path, rule: Rule, pictures: FigureO
     drawn = pictures.files([name for name in pictures.figures if name != "stages"])
     beside = ", ".join([*(drawn[1:] if pictures != DEFAULT else ()), "edges.csv and scores.csv"])
     console.print(f"{results / drawn[0]}, {beside} beside it")
-
-
-def publish_stages_and_print(study: Study, results: Path) -> None:
-    """Write what a study in stages found into its results folder, and print its table.
-
-    Raises
-    ------
-    InputError
-        If a file of the folder is broken.
-    """
-    from taskaffinity.analysis.publish import publish_stages
-
-    store = RunStore(results)
-    try:
-        publish_stages(study, store, results)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    print_stages(study, store)
-    console = Console(highlight=False, soft_wrap=True, markup=False)
-    console.print(f"{results / 'stages.csv'}, stages_scores.csv beside it")
 
 
 def draw_stages_and_print(study: Study, results: Path, pictures: FigureOptions) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +13,12 @@ from rich.table import Table
 
 from taskaffinity.analysis.style import plural
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.runs.recipe_file import RecipeFile, write_recipe
-from taskaffinity.studies.forecast import duration
-from taskaffinity.tasks.task import Suite
 from taskaffinity.tuning.candidates import searched_settings
 
 if TYPE_CHECKING:
     from taskaffinity.tuning.round import Ended
     from taskaffinity.tuning.search import Found, Search
+from taskaffinity.tuning.recipe import describe_search
 
 
 def print_candidates(tried: Sequence[Recipe], fixed: Collection[str]) -> None:
@@ -62,28 +59,8 @@ def print_found(found: Found, fixed: Collection[str]) -> None:
     table = _table(found)
     needed = Console(width=1000).measure(table).maximum  # no cell is cut, however narrow the terminal
     Console(highlight=False, markup=False, width=max(needed, console.width)).print(table)
-    for line in _in_words(found):
+    for line in describe_search(found):
         console.print(line)
-
-
-def write_found(out: Path, found: Found, suite: Suite, said: RecipeFile, searched: Collection[str]) -> None:
-    """The recipe file, and on stdout where it is."""
-    assert found.recipe is not None
-    default = found.search.candidates[0]
-    notes = {
-        name: f"default: {'none' if (value := getattr(default, name)) is None else value}"
-        if name in searched
-        else "given, not searched"
-        for name in said.settings
-    }
-    what = f"the suite {suite.name}{' (made-up text)' if suite.synthetic else ''}, encoder {found.search.encoder.name}"
-    about = [
-        f"Found by `taskaffinity tune` for {what}; search seed {found.search.seed}.",
-        *_in_words(found)[:2],
-        "A study takes it with --recipe; what is not here is as it is without it, and --set has the last word.",
-    ]
-    write_recipe(out, said, about, notes)
-    print(f"{out}: for --recipe of `taskaffinity pairwise` and `full`")
 
 
 def _table(found: Found) -> Table:
@@ -127,30 +104,6 @@ def _tried(found: Found) -> list[str]:
         else:
             said.append(f"{record.means[-1]:.1f}")
     return said
-
-
-def _in_words(found: Found) -> list[str]:
-    """What was chosen and against what; how it was chosen; what was spent."""
-    if found.chosen is None:
-        return ["No candidate could be trained to its end: no recipe is written."]
-    best = fmean(found.confirmed[found.chosen].values())
-    default = fmean(found.confirmed[0].values()) if 0 in found.confirmed else None
-    if found.chosen == 0:
-        chosen = f"Chosen: the default, {best:.1f} points; no candidate was better."
-    elif default is None:
-        chosen = f"Chosen: candidate {found.chosen}, {best:.1f} points; the default could not be trained."
-    else:
-        gained = f"{best - default:+.1f} on the default's {default:.1f}"
-        chosen = f"Chosen: candidate {found.chosen}, {best:.1f} points, {gained}."
-    seeds = plural(found.search.confirm_seeds, "seed")
-    how = (
-        f"By the mean over tasks and {seeds} that had no part in picking the finalists, on dev. The default is among "
-        "these, so that none can be chosen that is worse there; test was not looked at."
-    )
-    n_reused = len(found.first.reused)
-    reused = f", {plural(n_reused, 'trial')} of the first round found finished" if n_reused else ""
-    spent = f"{plural(found.epochs_now, 'epoch')} of each task trained now{reused}, in {duration(found.seconds)}."
-    return [chosen, how, spent]
 
 
 def _changes(default: Recipe, recipe: Recipe) -> list[str]:

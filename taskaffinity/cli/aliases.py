@@ -1,0 +1,45 @@
+"""Options by their names before version 0.2. They work for one release, and say so in one line on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+_COMMANDS = ("pairwise", "full")
+OLD_OPTIONS: Mapping[str, tuple[tuple[str, ...], str, Mapping[str, str]]] = {
+    "--match": (("pairwise",), "--baseline", {"updates": "single", "compute": "compute-matched"}),
+    "--start": (("pairwise",), "--init-from", {"refinement": "multitask"}),
+    "--stage": (("pairwise",), "--evaluate-after", {"refine": "joint"}),
+    "--adaptive": (("pairwise",), "--sequential", {}),
+    "--track": (_COMMANDS, "--report-to", {}),
+    "--replace": (_COMMANDS, "--overwrite", {}),
+    "--samples": (("tune",), "--n-trials", {}),
+}
+"""Commands that had the option, its new name, and new names of its values."""
+
+
+def modernized(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The arguments by today's names, and a line for each old name.
+
+    Examples
+    --------
+    >>> arguments, lines = modernized(["pairwise", "--match=compute", "--start", "refinement"])
+    >>> arguments
+    ['pairwise', '--baseline=compute-matched', '--init-from', 'multitask']
+    >>> lines[0]
+    'taskaffinity: --match is now --baseline; the old name goes with the next release'
+    """
+    if not arguments:
+        return [], []
+    command, changed, lines = arguments[0], [arguments[0]], []
+    values: Mapping[str, str] = {}
+    for argument in arguments[1:]:
+        name, equals, value = argument.partition("=")
+        commands, new, new_values = OLD_OPTIONS.get(name, ((), "", {}))
+        if command in commands:
+            changed.append(f"{new}{equals}{new_values.get(value, value)}")
+            lines.append(f"taskaffinity: {name} is now {new}; the old name goes with the next release")
+            values = {} if equals else new_values
+        else:
+            changed.append(values.get(argument, argument))
+            values = {}
+    return changed, lines

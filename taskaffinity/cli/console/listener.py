@@ -1,0 +1,58 @@
+"""Prints what a study says: notices and progress on stderr unless ``--quiet``, warnings always."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+
+from taskaffinity.cli.console.progress import ProgressDisplay
+from taskaffinity.schedule.progress import Progress, Report, duration
+
+
+class ConsoleListener:
+    """A ``Listener`` for the terminal; a context manager that ends the live display."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self.display = ProgressDisplay(quiet=quiet)
+        self._is_shown = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._hide(kind, error, trace)
+
+    def notice(self, line: str) -> None:
+        if not self.quiet:
+            print(line, file=sys.stderr)
+
+    def warn(self, line: str) -> None:
+        Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(line, style="bold yellow")
+
+    def on_progress(self, progress: Progress) -> None:
+        if not self._is_shown:
+            self.display.__enter__()
+            self._is_shown = True
+        self.display.show(progress)
+
+    def ended(self, report: Report, root: Path) -> None:
+        self._hide(None, None, None)
+        spent = f" in {duration(report.seconds)}" if report.trained or report.failed else ""
+        print(
+            f"{report.planned} runs: {len(report.trained)} trained now{spent}, {len(report.failed)} failed",
+            file=sys.stderr,
+        )
+        for spec, reason in report.failed.items():
+            print(f"failed: {root / 'runs' / spec.run_id}: {reason}", file=sys.stderr)
+
+    def _hide(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._is_shown:
+            self.display.__exit__(kind, error, trace)
+            self._is_shown = False

@@ -1,0 +1,342 @@
+"""The use cases of the command line as Python functions: ``pairwise``, ``full``, ``tune`` and ``load``.
+
+A function and its command take the same options with the same defaults, train the same runs and write the same files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
+from taskaffinity.runs.rule import Correction, Estimand
+from taskaffinity.runs.study import FILES, Baseline, EvaluateAfter, InitFrom, Protocol
+from taskaffinity.schedule.resources import Executor
+from taskaffinity.studies.folders import results_folder
+from taskaffinity.studies.listener import Listener, LogListener
+from taskaffinity.studies.options import (
+    FullOptions,
+    PairwiseOptions,
+    TuneOptions,
+    check_full_options,
+    check_pairwise_options,
+    check_tune_options,
+    recipe_path,
+)
+from taskaffinity.tasks.catalog import find_suite
+from taskaffinity.tasks.task import Suite
+from taskaffinity.tracking.tracker import trackers_named
+
+if TYPE_CHECKING:
+    from taskaffinity.studies.planned import PlannedStudy
+    from taskaffinity.studies.search import PlannedSearch
+    from taskaffinity.tuning.search import Found
+
+
+def pairwise(
+    suite: str | Path | Suite,
+    *,
+    data: str | Path | None = None,
+    encoder: str | None = None,
+    seeds: int = 3,
+    seeds_single: int | None = None,
+    base_seed: int = 0,
+    recipe: str | Path | None = None,
+    settings: Sequence[str] | Mapping[str, Any] = (),
+    baseline: Baseline = "single",
+    evaluate_after: EvaluateAfter = "joint",
+    init_from: InitFrom = "encoder",
+    controls: bool = False,
+    sequential: bool = False,
+    max_seeds: int | None = None,
+    full: bool = False,
+    protocol: Protocol = "honest",
+    alpha: float | None = None,
+    margin: float | Mapping[str, float] | Sequence[str] | None = None,
+    correction: Correction | None = None,
+    estimand: Estimand | None = None,
+    output_dir: str | Path | None = None,
+    overwrite: bool = False,
+    executor: Executor = "ray",
+    address: str | None = None,
+    gpus_per_run: float | str | None = None,
+    cpus_per_run: int = 1,
+    keep_predictions: bool = True,
+    keep_models: bool = False,
+    report_to: Sequence[str] = (),
+    listener: Listener | None = None,
+) -> PairwiseResults:
+    """Train every task and every pair, measure each directed gain, and write tables and figures.
+
+    Parameters
+    ----------
+    suite : str, Path or Suite
+        A domain (``clinical``, ``biomedical``, ``blue``, ``open-clinical``, ``planted-8``), a YAML file of your own
+        tasks, or a suite in memory.
+    data : path, optional
+        Folder of task files of a domain.
+    report_to : sequence of str
+        Experiment trackers: ``mlflow``, ``tensorboard``, ``wandb``.
+    listener : Listener, optional
+        Receives messages and progress. Default: the logger ``taskaffinity``.
+
+    All other parameters are fields of ``taskaffinity.studies.options.PairwiseOptions``, which describes them.
+
+    Returns
+    -------
+    PairwiseResults
+        Frames, graph and figures of the study; ``failed`` names runs that failed.
+
+    Raises
+    ------
+    InputError
+        If an option, the data, the encoder or the results folder cannot be used. Nothing was trained then.
+
+    Examples
+    --------
+    The four synthetic clinical tasks, cut to seconds:
+
+    >>> from tempfile import mkdtemp
+    >>> small = {"num_train_epochs": 1, "max_train_examples": 32, "max_eval_examples": 20}
+    >>> result = pairwise("clinical", seeds=1, settings=small, executor="local", output_dir=mkdtemp())
+    >>> len(result.to_frame()), result.failed
+    (12, {})
+    """
+    asked = dict(locals())
+    names = ("suite", "data", "report_to", "listener")
+    options = PairwiseOptions(**{name: value for name, value in asked.items() if name not in names})
+    trackers = trackers_named(report_to)
+    heard = listener or LogListener()
+    planned = plan_pairwise(suite, options, heard, data=data)
+    return train_pairwise(planned, heard, trackers)
+
+
+def full(
+    suite: str | Path | Suite,
+    *,
+    data: str | Path | None = None,
+    encoder: str | None = None,
+    encoders: Sequence[str] | None = None,
+    seeds: int = 3,
+    base_seed: int = 0,
+    recipe: str | Path | None = None,
+    settings: Sequence[str] | Mapping[str, Any] = (),
+    protocol: Protocol = "honest",
+    alpha: float | None = None,
+    estimand: Estimand | None = None,
+    output_dir: str | Path | None = None,
+    overwrite: bool = False,
+    executor: Executor = "ray",
+    address: str | None = None,
+    gpus_per_run: float | str | None = None,
+    cpus_per_run: int = 1,
+    keep_predictions: bool = True,
+    keep_models: bool = False,
+    report_to: Sequence[str] = (),
+    listener: Listener | None = None,
+) -> StagesResults | EncoderResults:
+    """Train every task, the whole set together, and fine-tune each task from there (Tables 2 to 6 of the paper).
+
+    Parameters
+    ----------
+    suite, data, report_to, listener
+        As in ``pairwise``.
+    encoders : sequence of str, optional
+        Several encoders instead of ``encoder``: a study of each in a folder of its own, and one table.
+
+    All other parameters are fields of ``taskaffinity.studies.options.FullOptions``, which describes them.
+
+    Returns
+    -------
+    StagesResults, or EncoderResults if ``encoders`` is given
+
+    Raises
+    ------
+    InputError
+        As ``pairwise``.
+    """
+    asked = dict(locals())
+    names = ("suite", "data", "report_to", "listener")
+    options = FullOptions(**{name: value for name, value in asked.items() if name not in names})
+    trackers = trackers_named(report_to)
+    heard = listener or LogListener()
+    planned = plan_full(suite, options, heard, data=data)
+    return train_full(planned, options, heard, trackers)
+
+
+def tune(
+    suite: str | Path | Suite,
+    *,
+    data: str | Path | None = None,
+    encoder: str | None = None,
+    n_trials: int = 12,
+    finalists: int = 3,
+    confirm_seeds: int = 2,
+    search_seed: int = 0,
+    recipe: str | Path | None = None,
+    settings: Sequence[str] | Mapping[str, Any] = (),
+    output_dir: str | Path | None = None,
+    out: str | Path | None = None,
+    executor: Executor = "ray",
+    address: str | None = None,
+    gpus_per_run: float | str | None = None,
+    cpus_per_run: int = 1,
+) -> Found:
+    """Search one recipe for all tasks of a suite by their dev scores, and write it to a recipe file.
+
+    Parameters
+    ----------
+    suite, data, encoder, settings, output_dir, executor, address, gpus_per_run, cpus_per_run
+        As in ``pairwise``; a setting that is given is not searched.
+    n_trials : int
+        Recipes to try beside the default.
+    finalists : int
+        So many of the best are trained again, and the default with them.
+    confirm_seeds : int
+        Fresh seeds for that; their mean decides.
+    search_seed : int
+        Another seed draws and trains other recipes.
+    out : path, optional
+        The recipe file. Default: ``recipe.yaml`` in the results folder.
+
+    Returns
+    -------
+    Found
+        Every trial, the finalists, and the chosen recipe.
+
+    Raises
+    ------
+    InputError
+        As ``pairwise``.
+    """
+    asked = dict(locals())
+    options = TuneOptions(**{name: value for name, value in asked.items() if name not in ("suite", "data")})
+    planned = plan_tune(suite, options, data=data)
+    result = planned.run()
+    planned.write_recipe(result)
+    return result
+
+
+def load(results: str | Path) -> PairwiseResults | StagesResults:
+    """Read the study of a results folder; of two designs in one folder, the pairs.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no study, or a broken one.
+
+    Examples
+    --------
+    In a checkout of this repository:
+
+    >>> load("notebooks/example_results").gain.round(1).loc["shareclefe", "mednli"]
+    np.float64(15.3)
+    """
+    root = Path(results)
+    if not (root / FILES["pairwise"]).is_file() and (root / FILES["full"]).is_file():
+        stages = StagesResults.load(root, "full")
+        assert isinstance(stages, StagesResults)
+        return stages
+    pairs = PairwiseResults.load(root)
+    assert isinstance(pairs, PairwiseResults)
+    return pairs
+
+
+def plan_pairwise(
+    suite: str | Path | Suite,
+    options: PairwiseOptions,
+    listener: Listener,
+    *,
+    data: str | Path | None = None,
+    dry_run: bool = False,
+) -> PlannedStudy:
+    """The study that ``pairwise`` trains, checked; bad options are refused before torch is loaded.
+
+    Raises
+    ------
+    InputError
+    """
+    check_pairwise_options(options)
+    found, file = _resolved(suite, data)
+    options = replace(options, suite_file=options.suite_file or file)
+    results_folder(options.output_dir, found, options.suite_file)
+    from taskaffinity.studies import planning  # torch
+
+    return planning.plan_pairwise(found, options, listener, dry_run=dry_run)
+
+
+def train_pairwise(planned: PlannedStudy, listener: Listener, report_to: Sequence[str] = ()) -> PairwiseResults:
+    """Train a planned study of pairs, and write its tables and figures."""
+    from taskaffinity.studies.publish import publish_pairwise
+
+    report, tracker = planned.train(listener, report_to)
+    listener.ended(report, planned.root)
+    result = publish_pairwise(planned, report)
+    tracker.end()
+    return result
+
+
+def train_full(
+    planned: Sequence[PlannedStudy], options: FullOptions, listener: Listener, report_to: Sequence[str] = ()
+) -> StagesResults | EncoderResults:
+    """Train planned studies in stages, and write their tables and figures."""
+    from taskaffinity.studies.publish import publish_encoder_table, train_stages
+
+    studies = []
+    for number, one in enumerate(planned, start=1):
+        if options.encoders is not None:
+            listener.notice(f"encoder {number} of {len(planned)}: {one.study.encoder.name}, in {one.root}")
+        studies.append(train_stages(one, listener, report_to))
+    if options.encoders is None:
+        return studies[0]
+    return publish_encoder_table(studies, planned[0].root.parent)
+
+
+def plan_full(
+    suite: str | Path | Suite,
+    options: FullOptions,
+    listener: Listener,
+    *,
+    data: str | Path | None = None,
+    dry_run: bool = False,
+) -> list[PlannedStudy]:
+    """The studies that ``full`` trains, one for each encoder, checked.
+
+    Raises
+    ------
+    InputError
+    """
+    check_full_options(options)
+    found, file = _resolved(suite, data)
+    options = replace(options, suite_file=options.suite_file or file)
+    results_folder(options.output_dir, found, options.suite_file)
+    from taskaffinity.studies import planning  # torch
+
+    return planning.plan_full(found, options, listener, dry_run=dry_run)
+
+
+def plan_tune(suite: str | Path | Suite, options: TuneOptions, *, data: str | Path | None = None) -> PlannedSearch:
+    """The search that ``tune`` runs, checked.
+
+    Raises
+    ------
+    InputError
+    """
+    settings = check_tune_options(options)
+    found, file = _resolved(suite, data)
+    options = replace(options, suite_file=options.suite_file or file)
+    out = recipe_path(options, results_folder(options.output_dir, found, options.suite_file))
+    from taskaffinity.studies.search import plan_search  # torch
+
+    return plan_search(found, options, settings, out)
+
+
+def _resolved(suite: str | Path | Suite, data: str | Path | None) -> tuple[Suite, Path | None]:
+    """The suite, and the file that describes it, if there is one."""
+    if isinstance(suite, Suite):
+        return suite, None
+    if isinstance(suite, Path) or suite.endswith((".yaml", ".yml")):
+        return find_suite(None, data, suite), Path(suite)
+    return find_suite(suite, data), None

@@ -1,0 +1,70 @@
+"""Where a study goes: its results folder, and the copy of its suite file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from taskaffinity.errors import InputError
+from taskaffinity.runs.files import write_atomic
+from taskaffinity.runs.spec import EncoderRef
+from taskaffinity.tasks.task import Suite
+
+
+def results_folder(given: str | Path | None, suite: Suite, suite_file: Path | None) -> Path:
+    """The results folder of a study: as given, else ``results/SUITE``.
+
+    Raises
+    ------
+    InputError
+        If it is a file, or the folder of the suite file, which its copy could overwrite.
+    """
+    folder = Path(given) if given is not None else Path("results") / suite.name
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--results {folder}: a file; expected a folder, or a name that is free")
+    if suite_file is not None and folder.resolve() == suite_file.resolve().parent:
+        raise InputError(f"--results {folder}: the folder of the suite file; expected one for the results alone")
+    return folder
+
+
+@contextmanager
+def keep_suite_file(file: Path | None, folder: Path) -> Iterator[None]:
+    """Copy the suite file into the results folder when the block ends, also by an error other than a refusal.
+
+    ``study.json`` says what was trained on; this copy says how it was read and split.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except BaseException:
+        _copy(file, folder)
+        raise
+    _copy(file, folder)
+
+
+def _copy(file: Path | None, folder: Path) -> None:
+    if file is not None and folder.is_dir():
+        write_atomic(folder / "suite.yaml", file.read_bytes())
+
+
+def encoder_folders(root: Path, encoders: Sequence[EncoderRef]) -> list[Path]:
+    """``root/biobert-1a2b3c4d`` for each encoder: its name for people, its fingerprint for certainty.
+
+    An encoder that was studied in ``root`` by another name keeps its folder.
+
+    Raises
+    ------
+    InputError
+        If two of them are the same encoder.
+    """
+    folders = []
+    for number, encoder in enumerate(encoders):
+        if encoder in encoders[:number]:
+            raise InputError(f"--encoders: {encoder.name} is the same encoder as one before it")
+        mark = encoder.fingerprint[:8]
+        words = re.sub(r"[^a-z0-9._]+", "-", encoder.name.lower()).strip("-.")
+        folders.append(next(iter(sorted(root.glob(f"*-{mark}"))), root / f"{words or 'encoder'}-{mark}"))
+    return folders

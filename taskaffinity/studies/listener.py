@@ -1,0 +1,49 @@
+"""What a study says while it is planned and trained, and who hears it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Protocol
+
+from taskaffinity.schedule.progress import Progress, Report
+
+BANNER = (
+    "SYNTHETIC STAND-IN: no data folder was given, so the text is synthetic. This shows how the tool works;\n"
+    "it says nothing about the real tasks of these names."
+)
+"""What precedes a study of synthetic text."""
+_LOG = logging.getLogger("taskaffinity")
+
+
+class Listener(Protocol):
+    """Receives the messages of a study. The command line prints them; a script may pass its own."""
+
+    def notice(self, line: str) -> None:
+        """Receive one line about the course of the study."""
+
+    def warn(self, line: str) -> None:
+        """Receive one line that the user should read."""
+
+    def on_progress(self, progress: Progress) -> None:
+        """Receive the progress of the runs, a few times a second."""
+
+    def ended(self, report: Report, root: Path) -> None:
+        """Receive what came of the runs of the results folder ``root``."""
+
+
+class LogListener:
+    """Writes messages to the logger ``taskaffinity``; progress goes nowhere."""
+
+    def notice(self, line: str) -> None:
+        _LOG.info(line)
+
+    def warn(self, line: str) -> None:
+        _LOG.warning(line)
+
+    def on_progress(self, progress: Progress) -> None:
+        pass
+
+    def ended(self, report: Report, root: Path) -> None:
+        for spec, reason in report.failed.items():
+            _LOG.warning("failed: %s: %s", root / "runs" / spec.run_id, reason)

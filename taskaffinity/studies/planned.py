@@ -1,0 +1,132 @@
+"""A study that can be trained: everything is checked, nothing is trained yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from taskaffinity.runs.cost_model import CostModel
+from taskaffinity.runs.plan import Plan
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+from taskaffinity.schedule.progress import Progress, Report
+from taskaffinity.schedule.resources import Resources, RunOptions
+from taskaffinity.schedule.run import pending_runs
+from taskaffinity.studies.folders import keep_suite_file
+from taskaffinity.studies.forecast import PADDED, describe_forecast, measured_cost
+from taskaffinity.studies.listener import BANNER, Listener
+from taskaffinity.studies.options import StudyOptions
+from taskaffinity.studies.run import run_study
+from taskaffinity.tasks.survey import Overlap, leaks
+from taskaffinity.tasks.task import Suite
+from taskaffinity.tracking.tracker import RunTracker
+from taskaffinity.training.encoders import Encoder
+
+_LEAKS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class PlannedStudy:
+    """A study, where it will be trained, and what was settled on the way."""
+
+    study: Study
+    suite: Suite
+    encoder: Encoder
+    root: Path
+    """The results folder."""
+    resources: Resources
+    options: StudyOptions
+    notes: tuple[str, ...] = ()
+    """What the user should know before training, such as the precision that was chosen."""
+
+    @property
+    def plan(self) -> Plan:
+        """Every run that the study may need."""
+        return self.study.plan
+
+    @property
+    def pending(self) -> list[RunSpec]:
+        """The runs that the results folder lacks."""
+        return pending_runs(self.plan, RunStore(self.root), keep_models=self.options.keep_models)
+
+    def cost(self) -> CostModel | None:
+        """The cost of each run here, by a few steps tried now; None if no step can be tried."""
+        return measured_cost(self.study, self.suite, self.encoder)
+
+    def forecast(self) -> list[str]:
+        """Lines that say what the pending runs take: time, work and disk; none if nothing is pending."""
+        waiting = self.pending
+        if not waiting:
+            return []
+        return describe_forecast(waiting, self.cost(), self.resources, keep_models=self.options.keep_models)
+
+    def train(self, listener: Listener, report_to: Sequence[str] = ()) -> tuple[Report, RunTracker]:
+        """Train what the results folder lacks.
+
+        Parameters
+        ----------
+        report_to : sequence of str
+            Experiment trackers that receive every finished run.
+
+        Returns
+        -------
+        Report
+            What came of the runs.
+        RunTracker
+            Its ``end`` reports what was published.
+        """
+        if self.suite.synthetic:
+            listener.warn(BANNER)
+        tracker = RunTracker(report_to, self.study, RunStore(self.root), listener.warn)
+        cost, resources = self._measured(listener)
+
+        def on_progress(progress: Progress) -> None:
+            listener.on_progress(progress)
+            tracker.update(progress)
+
+        with keep_suite_file(self.options.suite_file, self.root):
+            report = run_study(
+                self.study,
+                self.suite,
+                self.encoder,
+                self.root,
+                resources=resources,
+                on_progress=on_progress,
+                options=RunOptions(self.options.keep_predictions, self.options.keep_models, self.options.overwrite),
+                cost_model=cost,
+            )
+        return report, tracker
+
+    def _measured(self, listener: Listener) -> tuple[CostModel | None, Resources]:
+        """The cost model, if it is worth its time, and the resources with the share of a GPU that it measured."""
+        resources = self.resources
+        if not (resources.is_measured or not self.suite.synthetic) or len(self.pending) < 2:
+            return None, resources
+        cost = self.cost()
+        if cost and cost.attention == "padded" and cost.device == "cpu":
+            listener.notice(PADDED)
+        if cost and cost.gpu_share and resources.is_measured:
+            resources = replace(resources, gpus_per_run=cost.gpu_share)
+        return cost, resources
+
+
+def leak_warnings(suite: Suite, suite_file: Path | None) -> list[str]:
+    """Lines that name evaluation texts which are also training texts, of a suite of the user's own; else none."""
+    if suite_file is None:
+        return []
+    found = leaks(suite.tasks)
+    lines = [_leak_line(leak) for leak in found[:_LEAKS_SHOWN]]
+    if found:
+        more = f"{len(found) - _LEAKS_SHOWN} more leaks; " if len(found) > _LEAKS_SHOWN else ""
+        lines.append(f"{more}all overlaps: taskaffinity data inspect {suite_file}")
+    return lines
+
+
+def _leak_line(leak: Overlap) -> str:
+    texts = "1 text" if leak.examples == 1 else f"{leak.examples} texts"
+    return (
+        f"leak: {texts} of {leak.task} {leak.split} also in {leak.other} train"
+        f"{', which can look like transfer' * (leak.task != leak.other)}"
+    )

@@ -1,0 +1,160 @@
+"""From options to a study that can be trained. What can be refused is refused here, before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from taskaffinity.runs.plan import default_single_seeds
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.study import Study
+from taskaffinity.schedule.resources import Resources
+from taskaffinity.studies.compatibility import check_study
+from taskaffinity.studies.defaults import default_finetune, default_recipe, is_tiny
+from taskaffinity.studies.define import define, with_resources
+from taskaffinity.studies.folders import encoder_folders, results_folder
+from taskaffinity.studies.listener import Listener
+from taskaffinity.studies.options import (
+    FullOptions,
+    PairwiseOptions,
+    StudyOptions,
+    check_full_options,
+    check_pairwise_options,
+    encoder_names,
+    interim_seeds,
+)
+from taskaffinity.studies.planned import PlannedStudy, leak_warnings
+from taskaffinity.studies.precision import settle_precision
+from taskaffinity.studies.resources import resolve_resources
+from taskaffinity.studies.settings import Settings, apply_settings, make_rule
+from taskaffinity.tasks.task import Suite
+from taskaffinity.training.encoders import Encoder
+
+
+def plan_pairwise(suite: Suite, options: PairwiseOptions, listener: Listener, *, dry_run: bool = False) -> PlannedStudy:
+    """The study of all pairs that the options ask for, checked and ready to be trained.
+
+    Parameters
+    ----------
+    dry_run : bool
+        Whether the study will not be trained; then other processes ignore the precision that a trial chooses here.
+
+    Raises
+    ------
+    InputError
+    """
+    settings = check_pairwise_options(options)
+    root = results_folder(options.output_dir, suite, options.suite_file)
+    resources = _resources(options, is_tiny(suite, options.encoder))
+    recipe = _recipe(suite, options.encoder, options, resources, settings)
+    analyses = interim_seeds(options) if options.sequential else ()
+    n_seeds = analyses[-1] if analyses else options.seeds
+    n_single = options.seeds_single or default_single_seeds(len(suite), n_seeds)
+    presets = default_finetune(suite, options.encoder, recipe) if options.evaluate_after == "finetune" else {}
+    first = options.base_seed
+    asked = define(
+        suite,
+        encoder=options.encoder,
+        recipe=recipe,
+        seeds=range(first, first + n_seeds),
+        seeds_single=range(first, first + n_single),
+        baseline=options.baseline,
+        evaluate_after=options.evaluate_after,
+        init_from=options.init_from,
+        finetune={name: apply_settings(preset, settings.finetune) for name, preset in presets.items()},
+        controls=options.controls,
+        interim_seeds=analyses,
+        full=options.full,
+        rule=make_rule(options.alpha, options.margin, options.correction, options.estimand),
+    )
+    [planned] = _settled(suite, [asked], [root], resources, options, settings, listener, dry_run=dry_run)
+    return planned
+
+
+def plan_full(suite: Suite, options: FullOptions, listener: Listener, *, dry_run: bool = False) -> list[PlannedStudy]:
+    """The studies of the whole set in stages, one for each encoder, checked and ready to be trained.
+
+    Raises
+    ------
+    InputError
+    """
+    settings = check_full_options(options)
+    rule = make_rule(options.alpha, estimand=options.estimand)
+    names = encoder_names(options)
+    folder = results_folder(options.output_dir, suite, options.suite_file)
+    resources = _resources(options, all(is_tiny(suite, name) for name in names))
+    asked = []
+    for name in names:
+        recipe = _recipe(suite, name, options, resources, settings)
+        presets = default_finetune(suite, name, recipe)
+        asked.append(
+            define(
+                suite,
+                encoder=name,
+                recipe=recipe,
+                seeds=range(options.base_seed, options.base_seed + options.seeds),
+                design="full",
+                finetune={task: apply_settings(preset, settings.finetune) for task, preset in presets.items()},
+                rule=rule,
+            )
+        )
+    roots = [folder] if options.encoders is None else encoder_folders(folder, [study.encoder for study, _ in asked])
+    return _settled(suite, asked, roots, resources, options, settings, listener, dry_run=dry_run)
+
+
+def _resources(options: StudyOptions, is_tiny: bool) -> Resources:
+    return resolve_resources(
+        options.executor, options.cpus_per_run, options.gpus_per_run, options.address, is_tiny=is_tiny
+    )
+
+
+def _recipe(
+    suite: Suite, encoder: str | None, options: StudyOptions, resources: Resources, settings: Settings
+) -> Recipe:
+    default = with_resources(default_recipe(suite, encoder, options.protocol), resources)
+    return apply_settings(default, settings.all_stages)
+
+
+def _measures_precision(suite: Suite, encoder: str | None, options: StudyOptions, settings: Settings) -> bool:
+    """Whether a trial chooses the precision: if ``auto`` is set; also if nothing is set, unless the encoder is tiny and
+    has nothing to gain, or the protocol is the paper's, which trained in fp32."""
+    if "precision" in settings.all_stages:
+        return settings.measures_precision
+    return "precision" not in settings.finetune and not is_tiny(suite, encoder) and options.protocol != "paper"
+
+
+def _settled(
+    suite: Suite,
+    asked: Sequence[tuple[Study, Encoder]],
+    roots: Sequence[Path],
+    resources: Resources,
+    options: StudyOptions,
+    settings: Settings,
+    listener: Listener,
+    *,
+    dry_run: bool,
+) -> list[PlannedStudy]:
+    """The studies in their final precision, checked against their results folders."""
+    first = options.encoder if not isinstance(options, FullOptions) else encoder_names(options)[0]
+    checks: dict[str, Any] = {"keep_models": options.keep_models, "replaces": options.overwrite}
+    studies, notes = settle_precision(
+        asked,
+        roots,
+        suite,
+        measured=_measures_precision(suite, first, options, settings),
+        dry_run=dry_run,
+        notice=listener.notice,
+        **checks,
+    )
+    for (study, encoder), root in zip(studies, roots, strict=True):
+        check_study(study, suite, encoder, root, **checks)
+    for line in notes:
+        listener.notice(line)
+    for line in leak_warnings(suite, options.suite_file):
+        listener.warn(line)
+    return [
+        PlannedStudy(study, suite, encoder, root, resources, replace(options), tuple(notes))
+        for (study, encoder), root in zip(studies, roots, strict=True)
+    ]

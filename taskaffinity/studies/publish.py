@@ -1,0 +1,63 @@
+"""From trained runs to tables and figures in the results folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from taskaffinity.analysis.paper.encoders import encoder_scores
+from taskaffinity.analysis.publish import publish, publish_encoders, publish_stages
+from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
+from taskaffinity.errors import as_user_error
+from taskaffinity.schedule.progress import Report
+from taskaffinity.studies.listener import Listener
+from taskaffinity.studies.planned import PlannedStudy
+
+
+def publish_pairwise(planned: PlannedStudy, report: Report) -> PairwiseResults:
+    """Write the tables and figures of a study of pairs.
+
+    Raises
+    ------
+    InputError
+        If a file of the results folder is broken.
+    """
+    result = PairwiseResults(planned.root, planned.study, planned.study.rule, failed_runs(report))
+    with as_user_error():
+        publish(planned.study, result.store, planned.root)
+    return result
+
+
+def train_stages(planned: PlannedStudy, listener: Listener, report_to: Sequence[str] = ()) -> StagesResults:
+    """Train a study in stages, and write its tables and figure.
+
+    Raises
+    ------
+    InputError
+        If a file of the results folder is broken.
+    """
+    report, tracker = planned.train(listener, report_to)
+    listener.ended(report, planned.root)
+    result = StagesResults(planned.root, planned.study, failed_runs(report))
+    with as_user_error():
+        publish_stages(planned.study, result.store, planned.root)
+    tracker.end()
+    return result
+
+
+def publish_encoder_table(studies: Sequence[StagesResults], root: Path) -> EncoderResults:
+    """Write the table of several encoders into ``root``.
+
+    Raises
+    ------
+    InputError
+        If a file of a results folder is broken.
+    """
+    with as_user_error():
+        publish_encoders(encoder_scores([(one.study, one.store) for one in studies]), root)
+    return EncoderResults(root, studies)
+
+
+def failed_runs(report: Report) -> dict[str, str]:
+    """Names of the runs that failed, with the reason of each."""
+    return {spec.run_id: reason for spec, reason in report.failed.items()}

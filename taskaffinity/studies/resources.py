@@ -1,0 +1,66 @@
+"""Where the runs of a study go, and what each takes."""
+
+from __future__ import annotations
+
+import math
+import os
+
+from taskaffinity.errors import InputError
+from taskaffinity.schedule.resources import Executor, Resources
+
+AUTO = "auto"
+"""The ``gpus_per_run`` that a trial run measures."""
+
+
+def resolve_resources(
+    executor: Executor, cpus_per_run: int, gpus_per_run: float | str | None, address: str | None, *, is_tiny: bool
+) -> Resources:
+    """The resources of each run; it takes a GPU if this machine has one, unless its encoder is tiny.
+
+    Parameters
+    ----------
+    gpus_per_run : float or str, optional
+        A number, or ``auto``. Default: 1 if torch can use a GPU, else 0.
+    is_tiny : bool
+        Whether the runs train the tiny encoder of a planted suite.
+
+    Raises
+    ------
+    InputError
+        If this machine can never run them, or has no GPU to measure a run on.
+    """
+    from taskaffinity.training.execute import gpus  # torch: only where runs are planned
+
+    is_measured = gpus_per_run == AUTO and not is_tiny
+    if is_measured and not gpus():
+        raise InputError(
+            f"--gpus-per-run {AUTO}: this machine has no GPU that torch can use, to measure a run on; give a number"
+        )
+    if gpus_per_run is None or gpus_per_run == AUTO:
+        share = 0.0 if is_tiny or not gpus() else 1.0
+    else:
+        share = _number_of_gpus(gpus_per_run)
+    resources = Resources(executor, cpus_per_run, share, is_measured, address)
+    if address is not None:
+        return resources
+    cores = os.cpu_count() or 1
+    if executor == "ray" and cpus_per_run > cores:
+        raise InputError(f"--cpus-per-run {cpus_per_run}: this machine has {cores} cores")
+    if share > gpus():
+        raise InputError(
+            f"--gpus-per-run {share:g}: this machine has {gpus()} GPUs that torch "
+            "can use; give 0, or the --address of a Ray that has them"
+        )
+    return resources
+
+
+def _number_of_gpus(given: float | str) -> float:
+    try:
+        number = float(given)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise InputError(f"--gpus-per-run {given}: expected a number, 0 or more, or {AUTO}")
+    if number > 1 and not number.is_integer():
+        raise InputError(f"--gpus-per-run {given}: expected a share below 1, or a whole number of GPUs")
+    return number

@@ -1,0 +1,216 @@
+"""What a study trains by: a recipe file, and settings over it.
+
+``KEY=VALUE`` sets a key for every stage; ``finetune.KEY=VALUE`` sets it for fine-tuning alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from taskaffinity.errors import InputError
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.recipe_file import RecipeFile, read_recipe
+from taskaffinity.runs.rule import Correction, Estimand, Rule
+from taskaffinity.runs.settings import ALIASES, ELSEWHERE, OF_THE_TEST_SET, TYPES, expected, value_of
+
+_NAMES_ELSEWHERE = {
+    **{"lr": "learning_rate", "epoch": "num_train_epochs", "max_seq_length": "max_length", "bs": "batch_size"},
+    **{"dropout": "encoder_dropout", "patience": "early_stopping_patience", "bf16": "precision"},
+}
+"""What other tools call a setting."""
+MEASURED = "auto"
+"""The precision that the machine chooses by a trial."""
+
+
+def parse(settings: Sequence[str]) -> dict[str, Any]:
+    """Values by key of ``KEY=VALUE`` texts, each of its key's type; ``none`` means no limit.
+
+    Raises
+    ------
+    InputError
+        If a key is unknown (the line names the nearest one), or a value is not of the key's type.
+    """
+    values: dict[str, Any] = {}
+    for setting in settings:
+        given, equals, text = setting.partition("=")
+        key = ALIASES.get(given, given)
+        if not equals:
+            raise InputError(f"--set {setting}: expected KEY=VALUE")
+        if key in ELSEWHERE:
+            raise InputError(f"--set {key}: given by {ELSEWHERE[key]}")
+        if key not in TYPES:
+            near = setting_meant(key)
+            hint = f"did you mean {near}? " if near else ""
+            raise InputError(f"--set {key}: no such setting; {hint}there are {', '.join(TYPES)}")
+        if (key, text.lower()) == ("precision", MEASURED):
+            values[key] = MEASURED
+            continue
+        try:
+            values[key] = value_of(key, text)
+        except ValidationError as error:
+            measured = f"{MEASURED}, " if key == "precision" else ""
+            raise InputError(f"--set {setting}: expected {measured}{expected(key)}") from error
+    return values
+
+
+def setting_meant(word: str) -> str | None:
+    """The setting that a word may mean: its name, a near name, or a name that contains it; else None.
+
+    Examples
+    --------
+    >>> setting_meant("learning_rat"), setting_meant("lr"), setting_meant("epochs"), setting_meant("palette")
+    ('learning_rate', 'learning_rate', 'num_train_epochs', None)
+    """
+    if word in TYPES:
+        return word
+    if word in _NAMES_ELSEWHERE:
+        return _NAMES_ELSEWHERE[word]
+    parts = [name for name in TYPES if word in name.split("_")]
+    close = parts[:1] if len(parts) == 1 else difflib.get_close_matches(word, [*TYPES, *ALIASES], n=1)
+    return ALIASES.get(close[0], close[0]) if close else None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is set over the default recipes of a study."""
+
+    all_stages: Mapping[str, Any] = field(default_factory=dict)
+    """Values by key, for every stage."""
+    finetune: Mapping[str, Any] = field(default_factory=dict)
+    """Values by key, for fine-tuning alone."""
+
+    @property
+    def measures_precision(self) -> bool:
+        """Whether ``precision=auto`` is set."""
+        return self.all_stages.get("precision") == MEASURED
+
+
+def read_settings(
+    given: Sequence[str] | Mapping[str, Any],
+    recipe_file: str | Path | None = None,
+    protocol: str = "honest",
+    *,
+    finetunes: bool = True,
+) -> Settings:
+    """The settings that are given, over those of a recipe file.
+
+    Parameters
+    ----------
+    given : sequence of str, or mapping
+        ``KEY=VALUE`` texts, or values by key. A key ``finetune.KEY`` is for fine-tuning alone.
+    recipe_file : path, optional
+        As ``taskaffinity tune`` writes it.
+    finetunes : bool
+        Whether the study fine-tunes; if not, the file's settings for fine-tuning are ignored, for one file may serve
+        several studies.
+
+    Raises
+    ------
+    InputError
+        As ``parse`` and ``read_recipe``; if a setting of the test set is given for one stage alone; if a recipe file
+        is given under the paper's protocol.
+    """
+    prefix = "finetune."
+    texts = _texts(given) if isinstance(given, Mapping) else list(given)
+    for name in OF_THE_TEST_SET:
+        if any(text.startswith(f"{prefix}{name}=") for text in texts):
+            raise InputError(f"--set {prefix}{name}: stages are compared on the same test examples; give it for all")
+    last = parse([text.removeprefix(prefix) for text in texts if text.startswith(prefix)])
+    every = parse([text for text in texts if not text.startswith(prefix)])
+    if last and not finetunes:
+        raise InputError(f"--set finetune.{next(iter(last))}: of fine-tuning; give --evaluate-after finetune too")
+    if recipe_file is not None:
+        file = _recipe_of(Path(recipe_file), protocol)
+        every, last = {**file.settings, **every}, {**(file.finetune if finetunes else {}), **last}
+    if MEASURED in (every.get("precision"), last.get("precision")) and "precision" in last:
+        raise InputError(f"--set precision={MEASURED}: it serves every stage; leave finetune.precision out")
+    return Settings(every, last)
+
+
+def _texts(given: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={'none' if value is None else value}" for key, value in given.items()]
+
+
+def _recipe_of(path: Path, protocol: str) -> RecipeFile:
+    if protocol == "paper":
+        raise InputError(f"--recipe {path}: not with --protocol paper, whose recipe is the released code's; use --set")
+    if not path.is_file():
+        raise InputError(f"--recipe {path}: no such file; expected a recipe, as `taskaffinity tune` writes it")
+    return read_recipe(path)
+
+
+def apply_settings(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """The recipe with these settings; a precision of ``auto`` is left to the trial.
+
+    Raises
+    ------
+    InputError
+        If a value is out of its range.
+    """
+    try:
+        given = {name: value for name, value in values.items() if (name, value) != ("precision", MEASURED)}
+        return dataclasses.replace(recipe, **given)
+    except ValueError as error:
+        raise InputError(f"--set: {error}") from error
+
+
+def make_rule(
+    alpha: float | None = None,
+    margin: float | Mapping[str, float] | Sequence[str] | None = None,
+    correction: Correction | None = None,
+    estimand: Estimand | None = None,
+    *,
+    default: Rule | None = None,
+) -> Rule:
+    """The rule that the options give; what is None is as in ``default``.
+
+    Parameters
+    ----------
+    margin : float, mapping or sequence of str, optional
+        Points for all metrics, or points by metric; as texts ``POINTS`` and ``METRIC=POINTS``.
+
+    Raises
+    ------
+    InputError
+        If a level or a margin is out of its range, or a metric is unknown.
+    """
+    points = _margins(margin)
+    given = {
+        "alpha": alpha,
+        "margin": points.pop("", None),
+        "margins": points or None,
+        "correction": correction,
+        "estimand": estimand,
+    }
+    changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    try:
+        return dataclasses.replace(default or Rule(), **changes)
+    except ValueError as error:
+        raise InputError(f"--margin: {error}") from error
+
+
+def _margins(given: float | Mapping[str, float] | Sequence[str] | None) -> dict[str, float]:
+    """Points by metric; the empty name is for all metrics."""
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        return dict(given)
+    if isinstance(given, int | float):
+        return {"": float(given)}
+    points: dict[str, float] = {}
+    for text in given:
+        metric, equals, number = text.rpartition("=")
+        try:
+            points[metric] = float(number)
+        except ValueError:
+            raise InputError(f"--margin {text}: expected POINTS, or METRIC=POINTS") from None
+        if equals and not metric:
+            raise InputError(f"--margin {text}: expected POINTS, or METRIC=POINTS")
+    return points

@@ -1,0 +1,59 @@
+"""The recipe that a search chose, in words and as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from taskaffinity.analysis.style import plural
+from taskaffinity.runs.recipe_file import RecipeFile, write_recipe
+from taskaffinity.schedule.progress import duration
+from taskaffinity.tasks.task import Suite
+
+if TYPE_CHECKING:
+    from taskaffinity.tuning.search import Found
+
+
+def write_found(out: Path, found: Found, suite: Suite, said: RecipeFile, searched: Collection[str]) -> None:
+    """Write the recipe file, with comments that say how it was found."""
+    assert found.recipe is not None
+    default = found.search.candidates[0]
+    notes = {
+        name: f"default: {'none' if (value := getattr(default, name)) is None else value}"
+        if name in searched
+        else "given, not searched"
+        for name in said.settings
+    }
+    what = f"the suite {suite.name}{' (made-up text)' if suite.synthetic else ''}, encoder {found.search.encoder.name}"
+    about = [
+        f"Found by `taskaffinity tune` for {what}; search seed {found.search.seed}.",
+        *describe_search(found)[:2],
+        "A study takes it with --recipe; what is not here is as it is without it, and --set has the last word.",
+    ]
+    write_recipe(out, said, about, notes)
+
+
+def describe_search(found: Found) -> list[str]:
+    """What was chosen and against what; how it was chosen; what was spent."""
+    if found.chosen is None:
+        return ["No candidate could be trained to its end: no recipe is written."]
+    best = fmean(found.confirmed[found.chosen].values())
+    default = fmean(found.confirmed[0].values()) if 0 in found.confirmed else None
+    if found.chosen == 0:
+        chosen = f"Chosen: the default, {best:.1f} points; no candidate was better."
+    elif default is None:
+        chosen = f"Chosen: candidate {found.chosen}, {best:.1f} points; the default could not be trained."
+    else:
+        gained = f"{best - default:+.1f} on the default's {default:.1f}"
+        chosen = f"Chosen: candidate {found.chosen}, {best:.1f} points, {gained}."
+    seeds = plural(found.search.confirm_seeds, "seed")
+    how = (
+        f"By the mean over tasks and {seeds} that had no part in picking the finalists, on dev. The default is among "
+        "these, so that none can be chosen that is worse there; test was not looked at."
+    )
+    n_reused = len(found.first.reused)
+    reused = f", {plural(n_reused, 'trial')} of the first round found finished" if n_reused else ""
+    spent = f"{plural(found.epochs_now, 'epoch')} of each task trained now{reused}, in {duration(found.seconds)}."
+    return [chosen, how, spent]
