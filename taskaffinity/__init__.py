@@ -1,23 +1,22 @@
 """Which of my NLP tasks help each other, which hurt, and how sure are we?
 
-Rooms, from the bottom up: ``tasks`` (what is learned), ``corpora`` (original distributions to task files),
-``runs`` (what to train, what was found), then two wings that do not know each other, ``training`` (torch) and
-``analysis`` (numpy, pandas, networkx), and on top ``schedule``, ``definition``, ``conduct``, ``tracking`` and ``cli``.
-Importing this package loads none of torch, transformers or ray.
+``pairwise`` trains every task and every pair, measures each directed gain, and writes tables and figures. ``full``
+trains the whole set in stages, ``tune`` searches a recipe, and ``load`` reads a results folder. Each does what the
+command of its name does. Importing this package loads none of torch, transformers or ray, and neither does ``load``.
 
-What reads suites and results folders can be had from here, each loaded when it is first asked for and all without
-torch; what trains is in ``taskaffinity.studies.define`` and ``taskaffinity.studies.run``.
+Rooms, from the bottom up: ``errors``, ``tasks`` (what is learned), ``corpora`` (original distributions to task files),
+``runs`` (what to train and what came of it), then two wings that do not know each other, ``training`` (torch) and
+``analysis`` (numpy, pandas, networkx), and on top ``schedule``, ``tuning``, ``tracking``, ``studies`` and ``cli``.
 
 Examples
 --------
 On a laptop, from a results folder alone (here one of this repository):
 
->>> from pathlib import Path
->>> from taskaffinity import RunStore, Study, affinity_graph, draw_graph, measure
->>> root = Path("notebooks/example_results")
->>> matrix = measure(Study.load(root), RunStore(root))
->>> graph, ax = affinity_graph(matrix), draw_graph(matrix)
->>> graph.edges["shareclefe", "mednli"]["verdict"]
+>>> import taskaffinity as ta
+>>> result = ta.load("notebooks/example_results")
+>>> result.verdict.loc["shareclefe", "mednli"]
+'improves'
+>>> result.to_networkx().edges["shareclefe", "mednli"]["verdict"]
 'improves'
 """
 
@@ -32,21 +31,42 @@ if TYPE_CHECKING:
     from taskaffinity.analysis.publish import publish
     from taskaffinity.runs.store import RunStore
     from taskaffinity.runs.study import Study
+    from taskaffinity.studies.api import full, load, pairwise, tune
     from taskaffinity.tasks.catalog import find_suite
+    from taskaffinity.tasks.task import Suite
     from taskaffinity.tasks.user.suitefile import read_suite
 
-__all__ = ["RunStore", "Study", "affinity_graph", "draw_graph", "find_suite", "measure", "publish", "read_suite"]
+__all__ = [
+    "RunStore",
+    "Study",
+    "Suite",
+    "affinity_graph",
+    "draw_graph",
+    "find_suite",
+    "full",
+    "load",
+    "measure",
+    "pairwise",
+    "publish",
+    "read_suite",
+    "tune",
+]
 __version__ = version("taskaffinity")
 
 _HOMES = {
     "RunStore": "runs.store",
     "Study": "runs.study",
+    "Suite": "tasks.task",
     "affinity_graph": "analysis.graph",
     "draw_graph": "analysis.figures.matrix",
     "find_suite": "tasks.catalog",
+    "full": "studies.api",
+    "load": "studies.api",
     "measure": "analysis.affinity",
+    "pairwise": "studies.api",
     "publish": "analysis.publish",
     "read_suite": "tasks.user.suitefile",
+    "tune": "studies.api",
 }
 
 

@@ -297,7 +297,7 @@ def test_on_ray_by_default_interrupted_and_finished_gives_the_same_edges(finishe
 
 def test_runs_that_diverge_fail_with_a_plain_reason_and_the_others_stay(mine: Path) -> None:
     before = results_of(mine)
-    failed = command(*STUDY, "--seeds=1", "--quiet", "--replace", "--set=learning_rate=1e30", cwd=mine.parents[1])
+    failed = command(*STUDY, "--seeds=1", "--quiet", "--overwrite", "--set=learning_rate=1e30", cwd=mine.parents[1])
     assert failed.returncode == 1, failed.stderr
     assert "Traceback" not in failed.stderr
     errors = sorted(mine.glob("runs/*/error.txt"))
@@ -319,10 +319,10 @@ def test_another_study_is_refused_and_what_was_found_stays(mine: Path) -> None:
         assert (refused.returncode, refused.stdout) == (2, "")
         assert refused.stderr.splitlines() == [
             "taskaffinity: results/clinical: holds a study with num_train_epochs=1 (now 2); give another --results, "
-            "or --replace to put this one in its place"
+            "or --overwrite to replace it"
         ]
         assert {path: path.read_bytes() for path in mine.rglob("*") if path.is_file()} == files
-    planned = command(*other, "--dry-run", "--replace", cwd=mine.parents[1])
+    planned = command(*other, "--dry-run", "--overwrite", cwd=mine.parents[1])
     assert (planned.returncode, f"{N_RUNS} runs, 0 done" in planned.stdout) == (0, True), planned.stderr
 
 

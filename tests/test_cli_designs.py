@@ -47,7 +47,7 @@ def test_controls_are_trained_beside_the_study_and_leave_it_as_it_is(mine: Path,
 def test_a_matched_baseline_takes_the_place_of_the_single_run(mine: Path, plain: Path) -> None:
     before = results_of(mine)
     done = command(
-        *STUDY, "--seeds=2", "--seeds-single=2", "--baseline=compute-matched", "--replace", cwd=mine.parents[1]
+        *STUDY, "--seeds=2", "--seeds-single=2", "--baseline=compute-matched", "--overwrite", cwd=mine.parents[1]
     )
     assert done.returncode == 0, done.stderr
     assert kinds(results_of(mine).keys() - before.keys()) == {"matched": 2 * TASKS * (TASKS - 1)}

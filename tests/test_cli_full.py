@@ -75,9 +75,9 @@ def test_a_setting_of_fine_tuning_changes_fine_tuning_alone(finished: Path, home
     refused = command(*STAGED, "--set=finetune.learning_rate=1e-4", "--dry-run", cwd=home)
     assert refused.returncode == 2
     assert "holds a study with finetune.learning_rate=0.0005 (now 0.0001)" in refused.stderr
-    shown = command(*STAGED, "--set=finetune.learning_rate=1e-4", "--dry-run", "--replace", cwd=home)
+    shown = command(*STAGED, "--set=finetune.learning_rate=1e-4", "--dry-run", "--overwrite", cwd=home)
     assert f"{N_RUNS} runs, {8 + 2} done" in shown.stdout, shown.stderr
-    both = command(*STAGED, "--set=batch_size=8", "--dry-run", "--replace", cwd=home)
+    both = command(*STAGED, "--set=batch_size=8", "--dry-run", "--overwrite", cwd=home)
     assert f"{N_RUNS} runs, 0 done" in both.stdout, both.stderr
 
 

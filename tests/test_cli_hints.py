@@ -41,7 +41,7 @@ HINTS = {
     "number": (["pairwise", "--domain=clinical", "--set=learning_rate=abc"], "expected a number$"),
     "data folder": (["pairwise", "--domain=clinical", "--data=nodata"], "nodata: found no such folder; expected"),
     "subcommand": (["data", "inspec"], r"No such command 'inspec'. Did you mean 'inspect'\?$"),
-    "tracker": (["pairwise", "--domain=clinical", "--track=wandbb"], r"no such tracker; .*did you mean wandb\?"),
+    "tracker": (["pairwise", "--domain=clinical", "--report-to=wandbb"], r"no such tracker; .*did you mean wandb\?"),
     "inspect": (["inspect", "suite.yaml"], r"did you mean data inspect\?"),
     "results folder": (["graph", "results/mien"], r"results/mien: no study.json here; .*did you mean results/mine\?"),
     "suite file": (

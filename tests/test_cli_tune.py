@@ -12,7 +12,7 @@ from test_cli import LOCAL, Done, command
 from taskaffinity.runs.recipe_file import read_recipe
 
 SMALL = ["--set=max_train_examples=300", "--set=max_eval_examples=60", "--set=num_train_epochs=3"]
-TUNE = ["tune", "--domain=clinical", "--recipe=slow.yaml", *SMALL, "--samples=4", "--finalists=1", "--confirm-seeds=1"]
+TUNE = ["tune", "--domain=clinical", "--recipe=slow.yaml", *SMALL, "--n-trials=4", "--finalists=1", "--confirm-seeds=1"]
 SLOW = "learning_rate: 4e-4\nfinetune:\n  num_train_epochs: 2\n"
 """A default that is too slow for three epochs."""
 

@@ -246,7 +246,7 @@ def there(tmp_path: Path) -> Study:
 def test_another_study_takes_no_folder_unless_told_to(what: str, there: Study, tmp_path: Path) -> None:
     change, said = OTHERS[what]
     with pytest.raises(
-        InputError, match=rf"holds a study with .*{re.escape(said)}.*; give another --results, or --repl"
+        InputError, match=rf"holds a study with .*{re.escape(said)}.*; give another --results, or --overw"
     ):
         check_compatible(change(there), tmp_path)
     check_compatible(change(there), tmp_path, replaces=True)

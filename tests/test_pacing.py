@@ -28,7 +28,7 @@ from taskaffinity.training.profile.precision import PAYS
 
 FEW = replace(FROM_SCRATCH, max_train_examples=64, max_eval_examples=20)
 Asked = tuple[Study, Suite, Encoder]
-TRYING = "precision: a few updates are tried in 32 bits and in 16"
+TRYING = "precision: a few updates are tried in fp32 and in bf16"
 
 
 def test_what_diverges_when_it_is_tried_has_no_forecast_and_its_study_goes_on() -> None:
@@ -92,7 +92,7 @@ def trials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trials:
 @pytest.mark.parametrize(
     ("found", "chosen", "why"),
     [
-        (PAYS + 0.6, "bf16", "16 bits went 1.75 times as fast here"),
+        (PAYS + 0.6, "bf16", "bf16 was 1.75 times as fast here"),
         (PAYS, "bf16", "1.15 times as fast"),
         (PAYS - 0.01, None, "1.14 times as fast"),
         (0.5, None, "0.50 times as fast"),
@@ -277,8 +277,8 @@ def test_the_machine_chooses_the_precision_of_a_study_unless_it_is_told(
     assert by_hand[None] != by_hand["bf16"]
     of_tiny, of_paper = planned()[0], planned(mine, "--protocol=paper")[0]
     assert not trials.specs
-    for trials.found, precision, word in ((2.0, "bf16", "bf16"), (0.5, None, "32 bits")):
-        told = [f"precision: {word} (16 bits went {trials.found:.2f} times as fast here)"]
+    for trials.found, precision, word in ((2.0, "bf16", "bf16"), (0.5, None, "fp32")):
+        told = [f"precision: {word} (bf16 was {trials.found:.2f} times as fast here)"]
         place = f"--results=of-{word}"
         assert planned(mine, place) == planned(mine, place, "--set=precision=auto") == (by_hand[precision], told)
         assert planned(mine, place, "--quiet") == (by_hand[precision], [])

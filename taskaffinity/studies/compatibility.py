@@ -161,19 +161,17 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
         if other.design != study.design or replaces or not _is_begun(other, root):
             continue
         if what := describe_differences(other, study):
-            raise InputError(
-                f"{root}: holds a study with {what}; give another --results, or --replace to put this one in its place"
-            )
+            raise InputError(f"{root}: holds a study with {what}; give another --results, or --overwrite to replace it")
         if other.interim_seeds and (other.interim_seeds, other.rule) != (study.interim_seeds, study.rule):
             raise InputError(
                 f"{root}: holds this race, run by another rule or other looks, which spent alpha and stopped pairs; "
                 "leave --sequential, --seeds, --max-seeds, --alpha, --margin, --correction, --estimand as they were, "
-                "or give another --results, or --replace to put this one in its place"
+                "or give another --results, or --overwrite to replace it"
             )
         if lost := losses(other, study):
             raise InputError(
                 f"{root}: its study would lose {', '.join(lost)}; ask for them too, or give another --results, or "
-                "--replace to put this one in its place"
+                "--overwrite to replace it"
             )
 
 

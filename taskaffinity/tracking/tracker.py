@@ -42,7 +42,7 @@ _LAST_WAIT = 30.0
 
 
 def trackers_named(asked: Iterable[str]) -> list[str]:
-    """The trackers of ``--track``, each once.
+    """The trackers of ``--report-to``, each once.
 
     Raises
     ------
@@ -57,9 +57,11 @@ def trackers_named(asked: Iterable[str]) -> list[str]:
     names = dict.fromkeys(name.strip() for part in asked for name in part.split(",") if name.strip())
     for name in names:
         if name not in PACKAGES:
-            raise InputError(f"--track {name}: no such tracker; there are {', '.join(PACKAGES)}{meant(name, PACKAGES)}")
+            raise InputError(
+                f"--report-to {name}: no such tracker; there are {', '.join(PACKAGES)}{meant(name, PACKAGES)}"
+            )
         if find_spec(PACKAGES[name]) is None:
-            raise InputError(f"--track {name}: needs the package {PACKAGES[name]}, which is not here; {_INSTALL}")
+            raise InputError(f"--report-to {name}: needs the package {PACKAGES[name]}, which is not here; {_INSTALL}")
     return list(names)
 
 
@@ -111,7 +113,7 @@ class RunTracker:
         except Exception as error:  # whatever a tracker raises: it is not what the study is about
             self._given_up.add(name)
             self.warn(
-                f"--track {name}: stopped, the study goes on ({_in_a_line(error)}); the same command tells it later"
+                f"--report-to {name}: stopped, the study goes on ({_in_a_line(error)}); the same command tells it later"
             )
 
     def _tell_one(self, name: str, tracker: Tracker, found: ToldStudy | None) -> None:

@@ -1,4 +1,4 @@
-"""``--track`` on the real command: TensorBoard is told once, over restarts too; what is not there is refused."""
+"""``--report-to`` on the real command: TensorBoard is told once, over restarts too; what is not there is refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from event_files import scalars
 from test_cli import LOCAL, SMALL, command, results_of
 
-SMALLEST = [*LOCAL, *SMALL, "--quiet", "--track=tensorboard"]
+SMALLEST = [*LOCAL, *SMALL, "--quiet", "--report-to=tensorboard"]
 
 
 @pytest.mark.slow
@@ -16,7 +16,7 @@ SMALLEST = [*LOCAL, *SMALL, "--quiet", "--track=tensorboard"]
 def test_a_study_is_followed_and_told_once(name: str, table: str, tmp_path: Path) -> None:
     study = [name, "--domain=clinical", "--seeds=1", *SMALLEST]
     done = command(*study, cwd=tmp_path)
-    assert (done.returncode, "--track" in done.stderr) == (0, False), done.stderr
+    assert (done.returncode, "--report-to" in done.stderr) == (0, False), done.stderr
     root = tmp_path / "results/clinical"
     told = {path.name: path for path in (root / "tensorboard").iterdir()}
     assert set(told) == {*results_of(root), table}
@@ -28,7 +28,7 @@ def test_a_study_is_followed_and_told_once(name: str, table: str, tmp_path: Path
 
 
 def test_a_tracker_that_is_not_there_is_refused_before_anything_is_made(tmp_path: Path) -> None:
-    refused = command("full", "--domain=clinical", "--track=tensorbord", cwd=tmp_path)
+    refused = command("full", "--domain=clinical", "--report-to=tensorbord", cwd=tmp_path)
     assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (2, "", 1)
     assert "tensorbord: no such tracker; there are mlflow, tensorboard, wandb" in refused.stderr
     assert list(tmp_path.iterdir()) == []

@@ -182,7 +182,7 @@ def test_a_tracker_that_fails_is_given_up_with_one_line_and_told_the_rest_next_t
         follower.update(progress(done))
     follower.end()
     [line] = said
-    assert "--track tensorboard" in line
+    assert "--report-to tensorboard" in line
     assert "ConnectionError: https://host/api is down" in line
     assert "secret" not in line
     assert len(tracker.runs) == 2
@@ -209,8 +209,8 @@ def test_a_broken_memory_ends_the_tracking_alone(study: Study, tmp_path: Path, m
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        (["wandbb"], "--track wandbb: no such tracker; there are mlflow, tensorboard, wandb"),
-        (["tensorboard,mlflow"], "--track mlflow: needs the package mlflow"),
+        (["wandbb"], "--report-to wandbb: no such tracker; there are mlflow, tensorboard, wandb"),
+        (["tensorboard,mlflow"], "--report-to mlflow: needs the package mlflow"),
     ],
 )
 def test_a_tracker_that_is_not_there_is_refused_in_a_line(

@@ -1,0 +1,154 @@
+"""A command and the function of its name ask the same question: same options, same defaults, same runs, same files."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import json
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import taskaffinity as ta
+from taskaffinity.cli import app, full, pairwise, tune
+from taskaffinity.runs.store import RunStore
+from taskaffinity.studies import api
+from taskaffinity.studies.listener import LogListener
+from taskaffinity.studies.options import FullOptions, PairwiseOptions, TuneOptions
+
+ONLY_CLI = {"domain", "suite_file", "dry_run", "json", "quiet"}
+ONLY_PYTHON = {"suite", "listener"}
+NAMES = {"set_": "settings", "results": "output_dir", "predictions": "keep_predictions"}
+"""Parameters of a command that Python calls otherwise."""
+SMALL = {"num_train_epochs": 1, "max_train_examples": 48, "max_eval_examples": 40}
+SET = [f"--set={key}={value}" for key, value in SMALL.items()]
+
+
+def defaults(function: Any, without: set[str]) -> dict[str, Any]:
+    parameters = inspect.signature(function).parameters.values()
+    found = {NAMES.get(p.name, p.name): p.default for p in parameters if p.name not in without}
+    return {name: default or None for name, default in found.items()}  # () and None both mean nothing
+
+
+@pytest.mark.parametrize(
+    ("command", "function", "options"),
+    [
+        (pairwise.command, api.pairwise, PairwiseOptions),
+        (full.command, api.full, FullOptions),
+        (tune.command, api.tune, TuneOptions),
+    ],
+)
+def test_command_and_function_have_the_same_options_and_defaults(command: Any, function: Any, options: Any) -> None:
+    assert defaults(command, ONLY_CLI) == defaults(function, ONLY_PYTHON)
+    asked = {f.name: (None if f.default is MISSING else f.default or None) for f in fields(options)}
+    beside = {"data", "report_to"}
+    assert asked == {k: v for k, v in defaults(function, ONLY_PYTHON).items() if k not in beside} | {"suite_file": None}
+
+
+def plan_of_command(*arguments: str) -> list[str]:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.suppress(typer.Exit):
+        app([*arguments, "--dry-run", "--json", "--quiet"], standalone_mode=False)
+    [study] = json.loads(said.getvalue())["studies"]
+    return [run["run_id"] for run in study["runs"]]
+
+
+def own_suite(folder: Path) -> Path:
+    """Three tasks of a user's own, written as a suite file with its data."""
+    from taskaffinity.tasks.user.template import example_files
+
+    for name, content in example_files("suite.yaml").items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return folder / "suite.yaml"
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    from taskaffinity.tasks.planted import VOCABULARY
+    from taskaffinity.training.encoders import tiny_encoder
+
+    return str(tiny_encoder(VOCABULARY, tmp_path_factory.mktemp("encoder"), layers=1, width=16).folder)
+
+
+GRID: dict[str, tuple[list[str], dict[str, Any]]] = {
+    "default": ([], {}),
+    "seeds": (["--seeds=2", "--seeds-single=4", "--base-seed=7"], {"seeds": 2, "seeds_single": 4, "base_seed": 7}),
+    "recipe": (["--set=learning_rate=1e-3"], {"settings": {**SMALL, "learning_rate": 1e-3}}),
+    "fine-tuned": (
+        ["--evaluate-after=finetune", "--set=finetune.num_train_epochs=1"],
+        {"evaluate_after": "finetune", "settings": {**SMALL, "finetune.num_train_epochs": 1}},
+    ),
+    "multi-task start": (["--init-from=multitask"], {"init_from": "multitask"}),
+    "controls": (["--controls"], {"controls": True}),
+    "sequential": (["--sequential", "--seeds=2", "--max-seeds=4"], {"sequential": True, "seeds": 2, "max_seeds": 4}),
+    "compute-matched": (["--baseline=compute-matched"], {"baseline": "compute-matched"}),
+    "the whole set": (["--full"], {"full": True}),
+    "threads": (["--cpus-per-run=2"], {"cpus_per_run": 2}),
+}
+
+
+@pytest.mark.parametrize("name", GRID)
+@pytest.mark.parametrize("suite", ["domain", "file"])
+def test_command_and_function_plan_the_same_runs(name: str, suite: str, tmp_path: Path, encoder: str) -> None:
+    flags, options = GRID[name]
+    options = {"settings": SMALL, **options}
+    where = ["--domain=clinical"]
+    what: str | Path = "clinical"
+    if suite == "file":
+        what = own_suite(tmp_path)
+        where = [f"--suite={what}", f"--encoder={encoder}"]
+        options["encoder"] = encoder
+    settings = {**options["settings"], "precision": None} if suite == "file" else options["settings"]
+    none = ["--set=precision=none"] if suite == "file" else []
+    planned = api.plan_pairwise(
+        what,
+        PairwiseOptions(**{**options, "settings": settings}, output_dir=tmp_path / "python", executor="local"),
+        LogListener(),
+        dry_run=True,
+    )
+    by_command = plan_of_command(
+        "pairwise", *where, *SET, *none, *flags, f"--results={tmp_path / 'command'}", "--executor=local"
+    )
+    assert [spec.run_id for spec in planned.plan] == by_command
+
+
+def test_the_papers_protocol_is_planned_alike(tmp_path: Path, encoder: str) -> None:
+    suite = own_suite(tmp_path)
+    common = [f"--suite={suite}", f"--encoder={encoder}", "--protocol=paper", "--executor=local"]
+    options = FullOptions(encoder=encoder, protocol="paper", executor="local", output_dir=tmp_path / "python")
+    [planned] = api.plan_full(suite, options, LogListener(), dry_run=True)
+    by_command = plan_of_command("full", *common, f"--results={tmp_path / 'command'}")
+    assert [spec.run_id for spec in planned.plan] == by_command
+
+
+def test_command_and_function_write_the_same_edges_byte_for_byte(tmp_path: Path) -> None:
+    result = ta.pairwise("clinical", seeds=2, settings=SMALL, executor="local", output_dir=tmp_path / "python")
+    where = [f"--results={tmp_path / 'command'}", "--executor=local", "--quiet"]
+    with contextlib.suppress(typer.Exit):
+        app(["pairwise", "--domain=clinical", "--seeds=2", *SET, *where], standalone_mode=False)
+    for name in ("edges.csv", "scores.csv"):
+        assert (tmp_path / "python" / name).read_bytes() == (tmp_path / "command" / name).read_bytes()
+    assert result.failed == {}
+    assert result.gain.shape == (4, 4)
+    again = ta.load(tmp_path / "command")
+    assert again.to_frame().equals(result.to_frame())
+    assert all(spec in RunStore(tmp_path / "command") for spec in result.study.plan)
+
+
+def test_old_names_of_options_still_work_and_say_so(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    from taskaffinity import cli
+
+    arguments = ["pairwise", "--domain=clinical", "--match", "compute", "--max-seeds=9", "--quiet"]
+    monkeypatch.setattr("sys.argv", ["taskaffinity", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2
+    assert said[0] == "taskaffinity: --match is now --baseline; the old name goes with the next release"
+    assert said[1].startswith("taskaffinity: --max-seeds 9: of a sequential design")
