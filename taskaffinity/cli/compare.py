@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.console.results import warn_if_synthetic
+from taskaffinity.cli.options.run import Json
 from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
@@ -28,6 +30,7 @@ def command(
         Path, typer.Argument(help="Another, of the same tasks; encoder and settings may differ.", metavar="RESULTS_2")
     ],
     format_: Annotated[FormatName, typer.Option("--format", help="How it is printed.")] = FormatName.text,
+    json: Json = False,
 ) -> None:
     """Say which arrows changed verdict between two studies, and by how much their gains changed."""
     from taskaffinity.analysis.affinity import measure  # pandas and scipy: not for --help
@@ -52,7 +55,10 @@ def command(
         comparison = compare_studies(*matrices)
     except (FileNotFoundError, ValueError) as error:
         raise InputError(str(error)) from error
-    if format_ is FormatName.csv:
+    if json:
+        frame = comparison_frame(comparison)
+        print_json({"first": str(first), "second": str(second), "arrows": frame.to_dict(orient="records")})
+    elif format_ is FormatName.csv:
         print(as_csv(comparison_frame(comparison)), end="")
     else:
         table = comparison_table(comparison)

@@ -7,9 +7,9 @@ import platform
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +18,8 @@ import typer
 from packaging.requirements import Requirement
 from rich.console import Console
 
+from taskaffinity.cli.console.json_output import print_json
+from taskaffinity.cli.options.run import Json
 from taskaffinity.studies.defaults import DEFAULT_ENCODERS
 from taskaffinity.tasks.catalog import LISTED, data_folder
 from taskaffinity.tasks.formats import missing_files
@@ -43,24 +45,34 @@ def command(
     data: Annotated[
         Path | None, typer.Option(help="Folder of task files (else TASKAFFINITY_DATA, else ./data).")
     ] = None,
+    json: Json = False,
 ) -> None:
     """Say what is here and what is missing, with the command that mends it. Nothing is started, fetched or trained.
 
-    Exit code 1 if the made-up clinical suite, which needs no data and no GPU, could not be trained here.
+    Exit code 1 if the synthetic clinical suite, which needs no data and no GPU, could not be trained here.
     """
-    console = Console(highlight=False, soft_wrap=True, markup=False)
     findings = [*_versions(), *_machine(), *_torch(), *_folders(), *_data(data)]
+    lacks = [finding for finding in findings if finding.lack]
+    broken = sum(finding.breaks for finding in lacks)
+    if json:
+        print_json({"ready": not broken, "findings": [asdict(finding) for finding in findings]})
+    else:
+        _print(findings, lacks, broken)
+    if broken:
+        raise typer.Exit(1)
+
+
+def _print(findings: Sequence[Finding], lacks: Sequence[Finding], broken: int) -> None:
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     for finding in findings:
         if finding.what:
             console.print(f"{finding.what:16} {finding.found}")
-    lacks = [finding for finding in findings if finding.lack]
     for finding in lacks:
         console.print(f"{'BROKEN' if finding.breaks else 'missing'}: {finding.lack}")
-    broken = sum(finding.breaks for finding in lacks)
     if broken:
         console.print(f"{broken} of these must be mended before anything can be trained here")
-        raise typer.Exit(1)
-    console.print("ready: taskaffinity pairwise --domain clinical")
+    else:
+        console.print("ready: taskaffinity pairwise --domain clinical")
 
 
 def _versions() -> Iterator[Finding]:
@@ -106,7 +118,7 @@ def _torch() -> Iterator[Finding]:
         yield Finding("torch", "does not load", f"torch or transformers does not load ({told}): {INSTALL}", breaks=True)
         return
     names = gpu_names()
-    no_gpu = "a GPU that torch can use: made-up suites need none, an encoder of BERT's size is slow without one"
+    no_gpu = "a GPU that torch can use: synthetic suites need none, an encoder of BERT's size is slow without one"
     yield Finding("GPUs", "; ".join(names) or "none", "" if names else no_gpu)
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
     yield Finding("model hub", "offline (HF_HUB_OFFLINE is set)" if offline else "asked where an encoder is not here")
@@ -172,7 +184,7 @@ def _data(given: Path | None) -> Iterator[Finding]:
             names += [task.name] * (task.name not in names)
             suites += [suite] * (suite not in suites)
         if folder is None:
-            without = "it cannot be trained" if suite == "open-clinical" else "made-up text takes their place"
+            without = "it cannot be trained" if suite == "open-clinical" else "synthetic text takes their place"
             yield Finding(suite, f"no data folder: {without}")
         else:
             without = ": it cannot be trained" if lacking else ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -14,8 +15,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from taskaffinity.cli.console.json_output import print_json
+from taskaffinity.cli.options.run import Json
 from taskaffinity.errors import InputError
 from taskaffinity.runs.recipe import REFINE
+from taskaffinity.tasks.rows import count
 from taskaffinity.tasks.survey import labels_by_split, n_words, overlaps, tasks_of
 from taskaffinity.tasks.task import SPLITS, Split, Task
 
@@ -26,13 +30,14 @@ _SHOWN = 3
 def command(
     place: Annotated[Path, typer.Argument(help="A suite file, or a folder of task folders.", metavar="SUITE|DATA")],
     encoder: Annotated[
-        str | None, typer.Option(help="Encoder whose word pieces are counted; without it, words are.")
+        str | None, typer.Option(help="Encoder whose tokens are counted; without it, words are.")
     ] = None,
     show_text: Annotated[
-        bool, typer.Option("--show-text", help="Also three training examples a task; on a terminal alone.")
+        bool, typer.Option("--show-text", help="Also three training examples of each task, on a terminal only.")
     ] = False,
+    json: Json = False,
 ) -> None:
-    """Sizes, lengths, labels, and texts that stand in two places; of the texts themselves nothing."""
+    """Print sizes, lengths, labels, and texts that occur in two places; never the texts themselves."""
     if show_text and not sys.stdout.isatty():
         raise InputError(
             "--show-text: only where the output is a terminal, for text under an agreement stays off disks"
@@ -43,8 +48,11 @@ def command(
         from taskaffinity.training.encoders import find_encoder, load_tokenizer  # torch: only where it is asked for
 
         tokenizer = load_tokenizer(find_encoder(encoder).folder)
+    if json:
+        print_json({"tasks": [_summary(task, tokenizer) for task in tasks], "overlaps": _overlap_rows(tasks)})
+        return
     console = Console(highlight=False, soft_wrap=True, markup=False)
-    unit = "word pieces" if tokenizer else "words"
+    unit = "tokens" if tokenizer else "words"
     table = _table("task", "kind", "split", "examples", "median", "longest", "cut")
     for task in tasks:
         for split in SPLITS:
@@ -54,13 +62,39 @@ def command(
     console.print(table)
     print(f"median, longest: {unit} of an example")
     if tokenizer:
-        print(f"cut: examples of more than {REFINE.max_length} word pieces, whose end the encoder does not see")
+        print(f"cut: examples of more than {REFINE.max_length} tokens, whose end the encoder does not see")
     else:
         print(f"cut: by words alone; --encoder NAME counts the pieces, of which the encoder sees {REFINE.max_length}")
     console.print(_labels(tasks))
     _print_overlaps(tasks)
     if show_text:
         _print_text(console, tasks)
+
+
+def _summary(task: Task, tokenizer: object) -> dict[str, object]:
+    """What ``--json`` says of a task; lengths are in tokens of the encoder, else in words."""
+    splits: dict[str, object] = {}
+    for split in SPLITS:
+        lengths, cut = _lengths(task, split, tokenizer)
+        n_cut = int(cut.removeprefix(">= ").replace(",", "")) if cut != "?" else None
+        splits[split] = {
+            "examples": len(lengths),
+            "median": median(lengths),
+            "longest": max(lengths),
+            "cut": n_cut,
+            "cut_is_exact": tokenizer is not None,
+            "labels": {} if task.kind == "similarity" else dict(_label_counts(task, split)),
+        }
+    return {"task": task.name, "kind": task.kind, "splits": splits}
+
+
+def _label_counts(task: Task, split: Split) -> Mapping[str, int]:
+    counts = count(task.examples[split], task.kind, task.negative).labels
+    return {label: counts.get(label, 0) for label in task.labels}
+
+
+def _overlap_rows(tasks: Sequence[Task]) -> list[dict[str, object]]:
+    return [asdict(overlap) for overlap in overlaps(tasks)]
 
 
 def _lengths(task: Task, split: Split, tokenizer: object) -> tuple[list[int], str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from taskaffinity.cli.console.json_output import print_json
 
 if TYPE_CHECKING:
     from taskaffinity.studies.planned import PlannedStudy
@@ -17,7 +18,7 @@ def print_plan(planned: Sequence[PlannedStudy], *, as_json: bool = False) -> Non
     "at_most", "forecast": [line]}]}``; ``at_most`` says whether a sequential design may need fewer runs.
     """
     if as_json:
-        print(json.dumps({"studies": [_plan_of(one) for one in planned]}, indent=1))
+        print_json({"studies": [_plan_of(one) for one in planned]})
         return
     for one in planned:
         if len(planned) > 1:

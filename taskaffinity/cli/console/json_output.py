@@ -1,0 +1,24 @@
+"""``--json``: one JSON object on stdout, and nothing else there. Its keys are stable; the reference documents them."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Print an object; NaN and infinity become null, for JSON has neither."""
+    print(json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if hasattr(value, "item"):  # a number of numpy's
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,66 @@
+"""``--json`` prints one JSON object with stable keys, and nothing else on stdout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from taskaffinity.cli import app
+from taskaffinity.tasks.user.template import example_files
+
+ROOT = Path(__file__).parents[2]
+OLD = ROOT / "tests/data/results_before_the_move"
+
+
+def printed(*arguments: str) -> dict[str, Any]:
+    done = CliRunner().invoke(app, [*arguments, "--json"])
+    assert done.exit_code == 0, done.output
+    content: dict[str, Any] = json.loads(done.stdout)
+    return content
+
+
+def test_a_plan_names_every_run(tmp_path: Path) -> None:
+    where = f"--results={tmp_path}"
+    found = printed("pairwise", "--domain=clinical", "--seeds=1", where, "--executor=local", "--dry-run", "--quiet")
+    [study] = found["studies"]
+    assert set(study) == {"results", "encoder", "runs", "n_runs", "n_done", "at_most", "forecast"}
+    assert (study["n_runs"], study["n_done"], len(study["runs"])) == (14, 0, 14)
+    assert not any(run["done"] for run in study["runs"])
+
+
+def test_a_plan_alone_has_json() -> None:
+    done = CliRunner().invoke(app, ["pairwise", "--domain=clinical", "--json"])
+    assert done.exit_code != 0
+    assert "--json: prints the plan; give --dry-run too" in str(done.exception)
+
+
+def test_a_comparison_has_one_object_per_arrow() -> None:
+    found = printed("compare", str(ROOT / "notebooks/example_results"), str(OLD))
+    assert set(found) == {"first", "second", "arrows"}
+    assert len(found["arrows"]) == 12
+    assert not any(arrow["changed_verdict"] for arrow in found["arrows"])
+
+
+def test_an_inspection_has_counts_and_no_text(tmp_path: Path) -> None:
+    for name, content in example_files("suite.yaml").items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    found = printed("data", "inspect", str(tmp_path / "suite.yaml"))
+    assert set(found) == {"tasks", "overlaps"}
+    for task in found["tasks"]:
+        assert set(task) == {"task", "kind", "splits"}
+        for split in task["splits"].values():
+            assert set(split) == {"examples", "median", "longest", "cut", "cut_is_exact", "labels"}
+            if task["kind"] != "ner":
+                assert sum(split["labels"].values()) == split["examples"]
+
+
+def test_the_doctor_says_whether_all_is_ready() -> None:
+    found = printed("doctor")
+    assert set(found) == {"ready", "findings"}
+    assert found["ready"] is True
+    assert all(set(one) == {"what", "found", "lack", "breaks"} for one in found["findings"])
