@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 import taskaffinity
@@ -32,9 +33,9 @@ HOMES = {
     "transformers": {"training"},
     "tokenizers": {"training"},
     "huggingface_hub": {"training"},
-    "ray": {"schedule", "tuning"},
-    "matplotlib": {"analysis"},
-    "seaborn": {"analysis"},
+    "ray": {"schedule", "tuning/on_ray.py"},
+    "matplotlib": {"analysis/figures", "analysis/report", "analysis/style.py", "analysis/results.py"},
+    "seaborn": {"analysis/figures"},
     "jinja2": {"analysis"},
     "mlflow": {"tracking"},
     "wandb": {"tracking"},
@@ -49,12 +50,26 @@ def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+def lives_in(place: str, homes: set[str]) -> bool:
+    return any(place == home or place.startswith(f"{home}/") for home in homes)
+
+
 def imports_of(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def running_imports_of(path: Path) -> Iterator[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
@@ -70,8 +85,23 @@ def test_imports_point_down_and_heavy_libraries_stay_at_home(path: Path) -> None
     above = {other for other in inner_rooms(path) - {room} if FLOOR.get(other, len(FLOORS)) >= FLOOR.get(room, -1)}
     assert not above, f"{room} may not import {above}"
     outer = {name.partition(".")[0] for name in imports_of(path)}
-    astray = {library for library, homes in HOMES.items() if library in outer and room not in homes}
+    place = path.relative_to(PACKAGE).as_posix()
+    astray = {library for library, homes in HOMES.items() if library in outer and not lives_in(place, homes)}
     assert not astray, f"{room} is not the home of {astray}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports within functions count too; those for type checkers do not, for they never run."""
+    names = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in MODULES}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    for name, path in names.items():
+        for target in running_imports_of(path):
+            parents = (target, target.rpartition(".")[0])  # a module, or a name in it
+            found = next((one for one in parents if one in names), None)
+            if found is not None and found not in (name, "taskaffinity"):
+                graph.add_edge(name, found)
+    assert list(nx.simple_cycles(graph)) == []
 
 
 def test_what_is_imported_is_asked_for_by_name() -> None:

@@ -36,8 +36,8 @@ from taskaffinity.cli.options.run import (
     study_options,
     suite_of,
 )
-from taskaffinity.studies.api import plan_full, train_full
 from taskaffinity.studies.options import FullOptions
+from taskaffinity.studies.steps import plan_full, train_full
 from taskaffinity.tracking.tracker import trackers_named
 
 

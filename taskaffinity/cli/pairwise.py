@@ -36,8 +36,8 @@ from taskaffinity.cli.options.run import (
     suite_of,
 )
 from taskaffinity.runs.study import Baseline, EvaluateAfter, InitFrom
-from taskaffinity.studies.api import plan_pairwise, train_pairwise
 from taskaffinity.studies.options import PairwiseOptions
+from taskaffinity.studies.steps import plan_pairwise, train_pairwise
 from taskaffinity.tracking.tracker import trackers_named
 
 

@@ -27,8 +27,8 @@ from taskaffinity.cli.options.run import (
     SuiteFile,
     suite_of,
 )
-from taskaffinity.studies.api import plan_tune
 from taskaffinity.studies.options import TuneOptions
+from taskaffinity.studies.steps import plan_tune
 from taskaffinity.tuning.candidates import IN_WORDS
 
 

@@ -6,7 +6,6 @@ A function and its command take the same options with the same defaults, train t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,24 +13,17 @@ from taskaffinity.analysis.results import EncoderResults, PairwiseResults, Stage
 from taskaffinity.runs.rule import Correction, Estimand
 from taskaffinity.runs.study import FILES, Baseline, EvaluateAfter, InitFrom, Protocol
 from taskaffinity.schedule.resources import Executor
-from taskaffinity.studies.folders import results_folder
 from taskaffinity.studies.listener import Listener, LogListener
 from taskaffinity.studies.options import (
     FullOptions,
     PairwiseOptions,
     TuneOptions,
-    check_full_options,
-    check_pairwise_options,
-    check_tune_options,
-    recipe_path,
 )
-from taskaffinity.tasks.catalog import find_suite
+from taskaffinity.studies.steps import plan_full, plan_pairwise, plan_tune, train_full, train_pairwise
 from taskaffinity.tasks.task import Suite
 from taskaffinity.tracking.tracker import trackers_named
 
 if TYPE_CHECKING:
-    from taskaffinity.studies.planned import PlannedStudy
-    from taskaffinity.studies.search import PlannedSearch
     from taskaffinity.tuning.search import Found
 
 
@@ -242,101 +234,3 @@ def load(results: str | Path) -> PairwiseResults | StagesResults:
     pairs = PairwiseResults.load(root)
     assert isinstance(pairs, PairwiseResults)
     return pairs
-
-
-def plan_pairwise(
-    suite: str | Path | Suite,
-    options: PairwiseOptions,
-    listener: Listener,
-    *,
-    data: str | Path | None = None,
-    dry_run: bool = False,
-) -> PlannedStudy:
-    """The study that ``pairwise`` trains, checked; bad options are refused before torch is loaded.
-
-    Raises
-    ------
-    InputError
-    """
-    check_pairwise_options(options)
-    found, file = _resolved(suite, data)
-    options = replace(options, suite_file=options.suite_file or file)
-    results_folder(options.output_dir, found, options.suite_file)
-    from taskaffinity.studies import planning  # torch
-
-    return planning.plan_pairwise(found, options, listener, dry_run=dry_run)
-
-
-def train_pairwise(planned: PlannedStudy, listener: Listener, report_to: Sequence[str] = ()) -> PairwiseResults:
-    """Train a planned study of pairs, and write its tables and figures."""
-    from taskaffinity.studies.publish import publish_pairwise
-
-    report, tracker = planned.train(listener, report_to)
-    listener.ended(report, planned.root)
-    result = publish_pairwise(planned, report)
-    tracker.end()
-    return result
-
-
-def train_full(
-    planned: Sequence[PlannedStudy], options: FullOptions, listener: Listener, report_to: Sequence[str] = ()
-) -> StagesResults | EncoderResults:
-    """Train planned studies in stages, and write their tables and figures."""
-    from taskaffinity.studies.publish import publish_encoder_table, train_stages
-
-    studies = []
-    for number, one in enumerate(planned, start=1):
-        if options.encoders is not None:
-            listener.notice(f"encoder {number} of {len(planned)}: {one.study.encoder.name}, in {one.root}")
-        studies.append(train_stages(one, listener, report_to))
-    if options.encoders is None:
-        return studies[0]
-    return publish_encoder_table(studies, planned[0].root.parent)
-
-
-def plan_full(
-    suite: str | Path | Suite,
-    options: FullOptions,
-    listener: Listener,
-    *,
-    data: str | Path | None = None,
-    dry_run: bool = False,
-) -> list[PlannedStudy]:
-    """The studies that ``full`` trains, one for each encoder, checked.
-
-    Raises
-    ------
-    InputError
-    """
-    check_full_options(options)
-    found, file = _resolved(suite, data)
-    options = replace(options, suite_file=options.suite_file or file)
-    results_folder(options.output_dir, found, options.suite_file)
-    from taskaffinity.studies import planning  # torch
-
-    return planning.plan_full(found, options, listener, dry_run=dry_run)
-
-
-def plan_tune(suite: str | Path | Suite, options: TuneOptions, *, data: str | Path | None = None) -> PlannedSearch:
-    """The search that ``tune`` runs, checked.
-
-    Raises
-    ------
-    InputError
-    """
-    settings = check_tune_options(options)
-    found, file = _resolved(suite, data)
-    options = replace(options, suite_file=options.suite_file or file)
-    out = recipe_path(options, results_folder(options.output_dir, found, options.suite_file))
-    from taskaffinity.studies.search import plan_search  # torch
-
-    return plan_search(found, options, settings, out)
-
-
-def _resolved(suite: str | Path | Suite, data: str | Path | None) -> tuple[Suite, Path | None]:
-    """The suite, and the file that describes it, if there is one."""
-    if isinstance(suite, Suite):
-        return suite, None
-    if isinstance(suite, Path) or suite.endswith((".yaml", ".yml")):
-        return find_suite(None, data, suite), Path(suite)
-    return find_suite(suite, data), None

@@ -1,13 +1,10 @@
-"""What is asked: a study of a suite, its encoder found and its recipe settled. Nothing is trained here,
-and no results folder is touched.
-
-What the command line's ``pairwise`` and ``full`` call, and what a script may.
-"""
+"""From a suite to a study: its encoder is found, its recipe settled. Nothing is trained, no results folder is read."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, TypedDict, Unpack
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import cache_folder
@@ -24,64 +21,55 @@ from taskaffinity.tuning.candidates import candidates
 from taskaffinity.tuning.search import MOST_CONFIRM_SEEDS, Search
 
 
+class StudyDesign(TypedDict, total=False):
+    """Fields of ``Study`` that say which runs a study has; what is left out is as in ``Study``."""
+
+    seeds: Sequence[int]
+    """Default: 0, 1 and 2."""
+    seeds_single: Sequence[int]
+    """Default: ``seeds``. The commands give single-task arms more (``runs.plan.default_single_seeds``), for all arrows
+    into a task are measured against them."""
+    baseline: Baseline
+    evaluate_after: EvaluateAfter
+    init_from: InitFrom
+    controls: bool
+    interim_seeds: Sequence[int]
+    full: bool
+    design: Design
+
+
 def define(
     suite: Suite,
     *,
     encoder: str | None = None,
     recipe: Recipe | None = None,
-    seeds: Sequence[int] = (0, 1, 2),
-    seeds_single: Sequence[int] | None = None,
-    baseline: Baseline = "single",
-    evaluate_after: EvaluateAfter = "joint",
-    init_from: InitFrom = "encoder",
-    controls: bool = False,
-    interim_seeds: Sequence[int] = (),
-    full: bool = False,
-    design: Design = "pairwise",
     finetune: Mapping[str, Recipe] | None = None,
     rule: Rule | None = None,
+    **design: Unpack[StudyDesign],
 ) -> tuple[Study, Encoder]:
     """A study of a suite, and where its encoder lies.
 
     Parameters
     ----------
     encoder : str, optional
-        Folder or hub id of a transformers encoder. Default: the paper's for real data, a tiny one without weights for
-        a planted suite.
+        Folder or hub id of a transformers encoder. Default: the paper's for real text, a tiny one from random weights
+        for a planted suite.
     recipe : Recipe, optional
         Default: ``default_recipe``.
-    seeds, seeds_single : sequence of int
-        Of every pair and of every task alone; by default both have the same. The command line asks for more alone
-        (``runs.plan.default_single_seeds``), for all arrows are measured against these.
-    baseline : {"single", "compute-matched"}
-        The single-task run that a pair is compared with: with as many updates on the target, or with as many updates
-        as the pair has in all.
-    evaluate_after : {"joint", "finetune"}
-        When both arms are evaluated: as trained, or after each was fine-tuned on the target.
-    init_from : {"encoder", "multitask"}
-        Where single-task runs and pairs start: from the encoder, or from the multi-task model of the whole set.
-    controls : bool
-        Whether every task has a placebo and a positive control.
-    interim_seeds : sequence of int
-        Of a race: seeds a pair at which its arrows are looked at, the last of them all ``seeds``; none for a fixed
-        design.
-    full : bool
-        Whether the whole set is trained together too.
-    design : str
-        ``pairwise``: every task alone and every pair. ``full``: every task alone, the whole set, and from there every
-        task fine-tuned.
     finetune : dict of task name to Recipe, optional
-        Of the design ``full`` and of the stage ``finetune``. Default, also of tasks that are left out:
-        ``default_finetune``.
+        How tasks are fine-tuned, in the design ``full`` and with ``evaluate_after="finetune"``. Default, also for tasks
+        that are left out: ``default_finetune``.
     rule : Rule, optional
-        When an arrow is coloured, and by which a race decides where to go on.
+        When an arrow gets a verdict; a sequential design stops by it.
+    **design
+        Fields of ``StudyDesign``.
 
     Raises
     ------
     InputError
-        If the encoder cannot be had, or a file of the suite is broken; if stage or start do not go with another choice;
-        if a seed is one of placebos or searches; if a recipe for fine-tuning is of no task of the suite, or has other
-        test examples.
+        If the encoder cannot be had, or a file of the suite is broken; if choices do not go together; if a seed is
+        reserved for placebos or searches; if a recipe for fine-tuning is of no task of the suite, or has other test
+        examples.
 
     Examples
     --------
@@ -90,42 +78,29 @@ def define(
     >>> len(study.plan), study.synthetic
     (42, True)
     """
-    _refuse_to_combine(
-        suite,
-        evaluate_after,
-        init_from,
-        {
-            "the design full": design == "full",
-            "--sequential": interim_seeds,
-            "--controls": controls,
-            "--baseline compute-matched": baseline == "compute-matched",
-        },
-    )
-    if (last := max(*seeds, *(seeds_single or seeds))) >= PLACEBO_SEEDS:
+    _refuse_to_combine(suite, design)
+    seeds = tuple(design.pop("seeds", (0, 1, 2)))
+    single = tuple(design.pop("seeds_single", ()) or seeds)
+    if (last := max(*seeds, *single)) >= PLACEBO_SEEDS:
         raise InputError(f"--base-seed: seeds up to {last}; expected them below {PLACEBO_SEEDS}, where others' begin")
     recipe = recipe or default_recipe(suite, encoder)
-    has_stages = design == "full" or evaluate_after == "finetune"
+    has_stages = design.get("design") == "full" or design.get("evaluate_after") == "finetune"
     _refuse_to_finetune(suite, recipe, finetune or {})
     found = encoder_of(suite, encoder)
+    choices: dict[str, Any] = {**design, "interim_seeds": tuple(design.get("interim_seeds", ()))}
     study = Study(
         suite=suite.name,
         tasks=_cards_of(suite),
         encoder=found.ref,
         recipe=recipe,
-        seeds=tuple(seeds),
-        seeds_single=tuple(seeds_single or seeds),
-        baseline=baseline,
-        evaluate_after=evaluate_after,
-        init_from=init_from,
-        controls=controls,
-        interim_seeds=tuple(interim_seeds),
-        full=full,
-        design=design,
+        seeds=seeds,
+        seeds_single=single,
         finetune={**default_finetune(suite, encoder, recipe), **(finetune or {})} if has_stages else {},
         synthetic=suite.synthetic,
         protocol=recipe.protocol or "honest",
         rule=rule or Rule(),
         versions=versions(),
+        **choices,
     )
     return study, found
 
@@ -144,11 +119,16 @@ def _cards_of(suite: Suite) -> tuple[StudiedTask, ...]:
     )
 
 
-def _refuse_to_combine(
-    suite: Suite, evaluate_after: EvaluateAfter, init_from: InitFrom, choices: Mapping[str, object]
-) -> None:
+def _refuse_to_combine(suite: Suite, design: StudyDesign) -> None:
+    evaluate_after, init_from = design.get("evaluate_after", "joint"), design.get("init_from", "encoder")
     asked = [f"--evaluate-after {evaluate_after}"] * (evaluate_after != "joint")
     asked += [f"--init-from {init_from}"] * (init_from != "encoder")
+    choices = {
+        "the design full": design.get("design") == "full",
+        "--sequential": bool(design.get("interim_seeds")),
+        "--controls": design.get("controls", False),
+        "--baseline compute-matched": design.get("baseline") == "compute-matched",
+    }
     others = [flag for flag, is_chosen in choices.items() if is_chosen]
     if asked and others:
         raise InputError(f"{asked[0]}: not with {others[0]}; leave one of them out")
@@ -202,25 +182,24 @@ def define_search(
     finalists: int = 3,
     confirm_seeds: int = 2,
 ) -> tuple[Search, Encoder]:
-    """A search of the recipe by which a suite's tasks are trained well alone, and where its encoder lies. The encoded
-    corpora are cached.
+    """A search of one recipe for all tasks of a suite, and where its encoder lies. The encoded tasks are cached.
 
     Parameters
     ----------
     encoder, recipe : optional
-        As in ``define``; the recipe is the default that candidates are drawn around.
+        As in ``define``; candidates are drawn around this recipe, the default.
     fixed : collection of str
-        Settings that are left as it has them.
+        Settings that are not searched.
     samples : int
-        Recipes to try beside it.
+        Recipes to try beside the default.
     seed, finalists, confirm_seeds : int
         As in ``Search``.
 
     Raises
     ------
     InputError
-        If nothing is left to search, there are more than ``MOST_CONFIRM_SEEDS``, the encoder cannot be had or the
-        recipe does not fit it, or a file of the suite is broken.
+        If no setting is left to search, or there are more than ``MOST_CONFIRM_SEEDS``; if the encoder cannot be had or
+        the recipe does not fit it; if a file of the suite is broken.
     """
     if confirm_seeds > MOST_CONFIRM_SEEDS:
         raise InputError(f"--confirm-seeds {confirm_seeds}: above {MOST_CONFIRM_SEEDS}, where the next search's begin")

@@ -16,7 +16,7 @@ import typer
 import taskaffinity as ta
 from taskaffinity.cli import app, full, pairwise, tune
 from taskaffinity.runs.store import RunStore
-from taskaffinity.studies import api
+from taskaffinity.studies import api, steps
 from taskaffinity.studies.listener import LogListener
 from taskaffinity.studies.options import FullOptions, PairwiseOptions, TuneOptions
 
@@ -106,7 +106,7 @@ def test_command_and_function_plan_the_same_runs(name: str, suite: str, tmp_path
         options["encoder"] = encoder
     settings = {**options["settings"], "precision": None} if suite == "file" else options["settings"]
     none = ["--set=precision=none"] if suite == "file" else []
-    planned = api.plan_pairwise(
+    planned = steps.plan_pairwise(
         what,
         PairwiseOptions(**{**options, "settings": settings}, output_dir=tmp_path / "python", executor="local"),
         LogListener(),
@@ -122,7 +122,7 @@ def test_the_papers_protocol_is_planned_alike(tmp_path: Path, encoder: str) -> N
     suite = own_suite(tmp_path)
     common = [f"--suite={suite}", f"--encoder={encoder}", "--protocol=paper", "--executor=local"]
     options = FullOptions(encoder=encoder, protocol="paper", executor="local", output_dir=tmp_path / "python")
-    [planned] = api.plan_full(suite, options, LogListener(), dry_run=True)
+    [planned] = steps.plan_full(suite, options, LogListener(), dry_run=True)
     by_command = plan_of_command("full", *common, f"--results={tmp_path / 'command'}")
     assert [spec.run_id for spec in planned.plan] == by_command
 
