@@ -66,7 +66,7 @@ def test_a_race_stops_early_and_the_same_command_again_trains_nothing(tmp_path: 
     assert kinds(set(done))["refine"] <= 6 * 4
     assert f"{len(done)} runs: {len(done)} trained now" in first.stderr
     assert "pair runs saved" in first.stdout
-    assert "simulated races" in first.stdout
+    assert "simulations of this design" in first.stdout
     edges = rows(root / "edges.csv")
     assert {row["decided_at_seeds"] for row in edges} <= {"2", "4", ""}
     levels = {row["decided_at_seeds"] or "4": float(row["alpha_spent"]) for row in edges}
@@ -82,7 +82,7 @@ def test_a_race_stops_early_and_the_same_command_again_trains_nothing(tmp_path: 
     assert (root / "edges.csv").read_bytes() == before
     other = command("graph", str(root), "--alpha=0.05", cwd=tmp_path)
     assert other.returncode == 2
-    assert "judged by the rule that it was run by" in other.stderr
+    assert "analysed by the rule that it was run by" in other.stderr
     asked = (root / "study.json").read_bytes()
     rerun = command(*race[:-1], "--alpha=0.2", cwd=tmp_path)
     assert rerun.returncode == 2

@@ -1,12 +1,10 @@
-"""Gains and verdicts: how far training with a source task moves a target task, and whether that can be believed.
+"""The affinity matrix: the gain of every arrow, its interval and its verdict.
 
-Every array is ``(n_tasks, n_tasks)`` and is read ``[source, target]``: row helps column. The diagonal is NaN, for a
-task is not its own helper. Gains, intervals and standard errors are in points (100 x the target's metric); do not add
-gains of different metrics.
+Every array is ``(n_tasks, n_tasks)`` and is read ``[source, target]``; the diagonal is NaN. Gains, intervals and
+standard errors are in points (100 times the target's metric). Gains in different metrics cannot be added.
 
-The estimand is the *population's* gain unless the rule says otherwise: what training with the source changes on
-average over seeds *and* over test sets drawn like this one, for this encoder, this recipe and these data. It is no
-property of the two tasks alone.
+By default the estimand is the *population's* gain: what training with the source changes on average over seeds and
+over test sets drawn like this one, for this encoder, recipe and data. It is not a property of the two tasks alone.
 """
 
 from __future__ import annotations
@@ -14,18 +12,26 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.statistics.arms import Arms, read_arms
 from taskaffinity.analysis.statistics.controls import Control, controls_of
 from taskaffinity.analysis.statistics.power import describe_power, per_comparison_alpha, power_analysis
 from taskaffinity.analysis.statistics.seed_variance import Prior
-from taskaffinity.analysis.statistics.sequential import Standing, alpha_spending, follow
-from taskaffinity.analysis.statistics.sequential_simulation import Odds, odds_of
-from taskaffinity.analysis.statistics.standard_errors import Arm, FloatArray, Words, standard_error
-from taskaffinity.analysis.statistics.verdicts import Verdict, decide
+from taskaffinity.analysis.statistics.sequential import SequentialState, alpha_spending, follow
+from taskaffinity.analysis.statistics.sequential_simulation import SimulatedRates, simulate_design
+from taskaffinity.analysis.statistics.standard_errors import (
+    Arm,
+    FloatArray,
+    GainError,
+    VarianceComponents,
+    Words,
+    standard_error,
+)
+from taskaffinity.analysis.statistics.verdicts import Decision, Verdict, decide
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -40,70 +46,68 @@ class AffinityMatrix:
     study: Study
     rule: Rule
     prior: Prior
-    """What the study's arms say together of the variance over seeds."""
+    """Prior of the variance over seeds, estimated from all arms of the study."""
     failed: tuple[str, ...]
-    """Runs that failed and are left out, each with its reason."""
+    """Failed runs, which are left out, each with its reason."""
     controls: tuple[Control, ...]
-    """Placebos and positive controls, in score units; no part of any array."""
-    standing: Standing | None
-    """Of a race: which looks are done, and when each arrow was decided. Arrays then hold what was known at that look,
-    at its level."""
-    odds: Odds | None
-    """Of a finished race: its own error rates and savings, by simulation."""
+    """Placebos and positive controls, in score units; no array includes them."""
+    sequential: SequentialState | None
+    """State of a sequential design; None for a fixed one. Each arrow's entries are then those of the interim analysis
+    that decided it, at its level."""
+    simulated: SimulatedRates | None
+    """Simulated error rates and savings of a finished sequential design."""
 
     single_mean: FloatArray
-    """(n_tasks,), points, of training alone, mean over seeds; NaN where no run is there."""
+    """(n_tasks,), points, mean single-task score over seeds; NaN without a run."""
     baseline: FloatArray
-    """Points, mean score of what the pair is compared with: ``single_mean``, or that of as many updates in all."""
+    """Points, mean score that the pair is compared with: single-task, or compute-matched."""
     seeds_single: npt.NDArray[np.int64]
-    """Runs of the arm that the pair is compared with; of one target the same, but for ``match: compute``."""
+    """Finished runs of the baseline."""
     seeds_pair: npt.NDArray[np.int64]
-    """Runs found; symmetric, for a pair's one run gives both of its arrows."""
+    """Finished runs of the pair; symmetric, as one run of a pair serves both of its arrows."""
     n_test: npt.NDArray[np.int64]
-    """(n_tasks,), test examples; 0 where no run is there."""
+    """(n_tasks,), test examples; 0 without a run."""
     n_documents: npt.NDArray[np.int64]
-    """(n_tasks,), documents of these, by which errors are; as many as ``n_test`` where none are known, or each has
-    one."""
+    """(n_tasks,), test documents; ``n_test`` if the examples' documents are unknown."""
 
     gain: FloatArray
-    """NaN where an arm has no run."""
+    """NaN if an arm has no run."""
     low: FloatArray
-    """Ends of the ``1 - level`` interval (``1 - alpha`` but in a race), adjusted for the number of arrows under
-    ``dunnett`` alone; NaN, as all that follows, where ``untested_reason`` says why there is none."""
+    """Ends of the ``1 - alpha_spent`` interval, adjusted for the number of arrows under ``dunnett`` only. This and
+    every later array is NaN where ``untested_reason`` says why."""
     high: FloatArray
     p: FloatArray
-    """Of "the gain is zero", two-sided."""
+    """Two-sided p-value of a gain of zero."""
     q: FloatArray
-    """The same after the rule's correction for the study's measured arrows, where an arrow of no effect counts as 1."""
+    """``p`` after the rule's correction for all measured arrows; an arrow with no effect counts as p = 1."""
     p_tost: FloatArray
-    """Of "the gain is the margin or more, up or down"."""
+    """p-value of the equivalence test: the gain is at least the margin in size."""
     q_tost: FloatArray
     df: FloatArray
     se_seeds: FloatArray
     se_examples: FloatArray
     """Known with one seed too."""
     se: FloatArray
-    """Of seeds and examples together, what they share counted once: that of tests and intervals."""
+    """Standard error over seeds and examples together, behind tests and intervals."""
     mde: FloatArray
-    """Smallest gain that this study would have called with a chance of 80 %, beside what it did call."""
+    """Minimum detectable effect: the smallest gain that is significant with a power of 80 %."""
     seeds_to_significance: FloatArray
-    """Further seeds a pair; see ``power.PowerAnalysis``."""
+    """Further seeds per pair; see ``power.PowerAnalysis``."""
     seeds_to_equivalence: FloatArray
     alpha_spent: FloatArray
-    """What q is held against, and one less that of the interval: ``rule.alpha``; in a race what the look that decided
-    the arrow may spend of it."""
+    """Level that q is compared with: ``rule.alpha``, or the part of it that the deciding interim analysis spends."""
     decided_at_seeds: FloatArray
-    """Of a race: seeds a pair at which the verdict fell; NaN where none has, and in a fixed design."""
+    """Seeds per pair at the interim analysis that decided the arrow; NaN if none has, and for a fixed design."""
     verdict: Words
     """Empty on the diagonal."""
     untested_reason: Words
-    """Why an arrow could not be tested; empty where it was, whatever the verdict."""
+    """Why an arrow has no test; empty if it has one."""
     recommendation: Words
-    """What an inconclusive arrow would take, in words."""
+    """What would decide an inconclusive arrow, in words."""
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Names in the suite's order, which every array and figure keeps."""
+        """Names in the suite's order, which every array and figure follows."""
         return tuple(card.name for card in self.study.tasks)
 
     @property
@@ -112,12 +116,12 @@ class AffinityMatrix:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Keys of ``METRICS``, one a task."""
+        """Keys of ``METRICS``, one per task."""
         return tuple(card.metric for card in self.study.tasks)
 
     @property
     def margins(self) -> tuple[float, ...]:
-        """Points, one a task."""
+        """Equivalence margins in points, one per task."""
         return tuple(self.rule.margin_of(metric) for metric in self.metrics)
 
     @property
@@ -127,25 +131,26 @@ class AffinityMatrix:
         return tuple((s, t) for s in size for t in size if s != t)
 
     def select(self, *verdicts: Verdict) -> tuple[tuple[int, int], ...]:
-        """The arrows with one of these verdicts."""
+        """Return the arrows with one of these verdicts."""
         return tuple(arrow for arrow in self.arrows if self.verdict[arrow] in verdicts)
 
 
 def measure(study: Study, store: RunStore, rule: Rule | None = None) -> AffinityMatrix:
-    """Score of each task trained in a pair, less its score trained alone, with a verdict for every arrow.
+    """Measure the gain and decide the verdict of every arrow.
 
-    Runs that are not in the store are left out: an arrow is tested where both of its arms have two runs or more, and
-    is "inconclusive" with an ``untested_reason`` otherwise.
+    The gain is the mean score of the pair less that of the baseline. Runs that are not in the store are left out. An
+    arrow is tested if both of its arms have two runs or more; otherwise it is "inconclusive", with an
+    ``untested_reason``.
 
     Parameters
     ----------
     rule : Rule, optional
-        Default: the study's own. A race knows no other, for by it pairs were stopped.
+        Default: the study's. A sequential design accepts no other, because its rule has stopped pairs.
 
     Raises
     ------
     ValueError
-        If a file of the store is broken, or a race is given another rule.
+        If a file of the store is broken, or a sequential design is given another rule.
 
     Examples
     --------
@@ -159,72 +164,105 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
     >>> str(matrix.verdict[source, target]), round(float(matrix.gain[source, target]), 1)
     ('improves', 15.3)
     """
-    own = study.rule
-    if study.interim_seeds and rule not in (None, own):
-        raise ValueError("a race is judged by the rule that it was run by; run it anew with another")
-    rule, arms = rule or own, read_arms(study, store)
+    if study.interim_seeds and rule not in (None, study.rule):
+        raise ValueError("a sequential design is analysed by the rule that it was run by; run it again with another")
+    rule, arms = rule or study.rule, read_arms(study, store)
     margins = margins_of(study, rule)
-    standing: Standing | None = None
+    state: SequentialState | None = None
     if study.interim_seeds:
-        standing = follow(study, arms, rule, margins, lambda spec: spec in store or store.failure(spec) is not None)
-        evidence, error, test = standing.evidence, standing.error, standing.call
+        state = follow(study, arms, rule, margins, lambda spec: spec in store or store.failure(spec) is not None)
+        evidence, error, test = state.evidence, state.error, state.decision
     else:
         evidence, error = arms.evidence, standard_error(arms.evidence, rule.estimand)
         test = decide(error, margins, rule, partial(arms.covariance, estimand=rule.estimand))
-    decided = int(np.isin(test.verdict, ("improves", "degrades")).sum())
-    equal = int((test.verdict == "no effect").sum())
-    alpha = alpha_spending(study.interim_seeds, rule.alpha)[-1] if study.interim_seeds else rule.alpha
-    power = power_analysis(
-        evidence,
-        margins,
-        alpha=per_comparison_alpha(test.p, alpha, decided, rule.correction),
-        alpha_equivalence=per_comparison_alpha(test.p_tost, alpha, equal, rule.correction),
-        estimand=rule.estimand,
-    )
-    can_simulate = bool(np.isfinite(error.variance).any()) and rule.correction != "dunnett"
-    n_test = np.array([arms.n_test(task) for task in arms.tasks])
     return AffinityMatrix(
         study=study,
         rule=rule,
         prior=arms.prior,
         failed=tuple(f"{spec.run_id}: {reason}" for spec in study.plan if (reason := store.failure(spec))),
         controls=controls_of(arms, rule),
-        standing=standing,
-        odds=odds_of(arms, study.interim_seeds, margins, rule)
-        if standing and standing.finished and can_simulate
-        else None,
-        single_mean=POINTS * np.array([_mean(arms.single_task(task)) for task in arms.tasks]),
-        baseline=POINTS * evidence.mean_single,
-        seeds_single=_count(evidence.n_single),
-        seeds_pair=_count(evidence.n_pair),
-        n_test=n_test,
-        n_documents=np.array([arms.n_documents(task) for task in arms.tasks]),
-        gain=POINTS * evidence.gain,
-        low=POINTS * test.low,
-        high=POINTS * test.high,
-        p=test.p,
-        q=test.q,
-        p_tost=test.p_tost,
-        q_tost=test.q_tost,
-        df=error.df,
-        se_seeds=POINTS * error.se_seeds,
-        se_examples=POINTS * error.se_examples,
-        se=POINTS * error.se,
-        mde=POINTS * power.mde,
-        seeds_to_significance=power.seeds_to_significance,
-        seeds_to_equivalence=power.seeds_to_equivalence,
-        alpha_spent=standing.alpha_spent if standing else np.where(test.verdict == "", np.nan, rule.alpha),
-        decided_at_seeds=np.where(standing.decided_at_seeds, standing.decided_at_seeds, np.nan)
-        if standing
-        else np.full_like(test.p, np.nan),
-        verdict=test.verdict,
-        untested_reason=evidence.untested_reason,
-        recommendation=describe_power(power, test.verdict, n_test),
+        simulated=_simulated(arms, state, error, margins, rule),
+        **_scores(arms, evidence),
+        **_tests(error, test),
+        **_power(study, rule, margins, evidence, test, np.array([arms.n_test(task) for task in arms.tasks])),
+        **_levels(state, test, rule),
     )
 
 
+def _scores(arms: Arms, evidence: VarianceComponents) -> dict[str, Any]:
+    """Return the fields on scores and sizes."""
+    return {
+        "single_mean": POINTS * np.array([_mean(arms.single_task(task)) for task in arms.tasks]),
+        "baseline": POINTS * evidence.mean_single,
+        "seeds_single": _count(evidence.n_single),
+        "seeds_pair": _count(evidence.n_pair),
+        "n_test": np.array([arms.n_test(task) for task in arms.tasks]),
+        "n_documents": np.array([arms.n_documents(task) for task in arms.tasks]),
+        "gain": POINTS * evidence.gain,
+        "untested_reason": evidence.untested_reason,
+    }
+
+
+def _tests(error: GainError, test: Decision) -> dict[str, Any]:
+    """Return the fields on intervals, tests and verdicts."""
+    return {
+        "low": POINTS * test.low,
+        "high": POINTS * test.high,
+        "df": error.df,
+        **{name: POINTS * getattr(error, name) for name in ("se_seeds", "se_examples", "se")},
+        **{name: getattr(test, name) for name in ("p", "q", "p_tost", "q_tost", "verdict")},
+    }
+
+
+def _power(
+    study: Study, rule: Rule, margins: FloatArray, evidence: VarianceComponents, test: Decision, n_test: Any
+) -> dict[str, Any]:
+    """Return the fields on what would decide the inconclusive arrows."""
+    significant = int(np.isin(test.verdict, ("improves", "degrades")).sum())
+    equivalent = int((test.verdict == "no effect").sum())
+    alpha = alpha_spending(study.interim_seeds, rule.alpha)[-1] if study.interim_seeds else rule.alpha
+    power = power_analysis(
+        evidence,
+        margins,
+        alpha=per_comparison_alpha(test.p, alpha, significant, rule.correction),
+        alpha_equivalence=per_comparison_alpha(test.p_tost, alpha, equivalent, rule.correction),
+        estimand=rule.estimand,
+    )
+    return {
+        "mde": POINTS * power.mde,
+        "seeds_to_significance": power.seeds_to_significance,
+        "seeds_to_equivalence": power.seeds_to_equivalence,
+        "recommendation": describe_power(power, test.verdict, n_test),
+    }
+
+
+def _levels(state: SequentialState | None, test: Decision, rule: Rule) -> dict[str, Any]:
+    """Return the fields on the design."""
+    if state is None:
+        return {
+            "sequential": None,
+            "alpha_spent": np.where(test.verdict == "", np.nan, rule.alpha),
+            "decided_at_seeds": np.full_like(test.p, np.nan),
+        }
+    decided = state.decided_at_seeds
+    return {
+        "sequential": state,
+        "alpha_spent": state.alpha_spent,
+        "decided_at_seeds": np.where(decided, decided, np.nan),
+    }
+
+
+def _simulated(
+    arms: Arms, state: SequentialState | None, error: GainError, margins: FloatArray, rule: Rule
+) -> SimulatedRates | None:
+    can_simulate = bool(np.isfinite(error.variance).any()) and rule.correction != "dunnett"
+    if state is None or not state.finished or not can_simulate:
+        return None
+    return simulate_design(arms, state.interim_seeds, margins, rule)
+
+
 def margins_of(study: Study, rule: Rule) -> FloatArray:
-    """(n_tasks,), of "no effect" for each target, in score units."""
+    """Return the equivalence margin of each target, (n_tasks,), in score units."""
     return np.array([rule.margin_of(card.metric) for card in study.tasks]) / POINTS
 
 

@@ -48,7 +48,7 @@ def caption(matrix: AffinityMatrix) -> str:
         sentences.append(
             f"{_intervals(matrix)} and verdicts hold for {holds}; "
             f"{CORRECTIONS[matrix.rule.correction]} over {plural(tested, 'arrow')} at {matrix.rule.alpha:g}"
-            f"{', shared among the looks' if matrix.standing else ''}; "
+            f"{', shared among the looks' if matrix.sequential else ''}; "
             f"no effect: surely within {describe_margin(matrix)}; inconclusive: could be either)."
         )
         sentences += describe_documents(matrix)
@@ -146,28 +146,24 @@ def describe_controls(matrix: AffinityMatrix) -> list[str]:
 
 
 def describe_sequential(matrix: AffinityMatrix) -> list[str]:
-    """What a race spent and saved, and its own error rates; nothing for a fixed design."""
-    standing, odds = matrix.standing, matrix.odds
-    if standing is None:
+    """Return what a sequential design trained and saved, with its error rates; nothing for a fixed design."""
+    state, simulated = matrix.sequential, matrix.simulated
+    if state is None:
         return []
-    size, most = len(matrix.tasks), standing.looks[-1]
+    size, most = len(matrix.tasks), state.interim_seeds[-1]
     fixed = size * (size - 1) // 2 * most
+    saved = f": {100 * (1 - state.pair_runs / fixed):.0f} % of the pair runs saved." if state.finished else ", so far."
     lines = [
-        f"Race: {standing.done} of {len(standing.looks)} looks done; {standing.pair_runs} pair runs and "
-        f"{standing.single_runs} single ones, where the fixed design of {most} seeds takes {fixed} and "
-        f"{len(matrix.study.single_seeds) * size}"
-        + (
-            f": {100 * (1 - standing.pair_runs / fixed):.0f} % of the pair runs saved."
-            if standing.finished
-            else ", so far."
-        )
+        f"Sequential design: {state.n_done} of {len(state.interim_seeds)} interim analyses done; {state.pair_runs} "
+        f"pair runs and {state.single_runs} single-task runs, where the fixed design of {most} seeds takes {fixed} and "
+        f"{len(matrix.study.single_seeds) * size}{saved}"
     ]
-    if odds:
+    if simulated:
         lines.append(
-            f"Of {odds.simulations} simulated races of this design, {100 * odds.coloured_nulls:.1f} % coloured an "
-            f"arrow where all gains were zero; with gains as found {100 * odds.decided:.0f} % of the arrows were "
-            f"decided with {100 * odds.pair_runs:.0f} % of the pair runs, and {100 * odds.false_no_effect:.1f} % of "
-            'the "no effect" verdicts were wrong.'
+            f"Of {simulated.simulations} simulations of this design with gains of zero, "
+            f"{100 * simulated.false_significance:.1f} % had a significant arrow. With the gains of this study, "
+            f"{100 * simulated.decided:.0f} % of the arrows were decided with {100 * simulated.pair_runs:.0f} % of the "
+            f'pair runs, and {100 * simulated.false_equivalence:.1f} % of the "no effect" verdicts were wrong.'
         )
     return lines
 
@@ -199,7 +195,7 @@ def describe_precision(study: Study) -> str:
 def _sentence(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
     source, target = matrix.titles[arrow[0]], matrix.titles[arrow[1]]
     verb = "has no effect on" if matrix.verdict[arrow] == "no effect" else matrix.verdict[arrow]
-    interval = "interval at the level of its look" if matrix.standing else f"{describe_level(matrix)} interval"
+    interval = "interval at the level of its look" if matrix.sequential else f"{describe_level(matrix)} interval"
     return (
         f"Training with {source} {verb} {target}: {signed(matrix.gain[arrow])} points "
         f"({interval} {signed(matrix.low[arrow])} to {signed(matrix.high[arrow])})."
@@ -211,7 +207,7 @@ def _is(many: Sequence[object]) -> str:
 
 
 def _intervals(matrix: AffinityMatrix) -> str:
-    return f"Intervals {OF_A_RACE}" if matrix.standing else f"{describe_level(matrix)} intervals"
+    return f"Intervals {OF_A_RACE}" if matrix.sequential else f"{describe_level(matrix)} intervals"
 
 
 def describe_level(matrix: AffinityMatrix) -> str:

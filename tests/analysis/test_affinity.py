@@ -10,7 +10,7 @@ from scipy import stats
 
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.statistics.arms import read_arms
-from taskaffinity.analysis.statistics.standard_errors import standard_error, summarise, variance_components
+from taskaffinity.analysis.statistics.standard_errors import Arm, standard_error, variance_components
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -55,7 +55,7 @@ def test_an_arrow_is_the_error_of_its_two_arms_in_points(toy: tuple[Study, RunSt
         (spec.task_names, spec.seed): store.read(spec).counts["b/test"] for spec in study.plan if "b" in spec.task_names
     }
     pair, single = (np.stack([runs[names, seed] for seed in study.seeds]) for names in (("a", "b"), ("b",)))
-    arms = [summarise(counts, METRICS["accuracy"]) for counts in (pair, single)]
+    arms = [Arm.from_counts(counts, METRICS["accuracy"]) for counts in (pair, single)]
     error = standard_error(variance_components(*arms, read_arms(study, store).prior))
     assert matrix.gain[1, 0] == pytest.approx(100 * error.gain)
     assert (matrix.low[1, 0], matrix.high[1, 0]) == pytest.approx(tuple(100 * end for end in error.interval(0.1)))

@@ -15,11 +15,11 @@ from taskaffinity.runs.study import Study
 
 
 def same_arms(one: Arms, other: Arms) -> None:
-    assert one.found.keys() == other.found.keys()
+    assert one.by_key.keys() == other.by_key.keys()
     assert dict(one.seeds) == dict(other.seeds)
-    for key, arm in one.found.items():
+    for key, arm in one.by_key.items():
         for name in ("scores", "influence", "counted"):
-            np.testing.assert_array_equal(getattr(arm, name), getattr(other.found[key], name))
+            np.testing.assert_array_equal(getattr(arm, name), getattr(other.by_key[key], name))
 
 
 def test_every_arm_of_the_store_is_read_with_its_seeds(tmp_path: Path) -> None:
@@ -28,8 +28,8 @@ def test_every_arm_of_the_store_is_read_with_its_seeds(tmp_path: Path) -> None:
     arms = read_arms(study, store)
     assert arms.tasks == ("b", "a", "c")
     pairs = {(t, "pair", s) for s, t in arrows("abc")}
-    assert arms.found.keys() == pairs | {(t, "single", "") for t in "abc"}
-    for (target, kind, partner), arm in arms.found.items():
+    assert arms.by_key.keys() == pairs | {(t, "single", "") for t in "abc"}
+    for (target, kind, partner), arm in arms.by_key.items():
         specs = {
             spec.seed: spec
             for spec in study.plan
@@ -39,7 +39,7 @@ def test_every_arm_of_the_store_is_read_with_its_seeds(tmp_path: Path) -> None:
         assert sorted(kept) == sorted(specs)
         expected = [store.read(specs[seed]).counts[f"{target}/test"][:, 0].mean() for seed in kept]
         np.testing.assert_allclose(arm.scores, expected)
-    assert arms.single_task("a") is arms.single("a", "c") is arms.found["a", "single", ""]
+    assert arms.single_task("a") is arms.single("a", "c") is arms.by_key["a", "single", ""]
     assert [arms.n_test(task) for task in (*arms.tasks, "z")] == [40, 40, 40, 0]
 
 
@@ -71,9 +71,9 @@ def test_only_no_seeds_is_a_study_without_runs(toy: tuple[Study, RunStore]) -> N
     arms = read_arms(*toy)
     same_arms(arms.only(arms.seeds.__getitem__), arms)
     singles = arms.only(lambda key: (0, 1, 2) if key[1] == "single" else ())
-    assert {kind for _, kind, _ in singles.found} == {"single"}
+    assert {kind for _, kind, _ in singles.by_key} == {"single"}
     assert set(singles.evidence.untested_reason[~np.eye(3, dtype=bool)]) == {"no pair run"}
-    assert not arms.only(lambda key: ()).found
+    assert not arms.only(lambda key: ()).by_key
 
 
 def test_seeds_may_be_another_set_for_every_arm_and_may_have_no_run(toy: tuple[Study, RunStore]) -> None:
@@ -96,10 +96,10 @@ def test_the_prior_is_fitted_to_the_arms_of_arrows_alone(tmp_path: Path) -> None
     plain, study = make_study(["a", "b", "c"]), make_study(["a", "b", "c"], controls=True)
     store = fill(study, tmp_path, wild_controls)
     arms, without = read_arms(study, store), read_arms(plain, store)
-    assert {kind for _, kind, _ in arms.found} == {"single", "pair", "placebo", "half", "halves"}
-    assert arms.found["a", "placebo", ""].s2 > 50 * arms.found["a", "single", ""].s2
+    assert {kind for _, kind, _ in arms.by_key} == {"single", "pair", "placebo", "half", "halves"}
+    assert arms.by_key["a", "placebo", ""].s2 > 50 * arms.by_key["a", "single", ""].s2
     assert arms.prior == without.prior
-    used = [arm for (_, kind, _), arm in arms.found.items() if kind in ("single", "pair")]
+    used = [arm for (_, kind, _), arm in arms.by_key.items() if kind in ("single", "pair")]
     assert len(used) == 9
     loop = fit_prior([arm.scores.var(ddof=1) / arm.unit for arm in used], [2] * 9)
     assert (arms.prior.ratio, arms.prior.d0) == pytest.approx((loop.ratio, loop.d0))
@@ -114,7 +114,7 @@ def test_arms_that_learned_nothing_or_ran_once_say_nothing_of_the_prior(tmp_path
 
     store = fill(study, tmp_path, dead_d, skip=lambda spec: spec.task_names == ("a", "b") and spec.seed > 0)
     arms = read_arms(study, store)
-    used = [arm for (target, _, _), arm in arms.found.items() if target != "d" and arm.n_runs > 1]
+    used = [arm for (target, _, _), arm in arms.by_key.items() if target != "d" and arm.n_runs > 1]
     assert len(used) == 3 + 9 - 2
     assert arms.prior == fit_prior([arm.s2 / arm.unit for arm in used], [2] * 10)
 
@@ -146,7 +146,7 @@ def test_with_equal_compute_a_pair_is_compared_with_the_matched_arm(tmp_path: Pa
         alone = mean(target, task_names=(target,), variant="matched", partner=partner)
         assert matrix.gain[s, t] == pytest.approx(100 * (pair - alone))
         assert matrix.baseline[s, t] == pytest.approx(100 * alone)
-        assert arms.single(target, source) is arms.found[target, "matched", source]
+        assert arms.single(target, source) is arms.by_key[target, "matched", source]
     assert (matrix.seeds_single == 3 - 3 * np.eye(3)).all()
     assert matrix.single_mean == pytest.approx([50] * 3, abs=5)  # what is shown of a task alone stays what it was
     assert not matrix.select("improves")
@@ -154,5 +154,5 @@ def test_with_equal_compute_a_pair_is_compared_with_the_matched_arm(tmp_path: Pa
 
 def test_with_equal_compute_singles_say_nothing_of_the_prior(tmp_path: Path) -> None:
     arms = read_arms(*matched_study(tmp_path))
-    used = [arm for (_, kind, _), arm in arms.found.items() if kind in ("pair", "matched")]
+    used = [arm for (_, kind, _), arm in arms.by_key.items() if kind in ("pair", "matched")]
     assert arms.prior == fit_prior([arm.s2 / arm.unit for arm in used], [2] * 12)

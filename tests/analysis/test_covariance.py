@@ -5,14 +5,16 @@ import pytest
 
 from taskaffinity.analysis.statistics.arms import Arms
 from taskaffinity.analysis.statistics.seed_variance import RAW
-from taskaffinity.analysis.statistics.standard_errors import standard_error, summarise
+from taskaffinity.analysis.statistics.standard_errors import Arm, standard_error
 from taskaffinity.tasks.metrics import METRICS
 
 
 def arms_of(found: dict[tuple[str, str, str], np.ndarray], tasks: tuple[str, ...], baseline: str = "single") -> Arms:
     """Arms made of counts, ``(n_runs, n_examples, n_counts)``."""
     seeds = {key: tuple(range(len(counts))) for key, counts in found.items()}
-    return Arms(tasks, {key: summarise(counts, METRICS["accuracy"]) for key, counts in found.items()}, seeds, baseline)
+    return Arms(
+        tasks, {key: Arm.from_counts(counts, METRICS["accuracy"]) for key, counts in found.items()}, seeds, baseline
+    )
 
 
 def graded(rng: np.random.Generator, runs: int, n: int, **sd: float) -> np.ndarray:
@@ -45,14 +47,14 @@ def test_the_diagonal_of_the_covariance_is_the_variance_of_the_arrow(matched: bo
 
 def test_gains_share_what_moves_the_single_runs_and_the_examples() -> None:
     arms = world(np.random.default_rng(1))
-    single = arms.found["t", "single", ""]
+    single = arms.by_key["t", "single", ""]
     moderated, _ = arms.prior.shrink(np.var(single.scores, ddof=1), 5, single.unit)
     n, covariance = 60, arms.covariance(0)
     for s, source in enumerate("abc", start=1):
         for r, other in enumerate("abc", start=1):
             if s == r:
                 continue
-            first, second = (arms.found["t", "pair", name].influence.mean(axis=0) for name in (source, other))
+            first, second = (arms.by_key["t", "pair", name].influence.mean(axis=0) for name in (source, other))
             alone = single.influence.mean(axis=0)
             products = sum((first[i] - alone[i]) * (second[i] - alone[i]) for i in range(n)) / (n - 1)
             residual = sum((single.influence[run][i] - alone[i]) ** 2 for run in range(6) for i in range(n))

@@ -20,10 +20,10 @@ from taskaffinity.analysis.statistics.power import (
 )
 from taskaffinity.analysis.statistics.seed_variance import Prior
 from taskaffinity.analysis.statistics.standard_errors import (
+    Arm,
     VarianceComponents,
-    nothing,
     standard_error,
-    summarise,
+    untested,
     variance_components,
 )
 from taskaffinity.runs.rule import Rule
@@ -68,7 +68,7 @@ def test_no_more_seeds_change_nothing(estimand: str) -> None:
     ease = np.random.default_rng(0).normal(0.5, 1, 400)
     rng = np.random.default_rng(1)
     arms = [
-        summarise(np.stack([right(ease + rng.normal(0, 0.7, 400) > 0) for _ in range(runs)]), METRICS["accuracy"])
+        Arm.from_counts(np.stack([right(ease + rng.normal(0, 0.7, 400) > 0) for _ in range(runs)]), METRICS["accuracy"])
         for runs in (3, 5)
     ]
     for evidence in (one_arrow(), variance_components(*arms, Prior(0.001, 4.0))):
@@ -180,7 +180,7 @@ def test_seeds_that_would_do_but_were_not_looked_at_are_not_called_unreachable()
 
 
 def test_an_arrow_is_the_same_alone_and_among_others() -> None:
-    arrows = [one_arrow(0.01), one_arrow(0.03, 0.02), nothing("one seed"), one_arrow(0.001, v_examples=1e-3)]
+    arrows = [one_arrow(0.01), one_arrow(0.03, 0.02), untested("one seed"), one_arrow(0.001, v_examples=1e-3)]
     together = needs(stacked(*arrows))
     for place, arrow in enumerate(arrows):
         alone = needs(arrow)
@@ -190,7 +190,7 @@ def test_an_arrow_is_the_same_alone_and_among_others() -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_nothing_is_needed_of_what_is_not_known() -> None:
-    found = needs(nothing("one seed").map({"gain": 0.02, "v_examples": 1e-6}))
+    found = needs(untested("one seed").map({"gain": 0.02, "v_examples": 1e-6}))
     assert np.isnan([found.mde, found.seeds_to_significance, found.seeds_to_equivalence]).all()
     assert describe_power(found, np.array("inconclusive", dtype=object), 800) == ""
 

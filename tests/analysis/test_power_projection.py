@@ -11,7 +11,7 @@ from fake_studies import fill, latent_counts, make_study
 from test_power import one_arrow
 
 from taskaffinity.analysis.affinity import measure
-from taskaffinity.analysis.statistics.standard_errors import standard_error, summarise, variance_components
+from taskaffinity.analysis.statistics.standard_errors import Arm, standard_error, variance_components
 from taskaffinity.analysis.tables.frames import edges_frame
 from taskaffinity.analysis.tables.power_projection import PROSPECTS_COLUMNS, prospects_frame, with_more_examples
 from taskaffinity.runs.rule import Rule
@@ -70,7 +70,7 @@ def test_the_projection_to_a_larger_test_set_is_what_a_larger_test_set_has() -> 
     metric, seeds = METRICS["accuracy"], range(40)
 
     def of(counts_of: object) -> object:
-        arms = [summarise(np.stack([counts_of("t", who, seed) for seed in seeds]), metric) for who in ("s", "")]  # type: ignore[operator]
+        arms = [Arm.from_counts(np.stack([counts_of("t", who, seed) for seed in seeds]), metric) for who in ("s", "")]  # type: ignore[operator]
         return variance_components(*arms)
 
     projected, found = standard_error(with_more_examples(of(small), 16.0)), standard_error(of(large))  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from fake_studies import fill, latent_counts, make_study
-from test_sequential import racing_study, run_race
+from test_sequential import run_design, sequential_study
 
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.report import report, write_report
@@ -250,10 +250,10 @@ def test_a_study_with_nothing_done_is_a_page(tmp_path: Path) -> None:
 
 
 def test_a_race_is_told_with_its_levels(tmp_path: Path) -> None:
-    study = racing_study("abc")
-    store = run_race(study, tmp_path, Rule())
+    study = sequential_study("abc")
+    store = run_design(study, tmp_path, Rule())
     page = page_of(study, store)
-    assert "Race:" in page.words
+    assert "Sequential design:" in page.words
     assert "at most" in page.words
     assert "Not trained" not in page.words
     evidence = exact(page, "evidence")

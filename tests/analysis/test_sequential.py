@@ -1,4 +1,4 @@
-"""A race stops what is decided, follows from the store alone, and errs as seldom as it says."""
+"""A sequential design stops decided pairs, depends on the store alone, and keeps its error rates."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from taskaffinity.analysis.statistics.sequential import (
     IntArray,
     alpha_spending,
     follow,
-    race,
     required_runs,
+    sequential_design,
 )
-from taskaffinity.analysis.statistics.sequential_simulation import odds_of
+from taskaffinity.analysis.statistics.sequential_simulation import simulate_design
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents
 from taskaffinity.analysis.tables.printed import edge_table
 from taskaffinity.runs.plan import default_single_seeds
@@ -31,30 +31,30 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
-LOOKS = (3, 5, 8)
+INTERIM_SEEDS = (3, 5, 8)
 GAINS = {("a", "b"): 1.0, ("c", "b"): -1.0}
 
 
-def racing_study(names: str = "abcd") -> Study:
-    study = make_study(list(names), seeds=range(LOOKS[-1]), interim_seeds=LOOKS)
-    return replace(study, seeds_single=tuple(range(default_single_seeds(len(names), LOOKS[-1]))))
+def sequential_study(names: str = "abcd") -> Study:
+    study = make_study(list(names), seeds=range(INTERIM_SEEDS[-1]), interim_seeds=INTERIM_SEEDS)
+    return replace(study, seeds_single=tuple(range(default_single_seeds(len(names), INTERIM_SEEDS[-1]))))
 
 
-def run_race(study: Study, root: Path, rule: Rule, looks: int = 99) -> RunStore:
-    """What ``conduct`` does, with made-up runs in the place of training; returns after so many looks."""
+def run_design(study: Study, root: Path, rule: Rule, analyses: int = 99) -> RunStore:
+    """Fill a store with synthetic runs as the command trains them, up to so many interim analyses."""
     store, margins = RunStore(root), margins_of(study, rule)
-    for _ in range(looks):
-        standing = follow(study, read_arms(study, store), rule, margins, store.__contains__)
-        missing = {spec for spec in required_runs(study, standing) if spec not in store}
+    for _ in range(analyses):
+        state = follow(study, read_arms(study, store), rule, margins, store.__contains__)
+        missing = {spec for spec in required_runs(study, state) if spec not in store}
         if not missing:
             break
         fill(study, root, latent_counts(GAINS, n=600), skip=lambda spec, wanted=missing: spec not in wanted)
     return store
 
 
-def standing_of(study: Study, store: RunStore, rule: Rule) -> tuple[str, ...]:
-    standing = follow(study, read_arms(study, store), rule, margins_of(study, rule), store.__contains__)
-    return tuple(standing.call.verdict.ravel())
+def verdicts_of(study: Study, store: RunStore, rule: Rule) -> tuple[str, ...]:
+    state = follow(study, read_arms(study, store), rule, margins_of(study, rule), store.__contains__)
+    return tuple(state.decision.verdict.ravel())
 
 
 def exact(gain: float, sd: float = 0.01, v_examples: float = 1e-8) -> VarianceComponents:
@@ -76,18 +76,18 @@ def exact(gain: float, sd: float = 0.01, v_examples: float = 1e-8) -> VarianceCo
     )
 
 
-def test_what_the_looks_spend_adds_up_to_alpha() -> None:
-    for looks in ((3,), (3, 5), (3, 5, 8, 12)):
-        parts = alpha_spending(looks, 0.05)
+def test_interim_analyses_spend_alpha_in_all() -> None:
+    for interim_seeds in ((3,), (3, 5), (3, 5, 8, 12)):
+        parts = alpha_spending(interim_seeds, 0.05)
         assert sum(parts) == pytest.approx(0.05)
         assert min(parts) > 0
-        assert len(parts) == len(looks)
+        assert len(parts) == len(interim_seeds)
 
 
 @pytest.mark.parametrize(
-    ("gain", "looks_done", "verdict"), [(0.2, 1, "improves"), (-0.2, 1, "degrades"), (0.04, 3, None), (0.0005, 1, None)]
+    ("gain", "n_done", "verdict"), [(0.2, 1, "improves"), (-0.2, 1, "degrades"), (0.04, 3, None), (0.0005, 1, None)]
 )
-def test_a_clear_pair_stops_at_once_and_a_promising_one_goes_on(gain: float, looks_done: int, verdict: str) -> None:
+def test_a_clear_pair_stops_at_once_and_a_promising_one_goes_on(gain: float, n_done: int, verdict: str) -> None:
     asked: list[int] = []
 
     def evidence_at(n_pair: IntArray | None, n_single: IntArray | None) -> tuple[VarianceComponents, Covariance]:
@@ -96,89 +96,89 @@ def test_a_clear_pair_stops_at_once_and_a_promising_one_goes_on(gain: float, loo
         return replace(exact(gain, sd=0.02), n_pair=n_pair * 1.0), lambda t: np.zeros((2, 2))
 
     # (a gain of nothing at all with an SD of two points will hardly be decided by eight seeds: no use in going on)
-    standing = race(LOOKS, 2, evidence_at, np.full(2, 0.01), Rule())
-    assert standing.done == looks_done
-    assert asked == list(LOOKS[:looks_done])
-    assert standing.finished
+    state = sequential_design(INTERIM_SEEDS, 2, evidence_at, np.full(2, 0.01), Rule())
+    assert state.n_done == n_done
+    assert asked == list(INTERIM_SEEDS[:n_done])
+    assert state.finished
     if verdict:
-        assert standing.call.verdict[0, 1] == standing.call.verdict[1, 0] == verdict
-        assert standing.pair_runs == LOOKS[0]
+        assert state.decision.verdict[0, 1] == state.decision.verdict[1, 0] == verdict
+        assert state.pair_runs == INTERIM_SEEDS[0]
 
 
-def test_a_race_spends_less_than_the_fixed_design_and_finds_the_same_large_gains(tmp_path: Path) -> None:
-    study, rule = racing_study(), Rule()
-    matrix = measure(study, run_race(study, tmp_path / "race", rule), rule)
+def test_it_trains_less_than_the_fixed_design_and_finds_the_same_large_gains(tmp_path: Path) -> None:
+    study, rule = sequential_study(), Rule()
+    matrix = measure(study, run_design(study, tmp_path / "race", rule), rule)
     fixed_study = replace(study, interim_seeds=())
     fixed = measure(fixed_study, fill(fixed_study, tmp_path / "fixed", latent_counts(GAINS, n=600)), rule)
     a, b, c = 0, 1, 2
     for arrow, word in (((a, b), "improves"), ((c, b), "degrades")):
         assert matrix.verdict[arrow] == fixed.verdict[arrow] == word
-    assert matrix.standing is not None
-    assert matrix.standing.finished
-    assert matrix.standing.pair_runs < 6 * LOOKS[-1]
+    assert matrix.sequential is not None
+    assert matrix.sequential.finished
+    assert matrix.sequential.pair_runs < 6 * INTERIM_SEEDS[-1]
     runs = [path.name for path in (tmp_path / "race" / "runs").iterdir()]
-    assert sum(name.startswith("refine") for name in runs) == matrix.standing.pair_runs
-    assert sum(name.startswith("single") for name in runs) == matrix.standing.single_runs
+    assert sum(name.startswith("refine") for name in runs) == matrix.sequential.pair_runs
+    assert sum(name.startswith("single") for name in runs) == matrix.sequential.single_runs
 
 
 def test_verdicts_are_never_taken_back(tmp_path: Path) -> None:
-    study, rule = racing_study(), Rule()
+    study, rule = sequential_study(), Rule()
     before: tuple[str, ...] = ()
     for _ in range(4):
-        now = standing_of(study, run_race(study, tmp_path, rule, looks=1), rule)
+        now = verdicts_of(study, run_design(study, tmp_path, rule, analyses=1), rule)
         for old, new in zip(before, now, strict=False):
             assert old in ("inconclusive", new)
         before = now
 
 
-def test_a_race_killed_anywhere_goes_on_to_the_same_end(tmp_path: Path) -> None:
-    study, rule = racing_study(), Rule()
-    whole = run_race(study, tmp_path / "whole", rule)
-    # killed within its second look: half of that look's runs are missing
-    run_race(study, tmp_path / "killed", rule, looks=1)
+def test_an_interrupted_design_resumes_to_the_same_verdicts(tmp_path: Path) -> None:
+    study, rule = sequential_study(), Rule()
+    whole = run_design(study, tmp_path / "whole", rule)
+    # interrupted within its second analysis: half of its runs are missing
+    run_design(study, tmp_path / "killed", rule, analyses=1)
     first = {path.name for path in (tmp_path / "killed" / "runs").iterdir()}
     rest = sorted(path.name for path in (tmp_path / "whole" / "runs").iterdir() if path.name not in first)
     names = {spec.run_id: spec for spec in study.plan}
     half = {names[name] for name in rest[::2]}
     fill(study, tmp_path / "killed", latent_counts(GAINS, n=600), skip=lambda spec: spec not in half)
-    resumed = run_race(study, tmp_path / "killed", rule)
-    assert standing_of(study, resumed, rule) == standing_of(study, whole, rule)
+    resumed = run_design(study, tmp_path / "killed", rule)
+    assert verdicts_of(study, resumed, rule) == verdicts_of(study, whole, rule)
     assert {p.name for p in (tmp_path / "killed" / "runs").iterdir()} == {
         p.name for p in (tmp_path / "whole" / "runs").iterdir()
     }
 
 
-def test_before_the_first_look_nothing_is_decided(tmp_path: Path) -> None:
-    study = racing_study()
+def test_before_the_first_analysis_nothing_is_decided(tmp_path: Path) -> None:
+    study = sequential_study()
 
     def late(spec: RunSpec) -> bool:
         return spec.seed > 1
 
     matrix = measure(study, fill(study, tmp_path, latent_counts(GAINS), skip=late))
-    assert matrix.standing is not None
-    assert matrix.standing.done == 0
+    assert matrix.sequential is not None
+    assert matrix.sequential.n_done == 0
     assert set(matrix.verdict[~np.eye(4, dtype=bool)]) == {"inconclusive"}
     assert np.isfinite(matrix.gain[0, 1])
 
 
-def test_intervals_are_at_the_level_of_the_look_that_decided(tmp_path: Path) -> None:
-    study, rule = racing_study(), Rule()
-    matrix = measure(study, run_race(study, tmp_path, rule), rule)
-    assert matrix.standing is not None
-    assert matrix.standing.decided_at_seeds[0, 1] == LOOKS[0]
+def test_intervals_are_at_the_level_of_the_deciding_analysis(tmp_path: Path) -> None:
+    study, rule = sequential_study(), Rule()
+    matrix = measure(study, run_design(study, tmp_path, rule), rule)
+    assert matrix.sequential is not None
+    assert matrix.sequential.decided_at_seeds[0, 1] == INTERIM_SEEDS[0]
     early = replace(
         study, seeds=study.seeds[:3], seeds_single=tuple(range(default_single_seeds(4, 3))), interim_seeds=()
     )
-    fixed = measure(early, RunStore(tmp_path), replace(rule, alpha=alpha_spending(LOOKS, rule.alpha)[0]))
+    fixed = measure(early, RunStore(tmp_path), replace(rule, alpha=alpha_spending(INTERIM_SEEDS, rule.alpha)[0]))
     assert matrix.low[0, 1] == pytest.approx(fixed.low[0, 1])
     assert matrix.gain[0, 1] == pytest.approx(fixed.gain[0, 1])
     assert (matrix.seeds_pair[0, 1], matrix.seeds_single[0, 1]) == (3, default_single_seeds(4, 3))
 
 
-def test_intervals_of_a_race_are_not_called_those_of_alpha(tmp_path: Path) -> None:
-    """They are at the level that the look may spend, so wider."""
-    study = racing_study()
-    matrix = measure(study, run_race(study, tmp_path, Rule()))
+def test_intervals_are_not_called_those_of_alpha(tmp_path: Path) -> None:
+    """They are at the level that the interim analysis spends, so wider."""
+    study = sequential_study()
+    matrix = measure(study, run_design(study, tmp_path, Rule()))
     assert (matrix.alpha_spent[~np.isnan(matrix.alpha_spent)] < 0.05).all()
     shown = StringIO()
     Console(file=shown, width=120).print(edge_table(matrix))
@@ -192,23 +192,25 @@ def test_intervals_of_a_race_are_not_called_those_of_alpha(tmp_path: Path) -> No
 
 
 @pytest.mark.filterwarnings("error")
-def test_its_own_error_rates_are_below_alpha_and_are_told(tmp_path: Path) -> None:
-    study, rule = racing_study(), Rule()
-    store = run_race(study, tmp_path, rule)
-    odds = odds_of(read_arms(study, store), LOOKS, margins_of(study, rule), rule, n=150)
-    assert odds.coloured_nulls <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 150)
-    assert 0 < odds.pair_runs <= 1
-    assert 2 / 12 <= odds.decided <= 1
+def test_simulated_error_rates_are_below_alpha_and_are_described(tmp_path: Path) -> None:
+    study, rule = sequential_study(), Rule()
+    store = run_design(study, tmp_path, rule)
+    simulated = simulate_design(read_arms(study, store), INTERIM_SEEDS, margins_of(study, rule), rule, n=150)
+    assert simulated.false_significance <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 150)
+    assert 0 < simulated.pair_runs <= 1
+    assert 2 / 12 <= simulated.decided <= 1
     words = " ".join(describe_sequential(measure(study, store, rule)))
     assert "pair runs saved" in words
-    assert "simulated races" in words
+    assert "simulations of this design" in words
     assert describe_sequential(measure(replace(study, interim_seeds=()), store)) == []
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_race_with_a_task_that_learns_nothing_ends_and_is_told(tmp_path: Path) -> None:
-    base = make_study(list("abc"), seeds=range(LOOKS[-1]), interim_seeds=LOOKS, metrics={"c": "span_f1"})
-    study = replace(base, seeds_single=tuple(range(default_single_seeds(3, LOOKS[-1]))))
+def test_a_task_that_learns_nothing_does_not_stall_the_design(tmp_path: Path) -> None:
+    base = make_study(
+        list("abc"), seeds=range(INTERIM_SEEDS[-1]), interim_seeds=INTERIM_SEEDS, metrics={"c": "span_f1"}
+    )
+    study = replace(base, seeds_single=tuple(range(default_single_seeds(3, INTERIM_SEEDS[-1]))))
     latent = latent_counts({("a", "b"): 1.0}, n=300)
 
     def counts_of(target: str, partners: str, seed: int) -> np.ndarray:
@@ -218,23 +220,23 @@ def test_a_race_with_a_task_that_learns_nothing_ends_and_is_told(tmp_path: Path)
 
     store = fill(study, tmp_path, counts_of)
     matrix = measure(study, store)
-    assert matrix.standing is not None
-    assert matrix.standing.finished
+    assert matrix.sequential is not None
+    assert matrix.sequential.finished
     assert matrix.verdict[0, 1] == "improves"
     assert matrix.untested_reason[0, 2] == "nothing learned"
-    assert matrix.odds is not None
-    assert np.isfinite(matrix.odds.decided)
+    assert matrix.simulated is not None
+    assert np.isfinite(matrix.simulated.decided)
 
 
 def test_a_stopped_arrow_is_not_decided_later(tmp_path: Path) -> None:
-    study, rule = racing_study(), Rule()
-    matrix = measure(study, run_race(study, tmp_path, rule), rule)
-    assert matrix.standing is not None
-    decided = matrix.standing.decided_at_seeds > 0
-    assert (matrix.standing.decided_at_seeds[decided] <= matrix.standing.n_pair[decided]).all()
+    study, rule = sequential_study(), Rule()
+    matrix = measure(study, run_design(study, tmp_path, rule), rule)
+    assert matrix.sequential is not None
+    decided = matrix.sequential.decided_at_seeds > 0
+    assert (matrix.sequential.decided_at_seeds[decided] <= matrix.sequential.n_pair[decided]).all()
     early = replace(
         study, seeds=study.seeds[:3], seeds_single=tuple(range(default_single_seeds(4, 3))), interim_seeds=()
     )
     fixed = measure(early, RunStore(tmp_path))
-    at_once = matrix.standing.decided_at_seeds == LOOKS[0]
+    at_once = matrix.sequential.decided_at_seeds == INTERIM_SEEDS[0]
     assert matrix.baseline[at_once] == pytest.approx(fixed.baseline[at_once])  # not of runs that came later

@@ -50,8 +50,8 @@ def test_after_fine_tuning_an_arm_is_that_of_the_run_that_was_fine_tuned(
     study = study_of(evaluate_after="finetune", init_from=start, full=full)
     store = fill(study, tmp_path, tuned_counts)
     arms, matrix = read_arms(study, store), measure(study, store)
-    assert arms.found.keys() == {(t, "pair", s) for s, t in arrows(NAMES)} | {(t, "single", "") for t in NAMES}
-    for (target, kind, partner), arm in arms.found.items():
+    assert arms.by_key.keys() == {(t, "pair", s) for s, t in arrows(NAMES)} | {(t, "single", "") for t in NAMES}
+    for (target, kind, partner), arm in arms.by_key.items():
         seeds = (0, 1, 2) if kind == "pair" else (0, 1, 2, 3)
         assert arms.seeds[target, kind, partner] == seeds
         assert arm.scores == pytest.approx([TUNED_SHARE[partner] + seed % 2 / 200 for seed in seeds])
@@ -66,8 +66,8 @@ def test_continued_runs_are_the_arms_where_they_start_from_the_refinement(tmp_pa
     study = study_of(init_from="multitask")
     store = fill(study, tmp_path, latent_counts({}, n=60))
     arms = read_arms(study, store)
-    assert arms.found.keys() == {(t, "pair", s) for s, t in arrows(NAMES)} | {(t, "single", "") for t in NAMES}
-    for (target, kind, partner), arm in arms.found.items():
+    assert arms.by_key.keys() == {(t, "pair", s) for s, t in arrows(NAMES)} | {(t, "single", "") for t in NAMES}
+    for (target, kind, partner), arm in arms.by_key.items():
         specs = [spec for spec in study.plan if spec.arm == kind and set(spec.task_names) == {target, partner} - {""}]
         assert all(spec.variant == "continued" for spec in specs)
         assert arms.seeds[target, kind, partner] == tuple(spec.seed for spec in specs)

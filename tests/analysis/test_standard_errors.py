@@ -8,10 +8,10 @@ from fake_studies import right
 from scipy import stats
 
 from taskaffinity.analysis.statistics.standard_errors import (
+    Arm,
     GainError,
     gain_error,
     standard_error,
-    summarise,
     variance_components,
 )
 from taskaffinity.tasks.metrics import METRICS, Metric
@@ -111,7 +111,7 @@ def test_seeds_and_examples_together_are_what_resampling_both_gives() -> None:
         arms = [arm[rng.integers(0, 20, 20)][:, items].sum(axis=1) for arm in (pair, single)]
         gains.append(score(arms[0]).mean() - score(arms[1]).mean())
     # Resampling both counts the seed x example part twice, as V_seed + V_ex does.
-    parts = variance_components(summarise(pair, METRICS["span_f1"]), summarise(single, METRICS["span_f1"]))
+    parts = variance_components(Arm.from_counts(pair, METRICS["span_f1"]), Arm.from_counts(single, METRICS["span_f1"]))
     assert np.std(gains) == pytest.approx(math.sqrt(standard_error(parts).variance + parts.v_interaction), rel=0.12)
 
 
@@ -154,26 +154,30 @@ def test_on_this_test_set_the_examples_are_no_error() -> None:
 def test_copies_of_an_example_in_one_document_tell_no_more_than_the_example(metric: str) -> None:
     pair, single = example_arms(metric)
     n = pair.shape[1]
-    once = standard_error(variance_components(*(summarise(arm, METRICS[metric]) for arm in (pair, single))))
+    once = standard_error(variance_components(*(Arm.from_counts(arm, METRICS[metric]) for arm in (pair, single))))
     copied, documents = [np.tile(arm, (1, 5, 1)) for arm in (pair, single)], np.tile(np.arange(n), 5)
-    by_document = standard_error(variance_components(*(summarise(arm, METRICS[metric], documents) for arm in copied)))
+    by_document = standard_error(
+        variance_components(*(Arm.from_counts(arm, METRICS[metric], documents) for arm in copied))
+    )
     for name in ("gain", "se_seeds", "se_examples", "se", "df"):
         assert getattr(by_document, name) == pytest.approx(getattr(once, name), rel=1e-6), name
-    as_if_apart = standard_error(variance_components(*(summarise(arm, METRICS[metric]) for arm in copied)))
+    as_if_apart = standard_error(variance_components(*(Arm.from_counts(arm, METRICS[metric]) for arm in copied)))
     assert as_if_apart.se_examples == pytest.approx(once.se_examples / math.sqrt(5), rel=0.02)
 
 
 def test_documents_of_one_example_each_are_none() -> None:
     pair, single = example_arms("span_f1")
-    alone = [summarise(arm, METRICS["span_f1"], np.arange(arm.shape[1])) for arm in (pair, single)]
-    plain = [summarise(arm, METRICS["span_f1"]) for arm in (pair, single)]
+    alone = [Arm.from_counts(arm, METRICS["span_f1"], np.arange(arm.shape[1])) for arm in (pair, single)]
+    plain = [Arm.from_counts(arm, METRICS["span_f1"]) for arm in (pair, single)]
     assert standard_error(variance_components(*alone)).se == pytest.approx(
         standard_error(variance_components(*plain)).se
     )
 
 
 def test_one_document_is_no_sample() -> None:
-    arms = [summarise(np.stack([right(np.arange(9) < 5)] * 3), ACCURACY, np.zeros(9, dtype=int)) for _ in range(2)]
+    arms = [
+        Arm.from_counts(np.stack([right(np.arange(9) < 5)] * 3), ACCURACY, np.zeros(9, dtype=int)) for _ in range(2)
+    ]
     assert variance_components(*arms).untested_reason == "one test document"
 
 
@@ -186,7 +190,7 @@ def test_where_documents_move_together_only_errors_by_document_keep_their_level(
             np.stack([right(ease + sign * tilt / 2 + rng.normal(0, 1, 960) > 0) for _ in range(4)]) for sign in (1, -1)
         ]
         for known in called:
-            found = [summarise(arm, ACCURACY, documents if known else None) for arm in arms]
+            found = [Arm.from_counts(arm, ACCURACY, documents if known else None) for arm in arms]
             called[known] += bool(standard_error(variance_components(*found)).p() < 0.05)
     assert called[True] <= 28  # 15 of 300 expected; above 28 once in a thousand
     assert called[False] > 28
@@ -213,7 +217,7 @@ def test_no_variance_at_all_meets_the_floor() -> None:
 def test_f1s_floor_counts_the_examples_that_carry_spans() -> None:
     counts = np.zeros((2, 100, 3))
     counts[:, :10, 0] = 1
-    assert variance_components(*[summarise(counts, METRICS["span_f1"])] * 2).s2_pair == pytest.approx(1 / 10**2)
+    assert variance_components(*[Arm.from_counts(counts, METRICS["span_f1"])] * 2).s2_pair == pytest.approx(1 / 10**2)
 
 
 @pytest.mark.filterwarnings("error")
@@ -226,7 +230,10 @@ def test_what_cannot_be_tested_has_a_reason_and_still_a_gain(
 ) -> None:
     pair, single = (np.stack([right(np.ones(n_examples))] * runs) for runs in (n_pair, n_single))
     error = gain_error(pair, single, ACCURACY)
-    assert variance_components(summarise(pair, ACCURACY), summarise(single, ACCURACY)).untested_reason == reason
+    assert (
+        variance_components(Arm.from_counts(pair, ACCURACY), Arm.from_counts(single, ACCURACY)).untested_reason
+        == reason
+    )
     assert error.gain == 0
     assert math.isnan(error.p())
     assert all(math.isnan(end) for end in error.interval(0.05))
@@ -234,7 +241,7 @@ def test_what_cannot_be_tested_has_a_reason_and_still_a_gain(
 
 @pytest.mark.filterwarnings("error")
 def test_a_test_set_without_any_span_has_a_reason() -> None:
-    nothing = summarise(np.zeros((3, 9, 3)), METRICS["span_f1"])
+    nothing = Arm.from_counts(np.zeros((3, 9, 3)), METRICS["span_f1"])
     assert variance_components(nothing, nothing).untested_reason == "no test example counts"
 
 

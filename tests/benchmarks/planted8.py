@@ -98,9 +98,9 @@ def race(out: Path, most: int = 12) -> None:
     seconds = pairwise(out / "race", "--sequential", "--max-seeds", str(most), *base)
     raced = pd.read_csv(out / "race" / "edges.csv")
     raced.to_csv(out / "raced.csv", index=False)
-    standing = measure(Study.load(out / "race"), RunStore(out / "race")).standing
-    assert standing is not None
-    spent = standing.pair_runs
+    state = measure(Study.load(out / "race"), RunStore(out / "race")).sequential
+    assert state is not None
+    spent = state.pair_runs
     rest = pairwise(out / "race", "--seeds", str(most), *base)  # trains what the race left out
     fixed = pd.read_csv(out / "race" / "edges.csv")
     fixed[["source", "target", "gain", "low", "high", "seeds_pair", "seeds_single"]].round(2).to_csv(TRUTH, index=False)

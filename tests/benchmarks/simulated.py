@@ -23,7 +23,7 @@ import numpy as np
 from scipy import stats
 
 from taskaffinity.analysis.statistics.arms import Arms
-from taskaffinity.analysis.statistics.standard_errors import Arm, summarise
+from taskaffinity.analysis.statistics.standard_errors import Arm
 from taskaffinity.tasks.metrics import METRICS
 
 Array = np.ndarray
@@ -75,14 +75,14 @@ def draw_arm(
     if metric == "pearson":
         predicted = (1 + shift + luck) * examples.gold + 0.8 * examples.ease / EASE + own + fresh
         counts = np.stack([METRICS["pearson"].tally(examples.gold, run, ()) for run in predicted])
-        return summarise(counts, METRICS["pearson"])
+        return Arm.from_counts(counts, METRICS["pearson"])
     latent = target.level + shift + examples.ease + own + luck
     if metric == "accuracy":
         right = (latent + fresh > 0).astype(np.float64)
-        return summarise(np.stack([right, np.ones_like(right)], axis=-1), METRICS["accuracy"])
+        return Arm.from_counts(np.stack([right, np.ones_like(right)], axis=-1), METRICS["accuracy"])
     found = rng.binomial(examples.gold.astype(int), stats.norm.cdf(latent / NOISE)).astype(np.float64)
     invented = (latent + fresh < INVENTED).astype(np.float64)
-    return summarise(np.stack([found, invented, examples.gold - found], axis=-1), METRICS["span_f1"])
+    return Arm.from_counts(np.stack([found, invented, examples.gold - found], axis=-1), METRICS["span_f1"])
 
 
 def true_score(metric: str, target: Target, shift: float, noise: str) -> float:

@@ -1,4 +1,4 @@
-"""The arms of a study, read from its results folder: every task under every condition that it was trained in."""
+"""Read the arms of a study: every task under every condition that it was trained in."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from taskaffinity.analysis.statistics.standard_errors import (
     Arm,
     FloatArray,
     VarianceComponents,
-    nothing,
     standard_error,
-    summarise,
+    untested,
     variance_components,
 )
 from taskaffinity.runs.result import RunResult
@@ -28,54 +27,54 @@ from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import METRICS
 
 Key = tuple[str, str, str]
-"""Target, arm (``RunSpec.arm``, of a fine-tuned run its parent's) and partner, which is empty where there is none."""
+"""Target, arm (``RunSpec.arm``; of a fine-tuned run its parent's) and partner (empty without one)."""
 
 
 @dataclass(frozen=True)
 class Arms:
-    """Every arm that has a run. Counts are not kept."""
+    """Every arm that has a run, without its counts."""
 
     tasks: tuple[str, ...]
-    found: Mapping[Key, Arm]
+    by_key: Mapping[Key, Arm]
     seeds: Mapping[Key, tuple[int, ...]]
-    """Of each arm's runs, in their order."""
+    """Seeds of each arm's runs, in the order of the runs."""
     baseline: str = "single"
-    """What pairs are compared with: ``single``, or ``matched`` (as many updates in all)."""
+    """Arm that pairs are compared with: ``single``, or ``matched`` (as many updates in total)."""
 
     def single_task(self, target: str) -> Arm | None:
-        return self.found.get((target, "single", ""))
+        return self.by_key.get((target, "single", ""))
 
     def pair(self, target: str, source: str) -> Arm | None:
-        return self.found.get((target, "pair", source))
+        return self.by_key.get((target, "pair", source))
 
     def single(self, target: str, source: str) -> Arm | None:
-        """What the pair with ``source`` is compared with."""
-        return self.found.get((target, self.baseline, source if self.baseline == "matched" else ""))
+        """Return the baseline of the pair with ``source``."""
+        return self.by_key.get((target, self.baseline, source if self.baseline == "matched" else ""))
 
     def n_test(self, target: str) -> int:
-        """Test examples; 0 where no run is there."""
-        return max((arm.n_examples for (name, _, _), arm in self.found.items() if name == target), default=0)
+        """Return the number of test examples; 0 without a run."""
+        return max((arm.n_examples for (name, _, _), arm in self.by_key.items() if name == target), default=0)
 
     def n_documents(self, target: str) -> int:
-        """Test documents, each example by itself where none are known; 0 where no run is there."""
-        return max((arm.n_documents for (name, _, _), arm in self.found.items() if name == target), default=0)
+        """Return the number of test documents; an example of unknown document counts as one. 0 without a run."""
+        return max((arm.n_documents for (name, _, _), arm in self.by_key.items() if name == target), default=0)
 
     def only(self, seeds_of: Callable[[Key], Collection[int]]) -> Arms:
-        """As if each arm had been trained with its seeds in ``seeds_of(key)`` alone."""
-        found, seeds = {}, {}
-        for key, arm in self.found.items():
+        """Return the arms with the runs of the seeds in ``seeds_of(key)`` only."""
+        by_key, seeds = {}, {}
+        for key, arm in self.by_key.items():
             wanted = set(seeds_of(key))
-            kept = [place for place, seed in enumerate(self.seeds[key]) if seed in wanted]
-            if kept:
-                found[key] = Arm(arm.scores[kept], arm.influence[kept], arm.spread[kept], arm.counting[kept])
-                seeds[key] = tuple(self.seeds[key][place] for place in kept)
-        return dataclasses.replace(self, found=found, seeds=seeds)
+            places = [place for place, seed in enumerate(self.seeds[key]) if seed in wanted]
+            if places:
+                by_key[key] = Arm(arm.scores[places], arm.influence[places], arm.spread[places], arm.counting[places])
+                seeds[key] = tuple(self.seeds[key][place] for place in places)
+        return dataclasses.replace(self, by_key=by_key, seeds=seeds)
 
     @cached_property
     def prior(self) -> Prior:
-        """What the arms of the study's arrows say of the variance over seeds (controls say nothing)."""
+        """Prior of the variance over seeds, from all arms of arrows; controls do not contribute."""
         used: list[Arm] = []
-        for (_, kind, _), arm in self.found.items():
+        for (_, kind, _), arm in self.by_key.items():
             known = kind == "matched" and any(_same_runs(arm, other) for other in used)
             if kind in ("pair", self.baseline) and arm.n_runs > 1 and arm.scores.any() and not known:
                 used.append(arm)
@@ -83,9 +82,9 @@ class Arms:
 
     @cached_property
     def evidence(self) -> VarianceComponents:
-        """Of every arrow, arrays ``[source, target]``."""
+        """Gains and variances of every arrow; arrays ``[source, target]``."""
         size = len(self.tasks)
-        cells = [[nothing("") for _ in range(size)] for _ in range(size)]
+        cells = [[untested("") for _ in range(size)] for _ in range(size)]
         for (s, source), (t, target) in permutations(enumerate(self.tasks), 2):
             cells[s][t] = variance_components(self.pair(target, source), self.single(target, source), self.prior)
         names = [field.name for field in dataclasses.fields(VarianceComponents)]
@@ -93,10 +92,15 @@ class Arms:
         return VarianceComponents(**{**grids, "untested_reason": grids["untested_reason"].astype(object)})
 
     def covariance(self, t: int, estimand: Estimand = "population") -> FloatArray:
-        """Of the errors of the gains into target ``t``, ``(n_tasks, n_tasks)`` by source; NaN where nothing is tested.
+        """Return the covariances of the errors of the gains into target ``t``.
 
-        Gains into a target share its test examples and its single runs; of matched baselines those whose partners are
-        equally large, which are the same runs.
+        Gains into a target share its test examples and its single-task runs. Compute-matched baselines share their
+        runs if the partners are equally large.
+
+        Returns
+        -------
+        (n_tasks, n_tasks)
+            By source; NaN for an untested arrow.
         """
         target, e, size = self.tasks[t], self.evidence, len(self.tasks)
         error = standard_error(e, estimand)
@@ -118,12 +122,14 @@ class Arms:
 
 
 def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None) -> Arms:
-    """Every arm of a study's runs that are in the store, at the stage where its gains are read, but for the whole set.
+    """Read every arm from the study's runs in the store, at the stage that the study evaluates.
+
+    Runs on all tasks together are left out.
 
     Parameters
     ----------
     by : mapping, optional
-        Tasks and keys of ``METRICS``: these tasks alone, by these metrics. Default: all by their official ones.
+        Tasks and keys of ``METRICS``: only these tasks, by these metrics. Default: all by their official ones.
 
     Raises
     ------
@@ -132,7 +138,7 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
     """
     official = {card.name: card.metric for card in study.tasks}
     by = by or official
-    found: dict[Key, Arm] = {}
+    by_key: dict[Key, Arm] = {}
     seeds: dict[Key, tuple[int, ...]] = {}
     read = (spec for spec in study.plan if (spec.stage == "finetune") == (study.evaluate_after == "finetune"))
     specs = sorted((spec for spec in read if spec.trained_as.arm != "full"), key=_condition)
@@ -140,19 +146,19 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
         done = [run for run in map(store.get, group) if run]
         for target in (name for name in targets if name in by):
             of_test = f"{target}/test" + ("" if by[target] == official[target] else f"/{by[target]}")
-            runs = [run for run in done if of_test in run.counts]  # an older version kept the official ones alone
+            runs = [run for run in done if of_test in run.counts]  # an older version stored the official ones only
             if not runs:
                 continue
             key = (target, arm, partner or "".join(name for name in names if name != target))
-            found[key] = arm_of(runs, of_test, by[target])
+            by_key[key] = arm_of(runs, of_test, by[target])
             seeds[key] = tuple(run.spec.seed for run in runs)
     baseline = "matched" if study.baseline == "compute-matched" else "single"
-    return Arms(tuple(card.name for card in study.tasks), found, seeds, baseline)
+    return Arms(tuple(card.name for card in study.tasks), by_key, seeds, baseline)
 
 
 def arm_of(runs: Sequence[RunResult], key: str, metric: str) -> Arm:
-    """Of runs of one condition, by their counts under a key of ``RunResult.counts``."""
-    return summarise(np.stack([run.counts[key] for run in runs]), METRICS[metric], runs[0].documents.get(key))
+    """Return the arm of runs of one condition, from their counts under a key of ``RunResult.counts``."""
+    return Arm.from_counts(np.stack([run.counts[key] for run in runs]), METRICS[metric], runs[0].documents.get(key))
 
 
 def _same_runs(one: Arm | None, other: Arm | None) -> bool:
@@ -160,6 +166,6 @@ def _same_runs(one: Arm | None, other: Arm | None) -> bool:
 
 
 def _condition(spec: RunSpec) -> tuple[str, tuple[str, ...], tuple[str, ...], str]:
-    """The arm, the tasks that were trained together, the targets among them, and the partner of a matched run."""
+    """Return the arm, the tasks trained together, the targets among them, and the partner of a matched run."""
     first = spec.trained_as
     return first.arm, first.task_names, spec.task_names, spec.partner[0] if spec.partner else ""

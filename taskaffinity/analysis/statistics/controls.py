@@ -52,7 +52,7 @@ def controls_of(arms: Arms, rule: Rule) -> tuple[Control, ...]:
     found: list[Control] = []
     for kind, treated, against in (("placebo", "placebo", "single"), ("positive", "halves", "half")):
         for target in arms.tasks:
-            arm, other = arms.found.get((target, treated, "")), arms.found.get((target, against, ""))
+            arm, other = arms.by_key.get((target, treated, "")), arms.by_key.get((target, against, ""))
             if arm is None or (kind == "positive" and other is None):
                 continue
             evidence = variance_components(arm, other, arms.prior)

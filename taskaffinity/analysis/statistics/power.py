@@ -86,7 +86,7 @@ def with_more_seeds(evidence: VarianceComponents, more: Any) -> VarianceComponen
     )
 
 
-def last_axis_gone(evidence: VarianceComponents) -> VarianceComponents:
+def drop_last_axis(evidence: VarianceComponents) -> VarianceComponents:
     """What ``with_more_seeds`` gives for one number of seeds an arrow, in the arrows' own shape."""
     return VarianceComponents(
         **{name: value if name == "untested_reason" else value[..., 0] for name, value in vars(evidence).items()}

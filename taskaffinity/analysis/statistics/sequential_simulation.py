@@ -1,8 +1,8 @@
-"""What a race is worth, by simulation: its own error rates and savings, with the variances that the study found.
+"""Error rates and savings of a sequential design, by simulation with the variances of the study.
 
-The whole loop of ``racing.race`` is run on made-up scores: normal over seeds with each arm's moderated variance, and a
-draw of the test set that an arrow keeps through all looks. Once all gains are zero, once they are as the study found
-them.
+Each simulation applies ``sequential.sequential_design`` to synthetic scores. They are normal over seeds, with each
+arm's moderated variance; the effect of the test set on an arrow is the same at every interim analysis. Gains are zero
+in one half of the simulations and those of the study in the other half.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from taskaffinity.analysis.statistics.arms import Arms
 from taskaffinity.analysis.statistics.seed_variance import fit_prior
-from taskaffinity.analysis.statistics.sequential import Covariance, IntArray, race
+from taskaffinity.analysis.statistics.sequential import Covariance, IntArray, sequential_design
 from taskaffinity.analysis.statistics.standard_errors import FloatArray, VarianceComponents
 from taskaffinity.runs.plan import default_single_seeds
 from taskaffinity.runs.rule import Rule
@@ -22,57 +22,68 @@ SIMULATIONS = 200
 
 
 @dataclass(frozen=True)
-class Odds:
-    """Means over simulated races of the same design."""
+class SimulatedRates:
+    """Means over simulations of one sequential design."""
 
     simulations: int
-    coloured_nulls: float
-    """Share of races that colour any arrow, were all gains zero: the false discovery rate there."""
-    false_no_effect: float
-    """Of the "no effect" verdicts, the share on arrows whose gain is the margin or more, were gains as found."""
+    false_significance: float
+    """Share of simulations with any significant arrow if all gains are zero: the false discovery rate there."""
+    false_equivalence: float
+    """Share of the "no effect" verdicts on gains of the margin or more, with the gains of the study."""
     decided: float
-    """Share of the arrows that are decided, were gains as found."""
+    """Share of the arrows that are decided, with the gains of the study."""
     pair_runs: float
-    """Share of the fixed design's pair runs that are spent, were gains as found."""
+    """Share of the fixed design's pair runs that are trained, with the gains of the study."""
 
 
-def odds_of(arms: Arms, looks: tuple[int, ...], margins: FloatArray, rule: Rule, *, n: int = SIMULATIONS) -> Odds:
-    """Simulate races of this design.
+def simulate_design(
+    arms: Arms, interim_seeds: tuple[int, ...], margins: FloatArray, rule: Rule, *, n: int = SIMULATIONS
+) -> SimulatedRates:
+    """Simulate a sequential design with the gains and variances of a study.
 
     Parameters
     ----------
     arms : Arms
-        Of the study: its evidence gives variances and gains.
+        Arms of the study.
+    interim_seeds : tuple of int
+        Seeds per pair at each interim analysis.
     margins : (n_tasks,)
+        Equivalence margin of each target, in score units.
     rule : Rule
-        Not with Dunnett's correction, which needs the arms themselves.
+        Any correction but Dunnett's, which needs the arms themselves.
     """
     size, rng = len(arms.tasks), np.random.default_rng(0)
-    found = np.nan_to_num(np.asarray(arms.evidence.gain, dtype=np.float64))
-    coloured, false_equal, equal, decided, spent = 0, 0, 0, 0, 0
+    measured = np.nan_to_num(np.asarray(arms.evidence.gain, dtype=np.float64))
+    false_significance, false_equivalence, equivalent, decided, trained = 0, 0, 0, 0, 0
     for _ in range(n):
-        for gains in (np.zeros_like(found), found):
-            world = _World(arms, gains, looks, rng)
-            standing = race(looks, size, world.evidence_at, margins, rule)
-            verdict = standing.call.verdict
-            if gains is not found:
-                coloured += bool(np.isin(verdict, ("improves", "degrades")).any())
+        for gains in (np.zeros_like(measured), measured):
+            world = _World(arms, gains, interim_seeds, rng)
+            state = sequential_design(interim_seeds, size, world.evidence_at, margins, rule)
+            verdict = state.decision.verdict
+            if gains is not measured:
+                false_significance += bool(np.isin(verdict, ("improves", "degrades")).any())
                 continue
-            calm = verdict == "no effect"
-            equal += int(calm.sum())
-            false_equal += int((calm & (np.abs(found) >= margins)).sum())
-            decided += int((standing.decided_at_seeds > 0).sum())
-            spent += standing.pair_runs
+            no_effect = verdict == "no effect"
+            equivalent += int(no_effect.sum())
+            false_equivalence += int((no_effect & (np.abs(measured) >= margins)).sum())
+            decided += int((state.decided_at_seeds > 0).sum())
+            trained += state.pair_runs
     arrows = size * (size - 1)
-    return Odds(n, coloured / n, false_equal / max(1, equal), decided / n / arrows, 2 * spent / n / arrows / looks[-1])
+    return SimulatedRates(
+        n,
+        false_significance / n,
+        false_equivalence / max(1, equivalent),
+        decided / n / arrows,
+        2 * trained / n / arrows / interim_seeds[-1],
+    )
 
 
 class _World:
-    """One made-up study: scores of every run that the race could ask for."""
+    """A synthetic study: the scores of every run that the design could train."""
 
-    def __init__(self, arms: Arms, gains: FloatArray, looks: tuple[int, ...], rng: np.random.Generator) -> None:
+    def __init__(self, arms: Arms, gains: FloatArray, interim_seeds: tuple[int, ...], rng: np.random.Generator) -> None:
         e = self.e = arms.evidence
-        size, most = len(arms.tasks), looks[-1]
+        size, most = len(arms.tasks), interim_seeds[-1]
         self.tested = ~np.isnan(np.asarray(e.s2_pair))
         sd_pair = np.sqrt(np.where(self.tested, e.s2_pair, 0.0))
         sd_single = np.sqrt(np.nan_to_num(np.nanmax(np.where(self.tested, e.s2_single, 0.0), axis=0)))
@@ -90,19 +101,19 @@ class _World:
         e, size = self.e, len(self.pair)
         mean_pair, s2_pair = _moments(self.pair, n_pair)
         mean_single, s2_single = _moments(self.single, n_single)
-        alone_units = np.nan_to_num(self.units).max(axis=0)
+        single_units = np.nan_to_num(self.units).max(axis=0)
         known = self.tested.any(axis=0) & (n_single > 1)
-        ratios = np.concatenate([(s2_pair / self.units)[self.tested], (s2_single / alone_units)[known]])
+        ratios = np.concatenate([(s2_pair / self.units)[self.tested], (s2_single / single_units)[known]])
         degrees = np.concatenate([(n_pair - 1)[self.tested], (n_single - 1)[known]])
         prior = fit_prior(ratios, degrees)
         moderated, d_pair = prior.shrink(s2_pair, n_pair - 1, self.units)
-        alone, d_alone = prior.shrink(s2_single, n_single - 1, alone_units)
+        single, d_single = prior.shrink(s2_single, n_single - 1, single_units)
         evidence = VarianceComponents(
             gain=np.where(self.tested, mean_pair - mean_single, np.nan),
             s2_pair=np.where(self.tested, moderated, np.nan),
-            s2_single=np.broadcast_to(alone, (size, size)),
+            s2_single=np.broadcast_to(single, (size, size)),
             d_pair=d_pair,
-            d_single=np.broadcast_to(d_alone, (size, size)),
+            d_single=np.broadcast_to(d_single, (size, size)),
             n_pair=n_pair.astype(np.float64),
             n_single=np.broadcast_to(n_single, (size, size)).astype(np.float64),
             v_examples=self.fixed + e.i_pair / np.maximum(n_pair, 1) + e.i_single / np.maximum(n_single, 1),
@@ -120,7 +131,7 @@ def _unit(arms: Arms, target: str, source: str) -> float:
 
 
 def _moments(scores: FloatArray, n: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Mean and variance of the first ``n`` along the last axis."""
+    """Return mean and variance of the first ``n`` entries along the last axis."""
     used = np.arange(scores.shape[-1]) < n[..., None]
     count = np.maximum(n, 1)
     mean = np.where(used, scores, 0.0).sum(-1) / count

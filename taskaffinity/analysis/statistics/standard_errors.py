@@ -1,15 +1,14 @@
-"""How sure is a gain? Standard errors over seeds and test examples together, from per-example counts.
+"""Standard errors of gains over seeds and test examples together, from per-example counts.
 
-A run differs from the next by its seed, and a score by the examples it was tested on; both are drawn from a larger
-population, so both are in the error (the two-way variance of Cameron, Gelbach & Miller 2011, with the part of seed x
-example counted once). Examples of one document are not independent: where documents are known, they are what is drawn.
-The arms are unpaired in seeds (training decorrelates at once) and paired in test examples (the test set is the same).
-Seeds may move a pair's score more than a single's, so each arm keeps a variance of its own, moderated by what all arms
-of the study say (``prior``).
+Seeds and test examples are both drawn from larger populations, so the error has both (the two-way variance of Cameron,
+Gelbach & Miller 2011; the interaction of seed and example counts once). Examples of one document are not independent:
+if documents are known, they are the units that are drawn. The arms have unpaired seeds, because training decorrelates
+at once, and paired test examples, because the test set is the same. Seeds may move a pair's score more than a
+single-task score, so each arm has its own variance, moderated by all arms of the study (``seed_variance``).
 
-Everything here is in score units ([0, 1]; Pearson [-1, 1]); points are made at the edge, in ``affinity``. The steps:
-``summarise`` an arm's counts, ``compare`` two arms, ``combine`` the parts. ``Evidence`` and ``GainError`` hold arrays
-of any one shape (a number for a single arrow), NaN where nothing can be said.
+All values are in score units ([0, 1]; Pearson [-1, 1]); ``affinity`` converts them to points. The steps are
+``Arm.from_counts``, ``variance_components`` of two arms, and ``standard_error``. ``VarianceComponents`` and
+``GainError`` hold arrays of any one shape (a number for a single arrow); an unknown value is NaN.
 """
 
 from __future__ import annotations
@@ -37,21 +36,39 @@ Words = npt.NDArray[np.object_]
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """One task's runs under one condition (alone, or with one partner)."""
+    """The runs of one task under one condition: single-task, or with one partner."""
 
     scores: FloatArray
     """(n_runs,)"""
     influence: FloatArray
-    """(n_runs, n_documents), how far each document moves the run's score; mean zero within a run. An example whose
-    document is not known is one by itself."""
+    """(n_runs, n_documents), influence of each document on the run's score; mean zero within a run. An example whose
+    document is unknown is a document by itself."""
     spread: FloatArray
     """(n_runs,), variance of one example's influence."""
     counting: npt.NDArray[np.bool_]
-    """(n_runs, n_examples), whether an example carries any count in a run: for F1 not every sentence does."""
+    """(n_runs, n_examples), whether the example has any count in the run: F1 ignores some sentences."""
+
+    @classmethod
+    def from_counts(cls, counts: FloatArray, metric: Metric, documents: npt.NDArray[np.int64] | None = None) -> Arm:
+        """Reduce the counts of runs to what a standard error needs.
+
+        Parameters
+        ----------
+        counts : (n_runs, n_examples, n_counts)
+        metric : Metric
+        documents : (n_examples,), optional
+            Number of each example's document, from 0. Default: all examples are independent.
+        """
+        scores = np.asarray(metric.score(counts.sum(axis=1)), dtype=np.float64)
+        influence = np.stack([metric.influence(run) for run in counts])
+        spread = influence.var(axis=1)
+        if documents is not None:
+            influence = by_document(influence, documents)
+        return cls(scores, influence, spread, (counts != 0).any(axis=2))
 
     @cached_property
     def counted(self) -> int:
-        """Test examples that can move the score."""
+        """Test examples that can change the score."""
         return int(self.counting.any(axis=0).sum())
 
     @property
@@ -68,15 +85,15 @@ class Arm:
 
     @cached_property
     def mean_influence(self) -> FloatArray:
-        """(n_documents,), over the runs."""
+        """(n_documents,), mean over the runs."""
         return np.asarray(self.influence.mean(axis=0))
 
     @cached_property
     def s2(self) -> float:
         """Variance of a run's score over seeds; NaN with one run.
 
-        Not below the variance of one example changing sides, one over the square of the number of examples that count:
-        seeds that happen to agree are no proof that seeds do not matter.
+        The lower bound is the variance of one example that changes sides, one over the squared number of counted
+        examples: seeds that agree by chance do not prove that seeds have no effect.
         """
         if self.n_runs < 2 or not self.counted:
             return math.nan
@@ -84,10 +101,10 @@ class Arm:
 
     @cached_property
     def unit(self) -> float:
-        """Variance of one example's influence within a run: how far scores of this kind and height can spread.
+        """Variance of one example's influence within a run, the unit in which seed variances are compared.
 
-        Seed variances are compared between tasks in this unit; for accuracy it is p (1 - p), so a score near its
-        ceiling is expected to move less. Not below one example's share.
+        For accuracy it is p (1 - p), so a score near its ceiling is expected to vary less. The lower bound is one
+        example's share.
         """
         return max(float(self.spread.mean()), 1.0 / max(1, self.counted))
 
@@ -95,55 +112,55 @@ class Arm:
     def interaction(self) -> float:
         """Variance of the run x document residual; NaN with one run or one document."""
         freedom = (self.n_runs - 1) * (self.n_documents - 1)
-        # An influence has mean zero within its run, so the layout's residual is what is left after the document's mean.
+        # An influence has mean zero within its run, so subtracting the document's mean gives the residual.
         return float(((self.influence - self.mean_influence) ** 2).sum() / freedom) if freedom else math.nan
 
 
 @dataclass(frozen=True, eq=False)
 class VarianceComponents:
-    """What is known of gains before it is put together. Arrays of one shape, an entry an arrow."""
+    """Gains and the parts of their variances. Arrays of one shape, an entry per arrow."""
 
     gain: Any
     s2_pair: Any
-    """Variance of one run's score over seeds, moderated; of the pair's runs and of the single ones."""
+    """Variance of one run's score over seeds, moderated; of the pair and of the baseline."""
     s2_single: Any
     d_pair: Any
-    """Its degrees of freedom."""
+    """Degrees of freedom of that variance."""
     d_single: Any
     n_pair: Any
-    """Runs."""
+    """Finished runs."""
     n_single: Any
     v_examples: Any
-    """Variance of the gain over draws of the test set, for the runs as they are."""
+    """Variance of the gain over draws of the test set, given these runs."""
     i_pair: Any
-    """What one run adds to that by itself (seed x example): the part that ``s2`` holds too."""
+    """Part of it that one run adds (seed x example); ``s2`` has the same part."""
     i_single: Any
     n_documents: Any
-    """Test documents, or examples where no documents are known: what is drawn when a test set is."""
+    """Test documents, or examples if documents are unknown: the units that a test set draws."""
     untested_reason: Any
-    """Why nothing can be tested, in a few words; empty where it can."""
+    """Why there is no test, in a few words; empty if there is one."""
     mean_single: Any = math.nan
-    """Mean score of the arm that the pair is compared with."""
+    """Mean score of the baseline."""
 
     @property
     def v_interaction(self) -> Any:
-        """The part of ``v_examples`` that the seeds' variance holds too."""
+        """Part of ``v_examples`` that the variance over seeds has too."""
         return self.i_pair / np.maximum(self.n_pair, 1) + self.i_single / np.maximum(self.n_single, 1)
 
     def map(self, change: Mapping[str, Any]) -> VarianceComponents:
-        """The same with some fields changed."""
+        """Return a copy with some fields changed."""
         return dataclasses.replace(self, **change)
 
 
 @dataclass(frozen=True, eq=False)
 class GainError:
-    """Gains with their standard errors; arrays of one shape, NaN where nothing can be tested."""
+    """Gains with their standard errors; arrays of one shape, NaN if there is no test."""
 
     gain: Any
     se_seeds: Any
     se_examples: Any
     variance: Any
-    """V: seeds and examples together, what they share counted once."""
+    """V, over seeds and examples together; their shared part counts once."""
     df: Any
     """Degrees of freedom of V."""
 
@@ -157,44 +174,26 @@ class GainError:
         return self.gain / self.se
 
     def p(self) -> Any:
-        """Two-sided p of "the gain is zero"."""
+        """Return the two-sided p-value of a gain of zero."""
         return 2 * stdtr(self.df, -np.abs(self.t))
 
     def p_tost(self, margin: Any) -> Any:
-        """p of "the gain is ``margin`` or more, up or down": the larger of two one-sided tests (TOST)."""
+        """Return the p-value of the equivalence test (TOST): the larger of two one-sided tests at ``margin``."""
         return stdtr(self.df, (np.abs(self.gain) - margin) / self.se)
 
     def interval(self, alpha: float) -> tuple[Any, Any]:
-        """The ``1 - alpha`` interval."""
+        """Return the ends of the ``1 - alpha`` interval."""
         half = -stdtrit(self.df, alpha / 2) * self.se
         return self.gain - half, self.gain + half
 
 
-def summarise(counts: FloatArray, metric: Metric, documents: npt.NDArray[np.int64] | None = None) -> Arm:
-    """Reduce one arm's counts to what a standard error needs.
-
-    Parameters
-    ----------
-    counts : (n_runs, n_examples, n_counts)
-    metric : Metric
-    documents : (n_examples,), optional
-        Number of each example's document, from 0. Default: all examples are independent.
-    """
-    scores = np.asarray(metric.score(counts.sum(axis=1)), dtype=np.float64)
-    influence = np.stack([metric.influence(run) for run in counts])
-    spread = influence.var(axis=1)
-    if documents is not None:
-        influence = by_document(influence, documents)
-    return Arm(scores, influence, spread, (counts != 0).any(axis=2))
-
-
 def variance_components(pair: Arm | None, single: Arm | None, prior: Prior = RAW) -> VarianceComponents:
-    """The parts of the variance of ``mean(pair) - mean(single)``, for one arrow; an arm without a run is None."""
+    """Return the gain of ``pair`` over ``single`` and the parts of its variance; an arm without a run is None."""
     if pair is None or single is None:
         missing = " and no ".join(word for word, arm in (("pair", pair), ("single", single)) if arm is None)
         mean = float(single.scores.mean()) if single else math.nan
         known = {"n_pair": _n_runs(pair), "n_single": _n_runs(single), "mean_single": mean}
-        return nothing(f"no {missing} run").map(known)
+        return untested(f"no {missing} run").map(known)
     reason = _reason(pair, single)
     gain = float(pair.scores.mean() - single.scores.mean())
     v_examples = math.nan
@@ -202,7 +201,7 @@ def variance_components(pair: Arm | None, single: Arm | None, prior: Prior = RAW
         v_examples = float((pair.mean_influence - single.mean_influence).var(ddof=1)) / pair.n_documents
     if reason:
         known = {"n_pair": _n_runs(pair), "n_single": _n_runs(single), "mean_single": float(single.scores.mean())}
-        return nothing(reason).map({**known, "gain": gain, "v_examples": v_examples})
+        return untested(reason).map({**known, "gain": gain, "v_examples": v_examples})
     (s2_pair, d_pair), (s2_single, d_single) = (
         prior.shrink(arm.s2, arm.n_runs - 1, arm.unit) for arm in (pair, single)
     )
@@ -223,18 +222,18 @@ def variance_components(pair: Arm | None, single: Arm | None, prior: Prior = RAW
     )
 
 
-def nothing(reason: str) -> VarianceComponents:
-    """No evidence, and why."""
+def untested(reason: str) -> VarianceComponents:
+    """Return the components of an untested arrow."""
     names = [field.name for field in dataclasses.fields(VarianceComponents)]
     return VarianceComponents(**{**dict.fromkeys(names, math.nan), "untested_reason": reason})
 
 
 def standard_error(evidence: VarianceComponents, estimand: Estimand = "population") -> GainError:
-    """Seeds and examples together: ``V = max(V_seeds + V_examples - V_both, V_seeds, V_examples)``.
+    """Combine seeds and examples: ``V = max(V_seeds + V_examples - V_both, V_seeds, V_examples)``.
 
-    The degrees of freedom are Satterthwaite's, and those of the seeds' part are the fewer of the two arms' (Welch's
-    conservative choice): Satterthwaite's own would take two moderated variances for better known than they are, for
-    the prior was estimated from a few arms (``tests/benchmarks/error_rates.py`` measures what that costs and saves).
+    The degrees of freedom are Satterthwaite's. Those of the seeds' part are the fewer of the two arms' (Welch's
+    conservative choice): Satterthwaite's formula overrates two moderated variances, because the prior is estimated
+    from a few arms. ``tests/benchmarks/error_rates.py`` measures the difference.
     """
     v_seeds = evidence.s2_pair / np.maximum(evidence.n_pair, 1) + evidence.s2_single / np.maximum(evidence.n_single, 1)
     d_seeds = np.minimum(evidence.d_pair, evidence.d_single)
@@ -247,7 +246,7 @@ def standard_error(evidence: VarianceComponents, estimand: Estimand = "populatio
 
 
 def gain_error(pair: FloatArray, single: FloatArray, metric: Metric, estimand: Estimand = "population") -> GainError:
-    """The gain of ``pair`` over ``single`` with its error, for one arrow by itself: nothing to moderate by.
+    """Return the gain of ``pair`` over ``single`` for one arrow, without moderated variances.
 
     Parameters
     ----------
@@ -261,7 +260,7 @@ def gain_error(pair: FloatArray, single: FloatArray, metric: Metric, estimand: E
     GainError
         In score units.
     """
-    return standard_error(variance_components(summarise(pair, metric), summarise(single, metric)), estimand)
+    return standard_error(variance_components(Arm.from_counts(pair, metric), Arm.from_counts(single, metric)), estimand)
 
 
 def _n_runs(arm: Arm | None) -> float:
@@ -280,5 +279,5 @@ def _reason(pair: Arm, single: Arm) -> str:
     if pair.n_runs < 2 or single.n_runs < 2:
         return f"one {'pair' if pair.n_runs < 2 else 'single'} run"
     if not pair.scores.any() and not single.scores.any():
-        return "nothing learned"  # every run of both arms scores 0: that the two agree says nothing of the tasks
+        return "nothing learned"  # every run of both arms scores 0: equality says nothing about the tasks
     return ""

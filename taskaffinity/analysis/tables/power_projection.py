@@ -14,7 +14,7 @@ import pandas as pd
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix, margins_of
 from taskaffinity.analysis.statistics.arms import read_arms
-from taskaffinity.analysis.statistics.power import last_axis_gone, per_comparison_alpha, power_analysis, with_more_seeds
+from taskaffinity.analysis.statistics.power import drop_last_axis, per_comparison_alpha, power_analysis, with_more_seeds
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, standard_error
 from taskaffinity.runs.store import RunStore
 
@@ -53,7 +53,7 @@ def prospects_frame(
         larger = with_more_examples(evidence, times)
         for wanted in seeds if seeds is not None else (None,):
             more = np.zeros(()) if wanted is None else wanted - evidence.n_pair
-            later = last_axis_gone(with_more_seeds(larger, np.asarray(more)[..., None]))
+            later = drop_last_axis(with_more_seeds(larger, np.asarray(more)[..., None]))
             error = standard_error(later, matrix.rule.estimand)
             found = power_analysis(
                 later, margins, alpha=alpha, alpha_equivalence=matrix.rule.alpha, estimand=matrix.rule.estimand

@@ -52,7 +52,7 @@ def edge_table(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> Table:
     for name in ("source", "target"):
         table.add_column(name, overflow="fold")
     table.add_column("gain", justify="right", no_wrap=True)
-    level = "" if matrix.standing else f"{describe_level(matrix)} "
+    level = "" if matrix.sequential else f"{describe_level(matrix)} "
     table.add_column(f"{level}interval", justify="right", no_wrap=True)
     table.add_column("q", justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
@@ -155,7 +155,7 @@ def _title(matrix: AffinityMatrix) -> str:
 
 def _caption(matrix: AffinityMatrix) -> str:
     lines = [f"{describe_seeds(matrix)}; no effect: surely within {describe_margin(matrix)}"]
-    if matrix.standing:
+    if matrix.sequential:
         lines.append(f"interval: {OF_A_RACE}")
     failed = list(matrix.failed)
     if len(matrix.arrows) > MOST_ARROWS and len(failed) > _MOST_FAILURES:
