@@ -219,9 +219,9 @@ GROWN: dict[str, Callable[[Study], Study]] = {
 SHRUNK: dict[str, tuple[Callable[[Study], Study], str]] = {
     "fewer seeds": (
         lambda study: replace(study, seeds=(0,), seeds_single=(0, 1)),
-        "2 of its 3 seeds, 4 of its 6 seeds alone",
+        "2 of its 3 seeds, 4 of its 6 single-task seeds",
     ),
-    "fewer alone": (lambda study: replace(study, seeds_single=()), "3 of its 6 seeds alone"),
+    "fewer alone": (lambda study: replace(study, seeds_single=()), "3 of its 6 single-task seeds"),
     "other seeds": (lambda study: replace(study, seeds=(1, 2, 3)), "1 of its 3 seeds"),
     "fewer tasks": (lambda study: replace(study, tasks=study.tasks[:2]), "shareclefe, mednli of its tasks"),
     "one shared task": (
@@ -284,7 +284,7 @@ def test_a_race_is_run_by_the_looks_and_the_rule_that_it_was_begun_with(
     race.write(tmp_path)
     other = replace(race, **{name: tuple(v) if isinstance(v, range) else v for name, v in changed.items()})
     with pytest.raises(
-        InputError, match=r"holds this race, run by another rule or other looks, .*; leave --sequential, "
+        InputError, match=r"holds a sequential design with other interim analyses or another rule, .*; give --seeds, "
     ):
         check_compatible(other, tmp_path)
     check_compatible(other, tmp_path, replaces=True)

@@ -1,4 +1,4 @@
-"""The command line: a command parses, calls and prints. One module a command; heavy imports wait until one is used."""
+"""The command line. A command parses, calls one function and prints; it imports heavy libraries when it runs."""
 
 from __future__ import annotations
 
@@ -70,8 +70,11 @@ def about(
 
 
 def main() -> None:
-    """Exit codes: 0 all done, 1 some runs failed, 2 bad usage or input, or Ray does not start (one line on stderr),
-    130 interrupted, 143 terminated."""
+    """Run a command and exit with its code.
+
+    0: all done. 1: some runs failed. 2: bad usage or input, or Ray does not start; one line on stderr says why.
+    130: interrupted. 143: terminated.
+    """
     arguments, lines = modernized(sys.argv[1:])
     for line in lines:
         print(line, file=sys.stderr)
@@ -88,7 +91,7 @@ def main() -> None:
         code = 130
     if code == 130:
         keeps_nothing = sys.argv[1:2] in (["pretrain"], ["export"], ["predict"])
-        what = "nothing was kept; this begins anew" if keeps_nothing else "this continues"
+        what = "nothing was stored; this starts again" if keeps_nothing else "this continues"
         how = "interrupted"
         if signals.came():
             how, code = "terminated", signals.EXIT_CODE
@@ -97,7 +100,7 @@ def main() -> None:
 
 
 def _with_hint(message: str) -> str:
-    """What typer says of an option or argument, and what may have been meant."""
+    """Add to a message of typer what the user may have meant."""
     if extra := re.search(r"unexpected extra argument(?:s|\(s\))? \((.*)\)", message):
         if extra[1].endswith((".yaml", ".yml")):
             return f"{message}; did you mean --suite {extra[1]}?"
@@ -115,7 +118,7 @@ def _with_hint(message: str) -> str:
 
 
 def _whose(option: str) -> str:
-    """What an option that a command lacks is: a setting of the recipe, another command's; to end a complaint with."""
+    """The end of a message about an unknown option: it is a setting, or an option of other commands."""
     commands = typer.main.get_command(app)
     assert isinstance(commands, typer.core.TyperGroup)  # several were added above
     options = {name: {opt for of in command.params for opt in of.opts} for name, command in commands.commands.items()}

@@ -1,4 +1,4 @@
-"""``taskaffinity compare A B``: a second study beside the first. Needs no torch and no data."""
+"""``taskaffinity compare A B``: what changed between two studies. Needs no torch and no data."""
 
 from __future__ import annotations
 
@@ -23,16 +23,15 @@ class FormatName(StrEnum):
 
 
 def command(
-    first: Annotated[
-        Path, typer.Argument(help="A results folder, as `taskaffinity pairwise` made it.", metavar="RESULTS")
-    ],
+    first: Annotated[Path, typer.Argument(help="A results folder of `taskaffinity pairwise`.", metavar="RESULTS")],
     second: Annotated[
-        Path, typer.Argument(help="Another, of the same tasks; encoder and settings may differ.", metavar="RESULTS_2")
+        Path,
+        typer.Argument(help="Another one of the same tasks; encoder and settings may differ.", metavar="RESULTS_2"),
     ],
-    format_: Annotated[FormatName, typer.Option("--format", help="How it is printed.")] = FormatName.text,
+    format_: Annotated[FormatName, typer.Option("--format", help="Output format.")] = FormatName.text,
     json: Json = False,
 ) -> None:
-    """Say which arrows changed verdict between two studies, and by how much their gains changed."""
+    """Print which verdicts changed between two studies, and by how much each gain changed."""
     from taskaffinity.analysis.affinity import measure  # pandas and scipy: not for --help
     from taskaffinity.analysis.comparison import (
         compare_studies,
@@ -47,7 +46,7 @@ def command(
         raise InputError(f"{first} and {second}: the same folder; expected two results folders")
     for folder in (first, second):
         if (folder / FILES["full"]).is_file() and not (folder / FILES["pairwise"]).is_file():
-            raise InputError(f"{folder}: holds a study in stages; only studies of pairs are compared, and it has none")
+            raise InputError(f"{folder}: holds a study in stages and none of pairs; only studies of pairs are compared")
     try:
         studies = [Study.load(folder) for folder in (first, second)]
         refuse_other_tasks(*studies)

@@ -1,4 +1,4 @@
-"""``taskaffinity export RESULTS --task NAME --out DIR``: a trained task as a folder for transformers."""
+"""``taskaffinity export RESULTS --task NAME --out DIR``: a trained task as a folder that transformers loads."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from taskaffinity.runs.best_model import best_model
 
 
 def command(
-    results: Annotated[Path, typer.Argument(help="A results folder whose runs kept their models (--keep-models).")],
+    results: Annotated[Path, typer.Argument(help="A results folder whose runs kept models (--keep-models).")],
     task: Annotated[str, typer.Option(help="The task to export.")],
     out: Annotated[Path, typer.Option(help="Folder to make.")],
     run: Annotated[
         str | None,
-        typer.Option(help="Name of a run (default: the best on dev; under the paper's protocol the first seed's)."),
+        typer.Option(
+            help="Name of a run (default: the best on dev; under the paper's protocol that of the first seed)."
+        ),
     ] = None,
-    encoder: Annotated[
-        str | None, typer.Option(help="Where the encoder lies now that the run started from, if elsewhere than then.")
-    ] = None,
+    encoder: Annotated[str | None, typer.Option(help="Folder of the run's encoder, if it was moved.")] = None,
 ) -> None:
     """Write a trained task as a folder that AutoModelFor... and pipeline load."""
     kept = best_model(results, task, run)

@@ -1,4 +1,4 @@
-"""``taskaffinity graph RESULTS``: the tables and pictures again, from what is stored. Needs no torch and no data."""
+"""``taskaffinity graph RESULTS``: write tables and figures again. Needs no torch and no data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from taskaffinity.studies.settings import make_rule
 
 
 def command(
-    results: Annotated[Path, typer.Argument(help="A results folder, as `taskaffinity pairwise` made it.")],
+    results: Annotated[Path, typer.Argument(help="A results folder of `taskaffinity pairwise`.")],
     alpha: Alpha = None,
     margin: Margin = None,
     correction: CorrectionOption = None,
@@ -23,7 +23,7 @@ def command(
     formats: Formats = None,
     palette: Palette = PaletteOption.paper,
 ) -> None:
-    """Draw a study again, without training."""
+    """Write the tables and figures of a study again, without training."""
     pictures = pictures_of(figures, formats, palette)
     staged = read_study(results, "full") if "stages" in pictures.figures else None
     if staged is not None and pictures.figures == ("stages",):

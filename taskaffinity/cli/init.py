@@ -1,4 +1,4 @@
-"""``taskaffinity init``: an example of a suite of one's own, to change."""
+"""``taskaffinity init``: an example suite to change."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from taskaffinity.tasks.user.template import SUITE, example_files
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(help="Where to; it may be there.", metavar="[DIR]")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Folder to write to; it may exist.", metavar="[DIR]")] = Path(),
 ) -> None:
-    """Write an example suite file with its data files, which runs as it stands. Nothing is overwritten."""
+    """Write an example suite file with data files; it runs unchanged. Nothing is overwritten."""
     suite = folder / SUITE
     files = {folder / name: content for name, content in example_files(shlex.quote(str(suite))).items()}
     there = [path for path in files if path.exists()]
     if there:
-        raise input_error(there[0], "a file that is there already", "a folder without it; nothing was written")
+        raise input_error(there[0], "a file that exists", "a folder without it; nothing was written")
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="\n") as file:

@@ -1,4 +1,4 @@
-"""``taskaffinity predict DIR FILE``: an exported model on text without labels, a JSON line a text."""
+"""``taskaffinity predict DIR FILE``: predictions of an exported model, one JSON object per text."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from taskaffinity.errors import InputError, input_error
 from taskaffinity.runs.files import atomic_write
 from taskaffinity.tasks.unlabelled import read_unlabelled
 
-_TELL_EVERY = 10_000
+_REPORT_EVERY = 10_000
 _CALLED = {"cuda": "GPU", "cpu": "CPU"}
 
 
 def command(
     model: Annotated[Path, typer.Argument(help="A folder that `taskaffinity export` made.")],
-    file: Annotated[Path, typer.Argument(help=".txt (a text a line) or .jsonl (text, text_pair or words a line).")],
+    file: Annotated[
+        Path, typer.Argument(help=".txt (one text per line) or .jsonl (text, text_pair or words per line).")
+    ],
     out: Annotated[Path | None, typer.Option(help="File for the JSON Lines (default: standard output).")] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -43,7 +45,7 @@ def command(
             target.write(line.encode() + b"\n")
             number += 1
             show(row.end, size)
-            if not quiet and not number % _TELL_EVERY and not sys.stderr.isatty():
+            if not quiet and not number % _REPORT_EVERY and not sys.stderr.isatty():
                 print(f"{number} texts, {100 * row.end / size:.0f} % of {file.name}", file=sys.stderr)
     if not quiet:
         print(f"{number} texts of {file.name}{f' in {out}' if out else ''}", file=sys.stderr)
@@ -51,7 +53,7 @@ def command(
 
 @contextmanager
 def _in_memory(model: Path, device: str) -> Iterator[None]:
-    """Tell a lack of memory in one line."""
+    """Turn a lack of memory into one line."""
     from taskaffinity.training.load_errors import is_lack_of_memory
 
     try:

@@ -1,4 +1,4 @@
-"""``taskaffinity pretrain``: an encoder trained further on one's own text, for ``--encoder``."""
+"""``taskaffinity pretrain``: continue the pre-training of an encoder on your own text."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class DeviceName(StrEnum):
 
 
 def command(
-    text: Annotated[list[Path], typer.Option(help=".txt (a passage a line) or .jsonl (task files); may be repeated.")],
+    text: Annotated[list[Path], typer.Option(help=".txt (one passage per line) or .jsonl (task files); repeatable.")],
     encoder: Annotated[str, typer.Option(help="Folder or hub id of a transformers encoder.")],
-    out: Annotated[Path, typer.Option(help="Folder to make: an encoder like any other.")],
+    out: Annotated[Path, typer.Option(help="Folder to make; it is an encoder for --encoder.")],
     epochs: Annotated[int, typer.Option(help="Passes over the text.", min=1)] = 1,
-    learning_rate: Annotated[float, typer.Option(help="Peak rate of AdamW.")] = 5e-5,
-    batch_size: Annotated[int, typer.Option(help="Blocks in a mini-batch.", min=1)] = 32,
-    max_length: Annotated[int, typer.Option(help="Word pieces of a block.", min=8)] = 128,
-    max_passages: Annotated[int | None, typer.Option(help="So many passages, drawn by --seed (default: all).")] = None,
-    seed: Annotated[int, typer.Option(help="Decides what is held out, order and masks.", min=0)] = 0,
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate of AdamW.")] = 5e-5,
+    batch_size: Annotated[int, typer.Option(help="Blocks per mini-batch.", min=1)] = 32,
+    max_length: Annotated[int, typer.Option(help="Tokens per block.", min=8)] = 128,
+    max_passages: Annotated[int | None, typer.Option(help="Passages, drawn by --seed (default: all).")] = None,
+    seed: Annotated[int, typer.Option(help="Decides held-out passages, order and masks.", min=0)] = 0,
     device: Annotated[DeviceName, typer.Option(help="auto: a GPU if there is one.")] = DeviceName.auto,
     quiet: Quiet = False,
 ) -> None:
@@ -71,5 +71,5 @@ def command(
             raise typer.Exit(1) from error
     before, after = result.losses[0], result.losses[-1]
     print(f"{result.passages} passages, {result.steps} steps of batch size {batch_size}")
-    print(f"loss on the masked pieces of {result.held_out} held-out passages: {before:.3f} before, {after:.3f} after")
+    print(f"loss on the masked tokens of {result.held_out} held-out passages: {before:.3f} before, {after:.3f} after")
     print(f"{out}: an encoder for --encoder")

@@ -14,10 +14,10 @@ from taskaffinity.runs.study import Study
 
 
 def command(
-    results: Annotated[Path, typer.Argument(help="A results folder, as `taskaffinity pairwise` made it.")],
+    results: Annotated[Path, typer.Argument(help="A results folder of `taskaffinity pairwise`.")],
     out: Annotated[Path | None, typer.Option(help="The page (default: RESULTS/report.html).")] = None,
 ) -> None:
-    """Write a study as one HTML page that needs nothing beside it."""
+    """Write a study as one self-contained HTML page."""
     from taskaffinity.analysis.publish import check_has_runs
     from taskaffinity.analysis.report import write_report  # matplotlib and pandas: not for --help
 

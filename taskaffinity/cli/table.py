@@ -1,4 +1,4 @@
-"""``taskaffinity table N RESULTS ...``: a table of the paper, its numbers beside ours. Needs no torch and no data."""
+"""``taskaffinity table N RESULTS ...``: a table of the paper beside your scores. Needs no torch and no data."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def command(
         str,
         typer.Argument(
             metavar="TABLE",
-            help="Of the paper: 1 (sizes of the tasks), 2, 3, 6 (stages; clinical, biomedical, both), 4, 5 (encoders), "
-            "or figure2 (what its text says of that graph, beside our arrows).",
+            help="1 (task sizes), 2, 3, 6 (stages: clinical, biomedical, both), 4, 5 (encoders), "
+            "or figure2 (the paper's claims about its graph, beside your arrows).",
         ),
     ],
     results: Annotated[
         list[Path],
         typer.Argument(
-            help="Results folder, as `taskaffinity full` made it; for 4 and 5 one an encoder, or that of `--encoders`; "
+            help="Results folder of `taskaffinity full`; for 4 and 5 one per encoder, or that of `--encoders`; "
             "for figure2 that of `taskaffinity pairwise`; for 1 the folder of task files."
         ),
     ],
-    format_: Annotated[FormatName, typer.Option("--format", help="How it is printed.")] = FormatName.text,
+    format_: Annotated[FormatName, typer.Option("--format", help="Output format.")] = FormatName.text,
 ) -> None:
-    """Print one of the paper's tables with our own scores."""
+    """Print a table of the paper with your own scores."""
     from taskaffinity.analysis.paper.encoders import ENCODER_TABLES
     from taskaffinity.analysis.paper.stages import PAPER_TABLES
 
@@ -91,14 +91,14 @@ def _figure2(folder: Path, format_: FormatName) -> None:
 
     study = read_study(folder, "pairwise")
     if study.synthetic:
-        raise InputError(f"table figure2: {folder} holds a study of made-up text, of which the paper says nothing")
+        raise InputError(f"table figure2: {folder} holds a study of synthetic text, of which the paper says nothing")
     if study.suite not in SUITES:
         raise InputError(f"table figure2: of suite {' or '.join(SUITES)}, but {folder} holds suite {study.suite}")
     print_claims(study, RunStore(folder), format_.value)
 
 
 def _with_subfolders(folder: Path) -> list[Path]:
-    """The studies of the last `taskaffinity full --encoders`, in its order, else the folder itself."""
+    """The folders of the last `taskaffinity full --encoders`, in its order, else the folder itself."""
     try:
         rows = csv.DictReader((folder / "encoders.csv").read_text(encoding="utf-8").splitlines())
         marks = dict.fromkeys(row["encoder"].rpartition(" ")[2][:8] for row in rows)

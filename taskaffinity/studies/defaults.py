@@ -1,4 +1,4 @@
-"""What a study is unless it is told otherwise: the encoder and the recipes that go with a suite."""
+"""The default encoder and the default recipes of a suite."""
 
 from __future__ import annotations
 
@@ -24,27 +24,30 @@ DEFAULT_ENCODERS = {
     "blue": "bluebert-p",
     "open-clinical": "bluebert-pm",
 }
-"""The paper's: BlueBERT (P+M) for clinical text, BlueBERT (P) for the others and for users' own suites."""
+"""Of the paper: BlueBERT (P+M) for clinical text, BlueBERT (P) for all other suites, your own included."""
 
 
 def default_recipe(suite: Suite, encoder: str | None, protocol: Protocol = "honest") -> Recipe:
-    """The stand-in's own for its tiny encoder from random weights, else the paper's refinement.
+    """The recipe of joint training: the paper's, or that of the tiny encoder.
 
     Raises
     ------
     InputError
-        The paper's protocol for the stand-in and its tiny encoder, which need settings of their own.
+        If the paper's protocol is asked for the tiny encoder, which needs other settings.
     """
     if protocol == "paper":
         if is_tiny(suite, encoder):
-            raise InputError("--protocol paper: of the paper's encoders and corpora; give --data, or an --encoder")
+            raise InputError("--protocol paper: needs real text or a pre-trained encoder; give --data, or an --encoder")
         return PAPER_REFINE
     return FROM_SCRATCH if is_tiny(suite, encoder) else REFINE
 
 
 def default_finetune(suite: Suite, encoder: str | None, recipe: Recipe) -> dict[str, Recipe]:
-    """What follows a refinement by ``recipe``, by task: the rate and epochs of the paper's text, of its released
-    scripts under its protocol, or of the stand-in's own."""
+    """The recipe of each task's fine-tuning after ``recipe``.
+
+    Learning rate and epochs are those of the paper's text; under the paper's protocol those of its released scripts; of
+    the tiny encoder its own.
+    """
     preset = FINETUNE_FROM_SCRATCH if is_tiny(suite, encoder) else FINETUNE
     found = {task.name: finetune_after(recipe, preset) for task in suite}
     if recipe.protocol == "paper":
@@ -55,5 +58,5 @@ def default_finetune(suite: Suite, encoder: str | None, recipe: Recipe) -> dict[
 
 
 def is_tiny(suite: Suite, encoder: str | None) -> bool:
-    """Whether a suite is trained with the stand-in's own encoder, two layers from random weights."""
+    """Whether a suite is trained with the tiny encoder: two layers from random weights."""
     return suite.synthetic and encoder is None

@@ -1,4 +1,4 @@
-"""A sequential design: train up to the next interim analysis, look, and go on with what is undecided."""
+"""A sequential design: train up to the next interim analysis, test, and go on with what is undecided."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from taskaffinity.schedule.progress import Report
 def run_sequential(
     study: Study, store: RunStore, train: Callable[[Plan], Report], lacking: Callable[[Plan], list[RunSpec]]
 ) -> Report:
-    """Train up to the next look, look, and so on; a run that failed in this race is not tried again in it."""
+    """Train up to each interim analysis in turn. A run that failed is not tried again within this call."""
     total = Report()
     rule = study.rule
     margins = margins_of(study, rule)

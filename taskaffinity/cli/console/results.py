@@ -1,4 +1,4 @@
-"""What every command that ends in a graph or a table prints, and where the files are."""
+"""Prints tables, and where the files of a study are."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 def warn_if_synthetic(is_synthetic: bool) -> None:
-    """The banner, on stderr whatever ``--quiet`` says."""
+    """Print the banner of synthetic text on stderr, also under ``--quiet``."""
     if is_synthetic:
         Console(stderr=True, highlight=False, soft_wrap=True).print(BANNER, style="bold yellow")
 
 
 def read_study(results: Path, design: Design = "pairwise") -> Study:
-    """The study of a results folder.
+    """Read the study of a results folder.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def read_study(results: Path, design: Design = "pairwise") -> Study:
 
 
 def publish_and_print(study: Study, results: Path, rule: Rule, pictures: FigureOptions = DEFAULT) -> None:
-    """Measure and draw what a study's results folder holds; results go to stdout.
+    """Measure and draw the runs of a results folder, and print the table.
 
     Raises
     ------
@@ -61,12 +61,12 @@ def publish_and_print(study: Study, results: Path, rule: Rule, pictures: FigureO
 
 
 def print_pairwise(result: PairwiseResults) -> None:
-    """The table of a study that was just trained, and where its files are."""
+    """Print the table of a study of pairs, and where its files are."""
     print_matrix(result.matrix, result.root)
 
 
 def print_full(result: StagesResults | EncoderResults) -> None:
-    """The table of a study in stages, or of several encoders, and where its files are."""
+    """Print the table of a study in stages, or of several encoders, and where its files are."""
     if isinstance(result, StagesResults):
         print_stages(result.study, result.store)
         Console(highlight=False, soft_wrap=True, markup=False).print(
@@ -79,7 +79,7 @@ def print_full(result: StagesResults | EncoderResults) -> None:
 
 
 def print_matrix(matrix: AffinityMatrix, results: Path, pictures: FigureOptions = DEFAULT) -> None:
-    """The arrows, what would decide the open ones, and where the files are, to stdout."""
+    """Print the arrows, what would decide the open ones, and where the files are."""
     from taskaffinity.analysis.captions import describe_controls, describe_sequential
     from taskaffinity.analysis.tables.printed import cheapest_decisions, edge_table
     from taskaffinity.analysis.undertrained import describe_undertrained
@@ -113,12 +113,12 @@ def draw_stages_and_print(study: Study, results: Path, pictures: FigureOptions) 
 
 
 def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
-    """The table of a study in stages, to stdout.
+    """Print the table of a study in stages.
 
     Parameters
     ----------
     format_ : str
-        ``text``, ``csv`` (a row a task and stage), ``markdown`` or ``latex``.
+        ``text``, ``csv`` (one row per task and stage), ``markdown`` or ``latex``.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
 
 
 def read_encoders(studies: Sequence[tuple[Study, RunStore]]) -> tuple[EncoderScores, ...]:
-    """What a suite's studies with several encoders found.
+    """Read the scores of a suite with several encoders.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def read_encoders(studies: Sequence[tuple[Study, RunStore]]) -> tuple[EncoderSco
 
 
 def print_encoders(found: Sequence[EncoderScores], format_: str = "text") -> None:
-    """The fine-tuned scores of a suite with several encoders; as ``print_stages``, ``csv`` holds every stage."""
+    """Print the fine-tuned scores of a suite with several encoders; ``csv`` holds every stage."""
     from taskaffinity.analysis.paper.encoders import encoders_frame, encoders_table
     from taskaffinity.analysis.tables.formats import describe_encoders
 
@@ -163,7 +163,7 @@ def print_encoders(found: Sequence[EncoderScores], format_: str = "text") -> Non
 
 
 def print_claims(study: Study, store: RunStore, format_: str) -> None:
-    """What the paper's text says of its Figure 2 beside a study of pairs; of ``csv``, a row a claim and arrow.
+    """Print the claims of the paper about its Figure 2 beside a study; ``csv`` has one row per claim and arrow.
 
     Raises
     ------

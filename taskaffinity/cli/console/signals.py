@@ -1,4 +1,4 @@
-"""SIGTERM, which a cluster's scheduler sends when a job's time is over, ends a command in order, as Ctrl-C does."""
+"""SIGTERM ends a command in order, as Ctrl-C does. Schedulers send it when a job's time is over."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from types import FrameType
 EXIT_CODE = 128 + signal.SIGTERM
 
 IN_ORDER = 15.0
-"""Seconds in which a second SIGTERM does not cut short what the first has begun to end; after them it ends the process
-at once, for the first may have been lost: Python drops what is raised in a ``__del__`` or a callback."""
+"""Seconds in which a second SIGTERM is ignored, so that the first can end the command in order. Later it ends the
+process at once, for the first may be lost: Python drops what is raised in a ``__del__`` or a callback."""
 
 _came = threading.Event()
 _came_at = 0.0
@@ -22,8 +22,10 @@ _came_at = 0.0
 
 @contextmanager
 def answered() -> Iterator[None]:
-    """Within, SIGTERM raises KeyboardInterrupt, the one exception that Ray hands on as it is; ``came`` tells them
-    apart."""
+    """Raise KeyboardInterrupt on SIGTERM within the block; ``came`` tells the two apart.
+
+    Ray passes on no other exception unchanged.
+    """
     _came.clear()
     before = signal.getsignal(signal.SIGTERM)
     if _is_main_thread():
@@ -36,7 +38,7 @@ def answered() -> Iterator[None]:
 
 
 def came() -> bool:
-    """Whether SIGTERM came."""
+    """Whether SIGTERM was received."""
     return _came.is_set()
 
 
