@@ -29,7 +29,7 @@ SHOWN = {
         "up",
         "mde",
         "examples_share",
-        "more seeds to a colour",
+        "more seeds to significance",
     ),
     "3_who_helps_whom": ("synthetic stand-in", "rank_out", "by_chance", "taught", "new_words", "shareclefe"),
     "4_your_own_tasks": ("suite.yaml", "unknown key 'colums'", "found label null", "inconclusive", "24 more seeds"),

@@ -138,7 +138,7 @@ def describe_controls(matrix: AffinityMatrix) -> list[str]:
         return [f"Controls: none can be tested ({matrix.controls[0].untested_reason})."]
     seen = sum(control.p <= matrix.rule.alpha and control.gain > 0 for control in positive)
     return [
-        f"Placebos: {found.called} of {found.tested} called at p <= {matrix.rule.alpha:g} (expected "
+        f"Placebos: {found.significant} of {found.tested} called at p <= {matrix.rule.alpha:g} (expected "
         f"{found.expected:.2g}); the study's rate of false positives lies between {100 * found.low:.0f} and "
         f"{100 * found.high:.0f} % (95 % interval).",
         f"Positive controls: {seen} of {len(positive)} targets gain from the other half of their own data.",

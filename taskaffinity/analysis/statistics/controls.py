@@ -1,8 +1,8 @@
-"""A study's controls: arrows whose truth is known, measured as all others are, and never part of the graph.
+"""Controls of a study: arrows with a known truth, measured like all others but never part of the graph.
 
-A *placebo* cannot move its target, so the share of placebos that the test calls is the study's own rate of false
-positives. A *positive control* gives a target that was trained on half of its examples the other half as a second task:
-where that shows no gain, the study could not have seen a helper as good as more data of the target itself.
+A *placebo* cannot change its target, so the share of significant placebos is the study's false positive rate. A
+*positive control* trains a target on half of its examples, with the other half as a second task. Without a gain there,
+the study cannot detect a source that helps as much as more data of the target.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from taskaffinity.runs.rule import Rule
 
 @dataclass(frozen=True)
 class Control:
-    """One control arrow into a target; score units, NaN where ``untested_reason`` says why."""
+    """One control of a target, in score units; NaN where ``untested_reason`` says why."""
 
     kind: Literal["placebo", "positive"]
     target: str
@@ -28,28 +28,28 @@ class Control:
     low: float
     high: float
     p: float
-    """Of "the gain is zero", two-sided, not adjusted."""
+    """Two-sided p-value of a gain of zero, not adjusted."""
     seeds: int
     seeds_against: int
-    """Runs of the arm that it is compared with."""
+    """Finished runs of its baseline."""
     untested_reason: str
 
 
 @dataclass(frozen=True)
 class FalsePositives:
-    """How many placebos were called at a level, and what that says of the study's rate."""
+    """Significant placebos at a level, and the interval of the study's false positive rate."""
 
-    called: int
+    significant: int
     tested: int
     expected: float
     low: float
-    """Ends of the 95 % interval of the rate (Clopper & Pearson 1934)."""
+    """Ends of the rate's 95 % interval (Clopper & Pearson 1934)."""
     high: float
 
 
 def controls_of(arms: Arms, rule: Rule) -> tuple[Control, ...]:
-    """Every control that has a run, placebos first, targets in the suite's order."""
-    found: list[Control] = []
+    """Return every control that has a run, placebos first, targets in the suite's order."""
+    controls: list[Control] = []
     for kind, treated, against in (("placebo", "placebo", "single"), ("positive", "halves", "half")):
         for target in arms.tasks:
             arm, other = arms.by_key.get((target, treated, "")), arms.by_key.get((target, against, ""))
@@ -58,7 +58,7 @@ def controls_of(arms: Arms, rule: Rule) -> tuple[Control, ...]:
             evidence = variance_components(arm, other, arms.prior)
             error = standard_error(evidence, rule.estimand)
             low, high = error.interval(rule.alpha)
-            found.append(
+            controls.append(
                 Control(
                     kind=kind,  # type: ignore[arg-type]
                     target=target,
@@ -71,12 +71,12 @@ def controls_of(arms: Arms, rule: Rule) -> tuple[Control, ...]:
                     untested_reason=str(evidence.untested_reason),
                 )
             )
-    return tuple(found)
+    return tuple(controls)
 
 
 def false_positives(controls: Sequence[Control], alpha: float) -> FalsePositives:
-    """Placebos with ``p <= alpha``."""
+    """Count the placebos with ``p <= alpha``."""
     p = [control.p for control in controls if control.kind == "placebo" and not control.untested_reason]
-    called = sum(value <= alpha for value in p)
-    low, high = stats.binomtest(called, len(p)).proportion_ci(0.95) if p else (0.0, 1.0)
-    return FalsePositives(called, len(p), alpha * len(p), float(low), float(high))
+    significant = sum(value <= alpha for value in p)
+    low, high = stats.binomtest(significant, len(p)).proportion_ci(0.95) if p else (0.0, 1.0)
+    return FalsePositives(significant, len(p), alpha * len(p), float(low), float(high))

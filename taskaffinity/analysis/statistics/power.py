@@ -1,8 +1,8 @@
-"""What an undecided arrow still needs: the gain that a study could have seen, and how many more seeds would decide.
+"""Power analysis: the minimum detectable effect, and the seeds that would decide an arrow.
 
-Seeds shrink the seeds' part of an arrow's variance and leave the test set's part, so where the test set alone is too
-small no number of seeds helps. Projections take the variances found so far for true, add seeds to both arms in
-proportion, and ask for a chance of 80 % (a colour) or 90 % (no effect, were the gain zero).
+More seeds reduce the seeds' part of an arrow's variance but not the test set's part, so no number of seeds suffices if
+the test set is too small. Projections take the estimated variances as true, add seeds to both arms in proportion, and
+require a power of 80 % (significance of a gain of this size) or 90 % (equivalence of a gain of zero).
 """
 
 from __future__ import annotations
@@ -19,24 +19,27 @@ from taskaffinity.runs.rule import Correction, Estimand
 POWER = 0.8
 POWER_EQUIVALENCE = 0.9
 MOST_SEEDS = 500
-"""Further seeds a pair that are looked at."""
+"""Largest number of further seeds per pair that is considered."""
 
-_ENDLESS = 1e9
-_MOST_FREEDOM = 1e4
-"""More makes no difference, and the noncentral t's numerics none either."""
+_INFINITE = 1e9
+_MAX_DF = 1e4
+"""Larger values change nothing, and the noncentral t distribution becomes unstable."""
 
 
 @dataclass(frozen=True, eq=False)
 class PowerAnalysis:
-    """Arrays of one shape, an entry an arrow. Seeds are NaN where nothing is known, infinity where no number of them
-    helps with this test set, ``MOST_SEEDS + 1`` where more are needed than were looked at."""
+    """What each arrow needs; arrays of one shape.
+
+    Seeds are NaN for an untested arrow, infinity if no number of them suffices with this test set, and
+    ``MOST_SEEDS + 1`` if more than ``MOST_SEEDS`` are needed.
+    """
 
     mde: FloatArray
-    """The smallest gain that would be called with a chance of 80 %, in the unit of the gain."""
+    """Minimum detectable effect: significant with a power of 80 %; in the unit of the gain."""
     seeds_to_significance: FloatArray
-    """Further seeds a pair until a gain of the size found is called with a chance of 80 %."""
+    """Further seeds per pair until a gain of this size is significant with a power of 80 %."""
     seeds_to_equivalence: FloatArray
-    """Further seeds a pair until a gain of zero is called "no effect" with a chance of 90 %."""
+    """Further seeds per pair until a gain of zero is "no effect" with a power of 90 %."""
 
 
 def power_analysis(
@@ -47,28 +50,28 @@ def power_analysis(
     alpha_equivalence: float,
     estimand: Estimand = "population",
 ) -> PowerAnalysis:
-    """What each arrow needs.
+    """Return what each arrow needs for a verdict.
 
     Parameters
     ----------
     margin : float or array
-        In the unit of the gain.
+        Equivalence margin, in the unit of the gain.
     alpha, alpha_equivalence : float
-        Levels that one arrow has to reach by itself (``per_comparison_alpha``).
+        Levels of one arrow's two-sided and equivalence tests (``per_comparison_alpha``).
     """
     now = standard_error(evidence, estimand)
-    detectable = _standard_errors_to_colour(now.df, alpha) * now.se
-    seeds = np.append(np.arange(1.0, MOST_SEEDS + 1), _ENDLESS)
+    mde = _significant_in_se(now.df, alpha) * now.se
+    seeds = np.append(np.arange(1.0, MOST_SEEDS + 1), _INFINITE)
     later = standard_error(with_more_seeds(evidence, seeds), estimand)
     gain, margins = (np.asarray(np.broadcast_to(value, np.shape(now.gain)))[..., None] for value in (now.gain, margin))
-    coloured = np.abs(gain) >= _standard_errors_to_colour(later.df, alpha) * later.se
-    equal = margins >= _standard_errors_to_equal(later.df, alpha_equivalence) * later.se
+    significant = np.abs(gain) >= _significant_in_se(later.df, alpha) * later.se
+    equivalent = margins >= _equivalent_in_se(later.df, alpha_equivalence) * later.se
     known = ~np.isnan(np.asarray(now.variance))
-    return PowerAnalysis(np.asarray(detectable), _first(coloured, known), _first(equal, known))
+    return PowerAnalysis(np.asarray(mde), _first(significant, known), _first(equivalent, known))
 
 
 def with_more_seeds(evidence: VarianceComponents, more: Any) -> VarianceComponents:
-    """The evidence as it would be with ``more`` seeds a pair, along a new last axis; the gain is left as it is."""
+    """Project the evidence to ``more`` seeds per pair, along a new last axis; the gain stays the same."""
     at = {name: np.asarray(value, dtype=np.float64)[..., None] for name, value in _numbers(evidence).items()}
     n_pair = at["n_pair"] + more
     n_single = at["n_single"] * n_pair / np.maximum(at["n_pair"], 1)
@@ -87,16 +90,16 @@ def with_more_seeds(evidence: VarianceComponents, more: Any) -> VarianceComponen
 
 
 def drop_last_axis(evidence: VarianceComponents) -> VarianceComponents:
-    """What ``with_more_seeds`` gives for one number of seeds an arrow, in the arrows' own shape."""
+    """Remove the last axis that ``with_more_seeds`` adds, for one number of seeds per arrow."""
     return VarianceComponents(
         **{name: value if name == "untested_reason" else value[..., 0] for name, value in vars(evidence).items()}
     )
 
 
 def per_comparison_alpha(p: FloatArray, alpha: float, n_decided: int, correction: Correction = "bh") -> float:
-    """The p that one more arrow must reach, beside the ``n_decided`` that already have.
+    """Return the p-value that one more arrow must reach, besides the ``n_decided`` arrows that have.
 
-    Under Dunnett's correction the bound of Bonferroni among the arrows into one target, a little stricter.
+    For Dunnett's correction, return the slightly stricter bound of Bonferroni over the arrows into one target.
     """
     m = int((~np.isnan(p)).sum())
     if not m:
@@ -110,40 +113,40 @@ def per_comparison_alpha(p: FloatArray, alpha: float, n_decided: int, correction
     return float(alpha * rank / m / harmonic)
 
 
-def describe_power(needs: PowerAnalysis, verdict: Words, n_test: Any) -> Words:
-    """A short sentence for every arrow that is inconclusive and could be tested; else empty."""
+def describe_power(power: PowerAnalysis, verdict: Words, n_test: Any) -> Words:
+    """Return a phrase for every tested, inconclusive arrow on what would decide it; empty for others."""
     words = np.full(verdict.shape, "", dtype=object)
     sizes = np.broadcast_to(n_test, verdict.shape)
     for arrow in np.ndindex(verdict.shape):
-        colour, equal = needs.seeds_to_significance[arrow], needs.seeds_to_equivalence[arrow]
-        if verdict[arrow] != "inconclusive" or np.isnan(colour):
+        to_significance, to_equivalence = power.seeds_to_significance[arrow], power.seeds_to_equivalence[arrow]
+        if verdict[arrow] != "inconclusive" or np.isnan(to_significance):
             continue
         ways = [
             f"{count:.0f} more {'seed' if count == 1 else 'seeds'} to {goal}"
-            for count, goal in ((colour, "a colour"), (equal, '"no effect" if the gain is zero'))
+            for count, goal in ((to_significance, "significance"), (to_equivalence, '"no effect" if the gain is zero'))
             if count <= MOST_SEEDS
         ]
-        if np.isinf(colour) and np.isinf(equal):
+        if np.isinf(to_significance) and np.isinf(to_equivalence):
             ways = [f"not reachable with {sizes[arrow]} test examples"]
         words[arrow] = ", ".join(ways) or f"more than {MOST_SEEDS} more seeds"
     return words
 
 
-def _standard_errors_to_colour(df: Any, alpha: float) -> Any:
-    """How many standard errors a gain must be long to be called with ``POWER``: noncentral t."""
-    return nctdtrinc(np.minimum(df, _MOST_FREEDOM), 1 - POWER, -stdtrit(df, alpha / 2))
+def _significant_in_se(df: Any, alpha: float) -> Any:
+    """Return the gain, in standard errors, that is significant with ``POWER`` (noncentral t)."""
+    return nctdtrinc(np.minimum(df, _MAX_DF), 1 - POWER, -stdtrit(df, alpha / 2))
 
 
-def _standard_errors_to_equal(df: Any, alpha: float) -> Any:
-    """How many standard errors the margin must be wide for a gain of zero to be called with ``POWER_EQUIVALENCE``.
+def _equivalent_in_se(df: Any, alpha: float) -> Any:
+    """Return the margin, in standard errors, within which a gain of zero is equivalent with ``POWER_EQUIVALENCE``.
 
-    Quantiles added, so a little too few at less than ten degrees of freedom.
+    The sum of two quantiles is slightly too small for fewer than ten degrees of freedom.
     """
     return stdtrit(df, (1 + POWER_EQUIVALENCE) / 2) - stdtrit(df, alpha)
 
 
 def _first(reached: Any, known: Any) -> FloatArray:
-    """The first number of seeds that does; the last column of ``reached`` stands for endlessly many."""
+    """Return the smallest sufficient number of seeds; the last column of ``reached`` is for infinitely many."""
     within = np.where(reached[..., :-1].any(axis=-1), np.argmax(reached[..., :-1], axis=-1) + 1.0, MOST_SEEDS + 1.0)
     return np.where(known, np.where(reached[..., -1] | (within <= MOST_SEEDS), within, np.inf), np.nan)
 

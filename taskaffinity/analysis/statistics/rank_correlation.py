@@ -1,14 +1,13 @@
-"""Do gains go with a property of the tasks? Rank correlations, with what chance alone makes of so few tasks.
+"""Rank correlations of gains with properties of tasks, tested by permutation of the tasks.
 
-The arrows of a study are not independent: seven of eight tasks' arrows share a task. What can be exchanged are the
-*tasks*, so every p here is from relabelling them: all orders where there are at most eight tasks, else
-``RELABELLINGS`` drawn at random. That is exact for any number of tasks, and it shows how little four of them can say:
-of 24 orders two give a rank correlation of one, up or down, so no p is below 0.083.
+The arrows of a study are not independent, because they share tasks. The *tasks* are exchangeable, so every p-value
+comes from their permutations: all of them for up to eight tasks, else ``PERMUTATIONS`` drawn at random. The test is
+exact for any number of tasks. Four tasks say little: 2 of 24 orders have a rank correlation of 1 or -1, so no p-value
+is below 0.083.
 
-What relabelling does not see is noise that both sides share. ``headroom`` is 100 less the score alone, and a gain is
-measured from that same score: an unlucky seed makes both large. With eight tasks whose true scores lie no farther
-apart than one seed moves them, p <= .05 came in a third of simulated studies of one seed without any effect
-(``tests/analysis/test_rank_correlation.py``). Where true scores lie tens of points apart it does not matter.
+The test does not account for noise that both sides share. ``headroom`` is 100 less the single-task score, and the gain
+is measured from the same score, so an unlucky seed raises both. ``tests/analysis/test_rank_correlation.py`` shows that
+this inflates false positives if the true scores differ no more than one seed changes them.
 """
 
 from __future__ import annotations
@@ -25,58 +24,58 @@ from scipy.stats import false_discovery_control, rankdata
 
 from taskaffinity.analysis.statistics.standard_errors import FloatArray
 
-MOST_ORDERS = factorial(8)
-RELABELLINGS = 20_000
+MAX_ORDERS = factorial(8)
+PERMUTATIONS = 20_000
 FEWEST = 3
-"""Tasks, or sources of a target, that can be ranked against another property."""
+"""Fewest tasks, or sources of a target, that are ranked."""
 _TIE = 1e-9
 
 
 @dataclass(frozen=True)
 class Association:
-    """A rank correlation over tasks; all NaN but ``n_tasks`` where one side is constant or too few tasks are known."""
+    """A rank correlation over tasks; NaN if one side is constant or too few tasks are known."""
 
     rho: float
     p: float
-    """Share of relabellings of the tasks whose correlation is as far from zero."""
+    """Share of permutations of the tasks whose correlation is as far from zero."""
     by_chance: float
-    """The least that 5 % of the relabellings or fewer reach, up or down: a correlation nearer zero is no finding. NaN
-    where none would be one, for there are too few tasks."""
+    """Smallest absolute correlation that at most 5 % of the permutations reach. NaN if there is none, because there are
+    too few tasks."""
     least: float
-    """Lowest and highest correlation when any one task is left out; no confidence interval."""
+    """Lowest and highest correlation without any one task; not a confidence interval."""
     most: float
     n_tasks: int
 
 
 def across_tasks(one: Sequence[float], other: Sequence[float], rng: np.random.Generator) -> Association:
-    """Spearman's correlation of two properties of tasks, ``(n_tasks,)`` each; tasks where one is NaN are left out."""
+    """Return Spearman's correlation of two properties, ``(n_tasks,)`` each, without tasks where one is NaN."""
     pairs = np.column_stack([one, other]).astype(float)
     pairs = pairs[~np.isnan(pairs).any(axis=1)]
     if len(pairs) < FEWEST:
-        return _nothing(len(pairs))
-    left = (np.delete(pairs, place, axis=0) for place in range(len(pairs)))
+        return _unknown(len(pairs))
+    without_one = (np.delete(pairs, place, axis=0) for place in range(len(pairs)))
     return _association(
-        len(pairs), _over_tasks(pairs[:, :1], pairs[:, 1:]), (_over_tasks(p[:, :1], p[:, 1:]) for p in left), rng
+        len(pairs), _over_tasks(pairs[:, :1], pairs[:, 1:]), (_over_tasks(p[:, :1], p[:, 1:]) for p in without_one), rng
     )
 
 
 def across_arrows(values: FloatArray, gains: FloatArray, rng: np.random.Generator) -> Association:
-    """Which partners suit a target: Spearman's correlation over its sources, mean over targets.
+    """Return Spearman's correlation over the sources of each target, mean over targets.
 
-    Ranks are taken within each target, so that gains of different metrics never meet, and a property of the target
-    alone says nothing here (NaN).
+    Ranks are taken within each target, so gains in different metrics are never compared. A property of the target
+    gives NaN.
 
     Parameters
     ----------
     values, gains : (n_tasks, n_tasks)
-        ``[source, target]``; the diagonal is not read. All NaN if any other entry is NaN: relabelled, the holes would
-        lie elsewhere.
+        ``[source, target]``; the diagonal is ignored. If any other entry is NaN, the result is NaN, because
+        permutations would move the gaps.
     """
     size = len(gains)
     grids = [np.where(np.eye(size, dtype=bool), np.nan, grid) for grid in (values, gains)]
-    whole = all(int(np.isnan(grid).sum()) == size for grid in grids)
-    if not whole:
-        return _nothing(size)
+    complete = all(int(np.isnan(grid).sum()) == size for grid in grids)
+    if not complete:
+        return _unknown(size)
     cut = ([np.delete(np.delete(g, place, axis=0), place, axis=1) for g in grids] for place in range(size))
     return _association(size, _over_tasks(*grids), (_over_tasks(*pair) for pair in cut), rng)
 
@@ -84,9 +83,9 @@ def across_arrows(values: FloatArray, gains: FloatArray, rng: np.random.Generato
 def task_associations(
     tasks: pd.DataFrame, properties: Sequence[str], outcome: str, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """``across_tasks`` of each property with the outcome, columns of ``tasks``: a row a property.
+    """Return ``across_tasks`` of each property with the outcome, columns of ``tasks``: one row per property.
 
-    ``q`` is p after Benjamini-Hochberg over these properties.
+    ``q`` is p adjusted over these properties by Benjamini and Hochberg.
     """
     return _table(
         [across_tasks(tasks[name].to_list(), tasks[outcome].to_list(), rng) for name in properties], properties
@@ -94,12 +93,12 @@ def task_associations(
 
 
 def arrow_associations(arrows: pd.DataFrame, properties: Sequence[str], rng: np.random.Generator) -> pd.DataFrame:
-    """``across_arrows`` of each property with ``gain``: a row a property, with ``q`` as in ``task_associations``.
+    """Return ``across_arrows`` of each property with ``gain``: one row per property, with ``q``.
 
     Parameters
     ----------
     arrows : DataFrame
-        ``source``, ``target``, ``gain`` and the properties, a row an arrow.
+        ``source``, ``target``, ``gain`` and the properties, one row per arrow.
     """
     names = list(dict.fromkeys([*arrows.source, *arrows.target]))
     gains, *grids = (
@@ -122,7 +121,7 @@ def _table(found: Sequence[Association], properties: Sequence[str]) -> pd.DataFr
 
 @dataclass(frozen=True)
 class _Ranked:
-    """Standardised ranks ``(n_tasks, n_columns)``, zero where nothing is, and how many columns have both sides."""
+    """Standardised ranks ``(n_tasks, n_columns)``, zero if missing, and the number of columns with both sides."""
 
     one: FloatArray
     other: FloatArray
@@ -132,10 +131,10 @@ class _Ranked:
     def rho(self) -> float:
         return float((self.one * self.other).sum() / self.columns) if self.columns else np.nan
 
-    def relabelled(self, orders: npt.NDArray[np.int64]) -> FloatArray:
-        """The correlation with the tasks of ``one`` in each order, ``(n_orders,)``."""
-        moved = self.one[orders]  # (n_orders, n_tasks, 1), of a property of tasks
-        if self.one.shape[1] > 1:  # of arrows sources and targets move together
+    def permuted(self, orders: npt.NDArray[np.int64]) -> FloatArray:
+        """Return the correlation with the tasks of ``one`` in each order, ``(n_orders,)``."""
+        moved = self.one[orders]  # (n_orders, n_tasks, 1), for a property of tasks
+        if self.one.shape[1] > 1:  # for arrows, sources and targets move together
             moved = self.one[orders[:, :, None], orders[:, None, :]]
         return np.asarray((moved * self.other).sum(axis=(1, 2)) / self.columns)
 
@@ -146,7 +145,7 @@ def _over_tasks(one: FloatArray, other: FloatArray) -> _Ranked:
 
 
 def _standard_ranks(column: FloatArray) -> FloatArray:
-    """Of mean 0 and length 1; all 0 where the column is constant or has fewer than three values."""
+    """Return ranks of mean 0 and length 1; all 0 for a constant column or fewer than three values."""
     if np.sum(~np.isnan(column)) < FEWEST:
         return np.zeros_like(column)
     ranks = rankdata(column, nan_policy="omit")
@@ -157,8 +156,8 @@ def _standard_ranks(column: FloatArray) -> FloatArray:
 
 def _association(size: int, ranked: _Ranked, without_one: Iterable[_Ranked], rng: np.random.Generator) -> Association:
     if not ranked.columns:
-        return _nothing(size)
-    found = np.abs(ranked.relabelled(_orders(size, rng)))
+        return _unknown(size)
+    found = np.abs(ranked.permuted(_orders(size, rng)))
     heights, counts = np.unique(found.round(9), return_counts=True)
     rare = heights[counts[::-1].cumsum()[::-1] <= 0.05 * len(found)]
     others = [each.rho for each in without_one if each.columns]
@@ -172,13 +171,13 @@ def _association(size: int, ranked: _Ranked, without_one: Iterable[_Ranked], rng
     )
 
 
-def _nothing(size: int) -> Association:
+def _unknown(size: int) -> Association:
     return Association(np.nan, np.nan, np.nan, np.nan, np.nan, size)
 
 
 def _orders(size: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """All orders of so many tasks, or ``RELABELLINGS`` of them with the one that they are in."""
-    if factorial(size) <= MOST_ORDERS:
+    """Return all orders of ``size`` tasks, or ``PERMUTATIONS`` of them with the identity."""
+    if factorial(size) <= MAX_ORDERS:
         return np.array(list(permutations(range(size))))
-    drawn = [rng.permutation(size) for _ in range(RELABELLINGS - 1)]
+    drawn = [rng.permutation(size) for _ in range(PERMUTATIONS - 1)]
     return np.array([np.arange(size), *drawn])

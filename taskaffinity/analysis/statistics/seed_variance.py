@@ -1,8 +1,8 @@
-"""How much seeds move a score, as all arms of a study say: an empirical Bayes prior of the variance over seeds.
+"""An empirical Bayes prior of the variance over seeds, estimated from all arms of a study.
 
-Three runs say little about a variance, but a study has many arms. Each arm's variance is moved towards a common value,
-the more so the more the arms agree (Smyth 2004, section 6.2; in genetics "limma"). Variances are compared as ratios to
-``Arm.unit``, the variance of one example's influence, so that tasks of different metric and height are on one scale.
+Three runs estimate a variance badly, but a study has many arms. Each arm's variance shrinks towards a common value; the
+more the arms agree, the more it shrinks (Smyth 2004, section 6.2; "limma" in genetics). Variances are divided by
+``Arm.unit``, the variance of one example's influence, so that tasks of any metric and score are on one scale.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
 MOST_FREEDOM = 8.0
-"""The prior is never worth more degrees of freedom: the few arms of a study cannot tell equal variances from nearly
-equal ones, and real arms differ (over 441 transfers of 22 NLP tasks the estimate lay between 1.4 and 9)."""
+"""Largest number of degrees of freedom of the prior: the few arms of a study cannot tell equal variances from nearly
+equal ones, and real arms differ (over 441 transfers of 22 NLP tasks the estimate was between 1.4 and 9)."""
 
 _LEAST_FREEDOM = 0.1
 _FEWEST_ARMS = 3
@@ -26,31 +26,31 @@ _FEWEST_ARMS = 3
 
 @dataclass(frozen=True)
 class Prior:
-    """The variances of a study's arms: ``unit * ratio * d0 / chi2(d0)``."""
+    """The distribution of the variances of a study's arms: ``unit * ratio * d0 / chi2(d0)``."""
 
     ratio: float
-    """Typical variance of a run's score over seeds, in units of one example's."""
+    """Typical variance of a run's score over seeds, in ``Arm.unit``."""
     d0: float
-    """Degrees of freedom that this knowledge is worth; 0 for none."""
+    """Degrees of freedom of the prior; 0 for none."""
 
     def shrink(self, s2: Any, d: Any, unit: Any) -> tuple[Any, Any]:
-        """Variances of ``d`` degrees of freedom, each moved towards ``ratio * unit``, and their new degrees."""
+        """Shrink variances of ``d`` degrees of freedom towards ``ratio * unit``; return them and their new degrees."""
         return (self.d0 * self.ratio * unit + d * s2) / (self.d0 + d), self.d0 + d
 
 
 RAW = Prior(ratio=0.0, d0=0.0)
-"""No prior: variances stay as they are."""
+"""No prior: variances do not change."""
 
 
 def fit_prior(ratios: npt.ArrayLike, degrees: npt.ArrayLike) -> Prior:
-    """The prior by the moments of ``log(ratio)`` (Smyth 2004, equations 6-8, for unequal degrees of freedom).
+    """Estimate the prior from the moments of ``log(ratio)`` (Smyth 2004, equations 6-8).
 
     Parameters
     ----------
     ratios : (n_arms,)
         Each arm's variance over seeds in its unit, above 0.
     degrees : (n_arms,)
-        Their degrees of freedom, runs less one.
+        Degrees of freedom of each arm: runs less one. They may differ.
 
     Returns
     -------
@@ -61,13 +61,13 @@ def fit_prior(ratios: npt.ArrayLike, degrees: npt.ArrayLike) -> Prior:
     if ratios.size < _FEWEST_ARMS:
         return RAW
     e = np.log(ratios) - digamma(d / 2) + np.log(d / 2)
-    spread = float(e.var(ddof=1) - polygamma(1, d / 2).mean())  # what chance alone does not explain
+    spread = float(e.var(ddof=1) - polygamma(1, d / 2).mean())  # beyond sampling error
     d0 = _freedom_of(spread)
     return Prior(math.exp(float(e.mean()) + float(digamma(d0 / 2)) - math.log(d0 / 2)), d0)
 
 
 def _freedom_of(spread: float) -> float:
-    """``d0`` with ``trigamma(d0 / 2) == spread``, within what is believed."""
+    """Return ``d0`` with ``trigamma(d0 / 2) == spread``, between ``_LEAST_FREEDOM`` and ``MOST_FREEDOM``."""
     if spread <= float(polygamma(1, MOST_FREEDOM / 2)):
         return MOST_FREEDOM
     if spread >= float(polygamma(1, _LEAST_FREEDOM / 2)):

@@ -1,8 +1,8 @@
-"""From tests to verdicts: the rule, its control of error over many arrows, and one word an arrow.
+"""Verdicts: the tests of every arrow, corrected for multiple comparisons.
 
-False discovery rates (Benjamini & Hochberg 1995, or Benjamini & Yekutieli 2001 whatever the dependence) are kept over
-all arrows of a study; Holm (1979) keeps the chance of any error; Dunnett (1955) keeps it for each target, with
-intervals that hold together, for all arrows into a target share its single runs.
+Benjamini & Hochberg (1995) and, under any dependence, Benjamini & Yekutieli (2001) control the false discovery rate
+over all arrows of a study. Holm (1979) controls the chance of any false verdict. Dunnett (1955) controls it for each
+target, with simultaneous intervals, because all arrows into a target share its single-task runs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CORRECTIONS: dict[Correction, str] = {
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """What a rule says of every arrow; arrays ``[source, target]``, the gain's own unit, NaN where nothing is known."""
+    """Tests and verdict of every arrow; arrays ``[source, target]``, in the unit of the gain, NaN if untested."""
 
     low: FloatArray
     high: FloatArray
@@ -45,16 +45,16 @@ class Decision:
 
 
 def decide(error: GainError, margins: FloatArray, rule: Rule, covariance: Callable[[int], FloatArray]) -> Decision:
-    """Test every arrow and call it.
+    """Test every arrow and return its verdict.
 
     Parameters
     ----------
     error : GainError
         Arrays ``[source, target]``.
     margins : (n_tasks,)
-        Of each target, in the unit of the gain.
+        Equivalence margin of each target, in the unit of the gain.
     covariance : callable
-        Of a target's number: covariances of the errors of the gains into it, by source. Asked under ``dunnett`` alone.
+        Maps a target's index to the covariances of the errors of the gains into it, by source; ``dunnett`` uses it.
     """
     p, p_tost = error.p(), error.p_tost(margins)
     low, high = error.interval(rule.alpha)
@@ -73,7 +73,7 @@ def decide(error: GainError, margins: FloatArray, rule: Rule, covariance: Callab
             q_tost[known, t] = adjust(p_tost[known, t], "holm")
     else:
         q_tost = adjust(p_tost, rule.correction)
-        # What has no effect can have no colour: it must not make it easier for others to have one.
+        # An arrow with no effect cannot be significant: it must not make significance easier for others.
         q = adjust(np.where(q_tost <= rule.alpha, 1.0, p), rule.correction)
     verdict = verdicts(error.gain, q, q_tost, rule.alpha)
     np.fill_diagonal(verdict, "")
@@ -81,7 +81,7 @@ def decide(error: GainError, margins: FloatArray, rule: Rule, covariance: Callab
 
 
 def adjust(p: FloatArray, method: Literal["bh", "by", "holm"] = "bh") -> FloatArray:
-    """q over all that was measured; NaN stays NaN and is not counted."""
+    """Return the adjusted p-values over all measured arrows; NaN stays NaN and does not count."""
     q = np.full_like(p, np.nan)
     known = ~np.isnan(p)
     if known.any():
@@ -90,7 +90,7 @@ def adjust(p: FloatArray, method: Literal["bh", "by", "holm"] = "bh") -> FloatAr
 
 
 def verdicts(gain: FloatArray, q: FloatArray, q_tost: FloatArray, alpha: float) -> Words:
-    """One word an arrow: equivalence first, so a gain that is real but negligible is "no effect"."""
+    """Return one verdict per arrow; equivalence comes first, so a real but negligible gain is "no effect"."""
     words = np.full(gain.shape, "inconclusive", dtype=object)
     words[(q <= alpha) & (gain > 0)] = "improves"
     words[(q <= alpha) & (gain < 0)] = "degrades"
@@ -99,44 +99,44 @@ def verdicts(gain: FloatArray, q: FloatArray, q_tost: FloatArray, alpha: float) 
 
 
 def simultaneous(t: FloatArray, df: FloatArray, correlation: FloatArray, alpha: float) -> tuple[FloatArray, float]:
-    """Dunnett's adjustment for the arrows into one target, which share its single runs.
+    """Adjust the arrows into one target, which share its single-task runs (Dunnett).
 
     Parameters
     ----------
     t : (n_arrows,)
         Gains in standard errors.
     df : (n_arrows,)
-        Their degrees of freedom; the fewest stands for all.
+        Degrees of freedom; the smallest value applies to all arrows.
     correlation : (n_arrows, n_arrows)
-        Of the gains' errors.
+        Correlations of the errors of the gains.
     alpha : float
 
     Returns
     -------
     p : (n_arrows,)
-        Chance that any of the arrows is as far from zero, were all gains zero.
+        Chance that any of the arrows is as far from zero if all gains are zero.
     critical : float
-        Standard errors to either side of a gain for intervals that hold together at ``1 - alpha``.
+        Half-width of simultaneous ``1 - alpha`` intervals, in standard errors.
     """
     fewest = float(df.min())
     if len(t) == 1:
         return np.asarray(2 * stats.t.sf(np.abs(t), fewest)), float(stats.t.isf(alpha / 2, fewest))
-    values, vectors = np.linalg.eigh(correlation)  # estimated part by part, so it may lack a little of being one
+    values, vectors = np.linalg.eigh(correlation)  # estimated in parts, so maybe not positive semidefinite
     correlation = (vectors * np.maximum(values, 1e-6)) @ vectors.T
     correlation = correlation / np.sqrt(np.outer(np.diag(correlation), np.diag(correlation)))
-    together = stats.multivariate_t(shape=correlation, df=fewest, allow_singular=True)  # type: ignore[arg-type]  # any df
+    joint = stats.multivariate_t(shape=correlation, df=fewest, allow_singular=True)  # type: ignore[arg-type]  # any df
 
     def beyond(bound: float) -> float:
         b = np.full(len(t), bound)
-        inside = together.cdf(b, lower_limit=-b, random_state=np.random.default_rng(0))  # the same points at each call
+        inside = joint.cdf(b, lower_limit=-b, random_state=np.random.default_rng(0))  # the same points in every call
         return float(np.clip(1 - inside, 0.0, 1.0))
 
-    alone = np.asarray(2 * stats.t.sf(np.abs(t), fewest))
-    p = np.clip([beyond(abs(value)) for value in t], alone, np.minimum(1.0, len(t) * alone))
+    unadjusted = np.asarray(2 * stats.t.sf(np.abs(t), fewest))
+    p = np.clip([beyond(abs(value)) for value in t], unadjusted, np.minimum(1.0, len(t) * unadjusted))
     least, most = stats.t.isf(alpha / 2, fewest), stats.t.isf(alpha / 2 / len(t), fewest)
-    if beyond(least) <= alpha:  # arrows that move as one
+    if beyond(least) <= alpha:  # fully correlated arrows
         return p, float(least)
-    if beyond(most) >= alpha:  # arrows that have nothing in common, within the integral's noise
+    if beyond(most) >= alpha:  # uncorrelated arrows, within the noise of the integral
         return p, float(most)
     return p, float(brentq(lambda bound: beyond(bound) - alpha, least, most, xtol=1e-4))
 
