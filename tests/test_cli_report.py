@@ -55,7 +55,7 @@ def test_compare_prints_a_table_and_csv(folders: Path) -> None:
     text = command("compare", "one", "two", cwd=folders)
     assert text.returncode == 0, text.stderr
     assert "first: one, second: two" in text.stdout
-    assert "seeds a pair: first 0 1 2, second 5 6 7" in text.stdout
+    assert "seeds per pair: first 0 1 2, second 5 6 7" in text.stdout
     rows = list(csv.DictReader(command("compare", "one", "two", "--format=csv", cwd=folders).stdout.splitlines()))
     assert len(rows) == 6
     assert all(float(row["low"]) < float(row["change"]) < float(row["high"]) for row in rows)

@@ -33,13 +33,8 @@ def command(
 ) -> None:
     """Print which verdicts changed between two studies, and by how much each gain changed."""
     from taskaffinity.analysis.affinity import measure  # pandas and scipy: not for --help
-    from taskaffinity.analysis.comparison import (
-        compare_studies,
-        comparison_frame,
-        comparison_table,
-        describe_comparison,
-        refuse_other_tasks,
-    )
+    from taskaffinity.analysis.comparison import check_same_tasks, compare_studies, comparison_frame
+    from taskaffinity.analysis.tables.comparison import comparison_table, describe_comparison
     from taskaffinity.analysis.tables.frames import as_csv
 
     if first.resolve() == second.resolve():
@@ -49,7 +44,7 @@ def command(
             raise InputError(f"{folder}: holds a study in stages and none of pairs; only studies of pairs are compared")
     try:
         studies = [Study.load(folder) for folder in (first, second)]
-        refuse_other_tasks(*studies)
+        check_same_tasks(*studies)
         matrices = [measure(study, RunStore(folder)) for study, folder in zip(studies, (first, second), strict=True)]
         comparison = compare_studies(*matrices)
     except (FileNotFoundError, ValueError) as error:

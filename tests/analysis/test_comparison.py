@@ -14,12 +14,11 @@ from scipy import stats
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.comparison import (
     COMPARISON_COLUMNS,
+    check_same_tasks,
     compare_studies,
     comparison_frame,
-    describe_comparison,
-    differences,
-    refuse_other_tasks,
 )
+from taskaffinity.analysis.tables.comparison import describe_comparison, differences
 from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import EncoderRef
@@ -87,7 +86,7 @@ def test_a_study_beside_itself_has_not_changed(matrices: tuple[AffinityMatrix, A
     assert not np.nan_to_num(comparison.change).any()
     words = "\n".join(describe_comparison(comparison))
     assert "0 of 6 arrows changed verdict." in words
-    assert "No gain surely changed" in words
+    assert "No gain changed significantly" in words
     assert f"share {len(matrices[0].study.plan)} runs" in words
     assert "share 6 runs" in "\n".join(describe_comparison(comparison, n_shared=6))
     assert "share" not in "\n".join(describe_comparison(comparison, n_shared=0))
@@ -123,13 +122,13 @@ def test_an_arrow_without_a_test_has_no_interval(tmp_path: Path) -> None:
     assert "nan" not in as_csv(comparison_frame(comparison))
 
 
-def test_studies_of_one_seed_are_not_said_to_be_alike(tmp_path: Path) -> None:
+def test_studies_of_one_seed_have_no_test_of_change(tmp_path: Path) -> None:
     one, two = (measured(tmp_path / str(seed), seeds=(seed,)) for seed in (1, 2))
     words = "\n".join(describe_comparison(compare_studies(one, two)))
     assert "6 arrows without a test" in words
     assert "two seeds or more in both studies" in words
-    assert "surely" not in words
-    assert "Intervals" not in words
+    assert "significantly" not in words
+    assert "intervals" not in words
 
 
 def test_encoder_recipe_seeds_and_rule_may_differ_and_are_named(
@@ -156,12 +155,12 @@ def test_encoder_recipe_seeds_and_rule_may_differ_and_are_named(
     ("change", "said"),
     [
         ({"name": "z"}, "only the first has c; only the second has z"),
-        ({"fingerprint": "f-new"}, "other data of c"),
-        ({"metric": "macro_f1"}, "other metrics of c"),
+        ({"fingerprint": "f-new"}, "different data of c"),
+        ({"metric": "macro_f1"}, "different metrics of c"),
     ],
 )
 def test_other_tasks_data_or_metrics_are_refused(change: dict[str, str], said: str) -> None:
     study = make_study(["a", "b", "c"])
     other: Study = replace(study, tasks=(*study.tasks[:2], replace(study.tasks[2], **change)))
     with pytest.raises(ValueError, match=said):
-        refuse_other_tasks(study, other)
+        check_same_tasks(study, other)

@@ -78,8 +78,8 @@ Analysis = tuple[VarianceComponents, GainError, Decision]
 
 def alpha_spending(interim_seeds: Sequence[int], alpha: float) -> list[float]:
     """Return the part of alpha that each interim analysis spends; the parts add up to alpha."""
-    spent = [math.log(1 + (math.e - 1) * n / interim_seeds[-1]) for n in interim_seeds]
-    return [alpha * (now - before) for before, now in zip([0.0, *spent], spent, strict=False)]
+    cumulative = [math.log(1 + (math.e - 1) * n / interim_seeds[-1]) for n in interim_seeds]
+    return [alpha * (now - before) for before, now in zip([0.0, *cumulative], cumulative, strict=False)]
 
 
 def sequential_design(
