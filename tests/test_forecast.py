@@ -71,7 +71,7 @@ def test_the_words_are_the_sums() -> None:
     specs = [replace(A, seed=seed) for seed in range(20)]  # 61 s each
     line, how = describe_forecast(specs, PACE, Resources(cpus_per_run=2), keep_models=False)
     assert line.startswith("forecast: 10 min 10 s, 2 at once; 0.68 core-hours; ")
-    assert how == "by 6 updates tried now, one run by itself (cpu, packed attention, peak 300 MiB)"
+    assert how == "estimated from 6 timed updates of one run (cpu, packed attention, peak 300 MiB)"
     assert describe_forecast(specs, PACE, Resources("local"), keep_models=False)[0].startswith(
         "forecast: 20 min 20 s, 1 at once"
     )
@@ -92,7 +92,7 @@ def test_a_share_of_a_gpu_counts_as_a_share() -> None:
     line, how = describe_forecast([replace(A, seed=seed) for seed in range(118)], on_gpu, resources, keep_models=False)
     assert "(cuda, packed attention, peak 300 MiB of the GPU)" in how
     assert "1.00 GPU-hours" in line
-    assert "one after the other; with more workers less" in line
+    assert "one after the other, less with more workers" in line
 
 
 def test_a_measured_share_takes_the_place_of_a_whole_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a machine makes of a study before it is trained: its pace, and whether 16 bits pay."""
+"""The measured cost and the precision of a study before it is trained."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Trials:
 
 @pytest.fixture
 def trials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trials:
-    """Trials of 16 bits that find what they are told to; the cache is empty, and knows the encoder alone."""
+    """Trials of bf16 with a given result; the cache is empty."""
     monkeypatch.setattr("taskaffinity.studies.precision.cache_folder", lambda: tmp_path / "cache")
     return Trials(monkeypatch)
 
@@ -96,7 +96,7 @@ def trials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trials:
         (PAYS, "bf16", "1.15 times as fast"),
         (PAYS - 0.01, None, "1.14 times as fast"),
         (0.5, None, "0.50 times as fast"),
-        (MemoryError(), None, "no steps could be tried"),
+        (MemoryError(), None, "no training steps could run here"),
     ],
 )
 def test_sixteen_bits_are_chosen_where_they_pay(
@@ -129,7 +129,7 @@ def test_a_study_that_was_settled_stays_what_it_is_on_another_machine(
     study, suite, encoder = asked
     other: Precision = None if precision else "bf16"
     trials.found = 0.5 if precision else 2.0
-    settled = (precision, f"as the study in {tmp_path} has it")
+    settled = (precision, f"from the study in {tmp_path}")
     replace(with_precision(study, precision), seeds=(0, 1)).write(tmp_path)
     assert recorded_precision([study], [tmp_path]) == fast_precision(study, suite, encoder, tmp_path) == settled
     longer = replace(study, recipe=replace(study.recipe, num_train_epochs=3))
@@ -150,11 +150,11 @@ def test_a_study_in_16_bits_goes_on_so_where_they_are_slow_and_it_is_said(
     """Begun on another machine, maybe: its runs would take many times as long here."""
     monkeypatch.setattr("taskaffinity.studies.precision.products_in_bf16", lambda: 0.024)
     study = asked[0]
-    there = f"as the study in {tmp_path} has it"
+    there = f"from the study in {tmp_path}"
     with_precision(study, None).write(tmp_path)
     assert recorded_precision([study], [tmp_path]) == (None, there)
     with_precision(study, "bf16").write(tmp_path)
-    slow = f"{there}, though on this processor products in 16 bits go 0.02 times as fast as in 32"
+    slow = f"{there}, though matrix products in bf16 are 0.02 times as fast as in fp32 on this processor"
     assert recorded_precision([study], [tmp_path]) == ("bf16", slow)
 
 
@@ -164,7 +164,7 @@ def test_16_bits_that_are_asked_for_are_taken_and_said_to_be_slow_where_they_are
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("taskaffinity.studies.forecast.measured_cost", lambda *asked: None)
-    slow = "precision: bf16, though on this processor products in 16 bits go 0.02 times as fast as in 32"
+    slow = "precision: bf16, though matrix products in bf16 are 0.02 times as fast as in fp32 on this processor"
 
     def told(times: float, setting: str) -> list[str]:
         monkeypatch.setattr("taskaffinity.studies.precision.products_in_bf16", lambda: times)
@@ -190,7 +190,7 @@ def test_encoders_are_compared_in_the_precision_that_one_of_them_has(
     places = [tmp_path / "newer", tmp_path / "older"]
     assert recorded_precision([newer, study], places) is None
     with_precision(study, "bf16").write(places[1])
-    assert recorded_precision([newer, study], places) == ("bf16", f"as the study in {places[1]} has it")
+    assert recorded_precision([newer, study], places) == ("bf16", f"from the study in {places[1]}")
     assert recorded_precision([newer], places[1:]) is None  # of another encoder
 
 
@@ -217,11 +217,11 @@ def test_a_trial_decides_for_others_only_where_a_study_begins_and_while_it_does(
 ) -> None:
     study, suite, encoder = asked
 
-    def begin(found: float | Exception, *, keeps: bool = True) -> Precision:
+    def begin(found: float | Exception, *, stores: bool = True) -> Precision:
         trials.found = found
-        return fast_precision(study, suite, encoder, tmp_path / "results", keeps=keeps)[0]
+        return fast_precision(study, suite, encoder, tmp_path / "results", stores=stores)[0]
 
-    assert begin(MemoryError(), keeps=False) is None  # a dry run where there is no GPU
+    assert begin(MemoryError(), stores=False) is None  # a dry run where there is no GPU
     assert begin(2.0) == "bf16"
     assert begin(MemoryError()) == "bf16"
     [kept] = (tmp_path / "cache" / "precision").glob("*.json")

@@ -15,7 +15,7 @@ from taskaffinity.schedule.progress import Progress, Report
 from taskaffinity.schedule.resources import Resources, RunOptions
 from taskaffinity.schedule.run import pending_runs
 from taskaffinity.studies.folders import keep_suite_file
-from taskaffinity.studies.forecast import PADDED, describe_forecast, measured_cost
+from taskaffinity.studies.forecast import describe_forecast, measured_cost
 from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.studies.options import StudyOptions
 from taskaffinity.studies.run import run_study
@@ -80,7 +80,7 @@ class PlannedStudy:
         if self.suite.synthetic:
             listener.warn(BANNER)
         tracker = RunTracker(report_to, self.study, RunStore(self.root), listener.warn)
-        cost, resources = self._measured(listener)
+        cost, resources = self._measured()
 
         def on_progress(progress: Progress) -> None:
             listener.on_progress(progress)
@@ -99,15 +99,16 @@ class PlannedStudy:
             )
         return report, tracker
 
-    def _measured(self, listener: Listener) -> tuple[CostModel | None, Resources]:
-        """The cost model, if it is worth its time, and the resources with the share of a GPU that it measured."""
+    def _measured(self) -> tuple[CostModel | None, Resources]:
+        """The cost model and the resources with the measured share of a GPU, if a share is to be measured.
+
+        Otherwise no steps are timed: the first runs give the time left, and training starts sooner.
+        """
         resources = self.resources
-        if not (resources.is_measured or not self.suite.synthetic) or len(self.pending) < 2:
+        if not resources.is_measured or len(self.pending) < 2:
             return None, resources
         cost = self.cost()
-        if cost and cost.attention == "padded" and cost.device == "cpu":
-            listener.notice(PADDED)
-        if cost and cost.gpu_share and resources.is_measured:
+        if cost and cost.gpu_share:
             resources = replace(resources, gpus_per_run=cost.gpu_share)
         return cost, resources
 

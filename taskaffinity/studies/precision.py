@@ -1,4 +1,4 @@
-"""What this machine makes of a study, by a few steps tried on its tasks: how fast it is, and whether 16 bits pay."""
+"""The precision of a study: the recorded one of its results folder, or the faster one on this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from filelock import FileLock
 
@@ -16,63 +16,63 @@ from taskaffinity.runs.files import cache_folder, read_json, write_json
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study, studies_in
 from taskaffinity.studies.compatibility import check_study
-from taskaffinity.studies.forecast import tried_here
+from taskaffinity.studies.forecast import run_trial
 from taskaffinity.tasks.task import Suite
 from taskaffinity.training.encoders import Encoder
 from taskaffinity.training.profile.precision import PAYS, products_in_bf16, times_in_bf16
 
-if TYPE_CHECKING:
-    from taskaffinity.training.encoders import Encoder
 Precision = Literal["bf16"] | None
-_BEGINNING = 3600.0
-"""Seconds in which processes that begin a study at once have begun it; later it is in its folder, or never was."""
+
+_VALID_SECONDS = 3600.0
+"""How long a cached trial is valid. Processes that start one study together have started within this time."""
 
 
-def recorded_precision(asked: Sequence[Study], places: Sequence[Path]) -> tuple[Precision, str] | None:
-    """That of a study which one of these results folders has of the encoder that is asked for there, maybe begun on
-    another machine, and where it is; of one by the same recipe first. None if there is no such study.
+def recorded_precision(studies: Sequence[Study], folders: Sequence[Path]) -> tuple[Precision, str] | None:
+    """Precision of an earlier study in these folders with the same encoder, and its folder; None if there is none.
+
+    A study with the same recipe comes first. The earlier study may come from another machine.
 
     Raises
     ------
     InputError
         If a folder holds a broken study.
     """
-    found: list[tuple[bool, Precision, Path]] = []
-    for study, place in zip(asked, places, strict=True):
+    candidates: list[tuple[bool, Precision, Path]] = []
+    for study, folder in zip(studies, folders, strict=True):
         try:
-            there = [other for other in studies_in(place) if other.encoder == study.encoder]
+            earlier = [other for other in studies_in(folder) if other.encoder == study.encoder]
         except ValueError as error:
             raise InputError(str(error)) from error
         recipe = replace(study.recipe, precision=None)
-        found += [(replace(o.recipe, precision=None) != recipe, o.recipe.precision, place) for o in there]
-    if not found:
+        candidates += [(replace(o.recipe, precision=None) != recipe, o.recipe.precision, folder) for o in earlier]
+    if not candidates:
         return None
-    _, precision, place = min(found, key=lambda one: one[0])
-    why = f"as the study in {place} has it"
-    slow = slow_precision(with_precision(asked[0], precision))
+    _, precision, folder = min(candidates, key=lambda candidate: candidate[0])
+    why = f"from the study in {folder}"
+    slow = slow_precision(with_precision(studies[0], precision))
     return precision, f"{why}, though {slow}" if slow else why
 
 
 def slow_precision(study: Study) -> str | None:
-    """What a study in 16 bits, in any of its stages, suffers on this processor; None where it does not."""
+    """A warning if a stage of the study uses bf16 on a CPU that is slower in bf16; None otherwise."""
     stages = (study.recipe, *study.finetune.values())
-    in_16 = any((stage.device, stage.precision) == ("cpu", "bf16") for stage in stages)
-    if not in_16 or (times := products_in_bf16()) >= 1:
+    uses_bf16 = any((stage.device, stage.precision) == ("cpu", "bf16") for stage in stages)
+    if not uses_bf16 or (ratio := products_in_bf16()) >= 1:
         return None
-    return f"on this processor products in 16 bits go {times:.2f} times as fast as in 32"
+    return f"matrix products in bf16 are {ratio:.2f} times as fast as in fp32 on this processor"
 
 
 def fast_precision(
-    study: Study, suite: Suite, encoder: Encoder, root: Path, *, keeps: bool = True
+    study: Study, suite: Suite, encoder: Encoder, root: Path, *, stores: bool = True
 ) -> tuple[Precision, str]:
-    """Matrix products of 16 bits if they pay on this machine, and why, in words; or what a study in ``root`` has.
+    """Choose bf16 if it is faster here, and say why; a study recorded in ``root`` decides first.
 
-    Of several processes that begin a study in ``root`` at once, and share the cache, one tries, and all do as it found.
+    If several processes start a study in ``root`` together and share the cache, one runs the trial and all follow it.
 
     Parameters
     ----------
-    keeps : bool
-        Whether others are to do as is found here: not where no study will begin.
+    stores : bool
+        Whether the trial decides for later processes too. False if no study starts, as in a dry run.
 
     Raises
     ------
@@ -83,42 +83,42 @@ def fast_precision(
     recipe = replace(study.recipe, precision=None)
     spec = RunSpec(((largest.name, largest.fingerprint),), study.encoder, study.seeds[0], recipe)
     key = hashlib.sha256(repr((str(root.resolve()), spec)).encode()).hexdigest()[:16]
-    kept = cache_folder() / "precision" / f"{key}.json"
-    kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with FileLock(f"{kept}.lock"):
-        if settled := recorded_precision([study], [root]):  # it began while this process waited
-            return settled
-        found = _found_just_now(kept)
-        if found is None:
-            found = {"times_in_bf16": tried_here(times_in_bf16, spec, suite, encoder)}
-            if keeps:
-                write_json(kept, found)
-    times = found["times_in_bf16"]
-    if times is None:
-        return None, "no steps could be tried, for want of a GPU or of memory, or they failed"
-    return "bf16" if times >= PAYS else None, f"bf16 was {times:.2f} times as fast here"
+    path = cache_folder() / "precision" / f"{key}.json"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with FileLock(f"{path}.lock"):
+        if recorded := recorded_precision([study], [root]):  # another process started the study meanwhile
+            return recorded
+        trial = _recent_trial(path)
+        if trial is None:
+            trial = {"times_in_bf16": run_trial(times_in_bf16, spec, suite, encoder)}
+            if stores:
+                write_json(path, trial)
+    ratio = trial["times_in_bf16"]
+    if ratio is None:
+        return None, "no training steps could run here; there is no GPU, too little memory, or they failed"
+    return "bf16" if ratio >= PAYS else None, f"bf16 was {ratio:.2f} times as fast here"
 
 
-def _found_just_now(kept: Path) -> dict[str, float | None] | None:
-    """What another process found of a study that begins; None if that is long ago, or cannot be read."""
+def _recent_trial(path: Path) -> dict[str, float | None] | None:
+    """The trial that another process stored; None if it is old or cannot be read."""
     try:
-        if time.time() - kept.stat().st_mtime > _BEGINNING:
+        if time.time() - path.stat().st_mtime > _VALID_SECONDS:
             return None
-        times = read_json(kept)["times_in_bf16"]
-        return {"times_in_bf16": None if times is None else float(times)}
+        ratio = read_json(path)["times_in_bf16"]
+        return {"times_in_bf16": None if ratio is None else float(ratio)}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def with_precision(study: Study, precision: Precision) -> Study:
-    """The study with all its stages in this precision."""
+    """The study with this precision in all its stages."""
     recipes = {name: replace(recipe, precision=precision) for name, recipe in study.finetune.items()}
     return replace(study, recipe=replace(study.recipe, precision=precision), finetune=recipes)
 
 
 def settle_precision(
-    asked: Sequence[tuple[Study, Encoder]],
-    places: Sequence[Path],
+    requested: Sequence[tuple[Study, Encoder]],
+    folders: Sequence[Path],
     suite: Suite,
     *,
     measured: bool,
@@ -127,9 +127,10 @@ def settle_precision(
     dry_run: bool,
     notice: Callable[[str], None],
 ) -> tuple[list[tuple[Study, Encoder]], list[str]]:
-    """Studies in the precision that they are told, or else in one, for encoders are compared: that of a study in their
-    results folders, or what a few steps of the first find faster here; and lines that say so, or that what is told is
-    slow here. What can be refused is, before any step.
+    """Set the precision of these studies, one for all; also return lines that explain it.
+
+    The precision comes from the user, from an earlier study in the folders, or from a trial of the first study. The
+    studies are checked before the trial.
 
     Parameters
     ----------
@@ -141,18 +142,18 @@ def settle_precision(
     Raises
     ------
     InputError
-        As ``conduct.check``, ``pacing.settled_precision`` and ``pacing.fast_precision``.
+        As ``check_study``, ``recorded_precision`` and ``fast_precision``.
     """
     if not measured:
-        slow = slow_precision(asked[0][0])
-        return list(asked), [f"precision: bf16, though {slow}"] if slow else []
-    found = recorded_precision([study for study, _ in asked], places)
-    if found is None:
-        for (study, encoder), place in zip(asked, places, strict=True):
-            check_study(study, suite, encoder, place, keep_models=keep_models, replaces=replaces)
+        slow = slow_precision(requested[0][0])
+        return list(requested), [f"precision: bf16, though {slow}"] if slow else []
+    decision = recorded_precision([study for study, _ in requested], folders)
+    if decision is None:
+        for (study, encoder), folder in zip(requested, folders, strict=True):
+            check_study(study, suite, encoder, folder, keep_models=keep_models, replaces=replaces)
         notice("precision: a few updates are tried in fp32 and in bf16")
-        study, encoder = asked[0]
-        found = fast_precision(study, suite, encoder, places[0], keeps=not dry_run)
-    precision, why = found
-    settled = [(with_precision(study, precision), encoder) for study, encoder in asked]
+        study, encoder = requested[0]
+        decision = fast_precision(study, suite, encoder, folders[0], stores=not dry_run)
+    precision, why = decision
+    settled = [(with_precision(study, precision), encoder) for study, encoder in requested]
     return settled, [f"precision: {precision or 'fp32'} ({why})"]

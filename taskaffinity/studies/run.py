@@ -20,7 +20,6 @@ from taskaffinity.schedule.progress import Progress, Report
 from taskaffinity.schedule.resources import DEFAULT_OPTIONS, Resources, RunOptions
 from taskaffinity.schedule.run import pending_runs, run
 from taskaffinity.studies.compatibility import check_study
-from taskaffinity.studies.race import run_sequential
 from taskaffinity.tasks.task import Suite
 from taskaffinity.training.encoders import Encoder
 
@@ -89,4 +88,6 @@ def run_study(
 
     if not study.interim_seeds:
         return train(plan)
+    from taskaffinity.studies.race import run_sequential  # scipy: only for a sequential design
+
     return run_sequential(study, store, train, lambda part: pending_runs(part, store, keep_models=options.keep_models))

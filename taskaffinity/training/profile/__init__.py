@@ -1,1 +1,1 @@
-"""What this machine can do: seconds a run takes, whether bf16 pays, what hardware there is."""
+"""Measurements of this machine: the seconds of a run, the speed of bf16, the hardware."""

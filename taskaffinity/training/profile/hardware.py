@@ -1,4 +1,4 @@
-"""What training finds on this machine: GPUs, and encoders in the model hub's cache."""
+"""The hardware for training, and encoders in the model hub's cache."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import torch
 from taskaffinity.training.encoders import ALIASES
 
 _CUDA_MIB = 600
-"""Of a process's CUDA context, about."""
+"""Approximate size of a process's CUDA context."""
 
 
 def gpu_names() -> list[str]:
-    """Each GPU that torch can use, with its memory."""
-    found = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
-    return [f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB" for gpu in found]
+    """Names of the GPUs that torch can use, with their memory."""
+    gpus = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    return [f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB" for gpu in gpus]
 
 
 def share_of_gpu(peak_mib: float, total_mib: float) -> float:
-    """The share of a GPU that a run is given: one over as many as fit side by side, eight at most, each with a tenth
-    more than its peak and with what CUDA takes for a process.
+    """Share of a GPU that one run takes, between 1/8 and 1.
+
+    A run takes 1.1 times its peak memory and a CUDA context. The share is one over the number of runs that fit.
 
     Examples
     --------
@@ -31,13 +32,18 @@ def share_of_gpu(peak_mib: float, total_mib: float) -> float:
 
 
 def in_hub_cache(name: str) -> Path | None:
-    """Where one of the paper's encoders, by its name in ``ALIASES``, or a hub id lies on this machine; None if it was
-    never fetched, or not whole. The network is not asked."""
+    """Folder of an encoder in the hub's cache; None if it is missing or incomplete. Makes no network request.
+
+    Parameters
+    ----------
+    name : str
+        A name in ``ALIASES`` or a hub id.
+    """
     from huggingface_hub import snapshot_download
 
     try:
         folder = Path(snapshot_download(ALIASES.get(name.lower(), name), local_files_only=True))
-    except Exception:  # the hub's client raises several kinds; each means that it is not there
+    except Exception:  # the hub's client raises several types; all mean that it is missing
         return None
     weights = [*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")]
     return folder if weights and (folder / "config.json").is_file() else None

@@ -1,8 +1,7 @@
-"""Whether 16 bits pay on this machine, by a few updates made in 32 bits and in 16 in turn.
+"""The speed of bf16 updates relative to fp32 updates on this machine.
 
-What a processor says that it has tells too little: of two with AVX512-BF16 and without AMX, one halved its pace with
-16 bits, the other went 1.7 times as fast. One that has neither took four minutes over eight updates of six layers: a
-small product shows that first.
+A processor's feature flags do not predict this speed, so a few updates are timed. A processor without bf16 support can
+take minutes for one update, so one small matrix product is timed first.
 """
 
 from __future__ import annotations
@@ -17,44 +16,48 @@ import torch
 
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.training.loop import stepper_of
-from taskaffinity.training.profile.speed import left_as_it_was, timed_update
+from taskaffinity.training.profile.speed import restored_state, timed_update
 from taskaffinity.training.setup import setup_run
 
 PAYS = 1.15
-"""How many times as fast 16 bits must have been to be worth what they move: less could be the trial's noise."""
+"""Speed relative to fp32 from which bf16 is used. Smaller gains could be noise of the trial."""
 _PAIRS, _SECONDS = 3, 1.0
-"""Updates in each precision, and more while they are quick."""
+"""Timed pairs of updates; more pairs until the timed seconds are reached too."""
+_CLEAR_PAIRS, _CLEAR_SECONDS, _CLEAR_MARGIN = 2, 0.5, 1.1
+"""Timed pairs and seconds that suffice if every pair lies on the same side of ``PAYS``, by this factor."""
 _WIDTH, _PRODUCTS = 512, 5
-"""Of the square matrices whose product is tried first, and how often."""
+"""Width of the square matrices in the first test, and the number of timed products."""
 _PRECISIONS: tuple[Literal["bf16"] | None, ...] = (None, "bf16")
 
 
 def products_in_bf16() -> float:
-    """How many times as fast matrix products are in 16 bits as in 32 on this processor, with torch's threads as they
-    are: the median of a few, made in turn; the first of each is not timed."""
+    """Speed of bf16 matrix products relative to fp32 on this processor, with the current number of threads.
+
+    The median of a few pairs. The first pair is not timed.
+    """
     pairs = [(_product(torch.float32), _product(torch.bfloat16)) for _ in range(_PRODUCTS + 1)]
-    return statistics.median(in_32 / in_16 for in_32, in_16 in pairs[1:])
+    return statistics.median(fp32 / bf16 for fp32, bf16 in pairs[1:])
 
 
 def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> float:
-    """How many times as fast updates are in 16 bits as in 32: the median over mini-batches, each taken in both.
+    """Speed of bf16 updates relative to fp32: the median over mini-batches, each timed in both.
 
-    The largest mini-batch goes first, in both, and is not timed. Nothing is kept. On a processor whose matrix products
-    are no faster in 16 bits, no update can be: there it is theirs, and no update is tried.
+    The largest mini-batch comes first and is not timed. Nothing is stored. If bf16 matrix products are slower than fp32
+    ones on this processor, their relative speed is returned and no update is timed.
 
     Parameters
     ----------
     spec : RunSpec
-        Of one task, by the study's recipe; its own precision does not matter.
+        A single-task run with the study's recipe. Its precision is ignored.
 
     Raises
     ------
     MemoryError, torch.OutOfMemoryError
         As a run would.
     """
-    with left_as_it_was(spec.recipe):
-        if spec.recipe.device == "cpu" and (times := products_in_bf16()) < 1:
-            return times
+    with restored_state(spec.recipe):
+        if spec.recipe.device == "cpu" and (ratio := products_in_bf16()) < 1:
+            return ratio
         ready = setup_run(spec, encoder_folder=encoder_folder, cache=cache, scored=())
         model, size = ready.model, spec.recipe.batch_size
         [(name, split)] = ready.company.train.items()
@@ -63,9 +66,9 @@ def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> float:
         rng = np.random.default_rng(0)
         ratios: list[float] = []
         rows, spent = np.argsort(np.diff(split.bounds))[-size:], 0.0
-        while len(ratios) <= _PAIRS or spent < _SECONDS:
+        while not _is_enough(ratios[1:], spent):
             seconds = {}
-            for precision in _PRECISIONS[:: 1 if len(ratios) % 2 else -1]:  # neither always comes first
+            for precision in _PRECISIONS[:: 1 if len(ratios) % 2 else -1]:  # the order alternates
                 model.precision = precision
                 seconds[precision], _ = timed_update(model, stepper, name, split, rows, spec.recipe.device)
             ratios.append(seconds[None] / seconds["bf16"])
@@ -74,8 +77,17 @@ def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> float:
         return statistics.median(ratios[1:])
 
 
+def _is_enough(ratios: list[float], spent: float) -> bool:
+    """Whether these timed pairs decide: enough of them, or fewer that clearly agree."""
+    if len(ratios) >= _PAIRS and spent >= _SECONDS:
+        return True
+    if len(ratios) < _CLEAR_PAIRS or spent < _CLEAR_SECONDS:
+        return False
+    return min(ratios) >= PAYS * _CLEAR_MARGIN or max(ratios) <= PAYS / _CLEAR_MARGIN
+
+
 def _product(dtype: torch.dtype) -> float:
-    """Seconds of one."""
+    """Seconds of one matrix product."""
     square = torch.ones(_WIDTH, _WIDTH, dtype=dtype)
     began = time.perf_counter()
     torch.mm(square, square)

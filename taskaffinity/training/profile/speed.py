@@ -1,4 +1,4 @@
-"""A few real steps, timed: what a study of these tasks will take on this machine."""
+"""The speed of training and prediction on this machine, from a few steps of each task."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ from taskaffinity.training.profile.hardware import share_of_gpu
 from taskaffinity.training.setup import Ready, setup_run
 
 _STEPS, _SECONDS = 2, 0.5
-"""Updates on each task, and more while they are quick."""
+"""Timed updates of each task; more until the seconds are reached too."""
 _SCORED = 64
-"""Examples that are predicted, at most."""
+"""Most examples that are predicted."""
 
 
 def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
-    """Train a few mini-batches of every task of ``spec`` and predict a few examples; nothing is kept.
+    """Time a few mini-batches of each task of ``spec`` and a few predictions; nothing is stored.
 
-    The largest mini-batch goes first and is not timed. Times go by word pieces, for mini-batches differ in length.
+    The largest mini-batch comes first and is not timed. Times are per token, because mini-batches differ in length.
 
     Parameters
     ----------
     spec : RunSpec
-        The whole set by the study's recipe, from the encoder.
+        A run of all tasks with the study's recipe, from the encoder.
 
     Raises
     ------
     MemoryError, torch.OutOfMemoryError
         As a run would.
     """
-    with left_as_it_was(spec.recipe):
+    with restored_state(spec.recipe):
         began = time.perf_counter()
         ready = setup_run(spec, encoder_folder=encoder_folder, cache=cache)
         load = time.perf_counter() - began
         recipe, model = spec.recipe, ready.model
         parameters = sum(weight.numel() for weight in model.encoder.parameters())
-        if ready.pieces is not None:  # what is kept has the whole table again
+        if ready.pieces is not None:  # stored weights have the full embedding table
             table = model.encoder.get_input_embeddings()
-            assert isinstance(table, nn.Embedding)  # else it had not been cut
+            assert isinstance(table, nn.Embedding)  # only such a table is pruned
             parameters += table.embedding_dim * (model.encoder.config.vocab_size - table.num_embeddings)
         stepper = stepper_of(model, recipe, 10_000)
         steps, epoch = 0, {}
@@ -90,7 +90,7 @@ def _train(
     batch_size: int,
     device: str,
 ) -> tuple[float, int, int]:
-    """Seconds, word pieces and updates."""
+    """Seconds, tokens and number of the timed updates."""
     model.train()
     largest = np.argsort(np.diff(split.bounds))[-batch_size:]
     rng = np.random.default_rng(0)
@@ -113,7 +113,7 @@ def timed_update(
     rows: IntArray,
     device: str,
 ) -> tuple[float, int]:
-    """Seconds of an update on these rows, and their word pieces."""
+    """Seconds of an update on these rows, and their number of tokens."""
     began = time.perf_counter()
     batch = make_batch(name, split, rows).to(device, blocks=model.is_packed)
     loss = model.loss(batch)
@@ -124,7 +124,7 @@ def timed_update(
 
 
 def _score(ready: Ready, name: str, which: Split, device: str) -> float:
-    """Seconds to predict a split."""
+    """Expected seconds to predict a split, from a sample of it."""
     split = ready.splits[which][name]
     some = split.sample(_SCORED, 0)
     began = time.perf_counter()
@@ -147,8 +147,11 @@ def _wait(device: str) -> None:
 
 
 @contextmanager
-def left_as_it_was(recipe: Recipe) -> Iterator[None]:
-    """torch's threads and random numbers, those of other GPUs left alone: to ask for them opens each one."""
+def restored_state(recipe: Recipe) -> Iterator[None]:
+    """Set the recipe's threads; restore torch's threads and random state at the end.
+
+    The state of other GPUs is not read, because that would open each of them.
+    """
     before = torch.get_num_threads()
     with torch.random.fork_rng([torch.cuda.current_device()] if recipe.device == "cuda" else []):
         torch.set_num_threads(recipe.threads)
