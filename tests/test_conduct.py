@@ -262,7 +262,7 @@ def test_a_study_does_not_shrink_unless_told_to(what: str, there: Study, tmp_pat
     whole = replace(there, seeds_single=tuple(range(6)), full=True, controls=True)
     whole.write(tmp_path)
     change, said = SHRUNK[what]
-    with pytest.raises(InputError, match=rf"study would lose .*{re.escape(said)}.*; ask for these too, or give another"):
+    with pytest.raises(InputError, match=rf"would lose .*{re.escape(said)}.*; ask for these too, or give another"):
         check_compatible(change(whole), tmp_path)
     check_compatible(change(whole), tmp_path, replaces=True)
 
