@@ -18,6 +18,7 @@ from taskaffinity.studies.options import (
     FullOptions,
     PairwiseOptions,
     TuneOptions,
+    make_options,
 )
 from taskaffinity.studies.steps import plan_full, plan_pairwise, plan_tune, train_full, train_pairwise
 from taskaffinity.tasks.task import Suite
@@ -98,8 +99,8 @@ def pairwise(
     """
     asked = dict(locals())
     names = ("suite", "data", "report_to", "listener")
-    options = PairwiseOptions(**{name: value for name, value in asked.items() if name not in names})
-    trackers = trackers_named(report_to)
+    options = make_options(PairwiseOptions, {name: value for name, value in asked.items() if name not in names})
+    trackers = trackers_named([report_to] if isinstance(report_to, str) else report_to)
     heard = listener or LogListener()
     planned = plan_pairwise(suite, options, heard, data=data)
     return train_pairwise(planned, heard, trackers)
@@ -151,8 +152,8 @@ def full(
     """
     asked = dict(locals())
     names = ("suite", "data", "report_to", "listener")
-    options = FullOptions(**{name: value for name, value in asked.items() if name not in names})
-    trackers = trackers_named(report_to)
+    options = make_options(FullOptions, {name: value for name, value in asked.items() if name not in names})
+    trackers = trackers_named([report_to] if isinstance(report_to, str) else report_to)
     heard = listener or LogListener()
     planned = plan_full(suite, options, heard, data=data)
     return train_full(planned, options, heard, trackers)
@@ -204,7 +205,7 @@ def tune(
         As ``pairwise``.
     """
     asked = dict(locals())
-    options = TuneOptions(**{name: value for name, value in asked.items() if name not in ("suite", "data")})
+    options = make_options(TuneOptions, {name: value for name, value in asked.items() if name not in ("suite", "data")})
     planned = plan_tune(suite, options, data=data)
     result = planned.run()
     planned.write_recipe(result)

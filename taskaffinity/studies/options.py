@@ -6,9 +6,11 @@ Nothing here needs torch: bad options are refused before it is loaded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.rule import Correction, Estimand
@@ -21,6 +23,10 @@ INTERIM_SEEDS = (5, 8)
 """Seeds of a pair at the interim analyses between the first (``seeds``) and the last (``max_seeds``)."""
 MAX_SEEDS = 12
 
+Positive = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Options = TypeVar("Options", bound="StudyOptions | TuneOptions")
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyOptions:
@@ -29,9 +35,9 @@ class StudyOptions:
     encoder: str | None = None
     """Folder or hub id of a transformers encoder. Default: the paper's encoder for real text, a tiny one for planted
     suites."""
-    seeds: int = 3
+    seeds: Positive = 3
     """Seeds of every pair, or of every stage."""
-    base_seed: int = 0
+    base_seed: Natural = 0
     """The first seed; the others follow it."""
     recipe: str | Path | None = None
     """A recipe file, as ``tune`` writes it."""
@@ -53,7 +59,7 @@ class StudyOptions:
     """Address of a running Ray cluster. Default: a Ray that is started on this machine."""
     gpus_per_run: float | str | None = None
     """GPUs that a run takes, or ``auto``. Default: 1 if there is one."""
-    cpus_per_run: int = 1
+    cpus_per_run: Positive = 1
     """CPU cores, and threads, that a run takes."""
     keep_predictions: bool = True
     """Whether each run keeps its predictions, by id."""
@@ -67,7 +73,7 @@ class StudyOptions:
 class PairwiseOptions(StudyOptions):
     """Options of a study of all pairs."""
 
-    seeds_single: int | None = None
+    seeds_single: Positive | None = None
     """Seeds of every single-task arm. Default: ``seeds`` times the square root of the number of partners."""
     baseline: Baseline = "single"
     """Single-task runs have as many updates on the target (``single``), or as many in all (``compute-matched``)."""
@@ -79,7 +85,7 @@ class PairwiseOptions(StudyOptions):
     """Whether every task also has a placebo and a positive control."""
     sequential: bool = False
     """Whether pairs get seeds in steps, until they are decided."""
-    max_seeds: int | None = None
+    max_seeds: Positive | None = None
     """Most seeds of a pair in a sequential design. Default: 12."""
     full: bool = False
     """Whether the whole set is trained too."""
@@ -103,13 +109,13 @@ class TuneOptions:
 
     encoder: str | None = None
     """As in ``StudyOptions``."""
-    n_trials: int = 12
+    n_trials: Positive = 12
     """Recipes to try beside the default."""
-    finalists: int = 3
+    finalists: Positive = 3
     """So many of the best are trained again, and the default with them."""
-    confirm_seeds: int = 2
+    confirm_seeds: Positive = 2
     """Fresh seeds for that; their mean decides."""
-    search_seed: int = 0
+    search_seed: Natural = 0
     """Another seed draws and trains other recipes."""
     recipe: str | Path | None = None
     """A recipe file whose settings are not searched."""
@@ -122,8 +128,24 @@ class TuneOptions:
     executor: Executor = "ray"
     address: str | None = None
     gpus_per_run: float | str | None = None
-    cpus_per_run: int = 1
+    cpus_per_run: Positive = 1
     suite_file: Path | None = None
+
+
+def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
+    """Options of this kind from values by name.
+
+    Raises
+    ------
+    InputError
+        If a value has the wrong type or is out of its range.
+    """
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise InputError(f"{name}={values.get(name)!r}: {first['msg'].lower()}") from error
 
 
 def check_pairwise_options(options: PairwiseOptions) -> Settings:

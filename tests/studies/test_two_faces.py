@@ -15,6 +15,7 @@ import typer
 
 import taskaffinity as ta
 from taskaffinity.cli import app, full, pairwise, tune
+from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
 from taskaffinity.studies import api, steps
 from taskaffinity.studies.listener import LogListener
@@ -152,3 +153,29 @@ def test_old_names_of_options_still_work_and_say_so(capsys: pytest.CaptureFixtur
     assert ended.value.code == 2
     assert said[0] == "taskaffinity: --match is now --baseline; the old name goes with the next release"
     assert said[1].startswith("taskaffinity: --max-seeds 9: of a sequential design")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"executor": "locl"}, "executor='locl': input should be 'ray' or 'local'"),
+        ({"baseline": "updates"}, "baseline='updates': input should be 'single' or 'compute-matched'"),
+        ({"seeds": 0}, "seeds=0: input should be greater than or equal to 1"),
+        ({"seeds": "three"}, "seeds='three': input should be a valid integer"),
+        ({"settings": {"lr": 1e-3}}, "--set lr: no such setting; did you mean learning_rate?"),
+        ({"margin": {"bleu": 1.0}}, "a margin for bleu: no such metric"),
+        ({"report_to": "wandbb"}, "--report-to wandbb: no such tracker"),
+    ],
+)
+def test_a_bad_option_is_one_line(options: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        ta.pairwise("clinical", output_dir=tmp_path / "results", **options)
+    assert said in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("suite", ["clinicl", "no-such.yaml"])
+def test_a_suite_that_is_not_there_is_one_line(suite: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=suite):
+        ta.pairwise(suite, output_dir=tmp_path / "results")

@@ -1,0 +1,79 @@
+"""A results folder that an older version wrote works with every command, and is continued without training."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import taskaffinity as ta
+from taskaffinity.cli import app
+from taskaffinity.schedule.progress import Report
+
+OLD = Path(__file__).parents[1] / "data/results_before_the_move"
+RENAMED = {
+    "p_equivalence": "p_tost",
+    "q_equivalence": "q_tost",
+    "detectable": "mde",
+    "seeds_to_colour": "seeds_to_significance",
+    "seeds_to_no_effect": "seeds_to_equivalence",
+    "needs": "recommendation",
+    "reason": "untested_reason",
+    "level": "alpha_spent",
+    "decided_at": "decided_at_seeds",
+    "match": "baseline",
+    "stage": "evaluated_after",
+    "start": "init_from",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(OLD, tmp_path / "old"))
+
+
+def invoke(*arguments: str) -> str:
+    done = CliRunner().invoke(app, list(arguments))
+    assert done.exit_code == 0, (done.output, done.exception)
+    return done.output
+
+
+def test_graph_report_status_and_compare_read_it(folder: Path) -> None:
+    invoke("graph", str(folder))
+    invoke("report", str(folder))
+    assert "all done" in invoke("status", str(folder))
+    found = json.loads(invoke("compare", str(folder), str(OLD), "--json").partition("SYNTHETIC")[0])
+    assert {arrow["change"] for arrow in found["arrows"]} == {0.0}
+    assert (folder / "report.html").is_file()
+
+
+def test_its_numbers_are_the_same_but_for_the_names_of_columns(folder: Path) -> None:
+    before = pd.read_csv(OLD / "edges.csv").rename(columns=RENAMED)
+    after = ta.load(folder).to_frame()
+    assert list(before.columns) == list(after.columns)
+    names = [name for name in before if name not in ("baseline", "evaluated_after")]  # whose values have new names
+    invoke("graph", str(folder), "--figures=heatmap", "--format=svg")
+    written = pd.read_csv(folder / "edges.csv")
+    pd.testing.assert_frame_equal(before[names], written[names], check_exact=True)
+    assert set(written.baseline) == {"single"}
+    assert set(written.evaluated_after) == {"joint"}
+
+
+def test_the_same_command_trains_nothing(folder: Path) -> None:
+    class Ears:
+        reports: list[Report] = []  # noqa: RUF012
+
+        def notice(self, line: str) -> None: ...
+        def warn(self, line: str) -> None: ...
+        def on_progress(self, progress: object) -> None: ...
+        def ended(self, report: Report, root: Path) -> None:
+            self.reports.append(report)
+
+    result = ta.pairwise("clinical", executor="local", output_dir=folder, listener=Ears())
+    [report] = Ears.reports
+    assert (report.planned, report.trained, report.failed) == (42, [], {})
+    assert result.verdict.loc["shareclefe", "mednli"] == "improves"
