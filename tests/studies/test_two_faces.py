@@ -94,8 +94,9 @@ GRID: dict[str, tuple[list[str], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", GRID)
-@pytest.mark.parametrize("suite", ["domain", "file"])
+@pytest.mark.parametrize(
+    ("name", "suite"), [*((name, "file") for name in GRID), ("default", "domain"), ("controls", "domain")]
+)
 def test_command_and_function_plan_the_same_runs(name: str, suite: str, tmp_path: Path, encoder: str) -> None:
     flags, options = GRID[name]
     options = {"settings": SMALL, **options}
