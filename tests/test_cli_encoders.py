@@ -72,7 +72,7 @@ def test_one_table_has_a_row_an_encoder_in_the_order_given(home: Path, first: Do
     assert len(of_all) == 3 * 4 * 3  # each over training alone, and the second over the first
     assert [row["encoder"].split()[0] for row in of_all if row["over"].startswith("Wide")] == ["narrow"] * 12
     assert "paper" not in first.stdout  # made-up text never stands beside the paper's numbers
-    assert "alone" not in first.stdout  # one table, not one a study
+    assert "single-task" not in first.stdout  # one table, not one a study
 
 
 def test_the_folder_above_them_gives_the_table_again(home: Path, places: list[Path]) -> None:

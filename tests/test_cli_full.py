@@ -31,7 +31,7 @@ def finished(home: Path, first: Done) -> Path:
 
 def test_three_rows_of_scores_and_what_they_are(first: Done, finished: Path) -> None:
     assert len(results_of(finished)) == N_RUNS
-    for words in ("alone", "refined together", "fine-tuned after it", "Synthetic stand-in: not real text."):
+    for words in ("single-task", "multi-task", "fine-tuned", "Synthetic stand-in: not real text."):
         assert words in first.stdout
     assert "paper" not in first.stdout  # made-up text never stands beside the paper's numbers
     assert "SYNTHETIC STAND-IN" in first.stderr
@@ -87,7 +87,7 @@ def test_the_table_is_drawn_again_in_every_form(first: Done, finished: Path, hom
     assert text.returncode == 0, text.stderr
     assert text.stdout.rstrip() in first.stdout
     assert command("table", "2", folder, "--format=csv", cwd=home).stdout == (finished / "stages.csv").read_text()
-    assert "| refined together |" in command("table", "2", folder, "--format=markdown", cwd=home).stdout
+    assert "| multi-task |" in command("table", "2", folder, "--format=markdown", cwd=home).stdout
     assert r"\begin{tabular}{lrrrrr}" in command("table", "2", folder, "--format=latex", cwd=home).stdout
 
 

@@ -69,7 +69,7 @@ def test_compare_prints_a_table_and_csv(folders: Path) -> None:
         (["compare", "one", "nowhere"], "no study.json here"),
         (["compare", "stages", "one"], "stages: holds a study in stages; only studies of pairs are compared"),
         (["compare", "one", "./one"], "the same folder"),
-        (["compare", "one", "other"], "other tasks: only the first has c; only the second has d"),
+        (["compare", "one", "other"], "different tasks: only the first has c; only the second has d"),
     ],
 )
 def test_refusals_are_one_line(arguments: list[str], said: str, folders: Path) -> None:

@@ -1,4 +1,4 @@
-"""The affinity graph: a node a task, an edge an arrow, flat attributes that every graph tool reads."""
+"""The affinity graph: one node per task, one edge per arrow, flat attributes that every graph tool reads."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from taskaffinity.runs.files import write_atomic
 
 
 def affinity_graph(matrix: AffinityMatrix) -> nx.DiGraph[str]:
-    """Every arrow as a directed edge "source helps target" with the columns of ``edges_frame``.
+    """Return the graph with every arrow as an edge from source to target, with the columns of ``edges_frame``.
 
-    Values are str, int, float or bool; what is not known is left out (GraphML has no empty number). Gains and scores
-    are in points. An arrow that was never measured is an edge too: "inconclusive", with its reason.
+    Values are str, int, float or bool. Unknown values are omitted, because GraphML has no empty number. Gains and
+    scores are in points. An unmeasured arrow is an edge too: "inconclusive", with an ``untested_reason``.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def affinity_graph(matrix: AffinityMatrix) -> nx.DiGraph[str]:
 
 
 def write_graphml(graph: nx.DiGraph[str], path: Path) -> None:
-    """The same bytes for the same graph; networkx's own writer, whether or not lxml is installed."""
+    """Write the graph; the same bytes for the same graph, with or without lxml."""
     content = io.BytesIO()
     nx.write_graphml_xml(graph, content)
     write_atomic(path, content.getvalue())

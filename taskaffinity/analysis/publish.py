@@ -1,4 +1,4 @@
-"""Write what a study found into its results folder; ``pairwise``, ``graph`` and ``full`` end here."""
+"""Write the tables, graph and figures of a study into its results folder."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ from taskaffinity.runs.study import FILES, Study
 
 
 def check_has_runs(study: Study, store: RunStore, root: Path) -> None:
-    """Refuse to read a study of which nothing was run where ``root`` has the verdicts of one: they would be lost.
+    """Check that the study has runs if ``root`` has verdicts, which would be lost otherwise.
 
     Raises
     ------
     InputError
-        If it is so: runs were deleted or left behind, or another study took the place of the one that was published.
+        If ``edges.csv`` has gains but no run of the study is in the store: the runs were deleted or not copied, or
+        another study has replaced the published one.
     """
     try:
         lines = (root / "edges.csv").read_text(encoding="utf-8").splitlines()
@@ -39,17 +40,17 @@ def check_has_runs(study: Study, store: RunStore, root: Path) -> None:
     has_gains = any(row.get("gain") for row in csv.DictReader(lines))
     if has_gains and not any(spec in store or store.failure(spec) for spec in study.plan):
         raise InputError(
-            f"{root}: no run of the study of {FILES[study.design]} is here, and edges.csv has the gains of one; "
-            "it is left as it is: train the study, or move edges.csv away"
+            f"{root}: edges.csv has gains, but no run of the study in {FILES[study.design]} is in this folder; "
+            "nothing is changed: train the study, or move edges.csv away"
         )
 
 
-def _refuse_anothers(study: Study, root: Path) -> None:
-    """Refuse to write what a study found over what another one asked for since."""
+def _check_is_current(study: Study, root: Path) -> None:
+    """Raise if the folder now belongs to another study."""
     if (root / FILES[study.design]).is_file() and Study.load(root, study.design) != study:
         raise InputError(
-            f"{root}: {FILES[study.design]} is of another study by now, so this one's tables are not written; its "
-            "runs stay, and its command, given again, writes them, or says what stands in the way"
+            f"{root}: {FILES[study.design]} now belongs to another study, so the tables of this one are not written; "
+            "its runs are stored: run its command again to write the tables"
         )
 
 
@@ -61,20 +62,20 @@ def publish(
     *,
     pictures: FigureOptions = DEFAULT,
 ) -> AffinityMatrix:
-    """Measure the study and write its tables, graph and pictures into ``root``.
+    """Measure the study and write its tables, graph and figures into ``root``.
 
-    The files depend on the runs' counts and the study alone: not on the order in which runs finished, not on time.
-    They are ``scores.csv``, ``edges.csv``, ``affinity.{graphml,txt}`` and the pictures; ``controls.csv`` if the study
+    The files depend on the study and the counts of its runs only: not on the order in which runs finish, nor on time.
+    They are ``scores.csv``, ``edges.csv``, ``affinity.{graphml,txt}`` and the figures; ``controls.csv`` if the study
     has controls, ``other_metrics.csv`` if runs stored counts for secondary metrics.
 
     Raises
     ------
     InputError
-        As ``check_has_runs``; or where another study took this one's place in ``root``, maybe while it was trained.
+        As ``check_has_runs``, or if ``root`` now belongs to another study.
 
     Examples
     --------
-    In a checkout of this repository, into another folder than the one that is read:
+    In a checkout of this repository, into a new folder:
 
     >>> from tempfile import mkdtemp
     >>> from taskaffinity import Study
@@ -85,12 +86,12 @@ def publish(
     ['affinity.graphml', 'affinity.txt', 'edges.csv', 'scores.csv', 'heatmap.svg', 'other_metrics.csv']
     """
     root = Path(root)
-    _refuse_anothers(study, root)
+    _check_is_current(study, root)
     check_has_runs(study, store, root)
     matrix = measure(study, store, rule)
     words = describe(matrix)
     write_csv(scores_frame(study, store), root / "scores.csv")
-    (root / "gains.csv").unlink(missing_ok=True)  # what an older version called scores.csv would go stale
+    (root / "gains.csv").unlink(missing_ok=True)  # the older name of scores.csv
     write_csv(edges_frame(matrix), root / "edges.csv")
     _write_or_remove(secondary_metrics_frame(study, store, matrix.rule), root / "other_metrics.csv")
     _write_or_remove(controls_frame(matrix), root / "controls.csv")
@@ -101,32 +102,32 @@ def publish(
 
 
 def publish_stages(study: Study, store: RunStore, root: Path) -> None:
-    """Write what a study in stages found.
+    """Write the tables and the figure of a study in stages into ``root``.
 
-    ``stages.csv`` is a row a task and stage, ``stages_other_metrics.csv`` the same by further metrics, where there are
-    any, ``stages_scores.csv`` a row a score, and ``stages.{png,svg}`` the slope chart.
+    ``stages.csv`` has one row per task and stage, ``stages_other_metrics.csv`` the same by secondary metrics if runs
+    store any, ``stages_scores.csv`` one row per score. ``stages.{png,svg}`` is the slope chart.
 
     Raises
     ------
     InputError
-        Where another study took this one's place in ``root``, maybe while it was trained.
+        If ``root`` now belongs to another study.
     """
-    _refuse_anothers(study, root)
+    _check_is_current(study, root)
     write_csv(stages_frame(study, stage_scores(study, store)), root / "stages.csv")
-    for old in ("full.csv", "full_scores.csv", "full_other_metrics.csv"):  # names of an older version
+    for old in ("full.csv", "full_scores.csv", "full_other_metrics.csv"):  # the older names
         (root / old).unlink(missing_ok=True)
     _write_or_remove(stages_frame(study, secondary_metrics_by_stage(study, store)), root / "stages_other_metrics.csv")
     write_csv(scores_frame(study, store), root / "stages_scores.csv")
     save_stage_figures(study, store, root, DEFAULT)
 
 
-def publish_encoders(found: Sequence[EncoderScores], root: Path) -> None:
-    """Write ``encoders.csv``: every encoder's stages, and its gains over the first."""
-    write_csv(encoders_frame(found), root / "encoders.csv")
+def publish_encoders(encoders: Sequence[EncoderScores], root: Path) -> None:
+    """Write ``encoders.csv``: the stages of every encoder, and its gains over the first."""
+    write_csv(encoders_frame(encoders), root / "encoders.csv")
 
 
 def _write_or_remove(frame: pd.DataFrame, path: Path) -> None:
-    """An empty table is no file, nor is that of another study before."""
+    """Write the frame, or remove the file if the frame is empty."""
     if len(frame):
         write_csv(frame, path)
     else:

@@ -1,4 +1,4 @@
-"""What a study says by further metrics: they are reported with the same errors, and colour nothing."""
+"""Gains by secondary metrics: they have the same errors, but no verdicts."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import title_of
 
-FURTHER_COLUMNS = tuple(COLUMNS["other_metrics.csv"])
+SECONDARY_COLUMNS = tuple(COLUMNS["other_metrics.csv"])
 
 
-def kept_metrics(study: Study, store: RunStore) -> Iterator[Mapping[str, str]]:
-    """Tasks with a further metric that their runs alone kept counts by: the first of each task, then the second."""
-    kept: dict[str, list[str]] = {card.name: [] for card in study.tasks}
+def stored_metrics(study: Study, store: RunStore) -> Iterator[Mapping[str, str]]:
+    """Yield tasks with a secondary metric that their runs store counts for: first metrics, then second ones."""
+    stored: dict[str, list[str]] = {card.name: [] for card in study.tasks}
     for spec in study.plan:
         run = store.get(spec) if spec.stage == "single" else None
         for key in run.counts if run else ():
             name, _, metric = key.partition("/test/")
-            if metric and metric not in kept[name]:
-                kept[name].append(metric)
-    for metrics in zip_longest(*kept.values()):
-        yield {name: metric for name, metric in zip(kept, metrics, strict=True) if metric is not None}
+            if metric and metric not in stored[name]:
+                stored[name].append(metric)
+    for metrics in zip_longest(*stored.values()):
+        yield {name: metric for name, metric in zip(stored, metrics, strict=True) if metric is not None}
 
 
 def secondary_metrics_frame(study: Study, store: RunStore, rule: Rule) -> pd.DataFrame:
-    """One row an arrow and further metric of its target, in points: ``FURTHER_COLUMNS``. Of a race, all its runs.
+    """Return one row per arrow and secondary metric of its target, in points: ``SECONDARY_COLUMNS``.
 
-    Intervals are for one arrow by itself.
+    Intervals are not adjusted for multiple comparisons. A sequential design gives all of its runs.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def secondary_metrics_frame(study: Study, store: RunStore, rule: Rule) -> pd.Dat
         If a file of the store is broken.
     """
     rows = []
-    for by in kept_metrics(study, store):
+    for by in stored_metrics(study, store):
         evidence = read_arms(study, store, by).evidence
         error = standard_error(evidence, rule.estimand)
         low, high = error.interval(rule.alpha)
@@ -68,29 +68,29 @@ def secondary_metrics_frame(study: Study, store: RunStore, rule: Rule) -> pd.Dat
                         *(rule.alpha, rule.estimand, study.synthetic),
                     )
                 )
-    return pd.DataFrame(rows, columns=list(FURTHER_COLUMNS))
+    return pd.DataFrame(rows, columns=list(SECONDARY_COLUMNS))
 
 
 def secondary_metrics_by_stage(study: Study, store: RunStore, rule: Rule | None = None) -> tuple[StageScore, ...]:
-    """``stage_scores`` by every further metric.
+    """Return ``stage_scores`` by every secondary metric.
 
     Raises
     ------
     ValueError
         If a file of the store is broken.
     """
-    return tuple(score for by in kept_metrics(study, store) for score in stage_scores(study, store, rule, by))
+    return tuple(score for by in stored_metrics(study, store) for score in stage_scores(study, store, rule, by))
 
 
 def describe_secondary_metrics(study: Study, scores: Sequence[StageScore]) -> str:
-    """``By other metrics: DDI, macro-F1 ...: 35.1, 35.9, 36.4; ...``, alone, refined and fine-tuned; empty if none."""
+    """Return ``By other metrics (single, refine, finetune): DDI, macro-F1: 35.1, 35.9, 36.4``; empty if none."""
     cards = {card.name: card for card in study.tasks}
     means: dict[tuple[str, str], list[str]] = {}
     for score in scores:
         cell = f"{score.mean:.1f}" if score.scores else "not trained"
         means.setdefault((score.task, score.metric), []).append(cell)
-    told = [
+    parts = [
         f"{cards[task].title}, {title_of(metric, cards[task].kind)}: {', '.join(m)}"
         for (task, metric), m in means.items()
     ]
-    return f"By other metrics ({', '.join(STAGES)}): {'; '.join(told)}." if told else ""
+    return f"By other metrics ({', '.join(STAGES)}): {'; '.join(parts)}." if parts else ""

@@ -1,7 +1,7 @@
-"""What is known of tasks before they are trained together: sizes, kinds, words, scores alone. It colours no arrow.
+"""Properties of tasks before multi-task training: sizes, kinds, words, single-task scores. No verdict uses them.
 
-Frames of tasks have a row a task, by name in the suite's order; frames of arrows ``source`` and ``target``. What asks
-for texts takes a suite; the rest is read from a results folder.
+Frames of tasks have one row per task, in the suite's order; frames of arrows have ``source`` and ``target``. Functions
+that need texts take a suite; the others read a results folder.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from taskaffinity.tasks.task import Example, Split, Suite, Task
 
 
 def suite_of(study: Study) -> Suite | None:
-    """The study's suite by its name, if its texts are at hand here and are those of the study; else None."""
+    """Return the study's suite if its texts are available and have the study's fingerprints; else None."""
     try:
         suite = find_suite(study.suite)
         return suite if tuple(task.ref for task in suite) == study.refs else None
@@ -32,7 +32,7 @@ def suite_of(study: Study) -> Suite | None:
 
 
 def study_properties(matrix: AffinityMatrix, curves: pd.DataFrame) -> pd.DataFrame:
-    """What a results folder says of each task.
+    """Return what a results folder says about each task.
 
     Parameters
     ----------
@@ -42,27 +42,27 @@ def study_properties(matrix: AffinityMatrix, curves: pd.DataFrame) -> pd.DataFra
     Returns
     -------
     DataFrame
-        ``kind``, ``metric``; ``n_train`` and ``n_test``, examples that the runs had at most (``max_train_examples``,
-        ``max_eval_examples``), ``n_train`` NaN where ``negatives_per_positive`` thinned them; in points
-        ``score_alone``, ``headroom`` (what is missing to 100: it has the noise of the runs alone, and so has every
-        gain into the task; see ``association``), ``seed_sd`` (of the runs alone, as ``curves`` has them at their last
-        epoch) and ``late_climb`` (of the mean dev score alone, from the middle epoch to the last: near 0 where
-        training had come to its end). NaN where no run says it.
+        ``kind``, ``metric``; ``n_train`` and ``n_test``, examples of a run after ``max_train_examples`` and
+        ``max_eval_examples`` (``n_train`` is NaN if ``negatives_per_positive`` downsamples them). In points:
+        ``score_single``; ``headroom``, 100 less that score (it shares its noise with every gain into the task; see
+        ``rank_correlation``); ``seed_sd``, standard deviation of the single-task dev score at the last epoch of
+        ``curves``; ``late_climb``, rise of the mean single-task dev score from the middle to the last epoch (near 0
+        if training has converged). Unknown values are NaN.
     """
     rows, recipe = [], matrix.study.recipe
     for card, score in zip(matrix.study.tasks, matrix.single_mean, strict=True):
-        alone = curves[(curves.target == card.name) & (curves.source == "")]
-        mean = alone.groupby("epoch").score.mean()
-        last = alone[alone.epoch == alone.epoch.max()].score
-        is_thinned = card.kind == "relation" and recipe.negatives_per_positive is not None
+        single = curves[(curves.target == card.name) & (curves.source == "")]
+        mean = single.groupby("epoch").score.mean()
+        last = single[single.epoch == single.epoch.max()].score
+        is_downsampled = card.kind == "relation" and recipe.negatives_per_positive is not None
         climb = mean.iloc[-1] - mean.iloc[(len(mean) - 1) // 2] if len(mean) > 1 else np.nan
         rows.append(
             {
                 "kind": card.kind,
                 "metric": card.metric,
-                "n_train": np.nan if is_thinned else _at_most(card.sizes.get("train"), recipe.max_train_examples),
+                "n_train": np.nan if is_downsampled else _at_most(card.sizes.get("train"), recipe.max_train_examples),
                 "n_test": _at_most(card.sizes.get("test"), recipe.max_eval_examples),
-                "score_alone": score,
+                "score_single": score,
                 "headroom": POINTS - score,
                 "seed_sd": POINTS * last.std(ddof=1),
                 "late_climb": POINTS * climb,
@@ -72,15 +72,15 @@ def study_properties(matrix: AffinityMatrix, curves: pd.DataFrame) -> pd.DataFra
 
 
 def text_properties(suite: Suite) -> pd.DataFrame:
-    """What the texts say of each task: the whole files, also where a study's runs had only a part of them.
+    """Return what the texts say about each task, from the complete files.
 
     Returns
     -------
     DataFrame
-        ``kind``, ``metric``, ``n_train``, ``n_test``; of the training part ``words`` (median an example, both texts of
-        a pair), ``vocabulary`` (distinct words, without case) and ``majority`` (share of examples in the largest
-        class; of ner, of the mentions in the largest type; NaN of similarity); ``new_words``, the share of the test
-        part's distinct words that the training part lacks.
+        ``kind``, ``metric``, ``n_train``, ``n_test``. Of the training split: ``words`` (median per example, both texts
+        of a pair), ``vocabulary`` (distinct words, case folded) and ``majority`` (share of the largest class; for ner
+        of the mentions of the largest type; NaN for similarity). ``new_words`` is the share of the test split's
+        distinct words that the training split lacks.
     """
     rows = []
     for task in suite:
@@ -102,14 +102,13 @@ def text_properties(suite: Suite) -> pd.DataFrame:
 
 
 def shared_words(suite: Suite) -> pd.DataFrame:
-    """What the source's training part has of the target's words, a row an arrow; of the whole files.
+    """Return how many of the target's words are in the source's training split, one row per arrow.
 
     Returns
     -------
     DataFrame
-        ``source``, ``target``; ``shared``, the share of the distinct words of the target's training part; ``taught``,
-        that of the words of its test part which its own training part lacks (NaN where it lacks none): words that
-        only the source could teach.
+        ``source``, ``target``; ``shared``, share of the distinct words of the target's training split; ``taught``,
+        share of the words of the target's test split that its training split lacks (NaN if it lacks none).
     """
     train = {task.name: _vocabulary(task, "train") for task in suite}
     new = {task.name: _vocabulary(task, "test") - train[task.name] for task in suite}
@@ -123,34 +122,36 @@ def shared_words(suite: Suite) -> pd.DataFrame:
 
 
 def arrow_properties(edges: pd.DataFrame, tasks: pd.DataFrame) -> pd.DataFrame:
-    """``edges`` with what its two ends are: ``same_kind`` (0 or 1), ``size_ratio`` (log2 of the source's training
-    examples over the target's) and, where ``tasks`` has them, the source's and the target's ``headroom``.
+    """Return ``edges`` with the properties of both tasks.
+
+    The new columns are ``same_kind`` (0 or 1), ``size_ratio`` (log2 of the source's training examples over the
+    target's) and, if ``tasks`` has ``headroom``, ``source_headroom`` and ``target_headroom``.
 
     Parameters
     ----------
     edges : DataFrame
-        With ``source`` and ``target``.
+        With columns ``source`` and ``target``.
     tasks : DataFrame
         ``study_properties`` or ``text_properties``.
     """
     source, target = (tasks.loc[edges[end]].reset_index(drop=True) for end in ("source", "target"))
-    found = edges.reset_index(drop=True).assign(
+    frame = edges.reset_index(drop=True).assign(
         same_kind=(source.kind == target.kind).astype(float), size_ratio=np.log2(source.n_train / target.n_train)
     )
     if "headroom" in tasks:
-        found = found.assign(source_headroom=source.headroom, target_headroom=target.headroom)
-    return found
+        frame = frame.assign(source_headroom=source.headroom, target_headroom=target.headroom)
+    return frame
 
 
 def transfer_summary(edges: pd.DataFrame) -> pd.DataFrame:
-    """A row a task: how it fares as a target, and as a source.
+    """Return how each task does as a target and as a source, one row per task.
 
     Returns
     -------
     DataFrame
-        ``gain_in``, mean gain into the task, points of its own metric; ``rank_out``, its mean rank among the sources
-        of each target, from 0 (the worst partner of all) to 1 (the best). Gains out of a task are of other metrics
-        each, and are not averaged. NaN where no arrow has a gain.
+        ``gain_in``, mean gain into the task, in points of its metric; ``rank_out``, mean rank among the sources of each
+        target, from 0 (the worst source) to 1 (the best). Gains out of a task are in different metrics and have no
+        mean. NaN if no arrow has a gain.
     """
     known = edges.dropna(subset="gain")
     grouped = known.groupby("target").gain

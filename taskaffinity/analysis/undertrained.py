@@ -1,6 +1,6 @@
-"""Whether tasks had learned what they could alone: more seeds cannot mend a baseline that was not trained.
+"""Advice on undertrained baselines, from the training loss and dev score of every epoch.
 
-What is said is advice, not a verdict, and rests on what every run keeps: its training loss and dev score by epoch.
+More seeds cannot repair a baseline that is not trained to its end.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from statistics import fmean
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
-HARDLY = 0.1
-"""A task hardly learned if its training loss fell by less than this share from the first epoch to the last."""
-CLIMB = 2.0
-"""Points of dev score from the middle epoch to the last from which on a task had not come to its end."""
+MIN_LOSS_DROP = 0.1
+"""A task hardly learns if its training loss falls by less than this share from the first to the last epoch."""
+MIN_CLIMB = 2.0
+"""A task is undertrained if its dev score rises by so many points from the middle to the last epoch."""
 
 
 def describe_undertrained(study: Study, store: RunStore) -> list[str]:
-    """Lines on tasks whose runs alone hardly learned, or still climbed; means over seeds.
+    """Return lines on tasks whose single-task runs hardly learned, or still improved; means over seeds.
 
-    Of gains that are read as they were trained, from the encoder: elsewhere training had two parts.
+    Studies that evaluate after fine-tuning or start from multi-task weights give none: they train in two parts.
     """
     if study.evaluate_after == "finetune" or study.init_from != "encoder":
         return []
@@ -36,17 +36,20 @@ def describe_undertrained(study: Study, store: RunStore) -> list[str]:
         )
         fell = [1 - of_run[-1] / of_run[0] for of_run in losses if len(of_run) > 1 and of_run[0] > 0]
         climbs = [100 * (of_run[-1] - of_run[(len(of_run) - 1) // 2]) for of_run in scores if len(of_run) > 1]
-        if fell and fmean(fell) < HARDLY:
+        if fell and fmean(fell) < MIN_LOSS_DROP:
             hardly.append(f"{card.title} ({100 * fmean(fell):.0f} %)")
-        elif climbs and fmean(climbs) >= CLIMB:
+        elif climbs and fmean(climbs) >= MIN_CLIMB:
             climbing.append(f"{card.title} (+{fmean(climbs):.1f})")
-    first = "more epochs, a higher learning_rate or a smaller batch_size (--set) come before more seeds"
+    advice = "more epochs, a higher learning_rate or a smaller batch_size (--set) help more than more seeds"
     lines = []
     if hardly:
-        lines.append(f"Hardly learned alone, by how far the training loss fell: {', '.join(hardly)}; {first}.")
-    if climbing:
-        more = "" if hardly else f"; {first}"
         lines.append(
-            f"Still climbing alone, in points of dev over the last half of the epochs: {', '.join(climbing)}{more}."
+            f"Hardly learned in single-task training (drop of the training loss): {', '.join(hardly)}; {advice}."
+        )
+    if climbing:
+        more = "" if hardly else f"; {advice}"
+        lines.append(
+            "Still improving in single-task training (points of dev over the last half of the epochs): "
+            f"{', '.join(climbing)}{more}."
         )
     return lines

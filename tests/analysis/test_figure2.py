@@ -143,7 +143,7 @@ def test_the_command_prints_a_line_a_claim_in_every_form(tmp_path: Path, capsys:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"synthetic": True}, "made-up text, of which the paper says nothing"),
+        ({"synthetic": True}, "synthetic text, of which the paper says nothing"),
         ({"suite": "open-clinical"}, "of suite clinical or biomedical, but .* holds suite open-clinical"),
     ],
     ids=["stand-in", "another suite"],

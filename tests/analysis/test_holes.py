@@ -15,10 +15,10 @@ from fake_studies import fill, latent_counts, make_study, right
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import caption, describe
 from taskaffinity.analysis.figures.curves import curves_frame
+from taskaffinity.analysis.paper.captions import describe_stages
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.analysis.report import write_report
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS
-from taskaffinity.analysis.tables.formats import describe_stages
 from taskaffinity.analysis.tables.frames import edges_frame, write_csv
 from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.rule import Rule

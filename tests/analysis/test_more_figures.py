@@ -318,7 +318,7 @@ def test_the_study_in_stages_is_published_with_its_chart(tmp_path: Path) -> None
     assert (tmp_path / "stages.png").is_file()
     words = stages_described(study, stage_scores(study, store))
     assert "synthetic stand-in" in words
-    assert words.count("fine-tuned after it not trained") == 3
+    assert words.count("fine-tuned not trained") == 3
     assert "nan" not in words
     assert "A: alone" in words
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from fake_studies import Counts, fill, latent_counts, make_study
 
+from taskaffinity.analysis.paper.captions import describe_encoders
 from taskaffinity.analysis.paper.encoders import encoder_gains, encoder_scores, encoders_frame, encoders_table
 from taskaffinity.analysis.paper.stages import STAGES, stage_scores
 from taskaffinity.analysis.statistics.standard_errors import gain_error
-from taskaffinity.analysis.tables.formats import describe_encoders
 from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.store import RunStore
@@ -84,8 +84,8 @@ def test_the_table_has_a_row_an_encoder_and_its_gain(
 def test_every_row_of_the_frame_says_over_what(first: Study, other: Study, stores: tuple[RunStore, RunStore]) -> None:
     frame = encoders_frame(encoder_scores([(first, stores[0]), (other, stores[1])]))
     assert frame.groupby(["over", "encoder"]).size().to_dict() == {
-        ("training alone", "tiny e0"): 9,
-        ("training alone", "another e1"): 9,
+        ("single-task training", "tiny e0"): 9,
+        ("single-task training", "another e1"): 9,
         ("tiny e0", "another e1"): 9,
     }
     assert frame[frame.over == "tiny e0"].gain.notna().all()

@@ -13,7 +13,7 @@ from test_power import one_arrow
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.statistics.standard_errors import Arm, standard_error, variance_components
 from taskaffinity.analysis.tables.frames import edges_frame
-from taskaffinity.analysis.tables.power_projection import PROSPECTS_COLUMNS, prospects_frame, with_more_examples
+from taskaffinity.analysis.tables.power_projection import PROJECTION_COLUMNS, projection_frame, with_more_examples
 from taskaffinity.runs.rule import Rule
 from taskaffinity.tasks.metrics import METRICS
 
@@ -24,11 +24,11 @@ def test_no_more_of_anything_is_what_the_study_has(estimand: str, tmp_path: Path
     skipped = ("a", "c")
     store = fill(study, tmp_path, latent_counts({("a", "b"): 0.6}), skip=lambda spec: spec.task_names == skipped)
     matrix = measure(study, store)
-    found, edges = prospects_frame(matrix, store), edges_frame(matrix)
+    found, edges = projection_frame(matrix, store), edges_frame(matrix)
     edges = edges[edges.untested_reason == ""].reset_index(drop=True)
-    assert tuple(found.columns) == PROSPECTS_COLUMNS
+    assert tuple(found.columns) == PROJECTION_COLUMNS
     assert len(found) == 4
-    for name in PROSPECTS_COLUMNS:
+    for name in PROJECTION_COLUMNS:
         if name == "se":
             assert found.se.tolist() == pytest.approx(
                 [matrix.se[s, t] for s, t in matrix.arrows if matrix.seeds_pair[s, t]]
@@ -42,7 +42,7 @@ def test_no_more_of_anything_is_what_the_study_has(estimand: str, tmp_path: Path
 def test_a_row_for_every_arrow_number_of_seeds_and_size_of_test_set(tmp_path: Path) -> None:
     study = make_study(["a", "b"])
     store = fill(study, tmp_path, latent_counts({}, n=400))
-    found = prospects_frame(measure(study, store), store, seeds=(2, 3, 12), times_examples=(1, 4))
+    found = projection_frame(measure(study, store), store, seeds=(2, 3, 12), times_examples=(1, 4))
     assert len(found) == 2 * 3 * 2
     assert sorted(set(found.seeds_pair)) == [2, 3, 12]
     assert sorted(set(found.n_test)) == [400, 1600]
@@ -50,8 +50,8 @@ def test_a_row_for_every_arrow_number_of_seeds_and_size_of_test_set(tmp_path: Pa
         grid = arrow.pivot(index="seeds_pair", columns="n_test", values="se").to_numpy()
         assert (np.diff(grid, axis=0) < 0).all()
         assert (np.diff(grid, axis=1) < 0).all()
-    with pytest.raises(ValueError, match="two seeds"):
-        prospects_frame(measure(study, store), store, seeds=(1, 3))
+    with pytest.raises(ValueError, match="2 seeds or more"):
+        projection_frame(measure(study, store), store, seeds=(1, 3))
 
 
 def test_seeds_leave_the_test_sets_part_and_examples_leave_the_seeds(tmp_path: Path) -> None:

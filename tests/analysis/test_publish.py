@@ -52,7 +52,7 @@ def test_a_study_whose_place_another_took_writes_nothing(design: Design, tmp_pat
     replace(study, seeds=(0,)).write(tmp_path)  # by another process, while this one trained
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(
-        InputError, match=r"(study|full)\.json is of another study by now, so this one's tables are not"
+        InputError, match=r"(study|full)\.json now belongs to another study, so the tables of this one are not"
     ):
         write(study, store, tmp_path)
     assert sorted(tmp_path.rglob("*")) == before

@@ -12,11 +12,11 @@ from fake_studies import Counts, fill, latent_counts, make_study
 from taskaffinity.analysis.paper.stages import stage_scores
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.analysis.secondary_metrics import (
-    FURTHER_COLUMNS,
+    SECONDARY_COLUMNS,
     describe_secondary_metrics,
-    kept_metrics,
     secondary_metrics_by_stage,
     secondary_metrics_frame,
+    stored_metrics,
 )
 from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.rule import Rule
@@ -36,7 +36,7 @@ def test_an_f1_that_is_the_accuracy_has_its_gains_and_errors(tmp_path: Path) -> 
     study = make_study(NAMES)
     publish(study, fill(study, tmp_path, ACCURACY, further={"micro_f1": as_f1}), tmp_path)
     edges, other = pd.read_csv(tmp_path / "edges.csv"), pd.read_csv(tmp_path / "other_metrics.csv")
-    assert tuple(other.columns) == FURTHER_COLUMNS
+    assert tuple(other.columns) == SECONDARY_COLUMNS
     assert set(other.metric) == {"micro_f1"}
     both = edges.merge(other, on=["source", "target"], suffixes=("", "_other"), validate="one_to_one")
     assert len(both) == 6
@@ -65,7 +65,7 @@ def test_runs_of_an_older_version_have_none(tmp_path: Path) -> None:
     store = fill(study, tmp_path, ACCURACY)
     publish(study, store, tmp_path)
     assert not (tmp_path / "other_metrics.csv").exists()
-    assert list(kept_metrics(study, store)) == []
+    assert list(stored_metrics(study, store)) == []
     assert describe_secondary_metrics(study, ()) == ""
 
 

@@ -12,19 +12,20 @@ import numpy as np
 import pytest
 from fake_studies import fill, latent_counts, make_study
 
+from taskaffinity.analysis.paper.captions import describe_stages
 from taskaffinity.analysis.paper.stages import (
     PAPER_TABLES,
     STAGES,
     STAGES_COLUMNS,
     failures,
-    full_table,
     paper_table,
     stage_scores,
     stages_frame,
+    stages_table,
     uneven,
 )
 from taskaffinity.analysis.publish import publish_stages
-from taskaffinity.analysis.tables.formats import as_latex, as_markdown, describe_stages
+from taskaffinity.analysis.tables.formats import as_latex, as_markdown
 from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -78,9 +79,9 @@ def test_a_stage_that_is_not_trained_is_said_so_and_never_a_nan(study: Study, tm
     scores = {(score.task, score.stage): score for score in stage_scores(study, store)}
     assert scores["a", "finetune"].scores == ()
     assert scores["a", "refine"].untested_reason == "one seed"
-    table = full_table(study, tuple(scores.values()))
-    assert list(table.loc["fine-tuned after it"]) == ["not trained"] * 3 + [""]
-    assert "one seed" in table.loc["  refined together, gain", "A"]
+    table = stages_table(study, tuple(scores.values()))
+    assert list(table.loc["fine-tuned"]) == ["not trained"] * 3 + [""]
+    assert "one seed" in table.loc["  multi-task, gain", "A"]
     assert "nan" not in table.to_csv().lower()
     publish_stages(study, store, tmp_path)
     assert "nan" not in (tmp_path / "stages.csv").read_text().lower()
@@ -91,7 +92,7 @@ def test_a_seed_that_failed_is_named_where_the_mean_lacks_it(study: Study, tmp_p
     [lost] = [spec for spec in study.plan if spec.stage == "refine" and spec.seed == 2]
     store.fail(lost, "diverged: for the test")
     scores = stage_scores(study, store)
-    assert uneven(study, scores) == [f"{name} refined together: 3 seeds" for name in NAMES]
+    assert uneven(study, scores) == [f"{name} multi-task: 3 seeds" for name in NAMES]
     words = describe_stages(study, uneven(study, scores), failures(study, store))
     assert f"Failed and left out: {lost.run_id}: diverged: for the test." in words
 
@@ -138,10 +139,10 @@ def test_the_papers_rows_stand_beside_real_scores_of_its_suites_alone(store: Run
     tasks = ("clinicalsts", "i2b2-2010-re", "shareclefe", "mednli")
     clinical = replace(staged(tasks), suite="clinical")
     scores = stage_scores(clinical, RunStore(store.root / "nothing"))
-    table = full_table(clinical, scores)
+    table = stages_table(clinical, scores)
     assert list(table.loc["paper: MT-BlueBERT-Refinement_clinical"]) == ["82.2", "74.5", "82.6", "83.5", "80.7"]
     for other in (replace(clinical, synthetic=True), replace(clinical, suite="open-clinical")):
-        assert not [row for row in full_table(other, scores).index if "paper" in row]
+        assert not [row for row in stages_table(other, scores).index if "paper" in row]
     assert set(PAPER_TABLES) == {"clinical", "biomedical", "blue"}
 
 
@@ -154,15 +155,15 @@ def test_words_of_a_picture_do_not_tell_of_what_the_table_alone_has() -> None:
 
 def test_a_wide_table_is_turned(store: RunStore) -> None:
     many = staged([f"t{i}" for i in range(8)])
-    table = full_table(many, stage_scores(many, RunStore(store.root / "nothing")))
+    table = stages_table(many, stage_scores(many, RunStore(store.root / "nothing")))
     lines = as_markdown(table, "words").splitlines()
-    assert lines[0].startswith("|  | alone | refined together |")
+    assert lines[0].startswith("|  | single-task | multi-task |")
     assert lines[2].startswith("| T0 | not trained |")
 
 
 def test_latex_escapes_what_it_must(study: Study, store: RunStore) -> None:
     named = replace(study, encoder=replace(study.encoder, name="an_encoder & 50%"))
-    text = as_latex(full_table(named, stage_scores(named, store)), describe_stages(named))
+    text = as_latex(stages_table(named, stage_scores(named, store)), describe_stages(named))
     assert r"an\_encoder \& 50\%" in text
     assert "−" not in text
     assert text.count(r"\\") == 1 + 5

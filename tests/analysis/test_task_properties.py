@@ -75,7 +75,7 @@ def test_properties_of_a_study_are_in_points(tmp_path: Path) -> None:
     store = fill(study, tmp_path, lambda target, beside, seed: right(np.arange(10) < scores[seed]), epochs=4)
     found = study_properties(measure(study, store), curves_frame(study, store)).loc["a"]
     assert (found.n_train, found.n_test) == (80, 10)
-    assert found.score_alone == pytest.approx(70)
+    assert found.score_single == pytest.approx(70)
     assert found.headroom == pytest.approx(30)
     assert found.seed_sd == pytest.approx(np.std([60, 80], ddof=1))
     assert found.late_climb == pytest.approx(70 - 35)  # of 17.5, 35, 52.5, 70
@@ -106,7 +106,7 @@ def test_a_study_without_runs_has_properties_that_are_not_known(tmp_path: Path) 
     study = make_study(["a", "b"])
     store = fill(study, tmp_path, lambda *_: right([1.0]), skip=lambda spec: True)
     found = study_properties(measure(study, store), curves_frame(study, store))
-    assert found[["n_train", "score_alone", "headroom", "seed_sd", "late_climb"]].isna().all(axis=None)
+    assert found[["n_train", "score_single", "headroom", "seed_sd", "late_climb"]].isna().all(axis=None)
 
 
 def test_properties_of_arrows() -> None:

@@ -12,10 +12,10 @@ from taskaffinity.analysis.captions import SYNTHETIC
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import arrows
 from taskaffinity.analysis.figures.layout import FONT, line_legend, sheet, surround
+from taskaffinity.analysis.paper.captions import describe_stages
 from taskaffinity.analysis.paper.stages import STAGES, TITLES, StageScore, describe_gain, uneven
 from taskaffinity.analysis.statistics.verdicts import Verdict
 from taskaffinity.analysis.style import PALETTES, Palette, marked, short
-from taskaffinity.analysis.tables.formats import describe_stages
 from taskaffinity.runs.study import Study
 
 FOLLOWED = 6

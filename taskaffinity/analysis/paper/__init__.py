@@ -1,1 +1,1 @@
-"""The paper's tables and figure beside a study's own numbers."""
+"""The paper's tables and figure beside the numbers of a study."""

@@ -1,5 +1,4 @@
-"""One suite with several encoders: the fine-tuned scores of each (the paper's Tables 4 and 5), and what an encoder
-gains over the first."""
+"""One suite with several encoders: fine-tuned scores and gains over the first (the paper's Tables 4 and 5)."""
 
 from __future__ import annotations
 
@@ -14,12 +13,12 @@ from taskaffinity.analysis.paper.stages import (
     columns_of,
     describe_gain,
     failures,
-    gained,
     means,
     paper_rows,
     paper_table,
     prior_of,
     stage_arms,
+    stage_gain,
     stage_scores,
     stages_frame,
 )
@@ -27,22 +26,22 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
 ENCODER_TABLES: dict[str, int] = {"clinical": 4, "biomedical": 5}
-"""The paper's tables of fine-tuned scores with several encoders."""
+"""Number of the paper's table of fine-tuned scores with several encoders, by suite."""
 
 Studies = Sequence[tuple[Study, RunStore]]
 
 
 @dataclass(frozen=True)
 class EncoderScores:
-    """What one encoder of several reached: every task after every stage, as far as it was trained."""
+    """Scores of every task after every trained stage, for one encoder of several."""
 
     study: Study
     scores: tuple[StageScore, ...]
-    """With the gain over training alone."""
+    """Scores with the gain over single-task training."""
     over_first: tuple[StageScore, ...]
-    """With the gain over the same stage of the first encoder; none for the first itself."""
+    """Scores with the gain over the same stage of the first encoder; empty for the first."""
     failed: tuple[str, ...]
-    """Its runs that failed, in words."""
+    """Failed runs, each with its reason."""
 
     @property
     def fine_tuned(self) -> tuple[StageScore, ...]:
@@ -50,7 +49,7 @@ class EncoderScores:
 
 
 def encoder_scores(studies: Studies) -> tuple[EncoderScores, ...]:
-    """What every study's runs say, read once for table, frame and words.
+    """Read the scores of every study.
 
     Raises
     ------
@@ -70,7 +69,7 @@ def encoder_scores(studies: Studies) -> tuple[EncoderScores, ...]:
 
 
 def encoder_gains(study: Study, store: RunStore, first: Study, first_store: RunStore) -> tuple[StageScore, ...]:
-    """Every task after every stage, with its gain over the same stage with the first study's encoder.
+    """Return every task after every stage, with its gain over the same stage of the first study.
 
     Raises
     ------
@@ -80,28 +79,28 @@ def encoder_gains(study: Study, store: RunStore, first: Study, first_store: RunS
     rule, by = study.rule, {card.name: card.metric for card in study.tasks}
     ours, theirs = (stage_arms(one, its_store, by) for one, its_store in ((study, store), (first, first_store)))
     prior = prior_of([*ours.values(), *theirs.values()])
-    found = []
+    gains = []
     for name, metric in by.items():
         for stage in STAGES:
             arm, against = ours.get((name, stage)), theirs.get((name, stage))
             if arm is None or against is None:
-                found.append(StageScore(name, stage, metric, (), untested_reason="not trained"))
+                gains.append(StageScore(name, stage, metric, (), untested_reason="not trained"))
             elif _test_set(study) != _test_set(first):
-                found.append(StageScore(name, stage, metric, (), untested_reason="other test examples"))
+                gains.append(StageScore(name, stage, metric, (), untested_reason="other test examples"))
             else:
-                found.append(gained(name, stage, metric, arm, against, prior, rule))
-    return tuple(found)
+                gains.append(stage_gain(name, stage, metric, arm, against, prior, rule))
+    return tuple(gains)
 
 
 def _test_set(study: Study) -> tuple[object, ...]:
     return study.refs, study.recipe.max_eval_examples, study.recipe.max_eval_examples and study.recipe.sample_seed
 
 
-def encoders_table(found: Sequence[EncoderScores]) -> pd.DataFrame:
-    """For people: fine-tuned scores, a row an encoder with its gain over the first; the paper's own rows below."""
-    first = found[0].study
+def encoders_table(encoders: Sequence[EncoderScores]) -> pd.DataFrame:
+    """Return the table of words: fine-tuned scores and gains, one row each per encoder, the paper's rows below."""
+    first = encoders[0].study
     rows: dict[str, list[str]] = {}
-    for number_of_row, encoder in enumerate(found, start=1):
+    for number_of_row, encoder in enumerate(encoders, start=1):
         name = f"fine-tuned, {encoder.study.encoder.name}"
         name = f"{name} ({number_of_row})" if name in rows else name
         rows[name] = means(encoder.fine_tuned)
@@ -114,12 +113,12 @@ def encoders_table(found: Sequence[EncoderScores]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns_of(first))
 
 
-def encoders_frame(found: Sequence[EncoderScores]) -> pd.DataFrame:
-    """``stages_frame`` of every study, and each encoder's gains over the first, told apart by ``over``."""
-    first = found[0].study.encoder
+def encoders_frame(encoders: Sequence[EncoderScores]) -> pd.DataFrame:
+    """Return ``stages_frame`` of every study and each encoder's gains over the first, with a column ``over``."""
+    first = encoders[0].study.encoder
     frames = []
-    for encoder in found:
-        frames.append(stages_frame(encoder.study, encoder.scores).assign(over="training alone"))
+    for encoder in encoders:
+        frames.append(stages_frame(encoder.study, encoder.scores).assign(over="single-task training"))
         if encoder.over_first:
             over = f"{first.name} {first.fingerprint}"
             frames.append(stages_frame(encoder.study, encoder.over_first).assign(over=over))

@@ -1,8 +1,8 @@
-"""What the paper says in words about its Figure 2, beside the verdicts of a study of our own.
+"""The paper's claims about its Figure 2, beside the verdicts of a study.
 
-The figure has no numbers, and no file gives its arrows: only sentences of the text are held against a study, and only
-where they name the task. A sentence that leaves one end open ("is improved by other tasks") is about ``some`` arrows of
-the named task or ``every`` one. That "hardly moves" means no effect, by our margin, is our reading.
+The figure has no numbers, and no file gives its arrows. A study is therefore compared with those sentences of the text
+that name a task. A sentence with one open end ("is improved by other tasks") is about ``some`` or ``every`` arrow of
+the named task. We read "hardly moves" as no effect by our margin.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from taskaffinity.analysis.tables.columns import PRINTED_COLUMNS
 from taskaffinity.runs.paper_protocol import describe_protocol
 
 SUITES = ("clinical", "biomedical")
-"""Those of Figure 2."""
+"""Suites of Figure 2."""
 
 CLAIMS_COLUMNS = tuple(PRINTED_COLUMNS["figure2"])
 
@@ -37,15 +37,15 @@ _FULFIL: dict[str, tuple[Verdict, ...]] = {
     "no effect": ("no effect",),
     "does not improve": ("degrades", "no effect"),
 }
-"""The verdicts that agree with a claim; all others contradict it, but for "inconclusive"."""
+"""Verdicts that agree with a claim; all others but "inconclusive" contradict it."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper, in few words."""
+    """A claim of the paper, in a few words."""
 
     source: str
-    """A task, or ``some`` or ``every`` other; so ``target``, but never both."""
+    """A task, or ``some`` or ``every`` other task; ``target`` likewise, but never both."""
     target: str
     claim: str
     """A key of ``_FULFIL``."""
@@ -54,30 +54,30 @@ class Claim:
 
     @property
     def of(self) -> str:
-        """``one`` arrow, ``some`` or ``every``."""
+        """How many arrows it is about: ``one``, ``some`` or ``every``."""
         return next((end for end in (self.source, self.target) if end in ("some", "every")), "one")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A claim beside a study."""
+    """A claim beside the verdicts of a study."""
 
     claim: Claim
     arrows: tuple[tuple[int, int], ...]
-    """The study's arrows that it is about."""
+    """Arrows of the study that the claim is about."""
     standing: Standing
 
 
 @cache
 def claims() -> tuple[Claim, ...]:
-    """All that are known, of both suites."""
+    """Return the claims about both suites."""
     with (files("taskaffinity.analysis") / "paper" / "figure2_claims.csv").open(encoding="utf-8") as file:
         return tuple(Claim(*map(str, row)) for row in pd.read_csv(file).itertuples(index=False))
 
 
 def answers(matrix: AffinityMatrix) -> tuple[Answer, ...]:
-    """The claims about the tasks of a study, each with what the study says."""
-    found = []
+    """Return the claims about the tasks of a study, each with the study's answer."""
+    known = []
     for claim in claims():
         named = {claim.source, claim.target} - {"some", "every"}
         if named <= {*matrix.tasks}:
@@ -86,8 +86,8 @@ def answers(matrix: AffinityMatrix) -> tuple[Answer, ...]:
                 for s, t in matrix.arrows
                 if claim.source in (matrix.tasks[s], claim.of) and claim.target in (matrix.tasks[t], claim.of)
             )
-            found.append(Answer(claim, arrows, _standing(claim, [matrix.verdict[arrow] for arrow in arrows])))
-    return tuple(found)
+            known.append(Answer(claim, arrows, _standing(claim, [matrix.verdict[arrow] for arrow in arrows])))
+    return tuple(known)
 
 
 def _standing(claim: Claim, verdicts: Sequence[Verdict]) -> Standing:
@@ -99,13 +99,13 @@ def _standing(claim: Claim, verdicts: Sequence[Verdict]) -> Standing:
 
 
 def figure2_table(matrix: AffinityMatrix) -> pd.DataFrame:
-    """The table for people, cells as words: a row a claim."""
-    rows = [(f"paper: {a.claim.words}", _here(matrix, a.arrows), a.standing) for a in answers(matrix)]
+    """Return the table of words: one row per claim."""
+    rows = [(f"paper: {a.claim.words}", _in_study(matrix, a.arrows), a.standing) for a in answers(matrix)]
     return pd.DataFrame([row[1:] for row in rows], index=[row[0] for row in rows], columns=["here", "standing"])
 
 
 def figure2_frame(matrix: AffinityMatrix) -> pd.DataFrame:
-    """One row a claim and arrow that it is about: ``CLAIMS_COLUMNS``; gains in points, ``standing`` of the claim."""
+    """Return one row per claim and arrow that it is about: ``CLAIMS_COLUMNS``; gains in points."""
     rows = [
         (
             *(answer.claim.words, answer.claim.where, answer.claim.claim, answer.claim.of),
@@ -119,22 +119,22 @@ def figure2_frame(matrix: AffinityMatrix) -> pd.DataFrame:
 
 
 def describe_claims(matrix: AffinityMatrix) -> str:
-    """How to read that table."""
-    told = Counter(answer.standing for answer in answers(matrix))
+    """Return how to read the table."""
+    counts = Counter(answer.standing for answer in answers(matrix))
     return (
-        "What the paper's text says of its Figure 2, in few words, beside this study: "
-        f"{', '.join(f'{told[standing]} {standing}' for standing in get_args(Standing))}. The paper has one seed, and "
-        'gives no numbers, threshold, interval or baseline for these; "hardly moves" is read as no effect. '
+        "Claims of the paper's text about its Figure 2, beside this study: "
+        f"{', '.join(f'{counts[standing]} {standing}' for standing in get_args(Standing))}. The paper has one seed and "
+        'gives no numbers, threshold, interval or baseline for them; "hardly moves" is read as no effect. '
         f"{describe_seeds(matrix)}; encoder {encoder_name(matrix)}{describe_precision(matrix.study)}; "
         f"suite {matrix.study.suite}; "
-        f"{describe_protocol(matrix.study.protocol)}; no effect: surely within {describe_margin(matrix)}."
+        f"{describe_protocol(matrix.study.protocol)}; no effect: within {describe_margin(matrix)} (TOST)."
     )
 
 
-def _here(matrix: AffinityMatrix, arrows: Sequence[tuple[int, int]]) -> str:
+def _in_study(matrix: AffinityMatrix, arrows: Sequence[tuple[int, int]]) -> str:
     if len(arrows) != 1:
-        told = Counter(matrix.verdict[arrow] for arrow in arrows)
-        return ", ".join(f"{told[verdict]} {verdict}" for verdict in get_args(Verdict) if told[verdict])
+        counts = Counter(matrix.verdict[arrow] for arrow in arrows)
+        return ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict])
     [arrow] = arrows
     if math.isnan(matrix.gain[arrow]):
         return f"not measured ({matrix.untested_reason[arrow]})"

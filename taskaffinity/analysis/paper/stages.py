@@ -1,7 +1,7 @@
-"""The whole set in stages: every task alone, after training with all others, and fine-tuned from there.
+"""Scores by stage: every task alone, after training with all others, and fine-tuned from there.
 
-A stage is compared with training alone as a pair is: mean over seeds less mean over seeds, with the two-way error. The
-fine-tuned runs have had more updates on the target than the single ones, as in the paper.
+A stage is compared with single-task training like a pair: difference of means over seeds, with the two-way error. As in
+the paper, fine-tuned runs have more updates on the target than single-task runs.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from taskaffinity.runs.study import Study
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 TITLES: dict[Stage, str] = {
-    "single": "alone",
-    "refine": "refined together",
-    "finetune": "fine-tuned after it",
+    "single": "single-task",
+    "refine": "multi-task",
+    "finetune": "fine-tuned",
 }
 
 STAGES_COLUMNS = tuple(COLUMNS["stages.csv"])
@@ -51,10 +51,10 @@ _PAPER_MODELS: dict[int, dict[Stage, str]] = {
     },
     6: {"single": "BlueBERT_biomedical", "finetune": "MT-BlueBERT-Fine-Tune_biomedical"},
 }
-"""The rows (Table 6: columns) of the paper's tables that hold a stage."""
+"""Rows (Table 6: columns) of the paper's tables, by stage."""
 
 PAPER_TABLES: dict[str, int] = {"clinical": 2, "biomedical": 3, "blue": 6}
-"""The paper's table of each suite."""
+"""Number of the paper's table, by suite."""
 
 _FILES = {
     2: "table2_clinical.csv",
@@ -67,22 +67,22 @@ _FILES = {
 
 @dataclass(frozen=True)
 class StageScore:
-    """One task after one stage; points, NaN where nothing is known."""
+    """Scores and gain of one task after one stage, in points; unknown values are NaN."""
 
     task: str
     stage: Stage
     metric: str
     """A key of ``METRICS``."""
     scores: tuple[float, ...]
-    """Of test, one a seed."""
+    """Test scores, one per seed."""
     gain: float = math.nan
-    """Over training alone; NaN for ``single`` itself."""
+    """Gain over single-task training; NaN for ``single``."""
     low: float = math.nan
-    """Ends of the ``1 - alpha`` interval, not adjusted for the number of comparisons."""
+    """Ends of the ``1 - alpha`` interval, not adjusted for multiple comparisons."""
     high: float = math.nan
     p: float = math.nan
     untested_reason: str = ""
-    """Why there is no interval."""
+    """Why there is no interval; empty if there is one."""
 
     @property
     def mean(self) -> float:
@@ -90,19 +90,19 @@ class StageScore:
 
     @property
     def sd(self) -> float:
-        """Over seeds; NaN for one."""
+        """Standard deviation over seeds; NaN for one seed."""
         return float(np.std(self.scores, ddof=1)) if len(self.scores) > 1 else math.nan
 
 
 def stage_scores(
     study: Study, store: RunStore, rule: Rule | None = None, by: Mapping[str, str] | None = None
 ) -> tuple[StageScore, ...]:
-    """Every task after every stage, in the suite's order; what is not trained yet has no scores.
+    """Return every task after every stage, in the suite's order; an untrained stage has no scores.
 
     Parameters
     ----------
     by : mapping, optional
-        Tasks and keys of ``METRICS``: these tasks alone, by these metrics. Default: all by their official ones.
+        Tasks and keys of ``METRICS``: only these tasks, by these metrics. Default: all by their official ones.
 
     Raises
     ------
@@ -113,24 +113,24 @@ def stage_scores(
     by = by or {card.name: card.metric for card in study.tasks}
     arms = stage_arms(study, store, by)
     prior = prior_of(arms.values())
-    found = []
+    scores = []
     for name, metric in by.items():
-        alone = arms.get((name, "single"))
+        single = arms.get((name, "single"))
         for stage in STAGES:
             arm = arms.get((name, stage))
-            scores = tuple(float(POINTS * score) for score in arm.scores) if arm else ()
+            values = tuple(float(POINTS * score) for score in arm.scores) if arm else ()
             if stage == "single":
-                found.append(StageScore(name, stage, metric, scores))
+                scores.append(StageScore(name, stage, metric, values))
                 continue
-            if arm is None or alone is None:
-                found.append(StageScore(name, stage, metric, scores, untested_reason="not trained"))
+            if arm is None or single is None:
+                scores.append(StageScore(name, stage, metric, values, untested_reason="not trained"))
                 continue
-            found.append(gained(name, stage, metric, arm, alone, prior, rule))
-    return tuple(found)
+            scores.append(stage_gain(name, stage, metric, arm, single, prior, rule))
+    return tuple(scores)
 
 
-def gained(task: str, stage: Stage, metric: str, arm: Arm, against: Arm, prior: Prior, rule: Rule) -> StageScore:
-    """The score of an arm with its gain over another."""
+def stage_gain(task: str, stage: Stage, metric: str, arm: Arm, against: Arm, prior: Prior, rule: Rule) -> StageScore:
+    """Return the scores of an arm with its gain over another."""
     evidence = variance_components(arm, against, prior)
     error = standard_error(evidence, rule.estimand)
     scores = tuple(float(POINTS * score) for score in arm.scores)
@@ -140,53 +140,53 @@ def gained(task: str, stage: Stage, metric: str, arm: Arm, against: Arm, prior: 
 
 
 def stage_arms(study: Study, store: RunStore, by: Mapping[str, str]) -> dict[tuple[str, Stage], Arm]:
-    """Every task of ``by`` after every stage that it has runs of, by its metric there."""
+    """Return the arm of every task of ``by`` after every trained stage, by its metric."""
     official = {card.name: card.metric for card in study.tasks}
-    found: dict[tuple[str, Stage], Arm] = {}
+    arms: dict[tuple[str, Stage], Arm] = {}
     for name, stage in product(by, STAGES):
         specs = (spec for spec in study.plan if spec.stage == stage and name in spec.task_names)
         key = f"{name}/test" + ("" if by[name] == official[name] else f"/{by[name]}")
         runs = [run for run in map(store.get, specs) if run and key in run.counts]
         if runs:
-            found[name, stage] = arm_of(runs, key, by[name])
-    return found
+            arms[name, stage] = arm_of(runs, key, by[name])
+    return arms
 
 
 def prior_of(arms: Iterable[Arm]) -> Prior:
-    """What arms say together of the variance over seeds."""
-    told = [arm for arm in arms if arm.n_runs > 1 and arm.scores.any()]
-    return fit_prior([arm.s2 / arm.unit for arm in told], [arm.n_runs - 1 for arm in told])
+    """Estimate the prior of the variance over seeds from all arms."""
+    used = [arm for arm in arms if arm.n_runs > 1 and arm.scores.any()]
+    return fit_prior([arm.s2 / arm.unit for arm in used], [arm.n_runs - 1 for arm in used])
 
 
 def stages_frame(study: Study, scores: tuple[StageScore, ...], rule: Rule | None = None) -> pd.DataFrame:
-    """One row a task and stage, in points: ``STAGES_COLUMNS``. Encoders go by name and fingerprint."""
+    """Return one row per task and stage, in points: ``STAGES_COLUMNS``."""
     rule = rule or study.rule
     encoder = f"{study.encoder.name} {study.encoder.fingerprint}"
-    told = (rule.alpha, rule.estimand, study.protocol, encoder, study.synthetic)
+    same = (rule.alpha, rule.estimand, study.protocol, encoder, study.synthetic)
     rows = [
-        (s.task, s.stage, s.metric, s.mean, s.sd, len(s.scores), s.gain, s.low, s.high, s.p, s.untested_reason, *told)
+        (s.task, s.stage, s.metric, s.mean, s.sd, len(s.scores), s.gain, s.low, s.high, s.p, s.untested_reason, *same)
         for s in scores
     ]
     return pd.DataFrame(rows, columns=list(STAGES_COLUMNS))
 
 
 def failures(study: Study, store: RunStore) -> tuple[str, ...]:
-    """Runs that failed and are left out, each with its reason."""
+    """Return the failed runs, which are left out, each with its reason."""
     return tuple(f"{spec.run_id}: {reason}" for spec in study.plan if (reason := store.failure(spec)))
 
 
 @cache
 def paper_table(number: int) -> pd.DataFrame:
-    """A table of the paper in points: a row a model and a column a task, the average last."""
+    """Return a table of the paper in points: one row per model, one column per task, the average last."""
     with (files("taskaffinity.analysis") / "paper" / _FILES[number]).open(encoding="utf-8") as file:
         table = pd.read_csv(file, index_col=0)
-    return POINTS * (table.T if number == 6 else table)  # there the tasks are the rows
+    return POINTS * (table.T if number == 6 else table)  # Table 6 has the tasks as rows
 
 
-def full_table(study: Study, scores: tuple[StageScore, ...]) -> pd.DataFrame:
-    """The table for people, cells as words: a row a stage and a column a task, with the paper's own rows below.
+def stages_table(study: Study, scores: tuple[StageScore, ...]) -> pd.DataFrame:
+    """Return the table of words: one row per stage, one column per task, the paper's rows below.
 
-    Synthetic text and suites that the paper does not know stand by themselves.
+    Synthetic text and suites that are not in the paper have no rows of the paper.
     """
     tasks = [card.name for card in study.tasks]
     by_cell = {(score.task, score.stage): score for score in scores}
@@ -203,18 +203,18 @@ def full_table(study: Study, scores: tuple[StageScore, ...]) -> pd.DataFrame:
 
 
 def columns_of(study: Study) -> list[str]:
-    """Of a table for people: a task each, and the average."""
+    """Return the columns of a table of words: the tasks and their average."""
     return [*(card.title for card in study.tasks), "average"]
 
 
 def means(cells: Sequence[StageScore]) -> list[str]:
-    """A row of means, the average of the tasks last."""
+    """Return a row of means, the average of the tasks last."""
     average = math.nan if any(not cell.scores for cell in cells) else float(np.mean([cell.mean for cell in cells]))
     return [*(_mean_and_sd(cell) for cell in cells), _one_digit(average)]
 
 
 def paper_rows(number: int, tasks: Sequence[str], models: Iterable[str]) -> dict[str, list[str]]:
-    """Rows of a table of the paper."""
+    """Return rows of a table of the paper as words."""
     paper = paper_table(number)[[*tasks, "avg"]]
     rows = dict(zip(paper.index, paper.to_numpy(), strict=True))
     return {f"paper: {model}": [_one_digit(score) for score in rows[model]] for model in models}
@@ -227,7 +227,7 @@ def _mean_and_sd(score: StageScore) -> str:
 
 
 def uneven(study: Study, scores: Iterable[StageScore]) -> list[str]:
-    """``mednli alone: 2 seeds`` for every mean over fewer seeds than were asked for."""
+    """Return ``mednli single-task: 2 seeds`` for every mean over fewer seeds than planned."""
     return [
         f"{score.task} {TITLES[score.stage]}: {plural(len(score.scores), 'seed')}"
         for score in scores
@@ -236,13 +236,12 @@ def uneven(study: Study, scores: Iterable[StageScore]) -> list[str]:
 
 
 def describe_gain(score: StageScore) -> str:
-    """``+1.9 [+1.1, +2.7]``, or why there is none."""
+    """Return ``+1.9 [+1.1, +2.7]``, or why there is no gain."""
     if math.isnan(score.gain):
         return score.untested_reason
-    interval = (
-        f" [{signed(score.low)}, {signed(score.high)}]" if not math.isnan(score.low) else f" ({score.untested_reason})"
-    )
-    return signed(score.gain) + interval
+    if math.isnan(score.low):
+        return f"{signed(score.gain)} ({score.untested_reason})"
+    return f"{signed(score.gain)} [{signed(score.low)}, {signed(score.high)}]"
 
 
 def _one_digit(points: float) -> str:

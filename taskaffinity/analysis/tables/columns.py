@@ -125,7 +125,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "stages_other_metrics.csv": {**_STAGES, "metric": "Key of a secondary metric of the task."},
     "encoders.csv": {
         **_STAGES,
-        "over": "What the gain is measured over: training alone, or name and fingerprint of the first encoder.",
+        "over": "What the gain is measured over: single-task training, or name and fingerprint of the first encoder.",
     },
 }
 """Meaning of every column, by file of a results folder; ``stages*.csv`` are those of ``taskaffinity full``."""

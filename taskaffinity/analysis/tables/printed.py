@@ -150,11 +150,11 @@ def _q_of_verdict(matrix: AffinityMatrix, s: int, t: int) -> float:
 
 def _title(matrix: AffinityMatrix) -> str:
     stamp = f"\n{SYNTHETIC}: not real text" if matrix.study.synthetic else ""
-    return f"Gain of training with the source over training alone, in points{stamp}"
+    return f"Gain of training with the source over single-task training, in points{stamp}"
 
 
 def _caption(matrix: AffinityMatrix) -> str:
-    lines = [f"{describe_seeds(matrix)}; no effect: surely within {describe_margin(matrix)}"]
+    lines = [f"{describe_seeds(matrix)}; no effect: within {describe_margin(matrix)} (TOST)"]
     if matrix.sequential:
         lines.append(f"interval: {OF_A_RACE}")
     failed = list(matrix.failed)

@@ -125,9 +125,9 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
     InputError
         If a file of the store is broken.
     """
-    from taskaffinity.analysis.paper.stages import failures, full_table, stage_scores, stages_frame, uneven
+    from taskaffinity.analysis.paper.captions import describe_stages
+    from taskaffinity.analysis.paper.stages import failures, stage_scores, stages_frame, stages_table, uneven
     from taskaffinity.analysis.secondary_metrics import describe_secondary_metrics, secondary_metrics_by_stage
-    from taskaffinity.analysis.tables.formats import describe_stages
 
     try:
         scores, further = stage_scores(study, store), secondary_metrics_by_stage(study, store)
@@ -135,7 +135,7 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
         raise InputError(str(error)) from error
     words = describe_stages(study, uneven(study, scores), failures(study, store))
     words = f"{words} {describe_secondary_metrics(study, further)}".strip()
-    _print_table(full_table(study, scores), stages_frame(study, scores), words, format_)
+    _print_table(stages_table(study, scores), stages_frame(study, scores), words, format_)
 
 
 def read_encoders(studies: Sequence[tuple[Study, RunStore]]) -> tuple[EncoderScores, ...]:
@@ -156,8 +156,8 @@ def read_encoders(studies: Sequence[tuple[Study, RunStore]]) -> tuple[EncoderSco
 
 def print_encoders(found: Sequence[EncoderScores], format_: str = "text") -> None:
     """Print the fine-tuned scores of a suite with several encoders; ``csv`` holds every stage."""
+    from taskaffinity.analysis.paper.captions import describe_encoders
     from taskaffinity.analysis.paper.encoders import encoders_frame, encoders_table
-    from taskaffinity.analysis.tables.formats import describe_encoders
 
     _print_table(encoders_table(found), encoders_frame(found), describe_encoders(found), format_)
 

@@ -1,0 +1,80 @@
+"""Sentences that explain the tables of stages and of encoders, with what is missing from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from taskaffinity.analysis.captions import SYNTHETIC, describe_precision
+from taskaffinity.analysis.paper.encoders import ENCODER_TABLES, EncoderScores
+from taskaffinity.analysis.paper.stages import PAPER_TABLES, uneven
+from taskaffinity.analysis.style import plural
+from taskaffinity.runs.paper_protocol import describe_protocol
+from taskaffinity.runs.study import Study
+
+_PAPERS_ROWS = (
+    " The paper's rows have one seed, with the epoch selected on test. The first is BLUE's single-task training in"
+    " other code (30 or 10 epochs; relations, inference and similarity without dev); its DDI is probably macro-F1."
+)
+
+
+def describe_stages(
+    study: Study, uneven: Sequence[str] = (), failures: Sequence[str] = (), *, of_table: bool = True
+) -> str:
+    """Return how to read the table of a study in stages, with what is missing from it.
+
+    Parameters
+    ----------
+    uneven : sequence of str
+        Means over fewer seeds than planned.
+    failures : sequence of str
+        Failed runs.
+    of_table : bool
+        False for a figure, which has neither standard deviations nor the paper's rows.
+    """
+    epochs = study.recipe.num_train_epochs
+    lengths = sorted({recipe.num_train_epochs for recipe in study.finetune.values()})
+    rates = sorted({recipe.learning_rate for recipe in study.finetune.values()})
+    after = (
+        f", then {'1 epoch' if lengths == [1] else f'{_range(lengths)} epochs'} of fine-tuning at learning rate "
+        f"{_range(rates)}"
+        if rates
+        else ""
+    )
+    mean = "mean (SD)" if of_table else "mean"
+    level = f"{100 * (1 - study.rule.alpha):g}%"
+    stamp = f" {SYNTHETIC.capitalize()}: not real text." if study.synthetic else ""
+    return (
+        f"Test scores in points, {mean} over {plural(len(study.seeds), 'seed')}; gain over single-task training with "
+        f"its {level} interval, not adjusted. Suite {study.suite}; encoder {study.encoder.name}"
+        f"{describe_precision(study)}; {plural(epochs, 'epoch')} at learning rate "
+        f"{study.recipe.learning_rate:g}, single-task and multi-task{after}; "
+        f"{describe_protocol(study.protocol)}.{stamp}"
+        + (_PAPERS_ROWS if of_table and not study.synthetic and study.suite in PAPER_TABLES else "")
+        + (f" Fewer seeds: {', '.join(uneven)}." if uneven else "")
+        + (f" Failed and left out: {'; '.join(failures)}." if failures else "")
+    )
+
+
+def _range(values: Sequence[float]) -> str:
+    return f"{values[0]:g}" if len(values) == 1 else f"{values[0]:g} to {values[-1]:g}"
+
+
+def describe_encoders(encoders: Sequence[EncoderScores]) -> str:
+    """Return how to read the table of several encoders, with what is missing from it."""
+    studies = [encoder.study for encoder in encoders]
+    few = [f"{e.study.encoder.name}, {problem}" for e in encoders for problem in uneven(e.study, e.fine_tuned)]
+    failed = [f"{e.study.encoder.name}, {problem}" for e in encoders for problem in e.failed]
+    first = studies[0]
+    seeds = sorted({len(study.seeds) for study in studies})
+    differ = len({(study.recipe, tuple(study.finetune.items())) for study in studies}) > 1
+    paper = not first.synthetic and first.suite in ENCODER_TABLES
+    stamp = f" {SYNTHETIC.capitalize()}: not real text." if first.synthetic else ""
+    return (
+        f"Test scores in points after fine-tuning, mean (SD) over {' or '.join(map(str, seeds))} "
+        f"{'seed' if seeds == [1] else 'seeds'}. Suite {first.suite}; {describe_protocol(first.protocol)}"
+        f"{describe_precision(first)}.{stamp}"
+        + (" The rows differ in more settings than the encoder." if differ else "")
+        + (" The last row of the paper's Table 5 repeats its Table 3's refinement: a copy error." if paper else "")
+        + (f" Fewer seeds: {', '.join(few)}." if few else "")
+        + (f" Failed and left out: {'; '.join(failed)}." if failed else "")
+    )
