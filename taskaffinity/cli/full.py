@@ -38,7 +38,7 @@ from taskaffinity.cli.options.run import (
 )
 from taskaffinity.studies.options import FullOptions
 from taskaffinity.studies.steps import plan_full, train_full
-from taskaffinity.tracking.tracker import trackers_named
+from taskaffinity.tracking.tracker import check_trackers
 
 
 def command(
@@ -76,7 +76,7 @@ def command(
     """Train every task, the whole set together, and fine-tune each task from there (Tables 2 to 6)."""
     names = None if encoders is None else encoders.split(",")
     options = FullOptions(**study_options(locals()), encoders=names)
-    trackers = trackers_named(report_to or [])
+    trackers = check_trackers(report_to or [])
     with ConsoleListener(quiet=quiet) as listener:
         planned = plan_full(suite_of(domain, suite_file), options, listener, data=data, dry_run=dry_run)
         if dry_run:

@@ -38,7 +38,7 @@ from taskaffinity.cli.options.run import (
 from taskaffinity.runs.study import Baseline, EvaluateAfter, InitFrom
 from taskaffinity.studies.options import PairwiseOptions
 from taskaffinity.studies.steps import plan_pairwise, train_pairwise
-from taskaffinity.tracking.tracker import trackers_named
+from taskaffinity.tracking.tracker import check_trackers
 
 
 def command(
@@ -126,7 +126,7 @@ def command(
         margin=margin,
         correction=correction,
     )
-    trackers = trackers_named(report_to or [])
+    trackers = check_trackers(report_to or [])
     with ConsoleListener(quiet=quiet) as listener:
         planned = plan_pairwise(suite_of(domain, suite_file), options, listener, data=data, dry_run=dry_run)
         if dry_run:

@@ -14,15 +14,10 @@ from taskaffinity.runs.rule import Correction, Estimand
 from taskaffinity.runs.study import FILES, Baseline, EvaluateAfter, InitFrom, Protocol
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.listener import Listener, LogListener
-from taskaffinity.studies.options import (
-    FullOptions,
-    PairwiseOptions,
-    TuneOptions,
-    make_options,
-)
+from taskaffinity.studies.options import FullOptions, PairwiseOptions, TuneOptions, make_options
 from taskaffinity.studies.steps import plan_full, plan_pairwise, plan_tune, train_full, train_pairwise
 from taskaffinity.tasks.task import Suite
-from taskaffinity.tracking.tracker import trackers_named
+from taskaffinity.tracking.tracker import check_trackers
 
 if TYPE_CHECKING:
     from taskaffinity.tuning.search import Found
@@ -100,7 +95,7 @@ def pairwise(
     asked = dict(locals())
     names = ("suite", "data", "report_to", "listener")
     options = make_options(PairwiseOptions, {name: value for name, value in asked.items() if name not in names})
-    trackers = trackers_named([report_to] if isinstance(report_to, str) else report_to)
+    trackers = check_trackers([report_to] if isinstance(report_to, str) else report_to)
     heard = listener or LogListener()
     planned = plan_pairwise(suite, options, heard, data=data)
     return train_pairwise(planned, heard, trackers)
@@ -153,7 +148,7 @@ def full(
     asked = dict(locals())
     names = ("suite", "data", "report_to", "listener")
     options = make_options(FullOptions, {name: value for name, value in asked.items() if name not in names})
-    trackers = trackers_named([report_to] if isinstance(report_to, str) else report_to)
+    trackers = check_trackers([report_to] if isinstance(report_to, str) else report_to)
     heard = listener or LogListener()
     planned = plan_full(suite, options, heard, data=data)
     return train_full(planned, options, heard, trackers)

@@ -1,5 +1,5 @@
-"""Trackers of experiments that follow a study: MLflow, TensorBoard, Weights & Biases. Off unless asked for.
+"""Experiment trackers: MLflow, TensorBoard, Weights & Biases. Off unless ``--report-to`` names them.
 
-They read the results folder in the process that was started: a worker needs none of them, and runs on Ray are told as
-those of this process are. Sent are settings, scores, ids and names, never a text of a corpus.
+The process that was started reads the results folder and logs from it, so workers need no tracker. It sends settings,
+scores, ids and names, never the text of a corpus.
 """

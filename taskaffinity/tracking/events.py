@@ -1,4 +1,4 @@
-"""What a tracker is told: of one finished run, and of the study at its end."""
+"""What a tracker logs: each finished run, and the study at its end."""
 
 from __future__ import annotations
 
@@ -16,26 +16,29 @@ from taskaffinity.runs.study import Design, Study
 
 Setting = str | int | float
 
-FOUND: dict[Design, tuple[str, str]] = {"pairwise": ("edges.csv", "affinity.png"), "full": ("stages.csv", "stages.png")}
-"""The table and the picture that a study ends in."""
+PUBLISHED: dict[Design, tuple[str, str]] = {
+    "pairwise": ("edges.csv", "affinity.png"),
+    "full": ("stages.csv", "stages.png"),
+}
+"""The table and the figure of a published study."""
 
 _COLUMNS_SHOWN = 8
 
 
 @dataclass(frozen=True)
-class ToldRun:
+class LoggedRun:
     """One finished run."""
 
     name: str
     """Its ``run_id``."""
     fingerprint: str
-    """Of its result: another where it was trained again."""
+    """Of its result. It changes if the run is trained again."""
     settings: Mapping[str, Setting]
     """Tasks, seed, encoder and every field of the recipe that is set."""
     epochs: Sequence[tuple[int, Mapping[str, float]]]
-    """The epoch, counted from 1; ``loss/TASK`` (training) and ``dev/TASK``."""
+    """Each epoch, counted from 1, with its ``loss/TASK`` (training) and ``dev/TASK``."""
     scores: Mapping[str, float]
-    """``test/TASK``, ``chosen_epoch/TASK``, and ``seconds`` in all."""
+    """``test/TASK``, ``chosen_epoch/TASK``, and the total ``seconds``."""
     tags: Mapping[str, str]
     began: float
     ended: float
@@ -43,8 +46,8 @@ class ToldRun:
 
 
 @dataclass(frozen=True)
-class ToldStudy:
-    """What a study found, as it stands in the results folder."""
+class LoggedStudy:
+    """A published study."""
 
     suite: str
     table: Path
@@ -52,7 +55,7 @@ class ToldStudy:
     tags: Mapping[str, str]
 
     def markdown(self) -> str:
-        """The first columns of the table."""
+        """The first columns of the table, as Markdown."""
         with open(self.table, encoding="utf-8", newline="") as file:
             header, *rows = (row[:_COLUMNS_SHOWN] for row in csv.reader(file))
         lines = [header, ["---"] * len(header), *rows]
@@ -60,21 +63,21 @@ class ToldStudy:
 
 
 class Tracker(Protocol):
-    """Somewhere to log to. Anything that it raises ends the tracking, not the study.
+    """Logs runs and studies. Any error that it raises ends the tracking, not the study.
 
-    What it is told may be there already, whole or cut short by a kill: it is not to stand there twice.
+    A run may be logged already, in full or in part, by a process that was killed. It must not be logged twice.
     """
 
     where: str
-    """Which of several such places; what was told to one was not told to another."""
+    """The server or folder that it logs to."""
 
-    def log_run(self, run: ToldRun) -> None: ...
+    def log_run(self, run: LoggedRun) -> None: ...
 
-    def log_study(self, study: ToldStudy) -> None: ...
+    def log_study(self, study: LoggedStudy) -> None: ...
 
 
-def told_run(study: Study, store: RunStore, spec: RunSpec) -> ToldRun:
-    """What is told of a run that is done.
+def run_to_log(study: Study, store: RunStore, spec: RunSpec) -> LoggedRun:
+    """Collect what a tracker logs of a finished run.
 
     Raises
     ------
@@ -82,7 +85,7 @@ def told_run(study: Study, store: RunStore, spec: RunSpec) -> ToldRun:
         If a file of its folder is broken.
     """
     result = store.read(spec)
-    own = set(spec.task_names)  # a control's company is no task
+    tasks = set(spec.task_names)  # the partner of a control is no task
     recipe = {name: value for name, value in dataclasses.asdict(spec.recipe).items() if value is not None}
     settings = {
         "tasks": ", ".join(spec.task_names),
@@ -97,14 +100,14 @@ def told_run(study: Study, store: RunStore, spec: RunSpec) -> ToldRun:
     epochs = []
     for row in result.history:
         parts = {"loss": row.get("loss", {}), "dev": row.get("dev", {})}
-        at = {f"{part}/{name}": float(v) for part, of in parts.items() for name, v in of.items() if name in own}
+        at = {f"{part}/{name}": float(v) for part, of in parts.items() for name, v in of.items() if name in tasks}
         epochs.append((int(row["epoch"]), at))
     seconds = float(result.work.get("total_seconds", 0.0))
     scores = {f"test/{name}": outcome.test for name, outcome in result.outcomes.items()}
     scores |= {f"chosen_epoch/{name}": float(outcome.epoch) for name, outcome in result.outcomes.items()}
     tags = {**_tags(study, store), "run_id": spec.run_id, "stage": spec.stage, "arm": spec.arm}
     began = store.claimed_at(spec) or time.time() - seconds
-    return ToldRun(
+    return LoggedRun(
         spec.run_id,
         store.fingerprint(spec),
         settings,
@@ -116,14 +119,14 @@ def told_run(study: Study, store: RunStore, spec: RunSpec) -> ToldRun:
     )
 
 
-def told_study(study: Study, store: RunStore) -> ToldStudy | None:
-    """What is told of a study at its end; None where nothing was published."""
-    table, picture = (store.root / name for name in FOUND[study.design])
+def study_to_log(study: Study, store: RunStore) -> LoggedStudy | None:
+    """Collect what a tracker logs of a published study; None if nothing is published."""
+    table, picture = (store.root / name for name in PUBLISHED[study.design])
     if not table.is_file():
         return None
-    return ToldStudy(study.suite, table, picture if picture.is_file() else None, _tags(study, store))
+    return LoggedStudy(study.suite, table, picture if picture.is_file() else None, _tags(study, store))
 
 
 def _tags(study: Study, store: RunStore) -> dict[str, str]:
-    text = "synthetic stand-in: not real text" if study.synthetic else "real"
+    text = "synthetic: not real text" if study.synthetic else "real"
     return {"suite": study.suite, "design": study.design, "results": store.root.resolve().name, "text": text}

@@ -1,7 +1,7 @@
-"""MLflow: a run a training, in the experiment ``taskaffinity/SUITE`` or that of ``MLFLOW_EXPERIMENT_NAME``.
+"""MLflow: one MLflow run per training run, in the experiment ``taskaffinity/SUITE`` or ``MLFLOW_EXPERIMENT_NAME``.
 
-Where is MLflow's to say (``MLFLOW_TRACKING_URI``). Its client alone is used: it sends what it is given, and neither
-the user's name nor the source that the fluent functions add.
+``MLFLOW_TRACKING_URI`` names the server. Only MLflow's client is used: unlike the fluent functions, it adds neither the
+user's name nor the source.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from taskaffinity.runs.study import Study
-from taskaffinity.tracking.events import ToldRun, ToldStudy
+from taskaffinity.tracking.events import LoggedRun, LoggedStudy
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # its own seven would hold up the study for minutes
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the default of seven delays the study by minutes
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # a line a run; stdout is for results
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # stdout is for results
 
 import mlflow
 from mlflow.entities import Metric, Param
 
 _MOST_METRICS = 1000
-"""That a server takes at once."""
+"""Per request to a server."""
 
 
 def open_tracker(study: Study, root: Path) -> Experiment:
@@ -38,7 +38,7 @@ class Experiment:
         found = self.client.get_experiment_by_name(name)
         self.id = found.experiment_id if found else self.client.create_experiment(name)
 
-    def log_run(self, run: ToldRun) -> None:
+    def log_run(self, run: LoggedRun) -> None:
         key = self._begin(run.name, run.tags, run.began)
         at = int(run.ended * 1000)
         metrics = [Metric(name, value, at, epoch) for epoch, scores in run.epochs for name, value in scores.items()]
@@ -49,7 +49,7 @@ class Experiment:
             self.client.log_batch(key, metrics=metrics[first : first + _MOST_METRICS])
         self.client.set_terminated(key, end_time=at)
 
-    def log_study(self, study: ToldStudy) -> None:
+    def log_study(self, study: LoggedStudy) -> None:
         key = self._begin(f"{study.table.stem} of {study.suite}", study.tags)
         for path in (study.table, study.picture):
             if path is not None:
@@ -57,8 +57,10 @@ class Experiment:
         self.client.set_terminated(key)
 
     def _begin(self, name: str, tags: Mapping[str, str], began: float | None = None) -> str:
-        """Begin a run; one of that name and folder goes, be it half told, by a process that was killed, or of a run
-        that was trained again since. MLflow keeps what goes among the deleted."""
+        """Begin a run, and delete an earlier one of the same name and folder.
+
+        The earlier one is incomplete, or its run was trained again. MLflow can restore what is deleted.
+        """
         for old in self.client.search_runs([self.id], f"attributes.run_name = '{name}'"):
             if old.data.tags.get("folder") == tags["folder"]:
                 self.client.delete_run(old.info.run_id)

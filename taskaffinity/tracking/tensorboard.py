@@ -1,4 +1,4 @@
-"""TensorBoard: event files below ``tensorboard/`` of the results folder, a folder a run."""
+"""TensorBoard: event files in ``tensorboard/`` of the results folder, one folder per run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
 from taskaffinity.runs.study import Study
-from taskaffinity.tracking.events import ToldRun, ToldStudy
+from taskaffinity.tracking.events import LoggedRun, LoggedStudy
 
 
 def open_tracker(study: Study, root: Path) -> EventFiles:
@@ -20,14 +20,14 @@ def open_tracker(study: Study, root: Path) -> EventFiles:
 
 
 class EventFiles:
-    """Curves as scalars by epoch, settings beside test scores under *HParams*, the verdicts as text and picture."""
+    """Writes curves as scalars by epoch, settings and test scores under *HParams*, and verdicts as text and image."""
 
     where = ""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def log_run(self, run: ToldRun) -> None:
+    def log_run(self, run: LoggedRun) -> None:
         with self._writer(run.name) as writer:
             for epoch, scores in run.epochs:
                 for name, value in scores.items():
@@ -39,7 +39,7 @@ class EventFiles:
                 writer.file_writer.add_summary(summary)
             writer.add_text("tags", _listed(run.tags), walltime=run.ended)
 
-    def log_study(self, study: ToldStudy) -> None:
+    def log_study(self, study: LoggedStudy) -> None:
         with self._writer(study.table.stem) as writer:
             writer.add_text(study.table.stem, study.markdown())
             writer.add_text("tags", _listed(study.tags))
@@ -48,7 +48,7 @@ class EventFiles:
                 writer.add_image(study.picture.stem, pixels, dataformats="HWC")  # (height, width, colours)
 
     def _writer(self, name: str) -> SummaryWriter:
-        """Into a folder of its own, without what an earlier try left there."""
+        """Open a writer in the run's folder, which is emptied first."""
         folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
         return SummaryWriter(logdir=str(folder))

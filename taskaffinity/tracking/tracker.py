@@ -1,8 +1,7 @@
-"""Follow a study, and tell its trackers of every run that is finished: each once, also over restarts.
+"""Follows a study and logs every finished run to its trackers, each run once, also over restarts.
 
-``tracked.json`` in the results folder remembers what was told to whom, and with which result: a run that was trained
-again is told again. A tracker that fails is given up with one line, and the study goes on; what it missed is told when
-the same command is given again.
+``tracked.json`` in the results folder records which result was logged where, so a run that was trained again is logged
+again. A failing tracker is disabled with a warning; training continues. The same command logs the rest later.
 """
 
 from __future__ import annotations
@@ -26,28 +25,28 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.progress import Progress
-from taskaffinity.tracking.events import ToldStudy, Tracker, told_run, told_study
+from taskaffinity.tracking.events import LoggedStudy, Tracker, run_to_log, study_to_log
 
 MEMORY = "tracked.json"
 PACKAGES = {"mlflow": "mlflow", "tensorboard": "tensorboardX", "wandb": "wandb"}
-"""Tracker, a module of this folder with an ``open_tracker`` -> the package that it needs."""
+"""Package that each tracker needs. A tracker is a module of this folder with a function ``open_tracker``."""
 
 _FOLDER = "folder"
-"""Under which the memory and the tags have an id of the results folder: names of folders are no different."""
+"""Key of the results folder's id in ``tracked.json`` and in tags; two folders may have one name."""
 _INSTALL = 'pip install -c constraints.txt -e ".[track]"'
 _PASSWORD = re.compile(r"://[^/\s@]*@")
 _LONGEST = 160
 _LAST_WAIT = 30.0
-"""Seconds that the end waits for another process that tells of the same folder."""
+"""Seconds that ``end`` waits for another process that logs the same folder."""
 
 
-def trackers_named(asked: Iterable[str]) -> list[str]:
-    """The trackers of ``--report-to``, each once.
+def check_trackers(asked: Iterable[str]) -> list[str]:
+    """Check the trackers of ``--report-to``, and return each once.
 
     Raises
     ------
     InputError
-        One that there is not, or whose package is not here.
+        If a tracker is unknown, or its package is not installed.
 
     Examples
     --------
@@ -61,15 +60,17 @@ def trackers_named(asked: Iterable[str]) -> list[str]:
                 f"--report-to {name}: no such tracker; there are {', '.join(PACKAGES)}{meant(name, PACKAGES)}"
             )
         if find_spec(PACKAGES[name]) is None:
-            raise InputError(f"--report-to {name}: needs the package {PACKAGES[name]}, which is not here; {_INSTALL}")
+            raise InputError(
+                f"--report-to {name}: needs the package {PACKAGES[name]}, which is not installed; {_INSTALL}"
+            )
     return list(names)
 
 
 @dataclass
 class RunTracker:
-    """Follows one study; its ``update`` is a ``on_progress`` for ``conduct``. Without ``names`` it does nothing.
+    """Follows one study; pass its ``update`` the progress. Without ``names`` it does nothing.
 
-    Nothing is opened before the first look, when it is known that the study can be trained.
+    Trackers are opened by the first update, when the study is known to be trainable.
     """
 
     names: Sequence[str]
@@ -85,54 +86,54 @@ class RunTracker:
         return self.study.plan.specs
 
     def update(self, progress: Progress | None = None) -> None:
-        """Tell of what was finished since the last look; nothing, where ``progress`` says that nothing was."""
+        """Log the runs that finished since the last update; skip the folder if ``progress`` shows none."""
         if self.names and (progress is None or progress.done != self._seen):
             self._seen = progress.done if progress else None
-            self._tell(wait=0.0)
+            self._log(wait=0.0)
 
     def end(self) -> None:
-        """Tell of the last runs, and of what was published."""
+        """Log the last runs, and what was published."""
         if self.names:
-            self._tell(wait=_LAST_WAIT, found=told_study(self.study, self.store))
+            self._log(wait=_LAST_WAIT, found=study_to_log(self.study, self.store))
 
-    def _tell(self, wait: float, found: ToldStudy | None = None) -> None:
+    def _log(self, wait: float, found: LoggedStudy | None = None) -> None:
         try:
             with FileLock(self.store.root / f".{MEMORY}.lock", timeout=wait):
                 for name in self.names:
                     if name not in self._given_up:
                         self._guarded(name, found)
-        except Timeout:  # another process of this folder is at it, and tells of these runs too
+        except Timeout:  # another process logs this folder, these runs included
             return
 
-    def _guarded(self, name: str, found: ToldStudy | None) -> None:
+    def _guarded(self, name: str, found: LoggedStudy | None) -> None:
         try:
             if name not in self._open:
                 module = importlib.import_module(f"taskaffinity.tracking.{name}")
                 self._open[name] = module.open_tracker(self.study, self.store.root)
-            self._tell_one(name, self._open[name], found)
-        except Exception as error:  # whatever a tracker raises: it is not what the study is about
+            self._log_one(name, self._open[name], found)
+        except Exception as error:  # no error of a tracker may end the study
             self._given_up.add(name)
             self.warn(
-                f"--report-to {name}: stopped, the study goes on ({_in_a_line(error)}); the same command tells it later"
+                f"--report-to {name}: disabled, training continues ({_in_a_line(error)}); the same command logs the rest later"
             )
 
-    def _tell_one(self, name: str, tracker: Tracker, found: ToldStudy | None) -> None:
+    def _log_one(self, name: str, tracker: Tracker, found: LoggedStudy | None) -> None:
         path = self.store.root / MEMORY
         memory: dict[str, Any] = read_json(path) if path.is_file() else {}
         if _FOLDER not in memory:
             memory[_FOLDER] = uuid4().hex
             write_json(path, memory)
-        told = memory.setdefault(f"{name} {_PASSWORD.sub('://', tracker.where)}".strip(), {"found": {}})
-        results = told.setdefault("results", {})
+        logged = memory.setdefault(f"{name} {_PASSWORD.sub('://', tracker.where)}".strip(), {"found": {}})
+        results = logged.setdefault("results", {})
         for spec in self._specs:
             if spec in self.store and results.get(spec.run_id) != self.store.fingerprint(spec):
-                run = told_run(self.study, self.store, spec)
+                run = run_to_log(self.study, self.store, spec)
                 tracker.log_run(replace(run, tags={**run.tags, _FOLDER: memory[_FOLDER]}))
                 results[spec.run_id] = run.fingerprint
                 write_json(path, memory)
-        if found is not None and told["found"].get(found.table.name) != (mark := _mark(found.table)):
+        if found is not None and logged["found"].get(found.table.name) != (mark := _mark(found.table)):
             tracker.log_study(replace(found, tags={**found.tags, _FOLDER: memory[_FOLDER]}))
-            told["found"][found.table.name] = mark
+            logged["found"][found.table.name] = mark
             write_json(path, memory)
 
 
@@ -141,7 +142,7 @@ def _mark(path: Path) -> str:
 
 
 def _in_a_line(error: Exception) -> str:
-    """Type and first line, without what a URL may hold before its host."""
+    """The error's type and first line, without the password of a URL."""
     said = _PASSWORD.sub("://", str(error).strip().partition("\n")[0])
     said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
     return f"{type(error).__name__}: {said}" if said else type(error).__name__

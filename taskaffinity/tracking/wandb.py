@@ -1,7 +1,7 @@
-"""Weights & Biases: a run a training, in the project ``taskaffinity`` or that of ``WANDB_PROJECT``, grouped by suite.
+"""Weights & Biases: one W&B run per training run, in the project ``taskaffinity`` or ``WANDB_PROJECT``, by suite.
 
-``WANDB_MODE=offline`` keeps them in ``wandb/`` of the results folder, for ``wandb sync``. What the client would send
-by itself (the terminal's output, code, git, the machine and its load) is off.
+``WANDB_MODE=offline`` stores the runs in ``wandb/`` of the results folder, for ``wandb sync``. The client does not send
+terminal output, code, git state, or data about the machine.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from taskaffinity.runs.study import Study
-from taskaffinity.tracking.events import ToldRun, ToldStudy
+from taskaffinity.tracking.events import LoggedRun, LoggedStudy
 
 os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
 
 import wandb
 
-_OWN = {"offline", "disabled", "dryrun"}
+_OFFLINE = {"offline", "disabled", "dryrun"}
 _SECONDS = 60.0
 
 
 def open_tracker(study: Study, root: Path) -> Project:
-    """Refuses at once where nobody is logged in, instead of asking on the terminal."""
+    """Open the project. Raises if nobody is logged in, instead of asking on the terminal."""
     mode = os.environ.get("WANDB_MODE", "online")
-    if mode not in _OWN and not wandb.login(prompt=False, verify=False):
+    if mode not in _OFFLINE and not wandb.login(prompt=False, verify=False):
         raise PermissionError("not logged in: `wandb login`, or WANDB_MODE=offline")
-    where = "offline" if mode in _OWN else os.environ.get("WANDB_BASE_URL", "")
+    where = "offline" if mode in _OFFLINE else os.environ.get("WANDB_BASE_URL", "")
     return Project(os.environ.get("WANDB_PROJECT") or "taskaffinity", where, root)
 
 
@@ -38,13 +38,13 @@ class Project:
     def __init__(self, name: str, where: str, root: Path) -> None:
         self.name, self.where, self.root = name, f"{where} {name}".strip(), root
 
-    def log_run(self, run: ToldRun) -> None:
+    def log_run(self, run: LoggedRun) -> None:
         with self._begin(run.name, run.tags, "run", run.settings, run.fingerprint) as open_run:
             for epoch, scores in run.epochs:
                 open_run.log(dict(scores), step=epoch)
             open_run.summary.update(dict(run.scores))
 
-    def log_study(self, study: ToldStudy) -> None:
+    def log_study(self, study: LoggedStudy) -> None:
         found = hashlib.sha256(study.table.read_bytes()).hexdigest()
         with self._begin(f"{study.table.stem} of {study.suite}", study.tags, "verdicts", {}, found) as open_run:
             artifact = wandb.Artifact(f"{study.suite}-{study.table.stem}", type="verdicts")
@@ -57,8 +57,10 @@ class Project:
     def _begin(
         self, name: str, tags: Mapping[str, str], job: str, settings: Mapping[str, Any], fingerprint: str
     ) -> Any:
-        """A run whose id follows from what it holds: one that a process which was killed left half told is gone on
-        with; what was trained again is another, for a curve of W&B's cannot be taken back."""
+        """Begin a run whose id is a hash of its content.
+
+        An incomplete run is continued. A run that was trained again becomes a new one, for W&B cannot replace a curve.
+        """
         identity = "\n".join((tags["suite"], tags["results"], name, fingerprint))
         quiet = wandb.Settings(
             silent=True,

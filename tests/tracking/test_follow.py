@@ -17,8 +17,8 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import StudiedTask, Study
 from taskaffinity.schedule.progress import Progress
 from taskaffinity.tracking import tracker
-from taskaffinity.tracking.events import ToldRun, ToldStudy, told_run
-from taskaffinity.tracking.tracker import MEMORY, RunTracker, trackers_named
+from taskaffinity.tracking.events import LoggedRun, LoggedStudy, run_to_log
+from taskaffinity.tracking.tracker import MEMORY, RunTracker, check_trackers
 
 
 class Notebook:
@@ -26,15 +26,15 @@ class Notebook:
 
     def __init__(self, where: str = "here", fails_at: int | None = None) -> None:
         self.where, self.fails_at = where, fails_at
-        self.runs: list[ToldRun] = []
-        self.studies: list[ToldStudy] = []
+        self.runs: list[LoggedRun] = []
+        self.studies: list[LoggedStudy] = []
 
-    def log_run(self, run: ToldRun) -> None:
+    def log_run(self, run: LoggedRun) -> None:
         if len(self.runs) == self.fails_at:
             raise ConnectionError("https://me:secret@host/api is down\nsecond line")
         self.runs.append(run)
 
-    def log_study(self, study: ToldStudy) -> None:
+    def log_study(self, study: LoggedStudy) -> None:
         self.studies.append(study)
 
 
@@ -76,7 +76,7 @@ def progress(done: int) -> Progress:
 def test_a_run_is_told_with_settings_curves_scores_and_what_it_is(study: Study, tmp_path: Path) -> None:
     [spec] = [spec for spec in study.plan if len(spec.tasks) == 2 and spec.seed == 1]
     finish(tmp_path, spec)
-    told = told_run(study, RunStore(tmp_path), spec)
+    told = run_to_log(study, RunStore(tmp_path), spec)
     assert told.name == spec.run_id
     assert (told.settings["tasks"], told.settings["seed"], told.settings["learning_rate"]) == ("a, b", 1, 5e-5)
     assert told.epochs == [
@@ -221,6 +221,6 @@ def test_a_tracker_that_is_not_there_is_refused_in_a_line(
 
     monkeypatch.setattr(tracker, "find_spec", spec_of)
     with pytest.raises(InputError, match=says) as caught:
-        trackers_named(asked)
+        check_trackers(asked)
     if "mlflow" in asked[0]:
         assert '-e ".[track]"' in str(caught.value)

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from taskaffinity.tracking.events import ToldRun
+from taskaffinity.tracking.events import LoggedRun
 
 TAGS = {"suite": "toy", "results": "toy", "run_id": "refine-a-s0", "text": "real", "folder": "1"}
-RUN = ToldRun("refine-a-s0", "found", {"seed": 0}, [(1, {"dev/a": 0.5})], {"test/a": 0.25}, TAGS, 0.0, 1.0)
+RUN = LoggedRun("refine-a-s0", "found", {"seed": 0}, [(1, {"dev/a": 0.5})], {"test/a": 0.25}, TAGS, 0.0, 1.0)
 OTHERS = dataclasses.replace(RUN, tags={**TAGS, "results": "other"})
 NAMESAKES = dataclasses.replace(RUN, tags={**TAGS, "folder": "2"})
 """Of somebody else, whose folder has the same name."""
