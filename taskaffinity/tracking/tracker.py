@@ -114,7 +114,8 @@ class RunTracker:
         except Exception as error:  # no error of a tracker may end the study
             self._given_up.add(name)
             self.warn(
-                f"--report-to {name}: disabled, training continues ({_in_a_line(error)}); the same command logs the rest later"
+                f"--report-to {name}: disabled, training continues ({_in_a_line(error)}); "
+                "the same command logs the rest later"
             )
 
     def _log_one(self, name: str, tracker: Tracker, found: LoggedStudy | None) -> None:
