@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from taskaffinity.runs.study import Study
     from taskaffinity.studies.api import full, load, pairwise, tune
     from taskaffinity.tasks.catalog import find_suite
-    from taskaffinity.tasks.task import Suite
+    from taskaffinity.tasks.suite import Suite
     from taskaffinity.tasks.user.suitefile import read_suite
 
 __all__ = [
@@ -56,7 +56,7 @@ __version__ = version("taskaffinity")
 _HOMES = {
     "RunStore": "runs.store",
     "Study": "runs.study",
-    "Suite": "tasks.task",
+    "Suite": "tasks.suite",
     "affinity_graph": "analysis.graph",
     "draw_graph": "analysis.figures.matrix",
     "find_suite": "tasks.catalog",

@@ -33,7 +33,7 @@ def input_error(where: object, found: str, expected: str) -> InputError:
 
     Examples
     --------
-    >>> print(bad("train.jsonl: line 3", "label 'CPR:7'", "one of CPR:3, false"))
+    >>> print(input_error("train.jsonl: line 3", "label 'CPR:7'", "one of CPR:3, false"))
     train.jsonl: line 3: found label 'CPR:7'; expected one of CPR:3, false
     """
     return InputError(f"{where}: found {found}; expected {expected}")

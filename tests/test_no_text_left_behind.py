@@ -33,7 +33,8 @@ from taskaffinity.studies.define import define
 from taskaffinity.studies.run import run_study
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.planted import stand_in
-from taskaffinity.tasks.task import Example, Split, Suite, Task
+from taskaffinity.tasks.suite import Suite
+from taskaffinity.tasks.task import Example, Split, Task
 from taskaffinity.training.export.export import export
 
 RAW = os.environ.get("TASKAFFINITY_RAW")

@@ -22,7 +22,7 @@ from taskaffinity.studies.forecast import measured_cost
 from taskaffinity.studies.precision import Precision, fast_precision, recorded_precision, with_precision
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.planted import stand_in
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders import Encoder, tiny_encoder
 from taskaffinity.training.profile.precision import PAYS
 

@@ -18,7 +18,7 @@ from taskaffinity.schedule.resources import Resources
 from taskaffinity.studies.define import define
 from taskaffinity.studies.run import run_study
 from taskaffinity.tasks.formats import read_task
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.suite import Suite
 
 RAW = os.environ.get("TASKAFFINITY_RAW")
 MADE_UP = Path(__file__).parents[1] / "notebooks" / "example_results"

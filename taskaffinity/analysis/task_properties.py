@@ -18,8 +18,9 @@ from taskaffinity.errors import InputError
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.rows import count
+from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.survey import n_words
-from taskaffinity.tasks.task import Example, Split, Suite, Task
+from taskaffinity.tasks.task import Example, Split, Task
 
 
 def suite_of(study: Study) -> Suite | None:

@@ -16,7 +16,7 @@ from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.listener import Listener, LogListener
 from taskaffinity.studies.options import FullOptions, PairwiseOptions, TuneOptions, make_options
 from taskaffinity.studies.steps import plan_full, plan_pairwise, plan_tune, train_full, train_pairwise
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.suite import Suite
 from taskaffinity.tracking.tracker import check_trackers
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study, studies_in
 from taskaffinity.schedule.run import pending_runs
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders import Encoder
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.export.export import refuse_other_forms

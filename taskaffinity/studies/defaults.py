@@ -16,7 +16,7 @@ from taskaffinity.runs.recipe import (
     finetune_after,
 )
 from taskaffinity.runs.study import Protocol
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.suite import Suite
 
 DEFAULT_ENCODERS = {
     "clinical": "bluebert-pm",

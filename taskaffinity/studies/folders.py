@@ -10,7 +10,7 @@ from pathlib import Path
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import write_atomic
 from taskaffinity.runs.spec import EncoderRef
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.suite import Suite
 
 
 def results_folder(given: str | Path | None, suite: Suite, suite_file: Path | None) -> Path:

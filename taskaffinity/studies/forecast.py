@@ -17,7 +17,7 @@ from taskaffinity.runs.study import Study
 from taskaffinity.schedule.progress import duration
 from taskaffinity.schedule.resources import Resources, slots
 from taskaffinity.schedule.run import keeps_model
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.suite import Suite
 from taskaffinity.training import execute
 from taskaffinity.training.encoders import Encoder
 from taskaffinity.training.profile.speed import timed

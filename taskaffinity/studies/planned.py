@@ -19,8 +19,8 @@ from taskaffinity.studies.forecast import describe_forecast, measured_cost
 from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.studies.options import StudyOptions
 from taskaffinity.studies.run import run_study
+from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.survey import Overlap, leaks
-from taskaffinity.tasks.task import Suite
 from taskaffinity.tracking.tracker import RunTracker
 from taskaffinity.training.encoders import Encoder
 

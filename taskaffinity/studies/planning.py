@@ -29,7 +29,7 @@ from taskaffinity.studies.planned import PlannedStudy, leak_warnings
 from taskaffinity.studies.precision import settle_precision
 from taskaffinity.studies.resources import resolve_resources
 from taskaffinity.studies.settings import Settings, apply_settings, make_rule
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders import Encoder
 
 

@@ -17,7 +17,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study, studies_in
 from taskaffinity.studies.compatibility import check_study
 from taskaffinity.studies.forecast import run_trial
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders import Encoder
 from taskaffinity.training.profile.precision import PAYS, products_in_bf16, times_in_bf16
 

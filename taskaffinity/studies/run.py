@@ -20,7 +20,7 @@ from taskaffinity.schedule.progress import Progress, Report
 from taskaffinity.schedule.resources import DEFAULT_OPTIONS, Resources, RunOptions
 from taskaffinity.schedule.run import pending_runs, run
 from taskaffinity.studies.compatibility import check_study
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders import Encoder
 
 

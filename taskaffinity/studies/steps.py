@@ -20,7 +20,7 @@ from taskaffinity.studies.options import (
     recipe_path,
 )
 from taskaffinity.tasks.catalog import find_suite
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.suite import Suite
 
 if TYPE_CHECKING:
     from taskaffinity.studies.planned import PlannedStudy

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from taskaffinity.errors import input_error
 from taskaffinity.tasks.registry import ListedTask, load_listed
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.suite import Suite
 
 _I2B2 = ("PIP", "TeCP", "TeRP", "TrAP", "TrCP", "TrIP", "TrNAP", "TrWP", "false")
 _NLI = ("contradiction", "neutral", "entailment")

@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from taskaffinity.errors import InputError, input_error, meant
+from taskaffinity.errors import InputError, input_error, meant, quoted
 from taskaffinity.tasks import planted
 from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
 from taskaffinity.tasks.planted_eight import EIGHT, EIGHT_VOCABULARY
 from taskaffinity.tasks.registry import ListedTask, commands, load_listed
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.user.suitefile import read_suite
 
 LISTED: dict[str, tuple[ListedTask, ...]] = {
@@ -24,6 +24,41 @@ LISTED: dict[str, tuple[ListedTask, ...]] = {
     "open-clinical": tuple(OPEN_CLINICAL_TASKS.values()),
 }
 """Suites of real text by name."""
+
+
+def load_suite(suite: str | Path | Suite, data: str | Path | None = None) -> Suite:
+    """The suite of a domain, of a YAML file, or the one that is given.
+
+    Parameters
+    ----------
+    suite : str, Path or Suite
+        A domain (``clinical``, ``biomedical``, ``blue``, ``open-clinical``, ``planted-8``), the path of a suite file,
+        or a suite in memory, which is returned as it is.
+    data : path, optional
+        Folder of task files of a domain. Default: ``TASKAFFINITY_DATA``, else ``data/`` if it holds a task.
+
+    Raises
+    ------
+    InputError
+        If there is no such suite, its data is incomplete, or ``data`` is given for anything but a domain.
+
+    Examples
+    --------
+    >>> suite = load_suite("planted-8")
+    >>> len(suite), suite.synthetic, load_suite(suite) is suite
+    (8, True, True)
+    """
+    names = [*LISTED, EIGHT.name]
+    if isinstance(suite, str) and suite in names:
+        return find_suite(suite, data)
+    if data is not None:
+        raise input_error(f"data {data}", "a folder for a suite that names its own data", f"one of {', '.join(names)}")
+    if isinstance(suite, Suite):
+        return suite
+    if not Path(suite).is_file():
+        expected = f"a Suite, a YAML file, or one of {', '.join(names)}{meant(str(suite), names)}"
+        raise input_error("suite", f"{quoted(str(suite))}, which is no domain and no file", expected)
+    return find_suite(None, file=suite)
 
 
 def find_suite(domain: str | None, data: str | Path | None = None, file: str | Path | None = None) -> Suite:

@@ -23,7 +23,8 @@ from itertools import product
 
 import numpy as np
 
-from taskaffinity.tasks.task import SPLITS, Example, Kind, Split, Suite, Task
+from taskaffinity.tasks.suite import Suite
+from taskaffinity.tasks.task import SPLITS, Example, Kind, Split, Task
 
 N_CLASSES = 4
 WORDS_A_CLASS = 40

@@ -23,7 +23,7 @@ from taskaffinity.tasks.planted import (
     similar,
     tagged,
 )
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.suite import Suite
 
 PARTIAL = Lexicon(shown=30)
 OTHER = Lexicon(other=True)

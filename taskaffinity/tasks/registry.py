@@ -8,7 +8,8 @@ from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error, shown
 from taskaffinity.tasks.formats import CARD, missing_files, read_task
-from taskaffinity.tasks.task import Kind, Suite
+from taskaffinity.tasks.suite import Suite
+from taskaffinity.tasks.task import Kind
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""What is learned: examples, tasks and suites.
+"""Examples and tasks.
 
-One ``Example`` class serves every kind of task. A task is a value: what it is called, how it is
-learned, how it is scored and how its splits are read. Nothing here prints the text of a corpus:
-``repr`` of an example gives its id and sizes, since tracebacks and logs show ``repr``.
+One ``Example`` class serves every kind of task. A ``Task`` is a value: its name, its kind, its metric and the reader of
+its splits. The ``repr`` of an example gives its id and its size only, because tracebacks and logs show ``repr`` and no
+text of a corpus may appear there.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from taskaffinity.errors import InputError
+from taskaffinity.errors import InputError, shown
 from taskaffinity.tasks.metrics import METRICS, Metric
 
 Kind = Literal["similarity", "relation", "inference", "ner", "classification"]
@@ -126,8 +126,6 @@ class Task:
             An id that stands in two splits, a tagged sentence without a word or with more or fewer tags than words, or
             what the reader raises.
         """
-        from taskaffinity.errors import shown  # which raises the InputError of this module
-
         read = {split: tuple(self.read(split)) for split in SPLITS}
         of: dict[str, Split] = {}
         for split, examples in read.items():
@@ -172,31 +170,3 @@ class Task:
     def ref(self) -> tuple[str, str]:
         """Name and fingerprint: how a run names this task."""
         return (self.name, self.fingerprint)
-
-
-@dataclass(frozen=True)
-class Suite:
-    """Tasks studied together."""
-
-    name: str
-    tasks: tuple[Task, ...]
-    synthetic: bool = False
-    """True where the text is made by us: banners and stamps on every output say so."""
-
-    def __post_init__(self) -> None:
-        names = [task.name for task in self.tasks]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"suite {self.name}: {', '.join(twice)} stands in it twice")
-
-    def __iter__(self) -> Iterator[Task]:
-        return iter(self.tasks)
-
-    def __len__(self) -> int:
-        return len(self.tasks)
-
-    def __getitem__(self, name: str) -> Task:
-        for task in self.tasks:
-            if task.name == name:
-                return task
-        raise KeyError(f"no task {name!r} in suite {self.name}; there are {', '.join(t.name for t in self.tasks)}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from taskaffinity.analysis.style import plural
 from taskaffinity.runs.recipe_file import RecipeFile, write_recipe
 from taskaffinity.schedule.progress import duration
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.suite import Suite
 
 if TYPE_CHECKING:
     from taskaffinity.tuning.search import Found

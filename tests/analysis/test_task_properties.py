@@ -23,7 +23,8 @@ from taskaffinity.analysis.task_properties import (
 )
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.catalog import find_suite
-from taskaffinity.tasks.task import Example, Suite, Task
+from taskaffinity.tasks.suite import Suite
+from taskaffinity.tasks.task import Example, Task
 
 
 def task(name: str, kind: str, **splits: list[Example]) -> Task:

@@ -45,7 +45,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.studies.define import define
 from taskaffinity.studies.precision import fast_precision
 from taskaffinity.tasks.formats import read_task
-from taskaffinity.tasks.task import Suite
+from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders import Encoder, find_encoder, load_tokenizer
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.inputs.batches import make_batch

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from taskaffinity.errors import InputError
-from taskaffinity.tasks.task import SPLITS, Example, Suite, Task
+from taskaffinity.tasks.suite import Suite
+from taskaffinity.tasks.task import SPLITS, Example, Task
 from taskaffinity.tasks.user import hub
 from taskaffinity.tasks.user.suitefile import read_suite
 

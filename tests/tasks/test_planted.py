@@ -30,7 +30,8 @@ from taskaffinity.tasks.planted import (
     truth,
 )
 from taskaffinity.tasks.rows import Row, parse_rows
-from taskaffinity.tasks.task import SPLITS, Example, Split, Suite, Task
+from taskaffinity.tasks.suite import Suite
+from taskaffinity.tasks.task import SPLITS, Example, Split, Task
 
 SUITES = [CLINICAL, BIOMEDICAL]
 TASKS = [task for suite in SUITES for task in suite]

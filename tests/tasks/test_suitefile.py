@@ -10,7 +10,8 @@ import pytest
 
 from taskaffinity.errors import InputError
 from taskaffinity.tasks.catalog import find_suite
-from taskaffinity.tasks.task import SPLITS, Example, Suite, Task
+from taskaffinity.tasks.suite import Suite
+from taskaffinity.tasks.task import SPLITS, Example, Task
 from taskaffinity.tasks.user.examples import in_share
 from taskaffinity.tasks.user.suitefile import read_suite
 

@@ -11,7 +11,8 @@ from functools import partial
 import pytest
 
 from taskaffinity.errors import InputError
-from taskaffinity.tasks.task import DEFAULT_METRIC, KINDS, SPLITS, Example, Kind, Split, Suite, Task
+from taskaffinity.tasks.suite import Suite
+from taskaffinity.tasks.task import DEFAULT_METRIC, KINDS, SPLITS, Example, Kind, Split, Task
 
 SECRET = "vorpal"
 ONE = Example("e1", "yes", f"{SECRET} text", f"{SECRET} pair")

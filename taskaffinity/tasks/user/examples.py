@@ -15,10 +15,11 @@ from pathlib import Path
 from taskaffinity.errors import input_error, meant, named, quoted, shown
 from taskaffinity.tasks.rows import parse_rows
 from taskaffinity.tasks.task import Example, Kind, Split, Task
+from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.conll import iob2
-from taskaffinity.tasks.user.files import Columns, Located, read_rows
+from taskaffinity.tasks.user.files import read_rows
 from taskaffinity.tasks.user.hub import hub_parts, hub_rows, load_hub
-from taskaffinity.tasks.user.task_block import At, OwnTask, Shared, check, files_of, part_of, share_of
+from taskaffinity.tasks.user.task_block import At, OwnTask, Shared, check, check_place, files_of, part_of, shares_of
 
 _MOST_CLASSES = 100
 _LONGEST_LABEL = 40
@@ -26,8 +27,12 @@ _MOST_WORDS = 3
 _LISTED = 10
 
 
+Parts = Mapping[Split, tuple[str, Located]]
+"""The place of each split and its rows."""
+
+
 def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
-    """The task, its examples read and checked.
+    """Read the task of a suite file, every example checked.
 
     Parameters
     ----------
@@ -39,11 +44,27 @@ def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
     InputError
         Whatever is wrong with the block or with the files.
     """
+    check_place(own, at)
     check(own, at)
-    shares: dict[Shared, float] = {"dev": share_of("dev", own.dev, at), "test": share_of("test", own.test, at)}
-    found = _of_hub(own, at, shares["dev"]) if own.hub else _of_files(own, root, at, shares)
-    places = {split: where for split, (where, _) in found.items()}
-    rows = {split: list(_whole(own, split, located)) for split, (_, located) in found.items()}
+    shares = shares_of(own, at)
+    return make_task(name, own, _of_hub(own, at, shares) if own.hub else _of_files(own, root, at, shares), at)
+
+
+def make_task(name: str, own: OwnTask, parts: Parts, at: At) -> Task:
+    """Make a task of the rows of its splits.
+
+    Parameters
+    ----------
+    parts
+        A split that ``own`` takes as a share of the training split is absent.
+
+    Raises
+    ------
+    InputError
+        At the first row that does not fit, or if the rows are too few to learn from.
+    """
+    places = {split: where for split, (where, _) in parts.items()}
+    rows = {split: list(_whole(own, split, located)) for split, (_, located) in parts.items()}
     for split, where in places.items():
         if not rows[split]:
             raise input_error(where, "no row", "at least one example")
@@ -53,17 +74,7 @@ def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
     seen: dict[str, str] = {}
     examples = {split: tuple(parse_rows(located, own.kind, labels, seen)) for split, located in rows.items()}
     lines = {example.id: where for example, (where, _) in zip(examples["train"], rows["train"], strict=True)}
-    whole = examples["train"]
-    for part, share in shares.items():
-        if share:
-            taken = {e.id for e in whole if in_share(e.document or e.id, share, is_last=part == "test")}
-            examples[part] = tuple(example for example in whole if example.id in taken)
-            examples["train"] = tuple(example for example in examples["train"] if example.id not in taken)
-            if not examples[part] or not examples["train"]:
-                named = {example.document for example in whole} - {""}
-                of = f" (whole documents, of which there are {len(named)})" if named else ""
-                said = f"{part}: {part_of(own, part)}, which takes {len(examples[part])} of {len(whole)} examples{of}"
-                raise input_error(at(part), said, f"a share that leaves both parts some, or a {part} file")
+    _take_shares(own, examples, at)
     if own.negative is not None and own.negative not in labels:
         legal = "one of the labels of the training part"
         raise input_error(at("negative"), f"negative {quoted(own.negative)}", f"{legal}{meant(own.negative, labels)}")
@@ -72,17 +83,32 @@ def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
     return Task(name, own.kind, splits.__getitem__, labels, own.negative, own.metric, own.title)
 
 
-def _of_files(own: OwnTask, root: Path, at: At, shares: Mapping[Shared, float]) -> dict[Split, tuple[str, Located]]:
-    """The place and the rows of each split."""
+def _take_shares(own: OwnTask, examples: dict[Split, tuple[Example, ...]], at: At) -> None:
+    """Move the shares of dev and test out of the training examples."""
+    whole = examples["train"]
+    for part, share in shares_of(own, at).items():
+        if not share:
+            continue
+        taken = {e.id for e in whole if in_share(e.document or e.id, share, is_last=part == "test")}
+        examples[part] = tuple(example for example in whole if example.id in taken)
+        examples["train"] = tuple(example for example in examples["train"] if example.id not in taken)
+        if not examples[part] or not examples["train"]:
+            documents = {example.document for example in whole} - {""}
+            of = f" (whole documents, of which there are {len(documents)})" if documents else ""
+            said = f"{part}: {part_of(own, part)}, which takes {len(examples[part])} of {len(whole)} examples{of}"
+            raise input_error(at(part), said, f"a share that leaves both parts some, or a {part} file")
+
+
+def _of_files(own: OwnTask, root: Path, at: At, shares: Mapping[Shared, float]) -> Parts:
     columns = Columns(own.kind, own.columns)
     files = files_of(own, root, at, shares)
     return {split: (str(path), read_rows(path, own.format, columns)) for split, path in files.items()}
 
 
-def _of_hub(own: OwnTask, at: At, share: float) -> dict[Split, tuple[str, Located]]:
+def _of_hub(own: OwnTask, at: At, shares: Mapping[Shared, float]) -> Parts:
     columns = Columns(own.kind, own.columns)
     there = load_hub(own.hub, own.config, own.revision, at("hub"))
-    parts = hub_parts(own.hub, list(there), own.splits, share, at("splits" if own.splits else "hub"))
+    parts = hub_parts(own.hub, list(there), own.splits, shares, at("splits" if own.splits else "hub"))
     places = {split: f"{own.hub}: {name}" for split, name in parts.items()}
     return {split: (places[split], hub_rows(there[name], places[split], columns)) for split, name in parts.items()}
 

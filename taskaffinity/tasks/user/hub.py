@@ -13,7 +13,9 @@ from typing import Any
 
 from taskaffinity.errors import InputError, input_error, meant, shown
 from taskaffinity.tasks.task import Split
-from taskaffinity.tasks.user.files import STEMS, Columns, Located
+from taskaffinity.tasks.user.columns import Columns, Located
+from taskaffinity.tasks.user.files import STEMS
+from taskaffinity.tasks.user.task_block import Shared
 
 _INSTALL = 'pip install -c constraints.txt -e ".[datasets]"'
 _NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -45,7 +47,9 @@ def load_hub(name: str, config: str, revision: str, where: str) -> Dataset:
     return splits
 
 
-def hub_parts(name: str, there: Sequence[str], said: Mapping[Split, str], share: float, where: str) -> dict[Split, str]:
+def hub_parts(
+    name: str, there: Sequence[str], said: Mapping[Split, str], shares: Mapping[Shared, float], where: str
+) -> dict[Split, str]:
     """Which split of the data set is which of ours: as said, else by the usual names; no dev part where it is a share.
 
     Raises
@@ -55,9 +59,9 @@ def hub_parts(name: str, there: Sequence[str], said: Mapping[Split, str], share:
     """
     parts: dict[Split, str] = {}
     for split, usual in STEMS.items():
-        if split == "dev" and share:
+        if split != "train" and shares[split]:
             if split in said:
-                raise input_error(where, "a dev split, and dev: a share as well", "one of them")
+                raise input_error(where, f"a {split} split, and {split}: a share as well", "one of them")
             continue
         chosen = said.get(split) or next((stem for stem in usual if stem in there), None)
         if chosen is None:

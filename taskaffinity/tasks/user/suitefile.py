@@ -14,20 +14,18 @@ is not as it should be, when the file is read: nothing is found out after hours 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from taskaffinity.errors import InputError, input_error, meant, quoted, shown
-from taskaffinity.tasks.task import KINDS, Suite
+from taskaffinity.tasks.suite import Suite
+from taskaffinity.tasks.task import KINDS
 from taskaffinity.tasks.user.examples import read_own
-from taskaffinity.tasks.user.task_block import Files, OwnTask
+from taskaffinity.tasks.user.task_block import A_NAME, NAME, Files, OwnTask, describe_fault
 from taskaffinity.tasks.user.yamlfile import Place, read_yaml
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_A_NAME = "letters, digits, '-', '_' and '.', for files are named after it"
 _AS_KEYS: dict[int, tuple[str, ...]] = {
     1: ("name", "tasks"),
     3: tuple(OwnTask.model_fields),
@@ -90,11 +88,11 @@ def read_suite(path: str | Path) -> Suite:
 
 def _suite(path: Path, asked: OwnSuite, lines: Mapping[Place, int]) -> Suite:
     name = asked.name or path.stem
-    if not _NAME.fullmatch(name):
-        raise input_error(_at(path, lines, ("name",)), f"name {quoted(name)}", f"{_A_NAME} (under name:)")
+    if not NAME.fullmatch(name):
+        raise input_error(_at(path, lines, ("name",)), f"name {quoted(name)}", f"{A_NAME} (under name:)")
     for task in asked.tasks:
-        if not _NAME.fullmatch(task):
-            raise input_error(_at(path, lines, ("tasks", task)), f"task {quoted(task)}", _A_NAME)
+        if not NAME.fullmatch(task):
+            raise input_error(_at(path, lines, ("tasks", task)), f"task {quoted(task)}", A_NAME)
     if len(asked.tasks) < 2:
         raise input_error(
             _at(path, lines, ("tasks",)),
@@ -137,9 +135,10 @@ def _at(path: Path, lines: Mapping[Place, int], place: Place) -> str:
 
 def _complaint(path: Path, lines: Mapping[Place, int], error: ValidationError) -> InputError:
     """The first fault that pydantic found; a key that is not known before one that is missing, which it explains."""
-    faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
-    fault = faults[0]
-    place, given, kind = fault["loc"], fault["input"], fault["type"]
+    faults = error.errors(include_url=False)
+    number = next((n for n, fault in enumerate(faults) if fault["type"] == "extra_forbidden"), 0)
+    fault = faults[number]
+    place, kind = fault["loc"], fault["type"]
     where = _at(path, lines, place)
     key = str(place[-1])
     if kind == "extra_forbidden":
@@ -147,9 +146,4 @@ def _complaint(path: Path, lines: Mapping[Place, int], error: ValidationError) -
         return input_error(where, f"unknown key {quoted(key)}", f"one of {', '.join(legal)}{meant(key, legal)}")
     if kind == "missing":
         return input_error(where, f"no key {key!r}", _HINTS[key])
-    if kind == "literal_error":
-        legal = tuple(re.findall(r"'([^']+)'", str(fault.get("ctx", {}).get("expected", ""))))
-        what = "field " if key == "[key]" else f"{key} "
-        return input_error(where, f"{what}{quoted(given)}", f"one of {', '.join(legal)}{meant(given, legal)}")
-    wanted = {"string_type": "a text", "tuple_type": "a list", "dict_type": "keys and values", "model_type": "keys"}
-    return input_error(where, f"{quoted(given)} as {key}", wanted.get(kind, "another form"))
+    return describe_fault(error, where, number)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from taskaffinity.errors import input_error, meant, quoted
+from taskaffinity.errors import InputError, input_error, meant, quoted
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, Kind, Split
-from taskaffinity.tasks.user.files import FITTING, NEEDED, Field, Format, find_files
+from taskaffinity.tasks.user.columns import NEEDED, Field
+from taskaffinity.tasks.user.files import FITTING, Format, find_files
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+"""Names of suites and tasks."""
+A_NAME = "letters, digits, '-', '_' and '.', for files are named after it"
 
 _LARGEST_SHARE = 50
 
@@ -62,9 +68,20 @@ At = Callable[[str], str]
 """File and line of a key of the task, to begin a complaint with."""
 
 
+def describe_fault(error: ValidationError, where: str, number: int = 0) -> InputError:
+    """The complaint about a value that pydantic refused, by its number in ``error``."""
+    fault = error.errors(include_url=False)[number]
+    given, kind, key = fault["input"], fault["type"], str(fault["loc"][-1])
+    if kind == "literal_error":
+        legal = tuple(re.findall(r"'([^']+)'", str(fault.get("ctx", {}).get("expected", ""))))
+        what = "field " if key == "[key]" else f"{key} "
+        return input_error(where, f"{what}{quoted(given)}", f"one of {', '.join(legal)}{meant(given, legal)}")
+    wanted = {"string_type": "a text", "tuple_type": "a list", "dict_type": "keys and values", "model_type": "keys"}
+    return input_error(where, f"{quoted(given)} as {key}", wanted.get(kind, "another form"))
+
+
 def check(own: OwnTask, at: At) -> None:
     """Refuse what can be wrong with the block by itself."""
-    _check_where(own, at)
     fitting = METRICS_OF_KIND[own.kind]
     has_classes = own.kind not in ("similarity", "ner")
     if own.metric and own.metric not in fitting:
@@ -96,8 +113,14 @@ def check(own: OwnTask, at: At) -> None:
         raise input_error(at("columns"), "columns for format conll", "none: the first is the word, the last the tag")
 
 
-def _check_where(own: OwnTask, at: At) -> None:
-    """One place for the examples, and no key of the other."""
+def check_place(own: OwnTask, at: At) -> None:
+    """Check that the block names one place of the examples, and no key of another.
+
+    Raises
+    ------
+    InputError
+        With the line of the key.
+    """
     if own.hub and own.path:
         raise input_error(at("hub"), "path: and hub:", "one of them")
     if not own.hub and own.path is None:
@@ -117,7 +140,18 @@ def part_of(own: OwnTask, key: Shared) -> str:
     return own.dev if key == "dev" else own.test
 
 
-def share_of(key: Shared, said: str, at: At) -> float:
+def shares_of(own: OwnTask, at: At) -> dict[Shared, float]:
+    """The share of the training split that dev and test take, in [0, 1]; 0 for a split with rows of its own.
+
+    Raises
+    ------
+    InputError
+        If the block gives something that is no percentage.
+    """
+    return {"dev": _share_of("dev", own.dev, at), "test": _share_of("test", own.test, at)}
+
+
+def _share_of(key: Shared, said: str, at: At) -> float:
     """What part of the training examples is the dev or the test part; 0 where it has a file."""
     percent = said.removesuffix("%").strip()
     if not said:

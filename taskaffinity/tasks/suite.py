@@ -1,0 +1,88 @@
+"""A suite: the tasks that one study compares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from taskaffinity.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tasks that are studied together."""
+
+    name: str
+    tasks: tuple[Task, ...]
+    synthetic: bool = False
+    """True if the text is synthetic. Every output then says so."""
+
+    def __post_init__(self) -> None:
+        names = [task.name for task in self.tasks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"suite {self.name}: {', '.join(twice)} stands in it twice")
+
+    @classmethod
+    def from_datasets(cls, datasets: Mapping[str, tuple[Any, ...]], name: str = "mine") -> Suite:
+        """Make a suite from data sets in memory.
+
+        Rows pass the same checks as the rows of a suite file. Equal rows give equal task fingerprints, so a study of
+        the same data finds its finished runs.
+
+        Parameters
+        ----------
+        datasets : mapping of str to tuple
+            Task name -> ``(data, columns)`` or ``(data, columns, options)``.
+
+            ``data`` maps split names to rows: a ``datasets.DatasetDict``, or any mapping of split name to an iterable
+            of row mappings. The splits are ``train``, ``dev`` (or ``validation``) and ``test``.
+
+            ``columns`` maps fields to column names. Classification and relation need ``text`` and ``label``; inference
+            and similarity need ``text_pair`` too; ner needs ``words`` and ``tags``. ``id`` and ``document`` are
+            optional. Common column names (``sentence1``, ``premise``, ``tokens``, ``ner_tags``) need no entry.
+
+            ``options`` are keys of a suite file: ``kind``, ``labels``, ``negative``, ``metric``, ``title``, ``splits``
+            (split -> its name in ``data``), and ``dev`` or ``test`` as a share of the training split, such as
+            ``"10%"``. Without ``kind``, a column of tags means ner, a second text with a float label similarity, a
+            second text with another label inference, and anything else classification.
+        name : str
+            Name of the suite and of its results folder.
+
+        Returns
+        -------
+        Suite
+            All examples are read and checked.
+
+        Raises
+        ------
+        InputError
+            At the first fault: one line with the task, the split and the row.
+
+        Examples
+        --------
+        >>> reviews = [{"review": "good", "stars": 1}, {"review": "bad", "stars": 0}] * 2
+        >>> pairs = [{"premise": "a", "hypothesis": "b", "label": label} for label in ("yes", "no")] * 2
+        >>> suite = Suite.from_datasets({
+        ...     "reviews": (dict.fromkeys(("train", "dev", "test"), reviews), {"text": "review", "label": "stars"}),
+        ...     "pairs": (dict.fromkeys(("train", "dev", "test"), pairs), {}),
+        ... })
+        >>> [(task.name, task.kind, task.labels) for task in suite]
+        [('reviews', 'classification', ('0', '1')), ('pairs', 'inference', ('no', 'yes'))]
+        """
+        from taskaffinity.tasks.user.in_memory import read_datasets  # with pydantic, which reading results never needs
+
+        return cls(name, read_datasets(datasets, name))
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self.tasks)
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def __getitem__(self, name: str) -> Task:
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        raise KeyError(f"no task {name!r} in suite {self.name}; there are {', '.join(t.name for t in self.tasks)}")

@@ -1,0 +1,150 @@
+"""Columns of a user's data: which one holds each field of a row.
+
+Columns are recognised by the names that this tool's task files, Hugging Face's data sets or (format ``blue``) BLUE's
+files use. ``columns:`` of a suite file maps other names. Columns that no field needs are ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Literal
+
+from taskaffinity.errors import InputError, input_error, meant, quoted
+from taskaffinity.tasks.task import Kind
+
+Field = Literal["id", "idx", "document", "text", "text_pair", "label", "words", "tags"]
+"""``id`` is unique in the task; ``idx`` in its split, where every split is counted anew. ``document`` is the same
+for rows that are not independent of one another."""
+
+Located = Iterator[tuple[str, dict[str, object]]]
+
+NEEDED: dict[Kind, tuple[Field, ...]] = {
+    "similarity": ("text", "text_pair", "label"),
+    "relation": ("text", "label"),
+    "inference": ("text", "text_pair", "label"),
+    "ner": ("words", "tags"),
+    "classification": ("text", "label"),
+}
+_NAMES: dict[Field, tuple[str, ...]] = {
+    "id": ("id",),
+    "idx": ("idx",),
+    "document": ("document",),
+    "text": ("text", "sentence1", "premise", "sentence"),
+    "text_pair": ("text_pair", "sentence2", "hypothesis"),
+    "label": ("label",),
+    "words": ("words", "tokens"),
+    "tags": ("tags", "ner_tags"),
+}
+_BLUE_NAMES: dict[Field, tuple[str, ...]] = {
+    "idx": ("index",),
+    "text": ("sentence1", "s1", "sentence"),
+    "text_pair": ("sentence2", "s2"),
+    "label": ("label", "score"),
+}
+_LIKE_A_NAME = re.compile(r"[^\W\d][\w.-]{0,29}")
+_LISTED = 12
+_PEEKED = 200
+_KNOWN = frozenset(name for known in (*_NAMES.values(), *_BLUE_NAMES.values()) for name in known)
+
+
+def column_of(name: Field, given: Mapping[str, str], names: Collection[str]) -> str | None:
+    """The column of a field: the one that ``given`` says, else the first of the usual names that is in ``names``."""
+    return given.get(name) or next((usual for usual in _NAMES[name] if usual in names), None)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where each field of a row stands."""
+
+    kind: Kind
+    given: Mapping[Field, str] = field(default_factory=dict)
+    is_blue: bool = False
+
+    def place(self, where: str, names: Collection[str]) -> dict[Field, str]:
+        """The column of each field, of those that a file or row has.
+
+        Raises
+        ------
+        InputError
+            A column that is missing, or two that could be the same field.
+        """
+        needed = NEEDED[self.kind]
+        if self.kind in ("relation", "classification") and "text" not in self.given and "text_pair" not in self.given:
+            pair = next((name for name in _NAMES["text_pair"] if name != "text_pair" and name in names), None)
+            if pair:
+                expected = "kind: inference for pairs, or columns: {text: NAME} for one of them"
+                raise input_error(where, f"column {pair!r} for kind {self.kind}, which has one text", expected)
+        extra: tuple[Field, ...] = ("text_pair",) if "text" in needed and "text_pair" not in needed else ()
+        found = {name: self._column(where, name, names) for name in (*needed, *extra, "id", "idx", "document")}
+        return {name: column for name, column in found.items() if column is not None}
+
+    def _column(self, where: str, name: Field, names: Collection[str]) -> str | None:
+        is_needed = name in NEEDED[self.kind]
+        if name in self.given:
+            column = self.given[name]
+            if column in names:
+                return column
+            raise input_error(
+                where,
+                f"no column {quoted(column)} among {len(names)}{self._in_words(names)}",
+                f"one of them as columns: {{{name}: NAME}}{meant(column, names if self.knows(names) else ())}",
+            )
+        if self.is_blue:
+            legal = _BLUE_NAMES.get(name, ())
+        elif name == "label" and self.kind == "similarity":
+            legal = (*_NAMES[name], "score")
+        else:
+            legal = _NAMES[name] if is_needed else (name,)
+        taken = set(self.given.values())
+        there = [column for column in legal if column in names and column not in taken]
+        if len(there) > 1:
+            both = " and ".join(map(repr, there))
+            raise input_error(
+                where, f"columns {both}, any of which could be the {name}", f"columns: {{{name}: {there[0]}}}"
+            )
+        if not there and is_needed:
+            other = next((column for column in names if column.lower() in legal), None)
+            near = f" ({other!r} is another)" if other else self._in_words(names)
+            raise input_error(
+                where,
+                f"no {name} among {len(names)} column{'s' * (len(names) != 1)}{near}",
+                f"a column {' or '.join(map(repr, legal))}, or columns: {{{name}: {other or 'NAME'}}}",
+            )
+        return there[0] if there else None
+
+    def knows(self, names: Collection[str]) -> bool:
+        """Whether one of the names at least is of a field. Else they may be no names: of a file without a header they
+        are text of the corpus, and no message has one of them."""
+        return any(name.lower() in _KNOWN or name in self.given.values() for name in names)
+
+    def _in_words(self, names: Collection[str]) -> str:
+        """The names there are, or a doubt, to end what was found with."""
+        if not self.knows(names):
+            return ", none of a name that is known here: this seems to be no header"
+        listed = [name for name in names if _LIKE_A_NAME.fullmatch(name)]
+        more = ", ..." if len(listed) > _LISTED or len(listed) < len(names) else ""
+        return f" ({', '.join(listed[:_LISTED])}{more})"
+
+    def refuse_unknown(self, where: str, header: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> None:
+        """Say which columns there are where the suite file names none and none has a name that is known here. They are
+        told only of what is surely a header: its cells look like names, none stands again below, and some column has
+        running text below."""
+        if self.given or self.knows(header) or not all(_LIKE_A_NAME.fullmatch(name) for name in header):
+            return
+        below = [fields for _, fields in islice(_as_far_as_read(rows), _PEEKED)]
+        columns = [[fields[number].strip() for fields in below] for number in range(len(header))]
+        is_running = any(2 * sum(" " in cell for cell in cells) > len(cells) for cells in columns)
+        if is_running and not any(name in cells for name, cells in zip(header, columns, strict=True)):
+            example = ", ".join(f"{name}: ..." for name in NEEDED[self.kind])
+            found = f"columns {', '.join(header[:_LISTED])}, none of a name that is known here"
+            raise input_error(where, found, f"columns: {{{example}}} with those that are meant")
+
+
+def _as_far_as_read(rows: Iterable[tuple[str, Sequence[str]]]) -> Iterator[tuple[str, Sequence[str]]]:
+    try:
+        yield from rows
+    except InputError:
+        return

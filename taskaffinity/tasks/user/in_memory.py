@@ -1,0 +1,140 @@
+"""Tasks of data sets in memory: rows of a ``datasets.DatasetDict``, or plain mappings, which need no ``datasets``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from taskaffinity.errors import input_error, meant, quoted, shown
+from taskaffinity.tasks.task import Kind, Split, Task
+from taskaffinity.tasks.user.columns import Columns, Located, column_of
+from taskaffinity.tasks.user.examples import make_task
+from taskaffinity.tasks.user.files import object_rows
+from taskaffinity.tasks.user.hub import hub_parts, hub_rows
+from taskaffinity.tasks.user.task_block import A_NAME, NAME, OwnTask, check, describe_fault, shares_of
+
+_OPTIONS = ("kind", "labels", "negative", "metric", "title", "splits", "dev", "test")
+"""Keys of a suite file that hold for data in memory too."""
+
+_A_TASK = "a tuple (data, columns) or (data, columns, options)"
+_ROWS = "a mapping of column name to value"
+
+Rows = list[Mapping[str, object]]
+
+
+def read_datasets(datasets: Mapping[str, tuple[Any, ...]], suite: str) -> tuple[Task, ...]:
+    """The tasks of ``Suite.from_datasets``, every example read and checked.
+
+    Raises
+    ------
+    InputError
+        At the first fault: one line with the task, the split and the row.
+    """
+    if not isinstance(suite, str) or not NAME.fullmatch(suite):
+        raise input_error("suite", f"name {quoted(suite)}", A_NAME)
+    if not isinstance(datasets, Mapping):
+        raise input_error(f"suite {suite}", shown(datasets), f"a mapping of task name to {_A_TASK}")
+    if len(datasets) < 2:
+        n = len(datasets)
+        raise input_error(f"suite {suite}", f"{n} task{'s' * (n != 1)}", "two or more, to be trained together")
+    return tuple(_read_task(name, given, suite) for name, given in datasets.items())
+
+
+def _read_task(name: str, given: object, suite: str) -> Task:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise input_error(f"suite {suite}", f"task {quoted(name)}", A_NAME)
+    where = f"task {name}"
+    if not isinstance(given, tuple | list) or not 2 <= len(given) <= 3:
+        raise input_error(where, shown(given) if not isinstance(given, tuple) else f"{len(given)} entries", _A_TASK)
+    data, columns, options = (*given, {}) if len(given) == 2 else given
+    for what, value in (("columns", columns), ("options", options)):
+        if not isinstance(value, Mapping):
+            raise input_error(where, f"{shown(value)} as {what}", "a mapping")
+    if not isinstance(data, Mapping) or not data:
+        expected = "a mapping of split names to rows, such as a datasets.DatasetDict"
+        raise input_error(
+            where, "no split" if isinstance(data, Mapping) else f"{type(data).__name__} as data", expected
+        )
+    for option in options:
+        if option not in _OPTIONS:
+            expected = f"one of {', '.join(_OPTIONS)}{meant(option, _OPTIONS)}"
+            raise input_error(where, f"unknown option {quoted(option)}", expected)
+
+    def at(key: str) -> str:
+        return where
+
+    parts = {str(split): part if _is_dataset(part) else _rows_of(part, where, split) for split, part in data.items()}
+    kind = options.get("kind") or _kind_of(next(iter(parts.values())), columns)
+    task = _task_block(kind, columns, options, where)
+    check(task, at)
+    names = hub_parts(where, list(parts), task.splits, shares_of(task, at), where)
+    how = Columns(task.kind, task.columns)
+    located: dict[Split, tuple[str, Located]] = {}
+    for split, part in names.items():
+        place = f"{where}: {part}"
+        rows = parts[part]
+        located[split] = (place, _located(rows, place, how) if isinstance(rows, list) else hub_rows(rows, place, how))
+    return make_task(name, task, located, at)
+
+
+def _task_block(kind: object, columns: Mapping[str, str], options: Mapping[str, object], where: str) -> OwnTask:
+    labels = options.get("labels", ())
+    if isinstance(labels, Iterable) and not isinstance(labels, str):
+        labels = tuple(
+            str(label) if isinstance(label, int) and not isinstance(label, bool) else label for label in labels
+        )
+    try:
+        return OwnTask.model_validate({**options, "kind": kind, "columns": dict(columns), "labels": labels})
+    except ValidationError as error:
+        fault = describe_fault(error, where)
+    raise fault
+
+
+def _is_dataset(part: object) -> bool:
+    """Whether a split is a ``datasets.Dataset``, which knows its columns and the names of its classes."""
+    return hasattr(part, "select_columns") and getattr(part, "features", None) is not None
+
+
+def _rows_of(part: object, where: str, split: object) -> Rows:
+    if not isinstance(part, Iterable) or isinstance(part, str | Mapping):
+        raise input_error(f"{where}: {split}", shown(part), f"rows, each {_ROWS}")
+    return list(part)
+
+
+def _located(rows: Rows, place: str, columns: Columns) -> Located:
+    plain = ((f"{place} row {number}", _plain(row)) for number, row in enumerate(rows, start=1))
+    return object_rows(plain, columns, _ROWS)
+
+
+def _plain(row: object) -> object:
+    """A row with numpy values as Python's, and every sequence as a list."""
+    return {key: _value(value) for key, value in row.items()} if isinstance(row, Mapping) else row
+
+
+def _value(value: object) -> object:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return [_value(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def _kind_of(part: Any, columns: Mapping[str, str]) -> Kind:
+    """The obvious kind of a split's rows."""
+    if isinstance(part, list):
+        names: Collection[str] = part[0] if part and isinstance(part[0], Mapping) else ()
+    else:
+        names = part.column_names
+    if column_of("tags", columns, names) and not column_of("text", columns, names):
+        return "ner"
+    if not column_of("text_pair", columns, names):
+        return "classification"
+    label = column_of("label", columns, names) or ("score" if "score" in names else None)
+    return "similarity" if any(isinstance(value, float) for value in _labels_in(part, label)) else "inference"
+
+
+def _labels_in(part: Any, column: str | None) -> Iterator[object]:
+    if column is None:
+        return
+    for row in part if isinstance(part, list) else part.select_columns([column]):
+        yield _value(row.get(column)) if isinstance(row, Mapping) else None
