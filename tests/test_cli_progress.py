@@ -1,15 +1,81 @@
-"""Progress where stderr is no terminal."""
+"""The live display of progress, and the reports where stderr is no terminal."""
 
 from __future__ import annotations
 
+import io
+import re
+
 import pytest
+from rich.console import Console
 
 from taskaffinity.cli.console.progress import ProgressDisplay
-from taskaffinity.schedule.progress import Progress
+from taskaffinity.runs.heartbeat import Heartbeat
+from taskaffinity.schedule.progress import EndedRun, Progress
+
+BEAT = Heartbeat(2, 10, 0.43, 119.7, {"mednli": 0.7131})
 
 
-def test_a_plain_line_does_not_count_runs_under_way_when_one_just_ended(capsys: pytest.CaptureFixture[str]) -> None:
-    with ProgressDisplay(quiet=False) as display:
-        for done, running in ((0, ()), (0, ("a", "b")), (1, ("b",)), (1, ("b", "c"))):
-            display.show(Progress(5, done, running, 0, None))
-    assert capsys.readouterr().err.splitlines() == ["0/5 runs done", "1/5 runs done"]
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def ended(name: str, reason: str | None = None) -> EndedRun:
+    return EndedRun(name, reason=reason) if reason else EndedRun(name, 42.0, {"mednli": 0.7})
+
+
+def test_off_a_terminal_there_is_at_most_one_report_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with ProgressDisplay(quiet=False, clock=clock) as display:
+        display.show(Progress(5, 0, (), 0, None))
+        for clock.now in (10.0, 30.0, 59.0):
+            display.show(Progress(5, 1, ("b",), 0, 100.0, {"b": BEAT}, (ended("a"),) if clock.now == 30 else ()))
+        assert capsys.readouterr().err.splitlines() == ["0/5 runs done"]
+        clock.now = 61.0
+        display.show(Progress(5, 1, ("b",), 0, 90.0, {"b": BEAT}))
+        assert capsys.readouterr().err.splitlines() == [
+            "done: a in 42 s: dev mednli 70.0",
+            "1/5 runs done, 1 running, about 1 min 30 s left; b: epoch 2/10, 43 %, dev mednli 71.3, 120 examples/s",
+        ]
+        display.show(Progress(5, 5, (), 0, 0.0, {}, tuple(ended(name) for name in "bcde")))
+    assert capsys.readouterr().err.splitlines()[-1] == "5/5 runs done, about 0 s left"  # the last one is not lost
+
+
+def test_a_fast_study_does_not_fill_its_log(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressDisplay(quiet=False, clock=Clock()) as display:
+        display.show(Progress(100, 0, (), 0, None))
+        for done in range(100):
+            display.show(Progress(100, done, (), 1, None, {}, (ended(f"run-{done}"),)))
+        display.show(Progress(100, 99, (), 1, None, {}, (ended("bad", "out of memory"),)))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 + 1 + 5 + 1 + 1
+    assert lines[1] == "... 95 more runs done"
+    assert lines[-2:] == ["failed: bad: out of memory", "99/100 runs done, 1 failed"]
+
+
+def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressDisplay(quiet=True) as display:
+        display.show(Progress(5, 0, (), 0, None, {}, (ended("a"),)))
+    assert not capsys.readouterr().err
+
+
+def test_a_terminal_shows_each_run_under_way_and_logs_those_that_ended() -> None:
+    display = ProgressDisplay(quiet=False)
+    display.console = display.live.console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    display.is_live = True
+    with display:
+        display.show(Progress(5, 1, ("b", "c"), 0, 100.0, {"b": BEAT}, (ended("a"),)))
+        with display.console.capture() as capture:
+            display.console.print(display.live.get_renderable())
+        shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capture.get())
+    lines = [line.rstrip() for line in shown.splitlines() if line.strip()]
+    assert lines[-3:] == [
+        "1/5 runs done, 2 running, about 1 min 40 s left",
+        "  b: epoch 2/10, 43 %, dev mednli 71.3, 120 examples/s",
+        "  c",
+    ]
+    written = display.console.file
+    assert isinstance(written, io.StringIO)
+    assert "done: a in " in re.sub(r"\x1b\[[0-9;]*m", "", written.getvalue())

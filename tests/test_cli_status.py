@@ -130,8 +130,8 @@ def test_without_a_finished_run_no_time_is_told(tmp_path: Path) -> None:
     make_study(["a", "b"]).write(tmp_path)
     told = command("status", str(tmp_path), cwd=tmp_path)
     assert told.returncode == 0, told.stderr
-    assert "no run has ended yet" in told.stdout
-    assert "given again, trains them" in told.stdout
+    assert "unknown until a run has finished" in told.stdout
+    assert "give the same command again to train them" in told.stdout
 
 
 def test_a_finished_study_is_all_done_also_in_the_folder_of_an_encoder(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_run_that_kept_no_model_is_to_do_where_models_were_asked_for(tmp_path:
         told = command("status", str(tmp_path), cwd=tmp_path).stdout
         rows = {line.split()[0]: line.split()[1:] for line in told.splitlines() if line.strip()}
         assert [sum(int(rows[arm][place]) for arm in ("single", "pair")) for place in (0, 3)] == done
-        assert ("--keep-models: a run that kept no model" in told) == keep_models
+        assert ("--keep-models: a run without a stored model" in told) == keep_models
         assert ("all done" in told) != keep_models
 
 
@@ -193,7 +193,7 @@ def test_another_programs_study_json_in_a_folder_below_is_passed_over(tmp_path: 
     (tmp_path / "theirs/study.json").write_text('{"trials": []}')
     told = command("status", str(tmp_path), cwd=tmp_path)
     assert told.returncode == 0
-    assert re.fullmatch(r"passed over: \S+theirs/study.json: not a study .*: no tasks in it\n", told.stderr)
+    assert re.fullmatch(r"skipped: \S+theirs/study.json: not a study .*: no tasks in it\n", told.stderr)
     assert "all done" in told.stdout
     refused = command("status", "theirs", cwd=tmp_path)
     assert refused.returncode == 2

@@ -258,7 +258,7 @@ def test_a_chain_that_was_broken_goes_on(
     monkeypatch.setattr(door, "execute", failing_with(MemoryError(), lambda spec: spec.arm == "pair"))
     report = tiny.train(tmp_path, resources=LOCAL)
     assert len(report.trained) == 1 + 3 + 3
-    assert sum("starts from is not there" in reason for reason in report.failed.values()) == 6
+    assert sum("starts from is missing" in reason for reason in report.failed.values()) == 6
     monkeypatch.undo()
     monkeypatch.setattr(door, "execute", failing_with(KeyboardInterrupt(), lambda spec: spec.stage == "finetune"))
     with pytest.raises(KeyboardInterrupt):
@@ -293,6 +293,7 @@ def test_a_run_that_another_process_has_under_way_comes_last(tiny_study: MakeStu
     assert not report.failed
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_runs_of_a_folder(tiny_study: MakeStudy, tmp_path: Path) -> None:
     """As the tasks of a job array do: none is trained twice, each counts its own, and both end with all of them."""
     tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"))
@@ -342,7 +343,7 @@ def test_what_starts_from_a_failed_run_fails_in_plain_words(
     report = tiny.train(tmp_path, resources=LOCAL)
     [parent] = [spec for spec in report.failed if spec.stage == "refine"]
     children = {spec: reason for spec, reason in report.failed.items() if spec.stage == "finetune"}
-    assert set(children.values()) == {f"the run that it starts from is not there: {parent.run_id}"}
+    assert set(children.values()) == {f"the run that it starts from is missing: {parent.run_id}"}
     assert len(children) == 3
     assert [spec.stage for spec in report.trained] == ["single"] * 3
     monkeypatch.undo()
@@ -367,7 +368,7 @@ class TestOnRay:
         tiny = tiny_study(seeds=(0,), design="full", learning_rate=1e30)
         report = tiny.train(tmp_path, resources=Resources("ray"))
         assert len(report.failed) == 5
-        assert sum("starts from is not there" in reason for reason in report.failed.values()) == 2
+        assert sum("starts from is missing" in reason for reason in report.failed.values()) == 2
 
     def test_same_bytes_as_in_this_process(self, tiny_study: MakeStudy, tmp_path: Path) -> None:
         tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"))

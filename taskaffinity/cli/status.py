@@ -1,4 +1,4 @@
-"""``taskaffinity status``: how a study stands, from another shell while it runs or after. Reads, and loads no torch."""
+"""``taskaffinity status``: the state of a study, while it runs or later, read from its folder without torch."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.status import STATES, Status, status_of
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
-from taskaffinity.schedule.progress import duration
+from taskaffinity.schedule.progress import describe_heartbeat, describe_scores, duration
 from taskaffinity.schedule.run import pending_runs
 
 SHOWN = 8
-"""Running runs and failures that are named; of more, their number."""
+"""Running and failed runs that are named; the rest are counted."""
 
 
-def command(results: Annotated[Path, typer.Argument(help="A results folder, also one that is being filled.")]) -> None:
-    """What is done, running, failed and to do, and about how long it takes yet. Nothing is disturbed or written."""
+def command(
+    results: Annotated[Path, typer.Argument(help="A results folder, also of a running study.")],
+) -> None:
+    """Show finished, running, failed and pending runs, and the time left. Nothing is written or disturbed."""
     studies = _studies(results)
     if not studies:
-        made = " or ".join(f"`taskaffinity {design}`" for design in FILES)
-        raise InputError(f"{results}: no study here; expected a results folder, which {made} makes with its first run")
+        commands = " or ".join(f"`taskaffinity {design}`" for design in FILES)
+        raise InputError(f"{results}: no study in this folder; expected a results folder of {commands}")
     console = Console(highlight=False, soft_wrap=True, markup=False)
     try:
         for place, study in studies:
@@ -38,41 +40,47 @@ def command(results: Annotated[Path, typer.Argument(help="A results folder, also
 
 
 def _studies(results: Path) -> list[tuple[Path, Study]]:
-    """The folder's own studies and those of folders in it; a file there that is none of ours is passed over, and said.
+    """Read the studies of a folder and of its subfolders; skip broken ones in subfolders with a message.
 
     Raises
     ------
     InputError
-        If the folder's own is none.
+        If the study of the folder itself is broken.
     """
-    found = []
+    studies = []
     for place in (results, *sorted(results.glob("*/"))):
         for design, name in FILES.items():
             if (place / name).is_file():
                 try:
-                    found.append((place, Study.load(place, design)))
+                    studies.append((place, Study.load(place, design)))
                 except ValueError as error:
                     if place == results:
                         raise InputError(str(error)) from error
-                    print(f"passed over: {error}", file=sys.stderr)
-    return found
+                    print(f"skipped: {error}", file=sys.stderr)
+    return studies
 
 
 def _print(console: Console, study: Study, store: RunStore) -> None:
     plan = _needed(study, store)
     now = status_of(study, store, plan, pending_runs(study.plan, store, keep_models=study.keep_models))
     seeds = f"{len(study.seeds)} seed{'s' * (len(study.seeds) > 1)}"
-    made_up = ", made-up text" if study.synthetic else ""
+    synthetic = ", synthetic text" if study.synthetic else ""
     console.print(
         f"{store.root / FILES[study.design]}: {len(study.tasks)} tasks of {study.suite}, {study.encoder.name}, "
-        f"{seeds}{made_up}"
+        f"{seeds}{synthetic}"
     )
     console.print(_table(now))
     if study.keep_models:
-        console.print("of --keep-models: a run that kept no model is not done")
+        console.print("with --keep-models: a run without a stored model is not done")
     if study.interim_seeds:
-        console.print(f"a race: these runs lead to its next look; it takes at most {len(study.plan)} in all")
-    running = [f"running for {duration(spent)}: {spec.run_id}" for spec, spent in now.running_for.items()]
+        console.print(
+            f"a sequential design: the runs up to its next interim analysis, of at most {len(study.plan)} in all"
+        )
+    if now.running_for or now.count("to do"):
+        for ended in reversed(now.latest):
+            spent = f" in {duration(ended.seconds)}" if ended.seconds is not None else ""
+            console.print(f"done{spent}: {ended.spec.run_id}: {describe_scores(ended.dev)}")
+    running = [_running_line(now, spec) for spec in now.running_for]
     failed = [f"failed: {store.folder(spec)}: {reason}" for spec, reason in now.failures.items()]
     for lines in (running, failed):
         for line in lines[:SHOWN]:
@@ -82,8 +90,14 @@ def _print(console: Console, study: Study, store: RunStore) -> None:
     console.print(_outlook(now))
 
 
+def _running_line(now: Status, spec: RunSpec) -> str:
+    line = f"running for {duration(now.running_for[spec])}: {spec.run_id}"
+    beat = now.heartbeats.get(spec)
+    return f"{line}: {describe_heartbeat(beat)}" if beat is not None else line
+
+
 def _needed(study: Study, store: RunStore) -> list[RunSpec]:
-    """The study's plan; of a race, what leads to its next look."""
+    """The study's runs; in a sequential design, those up to the next interim analysis."""
     if not study.interim_seeds:
         return list(study.plan)
     from taskaffinity.analysis.affinity import margins_of
@@ -100,7 +114,7 @@ def _needed(study: Study, store: RunStore) -> list[RunSpec]:
 
 
 def _table(now: Status) -> Table:
-    """A row an arm, and their sum."""
+    """One row per arm, and their sum."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("runs", no_wrap=True)
     for state in STATES:
@@ -115,13 +129,13 @@ def _table(now: Status) -> Table:
 
 def _outlook(now: Status) -> str:
     to_do, running, failed = now.count("to do"), now.count("running"), now.count("failed")
-    again = "the command that began it, given again, trains them" if to_do or failed else ""
+    again = "give the same command again to train them" if to_do or failed else ""
     if not to_do and not running:
         return f"nothing is running; {failed} failed: {again}" if failed else "all done"
-    time_left = "no run has ended yet, so the time left is not known"
+    time_left = "the time left is unknown until a run has finished"
     if now.seconds_left is not None:
         at_once = f"{running} at once" if running > 1 else "one after the other"
-        time_left = f"about {duration(now.seconds_left)} left, {at_once}, by the seconds of finished runs"
+        time_left = f"about {duration(now.seconds_left)} left, {at_once}, estimated from finished runs"
     if running:
         return time_left
-    return f"nothing is running here; {time_left}; {again}"
+    return f"nothing is running; {time_left}; {again}"

@@ -1,15 +1,18 @@
-"""How a study stands, from its results folder alone: what is done, running, failed and to do, and about how long it
-takes yet. Nothing is written, and no process that trains is disturbed."""
+"""The state of a study, from its results folder alone: finished, running, failed and pending runs, and the time left.
+
+Nothing is written, and no process that trains is disturbed.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal
 
+from taskaffinity.runs.heartbeat import Heartbeat
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -18,77 +21,131 @@ State = Literal["done", "running", "failed", "to do"]
 
 STATES: tuple[State, ...] = ("done", "running", "failed", "to do")
 
+_LATEST = 5
+"""Finished runs in ``Status.latest``."""
+
+
+@dataclass(frozen=True)
+class DoneRun:
+    """A finished run."""
+
+    spec: RunSpec
+    seconds: float | None
+    """Duration of the run; None if its result does not say."""
+    dev: Mapping[str, float]
+    """Best dev score of each task, as a fraction."""
+
 
 @dataclass(frozen=True)
 class Status:
-    """How some runs of a study stand."""
+    """The state of some runs of a study."""
 
     states: dict[RunSpec, State]
-    """In the plan's order. *Running* is a run whose folder a process holds; *to do* includes one that was begun and
-    stopped."""
+    """In the plan's order. A run is *running* while a process holds its folder. An interrupted run is *to do*."""
     running_for: dict[RunSpec, float]
-    """Seconds since each running one was begun, the longest first."""
+    """Seconds since each running run began, the longest first."""
     failures: dict[RunSpec, str]
-    """The plain reason of each that failed."""
+    """The reason of each failed run."""
     seconds_left: float | None
-    """Expected for what is running and to do, with as many runs at once as now, or one; None before a run ends."""
+    """Expected seconds for the running and pending runs, with as many at once as now, at least one; None until a run
+    has finished or reports its progress."""
+    heartbeats: dict[RunSpec, Heartbeat] = field(default_factory=dict)
+    """Progress of the running runs that report it."""
+    latest: tuple[DoneRun, ...] = ()
+    """The runs that finished last, the latest first."""
 
     def arms(self) -> dict[str, Counter[State]]:
-        """How many runs of each arm are in each state."""
-        found: dict[str, Counter[State]] = {}
+        """Number of runs of each arm in each state."""
+        counts: dict[str, Counter[State]] = {}
         for spec, state in self.states.items():
-            found.setdefault(spec.arm, Counter())[state] += 1
-        return found
+            counts.setdefault(spec.arm, Counter())[state] += 1
+        return counts
 
     def count(self, state: State) -> int:
-        return sum(found == state for found in self.states.values())
+        """Number of runs in a state."""
+        return sum(other == state for other in self.states.values())
 
 
-def status_of(study: Study, store: RunStore, plan: Iterable[RunSpec], waiting: Collection[RunSpec]) -> Status:
-    """Look at every run of ``plan``.
+def status_of(study: Study, store: RunStore, plan: Iterable[RunSpec], pending: Collection[RunSpec]) -> Status:
+    """Read the state of every run of ``plan``.
 
     Parameters
     ----------
-    waiting
-        Those of them that are not done.
+    pending
+        The runs of the plan that are not done.
 
     Raises
     ------
     ValueError
         If a ``result.json`` is broken.
     """
-    waiting, now = set(waiting), time.time()
+    pending, now = set(pending), time.time()
     states: dict[RunSpec, State] = {}
     running: dict[RunSpec, float] = {}
     failures: dict[RunSpec, str] = {}
     for spec in plan:
-        state: State = "to do" if spec in waiting else "done"
+        state: State = "to do" if spec in pending else "done"
         if state == "to do" and (at := store.claimed_at(spec)) is not None and store.is_held(spec):
             state, running[spec] = "running", max(0.0, now - at)
         elif state == "to do" and (reason := store.failure(spec)) is not None:
             state, failures[spec] = "failed", reason
         states[spec] = state
-    longest = dict(sorted(running.items(), key=lambda entry: -entry[1]))
-    return Status(states, longest, failures, _seconds_left(study, store, states, running))
+    running = dict(sorted(running.items(), key=lambda entry: -entry[1]))
+    beats = {spec: beat for spec in running if (beat := Heartbeat.read(store.folder(spec))) is not None}
+    left = _seconds_left(study, store, states, running, beats)
+    return Status(states, running, failures, left, beats, _latest(store, states))
+
+
+def _latest(store: RunStore, states: dict[RunSpec, State]) -> tuple[DoneRun, ...]:
+    ended = []
+    for spec, state in states.items():
+        if state == "done":
+            try:
+                ended.append(((store.folder(spec) / "result.json").stat().st_mtime, spec))
+            except FileNotFoundError:
+                continue
+    latest = sorted(ended, key=lambda entry: -entry[0])[:_LATEST]
+    runs = []
+    for _, spec in latest:
+        try:
+            result = store.get(spec)
+        except ValueError:  # analysis reports it; the status of the other runs is still valid
+            continue
+        if result is not None:
+            dev = {name: outcome.dev for name, outcome in result.outcomes.items()}
+            runs.append(DoneRun(spec, result.work.get("total_seconds"), dev))
+    return tuple(runs)
 
 
 def _seconds_left(
-    study: Study, store: RunStore, states: dict[RunSpec, State], running: dict[RunSpec, float]
+    study: Study,
+    store: RunStore,
+    states: dict[RunSpec, State],
+    running: dict[RunSpec, float],
+    beats: dict[RunSpec, Heartbeat],
 ) -> float | None:
-    """From the seconds of finished runs: the mean of those of the same arm and tasks, else by the number of examples,
-    of the same arm if one of it is finished."""
-    seconds = {spec: found for spec, state in states.items() if state == "done" and (found := store.seconds(spec))}
-    if not seconds:
+    """Expected seconds, from the durations of finished runs.
+
+    A run is expected to take the mean of the finished runs of its arm and tasks. Without one, its duration is
+    proportional to its number of examples, as in the finished runs of its arm, or in all of them. A running run that
+    reports its progress takes what its share and its time so far say.
+    """
+    seconds = {spec: spent for spec, state in states.items() if state == "done" and (spent := store.seconds(spec))}
+    projected = {spec: running[spec] / beat.share_of_run for spec, beat in beats.items() if beat.share_of_run > 0}
+    known = seconds or projected
+    if not known:
         return None
     alike: dict[tuple[str, ...], list[float]] = {}
-    for spec, found in seconds.items():
-        alike.setdefault((spec.arm, *spec.task_names), []).append(found)
+    for spec, spent in known.items():
+        alike.setdefault((spec.arm, *spec.task_names), []).append(spent)
 
     def expected(spec: RunSpec) -> float:
+        if spec in projected:
+            return projected[spec]
         if same := alike.get((spec.arm, *spec.task_names)):
             return fmean(same)
-        near = [other for other in seconds if other.arm == spec.arm] or list(seconds)
-        return study.cost(spec) * sum(seconds[other] for other in near) / sum(study.cost(other) for other in near)
+        near = [other for other in known if other.arm == spec.arm] or list(known)
+        return study.cost(spec) * sum(known[other] for other in near) / sum(study.cost(other) for other in near)
 
     left = sum(expected(spec) for spec, state in states.items() if state == "to do")
     left += sum(max(0.0, expected(spec) - spent) for spec, spent in running.items())

@@ -1,4 +1,4 @@
-"""Runs one after the other, in this process."""
+"""The local executor: runs one after the other, in this process."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from taskaffinity.schedule.worker import POLL_SECONDS, Arguments, Event, Finishe
 
 
 def in_this_process(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Iterator[Event]:
-    """One run after the other. Processes that share a results folder share its runs: what another one has under way,
-    and what starts from it, comes later."""
+    """Train one run after the other.
+
+    Processes that share a results folder share its runs. A run that another process is training is postponed, and so
+    are the runs that start from it.
+    """
     waiting = arguments
     while waiting:
         later: Arguments = []

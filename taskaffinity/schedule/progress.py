@@ -1,48 +1,64 @@
-"""How a plan stands, and what came of it."""
+"""The progress of a plan while it is trained, and the report at its end."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from taskaffinity.runs.heartbeat import Heartbeat
 from taskaffinity.runs.spec import RunSpec
 
-if TYPE_CHECKING:
-    pass
+
+@dataclass(frozen=True)
+class EndedRun:
+    """One run that ended."""
+
+    name: str
+    seconds: float | None = None
+    """Duration of the run; None if it failed."""
+    dev: Mapping[str, float] = field(default_factory=dict)
+    """Best dev score of each task, as a fraction."""
+    reason: str | None = None
+    """Why it failed; None if it is done."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How a plan stands."""
+    """State of a plan."""
 
     total: int
     done: int
-    """Of ``total``, those found finished at the start included."""
+    """Finished runs, those of earlier commands included."""
     running: tuple[str, ...]
-    """Names of runs under way."""
+    """Names of the runs under way."""
     failed: int
     seconds_left: float | None
-    """Expected, from what is finished; before that from a forecast, or None."""
+    """Expected seconds until all runs are done; None while unknown."""
+    heartbeats: Mapping[str, Heartbeat] = field(default_factory=dict)
+    """Progress of the runs under way, by name; a run without one is loading or evaluating test."""
+    ended: tuple[EndedRun, ...] = ()
+    """Runs that ended since the last ``Progress``."""
 
 
 @dataclass
 class Report:
-    """What came of a plan."""
+    """Result of training a plan."""
 
     planned: int = 0
-    """Runs asked for, those found finished included."""
+    """Requested runs, finished ones included."""
     trained: list[RunSpec] = field(default_factory=list)
-    """Here; what another process finished meanwhile is in ``found``."""
+    """Runs trained by this process."""
     found: list[RunSpec] = field(default_factory=list)
+    """Runs that another process finished meanwhile."""
     failed: dict[RunSpec, str] = field(default_factory=dict)
-    """The plain reason of each."""
+    """Failed runs and their reasons."""
     seconds: float = 0.0
     workers: int = 1
-    """Runs that went at once."""
+    """Number of runs at once."""
 
 
 def duration(seconds: float) -> str:
-    """``42 s``, ``3 min 20 s``, ``2 h 05 min``.
+    """Format seconds: ``42 s``, ``3 min 20 s``, ``2 h 05 min``.
 
     Examples
     --------
@@ -55,3 +71,27 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def describe_scores(scores: Mapping[str, float]) -> str:
+    """Format dev scores in points: ``dev mednli 71.3, i2b2 80.2``; empty without scores.
+
+    Examples
+    --------
+    >>> describe_scores({"mednli": 0.7131})
+    'dev mednli 71.3'
+    """
+    return f"dev {', '.join(f'{name} {100 * score:.1f}' for name, score in scores.items())}" if scores else ""
+
+
+def describe_heartbeat(beat: Heartbeat) -> str:
+    """Format the progress of a run: ``epoch 2/10, 43 %, dev mednli 71.3, 120 examples/s``.
+
+    Examples
+    --------
+    >>> describe_heartbeat(Heartbeat(2, 10, 0.43, 119.7, {"mednli": 0.7131}))
+    'epoch 2/10, 43 %, dev mednli 71.3, 120 examples/s'
+    """
+    speed = f"{beat.examples_per_second:.0f} examples/s" if beat.examples_per_second else ""
+    parts = (f"epoch {beat.epoch}/{beat.epochs}", f"{100 * beat.share:.0f} %", describe_scores(beat.dev), speed)
+    return ", ".join(part for part in parts if part)

@@ -1,8 +1,8 @@
-"""Run a plan: in this process, or on Ray. Both call the same ``execute``; the store decides what is left to do.
+"""Train a plan with one of two executors: this process, or Ray. Both call the same ``train_and_store``.
 
-A run that fails leaves its reason and traceback in its folder and the others go on. On Ray a run is one task with a
-share of the machine; a lost worker or node is Ray's to retry (``max_retries``), a run's own error is returned and not
-retried. Nothing of Ray's is ever restored, and no Ray that was not started here is stopped.
+A failed run leaves its reason and traceback in its folder, and the other runs go on. On Ray, a run is one task with a
+share of the machine. Ray retries a run whose worker or node was lost; it does not retry a run that raised an error. No
+state of Ray is ever restored, and a Ray session that was not started here is never stopped.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
+from taskaffinity.schedule.course import Course
 from taskaffinity.schedule.local import in_this_process
 from taskaffinity.schedule.on_ray import on_ray
 from taskaffinity.schedule.progress import Progress, Report
 from taskaffinity.schedule.resources import DEFAULT_OPTIONS, Resources, RunOptions
-from taskaffinity.schedule.worker import FOUND_DONE, Finished
 
 
 def run(
@@ -34,9 +34,10 @@ def run(
     cost: CostModel | Callable[[RunSpec], float] = lambda spec: len(spec.tasks),
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Report:
-    """Train what the store lacks: a run after the one that it starts from, else the costliest first, so that no worker
-    idles at the end. A finished run that kept no weights is trained again when a run is to start from it, and one that
-    kept no model when models are to be kept.
+    """Train the pending runs of a plan (``pending_runs``).
+
+    A run comes after the run that it starts from. Otherwise the costliest run comes first, so that no worker is idle at
+    the end.
 
     Parameters
     ----------
@@ -44,23 +45,28 @@ def run(
         Cost of a run, for the order and the expected time left. A ``CostModel`` gives seconds, so the time left is
         known before the first run ends. A callable gives relative costs.
     on_progress : callable
-        Called with the progress, a few times a second.
+        Receives the progress: whenever a run starts or ends, and every few seconds while runs are trained.
 
     Raises
     ------
     InputError
-        If Ray cannot be had, or a run fits none of its nodes.
+        If Ray is not available, or a run does not fit on any node.
     """
-    keep_models = options.keep_models
     cost_of = cost.seconds if isinstance(cost, CostModel) else cost
-    waiting = sorted(
-        pending_runs(plan, store, keep_models=keep_models), key=lambda spec: (len(spec.lineage), -cost_of(spec))
+    pending = sorted(
+        pending_runs(plan, store, keep_models=options.keep_models),
+        key=lambda spec: (len(spec.lineage), -cost_of(spec)),
     )
-    parents = {spec.parent for spec in waiting}
     report = Report(planned=len(plan))
-    if not waiting:
+    if not pending:
         return report
     began = time.monotonic()
+    course = Course(report, pending, store, cost_of, is_seconds=isinstance(cost, CostModel))
+
+    def show() -> None:
+        on_progress(course.progress())
+
+    parents = {spec.parent for spec in pending}
     settings: dict[str, Any] = {
         "root": str(store.root.resolve()),
         "encoder": str(encoder_folder),
@@ -68,54 +74,36 @@ def run(
         "keep_predictions": options.keep_predictions,
         "gpu_share": resources.gpus_per_run,
     }
+    if resources.executor == "local":  # training blocks this process: the run itself reports
+        settings["on_heartbeat"] = show
     arguments = [
-        (spec, {**settings, "keep_weights": spec in parents, "keep_model": keep_models and keeps_model(spec)})
-        for spec in waiting
+        (spec, {**settings, "keep_weights": spec in parents, "keep_model": options.keep_models and keeps_model(spec)})
+        for spec in pending
     ]
-    finished_cost, total_cost = 0.0, sum(map(cost_of, waiting))
-    running: tuple[str, ...] = ()
-
-    def show() -> None:
-        spent = time.monotonic() - began
-        seconds_left = None
-        if finished_cost:
-            seconds_left = spent * (total_cost - finished_cost) / finished_cost
-        elif isinstance(cost, CostModel):
-            seconds_left = max(0.0, total_cost / report.workers - spent)
-        done = len(plan) - len(waiting) + len(report.trained) + len(report.found)
-        on_progress(Progress(len(plan), done, running, len(report.failed), seconds_left))
-
     outcomes = on_ray if resources.executor == "ray" else in_this_process
     for event in outcomes(arguments, store, resources, report):
-        if isinstance(event, Finished):
-            finished_cost += cost_of(event.spec)
-            if event.reason is None:
-                report.trained.append(event.spec)
-            elif event.reason == FOUND_DONE:
-                report.found.append(event.spec)
-            else:
-                report.failed[event.spec] = event.reason
-            running = tuple(name for name in running if name != event.spec.run_id)
-        else:
-            running = event
+        course.take(event)
         show()
     report.seconds = time.monotonic() - began
     return report
 
 
 def keeps_model(spec: RunSpec) -> bool:
-    """Whether a run's model is kept where models are: controls and matched runs are there to be compared with."""
+    """Whether ``keep_models`` applies to a run; controls and compute-matched runs only serve comparison."""
     return spec.variant in ("plain", "continued")
 
 
 def pending_runs(plan: Plan, store: RunStore, *, keep_models: bool = False) -> list[RunSpec]:
-    """What is to be trained, in the plan's order: runs that are not done, those that a run that is to be trained
-    starts from and that kept no weights, and those that kept no model where models are to be kept."""
-    lacking: list[RunSpec] = []
+    """The runs to train, in the plan's order.
+
+    These are the runs that are not done, finished runs that lack the weights that a pending run starts from, and, with
+    ``keep_models``, finished runs that lack a model.
+    """
+    pending: list[RunSpec] = []
     parents: set[RunSpec | None] = set()
-    for spec in reversed(plan.specs):  # children come first, so that it is known who needs weights
+    for spec in reversed(plan.specs):  # children first: they decide whether a parent needs weights
         lacks_model = keep_models and keeps_model(spec) and not store.has_models(spec)
         if spec not in store or lacks_model or (spec in parents and not store.has_weights(spec)):
-            lacking.append(spec)
+            pending.append(spec)
             parents.add(spec.parent)
-    return lacking[::-1]
+    return pending[::-1]

@@ -1,4 +1,4 @@
-"""One run, from its spec to its folder: what every executor calls."""
+"""One run, from its spec to its folder: the function that every executor calls."""
 
 from __future__ import annotations
 
@@ -8,46 +8,58 @@ from pathlib import Path
 from typing import Any
 
 from taskaffinity.errors import trace_of
+from taskaffinity.runs.heartbeat import HeartbeatWriter
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 
 POLL_SECONDS = 0.25
 FOUND_DONE = "found done"
-"""What ``train_and_store`` gives, instead of a reason, for a run that another process finished meanwhile."""
-LACKS_START = "the run that it starts from is not there: {}"
+"""Returned by ``train_and_store`` for a run that another process finished meanwhile."""
+LACKS_START = "the run that it starts from is missing: {}"
 
 
 @dataclass(frozen=True)
 class Finished:
-    """One run ended; ``reason`` says why it failed, None if it did not, ``FOUND_DONE`` if it was not tried."""
+    """One run ended."""
 
     spec: RunSpec
     reason: str | None
+    """Why it failed; None if it was trained, ``FOUND_DONE`` if another process trained it."""
 
 
 Event = Finished | tuple[str, ...]
-"""A run that ended, or the names of those under way."""
+"""A run that ended, or the names of the runs under way."""
+
+Arguments = list[tuple[RunSpec, dict[str, Any]]]
+"""The runs to train, each with the settings of ``train_and_store``."""
 
 
 def train_and_store(spec: RunSpec, settings: Mapping[str, Any], *after: str | None) -> str | None:
-    """Train one run and write it to the store; the reason if it failed, or ``FOUND_DONE``. What both executors call.
+    """Train one run and store it.
 
-    ``after`` is what came of the run that it starts from: on Ray, the future that it waits for.
+    Parameters
+    ----------
+    settings : dict
+        ``root``, ``encoder`` and ``cache`` (paths), ``keep_predictions``, ``keep_weights``, ``keep_model``,
+        ``gpu_share``; optionally ``wait`` (for another process with this run, default True) and ``on_heartbeat`` (a
+        callable, called every few seconds).
+    after
+        The outcome of the run that it starts from. On Ray this is a future, so the task waits for it.
+
+    Returns
+    -------
+    str or None
+        The reason if the run failed, ``FOUND_DONE`` if another process trained it, None otherwise.
     """
-    from taskaffinity.training.execute import execute, reason_of  # torch: only where a run is trained
+    from taskaffinity.training.execute import reason_of  # torch: only where a run is trained
 
     store = RunStore(settings["root"])
-
-    def is_done() -> bool:
-        has_weights = not settings["keep_weights"] or store.has_weights(spec)
-        return spec in store and has_weights and (not settings["keep_model"] or store.has_models(spec))
-
-    if is_done():
+    if _is_done(spec, store, settings):
         return FOUND_DONE
     with store.claim(spec, wait=settings.get("wait", True)):
-        if is_done():  # another process finished it while this one waited
+        if _is_done(spec, store, settings):  # another process finished it while this one waited
             return FOUND_DONE
-        if spec in store:  # and is trained again, for what it kept too little of
+        if spec in store:  # it lacks weights or a model, and is trained again
             store.begin(spec)
         start = store.start(spec)
         if spec.parent is not None and start is None:
@@ -55,22 +67,35 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any], *after: str | No
             store.fail(spec, reason)
             return reason
         try:
-            result = execute(
-                spec,
-                encoder_folder=Path(settings["encoder"]),
-                cache=Path(settings["cache"]),
-                start=start,
-                keep_predictions=settings["keep_predictions"],
-                keep_weights=settings["keep_weights"],
-                keep_model=settings["keep_model"],
-                gpu_share=settings["gpu_share"],
-            )
-            store.write(result)
-        except Exception as error:  # the run's own error, whatever it is: kept with the run, the others go on
+            _train(spec, store, start, settings)
+        except Exception as error:  # any error of the run: its reason is stored and the other runs go on
             reason = reason_of(error)
             store.fail(spec, reason, trace_of(error))
             return reason
     return None
 
 
-Arguments = list[tuple[RunSpec, dict[str, Any]]]
+def _is_done(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]) -> bool:
+    has_weights = not settings["keep_weights"] or store.has_weights(spec)
+    return spec in store and has_weights and (not settings["keep_model"] or store.has_models(spec))
+
+
+def _train(spec: RunSpec, store: RunStore, start: Path | None, settings: Mapping[str, Any]) -> None:
+    from taskaffinity.training.execute import execute, limit_gpu_memory
+
+    limit_gpu_memory(spec.recipe, settings["gpu_share"])
+    heartbeat = HeartbeatWriter(store.folder(spec), spec.recipe.num_train_epochs, settings.get("on_heartbeat"))
+    try:
+        result = execute(
+            spec,
+            encoder_folder=Path(settings["encoder"]),
+            cache=Path(settings["cache"]),
+            start=start,
+            keep_predictions=settings["keep_predictions"],
+            keep_weights=settings["keep_weights"],
+            keep_model=settings["keep_model"],
+            heartbeat=heartbeat,
+        )
+    finally:
+        heartbeat.remove()
+    store.write(result)

@@ -19,6 +19,7 @@ import transformers
 
 import taskaffinity
 from taskaffinity.errors import InputError
+from taskaffinity.runs.heartbeat import HeartbeatWriter
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import RunSpec
@@ -62,7 +63,7 @@ def execute(
     keep_predictions: bool = True,
     keep_weights: bool = False,
     keep_model: bool = False,
-    gpu_share: float = 1.0,
+    heartbeat: HeartbeatWriter | None = None,
 ) -> RunResult:
     """Train and evaluate one run.
 
@@ -81,8 +82,8 @@ def execute(
         Whether runs will start from this one.
     keep_model : bool
         Whether its tasks may be exported: weights are kept, and heads with them.
-    gpu_share : float
-        Of a GPU's memory that the run may take, so that it cannot starve those beside it.
+    heartbeat : HeartbeatWriter, optional
+        Receives the progress of the training.
 
     Raises
     ------
@@ -93,12 +94,10 @@ def execute(
     began = time.perf_counter()
     torch.set_num_threads(spec.recipe.threads)
     recipe = spec.recipe
-    if recipe.device == "cuda" and 0 < gpu_share < 1:
-        torch.cuda.set_per_process_memory_fraction(gpu_share)
     ready = setup_run(spec, encoder_folder=encoder_folder, cache=cache, start=start)
     model, metas, splits = ready.model, ready.metas, ready.splits
     loaded = time.perf_counter()
-    learnt = fit_and_select(model, ready.company, metas, splits["dev"], spec)
+    learnt = fit_and_select(model, ready.company, metas, splits["dev"], spec, heartbeat)
     evaluating = time.perf_counter()
     tested, heads = evaluate_test(model, learnt, metas, splits["test"], recipe, encoder_folder if keep_model else None)
     ended = time.perf_counter()
@@ -138,6 +137,12 @@ def execute(
         else {},
         heads=heads,
     )
+
+
+def limit_gpu_memory(recipe: Recipe, share: float) -> None:
+    """Limit this process to a share of its GPU's memory, so that it cannot starve the runs beside it."""
+    if recipe.device == "cuda" and 0 < share < 1:
+        torch.cuda.set_per_process_memory_fraction(share)
 
 
 def gpus() -> int:

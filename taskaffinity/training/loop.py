@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from taskaffinity.runs.heartbeat import HeartbeatWriter
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.heads import outputs_to_predictions
 from taskaffinity.training.inputs.batches import (
@@ -55,6 +56,7 @@ def fit(
     *,
     seed: int,
     batches: int | None = None,
+    heartbeat: HeartbeatWriter | None = None,
 ) -> Iterator[Epoch]:
     """Train in place (Algorithm 1), handing over after each epoch so that the caller can evaluate and keep weights.
 
@@ -66,6 +68,8 @@ def fit(
     batches : int, optional
         Mini-batches an epoch of a single task, passes over its rows following one another. Default: every row of every
         task once.
+    heartbeat : HeartbeatWriter, optional
+        Receives the progress, mini-batch by mini-batch.
 
     Raises
     ------
@@ -81,6 +85,8 @@ def fit(
         model.train()
         losses: dict[str, list[torch.Tensor]] = {name: [] for name in splits}
         pieces = 0
+        if heartbeat is not None:
+            heartbeat.start_epoch(number, batches or batches_in_an_epoch(splits, recipe.batch_size))
         for batch in _batches(model, splits, recipe.batch_size, batches, seed=seed, epoch=number):
             # One task a batch: the gradient follows that task alone.
             loss = model.loss(batch.to(recipe.device, blocks=model.is_packed))
@@ -88,6 +94,8 @@ def fit(
             stepper.step(counts=batch.task in attached)
             losses[batch.task].append(loss.detach())  # no .item(): on a GPU it would wait for the step
             pieces += len(batch.pieces)
+            if heartbeat is not None:
+                heartbeat.step(len(batch.rows))
         means = {name: float(torch.stack(values).mean()) for name, values in losses.items()}
         lost = [name for name, mean in means.items() if not np.isfinite(mean)]
         if lost:

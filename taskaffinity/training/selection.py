@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from taskaffinity.runs.heartbeat import HeartbeatWriter
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Head, Predictions
 from taskaffinity.runs.spec import RunSpec
@@ -62,16 +63,19 @@ def fit_and_select(
     metas: Mapping[str, TaskMeta],
     dev_splits: Mapping[str, EncodedSplit],
     spec: RunSpec,
+    heartbeat: HeartbeatWriter | None = None,
 ) -> FitResult:
     """Train, look at dev after every epoch (of the paper's protocol after the last alone), and keep the best. With a
     patience, a task's epoch is settled once that many were no better, and all end when every task's is."""
     recipe, learnt = spec.recipe, FitResult()
     unsettled = set(metas)
-    for epoch in fit(model, company.train, recipe, seed=spec.seed, batches=company.batches):
+    for epoch in fit(model, company.train, recipe, seed=spec.seed, batches=company.batches, heartbeat=heartbeat):
         evaluating = time.perf_counter()
         is_looked_at = recipe.protocol is None or epoch.number == recipe.num_train_epochs
         looked_at = metas if is_looked_at else {}
         dev = {name: evaluate(model, metas[name], "dev", dev_splits[name], recipe.device) for name in looked_at}
+        if heartbeat is not None:
+            heartbeat.score({name: evaluated.score for name, evaluated in dev.items()})
         improved = [
             name
             for name in dev

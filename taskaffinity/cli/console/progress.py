@@ -1,13 +1,16 @@
-"""Progress on stderr, none under ``--quiet``.
+"""Progress on stderr: a live display on a terminal, at most one report a minute elsewhere, nothing with ``--quiet``.
 
-Of runs: a live line on a terminal, a plain line a finished run elsewhere. Of bytes: a bar on a terminal.
+The live display has a line for the study and one for each run under way; runs that ended scroll by above it. A report
+has one line for the study and its runs under way. Lines for the runs that ended since the last report precede it; of
+many, the last few are named. So a slow study logs a line a minute and a line for each run, and a fast study does not
+fill its log.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -17,17 +20,28 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from taskaffinity.schedule.progress import Progress, duration
+from taskaffinity.schedule.progress import EndedRun, Progress, describe_heartbeat, describe_scores, duration
+
+_REPORT_SECONDS = 60.0
+"""Fewest seconds between two reports where stderr is no terminal."""
+_NAMED = 5
+"""Finished runs that one report names; as many failed ones, and as many under way."""
+_SHOWN = 12
+"""Runs under way in the live display."""
 
 
 class ProgressDisplay:
-    """Shows how a plan stands; a context manager whose ``show`` the scheduler calls."""
+    """Shows the progress of a plan; a context manager whose ``show`` receives each ``Progress``."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+    def __init__(self, *, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self.console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True, markup=False)
         self.live = Live(console=self.console, refresh_per_second=4, transient=True)
         self.is_live = self.console.is_terminal and not quiet
-        self.ended = -1
+        self._clock = clock
+        self._last: Progress | None = None
+        self._reported_at: float | None = None
+        self._unreported: list[EndedRun] = []
+        self._is_reported = True
 
     def __enter__(self) -> Self:
         if self.is_live:
@@ -39,28 +53,49 @@ class ProgressDisplay:
     ) -> None:
         if self.is_live:
             self.live.stop()
+        elif not self._is_reported:
+            self._report()
 
     def show(self, progress: Progress) -> None:
+        """Show this progress, or keep it for the next report."""
         if self.is_live:
-            self.live.update(Text("\n".join([_line(progress), *(f"  {name}" for name in progress.running)])))
-        elif progress.done + progress.failed != self.ended:
-            self.ended = progress.done + progress.failed
-            self.console.print(
-                _line(replace(progress, running=()))
-            )  # a run just ended: who comes next is not yet known
+            for ended in progress.ended:
+                self.console.print(_ended_line(ended))
+            self.live.update(Text("\n".join([_status_line(progress), *_running_lines(progress)])))
+            return
+        is_news = self._last is None or (progress.done, progress.failed) != (self._last.done, self._last.failed)
+        self._is_reported = self._is_reported and not is_news
+        self._last = progress
+        self._unreported += progress.ended
+        if self._reported_at is None or self._clock() - self._reported_at >= _REPORT_SECONDS:
+            self._report()
+
+    def _report(self) -> None:
+        assert self._last is not None
+        failed = [ended for ended in self._unreported if ended.reason is not None]
+        done = [ended for ended in self._unreported if ended.reason is None]
+        for runs, state in ((done, "done"), (failed, "failed")):
+            if len(runs) > _NAMED:
+                self.console.print(f"... {len(runs) - _NAMED} more runs {state}")
+            for ended in runs[-_NAMED:]:
+                self.console.print(_ended_line(ended))
+        self._unreported.clear()
+        running = [line.strip() for line in _running_lines(self._last)[:_NAMED] if ": " in line]
+        self.console.print("; ".join([_status_line(self._last), *running]))
+        self._reported_at, self._is_reported = self._clock(), True
 
 
 @contextmanager
 def bytes_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar for a download, on a terminal alone; tell it of bytes: those that are there, those of the whole."""
+    """Show a bar for a download on a terminal; yields a function of the bytes received and the total bytes."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Bars(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bars:
         bar = bars.add_task(name, total=None)
-        yield lambda there, total: bars.update(bar, completed=there, total=total)
+        yield lambda received, total: bars.update(bar, completed=received, total=total)
 
 
-def _line(progress: Progress) -> str:
+def _status_line(progress: Progress) -> str:
     parts = [f"{progress.done}/{progress.total} runs done"]
     if progress.running:
         parts.append(f"{len(progress.running)} running")
@@ -69,3 +104,21 @@ def _line(progress: Progress) -> str:
     if progress.seconds_left is not None:
         parts.append(f"about {duration(progress.seconds_left)} left")
     return ", ".join(parts)
+
+
+def _running_lines(progress: Progress) -> list[str]:
+    lines = []
+    for name in progress.running[:_SHOWN]:
+        beat = progress.heartbeats.get(name)
+        lines.append(f"  {name}: {describe_heartbeat(beat)}" if beat else f"  {name}")
+    if len(progress.running) > _SHOWN:
+        lines.append(f"  ... and {len(progress.running) - _SHOWN} more")
+    return lines
+
+
+def _ended_line(ended: EndedRun) -> str:
+    if ended.reason is not None:
+        return f"failed: {ended.name}: {ended.reason}"
+    spent = f" in {duration(ended.seconds)}" if ended.seconds is not None else ""
+    scores = describe_scores(ended.dev)
+    return f"done: {ended.name}{spent}{f': {scores}' if scores else ''}"

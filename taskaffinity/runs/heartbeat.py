@@ -1,0 +1,109 @@
+"""The progress of a run that is being trained: a small file in its folder, for other processes to read.
+
+The file holds numbers and task names only. It is replaced at most once in ``INTERVAL`` seconds and removed when the
+training ends. Nothing that a run computes depends on it, and a failure to write it is ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Self
+
+INTERVAL = 2.0
+"""Fewest seconds between two writes."""
+_FILE = "progress.json"
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """Progress of one run."""
+
+    epoch: int
+    """The current epoch, from 1."""
+    epochs: int
+    """Epochs of the recipe; early stopping may end the run before."""
+    share: float
+    """Share of the current epoch's mini-batches that are done, in [0, 1]."""
+    examples_per_second: float | None = None
+    """Training speed in the current epoch, without evaluation."""
+    dev: Mapping[str, float] = field(default_factory=dict)
+    """Last dev score of each task, as a fraction."""
+
+    @property
+    def share_of_run(self) -> float:
+        """Share of all epochs that is done, in [0, 1]."""
+        return min(1.0, (self.epoch - 1 + self.share) / self.epochs)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """The heartbeat in a run's folder; None if there is none or it cannot be read."""
+        try:
+            content = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+            speed = content["examples_per_second"]
+            return cls(
+                int(content["epoch"]),
+                max(1, int(content["epochs"])),
+                float(content["share"]),
+                None if speed is None else float(speed),
+                {str(name): float(score) for name, score in content["dev"].items()},
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+
+
+class HeartbeatWriter:
+    """Writes the heartbeat of one run; ``step`` costs about a microsecond between two writes."""
+
+    def __init__(self, folder: Path, epochs: int, on_write: Callable[[], None] | None = None) -> None:
+        self._folder, self._epochs, self._on_write = folder, epochs, on_write
+        self._written = -INTERVAL
+        self._epoch, self._n_batches, self._done, self._examples, self._began = 1, 1, 0, 0, 0.0
+        self._dev: dict[str, float] = {}
+        self.remove()  # a killed process leaves one
+
+    def start_epoch(self, number: int, n_batches: int) -> None:
+        """Note that an epoch of so many mini-batches begins."""
+        self._epoch, self._n_batches = number, max(1, n_batches)
+        self._done = self._examples = 0
+        self._began = time.monotonic()
+
+    def step(self, n_examples: int) -> None:
+        """Note that one mini-batch is done."""
+        self._done += 1
+        self._examples += n_examples
+        self._write_if_due()
+
+    def score(self, dev: Mapping[str, float]) -> None:
+        """Note the dev scores after an epoch."""
+        self._dev.update(dev)
+        self._write_if_due()
+
+    def remove(self) -> None:
+        """Remove the file."""
+        with suppress(OSError):
+            (self._folder / _FILE).unlink(missing_ok=True)
+
+    def _write_if_due(self) -> None:
+        now = time.monotonic()
+        if now - self._written < INTERVAL:
+            return
+        self._written = now
+        beat = Heartbeat(
+            self._epoch,
+            self._epochs,
+            round(min(1.0, self._done / self._n_batches), 4),
+            round(self._examples / (now - self._began), 1) if now > self._began else None,
+            self._dev,
+        )
+        with suppress(Exception):  # progress must not end a run: not a full disk, not a display
+            beside = self._folder / f".{_FILE}.{os.getpid()}"
+            beside.write_text(json.dumps(asdict(beat)), encoding="utf-8")
+            os.replace(beside, self._folder / _FILE)
+            if self._on_write is not None:
+                self._on_write()

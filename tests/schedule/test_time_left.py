@@ -1,0 +1,60 @@
+"""The time left follows the observed speed without jumps."""
+
+from __future__ import annotations
+
+import pytest
+
+from taskaffinity.schedule.time_left import TimeLeft
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_cost_model_gives_it_at_once_and_observation_takes_over() -> None:
+    clock = Clock()
+    left = TimeLeft(1000.0, is_seconds=True, clock=clock)
+    assert left.update(0.0, 2) == 500
+    shown = 500.0
+    for second in range(1, 1901):  # half as fast as the model says
+        clock.now = float(second)
+        now = left.update(second * 0.5, 2)
+        assert now is not None
+        assert abs(now - (shown - 1)) < 15  # no jump
+        shown = now
+    assert shown == pytest.approx(2000 - 1900, rel=0.2)
+
+
+def test_without_a_model_it_is_unknown_until_something_was_observed() -> None:
+    clock = Clock()
+    left = TimeLeft(100.0, is_seconds=False, clock=clock)
+    assert left.update(0.0, 1) is None
+    clock.now = 10.0
+    assert left.update(0.0, 1) is None
+    assert left.update(10.0, 1) == pytest.approx(90)
+    assert left.update(100.0, 1) == 0
+
+
+def test_a_burst_moves_it_slowly() -> None:
+    clock = Clock()
+    left = TimeLeft(100.0, is_seconds=False, clock=clock)
+    left.update(0.0, 1)
+    clock.now = 20.0
+    first = left.update(10.0, 1)
+    clock.now = 21.0
+    second = left.update(50.0, 1)  # a run ended early
+    assert first == pytest.approx(180)
+    assert second is not None
+    assert 160 < second < 179
+
+
+def test_the_time_before_the_first_run_does_not_count() -> None:
+    clock = Clock()
+    clock.now = 1000.0  # as Ray starts
+    left = TimeLeft(100.0, is_seconds=False, clock=clock)
+    left.update(0.0, 1)
+    clock.now = 1010.0
+    assert left.update(10.0, 1) == pytest.approx(90)
