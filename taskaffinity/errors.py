@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ConfigDict, ValidationError
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+T = TypeVar("T")
 
 
 class InputError(ValueError):
@@ -127,3 +136,63 @@ def as_user_error() -> Iterator[None]:
         raise
     except (FileNotFoundError, ValueError) as error:
         raise InputError(str(error)) from error
+
+
+STRICT = ConfigDict(strict=True, extra="forbid")
+"""Of a dataclass of settings: no text or truth value passes for a number; a whole number passes for a float."""
+
+_UNKNOWN = ("unexpected_keyword_argument", "missing_argument", "unexpected_positional_argument")
+_BOUNDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
+_TYPES = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
+
+
+def one_line_errors(cls: type[T]) -> type[T]:
+    """Make a pydantic dataclass raise ``ValueError`` with ``validation_line`` instead of pydantic's own error.
+
+    An unknown or missing argument is a ``TypeError``, as in any dataclass.
+    """
+    validate = cls.__init__
+
+    @wraps(validate)
+    def __init__(self: T, *args: Any, **kwargs: Any) -> None:
+        try:
+            validate(self, *args, **kwargs)
+        except ValidationError as error:
+            kind = TypeError if error.errors()[0]["type"] in _UNKNOWN else ValueError
+            fault = kind(validation_line(error, getattr(cls, "__pydantic_fields__", {})))
+        else:
+            return
+        raise fault
+
+    setattr(cls, "__init__", __init__)  # noqa: B010 (mypy refuses the plain assignment)
+    return cls
+
+
+def validation_line(error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
+    """The first fault that pydantic found, in one line: the setting, its value and what is legal.
+
+    Parameters
+    ----------
+    fields
+        The fields of the class, for their ranges.
+    """
+    fault = error.errors(include_url=False)[0]
+    kind, given, context = fault["type"], fault["input"], fault.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    name = ".".join(map(str, fault["loc"]))
+    if kind in _UNKNOWN:
+        return f"no setting {name!r}; there are {', '.join(fields)}"
+    info = fields.get(name)
+    or_none = ", or none" if info is not None and info.default is None else ""
+    if kind == "literal_error":
+        legal = re.findall(r"'([^']+)'", str(context.get("expected", "")))
+        return f"no {name} {shown(given)}; there are {', '.join(legal)}{or_none}{meant(given, legal)}"
+    bounds = {key: getattr(one, key) for one in (info.metadata if info else ()) for key in _BOUNDS if hasattr(one, key)}
+    if kind.endswith(("_type", "_parsing")):
+        return f"{name} is {shown(given)}; it must be {_TYPES.get(kind.split('_')[0], 'of another type')}{or_none}"
+    if set(bounds) == {"ge", "lt"}:
+        return f"{name} is {shown(given)}; it must lie in [{bounds['ge']}, {bounds['lt']}){or_none}"
+    legal_range = " and ".join(_BOUNDS[key].format(bound) for key, bound in bounds.items())
+    number = "a number " if list(bounds) == ["gt"] else ""
+    return f"{name} is {shown(given)}; it must be {number}{legal_range}{or_none}"

@@ -3,105 +3,150 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from taskaffinity.errors import STRICT, one_line_errors
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+"""A number in [0, 1)."""
 
 
-@dataclass(frozen=True)
+@one_line_errors
+@dataclass(frozen=True, config=STRICT)
 class Recipe:
-    """How to train: every setting that can change a score."""
+    """How to train: every setting that can change a score.
 
-    learning_rate: float = 5e-5
-    """Peak rate (paper 4.2)."""
-    num_train_epochs: int = 10
-    """An epoch shows every example of every task once, so the target gets equally many updates alone and paired."""
-    batch_size: int = 32
-    """Sequences of one task in a mini-batch (paper 4.2)."""
-    optimizer: Literal["adamax", "adamw"] = "adamax"
-    """Both bias-corrected, both with decoupled weight decay (``torch.optim.Adamax`` alone would couple it)."""
-    weight_decay: float = 0.01
-    """On weights only: biases and layer norms are left alone."""
-    warmup_ratio: float = 0.1
-    """Share of the run's steps in which the rate climbs from 0; then it falls linearly to 0."""
-    max_grad_norm: float = 1.0
-    head_dropout: float = 0.1
-    encoder_dropout: float | None = None
-    """In every layer of the encoder, attention included; None for what its configuration says. 0 learns faster where a
-    run has few updates."""
-    max_length: int = 128
-    """Word pieces, special tokens included; of a pair, the longer side loses first."""
-    max_words: int = 30
-    """A longer sentence of a tagging task is split."""
-    max_train_examples: int | None = None
-    """Drawn once by ``sample_seed``, the same for every run; None for all."""
-    max_eval_examples: int | None = None
-    """The same cap for dev and for test."""
-    negatives_per_positive: float | None = None
-    """Training examples of a relation task's negative class for each of the others, drawn by ``sample_seed`` before
-    ``max_train_examples`` are; None for all. Dev and test keep theirs."""
-    early_stopping_patience: int | None = None
-    """Epochs without a better dev score after which a task's epoch is settled; a run ends when all its tasks' are. It
-    counts alike alone and in company: what a task would gain after its patience ended is not looked at. None for all
-    epochs. The rate falls as if all were to come."""
-    precision: Literal["bf16"] | None = None
-    """``bf16`` trains and looks at dev with matrix products in 16 bits (autocast; weights and their updates stay in 32,
-    and test is scored in 32); None for 32 bits throughout. It moves scores a little, so it is part of what
-    identifies a run; the command line has a machine choose it for a study by a few updates tried in both
-    (``pacing.fast_precision``), unless it is told."""
-    protocol: Literal["paper"] | None = None
-    """``paper`` for the released code's ways: dev joins the training examples before any are drawn, all epochs, the
-    weights of the last, and the update of ``training.released``; None for ours, where dev decides."""
-    sample_seed: int = 0
-    threads: int = 1
-    """CPU threads of a run. Float sums depend on it, so it identifies a run."""
-    device: Literal["cpu", "cuda"] = "cpu"
+    Every field says in ``description`` what it means, in which unit, and what its default stands for.
+
+    Raises
+    ------
+    ValueError
+        If a setting has the wrong type or is out of its range: one line with its name, its value and what is legal.
+
+    Examples
+    --------
+    >>> Recipe(batch_size=0)
+    Traceback (most recent call last):
+    ...
+    ValueError: batch_size is 0; it must be at least 1
+    """
+
+    learning_rate: Annotated[
+        float, Field(gt=0, allow_inf_nan=False, description="Peak learning rate. The paper uses 5e-5 (section 4.2).")
+    ] = 5e-5
+    num_train_epochs: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Number of epochs. An epoch shows every training example of every task once, so a target gets "
+            "as many updates in a pair as in a single-task run.",
+        ),
+    ] = 10
+    batch_size: Annotated[
+        int, Field(ge=1, description="Examples per mini-batch, all of one task. The paper uses 32 (section 4.2).")
+    ] = 32
+    optimizer: Annotated[
+        Literal["adamax", "adamw"],
+        Field(description="Optimizer. Both have bias correction and decoupled weight decay."),
+    ] = "adamax"
+    weight_decay: Annotated[
+        Share, Field(description="Weight decay. It applies to weights only, not to biases and layer norms.")
+    ] = 0.01
+    warmup_ratio: Annotated[
+        Share,
+        Field(
+            description="Share of the run's updates in which the learning rate rises linearly from 0. It then falls "
+            "linearly to 0."
+        ),
+    ] = 0.1
+    max_grad_norm: Annotated[
+        float, Field(gt=0, allow_inf_nan=False, description="Gradients are scaled down to this norm at most.")
+    ] = 1.0
+    head_dropout: Annotated[Share, Field(description="Dropout before the task heads.")] = 0.1
+    encoder_dropout: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            lt=1,
+            description="Dropout in every layer of the encoder, attention included. By default the value of the "
+            "encoder's configuration. 0 learns faster if a run has few updates.",
+        ),
+    ] = None
+    max_length: Annotated[
+        int,
+        Field(
+            ge=8,
+            description="Longest input in tokens, special tokens included. Longer inputs are truncated; of a pair, "
+            "the longer text is truncated first.",
+        ),
+    ] = 128
+    max_words: Annotated[
+        int, Field(ge=1, description="Longest sentence of a tagging task in words. Longer sentences are split.")
+    ] = 30
+    max_train_examples: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Training examples per task, sampled once with sample_seed and the same for every run. By "
+            "default all.",
+        ),
+    ] = None
+    max_eval_examples: Annotated[
+        int | None,
+        Field(ge=1, description="Dev examples per task, and as many test examples. By default all."),
+    ] = None
+    negatives_per_positive: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            allow_inf_nan=False,
+            description="Training examples of a relation task's negative class per example of another class. They are "
+            "sampled with sample_seed before max_train_examples applies. By default all. Dev and test stay complete.",
+        ),
+    ] = None
+    early_stopping_patience: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Epochs without a better dev score after which the epoch of a task is final. A run ends when "
+            "the epochs of all its tasks are final. The learning rate falls as if all epochs ran. By default a run "
+            "trains every epoch.",
+        ),
+    ] = None
+    precision: Annotated[
+        Literal["bf16"] | None,
+        Field(
+            description="bf16 trains and evaluates dev in mixed precision; weights, their updates and the test scores "
+            "stay in fp32. None is fp32 throughout. A study measures both and takes the faster unless this is set."
+        ),
+    ] = None
+    protocol: Annotated[
+        Literal["paper"] | None,
+        Field(
+            description="paper follows the released code: dev joins the training examples, every epoch is trained and "
+            "the last weights are used. None selects the epoch on dev."
+        ),
+    ] = None
+    sample_seed: Annotated[int, Field(ge=0, description="Seed of every sample of examples.")] = 0
+    threads: Annotated[
+        int, Field(ge=1, description="CPU threads of a run. Floating-point sums depend on it, so it is part of a run.")
+    ] = 1
+    device: Annotated[Literal["cpu", "cuda"], Field(description="Device of a run.")] = "cpu"
 
     def __post_init__(self) -> None:
-        shares = ("warmup_ratio", "head_dropout", "weight_decay", "encoder_dropout")
-        above_zero = ("learning_rate", "max_grad_norm", "negatives_per_positive")
-        for name in shares + above_zero:
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, float(getattr(self, name)))  # 1 and 1.0 are one recipe, and hash as one
-        at_least = {"num_train_epochs": 1, "batch_size": 1, "max_length": 8, "max_words": 1, "threads": 1}
-        for name, least in at_least.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}")
-        for name in ("max_train_examples", "max_eval_examples"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1, or none for all")
-        if self.early_stopping_patience is not None:
-            if self.early_stopping_patience < 1:
-                raise ValueError(
-                    f"early_stopping_patience is {self.early_stopping_patience}; it must be at least 1, or none"
-                )
-            if self.protocol == "paper":
-                raise ValueError("early_stopping_patience: the paper's protocol trains every epoch; leave it out")
-        if self.sample_seed < 0:
-            raise ValueError(f"sample_seed is {self.sample_seed}; it must be at least 0")
-        for name in shares:
-            if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1)")
-        for name in above_zero:
-            if getattr(self, name) is not None and not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be a number above 0")
-        legal_values = {
-            "optimizer": ("adamax", "adamw"),
-            "device": ("cpu", "cuda"),
-            "precision": ("bf16", None),
-            "protocol": ("paper", None),
-        }
-        for name, legal in legal_values.items():
-            if getattr(self, name) not in legal:
-                raise ValueError(f"no {name} {getattr(self, name)!r}; there are {', '.join(filter(None, legal))}")
+        if self.early_stopping_patience is not None and self.protocol == "paper":
+            raise ValueError("early_stopping_patience: the paper's protocol trains every epoch; leave it out")
 
 
 REFINE = Recipe()
-"""The paper's refinement (4.2): Adamax, 5e-5, batches of 32, warm-up 0.1; but 10 epochs with the best chosen on dev,
-where the paper's code ran 100 and chose on test."""
+"""The paper's refinement (4.2): Adamax, learning rate 5e-5, batches of 32, warm-up 0.1. It trains 10 epochs and selects
+one on dev; the paper's code trains 100 and selects on test."""
 
 PAPER_REFINE = Recipe(optimizer="adamw", num_train_epochs=100, protocol="paper")
-"""The released code's refinement: its scripts say Adam (BertAdam), where the text says Adamax, and 100 epochs."""
+"""The refinement of the released code. Its scripts use Adam (BertAdam) where the text says Adamax, and 100 epochs."""
 
 PAPER_FINETUNE: dict[str, tuple[int, float]] = {
     "clinicalsts": (30, 5e-5),
@@ -113,21 +158,20 @@ PAPER_FINETUNE: dict[str, tuple[int, float]] = {
     "ddi2013-type": (10, 5e-5),
     "chemprot": (20, 2e-5),
 }
-"""Epochs and rate of each task's fine-tuning in the released scripts (``run_blue_fine_tune.sh``)."""
+"""Epochs and learning rate of each task's fine-tuning in the released scripts (``run_blue_fine_tune.sh``)."""
 
 FINETUNE = dataclasses.replace(REFINE, learning_rate=1e-5)
-"""The paper's fine-tuning by its text (4.2): a rate of e-5 and 10 epochs. Its scripts use 10 to 30 epochs and 1e-5 to
-6e-5, chosen for each task."""
+"""The paper's fine-tuning as its text has it (4.2): a learning rate of the order of 1e-5 and 10 epochs. Its scripts use
+10 to 30 epochs and 1e-5 to 6e-5, chosen for each task."""
 
 FROM_SCRATCH = Recipe(learning_rate=2e-3, num_train_epochs=12, optimizer="adamw")
-"""For the planted stand-in and its two-layer encoder from random weights: the sources reach 98 points and more, so
-that what a partner costs them stays well inside a point (at 10 epochs and fewer examples it came near)."""
-
+"""For the planted suites and their two-layer encoder with random weights. The source tasks reach 98 points, so
+that a partner costs them less than one point."""
 
 FINETUNE_FROM_SCRATCH = dataclasses.replace(FROM_SCRATCH, learning_rate=5e-4, num_train_epochs=4)
-"""What follows ``FROM_SCRATCH``: a quarter of its rate for a third of its epochs."""
+"""Fine-tuning after ``FROM_SCRATCH``: a quarter of its learning rate and a third of its epochs."""
 
 
 def finetune_after(recipe: Recipe, preset: Recipe) -> Recipe:
-    """Fine-tuning with the rate and the epochs of ``preset``, and all else as in the refinement that it starts from."""
+    """``recipe`` with the learning rate and the number of epochs of ``preset``."""
     return dataclasses.replace(recipe, learning_rate=preset.learning_rate, num_train_epochs=preset.num_train_epochs)

@@ -1,57 +1,73 @@
-"""When an arrow gets a verdict: level, margin, correction and estimand."""
+"""The rule that gives an arrow its verdict: level, margin, correction and estimand."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from dataclasses import field
+from typing import Annotated, Literal
 
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from taskaffinity.errors import STRICT, one_line_errors
 from taskaffinity.tasks.metrics import METRICS
 
 Estimand = Literal["population", "test-set"]
-"""What a gain is a gain of: test sets drawn like this one, or this very test set (then only seeds are in the error)."""
+"""What a gain refers to: test sets drawn like this one, or this very test set, where only seeds contribute error."""
 
 Correction = Literal["bh", "by", "holm", "dunnett"]
 
 
-@dataclass(frozen=True)
+@one_line_errors
+@dataclass(frozen=True, config=STRICT)
 class Rule:
-    """When an arrow is coloured.
+    """When an arrow is significant, and when it is equivalent to zero.
 
     Raises
     ------
     ValueError
-        If a level, a margin or a name cannot be used.
+        If a level or a margin is out of its range, or a name is unknown: one line with the setting and its value.
     """
 
-    alpha: float = 0.05
-    """False discovery rate of the colours, and of the "no effect" verdicts; one less the level of the intervals. (With
-    ``holm`` the chance of any false one; with ``dunnett`` the same for each target.)"""
-    margin: float = 1.0
-    """Points; a gain that is surely smaller, up or down, is "no effect" (the paper treats differences below one point
-    as equal, 4.3)."""
-    margins: Mapping[str, float] = field(default_factory=dict)
-    """Points, for tasks of certain metrics (keys of ``METRICS``) another margin."""
-    correction: Correction = "bh"
-    estimand: Estimand = "population"
+    alpha: Annotated[
+        float,
+        Field(
+            gt=0,
+            lt=1,
+            description="False discovery rate of the significant arrows and of the equivalent ones; 1 - alpha is the "
+            "level of the intervals. With holm it is the familywise error rate, with dunnett the familywise error "
+            "rate for each target.",
+        ),
+    ] = 0.05
+    margin: Annotated[
+        float,
+        Field(
+            gt=0,
+            lt=100,
+            description="Equivalence margin in points. A gain that is surely smaller in size is equivalent to zero "
+            '("no effect"). The paper treats differences below one point as equal (section 4.3).',
+        ),
+    ] = 1.0
+    margins: Annotated[
+        Mapping[str, float],
+        Field(description="Equivalence margins in points for tasks of certain metrics; margin holds for the others."),
+    ] = field(default_factory=dict)
+    correction: Annotated[Correction, Field(description="Correction for the number of arrows.")] = "bh"
+    estimand: Annotated[
+        Estimand,
+        Field(
+            description="population: test sets drawn like this one. test-set: this very test set, where only seeds "
+            "contribute error."
+        ),
+    ] = "population"
 
     def __post_init__(self) -> None:
-        if not 0 < self.alpha < 1:
-            raise ValueError(f"alpha is {self.alpha}; it must lie between 0 and 1")
-        for metric, margin in {"": self.margin, **self.margins}.items():
+        for metric, margin in self.margins.items():
             if not 0 < margin < 100:
-                raise ValueError(
-                    f"the margin{metric and f' of {metric}'} is {margin} points; it must be above 0 and below 100"
-                )
-            if metric and metric not in METRICS:
+                raise ValueError(f"the margin of {metric} is {margin} points; it must be above 0 and below 100")
+            if metric not in METRICS:
                 raise ValueError(f"a margin for {metric}: no such metric; there are {', '.join(METRICS)}")
-        for name, value, legal in (
-            ("correction", self.correction, get_args(Correction)),
-            ("estimand", self.estimand, get_args(Estimand)),
-        ):
-            if value not in legal:
-                raise ValueError(f"no {name} {value!r}; there are {', '.join(legal)}")
 
     def margin_of(self, metric: str) -> float:
-        """Points."""
+        """The margin for tasks of this metric, in points."""
         return self.margins.get(metric, self.margin)

@@ -71,7 +71,7 @@ class Suite:
         >>> [(task.name, task.kind, task.labels) for task in suite]
         [('reviews', 'classification', ('0', '1')), ('pairs', 'inference', ('no', 'yes'))]
         """
-        from taskaffinity.tasks.user.in_memory import read_datasets  # with pydantic, which reading results never needs
+        from taskaffinity.tasks.user.in_memory import read_datasets  # with YAML readers, for this alone
 
         return cls(name, read_datasets(datasets, name))
 

@@ -14,6 +14,7 @@ from typing import Any, get_args
 import pytest
 
 from taskaffinity.runs.recipe import FROM_SCRATCH, REFINE, Recipe
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import EncoderRef, RunSpec, Variant
 
 ENCODER = EncoderRef("tiny", "e1")
@@ -293,6 +294,22 @@ def test_a_recipe_that_cannot_be_is_refused_by_the_name_of_its_setting(field: st
     with pytest.raises(ValueError, match=field) as caught:
         Recipe(**{field: value})  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [True, "8", 8.0, None])
+def test_a_whole_number_is_neither_a_text_nor_a_truth_value(value: object) -> None:
+    with pytest.raises(ValueError, match=r"batch_size is .*; it must be a whole number"):
+        Recipe(batch_size=value)  # type: ignore[arg-type]
+
+
+def test_whole_numbers_and_floats_are_one_recipe() -> None:
+    assert Recipe(weight_decay=0, negatives_per_positive=2) == Recipe(weight_decay=0.0, negatives_per_positive=2.0)
+    assert len({replace(PAIR, recipe=Recipe(max_grad_norm=norm)).run_id for norm in (1, 1.0)}) == 1
+
+
+def test_every_setting_says_what_it_means() -> None:
+    fields = {**Recipe.__pydantic_fields__, **Rule.__pydantic_fields__}
+    assert all(info.description and info.description.endswith((".", ").")) for info in fields.values())
 
 
 def test_the_presets_are_the_papers_and_our_own() -> None:
