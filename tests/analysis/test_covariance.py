@@ -74,7 +74,7 @@ def test_on_this_test_set_gains_share_the_single_runs_alone() -> None:
 @pytest.mark.parametrize("matched", [False, True], ids=["single", "matched"])
 def test_the_covariance_is_that_of_gains_over_new_seeds_and_examples(matched: bool) -> None:
     rng, gains, estimates = np.random.default_rng(3), [], []
-    for _ in range(600):
+    for _ in range(400):
         arms = world(rng, (6, 8), 40, matched=matched)
         arms.__dict__["prior"] = RAW  # a moderated variance is biased, and the raw one is not
         gains.append(arms.evidence.gain[1:, 0])

@@ -14,6 +14,7 @@ from fake_studies import fill, latent_counts, make_study, right
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import caption, describe
+from taskaffinity.analysis.figure_options import FigureOptions
 from taskaffinity.analysis.figures.curves import curves_frame
 from taskaffinity.analysis.paper.captions import describe_stages
 from taskaffinity.analysis.publish import publish, publish_stages
@@ -241,7 +242,7 @@ def test_a_run_that_goes_while_the_folder_is_read_is_one_that_is_not_done(design
         if design == "full":
             publish_stages(study, store, out)
         else:
-            publish(study, store, out)
+            publish(study, store, out, pictures=FigureOptions(("graph", "seeds"), ("svg",)))
             curves_frame(study, store).to_csv(out / "curves.csv")
             write_report(study, store, out / "report.html")
         told.append({path.name: path.read_bytes() for path in out.iterdir()})

@@ -22,7 +22,7 @@ GAINS = {(NAMES[0], NAMES[1]): 0.8, (NAMES[2], NAMES[3]): -0.8, (NAMES[4], NAMES
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> AffinityMatrix:
     study = make_study(NAMES, seeds=[0, 1, 2])
-    return measure(study, fill(study, tmp_path_factory.mktemp("many"), latent_counts(GAINS, n=1200)))
+    return measure(study, fill(study, tmp_path_factory.mktemp("many"), latent_counts(GAINS, n=500)))
 
 
 def printed(matrix: AffinityMatrix) -> list[str]:

@@ -1,4 +1,4 @@
-"""Scores by stage: every task alone, after training with all others, and fine-tuned from there.
+"""Scores by stage: every task after single-task training, multi-task training and fine-tuning.
 
 A stage is compared with single-task training like a pair: difference of means over seeds, with the two-way error. As in
 the paper, fine-tuned runs have more updates on the target than single-task runs.

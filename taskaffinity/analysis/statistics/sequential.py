@@ -3,7 +3,7 @@
 The seeds per pair of every interim analysis are fixed in advance, such as 3, 5, 8 and 12. Each analysis spends a part
 of alpha (Lan & DeMets 1983, with Pocock's shape). A verdict is never taken back, so false discoveries of all analyses
 add up to alpha at most. A pair stops when both of its arrows are decided, or when neither is likely to be decided by
-the last analysis. A task trains alone with more seeds while an arrow into it goes on.
+the last analysis. A task gets more single-task seeds while an arrow into it goes on.
 
 The state follows from the runs in the store alone, so an interrupted design resumes and a finished one never changes.
 """
@@ -54,7 +54,7 @@ class SequentialState:
     n_pair: IntArray
     """Seeds that each pair needs up to the next analysis; symmetric."""
     n_single: IntArray
-    """(n_tasks,), seeds that each task needs alone up to the next analysis."""
+    """(n_tasks,), single-task seeds that each task needs up to the next analysis."""
     finished: bool
     """Whether nothing remains to be trained."""
 
@@ -71,7 +71,7 @@ Covariance = Callable[[int], FloatArray]
 """Maps a target's index to the covariances of the errors of the gains into it."""
 
 EvidenceAt = Callable[[IntArray | None, IntArray | None], tuple[VarianceComponents, Covariance] | None]
-"""Returns the evidence from so many seeds per pair and per task alone (None: all runs), or None if runs are missing."""
+"""Returns the evidence from so many pair and single-task seeds (None: all runs), or None if runs are missing."""
 
 Analysis = tuple[VarianceComponents, GainError, Decision]
 
