@@ -1,0 +1,169 @@
+"""Write the reference pages that follow from the code: commands, settings, and the files of a results folder.
+
+``python docs/generate.py`` writes them; a test says when they are out of date.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from taskaffinity.analysis.tables.columns import COLUMNS
+from taskaffinity.cli import app
+from taskaffinity.runs import recipe
+
+FOLDER = Path(__file__).parent / "reference"
+NOTE = "<!-- Written by docs/generate.py. Change the code, then run it again. -->\n\n"
+
+
+def cli_page() -> str:
+    """Every command with its arguments and options, by panel."""
+    group: Any = typer.main.get_command(app)
+    lines = [
+        "# Commands\n",
+        "Exit codes: 0 all done, 1 some runs failed, 2 bad usage or input, 130 interrupted, 143 terminated.\n",
+    ]
+    lines += ["`taskaffinity --install-completion` installs completion for your shell.\n"]
+    for name, command in group.commands.items():
+        inner = getattr(command, "commands", {}).items()
+        lines += _command(name, command)
+        for sub_name, sub in inner:
+            lines += _command(f"{name} {sub_name}", sub)
+    return NOTE + "\n".join(lines)
+
+
+def _command(name: str, command: Any) -> list[str]:
+    about = (command.help or "").replace("\n\n", "\n").strip().splitlines()
+    lines = [f"## taskaffinity {name}\n", *(f"{line.strip()}\n" for line in about)]
+    arguments = [one for one in command.params if one.param_type_name == "argument"]
+    for one in arguments:
+        lines.append(f"* `{one.metavar or one.name.upper()}`: {one.help or ''}".rstrip())
+    if arguments:
+        lines.append("")
+    panels: dict[str, list[Any]] = {}
+    for one in command.params:
+        if one.param_type_name == "option" and not one.hidden and one.name != "help":
+            panels.setdefault(getattr(one, "rich_help_panel", None) or "Options", []).append(one)
+    for panel, options in panels.items():
+        lines += [f"**{panel}**\n", "| option | meaning | default |", "|---|---|---|"]
+        lines += [
+            f"| `{', '.join((*one.opts, *one.secondary_opts))}` | {_cell(one.help)} | {_default(one)} |"
+            for one in options
+        ]
+        lines.append("")
+    return lines
+
+
+def _cell(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
+def _default(option: Any) -> str:
+    value: Any = option.default
+    if (
+        value is None
+        or value is False
+        or value == ()
+        or callable(value)
+        or option.required
+        or "Sentinel" in repr(value)
+    ):
+        return ""
+    return f"`{'yes' if value is True else value}`"
+
+
+def recipe_page() -> str:
+    """Every setting of a recipe with its type, default and meaning."""
+    lines = [
+        "# Settings of a recipe\n",
+        "`--set KEY=VALUE` and a recipe file change these. Every setting can change a score, so it is part of what",
+        "identifies a run. `none` means no limit. `finetune.KEY=VALUE` changes a setting for fine-tuning alone.\n",
+        "| setting | type | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    meanings = setting_meanings()
+    for one in fields(recipe.Recipe):
+        default = "" if one.default is MISSING else "none" if one.default is None else str(one.default)
+        kind = str(one.type).replace("Literal[", "").replace("]", "").replace("|", "or").replace("None", "none")
+        kind = kind if "Annotated" not in kind else kind.partition("[")[2].partition(",")[0]
+        lines.append(f"| `{one.name}` | {kind} | {default} | {_cell(meanings.get(one.name))} |")
+    return NOTE + "\n".join(lines) + "\n"
+
+
+def setting_meanings() -> dict[str, str]:
+    """The meaning of each setting: the description of its pydantic field, else the string below it."""
+    found = {}
+    for name, field in getattr(recipe.Recipe, "__pydantic_fields__", {}).items():
+        if field.description:
+            found[name] = field.description
+    [tree] = [
+        node
+        for node in ast.parse(inspect.getsource(recipe)).body
+        if isinstance(node, ast.ClassDef) and node.name == "Recipe"
+    ]
+    for before, after in zip(tree.body, tree.body[1:], strict=False):
+        is_text = (
+            isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str)
+        )
+        if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name) and is_text:
+            found.setdefault(before.target.id, str(after.value.value))  # type: ignore[attr-defined]
+    return found
+
+
+FILES = {
+    "study.json": "What was asked of `pairwise`: tasks, data fingerprints, recipe, encoder, seeds, rule, versions.",
+    "full.json": "The same of `full`.",
+    "suite.yaml": "A copy of the suite file.",
+    "recipe.yaml": "The recipe that `tune` chose; `tune/` has one JSON file per trial.",
+    "runs/RUN/spec.json": "What was asked of a run.",
+    "runs/RUN/history.jsonl": "One line per epoch: training loss, dev scores, seconds.",
+    "runs/RUN/counts.npz": "Counts per example by `TASK/SPLIT`, from which every score and interval follows; no text.",
+    "runs/RUN/predictions.parquet": "Task, split, id, gold label and prediction (`--no-predictions` for none).",
+    "runs/RUN/model/": "Encoder weights, if another run starts from them or with `--keep-models`.",
+    "runs/RUN/error.txt": "Why a run failed, and where.",
+    "runs/RUN/result.json": "Scores, work and versions. It is written last: its presence means that the run is done.",
+    "affinity.png, heatmap.png, forest.png": "Figures of `pairwise`, each as `.svg` too; `graph --figures` draws more.",
+    "affinity.graphml, affinity.txt": "The graph for other tools, and in words.",
+    "stages.png": "The slope chart of `full`.",
+    "report.html": "The page of `report`.",
+    "tracked.json": "What was logged to which experiment tracker.",
+    "departures.txt": "Under `--protocol paper`: where a study departs from the released code.",
+}
+
+
+def results_page() -> str:
+    """Every file of a results folder, and every column of every CSV file."""
+    lines = ["# The results folder\n", "A run's folder has a name for people and a hash for certainty, such as"]
+    lines += [
+        "`refine-clinicalsts+mednli-s0-a1b1a321`. Delete it to train the run again. No file holds text of a corpus.\n"
+    ]
+    lines += [
+        "Counts of a similarity task hold its gold scores: do not publish them unread. Nor `model/`: weights that were"
+    ]
+    lines += ["trained on notes under an agreement can hold parts of them.\n", "| file | content |", "|---|---|"]
+    lines += [f"| `{name}` | {_cell(text)} |" for name, text in FILES.items()]
+    lines += [f"| `{name}` | see below |" for name in COLUMNS]
+    lines.append("")
+    for name, columns in COLUMNS.items():
+        lines += [f"## {name}\n", "| column | meaning |", "|---|---|"]
+        lines += [f"| `{column}` | {_cell(text)} |" for column, text in columns.items()]
+        lines.append("")
+    return NOTE + "\n".join(lines)
+
+
+PAGES = {"cli.md": cli_page, "recipe.md": recipe_page, "results-folder.md": results_page}
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
