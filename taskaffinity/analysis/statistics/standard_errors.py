@@ -246,7 +246,7 @@ def standard_error(evidence: VarianceComponents, estimand: Estimand = "populatio
 
 
 def gain_error(pair: FloatArray, single: FloatArray, metric: Metric, estimand: Estimand = "population") -> GainError:
-    """Return the gain of ``pair`` over ``single`` for one arrow, without moderated variances.
+    """Return one arrow's gain in score units, without moderated variances.
 
     Parameters
     ----------
@@ -254,11 +254,6 @@ def gain_error(pair: FloatArray, single: FloatArray, metric: Metric, estimand: E
         Counts of one target in the two arms, on the same test examples in the same order. The numbers of runs may
         differ.
     metric : Metric
-
-    Returns
-    -------
-    GainError
-        In score units.
     """
     return standard_error(variance_components(Arm.from_counts(pair, metric), Arm.from_counts(single, metric)), estimand)
 
