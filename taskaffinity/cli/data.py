@@ -124,7 +124,8 @@ def check_command(data: Annotated[Path, typer.Argument(help="Folder of the task 
     Known are Table 1 and BLUE's classes for the paper's corpora; for the open clinical ones, what their authors state
     or a search of the original files finds.
     """
-    from taskaffinity.corpora.check import TABLE_1, check, class_differences
+    from taskaffinity.corpora.check import check, class_differences
+    from taskaffinity.corpora.known_counts import TABLE_1
 
     rows = check(data)
     console = Console(highlight=False, soft_wrap=True)

@@ -1,52 +1,46 @@
-"""Task folders beside what is known of them: what each split holds, what it should, and why they differ.
+"""Compare task folders with the known counts: rows per split, the expected number, and why they differ.
 
-What is known of the paper's corpora is its Table 1; of the open clinical corpora, which it did not use, what their
-authors state or what a plain search of the original files finds (``open_counts.csv``). Everything is counted anew from
-the files; the card is only asked for what a split is and for the hashes. A difference is *explained* only where it is
-exactly the one that was looked into; any other shows as unexplained.
+Everything is counted from the files. The card only names the negative class and the hashes. A difference counts as
+*explained* only if it is exactly the one that was investigated; any other difference is *unexplained*.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from taskaffinity.corpora.blue_rows import REPAIRED
+from taskaffinity.corpora.known_counts import (
+    CHEMPROT_LOST,
+    DDI_LACKING,
+    blue_classes,
+    open_counts,
+    table1,
+    why_different,
+)
 from taskaffinity.errors import input_error
 from taskaffinity.tasks.blue import BLUE
-from taskaffinity.tasks.formats import CARD, TaskCard, missing_files, read_card, read_split, task_folders
+from taskaffinity.tasks.formats import CARD, missing_files, read_card, read_split, task_folders
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL
-from taskaffinity.tasks.rows import SplitCount, count
+from taskaffinity.tasks.rows import count
 from taskaffinity.tasks.task import SPLITS, Split
-
-TABLE_1 = "Table 1"
-"""Who knows of the paper's tasks."""
 
 _OWN_DEV = ("ddi2013-type", "i2b2-2010-re")
 """Tasks whose training part we cut elsewhere than BLUE: only train and dev together can be compared."""
 
-_DDI_TYPED_POSITIVES = 4_020
-_DDI_LACKING = (
-    "BLUE's 3,941 lack 79 of effect: 77 in two sentences of one document (DDI-DrugBank.d64.s29, .s87), 2 unexplained"
-)
-_CHEMPROT_LOST = "BLUE's sentence splitter lost three CPR:4 relations of the official 4,157"
 _CHEMPROT_JOINED = (
     "BLUE joins two sentences unless . ? or ! ends the first and an upper-case letter starts the second, so that an "
     "abstract of numbered items is one sentence; ours, joined so, give {joined:,} rows; BLUE's {rest} are no more than "
     "its unpinned sentence model moves: its own script gives 442 fewer in train than its files hold"
 )
 _CLASS_REASONS: dict[tuple[str, str, str, int], str] = {
-    ("chemprot", "train", "CPR:4", 3): _CHEMPROT_LOST,
+    ("chemprot", "train", "CPR:4", 3): CHEMPROT_LOST,
     ("chemprot", "train", "false", -1257): _CHEMPROT_JOINED.format(joined=14_902, rest="404 more"),
     ("chemprot", "dev", "false", -336): _CHEMPROT_JOINED.format(joined=9_505, rest="101 fewer"),
     ("chemprot", "test", "false", -1089): _CHEMPROT_JOINED.format(joined=13_271, rest="214 more"),
-    ("ddi2013-type", "train + dev", "DDI-effect", 79): _DDI_LACKING,
+    ("ddi2013-type", "train + dev", "DDI-effect", 79): DDI_LACKING,
     ("ddi2013-type", "train + dev", "DDI-false", 1689): (
         "BLUE's lack 1,684 in two sentences of one document (DDI-DrugBank.d64.s29, .s87), and 5 unexplained"
     ),
@@ -56,37 +50,8 @@ _CLASS_REASONS: dict[tuple[str, str, str, int], str] = {
 }
 """By task, part, class and difference."""
 
-_OPEN_REASONS: dict[tuple[str, Split, int], str] = {
-    ("lct-relation", "train", -4): "4 relations are given twice",
-    ("lct-relation", "dev", -16): (
-        "3 relations are given twice, and 13 join types that no relation of the training part joins, which are no rows"
-    ),
-    ("lct-relation", "test", -23): (
-        "4 relations are given twice, and 19 join types that no relation of the training part joins, which are no rows"
-    ),
-    ("rqe", "train", -1): "one pair lacks a question",
-}
-"""By task, split and difference."""
-
 _NEGATIVES_TOLERANCE = 0.01
 """Share of BLUE's negative rows that a splitter may have more or fewer."""
-
-_IN_BLUES_FILES: dict[tuple[str, Split], int] = {("i2b2-2010-re", "dev"): 10, ("shareclefe", "dev"): 1_065}
-"""Where Table 1 is not what BLUE's released files hold."""
-
-_I2B2_POSITIVES = 3_120
-_SHARE_MENTIONS = 5_693
-
-
-@dataclass(frozen=True)
-class KnownCounts:
-    """What is known of a task."""
-
-    counts: dict[Split, int]
-    counted: str
-    """What the counts are counts of."""
-    source: str
-    """Who says so."""
 
 
 @dataclass(frozen=True)
@@ -136,37 +101,6 @@ class CheckRow:
         if not self.difference:
             return "equal"
         return "explained" if self.reason else "unexplained"
-
-
-@cache
-def table1() -> dict[str, KnownCounts]:
-    """The paper's Table 1 by task id."""
-    return {
-        row["task"]: KnownCounts({split: int(row[split]) for split in SPLITS}, row["counted"], TABLE_1)
-        for row in _table("table1.csv")
-    }
-
-
-@cache
-def open_counts() -> dict[str, KnownCounts]:
-    """What is known of the open clinical tasks, by task id; the paper has nothing to do with it."""
-    return {
-        row["task"]: KnownCounts({split: int(row[split]) for split in SPLITS}, row["counted"], row["source"])
-        for row in _table("open_counts.csv")
-    }
-
-
-@cache
-def blue_classes() -> dict[tuple[str, str], dict[str, int]]:
-    """Rows by class in BLUE's released files, by task and split.
-
-    As counted by sy-wada/blue_benchmark_with_transformers; their sums are those of Table 1, but for one relation of
-    i2b2's dev part.
-    """
-    classes: dict[tuple[str, str], dict[str, int]] = {}
-    for row in _table("blue_classes.csv"):
-        classes.setdefault((row["task"], row["split"]), {})[row["label"]] = int(row["count"])
-    return classes
 
 
 @dataclass(frozen=True)
@@ -236,7 +170,7 @@ def check_task(folder: Path) -> list[CheckRow]:
             counted=known.counted if known else _unit(card.kind),
             known=known.counts[split] if known else None,
             known_by=known.source if known else "",
-            reason=_reason(folder.name, split, counts, known, card),
+            reason=why_different(folder.name, split, counts, known, card),
             negative=card.negative,
             labels=found.labels,
             blue_labels=blue.get((folder.name, split), {}),
@@ -246,52 +180,5 @@ def check_task(folder: Path) -> list[CheckRow]:
     ]
 
 
-def _table(name: str) -> list[dict[str, str]]:
-    text = (files("taskaffinity.corpora") / name).read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
-
-
 def _unit(kind: str) -> str:
     return {"ner": "mentions", "relation": "positive relations"}.get(kind, "rows")
-
-
-def _reason(task: str, split: Split, counts: dict[Split, SplitCount], known: KnownCounts | None, card: TaskCard) -> str:
-    if known is None or counts[split].counted == known.counts[split]:
-        return ""
-    if reason := _as_in_blues_files(task, split, counts[split].counted, known.counts[split], card):
-        return reason
-    difference = counts[split].counted - known.counts[split]
-    if (task, split, difference) == ("chemprot", "train", 3):
-        return _CHEMPROT_LOST
-    if reason := _OPEN_REASONS.get((task, split, difference), ""):
-        return reason
-    both = counts["train"].counted + counts["dev"].counted
-    if task == "ddi2013-type" and split != "test" and both == _DDI_TYPED_POSITIVES:
-        own = "there is no official dev part and ours is our own; train + dev hold all 4,020 typed positives"
-        return f"{own}, {_DDI_LACKING}"
-    if task == "i2b2-2010-re" and split != "test" and both == _I2B2_POSITIVES:
-        return (
-            "BLUE's dev part is one record, by a slip in reading its list of records; ours is whole records, and "
-            "train + dev hold all 3,120 relations of BLUE's files (the paper's dev of 11 is 10 there)"
-        )
-    if task == "shareclefe" and split != "test" and both == _SHARE_MENTIONS:
-        return (
-            "BLUE's list of dev notes is not published and ours is our own; train + dev hold all 5,693 mentions of "
-            "BLUE's files (the paper's dev of 1,075 is 1,065 there)"
-        )
-    return ""
-
-
-def _as_in_blues_files(task: str, split: Split, counted: int, table1: int, card: TaskCard) -> str:
-    """Why counts differ where the rows are BLUE's own."""
-    noted = card.notes.get(f"{REPAIRED}_{split}")
-    repaired = noted if isinstance(noted, int) else 0
-    in_files = _IN_BLUES_FILES.get((task, split), table1)
-    if counted - repaired != in_files:
-        return ""
-    reasons = []
-    if repaired:
-        reasons.append(f"{repaired:,} tags I that follow no mention became B, as the paper's scorer reads them")
-    if in_files != table1:
-        reasons.append(f"the paper's {table1:,} is {in_files:,} in BLUE's files")
-    return "; ".join(reasons)

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from taskaffinity.cli.data import app
-from taskaffinity.corpora.check import TABLE_1, blue_classes, check, class_differences, open_counts, table1
+from taskaffinity.corpora.check import check, class_differences
+from taskaffinity.corpora.known_counts import TABLE_1, blue_classes, open_counts, table1
 from taskaffinity.corpora.prepare import prepare
 from taskaffinity.tasks.blue import BLUE
 from taskaffinity.tasks.formats import TaskCard, write_task
