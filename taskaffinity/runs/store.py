@@ -51,11 +51,8 @@ class RunStore:
 
     Examples
     --------
-    In a checkout of this repository:
-
-    >>> from pathlib import Path
-    >>> from taskaffinity.runs.study import Study
-    >>> root = Path("notebooks/example_results")
+    >>> from taskaffinity.runs.study import Study  # in a checkout of this repository
+    >>> root = "notebooks/example_results"
     >>> store, study = RunStore(root), Study.load(root)
     >>> all(spec in store for spec in study.plan)
     True
