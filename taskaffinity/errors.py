@@ -1,7 +1,7 @@
-"""The one shape of a user's error, and how a value is shown in a message.
+"""Errors of the user's input, and how a message shows a value.
 
 A message is one line: the place (file, line or element id), what was found, what is expected. It never quotes the text
-of a corpus: ``shown`` decides what may be named.
+of a corpus; ``shown`` decides what a message may quote.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ T = TypeVar("T")
 
 
 class InputError(ValueError):
-    """Something a user gave is wrong.
+    """Raised for a fault in the user's input.
 
-    One line: the file, the line, what was found, what would do. It never quotes the text of a corpus.
+    The message is one line: the place, what was found, what is expected. It never quotes the text of a corpus.
     """
 
 
 _LONGEST_NAME = 40
 _LONGEST_VALUE = 80
 _MARK = re.compile(r"[BIESLUMO](-|$)")
-"""How a tag of any scheme begins."""
+"""The beginning of a tag in any scheme."""
 _NUMBER = re.compile(r"[-+]?\d{1,2}(\.\d{1,2})?")
-"""A score or a class; a longer one may be a date, or the number of a telephone or a record."""
+"""A score or a class. A longer number may be a date, a phone number or a record number."""
 
 
 def input_error(where: object, found: str, expected: str) -> InputError:
-    """The complaint to raise.
+    """An ``InputError`` with its place, what was found and what is expected.
 
     Examples
     --------
@@ -49,11 +49,10 @@ def input_error(where: object, found: str, expected: str) -> InputError:
 
 
 def named(value: object, legal: Iterable[str]) -> str:
-    """A value that should be one of a few: quoted where it looks like one of them or a short number, else given by its
-    size.
+    """A value that should be one of a few, quoted if it resembles one of them, otherwise described by its size.
 
-    A shifted column puts a word of the corpus where a label belongs; a misspelt label looks like a legal one, a tag of
-    another scheme like a tag with a legal type.
+    A shifted column puts a word of the corpus in the place of a label, and that word must not be quoted. A misspelt
+    label resembles a legal one. A tag of another scheme resembles a tag with a legal type. Short numbers are quoted.
 
     Examples
     --------
@@ -68,13 +67,13 @@ def named(value: object, legal: Iterable[str]) -> str:
 
 
 def _is_near(value: str, legal: Sequence[str]) -> bool:
-    """Whether it may be named: a short number, or near a legal value, of tags by their types."""
+    """Whether a value may be quoted: a short number, or close to a legal value; tags are compared by their types."""
     kind, kinds = _MARK.sub("", value), [_MARK.sub("", one) for one in legal]
     return not kind or bool(_NUMBER.fullmatch(value) or get_close_matches(kind, kinds, n=1))
 
 
 def meant(value: object, legal: Iterable[str]) -> str:
-    """What a misspelt word was meant to be, to end a complaint with; nothing where none is near.
+    """A hint at the legal value that a misspelt word resembles; empty if there is none.
 
     Examples
     --------
@@ -87,7 +86,7 @@ def meant(value: object, legal: Iterable[str]) -> str:
 
 
 def quoted(value: object) -> str:
-    """A value of the user's own configuration, which is no text of a corpus.
+    """A value of the user's configuration, quoted up to 80 characters; it is no text of a corpus.
 
     Examples
     --------
@@ -98,7 +97,7 @@ def quoted(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """An id as a message may name it; other things by their size.
+    """An id or a number as it is; any other value by its size.
 
     Examples
     --------
@@ -121,7 +120,7 @@ def shown(value: object) -> str:
 
 
 def trace_of(error: BaseException) -> str:
-    """The traceback, causes first, without messages: those may quote anything."""
+    """The traceback, causes first, without messages, because a message may quote a corpus."""
     cause = error.__cause__ or error.__context__
     before = trace_of(cause) if cause else ""
     return f"{before}{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}\n"
@@ -139,7 +138,7 @@ def as_user_error() -> Iterator[None]:
 
 
 STRICT = ConfigDict(strict=True, extra="forbid")
-"""Of a dataclass of settings: no text or truth value passes for a number; a whole number passes for a float."""
+"""Configuration of a dataclass of settings. A text or a bool is no number; an int is converted to a float."""
 
 _UNKNOWN = ("unexpected_keyword_argument", "missing_argument", "unexpected_positional_argument")
 _BOUNDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}

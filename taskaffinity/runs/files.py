@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written beside, then renamed."""
+"""Atomic writes: a file is written under another name and then renamed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import IO, Any
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file to write; it takes its place when the block ends well, and leaves nothing when it does not."""
+    """Open a binary file that replaces ``path`` when the block succeeds, and disappears when it fails."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(beside, "wb") as file:
@@ -25,14 +25,14 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Replace a file in one step; its folder is made."""
+    """Replace a file in one step; create its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file:
         file.write(content)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """A JSON file for people: indented, Unicode as it is."""
+    """Write indented JSON with plain Unicode, in one step."""
     with atomic_write(path) as file:
         file.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
@@ -55,7 +55,7 @@ def read_json(path: Path) -> Any:
 
 
 def cache_folder() -> Path:
-    """Where encoded corpora lie: ``TASKAFFINITY_CACHE``, else ``~/.cache/taskaffinity``."""
+    """Folder of tokenized corpora: ``TASKAFFINITY_CACHE``, else ``~/.cache/taskaffinity``."""
     if given := os.environ.get("TASKAFFINITY_CACHE"):
         return Path(given)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "taskaffinity"

@@ -31,7 +31,7 @@ class Plan:
         return spec in self.specs
 
     def __or__(self, other: Plan) -> Plan:
-        """Both questions; what they share is trained once."""
+        """The runs of both plans; shared runs appear once."""
         return Plan.of((*self.specs, *other.specs))
 
 
@@ -44,10 +44,10 @@ def pairwise(
     seeds_single: Sequence[int] | None = None,
     full: bool = False,
 ) -> Plan:
-    """Every unordered pair for each of ``seeds``, every task alone for each of ``seeds_single`` (default: ``seeds``).
+    """Every unordered pair for each of ``seeds``, and every single task for each of ``seeds_single``.
 
-    With ``full`` the whole set too. A pair's one run gives both of its arrows, so N tasks, S seeds and B seeds alone
-    are ``B N + S N (N - 1) / 2`` runs.
+    ``full`` adds the multi-task run of all tasks. One run of a pair gives both of its arrows, so N tasks with S seeds
+    per pair and B seeds per single task are ``B N + S N (N - 1) / 2`` runs. By default B is S.
     """
     tasks = sorted(tasks)
     singles = single_task_runs(tasks, encoder, recipe, seeds_single or seeds)
@@ -56,19 +56,21 @@ def pairwise(
 
 
 def multitask_runs(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:
-    """The whole set, one run a seed; of two tasks it is their pair."""
+    """All tasks together, one run per seed. For two tasks this is their pair."""
     whole = tuple(sorted(tasks))
     return Plan.of(RunSpec(whole, encoder, seed, recipe) for seed in seeds)
 
 
 def single_task_runs(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:
-    """Every task by itself."""
+    """Every task alone, one run per task and seed."""
     return Plan.of(RunSpec((task,), encoder, seed, recipe) for seed in seeds for task in sorted(tasks))
 
 
 def finetuned(refinements: Iterable[RunSpec], recipes: Mapping[str, Recipe]) -> Plan:
-    """Every task of every refinement fine-tuned from it by its own recipe, with the same seed; the refinements
-    themselves come first."""
+    """Fine-tuning of every task of every refinement, with the task's recipe and the refinement's seed.
+
+    The plan contains the refinements too; they come first.
+    """
     return Plan.of(
         RunSpec((task,), parent.encoder, parent.seed, recipes[task[0]], parent=parent)
         for parent in refinements
@@ -77,13 +79,13 @@ def finetuned(refinements: Iterable[RunSpec], recipes: Mapping[str, Recipe]) -> 
 
 
 def warm_started(runs: Iterable[RunSpec], refinements: Iterable[RunSpec]) -> tuple[RunSpec, ...]:
-    """The same runs, each from the refinement of its seed instead of from the encoder."""
+    """The same runs, each started from the refinement of its seed instead of the encoder."""
     of_seed = {refinement.seed: refinement for refinement in refinements}
     return tuple(replace(run, parent=of_seed[run.seed], variant="continued") for run in runs)
 
 
 def compute_matched(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:
-    """Every task alone, with as many updates as each of its pairs: N (N - 1) runs a seed."""
+    """Single-task runs with as many updates as each pair has: N (N - 1) runs per seed."""
     return Plan.of(
         RunSpec((target,), encoder, seed, recipe, variant="matched", partner=partner)
         for seed in seeds
@@ -98,9 +100,10 @@ def controls(
     seeds: Sequence[int],
     placebo_seeds: Sequence[int],
 ) -> Plan:
-    """For each task a placebo, with seeds of its own, and its halves apart and together: 3 N runs a seed.
+    """Controls of each task: a placebo, one half of its data, and both halves as two tasks. 3 N runs per seed.
 
-    A placebo with a seed of the single arm would be that single run, but for dropout: no independent draw.
+    A placebo with the seed of a single-task run differs from it by dropout only and is no independent draw. Placebos
+    therefore have seeds of their own.
     """
     variants: tuple[tuple[Variant, Sequence[int]], ...] = (
         ("placebo", placebo_seeds),
@@ -116,6 +119,9 @@ def controls(
 
 
 def default_single_seeds(n_tasks: int, n_seeds: int) -> int:
-    """How many seeds a task alone gets for ``n_seeds`` a pair: ``sqrt(N - 1)`` times as many, for all of its N - 1
-    arrows are measured against it (Dunnett 1955 for the least error at a given number of runs)."""
+    """Seeds per single task for ``n_seeds`` per pair: ``sqrt(N - 1)`` times as many, rounded up.
+
+    All N - 1 arrows into a task share its single-task runs. This ratio has the least error for a given number of runs
+    (Dunnett 1955).
+    """
     return math.ceil(n_seeds * math.sqrt(max(1, n_tasks - 1)) - 1e-9)

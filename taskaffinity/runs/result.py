@@ -1,4 +1,4 @@
-"""What a run found. Counts and predictions go by example id; no text of a corpus is here."""
+"""The result of a run. Counts and predictions refer to example ids; it holds no text of a corpus."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from taskaffinity.runs.spec import RunSpec
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one task of a run ended."""
+    """The selected epoch of one task of a run, and its scores."""
 
     metric: str
     epoch: int
-    """Counted from 1; chosen on this task's dev score."""
+    """Selected epoch, counted from 1: the best by this task's dev score."""
     dev: float
-    """Score in [0, 1] (Pearson: [-1, 1]) at that epoch; of test too, scored once."""
+    """Dev score at that epoch in [0, 1] (Pearson: [-1, 1]). ``test`` is scored once, at the same epoch."""
     test: float
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Gold and predicted labels of one task and split, one entry an example, in the order of the counts."""
+    """Gold and predicted labels of one task and split, one entry per example, in the order of the counts."""
 
     ids: Sequence[str]
     gold: Sequence[str]
     predicted: Sequence[str]
-    """Labels as strings; tags of a sentence are joined by blanks."""
+    """Labels as strings; the tags of a sentence are joined by spaces."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """A task's own part of a trained model."""
+    """The output layer of one task in a trained model."""
 
     weights: Mapping[str, npt.NDArray[Any]]
     about: Mapping[str, str]
-    """What using it takes beside them: kind, outputs, where the encoder lay."""
+    """What prediction needs besides the weights: kind, outputs, path of the encoder."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +54,18 @@ class RunResult:
     """``"mednli/test"`` -> (n_examples, n_counts), the metric's own columns, at the chosen epoch; of test by further
     metrics too, ``"mednli/test/macro_f1"``."""
     history: Sequence[Mapping[str, Any]] = ()
-    """One row an epoch: epoch, loss and dev score by task, seconds."""
+    """One row per epoch: epoch, loss and dev score by task, seconds."""
     work: Mapping[str, float] = field(default_factory=dict)
     """``load_seconds``, ``train_seconds``, ``evaluate_seconds``, ``total_seconds``, ``steps``, ``pieces`` (trained on),
     ``peak_memory_mib`` (of the process so far)."""
     versions: Mapping[str, str] = field(default_factory=dict)
     predictions: Mapping[str, Predictions] = field(default_factory=dict)
-    """Keys as in ``counts``; empty where they were not kept."""
+    """Keys as in ``counts``; empty if predictions are not stored."""
     weights: Mapping[int, Mapping[str, npt.NDArray[Any]]] = field(default_factory=dict)
     """Of the encoder after each epoch that some task chose; empty where no run starts from this one and no model is
     kept."""
     heads: Mapping[str, Head] = field(default_factory=dict)
-    """Of each task after the epoch that it chose; empty where no model is kept."""
+    """The head of each task after its selected epoch; empty if no model is stored."""
     documents: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     """Keys as in ``counts``, -> (n_examples,), the number of each row's document; of those alone where several
     rows are of one."""
