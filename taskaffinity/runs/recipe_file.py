@@ -1,13 +1,13 @@
-"""A recipe file: YAML that says how a study trains, which ``tune`` writes and ``--recipe`` takes.
+"""Recipe files: YAML with training settings, written by ``tune`` and read by ``--recipe``.
 
 ::
 
     learning_rate: 0.0031
     num_train_epochs: 18
-    finetune:                # of fine-tuning alone; may be left out
+    finetune:                # optional: settings of fine-tuning only
       num_train_epochs: 6
 
-Every key is a setting of ``Recipe``. What is not in the file is as it is without it, and ``--set`` has the last word.
+Every key is a setting of ``Recipe``. Settings that the file omits keep their defaults. ``--set`` overrides the file.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ FINETUNE = "finetune"
 
 @dataclass(frozen=True)
 class RecipeFile:
-    """What a recipe file says."""
+    """The settings of a recipe file."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Of every stage, by name."""
+    """Settings of every stage, by name."""
     finetune: Mapping[str, Any] = field(default_factory=dict)
-    """Of fine-tuning alone."""
+    """Settings of fine-tuning only, by name."""
 
 
 def read_recipe(path: Path) -> RecipeFile:
-    """The settings of a file, each of its own type and in its range.
+    """Read a recipe file and check every setting's type and range.
 
     Raises
     ------
     InputError
-        At the first thing that is wrong with the file: one line, with its place.
+        At the first fault of the file: one line with its place.
     """
     content, lines = read_yaml(path, of="a recipe")
     if not isinstance(content, dict):
@@ -58,14 +58,14 @@ def read_recipe(path: Path) -> RecipeFile:
 
 
 def write_recipe(path: Path, said: RecipeFile, about: Sequence[str], notes: Mapping[str, str]) -> None:
-    """A file that ``read_recipe`` reads back.
+    """Write a file that ``read_recipe`` reads back.
 
     Parameters
     ----------
     about : sequence of str
-        Lines of the comment at its head.
+        Lines of the comment at the top of the file.
     notes : dict of setting to str
-        A comment behind a setting.
+        A comment after a setting, on its line.
     """
     rows = _rows(said.settings)
     width = max(map(len, rows.values()), default=0)

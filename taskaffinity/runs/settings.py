@@ -1,4 +1,4 @@
-"""The settings of a recipe by name, as text gives them: what ``--set`` and a recipe file both read."""
+"""Settings of a recipe as text: ``--set`` and recipe files both use them."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from taskaffinity.runs.recipe import Recipe
 
 ALIASES = {"per_device_train_batch_size": "batch_size"}
 OF_THE_TEST_SET = ("max_eval_examples", "sample_seed")
-"""Settings that say which examples a score is of."""
+"""Settings that select the examples that are scored."""
 ELSEWHERE: Mapping[str, str] = {"threads": "--cpus-per-run", "device": "--gpus-per-run", "protocol": "--protocol"}
-"""Settings that an option of its own gives."""
+"""Settings with a separate option."""
 TYPES: Mapping[str, Any] = {name: hint for name, hint in get_type_hints(Recipe).items() if name not in ELSEWHERE}
-"""Of every setting that may be given."""
+"""Type of every setting that ``--set`` and a recipe file may give."""
 
 _IN_WORDS = {int: ("a whole number",), float: ("a number",), NoneType: ("none",)}
 
 
 def value_of(name: str, text: str) -> Any:
-    """A setting's value, of its field's type; ``none`` stands for no limit.
+    """Parse a setting's value; ``none`` means no limit.
 
     Raises
     ------
     pydantic.ValidationError
-        If the text is not of that type.
+        If the text does not have the type of the setting.
     """
     return TypeAdapter(TYPES[name]).validate_python(None if text.lower() == "none" else text)
 
 
 def expected(name: str) -> str:
-    """What a setting's value may be, in words.
+    """Describe the legal values of a setting.
 
     Examples
     --------

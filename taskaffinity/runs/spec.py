@@ -1,8 +1,8 @@
-"""A run is its spec: equal specs are the same run, and everything that can move a score is in it.
+"""The spec of a run: everything that can change a score. Equal specs are the same run.
 
-``RunSpec.run_id`` is words for people and a hash for certainty. The hash covers the recipe, the encoder's
-content, the seed, the tasks with the fingerprints of their data, and the parent's identity; it does not
-cover where files lie, so a results folder can move.
+``RunSpec.run_id`` joins readable words and a hash. The hash covers the recipe, the encoder's content, the seed, the
+tasks with the fingerprints of their data, and the parent's identity. It does not cover paths, so a results folder can
+move.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ TaskRef = tuple[str, str]
 """A task's name and the fingerprint of its data."""
 
 Variant = Literal["plain", "matched", "placebo", "half", "halves", "continued"]
-"""What else a run may be. Of one task: *matched* has as many updates as the pair with ``partner``; *placebo* trains
-beside a copy of itself that reaches only a head of its own; *half* sees the first half of its training examples, and
-*halves* that half with the other as a second task. Of one task or more: *continued* trains as a plain run does, but
-from the encoder that its parent left, at an epoch that is the same for every run that continues it."""
+"""Variants of a run. Variants of a single-task run: *matched* trains as many updates as the pair with ``partner``;
+*placebo* trains beside a copy of the task whose loss reaches a separate head only; *half* trains on the first half of
+the training examples; *halves* trains on both halves as two tasks. Of any run: *continued* starts from the encoder of
+its parent, after one epoch that all runs of that parent share."""
 
 
 @dataclass(frozen=True)
 class EncoderRef:
-    """Which encoder: a name for people, and a hash of its configuration, weights and tokenizer."""
+    """An encoder: a readable name, and a hash of its configuration, weights and tokenizer."""
 
     name: str = field(compare=False)
     fingerprint: str
@@ -38,7 +38,7 @@ class EncoderRef:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One training. A pair is one run, and gives both arrows."""
+    """One training run. The run of a pair gives both of its arrows."""
 
     tasks: tuple[TaskRef, ...]
     encoder: EncoderRef
@@ -48,7 +48,7 @@ class RunSpec:
     """The run that a fine-tuning or a *continued* run starts from."""
     variant: Variant = "plain"
     partner: TaskRef | None = None
-    """Whose company a *matched* run makes up for."""
+    """The partner whose update count a *matched* run imitates."""
 
     def __post_init__(self) -> None:
         names = self.task_names
@@ -79,26 +79,28 @@ class RunSpec:
 
     @property
     def arm(self) -> str:
-        """What tables call this run: finetune, or single, pair, full for any larger set, wherever it starts, or its
-        variant."""
+        """The name of the run's arm in tables: its variant, ``finetune``, ``single``, ``pair``, or ``full`` for any
+        larger set."""
         if self.variant not in ("plain", "continued"):
             return self.variant
         return "finetune" if self.stage == "finetune" else {1: "single", 2: "pair"}.get(len(self.tasks), "full")
 
     @property
     def trained_as(self) -> RunSpec:
-        """The run itself, or what it fine-tunes: in whose company its task was trained."""
+        """The run itself, or the run that it fine-tunes."""
         return self.parent if self.parent is not None and self.stage == "finetune" else self
 
     @property
     def lineage(self) -> tuple[RunSpec, ...]:
-        """The parents, oldest first."""
+        """All ancestors, oldest first."""
         return () if self.parent is None else (*self.parent.lineage, self.parent)
 
     @cached_property
     def run_id(self) -> str:
-        """``refine-clinicalsts+mednli-s0-a1b1a321``; above three tasks their number stands for their names, and a
-        variant for the stage."""
+        """Readable words and 8 digits of a hash, such as ``refine-clinicalsts+mednli-s0-a1b1a321``.
+
+        Above three tasks, their number replaces their names. A variant replaces the stage.
+        """
         words = "+".join(self.task_names) if len(self.tasks) <= 3 else f"{len(self.tasks)}tasks"
         if self.partner is not None:
             words += f"-to-{self.partner[0]}"
@@ -110,7 +112,7 @@ class RunSpec:
             "tasks": self.tasks,
             "encoder": self.encoder.fingerprint,
             "seed": self.seed,
-            # a setting that is None is as if it were not there: a version that adds one does not train everything anew
+            # settings that are None are left out: a version with a new optional setting then finds the runs of older versions
             "recipe": {name: v for name, v in dataclasses.asdict(self.recipe).items() if v is not None},
             "parent": self.parent._identity() if self.parent else None,
         }
@@ -119,7 +121,7 @@ class RunSpec:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values; ``from_dict`` reads them back."""
+        """The spec as JSON values, for ``from_dict``."""
         content = dataclasses.asdict(self)
         content["tasks"] = [list(task) for task in self.tasks]
         content["parent"] = self.parent.to_dict() if self.parent else None

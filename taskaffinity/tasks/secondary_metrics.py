@@ -1,6 +1,6 @@
-"""Further metrics: by what else a task is reported, beside the official metric that colours the graph.
+"""Secondary metrics: reported beside the official metric, which decides the verdicts.
 
-Their counts are kept beside the official ones, of test alone, as ``"<task>/test/<metric>"``.
+Their counts of the test split are stored beside the official ones, as ``"<task>/test/<metric>"``.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, Kind, Label
 
 
 def further_metrics(kind: Kind, official: str, *, missed_are_known: bool) -> tuple[str, ...]:
-    """Keys of ``METRICS`` that a task of this kind is reported by too.
+    """Names of the secondary metrics of a task, keys of ``METRICS``.
 
     Parameters
     ----------
     missed_are_known : bool
-        Whether it is known how many gold relations no example was made for; ``document_f1`` needs it.
+        Whether the number of gold relations without an example is known; ``document_f1`` needs it.
     """
     own = DEFAULT_METRIC[kind]  # of classes one of accuracy and micro-F1, and the other says little more
     others = (name for name in METRICS_OF_KIND[kind] if name not in (own, "accuracy", "micro_f1"))
@@ -36,8 +36,10 @@ def tally(
     labels: Sequence[str],
     missed: int = 0,
 ) -> Counts:
-    """Counts of any metric of a task's examples, ``(n_units, n_counts)``: a unit is an example, of ``document_f1`` a
-    pair of mentions."""
+    """Counts of a metric over a task's examples, ``(n_units, n_counts)``.
+
+    A unit is an example. For ``document_f1`` it is a pair of mentions.
+    """
     if metric == "document_f1":
         units = by_pair(ids, [str(label) for label in gold], [str(label) for label in predicted], labels, missed)
         return METRICS[metric].tally(*units, labels)
@@ -47,10 +49,10 @@ def tally(
 def documents_of(
     metric: str, ids: Sequence[str], documents: Sequence[str], missed: int = 0
 ) -> npt.NDArray[np.int64] | None:
-    """The number of each row's document, of the rows that ``tally`` makes, ``(n_units,)``; None where all are apart.
+    """The document number of each row of ``tally``, ``(n_units,)``; None if no two rows share a document.
 
-    Numbers go by first appearance, from 0. What has no document, and a relation that no example was made for, is one by
-    itself.
+    Documents are numbered from 0 by first appearance. A row without a document, and a relation without an example,
+    counts as a document of its own.
     """
     named = list(documents)
     if metric == "document_f1":
@@ -66,10 +68,10 @@ def documents_of(
 def by_pair(
     ids: Sequence[str], gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str], missed: int = 0
 ) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
-    """The classes of each pair of mentions, gold and predicted: what BioCreative scores, where a row is a text.
+    """The gold and the predicted classes of each pair of mentions, which is the unit that BioCreative scores.
 
-    A pair of two classes is two examples of one text, ``x`` and ``x#2``, and no classifier can be right on both. Here
-    it is one unit with both classes; ``missed`` units more are relations that no example was made for.
+    A pair with two classes is two examples of one text, ``x`` and ``x#2``, and no classifier can be right on both. Here
+    it is one unit with both classes. ``missed`` adds units for relations without an example.
 
     Examples
     --------
