@@ -112,7 +112,7 @@ class RunSpec:
             "tasks": self.tasks,
             "encoder": self.encoder.fingerprint,
             "seed": self.seed,
-            # settings that are None are left out: a version with a new optional setting then finds the runs of older versions
+            # None is left out: a version with a new optional setting then finds the runs of older versions
             "recipe": {name: v for name, v in dataclasses.asdict(self.recipe).items() if v is not None},
             "parent": self.parent._identity() if self.parent else None,
         }
