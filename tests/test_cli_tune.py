@@ -91,7 +91,7 @@ def test_a_folder_that_cannot_be_made_ends_it_before_the_first_trial(tmp_path: P
     (tmp_path / "file").write_text("")
     done = command("tune", "--domain=clinical", "--out=file/recipe.yaml", *LOCAL, "--quiet", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "file/tune: cannot be made (Not a directory)" in done.stderr.splitlines()[-1]
+    assert "file/tune: cannot be created (Not a directory)" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("out", ["--out=slow.yaml", "--results=."])

@@ -1,4 +1,4 @@
-"""How fast a machine trains a study's tasks, from a few real steps, and what that comes to for its runs."""
+"""The expected seconds and disk space of runs, from a few timed steps on this machine."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from dataclasses import dataclass
 from taskaffinity.runs.spec import RunSpec, Variant
 
 SHARE_OF_TRAINING: dict[Variant, float] = {"placebo": 1.4, "half": 0.5}
-"""What a variant's epochs take, of those of its task alone: a placebo's second half has no backward."""
+"""Cost of a variant's epochs relative to a single-task run. A placebo's extra batches have no backward pass."""
 
 _BYTES_OF_A_RUN, _BYTES_OF_AN_EXAMPLE = 6_000, 20
-"""Of spec, history and result, and of counts and a prediction, as they are on disk."""
+"""Bytes on disk of spec, history and result, and of one example's counts and prediction."""
 
 
 @dataclass(frozen=True)
 class CostModel:
-    """Seconds by task, of one run by itself on this machine."""
+    """Seconds per task of one run that has this machine to itself."""
 
     epoch: Mapping[str, float]
-    """A pass over the training rows."""
+    """Seconds of one pass over the training rows, by task."""
     dev: Mapping[str, float]
     test: Mapping[str, float]
     load: float
-    """To make a run ready."""
+    """Seconds to load a run's model and data."""
     steps: int
-    """Updates that were timed."""
+    """Number of timed updates."""
     scored: Mapping[str, int]
-    """Examples of dev and test."""
+    """Number of dev and test examples, by task."""
     parameters: int
-    """Of the encoder, as it would be kept."""
+    """Number of weights of the stored encoder."""
     memory_mib: float
-    """Peak of the process that tried it, its largest mini-batches included; on a GPU, of that one's memory."""
+    """Peak memory of the process that timed the steps, or of the GPU."""
     attention: str
-    """``packed``, or ``padded`` where the encoder's own attention does not take sequences without padding."""
+    """``packed``, or ``padded`` if the encoder does not support packed sequences."""
     device: str
     gpu_share: float | None = None
-    """What a run needs of one of this machine's GPUs; None on a CPU."""
+    """Share of a GPU that one run needs; None on a CPU."""
 
     def seconds(self, spec: RunSpec) -> float:
-        """Of a run with all its epochs and evaluations."""
+        """Expected seconds of a run, with all its epochs and evaluations."""
         epochs, names = spec.recipe.num_train_epochs, spec.task_names
         company = (spec.partner[0],) if spec.partner else ()
         training = sum(self.epoch[name] for name in (*names, *company)) * SHARE_OF_TRAINING.get(spec.variant, 1.0)
@@ -47,7 +47,7 @@ class CostModel:
         return self.load + epochs * training + sum(looks * self.dev[name] + self.test[name] for name in names)
 
     def disk(self, specs: Iterable[RunSpec], keeping: Iterable[RunSpec]) -> float:
-        """Bytes that the results of runs take, with an encoder for each task of those that are ``keeping`` theirs."""
+        """Bytes on disk of these runs' results, and of an encoder per task of the runs in ``keeping``."""
         of_results = sum(
             _BYTES_OF_A_RUN + _BYTES_OF_AN_EXAMPLE * sum(self.scored[name] for name in spec.task_names)
             for spec in specs

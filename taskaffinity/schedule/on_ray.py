@@ -1,4 +1,4 @@
-"""Runs on Ray, one task each."""
+"""The Ray executor: one Ray task per run."""
 
 from __future__ import annotations
 
@@ -15,11 +15,18 @@ from taskaffinity.schedule.resources import Resources, slots
 from taskaffinity.schedule.worker import LACKS_START, POLL_SECONDS, Arguments, Event, Finished, train_and_store
 
 _ARRIVAL_SECONDS = 2
-"""How long a network file system may take to show here what another node wrote."""
+"""Time that a network file system may take to show a file from another node."""
 _NOT_ARRIVED = "its result did not arrive: --results must be on a path that all nodes share"
 
 
 def on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Iterator[Event]:
+    """Train as many runs at once as the nodes have room for.
+
+    Raises
+    ------
+    InputError
+        If Ray is not available, or a run does not fit on any node.
+    """
     with ray_of(resources) as (ray, is_ours):
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         report.workers = min(slots(nodes, resources), len(arguments))
@@ -41,22 +48,20 @@ def on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: 
                 claimed = ((spec, store.claimed_at(spec)) for spec in pending.values())
                 yield tuple(spec.run_id for spec, at in claimed if at is not None and at >= began)
         finally:
-            if (
-                not is_ours
-            ):  # interrupted: what is under way ends, what is finished stays; a Ray of ours ends as a whole
+            if not is_ours:  # interrupted: cancel our tasks; a Ray session of ours ends as a whole
                 for reference in pending:
                     ray.cancel(reference, force=True)
 
 
 def _reason_from_ray(ray: Any, reference: Any, spec: RunSpec, store: RunStore) -> str | None:
     try:
-        told: str | None = ray.get(reference)
-        if told is not None or _has_arrived(spec, store):
-            return told
+        outcome: str | None = ray.get(reference)
+        if outcome is not None or _has_arrived(spec, store):
+            return outcome
         reason = _NOT_ARRIVED
     except ray.exceptions.RayError as error:
-        reason = _in_words(ray, error)
-        if spec.parent is not None and spec.parent not in store:  # what befell that one is told of this one too
+        reason = _describe_error(ray, error)
+        if spec.parent is not None and spec.parent not in store:  # Ray passes the error of the parent on
             reason = LACKS_START.format(spec.parent.run_id)
     store.fail(spec, reason)
     return reason
@@ -70,11 +75,11 @@ def _has_arrived(spec: RunSpec, store: RunStore) -> bool:
         time.sleep(POLL_SECONDS)
         for folder in (store.root, store.folder(spec).parent, store.folder(spec)):
             if folder.is_dir():
-                os.listdir(folder)  # NFS forgets that a name was missing when its folder is opened
+                os.listdir(folder)  # opening a folder refreshes the cache of NFS
     return True
 
 
-def _in_words(ray: Any, error: Exception) -> str:
+def _describe_error(ray: Any, error: Exception) -> str:
     if isinstance(error, ray.exceptions.OutOfMemoryError):
         return "out of memory: Ray's memory monitor ended the worker; let fewer runs go at once (--cpus-per-run)"
     if isinstance(error, ray.exceptions.WorkerCrashedError):

@@ -1,6 +1,6 @@
-"""A Ray session: one that already runs, or one that is started here and ended again.
+"""A Ray session: an existing one, or one that is started and shut down here.
 
-No Ray that was not started here is ever stopped.
+A Ray session that was not started here is never stopped.
 """
 
 from __future__ import annotations
@@ -23,18 +23,26 @@ _SLOW_START = (
 )
 _LOG = logging.getLogger(__name__)
 RETRIES = 3
-"""How often Ray starts a run again whose worker or node was lost."""
+"""How often Ray retries a run whose worker or node was lost."""
 DIED = f"the worker died {RETRIES + 1} times (killed, or out of memory); see Ray's logs on its node"
-"""Why a run failed that was lost as often as that."""
+"""Reason of a run that was lost after all retries."""
 
 
 @contextmanager
 def ray_of(resources: Resources) -> Iterator[tuple[Any, bool]]:
-    """Ray, quiet and private: no telemetry, no dashboard, no log lines of workers. And whether it was started here or
-    joined by an address, so that its end ends what runs there for us; False where this process was in one before."""
+    """Yield Ray and whether its session ends with this context, which also ends our tasks.
+
+    The session has no telemetry, no dashboard and no log lines of workers. A session that this process is in already is
+    used and stays.
+
+    Raises
+    ------
+    InputError
+        If Ray cannot be reached or started.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_task_oom_retries", str(RETRIES))  # Ray's own default is to retry for ever
+    os.environ.setdefault("RAY_task_oom_retries", str(RETRIES))  # Ray retries for ever by default
     import ray
 
     if ray.is_initialized():
@@ -46,22 +54,22 @@ def ray_of(resources: Resources) -> Iterator[tuple[Any, bool]]:
     watchdog.daemon = True
     watchdog.start()
     try:
-        if resources.address is None:  # runs read a cache on disk: the object store carries next to nothing
+        if resources.address is None:  # runs read a cache on disk: the object store holds almost nothing
             ray.init(address="local", object_store_memory=256 * 2**20, include_dashboard=False, **quiet)
         else:
             ray.init(address=resources.address, **quiet)
-    except Exception as error:  # on an overloaded machine it raises a bare one: "The current node timed out ..."
+    except Exception as error:  # an overloaded machine raises a plain Exception: "The current node timed out ..."
         where = f"--address {resources.address}" if resources.address else "Ray"
         said = str(error).partition("\n")[0].partition(". ")[0].strip(" .")
         raise InputError(
             f"{where}: could not be reached or started ({said or type(error).__name__}); "
-            "--executor local trains without it, and the same command later goes on where this one stood"
+            "--executor local trains without it; the same command later resumes the study"
         ) from error
     finally:
         watchdog.cancel()
-        if threading.current_thread() is threading.main_thread():  # Ray puts one in place that ends us on the spot
+        if threading.current_thread() is threading.main_thread():  # Ray's own handler ends the process at once
             signal.signal(signal.SIGTERM, handler)
     try:
         yield ray, True
     finally:
-        ray.shutdown()  # ends this job's workers, on a cluster too
+        ray.shutdown()  # ends the workers of this job, also on a cluster

@@ -1,7 +1,4 @@
-"""Where runs go, and the Ray that takes them there: one that runs already, or one started here and ended again.
-
-Both ``schedule`` and ``tuning`` enter it by ``ray_of``. No Ray that was not started here is ever stopped.
-"""
+"""The resources of a run, its executor, and the options of what a run stores."""
 
 from __future__ import annotations
 
@@ -16,15 +13,15 @@ Executor = Literal["ray", "local"]
 
 @dataclass(frozen=True)
 class Resources:
-    """What a run takes, and where it runs."""
+    """Resources of one run, and the executor."""
 
     executor: Executor = "ray"
     cpus_per_run: int = 1
     gpus_per_run: float = 0.0
     is_measured: bool = False
-    """Whether the share of a GPU is to be what a run was measured to need (``--gpus-per-run auto``)."""
+    """Whether the share of a GPU is measured before training (``--gpus-per-run auto``)."""
     address: str | None = None
-    """Of a Ray that is already running; None starts one on this machine."""
+    """Address of a running Ray session; None starts one on this machine."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +40,12 @@ DEFAULT_OPTIONS = RunOptions()
 
 
 def slots(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:
-    """How many runs go at once on these nodes; a run never spans two.
+    """Number of runs at once on these nodes. A run uses one node.
 
     Raises
     ------
     InputError
-        If a single run asks for more than any node of a Ray that was started here has.
+        If one run needs more than any node has, in a Ray session that was started here.
     """
     total = 0
     for node in nodes:
@@ -58,10 +55,10 @@ def slots(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:
             on_gpus = gpus * int(1 / share + 1e-9) if share <= 1 else int(gpus // share)
             fitting = min(fitting, on_gpus)
         total += fitting
-    if total < 1 and resources.address is None:  # a cluster that grows on demand may have no such node yet
+    if total < 1 and resources.address is None:  # an autoscaling cluster may add such a node later
         most = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in ("CPU", "GPU")}
         raise InputError(
-            f"a run asks for {resources.cpus_per_run} CPUs and {resources.gpus_per_run:g} GPUs, but no node has more "
+            f"one run needs {resources.cpus_per_run} CPUs and {resources.gpus_per_run:g} GPUs, but no node has more "
             f"than {most['CPU']:g} and {most['GPU']:g}; lower --cpus-per-run or --gpus-per-run"
         )
     return max(1, total)

@@ -1,7 +1,6 @@
-"""The recipes that a search tries: the default first, then draws around it.
+"""The recipes that a search tries: the default, then random ones around it.
 
-We draw them, not Ray Tune's searcher, so that they are the same on every machine, whatever ends first; more samples
-only add to those that were there.
+They are drawn here and not by Ray Tune, so they are the same on every machine. More samples extend the same sequence.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ from taskaffinity.errors import InputError
 from taskaffinity.runs.recipe import Recipe
 
 Draw = Callable[[Any, np.random.Generator], Any]
-"""From the default's value, another."""
+"""Draws a value, given the default value."""
 
 _WIDEST = 5.0
 _ATTEMPTS = 100
-"""Draws for each sample that is wanted: small spaces hold few recipes."""
+"""Draws per requested sample; a small space has few different recipes."""
 
 
 def _rate(default: float, rng: np.random.Generator) -> float:
     drawn = default * math.exp(rng.uniform(-math.log(_WIDEST), math.log(_WIDEST)))
-    return float(f"{drawn:.2g}")  # two digits: what people can read and repeat
+    return float(f"{drawn:.2g}")  # two digits, so that people can repeat it
 
 
 def _times(*factors: float) -> Draw:
@@ -45,8 +44,8 @@ SPACE: Mapping[str, Draw] = {
     "head_dropout": _one_of(0.0, 0.1, 0.2),
     "encoder_dropout": _one_of(None, 0.0),
 }
-"""What is searched. Epochs are, for the rate falls over all of them; the optimiser is not, for it and the rate would
-have to be drawn together."""
+"""The searched settings. The optimizer is not searched, because it and the learning rate would have to be drawn
+together."""
 IN_WORDS = (
     "learning_rate from a fifth to five times the default's, num_train_epochs half, as many or half as many again, "
     "batch_size half, as many or twice as many, warmup_ratio and head_dropout 0, 0.1 or 0.2, encoder_dropout the "
@@ -55,14 +54,14 @@ IN_WORDS = (
 
 
 def candidates(default: Recipe, samples: int, *, fixed: Collection[str] = (), seed: int = 0) -> tuple[Recipe, ...]:
-    """The default, and up to ``samples`` recipes drawn around it, no two the same.
+    """The default and up to ``samples`` different recipes around it.
 
     Parameters
     ----------
     fixed : collection of str
-        Settings that are left as the default has them.
+        Settings that keep the default value.
     seed : int
-        The same seed gives the same draws, and more samples begin with those of fewer.
+        Seed of the draws; more samples extend the sequence of fewer.
 
     Raises
     ------
@@ -71,17 +70,17 @@ def candidates(default: Recipe, samples: int, *, fixed: Collection[str] = (), se
     """
     searched = searched_settings(fixed)
     if not searched:
-        raise InputError(f"--set: nothing is left to be searched; expected one of {', '.join(SPACE)} to be free")
+        raise InputError(f"--set: fixes every searched setting; expected one of {', '.join(SPACE)} to be free")
     rng = np.random.default_rng(seed)
-    found = {default: None}  # a dict keeps the order
+    drawn_recipes = {default: None}  # a dict keeps the order
     for _ in range(_ATTEMPTS * samples):
-        if len(found) > samples:
+        if len(drawn_recipes) > samples:
             break
         drawn = {name: SPACE[name](getattr(default, name), rng) for name in searched}
-        found.setdefault(dataclasses.replace(default, **drawn))
-    return tuple(found)
+        drawn_recipes.setdefault(dataclasses.replace(default, **drawn))
+    return tuple(drawn_recipes)
 
 
 def searched_settings(fixed: Collection[str] = ()) -> tuple[str, ...]:
-    """Settings that are searched, in the order of the space."""
+    """Searched settings, in the order of ``SPACE``."""
     return tuple(name for name in SPACE if name not in fixed)

@@ -1,4 +1,4 @@
-"""Training the trials of a round: one after the other in this process. ``on_ray`` does the same with Ray Tune."""
+"""The local executor of trials: one after the other, in this process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from taskaffinity.tuning.round import Round
 from taskaffinity.tuning.trials import Scores, Trial
 
 Train = Callable[[Round, Sequence[int]], None]
-"""Trains those trials of a round, and tells it of every epoch."""
+"""Trains these trials of a round and reports each epoch to it."""
 
 
 def train_trial(
@@ -23,14 +23,14 @@ def train_trial(
     encoder_folder: Path,
     cache: Path,
 ) -> None:
-    """Train a trial until ``report`` says that it is to stop.
+    """Train a trial until ``report`` returns True.
 
     Parameters
     ----------
     report : callable
-        Takes the epoch and every task's best dev score so far, in points.
+        Receives the epoch and each task's best dev score so far, in points.
     fail : callable
-        Takes the reason, the traceback, and whether it lies in the recipe.
+        Receives the reason, the traceback, and whether the recipe is the cause.
     """
     from taskaffinity.training.execute import reason_of  # torch: only where a trial is trained
     from taskaffinity.training.loop import Diverged
@@ -40,7 +40,7 @@ def train_trial(
     for epoch in range(1, trial.recipe.num_train_epochs + 1):
         try:
             scores = next(epochs)
-        except Exception as error:  # the trial's own error, whatever it is: the others go on
+        except Exception as error:  # any error of the trial: the other trials go on
             fail(reason_of(error), trace_of(error), isinstance(error, Diverged))
             return
         if report(epoch, {name: 100 * score for name, score in scores.items()}):
@@ -49,7 +49,7 @@ def train_trial(
 
 @contextmanager
 def in_this_process(encoder_folder: Path, cache: Path) -> Iterator[Train]:
-    """One trial after the other."""
+    """Yield a function that trains trials one after the other."""
 
     def train(round_: Round, numbers: Sequence[int]) -> None:
         for number in numbers:

@@ -1,13 +1,13 @@
-"""Which candidates are stopped early: ASHA's rule, with the candidates taken in the order in which they were drawn.
+"""Early stopping of candidates: the rule of ASHA, in the order in which the candidates were drawn.
 
-A candidate is looked at after a quarter and after half of its own epochs, and stopped if its score is below the median
-of those that were there before it. Asynchronous halving takes "before" by the clock, so which are stopped depends on
-which worker is first. Here it is by their numbers: what is stopped is a function of the scores alone, the same on one
-core and on a cluster, undisturbed or killed and begun again. Nobody waits for it: a candidate whose predecessors
-have not come so far trains on, and is stopped when they have.
+A candidate is judged after a quarter and after half of its epochs. It is stopped if its score is below the median of
+the candidates before it. In asynchronous halving the clock decides who is before, so the result depends on which worker
+is faster. Here the candidates' numbers decide, so the result depends on the scores alone: it is the same on one core
+and on a cluster, with or without interruptions. No candidate waits: one whose predecessors are behind trains on, and is
+stopped later if their scores say so.
 
-Candidates are compared at the same share of their epochs, not at the same epoch, for the rate falls over all of them:
-a short training is ahead of a long one at the same epoch, and says little of where they end.
+Candidates are compared at the same share of their epochs, not at the same epoch, because the learning rate falls over
+all epochs: at the same epoch a short training is ahead of a long one.
 """
 
 from __future__ import annotations
@@ -18,41 +18,41 @@ from dataclasses import dataclass
 from statistics import median
 
 LOOKS = (0.25, 0.5)
-"""Shares of a candidate's epochs after which it is looked at."""
+"""Shares of a candidate's epochs after which it is judged."""
 
 
 @dataclass(frozen=True)
 class Course:
-    """How far a candidate has come."""
+    """Progress of a candidate."""
 
     epochs: int
-    """That it would be trained for."""
+    """Epochs of its recipe."""
     scores: Sequence[float] = ()
-    """After each epoch so far."""
+    """Scores after each epoch so far."""
     failed: bool = False
-    """Whether no more will come."""
+    """Whether it failed, so that no more scores come."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What is known of a candidate."""
+    """Decision on a candidate."""
 
     stopped: int | None = None
-    """After which epoch it is stopped; None if it is not, or not yet."""
+    """Epoch after which it is stopped; None if it is not, or not yet."""
     is_known: bool = True
-    """False while it, or one before it, has yet to come to a look that decides."""
+    """False while a score that decides is missing, of this candidate or of one before it."""
 
 
 def standings(courses: Sequence[Course]) -> list[Standing]:
-    """What is to become of each candidate. The first, the default, is never stopped."""
+    """Decide which candidates stop. The first one, the default, never does."""
     before: dict[float, list[float]] = {look: [] for look in LOOKS}
-    blocked = len(LOOKS)  # looks from this one on lack the score of some candidate
-    found = []
+    blocked = len(LOOKS)  # from this judgement on, the score of some candidate is missing
+    decisions = []
     for number, course in enumerate(courses):
         standing = Standing()
         for place, look in enumerate(LOOKS):
             at = math.ceil(look * course.epochs)
-            if at >= course.epochs:  # it ends there anyway
+            if at >= course.epochs:  # it ends by then
                 break
             if len(course.scores) < at:
                 if not course.failed:
@@ -67,5 +67,5 @@ def standings(courses: Sequence[Course]) -> list[Standing]:
             if is_below and number:
                 standing = Standing(stopped=at)
                 break
-        found.append(standing)
-    return found
+        decisions.append(standing)
+    return decisions

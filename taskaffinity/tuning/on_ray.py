@@ -1,7 +1,7 @@
-"""Training the trials of a round with Ray Tune, each in a worker of its own.
+"""The Ray executor of trials: Ray Tune, with one worker per trial.
 
-Tune places the trials, restarts those whose worker was lost and stops those that fall behind; which these are, the
-round says. Nothing of Tune's is ever restored: what it writes goes into a folder that is removed again.
+Tune places the trials, retries those whose worker was lost and stops those that the round stops. No state of Tune is
+ever restored: it writes into a temporary folder.
 """
 
 from __future__ import annotations
@@ -20,26 +20,25 @@ from taskaffinity.tuning.round import Round
 from taskaffinity.tuning.trials import Scores, Trial
 
 _QUIET = {
-    "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a table to stdout, whatever verbose says
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a table to stdout even if verbose is 0
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours says how to go on
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # our handler says how to resume
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": "64",
 }
 _SCORE = "scores/"
-"""Before a task's name in a result of Tune's."""
+"""Prefix of a task's name in Tune's results."""
 
 
 @contextmanager
 def on_ray(resources: Resources, encoder_folder: Path, cache: Path, folder: Path) -> Iterator[Train]:
-    """As many trials at once as there is room for.
+    """Yield a function that trains as many trials at once as the nodes have room for.
 
     Parameters
     ----------
     folder : Path
-        On a path that all nodes see. What Tune writes goes below it, into a folder of this process's own, that is
-        removed again; one that a killed process left behind is never read.
+        A folder that all nodes share. Tune writes into a temporary folder below it.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -68,7 +67,7 @@ def _fit(
         param_space={"number": tune.grid_search(list(numbers))},
         tune_config=tune.TuneConfig(
             scheduler=_scheduler(round_),
-            reuse_actors=not resources.gpus_per_run,  # only the end of a process surely gives a GPU's memory back
+            reuse_actors=not resources.gpus_per_run,  # only the end of a process surely frees a GPU's memory
         ),
         run_config=tune.RunConfig(
             name="trials",
@@ -80,11 +79,11 @@ def _fit(
 
 
 def _trial(config: Mapping[str, Any], *, trials: Sequence[Trial], encoder_folder: Path, cache: Path) -> None:
-    """What a worker does."""
+    """Train one trial in a worker."""
     from ray import tune
 
     def report(epoch: int, scores: Scores) -> bool:
-        tune.report({"epoch": epoch, "scores": dict(scores)})  # ends here if the trial was stopped
+        tune.report({"epoch": epoch, "scores": dict(scores)})  # raises here if the trial was stopped
         return False
 
     def fail(reason: str, trace: str, of_the_recipe: bool) -> None:
@@ -96,8 +95,8 @@ def _trial(config: Mapping[str, Any], *, trials: Sequence[Trial], encoder_folder
 def _scheduler(round_: Round) -> Any:
     from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-    class AsTheRoundSays(FIFOScheduler):
-        """Trials in their order, each told to go on or to stop."""
+    class RoundScheduler(FIFOScheduler):
+        """Starts trials in their order, and stops those that the round stops."""
 
         def on_trial_result(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
             number = trial.config["number"]
@@ -109,6 +108,6 @@ def _scheduler(round_: Round) -> Any:
             return str(TrialScheduler.STOP if is_over else TrialScheduler.CONTINUE)
 
         def __getstate__(self) -> dict[str, Any]:
-            return {}  # Tune keeps a pickle of its settings, which nobody reads: the round stays out of it
+            return {}  # Tune pickles its settings; nothing reads them, and the round is left out
 
-    return AsTheRoundSays()  # type: ignore[no-untyped-call]
+    return RoundScheduler()  # type: ignore[no-untyped-call]

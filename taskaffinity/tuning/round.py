@@ -1,7 +1,7 @@
-"""A round of trials: what is known of each, which are left, which are stopped. Whoever trains them reports here.
+"""A round of trials: the record of each, the pending ones, and the stopped ones. Executors report to it.
 
-The round reads what an earlier command finished and writes what ends now, so that killing it loses no more than the
-trials under way.
+The round reads the trials that an earlier command finished and writes each trial when it ends. So an interruption loses
+the trials under way only.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from taskaffinity.tuning.trials import Record, Scores, Trial, TrialFolder
 
 @dataclass(frozen=True)
 class Ended:
-    """A trial that ended, for whoever watches."""
+    """A trial that ended, for ``on_progress``."""
 
     number: int
     of: int
     done: int
-    """Trials of the round that have ended, those found finished included."""
+    """Trials of the round that ended, those of an earlier command included."""
     record: Record
     epochs: int
-    """That the trial would have trained if it was not stopped."""
+    """Epochs of its recipe; fewer are trained if it is stopped."""
 
 
 class Round:
-    """Trials that are compared with one another, by number.
+    """Trials that are compared with one another. A trial is identified by its number.
 
     Parameters
     ----------
     halving : bool
-        Whether those that fall behind are stopped (``halving.standings``); the first never is.
+        Whether trials with low scores are stopped (``median_stopping.standings``). The first never is.
     versions : dict
-        What scores depend on beside the recipe; kept with them.
+        Versions of the software, stored with the scores.
     """
 
     def __init__(
@@ -52,20 +52,23 @@ class Round:
         self.halving = halving
         self.versions = versions
         self.on_progress = on_progress
-        found = [folder.read(trial) for trial in trials]
-        self.records = [record or Record() for record in found]
-        self.reused = {number for number, record in enumerate(found) if record is not None}
-        """Trials that were found."""
+        stored = [folder.read(trial) for trial in trials]
+        self.records = [record or Record() for record in stored]
+        self.reused = {number for number, record in enumerate(stored) if record is not None}
+        """Trials that an earlier command finished."""
         self.lost: dict[int, str] = {}
-        """Trials that failed for no fault of their recipe, with the reason: not kept, tried again next time."""
+        """Reasons of trials that failed, but not by their recipe. The next command retries them."""
         self.epochs_now = 0
-        """Trained by this command, of every task."""
+        """Epochs of each task that this command trained."""
         self._ended = set(self.reused)
         self._began: dict[int, float] = {}
 
     def pending(self) -> list[int]:
-        """Trials to be trained: those without a record; then, if there are none, those whose record ends where by the
-        scores of the others they should not have been stopped."""
+        """Numbers of the trials to train.
+
+        These are the trials without a record. If all have one, they are the stopped trials that the scores of the
+        others would not have stopped.
+        """
         lacking = [number for number in range(len(self.trials)) if number not in self._ended]
         if lacking:
             return lacking
@@ -76,7 +79,7 @@ class Round:
         return short
 
     def standings(self) -> list[Standing]:
-        """What is to become of each trial."""
+        """The decision on each trial: train on, or stop after an epoch."""
         if not self.halving:
             return [Standing() for _ in self.trials]
         return standings(
@@ -87,7 +90,7 @@ class Round:
         )
 
     def report(self, number: int, epoch: int, scores: Scores) -> bool:
-        """A trial's scores after an epoch; whether it is to stop there. An epoch that was heard of is not again."""
+        """Record a trial's scores after an epoch; return whether it stops here. A repeated epoch is ignored."""
         self._began.setdefault(number, time.monotonic())
         record = self.records[number]
         if number not in self._ended and epoch == len(record.scores) + 1:
@@ -97,8 +100,11 @@ class Round:
         return number in self._ended
 
     def fail(self, number: int, reason: str, trace: str = "", of_the_recipe: bool = False) -> None:
-        """A trial ended before its time: by its recipe, which is kept, or for another reason, left beside the records
-        with its traceback. What befalls one that has ended is nobody's concern."""
+        """Record that a trial failed; ignored if it has ended.
+
+        A failure of the recipe is part of the trial's record. Another reason goes into a file of its own, with the
+        traceback.
+        """
         if number in self._ended:
             return
         if of_the_recipe:
@@ -109,7 +115,7 @@ class Round:
         self._end_those_that_are_done()
 
     def means(self) -> list[float | None]:
-        """The score that each trial ended with, mean over tasks, in points; None if it was stopped or failed."""
+        """Final score of each trial, mean over tasks, in points; None if it was stopped or failed."""
         return [
             None if standing.stopped or self._has_failed(number) else self.records[number].means[-1]
             for number, standing in enumerate(self.standings())

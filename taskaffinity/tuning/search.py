@@ -1,8 +1,8 @@
-"""Search a recipe for a suite: try candidates on dev, train the best few again with fresh seeds, choose among those.
+"""Search a recipe for a suite: try candidates on dev, confirm the best few with fresh seeds, and choose among those.
 
-The best of many noisy scores is better than its recipe. So the scores that a candidate was picked for are not the ones
-it is chosen by: the best few and the default are trained again with other seeds, and only these count. As the default
-is among them, what is chosen is at least as good there. Test splits are not read.
+The best of many noisy scores overstates its recipe. So the finalists and the default are trained again with other
+seeds, and only these scores count. The default is a finalist, so the chosen recipe is at least as good there. Test
+splits are not read.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ from taskaffinity.tuning.round import Ended, Round
 from taskaffinity.tuning.trials import Scores, TrialFolder, trials_of
 
 SEEDS = 2_000_000
-"""Where the seeds of searches begin: no study trains with them, nor does a placebo."""
+"""First seed of searches; no study or placebo uses these seeds."""
 _SEEDS_A_SEARCH = 1_000
 MOST_CONFIRM_SEEDS = _SEEDS_A_SEARCH - 1
 
 
 @dataclass(frozen=True)
 class Search:
-    """What is asked."""
+    """A search for a recipe."""
 
     tasks: tuple[TaskRef, ...]
     encoder: EncoderRef
     candidates: tuple[Recipe, ...]
-    """The default first."""
+    """Recipes to try, the default first."""
     seed: int = 0
-    """Of the search: every candidate is tried with one training seed that follows from it."""
+    """Seed of the search; the training seeds follow from it."""
     finalists: int = 3
-    """So many candidates are trained again, and the default with them."""
+    """Number of candidates that are confirmed, in addition to the default."""
     confirm_seeds: int = 2
 
     @property
     def first_seed(self) -> int:
-        """Of the trials."""
+        """Training seed of the first round."""
         return SEEDS + _SEEDS_A_SEARCH * self.seed
 
     @property
     def fresh_seeds(self) -> tuple[int, ...]:
-        """Of the confirmation."""
+        """Training seeds of the confirmation."""
         return tuple(range(self.first_seed + 1, self.first_seed + 1 + self.confirm_seeds))
 
     @property
     def most_epochs(self) -> int:
-        """That it can take, of every task, if no candidate is stopped and the longest are confirmed."""
+        """Most epochs of each task, if no candidate is stopped and the longest ones are confirmed."""
         lengths = [recipe.num_train_epochs for recipe in self.candidates]
         again = lengths[0] + sum(sorted(lengths[1:])[::-1][: self.finalists])
         return sum(lengths) + self.confirm_seeds * again
@@ -62,25 +62,26 @@ class Search:
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found."""
+    """Result of a search."""
 
     search: Search
     first: Round
-    """Every candidate once."""
+    """The first round, with every candidate."""
     finalists: tuple[int, ...]
-    """Their numbers, the default's first."""
+    """Numbers of the finalists, the default's first."""
     confirmed: Mapping[int, Scores]
-    """Dev score of each finalist by task, in points, mean over the fresh seeds; without those that failed."""
+    """Dev scores of each finalist by task, in points, mean over the fresh seeds; failed finalists are missing."""
     chosen: int | None
-    """The finalist of the best mean; None if all failed."""
+    """Number of the finalist with the best mean; None if all failed."""
     epochs_now: int
-    """Trained by this command, of every task."""
+    """Epochs of each task that this command trained."""
     lost: Mapping[Path, str]
-    """Why trials failed, for no fault of their recipe; by the file that says more."""
+    """Reasons of trials that failed for another reason than their recipe, by the file with the traceback."""
     seconds: float
 
     @property
     def recipe(self) -> Recipe | None:
+        """The chosen recipe; None if all finalists failed."""
         return None if self.chosen is None else self.search.candidates[self.chosen]
 
 
@@ -94,42 +95,42 @@ def search_recipe(
     versions: Mapping[str, str],
     on_progress: Callable[[Ended], None] = lambda ended: None,
 ) -> Found:
-    """Conduct a search; what ``folder`` holds of it is not trained again.
+    """Run a search; trials that ``folder`` holds are not trained again.
 
     Parameters
     ----------
     cache : Path
-        Where ``training.execute.prepare`` put the encoded tasks.
+        Folder of the encoded tasks (``training.execute.prepare``).
     versions : dict
-        Kept with every trial.
+        Versions of the software, stored with every trial.
     on_progress : callable
-        Told of each trial that ends.
+        Receives each trial that ends.
 
     Raises
     ------
     InputError
-        If Ray cannot be had, a trial fits none of its nodes, or a file of the folder is broken.
+        If Ray is not available, a trial does not fit on any node, or a file of the folder is broken.
     """
     began = time.monotonic()
-    trials, told = TrialFolder(folder), {"versions": versions, "on_progress": on_progress}
+    trials, common = TrialFolder(folder), {"versions": versions, "on_progress": on_progress}
     trainer = _trainer(resources, encoder_folder, cache, folder)
     with ExitStack() as stack:
         entered: list[Train] = []
 
         def train_all(round_: Round) -> Round:
             while numbers := round_.pending():
-                if not entered:  # nothing is started for a search that is done
+                if not entered:  # a finished search starts nothing
                     entered.append(stack.enter_context(trainer))
                 entered[0](round_, numbers)
             return round_
 
         what = (search.tasks, search.encoder)
         first = train_all(
-            Round(trials_of(*what, search.candidates, [search.first_seed]), trials, halving=True, **told)  # type: ignore[arg-type]
+            Round(trials_of(*what, search.candidates, [search.first_seed]), trials, halving=True, **common)  # type: ignore[arg-type]
         )
         finalists = finalists_of(first.means(), search.finalists)
         recipes = [search.candidates[number] for number in finalists]
-        again = train_all(Round(trials_of(*what, recipes, search.fresh_seeds), trials, halving=False, **told))  # type: ignore[arg-type]
+        again = train_all(Round(trials_of(*what, recipes, search.fresh_seeds), trials, halving=False, **common))  # type: ignore[arg-type]
     confirmed = _confirmed(again, finalists, search.confirm_seeds)
     means = {number: fmean(scores.values()) for number, scores in confirmed.items()}
     return Found(
@@ -137,7 +138,7 @@ def search_recipe(
         first=first,
         finalists=finalists,
         confirmed=confirmed,
-        chosen=max(means, key=lambda number: means[number], default=None),  # of equals the first: the default
+        chosen=max(means, key=lambda number: means[number], default=None),  # the first of equals: the default
         epochs_now=first.epochs_now + again.epochs_now,
         lost={
             trials.error_path(round_.trials[number]): reason
@@ -149,13 +150,13 @@ def search_recipe(
 
 
 def finalists_of(means: Sequence[float | None], most: int) -> tuple[int, ...]:
-    """The default, and the best of the others by their score, at most so many; None was stopped or failed."""
+    """Numbers of the default and of the best others, at most ``most``; a mean of None was stopped or failed."""
     others = [(mean, -number) for number, mean in enumerate(means) if number and mean is not None]
     return (0, *(-number for _, number in sorted(others, reverse=True)[:most]))
 
 
 def _confirmed(again: Round, finalists: Sequence[int], n_seeds: int) -> dict[int, Scores]:
-    """Mean over seeds of every task's score; a finalist that failed with a seed is left out."""
+    """Mean score of each task over the seeds; finalists that failed with a seed are left out."""
     ended = again.means()
     found: dict[int, Scores] = {}
     for place, number in enumerate(finalists):

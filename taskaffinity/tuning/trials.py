@@ -1,7 +1,7 @@
-"""A trial, one recipe with one seed on every task alone, and the folder that keeps what came of it.
+"""A trial, which is one recipe with one seed on each task alone, and the folder of its records.
 
-One JSON file a trial, written whole when the trial ends: settings, dev scores in points, seconds; of one that failed
-for no fault of its recipe ``TRIAL.error.txt``. No text of a corpus.
+A trial has one JSON file, written when it ends: settings, dev scores in points, and seconds. A trial that failed for
+another reason than its recipe has ``TRIAL.error.txt`` instead. No file holds text of a corpus.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef
 
 Scores = Mapping[str, float]
-"""Best dev score so far by task, in points."""
+"""Best dev score so far of each task, in points."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One recipe, one seed, every task alone."""
+    """One recipe with one seed, on each task alone."""
 
     tasks: tuple[TaskRef, ...]
     encoder: EncoderRef
@@ -35,45 +35,45 @@ class Trial:
 
     @property
     def specs(self) -> tuple[RunSpec, ...]:
-        """What is trained: a run a task."""
+        """The runs of the trial, one per task."""
         return tuple(RunSpec((task,), self.encoder, self.seed, self.recipe) for task in self.tasks)
 
     @property
     def name(self) -> str:
-        """``s2000000-1f0c5e7d90ab``: the seed, and a hash of all that can move a score."""
+        """``s2000000-1f0c5e7d90ab``: the seed, and a hash of everything that affects a score."""
         identity = "\n".join(sorted(spec.run_id for spec in self.specs))
         return f"s{self.seed}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)
 class Record:
-    """What came of a trial."""
+    """Result of a trial."""
 
     scores: tuple[Scores, ...] = ()
-    """After each epoch."""
+    """Scores after each epoch."""
     failure: str | None = None
-    """Why it ended before its time: a recipe that diverges does so again."""
+    """Why the recipe failed; None if it did not."""
     seconds: float = 0.0
 
     @property
     def means(self) -> list[float]:
-        """Mean over tasks after each epoch, in points: what candidates are compared by."""
+        """Mean score over tasks after each epoch, in points."""
         return [fmean(of_tasks.values()) for of_tasks in self.scores]
 
 
 class TrialFolder:
-    """``folder.read(trial)``, ``folder.write(trial, record)``."""
+    """Folder of trials: ``folder.read(trial)``, ``folder.write(trial, record)``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self, trial: Trial) -> Record | None:
-        """What is kept of a trial.
+        """The record of a trial; None if there is none.
 
         Raises
         ------
         InputError
-            If its file is broken, or of another trial.
+            If its file is broken, or belongs to another trial.
         """
         path = self._path(trial)
         if not path.is_file():
@@ -83,19 +83,20 @@ class TrialFolder:
         except ValueError as error:
             raise InputError(str(error)) from error
         try:
-            found = _Kept.model_validate(content)
+            record = _Stored.model_validate(content)
         except ValidationError:
-            raise InputError(f"{path}: not a trial; delete it to have it made again") from None
+            raise InputError(f"{path}: not a trial; delete it to train the trial again") from None
         names, most = {name for name, _ in trial.tasks}, trial.recipe.num_train_epochs
-        is_of_it = {name: content.get(name) for name in _what(trial)} == _what(trial)
-        if not is_of_it or len(found.scores) > most or any(scores.keys() != names for scores in found.scores):
-            raise InputError(f"{path}: of another trial than its name says; delete it to have it made again")
-        return Record(found.scores, found.failure, found.seconds)
+        is_of_it = {name: content.get(name) for name in _identity(trial)} == _identity(trial)
+        if not is_of_it or len(record.scores) > most or any(scores.keys() != names for scores in record.scores):
+            raise InputError(f"{path}: belongs to another trial than its name says; delete it to train the trial again")
+        return Record(record.scores, record.failure, record.seconds)
 
     def write(self, trial: Trial, record: Record, versions: Mapping[str, str]) -> None:
+        """Store the record of a trial and remove its error."""
         self.path.mkdir(parents=True, exist_ok=True)
         content: dict[str, Any] = {
-            **_what(trial),
+            **_identity(trial),
             "scores": list(record.scores),
             "failure": record.failure,
             "seconds": round(record.seconds, 3),
@@ -105,27 +106,27 @@ class TrialFolder:
         self.error_path(trial).unlink(missing_ok=True)
 
     def fail(self, trial: Trial, reason: str, trace: str = "") -> None:
-        """Leave a plain reason (first line) and the traceback; no record, so the trial is tried again."""
+        """Store a reason (first line) and a traceback, and no record, so that the trial is retried."""
         write_atomic(self.error_path(trial), f"{reason}\n{trace}".encode())
 
     def error_path(self, trial: Trial) -> Path:
-        """What says why a trial failed that has no record."""
+        """File with the reason of a failed trial that has no record."""
         return self.path / f"{trial.name}.error.txt"
 
     def _path(self, trial: Trial) -> Path:
         return self.path / f"{trial.name}.json"
 
 
-class _Kept(BaseModel):
-    """What is read of a file, as far as its form goes."""
+class _Stored(BaseModel):
+    """The fields of a trial's file that a record needs."""
 
     scores: tuple[dict[str, FiniteFloat], ...]
     failure: str | None
     seconds: FiniteFloat
 
 
-def _what(trial: Trial) -> dict[str, Any]:
-    """What a file says of the trial itself."""
+def _identity(trial: Trial) -> dict[str, Any]:
+    """Identity of a trial, as its file stores it."""
     return {
         "seed": trial.seed,
         "tasks": dict(trial.tasks),
@@ -137,5 +138,5 @@ def _what(trial: Trial) -> dict[str, Any]:
 def trials_of(
     tasks: Sequence[TaskRef], encoder: EncoderRef, recipes: Sequence[Recipe], seeds: Sequence[int]
 ) -> tuple[Trial, ...]:
-    """Every recipe with every seed, a recipe's seeds one after the other."""
+    """Trials of every recipe with every seed; the seeds of one recipe are adjacent."""
     return tuple(Trial(tuple(tasks), encoder, recipe, seed) for recipe in recipes for seed in seeds)

@@ -1,7 +1,4 @@
-"""Search the recipe of a suite: say what is asked (``define_search``), train what is missing (``tune``).
-
-What the command line's ``tune`` calls, and what a script may.
-"""
+"""Run a search of recipes, as the command ``tune`` does."""
 
 from __future__ import annotations
 
@@ -25,17 +22,17 @@ def tune(
     resources: Resources | None = None,
     on_progress: Callable[[Ended], None] = lambda ended: None,
 ) -> Found:
-    """Conduct a search; what ``folder``, which is made, holds of it is not trained again.
+    """Run a search; trials that ``folder`` holds are not trained again.
 
     Parameters
     ----------
     on_progress : callable
-        Told of each trial that ends.
+        Receives each trial that ends.
 
     Raises
     ------
     InputError
-        If the folder cannot be made; as ``search_recipe``.
+        If the folder cannot be created, or as ``search_recipe``.
 
     Examples
     --------
@@ -52,7 +49,7 @@ def tune(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be made ({error.strerror}); trials are to be kept there") from error
+        raise InputError(f"{folder}: cannot be created ({error.strerror}); expected a folder for trials") from error
     return search_recipe(
         search,
         folder,

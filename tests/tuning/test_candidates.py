@@ -45,5 +45,5 @@ def test_a_space_of_few_recipes_gives_no_more_than_it_holds() -> None:
 
 def test_nothing_left_to_search_is_refused() -> None:
     assert searched_settings(SPACE) == ()
-    with pytest.raises(InputError, match="nothing is left to be searched"):
+    with pytest.raises(InputError, match="fixes every searched setting"):
         candidates(REFINE, 3, fixed=list(SPACE))

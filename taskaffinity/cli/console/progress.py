@@ -101,7 +101,7 @@ def _status_line(progress: Progress) -> str:
         parts.append(f"{len(progress.running)} running")
     if progress.failed:
         parts.append(f"{progress.failed} failed")
-    if progress.seconds_left is not None:
+    if progress.seconds_left:
         parts.append(f"about {duration(progress.seconds_left)} left")
     return ", ".join(parts)
 

@@ -179,7 +179,7 @@ def trial(script: str, root: Path, cache: Path, temporary: Path, epochs: int = 1
     with errors.open("w") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-c", code, str(root), str(cache), str(temporary)],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             start_new_session=True,

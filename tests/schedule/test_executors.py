@@ -385,7 +385,7 @@ class TestOnRay:
         self, too_much: dict[str, Any], tiny_study: MakeStudy, tmp_path: Path
     ) -> None:
         tiny = tiny_study()
-        with pytest.raises(ValueError, match=r"a run asks for .* but no node has more than 4 and 2; lower") as caught:
+        with pytest.raises(ValueError, match=r"one run needs .* but no node has more than 4 and 2; lower") as caught:
             tiny.train(tmp_path, resources=Resources("ray", **too_much))
         assert "\n" not in str(caught.value)
 
