@@ -91,7 +91,9 @@ def test_a_search_that_is_done_trains_nothing(
     assert again.epochs_now == 0
 
 
-@pytest.mark.parametrize("after", [1, 5, 11])
+@pytest.mark.parametrize(
+    "after", [pytest.param(1, marks=pytest.mark.slow), 5, pytest.param(11, marks=pytest.mark.slow)]
+)
 def test_a_search_that_is_killed_and_continued_is_the_undisturbed_one(
     after: int, search: Search, conduct: Conduct, undisturbed: tuple[Found, Path], tmp_path: Path
 ) -> None:
@@ -211,7 +213,7 @@ def test_two_searches_beside_one_another_leave_each_others_folder_alone(
     """Whoever ended first removed what Tune wrote for both."""
     nodes = SimpleNamespace(nodes=lambda: [{"Alive": True, "Resources": {"CPU": 1.0}}])
     monkeypatch.setattr(on_ray, "ray_of", lambda resources: nullcontext((nodes, True)))
-    nothing: Any = SimpleNamespace(left=lambda: [])
+    nothing: Any = SimpleNamespace(pending=lambda: [])
     seen: list[Path] = []
 
     def fit(*given: Any) -> None:
