@@ -10,8 +10,9 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,13 +25,15 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.task import Task
+from taskaffinity.training.bidirectional import refuse_one_way
 from taskaffinity.training.checkpoint import shared_weights
-from taskaffinity.training.direction import refuse_one_way
 from taskaffinity.training.encoders import Encoder, load_encoder, load_tokenizer, longest_input
+from taskaffinity.training.inputs.encoded import TaskMeta
 from taskaffinity.training.inputs.tokenize import encode_task
 from taskaffinity.training.load_errors import is_lack_of_memory
 from taskaffinity.training.loop import Diverged
-from taskaffinity.training.selection import evaluate_test, fit_and_select
+from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.selection import Evaluated, evaluate_test, fit_and_select
 from taskaffinity.training.setup import encoded_in, setup_run
 
 
@@ -103,19 +106,16 @@ def execute(
     ended = time.perf_counter()
     best = learnt.best
     found = {f"{name}/dev": best[name][1] for name in metas} | {f"{name}/test": tested[name] for name in metas}
+    counts, documents = _counts_and_documents(found, metas)
+    keeps = learnt.kept.items() if keep_weights or keep_model else ()
     return RunResult(
         spec=spec,
         outcomes={
             name: Outcome(meta.metric_name, best[name][0], best[name][1].score, tested[name].score)
             for name, meta in metas.items()
         },
-        counts={key: evaluated.counts for key, evaluated in found.items()}
-        | {f"{key}/{name}": counts for key, evaluated in found.items() for name, counts in evaluated.further.items()},
-        documents={
-            key if metric == metas[key.rpartition("/")[0]].metric_name else f"{key}/{metric}": numbers
-            for key, evaluated in found.items()
-            for metric, numbers in evaluated.documents.items()
-        },
+        counts=counts,
+        documents=documents,
         history=learnt.history,
         work={
             "load_seconds": loaded - began,
@@ -126,17 +126,33 @@ def execute(
             "pieces": learnt.pieces,
             "peak_memory_mib": peak_memory_mib(),
         },
-        versions=versions()
-        | {
-            "attention": "packed" if model.is_packed else "padded",
-            "last_layer": "where read" if model.is_narrow else "whole",
-        },
+        versions=versions() | _ways_of(model),
         predictions={key: evaluated.predictions for key, evaluated in found.items()} if keep_predictions else {},
-        weights={number: shared_weights(model, weights, ready.pieces, start) for number, weights in learnt.kept.items()}
-        if keep_weights or keep_model
-        else {},
+        weights={number: shared_weights(model, weights, ready.pieces, start) for number, weights in keeps},
         heads=heads,
     )
+
+
+def _counts_and_documents(
+    found: Mapping[str, Evaluated], metas: Mapping[str, TaskMeta]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Counts per example by ``TASK/SPLIT`` and, for secondary metrics, ``TASK/SPLIT/METRIC``; and documents."""
+    counts = {key: one.counts for key, one in found.items()}
+    counts |= {f"{key}/{name}": more for key, one in found.items() for name, more in one.further.items()}
+    documents = {
+        key if metric == metas[key.rpartition("/")[0]].metric_name else f"{key}/{metric}": numbers
+        for key, one in found.items()
+        for metric, numbers in one.documents.items()
+    }
+    return counts, documents
+
+
+def _ways_of(model: MultiTaskModel) -> dict[str, str]:
+    """How the model computes attention and its last layer."""
+    return {
+        "attention": "packed" if model.is_packed else "padded",
+        "last_layer": "where read" if model.is_narrow else "whole",
+    }
 
 
 def limit_gpu_memory(recipe: Recipe, share: float) -> None:

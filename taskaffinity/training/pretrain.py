@@ -10,11 +10,8 @@ has none.
 from __future__ import annotations
 
 import math
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +20,18 @@ import torch
 from torch import Tensor, nn
 from transformers import (
     MODEL_FOR_MASKED_LM_MAPPING,
-    AutoModelForMaskedLM,
     DataCollatorForLanguageModeling,
     PreTrainedModel,
 )
-from transformers.utils import logging
 
 from taskaffinity.errors import InputError
-from taskaffinity.runs.files import write_json
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.training.direction import refuse_one_way
+from taskaffinity.training.bidirectional import refuse_one_way
 from taskaffinity.training.encoders import Encoder, load_config, load_encoder, load_tokenizer, longest_input
 from taskaffinity.training.inputs.batches import seed_of
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.optim.optimizer import Stepper
+from taskaffinity.training.pretrained_folder import folder_beside, load_with_language_head, write_encoder
 
 Blocks = list[list[int]]
 
@@ -137,15 +132,15 @@ def pretrain(
         )
     bare, pooler = load_encoder(encoder.folder)  # what the folder lacks is told before the first step
     refuse_one_way(bare, encoder.folder)
-    with _made_beside(out) as beside:
+    with folder_beside(out) as beside:
         torch.manual_seed(seed_of(settings.seed, "encoder"))
-        model = _with_a_language_head(encoder.folder)
+        model = load_with_language_head(encoder.folder)
         nn.Module.to(model, settings.device)
         steps, losses = _train(
             model, blocks_of(trained, tokenizer, settings.max_length), dev, tokenizer, settings, on_progress
         )
         result = Pretrained(out, len(trained), n_held, steps, losses)
-        _write(model, pooler, encoder, beside, tokenizer, settings, result)
+        write_encoder(model, pooler, encoder, beside, tokenizer, settings, result)
     return result
 
 
@@ -228,67 +223,3 @@ def _held_out_loss(model: PreTrainedModel, batches: Sequence[dict[str, Tensor]],
             total += masked * float(masked_loss(model, {name: value.to(device) for name, value in batch.items()}))
             count += masked
     return total / count if count else math.nan
-
-
-def _with_a_language_head(folder: Path) -> PreTrainedModel:
-    config = load_config(folder)
-    if getattr(config, "from_scratch", False):
-        model: PreTrainedModel = AutoModelForMaskedLM.from_config(config)
-        return model
-    with _quietly():  # that a pooler is left over and a head is new is as it should be
-        found = AutoModelForMaskedLM.from_pretrained(folder, config=config, local_files_only=True, dtype=torch.float32)
-    masked: PreTrainedModel = found
-    return masked
-
-
-@contextmanager
-def _made_beside(out: Path) -> Iterator[Path]:
-    """A folder that may be renamed to ``out``, made before the first step; gone afterwards if it was not."""
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
-        yield beside
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _write(
-    model: PreTrainedModel,
-    pooler: nn.Module | None,
-    encoder: Encoder,
-    beside: Path,
-    tokenizer: Any,
-    settings: Pretraining,
-    result: Pretrained,
-) -> None:
-    """Encoder, old pooler and tokenizer, and ``pretraining.json``; the folder appears whole."""
-    bare: Any = model.base_model.cpu()
-    if pooler is not None:
-        bare.pooler = pooler
-    if getattr(bare.config, "from_scratch", False):
-        del bare.config.from_scratch
-    bare.save_pretrained(beside)
-    tokenizer.save_pretrained(beside)
-    about = {
-        "encoder": asdict(encoder.ref),
-        "settings": asdict(settings),
-        "passages": result.passages,
-        "held_out": result.held_out,
-        "steps": result.steps,
-        "held_out_losses": list(result.losses),
-    }
-    write_json(beside / "pretraining.json", about)
-    if result.folder.exists():
-        result.folder.rmdir()
-    beside.rename(result.folder)
-
-
-@contextmanager
-def _quietly() -> Any:
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)

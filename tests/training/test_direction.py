@@ -12,7 +12,7 @@ from transformers import AutoModel, BertConfig, BertTokenizer, GPT2Config, Llama
 
 from taskaffinity.errors import InputError
 from taskaffinity.tasks.planted import VOCABULARY
-from taskaffinity.training.direction import refuse_one_way
+from taskaffinity.training.bidirectional import refuse_one_way
 from taskaffinity.training.encoders import Encoder, find_encoder, load_encoder, tiny_encoder
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.pretrain import Pretraining, pretrain
