@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from taskaffinity.runs.store import RunStore
     from taskaffinity.runs.study import Study
     from taskaffinity.studies.api import full, load, pairwise, tune
-    from taskaffinity.tasks.catalog import find_suite
+    from taskaffinity.tasks.catalog import find_suite, load_suite
     from taskaffinity.tasks.suite import Suite
     from taskaffinity.tasks.user.suitefile import read_suite
 
@@ -45,6 +45,7 @@ __all__ = [
     "find_suite",
     "full",
     "load",
+    "load_suite",
     "measure",
     "pairwise",
     "publish",
@@ -62,6 +63,7 @@ _HOMES = {
     "find_suite": "tasks.catalog",
     "full": "studies.api",
     "load": "studies.api",
+    "load_suite": "tasks.catalog",
     "measure": "analysis.affinity",
     "pairwise": "studies.api",
     "publish": "analysis.publish",
