@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +140,15 @@ def pretrain(
             model, blocks_of(trained, tokenizer, settings.max_length), dev, tokenizer, settings, on_progress
         )
         result = Pretrained(out, len(trained), n_held, steps, losses)
-        write_encoder(model, pooler, encoder, beside, tokenizer, settings, result)
+        about = {
+            "encoder": asdict(encoder.ref),
+            "settings": asdict(settings),
+            "passages": result.passages,
+            "held_out": result.held_out,
+            "steps": result.steps,
+            "held_out_losses": list(result.losses),
+        }
+        write_encoder(model, pooler, tokenizer, beside, out, about)
     return result
 
 

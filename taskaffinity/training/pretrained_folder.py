@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,7 @@ from transformers import (
 from transformers.utils import logging
 
 from taskaffinity.runs.files import write_json
-from taskaffinity.training.encoders import Encoder, load_config
-from taskaffinity.training.pretrain import Pretrained, Pretraining
+from taskaffinity.training.encoders import load_config
 
 
 def load_with_language_head(folder: Path) -> PreTrainedModel:
@@ -49,13 +47,12 @@ def folder_beside(out: Path) -> Iterator[Path]:
 def write_encoder(
     model: PreTrainedModel,
     pooler: nn.Module | None,
-    encoder: Encoder,
-    beside: Path,
     tokenizer: Any,
-    settings: Pretraining,
-    result: Pretrained,
+    beside: Path,
+    out: Path,
+    about: Mapping[str, Any],
 ) -> None:
-    """Encoder, old pooler and tokenizer, and ``pretraining.json``; the folder appears whole."""
+    """Write encoder, pooler, tokenizer and ``pretraining.json`` into ``beside``, then rename it to ``out``."""
     bare: Any = model.base_model.cpu()
     if pooler is not None:
         bare.pooler = pooler
@@ -63,18 +60,10 @@ def write_encoder(
         del bare.config.from_scratch
     bare.save_pretrained(beside)
     tokenizer.save_pretrained(beside)
-    about = {
-        "encoder": asdict(encoder.ref),
-        "settings": asdict(settings),
-        "passages": result.passages,
-        "held_out": result.held_out,
-        "steps": result.steps,
-        "held_out_losses": list(result.losses),
-    }
     write_json(beside / "pretraining.json", about)
-    if result.folder.exists():
-        result.folder.rmdir()
-    beside.rename(result.folder)
+    if out.exists():
+        out.rmdir()
+    beside.rename(out)
 
 
 @contextmanager
