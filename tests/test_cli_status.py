@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "analysis"))
+from command_line import WITHOUT_TORCH, command
 from fake_studies import fill, latent_counts, make_study
-from test_cli import WITHOUT_TORCH, command
 
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.status import Status, status_of

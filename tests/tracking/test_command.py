@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from command_line import LOCAL, SMALL, command, results_of
 from event_files import scalars
-from test_cli import LOCAL, SMALL, command, results_of
 
 SMALLEST = [*LOCAL, *SMALL, "--quiet", "--report-to=tensorboard"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "table"), [("pairwise", "edges"), ("full", "full")])
+@pytest.mark.parametrize(("name", "table"), [("pairwise", "edges"), ("full", "stages")])
 def test_a_study_is_followed_and_told_once(name: str, table: str, tmp_path: Path) -> None:
     study = [name, "--domain=clinical", "--seeds=1", *SMALLEST]
     done = command(*study, cwd=tmp_path)

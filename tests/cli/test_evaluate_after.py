@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_cli import LOCAL, SMALL, command, results_of, rows
+from command_line import LOCAL, SMALL, command, results_of, rows
 
 STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL, "--seeds=1", "--seeds-single=1", "--quiet"]
 CHAIN = [*STUDY, "--evaluate-after=finetune", "--init-from=multitask", "--set=finetune.num_train_epochs=1"]

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import sys
-from contextlib import chdir, redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
 
 import pytest
-from test_cli import LOCAL, SMALL, Done, results_of, rows
+from command_line import LOCAL, SMALL, Done, command, results_of, rows
 
-from taskaffinity.cli import main
 from taskaffinity.errors import InputError
 from taskaffinity.runs.spec import EncoderRef
-from taskaffinity.studies.folders import encoder_folders, encoder_names
+from taskaffinity.studies.folders import encoder_folders
+from taskaffinity.studies.options import FullOptions, encoder_names
 
 FULL = ["full", "--domain=clinical", *LOCAL, *SMALL, "--set=finetune.num_train_epochs=1", "--seeds=1"]
 N_RUNS = 4 + 1 + 4
-
-
-def command(*arguments: str, cwd: Path) -> Done:
-    """As ``test_cli.command``, in this process, which has torch already."""
-    out, err = StringIO(), StringIO()
-    with pytest.MonkeyPatch.context() as patch, chdir(cwd), redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["taskaffinity", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-    return Done(arguments, int(end.value.code or 0), out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +117,8 @@ def test_names_that_are_no_names_of_folders_become_some(tmp_path: Path) -> None:
 
 
 def test_without_either_option_the_suite_names_its_own() -> None:
-    assert encoder_names(None, None) == [None]
-    assert encoder_names("BioBERT", None) == ["BioBERT"]
-    assert encoder_names(None, "BioBERT, BlueBERT-P") == ["BioBERT", "BlueBERT-P"]
+    assert encoder_names(FullOptions()) == [None]
+    assert encoder_names(FullOptions(encoder="BioBERT")) == ["BioBERT"]
+    assert encoder_names(FullOptions(encoders=["BioBERT", " BlueBERT-P"])) == ["BioBERT", "BlueBERT-P"]
     with pytest.raises(InputError):
-        encoder_names(None, "")
+        encoder_names(FullOptions(encoders=[""]))

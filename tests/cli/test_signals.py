@@ -8,17 +8,17 @@ import sys
 
 SWALLOWS = """
 import os, signal, time
-from taskaffinity.cli import termination
+from taskaffinity.cli.console import signals
 
 class Careless:
     def __del__(self):
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.01)  # the handler runs here; what it raises is printed, and dropped
 
-termination.IN_ORDER = 0.5
-with termination.answered():
+signals.IN_ORDER = 0.5
+with signals.answered():
     Careless()
-    assert termination.came()
+    assert signals.came()
     os.kill(os.getpid(), signal.SIGTERM)
     print("goes on after a second at once", flush=True)
     time.sleep(0.6)

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_cli import LOCAL, SMALL, command, results_of, rows
+from command_line import LOCAL, SMALL, command, results_of, rows
 
 STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL, "--quiet", "--no-predictions"]
 TASKS = 4

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_cli import LOCAL, SMALL, Done, command
+from command_line import LOCAL, SMALL, Done, command
 
 from taskaffinity.cli.predict import command as predict
 from taskaffinity.errors import InputError

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_cli import LOCAL, WITHOUT_TORCH, command, results_of, rows
+from command_line import LOCAL, command, results_of, rows
 
 from taskaffinity.cli import main
 from taskaffinity.tasks.task import SPLITS
@@ -351,16 +351,6 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     with pytest.raises(SystemExit) as ended:
         main()
     return int(ended.value.code or 0)
-
-
-def test_a_fault_is_found_without_torch(tmp_path: Path) -> None:
-    lay_out(tmp_path)
-    BROKEN["ragged row"][0](tmp_path)
-    refused = command("full", "--suite=suite.yaml", cwd=tmp_path, python=("-c", WITHOUT_TORCH))
-    *_, said, loaded = refused.stderr.splitlines()
-    assert (refused.returncode, "columns; expected 3" in said) == (2, True)
-    assert "yaml" in loaded.split()
-    assert not {"torch", "transformers", "ray"} & set(loaded.split())
 
 
 @pytest.mark.parametrize(

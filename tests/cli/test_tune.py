@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from test_cli import LOCAL, Done, command
+from command_line import LOCAL, Done, command
 
 from taskaffinity.runs.recipe_file import read_recipe
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_cli import LOCAL, SMALL, Done, command, results_of, rows
+from command_line import LOCAL, SMALL, Done, command, results_of, rows
 
 STAGED = ["full", "--domain=clinical", *LOCAL, *SMALL, "--set=finetune.num_train_epochs=1", "--seeds=2", "--quiet"]
 N_RUNS = 4 * 2 + 2 + 4 * 2
