@@ -6,7 +6,7 @@ import csv
 import subprocess
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
-from io import StringIO
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from unittest import mock
 
@@ -29,16 +29,16 @@ Done = subprocess.CompletedProcess[str]
 
 def command(*arguments: str, cwd: Path) -> Done:
     """Run ``taskaffinity`` with these arguments in this process."""
-    out, err = StringIO(), StringIO()
+    out, err = (TextIOWrapper(BytesIO(), "utf-8", newline="", write_through=True) for _ in range(2))
     code: object = None
-    with chdir(cwd), redirect_stdout(out), redirect_stderr(err):
-        with mock.patch.object(sys, "argv", ["taskaffinity", *arguments]):
-            try:
-                main()
-            except SystemExit as end:
-                code = end.code
+    asked = mock.patch.object(sys, "argv", ["taskaffinity", *arguments])
+    with chdir(cwd), redirect_stdout(out), redirect_stderr(err), asked:
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
     assert code is None or isinstance(code, int), code
-    return Done(arguments, code or 0, out.getvalue(), err.getvalue())
+    return Done(arguments, code or 0, *(said.buffer.getvalue().decode() for said in (out, err)))
 
 
 def process(*arguments: str, cwd: Path, python: tuple[str, ...] = ("-m", "taskaffinity")) -> Done:

@@ -39,7 +39,10 @@ BAD_USAGE = {
     "margin that is no number": ([*STUDY, "--margin=some"], "--margin some: expected POINTS"),
     "margin of no metric": ([*STUDY, "--margin=bleu=2"], "bleu: no such metric; there are accuracy"),
     "margin of nothing": ([*STUDY, "--margin=0"], "must be above 0"),
-    "race with seeds of its own": ([*STUDY, "--sequential", "--seeds-single=9"], "--seeds-single: a race gives"),
+    "race with seeds of its own": (
+        [*STUDY, "--sequential", "--seeds-single=9"],
+        "--seeds-single: not with --sequential",
+    ),
     "race that is over at once": ([*STUDY, "--sequential", "--seeds=12"], "--sequential.*below --max-seeds"),
     "most seeds without a race": ([*STUDY, "--max-seeds=8"], "--max-seeds 8.*--sequential"),
     "margin without end": ([*STUDY, "--margin=inf"], "below 100"),

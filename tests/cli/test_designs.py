@@ -86,7 +86,7 @@ def test_a_race_stops_early_and_the_same_command_again_trains_nothing(tmp_path: 
     asked = (root / "study.json").read_bytes()
     rerun = command(*race[:-1], "--alpha=0.2", cwd=tmp_path)
     assert rerun.returncode == 2
-    assert "run by another rule" in rerun.stderr.splitlines()[-1]
+    assert "other interim analyses or another rule" in rerun.stderr.splitlines()[-1]
     assert (root / "study.json").read_bytes() == asked
 
 

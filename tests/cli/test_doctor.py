@@ -36,7 +36,7 @@ def test_a_bare_machine_is_ready_for_made_up_text_and_told_what_else_it_lacks(tm
     assert metadata.version("ray") in told
     assert "3.0 MiB" in told
     assert "offline (HF_HUB_OFFLINE is set)" in told
-    assert "made-up text takes their place" in told
+    assert "synthetic text takes their place" in told
     assert "missing: encoder bluebert-pm, the default of clinical, open-clinical" in told
     assert (
         "bc5cdr-disease, bc5cdr-chemical, of biomedical and blue: taskaffinity data fetch bc5cdr --out data\n" in told

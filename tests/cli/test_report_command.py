@@ -57,7 +57,7 @@ def test_compare_prints_a_table_and_csv(folders: Path) -> None:
         (["report", "nowhere"], "no study.json here"),
         (["report", "one", "--out", "two"], "--out two: a folder"),
         (["compare", "one", "nowhere"], "no study.json here"),
-        (["compare", "stages", "one"], "stages: holds a study in stages; only studies of pairs are compared"),
+        (["compare", "stages", "one"], "stages: holds a study in stages and none of pairs"),
         (["compare", "one", "./one"], "the same folder"),
         (["compare", "one", "other"], "different tasks: only the first has c; only the second has d"),
     ],

@@ -100,7 +100,7 @@ def test_the_recipe_that_it_reads_is_not_written_over(out: str, tmp_path: Path) 
     (tmp_path / name).write_text(SLOW)
     done = command("tune", "--domain=clinical", f"--recipe=./{name}", out, *LOCAL, "--dry-run", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"--recipe {name}: what is found would be written over it; give another --out" in done.stderr
+    assert f"--recipe {name}: the search would write over it; give another --out" in done.stderr
 
 
 def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(home: Path, tmp_path: Path) -> None:
