@@ -214,7 +214,7 @@ def test_verdicts_are_not_overwritten_by_those_of_no_run(mine: Path) -> None:
     for name in ("graph", "report"):
         refused = command(name, str(mine), cwd=mine)
         assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (2, "", 1)
-        assert "no run of the study of study.json is here" in refused.stderr
+        assert "no run of the study in study.json is in this folder" in refused.stderr
     assert published(mine) == before
 
 
