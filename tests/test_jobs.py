@@ -65,7 +65,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if "table6" in n else pytest.mark.slow) for n in PLANS])
 def test_a_table_plans_its_runs(name: str, data: Path, tmp_path: Path) -> None:
     [job] = [job for job in JOBS if job.name == name]
     from taskaffinity.tasks.planted import VOCABULARY
@@ -88,6 +88,7 @@ def test_a_table_plans_its_runs(name: str, data: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_the_job_array_is_a_study_in_this_process(tmp_path: Path) -> None:
     """What SLURM would run, run here, but for the GPU: two tasks of the array at once."""
     small = ["--set=num_train_epochs=1", "--set=max_train_examples=32", "--set=max_eval_examples=32", "--seeds=1"]

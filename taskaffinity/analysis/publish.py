@@ -79,11 +79,11 @@ def publish(
 
     >>> from tempfile import mkdtemp
     >>> from taskaffinity import Study
-    >>> from taskaffinity.analysis.figure_options import Pictures
+    >>> from taskaffinity.analysis.figure_options import FigureOptions
     >>> root, out = Path("notebooks/example_results"), Path(mkdtemp())
-    >>> matrix = publish(Study.load(root), RunStore(root), out, pictures=Pictures(("heatmap",), ("svg",)))
+    >>> matrix = publish(Study.load(root), RunStore(root), out, pictures=FigureOptions(("heatmap",), ("svg",)))
     >>> sorted(path.name for path in out.glob("*.*"))
-    ['affinity.graphml', 'affinity.txt', 'edges.csv', 'scores.csv', 'heatmap.svg', 'other_metrics.csv']
+    ['affinity.graphml', 'affinity.txt', 'edges.csv', 'heatmap.svg', 'other_metrics.csv', 'scores.csv']
     """
     root = Path(root)
     _check_is_current(study, root)

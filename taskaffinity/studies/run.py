@@ -59,7 +59,7 @@ def run_study(
     >>> from dataclasses import replace
     >>> from taskaffinity import find_suite
     >>> from taskaffinity.studies.define import define
-    >>> from taskaffinity.runs.spec import FROM_SCRATCH
+    >>> from taskaffinity.runs.recipe import FROM_SCRATCH
     >>> few = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=32, max_eval_examples=20)
     >>> suite = find_suite("clinical")
     >>> study, encoder = define(suite, recipe=few, seeds=(0,))

@@ -57,6 +57,7 @@ def test_a_matched_baseline_takes_the_place_of_the_single_run(mine: Path, plain:
     assert [row["score_single"] for row in edges] != [row["score_single"] for row in old]
 
 
+@pytest.mark.slow
 def test_a_race_stops_early_and_the_same_command_again_trains_nothing(tmp_path: Path) -> None:
     race = [*STUDY, "--sequential", "--seeds=2", "--max-seeds=4", "--alpha=0.1"]
     first = command(*race, cwd=tmp_path)
