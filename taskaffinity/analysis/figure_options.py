@@ -1,4 +1,4 @@
-"""Which pictures a results folder gets, in which files and colours. Plain words: reading them loads no library."""
+"""Which figures a command draws, in which formats and colours. The module loads no library."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-PaletteName = Literal["paper", "cb", "mono"]
+PaletteName = Literal["paper", "colorblind", "mono"]
 PALETTE_NAMES: tuple[PaletteName, ...] = get_args(PaletteName)
 
 FORMATS = ("png", "svg", "pdf")
@@ -20,23 +20,23 @@ FILES = {
     "curves": "curves",
     "stages": "stages",
 }
-"""Every figure, and its files' name; ``stages`` is of ``taskaffinity full``, the others are of the pairs."""
+"""File name of every figure, without suffix; ``taskaffinity full`` draws ``stages``, ``pairwise`` the others."""
 
 
 @dataclass(frozen=True)
 class FigureOptions:
-    """What to draw."""
+    """The figures to draw, and how."""
 
     figures: tuple[str, ...] = ("graph", "heatmap", "forest")
     """Keys of ``FILES``."""
     formats: tuple[str, ...] = ("png", "svg")
-    """Of ``FORMATS``."""
+    """Members of ``FORMATS``."""
     palette: PaletteName = "paper"
 
     def files(self, figures: Collection[str] = tuple(FILES)) -> tuple[str, ...]:
-        """The names of the files of these figures, as far as they are asked for."""
+        """File names of those of ``figures`` that are to be drawn."""
         return tuple(f"{FILES[name]}.{kind}" for name in self.figures if name in figures for kind in self.formats)
 
 
 DEFAULT = FigureOptions()
-"""What the commands that train draw."""
+"""What the training commands draw."""

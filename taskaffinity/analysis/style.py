@@ -1,7 +1,7 @@
-"""How a verdict looks, in one table: colour, line and sign say the same, so that none of them is needed.
+"""The look of every verdict: colour, line, arrow head and sign all say the same.
 
-Plain data, no matplotlib: the terminal's table uses it too. The colours are the paper's green and red in a form that
-colour-blind readers tell apart from each other; in greyscale the line and the sign still tell (LOOKS.md 3.3).
+Readers who cannot see one of these cues can use another. The module is plain data without matplotlib, because the
+terminal's table uses it too.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ Line = Literal["-"] | tuple[float, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class VerdictStyle:
-    """One verdict's look."""
+    """The look of one verdict."""
 
     color: str
     ink: str
-    """Of its labels: as dark as text needs."""
+    """Colour of the labels: dark enough for text on white."""
     line: Line
     head: str
-    """Arrow style of the head: filled, or open for what is not decided."""
+    """Arrow style of the head: filled, or open for an inconclusive arrow."""
     sign: str
     """ASCII, for terminals."""
     mark: str
-    """For cells of the heatmap."""
+    """Sign in figures and tables."""
     terminal: str
     """Style of rich."""
 
@@ -48,33 +48,47 @@ STYLES: dict[Verdict, VerdictStyle] = {
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of a picture; lines, heads, signs and marks are the same in all."""
+    """The colours of a figure; lines, heads, signs and marks are the same in all palettes."""
 
     verdicts: Mapping[Verdict, VerdictStyle]
-    ramp: str | tuple[str, ...]
-    """Of the heatmap, from harm over nothing to help: a name of matplotlib's, or colours."""
     stamp: tuple[str, str] = ("#8B1A1A", "#FFF3F0")
-    """Ink and ground of "synthetic stand-in"."""
+    """Ink and background of the stamp "synthetic"."""
+    is_grey: bool = False
+    """Whether the heat map uses one grey for both directions and leaves the direction to sign and mark."""
+
+    @property
+    def ramp(self) -> tuple[tuple[float, str], ...]:
+        """Stops of the heat map's colours, from the largest loss (0) over white to the largest gain (1).
+
+        Losses have the colour of an arrow that degrades, gains that of an arrow that improves. The ends are the darker
+        inks; the stops keep the lightness nearly linear.
+        """
+        if self.is_grey:
+            return ((0.0, GREY), (0.5, "#FFFFFF"), (1.0, GREY))
+        loss, gain = self.verdicts["degrades"], self.verdicts["improves"]
+        return ((0.0, loss.ink), (0.11, loss.color), (0.5, "#FFFFFF"), (0.89, gain.color), (1.0, gain.ink))
 
 
 def _recoloured(**colors: tuple[str, str]) -> dict[Verdict, VerdictStyle]:
-    """``STYLES`` with other colours and inks, by verdict; blanks in a verdict are ``_``."""
+    """``STYLES`` with other (color, ink) by verdict; a blank in a verdict is written ``_``."""
     return {
         verdict: replace(style, color=colors[verdict.replace(" ", "_")][0], ink=colors[verdict.replace(" ", "_")][1])
         for verdict, style in STYLES.items()
     }
 
 
+GREY = "#6E6E6E"
+"""Largest gain and largest loss in the heat map of the palette ``mono``."""
+
 PALETTES: dict[PaletteName, Palette] = {
-    "paper": Palette(STYLES, "PuOr"),
-    "cb": Palette(
+    "paper": Palette(STYLES),
+    "colorblind": Palette(
         _recoloured(
             improves=("#0072B2", "#005A8C"),
             degrades=("#D55E00", "#B34F00"),
             no_effect=("#A6A6A6", "#4D4D4D"),
             inconclusive=("#C4C4C4", "#666666"),
-        ),
-        "RdBu",
+        )
     ),
     "mono": Palette(
         _recoloured(
@@ -83,11 +97,11 @@ PALETTES: dict[PaletteName, Palette] = {
             no_effect=("#8C8C8C", "#4D4D4D"),
             inconclusive=("#B5B5B5", "#666666"),
         ),
-        ("#6E6E6E", "#FFFFFF", "#6E6E6E"),
         stamp=("#222222", "#F2F2F2"),
+        is_grey=True,
     ),
 }
-"""``paper``: green and vermillion; ``cb``: blue and vermillion, for colour-blind readers; ``mono``: for one ink."""
+"""``paper``: green and vermillion; ``colorblind``: blue and vermillion; ``mono``: black and grey, for one ink."""
 
 NODE_FILL, NODE_EDGE, DIAGONAL = "#F4F4F4", "#333333", "#DDDDDD"
 
@@ -95,18 +109,18 @@ MINUS = "−"
 
 
 def signed(points: float) -> str:
-    """``+1.2``, ``−0.4``: one decimal, always a sign, with a true minus; ``+0.0`` for what rounds to nothing."""
+    """``+1.2``, ``−0.4``: one decimal, always a sign, a true minus; ``+0.0`` for a value that rounds to zero."""
     text = f"{points:+.1f}"
     return "+0.0" if text == "-0.0" else text.replace("-", MINUS)
 
 
 def signed_plainly(points: float) -> str:
-    """With a plain minus, for terminals; empty where unknown."""
+    """``signed`` with an ASCII minus, for terminals; empty for NaN."""
     return "" if math.isnan(points) else signed(points).replace(MINUS, "-")
 
 
 def probability(value: float) -> str:
-    """``0.012``, ``<.001``; empty where unknown."""
+    """``0.012``, ``<.001``; empty for NaN."""
     return "" if math.isnan(value) else f"{value:.3f}" if value >= 0.001 else "<.001"
 
 
@@ -116,12 +130,12 @@ def marked(points: float, verdict: Verdict) -> str:
 
 
 def describe_marks() -> str:
-    """What the marks say, for captions."""
+    """The meaning of the marks, for captions."""
     return f"Marks: {', '.join(f'{style.mark} {verdict}' for verdict, style in STYLES.items())}."
 
 
 def short(title: str, most: int = 18) -> str:
-    """At most so many letters, the last of them an ellipsis if some are cut."""
+    """The title with at most ``most`` characters; a cut title ends in an ellipsis."""
     return title if len(title) <= most else f"{title[: most - 1].rstrip()}…"
 
 

@@ -241,7 +241,7 @@ def test_one_ink_is_enough_for_mono(name: str, worlds: dict[int, World], tmp_pat
 
 
 def test_a_figure_has_the_same_bytes_again_and_says_what_it_shows(toy: tuple[Study, RunStore], tmp_path: Path) -> None:
-    pictures = FigureOptions(OF_PAIRS, ("png", "svg", "pdf"), "cb")
+    pictures = FigureOptions(OF_PAIRS, ("png", "svg", "pdf"), "colorblind")
     for folder in "12":
         (tmp_path / folder).mkdir()
         publish(*toy, tmp_path / folder, pictures=pictures)
@@ -320,7 +320,7 @@ def test_the_study_in_stages_is_published_with_its_chart(tmp_path: Path) -> None
     assert "synthetic stand-in" in words
     assert words.count("fine-tuned not trained") == 3
     assert "nan" not in words
-    assert "A: alone" in words
+    assert "A: single-task" in words
 
 
 def test_labels_are_spread_no_further_than_they_must() -> None:

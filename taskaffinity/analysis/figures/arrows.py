@@ -53,8 +53,7 @@ def curve(start: FloatArray, end: FloatArray, rad: float, shares: Sequence[float
 
 def draw_arrow(
     ax: Axes,
-    start: FloatArray,
-    end: FloatArray,
+    ends: tuple[FloatArray, FloatArray],
     rad: float,
     style: VerdictStyle,
     *,
@@ -63,7 +62,11 @@ def draw_arrow(
     zorder: float,
     gid: str,
 ) -> None:
-    """Shaft and head apart, for a dashed arrow's head would be ragged; ``node`` is a node's diameter in points."""
+    """Draw shaft and head apart, for the head of a dashed arrow is ragged.
+
+    ``ends`` are the centres of source and target, ``node`` is the diameter of a node in points.
+    """
+    start, end = ends
     head, filled = 7 + 1.6 * width, style.head == "-|>"
     shaft = FancyArrowPatch(
         (start[0], start[1]),

@@ -51,7 +51,7 @@ def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteN
     >>> from pathlib import Path
     >>> from taskaffinity import RunStore, Study, measure
     >>> root = Path("notebooks/example_results")
-    >>> ax = draw_graph(measure(Study.load(root), RunStore(root)), palette="cb")
+    >>> ax = draw_graph(measure(Study.load(root), RunStore(root)), palette="colorblind")
     >>> ax.figure.savefig("affinity.png")  # doctest: +SKIP
     """
     size, colours = len(matrix.tasks), PALETTES[palette]
@@ -82,7 +82,7 @@ def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteN
         verdict, ends, rad = matrix.verdict[s, t], (places[s], places[t]), bends[s, t]
         style, gid = colours.verdicts[verdict], f"{matrix.tasks[s]} {matrix.tasks[t]}"
         width = 1.2 + (3.8 * abs(matrix.gain[s, t]) / largest if verdict in COLOURED else 0.0)
-        arrows.draw_arrow(ax, *ends, rad, style, width=width, node=node, zorder=1 + rank / 1000, gid=gid)
+        arrows.draw_arrow(ax, ends, rad, style, width=width, node=node, zorder=1 + rank / 1000, gid=gid)
         taken.append(
             arrows.write_label(
                 ax,
@@ -140,15 +140,7 @@ def draw_heatmap(
         yticklabels=list(matrix.titles),
         annot_kws={"fontsize": 8.5, "family": FONT, "linespacing": 1.1},
     )
-    for text in ax.texts:
-        column, row = (int(value) for value in text.get_position())
-        is_open = matrix.verdict[row, column] == "inconclusive"
-        text.set_fontweight("normal" if is_open else "bold")
-        ground = ax.collections[0].to_rgba(np.array([matrix.gain[row, column]]))[0]
-        if is_open:
-            ground = np.append(FADED + (1 - FADED) * ground[:3], 1.0)
-            ax.add_patch(Rectangle((column, row), 1, 1, facecolor=ground, edgecolor="white", linewidth=0.8, zorder=1.5))
-        text.set_color(".15" if _luminance(ground) > PALE else "white")
+    _shade_open_cells(ax, matrix)
     hatch = "////" if palette == "mono" else None  # else no task's own cell would be told from a gain's grey
     for place in range(size):
         ax.add_patch(Rectangle((place, place), 1, 1, facecolor=DIAGONAL, edgecolor="white", linewidth=0.8, hatch=hatch))
@@ -173,8 +165,21 @@ def draw_heatmap(
     return ax
 
 
-def _colormap(ramp: str | tuple[str, ...]) -> str | Colormap:
-    return ramp if isinstance(ramp, str) else LinearSegmentedColormap.from_list("ramp", ramp)
+def _colormap(ramp: tuple[tuple[float, str], ...]) -> Colormap:
+    return LinearSegmentedColormap.from_list("ramp", list(ramp))
+
+
+def _shade_open_cells(ax: Axes, matrix: AffinityMatrix) -> None:
+    """Make inconclusive cells pale, the numbers of the others bold, and every number legible on its cell."""
+    for text in ax.texts:
+        column, row = (int(value) for value in text.get_position())
+        is_open = matrix.verdict[row, column] == "inconclusive"
+        text.set_fontweight("normal" if is_open else "bold")
+        ground = ax.collections[0].to_rgba(np.array([matrix.gain[row, column]]))[0]
+        if is_open:
+            ground = np.append(FADED + (1 - FADED) * ground[:3], 1.0)
+            ax.add_patch(Rectangle((column, row), 1, 1, facecolor=ground, edgecolor="white", linewidth=0.8, zorder=1.5))
+        text.set_color(".15" if _luminance(ground) > PALE else "white")
 
 
 def _luminance(color: FloatArray) -> float:

@@ -79,5 +79,5 @@ def _into(ax: Axes, matrix: AffinityMatrix, t: int, largest: float, colours: Pal
         thick = 0.9 + (2.3 * abs(gain) / largest if verdict in COLOURED else 0.0)
         gid = f"{matrix.tasks[s]} {matrix.tasks[t]}"
         arrows.draw_arrow(
-            ax, np.array([FOOT, y]), end, 0.0, style, width=thick, node=0.0, zorder=1 + rank / 1000, gid=gid
+            ax, (np.array([FOOT, y]), end), 0.0, style, width=thick, node=0.0, zorder=1 + rank / 1000, gid=gid
         )

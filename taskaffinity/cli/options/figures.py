@@ -1,4 +1,4 @@
-"""The options that say which pictures are drawn, in which files and colours."""
+"""Options that choose the figures, their formats and colours."""
 
 from __future__ import annotations
 
@@ -9,35 +9,42 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.analysis.figure_options import FILES, FORMATS, FigureOptions
+from taskaffinity.analysis.figure_options import FILES, FORMATS, FigureOptions, PaletteName
 from taskaffinity.errors import InputError
 
 
 class PaletteOption(StrEnum):
     paper = "paper"
+    colorblind = "colorblind"
     cb = "cb"
     mono = "mono"
 
 
+PALETTES: dict[PaletteOption, PaletteName] = {
+    PaletteOption.paper: "paper",
+    PaletteOption.colorblind: "colorblind",
+    PaletteOption.cb: "colorblind",
+    PaletteOption.mono: "mono",
+}
 Palette = Annotated[
-    PaletteOption, typer.Option(help="paper: green and vermillion; cb: blue and vermillion; mono: for one ink.")
+    PaletteOption, typer.Option(help="paper: green and vermillion; colorblind: blue and vermillion; mono: one ink.")
 ]
 Formats = Annotated[str | None, typer.Option("--format", help="png, svg, pdf, by commas (default: png,svg).")]
 Figures = Annotated[str | None, typer.Option(help=f"Of {', '.join(FILES)}, by commas (default: graph,heatmap,forest).")]
 
 
 def pictures_of(figures: str | None, formats: str | None, palette: PaletteOption) -> FigureOptions:
-    """The pictures that the options ask for; what they leave open is by default.
+    """The figures that the options ask for, else the defaults.
 
     Raises
     ------
     InputError
-        A figure or format that there is none of.
+        If there is no such figure or format.
     """
     return FigureOptions(
         _chosen("--figures", figures, FILES) or FigureOptions.figures,
         _chosen("--format", formats, FORMATS) or FigureOptions.formats,
-        palette.value,
+        PALETTES[palette],
     )
 
 
