@@ -100,9 +100,9 @@ def _overlap_rows(tasks: Sequence[Task]) -> list[dict[str, object]]:
 def _lengths(task: Task, split: Split, tokenizer: object) -> tuple[list[int], str]:
     """Length of each example of a split, and how many are cut."""
     if tokenizer is not None:
-        from taskaffinity.training.inputs.tokenize import n_pieces
+        from taskaffinity.training.inputs.tokenize import token_counts
 
-        pieces = n_pieces(task, split, tokenizer, REFINE.max_words)
+        pieces = token_counts(task, split, tokenizer, REFINE.max_words)
         return pieces, f"{sum(n > REFINE.max_length for n in pieces):,}"
     words = [n_words(example) for example in task.examples[split]]
     if task.kind == "ner":  # long sentences are several rows

@@ -19,7 +19,7 @@ from taskaffinity.schedule.run import pending_runs
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders import Encoder
 from taskaffinity.training.execute import prepare
-from taskaffinity.training.export.export import refuse_other_forms
+from taskaffinity.training.export.export import check_exportable
 
 _FIRST = 3
 """Differences that a message names."""
@@ -133,7 +133,7 @@ def check_study(
     """
     check_compatible(study, root, replaces=replaces)
     if keep_models:
-        refuse_other_forms(encoder.folder, "--keep-models")
+        check_exportable(encoder.folder, "--keep-models")
     try:
         lacking = pending_runs(study.plan, RunStore(root), keep_models=keep_models)
     except ValueError as error:

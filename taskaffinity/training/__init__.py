@@ -1,9 +1,9 @@
-"""The compute wing: the only home of torch and transformers. Its door is ``execute``.
+"""Training with torch and transformers; ``execute`` is the entry point.
 
-Before torch is imported, two of its caches are cut, unless the environment says otherwise. Products in 16 bits are
-compiled on a CPU for each shape they meet; oneDNN keeps 1,024 of them, torch above it as many, and every mini-batch has
-a number of word pieces of its own: a process grew by .6 MiB a shape. What either keeps stays alive, so both are cut, to
-what a mini-batch needs: its layers have shapes in common.
+The module limits two kernel caches before it imports torch, unless the environment sets them. On a CPU, oneDNN and
+torch compile bf16 products for each shape and cache up to 1,024 of them. Every mini-batch has another number of tokens,
+so an unlimited cache makes the process grow by about .6 MiB a shape. A cache of 32 entries serves one mini-batch,
+whose layers share shapes.
 """
 
 import os

@@ -1,9 +1,7 @@
-"""What a run leaves to the runs that start from it, the encoder and its pooler; and, where its models are kept, the
-head of each of its tasks with them.
+"""Save and load the weights that later runs start from: encoder, pooler and, for export, task heads.
 
-Weights go by the names they have in the model. Where the embedding table was cut to the run's own pieces, ``pieces``
-says which rows there are: its own, and those that runs before it trained; the others are as the encoder's own folder
-has them.
+Weights have the names they have in the model. If the embedding table was pruned, the file also lists the token ids of
+its rows: those this run met, and those that earlier runs trained. All other rows are as in the encoder's folder.
 """
 
 from __future__ import annotations
@@ -25,51 +23,51 @@ from taskaffinity.training.inputs.encoded import IntArray, TaskMeta, meta_of
 from taskaffinity.training.model import MultiTaskModel
 
 _SHARED = ("encoder.", "pooler.")
-_PIECES = "pieces"
+_TOKEN_IDS = "pieces"  # the name of the tensor in stored files
 
 
 def shared_weights(
-    model: MultiTaskModel, weights: Mapping[str, torch.Tensor], pieces: IntArray | None, start: Path | None = None
+    model: MultiTaskModel, weights: Mapping[str, torch.Tensor], token_ids: IntArray | None, start: Path | None = None
 ) -> dict[str, npt.NDArray[Any]]:
-    """The shared ones of a model's weights, with the pieces of a cut embedding table, ascending.
+    """The weights that all tasks share, with the token ids of a pruned embedding table.
 
     Parameters
     ----------
     weights : mapping
         The model's state after some epoch, by name.
-    pieces : (n,) array of int, optional
-        Numbers of the pieces that the table's ``n`` rows stand for; None for a table that was not cut.
+    token_ids : (n,) array of int, optional
+        The token ids of the table's ``n`` rows; None if the table was not pruned.
     start : Path, optional
-        The weights that the run began with: rows of pieces that it did not meet are handed on as they are there.
+        The weights that the run started from. Rows of tokens that the run did not meet are copied from here.
     """
     shared = {name: value.cpu().numpy() for name, value in weights.items() if name.startswith(_SHARED)}
-    if pieces is None:
+    if token_ids is None:
         return shared
-    met, table = np.asarray(pieces, dtype=np.int64), _table_of(model)
+    ids, table = np.asarray(token_ids, dtype=np.int64), _table_name(model)
     if start is not None:
         with safe_open(start, framework="np") as file:
-            rows = file.get_tensor(table)
-            before = file.get_tensor(_PIECES) if _PIECES in file.keys() else np.arange(len(rows))  # noqa: SIM118
-        others = ~np.isin(before, met)
-        met = np.concatenate([met, before[others]])
-        order = np.argsort(met)
-        met, shared[table] = met[order], np.concatenate([shared[table], rows[others]])[order]
-    return {**shared, _PIECES: met}
+            old_rows = file.get_tensor(table)
+            old_ids = file.get_tensor(_TOKEN_IDS) if _TOKEN_IDS in file.keys() else np.arange(len(old_rows))  # noqa: SIM118
+        not_met = ~np.isin(old_ids, ids)
+        ids = np.concatenate([ids, old_ids[not_met]])
+        order = np.argsort(ids)
+        ids, shared[table] = ids[order], np.concatenate([shared[table], old_rows[not_met]])[order]
+    return {**shared, _TOKEN_IDS: ids}
 
 
-def hand_over_head(model: MultiTaskModel, task: TaskMeta, encoder_folder: Path) -> Head:
-    """A task's head as the model has it now, with what it takes to use it."""
+def trained_head(model: MultiTaskModel, task: TaskMeta, encoder_folder: Path) -> Head:
+    """The current weights of a task's head, with its task and the encoder's folder."""
     weights = {name: value.detach().cpu().numpy().copy() for name, value in model.heads[task.name].state_dict().items()}
     return Head(weights, {"task": json.dumps(asdict(task)), "encoder_folder": str(encoder_folder)})
 
 
-def take_over_head(path: Path) -> tuple[dict[str, torch.Tensor], TaskMeta, Path]:
-    """A head's weights, its task, and where the encoder lay when it was trained.
+def load_head(path: Path) -> tuple[dict[str, torch.Tensor], TaskMeta, Path]:
+    """Load a head's weights, its task, and the encoder's folder at training time.
 
     Raises
     ------
     ValueError
-        If the file is no head.
+        If the file is not a stored head.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -81,26 +79,27 @@ def take_over_head(path: Path) -> tuple[dict[str, torch.Tensor], TaskMeta, Path]
 
 
 def load_shared_weights(model: MultiTaskModel, path: Path) -> None:
-    """Put the shared weights of a file into a model whose embedding table is whole.
+    """Load shared weights from a file into a model whose embedding table is complete.
 
     Raises
     ------
     ValueError
-        If they are not this model's.
+        If the weights are those of another encoder.
     """
-    own = {name: value for name, value in model.state_dict().items() if name.startswith(_SHARED)}
-    given = load_file(path)
-    if (pieces := given.pop(_PIECES, None)) is not None:
-        name = _table_of(model)
-        rows = given[name]
-        given[name] = own[name].clone()
-        given[name][pieces] = rows
-    if {name: value.shape for name, value in given.items()} != {name: value.shape for name, value in own.items()}:
+    current = {name: value for name, value in model.state_dict().items() if name.startswith(_SHARED)}
+    loaded = load_file(path)
+    if (token_ids := loaded.pop(_TOKEN_IDS, None)) is not None:
+        table = _table_name(model)
+        rows = loaded[table]
+        loaded[table] = current[table].clone()
+        loaded[table][token_ids] = rows
+    shapes = ({name: value.shape for name, value in state.items()} for state in (loaded, current))
+    if next(shapes) != next(shapes):
         raise ValueError(f"{path}: not weights of this encoder")
-    model.load_state_dict(given, strict=False)
+    model.load_state_dict(loaded, strict=False)
 
 
-def _table_of(model: MultiTaskModel) -> str:
-    """The name of the embedding table."""
+def _table_name(model: MultiTaskModel) -> str:
+    """The name of the embedding table's weight."""
     table = model.encoder.get_input_embeddings().weight
     return next(name for name, value in model.named_parameters() if value is table)

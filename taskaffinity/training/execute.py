@@ -1,7 +1,7 @@
-"""The door of the training wing: ``prepare`` encodes a suite once, ``execute`` trains one run.
+"""Entry points of training: ``prepare`` encodes a suite once, ``execute`` trains one run.
 
-Both executors of ``schedule`` call ``execute`` with the same arguments, so a run is the same wherever it is trained.
-A worker reads word pieces from the cache and writes counts to the store; it never sees the text of a corpus.
+Local and Ray schedules call ``execute`` with the same arguments, so a run is the same wherever it is trained. A worker
+reads tokens from the cache and writes counts to the store; it never sees the text of a corpus.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,15 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.task import Task
-from taskaffinity.training.bidirectional import refuse_one_way
 from taskaffinity.training.checkpoint import shared_weights
-from taskaffinity.training.encoders import Encoder, load_encoder, load_tokenizer, longest_input
-from taskaffinity.training.inputs.encoded import TaskMeta
+from taskaffinity.training.encoder_checks import check_bidirectional, check_max_length
+from taskaffinity.training.encoders import Encoder, load_encoder, load_tokenizer
 from taskaffinity.training.inputs.tokenize import encode_task
 from taskaffinity.training.load_errors import is_lack_of_memory
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.selection import Evaluated, evaluate_test, fit_and_select
-from taskaffinity.training.setup import encoded_in, setup_run
+from taskaffinity.training.selection import Evaluated, FitResult, evaluate_test, fit_and_select
+from taskaffinity.training.setup import encoded_folder, setup_run
 
 
 def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path) -> None:
@@ -43,16 +43,15 @@ def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path
     Raises
     ------
     InputError
-        If ``max_length`` is more than the encoder has positions for, or it does not read both ways.
+        If ``max_length`` exceeds the encoder's positions, or the encoder is not bidirectional.
     """
-    if recipe.max_length > (positions := longest_input(encoder.folder)):
-        raise InputError(f"--set max_length={recipe.max_length}: the encoder has {positions:g} positions")
+    check_max_length(f"--set max_length={recipe.max_length}", recipe.max_length, encoder.folder)
     tokenizer = None
     for task in tasks:
-        folder = encoded_in(cache, task.fingerprint, encoder.ref.fingerprint, recipe)
+        folder = encoded_folder(cache, task.fingerprint, encoder.ref.fingerprint, recipe)
         if not folder.is_dir():
-            if tokenizer is None:  # where the cache has every task, the encoder was looked at when it was filled
-                refuse_one_way(load_encoder(encoder.folder)[0], encoder.folder)
+            if tokenizer is None:  # a task in the cache shows that the encoder passed the check before
+                check_bidirectional(load_encoder(encoder.folder)[0], encoder.folder)
                 tokenizer = load_tokenizer(encoder.folder)
             encode_task(task, tokenizer, folder, max_length=recipe.max_length, max_words=recipe.max_words)
 
@@ -70,21 +69,21 @@ def execute(
 ) -> RunResult:
     """Train and evaluate one run.
 
-    Each target's epoch is the first with its best dev score; its test split is predicted once, with that epoch's
-    weights. Under the paper's protocol it is the last epoch, and dev is trained on.
+    For each target, the run selects the first epoch with the best dev score and predicts test once with its weights.
+    Under the paper's protocol it selects the last epoch, and dev is part of the training data.
 
     Parameters
     ----------
     encoder_folder : Path
-        Where the encoder of ``spec.encoder`` lies on this machine.
+        Local folder of the encoder ``spec.encoder``.
     cache : Path
-        Where ``prepare`` put the encoded tasks.
+        Where ``prepare`` wrote the encoded tasks.
     start : Path, optional
-        The encoder's weights that ``spec.parent`` left to this run (``RunStore.start``).
+        The encoder weights that ``spec.parent`` stored for this run (``RunStore.start``).
     keep_weights : bool
-        Whether runs will start from this one.
+        Whether other runs start from this one.
     keep_model : bool
-        Whether its tasks may be exported: weights are kept, and heads with them.
+        Whether its tasks may be exported; stores the weights and the heads.
     heartbeat : HeartbeatWriter, optional
         Receives the progress of the training.
 
@@ -93,66 +92,74 @@ def execute(
     Diverged, MemoryError, torch.OutOfMemoryError
     """
     if (spec.parent is None) != (start is None):
-        raise ValueError(f"{spec.run_id}: weights to start from are given to a run with a parent, and to no other")
-    began = time.perf_counter()
-    torch.set_num_threads(spec.recipe.threads)
+        raise ValueError(f"{spec.run_id}: a run needs starting weights if and only if it has a parent")
+    started = time.perf_counter()
     recipe = spec.recipe
-    ready = setup_run(spec, encoder_folder=encoder_folder, cache=cache, start=start)
-    model, metas, splits = ready.model, ready.metas, ready.splits
+    torch.set_num_threads(recipe.threads)
+    setup = setup_run(spec, encoder_folder=encoder_folder, cache=cache, start=start)
+    model, metas, splits = setup.model, setup.metas, setup.splits
     loaded = time.perf_counter()
-    learnt = fit_and_select(model, ready.company, metas, splits["dev"], spec, heartbeat)
-    evaluating = time.perf_counter()
-    tested, heads = evaluate_test(model, learnt, metas, splits["test"], recipe, encoder_folder if keep_model else None)
+    fitted = fit_and_select(model, setup.training, metas, splits["dev"], spec, heartbeat)
+    before_test = time.perf_counter()
+    test, heads = evaluate_test(model, fitted, metas, splits["test"], recipe, encoder_folder if keep_model else None)
     ended = time.perf_counter()
-    best = learnt.best
-    found = {f"{name}/dev": best[name][1] for name in metas} | {f"{name}/test": tested[name] for name in metas}
-    counts, documents = _counts_and_documents(found, metas)
-    keeps = learnt.kept.items() if keep_weights or keep_model else ()
+    weights: dict[int, dict[str, Any]] = {}
+    if keep_weights or keep_model:
+        weights = {
+            epoch: shared_weights(model, state, setup.token_ids, start) for epoch, state in fitted.weights.items()
+        }
+    work = {
+        "load_seconds": loaded - started,
+        "train_seconds": fitted.train_seconds,
+        "evaluate_seconds": fitted.evaluate_seconds + ended - before_test,
+        "total_seconds": ended - started,
+        "steps": fitted.steps,
+        "pieces": fitted.tokens,  # the key of stored results
+        "peak_memory_mib": peak_memory_mib(),
+    }
+    result = _run_result(spec, model, fitted, test, keep_predictions=keep_predictions)
+    return replace(result, work=work, weights=weights, heads=heads)
+
+
+def _run_result(
+    spec: RunSpec,
+    model: MultiTaskModel,
+    fitted: FitResult,
+    test: Mapping[str, Evaluated],
+    *,
+    keep_predictions: bool,
+) -> RunResult:
+    """The scores, counts and predictions of a run.
+
+    Keys are ``task/split``, and ``task/split/metric`` for secondary metrics.
+    """
+    dev = {name: evaluated for name, (_, evaluated) in fitted.best.items()}  # in the order of the spec's tasks
+    evaluations = {f"{name}/dev": dev[name] for name in dev} | {f"{name}/test": test[name] for name in dev}
     return RunResult(
         spec=spec,
         outcomes={
-            name: Outcome(meta.metric_name, best[name][0], best[name][1].score, tested[name].score)
-            for name, meta in metas.items()
+            name: Outcome(dev[name].metric, epoch, dev[name].score, test[name].score)
+            for name, (epoch, _) in fitted.best.items()
         },
-        counts=counts,
-        documents=documents,
-        history=learnt.history,
-        work={
-            "load_seconds": loaded - began,
-            "train_seconds": learnt.train_seconds,
-            "evaluate_seconds": learnt.evaluate_seconds + ended - evaluating,
-            "total_seconds": ended - began,
-            "steps": learnt.steps,
-            "pieces": learnt.pieces,
-            "peak_memory_mib": peak_memory_mib(),
+        counts={key: evaluated.counts for key, evaluated in evaluations.items()}
+        | {
+            f"{key}/{metric}": counts
+            for key, evaluated in evaluations.items()
+            for metric, counts in evaluated.secondary.items()
         },
-        versions=versions() | _ways_of(model),
-        predictions={key: evaluated.predictions for key, evaluated in found.items()} if keep_predictions else {},
-        weights={number: shared_weights(model, weights, ready.pieces, start) for number, weights in keeps},
-        heads=heads,
+        documents={
+            key if metric == evaluated.metric else f"{key}/{metric}": numbers
+            for key, evaluated in evaluations.items()
+            for metric, numbers in evaluated.documents.items()
+        },
+        history=fitted.history,
+        versions=versions()
+        | {
+            "attention": "packed" if model.is_packed else "padded",
+            "last_layer": "where read" if model.is_narrow else "whole",
+        },
+        predictions={key: evaluated.predictions for key, evaluated in evaluations.items()} if keep_predictions else {},
     )
-
-
-def _counts_and_documents(
-    found: Mapping[str, Evaluated], metas: Mapping[str, TaskMeta]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Counts per example by ``TASK/SPLIT`` and, for secondary metrics, ``TASK/SPLIT/METRIC``; and documents."""
-    counts = {key: one.counts for key, one in found.items()}
-    counts |= {f"{key}/{name}": more for key, one in found.items() for name, more in one.further.items()}
-    documents = {
-        key if metric == metas[key.rpartition("/")[0]].metric_name else f"{key}/{metric}": numbers
-        for key, one in found.items()
-        for metric, numbers in one.documents.items()
-    }
-    return counts, documents
-
-
-def _ways_of(model: MultiTaskModel) -> dict[str, str]:
-    """How the model computes attention and its last layer."""
-    return {
-        "attention": "packed" if model.is_packed else "padded",
-        "last_layer": "where read" if model.is_narrow else "whole",
-    }
 
 
 def limit_gpu_memory(recipe: Recipe, share: float) -> None:
@@ -162,21 +169,21 @@ def limit_gpu_memory(recipe: Recipe, share: float) -> None:
 
 
 def gpus() -> int:
-    """GPUs of this machine that torch can use."""
+    """Number of GPUs that torch can use."""
     return torch.cuda.device_count()
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a run failed, in one plain line; unforeseen errors by their type alone, for a message may quote anything."""
-    if isinstance(error, Diverged | InputError):  # ours, and without text of a corpus
+    """Why a run failed, in one line; other errors by type alone, because their text may quote a corpus."""
+    if isinstance(error, Diverged | InputError):  # these messages hold no text of a corpus
         return str(error)
     if is_lack_of_memory(error):
-        return "out of memory: lower batch_size or max_length (--set), or let fewer runs go at once"
+        return "out of memory: lower batch_size or max_length (--set), or run fewer at once"
     return f"{type(error).__name__}: see the traceback in error.txt"
 
 
 def versions() -> dict[str, str]:
-    """What a result depends on beside its spec."""
+    """Versions of the software that a result depends on."""
     return {
         "taskaffinity": taskaffinity.__version__,
         "torch": torch.__version__,
@@ -187,6 +194,6 @@ def versions() -> dict[str, str]:
 
 
 def peak_memory_mib() -> float:
-    """Most memory that this process ever had resident."""
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
+    """Peak resident memory of this process, in MiB."""
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

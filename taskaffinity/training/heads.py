@@ -1,9 +1,12 @@
-"""Heads: what turns the encoder's states into a task's outputs, and outputs into a loss (paper 3.1-3.4).
+"""Task heads: from the encoder's states to a task's outputs and loss (paper 3.1-3.4).
 
-A sentence head mirrors the architecture's own ``...ForSequenceClassification`` head, so that a trained task can be
-exported exactly: BERT's is its pooler (shared by all tasks where the checkpoint brings one, else the head's own),
-dropout, linear; RoBERTa's and ELECTRA's are dropout, dense, activation, dropout, linear; DistilBERT's is dense, ReLU,
-dropout, linear. An architecture without an entry in ``FORMS`` gets RoBERTa's.
+A sentence head mirrors the architecture's ``...ForSequenceClassification`` head, so that export copies it exactly.
+
+* BERT: pooler (shared by all tasks if the checkpoint has one), dropout, linear.
+* RoBERTa, ELECTRA: dropout, dense, activation, dropout, linear.
+* DistilBERT: dense, ReLU, dropout, linear.
+
+Architectures without an entry in ``FORMS`` get RoBERTa's head.
 """
 
 # B sequences, W words of the batch, H width, C classes
@@ -23,12 +26,12 @@ from taskaffinity.training.inputs.batches import Batch
 
 @dataclass(frozen=True)
 class Form:
-    """The layers between a sequence's first state and the linear output."""
+    """The layers between a sequence's first state and the output layer."""
 
     activation: str
     dropout_first: bool
     pooler: bool = False
-    """Whether the architecture's own sentence head goes through the encoder's pooler."""
+    """Whether the head uses the encoder's pooler."""
 
 
 FORMS: dict[str, Form] = {
@@ -43,17 +46,17 @@ FORMS: dict[str, Form] = {
 
 
 def form_of(config: PretrainedConfig) -> Form:
-    """The architecture's own form, or RoBERTa's."""
+    """The form of the architecture's head, or RoBERTa's."""
     return FORMS.get(config.model_type, FORMS["roberta"])
 
 
 class SentenceHead(nn.Module):
-    """One output vector a sequence, from the state of its first word piece."""
+    """One output vector per sequence, from the state of its first token."""
 
     def __init__(self, config: PretrainedConfig, n_outputs: int, dropout: float, pooler: nn.Module | None) -> None:
         super().__init__()
         form = form_of(config)
-        self.shared = [pooler]  # in a list: the model owns it, once
+        self.shared = [pooler]  # in a list, so that only the model registers it
         self.dropout_first = form.dropout_first
         if pooler is None:
             self.dense = nn.Linear(config.hidden_size, config.hidden_size)
@@ -72,7 +75,7 @@ class SentenceHead(nn.Module):
 
 
 class RegressionHead(SentenceHead):
-    """Similarity: one number, mean squared error on the raw score."""
+    """Similarity: one output, mean squared error on the raw score."""
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         return nn.functional.mse_loss(outputs[:, 0], batch.targets)
@@ -86,7 +89,7 @@ class ClassificationHead(SentenceHead):
 
 
 class TaggingHead(nn.Module):
-    """Tagging: cross-entropy on each word's first piece. Continuation pieces and special tokens are not classes."""
+    """Tagging: cross-entropy on each word's first token; other tokens have no target."""
 
     def __init__(self, config: PretrainedConfig, n_outputs: int, dropout: float, pooler: nn.Module | None) -> None:
         super().__init__()
@@ -115,7 +118,7 @@ HEADS: dict[str, type[RegressionHead] | type[ClassificationHead] | type[TaggingH
 def make_head(
     kind: str, outputs: Sequence[str], config: PretrainedConfig, dropout: float, pooler: nn.Module | None
 ) -> Head:
-    """A fresh head, its weights N(0, ``initializer_range``), biases 0, drawn from torch's current generator."""
+    """A new head with weights N(0, ``initializer_range``) from torch's global generator and zero biases."""
     head = HEADS[kind](config, max(1, len(outputs)), dropout, pooler)
     for module in head.modules():
         if isinstance(module, nn.Linear):
@@ -125,5 +128,5 @@ def make_head(
 
 
 def outputs_to_predictions(kind: str, outputs: Tensor) -> Tensor:
-    """Scores of a regression, else the number of the best class."""
+    """Scores for similarity, otherwise the index of the highest class."""
     return outputs[:, 0].float() if kind == "similarity" else torch.argmax(outputs, dim=-1)

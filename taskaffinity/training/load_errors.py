@@ -1,4 +1,7 @@
-"""Errors of the libraries below, told in one line: they raise a dozen kinds where a file is damaged."""
+"""Convert errors of transformers and its loaders to one-line ``InputError``s.
+
+The loaders raise a dozen exception types for a damaged file.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,23 @@ from taskaffinity.errors import InputError
 
 
 @contextmanager
-def as_input_error(said: str) -> Iterator[None]:
-    """Make any error within a ``InputError`` that says this and the error's type; lack of memory stays what it is."""
+def as_input_error(message: str) -> Iterator[None]:
+    """Raise any error of the block as an ``InputError`` with this message.
+
+    The message ends with the type of the error, or with the text of an ``ImportError``, which names a missing package.
+    Other texts could quote a file. An ``InputError`` and out-of-memory errors pass unchanged.
+    """
     try:
         yield
     except Exception as error:
         if isinstance(error, InputError) or is_lack_of_memory(error):
             raise
-        why = str(error).strip().partition("\n")[0] if isinstance(error, ImportError) else type(error).__name__
-        raise InputError(f"{said} ({why})") from error  # what is to be installed holds no text of a file
+        reason = str(error).strip().partition("\n")[0] if isinstance(error, ImportError) else type(error).__name__
+        raise InputError(f"{message} ({reason})") from error
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
-    """Python's, torch's, or an allocator's of any kind."""
-    told = str(error).lower()
-    words = ("t allocate memory", "cannot allocate memory", "out of memory")
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(some in told for some in words)
+    """Whether Python, torch or another allocator ran out of memory."""
+    text = str(error).lower()
+    phrases = ("t allocate memory", "cannot allocate memory", "out of memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(phrase in text for phrase in phrases)

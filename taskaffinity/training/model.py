@@ -1,6 +1,6 @@
-"""One shared encoder, one head a task."""
+"""The multi-task model: one shared encoder, and one head per task."""
 
-# B sequences, L the longest, R states that the head reads, H width
+# B sequences, L longest sequence, R states that the head reads, H hidden width, W words, C outputs of the task
 
 from __future__ import annotations
 
@@ -22,13 +22,17 @@ from taskaffinity.training.packing.packed import first_position, packs_exactly
 
 
 class MultiTaskModel(nn.Module):
-    """A stock encoder, its pooler where it is pre-trained, and a head for each task.
+    """A stock encoder, its pre-trained pooler if it has one, and a head for each task.
 
-    Weights that are not pre-trained depend on the seed and the part's name alone, so that a task's head starts the
-    same whether the task is trained alone or in company. The loss of a ``detached`` task reaches its own head alone:
-    it shares no pooler, and the encoder has no gradient from it.
+    Weights that are not pre-trained depend only on the seed and the name of the part. A task's head therefore starts
+    the same in single-task and multi-task training. The loss of a ``detached`` task reaches its own head alone: the
+    head shares no pooler, and the encoder gets no gradient from it.
 
-    Matrix products are of its ``precision``, which may be changed at any time: its weights are of 32 bits.
+    Attributes
+    ----------
+    precision : {"bf16", None}
+        Matrix products are in bf16 or, with None (the initial value), in fp32. It may change at any time. Weights are
+        always fp32.
     """
 
     def __init__(
@@ -42,7 +46,6 @@ class MultiTaskModel(nn.Module):
         max_length: int = 128,
         packed: bool = True,
         detached: Collection[str] = (),
-        precision: Literal["bf16"] | None = None,
     ) -> None:
         super().__init__()
         torch.manual_seed(seed_of(seed, "encoder"))
@@ -53,18 +56,18 @@ class MultiTaskModel(nn.Module):
         self.first_position = first_position(self.encoder)
         self.has_token_types = getattr(self.encoder.config, "type_vocab_size", 0) > 1
         self.detached = frozenset(detached)
-        self.precision = precision
+        self.precision: Literal["bf16"] | None = None
         self.heads: dict[str, Head] = {}
         for name, task in tasks.items():
             torch.manual_seed(seed_of(seed, "head", name))
             shared = None if name in detached else self.pooler
             self.heads[name] = make_head(task.kind, task.outputs, self.encoder.config, head_dropout, shared)
-        self.parts = nn.ModuleList(self.heads.values())  # not a ModuleDict: that refuses names such as "v1.0"
+        self.parts = nn.ModuleList(self.heads.values())  # a ModuleDict refuses names such as "v1.0"
         replace_dropout(self)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Outputs of the batch's task, in 32 bits: ``(B, C)``, or ``(W, C)`` for tagging."""
-        with torch.autocast(batch.pieces.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        """Outputs of the batch's task in fp32: ``(B, C)``, or ``(W, C)`` for tagging."""
+        with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             with torch.set_grad_enabled(torch.is_grad_enabled() and batch.task not in self.detached):
                 read = self._packed(batch) if self.is_packed else self._padded(batch)  # (R, H)
             outputs: Tensor = self.heads[batch.task](read)
@@ -77,7 +80,7 @@ class MultiTaskModel(nn.Module):
     def _packed(self, batch: Batch) -> Tensor:
         extra = {"token_type_ids": batch.token_types[None]} if self.has_token_types else {}
         hidden: Tensor = self.encoder(
-            input_ids=batch.pieces[None],
+            input_ids=batch.tokens[None],
             position_ids=batch.positions[None] + self.first_position,
             layout=batch.layout,
             **extra,
@@ -85,6 +88,6 @@ class MultiTaskModel(nn.Module):
         return hidden[0] if self.is_narrow else hidden[0, batch.layout.read]
 
     def _padded(self, batch: Batch) -> Tensor:
-        inputs, places = padded(batch, self.encoder.config)
+        inputs, positions = padded(batch, self.encoder.config)
         hidden: Tensor = self.encoder(**inputs).last_hidden_state  # (B, L, H)
-        return hidden.flatten(0, 1).index_select(0, places.index_select(0, batch.layout.read))
+        return hidden.flatten(0, 1).index_select(0, positions.index_select(0, batch.layout.read))

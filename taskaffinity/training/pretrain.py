@@ -26,8 +26,8 @@ from transformers import (
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.training.bidirectional import refuse_one_way
-from taskaffinity.training.encoders import Encoder, load_config, load_encoder, load_tokenizer, longest_input
+from taskaffinity.training.encoder_checks import check_bidirectional, check_max_length
+from taskaffinity.training.encoders import Encoder, load_config, load_encoder, load_tokenizer
 from taskaffinity.training.inputs.batches import seed_of
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.optim.optimizer import Stepper
@@ -48,7 +48,7 @@ class Pretraining:
     batch_size: int = 32
     """Blocks in a mini-batch."""
     max_length: int = 128
-    """Word pieces of a block, special tokens included."""
+    """Tokens of a block, special tokens included."""
     mlm_probability: float = 0.15
     held_out: float = 0.05
     """Share of the passages that are not trained on."""
@@ -81,7 +81,7 @@ class Pretrained:
     held_out: int
     steps: int
     losses: tuple[float, ...]
-    """Of the masked pieces of the held-out passages, in nats: before, and after each epoch."""
+    """Of the masked tokens of the held-out passages, in nats: before, and after each epoch."""
 
 
 def pretrain(
@@ -112,10 +112,9 @@ def pretrain(
         raise InputError(f"{encoder.folder}: its tokenizer has no mask, so it cannot be pre-trained this way")
     if type(config := load_config(encoder.folder)) not in MODEL_FOR_MASKED_LM_MAPPING:
         raise InputError(
-            f"{encoder.folder}: {config.model_type} has no head for masked pieces, so it cannot be pre-trained this way"
+            f"{encoder.folder}: {config.model_type} has no head for masked tokens, so it cannot be pre-trained this way"
         )
-    if settings.max_length > (positions := longest_input(encoder.folder)):
-        raise InputError(f"--max-length {settings.max_length}: the encoder has {positions:g} positions")
+    check_max_length(f"--max-length {settings.max_length}", settings.max_length, encoder.folder)
     if settings.max_passages is not None and settings.max_passages < len(passages):
         rng = np.random.default_rng(seed_of(settings.seed, "passages"))
         passages = [
@@ -128,10 +127,10 @@ def pretrain(
     dev = list(_masked(held_blocks, tokenizer, settings, seed_of(settings.seed, "dev")))
     if not any(bool((batch["labels"] != -100).any()) for batch in dev):
         raise InputError(
-            f"too little text: chance masked no piece of the {n_held} held-out passages; try another --seed"
+            f"too little text: chance masked no token of the {n_held} held-out passages; try another --seed"
         )
     bare, pooler = load_encoder(encoder.folder)  # what the folder lacks is told before the first step
-    refuse_one_way(bare, encoder.folder)
+    check_bidirectional(bare, encoder.folder)
     with folder_beside(out) as beside:
         torch.manual_seed(seed_of(settings.seed, "encoder"))
         model = load_with_language_head(encoder.folder)
@@ -183,14 +182,14 @@ def _train(
 
 
 def blocks_of(passages: Sequence[str], tokenizer: Any, max_length: int) -> Blocks:
-    """The passages one after another, a separator behind each, cut into sequences of ``max_length`` word pieces.
+    """The passages one after another, a separator behind each, cut into sequences of ``max_length`` tokens.
 
     The last one may be shorter. Each begins with the tokenizer's first special token and ends with its last.
     """
     first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
     stream: list[int] = []
-    for pieces in tokenizer(list(passages), add_special_tokens=False, verbose=False)["input_ids"]:
-        stream += [*pieces, last]
+    for tokens in tokenizer(list(passages), add_special_tokens=False, verbose=False)["input_ids"]:
+        stream += [*tokens, last]
     room = max_length - 2
     return [[first, *stream[start : start + room], last] for start in range(0, len(stream), room)]
 
@@ -201,14 +200,14 @@ def _masked(blocks: Blocks, tokenizer: Any, settings: Pretraining, seed: int) ->
     special = {tokenizer.cls_token_id, tokenizer.sep_token_id}
     for start in range(0, len(blocks), settings.batch_size):
         rows = [
-            {"input_ids": block, "special_tokens_mask": [int(piece in special) for piece in block]}
+            {"input_ids": block, "special_tokens_mask": [int(token in special) for token in block]}
             for block in blocks[start : start + settings.batch_size]
         ]
         yield dict(collate(rows))
 
 
 def masked_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
-    """Mean loss of the masked pieces, a scalar: ``model(**batch).loss``, but the vocabulary is scored at these alone,
+    """Mean loss of the masked tokens, a scalar: ``model(**batch).loss``, but the vocabulary is scored at these alone,
     for it is the largest product of the step and six in seven positions have no label."""
     labels = batch["labels"]
     has_label = labels != -100
@@ -222,7 +221,7 @@ def masked_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
 
 @torch.inference_mode()
 def _held_out_loss(model: PreTrainedModel, batches: Sequence[dict[str, Tensor]], device: str) -> float:
-    """Mean over all masked pieces; NaN if chance masked none."""
+    """Mean over all masked tokens; NaN if chance masked none."""
     model.eval()
     total = count = 0.0
     for batch in batches:

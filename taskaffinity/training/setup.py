@@ -1,4 +1,7 @@
-"""A run made ready: its model, what it trains on and what it is scored on. Where ``execute`` and a trial both begin."""
+"""Set up a run: its model, its training set and its evaluation splits.
+
+``execute`` and the trials of ``tune`` both begin here.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,26 @@ from taskaffinity.runs.spec import RunSpec, TaskRef
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.checkpoint import load_shared_weights
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, TaskMeta, cache_folder, read_encoded
-from taskaffinity.training.inputs.vocabulary import pieces_of, prune_embeddings, renumbered
+from taskaffinity.training.inputs.vocabulary import prune_embeddings, renumbered, used_token_ids
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.variants import Company, company_of
+from taskaffinity.training.variants import TrainingSet, training_set_of
+
+Splits = dict[Split, dict[str, EncodedSplit]]
+"""Arrays by split and task name."""
 
 
 @dataclass(frozen=True)
-class Ready:
-    """What ``fit`` takes, and what scores it."""
+class RunSetup:
+    """The inputs of ``fit`` and of evaluation."""
 
     model: MultiTaskModel
-    company: Company
+    training: TrainingSet
     metas: Mapping[str, TaskMeta]
-    """Of the spec's own tasks, by name."""
+    """The spec's own tasks, by name."""
     splits: Mapping[Split, Mapping[str, EncodedSplit]]
-    """Those of these that are scored, by split and name; numbered as the model's table is."""
-    pieces: IntArray | None
-    """The word pieces that the model's table holds; None for all."""
+    """The evaluation splits of these tasks; tokens are numbered as the rows of the model's embedding table."""
+    token_ids: IntArray | None
+    """The tokenizer's ids of the rows of a pruned embedding table, ascending; None if the table is complete."""
 
 
 def setup_run(
@@ -37,80 +43,83 @@ def setup_run(
     cache: Path,
     start: Path | None = None,
     scored: Sequence[Split] = ("dev", "test"),
-) -> Ready:
-    """The model of a run on its device, with its seed's weights or those of ``start``, and its data.
+) -> RunSetup:
+    """A run's data, and its model on its device.
 
     Parameters
     ----------
+    start : Path, optional
+        File of encoder weights to start from. Default: the encoder's own weights.
     scored : sequence of str
-        Splits to be predicted. What is left out is as if it did not exist.
+        Splits to evaluate. Other splits than these and train are not read.
     """
     recipe = spec.recipe
-    wanted = ("train", *scored)
-    metas, splits = _read(spec.tasks, spec, cache, wanted)
+    metas, splits = _read(spec.tasks, spec, cache, ("train", *scored))
     partner = _read((spec.partner,), spec, cache, ("train",))[1]["train"][spec.partner[0]] if spec.partner else None
-    company = company_of(spec, metas, splits["train"], partner)
+    training = training_set_of(spec, metas, splits["train"], partner)
     model = MultiTaskModel(
         encoder_folder,
-        company.metas,
+        training.metas,
         seed=spec.seed,
         head_dropout=recipe.head_dropout,
         encoder_dropout=recipe.encoder_dropout,
         max_length=recipe.max_length,
         packed=recipe.device == "cpu",
-        detached=company.detached,
-        precision=recipe.precision,
+        detached=training.detached,
     )
+    model.precision = recipe.precision
     if start is not None:
         load_shared_weights(model, start)
-    company, splits, pieces = _cut_to_vocabulary(model, company, splits)
+    training, splits, token_ids = _prune_vocabulary(model, training, splits)
     model.to(recipe.device)
-    return Ready(model, company, metas, splits, pieces)
+    return RunSetup(model, training, metas, splits, token_ids)
+
+
+def encoded_folder(cache: Path, fingerprint: str, encoder: str, recipe: Recipe) -> Path:
+    """Where the cache holds a task that is encoded for this encoder and recipe."""
+    return cache_folder(cache, fingerprint, encoder, recipe.max_length, recipe.max_words)
 
 
 def _read(
     tasks: Sequence[TaskRef], spec: RunSpec, cache: Path, wanted: Sequence[Split]
-) -> tuple[dict[str, TaskMeta], dict[Split, dict[str, EncodedSplit]]]:
-    """Tasks by name and their arrays by split and name, cut to the recipe's caps."""
+) -> tuple[dict[str, TaskMeta], Splits]:
+    """Read tasks from the cache, limited to the recipe's numbers of examples."""
     metas: dict[str, TaskMeta] = {}
-    splits: dict[Split, dict[str, EncodedSplit]] = {split: {} for split in wanted}
+    splits: Splits = {split: {} for split in wanted}
     for name, fingerprint in tasks:
-        metas[name], encoded = read_encoded(encoded_in(cache, fingerprint, spec.encoder.fingerprint, spec.recipe))
+        metas[name], encoded = read_encoded(encoded_folder(cache, fingerprint, spec.encoder.fingerprint, spec.recipe))
         if spec.recipe.protocol == "paper":
             encoded["train"] = encoded["train"].joined(encoded["dev"])
         for split in wanted:
             arrays = encoded[split]
-            cap = spec.recipe.max_train_examples if split == "train" else spec.recipe.max_eval_examples
+            limit = spec.recipe.max_train_examples if split == "train" else spec.recipe.max_eval_examples
             ratio, negative = spec.recipe.negatives_per_positive, metas[name].negative
             if split == "train" and ratio is not None and negative is not None:
                 arrays = arrays.downsample_negatives(negative, ratio, spec.recipe.sample_seed)
-            splits[split][name] = drawn = arrays.sample(cap, spec.recipe.sample_seed)
-            if split in metas[name].missed:  # as many as of the examples are kept
+            splits[split][name] = drawn = arrays.sample(limit, spec.recipe.sample_seed)
+            if split in metas[name].missed:  # in proportion to the examples
                 share = drawn.n_examples / arrays.n_examples
                 missed = {**metas[name].missed, split: round(metas[name].missed[split] * share)}
                 metas[name] = replace(metas[name], missed=missed)
     return metas, splits
 
 
-def _cut_to_vocabulary(
-    model: MultiTaskModel, company: Company, splits: dict[Split, dict[str, EncodedSplit]]
-) -> tuple[Company, dict[Split, dict[str, EncodedSplit]], IntArray | None]:
-    """Company and splits in the numbers of a table that holds their own pieces alone, and these; None if not cut."""
-    scored: dict[Split, dict[str, EncodedSplit]] = {
-        split: of_tasks for split, of_tasks in splits.items() if split != "train"
-    }
-    met = [*company.train.values(), *(arrays for of_tasks in scored.values() for arrays in of_tasks.values())]
-    pieces = pieces_of(met, model.encoder)
-    if not prune_embeddings(model.encoder, pieces):
-        return company, scored, None
-    cut = {
-        split: {name: renumbered(arrays, pieces) for name, arrays in of_tasks.items()}
-        for split, of_tasks in scored.items()
-    }
-    train = {name: renumbered(arrays, pieces) for name, arrays in company.train.items()}
-    return replace(company, train=train), cut, pieces
+def _prune_vocabulary(
+    model: MultiTaskModel, training: TrainingSet, splits: Splits
+) -> tuple[TrainingSet, Splits, IntArray | None]:
+    """Prune the embedding table to the tokens in use, and renumber the data.
 
-
-def encoded_in(cache: Path, fingerprint: str, encoder: str, recipe: Recipe) -> Path:
-    """Where a task lies in the cache, encoded for an encoder as a recipe wants it."""
-    return cache_folder(cache, fingerprint, encoder, recipe.max_length, recipe.max_words)
+    Returns the training set, the evaluation splits and the ids of the table's rows; ids are None if the table of this
+    encoder cannot be pruned.
+    """
+    scored: Splits = {split: by_task for split, by_task in splits.items() if split != "train"}
+    in_use = [*training.splits.values(), *(arrays for by_task in scored.values() for arrays in by_task.values())]
+    token_ids = used_token_ids(in_use, model.encoder)
+    if not prune_embeddings(model.encoder, token_ids):
+        return training, scored, None
+    pruned: Splits = {
+        split: {name: renumbered(arrays, token_ids) for name, arrays in by_task.items()}
+        for split, by_task in scored.items()
+    }
+    train = {name: renumbered(arrays, token_ids) for name, arrays in training.splits.items()}
+    return replace(training, splits=train), pruned, token_ids

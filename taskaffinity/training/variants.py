@@ -1,4 +1,4 @@
-"""What a run trains on: its own tasks, and whatever its variant puts beside them (``runs.spec.Variant``)."""
+"""The training set of each run variant (``runs.spec.Variant``): its own tasks, and what the variant adds."""
 
 from __future__ import annotations
 
@@ -11,41 +11,45 @@ from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 
 
 @dataclass(frozen=True)
-class Company:
-    """The tasks of a training, by name; only the spec's own are evaluated."""
+class TrainingSet:
+    """The tasks that a run trains on, by name; only the spec's own tasks are evaluated."""
 
     metas: Mapping[str, TaskMeta]
-    train: Mapping[str, EncodedSplit]
+    splits: Mapping[str, EncodedSplit]
     detached: frozenset[str] = frozenset()
     """Tasks whose loss reaches only their own head."""
     batches: int | None = None
-    """Mini-batches an epoch; None for every row once."""
+    """Mini-batches per epoch; None for every row once."""
 
 
-def company_of(
+def training_set_of(
     spec: RunSpec,
     metas: Mapping[str, TaskMeta],
     train: Mapping[str, EncodedSplit],
     partner: EncodedSplit | None = None,
-) -> Company:
-    """The tasks of a plain or continued run as they are; another variant's task with its company.
+) -> TrainingSet:
+    """The training set of a run.
+
+    Plain and warm-started runs train on their tasks alone. A placebo adds a detached copy of the task. A
+    compute-matched run imitates the update count of a pair. The split-half variants train on one half of the task, or
+    on both halves as two tasks.
 
     Parameters
     ----------
     partner : EncodedSplit, optional
-        Training split of ``spec.partner``: a matched run makes up for its mini-batches.
+        Training split of ``spec.partner``, the partner whose updates a compute-matched run imitates.
     """
     if spec.variant in ("plain", "continued"):
-        return Company(metas, train)
+        return TrainingSet(metas, train)
     (name,) = spec.task_names
-    beside = f"{name}~{spec.variant}"  # no task's name holds a tilde
+    extra = f"{name}~{spec.variant}"  # task names contain no tilde
     if spec.variant == "placebo":
-        both = {name: train[name], beside: train[name]}
-        return Company({**metas, beside: metas[name]}, both, detached=frozenset({beside}))
+        both = {name: train[name], extra: train[name]}
+        return TrainingSet({**metas, extra: metas[name]}, both, detached=frozenset({extra}))
     if spec.variant == "matched":
         assert partner is not None
-        return Company(metas, train, batches=batches_in_an_epoch({**train, beside: partner}, spec.recipe.batch_size))
+        return TrainingSet(metas, train, batches=batches_in_an_epoch({**train, extra: partner}, spec.recipe.batch_size))
     first, second = train[name].split_half(spec.recipe.sample_seed)
     if spec.variant == "half":
-        return Company(metas, {name: first})
-    return Company({**metas, beside: metas[name]}, {name: first, beside: second})
+        return TrainingSet(metas, {name: first})
+    return TrainingSet({**metas, extra: metas[name]}, {name: first, extra: second})

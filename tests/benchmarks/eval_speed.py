@@ -4,7 +4,7 @@
 
 Ways in turn in one process, medians over rounds of ratios within one: ours (``training.loop.predict``), and a stock
 encoder with SDPA attention in ``inference_mode`` over batches of 32 sorted by length and padded to their longest, over
-such of 8 (less padding, and about as many pieces as ours has at once), or of 32 in file order. Ours and the sorted ones
+such of 8 (less padding, and about as many tokens as ours has at once), or of 32 in file order. Ours and the sorted ones
 also with matrix products in 16 bits, as dev is looked at by runs that train so, where these are faster; shares are of
 the peak in 32. Test splits of ``chemprot`` and ``bc5cdr-disease``. Writes ``eval_speed.csv`` into ``results/``, or into
 ``--out``.
@@ -46,14 +46,14 @@ def padded(encoder: PreTrainedModel, split: EncodedSplit, *, is_sorted: bool, si
     began = time.perf_counter()
     for first in range(0, len(order), size):
         rows = order[first : first + size]
-        pieces = torch.zeros(len(rows), int(lengths[rows].max()), dtype=torch.long)
-        types, mask = torch.zeros_like(pieces), torch.zeros_like(pieces)
+        tokens = torch.zeros(len(rows), int(lengths[rows].max()), dtype=torch.long)
+        types, mask = torch.zeros_like(tokens), torch.zeros_like(tokens)
         for place, row in enumerate(rows):
             span = slice(split.bounds[row], split.bounds[row + 1])
-            pieces[place, : lengths[row]] = torch.from_numpy(split.pieces[span].astype(np.int64))
+            tokens[place, : lengths[row]] = torch.from_numpy(split.tokens[span].astype(np.int64))
             types[place, : lengths[row]] = torch.from_numpy(split.token_types[span].astype(np.int64))
             mask[place, : lengths[row]] = 1
-        encoder(input_ids=pieces, token_type_ids=types, attention_mask=mask)
+        encoder(input_ids=tokens, token_type_ids=types, attention_mask=mask)
     return time.perf_counter() - began
 
 

@@ -42,10 +42,10 @@ def now(device: str) -> float:
 
 
 def features_of(split: EncodedSplit, row: int, *, ignored: int = -100) -> dict[str, Any]:
-    """A row as Python lists: pieces, segments, and its class or a tag a piece (``ignored`` where a piece has none)."""
+    """A row as Python lists: tokens, segments, and its class or a tag a token (``ignored`` where a token has none)."""
     first, last = split.bounds[row], split.bounds[row + 1]
     found = {
-        "input_ids": split.pieces[first:last].tolist(),
+        "input_ids": split.tokens[first:last].tolist(),
         "token_type_ids": split.token_types[first:last].tolist(),
     }
     if not split.is_tagging:
@@ -91,18 +91,18 @@ class PaperWay:
 
     def _loss(self, name: str, samples: Sequence[Mapping[str, Any]]) -> Tensor:
         longest = max(len(sample["input_ids"]) for sample in samples)
-        pieces = torch.zeros(len(samples), longest, dtype=torch.long)
-        types, mask = torch.zeros_like(pieces), torch.zeros_like(pieces)
-        tags = torch.full_like(pieces, -100)
+        tokens = torch.zeros(len(samples), longest, dtype=torch.long)
+        types, mask = torch.zeros_like(tokens), torch.zeros_like(tokens)
+        tags = torch.full_like(tokens, -100)
         for i, sample in enumerate(samples):
             n = len(sample["input_ids"])
-            pieces[i, :n] = torch.LongTensor(sample["input_ids"])
+            tokens[i, :n] = torch.LongTensor(sample["input_ids"])
             types[i, :n] = torch.LongTensor(sample["token_type_ids"])
             mask[i, :n] = torch.LongTensor([1] * n)
             if self.is_tagging[name]:
                 tags[i, :n] = torch.LongTensor(sample["labels"])
-        pieces, types, mask, tags = (tensor.to(self.device) for tensor in (pieces, types, mask, tags))
-        states = self.encoder(input_ids=pieces, token_type_ids=types, attention_mask=mask)
+        tokens, types, mask, tags = (tensor.to(self.device) for tensor in (tokens, types, mask, tags))
+        states = self.encoder(input_ids=tokens, token_type_ids=types, attention_mask=mask)
         head = self.heads[self.number[name]]
         if not self.is_tagging[name]:
             outputs = head(nn.functional.dropout(states.pooler_output, 0.1))

@@ -50,7 +50,7 @@ from taskaffinity.training.encoders import Encoder, find_encoder, load_tokenizer
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, cache_folder, read_encoded
-from taskaffinity.training.inputs.vocabulary import pieces_of, prune_embeddings, renumbered
+from taskaffinity.training.inputs.vocabulary import prune_embeddings, renumbered, used_token_ids
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.optimizer import Stepper
 from taskaffinity.training.profile.precision import products_in_bf16
@@ -90,10 +90,11 @@ class Ours:
         device: str = "cpu",
     ) -> None:
         self.device = device
-        self.model = MultiTaskModel(folder, metas, seed=0, packed=device == "cpu", precision=precision)
-        pieces = pieces_of(splits.values(), self.model.encoder)
-        prune_embeddings(self.model.encoder, pieces)
-        self.splits = {name: renumbered(split, pieces) for name, split in splits.items()}
+        self.model = MultiTaskModel(folder, metas, seed=0, packed=device == "cpu")
+        self.model.precision = precision
+        tokens = used_token_ids(splits.values(), self.model.encoder)
+        prune_embeddings(self.model.encoder, tokens)
+        self.splits = {name: renumbered(split, tokens) for name, split in splits.items()}
         self.model.to(device)
         self.stepper = Stepper(self.model, Recipe(optimizer=optimizer), 1000)
         self.model.train()

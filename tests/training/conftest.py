@@ -26,9 +26,9 @@ from transformers import (
 from taskaffinity.tasks.task import Example, Kind, Split, Task
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 
-N_PIECES = 60
+N_TOKENS = 60
 _SIZES: dict[str, Any] = {
-    "vocab_size": N_PIECES,
+    "vocab_size": N_TOKENS,
     "hidden_size": 16,
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
@@ -41,7 +41,7 @@ CONFIGS: dict[str, PretrainedConfig] = {
     "bert": BertConfig(**_SIZES),
     "roberta": RobertaConfig(**{**_SIZES, "max_position_embeddings": 50}, pad_token_id=1, type_vocab_size=1),
     "distilbert": DistilBertConfig(
-        vocab_size=N_PIECES,
+        vocab_size=N_TOKENS,
         dim=16,
         n_layers=2,
         n_heads=2,
@@ -102,8 +102,8 @@ def make_meta() -> MakeMeta:
 
 @pytest.fixture(scope="session")
 def make_split() -> MakeSplit:
-    """Random word pieces above the special ones, of every ``step`` the first; one row an example. A class is learnable
-    from the first piece."""
+    """Random tokens above the special ones, of every ``step`` the first; one row an example. A class is learnable
+    from the first token."""
 
     def make(
         kind: Kind, n: int = 12, seed: int = 0, lengths: Sequence[int] | None = None, step: int = 1
@@ -112,16 +112,16 @@ def make_split() -> MakeSplit:
         chosen = np.asarray(lengths if lengths is not None else rng.integers(3, 21, n), dtype=np.int64)
         n, total = len(chosen), int(chosen.sum())
         bounds = np.concatenate([[0], np.cumsum(chosen)])
-        pieces = (5 + (rng.integers(5, N_PIECES, total) - 5) // step * step).astype(np.int32)
+        tokens = (5 + (rng.integers(5, N_TOKENS, total) - 5) // step * step).astype(np.int32)
         positions = [np.sort(rng.choice(length, rng.integers(1, length), replace=False)) for length in chosen]
         n_words = [len(p) for p in positions] if kind == "ner" else [0] * n
-        firsts = pieces[bounds[:-1]]
+        firsts = tokens[bounds[:-1]]
         gold: list[Any]
         if kind == "similarity":
             targets, gold = (firsts / 12).astype(np.float32), [float(first) / 12 for first in firsts]
         elif kind == "ner":
             at = np.concatenate([start + p for start, p in zip(bounds[:-1], positions, strict=True)])
-            targets = np.where(pieces[at] < 25, 1, 0).astype(np.int64)
+            targets = np.where(tokens[at] < 25, 1, 0).astype(np.int64)
             tags = [("O", "B-x", "I-x")[t] for t in targets]
             gold = [tags[sum(n_words[:i]) : sum(n_words[: i + 1])] for i in range(n)]
         else:
@@ -133,7 +133,7 @@ def make_split() -> MakeSplit:
             ids=[f"e{i}" for i in range(n)],
             gold=gold,
             documents=[f"d{i // 3}" for i in range(n)],
-            pieces=pieces,
+            tokens=tokens,
             token_types=(rng.random(total) < 0.5).astype(np.int8),
             bounds=bounds,
             examples_of_rows=np.arange(n),
@@ -149,10 +149,10 @@ def make_split() -> MakeSplit:
 
 @pytest.fixture(scope="session")
 def tokenizer() -> BertTokenizer:
-    """Whole letters as word pieces: ``fever`` is ``f ##e ##v ##e ##r``; ``cold`` is one piece."""
+    """Whole letters as tokens: ``fever`` is ``f ##e ##v ##e ##r``; ``cold`` is one token."""
     letters = "abcdefghijklmnopqrstuvwxyz"
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "cold", ".", ",", *letters, *(f"##{c}" for c in letters)]
-    return BertTokenizer({piece: i for i, piece in enumerate(pieces)}, do_lower_case=True)
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "cold", ".", ",", *letters, *(f"##{c}" for c in letters)]
+    return BertTokenizer({token: i for i, token in enumerate(tokens)}, do_lower_case=True)
 
 
 @pytest.fixture(scope="session")

@@ -134,7 +134,7 @@ def test_a_stretched_batch_is_of_its_task_and_holds_its_rows(splits: dict[str, E
     for batch in stretched_batches("b", splits["b"], 4, 7, seed=0, epoch=2):
         again = make_batch("b", splits["b"], batch.rows)
         assert batch.task == "b"
-        assert batch.pieces.tolist() == again.pieces.tolist()
+        assert batch.tokens.tolist() == again.tokens.tolist()
         assert batch.targets.tolist() == again.targets.tolist()
 
 
@@ -146,20 +146,20 @@ def test_a_batch_holds_its_rows_pieces_words_and_targets_by_length(kind: str, ma
     lengths = [int(split.bounds[row + 1] - split.bounds[row]) for row in asked]
     naive = [row for _, _, row in sorted(zip(lengths, range(4), asked.tolist(), strict=True))]
     assert batch.rows.tolist() == naive
-    pieces, positions, types, starts, words, targets = [], [], [], [], [], []  # type: ignore[var-annotated]
+    tokens, positions, types, starts, words, targets = [], [], [], [], [], []  # type: ignore[var-annotated]
     for row in naive:
-        starts.append(len(pieces))
+        starts.append(len(tokens))
         first, last = split.bounds[row], split.bounds[row + 1]
         if kind == "ner":
             own = slice(split.word_bounds[row], split.word_bounds[row + 1])
-            words += [len(pieces) + int(position) for position in split.word_positions[own]]
+            words += [len(tokens) + int(position) for position in split.word_positions[own]]
             targets += split.targets[own].tolist()
         else:
             targets.append(split.targets[row].item())
-        pieces += split.pieces[first:last].tolist()
+        tokens += split.tokens[first:last].tolist()
         types += split.token_types[first:last].tolist()
         positions += list(range(last - first))
-    assert batch.pieces.tolist() == pieces
+    assert batch.tokens.tolist() == tokens
     assert batch.positions.tolist() == positions
     assert batch.token_types.tolist() == types
     assert batch.lengths.tolist() == sorted(lengths)

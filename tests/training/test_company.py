@@ -26,7 +26,7 @@ from taskaffinity.training.inputs.batches import Batch, batches_in_an_epoch, mak
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.optimizer import Stepper
-from taskaffinity.training.variants import company_of
+from taskaffinity.training.variants import training_set_of
 
 DRY = replace(RECIPE, head_dropout=0.0)
 OPTIMIZERS = ("adamax", "adamw")
@@ -303,32 +303,32 @@ def task(make_meta: MakeMeta, make_split: MakeSplit) -> Toy:
 
 
 def test_a_plain_run_has_no_company(task: Toy) -> None:
-    company = company_of(spec("plain"), *task)
-    assert (company.metas, company.train) == task
-    assert (company.detached, company.batches) == (frozenset(), None)
+    training = training_set_of(spec("plain"), *task)
+    assert (training.metas, training.splits) == task
+    assert (training.detached, training.batches) == (frozenset(), None)
 
 
 @pytest.mark.parametrize("variant", ["placebo", "halves"])
 def test_what_stands_beside_a_task_is_one_of_its_kind_and_named_as_no_task_can_be(variant: Variant, task: Toy) -> None:
     metas, train = task
-    company = company_of(spec(variant), metas, train)
-    assert set(company.metas) == set(company.train)
-    (beside,) = set(company.metas) - {"t"}
-    assert company.metas[beside] == company.metas["t"] == metas["t"]
-    assert company.detached == ({beside} if variant == "placebo" else set())
-    assert company.batches is None
+    training = training_set_of(spec(variant), metas, train)
+    assert set(training.metas) == set(training.splits)
+    (beside,) = set(training.metas) - {"t"}
+    assert training.metas[beside] == training.metas["t"] == metas["t"]
+    assert training.detached == ({beside} if variant == "placebo" else set())
+    assert training.batches is None
     with pytest.raises(ValueError, match="a name is letters"):
         replace(TASKS["nli"], name=beside)
 
 
 def test_a_placebo_is_a_copy_of_its_target(task: Toy) -> None:
-    company = company_of(spec("placebo"), *task)
-    assert all(split is task[1]["t"] for split in company.train.values())
+    training = training_set_of(spec("placebo"), *task)
+    assert all(split is task[1]["t"] for split in training.splits.values())
 
 
 def test_halves_are_dealt_by_the_sample_seed_and_not_by_the_runs(task: Toy) -> None:
     def ids(variant: Variant, **options: int) -> list[list[str]]:
-        return [list(split.ids) for split in company_of(spec(variant, **options), *task).train.values()]
+        return [list(split.ids) for split in training_set_of(spec(variant, **options), *task).splits.values()]
 
     first, second = ids("halves")
     assert sorted(first + second) == sorted(task[1]["t"].ids)
@@ -342,6 +342,6 @@ def test_halves_are_dealt_by_the_sample_seed_and_not_by_the_runs(task: Toy) -> N
 @pytest.mark.parametrize("n_partner", [1, 4, 30])
 def test_a_matched_run_makes_up_for_its_partners_mini_batches(n_partner: int, task: Toy, make_split: MakeSplit) -> None:
     partner = make_split("inference", n=n_partner)
-    company = company_of(spec("matched", batch_size=4), *task, partner=partner)
-    assert (company.metas, company.train, company.detached) == (*task, frozenset())
-    assert company.batches == batches_in_an_epoch({**task[1], "p": partner}, 4) == 3 + -(-n_partner // 4)
+    training = training_set_of(spec("matched", batch_size=4), *task, partner=partner)
+    assert (training.metas, training.splits, training.detached) == (*task, frozenset())
+    assert training.batches == batches_in_an_epoch({**task[1], "p": partner}, 4) == 3 + -(-n_partner // 4)

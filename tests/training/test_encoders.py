@@ -19,9 +19,10 @@ from transformers import (
 
 from taskaffinity.errors import InputError
 from taskaffinity.training import encoders
-from taskaffinity.training.encoders import find_encoder, load_encoder, load_tokenizer, longest_input, tiny_encoder
+from taskaffinity.training.encoder_checks import longest_input
+from taskaffinity.training.encoders import find_encoder, load_encoder, load_tokenizer, tiny_encoder
 
-PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "dose", "##s", "rose"]
+TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "dose", "##s", "rose"]
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def old_bert(tmp_path: Path) -> Path:
     """A folder as BERT's first years made them (BlueBERT's is one): weights, vocab.txt, no model_type."""
     folder = tmp_path / "old"
     config = BertConfig(
-        vocab_size=len(PIECES), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+        vocab_size=len(TOKENS), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
     )
     torch.manual_seed(0)
     BertModel(config).save_pretrained(folder)
@@ -37,7 +38,7 @@ def old_bert(tmp_path: Path) -> Path:
     for key in ("model_type", "architectures", "transformers_version"):
         content.pop(key)
     (folder / "config.json").write_text(json.dumps(content))
-    (folder / "vocab.txt").write_text("\n".join(PIECES) + "\n")
+    (folder / "vocab.txt").write_text("\n".join(TOKENS) + "\n")
     return folder
 
 
@@ -62,7 +63,7 @@ def test_a_vocabulary_with_capitals_is_cased_unless_the_folder_says_otherwise(
     says: dict[str, bool] | None, old_bert: Path
 ) -> None:
     """Bio+ClinicalBERT's folder is one without settings; transformers alone would lower-case every text."""
-    (old_bert / "vocab.txt").write_text("\n".join([*PIECES[:5], "The", "dose", "##s", "rose"]) + "\n")
+    (old_bert / "vocab.txt").write_text("\n".join([*TOKENS[:5], "The", "dose", "##s", "rose"]) + "\n")
     if says is not None:
         (old_bert / "tokenizer_config.json").write_text(json.dumps(says))
     assert load_tokenizer(old_bert).tokenize("The doses rose") == ["The", "dose", "##s", "rose"]
@@ -179,14 +180,14 @@ def test_weights_decide_the_fingerprint_and_the_folder_does_not(old_bert: Path, 
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra", "deberta-v2", "modernbert"])
 def test_dropout_can_be_given_for_every_layer(architecture: str, make_encoder: Callable[..., Path]) -> None:
     """At 0 a model in training gives what it gives in evaluation; at 0.5 no dropout has another rate."""
-    pieces = torch.arange(5, 15)[None]
+    tokens = torch.arange(5, 15)[None]
     model, _ = load_encoder(make_encoder(architecture), 0.0)
-    trained, evaluated = (m(input_ids=pieces).last_hidden_state for m in (model.train(), model.eval()))
+    trained, evaluated = (m(input_ids=tokens).last_hidden_state for m in (model.train(), model.eval()))
     assert torch.equal(trained, evaluated)
     other, _ = load_encoder(make_encoder(architecture), 0.5)
     rates = {module.p for module in other.modules() if isinstance(module, torch.nn.Dropout)}
     assert rates == {0.5}
-    first, second = (other.train()(input_ids=pieces).last_hidden_state for _ in range(2))
+    first, second = (other.train()(input_ids=tokens).last_hidden_state for _ in range(2))
     assert not torch.equal(first, second)
 
 
@@ -197,7 +198,7 @@ def test_an_encoder_that_reads_characters_is_refused_in_one_line(make_encoder: C
     with pytest.raises(InputError, match=r": no tokenizer in this folder; expected tokenizer\.json or vocab\.txt"):
         load_tokenizer(folder)
     CanineTokenizer().save_pretrained(folder)
-    said = r": a tokenizer without word pieces .*; expected .* beside it\. .* as CANINE is, .* give one of word pieces"
+    said = r": a tokenizer without a vocabulary .*; expected .* beside it\. .* such as CANINE, .* use an encoder with"
     with pytest.raises(InputError, match=said) as caught:
         load_tokenizer(folder)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Word pieces: what is cut where, which pieces are classes, and what a sample keeps."""
+"""Tokens: what is cut where, which tokens are classes, and what a sample keeps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from transformers import RobertaTokenizer
 from taskaffinity.tasks.task import SPLITS, Example, Kind, Split, Task
 from taskaffinity.training.encoders import load_tokenizer
 from taskaffinity.training.inputs.encoded import EncodedSplit, cache_folder, read_encoded, task_meta
-from taskaffinity.training.inputs.tokenize import cut_sentence, encode_examples, encode_task, n_pieces
+from taskaffinity.training.inputs.tokenize import cut_sentence, encode_examples, encode_task, token_counts
 
 MakeTask = Callable[..., Task]
 Encode = Callable[..., dict[Split, EncodedSplit]]
@@ -43,7 +43,7 @@ def sentence(tags: str, words: Sequence[str] = ()) -> Example:
 
 
 def rows_of(split: EncodedSplit) -> list[list[int]]:
-    return [split.pieces[a:b].tolist() for a, b in zip(split.bounds, split.bounds[1:], strict=False)]
+    return [split.tokens[a:b].tolist() for a, b in zip(split.bounds, split.bounds[1:], strict=False)]
 
 
 def words_of_rows(split: EncodedSplit) -> list[list[int]]:
@@ -104,15 +104,15 @@ def test_a_class_stands_on_each_words_first_piece_and_on_nothing_else(
 ) -> None:
     words = ["fever", "cold", "a", "and", "cold", "rash"]
     encoded = encode(make_task("ner", [sentence("BOOOBI", words)]))["test"]
-    pieces, firsts = ["[CLS]"], []
+    tokens, firsts = ["[CLS]"], []
     for word in words:
-        firsts.append(len(pieces))
-        pieces += ["cold"] if word == "cold" else [word[0], *(f"##{c}" for c in word[1:])]
-    pieces.append("[SEP]")
-    assert tokenizer.convert_ids_to_tokens(encoded.pieces.tolist()) == pieces
+        firsts.append(len(tokens))
+        tokens += ["cold"] if word == "cold" else [word[0], *(f"##{c}" for c in word[1:])]
+    tokens.append("[SEP]")
+    assert tokenizer.convert_ids_to_tokens(encoded.tokens.tolist()) == tokens
     assert encoded.word_positions.tolist() == firsts
     assert encoded.targets.tolist() == [1, 0, 0, 0, 1, 2]
-    assert not any(pieces[i].startswith(("##", "[")) for i in encoded.word_positions)
+    assert not any(tokens[i].startswith(("##", "[")) for i in encoded.word_positions)
 
 
 def test_words_beyond_the_longest_row_have_no_class_but_stay_in_the_gold_tags(
@@ -121,12 +121,12 @@ def test_words_beyond_the_longest_row_have_no_class_but_stay_in_the_gold_tags(
     encoded = encode(make_task("ner", [sentence("BBBBB", ["fever", "cold", "rash", "cold", "a"])]), max_length=10)[
         "test"
     ]
-    assert len(encoded.pieces) == 10
+    assert len(encoded.tokens) == 10
     assert encoded.word_numbers.tolist() == [
         0,
         1,
         2,
-    ]  # [CLS] 5 1 "r ##a" [SEP]: the third is cut, its first piece stays
+    ]  # [CLS] 5 1 "r ##a" [SEP]: the third is cut, its first token stays
     assert encoded.gold == [["B-x"] * 5]
 
 
@@ -136,7 +136,7 @@ def test_a_word_that_the_tokenizer_makes_nothing_of_is_its_unknown_piece(
 ) -> None:
     assert tokenizer.tokenize(nothing) == []
     encoded = encode(make_task("ner", [sentence("OBO", ["cold", nothing, "cold"])]))["train"]
-    assert tokenizer.convert_ids_to_tokens(encoded.pieces.tolist()) == ["[CLS]", "cold", "[UNK]", "cold", "[SEP]"]
+    assert tokenizer.convert_ids_to_tokens(encoded.tokens.tolist()) == ["[CLS]", "cold", "[UNK]", "cold", "[SEP]"]
     assert encoded.word_positions.tolist() == [1, 2, 3]
     assert encoded.targets.tolist() == [0, 1, 0]
 
@@ -144,11 +144,11 @@ def test_a_word_that_the_tokenizer_makes_nothing_of_is_its_unknown_piece(
 def test_byte_level_words_have_first_pieces_too(tmp_path: Path, encode: Encode, make_task: MakeTask) -> None:
     vocabulary = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "\u0120", *"abcdefgh", "\u0120a", "\u0120b"]
     merges = [("\u0120", "a"), ("\u0120", "b")]
-    made = RobertaTokenizer(vocab={piece: i for i, piece in enumerate(vocabulary)}, merges=merges)  # type: ignore[arg-type]
+    made = RobertaTokenizer(vocab={token: i for i, token in enumerate(vocabulary)}, merges=merges)  # type: ignore[arg-type]
     made.save_pretrained(tmp_path / "bytes")
     tokenizer = load_tokenizer(tmp_path / "bytes")
     encoded = encode(make_task("ner", [sentence("OBI", ["acd", "b", "de"])]), tokenizer=tokenizer)["train"]
-    tokens = tokenizer.convert_ids_to_tokens(encoded.pieces.tolist())
+    tokens = tokenizer.convert_ids_to_tokens(encoded.tokens.tolist())
     assert tokens == ["<s>", "\u0120a", "c", "d", "\u0120b", "\u0120", "d", "e", "</s>"]
     assert encoded.word_positions.tolist() == [1, 4, 5]
 
@@ -162,7 +162,7 @@ def test_the_longer_side_of_a_pair_loses_first(
     example = Example("p", 1.0, " ".join("a" * first), " ".join("b" * second))
     encoded = encode(make_task("similarity", [example]), max_length=12)["train"]
     a, b = kept
-    tokens = tokenizer.convert_ids_to_tokens(encoded.pieces.tolist())
+    tokens = tokenizer.convert_ids_to_tokens(encoded.tokens.tolist())
     assert tokens == ["[CLS]", *"a" * a, "[SEP]", *"b" * b, "[SEP]"]
     assert encoded.token_types.tolist() == [0] * (a + 2) + [1] * (b + 1)
 
@@ -170,7 +170,7 @@ def test_the_longer_side_of_a_pair_loses_first(
 def test_two_long_sides_of_a_pair_lose_alike(tokenizer: Any, encode: Encode, make_task: MakeTask) -> None:
     example = Example("p", 1.0, " ".join("a" * 30), " ".join("b" * 25))
     encoded = encode(make_task("similarity", [example]), max_length=12)["train"]
-    tokens = tokenizer.convert_ids_to_tokens(encoded.pieces.tolist())
+    tokens = tokenizer.convert_ids_to_tokens(encoded.tokens.tolist())
     assert sorted((tokens.count("a"), tokens.count("b"))) == [4, 5]
 
 
@@ -201,7 +201,7 @@ def test_a_text_among_pairs_is_encoded_as_one_alone(order: str, tokenizer: Any, 
         expected = tokenizer(["cold fever"], seconds, truncation="longest_first", max_length=9)
         assert [row] == expected["input_ids"]
         assert [of_row.tolist()] == expected["token_type_ids"]
-    assert n_pieces(task, "test", tokenizer, 30) == [13 if kind == "p" else 8 for kind in order]
+    assert token_counts(task, "test", tokenizer, 30) == [13 if kind == "p" else 8 for kind in order]
 
 
 def random_tagged(n: int) -> list[Example]:
@@ -350,5 +350,5 @@ def test_joined_splits_are_one_after_the_other(kind: Kind, make_split: Callable[
     for part, numbers in ((one, np.arange(7)), (other, np.arange(7, 12))):
         again = both.take(numbers)
         assert (again.ids, again.gold, again.documents) == (part.ids, part.gold, part.documents)
-        for name in ("pieces", "token_types", "bounds", "examples_of_rows", "targets", "word_positions", "word_bounds"):
+        for name in ("tokens", "token_types", "bounds", "examples_of_rows", "targets", "word_positions", "word_bounds"):
             np.testing.assert_array_equal(getattr(again, name), getattr(part, name), err_msg=name)

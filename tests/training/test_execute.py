@@ -84,7 +84,8 @@ def test_in_16_bits_dev_is_looked_at_as_it_is_trained_and_test_is_scored_in_32(
         *(TASKS["sts"].fingerprint, encoder.ref.fingerprint, RECIPE.max_length, RECIPE.max_words),
     )
     meta, splits = read_encoded(folder)
-    model = MultiTaskModel(encoder.folder, {"sts": meta}, seed=0, precision="bf16")
+    model = MultiTaskModel(encoder.folder, {"sts": meta}, seed=0)
+    model.precision = "bf16"
     for epoch in fit(model, {"sts": splits["train"]}, result.spec.recipe, seed=0):
         if epoch.number == result.outcomes["sts"].epoch:
             found = {}

@@ -27,7 +27,7 @@ from taskaffinity.runs.study import StudiedTask, Study
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.tasks.unlabelled import Unlabelled
-from taskaffinity.training.checkpoint import load_shared_weights, take_over_head
+from taskaffinity.training.checkpoint import load_head, load_shared_weights
 from taskaffinity.training.encoders import Encoder, find_encoder
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.export import predictor as predictor_module
@@ -43,12 +43,12 @@ PAIRED = ("nli", "sts", "rel", "tag")
 
 
 def with_tokenizer(architecture: str, make_encoder: MakeEncoder) -> Path:
-    """A random encoder whose tokenizer knows the planted words; of RoBERTa, pieces of bytes."""
+    """A random encoder whose tokenizer knows the planted words; of RoBERTa, tokens of bytes."""
     tokenizer: PreTrainedTokenizerFast
     if architecture == "roberta":
         special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
         learned = ByteLevelBPETokenizer()
-        letters = sorted({word[0] for word in VOCABULARY} | {"."})  # no piece is a blank alone
+        letters = sorted({word[0] for word in VOCABULARY} | {"."})  # no token is a blank alone
         text = " " + " ".join([*letters, *VOCABULARY[::2]])
         learned.train_from_iterator([text, text], vocab_size=2000, special_tokens=special)
         content = json.loads(learned.to_str())["model"]
@@ -56,10 +56,10 @@ def with_tokenizer(architecture: str, make_encoder: MakeEncoder) -> Path:
         tokenizer = RobertaTokenizerFast(vocab=content["vocab"], merges=merges, add_prefix_space=True)
         ends: dict[str, int] = {"bos_token_id": 0, "eos_token_id": 2}
     else:
-        pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", *VOCABULARY[::2]]
+        tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", *VOCABULARY[::2]]
         letters = sorted({letter for word in VOCABULARY for letter in word})
-        pieces = list(dict.fromkeys([*pieces, *letters, *(f"##{letter}" for letter in letters)]))
-        tokenizer, ends = BertTokenizer({piece: i for i, piece in enumerate(pieces)}, do_lower_case=True), {}
+        tokens = list(dict.fromkeys([*tokens, *letters, *(f"##{letter}" for letter in letters)]))
+        tokenizer, ends = BertTokenizer({token: i for i, token in enumerate(tokens)}, do_lower_case=True), {}
     kind, _, lacks_pooler = architecture.partition(" ")
     folder = make_encoder(kind, "BertForMaskedLM" if lacks_pooler else "", vocab_size=len(tokenizer), **ends)
     tokenizer.save_pretrained(folder)
@@ -131,7 +131,7 @@ def test_logits_are_equal(task: str, trained: tuple[Path, Encoder], exported: Ca
     head, weights = store.head(given.spec, task), store.weights(given.spec, task)
     assert head is not None
     assert weights is not None
-    values, meta, _ = take_over_head(head)
+    values, meta, _ = load_head(head)
     own = MultiTaskModel(encoder.folder, {task: meta}, seed=0).eval()
     load_shared_weights(own, weights)
     own.heads[task].load_state_dict(values)
@@ -284,8 +284,8 @@ def test_what_cannot_be_exact_is_refused(
 
 def test_an_architecture_whose_head_has_another_form_is_refused(make_encoder: MakeEncoder, tmp_path: Path) -> None:
     folder = make_encoder("modernbert")
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *VOCABULARY[:55]]
-    BertTokenizer({piece: i for i, piece in enumerate(pieces)}).save_pretrained(folder)
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *VOCABULARY[:55]]
+    BertTokenizer({token: i for i, token in enumerate(tokens)}).save_pretrained(folder)
     encoder = find_encoder(str(folder))
     recipe = replace(RECIPE, num_train_epochs=1)
     prepare([TASKS["nli"]], encoder, recipe, tmp_path)
@@ -355,7 +355,7 @@ def test_texts_are_predicted_by_length_and_told_in_the_files_order(
         return forward(batch)
 
     monkeypatch.setattr(predictor, "_forward", seen)
-    monkeypatch.setattr(predictor_module, "EVALUATION_PIECES", {"cpu": 100})
+    monkeypatch.setattr(predictor_module, "EVALUATION_TOKENS", {"cpu": 100})
     found = list(predictor.predict(rows))
     assert [row for row, _ in found] == rows
     for (_, told), expected in zip(found, alone, strict=True):

@@ -22,7 +22,7 @@ from taskaffinity.training.checkpoint import load_shared_weights, shared_weights
 from taskaffinity.training.encoders import Encoder, tiny_encoder
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
-from taskaffinity.training.inputs.vocabulary import pieces_of, prune_embeddings, renumbered
+from taskaffinity.training.inputs.vocabulary import prune_embeddings, renumbered, used_token_ids
 from taskaffinity.training.loop import fit
 from taskaffinity.training.model import MultiTaskModel
 
@@ -43,26 +43,26 @@ def test_the_next_model_has_the_trained_encoder_and_its_own_head(
 ) -> None:
     folder = make_encoder(architecture)
     meta, split = {"nli": make_meta("nli", "inference")}, make_split("inference")
-    split = replace(split, pieces=np.where(split.pieces % 3 == 0, split.pieces - 1, split.pieces))
+    split = replace(split, tokens=np.where(split.tokens % 3 == 0, split.tokens - 1, split.tokens))
     first = MultiTaskModel(folder, meta, seed=0)
     table = first.encoder.get_input_embeddings().weight.detach().clone()
-    pieces = pieces_of([split], first.encoder) if is_cut else None
-    if pieces is not None:
-        assert prune_embeddings(first.encoder, pieces)
-        split = renumbered(split, pieces)
+    tokens = used_token_ids([split], first.encoder) if is_cut else None
+    if tokens is not None:
+        assert prune_embeddings(first.encoder, tokens)
+        split = renumbered(split, tokens)
     list(fit(first, {"nli": split}, Recipe(learning_rate=1e-3, num_train_epochs=2, batch_size=4), seed=0))
-    save_file(shared_weights(first, first.state_dict(), pieces), tmp_path / "weights")
+    save_file(shared_weights(first, first.state_dict(), tokens), tmp_path / "weights")
 
     following = MultiTaskModel(folder, meta, seed=1)
     heads = {name: value.clone() for name, value in following.state_dict().items() if name.startswith("parts.")}
     load_shared_weights(following, tmp_path / "weights")
     given = following.encoder.get_input_embeddings().weight.detach()
     trained = first.encoder.get_input_embeddings().weight.detach()
-    met = np.arange(len(table)) if pieces is None else pieces
+    met = np.arange(len(table)) if tokens is None else tokens
     unmet = np.setdiff1d(np.arange(len(table)), met)
     assert torch.equal(given[met], trained)
     assert torch.equal(given[unmet], table[unmet])
-    assert len(unmet) > 0 or pieces is None
+    assert len(unmet) > 0 or tokens is None
     own = dict(first.named_parameters())
     for name, value in following.named_parameters():
         if value is following.encoder.get_input_embeddings().weight:
@@ -127,7 +127,7 @@ def test_fine_tuning_starts_where_the_refinement_was_best_for_its_task(
         (own,) = tuned.weights.values()
         assert own.keys() == kept.keys()
         for key, value in own.items():
-            np.testing.assert_array_equal(value, kept[key])  # and so the pieces, of which one task meets a part
+            np.testing.assert_array_equal(value, kept[key])  # and so the tokens, of which one task meets a part
 
 
 @pytest.mark.parametrize("protocol", [None, "paper"])

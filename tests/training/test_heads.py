@@ -44,15 +44,15 @@ def batch(make_split: MakeSplit) -> Batch:
 def stock_logits(stock: nn.Module, batch: Batch, pad: int, has_token_types: bool) -> torch.Tensor:
     """The stock classifier on a batch padded here, by hand."""
     longest = int(batch.lengths.max())
-    rows = zip(*(tensor.split(batch.lengths.tolist()) for tensor in (batch.pieces, batch.token_types)), strict=True)
-    pieces, types, mask = [], [], []
+    rows = zip(*(tensor.split(batch.lengths.tolist()) for tensor in (batch.tokens, batch.token_types)), strict=True)
+    tokens, types, mask = [], [], []
     for ids, kinds in rows:
         missing = longest - len(ids)
-        pieces.append([*ids.tolist(), *[pad] * missing])
+        tokens.append([*ids.tolist(), *[pad] * missing])
         types.append([*kinds.tolist(), *[0] * missing])
         mask.append([1] * len(ids) + [0] * missing)
     extra = {"token_type_ids": torch.tensor(types)} if has_token_types else {}
-    logits: torch.Tensor = stock(input_ids=torch.tensor(pieces), attention_mask=torch.tensor(mask), **extra).logits
+    logits: torch.Tensor = stock(input_ids=torch.tensor(tokens), attention_mask=torch.tensor(mask), **extra).logits
     return logits
 
 
@@ -166,7 +166,7 @@ def test_a_tagger_reads_the_first_pieces_and_no_others(
     split = make_split("ner", n=5)
     batch = make_batch("t", split, np.arange(5))
     head = model.heads["t"]
-    hidden = torch.randn(len(batch.pieces), 16)
+    hidden = torch.randn(len(batch.tokens), 16)
     outputs = head(hidden[batch.layout.read])
     weight, bias = head.get_parameter("output.weight"), head.get_parameter("output.bias")
     assert outputs.shape == (len(split.targets), 3)

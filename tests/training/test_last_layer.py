@@ -1,6 +1,6 @@
 """A last layer in part gives the states that are read as the whole one does, and the same gradients."""
 
-# T word pieces of the batch, H width
+# T tokens of the batch, H width
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_in_training_it_drops_where_the_whole_layer_does(
     monkeypatch.setattr(dropout, "kept", noted)
     model(make_batch("t", split, np.arange(4)))
     n_hidden = 1 if architecture == "distilbert" else 2
-    whole = [4 * 2 * 9 * 9, *[36 * 16] * n_hidden]  # sequences, heads, who asks, who is asked; pieces, width
+    whole = [4 * 2 * 9 * 9, *[36 * 16] * n_hidden]  # sequences, heads, who asks, who is asked; tokens, width
     narrow = [4 * 2 * int(n_read.max()) * 9, *[int(n_read.sum()) * 16] * n_hidden]
     assert sizes[1 : 1 + len(whole + narrow)] == whole + narrow
 
@@ -112,7 +112,7 @@ def test_the_feed_forward_layer_sees_the_states_that_are_read_and_no_others(
         layer.intermediate.register_forward_hook(lambda _, states, __: seen.append(tuple(states[0].shape)))
     model(batch)
     n_read = len(split.targets) if kind == "ner" else 6
-    assert seen == [(1, len(batch.pieces), 16), (1, n_read, 16)]
+    assert seen == [(1, len(batch.tokens), 16), (1, n_read, 16)]
 
 
 @pytest.mark.parametrize("architecture", [*NARROW, "modernbert", "deberta-v2"])

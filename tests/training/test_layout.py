@@ -1,6 +1,6 @@
-"""Blocks of sequences: each piece has a place, little is wasted, and there is a way back."""
+"""Blocks of sequences: each token has a place, little is wasted, and there is a way back."""
 
-# T word pieces of the batch, N heads, D a head's width
+# T tokens of the batch, N heads, D a head's width
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskaffinity.training.packing.layout import by_head, by_piece, layout_of
+from taskaffinity.training.packing.layout import by_head, by_token, layout_of
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=25).map(sorted)
 
@@ -21,7 +21,7 @@ def test_blocks_follow_one_another_and_give_each_piece_a_place_of_its_own(length
     for block in layout_of(lengths).blocks:
         count, longest = block.shape
         own = lengths[first : first + count]
-        assert block.pieces == slice(taken, taken + sum(own))
+        assert block.tokens == slice(taken, taken + sum(own))
         places = [number * longest + i for number, length in enumerate(own) for i in range(length)]
         assert places == (list(range(sum(own))) if block.places is None else block.places.tolist())
         first, taken = first + count, taken + sum(own)
@@ -58,4 +58,4 @@ def test_into_blocks_and_back_changes_nothing(lengths: list[int]) -> None:
         heads = by_head(states, block)
         count, longest = block.shape
         assert heads.shape == (count * 2, longest, 3)
-        assert torch.equal(by_piece(heads, block), states[block.pieces])
+        assert torch.equal(by_token(heads, block), states[block.tokens])

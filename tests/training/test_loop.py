@@ -114,7 +114,7 @@ def test_an_epoch_tells_its_steps_its_pieces_and_the_mean_loss_of_each_task(
     assert [epoch.number for epoch in epochs] == [1, 2]
     for epoch, steps in zip(epochs, (seen[:9], seen[9:]), strict=True):
         assert epoch.steps == len(steps) == 9
-        assert epoch.pieces == sum(len(split.pieces) for split in splits.values())
+        assert epoch.tokens == sum(len(split.tokens) for split in splits.values())
         for name in splits:
             assert epoch.losses[name] == pytest.approx(np.mean([value for task, value in steps if task == name]))
 
@@ -151,7 +151,7 @@ def test_predictions_are_those_of_one_row_at_a_time_in_the_splits_order(
     splits: dict[str, EncodedSplit],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loop, "EVALUATION_PIECES", {"cpu": most_pieces})
+    monkeypatch.setattr(loop, "EVALUATION_TOKENS", {"cpu": most_pieces})
     model, split, meta = make_model(*splits).eval(), splits[name], make_meta(name, KINDS[name])
     predicted = predict(model, meta, split)
     assert not any(weight.is_inference() for weight in model.parameters())
@@ -173,7 +173,7 @@ def test_rows_of_a_cut_sentence_are_put_together_and_words_without_a_row_are_out
     whole = predict(model, meta, split)
     n_first, n_second = len(split.gold[0]), len(split.gold[1])
     numbers = split.word_numbers.copy()
-    numbers[n_first : n_first + n_second] += n_first + 2  # two words between the rows have no pieces
+    numbers[n_first : n_first + n_second] += n_first + 2  # two words between the rows have no tokens
     joined = replace(
         split,
         ids=["joined", *split.ids[2:]],

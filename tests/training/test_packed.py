@@ -1,6 +1,6 @@
 """Packed, padded and one sequence at a time: three ways to the same states and the same gradients."""
 
-# B sequences, N heads, L longest, T word pieces, D a head's width
+# B sequences, N heads, L longest, T tokens, D a head's width
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def batches(make_split: MakeSplit) -> list[Batch]:
 def alone(model: MultiTaskModel, folder: Path, batch: Batch) -> torch.Tensor:
     """The stock model's states, one unpadded sequence after the other."""
     stock = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
-    rows = zip(*(tensor.split(batch.lengths.tolist()) for tensor in (batch.pieces, batch.token_types)), strict=True)
+    rows = zip(*(tensor.split(batch.lengths.tolist()) for tensor in (batch.tokens, batch.token_types)), strict=True)
     states = []
-    for pieces, types in rows:
+    for tokens, types in rows:
         extra = {"token_type_ids": types[None]} if model.has_token_types else {}
-        states.append(stock(input_ids=pieces[None], **extra).last_hidden_state[0])
+        states.append(stock(input_ids=tokens[None], **extra).last_hidden_state[0])
     return torch.cat(states)
 
 
@@ -142,6 +142,6 @@ def test_attention_is_softmax_within_each_sequence(lengths: list[int], seed: int
     generator = torch.Generator().manual_seed(seed)
     query, key, value = torch.randn(3, 1, 2, sum(lengths), 4, generator=generator)  # (1, N, T, D) each
     output, _ = packed_attention(nn.Identity(), query, key, value, None, layout=layout_of(lengths), scaling=0.7)
-    pieces = zip(*(x[0].split(lengths, dim=1) for x in (query, key, value)), strict=True)
-    expected = [(torch.softmax(q @ k.mT * 0.7, dim=-1) @ v).transpose(0, 1) for q, k, v in pieces]  # (L, N, D)
+    tokens = zip(*(x[0].split(lengths, dim=1) for x in (query, key, value)), strict=True)
+    expected = [(torch.softmax(q @ k.mT * 0.7, dim=-1) @ v).transpose(0, 1) for q, k, v in tokens]  # (L, N, D)
     torch.testing.assert_close(output[0], torch.cat(expected), atol=1e-5, rtol=1e-4)

@@ -1,6 +1,6 @@
 """Rows padded to the longest: the same states as by masks, and nothing that would have to be asked of a GPU."""
 
-# B sequences, L the longest, T word pieces, H width
+# B sequences, L the longest, T tokens, H width
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ MakeSplit = Callable[..., EncodedSplit]
 def by_masks(model: MultiTaskModel, batch: Batch) -> Tensor:
     """The states that are read, by boolean masks."""
     mask = torch.arange(int(batch.lengths.max()))[None] < batch.lengths[:, None]  # (B, L)
-    pieces = torch.full(mask.shape, model.encoder.config.pad_token_id or 0)
-    pieces[mask] = batch.pieces
+    tokens = torch.full(mask.shape, model.encoder.config.pad_token_id or 0)
+    tokens[mask] = batch.tokens
     extra = {}
     if model.has_token_types:
-        extra = {"token_type_ids": torch.zeros_like(pieces)}
+        extra = {"token_type_ids": torch.zeros_like(tokens)}
         extra["token_type_ids"][mask] = batch.token_types
-    hidden: Tensor = model.encoder(input_ids=pieces, attention_mask=mask.long(), **extra).last_hidden_state
+    hidden: Tensor = model.encoder(input_ids=tokens, attention_mask=mask.long(), **extra).last_hidden_state
     return hidden[mask][batch.layout.read]
 
 

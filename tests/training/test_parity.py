@@ -45,12 +45,12 @@ class PlainModel(nn.Module):
     def loss(self, kind: str, split: EncodedSplit, rows: np.ndarray) -> torch.Tensor:
         ranges = [(split.bounds[row], split.bounds[row + 1]) for row in rows]
         longest = max(end - start for start, end in ranges)
-        pieces, types, mask = (torch.zeros(len(rows), longest, dtype=torch.long) for _ in range(3))
+        tokens, types, mask = (torch.zeros(len(rows), longest, dtype=torch.long) for _ in range(3))
         for i, (start, end) in enumerate(ranges):
-            pieces[i, : end - start] = torch.tensor(split.pieces[start:end].astype(np.int64))
+            tokens[i, : end - start] = torch.tensor(split.tokens[start:end].astype(np.int64))
             types[i, : end - start] = torch.tensor(split.token_types[start:end].astype(np.int64))
             mask[i, : end - start] = 1
-        out = self.bert(input_ids=pieces, token_type_ids=types, attention_mask=mask)
+        out = self.bert(input_ids=tokens, token_type_ids=types, attention_mask=mask)
         if kind == "ner":
             states, tags = [], []
             for i, row in enumerate(rows):

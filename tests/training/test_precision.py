@@ -48,7 +48,7 @@ def test_each_mini_batch_is_tried_in_both_and_the_largest_is_not_timed(
     monkeypatch.setattr(precision, "products_in_bf16", lambda: 1.0)
     assert times_in_bf16(spec, **places) == 2.0  # of 3, 1 and 2
     assert [bits for bits, _ in tried] == ["bf16", None, None, "bf16"] * 2  # neither always first
-    lengths = [pieces for _, pieces in tried]
+    lengths = [tokens for _, tokens in tried]
     assert lengths[::2] == lengths[1::2]
     assert max(lengths) == lengths[0] > min(lengths)
 

@@ -69,8 +69,8 @@ def test_blocks_hold_every_piece_once_and_in_order(scratch: Encoder, passages: l
     cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
     assert all(block[0] == cls and block[-1] == sep and len(block) <= 24 for block in blocks)
     assert all(len(block) == 24 for block in blocks[:-1])
-    stream = [piece for block in blocks for piece in block[1:-1]]
-    whole = [piece for text in passages for piece in [*tokenizer.encode(text, add_special_tokens=False), sep]]
+    stream = [token for block in blocks for token in block[1:-1]]
+    whole = [token for text in passages for token in [*tokenizer.encode(text, add_special_tokens=False), sep]]
     assert stream == whole
 
 
@@ -132,11 +132,11 @@ def test_what_cannot_be_done_is_refused_before_anything_is_trained(
 
 def test_an_architecture_without_a_language_head_is_refused(passages: list[str], tmp_path: Path) -> None:
     folder = tmp_path / "xlnet"
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *VOCABULARY]
-    config = XLNetConfig(vocab_size=len(pieces), d_model=16, n_layer=1, n_head=2, d_inner=32)
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *VOCABULARY]
+    config = XLNetConfig(vocab_size=len(tokens), d_model=16, n_layer=1, n_head=2, d_inner=32)
     AutoModel.from_config(config).save_pretrained(folder)
-    BertTokenizer({piece: i for i, piece in enumerate(pieces)}).save_pretrained(folder)
-    with pytest.raises(InputError, match=r"xlnet: xlnet has no head for masked pieces"):
+    BertTokenizer({token: i for i, token in enumerate(tokens)}).save_pretrained(folder)
+    with pytest.raises(InputError, match=r"xlnet: xlnet has no head for masked tokens"):
         pretrain(passages, find_encoder(str(folder)), tmp_path / "out", SETTINGS)
 
 
@@ -170,7 +170,7 @@ def test_what_ends_it_is_one_line_where_it_is_known(
 
 
 def test_a_batch_in_which_chance_masks_nothing_is_passed_over(trained_before: Encoder, tmp_path: Path) -> None:
-    """Batches of one short block: at 15 % most have no masked piece, and no loss."""
+    """Batches of one short block: at 15 % most have no masked token, and no loss."""
     words = [f"{a} {b}" for a, b in zip(VOCABULARY[::2], VOCABULARY[1::2], strict=False)][:40]
     sparse = replace(SETTINGS, batch_size=1, max_length=8, num_train_epochs=1, mlm_probability=0.15)
     assert all(np.isfinite(pretrain(words, trained_before, tmp_path / "out", sparse).losses))

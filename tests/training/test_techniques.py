@@ -18,7 +18,7 @@ from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.training import loop
 from taskaffinity.training import model as models
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
-from taskaffinity.training.inputs.vocabulary import pieces_of, prune_embeddings, renumbered
+from taskaffinity.training.inputs.vocabulary import prune_embeddings, renumbered, used_token_ids
 from taskaffinity.training.loop import fit, predict
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.optimizer import decayed_parameters, learning_rate
@@ -71,7 +71,7 @@ def build(make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit)
         if "long ones alone" in off:
             monkeypatch.setattr(layout, "_ALONE", 10**9)
         else:
-            monkeypatch.setattr(layout, "_ALONE", 10)  # sequences here have 3 to 20 pieces
+            monkeypatch.setattr(layout, "_ALONE", 10)  # sequences here have 3 to 20 tokens
         if "narrow last layer" in off:
             monkeypatch.setattr(models, "narrow_last_layer", lambda encoder, max_length: False)
         if "cheap dropout" in off:
@@ -87,9 +87,9 @@ def build(make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit)
         metas = {kind: make_meta(kind, kind) for kind in KINDS}
         model = MultiTaskModel(folder, metas, seed=seed, head_dropout=p, packed="packing" not in off)
         if "cut vocabulary" not in off:
-            pieces = pieces_of([*train.values(), *dev.values()], model.encoder)
-            assert prune_embeddings(model.encoder, pieces)
-            train, dev = ({n: renumbered(split, pieces) for n, split in splits.items()} for splits in (train, dev))
+            tokens = used_token_ids([*train.values(), *dev.values()], model.encoder)
+            assert prune_embeddings(model.encoder, tokens)
+            train, dev = ({n: renumbered(split, tokens) for n, split in splits.items()} for splits in (train, dev))
         return model, train, dev
 
     return made
@@ -163,7 +163,8 @@ def test_sixteen_bits_train_and_predict_as_thirty_two_do(
     recipe = Recipe(learning_rate=1e-3, num_train_epochs=3, batch_size=5)
     losses = {}
     for precision in (None, "bf16"):
-        model = MultiTaskModel(folder, metas, seed=3, head_dropout=0.0, packed=packed, precision=precision)
+        model = MultiTaskModel(folder, metas, seed=3, head_dropout=0.0, packed=packed)
+        model.precision = precision
         for dropout in model.modules():
             if isinstance(dropout, nn.Dropout):
                 dropout.p = 0.0

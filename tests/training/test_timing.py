@@ -13,7 +13,7 @@ import torch
 from taskaffinity.runs.recipe import PAPER_REFINE
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.training.execute import execute
-from taskaffinity.training.optim.bert_adam import ReleasedStepper
+from taskaffinity.training.optim.bert_adam import BertAdamStepper
 from taskaffinity.training.profile import speed
 from taskaffinity.training.profile.speed import timed
 
@@ -43,7 +43,7 @@ def test_its_seconds_are_those_of_the_run_but_for_a_factor(tiny: Any) -> None:
 def test_a_protocol_is_timed_by_its_own_update(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The paper's moves tensor by tensor, and takes three times as long."""
     moved: list[int] = []
-    monkeypatch.setattr(ReleasedStepper, "step", lambda stepper, **how: moved.append(1))
+    monkeypatch.setattr(BertAdamStepper, "step", lambda stepper, **how: moved.append(1))
     recipe = replace(PAPER_REFINE, max_train_examples=64, max_eval_examples=20, threads=1)
     spec = RunSpec(tuple(sorted(tiny.study.refs)), tiny.study.encoder, 0, recipe)
     pace = timed(spec, encoder_folder=tiny.encoder_folder, cache=tiny.cache)

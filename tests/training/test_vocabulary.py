@@ -1,4 +1,4 @@
-"""A table cut to the pieces that occur trains the same model."""
+"""A table cut to the tokens that occur trains the same model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
-from taskaffinity.training.inputs.vocabulary import pieces_of, prune_embeddings, renumbered
+from taskaffinity.training.inputs.vocabulary import prune_embeddings, renumbered, used_token_ids
 from taskaffinity.training.loop import fit, predict
 from taskaffinity.training.model import MultiTaskModel
 
@@ -27,7 +27,7 @@ MakeEncoder = Callable[..., Path]
 @pytest.fixture
 def splits(make_split: MakeSplit) -> dict[str, EncodedSplit]:
     def sparse(split: EncodedSplit) -> EncodedSplit:
-        return replace(split, pieces=np.where(split.pieces % 3 == 0, split.pieces - 1, split.pieces))
+        return replace(split, tokens=np.where(split.tokens % 3 == 0, split.tokens - 1, split.tokens))
 
     return {kind: sparse(make_split(kind, n=12, seed=i)) for i, kind in enumerate(KINDS)}
 
@@ -53,10 +53,10 @@ def test_the_same_losses_weights_and_predictions(
     folder = make_encoder(architecture, **no_dropout)
     recipe = replace(RECIPE, optimizer=optimizer)
     whole, cut = (MultiTaskModel(folder, metas, seed=3, head_dropout=0.0) for _ in range(2))
-    pieces = pieces_of(splits.values(), cut.encoder)
+    tokens = used_token_ids(splits.values(), cut.encoder)
     before = whole.encoder.get_input_embeddings().weight.detach().clone()
-    assert prune_embeddings(cut.encoder, pieces)
-    own = {name: renumbered(split, pieces) for name, split in splits.items()}
+    assert prune_embeddings(cut.encoder, tokens)
+    own = {name: renumbered(split, tokens) for name, split in splits.items()}
     for one, other in zip(fit(whole, splits, recipe, seed=5), fit(cut, own, recipe, seed=5), strict=True):
         assert one.losses == pytest.approx(other.losses, abs=1e-4)
     for kind in KINDS:
@@ -68,10 +68,10 @@ def test_the_same_losses_weights_and_predictions(
             assert predict(whole, metas[kind], splits[kind]) == predict(cut, metas[kind], own[kind])
 
     after, kept = (model.encoder.get_input_embeddings().weight.detach() for model in (whole, cut))
-    assert len(kept) == len(pieces) < len(after)
-    torch.testing.assert_close(after[pieces], kept, atol=2e-3, rtol=1e-2)
+    assert len(kept) == len(tokens) < len(after)
+    torch.testing.assert_close(after[tokens], kept, atol=2e-3, rtol=1e-2)
     # the others have only decayed, all by the same factor
-    others = np.setdiff1d(np.arange(len(after)), pieces)
+    others = np.setdiff1d(np.arange(len(after)), tokens)
     factors = (after[others] / before[others])[before[others].abs() > 1e-3]
     assert float(factors.std()) < 1e-5
     assert 0 < float(factors.mean()) < 1
@@ -81,9 +81,9 @@ def test_the_number_of_padding_stays(
     make_encoder: MakeEncoder, splits: dict[str, EncodedSplit], make_meta: MakeMeta
 ) -> None:
     model = MultiTaskModel(make_encoder("roberta"), {"ner": make_meta("ner", "ner")}, seed=0)
-    pieces = pieces_of(splits.values(), model.encoder)
-    assert pieces[:2].tolist() == [0, 1]
-    prune_embeddings(model.encoder, pieces)
+    tokens = used_token_ids(splits.values(), model.encoder)
+    assert tokens[:2].tolist() == [0, 1]
+    prune_embeddings(model.encoder, tokens)
     table = model.encoder.get_input_embeddings()
     assert isinstance(table, torch.nn.Embedding)
     assert table.padding_idx == model.encoder.config.pad_token_id == 1
@@ -91,7 +91,7 @@ def test_the_number_of_padding_stays(
 
 def test_renumbered_pieces_are_places_in_the_table(splits: dict[str, EncodedSplit], make_encoder: MakeEncoder) -> None:
     model = MultiTaskModel(make_encoder("bert"), {}, seed=0)
-    pieces = pieces_of([splits["ner"]], model.encoder)
-    again = renumbered(splits["ner"], pieces)
-    assert np.array_equal(pieces[again.pieces], splits["ner"].pieces)
-    assert again.pieces.max() < len(pieces)
+    tokens = used_token_ids([splits["ner"]], model.encoder)
+    again = renumbered(splits["ner"], tokens)
+    assert np.array_equal(tokens[again.tokens], splits["ner"].tokens)
+    assert again.tokens.max() < len(tokens)

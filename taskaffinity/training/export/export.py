@@ -6,7 +6,7 @@ changed. An architecture without an entry in ``FORMS`` has a head of another for
 What a stock ``pipeline`` does not know: it does not cut long sentences (``predict`` cuts a tagger's at ``max_words``
 words, as in training), a text classifier's pipeline does not truncate unless told to, and byte-level tokenizers see
 words of running text otherwise than the ready words of training: a RoBERTa tagger gives the same spans only with
-``is_split_into_words=True``, and there only where no word begins with a piece that is a blank alone.
+``is_split_into_words=True``, and there only where no word begins with a token that is a blank alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 from taskaffinity.errors import InputError
 from taskaffinity.runs.best_model import BestModel
 from taskaffinity.runs.store import RunStore
-from taskaffinity.training.checkpoint import load_shared_weights, take_over_head
+from taskaffinity.training.checkpoint import load_head, load_shared_weights
 from taskaffinity.training.encoders import Encoder, find_encoder, load_config, load_tokenizer
 from taskaffinity.training.export.model_card import model_card
 from taskaffinity.training.export.predictor import ABOUT
@@ -67,7 +67,7 @@ def export(kept: BestModel, out: Path, encoder: str | None = None) -> None:
     assert head is not None
     assert weights is not None
     try:
-        head_weights, meta, folder = take_over_head(head)
+        head_weights, meta, folder = load_head(head)
         found = _encoder(kept, folder, encoder)
         model = _trained(kept, meta, found.folder, store.start(kept.spec), weights, head_weights)
     except InputError:
@@ -95,7 +95,7 @@ def export(kept: BestModel, out: Path, encoder: str | None = None) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def refuse_other_forms(folder: Path, asked: str = "") -> None:
+def check_exportable(folder: Path, asked: str = "") -> None:
     """Refuse an encoder whose trained tasks could not be exported.
 
     Parameters
@@ -146,7 +146,7 @@ def _trained(
             raise InputError(
                 f"{kept.spec.parent.run_id}: no longer has the weights that {kept.spec.run_id} started from"
             )
-        load_shared_weights(model, start)  # pieces that this run did not meet are as it found them
+        load_shared_weights(model, start)  # tokens that this run did not meet are as it found them
     load_shared_weights(model, weights)
     model.heads[meta.name].load_state_dict(head)
     return model.eval()
@@ -154,7 +154,7 @@ def _trained(
 
 def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedModel:
     """The architecture's own model for the task, with the trained weights: of 32 bits, whatever the encoder's are."""
-    refuse_other_forms(folder)
+    check_exportable(folder)
     config = load_config(folder)
     architecture = config.model_type
     labels = meta.outputs or ("score",)

@@ -107,7 +107,7 @@ def _standard_error(kept: BestModel) -> float:
 
 def _limits(kept: BestModel, meta: TaskMeta) -> Iterator[str]:
     recipe = kept.spec.recipe
-    yield f"* Texts are cut at {recipe.max_length} word pieces" + (
+    yield f"* Texts are cut at {recipe.max_length} tokens" + (
         f", sentences of more than {recipe.max_words} words are split after punctuation by `taskaffinity predict`; a "
         "stock pipeline does not split them."
         if meta.kind == "ner"

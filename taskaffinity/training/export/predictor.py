@@ -1,11 +1,11 @@
 """An exported model, used: unlabelled texts in, labels out.
 
-Texts become word pieces as they did in training. A tagger's running text is cut into words as ``taskaffinity data``
+Texts become tokens as they did in training. A tagger's running text is cut into words as ``taskaffinity data``
 does it (runs of letters, digits and underscores; any other character for itself), longer sentences after punctuation
 as dev and test are, and mentions are read as a stock pipeline does: an ``I`` that follows no mention begins one. So
 ``pipeline("token-classification", aggregation_strategy="first")`` gives the same mentions on sentences of up to
-``max_words`` words for tokenizers of word pieces (BERT, DistilBERT), but for underscores, which they cut at, and for
-characters that are a word each to them (Chinese ones). Words after ``max_length`` pieces have no mention.
+``max_words`` words for tokenizers of tokens (BERT, DistilBERT), but for underscores, which they cut at, and for
+characters that are a word each to them (Chinese ones). Words after ``max_length`` tokens have no mention.
 """
 
 # B sequences, L the longest, W words of the batch, C classes
@@ -34,7 +34,7 @@ from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, meta_of
 from taskaffinity.training.inputs.padded import padded
 from taskaffinity.training.inputs.tokenize import encode_examples
 from taskaffinity.training.load_errors import as_input_error
-from taskaffinity.training.loop import EVALUATION_PIECES, by_pieces, tags_of_sentences
+from taskaffinity.training.loop import EVALUATION_TOKENS, batches_by_tokens, tags_of_sentences
 
 ABOUT = "taskaffinity.json"
 """What is known of an exported model beside its configuration: the task, and how its texts are cut."""
@@ -83,7 +83,7 @@ class Predictor:
     def outputs(self, split: EncodedSplit) -> list[Tensor]:
         """The model's outputs for each row of a split: ``(1, C)``, of a sentence ``(W, C)``."""
         of_row: dict[int, Tensor] = {}
-        for rows in by_pieces(np.diff(split.bounds), EVALUATION_PIECES[self.device]):
+        for rows in batches_by_tokens(np.diff(split.bounds), EVALUATION_TOKENS[self.device]):
             batch = make_batch(self.meta.name, split, rows)
             sizes = np.diff(split.word_bounds)[batch.rows] if split.is_tagging else np.ones(len(batch.rows), dtype=int)
             found = self._forward(batch.to(self.device, blocks=False)).cpu().split(sizes.tolist())

@@ -4,7 +4,7 @@ Each task's own order depends on the seed, the epoch and the task's name alone: 
 same mini-batches, only what stands between them differs.
 """
 
-# B sequences, T word pieces of the batch, R states that the head reads: one a sequence, or one a word
+# B sequences, T tokens of the batch, R states that the head reads: one a sequence, or one a word
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Batch:
 
     task: str
     rows: IntArray  # (B,) rows of the split, in the batch's order
-    pieces: Tensor  # (T,)
+    tokens: Tensor  # (T,)
     positions: Tensor  # (T,) from 0 in each sequence
     token_types: Tensor  # (T,)
     lengths: Tensor  # (B,)
@@ -61,7 +61,7 @@ def make_batch(task: str, split: EncodedSplit, rows: IntArray) -> Batch:
     return Batch(
         task=task,
         rows=rows,
-        pieces=torch.from_numpy(split.pieces[picked].astype(np.int64)),
+        tokens=torch.from_numpy(split.tokens[picked].astype(np.int64)),
         positions=torch.from_numpy(np.arange(len(picked)) - np.repeat(starts, lengths)),
         token_types=torch.from_numpy(split.token_types[picked].astype(np.int64)),
         lengths=torch.from_numpy(lengths),
@@ -77,19 +77,19 @@ def epoch_batches(
     *,
     seed: int,
     epoch: int,
-    beside: Mapping[str, EncodedSplit] | None = None,
+    detached: Mapping[str, EncodedSplit] | None = None,
 ) -> Iterator[Batch]:
     """Every row of every task once, in mini-batches of one task, tasks in random order.
 
-    Mini-batches of tasks ``beside`` are slotted in among the others, whose order is the same with and without them.
+    Mini-batches of ``detached`` tasks are inserted among the others, whose order is the same with and without them.
     """
-    beside = beside or {}
-    own, extra = (_shuffled_cuts(tasks, batch_size, seed, epoch) for tasks in (splits, beside))
+    detached = detached or {}
+    own, extra = (_shuffled_cuts(tasks, batch_size, seed, epoch) for tasks in (splits, detached))
     is_extra = np.repeat([False, True], [len(own), len(extra)])
     own_cuts, extra_cuts = iter(own), iter(extra)
     for slot in np.random.default_rng(seed_of(seed, "beside", epoch)).permutation(is_extra):
         name, rows = next(extra_cuts if slot else own_cuts)
-        yield make_batch(name, (beside if slot else splits)[name], rows)
+        yield make_batch(name, (detached if slot else splits)[name], rows)
 
 
 def _shuffled_cuts(

@@ -1,7 +1,7 @@
-"""A task as word pieces: flat arrays, memory-mapped from a cache on disk.
+"""A task as tokens: flat arrays, memory-mapped from a cache on disk.
 
 A *row* is one sequence that the encoder sees, an *example* is what is scored. They are the same but for tagging,
-where a long sentence is several rows (``encoding.py`` says how it is cut). The cache holds word pieces, which is text:
+where a long sentence is several rows (``encoding.py`` says how it is cut). The cache holds tokens, which is text:
 it lies outside the results folder, readable by its owner alone.
 """
 
@@ -23,16 +23,17 @@ from taskaffinity.tasks.task import SPLITS, Kind, Split, Task
 
 IntArray = npt.NDArray[np.int64]
 
-_ARRAYS = (
-    "pieces",
-    "token_types",
-    "bounds",
-    "examples_of_rows",
-    "targets",
-    "word_positions",
-    "word_numbers",
-    "word_bounds",
-)
+_ARRAYS = {
+    "tokens": "pieces",
+    "token_types": "token_types",
+    "bounds": "bounds",
+    "examples_of_rows": "examples_of_rows",
+    "targets": "targets",
+    "word_positions": "word_positions",
+    "word_numbers": "word_numbers",
+    "word_bounds": "word_bounds",
+}
+"""Each array's field and the name of its file in the cache."""
 _VERSION = 4
 
 
@@ -63,12 +64,12 @@ class EncodedSplit:
     ids: Sequence[str]  # (n_examples,)
     gold: Sequence[Any]  # (n_examples,) labels as the metric takes them
     documents: Sequence[str]  # (n_examples,) hashes; empty where not known
-    pieces: npt.NDArray[np.int32]  # (T,)
+    tokens: npt.NDArray[np.int32]  # (T,)
     token_types: npt.NDArray[np.int8]  # (T,)
-    bounds: IntArray  # (n_rows + 1,) where each row's pieces begin
+    bounds: IntArray  # (n_rows + 1,) where each row's tokens begin
     examples_of_rows: IntArray  # (n_rows,)
     targets: npt.NDArray[Any]  # (n_examples,) scores or classes; (n_words,) tags for tagging
-    word_positions: npt.NDArray[np.int32]  # (n_words,) a word's first piece, counted from its row's beginning
+    word_positions: npt.NDArray[np.int32]  # (n_words,) a word's first token, counted from its row's beginning
     word_numbers: npt.NDArray[np.int32]  # (n_words,) a word's number in its sentence
     word_bounds: IntArray  # (n_rows + 1,) where each row's words begin
     is_tagging: bool
@@ -109,7 +110,7 @@ class EncodedSplit:
             ids=[*self.ids, *other.ids],
             gold=[*self.gold, *other.gold],
             documents=[*self.documents, *other.documents],
-            pieces=both("pieces"),
+            tokens=both("tokens"),
             token_types=both("token_types"),
             bounds=following("bounds"),
             examples_of_rows=np.concatenate([self.examples_of_rows, self.n_examples + other.examples_of_rows]),
@@ -137,14 +138,14 @@ class EncodedSplit:
     def take(self, chosen: IntArray) -> EncodedSplit:
         """The examples of these numbers (ascending), with all their rows."""
         rows = np.flatnonzero(np.isin(self.examples_of_rows, chosen))
-        pieces = ranges(self.bounds[rows], np.diff(self.bounds)[rows])
+        tokens = ranges(self.bounds[rows], np.diff(self.bounds)[rows])
         words = ranges(self.word_bounds[rows], np.diff(self.word_bounds)[rows])
         return EncodedSplit(
             ids=[self.ids[i] for i in chosen],
             gold=[self.gold[i] for i in chosen],
             documents=[self.documents[i] for i in chosen],
-            pieces=self.pieces[pieces],
-            token_types=self.token_types[pieces],
+            tokens=self.tokens[tokens],
+            token_types=self.token_types[tokens],
             bounds=bounds_of(np.diff(self.bounds)[rows]),
             examples_of_rows=np.searchsorted(chosen, self.examples_of_rows[rows]),
             targets=self.targets[words] if self.is_tagging else self.targets[chosen],
@@ -181,8 +182,8 @@ def write_encoded(folder: Path, meta: TaskMeta, splits: Iterable[tuple[Split, En
     (beside / "task.json").write_text(json.dumps(asdict(meta)), encoding="utf-8")
     for split, encoded in splits:
         (beside / split).mkdir()
-        for name in _ARRAYS:
-            np.save(beside / split / f"{name}.npy", getattr(encoded, name))
+        for name, file in _ARRAYS.items():
+            np.save(beside / split / f"{file}.npy", getattr(encoded, name))
         content = json.dumps({"ids": encoded.ids, "gold": encoded.gold, "documents": encoded.documents})
         (beside / split / "examples.json").write_text(content, encoding="utf-8")
     beside.rename(folder)
@@ -197,7 +198,7 @@ def read_encoded(folder: Path) -> tuple[TaskMeta, dict[Split, EncodedSplit]]:
         examples = json.loads((folder / split / "examples.json").read_text(encoding="utf-8"))
         # as plain arrays over the same memory: a memmap's every indexing costs a microsecond of its own
         arrays: dict[str, Any] = {
-            name: np.asarray(np.load(folder / split / f"{name}.npy", mmap_mode="r")) for name in _ARRAYS
+            name: np.asarray(np.load(folder / split / f"{file}.npy", mmap_mode="r")) for name, file in _ARRAYS.items()
         }
         splits[split] = EncodedSplit(**examples, **arrays, is_tagging=meta.kind == "ner")
     return meta, splits

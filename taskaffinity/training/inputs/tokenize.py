@@ -1,4 +1,4 @@
-"""Examples to word pieces, once for each corpus and tokenizer.
+"""Examples to tokens, once for each corpus and tokenizer.
 
 A tagged sentence of more than ``max_words`` words becomes several rows:
 
@@ -7,8 +7,8 @@ A tagged sentence of more than ``max_words`` words becomes several rows:
 * for dev and test it is cut after the last punctuation mark, for a cut at a gold ``O`` would tell the tagger where no
   mention can be. Mentions that cross such a cut can be missed, and count as missed.
 
-Words beyond ``max_length`` word pieces are predicted ``O``. A word that the tokenizer makes nothing of becomes its
-unknown piece, so that every word has a first piece.
+Words beyond ``max_length`` tokens are predicted ``O``. A word that the tokenizer makes nothing of becomes its
+unknown token, so that every word has a first token.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _encode_sentences(examples: Sequence[Example], tokenizer: Any, meta: TaskMet
         ids=[example.id for example in examples],
         gold=[example.label for example in examples],
         documents=[_mark(example.document) for example in examples],
-        pieces=_flat(encoded["input_ids"], np.int32),
+        tokens=_flat(encoded["input_ids"], np.int32),
         token_types=_flat(encoded["token_type_ids"], np.int8),
         bounds=bounds_of([len(row) for row in encoded["input_ids"]]),
         examples_of_rows=np.arange(len(examples)),
@@ -127,7 +127,7 @@ def _encode_tagging(
         ids=[example.id for example in examples],
         gold=[list(_tags(example)) for example in examples],
         documents=[_mark(example.document) for example in examples],
-        pieces=_flat(encoded["input_ids"], np.int32),
+        tokens=_flat(encoded["input_ids"], np.int32),
         token_types=_flat(encoded["token_type_ids"], np.int8),
         bounds=bounds_of([len(row) for row in encoded["input_ids"]]),
         examples_of_rows=np.array([number for number, _, _ in rows]),
@@ -139,8 +139,8 @@ def _encode_tagging(
     )
 
 
-def n_pieces(task: Task, split: Split, tokenizer: Any, max_words: int) -> list[int]:
-    """Word pieces of each example, uncut and with the special ones; of a tagged sentence those of its longest row."""
+def token_counts(task: Task, split: Split, tokenizer: Any, max_words: int) -> list[int]:
+    """Tokens of each example, uncut and with the special ones; of a tagged sentence those of its longest row."""
     examples = task.examples[split]
     if task.kind != "ner":
         return [len(row) for row in _tokenized(examples, tokenizer, verbose=False)["input_ids"]]
@@ -185,8 +185,8 @@ def _rows(examples: Sequence[Example], max_words: int, *, is_train: bool) -> lis
 
 def _without_empty_words(examples: Sequence[Example], tokenizer: Any) -> list[list[str]]:
     distinct = sorted({word for example in examples for word in example.words})
-    pieces = tokenizer([[word] for word in distinct], is_split_into_words=True, add_special_tokens=False)["input_ids"]
-    empty = {word for word, ids in zip(distinct, pieces, strict=True) if not ids}
+    tokens = tokenizer([[word] for word in distinct], is_split_into_words=True, add_special_tokens=False)["input_ids"]
+    empty = {word for word, ids in zip(distinct, tokens, strict=True) if not ids}
     unknown = tokenizer.unk_token
     return [[unknown if word in empty else word for word in example.words] for example in examples]
 

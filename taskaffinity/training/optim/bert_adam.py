@@ -27,7 +27,7 @@ from taskaffinity.training.optim.optimizer import decayed_parameters
 _EPSILON = 1e-6
 
 
-class ReleasedStepper:
+class BertAdamStepper:
     """As ``optim.Stepper``, by the formulas above."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, n_steps: int) -> None:
@@ -56,7 +56,7 @@ class ReleasedStepper:
                 parameter.grad = torch.zeros_like(parameter)
             by_count[self.steps[id(parameter)]].append(parameter)
         for count, parameters in by_count.items():
-            self._move(parameters, released_rate(self.recipe, count, self.n_steps))
+            self._move(parameters, bert_adam_learning_rate(self.recipe, count, self.n_steps))
         for parameter in self.parameters:
             parameter.grad = None
 
@@ -78,7 +78,7 @@ class ReleasedStepper:
             self.steps[id(parameter)] += 1
 
 
-def released_rate(recipe: Recipe, step: int, n_steps: int) -> float:
+def bert_adam_learning_rate(recipe: Recipe, step: int, n_steps: int) -> float:
     """The rate of a tensor's update ``step`` (from 0)."""
     done = step / n_steps
     return recipe.learning_rate * (done / recipe.warmup_ratio if done < recipe.warmup_ratio else 1 - done)

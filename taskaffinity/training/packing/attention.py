@@ -4,7 +4,7 @@ torch's own attention has no fast path for dropout on a CPU, and left to autogra
 small operations to record. Here a layer is one, and what backward needs is what forward had in hand.
 """
 
-# T word pieces of the batch, R of them that ask, N heads, D a head's width
+# T tokens of the batch, R of them that ask, N heads, D a head's width
 # of one block: B sequences, L places each, A of them that ask
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from taskaffinity.training.packing.dropout import kept
-from taskaffinity.training.packing.layout import Block, by_head, by_piece
+from taskaffinity.training.packing.layout import Block, by_head, by_token
 
 
 class BlockAttention(torch.autograd.Function):
@@ -52,17 +52,17 @@ class BlockAttention(torch.autograd.Function):
             shares = torch.softmax(scores, dim=-1)
             mask = mask.view_as(shares)
             dropped = torch.mul(shares, mask, out=scores)
-            output[own.pieces] = by_piece(torch.bmm(dropped, v), own)
+            output[own.tokens] = by_token(torch.bmm(dropped, v), own)
             saved += [q, k, v, shares, mask]
         ctx.save_for_backward(*saved)
-        ctx.asking, ctx.blocks, ctx.n_pieces, ctx.scaling = asking, blocks, len(key), scaling
+        ctx.asking, ctx.blocks, ctx.n_tokens, ctx.scaling = asking, blocks, len(key), scaling
         return output
 
     @staticmethod
     @torch.amp.custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
     def backward(ctx: Any, gradient: Tensor) -> Any:
         of_query = torch.empty_like(gradient, memory_format=torch.contiguous_format)
-        of_key, of_value = (gradient.new_empty(ctx.n_pieces, *gradient.shape[1:]) for _ in range(2))
+        of_key, of_value = (gradient.new_empty(ctx.n_tokens, *gradient.shape[1:]) for _ in range(2))
         saved = iter(ctx.saved_tensors)
         for own, block in zip(ctx.asking, ctx.blocks, strict=True):
             q, k, v, shares, mask = (next(saved) for _ in range(5))
@@ -70,9 +70,9 @@ class BlockAttention(torch.autograd.Function):
             of_shares = torch.bmm(of_output, v.mT).mul_(mask)
             of_scores = torch._softmax_backward_data(of_shares, shares, -1, shares.dtype)
             dropped = torch.mul(shares, mask, out=of_shares)
-            of_query[own.pieces] = by_piece(_scaled(of_scores, k, ctx.scaling), own)
-            of_key[block.pieces] = by_piece(_scaled(of_scores.mT, q, ctx.scaling), block)
-            of_value[block.pieces] = by_piece(torch.bmm(dropped.mT, of_output), block)
+            of_query[own.tokens] = by_token(_scaled(of_scores, k, ctx.scaling), own)
+            of_key[block.tokens] = by_token(_scaled(of_scores.mT, q, ctx.scaling), block)
+            of_value[block.tokens] = by_token(torch.bmm(dropped.mT, of_output), block)
         return of_query, of_key, of_value, None, None, None, None
 
 

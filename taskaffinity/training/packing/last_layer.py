@@ -1,7 +1,7 @@
 """The last layer, worked out only where a head reads it.
 
 A sentence head reads each sequence's first state, a tagging head each word's first. Of an encoder's last layer the
-other pieces need only what those ask of them, a key and a value; their own query, output and feed-forward layer, ten
+other tokens need only what those ask of them, a key and a value; their own query, output and feed-forward layer, ten
 twelfths of its products, reach nothing. Left out, every state that is read and every gradient is what it was. Of six
 layers that saves a seventh of a step's products on sentences.
 
@@ -9,7 +9,7 @@ The layer's own modules are called in the layer's own order; only its ``forward`
 an entry in ``LAYERS`` keeps the whole layer, as does one whose states come out otherwise (``narrow_last_layer`` looks).
 """
 
-# T word pieces of the batch, R of them read, H width
+# T tokens of the batch, R of them read, H width
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from taskaffinity.training.packing.layout import Layout
-from taskaffinity.training.packing.packed import packed_attention, packed_states, trial_of
+from taskaffinity.training.packing.packed import packed_attention, packed_states, probe_sequences
 
 Narrow = Callable[..., Tensor]
 """A layer's ``forward``: ``(1, T, H)`` -> ``(1, R, H)``."""
@@ -69,16 +69,16 @@ def narrow_last_layer(encoder: PreTrainedModel, max_length: int = 128, *, tolera
     if encoder.config.model_type not in LAYERS:
         return False
     path, narrow = LAYERS[encoder.config.model_type]
-    pieces, start = trial_of(encoder, max_length)
+    tokens, start = probe_sequences(encoder, max_length)
     last: Any = None
     was_training = encoder.training
     encoder.eval()
     with torch.no_grad():
         try:
             last = encoder.get_submodule(path)[-1]  # type: ignore[index]
-            whole, layout = packed_states(encoder, pieces, start)
+            whole, layout = packed_states(encoder, tokens, start)
             last.forward = partial(narrow, weakref.proxy(last))  # a cycle would outlive the model
-            narrowed, _ = packed_states(encoder, pieces, start)
+            narrowed, _ = packed_states(encoder, tokens, start)
             expected = whole[layout.read]
             if narrowed.shape == expected.shape and torch.allclose(narrowed, expected, atol=tolerance, rtol=tolerance):
                 return True
@@ -92,7 +92,7 @@ def narrow_last_layer(encoder: PreTrainedModel, max_length: int = 128, *, tolera
 
 
 def _attended(own: Any, query: Tensor, key: Tensor, value: Tensor, layout: Layout) -> Tensor:
-    """``(1, R, H)`` from queries of the pieces that are read and keys and values of all."""
+    """``(1, R, H)`` from queries of the tokens that are read and keys and values of all."""
     query, key, value = (
         states.view(1, states.shape[1], -1, own.attention_head_size).transpose(1, 2) for states in (query, key, value)
     )  # (1, N, R or T, D)

@@ -2,11 +2,11 @@
 
 Sequences lie sorted by length. A long one is a block by itself, which needs no copy and no padding; short ones are
 taken together with neighbours of nearly their length, padded to the longest, so that little is wasted and little is
-called. In the last layer fewer pieces ask than are asked, those alone whose states are read; they lie in blocks too,
+called. In the last layer fewer tokens ask than are asked, those alone whose states are read; they lie in blocks too,
 as many of them.
 """
 
-# T word pieces of the batch, R of them read; of a block: B sequences, L pieces of the longest
+# T tokens of the batch, R of them read; of a block: B sequences, L tokens of the longest
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from torch import Tensor
 
 _ALONE = 24
 """Pieces from which on a sequence is a block of its own: there the copies into a block cost more than the calls. (Six
-layers of 12 heads, batches of 32: attention with sentences of 66 pieces took .70 of the time of blocks within an
-eighth, with 28 pieces .88; with 14 pieces, each alone, 1.3.)"""
-_SLACK, _SLACK_PIECES = 1 / 8, 8
-"""How much longer than its shortest a block's longest sequence may be, as a share or in pieces, whichever is more. (On
-a two-layer encoder and sentences of 14 pieces, blocks within an eighth alone cost a step 1.15 times as much.)"""
+layers of 12 heads, batches of 32: attention with sentences of 66 tokens took .70 of the time of blocks within an
+eighth, with 28 tokens .88; with 14 tokens, each alone, 1.3.)"""
+_SLACK, _SLACK_TOKENS = 1 / 8, 8
+"""How much longer than its shortest a block's longest sequence may be, as a share or in tokens, whichever is more. (On
+a two-layer encoder and sentences of 14 tokens, blocks within an eighth alone cost a step 1.15 times as much.)"""
 
 
 @dataclass(frozen=True)
 class Block:
     """Neighbouring sequences that attention takes together."""
 
-    pieces: slice  # of the packed row
+    tokens: slice  # of the packed row
     shape: tuple[int, int]  # (B, L)
-    places: Tensor | None = None  # (pieces,) each piece's place in the flattened block; None where it has no padding
-    bias: Tensor | None = None  # (B, 1, 1, L) 0 where a place holds a piece, else -inf; None where nothing is hidden
+    places: Tensor | None = None  # (tokens,) each token's place in the flattened block; None where it has no padding
+    bias: Tensor | None = None  # (B, 1, 1, L) 0 where a place holds a token, else -inf; None where nothing is hidden
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Layout:
     """The blocks of a packed row, in its order."""
 
     blocks: tuple[Block, ...]
-    read: Tensor  # (R,) where the pieces lie whose last states are read, ascending
-    reading: tuple[Block, ...]  # those pieces among themselves, of each block's sequences
+    read: Tensor  # (R,) where the tokens lie whose last states are read, ascending
+    reading: tuple[Block, ...]  # those tokens among themselves, of each block's sequences
 
     def to(self, device: str, *, blocks: bool = True) -> Layout:
         """The same on another device; with ``read`` alone if not ``blocks``."""
@@ -61,7 +61,7 @@ def sent(tensor: Tensor, device: str) -> Tensor:
 
 
 def layout_of(lengths: Sequence[int], read: Sequence[int] | None = None) -> Layout:
-    """Blocks for sequences of these lengths in word pieces, ascending.
+    """Blocks for sequences of these lengths in tokens, ascending.
 
     Parameters
     ----------
@@ -75,25 +75,25 @@ def layout_of(lengths: Sequence[int], read: Sequence[int] | None = None) -> Layo
     first = taken = asked = 0
     while first < len(lengths):
         last = first + 1
-        longest = max(lengths[first] * (1 + _SLACK), lengths[first] + _SLACK_PIECES)
+        longest = max(lengths[first] * (1 + _SLACK), lengths[first] + _SLACK_TOKENS)
         while last < len(lengths) and lengths[last] < _ALONE and lengths[last] <= longest:
             last += 1
         blocks.append(_block(taken, lengths[first:last]))
         reading.append(_block(asked, n_read[first:last], is_asked=False))
-        first, taken, asked = last, blocks[-1].pieces.stop, reading[-1].pieces.stop
+        first, taken, asked = last, blocks[-1].tokens.stop, reading[-1].tokens.stop
     return Layout(tuple(blocks), torch.from_numpy(at), tuple(reading))
 
 
 def _block(first: int, lengths: Sequence[int], *, is_asked: bool = True) -> Block:
-    pieces, shape = slice(first, first + sum(lengths)), (len(lengths), max(lengths))
+    tokens, shape = slice(first, first + sum(lengths)), (len(lengths), max(lengths))
     if min(lengths) == shape[1]:
-        return Block(pieces, shape)
-    holds_piece = torch.arange(shape[1]) < torch.tensor(lengths)[:, None]  # (B, L)
-    places = torch.nonzero(holds_piece.flatten())[:, 0]
+        return Block(tokens, shape)
+    is_token = torch.arange(shape[1]) < torch.tensor(lengths)[:, None]  # (B, L)
+    places = torch.nonzero(is_token.flatten())[:, 0]
     if not is_asked:
-        return Block(pieces, shape, places)
-    bias = torch.zeros(shape).masked_fill(~holds_piece, -torch.inf)
-    return Block(pieces, shape, places, bias[:, None, None, :])
+        return Block(tokens, shape, places)
+    bias = torch.zeros(shape).masked_fill(~is_token, -torch.inf)
+    return Block(tokens, shape, places, bias[:, None, None, :])
 
 
 def _moved(block: Block, device: str) -> Block:
@@ -102,9 +102,9 @@ def _moved(block: Block, device: str) -> Block:
 
 
 def by_head(states: Tensor, block: Block) -> Tensor:
-    """The block's rows of ``(T, N, D)`` as ``(B N, L, D)``, zeros where a place holds no piece; a view if it can be."""
+    """The block's rows of ``(T, N, D)`` as ``(B N, L, D)``, zeros where a place holds no token; a view if it can be."""
     count, longest = block.shape
-    own = states[block.pieces]
+    own = states[block.tokens]
     if count == 1:
         return own.transpose(0, 1)
     if block.places is not None:
@@ -112,7 +112,7 @@ def by_head(states: Tensor, block: Block) -> Tensor:
     return own.view(count, longest, *own.shape[1:]).transpose(1, 2).reshape(-1, longest, own.shape[2])
 
 
-def by_piece(states: Tensor, block: Block) -> Tensor:
+def by_token(states: Tensor, block: Block) -> Tensor:
     """``(B N, L, D)`` as the block's rows of ``(T, N, D)``."""
     rows = states.view(block.shape[0], -1, *states.shape[1:]).transpose(1, 2)  # (B, L, N, D)
     return rows.flatten(0, 1) if block.places is None else rows.flatten(0, 1).index_select(0, block.places)

@@ -9,8 +9,8 @@ this name would attend to its padding. ``packs_exactly`` therefore compares both
 whatever differs (DeBERTa-v2, MPNet, sliding windows) is trained padded, under ``sdpa``.
 """
 
-# T word pieces of the batch, R of them that ask, N heads, D a head's width
-# of one block: B sequences, L pieces of the longest
+# T tokens of the batch, R of them that ask, N heads, D a head's width
+# of one block: B sequences, L tokens of the longest
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 
 from taskaffinity.training.packing.attention import BlockAttention
-from taskaffinity.training.packing.layout import Block, Layout, by_head, by_piece, layout_of
+from taskaffinity.training.packing.layout import Block, Layout, by_head, by_token, layout_of
 
 PACKED = "taskaffinity_packed"
 
@@ -42,7 +42,7 @@ def packed_attention(
 ) -> tuple[Tensor, None]:
     """Attend within each sequence of a packed row; the output is ``(1, R, N, D)``.
 
-    ``asking`` says where the queries lie, block by block; by default every piece has one, and R is T.
+    ``asking`` says where the queries lie, block by block; by default every token has one, and R is T.
     """
     asking = layout.blocks if asking is None else asking
     query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, N, D); not [0]:
@@ -73,7 +73,7 @@ def _attend(
         output = nn.functional.scaled_dot_product_attention(
             q, k, v, attn_mask=block.bias, dropout_p=dropout, scale=scaling
         )
-        attended.append(by_piece(output.flatten(0, 1), own))
+        attended.append(by_token(output.flatten(0, 1), own))
     return torch.cat(attended)
 
 
@@ -81,7 +81,7 @@ AttentionInterface.register(PACKED, packed_attention)
 
 
 def first_position(encoder: PreTrainedModel) -> int:
-    """The position id of a sequence's first piece: 0, or ``padding_idx + 1`` where padding has its own position."""
+    """The position id of a sequence's first token: 0, or ``padding_idx + 1`` where padding has its own position."""
     embeddings = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
     padding = getattr(embeddings, "padding_idx", None)
     return 0 if padding is None else int(padding) + 1
@@ -91,20 +91,20 @@ def first_position(encoder: PreTrainedModel) -> int:
 def packs_exactly(encoder: PreTrainedModel, max_length: int = 128, *, tolerance: float = 1e-4) -> bool:
     """Whether this encoder gives the same states for packed sequences as for each sequence by itself.
 
-    Tried on one sequence of 5 and one of ``max_length`` pieces (or as long as the encoder takes). Leaves the encoder
+    Tried on one sequence of 5 and one of ``max_length`` tokens (or as long as the encoder takes). Leaves the encoder
     packed if so, under ``sdpa`` if not.
     """
     if not getattr(encoder, "_supports_attention_backend", False):
         return False
-    pieces, start = trial_of(encoder, max_length)
+    tokens, start = probe_sequences(encoder, max_length)
     was_training = encoder.training
     encoder.eval()
     try:
         device = encoder.device
         encoder.set_attn_implementation("sdpa")
-        alone = [encoder(input_ids=ids[None].to(device)).last_hidden_state[0] for ids in pieces]
+        alone = [encoder(input_ids=ids[None].to(device)).last_hidden_state[0] for ids in tokens]
         encoder.set_attn_implementation(PACKED)
-        packed, _ = packed_states(encoder, pieces, start)
+        packed, _ = packed_states(encoder, tokens, start)
         if torch.allclose(torch.cat(alone), packed, atol=tolerance, rtol=tolerance):
             return True
     except (TypeError, ValueError, RuntimeError, IndexError):
@@ -115,8 +115,8 @@ def packs_exactly(encoder: PreTrainedModel, max_length: int = 128, *, tolerance:
     return False
 
 
-def trial_of(encoder: PreTrainedModel, max_length: int) -> tuple[list[Tensor], int]:
-    """A short and a long sequence of word pieces, for a look at how an encoder works; and its first position."""
+def probe_sequences(encoder: PreTrainedModel, max_length: int) -> tuple[list[Tensor], int]:
+    """A short and a long sequence of tokens, for a look at how an encoder works; and its first position."""
     start = first_position(encoder)
     longest = min(max_length, getattr(encoder.config, "max_position_embeddings", max_length) - start)
     vocabulary = encoder.config.vocab_size
@@ -127,8 +127,8 @@ def trial_of(encoder: PreTrainedModel, max_length: int) -> tuple[list[Tensor], i
 def packed_states(encoder: PreTrainedModel, sequences: Sequence[Tensor], start: int) -> tuple[Tensor, Layout]:
     """Last states of sequences, packed in ascending length, ``(T, H)``; and the layout they had."""
     device = str(encoder.device)
-    layout = layout_of([len(pieces) for pieces in sequences]).to(device)
-    positions = torch.cat([torch.arange(len(pieces)) + start for pieces in sequences])
+    layout = layout_of([len(tokens) for tokens in sequences]).to(device)
+    positions = torch.cat([torch.arange(len(tokens)) + start for tokens in sequences])
     states: Tensor = encoder(
         input_ids=torch.cat(list(sequences))[None].to(device), position_ids=positions[None].to(device), layout=layout
     ).last_hidden_state

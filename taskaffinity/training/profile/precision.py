@@ -58,9 +58,9 @@ def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> float:
     with restored_state(spec.recipe):
         if spec.recipe.device == "cpu" and (ratio := products_in_bf16()) < 1:
             return ratio
-        ready = setup_run(spec, encoder_folder=encoder_folder, cache=cache, scored=())
-        model, size = ready.model, spec.recipe.batch_size
-        [(name, split)] = ready.company.train.items()
+        setup = setup_run(spec, encoder_folder=encoder_folder, cache=cache, scored=())
+        model, size = setup.model, spec.recipe.batch_size
+        [(name, split)] = setup.training.splits.items()
         stepper = stepper_of(model, spec.recipe, 10_000)
         model.train()
         rng = np.random.default_rng(0)

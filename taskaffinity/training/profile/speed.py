@@ -21,10 +21,10 @@ from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray
 from taskaffinity.training.loop import predict, stepper_of
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.optim.bert_adam import ReleasedStepper
+from taskaffinity.training.optim.bert_adam import BertAdamStepper
 from taskaffinity.training.optim.optimizer import Stepper
 from taskaffinity.training.profile.hardware import share_of_gpu
-from taskaffinity.training.setup import Ready, setup_run
+from taskaffinity.training.setup import RunSetup, setup_run
 
 _STEPS, _SECONDS = 2, 0.5
 """Timed updates of each task; more until the seconds are reached too."""
@@ -49,31 +49,31 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
     """
     with restored_state(spec.recipe):
         began = time.perf_counter()
-        ready = setup_run(spec, encoder_folder=encoder_folder, cache=cache)
+        setup = setup_run(spec, encoder_folder=encoder_folder, cache=cache)
         load = time.perf_counter() - began
-        recipe, model = spec.recipe, ready.model
+        recipe, model = spec.recipe, setup.model
         parameters = sum(weight.numel() for weight in model.encoder.parameters())
-        if ready.pieces is not None:  # stored weights have the full embedding table
+        if setup.token_ids is not None:  # stored weights have the full embedding table
             table = model.encoder.get_input_embeddings()
             assert isinstance(table, nn.Embedding)  # only such a table is pruned
             parameters += table.embedding_dim * (model.encoder.config.vocab_size - table.num_embeddings)
         stepper = stepper_of(model, recipe, 10_000)
         steps, epoch = 0, {}
-        for name, split in ready.company.train.items():
-            took, pieces, n = _train(model, stepper, name, split, recipe.batch_size, recipe.device)
-            steps, epoch[name] = steps + n, took / pieces * len(split.pieces)
+        for name, split in setup.training.splits.items():
+            took, tokens, n = _train(model, stepper, name, split, recipe.batch_size, recipe.device)
+            steps, epoch[name] = steps + n, took / tokens * len(split.tokens)
         scored: dict[Split, Literal["bf16"] | None] = {"dev": recipe.precision, "test": None}
         seconds: dict[Split, dict[str, float]] = {}
         for which, precision in scored.items():
             model.precision = precision
-            seconds[which] = {name: _score(ready, name, which, recipe.device) for name in ready.metas}
+            seconds[which] = {name: _score(setup, name, which, recipe.device) for name in setup.metas}
         return CostModel(
             epoch=epoch,
             dev=seconds["dev"],
             test=seconds["test"],
             load=load,
             steps=steps,
-            scored={name: sum(ready.splits[split][name].n_examples for split in scored) for name in ready.metas},
+            scored={name: sum(setup.splits[split][name].n_examples for split in scored) for name in setup.metas},
             parameters=parameters,
             memory_mib=_gpu_peak_mib() if recipe.device == "cuda" else peak_memory_mib(),
             attention="packed" if model.is_packed else "padded",
@@ -84,7 +84,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
 
 def _train(
     model: MultiTaskModel,
-    stepper: Stepper | ReleasedStepper,
+    stepper: Stepper | BertAdamStepper,
     name: str,
     split: EncodedSplit,
     batch_size: int,
@@ -95,19 +95,19 @@ def _train(
     largest = np.argsort(np.diff(split.bounds))[-batch_size:]
     rng = np.random.default_rng(0)
     size = min(batch_size, split.n_rows)
-    spent, pieces, n = 0.0, 0, -1
+    spent, tokens, n = 0.0, 0, -1
     while n < _STEPS or spent < _SECONDS:
         rows: IntArray = largest if n < 0 else rng.choice(split.n_rows, size, replace=False)
         seconds, length = timed_update(model, stepper, name, split, rows, device)
         if n >= 0:
-            spent, pieces = spent + seconds, pieces + length
+            spent, tokens = spent + seconds, tokens + length
         n += 1
-    return spent, pieces, n
+    return spent, tokens, n
 
 
 def timed_update(
     model: MultiTaskModel,
-    stepper: Stepper | ReleasedStepper,
+    stepper: Stepper | BertAdamStepper,
     name: str,
     split: EncodedSplit,
     rows: IntArray,
@@ -120,16 +120,16 @@ def timed_update(
     loss.backward()
     stepper.step()
     _wait(device)
-    return time.perf_counter() - began, len(batch.pieces)
+    return time.perf_counter() - began, len(batch.tokens)
 
 
-def _score(ready: Ready, name: str, which: Split, device: str) -> float:
+def _score(setup: RunSetup, name: str, which: Split, device: str) -> float:
     """Expected seconds to predict a split, from a sample of it."""
-    split = ready.splits[which][name]
+    split = setup.splits[which][name]
     some = split.sample(_SCORED, 0)
     began = time.perf_counter()
-    predict(ready.model, ready.metas[name], some, device=device)
-    return (time.perf_counter() - began) / max(1, len(some.pieces)) * len(split.pieces)
+    predict(setup.model, setup.metas[name], some, device=device)
+    return (time.perf_counter() - began) / max(1, len(some.tokens)) * len(split.tokens)
 
 
 def _gpu_share() -> float:

@@ -12,19 +12,19 @@ from transformers import AutoModel, BertConfig, BertTokenizer, GPT2Config, Llama
 
 from taskaffinity.errors import InputError
 from taskaffinity.tasks.planted import VOCABULARY
-from taskaffinity.training.bidirectional import refuse_one_way
+from taskaffinity.training.encoder_checks import check_bidirectional
 from taskaffinity.training.encoders import Encoder, find_encoder, load_encoder, tiny_encoder
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.pretrain import Pretraining, pretrain
 
-PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *VOCABULARY]
+TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *VOCABULARY]
 DECODERS: dict[str, PretrainedConfig] = {
-    "gpt2": GPT2Config(vocab_size=len(PIECES), n_embd=16, n_layer=2, n_head=2, n_positions=64),
+    "gpt2": GPT2Config(vocab_size=len(TOKENS), n_embd=16, n_layer=2, n_head=2, n_positions=64),
     "llama": LlamaConfig(
-        vocab_size=len(PIECES), hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2
+        vocab_size=len(TOKENS), hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2
     ),
     "bert": BertConfig(
-        vocab_size=len(PIECES),
+        vocab_size=len(TOKENS),
         hidden_size=16,
         intermediate_size=32,
         num_hidden_layers=2,
@@ -39,20 +39,20 @@ def decoder(request: pytest.FixtureRequest, tmp_path: Path) -> Encoder:
     folder = tmp_path / request.param
     torch.manual_seed(0)
     AutoModel.from_config(DECODERS[request.param]).save_pretrained(folder)
-    BertTokenizer({piece: i for i, piece in enumerate(PIECES)}).save_pretrained(folder)
+    BertTokenizer({token: i for i, token in enumerate(TOKENS)}).save_pretrained(folder)
     return find_encoder(str(folder))
 
 
 @pytest.mark.parametrize("task", ["nli", "tag"])
 def test_a_decoder_is_refused_before_anything_is_encoded(task: str, decoder: Encoder, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no bidirectional encoder.*as BERT does") as caught:
+    with pytest.raises(InputError, match=r"no bidirectional encoder.*such as BERT") as caught:
         prepare([TASKS[task]], decoder, RECIPE, tmp_path / "cache")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "cache").exists()
 
 
 def test_a_decoder_is_not_pre_trained_further_as_an_encoder(decoder: Encoder, tmp_path: Path) -> None:
-    said = "no bidirectional encoder" if decoder.ref.name == "bert" else "no head for masked pieces"
+    said = "no bidirectional encoder" if decoder.ref.name == "bert" else "no head for masked tokens"
     with pytest.raises(InputError, match=said):
         pretrain([f"{word} {word}" for word in VOCABULARY], decoder, tmp_path / "out", Pretraining(max_length=16))
     assert not (tmp_path / "out").exists()
@@ -65,17 +65,17 @@ def test_an_encoder_passes_and_keeps_its_mode(
 ) -> None:
     folder = make_encoder(architecture, initializer_range=0.02)
     encoder, _ = load_encoder(folder)
-    refuse_one_way(encoder.train(training), folder)
+    check_bidirectional(encoder.train(training), folder)
     assert encoder.training == training
 
 
 def test_a_model_that_wants_more_than_word_pieces_is_told_in_one_line(tmp_path: Path) -> None:
     config = T5Config(vocab_size=40, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
     model = AutoModel.from_config(config).train()
-    with pytest.raises(InputError, match=r"no encoder that word pieces alone can be given to \(ValueError\)$"):
-        refuse_one_way(model, tmp_path)
+    with pytest.raises(InputError, match=r"no encoder that takes token ids alone as input \(ValueError\)$"):
+        check_bidirectional(model, tmp_path)
 
 
 def test_so_does_one_from_scratch(tmp_path: Path) -> None:
     tiny = tiny_encoder(VOCABULARY, tmp_path)
-    refuse_one_way(load_encoder(tiny.folder)[0], tiny.folder)
+    check_bidirectional(load_encoder(tiny.folder)[0], tiny.folder)

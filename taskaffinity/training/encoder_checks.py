@@ -1,0 +1,78 @@
+"""Check that the heads can use an encoder: input length and attention direction."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from transformers import AutoModel, PretrainedConfig, PreTrainedModel
+
+from taskaffinity.errors import InputError
+from taskaffinity.training.encoders import load_config
+from taskaffinity.training.load_errors import as_input_error
+from taskaffinity.training.packing.packed import first_position
+
+_PROBE_LENGTH = 5
+
+
+def check_max_length(option: str, max_length: int, folder: Path) -> None:
+    """Raise if ``max_length`` exceeds the positions of the encoder in ``folder``.
+
+    Parameters
+    ----------
+    option : str
+        The option and its value as the user gave them; the message begins with it.
+
+    Raises
+    ------
+    InputError
+    """
+    if max_length > (positions := longest_input(folder)):
+        raise InputError(f"{option}: the encoder has {positions:g} positions")
+
+
+def longest_input(folder: Path) -> float:
+    """The encoder's maximum input length in tokens; infinity if its configuration sets none."""
+    config = load_config(folder)
+    positions = getattr(config, "max_position_embeddings", None)
+    return positions - _first_position(config) if positions and positions > 0 else math.inf  # XLNet's are -1
+
+
+@torch.inference_mode()
+def check_bidirectional(encoder: PreTrainedModel, folder: Path) -> None:
+    """Raise if the first state ignores later tokens, or if tokens alone are no valid input.
+
+    A sentence head reads the first token's state. In a causal decoder (GPT-2, Llama) that state is the same for every
+    sentence, so nothing could be learned from it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the encoder was loaded from; the message names it.
+
+    Raises
+    ------
+    InputError
+    """
+    was_training = encoder.training
+    encoder.eval()
+    with as_input_error(f"{folder}: no encoder that takes token ids alone as input"):
+        probes = torch.full((2, _PROBE_LENGTH), encoder.config.vocab_size - 1, device=encoder.device)
+        probes[1, -1] -= 1  # the two sequences differ in the last token alone
+        first, second = (encoder(input_ids=ids[None]).last_hidden_state[0, 0] for ids in probes)
+    encoder.train(was_training)
+    if torch.allclose(first, second, rtol=1e-5, atol=1e-6):
+        raise InputError(
+            f"{folder}: no bidirectional encoder; a token's state ignores the tokens after it, as in a decoder "
+            f"({encoder.config.model_type}); expected an encoder such as BERT"
+        )
+
+
+def _first_position(config: PretrainedConfig) -> int:
+    """The first position id of the model, which is built on the meta device; 0 if it cannot be built there."""
+    try:
+        with torch.device("meta"):
+            return first_position(AutoModel.from_config(config))
+    except Exception:  # Funnel fails here; loading reports an encoder that cannot be built at all
+        return 0
