@@ -196,5 +196,5 @@ def test_a_start_goes_with_a_parent(has_parent: bool, refined: RunResult, place:
     encoder, cache = place
     spec = RunSpec((TASKS["nli"].ref,), encoder.ref, 0, RECIPE, parent=refined.spec if has_parent else None)
     given: dict[str, Any] = {} if has_parent else {"start": cache / "weights"}
-    with pytest.raises(ValueError, match="to a run with a parent, and to no other"):
+    with pytest.raises(ValueError, match="if and only if it has a parent"):
         execute(spec, encoder_folder=encoder.folder, cache=cache, **given)
