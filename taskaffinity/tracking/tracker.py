@@ -50,7 +50,7 @@ def check_trackers(asked: Iterable[str]) -> list[str]:
 
     Examples
     --------
-    >>> trackers_named(["tensorboard", "tensorboard,"])
+    >>> check_trackers(["tensorboard", "tensorboard,"])
     ['tensorboard']
     """
     names = dict.fromkeys(name.strip() for part in asked for name in part.split(",") if name.strip())
