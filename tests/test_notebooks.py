@@ -67,6 +67,7 @@ def test_there_are_four() -> None:
     assert re.findall(r"`notebooks/(\d_\w+)\.ipynb`", told) == list(PICTURES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_on_a_results_folder(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = make_study(["a", "b", "c"], synthetic=True)
@@ -82,6 +83,7 @@ def test_a_notebook_runs_on_a_results_folder(path: Path, tmp_path: Path, monkeyp
     assert sorted(tmp_path.rglob("*")) == before  # it only reads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_reads_the_committed_results(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TASKAFFINITY_NOTEBOOK_RESULTS", "TASKAFFINITY_DATA"):

@@ -250,6 +250,7 @@ def test_nothing_is_tried_of_what_is_refused(
     assert not trials.specs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("design", ["pairwise", "full"])
 def test_the_machine_chooses_the_precision_of_a_study_unless_it_is_told(
     design: str, trials: Trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

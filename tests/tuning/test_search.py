@@ -91,9 +91,8 @@ def test_a_search_that_is_done_trains_nothing(
     assert again.epochs_now == 0
 
 
-@pytest.mark.parametrize(
-    "after", [pytest.param(1, marks=pytest.mark.slow), 5, pytest.param(11, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [1, 5, 11])
 def test_a_search_that_is_killed_and_continued_is_the_undisturbed_one(
     after: int, search: Search, conduct: Conduct, undisturbed: tuple[Found, Path], tmp_path: Path
 ) -> None:
