@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "analysis"))
-from command_line import WITHOUT_TORCH, command
+from command_line import WITHOUT_TORCH, command, process
 from fake_studies import fill, latent_counts, make_study
 
 from taskaffinity.runs.spec import RunSpec
@@ -86,7 +86,7 @@ def test_status_tells_what_is_done_running_failed_and_to_do(tmp_path: Path) -> N
         long_ago = time.time() - 200
         os.utime(store.folder(pairs[2]) / "spec.json", (long_ago, long_ago))
         before = times(tmp_path)
-        told = command("status", "r", cwd=tmp_path, python=("-c", WITHOUT_TORCH))
+        told = process("status", "r", cwd=tmp_path, python=("-c", WITHOUT_TORCH))
         assert times(tmp_path) == before
     assert told.returncode == 0, told.stderr
     rows = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line.strip()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,8 +62,6 @@ def code_of(path: Path) -> Iterator[ast.AST]:
 
 def test_there_are_four() -> None:
     assert [path.stem for path in NOTEBOOKS] == list(PICTURES)
-    told = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"`notebooks/(\d_\w+)\.ipynb`", told) == list(PICTURES)
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,46 +13,46 @@ import pytest
 import yaml
 
 import taskaffinity
-import taskaffinity.studies.define as defining
-import taskaffinity.studies.run as conducting
-from taskaffinity.runs.recipe import FROM_SCRATCH
-from taskaffinity.schedule.resources import Resources
 
-README = Path(__file__).parents[1] / "README.md"
-SMALL = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=64, max_eval_examples=50)
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
 
 
-def test_it_tells_what_went_wrong_on_trial() -> None:
-    worst = pd.read_csv(README.parent / "tests" / "benchmarks" / "results" / "planted8.csv").nsmallest(1, "covered")
+def test_the_documentation_tells_what_went_wrong_on_trial() -> None:
+    worst = pd.read_csv(ROOT / "tests/benchmarks/results/planted8.csv").nsmallest(1, "covered")
     seed, wrong, covered = worst[["base_seed", "wrong_no_effect", "covered"]].to_numpy()[0]
-    told = README.read_text(encoding="utf-8").partition("On trial on `planted-8`")[2].partition("\n#")[0]
-    assert f'base seed {seed:.0f} said "no effect" wrongly of {wrong:.0f} arrows' in told
-    assert f"its 95 % intervals hold {100 * covered:.1f} %" in told
+    pages = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs/explanation").glob("*.md"))
+    told = " ".join(pages.split())
+    assert re.search(rf"base seed {seed:.0f}\b.{{0,200}}\b{wrong:.0f} arrows", told)
+    assert f"{100 * covered:.1f} %" in told
 
 
 @pytest.mark.slow
 def test_the_example_in_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [code] = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    define, conduct = defining.define, conducting.run_study
-    monkeypatch.setattr(defining, "define", lambda *asked, **options: define(*asked, recipe=SMALL, **options))
-    local = Resources("local")
-    monkeypatch.setattr(conducting, "conduct", lambda *asked, **options: conduct(*asked, resources=local, **options))
+    pairwise, small = taskaffinity.pairwise, {"num_train_epochs": 1, "max_train_examples": 64, "max_eval_examples": 50}
+    monkeypatch.setattr(
+        taskaffinity,
+        "pairwise",
+        lambda suite, **options: pairwise(suite, **{**options, "settings": small, "executor": "local", "seeds": 2}),
+        raising=False,
+    )
     monkeypatch.chdir(tmp_path)
     here: dict[str, Any] = {}
     exec(code, here)
-    assert f"study.plan holds the {len(here['study'].plan)} runs" in code
     assert (tmp_path / "results" / "clinical" / "affinity.png").is_file()
     assert isinstance(here["graph"], nx.DiGraph)
     assert len(here["graph"].edges) == 12
     assert isinstance(here["helpers"], list)
+    assert here["again"].to_frame().equals(here["result"].to_frame())
 
 
-def test_every_command_of_the_command_line_is_told_of() -> None:
+def test_every_command_has_its_place_in_the_documentation() -> None:
     from taskaffinity.cli import app
 
-    told = README.read_text(encoding="utf-8")
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md"))
     names = [command.name for command in app.registered_commands]
-    assert [name for name in names if not re.search(rf"`{name}`|taskaffinity {name}\b|`{name} ", told)] == []
+    assert [name for name in names if not re.search(rf"^taskaffinity {name}\b", pages, re.MULTILINE)] == []
 
 
 def test_the_suite_of_ones_own_is_read_as_it_stands(tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from taskaffinity.runs.paper_protocol import DEPARTURES, FILE, describe_protocol, write_departures
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs/explanation/paper-protocol.md"
 
 
-def test_the_readme_lists_the_same_departures() -> None:
-    words = " ".join(README.read_text(encoding="utf-8").split())
-    assert f"What stays ours: {'; '.join(DEPARTURES)}." in words
+def test_the_documentation_has_a_line_for_each_departure() -> None:
+    section = PAGE.read_text(encoding="utf-8").partition("## What stays ours under `--protocol paper`")[2]
+    lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("- ")]
+    assert len(lines) == len(DEPARTURES)
 
 
 def test_they_are_written_a_line_each(tmp_path: Path) -> None:
