@@ -11,6 +11,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from taskaffinity.cli.console.json_output import print_json
+from taskaffinity.cli.options.run import Json
 from taskaffinity.errors import InputError
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.status import STATES, Status, status_of
@@ -25,6 +27,7 @@ SHOWN = 8
 
 def command(
     results: Annotated[Path, typer.Argument(help="A results folder, also of a running study.")],
+    json: Json = False,
 ) -> None:
     """Show finished, running, failed and pending runs, and the time left. Nothing is written or disturbed."""
     studies = _studies(results)
@@ -33,6 +36,9 @@ def command(
         raise InputError(f"{results}: no study in this folder; expected a results folder of {commands}")
     console = Console(highlight=False, soft_wrap=True, markup=False)
     try:
+        if json:
+            print_json({"studies": [_summary(study, RunStore(place)) for place, study in studies]})
+            return
         for place, study in studies:
             _print(console, study, RunStore(place))
     except ValueError as error:
@@ -60,9 +66,27 @@ def _studies(results: Path) -> list[tuple[Path, Study]]:
     return studies
 
 
+def _now(study: Study, store: RunStore) -> Status:
+    pending = pending_runs(study.plan, store, keep_models=study.keep_models)
+    return status_of(study, store, _needed(study, store), pending)
+
+
+def _summary(study: Study, store: RunStore) -> dict[str, object]:
+    """What ``--json`` says of a study."""
+    now = _now(study, store)
+    return {
+        "results": str(store.root),
+        "design": study.design,
+        "suite": study.suite,
+        "runs": {state: now.count(state) for state in STATES},
+        "running": [{"run_id": spec.run_id, "seconds": seconds} for spec, seconds in now.running_for.items()],
+        "failed": [{"run_id": spec.run_id, "reason": reason} for spec, reason in now.failures.items()],
+        "seconds_left": now.seconds_left,
+    }
+
+
 def _print(console: Console, study: Study, store: RunStore) -> None:
-    plan = _needed(study, store)
-    now = status_of(study, store, plan, pending_runs(study.plan, store, keep_models=study.keep_models))
+    now = _now(study, store)
     seeds = f"{len(study.seeds)} seed{'s' * (len(study.seeds) > 1)}"
     synthetic = ", synthetic text" if study.synthetic else ""
     console.print(

@@ -64,3 +64,9 @@ def test_the_doctor_says_whether_all_is_ready() -> None:
     assert set(found) == {"ready", "findings"}
     assert found["ready"] is True
     assert all(set(one) == {"what", "found", "lack", "breaks"} for one in found["findings"])
+
+
+def test_the_status_counts_the_runs_of_each_study() -> None:
+    [study] = printed("status", str(OLD))["studies"]
+    assert set(study) == {"results", "design", "suite", "runs", "running", "failed", "seconds_left"}
+    assert study["runs"] == {"done": 42, "running": 0, "failed": 0, "to do": 0}
