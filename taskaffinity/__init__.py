@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from taskaffinity.analysis.affinity import measure
-    from taskaffinity.analysis.figures.matrix import draw_graph
+    from taskaffinity.analysis.figures.graph import draw_graph
     from taskaffinity.analysis.graph import affinity_graph
     from taskaffinity.analysis.publish import publish
     from taskaffinity.runs.store import RunStore
@@ -59,7 +59,7 @@ _HOMES = {
     "Study": "runs.study",
     "Suite": "tasks.suite",
     "affinity_graph": "analysis.graph",
-    "draw_graph": "analysis.figures.matrix",
+    "draw_graph": "analysis.figures.graph",
     "find_suite": "tasks.catalog",
     "full": "studies.api",
     "load": "studies.api",

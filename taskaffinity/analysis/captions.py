@@ -25,16 +25,15 @@ AGAINST: dict[Baseline, str] = {
 
 SYNTHETIC = "synthetic stand-in"
 
+NAMED = 8
+"""Up to this many tasks of one metric are named in a caption."""
+
 
 def caption(matrix: AffinityMatrix) -> str:
     """How to read an arrow, in which unit, from how many seeds, with which encoder, and how sure."""
-    by_metric: dict[str, list[str]] = {}
-    for card in matrix.study.tasks:
-        by_metric.setdefault(title_of(card.metric, card.kind), []).append(card.title)
-    units = "; ".join(f"{metric} ({', '.join(titles)})" for metric, titles in by_metric.items())
     tested = sum(not math.isnan(matrix.p[arrow]) for arrow in matrix.arrows)
     sentences = [
-        f"Edge s→t: training with s changes t by that many points (100 × the metric): {units}.",
+        f"Edge s→t: training with s changes t by that many points (100 × the metric): {describe_metrics(matrix)}.",
         f"{describe_seeds(matrix)}; encoder {encoder_name(matrix)}{describe_precision(matrix.study)}; "
         f"suite {matrix.study.suite}; "
         f"{describe_protocol(matrix.study.protocol)}; {AGAINST[matrix.study.baseline]}.",
@@ -104,6 +103,19 @@ def describe_stage(matrix: AffinityMatrix) -> list[str]:
             "makes intervals rather too wide than too narrow."
         )
     return sentences
+
+
+def describe_metrics(matrix: AffinityMatrix) -> str:
+    """``accuracy (all tasks)``; where metrics differ, each with its tasks, which are only counted in a long list."""
+    by_metric: dict[str, list[str]] = {}
+    for card in matrix.study.tasks:
+        by_metric.setdefault(title_of(card.metric, card.kind), []).append(card.title)
+    if len(by_metric) == 1 and len(matrix.tasks) > 1:
+        return f"{next(iter(by_metric))} (all tasks)"
+    return "; ".join(
+        f"{metric} ({', '.join(titles) if len(titles) <= NAMED else plural(len(titles), 'task')})"
+        for metric, titles in by_metric.items()
+    )
 
 
 def describe_documents(matrix: AffinityMatrix) -> list[str]:

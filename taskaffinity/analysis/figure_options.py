@@ -1,4 +1,4 @@
-"""Which figures a command draws, in which formats and colours. The module loads no library."""
+"""Which figures a command draws, in which formats, colours and order. The module loads no library."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Literal, get_args
 
 PaletteName = Literal["paper", "colorblind", "mono"]
 PALETTE_NAMES: tuple[PaletteName, ...] = get_args(PaletteName)
+
+Order = Literal["suite", "clustered"]
+"""Order of the tasks in the heat map and the forest: the suite's, or similar tasks side by side."""
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -32,6 +35,7 @@ class FigureOptions:
     formats: tuple[str, ...] = ("png", "svg")
     """Members of ``FORMATS``."""
     palette: PaletteName = "paper"
+    order: Order = "suite"
 
     def files(self, figures: Collection[str] = tuple(FILES)) -> tuple[str, ...]:
         """File names of those of ``figures`` that are to be drawn."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from taskaffinity.cli.console.results import draw_stages_and_print, publish_and_print, read_study, warn_if_synthetic
-from taskaffinity.cli.options.figures import Figures, Formats, Palette, PaletteOption, pictures_of
+from taskaffinity.cli.options.figures import Figures, Formats, Ordered, Palette, pictures_of
 from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin
 from taskaffinity.studies.settings import make_rule
 
@@ -21,10 +21,11 @@ def command(
     estimand: EstimandOption = None,
     figures: Figures = None,
     formats: Formats = None,
-    palette: Palette = PaletteOption.paper,
+    palette: Palette = "paper",
+    order: Ordered = "suite",
 ) -> None:
     """Write the tables and figures of a study again, without training."""
-    pictures = pictures_of(figures, formats, palette)
+    pictures = pictures_of(figures, formats, palette, order)
     staged = read_study(results, "full") if "stages" in pictures.figures else None
     if staged is not None and pictures.figures == ("stages",):
         draw_stages_and_print(staged, results, pictures)

@@ -9,8 +9,8 @@ from matplotlib.ticker import MaxNLocator
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.figure_options import PaletteName
-from taskaffinity.analysis.figures import arrows
-from taskaffinity.analysis.figures.layout import COLOURED, FONT, frame, verdict_legend
+from taskaffinity.analysis.figures import labels
+from taskaffinity.analysis.figures.layout import FONT, SIGNIFICANT, frame, verdict_legend
 from taskaffinity.analysis.figures.small_multiples import facets
 from taskaffinity.analysis.style import PALETTES, STYLES, Palette, short
 from taskaffinity.runs.store import RunStore
@@ -80,8 +80,8 @@ def _target(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
             continue
         verdict = matrix.verdict[s, t]
         style = colours.verdicts[verdict]
-        _line(ax, mean, style.color, style.line, 1.8 if verdict in COLOURED else 1.0, f"{matrix.tasks[s]}")
-        if verdict in COLOURED:
+        _line(ax, mean, style.color, style.line, 1.8 if verdict in SIGNIFICANT else 1.0, f"{matrix.tasks[s]}")
+        if verdict in SIGNIFICANT:
             ends.append((mean.iloc[-1], f"{style.mark} {short(matrix.titles[s], 16)}", style.ink))
     alone = rows[rows.source == ""]
     for _, run in alone.groupby("seed"):
@@ -96,7 +96,7 @@ def _target(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
     low, high = ax.get_ylim()
     ax.set_ylim(low, high)
     gap = (high - low) * 0.115 / (ax.bbox.height / ax.figure.dpi)
-    for (y, words, ink), place in zip(ends, arrows.spread([end[0] for end in ends], gap, low, high), strict=True):
+    for (y, words, ink), place in zip(ends, labels.spread([end[0] for end in ends], gap, low, high), strict=True):
         ax.annotate(
             words,
             (1.0, y),

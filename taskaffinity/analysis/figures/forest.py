@@ -10,13 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
-from taskaffinity.analysis.figure_options import PaletteName
-from taskaffinity.analysis.figures.layout import FONT, frame, sheet
+from taskaffinity.analysis.figure_options import Order, PaletteName
+from taskaffinity.analysis.figures.layout import FONT, SIGNIFICANT, frame, sheet
+from taskaffinity.analysis.figures.order import task_order
 from taskaffinity.analysis.figures.small_multiples import facets
 from taskaffinity.analysis.statistics.verdicts import Verdict
-from taskaffinity.analysis.style import PALETTES, Palette, describe_marks, marked, short
+from taskaffinity.analysis.style import PALETTES, Palette, describe_marks, marked, plural, short
 
-ROW, GAP = 0.24, 0.32  # inches: an arrow, and the room for a target's heading
+ROW, GAP = 0.24, 0.32  # inches: height of a row, and of a target's heading
+ALL_ROWS = 16
+"""Up to this many tasks every arrow has a row; with more, only arrows that improve or degrade."""
 TITLE = "Gain, interval and seeds (points)"
 
 
@@ -25,29 +28,27 @@ def draw_forest(
     gains: pd.DataFrame | None = None,
     ax: Axes | None = None,
     palette: PaletteName = "paper",
+    order: Order = "suite",
 ) -> Axes:
-    """Gains in points, grouped by target, in the suite's order.
+    """Draw the gains in points, grouped by target.
 
     Parameters
     ----------
     matrix : AffinityMatrix
     gains : DataFrame, optional
-        ``scores_frame`` of the same study: each pair run then shows as a point, its test score less the mean of the
-        runs that the pair is compared with. Points that stand far apart are seeds that disagree.
+        ``scores_frame`` of the same study. Each run of a pair is then a point: its test score minus the mean score of
+        the runs that the pair is compared with.
     ax : Axes, optional
+    order : {"suite", "clustered"}
+        Order of the targets, and of the sources of each target.
     """
-    size, colours = len(matrix.tasks), PALETTES[palette]
-    height = size * ((size - 1) * ROW + GAP)
+    colours, places = PALETTES[palette], task_order(matrix, order)
+    groups = [(t, [s for s in places if s != t]) for t in places]
+    height = sum(_height(group) for group in groups)
     own = ax is None
     ax = ax or sheet(7.6, height + 2.6, (1.9, 1.9, 4.9, height))
-    ticks: list[tuple[float, str]] = []
-    y = 0.0
-    for t in range(size):
-        y += GAP
-        ax.text(-0.02, y - 0.36 * GAP, f"into {matrix.titles[t]}", **_HEADING, transform=ax.get_yaxis_transform())
-        ticks += _into(ax, matrix, t, y, gains, colours)
-        y += (size - 1) * ROW
-    _finish(ax, ticks, y + ROW / 2)
+    _column(ax, matrix, groups, height, gains, colours)
+    ax.set_xlabel("gain (points)", family=FONT)
     frame(
         ax,
         matrix,
@@ -61,22 +62,77 @@ def draw_forest(
     return ax
 
 
-def draw_forests(matrix: AffinityMatrix, gains: pd.DataFrame | None = None, palette: PaletteName = "paper") -> Figure:
-    """``draw_forest`` with a small axes a target, all of one scale, for more tasks than a page is long."""
-    size, colours = len(matrix.tasks), PALETTES[palette]
-    titles = [f"into {short(title, 28)}" for title in matrix.titles]
-    backdrop, axes = facets(titles, width=2.1, height=size * 0.2, left=1.4, right=0.75, below=0.4)
-    for t, ax in enumerate(axes):
-        ticks = _into(ax, matrix, t, 0.0, gains, colours)
-        _finish(ax, ticks, (size - 1) * ROW + ROW / 2)
+def draw_forests(
+    matrix: AffinityMatrix,
+    gains: pd.DataFrame | None = None,
+    palette: PaletteName = "paper",
+    order: Order = "suite",
+) -> Figure:
+    """Draw the forest in several columns of one scale, where one column would be too long for a page.
+
+    With more than ``ALL_ROWS`` tasks only arrows that improve or degrade have a row.
+    """
+    colours, places = PALETTES[palette], task_order(matrix, order)
+    groups = [(t, [s for s in places if s != t]) for t in places]
+    is_short = len(places) > ALL_ROWS
+    if is_short:
+        groups = [(t, [s for s in sources if matrix.verdict[s, t] in SIGNIFICANT]) for t, sources in groups]
+    shown = [group for group in groups if group[1]] or groups[:1]
+    columns = _columns(shown)
+    height = max(1.0, *(sum(map(_height, column)) for column in columns))
+    backdrop, axes = facets(
+        [""] * len(columns), width=2.3, height=height, left=1.6, right=0.75, below=0.4, columns=len(columns)
+    )
+    for column, ax in zip(columns, axes, strict=True):
+        _column(ax, matrix, column, height, gains, colours)
     low, high = min(ax.get_xlim()[0] for ax in axes), max(ax.get_xlim()[1] for ax in axes)
     for ax in axes:
         ax.set_xlim(low, high)
-        ax.set_xlabel("")
         ax.locator_params(axis="x", nbins=5)
-        ax.tick_params(axis="both", labelsize=7.5)
-    frame(backdrop, matrix, TITLE, below=14, note=_note(gains), palette=colours)
+    note = f"{_note(gains)} {_omitted(matrix, len(groups) - len(shown))}" if is_short else _note(gains)
+    frame(backdrop, matrix, TITLE, below=14, note=note, palette=colours)
     return backdrop.get_figure(root=True)  # type: ignore[return-value]
+
+
+Group = tuple[int, list[int]]
+"""A target and its sources, as places in the suite."""
+
+
+def _height(group: Group) -> float:
+    return GAP + len(group[1]) * ROW
+
+
+def _columns(groups: list[Group]) -> list[list[Group]]:
+    """Two to four columns of nearly equal height, in the given order."""
+    whole = sum(map(_height, groups))
+    count = min(len(groups), max(2, min(4, round(whole / 12))))
+    columns: list[list[Group]] = [[] for _ in range(count)]
+    above = 0.0
+    for group in groups:
+        middle = above + _height(group) / 2
+        columns[min(count - 1, int(count * middle / whole))].append(group)
+        above += _height(group)
+    return [column for column in columns if column]
+
+
+def _column(
+    ax: Axes, matrix: AffinityMatrix, groups: list[Group], height: float, gains: pd.DataFrame | None, colours: Palette
+) -> None:
+    """Draw groups below each other into axes that are ``height`` inches high."""
+    ticks: list[tuple[float, str]] = []
+    y = 0.0
+    for group in groups:
+        y += GAP
+        title = f"into {short(matrix.titles[group[0]], 28)}"
+        ax.text(-0.02, y - 0.36 * GAP, title, **_HEADING, transform=ax.get_yaxis_transform())
+        ticks += _into(ax, matrix, group, y, gains, colours)
+        y += len(group[1]) * ROW
+    ax.axvline(0, color="#777777", linewidth=0.8, zorder=1)
+    ax.set_yticks([place for place, _ in ticks], [name for _, name in ticks], fontsize=8, family=FONT)
+    ax.set_ylim(height + ROW / 2, 0)
+    ax.tick_params(axis="y", length=0, labelsize=8)
+    for side in ("top", "right", "left"):
+        ax.spines[side].set_visible(False)
 
 
 _HEADING: dict[str, Any] = {"fontsize": 8, "fontweight": "bold", "family": FONT, "ha": "right", "va": "center"}
@@ -84,31 +140,27 @@ _MARKERS: dict[Verdict, str] = {"improves": "^", "degrades": "v", "no effect": "
 
 
 def _note(gains: pd.DataFrame | None) -> str:
-    seeds = "" if gains is None else "small circles are seeds, less the mean that they are compared with; "
-    return f"Bars are intervals, {seeds}the grey band is where a gain counts as no effect. {describe_marks()}"
+    seeds = "" if gains is None else "small circles are seeds, minus the mean that they are compared with; "
+    return f"Bars are intervals; {seeds}the grey band is the margin of no effect. {describe_marks()}"
+
+
+def _omitted(matrix: AffinityMatrix, empty: int) -> str:
+    counts = [f"{len(matrix.select(verdict))} {verdict}" for verdict in ("no effect", "inconclusive")]
+    targets = f", and {plural(empty, 'target')} without such an arrow" if empty else ""
+    return f"Only arrows that improve or degrade are drawn; not drawn: {', '.join(counts)}{targets}."
 
 
 def _into(
-    ax: Axes, matrix: AffinityMatrix, t: int, y: float, gains: pd.DataFrame | None, colours: Palette
+    ax: Axes, matrix: AffinityMatrix, group: Group, y: float, gains: pd.DataFrame | None, colours: Palette
 ) -> list[tuple[float, str]]:
-    """The rows of one target from ``y`` downwards; where each row is, and its name."""
-    size, margin = len(matrix.tasks), matrix.margins[t]
-    ax.fill_betweenx([y, y + (size - 1) * ROW], -margin, margin, color="#EBEBEB", zorder=0, linewidth=0)
-    sources = [s for s in range(size) if s != t]
+    """Draw the rows of one target from ``y`` downwards; returns the position and name of each row."""
+    t, sources = group
+    margin = matrix.margins[t]
+    ax.fill_betweenx([y, y + len(sources) * ROW], -margin, margin, color="#EBEBEB", zorder=0, linewidth=0)
     rows = [(y + (rank + 0.5) * ROW, s) for rank, s in enumerate(sources)]
     for middle, s in rows:
         _row(ax, matrix, (s, t), middle, gains, colours)
     return [(middle, short(matrix.titles[s], 22)) for middle, s in rows]
-
-
-def _finish(ax: Axes, ticks: list[tuple[float, str]], end: float) -> None:
-    ax.axvline(0, color="#777777", linewidth=0.8, zorder=1)
-    ax.set_yticks([place for place, _ in ticks], [name for _, name in ticks], fontsize=8, family=FONT)
-    ax.set_ylim(end, 0)
-    ax.tick_params(axis="y", length=0)
-    ax.set_xlabel("gain (points)", family=FONT)
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
 
 
 def _row(

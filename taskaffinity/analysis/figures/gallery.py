@@ -14,7 +14,9 @@ from taskaffinity.analysis.captions import describe
 from taskaffinity.analysis.figure_options import FILES, FigureOptions
 from taskaffinity.analysis.figures.curves import curves_frame, draw_curves
 from taskaffinity.analysis.figures.forest import draw_forest, draw_forests
-from taskaffinity.analysis.figures.matrix import ALL_ARROWS, draw_graph, draw_heatmap, save_figure
+from taskaffinity.analysis.figures.graph import ALL_ARROWS, draw_graph
+from taskaffinity.analysis.figures.heatmap import draw_heatmap
+from taskaffinity.analysis.figures.layout import save_figure
 from taskaffinity.analysis.figures.seeds import draw_seeds
 from taskaffinity.analysis.figures.slopes import draw_stages, stages_described
 from taskaffinity.analysis.figures.targets import draw_targets
@@ -55,7 +57,7 @@ def draw_figure(name: str, matrix: AffinityMatrix, store: RunStore, pictures: Fi
     if name == "graph":
         return draw_graph(matrix, palette=palette)
     if name == "heatmap":
-        return draw_heatmap(matrix, palette=palette)
+        return draw_heatmap(matrix, palette=palette, order=pictures.order)
     if name == "targets":
         return draw_targets(matrix, palette)
     if name == "curves":
@@ -64,9 +66,9 @@ def draw_figure(name: str, matrix: AffinityMatrix, store: RunStore, pictures: Fi
     if name == "seeds":
         return draw_seeds(matrix, gains, palette)
     if name == "forest" and len(matrix.tasks) > ALL_ARROWS:
-        return draw_forests(matrix, gains, palette)
+        return draw_forests(matrix, gains, palette, pictures.order)
     if name == "forest":
-        return draw_forest(matrix, gains, palette=palette)
+        return draw_forest(matrix, gains, palette=palette, order=pictures.order)
     raise ValueError(f"no picture {name!r} of pairs; there are {', '.join(FILES)}")
 
 

@@ -25,7 +25,8 @@ from taskaffinity.runs.files import write_atomic
 DPI = 160
 FONT = "DejaVu Sans"
 """Comes with matplotlib: the same picture everywhere, and it has the signs that we use."""
-COLOURED: tuple[Verdict, ...] = ("improves", "degrades")
+TITLE = "Gain over single-task training (points)"
+SIGNIFICANT: tuple[Verdict, ...] = ("improves", "degrades")
 WIDE, LARGEST = 9.0, 1.6
 """Inches above which the words around a picture grow with it, for a page shrinks it; and by how much at most."""
 
@@ -129,22 +130,22 @@ def verdict_legend(ax: Axes, palette: Palette, verdicts: Sequence[Verdict] = VER
     """A sample of every verdict's line that may be drawn, below the axes."""
     looks = {verdict: palette.verdicts[verdict] for verdict in palette.verdicts if verdict in verdicts}
     handles = [
-        Line2D([], [], color=style.color, linestyle=style.line, linewidth=2.4 if verdict in COLOURED else 1.6)
+        Line2D([], [], color=style.color, linestyle=style.line, linewidth=2.4 if verdict in SIGNIFICANT else 1.6)
         for verdict, style in looks.items()
     ]
     labels = [f"{verdict} (?)" if verdict == "inconclusive" else verdict for verdict in looks]
     line_legend(ax, handles, labels)
 
 
-def line_legend(ax: Axes, handles: list[Line2D], labels: list[str]) -> None:
-    """Lines and what they say, in a row below the axes."""
+def line_legend(ax: Axes, handles: list[Line2D], labels: list[str], columns: int = 4) -> None:
+    """Write a legend of lines below the axes."""
     scale = enlarged(72 * ax.bbox.width / ax.figure.dpi, most=1.3)
     ax.legend(
         handles,
         labels,
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
-        ncols=4,
+        ncols=columns,
         frameon=False,
         handlelength=4.4,
         columnspacing=1.4,

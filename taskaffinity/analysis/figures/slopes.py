@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from taskaffinity.analysis.captions import SYNTHETIC
 from taskaffinity.analysis.figure_options import PaletteName
-from taskaffinity.analysis.figures import arrows
+from taskaffinity.analysis.figures import labels
 from taskaffinity.analysis.figures.layout import FONT, line_legend, sheet, surround
 from taskaffinity.analysis.paper.captions import describe_stages
 from taskaffinity.analysis.paper.stages import STAGES, TITLES, StageScore, describe_gain, uneven
@@ -148,7 +148,7 @@ def _labels(ax: Axes, cells: Sequence[StageScore], place: int, titles: dict[str,
     low, high = ax.get_ylim()
     gap = (high - low) * 0.17 / (ax.bbox.height / ax.figure.dpi)
     side = -1 if place == 0 else 1
-    for cell, y in zip(shown, arrows.spread([cell.mean for cell in shown], gap, low, high), strict=True):
+    for cell, y in zip(shown, labels.spread([cell.mean for cell in shown], gap, low, high), strict=True):
         if place == 0:
             words, ink = f"{short(titles[cell.task], 22)}  {cell.mean:.1f}", "#222222"
         else:

@@ -1,4 +1,4 @@
-"""Small multiples: a grid of axes, one a target, on a backdrop that carries title, stamp and caption for all."""
+"""Small multiples: a grid of axes, often one per target, on a backdrop with the title and caption for all."""
 
 from __future__ import annotations
 
@@ -8,19 +8,33 @@ from matplotlib.axes import Axes
 
 from taskaffinity.analysis.figures.layout import FONT, sheet
 
-TOP = 0.34  # inches above each small axes, for its title
+TOP = 0.34  # inches above each axes, for its title
 
 
 def facets(
-    titles: Sequence[str], *, width: float, height: float, left: float, right: float = 0.1, below: float = 0.3
+    titles: Sequence[str],
+    *,
+    width: float,
+    height: float,
+    left: float,
+    right: float = 0.1,
+    below: float = 0.3,
+    columns: int | None = None,
 ) -> tuple[Axes, list[Axes]]:
-    """The backdrop, and an axes for every title, row by row.
+    """Make an empty backdrop and one axes per title, row by row.
 
-    All are inches: the size of each axes, and the room beside and below it for its labels. The backdrop is empty, and
-    covers the whole grid.
+    Parameters
+    ----------
+    titles : sequence of str
+    width, height : float
+        Inches, of each axes.
+    left, right, below : float
+        Inches, for the labels around each axes.
+    columns : int, optional
+        Default: two to four, by the number of titles.
     """
     count = max(len(titles), 1)
-    columns = min(count, 2 if count <= 4 else 3 if count <= 9 else 4)
+    columns = columns or min(count, 2 if count <= 4 else 3 if count <= 9 else 4)
     rows = -(-count // columns)
     across, up = columns * (left + width + right), rows * (TOP + height + below)
     backdrop = sheet(across + 0.4, up + 3.0, (0.2, 2.1, across, up))

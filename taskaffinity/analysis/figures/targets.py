@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.figure_options import PaletteName
-from taskaffinity.analysis.figures import arrows
-from taskaffinity.analysis.figures.layout import COLOURED, FONT, frame, verdict_legend
+from taskaffinity.analysis.figures import arrows, labels
+from taskaffinity.analysis.figures.layout import FONT, SIGNIFICANT, frame, verdict_legend
 from taskaffinity.analysis.figures.small_multiples import facets
 from taskaffinity.analysis.style import PALETTES, Palette, short, signed
 
@@ -30,7 +30,7 @@ def draw_targets(matrix: AffinityMatrix, palette: PaletteName = "paper") -> Figu
     width = FOOT + REACH * (1 if size <= 8 else 1.6) + _across(size) / 72 + 0.05
     titles = [f"into {short(title, 28)}" for title in matrix.titles]
     backdrop, axes = facets(titles, width=width, height=height, left=0.0, right=0.25, below=0.12)
-    largest = max((abs(matrix.gain[arrow]) for arrow in matrix.select(*COLOURED)), default=1.0)
+    largest = max((abs(matrix.gain[arrow]) for arrow in matrix.select(*SIGNIFICANT)), default=1.0)
     for t, ax in enumerate(axes):
         ax.set(xlim=(0, width), ylim=(0, height))
         ax.set_axis_off()
@@ -52,7 +52,7 @@ def _into(ax: Axes, matrix: AffinityMatrix, t: int, largest: float, colours: Pal
     centre = np.array([width - node / 144 - 0.05, height / 2])
     arrows.draw_nodes(ax, centre[None], node)
     score = matrix.single_mean[t]
-    arrows.write_node(ax, centre, matrix.titles[t], "" if math.isnan(score) else f"{score:.1f}", node)
+    labels.write_node(ax, centre, matrix.titles[t], "" if math.isnan(score) else f"{score:.1f}", node)
     pitch, edge = height / max(len(sources), 1), node / 2 / 72
     outermost = np.arcsin(min(STEEPEST, 0.32 * pitch * max(len(sources) - 1, 0) / edge))
     angles = np.pi + outermost * (np.linspace(-1, 1, len(sources)) if len(sources) > 1 else np.zeros(1))
@@ -76,8 +76,14 @@ def _into(ax: Axes, matrix: AffinityMatrix, t: int, largest: float, colours: Pal
             gid=f"label {matrix.tasks[s]} {matrix.tasks[t]}",
         )
         end = centre + edge * np.array([np.cos(angle), np.sin(angle)])
-        thick = 0.9 + (2.3 * abs(gain) / largest if verdict in COLOURED else 0.0)
+        thick = 0.9 + (2.3 * abs(gain) / largest if verdict in SIGNIFICANT else 0.0)
         gid = f"{matrix.tasks[s]} {matrix.tasks[t]}"
         arrows.draw_arrow(
-            ax, (np.array([FOOT, y]), end), 0.0, style, width=thick, node=0.0, zorder=1 + rank / 1000, gid=gid
+            ax,
+            (np.array([FOOT, y]), end),
+            0.0,
+            style,
+            size=arrows.ArrowSize(thick, 0.0),
+            zorder=1 + rank / 1000,
+            gid=gid,
         )

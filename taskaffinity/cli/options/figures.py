@@ -1,50 +1,61 @@
-"""Options that choose the figures, their formats and colours."""
+"""Options that choose the figures, their formats, colours and order."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
-from taskaffinity.analysis.figure_options import FILES, FORMATS, FigureOptions, PaletteName
+from taskaffinity.analysis.figure_options import FILES, FORMATS, PALETTE_NAMES, FigureOptions, Order, PaletteName
 from taskaffinity.errors import InputError
 
-
-class PaletteOption(StrEnum):
-    paper = "paper"
-    colorblind = "colorblind"
-    cb = "cb"
-    mono = "mono"
+OLD_PALETTES = {"cb": "colorblind"}
+"""Palette names of earlier versions, still accepted."""
 
 
-PALETTES: dict[PaletteOption, PaletteName] = {
-    PaletteOption.paper: "paper",
-    PaletteOption.colorblind: "colorblind",
-    PaletteOption.cb: "colorblind",
-    PaletteOption.mono: "mono",
-}
+def _palette(given: str) -> str:
+    name = OLD_PALETTES.get(given, given)
+    if name not in PALETTE_NAMES:
+        raise typer.BadParameter(f"{given!r} is not one of {', '.join(map(repr, PALETTE_NAMES))}.")
+    return name
+
+
 Palette = Annotated[
-    PaletteOption, typer.Option(help="paper: green and vermillion; colorblind: blue and vermillion; mono: one ink.")
+    str,
+    typer.Option(
+        parser=_palette,
+        metavar=f"<{'|'.join(PALETTE_NAMES)}>",
+        help="paper: green and vermillion; colorblind: blue and vermillion; mono: black and grey.",
+    ),
 ]
-Formats = Annotated[str | None, typer.Option("--format", help="png, svg, pdf, by commas (default: png,svg).")]
-Figures = Annotated[str | None, typer.Option(help=f"Of {', '.join(FILES)}, by commas (default: graph,heatmap,forest).")]
+Ordered = Annotated[
+    Order,
+    typer.Option(
+        help="Order of the tasks in heat map and forest: as in the suite, or clustered (tasks with similar gains "
+        "side by side)."
+    ),
+]
+Formats = Annotated[str | None, typer.Option("--format", help="png, svg, pdf; comma-separated (default: png,svg).")]
+Figures = Annotated[
+    str | None, typer.Option(help=f"{', '.join(FILES)}; comma-separated (default: graph,heatmap,forest).")
+]
 
 
-def pictures_of(figures: str | None, formats: str | None, palette: PaletteOption) -> FigureOptions:
-    """The figures that the options ask for, else the defaults.
+def pictures_of(figures: str | None, formats: str | None, palette: str, order: Order = "suite") -> FigureOptions:
+    """The figures that the options ask for; defaults replace options that are not given.
 
     Raises
     ------
     InputError
-        If there is no such figure or format.
+        If a figure or format does not exist.
     """
     return FigureOptions(
         _chosen("--figures", figures, FILES) or FigureOptions.figures,
         _chosen("--format", formats, FORMATS) or FigureOptions.formats,
-        PALETTES[palette],
+        cast(PaletteName, palette),
+        order,
     )
 
 

@@ -1,0 +1,145 @@
+"""The heat map of all gains, source by target, in the colours of the graph."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
+from matplotlib.patches import Rectangle
+
+from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.figure_options import Order, PaletteName
+from taskaffinity.analysis.figures.layout import FONT, TITLE, enlarged, frame, sheet
+from taskaffinity.analysis.figures.order import task_order
+from taskaffinity.analysis.statistics.standard_errors import FloatArray
+from taskaffinity.analysis.style import DIAGONAL, PALETTES, STYLES, Palette, describe_marks, short, signed
+
+ALL_NUMBERS = 16
+"""Up to this many tasks every cell has its number; with more, only cells that improve or degrade."""
+FADED = 0.72
+"""How far the colour of an inconclusive cell moves to white, so that it does not draw the eye."""
+PALE = 0.179
+"""Relative luminance of a cell above which dark text has more contrast than white text."""
+
+
+def draw_heatmap(
+    matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteName = "paper", order: Order = "suite"
+) -> Axes:
+    """Draw all gains: sources are rows, targets are columns.
+
+    Inconclusive cells are pale, whatever their gain. Both axes have the same order of tasks.
+    """
+    size, colours, places = len(matrix.tasks), PALETTES[palette], task_order(matrix, order)
+    cell = 0.72 if size <= 8 else 0.6 if size <= ALL_NUMBERS else 0.44
+    side = max(cell * size, 3.4)
+    own = ax is None
+    ax = ax or sheet(side + 3.1, side + 3.0, (1.75, 2.4, side, side))
+    figure: Any = ax.get_figure(root=True)
+    bar = None
+    if own:
+        width, height = figure.get_size_inches()
+        bar = figure.add_axes(((1.75 + side + 0.2) / width, 2.4 / height, 0.16 / width, side / height))
+    gain = matrix.gain[np.ix_(places, places)]
+    largest = max(float(np.nanmax(np.abs(gain), initial=0.0)) if np.isfinite(gain).any() else 0.0, *matrix.margins)
+    titles, font = [short(matrix.titles[place], 24) for place in places], 8.5 * enlarged(72 * side, most=1.25)
+    ax.set_facecolor("white")
+    sns.heatmap(
+        gain,
+        ax=ax,
+        mask=np.isnan(gain),
+        cmap=LinearSegmentedColormap.from_list("ramp", list(colours.ramp)),
+        norm=TwoSlopeNorm(0.0, -largest, largest),
+        vmin=-largest,  # seaborn looks for the limits otherwise, and warns where no gain is known
+        vmax=largest,
+        linewidths=0.8,
+        linecolor="white",
+        square=True,
+        cbar_ax=bar,
+        cbar_kws={"label": "gain (points)"},
+        xticklabels=titles,
+        yticklabels=titles,
+    )
+    _cells(ax, matrix, places)
+    _diagonal(ax, size, colours)
+    ax.set_xticklabels(titles, rotation=40, ha="right", rotation_mode="anchor", fontsize=font, family=FONT)
+    ax.set_yticklabels(titles, rotation=0, fontsize=font, family=FONT)
+    ax.set_xlabel("target (the task that the gain is measured on)", family=FONT, fontsize=font + 1.5)
+    ax.set_ylabel("source (the task trained beside it)", family=FONT, fontsize=font + 1.5)
+    frame(
+        ax,
+        matrix,
+        TITLE,
+        below=46 + 0.38 * font * max(map(len, titles)),
+        left=-118 if own else 0,
+        across=72 * (side + 2.6),
+        note=_note(matrix, order),
+        palette=colours,
+    )
+    return ax
+
+
+def _cells(ax: Axes, matrix: AffinityMatrix, places: tuple[int, ...]) -> None:
+    """Fade inconclusive cells and write numbers and marks."""
+    few = len(places) <= ALL_NUMBERS
+    mesh: Any = ax.collections[0]
+    for row, s in enumerate(places):
+        for column, t in enumerate(places):
+            if s == t:
+                continue
+            verdict, gain = matrix.verdict[s, t], matrix.gain[s, t]
+            if math.isnan(gain):
+                _write(ax, column, row, "no run" if few else "–", "#666666", 7)
+                continue
+            ground = mesh.to_rgba(np.array([gain]))[0]
+            if verdict == "inconclusive":
+                ground = np.append(FADED + (1 - FADED) * ground[:3], 1.0)
+                ax.add_patch(Rectangle((column, row), 1, 1, fc=ground, ec="white", linewidth=0.8, zorder=1.5))
+            ink = ".15" if _luminance(ground) > PALE else "white"
+            mark = STYLES[verdict].mark
+            if few:
+                _write(ax, column, row, f"{signed(gain)}\n{mark}", ink, 8.5, bold=verdict != "inconclusive")
+            elif verdict in ("improves", "degrades"):
+                _write(ax, column, row, f"{signed(gain)}\n{mark}", ink, 8, bold=True)
+            elif verdict == "no effect":
+                _write(ax, column, row, mark, ink, 8)
+
+
+def _write(ax: Axes, column: int, row: int, words: str, ink: str, size: float, *, bold: bool = False) -> None:
+    ax.text(
+        *(column + 0.5, row + 0.5, words),
+        ha="center",
+        va="center",
+        fontsize=size,
+        color=ink,
+        family=FONT,
+        fontweight="bold" if bold else "normal",
+        linespacing=1.1,
+    )
+
+
+def _diagonal(ax: Axes, size: int, colours: Palette) -> None:
+    hatch = "////" if colours.is_grey else None  # without it the diagonal would look like a gain
+    for place in range(size):
+        ax.add_patch(Rectangle((place, place), 1, 1, fc=DIAGONAL, ec="white", linewidth=0.8, hatch=hatch))
+
+
+def _note(matrix: AffinityMatrix, order: Order) -> str:
+    words = [describe_marks()]
+    has_open = bool(matrix.select("inconclusive"))
+    if len(matrix.tasks) > ALL_NUMBERS:
+        words.append("Only gains that improve or degrade are written; pale cells without a mark are inconclusive.")
+    elif has_open:
+        words.append("Inconclusive cells are pale, whatever their gain.")
+    if order == "clustered":
+        words.append("Tasks with similar gains stand side by side.")
+    return " ".join(words)
+
+
+def _luminance(color: FloatArray) -> float:
+    """Relative luminance (0 to 1) of an sRGB colour."""
+    linear = np.where(color <= 0.03928, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)
+    return float(linear[:3] @ np.array([0.2126, 0.7152, 0.0722]))

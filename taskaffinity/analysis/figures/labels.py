@@ -1,0 +1,157 @@
+"""Labels of figures: on the curves of arrows, in nodes, around a circle and in a column, without overlap."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+from scipy.optimize import isotonic_regression
+
+from taskaffinity.analysis.figures.arrows import to_data
+from taskaffinity.analysis.figures.layout import FONT
+from taskaffinity.analysis.statistics.standard_errors import FloatArray
+from taskaffinity.analysis.style import VerdictStyle, short
+
+LABEL_PLACES = sorted(np.linspace(0.22, 0.78, 29).tolist(), key=lambda share: abs(share - 0.36))
+"""Shares of an arrow at which its label may stand, best first; 0.36 keeps the labels of diagonals off the centre."""
+
+MANY_PLACES = sorted(np.linspace(0.14, 0.86, 73).tolist(), key=lambda share: abs(share - 0.4))
+"""The same for graphs of many tasks, where room is scarce."""
+
+SMALLEST_FONT, READABLE = 5.5, 7.5
+
+
+def write_label(
+    ax: Axes,
+    places: FloatArray,
+    words: str,
+    style: VerdictStyle,
+    *,
+    around: tuple[list[Bbox], FloatArray],
+    gid: str,
+    size: float = 8.5,
+    may_omit: bool = False,
+) -> Bbox | None:
+    """Write a label at the first place along its curve that is free.
+
+    Parameters
+    ----------
+    places : (n_places, 2)
+        Candidates, best first.
+    around : (list of Bbox, (n_points, 2))
+        Boxes of the nodes and labels drawn so far, and points of all other arrows. A place off the boxes comes before
+        one off the points.
+    size : float
+        Points, of the font.
+    may_omit : bool
+        Whether the label is left out where every place overlaps a box.
+
+    Returns
+    -------
+    Bbox or None
+        The box of the label, None if it is left out.
+    """
+    taken, others = around
+    text = _text(ax, places[0], words, size, color=style.ink, fontweight="bold", zorder=5)
+    text.set_bbox({"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.9})
+    text.set_gid(f"label {gid}")
+    width, height = (float(length) for length in _box(ax, text).size)
+    half = np.array([width, height]) / 2
+    boxes = np.array([box.extents for box in taken]).reshape(-1, 4)
+    low, high = places[:, None] - half, places[:, None] + half  # (n_places, 1, 2)
+    sides = np.minimum(high, boxes[:, 2:]) - np.maximum(low, boxes[:, :2])
+    overlap = sides.clip(0).prod(axis=2).sum(axis=1)
+    crossed = (np.abs(others - places[:, None]) < half).all(axis=2).sum(axis=1)
+    best = int((1e4 * overlap + crossed).argmin())
+    text.set_position((places[best, 0], places[best, 1]))
+    if may_omit and overlap[best] > 0:
+        text.remove()
+        return None
+    return Bbox([low[best, 0], high[best, 0]])
+
+
+def write_node(ax: Axes, place: FloatArray, title: str, score: str, node: float) -> None:
+    """Write title and score into a node, wrapped and shrunk until they fit; a title that is still too long is cut."""
+    radius = to_data(ax, node / 2) * 0.93
+    text = _text(ax, place, "", 9.0, color="#222222", zorder=4)
+    text.set_gid("node")
+
+    def fits(width: int, size: float) -> bool:
+        text.set_text("\n".join([*_wrapped(title, width), *([score] if score else [])]))
+        text.set_fontsize(size)
+        corners = ax.transData.inverted().transform(text.get_window_extent().get_points())
+        return bool(math.hypot(*(corners[1] - corners[0]) / 2) <= radius)
+
+    while True:
+        for size in np.arange(9.0, SMALLEST_FONT - 0.125, -0.25):
+            # More lines only where one would be hard to read.
+            if any(fits(width, size) for width in ((13,) if size >= READABLE else (13, 9))):
+                return
+        if len(title) <= 4:
+            return
+        title = title[:-2] + "…"
+
+
+def write_score(ax: Axes, place: FloatArray, score: str) -> None:
+    """Write a score into a small node."""
+    _text(ax, place, score, 7.5, color="#222222", zorder=4).set_gid("node")
+
+
+def write_name_outside(ax: Axes, place: FloatArray, title: str, node: float) -> None:
+    """Write a task's name outside the circle, along the radius and never upside down."""
+    angle = math.degrees(math.atan2(place[1], place[0]))
+    left = not -90 <= angle <= 90
+    start = place * (1 + to_data(ax, node / 2 + 5))
+    text = _text(ax, start, short(title, 20), 9.5, color="#222222", zorder=4)
+    text.set(
+        rotation=angle + 180 if left else angle,
+        rotation_mode="anchor",
+        ha="right" if left else "left",
+        gid="name",
+    )
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> FloatArray:
+    """Places between ``low`` and ``high`` as near to ``wanted`` as a distance of ``gap`` allows, in the same order."""
+    if not wanted:
+        return np.empty(0)
+    order = np.argsort(wanted, kind="stable")
+    steps = gap * np.arange(len(wanted))
+    free = isotonic_regression(np.asarray(wanted)[order] - steps).x
+    places = np.empty(len(wanted))
+    places[order] = np.clip(free, low, max(low, high - steps[-1])) + steps
+    return places
+
+
+def _wrapped(title: str, width: int) -> list[str]:
+    """Lines of a title, broken at blanks, at hyphens and after underscores."""
+    lines = textwrap.wrap(title.replace("_", "_ "), width, break_long_words=False)
+    return [line.replace("_ ", "_") for line in lines]
+
+
+def _text(
+    ax: Axes, place: FloatArray, words: str, size: float, *, color: str, zorder: float, fontweight: str = "normal"
+) -> Text:
+    return ax.text(
+        place[0],
+        place[1],
+        words,
+        fontsize=size,
+        color=color,
+        zorder=zorder,
+        fontweight=fontweight,
+        family=FONT,
+        ha="center",
+        va="center",
+    )
+
+
+def _box(ax: Axes, text: Text) -> Bbox:
+    """The box of a text in data units, with a little room around it."""
+    pixels = text.get_window_extent()
+    return Bbox(ax.transData.inverted().transform(pixels.padded(1.5).get_points()))
