@@ -10,7 +10,6 @@ from taskaffinity.analysis.publish import publish, publish_encoders, publish_sta
 from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
 from taskaffinity.errors import as_user_error
 from taskaffinity.schedule.progress import Report
-from taskaffinity.studies.listener import Listener
 from taskaffinity.studies.planned import PlannedStudy
 
 
@@ -28,20 +27,17 @@ def publish_pairwise(planned: PlannedStudy, report: Report) -> PairwiseResults:
     return result
 
 
-def train_stages(planned: PlannedStudy, listener: Listener, report_to: Sequence[str] = ()) -> StagesResults:
-    """Train a study in stages, and write its tables and figure.
+def publish_full(planned: PlannedStudy, report: Report) -> StagesResults:
+    """Write the tables and the figure of a study in stages.
 
     Raises
     ------
     InputError
         If a file of the results folder is broken.
     """
-    report, tracker = planned.train(listener, report_to)
-    listener.ended(report, planned.root)
     result = StagesResults(planned.root, planned.study, failed_runs(report))
     with as_user_error():
         publish_stages(planned.study, result.store, planned.root)
-    tracker.end()
     return result
 
 

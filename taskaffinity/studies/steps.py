@@ -52,10 +52,10 @@ def plan_pairwise(
 
 def train_pairwise(planned: PlannedStudy, listener: Listener, report_to: Sequence[str] = ()) -> PairwiseResults:
     """Train a planned study of pairs, and write its tables and figures."""
-    from taskaffinity.studies.publish import publish_pairwise
-
     report, tracker = planned.train(listener, report_to)
     listener.ended(report, planned.root)
+    from taskaffinity.studies.publish import publish_pairwise  # pandas, matplotlib: not before the first training step
+
     result = publish_pairwise(planned, report)
     tracker.end()
     return result
@@ -65,13 +65,16 @@ def train_full(
     planned: Sequence[PlannedStudy], options: FullOptions, listener: Listener, report_to: Sequence[str] = ()
 ) -> StagesResults | EncoderResults:
     """Train planned studies in stages, and write their tables and figures."""
-    from taskaffinity.studies.publish import publish_encoder_table, train_stages
-
     studies = []
     for number, one in enumerate(planned, start=1):
         if options.encoders is not None:
             listener.notice(f"encoder {number} of {len(planned)}: {one.study.encoder.name}, in {one.root}")
-        studies.append(train_stages(one, listener, report_to))
+        report, tracker = one.train(listener, report_to)
+        listener.ended(report, one.root)
+        from taskaffinity.studies.publish import publish_encoder_table, publish_full  # as above
+
+        studies.append(publish_full(one, report))
+        tracker.end()
     if options.encoders is None:
         return studies[0]
     return publish_encoder_table(studies, planned[0].root.parent)

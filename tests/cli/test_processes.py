@@ -19,6 +19,12 @@ from taskaffinity.training.encoders import tiny_encoder
 EXAMPLE = Path(__file__).parents[2] / "notebooks" / "example_results"
 STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL]
 N_RUNS = 28
+UNTIL_FIRST_STEP = f"""
+import taskaffinity.schedule.local as local
+def stop(*_): raise SystemExit(0)
+local.train_and_store = stop
+{WITHOUT_TORCH}"""
+"""Runs the command up to its first training step."""
 
 
 def end_half_way(
@@ -179,3 +185,10 @@ def test_help_loads_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     assert "--domain" in helped.stdout or "pairwise" in helped.stdout
     assert "typer" in loaded_by(helped)
     assert not loaded_by(helped) & {"torch", "transformers", "ray", "pandas", "matplotlib", "scipy"}
+
+
+def test_tables_and_figures_load_after_the_first_step(tmp_path: Path) -> None:
+    begun = process(*STUDY, cwd=tmp_path, python=("-c", UNTIL_FIRST_STEP))
+    assert begun.returncode == 0, begun.stderr
+    assert "torch" in loaded_by(begun)
+    assert not loaded_by(begun) & {"pandas", "matplotlib", "networkx", "seaborn"}
