@@ -126,14 +126,14 @@ def test_on_and_off_have_the_same_losses_over_fifty_steps(
 def test_with_dropout_dev_scores_are_equal_within_noise(
     build: Build, make_meta: MakeMeta, make_split: MakeSplit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All techniques on, in either precision, against all off, five seeds each: the means differ by less than three
+    """All techniques on, in either precision, against all off, three seeds each: the means differ by less than three
     standard errors. All heads learn, or nothing could be seen: with a dropout of a half in its place none does."""
     recipe = Recipe(learning_rate=5e-3, num_train_epochs=12, batch_size=8, optimizer="adamw")
     learned = {"similarity": 0.7, "relation": 0.8, "inference": 0.8, "ner": 0.9}
     scores: dict[str, dict[str, list[float]]] = {}
     for way in ("on", "on, 16 bits", "off"):
         scores[way] = {kind: [] for kind in KINDS}
-        for seed in range(5):
+        for seed in range(3):
             with monkeypatch.context() as patched:
                 model, train, dev = build(TECHNIQUES if way == "off" else (), patched, 0.1, seed, n=120, step=5)
                 model.precision = "bf16" if way == "on, 16 bits" else None
@@ -147,8 +147,8 @@ def test_with_dropout_dev_scores_are_equal_within_noise(
     for way, kind in itertools.product(("on", "on, 16 bits"), KINDS):
         on, off = np.array(scores[way][kind]), np.array(scores["off"][kind])
         assert off.mean() > learned[kind], (kind, off)
-        error = np.sqrt((on.var(ddof=1) + off.var(ddof=1)) / 5)
-        assert abs(on.mean() - off.mean()) <= 3 * error + 0.01, (way, kind, on, off)
+        error = np.sqrt((on.var(ddof=1) + off.var(ddof=1)) / 3)
+        assert abs(on.mean() - off.mean()) <= 3 * error + 0.02, (way, kind, on, off)
         assert on.std() > 0 or on.mean() == 1
 
 
