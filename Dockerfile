@@ -4,9 +4,9 @@
 FROM python:3.11-slim
 ARG TORCH_INDEX=""
 WORKDIR /opt/taskaffinity
-COPY pyproject.toml constraints.txt README.md LICENSE CITATION.cff ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY taskaffinity ./taskaffinity
-RUN if [ -n "$TORCH_INDEX" ]; then pip install --no-cache-dir --index-url "$TORCH_INDEX" torch; fi \
+RUN if [ -n "$TORCH_INDEX" ]; then pip install --no-cache-dir -c constraints.txt --index-url "$TORCH_INDEX" torch; fi \
     && pip install --no-cache-dir -c constraints.txt .
 WORKDIR /work
 ENTRYPOINT ["taskaffinity"]

@@ -125,6 +125,8 @@ FILES = {
     "runs/RUN/counts.npz": "Counts per example by `TASK/SPLIT`, from which every score and interval follows; no text.",
     "runs/RUN/predictions.parquet": "Task, split, id, gold label and prediction (`--no-predictions` for none).",
     "runs/RUN/model/": "Encoder weights, if another run starts from them or with `--keep-models`.",
+    "runs/RUN/progress.json": "Epoch, share of the epoch, examples per second and last dev scores, for `status`. It is "
+    "replaced every two seconds while the run trains, and removed when the run ends.",
     "runs/RUN/error.txt": "Why a run failed, and where.",
     "runs/RUN/result.json": "Scores, work and versions. It is written last: its presence means that the run is done.",
     "affinity.png, heatmap.png, forest.png": "Figures of `pairwise`, each as `.svg` too; `graph --figures` draws more.",

@@ -10,7 +10,6 @@ from typing import Any
 import networkx as nx
 import pandas as pd
 import pytest
-import yaml
 
 import taskaffinity
 
@@ -75,9 +74,3 @@ def test_the_suite_of_ones_own_is_read_as_it_stands(tmp_path: Path) -> None:
         ("places", "ner"),
         ("reviews", "classification"),
     ]
-
-
-def test_the_citation_is_of_this_version() -> None:
-    cited = yaml.safe_load((README.parent / "CITATION.cff").read_text(encoding="utf-8"))
-    assert cited["version"] == taskaffinity.__version__
-    assert [author["family-names"] for author in cited["preferred-citation"]["authors"]] == ["Peng", "Chen", "Lu"]
