@@ -1,7 +1,8 @@
-"""The expected time and disk space of a study's runs, from a few training steps on this machine."""
+"""The expected time and disk space of a study's runs, and what makes them slow on this machine."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -11,7 +12,8 @@ from typing import Any, TypeVar
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.cost_model import CostModel
-from taskaffinity.runs.files import cache_folder
+from taskaffinity.runs.files import cache_folder, read_json, write_json
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.progress import duration
@@ -19,6 +21,7 @@ from taskaffinity.schedule.resources import Resources, slots
 from taskaffinity.schedule.run import keeps_model
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.training import execute
+from taskaffinity.training.encoder_checks import supports_packing
 from taskaffinity.training.encoders import Encoder
 from taskaffinity.training.profile.speed import timed
 
@@ -91,6 +94,27 @@ def describe_forecast(
         f"{' of the GPU' if cost_model.device == 'cuda' else ''})",
         *([PADDED] if cost_model.attention == "padded" and cost_model.device == "cpu" else []),
     ]
+
+
+def padding_notice(encoder: Encoder, recipe: Recipe) -> list[str]:
+    """Say that this encoder is trained padded, in one line; no line if it is packed, or if it trains on a GPU.
+
+    The answer is stored in the cache, because the trial loads the encoder.
+    """
+    if recipe.device != "cpu":
+        return []
+    key = repr((encoder.ref.fingerprint, recipe.max_length, execute.versions()["transformers"]))
+    path = cache_folder() / "packing" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+    try:
+        is_packed = bool(read_json(path)["packed"])
+    except (OSError, ValueError, KeyError, TypeError):
+        try:
+            is_packed = supports_packing(encoder.folder, recipe.max_length)
+        except Exception:  # the runs report their own reasons
+            return []
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_json(path, {"packed": is_packed})
+    return [] if is_packed else [PADDED]
 
 
 def workers_here(resources: Resources) -> int:

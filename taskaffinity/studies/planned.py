@@ -15,7 +15,7 @@ from taskaffinity.schedule.progress import Progress, Report
 from taskaffinity.schedule.resources import Resources, RunOptions
 from taskaffinity.schedule.run import pending_runs
 from taskaffinity.studies.folders import keep_suite_file
-from taskaffinity.studies.forecast import describe_forecast, measured_cost
+from taskaffinity.studies.forecast import describe_forecast, measured_cost, padding_notice
 from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.studies.options import StudyOptions
 from taskaffinity.studies.run import run_study
@@ -79,6 +79,9 @@ class PlannedStudy:
         """
         if self.suite.synthetic:
             listener.warn(BANNER)
+        if self.pending:
+            for line in padding_notice(self.encoder, self.study.recipe):
+                listener.notice(line)
         tracker = RunTracker(report_to, self.study, RunStore(self.root), listener.warn)
         cost, resources = self._measured()
 

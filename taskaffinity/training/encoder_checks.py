@@ -1,4 +1,4 @@
-"""Check that the heads can use an encoder: input length and attention direction."""
+"""Check what an encoder supports: input length, attention direction and packed sequences."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 from transformers import AutoModel, PretrainedConfig, PreTrainedModel
 
 from taskaffinity.errors import InputError
-from taskaffinity.training.encoders import load_config
+from taskaffinity.training.encoders import load_config, load_encoder
 from taskaffinity.training.load_errors import as_input_error
-from taskaffinity.training.packing.packed import first_position
+from taskaffinity.training.packing.packed import first_position, packs_exactly
 
 _PROBE_LENGTH = 5
 
@@ -37,6 +37,21 @@ def longest_input(folder: Path) -> float:
     config = load_config(folder)
     positions = getattr(config, "max_position_embeddings", None)
     return positions - _first_position(config) if positions and positions > 0 else math.inf  # XLNet's are -1
+
+
+@torch.inference_mode()
+def supports_packing(folder: Path, max_length: int) -> bool:
+    """Whether the encoder in ``folder`` gives the same states for packed sequences of up to ``max_length`` tokens.
+
+    It loads the weights.
+
+    Raises
+    ------
+    InputError
+        As ``load_encoder``.
+    """
+    encoder, _ = load_encoder(folder)
+    return packs_exactly(encoder, max_length)
 
 
 @torch.inference_mode()

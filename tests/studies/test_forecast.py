@@ -1,4 +1,4 @@
-"""What a pace comes to, reckoned by hand; ``--dry-run`` says what a study will cost, and how its encoder is trained."""
+"""Forecasts match sums by hand, and say how the encoder is trained."""
 
 from __future__ import annotations
 
@@ -15,17 +15,21 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule import run as schedule
-from taskaffinity.schedule.progress import Progress
+from taskaffinity.schedule.progress import Progress, Report
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.schedule.run import run
 from taskaffinity.schedule.worker import Finished
-from taskaffinity.studies import forecast
-from taskaffinity.studies.forecast import PADDED, describe_forecast
+from taskaffinity.studies import forecast, planned
+from taskaffinity.studies.forecast import PADDED, describe_forecast, padding_notice
+from taskaffinity.studies.listener import LogListener
+from taskaffinity.studies.options import PairwiseOptions, make_options
 from taskaffinity.studies.resources import resolve_resources
+from taskaffinity.studies.steps import plan_pairwise
 from taskaffinity.training import execute
+from taskaffinity.training.encoders import Encoder
 from taskaffinity.training.profile.hardware import share_of_gpu
 
-PACE = CostModel(
+COST = CostModel(
     epoch={"a": 10.0, "b": 3.0},
     dev={"a": 1.0, "b": 0.5},
     test={"a": 2.0, "b": 0.25},
@@ -53,13 +57,13 @@ PAIR = replace(A, tasks=(("a", "f1"), ("b", "f2")))
     ],
 )
 def test_seconds_of_a_run(spec: RunSpec, expected: float) -> None:
-    assert PACE.seconds(spec) == pytest.approx(expected)
+    assert COST.seconds(spec) == pytest.approx(expected)
 
 
-def test_what_is_kept_weighs_on_the_disk() -> None:
-    results = PACE.disk([A, PAIR], [])
-    assert results == PACE.disk([A], []) + PACE.disk([PAIR], [])
-    assert PACE.disk([A, PAIR], [PAIR]) == results + 2 * 4_000_000
+def test_stored_models_count_in_the_disk_space() -> None:
+    results = COST.disk([A, PAIR], [])
+    assert results == COST.disk([A], []) + COST.disk([PAIR], [])
+    assert COST.disk([A, PAIR], [PAIR]) == results + 2 * 4_000_000
 
 
 @pytest.fixture(autouse=True)
@@ -67,27 +71,27 @@ def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forecast, "os", SimpleNamespace(cpu_count=lambda: 4))
 
 
-def test_the_words_are_the_sums() -> None:
+def test_the_forecast_line_adds_up() -> None:
     specs = [replace(A, seed=seed) for seed in range(20)]  # 61 s each
-    line, how = describe_forecast(specs, PACE, Resources(cpus_per_run=2), keep_models=False)
+    line, how = describe_forecast(specs, COST, Resources(cpus_per_run=2), keep_models=False)
     assert line.startswith("forecast: 10 min 10 s, 2 at once; 0.68 core-hours; ")
     assert how == "estimated from 6 timed updates of one run (cpu, packed attention, peak 300 MiB)"
-    assert describe_forecast(specs, PACE, Resources("local"), keep_models=False)[0].startswith(
+    assert describe_forecast(specs, COST, Resources("local"), keep_models=False)[0].startswith(
         "forecast: 20 min 20 s, 1 at once"
     )
-    assert describe_forecast(specs[:1], PACE, Resources(), keep_models=False)[0].startswith(
+    assert describe_forecast(specs[:1], COST, Resources(), keep_models=False)[0].startswith(
         "forecast: 1 min 01 s, 1 at once"
     )
 
 
-def test_no_study_is_shorter_than_its_longest_run() -> None:
-    assert describe_forecast([A, PAIR], PACE, Resources(), keep_models=False)[0].startswith(
+def test_a_study_takes_at_least_as_long_as_its_longest_run() -> None:
+    assert describe_forecast([A, PAIR], COST, Resources(), keep_models=False)[0].startswith(
         "forecast: 1 min 19 s, 2 at once"
     )
 
 
-def test_a_share_of_a_gpu_counts_as_a_share() -> None:
-    on_gpu = replace(PACE, device="cuda")
+def test_gpu_hours_count_the_share_of_a_gpu() -> None:
+    on_gpu = replace(COST, device="cuda")
     resources = Resources(gpus_per_run=0.5, address="auto")
     line, how = describe_forecast([replace(A, seed=seed) for seed in range(118)], on_gpu, resources, keep_models=False)
     assert "(cuda, packed attention, peak 300 MiB of the GPU)" in how
@@ -95,11 +99,11 @@ def test_a_share_of_a_gpu_counts_as_a_share() -> None:
     assert "one after the other, less with more workers" in line
 
 
-def test_a_measured_share_takes_the_place_of_a_whole_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_measured_share_replaces_a_whole_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execute, "gpus", lambda: 1)
     asked = resolve_resources("ray", 1, "auto", None, is_tiny=False)
     assert (asked.gpus_per_run, asked.is_measured) == (1.0, True)
-    on_gpu = replace(PACE, device="cuda", gpu_share=0.25)
+    on_gpu = replace(COST, device="cuda", gpu_share=0.25)
     specs = [replace(A, seed=seed) for seed in range(16)]
     assert describe_forecast(specs, on_gpu, asked, keep_models=False)[0].startswith(
         "forecast: 4 min 04 s, 4 at once; 0.07 GPU"
@@ -111,13 +115,13 @@ def test_a_measured_share_takes_the_place_of_a_whole_gpu(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("given", ["automatic", "-1", "nan", "inf"])
-def test_what_is_no_share_of_a_gpu_is_one_line(given: str) -> None:
+def test_an_invalid_share_of_a_gpu_is_refused_in_one_line(given: str) -> None:
     with pytest.raises(InputError, match=f"--gpus-per-run {given}: expected a number, 0 or more, or auto"):
         resolve_resources("ray", 1, given, None, is_tiny=False)
 
 
 @pytest.mark.parametrize("address", [None, "auto"])
-def test_more_than_one_gpu_is_a_whole_number_of_them(address: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_one_gpu_must_be_a_whole_number(address: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray takes no other, and says so at submission."""
     monkeypatch.setattr(execute, "gpus", lambda: 2)
     with pytest.raises(InputError, match=r"--gpus-per-run 1\.5: expected a share below 1, or a whole number of GPUs"):
@@ -126,7 +130,7 @@ def test_more_than_one_gpu_is_a_whole_number_of_them(address: str | None, monkey
 
 
 @pytest.mark.parametrize("address", [None, "auto"])
-def test_no_share_is_measured_without_a_gpu_here(address: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_needs_a_local_gpu(address: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execute, "gpus", lambda: 0)
     with pytest.raises(
         InputError, match=r"--gpus-per-run auto: this machine has no GPU that torch can use, .*; give a"
@@ -141,12 +145,40 @@ def test_as_many_runs_share_a_gpu_as_fit(peak: float, total: float, side_by_side
     assert share_of_gpu(peak, total) == pytest.approx(1 / side_by_side)
 
 
-def test_what_falls_back_is_told_and_what_cannot_be_tried_too() -> None:
-    assert describe_forecast([A], replace(PACE, attention="padded"), Resources(), keep_models=False)[-1] == PADDED
+def test_the_forecast_says_that_an_encoder_is_padded_or_cannot_be_timed() -> None:
+    assert describe_forecast([A], replace(COST, attention="padded"), Resources(), keep_models=False)[-1] == PADDED
     assert "no forecast" in describe_forecast([A], None, Resources(), keep_models=False)[0]
 
 
-def test_the_time_left_is_told_before_the_first_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_padded_encoder_is_announced_before_training_and_tried_once(
+    packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TASKAFFINITY_CACHE", str(tmp_path))
+    tried: list[int] = []
+    monkeypatch.setattr(forecast, "supports_packing", lambda folder, max_length: tried.append(max_length) or packed)
+    encoder = Encoder(tmp_path, A.encoder)
+    expected = [] if packed else [PADDED]
+    assert [padding_notice(encoder, A.recipe) for _ in range(2)] == [expected, expected]
+    assert tried == [A.recipe.max_length]
+    assert padding_notice(encoder, replace(A.recipe, device="cuda")) == []
+
+
+def test_training_announces_a_padded_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planned, "padding_notice", lambda encoder, recipe: [PADDED])
+    lines: list[str] = []
+    monkeypatch.setattr(LogListener, "notice", lambda self, line: lines.append(line))
+    monkeypatch.setattr(planned, "run_study", lambda *arguments, **options: Report())
+    options = make_options(PairwiseOptions, {"seeds": 1, "executor": "local", "output_dir": tmp_path})
+    study = plan_pairwise("clinical", options, LogListener())
+    study.train(LogListener())
+    assert lines.count(PADDED) == 1
+    monkeypatch.setattr(planned, "pending_runs", lambda *arguments, **options: [])
+    study.train(LogListener())
+    assert lines.count(PADDED) == 1
+
+
+def test_the_time_left_is_known_before_the_first_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Progress] = []
     monkeypatch.setattr(schedule, "in_this_process", lambda *_: iter([("a",), Finished(A, None), Finished(PAIR, None)]))
     run(
@@ -155,8 +187,8 @@ def test_the_time_left_is_told_before_the_first_run_ends(tmp_path: Path, monkeyp
         encoder_folder=tmp_path,
         cache=tmp_path,
         resources=Resources("local"),
-        cost=PACE,
+        cost=COST,
         on_progress=seen.append,
     )
-    assert seen[0].seconds_left == pytest.approx(PACE.seconds(A) + PACE.seconds(PAIR), abs=1)
+    assert seen[0].seconds_left == pytest.approx(COST.seconds(A) + COST.seconds(PAIR), abs=1)
     assert seen[-1].seconds_left == 0

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 from transformers import AutoModel
 
+from taskaffinity.training.encoder_checks import supports_packing
 from taskaffinity.training.inputs.batches import Batch, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
@@ -98,6 +99,11 @@ def test_what_does_not_pack_exactly_is_padded_under_an_attention_that_masks(
     assert not model.is_packed
     assert model.encoder.config._attn_implementation != PACKED
     model.loss(batches[0]).backward()
+
+
+@pytest.mark.parametrize("architecture", ["electra", "modernbert"])
+def test_supports_packing_says_what_a_model_does(architecture: str, make_encoder: MakeEncoder) -> None:
+    assert supports_packing(make_encoder(architecture), 64) == (architecture in PACKING)
 
 
 @pytest.mark.parametrize("training", [True, False])
