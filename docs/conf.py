@@ -5,10 +5,11 @@ from taskaffinity import __version__
 project = "taskaffinity"
 author = "The taskaffinity maintainers"
 release = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build", "notebooks/*/**"]  # docs/notebooks is a link to the notebooks
 html_theme = "furo"
 
+nb_execution_mode = "off"  # the notebooks hold their outputs
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header"]  # README's own levels
 
