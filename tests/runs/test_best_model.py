@@ -115,8 +115,8 @@ def test_where_dev_was_trained_on_the_first_seed_is_taken(
     export(tmp_path, "mednli", tmp_path / "model", encoder=str(tiny.encoder_folder))
     assert f"{runs[0].run_id}, the first seed's, for dev was trained on: " in capsys.readouterr().out
     card = (tmp_path / "model" / "README.md").read_text()
-    assert "* dev 10.0, which was trained on under the paper's protocol: it says nothing" in card
-    assert "chose epoch" not in card
+    assert "* dev 10.0. The paper's protocol trains on dev and takes the last epoch" in card
+    assert "selected epoch" not in card
 
 
 def test_an_honest_study_beside_one_of_the_papers_is_chosen_from(tiny_study: MakeStudy, tmp_path: Path) -> None:

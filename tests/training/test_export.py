@@ -219,10 +219,10 @@ def test_the_card_says_what_is_known_and_no_text(
 ) -> None:
     card = (exported("nli") / "README.md").read_text(encoding="utf-8")
     given = kept(trained[0], "nli")
-    for words in ("made-up text", TASKS["nli"].fingerprint, TASKS["tag"].fingerprint, given.spec.run_id, "one seed"):
+    for words in ("synthetic text", TASKS["nli"].fingerprint, TASKS["tag"].fingerprint, given.spec.run_id, "one seed"):
         assert words in card
     assert f"test {100 * given.outcome.test:.1f}, 95 % interval" in card
-    assert "16 bits" not in card
+    assert "bf16" not in card
     assert not any(e.text in card for e in TASKS["nli"].examples["train"])
     assert (exported("nli") / "model.safetensors").is_file()
     assert not list(exported("nli").glob("*.bin"))
@@ -251,7 +251,7 @@ def test_pieces_that_a_fine_tuning_did_not_meet_are_as_it_found_them(
     study = Study("toys", (card,), encoder.ref, recipe, (0,), synthetic=True)
     outcome = store.read(stages[-1]).outcomes["nli"]
     export(BestModel(store.root, study, "nli", stages[-1], outcome, (outcome,), 0), tmp_path / "out")
-    assert "Matrix products were of 16 bits" in (tmp_path / "out/README.md").read_text()  # those of the first stage
+    assert "Matrix products were in bf16" in (tmp_path / "out/README.md").read_text()  # those of the first stage
     table = Predictor(tmp_path / "out").model.get_input_embeddings().weight
     before = MultiTaskModel(encoder.folder, {}, seed=0)
     start = store.start(stages[1])
@@ -275,7 +275,7 @@ def test_what_cannot_be_exact_is_refused(
     with pytest.raises(InputError, match="not empty"):
         export(given, tmp_path / "full")
     other = make_encoder("bert")
-    with pytest.raises(InputError, match="another encoder than"):
+    with pytest.raises(InputError, match=r"not .*, the encoder that the run started from"):
         export(given, tmp_path / "out", encoder=str(other))
     assert not (tmp_path / "out").exists()
     with pytest.raises(InputError, match=r"no taskaffinity\.json here"):
@@ -295,7 +295,7 @@ def test_an_architecture_whose_head_has_another_form_is_refused(make_encoder: Ma
     nli = TASKS["nli"]
     card = StudiedTask("nli", "nli", nli.kind, nli.metric_name, nli.fingerprint, {})
     Study("toys", (card,), encoder.ref, recipe, (0,), synthetic=True).write(store.root)
-    with pytest.raises(InputError, match="modernbert: its own heads have another form"):
+    with pytest.raises(InputError, match="modernbert cannot be exported: its stock heads differ"):
         export(best_model(store.root, "nli"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".out*"))
@@ -335,7 +335,7 @@ def test_a_full_gpu_is_no_fault_of_the_folder(
     half = Path(shutil.copytree(exported("nli"), tmp_path / "half"))
     weights = (half / "model.safetensors").read_bytes()
     (half / "model.safetensors").write_bytes(weights[: len(weights) // 2])
-    with pytest.raises(InputError, match=r"half: not a whole folder of `taskaffinity export` \(SafetensorError\)$"):
+    with pytest.raises(InputError, match=r"half: not a complete folder .*; export the task again \(SafetensorError\)$"):
         Predictor(half)
 
 

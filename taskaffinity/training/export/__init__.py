@@ -1,1 +1,1 @@
-"""A trained task as a folder that transformers loads, and its predictions on new text."""
+"""Export a trained task to a transformers folder, and predict with it."""

@@ -1,12 +1,15 @@
-"""A trained task as a folder that ``AutoModelFor...`` and ``pipeline`` load, with the same outputs.
+"""Export a trained task to a folder that ``AutoModelFor...`` and ``pipeline`` load, with the same outputs.
 
-The heads of ``training.heads`` are the architectures' own under other names, so every weight is copied and none is
-changed. An architecture without an entry in ``FORMS`` has a head of another form, and is refused.
+The heads of ``training.heads`` have the layers of the architecture's stock heads under other names, so export copies
+every weight and changes none. It refuses an architecture without an entry in ``FORMS``, whose stock head differs.
 
-What a stock ``pipeline`` does not know: it does not cut long sentences (``predict`` cuts a tagger's at ``max_words``
-words, as in training), a text classifier's pipeline does not truncate unless told to, and byte-level tokenizers see
-words of running text otherwise than the ready words of training: a RoBERTa tagger gives the same spans only with
-``is_split_into_words=True``, and there only where no word begins with a token that is a blank alone.
+A stock ``pipeline`` differs from ``predict`` in three points:
+
+* It does not split long sentences. ``predict`` splits those of a tagger at ``max_words`` words, as training does.
+* A text-classification pipeline truncates only with ``truncation=True``.
+* A byte-level tokenizer treats words of running text differently from the split words of training. A RoBERTa tagger
+  gives the same spans only with ``is_split_into_words=True``, and only if no word begins with a token that is a single
+  space.
 """
 
 from __future__ import annotations
@@ -43,33 +46,35 @@ _CLASSIFIERS: dict[str, dict[str, str]] = {
     "deberta-v2": {"pooler.dense": "dense", "classifier": "output"},
     "distilbert": {"pre_classifier": "dense", "classifier": "output"},
 }
-"""Where the layers of our sentence head are in the architecture's own; BERT's dense layer is its pooler."""
+"""By architecture: each layer of the stock sentence head, and its name in ours. BERT's dense layer is its pooler."""
 
 
-def export(kept: BestModel, out: Path, encoder: str | None = None) -> None:
-    """Write a kept model to ``out``: weights, configuration, tokenizer, and a card. Whole or not at all.
+def export(best: BestModel, out: Path, encoder: str | None = None) -> None:
+    """Write a stored model to ``out``: weights, configuration, tokenizer and model card.
+
+    The folder appears complete or not at all.
 
     Parameters
     ----------
     encoder : str, optional
-        Where the encoder that the run started from lies, if no longer where it was.
+        The encoder that the run started from, if its folder has moved.
 
     Raises
     ------
     InputError
-        If ``out`` holds something, the encoder is not to be found, or its architecture has a head of another form.
+        If ``out`` is not empty, the encoder is missing or is another one, or its architecture cannot be exported.
     """
     out = out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"--out {out}: not empty; give the name of a folder that is to be made")
-    store = RunStore(kept.root)
-    head, weights = store.head(kept.spec, kept.task), store.weights(kept.spec, kept.task)
+        raise InputError(f"--out {out}: not empty; give the name of a new folder")
+    store = RunStore(best.root)
+    head, weights = store.head(best.spec, best.task), store.weights(best.spec, best.task)
     assert head is not None
     assert weights is not None
     try:
         head_weights, meta, folder = load_head(head)
-        found = _encoder(kept, folder, encoder)
-        model = _trained(kept, meta, found.folder, store.start(kept.spec), weights, head_weights)
+        found = _encoder(best, folder, encoder)
+        model = _trained(best, meta, found.folder, store.start(best.spec), weights, head_weights)
     except InputError:
         raise
     except (ValueError, RuntimeError, SafetensorError) as error:
@@ -78,16 +83,16 @@ def export(kept: BestModel, out: Path, encoder: str | None = None) -> None:
     beside.mkdir(parents=True)
     try:
         _stock(model, meta, found.folder).save_pretrained(beside)
-        _tokenizer(found.folder, kept, has_token_types=model.has_token_types).save_pretrained(beside)
-        recipe = kept.spec.recipe
+        _tokenizer(found.folder, best, has_token_types=model.has_token_types).save_pretrained(beside)
+        recipe = best.spec.recipe
         about = {
             "task": asdict(meta),
             "max_length": recipe.max_length,
             "max_words": recipe.max_words,
-            "run": kept.spec.run_id,
+            "run": best.spec.run_id,
         }
         (beside / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        (beside / "README.md").write_text(model_card(kept, meta), encoding="utf-8")
+        (beside / "README.md").write_text(model_card(best, meta), encoding="utf-8")
         if out.is_dir():
             out.rmdir()
         beside.rename(out)
@@ -96,64 +101,66 @@ def export(kept: BestModel, out: Path, encoder: str | None = None) -> None:
 
 
 def check_exportable(folder: Path, asked: str = "") -> None:
-    """Refuse an encoder whose trained tasks could not be exported.
+    """Raise if tasks trained on this encoder cannot be exported.
 
     Parameters
     ----------
     asked : str
-        The option that would be in vain, to begin the line with.
+        The option that requires export; the message begins with it.
 
     Raises
     ------
     InputError
-        If its architecture has a head of another form.
+        If the stock heads of the architecture differ from ours.
     """
     architecture = load_config(folder).model_type
     if architecture not in FORMS:
         begin, end = (f"{asked}: ", f"; leave {asked} out") if asked else ("", "")
         raise InputError(
-            f"{begin}{architecture}: its own heads have another form than ours, so the outputs would not be the same; "
-            f"export knows {', '.join(FORMS)}{end}"
+            f"{begin}{architecture} cannot be exported: its stock heads differ from ours, so outputs would change; "
+            f"expected one of {', '.join(FORMS)}{end}"
         )
 
 
-def _encoder(kept: BestModel, folder: Path, given: str | None) -> Encoder:
-    """The encoder that the run started from: where it is said to be, or where it was."""
-    expected = kept.spec.encoder
+def _encoder(best: BestModel, folder: Path, given: str | None) -> Encoder:
+    """The encoder that the run started from, in the given folder or in its folder at training time."""
+    expected = best.spec.encoder
     if given is None and not (folder / "config.json").is_file():
-        raise InputError(f"{folder}: the encoder {expected.name} lay here and does no longer; give its --encoder")
+        raise InputError(
+            f"{folder}: no encoder here; {expected.name} was here in training; give its folder with --encoder"
+        )
     found = find_encoder(given or str(folder))
     if found.ref != expected:
         where = f"--encoder {given}" if given else str(folder)
         raise InputError(
-            f"{where}: another encoder than {expected.name}, which the run started from; give its --encoder"
+            f"{where}: not {expected.name}, the encoder that the run started from; give its folder with --encoder"
         )
     return found
 
 
 def _trained(
-    kept: BestModel,
+    best: BestModel,
     meta: TaskMeta,
     folder: Path,
     start: Path | None,
     weights: Path,
     head: dict[str, torch.Tensor],
 ) -> MultiTaskModel:
-    """The model as it was when the run scored the task on test."""
-    model = MultiTaskModel(folder, {meta.name: meta}, seed=kept.spec.seed, packed=False)
-    if kept.spec.parent is not None:
+    """The model with the weights that scored the task on test."""
+    model = MultiTaskModel(folder, {meta.name: meta}, seed=best.spec.seed, packed=False)
+    if best.spec.parent is not None:
         if start is None:
             raise InputError(
-                f"{kept.spec.parent.run_id}: no longer has the weights that {kept.spec.run_id} started from"
+                f"{best.spec.parent.run_id}: no longer has the weights that {best.spec.run_id} started from"
             )
-        load_shared_weights(model, start)  # tokens that this run did not meet are as it found them
+        load_shared_weights(model, start)  # embeddings of tokens that the run did not meet
     load_shared_weights(model, weights)
     model.heads[meta.name].load_state_dict(head)
     return model.eval()
 
 
 def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedModel:
-    """The architecture's own model for the task, with the trained weights: of 32 bits, whatever the encoder's are."""
+    """The architecture's stock model for the task, with the trained weights in fp32."""
     check_exportable(folder)
     config = load_config(folder)
     architecture = config.model_type
@@ -176,7 +183,7 @@ def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedMod
             _copy(dense, stock.base_model.get_submodule("pooler.dense"))
     lost = stock.base_model.load_state_dict(model.encoder.state_dict(), strict=False)
     if lost.unexpected_keys or any(not name.startswith("pooler.") for name in lost.missing_keys):
-        raise ValueError(f"{architecture}: an encoder of another form inside its own classifier")
+        raise ValueError(f"{architecture}: its stock classifier contains a different encoder")
     for theirs, ours in places.items():
         _copy(head.get_submodule(ours), stock.get_submodule(theirs))
     stock.eval()
@@ -187,9 +194,9 @@ def _copy(source: nn.Module, target: nn.Module) -> None:
     target.load_state_dict(source.state_dict())
 
 
-def _tokenizer(folder: Path, kept: BestModel, *, has_token_types: bool) -> Any:
+def _tokenizer(folder: Path, best: BestModel, *, has_token_types: bool) -> Any:
     tokenizer = load_tokenizer(folder)
-    tokenizer.model_max_length = kept.spec.recipe.max_length
+    tokenizer.model_max_length = best.spec.recipe.max_length
     inputs = ["input_ids", *["token_type_ids"] * has_token_types, "attention_mask"]
     tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = inputs
     return tokenizer

@@ -1,11 +1,13 @@
-"""An exported model, used: unlabelled texts in, labels out.
+"""Predict labels of unlabelled texts with an exported model.
 
-Texts become tokens as they did in training. A tagger's running text is cut into words as ``taskaffinity data``
-does it (runs of letters, digits and underscores; any other character for itself), longer sentences after punctuation
-as dev and test are, and mentions are read as a stock pipeline does: an ``I`` that follows no mention begins one. So
+Texts are tokenized as in training. For a tagger, running text is split into words as ``taskaffinity data`` splits it:
+a word is a run of letters, digits and underscores, or one other character. Long sentences are split after punctuation,
+as in dev and test. An ``I`` tag that follows no mention begins one, as in a stock pipeline. Words after ``max_length``
+tokens have no mention.
+
 ``pipeline("token-classification", aggregation_strategy="first")`` gives the same mentions on sentences of up to
-``max_words`` words for tokenizers of tokens (BERT, DistilBERT), but for underscores, which they cut at, and for
-characters that are a word each to them (Chinese ones). Words after ``max_length`` tokens have no mention.
+``max_words`` words if the tokenizer is WordPiece (BERT, DistilBERT). Two exceptions: WordPiece tokenizers split at
+underscores, and take each Chinese character as a word.
 """
 
 # B sequences, L the longest, W words of the batch, C classes
@@ -37,57 +39,60 @@ from taskaffinity.training.load_errors import as_input_error
 from taskaffinity.training.loop import EVALUATION_TOKENS, batches_by_tokens, tags_of_sentences
 
 ABOUT = "taskaffinity.json"
-"""What is known of an exported model beside its configuration: the task, and how its texts are cut."""
+"""The file with the task, its run, and the limits on the length of texts."""
 
 _AT_ONCE = 1024
-"""Texts that are read before they are predicted: in so many, neighbours by length are of nearly one length."""
+"""Texts that are read before they are predicted. They are batched by length, so that little is padded."""
 
 Span = tuple[int, int]
 
 
 class Predictor:
-    """A folder that ``export`` made, loaded."""
+    """A model loaded from a folder that ``export`` wrote."""
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         """
         Raises
         ------
         InputError
-            If the folder is not one that ``taskaffinity export`` made.
+            If ``taskaffinity export`` did not write the folder, or a part of it is missing or damaged.
         """
         if not (folder / ABOUT).is_file():
-            raise InputError(f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` made")
-        with as_input_error(f"{folder}: not a whole folder of `taskaffinity export`"):
+            raise InputError(f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` wrote")
+        with as_input_error(f"{folder}: not a complete folder of `taskaffinity export`; export the task again"):
             about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
             self.meta: TaskMeta = meta_of(about["task"])
             self.max_length, self.max_words = int(about["max_length"]), int(about["max_words"])
             is_tagger = self.meta.kind == "ner"
             auto: Any = AutoModelForTokenClassification if is_tagger else AutoModelForSequenceClassification
             self.model = auto.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval()
-        self.model.to(device)  # a GPU that is full is no fault of the folder
+        self.model.to(device)  # outside the block: a full GPU is no fault of the folder
         self.tokenizer = load_tokenizer(folder)
         self.device = device
 
     def predict(self, rows: Iterable[Unlabelled]) -> Iterator[tuple[Unlabelled, dict[str, Any]]]:
-        """Each row with what was predicted for it, in order; rows are read ahead.
+        """Yield each row with its prediction, in order.
 
-        A class has ``label`` and ``probability``, a similarity ``score``; a sentence ``entities``, each with its type
-        and its first character and last + 1 in the text (of ready words: in the words joined by blanks), and ready
-        words their ``tags`` too.
+        Up to 1,024 rows are read ahead. The keys of a prediction depend on the task:
+
+        * ``label`` and ``probability`` for a class, ``score`` for a similarity;
+        * ``entities`` for tagging, each with ``type``, ``start`` and ``end``: its first character and its last
+          character + 1 in the text, or in the words joined by spaces if the row has split words;
+        * ``tags`` too, one per word, if the row has split words.
         """
         remaining = iter(rows)
         while ahead := list(islice(remaining, _AT_ONCE)):
-            tell = self._mentions if self.meta.kind == "ner" else self._labels
-            yield from zip(ahead, tell(ahead), strict=True)
+            predictions = self._mentions(ahead) if self.meta.kind == "ner" else self._labels(ahead)
+            yield from zip(ahead, predictions, strict=True)
 
     def outputs(self, split: EncodedSplit) -> list[Tensor]:
-        """The model's outputs for each row of a split: ``(1, C)``, of a sentence ``(W, C)``."""
+        """Outputs of the model for each row of a split: ``(1, C)``, or ``(W, C)`` for tagging."""
         of_row: dict[int, Tensor] = {}
         for rows in batches_by_tokens(np.diff(split.bounds), EVALUATION_TOKENS[self.device]):
             batch = make_batch(self.meta.name, split, rows)
             sizes = np.diff(split.word_bounds)[batch.rows] if split.is_tagging else np.ones(len(batch.rows), dtype=int)
-            found = self._forward(batch.to(self.device, blocks=False)).cpu().split(sizes.tolist())
-            of_row |= dict(zip(batch.rows.tolist(), found, strict=True))
+            outputs = self._forward(batch.to(self.device, blocks=False)).cpu().split(sizes.tolist())
+            of_row |= dict(zip(batch.rows.tolist(), outputs, strict=True))
         return [of_row[row] for row in range(split.n_rows)]
 
     @torch.inference_mode()
@@ -131,7 +136,7 @@ class Predictor:
 
 
 def _words(row: Unlabelled) -> list[Span]:
-    """Where the words of a row lie in its text; of ready words, in the text that blanks make of them."""
+    """Spans of a row's words in its text, or in the words joined by spaces if the row has split words."""
     if not row.words:
         return word_spans(row.text, (0, len(row.text)))[0]
     starts = accumulate((len(word) + 1 for word in row.words), initial=0)
