@@ -29,45 +29,50 @@ if TYPE_CHECKING:
     from taskaffinity.analysis.figures.graph import draw_graph
     from taskaffinity.analysis.graph import affinity_graph
     from taskaffinity.analysis.publish import publish
+    from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
+    from taskaffinity.errors import InputError
     from taskaffinity.runs.store import RunStore
     from taskaffinity.runs.study import Study
     from taskaffinity.studies.api import full, load, pairwise, tune
-    from taskaffinity.tasks.catalog import find_suite, load_suite
+    from taskaffinity.tasks.catalog import load_suite
     from taskaffinity.tasks.suite import Suite
-    from taskaffinity.tasks.user.suitefile import read_suite
 
 __all__ = [
+    "EncoderResults",
+    "InputError",
+    "PairwiseResults",
     "RunStore",
+    "StagesResults",
     "Study",
     "Suite",
     "affinity_graph",
     "draw_graph",
-    "find_suite",
     "full",
     "load",
     "load_suite",
     "measure",
     "pairwise",
     "publish",
-    "read_suite",
     "tune",
 ]
 __version__ = version("taskaffinity")
 
 _HOMES = {
+    "EncoderResults": "analysis.results",
+    "InputError": "errors",
+    "PairwiseResults": "analysis.results",
     "RunStore": "runs.store",
+    "StagesResults": "analysis.results",
     "Study": "runs.study",
     "Suite": "tasks.suite",
     "affinity_graph": "analysis.graph",
     "draw_graph": "analysis.figures.graph",
-    "find_suite": "tasks.catalog",
     "full": "studies.api",
     "load": "studies.api",
     "load_suite": "tasks.catalog",
     "measure": "analysis.affinity",
     "pairwise": "studies.api",
     "publish": "analysis.publish",
-    "read_suite": "tasks.user.suitefile",
     "tune": "studies.api",
 }
 

@@ -68,7 +68,7 @@ def test_the_suite_of_ones_own_is_read_as_it_stands(tmp_path: Path) -> None:
         (tmp_path / f"ner/{split}.conll").write_text("Ulm B-Town\nis O\n\nso O\n")
     lines = (json.dumps({"text": f"text {n}", "label": "ab"[n % 2]}) for n in range(100))
     (tmp_path / "reviews.jsonl").write_text("\n".join(lines))
-    suite = taskaffinity.read_suite(str(tmp_path / "suite.yaml"))
+    suite = taskaffinity.load_suite(str(tmp_path / "suite.yaml"))
     assert [(task.name, task.kind) for task in suite] == [
         ("questions", "inference"),
         ("places", "ner"),

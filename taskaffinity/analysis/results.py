@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taskaffinity.errors import InputError, as_user_error
+from taskaffinity.errors import InputError, as_user_error, quoted
 from taskaffinity.runs.results import Results
 from taskaffinity.runs.rule import Rule
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from taskaffinity.analysis.figure_options import PaletteName
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PairwiseResults(Results):
     """A study of pairs. Arrays and frames are read ``[source, target]``; gains are in points.
 
@@ -78,18 +78,20 @@ class PairwiseResults(Results):
         Parameters
         ----------
         figure : {"graph", "heatmap", "forest", "targets", "seeds", "curves"}
+        palette : {"paper", "colorblind", "mono"}
 
         Raises
         ------
         InputError
-            If there is no such figure.
+            If there is no such figure or palette.
         """
-        from taskaffinity.analysis.figure_options import FILES, FigureOptions
+        from taskaffinity.analysis.figure_options import FILES, PALETTE_NAMES, FigureOptions
         from taskaffinity.analysis.figures.gallery import draw_figure
 
         names = [name for name in FILES if name != "stages"]
-        if figure not in names:
-            raise InputError(f"no figure {figure}; there are {', '.join(names)}")
+        for given, legal in ((figure, names), (palette, PALETTE_NAMES)):
+            if given not in legal:
+                raise InputError(f"plot: found {quoted(given)}; expected one of {', '.join(legal)}")
         return draw_figure(figure, self.matrix, self.store, FigureOptions(palette=palette))
 
     def report(self, path: str | Path) -> Path:
@@ -108,7 +110,7 @@ class PairwiseResults(Results):
         return frame.rename_axis(index="source", columns="target")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StagesResults(Results):
     """A study of the whole set: every task single-task, in the multi-task model, and fine-tuned from it."""
 

@@ -11,7 +11,7 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Results:
     """What lies in a results folder.
 
@@ -22,10 +22,17 @@ class Results:
     >>> results = Results.load("notebooks/example_results")
     >>> results.study.suite, len(results.study.plan)
     ('clinical', 42)
+    >>> results
+    Results('notebooks/example_results': clinical, 4 tasks, 42 of 42 runs done)
     """
 
     root: Path
     study: Study
+
+    def __repr__(self) -> str:
+        done = sum(spec in self.store for spec in self.study.plan)
+        counts = f"{len(self.study.tasks)} tasks, {done} of {len(self.study.plan)} runs done"
+        return f"{type(self).__name__}({str(self.root)!r}: {self.study.suite}, {counts})"
 
     @cached_property
     def store(self) -> RunStore:

@@ -95,3 +95,24 @@ def describe_heartbeat(beat: Heartbeat) -> str:
     speed = f"{beat.examples_per_second:.0f} examples/s" if beat.examples_per_second else ""
     parts = (f"epoch {beat.epoch}/{beat.epochs}", f"{100 * beat.share:.0f} %", describe_scores(beat.dev), speed)
     return ", ".join(part for part in parts if part)
+
+
+def describe_progress(progress: Progress) -> str:
+    """One line: how many runs are done, running and failed, and the expected time left."""
+    parts = [f"{progress.done}/{progress.total} runs done"]
+    if progress.running:
+        parts.append(f"{len(progress.running)} running")
+    if progress.failed:
+        parts.append(f"{progress.failed} failed")
+    if progress.seconds_left:
+        parts.append(f"about {duration(progress.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def describe_ended(ended: EndedRun) -> str:
+    """One line: a run's name and duration with its dev scores, or why it failed."""
+    if ended.reason is not None:
+        return f"failed: {ended.name}: {ended.reason}"
+    spent = f" in {duration(ended.seconds)}" if ended.seconds is not None else ""
+    scores = describe_scores(ended.dev)
+    return f"done: {ended.name}{spent}{f': {scores}' if scores else ''}"

@@ -15,6 +15,7 @@ from taskaffinity.runs.study import FILES, Baseline, EvaluateAfter, InitFrom, Pr
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.listener import Listener, LogListener
 from taskaffinity.studies.options import FullOptions, PairwiseOptions, TuneOptions, make_options
+from taskaffinity.studies.python_names import parameters_not_options
 from taskaffinity.studies.steps import plan_full, plan_pairwise, plan_tune, train_full, train_pairwise
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tracking.tracker import check_trackers
@@ -23,16 +24,17 @@ if TYPE_CHECKING:
     from taskaffinity.tuning.search import Found
 
 
+@parameters_not_options()
 def pairwise(
     suite: str | Path | Suite,
     *,
     data: str | Path | None = None,
-    encoder: str | None = None,
+    encoder: str | Path | None = None,
     seeds: int = 3,
     seeds_single: int | None = None,
     base_seed: int = 0,
     recipe: str | Path | None = None,
-    settings: Sequence[str] | Mapping[str, Any] = (),
+    settings: str | Sequence[str] | Mapping[str, Any] = (),
     baseline: Baseline = "single",
     evaluate_after: EvaluateAfter = "joint",
     init_from: InitFrom = "encoder",
@@ -68,7 +70,8 @@ def pairwise(
     report_to : sequence of str
         Experiment trackers: ``mlflow``, ``tensorboard``, ``wandb``.
     listener : Listener, optional
-        Receives messages and progress. Default: the logger ``taskaffinity``.
+        Receives messages and progress. Default: the logger ``taskaffinity``, so ``logging.basicConfig(level="INFO")``
+        shows one line for each run that ends.
 
     All other parameters are fields of ``taskaffinity.studies.options.PairwiseOptions``, which describes them.
 
@@ -101,16 +104,17 @@ def pairwise(
     return train_pairwise(planned, heard, trackers)
 
 
+@parameters_not_options()
 def full(
     suite: str | Path | Suite,
     *,
     data: str | Path | None = None,
-    encoder: str | None = None,
-    encoders: Sequence[str] | None = None,
+    encoder: str | Path | None = None,
+    encoders: Sequence[str | Path] | None = None,
     seeds: int = 3,
     base_seed: int = 0,
     recipe: str | Path | None = None,
-    settings: Sequence[str] | Mapping[str, Any] = (),
+    settings: str | Sequence[str] | Mapping[str, Any] = (),
     protocol: Protocol = "honest",
     alpha: float | None = None,
     estimand: Estimand | None = None,
@@ -154,17 +158,18 @@ def full(
     return train_full(planned, options, heard, trackers)
 
 
+@parameters_not_options()
 def tune(
     suite: str | Path | Suite,
     *,
     data: str | Path | None = None,
-    encoder: str | None = None,
+    encoder: str | Path | None = None,
     n_trials: int = 12,
     finalists: int = 3,
     confirm_seeds: int = 2,
     search_seed: int = 0,
     recipe: str | Path | None = None,
-    settings: Sequence[str] | Mapping[str, Any] = (),
+    settings: str | Sequence[str] | Mapping[str, Any] = (),
     output_dir: str | Path | None = None,
     out: str | Path | None = None,
     executor: Executor = "ray",

@@ -73,8 +73,8 @@ def define(
 
     Examples
     --------
-    >>> from taskaffinity import find_suite
-    >>> study, encoder = define(find_suite("clinical"), seeds=range(3), seeds_single=range(6))
+    >>> from taskaffinity import load_suite
+    >>> study, encoder = define(load_suite("clinical"), seeds=range(3), seeds_single=range(6))
     >>> len(study.plan), study.synthetic
     (42, True)
     """

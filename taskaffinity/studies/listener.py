@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Protocol
 
-from taskaffinity.schedule.progress import Progress, Report
+from taskaffinity.schedule.progress import Progress, Report, describe_ended, describe_progress
 
 BANNER = (
     "SYNTHETIC STAND-IN: no data folder was given, so the text is synthetic. This shows how the tool works;\n"
@@ -33,7 +33,7 @@ class Listener(Protocol):
 
 
 class LogListener:
-    """Writes messages to the logger ``taskaffinity``; progress goes nowhere."""
+    """Writes messages to the logger ``taskaffinity``, and one line for each run that ends."""
 
     def notice(self, line: str) -> None:
         _LOG.info(line)
@@ -42,7 +42,9 @@ class LogListener:
         _LOG.warning(line)
 
     def on_progress(self, progress: Progress) -> None:
-        pass
+        for ended in progress.ended:
+            if ended.reason is None:  # ``ended`` warns of failed runs
+                _LOG.info("%s; %s", describe_ended(ended), describe_progress(progress))
 
     def ended(self, report: Report, root: Path) -> None:
         for spec, reason in report.failed.items():

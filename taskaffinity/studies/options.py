@@ -133,13 +133,20 @@ class TuneOptions:
 
 
 def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
-    """Options of this kind from values by name.
+    """Options of this kind from values by name. An encoder may be a path, and one setting a text.
 
     Raises
     ------
     InputError
         If a value has the wrong type or is out of its range.
     """
+    values = dict(values)
+    if isinstance(values.get("encoder"), Path):
+        values["encoder"] = str(values["encoder"])
+    if isinstance(values.get("encoders"), list | tuple):
+        values["encoders"] = [str(name) for name in values["encoders"]]
+    if isinstance(values.get("settings"), str):
+        values["settings"] = [values["settings"]]
     try:
         return kind(**values)
     except ValidationError as error:

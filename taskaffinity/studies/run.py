@@ -57,11 +57,11 @@ def run_study(
 
     >>> from tempfile import mkdtemp
     >>> from dataclasses import replace
-    >>> from taskaffinity import find_suite
+    >>> from taskaffinity import load_suite
     >>> from taskaffinity.studies.define import define
     >>> from taskaffinity.runs.recipe import FROM_SCRATCH
     >>> few = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=32, max_eval_examples=20)
-    >>> suite = find_suite("clinical")
+    >>> suite = load_suite("clinical")
     >>> study, encoder = define(suite, recipe=few, seeds=(0,))
     >>> report = run_study(study, suite, encoder, Path(mkdtemp()), resources=Resources("local"))
     >>> report.planned, len(report.trained), report.failed

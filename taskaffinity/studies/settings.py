@@ -193,7 +193,8 @@ def make_rule(
     try:
         return dataclasses.replace(default or Rule(), **changes)
     except ValueError as error:
-        raise InputError(f"--margin: {error}") from error
+        is_named = str(error).startswith(("alpha ", "margin "))
+        raise InputError(f"{'--' if is_named else '--margin: '}{error}") from error
 
 
 def _margins(given: float | Mapping[str, float] | Sequence[str] | None) -> dict[str, float]:

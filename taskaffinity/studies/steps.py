@@ -19,7 +19,7 @@ from taskaffinity.studies.options import (
     check_tune_options,
     recipe_path,
 )
-from taskaffinity.tasks.catalog import find_suite
+from taskaffinity.tasks.catalog import find_suite, load_suite
 from taskaffinity.tasks.suite import Suite
 
 if TYPE_CHECKING:
@@ -121,8 +121,8 @@ def plan_tune(suite: str | Path | Suite, options: TuneOptions, *, data: str | Pa
 
 def _resolved(suite: str | Path | Suite, data: str | Path | None) -> tuple[Suite, Path | None]:
     """The suite, and the file that describes it, if there is one."""
-    if isinstance(suite, Suite):
-        return suite, None
+    if not isinstance(suite, str | Path):
+        return load_suite(suite, data), None
     if isinstance(suite, Path) or suite.endswith((".yaml", ".yml")):
         return find_suite(None, data, suite), Path(suite)
     return find_suite(suite, data), None

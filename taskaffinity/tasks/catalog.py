@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from taskaffinity.errors import InputError, input_error, meant, quoted
+from taskaffinity.errors import InputError, input_error, meant, quoted, shown
 from taskaffinity.tasks import planted
 from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
@@ -49,6 +49,8 @@ def load_suite(suite: str | Path | Suite, data: str | Path | None = None) -> Sui
     (8, True, True)
     """
     names = [*LISTED, EIGHT.name]
+    if not isinstance(suite, str | Path | Suite):
+        raise input_error("suite", shown(suite), f"a Suite, a YAML file, or one of {', '.join(names)}")
     if isinstance(suite, str) and suite in names:
         return find_suite(suite, data)
     if data is not None:

@@ -38,11 +38,11 @@ def tune(
     --------
     >>> from tempfile import mkdtemp
     >>> from dataclasses import replace
-    >>> from taskaffinity import find_suite
+    >>> from taskaffinity import load_suite
     >>> from taskaffinity.runs.recipe import FROM_SCRATCH
     >>> from taskaffinity.studies.define import define_search
     >>> few = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=32, max_eval_examples=20)
-    >>> search, encoder = define_search(find_suite("clinical"), recipe=few, samples=1, confirm_seeds=1)
+    >>> search, encoder = define_search(load_suite("clinical"), recipe=few, samples=1, confirm_seeds=1)
     >>> found = tune(search, encoder, Path(mkdtemp()), resources=Resources("local"))
     >>> found.finalists, found.recipe in search.candidates
     ((0, 1), True)

@@ -163,9 +163,11 @@ def test_old_names_of_options_still_work_and_say_so(capsys: pytest.CaptureFixtur
         ({"baseline": "updates"}, "baseline='updates': input should be 'single' or 'compute-matched'"),
         ({"seeds": 0}, "seeds=0: input should be greater than or equal to 1"),
         ({"seeds": "three"}, "seeds='three': input should be a valid integer"),
-        ({"settings": {"lr": 1e-3}}, "--set lr: no such setting; did you mean learning_rate?"),
+        ({"settings": {"lr": 1e-3}}, "settings lr: no such setting; did you mean learning_rate?"),
+        ({"settings": "lr=1e-3"}, "settings lr: no such setting"),
+        ({"alpha": 5}, "alpha is 5.0; it must be above 0 and below 1"),
         ({"margin": {"bleu": 1.0}}, "a margin for bleu: no such metric"),
-        ({"report_to": "wandbb"}, "--report-to wandbb: no such tracker"),
+        ({"report_to": "wandbb"}, "report_to wandbb: no such tracker"),
     ],
 )
 def test_a_bad_option_is_one_line(options: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -176,7 +178,39 @@ def test_a_bad_option_is_one_line(options: dict[str, Any], said: str, tmp_path: 
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.parametrize("suite", ["clinicl", "no-such.yaml"])
-def test_a_suite_that_is_not_there_is_one_line(suite: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=suite):
+@pytest.mark.parametrize(
+    ("suite", "said"),
+    [
+        ("clinicl", "suite clinicl: no such suite; .* did you mean clinical"),
+        ("no-such.yaml", "suite no-such.yaml: found no file"),
+        (None, "suite: found null; expected a Suite, a YAML file, or one of clinical"),
+        ({"a": 1}, "suite: found an object of 1; expected a Suite"),
+    ],
+)
+def test_a_suite_that_is_not_there_is_one_line(suite: Any, said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=said):
         ta.pairwise(suite, output_dir=tmp_path / "results")
+
+
+def test_an_encoder_may_be_a_path_and_a_suite_in_memory_takes_no_data(tmp_path: Path, encoder: str) -> None:
+    suite = ta.load_suite(own_suite(tmp_path))
+    with pytest.raises(InputError, match="a folder for a suite that names its own data"):
+        ta.pairwise(suite, data=tmp_path, encoder=Path(encoder))
+    with pytest.raises(InputError, match=r"encoder .*absent: no such folder"):
+        ta.full(suite, encoders=[Path(encoder), tmp_path / "absent"], executor="local", output_dir=tmp_path / "results")
+
+
+def test_each_run_that_ends_is_logged(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    with caplog.at_level("INFO", "taskaffinity"):
+        ta.full("clinical", seeds=1, settings=SMALL, executor="local", output_dir=tmp_path)
+    done = [record.message for record in caplog.records if record.message.startswith("done: ")]
+    assert len(done) == 9
+    assert done[-1].endswith("; 9/9 runs done")
+
+
+@pytest.mark.parametrize(
+    "call", [lambda results: results.plot("bars"), lambda results: results.plot("graph", palette="rainbow")]
+)
+def test_a_figure_or_palette_that_is_not_there_is_one_line(call: Any) -> None:
+    with pytest.raises(InputError, match=r"plot: found .* expected one of"):
+        call(ta.load(Path(__file__).parents[2] / "notebooks" / "example_results"))

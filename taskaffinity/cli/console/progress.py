@@ -20,7 +20,7 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from taskaffinity.schedule.progress import EndedRun, Progress, describe_heartbeat, describe_scores, duration
+from taskaffinity.schedule.progress import EndedRun, Progress, describe_ended, describe_heartbeat, describe_progress
 
 _REPORT_SECONDS = 60.0
 """Fewest seconds between two reports where stderr is no terminal."""
@@ -60,8 +60,8 @@ class ProgressDisplay:
         """Show this progress, or keep it for the next report."""
         if self.is_live:
             for ended in progress.ended:
-                self.console.print(_ended_line(ended))
-            self.live.update(Text("\n".join([_status_line(progress), *_running_lines(progress)])))
+                self.console.print(describe_ended(ended))
+            self.live.update(Text("\n".join([describe_progress(progress), *_running_lines(progress)])))
             return
         is_news = self._last is None or (progress.done, progress.failed) != (self._last.done, self._last.failed)
         self._is_reported = self._is_reported and not is_news
@@ -78,10 +78,10 @@ class ProgressDisplay:
             if len(runs) > _NAMED:
                 self.console.print(f"... {len(runs) - _NAMED} more runs {state}")
             for ended in runs[-_NAMED:]:
-                self.console.print(_ended_line(ended))
+                self.console.print(describe_ended(ended))
         self._unreported.clear()
         running = [line.strip() for line in _running_lines(self._last)[:_NAMED] if ": " in line]
-        self.console.print("; ".join([_status_line(self._last), *running]))
+        self.console.print("; ".join([describe_progress(self._last), *running]))
         self._reported_at, self._is_reported = self._clock(), True
 
 
@@ -95,17 +95,6 @@ def bytes_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]
         yield lambda received, total: bars.update(bar, completed=received, total=total)
 
 
-def _status_line(progress: Progress) -> str:
-    parts = [f"{progress.done}/{progress.total} runs done"]
-    if progress.running:
-        parts.append(f"{len(progress.running)} running")
-    if progress.failed:
-        parts.append(f"{progress.failed} failed")
-    if progress.seconds_left:
-        parts.append(f"about {duration(progress.seconds_left)} left")
-    return ", ".join(parts)
-
-
 def _running_lines(progress: Progress) -> list[str]:
     lines = []
     for name in progress.running[:_SHOWN]:
@@ -114,11 +103,3 @@ def _running_lines(progress: Progress) -> list[str]:
     if len(progress.running) > _SHOWN:
         lines.append(f"  ... and {len(progress.running) - _SHOWN} more")
     return lines
-
-
-def _ended_line(ended: EndedRun) -> str:
-    if ended.reason is not None:
-        return f"failed: {ended.name}: {ended.reason}"
-    spent = f" in {duration(ended.seconds)}" if ended.seconds is not None else ""
-    scores = describe_scores(ended.dev)
-    return f"done: {ended.name}{spent}{f': {scores}' if scores else ''}"
