@@ -339,6 +339,7 @@ def test_one_ink_is_enough_for_mono(name: str, worlds: dict[int, World], tmp_pat
     assert float((pixels.max(axis=-1) - pixels.min(axis=-1)).max()) < 0.01
 
 
+@pytest.mark.slow
 def test_a_figure_has_the_same_bytes_again_and_says_what_it_shows(toy: tuple[Study, RunStore], tmp_path: Path) -> None:
     pictures = FigureOptions(OF_PAIRS, ("png", "svg", "pdf"), "colorblind")
     for folder in "12":

@@ -100,8 +100,10 @@ def test_exit_code_1_says_which_runs_failed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("how", "code", "said"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
-    ids=["interrupted", "terminated"],
+    [
+        pytest.param(signal.SIGINT, 130, "interrupted", id="interrupted"),
+        pytest.param(signal.SIGTERM, 143, "terminated", id="terminated", marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("executor", ["local", pytest.param("ray", marks=pytest.mark.ray)])
 def test_a_signal_ends_with_its_code_and_one_line_that_says_how_to_continue(
@@ -187,6 +189,7 @@ def test_help_loads_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     assert not loaded_by(helped) & {"torch", "transformers", "ray", "pandas", "matplotlib", "scipy"}
 
 
+@pytest.mark.slow
 def test_tables_and_figures_load_after_the_first_step(tmp_path: Path) -> None:
     begun = process(*STUDY, cwd=tmp_path, python=("-c", UNTIL_FIRST_STEP))
     assert begun.returncode == 0, begun.stderr

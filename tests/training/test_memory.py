@@ -29,6 +29,7 @@ print(sizes[1] - sizes[0])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not torch.backends.mkldnn.is_available() or sys.platform != "linux", reason="no oneDNN, or no /proc"
 )

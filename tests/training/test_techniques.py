@@ -101,7 +101,7 @@ def blocks_by_autograd(
     return packed._attend(q, k, v, asking, blocks, dropout, scaling)
 
 
-@pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
+@pytest.mark.parametrize("optimizer", ["adamax", pytest.param("adamw", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("technique", TECHNIQUES)
 def test_on_and_off_have_the_same_losses_over_fifty_steps(
     technique: str, optimizer: str, build: Build, monkeypatch: pytest.MonkeyPatch
