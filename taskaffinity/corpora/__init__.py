@@ -1,1 +1,1 @@
-"""From original distributions to task files: one module a corpus."""
+"""Read original distributions of corpora and write task folders; one module per corpus."""

@@ -1,4 +1,4 @@
-"""Corpora under data use agreements: where access is asked for, and what to do with the files."""
+"""Corpora under data use agreements: where to apply for access, and which files each distribution holds."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Agreement:
-    """How to come by a corpus that cannot be downloaded openly."""
+    """How to obtain a corpus that is not openly available."""
 
     title: str
     ask: str
-    """Where and how access is asked for."""
+    """Where and how to apply for access."""
     files: tuple[str, ...]
-    """What the distribution brings, as it must lie below the raw folder."""
+    """Files and folders of the distribution, relative to the raw folder."""
 
 
 AGREEMENTS: dict[str, Agreement] = {

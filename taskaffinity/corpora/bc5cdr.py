@@ -1,10 +1,12 @@
-"""BC5CDR in PubTator format -> the tasks ``bc5cdr-disease`` and ``bc5cdr-chemical``.
+"""BC5CDR in PubTator format: the tasks ``bc5cdr-disease`` and ``bc5cdr-chemical``.
 
-A document is ``pmid|t|title``, ``pmid|a|abstract``, then tab-separated lines: a mention (pmid, start, end, text, type,
-id; composite mentions name their parts in a seventh column) or a relation (pmid, ``CID``, chemical, disease), which is
-not used here; a blank line ends it. Offsets count in title + one blank + abstract, end exclusive.
+The corpus has 1,500 PubMed abstracts with disease and chemical mentions (BioCreative V). The input is three PubTator
+files. A document starts with ``pmid|t|title`` and ``pmid|a|abstract``. Tab-separated annotation lines follow, and a
+blank line ends the document. A mention has pmid, start, end, text, type and id; a composite mention lists its parts in
+a seventh column. A relation has pmid, ``CID``, chemical and disease; relations are not used.
 
-A row is a sentence. Both tasks have the same sentences, and no sentence cuts a mention of either. Official splits.
+Offsets count the characters of title + one blank + abstract; the end is exclusive. A row is a sentence. Both tasks have
+the same sentences, and no sentence cuts a mention of either task. The splits are the official ones.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from taskaffinity.corpora.original import Converted, locate, mention_span, whole_lines
-from taskaffinity.corpora.sentences import Span, document_sentences, keep_whole
-from taskaffinity.corpora.tokens import iob2, without_overlaps, word_spans
+from taskaffinity.corpora.original import ConvertedTask, complete_lines, locate, mention_span
+from taskaffinity.corpora.sentences import Span, document_sentences, merge_cut_sentences
+from taskaffinity.corpora.tokens import drop_overlaps, iob2, word_spans
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.rows import Row
@@ -48,13 +50,13 @@ class Document:
         return f"{self.title} {self.abstract}"
 
 
-def convert(raw: Path) -> list[Converted]:
-    """Both tasks.
+def convert(raw: Path) -> list[ConvertedTask]:
+    """Convert the corpus to both tasks.
 
     Raises
     ------
     InputError
-        A file that is missing or cut off, or a line that is not as the module's docstring says.
+        A file is missing or cut off, or a line does not match the format in the module's docstring.
     """
     files = locate(raw, _FILES, _BELOW)
     rows: dict[str, dict[Split, list[Row]]] = {task: {"train": [], "dev": [], "test": []} for task in TYPES}
@@ -62,20 +64,20 @@ def convert(raw: Path) -> list[Converted]:
     for split in rows["bc5cdr-disease"]:
         for document in read_documents(files[split]):
             every = [mention for mentions in document.mentions.values() for mention in mentions]
-            sentences, n_merged = keep_whole(document_sentences(document.title, document.abstract), every)
+            sentences, n_merged = merge_cut_sentences(document_sentences(document.title, document.abstract), every)
             for task in TYPES:
                 notes[task]["boundaries_merged"] += n_merged
                 rows[task][split] += _rows(document, sentences, TYPES[task], notes[task])
-    return [Converted(task, _card(TYPES[task], notes[task]), rows[task]) for task in TYPES]
+    return [ConvertedTask(task, _card(TYPES[task], notes[task]), rows[task]) for task in TYPES]
 
 
 def read_documents(path: Path) -> Iterator[Document]:
-    """Documents of one PubTator file, checked."""
+    """Read and check the documents of one PubTator file."""
     document: Document | None = None
     title: tuple[str, str] | None = None
     seen: set[str] = set()
     where = str(path)
-    for where, line in whole_lines(path):
+    for where, line in complete_lines(path):
         if not line:
             if title:
                 raise input_error(where, "a blank line after a title", "the document's abstract, pmid|a|...")
@@ -83,23 +85,23 @@ def read_documents(path: Path) -> Iterator[Document]:
                 yield document
             document = None
         elif title:
-            document = Document(*title, _headed(where, line, "a", title[0]))
+            document = Document(*title, _parse_headed(where, line, "a", title[0]))
             title = None
         elif document is None:
             pmid = line.partition("|")[0]
             if pmid in seen:
                 raise input_error(where, f"document {shown(pmid)} again", "each document once")
             seen.add(pmid)
-            title = pmid, _headed(where, line, "t", pmid)
+            title = pmid, _parse_headed(where, line, "t", pmid)
         else:
-            _annotate(where, line, document)
+            _add_annotation(where, line, document)
     if title:
         raise input_error(where, "a title as the last line", "its abstract; the file looks cut off")
     if document:
         yield document
 
 
-def _headed(where: str, line: str, letter: str, pmid: str) -> str:
+def _parse_headed(where: str, line: str, letter: str, pmid: str) -> str:
     parts = line.split("|", 2)
     if len(parts) != 3 or parts[1] != letter or parts[0] != pmid or not pmid.isdecimal():
         what = "title" if letter == "t" else "abstract"
@@ -107,7 +109,7 @@ def _headed(where: str, line: str, letter: str, pmid: str) -> str:
     return parts[2]
 
 
-def _annotate(where: str, line: str, document: Document) -> None:
+def _add_annotation(where: str, line: str, document: Document) -> None:
     fields = line.split("\t")
     is_relation = len(fields) > 1 and fields[1] == "CID"
     if len(fields) not in ((4,) if is_relation else (6, 7)):
@@ -127,7 +129,7 @@ def _annotate(where: str, line: str, document: Document) -> None:
 
 def _rows(document: Document, sentences: list[Span], kind: str, notes: Counter[str]) -> Iterator[Row]:
     text = document.text
-    mentions, n_dropped = without_overlaps(document.mentions[kind])
+    mentions, n_dropped = drop_overlaps(document.mentions[kind])
     notes["overlapping_mentions_dropped"] += n_dropped
     for sentence in sentences:
         inside = [mention for mention in mentions if sentence[0] <= mention[0] and mention[1] <= sentence[1]]

@@ -1,10 +1,11 @@
-"""BLUE's own files -> a task of Table 1: ``train.tsv``, ``dev.tsv`` or ``devel.tsv``, ``test.tsv`` of one folder.
+"""The files that the BLUE benchmark distributes: any task of the paper's Table 1.
 
-``blue_rows.py`` says what stands in them. An index that stands again with another label and the same text is the second
-class of a pair, and its id ends in ``#2``; a row that stands twice alike is left out the second time, and counted.
+The input is one folder with ``train.tsv``, ``dev.tsv`` or ``devel.tsv``, and ``test.tsv``. ``blue_rows.py`` describes
+their format. If an index appears again with another label and the same text, the row is the second class of a pair and
+its id ends in ``#2``. An exact duplicate of a row is left out and counted.
 
-Where there is no dev file, the dev part is cut from the training part by the rule of the original distribution, or by a
-list of ids; MedNLI, ChemProt and BC5CDR have an official one, so there it must be a list.
+Without a dev file, the dev part is cut from the training part by the rule of the original distribution, or by a list of
+ids. MedNLI, ChemProt and BC5CDR have an official dev part and no such rule, so they need the list.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from pathlib import Path
 
 from taskaffinity.corpora import bc5cdr, chemprot, clinicalsts, ddi2013, i2b2_2010, mednli, shareclefe
 from taskaffinity.corpora.blue_rows import READERS
-from taskaffinity.corpora.choices import DEFAULTS, Choices, by_hash, chosen, lowest_hashes
-from taskaffinity.corpora.original import Converted, locate
+from taskaffinity.corpora.choices import DEFAULTS, Choices, is_hash_below, listed_dev_ids, lowest_hashes
+from taskaffinity.corpora.original import ConvertedTask, locate
 from taskaffinity.errors import input_error, shown
 from taskaffinity.tasks.blue import BLUE_TASKS
 from taskaffinity.tasks.formats import TaskCard
@@ -44,11 +45,11 @@ _DEV_SHARES = {
     "i2b2-2010-re": i2b2_2010.DEV_SHARE,
     "shareclefe": shareclefe.DEV_SHARE,
 }
-"""Of the documents, where the original distribution has no dev part."""
+"""Share of documents in dev, for corpora without an official dev part."""
 
 
-def convert(name: str, raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
-    """The task.
+def convert(name: str, raw: Path, choices: Choices = DEFAULTS) -> list[ConvertedTask]:
+    """Convert the files of one task.
 
     Parameters
     ----------
@@ -58,8 +59,8 @@ def convert(name: str, raw: Path, choices: Choices = DEFAULTS) -> list[Converted
     Raises
     ------
     InputError
-        A file that is missing, a line that is not as the module's docstring says, a label that the task does not have,
-        or no dev part and no way to cut one.
+        A file is missing, a line does not match the format of ``blue_rows.py``, a label is not one of the task's, or
+        there is neither a dev part nor a rule to cut one.
     """
     task = BLUE_TASKS[name]
     paths = locate(raw, {split: _FILES[split] for split in ("train", "test")}, (name,))
@@ -68,16 +69,16 @@ def convert(name: str, raw: Path, choices: Choices = DEFAULTS) -> list[Converted
     notes: Counter[str] = Counter()
     train, test = (_read(paths[split], split, task, notes) for split in ("train", "test"))
     if dev and choices.dev_ids:
-        raise input_error("--dev-ids", f"a list, and {dev} as well", "one of them")
+        raise input_error("--dev-ids", f"a list of ids although {dev} exists", "only one of the two")
     splits: dict[Split, list[Row]]
     if dev:
         splits = {"train": train, "dev": _read(dev, "dev", task, notes), "test": test}
-        said = "BLUE's files of each part"
+        split_rule = "BLUE's files of each part"
     else:
-        is_dev, said = _dev_rule(folder, task, train, choices)
+        is_dev, split_rule = _dev_rule(folder, task, train, choices)
         splits = {
-            "train": [row for row in train if not is_dev(_unit(row, task))],
-            "dev": [row for row in train if is_dev(_unit(row, task))],
+            "train": [row for row in train if not is_dev(_document_or_id(row, task))],
+            "dev": [row for row in train if is_dev(_document_or_id(row, task))],
             "test": test,
         }
     card = TaskCard(
@@ -87,19 +88,22 @@ def convert(name: str, raw: Path, choices: Choices = DEFAULTS) -> list[Converted
         title=task.title,
         source=f"{task.title} as the BLUE benchmark's own files have it (Peng et al. 2019)",
         licence=_LICENCES[task.corpus],
-        split=said,
+        split=split_rule,
         notes=dict(sorted(notes.items())),
     )
-    return [Converted(name, card, splits)]
+    return [ConvertedTask(name, card, splits)]
 
 
 def _dev_rule(
     folder: Path, task: ListedTask, train: Sequence[Row], choices: Choices
 ) -> tuple[Callable[[str], bool], str]:
-    """Which documents (or rows, where there are none) of the training part are the dev part, and the same in words."""
-    units = list(dict.fromkeys(_unit(row, task) for row in train))
+    """Test whether a document or row of the training part belongs to dev, and describe the rule.
+
+    Rows are tested by their ids where the corpus has no documents.
+    """
+    units = list(dict.fromkeys(_document_or_id(row, task) for row in train))
     if choices.dev_ids:
-        listed = chosen(choices.dev_ids, units)
+        listed = listed_dev_ids(choices.dev_ids, units)
         return listed.__contains__, "BLUE's files; dev: a list of ids, from BLUE's training part"
     cut = "BLUE's files; dev, from BLUE's training part:"
     if task.name == "clinicalsts":
@@ -113,23 +117,25 @@ def _dev_rule(
         raise input_error(folder, found, "BLUE's own ids, dev.tsv, or --dev-ids")
     share = _DEV_SHARES[task.name]
     rule = f"documents where the first 8 bytes of sha256(id), as a big-endian number, are below {share} * 2**64"
-    return lambda unit: by_hash(unit, share), f"{cut} {rule}"
+    return lambda unit: is_hash_below(unit, share), f"{cut} {rule}"
 
 
-def _unit(row: Row, task: ListedTask) -> str:
-    document = "" if task.kind == "inference" else row.example.document  # a premise's is ours: no list has it
+def _document_or_id(row: Row, task: ListedTask) -> str:
+    document = (
+        "" if task.kind == "inference" else row.example.document
+    )  # we made the document ids of premises, so no list has them
     return document or row.example.id.partition("#")[0]
 
 
 def _read(path: Path, split: Split, task: ListedTask, notes: Counter[str]) -> list[Row]:
-    rows = list(_distinct(READERS[task.kind](path, split, task, notes), task.kind, notes))
+    rows = list(_unique_ids(READERS[task.kind](path, split, task, notes), task.kind, notes))
     if not rows:
         raise input_error(path, "no row", "at least one example")
     return rows
 
 
-def _distinct(rows: Iterable[tuple[str, Row]], kind: Kind, notes: Counter[str]) -> Iterator[Row]:
-    """Rows whose ids are unique."""
+def _unique_ids(rows: Iterable[tuple[str, Row]], kind: Kind, notes: Counter[str]) -> Iterator[Row]:
+    """Make ids unique: drop exact duplicates, number the further labels of a pair."""
     seen: dict[str, list[Example]] = {}
     places: dict[str, str] = {}
     for where, row in rows:

@@ -1,11 +1,12 @@
-"""A document in brat's standoff format: ``<name>.txt``, and ``<name>.ann`` with one annotation a line.
+"""Documents in brat's standoff format: ``<name>.txt`` and ``<name>.ann`` with one annotation per line.
 
-* ``T3<tab>Condition 186 205<tab>progressive disease``: a mention; offsets count the characters of the text, end
-  exclusive, and a mention in parts has ``start end;start end``;
-* ``E5<tab>Condition:T3 Severity:T4``: an event with its trigger, a mention of the event's own type, and arguments by
-  role, which are not read;
-* ``R1<tab>Caused-By Arg1:E5 Arg2:T9``: a directed relation of two events or mentions. An event is its trigger here;
-* lines of attributes and notes (``A``, ``M``, ``N``, ``#``, ``*``) are passed over.
+* ``T3<tab>Condition 186 205<tab>progressive disease`` is a mention. Offsets count the characters of the text and the
+  end is exclusive. A discontinuous mention has several parts: ``start end;start end``.
+* ``E5<tab>Condition:T3 Severity:T4`` is an event. Its trigger is a mention of the event's type. Its arguments are not
+  read.
+* ``R1<tab>Caused-By Arg1:E5 Arg2:T9`` is a directed relation between two events or mentions. An event stands for its
+  trigger.
+* Lines of attributes and notes (``A``, ``M``, ``N``, ``#``, ``*``) are ignored.
 """
 
 from __future__ import annotations
@@ -15,39 +16,39 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from taskaffinity.corpora.original import check_inside, entries, misplaced, whole_text
+from taskaffinity.corpora.original import check_inside, numbered_lines, offset_error, read_text_exactly
 from taskaffinity.corpora.sentences import Span
 from taskaffinity.errors import input_error, shown
 
 _MENTION = re.compile(r"(T\d+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)\t(.+)")
 _EVENT = re.compile(r"(E\d+)\t([^\s:]+):(T\d+)(?: [^\s:]+:[TE]\d+)*")
 _RELATION = re.compile(r"(R\d+)\t(\S+) Arg1:([TE]\d+) Arg2:([TE]\d+)")
-_SHAPES = {
+_PATTERNS = {
     "T": (_MENTION, "mention", "T1, type and offsets, text between tabs"),
     "E": (_EVENT, "event", "E1<tab>type:T1 role:id ..."),
     "R": (_RELATION, "relation", "R1<tab>type Arg1:id Arg2:id"),
 }
-_PASSED_OVER = "AMN#*"
+_IGNORED = "AMN#*"
 
 
 @dataclass(frozen=True)
 class Mention:
-    """A typed place in a text."""
+    """A mention: its id, type and offsets."""
 
     name: str
     kind: str
     parts: tuple[Span, ...]
-    """In order; more than one where the mention is discontinuous."""
+    """Sorted; a discontinuous mention has several."""
 
     @property
     def hull(self) -> Span:
-        """From the first character to the last."""
+        """Start of the first part and end of the last part."""
         return self.parts[0][0], self.parts[-1][1]
 
 
 @dataclass(frozen=True)
 class Relation:
-    """Directed, from its first argument to its second."""
+    """A directed relation from its first argument to its second."""
 
     where: str
     """File and line."""
@@ -58,7 +59,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Document:
-    """A text, its mentions in order, and its relations in the order of the file."""
+    """A text, its mentions sorted by position, and its relations in the order of the file."""
 
     name: str
     text: str = field(repr=False)
@@ -67,24 +68,24 @@ class Document:
 
 
 def read_document(text_path: Path) -> Document:
-    """The document of ``<name>.txt`` and the ``.ann`` beside it, checked.
+    """Read and check ``<name>.txt`` and the ``.ann`` file next to it.
 
     Raises
     ------
     InputError
-        A file that is missing or not UTF-8, a line that is not as the module's docstring says, an id that stands twice
-        or nowhere, or a mention that is not at its offsets.
+        A file is missing or not UTF-8, a line does not match the format in the module's docstring, an id is defined
+        twice or not at all, or a mention's text differs from the text at its offsets.
     """
-    text, path = whole_text(text_path), text_path.with_suffix(".ann")
-    found = list(_matches(path))
+    text, path = read_text_exactly(text_path), text_path.with_suffix(".ann")
+    annotations = list(_parse_lines(path))
     mentions: dict[str, Mention] = {}
-    for where, match in found:
+    for where, match in annotations:
         if match.re is _MENTION:
             mentions[match[1]] = _mention(where, text, match)
     triggers: dict[str, Mention] = {}
-    for where, match in found:
+    for where, match in annotations:
         if match.re is _EVENT:
-            trigger = _of(where, match[3], mentions)
+            trigger = _find_mention(where, match[3], mentions)
             if trigger.kind != match[2]:
                 raise input_error(
                     where, f"trigger {match[3]} of another type than its event", "a trigger of the event's type"
@@ -92,9 +93,9 @@ def read_document(text_path: Path) -> Document:
             triggers[match[1]] = trigger
     known = mentions | triggers
     relations = []
-    for where, match in found:
+    for where, match in annotations:
         if match.re is _RELATION:
-            first, second = _of(where, match[3], known), _of(where, match[4], known)
+            first, second = _find_mention(where, match[3], known), _find_mention(where, match[4], known)
             if first == second:
                 raise input_error(where, f"a relation of {first.name} with itself", "two mentions")
             relations.append(Relation(where, match[2], first, second))
@@ -102,16 +103,16 @@ def read_document(text_path: Path) -> Document:
     return Document(text_path.stem, text, tuple(in_order), tuple(relations))
 
 
-def _matches(path: Path) -> Iterator[tuple[str, re.Match[str]]]:
+def _parse_lines(path: Path) -> Iterator[tuple[str, re.Match[str]]]:
     seen: dict[str, int] = {}
-    for where, number, line in entries(path):
-        if line[0] in _PASSED_OVER:
+    for where, number, line in numbered_lines(path):
+        if line[0] in _IGNORED:
             continue
-        if line[0] not in _SHAPES:
+        if line[0] not in _PATTERNS:
             raise input_error(
                 where, f"a line of {len(line)} characters that is no annotation", "a line that starts with T1"
             )
-        shape, what, expected = _SHAPES[line[0]]
+        shape, what, expected = _PATTERNS[line[0]]
         match = shape.fullmatch(line)
         if match is None:
             raise input_error(where, f"a line of {len(line)} characters that is no {what}", expected)
@@ -126,13 +127,13 @@ def _mention(where: str, text: str, match: re.Match[str]) -> Mention:
         start, end = map(int, part.split())
         check_inside(where, text, (start, end))
         parts.append((start, end))
-    # brat writes one blank between parts, and for a line break
+    # brat writes one blank between parts and in place of a line break
     if " ".join(text[start:end] for start, end in parts).split() != match[4].split():
-        raise misplaced(where, match[3], len(match[4]))
+        raise offset_error(where, match[3], len(match[4]))
     return Mention(match[1], match[2], tuple(sorted(parts)))
 
 
-def _of(where: str, name: str, known: dict[str, Mention]) -> Mention:
+def _find_mention(where: str, name: str, known: dict[str, Mention]) -> Mention:
     if name not in known:
-        raise input_error(where, f"argument {shown(name)}, which no line gives", "the id of a mention or an event")
+        raise input_error(where, f"argument {shown(name)}, which no line defines", "the id of a mention or an event")
     return known[name]

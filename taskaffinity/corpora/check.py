@@ -27,7 +27,7 @@ from taskaffinity.tasks.open_clinical import OPEN_CLINICAL
 from taskaffinity.tasks.rows import count
 from taskaffinity.tasks.task import SPLITS, Split
 
-_OWN_DEV = ("ddi2013-type", "i2b2-2010-re")
+_OUR_DEV_SPLIT = ("ddi2013-type", "i2b2-2010-re")
 """Tasks whose training part we cut elsewhere than BLUE: only train and dev together can be compared."""
 
 _CHEMPROT_JOINED = (
@@ -124,7 +124,7 @@ def class_differences(rows: Sequence[CheckRow]) -> list[ClassDifference]:
     """
     parts: dict[tuple[str, str], list[CheckRow]] = {}
     for row in rows:
-        part: str = "train + dev" if row.task in _OWN_DEV and row.split != "test" else row.split
+        part: str = "train + dev" if row.task in _OUR_DEV_SPLIT and row.split != "test" else row.split
         parts.setdefault((row.task, part), []).append(row)
     found = []
     for (task, part), own in parts.items():
@@ -167,7 +167,7 @@ def check_task(folder: Path) -> list[CheckRow]:
             split=split,
             rows=found.rows,
             count=found.counted,
-            counted=known.counted if known else _unit(card.kind),
+            counted=known.counted if known else _counted_unit(card.kind),
             known=known.counts[split] if known else None,
             known_by=known.source if known else "",
             reason=why_different(folder.name, split, counts, known, card),
@@ -180,5 +180,5 @@ def check_task(folder: Path) -> list[CheckRow]:
     ]
 
 
-def _unit(kind: str) -> str:
+def _counted_unit(kind: str) -> str:
     return {"ner": "mentions", "relation": "positive relations"}.get(kind, "rows")

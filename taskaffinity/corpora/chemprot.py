@@ -1,14 +1,13 @@
-"""ChemProt (BioCreative VI track 5) -> the task ``chemprot``.
+"""ChemProt (BioCreative VI track 5): the task ``chemprot``.
 
-Tab-separated files without a header, for each split: abstracts (pmid, title, abstract), entities (pmid, id, type,
-start, end, text) and the gold standard (pmid, class, Arg1:id, Arg2:id). Offsets count in title + one character +
-abstract, end exclusive. The gold standard holds the five classes that are evaluated; ``relations.tsv``, with the
-others, is not used.
+The corpus has PubMed abstracts with chemical-gene relations. The input is three tab-separated files per split, without
+headers: abstracts (pmid, title, abstract), entities (pmid, id, type, start, end, text) and the gold standard (pmid,
+class, Arg1:id, Arg2:id). Offsets count the characters of title + one character + abstract; the end is exclusive. The
+gold standard holds the five evaluated classes. ``relations.tsv``, which also has the others, is not used.
 
-A row is a chemical and a gene of one sentence, all pairs of them, with the gold class or ``false``; a pair with two
-classes is two rows, the second's id ends in ``#2``. A gold pair across two sentences would be no row, and is counted
-as missed.
-Official splits; text is kept as it is, in Unicode.
+A row is a pair of a chemical and a gene in one sentence, with the gold class or ``false``. All pairs of a sentence are
+rows. A pair with two classes becomes two rows, and the id of the second ends in ``#2``. A gold pair across two
+sentences has no row; it is counted as missed. The splits are the official ones. The text is not changed.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from taskaffinity.corpora.masking import Argument, masked, overlap
-from taskaffinity.corpora.original import Converted, columns, locate, mention_span
-from taskaffinity.corpora.sentences import Span, document_sentences, keep_whole
+from taskaffinity.corpora.original import ConvertedTask, columns, locate, mention_span
+from taskaffinity.corpora.sentences import Span, document_sentences, merge_cut_sentences
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.rows import Row
@@ -43,20 +42,20 @@ class Document:
     title: str = field(repr=False)
     abstract: str = field(repr=False)
     mentions: dict[str, tuple[str, Span]] = field(default_factory=dict)
-    """Id -> mask kind and place."""
+    """Id -> mask type and offsets."""
     gold: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     """(chemical, gene) -> classes."""
 
 
-def convert(raw: Path) -> list[Converted]:
-    """The task.
+def convert(raw: Path) -> list[ConvertedTask]:
+    """Convert the corpus.
 
     Raises
     ------
     InputError
-        A file that is missing or cut off, or a line that is not as the module's docstring says.
+        A file is missing or cut off, or a line does not match the format in the module's docstring.
     """
-    files = locate(raw, _needed(), _BELOW)
+    files = locate(raw, _required_files(), _BELOW)
     splits: dict[Split, list[Row]] = {}
     notes: Counter[str] = Counter(boundaries_merged=0, gold_pairs_across_sentences=0, pairs_with_two_classes=0)
     missed: dict[Split, int] = {}
@@ -76,11 +75,11 @@ def convert(raw: Path) -> list[Converted]:
         split="official training, development and test sets",
         notes=dict(notes),
     )
-    return [Converted("chemprot", card, splits)]
+    return [ConvertedTask("chemprot", card, splits)]
 
 
 def read_documents(abstracts: Path, entities: Path, gold: Path) -> list[Document]:
-    """Documents of one split, checked."""
+    """Read and check the documents of one split."""
     documents: dict[str, Document] = {}
     for where, (pmid, title, abstract) in columns(abstracts, ("pmid", "title", "abstract")):
         if not pmid.isdecimal():
@@ -88,15 +87,15 @@ def read_documents(abstracts: Path, entities: Path, gold: Path) -> list[Document
         if pmid in documents:
             raise input_error(where, f"document {shown(pmid)} again", "each document once")
         documents[pmid] = Document(pmid, title, abstract)
-    for where, (pmid, name, kind, start, end, said) in columns(
+    for where, (pmid, name, kind, start, end, mention_text) in columns(
         entities, ("pmid", "id", "type", "start", "end", "text")
     ):
         document = _document(where, pmid, documents)
         if kind not in MASKS:
             raise input_error(where, f"type {named(kind, MASKS)}", f"one of {', '.join(MASKS)}")
         if name in document.mentions:
-            raise input_error(where, f"mention {shown(name)} of document {pmid} again", "each id once a document")
-        span = mention_span(where, f"{document.title} {document.abstract}", start, end, said)
+            raise input_error(where, f"mention {shown(name)} of document {pmid} again", "each id once per document")
+        span = mention_span(where, f"{document.title} {document.abstract}", start, end, mention_text)
         document.mentions[name] = MASKS[kind], span
     for where, (pmid, label, first, second) in columns(gold, ("pmid", "class", "Arg1:id", "Arg2:id")):
         document = _document(where, pmid, documents)
@@ -106,12 +105,12 @@ def read_documents(abstracts: Path, entities: Path, gold: Path) -> list[Document
         gene = _argument(where, "Arg2:", second, "GENE", document)
         classes = document.gold.setdefault((chemical, gene), [])
         if label in classes:
-            raise input_error(where, f"{label} again for the same two mentions", "each class once a pair")
+            raise input_error(where, f"{label} again for the same two mentions", "each class once per pair")
         classes.append(label)
     return list(documents.values())
 
 
-def _needed() -> dict[str, list[str]]:
+def _required_files() -> dict[str, list[str]]:
     needed = {}
     for split, (name, suffix) in _NAMES.items():
         folder = f"chemprot_{name}{suffix}"
@@ -127,23 +126,23 @@ def _document(where: str, pmid: str, documents: dict[str, Document]) -> Document
     return documents[pmid]
 
 
-def _argument(where: str, prefix: str, said: str, kind: str, document: Document) -> str:
-    name = said.removeprefix(prefix)
-    if name == said or name not in document.mentions:
+def _argument(where: str, prefix: str, reference: str, kind: str, document: Document) -> str:
+    name = reference.removeprefix(prefix)
+    if name == reference or name not in document.mentions:
         raise input_error(
-            where, f"argument {shown(said)}", f"{prefix} and the id of a mention of document {document.pmid}"
+            where, f"argument {shown(reference)}", f"{prefix} and the id of a mention of document {document.pmid}"
         )
     if document.mentions[name][0] != kind:
-        raise input_error(where, f"{shown(said)}, a {document.mentions[name][0]}", f"a {kind} there")
+        raise input_error(where, f"{shown(reference)}, a {document.mentions[name][0]}", f"a {kind}")
     return name
 
 
 def _rows(document: Document, notes: Counter[str]) -> Iterator[Row]:
     text = f"{document.title} {document.abstract}"
-    places = [span for _, span in document.mentions.values()]
-    sentences, n_merged = keep_whole(document_sentences(document.title, document.abstract), places)
+    spans = [span for _, span in document.mentions.values()]
+    sentences, n_merged = merge_cut_sentences(document_sentences(document.title, document.abstract), spans)
     notes["boundaries_merged"] += n_merged
-    left = dict(document.gold)
+    unmatched = dict(document.gold)
     in_order = sorted(document.mentions.items(), key=lambda item: item[1][1])
     for sentence in sentences:
         inside = [
@@ -155,7 +154,7 @@ def _rows(document: Document, notes: Counter[str]) -> Iterator[Row]:
             for gene, second in inside:
                 if first.kind != "CHEMICAL" or second.kind != "GENE":
                     continue
-                classes = left.pop((chemical, gene), ["false"])
+                classes = unmatched.pop((chemical, gene), ["false"])
                 notes["pairs_with_two_classes"] += len(classes) > 1
                 notes["rows_with_one_joint_mask"] += len(classes) * overlap(first, second)
                 for nth, label in enumerate(classes, start=1):
@@ -164,4 +163,4 @@ def _rows(document: Document, notes: Counter[str]) -> Iterator[Row]:
                         name, label, masked(text, sentence, first, second, "CHEM-GENE"), document=document.pmid
                     )
                     yield Row(example, (first.parts, second.parts))
-    notes["gold_pairs_across_sentences"] += sum(len(classes) for classes in left.values())
+    notes["gold_pairs_across_sentences"] += sum(len(classes) for classes in unmatched.values())

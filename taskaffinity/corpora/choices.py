@@ -1,7 +1,8 @@
-"""What a conversion leaves to the user: which documents are the dev part, and how a mention in parts is tagged.
+"""What a conversion leaves to the user: the dev part, and how to tag discontinuous mentions.
 
-Where a corpus has no official dev part (or BLUE's was never published) ours is whole documents by a hash of their ids,
-so that a document's place depends on nothing but its id; a list of ids takes its place.
+Some corpora have no official dev part, and BLUE did not publish all of its dev parts. For these, the dev part is a set
+of whole documents chosen by a hash of their ids. A document's part then depends only on its id. The user may give a
+list of ids instead.
 """
 
 from __future__ import annotations
@@ -17,18 +18,21 @@ from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.task import Split
 
 Discontinuous = Literal["whole", "first", "parts", "drop"]
-"""A mention in several parts is tagged from its first character to its last, by its first part alone, as a mention a
-part, or not at all."""
+"""How to tag a discontinuous mention.
+
+``whole`` tags from its first character to its last, ``first`` tags its first part only, ``parts`` tags each part as a
+mention, ``drop`` tags nothing.
+"""
 
 DISCONTINUOUS: tuple[Discontinuous, ...] = get_args(Discontinuous)
 
 
 @dataclass(frozen=True)
 class Choices:
-    """The defaults are what ``data check`` knows of."""
+    """Choices of the user. ``data check`` knows the counts of the defaults."""
 
     dev_ids: tuple[str, ...] = ()
-    """Documents (or rows, where a corpus has no documents) of the dev part; empty for the recorded rule."""
+    """Ids of the dev part: documents, or rows if the corpus has no documents. Empty means the default rule."""
     discontinuous: Discontinuous = "whole"
 
 
@@ -36,12 +40,12 @@ DEFAULTS = Choices()
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
-    """Ids of a file, one a line; blank lines are passed over.
+    """Read ids from a file with one per line; ignore blank lines.
 
     Raises
     ------
     InputError
-        No such file, no id in it, or an id twice.
+        The file does not exist, holds no id, or holds an id twice.
     """
     ids: dict[str, int] = {}
     for number, line in enumerate(read_lines(path)[0], start=1):
@@ -51,52 +55,55 @@ def read_ids(path: Path) -> tuple[str, ...]:
                 f"{path}: line {number}", f"id {shown(name)} again (first: line {ids[name]})", "each id once"
             )
     if not ids:
-        raise input_error(path, "no id", "the ids of the dev part, one a line")
+        raise input_error(path, "no id", "the ids of the dev part, one per line")
     return tuple(ids)
 
 
-def by_hash(name: str, share: float) -> bool:
-    """Whether an id belongs to a part of about this share: the first 8 bytes of its sha256 are in its range."""
+def is_hash_below(name: str, share: float) -> bool:
+    """Whether the hash of an id falls into the lowest ``share`` of all hashes.
+
+    The hash is the first 8 bytes of the id's sha256, so about this share of many ids is selected.
+    """
     return _number(name) < share * 2**64
 
 
 def lowest_hashes(names: Iterable[str], n: int) -> frozenset[str]:
-    """Exactly ``n`` of the ids: those of the smallest hashes."""
+    """The ``n`` ids with the smallest hashes."""
     return frozenset(sorted(names, key=_number)[:n])
 
 
 MD5_RULE = "int(md5(id), 16) % 10: 0 to 6 train, 7 dev, 8 and 9 test"
 
 
-def by_md5(name: str) -> Split:
-    """The part of an id where a corpus has no official split at all: ``MD5_RULE``.
+def md5_split(name: str) -> Split:
+    """The split of an id by ``MD5_RULE``, for corpora without an official split.
 
     Examples
     --------
-    >>> by_md5("NCT03860012"), by_md5("NCT03860025"), by_md5("NCT03860038")
+    >>> md5_split("NCT03860012"), md5_split("NCT03860025"), md5_split("NCT03860038")
     ('dev', 'train', 'test')
     """
     remainder = int(hashlib.md5(name.encode(), usedforsecurity=False).hexdigest(), 16) % 10
     return "train" if remainder < 7 else "dev" if remainder == 7 else "test"
 
 
-def chosen(dev_ids: Iterable[str], names: Iterable[str]) -> frozenset[str]:
-    """The user's dev part, checked against the ids that there are.
+def listed_dev_ids(dev_ids: Iterable[str], names: Iterable[str]) -> frozenset[str]:
+    """Check the user's list of dev ids against the ids of the training part.
 
     Raises
     ------
     InputError
-        An id that there is not, or no id left for training.
+        An id is not in the training part, or the list leaves no id for training.
     """
-    known, wanted = set(names), set(dev_ids)
-    if unknown := sorted(wanted - known):
+    known, listed = set(names), set(dev_ids)
+    if unknown := sorted(listed - known):
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         raise input_error(
             "--dev-ids", f"{shown(unknown[0])}{more}, not in the training part", "ids of the training part"
         )
-    if wanted == known:
-        raise input_error("--dev-ids", f"all {len(known)} ids of the training part", "some left to train on")
-    return frozenset(wanted)
+    if listed == known:
+        raise input_error("--dev-ids", f"all {len(known)} ids of the training part", "a list of some of them")
+    return frozenset(listed)
 
 
 def _number(name: str) -> int:

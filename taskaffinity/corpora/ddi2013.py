@@ -1,14 +1,16 @@
-"""DDI 2013 (DrugBank and MedLine) -> the task ``ddi2013-type``.
+"""DDI 2013 (DrugBank and MedLine): the task ``ddi2013-type``.
 
-One XML file a document: ``document/sentence[@text]``, in it ``entity[@charOffset, @type]`` and ``pair[@e1, @e2, @ddi,
-@type]``. ``charOffset`` is ``first-last``, the last character included; a discontinuous entity has several,
-``a-b;c-d``. Sentences are the corpus's own; some hold line breaks.
+The corpus has texts with drug mentions and the interactions between them. The input is one XML file per document. A
+``document/sentence[@text]`` holds ``entity[@charOffset, @type]`` and ``pair[@e1, @e2, @ddi, @type]``. ``charOffset`` is
+``first-last`` and includes the last character; a discontinuous entity has several: ``a-b;c-d``. The sentences are those
+of the corpus; some contain line breaks.
 
-A row is a pair, its label ``DDI-`` and the type of interaction, ``DDI-false`` where there is none. A pair that is said
-to interact but has no type (one of the official corpus) is left out: neither a class nor ``false`` would be true.
+A row is a pair. Its label is ``DDI-`` and the type of the interaction, or ``DDI-false`` if the drugs do not interact.
+The official corpus has one pair that interacts but has no type; it is left out, because neither a class nor ``false``
+is correct.
 
-There is no official dev part. Ours is whole documents of the official training part, by a hash of their ids
-(``choices``); the user may list them instead.
+There is no official dev part. Ours is whole documents of the official training part, chosen by a hash of their ids
+(``choices.py``). The user may give a list instead.
 """
 
 from __future__ import annotations
@@ -20,9 +22,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from taskaffinity.corpora.choices import DEFAULTS, Choices, by_hash, chosen
+from taskaffinity.corpora.choices import DEFAULTS, Choices, is_hash_below, listed_dev_ids
 from taskaffinity.corpora.masking import Argument, masked, overlap
-from taskaffinity.corpora.original import Converted, attribute, check_inside, letters, locate, misplaced, xml_root
+from taskaffinity.corpora.original import (
+    ConvertedTask,
+    attribute,
+    check_inside,
+    locate,
+    offset_error,
+    without_spaces,
+    xml_root,
+)
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.rows import Row
@@ -36,23 +46,23 @@ LICENCE = "CC BY-NC 4.0"
 
 _SOURCES = ("DrugBank", "MedLine")
 _TEST = "Test/Test for DDI Extraction task"
-_NEEDED = {f"train {source}": [f"Train/{source}"] for source in _SOURCES} | {
+_REQUIRED = {f"train {source}": [f"Train/{source}"] for source in _SOURCES} | {
     f"test {source}": [f"{_TEST}/{source}", f"Test/{source}"] for source in _SOURCES
 }
 _BELOW = ("ddi2013", "DDICorpus", "DDICorpus-2013")
 _OFFSETS = re.compile(r"\d+-\d+(?:;\d+-\d+)*")
 
 
-def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
-    """The task.
+def convert(raw: Path, choices: Choices = DEFAULTS) -> list[ConvertedTask]:
+    """Convert the corpus.
 
     Raises
     ------
     InputError
-        A folder that is missing or has no document, broken XML, or an element that is not as the module's docstring
-        says: file and element id are named.
+        A folder is missing or has no document, XML is broken, or an element does not match the format in the module's
+        docstring. The message names the file and the element id.
     """
-    folders = locate(raw, _NEEDED, _BELOW)
+    folders = locate(raw, _REQUIRED, _BELOW)
     splits: dict[Split, list[Row]] = {"train": [], "dev": [], "test": []}
     notes: Counter[str] = Counter()
     seen: dict[str, Path] = {}
@@ -72,13 +82,17 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
             seen[name] = path
             documents.append((name, part, source, list(_document_rows(path, name, document, notes))))
     given = [name for name, part, _, _ in documents if part == "train"]
-    dev = chosen(choices.dev_ids, given) if choices.dev_ids else {name for name in given if by_hash(name, DEV_SHARE)}
+    dev = (
+        listed_dev_ids(choices.dev_ids, given)
+        if choices.dev_ids
+        else {name for name in given if is_hash_below(name, DEV_SHARE)}
+    )
     for name, part, source, rows in documents:
         split: Split = "test" if part == "test" else "dev" if name in dev else "train"
         splits[split] += rows
         notes[f"{split}_documents_{source}"] += 1
         notes[f"{split}_positives_{source}"] += sum(row.example.label != NEGATIVE for row in rows)
-    return [Converted("ddi2013-type", _card(notes, is_given=bool(choices.dev_ids)), splits)]
+    return [ConvertedTask("ddi2013-type", _card(notes, is_given=bool(choices.dev_ids)), splits)]
 
 
 def _card(notes: Counter[str], *, is_given: bool) -> TaskCard:
@@ -146,7 +160,7 @@ def _pair_row(
 
 
 def _label(where: str, pair: ET.Element) -> str | None:
-    """The class; None for an interaction without a type."""
+    """The class of a pair; None for an interaction without a type."""
     interacts = attribute(where, pair, "ddi")
     if interacts not in ("true", "false"):
         raise input_error(where, f"ddi {shown(interacts)}", "true or false")
@@ -176,10 +190,10 @@ def _argument(where: str, text: str, entity: ET.Element, notes: Counter[str]) ->
         first, last = map(int, part.split("-"))
         check_inside(where, text, (first, last + 1))
         parts.append((first, last + 1))
-    said = attribute(where, entity, "text")
-    for shift in (0, 1):  # one entity of the official corpus, DDI-DrugBank.d216.s16.e2, lies one character too early
+    mention_text = attribute(where, entity, "text")
+    for shift in (0, 1):  # the offsets of DDI-DrugBank.d216.s16.e2 are one character too low
         moved = tuple((start + shift, end + shift) for start, end in sorted(parts))
-        if letters("".join(text[start:end] for start, end in moved)) == letters(said):
+        if without_spaces("".join(text[start:end] for start, end in moved)) == without_spaces(mention_text):
             notes["entities_moved_by_one_character"] += shift
             return Argument(kind, moved)
-    raise misplaced(where, offsets, len(said))
+    raise offset_error(where, offsets, len(mention_text))

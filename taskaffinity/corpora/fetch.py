@@ -1,7 +1,8 @@
-"""Openly available corpora to a raw folder: ``fetch("ddi2013", raw)``; ``prepare`` then reads it.
+"""Download open corpora to a raw folder: ``fetch("ddi2013", raw)``. ``prepare`` then reads that folder.
 
-``fetch_manifest.csv`` pins every file of them: repository, commit, path, bytes, sha256. A file that is there with its
-sha256 is not fetched again; the others come a few at a time, each whole or not at all (``download.py``).
+``fetch_manifest.csv`` lists every file with its repository, commit, path, size in bytes and sha256. A file that is
+present with its sha256 is not downloaded again. The others are downloaded a few at a time; each appears only when it is
+complete and verified (``download.py``).
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from taskaffinity.corpora.download import Content, Download, new_session
 from taskaffinity.errors import input_error
 
 GITHUB = "https://raw.githubusercontent.com"
-"""What a mirror takes the place of: repository, commit and path follow."""
-AT_ONCE = 8
-"""Files; two corpora are thousands of small ones, and a connection serves many."""
+"""Default host; a mirror replaces it. Repository, commit and path follow."""
+MAX_CONNECTIONS = 8
+"""Files downloaded at the same time. A connection serves many of them."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,11 @@ class OpenCorpus:
     """An original distribution that anyone may download."""
 
     licence: str
-    """As stated."""
+    """As stated by the source."""
     folders: Mapping[str, str] = field(default_factory=dict)
-    """Folder in a repository -> folder below the raw one; others keep their names."""
+    """Folder in the repository -> folder below the raw folder. Other folders keep their names."""
     archive: str = ""
-    """The zip file that it comes in."""
+    """Name of the zip file that holds the corpus; empty if the files are not zipped."""
 
 
 OPEN: dict[str, OpenCorpus] = {
@@ -61,25 +62,25 @@ class PinnedFile:
     repository: str
     commit: str
     path: str
-    """In the repository."""
+    """Path in the repository."""
     place: str
-    """Below the raw folder."""
+    """Path below the raw folder."""
     content: Content
 
     def address(self, mirror: str = GITHUB) -> str:
-        """Where it is downloaded from."""
+        """The URL of the file."""
         return f"{mirror.rstrip('/')}/{self.repository}/{self.commit}/{quote(self.path)}"
 
 
 def pinned(corpus: str) -> list[PinnedFile]:
-    """The files of an open corpus, as the manifest has them."""
+    """The files of an open corpus, as listed in the manifest."""
     text = (files("taskaffinity.corpora") / "fetch_manifest.csv").read_text(encoding="utf-8")
     return [
         PinnedFile(
             row["github_repository"],
             row["commit"],
             row["path"],
-            _place(PurePosixPath(row["path"]), OPEN[corpus].folders),
+            _raw_path(PurePosixPath(row["path"]), OPEN[corpus].folders),
             Content(int(row["bytes"]), row["sha256"]),
         )
         for row in csv.DictReader(text.splitlines())
@@ -88,7 +89,7 @@ def pinned(corpus: str) -> list[PinnedFile]:
 
 
 def fetch(corpus: str, raw: Path, mirror: str = GITHUB, show: Callable[[int, int], None] = lambda *_: None) -> int:
-    """Download what ``raw`` lacks of an open corpus, and unpack it.
+    """Download the files of an open corpus that ``raw`` lacks, and unpack them.
 
     Parameters
     ----------
@@ -97,19 +98,19 @@ def fetch(corpus: str, raw: Path, mirror: str = GITHUB, show: Callable[[int, int
     raw
         Folder for the original distribution.
     mirror
-        Address that takes the place of ``GITHUB``.
+        Address that replaces ``GITHUB``.
     show
-        Told of bytes, from several threads: those that are there, those of the whole corpus.
+        Called from several threads with the bytes present and the bytes of the whole corpus.
 
     Returns
     -------
     int
-        How many files were downloaded.
+        Number of downloaded files.
 
     Raises
     ------
     InputError
-        As ``Download.run``, or an address that is none. What was fetched before stays.
+        As ``Download.run``, or ``mirror`` is no URL. Files that were downloaded before stay.
     """
     n_fetched = fetch_files(pinned(corpus), raw, mirror, show)
     if OPEN[corpus].archive:
@@ -120,36 +121,36 @@ def fetch(corpus: str, raw: Path, mirror: str = GITHUB, show: Callable[[int, int
 def fetch_files(
     pins: Sequence[PinnedFile], raw: Path, mirror: str = GITHUB, show: Callable[[int, int], None] = lambda *_: None
 ) -> int:
-    """``fetch`` for any pinned files."""
+    """Download any pinned files; parameters as in ``fetch``."""
     if not re.match(r"https?://[^/\s]", mirror):
-        raise input_error("--mirror", "no address of the web", f"https://HOST/PATH, in the place of {GITHUB}")
-    if not _lacking(pins, raw):
+        raise input_error("--mirror", "no URL", f"https://HOST/PATH, which replaces {GITHUB}")
+    if not _missing_files(pins, raw):
         return 0
     raw.mkdir(parents=True, exist_ok=True)
-    with FileLock(raw / ".lock"):  # two fetches into one folder would write the same parts
-        lacking = _lacking(pins, raw)
+    with FileLock(raw / ".lock"):  # two processes would write the same parts
+        missing = _missing_files(pins, raw)
         total = sum(pin.content.size for pin in pins)
-        there = total - sum(pin.content.size for pin in lacking)
+        present = total - sum(pin.content.size for pin in missing)
         counting = Lock()
 
-        def came(n_bytes: int) -> None:
-            nonlocal there
+        def on_bytes(n_bytes: int) -> None:
+            nonlocal present
             with counting:
-                there += n_bytes
-                show(there, total)
+                present += n_bytes
+                show(present, total)
 
-        with new_session(AT_ONCE) as session, ThreadPool(AT_ONCE) as pool:
+        with new_session(MAX_CONNECTIONS) as session, ThreadPool(MAX_CONNECTIONS) as pool:
 
-            def get(pin: PinnedFile) -> None:
-                Download(session, pin.address(mirror), raw / pin.place, pin.content, came).run()
+            def download(pin: PinnedFile) -> None:
+                Download(session, pin.address(mirror), raw / pin.place, pin.content, on_bytes).run()
 
-            for _ in pool.imap_unordered(get, lacking):
+            for _ in pool.imap_unordered(download, missing):
                 pass
-    return len(lacking)
+    return len(missing)
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Write the members of a zip file that are not there as it has them."""
+    """Unpack a zip file; skip the members that are already unpacked unchanged."""
     with ZipFile(archive) as packed:
         for member in packed.infolist():
             path = folder / member.filename
@@ -162,12 +163,12 @@ def unpack(archive: Path, folder: Path) -> None:
                 os.replace(beside, path)
 
 
-def _lacking(pins: Sequence[PinnedFile], raw: Path) -> list[PinnedFile]:
-    return [pin for pin in pins if not pin.content.lies_at(raw / pin.place)]
+def _missing_files(pins: Sequence[PinnedFile], raw: Path) -> list[PinnedFile]:
+    return [pin for pin in pins if not pin.content.matches(raw / pin.place)]
 
 
-def _place(path: PurePosixPath, folders: Mapping[str, str]) -> str:
-    for folder, ours in folders.items():
+def _raw_path(path: PurePosixPath, folders: Mapping[str, str]) -> str:
+    for folder, below_raw in folders.items():
         if path.is_relative_to(folder):
-            return str(ours / path.relative_to(folder))
+            return str(below_raw / path.relative_to(folder))
     return str(path)

@@ -1,14 +1,18 @@
-"""i2b2/VA 2010, concepts and relations -> the task ``i2b2-2010-re``.
+"""i2b2/VA 2010, concepts and relations: the task ``i2b2-2010-re``.
 
-A record is three files of one stem. Text: a sentence a line, words between blanks. Concepts: ``c="<text>" 3:7 3:8||
-t="problem"``, lines counted from 1, words from 0, the last included. Relations: ``c="<text>" 3:5 3:5||r="TrAP"||
-c="<text>" 3:7 3:8``, their arguments concepts of one line. Assertions are not used.
+The corpus has clinical records with problems, treatments and tests, and the relations between them. A record is three
+files with one stem. The text has one sentence per line, with words separated by blanks. A line of the concept file is
+``c="<text>" 3:7 3:8||t="problem"``: lines are counted from 1, words from 0, and the last word is included. A line of
+the relation file is ``c="<text>" 3:5 3:5||r="TrAP"||c="<text>" 3:7 3:8``; both arguments are concepts of one line.
+Assertions are not used.
 
-A row is a pair of concepts of one line, all pairs whatever their types, with the relation or ``false``; a pair with two
-relations is two rows, the second's id ends in ``#2``. Ids are ``<record>.l<i>.l<j>``, the lines of the concept file.
+A row is a pair of concepts in one line, with the relation or ``false``. All pairs are rows, whatever their types. A
+pair with two relations becomes two rows, and the id of the second ends in ``#2``. Ids are ``<record>.l<i>.l<j>``, where
+i and j are lines of the concept file.
 
-The training part is the records of Beth Israel and Partners. There is no official dev part, and BLUE's is one record,
-by a slip: ours is whole records by a hash of their ids. For BLUE's, give a list that holds the last of its ids alone.
+The training part is the records of Beth Israel and Partners. There is no official dev part. Ours is whole records,
+chosen by a hash of their ids. BLUE's dev part is a single record, because of an error in reading its list. To use it,
+give a list that holds only the last id of BLUE's list.
 """
 
 from __future__ import annotations
@@ -20,9 +24,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from taskaffinity.corpora.choices import DEFAULTS, Choices, by_hash, chosen
+from taskaffinity.corpora.choices import DEFAULTS, Choices, is_hash_below, listed_dev_ids
 from taskaffinity.corpora.masking import Argument, masked, overlap
-from taskaffinity.corpora.original import Converted, entries, locate
+from taskaffinity.corpora.original import ConvertedTask, locate, numbered_lines
 from taskaffinity.corpora.sentences import Span
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
@@ -36,7 +40,7 @@ DEV_SHARE = 0.1
 LICENCE = "n2c2 data use agreement: not to be shared"
 
 _TRAIN, _TEST = "concept_assertion_relation_training_data", "reference_standard_for_test_data"
-_NEEDED = {
+_REQUIRED = {
     f"{site} {role}": [f"{_TRAIN}/{site}/{name}" for name in names]
     for site in ("beth", "partners")
     for role, names in (("text", ["txt"]), ("concepts", ["concept", "concepts"]), ("relations", ["rel"]))
@@ -55,7 +59,7 @@ _WORD = re.compile(r"\S+")
 
 @dataclass(frozen=True)
 class Concept:
-    """A mention, and where the concept file has it."""
+    """A concept: its type, its line in the concept file, and its offsets in the text."""
 
     kind: str
     number: int
@@ -63,24 +67,28 @@ class Concept:
     line: int
     """Line of the text, from 1."""
     span: Span
-    """In characters of that line."""
+    """Characters of that line, end exclusive."""
 
 
-def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
-    """The task.
+def convert(raw: Path, choices: Choices = DEFAULTS) -> list[ConvertedTask]:
+    """Convert the corpus.
 
     Raises
     ------
     InputError
-        A folder or file that is missing, or a line that is not as the module's docstring says.
+        A folder or file is missing, or a line does not match the format in the module's docstring.
     """
-    folders = locate(raw, _NEEDED, _BELOW)
+    folders = locate(raw, _REQUIRED, _BELOW)
     notes: Counter[str] = Counter(concepts_twice=0, pairs_with_two_relations=0)
     parts = {part: _records(part, folders, notes) for part in ("beth", "partners", "test")}
     given = parts["beth"] | parts["partners"]
     if twice := sorted(parts["beth"].keys() & parts["partners"].keys()):
         raise input_error(folders["partners text"], f"record {shown(twice[0])} of beth again", "each record once")
-    dev = chosen(choices.dev_ids, given) if choices.dev_ids else {name for name in given if by_hash(name, DEV_SHARE)}
+    dev = (
+        listed_dev_ids(choices.dev_ids, given)
+        if choices.dev_ids
+        else {name for name in given if is_hash_below(name, DEV_SHARE)}
+    )
     splits: dict[Split, list[Row]] = {
         "train": [row for name, rows in given.items() if name not in dev for row in rows],
         "dev": [row for name, rows in given.items() if name in dev for row in rows],
@@ -97,7 +105,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
         split=f"official test; dev: {'a list of records' if choices.dev_ids else rule}; train: the others",
         notes={**dict(sorted(notes.items())), "dev_records": len(dev), "train_records": len(given) - len(dev)},
     )
-    return [Converted("i2b2-2010-re", card, splits)]
+    return [ConvertedTask("i2b2-2010-re", card, splits)]
 
 
 def _records(part: str, folders: dict[str, Path], notes: Counter[str]) -> dict[str, list[Row]]:
@@ -138,7 +146,7 @@ def _rows(text: Path, concepts: Path, relations: Path, notes: Counter[str]) -> I
 
 def _concepts(path: Path, lines: Sequence[str], notes: Counter[str]) -> list[Concept]:
     found: list[Concept] = []
-    for where, number, entry in entries(path):
+    for where, number, entry in numbered_lines(path):
         match = _CONCEPT.fullmatch(entry)
         if match is None:
             raise input_error(
@@ -146,7 +154,7 @@ def _concepts(path: Path, lines: Sequence[str], notes: Counter[str]) -> list[Con
             )
         if match[6] not in TYPES:
             raise input_error(where, f"type {named(match[6], TYPES)}", f"one of {', '.join(TYPES)}")
-        line, span = _place(where, match.groups()[:5], lines)
+        line, span = _locate_mention(where, match.groups()[:5], lines)
         concept = Concept(match[6], number, line, span)
         if any((c.kind, c.line, c.span) == (concept.kind, line, span) for c in found):
             notes["concepts_twice"] += 1
@@ -157,7 +165,7 @@ def _concepts(path: Path, lines: Sequence[str], notes: Counter[str]) -> list[Con
 
 def _relations(path: Path, lines: Sequence[str], concepts: Sequence[Concept]) -> dict[frozenset[Concept], list[str]]:
     classes: dict[frozenset[Concept], list[str]] = {}
-    for where, _, entry in entries(path):
+    for where, _, entry in numbered_lines(path):
         match = _RELATION.fullmatch(entry)
         if match is None:
             found = f"a line of {len(entry)} characters that is no relation"
@@ -167,45 +175,45 @@ def _relations(path: Path, lines: Sequence[str], concepts: Sequence[Concept]) ->
             raise input_error(where, f"relation {named(label, CLASSES)}", f"one of {', '.join(CLASSES)}")
         kind = {"P": "problem", "Te": "test", "Tr": "treatment"}["P" if label == "PIP" else label[:2]]
         ends = (
-            _concept_at(where, _place(where, match.groups()[:5], lines), kind, concepts),
-            _concept_at(where, _place(where, match.groups()[6:], lines), "problem", concepts),
+            _find_concept(where, _locate_mention(where, match.groups()[:5], lines), kind, concepts),
+            _find_concept(where, _locate_mention(where, match.groups()[6:], lines), "problem", concepts),
         )
         if ends[0].line != ends[1].line or ends[0] == ends[1]:
             raise input_error(
                 where, f"arguments in lines {ends[0].line} and {ends[1].line}", "two concepts of one line"
             )
-        own = classes.setdefault(frozenset(ends), [])
-        if label not in own:
-            own.append(label)
+        labels = classes.setdefault(frozenset(ends), [])
+        if label not in labels:
+            labels.append(label)
     return classes
 
 
-def _concept_at(where: str, place: tuple[int, Span], kind: str, concepts: Sequence[Concept]) -> Concept:
-    """The concept of a place; of two there, the one of the type that the relation wants."""
-    there = [concept for concept in concepts if (concept.line, concept.span) == place]
-    if not there:
+def _find_concept(where: str, place: tuple[int, Span], kind: str, concepts: Sequence[Concept]) -> Concept:
+    """The concept at a position; if there are two, the one of the type that the relation requires."""
+    candidates = [concept for concept in concepts if (concept.line, concept.span) == place]
+    if not candidates:
         raise input_error(
             where, f"an argument in line {place[0]} that is no concept", "the place of a line of the .con file"
         )
-    return next((concept for concept in there if concept.kind == kind), there[0])
+    return next((concept for concept in candidates if concept.kind == kind), candidates[0])
 
 
-def _place(where: str, fields: Sequence[str], lines: Sequence[str]) -> tuple[int, Span]:
-    """Line and characters of a mention, held against what it is said to be."""
-    said = fields[0]
+def _locate_mention(where: str, fields: Sequence[str], lines: Sequence[str]) -> tuple[int, Span]:
+    """Line and offsets of a mention, checked against the text that the annotation quotes."""
+    mention_text = fields[0]
     first_line, first, last_line, last = (int(field) for field in fields[1:])
     if first_line != last_line or not 1 <= first_line <= len(lines):
         raise input_error(where, f"lines {first_line} and {last_line}", f"one line from 1 to {len(lines)}")
     line = lines[first_line - 1]
     words = [match.span() for match in _WORD.finditer(line)]
-    # a line that starts with a blank has an empty word 0 for some of the annotators' tools
+    # some annotation tools count an empty word 0 in a line that starts with a blank
     for shift in (0, 1) if line[:1].isspace() else (0,):
         if 0 <= first - shift <= last - shift < len(words):
             span = words[first - shift][0], words[last - shift][1]
-            if line[slice(*span)].lower().split() == said.lower().split():
+            if line[slice(*span)].lower().split() == mention_text.lower().split():
                 return first_line, span
     raise input_error(
         where,
-        f"a mention of {len(said)} characters that does not stand at words {first} to {last} of line {first_line}",
+        f"a mention of {len(mention_text)} characters that is not at words {first} to {last} of line {first_line}",
         "words counted from 0 between blanks; was the text changed?",
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from taskaffinity.corpora.blue_rows import REPAIRED
+from taskaffinity.corpora.blue_rows import REPAIRED_TAGS
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.rows import SplitCount
 from taskaffinity.tasks.task import SPLITS, Split
@@ -36,7 +36,7 @@ _OPEN_REASONS: dict[tuple[str, Split, int], str] = {
 }
 """By task, split and difference."""
 
-_IN_BLUES_FILES: dict[tuple[str, Split], int] = {("i2b2-2010-re", "dev"): 10, ("shareclefe", "dev"): 1_065}
+_COUNTS_IN_BLUE_FILES: dict[tuple[str, Split], int] = {("i2b2-2010-re", "dev"): 10, ("shareclefe", "dev"): 1_065}
 """Where Table 1 is not what BLUE's released files hold."""
 
 _I2B2_POSITIVES = 3_120
@@ -96,7 +96,7 @@ def why_different(
     """The reason why a split's count differs from the known one; empty if it does not, or if the reason is unknown."""
     if known is None or counts[split].counted == known.counts[split]:
         return ""
-    if reason := _as_in_blues_files(task, split, counts[split].counted, known.counts[split], card):
+    if reason := _reason_in_blue_files(task, split, counts[split].counted, known.counts[split], card):
         return reason
     difference = counts[split].counted - known.counts[split]
     if (task, split, difference) == ("chemprot", "train", 3):
@@ -120,11 +120,11 @@ def why_different(
     return ""
 
 
-def _as_in_blues_files(task: str, split: Split, counted: int, table1: int, card: TaskCard) -> str:
+def _reason_in_blue_files(task: str, split: Split, counted: int, table1: int, card: TaskCard) -> str:
     """Why counts differ where the rows are BLUE's own."""
-    noted = card.notes.get(f"{REPAIRED}_{split}")
+    noted = card.notes.get(f"{REPAIRED_TAGS}_{split}")
     repaired = noted if isinstance(noted, int) else 0
-    in_files = _IN_BLUES_FILES.get((task, split), table1)
+    in_files = _COUNTS_IN_BLUE_FILES.get((task, split), table1)
     if counted - repaired != in_files:
         return ""
     reasons = []

@@ -1,24 +1,22 @@
-"""Leaf Clinical Trials corpus -> the tasks ``lct-condition`` and ``lct-relation``.
+"""Leaf Clinical Trials corpus: the tasks ``lct-condition`` and ``lct-relation``.
 
-Eligibility criteria of ClinicalTrials.gov, a trial a document in brat's format (``brat.py``), in folders of batches. A
-line of a text is a criterion or a heading. There is no official split that can be had: ours is whole trials by md5.
+The corpus has eligibility criteria from ClinicalTrials.gov. The input is one document per trial in brat's format
+(``brat.py``), in folders of batches. A line of a text is a criterion or a heading. The corpus has no official split.
+Ours assigns whole trials by md5.
 
-``lct-condition``: a row is a sentence of a line, tagged with the mentions of type ``Condition``; mentions in parts are
-tagged from their first character to their last (the corpus has none).
+``lct-condition``: a row is a sentence of a line, tagged with the mentions of type ``Condition``.
 
-``lct-relation``: a row is a pair of mentions of one line, the line with both masked by their types (``@Condition$``),
-and the class of their relation or ``false``; a pair with two classes is two rows, the second's id ends in ``#2``. The
-logical links ``Or``, ``And`` and ``If-Then`` are no classes.
+``lct-relation``: a row is a pair of mentions of one line. Both are masked by their types (``@Condition$``). The label
+is the class of their relation or ``false``. A pair with two classes becomes two rows, and the id of the second ends in
+``#2``. The logical links ``Or``, ``And`` and ``If-Then`` are not used.
 
-* Which pairs: those of two types that some relation of the training part joins. All pairs of event triggers would be
-  68,533 rows and lose 295 relations, those of mentions that are no events, such as ``Stability``; by this rule there
-  are 61,501 and 32 relations of dev and test are lost, of a kind of which there was nothing to learn. A limit on the
-  distance in words would save few rows for what it loses (20 words: 15 % of the rows, 215 relations).
-* Relations are directed (``Arg1 Caused-By Arg2``), rows are not, as in i2b2 and DDI: a pair is one row, its arguments
-  masked in text order, and the label is the class alone. So there are ten classes and half the rows. Little is lost by
-  it: the commoner direction of class and types in text order, counted in train, is right for 94 % of dev and test. The
-  direction is kept in ``offsets``: of a relation's row the first argument comes first, of a ``false`` row the first in
-  the text. ``Equivalent-To`` has none to speak of.
+* Only pairs whose two types are joined by a relation of the training part are rows: 61,501. This rule misses 32
+  relations of dev and test, and no training example shows these types. All pairs of event triggers would be 68,533 rows
+  and miss 295 relations.
+* Relations are directed (``Arg1 Caused-By Arg2``) but labels are not: masks stand in text order and the label is the
+  class. Little is lost, because the usual direction of class and types is right for 94 % of dev and test. ``offsets``
+  keep the direction: they begin with the first argument of the relation. In a ``false`` row they begin with the first
+  mention of the text.
 """
 
 from __future__ import annotations
@@ -31,9 +29,9 @@ from itertools import combinations, pairwise
 from pathlib import Path
 
 from taskaffinity.corpora.brat import Document, Mention, Relation, read_document
-from taskaffinity.corpora.choices import MD5_RULE, by_md5
+from taskaffinity.corpora.choices import MD5_RULE, md5_split
 from taskaffinity.corpora.masking import Argument, masked, overlap
-from taskaffinity.corpora.original import Converted, locate
+from taskaffinity.corpora.original import ConvertedTask, locate
 from taskaffinity.corpora.sentences import Span, line_sentences, line_spans
 from taskaffinity.corpora.tagging import tagged_rows
 from taskaffinity.errors import input_error, named, shown
@@ -45,42 +43,42 @@ from taskaffinity.tasks.task import SPLITS, Example, Split
 KIND = "Condition"
 LINKS = ("Or", "And", "If-Then")
 
-_NEEDED = {"documents": ["brat", "ner/nic"]}
+_REQUIRED = {"documents": ["brat", "ner/nic"]}
 _BELOW = ("lct", "leaf_clinical_trials", "clinical-trials-gov-data")
 
 Pair = frozenset[Mention]
 Types = frozenset[str]
-"""Of a pair: one where they are alike."""
+"""The types of a pair; a single one if both mentions have the same type."""
 
 
 @dataclass
 class Trial:
-    """A document as lines that hold mentions, and the relations within one line."""
+    """A document as lines with their mentions, and the relations within a line."""
 
     document: Document
     split: Split
     lines: list[tuple[Span, list[Mention]]]
     gold: dict[Pair, list[Relation]] = field(default_factory=lambda: defaultdict(list))
-    """One relation a class and pair."""
+    """At most one relation per pair and class."""
 
 
-def convert(raw: Path) -> list[Converted]:
-    """Both tasks.
+def convert(raw: Path) -> list[ConvertedTask]:
+    """Convert the corpus to both tasks.
 
     Raises
     ------
     InputError
-        A folder or file that is missing, a fault of a document (``brat.read_document``), a trial that stands twice, or
-        a relation of no known class.
+        A folder or file is missing, a document cannot be read (``brat.read_document``), a trial occurs twice, or the
+        class of a relation is unknown.
     """
-    documents = read_documents(locate(raw, _NEEDED, _BELOW)["documents"])
+    documents = read_documents(locate(raw, _REQUIRED, _BELOW)["documents"])
     condition: Counter[str] = Counter(mentions_in_parts=0, overlapping_mentions_dropped=0)
     tagged: dict[Split, list[Row]] = {part: [] for part in SPLITS}
     for document in documents:
         parts = [mention.parts for mention in document.mentions if mention.kind == KIND]
         sentences = line_sentences(document.text)
         rows = tagged_rows(document.name, document.text, sentences, parts, KIND, "whole", condition)
-        tagged[by_md5(document.name)] += rows
+        tagged[md5_split(document.name)] += rows
     condition_card = TaskCard(
         kind="ner",
         labels=(KIND,),
@@ -113,11 +111,14 @@ def convert(raw: Path) -> list[Converted]:
         split=condition_card.split,
         notes=dict(sorted(lost.items())),
     )
-    return [Converted("lct-condition", condition_card, tagged), Converted("lct-relation", relation_card, related)]
+    return [
+        ConvertedTask("lct-condition", condition_card, tagged),
+        ConvertedTask("lct-relation", relation_card, related),
+    ]
 
 
 def read_documents(folder: Path) -> list[Document]:
-    """Trials of all batches, in order of their ids."""
+    """Read the trials of all batches, sorted by id."""
     paths = sorted(folder.glob("*/*.txt"), key=lambda path: (path.stem, path))
     if not paths:
         raise input_error(folder, "no <batch>/<trial>.txt", "the trials, in folders of batches")
@@ -126,9 +127,9 @@ def read_documents(folder: Path) -> list[Document]:
             raise input_error(
                 following, f"trial {shown(path.stem)} again (first: {path.parent.name})", "each trial once"
             )
-    alone = {path.with_suffix("") for path in folder.glob("*/*.ann")} - {path.with_suffix("") for path in paths}
-    if alone:
-        raise input_error(min(alone).with_suffix(".ann"), "annotations without a text", "a .txt beside each .ann")
+    without_text = {path.with_suffix("") for path in folder.glob("*/*.ann")} - {path.with_suffix("") for path in paths}
+    if without_text:
+        raise input_error(min(without_text).with_suffix(".ann"), "annotations without a text", "a .txt for each .ann")
     return [read_document(path) for path in paths]
 
 
@@ -142,7 +143,7 @@ def _trial(document: Document, counted: Counter[str]) -> Trial:
         if number >= 0 and mention.hull[1] <= spans[number][1]:
             line_of[mention] = number
             lines[number][1].append(mention)
-    trial = Trial(document, by_md5(document.name), lines)
+    trial = Trial(document, md5_split(document.name), lines)
     for relation in document.relations:
         if relation.kind in LINKS:
             counted["logical_links_left_out"] += 1

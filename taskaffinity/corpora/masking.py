@@ -1,13 +1,10 @@
-"""A relation as a sentence: the two arguments are replaced by what they are.
+"""Mask the two arguments of a relation in its sentence by their types.
 
-Rules, for corpora with and without discontinuous mentions:
-
-* an argument is masked from its first character to its last, so every part of ``alpha- and beta-blockers`` is covered
-  (in DDI the words between two parts are at most 34 characters of a list);
-* masks carry the types of the arguments in the order in which they stand in the text, not in that of the annotation;
-* arguments that share a character, or of which one lies between the parts of the other, become one joint mask;
-  arguments that only touch are two masks;
-* line breaks, tabs and runs of blanks become one blank.
+* An argument is masked from its first character to its last, so all parts of a discontinuous mention are covered.
+* Masks stand in text order, whatever the order of the arguments in the annotation.
+* Two arguments get one joint mask if they share a character or if one lies between the parts of the other. Arguments
+  that only touch get two masks.
+* A line break, a tab or a run of blanks becomes one blank.
 """
 
 from __future__ import annotations
@@ -19,26 +16,26 @@ from taskaffinity.corpora.sentences import Span
 
 @dataclass(frozen=True)
 class Argument:
-    """One side of a relation."""
+    """One argument of a relation."""
 
     kind: str
-    """``@kind$`` is its mask."""
+    """Type; the mask is ``@kind$``."""
     parts: tuple[Span, ...]
-    """In order; more than one where the mention is discontinuous."""
+    """Sorted; a discontinuous mention has several."""
 
     @property
     def hull(self) -> Span:
-        """From the first character to the last."""
+        """Start of the first part and end of the last part."""
         return self.parts[0][0], self.parts[-1][1]
 
 
 def masked(text: str, sentence: Span, first: Argument, second: Argument, joint: str = "") -> str:
-    """The sentence with both arguments masked.
+    """Return the sentence with both arguments masked.
 
     Parameters
     ----------
     joint
-        The kind of the one mask of overlapping arguments; empty for both kinds in text order, ``drug-brand``.
+        Text of the joint mask. Empty: both types in text order, such as ``drug-brand``.
 
     Examples
     --------
@@ -62,5 +59,5 @@ def masked(text: str, sentence: Span, first: Argument, second: Argument, joint: 
 
 
 def overlap(first: Argument, second: Argument) -> bool:
-    """Whether the two share a character, or one lies within the other's gap: they get one mask then."""
+    """Whether two arguments share a character, or one lies between the parts of the other."""
     return first.hull[0] < second.hull[1] and second.hull[0] < first.hull[1]

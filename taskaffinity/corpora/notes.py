@@ -1,8 +1,8 @@
-"""Clinical notes as sentences: wrapped lines, headings and de-identification marks.
+"""Split clinical notes into sentences: wrapped lines, headings and de-identification marks.
 
-A note is wrapped at a width, so most line breaks stand inside sentences; headings, list items and the fields of a form
-end their lines on purpose. A break is on purpose where the next line's first word would still have fitted: wrapping
-would have kept it. Empty lines are always on purpose.
+Notes are wrapped at a fixed width, so most line breaks are inside sentences. Headings, list items and fields of forms
+end their lines on purpose. A line break is on purpose if the first word of the next line would have fitted on the line.
+An empty line always ends a sentence.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from taskaffinity.corpora.sentences import Span, sentence_spans
 
 _MARK = re.compile(r"\[\*\*.*?\*\*\]", re.DOTALL)
 _RULE = re.compile(r"\|{4}|_{3}|~~")
-_STAND_IN = "PATTERN"
+_PLACEHOLDER = "PATTERN"
 _FIRST_WORD = re.compile(r"\S+")
 
 
-def without_marks(text: str) -> str:
-    """The text with ``[**...**]`` as ``PATTERN`` and ruled lines as blanks; no character moves (as BLUE does it).
+def replace_marks(text: str) -> str:
+    """Replace ``[**...**]`` by ``PATTERN`` and ruled lines by blanks, as BLUE does; offsets stay.
 
     Examples
     --------
-    >>> without_marks("Seen by [**Known lastname 000**] ____.")
+    >>> replace_marks("Seen by [**Known lastname 000**] ____.")
     'Seen by                  PATTERN    _.'
     """
-    text = _MARK.sub(lambda mark: _STAND_IN[: len(mark.group())].rjust(len(mark.group())), text)
+    text = _MARK.sub(lambda mark: _PLACEHOLDER[: len(mark.group())].rjust(len(mark.group())), text)
     return _RULE.sub(lambda rule: " " * len(rule.group()), text)
 
 
 def note_sentences(text: str) -> list[Span]:
-    """Sentences of a note, which may run over wrapped lines.
+    """Sentences of a note; a sentence may contain wrapped lines.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def note_sentences(text: str) -> list[Span]:
 
 
 def _blocks(text: str) -> list[Span]:
-    """Runs of lines that were one line before they were wrapped."""
+    """Join the lines that were one line before wrapping."""
     lines = text.split("\n")
     width = max(len(line.rstrip()) for line in lines)
     blocks: list[Span] = []

@@ -1,7 +1,7 @@
-"""What every converter shares: finding and reading an original distribution, and what a conversion gives.
+"""Functions that all converters share: locate and read an original distribution, and check its structure.
 
-Structure is checked here and in the converters, before anything is written: each fault is one ``InputError`` with file,
-line or element id, what was found and what would do.
+The structure is checked before anything is written. An ``InputError`` names the file and the line or element, what was
+found and what is expected.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from taskaffinity.tasks.task import Split
 
 
 @dataclass(frozen=True)
-class Converted:
-    """A task made from a corpus, ready for ``write_task``."""
+class ConvertedTask:
+    """A converted task, ready for ``write_task``."""
 
     name: str
     card: TaskCard
@@ -30,22 +30,22 @@ class Converted:
 
 
 def locate(raw: Path, needed: Mapping[str, Sequence[str]], below: Sequence[str] = ()) -> dict[str, Path]:
-    """Paths of the files or folders that a corpus needs.
+    """Locate the files or folders that a corpus requires.
 
-    They are looked for in ``raw``, in the folders ``below`` it, and beside ``raw`` where ``raw`` is one of the needed
-    folders itself.
+    They are searched in ``raw`` and in its folders ``below``. If ``raw`` is one of the required folders itself, they
+    are also searched next to it.
 
     Parameters
     ----------
     needed
-        Role -> relative paths, any of which will do.
+        Role -> relative paths; any one of them is enough.
     below
-        Folder names that a distribution may come in.
+        Folders that the distribution may be in, relative to ``raw``.
 
     Raises
     ------
     InputError
-        Where no place has them all: what the best place lacks, and where was looked.
+        No place has them all. The message names what the best place lacks, and the places searched.
     """
     roots = [raw, *(raw / name for name in below)]
     if any(raw.name == Path(path).parts[0] for paths in needed.values() for path in paths):
@@ -57,39 +57,39 @@ def locate(raw: Path, needed: Mapping[str, Sequence[str]], below: Sequence[str] 
     best = max(found, key=len)
     if len(best) < len(needed):
         lacking = [" or ".join(paths) for role, paths in needed.items() if role not in best]
-        places = ", ".join(str(root) for root in roots if root.is_dir()) or "no folder, since there is none"
+        places = ", ".join(str(root) for root in roots if root.is_dir()) or "no folder: it does not exist"
         raise input_error(
-            raw, f"no {', no '.join(lacking)} (looked in {places})", "the folder of the original distribution"
+            raw, f"no {', no '.join(lacking)} (searched in {places})", "the folder of the original distribution"
         )
     return best
 
 
-def whole_lines(path: Path, *, may_lack_end: bool = False) -> Iterator[tuple[str, str]]:
-    """``(where, line)`` of a text file.
+def complete_lines(path: Path, *, may_lack_end: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield ``(where, line)`` for each line of a text file.
 
     Raises
     ------
     InputError
-        Not UTF-8, empty, or cut off: the last line has no end, unless the distribution's own may lack it.
+        The file is not UTF-8, is empty, or is cut off: its last line has no line end (unless ``may_lack_end``).
     """
     lines, ended = read_lines(path)
     if not any(lines):
         raise input_error(path, "an empty file", "a split of the corpus")
     if not (ended or may_lack_end):
         raise input_error(
-            f"{path}: line {len(lines)}", "a last line without its end", "a whole file; this looks cut off"
+            f"{path}: line {len(lines)}", "a last line without a line end", "a complete file; this one looks cut off"
         )
     for number, line in enumerate(lines, start=1):
         yield f"{path}: line {number}", line
 
 
-def entries(path: Path) -> Iterator[tuple[str, int, str]]:
-    """``(where, number, line)`` of the lines that are not blank, numbered from 1; an empty file has none.
+def numbered_lines(path: Path) -> Iterator[tuple[str, int, str]]:
+    """Yield ``(where, number, line)`` for each line that is not blank, numbered from 1.
 
     Raises
     ------
     InputError
-        No such file, or not UTF-8.
+        The file is missing or not UTF-8.
     """
     for number, line in enumerate(read_lines(path)[0], start=1):
         if line.strip():
@@ -99,24 +99,24 @@ def entries(path: Path) -> Iterator[tuple[str, int, str]]:
 def columns(
     path: Path, names: Sequence[str], *, headed: bool = False, may_lack_end: bool = False
 ) -> Iterator[tuple[str, list[str]]]:
-    """``(where, fields)`` of a tab-separated file.
+    """Yield ``(where, fields)`` for each line of a tab-separated file.
 
     Parameters
     ----------
     headed
-        Whether the first line must hold the names; it is not among the fields then.
+        Whether the first line is a header, which must hold the names.
 
     Raises
     ------
     InputError
-        As ``whole_lines``, another number of columns than of names, or another header.
+        As ``complete_lines``, or the number of columns or the header differs.
     """
-    lines = whole_lines(path, may_lack_end=may_lack_end)
+    lines = complete_lines(path, may_lack_end=may_lack_end)
     if headed:
         where, line = next(lines)
         header = line.split("\t")
         if header != list(names):
-            raise input_error(where, f"{len(header)} columns, not all so named", f"a header of {', '.join(names)}")
+            raise input_error(where, f"{len(header)} columns with other names", f"a header of {', '.join(names)}")
     for where, line in lines:
         fields = line.split("\t")
         if len(fields) != len(names):
@@ -124,13 +124,13 @@ def columns(
         yield where, fields
 
 
-def whole_text(path: Path) -> str:
-    """Every character, for offsets count them: line ends too.
+def read_text_exactly(path: Path) -> str:
+    """Read a text file without converting line ends, because offsets count every character.
 
     Raises
     ------
     InputError
-        No such file, or not UTF-8.
+        The file is missing or not UTF-8.
     """
     try:
         return path.read_bytes().decode("utf-8")
@@ -140,12 +140,12 @@ def whole_text(path: Path) -> str:
 
 
 def xml_root(path: Path) -> ET.Element:
-    """Root element of an XML file.
+    """Read an XML file and return its root element.
 
     Raises
     ------
     InputError
-        No such file, not UTF-8, empty, or XML that breaks: the line is named.
+        The file is missing, not UTF-8, empty, or not well-formed. The message names the line.
     """
     lines, _ = read_lines(path)
     fault: InputError
@@ -153,54 +153,54 @@ def xml_root(path: Path) -> ET.Element:
         return ET.fromstring("\n".join(lines).encode())
     except ET.ParseError as error:
         line, column = error.position
-        found = f"XML that breaks at column {column + 1}" if any(lines) else "an empty file"
-        fault = input_error(f"{path}: line {line}", found, f"a whole document; this has {len(lines)} lines")
+        found = f"XML that is not well-formed at column {column + 1}" if any(lines) else "an empty file"
+        fault = input_error(f"{path}: line {line}", found, f"a complete document; this one has {len(lines)} lines")
     raise fault
 
 
 def attribute(where: str, element: ET.Element, key: str, empty: bool = False) -> str:
-    """An attribute that must be there, and hold something unless it may be empty."""
+    """A required attribute of an element; it may be empty only if ``empty``."""
     value = element.get(key)
     if value is None or (not value and not empty):
         raise input_error(where, f"no {key!r} on a {element.tag}", f"the attribute {key!r}")
     return value
 
 
-def mention_span(where: str, text: str, start: str, end: str, said: str) -> Span:
-    """Offsets of a mention (end exclusive), checked against the text that they point into.
+def mention_span(where: str, text: str, start: str, end: str, mention_text: str) -> Span:
+    """Offsets of a mention (end exclusive), checked against the text of its document.
 
     Raises
     ------
     InputError
-        No numbers, outside the text, or other characters there than the mention is said to have.
+        The offsets are not numbers, lie outside the text, or do not point to ``mention_text``.
     """
     if not (start.isdecimal() and end.isdecimal()):
         raise input_error(where, f"offsets {named(start, ())} and {named(end, ())}", "two whole numbers")
     span = int(start), int(end)
     check_inside(where, text, span)
-    if text[span[0] : span[1]] != said:
-        raise misplaced(where, f"{start}-{end}", len(said))
+    if text[span[0] : span[1]] != mention_text:
+        raise offset_error(where, f"{start}-{end}", len(mention_text))
     return span
 
 
 def check_inside(where: str, text: str, span: Span) -> None:
-    """Raise ``InputError`` where a span is empty or outside the text."""
+    """Raise ``InputError`` if a span is empty or outside the text."""
     if not 0 <= span[0] < span[1] <= len(text):
         found = f"offsets {span[0]}-{span[1]} in a text of {len(text)} characters"
         raise input_error(where, found, "start < end, inside the text")
 
 
 def premise_id(premise: str) -> str:
-    """A document's id for the pairs of one first text: three hypotheses of a premise, several answers to a question."""
+    """A document id for all pairs with the same first text, such as the three hypotheses of a premise."""
     return hashlib.sha256(premise.encode()).hexdigest()[:16]
 
 
-def letters(text: str) -> str:
-    """Without white space: the parts of a discontinuous mention are joined by a blank, or by none."""
+def without_spaces(text: str) -> str:
+    """The text without white space, because corpora join the parts of a mention with or without a blank."""
     return "".join(text.split())
 
 
-def misplaced(where: str, offsets: str, length: int) -> InputError:
-    """The complaint about a mention that is not at its offsets; neither text is quoted."""
-    found = f"a mention of {length} characters that does not stand at its offsets {offsets}"
-    return input_error(where, found, "offsets that point at the mention; was the text changed?")
+def offset_error(where: str, offsets: str, length: int) -> InputError:
+    """The error for a mention that is not at its offsets; it quotes no text."""
+    found = f"a mention of {length} characters that is not at its offsets {offsets}"
+    return input_error(where, found, "offsets that point to the mention; was the text changed?")

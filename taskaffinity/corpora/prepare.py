@@ -1,7 +1,7 @@
-"""A distribution in, task folders out: ``prepare("ddi2013", raw, out)``.
+"""Convert a distribution to task folders: ``prepare("ddi2013", raw, out)``.
 
-A corpus is a row of ``CORPORA``: its converter, and the tasks that it gives. The other form is BLUE's own files, of
-one task: ``prepare("ddi2013-type", raw, out, form="blue")``.
+A corpus is a row of ``CORPORA`` with its converter and its tasks. ``prepare("ddi2013-type", raw, out, form="blue")``
+reads the files that the BLUE benchmark distributes; they hold one task.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from taskaffinity.corpora import (
     shareclefe,
 )
 from taskaffinity.corpora.choices import DEFAULTS, Choices
-from taskaffinity.corpora.original import Converted
+from taskaffinity.corpora.original import ConvertedTask
 from taskaffinity.errors import InputError, input_error, shown
 from taskaffinity.tasks.blue import BLUE_TASKS
 from taskaffinity.tasks.formats import TaskCard, write_task
@@ -36,13 +36,13 @@ Form = Literal["original", "blue"]
 
 @dataclass(frozen=True)
 class Corpus:
-    """An original distribution that we can read."""
+    """A corpus whose original distribution can be read."""
 
-    convert: Callable[..., list[Converted]]
-    """Of the raw folder, and of ``Choices`` where it has any."""
+    convert: Callable[..., list[ConvertedTask]]
+    """Takes the raw folder, and ``Choices`` if the corpus has any."""
     tasks: tuple[str, ...]
     choices: tuple[str, ...] = ()
-    """Fields of ``Choices`` that it leaves to the user."""
+    """Fields of ``Choices`` that the user may set."""
 
 
 CORPORA: dict[str, Corpus] = {
@@ -61,7 +61,7 @@ CORPORA: dict[str, Corpus] = {
 
 @dataclass(frozen=True)
 class PreparedTask:
-    """A task folder that was written."""
+    """A written task folder and its card."""
 
     name: str
     folder: Path
@@ -69,12 +69,12 @@ class PreparedTask:
 
 
 def find_corpus(name: str, form: Form = "original") -> Corpus:
-    """The corpus of that name; of BLUE's files, the one that gives the task of that name.
+    """The corpus with this name, or the corpus of the task if the form is BLUE's.
 
     Raises
     ------
     InputError
-        There is none.
+        No corpus or task has this name.
     """
     what, known = ("task of Table 1", tuple(BLUE_TASKS)) if form == "blue" else ("corpus", tuple(CORPORA))
     if name not in known:
@@ -89,47 +89,48 @@ def prepare(
 ) -> list[PreparedTask]:
     """Turn a distribution into task folders below ``out``.
 
-    The whole distribution is read before the first folder is written, and a task's rows are checked before its own: of
-    a corpus of two tasks the first may be there where the second is refused. A folder appears whole or not at all.
+    The whole distribution is read before the first folder is written. Each task's rows are checked before its folder is
+    written, so the first task of a corpus may be written when the second one fails. A folder appears only when it is
+    complete.
 
     Parameters
     ----------
     corpus
-        A key of ``CORPORA``; of ``BLUE_TASKS`` where the form is BLUE's.
+        A key of ``CORPORA``, or of ``BLUE_TASKS`` if the form is BLUE's.
     raw
-        Folder of the distribution, or one that holds it under the corpus's name.
+        Folder of the distribution, or a folder that holds it under the name of the corpus.
     choices
-        What the corpus leaves to the user; of BLUE's files the dev part alone, where they have none.
+        Choices of the user. For BLUE's files only ``dev_ids``, if they have no dev part.
     form
-        The original distribution, or BLUE's own TSV files.
+        The original distribution, or BLUE's TSV files.
 
     Raises
     ------
     InputError
-        No such corpus, a choice that it does not leave, or a fault in the distribution: file, line or element, what was
-        found, what would do.
+        The corpus does not exist, it does not offer a choice, or the distribution has a fault. The message names the
+        file, the line or element, what was found and what is expected.
     """
-    found = find_corpus(corpus, form)
-    converted = _from_blue(corpus, raw, choices) if form == "blue" else _from_original(corpus, found, raw, choices)
+    entry = find_corpus(corpus, form)
+    converted = _from_blue(corpus, raw, choices) if form == "blue" else _from_original(corpus, entry, raw, choices)
     return [
         PreparedTask(task.name, out / task.name, write_task(out / task.name, task.card, task.splits))
         for task in converted
     ]
 
 
-def _from_original(corpus: str, found: Corpus, raw: Path, choices: Choices) -> list[Converted]:
+def _from_original(corpus: str, entry: Corpus, raw: Path, choices: Choices) -> list[ConvertedTask]:
     for name, default in asdict(DEFAULTS).items():
-        if getattr(choices, name) != default and name not in found.choices:
+        if getattr(choices, name) != default and name not in entry.choices:
             option = f"--{name.replace('_', '-')}"
             raise input_error(
                 option, f"corpus {corpus}", f"one of {', '.join(c for c in CORPORA if name in CORPORA[c].choices)}"
             )
-    return found.convert(raw, choices) if found.choices else found.convert(raw)
+    return entry.convert(raw, choices) if entry.choices else entry.convert(raw)
 
 
-def _from_blue(task: str, raw: Path, choices: Choices) -> list[Converted]:
+def _from_blue(task: str, raw: Path, choices: Choices) -> list[ConvertedTask]:
     if choices.discontinuous != DEFAULTS.discontinuous:
         raise input_error(
-            "--discontinuous", "BLUE's own files, where its choice is made", "shareclefe's original distribution"
+            "--discontinuous", "BLUE's files, which are already tagged", "shareclefe's original distribution"
         )
     return blue_tsv.convert(task, raw, choices)

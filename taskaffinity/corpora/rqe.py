@@ -1,12 +1,12 @@
-"""RQE (AMIA 2016, with the test set of MEDIQA 2019 task 2) -> the task ``rqe``.
+"""RQE (AMIA 2016, and the test set of MEDIQA 2019 task 2): the task ``rqe``.
 
-XML files of ``<pair pid value="true|false">`` with a ``<chq>`` (the premise) and a ``<faq>``: is every answer to the
-second question an answer, at least in part, to the first? The arrangement is MEDIQA's: the 8,588 training pairs of
-2016 to train on, the 302 test pairs of 2016 as dev, the 230 pairs of 2019 as test. The 302 pairs are read from the file
-of 2016, in which names of people are masked; 19 of them are not in the copy that MEDIQA gives.
+A pair asks whether every answer to the second question also answers the first, at least in part. The input is XML files
+of ``<pair pid value="true|false">`` with a ``<chq>`` (the premise) and a ``<faq>``. The split is that of MEDIQA: the
+8,588 training pairs of 2016 are train, the 302 test pairs of 2016 are dev, and the 230 pairs of 2019 are test. The dev
+pairs are read from the file of 2016, in which names of people are masked, because MEDIQA's copy lacks 19 of them.
 
-Ids are ``train.<pid>``, ``dev.<pid>``, ``test.<pid>``. Line breaks and runs of blanks become one blank. A pair that
-lacks a question is left out, and counted.
+Ids are ``train.<pid>``, ``dev.<pid>`` and ``test.<pid>``. A line break or a run of blanks becomes one blank. A pair
+without one of its questions is left out and counted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from taskaffinity.corpora.original import Converted, attribute, locate, premise_id, xml_root
+from taskaffinity.corpora.original import ConvertedTask, attribute, locate, premise_id, xml_root
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.rows import Row
@@ -35,13 +35,13 @@ _FILES: dict[Split, tuple[str, tuple[str, ...]]] = {
 _BELOW = ("rqe",)
 
 
-def convert(raw: Path) -> list[Converted]:
-    """The task.
+def convert(raw: Path) -> list[ConvertedTask]:
+    """Convert the corpus.
 
     Raises
     ------
     InputError
-        A file that is missing or breaks off, or a pair that is not as the module's docstring says.
+        A file is missing or cut off, or a pair does not match the format in the module's docstring.
     """
     needed: dict[str, list[str]] = {
         split: [name, *(f"{folder}/{name}" for folder in folders)] for split, (name, folders) in _FILES.items()
@@ -58,7 +58,7 @@ def convert(raw: Path) -> list[Converted]:
         split="official, as MEDIQA 2019 arranges them: training pairs of 2016, test pairs of 2016 as dev, test of 2019",
         notes=dict(notes),
     )
-    return [Converted("rqe", card, splits)]
+    return [ConvertedTask("rqe", card, splits)]
 
 
 def _rows(split: Split, path: Path, notes: Counter[str]) -> Iterator[Row]:

@@ -1,16 +1,17 @@
-"""ShARe/CLEF eHealth 2013, task 1 (disorder mentions) -> the task ``shareclefe``.
+"""ShARe/CLEF eHealth 2013, task 1 (disorder mentions): the task ``shareclefe``.
 
-Notes are text files; offsets count their characters, end exclusive. Gold is one file a note: pipe lines ``<note>.txt||
-Disease_Disorder||<CUI>||<start>||<end>[||<start>||<end>...]``, or Knowtator XML with ``annotation/mention@id``,
-``annotation/span@start,@end`` and ``classMention@id/mentionClass@id``. Several pairs of offsets are one mention in
-parts. The files of a note are found by its name, whatever comes behind it: ``.txt``, ``.pipe.txt``, ``.text``,
-``.pipe``, ``.txt.knowtator.xml``.
+The corpus has clinical notes with mentions of disorders. Notes are text files; offsets count their characters and the
+end is exclusive. Each note has one gold file. It holds either lines
+``<note>.txt||Disease_Disorder||<CUI>||<start>||<end> [||<start>||<end>...]``, or Knowtator XML with
+``annotation/mention@id``, ``annotation/span@start,@end`` and ``classMention@id/mentionClass@id``. Several pairs of
+offsets are one discontinuous mention. Files are matched by the name of the note, with any of the endings ``.txt``,
+``.pipe.txt``, ``.text``, ``.pipe`` and ``.txt.knowtator.xml``.
 
-A row is a sentence (``notes.py``), and no sentence cuts a mention. A mention in parts is tagged from its first
-character to its last unless the user chooses otherwise (``choices.Discontinuous``); BLUE tags ``B O O I``, which names
-no one mention. Of overlapping mentions the longest is kept.
+A row is a sentence (``notes.py``), and no sentence cuts a mention. A discontinuous mention is tagged from its first
+character to its last unless the user chooses otherwise (``choices.Discontinuous``). BLUE tags it ``B O O I``, which is
+not one mention. Of overlapping mentions the longest is tagged.
 
-There is no official dev part, and BLUE's list of notes was never in its repository: ours is whole notes by a hash.
+There is no official dev part, and BLUE did not publish its list of dev notes. Ours is whole notes, chosen by a hash.
 """
 
 from __future__ import annotations
@@ -21,9 +22,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from taskaffinity.corpora.choices import DEFAULTS, Choices, Discontinuous, by_hash, chosen
-from taskaffinity.corpora.notes import note_sentences, without_marks
-from taskaffinity.corpora.original import Converted, check_inside, entries, letters, locate, whole_text, xml_root
+from taskaffinity.corpora.choices import DEFAULTS, Choices, Discontinuous, is_hash_below, listed_dev_ids
+from taskaffinity.corpora.notes import note_sentences, replace_marks
+from taskaffinity.corpora.original import (
+    ConvertedTask,
+    check_inside,
+    locate,
+    numbered_lines,
+    read_text_exactly,
+    without_spaces,
+    xml_root,
+)
 from taskaffinity.corpora.sentences import Span
 from taskaffinity.corpora.tagging import tagged_rows
 from taskaffinity.errors import input_error, named, shown
@@ -36,7 +45,7 @@ TYPE = "Disease_Disorder"
 DEV_SHARE = 0.2
 LICENCE = "PhysioNet Credentialed Health Data License: not to be shared"
 
-_NEEDED = {
+_REQUIRED = {
     "train text": ["Task1TrainSetCorpus199/ALLREPORTS", "ALLREPORTS"],
     "train gold": [
         "Task1TrainSetGOLD199knowtatorehost/ALLSAVED",
@@ -53,28 +62,32 @@ _GOLD = re.compile(r"(?P<note>.+?)\.(txt|pipe|pipe\.txt|(txt\.)?knowtator\.xml)"
 
 @dataclass(frozen=True)
 class Note:
-    """A note and its mentions, each of one part or more, in order."""
+    """A note and its mentions, sorted; a mention has one or more parts."""
 
     name: str
     text: str = field(repr=False)
     mentions: tuple[tuple[Span, ...], ...]
 
 
-def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
-    """The task.
+def convert(raw: Path, choices: Choices = DEFAULTS) -> list[ConvertedTask]:
+    """Convert the corpus.
 
     Raises
     ------
     InputError
-        A folder or file that is missing, or a line or element that is not as the module's docstring says.
+        A folder or file is missing, or a line or element does not match the format in the module's docstring.
     """
-    folders = locate(raw, _NEEDED, _BELOW)
+    folders = locate(raw, _REQUIRED, _BELOW)
     counted: Counter[str] = Counter(
         dict.fromkeys(("boundaries_merged", "mentions_in_parts", "overlapping_mentions_dropped"), 0)
     )
     given, test = (read_notes(folders[f"{part} text"], folders[f"{part} gold"], counted) for part in ("train", "test"))
     names = [note.name for note in given]
-    dev = chosen(choices.dev_ids, names) if choices.dev_ids else {name for name in names if by_hash(name, DEV_SHARE)}
+    dev = (
+        listed_dev_ids(choices.dev_ids, names)
+        if choices.dev_ids
+        else {name for name in names if is_hash_below(name, DEV_SHARE)}
+    )
     rows = {note.name: _rows(note, choices.discontinuous, counted) for note in (*given, *test)}
     splits: dict[Split, list[Row]] = {
         "train": [row for name in names if name not in dev for row in rows[name]],
@@ -91,35 +104,35 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[Converted]:
         split=f"official test; dev: {'a list of notes' if choices.dev_ids else rule}; train: the others",
         notes={**dict(sorted(counted.items())), "discontinuous": choices.discontinuous},
     )
-    return [Converted("shareclefe", card, splits)]
+    return [ConvertedTask("shareclefe", card, splits)]
 
 
 def read_notes(texts: Path, gold: Path, counted: Counter[str]) -> list[Note]:
-    """Notes of one part, in order of their names. One without a gold file is left out, and counted."""
-    of_note = {match["note"]: path for path in sorted(gold.iterdir()) if (match := _GOLD.fullmatch(path.name))}
-    found: list[Note] = []
+    """Read the notes of one part, sorted by name; a note without a gold file is left out and counted."""
+    gold_paths = {match["note"]: path for path in sorted(gold.iterdir()) if (match := _GOLD.fullmatch(path.name))}
+    notes: list[Note] = []
     for path in sorted(texts.iterdir()):
         match = _TEXTS.fullmatch(path.name)
         if match is None:
             continue
         name = match["note"].removesuffix(".pipe")
-        gold_path = of_note.pop(name, None)
+        gold_path = gold_paths.pop(name, None)
         if gold_path is None:
             counted["notes_without_gold_left_out"] += 1
             continue
-        text = whole_text(path)
+        text = read_text_exactly(path)
         read = _knowtator if gold_path.suffix == ".xml" else _pipe
-        found.append(Note(name, text, tuple(sorted(set(read(gold_path, text, counted))))))
-    if of_note:
-        path = next(iter(of_note.values()))
+        notes.append(Note(name, text, tuple(sorted(set(read(gold_path, text, counted))))))
+    if gold_paths:
+        path = next(iter(gold_paths.values()))
         raise input_error(path, f"gold of a note that is not in {texts}", "gold and notes of one part")
-    if not found:
+    if not notes:
         raise input_error(texts, "no note with gold", "the notes of this part, <name>.txt")
-    return found
+    return notes
 
 
 def _pipe(path: Path, text: str, counted: Counter[str]) -> Iterator[tuple[Span, ...]]:
-    for where, _, line in entries(path):
+    for where, _, line in numbered_lines(path):
         _, kind, *rest = fields = line.split("||")
         if len(fields) < 5 or len(fields) % 2 == 0:
             raise input_error(
@@ -148,11 +161,13 @@ def _knowtator(path: Path, text: str, counted: Counter[str]) -> Iterator[tuple[S
             counted["mentions_of_other_types"] += 1
             continue
         spans = [(span.get("start", ""), span.get("end", "")) for span in annotation.iter("span")]
-        found = _mention(where, text, spans)
-        said = annotation.findtext("spannedText") or ""
-        if letters("".join(text[start:end] for start, end in found)) != letters(said.replace("...", "")):
+        parts = _mention(where, text, spans)
+        mention_text = annotation.findtext("spannedText") or ""
+        if without_spaces("".join(text[start:end] for start, end in parts)) != without_spaces(
+            mention_text.replace("...", "")
+        ):
             counted["mentions_whose_text_differs"] += 1
-        yield found
+        yield parts
 
 
 def _mention(where: str, text: str, offsets: Sequence[tuple[str, str]]) -> tuple[Span, ...]:
@@ -168,5 +183,5 @@ def _mention(where: str, text: str, offsets: Sequence[tuple[str, str]]) -> tuple
 
 
 def _rows(note: Note, discontinuous: Discontinuous, counted: Counter[str]) -> list[Row]:
-    text = without_marks(note.text)
+    text = replace_marks(note.text)
     return tagged_rows(note.name, text, note_sentences(text), note.mentions, KIND, discontinuous, counted)

@@ -1,7 +1,8 @@
-"""A text and its mentions as rows of tagged sentences, where mentions may come in parts, overlap or end in a blank.
+"""Turn a text and its mentions into rows of tagged sentences.
 
-No sentence cuts a mention. A mention in parts is tagged as ``choices.Discontinuous`` says; of overlapping mentions the
-longest is kept; white space at the ends of a mention is not part of it. What each rule met is counted.
+Mentions may have several parts, may overlap and may end in white space. No sentence cuts a mention. A discontinuous
+mention is tagged as ``choices.Discontinuous`` says. Of overlapping mentions the longest is tagged. White space at the
+ends of a mention is removed. Each change is counted.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from taskaffinity.corpora.choices import Discontinuous
-from taskaffinity.corpora.sentences import Span, keep_whole
-from taskaffinity.corpora.tokens import iob2, without_overlaps, word_spans
+from taskaffinity.corpora.sentences import Span, merge_cut_sentences
+from taskaffinity.corpora.tokens import drop_overlaps, iob2, word_spans
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example
 
@@ -25,25 +26,25 @@ def tagged_rows(
     discontinuous: Discontinuous,
     counted: Counter[str],
 ) -> list[Row]:
-    """One row a sentence; its id is ``<document>.<first character>``.
+    """Return one row per sentence, with the id ``<document>.<first character>``.
 
     Parameters
     ----------
     mentions
-        The parts of each, in order.
+        The parts of each mention, sorted.
     counted
-        Filled, for the card's notes.
+        Counter of changes for the card's notes; it is updated.
     """
     spans: list[Span] = []
     for parts in mentions:
         counted["mentions"] += 1
         counted["mentions_in_parts"] += len(parts) > 1
-        trimmed = [_trimmed(text, span) for span in _tagged(parts, discontinuous)]
+        trimmed = [_strip_span(text, span) for span in _spans_of_parts(parts, discontinuous)]
         spans += [span for span in trimmed if span[0] < span[1]]
         counted["mentions_without_a_character"] += sum(span[0] == span[1] for span in trimmed)
-    kept, n_dropped = without_overlaps(spans)
+    kept, n_dropped = drop_overlaps(spans)
     counted["overlapping_mentions_dropped"] += n_dropped
-    whole, n_merged = keep_whole(sentences, kept)
+    whole, n_merged = merge_cut_sentences(sentences, kept)
     counted["boundaries_merged"] += n_merged
     rows = []
     for start, end in whole:
@@ -58,14 +59,14 @@ def tagged_rows(
     return rows
 
 
-def _trimmed(text: str, span: Span) -> Span:
-    """Without white space at its ends, for no sentence holds that; empty where there is nothing else."""
+def _strip_span(text: str, span: Span) -> Span:
+    """The span without white space at its ends; empty if it holds nothing else."""
     piece = text[slice(*span)]
     start = span[0] + len(piece) - len(piece.lstrip())
     return start, max(start, span[0] + len(piece.rstrip()))
 
 
-def _tagged(parts: tuple[Span, ...], discontinuous: Discontinuous) -> Sequence[Span]:
+def _spans_of_parts(parts: tuple[Span, ...], discontinuous: Discontinuous) -> Sequence[Span]:
     if len(parts) == 1 or discontinuous == "parts":
         return parts
     if discontinuous == "drop":

@@ -1,10 +1,9 @@
-"""Words of a sentence and their IOB2 tags, such that every mention is exactly one ``B``.
+"""Split sentences into words with IOB2 tags so that every mention is exactly one ``B``.
 
-A word is a run of letters, digits and underscores, or one other character that is not white space: no character is
-lost. A word is cut where a mention starts or ends inside it, as no tokenizer would know (BC5CDR: 15 such ends).
+A word is a run of letters, digits and underscores, or one other character that is not white space; no character is
+lost. A word is cut where a mention starts or ends inside it, which a tokenizer cannot know.
 
-Overlapping mentions cannot both be tagged: the longest is kept, of equal ones the first, and the rest are counted
-(BC5CDR has none).
+Of overlapping mentions the longest is tagged; of equally long ones the first. The others are counted.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def word_spans(text: str, sentence: Span, mentions: Iterable[Span] = ()) -> tuple[list[Span], int]:
-    """Words of a sentence in characters of ``text``, and how many were cut at the end of a mention.
+    """Offsets of the words of a sentence, and the number of cuts at ends of mentions.
 
     Examples
     --------
@@ -38,7 +37,7 @@ def word_spans(text: str, sentence: Span, mentions: Iterable[Span] = ()) -> tupl
 
 
 def iob2(words: Sequence[Span], mentions: Iterable[Span], kind: str) -> tuple[str, ...]:
-    """One tag a word. Mentions must not overlap, and words must not cross their ends.
+    """Return one tag per word; mentions must not overlap, and words must not cross their ends.
 
     Examples
     --------
@@ -53,12 +52,12 @@ def iob2(words: Sequence[Span], mentions: Iterable[Span], kind: str) -> tuple[st
     return tuple(tags)
 
 
-def without_overlaps(mentions: Iterable[Span]) -> tuple[list[Span], int]:
-    """Mentions in order of which no two share a character, and how many were left out.
+def drop_overlaps(mentions: Iterable[Span]) -> tuple[list[Span], int]:
+    """Return sorted mentions without overlaps, and the number of mentions left out.
 
     Examples
     --------
-    >>> without_overlaps([(0, 5), (3, 20), (20, 22)])
+    >>> drop_overlaps([(0, 5), (3, 20), (20, 22)])
     ([(3, 20), (20, 22)], 1)
     """
     kept: list[Span] = []

@@ -118,5 +118,5 @@ def test_an_empty_split(bc5cdr_raw: Path, refused: Callable[..., str]) -> None:
 
 def test_a_missing_file_is_named(bc5cdr_raw: Path, refused: Callable[..., str]) -> None:
     (bc5cdr_raw / TRAIN).unlink()
-    message = refused(lambda: convert(bc5cdr_raw.parent), f"no {TRAIN}", "looked in")
+    message = refused(lambda: convert(bc5cdr_raw.parent), f"no {TRAIN}", "searched in")
     assert "CDR_TestSet" not in message

@@ -9,8 +9,8 @@ import pytest
 
 from taskaffinity.corpora.blue_tsv import convert
 from taskaffinity.corpora.check import check, class_differences
-from taskaffinity.corpora.choices import Choices, by_hash, lowest_hashes
-from taskaffinity.corpora.original import Converted
+from taskaffinity.corpora.choices import Choices, is_hash_below, lowest_hashes
+from taskaffinity.corpora.original import ConvertedTask
 from taskaffinity.corpora.prepare import prepare
 from taskaffinity.tasks.blue import BLUE_TASKS
 from taskaffinity.tasks.formats import TaskCard, read_task, write_task
@@ -34,11 +34,11 @@ def relations(*rows: str) -> str:
     return RELATIONS + "".join(f"{row}\n" for row in rows)
 
 
-def labelled(task: Converted, split: str) -> list[tuple[object, ...]]:
+def labelled(task: ConvertedTask, split: str) -> list[tuple[object, ...]]:
     return [(r.example.id, r.example.label, r.example.text) for r in task.splits[split]]  # type: ignore[index]
 
 
-def pairs(task: Converted, split: str) -> list[tuple[object, ...]]:
+def pairs(task: ConvertedTask, split: str) -> list[tuple[object, ...]]:
     rows = task.splits[split]  # type: ignore[index]
     return [(r.example.id, r.example.label, r.example.text, r.example.text_pair) for r in rows]
 
@@ -174,7 +174,7 @@ def test_a_dev_part_is_cut_by_the_recorded_rule(tmp_path: Path) -> None:
     train = relations(*(f"{name}.s{s}.p0\t@drug$ mimsy @drug$\tDDI-int" for name in names for s in (0, 1)))
     raw = write(tmp_path / "d", train=train, test=relations("DDI-X.d99.s0.p0\t@drug$ mimsy @drug$\tDDI-int"))
     (task,) = convert("ddi2013-type", raw)
-    dev = [name for name in names if by_hash(name, 0.25)]
+    dev = [name for name in names if is_hash_below(name, 0.25)]
     assert [row.example.document for row in task.splits["dev"]] == [name for name in dev for _ in (0, 1)]
     assert {row.example.document for row in task.splits["train"]} == set(names) - set(dev)
     (task,) = convert("ddi2013-type", raw, Choices(dev_ids=("DDI-X.d3",)))
@@ -197,7 +197,7 @@ def test_a_dev_part_of_pairs_is_a_tenth(tmp_path: Path) -> None:
 
 
 def test_no_dev_part_and_no_way_to_cut_one(chemprot: Path, tmp_path: Path, refused: Refused) -> None:
-    refused(lambda: convert("chemprot", chemprot, Choices(dev_ids=("11",))), "--dev-ids", "a list", "dev.tsv as well")
+    refused(lambda: convert("chemprot", chemprot, Choices(dev_ids=("11",))), "--dev-ids", "a list of ids", "dev.tsv exists")
     (chemprot / "dev.tsv").unlink()
     refused(lambda: convert("chemprot", chemprot), "no dev.tsv, no devel.tsv", "chemprot, or --dev-ids")
     raw = write(tmp_path / "d", train=relations("7\t@drug$ mimsy\tDDI-int"), test=relations("8\t@drug$ mimsy\tDDI-int"))

@@ -103,5 +103,5 @@ def test_an_empty_split(chemprot_raw: Path, refused: Callable[..., str]) -> None
 
 def test_missing_files_are_named(chemprot_raw: Path, refused: Callable[..., str]) -> None:
     (chemprot_raw / "chemprot_test_gs" / "chemprot_test_entities_gs.tsv").unlink()
-    refused(lambda: convert(chemprot_raw), "chemprot_test_entities_gs.tsv or", "looked in")
+    refused(lambda: convert(chemprot_raw), "chemprot_test_entities_gs.tsv or", "searched in")
     refused(lambda: convert(chemprot_raw / "nowhere"), "chemprot_training_abstracts.tsv", "no folder")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskaffinity.corpora.choices import Choices, by_hash, by_md5, lowest_hashes, read_ids
-from taskaffinity.corpora.notes import note_sentences, without_marks
+from taskaffinity.corpora.choices import Choices, is_hash_below, lowest_hashes, md5_split, read_ids
+from taskaffinity.corpora.notes import note_sentences, replace_marks
 from taskaffinity.corpora.prepare import prepare
 
 Refused = Callable[..., str]
@@ -21,14 +21,14 @@ Refused = Callable[..., str]
 def test_a_share_of_many_ids(share: float) -> None:
     n = 4000
     deviations = (n * share * (1 - share)) ** 0.5
-    assert sum(by_hash(f"record-{i}", share) for i in range(n)) == pytest.approx(n * share, abs=3 * deviations)
+    assert sum(is_hash_below(f"record-{i}", share) for i in range(n)) == pytest.approx(n * share, abs=3 * deviations)
 
 
 def test_the_lowest_hashes_are_those_of_a_share() -> None:
     names = [f"train.{i}" for i in range(750)]
     lowest = lowest_hashes(reversed(names), 75)
     assert len(lowest) == 75
-    inside = {name for name in names if by_hash(name, 0.09)}
+    inside = {name for name in names if is_hash_below(name, 0.09)}
     assert inside <= lowest or lowest <= inside
 
 
@@ -53,7 +53,7 @@ def test_a_choice_that_a_corpus_does_not_leave(tmp_path: Path, refused: Refused)
 
 def test_marks_become_words_and_nothing_moves() -> None:
     text = "A [**x**] b [**Hospital1 12**], [****] ____ |||| ~~ c"
-    clean = without_marks(text)
+    clean = replace_marks(text)
     assert len(clean) == len(text)
     assert clean.split() == ["A", "PATTERN", "b", "PATTERN,", "PATTER", "_", "c"]
     assert all(clean.index(word) == text.index(word) for word in ("A", " b ", ",", " c"))
@@ -97,4 +97,4 @@ def test_a_break_on_purpose_ends_a_sentence_and_a_wrapped_one_does_not() -> None
     ],
 )
 def test_md5_gives_the_proposed_parts(name: str, split: str) -> None:
-    assert by_md5(name) == split
+    assert md5_split(name) == split

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from taskaffinity.corpora.choices import Choices, by_hash
+from taskaffinity.corpora.choices import Choices, is_hash_below
 from taskaffinity.corpora.ddi2013 import DEV_SHARE, convert
 
 DOCUMENT = "Train/DrugBank/doc00.xml"
@@ -54,7 +54,7 @@ def test_a_list_of_documents_takes_the_place_of_the_rule(ddi2013_raw: Path) -> N
 
 
 def test_a_quarter_of_many_ids() -> None:
-    assert sum(by_hash(f"DDI-DrugBank.d{i}", DEV_SHARE) for i in range(4000)) == pytest.approx(
+    assert sum(is_hash_below(f"DDI-DrugBank.d{i}", DEV_SHARE) for i in range(4000)) == pytest.approx(
         1000, abs=82
     )  # three deviations
 
@@ -75,8 +75,8 @@ def test_the_folder_itself_one_level_up_or_an_inner_one(ddi2013_raw: Path, tmp_p
 @pytest.mark.parametrize(
     ("old", "new", "parts"),
     [
-        ("</document>", "", ("line 1", "XML that breaks")),
-        ('text="Zorbifex and', 'text="Zorbifex & and', ("line 3", "XML that breaks")),
+        ("</document>", "", ("line 1", "XML that is not well-formed")),
+        ('text="Zorbifex and', 'text="Zorbifex & and', ("line 3", "XML that is not well-formed")),
         ("<document id=", "<document name=", ("no 'id'", "document")),
         ('text="Zorbifex and&#10;snarkol were mimsy."', "", ("sentence 'DDI-DrugBank.Tr0.s0'", "no 'text'")),
         ('type="brand"', 'type="poison"', ("entity 'DDI-DrugBank.Tr0.s0.e0'", "'poison'", "drug, brand")),
@@ -105,7 +105,7 @@ def test_a_bad_element(
 def test_a_truncated_file(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
     path = ddi2013_raw / DOCUMENT
     path.write_bytes(path.read_bytes()[:600])
-    refused(lambda: convert(ddi2013_raw), DOCUMENT, "line", "XML that breaks")
+    refused(lambda: convert(ddi2013_raw), DOCUMENT, "line", "XML that is not well-formed")
 
 
 def test_another_root(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
@@ -138,5 +138,5 @@ def test_an_empty_split(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
 
 def test_a_missing_folder_is_named(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
     (ddi2013_raw / "Train/MedLine").rename(ddi2013_raw / "Train/Other")
-    message = refused(lambda: convert(ddi2013_raw), "no Train/MedLine", "looked in")
+    message = refused(lambda: convert(ddi2013_raw), "no Train/MedLine", "searched in")
     assert "DrugBank" not in message

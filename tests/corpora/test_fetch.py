@@ -113,7 +113,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(download, "WAITS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(download, "RETRY_WAITS", (0.0, 0.0, 0.0))
     server = Mirror()
     yield server
     server.close()
@@ -264,7 +264,7 @@ def test_no_connection_is_reported_without_the_name_and_password_of_the_mirror(m
 @pytest.mark.parametrize("address", ["", "mirror.example", "file:///mirror", "https://"])
 def test_a_mirror_is_an_address(mirror: Mirror, tmp_path: Path, address: str) -> None:
     message = refusal([mirror.pin("a.txt", A)], tmp_path / "raw", address)
-    assert message.startswith("--mirror: found no address of the web; expected https://HOST/PATH")
+    assert message.startswith("--mirror: found no URL; expected https://HOST/PATH")
     assert not (tmp_path / "raw").exists()
 
 
@@ -352,7 +352,7 @@ def real_file(real_raw: Path, corpus: str, pin: PinnedFile) -> Path:
 
 @pytest.mark.parametrize("corpus", OPEN)
 def test_the_manifest_is_true_of_the_real_files(real_raw: Path, corpus: str) -> None:
-    wrong = [pin.path for pin in pinned(corpus) if not pin.content.lies_at(real_file(real_raw, corpus, pin))]
+    wrong = [pin.path for pin in pinned(corpus) if not pin.content.matches(real_file(real_raw, corpus, pin))]
     assert not wrong
 
 

@@ -103,7 +103,7 @@ def test_a_file_that_is_missing(i2b2_raw: Path, refused: Callable[..., str]) -> 
 
 def test_a_part_that_is_missing(i2b2_raw: Path, refused: Callable[..., str]) -> None:
     (i2b2_raw / "test_data").rename(i2b2_raw / "elsewhere")
-    refused(lambda: convert(i2b2_raw), "test_data or", "looked in")
+    refused(lambda: convert(i2b2_raw), "test_data or", "searched in")
 
 
 def test_a_record_of_both_sites(i2b2_raw: Path, refused: Callable[..., str]) -> None:

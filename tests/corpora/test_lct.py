@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from taskaffinity.corpora.lct import convert
-from taskaffinity.corpora.original import Converted
+from taskaffinity.corpora.original import ConvertedTask
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
 
 Refused = Callable[..., str]
@@ -18,7 +18,7 @@ TRAIN = "NCT03860025"
 ANN = f"brat/batch1/{TRAIN}.ann"
 
 
-def both(raw: Path) -> tuple[Converted, Converted]:
+def both(raw: Path) -> tuple[ConvertedTask, ConvertedTask]:
     condition, relation = convert(raw)
     return condition, relation
 

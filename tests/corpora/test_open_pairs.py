@@ -35,7 +35,7 @@ def test_a_pair_of_terms_keeps_its_score(ehr_rel_raw: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "parts"),
     [
-        ("\tmean_rating", "\tmean", ("line 1", "12 columns, not all so named", "mean_rating")),
+        ("\tmean_rating", "\tmean", ("line 1", "12 columns with other names", "mean_rating")),
         ("\t2.0\tC1\tC2", "\tvorpal\tC1\tC2", ("line 2", "a text of 6 characters", "0 to 3")),
         ("\t2.0\tC1\tC2", "\t3.5\tC1\tC2", ("line 2", "'3.5'", "0 to 3")),
         ("\t2.0\tC1\tC2", "\t\tC1\tC2", ("line 2", "mean_rating", "0 to 3")),
@@ -91,8 +91,8 @@ def test_rqe_in_one_folder(rqe_raw: Path) -> None:
         (TRAIN, 'value="true"', "", ("pair '1'", "no 'value' on a pair")),
         (TRAIN, 'pid="1"', "", ("pair 1", "no 'pid'")),
         (DEV, "<faq>Why  Zorbifex?</faq>", "", ("pair '1'", "no faq")),
-        (DEV, "</RQE-med-test>", "", ("line", "XML that breaks")),
-        (DEV, "&amp;", "&", ("line 5", "XML that breaks")),
+        (DEV, "</RQE-med-test>", "", ("line", "XML that is not well-formed")),
+        (DEV, "&amp;", "&", ("line 5", "XML that is not well-formed")),
         (TRAIN, 'pid="2"', 'pid="1"', ("'train.1' again",)),
     ],
 )

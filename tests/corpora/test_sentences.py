@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskaffinity.corpora.sentences import document_sentences, keep_whole, line_sentences, line_spans, sentence_spans
+from taskaffinity.corpora.sentences import (
+    document_sentences,
+    line_sentences,
+    line_spans,
+    merge_cut_sentences,
+    sentence_spans,
+)
 
 TEXT = st.text(st.sampled_from(list("abAB12 .?!()\"'[]\n\tβÉ")), max_size=80)
 
@@ -54,10 +60,10 @@ def test_no_mention_is_cut(text: str, places: list[tuple[int, int]]) -> None:
     solid = [i for i, c in enumerate(text) if not c.isspace()]
     mentions = [(solid[i], solid[min(i + n, len(solid)) - 1] + 1) for i, n in places if i < len(solid)]
     sentences = sentence_spans(text)
-    whole, n_merged = keep_whole(sentences, mentions)
+    whole, n_merged = merge_cut_sentences(sentences, mentions)
     assert len(whole) + n_merged == len(sentences)
     assert all(any(start <= a and b <= end for start, end in whole) for a, b in mentions)
-    assert keep_whole(whole, mentions) == (whole, 0)
+    assert merge_cut_sentences(whole, mentions) == (whole, 0)
 
 
 def test_title_and_abstract_never_share_a_sentence() -> None:

@@ -119,7 +119,7 @@ def test_dev_is_whole_notes(shareclefe_raw: Path) -> None:
         (PIPE, "C01||", "", ("line 1", "fields")),
         (PIPE, "||C01||", "||C01||x", ("line 1", "two whole numbers")),
         (PIPE, "||C01||", "||C01||99", ("line 1", "offsets 99", "inside the text")),
-        (KNOWTATOR, "</annotations>", "", ("XML that breaks",)),
+        (KNOWTATOR, "</annotations>", "", ("XML that is not well-formed",)),
         (KNOWTATOR, 'classMention id="M1"', 'classMention id="M9"', ("mention 'M1'", "no classMention")),
         (KNOWTATOR, 'span start="', 'span start="-', ("mention 'M0'", "two whole numbers")),
         (KNOWTATOR, "<span ", "<spam ", ("mention", "")),

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskaffinity.corpora.tokens import iob2, without_overlaps, word_spans
+from taskaffinity.corpora.tokens import drop_overlaps, iob2, word_spans
 from taskaffinity.tasks.metrics import spans
 
 TEXT = st.text(st.sampled_from(list("abZ1_ -.,'β\n")), min_size=1, max_size=40)
@@ -18,7 +18,7 @@ SPANS = st.lists(st.tuples(st.integers(0, 39), st.integers(1, 10)), max_size=6)
 def test_tags_give_the_mentions_back(text: str, places: list[tuple[int, int]]) -> None:
     solid = [i for i, c in enumerate(text) if not c.isspace()]
     drawn = [(solid[i], solid[min(i + n, len(solid)) - 1] + 1) for i, n in places if i < len(solid)]
-    mentions, n_dropped = without_overlaps(drawn)
+    mentions, n_dropped = drop_overlaps(drawn)
     assert len(mentions) + n_dropped == len(drawn)
     words, _ = word_spans(text, (0, len(text)), mentions)
     assert "".join(text[a:b] for a, b in words) == "".join(text.split())
@@ -29,7 +29,7 @@ def test_tags_give_the_mentions_back(text: str, places: list[tuple[int, int]]) -
 @given(SPANS)
 def test_what_overlaps_goes_only_for_something_at_least_as_long(places: list[tuple[int, int]]) -> None:
     drawn = [(start, start + length) for start, length in places]
-    kept, _ = without_overlaps(drawn)
+    kept, _ = drop_overlaps(drawn)
     assert all(a[1] <= b[0] for a, b in pairwise(kept))
     for start, end in set(drawn) - set(kept):
         assert any(a < end and start < b and b - a >= end - start for a, b in kept)
