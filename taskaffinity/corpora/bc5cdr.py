@@ -90,7 +90,7 @@ def read_documents(path: Path) -> Iterator[Document]:
         elif document is None:
             pmid = line.partition("|")[0]
             if pmid in seen:
-                raise input_error(where, f"document {shown(pmid)} again", "each document once")
+                raise input_error(where, f"a second document {shown(pmid)}", "each document once")
             seen.add(pmid)
             title = pmid, _parse_headed(where, line, "t", pmid)
         else:
@@ -116,7 +116,7 @@ def _add_annotation(where: str, line: str, document: Document) -> None:
         raise input_error(where, f"{len(fields)} columns", _COLUMNS)
     if fields[0] != document.pmid:
         raise input_error(
-            where, f"pmid {shown(fields[0])} in document {document.pmid}", "its own, or a blank line before"
+            where, f"pmid {shown(fields[0])} in document {document.pmid}", "the same pmid, or a blank line before"
         )
     if is_relation:
         return

@@ -156,17 +156,17 @@ READERS: dict[Kind, Callable[[Path, Split, ListedTask, Counter[str]], LocatedRow
 }
 
 
-def _column_positions(path: Path, header: Sequence[str], wanted: Sequence[str]) -> list[int]:
+def _column_positions(path: Path, header: Sequence[str], required: Sequence[str]) -> list[int]:
     """Positions of the required columns in the header."""
     names = [name.casefold() for name in header]
-    places = []
-    for name in wanted:
+    positions = []
+    for name in required:
         matching = [at for at, column in enumerate(names) if column in (name, _OTHER_NAMES.get(name))]
         if len(matching) != 1:
             found = f"{len(matching) or 'no'} column {name!r} among {len(names)}"
-            raise input_error(f"{path}: line 1", found, f"a header with {', '.join(wanted)}, in any order")
-        places.append(matching[0])
-    return places
+            raise input_error(f"{path}: line 1", found, f"a header with {', '.join(required)}, in any order")
+        positions.append(matching[0])
+    return positions
 
 
 def _label(where: str, value: str, task: ListedTask) -> str:

@@ -86,7 +86,7 @@ def convert(name: str, raw: Path, choices: Choices = DEFAULTS) -> list[Converted
         labels=task.labels,
         negative=task.negative,
         title=task.title,
-        source=f"{task.title} as the BLUE benchmark's own files have it (Peng et al. 2019)",
+        source=f"{task.title} as in the files of the BLUE benchmark (Peng et al. 2019)",
         licence=_LICENCES[task.corpus],
         split=split_rule,
         notes=dict(sorted(notes.items())),
@@ -114,7 +114,7 @@ def _dev_rule(
     lacking = next((row.example.id for row in train if not row.example.document), None)
     if lacking:
         found = f"no dev part, and id {shown(lacking)}, which names no document to cut by"
-        raise input_error(folder, found, "BLUE's own ids, dev.tsv, or --dev-ids")
+        raise input_error(folder, found, "BLUE's original ids, dev.tsv, or --dev-ids")
     share = _DEV_SHARES[task.name]
     rule = f"documents where the first 8 bytes of sha256(id), as a big-endian number, are below {share} * 2**64"
     return lambda unit: is_hash_below(unit, share), f"{cut} {rule}"
@@ -147,7 +147,7 @@ def _unique_ids(rows: Iterable[tuple[str, Row]], kind: Kind, notes: Counter[str]
             continue
         if known and (kind != "relation" or example.text != known[0].text):
             raise input_error(
-                where, f"id {shown(example.id)} again (first: {first}), with other content", "ids that are unique"
+                where, f"a second id {shown(example.id)} (first: {first}) with other content", "ids that are unique"
             )
         known.append(example)
         if len(known) == 1:

@@ -24,9 +24,9 @@ _MENTION = re.compile(r"(T\d+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)\t(.+)")
 _EVENT = re.compile(r"(E\d+)\t([^\s:]+):(T\d+)(?: [^\s:]+:[TE]\d+)*")
 _RELATION = re.compile(r"(R\d+)\t(\S+) Arg1:([TE]\d+) Arg2:([TE]\d+)")
 _PATTERNS = {
-    "T": (_MENTION, "mention", "T1, type and offsets, text between tabs"),
-    "E": (_EVENT, "event", "E1<tab>type:T1 role:id ..."),
-    "R": (_RELATION, "relation", "R1<tab>type Arg1:id Arg2:id"),
+    "T": (_MENTION, "a mention", "T1, type and offsets, text between tabs"),
+    "E": (_EVENT, "an event", "E1<tab>type:T1 role:id ..."),
+    "R": (_RELATION, "a relation", "R1<tab>type Arg1:id Arg2:id"),
 }
 _IGNORED = "AMN#*"
 
@@ -110,14 +110,14 @@ def _parse_lines(path: Path) -> Iterator[tuple[str, re.Match[str]]]:
             continue
         if line[0] not in _PATTERNS:
             raise input_error(
-                where, f"a line of {len(line)} characters that is no annotation", "a line that starts with T1"
+                where, f"a line of {len(line)} characters that is not an annotation", "a line that starts with T1"
             )
         shape, what, expected = _PATTERNS[line[0]]
         match = shape.fullmatch(line)
         if match is None:
-            raise input_error(where, f"a line of {len(line)} characters that is no {what}", expected)
+            raise input_error(where, f"a line of {len(line)} characters that is not {what}", expected)
         if (first := seen.setdefault(match[1], number)) != number:
-            raise input_error(where, f"{match[1]} again (first: line {first})", "each id once")
+            raise input_error(where, f"a second {match[1]} (first: line {first})", "each id once")
         yield where, match
 
 

@@ -28,7 +28,7 @@ from taskaffinity.tasks.rows import count
 from taskaffinity.tasks.task import SPLITS, Split
 
 _OUR_DEV_SPLIT = ("ddi2013-type", "i2b2-2010-re")
-"""Tasks whose training part we cut elsewhere than BLUE: only train and dev together can be compared."""
+"""Tasks whose dev part differs from BLUE's, so that only train and dev together can be compared."""
 
 _CHEMPROT_JOINED = (
     "BLUE joins two sentences unless . ? or ! ends the first and an upper-case letter starts the second, so that an "
@@ -51,7 +51,7 @@ _CLASS_REASONS: dict[tuple[str, str, str, int], str] = {
 """By task, part, class and difference."""
 
 _NEGATIVES_TOLERANCE = 0.01
-"""Share of BLUE's negative rows that a splitter may have more or fewer."""
+"""Relative difference in negative rows that another sentence splitter may cause."""
 
 
 @dataclass(frozen=True)
@@ -105,45 +105,45 @@ class CheckRow:
 
 @dataclass(frozen=True)
 class ClassDifference:
-    """A class of which we have another number of rows than BLUE."""
+    """A class whose number of rows differs from BLUE's."""
 
     task: str
     part: str
-    """A split; ``train + dev`` where ours are cut elsewhere than BLUE's."""
+    """A split, or ``train + dev`` if our dev part differs from BLUE's."""
     label: str
     count: int
     blue: int
     reason: str
-    """Empty where nobody knows."""
+    """Empty if unknown."""
 
 
 def class_differences(rows: Sequence[CheckRow]) -> list[ClassDifference]:
-    """Classes whose counts are not BLUE's; tasks of which no counts are known have none.
+    """Classes whose counts differ from BLUE's, for tasks with known counts.
 
-    Of a negative class, differences within 1 % that have no known reason are left out.
+    Unexplained differences of at most 1 % in a negative class are left out.
     """
     parts: dict[tuple[str, str], list[CheckRow]] = {}
     for row in rows:
         part: str = "train + dev" if row.task in _OUR_DEV_SPLIT and row.split != "test" else row.split
         parts.setdefault((row.task, part), []).append(row)
     found = []
-    for (task, part), own in parts.items():
-        for label in own[0].blue_labels:
-            ours, blue = sum(row.labels.get(label, 0) for row in own), sum(row.blue_labels[label] for row in own)
+    for (task, part), group in parts.items():
+        for label in group[0].blue_labels:
+            ours, blue = sum(row.labels.get(label, 0) for row in group), sum(row.blue_labels[label] for row in group)
             reason = _CLASS_REASONS.get((task, part, label, ours - blue), "")
-            is_near = label == own[0].negative and abs(ours - blue) <= _NEGATIVES_TOLERANCE * blue
+            is_near = label == group[0].negative and abs(ours - blue) <= _NEGATIVES_TOLERANCE * blue
             if ours != blue and (reason or not is_near):
                 found.append(ClassDifference(task, part, label, ours, blue, reason))
     return found
 
 
 def check(data: Path) -> list[CheckRow]:
-    """Every split of every task folder below ``data``: the paper's tasks first, then the open ones, in their order.
+    """Check every split of every task folder in ``data``: the paper's tasks first, then the open ones.
 
     Raises
     ------
     InputError
-        No task folder, a file that is missing, or a row that cannot be read: training would stop there too.
+        There is no task folder, a file is missing, or a row cannot be read.
     """
     names = {folder.name for folder in task_folders(data)}
     if not names:
@@ -154,9 +154,9 @@ def check(data: Path) -> list[CheckRow]:
 
 
 def check_task(folder: Path) -> list[CheckRow]:
-    """The splits of one task folder."""
+    """Check the splits of one task folder."""
     if missing := missing_files(folder):
-        raise input_error(folder, f"no {', no '.join(missing)}", "a whole task folder; prepare it again")
+        raise input_error(folder, f"no {', no '.join(missing)}", "a complete task folder; prepare it again")
     card = read_card(folder)
     paths = {split: folder / f"{split}.jsonl" for split in SPLITS}
     counts = {s: count(read_split(path, card.kind, card.labels), card.kind, card.negative) for s, path in paths.items()}

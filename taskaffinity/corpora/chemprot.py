@@ -85,7 +85,7 @@ def read_documents(abstracts: Path, entities: Path, gold: Path) -> list[Document
         if not pmid.isdecimal():
             raise input_error(where, f"pmid {shown(pmid)}", "a number")
         if pmid in documents:
-            raise input_error(where, f"document {shown(pmid)} again", "each document once")
+            raise input_error(where, f"a second document {shown(pmid)}", "each document once")
         documents[pmid] = Document(pmid, title, abstract)
     for where, (pmid, name, kind, start, end, mention_text) in columns(
         entities, ("pmid", "id", "type", "start", "end", "text")
@@ -94,7 +94,7 @@ def read_documents(abstracts: Path, entities: Path, gold: Path) -> list[Document
         if kind not in MASKS:
             raise input_error(where, f"type {named(kind, MASKS)}", f"one of {', '.join(MASKS)}")
         if name in document.mentions:
-            raise input_error(where, f"mention {shown(name)} of document {pmid} again", "each id once per document")
+            raise input_error(where, f"a second mention {shown(name)} in document {pmid}", "each id once per document")
         span = mention_span(where, f"{document.title} {document.abstract}", start, end, mention_text)
         document.mentions[name] = MASKS[kind], span
     for where, (pmid, label, first, second) in columns(gold, ("pmid", "class", "Arg1:id", "Arg2:id")):
@@ -105,7 +105,7 @@ def read_documents(abstracts: Path, entities: Path, gold: Path) -> list[Document
         gene = _argument(where, "Arg2:", second, "GENE", document)
         classes = document.gold.setdefault((chemical, gene), [])
         if label in classes:
-            raise input_error(where, f"{label} again for the same two mentions", "each class once per pair")
+            raise input_error(where, f"a second {label} for the same two mentions", "each class once per pair")
         classes.append(label)
     return list(documents.values())
 

@@ -52,7 +52,7 @@ def read_ids(path: Path) -> tuple[str, ...]:
         name = line.strip()
         if name and ids.setdefault(name, number) != number:
             raise input_error(
-                f"{path}: line {number}", f"id {shown(name)} again (first: line {ids[name]})", "each id once"
+                f"{path}: line {number}", f"a second id {shown(name)} (first: line {ids[name]})", "each id once"
             )
     if not ids:
         raise input_error(path, "no id", "the ids of the dev part, one per line")

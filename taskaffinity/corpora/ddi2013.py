@@ -77,7 +77,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[ConvertedTask]:
             name = attribute(str(path), document, "id")
             if name in seen:
                 raise input_error(
-                    path, f"document {shown(name)} again (first: {seen[name].name})", "each document once"
+                    path, f"a second document {shown(name)} (first: {seen[name].name})", "each document once"
                 )
             seen[name] = path
             documents.append((name, part, source, list(_document_rows(path, name, document, notes))))

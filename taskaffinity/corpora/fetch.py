@@ -158,9 +158,9 @@ def unpack(archive: Path, folder: Path) -> None:
                 continue
             if not (path.is_file() and zlib.crc32(path.read_bytes()) == member.CRC):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                beside = path.with_name(f".{path.name}.{os.getpid()}")
-                beside.write_bytes(packed.read(member))
-                os.replace(beside, path)
+                temporary = path.with_name(f".{path.name}.{os.getpid()}")
+                temporary.write_bytes(packed.read(member))
+                os.replace(temporary, path)
 
 
 def _missing_files(pins: Sequence[PinnedFile], raw: Path) -> list[PinnedFile]:

@@ -83,7 +83,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[ConvertedTask]:
     parts = {part: _records(part, folders, notes) for part in ("beth", "partners", "test")}
     given = parts["beth"] | parts["partners"]
     if twice := sorted(parts["beth"].keys() & parts["partners"].keys()):
-        raise input_error(folders["partners text"], f"record {shown(twice[0])} of beth again", "each record once")
+        raise input_error(folders["partners text"], f"record {shown(twice[0])} twice", "each record once")
     dev = (
         listed_dev_ids(choices.dev_ids, given)
         if choices.dev_ids
@@ -150,7 +150,7 @@ def _concepts(path: Path, lines: Sequence[str], notes: Counter[str]) -> list[Con
         match = _CONCEPT.fullmatch(entry)
         if match is None:
             raise input_error(
-                where, f"a line of {len(entry)} characters that is no concept", 'c="..." 3:5 3:6||t="problem"'
+                where, f"a line of {len(entry)} characters that is not a concept", 'c="..." 3:5 3:6||t="problem"'
             )
         if match[6] not in TYPES:
             raise input_error(where, f"type {named(match[6], TYPES)}", f"one of {', '.join(TYPES)}")
@@ -168,7 +168,7 @@ def _relations(path: Path, lines: Sequence[str], concepts: Sequence[Concept]) ->
     for where, _, entry in numbered_lines(path):
         match = _RELATION.fullmatch(entry)
         if match is None:
-            found = f"a line of {len(entry)} characters that is no relation"
+            found = f"a line of {len(entry)} characters that is not a relation"
             raise input_error(where, found, 'c="..." 3:5 3:5||r="TrAP"||c="..." 3:7 3:8')
         label = match[6]
         if label not in CLASSES:
@@ -193,7 +193,9 @@ def _find_concept(where: str, place: tuple[int, Span], kind: str, concepts: Sequ
     candidates = [concept for concept in concepts if (concept.line, concept.span) == place]
     if not candidates:
         raise input_error(
-            where, f"an argument in line {place[0]} that is no concept", "the place of a line of the .con file"
+            where,
+            f"an argument in line {place[0]} that is not a concept",
+            "the place of a concept of the .con file",
         )
     return next((concept for concept in candidates if concept.kind == kind), candidates[0])
 

@@ -37,7 +37,7 @@ _OPEN_REASONS: dict[tuple[str, Split, int], str] = {
 """By task, split and difference."""
 
 _COUNTS_IN_BLUE_FILES: dict[tuple[str, Split], int] = {("i2b2-2010-re", "dev"): 10, ("shareclefe", "dev"): 1_065}
-"""Where Table 1 is not what BLUE's released files hold."""
+"""Counts in BLUE's released files that differ from Table 1."""
 
 _I2B2_POSITIVES = 3_120
 _SHARE_MENTIONS = 5_693
@@ -105,23 +105,23 @@ def why_different(
         return reason
     both = counts["train"].counted + counts["dev"].counted
     if task == "ddi2013-type" and split != "test" and both == _DDI_TYPED_POSITIVES:
-        own = "there is no official dev part and ours is our own; train + dev hold all 4,020 typed positives"
-        return f"{own}, {DDI_LACKING}"
+        cut = "there is no official dev part, and ours differs from BLUE's; train + dev hold all 4,020 typed positives"
+        return f"{cut}, {DDI_LACKING}"
     if task == "i2b2-2010-re" and split != "test" and both == _I2B2_POSITIVES:
         return (
-            "BLUE's dev part is one record, by a slip in reading its list of records; ours is whole records, and "
+            "BLUE's dev part is one record, because of an error in reading its list; ours is more records, and "
             "train + dev hold all 3,120 relations of BLUE's files (the paper's dev of 11 is 10 there)"
         )
     if task == "shareclefe" and split != "test" and both == _SHARE_MENTIONS:
         return (
-            "BLUE's list of dev notes is not published and ours is our own; train + dev hold all 5,693 mentions of "
-            "BLUE's files (the paper's dev of 1,075 is 1,065 there)"
+            "BLUE's list of dev notes is not published, and our dev part differs; train + dev hold all 5,693 mentions "
+            "of BLUE's files (the paper's dev of 1,075 is 1,065 there)"
         )
     return ""
 
 
 def _reason_in_blue_files(task: str, split: Split, counted: int, table1: int, card: TaskCard) -> str:
-    """Why counts differ where the rows are BLUE's own."""
+    """The reason why counts differ if the rows come from BLUE's files."""
     noted = card.notes.get(f"{REPAIRED_TAGS}_{split}")
     repaired = noted if isinstance(noted, int) else 0
     in_files = _COUNTS_IN_BLUE_FILES.get((task, split), table1)

@@ -125,7 +125,7 @@ def read_documents(folder: Path) -> list[Document]:
     for path, following in pairwise(paths):
         if path.stem == following.stem:
             raise input_error(
-                following, f"trial {shown(path.stem)} again (first: {path.parent.name})", "each trial once"
+                following, f"a second trial {shown(path.stem)} (first: {path.parent.name})", "each trial once"
             )
     without_text = {path.with_suffix("") for path in folder.glob("*/*.ann")} - {path.with_suffix("") for path in paths}
     if without_text:

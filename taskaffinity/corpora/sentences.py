@@ -4,8 +4,8 @@ A sentence ends at ``.``, ``?`` or ``!`` and the closing quotes or brackets afte
 an upper-case letter or a digit, possibly after opening quotes or brackets. A lower-case letter never starts a sentence,
 because ``E. coli`` is common in these texts. A ``.`` does not end a sentence after
 
-* an abbreviation that rarely ends a sentence (``ABBREVIATIONS``: ``vs.``, ``Fig.``, ``i.v.``). In brackets, as in ``(10
-  mg, i.v.)``, it can end one, but not before a digit.
+* an abbreviation that rarely ends a sentence (``ABBREVIATIONS``: ``vs.``, ``Fig.``, ``i.v.``). Before a closing bracket
+  it can end one, as in ``(10 mg, i.v.)``, but not if a digit follows.
 * a single letter in brackets, as in the plant author ``(L.) Alston``.
 * the number of an item, as in ``2. Dopamine ...``, which belongs to the following sentence.
 

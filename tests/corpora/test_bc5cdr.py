@@ -90,7 +90,7 @@ def test_a_last_document_needs_no_blank_line(bc5cdr_raw: Path, edit: Callable[..
         ("11\tCID\tD01\tD02\n\n", "11\tCID\tD01\tD0", ("line 8", "cut off")),
         ("11\tCID\tD01\tD02\n\n", "12|t|Zorbifex\n", ("line 8", "1 columns")),
         ("11\tCID\tD01\tD02\n\n", "\n12|t|Zorbifex\n", ("line 9", "title as the last line", "cut off")),
-        ("11\tCID\tD01\tD02\n\n", "\n11|t|Zorbifex\n11|a|\n\n", ("line 9", "'11' again")),
+        ("11\tCID\tD01\tD02\n\n", "\n11|t|Zorbifex\n11|a|\n\n", ("line 9", "a second document '11'")),
     ],
 )
 def test_a_bad_line(

@@ -197,7 +197,7 @@ def test_a_dev_part_of_pairs_is_a_tenth(tmp_path: Path) -> None:
 
 
 def test_no_dev_part_and_no_way_to_cut_one(chemprot: Path, tmp_path: Path, refused: Refused) -> None:
-    refused(lambda: convert("chemprot", chemprot, Choices(dev_ids=("11",))), "--dev-ids", "a list of ids", "dev.tsv exists")
+    refused(lambda: convert("chemprot", chemprot, Choices(dev_ids=("11",))), "--dev-ids", "dev.tsv exists")
     (chemprot / "dev.tsv").unlink()
     refused(lambda: convert("chemprot", chemprot), "no dev.tsv, no devel.tsv", "chemprot, or --dev-ids")
     raw = write(tmp_path / "d", train=relations("7\t@drug$ mimsy\tDDI-int"), test=relations("8\t@drug$ mimsy\tDDI-int"))
@@ -214,7 +214,7 @@ def test_no_dev_part_and_no_way_to_cut_one(chemprot: Path, tmp_path: Path, refus
         ("11.T1.T3\t@GENE$", "11.T1.T3\tvorpal\t@GENE$", ("line 2", "4 columns", "3, as in the header")),
         ("11.T1.T3\t@GENE$ binds @CHEMICAL$.", "11.T1.T3\t ", ("line 2", "an empty sentence")),
         ("11.T1.T3", "", ("line 2", "an empty index")),
-        ("@GENE$ binds", "@GENE$ mimsy", ("line 3", "id '11.T1.T3' again (first: line 2)", "other content")),
+        ("@GENE$ binds", "@GENE$ mimsy", ("line 3", "a second id '11.T1.T3' (first: line 2)", "other content")),
         ("FALSE", "vorpal", ("line 4", "a text of 6 characters")),
     ],
 )
@@ -235,7 +235,7 @@ def test_a_fault_of_relations_is_one_line(
         ("-\t4\t", "-\tvorpal\t", ("line 2", "offset a text of 6 characters")),
         ("4\tB", "4\tB-Diseases", ("line 2", "tag 'B-Diseases'", "O, B, I, B-Disease, I-Disease, X, CLS, SEP")),
         ("4\tB", "4\tvorpal", ("line 2", "tag a text of 6 characters")),
-        ("vorpal\tn\t34", "vorpal\tn\t0", ("line 8", "id 'n.0' again (first: line 1)")),
+        ("vorpal\tn\t34", "vorpal\tn\t0", ("line 8", "a second id 'n.0' (first: line 1)")),
     ],
 )
 def test_a_fault_of_tags_is_one_line(
@@ -269,9 +269,7 @@ def test_what_is_not_a_task_or_not_a_choice(chemprot: Path, tmp_path: Path, refu
         lambda: prepare("bc5cdr", chemprot, tmp_path, form="blue"), "no task of Table 1 'bc5cdr'", "did you mean bc5"
     )
     whole = Choices(discontinuous="parts")
-    refused(
-        lambda: prepare("chemprot", chemprot, tmp_path / "out", whole, "blue"), "--discontinuous", "BLUE's own files"
-    )
+    refused(lambda: prepare("chemprot", chemprot, tmp_path / "out", whole, "blue"), "--discontinuous", "BLUE's files")
     refused(lambda: convert("mednli", chemprot.parent / "nowhere"), "no train.tsv or Training.tsv")
     assert not (tmp_path / "out").exists()
 

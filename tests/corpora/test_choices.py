@@ -37,7 +37,7 @@ def test_ids_of_a_file(tmp_path: Path, refused: Refused) -> None:
     path.write_text("record-1\r\n\n record-2", encoding="utf-8")
     assert read_ids(path) == ("record-1", "record-2")
     path.write_text("a\nb\na\n", encoding="utf-8")
-    refused(lambda: read_ids(path), "line 3", "'a' again", "line 1")
+    refused(lambda: read_ids(path), "line 3", "a second id 'a'", "line 1")
     path.write_text("\n", encoding="utf-8")
     refused(lambda: read_ids(path), "no id")
 

@@ -127,7 +127,7 @@ def test_an_empty_file(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
 def test_the_same_document_twice(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
     twin = ddi2013_raw / "Train/DrugBank/doc99.xml"
     twin.write_bytes((ddi2013_raw / DOCUMENT).read_bytes())
-    refused(lambda: convert(ddi2013_raw), "doc99.xml", "'DDI-DrugBank.Tr0' again", "doc00.xml")
+    refused(lambda: convert(ddi2013_raw), "doc99.xml", "a second document 'DDI-DrugBank.Tr0'", "doc00.xml")
 
 
 def test_an_empty_split(ddi2013_raw: Path, refused: Callable[..., str]) -> None:

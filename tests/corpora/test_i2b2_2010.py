@@ -72,14 +72,14 @@ def test_both_spellings_of_a_folder(i2b2_raw: Path, moves: dict[str, str]) -> No
     [
         ("concept/record-0.con", 't="treatment"', 't="treatmnt"', ("line 1", "'treatmnt'", "problem, treatment")),
         ("concept/record-0.con", 't="treatment"', 't="vorpal"', ("line 1", "a text of 6 characters")),
-        ("concept/record-0.con", "||t=", "|t=", ("line 1", "no concept")),
+        ("concept/record-0.con", "||t=", "|t=", ("line 1", "not a concept")),
         ("concept/record-0.con", "2:2 2:2", "2:3 2:3", ("line 1", "8 characters", "words 3 to 3 of line 2")),
         ("concept/record-0.con", "2:2 2:2", "2:2 3:2", ("line 1", "lines 2 and 3")),
         ("concept/record-0.con", "2:2 2:2", "9:2 9:2", ("line 1", "lines 9 and 9", "1 to 3")),
         ("concept/record-0.con", "2:4 2:5", "2:4 2:50", ("line 2", "words 4 to 50")),
         ("rel/record-0.rel", "TrAP", "TrAPP", ("line 1", "'TrAPP'", "PIP, TeCP")),
-        ("rel/record-0.rel", "||r=", "|r=", ("line 1", "no relation")),
-        ("rel/record-0.rel", 'c="the quuxitis" 2:4 2:5', 'c="quuxitis" 2:5 2:5', ("line 1", "no concept")),
+        ("rel/record-0.rel", "||r=", "|r=", ("line 1", "not a relation")),
+        ("rel/record-0.rel", 'c="the quuxitis" 2:4 2:5', 'c="quuxitis" 2:5 2:5', ("line 1", "not a concept")),
         ("rel/record-0.rel", 'c="the quuxitis" 2:4 2:5', 'c="quuxitis" 3:3 3:3', ("line 1", "lines 2 and 3")),
     ],
 )
@@ -110,4 +110,4 @@ def test_a_record_of_both_sites(i2b2_raw: Path, refused: Callable[..., str]) -> 
     partners = i2b2_raw / "concept_assertion_relation_training_data/partners"
     for folder, ending in (("txt", "txt"), ("concept", "con"), ("rel", "rel")):
         (partners / folder / f"90.{ending}").rename(partners / folder / f"record-0.{ending}")
-    refused(lambda: convert(i2b2_raw), "'record-0' of beth again")
+    refused(lambda: convert(i2b2_raw), "'record-0' twice")

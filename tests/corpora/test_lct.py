@@ -143,17 +143,17 @@ def test_the_folder_of_batches_itself(lct_raw: Path) -> None:
     [
         ("T3\tCondition 49 64", "T3\tCondition 48 63", ("line 10", "15 characters", "offsets 48 63")),
         ("T3\tCondition 49 64", "T3\tCondition 49 999", ("line 10", "offsets 49-999", "inside the text")),
-        ("T3\tCondition 49 64", "T3 Condition 49 64", ("line 10", "that is no mention")),
-        ("T3\tCondition 49 64", "T2\tCondition 49 64", ("line 10", "T2 again (first: line 9)")),
+        ("T3\tCondition 49 64", "T3 Condition 49 64", ("line 10", "that is not a mention")),
+        ("T3\tCondition 49 64", "T2\tCondition 49 64", ("line 10", "a second T2 (first: line 9)")),
         ("E3\tCondition:T3", "E3\tDrug:T3", ("line 3", "trigger T3 of another type")),
-        ("E3\tCondition:T3", "E3\tCondition:T33", ("line 3", "argument 'T33'", "no line gives")),
-        ("E3\tCondition:T3", "E3\tCondition-T3", ("line 3", "that is no event")),
+        ("E3\tCondition:T3", "E3\tCondition:T33", ("line 3", "argument 'T33'", "no line defines")),
+        ("E3\tCondition:T3", "E3\tCondition-T3", ("line 3", "that is not an event")),
         ("Arg1:E4 Arg2:E3", "Arg1:E4 Arg2:E9", ("line 17", "argument 'E9'")),
         ("Arg1:E4 Arg2:E3", "Arg1:E4 Arg2:T4", ("line 17", "T4 with itself")),
-        ("Arg1:E4 Arg2:E3", "Arg2:E4 Arg1:E3", ("line 17", "that is no relation")),
+        ("Arg1:E4 Arg2:E3", "Arg2:E4 Arg1:E3", ("line 17", "that is not a relation")),
         ("Abbrev-Of", "Abbrev-off", ("line 17", "relation 'Abbrev-off'", "Caused-By, Treatment-For")),
         ("Abbrev-Of", "quuxitis", ("line 17", "a text of 8 characters")),
-        ("A1\tStability-Value", "vorpal\tmimsy", ("line 7", "no annotation")),
+        ("A1\tStability-Value", "vorpal\tmimsy", ("line 7", "not an annotation")),
     ],
 )
 def test_a_fault_is_one_line(
@@ -167,7 +167,7 @@ def test_files_that_do_not_go_together(lct_raw: Path, refused: Refused) -> None:
     text = lct_raw / f"brat/batch1/{TRAIN}.txt"
     again = lct_raw / f"brat/training/{TRAIN}.txt"
     again.write_bytes(text.read_bytes())
-    refused(lambda: convert(lct_raw), f"{TRAIN}.txt", "again (first: batch1)")
+    refused(lambda: convert(lct_raw), f"a second trial {TRAIN!r} (first: batch1)")
     again.unlink()
     text.rename(text.with_suffix(".kept"))
     refused(lambda: convert(lct_raw), f"{TRAIN}.ann", "without a text")
