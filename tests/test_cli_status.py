@@ -21,7 +21,7 @@ from fake_studies import fill, latent_counts, make_study
 
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.status import Status, status_of
-from taskaffinity.runs.store import Claimed, RunStore
+from taskaffinity.runs.store import AlreadyRunning, RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.run import pending_runs
 
@@ -108,7 +108,7 @@ def test_a_run_is_running_as_long_as_its_folder_is_held(tmp_path: Path) -> None:
     with held(store, pairs[0]):
         assert store.is_held(pairs[0])
         assert look(study, store).states[pairs[0]] == "running"
-        with pytest.raises(Claimed), store.claim(pairs[0], wait=False):
+        with pytest.raises(AlreadyRunning), store.claim(pairs[0], wait=False):
             pass  # who asks takes nothing from who holds
     assert not store.is_held(pairs[0])  # its process was killed
     assert look(study, store).states[pairs[0]] == "to do"

@@ -52,11 +52,11 @@ def best_model(root: Path, task: str, run_id: str | None = None) -> BestModel:
     try:
         kept = [spec for spec in runs if store.has_model(spec, task)]
         if run_id is not None:
-            spec, compared = _by_name(run_id, task, root, list(runs), kept), 0
+            spec, compared = _run_named(run_id, task, root, list(runs), kept), 0
         else:
             ends = {spec: study for study in studies for spec in study.plan if spec in kept and _ends(spec, study)}
             if not ends:
-                raise InputError(_nothing_kept(root, task, studies, [spec.run_id for spec in kept]))
+                raise InputError(_no_model_message(root, task, studies, [spec.run_id for spec in kept]))
             honest = [spec for spec, study in ends.items() if study.protocol != "paper"]
             if honest:
                 spec, compared = max(honest, key=lambda spec: store.read(spec).outcomes[task].dev), len(honest)
@@ -94,7 +94,7 @@ def _condition(spec: RunSpec) -> tuple[object, ...]:
     return (spec.tasks, spec.encoder, spec.recipe, spec.variant, spec.partner, spec.parent and _condition(spec.parent))
 
 
-def _by_name(run_id: str, task: str, root: Path, runs: list[RunSpec], kept: list[RunSpec]) -> RunSpec:
+def _run_named(run_id: str, task: str, root: Path, runs: list[RunSpec], kept: list[RunSpec]) -> RunSpec:
     found = [spec for spec in runs if spec.run_id == run_id]
     if not found:
         told = ", ".join(spec.run_id for spec in kept[:_SHOWN]) + (", ..." if len(kept) > _SHOWN else "")
@@ -108,7 +108,7 @@ def _by_name(run_id: str, task: str, root: Path, runs: list[RunSpec], kept: list
     return found[0]
 
 
-def _nothing_kept(root: Path, task: str, studies: list[Study], others: list[str]) -> str:
+def _no_model_message(root: Path, task: str, studies: list[Study], others: list[str]) -> str:
     command = f"taskaffinity {studies[-1].design} --keep-models"
     hint = f"; --run {others[0]} has one" if others else ""
     return (

@@ -42,7 +42,7 @@ class MissingRuns(LookupError):
     """Raised for required runs that are not in the store."""
 
 
-class Claimed(RuntimeError):
+class AlreadyRunning(RuntimeError):
     """Raised if another process is training the run."""
 
 
@@ -76,7 +76,7 @@ class RunStore:
 
         Raises
         ------
-        Claimed
+        AlreadyRunning
             If another process holds the lock and ``wait`` is false.
         """
         folder = self.folder(spec)
@@ -272,7 +272,7 @@ def _held(lock: BaseFileLock, spec: RunSpec, *, wait: bool) -> Iterator[None]:
     try:
         lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
-        raise Claimed(f"run {spec.run_id} is being trained by another process") from None
+        raise AlreadyRunning(f"run {spec.run_id} is being trained by another process") from None
     try:
         yield
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from taskaffinity.runs.store import Claimed, RunStore
+from taskaffinity.runs.store import AlreadyRunning, RunStore
 from taskaffinity.schedule.progress import Report
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.schedule.worker import POLL_SECONDS, Arguments, Event, Finished, train_and_store
@@ -27,7 +27,7 @@ def in_this_process(arguments: Arguments, store: RunStore, resources: Resources,
             yield (spec.run_id,)
             try:
                 yield Finished(spec, train_and_store(spec, {**settings, "wait": False}))
-            except Claimed:
+            except AlreadyRunning:
                 later.append((spec, settings))
         if len(later) == len(waiting):
             time.sleep(POLL_SECONDS)

@@ -82,7 +82,7 @@ def find_suite(domain: str | None, data: str | Path | None = None, file: str | P
     if domain is None:
         if file is None:
             raise InputError(f"no suite: expected --suite FILE.yaml, or --domain with one of {', '.join(names)}")
-        return _own_suite(file, data, names)
+        return _user_suite(file, data, names)
     if file is not None:
         raise InputError(f"--domain {domain} and --suite {file}: expected one of them")
     if domain == EIGHT.name:
@@ -100,7 +100,7 @@ def find_suite(domain: str | None, data: str | Path | None = None, file: str | P
     return planted.stand_in(domain)
 
 
-def _own_suite(file: str | Path, data: str | Path | None, names: list[str]) -> Suite:
+def _user_suite(file: str | Path, data: str | Path | None, names: list[str]) -> Suite:
     if data is not None:
         raise InputError(f"--data {data}: not with --suite, whose file names its data")
     if not Path(file).is_file():

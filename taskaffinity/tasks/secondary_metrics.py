@@ -14,7 +14,7 @@ from taskaffinity.tasks.metrics import METRICS, Counts
 from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, Kind, Label
 
 
-def further_metrics(kind: Kind, official: str, *, missed_are_known: bool) -> tuple[str, ...]:
+def secondary_metrics(kind: Kind, official: str, *, missed_are_known: bool) -> tuple[str, ...]:
     """Names of the secondary metrics of a task, keys of ``METRICS``.
 
     Parameters

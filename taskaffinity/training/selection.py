@@ -17,7 +17,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Head, Predictions
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.metrics import METRICS
-from taskaffinity.tasks.secondary_metrics import documents_of, further_metrics, tally
+from taskaffinity.tasks.secondary_metrics import documents_of, secondary_metrics, tally
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.checkpoint import trained_head
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
@@ -147,7 +147,7 @@ def evaluate_test(
         for name, (selected, _) in fitted.best.items():
             if selected == number:
                 task = metas[name]
-                secondary = further_metrics(task.kind, task.metric_name, missed_are_known=bool(task.missed))
+                secondary = secondary_metrics(task.kind, task.metric_name, missed_are_known=bool(task.missed))
                 test[name] = evaluate(model, task, "test", test_splits[name], recipe.device, secondary)
                 if encoder_folder is not None:
                     heads[name] = trained_head(model, task, encoder_folder)

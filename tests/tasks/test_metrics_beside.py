@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskaffinity.tasks.metrics import METRICS
-from taskaffinity.tasks.secondary_metrics import by_pair, documents_of, further_metrics, tally
+from taskaffinity.tasks.secondary_metrics import by_pair, documents_of, secondary_metrics, tally
 from taskaffinity.tasks.task import DEFAULT_METRIC, KINDS, Kind
 
 CLASSES = ("x", "y", "false")
@@ -17,7 +17,7 @@ CLASSES = ("x", "y", "false")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_official_metric_is_not_told_twice(kind: Kind) -> None:
     for known in (False, True):
-        names = further_metrics(kind, DEFAULT_METRIC[kind], missed_are_known=known)
+        names = secondary_metrics(kind, DEFAULT_METRIC[kind], missed_are_known=known)
         assert DEFAULT_METRIC[kind] not in names
         assert set(names) <= set(METRICS)
         assert ("document_f1" in names) == known
@@ -36,11 +36,11 @@ def test_the_official_metric_is_not_told_twice(kind: Kind) -> None:
     ],
 )
 def test_a_task_is_told_in_these_too(kind: Kind, official: str, others: tuple[str, ...]) -> None:
-    assert further_metrics(kind, official, missed_are_known=False) == others
+    assert secondary_metrics(kind, official, missed_are_known=False) == others
 
 
 def test_a_task_scored_by_macro_f1_is_told_in_micro_f1() -> None:
-    assert further_metrics("relation", "macro_f1", missed_are_known=False) == ("micro_f1",)
+    assert secondary_metrics("relation", "macro_f1", missed_are_known=False) == ("micro_f1",)
 
 
 PAIRS = st.lists(

@@ -46,7 +46,7 @@ _BLUE_NAMES: dict[Field, tuple[str, ...]] = {
 }
 _LIKE_A_NAME = re.compile(r"[^\W\d][\w.-]{0,29}")
 _LISTED = 12
-_PEEKED = 200
+_PEEK_ROWS = 200
 _KNOWN = frozenset(name for known in (*_NAMES.values(), *_BLUE_NAMES.values()) for name in known)
 
 
@@ -128,13 +128,13 @@ class Columns:
         more = ", ..." if len(listed) > _LISTED or len(listed) < len(names) else ""
         return f" ({', '.join(listed[:_LISTED])}{more})"
 
-    def refuse_unknown(self, where: str, header: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> None:
+    def check_header(self, where: str, header: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> None:
         """Say which columns there are where the suite file names none and none has a name that is known here. They are
         told only of what is surely a header: its cells look like names, none stands again below, and some column has
         running text below."""
         if self.given or self.knows(header) or not all(_LIKE_A_NAME.fullmatch(name) for name in header):
             return
-        below = [fields for _, fields in islice(_as_far_as_read(rows), _PEEKED)]
+        below = [fields for _, fields in islice(_as_far_as_read(rows), _PEEK_ROWS)]
         columns = [[fields[number].strip() for fields in below] for number in range(len(header))]
         is_running = any(2 * sum(" " in cell for cell in cells) > len(cells) for cells in columns)
         if is_running and not any(name in cells for name, cells in zip(header, columns, strict=True)):

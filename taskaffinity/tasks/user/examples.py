@@ -19,7 +19,7 @@ from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.conll import iob2
 from taskaffinity.tasks.user.files import read_rows
 from taskaffinity.tasks.user.hub import hub_parts, hub_rows, load_hub
-from taskaffinity.tasks.user.task_block import At, OwnTask, Shared, check, check_place, files_of, part_of, shares_of
+from taskaffinity.tasks.user.task_block import At, Shared, UserTask, check, check_place, files_of, part_of, shares_of
 
 _MOST_CLASSES = 100
 _LONGEST_LABEL = 40
@@ -31,7 +31,7 @@ Parts = Mapping[Split, tuple[str, Located]]
 """The place of each split and its rows."""
 
 
-def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
+def read_user_task(name: str, block: UserTask, root: Path, at: At) -> Task:
     """Read the task of a suite file, every example checked.
 
     Parameters
@@ -44,19 +44,21 @@ def read_own(name: str, own: OwnTask, root: Path, at: At) -> Task:
     InputError
         Whatever is wrong with the block or with the files.
     """
-    check_place(own, at)
-    check(own, at)
-    shares = shares_of(own, at)
-    return make_task(name, own, _of_hub(own, at, shares) if own.hub else _of_files(own, root, at, shares), at)
+    check_place(block, at)
+    check(block, at)
+    shares = shares_of(block, at)
+    return make_task(
+        name, block, _from_hub(block, at, shares) if block.hub else _from_files(block, root, at, shares), at
+    )
 
 
-def make_task(name: str, own: OwnTask, parts: Parts, at: At) -> Task:
+def make_task(name: str, block: UserTask, parts: Parts, at: At) -> Task:
     """Make a task of the rows of its splits.
 
     Parameters
     ----------
     parts
-        A split that ``own`` takes as a share of the training split is absent.
+        A split that ``block`` takes as a share of the training split is absent.
 
     Raises
     ------
@@ -64,29 +66,31 @@ def make_task(name: str, own: OwnTask, parts: Parts, at: At) -> Task:
         At the first row that does not fit, or if the rows are too few to learn from.
     """
     places = {split: where for split, (where, _) in parts.items()}
-    rows = {split: list(_whole(own, split, located)) for split, (_, located) in parts.items()}
+    rows = {split: list(_normalised(block, split, located)) for split, (_, located) in parts.items()}
     for split, where in places.items():
         if not rows[split]:
             raise input_error(where, "no row", "at least one example")
-    labels = own.labels or _labels(own.kind, rows["train"], places["train"])
-    if not own.labels and own.kind not in ("similarity", "ner"):
-        _refuse_new_labels(rows, labels)
+    labels = block.labels or _labels(block.kind, rows["train"], places["train"])
+    if not block.labels and block.kind not in ("similarity", "ner"):
+        _check_known_labels(rows, labels)
     seen: dict[str, str] = {}
-    examples = {split: tuple(parse_rows(located, own.kind, labels, seen)) for split, located in rows.items()}
+    examples = {split: tuple(parse_rows(located, block.kind, labels, seen)) for split, located in rows.items()}
     lines = {example.id: where for example, (where, _) in zip(examples["train"], rows["train"], strict=True)}
-    _take_shares(own, examples, at)
-    if own.negative is not None and own.negative not in labels:
+    _split_off_shares(block, examples, at)
+    if block.negative is not None and block.negative not in labels:
         legal = "one of the labels of the training part"
-        raise input_error(at("negative"), f"negative {quoted(own.negative)}", f"{legal}{meant(own.negative, labels)}")
-    _check_enough(own, labels, examples, lines, places, at)
+        raise input_error(
+            at("negative"), f"negative {quoted(block.negative)}", f"{legal}{meant(block.negative, labels)}"
+        )
+    _check_enough(block, labels, examples, lines, places, at)
     splits: dict[Split, tuple[Example, ...]] = {split: examples[split] for split in ("train", "dev", "test")}
-    return Task(name, own.kind, splits.__getitem__, labels, own.negative, own.metric, own.title)
+    return Task(name, block.kind, splits.__getitem__, labels, block.negative, block.metric, block.title)
 
 
-def _take_shares(own: OwnTask, examples: dict[Split, tuple[Example, ...]], at: At) -> None:
+def _split_off_shares(block: UserTask, examples: dict[Split, tuple[Example, ...]], at: At) -> None:
     """Move the shares of dev and test out of the training examples."""
     whole = examples["train"]
-    for part, share in shares_of(own, at).items():
+    for part, share in shares_of(block, at).items():
         if not share:
             continue
         taken = {e.id for e in whole if in_share(e.document or e.id, share, is_last=part == "test")}
@@ -95,21 +99,21 @@ def _take_shares(own: OwnTask, examples: dict[Split, tuple[Example, ...]], at: A
         if not examples[part] or not examples["train"]:
             documents = {example.document for example in whole} - {""}
             of = f" (whole documents, of which there are {len(documents)})" if documents else ""
-            said = f"{part}: {part_of(own, part)}, which takes {len(examples[part])} of {len(whole)} examples{of}"
+            said = f"{part}: {part_of(block, part)}, which takes {len(examples[part])} of {len(whole)} examples{of}"
             raise input_error(at(part), said, f"a share that leaves both parts some, or a {part} file")
 
 
-def _of_files(own: OwnTask, root: Path, at: At, shares: Mapping[Shared, float]) -> Parts:
-    columns = Columns(own.kind, own.columns)
-    files = files_of(own, root, at, shares)
-    return {split: (str(path), read_rows(path, own.format, columns)) for split, path in files.items()}
+def _from_files(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]) -> Parts:
+    columns = Columns(block.kind, block.columns)
+    files = files_of(block, root, at, shares)
+    return {split: (str(path), read_rows(path, block.format, columns)) for split, path in files.items()}
 
 
-def _of_hub(own: OwnTask, at: At, shares: Mapping[Shared, float]) -> Parts:
-    columns = Columns(own.kind, own.columns)
-    there = load_hub(own.hub, own.config, own.revision, at("hub"))
-    parts = hub_parts(own.hub, list(there), own.splits, shares, at("splits" if own.splits else "hub"))
-    places = {split: f"{own.hub}: {name}" for split, name in parts.items()}
+def _from_hub(block: UserTask, at: At, shares: Mapping[Shared, float]) -> Parts:
+    columns = Columns(block.kind, block.columns)
+    there = load_hub(block.hub, block.config, block.revision, at("hub"))
+    parts = hub_parts(block.hub, list(there), block.splits, shares, at("splits" if block.splits else "hub"))
+    places = {split: f"{block.hub}: {name}" for split, name in parts.items()}
     return {split: (places[split], hub_rows(there[name], places[split], columns)) for split, name in parts.items()}
 
 
@@ -121,7 +125,7 @@ def in_share(name: str, share: float, *, is_last: bool = False) -> bool:
     return (2**64 - 1 - place if is_last else place) < share * 2**64
 
 
-def _whole(own: OwnTask, split: Split, rows: Located) -> Located:
+def _normalised(block: UserTask, split: Split, rows: Located) -> Located:
     """Rows with an id, with labels as text or numbers, and tags in IOB2."""
     for number, (where, row) in enumerate(rows, start=1):
         if row.get("id") is not None:
@@ -136,9 +140,9 @@ def _whole(own: OwnTask, split: Split, rows: Located) -> Located:
             if not isinstance(tags, list):
                 raise input_error(where, f"{named(tags, ())} as tags", "a list, one tag a word")
             places = row.get("places")
-            row["tags"] = iob2(where, tags, own.labels, places if isinstance(places, tuple) else None)
+            row["tags"] = iob2(where, tags, block.labels, places if isinstance(places, tuple) else None)
         if "label" in row:
-            row["label"] = (_score if own.kind == "similarity" else _class)(where, row["label"])
+            row["label"] = (_score if block.kind == "similarity" else _class)(where, row["label"])
         yield where, row
 
 
@@ -190,7 +194,7 @@ def _labels(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], place: st
     return tuple(sorted(found))
 
 
-def _refuse_new_labels(rows: Mapping[Split, Sequence[tuple[str, dict[str, object]]]], labels: Sequence[str]) -> None:
+def _check_known_labels(rows: Mapping[Split, Sequence[tuple[str, dict[str, object]]]], labels: Sequence[str]) -> None:
     for split in rows:
         for where, row in rows[split]:
             if row["label"] not in labels:
@@ -206,7 +210,7 @@ def _class_name(label: str) -> str:
 
 
 def _check_enough(
-    own: OwnTask,
+    block: UserTask,
     labels: Sequence[str],
     examples: Mapping[Split, Sequence[Example]],
     lines: Mapping[str, str],
@@ -214,7 +218,7 @@ def _check_enough(
     at: At,
 ) -> None:
     """Two training examples of every class, a mention of every type, two different scores in every part."""
-    if own.kind == "similarity":
+    if block.kind == "similarity":
         for split, part in examples.items():
             if len({example.label for example in part}) < 2:
                 found = f"{split} scores that are all alike ({len(part)} rows)"
@@ -224,14 +228,14 @@ def _check_enough(
     for example in examples["train"]:
         tags = example.label
         counts.update({tag[2:] for tag in tags if tag != "O"} if isinstance(tags, tuple) else [str(tags)])
-    parts = [f"{part}: {said}" for part, said in (("dev", own.dev), ("test", own.test)) if said]
+    parts = [f"{part}: {said}" for part, said in (("dev", block.dev), ("test", block.test)) if said]
     left = f" once {' and '.join(parts)} {'are' if len(parts) > 1 else 'is'} taken" if parts else ""
     if nothing := [label for label in labels if not counts[label]]:
-        others = [e for part in examples.values() for e in part if e.label == nothing[0]] if not own.labels else []
-        where = at("labels") if own.labels else lines[others[0].id] if others else places["train"]
-        name = shown(nothing[0]) if own.labels else f"class {_class_name(nothing[0])}"
+        others = [e for part in examples.values() for e in part if e.label == nothing[0]] if not block.labels else []
+        where = at("labels") if block.labels else lines[others[0].id] if others else places["train"]
+        name = shown(nothing[0]) if block.labels else f"class {_class_name(nothing[0])}"
         raise input_error(where, f"{name} without a training example{left}", "two or more of each class")
-    if own.kind == "ner":
+    if block.kind == "ner":
         return
     for example in examples["train"]:
         label = str(example.label)

@@ -129,14 +129,14 @@ def _table(path: Path, header: list[str], rows: Iterable[tuple[str, list[str]]],
         raise input_error(
             where, f"the same name on columns {header.index(header[twice]) + 1} and {twice + 1}", "each name once"
         )
-    _refuse_separator(where, path, header)
-    columns.refuse_unknown(where, header, rows)
+    _check_separator(where, path, header)
+    columns.check_header(where, header, rows)
     at = {name: header.index(column) for name, column in columns.place(where, header).items()}
     for here, fields in rows:
         yield here, {name: fields[place] for name, place in at.items()}
 
 
-def _refuse_separator(where: str, path: Path, header: Sequence[str]) -> None:
+def _check_separator(where: str, path: Path, header: Sequence[str]) -> None:
     """Of one column that holds another separator: a table by another name."""
     if len(header) > 1:
         return

@@ -13,7 +13,7 @@ from taskaffinity.tasks.user.columns import Columns, Located, column_of
 from taskaffinity.tasks.user.examples import make_task
 from taskaffinity.tasks.user.files import object_rows
 from taskaffinity.tasks.user.hub import hub_parts, hub_rows
-from taskaffinity.tasks.user.task_block import A_NAME, NAME, OwnTask, check, describe_fault, shares_of
+from taskaffinity.tasks.user.task_block import A_NAME, NAME, UserTask, check, describe_fault, shares_of
 
 _OPTIONS = ("kind", "labels", "negative", "metric", "title", "splits", "dev", "test")
 """Keys of a suite file that hold for data in memory too."""
@@ -79,14 +79,14 @@ def _read_task(name: str, given: object, suite: str) -> Task:
     return make_task(name, task, located, at)
 
 
-def _task_block(kind: object, columns: Mapping[str, str], options: Mapping[str, object], where: str) -> OwnTask:
+def _task_block(kind: object, columns: Mapping[str, str], options: Mapping[str, object], where: str) -> UserTask:
     labels = options.get("labels", ())
     if isinstance(labels, Iterable) and not isinstance(labels, str):
         labels = tuple(
             str(label) if isinstance(label, int) and not isinstance(label, bool) else label for label in labels
         )
     try:
-        return OwnTask.model_validate({**options, "kind": kind, "columns": dict(columns), "labels": labels})
+        return UserTask.model_validate({**options, "kind": kind, "columns": dict(columns), "labels": labels})
     except ValidationError as error:
         fault = describe_fault(error, where)
     raise fault

@@ -8,7 +8,7 @@
         kind: classification
         path: reviews            # a folder with train.csv, dev.csv and test.csv
 
-Paths are relative to the file. Every key is in ``OwnTask``; one that is not is an error, and so is everything else that
+Paths are relative to the file. Every key is in ``UserTask``; one that is not is an error, and so is everything else that
 is not as it should be, when the file is read: nothing is found out after hours of training.
 """
 
@@ -22,13 +22,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from taskaffinity.errors import InputError, input_error, meant, quoted, shown
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import KINDS
-from taskaffinity.tasks.user.examples import read_own
-from taskaffinity.tasks.user.task_block import A_NAME, NAME, Files, OwnTask, describe_fault
+from taskaffinity.tasks.user.examples import read_user_task
+from taskaffinity.tasks.user.task_block import A_NAME, NAME, Files, UserTask, describe_fault
 from taskaffinity.tasks.user.yamlfile import Place, read_yaml
 
 _AS_KEYS: dict[int, tuple[str, ...]] = {
     1: ("name", "tasks"),
-    3: tuple(OwnTask.model_fields),
+    3: tuple(UserTask.model_fields),
     4: tuple(key for key in Files.model_fields if key != "folder"),
 }
 """Keys that there are, by how deep they stand."""
@@ -39,14 +39,14 @@ _HINTS = {
 """What would do, of keys that must be there."""
 
 
-class OwnSuite(BaseModel):
+class UserSuite(BaseModel):
     """What a suite file says."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = ""
     """Of the suite, its results folder and its graph; empty for the file's."""
-    tasks: dict[str, OwnTask]
+    tasks: dict[str, UserTask]
 
 
 def read_suite(path: str | Path) -> Suite:
@@ -78,7 +78,7 @@ def read_suite(path: str | Path) -> Suite:
             "a suite file: YAML with name: and tasks:",
         )
     try:
-        asked = OwnSuite.model_validate(_with_folders(content))
+        asked = UserSuite.model_validate(_with_folders(content))
     except ValidationError as error:
         fault = _complaint(path, lines, error)
     else:
@@ -86,7 +86,7 @@ def read_suite(path: str | Path) -> Suite:
     raise fault
 
 
-def _suite(path: Path, asked: OwnSuite, lines: Mapping[Place, int]) -> Suite:
+def _suite(path: Path, asked: UserSuite, lines: Mapping[Place, int]) -> Suite:
     name = asked.name or path.stem
     if not NAME.fullmatch(name):
         raise input_error(_at(path, lines, ("name",)), f"name {quoted(name)}", f"{A_NAME} (under name:)")
@@ -106,8 +106,8 @@ def _suite(path: Path, asked: OwnSuite, lines: Mapping[Place, int]) -> Suite:
     return Suite(
         name,
         tuple(
-            read_own(task, own, path.parent, lambda key, task=task: place_in(task, key))  # type: ignore[misc]
-            for task, own in asked.tasks.items()
+            read_user_task(task, block, path.parent, lambda key, task=task: place_in(task, key))  # type: ignore[misc]
+            for task, block in asked.tasks.items()
         ),
     )
 

@@ -33,7 +33,7 @@ class Files(BaseModel):
     test: str = ""
 
 
-class OwnTask(BaseModel):
+class UserTask(BaseModel):
     """A task as a suite file has it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,40 +80,42 @@ def describe_fault(error: ValidationError, where: str, number: int = 0) -> Input
     return input_error(where, f"{quoted(given)} as {key}", wanted.get(kind, "another form"))
 
 
-def check(own: OwnTask, at: At) -> None:
+def check(block: UserTask, at: At) -> None:
     """Refuse what can be wrong with the block by itself."""
-    fitting = METRICS_OF_KIND[own.kind]
-    has_classes = own.kind not in ("similarity", "ner")
-    if own.metric and own.metric not in fitting:
-        of = f" for kind {own.kind}" if own.metric in METRICS else ""
+    fitting = METRICS_OF_KIND[block.kind]
+    has_classes = block.kind not in ("similarity", "ner")
+    if block.metric and block.metric not in fitting:
+        of = f" for kind {block.kind}" if block.metric in METRICS else ""
         raise input_error(
-            at("metric"), f"metric {quoted(own.metric)}{of}", f"one of {', '.join(fitting)}{meant(own.metric, fitting)}"
+            at("metric"),
+            f"metric {quoted(block.metric)}{of}",
+            f"one of {', '.join(fitting)}{meant(block.metric, fitting)}",
         )
-    if own.labels and own.kind == "similarity":
+    if block.labels and block.kind == "similarity":
         raise input_error(at("labels"), "labels for kind similarity", "none: it learns numbers")
-    if any(not label.strip() for label in own.labels) or len(set(own.labels)) != len(own.labels):
+    if any(not label.strip() for label in block.labels) or len(set(block.labels)) != len(block.labels):
         raise input_error(at("labels"), "a label that is empty or stands twice", "each label once")
-    if has_classes and len(own.labels) == 1:
+    if has_classes and len(block.labels) == 1:
         raise input_error(at("labels"), "one label", "two or more: with one there is nothing to tell apart")
-    if own.negative is not None and not has_classes:
-        raise input_error(at("negative"), f"a negative class for kind {own.kind}", "none")
-    if own.negative is not None and (own.metric or DEFAULT_METRIC[own.kind]) == "accuracy":
+    if block.negative is not None and not has_classes:
+        raise input_error(at("negative"), f"a negative class for kind {block.kind}", "none")
+    if block.negative is not None and (block.metric or DEFAULT_METRIC[block.kind]) == "accuracy":
         raise input_error(
             at("negative"), "a negative class with metric accuracy, which scores every class", "metric: micro_f1"
         )
-    fields = {*NEEDED[own.kind], "id", "idx", "document", *(("text_pair",) if own.kind != "ner" else ())}
-    if wrong := [name for name in own.columns if name not in fields]:
+    fields = {*NEEDED[block.kind], "id", "idx", "document", *(("text_pair",) if block.kind != "ner" else ())}
+    if wrong := [name for name in block.columns if name not in fields]:
         raise input_error(
-            at("columns"), f"columns: {wrong[0]} for kind {own.kind}", f"some of {', '.join(sorted(fields))}"
+            at("columns"), f"columns: {wrong[0]} for kind {block.kind}", f"some of {', '.join(sorted(fields))}"
         )
-    forms = FITTING[own.kind == "ner"]
-    if own.format and own.format not in forms:
-        raise input_error(at("format"), f"format {own.format} for kind {own.kind}", f"one of {', '.join(forms)}")
-    if own.columns and own.format == "conll":
+    forms = FITTING[block.kind == "ner"]
+    if block.format and block.format not in forms:
+        raise input_error(at("format"), f"format {block.format} for kind {block.kind}", f"one of {', '.join(forms)}")
+    if block.columns and block.format == "conll":
         raise input_error(at("columns"), "columns for format conll", "none: the first is the word, the last the tag")
 
 
-def check_place(own: OwnTask, at: At) -> None:
+def check_place(block: UserTask, at: At) -> None:
     """Check that the block names one place of the examples, and no key of another.
 
     Raises
@@ -121,26 +123,26 @@ def check_place(own: OwnTask, at: At) -> None:
     InputError
         With the line of the key.
     """
-    if own.hub and own.path:
+    if block.hub and block.path:
         raise input_error(at("hub"), "path: and hub:", "one of them")
-    if not own.hub and own.path is None:
+    if not block.hub and block.path is None:
         expected = "path: a folder, or {train: FILE, dev: FILE, test: FILE}; or hub: OWNER/NAME"
         raise input_error(at("path"), "no key 'path'", expected)
-    for key, value in (("config", own.config), ("revision", own.revision), ("splits", own.splits)):
-        if value and not own.hub:
+    for key, value in (("config", block.config), ("revision", block.revision), ("splits", block.splits)):
+        if value and not block.hub:
             raise input_error(at(key), f"{key}: without hub:", "hub: OWNER/NAME too, for it is of a data set there")
-    if own.hub and own.test:
+    if block.hub and block.test:
         raise input_error(at("test"), "test: of a data set of the hub", "splits: {test: NAME}")
-    if own.hub and own.format:
+    if block.hub and block.format:
         raise input_error(at("format"), "format: of a data set of the hub", "none")
 
 
-def part_of(own: OwnTask, key: Shared) -> str:
+def part_of(block: UserTask, key: Shared) -> str:
     """What the block says of a part's share."""
-    return own.dev if key == "dev" else own.test
+    return block.dev if key == "dev" else block.test
 
 
-def shares_of(own: OwnTask, at: At) -> dict[Shared, float]:
+def shares_of(block: UserTask, at: At) -> dict[Shared, float]:
     """The share of the training split that dev and test take, in [0, 1]; 0 for a split with rows of its own.
 
     Raises
@@ -148,7 +150,7 @@ def shares_of(own: OwnTask, at: At) -> dict[Shared, float]:
     InputError
         If the block gives something that is no percentage.
     """
-    return {"dev": _share_of("dev", own.dev, at), "test": _share_of("test", own.test, at)}
+    return {"dev": _share_of("dev", block.dev, at), "test": _share_of("test", block.test, at)}
 
 
 def _share_of(key: Shared, said: str, at: At) -> float:
@@ -163,28 +165,30 @@ def _share_of(key: Shared, said: str, at: At) -> float:
     return int(percent) / 100
 
 
-def files_of(own: OwnTask, root: Path, at: At, shares: Mapping[Shared, float]) -> dict[Split, Path]:
+def files_of(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]) -> dict[Split, Path]:
     """The file of each split; none for a part that is a share of the training part."""
-    assert own.path is not None
-    said: dict[Split, str] = {"train": own.path.train, "dev": own.path.dev, "test": own.path.test}
+    assert block.path is not None
+    said: dict[Split, str] = {"train": block.path.train, "dev": block.path.dev, "test": block.path.test}
     files = {split: root / Path(name).expanduser() for split, name in said.items() if name}
-    if own.path.folder and files:
+    if block.path.folder and files:
         raise input_error(at("path"), "a folder and files", "one of them")
-    if own.path.folder:
-        folder = root / Path(own.path.folder).expanduser()
+    if block.path.folder:
+        folder = root / Path(block.path.folder).expanduser()
         if not folder.exists() and folder.parent.is_dir():
             near = meant(folder.name, (p.name for p in folder.parent.iterdir() if p.is_dir()))
             raise input_error(folder, "no such folder", f"the one of {at('path')}{near}")
-        files = find_files(folder, own.format, own.kind, may_lack=[part for part in shares if shares[part]])
+        files = find_files(folder, block.format, block.kind, may_lack=[part for part in shares if shares[part]])
     if "train" not in files:
         raise input_error(at("path"), "no train file", "a folder, or {train: FILE, dev: FILE, test: FILE}")
     for part, share in shares.items():
         if share and part in files:
-            raise input_error(at(part), f"{part}: {part_of(own, part)}, and {files[part].name} as well", "one of them")
+            raise input_error(
+                at(part), f"{part}: {part_of(block, part)}, and {files[part].name} as well", "one of them"
+            )
         if not share and part not in files:
             example = {"dev": "10%", "test": "20%"}[part]
             file = f"{part}{files['train'].suffix} beside {files['train'].name}"
-            if not own.path.folder:
+            if not block.path.folder:
                 file = f"{part}: FILE inside path:"
             raise input_error(
                 at("path"), f"no {part} part", f"{file}, or {part}: {example} to take a share of the train file"

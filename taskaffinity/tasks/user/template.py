@@ -64,21 +64,21 @@ def example_files(place: str) -> dict[str, str]:
         The suite file as the user will name it in commands.
     """
     files = {SUITE: _YAML.format(place=place)}
-    train, test = _dealt(list(_negation()), (60, 36))
+    train, test = _split_rows(list(_negation()), (60, 36))
     for split, cells in (("train", train), ("test", test)):
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows([("finding", "label"), *cells])
         files[f"negation/{split}.csv"] = out.getvalue()
-    for split, pairs in zip(("train", "dev", "test"), _dealt(list(_entailment()), (60, 16, 20)), strict=True):
+    for split, pairs in zip(("train", "dev", "test"), _split_rows(list(_entailment()), (60, 16, 20)), strict=True):
         rows = ({"premise": premise, "hypothesis": said, "label": label} for premise, said, label in pairs)
         files[f"entailment/{split}.jsonl"] = "".join(f"{json.dumps(row)}\n" for row in rows)
-    for split, sentences in zip(("train", "dev", "test"), _dealt(list(_mentions()), (60, 16, 20)), strict=True):
+    for split, sentences in zip(("train", "dev", "test"), _split_rows(list(_mentions()), (60, 16, 20)), strict=True):
         blocks = ("".join(f"{word} {tag}\n" for word, tag in sentence) for sentence in sentences)
         files[f"mentions/{split}.conll"] = "\n".join(blocks)
     return files
 
 
-def _dealt(rows: list[T], sizes: Sequence[int]) -> list[list[T]]:
+def _split_rows(rows: list[T], sizes: Sequence[int]) -> list[list[T]]:
     """Rows in an order of their own, always the same, dealt out to parts."""
     random.Random(0).shuffle(rows)
     return [rows[sum(sizes[:part]) : sum(sizes[: part + 1])] for part in range(len(sizes))]
