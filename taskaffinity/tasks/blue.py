@@ -1,7 +1,7 @@
 """The eight tasks of the paper's Table 1, and its two domains.
 
-A row says what a task is; its examples are task files below a data folder, made by ``taskaffinity data prepare``.
-Labels stand in the order of the class ids of the paper's code.
+A row describes a task. ``taskaffinity data prepare`` writes its examples as task files in a data folder. Labels are in
+the order of the class ids in the paper's code.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ BLUE_SUITES: dict[str, tuple[str, ...]] = {"clinical": CLINICAL, "biomedical": B
 
 
 def load_suite(name: str, data: Path) -> Suite:
-    """The suite ``clinical``, ``biomedical`` or ``blue`` from the task folders below ``data``.
+    """Read the suite ``clinical``, ``biomedical`` or ``blue`` from task folders in ``data``.
 
     Raises
     ------
     InputError
-        No suite of that name; or as ``load_listed``.
+        If no suite has that name, or as ``load_listed`` raises.
     """
     if name not in BLUE_SUITES:
         raise input_error("suite", repr(name), f"one of {', '.join(BLUE_SUITES)}")

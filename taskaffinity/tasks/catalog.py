@@ -1,8 +1,8 @@
-"""Find a suite by its name or its file, with errors that say what there is.
+"""Load a suite by its name or from its file.
 
-Real data come from ``--data``, else ``TASKAFFINITY_DATA``, else a folder ``data/`` here that holds a task of the suite.
-Where none of these is given the planted stand-in takes its place (``open-clinical`` has none); where one is given and
-lacks something, that is an error that lists what is missing, never a silent stand-in.
+Real data are read from the folder ``data``, else from ``TASKAFFINITY_DATA``, else from ``data/`` in the current folder
+if it holds a task of the suite. Without any of these, a synthetic suite is used; ``open-clinical`` has none. If a data
+folder is given and incomplete, the error lists what is missing: a synthetic suite never replaces it silently.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ LISTED: dict[str, tuple[ListedTask, ...]] = {
     **{suite: tuple(BLUE_TASKS[name] for name in names) for suite, names in BLUE_SUITES.items()},
     "open-clinical": tuple(OPEN_CLINICAL_TASKS.values()),
 }
-"""Suites of real text by name."""
+"""Suites of real text, by name."""
 
 
 def load_suite(suite: str | Path | Suite, data: str | Path | None = None) -> Suite:
-    """The suite of a domain, of a YAML file, or the one that is given.
+    """Load the suite of a domain or of a YAML file.
 
     Parameters
     ----------
     suite : str, Path or Suite
         A domain (``clinical``, ``biomedical``, ``blue``, ``open-clinical``, ``planted-8``), the path of a suite file,
-        or a suite in memory, which is returned as it is.
+        or a suite in memory, which is returned unchanged.
     data : path, optional
-        Folder of task files of a domain. Default: ``TASKAFFINITY_DATA``, else ``data/`` if it holds a task.
+        Folder with the task files of a domain. Default: ``TASKAFFINITY_DATA``, else ``data/`` if it holds a task.
 
     Raises
     ------
     InputError
-        If there is no such suite, its data is incomplete, or ``data`` is given for anything but a domain.
+        If the suite does not exist, its data are incomplete, or ``data`` is given for anything but a domain.
 
     Examples
     --------
@@ -54,23 +54,25 @@ def load_suite(suite: str | Path | Suite, data: str | Path | None = None) -> Sui
     if isinstance(suite, str) and suite in names:
         return find_suite(suite, data)
     if data is not None:
-        raise input_error(f"data {data}", "a folder for a suite that names its own data", f"one of {', '.join(names)}")
+        raise input_error(f"data {data}", "a data folder for a suite that names its data", f"one of {', '.join(names)}")
     if isinstance(suite, Suite):
         return suite
     if not Path(suite).is_file():
         expected = f"a Suite, a YAML file, or one of {', '.join(names)}{meant(str(suite), names)}"
-        raise input_error("suite", f"{quoted(str(suite))}, which is no domain and no file", expected)
+        raise input_error("suite", f"{quoted(str(suite))}, which is neither a domain nor a file", expected)
     return find_suite(None, file=suite)
 
 
 def find_suite(domain: str | None, data: str | Path | None = None, file: str | Path | None = None) -> Suite:
-    """The suite of that name or that file, its tasks ready to be read.
+    """Load the suite of a domain, or of a suite file.
+
+    Examples are read when they are first used.
 
     Raises
     ------
     InputError
-        If not one of name and file is given, there is no such suite, a data folder is given and a task is missing
-        there, or none is given and the suite has no stand-in; or whatever is wrong with the file.
+        If not exactly one of domain and file is given, if the suite does not exist, if the data folder lacks a task,
+        if there are no data and no synthetic suite replaces them, or if the file has a fault.
 
     Examples
     --------
@@ -84,43 +86,45 @@ def find_suite(domain: str | None, data: str | Path | None = None, file: str | P
             raise InputError(f"no suite: expected --suite FILE.yaml, or --domain with one of {', '.join(names)}")
         return _user_suite(file, data, names)
     if file is not None:
-        raise InputError(f"--domain {domain} and --suite {file}: expected one of them")
+        raise InputError(f"domain {domain} (--domain) and suite file {file} (--suite): expected one of them")
     if domain == EIGHT.name:
         if data is not None:
-            raise InputError(f"--data {data}: {EIGHT.name} is made up, and takes no data")
+            raise InputError(f"data={data} (--data): {EIGHT.name} is synthetic and takes no data")
         return EIGHT
     if domain not in LISTED:
-        raise InputError(f"--domain {domain}: no such suite; there are {', '.join(names)}{meant(domain, names)}")
+        raise InputError(
+            f"suite {domain} (--domain): no such suite; there are {', '.join(names)}{meant(domain, names)}"
+        )
     folder = Path(data) if data else data_folder(domain)
     if folder is not None:
         return load_listed(domain, LISTED[domain], folder)
     if domain not in BLUE_SUITES:
         made = commands(LISTED[domain], Path("data"))
-        raise InputError(f"--domain {domain}: no data, and no stand-in takes their place; make them with {made}")
+        raise InputError(f"suite {domain} (--domain): no data, and no synthetic suite replaces them; run {made}")
     return planted.stand_in(domain)
 
 
 def _user_suite(file: str | Path, data: str | Path | None, names: list[str]) -> Suite:
     if data is not None:
-        raise InputError(f"--data {data}: not with --suite, whose file names its data")
+        raise InputError(f"data={data} (--data): not with a suite file (--suite), because it names its data")
     if not Path(file).is_file():
         folder = Path(file).parent
         near = meant(Path(file).name, (path.name for path in folder.iterdir())) if folder.is_dir() else ""
-        raise input_error(f"--suite {file}", "no file that can be read", f"the YAML file of a suite{near}")
+        raise input_error(f"suite {file} (--suite)", "no file that can be read", f"the YAML file of a suite{near}")
     suite = read_suite(file)
-    if suite.name in names:  # its results would stand beside the paper's
-        raise input_error(file, f"suite {suite.name!r}, which is one of this tool's", "another name:")
+    if suite.name in names:  # its results would share a folder with the paper's
+        raise input_error(file, f"suite {suite.name!r}, a name that this tool uses", "another name:")
     return suite
 
 
 def vocabulary(suite: Suite) -> tuple[str, ...]:
-    """Every word of a planted suite: what its tiny encoder knows."""
+    """Every word of a synthetic suite: the vocabulary of its tiny encoder."""
     return EIGHT_VOCABULARY if suite.name == EIGHT.name else planted.VOCABULARY
 
 
 def data_folder(domain: str) -> Path | None:
-    """Where real data lie when the user did not say: ``TASKAFFINITY_DATA``, else ``./data`` if it holds a task."""
+    """The default data folder: ``TASKAFFINITY_DATA``, else ``./data`` if it holds a task; else None."""
     if given := os.environ.get("TASKAFFINITY_DATA"):
         return Path(given)
-    here = Path("data")
-    return here if any((here / task.name).is_dir() for task in LISTED[domain]) else None
+    local = Path("data")
+    return local if any((local / task.name).is_dir() for task in LISTED[domain]) else None

@@ -1,8 +1,8 @@
-"""Task files: ``DATA/<task>/{train,dev,test}.jsonl`` and ``task.json``, which says what they are.
+"""Read and write task folders: ``DATA/<task>/{train,dev,test}.jsonl`` and ``task.json``, which describes them.
 
-One JSON object a line (``rows.py`` has its keys), UTF-8; ``datasets.load_dataset("json")`` reads them as they are. A
-folder is written whole or not at all: beside first, then file by file by renaming, ``task.json`` last. A folder
-without ``task.json`` is no task.
+Each line is one JSON object in UTF-8 (``rows.py`` lists its keys); ``datasets.load_dataset("json")`` reads the files
+too. A folder is written completely or not at all: files are written to a temporary folder, then renamed, ``task.json``
+last. A folder without ``task.json`` is no task.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ CARD = "task.json"
 
 
 class TaskCard(BaseModel):
-    """What a task folder holds; the content of its ``task.json``."""
+    """The content of ``task.json``: a description of a task folder."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Kind
     labels: tuple[str, ...] = ()
-    """Classes in the order of their ids; for ner the entity types; empty for similarity."""
+    """Classes in the order of their ids. For ner, the entity types. Empty for similarity."""
     negative: str | None = None
     """The class that is trained but not scored."""
     metric: str = ""
-    """One of ``METRICS_OF_KIND``; empty for the kind's own."""
+    """One of ``METRICS_OF_KIND``. Empty: the default metric of the kind."""
     title: str = ""
     source: str = ""
-    """Where the original comes from."""
+    """Where the corpus comes from."""
     licence: str = ""
     missed: dict[Split, int] = Field(default_factory=dict)
-    """Gold relations that no row was made for; empty where that is not known."""
+    """Number of gold relations without a row, by split. Empty if unknown."""
     split: str = ""
     """How train, dev and test were made."""
     notes: dict[str, int | str] = Field(default_factory=dict)
-    """What the conversion decided, and how often."""
+    """What the conversion decided, and how often it did."""
     counts: dict[Split, SplitCount] = Field(default_factory=dict)
     sha256: dict[str, str] = Field(default_factory=dict)
-    """By file name."""
+    """Hash of each file, by file name."""
 
     @model_validator(mode="after")
     def _holds_together(self) -> TaskCard:
         if bool(self.labels) == (self.kind == "similarity"):
             raise ValueError(f"{len(self.labels)} labels for kind {self.kind}")
         if len(set(self.labels)) != len(self.labels):
-            raise ValueError("a label that stands twice")
+            raise ValueError("a label is listed twice")
         if self.negative is not None and self.negative not in self.labels:
             raise ValueError(f"negative {shown(self.negative)}, which is none of the labels")
         if self.metric and self.metric not in (fitting := METRICS_OF_KIND[self.kind]):
@@ -65,12 +65,13 @@ class TaskCard(BaseModel):
 
 
 def read_split(path: Path, kind: Kind, labels: Sequence[str]) -> list[Example]:
-    """Examples of one task file, in its order.
+    """Read the examples of one task file, in the order of the file.
 
     Raises
     ------
     InputError
-        No such file, not UTF-8, not JSON, cut off, a row that is not as ``rows.py`` says, an id twice, or no row.
+        If the file does not exist, is not UTF-8 or not JSON, is truncated, has no row, has an id twice, or has a row
+        that ``rows.py`` does not accept.
     """
     examples = parse_rows(read_objects(path), kind, labels)
     if not examples:
@@ -79,13 +80,13 @@ def read_split(path: Path, kind: Kind, labels: Sequence[str]) -> list[Example]:
 
 
 def write_task(folder: Path, card: TaskCard, splits: Mapping[Split, Sequence[Row]]) -> TaskCard:
-    """Write a task folder and return its card, counts and hashes filled in.
+    """Write a task folder; return its card with counts and hashes.
 
     Raises
     ------
     InputError
-        A row that could not be read again, an id twice in the task, or a split that is missing or empty. Nothing is
-        written then.
+        If a row could not be read again, an id occurs twice in the task, or a split is missing or empty. Then nothing
+        is written.
     """
     counts: dict[Split, SplitCount] = {}
     hashes: dict[str, str] = {}
@@ -112,7 +113,7 @@ def write_task(folder: Path, card: TaskCard, splits: Mapping[Split, Sequence[Row
         card = card.model_copy(update={"metric": metric, "counts": counts, "sha256": hashes})
         (beside / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / CARD).unlink(missing_ok=True)  # from here to the last rename the folder is no task
+        (folder / CARD).unlink(missing_ok=True)  # until the last rename the folder is no task
         for name in (*hashes, CARD):
             os.replace(beside / name, folder / name)
     finally:
@@ -121,12 +122,12 @@ def write_task(folder: Path, card: TaskCard, splits: Mapping[Split, Sequence[Row
 
 
 def read_card(folder: Path) -> TaskCard:
-    """What a task folder says of itself.
+    """Read the card of a task folder.
 
     Raises
     ------
     InputError
-        No ``task.json``, not JSON, or a key that is missing, unknown or wrong.
+        If ``task.json`` does not exist or is not JSON, or if a key is missing, unknown or wrong.
     """
     path = folder / CARD
     text = "\n".join(read_lines(path)[0])
@@ -140,12 +141,14 @@ def read_card(folder: Path) -> TaskCard:
 
 
 def read_task(folder: Path) -> Task:
-    """The task of a folder. Its splits are read when they are asked for; the task can be pickled.
+    """Read the task of a folder.
+
+    Its examples are read when they are first used. The task can be pickled.
 
     Raises
     ------
     InputError
-        A folder whose name no task can have; as ``read_card``; and as ``read_split`` when the examples are read.
+        If the folder's name is no legal task name; as ``read_card``; and as ``read_split`` when the examples are read.
     """
     card = read_card(folder)
     read = partial(_read, folder, card)
@@ -156,7 +159,7 @@ def read_task(folder: Path) -> Task:
 
 
 def task_folders(data: Path) -> list[Path]:
-    """The folders of a data folder that have a card, by name; without what a ``write_task`` that was killed left."""
+    """The task folders in a data folder, sorted by name; temporary folders of ``write_task`` are skipped."""
     return sorted(card.parent for card in data.glob(f"*/{CARD}") if not card.parent.name.startswith("."))
 
 
@@ -168,21 +171,19 @@ def missing_files(folder: Path) -> list[str]:
 def _read(folder: Path, card: TaskCard, split: Split) -> list[Example]:
     path = folder / f"{split}.jsonl"
     examples = read_split(path, card.kind, card.labels)
-    told = card.counts[split].rows if split in card.counts else len(examples)
-    if len(examples) != told:  # a file cut at the end of a line looks whole
-        raise input_error(
-            path, f"{len(examples)} rows", f"the {told} that {folder / CARD} tells of; prepare the task again"
-        )
+    expected = card.counts[split].rows if split in card.counts else len(examples)
+    if len(examples) != expected:  # a file that was cut between two lines is still valid JSON
+        raise input_error(path, f"{len(examples)} rows", f"{expected}, as {folder / CARD} says; prepare the task again")
     return examples
 
 
 def read_objects(path: Path) -> Iterator[tuple[str, object]]:
-    """``(where, object)`` of each line of a JSON Lines file.
+    """Yield ``(where, object)`` for each line of a JSON Lines file.
 
     Raises
     ------
     InputError
-        No such file, not UTF-8, or as ``parse_line``.
+        If the file does not exist or is not UTF-8, or as ``parse_line`` raises.
     """
     lines, ended = read_lines(path)
     for number, line in enumerate(lines, start=1):

@@ -1,8 +1,4 @@
-"""Text files as lines, and the one shape of a complaint.
-
-A complaint is one line: where (file, line or element id), what was found, what would do. It never quotes the text of
-a corpus: ``shown`` decides what may be named.
-"""
+"""Read text files line by line, with errors that name the line."""
 
 from __future__ import annotations
 
@@ -14,52 +10,55 @@ from taskaffinity.errors import input_error
 
 
 def parse_line(where: str, line: str, *, is_cut: bool = False) -> object:
-    """The JSON of a line of a JSON Lines file.
+    """Parse one line of a JSON Lines file.
 
     Parameters
     ----------
     is_cut : bool
-        Whether the file ends within the line, so that a fault in it is the missing rest.
+        Whether the file ends within the line. A fault then means that the file is truncated.
 
     Raises
     ------
     InputError
-        No JSON, nested too deeply to be read, a number of thousands of digits, or half of a character.
+        If the line is no JSON, is nested too deeply, has a number of thousands of digits or a lone surrogate.
     """
     found, expected = "", "one JSON object a line"
     try:
         parsed: object = json.loads(line)
         if "\\ud" in line.lower() and any("\ud800" <= c <= "\udfff" for c in json.dumps(parsed, ensure_ascii=False)):
-            found, expected = "half of a character (a surrogate alone)", "UTF-8 text"
+            found, expected = "half of a character (a lone surrogate)", "UTF-8 text"
     except json.JSONDecodeError as error:
         found = f"no JSON at column {error.colno}"
         if line.lstrip().startswith("[") and not line.rstrip().endswith("]"):
             found, expected = "the beginning of a JSON list", "one JSON object a line, without a list around them"
         elif is_cut:
-            found, expected = f"a line that breaks off after {len(line)} characters", "a whole file; this is cut"
+            found, expected = (
+                f"a line that breaks off after {len(line)} characters",
+                "a whole file; this one is truncated",
+            )
     except RecursionError:
-        found = "JSON that is nested too deeply to be read"
-    except ValueError:  # Python's own limit
+        found = "JSON that is nested too deeply"
+    except ValueError:  # Python limits the digits of a number
         found = "a number of thousands of digits"
-    if found:  # outside of the except: an error's context would hold the line
+    if found:  # outside the except clause, or the error's context would hold the text of the line
         raise input_error(where, found, expected)
     return parsed
 
 
 def read_lines(path: Path) -> tuple[list[str], bool]:
-    """Lines of a UTF-8 file without their ends, and whether the last one was ended.
+    """Read the lines of a UTF-8 file without line ends, and whether the last line had one.
 
     Raises
     ------
     InputError
-        No such file, or not UTF-8: the line is named.
+        If the file does not exist or is not UTF-8; the error names the line.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise input_error(path, f"no file that can be read ({error.strerror})", "a UTF-8 text file") from None
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise input_error(path, 'UTF-16 (a spreadsheet\'s "Unicode text")', "UTF-8 text: save it as that")
+        raise input_error(path, 'UTF-16 (a spreadsheet\'s "Unicode text")', "UTF-8 text: save the file as UTF-8")
     pieces = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
     ended = not pieces[-1]
     lines = []

@@ -1,18 +1,17 @@
-"""Metrics as sums: every score is a smooth function of a sum over examples.
+"""Metrics: every score is a smooth function of a sum over examples.
 
 A metric is three functions.
 
-* ``tally(gold, predicted, labels)`` gives counts, ``(n_examples, n_counts)``;
+* ``tally(gold, predicted, labels)`` returns counts, ``(n_examples, n_counts)``.
 * ``score(counts.sum(axis=-2))`` turns summed counts ``(..., n_counts)`` into scores ``(...)`` in [0, 1]
-  (Pearson: [-1, 1]);
-* ``influence(counts)`` gives how far each example moves that score, ``(n_examples,)`` with mean zero: the
-  standard error of the score over examples is ``influence.std() / sqrt(n_examples)``, or ``by_document``'s where
-  examples of one document are not independent.
+  (Pearson: [-1, 1]).
+* ``influence(counts)`` returns how far each example moves the score, ``(n_examples,)`` with mean zero. The standard
+  error of the score over examples is ``influence.std() / sqrt(n_examples)``. If examples of one document are not
+  independent, pass the influences through ``by_document`` first.
 
-Conventions: ``labels`` are the classes that count (a negative class is left out by the caller). The unit of
-every count is an example, for a tagging task a sentence: tokens of a sentence are not independent. A score
-that is not defined (no positive anywhere, a constant prediction) is 0, as in scikit-learn with
-``zero_division=0``, never NaN.
+Conventions: ``labels`` are the scored classes; the caller removes a negative class. The unit of every count is an
+example. For a tagging task it is a sentence, because the tokens of a sentence are not independent. An undefined score
+(no positive example, a constant prediction) is 0, as in scikit-learn with ``zero_division=0``, never NaN.
 """
 
 from __future__ import annotations
@@ -28,39 +27,39 @@ import numpy.typing as npt
 Counts = npt.NDArray[np.float64]
 
 _CONSTANT = 1e-10
-"""A variance below this share of the raw second moment is rounding, not spread."""
+"""A variance below this share of the raw second moment is a rounding error."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A score made of per-example counts; see the module's docstring for the three functions."""
+    """A score computed from per-example counts; the module docstring describes the three functions."""
 
     name: str
     title: str
-    """In full, for captions: the average and the excluded classes are part of a metric's name."""
+    """Full name for captions, with the average and the excluded classes."""
     tally: Callable[[Sequence[Any], Sequence[Any], Sequence[str]], Counts]
     score: Callable[[Counts], Counts]
     influence: Callable[[Counts], Counts]
 
 
 def accuracy_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Counts:
-    """Columns: right, 1."""
+    """Columns: correct (0 or 1), 1."""
     right = np.array([g == p for g, p in zip(gold, predicted, strict=True)], dtype=np.float64)
     return np.stack([right, np.ones_like(right)], axis=1)
 
 
 def accuracy_score(sums: Counts) -> Counts:
-    """Right over all."""
+    """The share of correct predictions."""
     return _ratio(sums[..., 0], sums[..., 1])
 
 
 def accuracy_influence(counts: Counts) -> Counts:
-    """Right or not, less the mean."""
+    """Correct (0 or 1) minus its mean."""
     return np.asarray(counts[:, 0] - counts[:, 0].mean())
 
 
 def pearson_tally(gold: Sequence[float], predicted: Sequence[float], labels: Sequence[str]) -> Counts:
-    """Columns: 1, x, y, xx, yy, xy of gold x and prediction y. These moments reveal the gold scores."""
+    """Columns: 1, x, y, xx, yy, xy for gold x and prediction y. These moments reveal the gold scores."""
     x, y = np.asarray(gold, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
     if x.shape != y.shape:
         raise ValueError(f"{x.size} gold scores, {y.size} predictions")
@@ -68,7 +67,7 @@ def pearson_tally(gold: Sequence[float], predicted: Sequence[float], labels: Seq
 
 
 def pearson_score(sums: Counts) -> Counts:
-    """Pearson's correlation from summed moments; 0 where either side is constant."""
+    """Pearson's correlation from summed moments; 0 if either side is constant."""
     n, x, y, xx, yy, xy = np.moveaxis(np.asarray(sums, dtype=np.float64), -1, 0)
     n = np.where(n > 0, n, 1.0)
     vx, vy, cov = xx / n - (x / n) ** 2, yy / n - (y / n) ** 2, xy / n - x * y / n**2
@@ -77,7 +76,7 @@ def pearson_score(sums: Counts) -> Counts:
 
 
 def pearson_influence(counts: Counts) -> Counts:
-    """``zx zy - r (zx**2 + zy**2) / 2`` with standardised gold zx and prediction zy (EDGES 2.2)."""
+    """``zx zy - r (zx**2 + zy**2) / 2`` with standardised gold zx and prediction zy."""
     x, y = counts[:, 1], counts[:, 2]
     r = float(pearson_score(counts.sum(axis=0)))
     if x.std() ** 2 <= _CONSTANT * np.mean(x**2) or y.std() ** 2 <= _CONSTANT * np.mean(y**2):
@@ -87,7 +86,7 @@ def pearson_influence(counts: Counts) -> Counts:
 
 
 def micro_f1_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Counts:
-    """Columns: tp, fp, fn over the counted classes together."""
+    """Columns: tp, fp, fn over the scored classes together."""
     counted = set(labels)
     counts = np.zeros((len(gold), 3))
     for row, (g, p) in enumerate(zip(gold, predicted, strict=True)):
@@ -98,12 +97,12 @@ def micro_f1_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequen
 
 
 def micro_f1_score(sums: Counts) -> Counts:
-    """``2 tp / (2 tp + fp + fn)``; 0 where nothing is positive."""
+    """``2 tp / (2 tp + fp + fn)``; 0 if nothing is positive."""
     return _ratio(2 * sums[..., 0], 2 * sums[..., 0] + sums[..., 1] + sums[..., 2])
 
 
 def micro_f1_influence(counts: Counts) -> Counts:
-    """``(2 tp_i - F (2 tp_i + fp_i + fn_i)) / mean(2 tp + fp + fn)`` (EDGES 2.2)."""
+    """``(2 tp_i - F (2 tp_i + fp_i + fn_i)) / mean(2 tp + fp + fn)``."""
     weight = 2 * counts[:, 0] + counts[:, 1] + counts[:, 2]
     if not weight.any():
         return np.zeros(len(counts))
@@ -112,18 +111,18 @@ def micro_f1_influence(counts: Counts) -> Counts:
 
 
 def macro_f1_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Counts:
-    """Columns: tp, fp, fn of the first counted class, then of the second, ..."""
+    """Columns: tp, fp, fn of the first scored class, then of the second, ..."""
     blocks = [micro_f1_tally(gold, predicted, [label]) for label in labels]
     return np.concatenate(blocks, axis=1)
 
 
 def macro_f1_score(sums: Counts) -> Counts:
-    """Mean of the classes' F1."""
+    """Mean F1 of the classes."""
     return np.asarray(micro_f1_score(_by_class(sums)).mean(axis=-1))
 
 
 def macro_f1_influence(counts: Counts) -> Counts:
-    """Mean of the classes' influences."""
+    """Mean influence of the classes."""
     classes = _by_class(counts)
     return np.asarray(np.mean([micro_f1_influence(classes[:, c]) for c in range(classes.shape[1])], axis=0))
 
@@ -131,10 +130,10 @@ def macro_f1_influence(counts: Counts) -> Counts:
 def document_f1_tally(
     gold: Sequence[str | Sequence[str]], predicted: Sequence[str | Sequence[str]], labels: Sequence[str]
 ) -> Counts:
-    """Columns: tp, fp, fn over the counted classes together; one row a pair of mentions.
+    """Columns: tp, fp, fn over the scored classes together; one row per pair of mentions.
 
-    A pair may have several classes, or none: a relation that no text was made for is a pair without a prediction.
-    ``further.by_pair`` makes such pairs of a task's examples.
+    A pair may have several classes, or none. A relation without an example is a pair without a prediction.
+    ``secondary_metrics.by_pair`` builds these pairs from a task's examples.
     """
     counted = set(labels)
     counts = np.zeros((len(gold), 3))
@@ -145,15 +144,16 @@ def document_f1_tally(
 
 
 def span_f1_tally(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], labels: Sequence[str]) -> Counts:
-    """Columns: tp, fp, fn of whole spans, type and both ends equal; one row a sentence.
+    """Columns: tp, fp, fn of spans with equal type and both boundaries; one row per sentence.
 
-    A span is ``B-x`` followed by ``I-x``; an ``I`` that follows neither is no span (seqeval's strict IOB2).
+    A span is ``B-x`` followed by any number of ``I-x``. An ``I-x`` after anything else is no span (strict IOB2 of
+    seqeval).
     """
     return _span_tally(gold, predicted, labels, spans)
 
 
 def conlleval_tally(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], labels: Sequence[str]) -> Counts:
-    """As ``span_f1_tally``, but an ``I`` that follows no span of its type begins one, as in CoNLL's ``conlleval``."""
+    """As ``span_f1_tally``, but an ``I`` after no span of its type begins one, as in ``conlleval``."""
     return _span_tally(gold, predicted, labels, lenient_spans)
 
 
@@ -175,7 +175,7 @@ def _span_tally(
 
 
 def spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
-    """``(type, first word, last word + 1)`` of every strict IOB2 span, in order.
+    """List ``(type, first word, last word + 1)`` for every strict IOB2 span, in order.
 
     Examples
     --------
@@ -194,7 +194,7 @@ def spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
 
 
 def lenient_spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
-    """The spans of ``conlleval``: an ``I`` that follows no span of its type is read as ``B``.
+    """List the spans of ``conlleval``: an ``I`` after no span of its type is read as ``B``.
 
     Examples
     --------
@@ -207,16 +207,16 @@ def lenient_spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
 
 
 def by_document(influence: Counts, documents: npt.NDArray[np.integer[Any]]) -> Counts:
-    """How far each document moves the score, ``(..., n_documents)``: its examples' influences, added.
+    """How far each document moves the score, ``(..., n_documents)``.
 
-    In the scale of those of examples: the standard error of the score is again ``std() / sqrt(n_documents)`` (the
-    sandwich for clusters; Liang & Zeger 1986).
+    The influences of a document's examples are added and rescaled, so that the standard error of the score is again
+    ``std() / sqrt(n_documents)`` (the cluster-robust sandwich estimator; Liang & Zeger 1986).
 
     Parameters
     ----------
     influence : (..., n_examples)
     documents : (n_examples,)
-        Number of each example's document, from 0 without a gap.
+        Number of each example's document, from 0 without gaps.
 
     Examples
     --------
@@ -260,7 +260,7 @@ METRICS: dict[str, Metric] = {
 
 
 def title_of(metric: str, kind: str) -> str:
-    """In full; of a kind that as a rule has no negative class, none is said to be left out.
+    """The full name of a metric; only relation tasks mention a negative class.
 
     Examples
     --------

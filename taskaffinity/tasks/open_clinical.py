@@ -1,7 +1,8 @@
-"""Four clinical tasks whose corpora need no agreement, in the shapes of the paper's clinical suite.
+"""Four clinical tasks whose corpora need no data use agreement.
 
-Similarity, tagging, relations and inference, as there; but the texts are pairs of terms, eligibility criteria of trials
-and questions, not notes of patients, so its arrows say nothing about the paper's.
+The kinds are those of the paper's clinical suite: similarity, tagging, relation and inference. The texts differ: pairs
+of terms, eligibility criteria of trials, and questions instead of patient notes. So the arrows of this suite say
+nothing about the arrows of the paper.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Running text for pre-training: the passages of text files and task files, each once."""
+"""Read text for pre-training from text files and task files, each passage once."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from taskaffinity.tasks.lines import parse_line, read_lines
 
 
 def read_passages(paths: Iterable[Path]) -> list[str]:
-    """A passage a line of every ``.txt`` file, and the texts of every row of a ``.jsonl`` file; none twice.
+    """Read every line of ``.txt`` files and every text of ``.jsonl`` files, without repeats.
 
-    A relation task's rows repeat a sentence for each of its pairs, with other words masked: those stay, being other
-    texts.
+    The rows of a relation task repeat a sentence with other words masked. These texts differ, so all of them stay.
 
     Raises
     ------
     InputError
-        A file that cannot be read, is neither of the two, or a line that is not as it should be; no passage at all.
+        If a file cannot be read or is neither ``.txt`` nor ``.jsonl``, a row has no text, or there is no passage.
     """
     paths = list(paths)
     passages = dict.fromkeys(passage for path in paths for passage in _passages(path))
     if not passages:
-        raise input_error(", ".join(str(path) for path in paths) or "--text", "no text", "a passage a line")
+        raise input_error(
+            ", ".join(str(path) for path in paths) or "text files (--text)", "no text", "one passage per line"
+        )
     return list(passages)
 
 
 def _passages(path: Path) -> Iterator[str]:
     if path.suffix not in (".txt", ".jsonl"):
         raise input_error(
-            path, f"a file named {path.suffix or 'without suffix'}", ".txt (a passage a line) or .jsonl (rows)"
+            path, f"a file named {path.suffix or 'without suffix'}", ".txt (one passage per line) or .jsonl (rows)"
         )
     for number, line in enumerate(read_lines(path)[0], start=1):
         if not line.strip():

@@ -1,15 +1,15 @@
-"""Synthetic suites whose true affinities are known: the embedded default, and a judge of the tool itself.
+"""Synthetic suites with known affinities, used as the default data and to validate the tool.
 
-Nonce words have a hidden class in {0, 1, 2, 3}. A *target* is trained on half of the words of each class (the seen
-ones) and tested on all of them, so that alone it must guess. A *helper* meets all words under their true classes: what
-it teaches the shared embeddings is what the target lacks. A *rival* meets all words too, but takes each unseen word
-for one of the class ``shift`` further on: right where the target can check, wrong where it cannot. Every rule was
-shown to be learnable by a two-layer encoder from random weights; labels that merely disagree between two tasks would
-not hurt, for each task has a head of its own.
+Each nonce word has a hidden class in {0, 1, 2, 3}. A *target* is trained on half of the words of each class (the seen
+words) and tested on all words, so a single-task model must guess the unseen ones. A *helper* is trained on all words
+with their true classes, so it teaches the shared embeddings what the target lacks. A *rival* is trained on all words
+too, but gives each unseen word the class ``shift`` further on: right where the target has examples, wrong elsewhere.
+A two-layer encoder can learn every rule from random weights. Contradictory labels alone would do no harm, because
+each task has its own head.
 
-Tasks have the ids and the shapes of the paper's suites, none of their text. ``planted_truth.csv`` holds what is known
-of every arrow, with its mean gain over nine seeds (``tests/benchmarks/stand_ins.py``). Arrows into the sources and
-between the targets are "not coloured": what they really do is small beside the one point that counts as none.
+The tasks have the ids and shapes of the paper's suites, but none of their text. ``planted_truth.csv`` holds the known
+effect of every arrow and its mean gain over nine seeds (``tests/benchmarks/stand_ins.py``). Arrows into the sources
+and between the targets are marked "not coloured" (not significant): their true effect is small.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from taskaffinity.tasks.task import SPLITS, Example, Kind, Split, Task
 N_CLASSES = 4
 WORDS_A_CLASS = 40
 SEEN = WORDS_A_CLASS // 2
-"""Of each class, what targets see in training: the first half."""
+"""Words of each class that targets see in training: the first half."""
 
 _SYLLABLES = [c + v for c, v in product("bdfgklmnprstvz", "aeiou")]
 
@@ -48,7 +48,7 @@ CONTENT = np.array(_nonce_words(N_CLASSES * WORDS_A_CLASS, 3, _RNG)).reshape(N_C
 """[class, word]"""
 FUNCTION = _nonce_words(40, 2, _RNG)
 CUES = ["esta", "ovi"]
-"""Before a content word: it is a mention."""
+"""Words that mark the next content word as a mention."""
 AFFIRMING, DOUBTING = ["ita", "aye"], ["nul", "ulo"]
 VOCABULARY = tuple(sorted({*CONTENT.ravel().tolist(), *FUNCTION, *CUES, *AFFIRMING, *DOUBTING, "@", "$", "a", "b"}))
 
@@ -56,22 +56,22 @@ VOCABULARY = tuple(sorted({*CONTENT.ravel().tolist(), *FUNCTION, *CUES, *AFFIRMI
 OTHER_CONTENT = np.array(_nonce_words(N_CLASSES * WORDS_A_CLASS, 4, np.random.default_rng(20200702))).reshape(
     N_CLASSES, WORDS_A_CLASS
 )
-"""A second family: no word in common with the first."""
+"""A second family of words, disjoint from the first."""
 
 
 @dataclass(frozen=True)
 class Lexicon:
-    """What one task takes the words for."""
+    """The classes that one task gives to the words."""
 
     shown: int = WORDS_A_CLASS
-    """Words of each class, the first so many, that training shows: a target's is half of them."""
+    """Number of words of each class in the training split, from the first; a target has half of them."""
     shift: int = 0
-    """By how many classes the unseen words are taken wrongly (a rival)."""
+    """By how many classes a rival shifts the unseen words."""
     other: bool = False
-    """Whether the words are those of the second family."""
+    """Whether the words come from the second family."""
 
     def draw(self, rng: np.random.Generator, classes: Sequence[int] = range(N_CLASSES)) -> tuple[str, int]:
-        """A word, and the class that this task takes it for, uniform over ``classes``."""
+        """Draw a word and its class in this task, uniform over ``classes``."""
         believed = int(rng.choice(list(classes)))
         number = int(rng.integers(self.shown))
         true = believed if number < SEEN else (believed - self.shift) % N_CLASSES
@@ -86,7 +86,7 @@ def _filler(rng: np.random.Generator, low: int, high: int) -> list[str]:
 
 
 def tagged(types: tuple[str | None, ...], lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
-    """A sentence of four content words; one of class k is a mention of ``types[k]`` iff a cue stands before it."""
+    """Generate a sentence of four content words; a word of class k after a cue is a mention of ``types[k]``."""
     words: list[str] = _filler(rng, 0, 2)
     tags = ["O"] * len(words)
     for _ in range(4):
@@ -101,7 +101,10 @@ def tagged(types: tuple[str | None, ...], lexicon: Lexicon, rng: np.random.Gener
 
 
 def similar(lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
-    """Two sentences of two content words: 5 x the mean class / 3, noise of 0.2; half of the words share a theme."""
+    """Generate two sentences of two content words each, scored 5 x mean class / 3 plus noise of 0.2.
+
+    Half of the words share a theme.
+    """
     theme = int(rng.integers(N_CLASSES))
     sentences, classes = [], []
     for _ in range(2):
@@ -116,7 +119,7 @@ def similar(lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
 
 
 def related(labels: tuple[str, ...], negative: str, lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
-    """``@a$ word1 ... @b$ word2``: related, by the class of the first word, unless the second is of the same class."""
+    """Generate ``@a$ word1 ... @b$ word2``: the class of word1 is the relation, unless word2 has the same class."""
     (first, class1), (second, class2) = lexicon.draw(rng), lexicon.draw(rng)
     words = [*_filler(rng, 1, 2), "@a$", first, *_filler(rng, 1, 4), "@b$", second, *_filler(rng, 1, 2)]
     label = labels[class1] if class2 != class1 else negative
@@ -124,7 +127,7 @@ def related(labels: tuple[str, ...], negative: str, lexicon: Lexicon, rng: np.ra
 
 
 def inferred(lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
-    """A doubting premise is neutral; after an affirming one the class of the hypothesis' word decides."""
+    """Generate a pair: neutral after a doubting premise, else decided by the class of the hypothesis' word."""
     doubting = rng.random() < 1 / 3
     word, believed = lexicon.draw(rng)
     premise = [str(rng.choice(DOUBTING if doubting else AFFIRMING)), *_filler(rng, 2, 5)]
@@ -135,7 +138,7 @@ def inferred(lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Examples a split."""
+    """Number of examples of each split."""
 
     train: int
     dev: int = 300
@@ -144,7 +147,7 @@ class Sizes:
 
 @cache
 def generate(name: str, maker: Maker, lexicon: Lexicon, sizes: Sizes, split: Split) -> tuple[Example, ...]:
-    """A split, the same at every call. Dev and test show all words, whatever training saw."""
+    """Generate a split, always the same. Dev and test contain all words."""
     rng = np.random.default_rng([SPLITS.index(split), *name.encode()])
     shown = lexicon if split == "train" else replace(lexicon, shown=WORDS_A_CLASS)
     return tuple(maker(shown, rng, f"{name}.{split}.{i}") for i in range(getattr(sizes, split)))
@@ -159,13 +162,13 @@ def planted_task(
     labels: tuple[str, ...] = (),
     negative: str | None = None,
 ) -> Task:
-    """A task of made-up text."""
+    """Make a task of synthetic text."""
     return Task(name, kind, partial(generate, name, maker, lexicon, sizes), labels, negative)
 
 
 HELPER, TARGET = Lexicon(), Lexicon(shown=SEEN)
 RIVAL = Lexicon(shift=2)
-"""With a shift of one class the rival harms the relation task alone."""
+"""With a shift of one class the rival would harm only the relation task."""
 
 _I2B2 = ("PIP", "TeRP", "TrAP", "TrCP")
 CLINICAL = Suite(
@@ -239,18 +242,18 @@ BIOMEDICAL = Suite(
 
 
 def truth(suite: str) -> dict[tuple[str, str], str]:
-    """What is known of every arrow, by (source, target): improves, degrades, not coloured, or not degrades."""
+    """The known effect of every arrow: (source, target) -> improves, degrades, not coloured or not degrades."""
     with (resources.files("taskaffinity.tasks") / "planted_truth.csv").open(encoding="utf-8") as file:
         return {(row["source"], row["target"]): row["truth"] for row in csv.DictReader(file) if row["suite"] == suite}
 
 
 def stand_in(domain: str) -> Suite:
-    """The planted suite that takes the place of ``clinical``, ``biomedical`` or ``blue``.
+    """The synthetic suite that replaces ``clinical``, ``biomedical`` or ``blue``.
 
     Raises
     ------
     KeyError
-        For any other name.
+        If there is no synthetic suite of that name.
     """
     both = Suite("blue", (*CLINICAL.tasks, *BIOMEDICAL.tasks), synthetic=True)
     return {"clinical": CLINICAL, "biomedical": BIOMEDICAL, "blue": both}[domain]

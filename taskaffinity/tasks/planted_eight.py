@@ -1,8 +1,8 @@
-"""``planted-8``: eight tasks that judge the tool, over every shape that a tiny encoder was shown to learn.
+"""``planted-8``: eight synthetic tasks of four kinds, used to validate the tool.
 
-Two helpers know all words, or three quarters of them; a rival takes the unseen half for other classes; three targets
-of three kinds were trained on the seen half; two tasks of a second family of words have nothing to do with any of
-these, and nothing to learn from them.
+One helper is trained on all words, another on three quarters of them. A rival gives the unseen half wrong classes.
+Three targets of three kinds are trained on the seen half. Two more tasks use a second family of words: they neither
+help nor need any other task.
 """
 
 from __future__ import annotations

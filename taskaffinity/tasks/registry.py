@@ -1,4 +1,4 @@
-"""Tasks that are listed here by name, and read from task folders that ``taskaffinity data prepare`` makes."""
+"""Named tasks, read from the task folders that ``taskaffinity data prepare`` writes."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from taskaffinity.tasks.task import Kind
 
 @dataclass(frozen=True)
 class ListedTask:
-    """What a task is; its examples are in its folder."""
+    """Description of a task whose examples are in a task folder."""
 
     name: str
     title: str
-    """What figures print; for the paper's tasks, as the paper does."""
+    """Name in figures, as printed in the paper."""
     kind: Kind
     domain: str
-    """The suite of one text domain that it belongs to."""
+    """The suite of its text domain."""
     corpus: str
-    """What ``taskaffinity data prepare`` calls its corpus."""
+    """Name of its corpus in ``taskaffinity data prepare``."""
     labels: tuple[str, ...] = ()
     negative: str | None = None
 
 
 def load_listed(name: str, rows: Sequence[ListedTask], data: Path) -> Suite:
-    """The suite of that name and those tasks, from the task folders below ``data``.
+    """Read a suite from the task folders in ``data``.
 
     Raises
     ------
     InputError
-        A folder or file that is missing (all of them are listed, with the commands that make them); a folder that
-        holds a task of another kind, or with other labels.
+        If folders or files are missing (the error lists all of them and the commands that make them), or if a folder
+        holds a task of another kind or with other labels.
     """
     if not data.is_dir():
         raise input_error(
@@ -47,7 +47,7 @@ def load_listed(name: str, rows: Sequence[ListedTask], data: Path) -> Suite:
             f"{row.name} ({'no folder' if not (data / row.name).is_dir() else ', '.join(missing)})"
             for row, missing in lacking.items()
         ]
-        raise InputError(f"{data}: suite {name} lacks {'; '.join(gaps)}; make them with {commands(lacking, data)}")
+        raise InputError(f"{data}: suite {name} lacks {'; '.join(gaps)}; run {commands(lacking, data)}")
     suite = Suite(name, tuple(read_task(data / row.name) for row in rows))
     for task, row in zip(suite, rows, strict=True):
         if task.kind != row.kind:
@@ -62,6 +62,6 @@ def load_listed(name: str, rows: Sequence[ListedTask], data: Path) -> Suite:
 
 
 def commands(rows: Iterable[ListedTask], out: Path) -> str:
-    """The commands that make the folders of some tasks, in words."""
+    """The commands that make the folders of these tasks, for a message."""
     corpora = dict.fromkeys(row.corpus for row in rows)
     return " and ".join(f"`taskaffinity data prepare {corpus} --raw DIR --out {out}`" for corpus in corpora)

@@ -1,9 +1,9 @@
-"""One JSON object a line: a row of a task file, checked when it is read and when it is written.
+"""Parse and check the rows of a task file; each line is one JSON object.
 
 Keys: ``id``; then ``text`` (with ``text_pair`` for pairs) and ``label`` (a class, or a number for similarity), or
-``words`` and ``tags`` (IOB2, for ner). ``document``, a text or a whole number, is the same for rows that are not
-independent of one another: errors are by document. ``offsets`` say where the row came from, for people; other keys are
-left alone.
+``words`` and ``tags`` (IOB2, for ner). Rows that are not independent share a ``document`` (a text or a whole number);
+standard errors are computed over documents. ``offsets`` record where the row came from, for a human reader. Other keys
+are ignored.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ PAIR_KINDS: frozenset[Kind] = frozenset({"similarity", "inference"})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An example and where it came from."""
+    """An example and its place in the corpus."""
 
     example: Example
     offsets: tuple[Any, ...] = ()
-    """Characters of the document (ddi2013-type: of the sentence), end exclusive. For ner ``(start, end)`` a word; for
-    relations, for each of the two arguments, ``(start, end)`` of each of its parts."""
+    """Character positions in the document (ddi2013-type: in the sentence), end exclusive. For ner, ``(start, end)`` of
+    each word. For relations, ``(start, end)`` of each part of each of the two arguments."""
 
     def to_json(self) -> dict[str, Any]:
-        """The object of its line."""
+        """The JSON object of the row."""
         example = self.example
         row: dict[str, Any] = {"id": example.id}
         if isinstance(example.label, tuple):
@@ -50,29 +50,29 @@ class Row:
 
 @dataclass(frozen=True)
 class SplitCount:
-    """How much a split holds."""
+    """Counts of a split."""
 
     rows: int
     counted: int
-    """What the paper's Table 1 counts: mentions (ner), rows that are not negative, or pairs."""
+    """The count in the paper's Table 1: mentions (ner), rows that are not negative, or pairs."""
     labels: dict[str, int]
-    """Rows by class, mentions by type; empty for similarity."""
+    """Rows by class, or mentions by type. Empty for similarity."""
 
 
 def parse_rows(
     located: Iterable[tuple[str, object]], kind: Kind, labels: Sequence[str], seen: dict[str, str] | None = None
 ) -> list[Example]:
-    """Examples of ``(where, object)`` rows, in order.
+    """Parse ``(where, object)`` rows into examples, in order.
 
     Parameters
     ----------
     seen
-        Id -> where it stood; filled, so that one for all splits of a task keeps their ids apart.
+        Id -> place of the row. It is extended here; pass one mapping for all splits of a task to keep ids unique.
 
     Raises
     ------
     InputError
-        At the first row that is not as the module's docstring says, or whose id stood before.
+        At the first row that breaks the format in the module docstring, or that repeats an id.
     """
     examples: list[Example] = []
     seen = {} if seen is None else seen
@@ -81,13 +81,13 @@ def parse_rows(
         first = seen.setdefault(example.id, where)
         if first != where:
             first = first.removeprefix(f"{where.rpartition(': ')[0]}: ")
-            raise input_error(where, f"id {shown(example.id)} again (first: {first})", "ids that are unique")
+            raise input_error(where, f"id {shown(example.id)} again (first: {first})", "unique ids")
         examples.append(example)
     return examples
 
 
 def count(examples: Iterable[Example], kind: Kind, negative: str | None) -> SplitCount:
-    """Rows, what Table 1 counts, and how often each label stands."""
+    """Count the rows, the units of Table 1 and each label."""
     labels: Counter[str] = Counter()
     rows = 0
     for example in examples:
@@ -118,12 +118,10 @@ def _document(where: str, row: Mapping[str, object]) -> str:
     value = row.get("document")
     if value is None:
         return ""
-    if isinstance(value, float) and value.is_integer():  # a column of numbers with gaps
+    if isinstance(value, float) and value.is_integer():  # an integer column with missing values
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise input_error(
-            where, f"document {shown(value)}", "a text or a whole number, the same for rows of one document"
-        )
+        raise input_error(where, f"document {shown(value)}", "a text or a whole number that rows of one document share")
     return str(value).strip()
 
 
@@ -169,12 +167,14 @@ def _tags(where: str, row: Mapping[str, object], n_words: int, labels: Sequence[
     tags = _value(where, row, "tags")
     if not isinstance(tags, list) or len(tags) != n_words:
         found = f"{len(tags)} tags" if isinstance(tags, list) else f"{named(tags, ())} as 'tags'"
-        raise input_error(where, f"{found} for {n_words} words", "one tag a word")
+        raise input_error(where, f"{found} for {n_words} words", "one tag per word")
     before = "O"
     for position, tag in enumerate(tags):
         mark, _, kind = tag.partition("-") if isinstance(tag, str) else ("", "", "")
         places = row.get("places")
-        where = str(places[position]) if isinstance(places, tuple) else where  # of own files: JSON has none
+        where = (
+            str(places[position]) if isinstance(places, tuple) else where
+        )  # only user files have places; JSON has none
         if tag != "O" and not (mark in ("B", "I") and kind in labels):
             legal = ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
             raise input_error(where, f"tag {named(tag, legal)} on word {position + 1}", f"one of {', '.join(legal)}")

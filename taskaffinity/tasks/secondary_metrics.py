@@ -22,9 +22,9 @@ def secondary_metrics(kind: Kind, official: str, *, missed_are_known: bool) -> t
     missed_are_known : bool
         Whether the number of gold relations without an example is known; ``document_f1`` needs it.
     """
-    own = DEFAULT_METRIC[kind]  # of classes one of accuracy and micro-F1, and the other says little more
-    others = (name for name in METRICS_OF_KIND[kind] if name not in (own, "accuracy", "micro_f1"))
-    names = (own, *others, *(("document_f1",) if missed_are_known else ()))
+    default = DEFAULT_METRIC[kind]  # accuracy or micro-F1 for classes; the other one adds little
+    others = (name for name in METRICS_OF_KIND[kind] if name not in (default, "accuracy", "micro_f1"))
+    names = (default, *others, *(("document_f1",) if missed_are_known else ()))
     return tuple(name for name in names if name != official)
 
 
@@ -80,7 +80,7 @@ def by_pair(
     """
     sides: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     for name, g, p in zip(ids, gold, predicted, strict=True):
-        own_gold, own_predicted = sides.setdefault(name.partition("#")[0], ({}, {}))
-        own_gold[g] = own_predicted[p] = None
+        gold_classes, predicted_classes = sides.setdefault(name.partition("#")[0], ({}, {}))
+        gold_classes[g] = predicted_classes[p] = None
     pairs = [(tuple(g), tuple(p)) for g, p in sides.values()] + [((labels[0],), ())] * missed
     return [g for g, _ in pairs], [p for _, p in pairs]

@@ -22,7 +22,7 @@ class Suite:
         names = [task.name for task in self.tasks]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"suite {self.name}: {', '.join(twice)} stands in it twice")
+            raise ValueError(f"suite {self.name}: {', '.join(twice)} is listed twice")
 
     @classmethod
     def from_datasets(cls, datasets: Mapping[str, tuple[Any, ...]], name: str = "mine") -> Suite:
@@ -71,7 +71,7 @@ class Suite:
         >>> [(task.name, task.kind, task.labels) for task in suite]
         [('reviews', 'classification', ('0', '1')), ('pairs', 'inference', ('no', 'yes'))]
         """
-        from taskaffinity.tasks.user.in_memory import read_datasets  # with YAML readers, for this alone
+        from taskaffinity.tasks.user.in_memory import read_datasets  # imported here because it loads the YAML readers
 
         return cls(name, read_datasets(datasets, name))
 

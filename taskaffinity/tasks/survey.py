@@ -1,7 +1,7 @@
-"""What a set of tasks holds, in numbers: sizes, lengths, labels, and texts that stand in two places.
+"""Describe tasks in numbers: sizes, lengths, labels, and texts that occur in two splits.
 
-A text that one task trains on and another is tested on can make an arrow that is no transfer; so can one of a task's
-own test part in its training part. Only counts are made of them.
+If a text occurs in the training split of one task and in the test split of another, an arrow may show a leak instead of
+transfer. The same holds for the splits of one task. Only counts of such texts are reported.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from taskaffinity.tasks.user.suitefile import read_suite
 
 @dataclass(frozen=True)
 class Overlap:
-    """Examples of one part whose text stands in another, compared without case and white space."""
+    """Number of examples of one split whose text also occurs in another split.
+
+    Texts are compared without case and white space.
+    """
 
     task: str
     split: Split
@@ -30,12 +33,12 @@ class Overlap:
 
 
 def tasks_of(place: Path) -> tuple[Task, ...]:
-    """The tasks of a suite file, or of the task folders in a data folder, all their examples read.
+    """Read the tasks of a suite file, or of the task folders in a data folder, with all examples.
 
     Raises
     ------
     InputError
-        If it is neither, or something is wrong with it.
+        If ``place`` is neither, or has a fault.
     """
     if not place.is_dir():
         return read_suite(place).tasks
@@ -53,7 +56,7 @@ def tasks_of(place: Path) -> tuple[Task, ...]:
 
 
 def labels_by_split(task: Task) -> dict[str, dict[Split, str]]:
-    """Label -> split -> how many; of similarity, which has none, its lowest, mean and highest score."""
+    """Label -> split -> number of examples; for similarity, its lowest, mean and highest score."""
     found: dict[str, dict[Split, str]] = {label: {} for label in task.labels or ("lowest", "mean", "highest")}
     for split, examples in task.examples.items():
         if task.kind == "similarity":
@@ -70,14 +73,15 @@ def labels_by_split(task: Task) -> dict[str, dict[Split, str]]:
 
 
 def n_words(example: Example) -> int:
-    """Words of an example, of both its texts."""
+    """Number of words of an example, over both texts."""
     return len(example.words) or len(f"{example.text} {example.text_pair or ''}".split())
 
 
 def overlaps(tasks: Sequence[Task]) -> list[Overlap]:
-    """Parts that share texts: two of one task (the whole input), or of two tasks (either side of a pair).
+    """Find pairs of splits that share texts.
 
-    Of two tasks, the training part of one is looked for in every part of the other.
+    Two splits of one task are compared by their whole inputs. The training split of one task is compared with every
+    split of another task, by either side of a pair.
     """
     found: list[Overlap] = []
     for task in tasks:
@@ -89,13 +93,13 @@ def overlaps(tasks: Sequence[Task]) -> list[Overlap]:
     for number, task in enumerate(tasks):
         for other_number, other in enumerate(tasks):
             for split in SPLITS if number != other_number else ():
-                if split != "train" or number < other_number:  # two training parts share their texts both ways
+                if split != "train" or number < other_number:  # two training splits overlap in both directions
                     found += _overlap(task, split, sides[task.name][split], other, "train", trained[other.name])
     return found
 
 
 def leaks(tasks: Sequence[Task]) -> list[Overlap]:
-    """``overlaps`` that can make a score, and so an arrow: what is scored stands in what was trained on."""
+    """The ``overlaps`` that can raise a score: dev or test texts that occur in a training split."""
     return [overlap for overlap in overlaps(tasks) if overlap.split != "train" and overlap.other_split == "train"]
 
 
@@ -111,6 +115,6 @@ def _input(example: Example) -> str:
 
 
 def _sides(example: Example) -> tuple[str, ...]:
-    """Texts of an example as they are compared: tagged words and a running sentence come to the same."""
+    """The texts of an example in the form that is compared; a tagged sentence equals its running text."""
     texts = (" ".join(example.words) or example.text, example.text_pair)
     return tuple("".join(text.split()).casefold() for text in texts if text)

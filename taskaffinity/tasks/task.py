@@ -1,8 +1,8 @@
 """Examples and tasks.
 
-One ``Example`` class serves every kind of task. A ``Task`` is a value: its name, its kind, its metric and the reader of
-its splits. The ``repr`` of an example gives its id and its size only, because tracebacks and logs show ``repr`` and no
-text of a corpus may appear there.
+One ``Example`` class serves every kind of task. A ``Task`` is a value: a name, a kind, a metric and a reader of its
+splits. The ``repr`` of an example shows only its id and size, because tracebacks and logs show ``repr`` and must not
+show the text of a corpus.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from taskaffinity.errors import InputError, shown
 from taskaffinity.tasks.metrics import METRICS, Metric
 
 Kind = Literal["similarity", "relation", "inference", "ner", "classification"]
-"""Sections 3.1-3.4 of the paper: regression on a pair, classification of a masked sentence,
+"""The kinds of Sections 3.1-3.4 of the paper: regression on a pair, classification of a masked sentence,
 classification of a pair, tagging. ``classification`` is ``relation`` without masks."""
 
 Split = Literal["train", "dev", "test"]
@@ -43,7 +43,7 @@ METRICS_OF_KIND: dict[Kind, tuple[str, ...]] = {
     "ner": ("span_f1", "span_f1_conlleval"),
     "classification": _OF_CLASSES,
 }
-"""Metrics that can score a task of a kind."""
+"""Kind -> metrics that can score it."""
 
 Label = str | float | tuple[str, ...]
 
@@ -55,14 +55,14 @@ class Example:
     id: str
     """Unique within its task."""
     label: Label
-    """A class, a score (similarity), or one IOB2 tag a word (ner)."""
+    """A class, a score (similarity), or one IOB2 tag per word (ner)."""
     text: str = field(default="", repr=False)
     text_pair: str | None = field(default=None, repr=False)
     words: tuple[str, ...] = field(default=(), repr=False)
-    """The words of a tagged sentence; ``text`` is then empty."""
+    """The words of a tagged sentence. ``text`` is then empty."""
     document: str = field(default="", repr=False)
-    """What it shares with others that are not independent of it (an abstract, a premise); empty where that is not
-    known. Errors are by document."""
+    """Group of examples that are not independent (an abstract, a premise). Empty if unknown. Standard errors are
+    computed over documents."""
 
     def __repr__(self) -> str:
         size = f"{len(self.words)} words" if self.words else f"{len(self.text)} characters"
@@ -71,26 +71,26 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A corpus to learn.
+    """A task: labelled splits, their kind and their metric.
 
-    Two tasks are equal when their names and their data are: the reader is not compared, the
-    ``fingerprint`` of what it reads is what runs are identified by.
+    Two tasks are equal if their names and their data are equal. The reader is not compared; runs are identified by the
+    ``fingerprint`` of the data.
     """
 
     name: str
-    """The id used in files and on the command line, as in the paper's code: ``ddi2013-type``."""
+    """The id in files and on the command line, such as ``ddi2013-type``."""
     kind: Kind
     read: Callable[[Split], Sequence[Example]] = field(repr=False)
     labels: tuple[str, ...] = ()
-    """Classes in the order of their ids; for ner the entity types; empty for similarity."""
+    """Classes in the order of their ids. For ner, the entity types. Empty for similarity."""
     negative: str | None = None
     """The class that is trained but not scored (``false``)."""
     metric_name: str = ""
-    """One of ``METRICS_OF_KIND``; empty for the kind's own."""
+    """One of ``METRICS_OF_KIND``. Empty: the default metric of the kind."""
     title: str = ""
-    """What figures print; empty for ``name``."""
+    """Name in figures. Empty: ``name``."""
     missed: Mapping[Split, int] = field(default_factory=dict)
-    """Gold relations that no example was made for, by split; empty where that is not known."""
+    """Number of gold relations without an example, by split. Empty if unknown."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -104,7 +104,7 @@ class Task:
             object.__setattr__(self, "title", self.name)
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
             raise ValueError(
-                f"task {self.name!r}: a name is letters, digits, '-', '_' and '.'; files are named after it"
+                f"task {self.name!r}: a name has letters, digits, '-', '_' and '.', because files are named after it"
             )
 
     @property
@@ -123,8 +123,8 @@ class Task:
         Raises
         ------
         InputError
-            An id that stands in two splits, a tagged sentence without a word or with more or fewer tags than words, or
-            what the reader raises.
+            If an id occurs in two splits, a tagged sentence has no word, or its numbers of tags and words differ; or
+            as the reader raises.
         """
         read = {split: tuple(self.read(split)) for split in SPLITS}
         of: dict[str, Split] = {}
@@ -137,7 +137,7 @@ class Task:
                     tags, words = len(example.label), len(example.words)
                     raise InputError(
                         f"task {self.name}: {name} in {split} has {tags} tag{'s' * (tags != 1)} for "
-                        f"{words} word{'s' * (words != 1)}; expected one tag a word"
+                        f"{words} word{'s' * (words != 1)}; expected one tag per word"
                     )
                 if of.setdefault(example.id, split) != split:
                     raise InputError(f"task {self.name}: id {name} is in {of[example.id]} and in {split}; expected one")
@@ -145,8 +145,10 @@ class Task:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hex digits of a hash over kind, labels, metric and every example: all that can move a score or its
-        error."""
+        """Sixteen hex digits of a hash over kind, labels, metric and examples.
+
+        The hash covers everything that can change a score or its standard error.
+        """
         digest = hashlib.sha256()
         head: list[Any] = [self.name, self.kind, self.labels, self.negative, self.metric_name]
         if any(self.missed.values()):
@@ -168,5 +170,5 @@ class Task:
 
     @property
     def ref(self) -> tuple[str, str]:
-        """Name and fingerprint: how a run names this task."""
+        """Name and fingerprint, which identify the task in a run."""
         return (self.name, self.fingerprint)

@@ -1,8 +1,8 @@
-"""Tab-separated files with a header, as Python's ``csv`` writes them, and their copies without quoting.
+"""Read tab-separated files with a header, with or without the quoting of Python's ``csv``.
 
-``csv`` puts quotes about a field that holds a quote, a tab or a line break, and doubles the quotes inside. Other
-programs write a quote as it is. A line with as many columns as the header is a row, whatever quotes stand in it, unless
-its last field opens one that it does not close; any other line must start a row with quotes, which may go on for lines.
+``csv`` quotes a field that holds a quote, a tab or a line break, and doubles the quotes inside. Other programs write
+quotes unchanged. A line with as many columns as the header is therefore a row, unless its last field opens a quote and
+does not close it. Any other line must start a quoted row, which may span several lines.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from taskaffinity.errors import input_error
 from taskaffinity.tasks.lines import read_lines
 
 _LONGEST_ROW = 100
-"""In lines; a quote that is never closed would swallow the file."""
+"""Maximal number of lines of a row; otherwise a quote that is never closed would take the whole file."""
 
 
 def read_table(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
-    """Names of the columns, and ``(where, fields)`` of each row below; blank lines are passed over.
+    """Read the column names and ``(where, fields)`` of each row; blank lines are skipped.
 
     Raises
     ------
     InputError
-        No such file, not UTF-8, empty, or (while rows are read) a row of more or fewer columns than the header.
+        If the file does not exist, is not UTF-8 or is empty, or (while rows are read) if the number of columns of a row
+        differs from the header.
     """
     lines, _ = read_lines(path)
     if not any(lines):
@@ -34,7 +35,7 @@ def read_table(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
 
 
 def unquoted(field: str) -> str:
-    """A field as it was before ``csv`` put quotes about it; others as they are.
+    """Remove the quotes that ``csv`` puts around a field; other fields are unchanged.
 
     Examples
     --------
@@ -69,7 +70,7 @@ def _rows(path: Path, lines: Sequence[str], width: int) -> Iterator[tuple[str, l
 
 
 def _quoted_row(lines: Sequence[str], width: int) -> tuple[list[str], int] | None:
-    """Fields of the row that starts the lines, and how many of them it takes; None where it is none of ``csv``'s."""
+    """The fields and number of lines of the quoted row that starts here; None if there is none."""
     for n_lines in range(1, len(lines) + 1):
         if sum(line.count('"') for line in lines[:n_lines]) % 2 == 0:  # no quote is open
             try:

@@ -1,7 +1,7 @@
-"""Text without labels, one row after the other: what a trained model is to be used on.
+"""Read unlabelled text for prediction, row by row.
 
-A ``.txt`` file is a text a line, a ``.jsonl`` file an object a line with ``text`` (and ``text_pair``), or with
-``words``, and maybe an ``id``; other keys are left alone. Files are read as they are used, never as a whole.
+A ``.txt`` file has one text per line. A ``.jsonl`` file has one object per line with ``text`` (and ``text_pair``) or
+``words``, and optionally an ``id``; other keys are ignored. A file is read row by row, never completely.
 """
 
 from __future__ import annotations
@@ -23,33 +23,35 @@ _LISTED = 12
 
 @dataclass(frozen=True, slots=True)
 class Unlabelled:
-    """One text."""
+    """One unlabelled text."""
 
     line: int
-    """Of the file, from 1."""
+    """Line number in the file, from 1."""
     end: int
-    """Bytes of the file up to the end of that line."""
+    """Number of bytes of the file up to the end of the line."""
     id: Any = None
     text: str = field(default="", repr=False)
     text_pair: str | None = field(default=None, repr=False)
     words: tuple[str, ...] = field(default=(), repr=False)
-    """Ready words of a sentence; ``text`` is then empty."""
+    """The words of a split sentence. ``text`` is then empty."""
 
 
 def read_unlabelled(path: Path, kind: Kind) -> Iterator[Unlabelled]:
-    """Rows of a file that a task of that kind can take; blank lines are none.
+    """Yield the rows of a file for a task of this kind; blank lines are skipped.
 
     Raises
     ------
     InputError
-        At the first row that is no text for the kind, with its line; no text of it is quoted.
+        At the first row that does not fit the kind. The message names the line and quotes no text.
     """
     if path.suffix not in (".txt", ".jsonl"):
         raise input_error(
-            path, f"a file named {path.suffix or 'without suffix'}", ".txt (a text a line) or .jsonl (rows)"
+            path, f"a file named {path.suffix or 'without suffix'}", ".txt (one text per line) or .jsonl (rows)"
         )
     if path.suffix == ".txt" and kind in PAIR_KINDS:
-        raise input_error(path, "one text a line", "a .jsonl file with text and text_pair, for this task compares two")
+        raise input_error(
+            path, "one text per line", "a .jsonl file with text and text_pair, because this task compares two texts"
+        )
     try:
         with open(path, "rb") as file:
             end = 0

@@ -20,7 +20,7 @@ BAD_USAGE = {
     "rate that is infinite": ([*STUDY, "--set=learning_rate=inf"], "learning_rate"),
     "data that lack tasks": (
         [*STUDY, "--data=half"],
-        r"clinicalsts.*dev\.jsonl.*make them with .*data prepare clinicalsts .*data prepare mednli ",
+        r"clinicalsts.*dev\.jsonl.*run .*data prepare clinicalsts .*data prepare mednli ",
     ),
     "data that are not there": ([*STUDY, "--data=nowhere"], "nowhere"),
     "encoder that is not there": ([*STUDY, "--encoder=no/such/folder"], "--encoder no/such/folder"),
@@ -46,7 +46,7 @@ BAD_USAGE = {
     "race that is over at once": ([*STUDY, "--sequential", "--seeds=12"], "--sequential.*below --max-seeds"),
     "most seeds without a race": ([*STUDY, "--max-seeds=8"], "--max-seeds 8.*--sequential"),
     "margin without end": ([*STUDY, "--margin=inf"], "below 100"),
-    "data for what is made up": (["pairwise", "--domain=planted-8", "--data=half"], "--data.*takes no data"),
+    "data for a synthetic suite": (["pairwise", "--domain=planted-8", "--data=half"], "--data.*takes no data"),
     "unknown correction": ([*STUDY, "--correction=none"], "--correction"),
     "unknown executor": (["pairwise", "--domain=clinical", "--executor=cloud"], "--executor"),
     "unknown option": (["pairwise", "--domian=clinical"], "--domian"),

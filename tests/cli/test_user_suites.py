@@ -1,4 +1,4 @@
-"""Own tasks by the command line: what is refused and how, ``init``, ``data inspect``, and a study of the example."""
+"""User suites on the command line: errors, ``init``, ``data inspect``, and a study of the example."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "unknown kind": (yaml("kind: ner", "kind: nre"), r"suite.yaml: line 10: .*'nre'.*did you mean ner\?"),
     "kind in capitals": (yaml("kind: ner", "kind: NER"), r"suite.yaml: line 10: .*'NER'.*did you mean ner\?"),
     "tab": (yaml("    kind: ner", "\tkind: ner"), r"suite.yaml: line 10: found broken YAML \(a tab\)"),
-    "indent": (yaml("    kind: ner", "     kind: ner"), r"suite.yaml: line \d+: .*\(a line that is indented otherwise"),
+    "indent": (yaml("    kind: ner", "     kind: ner"), r"suite.yaml: line \d+: .*\(a line whose indentation differs"),
     "UTF-16": (
         lambda folder: (folder / CSV).write_text(REVIEWS, encoding="utf-16") and None,
         r"train.csv: found UTF-16",
@@ -107,7 +107,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "a row without its label": (
         edit(JSONL, ', "label": 1', ""),
-        r"train.jsonl: line 2: found no 'label', which the rows above have; expected it in every row",
+        r"train.jsonl: line 2: found no 'label', which the rows above have; expected this key in every row",
     ),
     "no kind": (yaml("    kind: ner\n", ""), r"suite.yaml: line 9: found no key 'kind'"),
     "no path": (yaml("    path: mentions\n", ""), r"suite.yaml: line 9: found no key 'path'"),
@@ -190,14 +190,14 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         r"line 5: .*'trian'.*did you mean train\?",
     ),
     "no test part": (gone("reviews/test.csv"), r"reviews: found no test file; .* or test: 20% to take"),
-    "no dev part": (gone("reviews/dev.csv"), r"suite.yaml: line 5: found no dev part; expected dev.csv .*dev: 10%"),
+    "no dev part": (gone("reviews/dev.csv"), r"suite.yaml: line 5: found no dev split; expected dev.csv .*dev: 10%"),
     "no dev part among files": (
         yaml("path: reviews", "path: {train: reviews/train.csv, test: reviews/test.csv}"),
-        r"line 5: found no dev part; expected dev: FILE inside path:, or dev: 10% to take a share",
+        r"line 5: found no dev split; expected dev: FILE inside path:, or dev: 10% to take a share",
     ),
     "no test part among files": (
         yaml("path: reviews", "path: {train: reviews/train.csv, dev: reviews/dev.csv}"),
-        r"line 5: found no test part; expected test: FILE inside path:, or test: 20% to take a share",
+        r"line 5: found no test split; expected test: FILE inside path:, or test: 20% to take a share",
     ),
     "tabs in a CSV": (
         edit(CSV, REVIEWS.replace("SPLIT", "train"), f"id\ttext\tlabel\na\t{SECRET}\tgood\n"),
@@ -226,7 +226,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "carriage return alone": (edit(CSV, "two,good", "two\r,good"), r"train.csv: line 3: found a lone carriage return"),
     "classes that differ by case": (
         edit(CSV, "two,good", "two,Good\nx,y,good\nz,w,bad"),
-        r"train.csv: line 3: found the only training example of 'Good'; .*'Good' and 'good' differ by case alone",
+        r"train.csv: line 3: found the only training example of 'Good'; .*'Good' and 'good' differ only in case",
     ),
     "two dev parts": (also("reviews/valid.csv"), r"reviews: found dev.csv, valid.csv for dev"),
     "dev share and file": (
@@ -296,7 +296,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
             PAIRS.replace("SPLIT", "train"),
             PAIRS.replace("SPLIT", "train").replace('"label": 1', '"label": 0').replace('"label": 2', '"label": 0'),
         ),
-        r"train.jsonl: found train scores that are all alike",
+        r"train.jsonl: found train scores that are all equal",
     ),
     "no JSON": (edit(JSONL, '"label": 1}', '"label": 1'), r"train.jsonl: line 2: found no JSON"),
     "JSON that is no object": (
@@ -358,9 +358,9 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     [
         ([], "no suite: expected --suite FILE.yaml, or --domain"),
         (["--suite=suite.yaml", "--domain=clinical"], "expected one of them"),
-        (["--suite=suite.yaml", "--data=."], "--data .: not with --suite"),
-        (["--suite=suite.yml"], "suite.yml: found no file that can be read"),
-        (["--suite=."], ".: found no file that can be read"),
+        (["--suite=suite.yaml", "--data=."], r"data=. \(--data\): not with a suite file"),
+        (["--suite=suite.yml"], r"suite.yml \(--suite\): found no file that can be read"),
+        (["--suite=."], r"suite . \(--suite\): found no file that can be read"),
         (["--suite=suite.yaml"], "bluebert_pubmed_uncased"),  # the default encoder, which is not to be had here
     ],
 )

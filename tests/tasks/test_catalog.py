@@ -23,9 +23,11 @@ def test_a_domain_a_file_and_a_suite_are_suites(tmp_path: Path, monkeypatch: pyt
 
 
 def test_what_is_no_suite_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"suite: found 'clinicl', which is no domain and no file; .*mean clinical\?"):
+    with pytest.raises(
+        InputError, match=r"suite: found 'clinicl', which is neither a domain nor a file; .*mean clinical\?"
+    ):
         load_suite("clinicl")
-    with pytest.raises(InputError, match="found a folder for a suite that names its own data"):
+    with pytest.raises(InputError, match="found a data folder for a suite that names its data"):
         load_suite(load_suite("planted-8"), data=tmp_path)
-    with pytest.raises(InputError, match=r"planted-8 is made up, and takes no data"):
+    with pytest.raises(InputError, match=r"planted-8 is synthetic and takes no data"):
         load_suite("planted-8", data=tmp_path)

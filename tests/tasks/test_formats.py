@@ -252,8 +252,8 @@ def test_repr_holds_no_text() -> None:
 
 def test_a_folder_that_no_task_can_be_named_after(tmp_path: Path) -> None:
     write_task(tmp_path / "my task", RELATION, splits("relation"))
-    refused(lambda: read_task(tmp_path / "my task"), "my task: task 'my task': a name is letters, digits")
-    refused(lambda: tasks_of(tmp_path), "my task: task 'my task': a name is letters, digits")
+    refused(lambda: read_task(tmp_path / "my task"), "my task: task 'my task': a name has letters, digits")
+    refused(lambda: tasks_of(tmp_path), "my task: task 'my task': a name has letters, digits")
 
 
 def test_what_a_killed_write_left_is_no_task(tmp_path: Path) -> None:

@@ -147,10 +147,10 @@ class DatasetNotFoundError(FileNotFoundError):
         (HUB, parts("train", "test"), r"found no dev split in owner/name; .* or dev: 10%"),
         (HUB + "splits: {test: tets}", THREE, r"line 6: found no split 'tets' in owner/name; .*did you mean test\?"),
         (HUB + "splits: {test: dev}", THREE, r"line 6: found split 'dev' for two parts"),
-        (HUB + "splits: {dev: dev}\ndev: 10%", THREE, r"found a dev split, and dev: a share as well"),
+        (HUB + "splits: {dev: dev}\ndev: 10%", THREE, r"found a dev split, and a share under dev: as well"),
         (HUB + "splits: {tset: dev}", THREE, r"line 6: .*'tset'.*did you mean test\?"),
         (HUB + "path: filler", THREE, r"line 5: found path: and hub:; expected one of them"),
-        (HUB + "format: csv", THREE, r"line 6: found format: of a data set of the hub"),
+        (HUB + "format: csv", THREE, r"line 6: found format: with hub:"),
         (HUB + "columns: {text: txt}", THREE, r"owner/name: train: found no column 'txt' among 3"),
         ("kind: classification\npath: filler\nrevision: main", THREE, r"line 6: found revision: without hub:"),
         ("kind: classification", THREE, r"line 3: found no key 'path'; expected path: .*; or hub: OWNER/NAME"),
@@ -158,7 +158,7 @@ class DatasetNotFoundError(FileNotFoundError):
         (
             HUB,
             parts("train", "dev", "test", test=[{**REVIEWS[0], "label": -1}]),
-            r"owner/name: test row 1: found label -1, which stands for none",
+            r"owner/name: test row 1: found label -1, which means no label",
         ),
         *(
             (HUB, parts("train", "dev", "test", test=[{**REVIEWS[0], "label": label}]), rf"test row 1: found {says}")
@@ -257,7 +257,7 @@ def test_datasets_itself_says_when_there_is_no_hub_and_when_there_is_a_script(
     datasets = needs_datasets()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    with pytest.raises(InputError, match="owner/nowhere, which is not in the cache, and no hub within reach"):
+    with pytest.raises(InputError, match="owner/nowhere, which is not in the cache, and the hub cannot be reached"):
         suite_of(tmp_path, "kind: ner\nhub: owner/nowhere")
     (tmp_path / "owner/scripted").mkdir(parents=True)
     (tmp_path / "owner/scripted/scripted.py").write_text("")

@@ -33,7 +33,7 @@ def test_lines_of_text_and_rows_of_task_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.txt", b"\n \n", "found no text; expected a passage a line"),
+        ("a.txt", b"\n \n", "found no text; expected one passage per line"),
         ("a.csv", b"text\nsecret", "named .csv; expected .txt"),
         ("a.jsonl", b'{"id": "secret"}', "line 1: found no text"),
         ("a.jsonl", b'["secret"]', "line 1: found no text"),

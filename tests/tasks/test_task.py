@@ -151,7 +151,7 @@ def test_a_suite_finds_its_tasks_by_name_and_keeps_their_order() -> None:
 
 
 def test_a_suite_holds_no_task_twice() -> None:
-    with pytest.raises(ValueError, match="a stands in it twice"):
+    with pytest.raises(ValueError, match="a is listed twice"):
         Suite("s", (task(name="a"), task(name="a")))
 
 

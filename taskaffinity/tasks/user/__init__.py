@@ -1,1 +1,1 @@
-"""A suite of one's own: a YAML file that names tasks, and the files that hold them."""
+"""User suites: a YAML file that names tasks and their data files."""

@@ -1,7 +1,7 @@
-"""Columns of a user's data: which one holds each field of a row.
+"""Map the columns of a user's data to the fields of a row.
 
-Columns are recognised by the names that this tool's task files, Hugging Face's data sets or (format ``blue``) BLUE's
-files use. ``columns:`` of a suite file maps other names. Columns that no field needs are ignored.
+Columns are recognised by the names in task files, in Hugging Face data sets or (format ``blue``) in BLUE's files.
+``columns:`` in a suite file maps other names. Other columns are ignored.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from taskaffinity.errors import InputError, input_error, meant, quoted
 from taskaffinity.tasks.task import Kind
 
 Field = Literal["id", "idx", "document", "text", "text_pair", "label", "words", "tags"]
-"""``id`` is unique in the task; ``idx`` in its split, where every split is counted anew. ``document`` is the same
-for rows that are not independent of one another."""
+"""``id`` is unique in the task, ``idx`` in its split. Rows that are not independent share a ``document``."""
 
 Located = Iterator[tuple[str, dict[str, object]]]
 
@@ -51,25 +50,25 @@ _KNOWN = frozenset(name for known in (*_NAMES.values(), *_BLUE_NAMES.values()) f
 
 
 def column_of(name: Field, given: Mapping[str, str], names: Collection[str]) -> str | None:
-    """The column of a field: the one that ``given`` says, else the first of the usual names that is in ``names``."""
+    """The column of a field: as ``given``, else the first usual name in ``names``, else None."""
     return given.get(name) or next((usual for usual in _NAMES[name] if usual in names), None)
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Where each field of a row stands."""
+    """The column of each field of a row."""
 
     kind: Kind
     given: Mapping[Field, str] = field(default_factory=dict)
     is_blue: bool = False
 
     def place(self, where: str, names: Collection[str]) -> dict[Field, str]:
-        """The column of each field, of those that a file or row has.
+        """Map each field to one of the columns ``names``.
 
         Raises
         ------
         InputError
-            A column that is missing, or two that could be the same field.
+            If a needed column is missing, or two columns could be the same field.
         """
         needed = NEEDED[self.kind]
         if self.kind in ("relation", "classification") and "text" not in self.given and "text_pair" not in self.given:
@@ -99,39 +98,48 @@ class Columns:
         else:
             legal = _NAMES[name] if is_needed else (name,)
         taken = set(self.given.values())
-        there = [column for column in legal if column in names and column not in taken]
-        if len(there) > 1:
-            both = " and ".join(map(repr, there))
+        present = [column for column in legal if column in names and column not in taken]
+        if len(present) > 1:
+            both = " and ".join(map(repr, present))
             raise input_error(
-                where, f"columns {both}, any of which could be the {name}", f"columns: {{{name}: {there[0]}}}"
+                where, f"columns {both}, any of which could be the {name}", f"columns: {{{name}: {present[0]}}}"
             )
-        if not there and is_needed:
+        if not present and is_needed:
             other = next((column for column in names if column.lower() in legal), None)
-            near = f" ({other!r} is another)" if other else self._in_words(names)
+            near = f" (case differs in {other!r})" if other else self._in_words(names)
             raise input_error(
                 where,
                 f"no {name} among {len(names)} column{'s' * (len(names) != 1)}{near}",
                 f"a column {' or '.join(map(repr, legal))}, or columns: {{{name}: {other or 'NAME'}}}",
             )
-        return there[0] if there else None
+        return present[0] if present else None
 
     def knows(self, names: Collection[str]) -> bool:
-        """Whether one of the names at least is of a field. Else they may be no names: of a file without a header they
-        are text of the corpus, and no message has one of them."""
+        """Whether at least one name is the name of a field.
+
+        Otherwise the file may have no header, and the "names" may be text of the corpus, which no message may quote.
+        """
         return any(name.lower() in _KNOWN or name in self.given.values() for name in names)
 
     def _in_words(self, names: Collection[str]) -> str:
-        """The names there are, or a doubt, to end what was found with."""
+        """The names for a message, or a note that this seems to be no header."""
         if not self.knows(names):
-            return ", none of a name that is known here: this seems to be no header"
+            return ", none with a known name: this seems to be no header"
         listed = [name for name in names if _LIKE_A_NAME.fullmatch(name)]
         more = ", ..." if len(listed) > _LISTED or len(listed) < len(names) else ""
         return f" ({', '.join(listed[:_LISTED])}{more})"
 
     def check_header(self, where: str, header: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> None:
-        """Say which columns there are where the suite file names none and none has a name that is known here. They are
-        told only of what is surely a header: its cells look like names, none stands again below, and some column has
-        running text below."""
+        """Raise an error that lists the columns if no column is mapped and no name is known.
+
+        The error is raised only if the first line is surely a header: its cells look like names, no cell occurs again
+        below, and some column has running text below.
+
+        Raises
+        ------
+        InputError
+            With the names of the columns.
+        """
         if self.given or self.knows(header) or not all(_LIKE_A_NAME.fullmatch(name) for name in header):
             return
         below = [fields for _, fields in islice(_as_far_as_read(rows), _PEEK_ROWS)]
@@ -139,8 +147,8 @@ class Columns:
         is_running = any(2 * sum(" " in cell for cell in cells) > len(cells) for cells in columns)
         if is_running and not any(name in cells for name, cells in zip(header, columns, strict=True)):
             example = ", ".join(f"{name}: ..." for name in NEEDED[self.kind])
-            found = f"columns {', '.join(header[:_LISTED])}, none of a name that is known here"
-            raise input_error(where, found, f"columns: {{{example}}} with those that are meant")
+            found = f"columns {', '.join(header[:_LISTED])}, none with a known name"
+            raise input_error(where, found, f"columns: {{{example}}} with the names in this file")
 
 
 def _as_far_as_read(rows: Iterable[tuple[str, Sequence[str]]]) -> Iterator[tuple[str, Sequence[str]]]:

@@ -1,8 +1,8 @@
-"""Tagged sentences in columns: a word a line, a blank line after a sentence; and the ways tags are written.
+"""Read CoNLL files: one word per line, a blank line after a sentence; convert tags to IOB2.
 
-The first column is the word, the last the tag, split at tabs, or at white space where a line has none. A line of
-``-DOCSTART-`` begins a document, where there are two or more; it is called by its number and a hash of its first
-sentence, so that of two taggings of one text the same documents are drawn, and of two texts others.
+The first column is the word, the last one the tag. Columns are separated by tabs, or by white space if a line has no
+tab. If a file has two or more ``-DOCSTART-`` lines, each begins a document. A document's id is its number and a hash of
+its first sentence, so two taggings of one text have equal document ids.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from taskaffinity.tasks.lines import read_lines
 _DOCUMENT = "-DOCSTART-"
 _TAG = re.compile(r"O|([BI])-(\S{1,40})")
 _LIKE_A_TAG = re.compile(r"\w|[A-Z][-_./:][A-Za-z][\w-]*")
-"""What may be named in a message: another column than that of tags may hold anything."""
+"""Tags that a message may quote; if the last column holds something else, it may be text."""
 
 _OTHER_SCHEMES = re.compile(r"([ESLUM])-\S{1,40}")
 
 
 class Sentence(TypedDict):
-    """A tagged sentence, the place of each word, and the document's where there is one."""
+    """A tagged sentence, the place of each word, and the id of its document, if any."""
 
     words: list[str]
     tags: list[str]
@@ -34,12 +34,12 @@ class Sentence(TypedDict):
 
 
 def read_conll(path: Path) -> Iterator[tuple[str, Sentence]]:
-    """``(where, row)`` of each sentence, with the line of its first word, and ``places`` with those of all.
+    """Yield ``(where, row)`` for each sentence; ``where`` is the line of its first word.
 
     Raises
     ------
     InputError
-        No such file, not UTF-8, or a line of more or fewer columns than the first.
+        If the file does not exist or is not UTF-8, or the number of columns of a line differs from the first line.
     """
     sentence: list[list[str]] = []
     places: list[str] = []
@@ -59,25 +59,25 @@ def read_conll(path: Path) -> Iterator[tuple[str, Sentence]]:
             if line.strip():
                 n_begun, begins = n_begun + 1, ""
             continue
-        here = f"{path}: line {number}"
+        place = f"{path}: line {number}"
         if not width:
             first, width = number, len(fields)
         if len(fields) < 2:
-            raise input_error(here, "1 column", "a word and its tag; a blank line between sentences")
+            raise input_error(place, "1 column", "a word and its tag; a blank line between sentences")
         if len(fields) != width:
-            raise input_error(here, f"{len(fields)} columns", f"{width}, as in line {first}")
+            raise input_error(place, f"{len(fields)} columns", f"{width}, as in line {first}")
         if not fields[0]:
-            raise input_error(here, "no word in the first column", "a word")
-        where = where if sentence else here
+            raise input_error(place, "no word in the first column", "a word")
+        where = where if sentence else place
         sentence.append(fields)
-        places.append(here)
+        places.append(place)
 
 
 def iob2(where: str, tags: Sequence[object], types: Sequence[str], places: Sequence[str] | None = None) -> list[str]:
-    """Tags in IOB2, of tags in it or in IOB1: an ``I`` that begins a mention becomes ``B``.
+    """Convert IOB1 or IOB2 tags to IOB2: an ``I`` that begins a mention becomes ``B``.
 
-    ``B`` and ``I`` without a type have the one type of ``types``, if it is one. ``places`` are those of the words,
-    where they are known.
+    ``B`` and ``I`` without a type get the type in ``types``, if there is exactly one. ``places`` are the places of the
+    words, if known.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def iob2(where: str, tags: Sequence[object], types: Sequence[str], places: Seque
     Raises
     ------
     InputError
-        A tag that is neither, or of BIOES.
+        If a tag is in another scheme, such as BIOES.
     """
     made: list[str] = []
     before = ""
@@ -97,18 +97,18 @@ def iob2(where: str, tags: Sequence[object], types: Sequence[str], places: Seque
         tag = value.strip() if isinstance(value, str) else value
         if tag in ("B", "I") and len(types) == 1:
             tag = f"{tag}-{types[0]}"
-        is_told = not isinstance(tag, str) or are_tags or _LIKE_A_TAG.fullmatch(tag)
-        told = shown(tag) if is_told else f"of {len(str(tag))} characters"
+        may_quote = not isinstance(tag, str) or are_tags or _LIKE_A_TAG.fullmatch(tag)
+        tag_shown = shown(tag) if may_quote else f"of {len(str(tag))} characters"
         where = places[position - 1] if places else where
-        here = f"tag {told} on word {position}"
+        fault = f"tag {tag_shown} on word {position}"
         if isinstance(tag, int):
-            raise input_error(where, f"{here}, a number", "names: O, B-TYPE or I-TYPE")
+            raise input_error(where, f"{fault}, a number", "names: O, B-TYPE or I-TYPE")
         if isinstance(tag, str) and _OTHER_SCHEMES.fullmatch(tag):
-            raise input_error(where, f"{here}, of BIOES or a scheme like it", "IOB1 or IOB2: B- for S-, I- for E-")
+            raise input_error(where, f"{fault}, of BIOES or a similar scheme", "IOB1 or IOB2: B- for S-, I- for E-")
         found = _TAG.fullmatch(tag) if isinstance(tag, str) else None
         if not found:
-            hint = " (for B and I alone, one name under labels:)" if tag in ("B", "I") else ""
-            raise input_error(where, here, f"O, B-TYPE or I-TYPE{hint}")
+            hint = " (for B and I without a type, give one name under labels:)" if tag in ("B", "I") else ""
+            raise input_error(where, fault, f"O, B-TYPE or I-TYPE{hint}")
         mark, kind = found.groups()
         made.append(f"{'B' if kind != before else mark}-{kind}" if kind else "O")
         before = kind or ""

@@ -1,4 +1,4 @@
-"""Comma-separated files with a header, as ``csv`` reads them; a field in quotes may go on over lines."""
+"""Read comma-separated files with a header; a quoted field may span lines."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from taskaffinity.tasks.lines import read_lines
 
 
 def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
-    """Names of the columns, and ``(where, fields)`` of each row below; blank lines are passed over.
+    """Read the column names and ``(where, fields)`` of each row; blank lines are skipped.
 
     Raises
     ------
     InputError
-        No such file, not UTF-8, empty, or (while rows are read) a quote that is never closed, or a row of more or
-        fewer columns than the header.
+        If the file does not exist, is not UTF-8 or is empty, or (while rows are read) if a quote is never closed or the
+        number of columns of a row differs from the header.
     """
     rows = _rows(path)
     _, header = next(rows, ("", []))
@@ -51,7 +51,7 @@ def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def _stray(lines: Sequence[str], read: int) -> int:
-    """The last line of those read that has a carriage return within, from 1; 0 where none has."""
+    """The last line read that contains a carriage return, from 1; 0 if there is none."""
     return next((number for number in range(read, 0, -1) if "\r" in lines[number - 1]), 0)
 
 

@@ -1,8 +1,7 @@
-"""One task of a user's own: the examples of its files, or of its data set of the hub, as a suite file says.
+"""Read the examples of a user's task, from files or from a data set of the hub.
 
-Labels are given, or those of the training part. A row without an id is called by its split and number. What would
-fail later, or make a score that means nothing, is refused here: a class with one training example, scores that are all
-alike.
+Labels are given, or collected from the training split. A row without an id gets its split and number as id. Data that
+would fail later, or give a meaningless score, raise an error here: a class with one training example, or equal scores.
 """
 
 from __future__ import annotations
@@ -32,17 +31,17 @@ Parts = Mapping[Split, tuple[str, Located]]
 
 
 def read_user_task(name: str, block: UserTask, root: Path, at: At) -> Task:
-    """Read the task of a suite file, every example checked.
+    """Read a task of a suite file and check every example.
 
     Parameters
     ----------
     root
-        The folder that paths are relative to.
+        Folder of relative paths.
 
     Raises
     ------
     InputError
-        Whatever is wrong with the block or with the files.
+        If the task block or a file has a fault.
     """
     check_place(block, at)
     check(block, at)
@@ -53,12 +52,12 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At) -> Task:
 
 
 def make_task(name: str, block: UserTask, parts: Parts, at: At) -> Task:
-    """Make a task of the rows of its splits.
+    """Make a task from the rows of its splits.
 
     Parameters
     ----------
     parts
-        A split that ``block`` takes as a share of the training split is absent.
+        The place and the rows of each split. A split that is a share of the training split is absent.
 
     Raises
     ------
@@ -78,7 +77,7 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At) -> Task:
     lines = {example.id: where for example, (where, _) in zip(examples["train"], rows["train"], strict=True)}
     _split_off_shares(block, examples, at)
     if block.negative is not None and block.negative not in labels:
-        legal = "one of the labels of the training part"
+        legal = "one of the labels of the training split"
         raise input_error(
             at("negative"), f"negative {quoted(block.negative)}", f"{legal}{meant(block.negative, labels)}"
         )
@@ -88,7 +87,7 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At) -> Task:
 
 
 def _split_off_shares(block: UserTask, examples: dict[Split, tuple[Example, ...]], at: At) -> None:
-    """Move the shares of dev and test out of the training examples."""
+    """Move the dev and test shares out of the training examples."""
     whole = examples["train"]
     for part, share in shares_of(block, at).items():
         if not share:
@@ -98,9 +97,9 @@ def _split_off_shares(block: UserTask, examples: dict[Split, tuple[Example, ...]
         examples["train"] = tuple(example for example in examples["train"] if example.id not in taken)
         if not examples[part] or not examples["train"]:
             documents = {example.document for example in whole} - {""}
-            of = f" (whole documents, of which there are {len(documents)})" if documents else ""
+            of = f" (in whole documents; there are {len(documents)})" if documents else ""
             said = f"{part}: {part_of(block, part)}, which takes {len(examples[part])} of {len(whole)} examples{of}"
-            raise input_error(at(part), said, f"a share that leaves both parts some, or a {part} file")
+            raise input_error(at(part), said, f"a share that leaves examples in both splits, or a {part} file")
 
 
 def _from_files(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]) -> Parts:
@@ -111,22 +110,24 @@ def _from_files(block: UserTask, root: Path, at: At, shares: Mapping[Shared, flo
 
 def _from_hub(block: UserTask, at: At, shares: Mapping[Shared, float]) -> Parts:
     columns = Columns(block.kind, block.columns)
-    there = load_hub(block.hub, block.config, block.revision, at("hub"))
-    parts = hub_parts(block.hub, list(there), block.splits, shares, at("splits" if block.splits else "hub"))
+    splits = load_hub(block.hub, block.config, block.revision, at("hub"))
+    parts = hub_parts(block.hub, list(splits), block.splits, shares, at("splits" if block.splits else "hub"))
     places = {split: f"{block.hub}: {name}" for split, name in parts.items()}
-    return {split: (places[split], hub_rows(there[name], places[split], columns)) for split, name in parts.items()}
+    return {split: (places[split], hub_rows(splits[name], places[split], columns)) for split, name in parts.items()}
 
 
 def in_share(name: str, share: float, *, is_last: bool = False) -> bool:
-    """Whether an id, or a document's with all that is of it, is in a part of about this share: the first 8 bytes of its
-    sha256, big-endian, are below it (the dev part's), or, of the last share, as far from the other end (the test
-    part's)."""
+    """Whether an id (of an example or of a document) falls into a share of the training split.
+
+    The first 8 bytes of its sha256, big-endian, are read as a fraction in [0, 1). The dev share takes the fractions
+    below ``share``; with ``is_last``, the test share takes the same amount at the upper end.
+    """
     place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
     return (2**64 - 1 - place if is_last else place) < share * 2**64
 
 
 def _normalised(block: UserTask, split: Split, rows: Located) -> Located:
-    """Rows with an id, with labels as text or numbers, and tags in IOB2."""
+    """Yield the rows with an id, labels as text or numbers, and tags in IOB2."""
     for number, (where, row) in enumerate(rows, start=1):
         if row.get("id") is not None:
             row["id"] = _text_of(row["id"])
@@ -138,7 +139,7 @@ def _normalised(block: UserTask, split: Split, rows: Located) -> Located:
         if "tags" in row:
             tags = row["tags"]
             if not isinstance(tags, list):
-                raise input_error(where, f"{named(tags, ())} as tags", "a list, one tag a word")
+                raise input_error(where, f"{named(tags, ())} as tags", "a list with one tag per word")
             places = row.get("places")
             row["tags"] = iob2(where, tags, block.labels, places if isinstance(places, tuple) else None)
         if "label" in row:
@@ -147,7 +148,7 @@ def _normalised(block: UserTask, split: Split, rows: Located) -> Located:
 
 
 def _text_of(value: object) -> object:
-    """Whole numbers as text; text without the blanks about it."""
+    """A whole number as text, a text without surrounding white space; other values unchanged."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value.strip() if isinstance(value, str) else value
@@ -168,28 +169,28 @@ def _score(where: str, value: object) -> object:
     except ValueError:
         pass
     raise input_error(
-        where, f"label {named(value.strip(), ())}", "a number (kind: inference or classification has classes)"
+        where, f"label {named(value.strip(), ())}", "a number (for classes, use kind: inference or classification)"
     )
 
 
 def _labels(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], place: str) -> tuple[str, ...]:
-    """Classes or entity types of the training part, in the order of the alphabet."""
+    """Classes or entity types of the training split, sorted."""
     if kind == "similarity":
         return ()
     if kind == "ner":
         tags = [row["tags"] for _, row in rows if isinstance(row["tags"], list)]
         found = {tag[2:] for sentence in tags for tag in sentence if tag != "O"}
         if not found:
-            raise input_error(place, "no mention", "some tags beside O")
+            raise input_error(place, "no mention", "some tags other than O")
         return tuple(sorted(found))
     for where, row in rows:
         label = str(row["label"])
         if len(label) > _LONGEST_LABEL or "\n" in label:
-            expected = f"classes of at most {_LONGEST_LABEL}; is this the label's column? Else list all under labels:"
+            expected = f"at most {_LONGEST_LABEL}; is this the label column? If so, list all labels under labels:"
             raise input_error(where, f"a label of {len(label)} characters", expected)
     found = {str(row["label"]) for _, row in rows}
     if not 1 < len(found) <= _MOST_CLASSES:
-        expected = f"2 to {_MOST_CLASSES}; is this the label's column? Else list all under labels:"
+        expected = f"2 to {_MOST_CLASSES}; is this the label column? If so, list all labels under labels:"
         raise input_error(place, f"{len(found)} class{'es' * (len(found) != 1)} in {len(rows)} rows", expected)
     return tuple(sorted(found))
 
@@ -200,12 +201,12 @@ def _check_known_labels(rows: Mapping[Split, Sequence[tuple[str, dict[str, objec
             if row["label"] not in labels:
                 found = f"label {_class_name(str(row['label']))}, which no training example has"
                 some = f"{', '.join(labels[:_LISTED])}{', ...' * (len(labels) > _LISTED)}"
-                expected = f"one of the {len(labels)} classes of the training part ({some})"
+                expected = f"one of the {len(labels)} classes of the training split ({some})"
                 raise input_error(where, found, f"{expected}{meant(row['label'], labels)}")
 
 
 def _class_name(label: str) -> str:
-    """A class by name, which is no text; of what is too long for a name, its size."""
+    """The name of a class for a message; only its size if it is too long for a name."""
     return repr(label) if len(label) <= _LONGEST_LABEL and len(label.split()) <= _MOST_WORDS else shown(label)
 
 
@@ -217,33 +218,41 @@ def _check_enough(
     places: Mapping[Split, str],
     at: At,
 ) -> None:
-    """Two training examples of every class, a mention of every type, two different scores in every part."""
+    """Check for two training examples per class, a mention per type and two scores per split.
+
+    Raises
+    ------
+    InputError
+        If one of them is missing.
+    """
     if block.kind == "similarity":
         for split, part in examples.items():
             if len({example.label for example in part}) < 2:
-                found = f"{split} scores that are all alike ({len(part)} rows)"
-                raise input_error(places.get(split, places["train"]), found, "two different ones, for a correlation")
+                found = f"{split} scores that are all equal ({len(part)} rows)"
+                raise input_error(
+                    places.get(split, places["train"]), found, "two different scores, because a correlation needs them"
+                )
         return
     counts: Counter[str] = Counter()
     for example in examples["train"]:
         tags = example.label
         counts.update({tag[2:] for tag in tags if tag != "O"} if isinstance(tags, tuple) else [str(tags)])
     parts = [f"{part}: {said}" for part, said in (("dev", block.dev), ("test", block.test)) if said]
-    left = f" once {' and '.join(parts)} {'are' if len(parts) > 1 else 'is'} taken" if parts else ""
+    remaining = f" after {' and '.join(parts)} {'are' if len(parts) > 1 else 'is'} taken" if parts else ""
     if nothing := [label for label in labels if not counts[label]]:
         others = [e for part in examples.values() for e in part if e.label == nothing[0]] if not block.labels else []
         where = at("labels") if block.labels else lines[others[0].id] if others else places["train"]
         name = shown(nothing[0]) if block.labels else f"class {_class_name(nothing[0])}"
-        raise input_error(where, f"{name} without a training example{left}", "two or more of each class")
+        raise input_error(where, f"{name} without a training example{remaining}", "two or more of each class")
     if block.kind == "ner":
         return
     for example in examples["train"]:
         label = str(example.label)
         if counts[label] == 1:
-            few = sum(n == 1 for n in counts.values()) <= len(counts) / 2  # else it may be a column of text
+            few = sum(n == 1 for n in counts.values()) <= len(counts) / 2  # otherwise it may be a column of text
             near = next((other for other in labels if other != label and other.lower() == label.lower()), None)
-            hint = f"; {label!r} and {near!r} differ by case alone" if near and few else ""
+            hint = f"; {label!r} and {near!r} differ only in case" if near and few else ""
             name = _class_name(label) if few else "its class"
             raise input_error(
-                lines[example.id], f"the only training example of {name}{left}", f"two or more of each class{hint}"
+                lines[example.id], f"the only training example of {name}{remaining}", f"two or more of each class{hint}"
             )

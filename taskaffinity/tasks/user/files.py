@@ -1,4 +1,4 @@
-"""Data files of a user: which files hold the splits, and their rows as ``rows.py`` takes them."""
+"""Find the data files of a user's task and read their rows for ``rows.py``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STEMS: dict[Split, tuple[str, ...]] = {
     "dev": ("dev", "devel", "validation", "valid", "val"),
     "test": ("test",),
 }
-"""What a split may be called, as a file and in a data set of the hub."""
+"""Split -> accepted names, of files and in data sets of the hub."""
 _ENDINGS: dict[Format, tuple[str, ...]] = {
     "jsonl": (".jsonl", ".json"),
     "csv": (".csv",),
@@ -33,18 +33,18 @@ _GUESSED: dict[str, Format] = {
     ending: form for form in ("jsonl", "csv", "tsv", "conll") for ending in _ENDINGS[form] if ending != ".txt"
 }
 FITTING: dict[bool, tuple[Format, ...]] = {True: ("jsonl", "conll", "blue"), False: ("jsonl", "csv", "tsv", "blue")}
-"""Whether the task is tagging -> formats that can hold it."""
+"""Whether the task is tagging -> formats that can hold its data."""
 
 
 def find_files(folder: Path, form: Format | None, kind: Kind, *, may_lack: Collection[Split] = ()) -> dict[Split, Path]:
-    """The data files of a folder by split, by their names: ``train.csv``, ``validation.jsonl``, ...
+    """Find the data file of each split in a folder by its name: ``train.csv``, ``validation.jsonl``, ...
 
-    A dev file may lack, and that of a split in ``may_lack``.
+    The dev file is optional, and so are the splits in ``may_lack``.
 
     Raises
     ------
     InputError
-        No such folder, or two files for one split.
+        If the folder or a file does not exist, or there are two files for one split.
     """
     if not folder.is_dir():
         found = "a file" if folder.exists() else "no such folder"
@@ -54,12 +54,12 @@ def find_files(folder: Path, form: Format | None, kind: Kind, *, may_lack: Colle
     endings = _ENDINGS[form] if form else tuple(_GUESSED)
     files: dict[Split, Path] = {}
     for split, stems in STEMS.items():
-        there = [path for stem in stems for end in endings if (path := folder / f"{stem}{end}").is_file()]
-        if len(there) > 1:
-            both = ", ".join(path.name for path in there)
+        present = [path for stem in stems for end in endings if (path := folder / f"{stem}{end}").is_file()]
+        if len(present) > 1:
+            both = ", ".join(path.name for path in present)
             raise input_error(folder, f"{both} for {split}", "one of them, a format:, or path: {train: FILE, ...}")
-        if there:
-            files[split] = there[0]
+        if present:
+            files[split] = present[0]
         elif split != "dev" and split not in may_lack:
             example = f"{split}{endings[0] if form else _ENDINGS[FITTING[kind == 'ner'][0]][0]}"
             share = ", or test: 20% to take a share of the train file" if split == "test" else ""
@@ -69,12 +69,12 @@ def find_files(folder: Path, form: Format | None, kind: Kind, *, may_lack: Colle
 
 
 def read_rows(path: Path, form: Format | None, columns: Columns) -> Located:
-    """``(where, row)`` of a data file, keys of a row being ``Field``.
+    """Read ``(where, row)`` pairs from a data file; the keys of a row are ``Field`` names.
 
     Raises
     ------
     InputError
-        No such file, a format that is not known or does not fit, or a fault in the file.
+        If the file does not exist, its format is unknown or does not fit the kind, or the file has a fault.
     """
     form = form or _GUESSED.get(path.suffix.lower())
     is_tagging = columns.kind == "ner"
@@ -94,12 +94,12 @@ def _jsonl(path: Path, columns: Columns) -> Located:
 
 
 def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expected: str) -> Located:
-    """``(where, row)`` of mappings of column name to value, keys of a row being ``Field``.
+    """Rename the columns of each row; the keys of the yielded rows are ``Field`` names.
 
     Raises
     ------
     InputError
-        A row that is no mapping (``expected`` says what it should be), or that lacks a column.
+        If a row is no mapping (``expected`` describes a legal row) or lacks a column.
     """
     before: list[str] = []
     at: dict[Field, str] = {}
@@ -109,7 +109,7 @@ def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expecte
         names = list(row)
         if names != before:
             if gone := [column for name, column in at.items() if name in NEEDED[columns.kind] and column not in names]:
-                raise input_error(where, f"no {quoted(gone[0])}, which the rows above have", "it in every row")
+                raise input_error(where, f"no {quoted(gone[0])}, which the rows above have", "this key in every row")
             before, at = names, columns.place(where, names)
         yield where, {name: row[column] for name, column in at.items()}
 
@@ -132,12 +132,12 @@ def _table(path: Path, header: list[str], rows: Iterable[tuple[str, list[str]]],
     _check_separator(where, path, header)
     columns.check_header(where, header, rows)
     at = {name: header.index(column) for name, column in columns.place(where, header).items()}
-    for here, fields in rows:
-        yield here, {name: fields[place] for name, place in at.items()}
+    for place, fields in rows:
+        yield place, {name: fields[index] for name, index in at.items()}
 
 
 def _check_separator(where: str, path: Path, header: Sequence[str]) -> None:
-    """Of one column that holds another separator: a table by another name."""
+    """Raise an error if the header is one column that contains another separator."""
     if len(header) > 1:
         return
     [line] = header

@@ -1,7 +1,7 @@
-"""Rows of a data set of the Hugging Face hub, through ``datasets``, which is an extra.
+"""Read data sets of the Hugging Face hub with ``datasets``, an optional dependency.
 
-Classes and tags that the data set numbers (``ClassLabel``) are read by their names. ``datasets`` looks for a folder of
-the data set's name below the current one first, and keeps what it downloads in a cache of its own.
+Numbered classes and tags (``ClassLabel``) are read by name. ``datasets`` first looks for a local folder with the
+name of the data set, and it caches its downloads.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Dataset = Mapping[str, Any]
 
 
 def load_hub(name: str, config: str, revision: str, where: str) -> Dataset:
-    """A data set of the hub.
+    """Load a data set of the hub.
 
     Raises
     ------
     InputError
-        One line, whatever it is that ``datasets`` says.
+        If ``datasets`` cannot load it, in one line.
     """
     if not _NAME.fullmatch(name):
         raise input_error(where, f"hub: {shown(name)}", "OWNER/NAME of a data set")
@@ -40,7 +40,7 @@ def load_hub(name: str, config: str, revision: str, where: str) -> Dataset:
     fault: InputError | None = None
     try:
         splits: Dataset = load(name, name=config or None, revision=revision or None)
-    except Exception as error:  # a dozen kinds, and a message may quote a row
+    except Exception as error:  # many error types, and a message may quote a row
         fault = _complaint(name, where, error)
     if fault:
         raise fault
@@ -48,58 +48,60 @@ def load_hub(name: str, config: str, revision: str, where: str) -> Dataset:
 
 
 def hub_parts(
-    name: str, there: Sequence[str], said: Mapping[Split, str], shares: Mapping[Shared, float], where: str
+    name: str, present: Sequence[str], given: Mapping[Split, str], shares: Mapping[Shared, float], where: str
 ) -> dict[Split, str]:
-    """Which split of the data set is which of ours: as said, else by the usual names; no dev part where it is a share.
+    """Map train, dev and test to splits of a data set: as ``given``, else by the usual names.
+
+    A part that is a share of the training split is absent.
 
     Raises
     ------
     InputError
-        A split that is not there, or one for two parts.
+        If a split does not exist, or is given for two parts.
     """
     parts: dict[Split, str] = {}
     for split, usual in STEMS.items():
         if split != "train" and shares[split]:
-            if split in said:
-                raise input_error(where, f"a {split} split, and {split}: a share as well", "one of them")
+            if split in given:
+                raise input_error(where, f"a {split} split, and a share under {split}: as well", "one of them")
             continue
-        chosen = said.get(split) or next((stem for stem in usual if stem in there), None)
+        chosen = given.get(split) or next((stem for stem in usual if stem in present), None)
         if chosen is None:
             more = ", or dev: 10% to take a share of train" if split == "dev" else ""
             raise input_error(
-                where, f"no {split} split in {name}", f"splits: {{{split}: one of {', '.join(there)}}}{more}"
+                where, f"no {split} split in {name}", f"splits: {{{split}: one of {', '.join(present)}}}{more}"
             )
-        if chosen not in there:
-            expected = f"one of {', '.join(there)}{meant(chosen, there)}"
+        if chosen not in present:
+            expected = f"one of {', '.join(present)}{meant(chosen, present)}"
             raise input_error(where, f"no split {shown(chosen)} in {name}", expected)
         if chosen in parts.values():
-            raise input_error(where, f"split {shown(chosen)} for two parts", "a split a part")
+            raise input_error(where, f"split {shown(chosen)} for two parts", "one split per part")
         parts[split] = chosen
     return parts
 
 
-def hub_rows(part: Any, here: str, columns: Columns) -> Located:
-    """``(where, row)`` of a split, as ``files.read_rows`` gives those of a file.
+def hub_rows(part: Any, where: str, columns: Columns) -> Located:
+    """Read ``(where, row)`` pairs from a split, as ``files.read_rows`` from a file.
 
     Parameters
     ----------
-    here
-        Data set and split; the number of the row follows, counted from 1.
+    where
+        Data set and split. The place of a row adds its number, from 1.
 
     Raises
     ------
     InputError
-        A column that is missing, or a row without a label.
+        If a column is missing, or a row has no label.
     """
-    at = columns.place(here, part.column_names)
+    at = columns.place(where, part.column_names)
     names_of = {field: _names(part.features[column]) for field, column in at.items()}
     for number, row in enumerate(part.select_columns(list(dict.fromkeys(at.values()))), start=1):
-        place = f"{here} row {number}"
+        place = f"{where} row {number}"
         yield place, {field: _named(place, row[column], names_of[field]) for field, column in at.items()}
 
 
 def _names(feature: Any) -> Sequence[str] | None:
-    """Names of the numbered classes of a column, or of the items of its lists."""
+    """The class names of a column, or of the items of its lists; None if they are not numbered."""
     inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", feature)
     found: Sequence[str] | None = getattr(inner, "names", None)
     return found
@@ -112,7 +114,7 @@ def _named(where: str, value: object, names: Sequence[str] | None) -> object:
         return [_named(where, item, names) for item in value]
     if value == _UNLABELLED:
         raise input_error(
-            where, "label -1, which stands for none", "a split with labels; splits: {test: NAME} names another"
+            where, "label -1, which means no label", "a split with labels; choose another with splits: {test: NAME}"
         )
     if not isinstance(value, int):
         raise input_error(where, f"{type(value).__name__} as a numbered label", "a number, or a column without classes")
@@ -133,21 +135,22 @@ def _loader(where: str) -> Callable[..., Any]:
 
 
 def _complaint(name: str, where: str, error: Exception) -> InputError:
-    kind, said = type(error).__name__, str(error)
-    configs = _CONFIGS.search(said)
-    if "scripts are no longer supported" in said:
-        expected = "one of data files; its copy may be there as revision: refs/convert/parquet"
-        return input_error(where, f"{name}, which needs a loading script: `datasets` runs none any more", expected)
-    if configs and "onfig" in said:
+    kind, message = type(error).__name__, str(error)
+    configs = _CONFIGS.search(message)
+    if "scripts are no longer supported" in message:
+        expected = "a data set of data files; try revision: refs/convert/parquet"
+        found = f"{name}, which needs a loading script; `datasets` no longer runs scripts"
+        return input_error(where, found, expected)
+    if configs and "onfig" in message:
         return input_error(
             where, f"{name} without one of its configurations", f"config: one of {configs.group()[1:-1]}"
         )
     if isinstance(error, ConnectionError) or "Offline" in kind:
-        expected = "a network and no HF_HUB_OFFLINE, or a data set that was loaded before"
-        return input_error(where, f"{name}, which is not in the cache, and no hub within reach", expected)
+        expected = "a network connection without HF_HUB_OFFLINE, or a data set that was loaded before"
+        return input_error(where, f"{name}, which is not in the cache, and the hub cannot be reached", expected)
     if "NotFound" in kind:
         return input_error(
-            where, f"no data set {name}", "OWNER/NAME, or of a closed one a login first: `hf auth login`"
+            where, f"no data set {name}", "OWNER/NAME; for a gated data set, log in first: `hf auth login`"
         )
     return input_error(
         where, f"{name}, which `datasets` cannot load ({kind})", "a data set of parquet, JSON, CSV or text"

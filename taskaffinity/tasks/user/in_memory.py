@@ -1,4 +1,4 @@
-"""Tasks of data sets in memory: rows of a ``datasets.DatasetDict``, or plain mappings, which need no ``datasets``."""
+"""Tasks from data sets in memory: a ``datasets.DatasetDict``, or plain mappings of rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from taskaffinity.tasks.user.hub import hub_parts, hub_rows
 from taskaffinity.tasks.user.task_block import A_NAME, NAME, UserTask, check, describe_fault, shares_of
 
 _OPTIONS = ("kind", "labels", "negative", "metric", "title", "splits", "dev", "test")
-"""Keys of a suite file that hold for data in memory too."""
+"""Keys of a suite file that also apply to data in memory."""
 
 _A_TASK = "a tuple (data, columns) or (data, columns, options)"
 _ROWS = "a mapping of column name to value"
@@ -25,7 +25,7 @@ Rows = list[Mapping[str, object]]
 
 
 def read_datasets(datasets: Mapping[str, tuple[Any, ...]], suite: str) -> tuple[Task, ...]:
-    """The tasks of ``Suite.from_datasets``, every example read and checked.
+    """Read the tasks of ``Suite.from_datasets`` and check every example.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def read_datasets(datasets: Mapping[str, tuple[Any, ...]], suite: str) -> tuple[
         raise input_error(f"suite {suite}", shown(datasets), f"a mapping of task name to {_A_TASK}")
     if len(datasets) < 2:
         n = len(datasets)
-        raise input_error(f"suite {suite}", f"{n} task{'s' * (n != 1)}", "two or more, to be trained together")
+        raise input_error(f"suite {suite}", f"{n} task{'s' * (n != 1)}", "two or more, which are trained together")
     return tuple(_read_task(name, given, suite) for name, given in datasets.items())
 
 
@@ -93,7 +93,7 @@ def _task_block(kind: object, columns: Mapping[str, str], options: Mapping[str, 
 
 
 def _is_dataset(part: object) -> bool:
-    """Whether a split is a ``datasets.Dataset``, which knows its columns and the names of its classes."""
+    """Whether a split is a ``datasets.Dataset``, with columns and class names."""
     return hasattr(part, "select_columns") and getattr(part, "features", None) is not None
 
 
@@ -109,7 +109,7 @@ def _located(rows: Rows, place: str, columns: Columns) -> Located:
 
 
 def _plain(row: object) -> object:
-    """A row with numpy values as Python's, and every sequence as a list."""
+    """A row with Python values for numpy values and a list for every sequence."""
     return {key: _value(value) for key, value in row.items()} if isinstance(row, Mapping) else row
 
 
@@ -120,7 +120,7 @@ def _value(value: object) -> object:
 
 
 def _kind_of(part: Any, columns: Mapping[str, str]) -> Kind:
-    """The obvious kind of a split's rows."""
+    """The kind that the columns and labels of a split suggest."""
     if isinstance(part, list):
         names: Collection[str] = part[0] if part and isinstance(part[0], Mapping) else ()
     else:

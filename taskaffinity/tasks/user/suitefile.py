@@ -1,4 +1,4 @@
-"""A user's own suite: one YAML file that names tasks and the files that hold them.
+"""Read a user's suite: one YAML file that names tasks and their data files.
 
 ::
 
@@ -8,8 +8,8 @@
         kind: classification
         path: reviews            # a folder with train.csv, dev.csv and test.csv
 
-Paths are relative to the file. Every key is in ``UserTask``; one that is not is an error, and so is everything else that
-is not as it should be, when the file is read: nothing is found out after hours of training.
+Paths are relative to the file. ``UserTask`` has the keys of a task; any other key is an error. The file and all its
+data are checked when the file is read, so no fault appears after hours of training.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ _AS_KEYS: dict[int, tuple[str, ...]] = {
     3: tuple(UserTask.model_fields),
     4: tuple(key for key in Files.model_fields if key != "folder"),
 }
-"""Keys that there are, by how deep they stand."""
+"""Legal keys, by their depth."""
 _HINTS = {
     "kind": f"kind: one of {', '.join(KINDS)}",
-    "tasks": "tasks: and below it two or more",
+    "tasks": "tasks: with two or more tasks",
 }
-"""What would do, of keys that must be there."""
+"""Required key -> what is expected."""
 
 
 class UserSuite(BaseModel):
-    """What a suite file says."""
+    """The content of a suite file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = ""
-    """Of the suite, its results folder and its graph; empty for the file's."""
+    """Name of the suite, its results folder and its graph. Empty: the name of the file."""
     tasks: dict[str, UserTask]
 
 
 def read_suite(path: str | Path) -> Suite:
-    """The suite of a file, every example read and checked.
+    """Read a suite file and check every example.
 
     Raises
     ------
     InputError
-        At the first thing that is wrong with the file or with the data that it names: one line, with its place.
+        At the first fault in the file or in its data: one line, with the place.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def _suite(path: Path, asked: UserSuite, lines: Mapping[Place, int]) -> Suite:
         raise input_error(
             _at(path, lines, ("tasks",)),
             f"{len(asked.tasks)} task{'' if asked.tasks else 's'}",
-            "two or more, to be trained together",
+            "two or more, which are trained together",
         )
 
     def place_in(task: str, key: str) -> str:
@@ -113,7 +113,7 @@ def _suite(path: Path, asked: UserSuite, lines: Mapping[Place, int]) -> Suite:
 
 
 def _with_folders(content: dict[str, object]) -> dict[str, object]:
-    """The content with ``path: FOLDER`` written out, for ``Files``."""
+    """The content with ``path: FOLDER`` in the form of ``Files``."""
     tasks = content.get("tasks")
     if not isinstance(tasks, dict):
         return content
@@ -127,14 +127,14 @@ def _with_folders(content: dict[str, object]) -> dict[str, object]:
 
 
 def _at(path: Path, lines: Mapping[Place, int], place: Place) -> str:
-    """File and line of a place, or of what it stands in."""
+    """File and line of a place, or of the block that contains it."""
     while place not in lines:
         place = place[:-1]
     return f"{path}: line {lines[place]}"
 
 
 def _complaint(path: Path, lines: Mapping[Place, int], error: ValidationError) -> InputError:
-    """The first fault that pydantic found; a key that is not known before one that is missing, which it explains."""
+    """The first fault of pydantic; an unknown key comes before the missing key that it explains."""
     faults = error.errors(include_url=False)
     number = next((n for n, fault in enumerate(faults) if fault["type"] == "extra_forbidden"), 0)
     fault = faults[number]

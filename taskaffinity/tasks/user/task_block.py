@@ -1,4 +1,4 @@
-"""What a suite file says of one task, and which files that means."""
+"""The block of one task in a suite file, its checks and its data files."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from taskaffinity.tasks.user.columns import NEEDED, Field
 from taskaffinity.tasks.user.files import FITTING, Format, find_files
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-"""Names of suites and tasks."""
-A_NAME = "letters, digits, '-', '_' and '.', for files are named after it"
+"""A legal name of a suite or task."""
+A_NAME = "letters, digits, '-', '_' and '.', because files are named after it"
 
 _LARGEST_SHARE = 50
 
 
 class Files(BaseModel):
-    """Where the examples are: a folder, or a file a split."""
+    """The data files: a folder, or one file per split."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,7 +34,7 @@ class Files(BaseModel):
 
 
 class UserTask(BaseModel):
-    """A task as a suite file has it."""
+    """A task block of a suite file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,32 +44,32 @@ class UserTask(BaseModel):
     """A data set of the Hugging Face hub, OWNER/NAME, instead of files."""
     config: str = ""
     revision: str = ""
-    """Branch, tag or commit of it."""
+    """Branch, tag or commit of the data set."""
     splits: dict[Split, str] = {}
-    """What its splits are called, where not as usual."""
+    """Unusual names of its splits: train, dev or test -> name."""
     format: Format | None = None
-    """None: by the end of each file's name."""
+    """None: from the suffix of each file."""
     columns: dict[Field, str] = {}
     labels: tuple[str, ...] = ()
-    """Classes, or entity types; empty for those of the training part."""
+    """Classes, or entity types. Empty: collected from the training split."""
     negative: str | None = None
     metric: str = ""
     title: str = ""
     dev: str = ""
-    """``10%``: a share of the training part, by a hash of the id."""
+    """A share of the training split such as ``10%``, drawn by a hash of the id. Empty: a file or split."""
     test: str = ""
-    """The same of the test part; the two shares are of the whole file, and no example is in both."""
+    """The same for test. Both are shares of the whole file, and no example is in both."""
 
 
 Shared = Literal["dev", "test"]
-"""Parts that may be a share of the training part."""
+"""Splits that may be a share of the training split."""
 
 At = Callable[[str], str]
-"""File and line of a key of the task, to begin a complaint with."""
+"""Key of the task -> its file and line, for a message."""
 
 
 def describe_fault(error: ValidationError, where: str, number: int = 0) -> InputError:
-    """The complaint about a value that pydantic refused, by its number in ``error``."""
+    """The error for a value that pydantic rejected; ``number`` is its index in ``error``."""
     fault = error.errors(include_url=False)[number]
     given, kind, key = fault["input"], fault["type"], str(fault["loc"][-1])
     if kind == "literal_error":
@@ -81,7 +81,13 @@ def describe_fault(error: ValidationError, where: str, number: int = 0) -> Input
 
 
 def check(block: UserTask, at: At) -> None:
-    """Refuse what can be wrong with the block by itself."""
+    """Check the block by itself, without its data.
+
+    Raises
+    ------
+    InputError
+        With the line of the key.
+    """
     fitting = METRICS_OF_KIND[block.kind]
     has_classes = block.kind not in ("similarity", "ner")
     if block.metric and block.metric not in fitting:
@@ -94,9 +100,9 @@ def check(block: UserTask, at: At) -> None:
     if block.labels and block.kind == "similarity":
         raise input_error(at("labels"), "labels for kind similarity", "none: it learns numbers")
     if any(not label.strip() for label in block.labels) or len(set(block.labels)) != len(block.labels):
-        raise input_error(at("labels"), "a label that is empty or stands twice", "each label once")
+        raise input_error(at("labels"), "an empty or repeated label", "each label once")
     if has_classes and len(block.labels) == 1:
-        raise input_error(at("labels"), "one label", "two or more: with one there is nothing to tell apart")
+        raise input_error(at("labels"), "one label", "two or more labels")
     if block.negative is not None and not has_classes:
         raise input_error(at("negative"), f"a negative class for kind {block.kind}", "none")
     if block.negative is not None and (block.metric or DEFAULT_METRIC[block.kind]) == "accuracy":
@@ -116,7 +122,7 @@ def check(block: UserTask, at: At) -> None:
 
 
 def check_place(block: UserTask, at: At) -> None:
-    """Check that the block names one place of the examples, and no key of another.
+    """Check that the block has either files or a data set of the hub, and only its keys.
 
     Raises
     ------
@@ -130,43 +136,49 @@ def check_place(block: UserTask, at: At) -> None:
         raise input_error(at("path"), "no key 'path'", expected)
     for key, value in (("config", block.config), ("revision", block.revision), ("splits", block.splits)):
         if value and not block.hub:
-            raise input_error(at(key), f"{key}: without hub:", "hub: OWNER/NAME too, for it is of a data set there")
+            raise input_error(at(key), f"{key}: without hub:", "hub: OWNER/NAME too")
     if block.hub and block.test:
-        raise input_error(at("test"), "test: of a data set of the hub", "splits: {test: NAME}")
+        raise input_error(at("test"), "test: with hub:", "splits: {test: NAME}")
     if block.hub and block.format:
-        raise input_error(at("format"), "format: of a data set of the hub", "none")
+        raise input_error(at("format"), "format: with hub:", "none")
 
 
 def part_of(block: UserTask, key: Shared) -> str:
-    """What the block says of a part's share."""
+    """The share of a split as the block gives it."""
     return block.dev if key == "dev" else block.test
 
 
 def shares_of(block: UserTask, at: At) -> dict[Shared, float]:
-    """The share of the training split that dev and test take, in [0, 1]; 0 for a split with rows of its own.
+    """The share of the training split that dev and test take, in [0, 1]; 0 for a split with its own file.
 
     Raises
     ------
     InputError
-        If the block gives something that is no percentage.
+        If a share is no legal percentage.
     """
     return {"dev": _share_of("dev", block.dev, at), "test": _share_of("test", block.test, at)}
 
 
 def _share_of(key: Shared, said: str, at: At) -> float:
-    """What part of the training examples is the dev or the test part; 0 where it has a file."""
+    """The share of one split, in [0, 1]; 0 if none is given."""
     percent = said.removesuffix("%").strip()
     if not said:
         return 0.0
     if not said.endswith("%") or not percent.isdecimal() or not 1 <= int(percent) <= _LARGEST_SHARE:
         file = f"a file goes under path: {{{key}: FILE}}"
-        expected = f"1% to {_LARGEST_SHARE}% of the training part, such as 10%; {file}"
+        expected = f"1% to {_LARGEST_SHARE}% of the training split, such as 10%; {file}"
         raise input_error(at(key), f"{key}: {quoted(said)}", expected)
     return int(percent) / 100
 
 
 def files_of(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]) -> dict[Split, Path]:
-    """The file of each split; none for a part that is a share of the training part."""
+    """The file of each split; a share of the training split has none.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or given twice.
+    """
     assert block.path is not None
     said: dict[Split, str] = {"train": block.path.train, "dev": block.path.dev, "test": block.path.test}
     files = {split: root / Path(name).expanduser() for split, name in said.items() if name}
@@ -191,7 +203,7 @@ def files_of(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]
             if not block.path.folder:
                 file = f"{part}: FILE inside path:"
             raise input_error(
-                at("path"), f"no {part} part", f"{file}, or {part}: {example} to take a share of the train file"
+                at("path"), f"no {part} split", f"{file}, or {part}: {example} to take a share of the train file"
             )
     where: dict[Path, Split] = {}
     for split, path in files.items():
@@ -200,5 +212,5 @@ def files_of(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]
             near = meant(path.name, (p.name for p in path.parent.iterdir())) if path.parent.is_dir() else ""
             raise input_error(path, found, f"the {split} file of {at('path')}{near}")
         if where.setdefault(path.resolve(), split) != split:
-            raise input_error(at("path"), f"one file for {where[path.resolve()]} and {split}", "a file a split")
+            raise input_error(at("path"), f"one file for {where[path.resolve()]} and {split}", "one file per split")
     return files

@@ -1,4 +1,4 @@
-"""An example suite file and its data, for ``taskaffinity init``: three small tasks, each in a format of its own."""
+"""An example suite file and its data, for ``taskaffinity init``: three small tasks in three formats."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ SUITE = "suite.yaml"
 T = TypeVar("T")
 
 _YAML = """\
-# Own tasks for taskaffinity. Paths are relative to this file.
+# Your tasks for taskaffinity. Paths are relative to this file.
 #
 #   taskaffinity data inspect {place}                          sizes, lengths, labels, leaks
-#   taskaffinity pairwise --suite {place} --dry-run            the runs that there would be
+#   taskaffinity pairwise --suite {place} --dry-run            lists the runs, trains nothing
 #   taskaffinity pairwise --suite {place}                      trains them; the graph is in results/example
 #
-# Without --encoder that is the paper's BlueBERT (from PubMed), fetched from the model hub; --encoder takes any folder
-# or hub id. For a first look, quick and rough:  --seeds 1 --set num_train_epochs=1
+# The default encoder is the paper's BlueBERT (PubMed), downloaded from the model hub; --encoder takes any folder or hub
+# id. For a quick and rough first result:  --seeds 1 --set num_train_epochs=1
 
-name: example                     # of the results folder and the graph
+name: example                     # the name of the results folder and the graph
 
 tasks:
 
   negation:                       # the task's name
     kind: classification          # or: inference (two texts), relation, similarity (two texts and a number), ner
     path: negation                # a folder with train.csv, dev.csv and test.csv (.jsonl, .tsv, .conll)
-    dev: 20%                      # ... or, without dev.csv, a share of train by a hash of the ids
-    columns: {{text: finding}}      # columns of other names than: text, label, id
-    title: Negation               # what figures print
+    dev: 20%                      # ... or, without dev.csv, a share of train, by a hash of the ids
+    columns: {{text: finding}}      # only for names other than: text, label, id
+    title: Negation               # the name in figures
 
   entailment:
     kind: inference
-    path:                         # or a file a split, by name
-      train: entailment/train.jsonl       # premise, hypothesis, label need no columns:
-      dev: entailment/dev.jsonl           # nor do sentence1, sentence2, text, text_pair
+    path:                         # or one file per split
+      train: entailment/train.jsonl       # premise, hypothesis and label need no columns:
+      dev: entailment/dev.jsonl           # neither do sentence1, sentence2, text, text_pair
       test: entailment/test.jsonl
-    # labels: [entailment, neutral, contradiction]    # by default those of the training part
-    # negative: neutral           # a class that is trained but not scored; of metrics micro_f1 and macro_f1
-    # metric: macro_f1            # by default accuracy; of ner span_f1, similarity pearson, relation micro_f1
+    # labels: [entailment, neutral, contradiction]    # default: those of the training split
+    # negative: neutral           # a class that is trained but not scored; for micro_f1 and macro_f1
+    # metric: macro_f1            # default: accuracy; ner span_f1, similarity pearson, relation micro_f1
 
   mentions:
     kind: ner
-    path: mentions                # train.conll, ...: a word and its tag a line, a blank line after a sentence
-    # format: conll               # jsonl, csv, tsv, conll or blue, where the end of the name does not say it
+    path: mentions                # train.conll, ...: a word and its tag per line, a blank line after a sentence
+    # format: conll               # jsonl, csv, tsv, conll or blue; default: by the suffix
 """
 
 _SYMPTOMS = ("fever", "a cough", "a headache", "a rash", "nausea", "back pain", "chest pain", "fatigue")
@@ -56,12 +56,12 @@ _DRUGS = ("aspirin", "ibuprofen", "folic acid", "codeine", "paracetamol", "zinc 
 
 
 def example_files(place: str) -> dict[str, str]:
-    """Name -> content of the suite file and its data files.
+    """The content of the suite file and its data files, by file name.
 
     Parameters
     ----------
     place
-        The suite file as the user will name it in commands.
+        Path of the suite file in the commands of its comment.
     """
     files = {SUITE: _YAML.format(place=place)}
     train, test = _split_rows(list(_negation()), (60, 36))
@@ -79,7 +79,7 @@ def example_files(place: str) -> dict[str, str]:
 
 
 def _split_rows(rows: list[T], sizes: Sequence[int]) -> list[list[T]]:
-    """Rows in an order of their own, always the same, dealt out to parts."""
+    """Shuffle rows, always in the same way, and split them into parts of these sizes."""
     random.Random(0).shuffle(rows)
     return [rows[sum(sizes[:part]) : sum(sizes[: part + 1])] for part in range(len(sizes))]
 

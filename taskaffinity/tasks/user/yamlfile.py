@@ -1,7 +1,7 @@
-"""YAML as text, lists and mappings, with the line of everything.
+"""Read YAML as text, lists and mappings, with the line of each value.
 
-A value that is not a list or a mapping stays the text that was written: ``no`` is the class ``no``, not false, and
-``0`` the class ``0``. A key that stands twice is an error, for the first would be lost without a word.
+A scalar stays the text in the file: ``no`` is the class ``no``, not false, and ``0`` is the class ``0``. A repeated key
+is an error, because YAML would silently drop its first value.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from taskaffinity.errors import input_error, shown
 from taskaffinity.tasks.lines import read_lines
 
 Place = tuple[str | int, ...]
-"""Keys and numbers of list entries, from the outermost in."""
+"""Keys and list indices, from the outermost one."""
 
 _DEEPEST = 6
 
 
 def read_yaml(path: Path, of: str = "a suite") -> tuple[object, dict[Place, int]]:
-    """What a file holds, and the line of each place in it.
+    """Read the content of a file, and the line of each place in it.
 
     Parameters
     ----------
     of : str
-        What the file should be the YAML of, for complaints.
+        The expected content of the file, for messages.
 
     Raises
     ------
     InputError
-        No such file, not UTF-8, no YAML, empty, nested too deeply, or a key twice.
+        If the file does not exist, is not UTF-8, is no YAML, is empty or nested too deeply, or repeats a key.
     """
     text = "\n".join(read_lines(path)[0])
     try:
@@ -39,7 +39,7 @@ def read_yaml(path: Path, of: str = "a suite") -> tuple[object, dict[Place, int]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}: line {mark.line + 1}" if mark else str(path)
-        raise input_error(where, f"broken YAML ({_in_words(error)})", "keys and values, nested by blanks") from None
+        raise input_error(where, f"broken YAML ({_in_words(error)})", "keys and values, indented with spaces") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise input_error(f"{path}: line {line}", "a character that YAML does not allow", "plain text") from None
@@ -56,7 +56,7 @@ def _in_words(error: yaml.MarkedYAMLError) -> str:
     if "'\\t'" in problem:
         return "a tab"
     if "block end" in problem:
-        return "a line that is indented otherwise than its neighbours"
+        return "a line whose indentation differs from its neighbours"
     return re.sub(r"'\w[^'<>]{2,}'", "'...'", problem)
 
 
