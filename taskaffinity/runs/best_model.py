@@ -1,5 +1,7 @@
-"""Which trained model of a task a results folder gives away: the run with the best dev score, or one by its name; of
-the paper's protocol, which trains on dev, the first seed's."""
+"""Choose the model of a task to export: the run with the best dev score, or a run by name.
+
+The paper's protocol trains on dev, so there the run with the lowest seed is chosen.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,12 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study, studies_in
 
 _SHOWN = 4
-"""Runs that a complaint names."""
+"""Number of runs that a message names."""
 
 
 @dataclass(frozen=True)
 class BestModel:
-    """A run with a kept model of the task, and what is known of it."""
+    """A run with a stored model of the task, and its outcome."""
 
     root: Path
     study: Study
@@ -26,27 +28,29 @@ class BestModel:
     spec: RunSpec
     outcome: Outcome
     seeds: tuple[Outcome, ...]
-    """Of all its study's finished runs of other or the same seed that are otherwise alike, its own among them."""
+    """Outcomes of all finished runs that differ at most in the seed, this run included."""
     chosen_from: int
-    """Runs whose dev scores were compared; 0 where it was asked for by name, or where dev was trained on."""
+    """Number of runs whose dev scores were compared; 0 for a run by name, or if dev was trained on."""
 
 
 def best_model(root: Path, task: str, run_id: str | None = None) -> BestModel:
-    """The model of a task: of the run ``run_id``, else of the one with the best dev score, the first of equals.
+    """Choose the model of a task: of the run ``run_id``, else of the run with the best dev score.
 
-    Compared are the runs that end a study: of a study in stages those that fine-tune the task, of pairs the task
-    alone and in its pairs (fine-tuned where gains are read then). Runs of the paper's protocol, where dev was trained
-    on, are not compared: where there are no others the one of the lowest seed is taken. Test scores are not looked at.
+    Only final runs are compared: fine-tuned runs in the design ``full`` or if gains are evaluated after fine-tuning,
+    otherwise single-task runs and pairs. Runs of the paper's protocol are not compared, because they are trained on
+    dev; if there are no other runs, the lowest seed is chosen. Test scores are never used.
 
     Raises
     ------
     InputError
-        No study in the folder, no such task or run, or no model of it was kept.
+        If the folder has no study, the task or run does not exist, or no model of it was stored.
     """
     studies = _studies(root)
     names = dict.fromkeys(card.name for study in studies for card in study.tasks)
     if task not in names:
-        raise InputError(f"--task {task}: no such task in {root}; there are {', '.join(names)}{meant(task, names)}")
+        raise InputError(
+            f"task {task} (--task): no such task in {root}; there are {', '.join(names)}{meant(task, names)}"
+        )
     store = RunStore(root)
     runs = {spec: study for study in studies for spec in study.plan if task in spec.task_names}
     try:
@@ -83,35 +87,39 @@ def _studies(root: Path) -> list[Study]:
 
 
 def _ends(spec: RunSpec, study: Study) -> bool:
-    """Whether the run is one of those that its study is about."""
+    """Whether the run is a final run of its study."""
     if study.design == "full" or study.evaluate_after == "finetune":
         return spec.stage == "finetune"
     return spec.arm in ("single", "pair")
 
 
 def _condition(spec: RunSpec) -> tuple[object, ...]:
-    """What two runs share that differ in their seeds alone."""
+    """Everything about a run except its seed."""
     return (spec.tasks, spec.encoder, spec.recipe, spec.variant, spec.partner, spec.parent and _condition(spec.parent))
 
 
 def _run_named(run_id: str, task: str, root: Path, runs: list[RunSpec], kept: list[RunSpec]) -> RunSpec:
     found = [spec for spec in runs if spec.run_id == run_id]
     if not found:
-        told = ", ".join(spec.run_id for spec in kept[:_SHOWN]) + (", ..." if len(kept) > _SHOWN else "")
-        hint = f"models are kept of {told}" if kept else "it kept no model of any; train with --keep-models"
-        raise InputError(f"--run {run_id}: no such run of {task} in the study of {root}; {hint}")
+        names = ", ".join(spec.run_id for spec in kept[:_SHOWN]) + (", ..." if len(kept) > _SHOWN else "")
+        hint = (
+            f"models are stored for {names}"
+            if kept
+            else "no run stored a model; train with keep_models (--keep-models)"
+        )
+        raise InputError(f"run {run_id} (--run): no such run of {task} in the study of {root}; {hint}")
     if found[0] not in kept:
         raise InputError(
-            f"--run {run_id}: kept no model; give the command that trained {root} again with --keep-models, "
-            "and what kept none is trained again"
+            f"run {run_id} (--run): it stored no model; repeat the command that trained {root} with --keep-models: "
+            "it trains the runs without a model again"
         )
     return found[0]
 
 
 def _no_model_message(root: Path, task: str, studies: list[Study], others: list[str]) -> str:
     command = f"taskaffinity {studies[-1].design} --keep-models"
-    hint = f"; --run {others[0]} has one" if others else ""
+    hint = f"; run {others[0]} (--run) has one" if others else ""
     return (
-        f"{root}: no run kept a model of {task}{hint}; `{command}`, with the options that made this folder, "
-        "trains again what kept none"
+        f"{root}: no final run stored a model of {task}{hint}; `{command}`, with the options that made this folder, "
+        "trains the runs without a model again"
     )

@@ -41,10 +41,10 @@ class CostModel:
     def seconds(self, spec: RunSpec) -> float:
         """Expected seconds of a run, with all its epochs and evaluations."""
         epochs, names = spec.recipe.num_train_epochs, spec.task_names
-        company = (spec.partner[0],) if spec.partner else ()
-        training = sum(self.epoch[name] for name in (*names, *company)) * SHARE_OF_TRAINING.get(spec.variant, 1.0)
-        looks = epochs if spec.recipe.protocol is None else 1
-        return self.load + epochs * training + sum(looks * self.dev[name] + self.test[name] for name in names)
+        partners = (spec.partner[0],) if spec.partner else ()
+        training = sum(self.epoch[name] for name in (*names, *partners)) * SHARE_OF_TRAINING.get(spec.variant, 1.0)
+        evaluations = epochs if spec.recipe.protocol is None else 1
+        return self.load + epochs * training + sum(evaluations * self.dev[name] + self.test[name] for name in names)
 
     def disk(self, specs: Iterable[RunSpec], keeping: Iterable[RunSpec]) -> float:
         """Bytes on disk of these runs' results, and of an encoder per task of the runs in ``keeping``."""

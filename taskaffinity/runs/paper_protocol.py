@@ -1,4 +1,4 @@
-"""``--protocol paper`` follows the released code, but for what is said here."""
+"""The departures of ``--protocol paper`` from the released code."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ DEPARTURES = (
     "spans are strict",
     "masks follow the true argument order, unless the files are BLUE's own",
 )
-"""What stays ours under the paper's protocol; README says the same."""
+"""How the paper's protocol still differs from the released code; the docs list the same."""
 
 FILE = "departures.txt"
 
 
 def write_departures(root: Path, protocols: Iterable[str]) -> None:
-    """``DEPARTURES``, a line each, in a folder whose studies follow these protocols; no such file where none of them is
-    the paper's."""
+    """Write ``departures.txt`` if one of the protocols is the paper's; otherwise remove it."""
     if "paper" not in protocols:
         (root / FILE).unlink(missing_ok=True)
         return
@@ -33,7 +32,7 @@ def write_departures(root: Path, protocols: Iterable[str]) -> None:
 
 
 def describe_protocol(protocol: str) -> str:
-    """``honest protocol``; of the paper's, how many departures it has and where they are."""
+    """The name of the protocol; for the paper's, with the number of departures and their file."""
     if protocol != "paper":
         return f"{protocol} protocol"
     return f"paper protocol ({len(DEPARTURES)} departures from the released code: see {FILE})"

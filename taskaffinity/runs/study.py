@@ -1,7 +1,8 @@
-"""A study: what was asked, resolved. Its plan follows from it, so a results folder can be read without the data.
+"""A study: the resolved settings of one command.
 
-A results folder holds at most one study of each *design*, and they share its runs: ``study.json`` of the pairs (the
-paper's Figure 2), ``full.json`` of the whole set in stages (its Tables 2, 3 and 6).
+Its plan follows from the settings, so a results folder can be read without the data. A results folder holds at most one
+study of each *design*, and they share runs: ``study.json`` has the pairs (Figure 2 of the paper), ``full.json`` has all
+tasks together and then fine-tuned (Tables 2, 3 and 6).
 """
 
 from __future__ import annotations
@@ -42,15 +43,15 @@ EvaluateAfter = Literal["joint", "finetune"]
 InitFrom = Literal["encoder", "multitask"]
 
 FILES: dict[Design, str] = {"pairwise": "study.json", "full": "full.json"}
-"""Where a results folder says what was asked."""
+"""Design -> name of its study file."""
 
 PLACEBO_SEEDS = 1_000_000
-"""What is added to a seed for a placebo's: no single run has it, for seeds of studies are below it."""
+"""Added to a seed for its placebo. Seeds of studies are smaller, so no single-task run has a placebo's seed."""
 
 
 @dataclass(frozen=True)
 class StudiedTask:
-    """What the reading wing needs to know of a task."""
+    """What the analysis needs to know about a task."""
 
     name: str
     title: str
@@ -59,7 +60,7 @@ class StudiedTask:
     """A key of ``tasks.metrics.METRICS``."""
     fingerprint: str
     sizes: Mapping[str, int]
-    """Examples a split, before any cap."""
+    """Examples per split, before any limit."""
 
     @property
     def ref(self) -> TaskRef:
@@ -68,41 +69,41 @@ class StudiedTask:
 
 @dataclass(frozen=True)
 class Study:
-    """What one command asked for."""
+    """The settings of one study."""
 
     suite: str
     tasks: tuple[StudiedTask, ...]
-    """In the suite's order, which figures and tables keep."""
+    """In the order of the suite, which figures and tables keep."""
     encoder: EncoderRef
     recipe: Recipe
     seeds: tuple[int, ...]
-    """Of every pair; in the design ``full`` of every run."""
+    """Seeds of every pair; in the design ``full``, of every run."""
     seeds_single: tuple[int, ...] = ()
-    """Of every task alone, which all its arrows are measured against; empty for ``seeds``."""
+    """Seeds of the single-task runs, the baseline of every arrow. Empty: ``seeds``."""
     full: bool = False
-    """Whether the whole set is trained together beside the pairs; the design ``full`` always does."""
+    """Whether all tasks are also trained together; the design ``full`` always does so."""
     design: Design = "pairwise"
     finetune: Mapping[str, Recipe] = field(default_factory=dict)
-    """How each task is fine-tuned, by name: after the whole set in the design ``full``, after its pairs and after
-    itself alone where gains are read then; else empty."""
+    """Fine-tuning recipe by task name. Used in the design ``full``, and if gains are evaluated after fine-tuning; else
+    empty."""
     synthetic: bool = False
     protocol: Protocol = "honest"
-    """``paper`` where the recipes are the released code's."""
+    """``paper`` if the recipes follow the released code."""
     baseline: Baseline = "single"
-    """What a pair is compared with: a single run of as many updates on the target, or of as many in all (compute)."""
+    """The baseline of a pair: a single-task run with equal updates on the target, or with equal updates in total."""
     evaluate_after: EvaluateAfter = "joint"
-    """Where a pair's gain is read: as trained, or after both arms were fine-tuned on the target by one recipe."""
+    """When the gain is evaluated: after joint training, or after both arms are fine-tuned on the target."""
     init_from: InitFrom = "encoder"
-    """What singles and pairs start from: the encoder, or the whole set's refinement of their seed."""
+    """Initial weights of single-task runs and pairs: the encoder, or the model of all tasks with the same seed."""
     controls: bool = False
     """Whether each target has a placebo and a positive control."""
     interim_seeds: tuple[int, ...] = ()
-    """Of a race: seeds a pair after which its arrows may be decided, the last of them ``len(seeds)``; else empty."""
+    """Sequential design: seeds per pair at each interim analysis, the last one ``len(seeds)``. Else empty."""
     rule: Rule = field(default_factory=Rule)
-    """When an arrow gets a verdict."""
+    """The statistical settings of the verdicts."""
     versions: Mapping[str, str] = field(default_factory=dict, compare=False)
     keep_models: bool = field(default=False, compare=False)
-    """Whether every run was to keep its tasks' models when the study was last begun: one without them is not done."""
+    """Whether every run must keep its models; a run without them is not finished. Taken from the latest start."""
 
     @property
     def refs(self) -> tuple[TaskRef, ...]:
@@ -136,26 +137,26 @@ class Study:
         return plan
 
     def cost(self, spec: RunSpec) -> float:
-        """Examples that a run is trained on, over all its epochs: about in proportion to its time."""
+        """Number of training examples of a run over all epochs, a proxy for its duration."""
         cap = self.recipe.max_train_examples
         sizes = {task.name: min(task.sizes.get("train", 1), cap or task.sizes.get("train", 1)) for task in self.tasks}
-        company = (spec.partner[0],) if spec.partner else ()
-        seen = spec.recipe.num_train_epochs * sum(sizes[name] for name in (*spec.task_names, *company))
+        partners = (spec.partner[0],) if spec.partner else ()
+        seen = spec.recipe.num_train_epochs * sum(sizes[name] for name in (*spec.task_names, *partners))
         return seen * SHARE_OF_TRAINING.get(spec.variant, 1.0)
 
     def write(self, root: Path) -> None:
-        """``root/study.json``, or the file of its design."""
+        """Write ``root/study.json``, or ``full.json`` for the design ``full``."""
         root.mkdir(parents=True, exist_ok=True)
         write_json(root / FILES[self.design], dataclasses.asdict(self))
 
     @classmethod
     def load(cls, root: str | Path, design: Design = "pairwise") -> Study:
-        """The study of a results folder.
+        """Load the study of a results folder.
 
         Raises
         ------
         FileNotFoundError
-            If there is no such file: the line says what makes one.
+            If the folder has no study of this design; the message names the command that makes one.
         ValueError
             If the file is not a study.
 
@@ -174,7 +175,7 @@ class Study:
         content: dict[str, Any] = read_json(path)
         try:
             _check_metrics(content)
-            content = _with_names_of_today(content)
+            content = _with_present_names(content)
             return cls(
                 **{
                     **content,
@@ -199,11 +200,11 @@ _OLD_NAMES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "start": ("init_from", {"refinement": "multitask"}),
     "looks": ("interim_seeds", {}),
 }
-"""Fields of ``study.json`` before version 0.2, with their names and values of today."""
+"""Field of ``study.json`` before version 0.2 -> its present name and values."""
 
 
-def _with_names_of_today(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of a study file of any version, by the names of this one."""
+def _with_present_names(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Rename the fields of an older study file to the present names."""
     named = dict(content)
     for old, (new, values) in _OLD_NAMES.items():
         if old in named:
@@ -226,18 +227,18 @@ def _rule(content: Mapping[str, Any]) -> Rule:
 
 
 def _folders_like(folder: Path) -> str:
-    """What may have been meant by a folder that is not there, to end a complaint with."""
+    """A hint at a folder with a similar name, for a message."""
     beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
     close = get_close_matches(folder.name, [other.name for other in beside if other.is_dir()], n=1)
     return f"; did you mean {folder.with_name(close[0])}?" if close else ""
 
 
 def studies_in(root: Path) -> list[Study]:
-    """What a results folder holds, of each design at most one.
+    """Load the studies of a results folder, at most one of each design.
 
     Raises
     ------
     ValueError
-        If the file of one is not a study.
+        If one of the files is not a study.
     """
     return [Study.load(root, design) for design, name in FILES.items() if (root / name).is_file()]

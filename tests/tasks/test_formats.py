@@ -151,7 +151,7 @@ def test_a_bad_row(kind: Kind, row: object, parts: tuple[str, ...], tmp_path: Pa
         (b'{"id": "0", "text": "frumi\xffous", "label": "false"}\n', ("line 1", "0xff", "UTF-8")),
         (json.dumps(GOOD).encode() + b"\nfrumious bandersnatch\n", ("line 2", "no JSON at column 1")),
         (json.dumps(GOOD).encode() + b"\n\n", ("line 2", "no JSON")),
-        (json.dumps(GOOD).encode() + b'\n{"id": "2", "text": "frumi', ("line 2", "breaks off after 26", "cut")),
+        (json.dumps(GOOD).encode() + b'\n{"id": "2", "text": "frumi', ("line 2", "breaks off after 26", "truncated")),
         (
             json.dumps(GOOD).encode() + b"\n" + json.dumps(GOOD).encode(),
             ("line 2", "id '1' again", "first: line 1"),

@@ -176,7 +176,7 @@ class DatasetNotFoundError(FileNotFoundError):
         (HUB, parts("train", "dev", "test", train=TWICE), r"train row 2: found id 'x' again \(first: train row 1\)"),
         (HUB, parts("train", "dev", "test", test=[]), r"owner/name: test: found no row"),
         (HUB, parts("train", "dev", "test", train=REVIEWS[:3]), r"train row 2: found the only training example"),
-        (HUB, ConnectionError("Couldn't reach"), r"line 5: found owner/name, which is not in the cache, and no hub"),
+        (HUB, ConnectionError("Couldn't reach"), r"line 5: found owner/name, which is not in the cache"),
         (HUB, DatasetNotFoundError("gone"), r"line 5: found no data set owner/name"),
         (HUB, RuntimeError("Dataset scripts are no longer supported, but found a.py"), r"needs a loading script"),
         (HUB, ValueError("Config name is missing.\nPick ['one', 'two']"), r"expected config: one of 'one', 'two'"),

@@ -100,7 +100,7 @@ def check(block: UserTask, at: At) -> None:
     if block.labels and block.kind == "similarity":
         raise input_error(at("labels"), "labels for kind similarity", "none: it learns numbers")
     if any(not label.strip() for label in block.labels) or len(set(block.labels)) != len(block.labels):
-        raise input_error(at("labels"), "an empty or repeated label", "each label once")
+        raise input_error(at("labels"), "a label that is empty or listed twice", "each label once")
     if has_classes and len(block.labels) == 1:
         raise input_error(at("labels"), "one label", "two or more labels")
     if block.negative is not None and not has_classes:
