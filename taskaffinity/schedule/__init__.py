@@ -1,1 +1,1 @@
-"""Runs a plan, in this process or on Ray. The store decides what is left to do."""
+"""Run a plan, in this process or on Ray; runs that the store holds are not trained again."""

@@ -13,7 +13,7 @@ from taskaffinity.schedule.time_left import TimeLeft
 from taskaffinity.schedule.worker import FOUND_DONE, Event, Finished
 
 _READ_SECONDS = 1.0
-"""Fewest seconds between two reads of the heartbeats."""
+"""Minimal seconds between two reads of the heartbeats."""
 
 
 class Course:

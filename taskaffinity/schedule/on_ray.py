@@ -81,7 +81,7 @@ def _has_arrived(spec: RunSpec, store: RunStore) -> bool:
 
 def _describe_error(ray: Any, error: Exception) -> str:
     if isinstance(error, ray.exceptions.OutOfMemoryError):
-        return "out of memory: Ray's memory monitor ended the worker; run fewer at once: raise cpus_per_run (--cpus-per-run)"
+        return "out of memory: Ray's memory monitor ended the worker; run fewer at once (raise --cpus-per-run)"
     if isinstance(error, ray.exceptions.WorkerCrashedError):
         return DIED
     return f"Ray could not run it: {type(error).__name__}"

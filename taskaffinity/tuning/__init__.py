@@ -1,1 +1,1 @@
-"""The search, on dev scores, for a recipe by which every task is trained well alone: the baseline of gains."""
+"""Search a recipe on dev scores of single-task runs, for a fair baseline of the gains."""

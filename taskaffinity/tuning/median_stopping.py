@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from statistics import median
 
 LOOKS = (0.25, 0.5)
-"""Shares of a candidate's epochs after which it is judged."""
+"""Shares of a candidate's epochs after which it is compared."""
 
 
 @dataclass(frozen=True)

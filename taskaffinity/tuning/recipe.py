@@ -1,4 +1,4 @@
-"""The recipe that a search chose, in words and as a file."""
+"""Describe the recipe that a search chose, and write its recipe file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def write_found(out: Path, found: Found, suite: Suite, said: RecipeFile, searched: Collection[str]) -> None:
-    """Write the recipe file, with comments that say how it was found."""
+    """Write the recipe file, with comments on how it was chosen."""
     assert found.recipe is not None
     default = found.search.candidates[0]
     notes = {

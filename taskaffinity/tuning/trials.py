@@ -1,4 +1,4 @@
-"""A trial, which is one recipe with one seed on each task alone, and the folder of its records.
+"""A trial (one recipe and one seed, a single-task run per task) and the folder of its records.
 
 A trial has one JSON file, written when it ends: settings, dev scores in points, and seconds. A trial that failed for
 another reason than its recipe has ``TRIAL.error.txt`` instead. No file holds text of a corpus.
@@ -26,7 +26,7 @@ Scores = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Trial:
-    """One recipe with one seed, on each task alone."""
+    """One recipe with one seed, in a single-task run of each task."""
 
     tasks: tuple[TaskRef, ...]
     encoder: EncoderRef
