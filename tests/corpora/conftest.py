@@ -1,4 +1,4 @@
-"""Invented corpora in the original layouts, and the real ones where ``TASKAFFINITY_RAW`` says they are."""
+"""Invented corpora in the original layouts, and the real corpora in the folder ``TASKAFFINITY_RAW``."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from taskaffinity.corpora.prepare import prepare
 from taskaffinity.errors import InputError
 
 SECRETS = ("Zorbifex", "quuxitis", "Blorptase", "frumious", "mimsy", "snarkol", "vorpal")
-"""Every content word of the invented corpora: none may stand in a message."""
+"""Content words of the invented corpora; no message may contain one."""
 
 TITLE = "Zorbifex and quuxitis."
 ABSTRACT = "Zorbifex frumious, e.g. in mimsy. The snarkol, 5 mg, met Blorptase-like quuxitis."
 
 OPEN = ("bc5cdr", "ddi2013", "chemprot")
-"""Corpora of the paper that anyone may have; its others are not to be had without an agreement."""
+"""Open corpora of the paper; the others need a data use agreement."""
 
 OPEN_CLINICAL = {"ehr-rel": "ehr_rel", "lct": "leaf_clinical_trials", "rqe": "rqe"}
 """Corpora of the open clinical suite, and the folders of their original distributions."""
 
-Refused = Callable[..., str]
+ExpectInputError = Callable[..., str]
 Edit = Callable[[Path, str, str], None]
 
 
 @pytest.fixture
-def refused(tmp_path: Path) -> Refused:
-    """Call, and return the one line of the ``InputError`` that must come; it names ``parts`` and no text."""
+def expect_input_error(tmp_path: Path) -> ExpectInputError:
+    """Check that a call raises a one-line ``InputError`` with ``parts`` and without text of a corpus."""
 
     def call(action: Callable[[], object], *parts: str) -> str:
         with pytest.raises(InputError) as caught:
@@ -49,7 +49,7 @@ def refused(tmp_path: Path) -> Refused:
 
 @pytest.fixture
 def edit() -> Edit:
-    """Replace the first ``old`` of a file, which must be there."""
+    """Replace the first ``old`` in a file; it must occur."""
 
     def replace(path: Path, old: str, new: str) -> None:
         content = path.read_text(encoding="utf-8")
@@ -61,7 +61,7 @@ def edit() -> Edit:
 
 @pytest.fixture
 def bc5cdr_raw(tmp_path: Path) -> Path:
-    """One document a split, its mentions found by searching the text."""
+    """One document per split; a search of the text gives the offsets of the mentions."""
     folder = tmp_path / "raw" / "bc5cdr"
     folder.mkdir(parents=True)
     text = f"{TITLE} {ABSTRACT}"
@@ -83,7 +83,7 @@ def bc5cdr_raw(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def chemprot_raw(tmp_path: Path) -> Path:
-    """One document a split: two chemicals and two genes, a pair with two classes, and one nested pair."""
+    """One document per split: two chemicals and two genes, a pair with two classes, and one nested pair."""
     title = "Zorbifex β-effects."
     abstract = "Blorptase binds Zorbifex and snarkol; the snarkol receptor is mimsy."
     text = f"{title} {abstract}"
@@ -163,7 +163,7 @@ c="snarkol" 3:1 3:1||r="TeCP"||c="quuxitis" 3:3 3:3
 
 @pytest.fixture
 def i2b2_raw(tmp_path: Path) -> Path:
-    """Twenty records of each site and two for test, all alike; line 3 starts with a blank, which counts as a word."""
+    """Twenty equal records per site and two for test; line 3 starts with a blank, which counts as a word."""
     root = tmp_path / "raw" / "i2b2_2010"
     train, test = root / "concept_assertion_relation_training_data", root / "reference_standard_for_test_data"
     folders = [(train / "beth", "record-", 20), (train / "partners", "9", 20), (root, "00", 2)]
@@ -191,7 +191,7 @@ quuxitis was seen.
 
 @pytest.fixture
 def shareclefe_raw(tmp_path: Path) -> Path:
-    """Twelve notes for training, of Knowtator files, and two for test, of pipe files; one mention in parts in each."""
+    """Twelve training notes with Knowtator files, two test notes with pipe files; each has a discontinuous mention."""
     root = tmp_path / "raw" / "shareclef2013"
     at = {said: SHARE_TEXT.index(said) for said in ("quuxitis of", "right snarkol", "vorpal", "left")}
     spans = [
@@ -227,7 +227,7 @@ def shareclefe_raw(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mednli_raw(tmp_path: Path) -> Path:
-    """A pair of each class a split."""
+    """One pair per class and split."""
     root = tmp_path / "raw" / "mednli"
     root.mkdir(parents=True)
     for split in ("train", "dev", "test"):
@@ -242,7 +242,7 @@ def mednli_raw(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def clinicalsts_raw(tmp_path: Path) -> Path:
-    """Twenty pairs for training and two for test; the last line has no end."""
+    """Twenty training pairs and two test pairs; the last line has no line end."""
     root = tmp_path / "raw" / "clinicalsts"
     root.mkdir(parents=True)
     train = [f"Zorbifex {i} \t mimsy quuxitis\t{i % 11 / 2}" for i in range(20)]
@@ -254,7 +254,7 @@ def clinicalsts_raw(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ehr_rel_raw(tmp_path: Path) -> Path:
-    """Five lines: one pair for dev, one for test, two for training, of which the first was rated twice."""
+    """Five lines: one dev pair, one test pair and two training pairs, the first of them rated twice."""
     root = tmp_path / "raw" / "ehr-rel"
     root.mkdir(parents=True)
     header = [
@@ -297,7 +297,7 @@ LCT_MENTIONS = {
     "T7": ("Stability", "stable", "stable"),
     "T8": ("Condition-Name", "quuxitis due", "quuxitis"),
 }
-"""Type, where it stands, what it says; T6 is the last such place."""
+"""Type, a place in the text, and the text; T6 is the last such place."""
 LCT_EVENTS = """E1\tCondition:T1 Name:T8
 E2\tDrug:T2\x20
 E3\tCondition:T3 Stability:T7
@@ -318,7 +318,7 @@ R7\tOr Arg1:E1 Arg2:E3
 
 @pytest.fixture
 def lct_raw(tmp_path: Path) -> Path:
-    """A trial a split, all alike, but that dev and test have a relation of types that training never joins."""
+    """One trial per split, all equal; dev and test also have a relation between types that training never joins."""
     root = tmp_path / "raw" / "lct"
     mentions = ""
     for name, (kind, place, said) in LCT_MENTIONS.items():
@@ -336,7 +336,7 @@ def lct_raw(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def rqe_raw(tmp_path: Path) -> Path:
-    """Two pairs a split; questions have line breaks, and one of training lacks its second."""
+    """Two pairs per split; questions have line breaks, and one training pair lacks its second question."""
     root = tmp_path / "raw"
     for name, root_tag in (
         ("rqe/RQE_Train_8588_AMIA2016.xml", "RQE-med-train"),

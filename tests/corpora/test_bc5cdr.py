@@ -1,4 +1,4 @@
-"""PubTator to tagged sentences, and every fault of the input."""
+"""BC5CDR: PubTator files become tagged sentences, and each input fault is an error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def mentions(row: Row) -> list[tuple[str, ...]]:
     return [row.example.words[first:last] for _, first, last in spans(row.example.label)]
 
 
-def test_both_tasks_have_the_same_sentences_and_their_own_tags(bc5cdr_raw: Path) -> None:
+def test_both_tasks_have_the_same_sentences_with_different_tags(bc5cdr_raw: Path) -> None:
     disease, chemical = rows(bc5cdr_raw, 0), rows(bc5cdr_raw, 1)
     assert [r.example.id for r in disease] == [r.example.id for r in chemical] == ["11.0", "11.23", "11.57"]
     assert [mentions(r) for r in disease] == [[("quuxitis",)], [], [("quuxitis",)]]
@@ -37,7 +37,7 @@ def test_a_word_is_cut_where_a_mention_ends_inside_it(bc5cdr_raw: Path) -> None:
     assert [c.card.notes["words_cut_at_mentions"] for c in convert(bc5cdr_raw)] == [0, 3]
 
 
-def test_offsets_are_those_of_the_document(bc5cdr_raw: Path) -> None:
+def test_offsets_point_into_the_document(bc5cdr_raw: Path) -> None:
     first = (bc5cdr_raw / TRAIN).read_text(encoding="utf-8").splitlines()
     text = f"{first[0].split('|', 2)[2]} {first[1].split('|', 2)[2]}"
     for row in rows(bc5cdr_raw, 0):
@@ -55,7 +55,7 @@ def test_a_sentence_never_cuts_a_mention(bc5cdr_raw: Path, edit: Callable[..., N
     assert sum(len(mentions(r)) for r in disease.splits["train"]) == 3
 
 
-def test_of_overlapping_mentions_of_a_type_the_longest_stays(bc5cdr_raw: Path, edit: Callable[..., None]) -> None:
+def test_longest_of_overlapping_mentions_is_tagged(bc5cdr_raw: Path, edit: Callable[..., None]) -> None:
     edit(bc5cdr_raw / TRAIN, "11\tCID", "11\t0\t21\tZorbifex and quuxitis\tDisease\tD9\n11\tCID")
     disease, chemical = convert(bc5cdr_raw)
     assert disease.card.notes["overlapping_mentions_dropped"] == 1
@@ -64,11 +64,11 @@ def test_of_overlapping_mentions_of_a_type_the_longest_stays(bc5cdr_raw: Path, e
 
 
 @pytest.mark.parametrize("place", ["raw", "raw/bc5cdr"])
-def test_the_folder_itself_or_one_level_up(bc5cdr_raw: Path, tmp_path: Path, place: str) -> None:
+def test_raw_folder_may_be_the_corpus_or_its_parent(bc5cdr_raw: Path, tmp_path: Path, place: str) -> None:
     assert len(convert(tmp_path / place)) == 2
 
 
-def test_a_last_document_needs_no_blank_line(bc5cdr_raw: Path, edit: Callable[..., None]) -> None:
+def test_last_document_needs_no_blank_line(bc5cdr_raw: Path, edit: Callable[..., None]) -> None:
     edit(bc5cdr_raw / TRAIN, "CID\tD01\tD02\n\n", "CID\tD01\tD02\n")
     assert len(rows(bc5cdr_raw, 0)) == 3
 
@@ -93,30 +93,30 @@ def test_a_last_document_needs_no_blank_line(bc5cdr_raw: Path, edit: Callable[..
         ("11\tCID\tD01\tD02\n\n", "\n11|t|Zorbifex\n11|a|\n\n", ("line 9", "a second document '11'")),
     ],
 )
-def test_a_bad_line(
+def test_invalid_line_is_an_input_error(
     bc5cdr_raw: Path,
     edit: Callable[..., None],
-    refused: Callable[..., str],
+    expect_input_error: Callable[..., str],
     old: str,
     new: str,
     parts: tuple[str, ...],
 ) -> None:
     edit(bc5cdr_raw / TRAIN, old, new)
-    refused(lambda: convert(bc5cdr_raw), TRAIN, *parts)
+    expect_input_error(lambda: convert(bc5cdr_raw), TRAIN, *parts)
 
 
-def test_not_utf8(bc5cdr_raw: Path, refused: Callable[..., str]) -> None:
+def test_file_that_is_not_utf8_is_an_input_error(bc5cdr_raw: Path, expect_input_error: Callable[..., str]) -> None:
     path = bc5cdr_raw / "CDR_TestSet.PubTator.txt"
     path.write_bytes(path.read_bytes().replace(b"frumious", b"frum\xefous"))
-    refused(lambda: convert(bc5cdr_raw), path.name, "line 2", "0xef", "UTF-8")
+    expect_input_error(lambda: convert(bc5cdr_raw), path.name, "line 2", "0xef", "UTF-8")
 
 
-def test_an_empty_split(bc5cdr_raw: Path, refused: Callable[..., str]) -> None:
+def test_empty_split_is_an_input_error(bc5cdr_raw: Path, expect_input_error: Callable[..., str]) -> None:
     (bc5cdr_raw / TRAIN).write_text("", encoding="utf-8")
-    refused(lambda: convert(bc5cdr_raw), TRAIN, "empty file")
+    expect_input_error(lambda: convert(bc5cdr_raw), TRAIN, "empty file")
 
 
-def test_a_missing_file_is_named(bc5cdr_raw: Path, refused: Callable[..., str]) -> None:
+def test_missing_file_is_named(bc5cdr_raw: Path, expect_input_error: Callable[..., str]) -> None:
     (bc5cdr_raw / TRAIN).unlink()
-    message = refused(lambda: convert(bc5cdr_raw.parent), f"no {TRAIN}", "searched in")
+    message = expect_input_error(lambda: convert(bc5cdr_raw.parent), f"no {TRAIN}", "searched in")
     assert "CDR_TestSet" not in message

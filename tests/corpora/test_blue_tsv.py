@@ -1,4 +1,4 @@
-"""BLUE's own files: invented ones in their layouts, and what each gives, written down by hand."""
+"""Invented files in the layouts of the BLUE benchmark; the expected rows are written by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from taskaffinity.tasks.formats import TaskCard, read_task, write_task
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example
 
-Refused = Callable[..., str]
+ExpectInputError = Callable[..., str]
 
 RELATIONS = "index\tsentence\tlabel\n"
 STS = "index\tgenre\tfile\tyear\told\tsource\tone\ttwo\tgold\n"
@@ -45,7 +45,7 @@ def pairs(task: ConvertedTask, split: str) -> list[tuple[object, ...]]:
 
 @pytest.fixture
 def chemprot(tmp_path: Path) -> Path:
-    """Quotes, a line break, a pair of two classes, and a row that stands twice."""
+    """Quotes, a line break, a pair with two classes, and a duplicate row."""
     return write(
         tmp_path / "raw" / "chemprot",
         train=relations(
@@ -71,7 +71,7 @@ def test_relations(chemprot: Path) -> None:
     assert task.card.notes == {"rows_of_a_second_label": 1, "rows_twice_left_out": 1}
 
 
-def test_the_folder_is_a_task_folder_like_any_other(chemprot: Path, tmp_path: Path) -> None:
+def test_prepared_blue_folder_can_be_read(chemprot: Path, tmp_path: Path) -> None:
     (done,) = prepare("chemprot", chemprot.parent, tmp_path / "out", form="blue")
     task, blue = read_task(done.folder), BLUE_TASKS["chemprot"]
     assert (task.name, task.kind, task.labels, task.negative) == ("chemprot", blue.kind, blue.labels, blue.negative)
@@ -110,7 +110,7 @@ def test_the_pair_without_a_type_is_left_out(tmp_path: Path) -> None:
         'label\tindex\ts1\ts2\r\nEntailment\ta-1\t"Zorbifex\r\nmimsy."\tquuxitis \r\n',
     ],
 )
-def test_both_orders_of_mednli(tmp_path: Path, content: str) -> None:
+def test_mednli_in_both_column_orders(tmp_path: Path, content: str) -> None:
     raw = write(tmp_path / "m", train=content, dev=content.replace("a-", "b-"), test=content.replace("a-", "c-"))
     (task,) = convert("mednli", raw)
     assert pairs(task, "train") == [("a-1", "entailment", "Zorbifex mimsy.", "quuxitis")]
@@ -162,7 +162,7 @@ def test_tagged_sentences(tmp_path: Path, kind: str, names: tuple[str, str, str]
     assert task.card.notes["word_piece_tags_made_O"] == 3
 
 
-def test_a_bare_quote_is_a_word_too(tmp_path: Path) -> None:
+def test_unescaped_quote_is_a_word(tmp_path: Path) -> None:
     tagged = TAGGED.replace('""""', '"')
     parts = {name: tagged.format(doc=name, kind="") for name in ("train", "dev", "test")}
     (task,) = convert("shareclefe", write(tmp_path / "s", **parts))
@@ -181,7 +181,7 @@ def test_a_dev_part_is_cut_by_the_recorded_rule(tmp_path: Path) -> None:
     assert [row.example.id for row in task.splits["dev"]] == ["DDI-X.d3.s0.p0", "DDI-X.d3.s1.p0"]
 
 
-def test_listed_pairs_of_mednli_are_dev_though_they_share_a_premise_with_others(tmp_path: Path) -> None:
+def test_listed_pairs_of_mednli_are_dev_even_if_train_has_their_premise(tmp_path: Path) -> None:
     header = "index\tsentence1\tsentence2\tlabel\n"
     rows = "".join(f"t{n}\tpremise {n // 3}\tmimsy {n}\tneutral\n" for n in range(9))
     raw = write(tmp_path / "m", train=header + rows, test=header + "z\tp\th\tneutral\n")
@@ -196,12 +196,14 @@ def test_a_dev_part_of_pairs_is_a_tenth(tmp_path: Path) -> None:
     assert {row.example.id for row in task.splits["dev"]} == lowest_hashes((f"train.{n}" for n in range(20)), 2)
 
 
-def test_no_dev_part_and_no_way_to_cut_one(chemprot: Path, tmp_path: Path, refused: Refused) -> None:
-    refused(lambda: convert("chemprot", chemprot, Choices(dev_ids=("11",))), "--dev-ids", "dev.tsv exists")
+def test_missing_dev_part_without_a_rule_is_an_input_error(
+    chemprot: Path, tmp_path: Path, expect_input_error: ExpectInputError
+) -> None:
+    expect_input_error(lambda: convert("chemprot", chemprot, Choices(dev_ids=("11",))), "--dev-ids", "dev.tsv exists")
     (chemprot / "dev.tsv").unlink()
-    refused(lambda: convert("chemprot", chemprot), "no dev.tsv, no devel.tsv", "chemprot, or --dev-ids")
+    expect_input_error(lambda: convert("chemprot", chemprot), "no dev.tsv, no devel.tsv", "chemprot, or --dev-ids")
     raw = write(tmp_path / "d", train=relations("7\t@drug$ mimsy\tDDI-int"), test=relations("8\t@drug$ mimsy\tDDI-int"))
-    refused(lambda: convert("ddi2013-type", raw), "id '7'", "no document", "--dev-ids")
+    expect_input_error(lambda: convert("ddi2013-type", raw), "id '7'", "no document", "--dev-ids")
 
 
 @pytest.mark.parametrize(
@@ -218,11 +220,16 @@ def test_no_dev_part_and_no_way_to_cut_one(chemprot: Path, tmp_path: Path, refus
         ("FALSE", "vorpal", ("line 4", "a text of 6 characters")),
     ],
 )
-def test_a_fault_of_relations_is_one_line(
-    chemprot: Path, refused: Refused, edit: Callable[..., None], old: str, new: str, parts: tuple[str, ...]
+def test_fault_in_relations_is_a_one_line_error(
+    chemprot: Path,
+    expect_input_error: ExpectInputError,
+    edit: Callable[..., None],
+    old: str,
+    new: str,
+    parts: tuple[str, ...],
 ) -> None:
     edit(chemprot / "train.tsv", old, new)
-    refused(lambda: convert("chemprot", chemprot), "train.tsv", *parts)
+    expect_input_error(lambda: convert("chemprot", chemprot), "train.tsv", *parts)
 
 
 @pytest.mark.parametrize(
@@ -238,13 +245,18 @@ def test_a_fault_of_relations_is_one_line(
         ("vorpal\tn\t34", "vorpal\tn\t0", ("line 8", "a second id 'n.0' (first: line 1)")),
     ],
 )
-def test_a_fault_of_tags_is_one_line(
-    tmp_path: Path, refused: Refused, edit: Callable[..., None], old: str, new: str, parts: tuple[str, ...]
+def test_fault_in_tags_is_a_one_line_error(
+    tmp_path: Path,
+    expect_input_error: ExpectInputError,
+    edit: Callable[..., None],
+    old: str,
+    new: str,
+    parts: tuple[str, ...],
 ) -> None:
     contents = {name: TAGGED.format(doc=doc, kind="") for name, doc in (("train", "n"), ("dev", "d"), ("test", "t"))}
     raw = write(tmp_path / "s", **contents)
     edit(raw / "train.tsv", old, new)
-    refused(lambda: convert("shareclefe", raw), "train.tsv", *parts)
+    expect_input_error(lambda: convert("shareclefe", raw), "train.tsv", *parts)
 
 
 @pytest.mark.parametrize(
@@ -257,26 +269,30 @@ def test_a_fault_of_tags_is_one_line(
         (STS, "", ("no row",)),
     ],
 )
-def test_a_fault_of_clinicalsts_is_one_line(
-    tmp_path: Path, refused: Refused, header: str, row: str, parts: tuple[str, ...]
+def test_fault_in_clinicalsts_is_a_one_line_error(
+    tmp_path: Path, expect_input_error: ExpectInputError, header: str, row: str, parts: tuple[str, ...]
 ) -> None:
     raw = write(tmp_path / "c", train=header + row, test=header + row)
-    refused(lambda: convert("clinicalsts", raw), "train.tsv", *parts)
+    expect_input_error(lambda: convert("clinicalsts", raw), "train.tsv", *parts)
 
 
-def test_what_is_not_a_task_or_not_a_choice(chemprot: Path, tmp_path: Path, refused: Refused) -> None:
-    refused(
+def test_unknown_task_or_choice_is_an_input_error(
+    chemprot: Path, tmp_path: Path, expect_input_error: ExpectInputError
+) -> None:
+    expect_input_error(
         lambda: prepare("bc5cdr", chemprot, tmp_path, form="blue"), "no task of Table 1 'bc5cdr'", "did you mean bc5"
     )
     whole = Choices(discontinuous="parts")
-    refused(lambda: prepare("chemprot", chemprot, tmp_path / "out", whole, "blue"), "--discontinuous", "BLUE's files")
-    refused(lambda: convert("mednli", chemprot.parent / "nowhere"), "no train.tsv or Training.tsv")
+    expect_input_error(
+        lambda: prepare("chemprot", chemprot, tmp_path / "out", whole, "blue"), "--discontinuous", "BLUE's files"
+    )
+    expect_input_error(lambda: convert("mednli", chemprot.parent / "nowhere"), "no train.tsv or Training.tsv")
     assert not (tmp_path / "out").exists()
 
 
-def test_an_id_in_two_parts_writes_nothing(chemprot: Path, tmp_path: Path, refused: Refused) -> None:
+def test_id_in_two_splits_writes_nothing(chemprot: Path, tmp_path: Path, expect_input_error: ExpectInputError) -> None:
     (chemprot / "dev.tsv").write_text(relations("11.T2.T3\tmimsy\tfalse"), encoding="utf-8")
-    refused(lambda: prepare("chemprot", chemprot, tmp_path / "out", form="blue"), "id '11.T2.T3' again")
+    expect_input_error(lambda: prepare("chemprot", chemprot, tmp_path / "out", form="blue"), "id '11.T2.T3' again")
     assert not (tmp_path / "out/chemprot").exists()
 
 
@@ -299,7 +315,7 @@ def test_repaired_tags_explain_a_count(tmp_path: Path, train: int, status: str) 
     )
 
 
-def test_blues_own_dev_part_of_i2b2_is_explained(tmp_path: Path) -> None:
+def test_dev_part_of_i2b2_in_blue_files_is_explained(tmp_path: Path) -> None:
     card = TaskCard(kind="relation", labels=("PIP", "false"), negative="false")
     counts = {"train": 3110, "dev": 10, "test": 6293}
     rows = {s: [Row(Example(f"{s}{i}", "PIP", "mimsy")) for i in range(n)] for s, n in counts.items()}

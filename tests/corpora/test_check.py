@@ -1,4 +1,4 @@
-"""Counts beside those that are known: equal, explained, or visibly neither."""
+"""Counts compared with the known ones: equal, explained or unexplained."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_classes_are_compared_one_by_one(tmp_path: Path, train: int, reasons: in
     assert not any(d.reason for (_, label), d in found.items() if label == "false")
 
 
-def test_what_we_cut_elsewhere_is_compared_as_a_whole(tmp_path: Path) -> None:
+def test_train_and_dev_are_compared_together_if_our_dev_part_differs(tmp_path: Path) -> None:
     write(tmp_path / "ddi2013-type", DDI, 100, 88, 96)
     found = [d for d in class_differences(check(tmp_path)) if d.label == "DDI-int"]
     assert found == []
@@ -95,14 +95,14 @@ def test_what_we_cut_elsewhere_is_compared_as_a_whole(tmp_path: Path) -> None:
         ("i2b2-2010-re", CHEMPROT, (2800, 321, 6293), ["unexplained", "unexplained", "equal"]),
     ],
 )
-def test_dev_parts_of_our_own_are_explained(
+def test_counts_of_our_dev_parts_are_explained(
     tmp_path: Path, task: str, card: TaskCard, counts: tuple[int, int, int], statuses: list[str]
 ) -> None:
     write(tmp_path / task, card, *counts)
     assert [row.status for row in check(tmp_path)] == statuses
 
 
-def test_other_tasks_come_last_and_are_counted(tmp_path: Path) -> None:
+def test_other_tasks_are_counted_and_listed_last(tmp_path: Path) -> None:
     write(tmp_path / "aaa", DDI, 3, 4, 5)
     write(tmp_path / "chemprot", CHEMPROT, 1, 1, 1)
     rows = check(tmp_path)
@@ -126,7 +126,7 @@ def test_open_tasks_are_compared_but_not_with_table_1(tmp_path: Path) -> None:
     assert not any("Table 1" in row.known_by for row in rows[3:])
 
 
-def test_the_two_are_printed_apart(tmp_path: Path) -> None:
+def test_paper_and_open_tasks_are_printed_separately(tmp_path: Path) -> None:
     write(tmp_path / "lct-relation", LCT, 3480, 618, 990)
     result = CliRunner().invoke(app, ["check", str(tmp_path)])
     assert result.exit_code == 0
@@ -139,7 +139,7 @@ def test_the_two_are_printed_apart(tmp_path: Path) -> None:
     assert ["task", "split", "rows", "count", "known", "negatives", "status"] in headings
 
 
-def test_a_file_that_was_changed_shows(bc5cdr_raw: Path, tmp_path: Path) -> None:
+def test_changed_file_is_reported(bc5cdr_raw: Path, tmp_path: Path) -> None:
     prepare("bc5cdr", bc5cdr_raw, tmp_path / "out")
     assert all(row.intact for row in check(tmp_path / "out"))
     path = tmp_path / "out/bc5cdr-chemical/dev.jsonl"
@@ -150,17 +150,17 @@ def test_a_file_that_was_changed_shows(bc5cdr_raw: Path, tmp_path: Path) -> None
     assert changed[0].status == "unexplained"
 
 
-def test_a_folder_without_tasks(tmp_path: Path, refused: Callable[..., str]) -> None:
-    refused(lambda: check(tmp_path), str(tmp_path), "task.json", "data prepare")
+def test_folder_without_tasks_is_an_input_error(tmp_path: Path, expect_input_error: Callable[..., str]) -> None:
+    expect_input_error(lambda: check(tmp_path), str(tmp_path), "task.json", "data prepare")
 
 
-def test_a_missing_split(tmp_path: Path, refused: Callable[..., str]) -> None:
+def test_missing_split_is_an_input_error(tmp_path: Path, expect_input_error: Callable[..., str]) -> None:
     write(tmp_path / "chemprot", CHEMPROT, 1, 1, 1)
     (tmp_path / "chemprot/dev.jsonl").unlink()
-    refused(lambda: check(tmp_path), "chemprot", "no dev.jsonl")
+    expect_input_error(lambda: check(tmp_path), "chemprot", "no dev.jsonl")
 
 
-def test_table1_is_the_papers(real_raw: Path) -> None:
+def test_table1_equals_the_paper(real_raw: Path) -> None:
     path = real_raw.parent / "paper" / "table1.csv"
     if not path.is_file():
         pytest.skip(f"{path} is not there: our copy of Table 1 was NOT compared")

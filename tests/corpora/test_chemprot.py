@@ -1,4 +1,4 @@
-"""Candidates, classes and masks of ChemProt, and every fault of the input."""
+"""ChemProt: candidate pairs, classes, masks, and an error for each input fault."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from taskaffinity.corpora.chemprot import convert
 FOLDER = "chemprot_training"
 
 
-def test_every_chemical_with_every_gene_of_its_sentence(chemprot_raw: Path) -> None:
+def test_row_per_chemical_and_gene_of_a_sentence(chemprot_raw: Path) -> None:
     (task,) = convert(chemprot_raw)
     found = [(r.example.id, r.example.label, r.example.text) for r in task.splits["train"]]
     assert found == [
@@ -24,7 +24,7 @@ def test_every_chemical_with_every_gene_of_its_sentence(chemprot_raw: Path) -> N
     ]
 
 
-def test_what_was_decided_is_counted(chemprot_raw: Path) -> None:
+def test_notes_count_the_changes(chemprot_raw: Path) -> None:
     notes, missed = convert(chemprot_raw)[0].card.notes, convert(chemprot_raw)[0].card.missed
     assert missed == {"train": 1, "dev": 1, "test": 1}
     assert notes["gold_pairs_across_sentences"] == 3  # T5 stands in the title, once a split
@@ -33,7 +33,7 @@ def test_what_was_decided_is_counted(chemprot_raw: Path) -> None:
     assert notes["boundaries_merged"] == 0
 
 
-def test_both_spans_are_kept(chemprot_raw: Path) -> None:
+def test_offsets_hold_both_arguments(chemprot_raw: Path) -> None:
     text = "Zorbifex β-effects. Blorptase binds Zorbifex and snarkol; the snarkol receptor is mimsy."
     (task,) = convert(chemprot_raw)
     last = task.splits["train"][-1]
@@ -42,11 +42,13 @@ def test_both_spans_are_kept(chemprot_raw: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["raw", "raw/chemprot", "raw/chemprot/chemprot_training"])
-def test_the_folder_itself_one_level_up_or_an_inner_one(chemprot_raw: Path, tmp_path: Path, place: str) -> None:
+def test_raw_folder_may_be_the_corpus_its_parent_or_an_inner_folder(
+    chemprot_raw: Path, tmp_path: Path, place: str
+) -> None:
     assert convert(tmp_path / place)[0].splits == convert(chemprot_raw)[0].splits
 
 
-def test_the_test_part_may_lack_its_gs(chemprot_raw: Path) -> None:
+def test_test_files_may_lack_the_gs_suffix(chemprot_raw: Path) -> None:
     expected = convert(chemprot_raw)[0].splits
     for path in (chemprot_raw / "chemprot_test_gs").glob("*_gs.tsv"):
         path.rename(path.with_name(path.name.replace("_gs", "")))
@@ -75,10 +77,10 @@ def test_the_test_part_may_lack_its_gs(chemprot_raw: Path) -> None:
         ("gold_standard", "Arg1:T1", "Arg1:T3", ("line 1", "a GENE", "a CHEMICAL")),
     ],
 )
-def test_a_bad_line(
+def test_invalid_line_is_an_input_error(
     chemprot_raw: Path,
     edit: Callable[..., None],
-    refused: Callable[..., str],
+    expect_input_error: Callable[..., str],
     table: str,
     old: str,
     new: str,
@@ -86,22 +88,22 @@ def test_a_bad_line(
 ) -> None:
     path = chemprot_raw / FOLDER / f"chemprot_training_{table}.tsv"
     edit(path, old, new)
-    refused(lambda: convert(chemprot_raw), path.name, *parts)
+    expect_input_error(lambda: convert(chemprot_raw), path.name, *parts)
 
 
-def test_not_utf8(chemprot_raw: Path, refused: Callable[..., str]) -> None:
+def test_file_that_is_not_utf8_is_an_input_error(chemprot_raw: Path, expect_input_error: Callable[..., str]) -> None:
     path = chemprot_raw / FOLDER / "chemprot_training_abstracts.tsv"
     path.write_bytes(path.read_text(encoding="utf-8").replace("β", "ß").encode("latin-1"))
-    refused(lambda: convert(chemprot_raw), path.name, "line 1", "0xdf", "UTF-8")
+    expect_input_error(lambda: convert(chemprot_raw), path.name, "line 1", "0xdf", "UTF-8")
 
 
-def test_an_empty_split(chemprot_raw: Path, refused: Callable[..., str]) -> None:
+def test_empty_split_is_an_input_error(chemprot_raw: Path, expect_input_error: Callable[..., str]) -> None:
     path = chemprot_raw / FOLDER / "chemprot_training_gold_standard.tsv"
     path.write_text("", encoding="utf-8")
-    refused(lambda: convert(chemprot_raw), path.name, "empty file")
+    expect_input_error(lambda: convert(chemprot_raw), path.name, "empty file")
 
 
-def test_missing_files_are_named(chemprot_raw: Path, refused: Callable[..., str]) -> None:
+def test_missing_files_are_named(chemprot_raw: Path, expect_input_error: Callable[..., str]) -> None:
     (chemprot_raw / "chemprot_test_gs" / "chemprot_test_entities_gs.tsv").unlink()
-    refused(lambda: convert(chemprot_raw), "chemprot_test_entities_gs.tsv or", "searched in")
-    refused(lambda: convert(chemprot_raw / "nowhere"), "chemprot_training_abstracts.tsv", "no folder")
+    expect_input_error(lambda: convert(chemprot_raw), "chemprot_test_entities_gs.tsv or", "searched in")
+    expect_input_error(lambda: convert(chemprot_raw / "nowhere"), "chemprot_training_abstracts.tsv", "no folder")

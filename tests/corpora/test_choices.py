@@ -1,4 +1,4 @@
-"""The dev part by a rule or by a list, and sentences of notes."""
+"""The dev part by a rule or a list, and sentence splitting of notes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from taskaffinity.corpora.choices import Choices, is_hash_below, lowest_hashes, 
 from taskaffinity.corpora.notes import note_sentences, replace_marks
 from taskaffinity.corpora.prepare import prepare
 
-Refused = Callable[..., str]
+ExpectInputError = Callable[..., str]
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.25])
@@ -24,7 +24,7 @@ def test_a_share_of_many_ids(share: float) -> None:
     assert sum(is_hash_below(f"record-{i}", share) for i in range(n)) == pytest.approx(n * share, abs=3 * deviations)
 
 
-def test_the_lowest_hashes_are_those_of_a_share() -> None:
+def test_lowest_hashes_are_below_their_share() -> None:
     names = [f"train.{i}" for i in range(750)]
     lowest = lowest_hashes(reversed(names), 75)
     assert len(lowest) == 75
@@ -32,26 +32,30 @@ def test_the_lowest_hashes_are_those_of_a_share() -> None:
     assert inside <= lowest or lowest <= inside
 
 
-def test_ids_of_a_file(tmp_path: Path, refused: Refused) -> None:
+def test_ids_of_a_file(tmp_path: Path, expect_input_error: ExpectInputError) -> None:
     path = tmp_path / "dev.txt"
     path.write_text("record-1\r\n\n record-2", encoding="utf-8")
     assert read_ids(path) == ("record-1", "record-2")
     path.write_text("a\nb\na\n", encoding="utf-8")
-    refused(lambda: read_ids(path), "line 3", "a second id 'a'", "line 1")
+    expect_input_error(lambda: read_ids(path), "line 3", "a second id 'a'", "line 1")
     path.write_text("\n", encoding="utf-8")
-    refused(lambda: read_ids(path), "no id")
+    expect_input_error(lambda: read_ids(path), "no id")
 
 
-def test_a_choice_that_a_corpus_does_not_leave(tmp_path: Path, refused: Refused) -> None:
-    refused(lambda: prepare("bc5cdr", tmp_path, tmp_path, Choices(dev_ids=("1",))), "--dev-ids", "bc5cdr", "ddi2013")
-    refused(
+def test_choice_that_a_corpus_does_not_offer_is_an_input_error(
+    tmp_path: Path, expect_input_error: ExpectInputError
+) -> None:
+    expect_input_error(
+        lambda: prepare("bc5cdr", tmp_path, tmp_path, Choices(dev_ids=("1",))), "--dev-ids", "bc5cdr", "ddi2013"
+    )
+    expect_input_error(
         lambda: prepare("mednli", tmp_path, tmp_path, Choices(discontinuous="drop")),
         "--discontinuous",
         "expected one of shareclefe",
     )
 
 
-def test_marks_become_words_and_nothing_moves() -> None:
+def test_replaced_marks_keep_offsets() -> None:
     text = "A [**x**] b [**Hospital1 12**], [****] ____ |||| ~~ c"
     clean = replace_marks(text)
     assert len(clean) == len(text)
@@ -64,7 +68,7 @@ TEXTS = st.text(alphabet=["a", "B", " ", ".", "\n", "-", "1"], max_size=80)
 
 @settings(deadline=None)
 @given(TEXTS)
-def test_sentences_are_in_order_apart_and_hold_every_character(text: str) -> None:
+def test_sentences_are_sorted_disjoint_and_hold_every_character(text: str) -> None:
     spans = note_sentences(text)
     covered = "".join(text[start:end] for start, end in spans)
     assert "".join(covered.split()) == "".join(text.split())
@@ -73,7 +77,7 @@ def test_sentences_are_in_order_apart_and_hold_every_character(text: str) -> Non
     assert not any("\n\n" in text[start:end] for start, end in spans)
 
 
-def test_a_break_on_purpose_ends_a_sentence_and_a_wrapped_one_does_not() -> None:
+def test_intended_line_break_ends_a_sentence_and_a_wrapped_one_does_not() -> None:
     text = (
         "MEDICATIONS\n1. snarkol 5 mg\n2. Zorbifex and much more of that than would have fitted in the line\nabove it"
     )
@@ -96,5 +100,5 @@ def test_a_break_on_purpose_ends_a_sentence_and_a_wrapped_one_does_not() -> None
         ("57891003-169839008", "dev"),
     ],
 )
-def test_md5_gives_the_proposed_parts(name: str, split: str) -> None:
+def test_md5_split_equals_the_proposed_split(name: str, split: str) -> None:
     assert md5_split(name) == split

@@ -1,4 +1,4 @@
-"""Pairs, masks and the dev part of DDI 2013, and every fault of the input."""
+"""DDI 2013: pairs, masks, the dev part, and an error for each input fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from taskaffinity.corpora.ddi2013 import DEV_SHARE, convert
 DOCUMENT = "Train/DrugBank/doc00.xml"
 
 
-def test_a_row_a_pair(ddi2013_raw: Path) -> None:
+def test_one_row_per_pair(ddi2013_raw: Path) -> None:
     (task,) = convert(ddi2013_raw)
     rows = {r.example.id: r for r in task.splits["test"] if r.example.document == "DDI-DrugBank.Te0"}
     assert {name: (r.example.label, r.example.text) for name, r in rows.items()} == {
@@ -25,7 +25,7 @@ def test_a_row_a_pair(ddi2013_raw: Path) -> None:
     assert rows["DDI-DrugBank.Te0.s1.p1"].offsets == (((0, 7), (19, 31)), ((36, 44),))
 
 
-def test_what_was_decided_is_counted(ddi2013_raw: Path) -> None:
+def test_notes_count_the_changes(ddi2013_raw: Path) -> None:
     notes = convert(ddi2013_raw)[0].card.notes
     n_documents = 26
     assert notes["positive_pairs_without_a_type_left_out"] == n_documents
@@ -46,7 +46,7 @@ def test_dev_is_whole_documents_by_their_id(ddi2013_raw: Path) -> None:
     assert dev
 
 
-def test_a_list_of_documents_takes_the_place_of_the_rule(ddi2013_raw: Path) -> None:
+def test_list_of_documents_replaces_the_rule(ddi2013_raw: Path) -> None:
     listed = ("DDI-DrugBank.Tr0", "DDI-MedLine.Tr3")
     (task,) = convert(ddi2013_raw, Choices(dev_ids=listed))
     assert {row.example.document for row in task.splits["dev"]} == set(listed)
@@ -59,7 +59,7 @@ def test_a_quarter_of_many_ids() -> None:
     )  # three deviations
 
 
-def test_an_entity_one_character_too_early_is_moved(ddi2013_raw: Path, edit: Callable[..., None]) -> None:
+def test_entity_with_offsets_one_too_low_is_moved(ddi2013_raw: Path, edit: Callable[..., None]) -> None:
     expected = convert(ddi2013_raw)[0]
     edit(ddi2013_raw / DOCUMENT, '"36-43"', '"35-42"')
     moved = convert(ddi2013_raw)[0]
@@ -68,7 +68,9 @@ def test_an_entity_one_character_too_early_is_moved(ddi2013_raw: Path, edit: Cal
 
 
 @pytest.mark.parametrize("place", ["raw", "raw/ddi2013", "raw/ddi2013/Train"])
-def test_the_folder_itself_one_level_up_or_an_inner_one(ddi2013_raw: Path, tmp_path: Path, place: str) -> None:
+def test_raw_folder_may_be_the_corpus_its_parent_or_an_inner_folder(
+    ddi2013_raw: Path, tmp_path: Path, place: str
+) -> None:
     assert convert(tmp_path / place)[0].splits == convert(ddi2013_raw)[0].splits
 
 
@@ -90,53 +92,53 @@ def test_the_folder_itself_one_level_up_or_an_inner_one(ddi2013_raw: Path, tmp_p
         ('e1="DDI-DrugBank.Tr0.s0.e1"', 'e1="x"', ("pair 'DDI-DrugBank.Tr0.s0.p0'", "e1 'x'", "2 entities")),
     ],
 )
-def test_a_bad_element(
+def test_invalid_element_is_an_input_error(
     ddi2013_raw: Path,
     edit: Callable[..., None],
-    refused: Callable[..., str],
+    expect_input_error: Callable[..., str],
     old: str,
     new: str,
     parts: tuple[str, ...],
 ) -> None:
     edit(ddi2013_raw / DOCUMENT, old, new)
-    refused(lambda: convert(ddi2013_raw), DOCUMENT, *parts)
+    expect_input_error(lambda: convert(ddi2013_raw), DOCUMENT, *parts)
 
 
-def test_a_truncated_file(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
+def test_truncated_file_is_an_input_error(ddi2013_raw: Path, expect_input_error: Callable[..., str]) -> None:
     path = ddi2013_raw / DOCUMENT
     path.write_bytes(path.read_bytes()[:600])
-    refused(lambda: convert(ddi2013_raw), DOCUMENT, "line", "XML that is not well-formed")
+    expect_input_error(lambda: convert(ddi2013_raw), DOCUMENT, "line", "XML that is not well-formed")
 
 
-def test_another_root(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
+def test_wrong_root_element_is_an_input_error(ddi2013_raw: Path, expect_input_error: Callable[..., str]) -> None:
     (ddi2013_raw / DOCUMENT).write_text("<html/>", encoding="utf-8")
-    refused(lambda: convert(ddi2013_raw), DOCUMENT, "'html'", "document")
+    expect_input_error(lambda: convert(ddi2013_raw), DOCUMENT, "'html'", "document")
 
 
-def test_not_utf8(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
+def test_file_that_is_not_utf8_is_an_input_error(ddi2013_raw: Path, expect_input_error: Callable[..., str]) -> None:
     path = ddi2013_raw / DOCUMENT
     path.write_bytes(path.read_bytes().replace(b"mimsy", b"mims\xff"))
-    refused(lambda: convert(ddi2013_raw), DOCUMENT, "line 3", "0xff", "UTF-8")
+    expect_input_error(lambda: convert(ddi2013_raw), DOCUMENT, "line 3", "0xff", "UTF-8")
 
 
-def test_an_empty_file(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
+def test_empty_file_is_an_input_error(ddi2013_raw: Path, expect_input_error: Callable[..., str]) -> None:
     (ddi2013_raw / DOCUMENT).write_bytes(b"")
-    refused(lambda: convert(ddi2013_raw), DOCUMENT, "empty file")
+    expect_input_error(lambda: convert(ddi2013_raw), DOCUMENT, "empty file")
 
 
-def test_the_same_document_twice(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
+def test_duplicate_document_is_an_input_error(ddi2013_raw: Path, expect_input_error: Callable[..., str]) -> None:
     twin = ddi2013_raw / "Train/DrugBank/doc99.xml"
     twin.write_bytes((ddi2013_raw / DOCUMENT).read_bytes())
-    refused(lambda: convert(ddi2013_raw), "doc99.xml", "a second document 'DDI-DrugBank.Tr0'", "doc00.xml")
+    expect_input_error(lambda: convert(ddi2013_raw), "doc99.xml", "a second document 'DDI-DrugBank.Tr0'", "doc00.xml")
 
 
-def test_an_empty_split(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
+def test_empty_split_is_an_input_error(ddi2013_raw: Path, expect_input_error: Callable[..., str]) -> None:
     for path in (ddi2013_raw / "Train/MedLine").glob("*.xml"):
         path.unlink()
-    refused(lambda: convert(ddi2013_raw), "Train/MedLine", "no .xml file")
+    expect_input_error(lambda: convert(ddi2013_raw), "Train/MedLine", "no .xml file")
 
 
-def test_a_missing_folder_is_named(ddi2013_raw: Path, refused: Callable[..., str]) -> None:
+def test_missing_folder_is_named(ddi2013_raw: Path, expect_input_error: Callable[..., str]) -> None:
     (ddi2013_raw / "Train/MedLine").rename(ddi2013_raw / "Train/Other")
-    message = refused(lambda: convert(ddi2013_raw), "no Train/MedLine", "searched in")
+    message = expect_input_error(lambda: convert(ddi2013_raw), "no Train/MedLine", "searched in")
     assert "DrugBank" not in message

@@ -1,4 +1,4 @@
-"""Fetching through a mirror on this machine: invented files, and the real ones where ``TASKAFFINITY_RAW`` has them."""
+"""Downloads from a local mirror: invented files, and the real files in ``TASKAFFINITY_RAW``."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from taskaffinity.tasks.formats import read_card
 A, B = b"Zorbifex and quuxitis.\n", b"The snarkol met Blorptase.\n"
 COMMIT = "c" * 40
 LOCAL = {"ehr-rel": ["ehr_rel"], "lct": ["leaf_clinical_trials"], "rqe": ["rqe", "mediqa2019_task2"]}
-"""Where the real files of a corpus lie, where that is not a folder of its name."""
+"""Folders of the real files if their names differ from the corpus."""
 
 
 class Mirror:
-    """A server of ``files`` by path, which does what ``faults`` says first; ``asked`` are the requests it got.
+    """A server of ``files`` by path; ``faults`` come before the file, and ``asked`` records the requests.
 
     A fault is a status, other bytes, ``"cut"`` (half of the file, then the connection ends), ``"stall"`` (half of it,
     then nothing until ``close``) or something to call before the answer.
@@ -58,7 +58,7 @@ class Mirror:
 
         class Server(ThreadingHTTPServer):
             def handle_error(self, *_: object) -> None:
-                """A client that was interrupted leaves its connections: nothing of that belongs on its stderr."""
+                """Ignore the connections of an interrupted client, so that stderr stays empty."""
 
         self.server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
@@ -97,7 +97,7 @@ class Mirror:
             request.wfile.write(body)
 
     def pin(self, path: str, body: bytes) -> PinnedFile:
-        """Serve a file, and what the manifest would say of it."""
+        """Serve a file and return its manifest entry."""
         content = Content(len(body), hashlib.sha256(body).hexdigest())
         pin = PinnedFile("someone/corpus", COMMIT, path, path, content)
         self.files[self.path(pin)] = body
@@ -109,7 +109,7 @@ class Mirror:
 
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
-    """A mirror that is reached directly, and no long waits."""
+    """A mirror without a proxy, and short waits between attempts."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -119,12 +119,12 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     server.close()
 
 
-def left_in(folder: Path) -> set[str]:
-    """Names of the files that are there, but for the lock."""
+def files_in(folder: Path) -> set[str]:
+    """Names of the files in a folder, without the lock."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {".lock"}
 
 
-def refusal(pins: list[PinnedFile], raw: Path, mirror: str) -> str:
+def error_message(pins: list[PinnedFile], raw: Path, mirror: str) -> str:
     with pytest.raises(InputError) as caught:
         fetch_files(pins, raw, mirror)
     message = str(caught.value)
@@ -133,13 +133,13 @@ def refusal(pins: list[PinnedFile], raw: Path, mirror: str) -> str:
     return message
 
 
-def test_files_come_once(mirror: Mirror, tmp_path: Path) -> None:
+def test_files_are_downloaded_once(mirror: Mirror, tmp_path: Path) -> None:
     pins = [mirror.pin("a.txt", A), mirror.pin("deep/er/b c.txt", B)]
     told: list[tuple[int, int]] = []
     assert fetch_files(pins, tmp_path / "raw", mirror.address, lambda *bytes_: told.append(bytes_)) == 2
     assert (tmp_path / "raw/a.txt").read_bytes() == A
     assert (tmp_path / "raw/deep/er/b c.txt").read_bytes() == B
-    assert left_in(tmp_path / "raw") == {"a.txt", "deep/er/b c.txt"}
+    assert files_in(tmp_path / "raw") == {"a.txt", "deep/er/b c.txt"}
     assert sorted(mirror.asked) == [
         (f"/someone/corpus/{COMMIT}/a.txt", None),
         (f"/someone/corpus/{COMMIT}/deep/er/b%20c.txt", None),
@@ -149,7 +149,7 @@ def test_files_come_once(mirror: Mirror, tmp_path: Path) -> None:
     assert len(mirror.asked) == 2
 
 
-def test_what_is_missing_or_changed_comes_again(mirror: Mirror, tmp_path: Path) -> None:
+def test_missing_or_changed_files_are_downloaded_again(mirror: Mirror, tmp_path: Path) -> None:
     pins = [mirror.pin("a.txt", A), mirror.pin("b.txt", B), mirror.pin("c.txt", A + B)]
     fetch_files(pins, tmp_path, mirror.address)
     (tmp_path / "a.txt").write_bytes(A.replace(b"and", b"AND"))
@@ -161,7 +161,7 @@ def test_what_is_missing_or_changed_comes_again(mirror: Mirror, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("takes_ranges", [True, False])
-def test_a_part_is_continued(mirror: Mirror, tmp_path: Path, takes_ranges: bool) -> None:
+def test_partial_download_is_resumed(mirror: Mirror, tmp_path: Path, takes_ranges: bool) -> None:
     pin = mirror.pin("a.txt", A)
     (tmp_path / ".a.txt.part").write_bytes(A[:9])
     mirror.takes_ranges = takes_ranges
@@ -169,11 +169,11 @@ def test_a_part_is_continued(mirror: Mirror, tmp_path: Path, takes_ranges: bool)
     fetch_files([pin], tmp_path, mirror.address, lambda *bytes_: told.append(bytes_))
     assert (tmp_path / "a.txt").read_bytes() == A
     assert mirror.asked == [(mirror.path(pin), "bytes=9-")]
-    assert left_in(tmp_path) == {"a.txt"}
+    assert files_in(tmp_path) == {"a.txt"}
     assert (told[0], told[-1]) == ((9, 23), (23, 23))
 
 
-def test_a_part_that_is_whole_is_not_asked_for(mirror: Mirror, tmp_path: Path) -> None:
+def test_complete_part_is_not_requested(mirror: Mirror, tmp_path: Path) -> None:
     (tmp_path / ".a.txt.part").write_bytes(A)
     fetch_files([mirror.pin("a.txt", A)], tmp_path, mirror.address)
     assert (tmp_path / "a.txt").read_bytes() == A
@@ -181,14 +181,14 @@ def test_a_part_that_is_whole_is_not_asked_for(mirror: Mirror, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("part", [b"another th", A + b"and more"])
-def test_a_part_of_something_else_is_thrown_away(mirror: Mirror, tmp_path: Path, part: bytes) -> None:
+def test_part_of_another_file_is_discarded(mirror: Mirror, tmp_path: Path, part: bytes) -> None:
     (tmp_path / ".a.txt.part").write_bytes(part)
     fetch_files([mirror.pin("a.txt", A)], tmp_path, mirror.address)
-    assert left_in(tmp_path) == {"a.txt"}
+    assert files_in(tmp_path) == {"a.txt"}
     assert (tmp_path / "a.txt").read_bytes() == A
 
 
-def test_an_answer_that_breaks_off_is_continued(mirror: Mirror, tmp_path: Path) -> None:
+def test_broken_response_is_resumed(mirror: Mirror, tmp_path: Path) -> None:
     pin = mirror.pin("a.txt", 1000 * A)
     mirror.faults[mirror.path(pin)] = ["cut"]
     fetch_files([pin], tmp_path, mirror.address)
@@ -196,23 +196,23 @@ def test_an_answer_that_breaks_off_is_continued(mirror: Mirror, tmp_path: Path) 
     assert [asked for _, asked in mirror.asked] == [None, "bytes=8192-"]  # of 11,500, whole chunks of 4,096
 
 
-def test_a_part_outlives_a_fetch_that_fails(mirror: Mirror, tmp_path: Path) -> None:
+def test_part_stays_after_a_failed_download(mirror: Mirror, tmp_path: Path) -> None:
     pin = mirror.pin("a.txt", 1000 * A)
     mirror.faults[mirror.path(pin)] = ["cut", 503, 503, 503]
-    assert "found HTTP 503 Service Unavailable; expected an answer" in refusal([pin], tmp_path, mirror.address)
-    assert left_in(tmp_path) == {".a.txt.part"}
+    assert "found HTTP 503 Service Unavailable; expected an answer" in error_message([pin], tmp_path, mirror.address)
+    assert files_in(tmp_path) == {".a.txt.part"}
     fetch_files([pin], tmp_path, mirror.address)
     assert (tmp_path / "a.txt").read_bytes() == 1000 * A
 
 
 @pytest.mark.parametrize("wrong", [A.replace(b"and", b"AND"), b"Zorbifex", A + B])
-def test_other_bytes_are_refused_and_not_kept(mirror: Mirror, tmp_path: Path, wrong: bytes) -> None:
+def test_wrong_bytes_are_rejected_and_deleted(mirror: Mirror, tmp_path: Path, wrong: bytes) -> None:
     pin = mirror.pin("a.txt", A)
     mirror.faults[mirror.path(pin)] = [wrong]
-    message = refusal([pin], tmp_path, mirror.address)
+    message = error_message([pin], tmp_path, mirror.address)
     found = "more than 23 bytes" if len(wrong) > 23 else f"{len(wrong)} bytes with sha256 {sha256(wrong)}"
     assert f"/a.txt: found {found}; expected 23 bytes with sha256 {sha256(A)}" in message
-    assert left_in(tmp_path) == set()
+    assert files_in(tmp_path) == set()
     assert len(mirror.asked) == 1
 
 
@@ -221,7 +221,7 @@ def sha256(body: bytes) -> str:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_server_in_trouble_is_asked_again(mirror: Mirror, tmp_path: Path, status: int) -> None:
+def test_server_error_is_retried(mirror: Mirror, tmp_path: Path, status: int) -> None:
     pin = mirror.pin("a.txt", A)
     mirror.faults[mirror.path(pin)] = [status, status, status]
     fetch_files([pin], tmp_path, mirror.address)
@@ -229,46 +229,46 @@ def test_a_server_in_trouble_is_asked_again(mirror: Mirror, tmp_path: Path, stat
     assert len(mirror.asked) == 4
 
 
-def test_a_server_that_stays_in_trouble_is_reported(mirror: Mirror, tmp_path: Path) -> None:
+def test_lasting_server_error_is_reported(mirror: Mirror, tmp_path: Path) -> None:
     good, ill = mirror.pin("a.txt", A), mirror.pin("b.txt", B)
     fetch_files([good], tmp_path, mirror.address)
     mirror.faults[mirror.path(ill)] = [503] * 9
-    assert f"{mirror.path(ill)}: found HTTP 503" in refusal([good, ill], tmp_path, mirror.address)
+    assert f"{mirror.path(ill)}: found HTTP 503" in error_message([good, ill], tmp_path, mirror.address)
     assert len(mirror.asked) == 1 + 4
-    assert left_in(tmp_path) == {"a.txt"}
+    assert files_in(tmp_path) == {"a.txt"}
 
 
-def test_a_server_that_asks_for_much_patience_is_reported(mirror: Mirror, tmp_path: Path) -> None:
+def test_long_retry_after_is_reported(mirror: Mirror, tmp_path: Path) -> None:
     pin = mirror.pin("a.txt", A)
     mirror.faults[mirror.path(pin)] = [429]
     mirror.headers["Retry-After"] = "3600"
-    assert "found HTTP 429 Too Many Requests, wait 3600 s" in refusal([pin], tmp_path, mirror.address)
+    assert "found HTTP 429 Too Many Requests, wait 3600 s" in error_message([pin], tmp_path, mirror.address)
     assert len(mirror.asked) == 1
 
 
-def test_a_file_that_is_not_there_is_reported_at_once(mirror: Mirror, tmp_path: Path) -> None:
+def test_missing_file_on_the_server_is_reported_without_retry(mirror: Mirror, tmp_path: Path) -> None:
     pin = mirror.pin("a.txt", A)
     mirror.files.clear()
-    assert "/a.txt: found HTTP 404 Not Found; expected the file" in refusal([pin], tmp_path, mirror.address)
+    assert "/a.txt: found HTTP 404 Not Found; expected the file" in error_message([pin], tmp_path, mirror.address)
     assert len(mirror.asked) == 1
 
 
-def test_no_connection_is_reported_without_the_name_and_password_of_the_mirror(mirror: Mirror, tmp_path: Path) -> None:
+def test_failed_connection_is_reported_without_credentials(mirror: Mirror, tmp_path: Path) -> None:
     pin = mirror.pin("a.txt", A)
     mirror.server.server_close()
-    message = refusal([pin], tmp_path, mirror.address.replace("//", "//ann:hush@"))
+    message = error_message([pin], tmp_path, mirror.address.replace("//", "//ann:hush@"))
     assert "found no connection; expected an answer" in message
     assert "hush" not in message
 
 
 @pytest.mark.parametrize("address", ["", "mirror.example", "file:///mirror", "https://"])
-def test_a_mirror_is_an_address(mirror: Mirror, tmp_path: Path, address: str) -> None:
-    message = refusal([mirror.pin("a.txt", A)], tmp_path / "raw", address)
+def test_mirror_must_be_a_url(mirror: Mirror, tmp_path: Path, address: str) -> None:
+    message = error_message([mirror.pin("a.txt", A)], tmp_path / "raw", address)
     assert message.startswith("--mirror: found no URL; expected https://HOST/PATH")
     assert not (tmp_path / "raw").exists()
 
 
-def test_a_proxy_is_honoured(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_is_used(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pin = mirror.pin("a.txt", A)
     mirror.files = {f"http://corpora.invalid{path}": body for path, body in mirror.files.items()}
     monkeypatch.setenv("HTTP_PROXY", mirror.address)
@@ -277,14 +277,14 @@ def test_a_proxy_is_honoured(mirror: Mirror, tmp_path: Path, monkeypatch: pytest
     assert mirror.asked == [(f"http://corpora.invalid{mirror.path(pin)}", None)]
 
 
-def test_a_proxy_that_is_down_is_reported(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_proxy_is_reported(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://ann:hush@127.0.0.1:1")
-    message = refusal([mirror.pin("a.txt", A)], tmp_path, mirror.address)
+    message = error_message([mirror.pin("a.txt", A)], tmp_path, mirror.address)
     assert "found no way through the proxy" in message
     assert "hush" not in message
 
 
-def test_a_few_files_come_at_once(mirror: Mirror, tmp_path: Path) -> None:
+def test_several_files_are_downloaded_in_parallel(mirror: Mirror, tmp_path: Path) -> None:
     pins = [mirror.pin(f"{n}.txt", A) for n in range(4)]
     both = threading.Barrier(4, timeout=10)
     mirror.faults = {mirror.path(pin): [both.wait] for pin in pins}
@@ -295,7 +295,7 @@ def test_a_few_files_come_at_once(mirror: Mirror, tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_full_disk_is_reported(mirror: Mirror, tmp_path: Path) -> None:
     (tmp_path / ".a.txt.part").symlink_to("/dev/full")
-    message = refusal([mirror.pin("a.txt", A)], tmp_path, mirror.address)
+    message = error_message([mirror.pin("a.txt", A)], tmp_path, mirror.address)
     assert ".a.txt.part: found no way to write it (No space left on device); expected a disk with room" in message
 
 
@@ -306,7 +306,7 @@ def test_an_archive_is_unpacked_and_repaired(tmp_path: Path) -> None:
         packed.writestr("Corpus/Test/b.xml", B)
         packed.writestr("Corpus/.DS_Store", b"")
     unpack(archive, tmp_path)
-    assert left_in(tmp_path) == {"corpus.zip", "Corpus/Train/a.xml", "Corpus/Test/b.xml"}
+    assert files_in(tmp_path) == {"corpus.zip", "Corpus/Train/a.xml", "Corpus/Test/b.xml"}
     one, other = tmp_path / "Corpus/Train/a.xml", tmp_path / "Corpus/Test/b.xml"
     before = other.stat().st_mtime_ns
     one.write_bytes(A[:5])
@@ -332,7 +332,7 @@ def test_the_manifest_pins_a_corpus(corpus: str) -> None:
     assert not OPEN[corpus].archive or OPEN[corpus].archive in places
 
 
-def test_files_lie_where_converters_look() -> None:
+def test_downloaded_files_are_where_converters_read_them() -> None:
     assert {pin.place for pin in pinned("bc5cdr")} == {
         f"CDR_{part}Set.PubTator.txt" for part in ("Training", "Development", "Test")
     }
@@ -351,7 +351,7 @@ def real_file(real_raw: Path, corpus: str, pin: PinnedFile) -> Path:
 
 
 @pytest.mark.parametrize("corpus", OPEN)
-def test_the_manifest_is_true_of_the_real_files(real_raw: Path, corpus: str) -> None:
+def test_manifest_matches_the_real_files(real_raw: Path, corpus: str) -> None:
     wrong = [pin.path for pin in pinned(corpus) if not pin.content.matches(real_file(real_raw, corpus, pin))]
     assert not wrong
 
@@ -361,7 +361,7 @@ Fetch = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def data_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Fetch:
-    """The command, run in ``tmp_path``: its exit code, stdout and stderr."""
+    """Run the command in ``tmp_path``; return its exit code, stdout and stderr."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.chdir(tmp_path)
@@ -384,7 +384,7 @@ def test_a_corpus_under_an_agreement_is_not_downloaded(corpus: str, data_fetch: 
     assert not list(tmp_path.iterdir())
 
 
-def test_what_cannot_be_fetched_is_one_line(data_fetch: Fetch, tmp_path: Path) -> None:
+def test_failed_fetch_is_a_one_line_error(data_fetch: Fetch, tmp_path: Path) -> None:
     code, said, fault = data_fetch("chemprott")
     assert (code, said) == (2, "")
     assert fault.startswith("taskaffinity: no corpus 'chemprott': did you mean chemprot?")
@@ -393,7 +393,7 @@ def test_what_cannot_be_fetched_is_one_line(data_fetch: Fetch, tmp_path: Path) -
     assert (code, fault) == (2, "taskaffinity: raw/chemprot: Not a directory\n")
 
 
-def test_a_real_corpus_is_fetched_and_prepared_though_interrupted(
+def test_real_corpus_is_fetched_and_prepared_after_an_interruption(
     mirror: Mirror, real_raw: Path, data_fetch: Fetch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     pins = pinned("chemprot")

@@ -1,4 +1,4 @@
-"""Pairs of concepts, masks and the dev part of i2b2 2010, and every fault of the input."""
+"""i2b2 2010: pairs of concepts, masks, the dev part, and an error for each input fault."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from taskaffinity.corpora.i2b2_2010 import convert
 BETH = "concept_assertion_relation_training_data/beth"
 
 
-def test_a_row_a_pair_of_one_line(i2b2_raw: Path) -> None:
+def test_one_row_per_pair_of_one_line(i2b2_raw: Path) -> None:
     (task,) = convert(i2b2_raw)
     rows = [(r.example.id, r.example.label, r.example.text) for r in task.splits["test"] if r.example.document == "000"]
     rest = "; Zorbifex , Zorbifex"
@@ -51,7 +51,7 @@ def test_dev_is_whole_records(i2b2_raw: Path) -> None:
     assert {row.example.document for row in listed["dev"]} == {"record-7"}
 
 
-def test_what_was_decided_is_counted(i2b2_raw: Path) -> None:
+def test_notes_count_the_changes(i2b2_raw: Path) -> None:
     notes = convert(i2b2_raw)[0].card.notes
     assert notes["concepts_twice"] == notes["pairs_with_two_relations"] == 42
     assert notes["rows_with_one_joint_mask"] == 0
@@ -83,9 +83,9 @@ def test_both_spellings_of_a_folder(i2b2_raw: Path, moves: dict[str, str]) -> No
         ("rel/record-0.rel", 'c="the quuxitis" 2:4 2:5', 'c="quuxitis" 3:3 3:3', ("line 1", "lines 2 and 3")),
     ],
 )
-def test_a_fault_is_one_line(
+def test_fault_is_a_one_line_error(
     i2b2_raw: Path,
-    refused: Callable[..., str],
+    expect_input_error: Callable[..., str],
     edit: Callable[..., None],
     file: str,
     old: str,
@@ -93,21 +93,21 @@ def test_a_fault_is_one_line(
     parts: tuple[str, ...],
 ) -> None:
     edit(i2b2_raw / BETH / file, old, new)
-    refused(lambda: convert(i2b2_raw), Path(file).name, *parts)
+    expect_input_error(lambda: convert(i2b2_raw), Path(file).name, *parts)
 
 
-def test_a_file_that_is_missing(i2b2_raw: Path, refused: Callable[..., str]) -> None:
+def test_missing_file_is_an_input_error(i2b2_raw: Path, expect_input_error: Callable[..., str]) -> None:
     (i2b2_raw / BETH / "rel/record-3.rel").unlink()
-    refused(lambda: convert(i2b2_raw), "record-3.rel", "no file that can be read")
+    expect_input_error(lambda: convert(i2b2_raw), "record-3.rel", "no file that can be read")
 
 
-def test_a_part_that_is_missing(i2b2_raw: Path, refused: Callable[..., str]) -> None:
+def test_missing_part_is_an_input_error(i2b2_raw: Path, expect_input_error: Callable[..., str]) -> None:
     (i2b2_raw / "test_data").rename(i2b2_raw / "elsewhere")
-    refused(lambda: convert(i2b2_raw), "test_data or", "searched in")
+    expect_input_error(lambda: convert(i2b2_raw), "test_data or", "searched in")
 
 
-def test_a_record_of_both_sites(i2b2_raw: Path, refused: Callable[..., str]) -> None:
+def test_record_of_both_sites_is_an_input_error(i2b2_raw: Path, expect_input_error: Callable[..., str]) -> None:
     partners = i2b2_raw / "concept_assertion_relation_training_data/partners"
     for folder, ending in (("txt", "txt"), ("concept", "con"), ("rel", "rel")):
         (partners / folder / f"90.{ending}").rename(partners / folder / f"record-0.{ending}")
-    refused(lambda: convert(i2b2_raw), "'record-0' twice")
+    expect_input_error(lambda: convert(i2b2_raw), "'record-0' twice")

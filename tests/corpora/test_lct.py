@@ -1,4 +1,4 @@
-"""Trials as tagged sentences and as pairs of mentions, and every fault of brat's files."""
+"""Leaf Clinical Trials: tagged sentences, pairs of mentions, and an error for each fault in brat's files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from taskaffinity.corpora.lct import convert
 from taskaffinity.corpora.original import ConvertedTask
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
 
-Refused = Callable[..., str]
+ExpectInputError = Callable[..., str]
 Edit = Callable[..., None]
 
 TRAIN = "NCT03860025"
@@ -73,7 +73,7 @@ def test_the_line_is_masked_and_offsets_keep_the_direction(lct_raw: Path) -> Non
     assert starts["T1.T3"] == (13, 49)
 
 
-def test_what_finds_no_row_is_counted(lct_raw: Path) -> None:
+def test_relations_without_a_row_are_counted(lct_raw: Path) -> None:
     notes = both(lct_raw)[1].card.notes
     assert notes["pairs_of_types"] == 2  # Condition and Drug, two of Condition
     assert notes["logical_links_left_out"] == notes["pairs_with_two_classes"] == 3
@@ -108,7 +108,7 @@ def test_a_mention_over_two_lines_makes_one_sentence_and_no_pair(lct_raw: Path, 
     assert condition.card.notes["boundaries_merged"] == 1
 
 
-def test_the_classes_are_the_ten_that_the_corpus_tells_of() -> None:
+def test_classes_are_the_ten_of_the_corpus() -> None:
     assert OPEN_CLINICAL_TASKS["lct-relation"].labels == (
         "Caused-By",
         "Treatment-For",
@@ -125,7 +125,7 @@ def test_the_classes_are_the_ten_that_the_corpus_tells_of() -> None:
 
 
 @pytest.mark.parametrize("folder", ["clinical-trials-gov-data/ner/nic", "brat"])
-def test_other_places_of_the_same_files(lct_raw: Path, folder: str) -> None:
+def test_raw_folder_may_have_other_layouts(lct_raw: Path, folder: str) -> None:
     expected = convert(lct_raw)
     other = lct_raw.parent / "other"
     (other / folder).parent.mkdir(parents=True, exist_ok=True)
@@ -156,28 +156,28 @@ def test_the_folder_of_batches_itself(lct_raw: Path) -> None:
         ("A1\tStability-Value", "vorpal\tmimsy", ("line 7", "not an annotation")),
     ],
 )
-def test_a_fault_is_one_line(
-    lct_raw: Path, refused: Refused, edit: Edit, old: str, new: str, parts: tuple[str, ...]
+def test_fault_is_a_one_line_error(
+    lct_raw: Path, expect_input_error: ExpectInputError, edit: Edit, old: str, new: str, parts: tuple[str, ...]
 ) -> None:
     edit(lct_raw / ANN, old, new)
-    refused(lambda: convert(lct_raw), f"{TRAIN}.ann", *parts)
+    expect_input_error(lambda: convert(lct_raw), f"{TRAIN}.ann", *parts)
 
 
-def test_files_that_do_not_go_together(lct_raw: Path, refused: Refused) -> None:
+def test_text_and_annotation_files_must_match(lct_raw: Path, expect_input_error: ExpectInputError) -> None:
     text = lct_raw / f"brat/batch1/{TRAIN}.txt"
     again = lct_raw / f"brat/training/{TRAIN}.txt"
     again.write_bytes(text.read_bytes())
-    refused(lambda: convert(lct_raw), f"a second trial {TRAIN!r} (first: batch1)")
+    expect_input_error(lambda: convert(lct_raw), f"a second trial {TRAIN!r} (first: batch1)")
     again.unlink()
     text.rename(text.with_suffix(".kept"))
-    refused(lambda: convert(lct_raw), f"{TRAIN}.ann", "without a text")
+    expect_input_error(lambda: convert(lct_raw), f"{TRAIN}.ann", "without a text")
     text.with_suffix(".kept").rename(text)
     (lct_raw / ANN).unlink()
-    refused(lambda: convert(lct_raw), f"{TRAIN}.ann", "no file that can be read")
+    expect_input_error(lambda: convert(lct_raw), f"{TRAIN}.ann", "no file that can be read")
 
 
-def test_a_folder_without_trials(lct_raw: Path, refused: Refused) -> None:
+def test_a_folder_without_trials(lct_raw: Path, expect_input_error: ExpectInputError) -> None:
     (lct_raw / "brat").rename(lct_raw / "brat-old")
-    refused(lambda: convert(lct_raw), "no brat or ner/nic")
+    expect_input_error(lambda: convert(lct_raw), "no brat or ner/nic")
     (lct_raw / "brat").mkdir()
-    refused(lambda: convert(lct_raw), "no <batch>/<trial>.txt")
+    expect_input_error(lambda: convert(lct_raw), "no <batch>/<trial>.txt")

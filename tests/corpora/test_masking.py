@@ -1,4 +1,4 @@
-"""Masks in text order; what is not masked stays."""
+"""Masks are in text order, and the other text does not change."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ def mask(first: Argument, second: Argument, joint: str = "") -> str:
     return masked(TEXT, (0, len(TEXT)), first, second, joint)
 
 
-def test_the_second_argument_may_stand_first() -> None:
+def test_masks_are_in_text_order() -> None:
     drug, group = Argument("drug", ((37, 45),)), Argument("group", ((12, 31),))
     assert mask(drug, group) == mask(group, drug) == "vorpal- and @group$ met @drug$."
 
 
-def test_a_discontinuous_argument_is_masked_from_end_to_end() -> None:
+def test_discontinuous_argument_is_masked_from_first_to_last_character() -> None:
     parts = Argument("group", ((0, 7), (19, 31)))
     assert mask(parts, Argument("drug", ((37, 45),))) == "@group$ met @drug$."
     assert mask(parts, Argument("brand", ((12, 31),))) == "@group-brand$ met Zorbifex."
     assert mask(Argument("brand", ((12, 18),)), parts, "CHEM-GENE") == "@CHEM-GENE$ met Zorbifex."
 
 
-def test_touching_arguments_are_two_masks() -> None:
+def test_touching_arguments_get_two_masks() -> None:
     assert mask(Argument("a", ((0, 6),)), Argument("b", ((6, 7),))).startswith("@a$@b$ and")
 
 

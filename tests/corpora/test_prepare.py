@@ -1,4 +1,4 @@
-"""From raw folders to task folders; nothing half-written."""
+"""Raw folders become task folders, and no task folder is incomplete."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RAWS = {
 
 @pytest.fixture(params=sorted(CORPORA))
 def corpus(request: pytest.FixtureRequest) -> str:
-    """Each corpus in turn, its invented distribution below ``tmp_path / "raw"``."""
+    """Each corpus, with an invented distribution in ``tmp_path / "raw"``."""
     request.getfixturevalue(RAWS[request.param])
     return str(request.param)
 
@@ -64,19 +64,23 @@ def test_the_same_input_gives_the_same_bytes(corpus: str, tmp_path: Path) -> Non
     assert sorted(p.name for p in (tmp_path / "two").iterdir()) == sorted(CORPORA[corpus].tasks)
 
 
-def test_no_row_holds_a_line_break(corpus: str, tmp_path: Path) -> None:
+def test_no_row_contains_a_line_break(corpus: str, tmp_path: Path) -> None:
     for done in prepare(corpus, tmp_path / "raw", tmp_path / "out"):
         for line in (done.folder / "train.jsonl").read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             assert not any("\n" in text or "\t" in text for text in [row.get("text", ""), *row.get("words", [])])
 
 
-def test_a_fault_writes_nothing(bc5cdr_raw: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
+def test_a_fault_writes_nothing(bc5cdr_raw: Path, tmp_path: Path, expect_input_error: Callable[..., str]) -> None:
     (bc5cdr_raw / "CDR_TestSet.PubTator.txt").write_bytes(b"\xff")
-    refused(lambda: prepare("bc5cdr", bc5cdr_raw, tmp_path / "out"))
+    expect_input_error(lambda: prepare("bc5cdr", bc5cdr_raw, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
-def test_an_unknown_corpus_gets_a_hint(tmp_path: Path, refused: Callable[..., str]) -> None:
-    refused(lambda: prepare("ddi-2013", tmp_path, tmp_path), "'ddi-2013'", "did you mean ddi2013?", "chemprot")
-    refused(lambda: prepare("imagenet", tmp_path, tmp_path), "'imagenet'", "there are bc5cdr, ddi2013, chemprot")
+def test_an_unknown_corpus_gets_a_hint(tmp_path: Path, expect_input_error: Callable[..., str]) -> None:
+    expect_input_error(
+        lambda: prepare("ddi-2013", tmp_path, tmp_path), "'ddi-2013'", "did you mean ddi2013?", "chemprot"
+    )
+    expect_input_error(
+        lambda: prepare("imagenet", tmp_path, tmp_path), "'imagenet'", "there are bc5cdr, ddi2013, chemprot"
+    )

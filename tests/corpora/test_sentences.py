@@ -1,4 +1,4 @@
-"""Laws of sentence splitting, and the rule case by case."""
+"""Properties of sentence splitting, and single cases of the rule."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_rule(text: str, n: int) -> None:
 
 
 @given(TEXT)
-def test_every_character_stands_in_one_sentence(text: str) -> None:
+def test_every_character_is_in_one_sentence(text: str) -> None:
     assert "".join("".join(split(text)).split()) == "".join(text.split())
     spans = sentence_spans(text)
     assert spans == sorted(spans)
@@ -66,7 +66,7 @@ def test_no_mention_is_cut(text: str, places: list[tuple[int, int]]) -> None:
     assert merge_cut_sentences(whole, mentions) == (whole, 0)
 
 
-def test_title_and_abstract_never_share_a_sentence() -> None:
+def test_no_sentence_spans_title_and_abstract() -> None:
     assert document_sentences("a title without a point", "an abstract. It ends.") == [(0, 23), (24, 36), (37, 45)]
 
 

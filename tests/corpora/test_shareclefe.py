@@ -1,4 +1,4 @@
-"""Notes as tagged sentences, and every fault of ShARe/CLEF's files."""
+"""ShARe/CLEF: notes become tagged sentences, and each fault in the files is an error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PIPE = "Task1Gold_SN2012/Gold_SN2012/Test-000000-ECHO_REPORT.txt"
 LONG = "The frumious patient had no quuxitis of the left and right snarkol , but the vorpal quuxitis was seen ."
 
 
-def test_a_wrapped_sentence_is_one_row_and_the_longest_mention_stays(shareclefe_raw: Path) -> None:
+def test_wrapped_sentence_is_one_row_with_the_longest_mention(shareclefe_raw: Path) -> None:
     (task,) = convert(shareclefe_raw)
     for split in ("train", "dev", "test"):
         first, second, *_ = task.splits[split]
@@ -86,8 +86,8 @@ def test_mentions_of_other_types_are_counted_not_tagged(shareclefe_raw: Path, ed
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 0), (0, 1), (1, 1)])
-def test_blanks_at_the_ends_of_a_mention_do_not_lose_it(shareclefe_raw: Path, before: int, after: int) -> None:
-    """``after`` reaches over the end of the sentence, ``before`` over the break between two lines."""
+def test_mention_with_blanks_at_its_ends_is_tagged(shareclefe_raw: Path, before: int, after: int) -> None:
+    """``after`` extends the mention over the end of the sentence, ``before`` over a line break."""
     name = "Test-000000-ECHO_REPORT.txt"
     text = "quuxitis. \nvorpal \n\nmimsy"
     (shareclefe_raw / "Task1TestSetCorpus100/ALLREPORTS" / name).write_text(text, encoding="utf-8")
@@ -125,9 +125,9 @@ def test_dev_is_whole_notes(shareclefe_raw: Path) -> None:
         (KNOWTATOR, "<span ", "<spam ", ("mention", "")),
     ],
 )
-def test_a_fault_is_one_line(
+def test_fault_is_a_one_line_error(
     shareclefe_raw: Path,
-    refused: Callable[..., str],
+    expect_input_error: Callable[..., str],
     edit: Callable[..., None],
     file: str,
     old: str,
@@ -139,14 +139,16 @@ def test_a_fault_is_one_line(
         path.write_text(path.read_text(encoding="utf-8").replace("<span ", "<spam "), encoding="utf-8")
     else:
         edit(path, old, new)
-    refused(lambda: convert(shareclefe_raw), path.name, *parts)
+    expect_input_error(lambda: convert(shareclefe_raw), path.name, *parts)
 
 
-def test_gold_of_a_note_that_is_not_there(shareclefe_raw: Path, refused: Callable[..., str]) -> None:
+def test_gold_file_without_its_note_is_an_input_error(
+    shareclefe_raw: Path, expect_input_error: Callable[..., str]
+) -> None:
     (shareclefe_raw / "Task1TestSetCorpus100/ALLREPORTS/Test-000000-ECHO_REPORT.txt").unlink()
-    refused(lambda: convert(shareclefe_raw), "Test-000000-ECHO_REPORT.txt", "a note that is not in")
+    expect_input_error(lambda: convert(shareclefe_raw), "Test-000000-ECHO_REPORT.txt", "a note that is not in")
 
 
-def test_text_that_is_not_utf8(shareclefe_raw: Path, refused: Callable[..., str]) -> None:
+def test_note_that_is_not_utf8_is_an_input_error(shareclefe_raw: Path, expect_input_error: Callable[..., str]) -> None:
     (shareclefe_raw / "Task1TestSetCorpus100/ALLREPORTS/Test-000000-ECHO_REPORT.txt").write_bytes(b"\xff")
-    refused(lambda: convert(shareclefe_raw), "Test-000000-ECHO_REPORT.txt", "not UTF-8")
+    expect_input_error(lambda: convert(shareclefe_raw), "Test-000000-ECHO_REPORT.txt", "not UTF-8")

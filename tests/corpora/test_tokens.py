@@ -1,4 +1,4 @@
-"""Every character in one word, every mention one ``B``."""
+"""Every character is in one word, and every mention has one ``B``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SPANS = st.lists(st.tuples(st.integers(0, 39), st.integers(1, 10)), max_size=6)
 
 
 @given(TEXT, SPANS)
-def test_tags_give_the_mentions_back(text: str, places: list[tuple[int, int]]) -> None:
+def test_mentions_can_be_recovered_from_tags(text: str, places: list[tuple[int, int]]) -> None:
     solid = [i for i, c in enumerate(text) if not c.isspace()]
     drawn = [(solid[i], solid[min(i + n, len(solid)) - 1] + 1) for i, n in places if i < len(solid)]
     mentions, n_dropped = drop_overlaps(drawn)
@@ -27,7 +27,7 @@ def test_tags_give_the_mentions_back(text: str, places: list[tuple[int, int]]) -
 
 
 @given(SPANS)
-def test_what_overlaps_goes_only_for_something_at_least_as_long(places: list[tuple[int, int]]) -> None:
+def test_dropped_mention_overlaps_one_at_least_as_long(places: list[tuple[int, int]]) -> None:
     drawn = [(start, start + length) for start, length in places]
     kept, _ = drop_overlaps(drawn)
     assert all(a[1] <= b[0] for a, b in pairwise(kept))
@@ -35,7 +35,7 @@ def test_what_overlaps_goes_only_for_something_at_least_as_long(places: list[tup
         assert any(a < end and start < b and b - a >= end - start for a, b in kept)
 
 
-def test_touching_mentions_are_two() -> None:
+def test_touching_mentions_stay_separate() -> None:
     words, n_cut = word_spans("abcd", (0, 4), [(0, 2), (2, 4)])
     assert n_cut == 1
     assert iob2(words, [(0, 2), (2, 4)], "X") == ("B-X", "B-X")

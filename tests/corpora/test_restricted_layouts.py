@@ -1,4 +1,4 @@
-"""Invented files in the exact layouts of the four restricted corpora; what each gives was written down by hand.
+"""Invented files in the exact layouts of the four restricted corpora; the expected rows are written by hand.
 
 Needs ``TASKAFFINITY_RAW``: the files lie there, in ``restricted_examples``.
 """

@@ -153,7 +153,7 @@ def test_ddi_dev_is_whole_documents_about_a_quarter_of_both_sources(real_data: P
         assert share == pytest.approx(0.25, abs=0.04)
 
 
-def test_ddi_texts_hold_their_masks_and_no_line_break(real_data: Path) -> None:
+def test_ddi_texts_contain_their_masks_and_no_line_break(real_data: Path) -> None:
     kind = r"(?:drug|brand|group|drug_n)"
     for examples in read_task(real_data / "ddi2013-type").examples.values():
         for example in examples:
@@ -162,7 +162,7 @@ def test_ddi_texts_hold_their_masks_and_no_line_break(real_data: Path) -> None:
             assert len(masks) == (1 if "-" in masks[0] else 2)
 
 
-def test_the_decisions_on_ddi(real_data: Path) -> None:
+def test_notes_of_ddi(real_data: Path) -> None:
     notes = read_card(real_data / "ddi2013-type").notes
     assert notes["positive_pairs_without_a_type_left_out"] == 1
     assert notes["entities_moved_by_one_character"] == 1

@@ -26,7 +26,7 @@ from taskaffinity.tasks.task import SPLITS
 LCT = "leaf_clinical_trials"
 
 Gold = dict[tuple[str, frozenset[str]], str]
-"""(class, two ids of mentions) -> the id of the first argument; of one trial, within one line."""
+"""Relations of a trial within one line: (class, ids of the two mentions) -> id of the first argument."""
 
 
 def json_rows(path: Path) -> list[dict[str, object]]:
@@ -40,7 +40,7 @@ def proposed(folder: Path) -> dict[str, str]:
 
 @cache
 def searched(folder: Path) -> dict[str, tuple[dict[str, str], Gold]]:
-    """Types by mention, and gold, by trial."""
+    """Types of mentions and gold relations, by trial."""
     trials = {}
     for path in folder.glob("brat/*/*.ann"):
         content = path.read_text(encoding="utf-8")
@@ -72,7 +72,7 @@ def test_counts_are_known_or_explained(real_open_data: Path) -> None:
     assert {row.status for row in rows} == {"equal", "explained"}
 
 
-def test_the_suite_is_found(real_open_data: Path) -> None:
+def test_suite_loads_from_the_data_folder(real_open_data: Path) -> None:
     assert [task.name for task in find_suite("open-clinical", real_open_data)] == [
         "ehr-rel",
         "lct-condition",

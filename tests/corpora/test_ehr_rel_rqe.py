@@ -1,4 +1,4 @@
-"""The two corpora of pairs that need no agreement: EHR-RelB and RQE."""
+"""EHR-RelB and RQE, the open corpora of text pairs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from taskaffinity.corpora import ehr_rel, rqe
 
-Refused = Callable[..., str]
+ExpectInputError = Callable[..., str]
 Edit = Callable[..., None]
 
 TRAIN, DEV = "RQE_Train_8588_AMIA2016.xml", "RQE_Test_302_pairs_AMIA2016.xml"
@@ -44,19 +44,19 @@ def test_a_pair_of_terms_keeps_its_score(ehr_rel_raw: Path) -> None:
         ("13645005\t", "vorpal\t", ("line 2", "SNOMED id a text of 6 characters")),
     ],
 )
-def test_a_fault_of_ehr_rel_is_one_line(
-    ehr_rel_raw: Path, refused: Refused, edit: Edit, old: str, new: str, parts: tuple[str, ...]
+def test_fault_in_ehr_rel_is_a_one_line_error(
+    ehr_rel_raw: Path, expect_input_error: ExpectInputError, edit: Edit, old: str, new: str, parts: tuple[str, ...]
 ) -> None:
     edit(ehr_rel_raw / "EHR-RelB.tsv", old, new)
-    refused(lambda: ehr_rel.convert(ehr_rel_raw), "EHR-RelB.tsv", *parts)
+    expect_input_error(lambda: ehr_rel.convert(ehr_rel_raw), "EHR-RelB.tsv", *parts)
 
 
-def test_ehr_rel_that_is_cut_off(ehr_rel_raw: Path, refused: Refused) -> None:
+def test_truncated_ehr_rel_is_an_input_error(ehr_rel_raw: Path, expect_input_error: ExpectInputError) -> None:
     path = ehr_rel_raw / "EHR-RelB.tsv"
     path.write_bytes(path.read_bytes()[:-1])
-    refused(lambda: ehr_rel.convert(ehr_rel_raw), "line 6", "cut off")
+    expect_input_error(lambda: ehr_rel.convert(ehr_rel_raw), "line 6", "cut off")
     path.write_bytes(b"")
-    refused(lambda: ehr_rel.convert(ehr_rel_raw), "an empty file")
+    expect_input_error(lambda: ehr_rel.convert(ehr_rel_raw), "an empty file")
 
 
 def test_questions_are_one_line_and_a_pair_without_one_is_left_out(rqe_raw: Path) -> None:
@@ -73,7 +73,7 @@ def test_questions_are_one_line_and_a_pair_without_one_is_left_out(rqe_raw: Path
 
 
 @pytest.mark.parametrize("place", ["", "rqe", "mediqa2019_task2"])
-def test_rqe_is_found_from_either_folder_and_from_their_parent(rqe_raw: Path, place: str) -> None:
+def test_rqe_is_read_from_either_folder_and_from_their_parent(rqe_raw: Path, place: str) -> None:
     assert rqe.convert(rqe_raw.parent / place)[0].splits == rqe.convert(rqe_raw)[0].splits
 
 
@@ -96,18 +96,25 @@ def test_rqe_in_one_folder(rqe_raw: Path) -> None:
         (TRAIN, 'pid="2"', 'pid="1"', ("'train.1' again",)),
     ],
 )
-def test_a_fault_of_rqe_is_one_line(
-    rqe_raw: Path, tmp_path: Path, refused: Refused, edit: Edit, file: str, old: str, new: str, parts: tuple[str, ...]
+def test_fault_in_rqe_is_a_one_line_error(
+    rqe_raw: Path,
+    tmp_path: Path,
+    expect_input_error: ExpectInputError,
+    edit: Edit,
+    file: str,
+    old: str,
+    new: str,
+    parts: tuple[str, ...],
 ) -> None:
     from taskaffinity.corpora.prepare import prepare
 
     edit(rqe_raw / file, old, new)
-    refused(lambda: prepare("rqe", rqe_raw, tmp_path / "out"), *parts)
+    expect_input_error(lambda: prepare("rqe", rqe_raw, tmp_path / "out"), *parts)
 
 
-def test_rqe_without_its_test(rqe_raw: Path, refused: Refused) -> None:
+def test_rqe_without_its_test_file_is_an_input_error(rqe_raw: Path, expect_input_error: ExpectInputError) -> None:
     (rqe_raw.parent / "mediqa2019_task2/MEDIQA2019-Task2-RQE-TestSet-wLabels.xml").unlink()
-    refused(lambda: rqe.convert(rqe_raw), "no MEDIQA2019-Task2-RQE-TestSet-wLabels.xml")
+    expect_input_error(lambda: rqe.convert(rqe_raw), "no MEDIQA2019-Task2-RQE-TestSet-wLabels.xml")
     (rqe_raw / TRAIN).write_text("<mimsy/>\n", encoding="utf-8")
     (rqe_raw / "MEDIQA2019-Task2-RQE-TestSet-wLabels.xml").write_text("<mimsy/>\n", encoding="utf-8")
-    refused(lambda: rqe.convert(rqe_raw), TRAIN, "no pair")
+    expect_input_error(lambda: rqe.convert(rqe_raw), TRAIN, "no pair")

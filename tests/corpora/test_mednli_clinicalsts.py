@@ -1,4 +1,4 @@
-"""The two corpora of sentence pairs: MedNLI and ClinicalSTS."""
+"""MedNLI and ClinicalSTS, the restricted corpora of sentence pairs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from taskaffinity.corpora import clinicalsts, mednli
 from taskaffinity.corpora.choices import Choices, lowest_hashes
 
-Refused = Callable[..., str]
+ExpectInputError = Callable[..., str]
 Edit = Callable[..., None]
 
 
@@ -25,19 +25,25 @@ Edit = Callable[..., None]
         ("train-contradiction", "train-entailment", ("again",)),
     ],
 )
-def test_a_fault_of_mednli_is_one_line(
-    mednli_raw: Path, tmp_path: Path, refused: Refused, edit: Edit, old: str, new: str, parts: tuple[str, ...]
+def test_fault_in_mednli_is_a_one_line_error(
+    mednli_raw: Path,
+    tmp_path: Path,
+    expect_input_error: ExpectInputError,
+    edit: Edit,
+    old: str,
+    new: str,
+    parts: tuple[str, ...],
 ) -> None:
     from taskaffinity.corpora.prepare import prepare
 
     edit(mednli_raw / "mli_train_v1.jsonl", old, new)
-    refused(lambda: prepare("mednli", mednli_raw, tmp_path / "out"), *parts)
+    expect_input_error(lambda: prepare("mednli", mednli_raw, tmp_path / "out"), *parts)
 
 
-def test_mednli_that_is_cut_off(mednli_raw: Path, refused: Refused) -> None:
+def test_truncated_mednli_is_an_input_error(mednli_raw: Path, expect_input_error: ExpectInputError) -> None:
     path = mednli_raw / "mli_dev_v1.jsonl"
     path.write_bytes(path.read_bytes()[:-5])
-    refused(lambda: mednli.convert(mednli_raw), "mli_dev_v1.jsonl: line 3", "cut off")
+    expect_input_error(lambda: mednli.convert(mednli_raw), "mli_dev_v1.jsonl: line 3", "cut off")
 
 
 def test_a_tenth_of_the_pairs_is_dev(clinicalsts_raw: Path) -> None:
@@ -62,16 +68,24 @@ def test_a_tenth_of_the_pairs_is_dev(clinicalsts_raw: Path) -> None:
         ("clinicalSTS.test.txt", "\tsnarkol", "", ("line 1", "1 columns")),
     ],
 )
-def test_a_fault_of_clinicalsts_is_one_line(
-    clinicalsts_raw: Path, refused: Refused, edit: Edit, file: str, old: str, new: str, parts: tuple[str, ...]
+def test_fault_in_clinicalsts_is_a_one_line_error(
+    clinicalsts_raw: Path,
+    expect_input_error: ExpectInputError,
+    edit: Edit,
+    file: str,
+    old: str,
+    new: str,
+    parts: tuple[str, ...],
 ) -> None:
     edit(clinicalsts_raw / file, old, new)
-    refused(lambda: clinicalsts.convert(clinicalsts_raw), file, *parts)
+    expect_input_error(lambda: clinicalsts.convert(clinicalsts_raw), file, *parts)
 
 
-def test_rows_can_be_listed(clinicalsts_raw: Path, refused: Refused) -> None:
+def test_rows_can_be_listed(clinicalsts_raw: Path, expect_input_error: ExpectInputError) -> None:
     (task,) = clinicalsts.convert(clinicalsts_raw, Choices(dev_ids=("train.4", "train.9")))
     assert [row.example.id for row in task.splits["dev"]] == ["train.4", "train.9"]
-    refused(lambda: clinicalsts.convert(clinicalsts_raw, Choices(dev_ids=("train.99",))), "--dev-ids", "'train.99'")
+    expect_input_error(
+        lambda: clinicalsts.convert(clinicalsts_raw, Choices(dev_ids=("train.99",))), "--dev-ids", "'train.99'"
+    )
     every = tuple(f"train.{n}" for n in range(1, 21))
-    refused(lambda: clinicalsts.convert(clinicalsts_raw, Choices(dev_ids=every)), "--dev-ids", "all 20")
+    expect_input_error(lambda: clinicalsts.convert(clinicalsts_raw, Choices(dev_ids=every)), "--dev-ids", "all 20")
