@@ -1,10 +1,9 @@
-"""Continued pre-training: an encoder learns the language of the user's own text by masked-language modelling.
+"""Continue the pre-training of an encoder on the user's text, by masked-language modelling.
 
-So BlueBERT came from BERT, and ClinicalBERT from BioBERT. The stream of passages is cut into blocks without padding;
-what is held out is one stretch of them, so that rows of one sentence or document stay
-together, masked once, the same way before and after. The result is an encoder like any
-other: its pooler is the old one where that was pre-trained, and absent where it was not, for masked-language modelling
-has none.
+BlueBERT was made from BERT in this way, and ClinicalBERT from BioBERT. The passages are concatenated and cut into
+blocks, without padding. The held-out passages are consecutive, so that most sentences of a document stay together.
+They are masked once, so that losses before and after training are comparable. The result is an ordinary encoder
+folder. It has the old pooler if that was pre-trained, otherwise none, because masked-language modelling trains none.
 """
 
 from __future__ import annotations
@@ -35,25 +34,25 @@ from taskaffinity.training.pretrained_folder import folder_beside, load_with_lan
 
 Blocks = list[list[int]]
 
-Watch = Callable[[int, int, float], None]
-"""Told after each step: its number, the number of all steps, its loss."""
+OnProgress = Callable[[int, int, float], None]
+"""Called after each step with the step's number, the total number of steps, and the step's loss."""
 
 
 @dataclass(frozen=True)
 class Pretraining:
-    """How to pre-train. Names as in transformers."""
+    """Settings of pre-training, named as in transformers."""
 
     learning_rate: float = 5e-5
     num_train_epochs: int = 1
     batch_size: int = 32
-    """Blocks in a mini-batch."""
+    """Blocks per mini-batch."""
     max_length: int = 128
-    """Tokens of a block, special tokens included."""
+    """Tokens per block, with special tokens."""
     mlm_probability: float = 0.15
     held_out: float = 0.05
-    """Share of the passages that are not trained on."""
+    """Share of the passages that are held out of training, between 0 and 1."""
     max_passages: int | None = None
-    """Drawn by ``seed`` before any are held out, in their old order; None for all."""
+    """Size of a random sample of the passages, drawn before any are held out; None for all."""
     seed: int = 0
     device: str = "cpu"
 
@@ -73,15 +72,16 @@ class Pretraining:
 
 @dataclass(frozen=True)
 class Pretrained:
-    """What came of it."""
+    """The result of pre-training."""
 
     folder: Path
     passages: int
-    """Trained on; of those held out, ``held_out``."""
+    """Number of training passages."""
     held_out: int
+    """Number of held-out passages."""
     steps: int
     losses: tuple[float, ...]
-    """Of the masked tokens of the held-out passages, in nats: before, and after each epoch."""
+    """Mean loss of the masked tokens of held-out passages, in nats, before training and after each epoch."""
 
 
 def pretrain(
@@ -90,29 +90,31 @@ def pretrain(
     out: Path,
     settings: Pretraining,
     *,
-    on_progress: Watch = lambda step, steps, loss: None,
+    on_progress: OnProgress = lambda step, steps, loss: None,
 ) -> Pretrained:
-    """Train an encoder further on passages and write it to ``out``, a folder that ``--encoder`` takes.
+    """Pre-train an encoder on passages and write it to ``out``, a folder for ``--encoder``.
 
     Raises
     ------
     InputError
-        If ``out`` holds something, there are fewer than two passages, ``max_length`` is more than the encoder has
-        positions for, its tokenizer has no mask, or it has no language head or does not read both ways.
+        If ``out`` is not empty, there are fewer than two passages, ``max_length`` exceeds the encoder's positions, the
+        tokenizer has no mask token, or the encoder has no head for masked tokens or is not bidirectional.
     Diverged
-        When a loss is no longer a number.
+        If a loss is infinite or not a number.
     """
     out = out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"--out {out}: not empty; give the name of a folder that is to be made")
+        raise InputError(f"--out {out}: not empty; give the name of a new folder")
     if len(passages) < 2:
-        raise InputError(f"{len(passages)} passage of text: some are held out, so two or more are needed")
+        raise InputError(f"{len(passages)} passage(s) of text; expected at least 2, because some are held out")
     tokenizer = load_tokenizer(encoder.folder)
     if tokenizer.mask_token is None:
-        raise InputError(f"{encoder.folder}: its tokenizer has no mask, so it cannot be pre-trained this way")
+        raise InputError(
+            f"{encoder.folder}: its tokenizer has no mask token, so masked-language modelling is not possible"
+        )
     if type(config := load_config(encoder.folder)) not in MODEL_FOR_MASKED_LM_MAPPING:
         raise InputError(
-            f"{encoder.folder}: {config.model_type} has no head for masked tokens, so it cannot be pre-trained this way"
+            f"{encoder.folder}: {config.model_type} has no head for masked tokens; expected an encoder such as BERT"
         )
     check_max_length(f"--max-length {settings.max_length}", settings.max_length, encoder.folder)
     if settings.max_passages is not None and settings.max_passages < len(passages):
@@ -127,9 +129,9 @@ def pretrain(
     dev = list(_masked(held_blocks, tokenizer, settings, seed_of(settings.seed, "dev")))
     if not any(bool((batch["labels"] != -100).any()) for batch in dev):
         raise InputError(
-            f"too little text: chance masked no token of the {n_held} held-out passages; try another --seed"
+            f"too little text: no token of the {n_held} held-out passages was masked; give more text or another --seed"
         )
-    bare, pooler = load_encoder(encoder.folder)  # what the folder lacks is told before the first step
+    bare, pooler = load_encoder(encoder.folder)  # missing files are reported before the first step
     check_bidirectional(bare, encoder.folder)
     with folder_beside(out) as beside:
         torch.manual_seed(seed_of(settings.seed, "encoder"))
@@ -157,9 +159,9 @@ def _train(
     dev: Sequence[dict[str, Tensor]],
     tokenizer: Any,
     settings: Pretraining,
-    on_progress: Watch,
+    on_progress: OnProgress,
 ) -> tuple[int, tuple[float, ...]]:
-    """Steps, and the held-out losses before and after each epoch."""
+    """Train the model; return the number of steps and the held-out losses before training and after each epoch."""
     n_steps = math.ceil(len(blocks) / settings.batch_size) * settings.num_train_epochs
     stepper = Stepper(model, Recipe(learning_rate=settings.learning_rate, optimizer="adamw"), n_steps)
     losses = [_held_out_loss(model, dev, settings.device)]
@@ -169,22 +171,23 @@ def _train(
         shuffled = np.random.default_rng([settings.seed, epoch]).permutation(len(blocks))
         for batch in _masked([blocks[i] for i in shuffled], tokenizer, settings, seed_of(settings.seed, "mask", epoch)):
             step += 1
-            if not (batch["labels"] != -100).any():  # chance masked nothing: no loss
+            if not (batch["labels"] != -100).any():  # no masked token, so no loss
                 continue
             loss = masked_loss(model, {name: value.to(settings.device) for name, value in batch.items()})
             loss.backward()
             stepper.step()
-            if not math.isfinite(told := float(loss.detach())):
+            if not math.isfinite(value := float(loss.detach())):
                 raise Diverged(f"diverged: the loss of step {step} is not a number; try a smaller learning_rate")
-            on_progress(step, n_steps, told)
+            on_progress(step, n_steps, value)
         losses.append(_held_out_loss(model, dev, settings.device))
     return step, tuple(losses)
 
 
 def blocks_of(passages: Sequence[str], tokenizer: Any, max_length: int) -> Blocks:
-    """The passages one after another, a separator behind each, cut into sequences of ``max_length`` tokens.
+    """Concatenate the passages and cut them into blocks of ``max_length`` tokens.
 
-    The last one may be shorter. Each begins with the tokenizer's first special token and ends with its last.
+    A separator follows each passage. Each block begins with the classification token and ends with the separator. The
+    last block may be shorter.
     """
     first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
     stream: list[int] = []
@@ -195,7 +198,7 @@ def blocks_of(passages: Sequence[str], tokenizer: Any, max_length: int) -> Block
 
 
 def _masked(blocks: Blocks, tokenizer: Any, settings: Pretraining, seed: int) -> Iterator[dict[str, Tensor]]:
-    """Mini-batches with ``input_ids``, ``attention_mask`` and ``labels``, masked by transformers' own collator."""
+    """Yield mini-batches with ``input_ids``, ``attention_mask`` and ``labels``, masked by the transformers collator."""
     collate = DataCollatorForLanguageModeling(tokenizer, mlm_probability=settings.mlm_probability, seed=seed % 2**32)
     special = {tokenizer.cls_token_id, tokenizer.sep_token_id}
     for start in range(0, len(blocks), settings.batch_size):
@@ -207,8 +210,11 @@ def _masked(blocks: Blocks, tokenizer: Any, settings: Pretraining, seed: int) ->
 
 
 def masked_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
-    """Mean loss of the masked tokens, a scalar: ``model(**batch).loss``, but the vocabulary is scored at these alone,
-    for it is the largest product of the step and six in seven positions have no label."""
+    """Mean loss of the masked tokens, a scalar equal to ``model(**batch).loss``.
+
+    Only the masked positions, about one in seven, are projected to the vocabulary. That projection is the largest
+    matrix product of the step.
+    """
     labels = batch["labels"]
     has_label = labels != -100
     inputs = {name: value for name, value in batch.items() if name != "labels"}
@@ -221,7 +227,7 @@ def masked_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
 
 @torch.inference_mode()
 def _held_out_loss(model: PreTrainedModel, batches: Sequence[dict[str, Tensor]], device: str) -> float:
-    """Mean over all masked tokens; NaN if chance masked none."""
+    """Mean loss of all masked tokens; NaN if there are none."""
     model.eval()
     total = count = 0.0
     for batch in batches:

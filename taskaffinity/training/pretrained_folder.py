@@ -1,4 +1,4 @@
-"""The folder of a pre-trained encoder: loaded with a language head, written whole."""
+"""Load an encoder with its language head, and write a pre-trained encoder to a folder."""
 
 from __future__ import annotations
 
@@ -22,19 +22,22 @@ from taskaffinity.training.encoders import load_config
 
 
 def load_with_language_head(folder: Path) -> PreTrainedModel:
+    """The encoder in ``folder`` with its head for masked tokens, in fp32; with new weights if it has none."""
     config = load_config(folder)
+    model: PreTrainedModel
     if getattr(config, "from_scratch", False):
-        model: PreTrainedModel = AutoModelForMaskedLM.from_config(config)
-        return model
-    with _quietly():  # that a pooler is left over and a head is new is as it should be
-        found = AutoModelForMaskedLM.from_pretrained(folder, config=config, local_files_only=True, dtype=torch.float32)
-    masked: PreTrainedModel = found
-    return masked
+        model = AutoModelForMaskedLM.from_config(config)
+    else:
+        with _quietly():  # warnings of an unused pooler and a new head are expected
+            model = AutoModelForMaskedLM.from_pretrained(
+                folder, config=config, local_files_only=True, dtype=torch.float32
+            )
+    return model
 
 
 @contextmanager
 def folder_beside(out: Path) -> Iterator[Path]:
-    """A folder that may be renamed to ``out``, made before the first step; gone afterwards if it was not."""
+    """A temporary folder next to ``out``, removed at the end unless it was renamed to ``out``."""
     beside = out.with_name(f".{out.name}.{os.getpid()}")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
@@ -68,6 +71,7 @@ def write_encoder(
 
 @contextmanager
 def _quietly() -> Any:
+    """Silence the warnings of transformers inside the block."""
     before = logging.get_verbosity()
     logging.set_verbosity_error()
     try:

@@ -1,4 +1,4 @@
-"""Tiny encoders and tiny corpora: two layers, width 16, made here; no network."""
+"""Fixtures: encoders of two layers and width 16, and small corpora, without network access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attention with dropout, against finite differences and against attention without."""
+"""Attention with dropout, compared with finite differences and with attention without dropout."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ LENGTHS = ([3], [2, 2, 2], [1, 2, 8, 9, 9], [16, 17, 18], [4, 30])
 @pytest.mark.parametrize(
     ("lengths", "read"), [*((lengths, None) for lengths in LENGTHS), ([2, 2, 2], [1, 2, 4]), ([2, 8, 9, 30], SOME)]
 )
-def test_backward_is_the_derivative_of_forward(lengths: list[int], read: list[int] | None) -> None:
+def test_gradients_match_finite_differences(lengths: list[int], read: list[int] | None) -> None:
     """``gradcheck``: with the generator set back, the same masks fall in every call."""
     layout = layout_of(lengths, read)
     blocks = [block if block.bias is None else replace(block, bias=block.bias.double()) for block in layout.blocks]
-    asking = blocks if read is None else layout.reading
-    n_asking = sum(lengths) if read is None else len(read)
+    query_blocks = blocks if read is None else layout.read_blocks
+    n_query_blocks = sum(lengths) if read is None else len(read)
     torch.manual_seed(1)
     states = [
-        torch.randn(n, 2, 3, dtype=torch.float64, requires_grad=True) for n in (n_asking, sum(lengths), sum(lengths))
+        torch.randn(n, 2, 3, dtype=torch.float64, requires_grad=True)
+        for n in (n_query_blocks, sum(lengths), sum(lengths))
     ]
 
     def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         torch.manual_seed(0)
-        attended: Tensor = BlockAttention.apply(query, key, value, asking, blocks, 0.3, 0.7)
+        attended: Tensor = BlockAttention.apply(query, key, value, query_blocks, blocks, 0.3, 0.7)
         return attended
 
     assert torch.autograd.gradcheck(attention, states)
 
 
 @pytest.mark.parametrize("lengths", LENGTHS)
-def test_dropped_shares_keep_their_mean(lengths: list[int]) -> None:
+def test_dropout_preserves_the_mean_attention(lengths: list[int]) -> None:
     """The mean over many draws is attention without dropout."""
     torch.manual_seed(0)
     layout = layout_of(lengths)

@@ -1,4 +1,4 @@
-"""Mini-batches: every row once an epoch, one task a batch, an order that is each task's own."""
+"""Mini-batches: every row once per epoch, one task per batch, an order that depends only on the task."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ def order(splits: dict[str, EncodedSplit], *, seed: int = 0, epoch: int = 1) -> 
     return [(batch.task, tuple(batch.rows.tolist())) for batch in epoch_batches(splits, 4, seed=seed, epoch=epoch)]
 
 
-def test_every_row_of_every_task_comes_once_an_epoch(splits: dict[str, EncodedSplit]) -> None:
+def test_an_epoch_has_every_row_of_every_task_once(splits: dict[str, EncodedSplit]) -> None:
     for epoch in (1, 2):
         seen = Counter((task, row) for task, rows in order(splits, epoch=epoch) for row in rows)
         assert seen == Counter((task, row) for task, split in splits.items() for row in range(split.n_rows))
 
 
-def test_a_batch_is_full_but_for_one_a_task(splits: dict[str, EncodedSplit]) -> None:
+def test_all_batches_of_a_task_but_one_are_full(splits: dict[str, EncodedSplit]) -> None:
     sizes = sorted((task, len(rows)) for task, rows in order(splits))
     assert sizes == [("a", 3), *[("a", 4)] * 5, ("b", 2), *[("b", 4)] * 2, ("c", 4)]
     assert batches_in_an_epoch(splits, 4) == len(sizes)
 
 
-def test_tasks_are_mixed_and_mixed_anew(splits: dict[str, EncodedSplit]) -> None:
+def test_tasks_are_shuffled_in_each_epoch(splits: dict[str, EncodedSplit]) -> None:
     orders = [[task for task, _ in order(splits, epoch=epoch)] for epoch in range(1, 6)]
     assert len({tuple(tasks) for tasks in orders}) > 1
     assert any(tasks != sorted(tasks) for tasks in orders)
 
 
-def test_the_order_follows_the_seed_and_the_epoch_and_nothing_else(splits: dict[str, EncodedSplit]) -> None:
+def test_the_order_depends_only_on_seed_and_epoch(splits: dict[str, EncodedSplit]) -> None:
     assert order(splits) == order(splits)
     assert order(splits) != order(splits, seed=1)
     assert order(splits) != order(splits, epoch=2)
@@ -68,7 +68,7 @@ def test_the_order_follows_the_seed_and_the_epoch_and_nothing_else(splits: dict[
 
 
 @pytest.mark.parametrize("company", [("a",), ("a", "b"), ("c", "a"), ("a", "b", "c")], ids="+".join)
-def test_a_task_meets_the_same_mini_batches_alone_and_in_company(
+def test_mini_batches_are_the_same_in_single_task_and_multi_task_training(
     company: tuple[str, ...], splits: dict[str, EncodedSplit]
 ) -> None:
     def own(names: tuple[str, ...], epoch: int) -> Counter[tuple[int, ...]]:
@@ -96,7 +96,7 @@ def stretched(
 @given(
     n=st.integers(1, 12), size=st.integers(1, 5), n_batches=st.integers(1, 9), epochs=st.integers(1, 6), data=st.data()
 )
-def test_stretched_epochs_are_passes_over_all_rows_one_after_the_other(
+def test_stretched_epochs_are_consecutive_passes_over_all_rows(
     n: int, size: int, n_batches: int, epochs: int, data: st.DataObject, make_split: MakeSplit
 ) -> None:
     split = make_split(data.draw(st.sampled_from(["inference", "ner"])), lengths=[4] * n)
@@ -114,7 +114,7 @@ def test_stretched_epochs_are_passes_over_all_rows_one_after_the_other(
     assert all(len(batch) == size for whole in passes for batch in whole[: n // size])
 
 
-def test_a_pass_has_the_mini_batches_of_an_epoch(splits: dict[str, EncodedSplit]) -> None:
+def test_a_stretched_pass_has_the_mini_batches_of_an_epoch(splits: dict[str, EncodedSplit]) -> None:
     found = [batch for epoch in stretched(splits["a"], 10, 3) for batch in epoch]  # six a pass
     for number in range(5):
         epoch = epoch_batches({"a": splits["a"]}, 4, seed=0, epoch=number + 1)
@@ -122,7 +122,7 @@ def test_a_pass_has_the_mini_batches_of_an_epoch(splits: dict[str, EncodedSplit]
     assert len({tuple(found[first : first + 6]) for first in range(0, 30, 6)}) == 5
 
 
-def test_stretched_batches_follow_the_seed_and_the_name_and_nothing_else(splits: dict[str, EncodedSplit]) -> None:
+def test_stretched_batches_depend_only_on_seed_and_name(splits: dict[str, EncodedSplit]) -> None:
     once = stretched(splits["a"], 10, 2)
     torch.manual_seed(1)
     assert stretched(splits["a"], 10, 2) == once
@@ -130,7 +130,7 @@ def test_stretched_batches_follow_the_seed_and_the_name_and_nothing_else(splits:
     assert stretched(splits["a"], 10, 2, name="b") != once
 
 
-def test_a_stretched_batch_is_of_its_task_and_holds_its_rows(splits: dict[str, EncodedSplit]) -> None:
+def test_a_stretched_batch_has_the_task_and_rows_of_its_split(splits: dict[str, EncodedSplit]) -> None:
     for batch in stretched_batches("b", splits["b"], 4, 7, seed=0, epoch=2):
         again = make_batch("b", splits["b"], batch.rows)
         assert batch.task == "b"
@@ -139,7 +139,7 @@ def test_a_stretched_batch_is_of_its_task_and_holds_its_rows(splits: dict[str, E
 
 
 @pytest.mark.parametrize("kind", ["inference", "similarity", "ner"])
-def test_a_batch_holds_its_rows_pieces_words_and_targets_by_length(kind: str, make_split: MakeSplit) -> None:
+def test_a_batch_has_tokens_words_and_targets_in_order_of_length(kind: str, make_split: MakeSplit) -> None:
     split = make_split(kind, n=9)
     asked = np.array([7, 2, 5, 0])
     batch = make_batch("t", split, asked)
@@ -167,7 +167,7 @@ def test_a_batch_holds_its_rows_pieces_words_and_targets_by_length(kind: str, ma
     assert batch.targets.tolist() == targets
 
 
-def test_a_seed_is_of_its_purpose_and_fits_every_generator() -> None:
+def test_seeds_differ_by_purpose_and_fit_every_generator() -> None:
     seeds = {seed_of(seed, "rows", name, epoch) for seed in (0, 1) for name in "ab" for epoch in (1, 2)}
     assert len(seeds) == 8
     assert seed_of(1, "2") != seed_of("1", 2)

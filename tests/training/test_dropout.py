@@ -1,4 +1,4 @@
-"""Cheap dropout drops what torch's would, and nothing else changes."""
+"""Fast dropout has the distribution of torch's dropout and changes nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from taskaffinity.training.packing.dropout import CpuDropout, dropout, replace_d
 
 
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.5, 0.9])
-def test_as_many_fall_as_should_and_the_mean_is_kept(p: float) -> None:
+def test_the_dropped_share_and_the_mean_are_correct(p: float) -> None:
     torch.manual_seed(0)
     n = 200_001
     dropped = dropout(torch.ones(n), p)
@@ -37,7 +37,7 @@ def test_elements_and_calls_are_independent() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 4096, 4099])
-def test_every_size_has_a_mask_and_the_gradient_follows_it(size: int) -> None:
+def test_gradients_follow_the_mask_at_every_size(size: int) -> None:
     torch.manual_seed(size)
     values = torch.randn(size, requires_grad=True)
     dropped = dropout(values, 0.4)
@@ -46,7 +46,7 @@ def test_every_size_has_a_mask_and_the_gradient_follows_it(size: int) -> None:
     torch.testing.assert_close(values.grad * values.detach(), dropped.detach())
 
 
-def test_the_generator_of_torch_decides() -> None:
+def test_masks_depend_on_the_generator_of_torch() -> None:
     draws = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
@@ -55,14 +55,14 @@ def test_the_generator_of_torch_decides() -> None:
     assert not torch.equal(draws[0], draws[2])
 
 
-def test_nothing_falls_at_zero_all_at_one_and_none_in_evaluation() -> None:
+def test_dropout_of_zero_and_one_and_in_evaluation() -> None:
     values = torch.randn(50)
     assert torch.equal(dropout(values, 0.0), values)
     assert not dropout(values, 1.0).any()
     assert torch.equal(CpuDropout(0.5).eval()(values), values)
 
 
-def test_every_dropout_of_a_model_is_exchanged(
+def test_every_dropout_of_a_model_is_replaced(
     make_encoder: Callable[..., Path], make_meta: Callable[..., TaskMeta]
 ) -> None:
     metas = {kind: make_meta(kind, kind) for kind in ("inference", "ner")}

@@ -1,4 +1,4 @@
-"""A decoder is no encoder: it is refused before anything is trained."""
+"""Decoders are refused before training."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def decoder(request: pytest.FixtureRequest, tmp_path: Path) -> Encoder:
 
 
 @pytest.mark.parametrize("task", ["nli", "tag"])
-def test_a_decoder_is_refused_before_anything_is_encoded(task: str, decoder: Encoder, tmp_path: Path) -> None:
+def test_a_decoder_is_refused_before_tokenization(task: str, decoder: Encoder, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no bidirectional encoder.*such as BERT") as caught:
         prepare([TASKS[task]], decoder, RECIPE, tmp_path / "cache")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_decoder_is_not_pre_trained_further_as_an_encoder(decoder: Encoder, tmp_path: Path) -> None:
+def test_a_decoder_is_refused_for_pre_training(decoder: Encoder, tmp_path: Path) -> None:
     said = "no bidirectional encoder" if decoder.ref.name == "bert" else "no head for masked tokens"
     with pytest.raises(InputError, match=said):
         pretrain([f"{word} {word}" for word in VOCABULARY], decoder, tmp_path / "out", Pretraining(max_length=16))
@@ -69,13 +69,13 @@ def test_an_encoder_passes_and_keeps_its_mode(
     assert encoder.training == training
 
 
-def test_a_model_that_wants_more_than_word_pieces_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_model_that_needs_more_than_token_ids_is_refused(tmp_path: Path) -> None:
     config = T5Config(vocab_size=40, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
     model = AutoModel.from_config(config).train()
     with pytest.raises(InputError, match=r"no encoder that takes token ids alone as input \(ValueError\)$"):
         check_bidirectional(model, tmp_path)
 
 
-def test_so_does_one_from_scratch(tmp_path: Path) -> None:
+def test_an_encoder_from_scratch_passes(tmp_path: Path) -> None:
     tiny = tiny_encoder(VOCABULARY, tmp_path)
     check_bidirectional(load_encoder(tiny.folder)[0], tiny.folder)

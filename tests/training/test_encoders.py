@@ -53,13 +53,13 @@ def test_an_old_bert_without_a_model_type_is_a_bert(old_bert: Path) -> None:
         assert torch.equal(weights, expected.state_dict()[name])
 
 
-def test_a_vocabulary_alone_is_an_uncased_word_piece_tokenizer(old_bert: Path) -> None:
+def test_a_vocabulary_alone_is_an_uncased_wordpiece_tokenizer(old_bert: Path) -> None:
     tokenizer = load_tokenizer(old_bert)
     assert tokenizer.tokenize("The doses rose") == ["the", "dose", "##s", "rose"]
 
 
 @pytest.mark.parametrize("says", [None, {}, {"do_lower_case": False}], ids=["no settings", "nothing", "cased"])
-def test_a_vocabulary_with_capitals_is_cased_unless_the_folder_says_otherwise(
+def test_a_vocabulary_with_capitals_is_cased_unless_the_config_says_otherwise(
     says: dict[str, bool] | None, old_bert: Path
 ) -> None:
     """Bio+ClinicalBERT's folder is one without settings; transformers alone would lower-case every text."""
@@ -84,7 +84,7 @@ def test_the_papers_encoders_have_names(name: str, asked: str, old_bert: Path, m
     assert fetched == [asked]
 
 
-def test_a_folder_without_weights_is_no_encoder_unless_it_says_from_scratch(old_bert: Path, tmp_path: Path) -> None:
+def test_a_folder_without_weights_needs_from_scratch(old_bert: Path, tmp_path: Path) -> None:
     (old_bert / "model.safetensors").unlink()
     with pytest.raises(InputError, match="no weights"):
         find_encoder(str(old_bert))
@@ -92,7 +92,7 @@ def test_a_folder_without_weights_is_no_encoder_unless_it_says_from_scratch(old_
     assert find_encoder(str(tiny.folder)).ref == tiny.ref
 
 
-def test_weights_that_lack_a_layer_are_refused(make_encoder: Callable[..., Path]) -> None:
+def test_weights_without_a_layer_are_refused(make_encoder: Callable[..., Path]) -> None:
     folder = make_encoder("bert")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": config["num_hidden_layers"] + 1}))
@@ -100,7 +100,7 @@ def test_weights_that_lack_a_layer_are_refused(make_encoder: Callable[..., Path]
         load_encoder(folder)
 
 
-def test_a_configuration_of_nothing_known_is_one_line(tmp_path: Path) -> None:
+def test_an_unknown_configuration_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "no such architecture"}')
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(InputError, match=r"config\.json: not the configuration of an encoder"):
@@ -122,7 +122,7 @@ DAMAGE: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_folder_is_told_in_one_line_with_its_part(damage: str, old_bert: Path) -> None:
+def test_a_damaged_folder_is_refused_in_one_line_that_names_the_part(damage: str, old_bert: Path) -> None:
     name, damaged, said = DAMAGE[damage]
     path = old_bert / name
     before = path.read_bytes() if path.is_file() else b""
@@ -140,7 +140,7 @@ def test_a_damaged_folder_is_told_in_one_line_with_its_part(damage: str, old_ber
 
 
 @pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory")], ids=repr)
-def test_lack_of_memory_is_not_a_damaged_folder(
+def test_out_of_memory_is_not_a_damaged_folder(
     error: Exception, old_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lack(*_: object, **__: object) -> None:
@@ -161,14 +161,14 @@ def test_lack_of_memory_is_not_a_damaged_folder(
     ],
     ids=lambda value: getattr(value, "model_type", None),
 )
-def test_positions_begin_behind_the_paddings_where_that_has_one(
+def test_positions_begin_after_the_position_of_padding(
     config: PretrainedConfig, positions: float, tmp_path: Path
 ) -> None:
     config.save_pretrained(tmp_path)
     assert longest_input(tmp_path) == positions
 
 
-def test_weights_decide_the_fingerprint_and_the_folder_does_not(old_bert: Path, tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_weights_and_not_on_the_folder(old_bert: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved"
     before = find_encoder(str(old_bert)).ref
     old_bert.rename(moved)
@@ -178,7 +178,7 @@ def test_weights_decide_the_fingerprint_and_the_folder_does_not(old_bert: Path, 
 
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra", "deberta-v2", "modernbert"])
-def test_dropout_can_be_given_for_every_layer(architecture: str, make_encoder: Callable[..., Path]) -> None:
+def test_encoder_dropout_applies_to_every_layer(architecture: str, make_encoder: Callable[..., Path]) -> None:
     """At 0 a model in training gives what it gives in evaluation; at 0.5 no dropout has another rate."""
     tokens = torch.arange(5, 15)[None]
     model, _ = load_encoder(make_encoder(architecture), 0.0)
@@ -191,7 +191,7 @@ def test_dropout_can_be_given_for_every_layer(architecture: str, make_encoder: C
     assert not torch.equal(first, second)
 
 
-def test_an_encoder_that_reads_characters_is_refused_in_one_line(make_encoder: Callable[..., Path]) -> None:
+def test_a_character_encoder_is_refused_in_one_line(make_encoder: Callable[..., Path]) -> None:
     folder = make_encoder("bert")
     for path in folder.glob("*vocab*"):
         path.unlink()

@@ -1,4 +1,4 @@
-"""From a suite to a result: dev decides, test is scored once, and no text comes out."""
+"""A run: dev selects the epoch, test is scored once, and results contain no text."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def result(run: Callable[..., RunResult]) -> RunResult:
     return run(*ALL)
 
 
-def test_the_epoch_of_each_target_is_the_first_with_its_best_dev_score(result: RunResult) -> None:
+def test_each_target_selects_its_first_epoch_with_the_best_dev_score(result: RunResult) -> None:
     assert [row["epoch"] for row in result.history] == [1, 2, 3]
     for name, outcome in result.outcomes.items():
         scores = [row["dev"][name] for row in result.history]
@@ -75,9 +75,7 @@ def test_the_epoch_of_each_target_is_the_first_with_its_best_dev_score(result: R
         assert outcome.metric == TASKS[name].metric_name
 
 
-def test_in_16_bits_dev_is_looked_at_as_it_is_trained_and_test_is_scored_in_32(
-    run: Callable[..., RunResult], encoder: Encoder
-) -> None:
+def test_with_bf16_dev_is_evaluated_in_bf16_and_test_in_fp32(run: Callable[..., RunResult], encoder: Encoder) -> None:
     result = run("sts", precision="bf16", num_train_epochs=2)
     folder = cache_folder(
         run.place[0],  # type: ignore[attr-defined]
@@ -99,7 +97,7 @@ def test_in_16_bits_dev_is_looked_at_as_it_is_trained_and_test_is_scored_in_32(
             model.precision = "bf16"
 
 
-def test_documents_move_no_score_and_are_told_by_number(cache: Path, encoder: Encoder) -> None:
+def test_documents_change_no_score_and_are_stored_as_numbers(cache: Path, encoder: Encoder) -> None:
     plain = TASKS["rel"]
     known = replace(plain, read=lambda split: [replace(e, document=f"d{e.id[-1]}") for e in plain.read(split)])
     prepare([known, plain], encoder, RECIPE, cache)
@@ -133,7 +131,7 @@ def script(monkeypatch: pytest.MonkeyPatch, scores: Scripted) -> list[str]:
     return tested
 
 
-def test_test_is_scored_once_with_the_weights_of_each_targets_own_epoch(
+def test_test_is_scored_once_with_the_weights_of_each_targets_epoch(
     run: Callable[..., RunResult], encoder: Encoder, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = {"nli": [0.1, 0.5, 0.2], "rel": [0.9, 0.1, 0.1], "sts": [0.1, 0.2, 0.3], "tag": [0.4, 0.5, 0.5]}
@@ -163,7 +161,7 @@ def test_test_is_scored_once_with_the_weights_of_each_targets_own_epoch(
                 np.testing.assert_array_equal(result.counts[f"{name}/dev"], dev.counts)
 
 
-def test_weights_are_kept_as_they_were_and_off_the_gpu(encoder: Encoder) -> None:
+def test_selected_weights_are_copied_to_the_cpu(encoder: Encoder) -> None:
     meta = TaskMeta("sts", "similarity", (), (), "pearson")
     model = MultiTaskModel(encoder.folder, {"sts": meta}, seed=0)
     before, kept = {name: value.clone() for name, value in model.state_dict().items()}, copied(model.state_dict())
@@ -179,7 +177,7 @@ def test_weights_are_kept_as_they_were_and_off_the_gpu(encoder: Encoder) -> None
         assert copied({"a": on_gpu})["a"].device.type == "cpu"
 
 
-def test_with_patience_a_targets_epoch_is_the_same_alone_and_in_company(
+def test_with_patience_a_target_selects_the_same_epoch_in_multi_task_runs(
     run: Callable[..., RunResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What comes after a task's patience is not looked at, however good, and a run ends with its last task."""
@@ -197,13 +195,13 @@ def test_with_patience_a_targets_epoch_is_the_same_alone_and_in_company(
     assert all(set(row["dev"]) == {"nli", "tag"} for row in pair.history)
 
 
-def test_patience_without_end_is_as_none(run: Callable[..., RunResult]) -> None:
+def test_infinite_patience_equals_none(run: Callable[..., RunResult]) -> None:
     endless, none = run("nli", early_stopping_patience=99), run("nli")
     assert endless.outcomes == none.outcomes
     assert [row["loss"] for row in endless.history] == [row["loss"] for row in none.history]
 
 
-def test_the_score_of_the_counts_is_the_outcome(result: RunResult) -> None:
+def test_the_outcome_is_the_score_of_the_counts(result: RunResult) -> None:
     further = {"nli/test/macro_f1", "rel/test/macro_f1", "tag/test/span_f1_conlleval"}
     assert set(result.counts) == {f"{name}/{split}" for name in ALL for split in ("dev", "test")} | further
     for name, outcome in result.outcomes.items():
@@ -213,7 +211,7 @@ def test_the_score_of_the_counts_is_the_outcome(result: RunResult) -> None:
             assert float(METRICS[outcome.metric].score(counts.sum(axis=0))) == score
 
 
-def test_the_counts_are_those_of_the_predictions(result: RunResult) -> None:
+def test_the_counts_follow_from_the_predictions(result: RunResult) -> None:
     for name in ALL:
         predictions = result.predictions[f"{name}/test"]
         kinds: dict[str, Callable[[str], Any]] = {"similarity": float, "ner": str.split}
@@ -228,7 +226,7 @@ def test_the_counts_are_those_of_the_predictions(result: RunResult) -> None:
                 np.testing.assert_array_equal(METRICS[metric].tally(gold, predicted, TASKS[name].scored), kept)
 
 
-def test_predictions_go_by_id_and_hold_no_text(result: RunResult, tmp_path: Path) -> None:
+def test_predictions_have_ids_and_no_text(result: RunResult, tmp_path: Path) -> None:
     for name in ALL:
         for split in SPLITS[1:]:
             predictions = result.predictions[f"{name}/{split}"]
@@ -240,7 +238,7 @@ def test_predictions_go_by_id_and_hold_no_text(result: RunResult, tmp_path: Path
     assert not [word for word in words if word.encode() in written]
 
 
-def test_a_long_sentence_keeps_its_length_and_its_tail_is_predicted(run: Callable[..., RunResult]) -> None:
+def test_all_words_of_a_long_sentence_are_predicted(run: Callable[..., RunResult]) -> None:
     predictions = run("tag", num_train_epochs=8, learning_rate=1e-2).predictions["tag/test"]
     assert {len(tags.split()) for tags in (*predictions.gold, *predictions.predicted)} == {LONG}
     assert RECIPE.max_words < LONG
@@ -263,13 +261,13 @@ def test_another_seed_gives_another_result(run: Callable[..., RunResult]) -> Non
     assert run("sts", seed=1).history[0]["loss"] != run("sts").history[0]["loss"]
 
 
-def test_a_target_is_updated_as_often_alone_as_in_a_pair(run: Callable[..., RunResult]) -> None:
+def test_a_target_has_as_many_updates_in_single_task_training_as_in_a_pair(run: Callable[..., RunResult]) -> None:
     steps = {names: run(*names, num_train_epochs=1).work["steps"] for names in (("nli",), ("sts",), ("nli", "sts"))}
     assert steps["nli",] == 4
     assert steps["nli", "sts"] == steps["nli",] + steps["sts",]
 
 
-def test_a_cap_draws_the_same_examples_for_every_run_and_seed(run: Callable[..., RunResult]) -> None:
+def test_a_cap_samples_the_same_examples_for_every_run_and_seed(run: Callable[..., RunResult]) -> None:
     caps: dict[str, Any] = {"max_train_examples": 20, "max_eval_examples": 10, "num_train_epochs": 1}
     ids = [
         list(run(*names, seed=seed, **caps).predictions["sts/test"].ids) for names, seed in ((("sts",), 0), (ALL, 5))
@@ -281,7 +279,7 @@ def test_a_cap_draws_the_same_examples_for_every_run_and_seed(run: Callable[...,
     assert list(other.predictions["sts/test"].ids) != ids[0]
 
 
-def test_negatives_are_thinned_for_training_alone(run: Callable[..., RunResult]) -> None:
+def test_negatives_are_downsampled_only_in_training(run: Callable[..., RunResult]) -> None:
     whole, thinned = (
         run("rel", num_train_epochs=1, batch_size=2, negatives_per_positive=ratio) for ratio in (None, 0.01)
     )
@@ -293,17 +291,17 @@ def test_negatives_are_thinned_for_training_alone(run: Callable[..., RunResult])
         assert other[0] == other[1]
 
 
-def test_predictions_are_kept_only_where_they_are_asked_for(run: Callable[..., RunResult]) -> None:
+def test_predictions_are_stored_only_on_request(run: Callable[..., RunResult]) -> None:
     assert run("nli", num_train_epochs=1, keep_predictions=False).predictions == {}
 
 
-def test_a_result_says_what_it_took_and_what_made_it(result: RunResult) -> None:
+def test_a_result_has_its_cost_and_software_versions(result: RunResult) -> None:
     assert result.versions["attention"] == "packed"
     assert result.versions["torch"] == torch.__version__
     assert result.work["total_seconds"] >= result.work["train_seconds"] + result.work["evaluate_seconds"] > 0
 
 
-def test_what_is_prepared_is_not_prepared_again(
+def test_prepare_does_not_repeat_itself(
     encoder: Encoder, cache: Path, result: RunResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -315,7 +313,9 @@ def test_what_is_prepared_is_not_prepared_again(
         prepare([TASKS["nli"]], encoder, replace(RECIPE, max_length=16), cache)
 
 
-def test_the_tiny_encoder_is_made_once_and_known_by_its_content(encoder: Encoder, cache: Path, tmp_path: Path) -> None:
+def test_the_tiny_encoder_is_built_once_and_identified_by_its_content(
+    encoder: Encoder, cache: Path, tmp_path: Path
+) -> None:
     assert tiny_encoder(VOCABULARY, cache, layers=2, width=16) == encoder
     assert tiny_encoder(VOCABULARY, tmp_path, layers=2, width=16).ref == encoder.ref
     assert tiny_encoder(VOCABULARY, tmp_path, layers=2, width=32).ref != encoder.ref
@@ -340,7 +340,7 @@ def test_a_failure_has_a_plain_reason_that_quotes_no_text(error: BaseException, 
     assert "corpus" not in reason
 
 
-def test_under_the_papers_protocol_dev_is_trained_on_and_the_last_epoch_is_scored(
+def test_the_papers_protocol_trains_on_dev_and_scores_the_last_epoch(
     run: Callable[..., RunResult],
 ) -> None:
     result = run("nli", "tag", protocol="paper")
@@ -352,7 +352,7 @@ def test_under_the_papers_protocol_dev_is_trained_on_and_the_last_epoch_is_score
 
 
 @pytest.mark.parametrize("protocol", [None, "paper"], ids=["honest", "paper"])
-def test_a_matched_run_has_as_many_steps_as_the_pair(
+def test_a_compute_matched_run_has_as_many_steps_as_the_pair(
     protocol: str | None, run: Callable[..., RunResult], cache: Path, encoder: Encoder
 ) -> None:
     pair = run("nli", "tag", protocol=protocol)

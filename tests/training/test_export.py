@@ -1,4 +1,4 @@
-"""A task that was trained here is the same model in transformers' hands."""
+"""An exported model gives the same outputs in transformers."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_logits_are_equal(task: str, trained: tuple[Path, Encoder], exported: Ca
 
 
 @pytest.mark.parametrize("task", PAIRED)
-def test_the_test_score_is_the_runs_own(
+def test_the_exported_model_has_the_test_score_of_the_run(
     task: str, trained: tuple[Path, Encoder], exported: Callable[[str], Path]
 ) -> None:
     examples = TASKS[task].examples["test"]
@@ -161,7 +161,7 @@ def test_the_test_score_is_the_runs_own(
 
 
 @pytest.mark.parametrize("task", ["nli", "rel", "sts"])
-def test_a_text_pipeline_says_what_predict_says(task: str, exported: Callable[[str], Path]) -> None:
+def test_a_text_pipeline_agrees_with_predict(task: str, exported: Callable[[str], Path]) -> None:
     examples = TASKS[task].examples["test"][:8]
     rows = [Unlabelled(n, 0, e.id, e.text, e.text_pair) for n, e in enumerate(examples)]
     classify: Any = pipeline("text-classification", model=str(exported(task)))
@@ -175,7 +175,7 @@ def test_a_text_pipeline_says_what_predict_says(task: str, exported: Callable[[s
 
 
 @pytest.mark.filterwarnings("ignore:Tokenizer does not support real words")
-def test_a_token_pipeline_finds_the_spans_of_predict(tagger: Path) -> None:
+def test_a_token_pipeline_agrees_with_predict(tagger: Path) -> None:
     stock: Any = pipeline("token-classification", model=str(tagger), aggregation_strategy="first")
     predictor = Predictor(tagger)
     rng = np.random.default_rng(0)
@@ -198,7 +198,7 @@ def test_a_token_pipeline_finds_the_spans_of_predict(tagger: Path) -> None:
     assert n_found > 10
 
 
-def test_offsets_are_characters_of_the_text_and_rows_keep_their_order(tagger: Path) -> None:
+def test_offsets_count_characters_and_rows_stay_in_order(tagger: Path) -> None:
     predictor = Predictor(tagger)
     sentence = TASKS["tag"].examples["test"][0].words
     text = "  " + "\t".join(sentence) + " "
@@ -214,7 +214,7 @@ def test_offsets_are_characters_of_the_text_and_rows_keep_their_order(tagger: Pa
     assert "entities" in nothing
 
 
-def test_the_card_says_what_is_known_and_no_text(
+def test_the_card_has_data_and_scores_and_no_text(
     trained: tuple[Path, Encoder], exported: Callable[[str], Path]
 ) -> None:
     card = (exported("nli") / "README.md").read_text(encoding="utf-8")
@@ -229,7 +229,7 @@ def test_the_card_says_what_is_known_and_no_text(
 
 
 @pytest.mark.parametrize("between", [False, True], ids=["two stages", "three stages"])
-def test_pieces_that_a_fine_tuning_did_not_meet_are_as_it_found_them(
+def test_embeddings_of_tokens_that_fine_tuning_did_not_meet_are_unchanged(
     between: bool, make_encoder: MakeEncoder, tmp_path: Path
 ) -> None:
     encoder = find_encoder(str(with_tokenizer("bert", make_encoder)))
@@ -266,9 +266,7 @@ def test_pieces_that_a_fine_tuning_did_not_meet_are_as_it_found_them(
     assert (table != stock).any(dim=1)[trained_first].all()  # nothing that was learned is lost
 
 
-def test_what_cannot_be_exact_is_refused(
-    trained: tuple[Path, Encoder], make_encoder: MakeEncoder, tmp_path: Path
-) -> None:
+def test_inexact_exports_are_refused(trained: tuple[Path, Encoder], make_encoder: MakeEncoder, tmp_path: Path) -> None:
     given = kept(trained[0], "nli")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
@@ -282,7 +280,7 @@ def test_what_cannot_be_exact_is_refused(
         Predictor(trained[1].folder)
 
 
-def test_an_architecture_whose_head_has_another_form_is_refused(make_encoder: MakeEncoder, tmp_path: Path) -> None:
+def test_an_architecture_with_another_head_is_refused(make_encoder: MakeEncoder, tmp_path: Path) -> None:
     folder = make_encoder("modernbert")
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *VOCABULARY[:55]]
     BertTokenizer({token: i for i, token in enumerate(tokens)}).save_pretrained(folder)
@@ -322,7 +320,7 @@ def test_trained_weights_are_not_rounded_to_the_precision_of_the_encoders_folder
     assert torch.equal(found["classifier.weight"], own.heads[task].output.weight)
 
 
-def test_a_full_gpu_is_no_fault_of_the_folder(
+def test_a_full_gpu_is_not_reported_as_a_damaged_folder(
     exported: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -339,7 +337,7 @@ def test_a_full_gpu_is_no_fault_of_the_folder(
         Predictor(half)
 
 
-def test_texts_are_predicted_by_length_and_told_in_the_files_order(
+def test_texts_are_predicted_by_length_and_returned_in_file_order(
     exported: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     predictor = Predictor(exported("nli"))

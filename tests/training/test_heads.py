@@ -1,4 +1,4 @@
-"""Heads against transformers' own sequence classifiers, weights copied over."""
+"""Heads, compared with the stock classifiers of transformers with the same weights."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def stock_logits(stock: nn.Module, batch: Batch, pad: int, has_token_types: bool
 
 @pytest.mark.parametrize("packed", [True, False], ids=["packed", "padded"])
 @pytest.mark.parametrize("architecture", STOCK)
-def test_a_sentence_head_is_the_architectures_own(
+def test_a_sentence_head_equals_the_stock_head(
     architecture: str, packed: bool, make_encoder: MakeEncoder, meta: dict[str, TaskMeta], batch: Batch
 ) -> None:
     name, renamed = STOCK[architecture]
@@ -75,7 +75,7 @@ def test_a_sentence_head_is_the_architectures_own(
 
 
 @pytest.mark.parametrize("architecture", ["roberta", "electra", "distilbert"])
-def test_a_pooler_in_the_checkpoint_does_not_change_whose_head_it_is(
+def test_a_pooler_in_the_checkpoint_does_not_change_the_head(
     architecture: str, make_encoder: MakeEncoder, meta: dict[str, TaskMeta]
 ) -> None:
     model = MultiTaskModel(make_encoder(architecture), meta, seed=1)
@@ -84,7 +84,7 @@ def test_a_pooler_in_the_checkpoint_does_not_change_whose_head_it_is(
     assert not any(name.startswith("pooler") for name in model.state_dict())
 
 
-def test_an_architecture_without_a_form_of_its_own_has_one_output_vector_a_sequence(
+def test_an_unlisted_architecture_has_one_output_vector_per_sequence(
     tmp_path: Path, meta: dict[str, TaskMeta], batch: Batch
 ) -> None:
     config = AlbertConfig(
@@ -101,7 +101,7 @@ def test_an_architecture_without_a_form_of_its_own_has_one_output_vector_a_seque
     assert model(batch).shape == (6, 3)
 
 
-def test_berts_pooler_is_the_checkpoints_and_shared_by_all_sentence_heads(
+def test_sentence_heads_of_bert_share_the_pooler_of_the_checkpoint(
     make_encoder: MakeEncoder, make_meta: MakeMeta
 ) -> None:
     folder = make_encoder("bert")
@@ -115,9 +115,7 @@ def test_berts_pooler_is_the_checkpoints_and_shared_by_all_sentence_heads(
     assert sum("pooler" in name for name, _ in model.named_parameters()) == 2
 
 
-def test_a_pooler_that_the_checkpoint_lacks_counts_as_absent(
-    make_encoder: MakeEncoder, meta: dict[str, TaskMeta]
-) -> None:
+def test_a_pooler_missing_from_the_checkpoint_is_absent(make_encoder: MakeEncoder, meta: dict[str, TaskMeta]) -> None:
     model = MultiTaskModel(make_encoder("bert", "BertForMaskedLM"), meta, seed=1)
     assert model.pooler is None
     assert set(model.heads["toy"].state_dict()) == {"dense.weight", "dense.bias", "output.weight", "output.bias"}
@@ -125,9 +123,7 @@ def test_a_pooler_that_the_checkpoint_lacks_counts_as_absent(
     torch.testing.assert_close(lone.encoder.state_dict(), model.encoder.state_dict(), rtol=0, atol=0)
 
 
-def test_a_head_starts_the_same_alone_and_in_company_and_otherwise_for_another_seed_or_name(
-    make_encoder: MakeEncoder, make_meta: MakeMeta
-) -> None:
+def test_initial_weights_of_a_head_depend_only_on_seed_and_name(make_encoder: MakeEncoder, make_meta: MakeMeta) -> None:
     folder = make_encoder("distilbert")
 
     def head(name: str, *others: str, seed: int = 1) -> torch.Tensor:
@@ -139,9 +135,7 @@ def test_a_head_starts_the_same_alone_and_in_company_and_otherwise_for_another_s
     assert not torch.equal(head("b"), head("c"))
 
 
-def test_every_kind_has_a_loss_that_numpy_agrees_with(
-    make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit
-) -> None:
+def test_losses_agree_with_numpy(make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit) -> None:
     metas = {kind: make_meta(kind, kind) for kind in HEADS}
     model = MultiTaskModel(make_encoder("bert"), metas, seed=1).eval()
     for kind in HEADS:
@@ -159,7 +153,7 @@ def test_every_kind_has_a_loss_that_numpy_agrees_with(
         assert loss == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_tagger_reads_the_first_pieces_and_no_others(
+def test_a_tagger_reads_only_first_tokens(
     make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit
 ) -> None:
     model = MultiTaskModel(make_encoder("bert"), {"t": make_meta("t", "ner")}, seed=1).eval()

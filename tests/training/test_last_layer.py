@@ -1,4 +1,4 @@
-"""A last layer in part gives the states that are read as the whole one does, and the same gradients."""
+"""A narrow last layer gives the same states and gradients as the whole layer."""
 
 # T tokens of the batch, H width
 
@@ -41,7 +41,7 @@ def last_of(encoder: PreTrainedModel) -> nn.Module:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("architecture", NARROW)
-def test_outputs_and_gradients_are_those_of_the_whole_layer(
+def test_outputs_and_gradients_equal_those_of_the_whole_layer(
     architecture: str,
     kind: str,
     make_encoder: MakeEncoder,
@@ -70,7 +70,7 @@ def test_outputs_and_gradients_are_those_of_the_whole_layer(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("architecture", NARROW)
-def test_in_training_it_drops_where_the_whole_layer_does(
+def test_the_same_elements_are_dropped_as_in_the_whole_layer(
     architecture: str,
     kind: str,
     make_encoder: MakeEncoder,
@@ -84,15 +84,15 @@ def test_in_training_it_drops_where_the_whole_layer_does(
     split = make_split(kind, lengths=[9, 9, 9, 9])  # one block without padding
     n_read = np.diff(split.word_bounds) if kind == "ner" else np.ones(4, dtype=int)
     sizes: list[int] = []
-    kept = dropout.kept
+    original = dropout.dropout_mask
 
     def noted(values: torch.Tensor, p: float) -> torch.Tensor:
         assert p == 0.1
         sizes.append(values.numel())
-        return kept(values, p)
+        return original(values, p)
 
-    monkeypatch.setattr(attention, "kept", noted)
-    monkeypatch.setattr(dropout, "kept", noted)
+    monkeypatch.setattr(attention, "dropout_mask", noted)
+    monkeypatch.setattr(dropout, "dropout_mask", noted)
     model(make_batch("t", split, np.arange(4)))
     n_hidden = 1 if architecture == "distilbert" else 2
     whole = [4 * 2 * 9 * 9, *[36 * 16] * n_hidden]  # sequences, heads, who asks, who is asked; tokens, width
@@ -101,7 +101,7 @@ def test_in_training_it_drops_where_the_whole_layer_does(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_feed_forward_layer_sees_the_states_that_are_read_and_no_others(
+def test_the_feed_forward_layer_gets_only_the_states_that_are_read(
     kind: str, make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit
 ) -> None:
     model = MultiTaskModel(make_encoder("bert"), {"t": make_meta("t", kind)}, seed=1).eval()
@@ -117,7 +117,9 @@ def test_the_feed_forward_layer_sees_the_states_that_are_read_and_no_others(
 
 @pytest.mark.parametrize("architecture", [*NARROW, "modernbert", "deberta-v2"])
 @pytest.mark.parametrize("training", [True, False])
-def test_the_trial_leaves_weights_and_mode_alone(architecture: str, training: bool, make_encoder: MakeEncoder) -> None:
+def test_the_probe_does_not_change_weights_or_mode(
+    architecture: str, training: bool, make_encoder: MakeEncoder
+) -> None:
     encoder = AutoModel.from_pretrained(make_encoder(architecture)).train(training)
     before = {name: weight.clone() for name, weight in encoder.state_dict().items()}
     is_packed = packs_exactly(encoder)
@@ -127,7 +129,7 @@ def test_the_trial_leaves_weights_and_mode_alone(architecture: str, training: bo
 
 
 @pytest.mark.parametrize("fault", ["other states", "other modules", "other places"])
-def test_a_layer_that_comes_out_otherwise_stays_whole(
+def test_a_layer_with_different_states_stays_whole(
     fault: str, make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def other(layer: nn.Module, hidden: torch.Tensor, *args: object, layout: Any, **kwargs: object) -> torch.Tensor:
@@ -160,14 +162,14 @@ def lengths_and_read(draw: st.DrawFn) -> tuple[list[int], list[int]]:
 
 @settings(deadline=None, max_examples=25)
 @given(lengths_and_read(), st.integers(0, 5), st.sampled_from([0.0, 1e-9]))
-def test_those_who_ask_attend_to_all_of_their_sequence(drawn: tuple[list[int], list[int]], seed: int, p: float) -> None:
+def test_queries_attend_to_their_whole_sequence(drawn: tuple[list[int], list[int]], seed: int, p: float) -> None:
     """With no dropout by torch's attention, with one that drops nothing by our own."""
     lengths, read = drawn
     generator = torch.Generator().manual_seed(seed)
     query, key, value = torch.randn(3, 1, 2, sum(lengths), 4, generator=generator)  # (1, N, T, D) each
     layout = layout_of(lengths, read)
     output, _ = packed_attention(
-        nn.Identity(), query[:, :, read], key, value, None, layout=layout, asking=layout.reading, dropout=p
+        nn.Identity(), query[:, :, read], key, value, None, layout=layout, query_blocks=layout.read_blocks, dropout=p
     )
     whole, _ = packed_attention(nn.Identity(), query, key, value, None, layout=layout)
     torch.testing.assert_close(output[0], whole[0, read], atol=1e-5, rtol=1e-4)

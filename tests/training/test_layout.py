@@ -1,4 +1,4 @@
-"""Blocks of sequences: each token has a place, little is wasted, and there is a way back."""
+"""Blocks of sequences: every token has one place, padding is limited, and the mapping is invertible."""
 
 # T tokens of the batch, N heads, D a head's width
 
@@ -16,7 +16,7 @@ LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=25).map(sorted)
 
 @settings(deadline=None)
 @given(LENGTHS)
-def test_blocks_follow_one_another_and_give_each_piece_a_place_of_its_own(lengths: list[int]) -> None:
+def test_blocks_are_consecutive_and_give_each_token_one_place(lengths: list[int]) -> None:
     first = taken = 0
     for block in layout_of(lengths).blocks:
         count, longest = block.shape
@@ -30,7 +30,7 @@ def test_blocks_follow_one_another_and_give_each_piece_a_place_of_its_own(length
 
 @settings(deadline=None)
 @given(LENGTHS)
-def test_a_block_wastes_an_eighth_or_eight_pieces_and_masks_what_it_wastes(lengths: list[int]) -> None:
+def test_padding_of_a_block_is_limited_and_masked(lengths: list[int]) -> None:
     first = 0
     for block in layout_of(lengths).blocks:
         count, longest = block.shape
@@ -46,13 +46,13 @@ def test_a_block_wastes_an_eighth_or_eight_pieces_and_masks_what_it_wastes(lengt
 
 @settings(deadline=None)
 @given(LENGTHS)
-def test_a_long_sequence_stands_alone(lengths: list[int]) -> None:
+def test_a_long_sequence_is_a_block_by_itself(lengths: list[int]) -> None:
     assert all(count == 1 or longest < 24 for count, longest in (block.shape for block in layout_of(lengths).blocks))
 
 
 @settings(deadline=None)
 @given(LENGTHS)
-def test_into_blocks_and_back_changes_nothing(lengths: list[int]) -> None:
+def test_by_token_inverts_by_head(lengths: list[int]) -> None:
     states = torch.arange(sum(lengths) * 6.0).view(-1, 2, 3)  # (T, N, D)
     for block in layout_of(lengths).blocks:
         heads = by_head(states, block)

@@ -1,4 +1,4 @@
-"""The one loop: what a seed decides, what a step leaves alone, and when it gives up."""
+"""The training loop: reproducibility, idle heads, and divergence."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_the_same_seed_gives_the_same_weights_bit_for_bit_and_another_seed_others(
+def test_weights_are_reproducible_bit_for_bit_and_depend_on_the_seed(
     make_model: MakeModel, splits: dict[str, EncodedSplit]
 ) -> None:
     found: list[dict[str, torch.Tensor]] = []
@@ -62,7 +62,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit_and_another_seed_other
     assert not same(found[0], found[2])
 
 
-def test_the_seed_decides_what_is_dropped(make_model: MakeModel, make_split: MakeSplit) -> None:
+def test_dropout_depends_on_the_seed(make_model: MakeModel, make_split: MakeSplit) -> None:
     one_row = {"a": make_split("inference", n=1)}  # its mini-batches are the same for every seed
     found: list[dict[str, torch.Tensor]] = []
     for seed in (0, 0, 1):
@@ -73,7 +73,7 @@ def test_the_seed_decides_what_is_dropped(make_model: MakeModel, make_split: Mak
     assert not same(found[0], found[2])
 
 
-def test_evaluating_between_epochs_does_not_change_what_is_trained(
+def test_evaluation_between_epochs_does_not_change_training(
     make_model: MakeModel, make_meta: Callable[..., TaskMeta], splits: dict[str, EncodedSplit]
 ) -> None:
     found: list[dict[str, torch.Tensor]] = []
@@ -87,7 +87,7 @@ def test_evaluating_between_epochs_does_not_change_what_is_trained(
 
 
 @pytest.mark.parametrize("trained", ["a", "b"])
-def test_an_idle_head_is_not_touched(trained: str, make_model: MakeModel, splits: dict[str, EncodedSplit]) -> None:
+def test_an_idle_head_does_not_change(trained: str, make_model: MakeModel, splits: dict[str, EncodedSplit]) -> None:
     model = make_model(*splits)
     before = weights(model)
     list(fit(model, {trained: splits[trained]}, RECIPE, seed=0))
@@ -98,7 +98,7 @@ def test_an_idle_head_is_not_touched(trained: str, make_model: MakeModel, splits
     assert any(name.startswith("encoder") for name in changed)
 
 
-def test_an_epoch_tells_its_steps_its_pieces_and_the_mean_loss_of_each_task(
+def test_an_epoch_reports_steps_tokens_and_the_mean_loss_of_each_task(
     make_model: MakeModel, splits: dict[str, EncodedSplit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = make_model(*splits)
@@ -119,7 +119,7 @@ def test_an_epoch_tells_its_steps_its_pieces_and_the_mean_loss_of_each_task(
             assert epoch.losses[name] == pytest.approx(np.mean([value for task, value in steps if task == name]))
 
 
-def test_the_loss_falls_and_the_score_rises_on_what_can_be_learnt(
+def test_the_loss_falls_and_the_score_rises_on_learnable_tasks(
     make_model: MakeModel, make_meta: Callable[..., TaskMeta], make_split: MakeSplit
 ) -> None:
     split = make_split("inference", n=120, lengths=[3] * 120)
@@ -132,9 +132,7 @@ def test_the_loss_falls_and_the_score_rises_on_what_can_be_learnt(
     assert np.mean([p == g for p, g in zip(predicted, split.gold, strict=True)]) > 0.9
 
 
-def test_a_loss_that_is_no_number_ends_the_run_with_a_plain_reason(
-    make_model: MakeModel, splits: dict[str, EncodedSplit]
-) -> None:
+def test_a_nan_loss_ends_the_run_with_a_reason(make_model: MakeModel, splits: dict[str, EncodedSplit]) -> None:
     model = make_model("c")
     with pytest.raises(Diverged, match=r"training loss of c is not a number after epoch 1.*smaller") as caught:
         list(fit(model, {"c": splits["c"]}, replace(RECIPE, learning_rate=1e25), seed=0))
@@ -143,7 +141,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_plain_reason(
 
 @pytest.mark.parametrize("most_pieces", [1, 30, 4096])
 @pytest.mark.parametrize("name", KINDS)
-def test_predictions_are_those_of_one_row_at_a_time_in_the_splits_order(
+def test_predictions_equal_those_of_single_rows_in_order(
     name: str,
     most_pieces: int,
     make_model: MakeModel,
@@ -166,7 +164,7 @@ def test_predictions_are_those_of_one_row_at_a_time_in_the_splits_order(
             assert predicted[row] == pytest.approx(float(outputs[0, 0]), abs=1e-4)
 
 
-def test_rows_of_a_cut_sentence_are_put_together_and_words_without_a_row_are_outside(
+def test_rows_of_a_sentence_are_joined_and_truncated_words_are_o(
     make_model: MakeModel, make_meta: Callable[..., TaskMeta], splits: dict[str, EncodedSplit]
 ) -> None:
     model, split, meta = make_model(*splits).eval(), splits["b"], make_meta("b", "ner")

@@ -1,4 +1,4 @@
-"""The step, against the formula written out in numpy."""
+"""The optimizer step, compared with the formula in numpy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.optim.adamax import Adamax, Moved, move_at_once
+from taskaffinity.training.optim.adamax import Adamax, StepTensors, update_at_once
 from taskaffinity.training.optim.optimizer import Stepper, decayed_parameters, learning_rate
 
 RECIPE = Recipe(learning_rate=0.05, weight_decay=0.1, max_grad_norm=1.0)
@@ -74,7 +74,7 @@ def by_the_formula(optimizer: str, n: int, missing: Callable[[int], tuple[str, .
     [lambda step: (), lambda step: ("linear.weight", "norm.bias") if step % 3 == 1 else ()],
     ids=["all", "some have none"],
 )
-def test_the_step_is_the_formula(optimizer: str, missing: Callable[[int], tuple[str, ...]]) -> None:
+def test_the_step_equals_the_formula(optimizer: str, missing: Callable[[int], tuple[str, ...]]) -> None:
     toy = Toy()
     recipe = Recipe(**{**vars(RECIPE), "optimizer": optimizer})
     stepper = Stepper(toy, recipe, N_STEPS)
@@ -89,7 +89,7 @@ def test_the_step_is_the_formula(optimizer: str, missing: Callable[[int], tuple[
 
 
 @pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
-def test_a_small_gradient_is_not_made_larger(optimizer: str) -> None:
+def test_a_small_gradient_is_not_scaled_up(optimizer: str) -> None:
     """Below the norm of 1 a tenth of the gradient gives a tenth of the momentum."""
     momentum = []
     for scale in (1e-2, 1e-3):
@@ -105,7 +105,7 @@ def test_a_small_gradient_is_not_made_larger(optimizer: str) -> None:
 
 @pytest.mark.parametrize("scale", [None, 2.5])
 @pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_adamax_by_cachefuls_and_at_once_is_torchs_own_without_decay(scale: float | None, decay: float) -> None:
+def test_both_adamax_updates_equal_torch_without_decay(scale: float | None, decay: float) -> None:
     """Over tensors that are larger than the cache's share, and moved in some steps only."""
     torch.manual_seed(0)
     start = [torch.randn(shape) for shape in ((300, 257), (7,), (2**15,), (1, 1))]
@@ -121,8 +121,8 @@ def test_adamax_by_cachefuls_and_at_once_is_torchs_own_without_decay(scale: floa
             ours[number].grad, theirs[number].grad = gradient.clone(), gradient / (scale or 1.0)
             first, second = states[number]
             rate = 0.01 / (1 - 0.9**t)
-            moved = Moved([at_once[number].detach()], [gradient], [first], [second])
-            move_at_once(moved, divisor, rate, 0.01 * decay, (0.9, 0.999), 1e-8)
+            tensors = StepTensors([at_once[number].detach()], [gradient], [first], [second])
+            update_at_once(tensors, divisor, rate, 0.01 * decay, (0.9, 0.999), 1e-8)
         with torch.no_grad():
             for weight in theirs:
                 weight.mul_(1 - 0.01 * decay)
@@ -136,7 +136,7 @@ def test_adamax_by_cachefuls_and_at_once_is_torchs_own_without_decay(scale: floa
 @pytest.mark.parametrize(
     ("n_steps", "ratio", "warmup"), [(50, 0.1, 5), (20, 0.1, 2), (7, 0.5, 4), (9, 0.0, 1), (1, 0.1, 1)]
 )
-def test_the_rate_is_a_line_up_and_a_line_down_over_the_runs_own_steps(n_steps: int, ratio: float, warmup: int) -> None:
+def test_the_learning_rate_warms_up_and_decays_linearly(n_steps: int, ratio: float, warmup: int) -> None:
     recipe = Recipe(learning_rate=0.2, warmup_ratio=ratio)
     rates = [learning_rate(recipe, step, n_steps) for step in range(n_steps)]
     np.testing.assert_allclose(rates, [rate(step, n_steps, warmup, 0.2) for step in range(n_steps)])
@@ -144,7 +144,7 @@ def test_the_rate_is_a_line_up_and_a_line_down_over_the_runs_own_steps(n_steps: 
     assert min(rates) > 0
 
 
-def test_a_step_that_does_not_count_goes_at_the_rate_of_the_next_that_does() -> None:
+def test_an_uncounted_step_has_the_learning_rate_of_the_next_counted_step() -> None:
     toy, rates = Toy(), []
     stepper = Stepper(toy, RECIPE, N_STEPS)
     counting = np.random.default_rng(0).random(3 * N_STEPS) < 1 / 3
@@ -160,7 +160,7 @@ def test_a_step_that_does_not_count_goes_at_the_rate_of_the_next_that_does() -> 
 
 
 @pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
-def test_steps_that_do_not_count_and_move_another_part_leave_no_trace(optimizer: str) -> None:
+def test_uncounted_steps_of_another_part_have_no_effect(optimizer: str) -> None:
     """As if they had not been: of momentum, decay and rate."""
     found = []
     for has_others in (False, True):
@@ -192,7 +192,7 @@ def test_without_a_gradient_weights_decay_and_biases_and_layer_norms_do_not(opti
 
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra", "deberta-v2", "modernbert"])
-def test_what_decays_in_an_encoder_is_its_matrices(
+def test_only_matrices_of_an_encoder_decay(
     architecture: str, make_encoder: Callable[..., Path], make_meta: Callable[..., TaskMeta]
 ) -> None:
     model = MultiTaskModel(make_encoder(architecture), {"t": make_meta("t", "inference")}, seed=0, packed=False)
@@ -203,7 +203,7 @@ def test_what_decays_in_an_encoder_is_its_matrices(
 
 
 @pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
-def test_another_tasks_head_and_the_pooler_do_not_move_in_a_tagging_step(
+def test_a_tagging_step_does_not_change_other_heads_or_the_pooler(
     optimizer: str,
     make_encoder: Callable[..., Path],
     make_meta: Callable[..., TaskMeta],
@@ -227,7 +227,7 @@ def test_another_tasks_head_and_the_pooler_do_not_move_in_a_tagging_step(
     assert moved_by("a") == {"encoder", "pooler", "a"}
 
 
-def test_a_weight_that_is_tied_decays_once() -> None:
+def test_a_tied_weight_decays_once() -> None:
     toy = Toy()
     toy.again = nn.Linear(3, 2, bias=False)
     toy.again.weight = toy.linear.weight

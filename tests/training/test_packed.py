@@ -1,4 +1,4 @@
-"""Packed, padded and one sequence at a time: three ways to the same states and the same gradients."""
+"""Packed, padded and single sequences give the same states and gradients."""
 
 # B sequences, N heads, L longest, T tokens, D a head's width
 
@@ -78,7 +78,7 @@ def test_packed_and_padded_paths_give_the_same_outputs_and_gradients(
 
 @pytest.mark.parametrize("architecture", [*PACKING, *FALLING_BACK])
 @pytest.mark.parametrize("packed", [True, False], ids=["packed if it can", "padded"])
-def test_states_are_those_of_each_sequence_by_itself(
+def test_states_equal_those_of_each_sequence_by_itself(
     architecture: str, packed: bool, make_encoder: MakeEncoder, metas: dict[str, TaskMeta], batches: list[Batch]
 ) -> None:
     folder = make_encoder(architecture)
@@ -92,7 +92,7 @@ def test_states_are_those_of_each_sequence_by_itself(
 
 
 @pytest.mark.parametrize("architecture", FALLING_BACK)
-def test_what_does_not_pack_exactly_is_padded_under_an_attention_that_masks(
+def test_an_encoder_that_does_not_pack_exactly_is_padded_and_masked(
     architecture: str, make_encoder: MakeEncoder, metas: dict[str, TaskMeta], batches: list[Batch]
 ) -> None:
     model = MultiTaskModel(make_encoder(architecture), metas, seed=1)
@@ -102,13 +102,13 @@ def test_what_does_not_pack_exactly_is_padded_under_an_attention_that_masks(
 
 
 @pytest.mark.parametrize("architecture", ["electra", "modernbert"])
-def test_supports_packing_says_what_a_model_does(architecture: str, make_encoder: MakeEncoder) -> None:
+def test_supports_packing_agrees_with_the_model(architecture: str, make_encoder: MakeEncoder) -> None:
     assert supports_packing(make_encoder(architecture), 64) == (architecture in PACKING)
 
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("architecture", ["electra", "modernbert"])
-def test_the_trial_of_packing_leaves_weights_and_mode_alone(
+def test_the_packing_probe_does_not_change_weights_or_mode(
     architecture: str, training: bool, make_encoder: MakeEncoder
 ) -> None:
     encoder = AutoModel.from_pretrained(make_encoder(architecture)).train(training)
@@ -120,9 +120,7 @@ def test_the_trial_of_packing_leaves_weights_and_mode_alone(
 
 
 @pytest.mark.parametrize(("architecture", "first"), [("bert", 0), ("roberta", 2), ("distilbert", 0), ("electra", 0)])
-def test_roberta_counts_positions_from_behind_its_padding(
-    architecture: str, first: int, make_encoder: MakeEncoder
-) -> None:
+def test_positions_of_roberta_begin_after_padding(architecture: str, first: int, make_encoder: MakeEncoder) -> None:
     assert first_position(AutoModel.from_pretrained(make_encoder(architecture))) == first
 
 

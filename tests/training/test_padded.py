@@ -1,4 +1,4 @@
-"""Rows padded to the longest: the same states as by masks, and nothing that would have to be asked of a GPU."""
+"""Padded batches: the same states as a naive implementation, and no shape that depends on GPU values."""
 
 # B sequences, L the longest, T tokens, H width
 
@@ -40,7 +40,7 @@ def by_masks(model: MultiTaskModel, batch: Batch) -> Tensor:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra", "deberta-v2", "modernbert"])
-def test_states_and_gradients_are_bit_for_bit_those_by_masks(
+def test_states_and_gradients_equal_a_naive_padding_bit_for_bit(
     architecture: str,
     kind: str,
     make_encoder: Callable[..., Path],
@@ -65,7 +65,7 @@ def test_states_and_gradients_are_bit_for_bit_those_by_masks(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_shape_is_asked_of_the_device(kind: str, make_split: MakeSplit) -> None:
+def test_no_shape_depends_on_values_on_the_device(kind: str, make_split: MakeSplit) -> None:
     """Tensors without values raise where a value decides a shape or comes to the host."""
     batch = make_batch(kind, make_split(kind), np.arange(8))
     with FakeTensorMode() as mode:
@@ -73,7 +73,7 @@ def test_no_shape_is_asked_of_the_device(kind: str, make_split: MakeSplit) -> No
         def fake(owner: Any) -> dict[str, Tensor]:
             return {name: mode.from_tensor(value) for name, value in vars(owner).items() if isinstance(value, Tensor)}
 
-        batch = replace(batch, **fake(batch), layout=Layout((), **fake(batch.layout), reading=()))
+        batch = replace(batch, **fake(batch), layout=Layout((), **fake(batch.layout), read_blocks=()))
 
         def encoder(input_ids: Tensor, **_: Tensor) -> SimpleNamespace:
             return SimpleNamespace(last_hidden_state=torch.zeros(*input_ids.shape, 4))

@@ -1,4 +1,4 @@
-"""The refinement step beside a plain PyTorch loop written from the paper's pages: same losses, same weights.
+"""Twenty refinement steps equal a plain PyTorch loop written from the paper: same losses, same weights.
 
 The loop below pads, masks, and keeps its optimiser's state in dictionaries; nothing of ``taskaffinity.training`` is in
 it but the rows that each mini-batch holds.
@@ -124,7 +124,7 @@ class PlainUpdate:
 
 @pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
 @pytest.mark.parametrize("protocol", [None, "paper"], ids=["honest", "paper"])
-def test_twenty_steps_of_refinement_are_those_of_a_plain_loop(
+def test_twenty_refinement_steps_equal_a_plain_loop(
     protocol: Literal["paper"] | None,
     optimizer: Optimizer,
     make_encoder: MakeEncoder,

@@ -1,4 +1,4 @@
-"""16 bits are tried against 32 on the same mini-batches, and nothing is left behind."""
+"""bf16 and fp32 are timed on the same mini-batches, without side effects."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def alone(tiny_study: Callable[..., Any]) -> tuple[RunSpec, dict[str, Any]]:
     return spec, {"encoder_folder": tiny.encoder_folder, "cache": tiny.cache}
 
 
-def test_both_precisions_are_tried_for_real(alone: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_precisions_are_timed(alone: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     spec, places = alone
     monkeypatch.setattr(precision, "_SECONDS", 0.1)
-    monkeypatch.setattr(precision, "products_in_bf16", lambda: 2.0)  # a processor that has 16 bits
+    monkeypatch.setattr(precision, "products_in_bf16", lambda: 2.0)  # a processor that supports bf16
     before = torch.get_num_threads(), torch.get_rng_state()
     assert 0.01 < times_in_bf16(spec, **places) < 100
     assert torch.get_num_threads() == before[0]
@@ -53,8 +53,8 @@ def test_each_mini_batch_is_timed_in_both_precisions_after_a_small_untimed_one(
     assert 0 < lengths[0] < min(lengths[2:])
 
 
-def test_where_products_are_no_faster_no_update_is_tried(alone: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A processor without 16 bits may take minutes over a few updates in them."""
+def test_no_update_is_timed_if_bf16_products_are_not_faster(alone: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor without bf16 support may take minutes for a few bf16 updates."""
     spec, places = alone
     clocks = {torch.float32: iter([9.0, 1.0, 2.0, 3.0, 1.0, 1.0]), torch.bfloat16: iter([1.0, 4.0, 4.0, 4.0, 2.0, 2.0])}
     monkeypatch.setattr(precision, "_product", lambda dtype: next(clocks[dtype]))
@@ -62,7 +62,7 @@ def test_where_products_are_no_faster_no_update_is_tried(alone: Any, monkeypatch
     assert times_in_bf16(spec, **places) == 0.5  # of 1/4, 1/2, 3/4, 1/2 and 1/2; the first is not timed
 
 
-def test_products_are_tried_for_real() -> None:
+def test_matrix_products_are_timed() -> None:
     before = torch.get_rng_state()
     assert 0.001 < precision.products_in_bf16() < 100
     assert torch.equal(torch.get_rng_state(), before)

@@ -1,4 +1,4 @@
-"""Pre-training further: the held-out loss falls, and what comes out is an encoder with the pooler it had."""
+"""Continued pre-training: the held-out loss falls, and the result is an encoder with its old pooler."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def result(trained_before: Encoder, passages: list[str], tmp_path_factory: pytes
     return pretrain(passages, trained_before, tmp_path_factory.mktemp("out") / "further", SETTINGS)
 
 
-def test_blocks_hold_every_piece_once_and_in_order(scratch: Encoder, passages: list[str]) -> None:
+def test_blocks_have_every_token_once_and_in_order(scratch: Encoder, passages: list[str]) -> None:
     tokenizer = load_tokenizer(scratch.folder)
     blocks = blocks_of(passages, tokenizer, 24)
     cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
@@ -81,7 +81,7 @@ def test_the_held_out_loss_falls(result: Pretrained, passages: list[str]) -> Non
     assert result.losses[-1] < result.losses[0] - 0.3
 
 
-def test_it_is_an_encoder_with_its_old_pooler(result: Pretrained, trained_before: Encoder) -> None:
+def test_the_result_is_an_encoder_with_its_old_pooler(result: Pretrained, trained_before: Encoder) -> None:
     (old, old_pooler), (new, new_pooler) = (load_encoder(f) for f in (trained_before.folder, result.folder))
     assert old_pooler is not None
     assert new_pooler is not None
@@ -110,7 +110,7 @@ def test_the_same_seed_gives_the_same_encoder(trained_before: Encoder, passages:
     assert elsewhere.losses != one.losses
 
 
-def test_the_folder_tells_how_it_was_made_and_quotes_no_passage(result: Pretrained, passages: list[str]) -> None:
+def test_the_folder_records_settings_and_no_passage(result: Pretrained, passages: list[str]) -> None:
     about = json.loads((result.folder / "pretraining.json").read_text())
     assert about["held_out_losses"] == list(result.losses)
     assert about["settings"]["learning_rate"] == SETTINGS.learning_rate
@@ -118,14 +118,14 @@ def test_the_folder_tells_how_it_was_made_and_quotes_no_passage(result: Pretrain
     assert not [text for text in passages for content in files if text.encode() in content]
 
 
-def test_what_cannot_be_done_is_refused_before_anything_is_trained(
+def test_invalid_requests_are_refused_before_training(
     trained_before: Encoder, passages: list[str], tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="not empty"):
         pretrain(passages, trained_before, trained_before.folder, SETTINGS)
     with pytest.raises(InputError, match="the encoder has 128 positions"):
         pretrain(passages, trained_before, tmp_path / "out", replace(SETTINGS, max_length=129))
-    with pytest.raises(InputError, match="1 passage of text"):
+    with pytest.raises(InputError, match=r"1 passage\(s\) of text"):
         pretrain(passages[:1], trained_before, tmp_path / "out", SETTINGS)
     assert not list(tmp_path.iterdir())
 
@@ -150,7 +150,7 @@ def test_an_architecture_without_a_language_head_is_refused(passages: list[str],
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_ends_it_is_one_line_where_it_is_known(
+def test_known_failures_are_one_line(
     error: Exception, said: str | None, trained_before: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -169,14 +169,14 @@ def test_what_ends_it_is_one_line_where_it_is_known(
         assert done.stderr == f"taskaffinity: {said}\n"
 
 
-def test_a_batch_in_which_chance_masks_nothing_is_passed_over(trained_before: Encoder, tmp_path: Path) -> None:
+def test_a_batch_without_masked_tokens_is_skipped(trained_before: Encoder, tmp_path: Path) -> None:
     """Batches of one short block: at 15 % most have no masked token, and no loss."""
     words = [f"{a} {b}" for a, b in zip(VOCABULARY[::2], VOCABULARY[1::2], strict=False)][:40]
     sparse = replace(SETTINGS, batch_size=1, max_length=8, num_train_epochs=1, mlm_probability=0.15)
     assert all(np.isfinite(pretrain(words, trained_before, tmp_path / "out", sparse).losses))
 
 
-def test_what_is_held_out_is_one_stretch(
+def test_held_out_passages_are_consecutive(
     trained_before: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut: list[list[str]] = []
@@ -197,13 +197,13 @@ def test_what_is_held_out_is_one_stretch(
 @pytest.mark.parametrize(
     "wrong", [{"held_out": 1.0}, {"mlm_probability": 0.0}, {"learning_rate": 0.0}, {"batch_size": 0}], ids=str
 )
-def test_settings_out_of_range(wrong: dict[str, float]) -> None:
+def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         replace(SETTINGS, **wrong)
 
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra", "deberta-v2", "modernbert"])
-def test_the_loss_of_masked_pieces_is_transformers_own(architecture: str, make_encoder: Callable[..., Path]) -> None:
+def test_the_masked_loss_equals_that_of_transformers(architecture: str, make_encoder: Callable[..., Path]) -> None:
     torch.manual_seed(0)
     model = AutoModelForMaskedLM.from_config(AutoConfig.from_pretrained(make_encoder(architecture))).eval()
     labels = torch.where(torch.rand(3, 12) < 0.2, torch.randint(5, 60, (3, 12)), -100)

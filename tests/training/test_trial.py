@@ -1,4 +1,4 @@
-"""A trial trains each task as a study's run would, and knows no test split."""
+"""A trial trains each task like a run of a study and never reads test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.trial import train_in_step
 
 
-def test_its_dev_scores_are_the_best_so_far_of_the_same_runs_of_a_study(tiny_study: Callable[..., Any]) -> None:
+def test_dev_scores_are_the_best_so_far_of_the_same_runs_of_a_study(tiny_study: Callable[..., Any]) -> None:
     tiny = tiny_study(tasks=("mednli", "shareclefe"), num_train_epochs=3, max_train_examples=200, learning_rate=5e-3)
     specs = [RunSpec((ref,), tiny.study.encoder, 7, tiny.study.recipe) for ref in tiny.study.refs]
     places = {"encoder_folder": tiny.encoder_folder, "cache": tiny.cache}
@@ -31,7 +31,7 @@ def test_its_dev_scores_are_the_best_so_far_of_the_same_runs_of_a_study(tiny_stu
         assert [scores[name] for scores in in_step] == pytest.approx(list(accumulate(of_study, max)), abs=1e-9)
 
 
-def test_another_test_split_changes_nothing(tmp_path: Path) -> None:
+def test_the_test_split_does_not_affect_a_trial(tmp_path: Path) -> None:
     mednli = CLINICAL["mednli"]
 
     def poisoned(split: Split) -> tuple[Example, ...]:
@@ -57,7 +57,7 @@ def test_another_test_split_changes_nothing(tmp_path: Path) -> None:
     assert first == second
 
 
-def test_with_patience_it_is_the_score_of_the_epoch_that_the_study_would_choose(tiny_study: Callable[..., Any]) -> None:
+def test_with_patience_the_score_is_that_of_the_epoch_that_the_study_selects(tiny_study: Callable[..., Any]) -> None:
     settings = {"num_train_epochs": 6, "max_train_examples": 120, "learning_rate": 5e-3, "early_stopping_patience": 1}
     tiny = tiny_study(tasks=("mednli", "shareclefe"), **settings)
     specs = [RunSpec((ref,), tiny.study.encoder, 7, tiny.study.recipe) for ref in tiny.study.refs]

@@ -1,4 +1,4 @@
-"""A table cut to the tokens that occur trains the same model."""
+"""Pruning the embedding table does not change the model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def splits(make_split: MakeSplit) -> dict[str, EncodedSplit]:
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adamax"])
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "deberta-v2", "electra"])
-def test_the_same_losses_weights_and_predictions(
+def test_pruning_does_not_change_losses_weights_or_predictions(
     architecture: str,
     optimizer: str,
     make_encoder: MakeEncoder,
@@ -77,7 +77,7 @@ def test_the_same_losses_weights_and_predictions(
     assert 0 < float(factors.mean()) < 1
 
 
-def test_the_number_of_padding_stays(
+def test_the_id_of_padding_does_not_change(
     make_encoder: MakeEncoder, splits: dict[str, EncodedSplit], make_meta: MakeMeta
 ) -> None:
     model = MultiTaskModel(make_encoder("roberta"), {"ner": make_meta("ner", "ner")}, seed=0)
@@ -89,7 +89,7 @@ def test_the_number_of_padding_stays(
     assert table.padding_idx == model.encoder.config.pad_token_id == 1
 
 
-def test_renumbered_pieces_are_places_in_the_table(splits: dict[str, EncodedSplit], make_encoder: MakeEncoder) -> None:
+def test_renumbered_tokens_are_rows_of_the_table(splits: dict[str, EncodedSplit], make_encoder: MakeEncoder) -> None:
     model = MultiTaskModel(make_encoder("bert"), {}, seed=0)
     tokens = used_token_ids([splits["ner"]], model.encoder)
     again = renumbered(splits["ner"], tokens)

@@ -1,4 +1,4 @@
-"""Toy corpora from whose text to results a run takes a fraction of a second.
+"""Toy corpora on which a run takes a fraction of a second.
 
 Not in ``conftest.py``, for tests import it by name, and every folder may have a ``conftest``.
 """

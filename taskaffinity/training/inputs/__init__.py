@@ -1,1 +1,1 @@
-"""From text to mini-batches: tokenize, cache, draw, pad."""
+"""Turn text into mini-batches: tokenize, cache, sample, pad."""

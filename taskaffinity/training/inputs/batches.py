@@ -1,10 +1,10 @@
-"""Algorithm 1's D: mini-batches of all tasks, merged and shuffled anew each epoch, one task a batch.
+"""Mini-batches of all tasks, one task per batch, merged and shuffled in each epoch (D of Algorithm 1).
 
-Each task's own order depends on the seed, the epoch and the task's name alone: alone and in a pair a task meets the
-same mini-batches, only what stands between them differs.
+The order of a task's rows depends only on the seed, the epoch and the task's name. A task therefore has the same
+mini-batches in single-task and multi-task training; only the batches between them differ.
 """
 
-# B sequences, T tokens of the batch, R states that the head reads: one a sequence, or one a word
+# B sequences, T tokens of the batch, R states that the head reads: one per sequence, or one per word
 
 from __future__ import annotations
 
@@ -28,23 +28,28 @@ class Batch:
     task: str
     rows: IntArray  # (B,) rows of the split, in the batch's order
     tokens: Tensor  # (T,)
-    positions: Tensor  # (T,) from 0 in each sequence
+    positions: Tensor  # (T,) position in the sequence, from 0
     token_types: Tensor  # (T,)
     lengths: Tensor  # (B,)
-    longest: int  # of the lengths
+    longest: int  # maximum length
     targets: Tensor  # (R,) scores or classes of sequences, tags of words
-    layout: Layout  # its ``read``: (R,) where each sequence begins, or each word
+    layout: Layout  # its ``read``: (R,) first token of each sequence, or of each word
 
     def to(self, device: str, *, blocks: bool = True) -> Batch:
-        """The same on another device, where a GPU is not waited for; without its layout's ``blocks`` if they are not
-        needed, as by a model that pads."""
+        """The batch on another device; the copy to a GPU is asynchronous.
+
+        Parameters
+        ----------
+        blocks : bool
+            Whether to copy the layout's blocks. A padded model does not use them.
+        """
         tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
         moved: dict[str, Any] = {name: sent(tensor, device) for name, tensor in tensors.items()}
         return replace(self, **moved, layout=self.layout.to(device, blocks=blocks))
 
 
 def make_batch(task: str, split: EncodedSplit, rows: IntArray) -> Batch:
-    """The given rows of a split as one packed batch."""
+    """Pack the given rows of a split into one batch."""
     lengths = np.diff(split.bounds)[rows]
     order = np.argsort(lengths, kind="stable")
     rows, lengths = rows[order], lengths[order]
@@ -79,16 +84,16 @@ def epoch_batches(
     epoch: int,
     detached: Mapping[str, EncodedSplit] | None = None,
 ) -> Iterator[Batch]:
-    """Every row of every task once, in mini-batches of one task, tasks in random order.
+    """Yield every row of every task once, in mini-batches of one task each, in random order.
 
-    Mini-batches of ``detached`` tasks are inserted among the others, whose order is the same with and without them.
+    Mini-batches of ``detached`` tasks are inserted between the others. They do not change the order of the others.
     """
     detached = detached or {}
-    own, extra = (_shuffled_cuts(tasks, batch_size, seed, epoch) for tasks in (splits, detached))
-    is_extra = np.repeat([False, True], [len(own), len(extra)])
-    own_cuts, extra_cuts = iter(own), iter(extra)
+    attached, extra = (_shuffled_cuts(tasks, batch_size, seed, epoch) for tasks in (splits, detached))
+    is_extra = np.repeat([False, True], [len(attached), len(extra)])
+    attached_cuts, extra_cuts = iter(attached), iter(extra)
     for slot in np.random.default_rng(seed_of(seed, "beside", epoch)).permutation(is_extra):
-        name, rows = next(extra_cuts if slot else own_cuts)
+        name, rows = next(extra_cuts if slot else attached_cuts)
         yield make_batch(name, (detached if slot else splits)[name], rows)
 
 
@@ -105,18 +110,22 @@ def _shuffled_cuts(
 def stretched_batches(
     name: str, split: EncodedSplit, batch_size: int, n_batches: int, *, seed: int, epoch: int
 ) -> Iterator[Batch]:
-    """``n_batches`` mini-batches of one task: passes over its rows follow one another, across epochs too."""
-    in_a_pass = -(-split.n_rows // batch_size)
+    """Yield ``n_batches`` mini-batches of one task per epoch.
+
+    One pass over the rows follows another, and a pass may continue in the next epoch.
+    """
+    per_pass = -(-split.n_rows // batch_size)
     for number in range((epoch - 1) * n_batches, epoch * n_batches):
-        rows = np.random.default_rng(seed_of(seed, "rows", name, number // in_a_pass + 1)).permutation(split.n_rows)
-        first = number % in_a_pass * batch_size
+        rows = np.random.default_rng(seed_of(seed, "rows", name, number // per_pass + 1)).permutation(split.n_rows)
+        first = number % per_pass * batch_size
         yield make_batch(name, split, rows[first : first + batch_size])
 
 
 def batches_in_an_epoch(splits: Mapping[str, EncodedSplit], batch_size: int) -> int:
+    """Number of mini-batches in an epoch of these tasks."""
     return sum(-(-split.n_rows // batch_size) for split in splits.values())
 
 
 def seed_of(*parts: int | str) -> int:
-    """A 63-bit seed for each purpose, stable across processes."""
+    """A 63-bit seed derived from the parts, the same in every process."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8]) >> 1

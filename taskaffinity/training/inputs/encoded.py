@@ -1,8 +1,8 @@
-"""A task as tokens: flat arrays, memory-mapped from a cache on disk.
+"""Store a task's tokens as flat arrays, memory-mapped from a cache on disk.
 
-A *row* is one sequence that the encoder sees, an *example* is what is scored. They are the same but for tagging,
-where a long sentence is several rows (``encoding.py`` says how it is cut). The cache holds tokens, which is text:
-it lies outside the results folder, readable by its owner alone.
+A *row* is one input sequence of the encoder; an *example* is one scored item. Each example is one row, except in
+tagging, where a long sentence has several rows (``tokenize.py`` splits it). Tokens reveal the text. The cache is
+therefore outside the results folder, and only its owner can read it.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _ARRAYS = {
     "word_numbers": "word_numbers",
     "word_bounds": "word_bounds",
 }
-"""Each array's field and the name of its file in the cache."""
+"""By field of ``EncodedSplit``: the name of the array's file in the cache."""
 _VERSION = 4
 
 
 @dataclass(frozen=True)
 class TaskMeta:
-    """What training needs to know of a task beside its arrays."""
+    """The properties of a task that training needs, without its arrays."""
 
     name: str
     kind: Kind
@@ -49,11 +49,11 @@ class TaskMeta:
     """The labels that the metric counts."""
     metric_name: str
     missed: Mapping[Split, int] = field(default_factory=dict)
-    """Gold relations without an example, by split; empty where not known."""
+    """By split, the number of gold relations without an example; empty if unknown."""
 
     @property
     def negative(self) -> str | None:
-        """The class that is trained but not scored."""
+        """The class that is trained but not scored; None if there is none."""
         return next((label for label in self.outputs if label not in self.scored), None) if self.kind != "ner" else None
 
 
@@ -62,16 +62,16 @@ class EncodedSplit:
     """One split of one task, as flat arrays (memory-mapped from the cache)."""
 
     ids: Sequence[str]  # (n_examples,)
-    gold: Sequence[Any]  # (n_examples,) labels as the metric takes them
-    documents: Sequence[str]  # (n_examples,) hashes; empty where not known
+    gold: Sequence[Any]  # (n_examples,) labels in the metric's form
+    documents: Sequence[str]  # (n_examples,) hashes of document names; empty strings if unknown
     tokens: npt.NDArray[np.int32]  # (T,)
     token_types: npt.NDArray[np.int8]  # (T,)
-    bounds: IntArray  # (n_rows + 1,) where each row's tokens begin
-    examples_of_rows: IntArray  # (n_rows,)
+    bounds: IntArray  # (n_rows + 1,) row i has the tokens bounds[i]:bounds[i + 1]
+    examples_of_rows: IntArray  # (n_rows,) number of each row's example
     targets: npt.NDArray[Any]  # (n_examples,) scores or classes; (n_words,) tags for tagging
-    word_positions: npt.NDArray[np.int32]  # (n_words,) a word's first token, counted from its row's beginning
-    word_numbers: npt.NDArray[np.int32]  # (n_words,) a word's number in its sentence
-    word_bounds: IntArray  # (n_rows + 1,) where each row's words begin
+    word_positions: npt.NDArray[np.int32]  # (n_words,) position of each word's first token in its row
+    word_numbers: npt.NDArray[np.int32]  # (n_words,) number of each word in its sentence
+    word_bounds: IntArray  # (n_rows + 1,) row i has the words word_bounds[i]:word_bounds[i + 1]
     is_tagging: bool
 
     @property
@@ -83,21 +83,32 @@ class EncodedSplit:
         return len(self.ids)
 
     def sample(self, n: int | None, seed: int) -> EncodedSplit:
-        """``n`` examples drawn by ``seed``, in their old order, with all their rows; all if the split has no more."""
+        """A random sample of ``n`` examples with all their rows, in the original order.
+
+        The whole split if ``n`` is None or the split has no more than ``n`` examples.
+        """
         if n is None or n >= self.n_examples:
             return self
         return self.take(np.sort(np.random.default_rng(seed).choice(self.n_examples, n, replace=False)))
 
     def downsample_negatives(self, negative: str, ratio: float, seed: int) -> EncodedSplit:
-        """The examples of all classes but ``negative``, and ``ratio`` times as many of that one, drawn by ``seed``."""
+        """Keep all positive examples and a random sample of the negative ones.
+
+        Parameters
+        ----------
+        negative : str
+            The negative class.
+        ratio : float
+            Negative examples per positive example, at most. At least one negative example stays.
+        """
         is_negative = np.array([label == negative for label in self.gold])
         negatives, others = np.flatnonzero(is_negative), np.flatnonzero(~is_negative)
-        n_kept = min(len(negatives), max(1, round(ratio * len(others))))
-        kept = np.random.default_rng(seed).choice(negatives, n_kept, replace=False) if len(negatives) else negatives
-        return self.take(np.sort(np.concatenate([others, kept])))
+        n = min(len(negatives), max(1, round(ratio * len(others))))
+        sample = np.random.default_rng(seed).choice(negatives, n, replace=False) if len(negatives) else negatives
+        return self.take(np.sort(np.concatenate([others, sample])))
 
     def joined(self, other: EncodedSplit) -> EncodedSplit:
-        """Both, one after the other."""
+        """The examples of this split followed by those of ``other``."""
 
         def both(name: str) -> Any:
             return np.concatenate([getattr(self, name), getattr(other, name)])
@@ -122,21 +133,23 @@ class EncodedSplit:
         )
 
     def split_half(self, seed: int) -> tuple[EncodedSplit, EncodedSplit]:
-        """All examples, dealt out to two splits by ``seed``; the first has one more where they are odd.
+        """Two random halves of the examples; the first has one more if the number is odd.
 
         Raises
         ------
         InputError
-            If there is one example alone.
+            If there are fewer than two examples.
         """
         if self.n_examples < 2:
-            raise InputError("one training example has no halves: this task can have no positive control")
+            raise InputError(
+                f"{self.n_examples} training example(s); a positive control splits them in two, so it needs at least 2"
+            )
         order = np.random.default_rng(seed).permutation(self.n_examples)
         middle = (self.n_examples + 1) // 2
         return self.take(np.sort(order[:middle])), self.take(np.sort(order[middle:]))
 
     def take(self, chosen: IntArray) -> EncodedSplit:
-        """The examples of these numbers (ascending), with all their rows."""
+        """The examples with these numbers, in ascending order, with all their rows."""
         rows = np.flatnonzero(np.isin(self.examples_of_rows, chosen))
         tokens = ranges(self.bounds[rows], np.diff(self.bounds)[rows])
         words = ranges(self.word_bounds[rows], np.diff(self.word_bounds)[rows])
@@ -157,6 +170,7 @@ class EncodedSplit:
 
 
 def task_meta(task: Task) -> TaskMeta:
+    """The properties of a task that training needs."""
     outputs = task.labels
     if task.kind == "ner":
         outputs = ("O", *(f"{prefix}-{label}" for label in task.labels for prefix in "BI"))
@@ -164,18 +178,29 @@ def task_meta(task: Task) -> TaskMeta:
 
 
 def meta_of(content: Mapping[str, Any]) -> TaskMeta:
-    """What ``dataclasses.asdict`` and JSON made of one."""
+    """Rebuild a ``TaskMeta`` from its JSON object."""
     return TaskMeta(**{**content, "outputs": tuple(content["outputs"]), "scored": tuple(content["scored"])})
 
 
 def cache_folder(cache: Path, fingerprint: str, encoder: str, max_length: int, max_words: int) -> Path:
-    """Where a corpus of that fingerprint lies, encoded for the encoder of that fingerprint."""
+    """Folder of a task's arrays in the cache.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Fingerprint of the task's data.
+    encoder : str
+        Fingerprint of the encoder.
+    """
     key = repr((_VERSION, fingerprint, encoder, max_length, max_words))
     return cache / "encoded" / hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def write_encoded(folder: Path, meta: TaskMeta, splits: Iterable[tuple[Split, EncodedSplit]]) -> None:
-    """Write a task's arrays, whole or not at all. Whoever may write the same folder at once holds a lock."""
+    """Write a task's arrays; the folder appears complete or not at all.
+
+    The caller holds a lock if another process may write the same folder.
+    """
     beside = folder.with_name(f".{folder.name}")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(mode=0o700)
@@ -190,13 +215,13 @@ def write_encoded(folder: Path, meta: TaskMeta, splits: Iterable[tuple[Split, En
 
 
 def read_encoded(folder: Path) -> tuple[TaskMeta, dict[Split, EncodedSplit]]:
-    """What ``write_encoded`` wrote; the arrays are memory-mapped."""
+    """Read what ``write_encoded`` wrote; the arrays are memory-mapped."""
     content = json.loads((folder / "task.json").read_text(encoding="utf-8"))
     meta = meta_of(content)
     splits: dict[Split, EncodedSplit] = {}
     for split in SPLITS:
         examples = json.loads((folder / split / "examples.json").read_text(encoding="utf-8"))
-        # as plain arrays over the same memory: a memmap's every indexing costs a microsecond of its own
+        # plain arrays over the same memory, because indexing a memmap is slower
         arrays: dict[str, Any] = {
             name: np.asarray(np.load(folder / split / f"{file}.npy", mmap_mode="r")) for name, file in _ARRAYS.items()
         }
@@ -205,12 +230,12 @@ def read_encoded(folder: Path) -> tuple[TaskMeta, dict[Split, EncodedSplit]]:
 
 
 def bounds_of(lengths: Sequence[int] | IntArray) -> IntArray:
-    """Where parts of these lengths begin, one after the other, and where the last one ends."""
+    """Bounds of consecutive parts with these lengths, ``(n + 1,)``: from 0 to the sum."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
 
 
 def ranges(starts: IntArray, lengths: IntArray) -> IntArray:
-    """``concatenate([arange(s, s + n) for s, n in zip(starts, lengths)])``."""
+    """The ranges ``s, ..., s + n - 1`` of all starts ``s`` and lengths ``n``, concatenated."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     return np.asarray(np.arange(total) + np.repeat(starts - (ends - lengths), lengths))

@@ -1,7 +1,7 @@
-"""A batch as a stock model takes it: each sequence a row, padded to the longest.
+"""Pad a packed batch for a stock model: one row per sequence, as long as the longest.
 
-The longest is known before the batch goes to its device, so nothing here has a shape that must be asked of a GPU: the
-host runs ahead of it. (transformers' own attention mask still asks whether it hides anything, once a step.)
+The maximum length is known before the batch is copied to a GPU, so no shape depends on values on the GPU and the CPU
+does not wait for it. (The attention mask of transformers still waits once per step.)
 """
 
 # B sequences, L the longest, T tokens of the batch
@@ -16,15 +16,22 @@ from taskaffinity.training.inputs.batches import Batch
 
 
 def padded(batch: Batch, config: PretrainedConfig) -> tuple[dict[str, Tensor], Tensor]:
-    """What a model of this configuration is called with, each ``(B, L)``; and where of the flattened ``(B L,)`` the
-    batch's tokens lie, ``(T,)``."""
+    """The keyword arguments of a model with this configuration, and the places of the batch's tokens.
+
+    Returns
+    -------
+    inputs : dict of Tensor
+        Each ``(B, L)``.
+    places : (T,) Tensor
+        Index of each token in an input flattened to ``(B L,)``.
+    """
     shape, device = (len(batch.rows), batch.longest), batch.tokens.device
     begins = torch.arange(shape[0], device=device) * batch.longest
-    # told the size, it does not wait for the lengths
+    # with output_size, torch does not wait for the lengths on the GPU
     places = torch.repeat_interleave(begins, batch.lengths, output_size=len(batch.tokens)) + batch.positions  # (T,)
 
-    def rows_of(values: Tensor, elsewhere: int) -> Tensor:
-        return values.new_full((shape[0] * shape[1],), elsewhere).index_copy_(0, places, values).view(shape)
+    def rows_of(values: Tensor, padding: int) -> Tensor:
+        return values.new_full((shape[0] * shape[1],), padding).index_copy_(0, places, values).view(shape)
 
     mask = torch.arange(batch.longest, device=device)[None] < batch.lengths[:, None]  # (B, L)
     inputs = {

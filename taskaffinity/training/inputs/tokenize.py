@@ -1,14 +1,14 @@
-"""Examples to tokens, once for each corpus and tokenizer.
+"""Tokenize the examples of a task, once per corpus and tokenizer.
 
-A tagged sentence of more than ``max_words`` words becomes several rows:
+A tagged sentence of more than ``max_words`` words is split into several rows:
 
-* for training it is cut after the last ``O`` tag among its next ``max_words`` words, so that no mention is cut (the
-  paper's rule; where there is no ``O``, after ``max_words``);
-* for dev and test it is cut after the last punctuation mark, for a cut at a gold ``O`` would tell the tagger where no
-  mention can be. Mentions that cross such a cut can be missed, and count as missed.
+* In train, a row ends after the last ``O`` tag among the next ``max_words`` words, so that no mention is split (the
+  paper's rule). Without an ``O`` tag, it ends after ``max_words`` words.
+* In dev and test, a row ends after the last punctuation mark among them, because a split at a gold ``O`` would leak
+  gold tags. A mention across such a split counts as missed.
 
-Words beyond ``max_length`` tokens are predicted ``O``. A word that the tokenizer makes nothing of becomes its
-unknown token, so that every word has a first token.
+Words beyond ``max_length`` tokens are predicted ``O``. A word without tokens is replaced by the unknown token, so that
+every word has a first token.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, bounds_
 
 
 def encode_task(task: Task, tokenizer: Any, folder: Path, *, max_length: int, max_words: int) -> None:
-    """Write a task's arrays to ``folder``, unless they are there."""
+    """Write a task's arrays to ``folder`` unless it exists."""
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
@@ -42,7 +42,13 @@ def encode_task(task: Task, tokenizer: Any, folder: Path, *, max_length: int, ma
 def encode_examples(
     examples: Sequence[Example], tokenizer: Any, meta: TaskMeta, max_length: int, max_words: int, *, is_train: bool
 ) -> EncodedSplit:
-    """Examples of one task as arrays; sentences of a tagging task are cut as the split wants it."""
+    """Tokenize the examples of one task.
+
+    Parameters
+    ----------
+    is_train : bool
+        Which of the two rules splits long sentences of a tagging task.
+    """
     if meta.kind == "ner":
         return _encode_tagging(examples, tokenizer, meta, max_length, max_words, is_train=is_train)
     return _encode_sentences(examples, tokenizer, meta, max_length)
@@ -61,7 +67,7 @@ def _encode_sentences(examples: Sequence[Example], tokenizer: Any, meta: TaskMet
     return EncodedSplit(
         ids=[example.id for example in examples],
         gold=[example.label for example in examples],
-        documents=[_mark(example.document) for example in examples],
+        documents=[_document_hash(example.document) for example in examples],
         tokens=_flat(encoded["input_ids"], np.int32),
         token_types=_flat(encoded["token_type_ids"], np.int8),
         bounds=bounds_of([len(row) for row in encoded["input_ids"]]),
@@ -75,22 +81,25 @@ def _encode_sentences(examples: Sequence[Example], tokenizer: Any, meta: TaskMet
 
 
 def _tokenized(examples: Sequence[Example], tokenizer: Any, **options: Any) -> dict[str, list[list[int]]]:
-    """Of each example what the tokenizer makes of its pair of texts, or of its one text where it has no second."""
-    found: dict[str, list[list[int]]] = {"input_ids": [[] for _ in examples], "token_type_ids": [[] for _ in examples]}
+    """Token ids and token types of each example, from its two texts or its only text."""
+    rows_of: dict[str, list[list[int]]] = {
+        "input_ids": [[] for _ in examples],
+        "token_type_ids": [[] for _ in examples],
+    }
     for are_pairs in (False, True):
         numbers = [number for number, example in enumerate(examples) if (example.text_pair is not None) == are_pairs]
         if numbers:
             texts = [examples[number].text for number in numbers]
             seconds = [examples[number].text_pair for number in numbers] if are_pairs else None
             encoded = tokenizer(texts, seconds, return_attention_mask=False, **options)
-            for name in found.keys() & encoded.keys():
+            for name in rows_of.keys() & encoded.keys():
                 for number, row in zip(numbers, encoded[name], strict=True):
-                    found[name][number] = row
-    return found
+                    rows_of[name][number] = row
+    return rows_of
 
 
-def _mark(document: str) -> str:
-    """What tells a document from others, and no more: a user's may be called by its text."""
+def _document_hash(document: str) -> str:
+    """A hash of a document's name, because a user may name a document by its text."""
     return document and hashlib.sha256(document.encode()).hexdigest()[:16]
 
 
@@ -126,7 +135,7 @@ def _encode_tagging(
     return EncodedSplit(
         ids=[example.id for example in examples],
         gold=[list(_tags(example)) for example in examples],
-        documents=[_mark(example.document) for example in examples],
+        documents=[_document_hash(example.document) for example in examples],
         tokens=_flat(encoded["input_ids"], np.int32),
         token_types=_flat(encoded["token_type_ids"], np.int8),
         bounds=bounds_of([len(row) for row in encoded["input_ids"]]),
@@ -140,7 +149,10 @@ def _encode_tagging(
 
 
 def token_counts(task: Task, split: Split, tokenizer: Any, max_words: int) -> list[int]:
-    """Tokens of each example, uncut and with the special ones; of a tagged sentence those of its longest row."""
+    """Number of tokens of each example, with special tokens and without truncation.
+
+    For a tagged sentence, the number of its longest row.
+    """
     examples = task.examples[split]
     if task.kind != "ner":
         return [len(row) for row in _tokenized(examples, tokenizer, verbose=False)["input_ids"]]
@@ -155,9 +167,14 @@ def token_counts(task: Task, split: Split, tokenizer: Any, max_words: int) -> li
 
 
 def cut_sentence(may_cut: Sequence[bool], max_words: int) -> list[tuple[int, int]]:
-    """Ranges of at most ``max_words`` words, each but the last ending after the last word that may end one.
+    """Split a sentence into ranges of at most ``max_words`` words.
 
-    Where no word of a range may, it ends after ``max_words``.
+    Each range but the last ends after the last word that may end one, or after ``max_words`` words if none may.
+
+    Parameters
+    ----------
+    may_cut : (n_words,) sequence of bool
+        Whether a range may end after each word.
 
     Examples
     --------
@@ -175,7 +192,7 @@ def cut_sentence(may_cut: Sequence[bool], max_words: int) -> list[tuple[int, int
 
 
 def _rows(examples: Sequence[Example], max_words: int, *, is_train: bool) -> list[tuple[int, int, int]]:
-    """Of each row of tagged sentences: the example, its first word, its last word + 1."""
+    """For each row of tagged sentences: the number of its example, its first word, its last word + 1."""
     rows: list[tuple[int, int, int]] = []
     for number, example in enumerate(examples):
         may_cut = [tag == "O" for tag in _tags(example)] if is_train else [not _has_letter(w) for w in example.words]
@@ -184,6 +201,7 @@ def _rows(examples: Sequence[Example], max_words: int, *, is_train: bool) -> lis
 
 
 def _without_empty_words(examples: Sequence[Example], tokenizer: Any) -> list[list[str]]:
+    """Words of each example, with the unknown token for every word that has no tokens."""
     distinct = sorted({word for example in examples for word in example.words})
     tokens = tokenizer([[word] for word in distinct], is_split_into_words=True, add_special_tokens=False)["input_ids"]
     empty = {word for word, ids in zip(distinct, tokens, strict=True) if not ids}
@@ -193,7 +211,7 @@ def _without_empty_words(examples: Sequence[Example], tokenizer: Any) -> list[li
 
 def _tags(example: Example) -> tuple[str, ...]:
     if not isinstance(example.label, tuple):
-        raise TypeError(f"example {example.id}: a tagging task has one tag a word")
+        raise TypeError(f"example {example.id}: a tagging task has one tag per word")
     return example.label
 
 

@@ -1,8 +1,8 @@
-"""The embedding table cut to the tokens that a run can meet.
+"""Prune the embedding table to the tokens that occur in a run.
 
-Half of a small encoder's parameters are embeddings of tokens that none of the run's examples holds. Their gradient is
-zero in every step, so all that training would do to them is weight decay; without them each step saves the optimiser's
-work, the gradient's zeros and the memory for both. Exactly equivalent: no output and no other weight depends on them.
+In a small encoder, up to half of the parameters are embeddings of tokens that no example of the run contains. Their
+gradient is zero in every step, so training would change them by weight decay only. Pruning saves their part of the
+gradient, of the optimizer step and of the memory. The result is exact: no output and no other weight depends on them.
 """
 
 from __future__ import annotations
@@ -18,13 +18,19 @@ from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray
 
 
 def used_token_ids(splits: Iterable[EncodedSplit], encoder: PreTrainedModel) -> IntArray:
-    """The tokens that occur, ascending, and every number up to padding's: its own number must stay what it is."""
+    """The token ids that occur in the splits, in ascending order.
+
+    All ids up to the padding token's are included, so that pruning does not change the id of padding.
+    """
     padding = getattr(encoder.config, "pad_token_id", None) or 0
     return np.unique(np.concatenate([np.arange(padding + 1), *(split.tokens for split in splits)]))
 
 
 def prune_embeddings(encoder: PreTrainedModel, tokens: IntArray) -> bool:
-    """Keep the rows of ``tokens``, which from then on are numbered from 0; False if the encoder has no such table."""
+    """Prune the embedding table to the rows of ``tokens``; False if the encoder has no plain table.
+
+    The model's token ids are then positions in ``tokens``, from 0.
+    """
     table = encoder.get_input_embeddings()
     if type(table) is not nn.Embedding or table.num_embeddings != encoder.config.vocab_size:
         return False
@@ -34,5 +40,5 @@ def prune_embeddings(encoder: PreTrainedModel, tokens: IntArray) -> bool:
 
 
 def renumbered(split: EncodedSplit, tokens: IntArray) -> EncodedSplit:
-    """The split with each token's place among ``tokens`` instead of its number."""
+    """The split with each token id replaced by its position in ``tokens``."""
     return replace(split, tokens=np.searchsorted(tokens, split.tokens).astype(np.int32))

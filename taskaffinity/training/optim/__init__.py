@@ -1,1 +1,1 @@
-"""Optimisers and the warm-up schedule."""
+"""Optimizers and the learning rate schedule."""

@@ -1,17 +1,17 @@
-"""The update of the paper's released code, for ``protocol: paper`` (its ``bert_optim.py``, and BertAdam of
-pytorch-pretrained-bert 0.6.0).
+"""The optimizer of the paper's released code, for ``protocol: paper``.
 
-With a tensor's own count of updates ``s`` (from 0), ``x = s / n_steps`` and ``w`` the warm-up's share::
+It follows ``bert_optim.py`` of that code and BertAdam of pytorch-pretrained-bert 0.6.0. For a tensor's update ``s``
+(from 0), with ``x = s / n_steps`` and the warm-up ratio ``w``::
 
-    rate = peak * (x / w if x < w else 1 - x)           # a jump down by w at the end of warm-up
+    lr = peak * (x / w if x < w else 1 - x)             # drops by a share of w at the end of warm-up
     m = .9 m + .1 g
     adamw:   d = m / (sqrt(v) + 1e-6), v = .999 v + .001 g^2
     adamax:  d = m / (u + 1e-6),       u = max(.999 u, |g| + 1e-6)
-    p -= rate * (d + decay * p)                          # no bias correction
+    p -= lr * (d + decay * p)                            # no bias correction
 
-The gradient is clipped to a global norm first. From its first gradient on a tensor is moved in every step, with a
-gradient of zero where it has none (torch 1.1 left zeros behind): an idle head goes on by momentum and decay, and its
-count follows the others'.
+The gradient is first clipped to a global norm. After its first gradient, a tensor is updated in every step, with a zero
+gradient if it has none, because torch 1.1 kept zero gradients. An idle head therefore changes by momentum and weight
+decay, and its count of updates increases.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _EPSILON = 1e-6
 
 
 class BertAdamStepper:
-    """As ``optim.Stepper``, by the formulas above."""
+    """The interface of ``optimizer.Stepper`` with the update above."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, n_steps: int) -> None:
         self.recipe = recipe
@@ -40,9 +40,15 @@ class BertAdamStepper:
         self.second: dict[int, Tensor] = {}
 
     def step(self, *, counts: bool = True) -> None:
-        """One update of whatever has, or ever had, a gradient."""
+        """Update every parameter that has, or once had, a gradient.
+
+        Raises
+        ------
+        ValueError
+            If ``counts`` is False, which the released code does not know.
+        """
         if not counts:
-            raise ValueError("the released code knows no steps that do not count")
+            raise ValueError("counts=False: the paper's optimizer counts every step")
         nn.utils.clip_grad_norm_(self.parameters, self.recipe.max_grad_norm)
         by_count: dict[int, list[nn.Parameter]] = defaultdict(list)
         for parameter in self.parameters:
@@ -56,12 +62,12 @@ class BertAdamStepper:
                 parameter.grad = torch.zeros_like(parameter)
             by_count[self.steps[id(parameter)]].append(parameter)
         for count, parameters in by_count.items():
-            self._move(parameters, bert_adam_learning_rate(self.recipe, count, self.n_steps))
+            self._update(parameters, bert_adam_learning_rate(self.recipe, count, self.n_steps))
         for parameter in self.parameters:
             parameter.grad = None
 
     @torch.no_grad()
-    def _move(self, parameters: list[nn.Parameter], rate: float) -> None:
+    def _update(self, parameters: list[nn.Parameter], lr: float) -> None:
         for parameter in parameters:
             first, second, gradient = self.first[id(parameter)], self.second[id(parameter)], parameter.grad
             assert gradient is not None
@@ -74,11 +80,11 @@ class BertAdamStepper:
                 direction = first / second.sqrt().add_(_EPSILON)
             if decay := self.decay.get(id(parameter)):
                 direction.add_(parameter, alpha=decay)
-            parameter.sub_(direction, alpha=rate)
+            parameter.sub_(direction, alpha=lr)
             self.steps[id(parameter)] += 1
 
 
 def bert_adam_learning_rate(recipe: Recipe, step: int, n_steps: int) -> float:
-    """The rate of a tensor's update ``step`` (from 0)."""
+    """The learning rate of a tensor's update ``step`` (from 0)."""
     done = step / n_steps
     return recipe.learning_rate * (done / recipe.warmup_ratio if done < recipe.warmup_ratio else 1 - done)

@@ -1,1 +1,1 @@
-"""Training without padding: sequences packed in one row, attention within each, a last layer only where it is read."""
+"""Train without padding: pack sequences in one row and attend within each sequence."""

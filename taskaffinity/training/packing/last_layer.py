@@ -1,15 +1,15 @@
-"""The last layer, worked out only where a head reads it.
+"""Compute the last layer of an encoder only for the tokens that a head reads.
 
-A sentence head reads each sequence's first state, a tagging head each word's first. Of an encoder's last layer the
-other tokens need only what those ask of them, a key and a value; their own query, output and feed-forward layer, ten
-twelfths of its products, reach nothing. Left out, every state that is read and every gradient is what it was. Of six
-layers that saves a seventh of a step's products on sentences.
+A sentence head reads the first state of each sequence, and a tagging head the first state of each word. The other
+tokens need only a key and a value in the last layer. Their query, output and feed-forward layer, about ten twelfths of
+the layer's matrix products, do not reach the head. Without them, the states that are read and all gradients are the
+same. With six layers, this saves about a seventh of the matrix products of a step on sentences.
 
-The layer's own modules are called in the layer's own order; only its ``forward`` is another. An architecture without
-an entry in ``LAYERS`` keeps the whole layer, as does one whose states come out otherwise (``narrow_last_layer`` looks).
+The layer's modules and their order do not change; only its ``forward`` is replaced. The whole layer is computed for
+architectures without an entry in ``LAYERS``, and where ``narrow_last_layer`` finds different states.
 """
 
-# T tokens of the batch, R of them read, H width
+# T tokens of the batch, R of them read, H hidden width
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from taskaffinity.training.packing.layout import Layout
 from taskaffinity.training.packing.packed import packed_attention, packed_states, probe_sequences
 
 Narrow = Callable[..., Tensor]
-"""A layer's ``forward``: ``(1, T, H)`` -> ``(1, R, H)``."""
+"""The ``forward`` of a narrow layer: ``(1, T, H)`` -> ``(1, R, H)``."""
 
 
 def bert_layer(layer: nn.Module, hidden: Tensor, *args: Any, layout: Layout, **kwargs: Any) -> Tensor:
-    """``BertLayer`` and those written after it."""
+    """The narrow ``forward`` of ``BertLayer`` and of layers with the same modules."""
     attention: Any = layer.attention
-    own = attention.self
+    inner = attention.self
     read = hidden.index_select(1, layout.read)  # (1, R, H)
-    attended = _attended(own, own.query(read), own.key(hidden), own.value(hidden), layout)
+    attended = _attended(inner, inner.query(read), inner.key(hidden), inner.value(hidden), layout)
     states: Tensor = layer.feed_forward_chunk(attention.output(attended, read))  # type: ignore[operator]
     return states
 
 
 def distilbert_layer(layer: nn.Module, hidden: Tensor, *args: Any, layout: Layout, **kwargs: Any) -> Tensor:
-    """``distilbert``'s ``TransformerBlock``."""
+    """The narrow ``forward`` of DistilBERT's ``TransformerBlock``."""
     whole: Any = layer
-    own = whole.attention
+    inner = whole.attention
     read = hidden.index_select(1, layout.read)  # (1, R, H)
-    attended = own.out_lin(_attended(own, own.q_lin(read), own.k_lin(hidden), own.v_lin(hidden), layout))
+    attended = inner.out_lin(_attended(inner, inner.q_lin(read), inner.k_lin(hidden), inner.v_lin(hidden), layout))
     attended = whole.sa_layer_norm(attended + read)
     states: Tensor = whole.output_layer_norm(whole.ffn(attended) + attended)
     return states
@@ -58,13 +58,20 @@ LAYERS: Mapping[str, tuple[str, Narrow]] = {
     "electra": ("encoder.layer", bert_layer),
     "distilbert": ("transformer.layer", distilbert_layer),
 }
-"""By ``model_type``: where an encoder's layers are, and how the last one is worked out in part."""
+"""By ``model_type``: the name of the list of layers in the encoder, and the narrow ``forward`` of a layer."""
 
 
 def narrow_last_layer(encoder: PreTrainedModel, max_length: int = 128, *, tolerance: float = 1e-4) -> bool:
-    """Whether the last layer of this encoder, which is packed, gives the states that are read alone, from now on.
+    """Narrow the last layer of a packed encoder if its states stay the same; whether they do.
 
-    Tried on the sequences of ``packs_exactly``; where anything differs, the encoder is left as it was.
+    The states are compared on ``probe_sequences``. If they differ, the encoder is unchanged.
+
+    Parameters
+    ----------
+    max_length : int
+        Length of the longer probe, in tokens.
+    tolerance : float
+        Absolute and relative tolerance of the comparison.
     """
     if encoder.config.model_type not in LAYERS:
         return False
@@ -77,13 +84,13 @@ def narrow_last_layer(encoder: PreTrainedModel, max_length: int = 128, *, tolera
         try:
             last = encoder.get_submodule(path)[-1]  # type: ignore[index]
             whole, layout = packed_states(encoder, tokens, start)
-            last.forward = partial(narrow, weakref.proxy(last))  # a cycle would outlive the model
+            last.forward = partial(narrow, weakref.proxy(last))  # a reference cycle would delay freeing the model
             narrowed, _ = packed_states(encoder, tokens, start)
             expected = whole[layout.read]
             if narrowed.shape == expected.shape and torch.allclose(narrowed, expected, atol=tolerance, rtol=tolerance):
                 return True
         except (AttributeError, IndexError, TypeError, RuntimeError):
-            pass  # modules of other names: another version of transformers
+            pass  # another version of transformers may name modules differently
         finally:
             encoder.train(was_training)
     if last is not None:
@@ -91,13 +98,21 @@ def narrow_last_layer(encoder: PreTrainedModel, max_length: int = 128, *, tolera
     return False
 
 
-def _attended(own: Any, query: Tensor, key: Tensor, value: Tensor, layout: Layout) -> Tensor:
-    """``(1, R, H)`` from queries of the tokens that are read and keys and values of all."""
+def _attended(inner: Any, query: Tensor, key: Tensor, value: Tensor, layout: Layout) -> Tensor:
+    """Attention of the tokens that are read over all tokens, ``(1, R, H)``."""
     query, key, value = (
-        states.view(1, states.shape[1], -1, own.attention_head_size).transpose(1, 2) for states in (query, key, value)
+        states.view(1, states.shape[1], -1, inner.attention_head_size).transpose(1, 2) for states in (query, key, value)
     )  # (1, N, R or T, D)
-    dropout = own.dropout.p if own.training else 0.0
+    dropout = inner.dropout.p if inner.training else 0.0
     attended, _ = packed_attention(
-        own, query, key, value, None, layout=layout, asking=layout.reading, dropout=dropout, scaling=own.scaling
+        inner,
+        query,
+        key,
+        value,
+        None,
+        layout=layout,
+        query_blocks=layout.read_blocks,
+        dropout=dropout,
+        scaling=inner.scaling,
     )
     return attended.flatten(2)

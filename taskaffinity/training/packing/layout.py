@@ -1,9 +1,8 @@
-"""Where the sequences of a packed row lie, and how attention takes them: in blocks.
+"""Divide the sequences of a packed row into blocks for attention.
 
-Sequences lie sorted by length. A long one is a block by itself, which needs no copy and no padding; short ones are
-taken together with neighbours of nearly their length, padded to the longest, so that little is wasted and little is
-called. In the last layer fewer tokens ask than are asked, those alone whose states are read; they lie in blocks too,
-as many of them.
+Sequences are sorted by length. A long sequence is a block by itself, which needs no copy and no padding. Short
+sequences share a block with neighbours of similar length, padded to the longest, which saves calls and wastes little.
+A narrow last layer has queries only for the tokens that are read. These form a second list of as many blocks.
 """
 
 # T tokens of the batch, R of them read; of a block: B sequences, L tokens of the longest
@@ -17,80 +16,81 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_ALONE = 24
-"""Pieces from which on a sequence is a block of its own: there the copies into a block cost more than the calls. (Six
-layers of 12 heads, batches of 32: attention with sentences of 66 tokens took .70 of the time of blocks within an
-eighth, with 28 tokens .88; with 14 tokens, each alone, 1.3.)"""
+_SINGLE = 24
+"""Length in tokens from which a sequence is a block by itself: copying it into a block would cost more than a call."""
 _SLACK, _SLACK_TOKENS = 1 / 8, 8
-"""How much longer than its shortest a block's longest sequence may be, as a share or in tokens, whichever is more. (On
-a two-layer encoder and sentences of 14 tokens, blocks within an eighth alone cost a step 1.15 times as much.)"""
+"""How much the longest sequence of a block may exceed the shortest: the larger of a share and a number of tokens."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Neighbouring sequences that attention takes together."""
+    """Neighbouring sequences that share one attention call."""
 
-    tokens: slice  # of the packed row
+    tokens: slice  # their range in the packed row
     shape: tuple[int, int]  # (B, L)
-    places: Tensor | None = None  # (tokens,) each token's place in the flattened block; None where it has no padding
-    bias: Tensor | None = None  # (B, 1, 1, L) 0 where a place holds a token, else -inf; None where nothing is hidden
+    places: Tensor | None = None  # (tokens,) index of each token in the flattened block; None without padding
+    bias: Tensor | None = None  # (B, 1, 1, L) 0 for a token, -inf for padding; None without padding
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The blocks of a packed row, in its order."""
+    """The blocks of a packed row, in the order of the row."""
 
     blocks: tuple[Block, ...]
-    read: Tensor  # (R,) where the tokens lie whose last states are read, ascending
-    reading: tuple[Block, ...]  # those tokens among themselves, of each block's sequences
+    read: Tensor  # (R,) indices of the tokens whose last states are read, ascending
+    read_blocks: tuple[Block, ...]  # by block, the tokens that are read, in the row of the R tokens
 
     def to(self, device: str, *, blocks: bool = True) -> Layout:
-        """The same on another device; with ``read`` alone if not ``blocks``."""
+        """The layout on another device; only ``read`` if ``blocks`` is False."""
         if not blocks:
             return Layout((), sent(self.read, device), ())
         return Layout(
             tuple(_moved(block, device) for block in self.blocks),
             sent(self.read, device),
-            tuple(_moved(block, device) for block in self.reading),
+            tuple(_moved(block, device) for block in self.read_blocks),
         )
 
 
 def sent(tensor: Tensor, device: str) -> Tensor:
-    """The tensor on a device. To a GPU it goes from pinned memory: from any other a copy may wait for the GPU."""
+    """Copy a tensor to a device, through pinned memory to a GPU, so that the CPU does not wait."""
     return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor.to(device)
 
 
 def layout_of(lengths: Sequence[int], read: Sequence[int] | None = None) -> Layout:
-    """Blocks for sequences of these lengths in tokens, ascending.
+    """The layout of packed sequences.
 
     Parameters
     ----------
+    lengths : sequence of int
+        Lengths in tokens, in ascending order.
     read : sequence of int, optional
-        Places in the packed row, ascending, at least one in each sequence. Default: each sequence's first.
+        Indices in the packed row of the tokens that are read, in ascending order, at least one per sequence. The
+        default is the first token of each sequence.
     """
     starts = np.cumsum([0, *lengths])
     at = starts[:-1] if read is None else np.asarray(read)
     n_read = (np.diff(np.searchsorted(at, starts)) if read is not None else np.ones(len(lengths), int)).tolist()
-    blocks, reading = [], []
-    first = taken = asked = 0
+    blocks, read_blocks = [], []
+    first = start = read_start = 0
     while first < len(lengths):
         last = first + 1
         longest = max(lengths[first] * (1 + _SLACK), lengths[first] + _SLACK_TOKENS)
-        while last < len(lengths) and lengths[last] < _ALONE and lengths[last] <= longest:
+        while last < len(lengths) and lengths[last] < _SINGLE and lengths[last] <= longest:
             last += 1
-        blocks.append(_block(taken, lengths[first:last]))
-        reading.append(_block(asked, n_read[first:last], is_asked=False))
-        first, taken, asked = last, blocks[-1].tokens.stop, reading[-1].tokens.stop
-    return Layout(tuple(blocks), torch.from_numpy(at), tuple(reading))
+        blocks.append(_block(start, lengths[first:last]))
+        read_blocks.append(_block(read_start, n_read[first:last], has_keys=False))
+        first, start, read_start = last, blocks[-1].tokens.stop, read_blocks[-1].tokens.stop
+    return Layout(tuple(blocks), torch.from_numpy(at), tuple(read_blocks))
 
 
-def _block(first: int, lengths: Sequence[int], *, is_asked: bool = True) -> Block:
+def _block(first: int, lengths: Sequence[int], *, has_keys: bool = True) -> Block:
+    """The block of sequences with these lengths; a block of keys needs a bias that hides its padding."""
     tokens, shape = slice(first, first + sum(lengths)), (len(lengths), max(lengths))
     if min(lengths) == shape[1]:
         return Block(tokens, shape)
     is_token = torch.arange(shape[1]) < torch.tensor(lengths)[:, None]  # (B, L)
     places = torch.nonzero(is_token.flatten())[:, 0]
-    if not is_asked:
+    if not has_keys:
         return Block(tokens, shape, places)
     bias = torch.zeros(shape).masked_fill(~is_token, -torch.inf)
     return Block(tokens, shape, places, bias[:, None, None, :])
@@ -102,17 +102,17 @@ def _moved(block: Block, device: str) -> Block:
 
 
 def by_head(states: Tensor, block: Block) -> Tensor:
-    """The block's rows of ``(T, N, D)`` as ``(B N, L, D)``, zeros where a place holds no token; a view if it can be."""
+    """The block's rows of ``(T, N, D)`` as ``(B N, L, D)``, with zeros for padding; a view if possible."""
     count, longest = block.shape
-    own = states[block.tokens]
+    rows = states[block.tokens]
     if count == 1:
-        return own.transpose(0, 1)
+        return rows.transpose(0, 1)
     if block.places is not None:
-        own = own.new_zeros(count * longest, *own.shape[1:]).index_copy(0, block.places, own)
-    return own.view(count, longest, *own.shape[1:]).transpose(1, 2).reshape(-1, longest, own.shape[2])
+        rows = rows.new_zeros(count * longest, *rows.shape[1:]).index_copy(0, block.places, rows)
+    return rows.view(count, longest, *rows.shape[1:]).transpose(1, 2).reshape(-1, longest, rows.shape[2])
 
 
 def by_token(states: Tensor, block: Block) -> Tensor:
-    """``(B N, L, D)`` as the block's rows of ``(T, N, D)``."""
+    """The inverse of ``by_head``: ``(B N, L, D)`` as the block's rows of ``(T, N, D)``, without padding."""
     rows = states.view(block.shape[0], -1, *states.shape[1:]).transpose(1, 2)  # (B, L, N, D)
     return rows.flatten(0, 1) if block.places is None else rows.flatten(0, 1).index_select(0, block.places)

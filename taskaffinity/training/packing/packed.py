@@ -1,15 +1,15 @@
 """Padding-free attention for stock transformers encoders.
 
-A mini-batch is one row of concatenated sequences, ``(1, T)``. Everything in an encoder but attention works token by
-token, so only attention must know where sequences end: the function registered here attends within each sequence.
-``layout.py`` says in which blocks.
+A mini-batch is one row of concatenated sequences, ``(1, T)``. In an encoder, all layers but attention treat each token
+separately, so only attention must know where sequences end. The function registered here attends within each sequence,
+in the blocks of ``layout.py``.
 
-Trap: under an attention name that has no mask function, transformers builds no mask at all, so a padded batch under
-this name would attend to its padding. ``packs_exactly`` therefore compares both paths on the encoder at hand, and
-whatever differs (DeBERTa-v2, MPNet, sliding windows) is trained padded, under ``sdpa``.
+Warning: transformers builds no mask for an attention name without a mask function, so a padded batch under this name
+would attend to its padding. ``packs_exactly`` compares packed and unpacked states. Encoders whose states differ
+(DeBERTa-v2, MPNet, sliding windows) are trained on padded batches with ``sdpa``.
 """
 
-# T tokens of the batch, R of them that ask, N heads, D a head's width
+# T tokens of the batch, R of them with a query, N heads, D width of a head
 # of one block: B sequences, L tokens of the longest
 
 from __future__ import annotations
@@ -35,25 +35,33 @@ def packed_attention(
     attention_mask: Tensor | None,
     *,
     layout: Layout,
-    asking: Sequence[Block] | None = None,
+    query_blocks: Sequence[Block] | None = None,
     dropout: float = 0.0,
     scaling: float | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Attend within each sequence of a packed row; the output is ``(1, R, N, D)``.
+    """Attend within each sequence of a packed row.
 
-    ``asking`` says where the queries lie, block by block; by default every token has one, and R is T.
+    Parameters
+    ----------
+    query_blocks : sequence of Block, optional
+        The blocks of the queries. By default every token has a query, and R is T.
+
+    Returns
+    -------
+    (1, R, N, D) Tensor
+        The output of attention, followed by None in the place of attention weights.
     """
-    asking = layout.blocks if asking is None else asking
-    query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, N, D); not [0]:
-    # its backward would fill a tensor with zeros first
+    query_blocks = layout.blocks if query_blocks is None else query_blocks
+    query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, N, D)
+    # squeeze, not [0], whose backward pass fills a tensor with zeros
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     if dropout and query.device.type == "cpu":
         attended: Tensor = BlockAttention.apply(  # type: ignore[no-untyped-call]
-            query, key, value, asking, layout.blocks, dropout, scaling
+            query, key, value, query_blocks, layout.blocks, dropout, scaling
         )
     else:
-        attended = _attend(query, key, value, asking, layout.blocks, dropout, scaling)
+        attended = _attend(query, key, value, query_blocks, layout.blocks, dropout, scaling)
     return attended[None], None
 
 
@@ -61,19 +69,19 @@ def _attend(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    asking: Sequence[Block],
+    query_blocks: Sequence[Block],
     blocks: Sequence[Block],
     dropout: float,
     scaling: float,
 ) -> Tensor:
     attended = []
-    for own, block in zip(asking, blocks, strict=True):
-        q, k, v = by_head(query, own), by_head(key, block), by_head(value, block)  # (B N, L, D)
+    for q_block, block in zip(query_blocks, blocks, strict=True):
+        q, k, v = by_head(query, q_block), by_head(key, block), by_head(value, block)  # (B N, L, D)
         q, k, v = (states.unflatten(0, (block.shape[0], -1)) for states in (q, k, v))
         output = nn.functional.scaled_dot_product_attention(
             q, k, v, attn_mask=block.bias, dropout_p=dropout, scale=scaling
         )
-        attended.append(by_token(output.flatten(0, 1), own))
+        attended.append(by_token(output.flatten(0, 1), q_block))
     return torch.cat(attended)
 
 
@@ -81,7 +89,7 @@ AttentionInterface.register(PACKED, packed_attention)
 
 
 def first_position(encoder: PreTrainedModel) -> int:
-    """The position id of a sequence's first token: 0, or ``padding_idx + 1`` where padding has its own position."""
+    """The position id of a sequence's first token: 0, or ``padding_idx + 1`` if padding has a position id."""
     embeddings = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
     padding = getattr(embeddings, "padding_idx", None)
     return 0 if padding is None else int(padding) + 1
@@ -89,10 +97,17 @@ def first_position(encoder: PreTrainedModel) -> int:
 
 @torch.no_grad()
 def packs_exactly(encoder: PreTrainedModel, max_length: int = 128, *, tolerance: float = 1e-4) -> bool:
-    """Whether this encoder gives the same states for packed sequences as for each sequence by itself.
+    """Set packed attention if it gives the states of each sequence by itself; whether it does.
 
-    Tried on one sequence of 5 and one of ``max_length`` tokens (or as long as the encoder takes). Leaves the encoder
-    packed if so, under ``sdpa`` if not.
+    The states are compared on ``probe_sequences``. If they differ, the encoder gets ``sdpa``, or ``eager`` if it does
+    not support ``sdpa``.
+
+    Parameters
+    ----------
+    max_length : int
+        Length of the longer probe, in tokens.
+    tolerance : float
+        Absolute and relative tolerance of the comparison.
     """
     if not getattr(encoder, "_supports_attention_backend", False):
         return False
@@ -102,13 +117,13 @@ def packs_exactly(encoder: PreTrainedModel, max_length: int = 128, *, tolerance:
     try:
         device = encoder.device
         encoder.set_attn_implementation("sdpa")
-        alone = [encoder(input_ids=ids[None].to(device)).last_hidden_state[0] for ids in tokens]
+        separate = [encoder(input_ids=ids[None].to(device)).last_hidden_state[0] for ids in tokens]
         encoder.set_attn_implementation(PACKED)
         packed, _ = packed_states(encoder, tokens, start)
-        if torch.allclose(torch.cat(alone), packed, atol=tolerance, rtol=tolerance):
+        if torch.allclose(torch.cat(separate), packed, atol=tolerance, rtol=tolerance):
             return True
     except (TypeError, ValueError, RuntimeError, IndexError):
-        pass  # an encoder that takes no position_ids, or does not hand the layout on to its attention
+        pass  # the encoder takes no position_ids, or does not pass the layout to its attention
     finally:
         encoder.train(was_training)
     encoder.set_attn_implementation("sdpa" if getattr(encoder, "_supports_sdpa", False) else "eager")
@@ -116,7 +131,7 @@ def packs_exactly(encoder: PreTrainedModel, max_length: int = 128, *, tolerance:
 
 
 def probe_sequences(encoder: PreTrainedModel, max_length: int) -> tuple[list[Tensor], int]:
-    """A short and a long sequence of tokens, for a look at how an encoder works; and its first position."""
+    """A sequence of 5 and one of ``max_length`` token ids, if the encoder has as many positions; its first position."""
     start = first_position(encoder)
     longest = min(max_length, getattr(encoder.config, "max_position_embeddings", max_length) - start)
     vocabulary = encoder.config.vocab_size
@@ -125,7 +140,7 @@ def probe_sequences(encoder: PreTrainedModel, max_length: int) -> tuple[list[Ten
 
 
 def packed_states(encoder: PreTrainedModel, sequences: Sequence[Tensor], start: int) -> tuple[Tensor, Layout]:
-    """Last states of sequences, packed in ascending length, ``(T, H)``; and the layout they had."""
+    """Last states of packed sequences, ``(T, H)``, and their layout; ``sequences`` are in ascending length."""
     device = str(encoder.device)
     layout = layout_of([len(tokens) for tokens in sequences]).to(device)
     positions = torch.cat([torch.arange(len(tokens)) + start for tokens in sequences])

@@ -1,4 +1,4 @@
-"""What a variant trains on: a placebo that teaches nothing, as many updates as a pair, and the halves of a task."""
+"""Run variants: placebo, compute-matched and split-half runs."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def assert_same_training(one: RunResult, other: RunResult, target: str) -> None:
 @pytest.mark.parametrize("encoder", ["from scratch", "pre-trained"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("target", TARGETS)
-def test_without_dropout_a_placebo_with_the_seed_of_a_single_run_is_that_run(
+def test_without_dropout_a_placebo_equals_the_single_task_run(
     target: str, optimizer: str, encoder: str, run: Run
 ) -> None:
     single, placebo = (
@@ -121,7 +121,7 @@ def test_without_dropout_a_placebo_with_the_seed_of_a_single_run_is_that_run(
     assert placebo.history[0]["loss"][target] != placebo.history[-1]["loss"][target]
 
 
-def test_what_is_no_placebo_is_not_the_single_run(run: Run) -> None:
+def test_other_variants_differ_from_the_single_task_run(run: Run) -> None:
     single = run("sts")
     others = [run("sts", "tag"), run("sts", variant="halves"), run("sts", variant="placebo", seed=1)]
     for other in others:
@@ -129,7 +129,7 @@ def test_what_is_no_placebo_is_not_the_single_run(run: Run) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_placebos_own_head_learns_and_is_not_reported(target: str, run: Run) -> None:
+def test_the_detached_head_of_a_placebo_trains_and_is_not_reported(target: str, run: Run) -> None:
     result = run(target, variant="placebo", num_train_epochs=6, learning_rate=1e-2)
     losses = [row["loss"] for row in result.history]
     assert all(len(loss) == 2 for loss in losses)
@@ -144,7 +144,7 @@ def test_a_placebos_own_head_learns_and_is_not_reported(target: str, run: Run) -
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("kind", ["inference", "similarity", "ner"])
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "deberta-v2"])
-def test_batches_of_a_detached_task_move_its_own_head_and_nothing_else(
+def test_a_detached_task_updates_only_its_head(
     architecture: str,
     kind: str,
     optimizer: str,
@@ -172,7 +172,7 @@ def test_batches_of_a_detached_task_move_its_own_head_and_nothing_else(
 
 
 @pytest.mark.parametrize("packed", [True, False], ids=["packed", "padded"])
-def test_a_detached_task_sees_what_any_task_sees(
+def test_a_detached_task_has_the_outputs_of_an_attached_task(
     packed: bool, make_encoder: Callable[..., Path], make_meta: MakeMeta, make_split: MakeSplit
 ) -> None:
     metas = {name: make_meta(name, "ner") for name in ("own", "beside")}
@@ -186,7 +186,7 @@ def test_a_detached_task_sees_what_any_task_sees(
 
 
 @pytest.mark.parametrize(("target", "partner"), [("nli", "tag"), ("tag", "nli")])
-def test_a_matched_run_has_the_updates_of_its_pair_and_reports_its_target_alone(
+def test_a_compute_matched_run_has_the_updates_of_its_pair_and_reports_only_its_target(
     target: str, partner: str, run: Run, met: Met
 ) -> None:
     pair = run(*sorted((target, partner)))
@@ -200,7 +200,7 @@ def test_a_matched_run_has_the_updates_of_its_pair_and_reports_its_target_alone(
     assert {key.partition("/")[0] for key in result.counts} == {target}
 
 
-def test_a_matched_run_meets_every_row_as_often_as_any_other(run: Run, met: Met) -> None:
+def test_a_compute_matched_run_trains_on_all_rows_equally_often(run: Run, met: Met) -> None:
     run("nli", variant="matched", partner="tag")
     seen = np.bincount([row for _, rows in met for row in rows], minlength=SIZES.train)
     assert len(seen) == SIZES.train
@@ -209,7 +209,7 @@ def test_a_matched_run_meets_every_row_as_often_as_any_other(run: Run, met: Met)
     assert seen.min() > RECIPE.num_train_epochs
 
 
-def test_a_matched_run_has_the_rates_of_its_pair(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compute_matched_run_has_the_learning_rates_of_its_pair(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     rates: list[float] = []
 
     class Listening(Stepper):
@@ -225,14 +225,14 @@ def test_a_matched_run_has_the_rates_of_its_pair(run: Run, monkeypatch: pytest.M
     assert rates == pair
 
 
-def test_caps_hold_for_the_partner_too(run: Run) -> None:
+def test_example_caps_apply_to_the_partner(run: Run) -> None:
     caps: dict[str, Any] = {"max_train_examples": 20, "max_eval_examples": 10, "num_train_epochs": 2}
     result = run("nli", variant="matched", partner="sts", **caps)
     assert result.work["steps"] == 2 * (2 + 2)
     assert len(result.counts["nli/test"]) == 10
 
 
-def test_of_its_partner_a_matched_run_knows_only_the_number_of_mini_batches(run: Run) -> None:
+def test_a_compute_matched_run_uses_only_the_number_of_its_partners_mini_batches(run: Run) -> None:
     one, other = (run("nli", variant="matched", partner=partner) for partner in ("rel", "sts"))
     assert one.spec.run_id != other.spec.run_id
     assert_same_training(one, other, "nli")
@@ -243,7 +243,7 @@ def test_of_its_partner_a_matched_run_knows_only_the_number_of_mini_batches(run:
     [(None, 16, 2, 2), (51, 8, 4, 4), (33, 16, 2, 1), (49, 8, 4, 3)],
     ids=str,
 )
-def test_a_half_has_half_the_updates_and_both_together_as_many_as_both(
+def test_a_half_has_half_the_updates_of_both_halves(
     cap: int | None, batch_size: int, half: int, rest: int, run: Run, met: Met
 ) -> None:
     settings: dict[str, Any] = {"max_train_examples": cap, "batch_size": batch_size}
@@ -264,14 +264,14 @@ def test_a_half_has_half_the_updates_and_both_together_as_many_as_both(
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_both_halves_are_the_whole_task(target: str, run: Run) -> None:
+def test_both_halves_together_have_all_examples(target: str, run: Run) -> None:
     single, half, halves = (run(target, variant=variant).work for variant in ("plain", "half", "halves"))
     assert halves["pieces"] == single["pieces"]
     assert 0.3 * single["pieces"] < half["pieces"] < 0.7 * single["pieces"]
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_the_other_half_is_a_task_that_reaches_the_encoder(target: str, run: Run) -> None:
+def test_the_second_half_updates_the_encoder(target: str, run: Run) -> None:
     half, halves = (run(target, variant=variant) for variant in ("half", "halves"))
     (beside,) = halves.history[0]["loss"].keys() - {target}
     assert halves.history[-1]["loss"][beside] < halves.history[0]["loss"][beside]
@@ -279,9 +279,7 @@ def test_the_other_half_is_a_task_that_reaches_the_encoder(target: str, run: Run
 
 
 @pytest.mark.parametrize("variant", ["placebo", "half", "halves", "matched"])
-def test_the_same_variant_gives_the_same_result_bit_for_bit_and_another_seed_another(
-    variant: Variant, run: Run
-) -> None:
+def test_variants_are_reproducible_bit_for_bit_and_depend_on_the_seed(variant: Variant, run: Run) -> None:
     settings: dict[str, Any] = {"variant": variant, "partner": "tag" * (variant == "matched")}
     once = run("sts", **settings)
     torch.manual_seed(7)
@@ -302,14 +300,14 @@ def task(make_meta: MakeMeta, make_split: MakeSplit) -> Toy:
     return {"t": make_meta("t", "ner")}, {"t": make_split("ner", n=11)}
 
 
-def test_a_plain_run_has_no_company(task: Toy) -> None:
+def test_a_plain_run_trains_only_its_task(task: Toy) -> None:
     training = training_set_of(spec("plain"), *task)
     assert (training.metas, training.splits) == task
     assert (training.detached, training.batches) == (frozenset(), None)
 
 
 @pytest.mark.parametrize("variant", ["placebo", "halves"])
-def test_what_stands_beside_a_task_is_one_of_its_kind_and_named_as_no_task_can_be(variant: Variant, task: Toy) -> None:
+def test_an_added_task_has_the_kind_of_its_target_and_a_reserved_name(variant: Variant, task: Toy) -> None:
     metas, train = task
     training = training_set_of(spec(variant), metas, train)
     assert set(training.metas) == set(training.splits)
@@ -326,7 +324,7 @@ def test_a_placebo_is_a_copy_of_its_target(task: Toy) -> None:
     assert all(split is task[1]["t"] for split in training.splits.values())
 
 
-def test_halves_are_dealt_by_the_sample_seed_and_not_by_the_runs(task: Toy) -> None:
+def test_halves_depend_on_the_sample_seed_and_not_on_the_run_seed(task: Toy) -> None:
     def ids(variant: Variant, **options: int) -> list[list[str]]:
         return [list(split.ids) for split in training_set_of(spec(variant, **options), *task).splits.values()]
 
@@ -340,7 +338,9 @@ def test_halves_are_dealt_by_the_sample_seed_and_not_by_the_runs(task: Toy) -> N
 
 
 @pytest.mark.parametrize("n_partner", [1, 4, 30])
-def test_a_matched_run_makes_up_for_its_partners_mini_batches(n_partner: int, task: Toy, make_split: MakeSplit) -> None:
+def test_a_compute_matched_run_adds_the_number_of_its_partners_mini_batches(
+    n_partner: int, task: Toy, make_split: MakeSplit
+) -> None:
     partner = make_split("inference", n=n_partner)
     training = training_set_of(spec("matched", batch_size=4), *task, partner=partner)
     assert (training.metas, training.splits, training.detached) == (*task, frozenset())

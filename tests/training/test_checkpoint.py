@@ -1,4 +1,4 @@
-"""What one run leaves to the next: the encoder as it was at the chosen epoch, and no head."""
+"""A run passes the encoder of its selected epoch, and no head, to the next run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MakeEncoder = Callable[..., Path]
 
 @pytest.mark.parametrize("is_cut", [True, False], ids=["cut table", "whole table"])
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra", "modernbert"])
-def test_the_next_model_has_the_trained_encoder_and_its_own_head(
+def test_the_next_model_has_the_trained_encoder_and_a_new_head(
     architecture: str,
     is_cut: bool,
     make_encoder: MakeEncoder,
@@ -94,7 +94,7 @@ def refined(place: tuple[Encoder, Path]) -> RunResult:
     return execute(spec, encoder_folder=encoder.folder, cache=cache, keep_weights=True)
 
 
-def test_a_run_keeps_weights_where_one_will_start_from_it(
+def test_a_run_stores_weights_if_another_starts_from_it(
     refined: RunResult, place: tuple[Encoder, Path], tmp_path: Path
 ) -> None:
     assert set(refined.weights) == {outcome.epoch for outcome in refined.outcomes.values()}
@@ -111,7 +111,7 @@ def test_a_run_keeps_weights_where_one_will_start_from_it(
     assert plain.outcomes == refined.outcomes
 
 
-def test_fine_tuning_starts_where_the_refinement_was_best_for_its_task(
+def test_fine_tuning_starts_from_the_best_epoch_for_its_task(
     refined: RunResult, place: tuple[Encoder, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a rate of nothing, the encoder after fine-tuning is the one that was handed over."""
@@ -131,7 +131,7 @@ def test_fine_tuning_starts_where_the_refinement_was_best_for_its_task(
 
 
 @pytest.mark.parametrize("protocol", [None, "paper"])
-def test_a_task_alone_and_its_pair_go_on_from_the_same_weights(
+def test_single_task_and_pair_runs_start_from_the_same_weights(
     protocol: Literal["paper"] | None, place: tuple[Encoder, Path], tmp_path: Path
 ) -> None:
     """With a rate of nothing, the encoder at the end is the one that was handed over; heads are as in any first run."""
@@ -160,7 +160,7 @@ def test_a_task_alone_and_its_pair_go_on_from_the_same_weights(
             np.testing.assert_array_equal(value, refined.weights[best][key])
 
 
-def test_a_pair_that_goes_on_learns_more_than_a_fresh_one(place: tuple[Encoder, Path], tmp_path: Path) -> None:
+def test_a_warm_started_pair_scores_higher_than_a_fresh_one(place: tuple[Encoder, Path], tmp_path: Path) -> None:
     encoder, cache = place
     whole = RunSpec(
         tuple(TASKS[name].ref for name in ("nli", "rel", "tag")), encoder.ref, 0, replace(RECIPE, num_train_epochs=10)
@@ -176,7 +176,7 @@ def test_a_pair_that_goes_on_learns_more_than_a_fresh_one(place: tuple[Encoder, 
     assert later.history[0]["loss"]["tag"] < first.history[0]["loss"]["tag"]
 
 
-def test_fine_tuning_learns_more_than_a_fresh_start_in_as_little_time(
+def test_fine_tuning_scores_higher_than_a_fresh_start_of_the_same_length(
     place: tuple[Encoder, Path], tmp_path: Path
 ) -> None:
     encoder, cache = place
@@ -192,7 +192,7 @@ def test_fine_tuning_learns_more_than_a_fresh_start_in_as_little_time(
 
 
 @pytest.mark.parametrize("has_parent", [True, False], ids=["a parent", "no parent"])
-def test_a_start_goes_with_a_parent(has_parent: bool, refined: RunResult, place: tuple[Encoder, Path]) -> None:
+def test_starting_weights_require_a_parent(has_parent: bool, refined: RunResult, place: tuple[Encoder, Path]) -> None:
     encoder, cache = place
     spec = RunSpec((TASKS["nli"].ref,), encoder.ref, 0, RECIPE, parent=refined.spec if has_parent else None)
     given: dict[str, Any] = {} if has_parent else {"start": cache / "weights"}

@@ -1,4 +1,4 @@
-"""A pace is of real steps, and leaves nothing behind."""
+"""Measured speed comes from real steps, without side effects."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tiny(tiny_study: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any
     return tiny_study(tasks=TASKS, num_train_epochs=4, max_train_examples=320, max_eval_examples=100)
 
 
-def test_its_seconds_are_those_of_the_run_but_for_a_factor(tiny: Any) -> None:
+def test_estimated_seconds_are_close_to_those_of_a_run(tiny: Any) -> None:
     """A factor of four, on a machine that others use too."""
     spec = RunSpec(tuple(sorted(tiny.study.refs)), tiny.study.encoder, 0, tiny.study.recipe)
     places = {"encoder_folder": tiny.encoder_folder, "cache": tiny.cache}
@@ -40,7 +40,7 @@ def test_its_seconds_are_those_of_the_run_but_for_a_factor(tiny: Any) -> None:
     assert (pace.attention, pace.device) == ("packed", "cpu")
 
 
-def test_a_protocol_is_timed_by_its_own_update(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_protocol_is_timed_with_its_optimizer(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The paper's moves tensor by tensor, and takes three times as long."""
     moved: list[int] = []
     monkeypatch.setattr(BertAdamStepper, "step", lambda stepper, **how: moved.append(1))
@@ -50,7 +50,7 @@ def test_a_protocol_is_timed_by_its_own_update(tiny: Any, monkeypatch: pytest.Mo
     assert len(moved) == pace.steps + len(TASKS)  # and the largest mini-batch of each
 
 
-def test_a_trial_on_a_cpu_opens_no_gpu(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timing_on_a_cpu_opens_no_gpu(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random numbers of every GPU would be asked for, and each opened."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: pytest.fail(f"GPU {device} was opened"))
@@ -58,12 +58,12 @@ def test_a_trial_on_a_cpu_opens_no_gpu(tiny: Any, monkeypatch: pytest.MonkeyPatc
     timed(spec, encoder_folder=tiny.encoder_folder, cache=tiny.cache)
 
 
-def test_memory_of_a_gpu_is_what_torch_took_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_memory_is_what_torch_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 3 * 2**30)
     assert speed._gpu_peak_mib() == 3072
 
 
-def test_random_numbers_and_threads_are_as_they_were(tiny: Any) -> None:
+def test_random_state_and_threads_are_restored(tiny: Any) -> None:
     spec = RunSpec(tuple(sorted(tiny.study.refs)), tiny.study.encoder, 0, tiny.study.recipe)
     threads = torch.get_num_threads()
     torch.manual_seed(3)

@@ -1,4 +1,4 @@
-"""A process does not grow with the number of shapes that its mini-batches have."""
+"""Memory of a process does not grow with the number of shapes of its mini-batches."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ print(sizes[1] - sizes[0])
 @pytest.mark.skipif(
     not torch.backends.mkldnn.is_available() or sys.platform != "linux", reason="no oneDNN, or no /proc"
 )
-def test_compiled_products_of_many_shapes_are_not_kept() -> None:
+def test_compiled_kernels_of_many_shapes_are_not_cached() -> None:
     """oneDNN, which multiplies in 16 bits, is called in 32, so that every processor can. The second process shows that
     the first would tell: what it grows by was 170 MiB where the test was written, of the first less than 4."""
 

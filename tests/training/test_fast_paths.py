@@ -1,4 +1,4 @@
-"""Every technique that makes a step faster changes nothing but the time: on against off, over all heads."""
+"""Each optimization of speed changes only the time: training with it and without it, over all heads."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def build(make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit)
         off: Collection[str], monkeypatch: pytest.MonkeyPatch, p: float, seed: int = 3, n: int = 24, step: int = 1
     ) -> tuple[MultiTaskModel, Splits, Splits]:
         if "long ones alone" in off:
-            monkeypatch.setattr(layout, "_ALONE", 10**9)
+            monkeypatch.setattr(layout, "_SINGLE", 10**9)
         else:
-            monkeypatch.setattr(layout, "_ALONE", 10)  # sequences here have 3 to 20 tokens
+            monkeypatch.setattr(layout, "_SINGLE", 10)  # sequences here have 3 to 20 tokens
         if "narrow last layer" in off:
             monkeypatch.setattr(models, "narrow_last_layer", lambda encoder, max_length: False)
         if "cheap dropout" in off:
@@ -96,14 +96,14 @@ def build(make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit)
 
 
 def blocks_by_autograd(
-    q: Any, k: Any, v: Any, asking: Any, blocks: Any, dropout: float, scaling: float
+    q: Any, k: Any, v: Any, query_blocks: Any, blocks: Any, dropout: float, scaling: float
 ) -> torch.Tensor:
-    return packed._attend(q, k, v, asking, blocks, dropout, scaling)
+    return packed._attend(q, k, v, query_blocks, blocks, dropout, scaling)
 
 
 @pytest.mark.parametrize("optimizer", ["adamax", pytest.param("adamw", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("technique", TECHNIQUES)
-def test_on_and_off_have_the_same_losses_over_fifty_steps(
+def test_losses_are_equal_with_and_without_each_optimization(
     technique: str, optimizer: str, build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = Recipe(learning_rate=1e-3, num_train_epochs=3, batch_size=5, weight_decay=0.1)
@@ -131,12 +131,12 @@ def test_with_dropout_dev_scores_are_equal_within_noise(
     recipe = Recipe(learning_rate=5e-3, num_train_epochs=12, batch_size=8, optimizer="adamw")
     learned = {"similarity": 0.7, "relation": 0.8, "inference": 0.8, "ner": 0.9}
     scores: dict[str, dict[str, list[float]]] = {}
-    for way in ("on", "on, 16 bits", "off"):
+    for way in ("on", "on, bf16", "off"):
         scores[way] = {kind: [] for kind in KINDS}
         for seed in range(3):
             with monkeypatch.context() as patched:
                 model, train, dev = build(TECHNIQUES if way == "off" else (), patched, 0.1, seed, n=120, step=5)
-                model.precision = "bf16" if way == "on, 16 bits" else None
+                model.precision = "bf16" if way == "on, bf16" else None
                 for _ in fit(model, train, recipe, seed=seed):
                     pass
             for kind in KINDS:
@@ -144,7 +144,7 @@ def test_with_dropout_dev_scores_are_equal_within_noise(
                 metric = METRICS[meta.metric_name]
                 counts = metric.tally(split.gold, predict(model, meta, split), meta.scored)
                 scores[way][kind].append(float(metric.score(counts.sum(axis=0))))
-    for way, kind in itertools.product(("on", "on, 16 bits"), KINDS):
+    for way, kind in itertools.product(("on", "on, bf16"), KINDS):
         on, off = np.array(scores[way][kind]), np.array(scores["off"][kind])
         assert off.mean() > learned[kind], (kind, off)
         error = np.sqrt((on.var(ddof=1) + off.var(ddof=1)) / 3)
@@ -153,7 +153,7 @@ def test_with_dropout_dev_scores_are_equal_within_noise(
 
 
 @pytest.mark.parametrize("packed", [True, False], ids=["packed", "padded"])
-def test_sixteen_bits_train_and_predict_as_thirty_two_do(
+def test_bf16_trains_and_predicts_like_fp32(
     packed: bool, make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit
 ) -> None:
     """Losses and scores within what eight bits of mantissa leave; told to be of 32 bits again, not a bit differs."""

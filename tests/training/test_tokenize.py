@@ -1,4 +1,4 @@
-"""Tokens: what is cut where, which tokens are classes, and what a sample keeps."""
+"""Tokenization: truncation, split sentences, first tokens of words, samples and the cache."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ TAGGED = st.lists(st.sampled_from("OOBI"), min_size=1, max_size=40)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=60), st.integers(1, 10))
-def test_a_cut_is_at_the_last_place_that_may_be_cut(may_cut: list[bool], most: int) -> None:
+def test_a_sentence_is_split_at_the_last_allowed_place(may_cut: list[bool], most: int) -> None:
     ranges = cut_sentence(may_cut, most)
     assert [i for first, last in ranges for i in range(first, last)] == list(range(len(may_cut)))
     for first, last in ranges[:-1]:
@@ -76,7 +76,7 @@ def test_a_cut_is_at_the_last_place_that_may_be_cut(may_cut: list[bool], most: i
     ],
     ids=["short", "no mention", "across", "at the end", "longer than a row"],
 )
-def test_training_sentences_are_cut_at_an_o_so_that_no_mention_is(
+def test_training_sentences_are_split_at_o_so_that_no_mention_is_split(
     tags: str, rows: list[list[int]], encode: Encode, make_task: MakeTask
 ) -> None:
     train = encode(make_task("ner", [sentence(tags)]), max_words=4)["train"]
@@ -86,7 +86,7 @@ def test_training_sentences_are_cut_at_an_o_so_that_no_mention_is(
 
 
 @pytest.mark.parametrize("split", ["dev", "test"])
-def test_where_dev_and_test_are_cut_does_not_depend_on_the_tags(
+def test_splits_of_dev_and_test_sentences_do_not_depend_on_tags(
     split: Split, encode: Encode, make_task: MakeTask
 ) -> None:
     words = ["a", "b", ".", "c", "d", "e", ",", "f", "g", "h", "a"]
@@ -99,9 +99,7 @@ def test_where_dev_and_test_are_cut_does_not_depend_on_the_tags(
     assert cuts[0][1] == [[0, 1, 2], [3, 4, 5, 6], [7, 8, 9, 10]]
 
 
-def test_a_class_stands_on_each_words_first_piece_and_on_nothing_else(
-    tokenizer: Any, encode: Encode, make_task: MakeTask
-) -> None:
+def test_only_the_first_token_of_each_word_has_a_class(tokenizer: Any, encode: Encode, make_task: MakeTask) -> None:
     words = ["fever", "cold", "a", "and", "cold", "rash"]
     encoded = encode(make_task("ner", [sentence("BOOOBI", words)]))["test"]
     tokens, firsts = ["[CLS]"], []
@@ -115,9 +113,7 @@ def test_a_class_stands_on_each_words_first_piece_and_on_nothing_else(
     assert not any(tokens[i].startswith(("##", "[")) for i in encoded.word_positions)
 
 
-def test_words_beyond_the_longest_row_have_no_class_but_stay_in_the_gold_tags(
-    encode: Encode, make_task: MakeTask
-) -> None:
+def test_truncated_words_have_no_class_but_stay_in_the_gold_tags(encode: Encode, make_task: MakeTask) -> None:
     encoded = encode(make_task("ner", [sentence("BBBBB", ["fever", "cold", "rash", "cold", "a"])]), max_length=10)[
         "test"
     ]
@@ -131,7 +127,7 @@ def test_words_beyond_the_longest_row_have_no_class_but_stay_in_the_gold_tags(
 
 
 @pytest.mark.parametrize("nothing", ["\u200b", "\x00", "\u00ad"], ids=["zero width space", "null", "soft hyphen"])
-def test_a_word_that_the_tokenizer_makes_nothing_of_is_its_unknown_piece(
+def test_a_word_without_tokens_becomes_the_unknown_token(
     nothing: str, tokenizer: Any, encode: Encode, make_task: MakeTask
 ) -> None:
     assert tokenizer.tokenize(nothing) == []
@@ -141,7 +137,7 @@ def test_a_word_that_the_tokenizer_makes_nothing_of_is_its_unknown_piece(
     assert encoded.targets.tolist() == [0, 1, 0]
 
 
-def test_byte_level_words_have_first_pieces_too(tmp_path: Path, encode: Encode, make_task: MakeTask) -> None:
+def test_byte_level_words_have_first_tokens(tmp_path: Path, encode: Encode, make_task: MakeTask) -> None:
     vocabulary = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "\u0120", *"abcdefgh", "\u0120a", "\u0120b"]
     merges = [("\u0120", "a"), ("\u0120", "b")]
     made = RobertaTokenizer(vocab={token: i for i, token in enumerate(vocabulary)}, merges=merges)  # type: ignore[arg-type]
@@ -156,7 +152,7 @@ def test_byte_level_words_have_first_pieces_too(tmp_path: Path, encode: Encode, 
 @pytest.mark.parametrize(
     ("first", "second", "kept"), [(20, 3, (6, 3)), (3, 20, (3, 6)), (4, 4, (4, 4)), (2, 5, (2, 5))]
 )
-def test_the_longer_side_of_a_pair_loses_first(
+def test_the_longer_text_of_a_pair_is_truncated_first(
     first: int, second: int, kept: tuple[int, int], tokenizer: Any, encode: Encode, make_task: MakeTask
 ) -> None:
     example = Example("p", 1.0, " ".join("a" * first), " ".join("b" * second))
@@ -167,14 +163,14 @@ def test_the_longer_side_of_a_pair_loses_first(
     assert encoded.token_types.tolist() == [0] * (a + 2) + [1] * (b + 1)
 
 
-def test_two_long_sides_of_a_pair_lose_alike(tokenizer: Any, encode: Encode, make_task: MakeTask) -> None:
+def test_two_long_texts_of_a_pair_are_truncated_equally(tokenizer: Any, encode: Encode, make_task: MakeTask) -> None:
     example = Example("p", 1.0, " ".join("a" * 30), " ".join("b" * 25))
     encoded = encode(make_task("similarity", [example]), max_length=12)["train"]
     tokens = tokenizer.convert_ids_to_tokens(encoded.tokens.tolist())
     assert sorted((tokens.count("a"), tokens.count("b"))) == [4, 5]
 
 
-def test_classes_are_numbered_as_the_task_lists_them(encode: Encode, make_task: MakeTask) -> None:
+def test_classes_are_numbered_in_the_order_of_the_task(encode: Encode, make_task: MakeTask) -> None:
     examples = [Example(str(i), label, "cold") for i, label in enumerate(["no", "yes", "no", "maybe"])]
     task = make_task("relation", examples, ("yes", "maybe", "no"))
     encoded = encode(task)["dev"]
@@ -184,13 +180,13 @@ def test_classes_are_numbered_as_the_task_lists_them(encode: Encode, make_task: 
     assert task_meta(task).outputs == ("yes", "maybe", "no")
 
 
-def test_tags_are_outside_begin_and_inside_of_each_type(make_task: MakeTask) -> None:
+def test_tags_are_o_and_b_and_i_of_each_type(make_task: MakeTask) -> None:
     task = make_task("ner", [sentence("O")], ("x", "y"))
     assert task_meta(task).outputs == ("O", "B-x", "I-x", "B-y", "I-y")
 
 
 @pytest.mark.parametrize("order", ["pnp", "npn", "pp", "nn"], ids=["between pairs", "around a pair", "pairs", "none"])
-def test_a_text_among_pairs_is_encoded_as_one_alone(order: str, tokenizer: Any, make_task: MakeTask) -> None:
+def test_a_single_text_among_pairs_is_encoded_without_a_second(order: str, tokenizer: Any, make_task: MakeTask) -> None:
     pair, alone = Example("p", "x", "cold fever", "rash"), Example("n", "x", "cold fever")
     examples = [replace(pair if kind == "p" else alone, id=f"{i}") for i, kind in enumerate(order)]
     task = make_task("classification", examples)
@@ -227,7 +223,7 @@ def assert_same(one: EncodedSplit, other: EncodedSplit) -> None:
 
 @pytest.mark.parametrize("kind", ["ner", "similarity"])
 @pytest.mark.parametrize("split", SPLITS)
-def test_a_sample_is_what_encoding_those_examples_alone_would_give(
+def test_a_sample_equals_the_encoding_of_its_examples(
     kind: str, split: Split, encode: Encode, make_task: MakeTask
 ) -> None:
     examples = random_tagged(20) if kind == "ner" else random_pairs(20)
@@ -237,9 +233,7 @@ def test_a_sample_is_what_encoding_those_examples_alone_would_give(
     assert_same(sample, encode(make_task(kind, chosen), max_words=4)[split])
 
 
-def test_a_sample_depends_on_its_seed_and_is_the_whole_split_where_that_is_small(
-    encode: Encode, make_task: MakeTask
-) -> None:
+def test_a_sample_depends_on_its_seed_and_is_at_most_the_whole_split(encode: Encode, make_task: MakeTask) -> None:
     split = encode(make_task("similarity", random_pairs(20)))["train"]
     drawn = {tuple(split.sample(7, seed).ids) for seed in (0, 0, 1)}
     assert len(drawn) == 2
@@ -249,7 +243,7 @@ def test_a_sample_depends_on_its_seed_and_is_the_whole_split_where_that_is_small
 
 
 @pytest.mark.parametrize(("ratio", "n_negatives"), [(0.1, 1), (1.0, 6), (1.5, 9), (5.0, 14), (99.0, 14)])
-def test_thinning_keeps_every_positive_and_so_many_negatives(
+def test_downsampling_keeps_every_positive_and_the_given_ratio_of_negatives(
     ratio: float, n_negatives: int, make_split: Callable[..., EncodedSplit]
 ) -> None:
     split = make_split("inference", n=20)
@@ -265,9 +259,7 @@ def test_thinning_keeps_every_positive_and_so_many_negatives(
 
 @pytest.mark.parametrize("n", [2, 20, 21])
 @pytest.mark.parametrize("kind", ["ner", "similarity"])
-def test_halves_are_what_encoding_the_examples_of_each_alone_would_give(
-    kind: str, n: int, encode: Encode, make_task: MakeTask
-) -> None:
+def test_halves_equal_the_encodings_of_their_examples(kind: str, n: int, encode: Encode, make_task: MakeTask) -> None:
     examples = random_tagged(n) if kind == "ner" else random_pairs(n)
     whole = encode(make_task(kind, examples), max_words=4)["train"]
     halves = whole.split_half(seed=3)
@@ -279,7 +271,7 @@ def test_halves_are_what_encoding_the_examples_of_each_alone_would_give(
         assert_same(half, encode(make_task(kind, chosen), max_words=4)["train"])
 
 
-def test_halves_depend_on_their_seed_alone(encode: Encode, make_task: MakeTask) -> None:
+def test_halves_depend_only_on_their_seed(encode: Encode, make_task: MakeTask) -> None:
     split = encode(make_task("similarity", random_pairs(20)))["train"]
     for ours, theirs in zip(split.split_half(0), split.split_half(0), strict=True):
         assert_same(ours, theirs)
@@ -291,16 +283,16 @@ def test_halves_depend_on_their_seed_alone(encode: Encode, make_task: MakeTask) 
 
 
 @pytest.mark.parametrize("kind", ["ner", "similarity"])
-def test_taking_every_example_is_the_split_and_taking_twice_is_taking_once(
-    kind: str, encode: Encode, make_task: MakeTask
-) -> None:
+def test_taking_all_examples_is_the_identity_and_takes_compose(kind: str, encode: Encode, make_task: MakeTask) -> None:
     examples = random_tagged(20) if kind == "ner" else random_pairs(20)
     split = encode(make_task(kind, examples), max_words=4)["train"]
     assert_same(split.take(np.arange(20)), split)
     assert_same(split.take(np.array([1, 4, 7, 19])).take(np.array([0, 2])), split.take(np.array([1, 7])))
 
 
-def test_the_cache_is_written_once_and_is_its_owners_alone(tokenizer: Any, tmp_path: Path, make_task: MakeTask) -> None:
+def test_the_cache_is_written_once_and_readable_only_by_its_owner(
+    tokenizer: Any, tmp_path: Path, make_task: MakeTask
+) -> None:
     folder = cache_folder(tmp_path, "f1", "e1", 128, 30)
     task = make_task("similarity", random_pairs(3))
     encode_task(task, tokenizer, folder, max_length=128, max_words=30)
@@ -311,7 +303,7 @@ def test_the_cache_is_written_once_and_is_its_owners_alone(tokenizer: Any, tmp_p
     assert not list(tmp_path.rglob("*.pkl"))
 
 
-def test_an_encoding_that_was_broken_off_is_done_again(tokenizer: Any, tmp_path: Path, make_task: MakeTask) -> None:
+def test_an_interrupted_encoding_is_repeated(tokenizer: Any, tmp_path: Path, make_task: MakeTask) -> None:
     folder = tmp_path / "encoded" / "x"
     task = make_task("similarity", random_pairs(3))
     with pytest.raises(TypeError):
@@ -322,7 +314,7 @@ def test_an_encoding_that_was_broken_off_is_done_again(tokenizer: Any, tmp_path:
     assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == ["x"]
 
 
-def test_the_cache_holds_no_name_of_a_document(tokenizer: Any, tmp_path: Path, make_task: MakeTask) -> None:
+def test_the_cache_contains_no_document_name(tokenizer: Any, tmp_path: Path, make_task: MakeTask) -> None:
     examples = [replace(example, document=f"mimsy {n % 2}") for n, example in enumerate(random_pairs(4))]
     folder = tmp_path / "encoded" / "x"
     encode_task(make_task("similarity", examples), tokenizer, folder, max_length=128, max_words=30)
@@ -331,7 +323,7 @@ def test_the_cache_holds_no_name_of_a_document(tokenizer: Any, tmp_path: Path, m
     assert names[0] == names[2] != names[1] == names[3]
 
 
-def test_whatever_changes_the_pieces_has_a_folder_of_its_own(tmp_path: Path) -> None:
+def test_every_setting_that_changes_tokens_changes_the_cache_folder(tmp_path: Path) -> None:
     keys: list[tuple[str, str, int, int]] = [
         ("f1", "e1", 128, 30),
         ("f2", "e1", 128, 30),
@@ -343,7 +335,7 @@ def test_whatever_changes_the_pieces_has_a_folder_of_its_own(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kind", ["similarity", "inference", "ner"])
-def test_joined_splits_are_one_after_the_other(kind: Kind, make_split: Callable[..., EncodedSplit]) -> None:
+def test_joined_splits_are_concatenated(kind: Kind, make_split: Callable[..., EncodedSplit]) -> None:
     one, other = make_split(kind, n=7, seed=1), make_split(kind, n=5, seed=2)
     both = one.joined(other)
     assert both.n_examples == 12
