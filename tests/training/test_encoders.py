@@ -62,7 +62,7 @@ def test_a_vocabulary_alone_is_an_uncased_wordpiece_tokenizer(old_bert: Path) ->
 def test_a_vocabulary_with_capitals_is_cased_unless_the_config_says_otherwise(
     says: dict[str, bool] | None, old_bert: Path
 ) -> None:
-    """Bio+ClinicalBERT's folder is one without settings; transformers alone would lower-case every text."""
+    """The folder of Bio+ClinicalBERT has no tokenizer settings, so transformers would lower-case every text."""
     (old_bert / "vocab.txt").write_text("\n".join([*TOKENS[:5], "The", "dose", "##s", "rose"]) + "\n")
     if says is not None:
         (old_bert / "tokenizer_config.json").write_text(json.dumps(says))

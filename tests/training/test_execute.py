@@ -180,7 +180,7 @@ def test_selected_weights_are_copied_to_the_cpu(encoder: Encoder) -> None:
 def test_with_patience_a_target_selects_the_same_epoch_in_multi_task_runs(
     run: Callable[..., RunResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What comes after a task's patience is not looked at, however good, and a run ends with its last task."""
+    """Epochs after early stopping of a task are ignored, however good; a run ends with its last task."""
     nli, tag = [0.1, 0.5, 0.4, 0.3, 0.9, 0.9, 0.9], [0.1, 0.2, 0.3, 0.4, 0.5, 0.4, 0.4]
     settings = {"num_train_epochs": 8, "early_stopping_patience": 2, "max_train_examples": 8}
     with monkeypatch.context() as patched:

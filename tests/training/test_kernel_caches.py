@@ -34,7 +34,7 @@ print(sizes[1] - sizes[0])
     not torch.backends.mkldnn.is_available() or sys.platform != "linux", reason="no oneDNN, or no /proc"
 )
 def test_compiled_kernels_of_many_shapes_are_not_cached() -> None:
-    """oneDNN, which multiplies in 16 bits, is called in 32, so that every processor can. The second process shows that
+    """oneDNN, which computes bf16 products, is called in fp32, so that every processor can run it. The second process shows that
     the first would tell: what it grows by was 170 MiB where the test was written, of the first less than 4."""
 
     def growth(**caches: str) -> float:

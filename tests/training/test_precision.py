@@ -17,7 +17,7 @@ from taskaffinity.training.profile.precision import times_in_bf16
 
 @pytest.fixture
 def alone(tiny_study: Callable[..., Any]) -> tuple[RunSpec, dict[str, Any]]:
-    """A task alone, and where its encoder and the cache lie."""
+    """A single-task run, with the folders of its encoder and of the cache."""
     tiny = tiny_study(max_train_examples=320)
     spec = RunSpec(tiny.study.refs[:1], tiny.study.encoder, 0, tiny.study.recipe)
     return spec, {"encoder_folder": tiny.encoder_folder, "cache": tiny.cache}

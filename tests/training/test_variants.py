@@ -315,7 +315,7 @@ def test_an_added_task_has_the_kind_of_its_target_and_a_reserved_name(variant: V
     assert training.metas[beside] == training.metas["t"] == metas["t"]
     assert training.detached == ({beside} if variant == "placebo" else set())
     assert training.batches is None
-    with pytest.raises(ValueError, match="a name is letters"):
+    with pytest.raises(ValueError, match="a name has letters"):
         replace(TASKS["nli"], name=beside)
 
 
