@@ -34,8 +34,11 @@ print(sizes[1] - sizes[0])
     not torch.backends.mkldnn.is_available() or sys.platform != "linux", reason="no oneDNN, or no /proc"
 )
 def test_compiled_kernels_of_many_shapes_are_not_cached() -> None:
-    """oneDNN, which computes bf16 products, is called in fp32, so that every processor can run it. The second process shows that
-    the first would tell: what it grows by was 170 MiB where the test was written, of the first less than 4."""
+    """A process with cache limits grows little; one without them shows that the measurement detects growth.
+
+    The products are in fp32, which every processor supports. The growth was below 4 MiB with the limits and 170 MiB
+    without them when this test was written.
+    """
 
     def growth(**caches: str) -> float:
         clean = {name: value for name, value in os.environ.items() if name not in CACHES}
