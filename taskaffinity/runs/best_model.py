@@ -48,9 +48,7 @@ def best_model(root: Path, task: str, run_id: str | None = None) -> BestModel:
     studies = _studies(root)
     names = dict.fromkeys(card.name for study in studies for card in study.tasks)
     if task not in names:
-        raise InputError(
-            f"task {task} (--task): no such task in {root}; there are {', '.join(names)}{meant(task, names)}"
-        )
+        raise InputError(f"task {task}: no such task in {root}; there are {', '.join(names)}{meant(task, names)}")
     store = RunStore(root)
     runs = {spec: study for study in studies for spec in study.plan if task in spec.task_names}
     try:
@@ -102,15 +100,11 @@ def _run_named(run_id: str, task: str, root: Path, runs: list[RunSpec], kept: li
     found = [spec for spec in runs if spec.run_id == run_id]
     if not found:
         names = ", ".join(spec.run_id for spec in kept[:_SHOWN]) + (", ..." if len(kept) > _SHOWN else "")
-        hint = (
-            f"models are stored for {names}"
-            if kept
-            else "no run stored a model; train with keep_models (--keep-models)"
-        )
-        raise InputError(f"run {run_id} (--run): no such run of {task} in the study of {root}; {hint}")
+        hint = f"models are stored for {names}" if kept else "no run stored a model; train with --keep-models"
+        raise InputError(f"run {run_id}: no such run of {task} in the study of {root}; {hint}")
     if found[0] not in kept:
         raise InputError(
-            f"run {run_id} (--run): it stored no model; repeat the command that trained {root} with --keep-models: "
+            f"run {run_id}: it stored no model; repeat the command that trained {root} with --keep-models: "
             "it trains the runs without a model again"
         )
     return found[0]

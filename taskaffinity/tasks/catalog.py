@@ -86,31 +86,29 @@ def find_suite(domain: str | None, data: str | Path | None = None, file: str | P
             raise InputError(f"no suite: expected --suite FILE.yaml, or --domain with one of {', '.join(names)}")
         return _user_suite(file, data, names)
     if file is not None:
-        raise InputError(f"domain {domain} (--domain) and suite file {file} (--suite): expected one of them")
+        raise InputError(f"suite {domain} and suite file {file}: expected one of them")
     if domain == EIGHT.name:
         if data is not None:
-            raise InputError(f"data={data} (--data): {EIGHT.name} is synthetic and takes no data")
+            raise InputError(f"data {data}: {EIGHT.name} is synthetic and takes no data")
         return EIGHT
     if domain not in LISTED:
-        raise InputError(
-            f"suite {domain} (--domain): no such suite; there are {', '.join(names)}{meant(domain, names)}"
-        )
+        raise InputError(f"suite {domain}: no such suite; there are {', '.join(names)}{meant(domain, names)}")
     folder = Path(data) if data else data_folder(domain)
     if folder is not None:
         return load_listed(domain, LISTED[domain], folder)
     if domain not in BLUE_SUITES:
         made = commands(LISTED[domain], Path("data"))
-        raise InputError(f"suite {domain} (--domain): no data, and no synthetic suite replaces them; run {made}")
+        raise InputError(f"suite {domain}: no data, and no synthetic suite replaces them; run {made}")
     return planted.stand_in(domain)
 
 
 def _user_suite(file: str | Path, data: str | Path | None, names: list[str]) -> Suite:
     if data is not None:
-        raise InputError(f"data={data} (--data): not with a suite file (--suite), because it names its data")
+        raise InputError(f"data {data}: not with a suite file, which names its data")
     if not Path(file).is_file():
         folder = Path(file).parent
         near = meant(Path(file).name, (path.name for path in folder.iterdir())) if folder.is_dir() else ""
-        raise input_error(f"suite {file} (--suite)", "no file that can be read", f"the YAML file of a suite{near}")
+        raise input_error(f"suite {file}", "no file that can be read", f"the YAML file of a suite{near}")
     suite = read_suite(file)
     if suite.name in names:  # its results would share a folder with the paper's
         raise input_error(file, f"suite {suite.name!r}, a name that this tool uses", "another name:")

@@ -22,9 +22,7 @@ def read_passages(paths: Iterable[Path]) -> list[str]:
     paths = list(paths)
     passages = dict.fromkeys(passage for path in paths for passage in _passages(path))
     if not passages:
-        raise input_error(
-            ", ".join(str(path) for path in paths) or "text files (--text)", "no text", "one passage per line"
-        )
+        raise input_error(", ".join(str(path) for path in paths) or "--text", "no text", "one passage per line")
     return list(passages)
 
 

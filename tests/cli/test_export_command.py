@@ -80,7 +80,7 @@ def test_predict_tells_a_lack_of_memory_in_a_line_and_writes_nothing(
     ("arguments", "said"),
     [
         ([*EXPORT, "--out=model"], "not empty"),
-        ([*EXPORT, "--out=new", "--run=nope"], "run nope (--run): no such run"),
+        ([*EXPORT, "--out=new", "--run=nope"], "run nope: no such run"),
         (["export", "nowhere", "--task=mednli", "--out=new"], "no study here"),
         (["predict", "results", "notes.txt"], "no taskaffinity.json here"),
         (["predict", "model", "nothing.txt"], "nothing.txt: found no file"),

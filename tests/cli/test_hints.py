@@ -46,7 +46,7 @@ HINTS = {
     "results folder": (["graph", "results/mien"], r"results/mien: no study.json here; .*did you mean results/mine\?"),
     "suite file": (
         ["pairwise", "--suite=siute.yaml"],
-        r"suite siute.yaml \(--suite\): found no file .*did you mean suite.yaml\?",
+        r"suite siute.yaml: found no file .*did you mean suite.yaml\?",
     ),
     "recipe file": (
         ["pairwise", "--domain=clinical", "--recipe=my.yaml"],

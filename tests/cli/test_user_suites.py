@@ -358,9 +358,9 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     [
         ([], "no suite: expected --suite FILE.yaml, or --domain"),
         (["--suite=suite.yaml", "--domain=clinical"], "expected one of them"),
-        (["--suite=suite.yaml", "--data=."], "data=. (--data): not with a suite file"),
-        (["--suite=suite.yml"], "suite.yml (--suite): found no file that can be read"),
-        (["--suite=."], "suite . (--suite): found no file that can be read"),
+        (["--suite=suite.yaml", "--data=."], "data .: not with a suite file"),
+        (["--suite=suite.yml"], "suite.yml: found no file that can be read"),
+        (["--suite=."], "suite .: found no file that can be read"),
         (["--suite=suite.yaml"], "bluebert_pubmed_uncased"),  # the default encoder, which is not to be had here
     ],
 )
