@@ -6,6 +6,7 @@ import gc
 import re
 import shlex
 import sys
+from inspect import cleandoc
 from typing import Annotated
 
 import typer
@@ -35,7 +36,7 @@ from taskaffinity.errors import InputError, meant
 from taskaffinity.studies.settings import setting_meant
 
 app = typer.Typer(
-    help="Which tasks help which? Trains every pair of tasks together, measures each gain, draws the answer.",
+    help="Find out which NLP tasks help or hurt each other when they are trained together.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -55,6 +56,17 @@ app.command("status")(status.command)
 app.command("doctor")(doctor.command)
 
 
+def _join_lines(group: typer.Typer) -> None:
+    """Use docstrings as help, one line per paragraph, so that help fits any width."""
+    for one in group.registered_commands:
+        paragraphs = cleandoc((one.callback and one.callback.__doc__) or "").split("\n\n")
+        one.help = "\n\n".join(" ".join(text.split()) for text in paragraphs)
+
+
+_join_lines(app)
+_join_lines(data.app)
+
+
 def _print_version(is_asked: bool) -> None:
     if is_asked:
         print(f"taskaffinity {__version__}")
@@ -64,10 +76,10 @@ def _print_version(is_asked: bool) -> None:
 @app.callback()
 def about(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", callback=_print_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Which tasks help which? Trains every pair of tasks together, measures each gain, draws the answer."""
+    """Find out which NLP tasks help or hurt each other when they are trained together."""
 
 
 def main() -> None:
@@ -92,8 +104,8 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     if code == 130:
-        keeps_nothing = sys.argv[1:2] in (["pretrain"], ["export"], ["predict"])
-        what = "nothing was stored; this starts again" if keeps_nothing else "this continues"
+        starts_again = sys.argv[1:2] in (["pretrain"], ["export"], ["predict"])
+        what = "nothing was stored; this starts again" if starts_again else "this continues"
         how = "interrupted"
         if signals.came():
             how, code = "terminated", signals.EXIT_CODE
@@ -102,7 +114,7 @@ def main() -> None:
 
 
 def _with_hint(message: str) -> str:
-    """Add to a message of typer what the user may have meant."""
+    """Add a hint at what the user may have meant to a message of typer."""
     if extra := re.search(r"unexpected extra argument(?:s|\(s\))? \((.*)\)", message):
         if extra[1].endswith((".yaml", ".yml")):
             return f"{message}; did you mean --suite {extra[1]}?"
@@ -120,14 +132,14 @@ def _with_hint(message: str) -> str:
 
 
 def _whose(option: str) -> str:
-    """The end of a message about an unknown option: it is a setting, or an option of other commands."""
+    """Name the setting, or the commands, that an unknown option belongs to; empty if there is none."""
     commands = typer.main.get_command(app)
-    assert isinstance(commands, typer.core.TyperGroup)  # several were added above
+    assert isinstance(commands, typer.core.TyperGroup)  # the app has several commands
     options = {name: {opt for of in command.params for opt in of.opts} for name, command in commands.commands.items()}
     key = option.removeprefix("--").replace("-", "_")
     if "--set" in options.get(next(iter(sys.argv[1:]), ""), ()) and (setting := setting_meant(key)):
         return f"; it is a setting: --set {setting}=VALUE"
-    others = [name for name, own in options.items() if option in own]
+    others = [name for name, names in options.items() if option in names]
     return f"; it is an option of taskaffinity {' and '.join(others)}" if others else ""
 
 

@@ -1,4 +1,4 @@
-"""Options by their names before version 0.2. They work for one release, and say so in one line on stderr."""
+"""Old names of options. They work for one release and print one line on stderr."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ OLD_OPTIONS: Mapping[str, tuple[tuple[str, ...], str, Mapping[str, str]]] = {
     "--replace": (_COMMANDS, "--overwrite", {}),
     "--samples": (("tune",), "--n-trials", {}),
 }
-"""Commands that had the option, its new name, and new names of its values."""
+"""By old option: the commands that had it, its new name, and the new names of its values."""
 
 
 def modernized(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The arguments by today's names, and a line for each old name.
+    """Replace old names in the arguments; also return a line for each.
 
     Examples
     --------
@@ -26,7 +26,7 @@ def modernized(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     >>> arguments
     ['pairwise', '--baseline=compute-matched', '--init-from', 'multitask']
     >>> lines[0]
-    'taskaffinity: --match is now --baseline; the old name goes with the next release'
+    'taskaffinity: --match is now --baseline; the next release drops the old name'
     """
     if not arguments:
         return [], []
@@ -37,7 +37,7 @@ def modernized(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         commands, new, new_values = OLD_OPTIONS.get(name, ((), "", {}))
         if command in commands:
             changed.append(f"{new}{equals}{new_values.get(value, value)}")
-            lines.append(f"taskaffinity: {name} is now {new}; the old name goes with the next release")
+            lines.append(f"taskaffinity: {name} is now {new}; the next release drops the old name")
             values = {} if equals else new_values
         else:
             changed.append(values.get(argument, argument))

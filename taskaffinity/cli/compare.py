@@ -1,4 +1,4 @@
-"""``taskaffinity compare A B``: what changed between two studies. Needs no torch and no data."""
+"""``taskaffinity compare A B``: print what changed between two studies, without torch and data."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ class FormatName(StrEnum):
 
 
 def command(
-    first: Annotated[Path, typer.Argument(help="A results folder of `taskaffinity pairwise`.", metavar="RESULTS")],
+    first: Annotated[Path, typer.Argument(help="Results folder of `taskaffinity pairwise`.", metavar="RESULTS")],
     second: Annotated[
         Path,
-        typer.Argument(help="Another one of the same tasks; encoder and settings may differ.", metavar="RESULTS_2"),
+        typer.Argument(
+            help="Results folder of another study of the same tasks; encoder and settings may differ.",
+            metavar="RESULTS_2",
+        ),
     ],
     format_: Annotated[FormatName, typer.Option("--format", help="Output format.")] = FormatName.text,
     json: Json = False,

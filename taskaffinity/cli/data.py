@@ -1,4 +1,4 @@
-"""``taskaffinity data``: original distributions to task files, and their counts beside those that are known."""
+"""``taskaffinity data``: convert original corpora to task files, and check their counts."""
 
 from __future__ import annotations
 
@@ -33,33 +33,30 @@ class FormName(StrEnum):
     blue = "blue"
 
 
-app = typer.Typer(
-    help="Fetch, prepare and check the corpora of the paper, and open clinical ones.", no_args_is_help=True
-)
+app = typer.Typer(help="Download, convert, check and inspect task data.", no_args_is_help=True)
 app.command("inspect")(inspect.command)
 
 
 @app.command("fetch")
 def fetch_command(
-    corpus: Annotated[str, typer.Argument(help="One of those that `taskaffinity data list` names.")],
-    raw: Annotated[
-        Path | None, typer.Option(help="Folder for the original distribution.", show_default="raw/CORPUS")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the task files.", envvar="TASKAFFINITY_DATA")] = Path("data"),
+    corpus: Annotated[str, typer.Argument(help="A corpus; `taskaffinity data list` names them.")],
+    raw: Annotated[Path | None, typer.Option(help="Folder for the original files.", show_default="raw/CORPUS")] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write the task files to.", envvar="TASKAFFINITY_DATA")] = Path(
+        "data"
+    ),
     mirror: Annotated[
         str | None,
         typer.Option(
-            help="Address that takes the place of https://raw.githubusercontent.com; the paths below it are the same.",
+            help="Address of a mirror of https://raw.githubusercontent.com, with the same paths.",
             envvar="TASKAFFINITY_MIRROR",
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
 ) -> None:
-    """Download an openly available corpus, and prepare it.
+    """Download an open corpus and convert it to task files.
 
-    Files are pinned by commit and sha256, and verified before they are kept; started again, it goes on where it
-    stood. Proxies are those of HTTPS_PROXY and NO_PROXY. A corpus that stands under an agreement is not downloaded:
-    where to ask for it is printed.
+    Each file is pinned by commit and sha256, and verified. An interrupted download resumes. HTTPS_PROXY and NO_PROXY
+    set the proxies. A corpus under a data use agreement is not downloaded; the command prints how to get access.
     """
     from taskaffinity.cli.console.progress import bytes_bar
     from taskaffinity.corpora.access import AGREEMENTS
@@ -73,16 +70,16 @@ def fetch_command(
     again = f"taskaffinity data prepare {corpus} --raw {shlex.quote(str(raw))} --out {shlex.quote(str(out))}"
     if corpus in AGREEMENTS:
         _print_agreement(AGREEMENTS[corpus], raw, again)
-        raise InputError(f"{corpus} stands under an agreement: nothing was fetched")
+        raise InputError(f"{corpus} is under a data use agreement: nothing was downloaded")
     pins = pinned(corpus)
     repositories = dict.fromkeys(pin.repository for pin in pins)
     print(f"{corpus}: {OPEN[corpus].licence}")
     print(f"  from {', '.join(f'github.com/{name}' for name in repositories)}", flush=True)
     with bytes_bar(corpus, quiet=quiet) as show:
         n_fetched = fetch(corpus, raw, mirror or GITHUB, show)
-    print(f"{raw}: {n_fetched:,} of {len(pins):,} files fetched, {len(pins) - n_fetched:,} were there")
+    print(f"{raw}: {n_fetched:,} of {len(pins):,} files downloaded, {len(pins) - n_fetched:,} existed")
     if all((out / task / CARD).exists() for task in tasks):
-        print(f"{out}: {', '.join(tasks)} there already; anew: {again}")
+        print(f"{out}: {', '.join(tasks)} exist already; to convert again: {again}")
     else:
         _print_prepared(prepare(corpus, raw, out))
 
@@ -90,26 +87,32 @@ def fetch_command(
 @app.command("prepare")
 def prepare_command(
     corpus: Annotated[
-        str, typer.Argument(help="A corpus that `taskaffinity data list` names; of BLUE's files a task.")
+        str, typer.Argument(help="A corpus; `taskaffinity data list` names them. With --format blue: a task.")
     ],
-    raw: Annotated[Path, typer.Option(help="Folder of the original distribution, or of BLUE's own TSV files.")],
-    out: Annotated[Path, typer.Option(help="Folder for the task files.")],
+    raw: Annotated[Path, typer.Option(help="Folder of the original files, or of BLUE's TSV files.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the task files to.")],
     form: Annotated[
         FormName,
-        typer.Option("--format", help="The original distribution, or BLUE's own train.tsv, dev.tsv, test.tsv."),
+        typer.Option(
+            "--format",
+            help="original: the corpus as its authors distribute it. blue: BLUE's train.tsv, dev.tsv and test.tsv.",
+        ),
     ] = FormName.original,
     dev_ids: Annotated[
         Path | None,
         typer.Option(
-            help="File of the documents (clinicalsts: rows) of the dev part, one a line, where none is official."
+            help="File with the document ids of the dev set (clinicalsts: row numbers), one per line, for a corpus "
+            "without an official dev set."
         ),
     ] = None,
     discontinuous: Annotated[
         DiscontinuousName,
-        typer.Option(help="shareclefe: tag a mention in parts as a whole, by its first part, as parts, or not."),
+        typer.Option(
+            help="How shareclefe tags a discontinuous mention: as a whole, its first part, each part, or not at all."
+        ),
     ] = DiscontinuousName.whole,
 ) -> None:
-    """Turn a distribution into task files (JSON Lines, one a split)."""
+    """Convert a corpus that you have to task files (JSON Lines, one file per split)."""
     from taskaffinity.corpora.choices import Choices, read_ids
     from taskaffinity.corpora.prepare import prepare
 
@@ -119,10 +122,10 @@ def prepare_command(
 
 @app.command("check")
 def check_command(data: Annotated[Path, typer.Argument(help="Folder of the task files.")]) -> None:
-    """Count what the task files hold, beside what is known of them, with the reason for each difference.
+    """Compare the counts of the task files with published counts, and explain each difference.
 
-    Known are Table 1 and BLUE's classes for the paper's corpora; for the open clinical ones, what their authors state
-    or a search of the original files finds.
+    The published counts are Table 1 of the paper and BLUE's classes. For the open clinical corpora, they are those that
+    the authors state or that a search of the original files gives. Exit code 1: a difference is not explained.
     """
     from taskaffinity.corpora.check import check, class_differences
     from taskaffinity.corpora.known_counts import TABLE_1
@@ -140,17 +143,17 @@ def check_command(data: Annotated[Path, typer.Argument(help="Folder of the task 
         if row.difference:
             console.print(f"{row.task} {row.split} {row.difference:+,}: {row.reason or 'not explained'}")
     classes = class_differences(rows)
-    for found in classes:
-        difference = f"{found.task} {found.part} {found.label} {found.count - found.blue:+,}"
-        console.print(f"{difference} beside BLUE's {found.blue:,}: {found.reason or 'not explained'}")
-    unexplained = any(row.status == "unexplained" for row in rows) or any(not found.reason for found in classes)
+    for one in classes:
+        difference = f"{one.task} {one.part} {one.label} {one.count - one.blue:+,}"
+        console.print(f"{difference} against BLUE's {one.blue:,}: {one.reason or 'not explained'}")
+    unexplained = any(row.status == "unexplained" for row in rows) or any(not one.reason for one in classes)
     if unexplained or not all(row.intact for row in rows):
         raise typer.Exit(1)
 
 
 @app.command("list")
 def list_command() -> None:
-    """The corpora that can be prepared, and the tasks they give."""
+    """List the corpora and the tasks of each."""
     from taskaffinity.corpora.prepare import CORPORA
 
     for name, corpus in CORPORA.items():
@@ -167,15 +170,15 @@ def _print_prepared(tasks: list[PreparedTask]) -> None:
 
 def _print_agreement(agreement: Agreement, raw: Path, then: str) -> None:
     print(f"{agreement.title}: not openly available")
-    print(f"  ask for access: {agreement.ask}")
-    print(f"  unpack it, so that these lie in {raw}:")
+    print(f"  get access: {agreement.ask}")
+    print(f"  unpack it so that {raw} has these files:")
     for name in agreement.files:
         print(f"    {name}")
     print(f"  then: {then}")
 
 
 def _table(rows: Sequence[CheckRow], known: str, blue: str = "") -> Table:
-    """A row a split; what is known of its count, and of its negatives if BLUE is asked, under headings of their own."""
+    """Return a table with one row per split: its counts, the published count and, if named, BLUE's negatives."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("task", "split", "rows", "count", known, "negatives", *filter(None, [blue]), "status"):
         table.add_column(name, justify="left" if name in ("task", "split", "status") else "right", no_wrap=True)

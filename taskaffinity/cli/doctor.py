@@ -1,4 +1,4 @@
-"""``taskaffinity doctor``: what is here, what is missing, and the command that mends it."""
+"""``taskaffinity doctor``: print what this machine has and lacks, and the commands that fix it."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ from taskaffinity.tasks.formats import missing_files
 
 INSTALL = "pip install -c constraints.txt -e ."
 NAMED = ("torch", "transformers", "ray", "numpy", "scipy", "pandas", "matplotlib", "huggingface-hub")
-"""Libraries whose versions are printed; all that are required are checked."""
+"""Libraries whose versions are printed. All required libraries are checked."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report, one sentence of what it lacks, or both."""
+    """One line of the report, a sentence about what is missing, or both."""
 
     what: str
     found: str
     lack: str = ""
-    """What is missing and how to mend it; empty where nothing is."""
+    """What is missing and how to fix it; empty if nothing is."""
     breaks: bool = False
-    """Whether `taskaffinity pairwise --domain clinical` cannot run for it."""
+    """Whether it prevents `taskaffinity pairwise --domain clinical`."""
 
 
 def command(
     data: Annotated[
-        Path | None, typer.Option(help="Folder of task files (else TASKAFFINITY_DATA, else ./data).")
+        Path | None, typer.Option(help="Folder of task files (default: TASKAFFINITY_DATA, else ./data).")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Say what is here and what is missing, with the command that mends it. Nothing is started, fetched or trained.
+    """Check libraries, GPUs, encoders, data and folders, and print how to fix what is missing.
 
-    Exit code 1 if the synthetic clinical suite, which needs no data and no GPU, could not be trained here.
+    Nothing is started, downloaded or trained. Exit code 1: this machine cannot train the synthetic clinical suite.
     """
     findings = [*_versions(), *_machine(), *_torch(), *_folders(), *_data(data)]
     lacks = [finding for finding in findings if finding.lack]
@@ -70,7 +70,7 @@ def _print(findings: Sequence[Finding], lacks: Sequence[Finding], broken: int) -
     for finding in lacks:
         console.print(f"{'BROKEN' if finding.breaks else 'missing'}: {finding.lack}")
     if broken:
-        console.print(f"{broken} of these must be mended before anything can be trained here")
+        console.print(f"{broken} of these must be fixed before training")
     else:
         console.print("ready: taskaffinity pairwise --domain clinical")
 
@@ -88,7 +88,7 @@ def _versions() -> Iterator[Finding]:
     for one in required:
         version = installed[one.name]
         if version is None or not one.specifier.contains(version, prereleases=True):
-            lack = f"{one.name} is {version or 'not installed'}, needed is {one.specifier or 'any version'}: {INSTALL}"
+            lack = f"{one.name} is {version or 'not installed'}, expected {one.specifier or 'any version'}: {INSTALL}"
             yield Finding(one.name, version or "not installed", lack, breaks=True)
 
 
@@ -101,7 +101,7 @@ def _version(name: str) -> str | None:
 
 def _machine() -> Iterator[Finding]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield Finding("CPU cores", f"{usable}, a run each unless --cpus-per-run says more")
+    yield Finding("CPU cores", f"{usable}, each trains one run; --cpus-per-run changes that")
     try:
         size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
         yield Finding("memory", f"{size:.1f} GiB")
@@ -110,24 +110,29 @@ def _machine() -> Iterator[Finding]:
 
 
 def _torch() -> Iterator[Finding]:
-    """GPUs, and the paper's encoders: what only torch and transformers can tell."""
+    """Yield the findings that need torch and transformers: GPUs and the paper's encoders."""
     try:
         from taskaffinity.training.profile.hardware import gpu_names, in_hub_cache
     except (ImportError, OSError) as error:  # OSError: a shared library that does not load
-        told = str(error).partition("\n")[0]
-        yield Finding("torch", "does not load", f"torch or transformers does not load ({told}): {INSTALL}", breaks=True)
+        reason = str(error).partition("\n")[0]
+        yield Finding(
+            "torch", "does not load", f"torch or transformers does not load ({reason}): {INSTALL}", breaks=True
+        )
         return
     names = gpu_names()
-    no_gpu = "a GPU that torch can use: synthetic suites need none, an encoder of BERT's size is slow without one"
+    no_gpu = "a GPU that torch can use: synthetic suites need none; an encoder as large as BERT is slow without one"
     yield Finding("GPUs", "; ".join(names) or "none", "" if names else no_gpu)
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
-    yield Finding("model hub", "offline (HF_HUB_OFFLINE is set)" if offline else "asked where an encoder is not here")
+    yield Finding(
+        "model hub",
+        "offline (HF_HUB_OFFLINE is set)" if offline else "online; it provides encoders that are not on this machine",
+    )
     for name in dict.fromkeys(DEFAULT_ENCODERS.values()):
         folder = in_hub_cache(name)
         suites = ", ".join(suite for suite, encoder in DEFAULT_ENCODERS.items() if encoder == name)
         lack = ""
         if folder is None:
-            how = "unset HF_HUB_OFFLINE and it is fetched" if offline else "it is fetched when first used"
+            how = "unset HF_HUB_OFFLINE to download it" if offline else "it is downloaded on first use"
             lack = f"encoder {name}, the default of {suites} on real text: {how}, or give --encoder FOLDER"
         yield Finding(name, str(folder or "not in the model hub's cache"), lack)
 
@@ -143,20 +148,20 @@ def _folders() -> Iterator[Finding]:
         ("cache", cache, "export TASKAFFINITY_CACHE=FOLDER"),
         ("results", Path("results"), "run in another folder, or give --results FOLDER"),
     ):
-        there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
-        free = f"{shutil.disk_usage(there).free / 2**30:.1f} GiB free"
+        existing = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+        free = f"{shutil.disk_usage(existing).free / 2**30:.1f} GiB free"
         found = f"{folder}, {size / 2**20:.1f} MiB, {free}" if what == "cache" else f"{folder}, {free}"
-        if _can_write(there):
+        if _can_write(existing):
             yield Finding(what, found)
         else:
-            lack = f"nothing can be written to {there}, where the {what} folder goes: {mend}"
+            lack = f"nothing can be written to {existing}, the place of the {what} folder: {mend}"
             yield Finding(what, f"{found}, cannot be written", lack, breaks=True)
 
 
 def _size(folder: Path) -> int:
     total = 0
     for path in folder.rglob("*"):
-        with suppress(OSError):  # a study that runs writes files beside and renames them
+        with suppress(OSError):  # a running study writes temporary files and renames them
             total += path.stat().st_size if path.is_file() else 0
     return total
 
@@ -170,7 +175,7 @@ def _can_write(folder: Path) -> bool:
 
 
 def _data(given: Path | None) -> Iterator[Finding]:
-    """Which tasks are there, which suites can be trained on them, and what makes the others."""
+    """Yield which suites have their task files, and the commands that make the missing ones."""
     from taskaffinity.corpora.fetch import OPEN
 
     suites_of: dict[tuple[str, Path], list[str]] = {}
@@ -184,7 +189,7 @@ def _data(given: Path | None) -> Iterator[Finding]:
             names += [task.name] * (task.name not in names)
             suites += [suite] * (suite not in suites)
         if folder is None:
-            without = "it cannot be trained" if suite == "open-clinical" else "synthetic text takes their place"
+            without = "it cannot be trained" if suite == "open-clinical" else "synthetic text replaces it"
             yield Finding(suite, f"no data folder: {without}")
         else:
             without = ": it cannot be trained" if lacking else ""
@@ -194,7 +199,7 @@ def _data(given: Path | None) -> Iterator[Finding]:
         mend = f"taskaffinity data fetch {corpus} --out {place}"
         if corpus not in OPEN:
             mend = (
-                f"under an agreement, `taskaffinity data fetch {corpus}` says where to ask; "
+                f"under an agreement, `taskaffinity data fetch {corpus}` says how to get access; "
                 f"then taskaffinity data prepare {corpus} --raw DIR --out {place}"
             )
         yield Finding("", "", f"{', '.join(tasks_of[corpus, out])}, of {' and '.join(suites)}: {mend}")

@@ -1,4 +1,4 @@
-"""``taskaffinity export RESULTS --task NAME --out DIR``: a trained task as a folder that transformers loads."""
+"""``taskaffinity export RESULTS --task NAME --out DIR``: write a trained task as a transformers model."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from taskaffinity.runs.best_model import best_model
 
 
 def command(
-    results: Annotated[Path, typer.Argument(help="A results folder whose runs kept models (--keep-models).")],
-    task: Annotated[str, typer.Option(help="The task to export.")],
-    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    results: Annotated[Path, typer.Argument(help="Results folder of a study that was trained with --keep-models.")],
+    task: Annotated[str, typer.Option(help="Task to export.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
     run: Annotated[
         str | None,
         typer.Option(
-            help="Name of a run (default: the best on dev; under the paper's protocol that of the first seed)."
+            help="Run to export (default: the best on dev; under --protocol paper, the run of the first seed)."
         ),
     ] = None,
-    encoder: Annotated[str | None, typer.Option(help="Folder of the run's encoder, if it was moved.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="Folder of the run's encoder, if it has moved.")] = None,
 ) -> None:
-    """Write a trained task as a folder that AutoModelFor... and pipeline load."""
-    kept = best_model(results, task, run)
+    """Write a trained task as a folder that transformers loads (AutoModelFor..., pipeline)."""
+    stored = best_model(results, task, run)
     from taskaffinity.training.export.export import export
-    from taskaffinity.training.export.model_card import agreements_of  # torch: after all that can be refused
+    from taskaffinity.training.export.model_card import agreements_of  # torch: only after the input is checked
 
-    export(kept, out, encoder)
-    warn_if_synthetic(kept.study.synthetic)
-    if asked := agreements_of(kept):
+    export(stored, out, encoder)
+    warn_if_synthetic(stored.study.synthetic)
+    if asked := agreements_of(stored):
         print(
-            f"trained on text under a data use agreement ({'; '.join(asked)}): weights can hold what they were trained "
-            "on; share the folder only as the agreement allows",
+            f"trained on text under a data use agreement ({'; '.join(asked)}): its weights can reveal that text; "
+            "share the folder only as the agreement allows",
             file=sys.stderr,
         )
-    how = "as asked" if run else "the first seed's, for dev was trained on"
-    if kept.chosen_from:
-        how = f"the best on dev of {kept.chosen_from} with a kept model"
-    dev, test = 100 * kept.outcome.dev, 100 * kept.outcome.test
-    print(f"{kept.spec.run_id}, {how}: {kept.outcome.metric} {dev:.1f} on dev, {test:.1f} on test")
-    print(f"{out}: a model for transformers, and for `taskaffinity predict {out} FILE`")
+    how = "given by --run" if run else "the run of the first seed, because this protocol trains on dev"
+    if stored.chosen_from:
+        how = f"the best on dev of {stored.chosen_from} with a stored model"
+    dev, test = 100 * stored.outcome.dev, 100 * stored.outcome.test
+    print(f"{stored.spec.run_id}, {how}: {stored.outcome.metric} {dev:.1f} on dev, {test:.1f} on test")
+    print(f"{out}: a transformers model; try `taskaffinity predict {out} FILE`")

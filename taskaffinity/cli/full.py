@@ -1,4 +1,4 @@
-"""``taskaffinity full``: every task, the whole set together, and from there every task fine-tuned."""
+"""``taskaffinity full``: train each task, all tasks together, and fine-tune each task after that."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def command(
     encoders: Annotated[
         str | None,
         typer.Option(
-            help="Several, joined by commas: a study of each in a folder of its own, and one table.",
+            help="Several encoders, separated by commas. Each gets a study in its own folder; one table compares them.",
             rich_help_panel=TRAINING,
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Seeds of every stage.", min=1, rich_help_panel=DESIGN)] = 3,
+    seeds: Annotated[int, typer.Option(help="Number of seeds per stage.", min=1, rich_help_panel=DESIGN)] = 3,
     base_seed: BaseSeed = 0,
     recipe: RecipeOption = None,
     set_: SetOption = None,
@@ -73,7 +73,10 @@ def command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train every task, the whole set together, and fine-tune each task from there (Tables 2 to 6)."""
+    """Train each task, then all tasks together, then fine-tune each task from the joint model.
+
+    These are the stages of Tables 2 to 6 of the paper.
+    """
     names = None if encoders is None else encoders.split(",")
     options = FullOptions(**study_options(locals()), encoders=names)
     trackers = check_trackers(report_to or [])

@@ -1,4 +1,4 @@
-"""``taskaffinity graph RESULTS``: write tables and figures again. Needs no torch and no data."""
+"""``taskaffinity graph RESULTS``: write tables and figures again, without torch and data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from taskaffinity.studies.settings import make_rule
 
 
 def command(
-    results: Annotated[Path, typer.Argument(help="A results folder of `taskaffinity pairwise`.")],
+    results: Annotated[Path, typer.Argument(help="Results folder of `taskaffinity pairwise`.")],
     alpha: Alpha = None,
     margin: Margin = None,
     correction: CorrectionOption = None,
@@ -24,7 +24,10 @@ def command(
     palette: Palette = "paper",
     order: Ordered = "suite",
 ) -> None:
-    """Write the tables and figures of a study again, without training."""
+    """Write the tables and figures of a study again, for example with other figures or another alpha.
+
+    Nothing is trained. Options that are not given are as in the study.
+    """
     pictures = pictures_of(figures, formats, palette, order)
     staged = read_study(results, "full") if "stages" in pictures.figures else None
     if staged is not None and pictures.figures == ("stages",):

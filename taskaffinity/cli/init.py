@@ -1,4 +1,4 @@
-"""``taskaffinity init``: an example suite to change."""
+"""``taskaffinity init``: write an example suite to start from."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ from taskaffinity.tasks.user.template import SUITE, example_files
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(help="Folder to write to; it may exist.", metavar="[DIR]")] = Path(),
+    folder: Annotated[
+        Path, typer.Argument(help="Folder to write to (default: the current folder).", metavar="[DIR]")
+    ] = Path(),
 ) -> None:
-    """Write an example suite file with data files; it runs unchanged. Nothing is overwritten."""
+    """Write an example suite file and its data files, as a start for your own tasks.
+
+    The example runs unchanged. Existing files are not overwritten.
+    """
     suite = folder / SUITE
     files = {folder / name: content for name, content in example_files(shlex.quote(str(suite))).items()}
-    there = [path for path in files if path.exists()]
-    if there:
-        raise input_error(there[0], "a file that exists", "a folder without it; nothing was written")
+    existing = [path for path in files if path.exists()]
+    if existing:
+        raise input_error(existing[0], "a file that exists", "a folder without it; nothing was written")
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(content)
-    print(f"{suite}: a suite of three tasks, and {len(files) - 1} data files beside it")
+    print(f"{suite}: a suite of three tasks, and {len(files) - 1} data files")
     print(f"next: taskaffinity data inspect {shlex.quote(str(suite))}")

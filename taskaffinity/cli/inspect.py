@@ -1,4 +1,4 @@
-"""``taskaffinity data inspect``: what tasks hold, before anything is trained on them."""
+"""``taskaffinity data inspect``: print sizes, lengths, labels and leaks of tasks before training."""
 
 from __future__ import annotations
 
@@ -28,24 +28,30 @@ _SHOWN = 3
 
 
 def command(
-    place: Annotated[Path, typer.Argument(help="A suite file, or a folder of task folders.", metavar="SUITE|DATA")],
+    place: Annotated[
+        Path, typer.Argument(help="A suite file, or a folder with one folder per task.", metavar="SUITE|DATA")
+    ],
     encoder: Annotated[
-        str | None, typer.Option(help="Encoder whose tokens are counted; without it, words are.")
+        str | None,
+        typer.Option(help="Folder or hub id of an encoder whose tokens are counted (default: words are counted)."),
     ] = None,
     show_text: Annotated[
-        bool, typer.Option("--show-text", help="Also three training examples of each task, on a terminal only.")
+        bool, typer.Option("--show-text", help="Also print three training examples of each task; on a terminal only.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Print sizes, lengths, labels, and texts that occur in two places; never the texts themselves."""
+    """Print sizes, text lengths and labels of tasks, and count texts that occur in two splits.
+
+    The texts themselves are printed only with --show-text.
+    """
     if show_text and not sys.stdout.isatty():
         raise InputError(
-            "--show-text: only where the output is a terminal, for text under an agreement stays off disks"
+            "--show-text: the output is no terminal; expected one, because text under an agreement must not be stored"
         )
     tasks = tasks_of(place)
     tokenizer = None
     if encoder is not None:
-        from taskaffinity.training.encoders import find_encoder, load_tokenizer  # torch: only where it is asked for
+        from taskaffinity.training.encoders import find_encoder, load_tokenizer  # torch: only with --encoder
 
         tokenizer = load_tokenizer(find_encoder(encoder).folder)
     if json:
@@ -62,9 +68,12 @@ def command(
     console.print(table)
     print(f"median, longest: {unit} of an example")
     if tokenizer:
-        print(f"cut: examples of more than {REFINE.max_length} tokens, whose end the encoder does not see")
+        print(f"cut: examples of more than {REFINE.max_length} tokens; the encoder does not see their end")
     else:
-        print(f"cut: by words alone; --encoder NAME counts the pieces, of which the encoder sees {REFINE.max_length}")
+        print(
+            f"cut: examples surely longer than {REFINE.max_length} tokens, of which the encoder sees no more; for an exact "
+            "count give --encoder NAME"
+        )
     console.print(_labels(tasks))
     _print_overlaps(tasks)
     if show_text:
@@ -72,7 +81,7 @@ def command(
 
 
 def _summary(task: Task, tokenizer: object) -> dict[str, object]:
-    """What ``--json`` says of a task; lengths are in tokens of the encoder, else in words."""
+    """Return the JSON object of a task; lengths are in tokens of the encoder, else in words."""
     splits: dict[str, object] = {}
     for split in SPLITS:
         lengths, cut = _lengths(task, split, tokenizer)
@@ -98,12 +107,12 @@ def _overlap_rows(tasks: Sequence[Task]) -> list[dict[str, object]]:
 
 
 def _lengths(task: Task, split: Split, tokenizer: object) -> tuple[list[int], str]:
-    """Length of each example of a split, and how many are cut."""
+    """Return the length of each example of a split, and how many are cut."""
     if tokenizer is not None:
         from taskaffinity.training.inputs.tokenize import token_counts
 
-        pieces = token_counts(task, split, tokenizer, REFINE.max_words)
-        return pieces, f"{sum(n > REFINE.max_length for n in pieces):,}"
+        tokens = token_counts(task, split, tokenizer, REFINE.max_words)
+        return tokens, f"{sum(n > REFINE.max_length for n in tokens):,}"
     words = [n_words(example) for example in task.examples[split]]
     if task.kind == "ner":  # long sentences are several rows
         return words, "?"
@@ -126,7 +135,9 @@ def _labels(tasks: Sequence[Task]) -> Table:
 def _print_overlaps(tasks: Sequence[Task]) -> None:
     found = overlaps(tasks)
     if not found:
-        print("no text stands in two splits, or in two tasks' training parts, or in one's training and another's test")
+        print(
+            "no text occurs in two splits of a task, in train of two tasks, or in train of one task and test of another"
+        )
     for overlap in found:
         part = f"{overlap.task} {overlap.split}"
         print(f"overlap: {overlap.examples:,} examples of {part} have a text of {overlap.other} {overlap.other_split}")

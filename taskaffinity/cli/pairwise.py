@@ -1,4 +1,4 @@
-"""``taskaffinity pairwise``: plan, train what is missing, measure, show."""
+"""``taskaffinity pairwise``: plan a study, train its missing runs, print the gains."""
 
 from __future__ import annotations
 
@@ -46,11 +46,16 @@ def command(
     suite_file: SuiteFile = None,
     data: Data = None,
     encoder: EncoderOption = None,
-    seeds: Annotated[int, typer.Option(help="Seeds of every pair.", min=1, rich_help_panel=DESIGN)] = 3,
+    seeds: Annotated[
+        int,
+        typer.Option(help="Number of seeds per pair; more seeds decide more arrows.", min=1, rich_help_panel=DESIGN),
+    ] = 3,
     seeds_single: Annotated[
         int | None,
         typer.Option(
-            help="Seeds of every single-task arm (default: sqrt(N - 1) times as many).", min=1, rich_help_panel=DESIGN
+            help="Number of seeds per single task (default: sqrt(N - 1) times --seeds, for N tasks).",
+            min=1,
+            rich_help_panel=DESIGN,
         ),
     ] = None,
     base_seed: BaseSeed = 0,
@@ -59,40 +64,50 @@ def command(
     baseline: Annotated[
         Baseline,
         typer.Option(
-            help="Single-task runs have as many updates on the target (single), or as many in all (compute-matched).",
+            help="What a pair is compared with: a single-task run with as many updates on the target (single), or with "
+            "as many updates in total (compute-matched).",
             rich_help_panel=DESIGN,
         ),
     ] = "single",
     evaluate_after: Annotated[
         EvaluateAfter,
-        typer.Option(help="Compare after joint training, or after fine-tuning on the target.", rich_help_panel=DESIGN),
+        typer.Option(
+            help="Compare models after joint training, or after both are then fine-tuned on the target.",
+            rich_help_panel=DESIGN,
+        ),
     ] = "joint",
     init_from: Annotated[
         InitFrom,
         typer.Option(
-            help="Start runs from the encoder, or from the multi-task model of the whole set.", rich_help_panel=DESIGN
+            help="Start training from the encoder, or from a multi-task model of all tasks (multitask).",
+            rich_help_panel=DESIGN,
         ),
     ] = "encoder",
     controls: Annotated[
         bool,
         typer.Option(
-            "--controls", help="Also train a placebo and a positive control for every task.", rich_help_panel=DESIGN
+            "--controls",
+            help="Also train two controls per task, to check the method: a placebo, whose gain should be zero, and a "
+            "positive control, whose gain should not.",
+            rich_help_panel=DESIGN,
         ),
     ] = False,
     sequential: Annotated[
         bool,
         typer.Option(
             "--sequential",
-            help="Add seeds to undecided pairs after --seeds (3), 5, 8 and --max-seeds (12).",
+            help="Start with --seeds, and train more seeds (5, 8, then --max-seeds) only for inconclusive pairs.",
             rich_help_panel=DESIGN,
         ),
     ] = False,
     max_seeds: Annotated[
         int | None,
-        typer.Option(help="Most seeds of a pair in a sequential design (default: 12).", min=4, rich_help_panel=DESIGN),
+        typer.Option(
+            help="Maximum number of seeds per pair with --sequential (default: 12).", min=4, rich_help_panel=DESIGN
+        ),
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Also train the whole set together.", rich_help_panel=DESIGN)
+        bool, typer.Option("--full", help="Also train all tasks together.", rich_help_panel=DESIGN)
     ] = False,
     protocol: ProtocolOption = "honest",
     alpha: Alpha = None,
@@ -112,7 +127,12 @@ def command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train every task and every pair, measure each directed gain, and draw the graph."""
+    """Train every task and every pair of tasks, and draw which tasks help which.
+
+    The gain of an arrow s -> t is how much training with s changes the test score of t, in points. The command prints
+    one row per arrow, with an interval and a verdict, and writes tables and figures to the results folder. Without
+    data, it trains on synthetic text. The same command again trains only what is missing.
+    """
     options = PairwiseOptions(
         **study_options(locals()),
         seeds_single=seeds_single,

@@ -1,4 +1,4 @@
-"""``taskaffinity predict DIR FILE``: predictions of an exported model, one JSON object per text."""
+"""``taskaffinity predict DIR FILE``: print an exported model's predictions, one JSON object per text."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ from taskaffinity.runs.files import atomic_write
 from taskaffinity.tasks.unlabelled import read_unlabelled
 
 _REPORT_EVERY = 10_000
-_CALLED = {"cuda": "GPU", "cpu": "CPU"}
+_DEVICE_NAMES = {"cuda": "GPU", "cpu": "CPU"}
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="A folder that `taskaffinity export` made.")],
+    model: Annotated[Path, typer.Argument(help="Folder written by `taskaffinity export`.")],
     file: Annotated[
-        Path, typer.Argument(help=".txt (one text per line) or .jsonl (text, text_pair or words per line).")
+        Path,
+        typer.Argument(
+            help="Text: .txt (one text per line) or .jsonl (one object per line with text, text_pair or words)."
+        ),
     ],
-    out: Annotated[Path | None, typer.Option(help="File for the JSON Lines (default: standard output).")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write, as JSON Lines (default: standard output).")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Predict labels, scores or mentions of unlabelled text."""
+    """Predict labels, scores or mentions for unlabelled text, one JSON object per text."""
     if not file.is_file():
         raise input_error(file, "no file", "a .txt or .jsonl file")
-    from taskaffinity.training.execute import gpus  # torch: after all that can be refused
+    from taskaffinity.training.execute import gpus  # torch: only after the input is checked
     from taskaffinity.training.export.predictor import Predictor
 
     device = "cuda" if gpus() else "cpu"
@@ -53,7 +56,7 @@ def command(
 
 @contextmanager
 def _in_memory(model: Path, device: str) -> Iterator[None]:
-    """Turn a lack of memory into one line."""
+    """Turn a lack of memory into a one-line error."""
     from taskaffinity.training.load_errors import is_lack_of_memory
 
     try:
@@ -61,8 +64,10 @@ def _in_memory(model: Path, device: str) -> Iterator[None]:
     except Exception as error:
         if not is_lack_of_memory(error):
             raise
-        mend = "end what else is on it, or set CUDA_VISIBLE_DEVICES= for the CPU" if device == "cuda" else "free some"
-        raise InputError(f"{model}: too little memory on this machine's {_CALLED[device]}; {mend}") from error
+        mend = (
+            "end other programs on it, or set CUDA_VISIBLE_DEVICES= to use the CPU" if device == "cuda" else "free some"
+        )
+        raise InputError(f"{model}: too little memory on this machine's {_DEVICE_NAMES[device]}; {mend}") from error
 
 
 @contextmanager

@@ -23,21 +23,28 @@ class DeviceName(StrEnum):
 
 
 def command(
-    text: Annotated[list[Path], typer.Option(help=".txt (one passage per line) or .jsonl (task files); repeatable.")],
-    encoder: Annotated[str, typer.Option(help="Folder or hub id of a transformers encoder.")],
-    out: Annotated[Path, typer.Option(help="Folder to make; it is an encoder for --encoder.")],
-    epochs: Annotated[int, typer.Option(help="Passes over the text.", min=1)] = 1,
+    text: Annotated[
+        list[Path],
+        typer.Option(help="Text to train on: .txt (one passage per line) or .jsonl (task files); repeatable."),
+    ],
+    encoder: Annotated[str, typer.Option(help="Folder or hub id of the transformers encoder to start from.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; pass it to --encoder of other commands.")],
+    epochs: Annotated[int, typer.Option(help="Number of passes over the text.", min=1)] = 1,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of AdamW.")] = 5e-5,
     batch_size: Annotated[int, typer.Option(help="Blocks per mini-batch.", min=1)] = 32,
     max_length: Annotated[int, typer.Option(help="Tokens per block.", min=8)] = 128,
-    max_passages: Annotated[int | None, typer.Option(help="Passages, drawn by --seed (default: all).")] = None,
-    seed: Annotated[int, typer.Option(help="Decides held-out passages, order and masks.", min=0)] = 0,
-    device: Annotated[DeviceName, typer.Option(help="auto: a GPU if there is one.")] = DeviceName.auto,
+    max_passages: Annotated[
+        int | None, typer.Option(help="Number of passages, drawn by --seed (default: all).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of held-out passages, order and masks.", min=0)] = 0,
+    device: Annotated[
+        DeviceName, typer.Option(help="Device to train on; auto: a GPU if there is one.")
+    ] = DeviceName.auto,
     quiet: Quiet = False,
 ) -> None:
-    """Continue an encoder's pre-training by masked-language modelling."""
+    """Continue the pre-training of an encoder on your own text, by masked language modelling."""
     passages = read_passages(text)
-    from taskaffinity.training.encoders import find_encoder  # torch: after all that can be refused
+    from taskaffinity.training.encoders import find_encoder  # torch: only after the input is checked
     from taskaffinity.training.execute import gpus
     from taskaffinity.training.load_errors import is_lack_of_memory
     from taskaffinity.training.loop import Diverged
@@ -72,4 +79,4 @@ def command(
     before, after = result.losses[0], result.losses[-1]
     print(f"{result.passages} passages, {result.steps} steps of batch size {batch_size}")
     print(f"loss on the masked tokens of {result.held_out} held-out passages: {before:.3f} before, {after:.3f} after")
-    print(f"{out}: an encoder for --encoder")
+    print(f"{out}: pass this folder to --encoder")

@@ -1,4 +1,4 @@
-"""``taskaffinity report RESULTS``: a study as one HTML page. Needs no torch and no data."""
+"""``taskaffinity report RESULTS``: write a study as one HTML page, without torch and data."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from taskaffinity.runs.study import Study
 
 
 def command(
-    results: Annotated[Path, typer.Argument(help="A results folder of `taskaffinity pairwise`.")],
-    out: Annotated[Path | None, typer.Option(help="The page (default: RESULTS/report.html).")] = None,
+    results: Annotated[Path, typer.Argument(help="Results folder of `taskaffinity pairwise`.")],
+    out: Annotated[Path | None, typer.Option(help="File to write (default: RESULTS/report.html).")] = None,
 ) -> None:
     """Write a study as one self-contained HTML page."""
     from taskaffinity.analysis.publish import check_has_runs

@@ -1,4 +1,4 @@
-"""``taskaffinity status``: the state of a study, while it runs or later, read from its folder without torch."""
+"""``taskaffinity status``: print the state of a running or finished study, without torch."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ from taskaffinity.schedule.progress import describe_heartbeat, describe_scores, 
 from taskaffinity.schedule.run import pending_runs
 
 SHOWN = 8
-"""Running and failed runs that are named; the rest are counted."""
+"""Maximum number of running and of failed runs that are named; the rest are counted."""
 
 
 def command(
-    results: Annotated[Path, typer.Argument(help="A results folder, also of a running study.")],
+    results: Annotated[Path, typer.Argument(help="Results folder of a running, interrupted or finished study.")],
     json: Json = False,
 ) -> None:
-    """Show finished, running, failed and pending runs, and the time left. Nothing is written or disturbed."""
+    """Show how many runs are done, running, failed and to do, and the time left.
+
+    It only reads, so you can call it while the study runs.
+    """
     studies = _studies(results)
     if not studies:
         commands = " or ".join(f"`taskaffinity {design}`" for design in FILES)
@@ -72,7 +75,7 @@ def _now(study: Study, store: RunStore) -> Status:
 
 
 def _summary(study: Study, store: RunStore) -> dict[str, object]:
-    """What ``--json`` says of a study."""
+    """Return the JSON object of a study."""
     now = _now(study, store)
     return {
         "results": str(store.root),
@@ -98,7 +101,7 @@ def _print(console: Console, study: Study, store: RunStore) -> None:
         console.print("with --keep-models: a run without a stored model is not done")
     if study.interim_seeds:
         console.print(
-            f"a sequential design: the runs up to its next interim analysis, of at most {len(study.plan)} in all"
+            f"sequential design: the table counts runs up to the next interim analysis, of at most {len(study.plan)}"
         )
     if now.running_for or now.count("to do"):
         for ended in reversed(now.latest):
@@ -121,7 +124,7 @@ def _running_line(now: Status, spec: RunSpec) -> str:
 
 
 def _needed(study: Study, store: RunStore) -> list[RunSpec]:
-    """The study's runs; in a sequential design, those up to the next interim analysis."""
+    """Return the study's runs; in a sequential design, those up to the next interim analysis."""
     if not study.interim_seeds:
         return list(study.plan)
     from taskaffinity.analysis.affinity import margins_of
@@ -138,7 +141,7 @@ def _needed(study: Study, store: RunStore) -> list[RunSpec]:
 
 
 def _table(now: Status) -> Table:
-    """One row per arm, and their sum."""
+    """Return a table with one row per arm and a row of sums."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("runs", no_wrap=True)
     for state in STATES:
@@ -153,7 +156,7 @@ def _table(now: Status) -> Table:
 
 def _outlook(now: Status) -> str:
     to_do, running, failed = now.count("to do"), now.count("running"), now.count("failed")
-    again = "give the same command again to train them" if to_do or failed else ""
+    again = "run the same command again to train them" if to_do or failed else ""
     if not to_do and not running:
         return f"nothing is running; {failed} failed: {again}" if failed else "all done"
     time_left = "the time left is unknown until a run has finished"

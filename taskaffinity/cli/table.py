@@ -1,4 +1,4 @@
-"""``taskaffinity table N RESULTS ...``: a table of the paper beside your scores. Needs no torch and no data."""
+"""``taskaffinity table N RESULTS ...``: print a table of the paper with your scores, without torch and data."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def command(
         str,
         typer.Argument(
             metavar="TABLE",
-            help="1 (task sizes), 2, 3, 6 (stages: clinical, biomedical, both), 4, 5 (encoders), "
-            "or figure2 (the paper's claims about its graph, beside your arrows).",
+            help="1: task sizes. 2, 3, 6: stages (clinical, biomedical, both). 4, 5: encoders. figure2: the paper's "
+            "claims about its graph.",
         ),
     ],
     results: Annotated[
         list[Path],
         typer.Argument(
-            help="Results folder of `taskaffinity full`; for 4 and 5 one per encoder, or that of `--encoders`; "
-            "for figure2 that of `taskaffinity pairwise`; for 1 the folder of task files."
+            help="2, 3, 6: a results folder of `taskaffinity full`. 4, 5: one per encoder, or the folder of "
+            "`full --encoders`. figure2: a results folder of `taskaffinity pairwise`. 1: the folder of task files."
         ),
     ],
     format_: Annotated[FormatName, typer.Option("--format", help="Output format.")] = FormatName.text,
 ) -> None:
-    """Print a table of the paper with your own scores."""
+    """Print a table of the paper with your own scores beside the published ones."""
     from taskaffinity.analysis.paper.encoders import ENCODER_TABLES
     from taskaffinity.analysis.paper.stages import PAPER_TABLES
 
@@ -59,7 +59,7 @@ def command(
         raise InputError(f"table {which}: {len(results)} folders; expected one")
     if which == "1":
         if format_ is not FormatName.text:
-            raise InputError(f"table 1 --format {format_}: it is printed as text alone")
+            raise InputError(f"table 1 --format {format_}: expected text, the only format of table 1")
         check_command(results[0])
         return
     if which == "figure2":
@@ -98,7 +98,7 @@ def _figure2(folder: Path, format_: FormatName) -> None:
 
 
 def _with_subfolders(folder: Path) -> list[Path]:
-    """The folders of the last `taskaffinity full --encoders`, in its order, else the folder itself."""
+    """Return the folders of the last `taskaffinity full --encoders` in its order, else the folder itself."""
     try:
         rows = csv.DictReader((folder / "encoders.csv").read_text(encoding="utf-8").splitlines())
         marks = dict.fromkeys(row["encoder"].rpartition(" ")[2][:8] for row in rows)
@@ -107,5 +107,5 @@ def _with_subfolders(folder: Path) -> list[Path]:
         return [folder]
     except (KeyError, StopIteration) as error:
         raise InputError(
-            f"{folder / 'encoders.csv'}: not that of the folders beside it; run `full --encoders` again"
+            f"{folder / 'encoders.csv'}: does not match the folders beside it; run `taskaffinity full --encoders` again"
         ) from error

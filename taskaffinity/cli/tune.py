@@ -1,4 +1,4 @@
-"""``taskaffinity tune``: search the recipe of a suite on dev scores, and write it for ``--recipe``."""
+"""``taskaffinity tune``: search training settings by dev scores, and write them for ``--recipe``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from taskaffinity.cli.console.results import warn_if_synthetic
-from taskaffinity.cli.console.tuning import describe_budget, print_candidates, print_found, say_ended
+from taskaffinity.cli.console.tuning import describe_budget, print_candidates, print_ended, print_found
 from taskaffinity.cli.options.run import (
     DESIGN,
     OUTPUT,
@@ -38,20 +38,23 @@ def command(
     data: Data = None,
     encoder: EncoderOption = None,
     n_trials: Annotated[
-        int, typer.Option(help="Recipes to try beside the default.", min=1, rich_help_panel=DESIGN)
+        int, typer.Option(help="Number of recipes to try besides the default.", min=1, rich_help_panel=DESIGN)
     ] = 12,
     finalists: Annotated[
         int,
         typer.Option(
-            help="So many of the best are trained again, and the default with them.", min=1, rich_help_panel=DESIGN
+            help="Number of best recipes that are trained again, together with the default.",
+            min=1,
+            rich_help_panel=DESIGN,
         ),
     ] = 3,
     confirm_seeds: Annotated[
-        int, typer.Option(help="Fresh seeds for that; their mean decides.", min=1, rich_help_panel=DESIGN)
+        int,
+        typer.Option(
+            help="Number of new seeds for each of them; their mean dev score decides.", min=1, rich_help_panel=DESIGN
+        ),
     ] = 2,
-    search_seed: Annotated[
-        int, typer.Option(help="Another seed draws and trains other recipes.", min=0, rich_help_panel=DESIGN)
-    ] = 0,
+    search_seed: Annotated[int, typer.Option(help="Seed that draws the recipes.", min=0, rich_help_panel=DESIGN)] = 0,
     recipe: RecipeOption = None,
     set_: SetOption = None,
     results: Results = None,
@@ -64,7 +67,12 @@ def command(
     gpus_per_run: GpusPerRun = None,
     cpus_per_run: CpusPerRun = 1,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print candidates and budget; train nothing.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print the recipes to try and the most that the search trains; train nothing.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -92,7 +100,7 @@ def command(
     warn_if_synthetic(planned.suite.synthetic)
     if not quiet:
         print(describe_budget(planned.search), file=sys.stderr)
-    found = planned.run(**({} if quiet else {"on_progress": say_ended}))
+    found = planned.run(**({} if quiet else {"on_progress": print_ended}))
     print_found(found, fixed)
     if found.recipe is not None:
         planned.write_recipe(found)
@@ -104,8 +112,10 @@ def command(
 
 
 command.__doc__ = (
-    "Search one recipe for all tasks of a suite by their dev scores, for --recipe of a study.\n\n"
-    f"A candidate trains each task by itself, all tasks for the same number of epochs. Searched: {IN_WORDS}. "
-    "A candidate that is behind the median of those before it after a quarter or half of its epochs is stopped; the "
-    "default never is. Test scores are not used. The same command again resumes the search."
+    "Search training settings that suit all tasks of a suite, and write them to a recipe file.\n\n"
+    "Pass the file to `taskaffinity pairwise --recipe`. Each candidate trains every task by itself, all tasks for the "
+    "same number of epochs. The mean dev score decides; test scores are not used.\n\n"
+    f"Searched settings: {IN_WORDS}.\n\n"
+    "After a quarter and after half of its epochs, a candidate below the median of earlier candidates is stopped. The "
+    "default recipe is never stopped. The same command again resumes the search."
 )

@@ -1,4 +1,4 @@
-"""``--dry-run``: the runs, and what they will cost on this machine, by a few steps tried now."""
+"""Print the plan of ``--dry-run``: the runs, and the expected time and disk space on this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def print_plan(planned: Sequence[PlannedStudy], *, as_json: bool = False) -> None:
-    """Every run with whether it is done, and the forecast for those that are not.
+    """Print every run, whether it is done, and the forecast for pending runs.
 
     As JSON: one object, ``{"studies": [{"results", "encoder", "runs": [{"run_id", "done"}], "n_runs", "n_done",
     "at_most", "forecast": [line]}]}``; ``at_most`` says whether a sequential design may need fewer runs.
@@ -27,8 +27,8 @@ def print_plan(planned: Sequence[PlannedStudy], *, as_json: bool = False) -> Non
         for run in plan["runs"]:
             print(f"{'done' if run['done'] else 'to do':6} {run['run_id']}")
         most = "at most " if plan["at_most"] else ""
-        n_left = plan["n_runs"] - plan["n_done"]
-        print(f"{most}{plan['n_runs']} runs, {plan['n_done']} done, {most}{n_left} to train")
+        n_pending = plan["n_runs"] - plan["n_done"]
+        print(f"{most}{plan['n_runs']} runs, {plan['n_done']} done, {most}{n_pending} to train")
         for line in plan["forecast"]:
             print(line)
 

@@ -1,4 +1,4 @@
-"""``--json``: one JSON object on stdout, and nothing else there. Its keys are stable; the reference documents them."""
+"""Print the output of ``--json``: one JSON object on stdout, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def print_json(content: dict[str, Any]) -> None:
-    """Print an object; NaN and infinity become null, for JSON has neither."""
+    """Print an object; NaN and infinity become null, because JSON has neither."""
     print(json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False))
 
 
@@ -17,7 +17,7 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
-    if hasattr(value, "item"):  # a number of numpy's
+    if hasattr(value, "item"):  # a numpy number
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return None

@@ -1,4 +1,4 @@
-"""Prints what a study says: notices and progress on stderr unless ``--quiet``, warnings always."""
+"""Print the messages of a study on stderr; ``--quiet`` hides notices and progress, not warnings."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Progress on stderr: a live display on a terminal, at most one report a minute elsewhere, nothing with ``--quiet``.
+"""Show progress on stderr: live on a terminal, at most one report per minute elsewhere.
 
-The live display has a line for the study and one for each run under way; runs that ended scroll by above it. A report
-has one line for the study and its runs under way. Lines for the runs that ended since the last report precede it; of
-many, the last few are named. So a slow study logs a line a minute and a line for each run, and a fast study does not
-fill its log.
+The live display has one line for the study and one for each running run; lines of finished runs scroll by above it. A
+report names the last few runs that ended since the previous report, and then has one line for the study and its running
+runs. So a slow study logs a line per minute and a line per run, and a fast study does not fill its log.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from rich.text import Text
 from taskaffinity.schedule.progress import EndedRun, Progress, describe_ended, describe_heartbeat, describe_progress
 
 _REPORT_SECONDS = 60.0
-"""Fewest seconds between two reports where stderr is no terminal."""
+"""Minimum seconds between two reports if stderr is no terminal."""
 _NAMED = 5
-"""Finished runs that one report names; as many failed ones, and as many under way."""
+"""Maximum number of finished, of failed and of running runs that one report names."""
 _SHOWN = 12
-"""Runs under way in the live display."""
+"""Maximum number of running runs in the live display."""
 
 
 class ProgressDisplay:

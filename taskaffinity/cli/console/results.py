@@ -1,4 +1,4 @@
-"""Prints tables, and where the files of a study are."""
+"""Print the tables of a study and the paths of its files."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ def publish_and_print(study: Study, results: Path, rule: Rule, pictures: FigureO
 
 
 def print_pairwise(result: PairwiseResults) -> None:
-    """Print the table of a study of pairs, and where its files are."""
+    """Print the table of a pairwise study and the paths of its files."""
     print_matrix(result.matrix, result.root)
 
 
 def print_full(result: StagesResults | EncoderResults) -> None:
-    """Print the table of a study in stages, or of several encoders, and where its files are."""
+    """Print the table of a study in stages, or of several encoders, and the paths of its files."""
     if isinstance(result, StagesResults):
         print_stages(result.study, result.store)
         Console(highlight=False, soft_wrap=True, markup=False).print(
@@ -75,11 +75,11 @@ def print_full(result: StagesResults | EncoderResults) -> None:
         return
     print_encoders(read_encoders([(one.study, one.store) for one in result.studies]))
     each = ", ".join(str(one.root / "stages.csv") for one in result.studies)
-    print(f"{result.root / 'encoders.csv'}; of each by itself: {each}")
+    print(f"{result.root / 'encoders.csv'}; one table per encoder: {each}")
 
 
 def print_matrix(matrix: AffinityMatrix, results: Path, pictures: FigureOptions = DEFAULT) -> None:
-    """Print the arrows, what would decide the open ones, and where the files are."""
+    """Print the arrows, what would decide inconclusive ones, and the paths of the files."""
     from taskaffinity.analysis.captions import describe_controls, describe_sequential
     from taskaffinity.analysis.tables.printed import cheapest_decisions, edge_table
     from taskaffinity.analysis.undertrained import describe_undertrained
@@ -96,7 +96,7 @@ def print_matrix(matrix: AffinityMatrix, results: Path, pictures: FigureOptions 
 
 
 def draw_stages_and_print(study: Study, results: Path, pictures: FigureOptions) -> None:
-    """Draw a study in stages again, and print where.
+    """Draw the figures of a study in stages again, and print a path.
 
     Raises
     ------

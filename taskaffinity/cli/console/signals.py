@@ -1,4 +1,4 @@
-"""SIGTERM ends a command in order, as Ctrl-C does. Schedulers send it when a job's time is over."""
+"""End a command on SIGTERM as Ctrl-C does. Schedulers send it when a job's time is over."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from types import FrameType
 EXIT_CODE = 128 + signal.SIGTERM
 
 IN_ORDER = 15.0
-"""Seconds in which a second SIGTERM is ignored, so that the first can end the command in order. Later it ends the
-process at once, for the first may be lost: Python drops what is raised in a ``__del__`` or a callback."""
+"""Seconds in which a second SIGTERM is ignored, so that the command can end in order.
+
+A later one ends the process at once. The first may have been lost: Python drops exceptions of a ``__del__`` or a
+callback."""
 
 _came = threading.Event()
 _came_at = 0.0
@@ -54,4 +56,4 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _is_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()  # Python lets no other one set handlers
+    return threading.current_thread() is threading.main_thread()  # only it may set handlers

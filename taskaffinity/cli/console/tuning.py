@@ -1,4 +1,4 @@
-"""What ``taskaffinity tune`` says: candidates, budget, progress, the table of what was found, the recipe file."""
+"""Print candidates, budget, progress and results of ``taskaffinity tune``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from taskaffinity.tuning.recipe import describe_search
 
 
 def print_candidates(tried: Sequence[Recipe], fixed: Collection[str]) -> None:
-    """Every candidate with what it changes; of the default, what it has there."""
+    """Print the settings of the default recipe, and what each candidate changes."""
     names = searched_settings(fixed)
     print(f"default: {_settings(tried[0], names)}")
     for number, recipe in enumerate(tried[1:], start=1):
@@ -30,7 +30,7 @@ def print_candidates(tried: Sequence[Recipe], fixed: Collection[str]) -> None:
 
 
 def describe_budget(search: Search) -> str:
-    """What the search can take at most."""
+    """Describe the most that the search trains."""
     n_drawn, n_tasks = len(search.candidates) - 1, len(search.tasks)
     again = min(n_drawn, search.finalists)
     return (
@@ -39,8 +39,8 @@ def describe_budget(search: Search) -> str:
     )
 
 
-def say_ended(ended: Ended) -> None:
-    """A line of progress on stderr."""
+def print_ended(ended: Ended) -> None:
+    """Print one line of progress on stderr."""
     record = ended.record
     if record.failure is not None:
         how = record.failure
@@ -54,7 +54,7 @@ def say_ended(ended: Ended) -> None:
 
 
 def print_found(found: Found, fixed: Collection[str]) -> None:
-    """The table of all candidates, what was chosen and what was spent, to stdout."""
+    """Print the table of all candidates, the chosen recipe and the cost of the search."""
     console = Console(highlight=False, soft_wrap=True, markup=False)
     table = _table(found)
     needed = Console(width=1000).measure(table).maximum  # no cell is cut, however narrow the terminal
@@ -68,7 +68,7 @@ def _table(found: Found) -> Table:
     names = [name for name, _ in search.tasks]
     again = plural(search.confirm_seeds, "fresh seed")
     table = Table(
-        title=f"Dev score of every task alone, in points: mean over tasks with one seed; then with {again}",
+        title=f"Single-task dev scores in points: mean over tasks with one seed, then with {again}",
         title_justify="left",
         title_style="",
         box=box.SIMPLE_HEAD,
@@ -92,18 +92,18 @@ def _table(found: Found) -> Table:
 
 
 def _tried(found: Found) -> list[str]:
-    """How each candidate's first trial ended."""
-    said = []
+    """Describe how each candidate's first trial ended."""
+    texts = []
     for number, (standing, record) in enumerate(zip(found.first.standings(), found.first.records, strict=True)):
-        if standing.stopped:  # first: one that Ray trained on until that was known may have failed since
-            said.append(f"stopped at {standing.stopped}/{found.search.candidates[number].num_train_epochs}")
+        if standing.stopped:  # checked first: Ray may have trained it further, and it may have failed since
+            texts.append(f"stopped at {standing.stopped}/{found.search.candidates[number].num_train_epochs}")
         elif number in found.first.lost:
-            said.append("failed")
+            texts.append("failed")
         elif record.failure is not None:
-            said.append("diverged")
+            texts.append("diverged")
         else:
-            said.append(f"{record.means[-1]:.1f}")
-    return said
+            texts.append(f"{record.means[-1]:.1f}")
+    return texts
 
 
 def _changes(default: Recipe, recipe: Recipe) -> list[str]:

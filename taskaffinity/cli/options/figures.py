@@ -27,7 +27,7 @@ Palette = Annotated[
     typer.Option(
         parser=_palette,
         metavar=f"<{'|'.join(PALETTE_NAMES)}>",
-        help="paper: green and vermillion; colorblind: blue and vermillion; mono: black and grey.",
+        help="Colours. paper: green and vermillion. colorblind: blue and vermillion. mono: black and grey.",
     ),
 ]
 Ordered = Annotated[
@@ -37,14 +37,18 @@ Ordered = Annotated[
         "side by side)."
     ),
 ]
-Formats = Annotated[str | None, typer.Option("--format", help="png, svg, pdf; comma-separated (default: png,svg).")]
+Formats = Annotated[
+    str | None,
+    typer.Option("--format", help="Formats: png, svg, pdf; separate several with commas (default: png,svg)."),
+]
 Figures = Annotated[
-    str | None, typer.Option(help=f"{', '.join(FILES)}; comma-separated (default: graph,heatmap,forest).")
+    str | None,
+    typer.Option(help=f"Figures: {', '.join(FILES)}; separate several with commas (default: graph,heatmap,forest)."),
 ]
 
 
 def pictures_of(figures: str | None, formats: str | None, palette: str, order: Order = "suite") -> FigureOptions:
-    """The figures that the options ask for; defaults replace options that are not given.
+    """Return the requested figures; an option that is not given has its default.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The options that say when an arrow gets a verdict, shared by every command that draws a graph."""
+"""Options of the statistical rule, shared by all commands that draw a graph."""
 
 from __future__ import annotations
 
@@ -11,26 +11,33 @@ from taskaffinity.runs.rule import Correction, Estimand
 
 Alpha = Annotated[
     float | None,
-    typer.Option(help="Level of tests and intervals (default: 0.05).", min=0.0001, max=0.5, rich_help_panel=STATISTICS),
+    typer.Option(
+        help="Significance level of tests; intervals cover 1 - alpha (default: 0.05).",
+        min=0.0001,
+        max=0.5,
+        rich_help_panel=STATISTICS,
+    ),
 ]
 Margin = Annotated[
     list[str] | None,
     typer.Option(
-        help='Points below which a gain is "no effect" (default: 1). METRIC=POINTS for one metric.',
+        help='Margin in points (default: 1). A gain that is shown to be smaller is "no effect". METRIC=POINTS sets the '
+        "margin of one metric.",
         rich_help_panel=STATISTICS,
     ),
 ]
 CorrectionOption = Annotated[
     Correction | None,
     typer.Option(
-        help="For many arrows. bh (default), by: false discovery rate. holm: any error. dunnett: any error per target.",
+        help="Correction for many arrows. bh (default) and by limit the share of false arrows, holm the chance of any "
+        "false arrow, dunnett that chance per target.",
         rich_help_panel=STATISTICS,
     ),
 ]
 EstimandOption = Annotated[
     Estimand | None,
     typer.Option(
-        help="Gains on test sets like this one (population, the default), or on this very one.",
+        help="Intervals cover new seeds and new test examples (population, the default) or new seeds only (test-set).",
         rich_help_panel=STATISTICS,
     ),
 ]

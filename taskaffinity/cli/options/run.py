@@ -1,4 +1,4 @@
-"""The options that every command that trains shares, and the object that prints what a study says."""
+"""Options that all commands share that train."""
 
 from __future__ import annotations
 
@@ -24,27 +24,36 @@ DATA, TRAINING, DESIGN, STATISTICS, EXECUTION, OUTPUT = (
 )
 """The panels of a command's help."""
 SETTINGS = f"Keys of --set: {', '.join(TYPES)}."
-"""At the end of a command's help, where no column cuts them."""
+"""Last paragraph of a command's help; a table would cut it."""
 
 Domain = Annotated[
-    str | None, typer.Option(help="clinical, biomedical, blue, open-clinical or planted-8.", rich_help_panel=DATA)
+    str | None,
+    typer.Option(help="Tasks to train: clinical, biomedical, blue, open-clinical or planted-8.", rich_help_panel=DATA),
 ]
 SuiteFile = Annotated[
     Path | None,
-    typer.Option("--suite", help="A YAML file of your own tasks, instead of --domain.", rich_help_panel=DATA),
+    typer.Option(
+        "--suite", help="YAML file that names your own tasks; give it instead of --domain.", rich_help_panel=DATA
+    ),
 ]
 Data = Annotated[
     Path | None,
-    typer.Option(help="Folder of task files (default: TASKAFFINITY_DATA, else ./data).", rich_help_panel=DATA),
+    typer.Option(
+        help="Folder with the task files of --domain (default: TASKAFFINITY_DATA, else ./data).", rich_help_panel=DATA
+    ),
 ]
 EncoderOption = Annotated[
-    str | None, typer.Option(help="Folder or hub id of a transformers encoder.", rich_help_panel=TRAINING)
+    str | None,
+    typer.Option(
+        help="Folder or hub id of the transformers encoder to train (default: BlueBERT; on synthetic text a tiny one).",
+        rich_help_panel=TRAINING,
+    ),
 ]
 RecipeOption = Annotated[
     Path | None,
     typer.Option(
         "--recipe",
-        help="A recipe file, as `taskaffinity tune` writes it; --set overrides it.",
+        help="File with settings, written by `taskaffinity tune`; --set overrides it.",
         rich_help_panel=TRAINING,
     ),
 ]
@@ -52,67 +61,85 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="KEY=VALUE changes a setting; finetune.KEY=VALUE changes it for fine-tuning alone. Keys: below.",
+        help="KEY=VALUE changes a training setting (keys: see below); repeatable. finetune.KEY=VALUE changes it for "
+        "fine-tuning only.",
         rich_help_panel=TRAINING,
     ),
 ]
 ProtocolOption = Annotated[
     Protocol,
     typer.Option(
-        help="honest: dev selects the epoch, test is scored once. paper: as the paper's released code.",
+        help="honest: dev scores select the epoch, and test is scored once. paper: as the paper's released code does.",
         rich_help_panel=TRAINING,
     ),
 ]
-BaseSeed = Annotated[int, typer.Option(help="The first seed; the others follow it.", min=0, rich_help_panel=DESIGN)]
+BaseSeed = Annotated[
+    int, typer.Option(help="First seed; the others are the numbers after it.", min=0, rich_help_panel=DESIGN)
+]
 Results = Annotated[Path | None, typer.Option(help="Results folder (default: results/SUITE).", rich_help_panel=OUTPUT)]
 ExecutorOption = Annotated[
     Executor,
-    typer.Option(help="ray: runs in parallel. local: one after the other in this process.", rich_help_panel=EXECUTION),
+    typer.Option(
+        help="ray: train runs in parallel. local: train them one after the other in this process, without Ray.",
+        rich_help_panel=EXECUTION,
+    ),
 ]
 Address = Annotated[
-    str | None, typer.Option(help="Address of a running Ray cluster, instead of a Ray here.", rich_help_panel=EXECUTION)
+    str | None,
+    typer.Option(
+        help="Address of a running Ray cluster (default: start Ray on this machine).", rich_help_panel=EXECUTION
+    ),
 ]
 GpusPerRun = Annotated[
     str | None,
     typer.Option(
-        help="GPUs per run (default: 1 if there is one); below 1 a share; auto: the share that a trial needs.",
+        help="GPUs per run (default: 1 if there is a GPU). With 0.5 two runs share a GPU; auto measures the share.",
         rich_help_panel=EXECUTION,
     ),
 ]
-CpusPerRun = Annotated[int, typer.Option(help="CPU cores, and threads, per run.", min=1, rich_help_panel=EXECUTION)]
+CpusPerRun = Annotated[
+    int, typer.Option(help="CPU cores per run, and its number of threads.", min=1, rich_help_panel=EXECUTION)
+]
 KeepPredictions = Annotated[
-    bool, typer.Option("--predictions/--no-predictions", help="Keep each run's, by id.", rich_help_panel=OUTPUT)
+    bool,
+    typer.Option(
+        "--predictions/--no-predictions",
+        help="Store each run's predictions by example id, without text.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 KeepModels = Annotated[
     bool,
-    typer.Option("--keep-models", help="Keep each run's models, for `taskaffinity export`.", rich_help_panel=OUTPUT),
+    typer.Option("--keep-models", help="Store each run's models, for `taskaffinity export`.", rich_help_panel=OUTPUT),
 ]
 Overwrite = Annotated[
     bool,
     typer.Option(
-        "--overwrite", help="Replace another study in the results folder; its runs stay.", rich_help_panel=OUTPUT
+        "--overwrite",
+        help="Replace a different study in the results folder. Finished runs are not deleted.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 ReportTo = Annotated[
     list[str] | None,
     typer.Option(
         "--report-to",
-        help="mlflow, tensorboard, wandb: also log each finished run there (several: commas).",
+        help="Also log finished runs to mlflow, tensorboard or wandb; separate several with commas.",
         rich_help_panel=OUTPUT,
     ),
 ]
 DryRun = Annotated[
     bool,
     typer.Option(
-        "--dry-run", help="Print the runs, what is done, and a forecast; train nothing.", rich_help_panel=OUTPUT
+        "--dry-run", help="Print the runs and the expected time and disk space; train nothing.", rich_help_panel=OUTPUT
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.", rich_help_panel=OUTPUT)]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.", rich_help_panel=OUTPUT)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.", rich_help_panel=OUTPUT)]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress.", rich_help_panel=OUTPUT)]
 
 
 def study_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of ``StudyOptions`` from the parameters of a command.
+    """Map the parameters of a command to fields of ``StudyOptions``.
 
     Raises
     ------
@@ -121,9 +148,9 @@ def study_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     if given["json"] and not given["dry_run"]:
         raise InputError("--json: prints the plan; give --dry-run too")
-    same = ("encoder", "seeds", "base_seed", "recipe", "protocol", "alpha", "estimand", "overwrite", "executor")
-    also = ("address", "gpus_per_run", "cpus_per_run", "keep_models")
-    return {name: given[name] for name in (*same, *also)} | {
+    unchanged = ("encoder", "seeds", "base_seed", "recipe", "protocol", "alpha", "estimand", "overwrite", "executor")
+    resources = ("address", "gpus_per_run", "cpus_per_run", "keep_models")
+    return {name: given[name] for name in (*unchanged, *resources)} | {
         "settings": given["set_"] or (),
         "output_dir": given["results"],
         "keep_predictions": given["predictions"],
@@ -131,7 +158,7 @@ def study_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def suite_of(domain: str | None, suite_file: Path | None) -> str | Path:
-    """The domain or the suite file, whichever is given.
+    """Return the domain or the suite file, whichever is given.
 
     Raises
     ------
