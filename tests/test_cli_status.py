@@ -131,7 +131,7 @@ def test_without_a_finished_run_no_time_is_told(tmp_path: Path) -> None:
     told = command("status", str(tmp_path), cwd=tmp_path)
     assert told.returncode == 0, told.stderr
     assert "unknown until a run has finished" in told.stdout
-    assert "give the same command again to train them" in told.stdout
+    assert "run the same command again to train them" in told.stdout
 
 
 def test_a_finished_study_is_all_done_also_in_the_folder_of_an_encoder(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_race_is_told_up_to_its_next_look(tmp_path: Path) -> None:
     assert told.returncode == 0, told.stderr
     rows = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line.strip()}
     assert rows["pair"] == ["0", "0", "0", "9"]
-    assert f"at most {len(study.plan)} in all" in told.stdout
+    assert f"of at most {len(study.plan)}" in told.stdout
 
 
 def test_a_run_that_kept_no_model_is_to_do_where_models_were_asked_for(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def command(
         print(f"cut: examples of more than {REFINE.max_length} tokens; the encoder does not see their end")
     else:
         print(
-            f"cut: examples surely longer than {REFINE.max_length} tokens, of which the encoder sees no more; for an exact "
+            f"cut: examples surely longer than the {REFINE.max_length} tokens that the encoder sees; for an exact "
             "count give --encoder NAME"
         )
     console.print(_labels(tasks))

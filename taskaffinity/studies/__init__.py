@@ -1,1 +1,1 @@
-"""One use case, two faces: what a command does, a Python function does."""
+"""The use cases: each is one Python function and one command that calls it."""

@@ -66,7 +66,7 @@ def pairwise(
         A domain (``clinical``, ``biomedical``, ``blue``, ``open-clinical``, ``planted-8``), a YAML file of your own
         tasks, or a suite in memory.
     data : path, optional
-        Folder of task files of a domain.
+        Folder with the task files of a domain.
     report_to : sequence of str
         Experiment trackers: ``mlflow``, ``tensorboard``, ``wandb``.
     listener : Listener, optional
@@ -78,16 +78,16 @@ def pairwise(
     Returns
     -------
     PairwiseResults
-        Frames, graph and figures of the study; ``failed`` names runs that failed.
+        Frames, graph and figures of the study; ``failed`` names the runs that failed and why.
 
     Raises
     ------
     InputError
-        If an option, the data, the encoder or the results folder cannot be used. Nothing was trained then.
+        If an option, the data, the encoder or the results folder cannot be used. It is raised before training.
 
     Examples
     --------
-    The four synthetic clinical tasks, cut to seconds:
+    Train the four synthetic clinical tasks for a few seconds:
 
     >>> from tempfile import mkdtemp
     >>> small = {"num_train_epochs": 1, "max_train_examples": 32, "max_eval_examples": 20}
@@ -99,9 +99,9 @@ def pairwise(
     names = ("suite", "data", "report_to", "listener")
     options = make_options(PairwiseOptions, {name: value for name, value in asked.items() if name not in names})
     trackers = check_trackers([report_to] if isinstance(report_to, str) else report_to)
-    heard = listener or LogListener()
-    planned = plan_pairwise(suite, options, heard, data=data)
-    return train_pairwise(planned, heard, trackers)
+    receiver = listener or LogListener()
+    planned = plan_pairwise(suite, options, receiver, data=data)
+    return train_pairwise(planned, receiver, trackers)
 
 
 @parameters_not_options()
@@ -129,14 +129,16 @@ def full(
     report_to: Sequence[str] = (),
     listener: Listener | None = None,
 ) -> StagesResults | EncoderResults:
-    """Train every task, the whole set together, and fine-tune each task from there (Tables 2 to 6 of the paper).
+    """Train each task, then all tasks together, then fine-tune each task from the joint model.
+
+    These are the stages of Tables 2 to 6 of the paper.
 
     Parameters
     ----------
     suite, data, report_to, listener
         As in ``pairwise``.
     encoders : sequence of str, optional
-        Several encoders instead of ``encoder``: a study of each in a folder of its own, and one table.
+        Several encoders instead of ``encoder``. Each gets a study in its own folder; one table compares them.
 
     All other parameters are fields of ``taskaffinity.studies.options.FullOptions``, which describes them.
 
@@ -153,9 +155,9 @@ def full(
     names = ("suite", "data", "report_to", "listener")
     options = make_options(FullOptions, {name: value for name, value in asked.items() if name not in names})
     trackers = check_trackers([report_to] if isinstance(report_to, str) else report_to)
-    heard = listener or LogListener()
-    planned = plan_full(suite, options, heard, data=data)
-    return train_full(planned, options, heard, trackers)
+    receiver = listener or LogListener()
+    planned = plan_full(suite, options, receiver, data=data)
+    return train_full(planned, options, receiver, trackers)
 
 
 @parameters_not_options()
@@ -177,22 +179,22 @@ def tune(
     gpus_per_run: float | str | None = None,
     cpus_per_run: int = 1,
 ) -> Found:
-    """Search one recipe for all tasks of a suite by their dev scores, and write it to a recipe file.
+    """Search training settings that suit all tasks of a suite, and write them to a recipe file.
 
     Parameters
     ----------
     suite, data, encoder, settings, output_dir, executor, address, gpus_per_run, cpus_per_run
-        As in ``pairwise``; a setting that is given is not searched.
+        As in ``pairwise``. A setting that is given is not searched.
     n_trials : int
-        Recipes to try beside the default.
+        Number of recipes to try besides the default.
     finalists : int
-        So many of the best are trained again, and the default with them.
+        Number of best recipes that are trained again, together with the default.
     confirm_seeds : int
-        Fresh seeds for that; their mean decides.
+        Number of new seeds for each of them; their mean dev score decides.
     search_seed : int
-        Another seed draws and trains other recipes.
+        Seed that draws the recipes.
     out : path, optional
-        The recipe file. Default: ``recipe.yaml`` in the results folder.
+        Recipe file to write. Default: ``recipe.yaml`` in the results folder.
 
     Returns
     -------
@@ -213,12 +215,12 @@ def tune(
 
 
 def load(results: str | Path) -> PairwiseResults | StagesResults:
-    """Read the study of a results folder; of two designs in one folder, the pairs.
+    """Read the study of a results folder; if it holds both designs, the pairwise one.
 
     Raises
     ------
     InputError
-        If the folder holds no study, or a broken one.
+        If the folder holds no study or a broken one.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Whether a study extends the one in its results folder, or would end it.
+"""Check whether a study can share a results folder with the study that it holds.
 
-More tasks, seeds or arms, and another rule, extend a study. Other data of a task, another encoder and another recipe
-make another study. Fewer tasks or seeds lose results.
+A study may gain tasks, seeds or arms, or change its rule. With other data of a task, another encoder or another recipe
+it is a different study. With fewer tasks or seeds it would lose results.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from taskaffinity.training.execute import prepare
 from taskaffinity.training.export.export import check_exportable
 
 _FIRST = 3
-"""Differences that a message names."""
+"""Maximum number of differences that a message names."""
 
 
 def differences(old: Study, new: Study) -> Iterator[str]:
-    """Yield what makes ``new`` another study than ``old``, the plainest difference first.
+    """Yield the differences that make ``new`` another study than ``old``, the most basic first.
 
     Yields nothing if ``new`` only has more or fewer tasks, seeds or arms, or another rule.
 
@@ -50,7 +50,7 @@ def differences(old: Study, new: Study) -> Iterator[str]:
             yield f"other data of {task.name}"
     if old.encoder.fingerprint != new.encoder.fingerprint:
         if old.encoder.name == new.encoder.name:
-            yield f"an encoder {new.encoder.name} that has changed since"
+            yield f"an earlier version of encoder {new.encoder.name}"
         else:
             yield f"encoder {old.encoder.name} (now {new.encoder.name})"
     for name in ("protocol", "baseline", "evaluate_after", "init_from"):
@@ -62,10 +62,10 @@ def differences(old: Study, new: Study) -> Iterator[str]:
 
 
 def describe_differences(old: Study, new: Study) -> str:
-    """The first differences as ``num_train_epochs=10 (now 30), and 2 more``; empty if there is none."""
-    found = list(dict.fromkeys(differences(old, new)))
-    more = f", and {len(found) - _FIRST} more" if len(found) > _FIRST else ""
-    return ", ".join(found[:_FIRST]) + more
+    """Describe the first differences: ``num_train_epochs=10 (now 30), and 2 more``; empty if none."""
+    changes = list(dict.fromkeys(differences(old, new)))
+    more = f", and {len(changes) - _FIRST} more" if len(changes) > _FIRST else ""
+    return ", ".join(changes[:_FIRST]) + more
 
 
 def losses(old: Study, new: Study) -> list[str]:
@@ -80,8 +80,8 @@ def losses(old: Study, new: Study) -> list[str]:
     >>> losses(study, replace(study, seeds=(0, 3), tasks=study.tasks[1:])), losses(study, replace(study, full=True))
     (['clinicalsts of its tasks', '2 of its 3 seeds'], [])
     """
-    kept = {task.name for task in new.tasks}
-    gone = [task.name for task in old.tasks if task.name not in kept]
+    names = {task.name for task in new.tasks}
+    gone = [task.name for task in old.tasks if task.name not in names]
     more = f", and {len(gone) - _FIRST} more" if len(gone) > _FIRST else ""
     lost = [f"{', '.join(gone[:_FIRST])}{more} of its tasks"] if gone else []
     for what, before, after in (
@@ -106,8 +106,8 @@ def _settings(old: Recipe, new: Recipe, prefix: str = "") -> Iterator[str]:
 
 def _changed(name: str, old: object, new: object) -> Iterator[str]:
     if old != new:
-        said = [str("none" if value is None else value) for value in (old, new)]
-        yield f"{name}={said[0]} (now {said[1]})"
+        before, after = ("none" if value is None else value for value in (old, new))
+        yield f"{name}={before} (now {after})"
 
 
 PUBLISHED: Mapping[Design, tuple[str, ...]] = {"pairwise": ("edges.csv",), "full": ("stages.csv", "full.csv")}
@@ -123,38 +123,40 @@ def check_study(
     keep_models: bool = False,
     replaces: bool = False,
 ) -> None:
-    """Refuse a study that cannot be trained into ``root``. Nothing is written there; the encoded tasks are cached.
+    """Raise if a study cannot be trained into ``root``.
+
+    Nothing is written to ``root``. The tokenized tasks are cached.
 
     Raises
     ------
     InputError
-        If the recipe does not fit the encoder; if models are to be kept and the encoder's cannot be exported; if a
-        run's result file is broken; or as ``check_compatible``.
+        If the recipe does not fit the encoder; if ``keep_models`` is set and models of this encoder cannot be exported;
+        if the result file of a run is broken; or as ``check_compatible``.
     """
     check_compatible(study, root, replaces=replaces)
     if keep_models:
         check_exportable(encoder.folder, "--keep-models")
     try:
-        lacking = pending_runs(study.plan, RunStore(root), keep_models=keep_models)
+        pending = pending_runs(study.plan, RunStore(root), keep_models=keep_models)
     except ValueError as error:
         raise InputError(str(error)) from error
-    if lacking:
+    if pending:
         for recipe in dict.fromkeys((study.recipe, *study.finetune.values())):
             prepare(suite.tasks, encoder, recipe, cache_folder())
 
 
 def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> None:
-    """Refuse a results folder whose study this one would end.
+    """Raise if a results folder holds a study that this one would replace.
 
-    A study that extends the one in the folder passes. So does any study if the folder has no result yet and trains
-    nothing.
+    A study that extends the stored one passes. Any study passes if the folder has no result yet and no run is being
+    trained.
 
     Raises
     ------
     InputError
-        If one of the two studies is of synthetic text and the other of real text. Unless this study ``replaces`` the
-        other: if they differ in data, encoder or recipe; if this one lacks tasks, seeds or arms; if they are sequential
-        designs with other interim analyses or another rule.
+        If one study is of synthetic text and the other of real text. Unless ``replaces``: if the studies differ in
+        data, encoder or recipe; if this study lacks tasks, seeds or arms; if they are sequential designs with different
+        interim analyses or rules.
     """
     try:
         stored = studies_in(root)
@@ -182,7 +184,7 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
 
 
 def _is_begun(study: Study, root: Path) -> bool:
-    """Whether a study of ``root`` has a result, or one of its runs is being trained."""
+    """Whether a study in ``root`` has a result, or one of its runs is being trained."""
     store = RunStore(root)
     published = any((root / name).exists() for name in PUBLISHED[study.design])
     return published or any(spec in store or store.is_held(spec) for spec in study.plan)

@@ -1,4 +1,4 @@
-"""The default encoder and the default recipes of a suite."""
+"""Default encoder and default recipes of a suite."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ DEFAULT_ENCODERS = {
     "blue": "bluebert-p",
     "open-clinical": "bluebert-pm",
 }
-"""Of the paper: BlueBERT (P+M) for clinical text, BlueBERT (P) for all other suites, your own included."""
+"""As in the paper: BlueBERT (P+M) for clinical text, BlueBERT (P) for all other suites, also those of the user."""
 
 
 def default_recipe(suite: Suite, encoder: str | None, protocol: Protocol = "honest") -> Recipe:
-    """The recipe of joint training: the paper's, or that of the tiny encoder.
+    """Return the recipe of joint training: the paper's, or the one for the tiny encoder.
 
     Raises
     ------
     InputError
-        If the paper's protocol is asked for the tiny encoder, which needs other settings.
+        If the paper's protocol is requested with the tiny encoder, which needs other settings.
     """
     if protocol == "paper":
         if is_tiny(suite, encoder):
@@ -43,20 +43,20 @@ def default_recipe(suite: Suite, encoder: str | None, protocol: Protocol = "hone
 
 
 def default_finetune(suite: Suite, encoder: str | None, recipe: Recipe) -> dict[str, Recipe]:
-    """The recipe of each task's fine-tuning after ``recipe``.
+    """Return the fine-tuning recipe of each task, after joint training with ``recipe``.
 
-    Learning rate and epochs are those of the paper's text; under the paper's protocol those of its released scripts; of
-    the tiny encoder its own.
+    Learning rate and epochs come from the text of the paper, or from its released scripts under the paper's protocol.
+    The tiny encoder has its own.
     """
     preset = FINETUNE_FROM_SCRATCH if is_tiny(suite, encoder) else FINETUNE
-    found = {task.name: finetune_after(recipe, preset) for task in suite}
+    recipes = {task.name: finetune_after(recipe, preset) for task in suite}
     if recipe.protocol == "paper":
-        for name in found.keys() & PAPER_FINETUNE.keys():
+        for name in recipes.keys() & PAPER_FINETUNE.keys():
             epochs, rate = PAPER_FINETUNE[name]
-            found[name] = replace(recipe, num_train_epochs=epochs, learning_rate=rate)
-    return found
+            recipes[name] = replace(recipe, num_train_epochs=epochs, learning_rate=rate)
+    return recipes
 
 
 def is_tiny(suite: Suite, encoder: str | None) -> bool:
-    """Whether a suite is trained with the tiny encoder: two layers from random weights."""
+    """Whether the suite is trained with the tiny encoder: two layers from random weights."""
     return suite.synthetic and encoder is None

@@ -1,4 +1,4 @@
-"""From a suite to a study: its encoder is found, its recipe settled. Nothing is trained, no results folder is read."""
+"""Define a study of a suite: its encoder, recipe and design. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from taskaffinity.tuning.search import MOST_CONFIRM_SEEDS, Search
 
 
 class StudyDesign(TypedDict, total=False):
-    """Fields of ``Study`` that say which runs a study has; what is left out is as in ``Study``."""
+    """Fields of ``Study`` that choose its runs; a field that is not given has the default of ``Study``."""
 
     seeds: Sequence[int]
     """Default: 0, 1 and 2."""
     seeds_single: Sequence[int]
-    """Default: ``seeds``. The commands give single-task arms more (``runs.plan.default_single_seeds``), for all arrows
-    into a task are measured against them."""
+    """Default: ``seeds``. The commands use more (``runs.plan.default_single_seeds``), because every arrow into a task
+    is compared with its single-task runs."""
     baseline: Baseline
     evaluate_after: EvaluateAfter
     init_from: InitFrom
@@ -47,29 +47,28 @@ def define(
     rule: Rule | None = None,
     **design: Unpack[StudyDesign],
 ) -> tuple[Study, Encoder]:
-    """A study of a suite, and where its encoder lies.
+    """Define a study of a suite; also return its encoder.
 
     Parameters
     ----------
     encoder : str, optional
-        Folder or hub id of a transformers encoder. Default: the paper's for real text, a tiny one from random weights
-        for a planted suite.
+        Folder or hub id of a transformers encoder. Default: the paper's encoder for real text, a tiny encoder
+        with random weights for synthetic text.
     recipe : Recipe, optional
         Default: ``default_recipe``.
     finetune : dict of task name to Recipe, optional
-        How tasks are fine-tuned, in the design ``full`` and with ``evaluate_after="finetune"``. Default, also for tasks
-        that are left out: ``default_finetune``.
+        Fine-tuning recipes, for the design ``full`` and for ``evaluate_after="finetune"``. Tasks that are not named use
+        ``default_finetune``.
     rule : Rule, optional
-        When an arrow gets a verdict; a sequential design stops by it.
+        Rule of the verdicts; a sequential design stops by it.
     **design
         Fields of ``StudyDesign``.
 
     Raises
     ------
     InputError
-        If the encoder cannot be had, or a file of the suite is broken; if choices do not go together; if a seed is
-        reserved for placebos or searches; if a recipe for fine-tuning is of no task of the suite, or has other test
-        examples.
+        If the encoder is not available, or a file of the suite is broken; if choices contradict each other; if a seed
+        is reserved for placebos or searches; if a fine-tuning recipe names an unknown task or has other test examples.
 
     Examples
     --------
@@ -78,20 +77,22 @@ def define(
     >>> len(study.plan), study.synthetic
     (42, True)
     """
-    _refuse_to_combine(suite, design)
+    _check_choices(suite, design)
     seeds = tuple(design.pop("seeds", (0, 1, 2)))
     single = tuple(design.pop("seeds_single", ()) or seeds)
     if (last := max(*seeds, *single)) >= PLACEBO_SEEDS:
-        raise InputError(f"--base-seed: seeds up to {last}; expected them below {PLACEBO_SEEDS}, where others' begin")
+        raise InputError(
+            f"--base-seed: seeds up to {last}; expected seeds below {PLACEBO_SEEDS}; larger ones are reserved"
+        )
     recipe = recipe or default_recipe(suite, encoder)
     has_stages = design.get("design") == "full" or design.get("evaluate_after") == "finetune"
-    _refuse_to_finetune(suite, recipe, finetune or {})
-    found = encoder_of(suite, encoder)
+    _check_finetune(suite, recipe, finetune or {})
+    resolved = encoder_of(suite, encoder)
     choices: dict[str, Any] = {**design, "interim_seeds": tuple(design.get("interim_seeds", ()))}
     study = Study(
         suite=suite.name,
         tasks=_cards_of(suite),
-        encoder=found.ref,
+        encoder=resolved.ref,
         recipe=recipe,
         seeds=seeds,
         seeds_single=single,
@@ -102,7 +103,7 @@ def define(
         versions=versions(),
         **choices,
     )
-    return study, found
+    return study, resolved
 
 
 def _cards_of(suite: Suite) -> tuple[StudiedTask, ...]:
@@ -119,7 +120,7 @@ def _cards_of(suite: Suite) -> tuple[StudiedTask, ...]:
     )
 
 
-def _refuse_to_combine(suite: Suite, design: StudyDesign) -> None:
+def _check_choices(suite: Suite, design: StudyDesign) -> None:
     evaluate_after, init_from = design.get("evaluate_after", "joint"), design.get("init_from", "encoder")
     asked = [f"--evaluate-after {evaluate_after}"] * (evaluate_after != "joint")
     asked += [f"--init-from {init_from}"] * (init_from != "encoder")
@@ -134,26 +135,26 @@ def _refuse_to_combine(suite: Suite, design: StudyDesign) -> None:
         raise InputError(f"{asked[0]}: not with {others[0]}; leave one of them out")
     if init_from == "multitask" and len(suite) < 3:
         raise InputError(
-            f"--init-from multitask: the whole set of {len(suite)} tasks is no more than a pair; expected 3 or more"
+            f"--init-from multitask: the whole set of {len(suite)} tasks is a pair; expected 3 tasks or more"
         )
 
 
-def _refuse_to_finetune(suite: Suite, recipe: Recipe, finetune: Mapping[str, Recipe]) -> None:
+def _check_finetune(suite: Suite, recipe: Recipe, finetune: Mapping[str, Recipe]) -> None:
     names = [task.name for task in suite]
     if unknown := [name for name in finetune if name not in names]:
         raise InputError(f"fine-tuning of {unknown[0]}, which is no task of {suite.name}; there are {', '.join(names)}")
     for how in finetune.values():
         if (how.max_eval_examples, how.sample_seed) != (recipe.max_eval_examples, recipe.sample_seed):
-            raise InputError("fine-tuning has other test examples than the stages before it; give all the same")
+            raise InputError("fine-tuning has other test examples than earlier stages; give all stages the same")
 
 
 def encoder_of(suite: Suite, encoder: str | None) -> Encoder:
-    """The encoder that was named, or the suite's own.
+    """Return the named encoder, or the default encoder of the suite.
 
     Raises
     ------
     InputError
-        If it cannot be had.
+        If it is not available.
     """
     if is_tiny(suite, encoder):
         return tiny_encoder(vocabulary(suite), cache_folder())
@@ -162,12 +163,12 @@ def encoder_of(suite: Suite, encoder: str | None) -> Encoder:
     try:
         return find_encoder(DEFAULT_ENCODERS.get(suite.name, "bluebert-p"))
     except InputError as error:
-        said = str(error).removeprefix("--encoder ")
-        raise InputError(f"the default encoder of this suite (give --encoder FOLDER for another): {said}") from error
+        reason = str(error).removeprefix("--encoder ")
+        raise InputError(f"the default encoder of this suite (give --encoder FOLDER for another): {reason}") from error
 
 
 def with_resources(recipe: Recipe, resources: Resources) -> Recipe:
-    """The recipe for where its runs will go: threads and device are part of what identifies a run."""
+    """Set threads and device of the recipe; both are part of a run's identity."""
     return replace(recipe, threads=resources.cpus_per_run, device="cuda" if resources.gpus_per_run else "cpu")
 
 
@@ -182,30 +183,32 @@ def define_search(
     finalists: int = 3,
     confirm_seeds: int = 2,
 ) -> tuple[Search, Encoder]:
-    """A search of one recipe for all tasks of a suite, and where its encoder lies. The encoded tasks are cached.
+    """Define a search of one recipe for all tasks of a suite; also return its encoder.
+
+    The tokenized tasks are cached.
 
     Parameters
     ----------
     encoder, recipe : optional
-        As in ``define``; candidates are drawn around this recipe, the default.
+        As in ``define``. Candidates vary this recipe.
     fixed : collection of str
         Settings that are not searched.
     samples : int
-        Recipes to try beside the default.
+        Number of recipes to try besides the default.
     seed, finalists, confirm_seeds : int
         As in ``Search``.
 
     Raises
     ------
     InputError
-        If no setting is left to search, or there are more than ``MOST_CONFIRM_SEEDS``; if the encoder cannot be had or
-        the recipe does not fit it; if a file of the suite is broken.
+        If no setting remains to be searched; if ``confirm_seeds`` exceeds ``MOST_CONFIRM_SEEDS``; if the encoder is not
+        available, or the recipe does not fit it; if a file of the suite is broken.
     """
     if confirm_seeds > MOST_CONFIRM_SEEDS:
-        raise InputError(f"--confirm-seeds {confirm_seeds}: above {MOST_CONFIRM_SEEDS}, where the next search's begin")
+        raise InputError(f"--confirm-seeds {confirm_seeds}: expected {MOST_CONFIRM_SEEDS} or fewer")
     default = recipe or default_recipe(suite, encoder)
-    tried = candidates(default, samples, fixed=fixed, seed=seed)
-    found = encoder_of(suite, encoder)
-    prepare(suite.tasks, found, default, cache_folder())
+    recipes = candidates(default, samples, fixed=fixed, seed=seed)
+    resolved = encoder_of(suite, encoder)
+    prepare(suite.tasks, resolved, default, cache_folder())
     tasks = tuple(task.ref for task in suite)
-    return Search(tasks, found.ref, tried, seed, finalists, confirm_seeds), found
+    return Search(tasks, resolved.ref, recipes, seed, finalists, confirm_seeds), resolved

@@ -1,4 +1,4 @@
-"""Where a study goes: its results folder, and the copy of its suite file."""
+"""Choose the results folder of a study, and copy its suite file there."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from taskaffinity.tasks.suite import Suite
 
 
 def results_folder(given: str | Path | None, suite: Suite, suite_file: Path | None) -> Path:
-    """The results folder of a study: as given, else ``results/SUITE``.
+    """Return the results folder of a study: the given one, else ``results/SUITE``.
 
     Raises
     ------
     InputError
-        If it is a file, or the folder of the suite file, which its copy could overwrite.
+        If it is a file; if it is the folder of the suite file, which its copy could overwrite.
     """
     folder = Path(given) if given is not None else Path("results") / suite.name
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"--results {folder}: a file; expected a folder, or a name that is free")
+        raise InputError(f"--results {folder}: a file; expected a folder, or a name that does not exist")
     if suite_file is not None and folder.resolve() == suite_file.resolve().parent:
-        raise InputError(f"--results {folder}: the folder of the suite file; expected one for the results alone")
+        raise InputError(f"--results {folder}: the folder of the suite file; expected a separate folder")
     return folder
 
 
 @contextmanager
 def keep_suite_file(file: Path | None, folder: Path) -> Iterator[None]:
-    """Copy the suite file into the results folder when the block ends, also by an error other than a refusal.
+    """Copy the suite file into the results folder when the block ends, unless an InputError ends it.
 
-    ``study.json`` says what was trained on; this copy says how it was read and split.
+    ``study.json`` identifies the data; this copy says how files were read and split.
     """
     try:
         yield
@@ -51,9 +51,9 @@ def _copy(file: Path | None, folder: Path) -> None:
 
 
 def encoder_folders(root: Path, encoders: Sequence[EncoderRef]) -> list[Path]:
-    """``root/biobert-1a2b3c4d`` for each encoder: its name for people, its fingerprint for certainty.
+    """Return a folder for each encoder, such as ``root/biobert-1a2b3c4d``: its name and its fingerprint.
 
-    An encoder that was studied in ``root`` by another name keeps its folder.
+    An encoder that already has a folder in ``root`` under another name keeps it.
 
     Raises
     ------

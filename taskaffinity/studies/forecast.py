@@ -31,10 +31,10 @@ PADDED = "this encoder does not support packed sequences: mini-batches are padde
 
 
 def measured_cost(study: Study, suite: Suite, encoder: Encoder) -> CostModel | None:
-    """Time a few steps of each task; None if they cannot run here.
+    """Time a few steps of each task; None if they cannot run on this machine.
 
-    They cannot run if there is no GPU, too little memory, or if they fail. The runs then report their own reasons.
-    Only the cache of encoded corpora is written.
+    They cannot run if the GPU is missing, memory is too small or they fail. The runs then report their own reasons.
+    Only the cache of tokenized tasks is written.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def describe_forecast(
 ) -> list[str]:
     """Describe the expected time, work and disk space of these runs, and how they were estimated."""
     if cost_model is None:
-        return ["no forecast: no training steps could run here; there is no GPU, too little memory, or they failed"]
+        return ["no forecast: no training step could run here; there is no GPU, too little memory, or it failed"]
     if resources.is_measured and cost_model.gpu_share:
         resources = replace(resources, gpus_per_run=cost_model.gpu_share)
     workers = min(workers_here(resources), len(pending))
@@ -118,7 +118,7 @@ def padding_notice(encoder: Encoder, recipe: Recipe) -> list[str]:
 
 
 def workers_here(resources: Resources) -> int:
-    """Number of runs at once: as many as fit on this machine, or 1 for the local executor or a remote Ray."""
+    """Return how many runs fit on this machine at once; 1 for the local executor and for a remote Ray."""
     if resources.executor == "local" or resources.address is not None:
         return 1
     return slots([{"CPU": os.cpu_count() or 1, "GPU": execute.gpus()}], resources)

@@ -1,4 +1,4 @@
-"""What a study says while it is planned and trained, and who hears it."""
+"""Receivers of the messages of a study."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ BANNER = (
     "SYNTHETIC STAND-IN: no data folder was given, so the text is synthetic. This shows how the tool works;\n"
     "it says nothing about the real tasks of these names."
 )
-"""What precedes a study of synthetic text."""
+"""Printed before a study of synthetic text."""
 _LOG = logging.getLogger("taskaffinity")
 
 
 class Listener(Protocol):
-    """Receives the messages of a study. The command line prints them; a script may pass its own."""
+    """Receives the messages of a study. The command line prints them; a script may pass its own receiver."""
 
     def notice(self, line: str) -> None:
-        """Receive one line about the course of the study."""
+        """Receive one line of information."""
 
     def warn(self, line: str) -> None:
-        """Receive one line that the user should read."""
+        """Receive one warning line."""
 
     def on_progress(self, progress: Progress) -> None:
-        """Receive the progress of the runs, a few times a second."""
+        """Receive the progress of the runs, a few times per second."""
 
     def ended(self, report: Report, root: Path) -> None:
-        """Receive what came of the runs of the results folder ``root``."""
+        """Receive the report on the runs of the results folder ``root``."""
 
 
 class LogListener:

@@ -1,6 +1,6 @@
-"""What can be asked of a study: one field per option, with the default that the command line and Python share.
+"""Options of studies and searches, with the defaults that the command line and Python share.
 
-Nothing here needs torch: bad options are refused before it is loaded.
+This module needs no torch, so that invalid options are refused before torch is loaded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from taskaffinity.studies.resources import AUTO
 from taskaffinity.studies.settings import Settings, make_rule, read_settings
 
 INTERIM_SEEDS = (5, 8)
-"""Seeds of a pair at the interim analyses between the first (``seeds``) and the last (``max_seeds``)."""
+"""Seeds per pair at the interim analyses between the first (``seeds``) and the last (``max_seeds``)."""
 MAX_SEEDS = 12
 
 Positive = Annotated[int, Field(ge=1)]
@@ -33,90 +33,94 @@ class StudyOptions:
     """Options of every study."""
 
     encoder: str | None = None
-    """Folder or hub id of a transformers encoder. Default: the paper's encoder for real text, a tiny one for planted
-    suites."""
+    """Folder or hub id of a transformers encoder. Default: the paper's encoder for real text, a tiny one for synthetic
+    text."""
     seeds: Positive = 3
-    """Seeds of every pair, or of every stage."""
+    """Number of seeds per pair, or per stage."""
     base_seed: Natural = 0
-    """The first seed; the others follow it."""
+    """First seed; the others are the numbers after it."""
     recipe: str | Path | None = None
-    """A recipe file, as ``tune`` writes it."""
+    """File with settings, written by ``tune``."""
     settings: Sequence[str] | Mapping[str, Any] = ()
-    """Settings over the recipe: ``KEY=VALUE`` texts, or values by key. ``finetune.KEY`` is for fine-tuning alone."""
+    """Settings that override the recipe: ``KEY=VALUE`` texts, or values by key. ``finetune.KEY`` is for fine-tuning
+    only."""
     protocol: Protocol = "honest"
-    """``honest``: dev selects the epoch, test is scored once. ``paper``: as the paper's released code."""
+    """``honest``: dev scores select the epoch, and test is scored once. ``paper``: as the paper's released code
+    does."""
     alpha: float | None = None
-    """Level of tests and intervals. Default: 0.05."""
+    """Significance level of tests; intervals cover 1 - alpha. Default: 0.05."""
     estimand: Estimand | None = None
-    """Gains on test sets like this one (``population``, the default), or on this very one (``test-set``)."""
+    """Intervals cover new seeds and new test examples (``population``, the default) or new seeds only (``test-
+    set``)."""
     output_dir: str | Path | None = None
     """Results folder. Default: ``results/SUITE``."""
     overwrite: bool = False
-    """Whether the study may replace another one in the folder; the runs stay."""
+    """Whether to replace a different study in the folder; finished runs are not deleted."""
     executor: Executor = "ray"
-    """``ray``: runs in parallel. ``local``: one run after the other in this process."""
+    """``ray``: train runs in parallel. ``local``: train them one after the other in this process."""
     address: str | None = None
-    """Address of a running Ray cluster. Default: a Ray that is started on this machine."""
+    """Address of a running Ray cluster. Default: start Ray on this machine."""
     gpus_per_run: float | str | None = None
-    """GPUs that a run takes, or ``auto``. Default: 1 if there is one."""
+    """GPUs per run; a share below 1; or ``auto``, which measures the share. Default: 1 if there is a GPU."""
     cpus_per_run: Positive = 1
-    """CPU cores, and threads, that a run takes."""
+    """CPU cores and threads per run."""
     keep_predictions: bool = True
-    """Whether each run keeps its predictions, by id."""
+    """Whether to store each run's predictions by example id, without text."""
     keep_models: bool = False
-    """Whether each run keeps its trained models, for ``export``."""
+    """Whether to store each run's models, for ``export``."""
     suite_file: Path | None = None
-    """The YAML file of the suite; its copy lies beside the results."""
+    """YAML file of the suite; it is copied to the results folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairwiseOptions(StudyOptions):
-    """Options of a study of all pairs."""
+    """Options of a pairwise study."""
 
     seeds_single: Positive | None = None
-    """Seeds of every single-task arm. Default: ``seeds`` times the square root of the number of partners."""
+    """Number of seeds per single task. Default: sqrt(N - 1) times ``seeds``, for N tasks."""
     baseline: Baseline = "single"
-    """Single-task runs have as many updates on the target (``single``), or as many in all (``compute-matched``)."""
+    """What a pair is compared with: a single-task run with as many updates on the target (``single``), or with as many
+    updates in total (``compute-matched``)."""
     evaluate_after: EvaluateAfter = "joint"
-    """Models are compared after joint training, or after both are fine-tuned on the target."""
+    """Compare models after joint training, or after both are then fine-tuned on the target."""
     init_from: InitFrom = "encoder"
-    """Runs start from the encoder, or from the multi-task model of the whole set."""
+    """Start training from the encoder, or from a multi-task model of all tasks."""
     controls: bool = False
-    """Whether every task also has a placebo and a positive control."""
+    """Whether to train a placebo and a positive control for every task too."""
     sequential: bool = False
-    """Whether pairs get seeds in steps, until they are decided."""
+    """Whether to add seeds in steps, only for pairs that are still inconclusive."""
     max_seeds: Positive | None = None
-    """Most seeds of a pair in a sequential design. Default: 12."""
+    """Maximum number of seeds per pair in a sequential design. Default: 12."""
     full: bool = False
-    """Whether the whole set is trained too."""
+    """Whether to train all tasks together too."""
     margin: float | Mapping[str, float] | Sequence[str] | None = None
-    """Points below which a gain is "no effect"; one number, or numbers by metric. Default: 1."""
+    """Margin of "no effect" in points; one number, or numbers by metric. Default: 1."""
     correction: Correction | None = None
-    """Correction for many arrows: ``bh`` (default), ``by``, ``holm`` or ``dunnett``."""
+    """Correction for multiple comparisons: ``bh`` (default), ``by``, ``holm`` or ``dunnett``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FullOptions(StudyOptions):
-    """Options of a study of the whole set in stages."""
+    """Options of a study in stages."""
 
     encoders: Sequence[str] | None = None
-    """Several encoders instead of one: a study of each in a folder of its own, and one table."""
+    """Several encoders instead of one. Each gets a study in its own folder; one table compares them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TuneOptions:
-    """Options of a search of the recipe."""
+    """Options of a search of training settings."""
 
     encoder: str | None = None
     """As in ``StudyOptions``."""
     n_trials: Positive = 12
-    """Recipes to try beside the default."""
+    """Number of recipes to try besides the default."""
     finalists: Positive = 3
-    """So many of the best are trained again, and the default with them."""
+    """Number of best recipes that are trained again, together with the default."""
     confirm_seeds: Positive = 2
-    """Fresh seeds for that; their mean decides."""
+    """Number of new seeds for each of them; their mean dev score decides."""
     search_seed: Natural = 0
-    """Another seed draws and trains other recipes."""
+    """Seed that draws the recipes."""
     recipe: str | Path | None = None
     """A recipe file whose settings are not searched."""
     settings: Sequence[str] | Mapping[str, Any] = ()
@@ -124,7 +128,7 @@ class TuneOptions:
     output_dir: str | Path | None = None
     """Results folder. Default: ``results/SUITE``."""
     out: str | Path | None = None
-    """The recipe file to write. Default: ``recipe.yaml`` in the results folder."""
+    """Recipe file to write. Default: ``recipe.yaml`` in the results folder."""
     executor: Executor = "ray"
     address: str | None = None
     gpus_per_run: float | str | None = None
@@ -133,7 +137,7 @@ class TuneOptions:
 
 
 def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
-    """Options of this kind from values by name. An encoder may be a path, and one setting a text.
+    """Create options of a kind from values by name; an encoder may be a path, and one setting a text.
 
     Raises
     ------
@@ -156,22 +160,23 @@ def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
 
 
 def check_pairwise_options(options: PairwiseOptions) -> Settings:
-    """The settings of a pairwise study; refuses options that do not go together.
+    """Return the settings of a pairwise study.
 
     Raises
     ------
     InputError
+        If options contradict each other.
     """
     settings = read_settings(
         options.settings, options.recipe, options.protocol, finetunes=options.evaluate_after == "finetune"
     )
     make_rule(options.alpha, options.margin, options.correction, options.estimand)
     if options.controls and options.protocol == "paper":
-        raise InputError("--controls: not under --protocol paper, whose update moves what a placebo must leave alone")
+        raise InputError("--controls: not with --protocol paper, whose updates would let a placebo change the encoder")
     if options.max_seeds is not None and not options.sequential:
         raise InputError(
-            f"--max-seeds {options.max_seeds}: of a sequential design; give --sequential too, or "
-            f"--seeds {options.max_seeds} to every pair"
+            f"--max-seeds {options.max_seeds}: an option of sequential designs; give --sequential too, or "
+            f"--seeds {options.max_seeds} for every pair"
         )
     if options.sequential:
         interim_seeds(options)
@@ -179,7 +184,7 @@ def check_pairwise_options(options: PairwiseOptions) -> Settings:
 
 
 def interim_seeds(options: PairwiseOptions) -> tuple[int, ...]:
-    """Seeds of a pair at each interim analysis of a sequential design.
+    """Return the number of seeds per pair at each interim analysis.
 
     Raises
     ------
@@ -197,11 +202,12 @@ def interim_seeds(options: PairwiseOptions) -> tuple[int, ...]:
 
 
 def check_full_options(options: FullOptions) -> Settings:
-    """The settings of a study in stages; refuses options that do not go together.
+    """Return the settings of a study in stages.
 
     Raises
     ------
     InputError
+        If options contradict each other.
     """
     encoder_names(options)
     make_rule(options.alpha, estimand=options.estimand)
@@ -209,7 +215,7 @@ def check_full_options(options: FullOptions) -> Settings:
 
 
 def encoder_names(options: FullOptions) -> list[str | None]:
-    """The encoders that are asked for; None is the suite's default.
+    """Return the requested encoders; None stands for the default of the suite.
 
     Raises
     ------
@@ -227,7 +233,7 @@ def encoder_names(options: FullOptions) -> list[str | None]:
 
 
 def check_tune_options(options: TuneOptions) -> tuple[Settings, Settings]:
-    """The settings over the recipe file, and the settings that are given by themselves.
+    """Return the settings with the recipe file, and those without it.
 
     Raises
     ------
@@ -237,17 +243,17 @@ def check_tune_options(options: TuneOptions) -> tuple[Settings, Settings]:
     given = read_settings(options.settings)
     if given.finetune:
         raise InputError(
-            f"--set finetune.{next(iter(given.finetune))}: nothing is fine-tuned here; give it to the study"
+            f"--set finetune.{next(iter(given.finetune))}: a search does not fine-tune; give it to the study"
         )
     if given.measures_precision:
-        raise InputError("--set precision=auto: of a study, whose machine chooses it; give bf16 or nothing here")
+        raise InputError("--set precision=auto: only a study measures the precision; give bf16, or leave it out")
     if options.gpus_per_run == AUTO:
-        raise InputError(f"--gpus-per-run {AUTO}: of a study, which measures a run; give a number here")
+        raise InputError(f"--gpus-per-run {AUTO}: only a study measures the share of a GPU; give a number")
     return read_settings(options.settings, options.recipe), given
 
 
 def recipe_path(options: TuneOptions, folder: Path) -> Path:
-    """The recipe file that a search writes.
+    """Return the path of the recipe file that a search writes.
 
     Raises
     ------
@@ -258,5 +264,5 @@ def recipe_path(options: TuneOptions, folder: Path) -> Path:
     if out.is_dir():
         raise InputError(f"--out {out}: a folder; expected a file")
     if options.recipe is not None and out.resolve() == Path(options.recipe).resolve():
-        raise InputError(f"--recipe {options.recipe}: the search would write over it; give another --out")
+        raise InputError(f"--recipe {options.recipe}: the search would overwrite it; give another --out")
     return out

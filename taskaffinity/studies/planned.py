@@ -1,4 +1,4 @@
-"""A study that can be trained: everything is checked, nothing is trained yet."""
+"""A study that is checked and ready to train."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LEAKS_SHOWN = 3
 
 @dataclass(frozen=True)
 class PlannedStudy:
-    """A study, where it will be trained, and what was settled on the way."""
+    """A study with its results folder, encoder and resources."""
 
     study: Study
     suite: Suite
@@ -39,7 +39,7 @@ class PlannedStudy:
     resources: Resources
     options: StudyOptions
     notes: tuple[str, ...] = ()
-    """What the user should know before training, such as the precision that was chosen."""
+    """Lines for the user, such as the chosen precision."""
 
     @property
     def plan(self) -> Plan:
@@ -52,18 +52,18 @@ class PlannedStudy:
         return pending_runs(self.plan, RunStore(self.root), keep_models=self.options.keep_models)
 
     def cost(self) -> CostModel | None:
-        """The cost of each run here, by a few steps tried now; None if no step can be tried."""
+        """Measure the cost of runs on this machine by a few steps; None if no step can run."""
         return measured_cost(self.study, self.suite, self.encoder)
 
     def forecast(self) -> list[str]:
-        """Lines that say what the pending runs take: time, work and disk; none if nothing is pending."""
-        waiting = self.pending
-        if not waiting:
+        """Describe time, work and disk space of the pending runs; no lines if none is pending."""
+        pending = self.pending
+        if not pending:
             return []
-        return describe_forecast(waiting, self.cost(), self.resources, keep_models=self.options.keep_models)
+        return describe_forecast(pending, self.cost(), self.resources, keep_models=self.options.keep_models)
 
     def train(self, listener: Listener, report_to: Sequence[str] = ()) -> tuple[Report, RunTracker]:
-        """Train what the results folder lacks.
+        """Train the pending runs.
 
         Parameters
         ----------
@@ -73,9 +73,9 @@ class PlannedStudy:
         Returns
         -------
         Report
-            What came of the runs.
+            The runs that were trained, found and failed.
         RunTracker
-            Its ``end`` reports what was published.
+            Call its ``end`` after publishing.
         """
         if self.suite.synthetic:
             listener.warn(BANNER)
@@ -103,9 +103,10 @@ class PlannedStudy:
         return report, tracker
 
     def _measured(self) -> tuple[CostModel | None, Resources]:
-        """The cost model and the resources with the measured share of a GPU, if a share is to be measured.
+        """Return the cost model, and the resources with the measured share of a GPU.
 
-        Otherwise no steps are timed: the first runs give the time left, and training starts sooner.
+        Without ``--gpus-per-run auto`` nothing is measured, so that training starts sooner; the cost model is then
+        None.
         """
         resources = self.resources
         if not resources.is_measured or len(self.pending) < 2:
@@ -117,13 +118,13 @@ class PlannedStudy:
 
 
 def leak_warnings(suite: Suite, suite_file: Path | None) -> list[str]:
-    """Lines that name evaluation texts which are also training texts, of a suite of the user's own; else none."""
+    """Name evaluation texts that are also training texts; only for suites of the user."""
     if suite_file is None:
         return []
-    found = leaks(suite.tasks)
-    lines = [_leak_line(leak) for leak in found[:_LEAKS_SHOWN]]
-    if found:
-        more = f"{len(found) - _LEAKS_SHOWN} more leaks; " if len(found) > _LEAKS_SHOWN else ""
+    overlaps = leaks(suite.tasks)
+    lines = [_leak_line(leak) for leak in overlaps[:_LEAKS_SHOWN]]
+    if overlaps:
+        more = f"{len(overlaps) - _LEAKS_SHOWN} more leaks; " if len(overlaps) > _LEAKS_SHOWN else ""
         lines.append(f"{more}all overlaps: taskaffinity data inspect {suite_file}")
     return lines
 

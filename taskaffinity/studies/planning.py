@@ -1,4 +1,4 @@
-"""From options to a study that can be trained. What can be refused is refused here, before the first step."""
+"""Plan a study from options. All checks are done here, before the first training step."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from taskaffinity.training.encoders import Encoder
 
 
 def plan_pairwise(suite: Suite, options: PairwiseOptions, listener: Listener, *, dry_run: bool = False) -> PlannedStudy:
-    """The study of all pairs that the options ask for, checked and ready to be trained.
+    """Plan and check the pairwise study of these options.
 
     Parameters
     ----------
     dry_run : bool
-        Whether the study will not be trained; then other processes ignore the precision that a trial chooses here.
+        Whether the study will not be trained. If so, other processes ignore the precision that this call chooses.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def plan_pairwise(suite: Suite, options: PairwiseOptions, listener: Listener, *,
 
 
 def plan_full(suite: Suite, options: FullOptions, listener: Listener, *, dry_run: bool = False) -> list[PlannedStudy]:
-    """The studies of the whole set in stages, one for each encoder, checked and ready to be trained.
+    """Plan and check the studies in stages of these options, one per encoder.
 
     Raises
     ------
@@ -118,8 +118,11 @@ def _recipe(
 
 
 def _measures_precision(suite: Suite, encoder: str | None, options: StudyOptions, settings: Settings) -> bool:
-    """Whether a trial chooses the precision: if ``auto`` is set; also if nothing is set, unless the encoder is tiny and
-    has nothing to gain, or the protocol is the paper's, which trained in fp32."""
+    """Whether a trial chooses the precision.
+
+    It does if ``precision=auto`` is set. It also does if no precision is set, unless the encoder is tiny, which bf16
+    does not speed up, or the protocol is the paper's, which trains in fp32.
+    """
     if "precision" in settings.all_stages:
         return settings.measures_precision
     return "precision" not in settings.finetune and not is_tiny(suite, encoder) and options.protocol != "paper"
@@ -136,7 +139,7 @@ def _settled(
     *,
     dry_run: bool,
 ) -> list[PlannedStudy]:
-    """The studies in their final precision, checked against their results folders."""
+    """Return the studies with their final precision, checked against their results folders."""
     first = options.encoder if not isinstance(options, FullOptions) else encoder_names(options)[0]
     checks: dict[str, Any] = {"keep_models": options.keep_models, "replaces": options.overwrite}
     studies, notes = settle_precision(

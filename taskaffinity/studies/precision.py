@@ -1,4 +1,4 @@
-"""The precision of a study: the recorded one of its results folder, or the faster one on this machine."""
+"""Choose the precision of a study: the recorded one, or the faster one on this machine."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from taskaffinity.training.profile.precision import PAYS, products_in_bf16, time
 Precision = Literal["bf16"] | None
 
 _VALID_SECONDS = 3600.0
-"""How long a cached trial is valid. Processes that start one study together have started within this time."""
+"""How long a cached trial is valid. Processes of one study start within this time."""
 
 
 def recorded_precision(studies: Sequence[Study], folders: Sequence[Path]) -> tuple[Precision, str] | None:
-    """Precision of an earlier study in these folders with the same encoder, and its folder; None if there is none.
+    """Return the precision of an earlier study with the same encoder and a reason; None if there is none.
 
     A study with the same recipe comes first. The earlier study may come from another machine.
 
@@ -95,8 +95,8 @@ def fast_precision(
                 write_json(path, trial)
     ratio = trial["times_in_bf16"]
     if ratio is None:
-        return None, "no training steps could run here; there is no GPU, too little memory, or they failed"
-    return "bf16" if ratio >= PAYS else None, f"bf16 was {ratio:.2f} times as fast here"
+        return None, "no training step could run here; there is no GPU, too little memory, or it failed"
+    return "bf16" if ratio >= PAYS else None, f"bf16 was {ratio:.2f} times as fast on this machine"
 
 
 def _recent_trial(path: Path) -> dict[str, float | None] | None:

@@ -1,4 +1,4 @@
-"""From trained runs to tables and figures in the results folder."""
+"""Write the tables and figures of trained studies to their results folders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from taskaffinity.studies.planned import PlannedStudy
 
 
 def publish_pairwise(planned: PlannedStudy, report: Report) -> PairwiseResults:
-    """Write the tables and figures of a study of pairs.
+    """Write the tables and figures of a pairwise study.
 
     Raises
     ------
@@ -55,5 +55,5 @@ def publish_encoder_table(studies: Sequence[StagesResults], root: Path) -> Encod
 
 
 def failed_runs(report: Report) -> dict[str, str]:
-    """Names of the runs that failed, with the reason of each."""
+    """Return the reason of each failed run, by name."""
     return {spec.run_id: reason for spec, reason in report.failed.items()}

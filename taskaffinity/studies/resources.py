@@ -1,4 +1,4 @@
-"""Where the runs of a study go, and what each takes."""
+"""Resolve the executor, CPUs and GPUs of a study's runs."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from taskaffinity.errors import InputError
 from taskaffinity.schedule.resources import Executor, Resources
 
 AUTO = "auto"
-"""The ``gpus_per_run`` that a trial run measures."""
+"""Value of ``gpus_per_run`` for a share that a trial measures."""
 
 
 def resolve_resources(
     executor: Executor, cpus_per_run: int, gpus_per_run: float | str | None, address: str | None, *, is_tiny: bool
 ) -> Resources:
-    """The resources of each run; it takes a GPU if this machine has one, unless its encoder is tiny.
+    """Return the resources of each run.
+
+    By default a run takes a GPU if this machine has one, unless its encoder is tiny.
 
     Parameters
     ----------
     gpus_per_run : float or str, optional
         A number, or ``auto``. Default: 1 if torch can use a GPU, else 0.
     is_tiny : bool
-        Whether the runs train the tiny encoder of a planted suite.
+        Whether the runs train the tiny encoder of synthetic suites.
 
     Raises
     ------
     InputError
         If this machine can never run them, or has no GPU to measure a run on.
     """
-    from taskaffinity.training.execute import gpus  # torch: only where runs are planned
+    from taskaffinity.training.execute import gpus  # torch: only if runs are planned
 
     is_measured = gpus_per_run == AUTO and not is_tiny
     if is_measured and not gpus():

@@ -1,7 +1,6 @@
-"""Conduct a study: train what a results folder lacks of it, unless that would put an end to another one there.
+"""Train the pending runs of a study.
 
-What the command line's ``pairwise`` and ``full`` call, and what a script may. Nothing is printed here; what a study
-found is read from the results folder by ``analysis``.
+This module prints nothing. ``analysis`` reads the results folder.
 """
 
 from __future__ import annotations
@@ -35,15 +34,15 @@ def run_study(
     options: RunOptions = DEFAULT_OPTIONS,
     cost_model: CostModel | None = None,
 ) -> Report:
-    """Train what the results folder ``root`` lacks of a study.
+    """Train the runs of a study that the results folder ``root`` lacks.
 
-    What was asked is written before the first run, so that a study that was interrupted can be read as far as it went.
+    The study is written before the first run, so that an interrupted study can be read.
 
     Parameters
     ----------
     cost_model : CostModel, optional
-        Orders the runs and gives the time left before the first run ends (``measured_cost``). Default: order by the
-        number of examples.
+        Orders the runs, and gives the time left before the first run ends (``measured_cost``). Default: runs are
+        ordered by their number of examples.
 
     Raises
     ------
@@ -52,17 +51,17 @@ def run_study(
 
     Examples
     --------
-    The four made-up tasks, cut to seconds. On real ones leave out ``recipe``, and ``resources`` unless Ray is not to
-    run them.
+    Train the four synthetic tasks for a few seconds. For real tasks leave out ``recipe``; leave out ``resources`` to
+    train on Ray.
 
     >>> from tempfile import mkdtemp
     >>> from dataclasses import replace
     >>> from taskaffinity import load_suite
     >>> from taskaffinity.studies.define import define
     >>> from taskaffinity.runs.recipe import FROM_SCRATCH
-    >>> few = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=32, max_eval_examples=20)
+    >>> small = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=32, max_eval_examples=20)
     >>> suite = load_suite("clinical")
-    >>> study, encoder = define(suite, recipe=few, seeds=(0,))
+    >>> study, encoder = define(suite, recipe=small, seeds=(0,))
     >>> report = run_study(study, suite, encoder, Path(mkdtemp()), resources=Resources("local"))
     >>> report.planned, len(report.trained), report.failed
     (10, 10, {})
@@ -88,6 +87,6 @@ def run_study(
 
     if not study.interim_seeds:
         return train(plan)
-    from taskaffinity.studies.race import run_sequential  # scipy: only for a sequential design
+    from taskaffinity.studies.sequential import run_sequential  # scipy: only for a sequential design
 
     return run_sequential(study, store, train, lambda part: pending_runs(part, store, keep_models=options.keep_models))

@@ -1,4 +1,4 @@
-"""A search of the recipe that can be run: everything is checked, nothing is trained yet."""
+"""A search of training settings that is checked and ready to run."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from taskaffinity.tuning.tune import tune
 
 @dataclass(frozen=True)
 class PlannedSearch:
-    """A search, and where its recipe goes."""
+    """A search and the path of its recipe file."""
 
     search: Search
     suite: Suite
     encoder: Encoder
     resources: Resources
     settings: Settings
-    """The settings of the recipe file and those over it; none of them is searched if it was given by itself."""
+    """Settings of the recipe file and of the options."""
     given: Settings
-    """The settings that were given by themselves."""
+    """Settings of the options alone; they are not searched."""
     out: Path
 
     def run(self, on_progress: Callable[[Ended], None] = lambda ended: None) -> Found:
-        """Train what the folder ``tune`` beside the recipe file lacks of the search.
+        """Train the trials that the folder ``tune`` beside the recipe file lacks.
 
         Raises
         ------
@@ -47,16 +47,16 @@ class PlannedSearch:
         return tune(self.search, self.encoder, folder, resources=self.resources, on_progress=on_progress)
 
     def write_recipe(self, found: Found) -> None:
-        """Write the chosen recipe; nothing if no candidate could be trained."""
+        """Write the chosen recipe; write nothing if no candidate could be trained."""
         if found.recipe is None:
             return
         searched = searched_settings(self.given.all_stages)
-        said = {name: getattr(found.recipe, name) for name in (*searched, *self.settings.all_stages)}
-        write_found(self.out, found, self.suite, RecipeFile(said, dict(self.settings.finetune)), searched)
+        values = {name: getattr(found.recipe, name) for name in (*searched, *self.settings.all_stages)}
+        write_found(self.out, found, self.suite, RecipeFile(values, dict(self.settings.finetune)), searched)
 
 
 def plan_search(suite: Suite, options: TuneOptions, settings: tuple[Settings, Settings], out: Path) -> PlannedSearch:
-    """The search that the options ask for. The encoded tasks are cached.
+    """Plan and check the search of these options; the tokenized tasks are cached.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""What a study trains by: a recipe file, and settings over it.
+"""Read the settings of a study: a recipe file, and the settings that override it.
 
-``KEY=VALUE`` sets a key for every stage; ``finetune.KEY=VALUE`` sets it for fine-tuning alone.
+``KEY=VALUE`` sets a key for every stage; ``finetune.KEY=VALUE`` sets it for fine-tuning only.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _NAMES_ELSEWHERE = {
     **{"lr": "learning_rate", "epoch": "num_train_epochs", "max_seq_length": "max_length", "bs": "batch_size"},
     **{"dropout": "encoder_dropout", "patience": "early_stopping_patience", "bf16": "precision"},
 }
-"""What other tools call a setting."""
+"""Names of settings in other tools."""
 MEASURED = "auto"
-"""The precision that the machine chooses by a trial."""
+"""Value of ``precision`` that a trial replaces."""
 
 
 def parse(settings: Sequence[str]) -> dict[str, Any]:
-    """Values by key of ``KEY=VALUE`` texts, each of its key's type; ``none`` means no limit.
+    """Parse ``KEY=VALUE`` texts to values by key; ``none`` means no limit.
 
     Raises
     ------
     InputError
-        If a key is unknown (the line names the nearest one), or a value is not of the key's type.
+        If a key is unknown (the message names the nearest one), or a value has the wrong type.
     """
     values: dict[str, Any] = {}
     for setting in settings:
@@ -61,7 +61,7 @@ def parse(settings: Sequence[str]) -> dict[str, Any]:
 
 
 def setting_meant(word: str) -> str | None:
-    """The setting that a word may mean: its name, a near name, or a name that contains it; else None.
+    """Return the setting that a word may mean: its name, a near name, or a name that contains it; else None.
 
     Examples
     --------
@@ -79,12 +79,12 @@ def setting_meant(word: str) -> str | None:
 
 @dataclass(frozen=True)
 class Settings:
-    """What is set over the default recipes of a study."""
+    """Settings that override the default recipes of a study."""
 
     all_stages: Mapping[str, Any] = field(default_factory=dict)
     """Values by key, for every stage."""
     finetune: Mapping[str, Any] = field(default_factory=dict)
-    """Values by key, for fine-tuning alone."""
+    """Values by key, for fine-tuning only."""
 
     @property
     def measures_precision(self) -> bool:
@@ -99,38 +99,40 @@ def read_settings(
     *,
     finetunes: bool = True,
 ) -> Settings:
-    """The settings that are given, over those of a recipe file.
+    """Merge the given settings into those of a recipe file.
 
     Parameters
     ----------
     given : sequence of str, or mapping
-        ``KEY=VALUE`` texts, or values by key. A key ``finetune.KEY`` is for fine-tuning alone.
+        ``KEY=VALUE`` texts, or values by key. A key ``finetune.KEY`` is for fine-tuning only.
     recipe_file : path, optional
-        As ``taskaffinity tune`` writes it.
+        Written by ``taskaffinity tune``.
     finetunes : bool
-        Whether the study fine-tunes; if not, the file's settings for fine-tuning are ignored, for one file may serve
-        several studies.
+        Whether the study fine-tunes. If not, the file's settings for fine-tuning are ignored, because one file may
+        serve several studies.
 
     Raises
     ------
     InputError
-        As ``parse`` and ``read_recipe``; if a setting of the test set is given for one stage alone; if a recipe file
+        As ``parse`` and ``read_recipe``; if a setting of the test set is given for fine-tuning only; if a recipe file
         is given under the paper's protocol.
     """
     prefix = "finetune."
     texts = _texts(given) if isinstance(given, Mapping) else list(given)
     for name in OF_THE_TEST_SET:
         if any(text.startswith(f"{prefix}{name}=") for text in texts):
-            raise InputError(f"--set {prefix}{name}: stages are compared on the same test examples; give it for all")
+            raise InputError(f"--set {prefix}{name}: all stages need the same test examples; leave finetune. out")
     last = parse([text.removeprefix(prefix) for text in texts if text.startswith(prefix)])
     every = parse([text for text in texts if not text.startswith(prefix)])
     if last and not finetunes:
-        raise InputError(f"--set finetune.{next(iter(last))}: of fine-tuning; give --evaluate-after finetune too")
+        raise InputError(
+            f"--set finetune.{next(iter(last))}: nothing is fine-tuned; give --evaluate-after finetune too"
+        )
     if recipe_file is not None:
         file = _recipe_of(Path(recipe_file), protocol)
         every, last = {**file.settings, **every}, {**(file.finetune if finetunes else {}), **last}
     if MEASURED in (every.get("precision"), last.get("precision")) and "precision" in last:
-        raise InputError(f"--set precision={MEASURED}: it serves every stage; leave finetune.precision out")
+        raise InputError(f"--set precision={MEASURED}: it is for every stage; leave finetune.precision out")
     return Settings(every, last)
 
 
@@ -147,7 +149,7 @@ def _recipe_of(path: Path, protocol: str) -> RecipeFile:
 
 
 def apply_settings(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
-    """The recipe with these settings; a precision of ``auto`` is left to the trial.
+    """Return the recipe with these settings; ``precision=auto`` is ignored, because a trial sets it.
 
     Raises
     ------
@@ -169,12 +171,12 @@ def make_rule(
     *,
     default: Rule | None = None,
 ) -> Rule:
-    """The rule that the options give; what is None is as in ``default``.
+    """Return the rule of these options; None keeps the value of ``default``.
 
     Parameters
     ----------
     margin : float, mapping or sequence of str, optional
-        Points for all metrics, or points by metric; as texts ``POINTS`` and ``METRIC=POINTS``.
+        Points for all metrics, points by metric, or texts ``POINTS`` and ``METRIC=POINTS``.
 
     Raises
     ------
@@ -198,7 +200,7 @@ def make_rule(
 
 
 def _margins(given: float | Mapping[str, float] | Sequence[str] | None) -> dict[str, float]:
-    """Points by metric; the empty name is for all metrics."""
+    """Return points by metric; the empty name stands for all metrics."""
     if given is None:
         return {}
     if isinstance(given, Mapping):

@@ -1,4 +1,4 @@
-"""The two steps of a use case: plan, then train. Bad options are refused before torch is loaded."""
+"""The two steps of a use case: plan and train. Invalid options are refused before torch is loaded."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ def plan_pairwise(
     data: str | Path | None = None,
     dry_run: bool = False,
 ) -> PlannedStudy:
-    """The study that ``pairwise`` trains, checked; bad options are refused before torch is loaded.
+    """Plan and check the study of ``pairwise``; invalid options are refused before torch is loaded.
 
     Raises
     ------
     InputError
     """
     check_pairwise_options(options)
-    found, file = _resolved(suite, data)
+    resolved, file = _resolved(suite, data)
     options = replace(options, suite_file=options.suite_file or file)
-    results_folder(options.output_dir, found, options.suite_file)
+    results_folder(options.output_dir, resolved, options.suite_file)
     from taskaffinity.studies import planning  # torch
 
-    return planning.plan_pairwise(found, options, listener, dry_run=dry_run)
+    return planning.plan_pairwise(resolved, options, listener, dry_run=dry_run)
 
 
 def train_pairwise(planned: PlannedStudy, listener: Listener, report_to: Sequence[str] = ()) -> PairwiseResults:
-    """Train a planned study of pairs, and write its tables and figures."""
+    """Train a planned pairwise study, and write its tables and figures."""
     report, tracker = planned.train(listener, report_to)
     listener.ended(report, planned.root)
     from taskaffinity.studies.publish import publish_pairwise  # pandas, matplotlib: not before the first training step
@@ -88,39 +88,39 @@ def plan_full(
     data: str | Path | None = None,
     dry_run: bool = False,
 ) -> list[PlannedStudy]:
-    """The studies that ``full`` trains, one for each encoder, checked.
+    """Plan and check the studies of ``full``, one per encoder.
 
     Raises
     ------
     InputError
     """
     check_full_options(options)
-    found, file = _resolved(suite, data)
+    resolved, file = _resolved(suite, data)
     options = replace(options, suite_file=options.suite_file or file)
-    results_folder(options.output_dir, found, options.suite_file)
+    results_folder(options.output_dir, resolved, options.suite_file)
     from taskaffinity.studies import planning  # torch
 
-    return planning.plan_full(found, options, listener, dry_run=dry_run)
+    return planning.plan_full(resolved, options, listener, dry_run=dry_run)
 
 
 def plan_tune(suite: str | Path | Suite, options: TuneOptions, *, data: str | Path | None = None) -> PlannedSearch:
-    """The search that ``tune`` runs, checked.
+    """Plan and check the search of ``tune``.
 
     Raises
     ------
     InputError
     """
     settings = check_tune_options(options)
-    found, file = _resolved(suite, data)
+    resolved, file = _resolved(suite, data)
     options = replace(options, suite_file=options.suite_file or file)
-    out = recipe_path(options, results_folder(options.output_dir, found, options.suite_file))
+    out = recipe_path(options, results_folder(options.output_dir, resolved, options.suite_file))
     from taskaffinity.studies.search import plan_search  # torch
 
-    return plan_search(found, options, settings, out)
+    return plan_search(resolved, options, settings, out)
 
 
 def _resolved(suite: str | Path | Suite, data: str | Path | None) -> tuple[Suite, Path | None]:
-    """The suite, and the file that describes it, if there is one."""
+    """Return the suite, and the file that describes it or None."""
     if not isinstance(suite, str | Path):
         return load_suite(suite, data), None
     if isinstance(suite, Path) or suite.endswith((".yaml", ".yml")):

@@ -27,7 +27,7 @@ BAD_USAGE = {
     "encoder folder without a model": ([*STUDY, "--encoder=half"], "config.json"),
     "results that are a file": ([*STUDY, "--results=file"], "file"),
     "more cores than there are": (["pairwise", "--domain=clinical", "--cpus-per-run=999"], "--cpus-per-run"),
-    "search with a measured share": (["tune", "--domain=clinical", "--gpus-per-run=auto"], "auto: .*a number here$"),
+    "search with a measured share": (["tune", "--domain=clinical", "--gpus-per-run=auto"], "auto: .*give a number$"),
     "graph of no study": (["graph", "half"], "no study.json"),
     "chart of no stages": (["graph", "half", "--figures=stages"], "no full.json"),
     "unknown figure": (["graph", "half", "--figures=heatmap,curve"], "--figures curve: .*did you mean curves?"),

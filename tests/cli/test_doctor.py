@@ -36,7 +36,7 @@ def test_a_bare_machine_is_ready_for_made_up_text_and_told_what_else_it_lacks(tm
     assert metadata.version("ray") in told
     assert "3.0 MiB" in told
     assert "offline (HF_HUB_OFFLINE is set)" in told
-    assert "synthetic text takes their place" in told
+    assert "synthetic text replaces it" in told
     assert "missing: encoder bluebert-pm, the default of clinical, open-clinical" in told
     assert (
         "bc5cdr-disease, bc5cdr-chemical, of biomedical and blue: taskaffinity data fetch bc5cdr --out data\n" in told
@@ -78,9 +78,9 @@ def test_a_library_that_is_missing_or_too_old_is_broken(monkeypatch: pytest.Monk
     monkeypatch.setattr(doctor.metadata, "version", version)
     code, told = examine()
     assert code == 1
-    assert "BROKEN: ray is not installed, needed is >=" in told
-    assert "BROKEN: numpy is 1.0, needed is >=2.0: pip install" in told
-    assert "2 of these must be mended" in told
+    assert "BROKEN: ray is not installed, expected >=" in told
+    assert "BROKEN: numpy is 1.0, expected >=2.0: pip install" in told
+    assert "2 of these must be fixed" in told
     assert "ready" not in told
 
 

@@ -53,7 +53,7 @@ def test_pairs_from_the_refinement_are_fine_tuned_and_the_same_command_again_tra
         ),
         (
             ["--set=finetune.learning_rate=1e-4"],
-            "--set finetune.learning_rate: of fine-tuning; give --evaluate-after finetune",
+            "--set finetune.learning_rate: nothing is fine-tuned; give --evaluate-after finetune",
         ),
     ],
     ids=["race", "match", "a setting of fine-tuning"],

@@ -31,7 +31,7 @@ def done(home: Path) -> Done:
 
 
 def test_export_says_which_run_and_what_it_is(done: Done, home: Path) -> None:
-    assert "the best on dev of 4 with a kept model: span_f1" in done.stdout
+    assert "the best on dev of 4 with a stored model: span_f1" in done.stdout
     assert "SYNTHETIC STAND-IN" in done.stderr
     names = {path.name for path in (home / "model").iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "README.md", "taskaffinity.json"} <= names
@@ -65,7 +65,7 @@ def test_predict_tells_a_lack_of_memory_in_a_line_and_writes_nothing(
 
     monkeypatch.setattr("taskaffinity.training.export.predictor.Predictor", full)
     (tmp_path / "notes.txt").write_text("one two\n")
-    for gpus, said in ((1, "machine's GPU; .*CUDA_VISIBLE_DEVICES= for the CPU$"), (0, "machine's CPU; free some$")):
+    for gpus, said in ((1, "machine's GPU; .*CUDA_VISIBLE_DEVICES= to use the CPU$"), (0, "machine's CPU; free some$")):
         monkeypatch.setattr("taskaffinity.training.execute.gpus", lambda gpus=gpus: gpus)
         error: Exception = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
         with pytest.raises(InputError, match=said):

@@ -493,7 +493,7 @@ def test_inspect_of_a_data_folder_and_of_one_without_a_task(
     assert run(monkeypatch, "data", "inspect", "data") == 0
     out = capsys.readouterr().out
     assert "toy" in out
-    assert "no text stands in two" in out
+    assert "no text occurs in two" in out
 
 
 def test_text_is_shown_on_a_terminal_alone(
@@ -502,7 +502,7 @@ def test_text_is_shown_on_a_terminal_alone(
     lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
     assert run(monkeypatch, "data", "inspect", "suite.yaml", "--show-text") == 2
-    assert "only where the output is a terminal" in capsys.readouterr().err
+    assert "the output is no terminal; expected one" in capsys.readouterr().err
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert run(monkeypatch, "data", "inspect", "suite.yaml", "--show-text") == 0
     out = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)

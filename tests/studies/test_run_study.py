@@ -116,12 +116,12 @@ def test_what_goes_on_from_another_run_is_of_the_plain_design(
 
 @pytest.mark.parametrize("seeds", [{"seeds": (999_999, 1_000_000)}, {"seeds_single": (2_000_000,)}])
 def test_a_study_takes_no_seed_of_placebos_or_searches(seeds: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=r"--base-seed: seeds up to .*; expected them below 1000000"):
+    with pytest.raises(InputError, match=r"--base-seed: seeds up to .*; expected seeds below 1000000"):
         define(stand_in("clinical"), **seeds)
 
 
 def test_a_search_takes_no_seed_of_the_next() -> None:
-    with pytest.raises(InputError, match="--confirm-seeds 1000: above 999, where the next search's begin"):
+    with pytest.raises(InputError, match="--confirm-seeds 1000: expected 999 or fewer"):
         define_search(stand_in("clinical"), confirm_seeds=1000)
     search, _ = define_search(stand_in("clinical"), samples=1, confirm_seeds=999)
     assert max(search.fresh_seeds) < replace(search, seed=1).first_seed
@@ -129,7 +129,7 @@ def test_a_search_takes_no_seed_of_the_next() -> None:
 
 def test_the_whole_set_that_pairs_start_from_is_more_than_a_pair() -> None:
     suite = stand_in("clinical")
-    with pytest.raises(InputError, match="--init-from multitask: the whole set of 2 tasks is no more than a pair"):
+    with pytest.raises(InputError, match="--init-from multitask: the whole set of 2 tasks is a pair"):
         define(replace(suite, tasks=suite.tasks[:2]), init_from="multitask")
 
 

@@ -152,8 +152,8 @@ def test_old_names_of_options_still_work_and_say_so(capsys: pytest.CaptureFixtur
         cli.main()
     said = capsys.readouterr().err.splitlines()
     assert ended.value.code == 2
-    assert said[0] == "taskaffinity: --match is now --baseline; the old name goes with the next release"
-    assert said[1].startswith("taskaffinity: --max-seeds 9: of a sequential design")
+    assert said[0] == "taskaffinity: --match is now --baseline; the next release drops the old name"
+    assert said[1].startswith("taskaffinity: --max-seeds 9: an option of sequential designs")
 
 
 @pytest.mark.parametrize(

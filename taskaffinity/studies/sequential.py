@@ -1,4 +1,4 @@
-"""A sequential design: train up to the next interim analysis, test, and go on with what is undecided."""
+"""Train a sequential design: up to an interim analysis, test, and continue with undecided pairs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from taskaffinity.schedule.progress import Report
 
 
 def run_sequential(
-    study: Study, store: RunStore, train: Callable[[Plan], Report], lacking: Callable[[Plan], list[RunSpec]]
+    study: Study, store: RunStore, train: Callable[[Plan], Report], pending: Callable[[Plan], list[RunSpec]]
 ) -> Report:
-    """Train up to each interim analysis in turn. A run that failed is not tried again within this call."""
+    """Train up to each interim analysis in turn; a failed run is not tried again in this call."""
     total = Report()
     rule = study.rule
     margins = margins_of(study, rule)
@@ -30,7 +30,7 @@ def run_sequential(
         standing = follow(study, arms, rule, margins, lambda spec: spec in store or spec in total.failed)
         needed = required_runs(study, standing)
         total.planned = len(needed)
-        part = Plan.of(spec for spec in lacking(needed) if spec not in total.failed)
+        part = Plan.of(spec for spec in pending(needed) if spec not in total.failed)
         if not part.specs:
             return total
         report = train(part)
