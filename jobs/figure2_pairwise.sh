@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The study of the paper's Figure 2: which tasks of a domain help which.
+# The study of the paper's Figure 2: which tasks of a domain help each other.
 #
-# Makes  results/clinical and results/biomedical: edges.csv, affinity.png, ...; and prints what the paper says in words
-#        beside each arrow's verdict
+# Makes  results/clinical and results/biomedical: edges.csv, affinity.png, ...; and prints the paper's claims beside
+#        the verdicts
 # Needs  task files in $TASKAFFINITY_DATA (`taskaffinity data prepare ...`; the clinical corpora need agreements) and the
 #        two BlueBERT encoders, as folders or from the model hub.
-# Cost   per domain and seed 4 single runs and 6 pairs; not yet timed on a GPU. The same command again continues, after a
-#        time limit say. Exits with 1 if any run failed.
-# Usage  jobs/figure2_pairwise.sh [further options of `taskaffinity pairwise`, such as --gpus-per-run 0.5]
+# Cost   per domain and seed 4 single-task runs and 6 pairs; not yet timed on a GPU. Run the same command again to continue,
+#        for example after a time limit. Exits with 1 if any run failed.
+# Usage  jobs/figure2_pairwise.sh [more options of `taskaffinity pairwise`, such as --gpus-per-run 0.5]
 set -euo pipefail
 
 : "${TASKAFFINITY_DATA:?set TASKAFFINITY_DATA to the folder of the task files}"

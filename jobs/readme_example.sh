@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A real study, cut to what two CPU cores can do in 72 minutes: BC5CDR, DDI and ChemProt with a six-layer encoder,
-# 700 training and 400 dev and test examples a task, drawn once. Two negatives are kept for each positive pair: with the
-# six of DDI's training part, single runs on 700 to 1,000 examples often never left "all false" (DDI alone, micro-F1 on
-# test: .31, .15, .09; so .24, .47, .41). What it found is in notebooks/real_example.
+# A study of real text that two CPU cores train in 72 minutes: BC5CDR, DDI and ChemProt with a six-layer encoder,
+# 700 training and 400 dev and test examples per task, drawn once. It keeps two negatives per positive pair, because
+# with all six of DDI, single-task runs on so few examples often predict the negative class only. The results are in
+# notebooks/real_example.
 #
 # Makes  results/biomedical
 # Needs  the three original distributions below $1, and the encoder's folder $2

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Continued pre-training on training texts of the biomedical corpora, and what it changes: both tasks of BC5CDR, of 300
-# training examples, with the encoder as it was and as it became. What it found is in notebooks/real_pretraining.
+# Continued pre-training on training texts of the biomedical corpora. Then both tasks of BC5CDR, with 300 training
+# examples, are trained with the original and with the new encoder. The results are in notebooks/real_pretraining.
 #
-# Makes  further (the encoder), results/bc5cdr with a folder for each encoder, and their table
+# Makes  further (the encoder), results/bc5cdr with one folder per encoder, and a table
 # Needs  a checkout whose data/ holds the task files of bc5cdr, ddi2013 and chemprot; the encoder's folder $1
 # Usage  jobs/readme_pretrain.sh ENCODER
 set -euo pipefail

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The whole set in stages on real text, cut to two CPU cores: the three biomedical corpora and the open clinical suite,
-# 500 training and 400 dev and test examples a task, two seeds. What it found is in notebooks/real_stages.
+# All tasks in stages on real text, small enough for two CPU cores: the three biomedical corpora and the open clinical suite,
+# 500 training and 400 dev and test examples per task, two seeds. The results are in notebooks/real_stages.
 #
 # Makes  results/biomedical and results/open-clinical: stages.csv, stages_other_metrics.csv, stages_scores.csv
 # Needs  the original distributions below $1 (bc5cdr, ddi2013, chemprot, ehr-rel, lct, rqe), and the encoder's folder $2

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The paper's Table 3: the four biomedical tasks alone, refined together, and fine-tuned after that.
+# The paper's Table 3: the four biomedical tasks trained alone, then together, then fine-tuned one by one.
 #
-# Makes  results/biomedical: stages.csv, stages_scores.csv; and prints the table, the paper's rows below ours
+# Makes  results/biomedical: stages.csv, stages_scores.csv; and prints the table with the paper's rows
 # Needs  task files in $TASKAFFINITY_DATA (`taskaffinity data prepare ...`)
 #        and the BlueBERT encoder, from the model hub or as a folder (--encoder).
-# Cost   per seed 4 single runs, the set and 4 fine-tunings; not yet timed on a GPU. The same command again continues.
-# Usage  jobs/table3_biomedical.sh [further options of `taskaffinity full`, such as --gpus-per-run 0.5 or --dry-run]
+# Cost   per seed 4 single-task runs, one run of all tasks and 4 fine-tunings; not yet timed on a GPU. Run the same command again to continue.
+# Usage  jobs/table3_biomedical.sh [more options of `taskaffinity full`, such as --gpus-per-run 0.5 or --dry-run]
 set -euo pipefail
 
 : "${TASKAFFINITY_DATA:?set TASKAFFINITY_DATA to the folder of the task files}"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The paper's Table 5: the four biomedical tasks fine-tuned after the whole set, with several encoders.
+# The paper's Table 5: the four biomedical tasks fine-tuned after joint training, with several encoders.
 #
-# Makes  results/biomedical-encoders, a folder in it for each encoder, and prints the table, the paper's rows below
-#        ours (`taskaffinity table 5 results/biomedical-encoders` prints it again)
+# Makes  results/biomedical-encoders, with one folder per encoder, and prints the table with the paper's
+#        rows (`taskaffinity table 5 results/biomedical-encoders` prints it again)
 # Needs  task files in $TASKAFFINITY_DATA (`taskaffinity data prepare ...`)
 #        and the encoders, from the model hub or as folders: ENCODERS="path/to/biobert,path/to/bluebert".
-# Cost   per encoder and seed 4 single runs, the set and 4 fine-tunings; not yet timed on a GPU. The same command
-#        again continues.
-# Usage  jobs/table5_biomedical_encoders.sh [further options of `taskaffinity full`, such as --gpus-per-run 0.5 or --dry-run]
+# Cost   per encoder and seed 4 single-task runs, one run of all tasks and 4 fine-tunings; not yet timed on a GPU. Run the same command
+#        again to continue.
+# Usage  jobs/table5_biomedical_encoders.sh [more options of `taskaffinity full`, such as --gpus-per-run 0.5 or --dry-run]
 set -euo pipefail
 
 : "${TASKAFFINITY_DATA:?set TASKAFFINITY_DATA to the folder of the task files}"

@@ -8,8 +8,8 @@ A two-layer encoder can learn every rule from random weights. Contradictory labe
 each task has its own head.
 
 The tasks have the ids and shapes of the paper's suites, but none of their text. ``planted_truth.csv`` holds the known
-effect of every arrow and its mean gain over nine seeds (``tests/benchmarks/stand_ins.py``). Arrows into the sources
-and between the targets are marked "not coloured" (not significant): their true effect is small.
+effect of every arrow and its mean gain over nine seeds (``tests/benchmarks/synthetic_suites.py``). Arrows into the
+sources and between the targets are marked "not coloured" (not significant): their true effect is small.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from statistics import median
 import numpy as np
 import pandas as pd
 import torch
-from stand_ins import run_study
+from synthetic_suites import run_study
 from train_speed import BATCH, RESULTS, Ours, commit_of, encoded, machine
 
 from taskaffinity.training.encoders import find_encoder

@@ -379,7 +379,7 @@ def test_a_corpus_under_an_agreement_is_not_downloaded(corpus: str, data_fetch: 
     code, said, fault = data_fetch(corpus, "--mirror=http://127.0.0.1:1")
     assert code == 2
     assert fault == f"taskaffinity: {corpus} is under a data use agreement: nothing was downloaded\n"
-    for part in (AGREEMENTS[corpus].ask, f"so that these lie in raw/{corpus}", f"data prepare {corpus} --raw"):
+    for part in (AGREEMENTS[corpus].ask, f"so that raw/{corpus}", f"data prepare {corpus} --raw"):
         assert part in said
     assert not list(tmp_path.iterdir())
 

@@ -92,11 +92,11 @@ def trials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trials:
 @pytest.mark.parametrize(
     ("found", "chosen", "why"),
     [
-        (PAYS + 0.6, "bf16", "bf16 was 1.75 times as fast here"),
+        (PAYS + 0.6, "bf16", "bf16 was 1.75 times as fast on this machine"),
         (PAYS, "bf16", "1.15 times as fast"),
         (PAYS - 0.01, None, "1.14 times as fast"),
         (0.5, None, "0.50 times as fast"),
-        (MemoryError(), None, "no training steps could run here"),
+        (MemoryError(), None, "no training step could run here"),
     ],
 )
 def test_sixteen_bits_are_chosen_where_they_pay(
@@ -279,7 +279,7 @@ def test_the_machine_chooses_the_precision_of_a_study_unless_it_is_told(
     of_tiny, of_paper = planned()[0], planned(mine, "--protocol=paper")[0]
     assert not trials.specs
     for trials.found, precision, word in ((2.0, "bf16", "bf16"), (0.5, None, "fp32")):
-        told = [f"precision: {word} (bf16 was {trials.found:.2f} times as fast here)"]
+        told = [f"precision: {word} (bf16 was {trials.found:.2f} times as fast on this machine)"]
         place = f"--results=of-{word}"
         assert planned(mine, place) == planned(mine, place, "--set=precision=auto") == (by_hand[precision], told)
         assert planned(mine, place, "--quiet") == (by_hand[precision], [])

@@ -1,10 +1,11 @@
-"""Are the verdicts on the planted stand-ins right? Runs the README's command on both, with several base seeds.
+"""Check verdicts on the synthetic suites: run the README's command on both with several base seeds.
 
-    python tests/benchmarks/stand_ins.py OUT [BASE_SEED ...]
+    python tests/benchmarks/synthetic_suites.py OUT [BASE_SEED ...]
 
-prints a line a study, and writes ``stand_ins.csv`` (a row a study) and ``stand_ins_edges.csv`` (a row an arrow) beside
-this file, in ``results/``. A study is judged by the truth in ``tasks/planted_truth.csv``: arrows that must be coloured
-and are not (missed), arrows with the opposite colour (reversed), and arrows that must not be coloured and are.
+prints one line per study. It writes ``results/synthetic_suites.csv`` (one row per study) and
+``results/synthetic_suites_edges.csv`` (one row per arrow) beside this file. The truth is in
+``tasks/planted_truth.csv``. The script counts arrows that should be significant and are not (missed), arrows with the
+opposite sign (reversed), and arrows that should not be significant and are.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ OPPOSITE = {"improves": "degrades", "degrades": "improves"}
 
 
 def judge(edges: pd.DataFrame, truth: dict[tuple[str, str], str]) -> dict[str, int]:
-    """How many arrows a study missed, reversed, or coloured though it must not."""
+    """Count the arrows that a study missed, reversed, or wrongly called significant."""
     verdict = {(row.source, row.target): str(row.verdict) for row in edges.itertuples()}
     assert verdict.keys() == truth.keys()
-    coloured = {arrow for arrow, word in verdict.items() if word in OPPOSITE}
+    significant = {arrow for arrow, word in verdict.items() if word in OPPOSITE}
     return {
         "planted": sum(word in OPPOSITE for word in truth.values()),
         "missed": sum(word in OPPOSITE and verdict[arrow] != word for arrow, word in truth.items()),
@@ -36,15 +37,16 @@ def judge(edges: pd.DataFrame, truth: dict[tuple[str, str], str]) -> dict[str, i
             verdict[arrow] == OPPOSITE.get(word, "degrades" if word == "not degrades" else "")
             for arrow, word in truth.items()
         ),
-        "wrongly_coloured": sum(word == "not coloured" and arrow in coloured for arrow, word in truth.items()),
+        "wrongly_coloured": sum(word == "not coloured" and arrow in significant for arrow, word in truth.items()),
     }
 
 
 def run_study(domain: str, base_seed: int, out: Path) -> dict[str, float | int | str]:
-    """One study by the command line; its errors and its cost.
+    """Run one study by the command line; return its errors and its cost.
 
-    Of workers x wall time it tells the share that was neither training nor evaluation: of the whole command, and from
-    just before Ray starts, when the study is written, until the last run is done.
+    ``share_not_training`` is the share of workers x wall time that was neither training nor evaluation.
+    ``share_not_training_once_begun`` counts from the moment that the study is written, before Ray starts, until the
+    last run is done.
     """
     began = time.monotonic()
     command = ["pairwise", "--domain", domain, "--base-seed", str(base_seed), "--results", str(out), "--quiet"]
@@ -77,8 +79,8 @@ def main() -> None:
             print(rows[-1], flush=True)
             edges.append(pd.read_csv(folder / "edges.csv").assign(suite=domain, base_seed=seed))
     RESULTS.mkdir(exist_ok=True)
-    pd.DataFrame(rows).to_csv(RESULTS / "stand_ins.csv", index=False)
-    pd.concat(edges).to_csv(RESULTS / "stand_ins_edges.csv", index=False)
+    pd.DataFrame(rows).to_csv(RESULTS / "synthetic_suites.csv", index=False)
+    pd.concat(edges).to_csv(RESULTS / "synthetic_suites_edges.csv", index=False)
 
 
 if __name__ == "__main__":
