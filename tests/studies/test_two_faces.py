@@ -181,8 +181,8 @@ def test_a_bad_option_is_one_line(options: dict[str, Any], said: str, tmp_path: 
 @pytest.mark.parametrize(
     ("suite", "said"),
     [
-        ("clinicl", "suite clinicl: no such suite; .* did you mean clinical"),
-        ("no-such.yaml", "suite no-such.yaml: found no file"),
+        ("clinicl", "suite clinicl.*: no such suite; .* did you mean clinical"),
+        ("no-such.yaml", "suite no-such.yaml.*: found no file"),
         (None, "suite: found null; expected a Suite, a YAML file, or one of clinical"),
         ({"a": 1}, "suite: found an object of 1; expected a Suite"),
     ],
@@ -194,7 +194,7 @@ def test_a_suite_that_is_not_there_is_one_line(suite: Any, said: str, tmp_path: 
 
 def test_an_encoder_may_be_a_path_and_a_suite_in_memory_takes_no_data(tmp_path: Path, encoder: str) -> None:
     suite = ta.load_suite(own_suite(tmp_path))
-    with pytest.raises(InputError, match="a folder for a suite that names its own data"):
+    with pytest.raises(InputError, match="a data folder for a suite that names its data"):
         ta.pairwise(suite, data=tmp_path, encoder=Path(encoder))
     with pytest.raises(InputError, match=r"encoder .*absent: no such folder"):
         ta.full(suite, encoders=[Path(encoder), tmp_path / "absent"], executor="local", output_dir=tmp_path / "results")
