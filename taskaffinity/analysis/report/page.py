@@ -16,7 +16,6 @@ from typing import Any
 import jinja2
 import matplotlib
 import pandas as pd
-from markupsafe import Markup
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import (
@@ -33,15 +32,16 @@ from taskaffinity.analysis.captions import (
     describe_stage,
     encoder_name,
 )
-from taskaffinity.analysis.figures import draw_forest, draw_graph, draw_heatmap
+from taskaffinity.analysis.figure_options import DEFAULT
+from taskaffinity.analysis.figures.gallery import draw_figure
 from taskaffinity.analysis.report.cells import Sheet, sheet_of
 from taskaffinity.analysis.report.cost import COST_COLUMNS, cost_of
-from taskaffinity.analysis.report.inline import inline_svg, take_words
+from taskaffinity.analysis.report.image import image, take_words
 from taskaffinity.analysis.report.sentences import describe_arrow, describe_counts, describe_untested
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_frame
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, VERDICTS, Verdict
 from taskaffinity.analysis.style import STYLES
-from taskaffinity.analysis.tables.frames import CONTROLS_COLUMNS, controls_frame, edges_frame, scores_frame
+from taskaffinity.analysis.tables.frames import CONTROLS_COLUMNS, controls_frame, edges_frame
 from taskaffinity.runs.files import write_atomic
 from taskaffinity.runs.paper_protocol import DEPARTURES, describe_protocol
 from taskaffinity.runs.recipe import Recipe
@@ -145,20 +145,20 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
 
 
 def _figures(matrix: AffinityMatrix, store: RunStore) -> list[dict[str, Any]]:
-    study = matrix.study
-    shown, whole = [], describe(matrix).partition("\n")[2].strip()
-    with matplotlib.rc_context({"text.parse_math": False}):  # a dollar in a title is a dollar
-        drawn = (
-            ("graph", "Affinity graph", draw_graph(matrix)),
-            ("heatmap", "Every gain at once", draw_heatmap(matrix)),
-            ("forest", "Every gain with its interval and its seeds", draw_forest(matrix, scores_frame(study, store))),
-        )
-        for name, title, ax in drawn:
-            words = take_words(ax)
-            description = whole if name == "graph" else f"{title}; the same numbers as in the table of all arrows."
-            svg = inline_svg(ax, name, title=f"{title} of {study.suite}", description=description)
-            words = words if name == "graph" else words.removeprefix(caption(matrix)).strip()
-            shown.append({"name": name, "title": title, "svg": Markup(svg), "caption": words})
+    titles = {
+        "graph": "Affinity graph",
+        "heatmap": "All gains",
+        "forest": "Gains with their intervals and seeds",
+    }
+    shown = []
+    for name, title in titles.items():
+        with matplotlib.rc_context({"text.parse_math": False}):  # a dollar in a title is a dollar
+            drawn = draw_figure(name, matrix, store, DEFAULT)
+            words = take_words(drawn)
+            spoken = describe(matrix).partition("\n")[2].strip() if name == "graph" else "The numbers are in the table."
+            picture = image(drawn, alt=f"{title} of {matrix.study.suite}. {spoken}")
+        words = words if name == "graph" else words.removeprefix(caption(matrix)).strip()
+        shown.append({"name": name, "title": title, "image": picture, "caption": words})
     return shown
 
 
