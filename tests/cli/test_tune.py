@@ -100,7 +100,7 @@ def test_the_recipe_that_it_reads_is_not_written_over(out: str, tmp_path: Path) 
     (tmp_path / name).write_text(SLOW)
     done = command("tune", "--domain=clinical", f"--recipe=./{name}", out, *LOCAL, "--dry-run", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"--recipe {name}: the search would write over it; give another --out" in done.stderr
+    assert f"--recipe {name}: the search would overwrite it; give another --out" in done.stderr
 
 
 def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(home: Path, tmp_path: Path) -> None:
@@ -120,9 +120,9 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(home: Path, tmp_pa
         (["full", "--recipe=broken.yaml"], "broken.yaml: line 2: "),
         (["pairwise", "--recipe=missing.yaml"], "--recipe missing.yaml: no such file"),
         (["pairwise", "--recipe=broken.yaml", "--protocol=paper"], "not with --protocol paper"),
-        (["tune", "--set=finetune.learning_rate=1"], "nothing is fine-tuned here"),
-        (["tune", "--set=precision=auto"], "--set precision=auto: of a study"),
-        (["full", "--set=finetune.precision=auto"], "it serves every stage; leave finetune.precision out"),
+        (["tune", "--set=finetune.learning_rate=1"], "a search does not fine-tune"),
+        (["tune", "--set=precision=auto"], "--set precision=auto: only a study measures"),
+        (["full", "--set=finetune.precision=auto"], "it is for every stage; leave finetune.precision out"),
         (["tune", "--out=."], "--out .: a folder; expected a file"),
         (["tune", "--dry-run", "--set=max_length=4000"], "--set max_length=4000: the encoder has 128 positions"),
         (["tune", "--dry-run", "--encoder=nowhere"], "nowhere"),
