@@ -36,12 +36,14 @@ if TYPE_CHECKING:
     from taskaffinity.studies.api import full, load, pairwise, tune
     from taskaffinity.tasks.catalog import load_suite
     from taskaffinity.tasks.suite import Suite
+    from taskaffinity.tuning.search import SearchResult
 
 __all__ = [
     "EncoderResults",
     "InputError",
     "PairwiseResults",
     "RunStore",
+    "SearchResult",
     "StagesResults",
     "Study",
     "Suite",
@@ -62,6 +64,7 @@ _HOMES = {
     "InputError": "errors",
     "PairwiseResults": "analysis.results",
     "RunStore": "runs.store",
+    "SearchResult": "tuning.search",
     "StagesResults": "analysis.results",
     "Study": "runs.study",
     "Suite": "tasks.suite",

@@ -142,7 +142,7 @@ STRICT = ConfigDict(strict=True, extra="forbid")
 
 _UNKNOWN = ("unexpected_keyword_argument", "missing_argument", "unexpected_positional_argument")
 _BOUNDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
-_TYPES = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
+_TYPES = {"int": "a whole number", "float": "a number", "str": "a text", "string": "a text", "bool": "true or false"}
 
 
 def one_line_errors(cls: type[T]) -> type[T]:

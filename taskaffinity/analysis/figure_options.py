@@ -10,6 +10,7 @@ PaletteName = Literal["paper", "colorblind", "mono"]
 PALETTE_NAMES: tuple[PaletteName, ...] = get_args(PaletteName)
 
 Order = Literal["suite", "clustered"]
+ORDERS: tuple[Order, ...] = get_args(Order)
 """Order of the tasks in the heat map and the forest: the suite's, or similar tasks side by side."""
 
 FORMATS = ("png", "svg", "pdf")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from taskaffinity.errors import InputError, as_user_error, quoted
 from taskaffinity.runs.results import Results
 from taskaffinity.runs.rule import Rule
+from taskaffinity.runs.study import FILES, Design
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from taskaffinity.analysis.affinity import AffinityMatrix
-    from taskaffinity.analysis.figure_options import PaletteName
+    from taskaffinity.analysis.figure_options import Order, PaletteName
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,35 +74,49 @@ class PairwiseResults(Results):
 
         return affinity_graph(self.matrix)
 
-    def plot(self, figure: str = "graph", palette: PaletteName = "paper") -> Axes | Figure:
+    def plot(self, figure: str = "graph", palette: PaletteName = "paper", order: Order = "suite") -> Axes | Figure:
         """Draw a figure and return it; nothing is written.
 
         Parameters
         ----------
         figure : {"graph", "heatmap", "forest", "targets", "seeds", "curves"}
         palette : {"paper", "colorblind", "mono"}
+        order : {"suite", "clustered"}
+            Order of the tasks in the heat map and the forest: the suite's, or similar tasks side by side.
 
         Raises
         ------
         InputError
-            If there is no such figure or palette.
+            If there is no such figure, palette or order.
         """
-        from taskaffinity.analysis.figure_options import FILES, PALETTE_NAMES, FigureOptions
+        from taskaffinity.analysis.figure_options import FILES as FIGURES
+        from taskaffinity.analysis.figure_options import ORDERS, PALETTE_NAMES, FigureOptions
         from taskaffinity.analysis.figures.gallery import draw_figure
 
-        names = [name for name in FILES if name != "stages"]
-        for given, legal in ((figure, names), (palette, PALETTE_NAMES)):
+        names = [name for name in FIGURES if name != "stages"]
+        for given, legal in ((figure, names), (palette, PALETTE_NAMES), (order, ORDERS)):
             if given not in legal:
                 raise InputError(f"plot: found {quoted(given)}; expected one of {', '.join(legal)}")
-        return draw_figure(figure, self.matrix, self.store, FigureOptions(palette=palette))
+        return draw_figure(figure, self.matrix, self.store, FigureOptions(palette=palette, order=order))
 
-    def report(self, path: str | Path) -> Path:
-        """Write the study as one HTML page and return its path."""
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the study as one HTML page and return its path (default: ``report.html`` in the results folder).
+
+        Raises
+        ------
+        InputError
+            If the path is a folder, no run is done, or a file of the results folder is broken.
+        """
+        from taskaffinity.analysis.publish import check_has_runs
         from taskaffinity.analysis.report import write_report
 
+        page = Path(path) if path is not None else self.root / "report.html"
+        if page.is_dir():
+            raise InputError(f"report {page}: a folder; expected a file, such as {page / 'report.html'}")
         with as_user_error():
-            write_report(self.study, self.store, Path(path))
-        return Path(path)
+            check_has_runs(self.study, self.store, self.root)
+            write_report(self.study, self.store, page, self.rule)
+        return page
 
     def _labelled(self, values: Any) -> pd.DataFrame:
         import pandas as pd
@@ -114,6 +130,7 @@ class PairwiseResults(Results):
 class StagesResults(Results):
     """A study of the whole set: every task single-task, in the multi-task model, and fine-tuned from it."""
 
+    design: ClassVar[Design] = "full"
     failed: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Names of the runs that failed just now, with the reason of each."""
 
@@ -132,6 +149,17 @@ class EncoderResults:
     root: Path
     studies: Sequence[StagesResults]
 
+    @classmethod
+    def load(cls, root: str | Path) -> EncoderResults:
+        """Read the studies that ``full`` wrote with several encoders.
+
+        Raises
+        ------
+        InputError
+            If ``encoders.csv`` or one of the studies is missing or broken.
+        """
+        return cls(Path(root), [StagesResults.load(folder) for folder in encoder_study_folders(Path(root))])
+
     @property
     def failed(self) -> dict[str, str]:
         """Names of the runs that failed just now, with the reason of each."""
@@ -143,3 +171,23 @@ class EncoderResults:
 
         with as_user_error():
             return encoders_frame(encoder_scores([(one.study, one.store) for one in self.studies]))
+
+
+def encoder_study_folders(folder: Path) -> list[Path]:
+    """The results folder of each encoder in the order of ``encoders.csv``; without that file, the folder itself.
+
+    Raises
+    ------
+    InputError
+        If the file does not match the folders beside it.
+    """
+    try:
+        rows = csv.DictReader((folder / "encoders.csv").read_text(encoding="utf-8").splitlines())
+        marks = dict.fromkeys(row["encoder"].rpartition(" ")[2][:8] for row in rows)
+        return [next(path.parent for path in folder.glob(f"*-{mark}/{FILES['full']}")) for mark in marks] or [folder]
+    except FileNotFoundError:
+        return [folder]
+    except (KeyError, StopIteration) as error:
+        raise InputError(
+            f"{folder / 'encoders.csv'}: does not match the folders beside it; run `taskaffinity full --encoders` again"
+        ) from error

@@ -79,7 +79,7 @@ def command(
     """
     names = None if encoders is None else encoders.split(",")
     options = FullOptions(**study_options(locals()), encoders=names)
-    trackers = check_trackers(report_to or [])
+    trackers = check_trackers(report_to)
     with ConsoleListener(quiet=quiet) as listener:
         planned = plan_full(suite_of(domain, suite_file), options, listener, data=data, dry_run=dry_run)
         if dry_run:

@@ -103,7 +103,7 @@ def command(
     max_seeds: Annotated[
         int | None,
         typer.Option(
-            help="Maximum number of seeds per pair with --sequential (default: 12).", min=4, rich_help_panel=DESIGN
+            help="Maximum number of seeds per pair with --sequential (default: 12).", min=3, rich_help_panel=DESIGN
         ),
     ] = None,
     full: Annotated[
@@ -146,7 +146,7 @@ def command(
         margin=margin,
         correction=correction,
     )
-    trackers = check_trackers(report_to or [])
+    trackers = check_trackers(report_to)
     with ConsoleListener(quiet=quiet) as listener:
         planned = plan_pairwise(suite_of(domain, suite_file), options, listener, data=data, dry_run=dry_run)
         if dry_run:

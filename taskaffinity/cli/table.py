@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from taskaffinity.analysis.results import encoder_study_folders
 from taskaffinity.cli.console.results import (
     print_claims,
     print_encoders,
@@ -20,7 +20,6 @@ from taskaffinity.cli.console.results import (
 from taskaffinity.cli.data import check_command
 from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import FILES
 
 
 class FormatName(StrEnum):
@@ -67,7 +66,7 @@ def command(
         return
     number = int(which)
     if number in ENCODER_TABLES.values():
-        results = [one for folder in results for one in _with_subfolders(folder)]
+        results = [one for folder in results for one in encoder_study_folders(folder)]
     studies = [read_study(folder, "full") for folder in results]
     for folder, study in zip(results, studies, strict=True):
         if study.suite != suites[number]:
@@ -95,17 +94,3 @@ def _figure2(folder: Path, format_: FormatName) -> None:
     if study.suite not in SUITES:
         raise InputError(f"table figure2: of suite {' or '.join(SUITES)}, but {folder} holds suite {study.suite}")
     print_claims(study, RunStore(folder), format_.value)
-
-
-def _with_subfolders(folder: Path) -> list[Path]:
-    """Return the folders of the last `taskaffinity full --encoders` in its order, else the folder itself."""
-    try:
-        rows = csv.DictReader((folder / "encoders.csv").read_text(encoding="utf-8").splitlines())
-        marks = dict.fromkeys(row["encoder"].rpartition(" ")[2][:8] for row in rows)
-        return [next(path.parent for path in folder.glob(f"*-{mark}/{FILES['full']}")) for mark in marks] or [folder]
-    except FileNotFoundError:
-        return [folder]
-    except (KeyError, StopIteration) as error:
-        raise InputError(
-            f"{folder / 'encoders.csv'}: does not match the folders beside it; run `taskaffinity full --encoders` again"
-        ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar, Self
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
@@ -28,6 +29,7 @@ class Results:
 
     root: Path
     study: Study
+    design: ClassVar[Design] = "pairwise"
 
     def __repr__(self) -> str:
         done = sum(spec in self.store for spec in self.study.plan)
@@ -40,7 +42,7 @@ class Results:
         return RunStore(self.root)
 
     @classmethod
-    def load(cls, root: str | Path, design: Design = "pairwise") -> Results:
+    def load(cls, root: str | Path) -> Self:
         """Read the study of a results folder.
 
         Raises
@@ -49,6 +51,6 @@ class Results:
             If the folder holds no study of this design, or a broken one.
         """
         try:
-            return cls(Path(root), Study.load(root, design))
+            return cls(Path(root), Study.load(root, cls.design))
         except (FileNotFoundError, ValueError) as error:
             raise InputError(str(error)) from error

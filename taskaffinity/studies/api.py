@@ -6,6 +6,7 @@ A function and its command take the same options with the same defaults, train t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,13 @@ from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.listener import Listener, LogListener
 from taskaffinity.studies.options import FullOptions, PairwiseOptions, TuneOptions, make_options
 from taskaffinity.studies.python_names import parameters_not_options
-from taskaffinity.studies.steps import plan_full, plan_pairwise, plan_tune, train_full, train_pairwise
+from taskaffinity.studies.settings import make_rule
+from taskaffinity.studies.steps import plan_full, plan_pairwise, plan_tune, train_full, train_pairwise, train_search
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tracking.tracker import check_trackers
 
 if TYPE_CHECKING:
-    from taskaffinity.tuning.search import Found
+    from taskaffinity.tuning.search import SearchResult
 
 
 @parameters_not_options()
@@ -44,7 +46,7 @@ def pairwise(
     full: bool = False,
     protocol: Protocol = "honest",
     alpha: float | None = None,
-    margin: float | Mapping[str, float] | Sequence[str] | None = None,
+    margin: float | Mapping[str, float] | str | Sequence[str] | None = None,
     correction: Correction | None = None,
     estimand: Estimand | None = None,
     output_dir: str | Path | None = None,
@@ -55,7 +57,7 @@ def pairwise(
     cpus_per_run: int = 1,
     keep_predictions: bool = True,
     keep_models: bool = False,
-    report_to: Sequence[str] = (),
+    report_to: str | Sequence[str] | None = None,
     listener: Listener | None = None,
 ) -> PairwiseResults:
     """Train every task and every pair, measure each directed gain, and write tables and figures.
@@ -98,7 +100,7 @@ def pairwise(
     asked = dict(locals())
     names = ("suite", "data", "report_to", "listener")
     options = make_options(PairwiseOptions, {name: value for name, value in asked.items() if name not in names})
-    trackers = check_trackers([report_to] if isinstance(report_to, str) else report_to)
+    trackers = check_trackers(report_to)
     receiver = listener or LogListener()
     planned = plan_pairwise(suite, options, receiver, data=data)
     return train_pairwise(planned, receiver, trackers)
@@ -126,7 +128,7 @@ def full(
     cpus_per_run: int = 1,
     keep_predictions: bool = True,
     keep_models: bool = False,
-    report_to: Sequence[str] = (),
+    report_to: str | Sequence[str] | None = None,
     listener: Listener | None = None,
 ) -> StagesResults | EncoderResults:
     """Train each task, then all tasks together, then fine-tune each task from the joint model.
@@ -154,7 +156,7 @@ def full(
     asked = dict(locals())
     names = ("suite", "data", "report_to", "listener")
     options = make_options(FullOptions, {name: value for name, value in asked.items() if name not in names})
-    trackers = check_trackers([report_to] if isinstance(report_to, str) else report_to)
+    trackers = check_trackers(report_to)
     receiver = listener or LogListener()
     planned = plan_full(suite, options, receiver, data=data)
     return train_full(planned, options, receiver, trackers)
@@ -178,7 +180,8 @@ def tune(
     address: str | None = None,
     gpus_per_run: float | str | None = None,
     cpus_per_run: int = 1,
-) -> Found:
+    listener: Listener | None = None,
+) -> SearchResult:
     """Search training settings that suit all tasks of a suite, and write them to a recipe file.
 
     Parameters
@@ -198,7 +201,7 @@ def tune(
 
     Returns
     -------
-    Found
+    SearchResult
         Every trial, the finalists, and the chosen recipe.
 
     Raises
@@ -207,20 +210,35 @@ def tune(
         As ``pairwise``.
     """
     asked = dict(locals())
-    options = make_options(TuneOptions, {name: value for name, value in asked.items() if name not in ("suite", "data")})
-    planned = plan_tune(suite, options, data=data)
-    result = planned.run()
-    planned.write_recipe(result)
-    return result
+    names = ("suite", "data", "listener")
+    options = make_options(TuneOptions, {name: value for name, value in asked.items() if name not in names})
+    return train_search(plan_tune(suite, options, data=data), listener or LogListener())
 
 
-def load(results: str | Path) -> PairwiseResults | StagesResults:
-    """Read the study of a results folder; if it holds both designs, the pairwise one.
+@parameters_not_options()
+def load(
+    results: str | Path,
+    *,
+    alpha: float | None = None,
+    margin: float | Mapping[str, float] | str | Sequence[str] | None = None,
+    correction: Correction | None = None,
+    estimand: Estimand | None = None,
+) -> PairwiseResults | StagesResults | EncoderResults:
+    """Read the study of a results folder; of two designs in one folder, the pairs.
+
+    Parameters
+    ----------
+    alpha, margin, correction, estimand
+        The rule of the verdicts of pairs, as in ``taskaffinity graph``. Default: the study's.
+
+    Returns
+    -------
+    PairwiseResults, StagesResults, or EncoderResults for the folder of ``full(encoders=...)``
 
     Raises
     ------
     InputError
-        If the folder holds no study or a broken one.
+        If the folder holds no study, or a broken one, or an option is out of its range.
 
     Examples
     --------
@@ -228,12 +246,18 @@ def load(results: str | Path) -> PairwiseResults | StagesResults:
 
     >>> load("notebooks/example_results").gain.round(1).loc["shareclefe", "mednli"]
     np.float64(15.3)
+    >>> load("notebooks/example_results", margin=0.1).verdict.loc["mednli", "shareclefe"]
+    'inconclusive'
     """
     root = Path(results)
-    if not (root / FILES["pairwise"]).is_file() and (root / FILES["full"]).is_file():
-        stages = StagesResults.load(root, "full")
-        assert isinstance(stages, StagesResults)
-        return stages
+    if not (root / FILES["pairwise"]).is_file():
+        if (root / FILES["full"]).is_file():
+            return StagesResults.load(root)
+        if (root / "encoders.csv").is_file():
+            return EncoderResults.load(root)
     pairs = PairwiseResults.load(root)
-    assert isinstance(pairs, PairwiseResults)
-    return pairs
+    options = make_options(
+        PairwiseOptions, {"alpha": alpha, "margin": margin, "correction": correction, "estimand": estimand}
+    )
+    rule = make_rule(options.alpha, options.margin, options.correction, options.estimand, default=pairs.study.rule)
+    return replace(pairs, rule=rule)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from taskaffinity.errors import InputError
+from taskaffinity.errors import InputError, shown, validation_line
 from taskaffinity.runs.rule import Correction, Estimand
 from taskaffinity.runs.study import Baseline, EvaluateAfter, InitFrom, Protocol
 from taskaffinity.schedule.resources import Executor
@@ -23,8 +23,11 @@ INTERIM_SEEDS = (5, 8)
 """Seeds per pair at the interim analyses between the first (``seeds``) and the last (``max_seeds``)."""
 MAX_SEEDS = 12
 
-Positive = Annotated[int, Field(ge=1)]
-Natural = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1, strict=True)]
+Natural = Annotated[int, Field(ge=0, strict=True)]
+Switch = Annotated[bool, Field(strict=True)]
+Number = Annotated[float, Field(strict=True)]
+Alpha = Annotated[float | None, Field(ge=0.0001, le=0.5, strict=True)]
 Options = TypeVar("Options", bound="StudyOptions | TuneOptions")
 
 
@@ -47,14 +50,14 @@ class StudyOptions:
     protocol: Protocol = "honest"
     """``honest``: dev scores select the epoch, and test is scored once. ``paper``: as the paper's released code
     does."""
-    alpha: float | None = None
+    alpha: Alpha = None
     """Significance level of tests; intervals cover 1 - alpha. Default: 0.05."""
     estimand: Estimand | None = None
     """Intervals cover new seeds and new test examples (``population``, the default) or new seeds only (``test-
     set``)."""
     output_dir: str | Path | None = None
     """Results folder. Default: ``results/SUITE``."""
-    overwrite: bool = False
+    overwrite: Switch = False
     """Whether to replace a different study in the folder; finished runs are not deleted."""
     executor: Executor = "ray"
     """``ray``: train runs in parallel. ``local``: train them one after the other in this process."""
@@ -64,9 +67,9 @@ class StudyOptions:
     """GPUs per run; a share below 1; or ``auto``, which measures the share. Default: 1 if there is a GPU."""
     cpus_per_run: Positive = 1
     """CPU cores and threads per run."""
-    keep_predictions: bool = True
+    keep_predictions: Switch = True
     """Whether to store each run's predictions by example id, without text."""
-    keep_models: bool = False
+    keep_models: Switch = False
     """Whether to store each run's models, for ``export``."""
     suite_file: Path | None = None
     """YAML file of the suite; it is copied to the results folder."""
@@ -76,7 +79,7 @@ class StudyOptions:
 class PairwiseOptions(StudyOptions):
     """Options of a pairwise study."""
 
-    seeds_single: Positive | None = None
+    seeds_single: Annotated[int | None, Field(ge=1, strict=True)] = None
     """Number of seeds per single task. Default: sqrt(N - 1) times ``seeds``, for N tasks."""
     baseline: Baseline = "single"
     """What a pair is compared with: a single-task run with as many updates on the target (``single``), or with as many
@@ -85,15 +88,15 @@ class PairwiseOptions(StudyOptions):
     """Compare models after joint training, or after both are then fine-tuned on the target."""
     init_from: InitFrom = "encoder"
     """Start training from the encoder, or from a multi-task model of all tasks."""
-    controls: bool = False
+    controls: Switch = False
     """Whether to train a placebo and a positive control for every task too."""
-    sequential: bool = False
+    sequential: Switch = False
     """Whether to add seeds in steps, only for pairs that are still inconclusive."""
-    max_seeds: Positive | None = None
+    max_seeds: Annotated[int | None, Field(ge=3, strict=True)] = None
     """Maximum number of seeds per pair in a sequential design. Default: 12."""
-    full: bool = False
+    full: Switch = False
     """Whether to train all tasks together too."""
-    margin: float | Mapping[str, float] | Sequence[str] | None = None
+    margin: Number | Mapping[str, float] | Sequence[str] | None = None
     """Margin of "no effect" in points; one number, or numbers by metric. Default: 1."""
     correction: Correction | None = None
     """Correction for multiple comparisons: ``bh`` (default), ``by``, ``holm`` or ``dunnett``."""
@@ -145,18 +148,27 @@ def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
         If a value has the wrong type or is out of its range.
     """
     values = dict(values)
-    if isinstance(values.get("encoder"), Path):
-        values["encoder"] = str(values["encoder"])
+    if isinstance(encoder := values.get("encoder"), Path):
+        values["encoder"] = str(encoder)
     if isinstance(values.get("encoders"), list | tuple):
         values["encoders"] = [str(name) for name in values["encoders"]]
-    if isinstance(values.get("settings"), str):
-        values["settings"] = [values["settings"]]
+    for name in ("settings", "margin"):
+        if isinstance(values.get(name), str):
+            values[name] = [values[name]]
     try:
         return kind(**values)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        raise InputError(f"{name}={values.get(name)!r}: {first['msg'].lower()}") from error
+        if (name := str(error.errors()[0]["loc"][0])) in _EXPECTED:
+            raise InputError(f"{name}: found {shown(values[name])}; expected {_EXPECTED[name]}") from error
+        raise InputError(validation_line(error, getattr(kind, "__pydantic_fields__"))) from error  # noqa: B009
+
+
+_EXPECTED = {  # of options that take several types
+    "encoders": "a list of folders or hub ids",
+    "settings": "KEY=VALUE texts, or a mapping",
+    "margin": "a number of points, METRIC=POINTS texts, or a mapping",
+    "gpus_per_run": f"a number, or {AUTO}",
+}
 
 
 def check_pairwise_options(options: PairwiseOptions) -> Settings:

@@ -18,7 +18,7 @@ from taskaffinity.training.encoders import Encoder
 from taskaffinity.tuning.candidates import searched_settings
 from taskaffinity.tuning.recipe import write_found
 from taskaffinity.tuning.round import Ended
-from taskaffinity.tuning.search import Found, Search
+from taskaffinity.tuning.search import Search, SearchResult
 from taskaffinity.tuning.tune import tune
 
 
@@ -36,7 +36,7 @@ class PlannedSearch:
     """Settings of the options alone; they are not searched."""
     out: Path
 
-    def run(self, on_progress: Callable[[Ended], None] = lambda ended: None) -> Found:
+    def run(self, on_progress: Callable[[Ended], None] = lambda ended: None) -> SearchResult:
         """Train the trials that the folder ``tune`` beside the recipe file lacks.
 
         Raises
@@ -46,7 +46,7 @@ class PlannedSearch:
         folder = self.out.parent / "tune"
         return tune(self.search, self.encoder, folder, resources=self.resources, on_progress=on_progress)
 
-    def write_recipe(self, found: Found) -> None:
+    def write_recipe(self, found: SearchResult) -> None:
         """Write the chosen recipe; write nothing if no candidate could be trained."""
         if found.recipe is None:
             return

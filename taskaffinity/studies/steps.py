@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
 from taskaffinity.studies.folders import results_folder
-from taskaffinity.studies.listener import Listener
+from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.studies.options import (
     FullOptions,
     PairwiseOptions,
@@ -21,10 +21,12 @@ from taskaffinity.studies.options import (
 )
 from taskaffinity.tasks.catalog import find_suite, load_suite
 from taskaffinity.tasks.suite import Suite
+from taskaffinity.tuning.recipe import describe_trial
 
 if TYPE_CHECKING:
     from taskaffinity.studies.planned import PlannedStudy
     from taskaffinity.studies.search import PlannedSearch
+    from taskaffinity.tuning.search import SearchResult
 
 
 def plan_pairwise(
@@ -117,6 +119,19 @@ def plan_tune(suite: str | Path | Suite, options: TuneOptions, *, data: str | Pa
     from taskaffinity.studies.search import plan_search  # torch
 
     return plan_search(resolved, options, settings, out)
+
+
+def train_search(planned: PlannedSearch, listener: Listener) -> SearchResult:
+    """Run a planned search, and write the recipe that it chose."""
+    if planned.suite.synthetic:
+        listener.warn(BANNER)
+    result = planned.run(lambda ended: listener.notice(describe_trial(ended)))
+    for path, reason in result.lost.items():
+        listener.warn(f"failed: {path}: {reason}")
+    if result.recipe is None:
+        listener.warn("no recipe was chosen: all finalists failed")
+    planned.write_recipe(result)
+    return result
 
 
 def _resolved(suite: str | Path | Suite, data: str | Path | None) -> tuple[Suite, Path | None]:

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from taskaffinity.errors import InputError, meant
+from taskaffinity.errors import InputError, meant, shown
 from taskaffinity.runs.files import read_json, write_json
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
@@ -40,7 +40,7 @@ _LAST_WAIT = 30.0
 """Seconds that ``end`` waits for another process that logs the same folder."""
 
 
-def check_trackers(asked: Iterable[str]) -> list[str]:
+def check_trackers(asked: str | Iterable[str] | None) -> list[str]:
     """Check the trackers of ``--report-to``, and return each once.
 
     Raises
@@ -53,6 +53,10 @@ def check_trackers(asked: Iterable[str]) -> list[str]:
     >>> check_trackers(["tensorboard", "tensorboard,"])
     ['tensorboard']
     """
+    if asked is None or isinstance(asked, str):
+        asked = [asked or ""]
+    if not isinstance(asked, list | tuple) or not all(isinstance(part, str) for part in asked):
+        raise InputError(f"--report-to: found {shown(asked)}; expected a list of trackers, of {', '.join(PACKAGES)}")
     names = dict.fromkeys(name.strip() for part in asked for name in part.split(",") if name.strip())
     for name in names:
         if name not in PACKAGES:

@@ -13,10 +13,11 @@ from taskaffinity.schedule.progress import duration
 from taskaffinity.tasks.suite import Suite
 
 if TYPE_CHECKING:
-    from taskaffinity.tuning.search import Found
+    from taskaffinity.tuning.round import Ended
+    from taskaffinity.tuning.search import SearchResult
 
 
-def write_found(out: Path, found: Found, suite: Suite, said: RecipeFile, searched: Collection[str]) -> None:
+def write_found(out: Path, found: SearchResult, suite: Suite, said: RecipeFile, searched: Collection[str]) -> None:
     """Write the recipe file, with comments on how it was chosen."""
     assert found.recipe is not None
     default = found.search.candidates[0]
@@ -35,7 +36,7 @@ def write_found(out: Path, found: Found, suite: Suite, said: RecipeFile, searche
     write_recipe(out, said, about, notes)
 
 
-def describe_search(found: Found) -> list[str]:
+def describe_search(found: SearchResult) -> list[str]:
     """What was chosen and against what; how it was chosen; what was spent."""
     if found.chosen is None:
         return ["No candidate could be trained to its end: no recipe is written."]
@@ -57,3 +58,17 @@ def describe_search(found: Found) -> list[str]:
     reused = f", {plural(n_reused, 'trial')} of the first round found finished" if n_reused else ""
     spent = f"{plural(found.epochs_now, 'epoch')} of each task trained now{reused}, in {duration(found.seconds)}."
     return [chosen, how, spent]
+
+
+def describe_trial(ended: Ended) -> str:
+    """One line: how many trials ended, and the dev score of this one or why it failed."""
+    record = ended.record
+    if record.failure is not None:
+        how = record.failure
+    elif not record.scores:
+        how = "failed"
+    else:
+        n_epochs = len(record.scores)
+        stopped = ", stopped" if n_epochs < ended.epochs else ""
+        how = f"{record.means[-1]:.1f} points on dev after {n_epochs} of {ended.epochs} epochs{stopped}"
+    return f"{ended.done} of {ended.of} trials done: {how}"

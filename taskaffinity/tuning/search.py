@@ -61,7 +61,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """Result of a search."""
 
     search: Search
@@ -94,7 +94,7 @@ def search_recipe(
     resources: Resources,
     versions: Mapping[str, str],
     on_progress: Callable[[Ended], None] = lambda ended: None,
-) -> Found:
+) -> SearchResult:
     """Run a search; trials that ``folder`` holds are not trained again.
 
     Parameters
@@ -133,7 +133,7 @@ def search_recipe(
         again = train_all(Round(trials_of(*what, recipes, search.fresh_seeds), trials, halving=False, **common))  # type: ignore[arg-type]
     confirmed = _confirmed(again, finalists, search.confirm_seeds)
     means = {number: fmean(scores.values()) for number, scores in confirmed.items()}
-    return Found(
+    return SearchResult(
         search=search,
         first=first,
         finalists=finalists,

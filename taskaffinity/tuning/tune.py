@@ -11,7 +11,7 @@ from taskaffinity.schedule.resources import Resources
 from taskaffinity.training.encoders import Encoder
 from taskaffinity.training.execute import versions
 from taskaffinity.tuning.round import Ended
-from taskaffinity.tuning.search import Found, Search, search_recipe
+from taskaffinity.tuning.search import Search, SearchResult, search_recipe
 
 
 def tune(
@@ -21,7 +21,7 @@ def tune(
     *,
     resources: Resources | None = None,
     on_progress: Callable[[Ended], None] = lambda ended: None,
-) -> Found:
+) -> SearchResult:
     """Run a search; trials that ``folder`` holds are not trained again.
 
     Parameters

@@ -17,9 +17,9 @@ from taskaffinity.runs.settings import TYPES
 def test_what_is_written_is_read_back(recipe: Recipe, tmp_path: Path) -> None:
     settings = {name: value for name, value in asdict(recipe).items() if name in TYPES}
     said = RecipeFile(settings, {"learning_rate": FINETUNE.learning_rate, "num_train_epochs": 3})
-    write_recipe(tmp_path / "recipe.yaml", said, ["Found by chance.", ""], {"learning_rate": "default: 5e-05"})
+    write_recipe(tmp_path / "recipe.yaml", said, ["SearchResult by chance.", ""], {"learning_rate": "default: 5e-05"})
     assert read_recipe(tmp_path / "recipe.yaml") == said
-    assert (tmp_path / "recipe.yaml").read_text().startswith("# Found by chance.\n#\nlearning_rate: ")
+    assert (tmp_path / "recipe.yaml").read_text().startswith("# SearchResult by chance.\n#\nlearning_rate: ")
 
 
 def test_a_setting_may_go_by_its_long_name_and_none_is_no_limit(tmp_path: Path) -> None:

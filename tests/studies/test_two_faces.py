@@ -6,14 +6,17 @@ import contextlib
 import inspect
 import io
 import json
+import shutil
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 import taskaffinity as ta
+from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.cli import app, full, pairwise, tune
 from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
@@ -21,6 +24,7 @@ from taskaffinity.studies import api, steps
 from taskaffinity.studies.listener import LogListener
 from taskaffinity.studies.options import FullOptions, PairwiseOptions, TuneOptions
 
+EXAMPLE = Path(__file__).parents[2] / "notebooks" / "example_results"
 ONLY_CLI = {"domain", "suite_file", "dry_run", "json", "quiet"}
 ONLY_PYTHON = {"suite", "listener"}
 NAMES = {"set_": "settings", "results": "output_dir", "predictions": "keep_predictions"}
@@ -32,7 +36,7 @@ SET = [f"--set={key}={value}" for key, value in SMALL.items()]
 def defaults(function: Any, without: set[str]) -> dict[str, Any]:
     parameters = inspect.signature(function).parameters.values()
     found = {NAMES.get(p.name, p.name): p.default for p in parameters if p.name not in without}
-    return {name: default or None for name, default in found.items()}  # () and None both mean nothing
+    return {name: None if default == () else default for name, default in found.items()}  # both mean nothing
 
 
 @pytest.mark.parametrize(
@@ -45,7 +49,7 @@ def defaults(function: Any, without: set[str]) -> dict[str, Any]:
 )
 def test_command_and_function_have_the_same_options_and_defaults(command: Any, function: Any, options: Any) -> None:
     assert defaults(command, ONLY_CLI) == defaults(function, ONLY_PYTHON)
-    asked = {f.name: (None if f.default is MISSING else f.default or None) for f in fields(options)}
+    asked = {f.name: None if f.default in (MISSING, ()) else f.default for f in fields(options)}
     beside = {"data", "report_to"}
     assert asked == {k: v for k, v in defaults(function, ONLY_PYTHON).items() if k not in beside} | {"suite_file": None}
 
@@ -159,13 +163,20 @@ def test_old_names_of_options_still_work_and_say_so(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"executor": "locl"}, "executor='locl': input should be 'ray' or 'local'"),
-        ({"baseline": "updates"}, "baseline='updates': input should be 'single' or 'compute-matched'"),
-        ({"seeds": 0}, "seeds=0: input should be greater than or equal to 1"),
-        ({"seeds": "three"}, "seeds='three': input should be a valid integer"),
+        ({"executor": "locl"}, "no executor 'locl'; there are ray, local; did you mean local?"),
+        ({"baseline": "updates"}, "no baseline 'updates'; there are single, compute-matched"),
+        ({"seeds": 0}, "seeds is 0; it must be at least 1"),
+        ({"seeds": "three"}, "seeds is 'three'; it must be a whole number"),
+        ({"seeds": True}, "seeds is True; it must be a whole number"),
+        ({"full": "yes"}, "full is 'yes'; it must be true or false"),
+        ({"alpha": 0.7}, "alpha is 0.7; it must be at least 0.0001 and at most 0.5, or none"),
+        ({"sequential": True, "max_seeds": 2}, "max_seeds is 2; it must be at least 3, or none"),
+        ({"settings": 5}, "settings: found 5; expected KEY=VALUE texts, or a mapping"),
         ({"settings": {"lr": 1e-3}}, "settings lr: no such setting; did you mean learning_rate?"),
         ({"settings": "lr=1e-3"}, "settings lr: no such setting"),
-        ({"alpha": 5}, "alpha is 5.0; it must be above 0 and below 1"),
+        ({"margin": True}, "margin: found True; expected a number of points"),
+        ({"margin": "bleu=2"}, "a margin for bleu: no such metric"),
+        ({"report_to": 5}, "report_to: found 5; expected a list of trackers"),
         ({"margin": {"bleu": 1.0}}, "a margin for bleu: no such metric"),
         ({"report_to": "wandbb"}, "report_to wandbb: no such tracker"),
     ],
@@ -213,4 +224,55 @@ def test_each_run_that_ends_is_logged(caplog: pytest.LogCaptureFixture, tmp_path
 )
 def test_a_figure_or_palette_that_is_not_there_is_one_line(call: Any) -> None:
     with pytest.raises(InputError, match=r"plot: found .* expected one of"):
-        call(ta.load(Path(__file__).parents[2] / "notebooks" / "example_results"))
+        call(ta.load(EXAMPLE))
+
+
+def test_command_and_function_refuse_the_same_numbers(tmp_path: Path) -> None:
+    for name, value in (("alpha", 0.7), ("alpha", 0.00001), ("max_seeds", 2), ("seeds", 0), ("cpus_per_run", 0)):
+        with pytest.raises(InputError, match=name):
+            ta.pairwise("clinical", output_dir=tmp_path / "results", **{name: value})
+        option = f"--{name.replace('_', '-')}"
+        done = CliRunner().invoke(app, ["pairwise", "--domain=clinical", f"{option}={value}"])
+        assert (done.exit_code, option in done.output) == (2, True)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_rule_given_to_load_is_that_of_the_graph_command(tmp_path: Path) -> None:
+    root = Path(shutil.copytree(EXAMPLE, tmp_path / "results"))
+    app(["graph", str(root), "--alpha=0.2", "--margin=0.3", "--figures=heatmap"], standalone_mode=False)
+    edges = as_csv(ta.load(root, alpha=0.2, margin=0.3).to_frame())
+    assert edges == (root / "edges.csv").read_text()
+    assert edges != as_csv(ta.load(root).to_frame())
+    with pytest.raises(InputError, match=r"alpha is 0.7; it must be at least"):
+        ta.load(root, alpha=0.7)
+
+
+def test_a_folder_is_loaded_as_what_it_holds(tmp_path: Path, encoder: str) -> None:
+    with pytest.raises(InputError, match="taskaffinity full"):
+        ta.StagesResults.load(EXAMPLE)
+    small = {"seeds": 1, "settings": SMALL, "executor": "local"}
+    made = ta.full(own_suite(tmp_path), encoders=[encoder], output_dir=tmp_path / "several", **small)
+    again = ta.load(tmp_path / "several")
+    assert isinstance(again, ta.EncoderResults)
+    assert again.to_frame().equals(made.to_frame())
+    assert isinstance(ta.load(again.studies[0].root), ta.StagesResults)
+
+
+def test_a_report_needs_runs_and_a_file(tmp_path: Path) -> None:
+    root = Path(shutil.copytree(EXAMPLE, tmp_path / "results"))
+    with pytest.raises(InputError, match="a folder; expected a file"):
+        ta.load(root).report(tmp_path)
+    shutil.rmtree(root / "runs")
+    with pytest.raises(InputError, match="no run"):
+        ta.load(root).report()
+    assert not (root / "report.html").exists()
+
+
+def test_a_search_is_logged(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    with caplog.at_level("INFO", "taskaffinity"):
+        found = ta.tune(
+            "clinical", n_trials=1, confirm_seeds=1, settings=SMALL, executor="local", output_dir=tmp_path / "tuned"
+        )
+    assert found.recipe is not None
+    assert (tmp_path / "tuned" / "recipe.yaml").is_file()
+    assert [record.message for record in caplog.records if " trials done: " in record.message]

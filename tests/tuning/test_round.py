@@ -11,7 +11,7 @@ from taskaffinity.cli.console.tuning import print_found
 from taskaffinity.runs.recipe import FROM_SCRATCH
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.tuning.round import Round
-from taskaffinity.tuning.search import Found, Search
+from taskaffinity.tuning.search import Search, SearchResult
 from taskaffinity.tuning.trials import TrialFolder, trials_of
 
 TASKS, ENCODER = (("a", "f0"),), EncoderRef("tiny", "e0")
@@ -31,7 +31,7 @@ def report(a_round: Round, number: int, *scores: float) -> None:
 
 def table_of(a_round: Round, capsys: pytest.CaptureFixture[str]) -> str:
     search = Search(TASKS, ENCODER, RECIPES)
-    print_found(Found(search, a_round, (0,), {0: {"a": 50.0}}, 0, 8, {}, 0.0), ())
+    print_found(SearchResult(search, a_round, (0,), {0: {"a": 50.0}}, 0, 8, {}, 0.0), ())
     return capsys.readouterr().out
 
 

@@ -20,10 +20,10 @@ from taskaffinity.schedule.resources import Resources
 from taskaffinity.tuning import on_ray
 from taskaffinity.tuning.candidates import candidates
 from taskaffinity.tuning.round import Ended
-from taskaffinity.tuning.search import Found, Search, finalists_of, search_recipe
+from taskaffinity.tuning.search import Search, SearchResult, finalists_of, search_recipe
 
 LOCAL = Resources("local")
-Conduct = Callable[..., Found]
+Conduct = Callable[..., SearchResult]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def search(tiny: Any) -> Search:
 
 @pytest.fixture(scope="module")
 def conduct(tiny: Any) -> Conduct:
-    def conduct(search: Search, folder: Path, resources: Resources = LOCAL, **options: Any) -> Found:
+    def conduct(search: Search, folder: Path, resources: Resources = LOCAL, **options: Any) -> SearchResult:
         places = {"encoder_folder": tiny.encoder_folder, "cache": tiny.cache}
         return search_recipe(search, folder, **places, resources=resources, versions={"torch": "x"}, **options)
 
@@ -49,7 +49,9 @@ def conduct(tiny: Any) -> Conduct:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(search: Search, conduct: Conduct, tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, Path]:
+def undisturbed(
+    search: Search, conduct: Conduct, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[SearchResult, Path]:
     folder = tmp_path_factory.mktemp("undisturbed") / "tune"
     return conduct(search, folder), folder
 
@@ -59,11 +61,13 @@ def scores_in(folder: Path) -> dict[str, Any]:
     return {path.name: {**json.loads(path.read_text()), "seconds": 0} for path in folder.iterdir()}
 
 
-def what(found: Found) -> tuple[Any, ...]:
+def what(found: SearchResult) -> tuple[Any, ...]:
     return found.first.standings(), found.first.means(), found.finalists, dict(found.confirmed), found.chosen
 
 
-def test_a_bad_default_is_beaten_on_seeds_that_had_no_part_in_the_search(undisturbed: tuple[Found, Path]) -> None:
+def test_a_bad_default_is_beaten_on_new_seeds(
+    undisturbed: tuple[SearchResult, Path],
+) -> None:
     found, _ = undisturbed
     means = {number: fmean(scores.values()) for number, scores in found.confirmed.items()}
     assert found.chosen is not None
@@ -73,7 +77,7 @@ def test_a_bad_default_is_beaten_on_seeds_that_had_no_part_in_the_search(undistu
     assert not {found.search.first_seed} & set(found.search.fresh_seeds)
 
 
-def test_some_are_stopped_and_less_is_spent_than_was_said(undisturbed: tuple[Found, Path]) -> None:
+def test_some_are_stopped_and_less_is_spent_than_was_said(undisturbed: tuple[SearchResult, Path]) -> None:
     found, _ = undisturbed
     assert any(standing.stopped for standing in found.first.standings())
     assert found.first.standings()[0].stopped is None
@@ -81,7 +85,7 @@ def test_some_are_stopped_and_less_is_spent_than_was_said(undisturbed: tuple[Fou
 
 
 def test_a_search_that_is_done_trains_nothing(
-    search: Search, conduct: Conduct, undisturbed: tuple[Found, Path], monkeypatch: pytest.MonkeyPatch
+    search: Search, conduct: Conduct, undisturbed: tuple[SearchResult, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, folder = undisturbed
     monkeypatch.setattr("taskaffinity.tuning.search.on_ray", pytest.fail)
@@ -94,7 +98,7 @@ def test_a_search_that_is_done_trains_nothing(
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [1, 5, 11])
 def test_a_search_that_is_killed_and_continued_is_the_undisturbed_one(
-    after: int, search: Search, conduct: Conduct, undisturbed: tuple[Found, Path], tmp_path: Path
+    after: int, search: Search, conduct: Conduct, undisturbed: tuple[SearchResult, Path], tmp_path: Path
 ) -> None:
     first, folder = undisturbed
     told = 0
@@ -115,7 +119,7 @@ def test_a_search_that_is_killed_and_continued_is_the_undisturbed_one(
 
 
 def test_more_samples_go_on_from_the_search_of_fewer(
-    search: Search, conduct: Conduct, undisturbed: tuple[Found, Path], tmp_path: Path
+    search: Search, conduct: Conduct, undisturbed: tuple[SearchResult, Path], tmp_path: Path
 ) -> None:
     first, folder = undisturbed
     shutil.copytree(folder, tmp_path / "tune")
@@ -125,7 +129,7 @@ def test_more_samples_go_on_from_the_search_of_fewer(
 
 
 def test_a_record_that_was_cut_short_in_another_company_is_made_whole(
-    search: Search, conduct: Conduct, undisturbed: tuple[Found, Path], tmp_path: Path
+    search: Search, conduct: Conduct, undisturbed: tuple[SearchResult, Path], tmp_path: Path
 ) -> None:
     first, folder = undisturbed
     shutil.copytree(folder, tmp_path / "tune")
@@ -238,7 +242,7 @@ def test_two_searches_beside_one_another_leave_each_others_folder_alone(
 def test_ray_tune_finds_the_same_and_leaves_nothing_of_its_own(
     search: Search,
     conduct: Conduct,
-    undisturbed: tuple[Found, Path],
+    undisturbed: tuple[SearchResult, Path],
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:

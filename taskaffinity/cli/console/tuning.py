@@ -14,11 +14,11 @@ from rich.table import Table
 from taskaffinity.analysis.style import plural
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.tuning.candidates import searched_settings
+from taskaffinity.tuning.recipe import describe_search, describe_trial
 
 if TYPE_CHECKING:
     from taskaffinity.tuning.round import Ended
-    from taskaffinity.tuning.search import Found, Search
-from taskaffinity.tuning.recipe import describe_search
+    from taskaffinity.tuning.search import Search, SearchResult
 
 
 def print_candidates(tried: Sequence[Recipe], fixed: Collection[str]) -> None:
@@ -41,19 +41,10 @@ def describe_budget(search: Search) -> str:
 
 def print_ended(ended: Ended) -> None:
     """Print one line of progress on stderr."""
-    record = ended.record
-    if record.failure is not None:
-        how = record.failure
-    elif not record.scores:
-        how = "failed"
-    else:
-        n_epochs = len(record.scores)
-        stopped = ", stopped" if n_epochs < ended.epochs else ""
-        how = f"{record.means[-1]:.1f} points on dev after {n_epochs} of {ended.epochs} epochs{stopped}"
-    print(f"{ended.done} of {ended.of} trials done: {how}", file=sys.stderr, flush=True)
+    print(describe_trial(ended), file=sys.stderr, flush=True)
 
 
-def print_found(found: Found, fixed: Collection[str]) -> None:
+def print_found(found: SearchResult, fixed: Collection[str]) -> None:
     """Print the table of all candidates, the chosen recipe and the cost of the search."""
     console = Console(highlight=False, soft_wrap=True, markup=False)
     table = _table(found)
@@ -63,7 +54,7 @@ def print_found(found: Found, fixed: Collection[str]) -> None:
         console.print(line)
 
 
-def _table(found: Found) -> Table:
+def _table(found: SearchResult) -> Table:
     search = found.search
     names = [name for name, _ in search.tasks]
     again = plural(search.confirm_seeds, "fresh seed")
@@ -91,7 +82,7 @@ def _table(found: Found) -> Table:
     return table
 
 
-def _tried(found: Found) -> list[str]:
+def _tried(found: SearchResult) -> list[str]:
     """Describe how each candidate's first trial ended."""
     texts = []
     for number, (standing, record) in enumerate(zip(found.first.standings(), found.first.records, strict=True)):
