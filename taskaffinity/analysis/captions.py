@@ -1,39 +1,44 @@
-"""What the pictures say in words: the caption under a figure and the sentences that stand in for it."""
+"""The caption under a figure, and the text that replaces a figure for readers who do not see it."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 
 from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions
 from taskaffinity.analysis.statistics.controls import false_positives
-from taskaffinity.analysis.statistics.verdicts import CORRECTIONS
+from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, Verdict
 from taskaffinity.analysis.style import plural, signed
 from taskaffinity.runs.paper_protocol import describe_protocol
 from taskaffinity.runs.study import Baseline, Study
 from taskaffinity.tasks.metrics import METRICS, title_of
 
-OF_A_RACE = "at the level of the look that decided the arrow (a race)"
-"""What a race's intervals are, for no one percentage is that of all."""
+SEQUENTIAL_LEVEL = "at the level of the interim analysis that decided the arrow"
+"""Level of the intervals of a sequential design; it differs between arrows."""
 
 AGAINST: dict[Baseline, str] = {
-    "single": "alone and paired a target has equally many updates",
-    "compute-matched": "alone a target has as many updates as both tasks of the pair",
+    "single": "a target gets as many updates in single-task training as in a pair",
+    "compute-matched": "a single-task run gets as many updates as both tasks of a pair",
 }
-"""What a study's ``match`` makes fair."""
+"""The number of updates in the two models that an arrow compares."""
 
-SYNTHETIC = "synthetic stand-in"
+SYNTHETIC = "synthetic text"
+
+DECIDED: tuple[Verdict, ...] = ("improves", "degrades", "no effect")
 
 NAMED = 8
-"""Up to this many tasks of one metric are named in a caption."""
+"""Most tasks of one metric that a caption names; more are counted."""
 
 
 def caption(matrix: AffinityMatrix) -> str:
-    """How to read an arrow, in which unit, from how many seeds, with which encoder, and how sure."""
+    """How to read an arrow: its unit, seeds, encoder, and the tests behind its verdict."""
     tested = sum(not math.isnan(matrix.p[arrow]) for arrow in matrix.arrows)
     sentences = [
-        f"Edge s→t: training with s changes t by that many points (100 × the metric): {describe_metrics(matrix)}.",
+        f"Arrow s→t: training with s changes the score of t by so many points (100 × the metric): "
+        f"{describe_metrics(matrix)}.",
         f"{describe_seeds(matrix)}; encoder {encoder_name(matrix)}{describe_precision(matrix.study)}; "
         f"suite {matrix.study.suite}; "
         f"{describe_protocol(matrix.study.protocol)}; {AGAINST[matrix.study.baseline]}.",
@@ -41,14 +46,14 @@ def caption(matrix: AffinityMatrix) -> str:
     ]
     if tested:
         holds = {
-            "population": "new seeds and new test examples (two-way t, seed variances moderated",
-            "test-set": "new seeds on this very test set (t, variances moderated",
+            "population": "new seeds and new test examples (t tests, shrunken seed variances",
+            "test-set": "new seeds on this very test set (t tests, shrunken variances",
         }[matrix.rule.estimand]
         sentences.append(
             f"{_intervals(matrix)} and verdicts hold for {holds}; "
             f"{CORRECTIONS[matrix.rule.correction]} over {plural(tested, 'arrow')} at {matrix.rule.alpha:g}"
-            f"{', shared among the looks' if matrix.sequential else ''}; "
-            f"no effect: surely within {describe_margin(matrix)}; inconclusive: could be either)."
+            f"{', spent over the interim analyses' if matrix.sequential else ''}; "
+            f"no effect: shown to be within {describe_margin(matrix)}; inconclusive: neither shown)."
         )
         sentences += describe_documents(matrix)
     if matrix.failed:
@@ -58,32 +63,40 @@ def caption(matrix: AffinityMatrix) -> str:
         untested = plural(len(matrix.arrows) - tested, "arrow")
         sentences.append(f"{untested} without a test: {', '.join(reasons)}.")
     if matrix.study.synthetic:
-        sentences.append(f"A {SYNTHETIC}: the text was made for this demonstration.")
+        sentences.append("The text is synthetic, generated for this demonstration.")
     return " ".join(sentences)
 
 
 def describe(matrix: AffinityMatrix) -> str:
-    """The graph as text: a sentence for every decided arrow, and what is left open."""
+    """The graph as text: one sentence per decided arrow, the inconclusive ones, and the caption.
+
+    More than ``MOST_ARROWS`` decided arrows are counted by verdict after the first; so are many inconclusive ones.
+    """
     stamp = f" ({SYNTHETIC})" if matrix.study.synthetic else ""
     lines = [f"Task affinity of {matrix.study.suite}{stamp}: which tasks help which, in points."]
-    for verdict in ("improves", "degrades", "no effect"):
-        lines += [_sentence(matrix, arrow) for arrow in matrix.select(verdict)]
+    decided = [arrow for verdict in DECIDED for arrow in matrix.select(verdict)]
+    lines += [_sentence(matrix, arrow) for arrow in decided[:MOST_ARROWS]]
+    counts = Counter(matrix.verdict[arrow] for arrow in decided[MOST_ARROWS:])
+    if counts:
+        words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        lines.append(f"And {plural(len(decided) - MOST_ARROWS, 'more arrow')}, all in edges.csv: {words}.")
     open_arrows = matrix.select("inconclusive")
     if open_arrows:
         pairs = ", ".join(f"{matrix.titles[s]} → {matrix.titles[t]}" for s, t in open_arrows)
-        lines.append(f"Inconclusive, {len(open_arrows)} of {len(matrix.arrows)} arrows: {pairs}.")
-        lines += describe_needs(matrix)
+        named = f": {pairs}" if len(open_arrows) <= MOST_ARROWS else ""
+        lines.append(f"Inconclusive, {len(open_arrows)} of {len(matrix.arrows)} arrows{named}.")
+        lines += cheapest_decisions(matrix)
     return "\n".join([*lines, *describe_controls(matrix), *describe_sequential(matrix), caption(matrix), ""])
 
 
 def describe_seeds(matrix: AffinityMatrix) -> str:
-    """``3 seeds per pair and 6 alone``; asked for, with a word on what is missing."""
+    """The requested seeds, as ``3 seeds per pair, 6 per single task``, and whether runs are missing."""
     study = matrix.study
     if study.interim_seeds:
-        return f"A race of up to {len(study.seeds)} seeds per pair and {len(study.single_seeds)} alone"
-    asked = f"{plural(len(study.seeds), 'seed')} per pair and {len(study.single_seeds)} alone"
+        return f"Up to {len(study.seeds)} seeds per pair, {len(study.single_seeds)} per single task (sequential design)"
+    asked = f"{plural(len(study.seeds), 'seed')} per pair, {len(study.single_seeds)} per single task"
     if len(study.single_seeds) == len(study.seeds):
-        asked = f"{plural(len(study.seeds), 'seed')} per arm"
+        asked = f"{plural(len(study.seeds), 'seed')} per pair and per single task"
     against = study.single_seeds if study.baseline == "single" else study.seeds
     missing = any(
         matrix.seeds_single[arrow] < len(against) or matrix.seeds_pair[arrow] < len(study.seeds)
@@ -93,20 +106,20 @@ def describe_seeds(matrix: AffinityMatrix) -> str:
 
 
 def describe_stage(matrix: AffinityMatrix) -> list[str]:
-    """A sentence where gains are read after fine-tuning, and one where training did not start from the encoder."""
+    """Sentences on gains after fine-tuning and on a start from the multi-task model; none for the default design."""
     sentences = []
     if matrix.study.evaluate_after == "finetune":
-        sentences.append("Gains are read after both arms were fine-tuned on the target alone.")
+        sentences.append("Gains are measured after both models are fine-tuned on the target.")
     if matrix.study.init_from == "multitask":
         sentences.append(
-            "Both arms start from the whole set's refinement, not from the encoder; those of a seed share it, which "
-            "makes intervals rather too wide than too narrow."
+            "Both models start from the multi-task model of the whole set. Models of one seed share it, so intervals "
+            "are too wide rather than too narrow."
         )
     return sentences
 
 
 def describe_metrics(matrix: AffinityMatrix) -> str:
-    """``accuracy (all tasks)``; where metrics differ, each with its tasks, which are only counted in a long list."""
+    """The metrics, as ``accuracy (all tasks)``, or each metric with its tasks."""
     by_metric: dict[str, list[str]] = {}
     for card in matrix.study.tasks:
         by_metric.setdefault(title_of(card.metric, card.kind), []).append(card.title)
@@ -119,7 +132,7 @@ def describe_metrics(matrix: AffinityMatrix) -> str:
 
 
 def describe_documents(matrix: AffinityMatrix) -> list[str]:
-    """A sentence where test examples are of fewer documents, which are then what a new test set draws."""
+    """A sentence that names tasks with several test examples per document; a new test set draws whole documents."""
     if matrix.rule.estimand != "population":
         return []
     drawn = [
@@ -131,7 +144,7 @@ def describe_documents(matrix: AffinityMatrix) -> list[str]:
 
 
 def describe_margin(matrix: AffinityMatrix) -> str:
-    """``1 point of 0``, or each metric's own."""
+    """The margin, as ``1 point of 0``, or one margin for each metric."""
     if len(set(matrix.margins)) == 1:
         return f"{plural(matrix.margins[0], 'point')} of 0"
     by_metric = dict(zip(matrix.metrics, matrix.margins, strict=True))
@@ -141,7 +154,7 @@ def describe_margin(matrix: AffinityMatrix) -> str:
 
 
 def describe_controls(matrix: AffinityMatrix) -> list[str]:
-    """What the study's controls say, a line a kind; none without controls."""
+    """One line for each kind of control; none without controls."""
     if not matrix.controls:
         return []
     found = false_positives(matrix.controls, matrix.rule.alpha)
@@ -150,10 +163,10 @@ def describe_controls(matrix: AffinityMatrix) -> list[str]:
         return [f"Controls: none can be tested ({matrix.controls[0].untested_reason})."]
     seen = sum(control.p <= matrix.rule.alpha and control.gain > 0 for control in positive)
     return [
-        f"Placebos: {found.significant} of {found.tested} called at p <= {matrix.rule.alpha:g} (expected "
+        f"Placebos: {found.significant} of {found.tested} are significant at p <= {matrix.rule.alpha:g} (expected "
         f"{found.expected:.2g}); the study's rate of false positives lies between {100 * found.low:.0f} and "
         f"{100 * found.high:.0f} % (95 % interval).",
-        f"Positive controls: {seen} of {len(positive)} targets gain from the other half of their own data.",
+        f"Positive controls: {seen} of {len(positive)} targets gain from the other half of their data.",
     ]
 
 
@@ -180,34 +193,27 @@ def describe_sequential(matrix: AffinityMatrix) -> list[str]:
     return lines
 
 
-def describe_needs(matrix: AffinityMatrix) -> list[str]:
-    """A line for each thing that open arrows need, with the arrows that need it."""
-    by_need: dict[str, list[str]] = {}
-    for s, t in matrix.arrows:
-        if matrix.recommendation[s, t]:
-            by_need.setdefault(matrix.recommendation[s, t], []).append(f"{matrix.titles[s]} → {matrix.titles[t]}")
-    return [f"To decide {', '.join(arrows)}: {need}." for need, arrows in by_need.items()]
-
-
 def encoder_name(matrix: AffinityMatrix) -> str:
-    """The encoder's name; of a path its last part, for where a folder lies is nobody else's business."""
+    """The encoder's name; for a path its last part, because the place of a folder is private."""
     name = matrix.study.encoder.name
     path = PurePath(name)
     return path.name if path.is_absolute() or name.startswith((".", "~")) else name
 
 
 def describe_precision(study: Study) -> str:
-    """What follows an encoder's name where runs were trained in 16 bits."""
+    """Words after the encoder's name if runs were trained in bf16."""
     before, after = study.recipe.precision, {recipe.precision for recipe in study.finetune.values()}
     if after <= {before}:
-        return ", trained in 16 bits" if before else ""
-    return ", trained in 16 bits until fine-tuning" if before else ", fine-tuned in 16 bits"
+        return ", trained in bf16" if before else ""
+    return ", trained in bf16 until fine-tuning" if before else ", fine-tuned in bf16"
 
 
 def _sentence(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
     source, target = matrix.titles[arrow[0]], matrix.titles[arrow[1]]
     verb = "has no effect on" if matrix.verdict[arrow] == "no effect" else matrix.verdict[arrow]
-    interval = "interval at the level of its look" if matrix.sequential else f"{describe_level(matrix)} interval"
+    interval = (
+        "interval at the level of its interim analysis" if matrix.sequential else f"{describe_level(matrix)} interval"
+    )
     return (
         f"Training with {source} {verb} {target}: {signed(matrix.gain[arrow])} points "
         f"({interval} {signed(matrix.low[arrow])} to {signed(matrix.high[arrow])})."
@@ -219,9 +225,9 @@ def _is(many: Sequence[object]) -> str:
 
 
 def _intervals(matrix: AffinityMatrix) -> str:
-    return f"Intervals {OF_A_RACE}" if matrix.sequential else f"{describe_level(matrix)} intervals"
+    return f"Intervals {SEQUENTIAL_LEVEL}" if matrix.sequential else f"{describe_level(matrix)} intervals"
 
 
 def describe_level(matrix: AffinityMatrix) -> str:
-    """``95%``: of the intervals of a fixed design."""
+    """Level of the intervals of a fixed design, as ``95%``."""
     return f"{100 * (1 - matrix.rule.alpha):g}%"

@@ -68,6 +68,14 @@ class PairwiseResults(Results):
         """Verdicts, ``[source, target]``; empty on the diagonal."""
         return self._labelled(self.matrix.verdict)
 
+    @property
+    def advice(self) -> list[str]:
+        """Lines on tasks that single-task training has hardly or not fully learned; more epochs would help them."""
+        from taskaffinity.analysis.undertrained import describe_undertrained
+
+        with as_user_error():
+            return describe_undertrained(self.study, self.store)
+
     def to_networkx(self) -> nx.DiGraph[str]:
         """A directed graph: nodes are tasks, edges have gain, interval and verdict."""
         from taskaffinity.analysis.graph import affinity_graph

@@ -44,12 +44,13 @@ def describe_undertrained(study: Study, store: RunStore) -> list[str]:
     lines = []
     if hardly:
         lines.append(
-            f"Hardly learned in single-task training (drop of the training loss): {', '.join(hardly)}; {advice}."
+            "These tasks hardly learned in single-task training (fall of the training loss): "
+            f"{', '.join(hardly)}; {advice}."
         )
     if climbing:
         more = "" if hardly else f"; {advice}"
         lines.append(
-            "Still improving in single-task training (points of dev over the last half of the epochs): "
+            "These tasks were still improving at the end of single-task training (dev points over the last half): "
             f"{', '.join(climbing)}{more}."
         )
     return lines

@@ -103,7 +103,10 @@ def pairwise(
     trackers = check_trackers(report_to)
     receiver = listener or LogListener()
     planned = plan_pairwise(suite, options, receiver, data=data)
-    return train_pairwise(planned, receiver, trackers)
+    result = train_pairwise(planned, receiver, trackers)
+    for line in result.advice:
+        receiver.warn(line)
+    return result
 
 
 @parameters_not_options()

@@ -9,7 +9,7 @@ from typing import Protocol
 from taskaffinity.schedule.progress import Progress, Report, describe_ended, describe_progress
 
 BANNER = (
-    "SYNTHETIC STAND-IN: no data folder was given, so the text is synthetic. This shows how the tool works;\n"
+    "SYNTHETIC TEXT: no data folder was given, so the text is generated. This shows how the tool works;\n"
     "it says nothing about the real tasks of these names."
 )
 """Printed before a study of synthetic text."""

@@ -128,5 +128,5 @@ def study_to_log(study: Study, store: RunStore) -> LoggedStudy | None:
 
 
 def _tags(study: Study, store: RunStore) -> dict[str, str]:
-    text = "synthetic: not real text" if study.synthetic else "real"
+    text = "synthetic: not real data" if study.synthetic else "real"
     return {"suite": study.suite, "design": study.design, "results": store.root.resolve().name, "text": text}

@@ -269,11 +269,11 @@ def test_captions_say_what_was_trained_in_sixteen_bits(tmp_path: Path) -> None:
     for number, (before, after, said) in enumerate(
         (
             (study.recipe, {}, ""),
-            (short, {}, ", trained in 16 bits"),
+            (short, {}, ", trained in bf16"),
             (study.recipe, {"a": study.recipe}, ""),
-            (short, {"a": short}, ", trained in 16 bits"),
-            (study.recipe, {"a": short}, ", fine-tuned in 16 bits"),
-            (short, {"a": study.recipe}, ", trained in 16 bits until fine-tuning"),
+            (short, {"a": short}, ", trained in bf16"),
+            (study.recipe, {"a": short}, ", fine-tuned in bf16"),
+            (short, {"a": study.recipe}, ", trained in bf16 until fine-tuning"),
         )
     ):
         asked = replace(study, recipe=before, finetune=after)

@@ -85,7 +85,7 @@ def test_every_figure_is_drawn_at_every_size_with_stamp_and_caption(
     name: str, size: int, worlds: dict[int, World]
 ) -> None:
     words = words_of(figure_of(name, worlds[size]))
-    assert "synthetic stand-in: not real text" in words
+    assert "synthetic text: not real data" in words
     for said in ("accuracy", "3 seeds", "encoder tiny", "honest protocol"):
         assert said in words
     assert "nan" not in words.lower()
@@ -376,7 +376,7 @@ def test_the_slope_chart_has_a_line_into_every_stage_and_its_labels_apart(size: 
     assert len(boxes) == 3 * size
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
     words = words_of(ax.figure)  # type: ignore[arg-type]
-    assert "synthetic stand-in" in words
+    assert "synthetic text" in words
     assert "honest protocol" in words
 
 
@@ -417,7 +417,7 @@ def test_the_study_in_stages_is_published_with_its_chart(tmp_path: Path) -> None
     publish_stages(study, store, tmp_path)
     assert (tmp_path / "stages.png").is_file()
     words = stages_described(study, stage_scores(study, store))
-    assert "synthetic stand-in" in words
+    assert "synthetic text" in words
     assert words.count("fine-tuned not trained") == 3
     assert "nan" not in words
     assert "A: single-task" in words

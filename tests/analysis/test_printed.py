@@ -12,8 +12,8 @@ from fake_studies import fill, latent_counts, make_study
 from rich.console import Console
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
-from taskaffinity.analysis.captions import describe_needs
-from taskaffinity.analysis.tables.printed import MOST_ARROWS, cheapest_decisions, decided_first, edge_table
+from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions, describe_needs
+from taskaffinity.analysis.tables.printed import decided_first, edge_table
 
 NAMES = [f"task{number:02}" for number in range(16)]
 GAINS = {(NAMES[0], NAMES[1]): 0.8, (NAMES[2], NAMES[3]): -0.8, (NAMES[4], NAMES[5]): 0.4}

@@ -225,8 +225,8 @@ def test_the_stamp_of_made_up_text_is_on_top_and_only_there_where_it_belongs(
     page: Page, toy: tuple[Study, RunStore]
 ) -> None:
     words = page.words
-    assert words.index("Synthetic stand-in") < words.index("Of 6 arrows")
-    assert "synthetic stand-in" not in page_of(*toy).words.lower()
+    assert words.index("Synthetic text") < words.index("Of 6 arrows")
+    assert "synthetic text" not in page_of(*toy).words.lower()
 
 
 def test_the_same_study_gives_the_same_bytes(rich: tuple[Study, RunStore], tmp_path: Path) -> None:
@@ -269,5 +269,5 @@ def test_gains_after_fine_tuning_are_told_with_their_recipe(tmp_path: Path) -> N
     tuned = replace(study.recipe, num_train_epochs=3)
     study = replace(study, evaluate_after="finetune", finetune={"a": tuned, "b": tuned})
     page = page_of(study, fill(study, tmp_path, latent_counts({("a", "b"): 0.6})))
-    assert "fine-tuned on the target alone" in page.words
+    assert "fine-tuned on the target" in page.words
     assert "fine-tuning of A, where it differs" in page.words

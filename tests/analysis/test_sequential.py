@@ -184,8 +184,8 @@ def test_intervals_are_not_called_those_of_alpha(tmp_path: Path) -> None:
     Console(file=shown, width=120).print(edge_table(matrix))
     for words in (shown.getvalue(), describe(matrix), caption(matrix)):
         assert "95%" not in words
-        assert "at the level of the look that decided the arrow (a race)" in " ".join(words.split())
-    assert "at 0.05, shared among the looks" in caption(matrix)
+        assert "at the level of the interim analysis that decided the arrow" in " ".join(words.split())
+    assert "at 0.05, spent over the interim analyses" in caption(matrix)
     fixed = measure(replace(study, interim_seeds=()), RunStore(tmp_path))
     assert "95% intervals" in caption(fixed)
     assert "at 0.05;" in caption(fixed)

@@ -24,9 +24,9 @@ NAMES = ("b", "a", "c")
 TUNED_SHARE = {"": 0.5, "a": 0.6, "b": 0.7, "c": 0.8}
 """What is right after fine-tuning, by what a target was trained beside; before it, 0.2 everywhere."""
 SENTENCES = {
-    "stage": "Gains are read after both arms were fine-tuned on the target alone.",
-    "start": "Both arms start from the whole set's refinement, not from the encoder; those of a seed share it, which "
-    "makes intervals rather too wide than too narrow.",
+    "stage": "Gains are measured after both models are fine-tuned on the target.",
+    "start": "Both models start from the multi-task model of the whole set. Models of one seed share it, so intervals are "
+    "too wide rather than too narrow.",
 }
 
 

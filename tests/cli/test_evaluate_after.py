@@ -23,7 +23,7 @@ def test_pairs_from_the_refinement_are_fine_tuned_and_the_same_command_again_tra
     assert first.returncode == 0, first.stderr
     root = tmp_path / "results" / "clinical"
     assert kinds(root) == {"refine": 1, "continued": 4 + 6, "finetune": 4 + 12}
-    assert "fine-tuned on the target alone" in first.stdout
+    assert "fine-tuned on the target" in first.stdout
     assert "start from the whole set's refinement" in first.stdout
     edges = rows(root / "edges.csv")
     assert {(row["evaluated_after"], row["init_from"]) for row in edges} == {("finetune", "multitask")}

@@ -32,7 +32,7 @@ def done(home: Path) -> Done:
 
 def test_export_says_which_run_and_what_it_is(done: Done, home: Path) -> None:
     assert "the best on dev of 4 with a stored model: span_f1" in done.stdout
-    assert "SYNTHETIC STAND-IN" in done.stderr
+    assert "SYNTHETIC TEXT" in done.stderr
     names = {path.name for path in (home / "model").iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "README.md", "taskaffinity.json"} <= names
 

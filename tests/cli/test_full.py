@@ -31,10 +31,10 @@ def finished(home: Path, first: Done) -> Path:
 
 def test_three_rows_of_scores_and_what_they_are(first: Done, finished: Path) -> None:
     assert len(results_of(finished)) == N_RUNS
-    for words in ("single-task", "multi-task", "fine-tuned", "Synthetic stand-in: not real text."):
+    for words in ("single-task", "multi-task", "fine-tuned", "Synthetic text: not real data."):
         assert words in first.stdout
     assert "paper" not in first.stdout  # made-up text never stands beside the paper's numbers
-    assert "SYNTHETIC STAND-IN" in first.stderr
+    assert "SYNTHETIC TEXT" in first.stderr
     assert f"{N_RUNS} runs: {N_RUNS} trained now" in first.stderr
     full = rows(finished / "stages.csv")
     assert [(row["stage"], row["seeds"]) for row in full] == [(s, "2") for s in ("single", "refine", "finetune")] * 4
@@ -46,13 +46,13 @@ def test_three_rows_of_scores_and_what_they_are(first: Done, finished: Path) -> 
 
 def test_the_slope_chart_is_drawn_and_drawn_again(finished: Path, home: Path) -> None:
     before = (finished / "stages.svg").read_bytes()
-    assert b"synthetic stand-in" in before
+    assert b"synthetic text" in before
     assert (finished / "stages.png").is_file()
     (finished / "stages.svg").unlink()
     drawn = command("graph", "results/clinical", "--figures=stages", "--format=svg,pdf", cwd=home)
     assert drawn.returncode == 0, drawn.stderr
     assert "stages.svg" in drawn.stdout
-    assert "SYNTHETIC STAND-IN" in drawn.stderr
+    assert "SYNTHETIC TEXT" in drawn.stderr
     assert (finished / "stages.svg").read_bytes() == before
     assert (finished / "stages.pdf").is_file()
 

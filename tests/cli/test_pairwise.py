@@ -104,8 +104,8 @@ def test_progress_goes_to_stderr_and_results_to_stdout_without_colour(first: Don
 
 
 def test_every_output_says_that_the_text_is_synthetic(first: Done, finished: Path) -> None:
-    assert "synthetic stand-in" in first.stderr.lower()
-    assert "synthetic stand-in" in first.stdout.lower()
+    assert "synthetic text" in first.stderr.lower()
+    assert "synthetic text" in first.stdout.lower()
     assert json.loads((finished / "study.json").read_text())["synthetic"] is True
     assert {edge["synthetic"] for edge in rows(finished / "edges.csv")} == {"true"}
     for name in ("affinity.svg", "affinity.png", "heatmap.png", "affinity.graphml"):

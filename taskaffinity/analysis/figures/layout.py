@@ -109,7 +109,7 @@ def surround(
     if is_synthetic:
         ink, ground = palette.stamp
         ax.annotate(
-            f"{SYNTHETIC}: not real text",
+            f"{SYNTHETIC}: not real data",
             (0, 1),
             xytext=(left + 4, 8 + 26 * scale),
             xycoords="axes fraction",

@@ -42,7 +42,7 @@ def describe_stages(
     )
     mean = "mean (SD)" if of_table else "mean"
     level = f"{100 * (1 - study.rule.alpha):g}%"
-    stamp = f" {SYNTHETIC.capitalize()}: not real text." if study.synthetic else ""
+    stamp = f" {SYNTHETIC.capitalize()}: not real data." if study.synthetic else ""
     return (
         f"Test scores in points, {mean} over {plural(len(study.seeds), 'seed')}; gain over single-task training with "
         f"its {level} interval, not adjusted. Suite {study.suite}; encoder {study.encoder.name}"
@@ -68,7 +68,7 @@ def describe_encoders(encoders: Sequence[EncoderScores]) -> str:
     seeds = sorted({len(study.seeds) for study in studies})
     differ = len({(study.recipe, tuple(study.finetune.items())) for study in studies}) > 1
     paper = not first.synthetic and first.suite in ENCODER_TABLES
-    stamp = f" {SYNTHETIC.capitalize()}: not real text." if first.synthetic else ""
+    stamp = f" {SYNTHETIC.capitalize()}: not real data." if first.synthetic else ""
     return (
         f"Test scores in points after fine-tuning, mean (SD) over {' or '.join(map(str, seeds))} "
         f"{'seed' if seeds == [1] else 'seeds'}. Suite {first.suite}; {describe_protocol(first.protocol)}"

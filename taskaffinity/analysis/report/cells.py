@@ -1,4 +1,4 @@
-"""Frames as tables of a page: every cell keeps the text that the CSV file has beside what is shown of it."""
+"""Frames as tables of a page: every cell holds the text of the CSV file and the text that is shown."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.tasks.metrics import METRICS
 
 HEADINGS = {
-    "low": "from",
-    "high": "to",
+    "q": "q of the difference",
+    "p": "p of the difference",
     "q_tost": "q of no effect",
     "p_tost": "p of no effect",
     "df": "degrees of freedom",
-    "se_seeds": "error, seeds",
-    "se_examples": "error, examples",
+    "se_seeds": "standard error, seeds",
+    "se_examples": "standard error, examples",
     "n_test": "test examples",
-    "seeds_pair": "seeds together",
-    "seeds_single": "seeds alone",
-    "score_single": "alone",
-    "score_pair": "together",
+    "seeds_pair": "seeds, pair",
+    "seeds_single": "seeds, single-task",
+    "score_single": "single-task",
+    "score_pair": "pair",
     "mde": "detectable gain",
-    "seeds_to_significance": "seeds to a colour",
+    "seeds_to_significance": "seeds to significance",
     "seeds_to_equivalence": "seeds to no effect",
     "decided_at_seeds": "decided at seeds",
     "untested_reason": "no test because",
     "seeds_against": "seeds of the other arm",
-    "pieces": "word pieces",
+    "pieces": "tokens",
 }
-"""Of columns whose name is not what readers need; others have their name without underscores."""
+"""Headings that are not the name of the column without underscores."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Cell:
     """One value."""
 
     raw: str
-    """As in the CSV file: what is sorted by."""
+    """The text of the CSV file; the page sorts by it."""
     shown: str
     kind: str
     """``name`` of a task (``short`` if it fits on a line), ``number``, ``word``, or the class of a verdict."""
@@ -55,14 +55,14 @@ class Sheet:
     name: str
     caption: str
     columns: tuple[tuple[str, str], ...]
-    """Names in the CSV file with what stands above."""
+    """Name in the CSV file and heading of each column."""
     rows: tuple[tuple[Cell, ...], ...]
 
 
 def sheet_of(
     frame: pd.DataFrame, columns: Sequence[str], name: str, caption: str, titles: Mapping[str, str] | None = None
 ) -> Sheet:
-    """Some columns of a frame; names of tasks are shown by their titles."""
+    """A table of some columns of a frame; tasks are shown by their titles."""
     text = list(csv.DictReader(io.StringIO(as_csv(frame))))
     rows = tuple(tuple(_cell(column, row[column], titles or {}) for column in columns) for row in text)
     headings = tuple((column, HEADINGS.get(column, column.replace("_", " "))) for column in columns)

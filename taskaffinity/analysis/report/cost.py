@@ -1,4 +1,4 @@
-"""What a study cost, by which versions, and what is missing: read from each run's ``result.json``."""
+"""Cost, software versions and missing runs of a study, from the ``result.json`` of each run."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ COST_COLUMNS = ("arm", "planned", "done", "failed", "seconds", "steps", "pieces"
 
 
 @dataclass(frozen=True)
-class Accounts:
-    """Of all runs of a study."""
+class Cost:
+    """Cost of all runs of a study."""
 
     cost: pd.DataFrame
-    """One row an arm: ``COST_COLUMNS``; seconds, steps and word pieces are sums over the runs that are done."""
+    """One row per arm: ``COST_COLUMNS``; seconds, steps and tokens (``pieces``) are sums over finished runs."""
     planned: int
-    """Of a race at most."""
+    """Number of runs; in a sequential design the most that it may need."""
     done: int
     seconds: float
-    """Of all runs, as if one after another; 0 where runs did not say."""
+    """Sum over runs; 0 if runs do not record it."""
     peak_memory_mib: float
-    """Of the run that took most."""
+    """Largest of all runs."""
     versions: Mapping[str, Sequence[str]]
-    """Of every library the versions that were met, the study's own first."""
+    """Versions of each library, the study's first."""
     missing: tuple[str, ...]
-    """Runs that are neither done nor failed; empty in a race, which may never need them."""
-    is_race: bool
+    """Runs that are neither done nor failed; empty in a sequential design, which may not need them."""
+    is_sequential: bool
 
     @property
     def describe(self) -> str:
-        """``42 of 42 runs are done. They took 6.6 minutes, if one after another, ...``"""
-        words = f"{self.done} of {'at most ' * self.is_race}{self.planned} runs are done."
+        """One line, as ``42 of 42 runs are done. Their times add up to 6.6 minutes ...``"""
+        words = f"{self.done} of {'at most ' * self.is_sequential}{self.planned} runs are done."
         if not self.seconds:
             return words
         spent = f"{self.seconds / 3600:.1f} hours" if self.seconds >= 3600 else f"{self.seconds / 60:.1f} minutes"
-        memory = f", and at most {self.peak_memory_mib:,.0f} MiB of memory" if self.peak_memory_mib else ""
-        return f"{words} They took {spent}, if one after another{memory}."
+        memory = f"; memory at most {self.peak_memory_mib:,.0f} MiB" if self.peak_memory_mib else ""
+        return f"{words} Their times add up to {spent}{memory}."
 
 
-def cost_of(study: Study, store: RunStore) -> Accounts:
-    """Read what every run says of itself.
+def cost_of(study: Study, store: RunStore) -> Cost:
+    """Read the cost of every run.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def cost_of(study: Study, store: RunStore) -> Accounts:
     versions = {name: [version] for name, version in study.versions.items()}
     missing, memory = [], 0.0
     for spec in study.plan:
-        row = arms.setdefault(_words(spec), dict.fromkeys(COST_COLUMNS[1:], 0.0))
+        row = arms.setdefault(_arm_title(spec), dict.fromkeys(COST_COLUMNS[1:], 0.0))
         row["planned"] += 1
         run = store.get(spec)
         if run is None:
@@ -75,7 +75,7 @@ def cost_of(study: Study, store: RunStore) -> Accounts:
     cost = pd.DataFrame([(arm, *row.values()) for arm, row in arms.items()], columns=list(COST_COLUMNS))
     counts = [name for name in COST_COLUMNS[1:] if name != "seconds"]
     cost = cost.astype(dict.fromkeys(counts, "int64"))
-    return Accounts(
+    return Cost(
         cost=cost,
         planned=int(cost.planned.sum()),
         done=int(cost.done.sum()),
@@ -83,17 +83,17 @@ def cost_of(study: Study, store: RunStore) -> Accounts:
         peak_memory_mib=memory,
         versions=versions,
         missing=tuple(missing),
-        is_race=bool(study.interim_seeds),
+        is_sequential=bool(study.interim_seeds),
     )
 
 
-def _words(spec: RunSpec) -> str:
+def _arm_title(spec: RunSpec) -> str:
     return {
-        "single": "task alone",
+        "single": "single-task",
         "pair": "pair",
         "full": "whole set",
-        "finetune": "fine-tuned after it",
-        "matched": "alone, as many updates as a pair",
+        "finetune": "fine-tuned after the whole set",
+        "matched": "single-task, compute-matched",
         "placebo": "placebo",
         "half": "half of the task's data",
         "halves": "both halves of the task's data",

@@ -1,7 +1,7 @@
-"""A study as one HTML page that needs nothing beside it: no network, no other file, no script to be read.
+"""A study as one HTML page without other files, network or required scripts.
 
-The page is a function of the results folder: no date, no path, no text of a corpus. Its tables are those of
-``edges.csv`` and ``controls.csv``, cell by cell; names and titles come from users and are escaped.
+The page depends on the results folder only: it has no date, no path, no text of a corpus. Its tables hold the cells of
+``edges.csv`` and ``controls.csv``. Names and titles come from users and are escaped.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ import pandas as pd
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import (
     AGAINST,
-    OF_A_RACE,
+    SEQUENTIAL_LEVEL,
     SYNTHETIC,
     caption,
     describe,
     describe_controls,
     describe_margin,
-    describe_needs,
     describe_seeds,
     describe_sequential,
     describe_stage,
     encoder_name,
 )
+from taskaffinity.analysis.decisions import cheapest_decisions
 from taskaffinity.analysis.figure_options import DEFAULT
 from taskaffinity.analysis.figures.gallery import draw_figure
 from taskaffinity.analysis.report.cells import Sheet, sheet_of
@@ -42,6 +42,7 @@ from taskaffinity.analysis.secondary_metrics import secondary_metrics_frame
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, VERDICTS, Verdict
 from taskaffinity.analysis.style import STYLES
 from taskaffinity.analysis.tables.frames import CONTROLS_COLUMNS, controls_frame, edges_frame
+from taskaffinity.analysis.undertrained import describe_undertrained
 from taskaffinity.runs.files import write_atomic
 from taskaffinity.runs.paper_protocol import DEPARTURES, describe_protocol
 from taskaffinity.runs.recipe import Recipe
@@ -87,7 +88,7 @@ def write_report(study: Study, store: RunStore, out: Path, rule: Rule | None = N
     Raises
     ------
     ValueError
-        If a file of the store is broken, or a race is given another rule.
+        If a file of the store is broken, or a sequential design is given another rule.
     """
     matrix = measure(study, store, rule)
     write_atomic(out, report(matrix, store).encode())
@@ -95,9 +96,9 @@ def write_report(study: Study, store: RunStore, out: Path, rule: Rule | None = N
 
 
 def report(matrix: AffinityMatrix, store: RunStore) -> str:
-    """The page: the same text for the same runs."""
+    """The page of a study; the same text for the same runs."""
     study = matrix.study
-    accounts = cost_of(study, store)
+    cost = cost_of(study, store)
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -108,14 +109,14 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         counts=describe_counts(matrix),
         how=[
             f"{describe_seeds(matrix)}.",
-            f"No effect: surely within {describe_margin(matrix)}.",
+            f"No effect: shown to be within {describe_margin(matrix)}.",
             *describe_stage(matrix),
         ],
         encoder=encoder_name(matrix),
         encoder_fingerprint=study.encoder.fingerprint,
         figures=_figures(matrix, store),
         level=f"{100 * (1 - matrix.rule.alpha):g} %",
-        of_a_race=OF_A_RACE if study.interim_seeds else "",
+        sequential_level=SEQUENTIAL_LEVEL if study.interim_seeds else "",
         findings=[
             (STYLES[verdict].mark, verdict, [describe_arrow(matrix, arrow) for arrow in _by_size(matrix, verdict)])
             for verdict in VERDICTS
@@ -128,19 +129,20 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         targets=[_target(matrix, t) for t in range(len(matrix.tasks))],
         controls=_controls(matrix),
         controls_words=describe_controls(matrix),
-        race_words=describe_sequential(matrix),
+        sequential_words=describe_sequential(matrix),
         further=_further(matrix, store),
-        needs=[*describe_needs(matrix), *describe_untested(matrix)],
+        needs=[*cheapest_decisions(matrix), *describe_untested(matrix)],
+        undertrained=describe_undertrained(study, store),
         failed=matrix.failed,
-        missing=accounts.missing,
-        cost=sheet_of(accounts.cost, COST_COLUMNS, "cost", "Runs and what they took, by kind of run"),
-        cost_words=accounts.describe,
+        missing=cost.missing,
+        cost=sheet_of(cost.cost, COST_COLUMNS, "cost", "Runs and what they took, by kind of run"),
+        cost_words=cost.describe,
         protocol=f"Protocol: {describe_protocol(study.protocol)}; {AGAINST[study.baseline]}.",
         departures=DEPARTURES if study.protocol == "paper" else (),
         recipes=_recipes(study),
         rule=_rule(matrix),
         tasks=_tasks(study),
-        versions=[(name, ", ".join(found)) for name, found in accounts.versions.items()],
+        versions=[(name, ", ".join(found)) for name, found in cost.versions.items()],
     )
 
 
@@ -163,7 +165,7 @@ def _figures(matrix: AffinityMatrix, store: RunStore) -> list[dict[str, Any]]:
 
 
 def _by_size(matrix: AffinityMatrix, verdict: Verdict) -> list[tuple[int, int]]:
-    """Arrows of a verdict, the largest gain or loss first; those without one last."""
+    """Arrows of a verdict, the largest gain or loss first."""
     return sorted(matrix.select(verdict), key=lambda arrow: -abs(_or(float(matrix.gain[arrow]), 0.0)))
 
 
@@ -172,7 +174,7 @@ def _titles(study: Study) -> dict[str, str]:
 
 
 def _arrows(matrix: AffinityMatrix) -> Sheet:
-    words = "All arrows: gain of the target trained with the source over the target alone, in points"
+    words = "All arrows: gain of pair training over single-task training, in points"
     return sheet_of(edges_frame(matrix), ARROW_COLUMNS, "arrows", words, _titles(matrix.study))
 
 
@@ -181,12 +183,12 @@ def _evidence(matrix: AffinityMatrix) -> Sheet:
     columns = [
         name for name in EVIDENCE_COLUMNS if name not in constant and (frame[name].notna() & (frame[name] != "")).any()
     ]
-    words = "The evidence for every arrow; errors and gains in points"
+    words = "The evidence for every arrow; standard errors and gains in points"
     return sheet_of(frame, columns, "evidence", words, _titles(matrix.study))
 
 
 def _same(matrix: AffinityMatrix) -> list[tuple[str, str]]:
-    """Columns of ``edges.csv`` that are in no table because every row says the same."""
+    """Columns of ``edges.csv`` with the same value in every row; no table shows them."""
     frame = edges_frame(matrix)
     sheet = sheet_of(frame.head(1), SAME_COLUMNS, "same", "")
     alike = {name: cell.raw for (name, _), cell in zip(sheet.columns, sheet.rows[0], strict=True)}
@@ -196,11 +198,11 @@ def _same(matrix: AffinityMatrix) -> list[tuple[str, str]]:
 def _target(matrix: AffinityMatrix, t: int) -> dict[str, Any]:
     sources = [arrow for arrow in matrix.arrows if arrow[1] == t]
     sources.sort(key=lambda arrow: -_or(float(matrix.gain[arrow]), -math.inf))
-    alone, runs = float(matrix.single_mean[t]), max(int(matrix.seeds_single[arrow]) for arrow in sources)
+    single, runs = float(matrix.single_mean[t]), max(int(matrix.seeds_single[arrow]) for arrow in sources)
     return {
         "title": matrix.titles[t],
         "metric": title_of(matrix.metrics[t], matrix.study.tasks[t].kind),
-        "alone": "not measured" if math.isnan(alone) else f"{alone:.1f}",
+        "single": "not measured" if math.isnan(single) else f"{single:.1f}",
         "runs": runs,
         "n_test": int(matrix.n_test[t]),
         "arrows": [
@@ -228,12 +230,12 @@ def _controls(matrix: AffinityMatrix) -> Sheet | None:
 
 def _further(matrix: AffinityMatrix, store: RunStore) -> Sheet | None:
     frame = secondary_metrics_frame(matrix.study, store, matrix.rule)
-    words = "The same gains by other metrics of the target, each by itself; they colour nothing"
+    words = "The same gains by other metrics of the target; verdicts do not use them"
     return sheet_of(frame, FURTHER, "further", words, _titles(matrix.study)) if len(frame) else None
 
 
 def _recipes(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The settings of every run; of fine-tuning only those that differ, by task."""
+    """The settings of all runs, and the settings of fine-tuning that differ, by task."""
     said = {"every run": _settings(study.recipe, None)}
     for name, recipe in study.finetune.items():
         said[f"fine-tuning of {_titles(study).get(name, name)}, where it differs"] = _settings(recipe, study.recipe)
@@ -252,10 +254,10 @@ def _settings(recipe: Recipe, besides: Recipe | None) -> list[tuple[str, str]]:
 def _rule(matrix: AffinityMatrix) -> list[tuple[str, str]]:
     rule = matrix.rule
     return [
-        ("level", f"{rule.alpha:g}"),
-        ("margin of no effect", describe_margin(matrix)),
+        ("alpha", f"{rule.alpha:g}"),
+        ('margin of "no effect"', describe_margin(matrix)),
         ("correction for many arrows", CORRECTIONS[rule.correction]),
-        ("estimand", "test sets like this one" if rule.estimand == "population" else "this very test set"),
+        ("estimand", "new test sets like this one" if rule.estimand == "population" else "this test set only"),
     ]
 
 
@@ -269,4 +271,4 @@ def _tasks(study: Study) -> Sheet:
         for card in study.tasks
     ]
     frame = pd.DataFrame(rows, columns=list(TASK_COLUMNS))
-    return sheet_of(frame, TASK_COLUMNS, "tasks", "Tasks: examples a split, and the fingerprint of their data")
+    return sheet_of(frame, TASK_COLUMNS, "tasks", "Tasks: number of examples per split, and fingerprint of the data")

@@ -10,7 +10,7 @@ from taskaffinity.analysis.style import MINUS, plural, signed
 
 
 def describe_arrow(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
-    """What was found of one arrow: verdict, size, interval and seeds; how much better, or how much worse."""
+    """One arrow in a sentence: verdict, size of the gain or loss, interval and seeds."""
     source, target = matrix.titles[arrow[0]], matrix.titles[arrow[1]]
     gain, verdict, seeds = matrix.gain[arrow], matrix.verdict[arrow], _seeds(matrix, arrow)
     if math.isnan(gain):
@@ -58,8 +58,8 @@ def describe_untested(matrix: AffinityMatrix) -> list[str]:
 
 
 def _seeds(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
-    pair, alone = int(matrix.seeds_pair[arrow]), int(matrix.seeds_single[arrow])
-    return plural(pair, "seed") + ("" if pair == alone else f" together, {alone} alone")
+    pair, single = int(matrix.seeds_pair[arrow]), int(matrix.seeds_single[arrow])
+    return plural(pair, "seed") + ("" if pair == single else f" per pair, {single} per single task")
 
 
 def _points(shown: str) -> str:

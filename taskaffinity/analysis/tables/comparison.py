@@ -20,7 +20,7 @@ from taskaffinity.analysis.style import STYLES, plural, probability, signed_plai
 
 def comparison_table(comparison: Comparison) -> Table:
     """Return the table for a terminal; an arrow whose verdict changed is bold and has a star."""
-    stamp = f"\n{SYNTHETIC}: not real text" if comparison.first.study.synthetic else ""
+    stamp = f"\n{SYNTHETIC}: not real data" if comparison.first.study.synthetic else ""
     table = Table(
         title=f"Gains of two studies and their change, in points{stamp}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )

@@ -1,6 +1,6 @@
-"""The table of arrows that the command prints, and what would decide the open ones.
+"""The table of arrows that the command prints.
 
-A study of many tasks has more arrows than a terminal shows: then decided arrows come first and the rest is counted.
+If a study has more arrows than a terminal shows, decided arrows come first and the others are counted.
 """
 
 from __future__ import annotations
@@ -14,22 +14,17 @@ from rich.text import Text
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import (
-    OF_A_RACE,
+    SEQUENTIAL_LEVEL,
     SYNTHETIC,
     describe_level,
     describe_margin,
-    describe_needs,
     describe_seeds,
     describe_stage,
 )
-from taskaffinity.analysis.statistics.power import MOST_SEEDS
+from taskaffinity.analysis.decisions import MOST_ARROWS
 from taskaffinity.analysis.statistics.verdicts import VERDICTS
 from taskaffinity.analysis.style import STYLES, plural, probability, signed_plainly
 
-MOST_ARROWS = 20
-"""Arrows of five tasks: a table of so many is printed whole."""
-
-_MOST_DECISIONS = 10
 _MOST_FAILURES = 3
 
 Arrow = tuple[int, int]
@@ -99,40 +94,6 @@ def decided_first(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> tuple[A
     return tuple(shown)
 
 
-def cheapest_decisions(matrix: AffinityMatrix, at_most: int = _MOST_DECISIONS) -> list[str]:
-    """What would decide the inconclusive arrows, a line each.
-
-    A study of up to ``MOST_ARROWS`` arrows names every arrow. A larger one names the ``at_most`` arrows that need the
-    fewest seeds, and counts the others by what they need.
-    """
-    if len(matrix.arrows) <= MOST_ARROWS:
-        return describe_needs(matrix)
-    seeds = {
-        arrow: float(min(matrix.seeds_to_significance[arrow], matrix.seeds_to_equivalence[arrow]))
-        for arrow in matrix.arrows
-        if matrix.recommendation[arrow]
-    }
-    reachable = sorted((arrow for arrow in seeds if seeds[arrow] <= MOST_SEEDS), key=seeds.__getitem__)
-    named, counted = reachable[:at_most], reachable[at_most:]
-    lines = [f"To decide {_name(matrix, arrow)}: {matrix.recommendation[arrow]}." for arrow in named]
-    if counted:
-        fewest, most = seeds[counted[0]], seeds[counted[-1]]
-        span = plural(most, "more seed") if fewest == most else f"{fewest:.0f} to {most:.0f} more seeds"
-        lines.append(f"To decide {plural(len(counted), 'further arrow')}: {span} each.")
-    more = sum(MOST_SEEDS < value < math.inf for value in seeds.values())
-    if more:
-        lines.append(f"To decide {plural(more, 'further arrow')}: more than {MOST_SEEDS} more seeds each.")
-    never = [arrow for arrow in seeds if math.isinf(seeds[arrow])]
-    if never:
-        targets = ", ".join(dict.fromkeys(matrix.titles[t] for _, t in sorted(never, key=lambda arrow: arrow[1])))
-        lines.append(f"Not reachable with these test sets: {plural(len(never), 'arrow')} into {targets}.")
-    return lines
-
-
-def _name(matrix: AffinityMatrix, arrow: Arrow) -> str:
-    return f"{matrix.titles[arrow[0]]} → {matrix.titles[arrow[1]]}"
-
-
 def _rest(matrix: AffinityMatrix, shown: tuple[Arrow, ...]) -> list[str]:
     """A line that counts the arrows which the table leaves out; none if it shows all."""
     hidden = set(matrix.arrows) - set(shown)
@@ -149,14 +110,14 @@ def _q_of_verdict(matrix: AffinityMatrix, s: int, t: int) -> float:
 
 
 def _title(matrix: AffinityMatrix) -> str:
-    stamp = f"\n{SYNTHETIC}: not real text" if matrix.study.synthetic else ""
+    stamp = f"\n{SYNTHETIC}: not real data" if matrix.study.synthetic else ""
     return f"Gain of training with the source over single-task training, in points{stamp}"
 
 
 def _caption(matrix: AffinityMatrix) -> str:
     lines = [f"{describe_seeds(matrix)}; no effect: within {describe_margin(matrix)} (TOST)"]
     if matrix.sequential:
-        lines.append(f"interval: {OF_A_RACE}")
+        lines.append(f"interval: {SEQUENTIAL_LEVEL}")
     failed = list(matrix.failed)
     if len(matrix.arrows) > MOST_ARROWS and len(failed) > _MOST_FAILURES:
         more = plural(len(failed) - _MOST_FAILURES, "more run")

@@ -81,7 +81,8 @@ def print_full(result: StagesResults | EncoderResults) -> None:
 def print_matrix(matrix: AffinityMatrix, results: Path, pictures: FigureOptions = DEFAULT) -> None:
     """Print the arrows, what would decide inconclusive ones, and the paths of the files."""
     from taskaffinity.analysis.captions import describe_controls, describe_sequential
-    from taskaffinity.analysis.tables.printed import cheapest_decisions, edge_table
+    from taskaffinity.analysis.decisions import cheapest_decisions
+    from taskaffinity.analysis.tables.printed import edge_table
     from taskaffinity.analysis.undertrained import describe_undertrained
 
     study = matrix.study
