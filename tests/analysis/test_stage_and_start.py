@@ -25,8 +25,8 @@ TUNED_SHARE = {"": 0.5, "a": 0.6, "b": 0.7, "c": 0.8}
 """What is right after fine-tuning, by what a target was trained beside; before it, 0.2 everywhere."""
 SENTENCES = {
     "stage": "Gains are measured after both models are fine-tuned on the target.",
-    "start": "Both models start from the multi-task model of the whole set. Models of one seed share it, so intervals are "
-    "too wide rather than too narrow.",
+    "start": "Both models start from the multi-task model of the whole set. Models of one seed share it, so intervals "
+    "are too wide rather than too narrow.",
 }
 
 

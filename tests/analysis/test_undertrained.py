@@ -44,7 +44,8 @@ def test_a_task_whose_loss_hardly_fell_is_named_first(tmp_path: Path) -> None:
     assert told(tmp_path, make_study(["a", "b", "c"]), histories) == [
         "These tasks hardly learned in single-task training (fall of the training loss): A (5 %); more epochs, a "
         "higher learning_rate or a smaller batch_size (--set) help more than more seeds.",
-        "These tasks were still improving at the end of single-task training (dev points over the last half): B (+5.5).",
+        "These tasks were still improving at the end of single-task training (dev points over the last half): "
+        "B (+5.5).",
     ]
 
 

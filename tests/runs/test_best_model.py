@@ -113,7 +113,9 @@ def test_where_dev_was_trained_on_the_first_seed_is_taken(
     assert (kept.spec, kept.spec.seed, kept.spec.arm, kept.chosen_from) == (runs[0], 0, "single", 0)
     assert best_model(tmp_path, "mednli", runs[3].run_id).spec == runs[3]
     export(tmp_path, "mednli", tmp_path / "model", encoder=str(tiny.encoder_folder))
-    assert f"{runs[0].run_id}, the first seed's, for dev was trained on: " in capsys.readouterr().out
+    assert (
+        f"{runs[0].run_id}, the run of the first seed, because this protocol trains on dev: " in capsys.readouterr().out
+    )
     card = (tmp_path / "model" / "README.md").read_text()
     assert "* dev 10.0. The paper's protocol trains on dev and takes the last epoch" in card
     assert "selected epoch" not in card
