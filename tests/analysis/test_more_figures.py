@@ -1,4 +1,4 @@
-"""The facets, the slope chart and the palettes: what is drawn, that nothing lies upon another, and what files say."""
+"""Small multiples, slope chart and palettes: contents, labels without overlap, and descriptions in files."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_a_dense_graph_of_twelve_tasks_has_its_labels_apart(tmp_path: Path) -> N
     assert arrows > 40
     assert arrows - 3 <= len(boxes) <= arrows
     if len(boxes) < arrows:  # a gain without a free place is counted, not drawn over another
-        assert f"For lack of room {arrows - len(boxes)} gain" in words_of(ax.figure)  # type: ignore[arg-type]
+        assert f"drawn. {arrows - len(boxes)} gain" in words_of(ax.figure)  # type: ignore[arg-type]
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
@@ -230,7 +230,7 @@ def test_forests_have_every_interval_on_one_scale(size: int, worlds: dict[int, W
         assert bar.get_xdata() == pytest.approx([matrix.low[s, t], matrix.high[s, t]])
 
 
-def test_above_sixteen_tasks_heatmap_and_forest_write_significant_gains_alone(tmp_path: Path) -> None:
+def test_above_sixteen_tasks_heatmap_and_forest_write_only_significant_gains(tmp_path: Path) -> None:
     matrix, _ = sparse(tmp_path, 17)
     shown = {f"interval {matrix.tasks[s]} {matrix.tasks[t]}" for s, t in matrix.select("improves", "degrades")}
     figure = draw_forests(matrix)
@@ -254,7 +254,7 @@ def test_every_seed_is_a_point_at_its_score(match: str, tmp_path: Path) -> None:
             rows = test[
                 (test.target == target) & (test.arm == arm) & (test.source == ("" if arm == "single" else source))
             ]
-            key = "seeds alone" if arm == "single" else f"seeds {source} {target}"
+            key = "seeds single-task" if arm == "single" else f"seeds {source} {target}"
             assert list(shown[key]) == pytest.approx(list(100 * rows.score))
             assert len(shown[key]) == (5 if arm == "single" else 3)
 
@@ -276,7 +276,7 @@ def test_where_gains_are_read_after_fine_tuning_so_are_seeds_and_curves(tmp_path
     gains, curves = scores_frame(matrix.study, store), curves_frame(matrix.study, store)
     tuned = gains[(gains.arm == "finetune") & (gains.split == "test")]
     alone = tuned[(tuned.target == "task-a") & (tuned.source == "")]
-    (shown,) = [line for line in small(draw_seeds(matrix, gains))[0].lines if line.get_gid() == "seeds alone"]
+    (shown,) = [line for line in small(draw_seeds(matrix, gains))[0].lines if line.get_gid() == "seeds single-task"]
     assert list(shown.get_xdata()) == pytest.approx(list(100 * alone.score))
     assert len(alone) == 3
     last = curves[curves.epoch == 4].merge(tuned, on=["source", "target", "seed"])
@@ -302,19 +302,19 @@ def test_curves_are_means_of_the_stored_histories(worlds: dict[int, World]) -> N
                 strict=True,
             )
         ]
-        assert list(shown["curve alone"].get_ydata()) == pytest.approx([100 * score for score in by_hand])
+        assert list(shown["curve single-task"].get_ydata()) == pytest.approx([100 * score for score in by_hand])
         named = sum(matrix.verdict[s, t] in ("improves", "degrades") for s in range(4) if s != t)
         assert len(gids(ax, "label")) == named + 1
 
 
-def test_runs_without_histories_are_told(toy: tuple[Study, RunStore]) -> None:
+def test_runs_without_histories_have_a_note(toy: tuple[Study, RunStore]) -> None:
     study, store = toy
     figure = draw_curves(measure(study, store), curves_frame(study, store))
-    assert "No run kept dev scores by epoch" in words_of(figure)
+    assert "No run has stored dev scores by epoch" in words_of(figure)
 
 
 @pytest.mark.parametrize("palette", PALETTE_NAMES)
-def test_palettes_differ_in_colour_alone(palette: str) -> None:
+def test_palettes_differ_only_in_colour(palette: str) -> None:
     assert set(PALETTES) == set(PALETTE_NAMES)
     styles = PALETTES[palette].verdicts  # type: ignore[index]
     assert list(styles) == list(STYLES)

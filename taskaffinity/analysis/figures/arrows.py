@@ -26,7 +26,7 @@ class ArrowSize:
     node: float
     """Points, diameter of the nodes at its ends."""
     head: float = 1.0
-    """Size of the head relative to the usual one."""
+    """Size of the head, relative to the default."""
 
 
 def circle(size: int) -> FloatArray:

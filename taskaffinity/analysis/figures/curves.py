@@ -1,4 +1,7 @@
-"""Learning curves: dev scores by epoch, alone and with each partner. They show whether training had come to its end."""
+"""Learning curves: dev scores by epoch, of single-task runs and of pairs.
+
+They show whether the dev score still improves when training ends.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,21 @@ from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import labels
 from taskaffinity.analysis.figures.layout import FONT, SIGNIFICANT, frame, verdict_legend
-from taskaffinity.analysis.figures.small_multiples import facets
+from taskaffinity.analysis.figures.small_multiples import small_multiples
 from taskaffinity.analysis.style import PALETTES, STYLES, Palette, short
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
 LEADER = {"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0}
-"""From a line's end to its name, where names had to make room."""
+"""Thin line from the end of a curve to its name, if the name had to move."""
 CURVES_COLUMNS = ("source", "target", "seed", "epoch", "score")
 
 
 def curves_frame(study: Study, store: RunStore) -> pd.DataFrame:
-    """One row a dev score of an epoch, of runs alone (``source`` is empty) and of pairs; the metric's own scale.
+    """Dev scores on the metric's scale: one row per run, target and epoch.
 
-    Where gains are read after fine-tuning, the epochs are those of fine-tuning.
-    Epochs that were not looked at (``--protocol paper`` looks at the last alone) have no row.
+    ``source`` is empty for single-task runs. In a study that evaluates after fine-tuning, the epochs of fine-tuning
+    are given. Epochs without evaluation have no row; ``--protocol paper`` evaluates only the last epoch.
     """
     rows = []
     for spec in study.plan:
@@ -43,9 +46,10 @@ def curves_frame(study: Study, store: RunStore) -> pd.DataFrame:
 
 
 def draw_curves(matrix: AffinityMatrix, curves: pd.DataFrame, palette: PaletteName = "paper") -> Figure:
-    """A small axes a target: all runs alone thin, their mean black; with each source the mean, in its verdict's line.
+    """Draw one small axes per target with a mean curve per source, in the line of its verdict.
 
-    Named at their ends are the mean alone and the sources that improve or degrade.
+    The mean of the single-task runs is black; a thin line shows each of these runs. Names stand at the ends of the
+    single-task mean and of the sources that improve or degrade.
 
     Parameters
     ----------
@@ -56,23 +60,24 @@ def draw_curves(matrix: AffinityMatrix, curves: pd.DataFrame, palette: PaletteNa
     colours = PALETTES[palette]
     titles = [short(title, 28) for title in matrix.titles]
     height = max(1.7, 0.13 * len(matrix.tasks))
-    backdrop, axes = facets(titles, width=2.3, height=height, left=0.45, right=1.3, below=0.55)
+    backdrop, axes = small_multiples(titles, width=2.3, height=height, left=0.45, right=1.3, below=0.55)
     for t, ax in enumerate(axes):
         _target(ax, matrix, t, curves[curves.target == matrix.tasks[t]], colours)
     verdict_legend(backdrop, colours)
     note = (
-        "Lines are means over seeds of the score on the target's dev part after each epoch; black: alone, with each of "
-        "its seeds thin. Verdicts are of the test scores. Names: alone, and what improves or degrades."
+        "Each line is the mean over seeds of the target's dev score after an epoch. Black: single-task training, with "
+        "a thin line per seed. Colours show the verdicts, which use test scores. Only sources that improve or degrade "
+        "are named."
     )
     if not len(curves):
-        note = "No run kept dev scores by epoch."
+        note = "No run has stored dev scores by epoch."
     frame(backdrop, matrix, "Dev score by epoch (points)", below=30, note=note, palette=colours)
     return backdrop.get_figure(root=True)  # type: ignore[return-value]
 
 
 def _target(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colours: Palette) -> None:
     ends: list[tuple[float, str, str]] = []
-    # Undecided first, so that what is named lies on top.
+    # Inconclusive sources first, so that named curves lie on top.
     sources = [s for s in range(len(matrix.tasks)) if s != t]
     for s in sorted(sources, key=lambda s: -list(STYLES).index(matrix.verdict[s, t])):
         mean = POINTS * rows[rows.source == matrix.tasks[s]].groupby("epoch").score.mean()
@@ -83,13 +88,13 @@ def _target(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
         _line(ax, mean, style.color, style.line, 1.8 if verdict in SIGNIFICANT else 1.0, f"{matrix.tasks[s]}")
         if verdict in SIGNIFICANT:
             ends.append((mean.iloc[-1], f"{style.mark} {short(matrix.titles[s], 16)}", style.ink))
-    alone = rows[rows.source == ""]
-    for _, run in alone.groupby("seed"):
+    single = rows[rows.source == ""]
+    for _, run in single.groupby("seed"):
         ax.plot(run.epoch, POINTS * run.score, color="#555555", linewidth=0.4, alpha=0.7, zorder=3)
-    mean = POINTS * alone.groupby("epoch").score.mean()
+    mean = POINTS * single.groupby("epoch").score.mean()
     if len(mean):
-        _line(ax, mean, "#111111", "-", 1.8, "alone")
-        ends.append((mean.iloc[-1], "alone", "#111111"))
+        _line(ax, mean, "#111111", "-", 1.8, "single-task")
+        ends.append((mean.iloc[-1], "single-task", "#111111"))
     ax.set_xlabel("epoch", fontsize=7.5, family=FONT, labelpad=1)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.margins(x=0.02)

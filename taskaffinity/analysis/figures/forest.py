@@ -13,11 +13,11 @@ from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.figure_options import Order, PaletteName
 from taskaffinity.analysis.figures.layout import FONT, SIGNIFICANT, frame, sheet
 from taskaffinity.analysis.figures.order import task_order
-from taskaffinity.analysis.figures.small_multiples import facets
+from taskaffinity.analysis.figures.small_multiples import small_multiples
 from taskaffinity.analysis.statistics.verdicts import Verdict
 from taskaffinity.analysis.style import PALETTES, Palette, describe_marks, marked, plural, short
 
-ROW, GAP = 0.24, 0.32  # inches: height of a row, and of a target's heading
+ROW, GAP = 0.24, 0.32  # inches: height of a row, and of the heading of a target
 ALL_ROWS = 16
 """Up to this many tasks every arrow has a row; with more, only arrows that improve or degrade."""
 TITLE = "Gain, interval and seeds (points)"
@@ -36,8 +36,8 @@ def draw_forest(
     ----------
     matrix : AffinityMatrix
     gains : DataFrame, optional
-        ``scores_frame`` of the same study. Each run of a pair is then a point: its test score minus the mean score of
-        the runs that the pair is compared with.
+        ``scores_frame`` of the same study. If given, each run of a pair is a point: its test score minus the mean
+        score of the single-task runs that the pair is compared with.
     ax : Axes, optional
     order : {"suite", "clustered"}
         Order of the targets, and of the sources of each target.
@@ -80,7 +80,7 @@ def draw_forests(
     shown = [group for group in groups if group[1]] or groups[:1]
     columns = _columns(shown)
     height = max(1.0, *(sum(map(_height, column)) for column in columns))
-    backdrop, axes = facets(
+    backdrop, axes = small_multiples(
         [""] * len(columns), width=2.3, height=height, left=1.6, right=0.75, below=0.4, columns=len(columns)
     )
     for column, ax in zip(columns, axes, strict=True):
@@ -140,8 +140,8 @@ _MARKERS: dict[Verdict, str] = {"improves": "^", "degrades": "v", "no effect": "
 
 
 def _note(gains: pd.DataFrame | None) -> str:
-    seeds = "" if gains is None else "small circles are seeds, minus the mean that they are compared with; "
-    return f"Bars are intervals; {seeds}the grey band is the margin of no effect. {describe_marks()}"
+    seeds = "" if gains is None else "small circles are seeds (pair minus the single-task mean); "
+    return f'Bars are intervals; {seeds}the grey band is the margin of "no effect". {describe_marks()}'
 
 
 def _omitted(matrix: AffinityMatrix, empty: int) -> str:

@@ -1,4 +1,4 @@
-"""All pictures of a results folder: which function draws which, and what its file says in words."""
+"""Draws and saves all figures of a results folder, with a description in every file."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ from taskaffinity.analysis.tables.frames import scores_frame
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
-SHOWS = {
+DESCRIPTIONS = {
     "forest": "Every gain with its interval and its seeds, by target.\n",
     "targets": "One small graph for every target, with all arrows into it.\n",
-    "seeds": "The test score of every seed, alone and with every partner, by target.\n",
-    "curves": "Dev scores by epoch, alone and with every partner, by target.\n",
+    "seeds": "The test score of every seed in single-task training and with every source, by target.\n",
+    "curves": "Dev scores by epoch in single-task training and with every source, by target.\n",
 }
-"""What comes before the verdicts in the words of a picture that is not of the verdicts alone."""
+"""First line of a figure's description; the verdicts follow. Other figures show only the verdicts."""
 
 
-@matplotlib.rc_context({"text.parse_math": False})  # a dollar in a title is a dollar
+@matplotlib.rc_context({"text.parse_math": False})  # a dollar sign in a title starts no formula
 def save_figures(matrix: AffinityMatrix, store: RunStore, root: Path, pictures: FigureOptions) -> None:
-    """Write every picture of a study of pairs that is asked for, in every format, its words within."""
+    """Write the requested figures of a study of pairs in every requested format."""
     words = describe(matrix)
     for name in pictures.figures:
         if name != "stages":
-            _save(draw_figure(name, matrix, store, pictures), root, name, pictures, SHOWS.get(name, "") + words)
+            _save(draw_figure(name, matrix, store, pictures), root, name, pictures, DESCRIPTIONS.get(name, "") + words)
 
 
-@matplotlib.rc_context({"text.parse_math": False})  # a dollar in a title is a dollar
+@matplotlib.rc_context({"text.parse_math": False})  # a dollar sign in a title starts no formula
 def save_stage_figures(study: Study, store: RunStore, root: Path, pictures: FigureOptions) -> None:
-    """Write the picture of a study in stages."""
+    """Write the figure of a study in stages."""
     scores = stage_scores(study, store)
     ax = draw_stages(study, scores, palette=pictures.palette, failed=failures(study, store))
     _save(ax, root, "stages", pictures, stages_described(study, scores))
 
 
 def draw_figure(name: str, matrix: AffinityMatrix, store: RunStore, pictures: FigureOptions) -> Axes | Figure:
-    """The picture of that name, a key of ``FILES``, of a study of pairs."""
+    """Draw the figure called ``name``, a key of ``FILES``, for a study of pairs."""
     study, palette = matrix.study, pictures.palette
     if name == "graph":
         return draw_graph(matrix, palette=palette)
@@ -69,7 +69,8 @@ def draw_figure(name: str, matrix: AffinityMatrix, store: RunStore, pictures: Fi
         return draw_forests(matrix, gains, palette, pictures.order)
     if name == "forest":
         return draw_forest(matrix, gains, palette=palette, order=pictures.order)
-    raise ValueError(f"no picture {name!r} of pairs; there are {', '.join(FILES)}")
+    names = ", ".join(figure for figure in FILES if figure != "stages")
+    raise ValueError(f"found the figure name {name!r}; expected one of {names}")
 
 
 def _save(drawn: Axes | Figure, root: Path, name: str, pictures: FigureOptions, words: str) -> None:

@@ -1,7 +1,7 @@
-"""The affinity graph: nodes on a circle, an arrow from source to target, its verdict by colour, line, head and sign.
+"""The affinity graph: nodes on a circle, and an arrow from source to target in the style of its verdict.
 
 Up to six tasks stand in the suite's order and every measured arrow is drawn. With more tasks only arrows that improve
-or degrade are drawn, and the tasks are placed so that few arrows cross.
+or degrade are drawn, and tasks are placed so that few arrows cross.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Sizes:
     """Points, diameter of a node."""
     thin: float
     thick: float
-    """Points, width of an arrow without gain and of the largest."""
+    """Points, width of the thinnest and of the thickest arrow."""
     head: float
     """Size of the arrow heads, relative to six tasks."""
     font: float
@@ -62,7 +62,7 @@ class _Sizes:
 
 
 def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteName = "paper") -> Axes:
-    """Draw the graph of a study of pairs, the paper's Figure 2 with sizes.
+    """Draw the graph of a study of pairs, with the size of every gain.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def _arrows(
     sizes: _Sizes,
     colours: Palette,
 ) -> int:
-    """Draw the arrows with their labels; returns how many labels found no free place."""
+    """Draw the arrows with their labels; returns how many labels have no room."""
     largest = max((abs(matrix.gain[arrow]) for arrow in matrix.select(*SIGNIFICANT)), default=1.0)
     half = arrows.to_data(ax, sizes.node / 2)
     taken = [Bbox.from_extents(x - half, y - half, x + half, y + half) for x, y in places]
@@ -172,7 +172,7 @@ def _counts_legend(ax: Axes, matrix: AffinityMatrix, colours: Palette) -> None:
 
 def _note(matrix: AffinityMatrix, unwritten: int) -> str:
     if len(matrix.tasks) > ALL_ARROWS:
-        smaller = f" For lack of room {plural(unwritten, 'gain')} {'is' if unwritten == 1 else 'are'} not written."
-        return f"Only arrows that improve or degrade are drawn.{smaller if unwritten else ''}"
+        no_room = f" {plural(unwritten, 'gain')} {'is' if unwritten == 1 else 'are'} not written for lack of room."
+        return f"Only arrows that improve or degrade are drawn.{no_room if unwritten else ''}"
     unmeasured = sum(math.isnan(matrix.gain[arrow]) for arrow in matrix.arrows)
-    return f"Not drawn: {unmeasured} of {len(matrix.arrows)} arrows, which have no run." if unmeasured else ""
+    return f"{unmeasured} of {len(matrix.arrows)} arrows have no run and are not drawn." if unmeasured else ""

@@ -31,7 +31,7 @@ def draw_heatmap(
 ) -> Axes:
     """Draw all gains: sources are rows, targets are columns.
 
-    Inconclusive cells are pale, whatever their gain. Both axes have the same order of tasks.
+    Inconclusive cells are pale, however large their gain. Both axes have the same order of tasks.
     """
     size, colours, places = len(matrix.tasks), PALETTES[palette], task_order(matrix, order)
     cell = 0.72 if size <= 8 else 0.6 if size <= ALL_NUMBERS else 0.44
@@ -53,7 +53,7 @@ def draw_heatmap(
         mask=np.isnan(gain),
         cmap=LinearSegmentedColormap.from_list("ramp", list(colours.ramp)),
         norm=TwoSlopeNorm(0.0, -largest, largest),
-        vmin=-largest,  # seaborn looks for the limits otherwise, and warns where no gain is known
+        vmin=-largest,  # without limits seaborn warns if no gain is known
         vmax=largest,
         linewidths=0.8,
         linecolor="white",
@@ -68,7 +68,7 @@ def draw_heatmap(
     ax.set_xticklabels(titles, rotation=40, ha="right", rotation_mode="anchor", fontsize=font, family=FONT)
     ax.set_yticklabels(titles, rotation=0, fontsize=font, family=FONT)
     ax.set_xlabel("target (the task that the gain is measured on)", family=FONT, fontsize=font + 1.5)
-    ax.set_ylabel("source (the task trained beside it)", family=FONT, fontsize=font + 1.5)
+    ax.set_ylabel("source (the task trained with it)", family=FONT, fontsize=font + 1.5)
     frame(
         ax,
         matrix,
@@ -122,7 +122,7 @@ def _write(ax: Axes, column: int, row: int, words: str, ink: str, size: float, *
 
 
 def _diagonal(ax: Axes, size: int, colours: Palette) -> None:
-    hatch = "////" if colours.is_grey else None  # without it the diagonal would look like a gain
+    hatch = "////" if colours.is_grey else None  # a plain grey diagonal would look like a gain
     for place in range(size):
         ax.add_patch(Rectangle((place, place), 1, 1, fc=DIAGONAL, ec="white", linewidth=0.8, hatch=hatch))
 
@@ -131,9 +131,9 @@ def _note(matrix: AffinityMatrix, order: Order) -> str:
     words = [describe_marks()]
     has_open = bool(matrix.select("inconclusive"))
     if len(matrix.tasks) > ALL_NUMBERS:
-        words.append("Only gains that improve or degrade are written; pale cells without a mark are inconclusive.")
+        words.append("Numbers show gains that improve or degrade; pale cells without a mark are inconclusive.")
     elif has_open:
-        words.append("Inconclusive cells are pale, whatever their gain.")
+        words.append("Inconclusive cells are pale, however large their gain.")
     if order == "clustered":
         words.append("Tasks with similar gains stand side by side.")
     return " ".join(words)

@@ -21,7 +21,7 @@ LABEL_PLACES = sorted(np.linspace(0.22, 0.78, 29).tolist(), key=lambda share: ab
 """Shares of an arrow at which its label may stand, best first; 0.36 keeps the labels of diagonals off the centre."""
 
 MANY_PLACES = sorted(np.linspace(0.14, 0.86, 73).tolist(), key=lambda share: abs(share - 0.4))
-"""The same for graphs of many tasks, where room is scarce."""
+"""The same for graphs of many tasks, which have little room."""
 
 SMALLEST_FONT, READABLE = 5.5, 7.5
 
@@ -76,7 +76,7 @@ def write_label(
 
 
 def write_node(ax: Axes, place: FloatArray, title: str, score: str, node: float) -> None:
-    """Write title and score into a node, wrapped and shrunk until they fit; a title that is still too long is cut."""
+    """Write title and score into a node; a long title is wrapped, then shrunk, then cut."""
     radius = to_data(ax, node / 2) * 0.93
     text = _text(ax, place, "", 9.0, color="#222222", zorder=4)
     text.set_gid("node")
@@ -89,7 +89,7 @@ def write_node(ax: Axes, place: FloatArray, title: str, score: str, node: float)
 
     while True:
         for size in np.arange(9.0, SMALLEST_FONT - 0.125, -0.25):
-            # More lines only where one would be hard to read.
+            # More lines only if the font would be too small to read.
             if any(fits(width, size) for width in ((13,) if size >= READABLE else (13, 9))):
                 return
         if len(title) <= 4:
@@ -117,7 +117,7 @@ def write_name_outside(ax: Axes, place: FloatArray, title: str, node: float) -> 
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> FloatArray:
-    """Places between ``low`` and ``high`` as near to ``wanted`` as a distance of ``gap`` allows, in the same order."""
+    """Return places in the order of ``wanted``, as near to it as possible, at least ``gap`` apart."""
     if not wanted:
         return np.empty(0)
     order = np.argsort(wanted, kind="stable")

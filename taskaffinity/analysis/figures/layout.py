@@ -1,6 +1,6 @@
-"""The sheet a figure is drawn on, what stands around every picture, and how it is saved.
+"""Page, title, caption, stamp and legend of every figure, and how figures are saved.
 
-Figures are made without pyplot, so nothing needs a display and nothing global is left behind.
+Figures are made without pyplot: they need no display and change no global state.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from taskaffinity.runs.files import write_atomic
 
 DPI = 160
 FONT = "DejaVu Sans"
-"""Comes with matplotlib: the same picture everywhere, and it has the signs that we use."""
+"""Font that comes with matplotlib: figures are the same everywhere, and it has all marks."""
 TITLE = "Gain over single-task training (points)"
 SIGNIFICANT: tuple[Verdict, ...] = ("improves", "degrades")
 WIDE, LARGEST = 9.0, 1.6
-"""Inches above which the words around a picture grow with it, for a page shrinks it; and by how much at most."""
+"""Width in inches above which the text around a figure grows, because a page shrinks it; and the largest factor."""
 
 
 def enlarged(points: float, most: float = LARGEST) -> float:
-    """How much larger the words around a picture of this width are than usual."""
+    """Return the factor by which text around a figure of this width, in points, is enlarged."""
     return min(max(points / (72 * WIDE), 1.0), most)
 
 
 def sheet(width: float, height: float, rectangle: tuple[float, float, float, float]) -> Axes:
-    """New axes on a figure of their own; sizes and the rectangle (left, bottom, width, height) in inches."""
+    """Make axes on a new figure; sizes and the rectangle (left, bottom, width, height) are in inches."""
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     left, bottom, across, up = rectangle
@@ -55,7 +55,7 @@ def frame(
     note: str = "",
     palette: Palette = PALETTES["paper"],
 ) -> None:
-    """``surround`` with the caption of a study of pairs, and a note after it."""
+    """Add title, caption and stamp for a study of pairs; ``note`` follows the caption."""
     words = " ".join(filter(None, (caption(matrix), note)))
     surround(ax, title, words, matrix.study.synthetic, below=below, left=left, across=across, palette=palette)
 
@@ -71,10 +71,14 @@ def surround(
     across: float | None = None,
     palette: Palette = PALETTES["paper"],
 ) -> None:
-    """Title above, caption below, and the stamp of a synthetic study.
+    """Add a title above the axes, a caption below, and a stamp if the study is synthetic.
 
-    ``below`` and ``left`` are in points from the axes' lower left corner; ``across`` is the caption's width in points,
-    that of the axes unless told.
+    Parameters
+    ----------
+    below, left : float
+        Points, position of the caption from the lower left corner of the axes.
+    across : float, optional
+        Points, width of the caption. Default: the width of the axes.
     """
     width = across or 72 * ax.bbox.width / ax.figure.dpi - left
     scale = enlarged(width)
@@ -127,7 +131,7 @@ def surround(
 
 
 def verdict_legend(ax: Axes, palette: Palette, verdicts: Sequence[Verdict] = VERDICTS) -> None:
-    """A sample of every verdict's line that may be drawn, below the axes."""
+    """Write a legend with the line of each verdict below the axes."""
     looks = {verdict: palette.verdicts[verdict] for verdict in palette.verdicts if verdict in verdicts}
     handles = [
         Line2D([], [], color=style.color, linestyle=style.line, linewidth=2.4 if verdict in SIGNIFICANT else 1.6)
@@ -155,9 +159,19 @@ def line_legend(ax: Axes, handles: list[Line2D], labels: list[str], columns: int
 
 
 def save_figure(figure: Figure, path: Path, *, alt: str = "") -> None:
-    """Write a PNG, SVG or PDF whole or not at all: the same bytes for the same figure, text selectable.
+    """Write a PNG, SVG or PDF file atomically.
 
-    ``alt`` is kept in the file as its description.
+    Equal figures give equal bytes. Text in SVG and PDF files can be selected.
+
+    Parameters
+    ----------
+    alt : str
+        Description that the file stores; its first line is the title.
+
+    Raises
+    ------
+    ValueError
+        If the suffix of ``path`` is another one.
     """
     kind = path.suffix.lstrip(".")
     metadata: dict[str, dict[str, str | None]] = {
@@ -167,7 +181,7 @@ def save_figure(figure: Figure, path: Path, *, alt: str = "") -> None:
         | ({"Title": alt.partition("\n")[0], "Subject": alt} if alt else {}),
     }
     if kind not in metadata:
-        raise ValueError(f"{path}: no picture of kind {kind!r}; there are {', '.join(metadata)}")
+        raise ValueError(f"{path}: found the suffix {path.suffix!r}; expected one of {', '.join(metadata)}")
     content = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "taskaffinity", "svg.fonttype": "none", "pdf.fonttype": 42}):
         figure.savefig(content, format=kind, dpi=DPI, bbox_inches="tight", pad_inches=0.15, metadata=metadata[kind])

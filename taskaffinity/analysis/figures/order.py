@@ -15,7 +15,7 @@ from taskaffinity.analysis.statistics.standard_errors import FloatArray
 Indices = npt.NDArray[np.int64]
 
 _LENGTH = 0.3
-"""Cost of one more place between the ends of an arrow, in crossings: among orders that cross equally, short arrows."""
+"""Cost, in crossings, of one more place between the ends of an arrow: short arrows are preferred."""
 
 
 def task_order(matrix: AffinityMatrix, order: Order = "suite") -> tuple[int, ...]:
@@ -42,8 +42,8 @@ def circle_order(size: int, arrows: Sequence[tuple[int, int]]) -> tuple[int, ...
     for s, t in arrows:
         linked[s, t] = linked[t, s] = 1.0
     starts = [np.arange(size), _spectral(linked)] if size > 3 else [np.arange(size)]
-    found = [_improved(start, linked) for start in starts]
-    best = min(found, key=lambda order: float(_cost(order[None], linked)[0]))
+    improved = [_improved(start, linked) for start in starts]
+    best = min(improved, key=lambda order: float(_cost(order[None], linked)[0]))
     return tuple(int(place) for place in np.roll(best, -int(np.argmin(best))))  # the first task keeps its corner
 
 

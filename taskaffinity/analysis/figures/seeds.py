@@ -1,4 +1,4 @@
-"""Every seed as a point: the test scores behind each arrow, where a mean and an interval might hide one stray run."""
+"""The test score of every seed as a point. An outlier is visible that a mean and an interval would hide."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from matplotlib.figure import Figure
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures.layout import FONT, frame
-from taskaffinity.analysis.figures.small_multiples import facets
+from taskaffinity.analysis.figures.small_multiples import small_multiples
 from taskaffinity.analysis.style import PALETTES, Palette, describe_marks, marked, short
 
 ROW = 0.21  # inches
 PAIRED = ("pair", "finetune")
-"""Arms of runs with a source: as trained, or fine-tuned after it where the gains are read there."""
+"""Arms of runs with a source: pairs, or the models fine-tuned after them."""
 SPREAD, GOLDEN = 0.5, 0.618034
-"""Rows that seeds are spread over, each at a height of its own, so that equal scores are as many points."""
+"""Share of a row over which the points are spread, and the step between them: equal scores do not overlap."""
 
 
 def draw_seeds(matrix: AffinityMatrix, gains: pd.DataFrame, palette: PaletteName = "paper") -> Figure:
-    """A small axes a target, each with its own scale: the runs alone in the first row, then a row a source.
+    """Draw one small axes per target: single-task runs in the first row, then one row per source.
+
+    Axes have different scales.
 
     Parameters
     ----------
@@ -31,18 +33,18 @@ def draw_seeds(matrix: AffinityMatrix, gains: pd.DataFrame, palette: PaletteName
         ``scores_frame`` of the same study.
     """
     size, colours = len(matrix.tasks), PALETTES[palette]
-    titles = [f"{short(title, 28)}, trained" for title in matrix.titles]
-    backdrop, axes = facets(titles, width=2.1, height=size * ROW, left=1.3, right=0.75, below=0.4)
+    titles = [short(title, 28) for title in matrix.titles]
+    backdrop, axes = small_multiples(titles, width=2.1, height=size * ROW, left=1.3, right=0.75, below=0.4)
     arms = ("finetune",) if matrix.study.evaluate_after == "finetune" else ("single", "pair", "matched")
     test = gains[(gains.split == "test") & gains.arm.isin(arms)]
     for t, ax in enumerate(axes):
         _scores(ax, matrix, t, test[test.target == matrix.tasks[t]], colours)
     note = (
-        "Each point is the test score of one seed, each bar the mean of its row; the line is the mean alone. At the "
-        f"right is the gain. {describe_marks()}"
+        "A point is the test score of one seed, a bar the mean of its row. The line marks the mean of single-task "
+        f"training. The gain is on the right. {describe_marks()}"
     )
     if matrix.study.baseline == "compute-matched":
-        note += " Crosses: the runs that the pair is compared with, of as many updates."
+        note += " Crosses: compute-matched single-task runs, which the pair is compared with."
     frame(backdrop, matrix, "Test score of every seed (points)", below=14, note=note, palette=colours)
     return backdrop.get_figure(root=True)  # type: ignore[return-value]
 
@@ -50,12 +52,12 @@ def draw_seeds(matrix: AffinityMatrix, gains: pd.DataFrame, palette: PaletteName
 def _scores(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colours: Palette) -> None:
     size = len(matrix.tasks)
     sources = [s for s in range(size) if s != t]
-    alone = matrix.single_mean[t]
-    if not math.isnan(alone):
-        ax.axvline(alone, color="#777777", linewidth=0.8, zorder=1)
-    _points(ax, POINTS * rows[rows.source == ""].score, 0, "alone")
-    _bar(ax, alone, 0, "#222222")
-    _beside(ax, 0, "" if math.isnan(alone) else f"{alone:.1f}", "#222222")
+    single = matrix.single_mean[t]
+    if not math.isnan(single):
+        ax.axvline(single, color="#777777", linewidth=0.8, zorder=1)
+    _points(ax, POINTS * rows[rows.source == ""].score, 0, "single-task")
+    _bar(ax, single, 0, "#222222")
+    _beside(ax, 0, "" if math.isnan(single) else f"{single:.1f}", "#222222")
     for row, s in enumerate(sources, start=1):
         of_source = rows[rows.source == matrix.tasks[s]]
         _points(ax, POINTS * of_source[of_source.arm.isin(PAIRED)].score, row, f"{matrix.tasks[s]} {matrix.tasks[t]}")
@@ -69,7 +71,7 @@ def _scores(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
             continue
         _bar(ax, matrix.baseline[s, t] + gain, row, style.ink)
         _beside(ax, row, marked(gain, verdict), style.ink)
-    names = ["alone", *(f"with {short(matrix.titles[s], 16)}" for s in sources)]
+    names = ["single-task", *(f"with {short(matrix.titles[s], 16)}" for s in sources)]
     ax.set_yticks(range(size), names, fontsize=7.5, family=FONT)
     ax.set_ylim(size - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)

@@ -1,4 +1,4 @@
-"""The slope chart of the whole set in stages: a line a task, alone, refined together, fine-tuned."""
+"""The slope chart of a study in stages: one line per task over single-task, multi-task and fine-tuned scores."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from taskaffinity.analysis.statistics.verdicts import Verdict
 from taskaffinity.analysis.style import PALETTES, Palette, marked, short
 from taskaffinity.runs.study import Study
 
-FOLLOWED = 6
-"""Up to so many tasks a line is followed by eye; above, each is named in the middle too."""
+NAMED_ONCE = 6
+"""Up to this many tasks names stand at both ends of the lines; with more, in the middle too."""
 LEADER = {"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
-"""From a point to its words, where words had to make room."""
-SAYS: dict[Verdict, str] = {
-    "improves": "above alone",
-    "degrades": "below alone",
-    "inconclusive": "interval holds 0 (?)",
+"""Thin line from a point to its label, if the label had to move."""
+MEANINGS: dict[Verdict, str] = {
+    "improves": "above single-task",
+    "degrades": "below single-task",
+    "inconclusive": "interval contains 0 (?)",
 }
-"""What the lines into a stage say of its gain."""
+"""Legend of the lines into a stage."""
 
 
 def draw_stages(
@@ -38,10 +38,10 @@ def draw_stages(
     *,
     failed: Sequence[str] = (),
 ) -> Axes:
-    """Test scores in points, a line a task with its seeds as points.
+    """Draw test scores in points: one line per task, with its seeds as points.
 
-    The line into a stage says by colour, dash and mark whether the interval of that stage's gain over training alone
-    lies above zero, below, or holds it.
+    Colour, dash and mark of the line into a stage show whether the interval of its gain over single-task training lies
+    above zero, lies below zero, or contains zero.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def draw_stages(
     """
     colours = PALETTES[palette]
     height = max(3.4, 0.34 * len(study.tasks) + 1.4)
-    room = 0.0 if len(study.tasks) <= FOLLOWED else 2.4
+    room = 0.0 if len(study.tasks) <= NAMED_ONCE else 2.4
     ax = ax or sheet(8.6 + room, height + 3.0, (2.1, 2.0, 4.3 + room, height))
     titles = {card.name: card.title for card in study.tasks}
     by_cell = {(score.task, score.stage): score for score in scores}
@@ -78,20 +78,19 @@ def draw_stages(
         side.set_visible(False)
     for place in range(3):
         ax.axvline(place, color="#DDDDDD", linewidth=0.8, zorder=0)
-    styles = [colours.verdicts[verdict] for verdict in SAYS]
+    styles = [colours.verdicts[verdict] for verdict in MEANINGS]
     handles = [Line2D([], [], color=style.color, linestyle=style.line, linewidth=2) for style in styles]
-    line_legend(ax, handles, list(SAYS.values()))
+    line_legend(ax, handles, list(MEANINGS.values()))
     legend = ax.get_legend()
     if legend is not None:
         legend.set_bbox_to_anchor((0.5, -26 / 72 / height))
     note = (
-        "Black points: means; small ones: seeds. Lines and marks: the interval of a stage's gain over alone lies above "
-        "0 (▲), below (▼), or holds 0 (?)."
+        "Black points are means, small points seeds. Lines and marks: the interval of the gain over single-task "
+        "training lies above 0 (▲), lies below 0 (▼), or contains 0 (?)."
     )
-    told = describe_stages(study, uneven(study, scores), failed, of_table=False)
-    words = f"{told} {note}"
+    words = f"{describe_stages(study, uneven(study, scores), failed, of_table=False)} {note}"
     surround(
-        *(ax, "Scores alone, together and fine-tuned (points)", words, study.synthetic),
+        *(ax, "Single-task, multi-task and fine-tuned scores (points)", words, study.synthetic),
         below=58,
         left=-135,
         across=72 * (8.2 + room),
@@ -101,17 +100,17 @@ def draw_stages(
 
 
 def stages_described(study: Study, scores: Sequence[StageScore]) -> str:
-    """The chart as text: a sentence a task."""
+    """The chart as text: one sentence per task."""
     stamp = f" ({SYNTHETIC})" if study.synthetic else ""
-    lines = [f"Tasks of {study.suite}{stamp} in stages: test scores in points, with gains over training alone."]
+    lines = [f"Tasks of {study.suite}{stamp} in stages: test scores in points, with gains over single-task training."]
     for card in study.tasks:
         cells = [score for score in scores if score.task == card.name]
-        told = [
+        parts = [
             f"{TITLES[cell.stage]} " + (f"{cell.mean:.1f}" if cell.scores else "not trained")
             + (f" ({describe_gain(cell)})" if cell.scores and not math.isnan(cell.gain) else "")
             for cell in cells
         ]  # fmt: skip
-        lines.append(f"{card.title}: {', '.join(told)}.")
+        lines.append(f"{card.title}: {', '.join(parts)}.")
     return "\n".join([*lines, ""])
 
 
@@ -143,7 +142,7 @@ def _seeds(ax: Axes, score: StageScore, place: int) -> None:
 
 
 def _labels(ax: Axes, cells: Sequence[StageScore], place: int, titles: dict[str, str], colours: Palette) -> None:
-    """Names and scores left of the first stage, scores and gains right of the others, none upon another."""
+    """Write names and scores left of the first stage, and scores and gains right of the others, without overlap."""
     shown = [cell for cell in cells if cell.scores]
     low, high = ax.get_ylim()
     gap = (high - low) * 0.17 / (ax.bbox.height / ax.figure.dpi)
@@ -154,7 +153,7 @@ def _labels(ax: Axes, cells: Sequence[StageScore], place: int, titles: dict[str,
         else:
             words, ink = f"{cell.mean:.1f}", colours.verdicts[_verdict(cell)].ink
             words += "" if math.isnan(cell.gain) else f"  {marked(cell.gain, _verdict(cell))}"
-            if place == len(STAGES) - 1 or len(cells) > FOLLOWED:
+            if place == len(STAGES) - 1 or len(cells) > NAMED_ONCE:
                 words += f"  {short(titles[cell.task], 22)}"
         text = ax.annotate(
             words,

@@ -11,7 +11,7 @@ from taskaffinity.analysis.figures.layout import FONT, sheet
 TOP = 0.34  # inches above each axes, for its title
 
 
-def facets(
+def small_multiples(
     titles: Sequence[str],
     *,
     width: float,
@@ -40,7 +40,7 @@ def facets(
     backdrop = sheet(across + 0.4, up + 3.0, (0.2, 2.1, across, up))
     backdrop.set_axis_off()
     figure = backdrop.figure
-    found = []
+    made = []
     for place, title in enumerate(titles):
         row, column = divmod(place, columns)
         x = 0.2 + column * (left + width + right) + left
@@ -62,5 +62,5 @@ def facets(
         for side in ("top", "right"):
             ax.spines[side].set_visible(False)
         ax.tick_params(labelsize=7.5)
-        found.append(ax)
-    return backdrop, found
+        made.append(ax)
+    return backdrop, made

@@ -1,4 +1,4 @@
-"""One small graph a target: every arrow into it, decided or not, where the whole graph must leave some out."""
+"""One small graph per target with every arrow into it, also those that the large graph leaves out."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import arrows, labels
 from taskaffinity.analysis.figures.layout import FONT, SIGNIFICANT, frame, verdict_legend
-from taskaffinity.analysis.figures.small_multiples import facets
+from taskaffinity.analysis.figures.small_multiples import small_multiples
 from taskaffinity.analysis.style import PALETTES, Palette, short, signed
 
-ROW = 0.21  # inches: a source
-NAME, GAIN, FOOT, REACH = 1.12, 1.66, 1.74, 0.45  # inches: right ends of names and gains, arrows' start, their length
-STEEPEST = 0.9  # sine of the angle at which the outermost arrows meet the target's circle, at most
+ROW = 0.21  # inches: height of a source
+NAME, GAIN, FOOT, REACH = 1.12, 1.66, 1.74, 0.45  # inches: right ends of names and gains, start of arrows, length
+STEEPEST = 0.9  # largest sine of the angle between the outermost arrows and the target's horizontal
 
 
 def draw_targets(matrix: AffinityMatrix, palette: PaletteName = "paper") -> Figure:
-    """The sources stand in a column, in the suite's order, each with its gain; their arrows point at the target.
+    """Draw one small graph per target: its sources in a column with their gains, and an arrow from each.
 
-    The number stands beside its source, so that no label meets another, however many there are.
+    Sources have the order of the suite. A gain stands beside its source, so labels do not overlap.
     """
     size, colours = len(matrix.tasks), PALETTES[palette]
     height = max(1.0, (size - 1) * ROW)
     width = FOOT + REACH * (1 if size <= 8 else 1.6) + _across(size) / 72 + 0.05
     titles = [f"into {short(title, 28)}" for title in matrix.titles]
-    backdrop, axes = facets(titles, width=width, height=height, left=0.0, right=0.25, below=0.12)
+    backdrop, axes = small_multiples(titles, width=width, height=height, left=0.0, right=0.25, below=0.12)
     largest = max((abs(matrix.gain[arrow]) for arrow in matrix.select(*SIGNIFICANT)), default=1.0)
     for t, ax in enumerate(axes):
         ax.set(xlim=(0, width), ylim=(0, height))
@@ -41,7 +41,7 @@ def draw_targets(matrix: AffinityMatrix, palette: PaletteName = "paper") -> Figu
 
 
 def _across(size: int) -> float:
-    """Of a target's circle, in points: as many arrows must find room on it as there are other tasks."""
+    """Return the diameter of a target's circle in points; more tasks need more room for arrow heads."""
     return 44 + 2.2 * (size - 1)
 
 
