@@ -1,7 +1,7 @@
-"""The look of every verdict: colour, line, arrow head and sign all say the same.
+"""Style of every verdict: colour, line, arrow head and sign.
 
-Readers who cannot see one of these cues can use another. The module is plain data without matplotlib, because the
-terminal's table uses it too.
+All cues say the same, so that readers who cannot see one can use another. The module is plain
+data without matplotlib, because the terminal's table uses it too.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Line = Literal["-"] | tuple[float, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class VerdictStyle:
-    """The look of one verdict."""
+    """Style of one verdict."""
 
     color: str
     ink: str
-    """Colour of the labels: dark enough for text on white."""
+    """Colour of the labels, dark enough for text on white."""
     line: Line
     head: str
     """Arrow style of the head: filled, or open for an inconclusive arrow."""
@@ -69,8 +69,8 @@ class Palette:
         return ((0.0, loss.ink), (0.11, loss.color), (0.5, "#FFFFFF"), (0.89, gain.color), (1.0, gain.ink))
 
 
-def _recoloured(**colors: tuple[str, str]) -> dict[Verdict, VerdictStyle]:
-    """``STYLES`` with other (color, ink) by verdict; a blank in a verdict is written ``_``."""
+def _with_colors(**colors: tuple[str, str]) -> dict[Verdict, VerdictStyle]:
+    """Return ``STYLES`` with another (color, ink) per verdict; ``_`` stands for a blank in a verdict."""
     return {
         verdict: replace(style, color=colors[verdict.replace(" ", "_")][0], ink=colors[verdict.replace(" ", "_")][1])
         for verdict, style in STYLES.items()
@@ -83,7 +83,7 @@ GREY = "#6E6E6E"
 PALETTES: dict[PaletteName, Palette] = {
     "paper": Palette(STYLES),
     "colorblind": Palette(
-        _recoloured(
+        _with_colors(
             improves=("#0072B2", "#005A8C"),
             degrades=("#D55E00", "#B34F00"),
             no_effect=("#A6A6A6", "#4D4D4D"),
@@ -91,7 +91,7 @@ PALETTES: dict[PaletteName, Palette] = {
         )
     ),
     "mono": Palette(
-        _recoloured(
+        _with_colors(
             improves=("#111111", "#111111"),
             degrades=("#4A4A4A", "#3A3A3A"),
             no_effect=("#8C8C8C", "#4D4D4D"),
@@ -130,12 +130,12 @@ def marked(points: float, verdict: Verdict) -> str:
 
 
 def describe_marks() -> str:
-    """The meaning of the marks, for captions."""
+    """Return the meaning of the marks, for captions."""
     return f"Marks: {', '.join(f'{style.mark} {verdict}' for verdict, style in STYLES.items())}."
 
 
 def short(title: str, most: int = 18) -> str:
-    """The title with at most ``most`` characters; a cut title ends in an ellipsis."""
+    """Return the title with at most ``most`` characters; a cut title ends in an ellipsis."""
     return title if len(title) <= most else f"{title[: most - 1].rstrip()}…"
 
 

@@ -90,7 +90,7 @@ def test_the_first_task_stands_top_left_and_the_others_follow_clockwise(four: Af
     assert places.tolist() == [[-1, 1], [1, 1], [1, -1], [-1, -1]]
 
 
-def test_above_six_tasks_only_coloured_arrows_are_drawn_and_the_caption_says_so(tmp_path: Path) -> None:
+def test_above_six_tasks_only_significant_arrows_are_drawn_and_the_caption_says_so(tmp_path: Path) -> None:
     matrix = world(tmp_path, 7)
     ax = draw_graph(matrix)
     assert len(by_gid(ax, "shaft")) == len(matrix.select("improves", "degrades")) < 42

@@ -390,7 +390,7 @@ def test_above_six_tasks_the_middle_stage_names_its_lines_too(size: int, tmp_pat
     assert len(middle) == size
 
 
-def test_words_around_a_wide_picture_are_larger_for_a_page_shrinks_it(worlds: dict[int, World]) -> None:
+def test_a_wide_figure_has_larger_words(worlds: dict[int, World]) -> None:
     sizes = {}
     for size in (4, 16):
         figure = figure_of("targets", worlds[size])

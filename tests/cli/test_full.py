@@ -10,7 +10,7 @@ from command_line import LOCAL, SMALL, Done, command, results_of, rows
 
 STAGED = ["full", "--domain=clinical", *LOCAL, *SMALL, "--set=finetune.num_train_epochs=1", "--seeds=2", "--quiet"]
 N_RUNS = 4 * 2 + 2 + 4 * 2
-"""Four tasks alone, the set, and four tasks after it, with two seeds."""
+"""Four single-task runs, one multi-task run and four fine-tuned runs, times two seeds."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_three_rows_of_scores_and_what_they_are(first: Done, finished: Path) -> 
     assert len(results_of(finished)) == N_RUNS
     for words in ("single-task", "multi-task", "fine-tuned", "Synthetic text: not real data."):
         assert words in first.stdout
-    assert "paper" not in first.stdout  # made-up text never stands beside the paper's numbers
+    assert "paper" not in first.stdout  # synthetic text never stands beside the paper's numbers
     assert "SYNTHETIC TEXT" in first.stderr
     assert f"{N_RUNS} runs: {N_RUNS} trained now" in first.stderr
     full = rows(finished / "stages.csv")
@@ -65,13 +65,13 @@ def test_the_same_command_again_trains_nothing(first: Done, finished: Path, home
     assert again.stdout == first.stdout
 
 
-def test_a_study_of_pairs_in_the_same_folder_shares_the_runs_alone(finished: Path, home: Path) -> None:
+def test_a_study_of_pairs_in_the_same_folder_shares_the_single_task_runs(finished: Path, home: Path) -> None:
     pairs = ["pairwise", "--domain=clinical", *LOCAL, *SMALL, "--seeds=2", "--seeds-single=2", "--full", "--dry-run"]
     shown = command(*pairs, cwd=home)
     assert f"{8 + 12 + 2} runs, {8 + 2} done" in shown.stdout, shown.stderr
 
 
-def test_a_setting_of_fine_tuning_changes_fine_tuning_alone(finished: Path, home: Path) -> None:
+def test_a_setting_of_fine_tuning_changes_only_fine_tuning(finished: Path, home: Path) -> None:
     refused = command(*STAGED, "--set=finetune.learning_rate=1e-4", "--dry-run", cwd=home)
     assert refused.returncode == 2
     assert "holds a study with finetune.learning_rate=0.0005 (now 0.0001)" in refused.stderr

@@ -30,19 +30,19 @@ class ArrowSize:
 
 
 def circle(size: int) -> FloatArray:
-    """(size, 2): places from 135 degrees clockwise, so that four tasks make an upright square."""
+    """Return places (size, 2) clockwise from 135 degrees; four tasks make an upright square."""
     angles = np.deg2rad(135) - 2 * np.pi * np.arange(size) / size
     return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
 def bend(start: FloatArray, end: FloatArray, size: int) -> float:
-    """Curvature that keeps opposite arrows at one distance, however far apart their nodes are."""
+    """Return the curvature that keeps opposite arrows at the same distance for all nodes."""
     apart = 0.11 if size <= 4 else 0.09
     return float(2 * apart / np.linalg.norm(end - start))
 
 
 def inward_bend(places: FloatArray, s: int, t: int, radius: float, *, opposite: bool) -> float:
-    """Curvature of an arrow that bows towards the centre, around all nodes on its way.
+    """Return the curvature of an arrow that bows towards the centre, around other nodes.
 
     Parameters
     ----------
@@ -72,14 +72,14 @@ def inward_bend(places: FloatArray, s: int, t: int, radius: float, *, opposite: 
 
 
 def along(start: FloatArray, end: FloatArray, rad: float, share: float | FloatArray) -> FloatArray:
-    """The point at a share of matplotlib's ``arc3``, a quadratic Bezier curve from centre to centre."""
+    """Return the point at a share of matplotlib's ``arc3``, a quadratic Bezier curve between centres."""
     across = end - start
     control = (start + end) / 2 + rad * np.array([across[1], -across[0]])
     return np.asarray((1 - share) ** 2 * start + 2 * share * (1 - share) * control + share**2 * end)
 
 
 def curve(start: FloatArray, end: FloatArray, rad: float, shares: Sequence[float]) -> FloatArray:
-    """(n_shares, 2): the points at these shares of the curve."""
+    """Return the points (n_shares, 2) at these shares of the curve."""
     return along(start, end, rad, np.asarray(shares)[:, None])
 
 
@@ -114,7 +114,7 @@ def draw_arrow(
         zorder=zorder,
     )
     shaft.set_gid(f"shaft {gid}")
-    # The head has its own solid stem, which starts where the head does.
+    # The head has a solid stem, which starts at the foot of the head.
     foot = _before_end(start, end, rad, to_data(ax, node / 2 + 0.8 * head))
     point = FancyArrowPatch(
         (foot[0], foot[1]),
@@ -148,7 +148,7 @@ def to_data(ax: Axes, points: float) -> float:
 
 
 def _before_end(start: FloatArray, end: FloatArray, rad: float, distance: float) -> FloatArray:
-    """The last point of the curve at this distance from its end."""
+    """Return the last point of the curve at this distance from its end."""
     points = curve(start, end, rad, np.linspace(1, 0, 400).tolist())
     far = np.linalg.norm(points - end, axis=1) >= distance
     return np.asarray(points[int(far.argmax())])

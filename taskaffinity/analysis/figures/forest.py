@@ -1,4 +1,4 @@
-"""The forest plot: every gain with its interval and, where scores are given, every seed as a point."""
+"""Forest plot: every gain with its interval and, if scores are given, every seed as a point."""
 
 from __future__ import annotations
 
@@ -68,9 +68,10 @@ def draw_forests(
     palette: PaletteName = "paper",
     order: Order = "suite",
 ) -> Figure:
-    """Draw the forest in several columns of one scale, where one column would be too long for a page.
+    """Draw the forest in several columns, which share one scale.
 
-    With more than ``ALL_ROWS`` tasks only arrows that improve or degrade have a row.
+    One column would be too long for a page. With more than ``ALL_ROWS`` tasks only arrows that improve or degrade have
+    a row.
     """
     colours, places = PALETTES[palette], task_order(matrix, order)
     groups = [(t, [s for s in places if s != t]) for t in places]

@@ -1,4 +1,4 @@
-"""The heat map of all gains, source by target, in the colours of the graph."""
+"""Heat map of all gains, source by target, in the colours of the graph."""
 
 from __future__ import annotations
 

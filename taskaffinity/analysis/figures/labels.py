@@ -44,17 +44,17 @@ def write_label(
     places : (n_places, 2)
         Candidates, best first.
     around : (list of Bbox, (n_points, 2))
-        Boxes of the nodes and labels drawn so far, and points of all other arrows. A place off the boxes comes before
-        one off the points.
+        Boxes of the nodes and labels drawn so far, and points of all other arrows. Avoiding the boxes matters more
+        than avoiding the points.
     size : float
         Points, of the font.
     may_omit : bool
-        Whether the label is left out where every place overlaps a box.
+        Whether to omit the label if every place overlaps a box.
 
     Returns
     -------
     Bbox or None
-        The box of the label, None if it is left out.
+        The box of the label; None if the label is omitted.
     """
     taken, others = around
     text = _text(ax, places[0], words, size, color=style.ink, fontweight="bold", zorder=5)
@@ -129,7 +129,7 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> Floa
 
 
 def _wrapped(title: str, width: int) -> list[str]:
-    """Lines of a title, broken at blanks, at hyphens and after underscores."""
+    """Break a title into lines at blanks, at hyphens and after underscores."""
     lines = textwrap.wrap(title.replace("_", "_ "), width, break_long_words=False)
     return [line.replace("_ ", "_") for line in lines]
 
@@ -152,6 +152,6 @@ def _text(
 
 
 def _box(ax: Axes, text: Text) -> Bbox:
-    """The box of a text in data units, with a little room around it."""
+    """Return the box of a text in data units, with a little room around it."""
     pixels = text.get_window_extent()
     return Bbox(ax.transData.inverted().transform(pixels.padded(1.5).get_points()))

@@ -19,7 +19,7 @@ _LENGTH = 0.3
 
 
 def task_order(matrix: AffinityMatrix, order: Order = "suite") -> tuple[int, ...]:
-    """Places of the tasks along both axes, as indices into the suite.
+    """Return the order of the tasks along both axes, as indices into the suite.
 
     ``clustered`` joins tasks with similar rows and columns of gains (average linkage, leaves ordered optimally). An
     unknown gain counts as zero. Fewer than three tasks keep the suite's order.
@@ -33,7 +33,7 @@ def task_order(matrix: AffinityMatrix, order: Order = "suite") -> tuple[int, ...
 
 
 def circle_order(size: int, arrows: Sequence[tuple[int, int]]) -> tuple[int, ...]:
-    """Order of ``size`` nodes around a circle in which few of the arrows cross and most are short.
+    """Return an order of nodes around a circle with few crossings and short arrows.
 
     A local search moves one node at a time to its best place. It starts from the given order and from a spectral
     order, and is deterministic: equal arrows give equal orders.
@@ -48,7 +48,7 @@ def circle_order(size: int, arrows: Sequence[tuple[int, int]]) -> tuple[int, ...
 
 
 def crossings(order: npt.ArrayLike, linked: FloatArray) -> FloatArray:
-    """(n_orders,): how many links cross when nodes stand around a circle in each of ``order`` (n_orders, n_nodes)."""
+    """Return the number of crossing links (n_orders,) for each order (n_orders, n_nodes) around a circle."""
     orders = np.asarray(order)
     within = linked[orders[:, :, None], orders[:, None, :]]
     size = within.shape[1]
@@ -83,7 +83,7 @@ def _improved(order: Indices, linked: FloatArray) -> Indices:
 
 
 def _spectral(linked: FloatArray) -> Indices:
-    """Nodes by their angle in the second and third eigenvectors of the graph's Laplacian."""
+    """Sort nodes by their angle in the second and third eigenvectors of the graph Laplacian."""
     _, vectors = np.linalg.eigh(np.diag(linked.sum(axis=0)) - linked + 1e-3)
     flipped = vectors * np.where(vectors[np.abs(vectors).argmax(axis=0), np.arange(len(linked))] < 0, -1, 1)
     return np.argsort(np.arctan2(flipped[:, 2], flipped[:, 1]).round(6), kind="stable")

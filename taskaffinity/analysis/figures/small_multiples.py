@@ -1,4 +1,4 @@
-"""Small multiples: a grid of axes, often one per target, on a backdrop with the title and caption for all."""
+"""Small multiples: a grid of axes, often one per target, with one title and caption."""
 
 from __future__ import annotations
 

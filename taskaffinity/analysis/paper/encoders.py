@@ -97,7 +97,7 @@ def _test_set(study: Study) -> tuple[object, ...]:
 
 
 def encoders_table(encoders: Sequence[EncoderScores]) -> pd.DataFrame:
-    """Return the table of words: fine-tuned scores and gains, one row each per encoder, the paper's rows below."""
+    """Return the printed table: fine-tuned scores and gains of each encoder, then the paper's rows."""
     first = encoders[0].study
     rows: dict[str, list[str]] = {}
     for number_of_row, encoder in enumerate(encoders, start=1):

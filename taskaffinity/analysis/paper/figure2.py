@@ -54,7 +54,7 @@ class Claim:
 
     @property
     def of(self) -> str:
-        """How many arrows it is about: ``one``, ``some`` or ``every``."""
+        """Number of arrows that the claim is about: ``one``, ``some`` or ``every``."""
         return next((end for end in (self.source, self.target) if end in ("some", "every")), "one")
 
 
@@ -99,7 +99,7 @@ def _standing(claim: Claim, verdicts: Sequence[Verdict]) -> Standing:
 
 
 def figure2_table(matrix: AffinityMatrix) -> pd.DataFrame:
-    """Return the table of words: one row per claim."""
+    """Return the printed table: one row per claim."""
     rows = [(f"paper: {a.claim.words}", _in_study(matrix, a.arrows), a.standing) for a in answers(matrix)]
     return pd.DataFrame([row[1:] for row in rows], index=[row[0] for row in rows], columns=["here", "standing"])
 

@@ -171,7 +171,7 @@ def stages_frame(study: Study, scores: tuple[StageScore, ...], rule: Rule | None
 
 
 def failures(study: Study, store: RunStore) -> tuple[str, ...]:
-    """Return the failed runs, which are left out, each with its reason."""
+    """Return the failed runs, which the scores omit, each with its reason."""
     return tuple(f"{spec.run_id}: {reason}" for spec in study.plan if (reason := store.failure(spec)))
 
 
@@ -184,9 +184,9 @@ def paper_table(number: int) -> pd.DataFrame:
 
 
 def stages_table(study: Study, scores: tuple[StageScore, ...]) -> pd.DataFrame:
-    """Return the table of words: one row per stage, one column per task, the paper's rows below.
+    """Return the printed table: one row per stage, one column per task, then the paper's rows.
 
-    Synthetic text and suites that are not in the paper have no rows of the paper.
+    Synthetic suites and suites that are not in the paper have no such rows.
     """
     tasks = [card.name for card in study.tasks]
     by_cell = {(score.task, score.stage): score for score in scores}
@@ -203,7 +203,7 @@ def stages_table(study: Study, scores: tuple[StageScore, ...]) -> pd.DataFrame:
 
 
 def columns_of(study: Study) -> list[str]:
-    """Return the columns of a table of words: the tasks and their average."""
+    """Return the columns of a printed table: the tasks and their average."""
     return [*(card.title for card in study.tasks), "average"]
 
 
@@ -214,7 +214,7 @@ def means(cells: Sequence[StageScore]) -> list[str]:
 
 
 def paper_rows(number: int, tasks: Sequence[str], models: Iterable[str]) -> dict[str, list[str]]:
-    """Return rows of a table of the paper as words."""
+    """Return rows of a table of the paper as printed text."""
     paper = paper_table(number)[[*tasks, "avg"]]
     rows = dict(zip(paper.index, paper.to_numpy(), strict=True))
     return {f"paper: {model}": [_one_digit(score) for score in rows[model]] for model in models}

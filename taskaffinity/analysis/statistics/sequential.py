@@ -5,7 +5,7 @@ of alpha (Lan & DeMets 1983, with Pocock's shape). A verdict is never taken back
 add up to alpha at most. A pair stops when both of its arrows are decided, or when neither is likely to be decided by
 the last analysis. A task gets more single-task seeds while an arrow into it goes on.
 
-The state follows from the runs in the store alone, so an interrupted design resumes and a finished one never changes.
+The state depends only on the runs in the store, so an interrupted design resumes and a finished one never changes.
 """
 
 from __future__ import annotations
