@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,8 @@ def recipe_page() -> str:
     for one in fields(recipe.Recipe):
         default = "" if one.default is MISSING else "none" if one.default is None else str(one.default)
         kind = str(one.type).replace("Literal[", "").replace("]", "").replace("|", "or").replace("None", "none")
-        kind = kind if "Annotated" not in kind else kind.partition("[")[2].partition(",")[0]
+        if "Annotated" in kind:
+            kind = re.split(r",\s*(?=Field\(|\w+\(|Share)", kind.partition("[")[2])[0].replace(",", " or")
         lines.append(f"| `{one.name}` | {kind} | {default} | {_cell(meanings.get(one.name))} |")
     return NOTE + "\n".join(lines) + "\n"
 

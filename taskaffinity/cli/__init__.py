@@ -131,13 +131,20 @@ def _with_hint(message: str) -> str:
     return message
 
 
+_PYTHON_NAMES = {"output_dir": "--results", "settings": "--set", "keep_predictions": "--predictions"}
+"""Options whose parameter in Python has another name."""
+
+
 def _whose(option: str) -> str:
     """Name the setting, or the commands, that an unknown option belongs to; empty if there is none."""
     commands = typer.main.get_command(app)
     assert isinstance(commands, typer.core.TyperGroup)  # the app has several commands
     options = {name: {opt for of in command.params for opt in of.opts} for name, command in commands.commands.items()}
     key = option.removeprefix("--").replace("-", "_")
-    if "--set" in options.get(next(iter(sys.argv[1:]), ""), ()) and (setting := setting_meant(key)):
+    own = options.get(next(iter(sys.argv[1:]), ""), ())
+    if (same := _PYTHON_NAMES.get(key, f"--{key.replace('_', '-')}")) in own:
+        return f"; it is {same} here"
+    if "--set" in own and (setting := setting_meant(key)):
         return f"; it is a setting: --set {setting}=VALUE"
     others = [name for name, names in options.items() if option in names]
     return f"; it is an option of taskaffinity {' and '.join(others)}" if others else ""

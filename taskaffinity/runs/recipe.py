@@ -120,7 +120,7 @@ class Recipe:
         Literal["bf16"] | None,
         Field(
             description="bf16 trains and evaluates dev in mixed precision; weights, their updates and the test scores "
-            "stay in fp32. None is fp32 throughout. A study measures both and takes the faster unless this is set."
+            "stay in fp32. none is fp32 throughout. If you set nothing, a study times both and uses the faster."
         ),
     ] = None
     protocol: Annotated[

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 _PRIOR_SECONDS = 60.0
 """Weight of a cost model: its speed counts as much as so many seconds of observation."""
-_FIRST_SECONDS = 3.0
-"""Observation before the first estimate, without a cost model."""
+_FIRST_SHARE = 0.02
+"""Share of the total cost that is done before the first estimate, without a cost model; workers start up before."""
 _SMOOTHING_SECONDS = 20.0
 """Time constant with which the shown value follows the estimate."""
 
@@ -49,7 +49,7 @@ class TimeLeft:
 
     def _estimate(self, done: float, spent: float, workers: int) -> float | None:
         weight = _PRIOR_SECONDS if self._is_seconds else 0.0
-        if not weight and (not done or spent < _FIRST_SECONDS):
+        if not weight and done < _FIRST_SHARE * self._total:
             return None
         speed = (done + weight * workers) / (spent + weight)
         return (self._total - done) / speed

@@ -10,12 +10,14 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from fake_studies import fill, latent_counts, make_study
 from test_sequential import run_design, sequential_study
 
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.report import report, write_report
+from taskaffinity.analysis.report.cells import sheet_of
 from taskaffinity.analysis.report.sentences import describe_arrow
 from taskaffinity.analysis.tables.frames import as_csv, controls_frame, edges_frame
 from taskaffinity.runs.result import RunResult
@@ -271,3 +273,13 @@ def test_gains_after_fine_tuning_are_told_with_their_recipe(tmp_path: Path) -> N
     page = page_of(study, fill(study, tmp_path, latent_counts({("a", "b"): 0.6})))
     assert "fine-tuned on the target" in page.words
     assert "fine-tuning of A, where it differs" in page.words
+
+
+def test_a_metric_is_named_for_the_kind_of_its_target() -> None:
+    frame = pd.DataFrame({"target": ["nli", "re"], "metric": ["macro_f1", "macro_f1"]})
+    kinds = {"nli": "inference", "re": "relation"}
+    sheet = sheet_of(frame, ["target", "metric"], "further", "", kinds=kinds)
+    assert [row[1].shown for row in sheet.rows] == [
+        "macro-F1 over the scored classes",
+        "macro-F1 without the negative class",
+    ]

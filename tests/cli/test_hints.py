@@ -23,6 +23,11 @@ HINTS = {
         ["pairwise", "--domain=clinical", "--palette=cb"],
         r"--palette; it is an option of taskaffinity graph",
     ),
+    "parameter of Python": (
+        ["pairwise", "--domain=clinical", "--output_dir=x"],
+        r"--output_dir; it is --results here$",
+    ),
+    "option with underscores": (["pairwise", "--seeds_single=3"], r"--seeds_single; it is --seeds-single here$"),
     "setting as an option": (
         ["pairwise", "--domain=clinical", "--learning-rate=1"],
         r"No such option: --learning-rate; it is a setting: --set learning_rate=VALUE$",

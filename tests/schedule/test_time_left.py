@@ -34,6 +34,7 @@ def test_without_a_model_it_is_unknown_until_something_was_observed() -> None:
     assert left.update(0.0, 1) is None
     clock.now = 10.0
     assert left.update(0.0, 1) is None
+    assert left.update(1.9, 1) is None  # 10 seconds of start-up for 1.9 of 100 would say nine minutes
     assert left.update(10.0, 1) == pytest.approx(90)
     assert left.update(100.0, 1) == 0
 

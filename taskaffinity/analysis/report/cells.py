@@ -11,7 +11,7 @@ import pandas as pd
 
 from taskaffinity.analysis.style import STYLES, probability, signed
 from taskaffinity.analysis.tables.frames import as_csv
-from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.metrics import title_of
 
 HEADINGS = {
     "q": "q of the difference",
@@ -60,23 +60,32 @@ class Sheet:
 
 
 def sheet_of(
-    frame: pd.DataFrame, columns: Sequence[str], name: str, caption: str, titles: Mapping[str, str] | None = None
+    frame: pd.DataFrame,
+    columns: Sequence[str],
+    name: str,
+    caption: str,
+    titles: Mapping[str, str] | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> Sheet:
-    """A table of some columns of a frame; tasks are shown by their titles."""
+    """A table of some columns of a frame; tasks are shown by their titles, metrics by their title for the task's kind.
+
+    ``titles`` and ``kinds`` are by the name of a task.
+    """
     text = list(csv.DictReader(io.StringIO(as_csv(frame))))
-    rows = tuple(tuple(_cell(column, row[column], titles or {}) for column in columns) for row in text)
+    rows = tuple(tuple(_cell(column, row, titles or {}, kinds or {}) for column in columns) for row in text)
     headings = tuple((column, HEADINGS.get(column, column.replace("_", " "))) for column in columns)
     return Sheet(name, caption, headings, rows)
 
 
-def _cell(column: str, raw: str, titles: Mapping[str, str]) -> Cell:
+def _cell(column: str, row: Mapping[str, str], titles: Mapping[str, str], kinds: Mapping[str, str]) -> Cell:
+    raw = row[column]
     if column in ("source", "target", "task"):
         shown = titles.get(raw, raw)
         return Cell(raw, shown, "name" if len(shown) > 24 else "short name")
     if column == "verdict":
         return Cell(raw, f"{STYLES[raw].mark} {raw}", raw.replace(" ", "-"))  # type: ignore[index]
     if column == "metric":
-        return Cell(raw, METRICS[raw].title, "word")
+        return Cell(raw, title_of(raw, kinds.get(row.get("target", ""), row.get("kind", ""))), "word")
     if column not in _SHOWN:
         return Cell(raw, raw, "word")
     return Cell(raw, _SHOWN[column](float(raw)) if raw else "", "number")

@@ -230,8 +230,9 @@ def _controls(matrix: AffinityMatrix) -> Sheet | None:
 
 def _further(matrix: AffinityMatrix, store: RunStore) -> Sheet | None:
     frame = secondary_metrics_frame(matrix.study, store, matrix.rule)
+    kinds = {card.name: card.kind for card in matrix.study.tasks}
     words = "The same gains by other metrics of the target; verdicts do not use them"
-    return sheet_of(frame, FURTHER, "further", words, _titles(matrix.study)) if len(frame) else None
+    return sheet_of(frame, FURTHER, "further", words, _titles(matrix.study), kinds) if len(frame) else None
 
 
 def _recipes(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
