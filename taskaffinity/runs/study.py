@@ -116,7 +116,7 @@ class Study:
 
     @property
     def plan(self) -> Plan:
-        """Every run that the study may need; a race needs fewer."""
+        """Every run that the study may need; a sequential design needs fewer."""
         what = (self.refs, self.encoder, self.recipe)
         if self.design == "full":
             refined = multitask_runs(*what, self.seeds)

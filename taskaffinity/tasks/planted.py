@@ -9,7 +9,7 @@ each task has its own head.
 
 The tasks have the ids and shapes of the paper's suites, but none of their text. ``planted_truth.csv`` holds the known
 effect of every arrow and its mean gain over nine seeds (``tests/benchmarks/synthetic_suites.py``). Arrows into the
-sources and between the targets are marked "not coloured" (not significant): their true effect is small.
+sources and between the targets are marked "not significant": their true effect is small.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ BIOMEDICAL = Suite(
 
 
 def truth(suite: str) -> dict[tuple[str, str], str]:
-    """The known effect of every arrow: (source, target) -> improves, degrades, not coloured or not degrades."""
+    """The known effect of every arrow: (source, target) -> improves, degrades, not significant or not degrades."""
     with (resources.files("taskaffinity.tasks") / "planted_truth.csv").open(encoding="utf-8") as file:
         return {(row["source"], row["target"]): row["truth"] for row in csv.DictReader(file) if row["suite"] == suite}
 

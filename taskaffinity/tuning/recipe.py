@@ -27,11 +27,13 @@ def write_found(out: Path, found: SearchResult, suite: Suite, said: RecipeFile, 
         else "given, not searched"
         for name in said.settings
     }
-    what = f"the suite {suite.name}{' (made-up text)' if suite.synthetic else ''}, encoder {found.search.encoder.name}"
+    what = (
+        f"the suite {suite.name}{' (synthetic text)' if suite.synthetic else ''}, encoder {found.search.encoder.name}"
+    )
     about = [
         f"Found by `taskaffinity tune` for {what}; search seed {found.search.seed}.",
         *describe_search(found)[:2],
-        "A study takes it with --recipe; what is not here is as it is without it, and --set has the last word.",
+        "A study uses it with --recipe. Settings that are not listed keep their defaults; --set overrides them.",
     ]
     write_recipe(out, said, about, notes)
 

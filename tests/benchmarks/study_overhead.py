@@ -6,7 +6,7 @@
   ``train_speed.py``), over those of one alone; in turn, medians of rounds.
 * ``main command``: seconds of ``pairwise --domain clinical``, the share of workers x wall that is neither training nor
   evaluation (of the whole command, and from just before Ray starts until the last run is done), and planted arrows that
-  were missed or wrongly coloured. With ``--before``, the same command in an older checkout, in turn with this one
+  were missed or wrongly significant. With ``--before``, the same command in an older checkout, in turn with this one
   (A B A B), and the ratio of their seconds.
 
 Writes ``results/study_overhead.csv``, a row a figure, and ``overhead_machine.json``.
@@ -118,7 +118,7 @@ def main() -> None:
         (f"main command, {key}", median(float(study[key]) for study in now))
         for key in (
             *("seconds", "share_not_training", "share_not_training_once_begun", "longest_run_seconds"),
-            *("missed", "reversed", "wrongly_coloured"),
+            *("missed", "reversed", "wrongly_significant"),
         )
     ]
     if before:

@@ -37,7 +37,7 @@ def judge(edges: pd.DataFrame, truth: dict[tuple[str, str], str]) -> dict[str, i
             verdict[arrow] == OPPOSITE.get(word, "degrades" if word == "not degrades" else "")
             for arrow, word in truth.items()
         ),
-        "wrongly_coloured": sum(word == "not coloured" and arrow in significant for arrow, word in truth.items()),
+        "wrongly_significant": sum(word == "not significant" and arrow in significant for arrow, word in truth.items()),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
 from typing import Annotated, cast
 
@@ -17,6 +18,10 @@ OLD_PALETTES = {"cb": "colorblind"}
 
 def _palette(given: str) -> str:
     name = OLD_PALETTES.get(given, given)
+    if name != given:
+        print(
+            f"taskaffinity: --palette {given} is now {name}; the old name goes with the next release", file=sys.stderr
+        )
     if name not in PALETTE_NAMES:
         raise typer.BadParameter(f"{given!r} is not one of {', '.join(map(repr, PALETTE_NAMES))}.")
     return name
