@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions
+from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions, decided_first
 from taskaffinity.analysis.statistics.controls import false_positives
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, Verdict
 from taskaffinity.analysis.style import plural, signed
@@ -70,21 +70,23 @@ def caption(matrix: AffinityMatrix) -> str:
 def describe(matrix: AffinityMatrix) -> str:
     """The graph as text: one sentence per decided arrow, the inconclusive ones, and the caption.
 
-    More than ``MOST_ARROWS`` decided arrows are counted by verdict after the first; so are many inconclusive ones.
+    Of more than ``MOST_ARROWS`` decided arrows, the first of ``decided_first`` have a sentence and the others are
+    counted by verdict. Many inconclusive arrows are only counted.
     """
     stamp = f" ({SYNTHETIC})" if matrix.study.synthetic else ""
     lines = [f"Task affinity of {matrix.study.suite}{stamp}: which tasks help which, in points."]
     decided = [arrow for verdict in DECIDED for arrow in matrix.select(verdict)]
-    lines += [_sentence(matrix, arrow) for arrow in decided[:MOST_ARROWS]]
-    counts = Counter(matrix.verdict[arrow] for arrow in decided[MOST_ARROWS:])
+    named = decided if len(decided) <= MOST_ARROWS else decided_first(matrix)
+    lines += [_sentence(matrix, arrow) for arrow in named]
+    counts = Counter(matrix.verdict[arrow] for arrow in set(decided) - set(named))
     if counts:
-        words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in DECIDED if counts[verdict])
         lines.append(f"And {plural(len(decided) - MOST_ARROWS, 'more arrow')}, all in edges.csv: {words}.")
     open_arrows = matrix.select("inconclusive")
     if open_arrows:
         pairs = ", ".join(f"{matrix.titles[s]} → {matrix.titles[t]}" for s, t in open_arrows)
-        named = f": {pairs}" if len(open_arrows) <= MOST_ARROWS else ""
-        lines.append(f"Inconclusive, {len(open_arrows)} of {len(matrix.arrows)} arrows{named}.")
+        names = f": {pairs}" if len(open_arrows) <= MOST_ARROWS else ""
+        lines.append(f"Inconclusive, {len(open_arrows)} of {len(matrix.arrows)} arrows{names}.")
         lines += cheapest_decisions(matrix)
     return "\n".join([*lines, *describe_controls(matrix), *describe_sequential(matrix), caption(matrix), ""])
 

@@ -1,4 +1,4 @@
-"""What would decide the inconclusive arrows of a study."""
+"""Which arrows a text names first, and what would decide the inconclusive ones."""
 
 from __future__ import annotations
 
@@ -12,8 +12,36 @@ MOST_ARROWS = 20
 """Most arrows that a text names: those of five tasks."""
 
 _MOST_DECISIONS = 10
+_MOST_TARGETS = 8
 
 Arrow = tuple[int, int]
+
+
+def decided_first(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> tuple[Arrow, ...]:
+    """The arrows to print: all in the suite's order, or by interest as many as fit on ``at_most`` lines.
+
+    Significant arrows come first, by the size of the gain; then "no effect", then inconclusive arrows, by p-value;
+    untested arrows come last.
+    """
+    if len(matrix.arrows) <= at_most:
+        return matrix.arrows
+
+    def place(arrow: Arrow) -> tuple[int, float, float]:
+        verdict, p = matrix.verdict[arrow], float(matrix.p[arrow])
+        if verdict in ("improves", "degrades"):
+            return 0, -abs(float(matrix.gain[arrow])), 0.0
+        if verdict == "no effect":
+            return 1, float(matrix.p_tost[arrow]), 0.0
+        return (3, 0.0, 0.0) if math.isnan(p) else (2, p, 0.0)
+
+    shown: list[Arrow] = []
+    lines = 0
+    for arrow in sorted(matrix.arrows, key=place):
+        lines += 2 if matrix.untested_reason[arrow] else 1  # the reason has a line of its own
+        if lines > at_most:
+            break
+        shown.append(arrow)
+    return tuple(shown)
 
 
 def cheapest_decisions(matrix: AffinityMatrix, at_most: int = _MOST_DECISIONS) -> list[str]:
@@ -41,7 +69,8 @@ def cheapest_decisions(matrix: AffinityMatrix, at_most: int = _MOST_DECISIONS) -
         lines.append(f"To decide {plural(more, 'further arrow')}: more than {MOST_SEEDS} more seeds each.")
     never = [arrow for arrow in seeds if math.isinf(seeds[arrow])]
     if never:
-        targets = ", ".join(dict.fromkeys(matrix.titles[t] for _, t in sorted(never, key=lambda arrow: arrow[1])))
+        into = [matrix.titles[t] for t in sorted({t for _, t in never})]
+        targets = ", ".join(into) if len(into) <= _MOST_TARGETS else plural(len(into), "target")
         lines.append(f"Not reachable with these test sets: {plural(len(never), 'arrow')} into {targets}.")
     return lines
 

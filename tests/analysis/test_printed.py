@@ -12,8 +12,9 @@ from fake_studies import fill, latent_counts, make_study
 from rich.console import Console
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
-from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions, describe_needs
-from taskaffinity.analysis.tables.printed import decided_first, edge_table
+from taskaffinity.analysis.captions import describe
+from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions, decided_first, describe_needs
+from taskaffinity.analysis.tables.printed import edge_table
 
 NAMES = [f"task{number:02}" for number in range(16)]
 GAINS = {(NAMES[0], NAMES[1]): 0.8, (NAMES[2], NAMES[3]): -0.8, (NAMES[4], NAMES[5]): 0.4}
@@ -57,6 +58,20 @@ def test_decided_arrows_come_first_the_largest_gain_at_the_top(many: AffinityMat
     assert sizes == sorted(sizes, reverse=True)
     rest = verdicts[len(significant) :]
     assert rest == sorted(rest, key=["no effect", "inconclusive"].index)
+
+
+def test_the_text_has_sentences_of_the_largest_decided_arrows_and_counts_the_others(many: AffinityMatrix) -> None:
+    verdict = many.verdict.copy()
+    verdict[verdict == "inconclusive"] = "no effect"
+    decided = replace(many, verdict=verdict)
+    lines = describe(decided).splitlines()
+    sentences = [line for line in lines if line.startswith("Training with")]
+    assert len(sentences) == MOST_ARROWS
+    significant = sorted(decided.select("improves", "degrades"), key=lambda arrow: -abs(decided.gain[arrow]))
+    for (s, t), sentence in zip(significant, sentences, strict=False):
+        assert sentence.startswith(f"Training with {decided.titles[s]} {verdict[s, t]} {decided.titles[t]}")
+    rest = len(decided.arrows) - MOST_ARROWS
+    assert f"And {rest} more arrows, all in edges.csv: {rest} no effect." in lines
 
 
 def test_the_cheapest_decisions_are_named_and_the_others_counted(many: AffinityMatrix) -> None:

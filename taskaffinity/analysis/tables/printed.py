@@ -21,13 +21,11 @@ from taskaffinity.analysis.captions import (
     describe_seeds,
     describe_stage,
 )
-from taskaffinity.analysis.decisions import MOST_ARROWS
+from taskaffinity.analysis.decisions import MOST_ARROWS, Arrow, decided_first
 from taskaffinity.analysis.statistics.verdicts import VERDICTS
 from taskaffinity.analysis.style import STYLES, plural, probability, signed_plainly
 
 _MOST_FAILURES = 3
-
-Arrow = tuple[int, int]
 
 
 def edge_table(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> Table:
@@ -65,33 +63,6 @@ def edge_table(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> Table:
         ]
         table.add_row(*cells)
     return table
-
-
-def decided_first(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> tuple[Arrow, ...]:
-    """The arrows to print: all in the suite's order, or by interest as many as fit on ``at_most`` lines.
-
-    Significant arrows come first, by the size of the gain; then "no effect", then inconclusive arrows, by p-value;
-    untested arrows come last.
-    """
-    if len(matrix.arrows) <= at_most:
-        return matrix.arrows
-
-    def place(arrow: Arrow) -> tuple[int, float, float]:
-        verdict, p = matrix.verdict[arrow], float(matrix.p[arrow])
-        if verdict in ("improves", "degrades"):
-            return 0, -abs(float(matrix.gain[arrow])), 0.0
-        if verdict == "no effect":
-            return 1, float(matrix.p_tost[arrow]), 0.0
-        return (3, 0.0, 0.0) if math.isnan(p) else (2, p, 0.0)
-
-    shown: list[Arrow] = []
-    lines = 0
-    for arrow in sorted(matrix.arrows, key=place):
-        lines += 2 if matrix.untested_reason[arrow] else 1  # the reason has a line of its own
-        if lines > at_most:
-            break
-        shown.append(arrow)
-    return tuple(shown)
 
 
 def _rest(matrix: AffinityMatrix, shown: tuple[Arrow, ...]) -> list[str]:
