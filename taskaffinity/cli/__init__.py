@@ -131,8 +131,13 @@ def _with_hint(message: str) -> str:
     return message
 
 
-_PYTHON_NAMES = {"output_dir": "--results", "settings": "--set", "keep_predictions": "--predictions"}
-"""Options whose parameter in Python has another name."""
+_PYTHON_NAMES = {
+    "output_dir": "--results",
+    "settings": "--set",
+    "keep_predictions": "--predictions",
+    "n_seeds": "--seeds",
+}
+"""Other names of options: of their parameters in Python, and a common one."""
 
 
 def _whose(option: str) -> str:

@@ -59,21 +59,19 @@ def command(
         return
     console = Console(highlight=False, soft_wrap=True, markup=False)
     unit = "tokens" if tokenizer else "words"
-    table = _table("task", "kind", "split", "examples", "median", "longest", "cut")
+    table = _table("task", "kind", "split", "examples", "median", "longest", *(["cut"] if tokenizer else []))
     for task in tasks:
         for split in SPLITS:
             lengths, cut = _lengths(task, split, tokenizer)
             middle = f"{median(lengths):.0f}"
-            table.add_row(task.name, task.kind, split, f"{len(lengths):,}", middle, f"{max(lengths):,}", cut)
+            row = [task.name, task.kind, split, f"{len(lengths):,}", middle, f"{max(lengths):,}"]
+            table.add_row(*row, *([cut] if tokenizer else []))
     console.print(table)
     print(f"median, longest: {unit} of an example")
     if tokenizer:
         print(f"cut: examples of more than {REFINE.max_length} tokens; the encoder does not see their end")
     else:
-        print(
-            f"cut: examples surely longer than the {REFINE.max_length} tokens that the encoder sees; for an exact "
-            "count give --encoder NAME"
-        )
+        print("give --encoder FOLDER to count tokens and cut texts")
     console.print(_labels(tasks))
     _print_overlaps(tasks)
     if show_text:
@@ -139,8 +137,7 @@ def _print_overlaps(tasks: Sequence[Task]) -> None:
             "no text occurs in two splits of a task, in train of two tasks, or in train of one task and test of another"
         )
     for overlap in found:
-        part = f"{overlap.task} {overlap.split}"
-        print(f"overlap: {overlap.examples:,} examples of {part} have a text of {overlap.other} {overlap.other_split}")
+        print(overlap.described())
 
 
 def _print_text(console: Console, tasks: Sequence[Task]) -> None:

@@ -170,8 +170,10 @@ class Study:
         """
         path = Path(root) / FILES[design]
         if not path.is_file():
-            near = _folders_like(path.parent) if not path.parent.exists() else ""
-            raise FileNotFoundError(f"{root}: no {path.name} here; it is made by `taskaffinity {design}`{near}")
+            if not path.parent.exists():
+                near = _folders_like(path.parent)
+                raise FileNotFoundError(f"{root}: no such folder; it is made by `taskaffinity {design}`{near}")
+            raise FileNotFoundError(f"{root}: no {path.name} here; it is made by `taskaffinity {design}`")
         content: dict[str, Any] = read_json(path)
         try:
             _check_metrics(content)

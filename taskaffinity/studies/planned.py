@@ -125,13 +125,9 @@ def leak_warnings(suite: Suite, suite_file: Path | None) -> list[str]:
     lines = [_leak_line(leak) for leak in overlaps[:_LEAKS_SHOWN]]
     if overlaps:
         more = f"{len(overlaps) - _LEAKS_SHOWN} more leaks; " if len(overlaps) > _LEAKS_SHOWN else ""
-        lines.append(f"{more}all overlaps: taskaffinity data inspect {suite_file}")
+        lines.append(f"{more}all leaks: taskaffinity data inspect {suite_file}")
     return lines
 
 
 def _leak_line(leak: Overlap) -> str:
-    texts = "1 text" if leak.examples == 1 else f"{leak.examples} texts"
-    return (
-        f"leak: {texts} of {leak.task} {leak.split} also in {leak.other} train"
-        f"{', which can look like transfer' * (leak.task != leak.other)}"
-    )
+    return f"{leak.described()}{', which can look like transfer' * (leak.task != leak.other)}"

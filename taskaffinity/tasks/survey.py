@@ -31,6 +31,11 @@ class Overlap:
     other: str
     other_split: Split
 
+    def described(self) -> str:
+        """One line with the number of texts and both splits."""
+        texts = "1 text" if self.examples == 1 else f"{self.examples:,} texts"
+        return f"leak: {texts} of {self.task} {self.split} also in {self.other} {self.other_split}"
+
 
 def tasks_of(place: Path) -> tuple[Task, ...]:
     """Read the tasks of a suite file, or of the task folders in a data folder, with all examples.

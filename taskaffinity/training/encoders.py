@@ -223,7 +223,7 @@ def _from_hub(name: str) -> Path:
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
         raise InputError(
             f"--encoder {name}: no such folder, and the model hub does not provide it{offline}; "
-            f"give the path of a folder with config.json, weights and a tokenizer ({type(error).__name__})"
+            f"give the path of a folder with config.json, weights and a tokenizer"
         ) from error
 
 

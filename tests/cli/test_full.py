@@ -105,7 +105,7 @@ def test_encoders_stand_below_one_another(finished: Path, home: Path) -> None:
         (["table", "7", "results/clinical"], "expected one of 1, 2, 3, 4, 5, 6"),
         (["table", "1", "results/clinical", "--format=csv"], "expected text, the only format of table 1"),
         (["table", "2", "results/clinical", "results/clinical"], "2 folders; expected one"),
-        (["table", "2", "nowhere"], "no full.json here; it is made by `taskaffinity full`"),
+        (["table", "2", "nowhere"], "no such folder; it is made by `taskaffinity full`"),
         ([*STAGED, "--set=finetune.learning_rat=1"], "did you mean learning_rate?"),
         ([*STAGED, "--protocol=paper"], "give --data, or an --encoder"),
         ([*STAGED, "--set=finetune.max_length=4"], "max_length is 4; it must be at least 8"),

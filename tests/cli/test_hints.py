@@ -27,6 +27,12 @@ HINTS = {
         ["pairwise", "--domain=clinical", "--output_dir=x"],
         r"--output_dir; it is --results here$",
     ),
+    "settings in Python": (["pairwise", "--domain=clinical", "--settings=a=1"], r"--settings; it is --set here$"),
+    "predictions in Python": (
+        ["pairwise", "--domain=clinical", "--keep-predictions"],
+        r"--keep-predictions; it is --predictions here$",
+    ),
+    "number of seeds": (["pairwise", "--domain=clinical", "--n-seeds=3"], r"--n-seeds; it is --seeds here$"),
     "option with underscores": (["pairwise", "--seeds_single=3"], r"--seeds_single; it is --seeds-single here$"),
     "setting as an option": (
         ["pairwise", "--domain=clinical", "--learning-rate=1"],
@@ -48,7 +54,7 @@ HINTS = {
     "subcommand": (["data", "inspec"], r"No such command 'inspec'. Did you mean 'inspect'\?$"),
     "tracker": (["pairwise", "--domain=clinical", "--report-to=wandbb"], r"no such tracker; .*did you mean wandb\?"),
     "inspect": (["inspect", "suite.yaml"], r"did you mean data inspect\?"),
-    "results folder": (["graph", "results/mien"], r"results/mien: no study.json here; .*did you mean results/mine\?"),
+    "results folder": (["graph", "results/mien"], r"results/mien: no such folder; .*did you mean results/mine\?"),
     "suite file": (
         ["pairwise", "--suite=siute.yaml"],
         r"suite siute.yaml: found no file .*did you mean suite.yaml\?",

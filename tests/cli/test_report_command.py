@@ -54,9 +54,9 @@ def test_compare_prints_a_table_and_csv(folders: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["report", "nowhere"], "no study.json here"),
+        (["report", "nowhere"], "no such folder"),
         (["report", "one", "--out", "two"], "--out two: a folder"),
-        (["compare", "one", "nowhere"], "no study.json here"),
+        (["compare", "one", "nowhere"], "no such folder"),
         (["compare", "stages", "one"], "stages: holds a study in stages and none of pairs"),
         (["compare", "one", "./one"], "the same folder"),
         (["compare", "one", "other"], "different tasks: only the first has c; only the second has d"),

@@ -168,6 +168,11 @@ def test_no_study_here_says_what_makes_one(tmp_path: Path) -> None:
     assert str(tmp_path) in str(caught.value)
 
 
+def test_a_missing_folder_is_named_as_missing(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"typo: no such folder; .*taskaffinity pairwise"):
+        Study.load(tmp_path / "typo")
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -136,7 +136,8 @@ def changed(**tasks: Any) -> dict[str, Any]:
         ),
         (
             lambda: changed(reviews=({**everywhere(REVIEWS), "test": [{**REVIEWS[0], "stars": 7}]}, STARS)),
-            r"task reviews: test row 1: found label '7', which no training example has",
+            r"task reviews: test row 1: found label '7', which no training example has; expected one of the .* "
+            r"list it under labels, move an example of it to train, or drop this example",
         ),
     ],
 )

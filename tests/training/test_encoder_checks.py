@@ -51,6 +51,15 @@ def test_a_decoder_is_refused_before_tokenization(task: str, decoder: Encoder, t
     assert not (tmp_path / "cache").exists()
 
 
+def test_an_unknown_encoder_is_refused_without_the_name_of_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise ConnectionError
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    with pytest.raises(InputError, match=r"no such folder, .* weights and a tokenizer$"):
+        find_encoder("no/such-encoder")
+
+
 def test_a_decoder_is_refused_for_pre_training(decoder: Encoder, tmp_path: Path) -> None:
     said = "no bidirectional encoder" if decoder.ref.name == "bert" else "no head for masked tokens"
     with pytest.raises(InputError, match=said):

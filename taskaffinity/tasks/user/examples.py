@@ -202,7 +202,8 @@ def _check_known_labels(rows: Mapping[Split, Sequence[tuple[str, dict[str, objec
                 found = f"label {_class_name(str(row['label']))}, which no training example has"
                 some = f"{', '.join(labels[:_LISTED])}{', ...' * (len(labels) > _LISTED)}"
                 expected = f"one of the {len(labels)} classes of the training split ({some})"
-                raise input_error(where, found, f"{expected}{meant(row['label'], labels)}")
+                mend = "list it under labels, move an example of it to train, or drop this example"
+                raise input_error(where, found, f"{expected}; {mend}{meant(row['label'], labels)}")
 
 
 def _class_name(label: str) -> str:

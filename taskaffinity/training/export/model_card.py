@@ -15,7 +15,7 @@ from taskaffinity.corpora.fetch import OPEN
 from taskaffinity.runs.best_model import BestModel
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
-from taskaffinity.tasks.metrics import METRICS, by_document
+from taskaffinity.tasks.metrics import METRICS, by_document, title_of
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
 from taskaffinity.training.inputs.encoded import TaskMeta
 
@@ -66,12 +66,12 @@ def _lines(best: BestModel, meta: TaskMeta) -> Iterator[str]:
     yield f"Trained in this order: {', then '.join(f'`{stage}`' for stage in stages)}."
     if any(run.recipe.precision == "bf16" for run in (*spec.lineage, spec)):
         yield "Matrix products were in bf16 in training and on dev, and in fp32 on test."
-    yield from ("", "## Scores", "", *_scores(best), "")
+    yield from ("", "## Scores", "", *_scores(best, meta.kind), "")
     yield from ("## Limits", "", *_limits(best, meta))
 
 
-def _scores(best: BestModel) -> Iterator[str]:
-    outcome, title = best.outcome, METRICS[best.outcome.metric].title
+def _scores(best: BestModel, kind: str) -> Iterator[str]:
+    outcome, title = best.outcome, title_of(best.outcome.metric, kind)
     yield f"{title}, in points (100 x the metric):"
     yield ""
     if best.study.protocol == "paper":
