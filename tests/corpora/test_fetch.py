@@ -434,5 +434,5 @@ def test_real_corpus_is_fetched_and_prepared_after_an_interruption(
     monkeypatch.setenv("TASKAFFINITY_MIRROR", "http://127.0.0.1:1")
     code, said, fault = data_fetch("chemprot")
     assert (code, fault) == (0, "")
-    assert "raw/chemprot: 0 of 12 files fetched, 12 " in said
-    assert "chemprot there already; anew: taskaffinity data prepare chemprot --raw raw/chemprot --out data" in said
+    assert "raw/chemprot: 0 of 12 files downloaded, 12 existed" in said
+    assert "chemprot exist already; to convert again: taskaffinity data prepare chemprot --raw raw" in said
