@@ -24,7 +24,7 @@ def test_pairs_from_the_refinement_are_fine_tuned_and_the_same_command_again_tra
     root = tmp_path / "results" / "clinical"
     assert kinds(root) == {"refine": 1, "continued": 4 + 6, "finetune": 4 + 12}
     assert "fine-tuned on the target" in first.stdout
-    assert "start from the whole set's refinement" in first.stdout
+    assert "start from the multi-task model of the whole set" in first.stdout
     edges = rows(root / "edges.csv")
     assert {(row["evaluated_after"], row["init_from"]) for row in edges} == {("finetune", "multitask")}
     scores = {
