@@ -49,7 +49,7 @@ class TimeLeft:
 
     def _estimate(self, done: float, spent: float, workers: int) -> float | None:
         weight = _PRIOR_SECONDS if self._is_seconds else 0.0
-        if not weight and done < _FIRST_SHARE * self._total:
+        if not weight and (not spent or done < _FIRST_SHARE * self._total):
             return None
         speed = (done + weight * workers) / (spent + weight)
         return (self._total - done) / speed

@@ -39,6 +39,11 @@ def test_without_a_model_it_is_unknown_until_something_was_observed() -> None:
     assert left.update(100.0, 1) == 0
 
 
+def test_runs_that_end_at_once_give_no_estimate() -> None:
+    left = TimeLeft(100.0, is_seconds=False, clock=Clock())
+    assert left.update(40.0, 2) is None  # they failed before the clock moved
+
+
 def test_a_burst_moves_it_slowly() -> None:
     clock = Clock()
     left = TimeLeft(100.0, is_seconds=False, clock=clock)
