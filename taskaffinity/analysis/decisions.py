@@ -84,5 +84,5 @@ def describe_needs(matrix: AffinityMatrix) -> list[str]:
     by_need: dict[str, list[str]] = {}
     for s, t in matrix.arrows:
         if matrix.recommendation[s, t]:
-            by_need.setdefault(matrix.recommendation[s, t], []).append(f"{matrix.titles[s]} → {matrix.titles[t]}")
+            by_need.setdefault(matrix.recommendation[s, t], []).append(_name(matrix, (s, t)))
     return [f"To decide {', '.join(arrows)}: {need}." for need, arrows in by_need.items()]

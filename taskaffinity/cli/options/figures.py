@@ -19,9 +19,7 @@ OLD_PALETTES = {"cb": "colorblind"}
 def _palette(given: str) -> str:
     name = OLD_PALETTES.get(given, given)
     if name != given:
-        print(
-            f"taskaffinity: --palette {given} is now {name}; the old name goes with the next release", file=sys.stderr
-        )
+        print(f"taskaffinity: --palette {given} is now {name}; the next release drops the old name", file=sys.stderr)
     if name not in PALETTE_NAMES:
         raise typer.BadParameter(f"{given!r} is not one of {', '.join(map(repr, PALETTE_NAMES))}.")
     return name
