@@ -1,54 +1,36 @@
 """Studies drawn from a distribution whose true gains are known: what the tests of an arrow are judged on.
 
-A latent score of run r on example i: ``ease_i + own_i(arm) + luck_r + noise_ri``. The example's ease is normal (SD 2)
-about the target's level, ``own`` is what an arm does to an example whatever the seed (SD 0.4; what makes the choice of
-test examples matter), luck is the seed's (Gaussian, or Student's t with 3 degrees of freedom scaled to one SD; its SD
-is 0.15 times a log-normal factor of the target), noise has SD 0.7. A gain is planted as a shift of the pair's latent
-score. From the latent score
-
-* ``accuracy``: an example is right if it is above zero;
-* ``span_f1``: an example has 0 to 4 gold spans (Poisson 1.5, cut); each is found if latent + fresh noise is above zero,
-  and one span is invented if latent + fresh noise is below -1.5;
-* ``pearson``: gold x is standard normal, the prediction is ``(1 + luck) x + 0.8 ease' + own + noise`` with the ease
-  standardised; a shift adds to the slope.
-
-True gains are the population's, over examples in closed form and over luck by quadrature.
+``simulated_worlds`` describes the distributions.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr
+from simulated_worlds import (
+    CLASS_LEVELS,
+    CLASSES,
+    DOCUMENT_SHARE,
+    EASE,
+    INVENTED,
+    LUCK,
+    MAJORITY,
+    NOISE,
+    Array,
+    Condition,
+    Target,
+    World,
+    collapsed_score,
+    null_shift,
+    true_score,
+)
 
-from taskaffinity.analysis.statistics.arms import Arms
+from taskaffinity.analysis.statistics.arms import Arms, Key
 from taskaffinity.analysis.statistics.standard_errors import Arm
 from taskaffinity.tasks.metrics import METRICS
-
-Array = np.ndarray
-EASE, OWN, NOISE, LUCK = 2.0, 0.4, 0.7, 0.15
-INVENTED = -1.5
-NOISES = ("gaussian", "student_t3")
-SIMULATED_METRICS = ("accuracy", "span_f1", "pearson")
-_SPANS = np.minimum(np.arange(30), 4)
-MEAN_SPANS = float((stats.poisson.pmf(np.arange(30), 1.5) * _SPANS).sum())
-
-
-@dataclass(frozen=True)
-class Target:
-    """One target's level and how much seeds move it."""
-
-    level: float
-    luck: float
-
-
-def draw_target(rng: np.random.Generator) -> Target:
-    return Target(float(rng.normal(1.5, 0.5)), LUCK * float(np.exp(rng.normal(0, 0.5))))
-
-
-def draw_luck(rng: np.random.Generator, noise: str, size: int) -> Array:
-    return rng.standard_normal(size) if noise == "gaussian" else rng.standard_t(3, size) / np.sqrt(3)
 
 
 @dataclass(frozen=True)
@@ -56,78 +38,161 @@ class Examples:
     """A target's test set."""
 
     ease: Array  # (n,)
-    gold: Array  # (n,) spans, or gold scores
+    gold: Array  # (n,) spans, gold scores, classes (macro-F1), or whether the class is the majority's (accuracy)
+    documents: Array | None  # (n,) number of the document, from 0 without gaps
 
 
-def draw_examples(rng: np.random.Generator, metric: str, n: int) -> Examples:
-    gold = np.minimum(rng.poisson(1.5, n), 4) if metric == "span_f1" else rng.standard_normal(n)
-    return Examples(EASE * rng.standard_normal(n), gold)
+@dataclass(frozen=True)
+class SimulatedStudy:
+    """A study and its truth; arrays ``[source, target]``, diagonal NaN."""
+
+    arms: Arms
+    gains: Array
+    """True gains, over all runs."""
+    trained_gains: Array
+    """True gains among runs that do not collapse."""
+    collapsed: dict[Key, Array]
+    """Of each arm, which runs collapsed."""
+
+
+def draw_target(rng: np.random.Generator, luck: float = LUCK) -> Target:
+    return Target(float(rng.normal(1.5, 0.5)), luck * float(np.exp(rng.normal(0, 0.5))))
+
+
+def draw_luck(rng: np.random.Generator, noise: str, size: int) -> Array:
+    return rng.standard_normal(size) if noise == "gaussian" else rng.standard_t(3, size) / np.sqrt(3)
+
+
+def draw_documents(rng: np.random.Generator, world: World) -> Array | None:
+    """Documents of the examples; by chance fewer than the world has, but two at least."""
+    if not world.documents:
+        return None
+    if world.sizes == "equal":
+        return np.arange(world.n_test) % world.documents
+    while True:
+        shares = rng.dirichlet(np.full(world.documents, 0.5))
+        documents = np.unique(rng.choice(world.documents, world.n_test, p=shares), return_inverse=True)[1]
+        if documents.max() > 0:
+            return documents
+
+
+def draw_effects(rng: np.random.Generator, sd: float, n: int, documents: Array | None) -> Array:
+    """Effects on examples, of one SD; those of one document have ``DOCUMENT_SHARE`` of the variance in common."""
+    alone = rng.standard_normal(n)
+    if documents is None:
+        return sd * alone
+    shared = rng.standard_normal(documents.max() + 1)[documents]
+    return sd * (np.sqrt(DOCUMENT_SHARE) * shared + np.sqrt(1 - DOCUMENT_SHARE) * alone)
+
+
+def draw_examples(rng: np.random.Generator, world: World) -> Examples:
+    n, documents = world.n_test, draw_documents(rng, world)
+    gold = {
+        "accuracy": lambda: rng.random(n) < MAJORITY,
+        "span_f1": lambda: np.minimum(rng.poisson(1.5, n), 4),
+        "pearson": lambda: rng.standard_normal(n),
+        "macro_f1": lambda: rng.choice(len(CLASSES), n, p=CLASSES),
+    }[world.metric]()
+    return Examples(draw_effects(rng, EASE, n, documents), gold, documents)
 
 
 def draw_arm(
-    rng: np.random.Generator, metric: str, target: Target, examples: Examples, n_runs: int, noise: str, shift: float
-) -> Arm:
-    """Runs of one arm on these examples."""
-    n = len(examples.ease)
-    own = OWN * rng.standard_normal(n)
-    luck = target.luck * draw_luck(rng, noise, n_runs)[:, None]
-    fresh = rng.standard_normal((n_runs, n), dtype=np.float32) * NOISE
-    if metric == "pearson":
-        predicted = (1 + shift + luck) * examples.gold + 0.8 * examples.ease / EASE + own + fresh
-        counts = np.stack([METRICS["pearson"].tally(examples.gold, run, ()) for run in predicted])
-        return Arm.from_counts(counts, METRICS["pearson"])
-    latent = target.level + shift + examples.ease + own + luck
+    rng: np.random.Generator, world: World, target: Target, examples: Examples, condition: Condition
+) -> tuple[Arm, Array]:
+    """Runs of one arm on these examples, and which of them collapsed."""
+    n, n_runs, gold = world.n_test, condition.n_runs, examples.gold
+    own = draw_effects(rng, world.own, n, examples.documents)
+    luck = (condition.sd * target.luck * draw_luck(rng, world.noise, n_runs))[:, None].astype(np.float32)
+    fresh = rng.standard_normal((n_runs, n), dtype=np.float32) * np.float32(NOISE)
+    if world.metric == "pearson":
+        planes = _pearson_planes(gold, (1 + condition.shift + luck) * gold + 0.8 * examples.ease / EASE + own + fresh)
+    else:
+        latent = luck + (target.level + condition.shift + examples.ease + own).astype(np.float32)
+        planes = {"accuracy": _accuracy_planes, "span_f1": _span_planes, "macro_f1": _macro_planes}[world.metric](
+            rng, gold, latent, fresh
+        )
+    collapsed = rng.random(n_runs) < condition.collapse
+    if collapsed.any():
+        planes[:, collapsed] = _collapsed_planes(world.metric, gold)[:, None]
+    return Arm.from_counts(np.moveaxis(planes, 0, -1), METRICS[world.metric], examples.documents), collapsed
+
+
+def _accuracy_planes(rng: np.random.Generator, gold: Array, latent: Array, fresh: Array) -> Array:
+    """(2, n_runs, n), the counts of ``METRICS``; below, too."""
+    planes = np.ones((2, *latent.shape))
+    planes[0] = latent + fresh > 0
+    return planes
+
+
+def _span_planes(rng: np.random.Generator, gold: Array, latent: Array, fresh: Array) -> Array:
+    chance = ndtr(latent / np.float32(NOISE))
+    found = np.zeros(latent.shape, dtype=np.float32)
+    for span in range(int(gold.max())):
+        found += (rng.random(latent.shape, dtype=np.float32) < chance) & (gold > span)
+    return np.stack([found, latent + fresh < INVENTED, gold - found])
+
+
+def _macro_planes(rng: np.random.Generator, gold: Array, latent: Array, fresh: Array) -> Array:
+    levels = CLASS_LEVELS.astype(np.float32)[gold]
+    other = (gold + rng.integers(1, len(CLASSES), latent.shape)) % len(CLASSES)
+    return _class_planes(gold, np.where(latent + levels + fresh > 0, gold, other))
+
+
+def _class_planes(gold: Array, predicted: Array) -> Array:
+    """``tp, fp, fn`` of every class in turn."""
+    planes = []
+    for label in range(len(CLASSES)):
+        is_gold, is_predicted = gold == label, predicted == label
+        planes += [is_gold & is_predicted, ~is_gold & is_predicted, is_gold & ~is_predicted]
+    return np.stack(planes).astype(np.float64)
+
+
+def _pearson_planes(gold: Array, predicted: Array) -> Array:
+    x = np.broadcast_to(gold, predicted.shape)
+    return np.stack([np.ones_like(predicted), x, predicted, x * x, predicted**2, x * predicted])
+
+
+def _collapsed_planes(metric: str, gold: Array) -> Array:
+    """(n_counts, n), the counts of a run that predicts the majority class, no span, or a constant."""
     if metric == "accuracy":
-        right = (latent + fresh > 0).astype(np.float64)
-        return Arm.from_counts(np.stack([right, np.ones_like(right)], axis=-1), METRICS["accuracy"])
-    found = rng.binomial(examples.gold.astype(int), stats.norm.cdf(latent / NOISE)).astype(np.float64)
-    invented = (latent + fresh < INVENTED).astype(np.float64)
-    return Arm.from_counts(np.stack([found, invented, examples.gold - found], axis=-1), METRICS["span_f1"])
-
-
-def true_score(metric: str, target: Target, shift: float, noise: str) -> float:
-    """The population's score, mean over seeds."""
-    grid = (np.arange(4000) + 0.5) / 4000
-    luck = target.luck * (stats.norm.ppf(grid) if noise == "gaussian" else stats.t.ppf(grid, 3) / np.sqrt(3))
+        return np.stack([gold, np.ones_like(gold)]).astype(np.float64)
+    if metric == "macro_f1":
+        return _class_planes(gold, np.zeros_like(gold))
     if metric == "pearson":
-        slope = 1 + shift + luck
-        return float((slope / np.sqrt(slope**2 + 0.8**2 + OWN**2 + NOISE**2)).mean())
-    spread = np.sqrt(EASE**2 + OWN**2 + NOISE**2)
-    right = stats.norm.cdf((target.level + shift + luck) / spread)
-    if metric == "accuracy":
-        return float(right.mean())
-    found = MEAN_SPANS * right
-    invented = stats.norm.cdf((INVENTED - target.level - shift - luck) / spread)
-    return float((2 * found / (found + invented + MEAN_SPANS)).mean())
+        return _pearson_planes(gold, np.zeros(len(gold)))
+    return np.stack([np.zeros(len(gold)), np.zeros(len(gold)), gold])
 
 
-def draw_study(
-    rng: np.random.Generator,
-    metric: str,
-    *,
-    shifts: Array,
-    n_test: int,
-    seeds_pair: int,
-    seeds_single: int,
-    noise: str = "gaussian",
-) -> tuple[Arms, Array]:
-    """A study and its true gains, ``[source, target]``, diagonal NaN.
+def draw_study(rng: np.random.Generator, world: World, shifts: Array | None = None) -> SimulatedStudy:
+    """Draw a study.
 
     Parameters
     ----------
-    shifts : (n_tasks, n_tasks)
-        Latent shift of every arrow, 0 for a null.
+    shifts : (n_tasks, n_tasks), optional
+        Latent shift of every arrow; 0 (the default) for a null among runs that train.
     """
-    names = tuple(f"t{place}" for place in range(len(shifts)))
-    found, gains = {}, np.full(shifts.shape, np.nan)
+    size = world.tasks
+    shifts = np.zeros((size, size)) if shifts is None else shifts
+    names = tuple(f"t{place}" for place in range(size))
+    found: dict[Key, Arm] = {}
+    collapsed: dict[Key, Array] = {}
+    gains, trained = np.full((2, size, size), np.nan)
+    floor = collapsed_score(world.metric)
     for t, name in enumerate(names):
-        target, examples = draw_target(rng), draw_examples(rng, metric, n_test)
-        found[name, "single", ""] = draw_arm(rng, metric, target, examples, seeds_single, noise, 0.0)
-        alone = true_score(metric, target, 0.0, noise) if shifts[:, t].any() else 0.0
+        target, examples = draw_target(rng, world.luck), draw_examples(rng, world)
+        draw = partial(draw_arm, rng, world, target, examples)
+        single = Condition(world.single_runs, 0.0, world.sd_single, world.collapse_single)
+        pair = Condition(world.seeds_pair, 0.0, world.sd_pair, world.collapse_pair)
+        level = null_shift(world, target, pair, single)
+        found[name, "single", ""], collapsed[name, "single", ""] = draw(single)
+        alone = true_score(world, target, single)
+        lost = (world.collapse_single - world.collapse_pair) * (alone - floor)
         for s, source in enumerate(names):
             if s == t:
                 continue
-            shift = float(shifts[s, t])
-            found[name, "pair", source] = draw_arm(rng, metric, target, examples, seeds_pair, noise, shift)
-            gains[s, t] = true_score(metric, target, shift, noise) - alone if shift else 0.0
-    return Arms(names, found, {key: tuple(range(arm.n_runs)) for key, arm in found.items()}), gains
+            shifted = Condition(pair.n_runs, level + float(shifts[s, t]), pair.sd, pair.collapse)
+            found[name, "pair", source], collapsed[name, "pair", source] = draw(shifted)
+            trained[s, t] = true_score(world, target, shifted) - alone if shifts[s, t] else 0.0
+            gains[s, t] = (1 - world.collapse_pair) * trained[s, t] + lost
+    seeds = {key: tuple(range(arm.n_runs)) for key, arm in found.items()}
+    return SimulatedStudy(Arms(names, found, seeds), gains, trained, collapsed)

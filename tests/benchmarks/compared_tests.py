@@ -1,0 +1,49 @@
+"""The tests of an arrow that the simulations compare, each as a study applies it."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from taskaffinity.analysis.statistics.arms import Arms
+from taskaffinity.analysis.statistics.sequential import Covariance
+from taskaffinity.analysis.statistics.standard_errors import Arm, GainError, VarianceComponents, standard_error
+from taskaffinity.runs.rule import Rule
+
+OLD = "satterthwaite"
+NEW = "behrens-fisher"
+_SELECTABLE = "test" in inspect.signature(Rule).parameters
+TESTS = (NEW, OLD) if _SELECTABLE else (OLD,)
+
+
+def rule_of(test: str, **settings: Any) -> Rule:
+    """Return the rule of a test."""
+    return Rule(**settings, **({"test": test} if _SELECTABLE else {}))
+
+
+def evidence_of(arms: Arms, rule: Rule) -> VarianceComponents:
+    """Return the evidence of every arrow; each test has its own prior."""
+    return arms.evidence
+
+
+def error_of(evidence: VarianceComponents, rule: Rule) -> GainError:
+    return standard_error(evidence, rule.estimand)
+
+
+def covariance_of(arms: Arms, rule: Rule) -> Covariance:
+    return partial(arms.covariance, estimand=rule.estimand)
+
+
+def flagged_runs(arm: Arm) -> np.ndarray | None:
+    """(n_runs,), the runs that the toolkit takes as collapsed; None if it has no opinion."""
+    return getattr(arm, "collapsed", None)
+
+
+def stack(evidence: list[VarianceComponents]) -> VarianceComponents:
+    """Return the evidence of several studies along a new first axis."""
+    names = [field.name for field in dataclasses.fields(VarianceComponents)]
+    return VarianceComponents(**{name: np.stack([getattr(one, name) for one in evidence]) for name in names})

@@ -1,0 +1,192 @@
+"""The cells of ``error_rates.csv``: worlds in which null arrows are tested, and how often each test calls them.
+
+Each cell but the first is one in which an audit of an earlier version found false calls or looked for them.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from compared_tests import TESTS, error_of, evidence_of, rule_of, stack
+from simulated import draw_study
+from simulated_worlds import NOISES, SIMULATED_METRICS, World
+
+TAIL = 0.001
+BATCH = 100
+"""Studies that are tested at once."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One row of the file for each test."""
+
+    world: World
+    studies: int
+    shifted: bool = True
+    """Whether some arrows are shifted by .4: they count for coverage and power."""
+    estimand: str = "population"
+
+
+def base() -> list[Planned]:
+    """All metrics, small and large test sets, 3 to 10 seeds."""
+    return [
+        Planned(World(metric, 4, n_test, pair, single, noise), 1000 if n_test == 300 else 600)
+        for noise in NOISES
+        for metric in SIMULATED_METRICS
+        for n_test in (300, 2000)
+        for pair, single in ((3, 3), (3, 6), (5, 5), (5, 9), (10, 10))
+    ]
+
+
+def documents() -> list[Planned]:
+    """Few and many documents, of equal and of very unequal sizes."""
+    return [
+        Planned(World(metric, documents=number, sizes=sizes), 1000)
+        for metric, numbers in (("accuracy", (5, 10, 20, 30, 50, 150)), ("span_f1", (10, 50)))
+        for sizes in ("equal", "dirichlet")
+        for number in numbers
+    ]
+
+
+def heteroscedastic() -> list[Planned]:
+    """Seeds that move the pairs' scores 3 and 5 times as much as single-task scores, and the reverse."""
+    ratios = [(1.0, 1.0), (3.0, 1.0), (5.0, 1.0), (1.0, 3.0), (1.0, 5.0)]
+    return [
+        Planned(World(n_test=2000, seeds_pair=3, seeds_single=single, sd_pair=up, sd_single=down), 1000)
+        for single in (3, 6)
+        for up, down in ratios
+    ]
+
+
+def two_tasks() -> list[Planned]:
+    """Two tasks at the default seeds: four arms in all."""
+    return [
+        Planned(World(metric, 2, n_test, 3, noise=noise), 4000)
+        for noise in NOISES
+        for metric in SIMULATED_METRICS
+        for n_test in (300, 2000)
+    ]
+
+
+def collapse() -> list[Planned]:
+    """Runs of all arms collapse equally often, at the default seeds."""
+    return [
+        Planned(World(metric, collapse_pair=rate, collapse_single=rate), 1000)
+        for metric in ("accuracy", "span_f1")
+        for rate in (0.0, 0.03, 0.1, 0.3, 0.5)
+    ]
+
+
+def macro_f1() -> list[Planned]:
+    """Three classes; of 56 examples some eight are in the rarest."""
+    return [
+        Planned(World("macro_f1", n_test=n_test, own=own), 1000, shifted, estimand)
+        for n_test in (56, 500)
+        for estimand, own, shifted in (("population", 0.4, True), ("test-set", 0.0, False))
+    ]
+
+
+def far_tail() -> list[Planned]:
+    """All arrows of eight tasks null: 100,800 arrows a row."""
+    rows = [(n, single, noise, "population", 0.4) for n in (300, 1000) for single in (3, 8) for noise in NOISES]
+    rows += [(1000, single, noise, "test-set", 0.0) for single in (3, 8) for noise in NOISES]
+    return [
+        Planned(World("accuracy", 8, n, 3, single, noise, own), 1800, False, estimand)
+        for n, single, noise, estimand, own in rows
+    ]
+
+
+CELLS: dict[str, Callable[[], list[Planned]]] = {
+    "base": base,
+    "documents": documents,
+    "heteroscedastic": heteroscedastic,
+    "two tasks": two_tasks,
+    "collapse": collapse,
+    "macro-F1": macro_f1,
+    "far tail": far_tail,
+}
+
+
+def rates(cell: str, studies: int | None = None) -> pd.DataFrame:
+    """Return the rows of one cell.
+
+    Parameters
+    ----------
+    studies : int, optional
+        Studies per row. Default: as many as planned.
+    """
+    rows: list[dict[str, Any]] = []
+    for planned in CELLS[cell]():
+        began = time.monotonic()
+        found = measure(planned, studies or planned.studies)
+        rows += [{"cell": cell, "test": test, **describe(planned), **row} for test, row in found.items()]
+        for row in rows[-len(TESTS) :]:
+            print({key: value for key, value in row.items() if value not in ("", 0)}, flush=True)
+        print(f"  {time.monotonic() - began:.0f} s", flush=True)
+    return pd.DataFrame(rows)
+
+
+def describe(planned: Planned) -> dict[str, Any]:
+    """Return the parameters of a row."""
+    world = planned.world
+    parameters = {**asdict(world), "seeds_single": world.single_runs, "sizes": world.sizes if world.documents else ""}
+    return {"estimand": planned.estimand, **parameters}
+
+
+def seed_of(*parts: Any) -> np.random.Generator:
+    """Return a generator for these parameters."""
+    return np.random.default_rng(zlib.crc32(repr(parts).encode()))
+
+
+def measure(planned: Planned, studies: int) -> dict[str, dict[str, float]]:
+    """Return each test's rates with their Monte Carlo errors, all from the same studies."""
+    rng, size = seed_of(planned.world, planned.estimand), planned.world.tasks
+    shifts = np.zeros((size, size))
+    if planned.shifted:
+        shifts[0, 1:] = 0.4
+        shifts[1, 0] = 0.4 if size > 2 else 0.0
+    counts: dict[str, list[np.ndarray]] = {test: [] for test in TESTS}
+    for start in range(0, studies, BATCH):
+        drawn = [draw_study(rng, planned.world, shifts) for _ in range(min(BATCH, studies - start))]
+        gains = np.stack([study.gains for study in drawn])
+        for test in TESTS:
+            rule = rule_of(test, estimand=planned.estimand)
+            error = error_of(stack([evidence_of(study.arms, rule) for study in drawn]), rule)
+            p, (low, high) = np.asarray(error.p(), dtype=np.float64), error.interval(0.05)
+            tested = ~np.isnan(p)
+            null, real = tested & (gains == 0), tested & (np.abs(gains) > 0)
+            events = (null, null & (p <= 0.05), null & (p <= TAIL), tested, tested & (low <= gains) & (gains <= high))
+            events += (real, real & (p <= 0.05))
+            counts[test].append(np.stack([event.sum(axis=(1, 2)) for event in events], axis=1))
+    return {test: _summary(np.concatenate(found).astype(np.float64)) for test, found in counts.items()}
+
+
+def _summary(counts: np.ndarray) -> dict[str, float]:
+    nulls, called, far, tested, covered, real, seen = counts.T
+    (type1, type1_error), (tail, tail_error) = ratio(called, nulls), ratio(far, nulls)
+    coverage, coverage_error = ratio(covered, tested)
+    return {
+        "type1": round(type1, 4),
+        "type1_error": round(type1_error, 4),
+        "type1_001": round(tail, 5),
+        "type1_001_error": round(tail_error, 5),
+        "coverage": round(coverage, 4),
+        "coverage_error": round(coverage_error, 4),
+        "power": round(ratio(seen, real)[0], 4),
+        "replications": int(nulls.sum()),
+        "studies": len(counts),
+    }
+
+
+def ratio(events: np.ndarray, of: np.ndarray) -> tuple[float, float]:
+    """Return a share and its Monte Carlo error; studies are independent, arrows of one study are not."""
+    if not of.sum():
+        return float("nan"), float("nan")
+    share = events.sum() / of.sum()
+    return float(share), float(np.sqrt(((events - share * of) ** 2).sum()) / of.sum())
