@@ -104,6 +104,7 @@ def row_name(row: pd.Series) -> str:
     parts += [f"{row.seeds_pair} v {row.seeds_single} seeds"]
     parts += [f"{row.documents} documents ({row.sizes})"] if row.documents else []
     parts += [f"SD {row.sd_pair:g} v {row.sd_single:g}"] if row.sd_pair != row.sd_single else []
+    parts += [f"beside {row.others} examples"] if row.others else []
     return ", ".join([*parts, *([f"collapse {row.collapse_pair:g}"] if row.collapse_pair else [])])
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from simulated import draw_arm, draw_documents, draw_effects, draw_examples, draw_study
 from simulated_worlds import (
-    DOCUMENT_SHARE,
     NOISES,
+    SHARED_EASE,
     SIMULATED_METRICS,
     Condition,
     Target,
@@ -38,16 +38,30 @@ def test_documents_do_not_change_the_true_score() -> None:
     assert np.mean(drawn) == pytest.approx(true_score(world, target, Condition(1)), abs=4 * error)
 
 
-def test_examples_of_one_document_are_correlated_as_planted() -> None:
+@pytest.mark.parametrize("shared", [0.0, 0.3, 0.9])
+def test_examples_of_one_document_are_correlated_as_planted(shared: float) -> None:
     n_documents, size = 4000, 5
-    effects = draw_effects(
-        np.random.default_rng(0), 0.4, n_documents * size, np.arange(n_documents * size) % n_documents
-    )
+    documents = np.arange(n_documents * size) % n_documents
+    effects = draw_effects(np.random.default_rng(0), 0.4, len(documents), documents, shared)
     grouped = effects.reshape(size, n_documents)
     between, within = size * grouped.mean(axis=0).var(ddof=1), grouped.var(axis=0, ddof=1).mean()
     correlation = (between - within) / (between + (size - 1) * within)  # analysis of variance, one way
-    assert correlation == pytest.approx(DOCUMENT_SHARE, abs=0.03)
+    assert correlation == pytest.approx(shared, abs=0.03)
     assert effects.var() == pytest.approx(0.4**2, rel=0.05)
+
+
+def test_documents_of_a_study_share_ease_and_what_an_arm_does() -> None:
+    world = World(n_test=20_000, documents=4000)
+    rng = np.random.default_rng(0)
+    ease = draw_examples(rng, world).ease.reshape(5, 4000)
+    pairs = [np.corrcoef(ease[one], ease[other])[0, 1] for one in range(5) for other in range(one)]
+    assert np.mean(pairs) == pytest.approx(SHARED_EASE, abs=0.03)
+    assert draw_examples(rng, World(n_test=50)).documents is None
+
+
+def test_only_the_first_target_is_small_beside_others() -> None:
+    arms = draw_study(np.random.default_rng(0), World("macro_f1", 3, 56, others=400)).arms
+    assert [arms.n_test(name) for name in arms.tasks] == [56, 400, 400]
 
 
 def test_sizes_of_documents_are_as_planted() -> None:

@@ -13,12 +13,13 @@ from scipy.special import ndtr
 from simulated_worlds import (
     CLASS_LEVELS,
     CLASSES,
-    DOCUMENT_SHARE,
     EASE,
     INVENTED,
     LUCK,
     MAJORITY,
     NOISE,
+    SHARED_EASE,
+    SHARED_OWN,
     Array,
     Condition,
     Target,
@@ -76,13 +77,13 @@ def draw_documents(rng: np.random.Generator, world: World) -> Array | None:
             return documents
 
 
-def draw_effects(rng: np.random.Generator, sd: float, n: int, documents: Array | None) -> Array:
-    """Effects on examples, of one SD; those of one document have ``DOCUMENT_SHARE`` of the variance in common."""
+def draw_effects(rng: np.random.Generator, sd: float, n: int, documents: Array | None, shared: float) -> Array:
+    """Effects on examples, of one SD; those of one document have a share of the variance in common."""
     alone = rng.standard_normal(n)
     if documents is None:
         return sd * alone
-    shared = rng.standard_normal(documents.max() + 1)[documents]
-    return sd * (np.sqrt(DOCUMENT_SHARE) * shared + np.sqrt(1 - DOCUMENT_SHARE) * alone)
+    together = rng.standard_normal(documents.max() + 1)[documents]
+    return sd * (np.sqrt(shared) * together + np.sqrt(1 - shared) * alone)
 
 
 def draw_examples(rng: np.random.Generator, world: World) -> Examples:
@@ -93,7 +94,7 @@ def draw_examples(rng: np.random.Generator, world: World) -> Examples:
         "pearson": lambda: rng.standard_normal(n),
         "macro_f1": lambda: rng.choice(len(CLASSES), n, p=CLASSES),
     }[world.metric]()
-    return Examples(draw_effects(rng, EASE, n, documents), gold, documents)
+    return Examples(draw_effects(rng, EASE, n, documents, SHARED_EASE), gold, documents)
 
 
 def draw_arm(
@@ -101,7 +102,7 @@ def draw_arm(
 ) -> tuple[Arm, Array]:
     """Runs of one arm on these examples, and which of them collapsed."""
     n, n_runs, gold = world.n_test, condition.n_runs, examples.gold
-    own = draw_effects(rng, world.own, n, examples.documents)
+    own = draw_effects(rng, world.own, n, examples.documents, SHARED_OWN)
     luck = (condition.sd * target.luck * draw_luck(rng, world.noise, n_runs))[:, None].astype(np.float32)
     fresh = rng.standard_normal((n_runs, n), dtype=np.float32) * np.float32(NOISE)
     if world.metric == "pearson":
@@ -171,14 +172,14 @@ def draw_study(rng: np.random.Generator, world: World, shifts: Array | None = No
     shifts : (n_tasks, n_tasks), optional
         Latent shift of every arrow; 0 (the default) for a null among runs that train.
     """
-    size = world.tasks
+    size, study_world = world.tasks, world
     shifts = np.zeros((size, size)) if shifts is None else shifts
     names = tuple(f"t{place}" for place in range(size))
     found: dict[Key, Arm] = {}
     collapsed: dict[Key, Array] = {}
     gains, trained = np.full((2, size, size), np.nan)
-    floor = collapsed_score(world.metric)
     for t, name in enumerate(names):
+        world = study_world.of_target(t)
         target, examples = draw_target(rng, world.luck), draw_examples(rng, world)
         draw = partial(draw_arm, rng, world, target, examples)
         single = Condition(world.single_runs, 0.0, world.sd_single, world.collapse_single)
@@ -186,7 +187,7 @@ def draw_study(rng: np.random.Generator, world: World, shifts: Array | None = No
         level = null_shift(world, target, pair, single)
         found[name, "single", ""], collapsed[name, "single", ""] = draw(single)
         alone = true_score(world, target, single)
-        lost = (world.collapse_single - world.collapse_pair) * (alone - floor)
+        lost = (world.collapse_single - world.collapse_pair) * (alone - collapsed_score(world.metric))
         for s, source in enumerate(names):
             if s == t:
                 continue

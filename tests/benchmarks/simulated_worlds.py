@@ -14,15 +14,15 @@ score. From the latent score
 * ``macro_f1``: three classes, the rarer the harder; an example is right if it is above zero, else it gets one of the
   other classes.
 
-A ``World`` can also have documents (examples of one share half of the variance of their ease and of ``own``), arms of
-unequal SD over seeds, and runs that collapse: they predict the majority class, no span, or a constant.
+A ``World`` can also have documents (examples of one share a part of their ease and most of ``own``), arms of unequal
+SD over seeds, and runs that collapse: they predict the majority class, no span, or a constant.
 
 True gains are the population's, over examples in closed form and over luck by quadrature.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -35,8 +35,8 @@ from taskaffinity.runs.plan import default_single_seeds
 Array = np.ndarray
 EASE, OWN, NOISE, LUCK = 2.0, 0.4, 0.7, 0.15
 INVENTED = -1.5
-DOCUMENT_SHARE = 0.5
-"""Share of the variance of ``ease`` and ``own`` that examples of one document have in common."""
+SHARED_EASE, SHARED_OWN = 0.3, 0.9
+"""Share of the variance of ``ease`` and of ``own`` that examples of one document have in common."""
 MAJORITY = 0.4
 """Share of the majority class, which a collapsed run predicts everywhere (accuracy)."""
 CLASSES, CLASS_LEVELS = np.array([0.6, 0.25, 0.15]), np.array([0.5, 0.0, -0.5])
@@ -71,6 +71,12 @@ class World:
     collapse_pair: float = 0.0
     """Chance that a run of a pair collapses."""
     collapse_single: float = 0.0
+    others: int = 0
+    """Above 0: only the first target is as above, the others have accuracy on so many independent examples."""
+
+    def of_target(self, place: int) -> World:
+        """Return the world of one target."""
+        return replace(self, metric="accuracy", n_test=self.others, documents=0) if self.others and place else self
 
     @property
     def single_runs(self) -> int:
