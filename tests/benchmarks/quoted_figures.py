@@ -1,0 +1,156 @@
+"""The figures that the documentation quotes from the files of ``results/``.
+
+    python tests/benchmarks/quoted_figures.py
+
+prints the rows of the tables in docs/explanation/standard-errors.md; ``tests/test_quoted_figures.py`` compares them
+with the page. A row's function computes its last cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from compared_tests import NEW, OLD
+
+RESULTS = Path(__file__).parent / "results"
+
+Figure = Callable[[], str]
+
+
+class NotMeasuredError(Exception):
+    """The committed file has no such rows yet."""
+
+
+def rows(name: str, **wanted: object) -> pd.DataFrame:
+    """Return the rows of a file for the default test that have these values."""
+    path = RESULTS / f"{name}.csv"
+    if not path.exists():
+        raise NotMeasuredError(name)
+    found = pd.read_csv(path)
+    if "test" in found and NEW in set(found.test) and "test" not in wanted:
+        wanted = {"test": NEW, **wanted}
+    for column, value in wanted.items():
+        if column not in found:
+            if column == "cell" and value in ("base", "half null"):
+                continue  # an older file has these rows alone
+            raise NotMeasuredError(f"{name}: {column}")
+        found = found[found[column].isin(value if isinstance(value, (list, tuple)) else [value])]
+    if found.empty:
+        raise NotMeasuredError(f"{name}: {wanted}")
+    return found
+
+
+def percents(values: Iterable[float], decimals: int = 1) -> str:
+    """Return ``3.5% to 5.9%``, or one figure if both ends are equal."""
+    values = list(values)
+    low, high = (f"{100 * value:.{decimals}f}%" for value in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def rate(column: str, cell: str, decimals: int = 1, **wanted: object) -> str:
+    """Return the range of a column of error_rates.csv within a cell."""
+    return percents(rows("error_rates", cell=cell, **wanted)[column].dropna(), decimals)
+
+
+def unequal(ratio: float) -> str:
+    """Return type I errors where one arm's SD over seeds is ``ratio`` times the other's."""
+    found = rows("error_rates", cell="heteroscedastic")
+    return percents(found[found[["sd_pair", "sd_single"]].max(axis=1) == ratio].type1)
+
+
+def family(design: str, cell: str, arrows: int) -> str:
+    """Return the share of all-null studies with any significant arrow."""
+    return percents(rows("false_discoveries", design=design, cell=cell, arrows=arrows).false_colours)
+
+
+def false_of_half_null() -> str:
+    return percents(rows("false_discoveries", cell="half null", correction="bh").false_colours, 0)
+
+
+def detected(test: str) -> str:
+    """Return the power in studies of four and eight tasks together."""
+    older = {NEW: "moderated"}.get(test, test)
+    found = rows("power", test=[test, older])
+    return percents([found[found.test == (test if test in set(found.test) else older)].power.mean()], 0)
+
+
+def collapsed(column: str, arms: str, rate: float) -> str:
+    return percents(rows("collapsed_runs", arms=arms, collapse=rate)[column])
+
+
+def of_all(part: str, whole: str) -> str:
+    """Return ``10 of 10`` or ``22 to 25 of 56`` over the three studies of planted8.csv."""
+    found = rows("planted8")
+    [total] = set(found[whole])
+    low, high = found[part].min(), found[part].max()
+    return f"{low} of {total}" if low == high else f"{low} to {high} of {total}"
+
+
+def large_arrows() -> str:
+    wrong = rows("planted8").sign_errors.sum()
+    return f"{of_all('large_found', 'large')} in all three studies, {wrong or 'none'} with the wrong sign"
+
+
+MEASURED = "Measured on simulated studies"
+TABLES: dict[str, dict[str, Figure]] = {
+    MEASURED: {
+        "How often does a null arrow have p < .05?": partial(rate, "type1", "base"),
+        "How often does a 95% interval hold the true gain?": partial(rate, "coverage", "base"),
+        "How many of the significant arrows are false, at 5%? (studies of eight tasks, half of the arrows null)": (
+            false_of_half_null
+        ),
+        "this toolkit": partial(detected, NEW),
+        "`--test satterthwaite`": partial(detected, OLD),
+        "Student's t test": partial(detected, "student"),
+        "Welch's t test": partial(detected, "welch"),
+        "paired test": partial(detected, "paired"),
+        "5 documents of unequal size": partial(rate, "type1", "documents", documents=5, sizes="dirichlet"),
+        "10 to 150 documents of unequal size": partial(
+            rate, "type1", "documents", documents=[10, 20, 30, 50, 150], sizes="dirichlet"
+        ),
+        "5 to 150 documents of equal size": partial(rate, "type1", "documents", sizes="equal"),
+        "seeds move one arm 3 times as much as the other": partial(unequal, 3.0),
+        "seeds move one arm 5 times as much as the other": partial(unequal, 5.0),
+        "two tasks, 3 seeds": partial(rate, "type1", "two tasks"),
+        "up to half of all runs collapse": partial(rate, "type1", "collapse"),
+        "macro-F1 on 56 examples, on this very test set": partial(
+            rate, "type1", "macro-F1", metric="macro_f1", n_test=56, estimand="test-set"
+        ),
+        "macro-F1 on 500 examples": partial(rate, "type1", "macro-F1", metric="macro_f1", n_test=500),
+        "How often does a null arrow have p < .001?": partial(rate, "type1_001", "far tail", 2),
+        **{
+            f"{words}, {arrows} null arrows": partial(family, "fixed", cell, arrows)
+            for cell, words in (
+                ("base", "a plain study"),
+                ("documents", "10 documents of unequal size"),
+                ("collapse", "one run in ten collapses"),
+                ("heteroscedastic", "pairs' SD 3 times that of single tasks"),
+            )
+            for arrows in (12, 56)
+        },
+        "a sequential design of 12 null arrows": partial(family, "sequential", "base", 12),
+    },
+    "Measured on trained studies": {
+        "arrows of five points or more that were significant": large_arrows,
+        "arrows whose reference interval is within one point of zero that were significant": partial(
+            of_all, "nulls_coloured", "nulls"
+        ),
+        "placebos that were significant": lambda: (
+            f"{rows('planted8').placebos_called.sum()} of {rows('planted8').placebos.sum()}"
+        ),
+        "inconclusive arrows": partial(of_all, "inconclusive", "arrows"),
+    },
+}
+"""Section of the page, and of every row its first cell and the function of its last."""
+
+if __name__ == "__main__":
+    for section, table in TABLES.items():
+        print(f"\n## {section}\n")
+        for label, figure in table.items():
+            try:
+                print(f"| {label} | {figure()} |")
+            except NotMeasuredError as missing:
+                print(f"| {label} | (not measured: {missing}) |")
