@@ -27,15 +27,19 @@ def rule_of(test: str, **settings: Any) -> Rule:
 
 def evidence_of(arms: Arms, rule: Rule) -> VarianceComponents:
     """Return the evidence of every arrow; each test has its own prior."""
-    return arms.evidence
+    return _by(arms, rule).evidence
 
 
 def error_of(evidence: VarianceComponents, rule: Rule) -> GainError:
-    return standard_error(evidence, rule.estimand)
+    return standard_error(evidence, rule.estimand, *([rule.test] if _SELECTABLE else []))
 
 
 def covariance_of(arms: Arms, rule: Rule) -> Covariance:
-    return partial(arms.covariance, estimand=rule.estimand)
+    return partial(_by(arms, rule).covariance, estimand=rule.estimand)
+
+
+def _by(arms: Arms, rule: Rule) -> Arms:
+    return dataclasses.replace(arms, test=rule.test) if _SELECTABLE else arms
 
 
 def flagged_runs(arm: Arm) -> np.ndarray | None:

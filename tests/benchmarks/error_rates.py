@@ -55,7 +55,7 @@ def power(studies: int | None = None) -> pd.DataFrame:
     rows = []
     for n_tasks in (4, 8):
         rng, hits = seed_of("power", n_tasks), {}  # type: tuple[np.random.Generator, dict[tuple[str, float], list[bool]]]
-        for _ in range(studies or 20_000 // n_tasks):
+        for _ in range(studies or 12_000 // n_tasks):
             sd = 2 * np.exp(rng.normal(0, 0.5, n_tasks))
             single = sd[:, None] * rng.standard_normal((n_tasks, 3))
             pair = sd[:, None] * rng.standard_normal((n_tasks, n_tasks, 3))  # [source, target, run]
