@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from taskaffinity.analysis.statistics.arms import Arms
+from taskaffinity.analysis.statistics.arms import Arms, Key
 from taskaffinity.analysis.statistics.sequential import Covariance
-from taskaffinity.analysis.statistics.standard_errors import Arm, GainError, VarianceComponents, standard_error
+from taskaffinity.analysis.statistics.standard_errors import GainError, VarianceComponents, standard_error
 from taskaffinity.runs.rule import Rule
 
 OLD = "satterthwaite"
@@ -42,9 +42,9 @@ def _by(arms: Arms, rule: Rule) -> Arms:
     return dataclasses.replace(arms, test=rule.test) if _SELECTABLE else arms
 
 
-def flagged_runs(arm: Arm) -> np.ndarray | None:
-    """(n_runs,), the runs that the toolkit takes as collapsed; None if it has no opinion."""
-    return getattr(arm, "collapsed", None)
+def flagged_runs(arms: Arms) -> dict[Key, np.ndarray] | None:
+    """Return the runs of each arm, (n_runs,), that the toolkit takes as collapsed; None if it has no opinion."""
+    return getattr(arms, "collapsed", None)
 
 
 def stack(evidence: list[VarianceComponents]) -> VarianceComponents:

@@ -189,8 +189,8 @@ def count_collapsed(study: SimulatedStudy, rule: Rule) -> dict[str, float]:
         "wrong_of_trained": (equal & large).sum(),
         "collapsed": sum(runs.sum() for runs in study.collapsed.values()),
     }
-    flagged = {key: flagged_runs(arm) for key, arm in arms.by_key.items()}
-    if any(runs is None for runs in flagged.values()):
+    flagged = flagged_runs(arms)
+    if flagged is None:
         return counts
     hit, marked = _arrows_with(arms, study.collapsed), _arrows_with(arms, flagged)
     return counts | {
