@@ -4,7 +4,7 @@ Every array is ``(n_tasks, n_tasks)`` and is read ``[source, target]``; the diag
 standard errors are in points (100 times the target's metric). Gains in different metrics cannot be added.
 
 By default the estimand is the *population's* gain: what training with the source changes on average over seeds and
-over test sets drawn like this one, for this encoder, recipe and data. It is not a property of the two tasks alone.
+test sets like this one, for this encoder, recipe and data. It is not a property of the two tasks alone.
 """
 
 from __future__ import annotations
@@ -17,20 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import Arms, read_arms
 from taskaffinity.analysis.statistics.controls import Control, controls_of
+from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
 from taskaffinity.analysis.statistics.power import describe_power, per_comparison_alpha, power_analysis
-from taskaffinity.analysis.statistics.seed_variance import Prior
 from taskaffinity.analysis.statistics.sequential import SequentialState, alpha_spending, follow
 from taskaffinity.analysis.statistics.sequential_simulation import SimulatedRates, simulate_design
-from taskaffinity.analysis.statistics.standard_errors import (
-    Arm,
-    FloatArray,
-    GainError,
-    VarianceComponents,
-    Words,
-    standard_error,
-)
+from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, Words, standard_error
 from taskaffinity.analysis.statistics.verdicts import Decision, Verdict, decide
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
@@ -45,8 +39,8 @@ class AffinityMatrix:
 
     study: Study
     rule: Rule
-    prior: Prior
-    """Prior of the variance over seeds, estimated from all arms of the study."""
+    error: GainError
+    """Errors of the gains, in score units."""
     failed: tuple[str, ...]
     """Failed runs, which are left out, each with its reason."""
     controls: tuple[Control, ...]
@@ -69,9 +63,17 @@ class AffinityMatrix:
     """(n_tasks,), test examples; 0 without a run."""
     n_documents: npt.NDArray[np.int64]
     """(n_tasks,), test documents; ``n_test`` if the examples' documents are unknown."""
+    effective_documents: FloatArray
+    """(n_tasks,), ``Arm.effective_documents``."""
+    collapsed_pair: npt.NDArray[np.int64]
+    """Collapsed runs of the pair, for the target (``collapse``)."""
+    collapsed_single: npt.NDArray[np.int64]
+    """Collapsed runs of the baseline."""
 
     gain: FloatArray
     """NaN if an arm has no run."""
+    gain_trained: FloatArray
+    """Gain among the runs that are not collapsed; NaN if an arm has no such run."""
     low: FloatArray
     """Ends of the ``1 - alpha_spent`` interval, adjusted for the number of arrows under ``dunnett`` only. This and
     every later array is NaN where ``untested_reason`` says why."""
@@ -166,19 +168,20 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
     """
     if study.interim_seeds and rule not in (None, study.rule):
         raise ValueError("a sequential design is analysed by the rule that it was run by; run it again with another")
-    rule, arms = rule or study.rule, read_arms(study, store)
+    rule = rule or study.rule
+    arms = read_arms(study, store, test=rule.test)
     margins = margins_of(study, rule)
     state: SequentialState | None = None
     if study.interim_seeds:
         state = follow(study, arms, rule, margins, lambda spec: spec in store or store.failure(spec) is not None)
         evidence, error, test = state.evidence, state.error, state.decision
     else:
-        evidence, error = arms.evidence, standard_error(arms.evidence, rule.estimand)
+        evidence, error = arms.evidence, standard_error(arms.evidence, rule.estimand, rule.test)
         test = decide(error, margins, rule, partial(arms.covariance, estimand=rule.estimand))
     return AffinityMatrix(
         study=study,
         rule=rule,
-        prior=arms.prior,
+        error=error,
         failed=tuple(f"{spec.run_id}: {reason}" for spec in study.plan if (reason := store.failure(spec))),
         controls=controls_of(arms, rule),
         simulated=_simulated(arms, state, error, margins, rule),
@@ -194,10 +197,14 @@ def _scores(arms: Arms, evidence: VarianceComponents) -> dict[str, Any]:
     return {
         "single_mean": POINTS * np.array([_mean(arms.single_task(task)) for task in arms.tasks]),
         "baseline": POINTS * evidence.mean_single,
-        "seeds_single": _count(evidence.n_single),
-        "seeds_pair": _count(evidence.n_pair),
+        "seeds_single": np.nan_to_num(evidence.n_single).astype(np.int64),
+        "seeds_pair": np.nan_to_num(evidence.n_pair).astype(np.int64),
         "n_test": np.array([arms.n_test(task) for task in arms.tasks]),
         "n_documents": np.array([arms.n_documents(task) for task in arms.tasks]),
+        "effective_documents": np.array([arms.effective_documents(task) for task in arms.tasks]),
+        "collapsed_pair": arms.collapsed_runs(lambda source, target: (target, "pair", source)),
+        "collapsed_single": arms.collapsed_runs(lambda source, target: arms.baseline_of(target, source)),
+        "gain_trained": POINTS * arms.trained_gain,
         "gain": POINTS * evidence.gain,
         "untested_reason": evidence.untested_reason,
     }
@@ -226,7 +233,7 @@ def _power(
         margins,
         alpha=per_comparison_alpha(test.p, alpha, significant, rule.correction),
         alpha_equivalence=per_comparison_alpha(test.p_tost, alpha, equivalent, rule.correction),
-        estimand=rule.estimand,
+        rule=rule,
     )
     return {
         "mde": POINTS * power.mde,
@@ -268,7 +275,3 @@ def margins_of(study: Study, rule: Rule) -> FloatArray:
 
 def _mean(arm: Arm | None) -> float:
     return float(arm.scores.mean()) if arm else math.nan
-
-
-def _count(runs: FloatArray) -> npt.NDArray[np.int64]:
-    return np.asarray(np.nan_to_num(runs), dtype=np.int64)

@@ -1,8 +1,9 @@
 """Compare two studies of the same tasks: the change of every gain, and of every verdict.
 
-A change is the second study's gain less the first's, in points. The two gains are taken as independent: variances add,
-with the degrees of freedom of Welch and Satterthwaite. Both gains use the same test examples, and perhaps some of the
-same runs; what they share cancels in the difference, so intervals are rather too wide than too narrow.
+A change is the second study's gain less the first's, in points. The two gains are taken as independent, so variances
+add. The test is that of the studies; if they have different ones, it is Satterthwaite's. Both gains use the same test
+examples, and perhaps some of the same runs; what they share cancels in the difference, so intervals are rather too wide
+than too narrow.
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtr, stdtrit
 
-from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.statistics.standard_errors import FloatArray
+from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
+from taskaffinity.analysis.statistics.gain_error import FloatArray, difference
 from taskaffinity.analysis.statistics.verdicts import adjust
 from taskaffinity.analysis.tables.columns import PRINTED_COLUMNS
 from taskaffinity.runs.study import Study
@@ -82,12 +82,11 @@ def compare_studies(first: AffinityMatrix, second: AffinityMatrix) -> Comparison
     places = tuple(second.tasks.index(name) for name in first.tasks)
     take = np.ix_(places, places)
     change = second.gain[take] - first.gain
-    v_first, v_second = first.se**2, second.se[take] ** 2
-    se = np.sqrt(v_first + v_second)
-    df = (v_first + v_second) ** 2 / (v_first**2 / first.df + v_second**2 / second.df[take])
-    half = -stdtrit(df, first.rule.alpha / 2) * se
-    p = 2 * stdtr(df, -np.abs(change / se))
-    return Comparison(first, second, places, change, se, df, change - half, change + half, p, adjust(p))
+    error = difference(second.error.at(take), first.error)
+    half, p = POINTS * error.half_width(first.rule.alpha), error.p()
+    return Comparison(
+        first, second, places, change, POINTS * error.se, error.df, change - half, change + half, p, adjust(p)
+    )
 
 
 def check_same_tasks(first: Study, second: Study) -> None:

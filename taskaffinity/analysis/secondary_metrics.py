@@ -45,8 +45,8 @@ def secondary_metrics_frame(study: Study, store: RunStore, rule: Rule) -> pd.Dat
     """
     rows = []
     for by in stored_metrics(study, store):
-        evidence = read_arms(study, store, by).evidence
-        error = standard_error(evidence, rule.estimand)
+        evidence = read_arms(study, store, by, rule.test).evidence
+        error = standard_error(evidence, rule.estimand, rule.test)
         low, high = error.interval(rule.alpha)
         p = error.p()
         for s, source in enumerate(study.tasks):

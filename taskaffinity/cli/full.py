@@ -9,7 +9,7 @@ import typer
 from taskaffinity.cli.console.forecast import print_plan
 from taskaffinity.cli.console.listener import ConsoleListener
 from taskaffinity.cli.console.results import print_full
-from taskaffinity.cli.options.rule import Alpha, EstimandOption
+from taskaffinity.cli.options.rule import Alpha, EstimandOption, TestOption
 from taskaffinity.cli.options.run import (
     DESIGN,
     TRAINING,
@@ -60,6 +60,7 @@ def command(
     protocol: ProtocolOption = "honest",
     alpha: Alpha = None,
     estimand: EstimandOption = None,
+    test: TestOption = None,
     results: Results = None,
     overwrite: Overwrite = False,
     executor: ExecutorOption = "ray",

@@ -9,7 +9,7 @@ import typer
 
 from taskaffinity.cli.console.results import draw_stages_and_print, publish_and_print, read_study, warn_if_synthetic
 from taskaffinity.cli.options.figures import Figures, Formats, Ordered, Palette, pictures_of
-from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin
+from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, TestOption
 from taskaffinity.studies.settings import make_rule
 
 
@@ -19,6 +19,7 @@ def command(
     margin: Margin = None,
     correction: CorrectionOption = None,
     estimand: EstimandOption = None,
+    test: TestOption = None,
     figures: Figures = None,
     formats: Formats = None,
     palette: Palette = "paper",
@@ -35,7 +36,7 @@ def command(
         warn_if_synthetic(staged.synthetic)
         return
     study = read_study(results, "pairwise")
-    rule = make_rule(alpha, margin, correction, estimand, default=study.rule)
+    rule = make_rule(alpha, margin, correction, estimand, test, default=study.rule)
     publish_and_print(study, results, rule, pictures)
     if staged is not None:
         draw_stages_and_print(staged, results, pictures)

@@ -9,7 +9,7 @@ import typer
 from taskaffinity.cli.console.forecast import print_plan
 from taskaffinity.cli.console.listener import ConsoleListener
 from taskaffinity.cli.console.results import print_pairwise
-from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin
+from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, TestOption
 from taskaffinity.cli.options.run import (
     DESIGN,
     Address,
@@ -114,6 +114,7 @@ def command(
     margin: Margin = None,
     correction: CorrectionOption = None,
     estimand: EstimandOption = None,
+    test: TestOption = None,
     results: Results = None,
     overwrite: Overwrite = False,
     executor: ExecutorOption = "ray",

@@ -1,4 +1,4 @@
-"""The rule that gives an arrow its verdict: level, margin, correction and estimand."""
+"""The rule that gives an arrow its verdict: level, margin, correction, estimand and test."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ Estimand = Literal["population", "test-set"]
 """What a gain refers to: test sets drawn like this one, or this very test set, where only seeds contribute error."""
 
 Correction = Literal["bh", "by", "holm", "dunnett"]
+
+Test = Literal["behrens-fisher", "satterthwaite"]
 
 
 @one_line_errors
@@ -60,6 +62,14 @@ class Rule:
             "contribute error."
         ),
     ] = "population"
+    test: Annotated[
+        Test,
+        Field(
+            description="behrens-fisher: averages over what the variance over seeds may be; each target and each kind "
+            "of arm has its own typical variance. satterthwaite: a t test with Satterthwaite's degrees of freedom and "
+            "one typical variance for the study."
+        ),
+    ] = "behrens-fisher"
 
     def __post_init__(self) -> None:
         for metric, margin in self.margins.items():

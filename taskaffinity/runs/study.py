@@ -225,7 +225,7 @@ def _rule(content: Mapping[str, Any]) -> Rule:
     legal = [field.name for field in dataclasses.fields(Rule)]
     if unknown := sorted(set(content) - set(legal)):
         raise ValueError(f"rule: {shown(unknown[0])}, which is none of {', '.join(legal)}")
-    return Rule(**content)
+    return Rule(**{"test": "satterthwaite", **content})  # the only test before studies named theirs
 
 
 def _folders_like(folder: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
-from taskaffinity.runs.rule import Correction, Estimand
+from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.study import FILES, Baseline, EvaluateAfter, InitFrom, Protocol
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.listener import Listener, LogListener
@@ -49,6 +49,7 @@ def pairwise(
     margin: float | Mapping[str, float] | str | Sequence[str] | None = None,
     correction: Correction | None = None,
     estimand: Estimand | None = None,
+    test: Test | None = None,
     output_dir: str | Path | None = None,
     overwrite: bool = False,
     executor: Executor = "ray",
@@ -123,6 +124,7 @@ def full(
     protocol: Protocol = "honest",
     alpha: float | None = None,
     estimand: Estimand | None = None,
+    test: Test | None = None,
     output_dir: str | Path | None = None,
     overwrite: bool = False,
     executor: Executor = "ray",
@@ -226,12 +228,13 @@ def load(
     margin: float | Mapping[str, float] | str | Sequence[str] | None = None,
     correction: Correction | None = None,
     estimand: Estimand | None = None,
+    test: Test | None = None,
 ) -> PairwiseResults | StagesResults | EncoderResults:
     """Read the study of a results folder; of two designs in one folder, the pairs.
 
     Parameters
     ----------
-    alpha, margin, correction, estimand
+    alpha, margin, correction, estimand, test
         The rule of the verdicts of pairs, as in ``taskaffinity graph``. Default: the study's.
 
     Returns
@@ -259,8 +262,7 @@ def load(
         if (root / "encoders.csv").is_file():
             return EncoderResults.load(root)
     pairs = PairwiseResults.load(root)
-    options = make_options(
-        PairwiseOptions, {"alpha": alpha, "margin": margin, "correction": correction, "estimand": estimand}
-    )
-    rule = make_rule(options.alpha, options.margin, options.correction, options.estimand, default=pairs.study.rule)
-    return replace(pairs, rule=rule)
+    given = {"alpha": alpha, "margin": margin, "correction": correction, "estimand": estimand, "test": test}
+    options = make_options(PairwiseOptions, given)
+    asked = (options.alpha, options.margin, options.correction, options.estimand, options.test)
+    return replace(pairs, rule=make_rule(*asked, default=pairs.study.rule))

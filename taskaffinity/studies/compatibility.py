@@ -173,8 +173,8 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
         if other.interim_seeds and (other.interim_seeds, other.rule) != (study.interim_seeds, study.rule):
             raise InputError(
                 f"{root}: holds a sequential design with other interim analyses or another rule, which spent alpha and "
-                "stopped pairs; give --seeds, --max-seeds, --alpha, --margin, --correction and --estimand as before, "
-                "or another --results, or --overwrite to replace it"
+                "stopped pairs; give --seeds, --max-seeds, --alpha, --margin, --correction, --estimand and --test "
+                "as before, or another --results, or --overwrite to replace it"
             )
         if lost := losses(other, study):
             raise InputError(

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from taskaffinity.errors import InputError, shown, validation_line
-from taskaffinity.runs.rule import Correction, Estimand
+from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.study import Baseline, EvaluateAfter, InitFrom, Protocol
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.resources import AUTO
@@ -55,6 +55,9 @@ class StudyOptions:
     estimand: Estimand | None = None
     """Intervals cover new seeds and new test examples (``population``, the default) or new seeds only (``test-
     set``)."""
+    test: Test | None = None
+    """Test of a gain: ``behrens-fisher`` (default) averages over the unknown variance of seeds; ``satterthwaite`` is
+    the t test of earlier versions."""
     output_dir: str | Path | None = None
     """Results folder. Default: ``results/SUITE``."""
     overwrite: Switch = False
@@ -182,7 +185,7 @@ def check_pairwise_options(options: PairwiseOptions) -> Settings:
     settings = read_settings(
         options.settings, options.recipe, options.protocol, finetunes=options.evaluate_after == "finetune"
     )
-    make_rule(options.alpha, options.margin, options.correction, options.estimand)
+    make_rule(options.alpha, options.margin, options.correction, options.estimand, options.test)
     if options.controls and options.protocol == "paper":
         raise InputError("--controls: not with --protocol paper, whose updates would let a placebo change the encoder")
     if options.max_seeds is not None and not options.sequential:
@@ -222,7 +225,7 @@ def check_full_options(options: FullOptions) -> Settings:
         If options contradict each other.
     """
     encoder_names(options)
-    make_rule(options.alpha, estimand=options.estimand)
+    make_rule(options.alpha, estimand=options.estimand, test=options.test)
     return read_settings(options.settings, options.recipe, options.protocol)
 
 

@@ -67,7 +67,7 @@ def plan_pairwise(suite: Suite, options: PairwiseOptions, listener: Listener, *,
         controls=options.controls,
         interim_seeds=analyses,
         full=options.full,
-        rule=make_rule(options.alpha, options.margin, options.correction, options.estimand),
+        rule=make_rule(options.alpha, options.margin, options.correction, options.estimand, options.test),
     )
     [planned] = _settled(suite, [asked], [root], resources, options, settings, listener, dry_run=dry_run)
     return planned
@@ -81,7 +81,7 @@ def plan_full(suite: Suite, options: FullOptions, listener: Listener, *, dry_run
     InputError
     """
     settings = check_full_options(options)
-    rule = make_rule(options.alpha, estimand=options.estimand)
+    rule = make_rule(options.alpha, estimand=options.estimand, test=options.test)
     names = encoder_names(options)
     folder = results_folder(options.output_dir, suite, options.suite_file)
     resources = _resources(options, all(is_tiny(suite, name) for name in names))

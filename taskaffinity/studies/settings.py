@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from taskaffinity.errors import InputError
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.recipe_file import RecipeFile, read_recipe
-from taskaffinity.runs.rule import Correction, Estimand, Rule
+from taskaffinity.runs.rule import Correction, Estimand, Rule, Test
 from taskaffinity.runs.settings import ALIASES, ELSEWHERE, OF_THE_TEST_SET, TYPES, expected, value_of
 
 _NAMES_ELSEWHERE = {
@@ -168,6 +168,7 @@ def make_rule(
     margin: float | Mapping[str, float] | Sequence[str] | None = None,
     correction: Correction | None = None,
     estimand: Estimand | None = None,
+    test: Test | None = None,
     *,
     default: Rule | None = None,
 ) -> Rule:
@@ -190,6 +191,7 @@ def make_rule(
         "margins": points or None,
         "correction": correction,
         "estimand": estimand,
+        "test": test,
     }
     changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     try:

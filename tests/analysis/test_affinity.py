@@ -9,8 +9,9 @@ from fake_studies import arrows, fill, latent_counts, make_study, right, seeded
 from scipy import stats
 
 from taskaffinity.analysis.affinity import measure
+from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import read_arms
-from taskaffinity.analysis.statistics.standard_errors import Arm, standard_error, variance_components
+from taskaffinity.analysis.statistics.standard_errors import standard_error, variance_components
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -56,7 +57,8 @@ def test_an_arrow_is_the_error_of_its_two_arms_in_points(toy: tuple[Study, RunSt
     }
     pair, single = (np.stack([runs[names, seed] for seed in study.seeds]) for names in (("a", "b"), ("b",)))
     arms = [Arm.from_counts(counts, METRICS["accuracy"]) for counts in (pair, single)]
-    error = standard_error(variance_components(*arms, read_arms(study, store).prior))
+    prior = read_arms(study, store).prior
+    error = standard_error(variance_components(*arms, prior.of("b", False), prior.of("b", True)))
     assert matrix.gain[1, 0] == pytest.approx(100 * error.gain)
     assert (matrix.low[1, 0], matrix.high[1, 0]) == pytest.approx(tuple(100 * end for end in error.interval(0.1)))
     assert matrix.p_tost[1, 0] == pytest.approx(error.p_tost(0.01))

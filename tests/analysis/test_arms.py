@@ -8,7 +8,7 @@ from fake_studies import arrows, fill, latent_counts, make_study, right, seeded
 
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.statistics.arms import Arms, read_arms
-from taskaffinity.analysis.statistics.seed_variance import fit_prior
+from taskaffinity.analysis.statistics.seed_variance import fit_prior, fit_study_prior
 from taskaffinity.analysis.statistics.standard_errors import variance_components
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -50,7 +50,8 @@ def test_the_evidence_of_an_arrow_is_that_of_its_two_arms(toy: tuple[Study, RunS
             if s == t:
                 assert np.isnan(arms.evidence.gain[s, t])
                 continue
-            expected = variance_components(arms.pair(target, source), arms.single_task(target), arms.prior)
+            priors = [arms.prior.of(target, is_baseline) for is_baseline in (False, True)]
+            expected = variance_components(arms.pair(target, source), arms.single_task(target), *priors)
             for name, value in vars(expected).items():
                 assert getattr(arms.evidence, name)[s, t] == value
 
@@ -102,7 +103,8 @@ def test_the_prior_is_fitted_to_the_arms_of_arrows_alone(tmp_path: Path) -> None
     used = [arm for (_, kind, _), arm in arms.by_key.items() if kind in ("single", "pair")]
     assert len(used) == 9
     loop = fit_prior([arm.scores.var(ddof=1) / arm.unit for arm in used], [2] * 9)
-    assert (arms.prior.ratio, arms.prior.d0) == pytest.approx((loop.ratio, loop.d0))
+    prior = read_arms(study, store, test="satterthwaite").prior.of("a", False)
+    assert (prior.ratio, prior.d0) == pytest.approx((loop.ratio, loop.d0))
 
 
 def test_arms_that_learned_nothing_or_ran_once_say_nothing_of_the_prior(tmp_path: Path) -> None:
@@ -114,9 +116,14 @@ def test_arms_that_learned_nothing_or_ran_once_say_nothing_of_the_prior(tmp_path
 
     store = fill(study, tmp_path, dead_d, skip=lambda spec: spec.task_names == ("a", "b") and spec.seed > 0)
     arms = read_arms(study, store)
-    used = [arm for (target, _, _), arm in arms.by_key.items() if target != "d" and arm.n_runs > 1]
+    used = {key: arm for key, arm in arms.by_key.items() if key[0] != "d" and arm.n_runs > 1}
     assert len(used) == 3 + 9 - 2
-    assert arms.prior == fit_prior([arm.s2 / arm.unit for arm in used], [2] * 10)
+    assert arms.prior == fit_study_prior(
+        [arm.s2 / arm.unit for arm in used.values()],
+        [2] * 10,
+        [target for target, _, _ in used],
+        [kind == "single" for _, kind, _ in used],
+    )
 
 
 def matched_study(root: Path) -> tuple[Study, RunStore]:
@@ -154,5 +161,10 @@ def test_with_equal_compute_a_pair_is_compared_with_the_matched_arm(tmp_path: Pa
 
 def test_with_equal_compute_singles_say_nothing_of_the_prior(tmp_path: Path) -> None:
     arms = read_arms(*matched_study(tmp_path))
-    used = [arm for (_, kind, _), arm in arms.by_key.items() if kind in ("pair", "matched")]
-    assert arms.prior == fit_prior([arm.s2 / arm.unit for arm in used], [2] * 12)
+    used = {key: arm for key, arm in arms.by_key.items() if key[1] in ("pair", "matched")}
+    assert arms.prior == fit_study_prior(
+        [arm.s2 / arm.unit for arm in used.values()],
+        [2] * 12,
+        [target for target, _, _ in used],
+        [kind == "matched" for _, kind, _ in used],
+    )

@@ -23,10 +23,14 @@ HELPS = {("a", "b"): 0.6, ("c", "b"): -0.6}
 
 
 def measured(
-    root: Path, names: str = "bac", gains: dict[tuple[str, str], float] = HELPS, **options: object
+    root: Path,
+    names: str = "bac",
+    gains: dict[tuple[str, str], float] = HELPS,
+    rule: Rule | None = None,
+    **options: object,
 ) -> AffinityMatrix:
     study = make_study(list(names), **options)
-    return measure(study, fill(study, root, latent_counts(gains)))
+    return measure(study, fill(study, root, latent_counts(gains)), rule)
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +41,10 @@ def matrices(tmp_path_factory: pytest.TempPathFactory) -> tuple[AffinityMatrix, 
     return first, measured(root / "2", "cba", {("c", "b"): -0.6}, seeds=(10, 11, 12, 13))
 
 
-def test_change_interval_and_p_against_a_computation_by_hand(matrices: tuple[AffinityMatrix, AffinityMatrix]) -> None:
-    first, second = matrices
+def test_change_interval_and_p_against_a_computation_by_hand(tmp_path: Path) -> None:
+    plain = Rule(test="satterthwaite")
+    first = measured(tmp_path / "1", rule=plain)
+    second = measured(tmp_path / "2", "cba", {("c", "b"): -0.6}, plain, seeds=(10, 11, 12, 13))
     frame = comparison_frame(compare_studies(first, second)).set_index(["source", "target"])
     assert list(frame.reset_index().columns) == list(COMPARISON_COLUMNS)
     for (source, target), row in frame.iterrows():  # type: ignore[misc]
@@ -47,7 +53,7 @@ def test_change_interval_and_p_against_a_computation_by_hand(matrices: tuple[Aff
             arrow = matrix.tasks.index(source), matrix.tasks.index(target)
             df = matrix.df[arrow]
             gains.append(matrix.gain[arrow])
-            # an arrow's own interval is gain -+ t * se
+            # the interval of an arrow is gain -+ t * se
             errors.append((matrix.high[arrow] - matrix.gain[arrow]) / stats.t.ppf(0.975, df))
             dfs.append(df)
         change, se = gains[1] - gains[0], math.hypot(*errors)

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import Arms
-from taskaffinity.analysis.statistics.seed_variance import RAW
-from taskaffinity.analysis.statistics.standard_errors import Arm, standard_error
+from taskaffinity.analysis.statistics.seed_variance import RAW, StudyPrior
+from taskaffinity.analysis.statistics.standard_errors import standard_error
 from taskaffinity.tasks.metrics import METRICS
 
 
@@ -48,7 +49,7 @@ def test_the_diagonal_of_the_covariance_is_the_variance_of_the_arrow(matched: bo
 def test_gains_share_what_moves_the_single_runs_and_the_examples() -> None:
     arms = world(np.random.default_rng(1))
     single = arms.by_key["t", "single", ""]
-    moderated, _ = arms.prior.shrink(np.var(single.scores, ddof=1), 5, single.unit)
+    moderated, _ = arms.prior.of("t", True).shrink(np.var(single.scores, ddof=1), 5, single.unit)
     n, covariance = 60, arms.covariance(0)
     for s, source in enumerate("abc", start=1):
         for r, other in enumerate("abc", start=1):
@@ -76,7 +77,7 @@ def test_the_covariance_is_that_of_gains_over_new_seeds_and_examples(matched: bo
     rng, gains, estimates = np.random.default_rng(3), [], []
     for _ in range(400):
         arms = world(rng, (6, 8), 40, matched=matched)
-        arms.__dict__["prior"] = RAW  # a moderated variance is biased, and the raw one is not
+        arms.__dict__["prior"] = StudyPrior({}, RAW)  # a moderated variance is biased, and the raw one is not
         gains.append(arms.evidence.gain[1:, 0])
         estimates.append(arms.covariance(0)[1:, 1:])
     found, expected = np.mean(estimates, axis=0), np.cov(np.array(gains).T)

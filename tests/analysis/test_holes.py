@@ -19,6 +19,8 @@ from taskaffinity.analysis.figures.curves import curves_frame
 from taskaffinity.analysis.paper.captions import describe_stages
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.analysis.report import write_report
+from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.statistics.seed_variance import RAW
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS
 from taskaffinity.analysis.tables.frames import edges_frame, write_csv
 from taskaffinity.runs.recipe import FINETUNE
@@ -170,13 +172,14 @@ def test_what_is_not_known_is_an_empty_cell_and_never_a_word(world: World, tmp_p
 
 
 def test_with_one_seed_there_are_gains_and_no_tests(tmp_path: Path) -> None:
-    matrix = measure(*one_seed(tmp_path))
+    study, store = one_seed(tmp_path)
+    matrix = measure(study, store)
     assert set(open_arrows(matrix)) == {"one seed"}
     assert matrix.gain[0, 1] > 5
     assert np.isfinite([matrix.gain[arrow] for arrow in matrix.arrows]).all()
     assert np.isfinite([matrix.se_examples[arrow] for arrow in matrix.arrows]).all()
     assert "6 arrows without a test: one seed." in caption(matrix)
-    assert matrix.prior.d0 == 0
+    assert read_arms(study, store).prior.common == RAW
 
 
 def test_two_seeds_can_colour_a_large_gain(tmp_path: Path) -> None:

@@ -10,17 +10,19 @@ from fake_studies import fill, latent_counts, make_study, right, seeded
 from scipy import stats
 
 from taskaffinity.analysis.affinity import measure
+from taskaffinity.analysis.statistics.arm import Arm
+from taskaffinity.analysis.statistics.gain_error import GainError
 from taskaffinity.analysis.statistics.power import (
     MOST_SEEDS,
     PowerAnalysis,
     describe_power,
+    drop_last_axis,
     per_comparison_alpha,
     power_analysis,
     with_more_seeds,
 )
 from taskaffinity.analysis.statistics.seed_variance import Prior
 from taskaffinity.analysis.statistics.standard_errors import (
-    Arm,
     VarianceComponents,
     standard_error,
     untested,
@@ -48,13 +50,16 @@ def one_arrow(
         v_examples=v_examples + interaction / n_pair + interaction / n_single,
         i_pair=interaction,
         i_single=interaction,
-        n_documents=800.0,
+        effective_documents=800.0,
         untested_reason="",
     )
 
 
-def needs(evidence: VarianceComponents, alpha: float = 0.05, estimand: str = "population") -> PowerAnalysis:
-    return power_analysis(evidence, MARGIN, alpha=alpha, alpha_equivalence=alpha, estimand=estimand)
+def needs(
+    evidence: VarianceComponents, alpha: float = 0.05, estimand: str = "population", test: str = "behrens-fisher"
+) -> PowerAnalysis:
+    rule = Rule(estimand=estimand, test=test)
+    return power_analysis(evidence, MARGIN, alpha=alpha, alpha_equivalence=alpha, rule=rule)
 
 
 def stacked(*arrows: VarianceComponents) -> VarianceComponents:
@@ -104,42 +109,65 @@ def test_seeds_shrink_their_part_of_the_error_and_leave_the_examples() -> None:
 
 @pytest.mark.parametrize("seed_sd", [0.003, 0.02])
 @pytest.mark.parametrize("alpha", [0.05, 0.05 / 6])
+def test_the_detectable_gain_of_a_t_test_is_that_of_the_noncentral_t(alpha: float, seed_sd: float) -> None:
+    evidence = one_arrow(seed_sd=seed_sd)
+    error = standard_error(evidence, test="satterthwaite")
+    detectable = float(needs(evidence, alpha, test="satterthwaite").mde)
+    size, bound = detectable / error.se, stats.t.isf(alpha / 2, error.df)
+    assert stats.nct.sf(bound, error.df, size) == pytest.approx(0.8, abs=1e-3)
+
+
+@pytest.mark.parametrize("seed_sd", [0.003, 0.02])
+@pytest.mark.parametrize("alpha", [0.05, 0.05 / 6])
 def test_the_detectable_gain_is_called_four_times_in_five(alpha: float, seed_sd: float) -> None:
     evidence = one_arrow(seed_sd=seed_sd)
-    error, detectable = standard_error(evidence), float(needs(evidence, alpha).mde)
-    size, bound = detectable / error.se, stats.t.isf(alpha / 2, error.df)
-    assert stats.nct.sf(bound, error.df, size) == pytest.approx(0.8, abs=0.03)
-    rng, draws = np.random.default_rng(0), 100_000
-    gains = rng.normal(detectable, error.se, draws)
-    errors = error.se * np.sqrt(rng.chisquare(error.df, draws) / error.df)
-    assert (2 * stats.t.sf(abs(gains) / errors, error.df) <= alpha).mean() == pytest.approx(0.8, abs=0.03)
+    called = repetitions(evidence, gain=float(needs(evidence, alpha).mde)).p() <= alpha
+    assert called.mean() == pytest.approx(0.8, abs=0.02)
 
 
 def test_at_the_margin_that_seeds_reach_no_effect_is_called_nine_times_in_ten() -> None:
     evidence = one_arrow()
     more = float(needs(evidence).seeds_to_equivalence)
-    later = standard_error(with_more_seeds(evidence, np.array([more])))
-    rng, draws = np.random.default_rng(0), 100_000
-    gains = rng.normal(0, later.se, draws)
-    errors = later.se * np.sqrt(rng.chisquare(later.df, draws) / later.df)
-    called = stats.t.sf((MARGIN - abs(gains)) / errors, later.df) <= 0.05
-    assert 0.9 - 0.02 <= called.mean() <= 0.97
+    later = drop_last_axis(with_more_seeds(evidence, np.array([more])))
+    called = repetitions(later, gain=0.0).p_tost(MARGIN) <= 0.05
+    assert 0.9 - 0.01 <= called.mean() <= 0.97
+
+
+def repetitions(evidence: VarianceComponents, gain: float, draws: int = 20_000) -> GainError:
+    """Repetitions of a study whose true variances are those of ``evidence``: each estimates its own."""
+    rng = np.random.default_rng(0)
+    d = min(float(evidence.d_pair), float(evidence.d_single))
+    ratio = rng.chisquare(d, draws) / d
+    drawn = {name: np.full(draws, value) for name, value in vars(evidence).items() if name != "untested_reason"}
+    drawn |= {name: drawn[name] * ratio for name in ("s2_pair", "s2_single")}
+    drawn["gain"] = rng.normal(gain, standard_error(evidence).se, draws)
+    return standard_error(VarianceComponents(**drawn, untested_reason=""))
 
 
 @pytest.mark.parametrize("estimand", ["population", "test-set"])
 @pytest.mark.parametrize(("gain", "seed_sd"), [(0.01, 0.01), (-0.01, 0.02), (0.02, 0.03), (0.006, 0.02)])
 def test_so_many_seeds_reach_a_verdict_and_one_fewer_does_not(gain: float, seed_sd: float, estimand: str) -> None:
     evidence = one_arrow(gain, seed_sd)
-    found = needs(evidence, estimand=estimand)
-    for count, size, level, power in (
-        (found.seeds_to_significance, abs(gain), 0.025, 0.8),
-        (found.seeds_to_equivalence, MARGIN, 0.05, 0.95),
+    found = needs(evidence, estimand=estimand, test="satterthwaite")
+
+    def significant(error: GainError) -> float:
+        return float(stats.nct.sf(stats.t.isf(0.025, error.df), error.df, abs(gain) / error.se)[0])
+
+    def equivalent(error: GainError) -> float:
+        """Mean over the estimated standard error of the chance that the gain lies inside."""
+        u = (np.arange(20_000) + 0.5) / 20_000
+        estimated = error.se[0] * np.sqrt(stats.chi2.ppf(u, error.df[0]) / error.df[0])
+        inside = MARGIN - stats.t.isf(0.05, error.df[0]) * estimated
+        return float(np.maximum(2 * stats.norm.cdf(inside / error.se[0]) - 1, 0).mean())
+
+    for count, power, goal in (
+        (found.seeds_to_significance, significant, 0.8),
+        (found.seeds_to_equivalence, equivalent, 0.9),
     ):
         assert 1 < count <= MOST_SEEDS
         for more, reached in ((count, True), (count - 1, False)):
-            later = standard_error(with_more_seeds(evidence, np.array([float(more)])), estimand)
-            wanted = (stats.t.ppf(1 - level, later.df) + stats.t.ppf(power, later.df)) * later.se
-            assert (size >= wanted) == reached
+            later = with_more_seeds(evidence, np.array([float(more)]))
+            assert (power(standard_error(later, estimand, "satterthwaite")) >= goal - 1e-4) == reached
 
 
 def test_a_larger_gain_never_needs_more_seeds() -> None:

@@ -11,7 +11,8 @@ from fake_studies import fill, latent_counts, make_study
 from test_power import one_arrow
 
 from taskaffinity.analysis.affinity import measure
-from taskaffinity.analysis.statistics.standard_errors import Arm, standard_error, variance_components
+from taskaffinity.analysis.statistics.arm import Arm
+from taskaffinity.analysis.statistics.standard_errors import standard_error, variance_components
 from taskaffinity.analysis.tables.frames import edges_frame
 from taskaffinity.analysis.tables.power_projection import PROJECTION_COLUMNS, projection_frame, with_more_examples
 from taskaffinity.runs.rule import Rule

@@ -71,7 +71,7 @@ def exact(gain: float, sd: float = 0.01, v_examples: float = 1e-8) -> VarianceCo
         v_examples=v_examples * shape,
         i_pair=0 * shape,
         i_single=0 * shape,
-        n_documents=1000 * shape,
+        effective_documents=1000 * shape,
         untested_reason=np.full((2, 2), "", dtype=object),
     )
 

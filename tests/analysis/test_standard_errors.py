@@ -7,9 +7,9 @@ import pytest
 from fake_studies import right
 from scipy import stats
 
+from taskaffinity.analysis.statistics.arm import Arm
+from taskaffinity.analysis.statistics.gain_error import GainError
 from taskaffinity.analysis.statistics.standard_errors import (
-    Arm,
-    GainError,
     gain_error,
     standard_error,
     variance_components,

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from taskaffinity.analysis.statistics.arms import Arms, Key
+from taskaffinity.analysis.statistics.arms import Arms
+from taskaffinity.analysis.statistics.gain_error import GainError
 from taskaffinity.analysis.statistics.sequential import Covariance
-from taskaffinity.analysis.statistics.standard_errors import GainError, VarianceComponents, standard_error
+from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, standard_error
 from taskaffinity.runs.rule import Rule
 
 OLD = "satterthwaite"
 NEW = "behrens-fisher"
-_SELECTABLE = "test" in inspect.signature(Rule).parameters
-TESTS = (NEW, OLD) if _SELECTABLE else (OLD,)
+TESTS = (NEW, OLD)
 
 
 def rule_of(test: str, **settings: Any) -> Rule:
     """Return the rule of a test."""
-    return Rule(**settings, **({"test": test} if _SELECTABLE else {}))
+    return Rule(**settings, test=test)
 
 
 def evidence_of(arms: Arms, rule: Rule) -> VarianceComponents:
@@ -31,7 +30,7 @@ def evidence_of(arms: Arms, rule: Rule) -> VarianceComponents:
 
 
 def error_of(evidence: VarianceComponents, rule: Rule) -> GainError:
-    return standard_error(evidence, rule.estimand, *([rule.test] if _SELECTABLE else []))
+    return standard_error(evidence, rule.estimand, rule.test)
 
 
 def covariance_of(arms: Arms, rule: Rule) -> Covariance:
@@ -39,12 +38,7 @@ def covariance_of(arms: Arms, rule: Rule) -> Covariance:
 
 
 def _by(arms: Arms, rule: Rule) -> Arms:
-    return dataclasses.replace(arms, test=rule.test) if _SELECTABLE else arms
-
-
-def flagged_runs(arms: Arms) -> dict[Key, np.ndarray] | None:
-    """Return the runs of each arm, (n_runs,), that the toolkit takes as collapsed; None if it has no opinion."""
-    return getattr(arms, "collapsed", None)
+    return dataclasses.replace(arms, test=rule.test)
 
 
 def stack(evidence: list[VarianceComponents]) -> VarianceComponents:

@@ -34,8 +34,8 @@ from null_cells import CELLS, rates, seed_of
 from scipy import stats
 from verdict_procedures import NULL_WORLDS, all_null, collapsed_runs, half_null, races
 
+from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import Arms, Key
-from taskaffinity.analysis.statistics.standard_errors import Arm
 from taskaffinity.runs.files import write_atomic
 from taskaffinity.tasks.metrics import METRICS
 

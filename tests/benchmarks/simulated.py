@@ -29,8 +29,8 @@ from simulated_worlds import (
     true_score,
 )
 
+from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import Arms, Key
-from taskaffinity.analysis.statistics.standard_errors import Arm
 from taskaffinity.tasks.metrics import METRICS
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from compared_tests import OLD, TESTS, covariance_of, error_of, evidence_of, flagged_runs, rule_of
+from compared_tests import OLD, TESTS, covariance_of, error_of, evidence_of, rule_of
 from null_cells import ratio, seed_of
 from simulated import SimulatedStudy, draw_study
 from simulated_worlds import World
@@ -189,9 +189,7 @@ def count_collapsed(study: SimulatedStudy, rule: Rule) -> dict[str, float]:
         "wrong_of_trained": (equal & large).sum(),
         "collapsed": sum(runs.sum() for runs in study.collapsed.values()),
     }
-    flagged = flagged_runs(arms)
-    if flagged is None:
-        return counts
+    flagged = arms.collapsed
     hit, marked = _arrows_with(arms, study.collapsed), _arrows_with(arms, flagged)
     return counts | {
         "hit": (equal & hit).sum(),

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
-from taskaffinity.analysis.statistics.standard_errors import FloatArray
+from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.style import NODE_EDGE, NODE_FILL, VerdictStyle
 
 

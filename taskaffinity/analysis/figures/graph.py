@@ -19,7 +19,7 @@ from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import arrows, labels
 from taskaffinity.analysis.figures.layout import SIGNIFICANT, TITLE, frame, line_legend, sheet, verdict_legend
 from taskaffinity.analysis.figures.order import circle_order
-from taskaffinity.analysis.statistics.standard_errors import FloatArray
+from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.statistics.verdicts import VERDICTS
 from taskaffinity.analysis.style import PALETTES, Palette, plural, signed
 

@@ -15,7 +15,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.figure_options import Order, PaletteName
 from taskaffinity.analysis.figures.layout import FONT, TITLE, enlarged, frame, sheet
 from taskaffinity.analysis.figures.order import task_order
-from taskaffinity.analysis.statistics.standard_errors import FloatArray
+from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.style import DIAGONAL, PALETTES, STYLES, Palette, describe_marks, short, signed
 
 ALL_NUMBERS = 16

@@ -14,7 +14,7 @@ from scipy.optimize import isotonic_regression
 
 from taskaffinity.analysis.figures.arrows import to_data
 from taskaffinity.analysis.figures.layout import FONT
-from taskaffinity.analysis.statistics.standard_errors import FloatArray
+from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.style import VerdictStyle, short
 
 LABEL_PLACES = sorted(np.linspace(0.22, 0.78, 29).tolist(), key=lambda share: abs(share - 0.36))

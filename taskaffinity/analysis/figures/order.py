@@ -10,7 +10,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.figure_options import Order
-from taskaffinity.analysis.statistics.standard_errors import FloatArray
+from taskaffinity.analysis.statistics.gain_error import FloatArray
 
 Indices = npt.NDArray[np.int64]
 

@@ -16,12 +16,13 @@ from taskaffinity.analysis.paper.stages import (
     means,
     paper_rows,
     paper_table,
-    prior_of,
     stage_arms,
     stage_gain,
     stage_scores,
     stages_frame,
 )
+from taskaffinity.analysis.statistics.arm import Arm
+from taskaffinity.analysis.statistics.arms import Key, prior_of
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -78,7 +79,9 @@ def encoder_gains(study: Study, store: RunStore, first: Study, first_store: RunS
     """
     rule, by = study.rule, {card.name: card.metric for card in study.tasks}
     ours, theirs = (stage_arms(one, its_store, by) for one, its_store in ((study, store), (first, first_store)))
-    prior = prior_of([*ours.values(), *theirs.values()])
+    arms: dict[Key, Arm] = {(name, "single", stage): arm for (name, stage), arm in theirs.items()}
+    arms |= {(name, "pair", stage): arm for (name, stage), arm in ours.items()}
+    prior = prior_of(arms, rule.test)
     gains = []
     for name, metric in by.items():
         for stage in STAGES:

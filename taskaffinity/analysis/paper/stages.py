@@ -18,9 +18,10 @@ import numpy as np
 import pandas as pd
 
 from taskaffinity.analysis.affinity import POINTS
-from taskaffinity.analysis.statistics.arms import arm_of
-from taskaffinity.analysis.statistics.seed_variance import Prior, fit_prior
-from taskaffinity.analysis.statistics.standard_errors import Arm, standard_error, variance_components
+from taskaffinity.analysis.statistics.arm import Arm
+from taskaffinity.analysis.statistics.arms import arm_of, prior_of
+from taskaffinity.analysis.statistics.seed_variance import StudyPrior
+from taskaffinity.analysis.statistics.standard_errors import standard_error, variance_components
 from taskaffinity.analysis.style import plural, signed
 from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.runs.rule import Rule
@@ -112,7 +113,7 @@ def stage_scores(
     rule = rule or study.rule
     by = by or {card.name: card.metric for card in study.tasks}
     arms = stage_arms(study, store, by)
-    prior = prior_of(arms.values())
+    prior = prior_of({(name, stage, ""): arm for (name, stage), arm in arms.items()}, rule.test)
     scores = []
     for name, metric in by.items():
         single = arms.get((name, "single"))
@@ -129,10 +130,12 @@ def stage_scores(
     return tuple(scores)
 
 
-def stage_gain(task: str, stage: Stage, metric: str, arm: Arm, against: Arm, prior: Prior, rule: Rule) -> StageScore:
+def stage_gain(
+    task: str, stage: Stage, metric: str, arm: Arm, against: Arm, prior: StudyPrior, rule: Rule
+) -> StageScore:
     """Return the scores of an arm with its gain over another."""
-    evidence = variance_components(arm, against, prior)
-    error = standard_error(evidence, rule.estimand)
+    evidence = variance_components(arm, against, prior.of(task, False), prior.of(task, True))
+    error = standard_error(evidence, rule.estimand, rule.test)
     scores = tuple(float(POINTS * score) for score in arm.scores)
     gain, low, high = (float(POINTS * value) for value in (error.gain, *error.interval(rule.alpha)))
     reason = str(evidence.untested_reason).replace("pair run", "run")
@@ -150,12 +153,6 @@ def stage_arms(study: Study, store: RunStore, by: Mapping[str, str]) -> dict[tup
         if runs:
             arms[name, stage] = arm_of(runs, key, by[name])
     return arms
-
-
-def prior_of(arms: Iterable[Arm]) -> Prior:
-    """Estimate the prior of the variance over seeds from all arms."""
-    used = [arm for arm in arms if arm.n_runs > 1 and arm.scores.any()]
-    return fit_prior([arm.s2 / arm.unit for arm in used], [arm.n_runs - 1 for arm in used])
 
 
 def stages_frame(study: Study, scores: tuple[StageScore, ...], rule: Rule | None = None) -> pd.DataFrame:

@@ -9,18 +9,20 @@ from functools import cached_property
 from itertools import groupby, permutations, product
 
 import numpy as np
+import numpy.typing as npt
 
-from taskaffinity.analysis.statistics.seed_variance import Prior, fit_prior
+from taskaffinity.analysis.statistics.arm import Arm
+from taskaffinity.analysis.statistics.collapse import find_collapsed, predicts_nothing
+from taskaffinity.analysis.statistics.gain_error import FloatArray
+from taskaffinity.analysis.statistics.seed_variance import RAW, Prior, StudyPrior, fit_prior, fit_study_prior
 from taskaffinity.analysis.statistics.standard_errors import (
-    Arm,
-    FloatArray,
     VarianceComponents,
     standard_error,
     untested,
     variance_components,
 )
 from taskaffinity.runs.result import RunResult
-from taskaffinity.runs.rule import Estimand
+from taskaffinity.runs.rule import Estimand, Test
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -28,6 +30,9 @@ from taskaffinity.tasks.metrics import METRICS
 
 Key = tuple[str, str, str]
 """Target, arm (``RunSpec.arm``; of a fine-tuned run its parent's) and partner (empty without one)."""
+
+BASELINES = ("single", "matched", "half")
+"""Arms that others are compared with."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class Arms:
     """Seeds of each arm's runs, in the order of the runs."""
     baseline: str = "single"
     """Arm that pairs are compared with: ``single``, or ``matched`` (as many updates in total)."""
+    test: Test = "behrens-fisher"
+    """Test of the rule: it decides which prior the variances over seeds have."""
 
     def single_task(self, target: str) -> Arm | None:
         return self.by_key.get((target, "single", ""))
@@ -49,7 +56,11 @@ class Arms:
 
     def single(self, target: str, source: str) -> Arm | None:
         """Return the baseline of the pair with ``source``."""
-        return self.by_key.get((target, self.baseline, source if self.baseline == "matched" else ""))
+        return self.by_key.get(self.baseline_of(target, source))
+
+    def baseline_of(self, target: str, source: str) -> Key:
+        """Return the key of the baseline of the pair with ``source``."""
+        return target, self.baseline, source if self.baseline == "matched" else ""
 
     def n_test(self, target: str) -> int:
         """Return the number of test examples; 0 without a run."""
@@ -59,6 +70,11 @@ class Arms:
         """Return the number of test documents; an example of unknown document counts as one. 0 without a run."""
         return max((arm.n_documents for (name, _, _), arm in self.by_key.items() if name == target), default=0)
 
+    def effective_documents(self, target: str) -> float:
+        """Return the effective number of test documents (``Arm.effective_documents``); 0 without a run."""
+        found = [arm.effective_documents for (name, _, _), arm in self.by_key.items() if name == target]
+        return max(found, default=0.0)
+
     def only(self, seeds_of: Callable[[Key], Collection[int]]) -> Arms:
         """Return the arms with the runs of the seeds in ``seeds_of(key)`` only."""
         by_key, seeds = {}, {}
@@ -66,19 +82,56 @@ class Arms:
             wanted = set(seeds_of(key))
             places = [place for place, seed in enumerate(self.seeds[key]) if seed in wanted]
             if places:
-                by_key[key] = Arm(arm.scores[places], arm.influence[places], arm.spread[places], arm.counting[places])
+                by_key[key] = arm.of_runs(places)
                 seeds[key] = tuple(self.seeds[key][place] for place in places)
         return dataclasses.replace(self, by_key=by_key, seeds=seeds)
 
     @cached_property
-    def prior(self) -> Prior:
-        """Prior of the variance over seeds, from all arms of arrows; controls do not contribute."""
-        used: list[Arm] = []
-        for (_, kind, _), arm in self.by_key.items():
-            known = kind == "matched" and any(_same_runs(arm, other) for other in used)
-            if kind in ("pair", self.baseline) and arm.n_runs > 1 and arm.scores.any() and not known:
-                used.append(arm)
-        return fit_prior([arm.s2 / arm.unit for arm in used], [arm.n_runs - 1 for arm in used])
+    def collapsed(self) -> dict[Key, npt.NDArray[np.bool_]]:
+        """Which runs of each arm are collapsed."""
+        found: dict[Key, npt.NDArray[np.bool_]] = {}
+        for target in dict.fromkeys(key[0] for key in self.by_key):
+            arms = {key: arm for key, arm in self.by_key.items() if key[0] == target}
+            scores = {key: arm.scores for key, arm in arms.items()}
+            found |= find_collapsed(scores, {key: arm.constant for key, arm in arms.items()})
+        return found
+
+    @cached_property
+    def trained(self) -> Arms:
+        """The arms without their collapsed runs."""
+        if not any(flags.any() for flags in self.collapsed.values()):
+            return self
+        seeds = {key: np.asarray(self.seeds[key])[~flags] for key, flags in self.collapsed.items()}
+        return self.only(lambda key: [int(seed) for seed in seeds[key]])
+
+    def collapsed_runs(self, key_of: Callable[[str, str], Key]) -> npt.NDArray[np.int64]:
+        """Return the number of collapsed runs of the arm ``key_of(source, target)``, ``[source, target]``."""
+        found = np.zeros((len(self.tasks), len(self.tasks)), dtype=np.int64)
+        for (s, source), (t, target) in permutations(enumerate(self.tasks), 2):
+            key = key_of(source, target)
+            found[s, t] = self.collapsed[key].sum() if key in self.collapsed else 0
+        return found
+
+    @cached_property
+    def trained_gain(self) -> FloatArray:
+        """Gains among the runs that are not collapsed, ``[source, target]``; NaN if an arm has no such run."""
+        return np.asarray(self.trained.evidence.gain, dtype=np.float64)
+
+    @cached_property
+    def prior(self) -> StudyPrior:
+        """Priors of the variance over seeds, from all arms of arrows; controls and collapsed runs do not contribute."""
+        used: dict[Key, Arm] = {}
+        for key, arm in (self if self.test == "satterthwaite" else self.trained).by_key.items():
+            known = key[1] == "matched" and any(_same_runs(arm, other) for other in used.values())
+            if key[1] in ("pair", self.baseline) and not known:
+                used[key] = arm
+        return prior_of(used, self.test)
+
+    def prior_for(self, key: Key) -> Prior:
+        """Return the prior of an arm: of its target's baselines or pairs, and none if a run is collapsed."""
+        if self.test != "satterthwaite" and key in self.collapsed and self.collapsed[key].any():
+            return RAW
+        return self.prior.of(key[0], key[1] in BASELINES)
 
     @cached_property
     def evidence(self) -> VarianceComponents:
@@ -86,7 +139,10 @@ class Arms:
         size = len(self.tasks)
         cells = [[untested("") for _ in range(size)] for _ in range(size)]
         for (s, source), (t, target) in permutations(enumerate(self.tasks), 2):
-            cells[s][t] = variance_components(self.pair(target, source), self.single(target, source), self.prior)
+            keys = (target, "pair", source), self.baseline_of(target, source)
+            pair, single = map(self.by_key.get, keys)
+            prior_pair, prior_single = map(self.prior_for, keys)
+            cells[s][t] = variance_components(pair, single, prior_pair, prior_single)
         names = [field.name for field in dataclasses.fields(VarianceComponents)]
         grids = {name: np.array([[getattr(cell, name) for cell in row] for row in cells]) for name in names}
         return VarianceComponents(**{**grids, "untested_reason": grids["untested_reason"].astype(object)})
@@ -103,7 +159,7 @@ class Arms:
             By source; NaN for an untested arrow.
         """
         target, e, size = self.tasks[t], self.evidence, len(self.tasks)
-        error = standard_error(e, estimand)
+        error = standard_error(e, estimand, self.test)
         moved: dict[int, FloatArray] = {}
         for s, source in enumerate(self.tasks):
             pair, single = self.pair(target, source), self.single(target, source)
@@ -121,7 +177,7 @@ class Arms:
         return covariance
 
 
-def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None) -> Arms:
+def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None, test: Test | None = None) -> Arms:
     """Read every arm from the study's runs in the store, at the stage that the study evaluates.
 
     Runs on all tasks together are left out.
@@ -130,6 +186,8 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
     ----------
     by : mapping, optional
         Tasks and keys of ``METRICS``: only these tasks, by these metrics. Default: all by their official ones.
+    test : {"behrens-fisher", "satterthwaite"}, optional
+        Default: that of the study's rule.
 
     Raises
     ------
@@ -153,12 +211,24 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
             by_key[key] = arm_of(runs, of_test, by[target])
             seeds[key] = tuple(run.spec.seed for run in runs)
     baseline = "matched" if study.baseline == "compute-matched" else "single"
-    return Arms(tuple(card.name for card in study.tasks), by_key, seeds, baseline)
+    return Arms(tuple(card.name for card in study.tasks), by_key, seeds, baseline, test or study.rule.test)
 
 
 def arm_of(runs: Sequence[RunResult], key: str, metric: str) -> Arm:
     """Return the arm of runs of one condition, from their counts under a key of ``RunResult.counts``."""
-    return Arm.from_counts(np.stack([run.counts[key] for run in runs]), METRICS[metric], runs[0].documents.get(key))
+    arm = Arm.from_counts(np.stack([run.counts[key] for run in runs]), METRICS[metric], runs[0].documents.get(key))
+    by_class = "/".join([*key.split("/")[:2], "macro_f1"])
+    constant = [by_class in run.counts and predicts_nothing(run.counts[by_class], METRICS["macro_f1"]) for run in runs]
+    return dataclasses.replace(arm, constant=arm.constant | np.array(constant))
+
+
+def prior_of(arms: Mapping[Key, Arm], test: Test) -> StudyPrior:
+    """Return the priors of the variance over seeds that these arms give, by the test of a rule."""
+    used = {key: arm for key, arm in arms.items() if arm.n_runs > 1 and arm.scores.any()}
+    ratios, degrees = [arm.s2 / arm.unit for arm in used.values()], [arm.n_runs - 1 for arm in used.values()]
+    if test == "satterthwaite":
+        return StudyPrior({}, fit_prior(ratios, degrees))
+    return fit_study_prior(ratios, degrees, [key[0] for key in used], [key[1] in BASELINES for key in used])
 
 
 def _same_runs(one: Arm | None, other: Arm | None) -> bool:

@@ -52,11 +52,12 @@ def controls_of(arms: Arms, rule: Rule) -> tuple[Control, ...]:
     controls: list[Control] = []
     for kind, treated, against in (("placebo", "placebo", "single"), ("positive", "halves", "half")):
         for target in arms.tasks:
-            arm, other = arms.by_key.get((target, treated, "")), arms.by_key.get((target, against, ""))
+            keys = (target, treated, ""), (target, against, "")
+            arm, other = arms.by_key.get(keys[0]), arms.by_key.get(keys[1])
             if arm is None or (kind == "positive" and other is None):
                 continue
-            evidence = variance_components(arm, other, arms.prior)
-            error = standard_error(evidence, rule.estimand)
+            evidence = variance_components(arm, other, *map(arms.prior_for, keys))
+            error = standard_error(evidence, rule.estimand, rule.test)
             low, high = error.interval(rule.alpha)
             controls.append(
                 Control(

@@ -7,14 +7,16 @@ require a power of 80 % (significance of a gain of this size) or 90 % (equivalen
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import nctdtrinc, stdtrit
+from scipy.special import ndtr
 
-from taskaffinity.analysis.statistics.standard_errors import FloatArray, VarianceComponents, Words, standard_error
-from taskaffinity.runs.rule import Correction, Estimand
+from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
+from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, Words, standard_error
+from taskaffinity.runs.rule import Correction, Rule
 
 POWER = 0.8
 POWER_EQUIVALENCE = 0.9
@@ -22,8 +24,7 @@ MOST_SEEDS = 500
 """Largest number of further seeds per pair that is considered."""
 
 _INFINITE = 1e9
-_MAX_DF = 1e4
-"""Larger values change nothing, and the noncentral t distribution becomes unstable."""
+_HALVINGS = 45
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +44,7 @@ class PowerAnalysis:
 
 
 def power_analysis(
-    evidence: VarianceComponents,
-    margin: Any,
-    *,
-    alpha: float,
-    alpha_equivalence: float,
-    estimand: Estimand = "population",
+    evidence: VarianceComponents, margin: Any, *, alpha: float, alpha_equivalence: float, rule: Rule
 ) -> PowerAnalysis:
     """Return what each arrow needs for a verdict.
 
@@ -58,16 +54,23 @@ def power_analysis(
         Equivalence margin, in the unit of the gain.
     alpha, alpha_equivalence : float
         Levels of one arrow's two-sided and equivalence tests (``per_comparison_alpha``).
+    rule : Rule
+        Its estimand and test.
     """
-    now = standard_error(evidence, estimand)
-    mde = _significant_in_se(now.df, alpha) * now.se
-    seeds = np.append(np.arange(1.0, MOST_SEEDS + 1), _INFINITE)
-    later = standard_error(with_more_seeds(evidence, seeds), estimand)
+    now = standard_error(evidence, rule.estimand, rule.test)
     gain, margins = (np.asarray(np.broadcast_to(value, np.shape(now.gain)))[..., None] for value in (now.gain, margin))
-    significant = np.abs(gain) >= _significant_in_se(later.df, alpha) * later.se
-    equivalent = margins >= _equivalent_in_se(later.df, alpha_equivalence) * later.se
-    known = ~np.isnan(np.asarray(now.variance))
-    return PowerAnalysis(np.asarray(mde), _first(significant, known), _first(equivalent, known))
+
+    def significant(error: GainError) -> Any:
+        return np.abs(gain) >= _significant(error, alpha)
+
+    def equivalent(error: GainError) -> Any:
+        return margins >= _equivalent(error, alpha_equivalence)
+
+    return PowerAnalysis(
+        np.asarray(_significant(now, alpha)),
+        _fewest_seeds(evidence, rule, significant),
+        _fewest_seeds(evidence, rule, equivalent),
+    )
 
 
 def with_more_seeds(evidence: VarianceComponents, more: Any) -> VarianceComponents:
@@ -132,23 +135,50 @@ def describe_power(power: PowerAnalysis, verdict: Words, n_test: Any) -> Words:
     return words
 
 
-def _significant_in_se(df: Any, alpha: float) -> Any:
-    """Return the gain, in standard errors, that is significant with ``POWER`` (noncentral t)."""
-    return nctdtrinc(np.minimum(df, _MAX_DF), 1 - POWER, -stdtrit(df, alpha / 2))
+def _significant(error: GainError, alpha: float) -> Any:
+    """Return the gain that is significant with ``POWER``."""
+    return _least(error, error.half_width(alpha), POWER)
 
 
-def _equivalent_in_se(df: Any, alpha: float) -> Any:
-    """Return the margin, in standard errors, within which a gain of zero is equivalent with ``POWER_EQUIVALENCE``.
+def _equivalent(error: GainError, alpha: float) -> Any:
+    """Return the margin within which a gain of zero is equivalent with ``POWER_EQUIVALENCE``."""
+    return _least(error, error.half_width(2 * alpha), (1 + POWER_EQUIVALENCE) / 2, two_sided=True)
 
-    The sum of two quantiles is slightly too small for fewer than ten degrees of freedom.
+
+def _least(error: GainError, half: Any, power: float, two_sided: bool = False) -> Any:
+    """Return the distance that a normal gain exceeds with ``power``.
+
+    A repetition of the study estimates another standard error, and ``half`` follows it. For a t test this is the
+    noncentral t distribution. If ``two_sided``, a gain on either side counts, and none where ``half`` is larger.
     """
-    return stdtrit(df, (1 + POWER_EQUIVALENCE) / 2) - stdtrit(df, alpha)
+    scale, weight = error.repeated()
+    se = np.asarray(error.se)[..., None]
+    bounds = np.asarray(half)[..., None] * scale / se
+    low, high = np.zeros(bounds.shape[:-1]), bounds.max(axis=-1) + 10.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        reached = ndtr(middle[..., None] - bounds)
+        reached = (np.maximum(reached, 0.5 if two_sided else 0.0) * weight).sum(axis=-1)
+        low, high = np.where(reached < power, middle, low), np.where(reached < power, high, middle)
+    return high * se[..., 0]
 
 
-def _first(reached: Any, known: Any) -> FloatArray:
-    """Return the smallest sufficient number of seeds; the last column of ``reached`` is for infinitely many."""
-    within = np.where(reached[..., :-1].any(axis=-1), np.argmax(reached[..., :-1], axis=-1) + 1.0, MOST_SEEDS + 1.0)
-    return np.where(known, np.where(reached[..., -1] | (within <= MOST_SEEDS), within, np.inf), np.nan)
+def _fewest_seeds(evidence: VarianceComponents, rule: Rule, decided: Callable[[GainError], Any]) -> FloatArray:
+    """Return the fewest further seeds that decide each arrow, by bisection: more seeds never widen an interval."""
+    shape = np.shape(evidence.gain)
+
+    def suffices(more: Any) -> Any:
+        later = with_more_seeds(evidence, np.broadcast_to(more, shape)[..., None])
+        return decided(standard_error(later, rule.estimand, rule.test))[..., 0]
+
+    low, high = np.zeros(shape), np.full(shape, MOST_SEEDS + 1.0)  # low does not suffice; high does, or is beyond
+    while (high - low > 1).any():
+        middle = np.floor((low + high) / 2)
+        enough, open_still = suffices(middle), high - low > 1
+        low, high = np.where(open_still & ~enough, middle, low), np.where(open_still & enough, middle, high)
+    possible = (high <= MOST_SEEDS) | suffices(_INFINITE)
+    known = ~np.isnan(np.asarray(evidence.s2_pair))
+    return np.asarray(np.where(known, np.where(possible, high, np.inf), np.nan))
 
 
 def _numbers(evidence: VarianceComponents) -> dict[str, Any]:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import false_discovery_control, rankdata
 
-from taskaffinity.analysis.statistics.standard_errors import FloatArray
+from taskaffinity.analysis.statistics.gain_error import FloatArray
 
 MAX_ORDERS = factorial(8)
 PERMUTATIONS = 20_000

@@ -18,14 +18,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, stdtrit
+from scipy.special import ndtr
 
 from taskaffinity.analysis.statistics.arms import Arms, Key
+from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
 from taskaffinity.analysis.statistics.power import drop_last_axis, per_comparison_alpha, with_more_seeds
-from taskaffinity.analysis.statistics.standard_errors import FloatArray, GainError, VarianceComponents, standard_error
+from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, standard_error
 from taskaffinity.analysis.statistics.verdicts import Decision, decide
 from taskaffinity.runs.plan import Plan, default_single_seeds
-from taskaffinity.runs.rule import Estimand, Rule
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study
 
@@ -119,7 +120,7 @@ def sequential_design(
             running = np.zeros_like(running)
             break
         level = per_comparison_alpha(decision.p, levels[-1], int((decided_at_seeds > 0).sum()), rule.correction)
-        power = conditional_power(evidence, interim_seeds[-1], margins, level, rule.estimand)
+        power = conditional_power(evidence, interim_seeds[-1], margins, level, rule)
         promising = undecided & (power >= MIN_CONDITIONAL_POWER)
         running &= promising | promising.T
         if not running.any():
@@ -196,12 +197,12 @@ def _runs_for(study: Study, n_pair: IntArray, n_single: IntArray) -> list[RunSpe
 
 def _analyse(found: tuple[VarianceComponents, Covariance], margins: FloatArray, rule: Rule, level: float) -> Analysis:
     evidence, covariance = found
-    error = standard_error(evidence, rule.estimand)
+    error = standard_error(evidence, rule.estimand, rule.test)
     return evidence, error, decide(error, margins, replace(rule, alpha=level), covariance)
 
 
 def conditional_power(
-    evidence: VarianceComponents, last: int, margins: FloatArray, level: float, estimand: Estimand
+    evidence: VarianceComponents, last: int, margins: FloatArray, level: float, rule: Rule
 ) -> FloatArray:
     """Return the chance that each arrow is decided with ``last`` seeds per pair, given the evidence.
 
@@ -214,6 +215,8 @@ def conditional_power(
         Equivalence margin of each target, in the unit of the gain.
     level : float
         Level that one arrow has to reach by itself.
+    rule : Rule
+        Its estimand and test.
 
     Returns
     -------
@@ -222,12 +225,12 @@ def conditional_power(
     """
     more = np.maximum(last - np.asarray(evidence.n_pair), 0.0)[..., None]
     now, later = (
-        standard_error(evidence, estimand),
-        standard_error(drop_last_axis(with_more_seeds(evidence, more)), estimand),
+        standard_error(evidence, rule.estimand, rule.test),
+        standard_error(drop_last_axis(with_more_seeds(evidence, more)), rule.estimand, rule.test),
     )
     spread = np.sqrt(np.maximum(np.asarray(now.se_seeds) ** 2 - np.asarray(later.se_seeds) ** 2, 1e-12))
-    needed = -stdtrit(later.df, level / 2) * later.se
-    room = margins + stdtrit(later.df, level) * later.se
+    needed = later.half_width(level)
+    room = margins - later.half_width(2 * level)
     significant = ndtr((now.gain - needed) / spread) + ndtr((-needed - now.gain) / spread)
     inside = np.minimum(room, needed)
     equivalent = ndtr((inside - now.gain) / spread) - ndtr((-inside - now.gain) / spread)

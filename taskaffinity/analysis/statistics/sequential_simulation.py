@@ -8,13 +8,15 @@ in one half of the simulations and those of the study in the other half.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from taskaffinity.analysis.statistics.arms import Arms
-from taskaffinity.analysis.statistics.seed_variance import fit_prior
+from taskaffinity.analysis.statistics.gain_error import FloatArray
+from taskaffinity.analysis.statistics.seed_variance import StudyPrior, fit_prior, fit_study_prior, shrink
 from taskaffinity.analysis.statistics.sequential import Covariance, IntArray, sequential_design
-from taskaffinity.analysis.statistics.standard_errors import FloatArray, VarianceComponents
+from taskaffinity.analysis.statistics.standard_errors import VarianceComponents
 from taskaffinity.runs.plan import default_single_seeds
 from taskaffinity.runs.rule import Rule
 
@@ -82,6 +84,7 @@ class _World:
     """A synthetic study: the scores of every run that the design could train."""
 
     def __init__(self, arms: Arms, gains: FloatArray, interim_seeds: tuple[int, ...], rng: np.random.Generator) -> None:
+        self.arms = arms
         e = self.e = arms.evidence
         size, most = len(arms.tasks), interim_seeds[-1]
         self.tested = ~np.isnan(np.asarray(e.s2_pair))
@@ -105,9 +108,10 @@ class _World:
         known = self.tested.any(axis=0) & (n_single > 1)
         ratios = np.concatenate([(s2_pair / self.units)[self.tested], (s2_single / single_units)[known]])
         degrees = np.concatenate([(n_pair - 1)[self.tested], (n_single - 1)[known]])
-        prior = fit_prior(ratios, degrees)
-        moderated, d_pair = prior.shrink(s2_pair, n_pair - 1, self.units)
-        single, d_single = prior.shrink(s2_single, n_single - 1, single_units)
+        of_pair = np.nonzero(self.tested)[1]
+        prior = self.prior(ratios, degrees, np.concatenate([of_pair, np.flatnonzero(known)]), len(of_pair))
+        moderated, d_pair = self.shrink(prior, False, s2_pair, n_pair - 1, self.units)
+        single, d_single = self.shrink(prior, True, s2_single, n_single - 1, single_units)
         evidence = VarianceComponents(
             gain=np.where(self.tested, mean_pair - mean_single, np.nan),
             s2_pair=np.where(self.tested, moderated, np.nan),
@@ -119,10 +123,22 @@ class _World:
             v_examples=self.fixed + e.i_pair / np.maximum(n_pair, 1) + e.i_single / np.maximum(n_single, 1),
             i_pair=e.i_pair,
             i_single=e.i_single,
-            n_documents=e.n_documents,
+            effective_documents=e.effective_documents,
             untested_reason=np.full((size, size), "", dtype=object),
         )
         return evidence, lambda t: np.full((size, size), np.nan)
+
+    def prior(self, ratios: FloatArray, degrees: FloatArray, target: IntArray, n_pairs: int) -> StudyPrior:
+        if self.arms.test == "satterthwaite":
+            return StudyPrior({}, fit_prior(ratios, degrees))
+        baselines = np.arange(len(target)) >= n_pairs
+        return fit_study_prior(ratios, degrees, [self.arms.tasks[t] for t in target], list(baselines))
+
+    def shrink(self, prior: StudyPrior, is_baseline: bool, s2: Any, d: Any, units: Any) -> tuple[Any, Any]:
+        """Shrink variances by the priors of their targets, along the last axis."""
+        of_target = [prior.of(name, is_baseline) for name in self.arms.tasks]
+        ratio, d0 = (np.array([getattr(one, name) for one in of_target]) for name in ("ratio", "d0"))
+        return shrink(s2, d, ratio * units, d0)
 
 
 def _unit(arms: Arms, target: str, source: str) -> float:

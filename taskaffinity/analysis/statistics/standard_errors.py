@@ -17,103 +17,19 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtr, stdtrit
 
+from taskaffinity.analysis.statistics.arm import Arm
+from taskaffinity.analysis.statistics.gain_error import BehrensFisherError, FloatArray, GainError
 from taskaffinity.analysis.statistics.seed_variance import RAW, Prior
-from taskaffinity.runs.rule import Estimand
-from taskaffinity.tasks.metrics import Metric, by_document
-
-FloatArray = npt.NDArray[np.float64]
+from taskaffinity.runs.rule import Estimand, Test
+from taskaffinity.tasks.metrics import Metric
 
 Words = npt.NDArray[np.object_]
 """An array of strings."""
-
-
-@dataclass(frozen=True, eq=False)
-class Arm:
-    """The runs of one task under one condition: single-task, or with one partner."""
-
-    scores: FloatArray
-    """(n_runs,)"""
-    influence: FloatArray
-    """(n_runs, n_documents), influence of each document on the run's score; mean zero within a run. An example whose
-    document is unknown is a document by itself."""
-    spread: FloatArray
-    """(n_runs,), variance of one example's influence."""
-    counting: npt.NDArray[np.bool_]
-    """(n_runs, n_examples), whether the example has any count in the run: F1 ignores some sentences."""
-
-    @classmethod
-    def from_counts(cls, counts: FloatArray, metric: Metric, documents: npt.NDArray[np.int64] | None = None) -> Arm:
-        """Reduce the counts of runs to what a standard error needs.
-
-        Parameters
-        ----------
-        counts : (n_runs, n_examples, n_counts)
-        metric : Metric
-        documents : (n_examples,), optional
-            Number of each example's document, from 0. Default: all examples are independent.
-        """
-        scores = np.asarray(metric.score(counts.sum(axis=1)), dtype=np.float64)
-        influence = np.stack([metric.influence(run) for run in counts])
-        spread = influence.var(axis=1)
-        if documents is not None:
-            influence = by_document(influence, documents)
-        return cls(scores, influence, spread, (counts != 0).any(axis=2))
-
-    @cached_property
-    def counted(self) -> int:
-        """Test examples that can change the score."""
-        return int(self.counting.any(axis=0).sum())
-
-    @property
-    def n_runs(self) -> int:
-        return len(self.scores)
-
-    @property
-    def n_examples(self) -> int:
-        return int(self.counting.shape[1])
-
-    @property
-    def n_documents(self) -> int:
-        return int(self.influence.shape[1])
-
-    @cached_property
-    def mean_influence(self) -> FloatArray:
-        """(n_documents,), mean over the runs."""
-        return np.asarray(self.influence.mean(axis=0))
-
-    @cached_property
-    def s2(self) -> float:
-        """Variance of a run's score over seeds; NaN with one run.
-
-        The lower bound is the variance of one example that changes sides, one over the squared number of counted
-        examples: seeds that agree by chance do not prove that seeds have no effect.
-        """
-        if self.n_runs < 2 or not self.counted:
-            return math.nan
-        return max(float(self.scores.var(ddof=1)), 1.0 / self.counted**2)
-
-    @cached_property
-    def unit(self) -> float:
-        """Variance of one example's influence within a run, the unit in which seed variances are compared.
-
-        For accuracy it is p (1 - p), so a score near its ceiling is expected to vary less. The lower bound is one
-        example's share.
-        """
-        return max(float(self.spread.mean()), 1.0 / max(1, self.counted))
-
-    @cached_property
-    def interaction(self) -> float:
-        """Variance of the run x document residual; NaN with one run or one document."""
-        freedom = (self.n_runs - 1) * (self.n_documents - 1)
-        # An influence has mean zero within its run, so subtracting the document's mean gives the residual.
-        return float(((self.influence - self.mean_influence) ** 2).sum() / freedom) if freedom else math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +51,8 @@ class VarianceComponents:
     i_pair: Any
     """Part of it that one run adds (seed x example); ``s2`` has the same part."""
     i_single: Any
-    n_documents: Any
-    """Test documents, or examples if documents are unknown: the units that a test set draws."""
+    effective_documents: Any
+    """Effective number of test documents, ``Arm.effective_documents``: the units that a test set draws."""
     untested_reason: Any
     """Why there is no test, in a few words; empty if there is one."""
     mean_single: Any = math.nan
@@ -152,42 +68,9 @@ class VarianceComponents:
         return dataclasses.replace(self, **change)
 
 
-@dataclass(frozen=True, eq=False)
-class GainError:
-    """Gains with their standard errors; arrays of one shape, NaN if there is no test."""
-
-    gain: Any
-    se_seeds: Any
-    se_examples: Any
-    variance: Any
-    """V, over seeds and examples together; their shared part counts once."""
-    df: Any
-    """Degrees of freedom of V."""
-
-    @property
-    def se(self) -> Any:
-        return np.sqrt(self.variance)
-
-    @property
-    def t(self) -> Any:
-        """The gain in standard errors."""
-        return self.gain / self.se
-
-    def p(self) -> Any:
-        """Return the two-sided p-value of a gain of zero."""
-        return 2 * stdtr(self.df, -np.abs(self.t))
-
-    def p_tost(self, margin: Any) -> Any:
-        """Return the p-value of the equivalence test (TOST): the larger of two one-sided tests at ``margin``."""
-        return stdtr(self.df, (np.abs(self.gain) - margin) / self.se)
-
-    def interval(self, alpha: float) -> tuple[Any, Any]:
-        """Return the ends of the ``1 - alpha`` interval."""
-        half = -stdtrit(self.df, alpha / 2) * self.se
-        return self.gain - half, self.gain + half
-
-
-def variance_components(pair: Arm | None, single: Arm | None, prior: Prior = RAW) -> VarianceComponents:
+def variance_components(
+    pair: Arm | None, single: Arm | None, prior_pair: Prior = RAW, prior_single: Prior = RAW
+) -> VarianceComponents:
     """Return the gain of ``pair`` over ``single`` and the parts of its variance; an arm without a run is None."""
     if pair is None or single is None:
         missing = " and no ".join(word for word, arm in (("pair", pair), ("single", single)) if arm is None)
@@ -203,7 +86,7 @@ def variance_components(pair: Arm | None, single: Arm | None, prior: Prior = RAW
         known = {"n_pair": _n_runs(pair), "n_single": _n_runs(single), "mean_single": float(single.scores.mean())}
         return untested(reason).map({**known, "gain": gain, "v_examples": v_examples})
     (s2_pair, d_pair), (s2_single, d_single) = (
-        prior.shrink(arm.s2, arm.n_runs - 1, arm.unit) for arm in (pair, single)
+        prior.shrink(arm.s2, arm.n_runs - 1, arm.unit) for arm, prior in ((pair, prior_pair), (single, prior_single))
     )
     return VarianceComponents(
         gain=gain,
@@ -216,7 +99,7 @@ def variance_components(pair: Arm | None, single: Arm | None, prior: Prior = RAW
         v_examples=v_examples,
         i_pair=pair.interaction / pair.n_documents,
         i_single=single.interaction / single.n_documents,
-        n_documents=float(pair.n_documents),
+        effective_documents=pair.effective_documents,
         untested_reason="",
         mean_single=float(single.scores.mean()),
     )
@@ -228,21 +111,26 @@ def untested(reason: str) -> VarianceComponents:
     return VarianceComponents(**{**dict.fromkeys(names, math.nan), "untested_reason": reason})
 
 
-def standard_error(evidence: VarianceComponents, estimand: Estimand = "population") -> GainError:
+def standard_error(
+    evidence: VarianceComponents, estimand: Estimand = "population", test: Test = "behrens-fisher"
+) -> GainError:
     """Combine seeds and examples: ``V = max(V_seeds + V_examples - V_both, V_seeds, V_examples)``.
 
-    The degrees of freedom are Satterthwaite's. Those of the seeds' part are the fewer of the two arms' (Welch's
-    conservative choice): Satterthwaite's formula overrates two moderated variances, because the prior is estimated
-    from a few arms. ``tests/benchmarks/error_rates.py`` measures the difference.
+    The degrees of freedom of the seeds' part are the fewer of the two arms' (Welch's conservative choice):
+    Satterthwaite's formula overrates two moderated variances, because the prior is estimated from a few arms. Those of
+    the examples' part are the effective number of documents less one, at least 1.
     """
     v_seeds = evidence.s2_pair / np.maximum(evidence.n_pair, 1) + evidence.s2_single / np.maximum(evidence.n_single, 1)
     d_seeds = np.minimum(evidence.d_pair, evidence.d_single)
-    se_seeds, se_examples = np.sqrt(v_seeds), np.sqrt(evidence.v_examples)
-    if estimand == "test-set":
-        return GainError(evidence.gain, se_seeds, se_examples, v_seeds, d_seeds)
-    total = np.maximum(v_seeds + evidence.v_examples - evidence.v_interaction, np.maximum(v_seeds, evidence.v_examples))
-    df = total**2 / (v_seeds**2 / d_seeds + evidence.v_examples**2 / (evidence.n_documents - 1))
-    return GainError(evidence.gain, se_seeds, se_examples, total, df)
+    d_examples = np.maximum(evidence.effective_documents - 1, 1.0)
+    of_examples = evidence.v_examples if estimand == "population" else 0.0 * v_seeds
+    shared = evidence.v_interaction if estimand == "population" else 0.0 * v_seeds
+    total = np.maximum(v_seeds + of_examples - shared, np.maximum(v_seeds, of_examples))
+    df = total**2 / (v_seeds**2 / d_seeds + of_examples**2 / d_examples)
+    plain = (evidence.gain, np.sqrt(v_seeds), np.sqrt(evidence.v_examples), total, df)
+    if test == "satterthwaite":
+        return GainError(*plain)
+    return BehrensFisherError(*plain, v_seeds, d_seeds, of_examples, d_examples, shared)
 
 
 def gain_error(pair: FloatArray, single: FloatArray, metric: Metric, estimand: Estimand = "population") -> GainError:
@@ -255,7 +143,8 @@ def gain_error(pair: FloatArray, single: FloatArray, metric: Metric, estimand: E
         differ.
     metric : Metric
     """
-    return standard_error(variance_components(Arm.from_counts(pair, metric), Arm.from_counts(single, metric)), estimand)
+    arms = Arm.from_counts(pair, metric), Arm.from_counts(single, metric)
+    return standard_error(variance_components(*arms), estimand)
 
 
 def _n_runs(arm: Arm | None) -> float:

@@ -15,7 +15,8 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import brentq
 
-from taskaffinity.analysis.statistics.standard_errors import FloatArray, GainError, Words
+from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
+from taskaffinity.analysis.statistics.standard_errors import Words
 from taskaffinity.runs.rule import Correction, Rule
 
 Verdict = Literal["improves", "degrades", "no effect", "inconclusive"]
@@ -67,8 +68,8 @@ def decide(error: GainError, margins: FloatArray, rule: Rule, covariance: Callab
             shared = covariance(t)[np.ix_(known, known)]
             deviation = np.sqrt(np.diag(shared))
             correlation = shared / np.outer(deviation, deviation)
-            q[known, t], critical = simultaneous(error.t[known, t], error.df[known, t], correlation, rule.alpha)
-            half = critical * error.se[known, t]
+            q[known, t], level = simultaneous(p[known, t], error.df[known, t], correlation, rule.alpha)
+            half = error.half_width(level)[known, t]
             low[known, t], high[known, t] = error.gain[known, t] - half, error.gain[known, t] + half
             q_tost[known, t] = adjust(p_tost[known, t], "holm")
     else:
@@ -98,13 +99,13 @@ def verdicts(gain: FloatArray, q: FloatArray, q_tost: FloatArray, alpha: float) 
     return words
 
 
-def simultaneous(t: FloatArray, df: FloatArray, correlation: FloatArray, alpha: float) -> tuple[FloatArray, float]:
+def simultaneous(p: FloatArray, df: FloatArray, correlation: FloatArray, alpha: float) -> tuple[FloatArray, float]:
     """Adjust the arrows into one target, which share its single-task runs (Dunnett).
 
     Parameters
     ----------
-    t : (n_arrows,)
-        Gains in standard errors.
+    p : (n_arrows,)
+        p-value of each arrow by itself.
     df : (n_arrows,)
         Degrees of freedom; the smallest value applies to all arrows.
     correlation : (n_arrows, n_arrows)
@@ -115,30 +116,29 @@ def simultaneous(t: FloatArray, df: FloatArray, correlation: FloatArray, alpha: 
     -------
     p : (n_arrows,)
         Chance that any of the arrows is as far from zero if all gains are zero.
-    critical : float
-        Half-width of simultaneous ``1 - alpha`` intervals, in standard errors.
+    level : float
+        Intervals of ``1 - level`` of each arrow by itself are simultaneous ``1 - alpha`` intervals.
     """
     fewest = float(df.min())
-    if len(t) == 1:
-        return np.asarray(2 * stats.t.sf(np.abs(t), fewest)), float(stats.t.isf(alpha / 2, fewest))
+    if len(p) == 1:
+        return p, alpha
     values, vectors = np.linalg.eigh(correlation)  # estimated in parts, so maybe not positive semidefinite
     correlation = (vectors * np.maximum(values, 1e-6)) @ vectors.T
     correlation = correlation / np.sqrt(np.outer(np.diag(correlation), np.diag(correlation)))
     joint = stats.multivariate_t(shape=correlation, df=fewest, allow_singular=True)  # type: ignore[arg-type]  # any df
 
-    def beyond(bound: float) -> float:
-        b = np.full(len(t), bound)
+    def any_below(level: float) -> float:
+        b = np.full(len(p), stats.t.isf(level / 2, fewest))
         inside = joint.cdf(b, lower_limit=-b, random_state=np.random.default_rng(0))  # the same points in every call
         return float(np.clip(1 - inside, 0.0, 1.0))
 
-    unadjusted = np.asarray(2 * stats.t.sf(np.abs(t), fewest))
-    p = np.clip([beyond(abs(value)) for value in t], unadjusted, np.minimum(1.0, len(t) * unadjusted))
-    least, most = stats.t.isf(alpha / 2, fewest), stats.t.isf(alpha / 2 / len(t), fewest)
-    if beyond(least) <= alpha:  # fully correlated arrows
-        return p, float(least)
-    if beyond(most) >= alpha:  # uncorrelated arrows, within the noise of the integral
-        return p, float(most)
-    return p, float(brentq(lambda bound: beyond(bound) - alpha, least, most, xtol=1e-4))
+    adjusted = np.clip([any_below(value) for value in p], p, np.minimum(1.0, len(p) * p))
+    least, most = alpha / len(p), alpha
+    if any_below(most) <= alpha:  # fully correlated arrows
+        return adjusted, most
+    if any_below(least) >= alpha:  # uncorrelated arrows, within the noise of the integral
+        return adjusted, least
+    return adjusted, float(brentq(lambda level: any_below(level) - alpha, least, most, xtol=1e-6))
 
 
 def _holm(p: FloatArray) -> FloatArray:

@@ -50,7 +50,7 @@ def edges_frame(matrix: AffinityMatrix) -> pd.DataFrame:
     """One row per arrow: ``EDGES_COLUMNS``, by source, then target, in the suite's order."""
     rule, study = matrix.rule, matrix.study
     same_for_all = {
-        **{name: getattr(rule, name) for name in ("alpha", "correction", "estimand")},
+        **{name: getattr(rule, name) for name in ("alpha", "correction", "estimand", "test")},
         "baseline": study.baseline,
         "evaluated_after": study.evaluate_after,
         "init_from": study.init_from,
@@ -63,6 +63,7 @@ def edges_frame(matrix: AffinityMatrix) -> pd.DataFrame:
             "source": matrix.tasks[s],
             "target": matrix.tasks[t],
             "n_test": int(matrix.n_test[t]),
+            "effective_documents": matrix.effective_documents[t],
             "score_single": matrix.baseline[s, t],
             "score_pair": matrix.baseline[s, t] + matrix.gain[s, t],
             "metric": matrix.metrics[t],

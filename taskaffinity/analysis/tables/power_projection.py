@@ -43,7 +43,7 @@ def projection_frame(
     """
     if seeds is not None and min(seeds, default=2) < 2:
         raise ValueError(f"seeds {min(seeds)}: a standard error needs 2 seeds or more")
-    evidence = read_arms(matrix.study, store).evidence
+    evidence = read_arms(matrix.study, store, test=matrix.rule.test).evidence
     decided = len(matrix.select("improves", "degrades"))
     alpha = per_comparison_alpha(matrix.p, matrix.rule.alpha, decided, matrix.rule.correction)
     margins = margins_of(matrix.study, matrix.rule)
@@ -53,10 +53,8 @@ def projection_frame(
         for n_seeds in seeds if seeds is not None else (None,):
             more = np.zeros(()) if n_seeds is None else n_seeds - evidence.n_pair
             later = drop_last_axis(with_more_seeds(larger, np.asarray(more)[..., None]))
-            error = standard_error(later, matrix.rule.estimand)
-            power = power_analysis(
-                later, margins, alpha=alpha, alpha_equivalence=matrix.rule.alpha, estimand=matrix.rule.estimand
-            )
+            error = standard_error(later, matrix.rule.estimand, matrix.rule.test)
+            power = power_analysis(later, margins, alpha=alpha, alpha_equivalence=matrix.rule.alpha, rule=matrix.rule)
             rows += [
                 pd.DataFrame(
                     [
@@ -86,10 +84,10 @@ def with_more_examples(evidence: VarianceComponents, times: float) -> VarianceCo
     share = 1 / times
     return dataclasses.replace(
         evidence,
-        s2_pair=np.maximum(evidence.s2_pair - evidence.i_pair, 0) + evidence.i_pair * share,
-        s2_single=np.maximum(evidence.s2_single - evidence.i_single, 0) + evidence.i_single * share,
+        s2_pair=evidence.s2_pair - np.minimum(evidence.i_pair, evidence.s2_pair) * (1 - share),
+        s2_single=evidence.s2_single - np.minimum(evidence.i_single, evidence.s2_single) * (1 - share),
         v_examples=evidence.v_examples * share,
         i_pair=evidence.i_pair * share,
         i_single=evidence.i_single * share,
-        n_documents=evidence.n_documents * times,
+        effective_documents=evidence.effective_documents * times,
     )

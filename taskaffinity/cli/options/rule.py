@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from taskaffinity.cli.options.run import STATISTICS
-from taskaffinity.runs.rule import Correction, Estimand
+from taskaffinity.runs.rule import Correction, Estimand, Test
 
 Alpha = Annotated[
     float | None,
@@ -38,6 +38,14 @@ EstimandOption = Annotated[
     Estimand | None,
     typer.Option(
         help="Intervals cover new seeds and new test examples (population, the default) or new seeds only (test-set).",
+        rich_help_panel=STATISTICS,
+    ),
+]
+TestOption = Annotated[
+    Test | None,
+    typer.Option(
+        help="Test of a gain. behrens-fisher (default) averages over the unknown variance of seeds; satterthwaite is "
+        "the t test of earlier versions.",
         rich_help_panel=STATISTICS,
     ),
 ]

@@ -148,9 +148,10 @@ def study_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     if given["json"] and not given["dry_run"]:
         raise InputError("--json: prints the plan; give --dry-run too")
-    unchanged = ("encoder", "seeds", "base_seed", "recipe", "protocol", "alpha", "estimand", "overwrite", "executor")
+    unchanged = ("encoder", "seeds", "base_seed", "recipe", "protocol", "overwrite", "executor")
+    rule = ("alpha", "estimand", "test")
     resources = ("address", "gpus_per_run", "cpus_per_run", "keep_models")
-    return {name: given[name] for name in (*unchanged, *resources)} | {
+    return {name: given[name] for name in (*unchanged, *rule, *resources)} | {
         "settings": given["set_"] or (),
         "output_dir": given["results"],
         "keep_predictions": given["predictions"],

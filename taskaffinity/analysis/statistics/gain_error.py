@@ -1,0 +1,194 @@
+"""Gains with their errors: p-values and intervals, by one of two tests.
+
+``GainError`` takes the gain divided by its standard error as t-distributed, with the degrees of freedom of
+Satterthwaite (1946). They are too many if the runs agree by chance: the well-known variance over examples then hides
+that the variance over seeds is hardly known, and the far tail has too many small p-values.
+
+``BehrensFisherError`` averages over what the variance over seeds may be, as in the problem of Behrens (1929) and Fisher
+(1935): given estimates ``Vs`` with ``d`` degrees of freedom, the true variance is distributed as ``Vs * d / chi2(d)``.
+It is the t test with ``d`` degrees of freedom if only seeds have an effect, and with those of the examples if only
+examples have one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import chdtri, gammaln, stdtr, stdtrit
+
+FloatArray = npt.NDArray[np.float64]
+
+NODES = 64
+"""Points of the integral over the variance; p-values above 1e-8 are exact to five digits."""
+
+_TAIL = 1e-10
+"""Probability beyond the outermost points, on each side."""
+_MAX_DF = 1e8
+_LEAST_VARIANCE = 1e-300
+
+
+@dataclass(frozen=True, eq=False)
+class GainError:
+    """Gains with their standard errors; arrays of one shape, NaN if there is no test."""
+
+    gain: Any
+    se_seeds: Any
+    se_examples: Any
+    variance: Any
+    """V, over seeds and examples together; their shared part counts once."""
+    df: Any
+    """Degrees of freedom of V (Satterthwaite)."""
+
+    @property
+    def se(self) -> Any:
+        return np.sqrt(self.variance)
+
+    @property
+    def t(self) -> Any:
+        """The gain in standard errors."""
+        return self.gain / self.se
+
+    def at(self, index: Any) -> Self:
+        """Return the entries at an index of the arrays."""
+        return type(self)(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+    def p(self) -> Any:
+        """Return the two-sided p-value of a gain of zero."""
+        return 2 * self.upper_tail(np.abs(self.gain))
+
+    def p_tost(self, margin: Any) -> Any:
+        """Return the p-value of the equivalence test (TOST): the larger of two one-sided tests at ``margin``."""
+        return self.upper_tail(margin - np.abs(self.gain))
+
+    def interval(self, alpha: float) -> tuple[Any, Any]:
+        """Return the ends of the ``1 - alpha`` interval."""
+        half = self.half_width(alpha)
+        return self.gain - half, self.gain + half
+
+    def upper_tail(self, distance: Any) -> Any:
+        """Return the probability that the error of the gain exceeds ``distance``, which is in the unit of the gain."""
+        return stdtr(self.df, -distance / self.se)
+
+    def half_width(self, alpha: float) -> Any:
+        """Return half the width of the ``1 - alpha`` interval: ``2 * upper_tail`` of it is ``alpha``."""
+        return -stdtrit(self.df, alpha / 2) * self.se
+
+    def repeated(self) -> tuple[FloatArray, FloatArray]:
+        """Return standard errors that a repetition of the study may estimate, over this one, and their weights.
+
+        The points of the distribution are along a new last axis.
+        """
+        ratio, weight = chi2_points(self.df)
+        return np.sqrt(ratio), weight
+
+
+@dataclass(frozen=True, eq=False)
+class BehrensFisherError(GainError):
+    """Gains with the distribution of their errors given what is known about the variance over seeds."""
+
+    v_seeds: Any
+    """Estimated variance of the gain over seeds."""
+    d_seeds: Any
+    """Degrees of freedom of ``v_seeds``."""
+    v_examples: Any
+    """Variance of the gain over test examples; 0 for a gain on this very test set."""
+    d_examples: Any
+    """Degrees of freedom of ``v_examples``."""
+    v_shared: Any
+    """Part of ``v_examples`` that ``v_seeds`` has too."""
+
+    def upper_tail(self, distance: Any) -> Any:
+        """Return ``E[T(-distance / sqrt(V*))]``, the mean over ``V*`` of the tails of t distributions.
+
+        ``V* = max(Vs* + Vx - Vi, Vs*, Vx)`` with ``Vs* = Vs d / chi2(d)``. The examples' part contributes its own
+        degrees of freedom (Satterthwaite's, given ``Vs*``), so T is nearly normal for large test sets.
+        """
+        variance, df, weight = self._mixture()
+        tail = stdtr(df, -np.asarray(distance, dtype=np.float64)[..., None] / np.sqrt(variance))
+        return (tail * weight).sum(axis=-1)
+
+    def half_width(self, alpha: float) -> Any:
+        """Return half the width of the ``1 - alpha`` interval, by Newton's method on the logarithms."""
+        if alpha == 0:
+            return np.inf * self.se
+        variance, df, weight = self._mixture()
+        goal = np.log(alpha / 2)
+        spread = np.sqrt(variance)
+        with np.errstate(invalid="ignore"):
+            log_half = np.log(-stdtrit(self.d_seeds, alpha / 2) * self.se)
+        norm = gammaln((df + 1) / 2) - gammaln(df / 2) - np.log(df * np.pi) / 2
+        for _ in range(60):
+            z = np.exp(log_half)[..., None] / spread
+            tail = (stdtr(df, -z) * weight).sum(axis=-1)
+            density = (np.exp(norm - (df + 1) / 2 * np.log1p(z * z / df)) * z * weight).sum(axis=-1)
+            step = (np.log(tail) - goal) * tail / density
+            log_half = log_half + np.clip(step, -1.0, 1.0)
+            if not (np.abs(step) > 1e-10).any():  # NaN is not above
+                break
+        return np.exp(log_half)
+
+    def _mixture(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return variances, degrees of freedom and weights of the integral's points, along a new last axis."""
+        v_seeds, v_examples, d_examples, v_shared = (
+            np.asarray(value, dtype=np.float64)[..., None]
+            for value in (self.v_seeds, self.v_examples, self.d_examples, self.v_shared)
+        )
+        ratio, weight = chi2_points(self.d_seeds)
+        variance = _two_way(v_seeds / ratio, v_examples, v_shared)
+        share = v_examples / np.maximum(variance, _LEAST_VARIANCE)
+        df = np.minimum(d_examples / np.maximum(share, 1e-4) ** 2, _MAX_DF)
+        return variance, df, weight
+
+    def repeated(self) -> tuple[FloatArray, FloatArray]:
+        ratio, weight = chi2_points(self.d_seeds)
+        v_seeds, v_examples, v_shared = (
+            np.asarray(value, dtype=np.float64)[..., None] for value in (self.v_seeds, self.v_examples, self.v_shared)
+        )
+        variance = _two_way(v_seeds * ratio, v_examples, v_shared)
+        return np.sqrt(variance / np.asarray(self.variance)[..., None]), weight
+
+
+def chi2_points(d: Any) -> tuple[FloatArray, FloatArray]:
+    """Return points of ``chi2(d) / d`` and their weights, along a new last axis.
+
+    The points are equally spaced in the logarithm, where the trapezoid rule converges exponentially.
+    """
+    d = np.asarray(d, dtype=np.float64)[..., None]
+    d = np.where(d > 0, np.minimum(d, _MAX_DF), np.nan)
+    low, high = np.log(chdtri(d, 1 - _TAIL)), np.log(chdtri(d, _TAIL))
+    log_chi2 = low + (high - low) * np.linspace(0, 1, NODES)
+    density = d / 2 * log_chi2 - np.exp(log_chi2) / 2
+    weight = np.exp(density - density.max(axis=-1, keepdims=True))
+    return np.exp(log_chi2) / d, weight / weight.sum(axis=-1, keepdims=True)
+
+
+def _two_way(v_seeds: Any, v_examples: Any, v_shared: Any) -> Any:
+    return np.maximum(v_seeds + v_examples - v_shared, np.maximum(v_seeds, v_examples))
+
+
+def difference(second: GainError, first: GainError) -> GainError:
+    """Return the second gain less the first, with its error, for independent gains.
+
+    The degrees of freedom of each part are the fewer of the two.
+    """
+    gain, variance = second.gain - first.gain, second.variance + first.variance
+    df = variance**2 / (second.variance**2 / second.df + first.variance**2 / first.df)
+    se_seeds = np.hypot(second.se_seeds, first.se_seeds)
+    se_examples = np.hypot(second.se_examples, first.se_examples)
+    if not (isinstance(second, BehrensFisherError) and isinstance(first, BehrensFisherError)):
+        return GainError(gain, se_seeds, se_examples, variance, df)
+    return BehrensFisherError(
+        gain,
+        se_seeds,
+        se_examples,
+        variance,
+        df,
+        v_seeds=second.v_seeds + first.v_seeds,
+        d_seeds=np.minimum(second.d_seeds, first.d_seeds),
+        v_examples=second.v_examples + first.v_examples,
+        d_examples=np.minimum(second.d_examples, first.d_examples),
+        v_shared=second.v_shared + first.v_shared,
+    )

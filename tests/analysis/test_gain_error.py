@@ -1,0 +1,104 @@
+"""The two tests of a gain, against distributions that scipy has and integrals computed in another way."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from taskaffinity.analysis.statistics.gain_error import BehrensFisherError, GainError, chi2_points, difference
+
+GAINS = np.array([0.0, 0.3, 1.0, 2.5, 6.0])
+
+
+def behrens_fisher(
+    v_seeds: float,
+    d: float,
+    v_examples: float = 0.0,
+    d_examples: float = 1e7,
+    v_shared: float = 0.0,
+    gain: object = GAINS,
+) -> BehrensFisherError:
+    total = max(v_seeds + v_examples - v_shared, v_seeds, v_examples)
+    df = total**2 / (v_seeds**2 / d + v_examples**2 / d_examples)
+    parts = v_seeds, d, v_examples, d_examples, v_shared
+    return BehrensFisherError(np.asarray(gain), math.sqrt(v_seeds), math.sqrt(v_examples), total, df, *parts)
+
+
+def by_quadrature(gain: float, v_seeds: float, d: float, v_examples: float, v_shared: float) -> float:
+    """The definition, over quantiles of chi2, for so many examples that their variance is known."""
+
+    def tail(u: float) -> float:
+        drawn = v_seeds * d / stats.chi2.ppf(u, d)
+        return 2 * stats.norm.sf(gain / math.sqrt(max(drawn + v_examples - v_shared, drawn, v_examples)))
+
+    return integrate.quad(tail, 0, 1, limit=500, points=[1e-8, 1e-6, 1e-4, 1e-2, 0.1])[0]
+
+
+@pytest.mark.parametrize("d", [1.5, 2, 3.7, 10, 60])
+def test_with_seeds_alone_it_is_students_t(d: float) -> None:
+    error, t = behrens_fisher(0.49, d), GAINS / 0.7
+    np.testing.assert_allclose(error.p(), 2 * stats.t.sf(t, d), rtol=1e-4, atol=1e-10)
+    for alpha in (0.2, 0.05, 1e-3):
+        assert error.half_width(alpha) == pytest.approx(0.7 * stats.t.isf(alpha / 2, d), rel=1e-5)
+
+
+@pytest.mark.parametrize("d_examples", [1, 4, 30, 1e6])
+def test_with_examples_alone_it_is_students_t_of_their_number(d_examples: float) -> None:
+    error = behrens_fisher(1e-12, 2, 0.25, d_examples)
+    np.testing.assert_allclose(error.p(), 2 * stats.t.sf(GAINS / 0.5, d_examples), rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize("v_shared", [0.0, 0.1, 0.6])
+@pytest.mark.parametrize("d", [2, 4, 12])
+def test_with_both_it_is_the_mean_over_the_variance_of_seeds(d: float, v_shared: float) -> None:
+    error = behrens_fisher(0.3, d, 1.0, v_shared=v_shared)
+    expected = [by_quadrature(gain, 0.3, d, 1.0, v_shared) for gain in GAINS]
+    np.testing.assert_allclose(error.p(), expected, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("d", [2.0, 9.0])
+@pytest.mark.parametrize("alpha", [0.2, 0.05, 1e-4])
+def test_the_interval_holds_what_the_test_does_not_reject(d: float, alpha: float) -> None:
+    half = behrens_fisher(0.3, d, 1.0, 40, 0.1).half_width(alpha)
+    ends = behrens_fisher(0.3, d, 1.0, 40, 0.1, gain=[half, half * 1.001, half * 0.999])
+    assert ends.p()[0] == pytest.approx(alpha)
+    assert ends.p()[1] < alpha < ends.p()[2]
+    low, high = ends.interval(alpha)
+    np.testing.assert_allclose(low, [0, half * 0.001, -half * 0.001], atol=1e-12)
+    np.testing.assert_allclose(high - low, 2 * half)
+    narrower = behrens_fisher(0.3, d, 1.0, 40, 0.1).half_width(2 * alpha)
+    assert ends.p_tost(half + narrower)[0] == pytest.approx(alpha)  # two one-sided tests: the 1 - 2 alpha interval
+
+
+def test_seeds_that_agree_by_chance_do_not_make_small_p_values() -> None:
+    """Two degrees of freedom allow for a larger variance; the examples' many do not speak for the seeds'."""
+    error = behrens_fisher(0.01, 2, 1.0, 1000, gain=[6.0])
+    plain = GainError(error.gain, error.se_seeds, error.se_examples, error.variance, error.df)
+    assert plain.p()[0] < 1e-8
+    assert error.p()[0] > 1e-5
+
+
+def test_untested_arrows_stay_unknown() -> None:
+    unknown = BehrensFisherError(*[np.array([np.nan, 1.0])] * 5, *[np.array([np.nan, 2.0])] * 2, *[np.ones(2)] * 3)
+    for values in (unknown.p(), unknown.p_tost(1.0), unknown.half_width(0.05), *unknown.interval(0.05)):
+        assert np.isnan(values).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("d", [1.0, 3.0, 25.0])
+def test_the_points_have_the_moments_of_chi2(d: float) -> None:
+    points, weight = chi2_points(d)
+    assert [(points**k * weight).sum() for k in (1, 2)] == pytest.approx([1, 1 + 2 / d], rel=1e-3)
+
+
+def test_a_difference_of_gains_adds_the_parts() -> None:
+    first, second = behrens_fisher(0.3, 4, 1.0, gain=0.5), behrens_fisher(0.7, 9, 0.5, gain=3.0)
+    change = difference(second, first)
+    assert (change.gain, change.variance) == pytest.approx((2.5, 2.5))
+    assert change.p() == pytest.approx(by_quadrature(2.5, 1.0, 4, 1.5, 0.0), rel=1e-3)
+    plain = [GainError(e.gain, e.se_seeds, e.se_examples, e.variance, e.df) for e in (first, second)]
+    welch = difference(plain[1], plain[0])
+    df = 2.5**2 / (1.2**2 / second.df + 1.3**2 / first.df)
+    assert welch.p() == pytest.approx(2 * stats.t.sf(2.5 / math.sqrt(2.5), df))
