@@ -1,0 +1,122 @@
+"""Collapsed runs: what the rule flags, and what follows for gains, variances and verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_studies import fill, latent_counts, make_study, right, seeded
+
+from taskaffinity.analysis.affinity import measure
+from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.statistics.collapse import find_collapsed, predicts_nothing
+from taskaffinity.runs.rule import Rule
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+from taskaffinity.tasks.metrics import METRICS
+
+GOLD = ["a", "b", "c", "a", "b", "c"]
+
+
+def tally(metric: str, gold: list, predicted: list, labels: list[str]) -> np.ndarray:
+    return METRICS[metric].tally(gold, predicted, labels)
+
+
+@pytest.mark.parametrize(
+    ("metric", "gold", "predicted", "labels", "nothing"),
+    [
+        ("macro_f1", GOLD, ["b"] * 6, ["a", "b", "c"], True),
+        ("macro_f1", GOLD, ["b"] * 5 + ["c"], ["a", "b", "c"], False),
+        ("macro_f1", GOLD, ["c"] * 6, ["a", "b"], True),  # c is the negative class
+        ("macro_f1", ["a"] * 6, ["a"] * 6, ["a", "b"], False),  # right, and nothing else to predict
+        ("micro_f1", GOLD, ["c"] * 6, ["a", "b"], True),
+        ("micro_f1", GOLD, ["c"] * 5 + ["a"], ["a", "b"], False),
+        ("micro_f1", ["c"] * 6, ["c"] * 6, ["a", "b"], False),
+        ("span_f1", [["B-x", "O"], ["O", "O"]], [["O", "O"], ["O", "O"]], ["x"], True),
+        ("span_f1", [["B-x", "O"], ["O", "O"]], [["O", "O"], ["O", "B-x"]], ["x"], False),
+        ("span_f1", [["O", "O"]], [["O", "O"]], ["x"], False),
+        ("pearson", [0.0, 1.0, 2.0], [1.3, 1.3, 1.3], [], True),
+        ("pearson", [0.0, 1.0, 2.0], [1.3, 1.3, 1.4], [], False),
+        ("pearson", [1.0, 1.0, 1.0], [1.3, 1.3, 1.3], [], False),
+        ("accuracy", GOLD, ["b"] * 6, [], False),  # its counts do not show it
+    ],
+)
+def test_equal_predictions_of_different_gold_labels(
+    metric: str, gold: list, predicted: list, labels: list[str], nothing: bool
+) -> None:
+    assert predicts_nothing(tally(metric, gold, predicted, labels), METRICS[metric]) == nothing
+
+
+def flags(scores: dict[str, list[float]]) -> dict[str, list[bool]]:
+    arrays = {key: np.array(values) for key, values in scores.items()}
+    found = find_collapsed(arrays, {key: np.zeros(len(values), dtype=bool) for key, values in scores.items()})
+    return {key: values.tolist() for key, values in found.items()}
+
+
+def test_a_run_far_below_its_arm_is_collapsed() -> None:
+    usual = [0.80, 0.81, 0.79, 0.805, 0.795]
+    assert flags({"single": usual, "pair": [0.84, 0.50, 0.85]}) == {"single": [False] * 5, "pair": [False, True, False]}
+    assert not any(flags({"single": usual, "pair": [0.84, 0.795, 0.85]})["pair"])  # less than five points
+    assert not any(flags({"single": usual, "pair": [0.40, 0.41, 0.39]})["pair"])  # a source that harms
+    assert not any(flags({"single": usual, "pair": [0.99, 0.7, 0.71]})["pair"])  # above is no collapse
+    wide = [0.5, 0.6, 0.7, 0.8, 0.9]
+    assert not any(flags({"single": wide, "pair": [0.84, 0.5, 0.85]})["pair"])  # seeds move this task so far
+    assert flags({"pair": [0.84, 0.2]}) == {"pair": [False, False]}  # two runs have no median to be far from
+    assert flags({}) == {}
+
+
+def test_normal_runs_are_hardly_ever_flagged() -> None:
+    rng = np.random.default_rng(0)
+    flagged = runs = 0
+    for _ in range(400):
+        sd = 0.02 * np.exp(rng.normal(0, 0.5))
+        arms = {f"pair{place}": 0.7 + rng.normal(0, 0.02) + sd * rng.standard_normal(3) for place in range(3)}
+        arms["single"] = 0.7 + sd * rng.standard_normal(6)
+        found = find_collapsed(arms, {key: np.zeros(len(values), dtype=bool) for key, values in arms.items()})
+        flagged += sum(int(values.sum()) for values in found.values())
+        runs += 15
+    assert flagged / runs < 0.002
+
+
+def study_with_a_collapse(root: Path) -> tuple[Study, RunStore]:
+    """Seed 1 of the pair a+b predicts one class of task a; every other run has learned."""
+    study = make_study(["a", "b", "c"], seeds_single=range(5))
+    counts = latent_counts({}, n=400)
+
+    def collapsing(target: str, partners: str, seed: int) -> np.ndarray:
+        if (target, partners, seed) == ("a", "b", 1):
+            return right(seeded(target, "majority").random(400) < 0.3)
+        return counts(target, partners, seed)
+
+    return study, fill(study, root, collapsing)
+
+
+def test_a_collapsed_run_is_counted_and_stays_in_the_gain(tmp_path: Path) -> None:
+    study, store = study_with_a_collapse(tmp_path)
+    matrix, arms = measure(study, store), read_arms(study, store)
+    a, b, c = range(3)
+    assert matrix.collapsed_pair.tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 0]]
+    assert not matrix.collapsed_single.any()
+    scores, single = arms.pair("a", "b").scores, arms.single_task("a").scores.mean()
+    assert matrix.gain[b, a] == pytest.approx(100 * (scores.mean() - single))
+    assert matrix.gain_trained[b, a] == pytest.approx(100 * (np.delete(scores, 1).mean() - single))
+    assert matrix.gain_trained[c, a] == pytest.approx(matrix.gain[c, a])
+    assert matrix.verdict[b, a] == "inconclusive"
+
+
+def test_its_arm_has_the_variance_of_its_runs_and_no_other_arm_changes(tmp_path: Path) -> None:
+    study, store = study_with_a_collapse(tmp_path / "one")
+    plain = make_study(["a", "b", "c"], seeds_single=range(5))
+    usual = read_arms(plain, fill(plain, tmp_path / "none", latent_counts({}, n=400)))
+    arms = read_arms(study, store)
+    assert arms.evidence.s2_pair[1, 0] == arms.pair("a", "b").s2
+    assert arms.evidence.d_pair[1, 0] == 2
+    assert arms.prior.of("a", True).ratio == pytest.approx(usual.prior.of("a", True).ratio, rel=0.5)
+
+
+def test_the_older_test_moderates_it_as_before(tmp_path: Path) -> None:
+    study, store = study_with_a_collapse(tmp_path)
+    arms = read_arms(study, store, test="satterthwaite")
+    assert arms.evidence.d_pair[1, 0] > 2
+    assert measure(study, store, Rule(test="satterthwaite")).collapsed_pair[1, 0] == 1
