@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from compared_tests import NEW, OLD, flagged_runs, rule_of
+from compared_tests import NEW, OLD, rule_of
 from error_rates import RESULTS, replace_rows, scores_alone
 from null_cells import CELLS, Planned, describe, measure, ratio
 from simulated import draw_study
@@ -74,8 +74,8 @@ def test_a_study_with_collapsed_runs_is_counted_as_it_is() -> None:
     counts = count_collapsed(study, rule_of(OLD))
     assert counts["nulls"] == 6
     assert counts["collapsed"] == sum(runs.sum() for runs in study.collapsed.values()) > 0
-    if flagged_runs(study.arms) is not None:
-        assert counts["found"] + counts["false_flags"] <= counts["collapsed"] + counts["trained"]
+    assert counts["found"] == counts["collapsed"]  # a majority class scores tens of points less
+    assert counts["false_flags"] == 0
 
 
 def test_a_part_replaces_its_own_rows_alone(tmp_path: Path) -> None:
