@@ -48,16 +48,13 @@ class StudyOptions:
     """Settings that override the recipe: ``KEY=VALUE`` texts, or values by key. ``finetune.KEY`` is for fine-tuning
     only."""
     protocol: Protocol = "honest"
-    """``honest``: dev scores select the epoch, and test is scored once. ``paper``: as the paper's released code
-    does."""
+    """``honest``: dev selects the epoch, and test is scored once; ``paper``: as the paper's released code."""
     alpha: Alpha = None
     """Significance level of tests; intervals cover 1 - alpha. Default: 0.05."""
     estimand: Estimand | None = None
-    """Intervals cover new seeds and new test examples (``population``, the default) or new seeds only (``test-
-    set``)."""
+    """``population`` (default): intervals cover new seeds and test examples; ``test-set``: new seeds only."""
     test: Test | None = None
-    """Test of a gain: ``behrens-fisher`` (default) averages over the unknown variance of seeds; ``satterthwaite`` is
-    the t test of earlier versions."""
+    """Test of a gain: ``behrens-fisher`` (default) or ``satterthwaite``, the t test of earlier versions."""
     output_dir: str | Path | None = None
     """Results folder. Default: ``results/SUITE``."""
     overwrite: Switch = False

@@ -27,7 +27,7 @@ NODES = 64
 _TAIL = 1e-10
 """Probability beyond the outermost points, on each side."""
 _MAX_DF = 1e8
-_LEAST_VARIANCE = 1e-300
+_TINY = 1e-300
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,10 +116,9 @@ class BehrensFisherError(GainError):
             return np.inf * self.se
         variance, df, weight = self._mixture()
         goal = np.log(alpha / 2)
-        spread = np.sqrt(variance)
-        with np.errstate(invalid="ignore"):
-            log_half = np.log(-stdtrit(self.d_seeds, alpha / 2) * self.se)
+        spread = np.sqrt(np.maximum(variance, _TINY))
         norm = gammaln((df + 1) / 2) - gammaln(df / 2) - np.log(df * np.pi) / 2
+        log_half = np.log(np.maximum(-stdtrit(self.d_seeds, alpha / 2) * self.se, _TINY))
         for _ in range(60):
             z = np.exp(log_half)[..., None] / spread
             tail = (stdtr(df, -z) * weight).sum(axis=-1)
@@ -138,7 +137,7 @@ class BehrensFisherError(GainError):
         )
         ratio, weight = chi2_points(self.d_seeds)
         variance = _two_way(v_seeds / ratio, v_examples, v_shared)
-        share = v_examples / np.maximum(variance, _LEAST_VARIANCE)
+        share = v_examples / np.maximum(variance, _TINY)
         df = np.minimum(d_examples / np.maximum(share, 1e-4) ** 2, _MAX_DF)
         return variance, df, weight
 
@@ -158,7 +157,8 @@ def chi2_points(d: Any) -> tuple[FloatArray, FloatArray]:
     """
     d = np.asarray(d, dtype=np.float64)[..., None]
     d = np.where(d > 0, np.minimum(d, _MAX_DF), np.nan)
-    low, high = np.log(chdtri(d, 1 - _TAIL)), np.log(chdtri(d, _TAIL))
+    low = np.log(np.maximum(chdtri(d, 1 - _TAIL), _TINY))
+    high = np.log(chdtri(d, _TAIL))
     log_chi2 = low + (high - low) * np.linspace(0, 1, NODES)
     density = d / 2 * log_chi2 - np.exp(log_chi2) / 2
     weight = np.exp(density - density.max(axis=-1, keepdims=True))
