@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,9 @@ BROKEN: dict[str, float] = {}
 
 BROKEN_FAMILIES: dict[str, float] = {}
 """Rows of false_discoveries.csv whose rate is too high, and that rate; the page names each figure."""
+
+LESS_POWER: dict[str, float] = {}
+"""Rows of error_rates.csv in which the default test finds fewer shifted arrows than the old one, and how many fewer."""
 
 
 @pytest.mark.parametrize("metric", SIMULATED_METRICS)
@@ -133,7 +135,7 @@ def test_true_nulls_are_called_as_often_as_stated_in_every_cell() -> None:
     default = rates[rates.test == NEW]
     found = {row_name(row): row.type1 for _, row in default.iterrows() if not 0.02 <= row.type1 <= 0.065}
     assert len({row_name(row) for _, row in default.iterrows()}) == len(default)
-    assert found == {name: pytest.approx(figure, abs=1e-4) for name, figure in BROKEN.items()}
+    assert found == {name: pytest.approx(figure, abs=1e-4) for name, figure in BROKEN.items()}, found
     for figure in BROKEN.values():
         assert percent(figure) in PAGE.read_text(encoding="utf-8")
 
@@ -152,10 +154,13 @@ def test_intervals_hold_true_gains_as_often_as_stated() -> None:
 
 def test_no_cell_loses_power() -> None:
     rates = read("error_rates")
-    keys = [column for column in ("cell", "estimand", *asdict(World())) if column in rates]
-    power = rates[rates.power.notna()].fillna({"sizes": ""}).set_index(keys).pivot(columns="test", values="power")
-    assert len(power) > 60
-    assert (power[NEW] >= power[OLD] - 0.03).all(), power[power[NEW] < power[OLD] - 0.03]
+    new, old = (
+        {row_name(row): row.power for _, row in rates[rates.test == test].iterrows() if not np.isnan(row.power)}
+        for test in (NEW, OLD)
+    )
+    assert len(new) > 60
+    lost = {name: round(old[name] - power, 4) for name, power in new.items() if power < old[name] - 0.03}
+    assert lost == {name: pytest.approx(figure, abs=1e-4) for name, figure in LESS_POWER.items()}, lost
 
 
 def test_power_at_three_seeds() -> None:
@@ -178,7 +183,7 @@ def test_families_of_null_arrows_have_few_false_colours() -> None:
     limit = 0.05 + 2 * np.sqrt(0.05 * 0.95 / families.studies)
     above = families[families.false_colours > limit]
     figures = {family_name(row): row.false_colours for _, row in above.iterrows()}
-    assert figures == {name: pytest.approx(figure, abs=1e-4) for name, figure in BROKEN_FAMILIES.items()}
+    assert figures == {name: pytest.approx(figure, abs=1e-4) for name, figure in BROKEN_FAMILIES.items()}, figures
     for figure in BROKEN_FAMILIES.values():
         assert percent(figure) in PAGE.read_text(encoding="utf-8")
 

@@ -36,7 +36,7 @@ class Planned:
 def base() -> list[Planned]:
     """All metrics, small and large test sets, 3 to 10 seeds."""
     return [
-        Planned(World(metric, 4, n_test, pair, single, noise), 1000 if n_test == 300 else 500)
+        Planned(World(metric, 4, n_test, pair, single, noise), 1000 if n_test == 300 else 800)
         for noise in NOISES
         for metric in SIMULATED_METRICS
         for n_test in (300, 2000)
