@@ -81,6 +81,15 @@ def test_seeds_that_agree_by_chance_do_not_make_small_p_values() -> None:
     assert error.p()[0] > 1e-5
 
 
+def test_p_values_are_at_most_one() -> None:
+    """Corrections for multiple comparisons refuse more, even by rounding."""
+    for d in np.linspace(2, 30, 300):
+        error = behrens_fisher(0.3, d, 0.2, 50, gain=[0.0, 20.0])
+        assert error.p()[0] == pytest.approx(1)
+        assert error.p().max() <= 1
+        assert error.p_tost(0.01).max() <= 1
+
+
 def test_untested_arrows_stay_unknown() -> None:
     unknown = BehrensFisherError(*[np.array([np.nan, 1.0])] * 5, *[np.array([np.nan, 2.0])] * 2, *[np.ones(2)] * 3)
     for values in (unknown.p(), unknown.p_tost(1.0), unknown.half_width(0.05), *unknown.interval(0.05)):

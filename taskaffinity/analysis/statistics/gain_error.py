@@ -57,7 +57,7 @@ class GainError:
 
     def p(self) -> Any:
         """Return the two-sided p-value of a gain of zero."""
-        return 2 * self.upper_tail(np.abs(self.gain))
+        return np.minimum(2 * self.upper_tail(np.abs(self.gain)), 1.0)
 
     def p_tost(self, margin: Any) -> Any:
         """Return the p-value of the equivalence test (TOST): the larger of two one-sided tests at ``margin``."""
@@ -108,7 +108,7 @@ class BehrensFisherError(GainError):
         """
         variance, df, weight = self._mixture()
         tail = stdtr(df, -np.asarray(distance, dtype=np.float64)[..., None] / np.sqrt(variance))
-        return (tail * weight).sum(axis=-1)
+        return np.minimum((tail * weight).sum(axis=-1), 1.0)  # the weights add up to 1 within rounding
 
     def half_width(self, alpha: float) -> Any:
         """Return half the width of the ``1 - alpha`` interval, by Newton's method on the logarithms."""
