@@ -17,6 +17,7 @@ import typer
 from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.cli import app
 from taskaffinity.runs import recipe
+from taskaffinity.runs.departures import DEPARTURES
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py. Change the code, then run it again. -->\n\n"
@@ -136,7 +137,8 @@ FILES = {
     "stages.png": "The slope chart of `full`.",
     "report.html": "The page of `report`.",
     "tracked.json": "What was logged to which experiment tracker.",
-    "departures.txt": "Under `--protocol paper`: where a study departs from the released code.",
+    "departures.txt": "Under `--protocol paper`: where a study departs from the released code, whom that concerns and "
+    "how much it is.",
 }
 
 
@@ -160,7 +162,39 @@ def results_page() -> str:
     return NOTE + "\n".join(lines)
 
 
-PAGES = {"cli.md": cli_page, "recipe.md": recipe_page, "results-folder.md": results_page}
+def departures_page() -> str:
+    """Every departure of both protocols from the paper's released code."""
+    lines = [
+        "# Departures from the paper's released code\n",
+        "`--protocol paper` follows the released code of the paper, with the departures below. `honest`, the default,",
+        "departs on purpose. `taskaffinity table departures RESULTS` prints those of a study, and under `--protocol",
+        "paper` they are in `departures.txt` in its results folder. [The paper and its protocol]"
+        "(../explanation/paper-protocol.md)\ndescribes both protocols.\n",
+        "Sizes are in points of test score. *Below 0.2 points* means that a departure touches fewer than 0.2 % of what",
+        "the metric counts, on the corpora that are named. *Not measured* means that we have no figure.\n",
+    ]
+    both = [one for one in DEPARTURES if len(one.protocols) == 2]
+    of = {
+        "Of both protocols": both,
+        "Of `--protocol paper` only": [one for one in DEPARTURES if one.protocols == ("paper",)],
+        "Of `--protocol honest` only": [one for one in DEPARTURES if one.protocols == ("honest",)],
+    }
+    for title, departures in of.items():
+        lines += [f"## {title}\n", "| here | released code | concerns | size |", "|---|---|---|---|"]
+        for one in departures:
+            only = "" if len(one.baselines) > 1 else f", with `--baseline {one.baselines[0]}`"
+            here, theirs = f"{one.ours}{only}", f"{one.theirs[0].upper()}{one.theirs[1:]}{one.setting}"
+            lines.append("| " + " | ".join(map(_cell, (here, theirs, one.concerns, one.size))) + " |")
+        lines.append("")
+    return NOTE + "\n".join(lines)
+
+
+PAGES = {
+    "cli.md": cli_page,
+    "recipe.md": recipe_page,
+    "results-folder.md": results_page,
+    "departures.md": departures_page,
+}
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ def generator() -> Any:
     return module
 
 
-@pytest.mark.parametrize("name", ["cli.md", "recipe.md", "results-folder.md"])
+@pytest.mark.parametrize("name", ["cli.md", "departures.md", "recipe.md", "results-folder.md"])
 def test_a_page_that_follows_from_the_code_is_up_to_date(name: str) -> None:
     expected = generator().PAGES[name]()
     assert (ROOT / "docs/reference" / name).read_text(encoding="utf-8") == expected, "run: python docs/generate.py"

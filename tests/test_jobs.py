@@ -15,6 +15,10 @@ import pytest
 import yaml
 from ray.autoscaler._private import util
 
+from taskaffinity.runs.paper_protocol import departures_of
+from taskaffinity.runs.recipe import PAPER_REFINE, REFINE
+from taskaffinity.runs.spec import EncoderRef
+from taskaffinity.runs.study import Protocol, StudiedTask, Study
 from taskaffinity.tasks import planted
 from taskaffinity.tasks.blue import BLUE_TASKS
 from taskaffinity.tasks.formats import TaskCard, write_task
@@ -86,6 +90,39 @@ def test_a_table_plans_its_runs(name: str, data: Path, tmp_path: Path) -> None:
     assert any(line.startswith(PLANS[name]) for line in done.stdout.splitlines())
     assert "forecast: " in done.stdout
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol"),
+    [
+        *(pytest.param(name, "honest", marks=[] if "table4" in name else pytest.mark.slow) for name in PLANS),
+        ("table4_clinical_encoders.sh", "paper"),
+    ],
+)
+def test_a_table_says_its_protocol_and_prints_the_departures(name: str, protocol: Protocol, tmp_path: Path) -> None:
+    """With a study in the folder instead of the training, which a stand-in for ``full`` skips."""
+    [job] = [job for job in JOBS if job.name == name]
+    assert "--protocol honest, the default" in job.read_text()
+    [folder] = set(re.findall(r"--results (results/[\w-]+)", job.read_text()))
+    card = StudiedTask("nli", "NLI", "inference", "accuracy", "f" * 16, {"train": 5, "dev": 2, "test": 2})
+    recipe = PAPER_REFINE if protocol == "paper" else REFINE
+    study = Study("mine", (card,), EncoderRef("bert", "e" * 16), recipe, (0,), design="full", protocol=protocol)
+    study.write(tmp_path / folder)
+    command = tmp_path / "taskaffinity"
+    command.write_text(f'#!/bin/sh\n[ "$1" = full ] || exec {sys.executable} -m taskaffinity "$@"\n')
+    command.chmod(0o755)
+    done = subprocess.run(
+        [job],
+        env={**os.environ, "TASKAFFINITY_DATA": "data", "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    title, *lines = done.stdout.splitlines()
+    assert title.startswith(f"--protocol {protocol}: {len(lines)} departures")
+    assert lines == [f"* {one}" for one in departures_of(study)]
 
 
 @pytest.mark.slow

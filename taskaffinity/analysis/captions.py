@@ -22,6 +22,7 @@ SEQUENTIAL_LEVEL = "at the level of the interim analysis that decided the arrow"
 AGAINST: dict[Baseline, str] = {
     "single": "a target gets as many updates in single-task training as in a pair",
     "compute-matched": "a single-task run gets as many updates as both tasks of a pair",
+    "paper-single": "single-task runs follow the recipes of the paper's single-task models, a pair follows another",
 }
 """The number of updates in the two models that an arrow compares."""
 
@@ -41,7 +42,7 @@ def caption(matrix: AffinityMatrix) -> str:
         f"{describe_metrics(matrix)}.",
         f"{describe_seeds(matrix)}; encoder {encoder_name(matrix)}{describe_precision(matrix.study)}; "
         f"suite {matrix.study.suite}; "
-        f"{describe_protocol(matrix.study.protocol)}; {AGAINST[matrix.study.baseline]}.",
+        f"{describe_protocol(matrix.study)}; {AGAINST[matrix.study.baseline]}.",
         *describe_stage(matrix),
     ]
     if tested:
@@ -99,7 +100,7 @@ def describe_seeds(matrix: AffinityMatrix) -> str:
     asked = f"{plural(len(study.seeds), 'seed')} per pair, {len(study.single_seeds)} per single task"
     if len(study.single_seeds) == len(study.seeds):
         asked = f"{plural(len(study.seeds), 'seed')} per pair and per single task"
-    against = study.single_seeds if study.baseline == "single" else study.seeds
+    against = study.seeds if study.baseline == "compute-matched" else study.single_seeds
     missing = any(
         matrix.seeds_single[arrow] < len(against) or matrix.seeds_pair[arrow] < len(study.seeds)
         for arrow in matrix.arrows

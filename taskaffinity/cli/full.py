@@ -36,6 +36,7 @@ from taskaffinity.cli.options.run import (
     study_options,
     suite_of,
 )
+from taskaffinity.runs.study import FullBaseline
 from taskaffinity.studies.options import FullOptions
 from taskaffinity.studies.steps import plan_full, train_full
 from taskaffinity.tracking.tracker import check_trackers
@@ -57,6 +58,14 @@ def command(
     base_seed: BaseSeed = 0,
     recipe: RecipeOption = None,
     set_: SetOption = None,
+    baseline: Annotated[
+        FullBaseline,
+        typer.Option(
+            help="How single tasks are trained: with the recipe of joint training (single), or, with --protocol paper, "
+            "by the recipes of the paper's single-task models (paper-single).",
+            rich_help_panel=DESIGN,
+        ),
+    ] = "single",
     protocol: ProtocolOption = "honest",
     alpha: Alpha = None,
     estimand: EstimandOption = None,
@@ -79,7 +88,7 @@ def command(
     These are the stages of Tables 2 to 6 of the paper.
     """
     names = None if encoders is None else encoders.split(",")
-    options = FullOptions(**study_options(locals()), encoders=names)
+    options = FullOptions(**study_options(locals()), encoders=names, baseline=baseline)
     trackers = check_trackers(report_to)
     with ConsoleListener(quiet=quiet) as listener:
         planned = plan_full(suite_of(domain, suite_file), options, listener, data=data, dry_run=dry_run)

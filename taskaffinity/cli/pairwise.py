@@ -64,8 +64,9 @@ def command(
     baseline: Annotated[
         Baseline,
         typer.Option(
-            help="What a pair is compared with: a single-task run with as many updates on the target (single), or with "
-            "as many updates in total (compute-matched).",
+            help="What a pair is compared with: a single-task run with as many updates on the target (single), with "
+            "as many updates in total (compute-matched), or, with --protocol paper, by the recipes of the paper's "
+            "single-task models (paper-single).",
             rich_help_panel=DESIGN,
         ),
     ] = "single",

@@ -19,7 +19,9 @@ from taskaffinity.cli.console.results import (
 )
 from taskaffinity.cli.data import check_command
 from taskaffinity.errors import InputError
+from taskaffinity.runs.paper_protocol import describe_departures
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import FILES, Design
 
 
 class FormatName(StrEnum):
@@ -35,14 +37,15 @@ def command(
         typer.Argument(
             metavar="TABLE",
             help="1: task sizes. 2, 3, 6: stages (clinical, biomedical, both). 4, 5: encoders. figure2: the paper's "
-            "claims about its graph.",
+            "claims about its graph. departures: where a study departs from the paper's released code.",
         ),
     ],
     results: Annotated[
         list[Path],
         typer.Argument(
             help="2, 3, 6: a results folder of `taskaffinity full`. 4, 5: one per encoder, or the folder of "
-            "`full --encoders`. figure2: a results folder of `taskaffinity pairwise`. 1: the folder of task files."
+            "`full --encoders`. figure2: a results folder of `taskaffinity pairwise`. 1: the folder of task files. "
+            "departures: any results folder."
         ),
     ],
     format_: Annotated[FormatName, typer.Option("--format", help="Output format.")] = FormatName.text,
@@ -52,14 +55,15 @@ def command(
     from taskaffinity.analysis.paper.stages import PAPER_TABLES
 
     suites = {table: suite for tables in (PAPER_TABLES, ENCODER_TABLES) for suite, table in tables.items()}
-    if which not in {"1", "figure2", *map(str, suites)}:
-        raise InputError(f"table {which}: expected one of 1, {', '.join(map(str, sorted(suites)))}, figure2")
-    if (which in ("1", "figure2") or int(which) in PAPER_TABLES.values()) and len(results) > 1:
+    if which not in {"1", "figure2", "departures", *map(str, suites)}:
+        numbers = ", ".join(map(str, sorted(suites)))
+        raise InputError(f"table {which}: expected one of 1, {numbers}, figure2, departures")
+    if (not which.isdecimal() or which == "1" or int(which) in PAPER_TABLES.values()) and len(results) > 1:
         raise InputError(f"table {which}: {len(results)} folders; expected one")
-    if which == "1":
+    if which in ("1", "departures"):
         if format_ is not FormatName.text:
-            raise InputError(f"table 1 --format {format_}: expected text, the only format of table 1")
-        check_command(results[0])
+            raise InputError(f"table {which} --format {format_}: expected text, the only format of table {which}")
+        (check_command if which == "1" else _departures)(results[0])
         return
     if which == "figure2":
         _figure2(results[0], format_)
@@ -83,6 +87,12 @@ def command(
     else:
         print_encoders(read_encoders(list(zip(studies, stores, strict=True))), format_.value)
     warn_if_synthetic(studies[0].synthetic)
+
+
+def _departures(folder: Path) -> None:
+    design: Design = "pairwise" if (folder / FILES["pairwise"]).is_file() else "full"
+    for line in describe_departures(read_study(encoder_study_folders(folder)[0], design)):
+        typer.echo(line)
 
 
 def _figure2(folder: Path, format_: FormatName) -> None:

@@ -1,38 +1,40 @@
-"""The departures of ``--protocol paper`` from the released code."""
+"""The departures of a study from the paper's released code: in words, and as ``departures.txt``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
 
+from taskaffinity.runs.departures import DEPARTURES, Departure
 from taskaffinity.runs.files import write_atomic
-
-DEPARTURES = (
-    "the last epoch is scored, where there the best on test was",
-    "mini-batches are drawn anew each epoch, not frozen",
-    "the second sentence of a pair stays second",
-    "continuation pieces and special tokens are not classes",
-    "a tagger's dropout is not shared over positions",
-    "long dev and test sentences are cut by punctuation, not at gold tags",
-    "spans are strict",
-    "masks follow the true argument order, unless the files are BLUE's own",
-)
-"""How the paper's protocol still differs from the released code; the docs list the same."""
+from taskaffinity.runs.study import Study
 
 FILE = "departures.txt"
 
 
-def write_departures(root: Path, protocols: Iterable[str]) -> None:
-    """Write ``departures.txt`` if one of the protocols is the paper's; otherwise remove it."""
-    if "paper" not in protocols:
+def departures_of(*studies: Study) -> list[Departure]:
+    """The departures of at least one of the studies, in the order of the table."""
+    return [one for one in DEPARTURES if any(one.holds_for(study) for study in studies)]
+
+
+def describe_departures(*studies: Study) -> list[str]:
+    """The departures of studies of one protocol as lines, the first of which names the protocol."""
+    found = departures_of(*studies)
+    title = f"--protocol {studies[0].protocol}: {len(found)} departures from the paper's released code"
+    return [title, *(f"* {one}" for one in found)]
+
+
+def write_departures(root: Path, studies: Iterable[Study]) -> None:
+    """Write ``departures.txt`` if one of the studies follows the paper's protocol; otherwise remove it."""
+    of_paper = [study for study in studies if study.protocol == "paper"]
+    if not of_paper:
         (root / FILE).unlink(missing_ok=True)
         return
-    lines = ["--protocol paper does as the released code did, with these departures:", *(f"* {d}" for d in DEPARTURES)]
-    write_atomic(root / FILE, ("\n".join(lines) + "\n").encode())
+    write_atomic(root / FILE, "".join(f"{line}\n" for line in describe_departures(*of_paper)).encode())
 
 
-def describe_protocol(protocol: str) -> str:
+def describe_protocol(study: Study) -> str:
     """The name of the protocol; for the paper's, with the number of departures and their file."""
-    if protocol != "paper":
-        return f"{protocol} protocol"
-    return f"paper protocol ({len(DEPARTURES)} departures from the released code: see {FILE})"
+    if study.protocol != "paper":
+        return f"{study.protocol} protocol"
+    return f"paper protocol ({len(departures_of(study))} departures from the released code: see {FILE})"

@@ -42,15 +42,17 @@ def pairwise(
     seeds: Sequence[int],
     *,
     seeds_single: Sequence[int] | None = None,
+    single_recipes: Mapping[str, Recipe] | None = None,
     full: bool = False,
 ) -> Plan:
     """Every unordered pair for each of ``seeds``, and every single task for each of ``seeds_single``.
 
     ``full`` adds the multi-task run of all tasks. One run of a pair gives both of its arrows, so N tasks with S seeds
-    per pair and B seeds per single task are ``B N + S N (N - 1) / 2`` runs. By default B is S.
+    per pair and B seeds per single task are ``B N + S N (N - 1) / 2`` runs. By default B is S. ``single_recipes`` are
+    as in ``single_task_runs``.
     """
     tasks = sorted(tasks)
-    singles = single_task_runs(tasks, encoder, recipe, seeds_single or seeds)
+    singles = single_task_runs(tasks, encoder, recipe, seeds_single or seeds, single_recipes)
     pairs = Plan.of(RunSpec(pair, encoder, seed, recipe) for seed in seeds for pair in combinations(tasks, 2))
     return singles | pairs | (multitask_runs(tasks, encoder, recipe, seeds) if full else Plan(()))
 
@@ -61,9 +63,24 @@ def multitask_runs(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe
     return Plan.of(RunSpec(whole, encoder, seed, recipe) for seed in seeds)
 
 
-def single_task_runs(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:
-    """Every task alone, one run per task and seed."""
-    return Plan.of(RunSpec((task,), encoder, seed, recipe) for seed in seeds for task in sorted(tasks))
+def single_task_runs(
+    tasks: Sequence[TaskRef],
+    encoder: EncoderRef,
+    recipe: Recipe,
+    seeds: Sequence[int],
+    recipes: Mapping[str, Recipe] | None = None,
+) -> Plan:
+    """Every task alone, one run per task and seed.
+
+    Parameters
+    ----------
+    recipes : mapping of task name to Recipe, optional
+        Recipes of tasks that are not trained with ``recipe``.
+    """
+    recipes = recipes or {}
+    return Plan.of(
+        RunSpec((task,), encoder, seed, recipes.get(task[0], recipe)) for seed in seeds for task in sorted(tasks)
+    )
 
 
 def finetuned(refinements: Iterable[RunSpec], recipes: Mapping[str, Recipe]) -> Plan:

@@ -14,6 +14,10 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 """A number in [0, 1)."""
 
 
+OF_THE_PAPER = ("train_on_dev", "released_classes", "reversed_pairs")
+"""Settings that only the paper's protocol has."""
+
+
 @one_line_errors
 @dataclass(frozen=True, config=STRICT)
 class Recipe:
@@ -130,6 +134,28 @@ class Recipe:
             "the last weights are used. None selects the epoch on dev."
         ),
     ] = None
+    train_on_dev: Annotated[
+        bool | None,
+        Field(
+            description="Only with --protocol paper, which trains on dev too: false keeps dev out of the training "
+            "examples. The last weights are used either way. none is true under that protocol."
+        ),
+    ] = None
+    released_classes: Annotated[
+        bool | None,
+        Field(
+            description="Only with --protocol paper: true trains taggers on every token, as the released code does. "
+            "Tokens that continue a word, the first and the last token of a sentence are classes of their own (X, CLS, "
+            "SEP) in the training loss. Predictions are tags of words."
+        ),
+    ] = None
+    reversed_pairs: Annotated[
+        bool | None,
+        Field(
+            description="Only with --protocol paper: true reads the second text of a pair before the first, as the "
+            "released code does. Models of such runs are not exported."
+        ),
+    ] = None
     sample_seed: Annotated[int, Field(ge=0, description="Seed of every sample of examples.")] = 0
     threads: Annotated[
         int, Field(ge=1, description="CPU threads of a run. Floating-point sums depend on it, so it is part of a run.")
@@ -139,6 +165,14 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.early_stopping_patience is not None and self.protocol == "paper":
             raise ValueError("early_stopping_patience: the paper's protocol trains every epoch; leave it out")
+        for name in OF_THE_PAPER:
+            if getattr(self, name) is not None and self.protocol != "paper":
+                raise ValueError(f"{name}: a setting of --protocol paper; leave it out, or give --protocol paper")
+
+    @property
+    def trains_on_dev(self) -> bool:
+        """Whether the dev examples are training examples too, as in the paper's released code."""
+        return self.protocol == "paper" and self.train_on_dev is not False
 
 
 REFINE = Recipe()
@@ -160,6 +194,17 @@ PAPER_FINETUNE: dict[str, tuple[int, float]] = {
 }
 """Epochs and learning rate of each task's fine-tuning in the released scripts (``run_blue_fine_tune.sh``)."""
 
+PAPER_SINGLE_EPOCHS: dict[str, int] = {
+    "similarity": 30,
+    "ner": 30,
+    "relation": 10,
+    "inference": 10,
+    "classification": 10,
+}
+"""Epochs of the paper's single-task models, by kind of task, as BlueBERT's README gives them. Batches of 32, Adam,
+learning rate 5e-5, warm-up 0.1, at most 128 tokens and dropout 0.1 are those of joint training. The paper has no
+classification of a single text; it is trained as a relation task is."""
+
 FINETUNE = dataclasses.replace(REFINE, learning_rate=1e-5)
 """The paper's fine-tuning as its text has it (4.2): a learning rate of the order of 1e-5 and 10 epochs. Its scripts use
 10 to 30 epochs and 1e-5 to 6e-5, chosen for each task."""
@@ -170,6 +215,15 @@ that a partner costs them less than one point."""
 
 FINETUNE_FROM_SCRATCH = dataclasses.replace(FROM_SCRATCH, learning_rate=5e-4, num_train_epochs=4)
 """Fine-tuning after ``FROM_SCRATCH``: a quarter of its learning rate and a third of its epochs."""
+
+
+def paper_single(recipe: Recipe, kind: str) -> Recipe:
+    """The recipe of a single-task model in the paper's tables, with all else as in ``recipe``.
+
+    Tagging trains on train and dev; all other kinds train on train only.
+    """
+    out_of_training = None if kind == "ner" else False
+    return dataclasses.replace(recipe, num_train_epochs=PAPER_SINGLE_EPOCHS[kind], train_on_dev=out_of_training)
 
 
 def finetune_after(recipe: Recipe, preset: Recipe) -> Recipe:

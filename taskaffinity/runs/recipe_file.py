@@ -93,7 +93,8 @@ def _settings(path: Path, content: Mapping[str, object], lines: Mapping[Place, i
             raise input_error(where, f"{shown(text)} as {given}", expected(name)) from None
         except ValueError as error:
             wanted = str(error).partition("; it must ")[2]
-            raise input_error(where, f"{text} as {given}", f"it to {wanted}") from None
+            expectation = f"it to {wanted}" if wanted else "no setting of --protocol paper, which takes no recipe file"
+            raise input_error(where, f"{text} as {given}", expectation) from None
     return values
 
 

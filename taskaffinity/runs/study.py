@@ -32,7 +32,10 @@ from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef
 from taskaffinity.tasks.metrics import METRICS
 
-Baseline = Literal["single", "compute-matched"]
+Baseline = Literal["single", "compute-matched", "paper-single"]
+
+FullBaseline = Literal["single", "paper-single"]
+"""Baselines of the design ``full``."""
 
 Design = Literal["pairwise", "full"]
 
@@ -90,7 +93,10 @@ class Study:
     protocol: Protocol = "honest"
     """``paper`` if the recipes follow the released code."""
     baseline: Baseline = "single"
-    """The baseline of a pair: a single-task run with equal updates on the target, or with equal updates in total."""
+    """The baseline of a pair: a single-task run with equal updates on the target, with equal updates in total, or by
+    the paper's single-task recipe (``single_recipes``). The design ``full`` has no compute-matched baseline."""
+    single_recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    """Recipe of single-task runs by task name, for the baseline ``paper-single``; else empty."""
     evaluate_after: EvaluateAfter = "joint"
     """When the gain is evaluated: after joint training, or after both arms are fine-tuned on the target."""
     init_from: InitFrom = "encoder"
@@ -115,14 +121,20 @@ class Study:
         return self.seeds_single or self.seeds
 
     @property
+    def recipes(self) -> tuple[Recipe, ...]:
+        """Every recipe of its runs, without repeats."""
+        return tuple(dict.fromkeys((self.recipe, *self.single_recipes.values(), *self.finetune.values())))
+
+    @property
     def plan(self) -> Plan:
         """Every run that the study may need; a sequential design needs fewer."""
         what = (self.refs, self.encoder, self.recipe)
         if self.design == "full":
             refined = multitask_runs(*what, self.seeds)
-            return single_task_runs(*what, self.seeds) | refined | finetuned(refined, self.finetune)
+            single = single_task_runs(*what, self.seeds, self.single_recipes)
+            return single | refined | finetuned(refined, self.finetune)
         few = self.seeds[: self.interim_seeds[0]] if self.interim_seeds else self.seeds
-        runs = pairwise(*what, self.seeds, seeds_single=self.single_seeds).specs
+        runs = pairwise(*what, self.seeds, seeds_single=self.single_seeds, single_recipes=self.single_recipes).specs
         if self.init_from == "multitask":
             runs = warm_started(runs, multitask_runs(*what, sorted({*self.seeds, *self.single_seeds})))
         if self.full:
@@ -184,7 +196,7 @@ class Study:
                     "tasks": tuple(StudiedTask(**card) for card in content["tasks"]),
                     "encoder": EncoderRef(**content["encoder"]),
                     "recipe": Recipe(**content["recipe"]),
-                    "finetune": {name: Recipe(**how) for name, how in content.get("finetune", {}).items()},
+                    **{name: _recipes(content.get(name, {})) for name in ("finetune", "single_recipes")},
                     "seeds": tuple(content["seeds"]),
                     "seeds_single": tuple(content.get("seeds_single", ())),
                     "interim_seeds": tuple(content.get("interim_seeds", ())),
@@ -219,6 +231,10 @@ def _check_metrics(content: Mapping[str, Any]) -> None:
     unknown = [card["metric"] for card in content["tasks"] if card["metric"] not in METRICS]
     if unknown:
         raise ValueError(f"metric {shown(unknown[0])}, which is none of {', '.join(METRICS)}")
+
+
+def _recipes(content: Mapping[str, Mapping[str, Any]]) -> dict[str, Recipe]:
+    return {name: Recipe(**how) for name, how in content.items()}
 
 
 def _rule(content: Mapping[str, Any]) -> Rule:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
 from taskaffinity.runs.rule import Correction, Estimand, Test
-from taskaffinity.runs.study import FILES, Baseline, EvaluateAfter, InitFrom, Protocol
+from taskaffinity.runs.study import FILES, Baseline, EvaluateAfter, FullBaseline, InitFrom, Protocol
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.listener import Listener, LogListener
 from taskaffinity.studies.options import FullOptions, PairwiseOptions, TuneOptions, make_options
@@ -121,6 +121,7 @@ def full(
     base_seed: int = 0,
     recipe: str | Path | None = None,
     settings: str | Sequence[str] | Mapping[str, Any] = (),
+    baseline: FullBaseline = "single",
     protocol: Protocol = "honest",
     alpha: float | None = None,
     estimand: Estimand | None = None,

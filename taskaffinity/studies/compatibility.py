@@ -46,7 +46,9 @@ def differences(old: Study, new: Study) -> Iterator[str]:
         yield f"other tasks ({', '.join(list(before)[:_FIRST])}{', ...' * (len(before) > _FIRST)})"
         return
     for task in shared:
-        if task.fingerprint != before[task.name].fingerprint:
+        if task.metric != before[task.name].metric:  # a part of the fingerprint
+            yield f"metric {before[task.name].metric} of {task.name} (now {task.metric})"
+        elif task.fingerprint != before[task.name].fingerprint:
             yield f"other data of {task.name}"
     if old.encoder.fingerprint != new.encoder.fingerprint:
         if old.encoder.name == new.encoder.name:
@@ -59,6 +61,8 @@ def differences(old: Study, new: Study) -> Iterator[str]:
     for task in shared:
         if task.name in old.finetune and task.name in new.finetune:
             yield from _settings(old.finetune[task.name], new.finetune[task.name], "finetune.")
+        if task.name in old.single_recipes and task.name in new.single_recipes:
+            yield from _settings(old.single_recipes[task.name], new.single_recipes[task.name], "single-task ")
 
 
 def describe_differences(old: Study, new: Study) -> str:
@@ -130,18 +134,23 @@ def check_study(
     Raises
     ------
     InputError
-        If the recipe does not fit the encoder; if ``keep_models`` is set and models of this encoder cannot be exported;
-        if the result file of a run is broken; or as ``check_compatible``.
+        If the recipe does not fit the encoder; if ``keep_models`` is set and models of this encoder or with reversed
+        pairs cannot be exported; if the result file of a run is broken; or as ``check_compatible``.
     """
     check_compatible(study, root, replaces=replaces)
     if keep_models:
         check_exportable(encoder.folder, "--keep-models")
+        if any(recipe.reversed_pairs for recipe in study.recipes):
+            raise InputError(
+                "--keep-models: not with reversed_pairs, because an exported model reads the first text first; leave "
+                "one of them out"
+            )
     try:
         pending = pending_runs(study.plan, RunStore(root), keep_models=keep_models)
     except ValueError as error:
         raise InputError(str(error)) from error
     if pending:
-        for recipe in dict.fromkeys((study.recipe, *study.finetune.values())):
+        for recipe in study.recipes:
             prepare(suite.tasks, encoder, recipe, cache_folder())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from taskaffinity.errors import InputError
@@ -14,9 +15,11 @@ from taskaffinity.runs.recipe import (
     REFINE,
     Recipe,
     finetune_after,
+    paper_single,
 )
 from taskaffinity.runs.study import Protocol
 from taskaffinity.tasks.suite import Suite
+from taskaffinity.tasks.task import Kind
 
 DEFAULT_ENCODERS = {
     "clinical": "bluebert-pm",
@@ -25,6 +28,16 @@ DEFAULT_ENCODERS = {
     "open-clinical": "bluebert-pm",
 }
 """As in the paper: BlueBERT (P+M) for clinical text, BlueBERT (P) for all other suites, also those of the user."""
+
+
+PAPER_METRICS: dict[Kind, str] = {"ner": "span_f1_conlleval"}
+"""Official metric under the paper's protocol, by kind; tasks of other kinds keep theirs. The released code scores
+mentions with ``conlleval``, and ``span_f1_conlleval`` gives the same counts. Strict span F1 is then secondary."""
+
+
+def scored_by_protocol(suite: Suite, protocol: Protocol) -> Suite:
+    """Return the suite with the official metrics of the protocol."""
+    return suite.scored_by(PAPER_METRICS) if protocol == "paper" else suite
 
 
 def default_recipe(suite: Suite, encoder: str | None, protocol: Protocol = "honest") -> Recipe:
@@ -55,6 +68,23 @@ def default_finetune(suite: Suite, encoder: str | None, recipe: Recipe) -> dict[
             epochs, rate = PAPER_FINETUNE[name]
             recipes[name] = replace(recipe, num_train_epochs=epochs, learning_rate=rate)
     return recipes
+
+
+def default_single(suite: Suite, recipe: Recipe, given: Collection[str] = ()) -> dict[str, Recipe]:
+    """Return the recipe of each task's single-task runs for ``--baseline paper-single``.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe of joint training, which gives all settings that the paper's single-task recipes do not name.
+    given : collection of str
+        Settings of the user, which hold for every stage.
+    """
+    recipes = {task.name: paper_single(recipe, task.kind) for task in suite}
+    return {
+        name: replace(single, **{setting: getattr(recipe, setting) for setting in given})
+        for name, single in recipes.items()
+    }
 
 
 def is_tiny(suite: Suite, encoder: str | None) -> bool:

@@ -30,6 +30,8 @@ class StudyDesign(TypedDict, total=False):
     """Default: ``seeds``. The commands use more (``runs.plan.default_single_seeds``), because every arrow into a task
     is compared with its single-task runs."""
     baseline: Baseline
+    single_recipes: Mapping[str, Recipe]
+    """Recipes by task, for the baseline ``paper-single``."""
     evaluate_after: EvaluateAfter
     init_from: InitFrom
     controls: bool
@@ -128,7 +130,7 @@ def _check_choices(suite: Suite, design: StudyDesign) -> None:
         "the design full": design.get("design") == "full",
         "--sequential": bool(design.get("interim_seeds")),
         "--controls": design.get("controls", False),
-        "--baseline compute-matched": design.get("baseline") == "compute-matched",
+        f"--baseline {design.get('baseline')}": design.get("baseline", "single") != "single",
     }
     others = [flag for flag, is_chosen in choices.items() if is_chosen]
     if asked and others:

@@ -10,6 +10,7 @@ from pathlib import Path
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import write_atomic
 from taskaffinity.runs.spec import EncoderRef
+from taskaffinity.studies.options import TuneOptions
 from taskaffinity.tasks.suite import Suite
 
 
@@ -68,3 +69,19 @@ def encoder_folders(root: Path, encoders: Sequence[EncoderRef]) -> list[Path]:
         words = re.sub(r"[^a-z0-9._]+", "-", encoder.name.lower()).strip("-.")
         folders.append(next(iter(sorted(root.glob(f"*-{mark}"))), root / f"{words or 'encoder'}-{mark}"))
     return folders
+
+
+def recipe_path(options: TuneOptions, folder: Path) -> Path:
+    """Return the path of the recipe file that a search writes.
+
+    Raises
+    ------
+    InputError
+        If it is a folder, or the recipe file that is read.
+    """
+    out = Path(options.out) if options.out is not None else folder / "recipe.yaml"
+    if out.is_dir():
+        raise InputError(f"--out {out}: a folder; expected a file")
+    if options.recipe is not None and out.resolve() == Path(options.recipe).resolve():
+        raise InputError(f"--recipe {options.recipe}: the search would overwrite it; give another --out")
+    return out

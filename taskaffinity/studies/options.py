@@ -14,10 +14,10 @@ from pydantic.dataclasses import dataclass
 
 from taskaffinity.errors import InputError, shown, validation_line
 from taskaffinity.runs.rule import Correction, Estimand, Test
-from taskaffinity.runs.study import Baseline, EvaluateAfter, InitFrom, Protocol
+from taskaffinity.runs.study import Baseline, EvaluateAfter, FullBaseline, InitFrom, Protocol
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.resources import AUTO
-from taskaffinity.studies.settings import Settings, make_rule, read_settings
+from taskaffinity.studies.settings import Settings, check_baseline, make_rule, read_settings
 
 INTERIM_SEEDS = (5, 8)
 """Seeds per pair at the interim analyses between the first (``seeds``) and the last (``max_seeds``)."""
@@ -82,8 +82,8 @@ class PairwiseOptions(StudyOptions):
     seeds_single: Annotated[int | None, Field(ge=1, strict=True)] = None
     """Number of seeds per single task. Default: sqrt(N - 1) times ``seeds``, for N tasks."""
     baseline: Baseline = "single"
-    """What a pair is compared with: a single-task run with as many updates on the target (``single``), or with as many
-    updates in total (``compute-matched``)."""
+    """What a pair is compared with: a single-task run with as many updates on the target (``single``), with as many
+    updates in total (``compute-matched``), or by the paper's single-task recipes (``paper-single``)."""
     evaluate_after: EvaluateAfter = "joint"
     """Compare models after joint training, or after both are then fine-tuned on the target."""
     init_from: InitFrom = "encoder"
@@ -108,6 +108,9 @@ class FullOptions(StudyOptions):
 
     encoders: Sequence[str] | None = None
     """Several encoders instead of one. Each gets a study in its own folder; one table compares them."""
+    baseline: FullBaseline = "single"
+    """How single tasks are trained: with the recipe of joint training (``single``), or by the paper's single-task
+    recipes (``paper-single``)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +186,7 @@ def check_pairwise_options(options: PairwiseOptions) -> Settings:
         options.settings, options.recipe, options.protocol, finetunes=options.evaluate_after == "finetune"
     )
     make_rule(options.alpha, options.margin, options.correction, options.estimand, options.test)
+    check_baseline(options.baseline, options.protocol)
     if options.controls and options.protocol == "paper":
         raise InputError("--controls: not with --protocol paper, whose updates would let a placebo change the encoder")
     if options.max_seeds is not None and not options.sequential:
@@ -222,6 +226,7 @@ def check_full_options(options: FullOptions) -> Settings:
         If options contradict each other.
     """
     encoder_names(options)
+    check_baseline(options.baseline, options.protocol)
     make_rule(options.alpha, estimand=options.estimand, test=options.test)
     return read_settings(options.settings, options.recipe, options.protocol)
 
@@ -262,19 +267,3 @@ def check_tune_options(options: TuneOptions) -> tuple[Settings, Settings]:
     if options.gpus_per_run == AUTO:
         raise InputError(f"--gpus-per-run {AUTO}: only a study measures the share of a GPU; give a number")
     return read_settings(options.settings, options.recipe), given
-
-
-def recipe_path(options: TuneOptions, folder: Path) -> Path:
-    """Return the path of the recipe file that a search writes.
-
-    Raises
-    ------
-    InputError
-        If it is a folder, or the recipe file that is read.
-    """
-    out = Path(options.out) if options.out is not None else folder / "recipe.yaml"
-    if out.is_dir():
-        raise InputError(f"--out {out}: a folder; expected a file")
-    if options.recipe is not None and out.resolve() == Path(options.recipe).resolve():
-        raise InputError(f"--recipe {options.recipe}: the search would overwrite it; give another --out")
-    return out

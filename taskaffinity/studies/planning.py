@@ -12,7 +12,13 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.studies.compatibility import check_study
-from taskaffinity.studies.defaults import default_finetune, default_recipe, is_tiny
+from taskaffinity.studies.defaults import (
+    default_finetune,
+    default_recipe,
+    default_single,
+    is_tiny,
+    scored_by_protocol,
+)
 from taskaffinity.studies.define import define, with_resources
 from taskaffinity.studies.folders import encoder_folders, results_folder
 from taskaffinity.studies.listener import Listener
@@ -46,6 +52,7 @@ def plan_pairwise(suite: Suite, options: PairwiseOptions, listener: Listener, *,
     InputError
     """
     settings = check_pairwise_options(options)
+    suite = scored_by_protocol(suite, options.protocol)
     root = results_folder(options.output_dir, suite, options.suite_file)
     resources = _resources(options, is_tiny(suite, options.encoder))
     recipe = _recipe(suite, options.encoder, options, resources, settings)
@@ -61,6 +68,7 @@ def plan_pairwise(suite: Suite, options: PairwiseOptions, listener: Listener, *,
         seeds=range(first, first + n_seeds),
         seeds_single=range(first, first + n_single),
         baseline=options.baseline,
+        single_recipes=_single_recipes(suite, options, recipe, settings),
         evaluate_after=options.evaluate_after,
         init_from=options.init_from,
         finetune={name: apply_settings(preset, settings.finetune) for name, preset in presets.items()},
@@ -81,6 +89,7 @@ def plan_full(suite: Suite, options: FullOptions, listener: Listener, *, dry_run
     InputError
     """
     settings = check_full_options(options)
+    suite = scored_by_protocol(suite, options.protocol)
     rule = make_rule(options.alpha, estimand=options.estimand, test=options.test)
     names = encoder_names(options)
     folder = results_folder(options.output_dir, suite, options.suite_file)
@@ -96,6 +105,8 @@ def plan_full(suite: Suite, options: FullOptions, listener: Listener, *, dry_run
                 recipe=recipe,
                 seeds=range(options.base_seed, options.base_seed + options.seeds),
                 design="full",
+                baseline=options.baseline,
+                single_recipes=_single_recipes(suite, options, recipe, settings),
                 finetune={task: apply_settings(preset, settings.finetune) for task, preset in presets.items()},
                 rule=rule,
             )
@@ -115,6 +126,13 @@ def _recipe(
 ) -> Recipe:
     default = with_resources(default_recipe(suite, encoder, options.protocol), resources)
     return apply_settings(default, settings.all_stages)
+
+
+def _single_recipes(
+    suite: Suite, options: PairwiseOptions | FullOptions, recipe: Recipe, settings: Settings
+) -> dict[str, Recipe]:
+    """Return the recipes of single-task runs that differ from the study's recipe, by task."""
+    return default_single(suite, recipe, settings.all_stages) if options.baseline == "paper-single" else {}
 
 
 def _measures_precision(suite: Suite, encoder: str | None, options: StudyOptions, settings: Settings) -> bool:

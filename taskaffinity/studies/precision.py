@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import cache_folder, read_json, write_json
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study, studies_in
 from taskaffinity.studies.compatibility import check_study
@@ -55,8 +56,7 @@ def recorded_precision(studies: Sequence[Study], folders: Sequence[Path]) -> tup
 
 def slow_precision(study: Study) -> str | None:
     """A warning if a stage of the study uses bf16 on a CPU that is slower in bf16; None otherwise."""
-    stages = (study.recipe, *study.finetune.values())
-    uses_bf16 = any((stage.device, stage.precision) == ("cpu", "bf16") for stage in stages)
+    uses_bf16 = any((recipe.device, recipe.precision) == ("cpu", "bf16") for recipe in study.recipes)
     if not uses_bf16 or (ratio := products_in_bf16()) >= 1:
         return None
     return f"matrix products in bf16 are {ratio:.2f} times as fast as in fp32 on this processor"
@@ -112,8 +112,12 @@ def _recent_trial(path: Path) -> dict[str, float | None] | None:
 
 def with_precision(study: Study, precision: Precision) -> Study:
     """The study with this precision in all its stages."""
-    recipes = {name: replace(recipe, precision=precision) for name, recipe in study.finetune.items()}
-    return replace(study, recipe=replace(study.recipe, precision=precision), finetune=recipes)
+
+    def changed(recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:
+        return {name: replace(recipe, precision=precision) for name, recipe in recipes.items()}
+
+    recipe = replace(study.recipe, precision=precision)
+    return replace(study, recipe=recipe, finetune=changed(study.finetune), single_recipes=changed(study.single_recipes))
 
 
 def settle_precision(

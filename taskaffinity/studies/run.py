@@ -71,7 +71,7 @@ def run_study(
     check_study(study, suite, encoder, root, keep_models=options.keep_models, replaces=options.overwrite)
     plan = study.plan
     replace(study, keep_models=options.keep_models).write(root)
-    write_departures(root, [other.protocol for other in studies_in(root)])
+    write_departures(root, studies_in(root))
 
     def train(part: Plan) -> Report:
         return run(

@@ -19,6 +19,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.recipe_file import RecipeFile, read_recipe
 from taskaffinity.runs.rule import Correction, Estimand, Rule, Test
 from taskaffinity.runs.settings import ALIASES, ELSEWHERE, OF_THE_TEST_SET, TYPES, expected, value_of
+from taskaffinity.runs.study import Baseline, Protocol
 
 _NAMES_ELSEWHERE = {
     **{"lr": "learning_rate", "epoch": "num_train_epochs", "max_seq_length": "max_length", "bs": "batch_size"},
@@ -134,6 +135,12 @@ def read_settings(
     if MEASURED in (every.get("precision"), last.get("precision")) and "precision" in last:
         raise InputError(f"--set precision={MEASURED}: it is for every stage; leave finetune.precision out")
     return Settings(every, last)
+
+
+def check_baseline(baseline: Baseline, protocol: Protocol) -> None:
+    """Raise ``InputError`` if a baseline does not fit the protocol."""
+    if baseline == "paper-single" and protocol != "paper":
+        raise InputError(f"--baseline paper-single: not with --protocol {protocol}; give --protocol paper too")
 
 
 def _texts(given: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
-from taskaffinity.studies.folders import results_folder
+from taskaffinity.studies.folders import recipe_path, results_folder
 from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.studies.options import (
     FullOptions,
@@ -17,7 +17,6 @@ from taskaffinity.studies.options import (
     check_full_options,
     check_pairwise_options,
     check_tune_options,
-    recipe_path,
 )
 from taskaffinity.tasks.catalog import find_suite, load_suite
 from taskaffinity.tasks.suite import Suite

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from taskaffinity.tasks.task import Task
+from taskaffinity.tasks.task import Kind, Task
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,14 @@ class Suite:
         from taskaffinity.tasks.user.in_memory import read_datasets  # imported here because it loads the YAML readers
 
         return cls(name, read_datasets(datasets, name))
+
+    def scored_by(self, metrics: Mapping[Kind, str]) -> Suite:
+        """The same suite with these official metrics, by kind of task; tasks of other kinds keep theirs.
+
+        The metric of a task is part of its fingerprint.
+        """
+        tasks = (replace(task, metric_name=metrics[task.kind]) if task.kind in metrics else task for task in self.tasks)
+        return replace(self, tasks=tuple(tasks))
 
     def __iter__(self) -> Iterator[Task]:
         return iter(self.tasks)

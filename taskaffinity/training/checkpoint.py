@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +56,13 @@ def shared_weights(
 
 
 def trained_head(model: MultiTaskModel, task: TaskMeta, encoder_folder: Path) -> Head:
-    """The current weights of a task's head, with its task and the encoder's folder."""
-    weights = {name: value.detach().cpu().numpy().copy() for name, value in model.heads[task.name].state_dict().items()}
-    return Head(weights, {"task": json.dumps(asdict(task)), "encoder_folder": str(encoder_folder)})
+    """The current weights of a task's head, with its task and the encoder's folder; without its token classes."""
+    state = model.heads[task.name].state_dict().items()
+    weights = {
+        name: value.detach().cpu().numpy().copy() for name, value in state if not name.startswith("token_output.")
+    }
+    of_outputs = replace(task, token_classes=())
+    return Head(weights, {"task": json.dumps(asdict(of_outputs)), "encoder_folder": str(encoder_folder)})
 
 
 def load_head(path: Path) -> tuple[dict[str, torch.Tensor], TaskMeta, Path]:

@@ -34,7 +34,7 @@ from taskaffinity.training.load_errors import is_lack_of_memory
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.selection import Evaluated, FitResult, evaluate_test, fit_and_select
-from taskaffinity.training.setup import encoded_folder, setup_run
+from taskaffinity.training.setup import encoded_folder, encoding_options, setup_run
 
 
 def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path) -> None:
@@ -53,7 +53,7 @@ def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path
             if tokenizer is None:  # a task in the cache shows that the encoder passed the check before
                 check_bidirectional(load_encoder(encoder.folder)[0], encoder.folder)
                 tokenizer = load_tokenizer(encoder.folder)
-            encode_task(task, tokenizer, folder, max_length=recipe.max_length, max_words=recipe.max_words)
+            encode_task(task, tokenizer, folder, **encoding_options(recipe))
 
 
 def execute(

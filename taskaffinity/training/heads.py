@@ -13,7 +13,6 @@ Architectures without an entry in ``FORMS`` get RoBERTa's head.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +21,7 @@ from transformers import PretrainedConfig
 from transformers.activations import ACT2FN
 
 from taskaffinity.training.inputs.batches import Batch
+from taskaffinity.training.inputs.encoded import TaskMeta
 
 
 @dataclass(frozen=True)
@@ -89,15 +89,30 @@ class ClassificationHead(SentenceHead):
 
 
 class TaggingHead(nn.Module):
-    """Tagging: cross-entropy on each word's first token; other tokens have no target."""
+    """Tagging: cross-entropy on each word's first token; other tokens have no target.
 
-    def __init__(self, config: PretrainedConfig, n_outputs: int, dropout: float, pooler: nn.Module | None) -> None:
+    With token classes, every token is a word of the training batches. Their outputs follow those of the tags while the
+    head trains; an evaluated head gives the tags only.
+    """
+
+    def __init__(
+        self,
+        config: PretrainedConfig,
+        n_outputs: int,
+        dropout: float,
+        pooler: nn.Module | None,
+        n_token_classes: int = 0,
+    ) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(config.hidden_size, n_outputs)
+        self.token_output = nn.Linear(config.hidden_size, n_token_classes) if n_token_classes else None
 
     def forward(self, first: Tensor) -> Tensor:  # (W, H)
-        outputs: Tensor = self.output(self.dropout(first))
+        states = self.dropout(first)
+        outputs: Tensor = self.output(states)
+        if self.training and self.token_output is not None:
+            return torch.cat([outputs, self.token_output(states)], dim=1)
         return outputs  # (W, C)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
@@ -115,11 +130,13 @@ HEADS: dict[str, type[RegressionHead] | type[ClassificationHead] | type[TaggingH
 }
 
 
-def make_head(
-    kind: str, outputs: Sequence[str], config: PretrainedConfig, dropout: float, pooler: nn.Module | None
-) -> Head:
+def make_head(task: TaskMeta, config: PretrainedConfig, dropout: float, pooler: nn.Module | None) -> Head:
     """A new head with weights N(0, ``initializer_range``) from torch's global generator and zero biases."""
-    head = HEADS[kind](config, max(1, len(outputs)), dropout, pooler)
+    n_outputs = max(1, len(task.outputs))
+    if task.kind == "ner":
+        head: Head = TaggingHead(config, n_outputs, dropout, pooler, len(task.token_classes))
+    else:
+        head = HEADS[task.kind](config, n_outputs, dropout, pooler)
     for module in head.modules():
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=getattr(config, "initializer_range", 0.02))

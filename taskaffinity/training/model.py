@@ -61,7 +61,7 @@ class MultiTaskModel(nn.Module):
         for name, task in tasks.items():
             torch.manual_seed(seed_of(seed, "head", name))
             shared = None if name in detached else self.pooler
-            self.heads[name] = make_head(task.kind, task.outputs, self.encoder.config, head_dropout, shared)
+            self.heads[name] = make_head(task, self.encoder.config, head_dropout, shared)
         self.parts = nn.ModuleList(self.heads.values())  # a ModuleDict refuses names such as "v1.0"
         replace_dropout(self)
 

@@ -8,18 +8,35 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict
 
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec, TaskRef
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.checkpoint import load_shared_weights
-from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, TaskMeta, cache_folder, read_encoded
+from taskaffinity.training.inputs.encoded import (
+    TOKEN_CLASSES,
+    EncodedSplit,
+    IntArray,
+    TaskMeta,
+    cache_folder,
+    read_encoded,
+)
 from taskaffinity.training.inputs.vocabulary import prune_embeddings, renumbered, used_token_ids
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.variants import TrainingSet, training_set_of
 
 Splits = dict[Split, dict[str, EncodedSplit]]
 """Arrays by split and task name."""
+
+
+class EncodingOptions(TypedDict):
+    """Keyword arguments of ``encode_task`` and ``cache_folder``."""
+
+    max_length: int
+    max_words: int
+    trains_on_dev: bool
+    reversed_pairs: bool
 
 
 @dataclass(frozen=True)
@@ -77,7 +94,17 @@ def setup_run(
 
 def encoded_folder(cache: Path, fingerprint: str, encoder: str, recipe: Recipe) -> Path:
     """Where the cache holds a task that is encoded for this encoder and recipe."""
-    return cache_folder(cache, fingerprint, encoder, recipe.max_length, recipe.max_words)
+    return cache_folder(cache, fingerprint, encoder, **encoding_options(recipe))
+
+
+def encoding_options(recipe: Recipe) -> EncodingOptions:
+    """The settings of a recipe that change how a task is encoded."""
+    return {
+        "max_length": recipe.max_length,
+        "max_words": recipe.max_words,
+        "trains_on_dev": recipe.trains_on_dev,
+        "reversed_pairs": bool(recipe.reversed_pairs),
+    }
 
 
 def _read(
@@ -88,8 +115,6 @@ def _read(
     splits: Splits = {split: {} for split in wanted}
     for name, fingerprint in tasks:
         metas[name], encoded = read_encoded(encoded_folder(cache, fingerprint, spec.encoder.fingerprint, spec.recipe))
-        if spec.recipe.protocol == "paper":
-            encoded["train"] = encoded["train"].joined(encoded["dev"])
         for split in wanted:
             arrays = encoded[split]
             limit = spec.recipe.max_train_examples if split == "train" else spec.recipe.max_eval_examples
@@ -97,6 +122,9 @@ def _read(
             if split == "train" and ratio is not None and negative is not None:
                 arrays = arrays.downsample_negatives(negative, ratio, spec.recipe.sample_seed)
             splits[split][name] = drawn = arrays.sample(limit, spec.recipe.sample_seed)
+            if split == "train" and spec.recipe.released_classes and drawn.is_tagging:
+                splits[split][name] = drawn.label_every_token(len(metas[name].outputs))
+                metas[name] = replace(metas[name], token_classes=TOKEN_CLASSES)
             if split in metas[name].missed:  # in proportion to the examples
                 share = drawn.n_examples / arrays.n_examples
                 missed = {**metas[name].missed, split: round(metas[name].missed[split] * share)}

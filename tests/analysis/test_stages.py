@@ -26,7 +26,7 @@ from taskaffinity.analysis.paper.stages import (
 )
 from taskaffinity.analysis.publish import publish_stages
 from taskaffinity.analysis.tables.formats import as_latex, as_markdown
-from taskaffinity.runs.recipe import FINETUNE
+from taskaffinity.runs.recipe import FINETUNE, PAPER_REFINE, paper_single
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -141,6 +141,7 @@ def test_the_papers_rows_stand_beside_real_scores_of_its_suites_alone(store: Run
     scores = stage_scores(clinical, RunStore(store.root / "nothing"))
     table = stages_table(clinical, scores)
     assert list(table.loc["paper: MT-BlueBERT-Refinement_clinical"]) == ["82.2", "74.5", "82.6", "83.5", "80.7"]
+    assert [row for row in table.index if "another code base" in row] == ["paper: BlueBERT_clinical, another code base"]
     for other in (replace(clinical, synthetic=True), replace(clinical, suite="open-clinical")):
         assert not [row for row in stages_table(other, scores).index if "paper" in row]
     assert set(PAPER_TABLES) == {"clinical", "biomedical", "blue"}
@@ -151,6 +152,25 @@ def test_words_of_a_picture_do_not_tell_of_what_the_table_alone_has() -> None:
     for word in ("(SD)", "The paper's rows"):
         assert word in describe_stages(clinical)
         assert word not in describe_stages(clinical, of_table=False)
+
+
+def test_the_caption_says_that_the_papers_single_task_row_is_of_another_code_base() -> None:
+    clinical = replace(
+        staged(("clinicalsts", "i2b2-2010-re", "shareclefe", "mednli")),
+        suite="clinical",
+        recipe=PAPER_REFINE,
+        protocol="paper",
+    )
+    words = describe_stages(clinical)
+    for said in ("another code base", "30 epochs", "without dev", "summed over padding", "--baseline paper-single"):
+        assert said in words
+    assert "100 epochs at learning rate 5e-05, single-task and multi-task" in words
+    kinds = ("similarity", "relation", "ner", "inference")
+    recipes = {card.name: paper_single(PAPER_REFINE, kind) for card, kind in zip(clinical.tasks, kinds, strict=True)}
+    by_recipes = describe_stages(replace(clinical, baseline="paper-single", single_recipes=recipes))
+    assert "single-task by the recipes of the paper's single-task models, 10 or 30 epochs" in by_recipes
+    assert "multi-task 100 epochs" in by_recipes
+    assert "--baseline" not in by_recipes
 
 
 def test_a_wide_table_is_turned(store: RunStore) -> None:

@@ -108,6 +108,10 @@ def test_encoders_stand_below_one_another(finished: Path, home: Path) -> None:
         (["table", "2", "nowhere"], "no such folder; it is made by `taskaffinity full`"),
         ([*STAGED, "--set=finetune.learning_rat=1"], "did you mean learning_rate?"),
         ([*STAGED, "--protocol=paper"], "give --data, or an --encoder"),
+        ([*STAGED, "--baseline=paper-single"], "not with --protocol honest; give --protocol paper too"),
+        ([*STAGED, "--set=released_classes=true"], "released_classes: a setting of --protocol paper; leave it out"),
+        ([*STAGED, "--set=reversed_pairs=maybe"], "expected true or false or none"),
+        (["table", "departures", "nowhere"], "no such folder; it is made by `taskaffinity full`"),
         ([*STAGED, "--set=finetune.max_length=4"], "max_length is 4; it must be at least 8"),
     ],
     ids=[
@@ -118,6 +122,10 @@ def test_encoders_stand_below_one_another(finished: Path, home: Path) -> None:
         "no results",
         "unknown setting",
         "paper's protocol",
+        "paper's baseline",
+        "paper's setting",
+        "neither true nor false",
+        "departures of nothing",
         "value out of range",
     ],
 )

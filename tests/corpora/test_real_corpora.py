@@ -16,6 +16,7 @@ import pytest
 from taskaffinity.corpora import chemprot
 from taskaffinity.corpora.check import check, class_differences
 from taskaffinity.corpora.sentences import Span, sentence_spans
+from taskaffinity.runs.departures import DEPARTURES
 from taskaffinity.tasks.blue import BIOMEDICAL, load_suite
 from taskaffinity.tasks.formats import read_card, read_task
 from taskaffinity.tasks.lines import read_lines
@@ -166,3 +167,46 @@ def test_notes_of_ddi(real_data: Path) -> None:
     notes = read_card(real_data / "ddi2013-type").notes
     assert notes["positive_pairs_without_a_type_left_out"] == 1
     assert notes["entities_moved_by_one_character"] == 1
+
+
+def test_the_sizes_of_departures_are_counts_of_these_files(real_data: Path) -> None:
+    """Numbers of ``runs.departures``, counted from the rows."""
+    sizes = {one.ours.split()[0] + " " + one.ours.split()[1]: one.size for one in DEPARTURES}
+    tasks = {name: read_task(real_data / name).examples for name in ("bc5cdr-disease", "bc5cdr-chemical", "chemprot")}
+    told = []
+    for name in ("bc5cdr-disease", "bc5cdr-chemical"):
+        n_split = n_mentions = 0
+        for example in tasks[name]["test"]:
+            found = spans(list(example.label))
+            ends, first = set(), 0
+            while len(example.words) - first > 30:
+                marks = [i for i in range(first, first + 30) if not any(c.isalnum() for c in example.words[i])]
+                first = marks[-1] + 1 if marks else first + 30
+                ends.add(first)
+            n_mentions += len(found)
+            n_split += sum(any(start < end < stop for end in ends) for _, start, stop in found)
+        told.append(f"{n_split} of {n_mentions:,} {name.removeprefix('bc5cdr-')}")
+    assert sizes["Dev and"].startswith(" and ".join(told))
+    n_alone = n_words = 0
+    for example in (*tasks["bc5cdr-chemical"]["train"], *tasks["bc5cdr-chemical"]["dev"]):
+        rest = list(example.label)
+        n_words += len(rest)
+        while len(rest) > 30:
+            places = [i for i, tag in enumerate(rest[:30]) if tag == "O"]
+            n_alone += not places
+            rest = rest[places[-1] + 1 :] if places else rest[1:]
+    assert f"({n_alone} of {n_words:,} training words)" in sizes["Training sentences"]
+    test = tasks["chemprot"]["test"]
+    n_odd = sum(not example.text.isascii() for example in test)
+    assert f"{n_odd:,} of {len(test):,} ChemProt test rows" in sizes["Every character"]
+    ascii_only = all(word.isascii() for split in tasks["bc5cdr-disease"].values() for e in split for word in e.words)
+    assert ascii_only == sizes["Every character"].startswith("none in BC5CDR")
+    genes_first = [e for e in test if -1 < e.text.find("@GENE$") < e.text.find("@CHEMICAL$")]
+    positive = [e for e in test if e.label != "false"]
+    of_positive = sum(e.label != "false" for e in genes_first)
+    assert f"{len(genes_first):,} of {len(test):,} ChemProt test rows" in sizes["Masks stand"]
+    assert f"{of_positive:,} of the {len(positive):,} positive ones" in sizes["Masks stand"]
+    ddi = json_rows(real_data / "ddi2013-type/test.jsonl")
+    in_parts = [row for row in ddi if any(len(parts) > 1 for parts in row["offsets"])]  # type: ignore[attr-defined]
+    n_positive = sum(row["label"] != "DDI-false" for row in in_parts)
+    assert sizes["The mask"] == f"{len(in_parts)} of {len(ddi):,} test rows, {n_positive} of them positive"

@@ -1,25 +1,100 @@
+"""Departures from the released code: every line is complete, and a study lists its own."""
+
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from taskaffinity.runs.paper_protocol import DEPARTURES, FILE, describe_protocol, write_departures
+import pytest
 
-PAGE = Path(__file__).parents[2] / "docs/explanation/paper-protocol.md"
+from taskaffinity.runs.departures import DEPARTURES, Departure
+from taskaffinity.runs.paper_protocol import FILE, departures_of, describe_protocol, write_departures
+from taskaffinity.runs.recipe import PAPER_REFINE, REFINE
+from taskaffinity.runs.spec import EncoderRef
+from taskaffinity.runs.study import StudiedTask, Study
+
+CARD = StudiedTask("a", "A", "inference", "accuracy", "f1", {"train": 9, "dev": 3, "test": 4})
+HONEST = Study("mine", (CARD,), EncoderRef("bert", "e1"), REFINE, (0,))
+PAPER = replace(HONEST, recipe=PAPER_REFINE, protocol="paper")
+TOPICS = {
+    "the epoch": "best test score",
+    "frozen mini-batches": "Mini-batches are drawn anew",
+    "order of pairs": "two texts of a pair",
+    "token classes": "X, CLS and SEP",
+    "dropout of taggers": "dropout before a tagger",
+    "dropout of the encoder": "sets it to 0.1",
+    "split of test sentences": "after the last gold O",
+    "sentences without O": "one word at a time",
+    "long tagging inputs": "more than 128 tokens",
+    "words without tokens": "without tokens",
+    "dropped characters": "drops characters",
+    "two long texts": "both too long",
+    "sentence splitting": "spaCy",
+    "rows of DDI": "26,023",
+    "dev parts": "DDI, i2b2 2010, ShARe/CLEFE and ClinicalSTS",
+    "mentions in parts": "--discontinuous parts",
+    "I after O": "An I that follows no mention",
+    "fine-tuning from a named epoch": "epoch 97",
+    "duplicate rows": "duplicates",
+    "masks": "Masks stand",
+    "the single-task row": "another code base",
+}
+"""What an audit of the released code found, and words of the line that says it."""
 
 
-def test_the_documentation_has_a_line_for_each_departure() -> None:
-    section = PAGE.read_text(encoding="utf-8").partition("## What stays ours under `--protocol paper`")[2]
-    lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("- ")]
-    assert len(lines) == len(DEPARTURES)
+def test_every_line_says_whom_it_concerns_and_how_much_it_is() -> None:
+    for one in DEPARTURES:
+        assert all(len(text) > 2 for text in (one.ours, one.theirs, one.concerns, one.size))
+        assert re.search(r"not measured|below 0\.2 points|\d|^none|^one", one.size), one
+        assert not any(text.endswith(".") for text in (one.ours, one.theirs, one.concerns, one.size))
+        assert one.ours[0].isupper()
+        assert one.theirs[0].islower()
+    assert len({(one.ours, one.protocols) for one in DEPARTURES}) == len(DEPARTURES)
 
 
-def test_they_are_written_a_line_each(tmp_path: Path) -> None:
-    write_departures(tmp_path, ["honest", "paper"])
-    assert [line[2:] for line in (tmp_path / FILE).read_text().splitlines()[1:]] == list(DEPARTURES)
+@pytest.mark.parametrize("topic", TOPICS)
+def test_the_papers_protocol_names_each_known_difference(topic: str) -> None:
+    assert sum(TOPICS[topic] in str(one) for one in departures_of(PAPER)) == 1
+
+
+def test_what_the_papers_protocol_does_is_no_departure_of_it() -> None:
+    only_honest = {one.ours for one in departures_of(HONEST)} - {one.ours for one in departures_of(PAPER)}
+    for words in ("Dev is not trained on", "Span F1 is strict", "The optimizer is Adamax", "Parts without a gradient"):
+        assert sum(ours.startswith(words) for ours in only_honest) == 1
+
+
+@pytest.mark.parametrize(
+    "one", [one for one in DEPARTURES if one.removed_by], ids=lambda one: next(iter(one.removed_by))
+)
+def test_a_setting_that_follows_the_released_code_removes_its_line(one: Departure) -> None:
+    settings: Mapping[str, Any] = one.removed_by
+    assert one in departures_of(PAPER)
+    assert one not in departures_of(replace(PAPER, recipe=replace(PAPER_REFINE, **settings)))
+
+
+def test_the_single_task_arm_has_one_line_that_its_baseline_decides() -> None:
+    alone = replace(PAPER, baseline="paper-single", single_recipes={"a": PAPER_REFINE})
+    before, after = departures_of(PAPER), departures_of(alone)
+    assert len(before) == len(after)
+    [default] = [one for one in before if one not in after]
+    [offered] = [one for one in after if one not in before]
+    assert "--baseline paper-single trains by these recipes" in default.theirs
+    assert "with padding" in offered.theirs
+
+
+def test_they_are_written_a_line_each_and_go_with_the_last_study_that_had_them(tmp_path: Path) -> None:
+    write_departures(tmp_path, [HONEST, PAPER])
+    title, *lines = (tmp_path / FILE).read_text().splitlines()
+    assert title == f"--protocol paper: {len(lines)} departures from the paper's released code"
+    assert lines == [f"* {one}" for one in departures_of(PAPER)]
+    write_departures(tmp_path, [HONEST])
+    assert not (tmp_path / FILE).exists()
 
 
 def test_the_papers_protocol_is_never_named_without_them() -> None:
-    assert describe_protocol("honest") == "honest protocol"
-    assert describe_protocol("paper") == (
-        f"paper protocol ({len(DEPARTURES)} departures from the released code: see departures.txt)"
-    )
+    assert describe_protocol(HONEST) == "honest protocol"
+    n = len(departures_of(PAPER))
+    assert describe_protocol(PAPER) == f"paper protocol ({n} departures from the released code: see departures.txt)"

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 import pytest
 
-from taskaffinity.runs.recipe import FROM_SCRATCH, REFINE, Recipe
+from taskaffinity.runs.recipe import FROM_SCRATCH, OF_THE_PAPER, PAPER_REFINE, REFINE, Recipe
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import EncoderRef, RunSpec, Variant
 
@@ -50,6 +50,9 @@ OTHER: dict[str, Any] = {
     "max_train_examples": 100,
     "max_eval_examples": 100,
     "protocol": "paper",
+    "train_on_dev": False,
+    "released_classes": True,
+    "reversed_pairs": True,
     "sample_seed": 1,
     "threads": 2,
     "device": "cuda",
@@ -64,9 +67,16 @@ CHANGES: dict[str, RunSpec] = {
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Recipe)])
 def test_every_setting_of_the_recipe_changes_the_run(field: str) -> None:
-    changed = replace(PAIR, recipe=replace(PAIR.recipe, **{field: OTHER[field]}))
-    assert changed != PAIR
-    assert changed.run_id != PAIR.run_id
+    pair = replace(PAIR, recipe=PAPER_REFINE) if field in OF_THE_PAPER else PAIR
+    changed = replace(pair, recipe=replace(pair.recipe, **{field: OTHER[field]}))
+    assert changed != pair
+    assert changed.run_id != pair.run_id
+
+
+@pytest.mark.parametrize("field", OF_THE_PAPER)
+def test_a_setting_of_the_papers_protocol_is_refused_without_it(field: str) -> None:
+    with pytest.raises(ValueError, match=f"{field}: a setting of --protocol paper; leave it out, or give"):
+        replace(Recipe(), **{field: OTHER[field]})
 
 
 @pytest.mark.parametrize("change", CHANGES)

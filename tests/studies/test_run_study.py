@@ -17,11 +17,11 @@ from taskaffinity.runs.recipe import FINETUNE, FROM_SCRATCH, PAPER_REFINE, REFIN
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Study
+from taskaffinity.runs.study import Design, Study
 from taskaffinity.schedule.progress import Report
 from taskaffinity.schedule.resources import Resources, RunOptions
 from taskaffinity.studies.compatibility import check_compatible
-from taskaffinity.studies.defaults import default_finetune, default_recipe
+from taskaffinity.studies.defaults import default_finetune, default_recipe, default_single, scored_by_protocol
 from taskaffinity.studies.define import define, define_search
 from taskaffinity.studies.run import run_study
 from taskaffinity.tasks.planted import stand_in
@@ -50,6 +50,57 @@ def test_the_papers_protocol_is_its_scripts(domain: str) -> None:
         task.name: RELEASED[task.name] for task in suite
     }
     assert {how.protocol for how in tuned.values()} == {"paper"}
+
+
+ALONE = {
+    "clinicalsts": (30, True),
+    "mednli": (10, True),
+    "i2b2-2010-re": (10, True),
+    "shareclefe": (30, False),
+    "bc5cdr-disease": (30, False),
+    "bc5cdr-chemical": (30, False),
+    "ddi2013-type": (10, True),
+    "chemprot": (10, True),
+}
+"""Read off BlueBERT's README and scripts: epochs, and whether the task is trained on train only."""
+
+
+@pytest.mark.parametrize("domain", ["clinical", "biomedical"])
+def test_the_papers_single_task_models_have_their_recipes(domain: str) -> None:
+    suite = replace(stand_in(domain), synthetic=False)
+    joint = default_recipe(suite, "encoder", "paper")
+    for name, how in default_single(suite, joint).items():
+        assert (how.num_train_epochs, not how.trains_on_dev) == ALONE[name]
+        assert (how.learning_rate, how.batch_size, how.warmup_ratio, how.max_length) == (5e-5, 32, 0.1, 128)
+        assert (how.optimizer, how.head_dropout, how.protocol) == ("adamw", 0.1, "paper")
+    few = replace(joint, num_train_epochs=2, batch_size=8)
+    for how in default_single(suite, few, ["num_train_epochs"]).values():
+        assert (how.num_train_epochs, how.batch_size) == (2, 8)
+
+
+@pytest.mark.parametrize("design", ["full", "pairwise"])
+def test_the_papers_single_task_recipes_change_the_single_task_runs_alone(design: Design, tmp_path: Path) -> None:
+    suite = replace(stand_in("clinical"), synthetic=False)
+    joint = default_recipe(suite, "encoder", "paper")
+    single = default_single(suite, joint)
+    made = {"recipe": joint, "seeds": (0, 1), "design": design}
+    plain, _ = define(stand_in("clinical"), **made)  # type: ignore[arg-type]
+    study, _ = define(stand_in("clinical"), baseline="paper-single", single_recipes=single, **made)  # type: ignore[arg-type]
+    both = set(plain.plan) & set(study.plan)
+    assert len(study.plan) == len(plain.plan)
+    assert {spec for spec in plain.plan if spec.stage != "single"} == both
+    assert {(spec.task_names[0], spec.seed): spec.recipe for spec in study.plan if spec.stage == "single"} == {
+        (name, seed): recipe for name, recipe in single.items() for seed in (0, 1)
+    }
+    study.write(tmp_path)
+    assert Study.load(tmp_path, design) == study
+    assert set(study.recipes) == {spec.recipe for spec in study.plan}
+    (tmp_path / ("stages.csv" if design == "full" else "edges.csv")).write_text("task\n")
+    with pytest.raises(InputError, match=r"holds a study with baseline=paper-single \(now single\)"):
+        check_compatible(plain, tmp_path)
+    longer = replace(study, single_recipes={name: replace(how, num_train_epochs=9) for name, how in single.items()})
+    with pytest.raises(InputError, match="single-task num_train_epochs="):
+        check_compatible(longer, tmp_path)
 
 
 def test_fine_tuning_keeps_its_rate_and_epochs_and_takes_all_else_from_the_refinement() -> None:
@@ -102,9 +153,10 @@ def test_gains_after_fine_tuning_come_with_the_recipes_of_the_stages() -> None:
         ({"interim_seeds": (2, 3)}, "--sequential"),
         ({"controls": True}, "--controls"),
         ({"baseline": "compute-matched"}, "--baseline compute-matched"),
+        ({"baseline": "paper-single"}, "--baseline paper-single"),
         ({"design": "full"}, "the design full"),
     ],
-    ids=["race", "controls", "match", "full"],
+    ids=["race", "controls", "match", "paper-single", "full"],
 )
 def test_what_goes_on_from_another_run_is_of_the_plain_design(
     asked: dict[str, Any], other: dict[str, Any], flag: str
@@ -181,6 +233,13 @@ def other_data(study: Study) -> Study:
     return replace(study, tasks=(replace(first, fingerprint="0" * 64), *others))
 
 
+def other_metric(study: Study) -> Study:
+    """As planning does it: the metric is a part of the task's fingerprint."""
+    suite = scored_by_protocol(stand_in("clinical"), "paper")
+    tasks = (replace(card, metric=suite[card.name].metric_name) for card in study.tasks)
+    return replace(study, tasks=tuple(replace(card, fingerprint=suite[card.name].fingerprint) for card in tasks))
+
+
 def renamed(study: Study) -> Study:
     return replace(study, suite="other", tasks=tuple(replace(task, name=f"my-{task.name}") for task in study.tasks))
 
@@ -193,6 +252,7 @@ OTHERS: dict[str, tuple[Callable[[Study], Study], str]] = {
     "threads": (lambda study: replace(study, recipe=replace(study.recipe, threads=2)), "cpus-per-run=1 (now 2)"),
     "device": (lambda study: replace(study, recipe=replace(study.recipe, device="cuda")), "device=cpu (now cuda)"),
     "data": (other_data, "other data of clinicalsts"),
+    "metric": (other_metric, "metric span_f1 of shareclefe (now span_f1_conlleval)"),
     "tasks": (renamed, "other tasks (clinicalsts, i2b2-2010-re, shareclefe, ...)"),
     "encoder": (lambda study: replace(study, encoder=EncoderRef("biobert", "f" * 64)), "(now biobert)"),
     "match": (lambda study: replace(study, baseline="compute-matched"), "baseline=single (now compute-matched)"),

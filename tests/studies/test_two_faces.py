@@ -20,9 +20,11 @@ from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.cli import app, full, pairwise, tune
 from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import FullBaseline
 from taskaffinity.studies import api, steps
 from taskaffinity.studies.listener import LogListener
 from taskaffinity.studies.options import FullOptions, PairwiseOptions, TuneOptions
+from taskaffinity.tasks.secondary_metrics import secondary_metrics
 
 EXAMPLE = Path(__file__).parents[2] / "notebooks" / "example_results"
 ONLY_CLI = {"domain", "suite_file", "dry_run", "json", "quiet"}
@@ -124,13 +126,70 @@ def test_command_and_function_plan_the_same_runs(name: str, suite: str, tmp_path
     assert [spec.run_id for spec in planned.plan] == by_command
 
 
-def test_the_papers_protocol_is_planned_alike(tmp_path: Path, encoder: str) -> None:
+@pytest.mark.parametrize("baseline", ["single", "paper-single"])
+def test_the_papers_protocol_is_planned_alike(baseline: FullBaseline, tmp_path: Path, encoder: str) -> None:
     suite = own_suite(tmp_path)
     common = [f"--suite={suite}", f"--encoder={encoder}", "--protocol=paper", "--executor=local"]
-    options = FullOptions(encoder=encoder, protocol="paper", executor="local", output_dir=tmp_path / "python")
+    common += [f"--baseline={baseline}"]
+    options = FullOptions(
+        encoder=encoder, protocol="paper", baseline=baseline, executor="local", output_dir=tmp_path / "python"
+    )
     [planned] = steps.plan_full(suite, options, LogListener(), dry_run=True)
+    assert bool(planned.study.single_recipes) == (baseline == "paper-single")
     by_command = plan_of_command("full", *common, f"--results={tmp_path / 'command'}")
     assert [spec.run_id for spec in planned.plan] == by_command
+
+
+@pytest.mark.parametrize("plan", [steps.plan_full, steps.plan_pairwise])
+def test_the_papers_protocol_scores_mentions_as_its_scorer_does(plan: Any, tmp_path: Path, encoder: str) -> None:
+    """Official is ``conlleval``, strict span F1 is beside it; other tasks keep their metric and their runs."""
+    kind = FullOptions if plan is steps.plan_full else PairwiseOptions
+    planned = {}
+    for protocol in ("honest", "paper"):
+        options = kind(encoder=encoder, protocol=protocol, executor="local", output_dir=tmp_path / protocol)
+        asked = plan(own_suite(tmp_path), options, LogListener(), dry_run=True)
+        planned[protocol] = asked[0] if isinstance(asked, list) else asked
+    cards = {name: {card.kind: card for card in one.study.tasks} for name, one in planned.items()}
+    assert cards["honest"]["ner"].metric == "span_f1"
+    assert cards["paper"]["ner"].metric == "span_f1_conlleval"
+    assert secondary_metrics("ner", cards["paper"]["ner"].metric, missed_are_known=False) == ("span_f1",)
+    for kind_of_task, card in cards["honest"].items():
+        assert (cards["paper"][kind_of_task] == card) == (kind_of_task != "ner")
+    assert [task.ref for task in planned["paper"].suite] == [*planned["paper"].study.refs]  # what is encoded is studied
+
+
+def test_a_whole_study_by_the_papers_protocol(tmp_path: Path, encoder: str) -> None:
+    settings = {**SMALL, "finetune.num_train_epochs": 1, "released_classes": True, "reversed_pairs": True}
+    result = ta.full(
+        own_suite(tmp_path),
+        encoder=encoder,
+        seeds=1,
+        protocol="paper",
+        baseline="paper-single",
+        settings=settings,
+        executor="local",
+        output_dir=tmp_path / "results",
+    )
+    assert result.failed == {}
+    metrics = result.to_frame().groupby("task")["metric"].unique()
+    [mentions] = [card.name for card in result.study.tasks if card.kind == "ner"]
+    assert list(metrics[mentions]) == ["span_f1_conlleval"]
+    beside = (tmp_path / "results/stages_other_metrics.csv").read_text().splitlines()
+    assert [line for line in beside if line.startswith(f"{mentions},") and ",span_f1," in line]
+    title, *lines = (tmp_path / "results/departures.txt").read_text().splitlines()
+    assert title.startswith(f"--protocol paper: {len(lines)} departures")
+    assert not [line for line in lines if "reversed_pairs" in line or "released_classes" in line]
+    assert {spec.recipe.trains_on_dev for spec in result.study.plan if spec.task_names == (mentions,)} == {True}
+    with pytest.raises(InputError, match="keep_models: not with reversed_pairs"):
+        ta.full(
+            own_suite(tmp_path),
+            encoder=encoder,
+            protocol="paper",
+            settings=settings,
+            keep_models=True,
+            executor="local",
+            output_dir=tmp_path / "kept",
+        )
 
 
 def test_command_and_function_write_the_same_edges_byte_for_byte(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def test_the_official_metric_is_not_told_twice(kind: Kind) -> None:
         ("inference", "accuracy", ("macro_f1",)),
         ("inference", "micro_f1", ("accuracy", "macro_f1")),
         ("ner", "span_f1", ("span_f1_conlleval",)),
+        ("ner", "span_f1_conlleval", ("span_f1",)),
         ("classification", "accuracy", ("macro_f1",)),
     ],
 )

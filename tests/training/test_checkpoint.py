@@ -83,7 +83,8 @@ def test_weights_of_another_encoder_are_refused(make_encoder: MakeEncoder, make_
 def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Encoder, Path]:
     cache = tmp_path_factory.mktemp("cache")
     encoder = tiny_encoder(VOCABULARY, cache, layers=1, width=16)
-    prepare(list(TASKS.values()), encoder, RECIPE, cache)
+    for recipe in (RECIPE, replace(RECIPE, protocol="paper")):
+        prepare(list(TASKS.values()), encoder, recipe, cache)
     return encoder, cache
 
 

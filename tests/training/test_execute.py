@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
-from toy_tasks import LONG, RECIPE, TASKS
+from toy_tasks import LONG, RECIPE, SIZES, TASKS
 
 import taskaffinity.training.selection as choice_module
 from taskaffinity.runs.result import RunResult
@@ -27,6 +28,7 @@ from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, cache_f
 from taskaffinity.training.loop import Diverged, fit
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.selection import copied, evaluate
+from taskaffinity.training.setup import setup_run
 
 ALL = tuple(TASKS)
 
@@ -43,7 +45,8 @@ def encoder(cache: Path) -> Encoder:
 
 @pytest.fixture(scope="module")
 def run(cache: Path, encoder: Encoder) -> Callable[..., RunResult]:
-    prepare(list(TASKS.values()), encoder, RECIPE, cache)
+    for recipe in (RECIPE, replace(RECIPE, protocol="paper")):
+        prepare(list(TASKS.values()), encoder, recipe, cache)
 
     def call(*names: str, seed: int = 0, keep_predictions: bool = True, **settings: Any) -> RunResult:
         spec = RunSpec(tuple(TASKS[name].ref for name in names), encoder.ref, seed, replace(RECIPE, **settings))
@@ -349,6 +352,36 @@ def test_the_papers_protocol_trains_on_dev_and_scores_the_last_epoch(
     assert result.work["steps"] == RECIPE.num_train_epochs * steps
     assert [sorted(row["dev"]) for row in result.history] == [[], [], ["nli", "tag"]]
     assert {outcome.epoch for outcome in result.outcomes.values()} == {RECIPE.num_train_epochs}
+
+
+def test_the_papers_protocol_can_train_without_dev(cache: Path, encoder: Encoder) -> None:
+    recipe = replace(RECIPE, protocol="paper", train_on_dev=False)
+    prepare([TASKS["nli"]], encoder, recipe, cache)
+    spec = RunSpec((TASKS["nli"].ref,), encoder.ref, 0, recipe)
+    result = execute(spec, encoder_folder=encoder.folder, cache=cache)
+    assert result.work["steps"] == RECIPE.num_train_epochs * (SIZES.train // RECIPE.batch_size)
+    assert result.outcomes["nli"].epoch == RECIPE.num_train_epochs
+
+
+def test_released_classes_train_every_token_and_predict_tags_alone(cache: Path, encoder: Encoder) -> None:
+    recipe = replace(RECIPE, protocol="paper", released_classes=True, num_train_epochs=1)
+    prepare([TASKS["tag"], TASKS["nli"]], encoder, recipe, cache)
+    spec = RunSpec((TASKS["nli"].ref, TASKS["tag"].ref), encoder.ref, 0, recipe)
+    setup = setup_run(spec, encoder_folder=encoder.folder, cache=cache)
+    trained, scored = setup.training.splits["tag"], setup.splits["test"]["tag"]
+    assert len(trained.targets) == len(trained.tokens)
+    assert len(scored.targets) == len(TASKS["tag"].examples["test"]) * LONG
+    n_tags = len(setup.metas["tag"].outputs)
+    for row in range(trained.n_rows):
+        first, *inside, last = trained.targets[trained.bounds[row] : trained.bounds[row + 1]]
+        assert (first, last) == (n_tags + 1, n_tags + 2)
+        assert max(inside) <= n_tags
+    result = execute(spec, encoder_folder=encoder.folder, cache=cache, keep_model=True)
+    predicted = {tag for tags in result.predictions["tag/test"].predicted for tag in tags.split()}
+    assert predicted <= set(setup.metas["tag"].outputs)
+    assert set(result.heads["tag"].weights) == {"output.weight", "output.bias"}
+    assert len(result.heads["tag"].weights["output.bias"]) == n_tags
+    assert json.loads(result.heads["tag"].about["task"])["token_classes"] == []  # an exported model has tags alone
 
 
 @pytest.mark.parametrize("protocol", [None, "paper"], ids=["honest", "paper"])

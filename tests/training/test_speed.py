@@ -12,7 +12,9 @@ import torch
 
 from taskaffinity.runs.recipe import PAPER_REFINE
 from taskaffinity.runs.spec import RunSpec
-from taskaffinity.training.execute import execute
+from taskaffinity.tasks.planted import CLINICAL
+from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.optim.bert_adam import BertAdamStepper
 from taskaffinity.training.profile import speed
 from taskaffinity.training.profile.speed import timed
@@ -45,6 +47,7 @@ def test_each_protocol_is_timed_with_its_optimizer(tiny: Any, monkeypatch: pytes
     moved: list[int] = []
     monkeypatch.setattr(BertAdamStepper, "step", lambda stepper, **how: moved.append(1))
     recipe = replace(PAPER_REFINE, max_train_examples=64, max_eval_examples=20, threads=1)
+    prepare([CLINICAL[name] for name in TASKS], Encoder(tiny.encoder_folder, tiny.study.encoder), recipe, tiny.cache)
     spec = RunSpec(tuple(sorted(tiny.study.refs)), tiny.study.encoder, 0, recipe)
     pace = timed(spec, encoder_folder=tiny.encoder_folder, cache=tiny.cache)
     assert len(moved) == pace.steps + len(TASKS)  # and the largest mini-batch of each

@@ -331,16 +331,49 @@ def test_every_setting_that_changes_tokens_changes_the_cache_folder(tmp_path: Pa
         ("f1", "e1", 64, 30),
         ("f1", "e1", 128, 20),
     ]
-    assert len({cache_folder(tmp_path, *key) for key in keys}) == len(keys)
+    folders = {
+        cache_folder(tmp_path, *key, trains_on_dev=joined, reversed_pairs=reversed_)
+        for key in keys
+        for joined in (False, True)
+        for reversed_ in (False, True)
+    }
+    assert len(folders) == 4 * len(keys)
 
 
-@pytest.mark.parametrize("kind", ["similarity", "inference", "ner"])
-def test_joined_splits_are_concatenated(kind: Kind, make_split: Callable[..., EncodedSplit]) -> None:
-    one, other = make_split(kind, n=7, seed=1), make_split(kind, n=5, seed=2)
-    both = one.joined(other)
-    assert both.n_examples == 12
-    for part, numbers in ((one, np.arange(7)), (other, np.arange(7, 12))):
-        again = both.take(numbers)
-        assert (again.ids, again.gold, again.documents) == (part.ids, part.gold, part.documents)
-        for name in ("tokens", "token_types", "bounds", "examples_of_rows", "targets", "word_positions", "word_bounds"):
-            np.testing.assert_array_equal(getattr(again, name), getattr(part, name), err_msg=name)
+@pytest.mark.parametrize("kind", ["similarity", "relation", "ner"])
+def test_reversed_pairs_equal_pairs_that_were_written_in_reverse(
+    kind: Kind, tokenizer: Any, tmp_path: Path, make_task: MakeTask
+) -> None:
+    one_text = [Example("1", "x", "cold fever")]
+    given = {"similarity": random_pairs(9), "relation": one_text, "ner": random_tagged(9)}[kind]
+    swapped = [e if e.text_pair is None else replace(e, text=e.text_pair, text_pair=e.text) for e in given]
+    found = []
+    for number, (examples, is_reversed) in enumerate([(given, True), (swapped, False)]):
+        folder = tmp_path / "encoded" / str(number)
+        encode_task(
+            make_task(kind, examples), tokenizer, folder, max_length=16, max_words=4, reversed_pairs=is_reversed
+        )
+        found.append(read_encoded(folder)[1])
+    for split in SPLITS:
+        assert_same(found[0][split], found[1][split])
+
+
+@pytest.mark.parametrize("kind", ["similarity", "ner"])
+def test_dev_that_is_trained_on_is_split_as_train_and_scored_as_before(
+    kind: Kind, tokenizer: Any, tmp_path: Path
+) -> None:
+    made = random_tagged(30) if kind == "ner" else random_pairs(30)
+    parts: dict[Split, Sequence[Example]] = {"train": made[:12], "dev": made[12:20], "test": made[20:]}
+    task = Task("toy", kind, parts.__getitem__, ("x",) if kind == "ner" else ())
+    splits: dict[bool, dict[Split, EncodedSplit]] = {}
+    for trains_on_dev in (False, True):
+        folder = tmp_path / "encoded" / str(trains_on_dev)
+        encode_task(task, tokenizer, folder, max_length=32, max_words=4, trains_on_dev=trains_on_dev)
+        splits[trains_on_dev] = read_encoded(folder)[1]
+    one_file = encode_examples(made[:20], tokenizer, task_meta(task), 32, 4, is_train=True)
+    assert_same(splits[True]["train"], one_file)
+    assert_same(splits[True]["dev"], splits[False]["dev"])
+    assert_same(splits[True]["test"], splits[False]["test"])
+    if kind == "ner":  # the two rules split these sentences at different words
+        trained = splits[True]["train"].take(np.arange(12, 20))
+        assert words_of_rows(trained) != words_of_rows(splits[True]["dev"])

@@ -12,9 +12,11 @@ from taskaffinity.runs.paper_protocol import describe_protocol
 from taskaffinity.runs.study import Study
 
 _PAPERS_ROWS = (
-    " The paper's rows have one seed, with the epoch selected on test. The first is BLUE's single-task training in"
-    " other code (30 or 10 epochs; relations, inference and similarity without dev); its DDI is probably macro-F1."
+    " The paper's rows have one seed, with the epoch selected on test. Its single-task row is of another code base: 30"
+    " epochs for tagging and similarity, 10 for relations and inference; relations, inference and similarity without"
+    " dev; tagging losses summed over padding. Its DDI is probably macro-F1."
 )
+_OFFER = " --baseline paper-single trains single tasks by these recipes."
 
 
 def describe_stages(
@@ -31,7 +33,6 @@ def describe_stages(
     of_table : bool
         False for a figure, which has neither standard deviations nor the paper's rows.
     """
-    epochs = study.recipe.num_train_epochs
     lengths = sorted({recipe.num_train_epochs for recipe in study.finetune.values()})
     rates = sorted({recipe.learning_rate for recipe in study.finetune.values()})
     after = (
@@ -46,13 +47,27 @@ def describe_stages(
     return (
         f"Test scores in points, {mean} over {plural(len(study.seeds), 'seed')}; gain over single-task training with "
         f"its {level} interval, not adjusted. Suite {study.suite}; encoder {study.encoder.name}"
-        f"{describe_precision(study)}; {plural(epochs, 'epoch')} at learning rate "
-        f"{study.recipe.learning_rate:g}, single-task and multi-task{after}; "
-        f"{describe_protocol(study.protocol)}.{stamp}"
-        + (_PAPERS_ROWS if of_table and not study.synthetic and study.suite in PAPER_TABLES else "")
+        f"{describe_precision(study)}; {_epochs(study)}{after}; "
+        f"{describe_protocol(study)}.{stamp}"
+        + (_papers_rows(study) if of_table and not study.synthetic and study.suite in PAPER_TABLES else "")
         + (f" Fewer seeds: {', '.join(uneven)}." if uneven else "")
         + (f" Failed and left out: {'; '.join(failures)}." if failures else "")
     )
+
+
+def _epochs(study: Study) -> str:
+    """Return the epochs of joint training, and those of single-task training if they differ."""
+    joint = f"{plural(study.recipe.num_train_epochs, 'epoch')} at learning rate {study.recipe.learning_rate:g}"
+    if not study.single_recipes:
+        return f"{joint}, single-task and multi-task"
+    lengths = sorted({recipe.num_train_epochs for recipe in study.single_recipes.values()})
+    rates = sorted({recipe.learning_rate for recipe in study.single_recipes.values()})
+    alone = f"{' or '.join(map(str, lengths))} epochs at learning rate {_range(rates)}"
+    return f"single-task by the recipes of the paper's single-task models, {alone}; multi-task {joint}"
+
+
+def _papers_rows(study: Study) -> str:
+    return _PAPERS_ROWS + ("" if study.baseline == "paper-single" else _OFFER)
 
 
 def _range(values: Sequence[float]) -> str:
@@ -71,7 +86,7 @@ def describe_encoders(encoders: Sequence[EncoderScores]) -> str:
     stamp = f" {SYNTHETIC.capitalize()}: not real data." if first.synthetic else ""
     return (
         f"Test scores in points after fine-tuning, mean (SD) over {' or '.join(map(str, seeds))} "
-        f"{'seed' if seeds == [1] else 'seeds'}. Suite {first.suite}; {describe_protocol(first.protocol)}"
+        f"{'seed' if seeds == [1] else 'seeds'}. Suite {first.suite}; {describe_protocol(first)}"
         f"{describe_precision(first)}.{stamp}"
         + (" The rows differ in more settings than the encoder." if differ else "")
         + (" The last row of the paper's Table 5 repeats its Table 3's refinement: a copy error." if paper else "")

@@ -127,7 +127,7 @@ def describe_claims(matrix: AffinityMatrix) -> str:
         'gives no numbers, threshold, interval or baseline for them; "hardly moves" is read as no effect. '
         f"{describe_seeds(matrix)}; encoder {encoder_name(matrix)}{describe_precision(matrix.study)}; "
         f"suite {matrix.study.suite}; "
-        f"{describe_protocol(matrix.study.protocol)}; no effect: within {describe_margin(matrix)} (TOST)."
+        f"{describe_protocol(matrix.study)}; no effect: within {describe_margin(matrix)} (TOST)."
     )
 
 

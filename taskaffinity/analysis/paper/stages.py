@@ -57,6 +57,9 @@ _PAPER_MODELS: dict[int, dict[Stage, str]] = {
 PAPER_TABLES: dict[str, int] = {"clinical": 2, "biomedical": 3, "blue": 6}
 """Number of the paper's table, by suite."""
 
+OTHER_CODE = "another code base"
+"""Said of the paper's single-task rows: its multi-task code did not train them."""
+
 _FILES = {
     2: "table2_clinical.csv",
     3: "table3_biomedical.csv",
@@ -195,7 +198,11 @@ def stages_table(study: Study, scores: tuple[StageScore, ...]) -> pd.DataFrame:
             rows[f"  {TITLES[stage]}, gain"] = [*(describe_gain(cell) for cell in cells), ""]
     number = None if study.synthetic else PAPER_TABLES.get(study.suite)
     if number is not None:
-        rows |= paper_rows(number, tasks, _PAPER_MODELS[number].values())
+        models = _PAPER_MODELS[number]
+        rows |= {
+            f"{row}, {OTHER_CODE}" if row == f"paper: {models['single']}" else row: cells
+            for row, cells in paper_rows(number, tasks, models.values()).items()
+        }
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns_of(study))
 
 

@@ -44,7 +44,7 @@ from taskaffinity.analysis.style import STYLES
 from taskaffinity.analysis.tables.frames import CONTROLS_COLUMNS, controls_frame, edges_frame
 from taskaffinity.analysis.undertrained import describe_undertrained
 from taskaffinity.runs.files import write_atomic
-from taskaffinity.runs.paper_protocol import DEPARTURES, describe_protocol
+from taskaffinity.runs.paper_protocol import departures_of, describe_protocol
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
@@ -137,8 +137,8 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         missing=cost.missing,
         cost=sheet_of(cost.cost, COST_COLUMNS, "cost", "Runs and what they took, by kind of run"),
         cost_words=cost.describe,
-        protocol=f"Protocol: {describe_protocol(study.protocol)}; {AGAINST[study.baseline]}.",
-        departures=DEPARTURES if study.protocol == "paper" else (),
+        protocol=f"Protocol: {describe_protocol(study)}; {AGAINST[study.baseline]}.",
+        departures=departures_of(study) if study.protocol == "paper" else (),
         recipes=_recipes(study),
         rule=_rule(matrix),
         tasks=_tasks(study),
@@ -236,8 +236,12 @@ def _further(matrix: AffinityMatrix, store: RunStore) -> Sheet | None:
 
 
 def _recipes(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The settings of all runs, and the settings of fine-tuning that differ, by task."""
+    """The settings of all runs, and the settings of single-task runs and of fine-tuning that differ, by task."""
     said = {"every run": _settings(study.recipe, None)}
+    for name, recipe in study.single_recipes.items():
+        said[f"{_titles(study).get(name, name)} in single-task training, where it differs"] = _settings(
+            recipe, study.recipe
+        )
     for name, recipe in study.finetune.items():
         said[f"fine-tuning of {_titles(study).get(name, name)}, where it differs"] = _settings(recipe, study.recipe)
     return [(whose, settings) for whose, settings in said.items() if settings]

@@ -91,7 +91,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "correction": "Correction for multiple comparisons: bh, by, holm or dunnett.",
         "estimand": _ESTIMAND,
         "test": "Test of the rule (--test): behrens-fisher or satterthwaite.",
-        "baseline": "What the pair is compared with: single, or compute-matched (as many updates in total).",
+        "baseline": "What the pair is compared with: single, compute-matched (as many updates in total) or "
+        "paper-single (by the recipe of the paper's single-task models).",
         "evaluated_after": "Stage that is scored: joint, or finetune (after fine-tuning on the target).",
         "init_from": "Weights that training starts from: encoder or multitask.",
         "synthetic": _SYNTHETIC,

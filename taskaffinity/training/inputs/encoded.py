@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ _ARRAYS = {
 }
 """By field of ``EncodedSplit``: the name of the array's file in the cache."""
 _VERSION = 4
+TOKEN_CLASSES = ("X", "CLS", "SEP")
+"""Classes of the released code for tokens that begin no word: they continue a word, or are the first or last token."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class TaskMeta:
     metric_name: str
     missed: Mapping[Split, int] = field(default_factory=dict)
     """By split, the number of gold relations without an example; empty if unknown."""
+    token_classes: tuple[str, ...] = ()
+    """Classes that follow ``outputs`` in the training loss only (``TOKEN_CLASSES``); empty by default."""
 
     @property
     def negative(self) -> str | None:
@@ -107,30 +111,23 @@ class EncodedSplit:
         sample = np.random.default_rng(seed).choice(negatives, n, replace=False) if len(negatives) else negatives
         return self.take(np.sort(np.concatenate([others, sample])))
 
-    def joined(self, other: EncodedSplit) -> EncodedSplit:
-        """The examples of this split followed by those of ``other``."""
+    def label_every_token(self, n_tags: int) -> EncodedSplit:
+        """Tagged sentences in which every token is a word with a target, as the released code trains them.
 
-        def both(name: str) -> Any:
-            return np.concatenate([getattr(self, name), getattr(other, name)])
+        The first token of a word keeps its tag. All other tokens have the classes ``TOKEN_CLASSES``.
 
-        def following(name: str) -> IntArray:
-            ends = getattr(self, name)
-            return np.concatenate([ends, ends[-1] + getattr(other, name)[1:]])
-
-        return EncodedSplit(
-            ids=[*self.ids, *other.ids],
-            gold=[*self.gold, *other.gold],
-            documents=[*self.documents, *other.documents],
-            tokens=both("tokens"),
-            token_types=both("token_types"),
-            bounds=following("bounds"),
-            examples_of_rows=np.concatenate([self.examples_of_rows, self.n_examples + other.examples_of_rows]),
-            targets=both("targets"),
-            word_positions=both("word_positions"),
-            word_numbers=both("word_numbers"),
-            word_bounds=following("word_bounds"),
-            is_tagging=self.is_tagging,
-        )
+        Parameters
+        ----------
+        n_tags : int
+            Number of tags; the other classes follow them.
+        """
+        continuation, first, last = range(n_tags, n_tags + len(TOKEN_CLASSES))
+        starts = self.bounds[:-1]
+        targets = np.full(len(self.tokens), continuation, dtype=np.int64)
+        targets[starts], targets[self.bounds[1:] - 1] = first, last
+        targets[np.repeat(starts, np.diff(self.word_bounds)) + self.word_positions] = self.targets
+        positions = (np.arange(len(self.tokens)) - np.repeat(starts, np.diff(self.bounds))).astype(np.int32)
+        return replace(self, targets=targets, word_positions=positions, word_numbers=positions, word_bounds=self.bounds)
 
     def split_half(self, seed: int) -> tuple[EncodedSplit, EncodedSplit]:
         """Two random halves of the examples; the first has one more if the number is odd.
@@ -179,10 +176,20 @@ def task_meta(task: Task) -> TaskMeta:
 
 def meta_of(content: Mapping[str, Any]) -> TaskMeta:
     """Rebuild a ``TaskMeta`` from its JSON object."""
-    return TaskMeta(**{**content, "outputs": tuple(content["outputs"]), "scored": tuple(content["scored"])})
+    lists = {name: tuple(content.get(name, ())) for name in ("outputs", "scored", "token_classes")}
+    return TaskMeta(**{**content, **lists})
 
 
-def cache_folder(cache: Path, fingerprint: str, encoder: str, max_length: int, max_words: int) -> Path:
+def cache_folder(
+    cache: Path,
+    fingerprint: str,
+    encoder: str,
+    max_length: int,
+    max_words: int,
+    *,
+    trains_on_dev: bool = False,
+    reversed_pairs: bool = False,
+) -> Path:
     """Folder of a task's arrays in the cache.
 
     Parameters
@@ -191,9 +198,14 @@ def cache_folder(cache: Path, fingerprint: str, encoder: str, max_length: int, m
         Fingerprint of the task's data.
     encoder : str
         Fingerprint of the encoder.
+    trains_on_dev : bool
+        Whether the training split holds the dev examples too.
+    reversed_pairs : bool
+        Whether the second text of a pair comes first.
     """
-    key = repr((_VERSION, fingerprint, encoder, max_length, max_words))
-    return cache / "encoded" / hashlib.sha256(key.encode()).hexdigest()[:16]
+    variants = ["dev"] * trains_on_dev + ["reversed"] * reversed_pairs
+    key = (_VERSION, fingerprint, encoder, max_length, max_words, *variants)
+    return cache / "encoded" / hashlib.sha256(repr(key).encode()).hexdigest()[:16]
 
 
 def write_encoded(folder: Path, meta: TaskMeta, splits: Iterable[tuple[Split, EncodedSplit]]) -> None:

@@ -6,6 +6,7 @@ A tagged sentence of more than ``max_words`` words is split into several rows:
   paper's rule). Without an ``O`` tag, it ends after ``max_words`` words.
 * In dev and test, a row ends after the last punctuation mark among them, because a split at a gold ``O`` would leak
   gold tags. A mention across such a split counts as missed.
+* Dev examples that are trained on are split by the rule of train. Their scored copies are split as in test.
 
 Words beyond ``max_length`` tokens are predicted ``O``. A word without tokens is replaced by the unknown token, so that
 every word has a first token.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +28,37 @@ from taskaffinity.tasks.task import Example, Split, Task
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, bounds_of, task_meta, write_encoded
 
 
-def encode_task(task: Task, tokenizer: Any, folder: Path, *, max_length: int, max_words: int) -> None:
-    """Write a task's arrays to ``folder`` unless it exists."""
+def encode_task(
+    task: Task,
+    tokenizer: Any,
+    folder: Path,
+    *,
+    max_length: int,
+    max_words: int,
+    trains_on_dev: bool = False,
+    reversed_pairs: bool = False,
+) -> None:
+    """Write a task's arrays to ``folder`` unless it exists.
+
+    Parameters
+    ----------
+    trains_on_dev : bool
+        Whether the training split holds the examples of train and then those of dev.
+    reversed_pairs : bool
+        Whether the second text of a pair is read before the first.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
             meta = task_meta(task)
+            examples_of = dict(task.examples)
+            if trains_on_dev:
+                examples_of["train"] = (*examples_of["train"], *examples_of["dev"])
+            if reversed_pairs:
+                examples_of = {split: tuple(map(_reversed, examples)) for split, examples in examples_of.items()}
             splits = (
                 (split, encode_examples(examples, tokenizer, meta, max_length, max_words, is_train=split == "train"))
-                for split, examples in task.examples.items()
+                for split, examples in examples_of.items()
             )
             write_encoded(folder, meta, splits)
 
@@ -96,6 +120,12 @@ def _tokenized(examples: Sequence[Example], tokenizer: Any, **options: Any) -> d
                 for number, row in zip(numbers, encoded[name], strict=True):
                     rows_of[name][number] = row
     return rows_of
+
+
+def _reversed(example: Example) -> Example:
+    if example.text_pair is None:
+        return example
+    return replace(example, text=example.text_pair, text_pair=example.text)
 
 
 def _document_hash(document: str) -> str:
