@@ -81,7 +81,7 @@ def describe_encoders(encoders: Sequence[EncoderScores]) -> str:
     failed = [f"{e.study.encoder.name}, {problem}" for e in encoders for problem in e.failed]
     first = studies[0]
     seeds = sorted({len(study.seeds) for study in studies})
-    differ = len({(study.recipe, tuple(study.finetune.items())) for study in studies}) > 1
+    differ = len({study.recipes for study in studies}) > 1
     paper = not first.synthetic and first.suite in ENCODER_TABLES
     stamp = f" {SYNTHETIC.capitalize()}: not real data." if first.synthetic else ""
     return (

@@ -118,6 +118,9 @@ def differences(first: AffinityMatrix, second: AffinityMatrix) -> Iterator[tuple
         how = first.study.finetune.get(name), second.study.finetune.get(name)
         if how[0] and how[1]:
             pairs.append((f"fine-tuning of {name}", how[0], how[1]))
+        alone = [matrix.study.single_recipes.get(name) for matrix in (first, second)]
+        if alone[0] and alone[1]:
+            pairs.append((f"single-task training of {name}", alone[0], alone[1]))
     for whose, ours, theirs in pairs:
         settings, others = asdict(ours), asdict(theirs)
         for key in settings:
