@@ -118,14 +118,14 @@ class BehrensFisherError(GainError):
         goal = np.log(alpha / 2)
         spread = np.sqrt(np.maximum(variance, _TINY))
         norm = gammaln((df + 1) / 2) - gammaln(df / 2) - np.log(df * np.pi) / 2
-        log_half = np.log(np.maximum(-stdtrit(self.d_seeds, alpha / 2) * self.se, _TINY))
+        log_half = np.log(np.maximum(-stdtrit(self.df, alpha / 2) * self.se, _TINY))
         for _ in range(60):
             z = np.exp(log_half)[..., None] / spread
             tail = (stdtr(df, -z) * weight).sum(axis=-1)
             density = (np.exp(norm - (df + 1) / 2 * np.log1p(z * z / df)) * z * weight).sum(axis=-1)
             step = (np.log(tail) - goal) * tail / density
             log_half = log_half + np.clip(step, -1.0, 1.0)
-            if not (np.abs(step) > 1e-10).any():  # NaN is not above
+            if not (np.abs(step) > 1e-9).any():  # NaN is not above
                 break
         return np.exp(log_half)
 
