@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special
 
-from taskaffinity.analysis.statistics.seed_variance import MOST_FREEDOM, RAW, Prior, fit_prior
+from taskaffinity.analysis.statistics.seed_variance import MOST_FREEDOM, RAW, Prior, fit_prior, fit_study_prior
 
 DEGREES = {"equal": [3], "unequal": [2, 2, 4, 9]}
 
@@ -143,3 +143,99 @@ def test_the_order_of_the_arms_says_nothing() -> None:
     ratios = model_variances(np.random.default_rng(6), 0.1, 3.0, d)
     ours, other = fit_prior(ratios, d), fit_prior(ratios[::-1], d[::-1])
     assert (ours.ratio, ours.d0) == pytest.approx((other.ratio, other.d0))
+
+
+# Priors by target and kind of arm
+
+
+def study_variances(
+    rng: np.random.Generator, typical: dict[str, float], pairs_over: float, d0: float, pairs: int = 60, runs: int = 3
+) -> tuple[np.ndarray, np.ndarray, list[str], list[bool]]:
+    """Ratios, degrees, targets and kinds of arms: each target has many pairs and as many baselines."""
+    targets = [name for name in typical for _ in range(2 * pairs)]
+    baselines = [place % 2 == 0 for place in range(len(targets))]
+    d = np.full(len(targets), runs - 1.0)
+    location = np.array([typical[name] for name in targets]) * np.where(baselines, 1.0, pairs_over)
+    return model_variances(rng, 1.0, d0, d, location), d, targets, baselines
+
+
+def test_each_target_and_kind_of_many_arms_has_its_typical_variance() -> None:
+    typical, d0 = {"a": 0.2, "b": 1.0, "c": 9.0}, 4.0
+    prior = fit_study_prior(*study_variances(np.random.default_rng(0), typical, 1.0, d0, pairs=3000))
+    for target, ratio in typical.items():
+        for is_baseline in (True, False):
+            assert prior.of(target, is_baseline).ratio == pytest.approx(ratio, rel=0.1)
+            assert prior.of(target, is_baseline).d0 == pytest.approx(d0, rel=0.15)
+
+
+def test_pairs_may_vary_more_than_baselines_and_then_less_is_known() -> None:
+    typical = {"a": 0.2, "b": 1.0}
+    unlike = fit_study_prior(*study_variances(np.random.default_rng(1), typical, 9.0, 50.0, pairs=3000))
+    alike = fit_study_prior(*study_variances(np.random.default_rng(1), typical, 1.0, 50.0, pairs=3000))
+    for target, ratio in typical.items():
+        over = unlike.of(target, False).ratio / unlike.of(target, True).ratio
+        assert over == pytest.approx(9.0, rel=0.15)
+        assert alike.of(target, False).ratio == pytest.approx(ratio, rel=0.1)
+        assert alike.of(target, True).d0 == MOST_FREEDOM > 3 * unlike.of(target, True).d0
+
+
+def test_targets_that_differ_by_chance_alone_share_one_prior() -> None:
+    spread, raw = [], []
+    for seed in range(40):
+        ratios, d, targets, baselines = study_variances(
+            np.random.default_rng(seed), dict.fromkeys("abcd", 1.0), 1.0, 100.0, 3
+        )
+        prior = fit_study_prior(ratios, d, targets, baselines)
+        spread.append(np.std([math.log(prior.of(target, True).ratio) for target in "abcd"]))
+        logs = np.log(ratios) - special.digamma(d / 2) + np.log(d / 2)
+        raw.append(np.std([logs[[name == target for name in targets]].mean() for target in "abcd"]))
+    assert np.mean(spread) < 0.5 * np.mean(raw)
+
+
+def test_it_only_moves_between_nothing_and_the_arms_of_the_target() -> None:
+    """A target's typical variance lies between its arms' mean and the mean of all targets."""
+    ratios, d, targets, baselines = study_variances(
+        np.random.default_rng(2), {"a": 0.1, "b": 1.0, "c": 3.0}, 1.0, 8.0, 2
+    )
+    logs = np.log(ratios) - special.digamma(d / 2) + np.log(d / 2)
+    means = {name: float(logs[[other == name for other in targets]].mean()) for name in "abc"}
+    prior = fit_study_prior(ratios, d, targets, baselines)
+    for name in "abc":
+        shrunk = prior.of(name, True)
+        location = math.log(shrunk.ratio) - special.digamma(shrunk.d0 / 2) + math.log(shrunk.d0 / 2)
+        assert min(means.values()) - 0.5 < location < max(means.values()) + 0.5
+        overall = np.mean(list(means.values()))
+        assert abs(location - means[name]) <= abs(overall - means[name]) + 0.5
+
+
+@pytest.mark.parametrize("arms", [0, 1, 2])
+def test_two_arms_give_no_prior(arms: int) -> None:
+    prior = fit_study_prior([0.1, 0.9][:arms], [2, 5][:arms], ["a", "b"][:arms], [True, False][:arms])
+    assert prior.of("a", True) == prior.of("elsewhere", False) == RAW
+
+
+@pytest.mark.parametrize(("n_arms", "most"), [(4, 4), (7, 7), (9, 8), (64, 8)])
+def test_few_arms_cannot_show_that_variances_are_equal(n_arms: int, most: float) -> None:
+    targets = ["a" if place < n_arms / 2 else "b" for place in range(n_arms)]
+    prior = fit_study_prior([0.5] * n_arms, [4] * n_arms, targets, [place % 2 == 0 for place in range(n_arms)])
+    assert prior.of("a", True).d0 == pytest.approx(most)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_target_without_one_kind_or_without_any_arm_has_a_prior() -> None:
+    prior = fit_study_prior([0.2, 0.3, 0.1, 5.0], [2, 2, 2, 2], ["a", "a", "a", "b"], [False, False, True, False])
+    for target in "abz":
+        for is_baseline in (True, False):
+            assert 0 < prior.of(target, is_baseline).ratio < math.inf
+    only_pairs = fit_study_prior([0.2, 0.3, 0.1], [2, 2, 2], ["a", "a", "b"], [False] * 3)
+    assert only_pairs.of("a", True) == only_pairs.of("a", False)
+
+
+def test_the_scale_and_the_order_of_arms_do_not_matter() -> None:
+    ratios, d, targets, baselines = study_variances(np.random.default_rng(3), {"a": 0.1, "b": 1.0}, 2.0, 3.0, 3)
+    plain, scaled = fit_study_prior(ratios, d, targets, baselines), fit_study_prior(7 * ratios, d, targets, baselines)
+    back = fit_study_prior(ratios[::-1], d[::-1], targets[::-1], baselines[::-1])
+    for key in (("a", True), ("b", False)):
+        assert scaled.of(*key).ratio == pytest.approx(7 * plain.of(*key).ratio)
+        assert back.of(*key).ratio == pytest.approx(plain.of(*key).ratio)
+        assert scaled.of(*key).d0 == pytest.approx(plain.of(*key).d0) == pytest.approx(back.of(*key).d0)
