@@ -175,7 +175,7 @@ def test_pairs_may_vary_more_than_baselines_and_then_less_is_known() -> None:
     for target, ratio in typical.items():
         over = unlike.of(target, False).ratio / unlike.of(target, True).ratio
         assert over == pytest.approx(9.0, rel=0.15)
-        assert alike.of(target, False).ratio == pytest.approx(ratio, rel=0.1)
+        assert alike.of(target, False).ratio == pytest.approx(ratio, rel=0.15)  # d0 is capped, which moves the ratio
         assert alike.of(target, True).d0 == MOST_FREEDOM > 3 * unlike.of(target, True).d0
 
 
