@@ -102,6 +102,14 @@ class Recipe:
         int | None,
         Field(ge=1, description="Dev examples per task, and as many test examples. By default all."),
     ] = None
+    max_dev_examples: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Dev examples per task, sampled once with sample_seed. They select the epoch; test stays "
+            "complete. By default as many as max_eval_examples.",
+        ),
+    ] = None
     negatives_per_positive: Annotated[
         float | None,
         Field(

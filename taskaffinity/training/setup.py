@@ -113,15 +113,20 @@ def _read(
     """Read tasks from the cache, limited to the recipe's numbers of examples."""
     metas: dict[str, TaskMeta] = {}
     splits: Splits = {split: {} for split in wanted}
+    recipe = spec.recipe
+    limits: dict[Split, int | None] = {
+        "train": recipe.max_train_examples,
+        "dev": recipe.max_dev_examples or recipe.max_eval_examples,
+        "test": recipe.max_eval_examples,
+    }
     for name, fingerprint in tasks:
         metas[name], encoded = read_encoded(encoded_folder(cache, fingerprint, spec.encoder.fingerprint, spec.recipe))
         for split in wanted:
             arrays = encoded[split]
-            limit = spec.recipe.max_train_examples if split == "train" else spec.recipe.max_eval_examples
             ratio, negative = spec.recipe.negatives_per_positive, metas[name].negative
             if split == "train" and ratio is not None and negative is not None:
                 arrays = arrays.downsample_negatives(negative, ratio, spec.recipe.sample_seed)
-            splits[split][name] = drawn = arrays.sample(limit, spec.recipe.sample_seed)
+            splits[split][name] = drawn = arrays.sample(limits[split], spec.recipe.sample_seed)
             if split == "train" and spec.recipe.released_classes and drawn.is_tagging:
                 splits[split][name] = drawn.label_every_token(len(metas[name].outputs))
                 metas[name] = replace(metas[name], token_classes=TOKEN_CLASSES)

@@ -49,6 +49,7 @@ OTHER: dict[str, Any] = {
     "max_words": 20,
     "max_train_examples": 100,
     "max_eval_examples": 100,
+    "max_dev_examples": 50,
     "protocol": "paper",
     "train_on_dev": False,
     "released_classes": True,

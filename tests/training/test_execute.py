@@ -282,6 +282,14 @@ def test_a_cap_samples_the_same_examples_for_every_run_and_seed(run: Callable[..
     assert list(other.predictions["sts/test"].ids) != ids[0]
 
 
+def test_dev_may_have_its_own_number_of_examples(run: Callable[..., RunResult]) -> None:
+    whole, fewer = (run("sts", num_train_epochs=1, **cap) for cap in ({}, {"max_dev_examples": 7}))
+    sizes = {split: len(fewer.predictions[f"sts/{split}"].ids) for split in ("dev", "test")}
+    assert sizes == {"dev": 7, "test": len(whole.predictions["sts/test"].ids)}
+    both = run("sts", num_train_epochs=1, max_dev_examples=7, max_eval_examples=9)
+    assert [len(both.predictions[f"sts/{split}"].ids) for split in ("dev", "test")] == [7, 9]
+
+
 def test_negatives_are_downsampled_only_in_training(run: Callable[..., RunResult]) -> None:
     whole, thinned = (
         run("rel", num_train_epochs=1, batch_size=2, negatives_per_positive=ratio) for ratio in (None, 0.01)
