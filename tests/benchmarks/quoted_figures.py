@@ -58,7 +58,8 @@ def rate(column: str, cell: str, decimals: int = 1, **wanted: object) -> str:
 def unequal(ratio: float) -> str:
     """Return type I errors where one arm's SD over seeds is ``ratio`` times the other's."""
     found = rows("error_rates", cell="heteroscedastic")
-    return percents(found[found[["sd_pair", "sd_single"]].max(axis=1) == ratio].type1)
+    larger, smaller = (getattr(found[["sd_pair", "sd_single"]], name)(axis=1) for name in ("max", "min"))
+    return percents(found[(larger / smaller - ratio).abs() < 0.01].type1)
 
 
 def family(design: str, cell: str, arrows: int) -> str:

@@ -48,7 +48,12 @@ def half_null(studies: int | None = None) -> pd.DataFrame:
             for _ in range(studies or planned):
                 study = draw_study(rng, world, half_null_shifts(rng))
                 for key, rule in rules.items():
-                    scores[key].append(score(verdict_of(study.arms, rule).verdict, study.gains))
+                    decision = verdict_of(study.arms, rule)
+                    estimates = (decision.low + decision.high) / 2
+                    found = score(decision.verdict, study.gains)
+                    scores[key].append(
+                        {**found, "exaggeration": exaggeration(decision.verdict, estimates, study.gains)}
+                    )
             rows += [row_of("half null", "fixed", world, rules[key], found) for key, found in scores.items()]
             _show(rows, len(rules))
     return pd.DataFrame(rows)
@@ -137,6 +142,13 @@ def score(verdict: np.ndarray, gains: np.ndarray) -> dict[str, float]:
         "coloured_of_two_points": (coloured & large).sum() / large.sum() if large.any() else np.nan,
         "no_effect_of_nulls": (equal & nulls).sum() / max(1, nulls.sum()),
     }
+
+
+def exaggeration(verdict: np.ndarray, estimates: np.ndarray, gains: np.ndarray) -> float:
+    """Return how many times too large the significant gains are on average (winner's curse); NaN without one."""
+    significant = np.isin(verdict, COLOURED) & (gains != 0)
+    true = np.abs(gains[significant]).sum()
+    return float(np.abs(estimates[significant]).sum() / true) if true else float("nan")
 
 
 def row_of(cell: str, design: str, world: World, rule: Rule, scores: list[dict[str, float]]) -> dict[str, Any]:
