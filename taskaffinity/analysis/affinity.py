@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from taskaffinity.analysis.rare_classes import RareClass, find_rare_classes
+from taskaffinity.analysis.recommendations import describe_recommendations, recommend
 from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import Arms, read_arms
 from taskaffinity.analysis.statistics.controls import Control, controls_of
 from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
-from taskaffinity.analysis.statistics.power import describe_power, per_comparison_alpha, power_analysis
-from taskaffinity.analysis.statistics.sequential import SequentialState, alpha_spending, follow
+from taskaffinity.analysis.statistics.power import PowerAnalysis
+from taskaffinity.analysis.statistics.sequential import SequentialState, follow
 from taskaffinity.analysis.statistics.sequential_simulation import SimulatedRates, simulate_design
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, Words, standard_error
 from taskaffinity.analysis.statistics.verdicts import Decision, Verdict, decide
@@ -69,6 +71,8 @@ class AffinityMatrix:
     """Collapsed runs of the pair, for the target (``collapse``)."""
     collapsed_single: npt.NDArray[np.int64]
     """Collapsed runs of the baseline."""
+    rare_classes: tuple[RareClass, ...]
+    """Classes whose few test examples make the errors of macro-F1 too small."""
 
     gain: FloatArray
     """NaN if an arm has no run."""
@@ -94,7 +98,7 @@ class AffinityMatrix:
     mde: FloatArray
     """Minimum detectable effect: the smallest gain that is significant with a power of 80 %."""
     seeds_to_significance: FloatArray
-    """Further seeds per pair; see ``power.PowerAnalysis``."""
+    """Further seeds per pair; see ``power.PowerAnalysis``. NaN for a decided arrow."""
     seeds_to_equivalence: FloatArray
     alpha_spent: FloatArray
     """Level that q is compared with: ``rule.alpha``, or the part of it that the deciding interim analysis spends."""
@@ -185,9 +189,10 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         failed=tuple(f"{spec.run_id}: {reason}" for spec in study.plan if (reason := store.failure(spec))),
         controls=controls_of(arms, rule),
         simulated=_simulated(arms, state, error, margins, rule),
-        **_scores(arms, evidence),
+        rare_classes=find_rare_classes(study, store),
+        **(scores := _scores(arms, evidence)),
         **_tests(error, test),
-        **_power(study, rule, margins, evidence, test, np.array([arms.n_test(task) for task in arms.tasks])),
+        **_power(recommend(study, rule, margins, evidence, test), test, scores),
         **_levels(state, test, rule),
     )
 
@@ -221,25 +226,14 @@ def _tests(error: GainError, test: Decision) -> dict[str, Any]:
     }
 
 
-def _power(
-    study: Study, rule: Rule, margins: FloatArray, evidence: VarianceComponents, test: Decision, n_test: Any
-) -> dict[str, Any]:
+def _power(power: PowerAnalysis, test: Decision, scores: dict[str, Any]) -> dict[str, Any]:
     """Return the fields on what would decide the inconclusive arrows."""
-    significant = int(np.isin(test.verdict, ("improves", "degrades")).sum())
-    equivalent = int((test.verdict == "no effect").sum())
-    alpha = alpha_spending(study.interim_seeds, rule.alpha)[-1] if study.interim_seeds else rule.alpha
-    power = power_analysis(
-        evidence,
-        margins,
-        alpha=per_comparison_alpha(test.p, alpha, significant, rule.correction),
-        alpha_equivalence=per_comparison_alpha(test.p_tost, alpha, equivalent, rule.correction),
-        rule=rule,
-    )
+    has_collapsed = scores["collapsed_pair"] + scores["collapsed_single"] > 0
     return {
         "mde": POINTS * power.mde,
         "seeds_to_significance": power.seeds_to_significance,
         "seeds_to_equivalence": power.seeds_to_equivalence,
-        "recommendation": describe_power(power, test.verdict, n_test),
+        "recommendation": describe_recommendations(power, test.verdict, scores["n_test"], has_collapsed),
     }
 
 

@@ -8,6 +8,14 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.cautions import (
+    WINNERS_CURSE,
+    collapse_in_caption,
+    describe_collapsed_arrows,
+    describe_few_documents,
+    describe_no_effect,
+    describe_rare_classes,
+)
 from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions, decided_first
 from taskaffinity.analysis.statistics.controls import false_positives
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, Verdict
@@ -47,16 +55,24 @@ def caption(matrix: AffinityMatrix) -> str:
     ]
     if tested:
         holds = {
-            "population": "new seeds and new test examples (t tests, shrunken seed variances",
-            "test-set": "new seeds on this very test set (t tests, shrunken variances",
+            "population": "new seeds and new test examples",
+            "test-set": "new seeds on this very test set",
         }[matrix.rule.estimand]
+        tests = "t" if matrix.rule.test == "satterthwaite" else "Behrens–Fisher"
         sentences.append(
-            f"{_intervals(matrix)} and verdicts hold for {holds}; "
+            f"{_intervals(matrix)} and verdicts hold for {holds} ({tests} tests, shrunken seed "
+            f"variances; "
             f"{CORRECTIONS[matrix.rule.correction]} over {plural(tested, 'arrow')} at {matrix.rule.alpha:g}"
             f"{', spent over the interim analyses' if matrix.sequential else ''}; "
             f"no effect: shown to be within {describe_margin(matrix)}; inconclusive: neither shown)."
         )
-        sentences += describe_documents(matrix)
+        sentences += [
+            *describe_no_effect(matrix),
+            *describe_documents(matrix),
+            *describe_few_documents(matrix),
+            *describe_rare_classes(matrix, official=True),
+        ]
+    sentences += collapse_in_caption(matrix)
     if matrix.failed:
         sentences.append(f"{plural(len(matrix.failed), 'run')} failed and {_is(matrix.failed)} left out.")
     reasons = sorted({str(matrix.untested_reason[arrow]) for arrow in matrix.arrows} - {""})
@@ -89,6 +105,9 @@ def describe(matrix: AffinityMatrix) -> str:
         names = f": {pairs}" if len(open_arrows) <= MOST_ARROWS else ""
         lines.append(f"Inconclusive, {len(open_arrows)} of {len(matrix.arrows)} arrows{names}.")
         lines += cheapest_decisions(matrix)
+    lines += [f"{line}." for line in describe_collapsed_arrows(matrix)]
+    if matrix.select("improves", "degrades"):
+        lines.append(WINNERS_CURSE)
     return "\n".join([*lines, *describe_controls(matrix), *describe_sequential(matrix), caption(matrix), ""])
 
 
@@ -168,7 +187,8 @@ def describe_controls(matrix: AffinityMatrix) -> list[str]:
     return [
         f"Placebos: {found.significant} of {found.tested} are significant at p <= {matrix.rule.alpha:g} (expected "
         f"{found.expected:.2g}); the study's rate of false positives lies between {100 * found.low:.0f} and "
-        f"{100 * found.high:.0f} % (95 % interval).",
+        f"{100 * found.high:.0f} % (95 % interval). So few placebos leave an interval of "
+        f"{100 * (found.high - found.low):.0f} points; placebos of several studies can be pooled.",
         f"Positive controls: {seen} of {len(positive)} targets gain from the other half of their data.",
     ]
 

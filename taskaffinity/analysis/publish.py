@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from taskaffinity.analysis.advice import describe_advice
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import describe
 from taskaffinity.analysis.figure_options import DEFAULT, FigureOptions
@@ -17,7 +18,6 @@ from taskaffinity.analysis.paper.encoders import EncoderScores, encoders_frame
 from taskaffinity.analysis.paper.stages import stage_scores, stages_frame
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_by_stage, secondary_metrics_frame
 from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, scores_frame, write_csv
-from taskaffinity.analysis.undertrained import describe_undertrained
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import write_atomic
 from taskaffinity.runs.rule import Rule
@@ -90,7 +90,8 @@ def publish(
     _check_is_current(study, root)
     check_has_runs(study, store, root)
     matrix = measure(study, store, rule)
-    words = describe(matrix) + "".join(f"{line}\n" for line in describe_undertrained(study, store))
+    words = describe(matrix)
+    words += "".join(f"{line}\n" for line in describe_advice(matrix, store) if line not in words)  # not twice
     write_csv(scores_frame(study, store), root / "scores.csv")
     (root / "gains.csv").unlink(missing_ok=True)  # the older name of scores.csv
     write_csv(edges_frame(matrix), root / "edges.csv")

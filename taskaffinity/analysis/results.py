@@ -70,11 +70,11 @@ class PairwiseResults(Results):
 
     @property
     def advice(self) -> list[str]:
-        """Lines on tasks that single-task training has hardly or not fully learned; more epochs would help them."""
-        from taskaffinity.analysis.undertrained import describe_undertrained
+        """Lines on collapsed runs, undertrained baselines and test sets that are too small."""
+        from taskaffinity.analysis.advice import describe_advice
 
         with as_user_error():
-            return describe_undertrained(self.study, self.store)
+            return describe_advice(self.matrix, self.store)
 
     def to_networkx(self) -> nx.DiGraph[str]:
         """A directed graph: nodes are tasks, edges have gain, interval and verdict."""

@@ -52,7 +52,7 @@ def test_scores_csv_is_one_row_a_score(tmp_path: Path) -> None:
     store = fill(study, tmp_path, latent_counts({}, n=50))
     write_csv(scores_frame(study, store), tmp_path / "scores.csv")
     frame = pd.read_csv(tmp_path / "scores.csv", keep_default_na=False)
-    assert frame.columns.tolist() == ["source", "target", "split", "seed", "arm", "metric", "score"]
+    assert frame.columns.tolist() == ["source", "target", "split", "seed", "arm", "metric", "score", "collapsed"]
     # 3 single, 3 pairs of two scores, 1 full of three; two seeds, two splits
     assert len(frame) == (3 + 6 + 3) * 2 * 2
     assert frame.target.unique().tolist() == ["b", "a", "c"]

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
+from taskaffinity.analysis.cautions import COLLAPSED_MARK, collapsed_arrows
 from taskaffinity.analysis.figure_options import Order, PaletteName
 from taskaffinity.analysis.figures.layout import FONT, SIGNIFICANT, frame, sheet
 from taskaffinity.analysis.figures.order import task_order
@@ -56,7 +57,7 @@ def draw_forest(
         below=40,
         left=-120 if own else 0,
         across=72 * 7.2 if own else None,
-        note=_note(gains),
+        note=_note(matrix, gains),
         palette=colours,
     )
     return ax
@@ -90,7 +91,7 @@ def draw_forests(
     for ax in axes:
         ax.set_xlim(low, high)
         ax.locator_params(axis="x", nbins=5)
-    note = f"{_note(gains)} {_omitted(matrix, len(groups) - len(shown))}" if is_short else _note(gains)
+    note = _note(matrix, gains) + (f" {_omitted(matrix, len(groups) - len(shown))}" if is_short else "")
     frame(backdrop, matrix, TITLE, below=14, note=note, palette=colours)
     return backdrop.get_figure(root=True)  # type: ignore[return-value]
 
@@ -140,9 +141,13 @@ _HEADING: dict[str, Any] = {"fontsize": 8, "fontweight": "bold", "family": FONT,
 _MARKERS: dict[Verdict, str] = {"improves": "^", "degrades": "v", "no effect": "s", "inconclusive": "o"}
 
 
-def _note(gains: pd.DataFrame | None) -> str:
+def _note(matrix: AffinityMatrix, gains: pd.DataFrame | None) -> str:
     seeds = "" if gains is None else "small circles are seeds (pair minus the single-task mean); "
-    return f'Bars are intervals; {seeds}the grey band is the margin of "no effect". {describe_marks()}'
+    note = f'Bars are intervals; {seeds}the grey band is the margin of "no effect". {describe_marks()}'
+    if collapsed_arrows(matrix):
+        crosses = "" if gains is None else "; crosses are collapsed runs of the pair"
+        note += f" {COLLAPSED_MARK}: a run of the pair or of its baseline collapsed{crosses}."
+    return note
 
 
 def _omitted(matrix: AffinityMatrix, empty: int) -> str:
@@ -184,10 +189,11 @@ def _row(
         source, target = (matrix.tasks[place] for place in arrow)
         arm = "finetune" if matrix.study.evaluate_after == "finetune" else "pair"
         rows = gains[(gains.arm == arm) & (gains.source == source) & (gains.target == target) & (gains.split == "test")]
-        seeds = POINTS * rows.score - matrix.baseline[arrow]
-        ax.plot(
-            seeds, [y - 0.3 * ROW] * len(seeds), "o", color="white", markeredgecolor="#555555", markersize=3.2, zorder=3
-        )
+        is_collapsed = rows.collapsed.astype(bool)
+        for of_kind, marker in ((rows[~is_collapsed], "o"), (rows[is_collapsed], "x")):
+            seeds = POINTS * of_kind.score - matrix.baseline[arrow]
+            height = [y - 0.3 * ROW] * len(seeds)
+            ax.plot(seeds, height, marker, color="white", markeredgecolor="#555555", markersize=3.2, zorder=3)
     hollow = verdict == "inconclusive"
     ax.plot(
         matrix.gain[arrow],
@@ -199,7 +205,7 @@ def _row(
         zorder=4,
     )
     ax.text(
-        *(1.02, y, marked(matrix.gain[arrow], verdict)),
+        *(1.02, y, marked(matrix.gain[arrow], verdict) + f" {COLLAPSED_MARK}" * (arrow in collapsed_arrows(matrix))),
         fontsize=7.5,
         fontweight="normal" if hollow else "bold",
         color=style.ink,

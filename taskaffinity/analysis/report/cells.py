@@ -26,6 +26,9 @@ HEADINGS = {
     "seeds_single": "seeds, single-task",
     "score_single": "single-task",
     "score_pair": "pair",
+    "collapsed_pair": "collapsed, pair",
+    "collapsed_single": "collapsed, single-task",
+    "gain_trained": "gain without them",
     "mde": "detectable gain",
     "seeds_to_significance": "seeds to significance",
     "seeds_to_equivalence": "seeds to no effect",
@@ -96,19 +99,23 @@ def _format(spec: str) -> Callable[[float], str]:
 
 
 _SHOWN: dict[str, Callable[[float], str]] = {
-    **dict.fromkeys(("gain", "low", "high"), signed),
+    **dict.fromkeys(("gain", "gain_trained", "low", "high"), signed),
     **dict.fromkeys(("p", "q", "q_tost", "p_tost"), probability),
-    **dict.fromkeys(("df", "score_single", "score_pair", "mde"), _format(".1f")),
+    **dict.fromkeys(("df", "score", "score_single", "score_pair", "mde"), _format(".1f")),
     **dict.fromkeys(("se_seeds", "se_examples"), _format(".2f")),
     **dict.fromkeys(("alpha_spent", "alpha", "margin"), _format("g")),
     **dict.fromkeys(
         (
             "n_test",
+            "effective_documents",
+            "collapsed_pair",
+            "collapsed_single",
             "seeds_pair",
             "seeds_single",
             "seeds_to_significance",
             "seeds_to_equivalence",
             "decided_at_seeds",
+            "seed",
             "seeds",
         ),
         _format(".0f"),

@@ -7,16 +7,14 @@ The page depends on the results folder only: it has no date, no path, no text of
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import matplotlib
-import pandas as pd
 
+from taskaffinity.analysis.advice import describe_advice
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import (
     AGAINST,
@@ -31,21 +29,23 @@ from taskaffinity.analysis.captions import (
     describe_stage,
     encoder_name,
 )
+from taskaffinity.analysis.cautions import WINNERS_CURSE, describe_collapse, describe_no_effect
+from taskaffinity.analysis.collapsed_runs import COLUMNS as COLLAPSED_COLUMNS
+from taskaffinity.analysis.collapsed_runs import RULE, collapsed_frame, find_collapsed_runs
 from taskaffinity.analysis.decisions import cheapest_decisions
 from taskaffinity.analysis.figure_options import DEFAULT
 from taskaffinity.analysis.figures.gallery import draw_figure
 from taskaffinity.analysis.report.cells import Sheet, sheet_of
 from taskaffinity.analysis.report.cost import COST_COLUMNS, cost_of
 from taskaffinity.analysis.report.image import image, take_words
+from taskaffinity.analysis.report.methods import recipes_of, rule_of, tasks_of
 from taskaffinity.analysis.report.sentences import describe_arrow, describe_counts, describe_untested
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_frame
-from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, VERDICTS, Verdict
+from taskaffinity.analysis.statistics.verdicts import VERDICTS, Verdict
 from taskaffinity.analysis.style import STYLES
 from taskaffinity.analysis.tables.frames import CONTROLS_COLUMNS, controls_frame, edges_frame
-from taskaffinity.analysis.undertrained import describe_undertrained
 from taskaffinity.runs.files import write_atomic
 from taskaffinity.runs.paper_protocol import departures_of, describe_protocol
-from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -61,6 +61,10 @@ EVIDENCE_COLUMNS = (
         "alpha_spent",
         "decided_at_seeds",
         "margin",
+        "collapsed_pair",
+        "collapsed_single",
+        "gain_trained",
+        "effective_documents",
         "mde",
         "seeds_to_significance",
         "seeds_to_equivalence",
@@ -79,7 +83,6 @@ SAME_COLUMNS = (
     "synthetic",
 )
 FURTHER = ("source", "target", "metric", "gain", "low", "high", "p", "score_single", "score_pair", "untested_reason")
-TASK_COLUMNS = ("task", "name", "kind", "metric", "train", "dev", "test", "fingerprint")
 
 
 def write_report(study: Study, store: RunStore, out: Path, rule: Rule | None = None) -> AffinityMatrix:
@@ -110,8 +113,10 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         how=[
             f"{describe_seeds(matrix)}.",
             f"No effect: shown to be within {describe_margin(matrix)}.",
+            *describe_no_effect(matrix),
             *describe_stage(matrix),
         ],
+        winners_curse=WINNERS_CURSE if matrix.select("improves", "degrades") else "",
         encoder=encoder_name(matrix),
         encoder_fingerprint=study.encoder.fingerprint,
         figures=_figures(matrix, store),
@@ -132,16 +137,18 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         sequential_words=describe_sequential(matrix),
         further=_further(matrix, store),
         needs=[*cheapest_decisions(matrix), *describe_untested(matrix)],
-        undertrained=describe_undertrained(study, store),
+        advice=describe_advice(matrix, store),
+        collapsed=_collapsed(study, store),
+        collapsed_rule=RULE,
         failed=matrix.failed,
         missing=cost.missing,
         cost=sheet_of(cost.cost, COST_COLUMNS, "cost", "Runs and what they took, by kind of run"),
         cost_words=cost.describe,
         protocol=f"Protocol: {describe_protocol(study)}; {AGAINST[study.baseline]}.",
         departures=departures_of(study) if study.protocol == "paper" else (),
-        recipes=_recipes(study),
-        rule=_rule(matrix),
-        tasks=_tasks(study),
+        recipes=recipes_of(study),
+        rule=rule_of(matrix),
+        tasks=tasks_of(study),
         versions=[(name, ", ".join(found)) for name, found in cost.versions.items()],
     )
 
@@ -180,6 +187,10 @@ def _arrows(matrix: AffinityMatrix) -> Sheet:
 
 def _evidence(matrix: AffinityMatrix) -> Sheet:
     frame, constant = edges_frame(matrix), [name for name, _ in _same(matrix)]
+    if not (frame.collapsed_pair + frame.collapsed_single).any():
+        constant += ["collapsed_pair", "collapsed_single", "gain_trained"]
+    if (frame.effective_documents == frame.n_test).all():
+        constant += ["effective_documents"]
     columns = [
         name for name in EVIDENCE_COLUMNS if name not in constant and (frame[name].notna() & (frame[name] != "")).any()
     ]
@@ -211,6 +222,7 @@ def _target(matrix: AffinityMatrix, t: int) -> dict[str, Any]:
                 "verdict": str(matrix.verdict[arrow]).replace(" ", "-"),
                 "words": describe_arrow(matrix, arrow),
                 "recommendation": str(matrix.recommendation[arrow]),
+                "collapse": describe_collapse(matrix, arrow),
             }
             for arrow in sources
         ],
@@ -228,52 +240,14 @@ def _controls(matrix: AffinityMatrix) -> Sheet | None:
     return sheet_of(controls_frame(matrix), CONTROLS_COLUMNS, "controls", words, _titles(matrix.study))
 
 
+def _collapsed(study: Study, store: RunStore) -> Sheet | None:
+    runs = find_collapsed_runs(study, store)
+    words = "Collapsed runs: test scores in points"
+    return sheet_of(collapsed_frame(runs), COLLAPSED_COLUMNS, "collapsed", words, _titles(study)) if runs else None
+
+
 def _further(matrix: AffinityMatrix, store: RunStore) -> Sheet | None:
     frame = secondary_metrics_frame(matrix.study, store, matrix.rule)
     kinds = {card.name: card.kind for card in matrix.study.tasks}
     words = "The same gains by other metrics of the target; verdicts do not use them"
     return sheet_of(frame, FURTHER, "further", words, _titles(matrix.study), kinds) if len(frame) else None
-
-
-def _recipes(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The settings of all runs, and the settings of single-task runs and of fine-tuning that differ, by task."""
-    said = {"every run": _settings(study.recipe, None)}
-    for name, recipe in study.single_recipes.items():
-        said[f"{_titles(study).get(name, name)} in single-task training, where it differs"] = _settings(
-            recipe, study.recipe
-        )
-    for name, recipe in study.finetune.items():
-        said[f"fine-tuning of {_titles(study).get(name, name)}, where it differs"] = _settings(recipe, study.recipe)
-    return [(whose, settings) for whose, settings in said.items() if settings]
-
-
-def _settings(recipe: Recipe, besides: Recipe | None) -> list[tuple[str, str]]:
-    other: Mapping[str, Any] = asdict(besides) if besides else {}
-    return [
-        (name, str(value))
-        for name, value in asdict(recipe).items()
-        if (value is not None if besides is None else value != other[name])
-    ]
-
-
-def _rule(matrix: AffinityMatrix) -> list[tuple[str, str]]:
-    rule = matrix.rule
-    return [
-        ("alpha", f"{rule.alpha:g}"),
-        ('margin of "no effect"', describe_margin(matrix)),
-        ("correction for many arrows", CORRECTIONS[rule.correction]),
-        ("estimand", "new test sets like this one" if rule.estimand == "population" else "this test set only"),
-    ]
-
-
-def _tasks(study: Study) -> Sheet:
-    rows = [
-        (
-            *(card.title, card.name, card.kind, card.metric),
-            *(float(card.sizes.get(split, math.nan)) for split in ("train", "dev", "test")),
-            card.fingerprint,
-        )
-        for card in study.tasks
-    ]
-    frame = pd.DataFrame(rows, columns=list(TASK_COLUMNS))
-    return sheet_of(frame, TASK_COLUMNS, "tasks", "Tasks: number of examples per split, and fingerprint of the data")

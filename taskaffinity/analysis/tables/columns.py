@@ -29,6 +29,8 @@ _SCORES = {
     "arm": "Condition of the run: single, matched, pair, full, finetune, placebo, half or halves.",
     "metric": _METRIC,
     "score": "Score on the metric's own scale: 0 to 1, correlations -1 to 1.",
+    "collapsed": "Whether the run collapsed on the target: it predicts one class, or scores far below its arm (true or "
+    "false); empty for dev.",
 }
 
 _STAGES = {
@@ -80,9 +82,9 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "untested_reason": _UNTESTED,
         "mde": "Minimum detectable effect: the smallest gain that is significant with a power of 80 %, in points.",
         "seeds_to_significance": "Further seeds per pair until a gain of this size is significant with a power of "
-        "80 %; empty if 500 do not suffice.",
+        "80 %; empty if 500 do not suffice, and for decided arrows.",
         "seeds_to_equivalence": "Further seeds per pair until a gain of zero is no effect with a power of 90 %; empty "
-        "if 500 do not suffice.",
+        "if 500 do not suffice, and for decided arrows.",
         "recommendation": "What would decide an inconclusive arrow, in words; empty for other verdicts.",
         "alpha_spent": "Level that q is compared with: alpha, or the share of it that the interim analysis spends.",
         "decided_at_seeds": "Seeds per pair at the interim analysis that decided the arrow; empty for a fixed design.",

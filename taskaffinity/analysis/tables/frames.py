@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
+from taskaffinity.analysis.collapsed_runs import find_collapsed_runs, trained_with
 from taskaffinity.analysis.statistics.power import MOST_SEEDS
 from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.runs.files import write_atomic
@@ -32,16 +33,19 @@ def scores_frame(study: Study, store: RunStore) -> pd.DataFrame:
     have no row.
     """
     order = {card.name: place for place, card in enumerate(study.tasks)}
+    collapsed = {(run.target, run.arm, run.source, run.seed) for run in find_collapsed_runs(study, store)}
     rows = []
     for spec in study.plan:
         run = store.get(spec)
         for target, outcome in run.outcomes.items() if run else ():
-            trained = spec.trained_as.task_names
-            others = sorted((name for name in trained if name != target), key=order.__getitem__)
-            others += [spec.partner[0]] if spec.partner else []
+            others = trained_with(spec, target, order)
             place = (order[target], _ARMS.index(spec.arm), [order[name] for name in others], spec.seed)
             for split, score in (("dev", outcome.dev), ("test", outcome.test)):
-                row = ("+".join(others), target, split, spec.seed, spec.arm, outcome.metric, score)
+                is_collapsed = (target, spec.arm, "+".join(others), spec.seed) in collapsed
+                row = (
+                    *("+".join(others), target, split, spec.seed, spec.arm, outcome.metric, score),
+                    is_collapsed if split == "test" else None,
+                )
                 rows.append(((*place, split), row))
     return pd.DataFrame([row for _, row in sorted(rows)], columns=list(SCORES_COLUMNS))
 
@@ -105,7 +109,7 @@ def as_csv(frame: pd.DataFrame) -> str:
     """
     plain = frame.copy()
     for name in plain.columns:
-        if plain[name].dtype == bool:
+        if plain[name].dtype == bool or name == "collapsed":  # of scores.csv: None for dev
             plain[name] = plain[name].map({True: "true", False: "false"})
         elif plain[name].dtype == float:
             plain[name] = [("" if math.isnan(value) else f"{value + 0.0:.6g}") for value in plain[name]]

@@ -21,9 +21,10 @@ from taskaffinity.analysis.captions import (
     describe_seeds,
     describe_stage,
 )
+from taskaffinity.analysis.cautions import COLLAPSED_MARK, collapsed_arrows, describe_collapsed_arrows
 from taskaffinity.analysis.decisions import MOST_ARROWS, Arrow, decided_first
 from taskaffinity.analysis.statistics.verdicts import VERDICTS
-from taskaffinity.analysis.style import STYLES, plural, probability, signed_plainly
+from taskaffinity.analysis.style import MINUS, STYLES, plural, probability, signed_plainly
 
 _MOST_FAILURES = 3
 
@@ -39,7 +40,7 @@ def edge_table(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> Table:
     at_most : int
         Lines of arrows. A study of more arrows shows the first of ``decided_first``; the caption counts the others.
     """
-    shown = decided_first(matrix, at_most)
+    shown, with_collapse = decided_first(matrix, at_most), collapsed_arrows(matrix)
     caption = Text("\n".join([*_rest(matrix, shown), _caption(matrix)]))
     table = Table(title=_title(matrix), caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("source", "target"):
@@ -52,6 +53,7 @@ def edge_table(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> Table:
     for s, t in shown:
         style = STYLES[matrix.verdict[s, t]]
         reason = matrix.untested_reason[s, t] and f"\n  {matrix.untested_reason[s, t]}"
+        verdict = f"{matrix.verdict[s, t]}{f' {COLLAPSED_MARK}' * ((s, t) in with_collapse)}"
         interval = f"[{signed_plainly(matrix.low[s, t])}, {signed_plainly(matrix.high[s, t])}]"
         cells: list[str | Text] = [
             Text(matrix.titles[s]),
@@ -59,7 +61,7 @@ def edge_table(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> Table:
             signed_plainly(matrix.gain[s, t]),
             "" if math.isnan(matrix.low[s, t]) else Text(interval),
             probability(_q_of_verdict(matrix, s, t)),
-            Text(f"{style.sign} {matrix.verdict[s, t]}{':' * bool(reason)}{reason}", style=style.terminal),
+            Text(f"{style.sign} {verdict}{':' * bool(reason)}{reason}", style=style.terminal),
         ]
         table.add_row(*cells)
     return table
@@ -86,7 +88,8 @@ def _title(matrix: AffinityMatrix) -> str:
 
 
 def _caption(matrix: AffinityMatrix) -> str:
-    lines = [f"{describe_seeds(matrix)}; no effect: within {describe_margin(matrix)} (TOST)"]
+    lines = [f"{COLLAPSED_MARK} {line.replace(MINUS, '-')}" for line in describe_collapsed_arrows(matrix)]
+    lines.append(f"{describe_seeds(matrix)}; no effect: within {describe_margin(matrix)} (TOST)")
     if matrix.sequential:
         lines.append(f"interval: {SEQUENTIAL_LEVEL}")
     failed = list(matrix.failed)

@@ -80,16 +80,15 @@ def print_full(result: StagesResults | EncoderResults) -> None:
 
 def print_matrix(matrix: AffinityMatrix, results: Path, pictures: FigureOptions = DEFAULT) -> None:
     """Print the arrows, what would decide inconclusive ones, and the paths of the files."""
+    from taskaffinity.analysis.advice import describe_advice
     from taskaffinity.analysis.captions import describe_controls, describe_sequential
     from taskaffinity.analysis.decisions import cheapest_decisions
     from taskaffinity.analysis.tables.printed import edge_table
-    from taskaffinity.analysis.undertrained import describe_undertrained
 
-    study = matrix.study
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(edge_table(matrix))
-    unfinished = describe_undertrained(study, RunStore(results))
-    for line in (*cheapest_decisions(matrix), *unfinished, *describe_controls(matrix), *describe_sequential(matrix)):
+    advice = describe_advice(matrix, RunStore(results))
+    for line in (*cheapest_decisions(matrix), *advice, *describe_controls(matrix), *describe_sequential(matrix)):
         console.print(line)
     drawn = pictures.files([name for name in pictures.figures if name != "stages"])
     beside = ", ".join([*(drawn[1:] if pictures != DEFAULT else ()), "edges.csv and scores.csv"])

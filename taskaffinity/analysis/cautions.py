@@ -1,0 +1,124 @@
+"""What limits the verdicts of a study: collapsed runs, few documents, rare classes. Each is said where it applies."""
+
+from __future__ import annotations
+
+import math
+
+from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.rare_classes import FEWEST_EXAMPLES
+from taskaffinity.analysis.style import plural, signed
+
+FEWEST_DOCUMENTS = 20
+"""Effective test documents below which the errors of gains tend to be too small."""
+WINNERS_CURSE = (
+    "Significant gains are on average about 10 % too large: the arrows that pass the test are those whose error points "
+    "away from zero."
+)
+COLLAPSED_MARK = "*"
+"""Marks arrows with a collapsed run in tables and figures."""
+
+_MOST_ARROWS = 10
+_LEVEL = 0.05
+
+Arrow = tuple[int, int]
+
+
+def collapsed_arrows(matrix: AffinityMatrix) -> tuple[Arrow, ...]:
+    """The arrows with a collapsed run of the pair or of the baseline."""
+    return tuple(a for a in matrix.arrows if matrix.collapsed_pair[a] or matrix.collapsed_single[a])
+
+
+def describe_collapse(matrix: AffinityMatrix, arrow: Arrow) -> str:
+    """``1 of 3 runs of the pair collapsed; +2.1 among the others``; empty without a collapsed run."""
+    baseline = "compute-matched" if matrix.study.baseline == "compute-matched" else "single-task"
+    arms = (
+        (matrix.collapsed_pair[arrow], matrix.seeds_pair[arrow], "of the pair"),
+        (matrix.collapsed_single[arrow], matrix.seeds_single[arrow], baseline),
+    )
+    parts = [
+        f"{collapsed} of {runs} {f'runs {arm}' if arm.startswith('of') else f'{arm} runs'}"
+        for collapsed, runs, arm in arms
+        if collapsed
+    ]
+    if not parts:
+        return ""
+    gain = float(matrix.gain_trained[arrow])
+    others = "no other run" if math.isnan(gain) else f"{signed(gain)} among the others"
+    return f"{' and '.join(parts)} collapsed; {others}"
+
+
+def describe_collapsed_arrows(matrix: AffinityMatrix, at_most: int = _MOST_ARROWS) -> list[str]:
+    """A line for each arrow with a collapsed run; those after the first ``at_most`` are counted."""
+    found = collapsed_arrows(matrix)
+    lines = [
+        f"{matrix.titles[s]} → {matrix.titles[t]}: {describe_collapse(matrix, (s, t))}" for s, t in found[:at_most]
+    ]
+    if len(found) > at_most:
+        more = plural(len(found) - at_most, "more arrow")
+        lines.append(f"and {more} with collapsed runs: collapsed_pair and collapsed_single in edges.csv")
+    return lines
+
+
+def collapse_in_caption(matrix: AffinityMatrix) -> list[str]:
+    """A sentence that counts the arrows with collapsed runs; none without such an arrow."""
+    n_arrows = len(collapsed_arrows(matrix))
+    if not n_arrows:
+        return []
+    return [
+        f"{plural(n_arrows, 'arrow')} {'has' if n_arrows == 1 else 'have'} collapsed runs, which count in the gain; "
+        "gain_trained in edges.csv leaves them out."
+    ]
+
+
+def describe_no_effect(matrix: AffinityMatrix) -> list[str]:
+    """A sentence on the condition of "no effect"; none without such an arrow."""
+    found = matrix.select("no effect")
+    if not found:
+        return []
+    seeds = [int(matrix.seeds_pair[arrow]) for arrow in found if not matrix.collapsed_pair[arrow]]
+    holds = '"No effect" holds for runs that train normally'
+    if not seeds:
+        return [f"{holds}."]
+    rate = 100 * (1 - _LEVEL ** (1 / min(seeds)))
+    return [f"{holds}: {min(seeds)} runs without a collapse cannot exclude a collapse rate of up to {rate:.0f} %."]
+
+
+def describe_few_documents(matrix: AffinityMatrix) -> list[str]:
+    """A sentence on targets with fewer than ``FEWEST_DOCUMENTS`` effective test documents; none without one.
+
+    Errors on this very test set (``test-set``) do not depend on documents.
+    """
+    if matrix.rule.estimand != "population":
+        return []
+    few = [
+        f"{title} ({effective:.3g})"
+        for title, effective in zip(matrix.titles, matrix.effective_documents, strict=True)
+        if 0 < effective < FEWEST_DOCUMENTS
+    ]
+    if not few:
+        return []
+    return [
+        f"Fewer than {FEWEST_DOCUMENTS} effective test documents: {', '.join(few)}. Intervals and p-values into such a "
+        "target are too small; more documents help, more rows of the same documents do not."
+    ]
+
+
+def describe_rare_classes(matrix: AffinityMatrix, *, official: bool) -> list[str]:
+    """A line for each task whose macro-F1 has a rare class; ``official`` selects the metric of the verdicts."""
+    lines = []
+    for name, title in zip(matrix.tasks, matrix.titles, strict=True):
+        rare = [one for one in matrix.rare_classes if one.task == name and one.is_official == official]
+        if rare:
+            named = ", ".join(f"{one.label or 'a class'} {one.examples}" for one in rare)
+            where = "" if official else " (other_metrics.csv)"
+            lines.append(
+                f"Macro-F1 of {title}{where} has classes with fewer than {FEWEST_EXAMPLES} test examples: {named}. Its "
+                "intervals and p-values are too small."
+            )
+    return lines
+
+
+def describe_cautions(matrix: AffinityMatrix) -> list[str]:
+    """Every sentence on test sets that are too small for the stated errors."""
+    by_class = [line for official in (True, False) for line in describe_rare_classes(matrix, official=official)]
+    return describe_few_documents(matrix) + by_class

@@ -1,0 +1,65 @@
+"""Scored classes with so few test examples that the intervals of macro-F1 are too narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+FEWEST_EXAMPLES = 10
+"""Test examples of a class below which the intervals of macro-F1 are too narrow."""
+_METRIC = "macro_f1"
+
+
+@dataclass(frozen=True)
+class RareClass:
+    """A scored class of a task with fewer than ``FEWEST_EXAMPLES`` test examples."""
+
+    task: str
+    label: str
+    """Empty if the runs store no predictions, or no test example has the class."""
+    examples: int
+    is_official: bool
+    """Whether macro-F1 is the metric of the task's verdicts, and not a secondary one."""
+
+
+def find_rare_classes(study: Study, store: RunStore) -> tuple[RareClass, ...]:
+    """Return the rare classes of every task with counts of macro-F1.
+
+    Raises
+    ------
+    ValueError
+        If a file of the store is broken.
+    """
+    found: list[RareClass] = []
+    for card in study.tasks:
+        specs = (spec for spec in study.plan if spec.task_names == (card.name,) and spec in store)
+        run = next(filter(None, map(store.get, specs)), None)
+        is_official = card.metric == _METRIC
+        key = f"{card.name}/test" + ("" if is_official else f"/{_METRIC}")
+        if run is None or key not in run.counts:
+            continue
+        counts = run.counts[key].reshape(len(run.counts[key]), -1, 3)
+        is_gold = counts[:, :, 0] + counts[:, :, 2] > 0
+        few = [place for place, examples in enumerate(is_gold.sum(axis=0)) if examples < FEWEST_EXAMPLES]
+        labels = _gold_labels(run, store, card.name) if few else []
+        for place in few:
+            rows = is_gold[:, place].nonzero()[0]
+            label = labels[rows[0]] if len(rows) and len(labels) == len(counts) else ""
+            found.append(RareClass(card.name, label, len(rows), is_official))
+    return tuple(found)
+
+
+def _gold_labels(run: RunResult, store: RunStore, task: str) -> Sequence[str]:
+    """Return the gold labels of a task's test examples; empty without stored predictions."""
+    try:
+        table = pq.read_table(store.folder(run.spec) / "predictions.parquet", columns=["task", "split", "gold"])
+    except (OSError, pa.ArrowException):
+        return []
+    return [row["gold"] for row in table.to_pylist() if (row["task"], row["split"]) == (task, "test")]

@@ -1,0 +1,63 @@
+"""The methods of a study on its page: recipes, rule and tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.captions import describe_margin
+from taskaffinity.analysis.report.cells import Sheet, sheet_of
+from taskaffinity.analysis.statistics.verdicts import CORRECTIONS
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.study import Study
+
+TASK_COLUMNS = ("task", "name", "kind", "metric", "train", "dev", "test", "fingerprint")
+
+
+def recipes_of(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The settings of all runs, and the settings of single-task runs and of fine-tuning that differ, by task."""
+    titles = {card.name: card.title for card in study.tasks}
+    said = {"every run": _settings(study.recipe, None)}
+    for name, recipe in study.single_recipes.items():
+        where = f"{titles.get(name, name)} in single-task training, where it differs"
+        said[where] = _settings(recipe, study.recipe)
+    for name, recipe in study.finetune.items():
+        said[f"fine-tuning of {titles.get(name, name)}, where it differs"] = _settings(recipe, study.recipe)
+    return [(whose, settings) for whose, settings in said.items() if settings]
+
+
+def _settings(recipe: Recipe, besides: Recipe | None) -> list[tuple[str, str]]:
+    other: Mapping[str, Any] = asdict(besides) if besides else {}
+    return [
+        (name, str(value))
+        for name, value in asdict(recipe).items()
+        if (value is not None if besides is None else value != other[name])
+    ]
+
+
+def rule_of(matrix: AffinityMatrix) -> list[tuple[str, str]]:
+    rule = matrix.rule
+    return [
+        ("alpha", f"{rule.alpha:g}"),
+        ('margin of "no effect"', describe_margin(matrix)),
+        ("correction for many arrows", CORRECTIONS[rule.correction]),
+        ("estimand", "new test sets like this one" if rule.estimand == "population" else "this test set only"),
+    ]
+
+
+def tasks_of(study: Study) -> Sheet:
+    rows = [
+        (
+            *(card.title, card.name, card.kind, card.metric),
+            *(float(card.sizes.get(split, math.nan)) for split in ("train", "dev", "test")),
+            card.fingerprint,
+        )
+        for card in study.tasks
+    ]
+    frame = pd.DataFrame(rows, columns=list(TASK_COLUMNS))
+    return sheet_of(frame, TASK_COLUMNS, "tasks", "Tasks: number of examples per split, and fingerprint of the data")

@@ -1,0 +1,313 @@
+"""What is said of collapsed runs, few documents and rare classes: where they occur, and nowhere else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_studies import CountsOf, fill, latent_counts, make_study, right, seeded
+from rich.console import Console
+
+from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.captions import caption, describe
+from taskaffinity.analysis.cautions import WINNERS_CURSE, describe_collapse
+from taskaffinity.analysis.collapsed_runs import RULE, find_collapsed_runs
+from taskaffinity.analysis.decisions import describe_needs
+from taskaffinity.analysis.figures.forest import draw_forest
+from taskaffinity.analysis.graph import affinity_graph
+from taskaffinity.analysis.publish import publish
+from taskaffinity.analysis.report import write_report
+from taskaffinity.analysis.results import PairwiseResults
+from taskaffinity.analysis.tables.frames import scores_frame
+from taskaffinity.analysis.tables.printed import edge_table
+from taskaffinity.runs.result import Predictions
+from taskaffinity.runs.rule import Rule
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+from taskaffinity.tasks.metrics import METRICS
+
+GAINS = {("c", "b"): 1.0}
+
+
+def collapsing(*runs: tuple[str, str, int], n: int = 400) -> CountsOf:
+    """Counts of normal runs, but those of ``runs`` (target, partner, seed) predict at random."""
+    usual = latent_counts(GAINS, n=n)
+
+    def counts_of(target: str, partners: str, seed: int) -> np.ndarray:
+        if (target, partners, seed) in runs:
+            return right(seeded(target, "majority").random(n) < 0.3)
+        return usual(target, partners, seed)
+
+    return counts_of
+
+
+def study_of(**options: object) -> Study:
+    return make_study(["a", "b", "c"], seeds_single=range(5), **options)
+
+
+@pytest.fixture
+def usual(tmp_path: Path) -> tuple[Study, RunStore]:
+    study = study_of()
+    return study, fill(study, tmp_path / "usual", collapsing())
+
+
+@pytest.fixture
+def collapsed(tmp_path: Path) -> tuple[Study, RunStore]:
+    study = study_of()
+    return study, fill(study, tmp_path / "collapsed", collapsing(("a", "b", 1), ("c", "", 3)))
+
+
+def printed(matrix: AffinityMatrix) -> str:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(edge_table(matrix))
+    return " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+
+
+def advice_of(study: Study, store: RunStore) -> list[str]:
+    return PairwiseResults(store.root, study).advice
+
+
+def others_gain(store: RunStore, study: Study, left_out: int) -> float:
+    """The gain of b → a without one run of the pair, from the stored scores."""
+    runs = {spec: store.read(spec) for spec in study.plan if "a" in spec.task_names}
+    pair = [run.outcomes["a"].test for spec, run in runs.items() if "b" in spec.task_names and spec.seed != left_out]
+    single = [run.outcomes["a"].test for spec, run in runs.items() if spec.task_names == ("a",)]
+    return 100 * (float(np.mean(pair)) - float(np.mean(single)))
+
+
+def test_each_collapsed_run_is_named_with_its_reason(collapsed: tuple[Study, RunStore]) -> None:
+    study, store = collapsed
+    found = find_collapsed_runs(study, store)
+    assert [(run.target, run.arm, run.source, run.seed, run.reason) for run in found] == [
+        ("a", "pair", "b", 1, "far below its arm"),
+        ("c", "single", "", 3, "far below its arm"),
+    ]
+    [of_pair] = [spec for spec in study.plan if spec.task_names == ("a", "b") and spec.seed == 1]
+    assert found[0].score == pytest.approx(100 * store.read(of_pair).outcomes["a"].test)
+
+
+def test_a_run_of_one_class_has_that_reason(tmp_path: Path) -> None:
+    gold = ["x", "y", "z"] * 20
+
+    def counts_of(target: str, partners: str, seed: int) -> np.ndarray:
+        predicted = ["z"] * 60 if (target, partners, seed) == ("a", "", 0) else gold
+        return METRICS["micro_f1"].tally(gold, predicted, ["x", "y"])
+
+    study = make_study(["a", "b"], metrics={"a": "micro_f1", "b": "micro_f1"})
+    [run] = find_collapsed_runs(study, fill(study, tmp_path, counts_of))
+    assert (run.target, run.arm, run.seed, run.reason) == ("a", "single", 0, "one class")
+
+
+def test_scores_csv_and_edges_csv_count_the_same_runs(tmp_path: Path) -> None:
+    study = study_of(baseline="compute-matched", controls=True, full=True)
+    counts = collapsing(("a", "b", 1), ("c", "", 3), ("b", "~matched:a", 0), ("c", "~placebo", 1_000_002))
+    store = fill(study, tmp_path, counts)
+    frame, matrix = scores_frame(study, store), measure(study, store)
+    test = frame[frame.split == "test"]
+    assert frame[frame.split == "dev"].collapsed.isna().all()
+    assert test.collapsed.sum() == 4
+    for s, t in matrix.arrows:
+        of_arrow = test[(test.target == matrix.tasks[t]) & (test.source == matrix.tasks[s])]
+        assert of_arrow[of_arrow.arm == "pair"].collapsed.sum() == matrix.collapsed_pair[s, t]
+        assert of_arrow[of_arrow.arm == "matched"].collapsed.sum() == matrix.collapsed_single[s, t]
+
+
+def test_every_text_says_it_where_it_occurs(collapsed: tuple[Study, RunStore], tmp_path: Path) -> None:
+    study, store = collapsed
+    matrix = publish(study, store, tmp_path / "out")
+    gain = others_gain(store, study, left_out=1)
+    words = f"1 of 3 runs of the pair collapsed; {gain:+.1f} among the others".replace("-", "−")
+    assert describe_collapse(matrix, (1, 0)) == words
+    text = (tmp_path / "out" / "affinity.txt").read_text()
+    assert f"B → A: {words}." in text
+    assert "A → C: 1 of 5 single-task runs collapsed; " in text
+    assert "3 arrows have collapsed runs" in caption(matrix)
+    assert text.count(RULE) == 1
+    table = printed(matrix)
+    assert f"* B → A: {words.replace('−', '-')}" in table
+    assert table.count(" * ") + table.count("inconclusive *") >= 3
+    write_report(study, store, tmp_path / "out" / "report.html")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert 'id="collapsed"' in page
+    assert page.count("far below its arm") >= 2
+    edge = affinity_graph(matrix).edges["b", "a"]
+    assert (edge["collapsed_pair"], edge["collapsed_single"]) == (1, 0)
+    assert edge["gain_trained"] == pytest.approx(gain)
+    rows = list(csv.DictReader((tmp_path / "out" / "scores.csv").open()))
+    assert {row["collapsed"] for row in rows} == {"true", "false", ""}
+    assert sum(row["collapsed"] == "true" for row in rows) == 2
+
+
+def test_without_a_collapsed_run_no_text_speaks_of_one(usual: tuple[Study, RunStore], tmp_path: Path) -> None:
+    study, store = usual
+    matrix = publish(study, store, tmp_path / "out")
+    texts = [(tmp_path / "out" / "affinity.txt").read_text(), caption(matrix), printed(matrix)]
+    for text in texts:
+        assert not re.search(r"collapsed|\*", text)
+    write_report(study, store, tmp_path / "out" / "report.html")
+    assert 'id="collapsed"' not in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_advice_says_what_helps(collapsed: tuple[Study, RunStore], tmp_path: Path) -> None:
+    study, store = collapsed
+    advice = advice_of(study, store)
+    assert "2 runs collapsed: A (pair with B, seed 1)" in advice[0]
+    rate = f"learning_rate={study.recipe.learning_rate / 2:g}"
+    assert rate in advice[1]
+    assert "more seeds do not" in advice[1]
+    matrix = measure(study, store)
+    for (s, t), words in np.ndenumerate(matrix.recommendation):
+        has_collapsed = matrix.collapsed_pair[s, t] + matrix.collapsed_single[s, t] > 0
+        assert ("no run collapses" in words) == (bool(words) and bool(has_collapsed))
+    assert any("no run collapses" in line for line in describe_needs(matrix))
+
+
+def test_the_forest_marks_the_arrow_and_crosses_the_run(
+    collapsed: tuple[Study, RunStore], usual: tuple[Study, RunStore]
+) -> None:
+    def drawn(study: Study, store: RunStore) -> tuple[int, int, str]:
+        ax = draw_forest(measure(study, store), scores_frame(study, store))
+        labels = [text.get_text() for text in ax.texts if text.get_gid() == "label"]
+        crosses = sum(len(line.get_xdata()) for line in ax.lines if line.get_marker() == "x")
+        words = " ".join(text.get_text() for text in ax.texts)
+        return sum(label.endswith("*") for label in labels), crosses, " ".join(words.split())
+
+    marked, crosses, words = drawn(*collapsed)
+    assert (marked, crosses) == (3, 1)  # the single-task run is not drawn
+    assert "crosses are collapsed runs of the pair" in words
+    marked, crosses, words = drawn(*usual)
+    assert (marked, crosses) == (0, 0)
+    assert "collapsed" not in words
+
+
+@pytest.mark.parametrize("n_seeds", [2, 3, 8])
+def test_no_effect_says_its_condition_and_what_the_runs_can_exclude(n_seeds: int, tmp_path: Path) -> None:
+    study = make_study(["a", "b", "c"], seeds=range(n_seeds), seeds_single=range(8))
+    store = fill(study, tmp_path, latent_counts({}, n=20_000, seed_noise=0.001))
+    matrix = measure(study, store)
+    assert matrix.select("no effect")
+    [rate] = re.findall(
+        r"(\d+) runs without a collapse cannot exclude a collapse rate of up to (\d+) %", caption(matrix)
+    )
+    assert int(rate[0]) == n_seeds
+    # at this rate n runs without a collapse have a probability of 5 %
+    assert (1 - int(rate[1]) / 100) ** n_seeds == pytest.approx(0.05, abs=0.02)
+    assert WINNERS_CURSE not in describe(matrix)
+
+
+def test_the_condition_is_said_only_beside_such_a_verdict(usual: tuple[Study, RunStore]) -> None:
+    matrix = measure(*usual)
+    verdict = matrix.verdict.copy()
+    verdict[verdict == "no effect"] = "inconclusive"
+    assert "train normally" not in caption(replace(matrix, verdict=verdict))
+
+
+def test_the_winners_curse_is_said_once_if_an_arrow_is_significant(usual: tuple[Study, RunStore]) -> None:
+    matrix = measure(*usual)
+    assert matrix.select("improves")
+    assert describe(matrix).count(WINNERS_CURSE) == 1
+
+
+def test_decided_arrows_need_no_seeds(usual: tuple[Study, RunStore]) -> None:
+    matrix = measure(*usual)
+    is_open = matrix.verdict == "inconclusive"
+    assert is_open.any()
+    assert not is_open.all()
+    for seeds in (matrix.seeds_to_significance, matrix.seeds_to_equivalence):
+        assert (np.isnan(seeds) == ~is_open).all()
+
+
+def with_documents(sizes: list[int], study: Study, root: Path) -> RunStore:
+    """Task a has documents of these sizes; b and c have none."""
+    store = fill(study, root, latent_counts({}, n=sum(sizes)))
+    for spec in study.plan:
+        run = store.read(spec)
+        documents = {"a/test": np.repeat(np.arange(len(sizes)), sizes)} if "a" in spec.task_names else {}
+        store.write(replace(run, documents=documents))
+    return store
+
+
+@pytest.mark.parametrize(
+    ("sizes", "effective"), [([30] * 10, 10.0), ([40] * 19, 19.0), ([20] * 20, None), ([200, *[10] * 30], 1.155)]
+)
+def test_few_effective_documents_are_a_warning(sizes: list[int], effective: float | None, tmp_path: Path) -> None:
+    study = study_of()
+    store = with_documents(sizes, study, tmp_path)
+    matrix = publish(study, store, tmp_path)
+    texts = [caption(matrix), (tmp_path / "affinity.txt").read_text(), " ".join(advice_of(study, store))]
+    for text in texts:
+        warned = re.findall(r"Fewer than 20 effective test documents: A \(([\d.]+)\)\.", text)
+        assert [float(number) for number in warned] == (
+            [] if effective is None else [pytest.approx(effective, abs=0.01)]
+        )
+    write_report(study, store, tmp_path / "report.html")
+    assert ("effective test documents" in (tmp_path / "report.html").read_text()) == (effective is not None)
+    assert "effective test documents" not in caption(measure(study, store, Rule(estimand="test-set")))
+
+
+def by_class(examples: dict[str, int]) -> tuple[list[str], CountsOf]:
+    gold = [label for label, number in examples.items() for _ in range(number)]
+
+    def counts_of(target: str, partners: str, seed: int) -> np.ndarray:
+        rng = seeded(target, partners, seed)
+        predicted = [label if rng.random() < 0.7 else "x" for label in gold]
+        return METRICS["macro_f1"].tally(gold, predicted, ["x", "y", "z"])
+
+    return gold, counts_of
+
+
+def keep_predictions(study: Study, store: RunStore, gold: list[str]) -> None:
+    for spec in study.plan:
+        run = store.read(spec)
+        ids = [str(place) for place in range(len(gold))]
+        store.write(
+            replace(run, predictions={f"{name}/test": Predictions(ids, gold, gold) for name in spec.task_names})
+        )
+
+
+@pytest.mark.parametrize(
+    ("examples", "named"),
+    [
+        ({"x": 40, "y": 9, "z": 10}, "y 9"),
+        ({"x": 40, "y": 3, "z": 2, "negative": 5}, "y 3, z 2"),
+        ({"x": 40, "y": 10, "z": 10}, None),
+        ({"x": 40, "y": 12}, "a class 0"),
+    ],
+)
+def test_rare_classes_of_macro_f1_are_a_warning(examples: dict[str, int], named: str | None, tmp_path: Path) -> None:
+    gold, counts_of = by_class(examples)
+    study = make_study(["a", "b"], metrics=dict.fromkeys("ab", "macro_f1"))
+    store = fill(study, tmp_path, counts_of)
+    keep_predictions(study, store, gold)
+    matrix = publish(study, store, tmp_path)
+    for text in (caption(matrix), (tmp_path / "affinity.txt").read_text()):
+        found = re.findall(r"Macro-F1 of A has classes with fewer than 10 test examples: ([^.]*)\.", text)
+        assert found == ([named] if named else [])
+
+
+def test_rare_classes_of_a_secondary_metric_do_not_enter_the_caption(tmp_path: Path) -> None:
+    gold, counts_of = by_class({"x": 40, "y": 9, "z": 12})
+    study = make_study(["a", "b"])
+    accuracy = latent_counts({}, n=len(gold))
+    store = fill(study, tmp_path, accuracy, further={"macro_f1": counts_of})
+    matrix = publish(study, store, tmp_path)
+    assert "Macro-F1" not in caption(matrix)
+    line = "Macro-F1 of A (other_metrics.csv) has classes with fewer than 10 test examples: a class 9."
+    assert line in (tmp_path / "affinity.txt").read_text()
+    assert any(line in advice for advice in advice_of(study, store))
+
+
+def test_the_placebo_line_says_how_wide_its_interval_is(tmp_path: Path) -> None:
+    study = study_of(controls=True)
+    matrix = measure(study, fill(study, tmp_path, latent_counts({}, n=200)))
+    [line] = [line for line in describe(matrix).splitlines() if line.startswith("Placebos: ")]
+    low, high = map(int, re.search(r"between (\d+) and (\d+) %", line).groups())  # type: ignore[union-attr]
+    [wide] = re.findall(r"an interval of (\d+) points", line)
+    assert math.isclose(int(wide), high - low, abs_tol=1)
+    assert "several studies can be pooled" in line
