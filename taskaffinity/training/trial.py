@@ -12,13 +12,16 @@ from typing import Any
 import torch
 
 from taskaffinity.runs.spec import RunSpec
+from taskaffinity.tasks.secondary_metrics import secondary_metrics
 from taskaffinity.training.loop import fit
-from taskaffinity.training.selection import evaluate
+from taskaffinity.training.selection import Evaluated, evaluate
 from taskaffinity.training.setup import RunSetup, setup_run
 
 
-def train_in_step(specs: Sequence[RunSpec], *, encoder_folder: Path, cache: Path) -> Iterator[Mapping[str, float]]:
-    """Train single-task runs side by side; after each epoch yield each task's best dev score so far.
+def train_in_step(specs: Sequence[RunSpec], *, encoder_folder: Path, cache: Path) -> Iterator[Mapping[str, Evaluated]]:
+    """Train single-task runs side by side; after each epoch yield each task's best dev evaluation so far.
+
+    It has counts of macro-F1, if these exist for the task, because they show whether all predictions are one class.
 
     Each run trains exactly as ``execute`` would train it, with its own stream of random numbers. All models are in
     memory at once.
@@ -53,21 +56,24 @@ class _SingleRun:
         self.epochs = fit(setup.model, setup.training.splits, spec.recipe, seed=spec.seed)
         self.patience = spec.recipe.early_stopping_patience
         self.since_best = 0
-        self.best = -float("inf")
+        self.best: Evaluated | None = None
         self.rng_state: Any = None  # None before the first epoch: ``fit`` sets the seed
 
-    def next_epoch(self) -> float:
-        """Train an epoch, unless early stopping has ended the run; return the best dev score."""
-        if self.patience is not None and self.since_best >= self.patience:
+    def next_epoch(self) -> Evaluated:
+        """Train an epoch, unless early stopping has ended the run; return the best dev evaluation."""
+        if self.best is not None and self.patience is not None and self.since_best >= self.patience:
             return self.best
         if self.rng_state is not None:
             _restore_rng(self.rng_state)
         next(self.epochs)
         self.rng_state = _rng_state(self.device)
         meta, arrays = self.setup.metas[self.name], self.setup.splits["dev"][self.name]
-        dev = evaluate(self.setup.model, meta, "dev", arrays, self.device)
-        self.since_best = 0 if dev.score > self.best else self.since_best + 1
-        self.best = max(self.best, dev.score)
+        secondary = secondary_metrics(meta.kind, meta.metric_name, missed_are_known=False)
+        by_class = [name for name in secondary if name == "macro_f1"]
+        dev = evaluate(self.setup.model, meta, "dev", arrays, self.device, by_class)
+        is_better = self.best is None or dev.score > self.best.score
+        self.since_best = 0 if is_better else self.since_best + 1
+        self.best = dev if self.best is None or is_better else self.best
         return self.best
 
 

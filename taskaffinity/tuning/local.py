@@ -6,10 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from taskaffinity.analysis.statistics.collapse import predicts_nothing
 from taskaffinity.errors import trace_of
+from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tuning.round import Round
 from taskaffinity.tuning.trials import Scores, Trial
+
+if TYPE_CHECKING:
+    from taskaffinity.training.selection import Evaluated  # torch: only where a trial is trained
 
 Train = Callable[[Round, Sequence[int]], None]
 """Trains these trials of a round and reports each epoch to it."""
@@ -17,7 +23,7 @@ Train = Callable[[Round, Sequence[int]], None]
 
 def train_trial(
     trial: Trial,
-    report: Callable[[int, Scores], bool],
+    report: Callable[[int, Scores, Sequence[str]], bool],
     fail: Callable[[str, str, bool], None],
     *,
     encoder_folder: Path,
@@ -28,7 +34,8 @@ def train_trial(
     Parameters
     ----------
     report : callable
-        Receives the epoch and each task's best dev score so far, in points.
+        Receives the epoch, each task's best dev score so far, in points, and the tasks that collapsed: the model of
+        that score predicts one class, no span or one value.
     fail : callable
         Receives the reason, the traceback, and whether the recipe is the cause.
     """
@@ -39,12 +46,18 @@ def train_trial(
     epochs = train_in_step(trial.specs, encoder_folder=encoder_folder, cache=cache)
     for epoch in range(1, trial.recipe.num_train_epochs + 1):
         try:
-            scores = next(epochs)
+            best = next(epochs)
         except Exception as error:  # any error of the trial: the other trials go on
             fail(reason_of(error), trace_of(error), isinstance(error, Diverged))
             return
-        if report(epoch, {name: 100 * score for name, score in scores.items()}):
+        scores = {name: 100 * dev.score for name, dev in best.items()}
+        if report(epoch, scores, [name for name, dev in best.items() if _has_collapsed(dev)]):
             return
+
+
+def _has_collapsed(dev: Evaluated) -> bool:
+    by_metric = {**dev.secondary, dev.metric: dev.counts}
+    return any(predicts_nothing(counts, METRICS[metric]) for metric, counts in by_metric.items())
 
 
 @contextmanager

@@ -82,8 +82,9 @@ def _trial(config: Mapping[str, Any], *, trials: Sequence[Trial], encoder_folder
     """Train one trial in a worker."""
     from ray import tune
 
-    def report(epoch: int, scores: Scores) -> bool:
-        tune.report({"epoch": epoch, "scores": dict(scores)})  # raises here if the trial was stopped
+    def report(epoch: int, scores: Scores, collapsed: Sequence[str]) -> bool:
+        # raises here if the trial was stopped
+        tune.report({"epoch": epoch, "scores": dict(scores), "collapsed": list(collapsed)})
         return False
 
     def fail(reason: str, trace: str, of_the_recipe: bool) -> None:
@@ -104,7 +105,7 @@ def _scheduler(round_: Round) -> Any:
                 round_.fail(number, result["reason"], result["trace"], result["of_the_recipe"])
                 return str(TrialScheduler.STOP)
             scores = {key.removeprefix(_SCORE): value for key, value in result.items() if key.startswith(_SCORE)}
-            is_over = round_.report(number, result["epoch"], scores)
+            is_over = round_.report(number, result["epoch"], scores, result["collapsed"])
             return str(TrialScheduler.STOP if is_over else TrialScheduler.CONTINUE)
 
         def __getstate__(self) -> dict[str, Any]:

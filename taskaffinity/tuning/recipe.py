@@ -44,8 +44,10 @@ def describe_search(found: SearchResult) -> list[str]:
         return ["No candidate could be trained to its end: no recipe is written."]
     best = fmean(found.confirmed[found.chosen].values())
     default = fmean(found.confirmed[0].values()) if 0 in found.confirmed else None
+    is_best = all(fmean(scores.values()) <= best for scores in found.confirmed.values())
+    learned = "" if is_best else " that learned every task"
     if found.chosen == 0:
-        chosen = f"Chosen: the default, {best:.1f} points; no candidate was better."
+        chosen = f"Chosen: the default, {best:.1f} points; no candidate{learned} was better."
     elif default is None:
         chosen = f"Chosen: candidate {found.chosen}, {best:.1f} points; the default could not be trained."
     else:
@@ -54,8 +56,11 @@ def describe_search(found: SearchResult) -> list[str]:
     seeds = plural(found.search.confirm_seeds, "seed")
     how = (
         f"By the mean over tasks and {seeds} that had no part in picking the finalists, on dev. The default is among "
-        "these, so that none can be chosen that is worse there; test was not looked at."
+        f"these{', so that none can be chosen that is worse there' if is_best else ''}; test was not used."
     )
+    if found.collapsed:
+        named = ", ".join("the default" if number == 0 else f"candidate {number}" for number in found.collapsed)
+        how += f" Collapsed with one of these seeds: {named}; candidates that learned every task rank before them."
     n_reused = len(found.first.reused)
     reused = f", {plural(n_reused, 'trial')} of the first round found finished" if n_reused else ""
     spent = f"{plural(found.epochs_now, 'epoch')} of each task trained now{reused}, in {duration(found.seconds)}."
@@ -73,4 +78,5 @@ def describe_trial(ended: Ended) -> str:
         n_epochs = len(record.scores)
         stopped = ", stopped" if n_epochs < ended.epochs else ""
         how = f"{record.means[-1]:.1f} points on dev after {n_epochs} of {ended.epochs} epochs{stopped}"
+        how += f", collapsed on {', '.join(record.collapsed)}" if record.collapsed else ""
     return f"{ended.done} of {ended.of} trials done: {how}"

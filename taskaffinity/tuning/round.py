@@ -89,13 +89,17 @@ class Round:
             ]
         )
 
-    def report(self, number: int, epoch: int, scores: Scores) -> bool:
-        """Record a trial's scores after an epoch; return whether it stops here. A repeated epoch is ignored."""
+    def report(self, number: int, epoch: int, scores: Scores, collapsed: Sequence[str] = ()) -> bool:
+        """Record a trial's scores after an epoch; return whether it stops here. A repeated epoch is ignored.
+
+        ``collapsed`` names the tasks that have collapsed (``Record.collapsed``).
+        """
         self._began.setdefault(number, time.monotonic())
         record = self.records[number]
         if number not in self._ended and epoch == len(record.scores) + 1:
             self.epochs_now += 1
-            self.records[number] = replace(record, scores=(*record.scores, dict(scores)))
+            so_far = (*record.scores, dict(scores))
+            self.records[number] = replace(record, scores=so_far, collapsed=tuple(collapsed))
             self._end_those_that_are_done()
         return number in self._ended
 

@@ -1,14 +1,15 @@
 """Search a recipe for a suite: try candidates on dev, confirm the best few with fresh seeds, and choose among those.
 
 The best of many noisy scores overstates its recipe. So the finalists and the default are trained again with other
-seeds, and only these scores count. The default is a finalist, so the chosen recipe is at least as good there. Test
-splits are not read.
+seeds, and only these scores count. The default is a finalist, so the chosen recipe is at least as good there.
+Candidates that did not learn a task, while others did, rank after these. Test splits are not read.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +21,14 @@ from taskaffinity.schedule.resources import Resources
 from taskaffinity.tuning.local import Train, in_this_process
 from taskaffinity.tuning.on_ray import on_ray
 from taskaffinity.tuning.round import Ended, Round
-from taskaffinity.tuning.trials import Scores, TrialFolder, trials_of
+from taskaffinity.tuning.trials import Record, Scores, TrialFolder, trials_of
 
 SEEDS = 2_000_000
 """First seed of searches; no study or placebo uses these seeds."""
 _SEEDS_A_SEARCH = 1_000
 MOST_CONFIRM_SEEDS = _SEEDS_A_SEARCH - 1
+NO_BETTER = 5.0
+"""Points above a collapsed trial up to which another has not learned the task either."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,14 @@ class SearchResult:
     confirmed: Mapping[int, Scores]
     """Dev scores of each finalist by task, in points, mean over the fresh seeds; failed finalists are missing."""
     chosen: int | None
-    """Number of the finalist with the best mean; None if all failed."""
+    """Number of the finalist with the best mean; one of ``not_learned`` only if all are. None if all failed."""
     epochs_now: int
     """Epochs of each task that this command trained."""
     lost: Mapping[Path, str]
     """Reasons of trials that failed for another reason than their recipe, by the file with the traceback."""
     seconds: float
+    collapsed: tuple[int, ...] = ()
+    """Numbers of the finalists with a fresh seed that collapsed on a task."""
 
     @property
     def recipe(self) -> Recipe | None:
@@ -128,17 +133,21 @@ def search_recipe(
         first = train_all(
             Round(trials_of(*what, search.candidates, [search.first_seed]), trials, halving=True, **common)  # type: ignore[arg-type]
         )
-        finalists = finalists_of(first.means(), search.finalists)
+        finalists = finalists_of(first.means(), search.finalists, not_learned(first.records))
         recipes = [search.candidates[number] for number in finalists]
         again = train_all(Round(trials_of(*what, recipes, search.fresh_seeds), trials, halving=False, **common))  # type: ignore[arg-type]
     confirmed = _confirmed(again, finalists, search.confirm_seeds)
-    means = {number: fmean(scores.values()) for number, scores in confirmed.items()}
+    seeds_of = {number: _trials_of(place, search.confirm_seeds) for place, number in enumerate(finalists)}
+    failing = not_learned(again.records)
+    rank = {
+        number: (failing.isdisjoint(seeds_of[number]), fmean(scores.values())) for number, scores in confirmed.items()
+    }
     return SearchResult(
         search=search,
         first=first,
         finalists=finalists,
         confirmed=confirmed,
-        chosen=max(means, key=lambda number: means[number], default=None),  # the first of equals: the default
+        chosen=max(rank, key=lambda number: rank[number], default=None),  # the first of equals: the default
         epochs_now=first.epochs_now + again.epochs_now,
         lost={
             trials.error_path(round_.trials[number]): reason
@@ -146,13 +155,35 @@ def search_recipe(
             for number, reason in round_.lost.items()
         },
         seconds=time.monotonic() - began,
+        collapsed=tuple(n for n in finalists if any(again.records[trial].collapsed for trial in seeds_of[n])),
     )
 
 
-def finalists_of(means: Sequence[float | None], most: int) -> tuple[int, ...]:
-    """Numbers of the default and of the best others, at most ``most``; a mean of None was stopped or failed."""
-    others = [(mean, -number) for number, mean in enumerate(means) if number and mean is not None]
-    return (0, *(-number for _, number in sorted(others, reverse=True)[:most]))
+def finalists_of(means: Sequence[float | None], most: int, failing: Collection[int] = ()) -> tuple[int, ...]:
+    """Numbers of the default and of the best others, at most ``most``; a mean of None was stopped or failed.
+
+    Trials of ``failing`` rank after all others.
+    """
+    others = [
+        (number not in failing, mean, -number) for number, mean in enumerate(means) if number and mean is not None
+    ]
+    return (0, *(-number for *_, number in sorted(others, reverse=True)[:most]))
+
+
+def not_learned(records: Sequence[Record]) -> set[int]:
+    """Numbers of the trials that collapsed on a task, or score no more than ``NO_BETTER`` above one that did.
+
+    A model that predicts at random has not learned the task either, although its predictions differ.
+    """
+    last = [record.scores[-1] if record.scores else {} for record in records]
+    bar: dict[str, float] = {}
+    for record, scores in zip(records, last, strict=True):
+        bar |= {task: max(scores[task], bar.get(task, -math.inf)) for task in record.collapsed}
+    return {
+        number
+        for number, scores in enumerate(last)
+        if any(scores[task] <= bar[task] + NO_BETTER for task in bar if task in scores)
+    }
 
 
 def _confirmed(again: Round, finalists: Sequence[int], n_seeds: int) -> dict[int, Scores]:
@@ -160,11 +191,16 @@ def _confirmed(again: Round, finalists: Sequence[int], n_seeds: int) -> dict[int
     ended = again.means()
     found: dict[int, Scores] = {}
     for place, number in enumerate(finalists):
-        of_seeds = range(place * n_seeds, (place + 1) * n_seeds)
+        of_seeds = _trials_of(place, n_seeds)
         if all(ended[trial] is not None for trial in of_seeds):
             last = [again.records[trial].scores[-1] for trial in of_seeds]
             found[number] = {task: fmean(scores[task] for scores in last) for task in last[0]}
     return found
+
+
+def _trials_of(place: int, n_seeds: int) -> range:
+    """Numbers of a finalist's trials in the round of the confirmation."""
+    return range(place * n_seeds, (place + 1) * n_seeds)
 
 
 def _trainer(resources: Resources, encoder_folder: Path, cache: Path, folder: Path) -> AbstractContextManager[Train]:

@@ -51,6 +51,8 @@ class Record:
 
     scores: tuple[Scores, ...] = ()
     """Scores after each epoch."""
+    collapsed: tuple[str, ...] = ()
+    """Tasks that have not been learned: the model of the last score predicts one class, no span or one value."""
     failure: str | None = None
     """Why the recipe failed; None if it did not."""
     seconds: float = 0.0
@@ -90,7 +92,7 @@ class TrialFolder:
         is_of_it = {name: content.get(name) for name in _identity(trial)} == _identity(trial)
         if not is_of_it or len(record.scores) > most or any(scores.keys() != names for scores in record.scores):
             raise InputError(f"{path}: belongs to another trial than its name says; delete it to train the trial again")
-        return Record(record.scores, record.failure, record.seconds)
+        return Record(record.scores, record.collapsed, record.failure, record.seconds)
 
     def write(self, trial: Trial, record: Record, versions: Mapping[str, str]) -> None:
         """Store the record of a trial and remove its error."""
@@ -98,6 +100,7 @@ class TrialFolder:
         content: dict[str, Any] = {
             **_identity(trial),
             "scores": list(record.scores),
+            "collapsed": list(record.collapsed),
             "failure": record.failure,
             "seconds": round(record.seconds, 3),
             "versions": dict(versions),
@@ -121,6 +124,7 @@ class _Stored(BaseModel):
     """The fields of a trial's file that a record needs."""
 
     scores: tuple[dict[str, FiniteFloat], ...]
+    collapsed: tuple[str, ...] = ()  # older trials do not say it
     failure: str | None
     seconds: FiniteFloat
 

@@ -38,7 +38,8 @@ def recipe(home: Path, tuned: Done) -> Path:
 
 def confirmed(out: str) -> dict[str, float]:
     """Mean of each finalist over the fresh seeds, by its label in the table."""
-    rows = re.findall(r"^ [* ] (default|\d+) +(\S+) +(-?\d+\.\d)(?: +-?\d+\.\d){4} ", out, re.MULTILINE)
+    plain = out.replace(" collapsed", "")
+    rows = re.findall(r"^ [* ] (default|\d+) +(\S+) +(-?\d+\.\d)(?: +-?\d+\.\d){4} ", plain, re.MULTILINE)
     return {label: float(mean) for label, _, mean in rows}
 
 

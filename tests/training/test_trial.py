@@ -28,7 +28,7 @@ def test_dev_scores_are_the_best_so_far_of_the_same_runs_of_a_study(tiny_study: 
         [name] = spec.task_names
         of_study = [row["dev"][name] for row in execute(spec, **places).history]
         assert len(set(of_study)) > 1  # it learns something, or this tells nothing
-        assert [scores[name] for scores in in_step] == pytest.approx(list(accumulate(of_study, max)), abs=1e-9)
+        assert [best[name].score for best in in_step] == pytest.approx(list(accumulate(of_study, max)), abs=1e-9)
 
 
 def test_the_test_split_does_not_affect_a_trial(tmp_path: Path) -> None:
@@ -48,9 +48,12 @@ def test_the_test_split_does_not_affect_a_trial(tmp_path: Path) -> None:
     )
     prepare([mednli, other], encoder, recipe, tmp_path)
     first, second = (
-        list(
-            train_in_step([RunSpec((task.ref,), encoder.ref, 0, recipe)], encoder_folder=encoder.folder, cache=tmp_path)
-        )
+        [
+            best["mednli"].score
+            for best in train_in_step(
+                [RunSpec((task.ref,), encoder.ref, 0, recipe)], encoder_folder=encoder.folder, cache=tmp_path
+            )
+        ]
         for task in (mednli, other)
     )
     assert mednli.ref != other.ref
@@ -65,4 +68,5 @@ def test_with_patience_the_score_is_that_of_the_epoch_that_the_study_selects(tin
     last = list(train_in_step(specs, **places))[-1]
     results = {spec.task_names[0]: execute(spec, **places) for spec in specs}
     assert min(len(result.history) for result in results.values()) < 6
-    assert last == {name: pytest.approx(result.outcomes[name].dev) for name, result in results.items()}
+    scores = {name: best.score for name, best in last.items()}
+    assert scores == {name: pytest.approx(result.outcomes[name].dev) for name, result in results.items()}

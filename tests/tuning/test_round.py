@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from taskaffinity.cli.console.tuning import print_found
 from taskaffinity.runs.recipe import FROM_SCRATCH
 from taskaffinity.runs.spec import EncoderRef
+from taskaffinity.tuning.recipe import describe_search, describe_trial
 from taskaffinity.tuning.round import Round
 from taskaffinity.tuning.search import Search, SearchResult
 from taskaffinity.tuning.trials import TrialFolder, trials_of
@@ -51,3 +53,48 @@ def test_what_befalls_a_trial_that_has_ended_changes_nothing(a_round: Round) -> 
     a_round.fail(1, "diverged: loss", "", True)
     a_round.fail(1, "out of memory")
     assert (a_round.records[1], a_round.lost) == (before, {})
+
+
+def test_a_trial_that_collapsed_is_marked_in_the_table_and_the_log(
+    a_round: Round, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended: list[str] = []
+    a_round.on_progress = lambda one: ended.append(describe_trial(one))
+    for number, collapsed in ((0, ()), (1, ("a",))):
+        for epoch in range(1, 5):
+            a_round.report(number, epoch, {"a": 50.0 + number}, collapsed)
+    assert [line.endswith("collapsed on a") for line in ended] == [False, True]
+    table = table_of(a_round, capsys)
+    assert "51.0 collapsed" in table
+    assert "50.0 collapsed" not in table
+    kept = a_round.folder.read(a_round.trials[1])
+    assert kept is not None
+    assert kept.collapsed == ("a",)
+
+
+def test_a_task_that_collapsed_only_at_first_has_not_collapsed(a_round: Round) -> None:
+    for epoch in range(1, 5):
+        a_round.report(0, epoch, {"a": 10.0 * epoch}, ("a",) if epoch < 3 else ())
+    assert a_round.records[0].collapsed == ()
+
+
+def test_a_trial_of_an_older_version_has_not_collapsed(a_round: Round) -> None:
+    report(a_round, 0, 50.0, 50.0, 50.0, 50.0)
+    path = a_round.folder.path / f"{a_round.trials[0].name}.json"
+    content = json.loads(path.read_text())
+    del content["collapsed"]
+    path.write_text(json.dumps(content))
+    record = a_round.folder.read(a_round.trials[0])
+    assert record is not None
+    assert record.collapsed == ()
+
+
+def test_the_words_name_finalists_that_collapsed(a_round: Round) -> None:
+    search = Search(TASKS, ENCODER, RECIPES)
+    scores = {0: {"a": 60.0}, 1: {"a": 50.0}}
+    found = SearchResult(search, a_round, (0, 1), scores, 1, 8, {}, 0.0, collapsed=(0,))
+    assert "none can be chosen that is worse" not in " ".join(describe_search(found))
+    better = replace(found, chosen=0, collapsed=())
+    assert "none can be chosen that is worse" in " ".join(describe_search(better))
+    assert "with one of these seeds: the default;" in " ".join(describe_search(found))
+    assert "collapsed" not in " ".join(describe_search(replace(found, collapsed=()))).lower()

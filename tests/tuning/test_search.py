@@ -20,7 +20,8 @@ from taskaffinity.schedule.resources import Resources
 from taskaffinity.tuning import on_ray
 from taskaffinity.tuning.candidates import candidates
 from taskaffinity.tuning.round import Ended
-from taskaffinity.tuning.search import Search, SearchResult, finalists_of, search_recipe
+from taskaffinity.tuning.search import Search, SearchResult, finalists_of, not_learned, search_recipe
+from taskaffinity.tuning.trials import Record
 
 LOCAL = Resources("local")
 Conduct = Callable[..., SearchResult]
@@ -162,7 +163,7 @@ def test_a_trial_that_fails_otherwise_is_told_of_and_tried_again(
     few = replace(search, candidates=search.candidates[:2], confirm_seeds=1)
     train_in_step, full = trial.train_in_step, search.candidates[1]
 
-    def too_much(specs: Any, **places: Any) -> Iterator[Mapping[str, float]]:
+    def too_much(specs: Any, **places: Any) -> Iterator[Mapping[str, Any]]:
         if specs[0].recipe == full:
             raise MemoryError
         yield from train_in_step(specs, **places)
@@ -208,6 +209,39 @@ def test_a_broken_file_is_named(search: Search, conduct: Conduct, tmp_path: Path
 def test_of_equal_candidates_the_earlier_is_the_finalist() -> None:
     assert finalists_of([1.0, 5.0, None, 7.0, 5.0], 2) == (0, 3, 1)
     assert finalists_of([None, None], 2) == (0,)
+
+
+def test_trials_that_did_not_learn_a_task_rank_after_all_others() -> None:
+    means = [1.0, 5.0, None, 7.0, 6.0]
+    assert finalists_of(means, 2, failing=[3]) == (0, 4, 1)
+    assert finalists_of(means, 3, failing=[3]) == (0, 4, 1, 3)
+    assert finalists_of(means, 2, failing=[0, 1, 3, 4]) == (0, 3, 4)
+
+
+def test_a_task_is_not_learned_by_who_collapsed_and_by_who_is_no_better() -> None:
+    def record(a: float, b: float, *collapsed: str) -> Record:
+        return Record(({"a": 99.0, "b": 99.0}, {"a": a, "b": b}), collapsed)
+
+    assert not_learned([record(50, 0), record(40, 1)]) == set()  # nobody collapsed
+    learned, flat, random, high = record(60, 70), record(90, 0, "b"), record(90, 4), record(50, 60)
+    assert not_learned([learned, flat, random, high]) == {1, 2}
+    assert not_learned([flat, random]) == {0, 1}
+    assert not_learned([Record(failure="diverged"), flat, learned]) == {1}
+
+
+def test_a_task_that_collapsed_is_marked_and_stored(
+    search: Search, conduct: Conduct, undisturbed: tuple[SearchResult, Path], tmp_path: Path
+) -> None:
+    good = undisturbed[0].recipe
+    assert good is not None
+    still = replace(good, learning_rate=1e-9)  # weights hardly move
+    few = replace(search, candidates=(still, good), confirm_seeds=1)
+    found = conduct(few, tmp_path)
+    assert (found.finalists, found.collapsed, found.chosen) == ((0, 1), (0,), 1)
+    stored = [bool(content["collapsed"]) for content in scores_in(tmp_path).values()]
+    assert sorted(stored) == [False, False, True, True]
+    again = conduct(few, tmp_path)
+    assert (again.collapsed, again.chosen, again.epochs_now) == ((0,), 1, 0)
 
 
 def test_two_searches_beside_one_another_leave_each_others_folder_alone(

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from taskaffinity.tuning.search import Search, SearchResult
 
 
+COLLAPSED = " collapsed"
+"""Added to the score of a trial that predicts one class, no span or one value in a task."""
+
+
 def print_candidates(tried: Sequence[Recipe], fixed: Collection[str]) -> None:
     """Print the settings of the default recipe, and what each candidate changes."""
     names = searched_settings(fixed)
@@ -71,7 +75,8 @@ def _table(found: SearchResult) -> Table:
     table.add_column("differs from the default in")
     for number, (recipe, tried) in enumerate(zip(search.candidates, _tried(found), strict=True)):
         scores = found.confirmed.get(number)
-        cells = [f"{fmean(scores.values()):.1f}", *(f"{scores[name]:.1f}" for name in names)] if scores else []
+        ending = COLLAPSED if number in found.collapsed else ""
+        cells = [f"{fmean(scores.values()):.1f}{ending}", *(f"{scores[name]:.1f}" for name in names)] if scores else []
         if number in found.finalists and not scores:
             cells = ["failed"]
         cells += [""] * (1 + len(names) - len(cells))
@@ -93,7 +98,7 @@ def _tried(found: SearchResult) -> list[str]:
         elif record.failure is not None:
             texts.append("diverged")
         else:
-            texts.append(f"{record.means[-1]:.1f}")
+            texts.append(f"{record.means[-1]:.1f}{COLLAPSED if record.collapsed else ''}")
     return texts
 
 
