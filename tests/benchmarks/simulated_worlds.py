@@ -138,4 +138,4 @@ def null_shift(world: World, target: Target, pair: Condition, single: Condition)
     if pair.sd == single.sd:
         return 0.0
     alone = true_score(world, target, single)
-    return float(brentq(lambda shift: true_score(world, target, Condition(1, shift, pair.sd)) - alone, -2, 2))
+    return float(brentq(lambda shift: true_score(world, target, Condition(1, shift, pair.sd)) - alone, -20, 20))
