@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ from taskaffinity.runs.recipe import PAPER_REFINE, REFINE
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.study import StudiedTask, Study
 
+ROOT = Path(__file__).parents[2]
 CARD = StudiedTask("a", "A", "inference", "accuracy", "f1", {"train": 9, "dev": 3, "test": 4})
 HONEST = Study("mine", (CARD,), EncoderRef("bert", "e1"), REFINE, (0,))
 PAPER = replace(HONEST, recipe=PAPER_REFINE, protocol="paper")
@@ -98,3 +100,29 @@ def test_the_papers_protocol_is_never_named_without_them() -> None:
     assert describe_protocol(HONEST) == "honest protocol"
     n = len(departures_of(PAPER))
     assert describe_protocol(PAPER) == f"paper protocol ({n} departures from the released code: see departures.txt)"
+
+
+def test_the_size_of_strict_scoring_is_that_of_the_committed_studies() -> None:
+    higher = []
+    for folder in sorted((ROOT / "notebooks/real_stages").iterdir()):
+        official, other = (
+            list(csv.DictReader((folder / name).read_text(encoding="utf-8").splitlines()))
+            for name in ("stages.csv", "stages_other_metrics.csv")
+        )
+        strict = {(row["task"], row["stage"]): float(row["mean"]) for row in official if row["metric"] == "span_f1"}
+        lenient = [row for row in other if row["metric"] == "span_f1_conlleval"]
+        higher += [strict[row["task"], row["stage"]] - float(row["mean"]) for row in lenient]
+    assert len(higher) == 9
+    [line] = [one for one in DEPARTURES if one.ours.startswith("Span F1 is strict")]
+    assert line.size.startswith(f"{min(higher):+.1f} to {max(higher):+.1f} points")
+
+
+def test_the_size_of_a_split_at_gold_tags_is_that_of_its_benchmark() -> None:
+    path = ROOT / "tests/benchmarks/results/gold_splits.csv"
+    rows = [row for row in csv.DictReader(path.read_text().splitlines()) if row["train_examples"] == "1500"]
+    chemical, disease = (float(row["f1_gold"]) - float(row["f1_punctuation"]) for row in rows)
+    [split] = [one.size for one in DEPARTURES if one.ours.startswith("Dev and test sentences")]
+    assert f"scores {chemical:.1f} points higher on BC5CDR chemical and {disease:.1f} on BC5CDR disease" in split
+    [never] = [one.size for one in DEPARTURES if one.ours.startswith("A word is never predicted")]
+    assert {row["token_classes"] for row in rows} == {"0"}
+    assert f"none of {sum(int(row['words']) for row in rows):,} test words" in never
