@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.rare_classes import FEWEST_EXAMPLES
@@ -17,7 +18,7 @@ WINNERS_CURSE = (
 COLLAPSED_MARK = "*"
 """Marks arrows with a collapsed run in tables and figures."""
 
-_MOST_ARROWS = 10
+_MOST_ARROWS = 6
 _LEVEL = 0.05
 
 Arrow = tuple[int, int]
@@ -90,11 +91,12 @@ def describe_few_documents(matrix: AffinityMatrix) -> list[str]:
     """
     if matrix.rule.estimand != "population":
         return []
-    few = [
-        f"{title} ({effective:.3g})"
-        for title, effective in zip(matrix.titles, matrix.effective_documents, strict=True)
-        if 0 < effective < FEWEST_DOCUMENTS
-    ]
+    return few_documents_warning(dict(zip(matrix.titles, matrix.effective_documents.tolist(), strict=True)))
+
+
+def few_documents_warning(effective: Mapping[str, float]) -> list[str]:
+    """Return the sentence of ``describe_few_documents`` for effective numbers of documents, by title; 0 is unknown."""
+    few = [f"{title} ({number:.3g})" for title, number in effective.items() if 0 < number < FEWEST_DOCUMENTS]
     if not few:
         return []
     return [

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
@@ -19,6 +21,7 @@ from taskaffinity.studies.forecast import describe_forecast, measured_cost, padd
 from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.studies.options import StudyOptions
 from taskaffinity.studies.run import run_study
+from taskaffinity.tasks.secondary_metrics import documents_of
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.survey import Overlap, leaks
 from taskaffinity.tracking.tracker import RunTracker
@@ -127,6 +130,25 @@ def leak_warnings(suite: Suite, suite_file: Path | None) -> list[str]:
         more = f"{len(overlaps) - _LEAKS_SHOWN} more leaks; " if len(overlaps) > _LEAKS_SHOWN else ""
         lines.append(f"{more}all leaks: taskaffinity data inspect {suite_file}")
     return lines
+
+
+def few_documents_lines(suite: Suite, study: Study) -> list[str]:
+    """Name tasks with few effective test documents, before anything is trained.
+
+    With ``max_eval_examples`` the documents of the test set are known only after training.
+    """
+    if study.recipe.max_eval_examples is not None or study.rule.estimand != "population":
+        return []
+    from taskaffinity.analysis.cautions import few_documents_warning  # scipy: only where a study is planned
+    from taskaffinity.analysis.statistics.arm import effective_number
+
+    effective = {}
+    for task in suite.tasks:
+        examples = task.examples.get("test", ())
+        numbers = documents_of("", [example.id for example in examples], [example.document for example in examples])
+        if numbers is not None:
+            effective[task.title] = effective_number(np.bincount(numbers))
+    return few_documents_warning(effective)
 
 
 def _leak_line(leak: Overlap) -> str:

@@ -31,7 +31,7 @@ from taskaffinity.studies.options import (
     encoder_names,
     interim_seeds,
 )
-from taskaffinity.studies.planned import PlannedStudy, leak_warnings
+from taskaffinity.studies.planned import PlannedStudy, few_documents_lines, leak_warnings
 from taskaffinity.studies.precision import settle_precision
 from taskaffinity.studies.resources import resolve_resources
 from taskaffinity.studies.settings import Settings, apply_settings, make_rule
@@ -173,7 +173,7 @@ def _settled(
         check_study(study, suite, encoder, root, **checks)
     for line in notes:
         listener.notice(line)
-    for line in leak_warnings(suite, options.suite_file):
+    for line in (*leak_warnings(suite, options.suite_file), *few_documents_lines(suite, asked[0][0])):
         listener.warn(line)
     return [
         PlannedStudy(study, suite, encoder, root, resources, replace(options), tuple(notes))

@@ -85,13 +85,8 @@ class Arm:
 
     @cached_property
     def effective_documents(self) -> float:
-        """Number of documents of equal size with as many degrees of freedom: ``(sum w^2)^2 / sum w^4``.
-
-        ``w`` is a document's share of the examples. The variance between documents of unequal size is estimated mainly
-        from the large ones (Satterthwaite's degrees of freedom of ``sum w^2 e^2``).
-        """
-        weights = self.document_sizes**2
-        return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
+        """``effective_number`` of the documents."""
+        return effective_number(self.document_sizes)
 
     @cached_property
     def mean_influence(self) -> FloatArray:
@@ -124,3 +119,18 @@ class Arm:
         freedom = (self.n_runs - 1) * (self.n_documents - 1)
         # An influence has mean zero within its run, so subtracting the document's mean gives the residual.
         return float(((self.influence - self.mean_influence) ** 2).sum() / freedom) if freedom else math.nan
+
+
+def effective_number(sizes: npt.ArrayLike) -> float:
+    """Return the number of documents of equal size with as many degrees of freedom: ``(sum w^2)^2 / sum w^4``.
+
+    ``w`` is a document's share of the examples. The variance between documents of unequal size is estimated mainly from
+    the large ones (Satterthwaite's degrees of freedom of ``sum w^2 e^2``).
+
+    Parameters
+    ----------
+    sizes : (n_documents,)
+        Examples of each document.
+    """
+    weights = np.asarray(sizes, dtype=np.float64) ** 2
+    return float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0

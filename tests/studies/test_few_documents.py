@@ -1,0 +1,46 @@
+"""Few test documents are announced before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from taskaffinity.runs.rule import Rule
+from taskaffinity.runs.study import Study
+from taskaffinity.studies.planned import few_documents_lines
+from taskaffinity.tasks.suite import Suite
+from taskaffinity.tasks.task import Example, Split, Task
+
+
+def task(name: str, sizes: list[int]) -> Task:
+    """A task whose test split has documents of these sizes; without sizes none is named."""
+
+    def examples(split: Split) -> tuple[Example, ...]:
+        documents = [f"d{number}" for number, size in enumerate(sizes) for _ in range(size)] or [""] * 12
+        return tuple(
+            Example(f"{split}{n}", "xy"[n % 2], text="w", document=document) for n, document in enumerate(documents)
+        )
+
+    return Task(name, "classification", examples, ("x", "y"))
+
+
+@pytest.fixture
+def study() -> Study:
+    return Study.load(Path(__file__).parents[2] / "notebooks" / "example_results")
+
+
+def test_only_tasks_with_few_shared_documents_are_named(study: Study) -> None:
+    suite = Suite("toy", (task("few", [4] * 8), task("one", [100, 1, 1]), task("many", [2] * 25), task("no", [])))
+    [line] = few_documents_lines(suite, study)
+    assert line.startswith("Fewer than 20 effective test documents: few (8), one (1).")
+    assert few_documents_lines(Suite("toy", (task("many", [2] * 25), task("no", []))), study) == []
+
+
+def test_nothing_is_said_where_it_is_not_known_or_does_not_matter(study: Study) -> None:
+    suite = Suite("toy", (task("few", [4] * 8),))
+    capped = replace(study, recipe=replace(study.recipe, max_eval_examples=10))
+    on_this_set = replace(study, rule=Rule(estimand="test-set"))
+    assert few_documents_lines(suite, study)
+    assert few_documents_lines(suite, capped) == few_documents_lines(suite, on_this_set) == []
