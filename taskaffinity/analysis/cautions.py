@@ -111,7 +111,7 @@ def describe_rare_classes(matrix: AffinityMatrix, *, official: bool) -> list[str
     for name, title in zip(matrix.tasks, matrix.titles, strict=True):
         rare = [one for one in matrix.rare_classes if one.task == name and one.is_official == official]
         if rare:
-            named = ", ".join(f"{one.label or 'a class'} {one.examples}" for one in rare)
+            named = ", ".join(f"{one.label} {one.examples}".strip() for one in rare)
             where = "" if official else " (other_metrics.csv)"
             lines.append(
                 f"Macro-F1 of {title}{where} has classes with fewer than {FEWEST_EXAMPLES} test examples: {named}. Its "
