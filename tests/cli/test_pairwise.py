@@ -70,7 +70,7 @@ def test_edges_have_the_columns_of_the_contract_and_one_row_an_arrow(finished: P
 
 def test_gains_hold_every_score_of_every_run(finished: Path) -> None:
     gains = rows(finished / "scores.csv")
-    assert list(gains[0]) == ["source", "target", "split", "seed", "arm", "metric", "score"]
+    assert list(gains[0]) == ["source", "target", "split", "seed", "arm", "metric", "score", "collapsed"]
     scores = {(r["source"], r["target"], r["split"], int(r["seed"])): float(r["score"]) for r in gains}
     assert len(scores) == len(gains) == 2 * (4 * 4 + 2 * 12)  # splits; seeds alone, seeds as a pair's target
     for path in finished.glob("runs/*/result.json"):
