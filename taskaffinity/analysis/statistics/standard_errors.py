@@ -133,7 +133,13 @@ def standard_error(
     return BehrensFisherError(*plain, v_seeds, d_seeds, of_examples, d_examples, shared)
 
 
-def gain_error(pair: FloatArray, single: FloatArray, metric: Metric, estimand: Estimand = "population") -> GainError:
+def gain_error(
+    pair: FloatArray,
+    single: FloatArray,
+    metric: Metric,
+    estimand: Estimand = "population",
+    test: Test = "behrens-fisher",
+) -> GainError:
     """Return one arrow's gain in score units, without moderated variances.
 
     Parameters
@@ -144,7 +150,7 @@ def gain_error(pair: FloatArray, single: FloatArray, metric: Metric, estimand: E
     metric : Metric
     """
     arms = Arm.from_counts(pair, metric), Arm.from_counts(single, metric)
-    return standard_error(variance_components(*arms), estimand)
+    return standard_error(variance_components(*arms), estimand, test)
 
 
 def _n_runs(arm: Arm | None) -> float:
