@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.rare_classes import FEWEST_EXAMPLES
+from taskaffinity.analysis.statistics.documents import few_documents_warning
 from taskaffinity.analysis.style import plural, signed
 
-FEWEST_DOCUMENTS = 20
-"""Effective test documents below which the errors of gains tend to be too small."""
 WINNERS_CURSE = (
     "Significant gains are on average about 10 % too large: the arrows that pass the test are those whose error points "
     "away from zero."
@@ -92,17 +90,6 @@ def describe_few_documents(matrix: AffinityMatrix) -> list[str]:
     if matrix.rule.estimand != "population":
         return []
     return few_documents_warning(dict(zip(matrix.titles, matrix.effective_documents.tolist(), strict=True)))
-
-
-def few_documents_warning(effective: Mapping[str, float]) -> list[str]:
-    """Return the sentence of ``describe_few_documents`` for effective numbers of documents, by title; 0 is unknown."""
-    few = [f"{title} ({number:.3g})" for title, number in effective.items() if 0 < number < FEWEST_DOCUMENTS]
-    if not few:
-        return []
-    return [
-        f"Fewer than {FEWEST_DOCUMENTS} effective test documents: {', '.join(few)}. Intervals and p-values into such a "
-        "target are too small; more documents help, more rows of the same documents do not."
-    ]
 
 
 def describe_rare_classes(matrix: AffinityMatrix, *, official: bool) -> list[str]:

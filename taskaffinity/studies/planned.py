@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from taskaffinity.analysis.statistics.documents import effective_number, few_documents_warning
 from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
@@ -139,9 +140,6 @@ def few_documents_lines(suite: Suite, study: Study) -> list[str]:
     """
     if study.recipe.max_eval_examples is not None or study.rule.estimand != "population":
         return []
-    from taskaffinity.analysis.cautions import few_documents_warning  # scipy: only where a study is planned
-    from taskaffinity.analysis.statistics.arm import effective_number
-
     effective = {}
     for task in suite.tasks:
         examples = task.examples.get("test", ())

@@ -194,4 +194,4 @@ def test_tables_and_figures_load_after_the_first_step(tmp_path: Path) -> None:
     begun = process(*STUDY, cwd=tmp_path, python=("-c", UNTIL_FIRST_STEP))
     assert begun.returncode == 0, begun.stderr
     assert "torch" in loaded_by(begun)
-    assert not loaded_by(begun) & {"pandas", "matplotlib", "networkx", "seaborn"}
+    assert not loaded_by(begun) & {"pandas", "matplotlib", "networkx", "seaborn", "scipy.stats"}

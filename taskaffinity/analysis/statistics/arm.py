@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskaffinity.analysis.statistics.collapse import predicts_nothing
+from taskaffinity.analysis.statistics.documents import effective_number
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.tasks.metrics import Metric, by_document
 
@@ -119,18 +120,3 @@ class Arm:
         freedom = (self.n_runs - 1) * (self.n_documents - 1)
         # An influence has mean zero within its run, so subtracting the document's mean gives the residual.
         return float(((self.influence - self.mean_influence) ** 2).sum() / freedom) if freedom else math.nan
-
-
-def effective_number(sizes: npt.ArrayLike) -> float:
-    """Return the number of documents of equal size with as many degrees of freedom: ``(sum w^2)^2 / sum w^4``.
-
-    ``w`` is a document's share of the examples. The variance between documents of unequal size is estimated mainly from
-    the large ones (Satterthwaite's degrees of freedom of ``sum w^2 e^2``).
-
-    Parameters
-    ----------
-    sizes : (n_documents,)
-        Examples of each document.
-    """
-    weights = np.asarray(sizes, dtype=np.float64) ** 2
-    return float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0
