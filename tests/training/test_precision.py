@@ -38,7 +38,7 @@ def test_each_mini_batch_is_timed_in_both_precisions_after_a_small_untimed_one(
 ) -> None:
     spec, places = alone
     tried: list[tuple[str | None, int]] = []
-    clocks = {None: iter([9.0, 3.0, 0.5, 4.0]), "bf16": iter([1.0, 1.0, 0.5, 2.0])}
+    clocks = {None: iter([9.0, 0.5, 3.0, 4.0]), "bf16": iter([1.0, 0.5, 1.0, 2.0])}
 
     def update(model: MultiTaskModel, stepper: object, name: str, split: Any, rows: Any, device: str) -> Any:
         tried.append((model.precision, int(np.diff(split.bounds)[rows].sum())))
@@ -46,7 +46,7 @@ def test_each_mini_batch_is_timed_in_both_precisions_after_a_small_untimed_one(
 
     monkeypatch.setattr(precision, "timed_update", update)
     monkeypatch.setattr(precision, "products_in_bf16", lambda: 1.0)
-    assert times_in_bf16(spec, **places) == 2.0  # of 3, 1 and 2
+    assert times_in_bf16(spec, **places) == 2.0  # of 1, 3 and 2
     assert [bits for bits, _ in tried] == ["bf16", None, None, "bf16"] * 2  # neither always first
     lengths = [tokens for _, tokens in tried]
     assert lengths[::2] == lengths[1::2]
@@ -66,3 +66,23 @@ def test_matrix_products_are_timed() -> None:
     before = torch.get_rng_state()
     assert 0.001 < precision.products_in_bf16() < 100
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "seconds", "enough"),
+    [
+        ([], 9.0, False),
+        ([1.5], 0.6, True),  # very clear: one pair decides
+        ([1.5], 0.4, False),  # but not in less than half a second
+        ([0.9], 0.6, True),
+        ([1.3], 0.6, False),
+        ([1.3, 1.4], 0.6, True),  # clear: two pairs decide
+        ([1.3, 1.2], 0.9, False),
+        ([1.0, 1.04], 0.6, True),
+        ([1.0, 1.5], 0.9, False),  # the pairs disagree
+        ([1.0, 1.5, 1.2], 0.9, False),
+        ([1.0, 1.5, 1.2], 1.0, True),
+    ],
+)
+def test_few_pairs_decide_if_they_are_clear(ratios: list[float], seconds: float, enough: bool) -> None:
+    assert precision._is_enough(ratios, seconds) is enough

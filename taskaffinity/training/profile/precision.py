@@ -23,8 +23,9 @@ PAYS = 1.15
 """Speed relative to fp32 from which bf16 is used. Smaller gains could be noise of the trial."""
 _PAIRS, _SECONDS = 3, 1.0
 """Timed pairs of updates; more pairs until the timed seconds are reached too."""
-_CLEAR_PAIRS, _CLEAR_SECONDS, _CLEAR_MARGIN = 2, 0.5, 1.1
-"""Timed pairs and seconds that suffice if every pair lies on the same side of ``PAYS``, by this factor."""
+_CLEAR_SECONDS = 0.5
+_CLEAR_MARGINS = {1: 1.25, 2: 1.1}
+"""Factors by which the timed pairs all lie on one side of ``PAYS``, if so few decide in these seconds."""
 _WIDTH, _PRODUCTS = 512, 5
 """Width of the square matrices in the first test, and the number of timed products."""
 _PRECISIONS: tuple[Literal["bf16"] | None, ...] = (None, "bf16")
@@ -83,9 +84,10 @@ def _is_enough(ratios: list[float], spent: float) -> bool:
     """Whether these timed pairs decide: enough of them, or fewer that clearly agree."""
     if len(ratios) >= _PAIRS and spent >= _SECONDS:
         return True
-    if len(ratios) < _CLEAR_PAIRS or spent < _CLEAR_SECONDS:
+    if not ratios or spent < _CLEAR_SECONDS:
         return False
-    return min(ratios) >= PAYS * _CLEAR_MARGIN or max(ratios) <= PAYS / _CLEAR_MARGIN
+    margin = _CLEAR_MARGINS.get(len(ratios), min(_CLEAR_MARGINS.values()))
+    return min(ratios) >= PAYS * margin or max(ratios) <= PAYS / margin
 
 
 def _product(dtype: torch.dtype) -> float:
