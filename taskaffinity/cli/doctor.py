@@ -20,6 +20,7 @@ from rich.console import Console
 
 from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.options.run import Json
+from taskaffinity.errors import InputError
 from taskaffinity.studies.defaults import DEFAULT_ENCODERS
 from taskaffinity.tasks.catalog import LISTED, data_folder
 from taskaffinity.tasks.formats import missing_files
@@ -142,7 +143,11 @@ def _folders() -> Iterator[Finding]:
         from taskaffinity.runs.files import cache_folder  # torch
     except (ImportError, OSError):
         return
-    cache = cache_folder()
+    try:
+        cache = cache_folder()
+    except InputError as error:
+        yield Finding("cache", "not private", str(error), breaks=True)
+        return
     size = _size(cache)
     for what, folder, mend in (
         ("cache", cache, "export TASKAFFINITY_CACHE=FOLDER"),

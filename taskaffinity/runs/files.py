@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from taskaffinity.runs.private import check_private
+
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
@@ -55,7 +57,14 @@ def read_json(path: Path) -> Any:
 
 
 def cache_folder() -> Path:
-    """Folder of tokenized corpora: ``TASKAFFINITY_CACHE``, else ``~/.cache/taskaffinity``."""
-    if given := os.environ.get("TASKAFFINITY_CACHE"):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "taskaffinity"
+    """Folder of tokenized corpora: ``TASKAFFINITY_CACHE``, else ``~/.cache/taskaffinity``.
+
+    Raises
+    ------
+    InputError
+        If another user owns it or may write to it.
+    """
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "taskaffinity"
+    folder = Path(os.environ.get("TASKAFFINITY_CACHE") or default)
+    check_private(folder)
+    return folder

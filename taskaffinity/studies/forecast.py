@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from taskaffinity.errors import InputError
 from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.files import cache_folder, read_json, write_json
+from taskaffinity.runs.private import private_folder
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study
@@ -106,13 +107,13 @@ def padding_notice(encoder: Encoder, recipe: Recipe) -> list[str]:
     key = repr((encoder.ref.fingerprint, recipe.max_length, execute.versions()["transformers"]))
     path = cache_folder() / "packing" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
     try:
-        is_packed = bool(read_json(path)["packed"])
+        is_packed = (False, True).index(read_json(path)["packed"]) == 1
     except (OSError, ValueError, KeyError, TypeError):
         try:
             is_packed = supports_packing(encoder.folder, recipe.max_length)
         except Exception:  # the runs report their own reasons
             return []
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(path.parent)
         write_json(path, {"packed": is_packed})
     return [] if is_packed else [PADDED]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from filelock import FileLock
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import cache_folder, read_json, write_json
+from taskaffinity.runs.private import check_private, private_folder
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study, studies_in
@@ -84,7 +86,7 @@ def fast_precision(
     spec = RunSpec(((largest.name, largest.fingerprint),), study.encoder, study.seeds[0], recipe)
     key = hashlib.sha256(repr((str(root.resolve()), spec)).encode()).hexdigest()[:16]
     path = cache_folder() / "precision" / f"{key}.json"
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    check_private(private_folder(path.parent))
     with FileLock(f"{path}.lock"):
         if recorded := recorded_precision([study], [root]):  # another process started the study meanwhile
             return recorded
@@ -105,7 +107,9 @@ def _recent_trial(path: Path) -> dict[str, float | None] | None:
         if time.time() - path.stat().st_mtime > _VALID_SECONDS:
             return None
         ratio = read_json(path)["times_in_bf16"]
-        return {"times_in_bf16": None if ratio is None else float(ratio)}
+        if ratio is None:
+            return {"times_in_bf16": None}
+        return {"times_in_bf16": float(ratio)} if 0 < float(ratio) < math.inf else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

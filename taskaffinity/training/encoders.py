@@ -23,7 +23,9 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, BertTokenizer, Pr
 from transformers.utils import logging
 
 from taskaffinity.errors import InputError
+from taskaffinity.runs.private import check_private, private_folder
 from taskaffinity.runs.spec import EncoderRef
+from taskaffinity.training.checksums import SEAL, is_intact, seal
 from taskaffinity.training.load_errors import as_input_error
 
 logging.disable_progress_bar()
@@ -117,14 +119,20 @@ def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, wid
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *vocabulary]
     digest = hashlib.sha256("\n".join([config.to_json_string(), *tokens]).encode()).hexdigest()[:12]
     folder = cache / "encoders" / f"tiny-{digest}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    for place in (cache, folder.parent):
+        check_private(place)
+    private_folder(folder.parent)
     with FileLock(f"{folder}.lock"):
-        if not folder.is_dir():
+        if folder.is_dir() and not (folder / SEAL).exists():  # of an earlier version, and part of the identity of runs
+            seal(folder, folder.name)
+        if not is_intact(folder):
             partial = folder.with_name(f".{folder.name}")
             shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir()
+            partial.mkdir(mode=0o700)
             config.save_pretrained(partial)
             BertTokenizer({token: i for i, token in enumerate(tokens)}, do_lower_case=True).save_pretrained(partial)
+            seal(partial, folder.name)
+            shutil.rmtree(folder, ignore_errors=True)
             partial.rename(folder)
     return Encoder(folder, EncoderRef(f"tiny BERT {layers}x{width}, from scratch", _fingerprint(folder)))
 

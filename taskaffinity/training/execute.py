@@ -27,6 +27,7 @@ from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.task import Task
 from taskaffinity.training.checkpoint import shared_weights
+from taskaffinity.training.checksums import is_intact
 from taskaffinity.training.encoder_checks import check_bidirectional, check_max_length
 from taskaffinity.training.encoders import Encoder, load_encoder, load_tokenizer
 from taskaffinity.training.inputs.tokenize import encode_task
@@ -38,18 +39,19 @@ from taskaffinity.training.setup import encoded_folder, encoding_options, setup_
 
 
 def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path) -> None:
-    """Encode every task for this encoder, unless the cache has it.
+    """Encode every task for this encoder, unless the cache has it intact.
 
     Raises
     ------
     InputError
-        If ``max_length`` exceeds the encoder's positions, or the encoder is not bidirectional.
+        If ``max_length`` exceeds the encoder's positions, the encoder is not bidirectional, or another user may write
+        to the cache.
     """
     check_max_length(f"--set max_length={recipe.max_length}", recipe.max_length, encoder.folder)
     tokenizer = None
     for task in tasks:
         folder = encoded_folder(cache, task.fingerprint, encoder.ref.fingerprint, recipe)
-        if not folder.is_dir():
+        if not is_intact(folder):
             if tokenizer is None:  # a task in the cache shows that the encoder passed the check before
                 check_bidirectional(load_encoder(encoder.folder)[0], encoder.folder)
                 tokenizer = load_tokenizer(encoder.folder)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
+from taskaffinity.runs.private import check_private
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec, TaskRef
 from taskaffinity.tasks.task import Split
@@ -93,7 +94,15 @@ def setup_run(
 
 
 def encoded_folder(cache: Path, fingerprint: str, encoder: str, recipe: Recipe) -> Path:
-    """Where the cache holds a task that is encoded for this encoder and recipe."""
+    """Where the cache holds a task that is encoded for this encoder and recipe.
+
+    Raises
+    ------
+    InputError
+        If another user may write to the cache.
+    """
+    for place in (cache, cache / "encoded"):
+        check_private(place)
     return cache_folder(cache, fingerprint, encoder, **encoding_options(recipe))
 
 

@@ -2,7 +2,8 @@
 
 A *row* is one input sequence of the encoder; an *example* is one scored item. Each example is one row, except in
 tagging, where a long sentence has several rows (``tokenize.py`` splits it). Tokens reveal the text. The cache is
-therefore outside the results folder, and only its owner can read it.
+therefore outside the results folder, and only its owner can read it. Each task's folder is sealed with the hashes of
+its files (``training.checksums``), because arrays that were cut or exchanged can still be read.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy.typing as npt
 
 from taskaffinity.errors import InputError
 from taskaffinity.tasks.task import SPLITS, Kind, Split, Task
+from taskaffinity.training.checksums import is_intact, seal
 
 IntArray = npt.NDArray[np.int64]
 
@@ -209,25 +211,35 @@ def cache_folder(
 
 
 def write_encoded(folder: Path, meta: TaskMeta, splits: Iterable[tuple[Split, EncodedSplit]]) -> None:
-    """Write a task's arrays; the folder appears complete or not at all.
+    """Write a task's arrays in the place of any earlier ones; the folder appears complete or not at all.
 
     The caller holds a lock if another process may write the same folder.
     """
     beside = folder.with_name(f".{folder.name}")
-    shutil.rmtree(beside, ignore_errors=True)
+    _remove(beside)
     beside.mkdir(mode=0o700)
     (beside / "task.json").write_text(json.dumps(asdict(meta)), encoding="utf-8")
     for split, encoded in splits:
-        (beside / split).mkdir()
+        (beside / split).mkdir(mode=0o700)
         for name, file in _ARRAYS.items():
             np.save(beside / split / f"{file}.npy", getattr(encoded, name))
         content = json.dumps({"ids": encoded.ids, "gold": encoded.gold, "documents": encoded.documents})
         (beside / split / "examples.json").write_text(content, encoding="utf-8")
+    seal(beside, folder.name)
+    _remove(folder)
     beside.rename(folder)
 
 
 def read_encoded(folder: Path) -> tuple[TaskMeta, dict[Split, EncodedSplit]]:
-    """Read what ``write_encoded`` wrote; the arrays are memory-mapped."""
+    """Read what ``write_encoded`` wrote; the arrays are memory-mapped.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or is not as it was written.
+    """
+    if not is_intact(folder):
+        raise InputError(f"{folder}: a damaged task of the cache; repeat the command, which encodes it afresh")
     content = json.loads((folder / "task.json").read_text(encoding="utf-8"))
     meta = meta_of(content)
     splits: dict[Split, EncodedSplit] = {}
@@ -239,6 +251,14 @@ def read_encoded(folder: Path) -> tuple[TaskMeta, dict[Split, EncodedSplit]]:
         }
         splits[split] = EncodedSplit(**examples, **arrays, is_tagging=meta.kind == "ner")
     return meta, splits
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder, or whatever has its name."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
 
 
 def bounds_of(lengths: Sequence[int] | IntArray) -> IntArray:

@@ -24,7 +24,9 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
+from taskaffinity.runs.private import private_folder
 from taskaffinity.tasks.task import Example, Split, Task
+from taskaffinity.training.checksums import is_intact
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, bounds_of, task_meta, write_encoded
 
 
@@ -38,7 +40,7 @@ def encode_task(
     trains_on_dev: bool = False,
     reversed_pairs: bool = False,
 ) -> None:
-    """Write a task's arrays to ``folder`` unless it exists.
+    """Write a task's arrays to ``folder`` unless they are there and intact.
 
     Parameters
     ----------
@@ -47,9 +49,9 @@ def encode_task(
     reversed_pairs : bool
         Whether the second text of a pair is read before the first.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(folder.parent)
     with FileLock(f"{folder}.lock"):
-        if not folder.is_dir():
+        if not is_intact(folder):
             meta = task_meta(task)
             examples_of = dict(task.examples)
             if trains_on_dev:

@@ -1,0 +1,88 @@
+"""Seal a folder of the cache with the hashes of its files, and tell whether it is still as it was sealed.
+
+A folder whose files were cut, exchanged or edited parses as well as an intact one. Its hashes differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+SEAL = "checksums.json"
+"""The file with the hashes, written last."""
+
+Signature = tuple[tuple[str, int, int, int], ...]
+_intact: dict[Path, Signature] = {}
+"""Folders that this process found intact, with names, sizes, times and inodes of their files."""
+
+
+def seal(folder: Path, name: str) -> None:
+    """Write the hashes of all files of a folder; everything is on the disk afterwards.
+
+    Parameters
+    ----------
+    name : str
+        The folder's final name. Two sealed folders cannot be exchanged.
+    """
+    content = _content(folder, name)
+    for path in sorted(folder.rglob("*")):
+        _flush(path)
+    (folder / SEAL).write_bytes(content)
+    _flush(folder / SEAL)
+    _flush(folder)
+
+
+def is_intact(folder: Path) -> bool:
+    """Whether a folder has exactly the files and the name that it was sealed with; each process hashes it once."""
+    try:
+        before = _signature(folder)
+        if _intact.get(folder) == before:
+            return True
+        is_same = (folder / SEAL).read_bytes() == _content(folder, folder.name)
+    except (OSError, ValueError):
+        return False
+    if is_same:
+        _intact[folder] = before
+    return is_same
+
+
+def _content(folder: Path, name: str) -> bytes:
+    """What the seal of a folder says."""
+    hashes = {}
+    for path in _files(folder):
+        if path.name != SEAL:
+            with open(path, "rb") as file:
+                hashes[str(path.relative_to(folder))] = hashlib.file_digest(file, "sha256").hexdigest()
+    return json.dumps({"name": name, "sha256": hashes}, indent=1).encode()
+
+
+def _signature(folder: Path) -> Signature:
+    status = [(path, path.stat()) for path in _files(folder)]
+    return tuple((str(path), of.st_size, of.st_mtime_ns, of.st_ino) for path, of in status)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files of a folder, sorted.
+
+    Raises
+    ------
+    ValueError
+        If it has something else than files and folders. A named pipe would be read for ever.
+    """
+    for path in (folder, *sorted(folder.rglob("*"))):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise ValueError(f"{path}: no file")
+        if path.is_file():
+            yield path
+
+
+def _flush(path: Path) -> None:
+    """Write a file or a folder to the disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
