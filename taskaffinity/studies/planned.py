@@ -143,9 +143,11 @@ def few_documents_lines(suite: Suite, study: Study) -> list[str]:
     effective = {}
     for task in suite.tasks:
         examples = task.examples.get("test", ())
-        numbers = documents_of("", [example.id for example in examples], [example.document for example in examples])
+        ids, gold = [example.id for example in examples], [example.label for example in examples]
+        numbers = documents_of("", ids, [example.document for example in examples])
         if numbers is not None:
-            effective[task.title] = effective_number(np.bincount(numbers))
+            items = task.metric.items(task.metric.tally(gold, gold, task.scored))
+            effective[task.title] = effective_number(np.bincount(numbers, weights=items))
     return few_documents_warning(effective)
 
 

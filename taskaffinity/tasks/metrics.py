@@ -1,6 +1,6 @@
 """Metrics: every score is a smooth function of a sum over examples.
 
-A metric is three functions.
+A metric is four functions.
 
 * ``tally(gold, predicted, labels)`` returns counts, ``(n_examples, n_counts)``.
 * ``score(counts.sum(axis=-2))`` turns summed counts ``(..., n_counts)`` into scores ``(...)`` in [0, 1]
@@ -8,6 +8,8 @@ A metric is three functions.
 * ``influence(counts)`` returns how far each example moves the score, ``(n_examples,)`` with mean zero. The standard
   error of the score over examples is ``influence.std() / sqrt(n_examples)``. If examples of one document are not
   independent, pass the influences through ``by_document`` first.
+* ``items(counts)`` returns how many gold items of each example the score counts, ``(n_examples,)``. An item is an example
+  for accuracy and Pearson, and a positive example or a span for F1.
 
 Conventions: ``labels`` are the scored classes; the caller removes a negative class. The unit of every count is an
 example. For a tagging task it is a sentence, because the tokens of a sentence are not independent. An undefined score
@@ -40,6 +42,17 @@ class Metric:
     tally: Callable[[Sequence[Any], Sequence[Any], Sequence[str]], Counts]
     score: Callable[[Counts], Counts]
     influence: Callable[[Counts], Counts]
+    items: Callable[[Counts], Counts]
+
+
+def every_example(counts: Counts) -> Counts:
+    """One item per example."""
+    return np.ones(len(counts))
+
+
+def gold_positives(counts: Counts) -> Counts:
+    """The gold items of the scored classes, found or missed: ``tp + fn``."""
+    return np.asarray(_by_class(counts)[..., [0, 2]].sum(axis=(-1, -2)))
 
 
 def accuracy_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Counts:
@@ -240,20 +253,40 @@ def _ratio(top: Counts, bottom: Counts) -> Counts:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "accuracy", accuracy_tally, accuracy_score, accuracy_influence),
-        Metric("pearson", "Pearson's r", pearson_tally, pearson_score, pearson_influence),
-        Metric("micro_f1", "micro-F1 without the negative class", micro_f1_tally, micro_f1_score, micro_f1_influence),
-        Metric("macro_f1", "macro-F1 without the negative class", macro_f1_tally, macro_f1_score, macro_f1_influence),
+        Metric("accuracy", "accuracy", accuracy_tally, accuracy_score, accuracy_influence, every_example),
+        Metric("pearson", "Pearson's r", pearson_tally, pearson_score, pearson_influence, every_example),
+        Metric(
+            "micro_f1",
+            "micro-F1 without the negative class",
+            micro_f1_tally,
+            micro_f1_score,
+            micro_f1_influence,
+            gold_positives,
+        ),
+        Metric(
+            "macro_f1",
+            "macro-F1 without the negative class",
+            macro_f1_tally,
+            macro_f1_score,
+            macro_f1_influence,
+            gold_positives,
+        ),
         Metric(
             "document_f1",
             "micro-F1 of documents' relations, those without a text missed",
             document_f1_tally,
             micro_f1_score,
             micro_f1_influence,
+            gold_positives,
         ),
-        Metric("span_f1", "span F1, strict", span_f1_tally, micro_f1_score, micro_f1_influence),
+        Metric("span_f1", "span F1, strict", span_f1_tally, micro_f1_score, micro_f1_influence, gold_positives),
         Metric(
-            "span_f1_conlleval", "span F1 as conlleval reads tags", conlleval_tally, micro_f1_score, micro_f1_influence
+            "span_f1_conlleval",
+            "span F1 as conlleval reads tags",
+            conlleval_tally,
+            micro_f1_score,
+            micro_f1_influence,
+            gold_positives,
         ),
     )
 }

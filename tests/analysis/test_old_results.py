@@ -45,12 +45,16 @@ def test_every_number_of_edges_csv_is_the_same(folder: Path) -> None:
     new = pd.read_csv(folder / "edges.csv")
     assert set(new) - set(old) == ADDED
     assert set(new.test) == {"satterthwaite"}  # its study names no test
+    as_ever = new.effective_documents == new.n_test  # F1 has fewer effective documents than examples: other df since
+    assert 0 < as_ever.sum() < len(new)
     new = new[old.columns]
     is_open = old.verdict == "inconclusive"
     for seeds in ("seeds_to_significance", "seeds_to_equivalence"):
         old[seeds] = old[seeds].where(is_open)  # once given for decided arrows too
     words = ["recommendation"]
-    pd.testing.assert_frame_equal(new.drop(columns=words), old.drop(columns=words), check_exact=False, rtol=1e-5)
+    new_numbers, old_numbers = new.drop(columns=words), old.drop(columns=words)
+    pd.testing.assert_frame_equal(new_numbers[as_ever], old_numbers[as_ever], check_exact=False, rtol=1e-5)
+    pd.testing.assert_frame_equal(new_numbers, old_numbers, check_exact=False, rtol=0.02)
     assert new.recommendation.isna().equals(old.recommendation.isna())
 
 

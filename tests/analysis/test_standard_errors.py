@@ -67,7 +67,9 @@ def naive(pair: np.ndarray, single: np.ndarray, metric: Metric) -> GainError:
         v_interaction += squares / ((len(runs) - 1) * (n - 1)) / len(runs) / n
     v_seeds = s2["pair"] / len(pair) + s2["single"] / len(single)
     total = max(v_seeds + v_examples - v_interaction, v_seeds, v_examples)
-    df = total**2 / (v_seeds**2 / (min(len(pair), len(single)) - 1) + v_examples**2 / (n - 1))
+    items = [1.0 if metric.name in ("accuracy", "pearson") else float(sum(row[0::3] + row[2::3])) for row in pair[0]]
+    effective = sum(w**2 for w in items) ** 2 / sum(w**4 for w in items)
+    df = total**2 / (v_seeds**2 / (min(len(pair), len(single)) - 1) + v_examples**2 / (effective - 1))
     gain = means["pair"] - means["single"]
     return GainError(gain, math.sqrt(v_seeds), math.sqrt(v_examples), total, df)
 

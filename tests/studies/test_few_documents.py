@@ -26,6 +26,19 @@ def task(name: str, sizes: list[int]) -> Task:
     return Task(name, "classification", examples, ("x", "y"))
 
 
+def relation(name: str, rows: list[int], positive: list[int]) -> Task:
+    """A relation task whose test documents have so many rows and so many positive ones."""
+
+    def examples(split: Split) -> tuple[Example, ...]:
+        return tuple(
+            Example(f"{split}{d}.{n}", "x" if n < positive[d] else "none", text="w", document=f"d{d}")
+            for d, size in enumerate(rows)
+            for n in range(size)
+        )
+
+    return Task(name, "relation", examples, ("x", "none"), "none")
+
+
 @pytest.fixture
 def study() -> Study:
     return Study.load(Path(__file__).parents[2] / "notebooks" / "example_results")
@@ -44,3 +57,10 @@ def test_nothing_is_said_where_it_is_not_known_or_does_not_matter(study: Study) 
     on_this_set = replace(study, rule=Rule(estimand="test-set"))
     assert few_documents_lines(suite, study)
     assert few_documents_lines(suite, capped) == few_documents_lines(suite, on_this_set) == []
+
+
+def test_a_document_weighs_by_its_positive_examples_if_the_metric_counts_those(study: Study) -> None:
+    uneven, even = [90] + [3] * 24, [3] * 25
+    suite = Suite("toy", (relation("long", uneven, even), relation("dense", uneven, [60] + [3] * 24)))
+    [line] = few_documents_lines(suite, study)
+    assert line.startswith("Fewer than 20 effective test documents: dense (1.12).")  # (60^2 + 24 3^2)^2 / (60^4 + 24 3^4)

@@ -30,7 +30,7 @@ class Arm:
     counting: npt.NDArray[np.bool_]
     """(n_runs, n_examples), whether the example has any count in the run: F1 ignores some sentences."""
     document_sizes: FloatArray
-    """(n_documents,), examples of each document."""
+    """(n_documents,), gold items of each document (``Metric.items``)."""
     constant: npt.NDArray[np.bool_]
     """(n_runs,), whether the run predicts one class, no span, or one value (``collapse.predicts_nothing``)."""
 
@@ -48,10 +48,10 @@ class Arm:
         scores = np.asarray(metric.score(counts.sum(axis=1)), dtype=np.float64)
         influence = np.stack([metric.influence(run) for run in counts])
         spread = influence.var(axis=1)
-        sizes = np.ones(counts.shape[1])
+        sizes = metric.items(counts[0])  # gold, so all runs have the same
         if documents is not None:
             influence = by_document(influence, documents)
-            sizes = np.bincount(documents).astype(np.float64)
+            sizes = np.bincount(documents, weights=sizes)
         constant = np.array([predicts_nothing(run, metric) for run in counts])
         return cls(scores, influence, spread, (counts != 0).any(axis=2), sizes, constant)
 

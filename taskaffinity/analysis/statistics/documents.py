@@ -17,13 +17,13 @@ FEWEST_DOCUMENTS = 20
 def effective_number(sizes: npt.ArrayLike) -> float:
     """Return the number of documents of equal size with as many degrees of freedom: ``(sum w^2)^2 / sum w^4``.
 
-    ``w`` is a document's share of the examples. The variance between documents of unequal size is estimated mainly from
+    ``w`` is a document's share of the gold items that the score counts (``Metric.items``). The variance between documents of unequal size is estimated mainly from
     the large ones (Satterthwaite's degrees of freedom of ``sum w^2 e^2``).
 
     Parameters
     ----------
     sizes : (n_documents,)
-        Examples of each document.
+        Gold items of each document.
     """
     weights = np.asarray(sizes, dtype=np.float64) ** 2
     return float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0
