@@ -8,8 +8,8 @@ A metric is four functions.
 * ``influence(counts)`` returns how far each example moves the score, ``(n_examples,)`` with mean zero. The standard
   error of the score over examples is ``influence.std() / sqrt(n_examples)``. If examples of one document are not
   independent, pass the influences through ``by_document`` first.
-* ``items(counts)`` returns how many gold items of each example the score counts, ``(n_examples,)``. An item is an example
-  for accuracy and Pearson, and a positive example or a span for F1.
+* ``items(counts)`` returns how many gold items of each example the score counts, ``(n_examples,)``. An item is an
+  example for accuracy and Pearson, and a positive example or a span for F1.
 
 Conventions: ``labels`` are the scored classes; the caller removes a negative class. The unit of every count is an
 example. For a tagging task it is a sentence, because the tokens of a sentence are not independent. An undefined score

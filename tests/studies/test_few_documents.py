@@ -63,4 +63,4 @@ def test_a_document_weighs_by_its_positive_examples_if_the_metric_counts_those(s
     uneven, even = [90] + [3] * 24, [3] * 25
     suite = Suite("toy", (relation("long", uneven, even), relation("dense", uneven, [60] + [3] * 24)))
     [line] = few_documents_lines(suite, study)
-    assert line.startswith("Fewer than 20 effective test documents: dense (1.12).")  # (60^2 + 24 3^2)^2 / (60^4 + 24 3^4)
+    assert line.startswith("Fewer than 20 effective test documents: dense (1.12).")  # (60² + 24 · 3²)² / (60⁴ + ...)

@@ -17,8 +17,9 @@ FEWEST_DOCUMENTS = 20
 def effective_number(sizes: npt.ArrayLike) -> float:
     """Return the number of documents of equal size with as many degrees of freedom: ``(sum w^2)^2 / sum w^4``.
 
-    ``w`` is a document's share of the gold items that the score counts (``Metric.items``). The variance between documents of unequal size is estimated mainly from
-    the large ones (Satterthwaite's degrees of freedom of ``sum w^2 e^2``).
+    ``w`` is a document's share of the gold items that the score counts (``Metric.items``). The variance between
+    documents of unequal size is estimated mainly from the large ones (Satterthwaite's degrees of freedom of
+    ``sum w^2 e^2``).
 
     Parameters
     ----------
