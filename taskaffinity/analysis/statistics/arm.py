@@ -51,7 +51,7 @@ class Arm:
         sizes = metric.items(counts[0])  # gold, so all runs have the same
         if documents is not None:
             influence = by_document(influence, documents)
-            sizes = np.bincount(documents, weights=sizes)
+            sizes = np.bincount(documents, weights=sizes).astype(np.float64)
         constant = np.array([predicts_nothing(run, metric) for run in counts])
         return cls(scores, influence, spread, (counts != 0).any(axis=2), sizes, constant)
 
