@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule.progress import Report
-from taskaffinity.schedule.ray_session import DIED, RETRIES, ray_of
+from taskaffinity.schedule.ray_driver import WATCH_SECONDS
+from taskaffinity.schedule.ray_process import RayEnded, RaySessions
+from taskaffinity.schedule.ray_session import DIED, RETRIES, initialized_ray
 from taskaffinity.schedule.resources import Resources, slots
-from taskaffinity.schedule.worker import LACKS_START, POLL_SECONDS, Arguments, Event, Finished, train_and_store
+from taskaffinity.schedule.worker import (
+    FOUND_DONE,
+    LACKS_START,
+    POLL_SECONDS,
+    Arguments,
+    Event,
+    Finished,
+    train_and_store,
+)
 
 _ARRIVAL_SECONDS = 2
 """Time that a network file system may take to show a file from another node."""
@@ -22,44 +32,89 @@ _NOT_ARRIVED = "its result did not arrive: --results must be on a path that all 
 def on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Iterator[Event]:
     """Train as many runs at once as the nodes have room for.
 
+    If Ray ends, it is started again, a few times; then the runs that are left have failed. A session that this process
+    is in already is used and stays.
+
     Raises
     ------
     InputError
         If Ray is not available, or a run does not fit on any node.
     """
-    with ray_of(resources) as (ray, is_ours):
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        report.workers = min(slots(nodes, resources), len(arguments))
-        demand: dict[str, Any] = {"num_cpus": resources.cpus_per_run, "num_gpus": resources.gpus_per_run}
-        remote = ray.remote(max_retries=RETRIES, retry_exceptions=False, **demand)(train_and_store)
-        began = time.time()
-        pending: dict[Any, RunSpec] = {}
-        future: dict[RunSpec, Any] = {}
-        for spec, settings in arguments:  # parents come first
-            after = [future[spec.parent]] if spec.parent in future else []
-            future[spec] = remote.options(name=spec.run_id).remote(spec, settings, *after)
-            pending[future[spec]] = spec
-        try:
-            while pending:
-                ready, _ = ray.wait(list(pending), timeout=POLL_SECONDS)
-                for reference in ready:
-                    spec = pending.pop(reference)
-                    yield Finished(spec, _reason_from_ray(ray, reference, spec, store))
-                claimed = ((spec, store.claimed_at(spec)) for spec in pending.values())
-                yield tuple(spec.run_id for spec, at in claimed if at is not None and at >= began)
-        finally:
-            if not is_ours:  # interrupted: cancel our tasks; a Ray session of ours ends as a whole
-                for reference in pending:
-                    ray.cancel(reference, force=True)
+    if ray := initialized_ray():
+        yield from _counted(_train(ray, arguments, store, resources), report)
+        return
+    left, began = dict(arguments), time.time()
+    with RaySessions(resources) as sessions:
+        while left:
+            try:
+                for event in _counted(sessions.call(_train, list(left.items()), store, resources), report):
+                    if isinstance(event, Finished):
+                        del left[event.spec]
+                    yield _ours(event, store, began)
+            except RayEnded as error:
+                if not error.is_final:
+                    continue
+                for spec in left:
+                    store.fail(spec, str(error))
+                    yield Finished(spec, str(error))
+                return
 
 
-def _reason_from_ray(ray: Any, reference: Any, spec: RunSpec, store: RunStore) -> str | None:
+def _counted(messages: Generator[Any, Any, None], report: Report) -> Iterator[Event]:
+    """Take the first message, the number of runs at once, into the report, and yield the events."""
+    try:
+        report.workers = next(messages)
+        yield from messages
+    finally:
+        messages.close()
+
+
+def _ours(event: Event, store: RunStore, began: float) -> Event:
+    """The event; a run that was trained since ``began``, just before Ray ended, counts as trained."""
+    if isinstance(event, Finished) and event.reason == FOUND_DONE and (store.claimed_at(event.spec) or 0) >= began:
+        return Finished(event.spec, None)
+    return event
+
+
+def _train(
+    ray: Any, arguments: Arguments, store: RunStore, resources: Resources, tell: object = None
+) -> Generator[int | Event, Any, None]:
+    """Yield the number of runs at once, and then the events."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    yield min(slots(nodes, resources), len(arguments))
+    demand: dict[str, Any] = {"num_cpus": resources.cpus_per_run, "num_gpus": resources.gpus_per_run}
+    remote = ray.remote(max_retries=RETRIES, retry_exceptions=False, **demand)(train_and_store)
+    began = time.time()
+    pending: dict[Any, RunSpec] = {}
+    future: dict[RunSpec, Any] = {}
+    for spec, settings in arguments:  # parents come first
+        after = [future[spec.parent]] if spec.parent in future else []
+        future[spec] = remote.options(name=spec.run_id).remote(spec, settings, *after)
+        pending[future[spec]] = spec
+    try:
+        while pending:
+            ready, _ = ray.wait(list(pending), timeout=POLL_SECONDS)
+            for reference in ready:
+                spec = pending.pop(reference)
+                yield Finished(spec, _reason_from_ray(ray, reference, spec, store, is_watched=tell is not None))
+            claimed = ((spec, store.claimed_at(spec)) for spec in pending.values())
+            yield tuple(spec.run_id for spec, at in claimed if at is not None and at >= began)
+    finally:
+        for reference in pending:  # interrupted: the session may go on
+            ray.cancel(reference, force=True)
+
+
+def _reason_from_ray(ray: Any, reference: Any, spec: RunSpec, store: RunStore, *, is_watched: bool) -> str | None:
     try:
         outcome: str | None = ray.get(reference)
         if outcome is not None or _has_arrived(spec, store):
             return outcome
         reason = _NOT_ARRIVED
     except ray.exceptions.RayError as error:
+        if is_watched:
+            time.sleep(2 * WATCH_SECONDS)  # if Ray itself ended, this process ends meanwhile
+            if isinstance(error, ray.exceptions.LocalRayletDiedError):
+                raise
         reason = _describe_error(ray, error)
         if spec.parent is not None and spec.parent not in store:  # Ray passes the error of the parent on
             reason = LACKS_START.format(spec.parent.run_id)
@@ -84,4 +139,4 @@ def _describe_error(ray: Any, error: Exception) -> str:
         return "out of memory: Ray's memory monitor ended the worker; run fewer at once (raise --cpus-per-run)"
     if isinstance(error, ray.exceptions.WorkerCrashedError):
         return DIED
-    return f"Ray could not run it: {type(error).__name__}"
+    return f"Ray ended on this machine or on the node of the run ({type(error).__name__})"

@@ -1,4 +1,4 @@
-"""A Ray session: an existing one, or one that is started and shut down here.
+"""Start Ray, or join a running one, in the process that is made for it (``ray_driver``).
 
 A Ray session that was not started here is never stopped.
 """
@@ -7,55 +7,76 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from taskaffinity.errors import InputError
 from taskaffinity.schedule.resources import Resources
 
-_START_SECONDS = 60
-_SLOW_START = (
-    "Ray has not started within a minute; its logs lie in ray/session_latest/logs below the system's temporary "
-    "folder. If it never does, --executor local trains without it."
-)
-_LOG = logging.getLogger(__name__)
 RETRIES = 3
-"""How often Ray retries a run whose worker or node was lost."""
+"""How often Ray retries a run whose worker or node was lost, and how often a Ray that ended is started again."""
 DIED = f"the worker died {RETRIES + 1} times (killed, or out of memory); see Ray's logs on its node"
 """Reason of a run that was lost after all retries."""
 
 
-@contextmanager
-def ray_of(resources: Resources) -> Iterator[tuple[Any, bool]]:
-    """Yield Ray and whether its session ends with this context, which also ends our tasks.
+def initialized_ray() -> Any | None:
+    """Return Ray if this process is in a session already; None otherwise. Ray is not imported for this."""
+    ray = sys.modules.get("ray")
+    return ray if ray is not None and ray.is_initialized() else None
 
-    The session has no telemetry, no dashboard and no log lines of workers. A session that this process is in already is
-    used and stays.
+
+def environment(resources: Resources, folder: Path) -> dict[str, str]:
+    """Return the environment of the process that talks to Ray.
+
+    There is no telemetry. A Ray that is started there listens on the loopback interface, asks for a token that only
+    this user can read, and gives its workers the priority of the command.
+
+    Parameters
+    ----------
+    folder : Path
+        Private folder of the process; the token goes there.
+    """
+    given = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_task_oom_retries": str(RETRIES),  # Ray retries for ever by default
+        **os.environ,
+    }
+    if resources.address is not None:
+        return given
+    token = folder / "token"
+    with open(os.open(token, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    given.pop("RAY_AUTH_TOKEN", None)  # it would come before the file
+    return given | {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's own switch for loopback; the default outside Linux
+        "RAY_worker_niceness": "0",  # Ray's default is 15
+        "RAY_process_group_cleanup_enabled": "0",  # workers stay in our process group, which ends as a whole
+    }
+
+
+def start_ray(resources: Resources, folder: Path) -> Any:
+    """Start Ray in ``folder``, or join the Ray at ``resources.address``; return the module.
+
+    The session has no dashboard and passes no log lines of workers on.
 
     Raises
     ------
     InputError
         If Ray cannot be reached or started.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_task_oom_retries", str(RETRIES))  # Ray retries for ever by default
-    import ray
-
-    if ray.is_initialized():
-        yield ray, False
-        return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    handler = signal.getsignal(signal.SIGTERM)
-    watchdog = threading.Timer(_START_SECONDS, _LOG.warning, [_SLOW_START])
-    watchdog.daemon = True
-    watchdog.start()
     try:
+        import ray
+
         if resources.address is None:  # runs read a cache on disk: the object store holds almost nothing
-            ray.init(address="local", object_store_memory=256 * 2**20, include_dashboard=False, **quiet)
+            small: dict[str, Any] = {"object_store_memory": 256 * 2**20, "include_dashboard": False}
+            ray.init(address="local", _temp_dir=str(folder), **small, **quiet)
         else:
             ray.init(address=resources.address, **quiet)
     except Exception as error:  # an overloaded machine raises a plain Exception: "The current node timed out ..."
@@ -65,11 +86,11 @@ def ray_of(resources: Resources) -> Iterator[tuple[Any, bool]]:
             f"{where}: could not be reached or started ({said or type(error).__name__}); "
             "--executor local trains without it; the same command later resumes the study"
         ) from error
-    finally:
-        watchdog.cancel()
-        if threading.current_thread() is threading.main_thread():  # Ray's own handler ends the process at once
-            signal.signal(signal.SIGTERM, handler)
-    try:
-        yield ray, True
-    finally:
-        ray.shutdown()  # ends the workers of this job, also on a cluster
+    return ray
+
+
+def vital_processes(ray: Any) -> Mapping[str, Any]:
+    """Return the processes without which no run goes on, by name; none of a Ray that was joined."""
+    node = ray._private.worker._global_node
+    processes = node.all_processes if node is not None and node.head else {}
+    return {name: processes[name][0].process for name in ("gcs_server", "raylet") if processes.get(name)}

@@ -7,17 +7,20 @@ ever restored: it writes into a temporary folder.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from taskaffinity.schedule.ray_session import DIED, RETRIES, ray_of
+from taskaffinity.schedule.ray_process import RayEnded, RaySessions
+from taskaffinity.schedule.ray_session import DIED, RETRIES, initialized_ray
 from taskaffinity.schedule.resources import Resources, slots
 from taskaffinity.tuning.local import Train, train_trial
 from taskaffinity.tuning.round import Round
 from taskaffinity.tuning.trials import Scores, Trial
+
+Tell = Callable[[tuple[str, tuple[Any, ...]]], Any]
 
 _QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a table to stdout even if verbose is 0
@@ -35,38 +38,75 @@ _SCORE = "scores/"
 def on_ray(resources: Resources, encoder_folder: Path, cache: Path, folder: Path) -> Iterator[Train]:
     """Yield a function that trains as many trials at once as the nodes have room for.
 
+    If Ray ends, it is started again, a few times; then the trials that are left have failed.
+
     Parameters
     ----------
     folder : Path
         A folder that all nodes share. Tune writes into a temporary folder below it.
     """
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
-    with ray_of(resources) as (ray, _):
-        slots([node["Resources"] for node in ray.nodes() if node["Alive"]], resources)
+    with RaySessions(resources) as sessions:
 
         def train(round_: Round, numbers: Sequence[int]) -> None:
             folder.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(prefix=".tune.", dir=folder.resolve(), ignore_cleanup_errors=True) as scratch:
-                _fit(round_, numbers, resources, encoder_folder.resolve(), cache.resolve(), scratch)
-            for number in set(numbers) & set(round_.pending()):
-                round_.fail(number, DIED)
+            reason = DIED
+            while left := [number for number in numbers if number in round_.pending()]:
+                with TemporaryDirectory(prefix=".tune.", dir=folder.resolve(), ignore_cleanup_errors=True) as scratch:
+                    places = (encoder_folder.resolve(), cache.resolve(), scratch)
+                    try:
+                        _follow(round_, sessions, (round_.trials, left, resources, *places))
+                    except RayEnded as error:
+                        if not error.is_final:
+                            continue
+                        reason = str(error)
+                break
+            for number in left:
+                if number in round_.pending():
+                    round_.fail(number, reason)
 
         yield train
 
 
+def _follow(round_: Round, sessions: RaySessions, arguments: tuple[Any, ...]) -> None:
+    """Train trials and pass what they report to the round, and the round's answers back."""
+    if ray := initialized_ray():
+        _fit(ray, *arguments, tell=lambda message: _answer(round_, message))
+        return
+    messages, answer = sessions.call(_fit, *arguments), None
+    with suppress(StopIteration):
+        while True:
+            answer = _answer(round_, messages.send(answer))
+
+
+def _answer(round_: Round, message: tuple[str, tuple[Any, ...]]) -> Any:
+    name, arguments = message
+    return round_.report(*arguments) if name == "report" else round_.fail(*arguments)
+
+
 def _fit(
-    round_: Round, numbers: Sequence[int], resources: Resources, encoder_folder: Path, cache: Path, scratch: str
+    ray: Any,
+    trials: Sequence[Trial],
+    numbers: Sequence[int],
+    resources: Resources,
+    encoder_folder: Path,
+    cache: Path,
+    scratch: str,
+    *,
+    tell: Tell,
 ) -> None:
+    """Train trials and ``tell`` what they report, as the name and the arguments of a method of ``Round``."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     from ray import tune
 
-    trainable = tune.with_parameters(_trial, trials=round_.trials, encoder_folder=encoder_folder, cache=cache)
+    slots([node["Resources"] for node in ray.nodes() if node["Alive"]], resources)
+    trainable = tune.with_parameters(_trial, trials=trials, encoder_folder=encoder_folder, cache=cache)
     demand = {"cpu": resources.cpus_per_run, "gpu": resources.gpus_per_run}
     tune.Tuner(
         tune.with_resources(trainable, demand),
         param_space={"number": tune.grid_search(list(numbers))},
         tune_config=tune.TuneConfig(
-            scheduler=_scheduler(round_),
+            scheduler=_scheduler(tell),
             reuse_actors=not resources.gpus_per_run,  # only the end of a process surely frees a GPU's memory
         ),
         run_config=tune.RunConfig(
@@ -93,7 +133,7 @@ def _trial(config: Mapping[str, Any], *, trials: Sequence[Trial], encoder_folder
     train_trial(trials[config["number"]], report, fail, encoder_folder=encoder_folder, cache=cache)
 
 
-def _scheduler(round_: Round) -> Any:
+def _scheduler(tell: Tell) -> Any:
     from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
     class RoundScheduler(FIFOScheduler):
@@ -102,13 +142,13 @@ def _scheduler(round_: Round) -> Any:
         def on_trial_result(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
             number = trial.config["number"]
             if "reason" in result:
-                round_.fail(number, result["reason"], result["trace"], result["of_the_recipe"])
+                tell(("fail", (number, result["reason"], result["trace"], result["of_the_recipe"])))
                 return str(TrialScheduler.STOP)
             scores = {key.removeprefix(_SCORE): value for key, value in result.items() if key.startswith(_SCORE)}
-            is_over = round_.report(number, result["epoch"], scores, result["collapsed"])
+            is_over = tell(("report", (number, result["epoch"], scores, result["collapsed"])))
             return str(TrialScheduler.STOP if is_over else TrialScheduler.CONTINUE)
 
         def __getstate__(self) -> dict[str, Any]:
-            return {}  # Tune pickles its settings; nothing reads them, and the round is left out
+            return {}  # Tune pickles its settings; nothing reads them, and ``tell`` is left out
 
     return RoundScheduler()  # type: ignore[no-untyped-call]

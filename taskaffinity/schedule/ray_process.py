@@ -1,0 +1,206 @@
+"""Child processes that talk to Ray, and the end of everything that they started.
+
+Ray's core ends its process if the cluster is lost. So this process never loads Ray, and it can publish what there is
+whatever became of Ray. The child leads a process group of its own, which this process ends as a whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Self
+
+from taskaffinity.errors import InputError
+from taskaffinity.schedule.ray_driver import LAST_WORDS
+from taskaffinity.schedule.ray_session import RETRIES, environment
+from taskaffinity.schedule.resources import Resources
+
+_START_SECONDS = 60
+_LEAVE_SECONDS = 10.0
+"""Time that leaving a cluster may take."""
+_LOG = logging.getLogger(__name__)
+
+
+class RayEnded(RuntimeError):
+    """Raised if Ray ended, or the process that talks to it. The message names what ended.
+
+    Parameters
+    ----------
+    is_final : bool
+        Whether Ray is not started again.
+    """
+
+    def __init__(self, message: str, *, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.is_final = is_final
+
+
+class RaySessions:
+    """Calls functions in a process that talks to Ray; if Ray ends, the next call starts it again, a few times.
+
+    Examples
+    --------
+    >>> from taskaffinity.schedule.resources import Resources
+    >>> with RaySessions(Resources()) as sessions:
+    ...     pass  # nothing is called, so Ray is not started
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._folder: Path | None = None
+        self._process: _RayProcess | None = None
+        self._n_ended = 0
+        self._keeps_logs = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+        if self._folder is not None and not self._keeps_logs:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Generator[Any, Any, None]:
+        """Yield what ``function(ray, *arguments, tell=...)`` yields or tells there; what is sent back answers it.
+
+        Raises
+        ------
+        InputError
+            If the function raises it, or Ray cannot be reached or started.
+        RayEnded
+        """
+        try:
+            if self._process is None:
+                self._process = self._start()
+            yield from self._process.call(function, *arguments)
+        except RayEnded as error:
+            self._end()
+            self._n_ended += 1
+            if self._n_ended > RETRIES:
+                self._keeps_logs = True
+                raise RayEnded(
+                    f"{error}, for the {self._n_ended}th time; its logs lie in {self._folder}", is_final=True
+                ) from error
+            _LOG.warning("%s; it is started again, and so are the runs under way", error)
+            raise
+
+    def _start(self) -> _RayProcess:
+        if self._folder is None:
+            self._folder = _private_folder()
+        process = _RayProcess(self._resources, Path(tempfile.mkdtemp(prefix="s", dir=self._folder)))
+        try:
+            process.start()
+        except InputError as error:
+            process.end()
+            self._keeps_logs = True
+            message = f"{error}; its logs lie in {self._folder}"
+            if self._n_ended:  # runs are done: they are published
+                raise RayEnded(message, is_final=True) from error
+            raise InputError(message) from error
+        except BaseException:
+            process.end()
+            raise
+        return process
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.end()
+
+
+class _RayProcess:
+    """The process that talks to Ray, and everything that it starts."""
+
+    def __init__(self, resources: Resources, folder: Path) -> None:
+        self._resources, self._folder = resources, folder
+        self._socket, theirs = socket.socketpair()
+        code = (
+            f"import sys; sys.path[:] = {sys.path!r}\n"
+            f"from taskaffinity.schedule.ray_driver import main; main({theirs.fileno()})"
+        )
+        with theirs, (folder / "driver.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", code],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs.fileno()],
+                env=environment(resources, folder),
+                start_new_session=True,
+            )
+        self._connection = Connection(os.dup(self._socket.fileno()))
+
+    def start(self) -> None:
+        slow = (
+            f"Ray has not started within a minute; its logs lie in {self._folder}. "
+            "If it never does, --executor local trains without it."
+        )
+        watchdog = threading.Timer(_START_SECONDS, _LOG.warning, [slow])
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            self._send((self._resources, self._folder))
+            self._receive()
+        finally:
+            watchdog.cancel()
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Generator[Any, Any, None]:
+        self._send((function, arguments))
+        while True:
+            kind, message = self._receive()
+            if kind == "returned":
+                return
+            self._send((yield message))
+
+    def end(self) -> None:
+        if self._resources.address is not None:
+            with suppress(OSError, EOFError):
+                self._socket.shutdown(socket.SHUT_WR)
+                while self._connection.poll(_LEAVE_SECONDS):
+                    self._connection.recv()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # before the wait: until then the id is this group's
+        self._process.wait()
+        self._connection.close()
+        self._socket.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def _send(self, what: Any) -> None:
+        try:
+            self._connection.send(what)
+        except OSError as error:
+            raise self._ended() from error
+
+    def _receive(self) -> tuple[str, Any]:
+        try:
+            kind, message = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._ended() from error
+        if kind == "refused":
+            raise InputError(message)
+        return kind, message
+
+    def _ended(self) -> RayEnded:
+        try:
+            what = f"its {(self._folder / LAST_WORDS).read_text()}"
+        except OSError:
+            what = "the process that talks to it"
+        return RayEnded(f"Ray ended ({what} was killed or crashed)")
+
+
+def _private_folder() -> Path:
+    """Make a folder for Ray's sessions, logs and token that only this user can read."""
+    place = os.environ.get("RAY_TMPDIR") or "/tmp"  # a socket's path has at most 107 bytes
+    return Path(tempfile.mkdtemp(prefix="taskaffinity-", dir=place))
