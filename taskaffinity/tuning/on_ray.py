@@ -50,7 +50,7 @@ def on_ray(resources: Resources, encoder_folder: Path, cache: Path, folder: Path
         def train(round_: Round, numbers: Sequence[int]) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             reason = DIED
-            while left := [number for number in numbers if number in round_.pending()]:
+            while left := sorted(set(numbers) & set(round_.pending())):
                 with TemporaryDirectory(prefix=".tune.", dir=folder.resolve(), ignore_cleanup_errors=True) as scratch:
                     places = (encoder_folder.resolve(), cache.resolve(), scratch)
                     try:
@@ -60,9 +60,8 @@ def on_ray(resources: Resources, encoder_folder: Path, cache: Path, folder: Path
                             continue
                         reason = str(error)
                 break
-            for number in left:
-                if number in round_.pending():
-                    round_.fail(number, reason)
+            for number in set(numbers) & set(round_.pending()):
+                round_.fail(number, reason)
 
         yield train
 

@@ -9,7 +9,7 @@ and ``driver`` its process that talks to Ray. A trial is right if
 * the study ends with the ``edges.csv`` of an undisturbed study, or with plain lines and does so on the next try,
 * no process that it started is left five seconds later, and no file in Ray's temporary folder.
 
-Writes ``results/ray_faults.csv``, a row a trial. Processes are found by a variable in their environment and killed by id.
+Writes ``results/ray_faults.csv``, a row a trial. Processes are found by a variable in their environment.
 """
 
 from __future__ import annotations
@@ -44,19 +44,7 @@ VICTIMS = {  # what the command line of a process holds
     "driver": "ray_driver import main",
     "command": "-m taskaffinity",
 }
-STUDY = [
-    "pairwise",
-    "--suite",
-    "suite.yaml",
-    "--gpus-per-run",
-    "0",
-    "--seeds",
-    "2",
-    "--seeds-single",
-    "2",
-    "--quiet",
-    "--no-predictions",
-]
+STUDY = ["pairwise", "--suite=suite.yaml", "--gpus-per-run=0", "--seeds=2", "--seeds-single=2", "--no-predictions"]
 SETTINGS = ("num_train_epochs=20", "precision=none")
 
 
@@ -79,7 +67,7 @@ def victim_of(kind: str, mark: str) -> int | None:
 def start(home: Path, mark: str, temporary: Path) -> subprocess.Popen[str]:
     settings = [word for setting in SETTINGS for word in ("--set", setting)]
     return subprocess.Popen(
-        [sys.executable, "-m", "taskaffinity", *STUDY, "--encoder", "encoder", "--results", mark, *settings],
+        [sys.executable, "-m", "taskaffinity", *STUDY, "--quiet", "--encoder", "encoder", "--results", mark, *settings],
         cwd=home,
         env={**os.environ, MARK: mark, "RAY_TMPDIR": str(temporary), "TASKAFFINITY_CACHE": str(home / "cache")},
         stdout=subprocess.DEVNULL,

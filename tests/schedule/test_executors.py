@@ -20,6 +20,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule import on_ray
 from taskaffinity.schedule.progress import Progress, Report
+from taskaffinity.schedule.ray_session import start_ray
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.schedule.run import run
 from taskaffinity.schedule.worker import train_and_store
@@ -435,8 +436,9 @@ class TestOnRay:
         assert ray.cluster_resources()["GPU"] == 2
 
 
+@pytest.mark.parametrize("address", [None, "cluster:1"])
 def test_ray_that_does_not_start_is_one_line_that_names_the_way_without_it(
-    tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    address: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ray = pytest.importorskip("ray")
 
@@ -444,10 +446,8 @@ def test_ray_that_does_not_start_is_one_line_that_names_the_way_without_it(
         raise Exception("The current node timed out during startup. This could happen because some of\nthe raylet ...")
 
     monkeypatch.setattr(ray, "init", init)
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with pytest.raises(InputError, match="--executor local") as refused:
-        tiny_study().train(tmp_path, resources=Resources("ray"))
+        start_ray(Resources("ray", address=address), tmp_path)
+    assert str(refused.value).startswith(f"--address {address}: " if address else "Ray: ")
     assert "The current node timed out during startup)" in str(refused.value)
     assert "\n" not in str(refused.value)
-    with pytest.raises(InputError, match="--address cluster:1"):
-        tiny_study().train(tmp_path, resources=Resources("ray", address="cluster:1"))

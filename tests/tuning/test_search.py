@@ -6,7 +6,6 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -249,11 +248,11 @@ def test_two_searches_beside_one_another_leave_each_others_folder_alone(
 ) -> None:
     """Whoever ended first removed what Tune wrote for both."""
     nodes = SimpleNamespace(nodes=lambda: [{"Alive": True, "Resources": {"CPU": 1.0}}])
-    monkeypatch.setattr(on_ray, "ray_of", lambda resources: nullcontext((nodes, True)))
-    nothing: Any = SimpleNamespace(pending=lambda: [])
+    monkeypatch.setattr(on_ray, "initialized_ray", lambda: nodes)
+    nothing: Any = SimpleNamespace(trials=(), pending=lambda: [0], fail=lambda *_: None)
     seen: list[Path] = []
 
-    def fit(*given: Any) -> None:
+    def fit(*given: Any, tell: object) -> None:
         scratch = Path(given[-1])
         seen.append(scratch)
         (scratch / "trials").mkdir()
@@ -263,7 +262,7 @@ def test_two_searches_beside_one_another_leave_each_others_folder_alone(
 
     def begin() -> None:
         with on_ray.on_ray(Resources(), tmp_path, tmp_path, tmp_path / "tune") as train:
-            train(nothing, [])
+            train(nothing, [0])
 
     monkeypatch.setattr(on_ray, "_fit", fit)
     begin()

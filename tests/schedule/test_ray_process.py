@@ -1,0 +1,169 @@
+"""Ray ends at any time: the study goes on or ends plainly, nothing outlives it, and nothing of it is open to others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from taskaffinity.runs.store import RunStore
+from taskaffinity.schedule import on_ray
+from taskaffinity.schedule.ray_process import RayEnded, RaySessions
+from taskaffinity.schedule.resources import Resources
+from taskaffinity.schedule.worker import Finished, train_and_store
+
+MakeStudy = Callable[..., Any]  # conftest's make_tiny_study
+
+RAY = """
+import subprocess, sys, types
+gcs = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"])
+class node:
+    head = True
+    all_processes = {"gcs_server": [types.SimpleNamespace(process=gcs)]}
+def init(**options):
+    _private = sys.modules["ray"]._private = types.SimpleNamespace(worker=types.SimpleNamespace(_global_node=node))
+"""
+"""A module in the place of Ray, with one process."""
+
+STAND_IN = """
+import os, time
+def echo(ray, n, *, tell):
+    answer = n
+    for _ in range(n):
+        answer = tell(answer)
+def ids(ray, *, tell):
+    while True:
+        yield os.getpid(), ray.gcs.pid
+        time.sleep(0.02)
+def environment(ray, *, tell):
+    yield dict(os.environ)
+"""
+"""What is called there: tell a number and each answer; yield the ids of the two processes; yield the environment."""
+
+
+def stand_in(name: str) -> Any:
+    return getattr(import_module("stand_in"), name)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and that nobody waited for does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def all_end(pids: tuple[int, ...]) -> bool:
+    """Whether these processes end within two seconds; a signal takes a moment."""
+    until = time.monotonic() + 2
+    while any(map(is_alive, pids)) and time.monotonic() < until:
+        time.sleep(0.01)
+    return not any(map(is_alive, pids))
+
+
+class TestRayThatEnds:
+    """A stand-in for the process that talks to Ray, which ends when the test says so."""
+
+    class Sessions(RaySessions):
+        """Runs the function in this process; each of ``ends`` is the number of messages until a session ends."""
+
+        ends: ClassVar[list[int]] = []
+
+        def call(self, function: Any, *arguments: Any) -> Any:
+            specs = arguments[0]
+            yield 2
+            lives = self.ends.pop(0) if self.ends else len(specs)
+            for n, (spec, settings) in enumerate(specs):
+                if n == lives:
+                    raise RayEnded("Ray ended (its gcs_server was killed or crashed)", is_final=not self.ends)
+                outcome = train_and_store(spec, settings)
+                yield (spec.run_id,)
+                yield Finished(spec, outcome)
+
+    @pytest.fixture
+    def train(self, tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+        monkeypatch.setattr(on_ray, "RaySessions", self.Sessions)
+        monkeypatch.setattr(on_ray, "initialized_ray", lambda: None)
+        tiny = tiny_study()
+
+        def train(*ends: int) -> Any:
+            monkeypatch.setattr(self.Sessions, "ends", [*ends])
+            return tiny.train(tmp_path, resources=Resources("ray"))
+
+        return train
+
+    def test_the_runs_that_are_left_start_again(self, train: Callable[..., Any]) -> None:
+        report = train(2, 1, 0, 99)
+        assert (len(report.trained), report.found, report.failed) == (6, [], {})
+        assert len(set(report.trained)) == 6
+
+    def test_after_the_last_end_the_rest_has_failed(self, train: Callable[..., Any], tmp_path: Path) -> None:
+        report = train(2, 1)
+        assert (len(report.trained), len(report.failed)) == (3, 3)
+        reason = "Ray ended (its gcs_server was killed or crashed)"
+        assert set(report.failed.values()) == {reason}
+        assert {RunStore(tmp_path).failure(spec) for spec in report.failed} == {reason}
+        again = train()
+        assert (set(again.trained), again.failed) == (set(report.failed), {})
+
+
+class TestProcessOfRay:
+    """The process that talks to Ray, without Ray."""
+
+    @pytest.fixture
+    def sessions(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RaySessions]:
+        """Sessions whose process starts a helper in the place of Ray."""
+        (tmp_path / "ray.py").write_text(RAY)
+        (tmp_path / "stand_in.py").write_text(STAND_IN)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+        monkeypatch.setenv("RAY_AUTH_TOKEN", "of another Ray")
+        with RaySessions(Resources()) as sessions:
+            yield sessions
+        sys.modules.pop("stand_in", None)
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith("taskaffinity-")] == []
+
+    def test_messages_are_answered_in_turn(self, sessions: RaySessions) -> None:
+        messages = sessions.call(stand_in("echo"), 3)
+        assert next(messages) == 3
+        assert [messages.send(answer) for answer in "ab"] == ["a", "b"]
+        with pytest.raises(StopIteration):
+            messages.send("c")
+
+    def test_nothing_outlives_the_end(self, sessions: RaySessions) -> None:
+        pids = next(sessions.call(stand_in("ids")))
+        assert all(is_alive(pid) for pid in pids)
+        sessions.__exit__()
+        assert all_end(pids)
+
+    @pytest.mark.parametrize("victim", [0, 1], ids=["the process", "gcs_server"])
+    def test_an_end_is_told_and_the_next_call_starts_again(self, victim: int, sessions: RaySessions) -> None:
+        messages = sessions.call(stand_in("ids"))
+        pids = next(messages)
+        os.kill(pids[victim], signal.SIGKILL)
+        with pytest.raises(RayEnded, match=["the process that talks to it", "its gcs_server"][victim]) as ended:
+            for _ in messages:
+                pass
+        assert not ended.value.is_final
+        assert all_end(pids)
+        assert not set(next(sessions.call(stand_in("ids")))) & set(pids)
+
+    def test_a_session_is_private_and_on_loopback(self, sessions: RaySessions, tmp_path: Path) -> None:
+        [environ] = sessions.call(stand_in("environment"))
+        token = Path(environ["RAY_AUTH_TOKEN_PATH"])
+        assert environ["RAY_AUTH_MODE"] == "token"
+        assert "RAY_AUTH_TOKEN" not in environ
+        assert (token.stat().st_mode & 0o777, len(token.read_text())) == (0o600, 64)
+        [private] = tmp_path.glob("taskaffinity-*")
+        assert token.is_relative_to(private)
+        assert private.stat().st_mode & 0o777 == 0o700
+        assert environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"  # Ray's switch for loopback
+        assert environ["RAY_worker_niceness"] == "0"
