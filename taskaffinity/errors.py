@@ -112,6 +112,8 @@ def shown(value: object) -> str:
         return f"a text of {len(value)} characters"
     if value is None:
         return "null"
+    if isinstance(value, int) and abs(value) >= 10**_LONGEST_NAME:  # repr() refuses thousands of digits
+        return f"a number of more than {_LONGEST_NAME} digits"
     if isinstance(value, bool | int | float):
         return repr(value)
     if isinstance(value, list | dict):

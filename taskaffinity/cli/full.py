@@ -9,6 +9,7 @@ import typer
 from taskaffinity.cli.console.forecast import print_plan
 from taskaffinity.cli.console.listener import ConsoleListener
 from taskaffinity.cli.console.results import print_full
+from taskaffinity.cli.options.numbers import whole
 from taskaffinity.cli.options.rule import Alpha, EstimandOption, TestOption
 from taskaffinity.cli.options.run import (
     DESIGN,
@@ -36,6 +37,7 @@ from taskaffinity.cli.options.run import (
     study_options,
     suite_of,
 )
+from taskaffinity.runs.limits import MOST_SEEDS
 from taskaffinity.runs.study import FullBaseline
 from taskaffinity.studies.options import FullOptions
 from taskaffinity.studies.steps import plan_full, train_full
@@ -54,7 +56,7 @@ def command(
             rich_help_panel=TRAINING,
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Number of seeds per stage.", min=1, rich_help_panel=DESIGN)] = 3,
+    seeds: Annotated[int, whole(1, MOST_SEEDS, help="Number of seeds per stage.", rich_help_panel=DESIGN)] = 3,
     base_seed: BaseSeed = 0,
     recipe: RecipeOption = None,
     set_: SetOption = None,

@@ -9,6 +9,7 @@ import typer
 from taskaffinity.cli.console.forecast import print_plan
 from taskaffinity.cli.console.listener import ConsoleListener
 from taskaffinity.cli.console.results import print_pairwise
+from taskaffinity.cli.options.numbers import whole
 from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, TestOption
 from taskaffinity.cli.options.run import (
     DESIGN,
@@ -35,6 +36,7 @@ from taskaffinity.cli.options.run import (
     study_options,
     suite_of,
 )
+from taskaffinity.runs.limits import MOST_SEEDS
 from taskaffinity.runs.study import Baseline, EvaluateAfter, InitFrom
 from taskaffinity.studies.options import PairwiseOptions
 from taskaffinity.studies.steps import plan_pairwise, train_pairwise
@@ -48,13 +50,14 @@ def command(
     encoder: EncoderOption = None,
     seeds: Annotated[
         int,
-        typer.Option(help="Number of seeds per pair; more seeds decide more arrows.", min=1, rich_help_panel=DESIGN),
+        whole(1, MOST_SEEDS, help="Number of seeds per pair; more seeds decide more arrows.", rich_help_panel=DESIGN),
     ] = 3,
     seeds_single: Annotated[
         int | None,
-        typer.Option(
+        whole(
+            1,
+            MOST_SEEDS,
             help="Number of seeds per single task (default: sqrt(N - 1) times --seeds, for N tasks).",
-            min=1,
             rich_help_panel=DESIGN,
         ),
     ] = None,
@@ -103,8 +106,11 @@ def command(
     ] = False,
     max_seeds: Annotated[
         int | None,
-        typer.Option(
-            help="Maximum number of seeds per pair with --sequential (default: 12).", min=3, rich_help_panel=DESIGN
+        whole(
+            3,
+            MOST_SEEDS,
+            help="Maximum number of seeds per pair with --sequential (default: 12).",
+            rich_help_panel=DESIGN,
         ),
     ] = None,
     full: Annotated[

@@ -11,8 +11,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from taskaffinity.cli.options.numbers import decimal, whole
 from taskaffinity.cli.options.run import Quiet
 from taskaffinity.errors import InputError
+from taskaffinity.runs.limits import MOST_BATCH, MOST_EPOCHS, MOST_EXAMPLES, MOST_SAMPLE_SEED, MOST_TOKENS
 from taskaffinity.tasks.passages import read_passages
 
 
@@ -29,14 +31,14 @@ def command(
     ],
     encoder: Annotated[str, typer.Option(help="Folder or hub id of the transformers encoder to start from.")],
     out: Annotated[Path, typer.Option(help="Folder to write; pass it to --encoder of other commands.")],
-    epochs: Annotated[int, typer.Option(help="Number of passes over the text.", min=1)] = 1,
-    learning_rate: Annotated[float, typer.Option(help="Peak learning rate of AdamW.")] = 5e-5,
-    batch_size: Annotated[int, typer.Option(help="Blocks per mini-batch.", min=1)] = 32,
-    max_length: Annotated[int, typer.Option(help="Tokens per block.", min=8)] = 128,
+    epochs: Annotated[int, whole(1, MOST_EPOCHS, help="Number of passes over the text.")] = 1,
+    learning_rate: Annotated[float, decimal(1e-12, 10.0, help="Peak learning rate of AdamW.")] = 5e-5,
+    batch_size: Annotated[int, whole(1, MOST_BATCH, help="Blocks per mini-batch.")] = 32,
+    max_length: Annotated[int, whole(8, MOST_TOKENS, help="Tokens per block.")] = 128,
     max_passages: Annotated[
-        int | None, typer.Option(help="Number of passages, drawn by --seed (default: all).")
+        int | None, whole(2, MOST_EXAMPLES, help="Number of passages, drawn by --seed (default: all).")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of held-out passages, order and masks.", min=0)] = 0,
+    seed: Annotated[int, whole(0, MOST_SAMPLE_SEED, help="Seed of held-out passages, order and masks.")] = 0,
     device: Annotated[
         DeviceName, typer.Option(help="Device to train on; auto: a GPU if there is one.")
     ] = DeviceName.auto,

@@ -10,6 +10,7 @@ import typer
 
 from taskaffinity.cli.console.results import warn_if_synthetic
 from taskaffinity.cli.console.tuning import describe_budget, print_candidates, print_ended, print_found
+from taskaffinity.cli.options.numbers import whole
 from taskaffinity.cli.options.run import (
     DESIGN,
     OUTPUT,
@@ -27,6 +28,7 @@ from taskaffinity.cli.options.run import (
     SuiteFile,
     suite_of,
 )
+from taskaffinity.runs.limits import MOST_CONFIRM_SEEDS, MOST_SEARCH_SEED, MOST_TRIALS
 from taskaffinity.studies.options import TuneOptions
 from taskaffinity.studies.steps import plan_tune
 from taskaffinity.tuning.candidates import IN_WORDS
@@ -38,23 +40,30 @@ def command(
     data: Data = None,
     encoder: EncoderOption = None,
     n_trials: Annotated[
-        int, typer.Option(help="Number of recipes to try besides the default.", min=1, rich_help_panel=DESIGN)
+        int,
+        whole(1, MOST_TRIALS, help="Number of recipes to try besides the default.", rich_help_panel=DESIGN),
     ] = 12,
     finalists: Annotated[
         int,
-        typer.Option(
+        whole(
+            1,
+            MOST_TRIALS,
             help="Number of best recipes that are trained again, together with the default.",
-            min=1,
             rich_help_panel=DESIGN,
         ),
     ] = 3,
     confirm_seeds: Annotated[
         int,
-        typer.Option(
-            help="Number of new seeds for each of them; their mean dev score decides.", min=1, rich_help_panel=DESIGN
+        whole(
+            1,
+            MOST_CONFIRM_SEEDS,
+            help="Number of new seeds for each of them; their mean dev score decides.",
+            rich_help_panel=DESIGN,
         ),
     ] = 2,
-    search_seed: Annotated[int, typer.Option(help="Seed that draws the recipes.", min=0, rich_help_panel=DESIGN)] = 0,
+    search_seed: Annotated[
+        int, whole(0, MOST_SEARCH_SEED, help="Seed that draws the recipes.", rich_help_panel=DESIGN)
+    ] = 0,
     recipe: RecipeOption = None,
     set_: SetOption = None,
     results: Results = None,

@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from taskaffinity.errors import STRICT, one_line_errors
+from taskaffinity.runs.limits import MOST_BATCH, MOST_CPUS, MOST_EPOCHS, MOST_EXAMPLES, MOST_SAMPLE_SEED, MOST_TOKENS
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 """A number in [0, 1)."""
@@ -45,12 +46,18 @@ class Recipe:
         int,
         Field(
             ge=1,
+            le=MOST_EPOCHS,
             description="Number of epochs. An epoch shows every training example of every task once, so a target gets "
             "as many updates in a pair as in a single-task run.",
         ),
     ] = 10
     batch_size: Annotated[
-        int, Field(ge=1, description="Examples per mini-batch, all of one task. The paper uses 32 (section 4.2).")
+        int,
+        Field(
+            ge=1,
+            le=MOST_BATCH,
+            description="Examples per mini-batch, all of one task. The paper uses 32 (section 4.2).",
+        ),
     ] = 32
     optimizer: Annotated[
         Literal["adamax", "adamw"],
@@ -83,29 +90,37 @@ class Recipe:
         int,
         Field(
             ge=8,
+            le=MOST_TOKENS,
             description="Longest input in tokens, special tokens included. Longer inputs are truncated; of a pair, "
             "the longer text is truncated first.",
         ),
     ] = 128
     max_words: Annotated[
-        int, Field(ge=1, description="Longest sentence of a tagging task in words. Longer sentences are split.")
+        int,
+        Field(
+            ge=1,
+            le=MOST_TOKENS,
+            description="Longest sentence of a tagging task in words. Longer sentences are split.",
+        ),
     ] = 30
     max_train_examples: Annotated[
         int | None,
         Field(
             ge=1,
+            le=MOST_EXAMPLES,
             description="Training examples per task, sampled once with sample_seed and the same for every run. By "
             "default all.",
         ),
     ] = None
     max_eval_examples: Annotated[
         int | None,
-        Field(ge=1, description="Dev examples per task, and as many test examples. By default all."),
+        Field(ge=1, le=MOST_EXAMPLES, description="Dev examples per task, and as many test examples. By default all."),
     ] = None
     max_dev_examples: Annotated[
         int | None,
         Field(
             ge=1,
+            le=MOST_EXAMPLES,
             description="Dev examples per task, sampled once with sample_seed. They select the epoch; test stays "
             "complete. By default as many as max_eval_examples.",
         ),
@@ -123,6 +138,7 @@ class Recipe:
         int | None,
         Field(
             ge=1,
+            le=MOST_EPOCHS,
             description="Epochs without a better dev score after which the epoch of a task is final. A run ends when "
             "the epochs of all its tasks are final. The learning rate falls as if all epochs ran. By default a run "
             "trains every epoch.",
@@ -164,9 +180,14 @@ class Recipe:
             "released code does. Models of such runs are not exported."
         ),
     ] = None
-    sample_seed: Annotated[int, Field(ge=0, description="Seed of every sample of examples.")] = 0
+    sample_seed: Annotated[int, Field(ge=0, le=MOST_SAMPLE_SEED, description="Seed of every sample of examples.")] = 0
     threads: Annotated[
-        int, Field(ge=1, description="CPU threads of a run. Floating-point sums depend on it, so it is part of a run.")
+        int,
+        Field(
+            ge=1,
+            le=MOST_CPUS,
+            description="CPU threads of a run. Floating-point sums depend on it, so it is part of a run.",
+        ),
     ] = 1
     device: Annotated[Literal["cpu", "cuda"], Field(description="Device of a run.")] = "cpu"
 

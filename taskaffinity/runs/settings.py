@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from types import NoneType
 from typing import Any, get_args, get_type_hints
@@ -18,6 +20,7 @@ ELSEWHERE: Mapping[str, str] = {"threads": "--cpus-per-run", "device": "--gpus-p
 TYPES: Mapping[str, Any] = {name: hint for name, hint in get_type_hints(Recipe).items() if name not in ELSEWHERE}
 """Type of every setting that ``--set`` and a recipe file may give."""
 
+_PYTHONS_NUMBER = re.compile(r"[-+0-9._eE]*_[-+0-9._eE]*")
 _IN_WORDS = {bool: ("true", "false"), int: ("a whole number",), float: ("a number",), NoneType: ("none",)}
 
 
@@ -29,7 +32,8 @@ def value_of(name: str, text: str) -> Any:
     pydantic.ValidationError
         If the text does not have the type of the setting.
     """
-    return TypeAdapter(TYPES[name]).validate_python(None if text.lower() == "none" else text)
+    given = math.nan if _PYTHONS_NUMBER.fullmatch(text) else text  # pydantic takes Python's 1_0; no setting takes NaN
+    return TypeAdapter(TYPES[name]).validate_python(None if text.lower() == "none" else given)
 
 
 def expected(name: str) -> str:

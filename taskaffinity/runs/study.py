@@ -17,6 +17,7 @@ from typing import Any, Literal
 from taskaffinity.errors import shown
 from taskaffinity.runs.cost_model import SHARE_OF_TRAINING
 from taskaffinity.runs.files import read_json, write_json
+from taskaffinity.runs.limits import PLACEBO_SEEDS
 from taskaffinity.runs.plan import (
     Plan,
     compute_matched,
@@ -47,9 +48,6 @@ InitFrom = Literal["encoder", "multitask"]
 
 FILES: dict[Design, str] = {"pairwise": "study.json", "full": "full.json"}
 """Design -> name of its study file."""
-
-PLACEBO_SEEDS = 1_000_000
-"""Added to a seed for its placebo. Seeds of studies are smaller, so no single-task run has a placebo's seed."""
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,9 @@ class RaySessions:
     def _start(self) -> _RayProcess:
         if self._folder is None:
             self._folder = _private_folder()
-        process = _RayProcess(self._resources, Path(tempfile.mkdtemp(prefix="s", dir=self._folder)))
+        session = self._folder / str(self._n_ended)
+        session.mkdir(mode=0o700)
+        process = _RayProcess(self._resources, session)
         try:
             process.start()
         except InputError as error:
@@ -203,4 +205,4 @@ class _RayProcess:
 def _private_folder() -> Path:
     """Make a folder for Ray's sessions, logs and token that only this user can read."""
     place = os.environ.get("RAY_TMPDIR") or "/tmp"  # a socket's path has at most 107 bytes
-    return Path(tempfile.mkdtemp(prefix="taskaffinity-", dir=place))
+    return Path(tempfile.mkdtemp(prefix="ta-ray-", dir=place))

@@ -8,9 +8,10 @@ from typing import Any, TypedDict, Unpack
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import cache_folder
+from taskaffinity.runs.limits import MOST_CONFIRM_SEEDS, PLACEBO_SEEDS
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.rule import Rule
-from taskaffinity.runs.study import PLACEBO_SEEDS, Baseline, Design, EvaluateAfter, InitFrom, StudiedTask, Study
+from taskaffinity.runs.study import Baseline, Design, EvaluateAfter, InitFrom, StudiedTask, Study
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.studies.defaults import DEFAULT_ENCODERS, default_finetune, default_recipe, is_tiny
 from taskaffinity.tasks.catalog import vocabulary
@@ -18,7 +19,7 @@ from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
 from taskaffinity.training.execute import prepare, versions
 from taskaffinity.tuning.candidates import candidates
-from taskaffinity.tuning.search import MOST_CONFIRM_SEEDS, Search
+from taskaffinity.tuning.search import Search
 
 
 class StudyDesign(TypedDict, total=False):

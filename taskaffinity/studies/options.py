@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from taskaffinity.errors import InputError, shown, validation_line
+from taskaffinity.runs.limits import MOST_CONFIRM_SEEDS, MOST_CPUS, MOST_SEARCH_SEED, MOST_SEED, MOST_SEEDS, MOST_TRIALS
 from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.study import Baseline, EvaluateAfter, FullBaseline, InitFrom, Protocol
 from taskaffinity.schedule.resources import Executor
@@ -23,8 +24,10 @@ INTERIM_SEEDS = (5, 8)
 """Seeds per pair at the interim analyses between the first (``seeds``) and the last (``max_seeds``)."""
 MAX_SEEDS = 12
 
-Positive = Annotated[int, Field(ge=1, strict=True)]
-Natural = Annotated[int, Field(ge=0, strict=True)]
+Seeds = Annotated[int, Field(ge=1, le=MOST_SEEDS, strict=True)]
+Trials = Annotated[int, Field(ge=1, le=MOST_TRIALS, strict=True)]
+Cpus = Annotated[int, Field(ge=1, le=MOST_CPUS, strict=True)]
+Seed = Annotated[int, Field(ge=0, le=MOST_SEED, strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, Field(strict=True)]
 Alpha = Annotated[float | None, Field(ge=0.0001, le=0.5, strict=True)]
@@ -38,9 +41,9 @@ class StudyOptions:
     encoder: str | None = None
     """Folder or hub id of a transformers encoder. Default: the paper's encoder for real text, a tiny one for synthetic
     text."""
-    seeds: Positive = 3
+    seeds: Seeds = 3
     """Number of seeds per pair, or per stage."""
-    base_seed: Natural = 0
+    base_seed: Seed = 0
     """First seed; the others are the numbers after it."""
     recipe: str | Path | None = None
     """File with settings, written by ``tune``."""
@@ -65,7 +68,7 @@ class StudyOptions:
     """Address of a running Ray cluster. Default: start Ray on this machine."""
     gpus_per_run: float | str | None = None
     """GPUs per run; a share below 1; or ``auto``, which measures the share. Default: 1 if there is a GPU."""
-    cpus_per_run: Positive = 1
+    cpus_per_run: Cpus = 1
     """CPU cores and threads per run."""
     keep_predictions: Switch = True
     """Whether to store each run's predictions by example id, without text."""
@@ -79,7 +82,7 @@ class StudyOptions:
 class PairwiseOptions(StudyOptions):
     """Options of a pairwise study."""
 
-    seeds_single: Annotated[int | None, Field(ge=1, strict=True)] = None
+    seeds_single: Annotated[int | None, Field(ge=1, le=MOST_SEEDS, strict=True)] = None
     """Number of seeds per single task. Default: sqrt(N - 1) times ``seeds``, for N tasks."""
     baseline: Baseline = "single"
     """What a pair is compared with: a single-task run with as many updates on the target (``single``), with as many
@@ -92,7 +95,7 @@ class PairwiseOptions(StudyOptions):
     """Whether to train a placebo and a positive control for every task too."""
     sequential: Switch = False
     """Whether to add seeds in steps, only for pairs that are still inconclusive."""
-    max_seeds: Annotated[int | None, Field(ge=3, strict=True)] = None
+    max_seeds: Annotated[int | None, Field(ge=3, le=MOST_SEEDS, strict=True)] = None
     """Maximum number of seeds per pair in a sequential design. Default: 12."""
     full: Switch = False
     """Whether to train all tasks together too."""
@@ -119,13 +122,13 @@ class TuneOptions:
 
     encoder: str | None = None
     """As in ``StudyOptions``."""
-    n_trials: Positive = 12
+    n_trials: Trials = 12
     """Number of recipes to try besides the default."""
-    finalists: Positive = 3
+    finalists: Trials = 3
     """Number of best recipes that are trained again, together with the default."""
-    confirm_seeds: Positive = 2
+    confirm_seeds: Annotated[int, Field(ge=1, le=MOST_CONFIRM_SEEDS, strict=True)] = 2
     """Number of new seeds for each of them; their mean dev score decides."""
-    search_seed: Natural = 0
+    search_seed: Annotated[int, Field(ge=0, le=MOST_SEARCH_SEED, strict=True)] = 0
     """Seed that draws the recipes."""
     recipe: str | Path | None = None
     """A recipe file whose settings are not searched."""
@@ -138,7 +141,7 @@ class TuneOptions:
     executor: Executor = "ray"
     address: str | None = None
     gpus_per_run: float | str | None = None
-    cpus_per_run: Positive = 1
+    cpus_per_run: Cpus = 1
     suite_file: Path | None = None
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 
-from taskaffinity.errors import InputError
+from taskaffinity.errors import InputError, quoted
+from taskaffinity.runs.limits import LEAST_GPU_SHARE, MOST_GPUS
 from taskaffinity.schedule.resources import Executor, Resources
 
 AUTO = "auto"
@@ -58,11 +59,13 @@ def resolve_resources(
 
 def _number_of_gpus(given: float | str) -> float:
     try:
-        number = float(given)
+        number = math.nan if "_" in str(given) else float(given)  # float() takes Python's 1_0
     except ValueError:
         number = math.nan
-    if not 0 <= number < math.inf:
-        raise InputError(f"--gpus-per-run {given}: expected a number, 0 or more, or {AUTO}")
+    if number and not LEAST_GPU_SHARE <= number <= MOST_GPUS:
+        raise InputError(
+            f"--gpus-per-run {quoted(given)}: expected 0, a number from {LEAST_GPU_SHARE:g} to {MOST_GPUS:,}, or {AUTO}"
+        )
     if number > 1 and not number.is_integer():
         raise InputError(f"--gpus-per-run {given}: expected a share below 1, or a whole number of GPUs")
     return number

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from taskaffinity.errors import InputError
+from taskaffinity.errors import InputError, shown
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.recipe_file import RecipeFile, read_recipe
 from taskaffinity.runs.rule import Correction, Estimand, Rule, Test
@@ -26,6 +26,7 @@ _NAMES_ELSEWHERE = {
     **{"dropout": "encoder_dropout", "patience": "early_stopping_patience", "bf16": "precision"},
 }
 """Names of settings in other tools."""
+_LONGEST = 60
 MEASURED = "auto"
 """Value of ``precision`` that a trial replaces."""
 
@@ -43,13 +44,13 @@ def parse(settings: Sequence[str]) -> dict[str, Any]:
         given, equals, text = setting.partition("=")
         key = ALIASES.get(given, given)
         if not equals:
-            raise InputError(f"--set {setting}: expected KEY=VALUE")
+            raise InputError(f"--set {_short(setting)}: expected KEY=VALUE")
         if key in ELSEWHERE:
             raise InputError(f"--set {key}: given by {ELSEWHERE[key]}")
         if key not in TYPES:
             near = setting_meant(key)
             hint = f"did you mean {near}? " if near else ""
-            raise InputError(f"--set {key}: no such setting; {hint}there are {', '.join(TYPES)}")
+            raise InputError(f"--set {_short(key)}: no such setting; {hint}there are {', '.join(TYPES)}")
         if (key, text.lower()) == ("precision", MEASURED):
             values[key] = MEASURED
             continue
@@ -57,8 +58,13 @@ def parse(settings: Sequence[str]) -> dict[str, Any]:
             values[key] = value_of(key, text)
         except ValidationError as error:
             measured = f"{MEASURED}, " if key == "precision" else ""
-            raise InputError(f"--set {setting}: expected {measured}{expected(key)}") from error
+            raise InputError(f"--set {_short(setting)}: expected {measured}{expected(key)}") from error
     return values
+
+
+def _short(given: str) -> str:
+    """The text, cut after 60 characters."""
+    return given if len(given) <= _LONGEST else f"{given[:_LONGEST]}... ({len(given)} characters)"
 
 
 def setting_meant(word: str) -> str | None:
@@ -144,7 +150,14 @@ def check_baseline(baseline: Baseline, protocol: Protocol) -> None:
 
 
 def _texts(given: Mapping[str, Any]) -> list[str]:
-    return [f"{key}={'none' if value is None else value}" for key, value in given.items()]
+    return [f"{key}={'none' if value is None else _text(value)}" for key, value in given.items()]
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except ValueError:  # a whole number of thousands of digits
+        return shown(value)
 
 
 def _recipe_of(path: Path, protocol: str) -> RecipeFile:
@@ -220,9 +233,9 @@ def _margins(given: float | Mapping[str, float] | Sequence[str] | None) -> dict[
     for text in given:
         metric, equals, number = text.rpartition("=")
         try:
-            points[metric] = float(number)
+            points[metric] = float(number.replace("_", "?"))  # float() takes Python's 1_0
         except ValueError:
-            raise InputError(f"--margin {text}: expected POINTS, or METRIC=POINTS") from None
+            raise InputError(f"--margin {_short(text)}: expected POINTS, or METRIC=POINTS") from None
         if equals and not metric:
-            raise InputError(f"--margin {text}: expected POINTS, or METRIC=POINTS")
+            raise InputError(f"--margin {_short(text)}: expected POINTS, or METRIC=POINTS")
     return points

@@ -13,23 +13,25 @@ from typing import Any
 import numpy as np
 
 from taskaffinity.errors import InputError
+from taskaffinity.runs.limits import MOST_BATCH, MOST_EPOCHS
 from taskaffinity.runs.recipe import Recipe
 
 Draw = Callable[[Any, np.random.Generator], Any]
 """Draws a value, given the default value."""
 
 _WIDEST = 5.0
+_HIGHEST = 1e300
 _ATTEMPTS = 100
 """Draws per requested sample; a small space has few different recipes."""
 
 
 def _rate(default: float, rng: np.random.Generator) -> float:
-    drawn = default * math.exp(rng.uniform(-math.log(_WIDEST), math.log(_WIDEST)))
+    drawn = min(_HIGHEST, default * math.exp(rng.uniform(-math.log(_WIDEST), math.log(_WIDEST))))
     return float(f"{drawn:.2g}")  # two digits, so that people can repeat it
 
 
-def _times(*factors: float) -> Draw:
-    return lambda default, rng: max(1, round(default * factors[rng.integers(len(factors))]))
+def _times(*factors: float, most: int) -> Draw:
+    return lambda default, rng: min(most, max(1, round(default * factors[rng.integers(len(factors))])))
 
 
 def _one_of(*values: float | None) -> Draw:
@@ -38,8 +40,8 @@ def _one_of(*values: float | None) -> Draw:
 
 SPACE: Mapping[str, Draw] = {
     "learning_rate": _rate,
-    "num_train_epochs": _times(0.5, 1, 1.5),
-    "batch_size": _times(0.5, 1, 2),
+    "num_train_epochs": _times(0.5, 1, 1.5, most=MOST_EPOCHS),
+    "batch_size": _times(0.5, 1, 2, most=MOST_BATCH),
     "warmup_ratio": _one_of(0.0, 0.1, 0.2),
     "head_dropout": _one_of(0.0, 0.1, 0.2),
     "encoder_dropout": _one_of(None, 0.0),

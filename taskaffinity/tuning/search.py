@@ -26,7 +26,6 @@ from taskaffinity.tuning.trials import Record, Scores, TrialFolder, trials_of
 SEEDS = 2_000_000
 """First seed of searches; no study or placebo uses these seeds."""
 _SEEDS_A_SEARCH = 1_000
-MOST_CONFIRM_SEEDS = _SEEDS_A_SEARCH - 1
 NO_BETTER = 5.0
 """Points above a collapsed trial up to which another has not learned the task either."""
 

@@ -129,7 +129,7 @@ class TestProcessOfRay:
         with RaySessions(Resources()) as sessions:
             yield sessions
         sys.modules.pop("stand_in", None)
-        assert [path.name for path in tmp_path.iterdir() if path.name.startswith("taskaffinity-")] == []
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith("ta-ray-")] == []
 
     def test_messages_are_answered_in_turn(self, sessions: RaySessions) -> None:
         messages = sessions.call(stand_in("echo"), 3)
@@ -162,7 +162,7 @@ class TestProcessOfRay:
         assert environ["RAY_AUTH_MODE"] == "token"
         assert "RAY_AUTH_TOKEN" not in environ
         assert (token.stat().st_mode & 0o777, len(token.read_text())) == (0o600, 64)
-        [private] = tmp_path.glob("taskaffinity-*")
+        [private] = tmp_path.glob("ta-ray-*")
         assert token.is_relative_to(private)
         assert private.stat().st_mode & 0o777 == 0o700
         assert environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"  # Ray's switch for loopback

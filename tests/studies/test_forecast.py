@@ -116,7 +116,7 @@ def test_a_measured_share_replaces_a_whole_gpu(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("given", ["automatic", "-1", "nan", "inf"])
 def test_an_invalid_share_of_a_gpu_is_refused_in_one_line(given: str) -> None:
-    with pytest.raises(InputError, match=f"--gpus-per-run {given}: expected a number, 0 or more, or auto"):
+    with pytest.raises(InputError, match=f"--gpus-per-run '{given}': expected 0, a number from 0.01 to 1,024, or auto"):
         resolve_resources("ray", 1, given, None, is_tiny=False)
 
 

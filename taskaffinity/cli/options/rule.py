@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 
+from taskaffinity.cli.options.numbers import decimal
 from taskaffinity.cli.options.run import STATISTICS
 from taskaffinity.runs.rule import Correction, Estimand, Test
 
 Alpha = Annotated[
     float | None,
-    typer.Option(
+    decimal(
+        0.0001,
+        0.5,
         help="Significance level of tests; intervals cover 1 - alpha (default: 0.05).",
-        min=0.0001,
-        max=0.5,
         rich_help_panel=STATISTICS,
     ),
 ]

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from taskaffinity.cli.options.numbers import whole
 from taskaffinity.errors import InputError
+from taskaffinity.runs.limits import MOST_CPUS, MOST_SEED
 from taskaffinity.runs.settings import TYPES
 from taskaffinity.runs.study import Protocol
 from taskaffinity.schedule.resources import Executor
@@ -74,7 +76,7 @@ ProtocolOption = Annotated[
     ),
 ]
 BaseSeed = Annotated[
-    int, typer.Option(help="First seed; the others are the numbers after it.", min=0, rich_help_panel=DESIGN)
+    int, whole(0, MOST_SEED, help="First seed; the others are the numbers after it.", rich_help_panel=DESIGN)
 ]
 Results = Annotated[Path | None, typer.Option(help="Results folder (default: results/SUITE).", rich_help_panel=OUTPUT)]
 ExecutorOption = Annotated[
@@ -98,7 +100,7 @@ GpusPerRun = Annotated[
     ),
 ]
 CpusPerRun = Annotated[
-    int, typer.Option(help="CPU cores per run, and its number of threads.", min=1, rich_help_panel=EXECUTION)
+    int, whole(1, MOST_CPUS, help="CPU cores per run, and its number of threads.", rich_help_panel=EXECUTION)
 ]
 KeepPredictions = Annotated[
     bool,

@@ -1,0 +1,22 @@
+"""The largest numbers that an option or a setting may have; larger ones are typing errors, or end the process."""
+
+MOST_SEEDS = 1_000
+"""Seeds of a pair, of a stage or of a single task."""
+PLACEBO_SEEDS = 1_000_000
+"""Added to a seed for its placebo. Seeds of studies are smaller, so no single-task run has a placebo's seed."""
+MOST_SEED = PLACEBO_SEEDS - 1
+"""A seed of a study."""
+MOST_CONFIRM_SEEDS = 999
+"""New seeds of a finalist; a search has 1,000 seeds to itself."""
+MOST_SEARCH_SEED = 1_000_000
+MOST_SAMPLE_SEED = 2**32 - 1
+MOST_TRIALS = 1_000
+MOST_CPUS = 1_024
+"""CPUs and threads of a run; torch ends the process if it cannot start its threads."""
+MOST_GPUS = 1_024
+LEAST_GPU_SHARE = 0.01
+MOST_EPOCHS = 100_000
+MOST_EXAMPLES = 10**9
+MOST_BATCH = 1_000_000
+MOST_TOKENS = 1_000_000
+"""Tokens or words of an input."""
