@@ -105,7 +105,7 @@ def trial(kind: str, home: Path, rng: random.Random, expected: bytes, undisturbe
             if process.poll() is not None or time.monotonic() - began > 120:
                 raise RuntimeError(f"no run began: {end_of(process, mark)}")
             time.sleep(0.02)
-        delay = rng.uniform(0, undisturbed)
+        delay = rng.uniform(0, 0.7 * undisturbed)
         time.sleep(delay)
         if (pid := victim_of(kind, mark)) is not None:
             os.kill(pid, signal.SIGKILL)
