@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from filelock import FileLock
+from pydantic import TypeAdapter
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import cache_folder, read_json, write_json
@@ -22,7 +22,7 @@ from taskaffinity.studies.compatibility import check_study
 from taskaffinity.studies.forecast import run_trial
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders import Encoder
-from taskaffinity.training.profile.precision import PAYS, products_in_bf16, times_in_bf16
+from taskaffinity.training.profile.precision import PAYS, Trial, products_in_bf16, times_in_bf16
 
 Precision = Literal["bf16"] | None
 
@@ -90,26 +90,34 @@ def fast_precision(
     with FileLock(f"{path}.lock"):
         if recorded := recorded_precision([study], [root]):  # another process started the study meanwhile
             return recorded
-        trial = _recent_trial(path)
-        if trial is None:
-            trial = {"times_in_bf16": run_trial(times_in_bf16, spec, suite, encoder)}
+        known = _recent_trial(path)
+        if known is None:
+            trial = run_trial(times_in_bf16, spec, suite, encoder)
+            known = {"trial": None if trial is None else asdict(trial)}
             if stores:
-                write_json(path, trial)
-    ratio = trial["times_in_bf16"]
-    if ratio is None:
+                write_json(path, known)
+    return _decision(None if known["trial"] is None else Trial(**known["trial"]))
+
+
+def _decision(trial: Trial | None) -> tuple[Precision, str]:
+    """The precision that a trial chooses, and why."""
+    if trial is None:
         return None, "no training step could run here; there is no GPU, too little memory, or it failed"
-    return "bf16" if ratio >= PAYS else None, f"bf16 was {ratio:.2f} times as fast on this machine"
+    if not trial.decides:
+        return None, (
+            f"other processes keep this machine busy, and bf16 was {trial.low:.2f} to {trial.high:.2f} times as fast; "
+            "to ask again, start on an idle machine with another results folder, or give --set precision=bf16"
+        )
+    return "bf16" if trial.times >= PAYS else None, f"bf16 was {trial.times:.2f} times as fast on this machine"
 
 
-def _recent_trial(path: Path) -> dict[str, float | None] | None:
+def _recent_trial(path: Path) -> dict[str, dict[str, Any] | None] | None:
     """The trial that another process stored; None if it is old or cannot be read."""
     try:
         if time.time() - path.stat().st_mtime > _VALID_SECONDS:
             return None
-        ratio = read_json(path)["times_in_bf16"]
-        if ratio is None:
-            return {"times_in_bf16": None}
-        return {"times_in_bf16": float(ratio)} if 0 < float(ratio) < math.inf else None
+        stored = read_json(path)["trial"]
+        return {"trial": None if stored is None else asdict(TypeAdapter(Trial).validate_python(stored))}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

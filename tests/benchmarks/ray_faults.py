@@ -2,8 +2,8 @@
 
     python tests/benchmarks/ray_faults.py [--kills 10] [--only raylet,worker] [--seed 0]
 
-Each trial starts ``pairwise`` on Ray with the tiny encoder, kills one process with SIGKILL at a random moment between
-the start of the workers and the end of the study, and gives the same command again. ``command`` is the command itself
+Each trial starts ``pairwise`` on Ray with the tiny encoder, kills one process with SIGKILL when a random number of
+its 12 runs is done, and gives the same command again. ``command`` is the command itself
 and ``driver`` its process that talks to Ray. A trial is right if
 
 * the study ends with the ``edges.csv`` of an undisturbed study, or with plain lines and does so on the next try,
@@ -46,6 +46,7 @@ VICTIMS = {  # what the command line of a process holds
 }
 STUDY = ["pairwise", "--suite=suite.yaml", "--gpus-per-run=0", "--seeds=2", "--seeds-single=2", "--no-predictions"]
 SETTINGS = ("num_train_epochs=20", "precision=none")
+N_RUNS = 12
 
 
 def processes(mark: str) -> Iterator[tuple[int, str]]:
@@ -95,18 +96,18 @@ def end_of(process: subprocess.Popen[str], mark: str, limit: float = 300) -> tup
     return process.returncode, said, sorted(line[:40] for line in left.values())
 
 
-def trial(kind: str, home: Path, rng: random.Random, expected: bytes, undisturbed: float) -> dict[str, object]:
+def trial(kind: str, home: Path, rng: random.Random, expected: bytes) -> dict[str, object]:
     """Kill one process of a study, and continue the study."""
     mark = uuid4().hex[:12]
     with tempfile.TemporaryDirectory(prefix="tf", dir="/tmp") as temporary:
         began = time.monotonic()
         process = start(home, mark, Path(temporary))
-        while not any("ray::train_and_store" in line or "ray::single" in line for _, line in processes(mark)):
-            if process.poll() is not None or time.monotonic() - began > 120:
+        runs = rng.randrange(N_RUNS - 2)
+        while len([*home.glob(f"{mark}/runs/*/result.json")]) < runs or victim_of("worker", mark) is None:
+            if process.poll() is not None or time.monotonic() - began > 200:
                 raise RuntimeError(f"no run began: {end_of(process, mark)}")
-            time.sleep(0.02)
-        delay = rng.uniform(0, 0.7 * undisturbed)
-        time.sleep(delay)
+            time.sleep(0.05)
+        time.sleep(rng.uniform(0, 0.5))
         if (pid := victim_of(kind, mark)) is not None:
             os.kill(pid, signal.SIGKILL)
         code, said, left = end_of(process, mark)
@@ -119,7 +120,7 @@ def trial(kind: str, home: Path, rng: random.Random, expected: bytes, undisturbe
         files_again = sorted(path.name for path in Path(temporary).iterdir())
     return {
         "killed": kind if pid is not None else f"{kind} (had ended)",
-        "after_seconds": round(delay, 2),
+        "after_runs": runs,
         "exit_code": code,
         "lines": len(said.splitlines()),
         "traceback": "Traceback" in said + said_again,
@@ -151,13 +152,11 @@ def main() -> None:
             code, said, left = end_of(start(home, "undisturbed", Path(temporary)), "undisturbed")
             assert (code, left, list(Path(temporary).iterdir())) == (0, [], []), said
         expected = (home / "undisturbed" / "edges.csv").read_bytes()
-        ended = [path.stat().st_mtime for path in home.glob("undisturbed/runs/*/result.json")]
-        began = min(path.stat().st_mtime for path in home.glob("undisturbed/runs/*/spec.json"))
         rng = random.Random(given.seed)
         rows = []
         for kind in given.only.split(","):
             for _ in range(given.kills):
-                rows.append(trial(kind, home, rng, expected, max(ended) - began))
+                rows.append(trial(kind, home, rng, expected))
                 print(rows[-1], flush=True)
                 pd.DataFrame(rows).to_csv(given.out, index=False)
 

@@ -24,7 +24,7 @@ from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.planted import stand_in
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders import Encoder, tiny_encoder
-from taskaffinity.training.profile.precision import PAYS
+from taskaffinity.training.profile.precision import PAYS, Trial
 
 FEW = replace(FROM_SCRATCH, max_train_examples=64, max_eval_examples=20)
 Asked = tuple[Study, Suite, Encoder]
@@ -69,17 +69,17 @@ class Trials:
     """What ``times_in_bf16`` was asked for."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.found: float | Exception = 1.0
+        self.found: float | Trial | Exception = 1.0
         self.specs: list[RunSpec] = []
         monkeypatch.setattr("taskaffinity.studies.precision.times_in_bf16", self)
         monkeypatch.setattr("taskaffinity.studies.precision.products_in_bf16", lambda: 2.0)
 
-    def __call__(self, spec: RunSpec, **places: object) -> float:
+    def __call__(self, spec: RunSpec, **places: object) -> Trial:
         self.specs.append(spec)
         time.sleep(0.05)
         if isinstance(self.found, Exception):
             raise self.found
-        return self.found
+        return self.found if isinstance(self.found, Trial) else Trial(self.found, self.found, self.found)
 
 
 @pytest.fixture
@@ -97,10 +97,16 @@ def trials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trials:
         (PAYS - 0.01, None, "1.14 times as fast"),
         (0.5, None, "0.50 times as fast"),
         (MemoryError(), None, "no training step could run here"),
+        (
+            Trial(1.6, 0.29, 1.65, decides=False),
+            None,
+            "0.29 to 1.65 times as fast; to ask again, start on an idle",
+        ),
+        (Trial(1.6, 0.29, 1.65), "bf16", "1.60 times as fast on this machine"),
     ],
 )
 def test_sixteen_bits_are_chosen_where_they_pay(
-    found: float | Exception, chosen: Precision, why: str, asked: Asked, trials: Trials, tmp_path: Path
+    found: float | Trial | Exception, chosen: Precision, why: str, asked: Asked, trials: Trials, tmp_path: Path
 ) -> None:
     study, suite, encoder = asked
     trials.found = found
@@ -225,7 +231,7 @@ def test_a_trial_decides_for_others_only_where_a_study_begins_and_while_it_does(
     assert begin(2.0) == "bf16"
     assert begin(MemoryError()) == "bf16"
     [kept] = (tmp_path / "cache" / "precision").glob("*.json")
-    for damaged in ("{", "{}", "[]", '{"times_in_bf16": "x"}'):
+    for damaged in ("{", "{}", "[]", '{"times_in_bf16": 2.0}', '{"trial": {"times": "x"}}', '{"trial": 2}'):
         kept.write_text(damaged)
         assert begin(2.0) == "bf16"
     kept.unlink()

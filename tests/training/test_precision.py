@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain, count, cycle, repeat
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.profile import precision
-from taskaffinity.training.profile.precision import times_in_bf16
+from taskaffinity.training.profile.precision import PAYS, Trial, times_in_bf16
 
 
 @pytest.fixture
@@ -23,12 +24,28 @@ def alone(tiny_study: Callable[..., Any]) -> tuple[RunSpec, dict[str, Any]]:
     return spec, {"encoder_folder": tiny.encoder_folder, "cache": tiny.cache}
 
 
+class Clock:
+    """The clock and the process time, both invented; the machine has no other load."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, load: float = 0.0) -> None:
+        self.clock = self.own = 0.0
+        monkeypatch.setattr(precision, "_clock", lambda: self.clock)
+        monkeypatch.setattr(precision, "_own_clock", lambda: self.own)
+        monkeypatch.setattr(precision, "_load", lambda: load)
+
+    def run(self, seconds: float, share: float = 1.0) -> None:
+        """Let the process run so many seconds, with this share of a processor."""
+        self.own += seconds
+        self.clock += seconds / share
+
+
 def test_both_precisions_are_timed(alone: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     spec, places = alone
     monkeypatch.setattr(precision, "_SECONDS", 0.1)
     monkeypatch.setattr(precision, "products_in_bf16", lambda: 2.0)  # a processor that supports bf16
     before = torch.get_num_threads(), torch.get_rng_state()
-    assert 0.01 < times_in_bf16(spec, **places) < 100
+    trial = times_in_bf16(spec, **places)
+    assert 0.01 < trial.low <= trial.times <= trial.high < 100
     assert torch.get_num_threads() == before[0]
     assert torch.equal(torch.get_rng_state(), before[1])
 
@@ -38,15 +55,16 @@ def test_each_mini_batch_is_timed_in_both_precisions_after_a_small_untimed_one(
 ) -> None:
     spec, places = alone
     tried: list[tuple[str | None, int]] = []
-    clocks = {None: iter([9.0, 0.5, 3.0, 4.0]), "bf16": iter([1.0, 0.5, 1.0, 2.0])}
+    seconds = {None: iter([9.0, 0.5, 3.0, 4.0]), "bf16": iter([1.0, 0.5, 1.0, 2.0])}
+    clock = Clock(monkeypatch)
 
-    def update(model: MultiTaskModel, stepper: object, name: str, split: Any, rows: Any, device: str) -> Any:
+    def update(model: MultiTaskModel, stepper: object, name: str, split: Any, rows: Any, device: str) -> None:
         tried.append((model.precision, int(np.diff(split.bounds)[rows].sum())))
-        return next(clocks[model.precision]), 0
+        clock.run(next(seconds[model.precision]))
 
     monkeypatch.setattr(precision, "timed_update", update)
     monkeypatch.setattr(precision, "products_in_bf16", lambda: 1.0)
-    assert times_in_bf16(spec, **places) == 2.0  # of 1, 3 and 2
+    assert times_in_bf16(spec, **places) == Trial(2.0, 1.0, 3.0)  # of 1, 3 and 2
     assert [bits for bits, _ in tried] == ["bf16", None, None, "bf16"] * 2  # neither always first
     lengths = [tokens for _, tokens in tried]
     assert lengths[::2] == lengths[1::2]
@@ -59,7 +77,9 @@ def test_no_update_is_timed_if_bf16_products_are_not_faster(alone: Any, monkeypa
     clocks = {torch.float32: iter([9.0, 1.0, 2.0, 3.0, 1.0, 1.0]), torch.bfloat16: iter([1.0, 4.0, 4.0, 4.0, 2.0, 2.0])}
     monkeypatch.setattr(precision, "_product", lambda dtype: next(clocks[dtype]))
     monkeypatch.setattr(precision, "timed_update", None)
-    assert times_in_bf16(spec, **places) == 0.5  # of 1/4, 1/2, 3/4, 1/2 and 1/2; the first is not timed
+    assert times_in_bf16(spec, **places) == Trial(
+        0.5, 0.5, 0.5
+    )  # of 1/4, 1/2, 3/4, 1/2 and 1/2; the first is not timed
 
 
 def test_matrix_products_are_timed() -> None:
@@ -85,4 +105,84 @@ def test_matrix_products_are_timed() -> None:
     ],
 )
 def test_few_pairs_decide_if_they_are_clear(ratios: list[float], seconds: float, enough: bool) -> None:
-    assert precision._is_enough(ratios, seconds) is enough
+    assert precision._is_enough(ratios, seconds, is_busy=False) is enough
+
+
+@pytest.mark.parametrize(
+    ("ratios", "seconds", "enough"),
+    [
+        ([9.0], 9.0, False),  # no short cut
+        ([9.0] * 4, 9.0, False),
+        ([9.0] * 5, 0.9, False),
+        ([9.0] * 5, 1.0, True),
+        ([9.0, 9.0, 9.0, 9.0, 1.0], 1.0, True),  # four of five
+        ([9.0, 9.0, 9.0, 1.0, 1.0], 9.0, False),
+        ([1.0, 1.0, 1.0, 1.0, 9.0], 9.0, True),
+        ([9.0, 1.0] * 7, 9.0, False),
+        ([9.0, 1.0] * 8, 9.0, True),  # it does not become clearer
+        ([9.0, 9.0, 9.0, 1.0, 1.0], 20.0, True),
+    ],
+)
+def test_on_a_busy_machine_most_of_many_pairs_decide(ratios: list[float], seconds: float, enough: bool) -> None:
+    assert precision._is_enough(ratios, seconds, is_busy=True) is enough
+
+
+@pytest.fixture
+def trial_of(alone: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Trial, int]]:
+    """Times updates on an invented machine; returns the trial and the number of updates.
+
+    ``speed`` is the true speed of bf16. ``shares`` gives the share of a processor that the process gets in each update,
+    and ``slower`` the factor by which the update takes longer, also in process time.
+    """
+    spec, places = alone
+    monkeypatch.setattr(precision, "products_in_bf16", lambda: 2.0)
+
+    def trial(
+        speed: float, shares: Iterator[float], slower: Iterator[float] | None = None, load: float = 0.0
+    ) -> tuple[Trial, int]:
+        clock, n, factors = Clock(monkeypatch, load), count(), slower or repeat(1.0)
+
+        def update(model: MultiTaskModel, *_: object) -> None:
+            next(n)
+            clock.run(next(factors) * (0.3 / speed if model.precision else 0.3), next(shares))
+
+        monkeypatch.setattr(precision, "timed_update", update)
+        return times_in_bf16(spec, **places), next(n)
+
+    return trial
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.0, 1.3, 1.7])
+def test_other_processes_that_take_turns_change_nothing(speed: float, trial_of: Callable[..., Any]) -> None:
+    rng = np.random.default_rng(0)
+    for load in (0.0, 9.0):
+        shares = (float(rng.uniform(0.1, 0.9)) for _ in count())
+        found, n = trial_of(speed, shares, load=load)
+        assert found.times == pytest.approx(speed)
+        assert found.decides
+        assert n >= 2 * 6  # five pairs and the untimed one
+
+
+def test_only_an_idle_machine_has_a_short_cut(trial_of: Callable[..., Any]) -> None:
+    assert trial_of(3.0, repeat(1.0))[1] == 2 * 3  # two pairs are half a second
+    assert trial_of(3.0, repeat(1.0), load=9.0)[1] >= 2 * 6
+    assert trial_of(3.0, repeat(0.5))[1] >= 2 * 6
+    late = chain([1.0] * 3, repeat(0.5))  # others start during the first pair
+    assert trial_of(3.0, late)[1] >= 2 * 6
+
+
+def test_a_machine_that_disturbs_every_update_cannot_tell(trial_of: Callable[..., Any]) -> None:
+    """As on a processor whose other half, or whose memory, others use by fits."""
+    slower = cycle([1.0, 4.0, 1.0, 1.0, 4.0, 1.0])
+    found, n = trial_of(1.3, repeat(0.5), slower)
+    assert not found.decides
+    assert found.low < PAYS < found.high
+    assert n <= 2 * 16
+    assert trial_of(1.3, repeat(1.0), repeat(1.0))[0].decides
+
+
+def test_a_few_disturbed_updates_do_not_decide(trial_of: Callable[..., Any]) -> None:
+    slower = cycle([1.0] * 9 + [5.0])
+    found, _ = trial_of(1.7, repeat(0.5), slower)
+    assert found.decides
+    assert found.times == pytest.approx(1.7)

@@ -6,10 +6,14 @@ take minutes for one update, so one small matrix product is timed first.
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -22,13 +26,38 @@ from taskaffinity.training.setup import setup_run
 PAYS = 1.15
 """Speed relative to fp32 from which bf16 is used. Smaller gains could be noise of the trial."""
 _PAIRS, _SECONDS = 3, 1.0
-"""Timed pairs of updates; more pairs until the timed seconds are reached too."""
+"""Timed pairs of updates that decide if all lie on one side of ``PAYS``, or if the machine is idle."""
 _CLEAR_SECONDS = 0.5
 _CLEAR_MARGINS = {1: 1.25, 2: 1.1}
-"""Factors by which the timed pairs all lie on one side of ``PAYS``, if so few decide in these seconds."""
+"""Factors by which the timed pairs all lie on one side of ``PAYS``, if so few decide in these seconds; idle machine."""
+_BUSY_PAIRS, _MOST_PAIRS, _MOST_SECONDS = 5, 15, 20.0
+"""Least and most timed pairs on a busy machine, and the seconds after which no further pair is timed."""
+_AGREE = 0.8
+"""Share of the timed pairs on one side of ``PAYS`` that decides on a busy machine."""
+_IDLE_SHARE = 0.9
+"""Share of a processor that a process gets on an idle machine, at the least."""
 _WIDTH, _PRODUCTS = 512, 5
 """Width of the square matrices in the first test, and the number of timed products."""
+_clock, _own_clock = time.perf_counter, time.process_time
 _PRECISIONS: tuple[Literal["bf16"] | None, ...] = (None, "bf16")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Speed of bf16 relative to fp32 on this machine."""
+
+    times: float
+    """Median over the timed pairs."""
+    low: float
+    high: float
+    """The lowest and the highest pair."""
+    decides: bool = True
+    """False if a busy machine disturbs the trial so much that it cannot tell."""
+
+    @classmethod
+    def of(cls, ratios: Sequence[float], *, is_busy: bool) -> Self:
+        """Summarize the pairs."""
+        return cls(statistics.median(ratios), min(ratios), max(ratios), not is_busy or _agree(ratios))
 
 
 def products_in_bf16() -> float:
@@ -40,8 +69,11 @@ def products_in_bf16() -> float:
     return statistics.median(fp32 / bf16 for fp32, bf16 in pairs[1:])
 
 
-def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> float:
+def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Trial:
     """Speed of bf16 updates relative to fp32: the median over mini-batches, each timed in both.
+
+    On a CPU, the time of this process counts and not the time of the clock, because other processes take turns. A busy
+    machine is timed longer, until most pairs agree.
 
     The longest examples come first and are not timed: a whole mini-batch of them on a GPU, so that its memory is
     allocated, and a quarter of one on a CPU. Nothing is stored. If bf16 matrix products are slower than fp32
@@ -59,7 +91,7 @@ def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> float:
     """
     with restored_state(spec.recipe):
         if spec.recipe.device == "cpu" and (ratio := products_in_bf16()) < 1:
-            return ratio
+            return Trial(ratio, ratio, ratio)
         setup = setup_run(spec, encoder_folder=encoder_folder, cache=cache, scored=())
         model, size = setup.model, spec.recipe.batch_size
         [(name, split)] = setup.training.splits.items()
@@ -68,20 +100,55 @@ def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> float:
         rng = np.random.default_rng(0)
         ratios: list[float] = []
         untimed = size if spec.recipe.device == "cuda" else max(1, size // 4)
-        rows, spent = np.argsort(np.diff(split.bounds))[-untimed:], 0.0
-        while not _is_enough(ratios[1:], spent):
+        rows, watch = np.argsort(np.diff(split.bounds))[-untimed:], _Watch(spec.recipe.device)
+        while not _is_enough(ratios[1:], watch.spent, is_busy=watch.is_busy):
             seconds = {}
             for precision in _PRECISIONS[:: 1 if len(ratios) % 2 else -1]:  # the order alternates
                 model.precision = precision
-                seconds[precision], _ = timed_update(model, stepper, name, split, rows, spec.recipe.device)
+                seconds[precision] = watch.time(
+                    partial(timed_update, model, stepper, name, split, rows, spec.recipe.device)
+                )
             ratios.append(seconds[None] / seconds["bf16"])
-            spent += sum(seconds.values()) if len(ratios) > 1 else 0.0
+            if len(ratios) == 1:
+                watch.restart()
             rows = rng.choice(split.n_rows, min(size, split.n_rows), replace=False)
-        return statistics.median(ratios[1:])
+        return Trial.of(ratios[1:], is_busy=watch.is_busy)
 
 
-def _is_enough(ratios: list[float], spent: float) -> bool:
-    """Whether these timed pairs decide: enough of them, or fewer that clearly agree."""
+class _Watch:
+    """Times updates, and notices whether other processes disturb them.
+
+    A machine is busy if others wait for its processors, or if this process did not get the share of a processor that
+    it asked for.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._is_cpu = device == "cpu"
+        self.is_busy = self._is_cpu and _load() > max(1.0, (os.cpu_count() or 1) / 2)
+        self.spent = 0.0
+        """Seconds of the clock since the last ``restart``."""
+
+    def time(self, update: Callable[[], object]) -> float:
+        """Seconds of an update: of this process on a CPU, of the clock on a GPU."""
+        began, began_here = _clock(), _own_clock()
+        update()
+        seconds, seconds_here = _clock() - began, _own_clock() - began_here
+        self.spent += seconds
+        if not self._is_cpu:
+            return seconds
+        self.is_busy |= seconds_here < _IDLE_SHARE * seconds
+        return seconds_here
+
+    def restart(self) -> None:
+        """Forget the time so far."""
+        self.spent = 0.0
+
+
+def _is_enough(ratios: Sequence[float], spent: float, *, is_busy: bool) -> bool:
+    """Whether these timed pairs decide: enough of them, or fewer that clearly agree; more if the machine is busy."""
+    if is_busy:
+        is_over = len(ratios) >= _MOST_PAIRS or spent >= _MOST_SECONDS
+        return len(ratios) >= _BUSY_PAIRS and spent >= _SECONDS and (is_over or _agree(ratios))
     if len(ratios) >= _PAIRS and spent >= _SECONDS:
         return True
     if not ratios or spent < _CLEAR_SECONDS:
@@ -90,9 +157,23 @@ def _is_enough(ratios: list[float], spent: float) -> bool:
     return min(ratios) >= PAYS * margin or max(ratios) <= PAYS / margin
 
 
+def _agree(ratios: Sequence[float]) -> bool:
+    """Whether most pairs lie on one side of ``PAYS``."""
+    share = sum(ratio >= PAYS for ratio in ratios) / len(ratios)
+    return max(share, 1 - share) >= _AGREE
+
+
+def _load() -> float:
+    """Processes that ran or waited for a processor in the last minute; 0 where the system does not tell."""
+    try:
+        return os.getloadavg()[0]
+    except (OSError, AttributeError):
+        return 0.0
+
+
 def _product(dtype: torch.dtype) -> float:
-    """Seconds of one matrix product."""
+    """Seconds of this process for one matrix product."""
     square = torch.ones(_WIDTH, _WIDTH, dtype=dtype)
-    began = time.perf_counter()
+    began = _own_clock()
     torch.mm(square, square)
-    return time.perf_counter() - began
+    return _own_clock() - began
