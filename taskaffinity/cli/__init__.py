@@ -31,6 +31,7 @@ from taskaffinity.cli import (
 )
 from taskaffinity.cli.aliases import modernized
 from taskaffinity.cli.console import signals
+from taskaffinity.cli.console.encoding import print_in_any_encoding
 from taskaffinity.cli.options.run import SETTINGS
 from taskaffinity.errors import InputError, meant
 from taskaffinity.studies.settings import setting_meant
@@ -88,6 +89,7 @@ def main() -> None:
     0: all done. 1: some runs failed. 2: bad usage or input, or Ray does not start; one line on stderr says why.
     130: interrupted. 143: terminated.
     """
+    print_in_any_encoding()
     gc.set_threshold(50_000, 20, 20)  # imports create many lasting objects; frequent collections cost about 1 s
     arguments, lines = modernized(sys.argv[1:])
     for line in lines:
