@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_studies import fill, latent_counts, make_study, right, seeded
+from fake_studies import CountsOf, fill, latent_counts, make_study, right, seeded
 
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.statistics.arms import read_arms
@@ -120,3 +120,26 @@ def test_the_older_test_moderates_it_as_before(tmp_path: Path) -> None:
     arms = read_arms(study, store, test="satterthwaite")
     assert arms.evidence.d_pair[1, 0] > 2
     assert measure(study, store, Rule(test="satterthwaite")).collapsed_pair[1, 0] == 1
+
+
+def of_one_class(*labels: str) -> dict[str, CountsOf]:
+    """Counts of accuracy and of macro-F1 of runs that predict one class; ``labels`` in turn, by seed."""
+    gold = ["x", "y", "z"] * 100
+
+    def predicted(seed: int) -> list[str]:
+        return [labels[seed % len(labels)]] * len(gold)
+
+    return {
+        "accuracy": lambda target, partners, seed: right(np.array(gold) == predicted(seed)),
+        "macro_f1": lambda target, partners, seed: METRICS["macro_f1"].tally(gold, predicted(seed), ["x", "y", "z"]),
+    }
+
+
+@pytest.mark.parametrize("labels", ["z", "xy"])
+def test_arms_whose_runs_all_predict_one_class_are_not_called_equal(labels: str, tmp_path: Path) -> None:
+    study, counts = make_study(["a", "b"]), of_one_class(*labels)
+    matrix = measure(study, fill(study, tmp_path, counts["accuracy"], further={"macro_f1": counts["macro_f1"]}))
+    assert {matrix.untested_reason[arrow] for arrow in matrix.arrows} == {"nothing learned"}
+    assert {matrix.verdict[arrow] for arrow in matrix.arrows} == {"inconclusive"}
+    assert not any(matrix.recommendation[arrow] for arrow in matrix.arrows)  # no number of seeds helps
+    assert matrix.collapsed_pair[0, 1] == matrix.collapsed_single[0, 1] == 3

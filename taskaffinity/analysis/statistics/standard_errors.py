@@ -168,6 +168,6 @@ def _reason(pair: Arm, single: Arm) -> str:
         return "one seed"
     if pair.n_runs < 2 or single.n_runs < 2:
         return f"one {'pair' if pair.n_runs < 2 else 'single'} run"
-    if not pair.scores.any() and not single.scores.any():
-        return "nothing learned"  # every run of both arms scores 0: equality says nothing about the tasks
+    if all((arm.constant | (arm.scores == 0)).all() for arm in (pair, single)):
+        return "nothing learned"  # every run scores 0 or predicts one class: equality says nothing about the tasks
     return ""
