@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from taskaffinity.analysis.statistics.gain_error import BehrensFisherError, GainError, chi2_points, difference
+from taskaffinity.analysis.statistics.gain_error import NODES, BehrensFisherError, GainError, chi2_points, difference
 
 GAINS = np.array([0.0, 0.3, 1.0, 2.5, 6.0])
 
@@ -57,6 +57,26 @@ def test_with_both_it_is_the_mean_over_the_variance_of_seeds(d: float, v_shared:
     error = behrens_fisher(0.3, d, 1.0, v_shared=v_shared)
     expected = [by_quadrature(gain, 0.3, d, 1.0, v_shared) for gain in GAINS]
     np.testing.assert_allclose(error.p(), expected, rtol=1e-3, atol=1e-7)
+
+
+def test_the_points_of_the_integral_are_as_many_as_its_docstring_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    v_seeds, v_examples = 10 ** rng.uniform(-6, -3, 200), 10 ** rng.uniform(-7, -3, 200)
+    v_shared = np.minimum(v_seeds, v_examples) * rng.uniform(0, 1, 200)
+    d, gain = rng.choice([1.0, 2.0, 5.0, 10.0, 30.0], 200), 10 ** rng.uniform(-1, 1.3, 200)
+    total = np.maximum(v_seeds + v_examples - v_shared, np.maximum(v_seeds, v_examples))
+    d_examples = rng.choice([19.0, 300.0], 200)
+    df = total**2 / (v_seeds**2 / d + v_examples**2 / d_examples)
+    parts = v_seeds, d, v_examples, d_examples, v_shared
+    error = BehrensFisherError(gain * np.sqrt(total), np.sqrt(v_seeds), np.sqrt(v_examples), total, df, *parts)
+    for nodes in (NODES, 2000):
+        monkeypatch.setattr("taskaffinity.analysis.statistics.gain_error.NODES", nodes)
+        found.append((error.p(), error.half_width(0.05)))
+    (p, half), (exact_p, exact_half) = found
+    seen = exact_p > 1e-8
+    np.testing.assert_allclose(p[seen], exact_p[seen], rtol=5e-3)
+    np.testing.assert_allclose(half, exact_half, rtol=3e-4)
 
 
 @pytest.mark.parametrize("d", [2.0, 9.0])

@@ -22,7 +22,8 @@ from scipy.special import chdtri, gammaln, stdtr, stdtrit
 FloatArray = npt.NDArray[np.float64]
 
 NODES = 64
-"""Points of the integral over the variance; p-values above 1e-8 are exact to five digits."""
+"""Points of the integral over the variance. With 20 effective documents or more, p-values above 1e-8 are exact to 0.5 %
+and 95 % intervals to 0.03 %."""
 
 _TAIL = 1e-10
 """Probability beyond the outermost points, on each side."""
