@@ -207,9 +207,9 @@ def _scores(arms: Arms, evidence: VarianceComponents) -> dict[str, Any]:
         "n_test": np.array([arms.n_test(task) for task in arms.tasks]),
         "n_documents": np.array([arms.n_documents(task) for task in arms.tasks]),
         "effective_documents": np.array([arms.effective_documents(task) for task in arms.tasks]),
-        "collapsed_pair": arms.collapsed_runs(lambda source, target: (target, "pair", source)),
-        "collapsed_single": arms.collapsed_runs(lambda source, target: arms.baseline_of(target, source)),
-        "gain_trained": POINTS * arms.trained_gain,
+        "collapsed_pair": np.nan_to_num(evidence.collapsed_pair).astype(np.int64),
+        "collapsed_single": np.nan_to_num(evidence.collapsed_single).astype(np.int64),
+        "gain_trained": POINTS * evidence.gain_trained,
         "gain": POINTS * evidence.gain,
         "untested_reason": evidence.untested_reason,
     }

@@ -207,11 +207,16 @@ def describe_sequential(matrix: AffinityMatrix) -> list[str]:
         f"{len(matrix.study.single_seeds) * size}{saved}"
     ]
     if simulated:
+        wrong = (
+            "none had no effect"
+            if math.isnan(simulated.false_equivalence)
+            else f'{100 * simulated.false_equivalence:.1f} % of the "no effect" verdicts were wrong'
+        )
         lines.append(
             f"Of {simulated.simulations} simulations of this design with gains of zero, "
             f"{100 * simulated.false_significance:.1f} % had a significant arrow. With the gains of this study, "
             f"{100 * simulated.decided:.0f} % of the arrows were decided with {100 * simulated.pair_runs:.0f} % of the "
-            f'pair runs, and {100 * simulated.false_equivalence:.1f} % of the "no effect" verdicts were wrong.'
+            f"pair runs, and {wrong}."
         )
     return lines
 

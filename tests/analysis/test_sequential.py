@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_studies import fill, latent_counts, make_study
+from fake_studies import fill, latent_counts, make_study, right
 from rich.console import Console
 
 from taskaffinity.analysis.affinity import margins_of, measure
@@ -203,6 +203,37 @@ def test_simulated_error_rates_are_below_alpha_and_are_described(tmp_path: Path)
     assert "pair runs saved" in words
     assert "simulations of this design" in words
     assert describe_sequential(measure(replace(study, interim_seeds=()), store)) == []
+
+
+def test_without_a_verdict_of_no_effect_none_is_called_wrong(tmp_path: Path) -> None:
+    study, rule = sequential_study("ab"), Rule(margin=0.01)
+    store = run_design(study, tmp_path, rule)
+    simulated = simulate_design(read_arms(study, store), INTERIM_SEEDS, margins_of(study, rule), rule, n=5)
+    assert np.isnan(simulated.false_equivalence)
+    matrix = replace(measure(study, store), simulated=simulated)
+    assert describe_sequential(matrix)[-1].endswith(" of the pair runs, and none had no effect.")
+
+
+def test_an_arrow_shows_the_collapsed_runs_of_its_analysis(tmp_path: Path) -> None:
+    """Later runs of its arms are trained for other arrows; they belong neither to its gain nor to ``gain_trained``."""
+    study, rule = sequential_study("abc"), Rule()
+    usual = latent_counts(GAINS, n=600)
+    half = np.arange(600) % 2 == 0
+
+    def counts(target: str, partners: str, seed: int) -> np.ndarray:
+        has_collapsed = (target, partners, seed) in {("b", "", 5), ("b", "a", 7)}
+        return right(half) if has_collapsed else usual(target, partners, seed)
+
+    matrix = measure(study, fill(study, tmp_path, counts), rule)
+    assert matrix.sequential is not None
+    first = (matrix.decided_at_seeds == INTERIM_SEEDS[0])[0, 1]
+    assert first
+    assert (matrix.seeds_pair[0, 1], matrix.seeds_single[0, 1]) == (3, default_single_seeds(3, 3))
+    assert matrix.collapsed_pair[0, 1] == matrix.collapsed_single[0, 1] == 0
+    for arrow in matrix.arrows:
+        assert matrix.collapsed_pair[arrow] <= matrix.seeds_pair[arrow]
+        if not matrix.collapsed_pair[arrow] + matrix.collapsed_single[arrow]:
+            assert matrix.gain_trained[arrow] == pytest.approx(matrix.gain[arrow])
 
 
 @pytest.mark.filterwarnings("error")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -104,18 +105,15 @@ class Arms:
         seeds = {key: np.asarray(self.seeds[key])[~flags] for key, flags in self.collapsed.items()}
         return self.only(lambda key: [int(seed) for seed in seeds[key]])
 
-    def collapsed_runs(self, key_of: Callable[[str, str], Key]) -> npt.NDArray[np.int64]:
-        """Return the number of collapsed runs of the arm ``key_of(source, target)``, ``[source, target]``."""
-        found = np.zeros((len(self.tasks), len(self.tasks)), dtype=np.int64)
-        for (s, source), (t, target) in permutations(enumerate(self.tasks), 2):
-            key = key_of(source, target)
-            found[s, t] = self.collapsed[key].sum() if key in self.collapsed else 0
-        return found
-
-    @cached_property
-    def trained_gain(self) -> FloatArray:
-        """Gains among the runs that are not collapsed, ``[source, target]``; NaN if an arm has no such run."""
-        return np.asarray(self.trained.evidence.gain, dtype=np.float64)
+    def _collapse(self, pair: Key, single: Key) -> dict[str, float]:
+        """Return the fields of ``VarianceComponents`` on the collapsed runs of two arms."""
+        count, mean = {}, {}
+        for key in (pair, single):
+            flags = self.collapsed.get(key, np.ones(0, dtype=np.bool_))
+            count[key] = float(flags.sum())
+            mean[key] = math.nan if flags.all() else float(self.by_key[key].scores[~flags].mean())
+        gain = mean[pair] - mean[single]
+        return {"collapsed_pair": count[pair], "collapsed_single": count[single], "gain_trained": gain}
 
     @cached_property
     def prior(self) -> StudyPrior:
@@ -142,7 +140,7 @@ class Arms:
             keys = (target, "pair", source), self.baseline_of(target, source)
             pair, single = map(self.by_key.get, keys)
             prior_pair, prior_single = map(self.prior_for, keys)
-            cells[s][t] = variance_components(pair, single, prior_pair, prior_single)
+            cells[s][t] = variance_components(pair, single, prior_pair, prior_single).map(self._collapse(*keys))
         names = [field.name for field in dataclasses.fields(VarianceComponents)]
         grids = {name: np.array([[getattr(cell, name) for cell in row] for row in cells]) for name in names}
         return VarianceComponents(**{**grids, "untested_reason": grids["untested_reason"].astype(object)})

@@ -7,6 +7,7 @@ in one half of the simulations and those of the study in the other half.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,8 @@ class SimulatedRates:
     false_significance: float
     """Share of simulations with any significant arrow if all gains are zero: the false discovery rate there."""
     false_equivalence: float
-    """Share of the "no effect" verdicts on gains of the margin or more, with the gains of the study."""
+    """Share of the "no effect" verdicts on gains of the margin or more, with the gains of the study; NaN if there are
+    no such verdicts."""
     decided: float
     """Share of the arrows that are decided, with the gains of the study."""
     pair_runs: float
@@ -74,7 +76,7 @@ def simulate_design(
     return SimulatedRates(
         n,
         false_significance / n,
-        false_equivalence / max(1, equivalent),
+        false_equivalence / equivalent if equivalent else math.nan,
         decided / n / arrows,
         2 * trained / n / arrows / interim_seeds[-1],
     )

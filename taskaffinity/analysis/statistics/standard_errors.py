@@ -57,6 +57,11 @@ class VarianceComponents:
     """Why there is no test, in a few words; empty if there is one."""
     mean_single: Any = math.nan
     """Mean score of the baseline."""
+    collapsed_pair: Any = 0.0
+    """Collapsed runs (``collapse``); of the pair and of the baseline."""
+    collapsed_single: Any = 0.0
+    gain_trained: Any = math.nan
+    """Gain among the other runs; NaN if an arm has none."""
 
     @property
     def v_interaction(self) -> Any:
