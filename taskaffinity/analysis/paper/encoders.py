@@ -22,7 +22,7 @@ from taskaffinity.analysis.paper.stages import (
     stages_frame,
 )
 from taskaffinity.analysis.statistics.arm import Arm
-from taskaffinity.analysis.statistics.arms import Key, prior_of
+from taskaffinity.analysis.statistics.arms import Key, arms_of
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -81,17 +81,17 @@ def encoder_gains(study: Study, store: RunStore, first: Study, first_store: RunS
     ours, theirs = (stage_arms(one, its_store, by) for one, its_store in ((study, store), (first, first_store)))
     arms: dict[Key, Arm] = {(name, "single", stage): arm for (name, stage), arm in theirs.items()}
     arms |= {(name, "pair", stage): arm for (name, stage), arm in ours.items()}
-    prior = prior_of(arms, rule.test)
+    compared = arms_of(arms, rule.test)
     gains = []
     for name, metric in by.items():
         for stage in STAGES:
-            arm, against = ours.get((name, stage)), theirs.get((name, stage))
-            if arm is None or against is None:
+            key, against = (name, "pair", stage), (name, "single", stage)
+            if key not in arms or against not in arms:
                 gains.append(StageScore(name, stage, metric, (), untested_reason="not trained"))
             elif _test_set(study) != _test_set(first):
                 gains.append(StageScore(name, stage, metric, (), untested_reason="other test examples"))
             else:
-                gains.append(stage_gain(name, stage, metric, arm, against, prior, rule))
+                gains.append(stage_gain(stage, metric, compared, key, against, rule))
     return tuple(gains)
 
 

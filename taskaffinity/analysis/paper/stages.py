@@ -19,8 +19,7 @@ import pandas as pd
 
 from taskaffinity.analysis.affinity import POINTS
 from taskaffinity.analysis.statistics.arm import Arm
-from taskaffinity.analysis.statistics.arms import arm_of, prior_of
-from taskaffinity.analysis.statistics.seed_variance import StudyPrior
+from taskaffinity.analysis.statistics.arms import Arms, Key, arm_of, arms_of
 from taskaffinity.analysis.statistics.standard_errors import standard_error, variance_components
 from taskaffinity.analysis.style import plural, signed
 from taskaffinity.analysis.tables.columns import COLUMNS
@@ -116,33 +115,34 @@ def stage_scores(
     rule = rule or study.rule
     by = by or {card.name: card.metric for card in study.tasks}
     arms = stage_arms(study, store, by)
-    prior = prior_of({(name, stage, ""): arm for (name, stage), arm in arms.items()}, rule.test)
+    keys: dict[tuple[str, Stage], Key] = {
+        (name, stage): (name, "single", "") if stage == "single" else (name, "pair", stage) for name, stage in arms
+    }
+    compared = arms_of({keys[place]: arm for place, arm in arms.items()}, rule.test)
     scores = []
     for name, metric in by.items():
-        single = arms.get((name, "single"))
         for stage in STAGES:
             arm = arms.get((name, stage))
             values = tuple(float(POINTS * score) for score in arm.scores) if arm else ()
             if stage == "single":
                 scores.append(StageScore(name, stage, metric, values))
                 continue
-            if arm is None or single is None:
+            if arm is None or (name, "single") not in arms:
                 scores.append(StageScore(name, stage, metric, values, untested_reason="not trained"))
                 continue
-            scores.append(stage_gain(name, stage, metric, arm, single, prior, rule))
+            scores.append(stage_gain(stage, metric, compared, keys[name, stage], keys[name, "single"], rule))
     return tuple(scores)
 
 
-def stage_gain(
-    task: str, stage: Stage, metric: str, arm: Arm, against: Arm, prior: StudyPrior, rule: Rule
-) -> StageScore:
+def stage_gain(stage: Stage, metric: str, arms: Arms, key: Key, against: Key, rule: Rule) -> StageScore:
     """Return the scores of an arm with its gain over another."""
-    evidence = variance_components(arm, against, prior.of(task, False), prior.of(task, True))
+    arm, other = arms.by_key[key], arms.by_key[against]
+    evidence = variance_components(arm, other, arms.prior_for(key), arms.prior_for(against))
     error = standard_error(evidence, rule.estimand, rule.test)
     scores = tuple(float(POINTS * score) for score in arm.scores)
     gain, low, high = (float(POINTS * value) for value in (error.gain, *error.interval(rule.alpha)))
     reason = str(evidence.untested_reason).replace("pair run", "run")
-    return StageScore(task, stage, metric, scores, gain, low, high, float(error.p()), reason)
+    return StageScore(key[0], stage, metric, scores, gain, low, high, float(error.p()), reason)
 
 
 def stage_arms(study: Study, store: RunStore, by: Mapping[str, str]) -> dict[tuple[str, Stage], Arm]:

@@ -212,6 +212,12 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
     return Arms(tuple(card.name for card in study.tasks), by_key, seeds, baseline, test or study.rule.test)
 
 
+def arms_of(by_key: Mapping[Key, Arm], test: Test) -> Arms:
+    """Return arms whose comparisons are no arrows: ``single`` for a baseline, ``pair`` for what is compared with it."""
+    seeds = {key: tuple(range(arm.n_runs)) for key, arm in by_key.items()}
+    return Arms(tuple(dict.fromkeys(key[0] for key in by_key)), by_key, seeds, test=test)
+
+
 def arm_of(runs: Sequence[RunResult], key: str, metric: str) -> Arm:
     """Return the arm of runs of one condition, from their counts under a key of ``RunResult.counts``."""
     arm = Arm.from_counts(np.stack([run.counts[key] for run in runs]), METRICS[metric], runs[0].documents.get(key))
