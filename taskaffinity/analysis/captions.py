@@ -181,16 +181,20 @@ def describe_controls(matrix: AffinityMatrix) -> list[str]:
         return []
     found = false_positives(matrix.controls, matrix.rule.alpha)
     positive = [control for control in matrix.controls if control.kind == "positive" and not control.untested_reason]
-    if not found.tested:
+    if not found.tested and not positive:
         return [f"Controls: none can be tested ({matrix.controls[0].untested_reason})."]
-    seen = sum(control.p <= matrix.rule.alpha and control.gain > 0 for control in positive)
-    return [
-        f"Placebos: {found.significant} of {found.tested} are significant at p <= {matrix.rule.alpha:g} (expected "
-        f"{found.expected:.2g}); the study's rate of false positives lies between {100 * found.low:.0f} and "
-        f"{100 * found.high:.0f} % (95 % interval). So few placebos leave an interval of "
-        f"{100 * (found.high - found.low):.0f} points; placebos of several studies can be pooled.",
-        f"Positive controls: {seen} of {len(positive)} targets gain from the other half of their data.",
-    ]
+    lines = []
+    if found.tested:
+        lines.append(
+            f"Placebos: {found.significant} of {found.tested} are significant at p <= {matrix.rule.alpha:g} (expected "
+            f"{found.expected:.2g}); the study's rate of false positives lies between {100 * found.low:.0f} and "
+            f"{100 * found.high:.0f} % (95 % interval). So few placebos leave an interval of "
+            f"{100 * (found.high - found.low):.0f} points; placebos of several studies can be pooled."
+        )
+    if positive:
+        seen = sum(control.p <= matrix.rule.alpha and control.gain > 0 for control in positive)
+        lines.append(f"Positive controls: {seen} of {len(positive)} targets gain from the other half of their data.")
+    return lines
 
 
 def describe_sequential(matrix: AffinityMatrix) -> list[str]:

@@ -15,7 +15,7 @@ from fake_studies import CountsOf, fill, latent_counts, make_study, right, seede
 from rich.console import Console
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
-from taskaffinity.analysis.captions import caption, describe
+from taskaffinity.analysis.captions import caption, describe, describe_controls
 from taskaffinity.analysis.cautions import WINNERS_CURSE, describe_collapse
 from taskaffinity.analysis.collapsed_runs import RULE, find_collapsed_runs
 from taskaffinity.analysis.decisions import describe_needs
@@ -311,3 +311,14 @@ def test_the_placebo_line_says_how_wide_its_interval_is(tmp_path: Path) -> None:
     [wide] = re.findall(r"an interval of (\d+) points", line)
     assert math.isclose(int(wide), high - low, abs_tol=1)
     assert "several studies can be pooled" in line
+
+
+@pytest.mark.parametrize(
+    ("skipped", "starts"),
+    [("half", ["Placebos: "]), ("single", ["Positive controls: "]), ("single half", ["Controls: none can be tested"])],
+)
+def test_a_kind_of_control_without_a_test_is_not_counted(skipped: str, starts: list[str], tmp_path: Path) -> None:
+    study = study_of(controls=True)
+    store = fill(study, tmp_path, collapsing(), skip=lambda spec: spec.arm in skipped.split())
+    lines = describe_controls(measure(study, store))
+    assert [line.startswith(start) for line, start in zip(lines, starts, strict=True)] == [True] * len(starts)
