@@ -18,7 +18,7 @@ from taskaffinity.analysis.cautions import (
 )
 from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions, decided_first
 from taskaffinity.analysis.statistics.controls import false_positives
-from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, Verdict
+from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, TESTS, Verdict
 from taskaffinity.analysis.style import plural, signed
 from taskaffinity.runs.paper_protocol import describe_protocol
 from taskaffinity.runs.study import Baseline, Study
@@ -58,9 +58,8 @@ def caption(matrix: AffinityMatrix) -> str:
             "population": "new seeds and new test examples",
             "test-set": "new seeds on this very test set",
         }[matrix.rule.estimand]
-        tests = "t" if matrix.rule.test == "satterthwaite" else "Behrens–Fisher"
         sentences.append(
-            f"{_intervals(matrix)} and verdicts hold for {holds} ({tests} tests, shrunken seed "
+            f"{_intervals(matrix)} and verdicts hold for {holds} ({TESTS[matrix.rule.test]} tests, shrunken seed "
             f"variances; "
             f"{CORRECTIONS[matrix.rule.correction]} over {plural(tested, 'arrow')} at {matrix.rule.alpha:g}"
             f"{', spent over the interim analyses' if matrix.sequential else ''}; "

@@ -153,6 +153,7 @@ def test_what_is_shown_is_the_exact_number_rounded(page: Page) -> None:
 
 def test_columns_that_are_in_no_table_are_said_once(page: Page) -> None:
     assert "correction bh" in page.words
+    assert "Behrens–Fisher tests" in page.words.split("correction for many arrows")[1]
     assert "estimand population" in page.words
     assert "synthetic true" in page.words
 

@@ -12,7 +12,7 @@ import pandas as pd
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import describe_margin
 from taskaffinity.analysis.report.cells import Sheet, sheet_of
-from taskaffinity.analysis.statistics.verdicts import CORRECTIONS
+from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, TESTS
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.study import Study
 
@@ -46,6 +46,7 @@ def rule_of(matrix: AffinityMatrix) -> list[tuple[str, str]]:
         ("alpha", f"{rule.alpha:g}"),
         ('margin of "no effect"', describe_margin(matrix)),
         ("correction for many arrows", CORRECTIONS[rule.correction]),
+        ("tests", f"{TESTS[rule.test]} tests"),
         ("estimand", "new test sets like this one" if rule.estimand == "population" else "this test set only"),
     ]
 

@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 
 from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
 from taskaffinity.analysis.statistics.standard_errors import Words
-from taskaffinity.runs.rule import Correction, Rule
+from taskaffinity.runs.rule import Correction, Rule, Test
 
 Verdict = Literal["improves", "degrades", "no effect", "inconclusive"]
 
@@ -29,6 +29,7 @@ CORRECTIONS: dict[Correction, str] = {
     "holm": "Holm",
     "dunnett": "Dunnett",
 }
+TESTS: dict[Test, str] = {"behrens-fisher": "Behrens–Fisher", "satterthwaite": "t"}
 
 
 @dataclass(frozen=True, eq=False)
