@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from taskaffinity.runs.store import AlreadyRunning, RunStore
 from taskaffinity.schedule.progress import Report
@@ -11,7 +11,9 @@ from taskaffinity.schedule.resources import Resources
 from taskaffinity.schedule.worker import POLL_SECONDS, Arguments, Event, Finished, train_and_store
 
 
-def in_this_process(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Iterator[Event]:
+def in_this_process(
+    arguments: Arguments, store: RunStore, resources: Resources, report: Report
+) -> Generator[Event, None, None]:
     """Train one run after the other.
 
     Processes that share a results folder share its runs. A run that another process is training is postponed, and so

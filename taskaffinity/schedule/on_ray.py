@@ -29,7 +29,7 @@ _ARRIVAL_SECONDS = 2
 _NOT_ARRIVED = "its result did not arrive: --results must be on a path that all nodes share"
 
 
-def on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Iterator[Event]:
+def on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Generator[Event, None, None]:
     """Train as many runs at once as the nodes have room for.
 
     If Ray ends, it is started again, a few times; then the runs that are left have failed. A session that this process

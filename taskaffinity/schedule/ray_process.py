@@ -128,7 +128,7 @@ class _RayProcess:
         self._resources, self._folder = resources, folder
         self._socket, theirs = socket.socketpair()
         code = (
-            f"import sys; sys.path[:] = {sys.path!r}\n"
+            f"import sys; sys.path[:] = {[str(place) for place in sys.path]!r}\n"
             f"from taskaffinity.schedule.ray_driver import main; main({theirs.fileno()})"
         )
         with theirs, (folder / "driver.log").open("wb") as log:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,10 @@ def run(
         for spec in pending
     ]
     outcomes = on_ray if resources.executor == "ray" else in_this_process
-    for event in outcomes(arguments, store, resources, report):
-        course.take(event)
-        show()
+    with closing(outcomes(arguments, store, resources, report)) as events:  # an error here ends Ray at once
+        for event in events:
+            course.take(event)
+            show()
     report.seconds = time.monotonic() - began
     return report
 

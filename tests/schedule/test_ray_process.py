@@ -76,9 +76,16 @@ class TestRayThatEnds:
         """Runs the function in this process; each of ``ends`` is the number of messages until a session ends."""
 
         ends: ClassVar[list[int]] = []
+        is_over: ClassVar[list[bool]] = []
 
         def call(self, function: Any, *arguments: Any) -> Any:
             specs = arguments[0]
+            try:
+                yield from self._messages(specs)
+            finally:
+                self.is_over.append(True)
+
+        def _messages(self, specs: Any) -> Any:
             yield 2
             lives = self.ends.pop(0) if self.ends else len(specs)
             for n, (spec, settings) in enumerate(specs):
@@ -94,9 +101,10 @@ class TestRayThatEnds:
         monkeypatch.setattr(on_ray, "initialized_ray", lambda: None)
         tiny = tiny_study()
 
-        def train(*ends: int) -> Any:
+        def train(*ends: int, **options: Any) -> Any:
             monkeypatch.setattr(self.Sessions, "ends", [*ends])
-            return tiny.train(tmp_path, resources=Resources("ray"))
+            monkeypatch.setattr(self.Sessions, "is_over", [])
+            return tiny.train(tmp_path, resources=Resources("ray"), **options)
 
         return train
 
@@ -113,6 +121,16 @@ class TestRayThatEnds:
         assert {RunStore(tmp_path).failure(spec) for spec in report.failed} == {reason}
         again = train()
         assert (set(again.trained), again.failed) == (set(report.failed), {})
+
+    def test_an_error_of_the_listener_ends_ray_before_it_is_told(self, train: Callable[..., Any]) -> None:
+        """Not only when the traceback, which refers to the generator, is forgotten."""
+
+        def on_progress(progress: object) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt) as _:
+            train(on_progress=on_progress)
+        assert self.Sessions.is_over == [True]
 
 
 class TestProcessOfRay:
