@@ -8,11 +8,13 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import typer
+from pydantic import TypeAdapter
 
 from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.cli import app
@@ -54,7 +56,7 @@ def _command(name: str, command: Any) -> list[str]:
     for panel, options in panels.items():
         lines += [f"**{panel}**\n", "| option | meaning | default |", "|---|---|---|"]
         lines += [
-            f"| `{', '.join((*one.opts, *one.secondary_opts))}` | {_cell(one.help)} | {_default(one)} |"
+            f"| `{', '.join((*one.opts, *one.secondary_opts))}` | {_cell(one.help)}{_bounds(one)} | {_default(one)} |"
             for one in options
         ]
         lines.append("")
@@ -63,6 +65,12 @@ def _command(name: str, command: Any) -> list[str]:
 
 def _cell(text: str | None) -> str:
     return " ".join((text or "").split()).replace("|", "\\|")
+
+
+def _bounds(option: Any) -> str:
+    """The range of a number option as a sentence."""
+    found = re.fullmatch(r"<(?:int|float) (\S+)\.\.(\S+)>", option.metavar or "")
+    return f" From {found[1]} to {found[2]}." if found else ""
 
 
 def _default(option: Any) -> str:
@@ -85,17 +93,33 @@ def recipe_page() -> str:
         "# Settings of a recipe\n",
         "`--set KEY=VALUE` and a recipe file change these. Every setting can change a score, so it is part of what",
         "identifies a run. `none` means no limit. `finetune.KEY=VALUE` changes a setting for fine-tuning alone.\n",
-        "| setting | type | default | meaning |",
-        "|---|---|---|---|",
+        "| setting | type | range | default | meaning |",
+        "|---|---|---|---|---|",
     ]
+    schemas = TypeAdapter(recipe.Recipe).json_schema()["properties"]
     meanings = setting_meanings()
     for one in fields(recipe.Recipe):
         default = "" if one.default is MISSING else "none" if one.default is None else str(one.default)
         kind = str(one.type).replace("Literal[", "").replace("]", "").replace("|", "or").replace("None", "none")
         if "Annotated" in kind:
             kind = re.split(r",\s*(?=Field\(|\w+\(|Share)", kind.partition("[")[2])[0].replace(",", " or")
-        lines.append(f"| `{one.name}` | {kind} | {default} | {_cell(meanings.get(one.name))} |")
+        lines.append(
+            f"| `{one.name}` | {kind} | {_range(schemas[one.name])} | {default} | {_cell(meanings.get(one.name))} |"
+        )
     return NOTE + "\n".join(lines) + "\n"
+
+
+def _range(schema: Mapping[str, Any]) -> str:
+    """The range of a number, as an interval; empty for other types."""
+    [bounds] = [one for one in (schema, *schema.get("anyOf", ())) if one.get("type") in ("integer", "number")] or [{}]
+    least, above = bounds.get("minimum"), bounds.get("exclusiveMinimum")
+    most, below = bounds.get("maximum"), bounds.get("exclusiveMaximum")
+    if least is None and above is None:
+        return ""
+    start = f"above {above:g}" if least is None else f"{least:g}"
+    if most is not None:
+        return f"{start} to {most:,}"
+    return f"{start} to below {below:g}" if below is not None else start
 
 
 def setting_meanings() -> dict[str, str]:
