@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from taskaffinity.cli.console.results import warn_if_synthetic
+from taskaffinity.cli.options.run import ShareWithGroup
 from taskaffinity.runs.best_model import best_model
 
 
@@ -23,13 +24,14 @@ def command(
         ),
     ] = None,
     encoder: Annotated[str | None, typer.Option(help="Folder of the run's encoder, if it has moved.")] = None,
+    share_with_group: ShareWithGroup = False,
 ) -> None:
     """Write a trained task as a folder that transformers loads (AutoModelFor..., pipeline)."""
     stored = best_model(results, task, run)
     from taskaffinity.training.export.export import export
     from taskaffinity.training.export.model_card import agreements_of  # torch: only after the input is checked
 
-    export(stored, out, encoder)
+    export(stored, out, encoder, share_with_group=share_with_group)
     warn_if_synthetic(stored.study.synthetic)
     if asked := agreements_of(stored):
         print(

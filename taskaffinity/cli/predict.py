@@ -12,9 +12,10 @@ from typing import IO, Annotated
 import typer
 
 from taskaffinity.cli.console.progress import bytes_bar
-from taskaffinity.cli.options.run import Quiet
+from taskaffinity.cli.options.run import Quiet, ShareWithGroup
 from taskaffinity.errors import InputError, input_error
 from taskaffinity.runs.files import atomic_write
+from taskaffinity.runs.private import file_mode
 from taskaffinity.tasks.unlabelled import read_unlabelled
 
 _REPORT_EVERY = 10_000
@@ -30,6 +31,7 @@ def command(
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="File to write, as JSON Lines (default: standard output).")] = None,
+    share_with_group: ShareWithGroup = False,
     quiet: Quiet = False,
 ) -> None:
     """Predict labels, scores or mentions for unlabelled text, one JSON object per text."""
@@ -40,7 +42,11 @@ def command(
 
     device = "cuda" if gpus() else "cpu"
     size, number = file.stat().st_size, 0
-    with _in_memory(model, device), _written(out) as target, bytes_bar(file.name, quiet=quiet) as show:
+    with (
+        _in_memory(model, device),
+        _written(out, share_with_group) as target,
+        bytes_bar(file.name, quiet=quiet) as show,
+    ):
         predictor = Predictor(model, device)
         for row, found in predictor.predict(read_unlabelled(file, predictor.meta.kind)):
             name = {} if row.id is None else {"id": row.id}
@@ -71,10 +77,10 @@ def _in_memory(model: Path, device: str) -> Iterator[None]:
 
 
 @contextmanager
-def _written(out: Path | None) -> Iterator[IO[bytes]]:
+def _written(out: Path | None, share_with_group: bool) -> Iterator[IO[bytes]]:
     if out is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     else:
-        with atomic_write(out) as file:
+        with atomic_write(out, file_mode(share_with_group)) as file:
             yield file

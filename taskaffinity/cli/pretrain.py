@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from taskaffinity.cli.options.numbers import decimal, whole
-from taskaffinity.cli.options.run import Quiet
+from taskaffinity.cli.options.run import Quiet, ShareWithGroup
 from taskaffinity.errors import InputError
 from taskaffinity.runs.limits import MOST_BATCH, MOST_EPOCHS, MOST_EXAMPLES, MOST_SAMPLE_SEED, MOST_TOKENS
 from taskaffinity.tasks.passages import read_passages
@@ -42,6 +42,7 @@ def command(
     device: Annotated[
         DeviceName, typer.Option(help="Device to train on; auto: a GPU if there is one.")
     ] = DeviceName.auto,
+    share_with_group: ShareWithGroup = False,
     quiet: Quiet = False,
 ) -> None:
     """Continue the pre-training of an encoder on your own text, by masked language modelling."""
@@ -71,7 +72,10 @@ def command(
                 print(f"{step} of {steps} steps, loss {loss:.2f}", file=sys.stderr)
 
         try:
-            result = pretrain(passages, find_encoder(encoder), out, settings, on_progress=on_progress)
+            found = find_encoder(encoder)
+            result = pretrain(
+                passages, found, out, settings, on_progress=on_progress, share_with_group=share_with_group
+            )
         except Exception as error:
             if not isinstance(error, Diverged) and not is_lack_of_memory(error):
                 raise

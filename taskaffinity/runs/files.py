@@ -13,11 +13,19 @@ from taskaffinity.runs.private import check_private
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[IO[bytes]]:
-    """Open a binary file that replaces ``path`` when the block succeeds, and disappears when it fails."""
+def atomic_write(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
+    """Open a binary file that replaces ``path`` when the block succeeds, and disappears when it fails.
+
+    Parameters
+    ----------
+    mode : int, optional
+        The mode of the file, from its first byte on. Default: by the umask.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(beside, "wb") as file:
+        with open(beside, "wb", opener=lambda name, flags: os.open(name, flags, mode or 0o666)) as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             yield file
             file.flush()
             os.fsync(file.fileno())

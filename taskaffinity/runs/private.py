@@ -1,4 +1,8 @@
-"""Folders that only their owner can write: the cache of tokenized corpora."""
+"""File modes of what can reveal a corpus: models, predictions, and the cache of tokenized corpora.
+
+Weights can contain parts of their training text, and predictions name its examples. Only their owner reads them unless
+the user shares them with the group. The cache is never shared.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,23 @@ import stat
 from pathlib import Path
 
 from taskaffinity.errors import InputError
+
+
+def file_mode(share_with_group: bool) -> int:
+    """The mode of a file with a model or with predictions: 0600, or 0640 if the group may read it."""
+    return 0o640 if share_with_group else 0o600
+
+
+def folder_mode(share_with_group: bool) -> int:
+    """The mode of a folder with models: 0700, or 0750 if the group may read it."""
+    return 0o750 if share_with_group else 0o700
+
+
+def protect(folder: Path, *, share_with_group: bool = False) -> None:
+    """Set the modes of a folder and of all that it holds, whatever the umask is."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod((folder_mode if path.is_dir() else file_mode)(share_with_group))
 
 
 def private_folder(folder: Path) -> Path:

@@ -14,7 +14,10 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from safetensors.numpy import save
 
+from taskaffinity.runs.files import atomic_write
+from taskaffinity.runs.private import file_mode, folder_mode
 from taskaffinity.runs.result import RunResult
 
 
@@ -58,6 +61,20 @@ def weights_path(folder: Path, epoch: int) -> Path:
 def head_path(folder: Path, task: str) -> Path:
     """The head of a task."""
     return folder / "model" / f"head-{task}.safetensors"
+
+
+def write_models(folder: Path, result: RunResult, *, share_with_group: bool) -> None:
+    """Write the weights and heads of a run, which the group may read if they are shared with it."""
+    if not (result.weights or result.heads):
+        return
+    (folder / "model").mkdir(mode=0o700, exist_ok=True)
+    (folder / "model").chmod(folder_mode(share_with_group))
+    for epoch, weights in result.weights.items():
+        with atomic_write(weights_path(folder, epoch), file_mode(share_with_group)) as file:
+            file.write(save(dict(weights)))
+    for task, head in result.heads.items():
+        with atomic_write(head_path(folder, task), file_mode(share_with_group)) as file:
+            file.write(save(dict(head.weights), metadata=dict(head.about)))
 
 
 def best_on_average(folder: Path, epochs: Collection[int]) -> int:

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 from filelock import BaseFileLock, FileLock, Timeout
-from safetensors.numpy import save
 
 from taskaffinity.runs.files import atomic_write, read_json, write_json
+from taskaffinity.runs.private import file_mode
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.run_files import (
     best_on_average,
@@ -31,6 +31,7 @@ from taskaffinity.runs.run_files import (
     read_arrays,
     read_history,
     weights_path,
+    write_models,
 )
 from taskaffinity.runs.spec import RunSpec
 
@@ -133,10 +134,16 @@ class RunStore:
             seconds: float | None = summary["work"].get("total_seconds")
         return seconds
 
-    def write(self, result: RunResult) -> None:
+    def write(self, result: RunResult, *, share_with_group: bool = False) -> None:
         """Store a finished run, ``result.json`` last.
 
         An earlier result of the run is removed first, so the files of two trainings never mix.
+
+        Parameters
+        ----------
+        share_with_group : bool
+            Whether the group may read predictions and models; otherwise the owner alone. Other files hold numbers, and
+            have the modes that the umask gives.
         """
         folder = self.folder(result.spec)
         folder.mkdir(parents=True, exist_ok=True)
@@ -151,16 +158,9 @@ class RunStore:
             documents = {f"{_DOCUMENTS}{key}": numbers for key, numbers in result.documents.items()}
             np.savez_compressed(file, allow_pickle=False, **dict(result.counts), **documents)
         if result.predictions:
-            with atomic_write(folder / "predictions.parquet") as file:
+            with atomic_write(folder / "predictions.parquet", file_mode(share_with_group)) as file:
                 pq.write_table(prediction_table(result), file)
-        for epoch, weights in result.weights.items():
-            (folder / "model").mkdir(exist_ok=True)
-            with atomic_write(weights_path(folder, epoch)) as file:
-                file.write(save(dict(weights)))
-        for task, head in result.heads.items():
-            (folder / "model").mkdir(exist_ok=True)
-            with atomic_write(head_path(folder, task)) as file:
-                file.write(save(dict(head.weights), metadata=dict(head.about)))
+        write_models(folder, result, share_with_group=share_with_group)
         (folder / "error.txt").unlink(missing_ok=True)
         summary = {
             "run_id": result.spec.run_id,

@@ -34,6 +34,8 @@ class RunOptions:
     """Whether each run stores its tasks' models for ``export``. Finished runs without models are trained again."""
     overwrite: bool = False
     """Whether the study may replace another study of the same design in its results folder. Runs are never deleted."""
+    share_with_group: bool = False
+    """Whether the group may read predictions and models; otherwise the owner alone."""
 
 
 DEFAULT_OPTIONS = RunOptions()

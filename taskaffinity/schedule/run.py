@@ -73,6 +73,7 @@ def run(
         "encoder": str(encoder_folder),
         "cache": str(cache.resolve()),
         "keep_predictions": options.keep_predictions,
+        "share_with_group": options.share_with_group,
         "gpu_share": resources.gpus_per_run,
     }
     if resources.executor == "local":  # training blocks this process: the run itself reports

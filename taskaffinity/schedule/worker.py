@@ -41,8 +41,8 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any], *after: str | No
     ----------
     settings : dict
         ``root``, ``encoder`` and ``cache`` (paths), ``keep_predictions``, ``keep_weights``, ``keep_model``,
-        ``gpu_share``; optionally ``wait`` (for another process with this run, default True) and ``on_heartbeat`` (a
-        callable, called every few seconds).
+        ``gpu_share``; optionally ``share_with_group`` (default False), ``wait`` (for another process with this
+        run, default True) and ``on_heartbeat`` (a callable, called every few seconds).
     after
         The outcome of the run that it starts from. On Ray this is a future, so the task waits for it.
 
@@ -98,4 +98,4 @@ def _train(spec: RunSpec, store: RunStore, start: Path | None, settings: Mapping
         )
     finally:
         heartbeat.remove()
-    store.write(result)
+    store.write(result, share_with_group=settings.get("share_with_group", False))

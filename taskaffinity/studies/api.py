@@ -58,6 +58,7 @@ def pairwise(
     cpus_per_run: int = 1,
     keep_predictions: bool = True,
     keep_models: bool = False,
+    share_with_group: bool = False,
     report_to: str | Sequence[str] | None = None,
     listener: Listener | None = None,
 ) -> PairwiseResults:
@@ -134,6 +135,7 @@ def full(
     cpus_per_run: int = 1,
     keep_predictions: bool = True,
     keep_models: bool = False,
+    share_with_group: bool = False,
     report_to: str | Sequence[str] | None = None,
     listener: Listener | None = None,
 ) -> StagesResults | EncoderResults:

@@ -74,6 +74,8 @@ class StudyOptions:
     """Whether to store each run's predictions by example id, without text."""
     keep_models: Switch = False
     """Whether to store each run's models, for ``export``."""
+    share_with_group: Switch = False
+    """Whether the group may read predictions and models; otherwise you alone."""
     suite_file: Path | None = None
     """YAML file of the suite; it is copied to the results folder."""
 

@@ -101,7 +101,12 @@ class PlannedStudy:
                 self.root,
                 resources=resources,
                 on_progress=on_progress,
-                options=RunOptions(self.options.keep_predictions, self.options.keep_models, self.options.overwrite),
+                options=RunOptions(
+                    self.options.keep_predictions,
+                    self.options.keep_models,
+                    self.options.overwrite,
+                    self.options.share_with_group,
+                ),
                 cost_model=cost,
             )
         return report, tracker

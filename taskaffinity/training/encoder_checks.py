@@ -88,6 +88,6 @@ def _first_position(config: PretrainedConfig) -> int:
     """The first position id of the model, which is built on the meta device; 0 if it cannot be built there."""
     try:
         with torch.device("meta"):
-            return first_position(AutoModel.from_config(config))
+            return first_position(AutoModel.from_config(config, trust_remote_code=False))
     except Exception:  # Funnel fails here; loading reports an encoder that cannot be built at all
         return 0

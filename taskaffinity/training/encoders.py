@@ -26,6 +26,7 @@ from taskaffinity.errors import InputError
 from taskaffinity.runs.private import check_private, private_folder
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.training.checksums import SEAL, is_intact, seal
+from taskaffinity.training.encoder_files import NO_CODE, check_encoder_files, check_size
 from taskaffinity.training.load_errors import as_input_error
 
 logging.disable_progress_bar()
@@ -81,7 +82,8 @@ def find_encoder(name: str) -> Encoder:
     Raises
     ------
     InputError
-        If no such encoder exists, or if the folder lacks weights or a valid ``config.json``.
+        If no such encoder exists, or if the folder lacks weights or a valid ``config.json``, or as
+        ``check_encoder_files``.
     """
     folder = Path(name).expanduser()
     if folder.is_file():
@@ -94,6 +96,7 @@ def find_encoder(name: str) -> Encoder:
         raise InputError(
             f"--encoder {name}: no config.json in this folder; expected a folder in the Hugging Face layout{hint}"
         )
+    check_encoder_files(folder)
     has_weights = any(path for pattern in _WEIGHT_FILES for path in folder.glob(pattern))
     if not has_weights and not getattr(load_config(folder), "from_scratch", False):
         raise InputError(
@@ -145,14 +148,17 @@ def load_config(folder: Path) -> PretrainedConfig:
     Raises
     ------
     InputError
-        If ``config.json`` is not JSON, or names no architecture that transformers supports.
+        If ``config.json`` is not JSON, or names no architecture that transformers supports; or as
+        ``check_encoder_files``.
     """
+    check_encoder_files(folder)
     with as_input_error(f"{folder / 'config.json'}: not the configuration of an encoder"):
         content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if "model_type" not in content and {"type_vocab_size", "intermediate_size"} <= content.keys():
             config: PretrainedConfig = AutoConfig.for_model("bert", **content)
         else:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+            config = AutoConfig.from_pretrained(folder, **NO_CODE)
+        check_size(config, folder)
         return config
 
 
@@ -175,11 +181,12 @@ def load_tokenizer(folder: Path) -> Any:
             f"{folder}: a tokenizer without a vocabulary (tokenizer_config.json alone); {expected} beside it. Encoders "
             "of characters or bytes, such as CANINE, are not supported: use an encoder with a subword vocabulary"
         )
+    check_encoder_files(folder)
     with as_input_error(f"{folder}: its tokenizer cannot be loaded"):
         config: dict[str, Any] = {"config": load_config(folder)} if (folder / "config.json").is_file() else {}
         if _is_cased_by_vocabulary(folder):
             config["do_lower_case"] = False
-        return AutoTokenizer.from_pretrained(folder, add_prefix_space=True, local_files_only=True, **config)
+        return AutoTokenizer.from_pretrained(folder, add_prefix_space=True, **NO_CODE, **config)
 
 
 def load_encoder(folder: Path, dropout: float | None = None) -> tuple[PreTrainedModel, nn.Module | None]:
@@ -204,11 +211,11 @@ def load_encoder(folder: Path, dropout: float | None = None) -> tuple[PreTrained
             setattr(config, name, dropout)
     if getattr(config, "from_scratch", False):
         with as_input_error(f"{folder / 'config.json'}: not the configuration of an encoder"):
-            model, missing = AutoModel.from_config(config), {"pooler"}
+            model, missing = AutoModel.from_config(config, trust_remote_code=False), {"pooler"}
     else:
         with as_input_error(f"{folder}: its weights cannot be loaded"):
             model, info = AutoModel.from_pretrained(
-                folder, config=config, local_files_only=True, dtype=torch.float32, output_loading_info=True
+                folder, config=config, dtype=torch.float32, output_loading_info=True, weights_only=True, **NO_CODE
             )
         missing = {key.split(".")[0] for key in info["missing_keys"]}
         if missing - {"pooler"}:

@@ -22,8 +22,9 @@ def as_input_error(message: str) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
-        if isinstance(error, InputError) or is_lack_of_memory(error):
+    except BaseException as error:
+        is_error = isinstance(error, Exception) or type(error).__name__ == "PanicException"  # of tokenizers
+        if not is_error or isinstance(error, InputError) or is_lack_of_memory(error):
             raise
         reason = str(error).strip().partition("\n")[0] if isinstance(error, ImportError) else type(error).__name__
         raise InputError(f"{message} ({reason})") from error

@@ -91,8 +91,14 @@ def pretrain(
     settings: Pretraining,
     *,
     on_progress: OnProgress = lambda step, steps, loss: None,
+    share_with_group: bool = False,
 ) -> Pretrained:
     """Pre-train an encoder on passages and write it to ``out``, a folder for ``--encoder``.
+
+    Parameters
+    ----------
+    share_with_group : bool
+        Whether the group may read the folder; otherwise the owner alone.
 
     Raises
     ------
@@ -149,7 +155,7 @@ def pretrain(
             "steps": result.steps,
             "held_out_losses": list(result.losses),
         }
-        write_encoder(model, pooler, tokenizer, beside, out, about)
+        write_encoder(model, pooler, tokenizer, beside, out, about, share_with_group=share_with_group)
     return result
 
 

@@ -18,6 +18,8 @@ from transformers import (
 from transformers.utils import logging
 
 from taskaffinity.runs.files import write_json
+from taskaffinity.runs.private import protect
+from taskaffinity.training.encoder_files import NO_CODE
 from taskaffinity.training.encoders import load_config
 
 
@@ -26,11 +28,11 @@ def load_with_language_head(folder: Path) -> PreTrainedModel:
     config = load_config(folder)
     model: PreTrainedModel
     if getattr(config, "from_scratch", False):
-        model = AutoModelForMaskedLM.from_config(config)
+        model = AutoModelForMaskedLM.from_config(config, trust_remote_code=False)
     else:
         with _quietly():  # warnings of an unused pooler and a new head are expected
             model = AutoModelForMaskedLM.from_pretrained(
-                folder, config=config, local_files_only=True, dtype=torch.float32
+                folder, config=config, dtype=torch.float32, weights_only=True, **NO_CODE
             )
     return model
 
@@ -40,7 +42,8 @@ def folder_beside(out: Path) -> Iterator[Path]:
     """A temporary folder next to ``out``, removed at the end unless it was renamed to ``out``."""
     beside = out.with_name(f".{out.name}.{os.getpid()}")
     shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    beside.mkdir(mode=0o700)
     try:
         yield beside
     finally:
@@ -54,6 +57,8 @@ def write_encoder(
     beside: Path,
     out: Path,
     about: Mapping[str, Any],
+    *,
+    share_with_group: bool = False,
 ) -> None:
     """Write encoder, pooler, tokenizer and ``pretraining.json`` into ``beside``, then rename it to ``out``."""
     bare: Any = model.base_model.cpu()
@@ -64,6 +69,7 @@ def write_encoder(
     bare.save_pretrained(beside)
     tokenizer.save_pretrained(beside)
     write_json(beside / "pretraining.json", about)
+    protect(beside, share_with_group=share_with_group)
     if out.exists():
         out.rmdir()
     beside.rename(out)

@@ -114,6 +114,14 @@ KeepModels = Annotated[
     bool,
     typer.Option("--keep-models", help="Store each run's models, for `taskaffinity export`.", rich_help_panel=OUTPUT),
 ]
+ShareWithGroup = Annotated[
+    bool,
+    typer.Option(
+        "--share-with-group",
+        help="Let your group read models and predictions (modes 0640 and 0750); otherwise only you can.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Overwrite = Annotated[
     bool,
     typer.Option(
@@ -152,7 +160,7 @@ def study_options(given: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError("--json: prints the plan; give --dry-run too")
     unchanged = ("encoder", "seeds", "base_seed", "recipe", "protocol", "overwrite", "executor")
     rule = ("alpha", "estimand", "test")
-    resources = ("address", "gpus_per_run", "cpus_per_run", "keep_models")
+    resources = ("address", "gpus_per_run", "cpus_per_run", "keep_models", "share_with_group")
     return {name: given[name] for name in (*unchanged, *rule, *resources)} | {
         "settings": given["set_"] or (),
         "output_dir": given["results"],

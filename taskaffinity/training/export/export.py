@@ -28,6 +28,7 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.best_model import BestModel
+from taskaffinity.runs.private import protect
 from taskaffinity.runs.store import RunStore
 from taskaffinity.training.checkpoint import load_head, load_shared_weights
 from taskaffinity.training.encoders import Encoder, find_encoder, load_config, load_tokenizer
@@ -49,7 +50,7 @@ _CLASSIFIERS: dict[str, dict[str, str]] = {
 """By architecture: each layer of the stock sentence head, and its name in ours. BERT's dense layer is its pooler."""
 
 
-def export(best: BestModel, out: Path, encoder: str | None = None) -> None:
+def export(best: BestModel, out: Path, encoder: str | None = None, *, share_with_group: bool = False) -> None:
     """Write a stored model to ``out``: weights, configuration, tokenizer and model card.
 
     The folder appears complete or not at all.
@@ -58,6 +59,8 @@ def export(best: BestModel, out: Path, encoder: str | None = None) -> None:
     ----------
     encoder : str, optional
         The encoder that the run started from, if its folder has moved.
+    share_with_group : bool
+        Whether the group may read the folder; otherwise the owner alone.
 
     Raises
     ------
@@ -80,7 +83,8 @@ def export(best: BestModel, out: Path, encoder: str | None = None) -> None:
     except (ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{weights.parent}: not a model of this encoder ({type(error).__name__})") from error
     beside = out.with_name(f".{out.name}.{os.getpid()}")
-    beside.mkdir(parents=True)
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    beside.mkdir(mode=0o700)
     try:
         _stock(model, meta, found.folder).save_pretrained(beside)
         _tokenizer(found.folder, best, has_token_types=model.has_token_types).save_pretrained(beside)
@@ -93,6 +97,7 @@ def export(best: BestModel, out: Path, encoder: str | None = None) -> None:
         }
         (beside / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (beside / "README.md").write_text(model_card(best, meta), encoding="utf-8")
+        protect(beside, share_with_group=share_with_group)
         if out.is_dir():
             out.rmdir()
         beside.rename(out)
@@ -172,11 +177,11 @@ def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedMod
     head = model.heads[meta.name]
     stock: PreTrainedModel
     if meta.kind == "ner":
-        stock = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)
+        stock = AutoModelForTokenClassification.from_config(config, dtype=torch.float32, trust_remote_code=False)
         places = {"classifier": "output"}
     else:
         config.problem_type = "regression" if meta.kind == "similarity" else "single_label_classification"
-        stock = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+        stock = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32, trust_remote_code=False)
         places = _CLASSIFIERS[architecture]
         if FORMS[architecture].pooler:
             dense = head.get_submodule("dense") if model.pooler is None else model.pooler.get_submodule("dense")

@@ -30,6 +30,7 @@ from taskaffinity.errors import InputError
 from taskaffinity.tasks.metrics import lenient_spans
 from taskaffinity.tasks.task import Example, Label
 from taskaffinity.tasks.unlabelled import Unlabelled
+from taskaffinity.training.encoder_files import NO_CODE, check_encoder_files
 from taskaffinity.training.encoders import load_tokenizer
 from taskaffinity.training.inputs.batches import Batch, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, meta_of
@@ -59,13 +60,14 @@ class Predictor:
         """
         if not (folder / ABOUT).is_file():
             raise InputError(f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` wrote")
+        check_encoder_files(folder)
         with as_input_error(f"{folder}: not a complete folder of `taskaffinity export`; export the task again"):
             about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
             self.meta: TaskMeta = meta_of(about["task"])
             self.max_length, self.max_words = int(about["max_length"]), int(about["max_words"])
             is_tagger = self.meta.kind == "ner"
             auto: Any = AutoModelForTokenClassification if is_tagger else AutoModelForSequenceClassification
-            self.model = auto.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval()
+            self.model = auto.from_pretrained(folder, dtype=torch.float32, weights_only=True, **NO_CODE).eval()
         self.model.to(device)  # outside the block: a full GPU is no fault of the folder
         self.tokenizer = load_tokenizer(folder)
         self.device = device

@@ -1,0 +1,115 @@
+"""Check the files of an encoder's folder before transformers reads them.
+
+A folder from elsewhere may name Python code that transformers would run, hold a pipe in the place of a file, or
+describe a model that fits no machine. Each is refused in one line.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from transformers import PretrainedConfig
+
+from taskaffinity.errors import InputError, shown
+from taskaffinity.training.load_errors import as_input_error
+
+NO_CODE = {"trust_remote_code": False, "local_files_only": True}
+"""Arguments of every ``from_pretrained``: no code of the folder runs, and nothing is downloaded."""
+
+_MIB = 2**20
+_SETTINGS = ("config.json", "tokenizer_config.json")
+_OTHER_CODE = ("auto_map", "custom_pipelines")
+"""Keys of a settings file that name Python code of the folder or of the model hub."""
+_IMPLEMENTATIONS = ("attn_implementation", "_attn_implementation", "experts_implementation")
+"""Keys of a settings file that name an implementation. The name ``owner/kernel`` is code of the model hub."""
+_LARGEST_FILES = {".json": 256 * _MIB, ".txt": 256 * _MIB, ".model": 256 * _MIB}
+_LARGEST_SETTINGS = 16 * _MIB
+_LARGEST = {
+    "num_hidden_layers": 1_000,
+    "num_attention_heads": 1_000,
+    "hidden_size": 100_000,
+    "intermediate_size": 1_000_000,
+    "max_position_embeddings": 10_000_000,
+    "type_vocab_size": 1_000_000,
+    "vocab_size": 10_000_000,
+}
+_MOST_PARAMETERS = 20_000_000_000
+
+
+def check_encoder_files(folder: Path) -> None:
+    """Raise if a file of an encoder's folder is no regular file, is too large, or names code to be run.
+
+    Raises
+    ------
+    InputError
+    """
+    for path in sorted(folder.iterdir()):
+        if path.suffix not in {*_LARGEST_FILES, ".safetensors", ".bin", ".spm"} or path.is_dir():
+            continue
+        if not path.is_file():
+            raise InputError(f"{path}: no regular file (a link to nothing, a pipe or a device); expected a copy of it")
+        largest = _LARGEST_SETTINGS if path.name in _SETTINGS else _LARGEST_FILES.get(path.suffix, math.inf)
+        if (size := path.stat().st_size) > largest:
+            raise InputError(
+                f"{path}: {size / _MIB:,.0f} MiB; expected at most {largest / _MIB:,.0f} MiB for a file of an encoder"
+            )
+        if path.name == "adapter_config.json":
+            raise InputError(f"{path}: an adapter of another model; merge it into its encoder and give that folder")
+        if path.name in _SETTINGS:
+            _check_settings(path)
+        elif path.name.endswith(".index.json"):
+            _check_index(path)
+
+
+def check_size(config: PretrainedConfig, folder: Path) -> None:
+    """Raise if a configuration describes a model that is larger than any encoder.
+
+    Raises
+    ------
+    InputError
+    """
+    sizes: dict[str, Any] = {name: getattr(config, name, None) for name in _LARGEST}
+    for name, size in sizes.items():
+        if size is not None and (not isinstance(size, int) or size > _LARGEST[name]):
+            raise InputError(
+                f"{folder / 'config.json'}: {name} is {shown(size)}; expected a whole number up to {_LARGEST[name]:,}"
+            )
+    width, deep = sizes["hidden_size"] or 0, sizes["num_hidden_layers"] or 0
+    rows = sum(sizes[name] or 0 for name in ("vocab_size", "max_position_embeddings", "type_vocab_size"))
+    parameters = width * rows + deep * width * (4 * width + 2 * (sizes["intermediate_size"] or 0))
+    if parameters > _MOST_PARAMETERS:
+        raise InputError(
+            f"{folder / 'config.json'}: {parameters:,.2g} parameters; expected at most {_MOST_PARAMETERS:,.2g}"
+        )
+
+
+def _check_settings(path: Path) -> None:
+    is_config = path.name == "config.json"
+    fault = (
+        f"{path}: not the configuration of an encoder"
+        if is_config
+        else f"{path.parent}: its tokenizer cannot be loaded"
+    )
+    with as_input_error(fault):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        keys = [key for key in _OTHER_CODE if content.get(key)]
+        keys += [key for key in _IMPLEMENTATIONS if not str(content.get(key) or "default").isidentifier()]
+    if keys:
+        raise InputError(
+            f"{path}: names code of its own ({keys[0]}), which is never run; give an encoder whose architecture "
+            "transformers has"
+        )
+    if content.get("configuration_files"):
+        raise InputError(f"{path}: refers to other configurations (configuration_files); give a folder with one")
+
+
+def _check_index(path: Path) -> None:
+    """Raise if a list of weight files names a file outside the folder, whose content would be no part of a run."""
+    with as_input_error(f"{path}: no list of weight files"):
+        names = set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values())
+        odd = [name for name in names if Path(name).name != name or not name.endswith((".safetensors", ".bin"))]
+    if odd:
+        raise InputError(f"{path}: names a weight file that does not lie beside it; expected files of this folder")
