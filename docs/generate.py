@@ -175,7 +175,9 @@ def results_page() -> str:
     lines += [
         "Counts of a similarity task hold its gold scores: do not publish them unread. Nor `model/`: weights that were"
     ]
-    lines += ["trained on notes under an agreement can hold parts of them.\n", "| file | content |", "|---|---|"]
+    lines += ["trained on notes under an agreement can hold parts of them. Only you can read `model/` and"]
+    lines += ["`predictions.parquet` (modes 0700 and 0600), unless you give `--share-with-group` (0750 and 0640).\n"]
+    lines += ["| file | content |", "|---|---|"]
     lines += [f"| `{name}` | {_cell(text)} |" for name, text in FILES.items()]
     lines += [f"| `{name}` | see below |" for name in COLUMNS]
     lines.append("")

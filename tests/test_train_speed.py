@@ -18,7 +18,7 @@ from peers import PaperWay, TrainerWay
 from train_speed import Ours, commit_of, machine
 from transformers import AutoConfig, AutoModel
 
-from taskaffinity.training.inputs.encoded import cache_folder, read_encoded
+from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded
 
 
 @pytest.fixture

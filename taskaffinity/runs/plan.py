@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
@@ -33,6 +33,30 @@ class Plan:
     def __or__(self, other: Plan) -> Plan:
         """The runs of both plans; shared runs appear once."""
         return Plan.of((*self.specs, *other.specs))
+
+
+def without_unused_settings(plan: Plan, similar: Collection[str]) -> Plan:
+    """The same runs; only runs that train a similarity task have ``similarity_targets``.
+
+    The identity of a run then does not depend on the other tasks of its study.
+
+    Parameters
+    ----------
+    similar : collection of str
+        Names of the similarity tasks.
+    """
+    recipes: dict[Recipe, Recipe] = {}
+    runs: dict[RunSpec, RunSpec] = {}
+
+    def needed(spec: RunSpec) -> RunSpec:
+        if spec not in runs:
+            recipe = spec.recipe
+            if recipe.similarity_targets is not None and not set(similar) & set(spec.task_names):
+                recipe = recipes.setdefault(recipe, replace(recipe, similarity_targets=None))
+            runs[spec] = replace(spec, recipe=recipe, parent=needed(spec.parent) if spec.parent else None)
+        return runs[spec]
+
+    return Plan.of(map(needed, plan))
 
 
 def pairwise(

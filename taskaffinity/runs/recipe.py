@@ -180,6 +180,14 @@ class Recipe:
             "released code does. Models of such runs are not exported."
         ),
     ] = None
+    similarity_targets: Annotated[
+        Literal["standardized"] | None,
+        Field(
+            description="standardized learns similarity on scores with mean 0 and SD 1 in the training examples, so "
+            "that their unit decides nothing; predictions are in the unit of the data. It is the default outside "
+            "--protocol paper. none learns the scores as they are, as the released code and earlier versions do."
+        ),
+    ] = None
     sample_seed: Annotated[int, Field(ge=0, le=MOST_SAMPLE_SEED, description="Seed of every sample of examples.")] = 0
     threads: Annotated[
         int,
@@ -194,6 +202,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.early_stopping_patience is not None and self.protocol == "paper":
             raise ValueError("early_stopping_patience: the paper's protocol trains every epoch; leave it out")
+        if self.similarity_targets is not None and self.protocol == "paper":
+            raise ValueError("similarity_targets: the paper's protocol learns scores as they are; leave it out")
         for name in OF_THE_PAPER:
             if getattr(self, name) is not None and self.protocol != "paper":
                 raise ValueError(f"{name}: a setting of --protocol paper; leave it out, or give --protocol paper")

@@ -27,6 +27,7 @@ from taskaffinity.runs.plan import (
     pairwise,
     single_task_runs,
     warm_started,
+    without_unused_settings,
 )
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.rule import Rule
@@ -126,6 +127,11 @@ class Study:
     @property
     def plan(self) -> Plan:
         """Every run that the study may need; a sequential design needs fewer."""
+        if all(recipe.similarity_targets is None for recipe in self.recipes):
+            return self._plan()
+        return without_unused_settings(self._plan(), [task.name for task in self.tasks if task.kind == "similarity"])
+
+    def _plan(self) -> Plan:
         what = (self.refs, self.encoder, self.recipe)
         if self.design == "full":
             refined = multitask_runs(*what, self.seeds)

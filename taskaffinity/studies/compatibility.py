@@ -7,7 +7,7 @@ it is a different study. With fewer tasks or seeds it would lose results.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from taskaffinity.errors import InputError
@@ -57,10 +57,12 @@ def differences(old: Study, new: Study) -> Iterator[str]:
             yield f"encoder {old.encoder.name} (now {new.encoder.name})"
     for name in ("protocol", "baseline", "evaluate_after", "init_from"):
         yield from _changed(name, getattr(old, name), getattr(new, name))
-    yield from _settings(old.recipe, new.recipe)
+    is_similar = any(task.kind == "similarity" for task in shared)
+    yield from _settings(_used(old.recipe, is_similar), _used(new.recipe, is_similar))
     for task in shared:
         if task.name in old.finetune and task.name in new.finetune:
-            yield from _settings(old.finetune[task.name], new.finetune[task.name], "finetune.")
+            tuned, retuned = (_used(study.finetune[task.name], is_similar) for study in (old, new))
+            yield from _settings(tuned, retuned, "finetune.")
         if task.name in old.single_recipes and task.name in new.single_recipes:
             yield from _settings(old.single_recipes[task.name], new.single_recipes[task.name], "single-task ")
 
@@ -99,6 +101,11 @@ def losses(old: Study, new: Study) -> list[str]:
     if old.controls and not new.controls:
         lost.append("the controls (--controls)")
     return lost
+
+
+def _used(recipe: Recipe, is_similar: bool) -> Recipe:
+    """The recipe without ``similarity_targets`` if no task that both studies have is a similarity task."""
+    return recipe if is_similar else replace(recipe, similarity_targets=None)
 
 
 def _settings(old: Recipe, new: Recipe, prefix: str = "") -> Iterator[str]:

@@ -43,6 +43,8 @@ def scored_by_protocol(suite: Suite, protocol: Protocol) -> Suite:
 def default_recipe(suite: Suite, encoder: str | None, protocol: Protocol = "honest") -> Recipe:
     """Return the recipe of joint training: the paper's, or the one for the tiny encoder.
 
+    Similarity is learned on standardised scores, except under the paper's protocol.
+
     Raises
     ------
     InputError
@@ -52,7 +54,9 @@ def default_recipe(suite: Suite, encoder: str | None, protocol: Protocol = "hone
         if is_tiny(suite, encoder):
             raise InputError("--protocol paper: needs real text or a pre-trained encoder; give --data, or an --encoder")
         return PAPER_REFINE
-    return FROM_SCRATCH if is_tiny(suite, encoder) else REFINE
+    recipe = FROM_SCRATCH if is_tiny(suite, encoder) else REFINE
+    has_similarity = any(task.kind == "similarity" for task in suite)
+    return replace(recipe, similarity_targets="standardized") if has_similarity else recipe
 
 
 def default_finetune(suite: Suite, encoder: str | None, recipe: Recipe) -> dict[str, Recipe]:

@@ -75,7 +75,7 @@ class SentenceHead(nn.Module):
 
 
 class RegressionHead(SentenceHead):
-    """Similarity: one output, mean squared error on the raw score."""
+    """Similarity: one output, mean squared error on the target: a standardised score, or a score."""
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         return nn.functional.mse_loss(outputs[:, 0], batch.targets)

@@ -157,7 +157,10 @@ def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, devic
     if split.is_tagging:
         return tags_of_sentences(task.outputs, split, outputs)
     values = np.concatenate(outputs)
-    return [float(v) for v in values] if task.kind == "similarity" else [task.outputs[int(v)] for v in values]
+    if task.kind != "similarity":
+        return [task.outputs[int(v)] for v in values]
+    mean, sd = task.scale or (0.0, 1.0)
+    return [float(v) * sd + mean for v in values]
 
 
 def batches_by_tokens(lengths: IntArray, max_tokens: int) -> Iterator[IntArray]:

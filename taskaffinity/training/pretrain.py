@@ -113,15 +113,7 @@ def pretrain(
         raise InputError(f"--out {out}: not empty; give the name of a new folder")
     if len(passages) < 2:
         raise InputError(f"{len(passages)} passage(s) of text; expected at least 2, because some are held out")
-    tokenizer = load_tokenizer(encoder.folder)
-    if tokenizer.mask_token is None:
-        raise InputError(
-            f"{encoder.folder}: its tokenizer has no mask token, so masked-language modelling is not possible"
-        )
-    if type(config := load_config(encoder.folder)) not in MODEL_FOR_MASKED_LM_MAPPING:
-        raise InputError(
-            f"{encoder.folder}: {config.model_type} has no head for masked tokens; expected an encoder such as BERT"
-        )
+    tokenizer = _tokenizer(encoder)
     check_max_length(f"--max-length {settings.max_length}", settings.max_length, encoder.folder)
     if settings.max_passages is not None and settings.max_passages < len(passages):
         rng = np.random.default_rng(seed_of(settings.seed, "passages"))
@@ -157,6 +149,20 @@ def pretrain(
         }
         write_encoder(model, pooler, tokenizer, beside, out, about, share_with_group=share_with_group)
     return result
+
+
+def _tokenizer(encoder: Encoder) -> Any:
+    """The encoder's tokenizer, if masked-language modelling is possible."""
+    tokenizer = load_tokenizer(encoder.folder)
+    if tokenizer.mask_token is None:
+        raise InputError(
+            f"{encoder.folder}: its tokenizer has no mask token, so masked-language modelling is not possible"
+        )
+    if type(config := load_config(encoder.folder)) not in MODEL_FOR_MASKED_LM_MAPPING:
+        raise InputError(
+            f"{encoder.folder}: {config.model_type} has no head for masked tokens; expected an encoder such as BERT"
+        )
+    return tokenizer
 
 
 def _train(

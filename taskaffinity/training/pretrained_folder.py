@@ -21,16 +21,24 @@ from taskaffinity.runs.files import write_json
 from taskaffinity.runs.private import protect
 from taskaffinity.training.encoder_files import NO_CODE
 from taskaffinity.training.encoders import load_config
+from taskaffinity.training.load_errors import as_input_error
 
 
 def load_with_language_head(folder: Path) -> PreTrainedModel:
-    """The encoder in ``folder`` with its head for masked tokens, in fp32; with new weights if it has none."""
+    """The encoder in ``folder`` with its head for masked tokens, in fp32; with new weights if it has none.
+
+    Raises
+    ------
+    InputError
+        If its weights cannot be loaded.
+    """
     config = load_config(folder)
     model: PreTrainedModel
     if getattr(config, "from_scratch", False):
         model = AutoModelForMaskedLM.from_config(config, trust_remote_code=False)
     else:
-        with _quietly():  # warnings of an unused pooler and a new head are expected
+        # warnings of an unused pooler and a new head are expected
+        with as_input_error(f"{folder}: its weights cannot be loaded"), _quietly():
             model = AutoModelForMaskedLM.from_pretrained(
                 folder, config=config, dtype=torch.float32, weights_only=True, **NO_CODE
             )

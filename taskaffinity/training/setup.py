@@ -15,14 +15,8 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec, TaskRef
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.checkpoint import load_shared_weights
-from taskaffinity.training.inputs.encoded import (
-    TOKEN_CLASSES,
-    EncodedSplit,
-    IntArray,
-    TaskMeta,
-    cache_folder,
-    read_encoded,
-)
+from taskaffinity.training.inputs.encoded import TOKEN_CLASSES, EncodedSplit, IntArray, Scale, TaskMeta
+from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded
 from taskaffinity.training.inputs.vocabulary import prune_embeddings, renumbered, used_token_ids
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.variants import TrainingSet, training_set_of
@@ -139,6 +133,10 @@ def _read(
             if split == "train" and spec.recipe.released_classes and drawn.is_tagging:
                 splits[split][name] = drawn.label_every_token(len(metas[name].outputs))
                 metas[name] = replace(metas[name], token_classes=TOKEN_CLASSES)
+            if split == "train" and spec.recipe.similarity_targets and metas[name].kind == "similarity":
+                scale = Scale.of(drawn.gold)
+                splits[split][name] = drawn.standardize(scale)
+                metas[name] = replace(metas[name], scale=scale)
             if split in metas[name].missed:  # in proportion to the examples
                 share = drawn.n_examples / arrays.n_examples
                 missed = {**metas[name].missed, split: round(metas[name].missed[split] * share)}

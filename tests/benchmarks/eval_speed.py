@@ -30,7 +30,8 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.tasks.formats import read_task
 from taskaffinity.training.encoders import find_encoder
 from taskaffinity.training.execute import prepare
-from taskaffinity.training.inputs.encoded import EncodedSplit, cache_folder, read_encoded
+from taskaffinity.training.inputs.encoded import EncodedSplit
+from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded
 from taskaffinity.training.loop import predict
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.profile.precision import products_in_bf16

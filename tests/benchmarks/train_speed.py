@@ -49,7 +49,8 @@ from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders import Encoder, find_encoder, load_tokenizer
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.inputs.batches import make_batch
-from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, cache_folder, read_encoded
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded
 from taskaffinity.training.inputs.vocabulary import prune_embeddings, renumbered, used_token_ids
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.optimizer import Stepper

@@ -35,6 +35,23 @@ def test_export_says_which_run_and_what_it_is(done: Done, home: Path) -> None:
     assert "SYNTHETIC TEXT" in done.stderr
     names = {path.name for path in (home / "model").iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "README.md", "taskaffinity.json"} <= names
+    exported = [home / "model", *(home / "model").iterdir()]
+    secret = [*exported, *home.glob("results/clinical/runs/*/model/*"), *home.glob("results/*/runs/*/predictions.*")]
+    assert len(secret) > 20
+    assert {path.stat().st_mode & 0o077 for path in secret} == {0}
+    assert (home / "results" / "clinical" / "edges.csv").stat().st_mode & 0o044 == 0o044
+
+
+def test_what_is_shared_with_the_group_is_readable_for_it(done: Done, home: Path) -> None:
+    again = command(*EXPORT, "--out=shared", "--share-with-group", cwd=home)
+    assert again.returncode == 0, again.stderr
+    (home / "new.txt").write_text("a word\n")
+    for out, options in (("alone", []), ("ours", ["--share-with-group"])):
+        command("predict", "model", "new.txt", f"--out={out}", *options, cwd=home)
+    modes = {path: path.stat().st_mode & 0o777 for path in (home / "shared").iterdir()}
+    assert set(modes.values()) == {0o640}
+    found = [(home / name).stat().st_mode & 0o777 for name in ("shared", "alone", "ours")]
+    assert found == [0o750, 0o600, 0o640]
 
 
 def test_a_dry_run_knows_what_lacks_a_model(done: Done, home: Path) -> None:

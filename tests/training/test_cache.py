@@ -22,7 +22,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.training.checksums import SEAL, is_intact, seal
 from taskaffinity.training.encoders import Encoder, tiny_encoder
 from taskaffinity.training.execute import prepare
-from taskaffinity.training.inputs.encoded import read_encoded
+from taskaffinity.training.inputs.encoded_cache import read_encoded
 from taskaffinity.training.inputs.tokenize import encode_examples
 from taskaffinity.training.setup import encoded_folder, setup_run
 

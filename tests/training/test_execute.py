@@ -24,7 +24,8 @@ from taskaffinity.tasks.task import SPLITS
 from taskaffinity.training import execute as execute_module
 from taskaffinity.training.encoders import Encoder, tiny_encoder
 from taskaffinity.training.execute import execute, prepare, reason_of
-from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, cache_folder, read_encoded
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded
 from taskaffinity.training.loop import Diverged, fit
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.selection import copied, evaluate

@@ -34,7 +34,8 @@ from taskaffinity.training.export import predictor as predictor_module
 from taskaffinity.training.export.export import _stock, export
 from taskaffinity.training.export.predictor import Predictor
 from taskaffinity.training.inputs.batches import Batch, make_batch
-from taskaffinity.training.inputs.encoded import cache_folder, read_encoded, task_meta
+from taskaffinity.training.inputs.encoded import task_meta
+from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded
 from taskaffinity.training.model import MultiTaskModel
 
 MakeEncoder = Callable[..., Path]

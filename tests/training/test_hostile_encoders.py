@@ -221,6 +221,6 @@ def test_a_folder_of_the_hub_is_made_of_links(folder: Path, tmp_path: Path) -> N
 def test_other_files_and_folders_are_left_alone(folder: Path) -> None:
     (folder / "onnx.json").mkdir()
     piped(folder / "notes.md")
-    set_keys(folder / "config.json", auto_map=None, custom_pipelines={}, attn_implementation="sdpa")
+    set_keys(folder / "config.json", auto_map={}, custom_pipelines=None, attn_implementation="sdpa")
     check_encoder_files(folder)
     use(folder)

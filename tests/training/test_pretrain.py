@@ -110,6 +110,10 @@ def test_the_same_seed_gives_the_same_encoder(trained_before: Encoder, passages:
     assert elsewhere.losses != one.losses
 
 
+def test_the_folder_is_its_owners_alone(result: Pretrained) -> None:
+    assert {path.stat().st_mode & 0o077 for path in (result.folder, *result.folder.iterdir())} == {0}
+
+
 def test_the_folder_records_settings_and_no_passage(result: Pretrained, passages: list[str]) -> None:
     about = json.loads((result.folder / "pretraining.json").read_text())
     assert about["held_out_losses"] == list(result.losses)

@@ -1,7 +1,8 @@
 """Export a trained task to a folder that ``AutoModelFor...`` and ``pipeline`` load, with the same outputs.
 
 The heads of ``training.heads`` have the layers of the architecture's stock heads under other names, so export copies
-every weight and changes none. It refuses an architecture without an entry in ``FORMS``, whose stock head differs.
+every weight. It changes only the last layer of similarity that was learned on standardised scores: its outputs become
+scores in the unit of the data. It refuses an architecture without an entry in ``FORMS``, whose stock head differs.
 
 A stock ``pipeline`` differs from ``predict`` in three points:
 
@@ -35,7 +36,7 @@ from taskaffinity.training.encoders import Encoder, find_encoder, load_config, l
 from taskaffinity.training.export.model_card import model_card
 from taskaffinity.training.export.predictor import ABOUT
 from taskaffinity.training.heads import FORMS
-from taskaffinity.training.inputs.encoded import TaskMeta
+from taskaffinity.training.inputs.encoded import Scale, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
 
 _CLASSIFIERS: dict[str, dict[str, str]] = {
@@ -191,8 +192,20 @@ def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedMod
         raise ValueError(f"{architecture}: its stock classifier contains a different encoder")
     for theirs, ours in places.items():
         _copy(head.get_submodule(ours), stock.get_submodule(theirs))
+    if meta.scale is not None:
+        [output] = [stock.get_submodule(theirs) for theirs, ours in places.items() if ours == "output"]
+        _in_unit_of_data(output, meta.scale)
     stock.eval()
     return stock
+
+
+@torch.no_grad()
+def _in_unit_of_data(output: nn.Module, scale: Scale) -> None:
+    """Change the last layer of a regression so that its outputs are scores in the unit of the data."""
+    for name, weight in output.named_parameters():
+        weight.mul_(scale.sd)
+        if name == "bias":
+            weight.add_(scale.mean)
 
 
 def _copy(source: nn.Module, target: nn.Module) -> None:

@@ -1,44 +1,38 @@
-"""Store a task's tokens as flat arrays, memory-mapped from a cache on disk.
+"""A task's tokens as flat arrays.
 
 A *row* is one input sequence of the encoder; an *example* is one scored item. Each example is one row, except in
-tagging, where a long sentence has several rows (``tokenize.py`` splits it). Tokens reveal the text. The cache is
-therefore outside the results folder, and only its owner can read it. Each task's folder is sealed with the hashes of
-its files (``training.checksums``), because arrays that were cut or exchanged can still be read.
+tagging, where a long sentence has several rows (``tokenize.py`` splits it).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from taskaffinity.errors import InputError
-from taskaffinity.tasks.task import SPLITS, Kind, Split, Task
-from taskaffinity.training.checksums import is_intact, seal
+from taskaffinity.tasks.task import Kind, Split, Task
 
 IntArray = npt.NDArray[np.int64]
 
-_ARRAYS = {
-    "tokens": "pieces",
-    "token_types": "token_types",
-    "bounds": "bounds",
-    "examples_of_rows": "examples_of_rows",
-    "targets": "targets",
-    "word_positions": "word_positions",
-    "word_numbers": "word_numbers",
-    "word_bounds": "word_bounds",
-}
-"""By field of ``EncodedSplit``: the name of the array's file in the cache."""
-_VERSION = 4
 TOKEN_CLASSES = ("X", "CLS", "SEP")
 """Classes of the released code for tokens that begin no word: they continue a word, or are the first or last token."""
+
+
+class Scale(NamedTuple):
+    """Mean and SD of a task's scores in its training examples, in the unit of the data."""
+
+    mean: float
+    sd: float
+
+    @classmethod
+    def of(cls, scores: Sequence[float]) -> Scale:
+        """The scale of these scores; the SD is 1 if all are equal."""
+        values = np.asarray(scores, dtype=np.float64)
+        return cls(float(values.mean()), float(values.std()) or 1.0)
 
 
 @dataclass(frozen=True)
@@ -56,6 +50,8 @@ class TaskMeta:
     """By split, the number of gold relations without an example; empty if unknown."""
     token_classes: tuple[str, ...] = ()
     """Classes that follow ``outputs`` in the training loss only (``TOKEN_CLASSES``); empty by default."""
+    scale: Scale | None = None
+    """Of similarity that is learned on standardised scores: what turns outputs into scores. None: they are scores."""
 
     @property
     def negative(self) -> str | None:
@@ -147,6 +143,14 @@ class EncodedSplit:
         middle = (self.n_examples + 1) // 2
         return self.take(np.sort(order[:middle])), self.take(np.sort(order[middle:]))
 
+    def standardize(self, scale: Scale) -> EncodedSplit:
+        """Similarity with standardised scores as targets; ``gold`` stays in the unit of the data.
+
+        They are computed from ``gold`` in double precision, so that scores in another unit give the same targets.
+        """
+        targets = (np.asarray(self.gold, dtype=np.float64) - scale.mean) / scale.sd
+        return replace(self, targets=targets.astype(np.float32))
+
     def take(self, chosen: IntArray) -> EncodedSplit:
         """The examples with these numbers, in ascending order, with all their rows."""
         rows = np.flatnonzero(np.isin(self.examples_of_rows, chosen))
@@ -179,86 +183,8 @@ def task_meta(task: Task) -> TaskMeta:
 def meta_of(content: Mapping[str, Any]) -> TaskMeta:
     """Rebuild a ``TaskMeta`` from its JSON object."""
     lists = {name: tuple(content.get(name, ())) for name in ("outputs", "scored", "token_classes")}
-    return TaskMeta(**{**content, **lists})
-
-
-def cache_folder(
-    cache: Path,
-    fingerprint: str,
-    encoder: str,
-    max_length: int,
-    max_words: int,
-    *,
-    trains_on_dev: bool = False,
-    reversed_pairs: bool = False,
-) -> Path:
-    """Folder of a task's arrays in the cache.
-
-    Parameters
-    ----------
-    fingerprint : str
-        Fingerprint of the task's data.
-    encoder : str
-        Fingerprint of the encoder.
-    trains_on_dev : bool
-        Whether the training split holds the dev examples too.
-    reversed_pairs : bool
-        Whether the second text of a pair comes first.
-    """
-    variants = ["dev"] * trains_on_dev + ["reversed"] * reversed_pairs
-    key = (_VERSION, fingerprint, encoder, max_length, max_words, *variants)
-    return cache / "encoded" / hashlib.sha256(repr(key).encode()).hexdigest()[:16]
-
-
-def write_encoded(folder: Path, meta: TaskMeta, splits: Iterable[tuple[Split, EncodedSplit]]) -> None:
-    """Write a task's arrays in the place of any earlier ones; the folder appears complete or not at all.
-
-    The caller holds a lock if another process may write the same folder.
-    """
-    beside = folder.with_name(f".{folder.name}")
-    _remove(beside)
-    beside.mkdir(mode=0o700)
-    (beside / "task.json").write_text(json.dumps(asdict(meta)), encoding="utf-8")
-    for split, encoded in splits:
-        (beside / split).mkdir(mode=0o700)
-        for name, file in _ARRAYS.items():
-            np.save(beside / split / f"{file}.npy", getattr(encoded, name))
-        content = json.dumps({"ids": encoded.ids, "gold": encoded.gold, "documents": encoded.documents})
-        (beside / split / "examples.json").write_text(content, encoding="utf-8")
-    seal(beside, folder.name)
-    _remove(folder)
-    beside.rename(folder)
-
-
-def read_encoded(folder: Path) -> tuple[TaskMeta, dict[Split, EncodedSplit]]:
-    """Read what ``write_encoded`` wrote; the arrays are memory-mapped.
-
-    Raises
-    ------
-    InputError
-        If the folder is missing or is not as it was written.
-    """
-    if not is_intact(folder):
-        raise InputError(f"{folder}: a damaged task of the cache; repeat the command, which encodes it afresh")
-    content = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-    meta = meta_of(content)
-    splits: dict[Split, EncodedSplit] = {}
-    for split in SPLITS:
-        examples = json.loads((folder / split / "examples.json").read_text(encoding="utf-8"))
-        # plain arrays over the same memory, because indexing a memmap is slower
-        arrays: dict[str, Any] = {
-            name: np.asarray(np.load(folder / split / f"{file}.npy", mmap_mode="r")) for name, file in _ARRAYS.items()
-        }
-        splits[split] = EncodedSplit(**examples, **arrays, is_tagging=meta.kind == "ner")
-    return meta, splits
-
-
-def _remove(path: Path) -> None:
-    """Remove a folder, or whatever has its name."""
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
-        shutil.rmtree(path)
+    scale = content.get("scale")
+    return TaskMeta(**{**content, **lists, "scale": scale and Scale(*map(float, scale))})
 
 
 def bounds_of(lengths: Sequence[int] | IntArray) -> IntArray:

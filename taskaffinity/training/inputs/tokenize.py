@@ -27,7 +27,8 @@ from filelock import FileLock
 from taskaffinity.runs.private import private_folder
 from taskaffinity.tasks.task import Example, Split, Task
 from taskaffinity.training.checksums import is_intact
-from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, bounds_of, task_meta, write_encoded
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, bounds_of, task_meta
+from taskaffinity.training.inputs.encoded_cache import write_encoded
 
 
 def encode_task(
