@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from toy_tasks import RECIPE, TASKS
 
+from taskaffinity.errors import InputError
 from taskaffinity.runs.best_model import best_model
 from taskaffinity.runs.recipe import PAPER_REFINE, Recipe
 from taskaffinity.runs.result import RunResult
@@ -154,6 +155,18 @@ def test_an_exported_model_returns_the_unit_of_the_data(run: Run, place: tuple[E
     rows = [Unlabelled(line, example.text, example.text_pair) for line, example in enumerate(tested, start=1)]
     found = [prediction["score"] for _, prediction in Predictor(tmp_path / "out").predict(rows)]
     np.testing.assert_allclose(found, [by_id[example.id] for example in tested], rtol=1e-4)
+    about = json.loads((tmp_path / "out" / ABOUT).read_text())
+    for change in (
+        {"kind": "x"},
+        {"kind": "ner"},
+        {"outputs": ["a", "b"]},
+        {"outputs": [1]},
+        {"scale": "ab"},
+        {"new": 1},
+    ):
+        (tmp_path / "out" / ABOUT).write_text(json.dumps({**about, "task": {**about["task"], **change}}))
+        with pytest.raises(InputError, match="not a complete folder of `taskaffinity export`; export the task again"):
+            Predictor(tmp_path / "out")
 
 
 def cards(*names: str) -> tuple[StudiedTask, ...]:

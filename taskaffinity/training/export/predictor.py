@@ -28,7 +28,7 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 from taskaffinity.corpora.tokens import word_spans
 from taskaffinity.errors import InputError
 from taskaffinity.tasks.metrics import lenient_spans
-from taskaffinity.tasks.task import Example, Label
+from taskaffinity.tasks.task import KINDS, Example, Label
 from taskaffinity.tasks.unlabelled import Unlabelled
 from taskaffinity.training.encoder_files import NO_CODE, check_encoder_files
 from taskaffinity.training.encoders import load_tokenizer
@@ -67,7 +67,11 @@ class Predictor:
             self.max_length, self.max_words = int(about["max_length"]), int(about["max_words"])
             is_tagger = self.meta.kind == "ner"
             auto: Any = AutoModelForTokenClassification if is_tagger else AutoModelForSequenceClassification
+            if self.meta.kind not in KINDS or not all(isinstance(name, str) for name in self.meta.outputs):
+                raise ValueError("not the task of an exported model")
             self.model = auto.from_pretrained(folder, dtype=torch.float32, weights_only=True, **NO_CODE).eval()
+            if self.model.num_labels != max(1, len(self.meta.outputs)) or min(self.max_length - 7, self.max_words) < 1:
+                raise ValueError("another model than that of the task")
         self.model.to(device)  # outside the block: a full GPU is no fault of the folder
         self.tokenizer = load_tokenizer(folder)
         self.device = device
