@@ -103,7 +103,8 @@ def find_encoder(name: str) -> Encoder:
             f"--encoder {name}: no weights in this folder; expected model.safetensors or pytorch_model.bin"
         )
     title = "/".join(folder.resolve().parts[-2:]) if Path(name).name in _GENERIC_NAMES else Path(name).name
-    return Encoder(folder.resolve(), EncoderRef(title, _fingerprint(folder)))
+    with as_input_error(f"--encoder {name}: its files cannot be read"):
+        return Encoder(folder.resolve(), EncoderRef(title, _fingerprint(folder)))
 
 
 def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, width: int = 64) -> Encoder:
