@@ -67,10 +67,12 @@ class Predictor:
             self.max_length, self.max_words = int(about["max_length"]), int(about["max_words"])
             is_tagger = self.meta.kind == "ner"
             auto: Any = AutoModelForTokenClassification if is_tagger else AutoModelForSequenceClassification
-            if self.meta.kind not in KINDS or not all(isinstance(name, str) for name in self.meta.outputs):
+            names = self.meta.outputs
+            is_task = self.meta.kind in KINDS and (self.meta.kind == "similarity") != bool(names)
+            if not is_task or not all(isinstance(name, str) for name in names):
                 raise ValueError("not the task of an exported model")
             self.model = auto.from_pretrained(folder, dtype=torch.float32, weights_only=True, **NO_CODE).eval()
-            if self.model.num_labels != max(1, len(self.meta.outputs)) or min(self.max_length - 7, self.max_words) < 1:
+            if self.model.num_labels != max(1, len(names)) or min(self.max_length - 7, self.max_words) < 1:
                 raise ValueError("another model than that of the task")
         self.model.to(device)  # outside the block: a full GPU is no fault of the folder
         self.tokenizer = load_tokenizer(folder)
