@@ -1,25 +1,36 @@
-"""Advice on a study: what to change before more seeds are trained."""
+"""Advice on a study: what limits its evidence, and what to change before more seeds are trained."""
 
 from __future__ import annotations
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.cautions import describe_cautions
-from taskaffinity.analysis.collapsed_runs import describe_collapsed_runs
-from taskaffinity.analysis.undertrained import describe_undertrained
+from taskaffinity.analysis.collapsed_runs import describe_collapsed_runs, find_collapsed_runs
+from taskaffinity.analysis.data_cautions import describe_data
+from taskaffinity.analysis.undertrained import describe_undertrained, find_undertrained
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
 
 
-def describe_advice(matrix: AffinityMatrix, store: RunStore) -> list[str]:
-    """Return lines on collapsed runs, undertrained baselines and test sets that are too small.
+def describe_advice(matrix: AffinityMatrix) -> list[str]:
+    """Return lines on collapsed runs, undertrained baselines, the data, and test sets that are too small."""
+    study = matrix.study
+    return [
+        *describe_collapsed_runs(study, matrix.collapsed_runs),
+        *describe_undertrained(study, matrix.undertrained),
+        *describe_data(study),
+        *describe_cautions(matrix),
+    ]
+
+
+def describe_runs(study: Study, store: RunStore) -> list[str]:
+    """Return lines on the collapsed runs and undertrained baselines among the finished runs of any study.
 
     Raises
     ------
     ValueError
         If a file of the store is broken.
     """
-    study = matrix.study
     return [
-        *describe_collapsed_runs(study, store),
-        *describe_undertrained(study, store),
-        *describe_cautions(matrix),
+        *describe_collapsed_runs(study, find_collapsed_runs(study, store)),
+        *describe_undertrained(study, find_undertrained(study, store)),
     ]

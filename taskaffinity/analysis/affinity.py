@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from taskaffinity.analysis.collapsed_runs import CollapsedRun, find_collapsed_runs
 from taskaffinity.analysis.rare_classes import RareClass, find_rare_classes
 from taskaffinity.analysis.recommendations import describe_recommendations, recommend
 from taskaffinity.analysis.statistics.arm import Arm
@@ -28,6 +29,7 @@ from taskaffinity.analysis.statistics.sequential import SequentialState, follow
 from taskaffinity.analysis.statistics.sequential_simulation import SimulatedRates, simulate_design
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, Words, standard_error
 from taskaffinity.analysis.statistics.verdicts import Decision, Verdict, decide
+from taskaffinity.analysis.undertrained import Undertrained, find_undertrained
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -73,6 +75,10 @@ class AffinityMatrix:
     """Collapsed runs of the baseline."""
     rare_classes: tuple[RareClass, ...]
     """Classes whose few test examples make the errors of macro-F1 too small."""
+    collapsed_runs: tuple[CollapsedRun, ...]
+    """Every collapsed run of the study, also those of which no gain is made."""
+    undertrained: tuple[Undertrained, ...]
+    """Tasks that are not trained to their end in single-task runs."""
 
     gain: FloatArray
     """NaN if an arm has no run."""
@@ -190,6 +196,8 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         controls=controls_of(arms, rule),
         simulated=_simulated(arms, state, error, margins, rule),
         rare_classes=find_rare_classes(study, store),
+        collapsed_runs=find_collapsed_runs(study, store, arms),
+        undertrained=find_undertrained(study, store),
         **(scores := _scores(arms, evidence)),
         **_tests(error, test),
         **_power(recommend(study, rule, margins, evidence, test), test, scores),

@@ -17,12 +17,13 @@ from taskaffinity.analysis.cautions import (
     describe_rare_classes,
 )
 from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions, decided_first
+from taskaffinity.analysis.notes import notes_in_caption
 from taskaffinity.analysis.statistics.controls import false_positives
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, TESTS, Verdict
 from taskaffinity.analysis.style import plural, signed
 from taskaffinity.runs.paper_protocol import describe_protocol
 from taskaffinity.runs.study import Baseline, Study
-from taskaffinity.tasks.metrics import METRICS, title_of
+from taskaffinity.tasks.metrics import METRICS
 
 SEQUENTIAL_LEVEL = "at the level of the interim analysis that decided the arrow"
 """Level of the intervals of a sequential design; it differs between arrows."""
@@ -71,7 +72,7 @@ def caption(matrix: AffinityMatrix) -> str:
             *describe_few_documents(matrix),
             *describe_rare_classes(matrix, official=True),
         ]
-    sentences += collapse_in_caption(matrix)
+    sentences += [*collapse_in_caption(matrix), *notes_in_caption(matrix)]
     if matrix.failed:
         sentences.append(f"{plural(len(matrix.failed), 'run')} failed and {_is(matrix.failed)} left out.")
     reasons = sorted({str(matrix.untested_reason[arrow]) for arrow in matrix.arrows} - {""})
@@ -143,7 +144,7 @@ def describe_metrics(matrix: AffinityMatrix) -> str:
     """The metrics, as ``accuracy (all tasks)``, or each metric with its tasks."""
     by_metric: dict[str, list[str]] = {}
     for card in matrix.study.tasks:
-        by_metric.setdefault(title_of(card.metric, card.kind), []).append(card.title)
+        by_metric.setdefault(card.metric_title, []).append(card.title)
     if len(by_metric) == 1 and len(matrix.tasks) > 1:
         return f"{next(iter(by_metric))} (all tasks)"
     return "; ".join(

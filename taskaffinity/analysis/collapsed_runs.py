@@ -6,12 +6,13 @@ set by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from taskaffinity.analysis.statistics.arms import Arms, read_arms
 from taskaffinity.analysis.statistics.collapse import FAR_POINTS, FAR_SDS, find_collapsed, predicts_nothing
 from taskaffinity.analysis.style import plural
 from taskaffinity.runs.result import RunResult
@@ -29,6 +30,9 @@ _FAR = "far below its arm"
 _CONSTANT = {"span_f1": "no span", "span_f1_conlleval": "no span", "pearson": "one value"}
 _WARMUP = 0.2
 _MOST_NAMED = 10
+
+_Name = tuple[str, str, str, int]
+"""Target, arm, source and seed of a collapsed run."""
 
 
 @dataclass(frozen=True)
@@ -52,43 +56,72 @@ def trained_with(spec: RunSpec, target: str, order: Mapping[str, int]) -> list[s
     return others + ([spec.partner[0]] if spec.partner else [])
 
 
-def find_collapsed_runs(study: Study, store: RunStore) -> tuple[CollapsedRun, ...]:
-    """Return the collapsed runs of a study, in the order of its plan.
+def find_collapsed_runs(study: Study, store: RunStore, arms: Arms | None = None) -> tuple[CollapsedRun, ...]:
+    """Return the collapsed runs of a study by target, in the order of its plan.
+
+    Parameters
+    ----------
+    arms : Arms, optional
+        ``read_arms`` of the study, which decides the runs that gains are made of. Default: it is read here.
 
     Raises
     ------
     ValueError
         If a file of the store is broken.
     """
+    arms = arms or read_arms(study, store)
+    metrics = {card.name: card.metric for card in study.tasks}
+    stage = "finetune" if study.evaluate_after == "finetune" else ""
+    found: dict[_Name, CollapsedRun] = {}
+    for (target, arm, source), flags in arms.collapsed.items():
+        of_arm = arms.by_key[target, arm, source]
+        for place in flags.nonzero()[0]:
+            reason = _reason(metrics[target]) if of_arm.constant[place] else _FAR
+            name = (target, stage or arm, source, arms.seeds[target, arm, source][place])
+            found[name] = CollapsedRun(*name, 100 * float(of_arm.scores[place]), reason)
+    found |= {(run.target, run.arm, run.source, run.seed): run for run in _beside_arms(study, store)}
+    if not found:
+        return ()
+    order = {card.name: place for place, card in enumerate(study.tasks)}
+    place_of = {
+        (target, spec.arm, "+".join(trained_with(spec, target, order)), spec.seed): place
+        for place, spec in enumerate(study.plan)
+        for target in spec.task_names
+    }
+    return tuple(found[name] for name in sorted(found, key=lambda name: (order[name[0]], place_of[name])))
+
+
+def _beside_arms(study: Study, store: RunStore) -> Iterator[CollapsedRun]:
+    """Yield the collapsed runs that no gain is made of: runs of the whole set, and those of another stage."""
     order = {card.name: place for place, card in enumerate(study.tasks)}
     pools: dict[tuple[str, bool, bool], dict[tuple[str, str], list[CollapsedRun]]] = {}
     for spec in study.plan:
+        is_full = spec.trained_as.arm == "full"
+        if not is_full and (spec.stage == "finetune") == (study.evaluate_after == "finetune"):
+            continue
         run = store.get(spec)
         for target, outcome in run.outcomes.items() if run else ():
             source = "+".join(trained_with(spec, target, order))
-            reason = _CONSTANT.get(outcome.metric, "one class") if _is_constant(run, target, outcome.metric) else ""
-            pool = pools.setdefault((target, spec.stage == "finetune", spec.trained_as.arm == "full"), {})
+            reason = _reason(outcome.metric) if _is_constant(run, target, outcome.metric) else ""
+            pool = pools.setdefault((target, spec.stage == "finetune", is_full), {})
             of_arm = pool.setdefault((spec.arm, source), [])
             of_arm.append(CollapsedRun(target, spec.arm, source, spec.seed, 100 * outcome.test, reason))
-    found = []
     for pool in pools.values():
         scores = {arm: np.array([run.score / 100 for run in runs]) for arm, runs in pool.items()}
         constant = {arm: np.array([bool(run.reason) for run in runs]) for arm, runs in pool.items()}
         for arm, flags in find_collapsed(scores, constant).items():
-            found += [run for run, is_collapsed in zip(pool[arm], flags, strict=True) if is_collapsed]
-    return tuple(
-        run if run.reason else CollapsedRun(run.target, run.arm, run.source, run.seed, run.score, _FAR) for run in found
-    )
+            for one, is_collapsed in zip(pool[arm], flags, strict=True):
+                if is_collapsed:
+                    yield one if one.reason else replace(one, reason=_FAR)
 
 
-def collapsed_frame(runs: tuple[CollapsedRun, ...]) -> pd.DataFrame:
+def collapsed_frame(runs: Sequence[CollapsedRun]) -> pd.DataFrame:
     """Return one row per collapsed run; scores are in points."""
     return pd.DataFrame([[getattr(run, name) for name in COLUMNS] for run in runs], columns=list(COLUMNS))
 
 
-def describe_collapsed_runs(study: Study, store: RunStore) -> list[str]:
+def describe_collapsed_runs(study: Study, runs: Sequence[CollapsedRun]) -> list[str]:
     """Return lines that name the collapsed runs, and say what helps; none without such a run."""
-    runs = find_collapsed_runs(study, store)
     if not runs:
         return []
     named = "; ".join(_name(study, run) for run in runs[:_MOST_NAMED])
@@ -108,6 +141,11 @@ def _name(study: Study, run: CollapsedRun) -> str:
     others = " + ".join(titles[name] for name in run.source.split("+") if name)
     where = f"{run.arm}{f' with {others}' * bool(others)}"
     return f"{titles[run.target]} ({where}, seed {run.seed}): {run.score:.1f} points, {run.reason}"
+
+
+def _reason(metric: str) -> str:
+    """Return what a run predicts for every example if its predictions are all equal."""
+    return _CONSTANT.get(metric, "one class")
 
 
 def _is_constant(run: RunResult | None, target: str, metric: str) -> bool:

@@ -91,8 +91,8 @@ def publish(
     check_has_runs(study, store, root)
     matrix = measure(study, store, rule)
     words = describe(matrix)
-    words += "".join(f"{line}\n" for line in describe_advice(matrix, store) if line not in words)  # not twice
-    write_csv(scores_frame(study, store), root / "scores.csv")
+    words += "".join(f"{line}\n" for line in describe_advice(matrix) if line not in words)  # not twice
+    write_csv(scores_frame(study, store, matrix.collapsed_runs), root / "scores.csv")
     (root / "gains.csv").unlink(missing_ok=True)  # the older name of scores.csv
     write_csv(edges_frame(matrix), root / "edges.csv")
     _write_or_remove(secondary_metrics_frame(study, store, matrix.rule), root / "other_metrics.csv")

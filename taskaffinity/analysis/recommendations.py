@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import numpy.typing as npt
 
@@ -23,21 +21,17 @@ def recommend(
     study: Study, rule: Rule, margins: FloatArray, evidence: VarianceComponents, test: Decision
 ) -> PowerAnalysis:
     """Return the power analysis of a study's arrows; decided arrows need no seeds, so theirs are NaN."""
+    is_open = test.verdict == "inconclusive"
     significant = int(np.isin(test.verdict, ("improves", "degrades")).sum())
     equivalent = int((test.verdict == "no effect").sum())
     alpha = alpha_spending(study.interim_seeds, rule.alpha)[-1] if study.interim_seeds else rule.alpha
-    power = power_analysis(
+    return power_analysis(
         evidence,
         margins,
         alpha=per_comparison_alpha(test.p, alpha, significant, rule.correction),
         alpha_equivalence=per_comparison_alpha(test.p_tost, alpha, equivalent, rule.correction),
         rule=rule,
-    )
-    is_open = test.verdict == "inconclusive"
-    return dataclasses.replace(
-        power,
-        seeds_to_significance=np.where(is_open, power.seeds_to_significance, np.nan),
-        seeds_to_equivalence=np.where(is_open, power.seeds_to_equivalence, np.nan),
+        wanted=is_open,
     )
 
 

@@ -70,11 +70,11 @@ class PairwiseResults(Results):
 
     @property
     def advice(self) -> list[str]:
-        """Lines on collapsed runs, undertrained baselines and test sets that are too small."""
+        """Lines on collapsed runs, undertrained baselines, the data, and test sets that are too small."""
         from taskaffinity.analysis.advice import describe_advice
 
         with as_user_error():
-            return describe_advice(self.matrix, self.store)
+            return describe_advice(self.matrix)
 
     def to_networkx(self) -> nx.DiGraph[str]:
         """A directed graph: nodes are tasks, edges have gain, interval and verdict."""

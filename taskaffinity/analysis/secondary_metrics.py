@@ -15,7 +15,6 @@ from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.tasks.metrics import title_of
 
 SECONDARY_COLUMNS = tuple(COLUMNS["other_metrics.csv"])
 
@@ -90,7 +89,6 @@ def describe_secondary_metrics(study: Study, scores: Sequence[StageScore]) -> st
         cell = f"{score.mean:.1f}" if score.scores else "not trained"
         means.setdefault((score.task, score.metric), []).append(cell)
     parts = [
-        f"{cards[task].title}, {title_of(metric, cards[task].kind)}: {', '.join(m)}"
-        for (task, metric), m in means.items()
+        f"{cards[task].title}, {cards[task].title_of(metric)}: {', '.join(m)}" for (task, metric), m in means.items()
     ]
     return f"By other metrics ({', '.join(STAGES)}): {'; '.join(parts)}." if parts else ""

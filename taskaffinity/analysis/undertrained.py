@@ -1,56 +1,104 @@
-"""Advice on undertrained baselines, from the training loss and dev score of every epoch.
+"""Tasks whose single-task training failed or ended too early, from test scores, training losses and dev scores.
 
 More seeds cannot repair a baseline that is not trained to its end.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import fmean
+from typing import Literal
 
+from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
 MIN_LOSS_DROP = 0.1
 """A task hardly learns if its training loss falls by less than this share from the first to the last epoch."""
 MIN_CLIMB = 2.0
-"""A task is undertrained if its dev score rises by so many points from the middle to the last epoch."""
+"""A task still improves if its dev score rises by so many points from the middle to the last epoch."""
+
+ADVICE = "more epochs, a higher learning_rate or a smaller batch_size (--set) help more than more seeds"
+
+Fault = Literal["zero", "hardly", "climbing"]
 
 
-def describe_undertrained(study: Study, store: RunStore) -> list[str]:
-    """Return lines on tasks whose single-task runs hardly learned, or still improved; means over seeds.
+@dataclass(frozen=True)
+class Undertrained:
+    """A task that is not trained to its end in single-task runs; values are means over seeds."""
+
+    task: str
+    fault: Fault
+    """``zero``: every run scores 0 on test; ``hardly``: the training loss hardly fell; ``climbing``: the dev score
+    still rose at the end."""
+    value: float
+    """Test score, fall of the training loss in percent, or rise of the dev score in points."""
+
+    @property
+    def words(self) -> str:
+        """``hardly learned alone (training loss fell by 5 %)``."""
+        return {
+            "zero": "scored 0 alone",
+            "hardly": f"hardly learned alone (training loss fell by {self.value:.0f} %)",
+            "climbing": f"still improved when single-task training ended (+{self.value:.1f} dev points)",
+        }[self.fault]
+
+
+def find_undertrained(study: Study, store: RunStore) -> tuple[Undertrained, ...]:
+    """Return the tasks whose single-task runs score 0, hardly learned, or still improved.
 
     Studies that evaluate after fine-tuning or start from multi-task weights give none: they train in two parts.
+
+    Raises
+    ------
+    ValueError
+        If a file of the store is broken.
     """
     if study.evaluate_after == "finetune" or study.init_from != "encoder":
-        return []
-    hardly, climbing = [], []
-    for card in study.tasks:
-        histories = [
-            run.history
-            for spec in study.plan
-            if spec.arm == "single" and spec.task_names == (card.name,) and (run := store.get(spec))
-        ]
-        losses, scores = (
-            [[epoch[what][card.name] for epoch in history if card.name in epoch.get(what, {})] for history in histories]
-            for what in ("loss", "dev")
-        )
-        fell = [1 - of_run[-1] / of_run[0] for of_run in losses if len(of_run) > 1 and of_run[0] > 0]
-        climbs = [100 * (of_run[-1] - of_run[(len(of_run) - 1) // 2]) for of_run in scores if len(of_run) > 1]
-        if fell and fmean(fell) < MIN_LOSS_DROP:
-            hardly.append(f"{card.title} ({100 * fmean(fell):.0f} %)")
-        elif climbs and fmean(climbs) >= MIN_CLIMB:
-            climbing.append(f"{card.title} (+{fmean(climbs):.1f})")
-    advice = "more epochs, a higher learning_rate or a smaller batch_size (--set) help more than more seeds"
-    lines = []
-    if hardly:
-        lines.append(
-            "These tasks hardly learned in single-task training (fall of the training loss): "
-            f"{', '.join(hardly)}; {advice}."
-        )
-    if climbing:
-        more = "" if hardly else f"; {advice}"
-        lines.append(
-            "These tasks were still improving at the end of single-task training (dev points over the last half): "
-            f"{', '.join(climbing)}{more}."
-        )
+        return ()
+    runs: dict[str, list[RunResult]] = {card.name: [] for card in study.tasks}
+    for spec in study.plan:
+        if spec.arm == "single" and (run := store.get(spec)):
+            runs[spec.task_names[0]].append(run)
+    return tuple(fault for name, of_task in runs.items() if (fault := _fault(name, of_task)))
+
+
+def _fault(name: str, runs: Sequence[RunResult]) -> Undertrained | None:
+    """Return what is wrong with the single-task runs of a task; the gravest fault only."""
+    tests = [run.outcomes[name].test for run in runs]
+    if tests and not any(tests):
+        return Undertrained(name, "zero", 0.0)
+    losses, scores = (
+        [[epoch[what][name] for epoch in run.history if name in epoch.get(what, {})] for run in runs]
+        for what in ("loss", "dev")
+    )
+    fell = [1 - of_run[-1] / of_run[0] for of_run in losses if len(of_run) > 1 and of_run[0] > 0]
+    climbs = [100 * (of_run[-1] - of_run[(len(of_run) - 1) // 2]) for of_run in scores if len(of_run) > 1]
+    if fell and fmean(fell) < MIN_LOSS_DROP:
+        return Undertrained(name, "hardly", 100 * fmean(fell))
+    if climbs and fmean(climbs) >= MIN_CLIMB:
+        return Undertrained(name, "climbing", fmean(climbs))
+    return None
+
+
+def describe_undertrained(study: Study, found: Sequence[Undertrained]) -> list[str]:
+    """Return a line for each fault with the tasks that have it, and what helps."""
+    titles = {card.name: card.title for card in study.tasks}
+    kinds: dict[Fault, tuple[str, Callable[[float], str]]] = {
+        "zero": ("These tasks scored 0 in every single-task run", lambda value: ""),
+        "hardly": (
+            "These tasks hardly learned in single-task training (fall of the training loss)",
+            lambda value: f" ({value:.0f} %)",
+        ),
+        "climbing": (
+            "These tasks were still improving at the end of single-task training (dev points over the last half)",
+            lambda value: f" (+{value:.1f})",
+        ),
+    }
+    lines: list[str] = []
+    for fault, (words, shown) in kinds.items():
+        named = [f"{titles[one.task]}{shown(one.value)}" for one in found if one.fault == fault]
+        if named:
+            lines.append(f"{words}: {', '.join(named)}{'' if lines else f'; {ADVICE}'}.")
     return lines

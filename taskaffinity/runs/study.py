@@ -32,6 +32,7 @@ from taskaffinity.runs.plan import (
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef
+from taskaffinity.runs.studied_task import Leak, StudiedTask
 from taskaffinity.tasks.metrics import METRICS
 
 Baseline = Literal["single", "compute-matched", "paper-single"]
@@ -49,24 +50,6 @@ InitFrom = Literal["encoder", "multitask"]
 
 FILES: dict[Design, str] = {"pairwise": "study.json", "full": "full.json"}
 """Design -> name of its study file."""
-
-
-@dataclass(frozen=True)
-class StudiedTask:
-    """What the analysis needs to know about a task."""
-
-    name: str
-    title: str
-    kind: str
-    metric: str
-    """A key of ``tasks.metrics.METRICS``."""
-    fingerprint: str
-    sizes: Mapping[str, int]
-    """Examples per split, before any limit."""
-
-    @property
-    def ref(self) -> TaskRef:
-        return (self.name, self.fingerprint)
 
 
 @dataclass(frozen=True)
@@ -106,6 +89,8 @@ class Study:
     """Sequential design: seeds per pair at each interim analysis, the last one ``len(seeds)``. Else empty."""
     rule: Rule = field(default_factory=Rule)
     """The statistical settings of the verdicts."""
+    leaks: tuple[Leak, ...] = field(default=(), compare=False)
+    """Leaks that planning found in the user's data."""
     versions: Mapping[str, str] = field(default_factory=dict, compare=False)
     keep_models: bool = field(default=False, compare=False)
     """Whether every run must keep its models; a run without them is not finished. Taken from the latest start."""
@@ -205,6 +190,7 @@ class Study:
                     "seeds_single": tuple(content.get("seeds_single", ())),
                     "interim_seeds": tuple(content.get("interim_seeds", ())),
                     "rule": _rule(content.get("rule", {})),
+                    "leaks": tuple(Leak(**leak) for leak in content.get("leaks", ())),
                 }
             )
         except (KeyError, TypeError, ValueError) as error:

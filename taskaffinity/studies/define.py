@@ -11,7 +11,8 @@ from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.limits import MOST_CONFIRM_SEEDS, PLACEBO_SEEDS
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.rule import Rule
-from taskaffinity.runs.study import Baseline, Design, EvaluateAfter, InitFrom, StudiedTask, Study
+from taskaffinity.runs.studied_task import StudiedTask
+from taskaffinity.runs.study import Baseline, Design, EvaluateAfter, InitFrom, Study
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.studies.defaults import DEFAULT_ENCODERS, default_finetune, default_recipe, is_tiny
 from taskaffinity.tasks.catalog import vocabulary

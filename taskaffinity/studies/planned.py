@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from taskaffinity.analysis.statistics.documents import effective_number, few_documents_warning
 from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
@@ -22,13 +19,9 @@ from taskaffinity.studies.forecast import describe_forecast, measured_cost, padd
 from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.studies.options import StudyOptions
 from taskaffinity.studies.run import run_study
-from taskaffinity.tasks.secondary_metrics import documents_of
 from taskaffinity.tasks.suite import Suite
-from taskaffinity.tasks.survey import Overlap, leaks
 from taskaffinity.tracking.tracker import RunTracker
 from taskaffinity.training.encoders import Encoder
-
-_LEAKS_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -44,6 +37,8 @@ class PlannedStudy:
     options: StudyOptions
     notes: tuple[str, ...] = ()
     """Lines for the user, such as the chosen precision."""
+    cautions: tuple[str, ...] = ()
+    """Lines on what limits the study's data."""
 
     @property
     def plan(self) -> Plan:
@@ -124,37 +119,3 @@ class PlannedStudy:
         if cost and cost.gpu_share:
             resources = replace(resources, gpus_per_run=cost.gpu_share)
         return cost, resources
-
-
-def leak_warnings(suite: Suite, suite_file: Path | None) -> list[str]:
-    """Name evaluation texts that are also training texts; only for suites of the user."""
-    if suite_file is None:
-        return []
-    overlaps = leaks(suite.tasks)
-    lines = [_leak_line(leak) for leak in overlaps[:_LEAKS_SHOWN]]
-    if overlaps:
-        more = f"{len(overlaps) - _LEAKS_SHOWN} more leaks; " if len(overlaps) > _LEAKS_SHOWN else ""
-        lines.append(f"{more}all leaks: taskaffinity data inspect {suite_file}")
-    return lines
-
-
-def few_documents_lines(suite: Suite, study: Study) -> list[str]:
-    """Name tasks with few effective test documents, before anything is trained.
-
-    With ``max_eval_examples`` the documents of the test set are known only after training.
-    """
-    if study.recipe.max_eval_examples is not None or study.rule.estimand != "population":
-        return []
-    effective = {}
-    for task in suite.tasks:
-        examples = task.examples.get("test", ())
-        ids, gold = [example.id for example in examples], [example.label for example in examples]
-        numbers = documents_of("", ids, [example.document for example in examples])
-        if numbers is not None:
-            items = task.metric.items(task.metric.tally(gold, gold, task.scored))
-            effective[task.title] = effective_number(np.bincount(numbers, weights=items))
-    return few_documents_warning(effective)
-
-
-def _leak_line(leak: Overlap) -> str:
-    return f"{leak.described()}{', which can look like transfer' * (leak.task != leak.other)}"

@@ -12,6 +12,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.studies.compatibility import check_study
+from taskaffinity.studies.data_facts import data_lines, find_leaks, with_data_facts
 from taskaffinity.studies.defaults import (
     default_finetune,
     default_recipe,
@@ -31,7 +32,7 @@ from taskaffinity.studies.options import (
     encoder_names,
     interim_seeds,
 )
-from taskaffinity.studies.planned import PlannedStudy, few_documents_lines, leak_warnings
+from taskaffinity.studies.planned import PlannedStudy
 from taskaffinity.studies.precision import settle_precision
 from taskaffinity.studies.resources import resolve_resources
 from taskaffinity.studies.settings import Settings, apply_settings, make_rule
@@ -173,9 +174,15 @@ def _settled(
         check_study(study, suite, encoder, root, **checks)
     for line in notes:
         listener.notice(line)
-    for line in (*leak_warnings(suite, options.suite_file), *few_documents_lines(suite, asked[0][0])):
-        listener.warn(line)
-    return [
-        PlannedStudy(study, suite, encoder, root, resources, replace(options), tuple(notes))
-        for (study, encoder), root in zip(studies, roots, strict=True)
-    ]
+    leaked = find_leaks(suite, options.suite_file)
+    planned = []
+    for (study, encoder), root in zip(studies, roots, strict=True):
+        known = with_data_facts(study, suite, encoder, root, leaked)
+        lines = data_lines(known, suite, options.suite_file)
+        planned.append(
+            PlannedStudy(known, suite, encoder, root, resources, replace(options), tuple(notes), tuple(lines))
+        )
+    if not dry_run:
+        for line in dict.fromkeys(line for one in planned for line in one.cautions):
+            listener.warn(line)
+    return planned

@@ -28,7 +28,7 @@ RENAMED = {
     "stage": "evaluated_after",
     "start": "init_from",
 }
-ADDED = {"effective_documents", "collapsed_pair", "collapsed_single", "gain_trained", "test"}
+ADDED = {"effective_documents", "collapsed_pair", "collapsed_single", "gain_trained", "notes", "test"}
 VALUES = {"baseline": {"updates": "single"}, "evaluated_after": {"refine": "joint"}}
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fake_studies import fill, latent_counts, make_study, right, seeded
 from scipy import stats
+from scipy.optimize import brentq
 
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.statistics.arm import Arm
@@ -168,6 +169,52 @@ def test_so_many_seeds_reach_a_verdict_and_one_fewer_does_not(gain: float, seed_
         for more, reached in ((count, True), (count - 1, False)):
             later = with_more_seeds(evidence, np.array([float(more)]))
             assert (power(standard_error(later, estimand, "satterthwaite")) >= goal - 1e-4) == reached
+
+
+@pytest.mark.parametrize("test", ["behrens-fisher", "satterthwaite"])
+def test_many_arrows_at_once_have_the_numbers_of_each_by_root_finding(test: str) -> None:
+    rng = np.random.default_rng(5)
+    arrows = stacked(*(one_arrow(*rng.uniform([0.001, 0.004, 1e-7, 0], [0.03, 0.04, 4e-5, 20])) for _ in range(25)))
+    alpha, rule = 0.01, Rule(test=test)
+    found = power_analysis(arrows, MARGIN, alpha=alpha, alpha_equivalence=alpha, rule=rule)
+
+    def needed(arrow: int, more: float, level: float, power: float, *, two_sided: bool) -> float:
+        """What an arrow needs with more seeds, by bisection of each probability."""
+        later = with_more_seeds(arrows, np.array([more]))
+        error = standard_error(later, test=test).at((arrow, 0))
+        half = brentq(lambda at: float(error.upper_tail(at)) - level / 2, 0, 1e3 * error.se, xtol=1e-16, rtol=1e-14)
+        scale, weight = error.repeated()
+
+        def exceeds(at: float) -> float:
+            chance = stats.norm.cdf((at - half * scale) / error.se)
+            return float((np.maximum(chance, 0.5 if two_sided else 0.0) * weight).sum()) - power
+
+        return float(brentq(exceeds, 0, 1e3 * error.se, xtol=1e-16, rtol=1e-14))
+
+    for arrow in range(25):
+        assert found.mde[arrow] == pytest.approx(needed(arrow, 0.0, alpha, 0.8, two_sided=False), rel=1e-9)
+        for count, goal, choice in (
+            (found.seeds_to_significance[arrow], abs(arrows.gain[arrow]), (alpha, 0.8, False)),
+            (found.seeds_to_equivalence[arrow], MARGIN, (2 * alpha, 0.95, True)),
+        ):
+            level, power, two_sided = choice
+            fewest = min(count, 1e9)
+            if fewest < 1e9:
+                assert fewest == MOST_SEEDS + 1 or needed(arrow, fewest, level, power, two_sided=two_sided) <= goal
+            if fewest > 1:
+                assert needed(arrow, min(fewest, 501) - 1, level, power, two_sided=two_sided) > goal
+    assert {math.inf, MOST_SEEDS + 1} < {*found.seeds_to_significance, *found.seeds_to_equivalence, MOST_SEEDS + 1}
+
+
+def test_seeds_are_searched_only_where_they_are_wanted() -> None:
+    arrows = stacked(*(one_arrow(gain) for gain in (0.01, 0.02, 0.03)))
+    wanted = np.array([True, False, True])
+    options = {"alpha": 0.05, "alpha_equivalence": 0.05, "rule": Rule()}
+    every, some = (power_analysis(arrows, MARGIN, wanted=chosen, **options) for chosen in (None, wanted))
+    assert np.isnan(some.seeds_to_significance[1])
+    for name in ("seeds_to_significance", "seeds_to_equivalence"):
+        assert (getattr(some, name)[wanted] == getattr(every, name)[wanted]).all()
+    assert (some.mde == every.mde).all()
 
 
 def test_a_larger_gain_never_needs_more_seeds() -> None:

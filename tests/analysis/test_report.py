@@ -23,6 +23,7 @@ from taskaffinity.analysis.tables.frames import as_csv, controls_frame, edges_fr
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.studied_task import StudiedTask
 from taskaffinity.runs.study import Study
 
 HOSTILE = "</title></svg><script>alert('x')</script><img src=http://evil.example/x onerror=alert(1)>&amp;\"'"
@@ -276,11 +277,17 @@ def test_gains_after_fine_tuning_are_told_with_their_recipe(tmp_path: Path) -> N
     assert "fine-tuning of A, where it differs" in page.words
 
 
-def test_a_metric_is_named_for_the_kind_of_its_target() -> None:
-    frame = pd.DataFrame({"target": ["nli", "re"], "metric": ["macro_f1", "macro_f1"]})
-    kinds = {"nli": "inference", "re": "relation"}
-    sheet = sheet_of(frame, ["target", "metric"], "further", "", kinds=kinds)
+def test_a_metric_is_named_for_the_classes_of_its_target() -> None:
+    known = {"of_old": None, "with": True, "without": False}
+    cards = [
+        StudiedTask("nli", "NLI", "inference", "macro_f1", "f", {}),
+        *(StudiedTask(name, name, "relation", "macro_f1", "f", {}, has_negative=has) for name, has in known.items()),
+    ]
+    frame = pd.DataFrame({"target": [card.name for card in cards], "metric": ["macro_f1"] * 4})
+    sheet = sheet_of(frame, ["target", "metric"], "further", "", cards)
     assert [row[1].shown for row in sheet.rows] == [
         "macro-F1 over the scored classes",
         "macro-F1 without the negative class",
+        "macro-F1 without the negative class",
+        "macro-F1 over all classes",
     ]

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from fake_studies import fill, latent_counts, make_study
+from fake_studies import fill, latent_counts, make_study, right
 
-from taskaffinity.analysis.undertrained import describe_undertrained
+from taskaffinity.analysis.undertrained import describe_undertrained, find_undertrained
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -32,7 +33,11 @@ def told(root: Path, study: Study, histories: dict[str, tuple[Sequence[float], S
                 for n, (loss, score) in enumerate(zip(losses, scores, strict=True))
             ]
         store.write(replace(run, history=rows))
-    return describe_undertrained(study, RunStore(root))
+    return said(study, RunStore(root))
+
+
+def said(study: Study, store: RunStore) -> list[str]:
+    return describe_undertrained(study, find_undertrained(study, store))
 
 
 def test_of_tasks_that_came_to_their_end_nothing_is_said(tmp_path: Path) -> None:
@@ -49,6 +54,23 @@ def test_a_task_whose_loss_hardly_fell_is_named_first(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
+def test_a_task_that_scores_zero_is_named_whatever_its_loss_and_the_number_of_seeds(
+    seeds: Sequence[int], tmp_path: Path
+) -> None:
+    """One seed gives no test that would say so."""
+    study = make_study(["a", "b"], seeds=seeds)
+    usual = latent_counts({}, n=20)
+
+    def counts_of(target: str, partners: str, seed: int) -> np.ndarray:
+        return right(np.zeros(20)) if (target, partners) == ("a", "") else usual(target, partners, seed)
+
+    assert said(study, fill(study, tmp_path, counts_of)) == [
+        "These tasks scored 0 in every single-task run: A; more epochs, a higher learning_rate or a smaller batch_size "
+        "(--set) help more than more seeds."
+    ]
+
+
 @pytest.mark.parametrize(("climb", "is_told"), [(0.019, False), (0.021, True)])
 def test_two_points_of_dev_are_a_climb(climb: float, is_told: bool, tmp_path: Path) -> None:
     histories = {"a": LEARNED, "b": ([1.0, 0.5, 0.1], [0.1, 0.5, 0.5 + climb])}
@@ -61,6 +83,6 @@ def test_two_points_of_dev_are_a_climb(climb: float, is_told: bool, tmp_path: Pa
 def test_without_histories_or_with_one_epoch_nothing_is_said(tmp_path: Path) -> None:
     study = make_study(["a", "b"])
     fill(study, tmp_path / "none", latent_counts({}, n=20))
-    assert describe_undertrained(study, RunStore(tmp_path / "none")) == []
+    assert said(study, RunStore(tmp_path / "none")) == []
     assert told(tmp_path / "one", study, {"a": ([1.0], [0.5]), "b": ([1.0], [0.5])}) == []
-    assert describe_undertrained(study, RunStore(tmp_path / "nowhere")) == []
+    assert said(study, RunStore(tmp_path / "nowhere")) == []

@@ -26,7 +26,7 @@ def test_a_plan_names_every_run(tmp_path: Path) -> None:
     where = f"--results={tmp_path}"
     found = printed("pairwise", "--domain=clinical", "--seeds=1", where, "--executor=local", "--dry-run", "--quiet")
     [study] = found["studies"]
-    assert set(study) == {"results", "encoder", "runs", "n_runs", "n_done", "at_most", "forecast"}
+    assert set(study) == {"results", "encoder", "runs", "n_runs", "n_done", "at_most", "forecast", "cautions"}
     assert (study["n_runs"], study["n_done"], len(study["runs"])) == (14, 0, 14)
     assert not any(run["done"] for run in study["runs"])
 

@@ -9,7 +9,7 @@ import pytest
 
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.study import Study
-from taskaffinity.studies.planned import few_documents_lines
+from taskaffinity.studies.data_facts import few_documents_lines
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import Example, Split, Task
 

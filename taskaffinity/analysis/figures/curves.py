@@ -21,6 +21,8 @@ from taskaffinity.runs.study import Study
 
 LEADER = {"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0}
 """Thin line from the end of a curve to its name, if the name had to move."""
+NAMED = 7
+"""Up to this many sources are all named; of more, those that improve or degrade."""
 CURVES_COLUMNS = ("source", "target", "seed", "epoch", "score")
 
 
@@ -49,7 +51,7 @@ def draw_curves(matrix: AffinityMatrix, curves: pd.DataFrame, palette: PaletteNa
     """Draw one small axes per target with a mean curve per source, in the line of its verdict.
 
     The mean of the single-task runs is black; a thin line shows each of these runs. Names stand at the ends of the
-    single-task mean and of the sources that improve or degrade.
+    single-task mean and of the sources: of more than ``NAMED`` sources, of those that improve or degrade.
 
     Parameters
     ----------
@@ -66,9 +68,10 @@ def draw_curves(matrix: AffinityMatrix, curves: pd.DataFrame, palette: PaletteNa
     verdict_legend(backdrop, colours)
     note = (
         "Each line is the mean over seeds of the target's dev score after an epoch. Black: single-task training, with "
-        "a thin line per seed. Colours show the verdicts, which use test scores. Only sources that improve or degrade "
-        "are named."
+        "a thin line per seed. Colours show the verdicts, which use test scores."
     )
+    if len(matrix.tasks) - 1 > NAMED:
+        note += " Only sources that improve or degrade are named."
     if not len(curves):
         note = "No run has stored dev scores by epoch."
     frame(backdrop, matrix, "Dev score by epoch (points)", below=30, note=note, palette=colours)
@@ -86,7 +89,7 @@ def _target(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
         verdict = matrix.verdict[s, t]
         style = colours.verdicts[verdict]
         _line(ax, mean, style.color, style.line, 1.8 if verdict in SIGNIFICANT else 1.0, f"{matrix.tasks[s]}")
-        if verdict in SIGNIFICANT:
+        if verdict in SIGNIFICANT or len(sources) <= NAMED:
             ends.append((mean.iloc[-1], f"{style.mark} {short(matrix.titles[s], 16)}", style.ink))
     single = rows[rows.source == ""]
     for _, run in single.groupby("seed"):

@@ -62,7 +62,7 @@ def draw_figure(name: str, matrix: AffinityMatrix, store: RunStore, pictures: Fi
         return draw_targets(matrix, palette)
     if name == "curves":
         return draw_curves(matrix, curves_frame(study, store), palette)
-    gains = scores_frame(study, store)
+    gains = scores_frame(study, store, matrix.collapsed_runs)
     if name == "seeds":
         return draw_seeds(matrix, gains, palette)
     if name == "forest" and len(matrix.tasks) > ALL_ARROWS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -15,13 +16,15 @@ from taskaffinity.analysis.figures.layout import FONT, line_legend, sheet, surro
 from taskaffinity.analysis.paper.captions import describe_stages
 from taskaffinity.analysis.paper.stages import STAGES, TITLES, StageScore, describe_gain, uneven
 from taskaffinity.analysis.statistics.verdicts import Verdict
-from taskaffinity.analysis.style import PALETTES, Palette, marked, short
+from taskaffinity.analysis.style import PALETTES, Palette, marked, short, signed
 from taskaffinity.runs.study import Study
 
 NAMED_ONCE = 6
 """Up to this many tasks names stand at both ends of the lines; with more, in the middle too."""
 LEADER = {"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
 """Thin line from a point to its label, if the label had to move."""
+NO_INTERVAL = "#8A8A8A"
+"""Colour of the line into a stage without an interval."""
 MEANINGS: dict[Verdict, str] = {
     "improves": "above single-task",
     "degrades": "below single-task",
@@ -41,7 +44,7 @@ def draw_stages(
     """Draw test scores in points: one line per task, with its seeds as points.
 
     Colour, dash and mark of the line into a stage show whether the interval of its gain over single-task training lies
-    above zero, lies below zero, or contains zero.
+    above zero, lies below zero, or contains zero. A line without an interval, as with one seed, is thin and grey.
 
     Parameters
     ----------
@@ -78,16 +81,26 @@ def draw_stages(
         side.set_visible(False)
     for place in range(3):
         ax.axvline(place, color="#DDDDDD", linewidth=0.8, zorder=0)
-    styles = [colours.verdicts[verdict] for verdict in MEANINGS]
+    untested = [score for score in scores if score.stage != "single" and score.scores and _verdict(score) is None]
+    tested = [score for score in scores if _verdict(score) is not None]
+    meanings = MEANINGS if tested or not untested else {}
+    styles = [colours.verdicts[verdict] for verdict in meanings]
     handles = [Line2D([], [], color=style.color, linestyle=style.line, linewidth=2) for style in styles]
-    line_legend(ax, handles, list(MEANINGS.values()))
+    if untested:
+        handles.append(Line2D([], [], color=NO_INTERVAL, linewidth=1))
+    line_legend(ax, handles, [*meanings.values(), *(["no interval"] if untested else [])])
     legend = ax.get_legend()
     if legend is not None:
         legend.set_bbox_to_anchor((0.5, -26 / 72 / height))
-    note = (
-        "Black points are means, small points seeds. Lines and marks: the interval of the gain over single-task "
-        "training lies above 0 (▲), lies below 0 (▼), or contains 0 (?)."
-    )
+    note = "Black points are means, small points seeds."
+    if meanings:
+        note += (
+            " Lines and marks: the interval of the gain over single-task training lies above 0 (▲), lies below 0 (▼), "
+            "or contains 0 (?)."
+        )
+    if untested:
+        reasons = ", ".join(sorted({score.untested_reason for score in untested}))
+        note += f" Thin grey lines without a mark: no interval ({reasons})."
     words = f"{describe_stages(study, uneven(study, scores), failed, of_table=False)} {note}"
     surround(
         *(ax, "Single-task, multi-task and fine-tuned scores (points)", words, study.synthetic),
@@ -114,15 +127,19 @@ def stages_described(study: Study, scores: Sequence[StageScore]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _verdict(score: StageScore) -> Verdict:
+def _verdict(score: StageScore) -> Verdict | None:
+    """Return where the interval of the gain lies; None without an interval."""
+    if math.isnan(score.low):
+        return None
     return "improves" if score.low > 0 else "degrades" if score.high < 0 else "inconclusive"
 
 
 def _segment(ax: Axes, before: StageScore, after: StageScore, place: int, colours: Palette) -> None:
-    style = colours.verdicts[_verdict(after)]
-    (line,) = ax.plot(
-        [place - 1, place], [before.mean, after.mean], color=style.color, linestyle=style.line, linewidth=2, zorder=2
-    )
+    verdict = _verdict(after)
+    look: dict[str, Any] = {"color": NO_INTERVAL, "linewidth": 1}
+    if verdict:
+        look = {"color": colours.verdicts[verdict].color, "linestyle": colours.verdicts[verdict].line, "linewidth": 2}
+    (line,) = ax.plot([place - 1, place], [before.mean, after.mean], zorder=2, **look)
     line.set_gid(f"slope {after.task} {after.stage}")
 
 
@@ -151,8 +168,11 @@ def _labels(ax: Axes, cells: Sequence[StageScore], place: int, titles: dict[str,
         if place == 0:
             words, ink = f"{short(titles[cell.task], 22)}  {cell.mean:.1f}", "#222222"
         else:
-            words, ink = f"{cell.mean:.1f}", colours.verdicts[_verdict(cell)].ink
-            words += "" if math.isnan(cell.gain) else f"  {marked(cell.gain, _verdict(cell))}"
+            verdict = _verdict(cell)
+            words, ink = f"{cell.mean:.1f}", colours.verdicts[verdict].ink if verdict else "#444444"
+            words += (
+                "" if math.isnan(cell.gain) else f"  {marked(cell.gain, verdict) if verdict else signed(cell.gain)}"
+            )
             if place == len(STAGES) - 1 or len(cells) > NAMED_ONCE:
                 words += f"  {short(titles[cell.task], 22)}"
         text = ax.annotate(

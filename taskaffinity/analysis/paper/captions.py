@@ -43,10 +43,11 @@ def describe_stages(
     )
     mean = "mean (SD)" if of_table else "mean"
     level = f"{100 * (1 - study.rule.alpha):g}%"
+    interval = f"with its {level} interval, not adjusted" if len(study.seeds) > 1 else "without an interval (one seed)"
     stamp = f" {SYNTHETIC.capitalize()}: not real data." if study.synthetic else ""
     return (
-        f"Test scores in points, {mean} over {plural(len(study.seeds), 'seed')}; gain over single-task training with "
-        f"its {level} interval, not adjusted. Suite {study.suite}; encoder {study.encoder.name}"
+        f"Test scores in points, {mean} over {plural(len(study.seeds), 'seed')}; gain over single-task training "
+        f"{interval}. Suite {study.suite}; encoder {study.encoder.name}"
         f"{describe_precision(study)}; {_epochs(study)}{after}; "
         f"{describe_protocol(study)}.{stamp}"
         + (_papers_rows(study) if of_table and not study.synthetic and study.suite in PAPER_TABLES else "")

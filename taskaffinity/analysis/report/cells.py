@@ -11,7 +11,8 @@ import pandas as pd
 
 from taskaffinity.analysis.style import STYLES, probability, signed
 from taskaffinity.analysis.tables.frames import as_csv
-from taskaffinity.tasks.metrics import title_of
+from taskaffinity.runs.studied_task import StudiedTask
+from taskaffinity.tasks.metrics import METRICS
 
 HEADINGS = {
     "q": "q of the difference",
@@ -36,6 +37,11 @@ HEADINGS = {
     "untested_reason": "no test because",
     "seeds_against": "seeds of the other arm",
     "pieces": "tokens",
+    "used_train": "train, used",
+    "used_dev": "dev, used",
+    "used_test": "test, used",
+    "long_train": "train, long rows %",
+    "long_test": "test, long rows %",
 }
 """Headings that are not the name of the column without underscores."""
 
@@ -67,28 +73,26 @@ def sheet_of(
     columns: Sequence[str],
     name: str,
     caption: str,
-    titles: Mapping[str, str] | None = None,
-    kinds: Mapping[str, str] | None = None,
+    tasks: Sequence[StudiedTask] = (),
 ) -> Sheet:
-    """A table of some columns of a frame; tasks are shown by their titles, metrics by their title for the task's kind.
-
-    ``titles`` and ``kinds`` are by the name of a task.
-    """
+    """A table of some columns of a frame; tasks are shown by their titles, metrics by their title for the task."""
+    cards = {card.name: card for card in tasks}
     text = list(csv.DictReader(io.StringIO(as_csv(frame))))
-    rows = tuple(tuple(_cell(column, row, titles or {}, kinds or {}) for column in columns) for row in text)
+    rows = tuple(tuple(_cell(column, row, cards) for column in columns) for row in text)
     headings = tuple((column, HEADINGS.get(column, column.replace("_", " "))) for column in columns)
     return Sheet(name, caption, headings, rows)
 
 
-def _cell(column: str, row: Mapping[str, str], titles: Mapping[str, str], kinds: Mapping[str, str]) -> Cell:
+def _cell(column: str, row: Mapping[str, str], cards: Mapping[str, StudiedTask]) -> Cell:
     raw = row[column]
     if column in ("source", "target", "task"):
-        shown = titles.get(raw, raw)
+        shown = cards[raw].title if raw in cards else raw
         return Cell(raw, shown, "name" if len(shown) > 24 else "short name")
     if column == "verdict":
         return Cell(raw, f"{STYLES[raw].mark} {raw}", raw.replace(" ", "-"))  # type: ignore[index]
     if column == "metric":
-        return Cell(raw, title_of(raw, kinds.get(row.get("target", ""), row.get("kind", ""))), "word")
+        card = cards.get(row.get("target", row.get("task", "")))
+        return Cell(raw, card.title_of(raw) if card else METRICS[raw].title, "word")
     if column not in _SHOWN:
         return Cell(raw, raw, "word")
     return Cell(raw, _SHOWN[column](float(raw)) if raw else "", "number")
@@ -117,11 +121,16 @@ _SHOWN: dict[str, Callable[[float], str]] = {
             "decided_at_seeds",
             "seed",
             "seeds",
+            "long_train",
+            "long_test",
         ),
         _format(".0f"),
     ),
     **dict.fromkeys(
-        ("seeds_against", "planned", "done", "failed", "seconds", "steps", "pieces", "train", "dev", "test"),
+        (
+            *("seeds_against", "planned", "done", "failed", "seconds", "steps", "pieces"),
+            *("train", "dev", "test", "used_train", "used_dev", "used_test"),
+        ),
         _format(",.0f"),
     ),
 }

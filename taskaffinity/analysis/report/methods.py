@@ -16,7 +16,11 @@ from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, TESTS
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.study import Study
 
-TASK_COLUMNS = ("task", "name", "kind", "metric", "train", "dev", "test", "fingerprint")
+_SPLITS = ("train", "dev", "test")
+TASK_COLUMNS = (
+    *("task", "name", "kind", "metric", "train", "dev", "test"),
+    *("used_train", "used_dev", "used_test", "long_train", "long_test", "fingerprint"),
+)
 
 
 def recipes_of(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -52,13 +56,24 @@ def rule_of(matrix: AffinityMatrix) -> list[tuple[str, str]]:
 
 
 def tasks_of(study: Study) -> Sheet:
+    """The tasks with their data; columns on used examples and long rows only where they say something."""
     rows = [
         (
-            *(card.title, card.name, card.kind, card.metric),
-            *(float(card.sizes.get(split, math.nan)) for split in ("train", "dev", "test")),
+            *(card.name, card.name, card.kind, card.metric),
+            *(float(card.sizes.get(split, math.nan)) for split in _SPLITS),
+            *(float(card.used.get(split, math.nan)) for split in _SPLITS),
+            *(100 * card.long_rows.get(split, math.nan) for split in ("train", "test")),
             card.fingerprint,
         )
         for card in study.tasks
     ]
     frame = pd.DataFrame(rows, columns=list(TASK_COLUMNS))
-    return sheet_of(frame, TASK_COLUMNS, "tasks", "Tasks: number of examples per split, and fingerprint of the data")
+    silent = [
+        f"used_{split}" for split in _SPLITS if (frame[f"used_{split}"].fillna(frame[split]) == frame[split]).all()
+    ]
+    silent += [name for name in ("long_train", "long_test") if not (frame[name] >= 0.5).any()]
+    columns = [name for name in TASK_COLUMNS if name not in silent]
+    words = "Tasks: number of examples per split, and fingerprint of the data"
+    if {"long_train", "long_test"} & set(columns):
+        words += f"; long rows have {study.recipe.max_length} tokens or more"
+    return sheet_of(frame, columns, "tasks", words, study.tasks)

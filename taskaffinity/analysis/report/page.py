@@ -13,6 +13,7 @@ from typing import Any
 
 import jinja2
 import matplotlib
+import pandas as pd
 
 from taskaffinity.analysis.advice import describe_advice
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
@@ -31,7 +32,7 @@ from taskaffinity.analysis.captions import (
 )
 from taskaffinity.analysis.cautions import WINNERS_CURSE, describe_collapse, describe_no_effect
 from taskaffinity.analysis.collapsed_runs import COLUMNS as COLLAPSED_COLUMNS
-from taskaffinity.analysis.collapsed_runs import RULE, collapsed_frame, find_collapsed_runs
+from taskaffinity.analysis.collapsed_runs import RULE, collapsed_frame
 from taskaffinity.analysis.decisions import cheapest_decisions
 from taskaffinity.analysis.figure_options import DEFAULT
 from taskaffinity.analysis.figures.gallery import draw_figure
@@ -49,7 +50,6 @@ from taskaffinity.runs.paper_protocol import departures_of, describe_protocol
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.tasks.metrics import title_of
 
 ARROW_COLUMNS = (
     *("source", "target", "verdict", "gain", "low", "high", "q"),
@@ -69,6 +69,7 @@ EVIDENCE_COLUMNS = (
         "seeds_to_significance",
         "seeds_to_equivalence",
         "untested_reason",
+        "notes",
     ),
 )
 SAME_COLUMNS = (
@@ -101,7 +102,7 @@ def write_report(study: Study, store: RunStore, out: Path, rule: Rule | None = N
 def report(matrix: AffinityMatrix, store: RunStore) -> str:
     """The page of a study; the same text for the same runs."""
     study = matrix.study
-    cost = cost_of(study, store)
+    cost, edges = cost_of(study, store), edges_frame(matrix)
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -128,17 +129,17 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
             if verdict != "inconclusive"
         ],
         inconclusive=len(matrix.select("inconclusive")),
-        arrows=_arrows(matrix),
-        evidence=_evidence(matrix),
-        same=_same(matrix),
+        arrows=_arrows(edges, study),
+        evidence=_evidence(edges, study),
+        same=_same(edges),
         targets=[_target(matrix, t) for t in range(len(matrix.tasks))],
         controls=_controls(matrix),
         controls_words=describe_controls(matrix),
         sequential_words=describe_sequential(matrix),
         further=_further(matrix, store),
         needs=[*cheapest_decisions(matrix), *describe_untested(matrix)],
-        advice=describe_advice(matrix, store),
-        collapsed=_collapsed(study, store),
+        advice=describe_advice(matrix),
+        collapsed=_collapsed(matrix),
         collapsed_rule=RULE,
         failed=matrix.failed,
         missing=cost.missing,
@@ -176,17 +177,13 @@ def _by_size(matrix: AffinityMatrix, verdict: Verdict) -> list[tuple[int, int]]:
     return sorted(matrix.select(verdict), key=lambda arrow: -abs(_or(float(matrix.gain[arrow]), 0.0)))
 
 
-def _titles(study: Study) -> dict[str, str]:
-    return {card.name: card.title for card in study.tasks}
-
-
-def _arrows(matrix: AffinityMatrix) -> Sheet:
+def _arrows(edges: pd.DataFrame, study: Study) -> Sheet:
     words = "All arrows: gain of pair training over single-task training, in points"
-    return sheet_of(edges_frame(matrix), ARROW_COLUMNS, "arrows", words, _titles(matrix.study))
+    return sheet_of(edges, ARROW_COLUMNS, "arrows", words, study.tasks)
 
 
-def _evidence(matrix: AffinityMatrix) -> Sheet:
-    frame, constant = edges_frame(matrix), [name for name, _ in _same(matrix)]
+def _evidence(frame: pd.DataFrame, study: Study) -> Sheet:
+    constant = [name for name, _ in _same(frame)]
     if not (frame.collapsed_pair + frame.collapsed_single).any():
         constant += ["collapsed_pair", "collapsed_single", "gain_trained"]
     if (frame.effective_documents == frame.n_test).all():
@@ -195,12 +192,11 @@ def _evidence(matrix: AffinityMatrix) -> Sheet:
         name for name in EVIDENCE_COLUMNS if name not in constant and (frame[name].notna() & (frame[name] != "")).any()
     ]
     words = "The evidence for every arrow; standard errors and gains in points"
-    return sheet_of(frame, columns, "evidence", words, _titles(matrix.study))
+    return sheet_of(frame, columns, "evidence", words, study.tasks)
 
 
-def _same(matrix: AffinityMatrix) -> list[tuple[str, str]]:
+def _same(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """Columns of ``edges.csv`` with the same value in every row; no table shows them."""
-    frame = edges_frame(matrix)
     sheet = sheet_of(frame.head(1), SAME_COLUMNS, "same", "")
     alike = {name: cell.raw for (name, _), cell in zip(sheet.columns, sheet.rows[0], strict=True)}
     return [(name, value) for name, value in alike.items() if frame[name].nunique() == 1]
@@ -212,7 +208,7 @@ def _target(matrix: AffinityMatrix, t: int) -> dict[str, Any]:
     single, runs = float(matrix.single_mean[t]), max(int(matrix.seeds_single[arrow]) for arrow in sources)
     return {
         "title": matrix.titles[t],
-        "metric": title_of(matrix.metrics[t], matrix.study.tasks[t].kind),
+        "metric": matrix.study.tasks[t].metric_title,
         "single": "not measured" if math.isnan(single) else f"{single:.1f}",
         "runs": runs,
         "n_test": int(matrix.n_test[t]),
@@ -237,17 +233,17 @@ def _controls(matrix: AffinityMatrix) -> Sheet | None:
     if not matrix.controls:
         return None
     words = "Controls: arrows whose truth is known; gains in points, p not adjusted"
-    return sheet_of(controls_frame(matrix), CONTROLS_COLUMNS, "controls", words, _titles(matrix.study))
+    return sheet_of(controls_frame(matrix), CONTROLS_COLUMNS, "controls", words, matrix.study.tasks)
 
 
-def _collapsed(study: Study, store: RunStore) -> Sheet | None:
-    runs = find_collapsed_runs(study, store)
+def _collapsed(matrix: AffinityMatrix) -> Sheet | None:
+    if not matrix.collapsed_runs:
+        return None
     words = "Collapsed runs: test scores in points"
-    return sheet_of(collapsed_frame(runs), COLLAPSED_COLUMNS, "collapsed", words, _titles(study)) if runs else None
+    return sheet_of(collapsed_frame(matrix.collapsed_runs), COLLAPSED_COLUMNS, "collapsed", words, matrix.study.tasks)
 
 
 def _further(matrix: AffinityMatrix, store: RunStore) -> Sheet | None:
     frame = secondary_metrics_frame(matrix.study, store, matrix.rule)
-    kinds = {card.name: card.kind for card in matrix.study.tasks}
     words = "The same gains by other metrics of the target; verdicts do not use them"
-    return sheet_of(frame, FURTHER, "further", words, _titles(matrix.study), kinds) if len(frame) else None
+    return sheet_of(frame, FURTHER, "further", words, matrix.study.tasks) if len(frame) else None

@@ -87,6 +87,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "seeds_to_equivalence": "Further seeds per pair until a gain of zero is no effect with a power of 90 %; empty "
         "if 500 do not suffice, and for decided arrows.",
         "recommendation": "What would decide an inconclusive arrow, in words; empty for other verdicts.",
+        "notes": "What limits the evidence for the arrow, separated by semicolons: a task that hardly learned alone or "
+        "still improved, collapsed runs, leaks, long rows, sampled examples, few documents, rare classes.",
         "alpha_spent": "Level that q is compared with: alpha, or the share of it that the interim analysis spends.",
         "decided_at_seeds": "Seeds per pair at the interim analysis that decided the arrow; empty for a fixed design.",
         "alpha": _ALPHA,

@@ -7,12 +7,14 @@ empty, and ``untested_reason`` says why; ``columns.COLUMNS`` says what every col
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
-from taskaffinity.analysis.collapsed_runs import find_collapsed_runs, trained_with
+from taskaffinity.analysis.collapsed_runs import CollapsedRun, find_collapsed_runs, trained_with
+from taskaffinity.analysis.notes import arrow_notes
 from taskaffinity.analysis.statistics.power import MOST_SEEDS
 from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.runs.files import write_atomic
@@ -26,14 +28,20 @@ CONTROLS_COLUMNS = tuple(COLUMNS["controls.csv"])
 _ARMS = ("single", "matched", "pair", "full", "finetune", "placebo", "half", "halves")
 
 
-def scores_frame(study: Study, store: RunStore) -> pd.DataFrame:
+def scores_frame(study: Study, store: RunStore, collapsed_runs: Sequence[CollapsedRun] | None = None) -> pd.DataFrame:
     """One row per score: ``SCORES_COLUMNS``.
 
     Rows are sorted by target in the suite's order, then by arm, source, seed and split. Runs that are not in the store
     have no row.
+
+    Parameters
+    ----------
+    collapsed_runs : sequence of CollapsedRun, optional
+        Those of the study. Default: they are searched here.
     """
     order = {card.name: place for place, card in enumerate(study.tasks)}
-    collapsed = {(run.target, run.arm, run.source, run.seed) for run in find_collapsed_runs(study, store)}
+    runs = find_collapsed_runs(study, store) if collapsed_runs is None else collapsed_runs
+    collapsed = {(run.target, run.arm, run.source, run.seed) for run in runs}
     rows = []
     for spec in study.plan:
         run = store.get(spec)
@@ -74,6 +82,7 @@ def edges_frame(matrix: AffinityMatrix) -> pd.DataFrame:
             "margin": matrix.margins[t],
             "seeds_to_significance": _within_reach(matrix.seeds_to_significance[s, t]),
             "seeds_to_equivalence": _within_reach(matrix.seeds_to_equivalence[s, t]),
+            "notes": "; ".join(arrow_notes(matrix, (s, t))),
         }
         grids = {name: getattr(matrix, name)[s, t] for name in EDGES_COLUMNS if name not in row}
         rows.append({**row, **grids})

@@ -11,9 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from taskaffinity.analysis.affinity import POINTS, AffinityMatrix, margins_of
+from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.statistics.arms import read_arms
-from taskaffinity.analysis.statistics.power import drop_last_axis, per_comparison_alpha, power_analysis, with_more_seeds
+from taskaffinity.analysis.statistics.power import (
+    drop_last_axis,
+    minimum_detectable,
+    per_comparison_alpha,
+    with_more_seeds,
+)
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, standard_error
 from taskaffinity.runs.store import RunStore
 
@@ -46,7 +51,6 @@ def projection_frame(
     evidence = read_arms(matrix.study, store, test=matrix.rule.test).evidence
     decided = len(matrix.select("improves", "degrades"))
     alpha = per_comparison_alpha(matrix.p, matrix.rule.alpha, decided, matrix.rule.correction)
-    margins = margins_of(matrix.study, matrix.rule)
     rows: list[pd.DataFrame] = []
     for times in times_examples:
         larger = with_more_examples(evidence, times)
@@ -54,7 +58,7 @@ def projection_frame(
             more = np.zeros(()) if n_seeds is None else n_seeds - evidence.n_pair
             later = drop_last_axis(with_more_seeds(larger, np.asarray(more)[..., None]))
             error = standard_error(later, matrix.rule.estimand, matrix.rule.test)
-            power = power_analysis(later, margins, alpha=alpha, alpha_equivalence=matrix.rule.alpha, rule=matrix.rule)
+            mde = minimum_detectable(later, alpha, matrix.rule)
             rows += [
                 pd.DataFrame(
                     [
@@ -64,7 +68,7 @@ def projection_frame(
                             int(later.n_pair[s, t]),
                             int(matrix.n_test[t] * times),
                             *(POINTS * part[s, t] for part in (error.se_seeds, error.se_examples, error.se)),
-                            POINTS * power.mde[s, t],
+                            POINTS * mde[s, t],
                         )
                         for s, t in matrix.arrows
                         if not np.isnan(error.variance[s, t])

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from taskaffinity.cli.console.json_output import print_json
+from taskaffinity.errors import as_user_error
+from taskaffinity.runs.store import RunStore
 
 if TYPE_CHECKING:
     from taskaffinity.studies.planned import PlannedStudy
@@ -15,7 +17,8 @@ def print_plan(planned: Sequence[PlannedStudy], *, as_json: bool = False) -> Non
     """Print every run, whether it is done, and the forecast for pending runs.
 
     As JSON: one object, ``{"studies": [{"results", "encoder", "runs": [{"run_id", "done"}], "n_runs", "n_done",
-    "at_most", "forecast": [line]}]}``; ``at_most`` says whether a sequential design may need fewer runs.
+    "at_most", "forecast": [line], "cautions": [line]}]}``; ``at_most`` says whether a sequential design may need fewer
+    runs, ``cautions`` what limits the data and the runs that are done.
     """
     if as_json:
         print_json({"studies": [_plan_of(one) for one in planned]})
@@ -29,7 +32,7 @@ def print_plan(planned: Sequence[PlannedStudy], *, as_json: bool = False) -> Non
         most = "at most " if plan["at_most"] else ""
         n_pending = plan["n_runs"] - plan["n_done"]
         print(f"{most}{plan['n_runs']} runs, {plan['n_done']} done, {most}{n_pending} to train")
-        for line in plan["forecast"]:
+        for line in (*plan["forecast"], *plan["cautions"]):
             print(line)
 
 
@@ -43,4 +46,16 @@ def _plan_of(one: PlannedStudy) -> dict[str, Any]:
         "n_done": len(one.plan) - len(pending),
         "at_most": bool(one.study.interim_seeds),
         "forecast": one.forecast(),
+        "cautions": [*one.cautions, *_cautions_of_runs(one)],
     }
+
+
+def _cautions_of_runs(one: PlannedStudy) -> list[str]:
+    """Return what limits the runs that are done; a study without one loads no library for it."""
+    store = RunStore(one.root)
+    if not any(spec in store for spec in one.plan):
+        return []
+    from taskaffinity.analysis.advice import describe_runs  # scipy and pandas
+
+    with as_user_error():
+        return describe_runs(one.study, store)

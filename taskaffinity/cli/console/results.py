@@ -87,8 +87,8 @@ def print_matrix(matrix: AffinityMatrix, results: Path, pictures: FigureOptions 
 
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(edge_table(matrix))
-    advice = describe_advice(matrix, RunStore(results))
-    for line in (*cheapest_decisions(matrix), *advice, *describe_controls(matrix), *describe_sequential(matrix)):
+    designs = (*describe_controls(matrix), *describe_sequential(matrix))
+    for line in (*cheapest_decisions(matrix), *describe_advice(matrix), *designs):
         console.print(line)
     drawn = pictures.files([name for name in pictures.figures if name != "stages"])
     beside = ", ".join([*(drawn[1:] if pictures != DEFAULT else ()), "edges.csv and scores.csv"])

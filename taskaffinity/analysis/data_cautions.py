@@ -1,0 +1,66 @@
+"""What limits the data of a study: leaks, long rows, sampled examples. Planning found it; the study stores it.
+
+Commands say it before they train, so this module loads no library.
+"""
+
+from __future__ import annotations
+
+from taskaffinity.runs.studied_task import StudiedTask
+from taskaffinity.runs.study import Study
+
+MANY_LONG = 0.05
+"""Share of the rows of a split with ``max_length`` tokens or more, from which it is said."""
+
+_MOST_LEAKS = 3
+_MOST_TASKS = 8
+_SCORED = ("train", "test")
+
+
+def describe_leaks(study: Study, at_most: int = _MOST_LEAKS) -> list[str]:
+    """Return a line for each leak; those after the first ``at_most`` are counted."""
+    lines = [
+        f"{leak.line}{', which can look like transfer' * (leak.task != leak.other)}" for leak in study.leaks[:at_most]
+    ]
+    n_more = len(study.leaks) - at_most
+    return lines + ([f"and {n_more} more {'leak' if n_more == 1 else 'leaks'}"] if n_more > 0 else [])
+
+
+def describe_long_rows(study: Study) -> list[str]:
+    """Return a sentence on tasks with many rows of ``max_length`` tokens or more; none without one."""
+    named = [f"{card.title} ({long_rows_of(card)})" for card in study.tasks if long_rows_of(card)]
+    if not named:
+        return []
+    length = study.recipe.max_length
+    return [
+        f"Many rows have {length} tokens or more, and the encoder reads the first {length} (max_length): {_few(named)}."
+    ]
+
+
+def long_rows_of(card: StudiedTask) -> str:
+    """Return ``34 % of train, 30 % of test`` for the splits with many long rows; empty without one."""
+    shares = {split: card.long_rows.get(split, 0.0) for split in _SCORED}
+    return ", ".join(f"{100 * share:.0f} % of {split}" for split, share in shares.items() if share >= MANY_LONG)
+
+
+def describe_used_sizes(study: Study) -> list[str]:
+    """Return a sentence on tasks of which runs use fewer examples than there are; none without one."""
+    named = [f"{card.title} ({used_of(card)})" for card in study.tasks if used_of(card)]
+    return [f"Runs use a sample of the examples: {_few(named)}."] if named else []
+
+
+def used_of(card: StudiedTask) -> str:
+    """Return ``32 of 1,000 train, 20 of 200 test`` for the splits that are sampled; empty without one."""
+    sizes = {split: (card.used.get(split), card.sizes.get(split)) for split in _SCORED}
+    return ", ".join(
+        f"{used:,} of {size:,} {split}" for split, (used, size) in sizes.items() if used and size and used < size
+    )
+
+
+def describe_data(study: Study) -> list[str]:
+    """Return all sentences on the data."""
+    return [*describe_leaks(study), *describe_long_rows(study), *describe_used_sizes(study)]
+
+
+def _few(named: list[str]) -> str:
+    more = f"; and {len(named) - _MOST_TASKS} more tasks" if len(named) > _MOST_TASKS else ""
+    return f"{', '.join(named[:_MOST_TASKS])}{more}"

@@ -1,0 +1,68 @@
+"""What limits the evidence for each arrow, in short notes for tables and captions.
+
+``advice`` says the same in whole sentences, with what helps.
+"""
+
+from __future__ import annotations
+
+from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.data_cautions import describe_long_rows, describe_used_sizes, long_rows_of, used_of
+from taskaffinity.analysis.rare_classes import FEWEST_EXAMPLES
+from taskaffinity.analysis.statistics.documents import FEWEST_DOCUMENTS
+from taskaffinity.analysis.style import plural
+
+_MOST_NAMED = 4
+
+
+def arrow_notes(matrix: AffinityMatrix, arrow: tuple[int, int]) -> list[str]:
+    """Return the notes on an arrow: of its runs, of both tasks' training and data, and of the target's test set."""
+    s, t = arrow
+    target = matrix.tasks[t]
+    notes = [
+        f"{collapsed} of {runs} {arm} runs collapsed"
+        for collapsed, runs, arm in (
+            (matrix.collapsed_pair[arrow], matrix.seeds_pair[arrow], "pair"),
+            (matrix.collapsed_single[arrow], matrix.seeds_single[arrow], "baseline"),
+        )
+        if collapsed
+    ]
+    for place in (t, s):
+        card = matrix.study.tasks[place]
+        notes += [f"{card.name} {fault.words}" for fault in matrix.undertrained if fault.task == card.name]
+        if words := long_rows_of(card):
+            notes.append(f"{card.name} has long rows ({words})")
+        if words := used_of(card):
+            notes.append(f"{card.name} is sampled ({words})")
+    notes += [
+        leak.line for leak in matrix.study.leaks if leak.task == target and leak.other in (target, matrix.tasks[s])
+    ]
+    if matrix.rule.estimand == "population" and 0 < matrix.effective_documents[t] < FEWEST_DOCUMENTS:
+        notes.append(f"{target} has {matrix.effective_documents[t]:.3g} effective test documents")
+    rare = [one for one in matrix.rare_classes if one.task == target and one.is_official]
+    if rare:
+        notes.append(
+            f"{target} has {len(rare)} {'class' if len(rare) == 1 else 'classes'} of fewer than {FEWEST_EXAMPLES} test "
+            "examples"
+        )
+    return notes
+
+
+def notes_in_caption(matrix: AffinityMatrix) -> list[str]:
+    """Return a sentence that names undertrained tasks and counts leaks, and those on the data; none without a note.
+
+    Other sentences of the caption tell of collapsed runs, documents and rare classes.
+    """
+    titles = dict(zip(matrix.tasks, matrix.titles, strict=True))
+    parts = []
+    for fault, words in (
+        ("zero", "scored 0 alone"),
+        ("hardly", "hardly learned alone"),
+        ("climbing", "still improved when single-task training ended"),
+    ):
+        named = [titles[one.task] for one in matrix.undertrained if one.fault == fault]
+        if named:
+            parts.append(f"{', '.join(named) if len(named) <= _MOST_NAMED else plural(len(named), 'task')} {words}")
+    if matrix.study.leaks:
+        parts.append(f"{plural(len(matrix.study.leaks), 'leak')} from training to evaluation examples")
+    sentences = [f"Caution: {'; '.join(parts)}."] if parts else []
+    return [*sentences, *describe_long_rows(matrix.study), *describe_used_sizes(matrix.study)]

@@ -1,0 +1,54 @@
+"""What the analysis knows about a task and its data, stored with the study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from taskaffinity.runs.spec import TaskRef
+from taskaffinity.tasks.metrics import title_of
+
+
+@dataclass(frozen=True)
+class StudiedTask:
+    """What the analysis needs to know about a task."""
+
+    name: str
+    title: str
+    kind: str
+    metric: str
+    """A key of ``tasks.metrics.METRICS``."""
+    fingerprint: str
+    sizes: Mapping[str, int]
+    """Examples per split, before any limit."""
+    used: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """Examples per split that a run uses; empty in studies of older versions."""
+    long_rows: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """Share of the rows of each split that have ``max_length`` tokens or more; empty if unknown."""
+    has_negative: bool | None = field(default=None, compare=False)
+    """Whether one class is trained but not scored; None if unknown."""
+
+    @property
+    def metric_title(self) -> str:
+        """Full name of the metric."""
+        return self.title_of(self.metric)
+
+    def title_of(self, metric: str) -> str:
+        """Return the full name of a metric of this task."""
+        return title_of(metric, self.kind, self.has_negative)
+
+    @property
+    def ref(self) -> TaskRef:
+        return (self.name, self.fingerprint)
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Examples of dev or test that also occur in a training split."""
+
+    task: str
+    """Task whose scores the leak can raise."""
+    other: str
+    """Task whose training split has the examples; may be the same task."""
+    line: str
+    """The number of examples and both splits, in words."""

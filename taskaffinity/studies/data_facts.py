@@ -1,0 +1,117 @@
+"""What planning finds in the data of a study: sizes in use, long rows, leaks. It is stored with the study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from taskaffinity.analysis.data_cautions import describe_leaks, describe_long_rows, describe_used_sizes
+from taskaffinity.analysis.statistics.documents import effective_number, few_documents_warning
+from taskaffinity.runs.files import cache_folder
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.studied_task import Leak
+from taskaffinity.runs.study import FILES, Study
+from taskaffinity.tasks.secondary_metrics import documents_of
+from taskaffinity.tasks.suite import Suite
+from taskaffinity.tasks.survey import leaks
+from taskaffinity.tasks.task import SPLITS, Task
+from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.setup import encoded_folder
+
+
+def find_leaks(suite: Suite, suite_file: Path | None) -> tuple[Leak, ...]:
+    """Return the evaluation examples that are also training examples; none unless the suite is the user's."""
+    if suite_file is None:
+        return ()
+    return tuple(Leak(found.task, found.other, found.described()) for found in leaks(suite.tasks))
+
+
+def with_data_facts(study: Study, suite: Suite, encoder: Encoder, root: Path, leaked: Sequence[Leak] = ()) -> Study:
+    """Return the study with what is known about its data.
+
+    Lengths are read from the cache of tokenized tasks. If the cache lacks a task, which happens if no run is pending,
+    they are those that the results folder stored.
+    """
+    stored = _stored_lengths(study, root)
+    cards = []
+    for card, task in zip(study.tasks, suite.tasks, strict=True):
+        found = _long_rows(task, encoder, study.recipe)
+        cards.append(
+            replace(
+                card,
+                used=used_sizes(task, study.recipe),
+                long_rows=found or stored.get(card.name, {}),
+                has_negative=None if task.kind in ("ner", "similarity") else task.negative is not None,
+            )
+        )
+    return replace(study, tasks=tuple(cards), leaks=tuple(leaked))
+
+
+def used_sizes(task: Task, recipe: Recipe) -> dict[str, int]:
+    """Return the number of examples of each split that a run of this recipe uses."""
+    sizes = {split: len(task.examples[split]) for split in SPLITS}
+    train = [*task.examples["train"], *(task.examples["dev"] if recipe.trains_on_dev else ())]
+    sizes["train"] = len(train)
+    if recipe.negatives_per_positive is not None and task.negative is not None:
+        negatives = sum(example.label == task.negative for example in train)
+        positives = len(train) - negatives
+        sizes["train"] = positives + min(negatives, max(1, round(recipe.negatives_per_positive * positives)))
+    limits = {
+        "train": recipe.max_train_examples,
+        "dev": recipe.max_dev_examples or recipe.max_eval_examples,
+        "test": recipe.max_eval_examples,
+    }
+    return {split: size if (limit := limits[split]) is None else min(size, limit) for split, size in sizes.items()}
+
+
+def data_lines(study: Study, suite: Suite, suite_file: Path | None) -> list[str]:
+    """Return what limits the data of a study, one line each, before anything is trained."""
+    leaked = describe_leaks(study)
+    if leaked:
+        leaked.append(f"all leaks: taskaffinity data inspect {suite_file}")
+    return [*leaked, *describe_long_rows(study), *describe_used_sizes(study), *few_documents_lines(suite, study)]
+
+
+def few_documents_lines(suite: Suite, study: Study) -> list[str]:
+    """Name tasks with few effective test documents, before anything is trained.
+
+    With ``max_eval_examples`` the documents of the test set are known only after training.
+    """
+    if study.recipe.max_eval_examples is not None or study.rule.estimand != "population":
+        return []
+    effective = {}
+    for task in suite.tasks:
+        examples = task.examples.get("test", ())
+        ids, gold = [example.id for example in examples], [example.label for example in examples]
+        numbers = documents_of("", ids, [example.document for example in examples])
+        if numbers is not None:
+            items = task.metric.items(task.metric.tally(gold, gold, task.scored))
+            effective[task.title] = effective_number(np.bincount(numbers, weights=items))
+    return few_documents_warning(effective)
+
+
+def _long_rows(task: Task, encoder: Encoder, recipe: Recipe) -> dict[str, float]:
+    """Return the share of rows of each split with ``max_length`` tokens; empty if the cache lacks the task."""
+    folder = encoded_folder(cache_folder(), task.fingerprint, encoder.ref.fingerprint, recipe)
+    shares: dict[str, float] = {}
+    for split in SPLITS:
+        try:
+            lengths = np.diff(np.load(folder / split / "bounds.npy"))
+        except (OSError, ValueError):  # training reports a broken cache
+            return {}
+        shares[split] = round(float((lengths >= recipe.max_length).mean()), 4) if len(lengths) else 0.0
+    return shares
+
+
+def _stored_lengths(study: Study, root: Path) -> dict[str, Mapping[str, float]]:
+    """Return the ``long_rows`` that the results folder stored for the same data, encoder and lengths, by task."""
+    if not (root / FILES[study.design]).is_file():
+        return {}
+    stored, recipe = Study.load(root, study.design), study.recipe
+    same = (recipe.max_length, recipe.max_words, study.encoder.fingerprint)
+    if (stored.recipe.max_length, stored.recipe.max_words, stored.encoder.fingerprint) != same:
+        return {}
+    return {card.name: card.long_rows for card in stored.tasks if card.ref in study.refs}

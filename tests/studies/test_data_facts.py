@@ -1,0 +1,91 @@
+"""What planning finds in the data is stored with the study and stands in every text about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from taskaffinity.runs.files import cache_folder
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.study import Study
+from taskaffinity.studies.data_facts import data_lines, find_leaks, used_sizes, with_data_facts
+from taskaffinity.studies.define import define
+from taskaffinity.tasks.suite import Suite
+from taskaffinity.tasks.task import SPLITS, Example, Split, Task
+from taskaffinity.training.encoders import Encoder, tiny_encoder
+from taskaffinity.training.execute import prepare
+from taskaffinity.training.setup import _read
+
+LONG = "w " * 20
+
+
+def task(name: str, *, negative: str | None = None) -> Task:
+    """Twelve training and six test rows; a third of the training rows is long, a test text is a training text."""
+
+    def examples(split: Split) -> tuple[Example, ...]:
+        size = {"train": 12, "dev": 4, "test": 6}[split]
+        texts = [
+            LONG + f"{split}{n}" if split == "train" and n % 3 == 0 else f"{split} {name} {n}" for n in range(size)
+        ]
+        if split == "test" and name == "b":
+            texts[0] = "train a 1"
+        return tuple(Example(f"{split}{n}", "xyy"[n % 3], text=text) for n, text in enumerate(texts))
+
+    return Task(name, "relation", examples, ("x", "y"), negative=negative)
+
+
+SUITE = Suite("toy", (task("a", negative="y"), task("b")))
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    return tiny_encoder(["w", "train", "a", "b"], tmp_path_factory.mktemp("cache"), layers=1, width=16)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"max_train_examples": 5, "max_eval_examples": 3},
+        {"negatives_per_positive": 0.5, "max_eval_examples": 30},
+        {"protocol": "paper", "max_train_examples": 14},
+    ],
+)
+def test_the_sizes_are_those_that_a_run_reads(settings: dict[str, object], encoder: Encoder, tmp_path: Path) -> None:
+    recipe = Recipe(**settings)
+    prepare(SUITE.tasks, encoder, recipe, tmp_path)
+    for one in SUITE.tasks:
+        spec = RunSpec(((one.name, one.fingerprint),), encoder.ref, 0, recipe)
+        _, read = _read(spec.tasks, spec, tmp_path, SPLITS)
+        assert used_sizes(one, recipe) == {split: read[split][one.name].n_examples for split in SPLITS}
+
+
+def test_a_study_keeps_what_was_found(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKAFFINITY_CACHE", str(tmp_path / "cache"))
+    recipe = Recipe(max_length=16, max_train_examples=8)
+    study, _ = define(SUITE, encoder=str(encoder.folder), recipe=recipe, seeds=(0, 1))
+    lengths = with_data_facts(study, SUITE, encoder, tmp_path).tasks[0].long_rows
+    assert lengths == {}  # nothing is tokenized yet
+    prepare(SUITE.tasks, encoder, recipe, cache_folder())
+    known = with_data_facts(study, SUITE, encoder, tmp_path, find_leaks(SUITE, Path("suite.yaml")))
+    assert known == study  # not a part of its identity
+    assert known.tasks[0].long_rows == {"train": round(4 / 12, 4), "dev": 0.0, "test": 0.0}
+    assert [card.has_negative for card in known.tasks] == [True, False]
+    assert data_lines(known, SUITE, Path("suite.yaml")) == [
+        "leak: 1 text of b test also in a train, which can look like transfer",
+        "all leaks: taskaffinity data inspect suite.yaml",
+        "Many rows have 16 tokens or more, and the encoder reads the first 16 (max_length): a (33 % of train), b (33 % "
+        "of train).",
+        "Runs use a sample of the examples: a (8 of 12 train), b (8 of 12 train).",
+    ]
+    known.write(tmp_path / "results")
+    stored = Study.load(tmp_path / "results")
+    assert (stored.leaks, stored.tasks[0].used) == (known.leaks, known.tasks[0].used)
+    monkeypatch.setenv("TASKAFFINITY_CACHE", str(tmp_path / "emptied"))
+    again = with_data_facts(study, SUITE, encoder, tmp_path / "results")
+    assert again.tasks[0].long_rows == known.tasks[0].long_rows
+    longer = replace(study, recipe=replace(recipe, max_length=32))
+    assert with_data_facts(longer, SUITE, encoder, tmp_path / "results").tasks[0].long_rows == {}
