@@ -6,6 +6,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.cautions import describe_cautions
 from taskaffinity.analysis.collapsed_runs import describe_collapsed_runs, find_collapsed_runs
 from taskaffinity.analysis.data_cautions import describe_data
+from taskaffinity.analysis.style import plural
 from taskaffinity.analysis.undertrained import describe_undertrained, find_undertrained
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -23,7 +24,7 @@ def describe_advice(matrix: AffinityMatrix) -> list[str]:
 
 
 def describe_runs(study: Study, store: RunStore) -> list[str]:
-    """Return lines on the collapsed runs and undertrained baselines among the finished runs of any study.
+    """Return lines on the collapsed runs and undertrained baselines among the finished runs of a study of any design.
 
     Raises
     ------
@@ -34,3 +35,19 @@ def describe_runs(study: Study, store: RunStore) -> list[str]:
         *describe_collapsed_runs(study, find_collapsed_runs(study, store)),
         *describe_undertrained(study, find_undertrained(study, store)),
     ]
+
+
+def describe_runs_briefly(study: Study, store: RunStore) -> list[str]:
+    """Return ``describe_runs`` in a sentence or two, for the caption of a figure.
+
+    Raises
+    ------
+    ValueError
+        If a file of the store is broken.
+    """
+    n_collapsed = len(find_collapsed_runs(study, store))
+    titles = {card.name: card.title for card in study.tasks}
+    faults = [f"{titles[fault.task]} {fault.words}" for fault in find_undertrained(study, store)]
+    collapsed = f"{plural(n_collapsed, 'run')} collapsed and {'counts' if n_collapsed == 1 else 'count'} in the means"
+    parts = [collapsed] * bool(n_collapsed) + faults
+    return [f"Caution: {'; '.join(parts)}."] if parts else []

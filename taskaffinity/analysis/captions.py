@@ -9,12 +9,12 @@ from pathlib import PurePath
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.cautions import (
-    WINNERS_CURSE,
     collapse_in_caption,
     describe_collapsed_arrows,
     describe_few_documents,
     describe_no_effect,
     describe_rare_classes,
+    describe_winners_curse,
 )
 from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions, decided_first
 from taskaffinity.analysis.notes import notes_in_caption
@@ -106,8 +106,7 @@ def describe(matrix: AffinityMatrix) -> str:
         lines.append(f"Inconclusive, {len(open_arrows)} of {len(matrix.arrows)} arrows{names}.")
         lines += cheapest_decisions(matrix)
     lines += [f"{line}." for line in describe_collapsed_arrows(matrix)]
-    if matrix.select("improves", "degrades"):
-        lines.append(WINNERS_CURSE)
+    lines += describe_winners_curse(matrix)
     return "\n".join([*lines, *describe_controls(matrix), *describe_sequential(matrix), caption(matrix), ""])
 
 

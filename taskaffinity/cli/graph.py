@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from taskaffinity.analysis.figure_options import FigureOptions
 from taskaffinity.cli.console.results import draw_stages_and_print, publish_and_print, read_study, warn_if_synthetic
 from taskaffinity.cli.options.figures import Figures, Formats, Ordered, Palette, pictures_of
 from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, TestOption
+from taskaffinity.errors import InputError
+from taskaffinity.runs.study import Design, Study
 from taskaffinity.studies.settings import make_rule
 
 
@@ -27,17 +31,43 @@ def command(
 ) -> None:
     """Write the tables and figures of a study again, for example with other figures or another alpha.
 
-    Nothing is trained. Options that are not given are as in the study.
+    Nothing is trained. Options that are not given are as in the study. Figures whose study is not in the folder are
+    named, and the others are drawn.
     """
     pictures = pictures_of(figures, formats, palette, order)
-    staged = read_study(results, "full") if "stages" in pictures.figures else None
-    if staged is not None and pictures.figures == ("stages",):
+    studies, missing = _studies(results, pictures)
+    if pairs := studies.get("pairwise"):
+        rule = make_rule(alpha, margin, correction, estimand, test, default=pairs.rule)
+        publish_and_print(pairs, results, rule, pictures)
+    if staged := studies.get("full"):
         draw_stages_and_print(staged, results, pictures)
-        warn_if_synthetic(staged.synthetic)
-        return
-    study = read_study(results, "pairwise")
-    rule = make_rule(alpha, margin, correction, estimand, test, default=study.rule)
-    publish_and_print(study, results, rule, pictures)
-    if staged is not None:
-        draw_stages_and_print(staged, results, pictures)
-    warn_if_synthetic(study.synthetic)
+    for line in missing:
+        print(line, file=sys.stderr)
+    warn_if_synthetic(any(study.synthetic for study in studies.values()))
+    if missing:
+        raise typer.Exit(1)
+
+
+def _studies(results: Path, pictures: FigureOptions) -> tuple[dict[Design, Study], list[str]]:
+    """Return the studies that the figures need, by design, and a line on the figures that lack theirs.
+
+    Raises
+    ------
+    InputError
+        If all figures lack their study.
+    """
+    needed: dict[Design, list[str]] = {
+        "pairwise": [name for name in pictures.figures if name != "stages"],
+        "full": [name for name in pictures.figures if name == "stages"],
+    }
+    studies: dict[Design, Study] = {}
+    errors: dict[Design, InputError] = {}
+    for design, names in needed.items():
+        try:
+            if names:
+                studies[design] = read_study(results, design)
+        except InputError as error:
+            errors[design] = error
+    if not studies:
+        raise next(iter(errors.values()))
+    return studies, [f"not drawn: {', '.join(needed[design])}: {error}" for design, error in errors.items()]

@@ -199,6 +199,22 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
             )
 
 
+def describe_replaced(study: Study, root: Path) -> list[str]:
+    """Return a line on a stored study that this one replaces because none of its runs is done; none if it extends it.
+
+    ``check_compatible`` has passed.
+    """
+    lines = []
+    for other in studies_in(root):
+        if other.design != study.design or _is_begun(other, root):
+            continue
+        changes, lost = describe_differences(other, study), ", ".join(losses(other, study))
+        words = [f"it had {changes}"] * bool(changes) + [f"this one lacks {lost}"] * bool(lost)
+        if words:
+            lines.append(f"{root}: holds a study without a finished run, which this one replaces: {'; '.join(words)}")
+    return lines
+
+
 def _is_begun(study: Study, root: Path) -> bool:
     """Whether a study in ``root`` has a result, or one of its runs is being trained."""
     store = RunStore(root)

@@ -11,7 +11,7 @@ from taskaffinity.runs.plan import default_single_seeds
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.resources import Resources
-from taskaffinity.studies.compatibility import check_study
+from taskaffinity.studies.compatibility import check_study, describe_replaced
 from taskaffinity.studies.data_facts import data_lines, find_leaks, with_data_facts
 from taskaffinity.studies.defaults import (
     default_finetune,
@@ -172,6 +172,8 @@ def _settled(
     )
     for (study, encoder), root in zip(studies, roots, strict=True):
         check_study(study, suite, encoder, root, **checks)
+        for line in () if options.overwrite else describe_replaced(study, root):
+            listener.warn(line)
     for line in notes:
         listener.notice(line)
     leaked = find_leaks(suite, options.suite_file)

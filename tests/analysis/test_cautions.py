@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from fake_studies import CountsOf, fill, latent_counts, make_study, right, seeded
 from rich.console import Console
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import caption, describe, describe_controls
-from taskaffinity.analysis.cautions import WINNERS_CURSE, describe_collapse
+from taskaffinity.analysis.cautions import EXAGGERATION, describe_collapse, describe_winners_curse
 from taskaffinity.analysis.collapsed_runs import RULE, find_collapsed_runs
 from taskaffinity.analysis.decisions import describe_needs
 from taskaffinity.analysis.figures.forest import draw_forest
@@ -198,7 +199,7 @@ def test_no_effect_says_its_condition_and_what_the_runs_can_exclude(n_seeds: int
     assert int(rate[0]) == n_seeds
     # at this rate n runs without a collapse have a probability of 5 %
     assert (1 - int(rate[1]) / 100) ** n_seeds == pytest.approx(0.05, abs=0.02)
-    assert WINNERS_CURSE not in describe(matrix)
+    assert "Significant gains are too large" not in describe(matrix)
 
 
 def test_the_condition_is_said_only_beside_such_a_verdict(usual: tuple[Study, RunStore]) -> None:
@@ -211,7 +212,26 @@ def test_the_condition_is_said_only_beside_such_a_verdict(usual: tuple[Study, Ru
 def test_the_winners_curse_is_said_once_if_an_arrow_is_significant(usual: tuple[Study, RunStore]) -> None:
     matrix = measure(*usual)
     assert matrix.select("improves")
-    assert describe(matrix).count(WINNERS_CURSE) == 1
+    assert describe(matrix).count("by 9 to 11 % in simulations with 3 seeds per pair.") == 1
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [(2, "by more than 9 to 11 %"), (4, "by 9 to 11 %"), (5, "by 5 to 6 %"), (39, "by 5 to 6 %"), (41, "by 2 to 3 %")],
+)
+def test_the_winners_curse_depends_on_the_seeds(seeds: int, words: str, usual: tuple[Study, RunStore]) -> None:
+    matrix = measure(*usual)
+    few = replace(matrix, seeds_pair=np.full_like(matrix.seeds_pair, seeds))
+    assert words in " ".join(describe_winners_curse(few))
+
+
+def test_the_winners_curse_is_that_of_the_simulations() -> None:
+    found = pd.read_csv(Path(__file__).parents[1] / "benchmarks" / "results" / "false_discoveries.csv")
+    found = found[(found.correction == "bh") & found.exaggeration.notna()]
+    assert {
+        seeds: (round(100 * of.min() - 100), round(100 * of.max() - 100))
+        for seeds, of in found.groupby("seeds_pair").exaggeration
+    } == EXAGGERATION
 
 
 def test_decided_arrows_need_no_seeds(usual: tuple[Study, RunStore]) -> None:

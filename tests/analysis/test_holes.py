@@ -224,6 +224,19 @@ def test_a_target_that_no_run_learned_is_not_called(tmp_path: Path) -> None:
     assert matrix.gain[0, 2] == 0
 
 
+def test_one_seed_hides_no_target_that_no_run_learned(tmp_path: Path) -> None:
+    study = make_study(["a", "b"], seeds=(0,))
+    usual = latent_counts({}, n=100)
+
+    def counts_of(target: str, partners: str, seed: int) -> np.ndarray:
+        return usual(target, partners, seed) * [target == "a", 1]
+
+    assert open_arrows(measure(study, fill(study, tmp_path, counts_of))) == {
+        "nothing learned": {"a>b"},
+        "one seed": {"b>a"},
+    }
+
+
 class Seen(RunStore):
     """A store whose every run was there a moment ago."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 from pathlib import Path
 
@@ -29,11 +30,13 @@ from taskaffinity.analysis.figures.curves import curves_frame, draw_curves
 from taskaffinity.analysis.figures.gallery import draw_figure
 from taskaffinity.analysis.figures.labels import spread
 from taskaffinity.analysis.figures.order import circle_order, crossings, task_order
-from taskaffinity.analysis.figures.slopes import draw_stages, stages_described
+from taskaffinity.analysis.figures.slopes import NO_INTERVAL, draw_stages, stages_described
 from taskaffinity.analysis.paper.stages import STAGES, stage_scores
 from taskaffinity.analysis.publish import publish, publish_stages
+from taskaffinity.analysis.report import write_report
 from taskaffinity.analysis.style import PALETTES, STYLES
 from taskaffinity.analysis.tables.frames import scores_frame
+from taskaffinity.cli.console.results import print_stages
 from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -303,7 +306,13 @@ def test_curves_are_means_of_the_stored_histories(worlds: dict[int, World]) -> N
             )
         ]
         assert list(shown["curve single-task"].get_ydata()) == pytest.approx([100 * score for score in by_hand])
-        named = sum(matrix.verdict[s, t] in ("improves", "degrades") for s in range(4) if s != t)
+        assert len(gids(ax, "label")) == 4  # each source, also an inconclusive one, and single-task training
+
+
+def test_of_many_sources_only_those_that_change_the_target_are_named(worlds: dict[int, World]) -> None:
+    matrix, store = worlds[16]
+    for t, ax in enumerate(small(draw_curves(matrix, curves_frame(matrix.study, store)))):
+        named = sum(matrix.verdict[s, t] in ("improves", "degrades") for s in range(16) if s != t)
         assert len(gids(ax, "label")) == named + 1
 
 
@@ -378,6 +387,57 @@ def test_the_slope_chart_has_a_line_into_every_stage_and_its_labels_apart(size: 
     words = words_of(ax.figure)  # type: ignore[arg-type]
     assert "synthetic text" in words
     assert "honest protocol" in words
+
+
+def test_with_one_seed_the_slope_chart_shows_no_interval(tmp_path: Path) -> None:
+    study = staged("ab", seeds=(0,))
+    ax = draw_stages(study, stage_scores(study, fill(study, tmp_path, latent_counts({}, n=100))))
+    lines = [line for line in ax.lines if str(line.get_gid()).startswith("slope")]
+    assert {line.get_color() for line in lines} == {NO_INTERVAL}
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["no interval"]
+    marks = {style.mark for style in STYLES.values()}
+    assert not any(mark in text.get_text() for mark in marks for text in ax.texts if text.get_gid() == "label")
+    words = words_of(ax.figure)  # type: ignore[arg-type]
+    assert "without an interval (one seed)" in words
+    assert "no interval (one seed)" in words
+    assert "lies above 0" not in words
+
+
+def test_the_slope_chart_and_its_table_tell_of_collapsed_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = staged("ab", seeds=range(4))
+    usual = latent_counts({}, n=300)
+
+    def counts_of(target: str, partners: str, seed: int) -> np.ndarray:
+        collapsed = (target, partners, seed) == ("a", "~finetune", 2)
+        return right(np.arange(300) % 5 == 0) if collapsed else usual(target, partners, seed)
+
+    store = fill(study, tmp_path, counts_of)
+    publish_stages(study, store, tmp_path)
+    assert "Caution: 1 run collapsed and counts in the means." in " ".join(
+        re.findall(r">([^<>]+)</text>", (tmp_path / "stages.svg").read_text())
+    )
+    print_stages(study, store, "markdown")
+    assert "1 run collapsed: A (finetune with B, seed 2): 20.0 points, far below its arm" in capsys.readouterr().out
+
+
+def test_titles_in_a_script_without_a_font_are_one_line_and_no_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    study = make_study(["a", "b"], titles={"a": "疾病分类", "b": "관계"})
+    store = fill(study, tmp_path, latent_counts({}, n=40))
+    publish(study, store, tmp_path, pictures=FigureOptions(("graph", "forest"), ("png", "svg")))
+    assert [record.getMessage() for record in caplog.records] == [
+        "figures: the font lacks 6 characters of the titles (U+5206, U+75BE, U+75C5, ...), drawn as boxes in PNG and "
+        "PDF; SVG and report keep text"
+    ]
+    caplog.clear()
+    write_report(study, store, tmp_path / "report.html")
+    assert len(caplog.records) == 1
+    assert not [warning for warning in recwarn if "lyph" in str(warning.message)]
 
 
 @pytest.mark.parametrize("size", [6, 8])

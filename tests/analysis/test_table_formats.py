@@ -18,11 +18,18 @@ def test_latex_is_a_float_without_packages_and_escapes_every_special_character()
         r" & A & A \\",
         r"\hline",
         r"r\_1 & 1\_0 & $-$2 \% \& \$5 \\",
-        r"r\_1 & a|b & \textbackslash{}x\{y\}\textasciitilde{}\textasciicircum{}\# \\",
+        r"r\_1 & a\textbar{}b & \textbackslash{}x\{y\}\textasciitilde{}\textasciicircum{}\# \\",
         r"\hline",
         r"\end{tabular}",
         r"\end{table}",
     ]
+
+
+def test_latex_escapes_what_is_special_by_its_place_or_its_font() -> None:
+    table = pd.DataFrame([['<a> "b"\n\tc\x1b']], index=["[1] x→y"], columns=["3×3 – 4"])
+    latex = as_latex(table, "")
+    assert r"{[}1{]} x$\rightarrow$y & \textless{}a\textgreater{} ''b'' c \\" in latex
+    assert r"3$\times$3 -- 4 \\" in latex
 
 
 def test_markdown_escapes_bars_and_ends_with_the_words() -> None:

@@ -20,7 +20,7 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study
 from taskaffinity.schedule.progress import Report
 from taskaffinity.schedule.resources import Resources, RunOptions
-from taskaffinity.studies.compatibility import check_compatible
+from taskaffinity.studies.compatibility import check_compatible, describe_replaced
 from taskaffinity.studies.defaults import default_finetune, default_recipe, default_single, scored_by_protocol
 from taskaffinity.studies.define import define, define_search
 from taskaffinity.studies.run import run_study
@@ -310,6 +310,19 @@ def test_another_study_takes_no_folder_unless_told_to(what: str, there: Study, t
     ):
         check_compatible(change(there), tmp_path)
     check_compatible(change(there), tmp_path, replaces=True)
+
+
+def test_a_study_without_a_finished_run_is_not_replaced_silently(there: Study, tmp_path: Path) -> None:
+    (tmp_path / "edges.csv").unlink()
+    change, said = OTHERS["epochs"]
+    other = replace(change(there), seeds=(0, 1), seeds_single=(0, 1))
+    check_compatible(other, tmp_path)
+    [line] = describe_replaced(other, tmp_path)
+    assert line == (
+        f"{tmp_path}: holds a study without a finished run, which this one replaces: it had {said}; this one lacks "
+        "1 of its 3 seeds, 1 of its 3 single-task seeds"
+    )
+    assert describe_replaced(there, tmp_path) == describe_replaced(replace(there, full=True), tmp_path) == []
 
 
 @pytest.mark.parametrize("what", GROWN)

@@ -9,10 +9,12 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from taskaffinity.analysis.advice import describe_runs_briefly
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import describe
 from taskaffinity.analysis.figure_options import FILES, FigureOptions
 from taskaffinity.analysis.figures.curves import curves_frame, draw_curves
+from taskaffinity.analysis.figures.fonts import one_line_for_missing_glyphs
 from taskaffinity.analysis.figures.forest import draw_forest, draw_forests
 from taskaffinity.analysis.figures.graph import ALL_ARROWS, draw_graph
 from taskaffinity.analysis.figures.heatmap import draw_heatmap
@@ -34,6 +36,7 @@ DESCRIPTIONS = {
 """First line of a figure's description; the verdicts follow. Other figures show only the verdicts."""
 
 
+@one_line_for_missing_glyphs()
 @matplotlib.rc_context({"text.parse_math": False})  # a dollar sign in a title starts no formula
 def save_figures(matrix: AffinityMatrix, store: RunStore, root: Path, pictures: FigureOptions) -> None:
     """Write the requested figures of a study of pairs in every requested format."""
@@ -43,11 +46,18 @@ def save_figures(matrix: AffinityMatrix, store: RunStore, root: Path, pictures: 
             _save(draw_figure(name, matrix, store, pictures), root, name, pictures, DESCRIPTIONS.get(name, "") + words)
 
 
+@one_line_for_missing_glyphs()
 @matplotlib.rc_context({"text.parse_math": False})  # a dollar sign in a title starts no formula
 def save_stage_figures(study: Study, store: RunStore, root: Path, pictures: FigureOptions) -> None:
     """Write the figure of a study in stages."""
     scores = stage_scores(study, store)
-    ax = draw_stages(study, scores, palette=pictures.palette, failed=failures(study, store))
+    ax = draw_stages(
+        study,
+        scores,
+        palette=pictures.palette,
+        failed=failures(study, store),
+        cautions=describe_runs_briefly(study, store),
+    )
     _save(ax, root, "stages", pictures, stages_described(study, scores))
 
 

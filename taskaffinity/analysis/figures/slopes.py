@@ -40,6 +40,7 @@ def draw_stages(
     palette: PaletteName = "paper",
     *,
     failed: Sequence[str] = (),
+    cautions: Sequence[str] = (),
 ) -> Axes:
     """Draw test scores in points: one line per task, with its seeds as points.
 
@@ -55,6 +56,8 @@ def draw_stages(
     ax : Axes, optional
     failed : sequence of str
         ``failures`` of the same study.
+    cautions : sequence of str
+        Sentences on its runs that the caption ends with.
     """
     colours = PALETTES[palette]
     height = max(3.4, 0.34 * len(study.tasks) + 1.4)
@@ -102,6 +105,7 @@ def draw_stages(
         reasons = ", ".join(sorted({score.untested_reason for score in untested}))
         note += f" Thin grey lines without a mark: no interval ({reasons})."
     words = f"{describe_stages(study, uneven(study, scores), failed, of_table=False)} {note}"
+    words = " ".join([words, *cautions])
     surround(
         *(ax, "Single-task, multi-task and fine-tuned scores (points)", words, study.synthetic),
         below=58,

@@ -69,7 +69,7 @@ def tasks_of(study: Study) -> Sheet:
     ]
     frame = pd.DataFrame(rows, columns=list(TASK_COLUMNS))
     silent = [
-        f"used_{split}" for split in _SPLITS if (frame[f"used_{split}"].fillna(frame[split]) == frame[split]).all()
+        name for split in _SPLITS if not (frame[name := f"used_{split}"].notna() & (frame[name] != frame[split])).any()
     ]
     silent += [name for name in ("long_train", "long_test") if not (frame[name] >= 0.5).any()]
     columns = [name for name in TASK_COLUMNS if name not in silent]

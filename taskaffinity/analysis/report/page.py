@@ -30,11 +30,12 @@ from taskaffinity.analysis.captions import (
     describe_stage,
     encoder_name,
 )
-from taskaffinity.analysis.cautions import WINNERS_CURSE, describe_collapse, describe_no_effect
+from taskaffinity.analysis.cautions import describe_collapse, describe_no_effect, describe_winners_curse
 from taskaffinity.analysis.collapsed_runs import COLUMNS as COLLAPSED_COLUMNS
 from taskaffinity.analysis.collapsed_runs import RULE, collapsed_frame
 from taskaffinity.analysis.decisions import cheapest_decisions
 from taskaffinity.analysis.figure_options import DEFAULT
+from taskaffinity.analysis.figures.fonts import one_line_for_missing_glyphs
 from taskaffinity.analysis.figures.gallery import draw_figure
 from taskaffinity.analysis.report.cells import Sheet, sheet_of
 from taskaffinity.analysis.report.cost import COST_COLUMNS, cost_of
@@ -117,7 +118,7 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
             *describe_no_effect(matrix),
             *describe_stage(matrix),
         ],
-        winners_curse=WINNERS_CURSE if matrix.select("improves", "degrades") else "",
+        winners_curse=" ".join(describe_winners_curse(matrix)),
         encoder=encoder_name(matrix),
         encoder_fingerprint=study.encoder.fingerprint,
         figures=_figures(matrix, store),
@@ -154,6 +155,7 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
     )
 
 
+@one_line_for_missing_glyphs()
 def _figures(matrix: AffinityMatrix, store: RunStore) -> list[dict[str, Any]]:
     titles = {
         "graph": "Affinity graph",

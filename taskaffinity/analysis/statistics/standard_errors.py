@@ -169,10 +169,10 @@ def _reason(pair: Arm, single: Arm) -> str:
         return "one test document"
     if not max(pair.counted, single.counted):
         return "no test example counts"
+    if all((arm.constant | (arm.scores == 0)).all() for arm in (pair, single)):
+        return "nothing learned"  # every run scores 0 or predicts one class: equality says nothing about the tasks
     if pair.n_runs < 2 and single.n_runs < 2:
         return "one seed"
     if pair.n_runs < 2 or single.n_runs < 2:
         return f"one {'pair' if pair.n_runs < 2 else 'single'} run"
-    if all((arm.constant | (arm.scores == 0)).all() for arm in (pair, single)):
-        return "nothing learned"  # every run scores 0 or predicts one class: equality says nothing about the tasks
     return ""

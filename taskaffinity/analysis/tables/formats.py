@@ -22,6 +22,15 @@ _MOST_COLUMNS = 5
 _LATEX = {
     **{character: rf"\{character}" for character in "&%$#_{}"},
     "\\": r"\textbackslash{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "[": "{[}",  # at the start of a row it would be an option of the line break before it
+    "]": "{]}",
+    "→": r"$\rightarrow$",
+    "×": r"$\times$",
+    "–": "--",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "−": "$-$",
@@ -66,4 +75,5 @@ def _fit(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _escaped(cell: object) -> str:
-    return "".join(_LATEX.get(character, character) for character in str(cell).strip())
+    words = " ".join(str(cell).split())  # no line ends and tabs
+    return "".join(_LATEX.get(character, character) for character in words if character.isprintable())

@@ -125,16 +125,19 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
     InputError
         If a file of the store is broken.
     """
+    from taskaffinity.analysis.advice import describe_runs
+    from taskaffinity.analysis.data_cautions import describe_data
     from taskaffinity.analysis.paper.captions import describe_stages
     from taskaffinity.analysis.paper.stages import failures, stage_scores, stages_frame, stages_table, uneven
     from taskaffinity.analysis.secondary_metrics import describe_secondary_metrics, secondary_metrics_by_stage
 
     try:
         scores, further = stage_scores(study, store), secondary_metrics_by_stage(study, store)
+        cautions = [*describe_runs(study, store), *describe_data(study)]
     except ValueError as error:
         raise InputError(str(error)) from error
     words = describe_stages(study, uneven(study, scores), failures(study, store))
-    words = f"{words} {describe_secondary_metrics(study, further)}".strip()
+    words = " ".join(filter(None, [words, describe_secondary_metrics(study, further), *cautions]))
     _print_table(stages_table(study, scores), stages_frame(study, scores), words, format_)
 
 
