@@ -28,7 +28,7 @@ from taskaffinity.analysis.figures import (
 )
 from taskaffinity.analysis.figures.curves import curves_frame, draw_curves
 from taskaffinity.analysis.figures.gallery import draw_figure
-from taskaffinity.analysis.figures.labels import spread
+from taskaffinity.analysis.figures.labels import CurvePoints, spread
 from taskaffinity.analysis.figures.order import circle_order, crossings, task_order
 from taskaffinity.analysis.figures.slopes import NO_INTERVAL, draw_stages, stages_described
 from taskaffinity.analysis.paper.stages import STAGES, stage_scores
@@ -387,6 +387,15 @@ def test_the_slope_chart_has_a_line_into_every_stage_and_its_labels_apart(size: 
     words = words_of(ax.figure)  # type: ignore[arg-type]
     assert "synthetic text" in words
     assert "honest protocol" in words
+
+
+def test_points_near_a_label_are_those_of_all_other_curves() -> None:
+    rng = np.random.default_rng(3)
+    curves = [rng.uniform(-1, 1, (40, 2)) for _ in range(30)]
+    places, half = rng.uniform(-1, 1, (20, 2)), np.array([0.2, 0.1])
+    others = np.concatenate(curves[1:])
+    by_hand = [sum(abs(x - at[0]) < 0.2 and abs(y - at[1]) < 0.1 for x, y in others) for at in places]
+    assert CurvePoints.of(curves).count_others(curves[0], places, half).tolist() == by_hand
 
 
 def test_with_one_seed_the_slope_chart_shows_no_interval(tmp_path: Path) -> None:

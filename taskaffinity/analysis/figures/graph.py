@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -129,6 +130,7 @@ def _arrows(
         for s, t in drawn
     }
     curves = {(s, t): arrows.curve(places[s], places[t], bends[s, t], _CURVE) for s, t in drawn}
+    points = labels.CurvePoints.of(curves.values())
     unwritten = 0
     for rank, (s, t) in reversed(list(enumerate(drawn))):
         verdict, ends, rad = matrix.verdict[s, t], (places[s], places[t]), bends[s, t]
@@ -145,10 +147,7 @@ def _arrows(
             arrows.curve(*ends, rad, labels.MANY_PLACES if many else labels.LABEL_PLACES),
             signed(matrix.gain[s, t]) + "?" * (verdict == "inconclusive"),
             style,
-            around=(
-                taken,
-                np.concatenate([np.empty((0, 2)), *(c for arrow, c in curves.items() if arrow != (s, t))]),
-            ),
+            around=(taken, partial(points.count_others, curves[s, t])),
             gid=gid,
             size=sizes.font,
             may_omit=many,

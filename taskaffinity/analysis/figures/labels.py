@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -17,6 +19,8 @@ from taskaffinity.analysis.figures.layout import FONT
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.style import VerdictStyle, short
 
+IntArray = npt.NDArray[np.int64]
+
 LABEL_PLACES = sorted(np.linspace(0.22, 0.78, 29).tolist(), key=lambda share: abs(share - 0.36))
 """Shares of an arrow at which its label may stand, best first; 0.36 keeps the labels of diagonals off the centre."""
 
@@ -26,13 +30,39 @@ MANY_PLACES = sorted(np.linspace(0.14, 0.86, 73).tolist(), key=lambda share: abs
 SMALLEST_FONT, READABLE = 5.5, 7.5
 
 
+@dataclass(frozen=True)
+class CurvePoints:
+    """Points on the curves of all arrows, sorted by x, so that those near a place are found fast."""
+
+    x: FloatArray
+    y: FloatArray
+
+    @classmethod
+    def of(cls, curves: Iterable[FloatArray]) -> CurvePoints:
+        """Sort the points of curves, each ``(n_points, 2)``."""
+        points = np.concatenate([np.empty((0, 2)), *curves])
+        points = points[points[:, 0].argsort(kind="stable")]
+        return cls(points[:, 0], points[:, 1])
+
+    def count(self, places: FloatArray, half: FloatArray) -> IntArray:
+        """Return how many points lie in the box around each place, whose sides are twice ``half``."""
+        starts = np.searchsorted(self.x, places[:, 0] - half[0], side="right")
+        ends = np.searchsorted(self.x, places[:, 0] + half[0], side="left")
+        near = zip(starts, ends, places[:, 1], strict=True)
+        return np.array([np.count_nonzero(np.abs(self.y[start:end] - y) < half[1]) for start, end, y in near])
+
+    def count_others(self, own: FloatArray, places: FloatArray, half: FloatArray) -> IntArray:
+        """Return ``count`` without the points of the curve ``own``, which is one of the curves."""
+        return self.count(places, half) - CurvePoints.of([own]).count(places, half)
+
+
 def write_label(
     ax: Axes,
     places: FloatArray,
     words: str,
     style: VerdictStyle,
     *,
-    around: tuple[list[Bbox], FloatArray],
+    around: tuple[list[Bbox], Callable[[FloatArray, FloatArray], IntArray]],
     gid: str,
     size: float = 8.5,
     may_omit: bool = False,
@@ -43,9 +73,9 @@ def write_label(
     ----------
     places : (n_places, 2)
         Candidates, best first.
-    around : (list of Bbox, (n_points, 2))
-        Boxes of the nodes and labels drawn so far, and points of all other arrows. Avoiding the boxes matters more
-        than avoiding the points.
+    around : (list of Bbox, function)
+        Boxes of the nodes and labels drawn so far, and ``CurvePoints.count_others`` of the arrow. Avoiding the boxes
+        matters more than avoiding other arrows.
     size : float
         Points, of the font.
     may_omit : bool
@@ -56,7 +86,7 @@ def write_label(
     Bbox or None
         The box of the label; None if the label is omitted.
     """
-    taken, others = around
+    taken, count_others = around
     text = _text(ax, places[0], words, size, color=style.ink, fontweight="bold", zorder=5)
     text.set_bbox({"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.9})
     text.set_gid(f"label {gid}")
@@ -66,8 +96,7 @@ def write_label(
     low, high = places[:, None] - half, places[:, None] + half  # (n_places, 1, 2)
     sides = np.minimum(high, boxes[:, 2:]) - np.maximum(low, boxes[:, :2])
     overlap = sides.clip(0).prod(axis=2).sum(axis=1)
-    crossed = (np.abs(others - places[:, None]) < half).all(axis=2).sum(axis=1)
-    best = int((1e4 * overlap + crossed).argmin())
+    best = int((1e4 * overlap + count_others(places, half)).argmin())
     text.set_position((places[best, 0], places[best, 1]))
     if may_omit and overlap[best] > 0:
         text.remove()
