@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from taskaffinity.runs.spec import TaskRef
-from taskaffinity.tasks.metrics import title_of
+from taskaffinity.tasks.metric_titles import title_of
 
 
 @dataclass(frozen=True)

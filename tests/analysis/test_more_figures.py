@@ -417,7 +417,7 @@ def test_with_one_seed_the_slope_chart_shows_no_interval(tmp_path: Path) -> None
 def test_the_slope_chart_and_its_table_tell_of_collapsed_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study = staged("ab", seeds=range(4))
+    study = staged("abc", seeds=range(4))
     usual = latent_counts({}, n=300)
 
     def counts_of(target: str, partners: str, seed: int) -> np.ndarray:
@@ -430,7 +430,7 @@ def test_the_slope_chart_and_its_table_tell_of_collapsed_runs(
         re.findall(r">([^<>]+)</text>", (tmp_path / "stages.svg").read_text())
     )
     print_stages(study, store, "markdown")
-    assert "1 run collapsed: A (finetune with B, seed 2): 20.0 points, far below its arm" in capsys.readouterr().out
+    assert "1 run collapsed: A (finetune with B + C, seed 2): 20.0 points, far below its arm" in capsys.readouterr().out
 
 
 def test_titles_in_a_script_without_a_font_are_one_line_and_no_warning(

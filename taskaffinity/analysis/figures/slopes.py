@@ -84,9 +84,27 @@ def draw_stages(
         side.set_visible(False)
     for place in range(3):
         ax.axvline(place, color="#DDDDDD", linewidth=0.8, zorder=0)
+    untested, has_tested = _legend(ax, scores, colours, height)
+    words = [
+        describe_stages(study, uneven(study, scores), failed, of_table=False),
+        *_note(untested, has_tested),
+        *cautions,
+    ]
+    surround(
+        *(ax, "Single-task, multi-task and fine-tuned scores (points)", " ".join(words), study.synthetic),
+        below=58,
+        left=-135,
+        across=72 * (8.2 + room),
+        palette=colours,
+    )
+    return ax
+
+
+def _legend(ax: Axes, scores: Sequence[StageScore], colours: Palette, height: float) -> tuple[list[StageScore], bool]:
+    """Write the legend; return the trained stages without an interval, and whether any stage has one."""
     untested = [score for score in scores if score.stage != "single" and score.scores and _verdict(score) is None]
-    tested = [score for score in scores if _verdict(score) is not None]
-    meanings = MEANINGS if tested or not untested else {}
+    has_tested = any(_verdict(score) is not None for score in scores)
+    meanings = MEANINGS if has_tested or not untested else {}
     styles = [colours.verdicts[verdict] for verdict in meanings]
     handles = [Line2D([], [], color=style.color, linestyle=style.line, linewidth=2) for style in styles]
     if untested:
@@ -95,25 +113,21 @@ def draw_stages(
     legend = ax.get_legend()
     if legend is not None:
         legend.set_bbox_to_anchor((0.5, -26 / 72 / height))
-    note = "Black points are means, small points seeds."
-    if meanings:
-        note += (
-            " Lines and marks: the interval of the gain over single-task training lies above 0 (▲), lies below 0 (▼), "
+    return untested, has_tested
+
+
+def _note(untested: Sequence[StageScore], has_tested: bool) -> list[str]:
+    """Return how to read points, lines and marks."""
+    note = ["Black points are means, small points seeds."]
+    if has_tested or not untested:
+        note.append(
+            "Lines and marks: the interval of the gain over single-task training lies above 0 (▲), lies below 0 (▼), "
             "or contains 0 (?)."
         )
     if untested:
         reasons = ", ".join(sorted({score.untested_reason for score in untested}))
-        note += f" Thin grey lines without a mark: no interval ({reasons})."
-    words = f"{describe_stages(study, uneven(study, scores), failed, of_table=False)} {note}"
-    words = " ".join([words, *cautions])
-    surround(
-        *(ax, "Single-task, multi-task and fine-tuned scores (points)", words, study.synthetic),
-        below=58,
-        left=-135,
-        across=72 * (8.2 + room),
-        palette=colours,
-    )
-    return ax
+        note.append(f"Thin grey lines without a mark: no interval ({reasons}).")
+    return note
 
 
 def stages_described(study: Study, scores: Sequence[StageScore]) -> str:

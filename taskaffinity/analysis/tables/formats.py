@@ -65,8 +65,9 @@ def as_latex(table: pd.DataFrame, words: str) -> str:
     rules: list[CSSDict] = [{"selector": f"{place}rule", "props": ":hline"} for place in ("top", "mid", "bottom")]
     numbered = table.set_axis(range(len(table)), axis=0).set_axis(range(len(table.columns)), axis=1)
     style = numbered.style.format(_escaped)  # pandas asks for unique names, and titles need not be
-    style = style.relabel_index([_escaped(name) for name in table.index], axis=0)
-    style = style.relabel_index([_escaped(name) for name in table.columns], axis=1)
+    rows, columns = (list(map(_escaped, names)) for names in (table.index, table.columns))
+    style = style.format_index(rows.__getitem__, axis=0)  # relabel_index would read braces as fields
+    style = style.format_index(columns.__getitem__, axis=1)
     return style.set_table_styles(rules).to_latex(column_format="l" + "r" * len(table.columns), caption=_escaped(words))
 
 

@@ -15,7 +15,8 @@ from taskaffinity.corpora.fetch import OPEN
 from taskaffinity.runs.best_model import BestModel
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
-from taskaffinity.tasks.metrics import METRICS, by_document, title_of
+from taskaffinity.tasks.metric_titles import title_of
+from taskaffinity.tasks.metrics import METRICS, by_document
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
 from taskaffinity.training.inputs.encoded import TaskMeta
 
