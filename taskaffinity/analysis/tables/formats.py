@@ -65,7 +65,7 @@ def as_latex(table: pd.DataFrame, words: str) -> str:
     rules: list[CSSDict] = [{"selector": f"{place}rule", "props": ":hline"} for place in ("top", "mid", "bottom")]
     numbered = table.set_axis(range(len(table)), axis=0).set_axis(range(len(table.columns)), axis=1)
     style = numbered.style.format(_escaped)  # pandas asks for unique names, and titles need not be
-    rows, columns = (list(map(_escaped, names)) for names in (table.index, table.columns))
+    rows, columns = (dict[object, str](enumerate(map(_escaped, names))) for names in (table.index, table.columns))
     style = style.format_index(rows.__getitem__, axis=0)  # relabel_index would read braces as fields
     style = style.format_index(columns.__getitem__, axis=1)
     return style.set_table_styles(rules).to_latex(column_format="l" + "r" * len(table.columns), caption=_escaped(words))
