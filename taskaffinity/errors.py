@@ -25,8 +25,12 @@ T = TypeVar("T")
 class InputError(ValueError):
     """Raised for a fault in the user's input.
 
-    The message is one line: the place, what was found, what is expected. It never quotes the text of a corpus.
+    The message is one line: the place, what was found, what is expected. It never quotes the text of a corpus. Control
+    characters in it, such as those of a file name, are escaped.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message)))
 
 
 _LONGEST_NAME = 40
@@ -35,6 +39,27 @@ _MARK = re.compile(r"[BIESLUMO](-|$)")
 """The beginning of a tag in any scheme."""
 _NUMBER = re.compile(r"[-+]?\d{1,2}(\.\d{1,2})?")
 """A score or a class. A longer number may be a date, a phone number or a record number."""
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, line and paragraph separators, overrides of the direction of text, halves of characters."""
+
+
+def printable(text: str) -> str:
+    """The text with its control characters escaped, so that it cannot move a cursor or break a line.
+
+    Every text of a file, a file's name or a server goes through this function before it is printed.
+
+    Examples
+    --------
+    >>> printable("train\\x1b[2J.csv"), printable("one\\ntwo"), printable("Fieber \u00fcber 38 \u00b0C")
+    ('train\\\\x1b[2J.csv', 'one\\\\ntwo', 'Fieber \u00fcber 38 \u00b0C')
+    """
+    return text if text.isprintable() else _CONTROLS.sub(lambda c: ascii(c.group())[1:-1], text)
+
+
+def has_controls(text: str) -> bool:
+    """Whether a text has characters that ``printable`` escapes."""
+    return not text.isprintable() and _CONTROLS.search(text) is not None
 
 
 def input_error(where: object, found: str, expected: str) -> InputError:
@@ -115,10 +140,18 @@ def shown(value: object) -> str:
     if isinstance(value, int) and abs(value) >= 10**_LONGEST_NAME:  # repr() refuses thousands of digits
         return f"a number of more than {_LONGEST_NAME} digits"
     if isinstance(value, bool | int | float):
-        return repr(value)
+        return _shown_number(value)
     if isinstance(value, list | dict):
         return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
     return type(value).__name__
+
+
+def _shown_number(value: float) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python limits the digits that it writes
+        return "a number of thousands of digits"
+    return text if len(text) <= _LONGEST_NAME else f"a number of {len(text)} characters"
 
 
 def trace_of(error: BaseException) -> str:

@@ -21,6 +21,7 @@ from taskaffinity.corpora.sentences import Span, document_sentences, merge_cut_s
 from taskaffinity.corpora.tokens import drop_overlaps, iob2, word_spans
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
+from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Split
 
@@ -103,7 +104,7 @@ def read_documents(path: Path) -> Iterator[Document]:
 
 def _parse_headed(where: str, line: str, letter: str, pmid: str) -> str:
     parts = line.split("|", 2)
-    if len(parts) != 3 or parts[1] != letter or parts[0] != pmid or not pmid.isdecimal():
+    if len(parts) != 3 or parts[1] != letter or parts[0] != pmid or whole_number(pmid) is None:
         what = "title" if letter == "t" else "abstract"
         raise input_error(where, f"a line of {len(line)} characters that is no {what}", f"{what} as pmid|{letter}|...")
     return parts[2]

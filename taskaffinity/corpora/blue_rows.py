@@ -19,7 +19,6 @@ distribution where BLUE's ids contain them. DDI has one pair without a type, ``D
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +27,7 @@ from pathlib import Path
 from taskaffinity.corpora.original import premise_id
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.lines import read_lines
+from taskaffinity.tasks.numbers import finite_number, whole_number
 from taskaffinity.tasks.registry import ListedTask
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Kind, Split
@@ -122,12 +122,13 @@ def _sentence(lines: Sequence[tuple[str, list[str]]], split: Split, task: Listed
         if document_text.strip() not in ("-", "", document):
             found = f"document {shown(document_text)} within a sentence of {shown(document)}"
             raise input_error(where, found, "a blank line between sentences")
-        if not offset_text.strip().isdecimal():
+        offset = whole_number(offset_text.strip())
+        if offset is None:
             raise input_error(where, f"offset {named(offset_text, ())}", "a whole number")
         before = _tag(where, tag_text.strip(), before, split, task, notes)
         words.append(word)
         tags.append(before)
-        offsets.append((int(offset_text), int(offset_text) + len(word)))
+        offsets.append((offset, offset + len(word)))
     example = Example(f"{document}.{offsets[0][0]}", tuple(tags), words=tuple(words), document=document)
     return Row(example, tuple(offsets))
 
@@ -183,11 +184,8 @@ def _label(where: str, value: str, task: ListedTask) -> str:
 
 
 def _score(value: str) -> float | None:
-    try:
-        score = float(value)
-    except ValueError:
-        score = math.nan
-    return score if 0 <= score <= 5 else None
+    score = finite_number(value)
+    return score if score is not None and 0 <= score <= 5 else None
 
 
 def _check_text(where: str, **fields: str) -> None:

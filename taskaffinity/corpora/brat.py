@@ -16,13 +16,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from taskaffinity.corpora.original import check_inside, numbered_lines, offset_error, read_text_exactly
+from taskaffinity.corpora.original import numbered_lines, offset_error, offsets_inside, read_text_exactly
 from taskaffinity.corpora.sentences import Span
 from taskaffinity.errors import input_error, shown
 
-_MENTION = re.compile(r"(T\d+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)\t(.+)")
-_EVENT = re.compile(r"(E\d+)\t([^\s:]+):(T\d+)(?: [^\s:]+:[TE]\d+)*")
-_RELATION = re.compile(r"(R\d+)\t(\S+) Arg1:([TE]\d+) Arg2:([TE]\d+)")
+_ID = "[0-9]{1,18}"
+_MENTION = re.compile(rf"(T{_ID})\t(\S+) ([0-9]+ [0-9]+(?:;[0-9]+ [0-9]+)*)\t(.+)")
+_EVENT = re.compile(rf"(E{_ID})\t([^\s:]+):(T{_ID})(?: [^\s:]+:[TE]{_ID})*")
+_RELATION = re.compile(rf"(R{_ID})\t(\S+) Arg1:([TE]{_ID}) Arg2:([TE]{_ID})")
 _PATTERNS = {
     "T": (_MENTION, "a mention", "T1, type and offsets, text between tabs"),
     "E": (_EVENT, "an event", "E1<tab>type:T1 role:id ..."),
@@ -124,9 +125,8 @@ def _parse_lines(path: Path) -> Iterator[tuple[str, re.Match[str]]]:
 def _mention(where: str, text: str, match: re.Match[str]) -> Mention:
     parts = []
     for part in match[3].split(";"):
-        start, end = map(int, part.split())
-        check_inside(where, text, (start, end))
-        parts.append((start, end))
+        start, end = part.split()
+        parts.append(offsets_inside(where, text, start, end))
     # brat writes one blank between parts and in place of a line break
     if " ".join(text[start:end] for start, end in parts).split() != match[4].split():
         raise offset_error(where, match[3], len(match[4]))

@@ -22,6 +22,7 @@ from taskaffinity.corpora.original import ConvertedTask, columns, locate, mentio
 from taskaffinity.corpora.sentences import Span, document_sentences, merge_cut_sentences
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
+from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import SPLITS, Example, Split
 
@@ -82,7 +83,7 @@ def read_documents(abstracts: Path, entities: Path, gold: Path) -> list[Document
     """Read and check the documents of one split."""
     documents: dict[str, Document] = {}
     for where, (pmid, title, abstract) in columns(abstracts, ("pmid", "title", "abstract")):
-        if not pmid.isdecimal():
+        if whole_number(pmid) is None:
             raise input_error(where, f"pmid {shown(pmid)}", "a number")
         if pmid in documents:
             raise input_error(where, f"a second document {shown(pmid)}", "each document once")

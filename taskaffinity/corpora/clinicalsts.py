@@ -11,7 +11,6 @@ tenth of the pairs whose ids have the lowest hashes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from taskaffinity.corpora.choices import DEFAULTS, Choices, listed_dev_ids, lowe
 from taskaffinity.corpora.original import ConvertedTask, columns, locate
 from taskaffinity.errors import input_error, named
 from taskaffinity.tasks.formats import TaskCard
+from taskaffinity.tasks.numbers import finite_number
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Split
 
@@ -74,11 +74,8 @@ def _test_rows(pairs: Path, scores: Path) -> Iterator[Row]:
 
 def _row(name: str, where: str, fields: list[str]) -> Row:
     first, second, value = (field.strip() for field in fields)
-    try:
-        score = float(value)
-    except ValueError:
-        score = math.nan
-    if not 0 <= score <= 5:
+    score = finite_number(value)
+    if score is None or not 0 <= score <= 5:
         raise input_error(where, f"score {named(value, ())}", "a number from 0 to 5")
     if not (first and second):
         raise input_error(where, f"an empty sentence {2 if first else 1}", "two sentences")

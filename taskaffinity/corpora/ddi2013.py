@@ -50,7 +50,7 @@ _REQUIRED = {f"train {source}": [f"Train/{source}"] for source in _SOURCES} | {
     f"test {source}": [f"{_TEST}/{source}", f"Test/{source}"] for source in _SOURCES
 }
 _BELOW = ("ddi2013", "DDICorpus", "DDICorpus-2013")
-_OFFSETS = re.compile(r"\d+-\d+(?:;\d+-\d+)*")
+_OFFSETS = re.compile(r"[0-9]{1,18}-[0-9]{1,18}(?:;[0-9]{1,18}-[0-9]{1,18})*")
 
 
 def convert(raw: Path, choices: Choices = DEFAULTS) -> list[ConvertedTask]:

@@ -9,7 +9,6 @@ md5 of the id without ``#2``, so both ratings of a pair are in one part. A conce
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from taskaffinity.corpora.choices import MD5_RULE, md5_split
 from taskaffinity.corpora.original import ConvertedTask, columns, locate
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
+from taskaffinity.tasks.numbers import finite_number, whole_number
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import SPLITS, Example, Split
 
@@ -69,16 +69,13 @@ def convert(raw: Path) -> list[ConvertedTask]:
 
 def _pair_id(where: str, first: str, second: str) -> str:
     for name in (first, second):
-        if not name.isdecimal():
+        if whole_number(name) is None:
             raise input_error(where, f"SNOMED id {named(name, ()) if name else shown(name)}", "a number")
     return f"{first}-{second}"
 
 
 def _score(where: str, value: str) -> float:
-    try:
-        score = float(value)
-    except ValueError:
-        score = math.nan
-    if not 0 <= score <= HIGHEST:
+    score = finite_number(value)
+    if score is None or not 0 <= score <= HIGHEST:
         raise input_error(where, f"mean_rating {named(value, ())}", f"a number from 0 to {HIGHEST}")
     return score

@@ -51,7 +51,7 @@ _REQUIRED = {
 }
 _BELOW = ("i2b2-2010-re", "i2b2_2010", "i2b2")
 
-_MENTION = r'c="(.*)" (\d+):(\d+) (\d+):(\d+)'
+_MENTION = r'c="(.*)" ([0-9]{1,18}):([0-9]{1,18}) ([0-9]{1,18}):([0-9]{1,18})'
 _CONCEPT = re.compile(rf'{_MENTION}\|\|t="([^"]*)"')
 _RELATION = re.compile(rf'{_MENTION}\|\|r="([^"]*)"\|\|{_MENTION}')
 _WORD = re.compile(r"\S+")

@@ -7,17 +7,21 @@ found and what is expected.
 from __future__ import annotations
 
 import hashlib
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from taskaffinity.corpora.sentences import Span
-from taskaffinity.errors import InputError, input_error, named
+from taskaffinity.errors import InputError, input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.lines import read_lines
+from taskaffinity.tasks.lines import read_bytes, read_lines, text_lines, utf8
+from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Split
+
+_ENCODING = re.compile(r"""<\?xml[^>]{0,100}?\bencoding\s*=\s*(["'])([^"'<>]{1,100})\1""")
 
 
 @dataclass(frozen=True)
@@ -133,10 +137,9 @@ def read_text_exactly(path: Path) -> str:
         The file is missing or not UTF-8.
     """
     try:
-        return path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        kind = "no file that can be read" if isinstance(error, OSError) else "text that is not UTF-8"
-        raise input_error(path, kind, "a UTF-8 text file") from None
+        return read_bytes(path).decode("utf-8")
+    except UnicodeDecodeError:
+        raise input_error(path, "text that is not UTF-8", "a UTF-8 text file") from None
 
 
 def xml_root(path: Path) -> ET.Element:
@@ -145,12 +148,17 @@ def xml_root(path: Path) -> ET.Element:
     Raises
     ------
     InputError
-        The file is missing, not UTF-8, empty, or not well-formed. The message names the line.
+        The file is missing, not UTF-8, declares another encoding, is empty, or is not well-formed. The message names
+        the line.
     """
-    lines, _ = read_lines(path)
+    lines, _ = text_lines(path, utf8(path))
+    text = "\n".join(lines)
+    declared = _ENCODING.match(text)
+    if declared and not text.isascii() and declared[2].casefold() not in ("utf-8", "utf8"):
+        raise input_error(f"{path}: line 1", f"encoding {shown(declared[2])}", "UTF-8: save the file as UTF-8")
     fault: InputError
     try:
-        return ET.fromstring("\n".join(lines).encode())
+        return ET.fromstring(text)  # of a text, not of bytes: the declared encoding is then ignored
     except ET.ParseError as error:
         line, column = error.position
         found = f"XML that is not well-formed at column {column + 1}" if any(lines) else "an empty file"
@@ -174,13 +182,25 @@ def mention_span(where: str, text: str, start: str, end: str, mention_text: str)
     InputError
         The offsets are not numbers, lie outside the text, or do not point to ``mention_text``.
     """
-    if not (start.isdecimal() and end.isdecimal()):
-        raise input_error(where, f"offsets {named(start, ())} and {named(end, ())}", "two whole numbers")
-    span = int(start), int(end)
-    check_inside(where, text, span)
+    span = offsets_inside(where, text, start, end)
     if text[span[0] : span[1]] != mention_text:
         raise offset_error(where, f"{start}-{end}", len(mention_text))
     return span
+
+
+def offsets_inside(where: str, text: str, start: str, end: str) -> Span:
+    """The span that two texts give, end exclusive.
+
+    Raises
+    ------
+    InputError
+        They are not two whole numbers, or the span is empty or outside the text.
+    """
+    first, last = whole_number(start), whole_number(end)
+    if first is None or last is None:
+        raise input_error(where, f"offsets {named(start, ())} and {named(end, ())}", "two whole numbers")
+    check_inside(where, text, (first, last))
+    return first, last
 
 
 def check_inside(where: str, text: str, span: Span) -> None:

@@ -26,16 +26,16 @@ from taskaffinity.corpora.choices import DEFAULTS, Choices, Discontinuous, is_ha
 from taskaffinity.corpora.notes import note_sentences, replace_marks
 from taskaffinity.corpora.original import (
     ConvertedTask,
-    check_inside,
     locate,
     numbered_lines,
+    offsets_inside,
     read_text_exactly,
     without_spaces,
     xml_root,
 )
 from taskaffinity.corpora.sentences import Span
 from taskaffinity.corpora.tagging import tagged_rows
-from taskaffinity.errors import input_error, named, shown
+from taskaffinity.errors import input_error, shown
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Split
@@ -133,15 +133,16 @@ def read_notes(texts: Path, gold: Path, counted: Counter[str]) -> list[Note]:
 
 def _pipe(path: Path, text: str, counted: Counter[str]) -> Iterator[tuple[Span, ...]]:
     for where, _, line in numbered_lines(path):
-        _, kind, *rest = fields = line.split("||")
+        fields = line.split("||")
         if len(fields) < 5 or len(fields) % 2 == 0:
             raise input_error(
                 where, f"{len(fields)} fields", "note||type||CUI||start||end, and more starts and ends in pairs"
             )
+        _, kind, _, *rest = fields
         if kind != TYPE:
             counted["mentions_of_other_types"] += 1
             continue
-        yield _mention(where, text, list(zip(rest[1::2], rest[2::2], strict=True)))
+        yield _mention(where, text, list(zip(rest[::2], rest[1::2], strict=True)))
 
 
 def _knowtator(path: Path, text: str, counted: Counter[str]) -> Iterator[tuple[Span, ...]]:
@@ -173,13 +174,7 @@ def _knowtator(path: Path, text: str, counted: Counter[str]) -> Iterator[tuple[S
 def _mention(where: str, text: str, offsets: Sequence[tuple[str, str]]) -> tuple[Span, ...]:
     if not offsets:
         raise input_error(where, "no offsets", "at least one start and end")
-    spans: list[Span] = []
-    for start, end in offsets:
-        if not (start.isdecimal() and end.isdecimal()):
-            raise input_error(where, f"offsets {named(start, ())} and {named(end, ())}", "two whole numbers")
-        check_inside(where, text, (int(start), int(end)))
-        spans.append((int(start), int(end)))
-    return tuple(sorted(spans))
+    return tuple(sorted(offsets_inside(where, text, start, end) for start, end in offsets))
 
 
 def _rows(note: Note, discontinuous: Discontinuous, counted: Counter[str]) -> list[Row]:

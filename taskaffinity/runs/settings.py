@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from types import NoneType
 from typing import Any, get_args, get_type_hints
@@ -11,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 from pydantic import TypeAdapter
 
 from taskaffinity.runs.recipe import Recipe
+from taskaffinity.tasks.numbers import finite_number
 
 ALIASES = {"per_device_train_batch_size": "batch_size"}
 OF_THE_TEST_SET = ("max_eval_examples", "sample_seed")
@@ -20,7 +19,6 @@ ELSEWHERE: Mapping[str, str] = {"threads": "--cpus-per-run", "device": "--gpus-p
 TYPES: Mapping[str, Any] = {name: hint for name, hint in get_type_hints(Recipe).items() if name not in ELSEWHERE}
 """Type of every setting that ``--set`` and a recipe file may give."""
 
-_PYTHONS_NUMBER = re.compile(r"[-+0-9._eE]*_[-+0-9._eE]*")
 _IN_WORDS = {bool: ("true", "false"), int: ("a whole number",), float: ("a number",), NoneType: ("none",)}
 
 
@@ -32,8 +30,9 @@ def value_of(name: str, text: str) -> Any:
     pydantic.ValidationError
         If the text does not have the type of the setting.
     """
-    given = math.nan if _PYTHONS_NUMBER.fullmatch(text) else text  # pydantic takes Python's 1_0; no setting takes NaN
-    return TypeAdapter(TYPES[name]).validate_python(None if text.lower() == "none" else given)
+    if any(kind in (int, float) for kind in _kinds(name)) and finite_number(text) is None:
+        text = text if text.lower() == "none" else ""  # pydantic would also read 1_000 and other scripts' digits
+    return TypeAdapter(TYPES[name]).validate_python(None if text.lower() == "none" else text)
 
 
 def expected(name: str) -> str:
@@ -44,6 +43,10 @@ def expected(name: str) -> str:
     >>> expected("learning_rate"), expected("max_train_examples"), expected("optimizer")
     ('a number', 'a whole number or none', 'adamax or adamw')
     """
+    return " or ".join(word for kind in _kinds(name) for word in _IN_WORDS.get(kind, get_args(kind)))
+
+
+def _kinds(name: str) -> tuple[Any, ...]:
+    """The types that a setting's value may have."""
     hint = TYPES[name]
-    kinds = get_args(hint) if NoneType in get_args(hint) else (hint,)
-    return " or ".join(word for kind in kinds for word in _IN_WORDS.get(kind, get_args(kind)))
+    return get_args(hint) if NoneType in get_args(hint) else (hint,)

@@ -8,6 +8,7 @@ import os
 from taskaffinity.errors import InputError, quoted
 from taskaffinity.runs.limits import LEAST_GPU_SHARE, MOST_GPUS
 from taskaffinity.schedule.resources import Executor, Resources
+from taskaffinity.tasks.numbers import finite_number
 
 AUTO = "auto"
 """Value of ``gpus_per_run`` for a share that a trial measures."""
@@ -58,10 +59,8 @@ def resolve_resources(
 
 
 def _number_of_gpus(given: float | str) -> float:
-    try:
-        number = math.nan if "_" in str(given) else float(given)  # float() takes Python's 1_0
-    except ValueError:
-        number = math.nan
+    value = finite_number(str(given))
+    number = math.nan if value is None else value
     if number and not LEAST_GPU_SHARE <= number <= MOST_GPUS:
         raise InputError(
             f"--gpus-per-run {quoted(given)}: expected 0, a number from {LEAST_GPU_SHARE:g} to {MOST_GPUS:,}, or {AUTO}"

@@ -20,6 +20,7 @@ from taskaffinity.runs.recipe_file import RecipeFile, read_recipe
 from taskaffinity.runs.rule import Correction, Estimand, Rule, Test
 from taskaffinity.runs.settings import ALIASES, ELSEWHERE, OF_THE_TEST_SET, TYPES, expected, value_of
 from taskaffinity.runs.study import Baseline, Protocol
+from taskaffinity.tasks.numbers import finite_number
 
 _NAMES_ELSEWHERE = {
     **{"lr": "learning_rate", "epoch": "num_train_epochs", "max_seq_length": "max_length", "bs": "batch_size"},
@@ -231,11 +232,10 @@ def _margins(given: float | Mapping[str, float] | Sequence[str] | None) -> dict[
         return {"": float(given)}
     points: dict[str, float] = {}
     for text in given:
-        metric, equals, number = text.rpartition("=")
-        try:
-            points[metric] = float(number.replace("_", "?"))  # float() takes Python's 1_0
-        except ValueError:
-            raise InputError(f"--margin {_short(text)}: expected POINTS, or METRIC=POINTS") from None
-        if equals and not metric:
+        metric, equals, given_points = text.rpartition("=")
+        value = finite_number(given_points)
+        if value is not None:
+            points[metric] = value
+        if value is None or (equals and not metric):
             raise InputError(f"--margin {_short(text)}: expected POINTS, or METRIC=POINTS")
     return points

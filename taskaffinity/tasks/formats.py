@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from taskaffinity.errors import InputError, input_error, shown
-from taskaffinity.tasks.lines import parse_line, read_lines
+from taskaffinity.tasks.lines import LARGEST_SETTINGS, parse_line, read_lines
 from taskaffinity.tasks.rows import Row, SplitCount, count, parse_rows
 from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SPLITS, Example, Kind, Split, Task
 
@@ -130,7 +130,8 @@ def read_card(folder: Path) -> TaskCard:
         If ``task.json`` does not exist or is not JSON, or if a key is missing, unknown or wrong.
     """
     path = folder / CARD
-    text = "\n".join(read_lines(path)[0])
+    text = "\n".join(read_lines(path, LARGEST_SETTINGS)[0])
+    parse_line(str(path), text)  # names a key that is there twice
     try:
         return TaskCard.model_validate_json(text)
     except ValidationError as error:

@@ -1,12 +1,91 @@
-"""Read text files line by line, with errors that name the line."""
+"""Open files of the user and read them line by line, with errors that name the line.
+
+``open_file`` is the one way to open a file: it must be a regular file. A pipe or a device would block or never end.
+``LARGEST_DATA`` and ``LARGEST_SETTINGS`` are the largest files that are read as a whole.
+"""
 
 from __future__ import annotations
 
 import codecs
 import json
+import os
+import re
+import stat
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
-from taskaffinity.errors import input_error
+from taskaffinity.errors import InputError, input_error
+
+LARGEST_DATA = 1 << 30
+"""Bytes of the largest data file: 1 GiB."""
+LARGEST_SETTINGS = 1 << 20
+"""Bytes of the largest suite file, recipe or ``task.json``: 1 MiB."""
+_KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+_LONE_RETURN = re.compile(rb"\r(?!\n)")
+
+
+def open_file(path: Path, expected: str = "a UTF-8 text file") -> BinaryIO:
+    """Open a regular file to read its bytes, without waiting for the other end of a pipe.
+
+    Raises
+    ------
+    InputError
+        If the file does not exist, cannot be read, or is a folder, a pipe, a socket or a device.
+    """
+    try:
+        _check_regular(path, os.stat(path).st_mode, expected)  # opening a device may already do something
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        why = error.strerror if isinstance(error, OSError) else "no legal name"
+        raise input_error(path, f"no file that can be read ({why})", expected) from None
+    file = os.fdopen(descriptor, "rb")
+    try:
+        _check_regular(path, os.fstat(descriptor).st_mode, expected)
+    except InputError:
+        file.close()
+        raise
+    return file
+
+
+def _check_regular(path: Path, mode: int, expected: str) -> None:
+    if not stat.S_ISREG(mode):
+        kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "a device")
+        raise input_error(path, kind, expected if kind == "a folder" else f"{expected}; save its content in a file")
+
+
+def read_bytes(path: Path, largest: int = LARGEST_DATA) -> bytes:
+    """The content of a regular file of at most ``largest`` bytes.
+
+    Raises
+    ------
+    InputError
+        As ``open_file``, or if the file is larger.
+    """
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > largest:
+            raise input_error(path, f"{size:,} bytes", f"at most {largest:,}; split the file, or leave rows out")
+        try:
+            return file.read() or b""
+        except OSError as error:
+            raise input_error(path, f"no file that can be read ({error.strerror})", "a UTF-8 text file") from None
+
+
+def _unique_keys(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _KeyTwiceError
+    return found
+
+
+class _KeyTwiceError(Exception):
+    """Raised if a JSON object has a key twice; ``json`` would drop the first value."""
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys)
 
 
 def parse_line(where: str, line: str, *, is_cut: bool = False) -> object:
@@ -20,11 +99,12 @@ def parse_line(where: str, line: str, *, is_cut: bool = False) -> object:
     Raises
     ------
     InputError
-        If the line is no JSON, is nested too deeply, has a number of thousands of digits or a lone surrogate.
+        If the line is no JSON, is nested too deeply, or has a key twice, a number of thousands of digits or a lone
+        surrogate.
     """
     found, expected = "", "one JSON object a line"
     try:
-        parsed: object = json.loads(line)
+        parsed: object = _DECODER.decode(line)
         if "\\ud" in line.lower() and any("\ud800" <= c <= "\udfff" for c in json.dumps(parsed, ensure_ascii=False)):
             found, expected = "half of a character (a lone surrogate)", "UTF-8 text"
     except json.JSONDecodeError as error:
@@ -36,6 +116,8 @@ def parse_line(where: str, line: str, *, is_cut: bool = False) -> object:
                 f"a line that breaks off after {len(line)} characters",
                 "a whole file; this one is truncated",
             )
+    except _KeyTwiceError:
+        found, expected = "a key twice in one object", "each key once, because only one of its values would be read"
     except RecursionError:
         found = "JSON that is nested too deeply"
     except ValueError:  # Python limits the digits of a number
@@ -45,21 +127,59 @@ def parse_line(where: str, line: str, *, is_cut: bool = False) -> object:
     return parsed
 
 
-def read_lines(path: Path) -> tuple[list[str], bool]:
+def read_lines(path: Path, largest: int = LARGEST_DATA) -> tuple[list[str], bool]:
     """Read the lines of a UTF-8 file without line ends, and whether the last line had one.
+
+    Lines end in LF or CR LF.
 
     Raises
     ------
     InputError
-        If the file does not exist or is not UTF-8; the error names the line.
+        If the file cannot be read as ``read_bytes`` does, is not UTF-8 or has a lone carriage return; the error names
+        the line.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise input_error(path, f"no file that can be read ({error.strerror})", "a UTF-8 text file") from None
+    content = utf8(path, largest)
+    if (line := lone_return(content)) is not None:
+        raise lone_return_error(f"{path}: line {line}")
+    return text_lines(path, content)
+
+
+def lone_return(content: bytes) -> int | None:
+    """The line, from 1, of the first carriage return without a line feed; None if there is none."""
+    if content.count(b"\r") == content.count(b"\r\n"):
+        return None
+    found = _LONE_RETURN.search(content)
+    return None if found is None else content.count(b"\n", 0, found.start()) + 1
+
+
+def lone_return_error(where: str) -> InputError:
+    """The error for a carriage return without a line feed, which old programs write as a line end."""
+    return input_error(where, "a lone carriage return", "lines that end in LF or in CR LF")
+
+
+def utf8(path: Path, largest: int = LARGEST_DATA) -> bytes:
+    """The content of a file without a byte order mark.
+
+    Raises
+    ------
+    InputError
+        As ``read_bytes``, or if the file is UTF-16.
+    """
+    content = read_bytes(path, largest)
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise input_error(path, 'UTF-16 (a spreadsheet\'s "Unicode text")', "UTF-8 text: save the file as UTF-8")
-    pieces = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
+def text_lines(path: Path, content: bytes) -> tuple[list[str], bool]:
+    """The lines of a file's content, and whether the last line had an end.
+
+    Raises
+    ------
+    InputError
+        If a line is not UTF-8.
+    """
+    pieces = content.split(b"\n")
     ended = not pieces[-1]
     lines = []
     for number, piece in enumerate(pieces[:-1] if ended else pieces, start=1):

@@ -8,7 +8,6 @@ are ignored.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.metrics import spans
 from taskaffinity.tasks.task import Example, Kind
 
+_LARGEST = 1e30
+"""A score beyond this is no score, and its square would leave the range of the floats that training uses."""
 PAIR_KINDS: frozenset[Kind] = frozenset({"similarity", "inference"})
 
 
@@ -141,8 +142,8 @@ def _text(where: str, row: Mapping[str, object], key: str) -> str:
 
 def _number(where: str, row: Mapping[str, object]) -> float:
     value = _value(where, row, "label")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise input_error(where, f"label {shown(value)}", "a finite number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST < value < _LARGEST:
+        raise input_error(where, f"label {shown(value)}", f"a finite number below {_LARGEST:g}")
     return float(value)
 
 

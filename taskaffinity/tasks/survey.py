@@ -1,4 +1,4 @@
-"""Describe tasks in numbers: sizes, lengths, labels, and texts that occur in two splits.
+"""Describe tasks in numbers: sizes, lengths, labels, and texts and documents that occur in two splits.
 
 If a text occurs in the training split of one task and in the test split of another, an arrow may show a leak instead of
 transfer. The same holds for the splits of one task. Only counts of such texts are reported.
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Literal
 
 from taskaffinity.errors import input_error
 from taskaffinity.tasks.formats import CARD, read_task, task_folders
@@ -20,9 +21,9 @@ from taskaffinity.tasks.user.suitefile import read_suite
 
 @dataclass(frozen=True)
 class Overlap:
-    """Number of examples of one split whose text also occurs in another split.
+    """Number of examples of one split whose text, or whose document, also occurs in another split.
 
-    Texts are compared without case and white space.
+    Texts are compared without case and white space. Documents are those that the data name.
     """
 
     task: str
@@ -30,9 +31,14 @@ class Overlap:
     examples: int
     other: str
     other_split: Split
+    of: Literal["text", "document"] = "text"
 
     def described(self) -> str:
         """One line with the number of texts and both splits."""
+        if self.of == "document":
+            rows = "1 row" if self.examples == 1 else f"{self.examples:,} rows"
+            whose = "whose document is" if self.examples == 1 else "whose documents are"
+            return f"leak: {rows} of {self.task} {self.split} {whose} also in {self.other} {self.other_split}"
         texts = "1 text" if self.examples == 1 else f"{self.examples:,} texts"
         return f"leak: {texts} of {self.task} {self.split} also in {self.other} {self.other_split}"
 
@@ -85,14 +91,15 @@ def n_words(example: Example) -> int:
 def overlaps(tasks: Sequence[Task]) -> list[Overlap]:
     """Find pairs of splits that share texts.
 
-    Two splits of one task are compared by their whole inputs. The training split of one task is compared with every
-    split of another task, by either side of a pair.
+    Two splits of one task are compared by their whole inputs, and by the documents of their rows. The training split
+    of one task is compared with every split of another task, by either side of a pair.
     """
     found: list[Overlap] = []
     for task in tasks:
         inputs = {split: [_input(example) for example in task.examples[split]] for split in SPLITS}
         for before, after in combinations(SPLITS, 2):
             found += _overlap(task, after, ([text] for text in inputs[after]), task, before, set(inputs[before]))
+        found += _document_overlaps(task)
     sides = {task.name: {split: [_sides(e) for e in task.examples[split]] for split in SPLITS} for task in tasks}
     trained = {name: {text for texts in of["train"] for text in texts} for name, of in sides.items()}
     for number, task in enumerate(tasks):
@@ -113,6 +120,14 @@ def _overlap(
 ) -> Iterator[Overlap]:
     if n := sum(any(text in known for text in of_one) for of_one in texts):
         yield Overlap(task.name, split, n, other.name, other_split)
+
+
+def _document_overlaps(task: Task) -> Iterator[Overlap]:
+    documents = {split: [e.document for e in task.examples[split] if e.document] for split in SPLITS}
+    for before, after in combinations(SPLITS, 2):
+        known = set(documents[before])
+        if n := sum(document in known for document in documents[after]):
+            yield Overlap(task.name, after, n, task.name, before, "document")
 
 
 def _input(example: Example) -> str:

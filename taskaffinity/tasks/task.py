@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from taskaffinity.errors import InputError, shown
+from taskaffinity.errors import InputError, has_controls, quoted, shown
 from taskaffinity.tasks.metrics import METRICS, Metric
 
 Kind = Literal["similarity", "relation", "inference", "ner", "classification"]
@@ -44,6 +44,10 @@ METRICS_OF_KIND: dict[Kind, tuple[str, ...]] = {
     "classification": _OF_CLASSES,
 }
 """Kind -> metrics that can score it."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+"""A legal name of a suite or task."""
+A_NAME = "up to 80 letters, digits, '-', '_' and '.', because files are named after it"
 
 Label = str | float | tuple[str, ...]
 
@@ -102,10 +106,10 @@ class Task:
             raise ValueError(f"task {self.name}: no metric {self.metric_name!r} {of}")
         if not self.title:
             object.__setattr__(self, "title", self.name)
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
-            raise ValueError(
-                f"task {self.name!r}: a name has letters, digits, '-', '_' and '.', because files are named after it"
-            )
+        if not NAME.fullmatch(self.name):
+            raise ValueError(f"task {quoted(self.name)}: a name has {A_NAME}")
+        if has_controls("".join((self.title, *self.labels))):
+            raise ValueError(f"task {self.name}: a control character in its title or labels; expected printable text")
 
     @property
     def metric(self) -> Metric:

@@ -1,8 +1,9 @@
 """Read tab-separated files with a header, with or without the quoting of Python's ``csv``.
 
 ``csv`` quotes a field that holds a quote, a tab or a line break, and doubles the quotes inside. Other programs write
-quotes unchanged. A line with as many columns as the header is therefore a row, unless its last field opens a quote and
-does not close it. Any other line must start a quoted row, which may span several lines.
+quotes unchanged. A line with as many columns as the header is therefore a row, unless its last field opens a quote that
+a later line closes and no line between them is a row. Any other line must start a quoted row, which may span several
+lines.
 """
 
 from __future__ import annotations
@@ -71,8 +72,12 @@ def _rows(path: Path, lines: Sequence[str], width: int) -> Iterator[tuple[str, l
 
 def _quoted_row(lines: Sequence[str], width: int) -> tuple[list[str], int] | None:
     """The fields and number of lines of the quoted row that starts here; None if there is none."""
-    for n_lines in range(1, len(lines) + 1):
-        if sum(line.count('"') for line in lines[:n_lines]) % 2 == 0:  # no quote is open
+    n_quotes, is_row = 0, [line.count("\t") == width - 1 for line in lines]
+    for n_lines, line in enumerate(lines, start=1):
+        n_quotes += line.count('"')
+        if n_quotes % 2 == 0:  # no quote is open
+            if sum(is_row[:n_lines]) > 1 or any(is_row[1 : n_lines - 1]):  # other programs' rows, with bare quotes
+                return None
             try:
                 rows = list(csv.reader((f"{line}\n" for line in lines[:n_lines]), delimiter="\t", strict=True))
             except csv.Error:

@@ -1,7 +1,8 @@
 """Read unlabelled text for prediction, row by row.
 
 A ``.txt`` file has one text per line. A ``.jsonl`` file has one object per line with ``text`` (and ``text_pair``) or
-``words``, and optionally an ``id``; other keys are ignored. A file is read row by row, never completely.
+``words``, and optionally an ``id``; other keys are ignored. A file is read row by row, never completely, so it may have
+any size; a row has at most ``LARGEST_ROW`` bytes.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from taskaffinity.errors import input_error, shown
-from taskaffinity.tasks.lines import parse_line
+from taskaffinity.tasks.lines import lone_return, lone_return_error, open_file, parse_line
 from taskaffinity.tasks.rows import PAIR_KINDS
 from taskaffinity.tasks.task import Kind
 
 _LIKE_A_NAME = re.compile(r"[^\W\d][\w.-]{0,29}")
 _LISTED = 12
+LARGEST_ROW = 1 << 24
+"""Bytes of the longest line: 16 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +56,26 @@ def read_unlabelled(path: Path, kind: Kind) -> Iterator[Unlabelled]:
         raise input_error(
             path, "one text per line", "a .jsonl file with text and text_pair, because this task compares two texts"
         )
+    with open_file(path) as file:
+        end = 0
+        for number, content in enumerate(iter(partial(file.readline, LARGEST_ROW + 1), b""), start=1):
+            end += len(content)
+            where = f"{path}: line {number}"
+            line = _decoded(where, content, is_first=number == 1)
+            if line.strip():
+                is_text = path.suffix == ".txt"
+                yield Unlabelled(number, end, text=line) if is_text else _row(where, line, number, end, kind)
+
+
+def _decoded(where: str, content: bytes, *, is_first: bool) -> str:
+    if len(content) > LARGEST_ROW:
+        raise input_error(where, f"a line of more than {LARGEST_ROW:,} bytes", "one text per line")
+    if lone_return(content) is not None:
+        raise lone_return_error(where)
     try:
-        with open(path, "rb") as file:
-            end = 0
-            for number, content in enumerate(file, start=1):
-                end += len(content)
-                where = f"{path}: line {number}"
-                try:
-                    line = content.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-                except UnicodeDecodeError as error:
-                    raise input_error(where, f"byte {error.start + 1}, which is not UTF-8", "UTF-8 text") from None
-                if line.strip():
-                    is_text = path.suffix == ".txt"
-                    yield Unlabelled(number, end, text=line) if is_text else _row(where, line, number, end, kind)
-    except OSError as error:
-        raise input_error(path, f"no file that can be read ({error.strerror})", "a UTF-8 text file") from None
+        return content.decode("utf-8-sig" if is_first else "utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise input_error(where, f"byte {error.start + 1}, which is not UTF-8", "UTF-8 text") from None
 
 
 def _row(where: str, line: str, number: int, end: int, kind: Kind) -> Unlabelled:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import typer
 
 from taskaffinity.errors import quoted
+from taskaffinity.tasks.numbers import finite_number
 
 _WHOLE = re.compile(r"[-+]?[0-9]{1,20}")
 
@@ -21,7 +21,7 @@ def whole(least: int, most: int, **option: Any) -> Any:
 
 def decimal(least: float, most: float, **option: Any) -> Any:
     """Return a typer option that takes a number in [least, most]."""
-    return typer.Option(parser=_Parser(_decimal, least, most), metavar=f"<float {least:g}..{most:g}>", **option)
+    return typer.Option(parser=_Parser(finite_number, least, most), metavar=f"<float {least:g}..{most:g}>", **option)
 
 
 class _Parser:
@@ -43,12 +43,3 @@ class _Parser:
 
 def _whole(text: str) -> int | None:
     return int(text) if _WHOLE.fullmatch(text) else None
-
-
-def _decimal(text: str) -> float | None:
-    """The number; None for other texts, Python's underscores, NaN and infinity."""
-    try:
-        number = float(text) if text.isascii() and "_" not in text else math.nan
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None

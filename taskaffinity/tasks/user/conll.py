@@ -1,8 +1,10 @@
 """Read CoNLL files: one word per line, a blank line after a sentence; convert tags to IOB2.
 
-The first column is the word, the last one the tag. Columns are separated by tabs, or by white space if a line has no
-tab. If a file has two or more ``-DOCSTART-`` lines, each begins a document. A document's id is its number and a hash of
-its first sentence, so two taggings of one text have equal document ids.
+The first column is the word, the last one the tag. Columns are separated by tabs, or by blanks if a line has no tab;
+other white space is part of a word. Comments of CoNLL-U (``# sent_id = 1``) are skipped. If the first column counts
+the rows, as in CoNLL-U, the second is the word, and lines ``1-2`` and ``1.1`` are skipped. If a file has two or more
+``-DOCSTART-`` lines, each begins a document. A document's id is its number and a hash of its first sentence, so two
+taggings of one text have equal document ids.
 """
 
 from __future__ import annotations
@@ -10,16 +12,22 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
-from taskaffinity.errors import input_error, shown
+from taskaffinity.errors import has_controls, input_error, shown
 from taskaffinity.tasks.lines import read_lines
+from taskaffinity.tasks.numbers import whole_number
 
 _DOCUMENT = "-DOCSTART-"
 _TAG = re.compile(r"O|([BI])-(\S{1,40})")
 _LIKE_A_TAG = re.compile(r"\w|[A-Z][-_./:][A-Za-z][\w-]*")
 """Tags that a message may quote; if the last column holds something else, it may be text."""
+
+_COMMENT = re.compile(r"#\s*(newdoc|newpar|[\w.:-]+\s*=)")
+_NOT_A_WORD = re.compile(r"[0-9]+[-.][0-9]+")
+"""Numbers of rows that are no words in CoNLL-U: of a token that stands for several words, and of an omitted word."""
 
 _OTHER_SCHEMES = re.compile(r"([ESLUM])-\S{1,40}")
 
@@ -33,6 +41,16 @@ class Sentence(TypedDict):
     document: str | None
 
 
+@dataclass
+class _Lines:
+    """The lines of one sentence: their numbers in the file, and their columns."""
+
+    numbers: list[int] = field(default_factory=list)
+    columns: list[list[str]] = field(default_factory=list)
+    begins_document: bool = False
+    """Whether a ``-DOCSTART-`` line stands before the sentence."""
+
+
 def read_conll(path: Path) -> Iterator[tuple[str, Sentence]]:
     """Yield ``(where, row)`` for each sentence; ``where`` is the line of its first word.
 
@@ -41,36 +59,86 @@ def read_conll(path: Path) -> Iterator[tuple[str, Sentence]]:
     InputError
         If the file does not exist or is not UTF-8, or the number of columns of a line differs from the first line.
     """
-    sentence: list[list[str]] = []
-    places: list[str] = []
-    where, first, width = "", 0, 0
     lines = read_lines(path)[0]
-    has_documents = sum(line.split()[:1] == [_DOCUMENT] for line in lines) > 1
+    sentences = _sentences(path, lines)
+    is_numbered = _has_row_numbers(sentences)
+    if is_numbered and len(sentences[0].columns[0]) == 2:
+        place = f"{path}: line {sentences[0].numbers[0]}"
+        raise input_error(place, "two columns, the first of which numbers the rows", "a word and its tag")
+    word = 1 if is_numbered else 0
+    has_documents = sum(_columns(line)[0] == _DOCUMENT for line in lines) > 1
     n_begun, begins = 0, ""
-    for number, line in enumerate([*lines, ""], start=1):
-        fields = [field.strip() for field in line.split("\t")] if "\t" in line else line.split()
-        if not line.strip() or fields[0] == _DOCUMENT:
-            if sentence:
-                words, tags = [row[0] for row in sentence], [row[-1] for row in sentence]
-                begins = begins or hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
-                document = f"{n_begun} {begins}" if has_documents else None
-                yield where, {"words": words, "tags": tags, "places": tuple(places), "document": document}
-                sentence, places = [], []
-            if line.strip():
-                n_begun, begins = n_begun + 1, ""
+    for sentence in sentences:
+        if sentence.begins_document:
+            n_begun, begins = n_begun + 1, ""
+        kept = [
+            (number, columns)
+            for number, columns in zip(sentence.numbers, sentence.columns, strict=True)
+            if not (is_numbered and _NOT_A_WORD.fullmatch(columns[0]))
+        ]
+        if not kept:
             continue
-        place = f"{path}: line {number}"
+        places = tuple(f"{path}: line {number}" for number, _ in kept)
+        words, tags = [columns[word] for _, columns in kept], [columns[-1] for _, columns in kept]
+        if "" in (stripped := [word.strip() for word in words]):
+            column = "second" if is_numbered else "first"
+            raise input_error(places[stripped.index("")], f"no word in the {column} column", "a word")
+        begins = begins or hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
+        document = f"{n_begun} {begins}" if has_documents else None
+        yield places[0], {"words": words, "tags": tags, "places": places, "document": document}
+
+
+def _columns(line: str) -> list[str]:
+    """The columns of a line; other blanks, such as one that does not break, are part of a word."""
+    if "\t" in line:
+        return [column.strip(" ") for column in line.split("\t")]
+    return [column for column in line.split(" ") if column] or [""]
+
+
+def _sentences(path: Path, lines: Sequence[str]) -> list[_Lines]:
+    found = [_Lines()]
+    width = first = 0
+    for number, line in enumerate(lines, start=1):
+        columns = _columns(line)
+        if not line.strip() or columns[0] == _DOCUMENT:
+            if found[-1].columns:
+                found.append(_Lines())
+            found[-1].begins_document |= columns[0] == _DOCUMENT
+            continue
+        if line[0] == "#" and not found[-1].columns and _is_comment(line, columns, lines[number : number + 1]):
+            continue
         if not width:
-            first, width = number, len(fields)
-        if len(fields) < 2:
+            first, width = number, len(columns)
+        place = f"{path}: line {number}"
+        if len(columns) < 2:
             raise input_error(place, "1 column", "a word and its tag; a blank line between sentences")
-        if len(fields) != width:
-            raise input_error(place, f"{len(fields)} columns", f"{width}, as in line {first}")
-        if not fields[0]:
-            raise input_error(place, "no word in the first column", "a word")
-        where = where if sentence else place
-        sentence.append(fields)
-        places.append(place)
+        if len(columns) != width:
+            raise input_error(place, f"{len(columns)} columns", f"{width}, as in line {first}")
+        found[-1].numbers.append(number)
+        found[-1].columns.append(columns)
+    return found if found[-1].columns else found[:-1]
+
+
+def _is_comment(line: str, columns: Sequence[str], following: Sequence[str]) -> bool:
+    """Whether a line before a sentence is a comment of CoNLL-U; ``#`` may also be the first word."""
+    if not _COMMENT.match(line):
+        return False
+    has_tag = _TAG.fullmatch(columns[-1]) is not None
+    return not (has_tag and all(len(_columns(other)) == len(columns) for other in following))
+
+
+def _has_row_numbers(sentences: Sequence[_Lines]) -> bool:
+    """Whether the first column counts the rows, of each sentence or of the file."""
+    before, is_counted = -1, False
+    for sentence in sentences:
+        names = [columns[0] for columns in sentence.columns if not _NOT_A_WORD.fullmatch(columns[0])]
+        numbers = [whole_number(name) for name in names]
+        first = numbers[0] if numbers else None
+        if first not in (0, 1, before + 1) or numbers != list(range(first, first + len(numbers))):
+            return False
+        before = first + len(numbers) - 1
+        is_counted |= len(numbers) > 1
+    return is_counted
 
 
 def iob2(where: str, tags: Sequence[object], types: Sequence[str], places: Sequence[str] | None = None) -> list[str]:
@@ -110,6 +178,8 @@ def iob2(where: str, tags: Sequence[object], types: Sequence[str], places: Seque
             hint = " (for B and I without a type, give one name under labels:)" if tag in ("B", "I") else ""
             raise input_error(where, fault, f"O, B-TYPE or I-TYPE{hint}")
         mark, kind = found.groups()
+        if kind and has_controls(kind):
+            raise input_error(where, f"a tag with a control character on word {position}", "printable characters")
         made.append(f"{'B' if kind != before else mark}-{kind}" if kind else "O")
         before = kind or ""
     return made

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error
-from taskaffinity.tasks.lines import read_lines
+from taskaffinity.tasks.lines import LARGEST_DATA, lone_return_error, text_lines, utf8
+
+csv.field_size_limit(max(csv.field_size_limit(), LARGEST_DATA))  # the limit of a file is the only one
 
 
 def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
@@ -27,7 +29,7 @@ def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
-    lines = read_lines(path)[0]
+    lines = text_lines(path, utf8(path))[0]  # a quoted field may hold carriage returns
     reader = csv.reader((f"{line}\n" for line in lines), strict=True)
     while True:
         where = f"{path}: line {reader.line_num + 1}"
@@ -39,9 +41,7 @@ def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
                 where, f"a row that is no CSV ({error})", 'quotes that are closed, and "" for one inside'
             )
             if line := _stray(lines, reader.line_num):
-                fault = input_error(
-                    f"{path}: line {line}", "a lone carriage return", "lines that end in LF or in CR LF"
-                )
+                fault = lone_return_error(f"{path}: line {line}")
         if fault:
             raise fault
         if fields is None:

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from taskaffinity.errors import input_error, meant, named, quoted, shown
+from taskaffinity.errors import has_controls, input_error, meant, named, quoted, shown
+from taskaffinity.tasks.numbers import finite_number
 from taskaffinity.tasks.rows import parse_rows
 from taskaffinity.tasks.task import Example, Kind, Split, Task
 from taskaffinity.tasks.user.columns import Columns, Located
@@ -21,6 +22,7 @@ from taskaffinity.tasks.user.hub import hub_parts, hub_rows, load_hub
 from taskaffinity.tasks.user.task_block import At, Shared, UserTask, check, check_place, files_of, part_of, shares_of
 
 _MOST_CLASSES = 100
+_UNLABELLED = "-1"
 _LONGEST_LABEL = 40
 _MOST_WORDS = 3
 _LISTED = 10
@@ -143,7 +145,8 @@ def _normalised(block: UserTask, split: Split, rows: Located) -> Located:
             places = row.get("places")
             row["tags"] = iob2(where, tags, block.labels, places if isinstance(places, tuple) else None)
         if "label" in row:
-            row["label"] = (_score if block.kind == "similarity" else _class)(where, row["label"])
+            value = row["label"]
+            row["label"] = _score(where, value) if block.kind == "similarity" else _class(where, value, block.labels)
         yield where, row
 
 
@@ -154,20 +157,24 @@ def _text_of(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
-def _class(where: str, value: object) -> str:
+def _class(where: str, value: object, labels: Sequence[str]) -> str:
     label = ("false", "true")[value] if isinstance(value, bool) else _text_of(value)
     if not isinstance(label, str) or not label:
         raise input_error(where, f"label {shown(label)}", "a class: a text or a whole number")
+    if label == _UNLABELLED and label not in labels:
+        expected = "rows with labels; if -1 is a class here, list every class under labels:"
+        raise input_error(where, "label -1, which means no label", expected)
+    if has_controls(label):
+        raise input_error(where, f"a label of {len(label)} characters with a control character", "printable characters")
     return label
 
 
 def _score(where: str, value: object) -> object:
     if not isinstance(value, str):
         return value
-    try:
-        return float(value)
-    except ValueError:
-        pass
+    score = finite_number(value)
+    if score is not None:
+        return score
     raise input_error(
         where, f"label {named(value.strip(), ())}", "a number (for classes, use kind: inference or classification)"
     )

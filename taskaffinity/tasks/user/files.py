@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
@@ -46,15 +47,15 @@ def find_files(folder: Path, form: Format | None, kind: Kind, *, may_lack: Colle
     InputError
         If the folder or a file does not exist, or there are two files for one split.
     """
-    if not folder.is_dir():
-        found = "a file" if folder.exists() else "no such folder"
+    if not os.path.isdir(folder):
+        found = "a file" if os.path.lexists(folder) else "no such folder"
         raise input_error(
             folder, found, "a folder of train, dev and test files, or path: {train: FILE, dev: FILE, test: FILE}"
         )
     endings = _ENDINGS[form] if form else tuple(_GUESSED)
     files: dict[Split, Path] = {}
     for split, stems in STEMS.items():
-        present = [path for stem in stems for end in endings if (path := folder / f"{stem}{end}").is_file()]
+        present = [path for stem in stems for end in endings if os.path.lexists(path := folder / f"{stem}{end}")]
         if len(present) > 1:
             both = ", ".join(path.name for path in present)
             raise input_error(folder, f"{both} for {split}", "one of them, a format:, or path: {train: FILE, ...}")

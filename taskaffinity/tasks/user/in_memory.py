@@ -8,12 +8,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from taskaffinity.errors import input_error, meant, quoted, shown
-from taskaffinity.tasks.task import Kind, Split, Task
+from taskaffinity.tasks.task import A_NAME, NAME, Kind, Split, Task
 from taskaffinity.tasks.user.columns import Columns, Located, column_of
 from taskaffinity.tasks.user.examples import make_task
 from taskaffinity.tasks.user.files import object_rows
 from taskaffinity.tasks.user.hub import hub_parts, hub_rows
-from taskaffinity.tasks.user.task_block import A_NAME, NAME, UserTask, check, describe_fault, shares_of
+from taskaffinity.tasks.user.task_block import UserTask, check, describe_fault, shares_of
 
 _OPTIONS = ("kind", "labels", "negative", "metric", "title", "splits", "dev", "test")
 """Keys of a suite file that also apply to data in memory."""

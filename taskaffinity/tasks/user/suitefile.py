@@ -21,9 +21,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from taskaffinity.errors import InputError, input_error, meant, quoted, shown
 from taskaffinity.tasks.suite import Suite
-from taskaffinity.tasks.task import KINDS
+from taskaffinity.tasks.task import A_NAME, KINDS, NAME
 from taskaffinity.tasks.user.examples import read_user_task
-from taskaffinity.tasks.user.task_block import A_NAME, NAME, Files, UserTask, describe_fault
+from taskaffinity.tasks.user.task_block import Files, UserTask, describe_fault
 from taskaffinity.tasks.user.yamlfile import Place, read_yaml
 
 _AS_KEYS: dict[int, tuple[str, ...]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,15 +10,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from taskaffinity.errors import InputError, input_error, meant, quoted
+from taskaffinity.errors import InputError, has_controls, input_error, meant, quoted
 from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, Kind, Split
 from taskaffinity.tasks.user.columns import NEEDED, Field
 from taskaffinity.tasks.user.files import FITTING, Format, find_files
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-"""A legal name of a suite or task."""
-A_NAME = "letters, digits, '-', '_' and '.', because files are named after it"
 
 _LARGEST_SHARE = 50
 
@@ -99,6 +97,10 @@ def check(block: UserTask, at: At) -> None:
         )
     if block.labels and block.kind == "similarity":
         raise input_error(at("labels"), "labels for kind similarity", "none: it learns numbers")
+    if has_controls(block.title):
+        raise input_error(at("title"), f"title {quoted(block.title)}", "printable characters")
+    if garbled := next((label for label in block.labels if has_controls(label)), None):
+        raise input_error(at("labels"), f"label {quoted(garbled)}", "printable characters")
     if any(not label.strip() for label in block.labels) or len(set(block.labels)) != len(block.labels):
         raise input_error(at("labels"), "a label that is empty or listed twice", "each label once")
     if has_classes and len(block.labels) == 1:
@@ -119,6 +121,16 @@ def check(block: UserTask, at: At) -> None:
         raise input_error(at("format"), f"format {block.format} for kind {block.kind}", f"one of {', '.join(forms)}")
     if block.columns and block.format == "conll":
         raise input_error(at("columns"), "columns for format conll", "none: the first is the word, the last the tag")
+    _check_each_column_once(block, at)
+
+
+def _check_each_column_once(block: UserTask, at: At) -> None:
+    fields: dict[str, str] = {}
+    for name, column in block.columns.items():
+        if (other := fields.setdefault(column, name)) != name:
+            raise input_error(
+                at("columns"), f"column {quoted(column)} as {other} and as {name}", "one column per field"
+            )
 
 
 def check_place(block: UserTask, at: At) -> None:
@@ -164,11 +176,12 @@ def _share_of(key: Shared, said: str, at: At) -> float:
     percent = said.removesuffix("%").strip()
     if not said:
         return 0.0
-    if not said.endswith("%") or not percent.isdecimal() or not 1 <= int(percent) <= _LARGEST_SHARE:
+    share = whole_number(percent)
+    if not said.endswith("%") or share is None or not 1 <= share <= _LARGEST_SHARE:
         file = f"a file goes under path: {{{key}: FILE}}"
         expected = f"1% to {_LARGEST_SHARE}% of the training split, such as 10%; {file}"
         raise input_error(at(key), f"{key}: {quoted(said)}", expected)
-    return int(percent) / 100
+    return share / 100
 
 
 def files_of(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]) -> dict[Split, Path]:
@@ -181,12 +194,12 @@ def files_of(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]
     """
     assert block.path is not None
     said: dict[Split, str] = {"train": block.path.train, "dev": block.path.dev, "test": block.path.test}
-    files = {split: root / Path(name).expanduser() for split, name in said.items() if name}
+    files = {split: _path_of(root, name) for split, name in said.items() if name}
     if block.path.folder and files:
         raise input_error(at("path"), "a folder and files", "one of them")
     if block.path.folder:
-        folder = root / Path(block.path.folder).expanduser()
-        if not folder.exists() and folder.parent.is_dir():
+        folder = _path_of(root, block.path.folder)
+        if not os.path.lexists(folder) and os.path.isdir(folder.parent):
             near = meant(folder.name, (p.name for p in folder.parent.iterdir() if p.is_dir()))
             raise input_error(folder, "no such folder", f"the one of {at('path')}{near}")
         files = find_files(folder, block.format, block.kind, may_lack=[part for part in shares if shares[part]])
@@ -205,12 +218,19 @@ def files_of(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]
             raise input_error(
                 at("path"), f"no {part} split", f"{file}, or {part}: {example} to take a share of the train file"
             )
-    where: dict[Path, Split] = {}
+    where: dict[str, Split] = {}
     for split, path in files.items():
-        if not path.is_file():
-            found = "a folder" if path.is_dir() else "no such file"
-            near = meant(path.name, (p.name for p in path.parent.iterdir())) if path.parent.is_dir() else ""
-            raise input_error(path, found, f"the {split} file of {at('path')}{near}")
-        if where.setdefault(path.resolve(), split) != split:
-            raise input_error(at("path"), f"one file for {where[path.resolve()]} and {split}", "one file per split")
+        if not os.path.lexists(path):
+            near = meant(path.name, os.listdir(path.parent)) if os.path.isdir(path.parent) else ""
+            raise input_error(path, "no such file", f"the {split} file of {at('path')}{near}")
+        if where.setdefault(os.path.realpath(path), split) != split:
+            both = f"{where[os.path.realpath(path)]} and {split}"
+            raise input_error(at("path"), f"one file for {both}", "one file per split")
     return files
+
+
+def _path_of(root: Path, name: str) -> Path:
+    try:
+        return root / Path(name).expanduser()
+    except RuntimeError:  # ~somebody, who has no home here
+        return root / name

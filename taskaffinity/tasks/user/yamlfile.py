@@ -12,12 +12,14 @@ from pathlib import Path
 import yaml
 
 from taskaffinity.errors import input_error, shown
-from taskaffinity.tasks.lines import read_lines
+from taskaffinity.tasks.lines import LARGEST_SETTINGS, read_lines
 
 Place = tuple[str | int, ...]
 """Keys and list indices, from the outermost one."""
 
 _DEEPEST = 6
+_MOST_VALUES = 50_000
+"""Aliases count as often as they are used, because a few of them that refer to each other multiply."""
 
 
 def read_yaml(path: Path, of: str = "a suite") -> tuple[object, dict[Place, int]]:
@@ -31,9 +33,10 @@ def read_yaml(path: Path, of: str = "a suite") -> tuple[object, dict[Place, int]
     Raises
     ------
     InputError
-        If the file does not exist, is not UTF-8, is no YAML, is empty or nested too deeply, or repeats a key.
+        If the file does not exist, is not UTF-8, is no YAML, is empty nested too deeply or too large,
+        or repeats a key.
     """
-    text = "\n".join(read_lines(path)[0])
+    text = "\n".join(read_lines(path, LARGEST_SETTINGS)[0])
     try:
         node = yaml.compose(text, Loader=yaml.BaseLoader)
     except yaml.MarkedYAMLError as error:
@@ -64,6 +67,8 @@ def _plain(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int], o
     line = lines.setdefault(place, node.start_mark.line + 1)
     if len(place) > _DEEPEST:
         raise input_error(f"{path}: line {line}", f"more than {_DEEPEST} levels", f"the levels of {of}")
+    if len(lines) > _MOST_VALUES:
+        raise input_error(f"{path}: line {line}", f"more than {_MOST_VALUES:,} values", "fewer aliases (*name)")
     if isinstance(node, yaml.ScalarNode):
         return str(node.value)
     if isinstance(node, yaml.SequenceNode):

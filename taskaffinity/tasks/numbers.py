@@ -1,0 +1,43 @@
+"""Read numbers from text, by one rule for every file and option.
+
+A number has ASCII digits. Python also reads ``1_000``, other scripts' digits, ``nan`` and texts of any length; a file
+that has one of them is more likely broken.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+_MOST_DIGITS = 18
+"""More digits than any offset, line or count has; every such number fits into 64 bits."""
+_LONGEST = 400
+"""The longest decimal number: that of ``float`` has at most 309 digits before the point."""
+_WHOLE = re.compile(rf"[0-9]{{1,{_MOST_DIGITS}}}")
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,4})?")
+
+
+def whole_number(text: str) -> int | None:
+    """The whole number of 1 to 18 ASCII digits that a text is; None if it is something else.
+
+    Examples
+    --------
+    >>> whole_number("007"), whole_number("-1"), whole_number("1_000"), whole_number("9" * 19)
+    (7, None, None, None)
+    """
+    return int(text) if _WHOLE.fullmatch(text) else None
+
+
+def finite_number(text: str) -> float | None:
+    """The finite decimal number that a text is, white space around it aside; None if it is something else.
+
+    Examples
+    --------
+    >>> [finite_number(text) for text in (" 2.50 ", "-1e-3", "1_0", "nan", "1e999")]
+    [2.5, -0.001, None, None, None]
+    """
+    text = text.strip()
+    if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
+        return None
+    value = float(text)
+    return value if math.isfinite(value) else None
