@@ -47,7 +47,7 @@ METRICS_OF_KIND: dict[Kind, tuple[str, ...]] = {
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 """A legal name of a suite or task."""
-A_NAME = "up to 80 letters, digits, '-', '_' and '.', because files are named after it"
+A_NAME = "letters, digits, '-', '_' and '.' (at most 80), because files are named after it"
 
 Label = str | float | tuple[str, ...]
 
