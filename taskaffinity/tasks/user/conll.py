@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
@@ -47,8 +47,8 @@ class _Lines:
 
     numbers: list[int] = field(default_factory=list)
     columns: list[list[str]] = field(default_factory=list)
-    begins_document: bool = False
-    """Whether a ``-DOCSTART-`` line stands before the sentence."""
+    n_begun: int = 0
+    """Number of ``-DOCSTART-`` lines before the sentence."""
 
 
 def read_conll(path: Path) -> Iterator[tuple[str, Sentence]]:
@@ -60,22 +60,19 @@ def read_conll(path: Path) -> Iterator[tuple[str, Sentence]]:
         If the file does not exist or is not UTF-8, or the number of columns of a line differs from the first line.
     """
     lines = read_lines(path)[0]
-    sentences = _sentences(path, lines)
-    is_numbered = _has_row_numbers(sentences)
-    if is_numbered and len(sentences[0].columns[0]) == 2:
-        place = f"{path}: line {sentences[0].numbers[0]}"
-        raise input_error(place, "two columns, the first of which numbers the rows", "a word and its tag")
+    is_numbered = _has_row_numbers(_sentences(path, lines))  # looks at one sentence if it is not
     word = 1 if is_numbered else 0
-    has_documents = sum(_columns(line)[0] == _DOCUMENT for line in lines) > 1
+    has_documents = sum(line.startswith(_DOCUMENT) and _columns(line)[0] == _DOCUMENT for line in lines) > 1
     n_begun, begins = 0, ""
-    for sentence in sentences:
-        if sentence.begins_document:
-            n_begun, begins = n_begun + 1, ""
-        kept = [
-            (number, columns)
-            for number, columns in zip(sentence.numbers, sentence.columns, strict=True)
-            if not (is_numbered and _NOT_A_WORD.fullmatch(columns[0]))
-        ]
+    for sentence in _sentences(path, lines):
+        if is_numbered and len(sentence.columns[0]) == 2:
+            place = f"{path}: line {sentence.numbers[0]}"
+            raise input_error(place, "two columns, the first of which numbers the rows", "a word and its tag")
+        if sentence.n_begun:
+            n_begun, begins = n_begun + sentence.n_begun, ""
+        kept = list(zip(sentence.numbers, sentence.columns, strict=True))
+        if is_numbered:
+            kept = [(number, columns) for number, columns in kept if not _NOT_A_WORD.fullmatch(columns[0])]
         if not kept:
             continue
         places = tuple(f"{path}: line {number}" for number, _ in kept)
@@ -90,33 +87,37 @@ def read_conll(path: Path) -> Iterator[tuple[str, Sentence]]:
 
 def _columns(line: str) -> list[str]:
     """The columns of a line; other blanks, such as one that does not break, are part of a word."""
-    if "\t" in line:
-        return [column.strip(" ") for column in line.split("\t")]
-    return [column for column in line.split(" ") if column] or [""]
+    if "\t" not in line:
+        return [column for column in line.split(" ") if column] or [""]
+    columns = line.split("\t")
+    return [column.strip(" ") for column in columns] if " " in line else columns
 
 
-def _sentences(path: Path, lines: Sequence[str]) -> list[_Lines]:
-    found = [_Lines()]
+def _sentences(path: Path, lines: Sequence[str]) -> Iterator[_Lines]:
+    sentence = _Lines()
     width = first = 0
     for number, line in enumerate(lines, start=1):
         columns = _columns(line)
         if not line.strip() or columns[0] == _DOCUMENT:
-            if found[-1].columns:
-                found.append(_Lines())
-            found[-1].begins_document |= columns[0] == _DOCUMENT
+            if sentence.columns:
+                yield sentence
+                sentence = _Lines()
+            sentence.n_begun += columns[0] == _DOCUMENT
             continue
-        if line[0] == "#" and not found[-1].columns and _is_comment(line, columns, lines[number : number + 1]):
+        if line[0] == "#" and not sentence.columns and _is_comment(line, columns, lines[number : number + 1]):
             continue
         if not width:
             first, width = number, len(columns)
-        place = f"{path}: line {number}"
         if len(columns) < 2:
-            raise input_error(place, "1 column", "a word and its tag; a blank line between sentences")
+            raise input_error(
+                f"{path}: line {number}", "1 column", "a word and its tag; a blank line between sentences"
+            )
         if len(columns) != width:
-            raise input_error(place, f"{len(columns)} columns", f"{width}, as in line {first}")
-        found[-1].numbers.append(number)
-        found[-1].columns.append(columns)
-    return found if found[-1].columns else found[:-1]
+            raise input_error(f"{path}: line {number}", f"{len(columns)} columns", f"{width}, as in line {first}")
+        sentence.numbers.append(number)
+        sentence.columns.append(columns)
+    if sentence.columns:
+        yield sentence
 
 
 def _is_comment(line: str, columns: Sequence[str], following: Sequence[str]) -> bool:
@@ -127,7 +128,7 @@ def _is_comment(line: str, columns: Sequence[str], following: Sequence[str]) -> 
     return not (has_tag and all(len(_columns(other)) == len(columns) for other in following))
 
 
-def _has_row_numbers(sentences: Sequence[_Lines]) -> bool:
+def _has_row_numbers(sentences: Iterable[_Lines]) -> bool:
     """Whether the first column counts the rows, of each sentence or of the file."""
     before, is_counted = -1, False
     for sentence in sentences:

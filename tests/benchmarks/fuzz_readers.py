@@ -1,0 +1,240 @@
+"""The readers that ``fuzz.py`` gives broken files, small valid files to start from, and what no input may do.
+
+A reader takes a folder for its files and the bytes of one input. Its first byte chooses the variant, such as the kind
+of the task.
+"""
+
+from __future__ import annotations
+
+import re
+import resource
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from fuzz_seeds import SEEDS
+
+from taskaffinity.corpora import (
+    bc5cdr,
+    brat,
+    chemprot,
+    clinicalsts,
+    ddi2013,
+    ehr_rel,
+    i2b2_2010,
+    mednli,
+    rqe,
+    shareclefe,
+)
+from taskaffinity.corpora.blue_rows import READERS as BLUE_READERS
+from taskaffinity.corpora.choices import read_ids
+from taskaffinity.corpora.original import complete_lines
+from taskaffinity.errors import InputError, has_controls
+from taskaffinity.runs.recipe_file import read_recipe
+from taskaffinity.tasks.blue import BLUE_TASKS
+from taskaffinity.tasks.formats import read_card, read_objects
+from taskaffinity.tasks.passages import read_passages
+from taskaffinity.tasks.rows import parse_rows
+from taskaffinity.tasks.task import KINDS, SPLITS, Kind
+from taskaffinity.tasks.unlabelled import read_unlabelled
+from taskaffinity.tasks.user.columns import Columns
+from taskaffinity.tasks.user.examples import make_task
+from taskaffinity.tasks.user.files import Format, read_rows
+from taskaffinity.tasks.user.suitefile import read_suite
+from taskaffinity.tasks.user.task_block import UserTask
+
+MOST_SECONDS = 2.0
+"""Processor time of one input of at most 4 kB."""
+MOST_MEMORY = 300 * 1024
+"""KiB that one input may add to the largest memory of the process."""
+LONGEST_MESSAGE = 2_000
+FEW_WORDS = 4
+"""A message may not quote so many words of a file in a row."""
+
+Variant = Callable[[Path, bytes], object]
+
+
+class Broken(AssertionError):
+    """Raised if an input did what no input may do."""
+
+
+def check(reader: str, folder: Path, data: bytes) -> None:
+    """Give one input to a reader.
+
+    Raises
+    ------
+    Broken
+        If the reader raises anything but an ``InputError`` of one line that quotes no text, or takes long.
+    """
+    variants = READERS[reader]
+    read, content = variants[data[0] % len(variants) if data else 0], data[1:]
+    seconds, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        read(folder, content)
+    except InputError as error:
+        _check_message(str(error).replace(str(folder), ""), content, quotes_values=reader == "yaml")
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise Broken(f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}") from error
+    if (took := time.process_time() - seconds) > MOST_SECONDS:
+        raise Broken(f"{took:.0f} s for {len(data)} bytes")
+    if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory > MOST_MEMORY:
+        raise Broken(f"much memory for {len(data)} bytes")
+
+
+def _check_message(message: str, content: bytes, *, quotes_values: bool) -> None:
+    place = re.sub(r"\d+", "N", message)[:60]
+    if has_controls(message) or len(message) > LONGEST_MESSAGE:
+        raise Broken(f"a message with control characters or of {len(message)} characters: {place!r}")
+    if quotes_values:  # values of the user's configuration, not of a corpus
+        return
+    text = " ".join(content.decode("utf-8", "replace").split())
+    words = message.split()
+    for first in range(len(words) - FEW_WORDS + 1):
+        quoted = words[first : first + FEW_WORDS]
+        if all(re.fullmatch(r"[\w'-]+", word) for word in quoted) and " ".join(quoted) in text:
+            raise Broken(f"a message that quotes the file: {place!r}")
+
+
+def _task(kind: Kind, form: Format, folder: Path, content: bytes) -> None:
+    """Read the same file as all splits of a user's task."""
+    path = _file(folder, f"a.{form}", content)
+    columns, block = Columns(kind), UserTask(kind=kind)
+    parts = {split: (str(path), read_rows(path, form, columns)) for split in SPLITS}
+    _ = make_task("a", block, parts, lambda key: "suite.yaml").fingerprint
+
+
+def _rows(kind: Kind, folder: Path, content: bytes) -> None:
+    parse_rows(read_objects(_file(folder, "a.jsonl", content)), kind, ("a", "b"))
+
+
+def _card(folder: Path, content: bytes) -> None:
+    _file(folder, "task.json", content)
+    read_card(folder)
+
+
+def _unlabelled(kind: Kind, ending: str, folder: Path, content: bytes) -> None:
+    list(read_unlabelled(_file(folder, f"a.{ending}", content), kind))
+
+
+def _blue(name: str, folder: Path, content: bytes) -> None:
+    task = BLUE_TASKS[name]
+    list(BLUE_READERS[task.kind](_file(folder, "a.tsv", content), "train", task, Counter()))
+
+
+def _brat(folder: Path, content: bytes) -> None:
+    text, _, annotations = content.partition(b"\0")
+    _file(folder, "a.ann", annotations)
+    brat.read_document(_file(folder, "a.txt", text))
+
+
+def _ddi(folder: Path, content: bytes) -> None:
+    path = _file(folder, "a.xml", content)
+    list(ddi2013._document_rows(path, "a", ddi2013._parse(path), Counter()))
+
+
+def _rqe(folder: Path, content: bytes) -> None:
+    list(rqe._rows("train", _file(folder, "a.xml", content), Counter()))
+
+
+def _knowtator(folder: Path, content: bytes) -> None:
+    list(shareclefe._knowtator(_file(folder, "a.xml", content), "red horse and blue cake", Counter()))
+
+
+def _pipe(folder: Path, content: bytes) -> None:
+    list(shareclefe._pipe(_file(folder, "a.pipe", content), "red horse and blue cake", Counter()))
+
+
+def _suite(folder: Path, content: bytes) -> None:
+    for split in SPLITS:
+        if not (folder / f"{split}.csv").is_file():
+            _file(folder, f"{split}.csv", _TABLE)
+    read_suite(_file(folder, "suite.yaml", content))
+
+
+def _recipe(folder: Path, content: bytes) -> None:
+    read_recipe(_file(folder, "recipe.yaml", content))
+
+
+def _pubtator(folder: Path, content: bytes) -> None:
+    list(bc5cdr.read_documents(_file(folder, "a.txt", content)))
+
+
+def _chemprot(folder: Path, content: bytes) -> None:
+    parts = [*content.split(b"\0"), b"", b""][:3]
+    chemprot.read_documents(*(_file(folder, f"{number}.tsv", part) for number, part in enumerate(parts)))
+
+
+def _clinicalsts(folder: Path, content: bytes) -> None:
+    parts = [*content.split(b"\0"), b"", b""][:3]
+    for name, part in zip(("train", "test", "test.gs.sim"), parts, strict=True):
+        _file(folder, f"clinicalSTS.{name}.txt", part)
+    clinicalsts.convert(folder)
+
+
+def _ehr_rel(folder: Path, content: bytes) -> None:
+    _file(folder, "EHR-RelB.tsv", content)
+    ehr_rel.convert(folder)
+
+
+def _i2b2(folder: Path, content: bytes) -> None:
+    parts = [*content.split(b"\0"), b"", b""][:3]
+    files = [_file(folder, f"a.{name}", part) for name, part in zip(("txt", "con", "rel"), parts, strict=True)]
+    list(i2b2_2010._rows(*files, Counter()))
+
+
+def _mednli(folder: Path, content: bytes) -> None:
+    for where, line in complete_lines(_file(folder, "a.jsonl", content)):
+        mednli._row(where, line)
+
+
+def _ids(folder: Path, content: bytes) -> None:
+    read_ids(_file(folder, "a.ids", content))
+
+
+def _passages(ending: str, folder: Path, content: bytes) -> None:
+    read_passages([_file(folder, f"a.{ending}", content)])
+
+
+def _file(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def _of_kinds(form: Format, kinds: Sequence[Kind] = KINDS) -> list[Variant]:
+    return [partial(_task, kind, form) for kind in kinds]
+
+
+_TEXTS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != "ner")
+READERS: dict[str, list[Variant]] = {
+    "json": [
+        *_of_kinds("jsonl"),
+        *(partial(_rows, kind) for kind in KINDS),
+        *(partial(_unlabelled, kind, "jsonl") for kind in KINDS),
+        _card,
+        _mednli,
+        partial(_passages, "jsonl"),
+    ],
+    "csv": _of_kinds("csv", _TEXTS),
+    "tsv": [*_of_kinds("tsv", _TEXTS), *_of_kinds("blue", _TEXTS), *(partial(_blue, name) for name in BLUE_TASKS)],
+    "conll": [partial(_task, "ner", "conll"), partial(_task, "ner", "blue"), partial(_blue, "bc5cdr-disease")],
+    "brat": [_brat],
+    "xml": [_ddi, _rqe, _knowtator],
+    "yaml": [_suite, _recipe],
+    "lines": [
+        _pubtator, _chemprot, _clinicalsts, _ehr_rel, _i2b2, _pipe, _ids, partial(_unlabelled, "ner", "txt"),
+        partial(_passages, "txt"),
+    ],
+}  # fmt: skip
+"""Reader -> its variants."""
+
+_TABLE = b"text,label\n" + b"".join(b"row %d,%c\n" % (n, b"ab"[n % 2]) for n in range(40))
+
+
+def seeds(reader: str) -> list[bytes]:
+    """Each seed for each variant of a reader."""
+    return [bytes([number]) + text.encode() for number in range(len(READERS[reader])) for text in SEEDS[reader]]

@@ -1,0 +1,92 @@
+"""Small valid files of every format: what ``fuzz.py`` starts from. All text is invented."""
+
+from __future__ import annotations
+
+import json
+
+_KEYS = ("text", "text_pair", "label", "document")
+_ROWS = [[f"red {n}", "cake", "ab"[n % 2], f"d{n}"] for n in range(4)]
+_SCORES = [[f"red {n}", "cake", str(n), f"d{n}"] for n in range(3)]
+_OBJECTS = [dict(zip(_KEYS, row, strict=True)) for row in _ROWS]
+_NUMBERS = [{"id": f"i{n}", "text": "red", "text_pair": "cake", "label": n / 2} for n in range(3)]
+_SENTENCES = [{"tokens": ["red", "horse"], "ner_tags": ["O", "B-a"]}] * 2
+_TAGGED = {"id": "w", "words": ["red", "horse"], "tags": ["O", "B-a"]}
+_CARD = {"kind": "ner", "labels": ["a"], "counts": {"train": {"rows": 1, "counted": 1, "labels": {"a": 1}}}}
+_NLI = {"gold_label": "neutral", "pairID": "p", "sentence1": "red", "sentence2": "blue"}
+_BLUE_WORDS = "red\td1\t0\tO\nhorse\t-\t4\tB\n\nblue\td1\t12\tO\n"
+_DDI = (
+    '<document id="d"><sentence id="s" text="red horse"><entity id="e1" charOffset="0-2" type="drug" text="red"/>'
+    '<entity id="e2" charOffset="4-8" type="brand" text="horse"/>'
+    '<pair id="p" e1="e1" e2="e2" ddi="true" type="effect"/></sentence></document>'
+)
+_KNOWTATOR = (
+    '<a><annotation><mention id="m"/><span start="4" end="9"/><spannedText>horse</spannedText></annotation>'
+    '<classMention id="m"><mentionClass id="Disease_Disorder"/></classMention></a>'
+)
+_EHR_COLUMNS = (
+    "snomed_id_1 snomed_label_1 snomed_id_2 snomed_label_2 rater_A rater_B rater_C rater_D rater_E mean_rating "
+    "CUI_1 CUI_2"
+)
+
+
+def _lines(rows: list[object]) -> str:
+    return "".join(f"{json.dumps(row)}\n" for row in rows)
+
+
+def _tables(separator: str) -> list[str]:
+    return ["\n".join(separator.join(row) for row in [list(_KEYS), *rows]) for rows in (_ROWS, _SCORES)]
+
+
+SEEDS: dict[str, list[str]] = {
+    "json": [
+        _lines([*_OBJECTS]),
+        _lines([*_NUMBERS]),
+        _lines([*_SENTENCES]),
+        _lines([_TAGGED]),
+        _lines([_CARD]),
+        _lines([_NLI]),
+    ],
+    "csv": [*_tables(","), 'text,label\n"red ""x""\nhorse",a\nx,a\ny,b\nz,b\n'],
+    "tsv": [
+        *_tables("\t"),
+        'text\tlabel\n"red\nhorse"\ta\n"x\ta\nb\tb\n"c"\tb\n',
+        "index\tsentence\tlabel\nd.s1.p1\tred horse\tDDI-false\n",
+        "index\tsentence1\tsentence2\tlabel\np\tred\tblue\tneutral\n",
+        "index\tsentence1\tsentence2\tscore\n1\tred\tblue\t2.5\n",
+        _BLUE_WORDS,
+    ],
+    "conll": [
+        "-DOCSTART- O\n\nred O\nhorse B-a\nand O\n\n-DOCSTART- O\n\ncake I-a\n\nred O\n",
+        "# sent_id = 1\n1-2\tredhorse\t_\n1\tred\tO\n2\thorse\tB-a\n\n1\tcake\tB-a\n",
+        _BLUE_WORDS,
+    ],
+    "brat": [
+        "red horse and blue cake\n\0T1\tAnimal 4 9\thorse\nT2\tCake 14 18;19 23\tblue cake\n"
+        "E1\tAnimal:T1\nR1\tHas Arg1:E1 Arg2:T2\n"
+    ],
+    "xml": [
+        _DDI,
+        '<?xml version="1.0" encoding="UTF-8"?><a><pair pid="1" value="true"><chq>red</chq><faq>blue</faq></pair></a>',
+        _KNOWTATOR,
+        '<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>',
+    ],
+    "yaml": [
+        "name: s\ntasks:\n  a: {kind: classification, path: .}\n  b:\n    kind: classification\n"
+        "    path: {train: train.csv}\n    dev: 20%\n    test: 20%\n    labels: [a, b]\n"
+        "    columns: {text: text}\n    title: B\n",
+        "learning_rate: 0.003\nbatch_size: 32\nfinetune:\n  num_train_epochs: 3\n",
+        "a: &a [x]\nb: [*a, *a]\n",
+    ],
+    "lines": [
+        "1|t|red horse\n1|a|blue cake\n1\t0\t3\tred\tDisease\tD1\n1\tCID\tC1\tD1\n\n",
+        "1\tred horse\tblue cake\n\x001\tT1\tCHEMICAL\t0\t3\tred\n1\tT2\tGENE-Y\t4\t9\thorse\n"
+        "\x001\tCPR:3\tArg1:T1\tArg2:T2\n",
+        "red\tblue\t2.5\nx\ty\t1\n\0red\tblue\n\x001.5\n",
+        _EHR_COLUMNS.replace(" ", "\t") + "\n1\tred\t2\tblue\t1\t1\t1\t1\t1\t1.5\tC1\tC2\n",
+        'red horse runs\n\0c="red" 1:0 1:0||t="problem"\nc="horse" 1:1 1:1||t="test"\n'
+        '\0c="horse" 1:1 1:1||r="TeRP"||c="red" 1:0 1:0\n',
+        "n||Disease_Disorder||C1||4||9\n",
+        "a\nb\n",
+    ],
+}
+"""Reader -> its files. A NUL separates the files of a document."""
