@@ -66,7 +66,7 @@ def child(reader: str, out: Path, arguments: Sequence[str]) -> None:
         n += 1
         try:
             fuzz_readers.check(reader, work, data)
-        except fuzz_readers.Broken as error:
+        except fuzz_readers.BrokenError as error:
             if str(error) not in found:
                 found.add(str(error))
                 (out / reader / "found" / hashlib.sha256(str(error).encode()).hexdigest()[:12]).write_bytes(data)

@@ -57,7 +57,7 @@ FEW_WORDS = 4
 Variant = Callable[[Path, bytes], object]
 
 
-class Broken(AssertionError):
+class BrokenError(AssertionError):
     """Raised if an input did what no input may do."""
 
 
@@ -66,7 +66,7 @@ def check(reader: str, folder: Path, data: bytes) -> None:
 
     Raises
     ------
-    Broken
+    BrokenError
         If the reader raises anything but an ``InputError`` of one line that quotes no text, or takes long.
     """
     variants = READERS[reader]
@@ -78,17 +78,17 @@ def check(reader: str, folder: Path, data: bytes) -> None:
         _check_message(str(error).replace(str(folder), ""), content, quotes_values=reader == "yaml")
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
-        raise Broken(f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}") from error
+        raise BrokenError(f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}") from error
     if (took := time.process_time() - seconds) > MOST_SECONDS:
-        raise Broken(f"{took:.0f} s for {len(data)} bytes")
+        raise BrokenError(f"{took:.0f} s for {len(data)} bytes")
     if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory > MOST_MEMORY:
-        raise Broken(f"much memory for {len(data)} bytes")
+        raise BrokenError(f"much memory for {len(data)} bytes")
 
 
 def _check_message(message: str, content: bytes, *, quotes_values: bool) -> None:
     place = re.sub(r"\d+", "N", message)[:60]
     if has_controls(message) or len(message) > LONGEST_MESSAGE:
-        raise Broken(f"a message with control characters or of {len(message)} characters: {place!r}")
+        raise BrokenError(f"a message with control characters or of {len(message)} characters: {place!r}")
     if quotes_values:  # values of the user's configuration, not of a corpus
         return
     text = " ".join(content.decode("utf-8", "replace").split())
@@ -96,7 +96,7 @@ def _check_message(message: str, content: bytes, *, quotes_values: bool) -> None
     for first in range(len(words) - FEW_WORDS + 1):
         quoted = words[first : first + FEW_WORDS]
         if all(re.fullmatch(r"[\w'-]+", word) for word in quoted) and " ".join(quoted) in text:
-            raise Broken(f"a message that quotes the file: {place!r}")
+            raise BrokenError(f"a message that quotes the file: {place!r}")
 
 
 def _task(kind: Kind, form: Format, folder: Path, content: bytes) -> None:

@@ -45,7 +45,7 @@ BAD_USAGE = {
     ),
     "race that is over at once": ([*STUDY, "--sequential", "--seeds=12"], "--sequential.*below --max-seeds"),
     "most seeds without a race": ([*STUDY, "--max-seeds=8"], "--max-seeds 8.*--sequential"),
-    "margin without end": ([*STUDY, "--margin=inf"], "below 100"),
+    "margin without end": ([*STUDY, "--margin=inf"], "expected POINTS"),
     "data for a synthetic suite": (["pairwise", "--domain=planted-8", "--data=half"], "data .*takes no data"),
     "unknown correction": ([*STUDY, "--correction=none"], "--correction"),
     "unknown executor": (["pairwise", "--domain=clinical", "--executor=cloud"], "--executor"),
