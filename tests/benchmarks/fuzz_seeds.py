@@ -9,6 +9,7 @@ _ROWS = [[f"red {n}", "cake", "ab"[n % 2], f"d{n}"] for n in range(4)]
 _SCORES = [[f"red {n}", "cake", str(n), f"d{n}"] for n in range(3)]
 _OBJECTS = [dict(zip(_KEYS, row, strict=True)) for row in _ROWS]
 _NUMBERS = [{"id": f"i{n}", "text": "red", "text_pair": "cake", "label": n / 2} for n in range(3)]
+_LABELLED = [{"id": f"i{n}", **row} for n, row in enumerate(_OBJECTS)]
 _SENTENCES = [{"tokens": ["red", "horse"], "ner_tags": ["O", "B-a"]}] * 2
 _TAGGED = {"id": "w", "words": ["red", "horse"], "tags": ["O", "B-a"]}
 _CARD = {"kind": "ner", "labels": ["a"], "counts": {"train": {"rows": 1, "counted": 1, "labels": {"a": 1}}}}
@@ -41,6 +42,8 @@ SEEDS: dict[str, list[str]] = {
     "json": [
         _lines([*_OBJECTS]),
         _lines([*_NUMBERS]),
+        _lines([{**row, "id": None} for row in _NUMBERS]),
+        _lines([*_LABELLED]),
         _lines([*_SENTENCES]),
         _lines([_TAGGED]),
         _lines([_CARD]),
@@ -53,6 +56,10 @@ SEEDS: dict[str, list[str]] = {
         "index\tsentence\tlabel\nd.s1.p1\tred horse\tDDI-false\n",
         "index\tsentence1\tsentence2\tlabel\np\tred\tblue\tneutral\n",
         "index\tsentence1\tsentence2\tscore\n1\tred\tblue\t2.5\n",
+        "index\tsentence\tlabel\n1.T1.T2\tred horse\tCPR:3\n",
+        "index\tsentence\tlabel\np\tred horse\tPIP\n",
+        "sentence\tlabel\n" + "".join(f"red {n}\t{'ab'[n % 2]}\n" for n in range(4)),
+        "sentence1\tsentence2\tscore\n" + "".join(f"red {n}\tblue\t{n % 2}\n" for n in range(4)),
         _BLUE_WORDS,
     ],
     "conll": [
