@@ -1,0 +1,208 @@
+"""Run a command of the package in a process that is forked from this one, and kill it at a chosen moment.
+
+This process has imported everything that commands import, so a command starts in milliseconds. It never trains, because
+a process that has trained cannot be forked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fault_world import SENTINEL
+
+LONGEST = 240.0
+"""Seconds after which a command hangs."""
+HUNG = -99
+"""Exit code of a command that hangs."""
+_EVENTS = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.link", "os.symlink", "os.chmod"}
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_TRACEBACK = re.compile(rb"Traceback \(most recent call last\)|^  File \"", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    """Exit code; of a signal, its number with a minus."""
+    out: bytes
+    err: bytes
+    seconds: float
+    events: int = 0
+    """Events of the file system, if they were counted."""
+
+    @property
+    def has_traceback(self) -> bool:
+        return bool(_TRACEBACK.search(self.out) or _TRACEBACK.search(self.err))
+
+    @property
+    def has_text(self) -> bool:
+        """Whether a message quotes the corpus."""
+        return bool(SENTINEL.search(self.out) or SENTINEL.search(self.err))
+
+
+def import_everything() -> None:
+    """Import what commands import when they run."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import transformers.models.bert.modeling_bert
+    import transformers.models.bert.tokenization_bert  # noqa: F401
+
+    import taskaffinity.analysis.figures.gallery
+    import taskaffinity.analysis.report
+    import taskaffinity.cli
+    import taskaffinity.corpora.fetch
+    import taskaffinity.corpora.prepare
+    import taskaffinity.studies.api
+    import taskaffinity.training.export.export
+    import taskaffinity.training.export.predictor
+    import taskaffinity.training.pretrain
+    import taskaffinity.tuning.tune  # noqa: F401
+
+
+def environment(place: Path) -> dict[str, str]:
+    """Variables that keep everything that a command writes inside a folder."""
+    for name in ("cache", "home", "tmp"):
+        (place / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    return {
+        "TASKAFFINITY_CACHE": str(place / "cache"),
+        "HOME": str(place / "home"),
+        "TMPDIR": str(place / "tmp"),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "COLUMNS": "200",
+    }
+
+
+def run(
+    arguments: Sequence[str],
+    place: Path,
+    *,
+    before: Callable[[], None] | None = None,
+    kill_at: int | None = None,
+    kill_after: float | None = None,
+) -> Ran:
+    """Run ``taskaffinity ARGUMENTS`` in a folder and wait for its end.
+
+    Parameters
+    ----------
+    before
+        Called in the new process first.
+    kill_at
+        Number of the file-system event before which the process kills itself; 0 counts them only.
+    kill_after
+        Seconds after which it is killed.
+    """
+    logs = place.parent / f"{place.name}.logs"
+    logs.mkdir(exist_ok=True)
+    began = time.monotonic()
+    number = os.fork()
+    if number == 0:
+        _be_the_command(arguments, place, logs, before, kill_at)
+    limit = LONGEST if kill_after is None else kill_after
+    status = _wait(number, began + limit)
+    code = HUNG if status is None and kill_after is None else -signal.SIGKILL if status is None else status
+    with suppress(ProcessLookupError):  # whatever the command started
+        os.killpg(number, signal.SIGKILL)
+    seconds = time.monotonic() - began
+    counted = (logs / "events").read_text() if kill_at == 0 and (logs / "events").exists() else "0"
+    return Ran(code, (logs / "out").read_bytes(), (logs / "err").read_bytes(), seconds, int(counted))
+
+
+def _wait(number: int, until: float) -> int | None:
+    """Exit code of a child; None if it had to be killed."""
+    while time.monotonic() < until:
+        done, status = os.waitpid(number, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    os.killpg(number, signal.SIGKILL)
+    os.waitpid(number, 0)
+    return None
+
+
+def _be_the_command(
+    arguments: Sequence[str], place: Path, logs: Path, before: Callable[[], None] | None, kill_at: int | None
+) -> None:
+    """Become the command; does not return."""
+    code: Any = 1
+    try:
+        os.setsid()
+        for name, descriptor in (("out", 1), ("err", 2)):
+            file = os.open(logs / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(file, descriptor)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        sys.stdout, sys.stderr = (open(n, "w", encoding="utf-8", closefd=False) for n in (1, 2))  # noqa: SIM115
+        os.chdir(place)
+        os.environ.update(environment(place))
+        sys.argv = ["taskaffinity", *arguments]
+        events = _count_events(kill_at) if kill_at is not None else [0]
+        if before is not None:
+            before()
+        from taskaffinity.cli import main
+
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        if kill_at == 0:
+            counted = events[0]
+            (logs / "events").write_text(str(counted))
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 1)
+
+
+def _count_events(kill_at: int) -> list[int]:
+    """Count file-system events from now on, and kill this process before one of them."""
+    count = [0]
+
+    def event() -> None:
+        count[0] += 1
+        if count[0] == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def hear(name: str, arguments: tuple[Any, ...]) -> None:
+        if name in _EVENTS or (name == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITES):
+            event()
+
+    flush = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        event()
+        flush(descriptor)
+
+    os.fsync = fsync
+    sys.addaudithook(hear)
+    return count
+
+
+def tree(place: Path) -> dict[str, bytes]:
+    """Every file below a folder by its path, links left out; folders have no bytes."""
+    found: dict[str, bytes] = {}
+    for path in sorted(place.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            found[str(path.relative_to(place))] = path.read_bytes()
+        elif path.is_dir() and not path.is_symlink():
+            found[f"{path.relative_to(place)}/"] = b""
+    return found
+
+
+def alike(first: Mapping[str, bytes], second: Mapping[str, bytes]) -> set[str]:
+    """Files that two undisturbed commands write alike: all but those that hold times."""
+    return {name for name in first.keys() & second.keys() if first[name] == second[name]}

@@ -1,0 +1,199 @@
+"""Kill every command, repeat it, and compare everything it wrote with what an undisturbed command writes."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from fault_commands import Ran, alike, run, tree
+from fault_tally import Tally
+from fault_world import SENTINEL, World, pins_of
+
+_TRAIN = (
+    *("--encoder", "encoder", "--executor", "local", "--quiet", "--set", "precision=none", "--set", "batch_size=8"),
+    *("--set", "num_train_epochs=2", "--set", "learning_rate=0.005"),
+)
+_PAIRS = ("pairwise", "--suite", "data/two.yaml", "--results", "study", "--seeds", "2", "--keep-models", *_TRAIN)
+_RUNS = re.compile(r"runs/[^/]+/result\.json$|tune/s[^/]+\.json$")
+"""Files that say that a run or a trial has finished; both hold its seconds."""
+_MAY_HOLD_TEXT = re.compile(r"(^|/)(cache|made|fetched|prepared|predicted\.jsonl)")
+"""The cache of tokens, and what the user asked to be written with text in it."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line, and the folders of a finished study that it needs."""
+
+    arguments: Sequence[str]
+    needs: Sequence[str] = ()
+    kills: int = 4
+    """Kills in the whole campaign."""
+    before: Callable[[World, int], Callable[[], None]] | None = None
+    """Makes what is called in the process of the command first, from the world and the mirror's port."""
+
+
+def _pin(world: World, port: int) -> Callable[[], None]:
+    def pin() -> None:
+        import taskaffinity.corpora.fetch as fetch
+
+        pins: Any = pins_of(world)
+        fetch.pinned = lambda corpus: pins  # type: ignore[assignment]
+
+    return pin
+
+
+COMMANDS: Mapping[str, Command] = {
+    "pairwise": Command(_PAIRS, kills=30),
+    "full": Command(("full", "--suite", "data/two.yaml", "--results", "full", "--seeds", "1", *_TRAIN), kills=14),
+    "tune": Command(
+        (
+            *("tune", "--suite", "data/two.yaml", "--results", "tuned", "--n-trials", "2", "--finalists", "1"),
+            *("--confirm-seeds", "1", *_TRAIN[:7]),
+        ),
+        kills=12,
+    ),
+    "graph": Command(("graph", "study", "--figures", "graph,curves", "--format", "png"), ("study",), 7),
+    "report": Command(("report", "study"), ("study",), 5),
+    "export": Command(("export", "study", "--task", "names", "--out", "model"), ("study",), 10),
+    "predict": Command(("predict", "model", "data/text.txt", "--out", "predicted.jsonl"), ("study", "model"), 6),
+    "pretrain": Command(
+        (
+            *("pretrain", "--text", "data/text.txt", "--encoder", "encoder", "--out", "pre"),
+            *("--batch-size", "8", "--max-length", "16"),
+        ),
+        kills=10,
+    ),
+    "init": Command(("init", "made"), kills=7),
+    "data prepare": Command(("data", "prepare", "rqe", "--raw", "raw/rqe", "--out", "prepared"), kills=7),
+    "data prepare blue": Command(
+        ("data", "prepare", "mednli", "--raw", "raw/mednli", "--out", "prepared", "--format", "blue"), kills=5
+    ),
+    "data fetch": Command(
+        ("data", "fetch", "rqe", "--raw", "fetched", "--out", "prepared", "--mirror", "http://127.0.0.1:{port}"),
+        kills=9,
+        before=_pin,
+    ),
+    "data inspect": Command(("data", "inspect", "data/suite.yaml"), kills=2),
+    "compare": Command(("compare", "study", "other"), ("study", "other"), 2),
+    "table": Command(("table", "departures", "study"), ("study",), 2),
+    "status": Command(("status", "study"), ("study",), 2),
+}
+
+
+@dataclass
+class Bench:
+    """The undisturbed studies, and a place for each trial."""
+
+    world: World
+    root: Path
+    port: int = 0
+    done: dict[str, Path] = field(default_factory=dict)
+    """Folders of finished commands, by name."""
+    _number: int = 0
+
+    def place(self, needs: Sequence[str] = ()) -> Path:
+        """A new folder with the world and the finished folders that a command needs."""
+        self._number += 1
+        place = self.root / f"place-{self._number}"
+        place.mkdir(parents=True)
+        for name in ("data", "encoder", "raw"):
+            (place / name).symlink_to(self.world.root / name)
+        for name in needs:
+            shutil.copytree(self.done[name], place / name)
+        return place
+
+    def run(self, command: Command, place: Path, **options: Any) -> Ran:
+        arguments = [part.format(port=self.port) for part in command.arguments]
+        before = command.before(self.world, self.port) if command.before else None
+        return run(arguments, place, before=before, **options)
+
+    def drop(self, place: Path) -> None:
+        shutil.rmtree(place)
+        shutil.rmtree(place.parent / f"{place.name}.logs", ignore_errors=True)
+
+
+@contextmanager
+def mirror(world: World) -> Any:
+    """A server of the original files on the loopback; yields its port."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def translate_path(self, path: str) -> str:
+            return str(world.raw / "rqe" / path.rpartition("/")[2])
+
+        def log_message(self, *_: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def finished(bench: Bench) -> None:
+    """Train the studies that later commands read."""
+    for name, command in (("study", COMMANDS["pairwise"]), ("model", COMMANDS["export"])):
+        place = bench.place(command.needs)
+        ran = bench.run(command, place)
+        assert ran.code == 0, ran.err.decode()
+        bench.done[name] = place / name
+    place = bench.place()
+    ran = bench.run(Command((*_PAIRS[:4], "other", "--seeds", "1", *_TRAIN)), place)
+    assert ran.code == 0, ran.err.decode()
+    bench.done["other"] = place / "other"
+
+
+def kill_campaign(bench: Bench, rng: random.Random, share: float = 1.0) -> list[Tally]:
+    """Kill every command at file-system events (two of three) and at random moments, and repeat it."""
+    return [_kill(bench, name, command, rng, max(1, round(share * command.kills))) for name, command in COMMANDS.items()]
+
+
+def _kill(bench: Bench, name: str, command: Command, rng: random.Random, n: int) -> Tally:
+    tally = Tally(f"killed: {name}")
+    places = [bench.place(command.needs) for _ in range(2)]
+    undisturbed = [bench.run(command, place, kill_at=0) for place in places]
+    trees = [tree(place) for place in places]
+    for ran in undisturbed:
+        assert ran.code == 0, f"{name}: {ran.err.decode()}"
+    expected, same = trees[0], alike(*trees)
+    for number in range(n):
+        at_event = undisturbed[0].events > 0 and number % 3 != 2
+        seconds = undisturbed[0].seconds
+        when: dict[str, Any] = (
+            {"kill_at": rng.randint(1, undisturbed[0].events)} if at_event else {"kill_after": rng.uniform(0.02, seconds)}
+        )
+        place = bench.place(command.needs)
+        killed = bench.run(command, place, **when)
+        before = tree(place)
+        again = bench.run(command, place)
+        after = tree(place)
+        tally.tried += 1
+        case = f"{name} {when}"
+        lost = sorted(expected.keys() - after.keys()) + sorted(k for k in same & after.keys() if after[k] != expected[k])
+        litter = sorted(after.keys() - expected.keys())
+        changed = [key for key in before if _RUNS.search(key) and after.get(key) != before[key]]
+        text = [key for key, content in after.items() if not _MAY_HOLD_TEXT.search(key) and SENTINEL.search(content)]
+        tally.count("failed_again", again.code != 0, f"{case}: {again.code} {again.err[-300:].decode()!r}")
+        tally.count("trained_again", len(changed), f"{case}: {changed[:3]}")
+        tally.count("byte_differences", len(lost), f"{case}: {lost[:3]}")
+        tally.count("litter", len(litter), f"{case}: {litter[:3]}")
+        tally.count("tracebacks", killed.has_traceback + again.has_traceback, f"{case}: {again.err[-300:].decode()!r}")
+        tally.count("corpus_text", len(text) + killed.has_text + again.has_text, f"{case}: {text[:3]}")
+        if command.needs or "--out" not in command.arguments:
+            differs = again.out != undisturbed[0].out and name in ("compare", "table", "data inspect")
+            tally.count("byte_differences", differs, f"{case}: its output")
+        bench.drop(place)
+    for place in places:
+        bench.drop(place)
+    return tally
+
+
