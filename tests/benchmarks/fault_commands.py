@@ -6,6 +6,7 @@ a process that has trained cannot be forked.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -197,10 +198,17 @@ def tree(place: Path) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for path in sorted(place.rglob("*")):
         if path.is_file() and not path.is_symlink():
-            found[str(path.relative_to(place))] = path.read_bytes()
+            content = path.read_bytes()
+            found[str(path.relative_to(place))] = _in_order(content) if path.suffix == ".safetensors" else content
         elif path.is_dir() and not path.is_symlink():
             found[f"{path.relative_to(place)}/"] = b""
     return found
+
+
+def _in_order(content: bytes) -> bytes:
+    """Weights with a sorted header; the library that writes them shuffles their metadata."""
+    size = int.from_bytes(content[:8], "little")
+    return json.dumps(json.loads(content[8 : 8 + size]), sort_keys=True).encode() + content[8 + size :]
 
 
 def alike(first: Mapping[str, bytes], second: Mapping[str, bytes]) -> set[str]:

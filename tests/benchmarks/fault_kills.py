@@ -19,7 +19,7 @@ from fault_world import SENTINEL, World, pins_of
 
 _TRAIN = (
     *("--encoder", "encoder", "--executor", "local", "--quiet", "--set", "precision=none", "--set", "batch_size=8"),
-    *("--set", "num_train_epochs=2", "--set", "learning_rate=0.005"),
+    *("--set", "num_train_epochs=3", "--set", "learning_rate=0.03"),
 )
 _PAIRS = ("pairwise", "--suite", "data/two.yaml", "--results", "study", "--seeds", "2", "--keep-models", *_TRAIN)
 _RUNS = re.compile(r"runs/[^/]+/result\.json$|tune/s[^/]+\.json$")
@@ -141,11 +141,12 @@ def mirror(world: World) -> Any:
 
 def finished(bench: Bench) -> None:
     """Train the studies that later commands read."""
-    for name, command in (("study", COMMANDS["pairwise"]), ("model", COMMANDS["export"])):
+    for name, folder in (("pairwise", "study"), ("export", "model"), ("full", "full"), ("tune", "tuned")):
+        command = COMMANDS[name]
         place = bench.place(command.needs)
         ran = bench.run(command, place)
         assert ran.code == 0, ran.err.decode()
-        bench.done[name] = place / name
+        bench.done[folder] = place / folder
     place = bench.place()
     ran = bench.run(Command((*_PAIRS[:4], "other", "--seeds", "1", *_TRAIN)), place)
     assert ran.code == 0, ran.err.decode()

@@ -20,7 +20,7 @@ SENTINEL = re.compile(rb"qzx[a-z]{2}", re.IGNORECASE)
 """What begins every word of the corpus."""
 SYLLABLES = [consonant + vowel for consonant, vowel in product("bdfgklmnprst", "aeiou")]
 WORDS = [f"qzx{first}{second}" for first, second in product(SYLLABLES[:20], SYLLABLES[40:44])]
-SIZES = {"train": 40, "dev": 16, "test": 24}
+SIZES = {"train": 64, "dev": 16, "test": 24}
 
 _SUITE = """\
 name: invented
@@ -145,6 +145,7 @@ def _write_encoder(folder: Path, seed: int) -> None:
         num_attention_heads=2,
         intermediate_size=32,
         max_position_embeddings=128,
+        initializer_range=0.2,  # learns in a few steps
     )
     BertForMaskedLM(config).save_pretrained(folder)
     BertTokenizer({token: i for i, token in enumerate(tokens)}, do_lower_case=True).save_pretrained(folder)
