@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import sys
 import time
@@ -105,44 +106,57 @@ def run(
     kill_after
         Seconds after which it is killed.
     """
-    logs = place.parent / f"{place.name}.logs"
-    logs.mkdir(exist_ok=True)
+    pipes = [os.pipe() for _ in range(3)]  # what it prints, and the number of events; pipes have no limit of size
     began = time.monotonic()
     number = os.fork()
     if number == 0:
-        _be_the_command(arguments, place, logs, before, kill_at)
-    limit = LONGEST if kill_after is None else kill_after
-    status = _wait(number, began + limit)
-    code = HUNG if status is None and kill_after is None else -signal.SIGKILL if status is None else status
-    with suppress(ProcessLookupError):  # whatever the command started
-        os.killpg(number, signal.SIGKILL)
-    seconds = time.monotonic() - began
-    counted = (logs / "events").read_text() if kill_at == 0 and (logs / "events").exists() else "0"
-    return Ran(code, (logs / "out").read_bytes(), (logs / "err").read_bytes(), seconds, int(counted))
+        _be_the_command(arguments, place, [write for _, write in pipes], before, kill_at)
+    for _, write in pipes:
+        os.close(write)
+    status, (out, err, events) = _wait(number, [read for read, _ in pipes], began + (kill_after or LONGEST))
+    code = status if status is not None else HUNG if kill_after is None else -signal.SIGKILL
+    return Ran(code, out, err, time.monotonic() - began, int(events or 0))
 
 
-def _wait(number: int, until: float) -> int | None:
-    """Exit code of a child; None if it had to be killed."""
-    while time.monotonic() < until:
-        done, status = os.waitpid(number, os.WNOHANG)
+def _wait(number: int, pipes: Sequence[int], until: float) -> tuple[int | None, list[bytes]]:
+    """Exit code of a child, None if it had to be killed; and what came through the pipes."""
+    came: dict[int, list[bytes]] = {pipe: [] for pipe in pipes}
+    status: int | None = None
+    while True:
+        is_late = time.monotonic() >= until
+        done, ended = os.waitpid(number, os.WNOHANG)
+        if done or is_late:
+            with suppress(ProcessLookupError):  # whatever the command started
+                os.killpg(number, signal.SIGKILL)
         if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.005)
-    os.killpg(number, signal.SIGKILL)
-    os.waitpid(number, 0)
-    return None
+            status = os.waitstatus_to_exitcode(ended)
+        elif is_late:
+            os.waitpid(number, 0)
+        while ready := select.select([pipe for pipe in pipes if pipe in came], [], [], 0 if done else 0.005)[0]:
+            parts = [(pipe, os.read(pipe, 1 << 16)) for pipe in ready]
+            for pipe, part in parts:
+                came[pipe].append(part)
+            if not any(part for _, part in parts):
+                break
+        if done or is_late:
+            for pipe in pipes:
+                os.close(pipe)
+            return status, [b"".join(parts) for parts in came.values()]
 
 
 def _be_the_command(
-    arguments: Sequence[str], place: Path, logs: Path, before: Callable[[], None] | None, kill_at: int | None
+    arguments: Sequence[str],
+    place: Path,
+    pipes: Sequence[int],
+    before: Callable[[], None] | None,
+    kill_at: int | None,
 ) -> None:
     """Become the command; does not return."""
     code: Any = 1
     try:
         os.setsid()
-        for name, descriptor in (("out", 1), ("err", 2)):
-            file = os.open(logs / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(file, descriptor)
+        os.dup2(pipes[0], 1)
+        os.dup2(pipes[1], 2)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         sys.stdout, sys.stderr = (open(n, "w", encoding="utf-8", closefd=False) for n in (1, 2))  # noqa: SIM115
         os.chdir(place)
@@ -157,9 +171,7 @@ def _be_the_command(
             main()
         except SystemExit as ended:
             code = ended.code or 0
-        if kill_at == 0:
-            counted = events[0]
-            (logs / "events").write_text(str(counted))
+        os.write(pipes[2], str(events[0]).encode())
     except BaseException:
         traceback.print_exc()
     finally:

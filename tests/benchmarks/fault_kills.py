@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import mkdtemp
 from threading import Thread
 from typing import Any
 
@@ -22,9 +23,9 @@ _TRAIN = (
     *("--set", "num_train_epochs=3", "--set", "learning_rate=0.03"),
 )
 _PAIRS = ("pairwise", "--suite", "data/two.yaml", "--results", "study", "--seeds", "2", "--keep-models", *_TRAIN)
-_RUNS = re.compile(r"runs/[^/]+/result\.json$|tune/s[^/]+\.json$")
+FINISHED = re.compile(r"runs/[^/]+/result\.json$|tune/s[^/]+\.json$")
 """Files that say that a run or a trial has finished; both hold its seconds."""
-_MAY_HOLD_TEXT = re.compile(r"(^|/)(cache|made|fetched|prepared|predicted\.jsonl)")
+MAY_HOLD_TEXT = re.compile(r"(^|/)(cache|made|fetched|prepared|predicted\.jsonl)")
 """The cache of tokens, and what the user asked to be written with text in it."""
 
 
@@ -97,13 +98,11 @@ class Bench:
     port: int = 0
     done: dict[str, Path] = field(default_factory=dict)
     """Folders of finished commands, by name."""
-    _number: int = 0
 
     def place(self, needs: Sequence[str] = ()) -> Path:
         """A new folder with the world and the finished folders that a command needs."""
-        self._number += 1
-        place = self.root / f"place-{self._number}"
-        place.mkdir(parents=True)
+        self.root.mkdir(exist_ok=True)
+        place = Path(mkdtemp(prefix="place-", dir=self.root))
         for name in ("data", "encoder", "raw"):
             (place / name).symlink_to(self.world.root / name)
         for name in needs:
@@ -112,12 +111,12 @@ class Bench:
 
     def run(self, command: Command, place: Path, **options: Any) -> Ran:
         arguments = [part.format(port=self.port) for part in command.arguments]
-        before = command.before(self.world, self.port) if command.before else None
-        return run(arguments, place, before=before, **options)
+        if command.before and "before" not in options:
+            options["before"] = command.before(self.world, self.port)
+        return run(arguments, place, **options)
 
     def drop(self, place: Path) -> None:
         shutil.rmtree(place)
-        shutil.rmtree(place.parent / f"{place.name}.logs", ignore_errors=True)
 
 
 @contextmanager
@@ -181,8 +180,8 @@ def _kill(bench: Bench, name: str, command: Command, rng: random.Random, n: int)
         case = f"{name} {when}"
         lost = sorted(expected.keys() - after.keys()) + sorted(k for k in same & after.keys() if after[k] != expected[k])
         litter = sorted(after.keys() - expected.keys())
-        changed = [key for key in before if _RUNS.search(key) and after.get(key) != before[key]]
-        text = [key for key, content in after.items() if not _MAY_HOLD_TEXT.search(key) and SENTINEL.search(content)]
+        changed = [key for key in before if FINISHED.search(key) and after.get(key) != before[key]]
+        text = [key for key, content in after.items() if not MAY_HOLD_TEXT.search(key) and SENTINEL.search(content)]
         tally.count("failed_again", again.code != 0, f"{case}: {again.code} {again.err[-300:].decode()!r}")
         tally.count("trained_again", len(changed), f"{case}: {changed[:3]}")
         tally.count("byte_differences", len(lost), f"{case}: {lost[:3]}")
