@@ -105,9 +105,7 @@ def _replace(path: Path, content: bytes) -> None:
     os.replace(beside, path)
 
 
-def _judge(
-    reader: Reader, place: Path, path: Path, expected: Any, is_intact: bool, tally: Tally, case: str
-) -> None:
+def _judge(reader: Reader, place: Path, path: Path, expected: Any, is_intact: bool, tally: Tally, case: str) -> None:
     from taskaffinity.errors import InputError
 
     def too_long(number: int, frame: FrameType | None) -> None:
@@ -125,7 +123,9 @@ def _judge(
         tally.count("hung", 1, case)
     except BaseException as error:
         at = traceback.extract_tb(error.__traceback__)[-1]
-        tally.count("tracebacks", 1, f"{case}: {type(error).__name__} {str(error)[:120]!r} at {at.filename}:{at.lineno}")
+        tally.count(
+            "tracebacks", 1, f"{case}: {type(error).__name__} {str(error)[:120]!r} at {at.filename}:{at.lineno}"
+        )
     else:
         if reader.is_exact and found != expected and not is_intact:
             tally.count("wrong_numbers", 1, case)

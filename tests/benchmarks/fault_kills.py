@@ -154,7 +154,9 @@ def finished(bench: Bench) -> None:
 
 def kill_campaign(bench: Bench, rng: random.Random, share: float = 1.0) -> list[Tally]:
     """Kill every command at file-system events (two of three) and at random moments, and repeat it."""
-    return [_kill(bench, name, command, rng, max(1, round(share * command.kills))) for name, command in COMMANDS.items()]
+    return [
+        _kill(bench, name, command, rng, max(1, round(share * command.kills))) for name, command in COMMANDS.items()
+    ]
 
 
 def _kill(bench: Bench, name: str, command: Command, rng: random.Random, n: int) -> Tally:
@@ -169,7 +171,9 @@ def _kill(bench: Bench, name: str, command: Command, rng: random.Random, n: int)
         at_event = undisturbed[0].events > 0 and number % 3 != 2
         seconds = undisturbed[0].seconds
         when: dict[str, Any] = (
-            {"kill_at": rng.randint(1, undisturbed[0].events)} if at_event else {"kill_after": rng.uniform(0.02, seconds)}
+            {"kill_at": rng.randint(1, undisturbed[0].events)}
+            if at_event
+            else {"kill_after": rng.uniform(0.02, seconds)}
         )
         place = bench.place(command.needs)
         killed = bench.run(command, place, **when)
@@ -178,7 +182,9 @@ def _kill(bench: Bench, name: str, command: Command, rng: random.Random, n: int)
         after = tree(place)
         tally.tried += 1
         case = f"{name} {when}"
-        lost = sorted(expected.keys() - after.keys()) + sorted(k for k in same & after.keys() if after[k] != expected[k])
+        lost = sorted(expected.keys() - after.keys()) + sorted(
+            k for k in same & after.keys() if after[k] != expected[k]
+        )
         litter = sorted(after.keys() - expected.keys())
         changed = [key for key in before if FINISHED.search(key) and after.get(key) != before[key]]
         text = [key for key, content in after.items() if not MAY_HOLD_TEXT.search(key) and SENTINEL.search(content)]
@@ -195,5 +201,3 @@ def _kill(bench: Bench, name: str, command: Command, rng: random.Random, n: int)
     for place in places:
         bench.drop(place)
     return tally
-
-

@@ -121,7 +121,18 @@ def _start_container(bench: Bench, command: Command, place: Path, end: Path) -> 
 def full_disk(bench: Bench, rounds: int) -> list[Tally]:
     """Files that may not grow, and a small file system; then room, and the same command again."""
     limited, small = Tally("file size limited"), Tally("disk full")
-    names = ("pairwise", "graph", "report", "export", "predict", "pretrain", "data prepare", "init", "tune", "data fetch")
+    names = (
+        "pairwise",
+        "graph",
+        "report",
+        "export",
+        "predict",
+        "pretrain",
+        "data prepare",
+        "init",
+        "tune",
+        "data fetch",
+    )
     for name in names[:rounds]:
         command = COMMANDS[name]
         expected, same = undisturbed(bench, command)
@@ -144,7 +155,7 @@ def _again(
 ) -> None:
     judge(tally, case, ran, place)
     before = {key: content for key, content in tree(place).items() if FINISHED.search(key)}
-    again = bench.run(command, place)
+    again = bench.run(command, place) if ran.code else ran
     tally.count("failed_again", again.code != 0, f"{case}: then {again.err[-300:].decode(errors='replace')!r}")
     after = tree(place)
     changed = [key for key in before if after.get(key) != before[key]]
@@ -164,12 +175,12 @@ def _on_a_small_disk(tally: Tally, name: str, bench: Bench, expected: Any, same:
             return
         inner = Tally("")
         subprocess.run(["mount", "--make-rprivate", "/"], check=True)
-        for room in (8, 40, 200):
+        for room in (4, 24, 80, 200):
             place = bench.place(command.needs)
             held = place.parent / f"{place.name}.held"
             place.rename(held)
             place.mkdir()
-            used = sum(len(content) + 4096 for content in tree(held).values()) // 1024
+            used = sum(-(-len(content) // 4096) * 4 for content in tree(held).values())
             disk = ["mount", "-t", "tmpfs", "-o", f"size={used + room}k", "tmpfs", str(place)]
             if subprocess.run(disk, capture_output=True).returncode:
                 return
@@ -177,7 +188,7 @@ def _on_a_small_disk(tally: Tally, name: str, bench: Bench, expected: Any, same:
             ran = bench.run(command, place)
             subprocess.run(["mount", "-o", "remount,size=64m", str(place)], check=True)
             judge(inner, f"{name} with {room} KiB", ran, place)
-            again = bench.run(command, place)
+            again = bench.run(command, place) if ran.code else ran
             inner.count("failed_again", again.code != 0, f"{name} with {room} KiB: {again.err[-300:].decode()!r}")
             compare(inner, f"{name} with {room} KiB", expected, same, place)
             subprocess.run(["umount", str(place)], check=True)
@@ -203,7 +214,9 @@ class _Hostile(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None: ...
 
 
-def _answer(handler: BaseHTTPRequestHandler, code: int, body: bytes, headers: Mapping[str, str], reason: str = "") -> None:
+def _answer(
+    handler: BaseHTTPRequestHandler, code: int, body: bytes, headers: Mapping[str, str], reason: str = ""
+) -> None:
     handler.wfile.write(f"HTTP/1.1 {code} {reason}\r\n".encode())
     for name, value in {"Content-Length": str(len(body)), **headers}.items():
         handler.wfile.write(f"{name}: {value}\r\n".encode())
@@ -335,9 +348,7 @@ def hostile_encoders(bench: Bench) -> Tally:
             ran = bench.run(COMMANDS[command], place)
             harmless = ran.code == 0 and name.startswith("auto_map")  # its code is not needed
             judge(tally, f"{command}, {name}", ran, place, refused=None if harmless else True)
-            has_run = [path for path in place.rglob("ran")]
+            has_run = list(place.rglob("ran"))
             tally.count("wrong_numbers", len(has_run), f"{command}, {name}: its code has run")
             bench.drop(place)
     return tally
-
-

@@ -1,4 +1,4 @@
-"""An invented world for ``faults.py``: a corpus whose every word is a sentinel, an encoder of random weights, originals.
+"""An invented world for ``faults.py``: a corpus of sentinel words, an encoder of random weights, original files.
 
 No word of the corpus is a token of the encoder, so a sentinel that stands in a message or in a file of results is text
 of the corpus.
