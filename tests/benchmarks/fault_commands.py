@@ -217,6 +217,14 @@ def tree(place: Path) -> dict[str, bytes]:
     return found
 
 
+def differences(
+    expected: Mapping[str, bytes], same: set[str], after: Mapping[str, bytes]
+) -> tuple[list[str], list[str]]:
+    """Files that a folder lacks or holds with other bytes, and files that it should not hold."""
+    changed = sorted(name for name in same & after.keys() if after[name] != expected[name])
+    return sorted(expected.keys() - after.keys()) + changed, sorted(after.keys() - expected.keys())
+
+
 def _in_order(content: bytes) -> bytes:
     """Weights with a sorted header; the library that writes them shuffles their metadata."""
     size = int.from_bytes(content[:8], "little")

@@ -40,6 +40,8 @@ def damage_campaign(world: World, done: dict[str, Path], root: Path, seed: int, 
     fill(intact, world, done)
     found = []
     for number, reader in enumerate(readers()):
+        if not (intact / reader.folder).is_dir():  # a study that was not trained
+            continue
         place = root / f"reader-{number}"
         shutil.copytree(intact, place)
         found.append(_in_a_process(reader, place, intact, random.Random(f"{seed} {reader.name}"), share))

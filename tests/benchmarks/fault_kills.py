@@ -14,7 +14,7 @@ from tempfile import mkdtemp
 from threading import Thread
 from typing import Any
 
-from fault_commands import Ran, alike, run, tree
+from fault_commands import Ran, alike, differences, run, tree
 from fault_tally import Tally
 from fault_world import SENTINEL, World, pins_of
 
@@ -98,6 +98,8 @@ class Bench:
     port: int = 0
     done: dict[str, Path] = field(default_factory=dict)
     """Folders of finished commands, by name."""
+    seen: dict[str, list[tuple[Ran, dict[str, bytes]]]] = field(default_factory=dict)
+    """Undisturbed commands: how they ended, and what they left."""
 
     def place(self, needs: Sequence[str] = ()) -> Path:
         """A new folder with the world and the finished folders that a command needs."""
@@ -114,6 +116,21 @@ class Bench:
         if command.before and "before" not in options:
             options["before"] = command.before(self.world, self.port)
         return run(arguments, place, **options)
+
+    def undisturbed(self, name: str) -> tuple[list[Ran], list[dict[str, bytes]]]:
+        """Run a command undisturbed until it was seen twice."""
+        seen = self.seen.setdefault(name, [])
+        while len(seen) < 2:
+            self.drop(self.see(name))
+        return [ran for ran, _ in seen], [left for _, left in seen]
+
+    def see(self, name: str) -> Path:
+        """Run a command undisturbed, and return its place."""
+        place = self.place(COMMANDS[name].needs)
+        ran = self.run(COMMANDS[name], place, kill_at=0)
+        assert ran.code == 0, f"{name}: {ran.err.decode()}"
+        self.seen.setdefault(name, []).append((ran, tree(place)))
+        return place
 
     def drop(self, place: Path) -> None:
         shutil.rmtree(place)
@@ -138,34 +155,27 @@ def mirror(world: World) -> Any:
         server.server_close()
 
 
-def finished(bench: Bench) -> None:
-    """Train the studies that later commands read."""
-    for name, folder in (("pairwise", "study"), ("export", "model"), ("full", "full"), ("tune", "tuned")):
-        command = COMMANDS[name]
-        place = bench.place(command.needs)
-        ran = bench.run(command, place)
+def finished(bench: Bench, few: bool = False) -> None:
+    """Train the studies that later commands read; a few are a study of pairs and an exported model."""
+    made = [("pairwise", "study"), ("export", "model"), ("full", "full"), ("tune", "tuned")]
+    for name, folder in made[: 2 if few else 4]:
+        bench.done[folder] = bench.see(name) / folder
+    if not few:
+        place = bench.place()
+        ran = bench.run(Command((*_PAIRS[:4], "other", "--seeds", "1", *_TRAIN)), place)
         assert ran.code == 0, ran.err.decode()
-        bench.done[folder] = place / folder
-    place = bench.place()
-    ran = bench.run(Command((*_PAIRS[:4], "other", "--seeds", "1", *_TRAIN)), place)
-    assert ran.code == 0, ran.err.decode()
-    bench.done["other"] = place / "other"
+        bench.done["other"] = place / "other"
 
 
-def kill_campaign(bench: Bench, rng: random.Random, share: float = 1.0) -> list[Tally]:
-    """Kill every command at file-system events (two of three) and at random moments, and repeat it."""
-    return [
-        _kill(bench, name, command, rng, max(1, round(share * command.kills))) for name, command in COMMANDS.items()
-    ]
+def kill_campaign(bench: Bench, rng: random.Random, share: float, names: Sequence[str]) -> list[Tally]:
+    """Kill commands at file-system events (two of three) and at random moments, and repeat them."""
+    n = {name: max(1, round(share * COMMANDS[name].kills)) for name in names}
+    return [_kill(bench, name, COMMANDS[name], rng, n[name]) for name in names]
 
 
 def _kill(bench: Bench, name: str, command: Command, rng: random.Random, n: int) -> Tally:
     tally = Tally(f"killed: {name}")
-    places = [bench.place(command.needs) for _ in range(2)]
-    undisturbed = [bench.run(command, place, kill_at=0) for place in places]
-    trees = [tree(place) for place in places]
-    for ran in undisturbed:
-        assert ran.code == 0, f"{name}: {ran.err.decode()}"
+    undisturbed, trees = bench.undisturbed(name)
     expected, same = trees[0], alike(*trees)
     for number in range(n):
         at_event = undisturbed[0].events > 0 and number % 3 != 2
@@ -182,10 +192,7 @@ def _kill(bench: Bench, name: str, command: Command, rng: random.Random, n: int)
         after = tree(place)
         tally.tried += 1
         case = f"{name} {when}"
-        lost = sorted(expected.keys() - after.keys()) + sorted(
-            k for k in same & after.keys() if after[k] != expected[k]
-        )
-        litter = sorted(after.keys() - expected.keys())
+        lost, litter = differences(expected, same, after)
         changed = [key for key in before if FINISHED.search(key) and after.get(key) != before[key]]
         text = [key for key, content in after.items() if not MAY_HOLD_TEXT.search(key) and SENTINEL.search(content)]
         tally.count("failed_again", again.code != 0, f"{case}: {again.code} {again.err[-300:].decode()!r}")
@@ -197,7 +204,5 @@ def _kill(bench: Bench, name: str, command: Command, rng: random.Random, n: int)
         if command.needs or "--out" not in command.arguments:
             differs = again.out != undisturbed[0].out and name in ("compare", "table", "data inspect")
             tally.count("byte_differences", differs, f"{case}: its output")
-        bench.drop(place)
-    for place in places:
         bench.drop(place)
     return tally

@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from fault_commands import Ran, alike, tree
+from fault_commands import Ran, alike, differences, tree
 from fault_kills import COMMANDS, FINISHED, MAY_HOLD_TEXT, Bench, Command
 from fault_tally import Tally
 from fault_world import SENTINEL
@@ -25,6 +25,7 @@ _NEW_PID_NAMESPACE = getattr(os, "CLONE_NEWPID", 0x20000000)
 _NEW_MOUNT_NAMESPACE = getattr(os, "CLONE_NEWNS", 0x00020000)
 _HOSTILE_MODES = (0o777, 0o770, 0o772, 0o1777)
 _ANOTHER_USER = 12_345
+_WRITERS = ("pairwise", "graph", "report", "export", "predict", "pretrain", "data prepare", "init", "tune")
 
 
 def unshare(what: int) -> bool:
@@ -65,33 +66,20 @@ def judge(tally: Tally, case: str, ran: Ran, place: Path, *, refused: bool | Non
 
 def compare(tally: Tally, case: str, expected: Mapping[str, bytes], same: set[str], place: Path) -> None:
     """Compare a place with what an undisturbed command leaves."""
-    after = tree(place)
-    lost = sorted(expected.keys() - after.keys()) + sorted(k for k in same & after.keys() if after[k] != expected[k])
-    litter = sorted(after.keys() - expected.keys())
+    lost, litter = differences(expected, same, tree(place))
     tally.count("byte_differences", len(lost), f"{case}: {lost[:3]}")
     tally.count("litter", len(litter), f"{case}: {litter[:3]}")
 
 
-def undisturbed(bench: Bench, command: Command) -> tuple[dict[str, bytes], set[str]]:
-    """What two undisturbed commands leave, and the files that they write alike."""
-    trees = []
-    for _ in range(2):
-        place = bench.place(command.needs)
-        ran = bench.run(command, place)
-        assert ran.code == 0, ran.err.decode()
-        trees.append(tree(place))
-        bench.drop(place)
-    return trees[0], alike(*trees)
-
-
-def two_containers(bench: Bench, rounds: int) -> Tally:
+def two_containers(bench: Bench) -> Tally:
     """The same command in two pid namespaces, in both of which its process has number 1, on one folder."""
     tally = Tally("two pid namespaces")
     if in_a_child(lambda: None if unshare(_NEW_PID_NAMESPACE) else sys.exit(1)):
         return tally
-    for name in ("pairwise", "data prepare", "export", "pretrain", "predict", "graph", "data fetch")[:rounds]:
+    for name in ("pairwise", "data prepare", "export", "pretrain", "predict", "graph", "data fetch") * 2:
         command = COMMANDS[name]
-        expected, same = undisturbed(bench, command)
+        trees = bench.undisturbed(name)[1]
+        expected, same = trees[0], alike(*trees)
         place = bench.place(command.needs)
         ends = [place.parent / f"{place.name}.{number}" for number in range(2)]
         children = [_start_container(bench, command, place, end) for end in ends]
@@ -118,24 +106,13 @@ def _start_container(bench: Bench, command: Command, place: Path, end: Path) -> 
     return child
 
 
-def full_disk(bench: Bench, rounds: int) -> list[Tally]:
+def full_disk(bench: Bench) -> list[Tally]:
     """Files that may not grow, and a small file system; then room, and the same command again."""
     limited, small = Tally("file size limited"), Tally("disk full")
-    names = (
-        "pairwise",
-        "graph",
-        "report",
-        "export",
-        "predict",
-        "pretrain",
-        "data prepare",
-        "init",
-        "tune",
-        "data fetch",
-    )
-    for name in names[:rounds]:
+    for name in _WRITERS:
         command = COMMANDS[name]
-        expected, same = undisturbed(bench, command)
+        trees = bench.undisturbed(name)[1]
+        expected, same = trees[0], alike(*trees)
         for limit in (0, 300, 3_000, 20_000):
             place = bench.place(command.needs)
             before = command.before(bench.world, bench.port) if command.before else lambda: None
@@ -246,11 +223,12 @@ _MIRRORS: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {
 }
 
 
-def hostile_mirrors(bench: Bench, rounds: int) -> Tally:
+def hostile_mirrors(bench: Bench) -> Tally:
     """Mirrors that lie, then the true one."""
     tally, command = Tally("hostile mirror"), COMMANDS["data fetch"]
-    expected, same = undisturbed(bench, command)
-    for name, how in list(_MIRRORS.items())[:rounds]:
+    trees = bench.undisturbed("data fetch")[1]
+    expected, same = trees[0], alike(*trees)
+    for name, how in _MIRRORS.items():
         place = bench.place()
         before = command.before(bench.world, bench.port) if command.before else lambda: None
 

@@ -201,7 +201,7 @@ def _read_cache(place: Path, path: Path) -> Any:
     from taskaffinity.tasks.catalog import load_suite
     from taskaffinity.training.encoders import find_encoder
     from taskaffinity.training.execute import prepare
-    from taskaffinity.training.inputs.encoded import read_encoded
+    from taskaffinity.training.inputs.encoded_cache import read_encoded
     from taskaffinity.training.setup import encoded_folder
 
     key = str(place)

@@ -1,6 +1,6 @@
 """What does a crash, a damaged file or a hostile neighbour cost? The right value of every column is 0.
 
-    python tests/benchmarks/faults.py [--share 0.02] [--seed 0] [--out results/faults.csv] [--cases FILE]
+    python tests/benchmarks/faults.py [--share 0.1] [--seed 0] [--out results/faults.csv] [--cases FILE] [--few]
 
 * Kills: every command is killed at file-system events and at random moments, and repeated. What it leaves is compared
   with what an undisturbed command leaves.
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from fault_commands import import_everything
 from fault_inputs import damage_campaign
-from fault_kills import Bench, finished, kill_campaign, mirror
+from fault_kills import COMMANDS, Bench, finished, kill_campaign, mirror
 from fault_places import full_disk, hostile_caches, hostile_encoders, hostile_mirrors, two_containers
 from fault_tally import Tally, write_table
 from fault_world import make_world
@@ -30,16 +30,20 @@ from fault_world import make_world
 RESULTS = Path(__file__).parent / "results"
 
 
-def campaign(root: Path, seed: int, share: float, surroundings: bool = True) -> list[Tally]:
-    """Run all scenarios; ``share`` of the kills and of the damages."""
+FEW = ("pairwise", "export", "data prepare", "data fetch", "init")
+"""Commands that ``--few`` kills."""
+
+
+def campaign(root: Path, seed: int, share: float, few: bool) -> list[Tally]:
+    """Run all scenarios with a share of the kills and of the damages; or a few of the scenarios."""
     import_everything()
     world = make_world(root / "world", seed)
     with mirror(world) as port:
         bench = Bench(world, root / "places", port)
-        finished(bench)
-        tallies = kill_campaign(bench, random.Random(seed), share)
-        if surroundings:
-            tallies += [two_containers(bench, 99), *full_disk(bench, 99), hostile_mirrors(bench, 99)]
+        finished(bench, few)
+        tallies = kill_campaign(bench, random.Random(seed), share, FEW if few else tuple(COMMANDS))
+        if not few:
+            tallies += [two_containers(bench), *full_disk(bench), hostile_mirrors(bench)]
             tallies += [hostile_caches(bench), hostile_encoders(bench)]
     (root / "damaged").mkdir()
     return tallies + damage_campaign(world, bench.done, root / "damaged", seed, share)
@@ -51,10 +55,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS / "faults.csv")
     parser.add_argument("--cases", type=Path, help="file for every fault in words")
-    parser.add_argument("--no-surroundings", action="store_true", help="kills and damages only")
+    parser.add_argument("--few", action="store_true", help="a few commands, no surroundings")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
-        tallies = campaign(Path(root), asked.seed, asked.share, not asked.no_surroundings)
+        tallies = campaign(Path(root), asked.seed, asked.share, asked.few)
     write_table(asked.out, tallies)
     cases = [f"{tally.scenario}: {case}\n" for tally in tallies for case in tally.cases]
     if asked.cases:

@@ -144,6 +144,9 @@ def _normalised(block: UserTask, split: Split, rows: Located) -> Located:
                 raise input_error(where, f"{named(tags, ())} as tags", "a list with one tag per word")
             places = row.get("places")
             row["tags"] = iob2(where, tags, block.labels, places if isinstance(places, tuple) else None)
+        key = "tags" if block.kind == "ner" else "label"
+        if key not in row:
+            raise input_error(where, f"no {key}", f"{key} in every row")
         if "label" in row:
             value = row["label"]
             row["label"] = _score(where, value) if block.kind == "similarity" else _class(where, value, block.labels)
