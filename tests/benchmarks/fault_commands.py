@@ -42,6 +42,8 @@ class Ran:
     seconds: float
     events: int = 0
     """Events of the file system, if they were counted."""
+    network: int = 0
+    """Ports that were opened, and addresses that were looked up or connected to, but for those of this machine."""
 
     @property
     def has_traceback(self) -> bool:
@@ -115,7 +117,8 @@ def run(
         os.close(write)
     status, (out, err, events) = _wait(number, [read for read, _ in pipes], began + (kill_after or LONGEST))
     code = status if status is not None else HUNG if kill_after is None else -signal.SIGKILL
-    return Ran(code, out, err, time.monotonic() - began, int(events or 0))
+    n_events, n_network = map(int, (events or b"0 0").split())
+    return Ran(code, out, err, time.monotonic() - began, n_events, n_network)
 
 
 def _wait(number: int, pipes: Sequence[int], until: float) -> tuple[int | None, list[bytes]]:
@@ -162,6 +165,7 @@ def _be_the_command(
         os.chdir(place)
         os.environ.update(environment(place))
         sys.argv = ["taskaffinity", *arguments]
+        network = _count_network()
         events = _count_events(kill_at) if kill_at is not None else [0]
         if before is not None:
             before()
@@ -171,7 +175,7 @@ def _be_the_command(
             main()
         except SystemExit as ended:
             code = ended.code or 0
-        os.write(pipes[2], str(events[0]).encode())
+        os.write(pipes[2], f"{events[0]} {network[0]}".encode())
     except BaseException:
         traceback.print_exc()
     finally:
@@ -179,6 +183,21 @@ def _be_the_command(
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code if isinstance(code, int) else 1)
+
+
+def _count_network() -> list[int]:
+    """Count what goes out of this machine or may come in, from now on."""
+    count = [0]
+
+    def hear(name: str, arguments: tuple[Any, ...]) -> None:
+        if name == "socket.bind" and isinstance(arguments[1], tuple):
+            count[0] += 1
+        elif name in ("socket.connect", "socket.getaddrinfo"):
+            address = arguments[1] if name == "socket.connect" else arguments
+            count[0] += isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost", None)
+
+    sys.addaudithook(hear)
+    return count
 
 
 def _count_events(kill_at: int) -> list[int]:

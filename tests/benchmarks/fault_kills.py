@@ -200,6 +200,7 @@ def _kill(bench: Bench, name: str, command: Command, rng: random.Random, n: int)
         tally.count("byte_differences", len(lost), f"{case}: {lost[:3]}")
         tally.count("litter", len(litter), f"{case}: {litter[:3]}")
         tally.count("tracebacks", killed.has_traceback + again.has_traceback, f"{case}: {again.err[-300:].decode()!r}")
+        tally.count("network", again.network, case)
         tally.count("corpus_text", len(text) + killed.has_text + again.has_text, f"{case}: {text[:3]}")
         if command.needs or "--out" not in command.arguments:
             differs = again.out != undisturbed[0].out and name in ("compare", "table", "data inspect")
