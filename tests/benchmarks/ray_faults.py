@@ -1,10 +1,10 @@
 """What becomes of a study whose Ray processes are killed?
 
-    python tests/benchmarks/ray_faults.py [--kills 10] [--only raylet,worker] [--seed 0]
+    python tests/benchmarks/ray_faults.py [--kills 10] [--only raylet,worker] [--seed 0] [--too-often]
 
 Each study is a ``pairwise`` command on Ray with a tiny encoder and 12 runs. It kills one kind of process with SIGKILL,
 up to three times, each when another random number of runs is done. ``command`` is the command itself and ``driver`` its
-process that talks to Ray. The last study of ``gcs_server`` kills it once too often. A study is right if
+process that talks to Ray. ``--too-often`` kills it more often than Ray is started again. A study is right if
 
 * it ends with the ``edges.csv`` of an undisturbed study, or with plain lines and the same command then does so,
 * no process that it started is left five seconds later, and no file in Ray's temporary folder.
@@ -152,6 +152,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--only", default=",".join(VICTIMS))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--too-often", action="store_true", help="one study more, whose process is killed five times")
     parser.add_argument("--out", type=Path, default=RESULTS / "ray_faults.csv")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -168,7 +169,7 @@ def main() -> None:
         for kind in given.only.split(","):
             at_once = 1 if kind in ("command", "log monitor", "dashboard") else 3  # these do not come back
             times = [min(at_once, given.kills - n) for n in range(0, given.kills, at_once)]
-            for number, n_kills in enumerate([*times, *([5] if kind == "gcs_server" else [])]):
+            for number, n_kills in enumerate([*times, *([5] if given.too_often else [])]):
                 mark = f"{kind.replace(' ', '-')}-{given.seed}-{number}"
                 rows.append(study(kind, n_kills, mark, home, expected))
                 pd.DataFrame(rows).to_csv(given.out, index=False)
