@@ -109,6 +109,23 @@ tell(report, victims=[victim], kills=len(killed))
 tiny.edges(root)
 """
 
+GCS_SERVER_KILLED = """
+victims = []
+
+def on_progress(progress):
+    if progress.running and not victims:
+        for process in psutil.Process().children(recursive=True):
+            if process.name() == "gcs_server":
+                victims.append(process.pid)
+                process.kill()
+
+report = tiny.train(root, resources=Resources("ray"), on_progress=on_progress)
+time.sleep(1)
+left = [process.name() for process in psutil.Process().children(recursive=True) if process.status() != "zombie"]
+tell(report, victims=victims, left=left)
+tiny.edges(root)
+"""
+
 A_NODE_REMOVED = """
 from ray.cluster_utils import Cluster
 
@@ -217,6 +234,16 @@ def test_a_killed_worker_changes_nothing(undisturbed: bytes, cache: Path, tmp_pa
     told = trial(ONE_WORKER_KILLED, tmp_path / "study", cache, short)
     assert len(told["victims"]) == 1, "no worker was killed: the trial shows nothing"
     assert told["failed"] == {}
+    assert len(told["trained"]) == 6
+    assert (tmp_path / "study" / "edges.csv").read_bytes() == undisturbed
+
+
+def test_a_killed_gcs_server_changes_nothing_and_nothing_is_left(
+    undisturbed: bytes, cache: Path, tmp_path: Path, short: Path
+) -> None:
+    told = trial(GCS_SERVER_KILLED, tmp_path / "study", cache, short)
+    assert len(told["victims"]) == 1, "it was not killed: the trial shows nothing"
+    assert (told["failed"], told["left"]) == ({}, [])
     assert len(told["trained"]) == 6
     assert (tmp_path / "study" / "edges.csv").read_bytes() == undisturbed
 
