@@ -30,7 +30,7 @@ _PAIRS, _SECONDS = 3, 1.0
 _CLEAR_SECONDS = 0.5
 _CLEAR_MARGINS = {1: 1.25, 2: 1.1}
 """Factors by which the timed pairs all lie on one side of ``PAYS``, if so few decide in these seconds; idle machine."""
-_BUSY_PAIRS, _MOST_PAIRS, _MOST_SECONDS = 5, 15, 20.0
+_BUSY_PAIRS, _MOST_PAIRS, _MOST_SECONDS = 9, 21, 30.0
 """Least and most timed pairs on a busy machine, and the seconds after which no further pair is timed."""
 _AGREE = 0.8
 """Share of the timed pairs on one side of ``PAYS`` that decides on a busy machine."""
