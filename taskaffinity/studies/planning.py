@@ -36,6 +36,7 @@ from taskaffinity.studies.planned import PlannedStudy
 from taskaffinity.studies.precision import settle_precision
 from taskaffinity.studies.resources import resolve_resources
 from taskaffinity.studies.settings import Settings, apply_settings, make_rule
+from taskaffinity.studies.targets import with_recorded_targets
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders import Encoder
 
@@ -161,7 +162,12 @@ def _settled(
     """Return the studies with their final precision, checked against their results folders."""
     first = options.encoder if not isinstance(options, FullOptions) else encoder_names(options)[0]
     checks: dict[str, Any] = {"keep_models": options.keep_models, "replaces": options.overwrite}
-    studies, notes = settle_precision(
+    notes: list[str] = []
+    if not options.overwrite and "similarity_targets" not in {*settings.all_stages, *settings.finetune}:
+        found = [with_recorded_targets(study, root) for (study, _), root in zip(asked, roots, strict=True)]
+        asked = [(study, encoder) for (study, _), (_, encoder) in zip(found, asked, strict=True)]
+        notes += dict.fromkeys(line for _, lines in found for line in lines)
+    studies, of_precision = settle_precision(
         asked,
         roots,
         suite,
@@ -174,6 +180,7 @@ def _settled(
         check_study(study, suite, encoder, root, **checks)
         for line in () if options.overwrite else describe_replaced(study, root):
             listener.warn(line)
+    notes += of_precision
     for line in notes:
         listener.notice(line)
     leaked = find_leaks(suite, options.suite_file)

@@ -54,6 +54,7 @@ OTHER: dict[str, Any] = {
     "train_on_dev": False,
     "released_classes": True,
     "reversed_pairs": True,
+    "similarity_targets": "standardized",
     "sample_seed": 1,
     "threads": 2,
     "device": "cuda",

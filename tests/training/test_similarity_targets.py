@@ -23,6 +23,7 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import StudiedTask, Study
 from taskaffinity.studies.compatibility import differences
 from taskaffinity.studies.defaults import default_recipe
+from taskaffinity.studies.targets import with_recorded_targets
 from taskaffinity.tasks.planted import CLINICAL, VOCABULARY
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import Example, Split, Task
@@ -206,6 +207,30 @@ def test_a_new_study_standardises_and_the_papers_protocol_does_not() -> None:
     assert default_recipe(CLINICAL, "folder", "paper") == PAPER_REFINE
     with pytest.raises(ValueError, match="similarity_targets: the paper's protocol learns scores as they are"):
         replace(PAPER_REFINE, similarity_targets="standardized")
+
+
+def test_a_folder_of_an_earlier_version_goes_on_with_raw_scores(place: tuple[Encoder, Path], tmp_path: Path) -> None:
+    def study(recipe: Recipe, *names: str, **others: Any) -> Study:
+        return Study("toy", cards(*names), place[0].ref, recipe, (0,), **others)
+
+    new = study(STANDARD, "nli", "sts", design="full", finetune={"nli": STANDARD, "sts": STANDARD})
+    old = study(SHORT, "nli", "sts", design="full", finetune={"nli": SHORT, "sts": SHORT})
+    assert with_recorded_targets(new, tmp_path / "nothing") == (new, [])
+    study(SHORT, "nli", "rel").write(tmp_path / "no similarity")
+    assert with_recorded_targets(new, tmp_path / "no similarity") == (new, [])
+    new.write(tmp_path / "new")
+    assert with_recorded_targets(new, tmp_path / "new") == (new, [])
+    study(SHORT, "nli", "sts").write(tmp_path / "old")  # of the other design
+    assert with_recorded_targets(new, tmp_path / "old")[0] == old
+    new.write(tmp_path / "old")  # the same design decides
+    assert with_recorded_targets(new, tmp_path / "old") == (new, [])
+    content = json.loads((tmp_path / "new" / "full.json").read_text())
+    for recipe in (content["recipe"], *content["finetune"].values()):
+        del recipe["similarity_targets"]  # as earlier versions wrote it
+    (tmp_path / "new" / "full.json").write_text(json.dumps(content))
+    found, [line] = with_recorded_targets(new, tmp_path / "new")
+    assert [spec.run_id for spec in found.plan] == [spec.run_id for spec in old.plan]
+    assert "scores as they are" in line
 
 
 def test_a_study_of_raw_scores_is_another_one_only_if_it_has_similarity(place: tuple[Encoder, Path]) -> None:
