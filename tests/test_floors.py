@@ -18,6 +18,7 @@ import taskaffinity
 PACKAGE = Path(taskaffinity.__file__).parent
 FLOORS = [
     {"errors"},
+    {"atomic"},
     {"tasks"},
     {"corpora", "runs"},
     {"training", "analysis"},

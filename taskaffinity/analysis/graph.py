@@ -11,7 +11,7 @@ import networkx as nx
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import caption, encoder_name
 from taskaffinity.analysis.tables.frames import edges_frame
-from taskaffinity.runs.files import write_atomic
+from taskaffinity.atomic import write_atomic
 
 
 def affinity_graph(matrix: AffinityMatrix) -> nx.DiGraph[str]:

@@ -18,8 +18,8 @@ from taskaffinity.analysis.paper.encoders import EncoderScores, encoders_frame
 from taskaffinity.analysis.paper.stages import stage_scores, stages_frame
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_by_stage, secondary_metrics_frame
 from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, scores_frame, write_csv
+from taskaffinity.atomic import exclusive, write_atomic
 from taskaffinity.errors import InputError
-from taskaffinity.runs.files import write_atomic
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
@@ -83,7 +83,7 @@ def publish(
     >>> from taskaffinity.analysis.figure_options import FigureOptions
     >>> root, out = Path("notebooks/example_results"), Path(mkdtemp())
     >>> matrix = publish(Study.load(root), RunStore(root), out, pictures=FigureOptions(("heatmap",), ("svg",)))
-    >>> sorted(path.name for path in out.glob("*.*"))
+    >>> sorted(path.name for path in out.glob("[a-z]*"))
     ['affinity.graphml', 'affinity.txt', 'edges.csv', 'heatmap.svg', 'other_metrics.csv', 'scores.csv']
     """
     root = Path(root)
@@ -92,14 +92,16 @@ def publish(
     matrix = measure(study, store, rule)
     words = describe(matrix)
     words += "".join(f"{line}\n" for line in describe_advice(matrix) if line not in words)  # not twice
-    write_csv(scores_frame(study, store, matrix.collapsed_runs), root / "scores.csv")
-    (root / "gains.csv").unlink(missing_ok=True)  # the older name of scores.csv
-    write_csv(edges_frame(matrix), root / "edges.csv")
-    _write_or_remove(secondary_metrics_frame(study, store, matrix.rule), root / "other_metrics.csv")
-    _write_or_remove(controls_frame(matrix), root / "controls.csv")
-    write_graphml(affinity_graph(matrix), root / "affinity.graphml")
-    write_atomic(root / "affinity.txt", words.encode())
-    save_figures(matrix, store, root, pictures)
+    with exclusive(root):
+        _check_is_current(study, root)
+        write_csv(scores_frame(study, store, matrix.collapsed_runs), root / "scores.csv")
+        (root / "gains.csv").unlink(missing_ok=True)  # the older name of scores.csv
+        write_csv(edges_frame(matrix), root / "edges.csv")
+        _write_or_remove(secondary_metrics_frame(study, store, matrix.rule), root / "other_metrics.csv")
+        _write_or_remove(controls_frame(matrix), root / "controls.csv")
+        write_graphml(affinity_graph(matrix), root / "affinity.graphml")
+        write_atomic(root / "affinity.txt", words.encode())
+        save_figures(matrix, store, root, pictures)
     return matrix
 
 
@@ -115,12 +117,16 @@ def publish_stages(study: Study, store: RunStore, root: Path) -> None:
         If ``root`` now belongs to another study.
     """
     _check_is_current(study, root)
-    write_csv(stages_frame(study, stage_scores(study, store)), root / "stages.csv")
-    for old in ("full.csv", "full_scores.csv", "full_other_metrics.csv"):  # the older names
-        (root / old).unlink(missing_ok=True)
-    _write_or_remove(stages_frame(study, secondary_metrics_by_stage(study, store)), root / "stages_other_metrics.csv")
-    write_csv(scores_frame(study, store), root / "stages_scores.csv")
-    save_stage_figures(study, store, root, DEFAULT)
+    stages = stages_frame(study, stage_scores(study, store))
+    others = stages_frame(study, secondary_metrics_by_stage(study, store))
+    with exclusive(root):
+        _check_is_current(study, root)
+        write_csv(stages, root / "stages.csv")
+        for old in ("full.csv", "full_scores.csv", "full_other_metrics.csv"):  # the older names
+            (root / old).unlink(missing_ok=True)
+        _write_or_remove(others, root / "stages_other_metrics.csv")
+        write_csv(scores_frame(study, store), root / "stages_scores.csv")
+        save_stage_figures(study, store, root, DEFAULT)
 
 
 def publish_encoders(encoders: Sequence[EncoderScores], root: Path) -> None:

@@ -6,6 +6,7 @@ import gc
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from inspect import cleandoc
 from typing import Annotated
 
@@ -30,10 +31,10 @@ from taskaffinity.cli import (
     tune,
 )
 from taskaffinity.cli.aliases import modernized
-from taskaffinity.cli.console import signals
+from taskaffinity.cli.console import signals, streams
 from taskaffinity.cli.console.encoding import print_in_any_encoding
 from taskaffinity.cli.options.run import SETTINGS
-from taskaffinity.errors import InputError, meant
+from taskaffinity.errors import InputError, input_error, meant
 from taskaffinity.studies.settings import setting_meant
 
 app = typer.Typer(
@@ -91,12 +92,21 @@ def main() -> None:
     """
     print_in_any_encoding()
     gc.set_threshold(50_000, 20, 20)  # imports create many lasting objects; frequent collections cost about 1 s
-    arguments, lines = modernized(sys.argv[1:])
+    with streams.surviving():
+        code = _run(sys.argv[1:])
+    sys.exit(code)
+
+
+def _run(given: Sequence[str]) -> int:
+    """Run a command; return its exit code."""
+    arguments, lines = modernized(given)
     for line in lines:
         print(line, file=sys.stderr)
     try:
+        _check_not_empty(given)
         with signals.answered():
-            code = app(arguments, standalone_mode=False)
+            code: int = app(arguments, standalone_mode=False) or 0
+            streams.flush()
     except InputError as error:
         code = _refuse(str(error))
     except TyperException as error:
@@ -112,7 +122,20 @@ def main() -> None:
         if signals.came():
             how, code = "terminated", signals.EXIT_CODE
         print(f"{how}; {what}: taskaffinity {shlex.join(sys.argv[1:])}", file=sys.stderr)
-    sys.exit(code)
+    return code
+
+
+def _check_not_empty(arguments: Sequence[str]) -> None:
+    """Refuse an empty value; as a path it would be the current folder."""
+    for before, word in zip(["", *arguments], arguments, strict=False):
+        option, equals, value = word.partition("=")
+        if not word.strip():
+            where = before if before.startswith("-") and "=" not in before else "an argument"
+        elif equals and option.startswith("--") and not value.strip():
+            where = option
+        else:
+            continue
+        raise input_error(where, "an empty value", "a value; is a variable of the shell not set?")
 
 
 def _with_hint(message: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from taskaffinity.atomic import write_atomic
 from taskaffinity.errors import input_error
 from taskaffinity.tasks.user.template import SUITE, example_files
 
@@ -19,16 +20,17 @@ def command(
 ) -> None:
     """Write an example suite file and its data files, as a start for your own tasks.
 
-    The example runs unchanged. Existing files are not overwritten.
+    The example runs unchanged. Existing files are not overwritten; those of an interrupted `init` are kept.
     """
     suite = folder / SUITE
-    files = {folder / name: content for name, content in example_files(shlex.quote(str(suite))).items()}
-    existing = [path for path in files if path.exists()]
-    if existing:
-        raise input_error(existing[0], "a file that exists", "a folder without it; nothing was written")
+    contents = example_files(shlex.quote(str(suite)))
+    files = {folder / name: content.encode() for name, content in contents.items() if name != SUITE}
+    files[suite] = contents[SUITE].encode()  # last: files without it are those of an interrupted command
     for path, content in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(content)
+        if path.exists() and (path == suite or not path.is_file() or path.read_bytes() != content):
+            raise input_error(path, "a file that exists", "a folder without it; nothing was written")
+    for path, content in files.items():
+        if not path.exists():
+            write_atomic(path, content)
     print(f"{suite}: a suite of three tasks, and {len(files) - 1} data files")
     print(f"next: taskaffinity data inspect {shlex.quote(str(suite))}")

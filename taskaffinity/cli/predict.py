@@ -11,10 +11,10 @@ from typing import IO, Annotated
 
 import typer
 
+from taskaffinity.atomic import atomic_write
 from taskaffinity.cli.console.progress import bytes_bar
 from taskaffinity.cli.options.run import Quiet, ShareWithGroup
 from taskaffinity.errors import InputError, input_error
-from taskaffinity.runs.files import atomic_write
 from taskaffinity.runs.private import file_mode
 from taskaffinity.tasks.unlabelled import read_unlabelled
 

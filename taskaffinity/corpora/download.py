@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as TooSlow
 
 from taskaffinity.errors import input_error
 
@@ -25,10 +28,15 @@ RETRY_WAITS = (0.5, 1.0, 2.0, 4.0)
 LONGEST_WAIT = 60.0
 """Seconds. A server that requests a longer wait (``Retry-After``) is not tried again."""
 
+SLOWEST = 256.0
+"""Bytes per second. A response that is slower over ``WINDOW`` seconds is given up, and tried again from there."""
+WINDOW = 30.0
+"""Seconds in which the headers must arrive, and over which the rate of a response is measured."""
+
 _TIMEOUT = (10.0, 30.0)
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
-_CHUNK = 1 << 12
-"""Bytes. If a response breaks off, its last chunk is lost."""
+_CHUNK = 1 << 16
+"""Bytes that are read at once, at most."""
 
 
 @dataclass(frozen=True)
@@ -137,14 +145,14 @@ class Download:
         """Append the response to the part, and return its size before; 0 if the server sent the whole file."""
         before = _size(self.part)
         headers = {"Range": f"bytes={before}-"} if before else {}
-        with self.session.get(self.address, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
+        with _answer_in_time(self.session, self.address, headers) as answer:
             _check_status(self.address, answer)
             resumes = before > 0 and answer.status_code == HTTPStatus.PARTIAL_CONTENT
             if not resumes:
                 self.on_bytes(-before)
                 before = 0
             with self.part.open("ab" if resumes else "wb") as file:
-                for chunk in answer.iter_content(_CHUNK):
+                for chunk in _chunks(answer):
                     file.write(chunk)
                     self.on_bytes(len(chunk))
                     if file.tell() > self.content.size:
@@ -152,14 +160,62 @@ class Download:
         return before
 
 
+def _answer_in_time(session: requests.Session, address: str, headers: Mapping[str, str]) -> requests.Response:
+    """The response once its headers are here; a thread waits for them, because they may come byte by byte.
+
+    Raises
+    ------
+    requests.Timeout
+        If they are not here after ``WINDOW`` seconds and the time to connect.
+    """
+    got: list[requests.Response | Exception] = []
+
+    def get() -> None:
+        try:
+            got.append(session.get(address, headers=headers, stream=True, timeout=_TIMEOUT))
+        except Exception as error:
+            got.append(error)
+
+    thread = threading.Thread(target=get, daemon=True)  # it ends with the program if the headers never come
+    thread.start()
+    thread.join(_TIMEOUT[0] + WINDOW)
+    if not got:
+        raise requests.Timeout
+    if isinstance(got[0], Exception):
+        raise got[0]
+    return got[0]
+
+
+def _chunks(answer: requests.Response) -> Iterator[bytes]:
+    """The body of a response, as it arrives.
+
+    Raises
+    ------
+    _Retry
+        If it is slower than ``SLOWEST``, or breaks off.
+    """
+    began, received = time.monotonic(), 0
+    try:
+        while chunk := answer.raw.read1(_CHUNK, decode_content=True):
+            yield chunk
+            received += len(chunk)
+            if (seconds := time.monotonic() - began) >= WINDOW:
+                if received < SLOWEST * seconds:
+                    raise _Retry(f"fewer than {SLOWEST:.0f} bytes per second over {seconds:.0f} s")
+                began, received = time.monotonic(), 0
+    except HTTPError as error:
+        raise _Retry("no answer in time" if isinstance(error, TooSlow) else "an answer that broke off") from None
+
+
 def _check_status(address: str, answer: requests.Response) -> None:
     status = answer.status_code
     if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
         return
-    found = f"HTTP {status} {answer.reason or ''}".rstrip()
+    reason = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""  # the server's words are not repeated
+    found = f"HTTP {status} {reason}".rstrip()
     if status in _TRANSIENT:
         asked = answer.headers.get("Retry-After", "")
-        seconds = float(asked) if asked.isdecimal() else 0.0
+        seconds = float(asked[:9]) if asked.isdecimal() else 0.0
         raise _Retry(f"{found}, wait {seconds:.0f} s" if seconds else found, seconds)
     raise input_error(_without_credentials(address), found, "the file; was it moved, or is it not in the mirror?")
 

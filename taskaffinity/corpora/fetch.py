@@ -8,9 +8,7 @@ complete and verified (``download.py``).
 from __future__ import annotations
 
 import csv
-import os
 import re
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -18,10 +16,10 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path, PurePosixPath
 from threading import Lock
 from urllib.parse import quote
-from zipfile import ZipFile
 
 from filelock import FileLock
 
+from taskaffinity.corpora.archive import unpack
 from taskaffinity.corpora.download import Content, Download, new_session
 from taskaffinity.errors import input_error
 
@@ -147,20 +145,6 @@ def fetch_files(
             for _ in pool.imap_unordered(download, missing):
                 pass
     return len(missing)
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a zip file; skip the members that are already unpacked unchanged."""
-    with ZipFile(archive) as packed:
-        for member in packed.infolist():
-            path = folder / member.filename
-            if member.is_dir() or path.name == ".DS_Store":
-                continue
-            if not (path.is_file() and zlib.crc32(path.read_bytes()) == member.CRC):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                temporary = path.with_name(f".{path.name}.{os.getpid()}")
-                temporary.write_bytes(packed.read(member))
-                os.replace(temporary, path)
 
 
 def _missing_files(pins: Sequence[PinnedFile], raw: Path) -> list[PinnedFile]:

@@ -1,44 +1,15 @@
-"""Atomic writes: a file is written under another name and then renamed."""
+"""JSON files, and the folder of the cache."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from taskaffinity.atomic import atomic_write
 from taskaffinity.runs.private import check_private
-
-
-@contextmanager
-def atomic_write(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
-    """Open a binary file that replaces ``path`` when the block succeeds, and disappears when it fails.
-
-    Parameters
-    ----------
-    mode : int, optional
-        The mode of the file, from its first byte on. Default: by the umask.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(beside, "wb", opener=lambda name, flags: os.open(name, flags, mode or 0o666)) as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Replace a file in one step; create its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as file:
-        file.write(content)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

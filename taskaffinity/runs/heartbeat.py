@@ -7,13 +7,14 @@ training ends. Nothing that a run computes depends on it, and a failure to write
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
+
+from taskaffinity.atomic import atomic_write
 
 INTERVAL = 2.0
 """Fewest seconds between two writes."""
@@ -102,8 +103,7 @@ class HeartbeatWriter:
             self._dev,
         )
         with suppress(Exception):  # progress must not end a run: not a full disk, not a display
-            beside = self._folder / f".{_FILE}.{os.getpid()}"
-            beside.write_text(json.dumps(asdict(beat)), encoding="utf-8")
-            os.replace(beside, self._folder / _FILE)
+            with atomic_write(self._folder / _FILE, durable=False) as file:
+                file.write(json.dumps(asdict(beat)).encode())
             if self._on_write is not None:
                 self._on_write()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from taskaffinity.atomic import write_atomic
 from taskaffinity.runs.departures import DEPARTURES, Departure
-from taskaffinity.runs.files import write_atomic
 from taskaffinity.runs.study import Study
 
 FILE = "departures.txt"

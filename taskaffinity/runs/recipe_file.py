@@ -19,8 +19,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from taskaffinity.atomic import write_atomic
 from taskaffinity.errors import input_error, meant, shown
-from taskaffinity.runs.files import write_atomic
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.settings import ALIASES, ELSEWHERE, OF_THE_TEST_SET, TYPES, expected, value_of
 from taskaffinity.tasks.user.yamlfile import Place, read_yaml

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from safetensors.numpy import save
 
-from taskaffinity.runs.files import atomic_write
+from taskaffinity.atomic import atomic_write
 from taskaffinity.runs.private import file_mode, folder_mode
 from taskaffinity.runs.result import RunResult
 

@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from filelock import BaseFileLock, FileLock, Timeout
 
-from taskaffinity.runs.files import atomic_write, read_json, write_json
+from taskaffinity.atomic import atomic_write, remove_litter
+from taskaffinity.runs.files import read_json, write_json
 from taskaffinity.runs.private import file_mode
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.run_files import (
@@ -83,9 +84,8 @@ class RunStore:
         folder = self.folder(spec)
         folder.mkdir(parents=True, exist_ok=True)
         with _held(FileLock(folder / ".lock"), spec, wait=wait):
-            # half-written files of a process that was killed
-            for litter in (*folder.glob(".*.[0-9]*"), *folder.glob("model/.*.[0-9]*")):
-                litter.unlink(missing_ok=True)
+            remove_litter(folder)
+            remove_litter(folder / "model")
             (folder / "error.txt").unlink(missing_ok=True)
             if spec not in self:
                 self.begin(spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,8 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any], *after: str | No
             _train(spec, store, start, settings)
         except Exception as error:  # any error of the run: its reason is stored and the other runs go on
             reason = reason_of(error)
-            store.fail(spec, reason, trace_of(error))
+            with suppress(OSError):  # where no result can be written, its reason may fail too
+                store.fail(spec, reason, trace_of(error))
             return reason
     return None
 

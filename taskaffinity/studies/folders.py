@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from taskaffinity.atomic import write_atomic
 from taskaffinity.errors import InputError
-from taskaffinity.runs.files import write_atomic
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.studies.options import TuneOptions
 from taskaffinity.tasks.suite import Suite
@@ -22,6 +22,8 @@ def results_folder(given: str | Path | None, suite: Suite, suite_file: Path | No
     InputError
         If it is a file; if it is the folder of the suite file, which its copy could overwrite.
     """
+    if given is not None and not str(given).strip():  # Path("") is the current folder
+        raise InputError("--results: an empty name; expected a folder")
     folder = Path(given) if given is not None else Path("results") / suite.name
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--results {folder}: a file; expected a folder, or a name that does not exist")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from taskaffinity.atomic import exclusive
 from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.paper_protocol import write_departures
@@ -18,7 +19,7 @@ from taskaffinity.runs.study import Study, studies_in
 from taskaffinity.schedule.progress import Progress, Report
 from taskaffinity.schedule.resources import DEFAULT_OPTIONS, Resources, RunOptions
 from taskaffinity.schedule.run import pending_runs, run
-from taskaffinity.studies.compatibility import check_study
+from taskaffinity.studies.compatibility import check_compatible, check_study
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders import Encoder
 
@@ -69,9 +70,11 @@ def run_study(
     root = Path(root)
     store = RunStore(root)
     check_study(study, suite, encoder, root, keep_models=options.keep_models, replaces=options.overwrite)
+    with exclusive(root):
+        check_compatible(study, root, replaces=options.overwrite)  # another process may have written one meanwhile
+        replace(study, keep_models=options.keep_models).write(root)
+        write_departures(root, studies_in(root))
     plan = study.plan
-    replace(study, keep_models=options.keep_models).write(root)
-    write_departures(root, studies_in(root))
 
     def train(part: Plan) -> Report:
         return run(

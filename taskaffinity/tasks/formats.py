@@ -1,28 +1,33 @@
 """Read and write task folders: ``DATA/<task>/{train,dev,test}.jsonl`` and ``task.json``, which describes them.
 
 Each line is one JSON object in UTF-8 (``rows.py`` lists its keys); ``datasets.load_dataset("json")`` reads the files
-too. A folder is written completely or not at all: files are written to a temporary folder, then renamed, ``task.json``
-last. A folder without ``task.json`` is no task.
+too. A new folder appears complete or not at all. In a folder that
+exists, each file is replaced in one step, ``task.json`` last. A folder without ``task.json`` is no task.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from glob import escape
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from taskaffinity.atomic import atomic_folder, exclusive, write_atomic
 from taskaffinity.errors import InputError, input_error, shown
 from taskaffinity.tasks.lines import LARGEST_SETTINGS, parse_line, read_lines
 from taskaffinity.tasks.rows import Row, SplitCount, count, parse_rows
 from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SPLITS, Example, Kind, Split, Task
 
 CARD = "task.json"
+_FILES = {CARD, *(f"{split}.jsonl" for split in SPLITS)}
+_DAY = 24 * 3600.0
 
 
 class TaskCard(BaseModel):
@@ -91,34 +96,52 @@ def write_task(folder: Path, card: TaskCard, splits: Mapping[Split, Sequence[Row
     counts: dict[Split, SplitCount] = {}
     hashes: dict[str, str] = {}
     seen: dict[str, str] = {}
-    beside = folder.parent / f".{folder.name}.{os.getpid()}"
+    contents: dict[str, bytes] = {}
+    for split in SPLITS:
+        rows = [row.to_json() for row in splits.get(split, ())]
+        located = ((f"{folder.name}/{split}: row {n}", row) for n, row in enumerate(rows, start=1))
+        examples = parse_rows(located, card.kind, card.labels, seen)
+        if not examples:
+            raise input_error(f"{folder.name}/{split}", "no row", "at least one example")
+        counts[split] = count(examples, card.kind, card.negative)
+        content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+        hashes[f"{split}.jsonl"] = hashlib.sha256(content).hexdigest()
+        contents[f"{split}.jsonl"] = content
+    metric = card.metric or DEFAULT_METRIC[card.kind]
+    card = card.model_copy(update={"metric": metric, "counts": counts, "sha256": hashes})
+    contents[CARD] = (card.model_dump_json(indent=1) + "\n").encode()
+    _replace_files(folder, contents)
+    return card
+
+
+def _replace_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write the files of a task folder, and its card last."""
     try:
-        beside.mkdir(parents=True, exist_ok=True)
+        _remove_old_litter(folder)
+        if not folder.exists():
+            with suppress(FileExistsError), atomic_folder(folder) as beside:  # another process may be faster
+                for name, content in contents.items():
+                    (beside / name).write_bytes(content)
+                return
+        with exclusive(folder):
+            (folder / CARD).unlink(missing_ok=True)
+            for name, content in contents.items():
+                write_atomic(folder / name, content)
     except OSError as error:
         raise input_error(
-            folder.parent, f"no folder that can be written ({error.strerror})", "a folder for the tasks"
+            error.filename or folder,
+            f"nothing that can be written ({error.strerror})",
+            "a folder for the tasks, with room",
         ) from None
-    try:
-        for split in SPLITS:
-            rows = [row.to_json() for row in splits.get(split, ())]
-            located = ((f"{folder.name}/{split}: row {n}", row) for n, row in enumerate(rows, start=1))
-            examples = parse_rows(located, card.kind, card.labels, seen)
-            if not examples:
-                raise input_error(f"{folder.name}/{split}", "no row", "at least one example")
-            counts[split] = count(examples, card.kind, card.negative)
-            content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-            hashes[f"{split}.jsonl"] = hashlib.sha256(content).hexdigest()
-            (beside / f"{split}.jsonl").write_bytes(content)
-        metric = card.metric or DEFAULT_METRIC[card.kind]
-        card = card.model_copy(update={"metric": metric, "counts": counts, "sha256": hashes})
-        (beside / CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / CARD).unlink(missing_ok=True)  # until the last rename the folder is no task
-        for name in (*hashes, CARD):
-            os.replace(beside / name, folder / name)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return card
+
+
+def _remove_old_litter(folder: Path) -> None:
+    """Remove what killed commands of earlier versions left beside the folder, if it is more than a day old."""
+    for beside in folder.parent.glob(f".{escape(folder.name)}.*"):
+        with suppress(OSError):
+            is_ours = beside.suffix[1:].isdecimal() and {path.name for path in beside.iterdir()} <= _FILES
+            if is_ours and time.time() - beside.stat().st_mtime > _DAY:
+                shutil.rmtree(beside)
 
 
 def read_card(folder: Path) -> TaskCard:

@@ -22,6 +22,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertTokenizer, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
+from taskaffinity.atomic import atomic_folder
 from taskaffinity.errors import InputError
 from taskaffinity.runs.private import check_private, private_folder
 from taskaffinity.runs.spec import EncoderRef
@@ -130,14 +131,12 @@ def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, wid
         if folder.is_dir() and not (folder / SEAL).exists():  # of an earlier version, and part of the identity of runs
             seal(folder, folder.name)
         if not is_intact(folder):
-            partial = folder.with_name(f".{folder.name}")
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(mode=0o700)
-            config.save_pretrained(partial)
-            BertTokenizer({token: i for i, token in enumerate(tokens)}, do_lower_case=True).save_pretrained(partial)
-            seal(partial, folder.name)
-            shutil.rmtree(folder, ignore_errors=True)
-            partial.rename(folder)
+            tokenizer = BertTokenizer({token: i for i, token in enumerate(tokens)}, do_lower_case=True)
+            with atomic_folder(folder, mode=0o700) as beside:
+                config.save_pretrained(beside)
+                tokenizer.save_pretrained(beside)
+                seal(beside, folder.name)
+                shutil.rmtree(folder, ignore_errors=True)
     return Encoder(folder, EncoderRef(f"tiny BERT {layers}x{width}, from scratch", _fingerprint(folder)))
 
 

@@ -181,6 +181,8 @@ def reason_of(error: BaseException) -> str:
         return str(error)
     if is_lack_of_memory(error):
         return "out of memory: lower batch_size or max_length (--set), or run fewer at once"
+    if isinstance(error, OSError) and error.filename and error.strerror:  # a disk that is full, and the like
+        return f"{error.filename}: {error.strerror}"
     return f"{type(error).__name__}: see the traceback in error.txt"
 
 

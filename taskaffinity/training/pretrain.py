@@ -23,6 +23,7 @@ from transformers import (
     PreTrainedModel,
 )
 
+from taskaffinity.atomic import check_writable
 from taskaffinity.errors import InputError
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.encoder_checks import check_bidirectional, check_max_length
@@ -30,7 +31,7 @@ from taskaffinity.training.encoders import Encoder, load_config, load_encoder, l
 from taskaffinity.training.inputs.batches import seed_of
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.optim.optimizer import Stepper
-from taskaffinity.training.pretrained_folder import folder_beside, load_with_language_head, write_encoder
+from taskaffinity.training.pretrained_folder import load_with_language_head, write_encoder
 
 Blocks = list[list[int]]
 
@@ -131,23 +132,23 @@ def pretrain(
         )
     bare, pooler = load_encoder(encoder.folder)  # missing files are reported before the first step
     check_bidirectional(bare, encoder.folder)
-    with folder_beside(out) as beside:
-        torch.manual_seed(seed_of(settings.seed, "encoder"))
-        model = load_with_language_head(encoder.folder)
-        nn.Module.to(model, settings.device)
-        steps, losses = _train(
-            model, blocks_of(trained, tokenizer, settings.max_length), dev, tokenizer, settings, on_progress
-        )
-        result = Pretrained(out, len(trained), n_held, steps, losses)
-        about = {
-            "encoder": asdict(encoder.ref),
-            "settings": asdict(settings),
-            "passages": result.passages,
-            "held_out": result.held_out,
-            "steps": result.steps,
-            "held_out_losses": list(result.losses),
-        }
-        write_encoder(model, pooler, tokenizer, beside, out, about, share_with_group=share_with_group)
+    check_writable(out.parent)
+    torch.manual_seed(seed_of(settings.seed, "encoder"))
+    model = load_with_language_head(encoder.folder)
+    nn.Module.to(model, settings.device)
+    steps, losses = _train(
+        model, blocks_of(trained, tokenizer, settings.max_length), dev, tokenizer, settings, on_progress
+    )
+    result = Pretrained(out, len(trained), n_held, steps, losses)
+    about = {
+        "encoder": asdict(encoder.ref),
+        "settings": asdict(settings),
+        "passages": result.passages,
+        "held_out": result.held_out,
+        "steps": result.steps,
+        "held_out_losses": list(result.losses),
+    }
+    write_encoder(model, pooler, tokenizer, out, about, share_with_group=share_with_group)
     return result
 
 

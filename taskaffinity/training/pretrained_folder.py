@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from taskaffinity.atomic import atomic_folder
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.private import protect
 from taskaffinity.training.encoder_files import NO_CODE
@@ -45,42 +44,26 @@ def load_with_language_head(folder: Path) -> PreTrainedModel:
     return model
 
 
-@contextmanager
-def folder_beside(out: Path) -> Iterator[Path]:
-    """A temporary folder next to ``out``, removed at the end unless it was renamed to ``out``."""
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.parent.mkdir(parents=True, exist_ok=True)
-    beside.mkdir(mode=0o700)
-    try:
-        yield beside
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
 def write_encoder(
     model: PreTrainedModel,
     pooler: nn.Module | None,
     tokenizer: Any,
-    beside: Path,
     out: Path,
     about: Mapping[str, Any],
     *,
     share_with_group: bool = False,
 ) -> None:
-    """Write encoder, pooler, tokenizer and ``pretraining.json`` into ``beside``, then rename it to ``out``."""
+    """Write encoder, pooler, tokenizer and ``pretraining.json`` to ``out``, which appears complete or not at all."""
     bare: Any = model.base_model.cpu()
     if pooler is not None:
         bare.pooler = pooler
     if getattr(bare.config, "from_scratch", False):
         del bare.config.from_scratch
-    bare.save_pretrained(beside)
-    tokenizer.save_pretrained(beside)
-    write_json(beside / "pretraining.json", about)
-    protect(beside, share_with_group=share_with_group)
-    if out.exists():
-        out.rmdir()
-    beside.rename(out)
+    with atomic_folder(out, mode=0o700) as beside:
+        bare.save_pretrained(beside)
+        tokenizer.save_pretrained(beside)
+        write_json(beside / "pretraining.json", about)
+        protect(beside, share_with_group=share_with_group)
 
 
 @contextmanager

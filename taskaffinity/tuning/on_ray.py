@@ -10,9 +10,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from taskaffinity.atomic import temporary_folder
 from taskaffinity.schedule.ray_process import RayEnded, RaySessions
 from taskaffinity.schedule.ray_session import DIED, RETRIES, initialized_ray
 from taskaffinity.schedule.resources import Resources, slots
@@ -48,11 +48,10 @@ def on_ray(resources: Resources, encoder_folder: Path, cache: Path, folder: Path
     with RaySessions(resources) as sessions:
 
         def train(round_: Round, numbers: Sequence[int]) -> None:
-            folder.mkdir(parents=True, exist_ok=True)
             reason = DIED
             while left := sorted(set(numbers) & set(round_.pending())):
-                with TemporaryDirectory(prefix=".tune.", dir=folder.resolve(), ignore_cleanup_errors=True) as scratch:
-                    places = (encoder_folder.resolve(), cache.resolve(), scratch)
+                with temporary_folder(folder.resolve() / "tune") as scratch:
+                    places = (encoder_folder.resolve(), cache.resolve(), str(scratch))
                     try:
                         _follow(round_, sessions, (round_.trials, left, resources, *places))
                     except RayEnded as error:

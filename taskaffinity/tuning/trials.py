@@ -15,8 +15,9 @@ from typing import Any
 
 from pydantic import BaseModel, FiniteFloat, ValidationError
 
+from taskaffinity.atomic import write_atomic
 from taskaffinity.errors import InputError
-from taskaffinity.runs.files import read_json, write_atomic, write_json
+from taskaffinity.runs.files import read_json, write_json
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef
 

@@ -22,7 +22,7 @@ FILES = {"scores.csv", "edges.csv", "affinity.graphml", "affinity.txt"} | {
 
 def test_publishing_writes_the_results_folders_files(toy: tuple[Study, RunStore], tmp_path: Path) -> None:
     matrix = publish(*toy, tmp_path / "out")
-    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES | {".lock"}
     words = (tmp_path / "out" / "affinity.txt").read_text(encoding="utf-8")
     decided = matrix.select("improves", "degrades", "no effect")
     assert words.count("Training with") == len(decided)

@@ -36,7 +36,7 @@ from verdict_procedures import NULL_WORLDS, all_null, collapsed_runs, half_null,
 
 from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import Arms, Key
-from taskaffinity.runs.files import write_atomic
+from taskaffinity.atomic import write_atomic
 from taskaffinity.tasks.metrics import METRICS
 
 RESULTS = Path(__file__).parent / "results"

@@ -5,22 +5,27 @@ from __future__ import annotations
 import hashlib
 import re
 import signal
+import stat
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from taskaffinity.cli import main
+from taskaffinity.corpora import archive as archives
 from taskaffinity.corpora import download
 from taskaffinity.corpora.access import AGREEMENTS
+from taskaffinity.corpora.archive import unpack
 from taskaffinity.corpora.download import Content
-from taskaffinity.corpora.fetch import OPEN, PinnedFile, fetch_files, pinned, unpack
+from taskaffinity.corpora.fetch import OPEN, PinnedFile, fetch_files, pinned
 from taskaffinity.corpora.prepare import CORPORA
 from taskaffinity.errors import InputError
 from taskaffinity.tasks.formats import read_card
@@ -35,13 +40,15 @@ class Mirror:
     """A server of ``files`` by path; ``faults`` come before the file, and ``asked`` records the requests.
 
     A fault is a status, other bytes, ``"cut"`` (half of the file, then the connection ends), ``"stall"`` (half of it,
-    then nothing until ``close``) or something to call before the answer.
+    then nothing until ``close``), ``"drip"`` (a byte every hundredth of a second), ``"drip headers"`` or something to
+    call before the answer.
     """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.faults: dict[str, list[int | bytes | str | Callable[[], object]]] = {}
         self.headers: dict[str, str] = {}
+        self.reason: str | None = None
         self.takes_ranges = True
         self.asked: list[tuple[str, str | None]] = []
         self.closing = threading.Event()
@@ -82,12 +89,17 @@ class Mirror:
             body, status = b"", status if status >= 400 else 404
         elif asked and self.takes_ranges:
             body, status = body[int(asked.removeprefix("bytes=").removesuffix("-")) :], 206
-        request.send_response(status)
+        if fault == "drip headers":
+            self.drip(request, b"HTTP/1.1 200 OK\r\nX-Filler: " + 1000 * b"x")
+            return
+        request.send_response(status, self.reason)
         request.send_header("Content-Length", str(len(body)))
         for name, value in self.headers.items():
             request.send_header(name, value)
         request.end_headers()
-        if fault in ("cut", "stall"):
+        if fault == "drip":
+            self.drip(request, body)
+        elif fault in ("cut", "stall"):
             request.wfile.write(body[: len(body) // 2])
             request.wfile.flush()
             request.close_connection = True
@@ -95,6 +107,15 @@ class Mirror:
                 self.closing.wait(30)
         else:
             request.wfile.write(body)
+
+    def drip(self, request: BaseHTTPRequestHandler, content: bytes) -> None:
+        """Send a byte every hundredth of a second until the client goes, or ``close``."""
+        request.close_connection = True
+        with suppress(OSError):
+            for byte in content:
+                if self.closing.wait(0.01):
+                    break
+                request.wfile.write(bytes([byte]))
 
     def pin(self, path: str, body: bytes) -> PinnedFile:
         """Serve a file and return its manifest entry."""
@@ -193,7 +214,7 @@ def test_broken_response_is_resumed(mirror: Mirror, tmp_path: Path) -> None:
     mirror.faults[mirror.path(pin)] = ["cut"]
     fetch_files([pin], tmp_path, mirror.address)
     assert (tmp_path / "a.txt").read_bytes() == 1000 * A
-    assert [asked for _, asked in mirror.asked] == [None, "bytes=8192-"]  # of 11,500, whole chunks of 4,096
+    assert [asked for _, asked in mirror.asked] == [None, "bytes=11500-"]
 
 
 def test_part_stays_after_a_failed_download(mirror: Mirror, tmp_path: Path) -> None:
@@ -203,6 +224,42 @@ def test_part_stays_after_a_failed_download(mirror: Mirror, tmp_path: Path) -> N
     assert files_in(tmp_path) == {".a.txt.part"}
     fetch_files([pin], tmp_path, mirror.address)
     assert (tmp_path / "a.txt").read_bytes() == 1000 * A
+
+
+def test_a_mirror_that_drips_is_given_up_and_resumed(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "WINDOW", 0.1)
+    pin = mirror.pin("a.txt", 1000 * A)
+    mirror.faults[mirror.path(pin)] = ["drip"] * 4
+    assert "found fewer than 256 bytes per second over 0 s" in error_message([pin], tmp_path, mirror.address)
+    received = (tmp_path / ".a.txt.part").stat().st_size
+    assert 0 < received < 256
+    monkeypatch.undo()
+    fetch_files([pin], tmp_path, mirror.address)
+    assert (tmp_path / "a.txt").read_bytes() == 1000 * A
+    begun = [int(asked.removeprefix("bytes=").removesuffix("-")) for _, asked in mirror.asked if asked]
+    assert begun == sorted(begun)  # every attempt goes on where the last one ended
+    assert begun[-1] == received
+
+
+def test_headers_that_drip_are_given_up(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "WINDOW", 0.1)
+    monkeypatch.setattr(download, "_TIMEOUT", (0.1, 30.0))
+    pin = mirror.pin("a.txt", A)
+    mirror.faults[mirror.path(pin)] = ["drip headers"] * 4
+    assert "found no answer in time" in error_message([pin], tmp_path, mirror.address)
+
+
+@pytest.mark.parametrize("status", [404, 503, 599])
+def test_the_words_of_a_server_are_not_repeated(mirror: Mirror, tmp_path: Path, status: int) -> None:
+    pin = mirror.pin("a.txt", A)
+    mirror.faults[mirror.path(pin)] = [status] * 9
+    mirror.reason = "\x1b[31mgone\x07"
+    message = error_message([pin], tmp_path, mirror.address)
+    assert f"found HTTP {status}" in message
+    assert message.isprintable()
+    assert "gone" not in message
 
 
 @pytest.mark.parametrize("wrong", [A.replace(b"and", b"AND"), b"Zorbifex", A + B])
@@ -313,6 +370,93 @@ def test_an_archive_is_unpacked_and_repaired(tmp_path: Path) -> None:
     unpack(archive, tmp_path)
     assert (one.read_bytes(), other.read_bytes()) == (A, B)
     assert other.stat().st_mtime_ns == before
+
+
+def zipped(tmp_path: Path, name: str, content: bytes = A, mode: int = stat.S_IFREG | 0o644, **how: int) -> Path:
+    """An archive with one good member and then this one."""
+    member = zipfile.ZipInfo(name)
+    member.filename = name  # as it is
+    member.external_attr = mode << 16
+    (tmp_path / "raw").mkdir()
+    with zipfile.ZipFile(tmp_path / "raw" / "corpus.zip", "w", **how) as packed:
+        packed.writestr("good.xml", A)
+        packed.writestr(member, content, how.get("compression"))
+    return tmp_path / "raw" / "corpus.zip"
+
+
+def unpack_error(archive: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        unpack(archive, archive.parent)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["../out.xml", "Corpus/../../out.xml", "/out.xml", "C:/out.xml", "..\\out.xml", "..", "\\\\host\\out.xml"]
+)
+def test_a_member_outside_the_folder_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    archive = zipped(tmp_path, name)
+    assert "outside the folder; expected names below the folder" in unpack_error(archive)
+    assert {path.name for path in tmp_path.rglob("*")} == {"raw", "corpus.zip"}
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK])
+def test_a_link_or_a_device_is_refused(tmp_path: Path, kind: int) -> None:
+    archive = zipped(tmp_path, "one.xml", b"/etc/hosts", kind | 0o777)
+    assert "'one.xml' that is a link or a device" in unpack_error(archive)
+    assert files_in(tmp_path) == {"raw/corpus.zip"}
+
+
+def test_a_link_on_disk_leads_no_member_out_of_the_folder(tmp_path: Path) -> None:
+    archive = zipped(tmp_path, "Corpus/one.xml")
+    (tmp_path / "else").mkdir()
+    (archive.parent / "Corpus").symlink_to(tmp_path / "else")
+    assert "a link in" in unpack_error(archive)
+    assert list((tmp_path / "else").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "found"), [("MOST_MEMBERS", 1, "2 members"), ("MOST_BYTES", 40, "46 bytes")]
+)
+def test_an_archive_over_a_limit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, found: str
+) -> None:
+    monkeypatch.setattr(archives, limit, value)
+    assert f"found {found}" in unpack_error(zipped(tmp_path, "one.xml"))
+    assert files_in(tmp_path) == {"raw/corpus.zip"}
+
+
+def test_a_member_that_is_longer_than_the_archive_says_is_refused(tmp_path: Path) -> None:
+    archive = zipped(tmp_path, "one.xml", 100_000 * b"z", compression=zipfile.ZIP_DEFLATED)
+    size = (100_000).to_bytes(4, "little")
+    content = archive.read_bytes()
+    assert content.count(size) == 2  # before the member, and in the directory
+    archive.write_bytes(content.replace(size, (50_000).to_bytes(4, "little")))
+    assert "cannot be unpacked" in unpack_error(archive)
+    assert files_in(tmp_path) == {"raw/corpus.zip", "raw/good.xml"}
+
+
+def test_a_large_member_is_never_whole_in_memory(tmp_path: Path) -> None:
+    archive = zipped(tmp_path, "one.xml", 30_000_000 * b"z", compression=zipfile.ZIP_DEFLATED)
+    tracemalloc.start()
+    unpack(archive, archive.parent)
+    unpack(archive, archive.parent)  # nor when it is compared
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2_000_000
+    assert (archive.parent / "one.xml").stat().st_size == 30_000_000
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_compression_that_cannot_be_read_in_parts_is_refused(tmp_path: Path, compression: int) -> None:
+    assert f"compression type {compression}" in unpack_error(zipped(tmp_path, "one.xml", compression=compression))
+
+
+@pytest.mark.parametrize("cut", [0, 10, 60, 150])
+def test_a_broken_archive_is_one_line(tmp_path: Path, cut: int) -> None:
+    archive = zipped(tmp_path, "one.xml")
+    archive.write_bytes(archive.read_bytes()[:cut])
+    assert "an archive that cannot be unpacked (BadZipFile)" in unpack_error(archive)
 
 
 def test_every_corpus_is_open_or_under_an_agreement() -> None:

@@ -20,7 +20,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import SYNTHETIC, caption
 from taskaffinity.analysis.statistics.verdicts import VERDICTS, Verdict
 from taskaffinity.analysis.style import PALETTES, Palette
-from taskaffinity.runs.files import write_atomic
+from taskaffinity.atomic import write_atomic
 
 DPI = 160
 FONT = "DejaVu Sans"

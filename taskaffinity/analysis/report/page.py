@@ -46,7 +46,7 @@ from taskaffinity.analysis.secondary_metrics import secondary_metrics_frame
 from taskaffinity.analysis.statistics.verdicts import VERDICTS, Verdict
 from taskaffinity.analysis.style import STYLES
 from taskaffinity.analysis.tables.frames import CONTROLS_COLUMNS, controls_frame, edges_frame
-from taskaffinity.runs.files import write_atomic
+from taskaffinity.atomic import write_atomic
 from taskaffinity.runs.paper_protocol import departures_of, describe_protocol
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore

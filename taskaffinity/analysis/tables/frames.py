@@ -17,7 +17,7 @@ from taskaffinity.analysis.collapsed_runs import CollapsedRun, find_collapsed_ru
 from taskaffinity.analysis.notes import arrow_notes
 from taskaffinity.analysis.statistics.power import MOST_SEEDS
 from taskaffinity.analysis.tables.columns import COLUMNS
-from taskaffinity.runs.files import write_atomic
+from taskaffinity.atomic import write_atomic
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 

@@ -16,8 +16,6 @@ A stock ``pipeline`` differs from ``predict`` in three points:
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, PreTrainedModel
 
+from taskaffinity.atomic import atomic_folder
 from taskaffinity.errors import InputError
 from taskaffinity.runs.best_model import BestModel
 from taskaffinity.runs.private import protect
@@ -83,10 +82,7 @@ def export(best: BestModel, out: Path, encoder: str | None = None, *, share_with
         raise
     except (ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{weights.parent}: not a model of this encoder ({type(error).__name__})") from error
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    beside.parent.mkdir(parents=True, exist_ok=True)
-    beside.mkdir(mode=0o700)
-    try:
+    with atomic_folder(out, mode=0o700) as beside:
         _stock(model, meta, found.folder).save_pretrained(beside)
         _tokenizer(found.folder, best, has_token_types=model.has_token_types).save_pretrained(beside)
         recipe = best.spec.recipe
@@ -99,11 +95,6 @@ def export(best: BestModel, out: Path, encoder: str | None = None, *, share_with
         (beside / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (beside / "README.md").write_text(model_card(best, meta), encoding="utf-8")
         protect(beside, share_with_group=share_with_group)
-        if out.is_dir():
-            out.rmdir()
-        beside.rename(out)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def check_exportable(folder: Path, asked: str = "") -> None:

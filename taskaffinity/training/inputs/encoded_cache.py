@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from taskaffinity.atomic import atomic_folder
 from taskaffinity.errors import InputError
 from taskaffinity.tasks.task import SPLITS, Split
 from taskaffinity.training.checksums import is_intact, seal
@@ -69,19 +70,16 @@ def write_encoded(folder: Path, meta: TaskMeta, splits: Iterable[tuple[Split, En
 
     The caller holds a lock if another process may write the same folder.
     """
-    beside = folder.with_name(f".{folder.name}")
-    _remove(beside)
-    beside.mkdir(mode=0o700)
-    (beside / "task.json").write_text(json.dumps(asdict(meta)), encoding="utf-8")
-    for split, encoded in splits:
-        (beside / split).mkdir(mode=0o700)
-        for name, file in _ARRAYS.items():
-            np.save(beside / split / f"{file}.npy", getattr(encoded, name))
-        content = json.dumps({"ids": encoded.ids, "gold": encoded.gold, "documents": encoded.documents})
-        (beside / split / "examples.json").write_text(content, encoding="utf-8")
-    seal(beside, folder.name)
-    _remove(folder)
-    beside.rename(folder)
+    with atomic_folder(folder, mode=0o700) as beside:
+        (beside / "task.json").write_text(json.dumps(asdict(meta)), encoding="utf-8")
+        for split, encoded in splits:
+            (beside / split).mkdir(mode=0o700)
+            for name, file in _ARRAYS.items():
+                np.save(beside / split / f"{file}.npy", getattr(encoded, name))
+            content = json.dumps({"ids": encoded.ids, "gold": encoded.gold, "documents": encoded.documents})
+            (beside / split / "examples.json").write_text(content, encoding="utf-8")
+        seal(beside, folder.name)
+        _remove(folder)
 
 
 def read_encoded(folder: Path) -> tuple[TaskMeta, dict[Split, EncodedSplit]]:
