@@ -30,9 +30,10 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(printable(str(message)))
+        super().__init__(shortened(printable(str(message))))
 
 
+_LONGEST_LINE = 1000
 _LONGEST_NAME = 40
 _LONGEST_VALUE = 80
 _MARK = re.compile(r"[BIESLUMO](-|$)")
@@ -55,6 +56,17 @@ def printable(text: str) -> str:
     ('train\\\\x1b[2J.csv', 'one\\\\ntwo', 'Fieber \u00fcber 38 \u00b0C')
     """
     return text if text.isprintable() else _CONTROLS.sub(lambda c: ascii(c.group())[1:-1], text)
+
+
+def shortened(line: str) -> str:
+    """A line without its middle if it is longer than 1,000 characters, as a damaged path or list can make it.
+
+    Examples
+    --------
+    >>> len(shortened("x" * 200_000)), shortened("a.csv: found nothing")
+    (1000, 'a.csv: found nothing')
+    """
+    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 305]} ... {line[-300:]}"
 
 
 def has_controls(text: str) -> bool:

@@ -17,6 +17,7 @@ from threading import Thread
 from typing import Any
 
 from fault_commands import Ran, alike, differences, tree
+from fault_inputs import LONGEST_MESSAGE
 from fault_kills import COMMANDS, FINISHED, MAY_HOLD_TEXT, Bench, Command
 from fault_tally import Tally
 from fault_world import SENTINEL
@@ -60,7 +61,7 @@ def judge(tally: Tally, case: str, ran: Ran, place: Path, *, refused: bool | Non
         tally.count("failed_again", wrong, f"{case}: exit {ran.code} {ran.err[-300:].decode(errors='replace')!r}")
     lines = ran.err.decode(errors="replace").strip().splitlines()
     if refused and lines:
-        is_odd = len(lines[-1]) > 600 or any(ord(c) < 32 or 127 <= ord(c) < 160 for c in lines[-1])
+        is_odd = len(lines[-1]) > LONGEST_MESSAGE or any(ord(c) < 32 or 127 <= ord(c) < 160 for c in lines[-1])
         tally.count("unclear_refusals", is_odd, f"{case}: {lines[-1][:200]!r}")
 
 

@@ -51,7 +51,7 @@ def readers() -> list[Reader]:
         Reader("tracked.json", "study", "tracked.json", _read_tracked, False, 150),
         Reader("trials", "tuned", "tune/s*.json", _read_trials, True, 300),
         Reader("progress.json", "study", "progress.json", _read_heartbeat, False, 60),
-        Reader("encoded cache", "cache", "encoded/*/**/*.*", _read_cache, True, 200),
+        Reader("encoded cache", "cache", "encoded/*/**/*.*", _read_cache, True, 150),
         Reader("suite.yaml", "data", "suite.yaml", _read_suite, False, 200),
         Reader("user CSV", "data", "polar/*.csv", _read_suite, False, 150),
         Reader("user TSV", "data", "alike/*.tsv", _read_suite, False, 150),
@@ -111,7 +111,7 @@ def _read_run(place: Path, path: Path) -> Any:
         except LookupError as error:
             raise InputError(str(error)) from error
         numbers = (
-            {name: asdict(outcome) for name, outcome in result.outcomes.items()},
+            {name: _rounded(asdict(outcome)) for name, outcome in result.outcomes.items()},
             {key: np.asarray(array).tolist() for key, array in sorted(result.counts.items())},
             {key: np.asarray(array).tolist() for key, array in sorted(result.documents.items())},
             [{k: v for k, v in row.items() if k != "seconds"} for row in result.history],
@@ -119,6 +119,11 @@ def _read_run(place: Path, path: Path) -> Any:
     if numbers != _NUMBERS.setdefault(spec.run_id, numbers):
         ta.load(place / "study").to_frame()  # refused by now, if anything refuses it
     return numbers
+
+
+def _rounded(outcome: dict[str, Any]) -> dict[str, Any]:
+    """Scores to nine digits; the last ones are no other number."""
+    return {key: round(value, 9) if isinstance(value, float) else value for key, value in outcome.items()}
 
 
 _NUMBERS: dict[str, Any] = {}

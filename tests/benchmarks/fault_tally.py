@@ -17,7 +17,7 @@ trained_again: finished runs that were trained again. byte_differences: files th
 command's, or are missing. tracebacks: Python's, anywhere. wrong_numbers: damaged files that were read without a word
 and gave other numbers. litter: files that the undisturbed command does not leave. corpus_text: words of the corpus in a
 message or in a file that may hold none. failed_again: the same command did not succeed. unclear_refusals: a message of
-several lines, over 600 characters or with control characters. hung: longer than the limit. network: ports that were
+several lines, over 1,000 characters or with control characters. hung: longer than the limit. network: ports that were
 opened and other machines that were asked.
 """
 
