@@ -34,7 +34,7 @@ from taskaffinity.cli.aliases import modernized
 from taskaffinity.cli.console import signals, streams
 from taskaffinity.cli.console.encoding import print_in_any_encoding
 from taskaffinity.cli.options.run import SETTINGS
-from taskaffinity.errors import InputError, input_error, meant
+from taskaffinity.errors import InputError, input_error, meant, printable, shortened
 from taskaffinity.studies.settings import setting_meant
 
 app = typer.Typer(
@@ -181,5 +181,5 @@ def _whose(option: str) -> str:
 
 
 def _refuse(message: str) -> int:
-    print(f"taskaffinity: {' '.join(message.split())}", file=sys.stderr)
+    print(f"taskaffinity: {printable(shortened(' '.join(message.split())))}", file=sys.stderr)
     return 2
