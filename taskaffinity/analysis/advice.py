@@ -37,6 +37,17 @@ def describe_runs(study: Study, store: RunStore) -> list[str]:
     ]
 
 
+def describe_stage_advice(study: Study, store: RunStore) -> list[str]:
+    """Return lines on collapsed runs, undertrained baselines and the data of a study in stages.
+
+    Raises
+    ------
+    ValueError
+        If a file of the store is broken.
+    """
+    return [*describe_runs(study, store), *describe_data(study)]
+
+
 def describe_runs_briefly(study: Study, store: RunStore) -> list[str]:
     """Return ``describe_runs`` in a sentence or two, for the caption of a figure.
 

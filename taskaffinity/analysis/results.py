@@ -149,6 +149,14 @@ class StagesResults(Results):
         with as_user_error():
             return stages_frame(self.study, stage_scores(self.study, self.store))
 
+    @property
+    def advice(self) -> list[str]:
+        """Lines on collapsed runs, undertrained single-task runs and the data."""
+        from taskaffinity.analysis.advice import describe_stage_advice
+
+        with as_user_error():
+            return describe_stage_advice(self.study, self.store)
+
 
 @dataclass(frozen=True)
 class EncoderResults:

@@ -107,7 +107,8 @@ def pairwise(
     planned = plan_pairwise(suite, options, receiver, data=data)
     result = train_pairwise(planned, receiver, trackers)
     for line in result.advice:
-        receiver.warn(line)
+        if line not in planned.cautions:  # said before training
+            receiver.warn(line)
     return result
 
 
@@ -167,7 +168,12 @@ def full(
     trackers = check_trackers(report_to)
     receiver = listener or LogListener()
     planned = plan_full(suite, options, receiver, data=data)
-    return train_full(planned, options, receiver, trackers)
+    result = train_full(planned, options, receiver, trackers)
+    for one in result.studies if isinstance(result, EncoderResults) else [result]:
+        for line in one.advice:
+            if not any(line in study.cautions for study in planned):
+                receiver.warn(line)
+    return result
 
 
 @parameters_not_options()

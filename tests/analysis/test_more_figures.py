@@ -34,6 +34,7 @@ from taskaffinity.analysis.figures.slopes import NO_INTERVAL, draw_stages, stage
 from taskaffinity.analysis.paper.stages import STAGES, stage_scores
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.analysis.report import write_report
+from taskaffinity.analysis.results import StagesResults
 from taskaffinity.analysis.style import PALETTES, STYLES
 from taskaffinity.analysis.tables.frames import scores_frame
 from taskaffinity.cli.console.results import print_stages
@@ -430,7 +431,9 @@ def test_the_slope_chart_and_its_table_tell_of_collapsed_runs(
         re.findall(r">([^<>]+)</text>", (tmp_path / "stages.svg").read_text())
     )
     print_stages(study, store, "markdown")
-    assert "1 run collapsed: A (finetune with B + C, seed 2): 20.0 points, far below its arm" in capsys.readouterr().out
+    words = "1 run collapsed: A (finetune with B + C, seed 2): 20.0 points, far below its arm"
+    assert words in capsys.readouterr().out
+    assert words in StagesResults(tmp_path, study).advice[0]
 
 
 def test_titles_in_a_script_without_a_font_are_one_line_and_no_warning(

@@ -125,15 +125,14 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
     InputError
         If a file of the store is broken.
     """
-    from taskaffinity.analysis.advice import describe_runs
-    from taskaffinity.analysis.data_cautions import describe_data
+    from taskaffinity.analysis.advice import describe_stage_advice
     from taskaffinity.analysis.paper.captions import describe_stages
     from taskaffinity.analysis.paper.stages import failures, stage_scores, stages_frame, stages_table, uneven
     from taskaffinity.analysis.secondary_metrics import describe_secondary_metrics, secondary_metrics_by_stage
 
     try:
         scores, further = stage_scores(study, store), secondary_metrics_by_stage(study, store)
-        cautions = [*describe_runs(study, store), *describe_data(study)]
+        cautions = describe_stage_advice(study, store)
     except ValueError as error:
         raise InputError(str(error)) from error
     words = describe_stages(study, uneven(study, scores), failures(study, store))
