@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -117,26 +117,26 @@ class AffinityMatrix:
     recommendation: Words
     """What would decide an inconclusive arrow, in words."""
 
-    @property
+    @cached_property
     def tasks(self) -> tuple[str, ...]:
         """Names in the suite's order, which every array and figure follows."""
         return tuple(card.name for card in self.study.tasks)
 
-    @property
+    @cached_property
     def titles(self) -> tuple[str, ...]:
         return tuple(card.title for card in self.study.tasks)
 
-    @property
+    @cached_property
     def metrics(self) -> tuple[str, ...]:
         """Keys of ``METRICS``, one per task."""
         return tuple(card.metric for card in self.study.tasks)
 
-    @property
+    @cached_property
     def margins(self) -> tuple[float, ...]:
         """Equivalence margins in points, one per task."""
         return tuple(self.rule.margin_of(metric) for metric in self.metrics)
 
-    @property
+    @cached_property
     def arrows(self) -> tuple[tuple[int, int], ...]:
         """``(source, target)`` of every arrow, row by row."""
         size = range(len(self.tasks))

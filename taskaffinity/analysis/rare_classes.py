@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -38,9 +39,12 @@ def find_rare_classes(study: Study, store: RunStore) -> tuple[RareClass, ...]:
         If a file of the store is broken.
     """
     found: list[RareClass] = []
+    alone: dict[str, list[RunSpec]] = {card.name: [] for card in study.tasks}
+    for spec in study.plan:
+        if len(spec.task_names) == 1:
+            alone[spec.task_names[0]].append(spec)
     for card in study.tasks:
-        specs = (spec for spec in study.plan if spec.task_names == (card.name,) and spec in store)
-        run = next(filter(None, map(store.get, specs)), None)
+        run = next(filter(None, map(store.get, alone[card.name])), None)
         is_official = card.metric == _METRIC
         key = f"{card.name}/test" + ("" if is_official else f"/{_METRIC}")
         if run is None or key not in run.counts:

@@ -24,7 +24,7 @@ from taskaffinity.analysis.statistics.standard_errors import standard_error, var
 from taskaffinity.analysis.style import plural, signed
 from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.runs.rule import Rule
-from taskaffinity.runs.spec import Stage
+from taskaffinity.runs.spec import RunSpec, Stage
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -149,8 +149,11 @@ def stage_arms(study: Study, store: RunStore, by: Mapping[str, str]) -> dict[tup
     """Return the arm of every task of ``by`` after every trained stage, by its metric."""
     official = {card.name: card.metric for card in study.tasks}
     arms: dict[tuple[str, Stage], Arm] = {}
-    for name, stage in product(by, STAGES):
-        specs = (spec for spec in study.plan if spec.stage == stage and name in spec.task_names)
+    specs_of: dict[tuple[str, Stage], list[RunSpec]] = {place: [] for place in product(by, STAGES)}
+    for spec in study.plan:
+        for name in set(spec.task_names) & set(by):
+            specs_of[name, spec.stage].append(spec)
+    for (name, stage), specs in specs_of.items():
         key = f"{name}/test" + ("" if by[name] == official[name] else f"/{by[name]}")
         runs = [run for run in map(store.get, specs) if run and key in run.counts]
         if runs:
