@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,23 +50,34 @@ def circle_order(size: int, arrows: Sequence[tuple[int, int]]) -> tuple[int, ...
 
 def crossings(order: npt.ArrayLike, linked: FloatArray) -> FloatArray:
     """Return the number of crossing links (n_orders,) for each order (n_orders, n_nodes) around a circle."""
-    orders = np.asarray(order)
-    within = linked[orders[:, :, None], orders[:, None, :]]
-    size = within.shape[1]
-    sums = np.zeros((len(within), size + 1, size + 1))
-    sums[:, 1:, 1:] = within.cumsum(axis=1).cumsum(axis=2)
-    i, j = np.triu_indices(size, 1)
-    rows = sums[:, j, :] - sums[:, i + 1, :]  # links of the nodes between i and j, cumulated over the other end
-    places = np.arange(len(i))
-    inside = rows[:, places, j + 1] - rows[:, places, i]  # ... that stay between i and j, these two included
-    return np.asarray(((rows[:, :, size] - inside) * within[:, i, j]).sum(axis=1) / 2)
+    return _crossings_and_lengths(np.asarray(order), linked)[0]
+
+
+def _crossings_and_lengths(orders: Indices, linked: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the number of crossing links and the sum of the links' lengths, in places around the circle."""
+    n_orders, size = orders.shape
+    place = orders.argsort(axis=1)
+    one, other = np.nonzero(np.triu(linked, 1))
+    i, j = np.minimum(place[:, one], place[:, other]), np.maximum(place[:, one], place[:, other])
+    of = np.arange(n_orders)[:, None]
+    weight = linked[one, other]
+    sums = np.zeros((n_orders, size + 1, size + 1), dtype=np.float32)  # numbers of links: exact
+    sums[of, i + 1, j + 1] = sums[of, j + 1, i + 1] = weight
+    for axis in (1, 2):
+        np.cumsum(sums, axis=axis, out=sums)
+
+    def between(end: Any) -> FloatArray:
+        """Links from the nodes between i and j to those before ``end``."""
+        return np.asarray(sums[of, j, end] - sums[of, i + 1, end], dtype=np.float64)
+
+    leaving = between(size) - (between(j + 1) - between(i))
+    lengths = np.minimum(j - i, size - (j - i))
+    return np.asarray((leaving * weight).sum(axis=1) / 2), np.asarray((lengths * weight).sum(axis=1))
 
 
 def _cost(orders: Indices, linked: FloatArray) -> FloatArray:
-    size = orders.shape[1]
-    apart = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
-    length = (linked[orders[:, :, None], orders[:, None, :]] * np.minimum(apart, size - apart)).sum(axis=(1, 2)) / 2
-    return np.asarray(crossings(orders, linked) + _LENGTH * length)
+    crossed, length = _crossings_and_lengths(orders, linked)
+    return np.asarray(crossed + _LENGTH * length)
 
 
 def _improved(order: Indices, linked: FloatArray) -> Indices:
