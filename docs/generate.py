@@ -155,7 +155,8 @@ FILES = {
     "runs/RUN/progress.json": "Epoch, share of the epoch, examples per second and last dev scores, for `status`. It is "
     "replaced every two seconds while the run trains, and removed when the run ends.",
     "runs/RUN/error.txt": "Why a run failed, and where.",
-    "runs/RUN/result.json": "Scores, work and versions. It is written last: its presence means that the run is done.",
+    "runs/RUN/result.json": "Scores, work, versions, and a SHA-256 checksum of each other file of the run. It is "
+    "written last: its presence means that the run is done.",
     "affinity.png, heatmap.png, forest.png": "Figures of `pairwise`, each as `.svg` too; `graph --figures` draws more.",
     "affinity.graphml, affinity.txt": "The graph for other tools, and in words.",
     "stages.png": "The slope chart of `full`.",

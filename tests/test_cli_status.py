@@ -193,8 +193,8 @@ def test_another_programs_study_json_in_a_folder_below_is_passed_over(tmp_path: 
     (tmp_path / "theirs/study.json").write_text('{"trials": []}')
     told = command("status", str(tmp_path), cwd=tmp_path)
     assert told.returncode == 0
-    assert re.fullmatch(r"skipped: \S+theirs/study.json: not a study .*: no tasks in it\n", told.stderr)
+    assert re.fullmatch(r"skipped: \S+theirs/study.json: not a study .*: no suite in it; .*\n", told.stderr)
     assert "all done" in told.stdout
     refused = command("status", "theirs", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "theirs/study.json: not a study of this version of taskaffinity: no tasks in it" in refused.stderr
+    assert "theirs/study.json: not a study of this version of taskaffinity: no suite in it" in refused.stderr

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
@@ -62,8 +59,8 @@ def find_rare_classes(study: Study, store: RunStore) -> tuple[RareClass, ...]:
 
 def _gold_labels(run: RunResult, store: RunStore, task: str) -> Sequence[str]:
     """Return the gold labels of a task's test examples; empty without stored predictions."""
-    try:
-        table = pq.read_table(store.folder(run.spec) / "predictions.parquet", columns=["task", "split", "gold"])
-    except (OSError, pa.ArrowException):
+    table = store.predictions(run.spec)
+    if table is None:
         return []
-    return [row["gold"] for row in table.to_pylist() if (row["task"], row["split"]) == (task, "test")]
+    rows = table.select(["task", "split", "gold"]).to_pylist()
+    return [row["gold"] for row in rows if (row["task"], row["split"]) == (task, "test")]

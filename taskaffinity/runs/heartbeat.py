@@ -12,9 +12,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Annotated, ClassVar, Self
+
+from pydantic import ConfigDict, Field
 
 from taskaffinity.atomic import atomic_write
+from taskaffinity.errors import STRICT
+from taskaffinity.runs.stored_json import Amount, FiniteScore, parse_model
 
 INTERVAL = 2.0
 """Fewest seconds between two writes."""
@@ -25,15 +29,17 @@ _FILE = "progress.json"
 class Heartbeat:
     """Progress of one run."""
 
-    epoch: int
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    epoch: Annotated[int, Field(ge=1)]
     """The current epoch, from 1."""
-    epochs: int
+    epochs: Annotated[int, Field(ge=1)]
     """Epochs of the recipe; early stopping may end the run before."""
-    share: float
+    share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
     """Share of the current epoch's mini-batches that are done, in [0, 1]."""
-    examples_per_second: float | None = None
+    examples_per_second: Amount | None = None
     """Training speed in the current epoch, without evaluation."""
-    dev: Mapping[str, float] = field(default_factory=dict)
+    dev: Mapping[str, FiniteScore] = field(default_factory=dict)
     """Last dev score of each task, as a fraction."""
 
     @property
@@ -45,17 +51,10 @@ class Heartbeat:
     def read(cls, folder: Path) -> Self | None:
         """The heartbeat in a run's folder; None if there is none or it cannot be read."""
         try:
-            content = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-            speed = content["examples_per_second"]
-            return cls(
-                int(content["epoch"]),
-                max(1, int(content["epochs"])),
-                float(content["share"]),
-                None if speed is None else float(speed),
-                {str(name): float(score) for name, score in content["dev"].items()},
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            beat: Self = parse_model((folder / _FILE).read_bytes(), cls)
+        except (OSError, ValueError):
             return None
+        return beat
 
 
 class HeartbeatWriter:

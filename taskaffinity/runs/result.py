@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ConfigDict, Field
 
+from taskaffinity.errors import STRICT
 from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.stored_json import FiniteScore
 
 
 @dataclass(frozen=True)
 class Outcome:
     """The selected epoch of one task of a run, and its scores."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
     metric: str
-    epoch: int
+    epoch: Annotated[int, Field(ge=1)]
     """Selected epoch, counted from 1: the best by this task's dev score."""
-    dev: float
+    dev: FiniteScore
     """Dev score at that epoch in [0, 1] (Pearson: [-1, 1]). ``test`` is scored once, at the same epoch."""
-    test: float
+    test: FiniteScore
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,24 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Literal, get_args
+from functools import cached_property, lru_cache
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
+from pydantic import ConfigDict, Field
+
+from taskaffinity.errors import STRICT
 from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.stored_json import Words
+from taskaffinity.tasks.task import NAME
 
 Stage = Literal["single", "refine", "finetune"]
 TaskRef = tuple[str, str]
 """A task's name and the fingerprint of its data."""
+
+TaskName = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
+"""A name that may be part of a file's name; checked when a file is read."""
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+_StoredRef = tuple[TaskName, Words]
 
 Variant = Literal["plain", "matched", "placebo", "half", "halves", "continued"]
 """Variants of a run. Variants of a single-task run: *matched* trains as many updates as the pair with ``partner``;
@@ -32,22 +42,26 @@ its parent, after one epoch that all runs of that parent share."""
 class EncoderRef:
     """An encoder: a readable name, and a hash of its configuration, weights and tokenizer."""
 
-    name: str = field(compare=False)
-    fingerprint: str
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    name: Words = field(compare=False)
+    fingerprint: Words
 
 
 @dataclass(frozen=True)
 class RunSpec:
     """One training run. The run of a pair gives both of its arrows."""
 
-    tasks: tuple[TaskRef, ...]
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    tasks: tuple[_StoredRef, ...]
     encoder: EncoderRef
-    seed: int
+    seed: Seed
     recipe: Recipe
     parent: RunSpec | None = None
     """The run that a fine-tuning or a *continued* run starts from."""
     variant: Variant = "plain"
-    partner: TaskRef | None = None
+    partner: _StoredRef | None = None
     """The partner whose update count a *matched* run imitates."""
 
     def __post_init__(self) -> None:
@@ -112,8 +126,7 @@ class RunSpec:
             "tasks": self.tasks,
             "encoder": self.encoder.fingerprint,
             "seed": self.seed,
-            # None is left out: a version with a new optional setting then finds the runs of older versions
-            "recipe": {name: v for name, v in dataclasses.asdict(self.recipe).items() if v is not None},
+            "recipe": _settings(self.recipe),
             "parent": self.parent._identity() if self.parent else None,
         }
         if self.variant != "plain":
@@ -140,3 +153,9 @@ class RunSpec:
             variant=content.get("variant", "plain"),
             partner=tuple(content["partner"]) if content.get("partner") else None,
         )
+
+
+@lru_cache(maxsize=4096)
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """The settings of a recipe without those that are None, so that a version with a new one finds older runs."""
+    return {name: value for name, value in dataclasses.asdict(recipe).items() if value is not None}

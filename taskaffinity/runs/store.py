@@ -2,42 +2,35 @@
 
 A run is a folder named by ``RunSpec.run_id``. Files appear whole or not at all: they are written under another name and
 then renamed. ``result.json`` is written last, so its presence means that the run is done. No file is a pickle, and none
-holds the text of a corpus.
+holds the text of a corpus. A run is read and checked once, and kept in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-import pyarrow.parquet as pq
+import pyarrow as pa
 from filelock import BaseFileLock, FileLock, Timeout
 
 from taskaffinity.atomic import atomic_write, remove_litter
-from taskaffinity.runs.files import read_json, write_json
-from taskaffinity.runs.private import file_mode
-from taskaffinity.runs.result import Outcome, RunResult
-from taskaffinity.runs.run_files import (
-    best_on_average,
-    head_path,
-    is_locked,
-    of_this_version,
-    prediction_table,
-    read_arrays,
-    read_history,
-    weights_path,
-    write_models,
-)
+from taskaffinity.runs.files import write_json
+from taskaffinity.runs.read_run import best_on_average, read_predictions, read_run
+from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.run_files import head_path, is_locked, weights_path
 from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.stored_result import DamagedRun, check_file, read_result
+from taskaffinity.runs.write_run import write_run
 
-_DOCUMENTS = "documents:"
-"""Begins the keys of ``RunResult.documents`` in the file of counts; no task's name holds a colon."""
+_TRIES = 5
+"""Times that a run is read again because another process trains it meanwhile."""
+
+_State = tuple[int, int, int]
+"""Inode, time and size of ``result.json``."""
 
 
 class MissingRuns(LookupError):
@@ -65,6 +58,7 @@ class RunStore:
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
+        self._kept: dict[str, tuple[_State, RunResult]] = {}
 
     def folder(self, spec: RunSpec) -> Path:
         return self.root / "runs" / spec.run_id
@@ -125,14 +119,10 @@ class RunStore:
 
     def seconds(self, spec: RunSpec) -> float | None:
         """Duration of a finished run in seconds, loading and scoring included; None if it is unknown."""
-        folder = self.folder(spec)
         try:
-            summary = read_json(folder / "result.json")
+            return read_result(self.folder(spec), spec).work.get("total_seconds")
         except FileNotFoundError:
             return None
-        with of_this_version(folder):
-            seconds: float | None = summary["work"].get("total_seconds")
-        return seconds
 
     def write(self, result: RunResult, *, share_with_group: bool = False) -> None:
         """Store a finished run, ``result.json`` last.
@@ -151,52 +141,45 @@ class RunStore:
         (folder / "predictions.parquet").unlink(missing_ok=True)
         shutil.rmtree(folder / "model", ignore_errors=True)
         if not (folder / "spec.json").exists():  # a claimed run has one, and its time says when the run began
-            write_json(folder / "spec.json", result.spec.to_dict())
-        with atomic_write(folder / "history.jsonl") as file:
-            file.write("".join(json.dumps(row) + "\n" for row in result.history).encode())
-        with atomic_write(folder / "counts.npz") as file:
-            documents = {f"{_DOCUMENTS}{key}": numbers for key, numbers in result.documents.items()}
-            np.savez_compressed(file, allow_pickle=False, **dict(result.counts), **documents)
-        if result.predictions:
-            with atomic_write(folder / "predictions.parquet", file_mode(share_with_group)) as file:
-                pq.write_table(prediction_table(result), file)
-        write_models(folder, result, share_with_group=share_with_group)
-        (folder / "error.txt").unlink(missing_ok=True)
-        summary = {
-            "run_id": result.spec.run_id,
-            "outcomes": {name: asdict(outcome) for name, outcome in result.outcomes.items()},
-            "work": dict(result.work),
-            "versions": dict(result.versions),
-        }
-        write_json(folder / "result.json", summary)
+            self.begin(result.spec)
+        write_run(folder, result, share_with_group=share_with_group)
 
     def read(self, spec: RunSpec) -> RunResult:
-        """A finished run, without its predictions.
+        """A finished run, without its predictions and models. It is read and checked once, and kept.
 
         Raises
         ------
         MissingRuns
             If it is not done.
-        ValueError
-            If the folder holds another run than its name says, an incomplete run, or a run of another version.
+        DamagedRun
+            If a file of its folder is missing or broken, or contradicts another one: one line with the way out.
         """
-        folder = self.folder(spec)
+        for _ in range(_TRIES):
+            if (state := self._state(spec)) is None:
+                break
+            kept = self._kept.get(spec.run_id)
+            if kept is not None and kept[0] == state:
+                return kept[1]
+            try:
+                run = read_run(self.folder(spec), spec)
+            except FileNotFoundError:
+                continue
+            except DamagedRun:
+                if self._state(spec) == state:
+                    raise
+                continue
+            if self._state(spec) == state:
+                self._kept[spec.run_id] = (state, run)
+                return run
+        raise MissingRuns(f"run {spec.run_id} is not in {self.root}")
+
+    def _state(self, spec: RunSpec) -> _State | None:
+        """What changes if ``result.json`` is written again; None if it is missing."""
         try:
-            summary = read_json(folder / "result.json")
+            status = os.stat(f"{self.root}/runs/{spec.run_id}/result.json")
         except FileNotFoundError:
-            raise MissingRuns(f"run {spec.run_id} is not in {self.root}") from None
-        with of_this_version(folder):
-            if RunSpec.from_dict(read_json(folder / "spec.json")) != spec:
-                raise ValueError(
-                    f"{folder / 'spec.json'}: not the spec of this run; delete the folder to train it again"
-                )
-            history, arrays = read_history(folder / "history.jsonl"), read_arrays(folder / "counts.npz")
-            counts = {key: array for key, array in arrays.items() if not key.startswith(_DOCUMENTS)}
-            documents = {
-                key.removeprefix(_DOCUMENTS): arrays[key].astype(np.int64) for key in arrays if key not in counts
-            }
-            outcomes = {name: Outcome(**outcome) for name, outcome in summary["outcomes"].items()}
-            return RunResult(spec, outcomes, counts, history, summary["work"], summary["versions"], documents=documents)
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
 
     def get(self, spec: RunSpec) -> RunResult | None:
         """As ``read``, or None if the run is not done.
@@ -215,13 +198,29 @@ class RunStore:
         selected for any task; the first of equals.
         """
         folder = self.folder(spec)
-        if spec not in self:
+        try:
+            stored = read_result(folder, spec)
+        except FileNotFoundError:
             return None
-        summary = read_json(folder / "result.json")
-        with of_this_version(folder):
-            chosen = {name: outcome["epoch"] for name, outcome in summary["outcomes"].items()}
-            path = weights_path(folder, chosen[task] if task else best_on_average(folder, set(chosen.values())))
+        chosen = {name: outcome.epoch for name, outcome in stored.outcomes.items()}
+        epochs = {chosen[task]} if task else set(chosen.values())
+        path = weights_path(folder, best_on_average(folder, stored, epochs))
         return path if path.is_file() else None
+
+    def predictions(self, spec: RunSpec) -> pa.Table | None:
+        """The predictions of a finished run, one row per example; None if they were not stored.
+
+        Raises ``DamagedRun`` if the file is broken, or another than was written.
+        """
+        try:
+            return read_predictions(self.folder(spec), read_result(self.folder(spec), spec))
+        except FileNotFoundError:
+            return None
+
+    def check_file(self, spec: RunSpec, path: Path) -> None:
+        """Raise ``DamagedRun`` if a file of a finished run is another than was written; older runs are not checked."""
+        folder = self.folder(spec)
+        check_file(folder, str(path.relative_to(folder)), read_result(folder, spec))
 
     def start(self, spec: RunSpec) -> Path | None:
         """The weights that a run with a parent starts from; None if there are none.

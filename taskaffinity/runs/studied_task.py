@@ -4,26 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
 
-from taskaffinity.runs.spec import TaskRef
+from pydantic import ConfigDict, Field
+
+from taskaffinity.errors import STRICT
+from taskaffinity.runs.limits import MOST_EXAMPLES
+from taskaffinity.runs.spec import TaskName, TaskRef
+from taskaffinity.runs.stored_json import Words
 from taskaffinity.tasks.metric_titles import title_of
+from taskaffinity.tasks.task import Kind
+
+Size = Annotated[int, Field(ge=0, le=MOST_EXAMPLES)]
+"""A number of examples."""
 
 
 @dataclass(frozen=True)
 class StudiedTask:
     """What the analysis needs to know about a task."""
 
-    name: str
-    title: str
-    kind: str
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    name: TaskName
+    title: Words
+    kind: Kind
     metric: str
     """A key of ``tasks.metrics.METRICS``."""
-    fingerprint: str
-    sizes: Mapping[str, int]
+    fingerprint: Words
+    sizes: Mapping[str, Size]
     """Examples per split, before any limit."""
-    used: Mapping[str, int] = field(default_factory=dict, compare=False)
+    used: Mapping[str, Size] = field(default_factory=dict, compare=False)
     """Examples per split that a run uses; empty in studies of older versions."""
-    long_rows: Mapping[str, float] = field(default_factory=dict, compare=False)
+    long_rows: Mapping[str, Annotated[float, Field(ge=0, le=1)]] = field(default_factory=dict, compare=False)
     """Share of the rows of each split that have ``max_length`` tokens or more; empty if unknown."""
     has_negative: bool | None = field(default=None, compare=False)
     """Whether one class is trained but not scored; None if unknown."""
@@ -46,9 +58,11 @@ class StudiedTask:
 class Leak:
     """Examples of dev or test that also occur in a training split."""
 
-    task: str
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    task: TaskName
     """Task whose scores the leak can raise."""
-    other: str
+    other: TaskName
     """Task whose training split has the examples; may be the same task."""
-    line: str
+    line: Words
     """The number of examples and both splits, in words."""

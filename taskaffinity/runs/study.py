@@ -10,14 +10,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, ClassVar, Literal
 
-from taskaffinity.errors import shown
+from pydantic import ConfigDict, Field
+
+from taskaffinity.errors import STRICT
 from taskaffinity.runs.cost_model import SHARE_OF_TRAINING
-from taskaffinity.runs.files import read_json, write_json
-from taskaffinity.runs.limits import PLACEBO_SEEDS
+from taskaffinity.runs.files import write_json
+from taskaffinity.runs.limits import MOST_SEEDS, PLACEBO_SEEDS
 from taskaffinity.runs.plan import (
     Plan,
     compute_matched,
@@ -31,9 +33,10 @@ from taskaffinity.runs.plan import (
 )
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.rule import Rule
-from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef
+from taskaffinity.runs.spec import EncoderRef, RunSpec, Seed, TaskRef
+from taskaffinity.runs.stored_json import Words
 from taskaffinity.runs.studied_task import Leak, StudiedTask
-from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.runs.study_file import read_study
 
 Baseline = Literal["single", "compute-matched", "paper-single"]
 
@@ -56,14 +59,16 @@ FILES: dict[Design, str] = {"pairwise": "study.json", "full": "full.json"}
 class Study:
     """The settings of one study."""
 
-    suite: str
-    tasks: tuple[StudiedTask, ...]
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    suite: Words
+    tasks: Annotated[tuple[StudiedTask, ...], Field(min_length=1)]
     """In the order of the suite, which figures and tables keep."""
     encoder: EncoderRef
     recipe: Recipe
-    seeds: tuple[int, ...]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS)]
     """Seeds of every pair; in the design ``full``, of every run."""
-    seeds_single: tuple[int, ...] = ()
+    seeds_single: Annotated[tuple[Seed, ...], Field(max_length=MOST_SEEDS)] = ()
     """Seeds of the single-task runs, the baseline of every arrow. Empty: ``seeds``."""
     full: bool = False
     """Whether all tasks are also trained together; the design ``full`` always does so."""
@@ -91,7 +96,7 @@ class Study:
     """The statistical settings of the verdicts."""
     leaks: tuple[Leak, ...] = field(default=(), compare=False)
     """Leaks that planning found in the user's data."""
-    versions: Mapping[str, str] = field(default_factory=dict, compare=False)
+    versions: Mapping[str, Words] = field(default_factory=dict, compare=False)
     keep_models: bool = field(default=False, compare=False)
     """Whether every run must keep its models; a run without them is not finished. Taken from the latest start."""
 
@@ -109,7 +114,7 @@ class Study:
         """Every recipe of its runs, without repeats."""
         return tuple(dict.fromkeys((self.recipe, *self.single_recipes.values(), *self.finetune.values())))
 
-    @property
+    @cached_property
     def plan(self) -> Plan:
         """Every run that the study may need; a sequential design needs fewer."""
         if all(recipe.similarity_targets is None for recipe in self.recipes):
@@ -169,76 +174,7 @@ class Study:
         >>> study.suite, len(study.tasks), len(study.plan)
         ('clinical', 4, 42)
         """
-        path = Path(root) / FILES[design]
-        if not path.is_file():
-            if not path.parent.exists():
-                near = _folders_like(path.parent)
-                raise FileNotFoundError(f"{root}: no such folder; it is made by `taskaffinity {design}`{near}")
-            raise FileNotFoundError(f"{root}: no {path.name} here; it is made by `taskaffinity {design}`")
-        content: dict[str, Any] = read_json(path)
-        try:
-            _check_metrics(content)
-            content = _with_present_names(content)
-            return cls(
-                **{
-                    **content,
-                    "tasks": tuple(StudiedTask(**card) for card in content["tasks"]),
-                    "encoder": EncoderRef(**content["encoder"]),
-                    "recipe": Recipe(**content["recipe"]),
-                    **{name: _recipes(content.get(name, {})) for name in ("finetune", "single_recipes")},
-                    "seeds": tuple(content["seeds"]),
-                    "seeds_single": tuple(content.get("seeds_single", ())),
-                    "interim_seeds": tuple(content.get("interim_seeds", ())),
-                    "rule": _rule(content.get("rule", {})),
-                    "leaks": tuple(Leak(**leak) for leak in content.get("leaks", ())),
-                }
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            why = f"no {error.args[0]} in it" if isinstance(error, KeyError) else str(error)
-            raise ValueError(f"{path}: not a study of this version of taskaffinity: {why}") from error
-
-
-_OLD_NAMES: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "match": ("baseline", {"updates": "single", "compute": "compute-matched"}),
-    "stage": ("evaluate_after", {"refine": "joint"}),
-    "start": ("init_from", {"refinement": "multitask"}),
-    "looks": ("interim_seeds", {}),
-}
-"""Field of ``study.json`` before version 0.2 -> its present name and values."""
-
-
-def _with_present_names(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Rename the fields of an older study file to the present names."""
-    named = dict(content)
-    for old, (new, values) in _OLD_NAMES.items():
-        if old in named:
-            value = named.pop(old)
-            named.setdefault(new, values.get(value, value) if isinstance(value, str) else value)
-    return named
-
-
-def _check_metrics(content: Mapping[str, Any]) -> None:
-    unknown = [card["metric"] for card in content["tasks"] if card["metric"] not in METRICS]
-    if unknown:
-        raise ValueError(f"metric {shown(unknown[0])}, which is none of {', '.join(METRICS)}")
-
-
-def _recipes(content: Mapping[str, Mapping[str, Any]]) -> dict[str, Recipe]:
-    return {name: Recipe(**how) for name, how in content.items()}
-
-
-def _rule(content: Mapping[str, Any]) -> Rule:
-    legal = [field.name for field in dataclasses.fields(Rule)]
-    if unknown := sorted(set(content) - set(legal)):
-        raise ValueError(f"rule: {shown(unknown[0])}, which is none of {', '.join(legal)}")
-    return Rule(**{"test": "satterthwaite", **content})  # the only test before studies named theirs
-
-
-def _folders_like(folder: Path) -> str:
-    """A hint at a folder with a similar name, for a message."""
-    beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
-    close = get_close_matches(folder.name, [other.name for other in beside if other.is_dir()], n=1)
-    return f"; did you mean {folder.with_name(close[0])}?" if close else ""
+        return read_study(Path(root) / FILES[design], design, cls)
 
 
 def studies_in(root: Path) -> list[Study]:

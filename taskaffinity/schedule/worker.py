@@ -68,6 +68,8 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any], *after: str | No
             store.fail(spec, reason)
             return reason
         try:
+            if spec.parent is not None and start is not None:
+                store.check_file(spec.parent, start)
             _train(spec, store, start, settings)
         except Exception as error:  # any error of the run: its reason is stored and the other runs go on
             reason = reason_of(error)

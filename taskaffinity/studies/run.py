@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from taskaffinity.atomic import exclusive
+from taskaffinity.errors import InputError
 from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.paper_protocol import write_departures
@@ -48,7 +49,7 @@ def run_study(
     Raises
     ------
     InputError
-        As ``check_study``.
+        As ``check_study`` and ``check_finished``.
 
     Examples
     --------
@@ -70,11 +71,12 @@ def run_study(
     root = Path(root)
     store = RunStore(root)
     check_study(study, suite, encoder, root, keep_models=options.keep_models, replaces=options.overwrite)
+    plan = study.plan
+    check_finished(plan, store)
     with exclusive(root):
         check_compatible(study, root, replaces=options.overwrite)  # another process may have written one meanwhile
         replace(study, keep_models=options.keep_models).write(root)
         write_departures(root, studies_in(root))
-    plan = study.plan
 
     def train(part: Plan) -> Report:
         return run(
@@ -93,3 +95,22 @@ def run_study(
     from taskaffinity.studies.sequential import run_sequential  # scipy: only for a sequential design
 
     return run_sequential(study, store, train, lambda part: pending_runs(part, store, keep_models=options.keep_models))
+
+
+def check_finished(plan: Plan, store: RunStore) -> None:
+    """Read every finished run, so that a damaged one is not taken for done after hours of training others.
+
+    Raises
+    ------
+    InputError
+        One line with the first damaged run, the number of the others, and the way out. Nothing is deleted.
+    """
+    faults = []
+    for spec in plan:
+        try:
+            store.get(spec)
+        except InputError as error:
+            faults.append(str(error))
+    if faults:
+        more = f" (and {len(faults) - 1} more damaged)" if len(faults) > 1 else ""
+        raise InputError(f"{faults[0]}{more}")

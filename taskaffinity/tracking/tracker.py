@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
+from pydantic import ConfigDict
 
-from taskaffinity.errors import InputError, meant, shown
-from taskaffinity.runs.files import read_json, write_json
+from taskaffinity.errors import STRICT, InputError, meant, shown
+from taskaffinity.runs.files import write_json
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.stored_json import parse_model
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.progress import Progress
 from taskaffinity.tracking.events import LoggedStudy, Tracker, run_to_log, study_to_log
@@ -35,7 +38,7 @@ _FOLDER = "folder"
 """Key of the results folder's id in ``tracked.json`` and in tags; two folders may have one name."""
 _INSTALL = 'pip install -c constraints.txt -e ".[track]"'
 _PASSWORD = re.compile(r"://[^/\s@]*@")
-_LONGEST = 160
+_LONGEST = 300
 _LAST_WAIT = 30.0
 """Seconds that ``end`` waits for another process that logs the same folder."""
 
@@ -124,7 +127,7 @@ class RunTracker:
 
     def _log_one(self, name: str, tracker: Tracker, found: LoggedStudy | None) -> None:
         path = self.store.root / MEMORY
-        memory: dict[str, Any] = read_json(path) if path.is_file() else {}
+        memory = _read_memory(path)
         if _FOLDER not in memory:
             memory[_FOLDER] = uuid4().hex
             write_json(path, memory)
@@ -140,6 +143,39 @@ class RunTracker:
             tracker.log_study(replace(found, tags={**found.tags, _FOLDER: memory[_FOLDER]}))
             logged["found"][found.table.name] = mark
             write_json(path, memory)
+
+
+@dataclass(frozen=True)
+class _Logged:
+    """What ``tracked.json`` says of one tracker: a mark of each table, and of each run's result."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    found: dict[str, str]
+    results: dict[str, str] = field(default_factory=dict)
+
+
+def _read_memory(path: Path) -> dict[str, Any]:
+    """What was logged where; empty if nothing was.
+
+    Raises
+    ------
+    InputError
+        If the file is broken.
+    """
+    if not path.is_file():
+        return {}
+    content = path.read_bytes()
+    try:
+        trackers = parse_model(content, dict[str, Any])
+        identity = trackers.pop(_FOLDER, "")
+        parse_model(json.dumps(trackers), dict[str, _Logged])
+        if not isinstance(identity, str):
+            raise ValueError(f"{_FOLDER} is {shown(identity)}; expected a text")
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; delete it, and all runs are logged again") from None
+    memory: dict[str, Any] = json.loads(content)
+    return memory
 
 
 def _mark(path: Path) -> str:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, FiniteFloat, ValidationError
+from pydantic import ConfigDict, Field
 
 from taskaffinity.atomic import write_atomic
-from taskaffinity.errors import InputError
-from taskaffinity.runs.files import read_json, write_json
+from taskaffinity.errors import STRICT, InputError
+from taskaffinity.runs.files import write_json
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef
+from taskaffinity.runs.stored_json import Amount, parse_model
+
+Points = Annotated[float, Field(ge=-101, le=101, allow_inf_nan=False)]
 
 Scores = Mapping[str, float]
 """Best dev score so far of each task, in points."""
@@ -82,18 +85,15 @@ class TrialFolder:
         if not path.is_file():
             return None
         try:
-            content = read_json(path)
+            stored: _Stored = parse_model(path.read_bytes(), _Stored)
+            fault = stored.fault(trial)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
         except ValueError as error:
-            raise InputError(str(error)) from error
-        try:
-            record = _Stored.model_validate(content)
-        except ValidationError:
-            raise InputError(f"{path}: not a trial; delete it to train the trial again") from None
-        names, most = {name for name, _ in trial.tasks}, trial.recipe.num_train_epochs
-        is_of_it = {name: content.get(name) for name in _identity(trial)} == _identity(trial)
-        if not is_of_it or len(record.scores) > most or any(scores.keys() != names for scores in record.scores):
-            raise InputError(f"{path}: belongs to another trial than its name says; delete it to train the trial again")
-        return Record(record.scores, record.collapsed, record.failure, record.seconds)
+            fault = f"not a trial ({error})"
+        if fault:
+            raise InputError(f"{path}: {fault}; delete it to train the trial again")
+        return Record(stored.scores, stored.collapsed, stored.failure, stored.seconds)
 
     def write(self, trial: Trial, record: Record, versions: Mapping[str, str]) -> None:
         """Store the record of a trial and remove its error."""
@@ -121,13 +121,33 @@ class TrialFolder:
         return self.path / f"{trial.name}.json"
 
 
-class _Stored(BaseModel):
-    """The fields of a trial's file that a record needs."""
+@dataclass(frozen=True)
+class _Stored:
+    """The content of a trial's file."""
 
-    scores: tuple[dict[str, FiniteFloat], ...]
-    collapsed: tuple[str, ...] = ()  # older trials do not say it
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    seed: int
+    tasks: dict[str, str]
+    encoder: EncoderRef
+    recipe: Recipe
+    scores: tuple[dict[str, Points], ...]
     failure: str | None
-    seconds: FiniteFloat
+    seconds: Amount
+    collapsed: tuple[str, ...] = ()  # older trials do not say it
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def fault(self, trial: Trial) -> str:
+        """Why this is not a record of the trial; empty if it is."""
+        names = {name for name, _ in trial.tasks}
+        identity = (self.seed, tuple(self.tasks.items()), self.encoder, self.recipe)
+        if identity != (trial.seed, trial.tasks, trial.encoder, trial.recipe):
+            return "belongs to another trial than its name says"
+        if len(self.scores) > trial.recipe.num_train_epochs or any(scores.keys() != names for scores in self.scores):
+            return "belongs to another trial than its name says"
+        if not names.issuperset(self.collapsed) or (self.failure is None and not self.scores):
+            return "not a trial that ended"
+        return ""
 
 
 def _identity(trial: Trial) -> dict[str, Any]:

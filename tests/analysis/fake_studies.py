@@ -65,7 +65,7 @@ def fill(
             score = float(METRICS[metrics[target]].score(counts[f"{target}/test"].sum(axis=0)))
             for metric, of_it in (further or {}).items():
                 counts[f"{target}/test/{metric}"] = of_it(target, company(spec, target), spec.seed)
-            outcomes[target] = Outcome(metrics[target], 1, score, score)
+            outcomes[target] = Outcome(metrics[target], max(1, epochs), score, score)
         rows = [
             {"epoch": 1 + e, "dev": {name: found.test * (1 + e) / epochs for name, found in outcomes.items()}}
             for e in range(epochs)

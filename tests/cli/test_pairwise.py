@@ -232,7 +232,7 @@ def test_a_rule_of_another_version_is_one_line(mine: Path) -> None:
     refused = command("graph", str(mine), cwd=mine)
     assert refused.returncode == 2, refused.stderr
     assert len(refused.stderr.splitlines()) == 1
-    assert re.search("study.json: not a study of this version of taskaffinity: rule: .*alfa", refused.stderr)
+    assert re.search("study.json: not a study of this version of taskaffinity: unknown key rule.alfa", refused.stderr)
 
 
 def test_a_broken_run_file_is_one_line(mine: Path) -> None:

@@ -16,6 +16,8 @@ from command_line import command
 sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))
 from fake_studies import fill, latent_counts, make_study
 
+from taskaffinity.runs.recipe import REFINE
+
 BROWSER = shutil.which("chromium")
 
 
@@ -27,7 +29,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
         study = make_study(list(tasks), seeds=seeds, synthetic=True)
         study.write(root / name)
         fill(study, root / name, latent_counts({("a", "b"): 0.6}))
-    make_study(list("abc"), design="full").write(root / "stages")
+    make_study(list("abc"), design="full", finetune=dict.fromkeys("abc", REFINE)).write(root / "stages")
     return root
 
 

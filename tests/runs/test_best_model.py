@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from taskaffinity.cli.export import command as export
@@ -33,12 +34,19 @@ def scores_of(root: Path) -> dict[str, Any]:
 
 
 def give(store: RunStore, specs: Iterable[RunSpec], task: str, key: str, scores: Iterable[float]) -> None:
-    """Write other scores of a task into finished runs."""
+    """Write other scores of a task into finished runs, with counts that give them."""
     for spec, score in zip(specs, scores, strict=True):
-        path = store.folder(spec) / "result.json"
-        content = json.loads(path.read_text())
+        folder = store.folder(spec)
+        content = json.loads((folder / "result.json").read_text())
+        assert content["outcomes"][task]["metric"] == "accuracy"
         content["outcomes"][task][key] = score
-        path.write_text(json.dumps(content))
+        content.pop("sha256", None)
+        (folder / "result.json").write_text(json.dumps(content))
+        (folder / "history.jsonl").write_text("")
+        with np.load(folder / "counts.npz") as stored:
+            arrays = {name: stored[name] for name in stored.files if not name.startswith("documents:")}
+        arrays[f"{task}/{key}"] = np.stack([np.arange(100) < round(100 * score), np.ones(100)], axis=1)
+        np.savez_compressed(folder / "counts.npz", **{name: a for name, a in arrays.items() if "macro" not in name})
 
 
 def test_runs_that_kept_no_model_are_trained_again_when_asked_to_and_are_the_same_runs(

@@ -61,8 +61,16 @@ def test_a_failure_to_write_or_to_show_does_not_reach_the_run(tmp_path: Path, cl
     assert Heartbeat.read(tmp_path / "missing") is None
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"epoch": null}'])
+WHOLE = {"epoch": 2, "epochs": 3, "share": 0.5, "examples_per_second": 1.0, "dev": {"a": 0.5}}
+WRONG = [{"epoch": 0}, {"epochs": 0}, {"share": 2}, {"share": float("nan")}, {"dev": {"a": float("inf")}}, {"x": 1}]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", '{"epoch": null}', *(json.dumps({**WHOLE, **wrong}) for wrong in WRONG)]
+)
 def test_a_damaged_file_is_none(content: str, tmp_path: Path) -> None:
+    (tmp_path / "progress.json").write_text(json.dumps(WHOLE))
+    assert Heartbeat.read(tmp_path) == Heartbeat(2, 3, 0.5, 1.0, {"a": 0.5})
     (tmp_path / "progress.json").write_text(content)
     assert Heartbeat.read(tmp_path) is None
 

@@ -21,12 +21,17 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Outcome, Predictions, RunResult
 from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import MissingRuns, RunStore
+from taskaffinity.tasks.metrics import METRICS
 
 SPEC = RunSpec((("a", "f1"), ("b", "f2")), EncoderRef("tiny", "e1"), 0, Recipe())
+GOLD, PREDICTED = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.5, 3.0, 2.0, 5.0])
 RESULT = RunResult(
     SPEC,
-    {"a": Outcome("accuracy", 2, 0.5, 0.25), "b": Outcome("pearson", 1, -0.125, 0.1)},
-    {"a/test": np.array([[1.0, 1.0], [0.0, 1.0]]), "b/test": np.arange(6.0).reshape(1, 6)},
+    {
+        "a": Outcome("accuracy", 2, 0.5, 0.5),
+        "b": Outcome("pearson", 1, -0.125, float(np.corrcoef(GOLD, PREDICTED)[0, 1])),
+    },
+    {"a/test": np.array([[1.0, 1.0], [0.0, 1.0]]), "b/test": METRICS["pearson"].tally(GOLD, PREDICTED, ())},
     [{"epoch": 1, "loss": {"a": 0.75}}, {"epoch": 2, "loss": {"a": 0.5}}],
     {"train_seconds": 1.5, "steps": 12},
     {"torch": "2"},
@@ -70,7 +75,7 @@ def test_what_many_runs_start_from_is_the_epoch_that_was_best_on_average(
     store: RunStore, history: list[tuple[float, float]], best: int
 ) -> None:
     rows = [{"epoch": epoch, "dev": {"a": a, "b": b}} for epoch, (a, b) in enumerate(history, start=1)]
-    chosen = {"a": Outcome("accuracy", 3, 0.5, 0.25), "b": Outcome("pearson", 1, -0.125, 0.1)}
+    chosen = {"a": Outcome("accuracy", 3, history[2][0], 0.5), "b": Outcome("pearson", 1, history[0][1], 0.1)}
     assert store.weights(SPEC) is None
     store.write(replace(RESULT, history=rows, outcomes=chosen, weights={epoch: {"x": np.ones(1)} for epoch in (1, 3)}))
     paths = {epoch: store.folder(SPEC) / "model" / f"epoch-{epoch}.safetensors" for epoch in (1, 3)}
@@ -175,7 +180,7 @@ def test_a_folder_of_another_spec_is_refused(store: RunStore) -> None:
     store.write(RESULT)
     other = replace(SPEC, seed=1)
     store.folder(SPEC).rename(store.folder(other))
-    with pytest.raises(ValueError, match=r"spec\.json: not the spec of this run; delete the folder"):
+    with pytest.raises(ValueError, match=r"result\.json: the result of run \S+; delete its folder"):
         store.read(other)
 
 
@@ -185,7 +190,7 @@ def test_a_broken_file_is_one_clear_line(store: RunStore, file: str, content: by
     store.write(RESULT)
     path = store.folder(SPEC) / file
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="not JSON") as caught:
+    with pytest.raises(ValueError, match=r"not JSON|damaged|not the file that was written") as caught:
         store.read(SPEC)
     assert str(path) in str(caught.value)
     assert "delete" in str(caught.value)
@@ -215,7 +220,9 @@ def test_a_run_of_another_version_or_half_copied_is_one_clear_line(store: RunSto
     if file == "result.json":
         reads += [store.seconds, store.weights]
     for read in reads:
-        with pytest.raises(ValueError, match=r"half copied, or of another version .*; delete the folder") as caught:
+        with pytest.raises(
+            ValueError, match=r"missing|half copied, or of another version .*; delete its folder"
+        ) as caught:
             read(SPEC)
         assert str(store.folder(SPEC)) in str(caught.value)
         assert "\n" not in str(caught.value)

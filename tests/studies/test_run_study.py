@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -382,10 +383,12 @@ def test_a_race_over_a_run_whose_counts_are_torn_is_one_line(tmp_path: Path) -> 
     folder = RunStore(tmp_path).folder(first)
     folder.mkdir(parents=True)
     write_json(folder / "spec.json", first.to_dict())
-    write_json(folder / "result.json", {"outcomes": {}, "work": {}, "versions": {}})
+    outcomes = {name: {"metric": "accuracy", "epoch": 1, "dev": 0.5, "test": 0.5} for name in first.task_names}
+    result = {"run_id": first.run_id, "outcomes": outcomes, "work": {}, "versions": {}}
+    write_json(folder / "result.json", result)
     (folder / "history.jsonl").write_text("")
     (folder / "counts.npz").write_bytes(b"torn")
-    with pytest.raises(InputError, match=r"counts\.npz: missing, or not a file of counts; delete its folder"):
+    with pytest.raises(InputError, match=r"counts\.npz: damaged, .*; delete its folder"):
         run_study(study, stand_in("clinical"), found, tmp_path, resources=Resources("local"))
 
 
@@ -438,3 +441,29 @@ def test_conduct_refuses_before_it_writes(there: Study, tmp_path: Path, monkeypa
     assert (tmp_path / "study.json").read_bytes() == before
     run_study(study, suite, found, str(tmp_path), resources=Resources("local"), options=RunOptions(overwrite=True))
     assert Study.load(str(tmp_path)) == study
+
+
+def test_a_study_does_not_count_a_damaged_run_as_done(tmp_path: Path) -> None:
+    few = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=32, max_eval_examples=20)
+    suite = stand_in("clinical")
+    suite = replace(suite, tasks=suite.tasks[:2])
+    study, found = define(suite, recipe=few, seeds=range(2))
+
+    def train() -> Report:
+        return run_study(study, suite, found, tmp_path, resources=Resources("local"))
+
+    assert len(train().trained) == 6
+    folders = [RunStore(tmp_path).folder(spec) for spec in study.plan]
+    for folder in folders[:2]:
+        content = bytearray((folder / "counts.npz").read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / "counts.npz").write_bytes(content)
+    shutil.rmtree(folders[5])
+    before = sorted(path for path in tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=r"counts\.npz: .*; delete its folder, .* \(and 1 more damaged\)") as caught:
+        train()
+    assert folders[0].name in str(caught.value)
+    assert sorted(path for path in tmp_path.rglob("*")) == before  # nothing is trained, nothing is deleted
+    for folder in folders[:2]:
+        shutil.rmtree(folder)
+    assert {spec.run_id for spec in train().trained} == {folder.name for folder in (*folders[:2], folders[5])}

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from taskaffinity.errors import InputError
@@ -48,6 +49,7 @@ def study(tmp_path: Path) -> Study:
 
 def finish(root: Path, spec: RunSpec, seconds: float = 3.0) -> None:
     outcomes = {name: Outcome("accuracy", 2, 0.5, 0.25) for name in spec.task_names}
+    counts = {f"{name}/test": np.array([[1.0, 1.0], *[[0.0, 1.0]] * 3]) for name in spec.task_names}
     history = [
         {
             "epoch": n,
@@ -56,7 +58,7 @@ def finish(root: Path, spec: RunSpec, seconds: float = 3.0) -> None:
         }
         for n in (1, 2)
     ]
-    RunStore(root).write(RunResult(spec, outcomes, {}, history, {"total_seconds": seconds}))
+    RunStore(root).write(RunResult(spec, outcomes, counts, history, {"total_seconds": seconds}))
 
 
 def following(
@@ -199,11 +201,27 @@ def test_without_trackers_nothing_is_written(study: Study, tmp_path: Path) -> No
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_broken_memory_ends_the_tracking_alone(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / MEMORY).write_text("{")
+BROKEN = (
+    "{",
+    "[]",
+    "1",
+    '{"folder": 1}',
+    '{"tensorboard /x": "y"}',
+    '{"tensorboard": {"found": {"a": 1}}}',
+    "[" * 10**5,
+)
+
+
+@pytest.mark.parametrize("content", BROKEN, ids=range(len(BROKEN)))
+def test_a_broken_memory_ends_the_tracking_alone(
+    content: str, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / MEMORY).write_text(content)
     follower, said = following(study, tmp_path, Notebook(), monkeypatch)
     follower.end()
     assert MEMORY in said[0]
+    assert "delete it, and all runs are logged again" in said[0]
+    assert said[0].isprintable()
 
 
 @pytest.mark.parametrize(

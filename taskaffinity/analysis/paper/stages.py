@@ -20,6 +20,7 @@ import pandas as pd
 from taskaffinity.analysis.affinity import POINTS
 from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import Arms, Key, arm_of, arms_of
+from taskaffinity.analysis.statistics.same_examples import SameExamples
 from taskaffinity.analysis.statistics.standard_errors import standard_error, variance_components
 from taskaffinity.analysis.style import plural, signed
 from taskaffinity.analysis.tables.columns import COLUMNS
@@ -149,6 +150,7 @@ def stage_arms(study: Study, store: RunStore, by: Mapping[str, str]) -> dict[tup
     """Return the arm of every task of ``by`` after every trained stage, by its metric."""
     official = {card.name: card.metric for card in study.tasks}
     arms: dict[tuple[str, Stage], Arm] = {}
+    examples = SameExamples()
     specs_of: dict[tuple[str, Stage], list[RunSpec]] = {place: [] for place in product(by, STAGES)}
     for spec in study.plan:
         for name in set(spec.task_names) & set(by):
@@ -157,6 +159,7 @@ def stage_arms(study: Study, store: RunStore, by: Mapping[str, str]) -> dict[tup
         key = f"{name}/test" + ("" if by[name] == official[name] else f"/{by[name]}")
         runs = [run for run in map(store.get, specs) if run and key in run.counts]
         if runs:
+            examples.check(runs, key, by[name])
             arms[name, stage] = arm_of(runs, key, by[name])
     return arms
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.collapse import find_collapsed, predicts_nothing
 from taskaffinity.analysis.statistics.gain_error import FloatArray
+from taskaffinity.analysis.statistics.same_examples import SameExamples
 from taskaffinity.analysis.statistics.seed_variance import RAW, Prior, StudyPrior, fit_prior, fit_study_prior
 from taskaffinity.analysis.statistics.standard_errors import (
     VarianceComponents,
@@ -83,7 +84,7 @@ class Arms:
             wanted = set(seeds_of(key))
             places = [place for place, seed in enumerate(self.seeds[key]) if seed in wanted]
             if places:
-                by_key[key] = arm.of_runs(places)
+                by_key[key] = arm if len(places) == arm.n_runs else arm.of_runs(places)
                 seeds[key] = tuple(self.seeds[key][place] for place in places)
         return dataclasses.replace(self, by_key=by_key, seeds=seeds)
 
@@ -190,7 +191,7 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
     Raises
     ------
     ValueError
-        If a file of the store is broken.
+        If a file of the store is broken, or runs of a task have other test examples than the others.
     """
     official = {card.name: card.metric for card in study.tasks}
     by = by or official
@@ -198,6 +199,7 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
     seeds: dict[Key, tuple[int, ...]] = {}
     read = (spec for spec in study.plan if (spec.stage == "finetune") == (study.evaluate_after == "finetune"))
     specs = sorted((spec for spec in read if spec.trained_as.arm != "full"), key=_condition)
+    examples = SameExamples()
     for (arm, names, targets, partner), group in groupby(specs, key=_condition):
         done = [run for run in map(store.get, group) if run]
         for target in (name for name in targets if name in by):
@@ -206,6 +208,7 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
             if not runs:
                 continue
             key = (target, arm, partner or "".join(name for name in names if name != target))
+            examples.check(runs, of_test, by[target])
             by_key[key] = arm_of(runs, of_test, by[target])
             seeds[key] = tuple(run.spec.seed for run in runs)
     baseline = "matched" if study.baseline == "compute-matched" else "single"

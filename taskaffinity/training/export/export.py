@@ -74,10 +74,15 @@ def export(best: BestModel, out: Path, encoder: str | None = None, *, share_with
     head, weights = store.head(best.spec, best.task), store.weights(best.spec, best.task)
     assert head is not None
     assert weights is not None
+    start = store.start(best.spec)
     try:
+        for path in (head, weights):
+            store.check_file(best.spec, path)
+        if best.spec.parent is not None and start is not None:
+            store.check_file(best.spec.parent, start)
         head_weights, meta, folder = load_head(head)
         found = _encoder(best, folder, encoder)
-        model = _trained(best, meta, found.folder, store.start(best.spec), weights, head_weights)
+        model = _trained(best, meta, found.folder, start, weights, head_weights)
     except InputError:
         raise
     except (ValueError, RuntimeError, SafetensorError) as error:

@@ -14,19 +14,22 @@ underscores, and take each Chinese character as a word.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
+from pydantic import ConfigDict, Field
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
 from taskaffinity.corpora.tokens import word_spans
 from taskaffinity.errors import InputError
+from taskaffinity.runs.limits import MOST_TOKENS
+from taskaffinity.runs.stored_json import parse_model
 from taskaffinity.tasks.metrics import lenient_spans
 from taskaffinity.tasks.task import KINDS, Example, Label
 from taskaffinity.tasks.unlabelled import Unlabelled
@@ -48,6 +51,17 @@ _AT_ONCE = 1024
 Span = tuple[int, int]
 
 
+@dataclass(frozen=True)
+class _About:
+    """What prediction needs of ``ABOUT``."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="ignore")
+
+    task: dict[str, Any]
+    max_length: Annotated[int, Field(ge=1, le=MOST_TOKENS)]
+    max_words: Annotated[int, Field(ge=1, le=MOST_TOKENS)]
+
+
 class Predictor:
     """A model loaded from a folder that ``export`` wrote."""
 
@@ -62,9 +76,9 @@ class Predictor:
             raise InputError(f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` wrote")
         check_encoder_files(folder)
         with as_input_error(f"{folder}: not a complete folder of `taskaffinity export`; export the task again"):
-            about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-            self.meta: TaskMeta = meta_of(about["task"])
-            self.max_length, self.max_words = int(about["max_length"]), int(about["max_words"])
+            about: _About = parse_model((folder / ABOUT).read_bytes(), _About)
+            self.meta: TaskMeta = meta_of(about.task)
+            self.max_length, self.max_words = about.max_length, about.max_words
             is_tagger = self.meta.kind == "ner"
             auto: Any = AutoModelForTokenClassification if is_tagger else AutoModelForSequenceClassification
             names = self.meta.outputs

@@ -6,14 +6,18 @@ tagging, where a long sentence has several rows (``tokenize.py`` splits it).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ConfigDict
 
-from taskaffinity.errors import InputError
+from taskaffinity.errors import STRICT, InputError
+from taskaffinity.runs.stored_json import parse_model
+from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.task import Kind, Split, Task
 
 IntArray = npt.NDArray[np.int64]
@@ -38,6 +42,8 @@ class Scale(NamedTuple):
 @dataclass(frozen=True)
 class TaskMeta:
     """The properties of a task that training needs, without its arrays."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     name: str
     kind: Kind
@@ -181,10 +187,13 @@ def task_meta(task: Task) -> TaskMeta:
 
 
 def meta_of(content: Mapping[str, Any]) -> TaskMeta:
-    """Rebuild a ``TaskMeta`` from its JSON object."""
-    lists = {name: tuple(content.get(name, ())) for name in ("outputs", "scored", "token_classes")}
-    scale = content.get("scale")
-    return TaskMeta(**{**content, **lists, "scale": scale and Scale(*map(float, scale))})
+    """Rebuild a ``TaskMeta`` from its JSON object, or raise ``ValueError`` in one line."""
+    meta: TaskMeta = parse_model(json.dumps(content), TaskMeta)
+    if meta.metric_name not in METRICS or bool(meta.outputs) == (meta.kind == "similarity"):
+        raise ValueError("metric or outputs of another kind of task")
+    if meta.scale is not None and not (np.isfinite(meta.scale).all() and meta.scale.sd > 0):
+        raise ValueError("a scale that is none")
+    return meta
 
 
 def bounds_of(lengths: Sequence[int] | IntArray) -> IntArray:

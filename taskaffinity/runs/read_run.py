@@ -1,0 +1,125 @@
+"""Read the folder of a finished run; every file is checked, and its scores are computed again from its counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any, ClassVar, overload
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ConfigDict
+
+from taskaffinity.runs.packed_counts import PackedCounts
+from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.run_files import PREDICTION_COLUMNS
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.stored_counts import read_counts
+from taskaffinity.runs.stored_json import Finite, FiniteScore, parse_model
+from taskaffinity.runs.stored_result import RESULT, DamagedRun, StoredResult, checked_bytes, damage, read_result
+from taskaffinity.tasks.count_checks import SCORE_TOLERANCE
+
+SPEC, HISTORY, PREDICTIONS = "spec.json", "history.jsonl", "predictions.parquet"
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """A line of ``history.jsonl``; versions differ in the other keys."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="ignore")
+
+    epoch: int
+    loss: dict[str, Finite] = field(default_factory=dict)
+    dev: dict[str, FiniteScore] = field(default_factory=dict)
+
+
+class StoredHistory(Sequence[Mapping[str, Any]]):
+    """The checked epochs of a run, parsed again at each access, because parsed epochs need much more memory."""
+
+    def __init__(self, rows: bytes, n_epochs: int) -> None:
+        self._rows, self._n_epochs = rows, n_epochs
+
+    def __len__(self) -> int:
+        return self._n_epochs
+
+    @overload
+    def __getitem__(self, place: int) -> Mapping[str, Any]: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Mapping[str, Any]]: ...
+    def __getitem__(self, place: int | slice) -> Any:
+        return json.loads(self._rows)[place]
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        return iter(json.loads(self._rows))
+
+
+def read_run(folder: Path, spec: RunSpec) -> RunResult:
+    """Read a finished run without its predictions and models.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the run is not done.
+    DamagedRun
+        If a file of the folder is missing, broken, of another run, or contradicts another one.
+    """
+    stored = read_result(folder, spec)
+    with damage(folder, SPEC), open(f"{folder}/{SPEC}", "rb") as file:
+        if parse_model(file.read(), RunSpec) != spec:
+            raise DamagedRun(folder / SPEC, "not the spec of this run")
+    history = _history(folder, stored)
+    counts, documents = read_counts(folder, stored)
+    packed = PackedCounts(counts)
+    return RunResult(spec, stored.outcomes, packed, history, stored.work, stored.versions, documents=documents)
+
+
+def _history(folder: Path, stored: StoredResult) -> StoredHistory:
+    rows = b"[" + b",".join(checked_bytes(folder, HISTORY, stored).splitlines()) + b"]"
+    with damage(folder, HISTORY):
+        epochs: list[_Epoch] = parse_model(rows, list[_Epoch])
+    if [epoch.epoch for epoch in epochs] != list(range(1, len(epochs) + 1)):
+        raise DamagedRun(folder / HISTORY, "its epochs are not numbered from 1")
+    for name, outcome in stored.outcomes.items():
+        if epochs and outcome.epoch > len(epochs):
+            raise DamagedRun(
+                folder / HISTORY, f"{len(epochs)} epochs, but epoch {outcome.epoch} is the one of {name} in {RESULT}"
+            )
+        dev = epochs[outcome.epoch - 1].dev.get(name) if epochs else None
+        if dev is not None and abs(dev - outcome.dev) > SCORE_TOLERANCE:
+            raise DamagedRun(folder / HISTORY, f"{name} scores {dev:.6g} on dev, but {outcome.dev:.6g} in {RESULT}")
+    return StoredHistory(rows, len(epochs))
+
+
+def best_on_average(folder: Path, stored: StoredResult, epochs: Collection[int]) -> int:
+    """The epoch with the best mean dev score over all tasks; the first of equals."""
+    if len(epochs) == 1:
+        return next(iter(epochs))
+    rows = [row for row in _history(folder, stored) if row["epoch"] in epochs and row.get("dev")]
+    if not rows:
+        raise DamagedRun(folder / HISTORY, "no dev scores")
+    best: int = max(rows, key=lambda row: fmean(row["dev"].values()))["epoch"]
+    return best
+
+
+def read_predictions(folder: Path, stored: StoredResult) -> pa.Table | None:
+    """Read ``predictions.parquet``; None if it was not stored, or was deleted.
+
+    Raises
+    ------
+    DamagedRun
+        If it is broken, lacks a column, or is another file than was written.
+    """
+    path = folder / PREDICTIONS
+    if not path.exists():
+        return None
+    content = checked_bytes(folder, PREDICTIONS, stored)
+    try:
+        table = pq.read_table(pa.BufferReader(content))
+    except (pa.ArrowException, OSError):
+        raise DamagedRun(path, "not a table of predictions") from None
+    if tuple(table.column_names) != PREDICTION_COLUMNS:
+        raise DamagedRun(path, f"other columns than {', '.join(PREDICTION_COLUMNS)}")
+    return table

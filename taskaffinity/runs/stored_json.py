@@ -1,0 +1,87 @@
+"""Read a JSON file of the results folder through a typed model: every key, type and range is checked."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from taskaffinity.errors import shown
+
+T = TypeVar("T")
+
+FiniteScore = Annotated[float, Field(ge=-1.000001, le=1.000001, allow_inf_nan=False)]
+"""A score in [-1, 1]; Pearson's r may exceed 1 by a rounding error."""
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""A number of seconds, updates or tokens."""
+Words = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$")]
+"""A name or title, without control characters that a terminal would obey."""
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+_LONGEST = 160
+_LINE = re.compile(r"at line (\d+)")
+_UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
+_MISSING = ("missing", "missing_argument")
+
+
+def parse_model(content: bytes | str, model: Any) -> Any:
+    """Parse JSON into a model.
+
+    Parameters
+    ----------
+    model
+        A dataclass or type. A dataclass whose ``__pydantic_config__`` is ``STRICT`` refuses unknown keys and texts in
+        the place of numbers.
+
+    Raises
+    ------
+    ValueError
+        One line: the first fault, its key and what is expected. It has no place of the file.
+
+    Examples
+    --------
+    >>> parse_model('{"a": -1}', dict[str, Amount])
+    Traceback (most recent call last):
+    ...
+    ValueError: a is -1; expected greater than or equal to 0
+    """
+    try:
+        return _adapter(model).validate_json(content)
+    except ValidationError as error:
+        fault = fault_line(error)
+    raise ValueError(fault)
+
+
+@cache
+def _adapter(model: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(model)
+
+
+def fault_line(error: ValidationError) -> str:
+    """Return the first fault that pydantic found in one short line; a value is shown by its size unless it is short."""
+    fault = error.errors(include_url=False)[0]
+    kind, given = fault["type"], fault["input"]
+    place = ".".join(_part(part) for part in fault["loc"])
+    if kind == "json_invalid":
+        line = _LINE.search(fault["msg"])
+        return f"line {line[1]}: not JSON" if line else "not JSON"
+    if kind == "value_error":
+        return _short(str(fault.get("ctx", {}).get("error", fault["msg"])))
+    if kind in _UNKNOWN:
+        return f"unknown key {place}"
+    if kind in _MISSING:
+        return f"no {place} in it"
+    expected = re.sub(r"^(Input|.*) should (be )?", "", fault["msg"])
+    return _short(f"{f'{place} is' if place else 'found'} {shown(given)}; expected {expected}")
+
+
+def _part(part: object) -> str:
+    """A key as a message may show it: short, in printable characters."""
+    text = str(part)
+    return text if len(text) <= 40 and text.isprintable() else f"a key of {len(text)} characters"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

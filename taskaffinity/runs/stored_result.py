@@ -1,0 +1,131 @@
+"""``result.json`` of a run, and the faults of the files beside it.
+
+Nothing is believed because it parses: keys, types and ranges are checked, and every file that ``result.json`` has a
+checksum of is compared with it. Folders of older versions have no checksums.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import ConfigDict
+
+from taskaffinity.errors import STRICT, InputError, shown
+from taskaffinity.runs.result import Outcome
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.stored_json import Amount, Words, parse_model
+from taskaffinity.tasks.metrics import METRICS
+
+RESULT = "result.json"
+_WAY_OUT = "delete its folder, and the same command trains it again"
+_ANOTHER = f"not the file that was written: its checksum is not that in {RESULT}"
+
+
+class DamagedRun(InputError):
+    """Raised for a file of a run that is missing, broken, or of another run: one line with the file and the way out."""
+
+    def __init__(self, path: Path, fault: str) -> None:
+        super().__init__(f"{path}: {fault}; {_WAY_OUT}")
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """The content of ``result.json``."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    run_id: str
+    outcomes: dict[str, Outcome]
+    work: dict[str, Amount]
+    versions: dict[str, Words]
+    sha256: dict[str, str] = field(default_factory=dict)
+    """Checksum of each other file of the run, by its path in the folder; empty in older folders."""
+
+
+def read_result(folder: Path, spec: RunSpec) -> StoredResult:
+    """Read ``result.json`` alone.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the run is not done.
+    DamagedRun
+        If the file is broken, of another version or of another run.
+    """
+    with damage(folder, RESULT), open(f"{folder}/{RESULT}", "rb") as file:
+        stored: StoredResult = parse_model(file.read(), StoredResult)
+    if stored.run_id != spec.run_id:
+        raise DamagedRun(folder / RESULT, f"the result of run {shown(stored.run_id)}")
+    if set(stored.outcomes) != set(spec.task_names):
+        raise DamagedRun(folder / RESULT, "its tasks are not those of the run")
+    for outcome in stored.outcomes.values():
+        if outcome.metric not in METRICS:
+            raise DamagedRun(folder / RESULT, f"metric {shown(outcome.metric)}, which is none of {', '.join(METRICS)}")
+    return stored
+
+
+@contextmanager
+def damage(folder: Path, name: str) -> Iterator[None]:
+    """Turn every fault of a file of a run into ``DamagedRun``, except that ``result.json`` is missing.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read for a reason that deleting it does not mend.
+    """
+    fault = ""
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError:
+        if name == RESULT:
+            raise
+        fault = "missing"
+    except (IsADirectoryError, NotADirectoryError):
+        fault = "not a file"
+    except OSError as error:
+        raise InputError(f"{folder / name}: cannot be read ({error.strerror or type(error).__name__})") from error
+    except (ValueError, LookupError, TypeError, EOFError, RecursionError, zipfile.BadZipFile, zlib.error) as error:
+        said = str(error) if type(error) is ValueError else type(error).__name__
+        fault = f"damaged, half copied, or of another version of taskaffinity ({said})"
+    if fault:
+        raise DamagedRun(folder / name, fault)
+
+
+def checked_bytes(folder: Path, name: str, stored: StoredResult) -> bytes:
+    """Read a file of a run, and compare it with its checksum if ``result.json`` has one.
+
+    Raises
+    ------
+    DamagedRun
+        If it is missing or another than was written.
+    """
+    with damage(folder, name), open(f"{folder}/{name}", "rb") as file:
+        content = file.read()
+    if name in stored.sha256 and hashlib.sha256(content).hexdigest() != stored.sha256[name]:
+        raise DamagedRun(folder / name, _ANOTHER)
+    return content
+
+
+def check_file(folder: Path, name: str, stored: StoredResult) -> None:
+    """Compare a file of a run with its checksum, if ``result.json`` has one; for files that are too large to hold.
+
+    Raises
+    ------
+    DamagedRun
+        If it is missing or another than was written.
+    """
+    if name not in stored.sha256:
+        return
+    with damage(folder, name), open(folder / name, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != stored.sha256[name]:
+        raise DamagedRun(folder / name, _ANOTHER)

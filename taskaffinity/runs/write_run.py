@@ -1,0 +1,64 @@
+"""Write the files of a finished run, with a checksum of each in ``result.json``, which comes last."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors.numpy import save
+
+from taskaffinity.atomic import atomic_write
+from taskaffinity.runs.files import write_json
+from taskaffinity.runs.private import file_mode, folder_mode
+from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.run_files import head_path, prediction_table, weights_path
+from taskaffinity.runs.stored_counts import DOCUMENTS
+
+
+def write_run(folder: Path, result: RunResult, *, share_with_group: bool) -> None:
+    """Write everything but the spec into a folder that holds no earlier result.
+
+    Parameters
+    ----------
+    share_with_group : bool
+        Whether the group may read models and predictions.
+    """
+    mode = file_mode(share_with_group)
+    sums: dict[str, str] = {}
+    _put(folder, "history.jsonl", "".join(json.dumps(row) + "\n" for row in result.history).encode(), sums)
+    arrays, documents = io.BytesIO(), {f"{DOCUMENTS}{key}": numbers for key, numbers in result.documents.items()}
+    np.savez_compressed(arrays, allow_pickle=False, **dict(result.counts), **documents)
+    _put(folder, "counts.npz", arrays.getvalue(), sums)
+    if result.predictions:
+        table = pa.BufferOutputStream()
+        pq.write_table(prediction_table(result), table)
+        _put(folder, "predictions.parquet", table.getvalue().to_pybytes(), sums, mode)
+    if result.weights or result.heads:
+        (folder / "model").mkdir(mode=0o700, exist_ok=True)
+        (folder / "model").chmod(folder_mode(share_with_group))
+    for epoch, weights in result.weights.items():
+        _put(folder, str(weights_path(Path(), epoch)), save(dict(weights)), sums, mode)
+    for task, head in result.heads.items():
+        _put(folder, str(head_path(Path(), task)), save(dict(head.weights), metadata=dict(head.about)), sums, mode)
+    (folder / "error.txt").unlink(missing_ok=True)
+    summary = {
+        "run_id": result.spec.run_id,
+        "outcomes": {name: asdict(outcome) for name, outcome in result.outcomes.items()},
+        "work": dict(result.work),
+        "versions": dict(result.versions),
+        "sha256": sums,
+    }
+    write_json(folder / "result.json", summary)
+
+
+def _put(folder: Path, name: str, content: bytes, sums: dict[str, str], mode: int | None = None) -> None:
+    """Write a file, and note its checksum under its name."""
+    with atomic_write(folder / name, mode) as file:
+        file.write(content)
+    sums[name] = hashlib.sha256(content).hexdigest()

@@ -1,0 +1,84 @@
+"""What counts of a metric can be: their columns, their range, and the gold side that all runs of a task share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from taskaffinity.tasks.metrics import METRICS, Counts
+
+SCORE_TOLERANCE = 1e-6
+"""Largest difference of a stored score from the score of its counts: a ten-thousandth of a point."""
+
+_COLUMNS = {"accuracy": 2, "pearson": 6}
+_PER_CLASS = 3
+_ROUNDING = 1e-9
+
+
+def fault_in_counts(metric: str, counts: Counts) -> str:
+    """Return why an array cannot be counts of a metric; empty if it can.
+
+    Parameters
+    ----------
+    metric : str
+        A key of ``METRICS``.
+    counts : (n_examples, n_counts)
+
+    Examples
+    --------
+    >>> fault_in_counts("accuracy", np.array([[1.0, 1.0], [0.0, 1.0]]))
+    ''
+    >>> fault_in_counts("micro_f1", np.array([[1.0, -1.0, 0.0]]))
+    'counts of micro_f1 that are no whole numbers from 0'
+    """
+    if counts.dtype != np.float64 or counts.ndim != 2:
+        return f"counts of type {counts.dtype} and shape {counts.shape}; expected float64, one row per example"
+    columns = counts.shape[1]
+    fits = columns == _COLUMNS.get(metric, _PER_CLASS) or (
+        metric == "macro_f1" and columns and not columns % _PER_CLASS
+    )
+    if not fits:
+        return f"{columns} columns, which {metric} has not"
+    if not len(counts):
+        return ""
+    if metric == "pearson":
+        return _fault_in_moments(counts) if np.isfinite(counts.sum()) else "counts that are not finite"
+    with np.errstate(invalid="ignore"):
+        whole = counts.astype(np.uint16)
+    if not (whole == counts).all():
+        return f"counts of {metric} that are no whole numbers from 0"
+    if metric in ("accuracy", "micro_f1", "macro_f1") and whole.max() > 1:
+        return f"counts of {metric} above 1, though an example has one class"
+    if metric == "accuracy" and not whole[:, 1].all():
+        return "counts of accuracy whose second column is not 1"
+    return ""
+
+
+def _fault_in_moments(counts: Counts) -> str:
+    n, x, y, xx, yy, xy = counts.T
+    expected = ((n, np.ones_like(n)), (xx, x * x), (yy, y * y), (xy, x * y))
+    if all(bool((np.abs(found - right) <= _ROUNDING * (1 + np.abs(right))).all()) for found, right in expected):
+        return ""
+    return "counts of pearson whose products are not those of its scores"
+
+
+def score_of(metric: str, counts: Counts) -> float:
+    """Return the score of the summed counts."""
+    return float(METRICS[metric].score(counts.sum(axis=0)))
+
+
+def gold_side(metric: str, counts: Counts) -> Counts:
+    """Return the part of the counts that the gold labels alone decide, (n_examples, n).
+
+    It is equal in all runs of a task. Of accuracy it is the number of examples only.
+
+    Examples
+    --------
+    >>> right, wrong = np.array([[1.0, 0.0, 0.0]]), np.array([[0.0, 1.0, 1.0]])
+    >>> gold_side("micro_f1", right) == gold_side("micro_f1", wrong)
+    array([[ True]])
+    """
+    if metric == "accuracy":
+        return counts[:, 1:]
+    if metric == "pearson":
+        return counts[:, 1:2]
+    return counts[:, 0::_PER_CLASS] + counts[:, 2::_PER_CLASS]

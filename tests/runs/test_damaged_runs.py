@@ -1,0 +1,340 @@
+"""A damaged run is one line that names it and the way out, and never a number."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.result import Head, Outcome, Predictions, RunResult
+from taskaffinity.runs.spec import EncoderRef, RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.stored_result import DamagedRun
+from taskaffinity.tasks.metrics import METRICS
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+SPEC = RunSpec((("a", "f1"), ("b", "f2"), ("c", "f3")), EncoderRef("tiny", "e1"), 0, Recipe())
+LABELS = ("x", "y")
+METRIC = {"a": "accuracy", "b": "pearson", "c": "micro_f1"}
+
+
+def invented(spec: RunSpec, n: int = 12) -> RunResult:
+    """A run with every kind of file; its scores are computed here, not by the code that is tested."""
+    rng = np.random.default_rng(spec.seed)
+    counts: Arrays = {}
+    scores: dict[str, dict[str, float]] = {}
+    for split, size in (("test", n), ("dev", n - 4)):
+        gold, said = rng.choice(["x", "y", "none"], size), rng.choice(["x", "y", "none"], size)
+        values, guesses = rng.normal(2, 1, size), rng.normal(2, 1, size)
+        counts[f"a/{split}"] = np.stack([gold == said, gold == gold], axis=1).astype(float)
+        counts[f"b/{split}"] = METRICS["pearson"].tally(values, guesses, ())
+        counts[f"c/{split}"] = METRICS["micro_f1"].tally(gold, said, LABELS)
+        right = np.isin(gold, LABELS) & (gold == said)
+        scores[split] = {
+            "a": float((gold == said).mean()),
+            "b": float(np.corrcoef(values, guesses)[0, 1]),
+            "c": 2 * right.sum() / (np.isin(gold, LABELS).sum() + np.isin(said, LABELS).sum()),
+        }
+        if split == "test":
+            counts["c/test/macro_f1"] = METRICS["macro_f1"].tally(gold, said, LABELS)
+    history = [
+        {"epoch": 1, "loss": dict.fromkeys("abc", 0.75), "dev": dict.fromkeys("abc", -0.5)},
+        {"epoch": 2, "loss": dict.fromkeys("abc", 0.5), "dev": scores["dev"]},
+    ]
+    return RunResult(
+        spec,
+        {name: Outcome(METRIC[name], 2, scores["dev"][name], scores["test"][name]) for name in "abc"},
+        counts,
+        history,
+        {"total_seconds": 1.5, "steps": 12},
+        {"torch": "2"},
+        {"a/test": Predictions(["a.1"], ["x"], ["y"])},
+        {2: {"encoder.w": np.full(3, spec.seed, dtype=np.float32)}},
+        {"a": Head({"w": np.full(3, spec.seed, dtype=np.float32)}, {"task": "{}"})},
+        {"a/test": np.array([0, 0, 1, *range(2, n - 1)])},
+    )
+
+
+RESULT = invented(SPEC)
+OTHER = invented(replace(SPEC, seed=1))
+
+
+@pytest.fixture(params=["with checksums", "of an older version, without checksums"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> RunStore:
+    store = RunStore(tmp_path)
+    for result in (RESULT, OTHER):
+        store.write(result)
+        if request.param != "with checksums":
+            change_json(store.folder(result.spec) / "result.json", lambda content: content.pop("sha256"))
+    assert store.read(SPEC).outcomes == RESULT.outcomes
+    return RunStore(tmp_path)
+
+
+def change_json(path: Path, change: Callable[[Any], object]) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def refused(store: RunStore, spec: RunSpec = SPEC) -> str:
+    """The line of a refusal; every law on it is checked here."""
+    with pytest.raises(DamagedRun) as caught:
+        store.read(spec)
+    line = str(caught.value)
+    assert spec.run_id in line
+    assert "delete its folder, and the same command trains it again" in line
+    assert line.isprintable()
+    assert len(line) < 500 + len(str(store.root))
+    return line
+
+
+def scaled(key: str, by: float) -> Callable[[Arrays], object]:
+    return lambda arrays: arrays.update({key: arrays[key] * by})
+
+
+def put(key: str, place: tuple[int, int], value: float) -> Callable[[Arrays], object]:
+    def change(arrays: Arrays) -> None:
+        arrays[key] = arrays[key].copy()
+        arrays[key][place] = value
+
+    return change
+
+
+def column_less(key: str) -> Callable[[Arrays], object]:
+    return lambda arrays: arrays.update({key: arrays[key][:, :-1]})
+
+
+def without(key: str) -> Callable[[Arrays], object]:
+    return lambda arrays: arrays.pop(key)
+
+
+def swap(one: str, other: str) -> Callable[[Arrays], object]:
+    return lambda arrays: arrays.update({one: arrays[other], other: arrays[one]})
+
+
+COUNTS: Mapping[str, Callable[[Arrays], object]] = {
+    **{f"{value} in {key}": put(key, (0, 0), value) for key in RESULT.counts for value in (np.nan, np.inf, -1.0, 0.5)},
+    **{f"no {key}": without(key) for key in RESULT.counts if "macro" not in key},
+    **{
+        f"{key} by the column": lambda arrays, key=key: arrays.update({key: arrays[key][:, :-1]})
+        for key in RESULT.counts
+    },
+    **{f"{key} times 2": scaled(key, 2.0) for key in RESULT.counts},
+    **{
+        f"{key} in float32": lambda arrays, key=key: arrays.update({key: arrays[key].astype("f4")})
+        for key in ("a/test",)
+    },
+    "nothing": lambda arrays: arrays.clear(),
+    "numbers in a row": lambda arrays: arrays.update({"a/test": arrays["a/test"].ravel()}),
+    "no example": lambda arrays: arrays.update({"a/test": arrays["a/test"][:0]}),
+    "one more right": lambda arrays: put("a/test", (int(arrays["a/test"][:, 0].argmin()), 0), 1.0)(arrays),
+    "dev in the place of test": swap("a/test", "a/dev"),
+    "another task's": swap("a/test", "c/test"),
+    "macro-F1 of other predictions": put("c/test/macro_f1", (0, 1), 3.0),
+    "a key too many": lambda arrays: arrays.update({"d/test": arrays["a/test"]}),
+    "a metric that is none": lambda arrays: arrays.update({"a/test/nothing": arrays["a/test"]}),
+    "documents of too few": lambda arrays: arrays.update({"documents:a/test": np.array([0, 0])}),
+    "documents with a gap": lambda arrays: arrays.update({"documents:a/test": np.array([0, 0, 5, *range(2, 11)]) + 7}),
+    "documents before 0": lambda arrays: arrays.update({"documents:a/test": np.array([-1, 0, 1, *range(2, 11)])}),
+    "documents of nothing": lambda arrays: arrays.update({"documents:x/test": np.array([0, 0])}),
+    "an object": lambda arrays: arrays.update({"a/test": np.array([{}], dtype=object)}),
+    "texts": lambda arrays: arrays.update({"a/test": np.array([["x"]])}),
+}
+
+
+@pytest.mark.parametrize("what", COUNTS)
+def test_counts_that_cannot_be_are_refused(store: RunStore, what: str) -> None:
+    path = store.folder(SPEC) / "counts.npz"
+    with np.load(path) as stored:
+        arrays = {key: stored[key] for key in stored.files}
+    COUNTS[what](arrays)
+    np.savez_compressed(path, **arrays)
+    assert "counts.npz" in refused(store)
+
+
+def set_in(content: Any, place: str, value: object) -> None:
+    *parents, last = place.split(".")
+    for name in parents:
+        content = content[name]
+    content[last] = value
+
+
+LONG = "x" * 200_000
+VALUES = (None, True, -1, 1e400, "0", "", LONG, [], {}, {LONG: 1}, "../../x", "\x1b[2J", 10**30)
+RESULT_JSON = (
+    *("run_id", "outcomes", "outcomes.a", "outcomes.a.x", "work", "work.steps", "versions", "versions.torch", "new"),
+    *(f"outcomes.a.{key}" for key in ("metric", "epoch", "dev", "test")),
+)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:12])
+@pytest.mark.parametrize("place", RESULT_JSON)
+def test_a_wrong_value_in_a_result_is_refused(store: RunStore, place: str, value: object) -> None:
+    if place in ("work", "versions") and isinstance(value, dict) and (place == "work" or not value):
+        pytest.skip("a result may say nothing about them, or more")
+    if place == "versions.torch" and isinstance(value, str):
+        pytest.skip("a version may be any text")
+    if place == "work.steps" and value in (10**30,):
+        pytest.skip("a large number of steps is one")
+    change_json(store.folder(SPEC) / "result.json", lambda content: set_in(content, place, value))
+    refused(store)
+
+
+@pytest.mark.parametrize("key", ["run_id", "outcomes", "work", "versions"])
+def test_a_result_without_a_key_is_refused(store: RunStore, key: str) -> None:
+    change_json(store.folder(SPEC) / "result.json", lambda content: content.pop(key))
+    assert f"no {key} in it" in refused(store)
+
+
+@pytest.mark.parametrize("key", ["dev", "test"])
+def test_a_score_that_the_counts_do_not_give_is_refused(store: RunStore, key: str) -> None:
+    change_json(store.folder(SPEC) / "result.json", lambda content: set_in(content, f"outcomes.b.{key}", 0.987654))
+    assert "0.987654" in refused(store)
+
+
+SPEC_JSON = (
+    "tasks",
+    "encoder",
+    "encoder.fingerprint",
+    "seed",
+    "recipe",
+    "recipe.batch_size",
+    "parent",
+    "variant",
+    "new",
+)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:12])
+@pytest.mark.parametrize("place", SPEC_JSON)
+def test_a_wrong_value_in_a_spec_is_refused(store: RunStore, place: str, value: object) -> None:
+    if place == "parent" and value is None:
+        pytest.skip("as it was")
+    if place == "recipe" and value == {}:
+        pytest.skip("the default recipe")
+    change_json(store.folder(SPEC) / "spec.json", lambda content: set_in(content, place, value))
+    refused(store)
+
+
+HISTORY: Mapping[str, str] = {
+    "no object": "[1]\n",
+    "a text": '{"epoch": "1"}\n',
+    "not finite": '{"epoch": 1, "loss": {"a": NaN}}\n{"epoch": 2}\n',
+    "a score of 2": '{"epoch": 1, "dev": {"a": 2.0}}\n{"epoch": 2}\n',
+    "numbered from 0": '{"epoch": 0}\n{"epoch": 1}\n',
+    "an epoch too few": '{"epoch": 1}\n',
+    "another score": '{"epoch": 1}\n{"epoch": 2, "dev": {"b": 0.987}}\n',
+    "cut": '{"epoch": 1}\n{"epoch": 2, "de',
+    "deep": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("what", HISTORY)
+def test_a_wrong_history_is_refused(store: RunStore, what: str) -> None:
+    (store.folder(SPEC) / "history.jsonl").write_text(HISTORY[what], encoding="utf-8")
+    assert "history.jsonl" in refused(store)
+
+
+@pytest.mark.parametrize("file", ["result.json", "spec.json", "counts.npz"])
+def test_a_file_of_another_run_is_refused(store: RunStore, file: str) -> None:
+    shutil.copy(store.folder(OTHER.spec) / file, store.folder(SPEC) / file)
+    refused(store)
+
+
+def test_the_folder_of_another_run_is_refused(store: RunStore) -> None:
+    shutil.rmtree(store.folder(SPEC))
+    store.folder(OTHER.spec).rename(store.folder(SPEC))
+    assert OTHER.spec.run_id in refused(store)
+
+
+BYTES: Mapping[str, Callable[[bytes], bytes]] = {
+    "empty": lambda content: b"",
+    "cut in half": lambda content: content[: len(content) // 2],
+    "not UTF-8": lambda content: b"\xff\xfe" + content,
+    "zeros": lambda content: bytes(len(content)),
+    "another file": lambda content: b"PK\x03\x04 nothing",
+    "a bit flipped": lambda content: content[:60] + bytes([content[60] ^ 4]) + content[61:],
+}
+
+
+@pytest.mark.parametrize("file", ["result.json", "spec.json", "history.jsonl", "counts.npz"])
+@pytest.mark.parametrize("what", BYTES)
+def test_broken_bytes_are_refused(store: RunStore, file: str, what: str) -> None:
+    path = store.folder(SPEC) / file
+    is_new = b"sha256" in (store.folder(SPEC) / "result.json").read_bytes()
+    path.write_bytes(BYTES[what](path.read_bytes()))
+    if file == "counts.npz" and not is_new and what == "not UTF-8":
+        pytest.skip("bytes before an archive change nothing in it")
+    if file == "history.jsonl" and not is_new and what in ("empty", "a bit flipped"):
+        pytest.skip("an older history may be empty; a loss cannot be computed again")
+    refused(store)
+
+
+@pytest.mark.parametrize("file", ["spec.json", "history.jsonl", "counts.npz"])
+def test_a_missing_file_is_refused(store: RunStore, file: str) -> None:
+    (store.folder(SPEC) / file).unlink()
+    assert f"{file}: missing" in refused(store)
+    (store.folder(SPEC) / file).mkdir()
+    assert f"{file}: not a file" in refused(store)
+
+
+def test_every_flipped_bit_of_counts_is_refused_or_changes_nothing(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    store.write(RESULT)
+    path = store.folder(SPEC) / "counts.npz"
+    content = path.read_bytes()
+    for place in np.random.default_rng(0).choice(len(content), 60, replace=False):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
+        refused(RunStore(tmp_path))
+
+
+def test_a_zip_that_unpacks_to_more_than_memory_is_refused(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    store.write(RESULT)
+    change_json(store.folder(SPEC) / "result.json", lambda content: content.pop("sha256"))
+    path, stream = store.folder(SPEC) / "counts.npz", io.BytesIO()
+    np.savez_compressed(stream, **{"a/test": np.zeros((4, 2))})
+    entry = stream.getvalue()
+    sized = entry.replace((192).to_bytes(4, "little"), (2**32 - 2).to_bytes(4, "little"))
+    assert sized != entry
+    path.write_bytes(sized)
+    refused(store)
+
+
+@pytest.mark.parametrize("name", ["predictions.parquet", "model/epoch-2.safetensors", "model/head-a.safetensors"])
+def test_files_that_cannot_be_computed_again_are_compared_with_their_checksums(tmp_path: Path, name: str) -> None:
+    store = RunStore(tmp_path)
+    for result in (RESULT, OTHER):
+        store.write(result)
+    path = store.folder(SPEC) / name
+    store.check_file(SPEC, path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DamagedRun, match="not the file that was written") as caught:
+        store.check_file(SPEC, path)
+    assert str(path) in str(caught.value)
+
+
+def test_predictions_are_read_or_refused(store: RunStore) -> None:
+    path = store.folder(SPEC) / "predictions.parquet"
+    table = store.predictions(SPEC)
+    assert table is not None
+    assert table.to_pylist() == [{"task": "a", "split": "test", "id": "a.1", "gold": "x", "predicted": "y"}]
+    content = path.read_bytes()
+    for broken in (b"", content[:40], b"PAR1" + content, bytes(len(content))):
+        path.write_bytes(broken)
+        with pytest.raises(DamagedRun, match=r"predictions\.parquet.*delete its folder"):
+            store.predictions(SPEC)
+    path.unlink()
+    assert store.predictions(SPEC) is None
