@@ -84,4 +84,5 @@ def _part(part: object) -> str:
 
 
 def _short(text: str) -> str:
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
