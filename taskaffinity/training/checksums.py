@@ -20,7 +20,9 @@ _intact: dict[Path, Signature] = {}
 
 
 def seal(folder: Path, name: str) -> None:
-    """Write the hashes of all files of a folder; everything is on the disk afterwards.
+    """Write the hashes of all files of a folder; the hashes are on the disk afterwards.
+
+    The other files are not waited for: if the machine loses them, the hashes tell.
 
     Parameters
     ----------
@@ -28,11 +30,10 @@ def seal(folder: Path, name: str) -> None:
         The folder's final name. Two sealed folders cannot be exchanged.
     """
     content = _content(folder, name)
-    for path in sorted(folder.rglob("*")):
-        _flush(path)
-    (folder / SEAL).write_bytes(content)
-    _flush(folder / SEAL)
-    _flush(folder)
+    with open(folder / SEAL, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def is_intact(folder: Path) -> bool:
@@ -77,12 +78,3 @@ def _files(folder: Path) -> Iterator[Path]:
             raise ValueError(f"{path}: no file")
         if path.is_file():
             yield path
-
-
-def _flush(path: Path) -> None:
-    """Write a file or a folder to the disk."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
