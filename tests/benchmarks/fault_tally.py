@@ -44,8 +44,13 @@ class Tally:
 
 
 def write_table(path: Path, tallies: Iterable[Tally]) -> None:
-    """Write one row per scenario."""
+    """Write one row per scenario; rows of scenarios that were not tried now stay."""
+    rows = {}
+    if path.exists():
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = {row[0]: row for row in list(csv.reader(file))[1:]}
+    rows |= {t.scenario: [t.scenario, str(t.tried), *map(str, t.counts.values())] for t in tallies}
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["scenario", "tried", *FAULTS])
-        writer.writerows([t.scenario, t.tried, *t.counts.values()] for t in tallies)
+        writer.writerows(rows.values())

@@ -1,6 +1,6 @@
 """What does a crash, a damaged file or a hostile neighbour cost? The right value of every column is 0.
 
-    python tests/benchmarks/faults.py [--share 0.1] [--seed 0] [--out results/faults.csv] [--cases FILE] [--few]
+    python tests/benchmarks/faults.py [--share 0.1] [--seed 0] [--out results/faults.csv] [--cases FILE] [--few] [--part PART]
 
 * Kills: every command is killed at file-system events and at random moments, and repeated. What it leaves is compared
   with what an undisturbed command leaves.
@@ -18,6 +18,7 @@ import argparse
 import random
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from fault_commands import import_everything
@@ -34,19 +35,26 @@ FEW = ("pairwise", "export", "data prepare", "data fetch", "init")
 """Commands that ``--few`` kills."""
 
 
-def campaign(root: Path, seed: int, share: float, few: bool) -> list[Tally]:
-    """Run all scenarios with a share of the kills and of the damages; or a few of the scenarios."""
+PARTS = ("kills", "surroundings", "inputs")
+
+
+def campaign(root: Path, seed: int, share: float, few: bool, parts: Collection[str] = PARTS) -> list[Tally]:
+    """Run the scenarios of some parts with a share of the kills and of the damages; or a few of the scenarios."""
     import_everything()
     world = make_world(root / "world", seed)
+    tallies: list[Tally] = []
     with mirror(world) as port:
         bench = Bench(world, root / "places", port)
         finished(bench, few)
-        tallies = kill_campaign(bench, random.Random(seed), share, FEW if few else tuple(COMMANDS))
-        if not few:
+        if "kills" in parts:
+            tallies += kill_campaign(bench, random.Random(seed), share, FEW if few else tuple(COMMANDS))
+        if "surroundings" in parts and not few:
             tallies += [two_containers(bench), *full_disk(bench), hostile_mirrors(bench)]
             tallies += [hostile_caches(bench), hostile_encoders(bench)]
-    (root / "damaged").mkdir()
-    return tallies + damage_campaign(world, bench.done, root / "damaged", seed, share)
+    if "inputs" in parts:
+        (root / "damaged").mkdir()
+        tallies += damage_campaign(world, bench.done, root / "damaged", seed, share)
+    return tallies
 
 
 def main() -> None:
@@ -56,9 +64,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "faults.csv")
     parser.add_argument("--cases", type=Path, help="file for every fault in words")
     parser.add_argument("--few", action="store_true", help="a few commands, no surroundings")
+    parser.add_argument("--part", choices=PARTS, help="one part only; the rows of the others stay")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
-        tallies = campaign(Path(root), asked.seed, asked.share, asked.few)
+        tallies = campaign(Path(root), asked.seed, asked.share, asked.few, [asked.part] if asked.part else PARTS)
     write_table(asked.out, tallies)
     cases = [f"{tally.scenario}: {case}\n" for tally in tallies for case in tally.cases]
     if asked.cases:
