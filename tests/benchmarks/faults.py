@@ -1,6 +1,6 @@
 """What does a crash, a damaged file or a hostile neighbour cost? The right value of every column is 0.
 
-    python tests/benchmarks/faults.py [--share 0.1] [--seed 0] [--out results/faults.csv] [--cases FILE] [--few] [--part PART]
+    python tests/benchmarks/faults.py [--share 0.1] [--seed 0] [--part kills] [--few] [--out CSV] [--cases FILE]
 
 * Kills: every command is killed at file-system events and at random moments, and repeated. What it leaves is compared
   with what an undisturbed command leaves.
