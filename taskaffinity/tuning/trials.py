@@ -7,6 +7,7 @@ another reason than its recipe has ``TRIAL.error.txt`` instead. No file holds te
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -106,6 +107,7 @@ class TrialFolder:
             "seconds": round(record.seconds, 3),
             "versions": dict(versions),
         }
+        content["sha256"] = _checksum(record.scores, record.collapsed, record.failure)
         write_json(self._path(trial), content)
         self.error_path(trial).unlink(missing_ok=True)
 
@@ -136,6 +138,7 @@ class _Stored:
     seconds: Amount
     collapsed: tuple[str, ...] = ()  # older trials do not say it
     versions: dict[str, str] = field(default_factory=dict)
+    sha256: str = ""  # older trials have none
 
     def fault(self, trial: Trial) -> str:
         """Why this is not a record of the trial; empty if it is."""
@@ -145,9 +148,17 @@ class _Stored:
             return "belongs to another trial than its name says"
         if len(self.scores) > trial.recipe.num_train_epochs or any(scores.keys() != names for scores in self.scores):
             return "belongs to another trial than its name says"
+        if self.sha256 and self.sha256 != _checksum(self.scores, self.collapsed, self.failure):
+            return "not the record that was written: its checksum differs"
         if not names.issuperset(self.collapsed) or (self.failure is None and not self.scores):
             return "not a trial that ended"
         return ""
+
+
+def _checksum(scores: Sequence[Scores], collapsed: Sequence[str], failure: str | None) -> str:
+    """SHA-256 of what a trial found."""
+    numbers = [{name: float(score) for name, score in of_epoch.items()} for of_epoch in scores]
+    return hashlib.sha256(json.dumps([numbers, list(collapsed), failure], sort_keys=True).encode()).hexdigest()
 
 
 def _identity(trial: Trial) -> dict[str, Any]:

@@ -75,3 +75,21 @@ def test_a_trial_without_scores_that_did_not_fail_is_refused(folder: TrialFolder
     refused(folder)
     folder.write(TRIAL, Record((), (), "diverged", 1.0), {})
     assert folder.read(TRIAL) == Record((), (), "diverged", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("scores", [{"a": 50.0, "b": -3.0}, {"a": 61.0, "b": 2.0}]),
+        ("scores", [{"a": 50.0, "b": -3.0}]),
+        ("collapsed", []),
+    ],
+)
+def test_another_possible_value_is_seen_by_the_checksum(folder: TrialFolder, key: str, value: Any) -> None:
+    path = path_of(folder)
+    content = {**json.loads(path.read_text()), key: value}
+    path.write_text(json.dumps(content))
+    refused(folder)
+    del content["sha256"]  # as a trial of an older version
+    path.write_text(json.dumps(content))
+    assert folder.read(TRIAL) is not None
