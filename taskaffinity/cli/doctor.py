@@ -20,7 +20,7 @@ from rich.console import Console
 
 from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.options.run import Json
-from taskaffinity.errors import InputError
+from taskaffinity.errors import InputError, printable
 from taskaffinity.studies.defaults import DEFAULT_ENCODERS
 from taskaffinity.tasks.catalog import LISTED, data_folder
 from taskaffinity.tasks.formats import missing_files
@@ -115,7 +115,7 @@ def _torch() -> Iterator[Finding]:
     try:
         from taskaffinity.training.profile.hardware import gpu_names, in_hub_cache
     except (ImportError, OSError) as error:  # OSError: a shared library that does not load
-        reason = str(error).partition("\n")[0]
+        reason = printable(str(error).partition("\n")[0])
         yield Finding(
             "torch", "does not load", f"torch or transformers does not load ({reason}): {INSTALL}", breaks=True
         )

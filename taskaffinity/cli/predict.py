@@ -14,7 +14,7 @@ import typer
 from taskaffinity.atomic import atomic_write
 from taskaffinity.cli.console.progress import bytes_bar
 from taskaffinity.cli.options.run import Quiet, ShareWithGroup
-from taskaffinity.errors import InputError, input_error
+from taskaffinity.errors import InputError, input_error, printable
 from taskaffinity.runs.private import file_mode
 from taskaffinity.tasks.unlabelled import read_unlabelled
 
@@ -42,10 +42,11 @@ def command(
 
     device = "cuda" if gpus() else "cpu"
     size, number = file.stat().st_size, 0
+    name_of_file = printable(file.name)
     with (
         _in_memory(model, device),
         _written(out, share_with_group) as target,
-        bytes_bar(file.name, quiet=quiet) as show,
+        bytes_bar(name_of_file, quiet=quiet) as show,
     ):
         predictor = Predictor(model, device)
         for row, found in predictor.predict(read_unlabelled(file, predictor.meta.kind)):
@@ -55,9 +56,9 @@ def command(
             number += 1
             show(row.end, size)
             if not quiet and not number % _REPORT_EVERY and not sys.stderr.isatty():
-                print(f"{number} texts, {100 * row.end / size:.0f} % of {file.name}", file=sys.stderr)
+                print(f"{number} texts, {100 * row.end / size:.0f} % of {name_of_file}", file=sys.stderr)
     if not quiet:
-        print(f"{number} texts of {file.name}{f' in {out}' if out else ''}", file=sys.stderr)
+        print(f"{number} texts of {name_of_file}{f' in {printable(str(out))}' if out else ''}", file=sys.stderr)
 
 
 @contextmanager

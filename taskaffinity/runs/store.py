@@ -18,6 +18,7 @@ import pyarrow as pa
 from filelock import BaseFileLock, FileLock, Timeout
 
 from taskaffinity.atomic import atomic_write, remove_litter
+from taskaffinity.errors import printable
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.read_run import best_on_average, read_predictions, read_run
 from taskaffinity.runs.result import RunResult
@@ -261,7 +262,7 @@ class RunStore:
         if spec in self:
             return None
         try:
-            return (self.folder(spec) / "error.txt").read_text(encoding="utf-8").partition("\n")[0]
+            return printable((self.folder(spec) / "error.txt").read_text("utf-8", "replace").partition("\n")[0])
         except FileNotFoundError:
             return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from taskaffinity.errors import printable
 from taskaffinity.runs.heartbeat import Heartbeat
 from taskaffinity.runs.spec import RunSpec
 
@@ -112,7 +113,7 @@ def describe_progress(progress: Progress) -> str:
 def describe_ended(ended: EndedRun) -> str:
     """One line: a run's name and duration with its dev scores, or why it failed."""
     if ended.reason is not None:
-        return f"failed: {ended.name}: {ended.reason}"
+        return f"failed: {ended.name}: {printable(ended.reason)}"
     spent = f" in {duration(ended.seconds)}" if ended.seconds is not None else ""
     scores = describe_scores(ended.dev)
     return f"done: {ended.name}{spent}{f': {scores}' if scores else ''}"

@@ -21,7 +21,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 from pydantic import ConfigDict
 
-from taskaffinity.errors import STRICT, InputError, meant, shown
+from taskaffinity.errors import STRICT, InputError, meant, printable, shown
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
@@ -184,6 +184,6 @@ def _mark(path: Path) -> str:
 
 def _in_a_line(error: Exception) -> str:
     """The error's type and first line, without the password of a URL."""
-    said = _PASSWORD.sub("://", str(error).strip().partition("\n")[0])
+    said = printable(_PASSWORD.sub("://", str(error).strip().partition("\n")[0]))
     said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
     return f"{type(error).__name__}: {said}" if said else type(error).__name__

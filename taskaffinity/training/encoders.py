@@ -23,7 +23,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, BertTokenizer, Pr
 from transformers.utils import logging
 
 from taskaffinity.atomic import atomic_folder
-from taskaffinity.errors import InputError
+from taskaffinity.errors import InputError, printable
 from taskaffinity.runs.private import check_private, private_folder
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.training.checksums import SEAL, is_intact, seal
@@ -105,7 +105,7 @@ def find_encoder(name: str) -> Encoder:
         )
     title = "/".join(folder.resolve().parts[-2:]) if Path(name).name in _GENERIC_NAMES else Path(name).name
     with as_input_error(f"--encoder {name}: its files cannot be read"):
-        return Encoder(folder.resolve(), EncoderRef(title, _fingerprint(folder)))
+        return Encoder(folder.resolve(), EncoderRef(printable(title), _fingerprint(folder)))
 
 
 def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, width: int = 64) -> Encoder:

@@ -15,7 +15,11 @@ from taskaffinity.corpora import brat, clinicalsts, shareclefe
 from taskaffinity.corpora.choices import read_ids
 from taskaffinity.corpora.original import xml_root
 from taskaffinity.errors import InputError, has_controls, printable
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.recipe_file import read_recipe
+from taskaffinity.runs.spec import EncoderRef, RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.schedule.progress import EndedRun, describe_ended
 from taskaffinity.studies.settings import make_rule, parse
 from taskaffinity.tasks import lines
 from taskaffinity.tasks.formats import read_card, read_objects
@@ -149,6 +153,19 @@ def test_minus_one_is_no_class_unless_it_is_listed(tmp_path: Path) -> None:
     data = {split: [{"text": f"{split} {n}", "label": n % 2 - 1} for n in range(4)] for split in SPLITS}
     columns = {"text": "text", "label": "label"}
     assert "label -1" in error_of(lambda: Suite.from_datasets({"a": (data, columns), "b": (data, columns)}))
+
+
+def test_minus_one_is_a_score_only_beside_other_negative_ones(tmp_path: Path) -> None:
+    for number, (lowest, highest) in enumerate(((-1, 3), (-1, 0.5), (-0.5, 3))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        scores = [-1, lowest, 0, highest]
+        rows = "".join(json.dumps({"text": "SPLIT", "text_pair": f"{n}", "label": n}) + "\n" for n in scores)
+        suite = suite_of(folder, rows, block="kind: similarity")
+        if number == 0:
+            assert "train.jsonl: line 1: found label -1, which means no label" in error_of(lambda: read_suite(suite))  # noqa: B023
+        else:
+            assert len(read_suite(suite)["x"].examples["train"]) == 4
 
 
 def test_one_column_is_not_two_fields(tmp_path: Path) -> None:
@@ -362,3 +379,11 @@ def test_no_control_character_of_a_file_reaches_a_message(control: str, tmp_path
 def test_other_scripts_are_printed_as_they_are() -> None:
     for text in ("Fieber über 38 °C", "열이 나요", "می\u200cخواهم", "10\u00a0mg", "👩\u200d⚕️"):
         assert printable(text) == text
+
+
+def test_a_reason_with_a_terminal_escape_is_printed_escaped(tmp_path: Path) -> None:
+    spec = RunSpec((("a", "0"),), EncoderRef("tiny", "e1"), 0, Recipe())
+    store = RunStore(tmp_path)
+    store.fail(spec, "HTTP 500 \x1b[2J\x07")
+    assert store.failure(spec) == "HTTP 500 \\x1b[2J\\x07"
+    assert describe_ended(EndedRun("a", reason="HTTP \x1b[2J")) == "failed: a: HTTP \\x1b[2J"

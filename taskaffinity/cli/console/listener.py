@@ -10,6 +10,7 @@ from typing import Self
 from rich.console import Console
 
 from taskaffinity.cli.console.progress import ProgressDisplay
+from taskaffinity.errors import printable
 from taskaffinity.schedule.progress import Progress, Report, duration
 
 
@@ -50,7 +51,7 @@ class ConsoleListener:
             file=sys.stderr,
         )
         for spec, reason in report.failed.items():
-            print(f"failed: {root / 'runs' / spec.run_id}: {reason}", file=sys.stderr)
+            print(f"failed: {root / 'runs' / spec.run_id}: {printable(reason)}", file=sys.stderr)
 
     def _hide(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._is_shown:

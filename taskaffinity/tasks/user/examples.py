@@ -216,6 +216,14 @@ def _check_known_labels(rows: Mapping[Split, Sequence[tuple[str, dict[str, objec
                 raise input_error(where, found, f"{expected}; {mend}{meant(row['label'], labels)}")
 
 
+def _check_scores_are_labels(examples: Sequence[Example], lines: Mapping[str, str], place: str) -> None:
+    """Refuse -1 among scores that have no other negative one and lie beyond 1: many data sets mark rows so."""
+    scores = {example.label for example in examples if isinstance(example.label, float)}
+    if min(scores, default=0) == -1 and max(scores) > 1 and not any(-1 < score < 0 for score in scores):
+        first = next(example.id for example in examples if example.label == -1)
+        raise input_error(lines.get(first, place), "label -1, which means no label", "rows with scores; leave it out")
+
+
 def _class_name(label: str) -> str:
     """The name of a class for a message; only its size if it is too long for a name."""
     return repr(label) if len(label) <= _LONGEST_LABEL and len(label.split()) <= _MOST_WORDS else shown(label)
@@ -238,6 +246,7 @@ def _check_enough(
     """
     if block.kind == "similarity":
         for split, part in examples.items():
+            _check_scores_are_labels(part, lines, places[split] if split in places else places["train"])
             if len({example.label for example in part}) < 2:
                 found = f"{split} scores that are all equal ({len(part)} rows)"
                 raise input_error(
