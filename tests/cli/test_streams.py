@@ -36,7 +36,7 @@ def closed_pipe() -> Iterator[io.TextIOWrapper]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("status", EXAMPLE), ("status", EXAMPLE, "--json"), ("data", "list"), ("--help",), ("table", "3")]
+    "arguments", [("status", EXAMPLE), ("status", EXAMPLE, "--json"), ("data", "list"), ("--help",)]
 )
 def test_a_command_whose_reader_has_gone_ends_as_usual(
     monkeypatch: pytest.MonkeyPatch,
