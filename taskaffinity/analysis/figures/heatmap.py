@@ -86,6 +86,7 @@ def _cells(ax: Axes, matrix: AffinityMatrix, places: tuple[int, ...]) -> None:
     """Fade inconclusive cells and write numbers and marks."""
     few = len(places) <= ALL_NUMBERS
     mesh: Any = ax.collections[0]
+    colours = mesh.to_rgba(matrix.gain)
     for row, s in enumerate(places):
         for column, t in enumerate(places):
             if s == t:
@@ -94,7 +95,7 @@ def _cells(ax: Axes, matrix: AffinityMatrix, places: tuple[int, ...]) -> None:
             if math.isnan(gain):
                 _write(ax, column, row, "no run" if few else "–", "#666666", 7)
                 continue
-            ground = mesh.to_rgba(np.array([gain]))[0]
+            ground = colours[s, t]
             if verdict == "inconclusive":
                 ground = np.append(FADED + (1 - FADED) * ground[:3], 1.0)
                 ax.add_patch(Rectangle((column, row), 1, 1, fc=ground, ec="white", linewidth=0.8, zorder=1.5))
