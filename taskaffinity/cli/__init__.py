@@ -32,7 +32,7 @@ from taskaffinity.cli import (
 )
 from taskaffinity.cli.aliases import modernized
 from taskaffinity.cli.console import signals, streams
-from taskaffinity.cli.console.encoding import print_in_any_encoding
+from taskaffinity.cli.console.output_encoding import print_in_any_encoding
 from taskaffinity.cli.options.run import SETTINGS
 from taskaffinity.errors import InputError, input_error, meant, printable, shortened
 from taskaffinity.studies.settings import setting_meant

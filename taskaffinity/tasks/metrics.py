@@ -20,11 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from taskaffinity.tasks.spans import lenient_spans, spans
 
 Counts = npt.NDArray[np.float64]
 
@@ -185,38 +186,6 @@ def _span_tally(
         p = {span for span in spans_of(predicted_tags) if span[0] in counted}
         counts[row] = len(g & p), len(p - g), len(g - p)
     return counts
-
-
-def spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
-    """List ``(type, first word, last word + 1)`` for every strict IOB2 span, in order.
-
-    Examples
-    --------
-    >>> spans(["B-Drug", "I-Drug", "O", "I-Drug", "B-Drug"])
-    [('Drug', 0, 2), ('Drug', 4, 5)]
-    """
-    found: list[tuple[str, int, int]] = []
-    start, kind = -1, ""
-    for i, tag in enumerate([*tags, "O"]):
-        if start >= 0 and tag != f"I-{kind}":
-            found.append((kind, start, i))
-            start = -1
-        if tag.startswith("B-"):
-            start, kind = i, tag[2:]
-    return found
-
-
-def lenient_spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
-    """List the spans of ``conlleval``: an ``I`` after no span of its type is read as ``B``.
-
-    Examples
-    --------
-    >>> lenient_spans(["B-Drug", "I-Drug", "O", "I-Drug", "B-Drug"])
-    [('Drug', 0, 2), ('Drug', 3, 4), ('Drug', 4, 5)]
-    """
-    return spans(
-        [f"B{tag[1:]}" if tag[0] == "I" and last[1:] != tag[1:] else tag for last, tag in pairwise(["O", *tags])]
-    )
 
 
 def by_document(influence: Counts, documents: npt.NDArray[np.integer[Any]]) -> Counts:

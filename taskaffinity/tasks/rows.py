@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from taskaffinity.errors import input_error, named, shown
-from taskaffinity.tasks.metrics import spans
+from taskaffinity.tasks.spans import spans
 from taskaffinity.tasks.task import Example, Kind
 
 _LARGEST = 1e30

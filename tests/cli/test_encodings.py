@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskaffinity.cli import main
-from taskaffinity.cli.console.encoding import nearest, print_in_any_encoding
+from taskaffinity.cli.console.output_encoding import nearest, print_in_any_encoding
 
 EXAMPLE = Path(__file__).parents[2] / "notebooks" / "example_results"
 ENCODINGS = ("ascii", "latin-1", "cp1252", "koi8-r", "shift_jis", "utf-8", "utf-16")

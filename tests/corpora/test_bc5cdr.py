@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from taskaffinity.corpora.bc5cdr import convert
-from taskaffinity.tasks.metrics import spans
 from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.spans import spans
 
 TRAIN = "CDR_TrainingSet.PubTator.txt"
 

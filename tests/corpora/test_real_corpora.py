@@ -20,7 +20,7 @@ from taskaffinity.runs.departures import DEPARTURES
 from taskaffinity.tasks.blue import BIOMEDICAL, load_suite
 from taskaffinity.tasks.formats import read_card, read_task
 from taskaffinity.tasks.lines import read_lines
-from taskaffinity.tasks.metrics import spans
+from taskaffinity.tasks.spans import spans
 from taskaffinity.tasks.task import SPLITS
 
 BC5CDR = {"train": "Training", "dev": "Development", "test": "Test"}

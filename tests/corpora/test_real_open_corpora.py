@@ -19,8 +19,8 @@ from taskaffinity.corpora.check import check
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.formats import read_card, read_task
 from taskaffinity.tasks.lines import read_lines
-from taskaffinity.tasks.metrics import spans
 from taskaffinity.tasks.open_clinical import LCT_CLASSES
+from taskaffinity.tasks.spans import spans
 from taskaffinity.tasks.task import SPLITS
 
 LCT = "leaf_clinical_trials"

@@ -9,7 +9,7 @@ import pytest
 
 from taskaffinity.corpora.choices import Choices
 from taskaffinity.corpora.shareclefe import convert
-from taskaffinity.tasks.metrics import spans
+from taskaffinity.tasks.spans import spans
 
 KNOWTATOR = "Task1TrainSetGOLD199knowtatorehost/ALLSAVED/Trai-000000-ECHO_REPORT.txt.knowtator.xml"
 PIPE = "Task1Gold_SN2012/Gold_SN2012/Test-000000-ECHO_REPORT.txt"

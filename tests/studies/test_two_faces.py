@@ -229,7 +229,7 @@ def test_old_names_of_options_still_work_and_say_so(capsys: pytest.CaptureFixtur
         ({"seeds": True}, "seeds is True; it must be a whole number"),
         ({"full": "yes"}, "full is 'yes'; it must be true or false"),
         ({"alpha": 0.7}, "alpha is 0.7; it must be at least 0.0001 and at most 0.5, or none"),
-        ({"sequential": True, "max_seeds": 2}, "max_seeds is 2; it must be at least 3, or none"),
+        ({"sequential": True, "max_seeds": 2}, "max_seeds is 2; it must be at least 3 and at most 1000, or none"),
         ({"settings": 5}, "settings: found 5; expected KEY=VALUE texts, or a mapping"),
         ({"settings": {"lr": 1e-3}}, "settings lr: no such setting; did you mean learning_rate?"),
         ({"settings": "lr=1e-3"}, "settings lr: no such setting"),

@@ -15,7 +15,8 @@ from seqeval.metrics import f1_score as seqeval_f1  # type: ignore[import-untype
 from seqeval.scheme import IOB2  # type: ignore[import-untyped]
 from sklearn.metrics import accuracy_score, f1_score  # type: ignore[import-untyped]
 
-from taskaffinity.tasks.metrics import METRICS, Counts, by_document, lenient_spans, spans
+from taskaffinity.tasks.metrics import METRICS, Counts, by_document
+from taskaffinity.tasks.spans import lenient_spans, spans
 
 CLASSES = ("x", "y", "z", "false")
 POSITIVE = ("x", "y", "z")

@@ -30,7 +30,7 @@ from taskaffinity.corpora.tokens import word_spans
 from taskaffinity.errors import InputError
 from taskaffinity.runs.limits import MOST_TOKENS
 from taskaffinity.runs.stored_json import parse_model
-from taskaffinity.tasks.metrics import lenient_spans
+from taskaffinity.tasks.spans import lenient_spans
 from taskaffinity.tasks.task import KINDS, Example, Label
 from taskaffinity.tasks.unlabelled import Unlabelled
 from taskaffinity.training.encoder_files import NO_CODE, check_encoder_files
