@@ -187,6 +187,10 @@ def _kill(bench: Bench, name: str, command: Command, rng: random.Random, n: int)
         )
         place = bench.place(command.needs)
         killed = bench.run(command, place, **when)
+        while killed.code == 0 and "kill_after" in when:  # it had ended before
+            bench.drop(place)
+            place, when = bench.place(command.needs), {"kill_after": 0.5 * when["kill_after"]}
+            killed = bench.run(command, place, **when)
         before = tree(place)
         again = bench.run(command, place)
         after = tree(place)
