@@ -1,14 +1,34 @@
-"""The parts of ``tests/benchmarks/faults.py`` see what they look for."""
+"""A small part of ``tests/benchmarks/faults.py``: kills and damaged inputs that cost nothing, and that it can find."""
 
 from __future__ import annotations
 
+import csv
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from fault_commands import differences
 from fault_damage import damaged
 
 from taskaffinity.cli import _refuse
+
+BENCHMARK = Path(__file__).parent / "benchmarks" / "faults.py"
+
+
+@pytest.mark.slow
+def test_kills_and_damages_cost_nothing(tmp_path: Path) -> None:
+    """Every count is 0: finished runs trained again, other bytes, tracebacks, wrong numbers, litter, corpus text."""
+    table = tmp_path / "faults.csv"
+    command = [sys.executable, str(BENCHMARK), "--few", "--share", "0.04", "--seed", "1", "--out", str(table)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert sum(int(row["tried"]) for row in rows if row["scenario"].startswith("killed")) >= 5
+    assert sum(int(row["tried"]) for row in rows if row["scenario"].startswith("damaged")) >= 200
 
 
 def test_the_benchmark_sees_a_lost_file_other_bytes_and_litter() -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from taskaffinity.atomic import atomic_folder, exclusive, write_atomic
+from taskaffinity.atomic import atomic_folder, exclusive, remove_litter, write_atomic
 from taskaffinity.errors import InputError, input_error, shown
 from taskaffinity.tasks.lines import LARGEST_SETTINGS, parse_line, read_lines
 from taskaffinity.tasks.rows import Row, SplitCount, count, parse_rows
@@ -118,6 +118,7 @@ def _replace_files(folder: Path, contents: Mapping[str, bytes]) -> None:
     """Write the files of a task folder, and its card last."""
     try:
         _remove_old_litter(folder)
+        remove_litter(folder.parent)  # also of a process that was killed after its last rename
         if not folder.exists():
             with suppress(FileExistsError), atomic_folder(folder) as beside:  # another process may be faster
                 for name, content in contents.items():

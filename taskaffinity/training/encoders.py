@@ -186,7 +186,9 @@ def load_tokenizer(folder: Path) -> Any:
         config: dict[str, Any] = {"config": load_config(folder)} if (folder / "config.json").is_file() else {}
         if _is_cased_by_vocabulary(folder):
             config["do_lower_case"] = False
-        return AutoTokenizer.from_pretrained(folder, add_prefix_space=True, **NO_CODE, **config)
+        tokenizer = AutoTokenizer.from_pretrained(folder, add_prefix_space=True, **NO_CODE, **config)
+        tokenizer("a")  # some settings of another type fail here only
+        return tokenizer
 
 
 def load_encoder(folder: Path, dropout: float | None = None) -> tuple[PreTrainedModel, nn.Module | None]:

@@ -23,7 +23,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from taskaffinity.atomic import check_writable
+from taskaffinity.atomic import check_writable, remove_litter
 from taskaffinity.errors import InputError
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.encoder_checks import check_bidirectional, check_max_length
@@ -110,6 +110,7 @@ def pretrain(
         If a loss is infinite or not a number.
     """
     out = out.resolve()
+    remove_litter(out.parent)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"--out {out}: not empty; give the name of a new folder")
     if len(passages) < 2:

@@ -199,7 +199,10 @@ def _kill(bench: Bench, name: str, command: Command, rng: random.Random, n: int)
         lost, litter = differences(expected, same, after)
         changed = [key for key in before if FINISHED.search(key) and after.get(key) != before[key]]
         text = [key for key, content in after.items() if not MAY_HOLD_TEXT.search(key) and SENTINEL.search(content)]
-        tally.count("failed_again", again.code != 0, f"{case}: {again.code} {again.err[-300:].decode()!r}")
+        is_whole = again.code == 2 and not differences(expected, same, before)[0]  # refused: it was killed at its end
+        tally.count(
+            "failed_again", again.code != 0 and not is_whole, f"{case}: {again.code} {again.err[-300:].decode()!r}"
+        )
         tally.count("trained_again", len(changed), f"{case}: {changed[:3]}")
         tally.count("byte_differences", len(lost), f"{case}: {lost[:3]}")
         tally.count("litter", len(litter), f"{case}: {litter[:3]}")

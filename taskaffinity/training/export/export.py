@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, PreTrainedModel
 
-from taskaffinity.atomic import atomic_folder
+from taskaffinity.atomic import atomic_folder, remove_litter
 from taskaffinity.errors import InputError
 from taskaffinity.runs.best_model import BestModel
 from taskaffinity.runs.private import protect
@@ -68,6 +68,7 @@ def export(best: BestModel, out: Path, encoder: str | None = None, *, share_with
         If ``out`` is not empty, the encoder is missing or is another one, or its architecture cannot be exported.
     """
     out = out.resolve()
+    remove_litter(out.parent)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"--out {out}: not empty; give the name of a new folder")
     store = RunStore(best.root)
