@@ -58,6 +58,7 @@ def fetch_command(
     Each file is pinned by commit and sha256, and verified. An interrupted download resumes. HTTPS_PROXY and NO_PROXY
     set the proxies. A corpus under a data use agreement is not downloaded; the command prints how to get access.
     """
+    from taskaffinity.atomic import remove_litter
     from taskaffinity.cli.console.progress import bytes_bar
     from taskaffinity.corpora.access import AGREEMENTS
     from taskaffinity.corpora.fetch import GITHUB, OPEN, fetch, pinned
@@ -78,6 +79,7 @@ def fetch_command(
     with bytes_bar(corpus, quiet=quiet) as show:
         n_fetched = fetch(corpus, raw, mirror or GITHUB, show)
     print(f"{raw}: {n_fetched:,} of {len(pins):,} files downloaded, {len(pins) - n_fetched:,} existed")
+    remove_litter(out)
     if all((out / task / CARD).exists() for task in tasks):
         print(f"{out}: {', '.join(tasks)} exist already; to convert again: {again}")
     else:
