@@ -15,18 +15,25 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from taskaffinity.errors import STRICT
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.stored_json import Words
-from taskaffinity.tasks.task import NAME
+from taskaffinity.tasks.task import A_NAME, is_name
 
 Stage = Literal["single", "refine", "finetune"]
 TaskRef = tuple[str, str]
 """A task's name and the fingerprint of its data."""
 
-TaskName = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
+
+def _checked(name: str) -> str:
+    if not is_name(name):
+        raise ValueError(f"a name has {A_NAME}")
+    return name
+
+
+TaskName = Annotated[str, AfterValidator(_checked)]
 """A name that may be part of a file's name; checked when a file is read."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 _StoredRef = tuple[TaskName, Words]

@@ -45,9 +45,14 @@ METRICS_OF_KIND: dict[Kind, tuple[str, ...]] = {
 }
 """Kind -> metrics that can score it."""
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
-"""A legal name of a suite or task."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 A_NAME = "letters, digits, '-', '_' and '.' (at most 80), because files are named after it"
+
+
+def is_name(value: object) -> bool:
+    """Whether a value is a legal name of a suite or task."""
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
 
 Label = str | float | tuple[str, ...]
 
@@ -106,7 +111,7 @@ class Task:
             raise ValueError(f"task {self.name}: no metric {self.metric_name!r} {of}")
         if not self.title:
             object.__setattr__(self, "title", self.name)
-        if not NAME.fullmatch(self.name):
+        if not is_name(self.name):
             raise ValueError(f"task {quoted(self.name)}: a name has {A_NAME}")
         if has_controls("".join((self.title, *self.labels))):
             raise ValueError(f"task {self.name}: a control character in its title or labels; expected printable text")

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from taskaffinity.errors import input_error, meant, quoted, shown
-from taskaffinity.tasks.task import A_NAME, NAME, Kind, Split, Task
+from taskaffinity.tasks.task import A_NAME, Kind, Split, Task, is_name
 from taskaffinity.tasks.user.columns import Columns, Located, column_of
 from taskaffinity.tasks.user.examples import make_task
 from taskaffinity.tasks.user.files import object_rows
@@ -32,7 +32,7 @@ def read_datasets(datasets: Mapping[str, tuple[Any, ...]], suite: str) -> tuple[
     InputError
         At the first fault: one line with the task, the split and the row.
     """
-    if not isinstance(suite, str) or not NAME.fullmatch(suite):
+    if not is_name(suite):
         raise input_error("suite", f"name {quoted(suite)}", A_NAME)
     if not isinstance(datasets, Mapping):
         raise input_error(f"suite {suite}", shown(datasets), f"a mapping of task name to {_A_TASK}")
@@ -43,7 +43,7 @@ def read_datasets(datasets: Mapping[str, tuple[Any, ...]], suite: str) -> tuple[
 
 
 def _read_task(name: str, given: object, suite: str) -> Task:
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    if not is_name(name):
         raise input_error(f"suite {suite}", f"task {quoted(name)}", A_NAME)
     where = f"task {name}"
     if not isinstance(given, tuple | list) or not 2 <= len(given) <= 3:

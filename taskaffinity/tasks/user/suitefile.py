@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from taskaffinity.errors import InputError, input_error, meant, quoted, shown
 from taskaffinity.tasks.suite import Suite
-from taskaffinity.tasks.task import A_NAME, KINDS, NAME
+from taskaffinity.tasks.task import A_NAME, KINDS, is_name
 from taskaffinity.tasks.user.examples import read_user_task
 from taskaffinity.tasks.user.task_block import Files, UserTask, describe_fault
 from taskaffinity.tasks.user.yamlfile import Place, read_yaml
@@ -88,10 +88,10 @@ def read_suite(path: str | Path) -> Suite:
 
 def _suite(path: Path, asked: UserSuite, lines: Mapping[Place, int]) -> Suite:
     name = asked.name or path.stem
-    if not NAME.fullmatch(name):
+    if not is_name(name):
         raise input_error(_at(path, lines, ("name",)), f"name {quoted(name)}", f"{A_NAME} (under name:)")
     for task in asked.tasks:
-        if not NAME.fullmatch(task):
+        if not is_name(task):
             raise input_error(_at(path, lines, ("tasks", task)), f"task {quoted(task)}", A_NAME)
     if len(asked.tasks) < 2:
         raise input_error(
