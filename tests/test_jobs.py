@@ -106,7 +106,16 @@ def test_a_table_says_its_protocol_and_prints_the_departures(name: str, protocol
     [folder] = set(re.findall(r"--results (results/[\w-]+)", job.read_text()))
     card = StudiedTask("nli", "NLI", "inference", "accuracy", "f" * 16, {"train": 5, "dev": 2, "test": 2})
     recipe = PAPER_REFINE if protocol == "paper" else REFINE
-    study = Study("mine", (card,), EncoderRef("bert", "e" * 16), recipe, (0,), design="full", protocol=protocol)
+    study = Study(
+        "mine",
+        (card,),
+        EncoderRef("bert", "e" * 16),
+        recipe,
+        (0,),
+        finetune={"nli": recipe},
+        design="full",
+        protocol=protocol,
+    )
     study.write(tmp_path / folder)
     command = tmp_path / "taskaffinity"
     command.write_text(f'#!/bin/sh\n[ "$1" = full ] || exec {sys.executable} -m taskaffinity "$@"\n')

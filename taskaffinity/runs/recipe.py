@@ -36,7 +36,7 @@ class Recipe:
     >>> Recipe(batch_size=0)
     Traceback (most recent call last):
     ...
-    ValueError: batch_size is 0; it must be at least 1
+    ValueError: batch_size is 0; it must be at least 1 and at most 1000000
     """
 
     learning_rate: Annotated[

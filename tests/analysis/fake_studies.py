@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -121,3 +123,12 @@ def latent_counts(
 def arrows(names: Iterable[str]) -> list[tuple[str, str]]:
     names = list(names)
     return [(s, t) for s in names for t in names if s != t]
+
+
+def with_history(run: RunResult, rows: list[dict[str, Any]]) -> RunResult:
+    """The run with these epochs, and with the dev scores that they have."""
+    outcomes = {
+        name: replace(outcome, dev=rows[outcome.epoch - 1]["dev"].get(name, outcome.dev))
+        for name, outcome in run.outcomes.items()
+    }
+    return replace(run, history=rows, outcomes=outcomes)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_studies import fill, latent_counts, make_study
+from fake_studies import fill, latent_counts, make_study, with_history
 
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.captions import caption
@@ -52,7 +52,7 @@ def limited(tmp_path: Path) -> tuple[Study, RunStore]:
     for spec in study.plan:
         if spec.task_names == ("b",):
             rows = [{"epoch": n, "loss": {"b": loss}, "dev": {"b": 0.5}} for n, loss in ((1, 1.0), (2, 0.95))]
-            store.write(replace(store.read(spec), history=rows))
+            store.write(with_history(store.read(spec), rows))
     return study, RunStore(store.root)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_studies import fill, latent_counts, make_study, right
+from fake_studies import fill, latent_counts, make_study, right, with_history
 
 from taskaffinity.analysis.undertrained import describe_undertrained, find_undertrained
 from taskaffinity.runs.store import RunStore
@@ -32,7 +31,7 @@ def told(root: Path, study: Study, histories: dict[str, tuple[Sequence[float], S
                 {"epoch": 1 + n, "loss": {name: loss}, "dev": {name: score}}
                 for n, (loss, score) in enumerate(zip(losses, scores, strict=True))
             ]
-        store.write(replace(run, history=rows))
+        store.write(with_history(run, rows))
     return said(study, RunStore(root))
 
 

@@ -114,7 +114,7 @@ def test_a_signal_ends_with_its_code_and_one_line_that_says_how_to_continue(
     lines = (tmp_path / "stderr.txt").read_text().splitlines()
     assert ended.returncode == code, lines
     assert lines[-1].startswith(f"{said}; this continues: taskaffinity pairwise")
-    assert len(lines) == 3, lines  # the banner of synthetic text takes two
+    assert len(lines) == 4, lines  # the banner of synthetic text takes two, the sample of the examples one
     assert results_of(tmp_path / "results" / "clinical")
 
 

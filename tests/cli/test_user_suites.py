@@ -390,11 +390,17 @@ def test_init_writes_a_suite_that_loads_and_never_overwrites(
     files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert len(files) == 9
     assert run(monkeypatch, "init", "mine") == 2
+    assert "nothing was written" in capsys.readouterr().err
+    (tmp_path / "mine/suite.yaml").unlink()  # as after a kill: the suite file is written last
+    assert run(monkeypatch, "init", "mine") == 0
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == files
     (tmp_path / "mine/suite.yaml").unlink()
+    [some, *_] = (tmp_path / "mine").rglob("*.csv")
+    some.write_text("of the user\n")
     assert run(monkeypatch, "init", "mine") == 2
     assert "nothing was written" in capsys.readouterr().err
     assert not (tmp_path / "mine/suite.yaml").exists()
-    assert all(path.read_bytes() == content for path, content in files.items() if path.exists())
+    assert some.read_text() == "of the user\n"
     assert run(monkeypatch, "init") == 0  # here
     assert (tmp_path / "suite.yaml").is_file()
 

@@ -180,7 +180,9 @@ def test_training_announces_a_padded_encoder(tmp_path: Path, monkeypatch: pytest
 
 def test_the_time_left_is_known_before_the_first_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Progress] = []
-    monkeypatch.setattr(schedule, "in_this_process", lambda *_: iter([("a",), Finished(A, None), Finished(PAIR, None)]))
+    monkeypatch.setattr(
+        schedule, "in_this_process", lambda *_: (event for event in [("a",), Finished(A, None), Finished(PAIR, None)])
+    )
     run(
         Plan.of([A, PAIR]),
         RunStore(tmp_path),
