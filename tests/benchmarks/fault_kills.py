@@ -14,7 +14,7 @@ from tempfile import mkdtemp
 from threading import Thread
 from typing import Any
 
-from fault_commands import Ran, alike, differences, run, tree
+from fault_commands import FINISHED, Ran, alike, differences, run, tree
 from fault_tally import Tally
 from fault_world import SENTINEL, World, pins_of
 
@@ -23,8 +23,6 @@ _TRAIN = (
     *("--set", "num_train_epochs=3", "--set", "learning_rate=0.03"),
 )
 _PAIRS = ("pairwise", "--suite", "data/two.yaml", "--results", "study", "--seeds", "2", "--keep-models", *_TRAIN)
-FINISHED = re.compile(r"runs/[^/]+/result\.json$|tune/s[^/]+\.json$")
-"""Files that say that a run or a trial has finished; both hold its seconds."""
 MAY_HOLD_TEXT = re.compile(r"(^|/)(cache|made|fetched|prepared|predicted\.jsonl)")
 """The cache of tokens, and what the user asked to be written with text in it."""
 
