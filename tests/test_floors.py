@@ -18,7 +18,7 @@ import taskaffinity
 PACKAGE = Path(taskaffinity.__file__).parent
 FLOORS = [
     {"errors"},
-    {"atomic"},
+    {"atomic", "private", "regular_file"},
     {"tasks"},
     {"corpora", "runs"},
     {"training", "analysis"},

@@ -20,6 +20,7 @@ from taskaffinity.analysis.secondary_metrics import secondary_metrics_by_stage, 
 from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, scores_frame, write_csv
 from taskaffinity.atomic import exclusive, write_atomic
 from taskaffinity.errors import InputError
+from taskaffinity.regular_file import read_regular_text
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
@@ -35,7 +36,7 @@ def check_has_runs(study: Study, store: RunStore, root: Path) -> None:
         another study has replaced the published one.
     """
     try:
-        lines = (root / "edges.csv").read_text(encoding="utf-8").splitlines()
+        lines = read_regular_text(root / "edges.csv").splitlines()
     except FileNotFoundError:
         return
     has_gains = any(row.get("gain") for row in csv.DictReader(lines))

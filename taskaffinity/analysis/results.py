@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from taskaffinity.errors import InputError, as_user_error, quoted
+from taskaffinity.regular_file import read_regular_text
 from taskaffinity.runs.results import Results
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.study import FILES, Design
@@ -198,7 +199,7 @@ def encoder_study_folders(folder: Path) -> list[Path]:
         If the file does not match the folders beside it.
     """
     try:
-        rows = csv.DictReader((folder / "encoders.csv").read_text(encoding="utf-8").splitlines())
+        rows = csv.DictReader(read_regular_text(folder / "encoders.csv").splitlines())
         marks = dict.fromkeys(row["encoder"].rpartition(" ")[2][:8] for row in rows)
         return [next(path.parent for path in folder.glob(f"*-{mark}/{FILES['full']}")) for mark in marks] or [folder]
     except FileNotFoundError:

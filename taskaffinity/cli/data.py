@@ -33,6 +33,13 @@ class FormName(StrEnum):
     blue = "blue"
 
 
+ShareWithGroup = Annotated[
+    bool,
+    typer.Option(
+        "--share-with-group",
+        help="Let your group read the task files (modes 0640 and 0750); otherwise only you can.",
+    ),
+]
 app = typer.Typer(help="Download, convert, check and inspect task data.", no_args_is_help=True)
 app.command("inspect")(inspect.command)
 
@@ -51,6 +58,7 @@ def fetch_command(
             envvar="TASKAFFINITY_MIRROR",
         ),
     ] = None,
+    share_with_group: ShareWithGroup = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
 ) -> None:
     """Download an open corpus and convert it to task files.
@@ -69,6 +77,7 @@ def fetch_command(
     tasks = find_corpus(corpus).tasks
     raw = raw or Path("raw") / corpus
     again = f"taskaffinity data prepare {corpus} --raw {shlex.quote(str(raw))} --out {shlex.quote(str(out))}"
+    again += " --share-with-group" * share_with_group
     if corpus in AGREEMENTS:
         _print_agreement(AGREEMENTS[corpus], raw, again)
         raise InputError(f"{corpus} is under a data use agreement: nothing was downloaded")
@@ -83,7 +92,7 @@ def fetch_command(
     if all((out / task / CARD).exists() for task in tasks):
         print(f"{out}: {', '.join(tasks)} exist already; to convert again: {again}")
     else:
-        _print_prepared(prepare(corpus, raw, out))
+        _print_prepared(prepare(corpus, raw, out, share_with_group=share_with_group))
 
 
 @app.command("prepare")
@@ -113,13 +122,14 @@ def prepare_command(
             help="How shareclefe tags a discontinuous mention: as a whole, its first part, each part, or not at all."
         ),
     ] = DiscontinuousName.whole,
+    share_with_group: ShareWithGroup = False,
 ) -> None:
     """Convert a corpus that you have to task files (JSON Lines, one file per split)."""
     from taskaffinity.corpora.choices import Choices, read_ids
     from taskaffinity.corpora.prepare import prepare
 
     choices = Choices(read_ids(dev_ids) if dev_ids else (), discontinuous.value)
-    _print_prepared(prepare(corpus, raw, out, choices, form.value))
+    _print_prepared(prepare(corpus, raw, out, choices, form.value, share_with_group=share_with_group))
 
 
 @app.command("check")

@@ -10,6 +10,7 @@ import typer
 
 from taskaffinity.atomic import write_atomic
 from taskaffinity.errors import input_error
+from taskaffinity.regular_file import read_regular
 from taskaffinity.tasks.user.template import SUITE, example_files
 
 
@@ -27,7 +28,7 @@ def command(
     files = {folder / name: content.encode() for name, content in contents.items() if name != SUITE}
     files[suite] = contents[SUITE].encode()  # last: files without it are those of an interrupted command
     for path, content in files.items():
-        if path.exists() and (path == suite or not path.is_file() or path.read_bytes() != content):
+        if path.exists() and (path == suite or not path.is_file() or read_regular(path) != content):
             raise input_error(path, "a file that exists", "a folder without it; nothing was written")
     for path, content in files.items():
         if not path.exists():

@@ -15,7 +15,7 @@ from taskaffinity.atomic import atomic_write
 from taskaffinity.cli.console.progress import bytes_bar
 from taskaffinity.cli.options.run import Quiet, ShareWithGroup
 from taskaffinity.errors import InputError, input_error, printable
-from taskaffinity.runs.private import file_mode
+from taskaffinity.private import file_mode
 from taskaffinity.tasks.unlabelled import read_unlabelled
 
 _REPORT_EVERY = 10_000

@@ -11,6 +11,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from taskaffinity.atomic import atomic_write
 from taskaffinity.errors import InputError, input_error, shown
+from taskaffinity.regular_file import open_regular
 
 MOST_MEMBERS = 20_000
 MOST_BYTES = 1 << 30
@@ -30,7 +31,7 @@ def unpack(archive: Path, folder: Path) -> None:
         If the archive is broken or encrypted, has more than ``MOST_MEMBERS`` members or ``MOST_BYTES`` bytes, or has a
         member that is a link or a device, or that lies outside the folder.
     """
-    with _readable(archive), ZipFile(archive) as packed:
+    with _readable(archive), open_regular(archive) as file, ZipFile(file) as packed:
         members = packed.infolist()
         if len(members) > MOST_MEMBERS:
             raise input_error(archive, f"{len(members):,} members", f"at most {MOST_MEMBERS:,}")
@@ -42,13 +43,13 @@ def unpack(archive: Path, folder: Path) -> None:
         for member, path in zip(members, places, strict=True):
             if not member.is_dir() and path.name != ".DS_Store" and not _is_unpacked(path, member):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with packed.open(member) as content, atomic_write(path) as file:
+                with packed.open(member) as content, atomic_write(path) as out:
                     left = member.file_size
                     while chunk := content.read(min(_CHUNK, left + 1)):
                         left -= len(chunk)
                         if left < 0:
                             raise BadZipFile("a member is longer than the archive says")
-                        file.write(chunk)
+                        out.write(chunk)
 
 
 @contextmanager
@@ -88,7 +89,7 @@ def _is_unpacked(path: Path, member: ZipInfo) -> bool:
     if path.is_symlink() or not path.is_file() or path.stat().st_size != member.file_size:
         return False
     checksum = 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(_CHUNK):
             checksum = zlib.crc32(chunk, checksum)
     return checksum == member.CRC

@@ -23,6 +23,7 @@ from taskaffinity.corpora.known_counts import (
 from taskaffinity.errors import input_error
 from taskaffinity.tasks.blue import BLUE
 from taskaffinity.tasks.formats import CARD, missing_files, read_card, read_split, task_folders
+from taskaffinity.tasks.lines import read_bytes
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL
 from taskaffinity.tasks.rows import count
 from taskaffinity.tasks.task import SPLITS, Split
@@ -174,7 +175,7 @@ def check_task(folder: Path) -> list[CheckRow]:
             negative=card.negative,
             labels=found.labels,
             blue_labels=blue.get((folder.name, split), {}),
-            intact=card.sha256.get(paths[split].name) == hashlib.sha256(paths[split].read_bytes()).hexdigest(),
+            intact=card.sha256.get(paths[split].name) == hashlib.sha256(read_bytes(paths[split])).hexdigest(),
         )
         for split, found in counts.items()
     ]

@@ -22,6 +22,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as TooSlow
 
 from taskaffinity.errors import input_error
+from taskaffinity.regular_file import open_regular
 
 RETRY_WAITS = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each retry."""
@@ -99,6 +100,8 @@ class Download:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.part.is_fifo():
+                self.part.unlink()  # a pipe would be waited for
             self.on_bytes(_size(self.part))
             self._attempts()
         except OSError as error:
@@ -251,5 +254,5 @@ def _size(path: Path) -> int:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

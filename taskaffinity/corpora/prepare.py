@@ -85,7 +85,13 @@ def find_corpus(name: str, form: Form = "original") -> Corpus:
 
 
 def prepare(
-    corpus: str, raw: Path, out: Path, choices: Choices = DEFAULTS, form: Form = "original"
+    corpus: str,
+    raw: Path,
+    out: Path,
+    choices: Choices = DEFAULTS,
+    form: Form = "original",
+    *,
+    share_with_group: bool = False,
 ) -> list[PreparedTask]:
     """Turn a distribution into task folders below ``out``.
 
@@ -103,6 +109,8 @@ def prepare(
         Choices of the user. For BLUE's files only ``dev_ids``, if they have no dev part.
     form
         The original distribution, or BLUE's TSV files.
+    share_with_group
+        Whether the group may read the task folders; otherwise only their owner can.
 
     Raises
     ------
@@ -113,8 +121,8 @@ def prepare(
     entry = find_corpus(corpus, form)
     converted = _from_blue(corpus, raw, choices) if form == "blue" else _from_original(corpus, entry, raw, choices)
     return [
-        PreparedTask(task.name, out / task.name, write_task(out / task.name, task.card, task.splits))
-        for task in converted
+        PreparedTask(task.name, folder, write_task(folder, task.card, task.splits, share_with_group=share_with_group))
+        for task, folder in ((task, out / task.name) for task in converted)
     ]
 
 

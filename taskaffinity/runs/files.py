@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from taskaffinity.atomic import atomic_write
-from taskaffinity.runs.private import check_private
+from taskaffinity.private import check_private
+from taskaffinity.regular_file import read_regular_text
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -27,7 +28,7 @@ def read_json(path: Path) -> Any:
         One line with the place, if it is broken.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_regular_text(path))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else f"byte {error.start}"
         raise ValueError(f"{path}: {where}: not JSON; delete it to have it made again") from error

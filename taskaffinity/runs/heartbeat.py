@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field
 
 from taskaffinity.atomic import atomic_write
 from taskaffinity.errors import STRICT
+from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.stored_json import Amount, FiniteScore, parse_model
 
 INTERVAL = 2.0
@@ -51,7 +52,7 @@ class Heartbeat:
     def read(cls, folder: Path) -> Self | None:
         """The heartbeat in a run's folder; None if there is none or it cannot be read."""
         try:
-            beat: Self = parse_model((folder / _FILE).read_bytes(), cls)
+            beat: Self = parse_model(read_regular(folder / _FILE), cls)
         except (OSError, ValueError):
             return None
         return beat

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ConfigDict
 
+from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.packed_counts import PackedCounts
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.run_files import PREDICTION_COLUMNS
@@ -67,8 +68,8 @@ def read_run(folder: Path, spec: RunSpec) -> RunResult:
         If a file of the folder is missing, broken, of another run, or contradicts another one.
     """
     stored = read_result(folder, spec)
-    with damage(folder, SPEC), open(f"{folder}/{SPEC}", "rb") as file:
-        if parse_model(file.read(), RunSpec) != spec:
+    with damage(folder, SPEC):
+        if parse_model(read_regular(f"{folder}/{SPEC}"), RunSpec) != spec:
             raise DamagedRun(folder / SPEC, "not the spec of this run")
     history = _history(folder, stored)
     counts, documents = read_counts(folder, stored)

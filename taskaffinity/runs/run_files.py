@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from taskaffinity.regular_file import IrregularFile, open_regular
 from taskaffinity.runs.result import RunResult
 
 PREDICTION_COLUMNS = ("task", "split", "id", "gold", "predicted")
@@ -16,11 +17,11 @@ def is_locked(path: Path) -> bool:
     import fcntl  # Linux and macOS
 
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return True
-    except OSError:  # no such file, or a file system without locks
+    except (OSError, IrregularFile):  # no such file, or a file system without locks
         return False
     return False
 

@@ -1,8 +1,7 @@
 """The store of finished runs: the only thing that passes from training to analysis.
 
 A run is a folder named by ``RunSpec.run_id``. Files appear whole or not at all: they are written under another name and
-then renamed. ``result.json`` is written last, so its presence means that the run is done. No file is a pickle, and none
-holds the text of a corpus. A run is read and checked once, and kept in memory.
+then renamed. ``result.json`` is written last: a run that has it is done. No file is a pickle or holds text of a corpus.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from taskaffinity.atomic import atomic_write, remove_litter
 from taskaffinity.errors import printable
+from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.read_run import best_on_average, read_predictions, read_run
 from taskaffinity.runs.result import RunResult
@@ -116,7 +116,7 @@ class RunStore:
         FileNotFoundError
             If the run is not done.
         """
-        return hashlib.sha256((self.folder(spec) / "result.json").read_bytes()).hexdigest()[:16]
+        return hashlib.sha256(read_regular(self.folder(spec) / "result.json")).hexdigest()[:16]
 
     def seconds(self, spec: RunSpec) -> float | None:
         """Duration of a finished run in seconds, loading and scoring included; None if it is unknown."""
@@ -262,9 +262,10 @@ class RunStore:
         if spec in self:
             return None
         try:
-            return printable((self.folder(spec) / "error.txt").read_text("utf-8", "replace").partition("\n")[0])
+            said = read_regular(self.folder(spec) / "error.txt").decode("utf-8", "replace")
         except FileNotFoundError:
             return None
+        return printable(said.partition("\n")[0])
 
 
 @contextmanager

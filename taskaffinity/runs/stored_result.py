@@ -18,6 +18,7 @@ from typing import ClassVar
 from pydantic import ConfigDict
 
 from taskaffinity.errors import STRICT, InputError, shown
+from taskaffinity.regular_file import IrregularFile, open_regular, read_regular
 from taskaffinity.runs.result import Outcome
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.stored_json import Amount, Words, parse_model
@@ -59,8 +60,8 @@ def read_result(folder: Path, spec: RunSpec) -> StoredResult:
     DamagedRun
         If the file is broken, of another version or of another run.
     """
-    with damage(folder, RESULT), open(f"{folder}/{RESULT}", "rb") as file:
-        stored: StoredResult = parse_model(file.read(), StoredResult)
+    with damage(folder, RESULT):
+        stored: StoredResult = parse_model(read_regular(f"{folder}/{RESULT}"), StoredResult)
     if stored.run_id != spec.run_id:
         raise DamagedRun(folder / RESULT, f"the result of run {shown(stored.run_id)}")
     if set(stored.outcomes) != set(spec.task_names):
@@ -83,13 +84,15 @@ def damage(folder: Path, name: str) -> Iterator[None]:
     fault = ""
     try:
         yield
+    except IrregularFile as error:
+        fault = f"not a file of a run ({error.found})"
     except InputError:
         raise
     except FileNotFoundError:
         if name == RESULT:
             raise
         fault = "missing"
-    except (IsADirectoryError, NotADirectoryError):
+    except NotADirectoryError:
         fault = "not a file"
     except OSError as error:
         raise InputError(f"{folder / name}: cannot be read ({error.strerror or type(error).__name__})") from error
@@ -108,8 +111,8 @@ def checked_bytes(folder: Path, name: str, stored: StoredResult) -> bytes:
     DamagedRun
         If it is missing or another than was written.
     """
-    with damage(folder, name), open(f"{folder}/{name}", "rb") as file:
-        content = file.read()
+    with damage(folder, name):
+        content = read_regular(f"{folder}/{name}")
     if name in stored.sha256 and hashlib.sha256(content).hexdigest() != stored.sha256[name]:
         raise DamagedRun(folder / name, _ANOTHER)
     return content
@@ -125,7 +128,7 @@ def check_file(folder: Path, name: str, stored: StoredResult) -> None:
     """
     if name not in stored.sha256:
         return
-    with damage(folder, name), open(folder / name, "rb") as file:
+    with damage(folder, name), open_regular(folder / name) as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != stored.sha256[name]:
         raise DamagedRun(folder / name, _ANOTHER)

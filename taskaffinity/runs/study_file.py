@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from taskaffinity.errors import shown
+from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.stored_json import parse_model
 from taskaffinity.tasks.metrics import METRICS
 
@@ -54,7 +55,7 @@ def read_study(path: Path, design: str, model: type[T]) -> T:
             )
         raise FileNotFoundError(f"{root}: no {path.name} here; it is made by `taskaffinity {design}`")
     try:
-        content = parse_model(path.read_bytes(), dict[str, Any])
+        content = parse_model(read_regular(path), dict[str, Any])
         study: T = parse_model(json.dumps(_with_present_names(content)), model)
         _check(study, design)
     except OSError as error:

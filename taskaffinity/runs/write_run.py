@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from safetensors.numpy import save
 
 from taskaffinity.atomic import atomic_write
+from taskaffinity.private import file_mode, folder_mode
 from taskaffinity.runs.files import write_json
-from taskaffinity.runs.private import file_mode, folder_mode
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.run_files import head_path, prediction_table, weights_path
 from taskaffinity.runs.stored_counts import DOCUMENTS

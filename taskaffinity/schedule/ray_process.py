@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from taskaffinity.errors import InputError
+from taskaffinity.regular_file import read_regular_text
 from taskaffinity.schedule.ray_driver import LAST_WORDS
 from taskaffinity.schedule.ray_session import RETRIES, environment
 from taskaffinity.schedule.resources import Resources
@@ -196,7 +197,7 @@ class _RayProcess:
 
     def _ended(self) -> RayEnded:
         try:
-            what = f"its {(self._folder / LAST_WORDS).read_text()}"
+            what = f"its {read_regular_text(self._folder / LAST_WORDS)}"
         except OSError:
             what = "the process that talks to it"
         return RayEnded(f"Ray ended ({what} was killed or crashed)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from taskaffinity.analysis.data_cautions import describe_leaks, describe_long_rows, describe_used_sizes
 from taskaffinity.analysis.statistics.documents import effective_number, few_documents_warning
+from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.studied_task import Leak
@@ -99,7 +101,7 @@ def _long_rows(task: Task, encoder: Encoder, recipe: Recipe) -> dict[str, float]
     shares: dict[str, float] = {}
     for split in SPLITS:
         try:
-            lengths = np.diff(np.load(folder / split / "bounds.npy"))
+            lengths = np.diff(np.load(io.BytesIO(read_regular(folder / split / "bounds.npy"))))
         except (OSError, ValueError):  # training reports a broken cache
             return {}
         shares[split] = round(float((lengths >= recipe.max_length).mean()), 4) if len(lengths) else 0.0

@@ -11,6 +11,7 @@ from taskaffinity.atomic import write_atomic
 from taskaffinity.errors import InputError
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.studies.options import TuneOptions
+from taskaffinity.tasks.lines import read_bytes
 from taskaffinity.tasks.suite import Suite
 
 
@@ -50,7 +51,7 @@ def keep_suite_file(file: Path | None, folder: Path) -> Iterator[None]:
 
 def _copy(file: Path | None, folder: Path) -> None:
     if file is not None and folder.is_dir():
-        write_atomic(folder / "suite.yaml", file.read_bytes())
+        write_atomic(folder / "suite.yaml", read_bytes(file))
 
 
 def encoder_folders(root: Path, encoders: Sequence[EncoderRef]) -> list[Path]:

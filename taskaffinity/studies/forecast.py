@@ -11,9 +11,9 @@ from multiprocessing import get_context
 from typing import Any, TypeVar
 
 from taskaffinity.errors import InputError
+from taskaffinity.private import private_folder
 from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.files import cache_folder, read_json, write_json
-from taskaffinity.runs.private import private_folder
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study

@@ -13,8 +13,8 @@ from filelock import FileLock
 from pydantic import TypeAdapter
 
 from taskaffinity.errors import InputError
+from taskaffinity.private import check_private, private_folder
 from taskaffinity.runs.files import cache_folder, read_json, write_json
-from taskaffinity.runs.private import check_private, private_folder
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study, studies_in

@@ -1,8 +1,8 @@
 """Read and write task folders: ``DATA/<task>/{train,dev,test}.jsonl`` and ``task.json``, which describes them.
 
 Each line is one JSON object in UTF-8 (``rows.py`` lists its keys); ``datasets.load_dataset("json")`` reads the files
-too. A new folder appears complete or not at all. In a folder that
-exists, each file is replaced in one step, ``task.json`` last. A folder without ``task.json`` is no task.
+too. A new folder appears complete or not at all. In a folder that exists, each file is replaced in one step,
+``task.json`` last. A folder without ``task.json`` is no task. Only its owner can read a folder, unless it is shared.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from taskaffinity.atomic import atomic_folder, exclusive, remove_litter, write_atomic
+from taskaffinity.atomic import atomic_folder, atomic_write, exclusive, remove_litter
 from taskaffinity.errors import InputError, input_error, shown
+from taskaffinity.private import file_mode, folder_mode, protect
 from taskaffinity.tasks.lines import LARGEST_SETTINGS, parse_line, read_lines
 from taskaffinity.tasks.rows import Row, SplitCount, count, parse_rows
 from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SPLITS, Example, Kind, Split, Task
@@ -84,8 +85,15 @@ def read_split(path: Path, kind: Kind, labels: Sequence[str]) -> list[Example]:
     return examples
 
 
-def write_task(folder: Path, card: TaskCard, splits: Mapping[Split, Sequence[Row]]) -> TaskCard:
+def write_task(
+    folder: Path, card: TaskCard, splits: Mapping[Split, Sequence[Row]], *, share_with_group: bool = False
+) -> TaskCard:
     """Write a task folder; return its card with counts and hashes.
+
+    Parameters
+    ----------
+    share_with_group : bool
+        Whether the group may read the folder (modes 0750 and 0640); otherwise only its owner can (0700 and 0600).
 
     Raises
     ------
@@ -110,24 +118,27 @@ def write_task(folder: Path, card: TaskCard, splits: Mapping[Split, Sequence[Row
     metric = card.metric or DEFAULT_METRIC[card.kind]
     card = card.model_copy(update={"metric": metric, "counts": counts, "sha256": hashes})
     contents[CARD] = (card.model_dump_json(indent=1) + "\n").encode()
-    _replace_files(folder, contents)
+    _replace_files(folder, contents, share_with_group)
     return card
 
 
-def _replace_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+def _replace_files(folder: Path, contents: Mapping[str, bytes], share_with_group: bool) -> None:
     """Write the files of a task folder, and its card last."""
     try:
         _remove_old_litter(folder)
         remove_litter(folder.parent)  # also of a process that was killed after its last rename
         if not folder.exists():
-            with suppress(FileExistsError), atomic_folder(folder) as beside:  # another process may be faster
+            with suppress(FileExistsError), atomic_folder(folder, mode=0o700) as beside:  # another may be faster
                 for name, content in contents.items():
                     (beside / name).write_bytes(content)
+                protect(beside, share_with_group=share_with_group)
                 return
         with exclusive(folder):
+            folder.chmod(folder_mode(share_with_group))
             (folder / CARD).unlink(missing_ok=True)
             for name, content in contents.items():
-                write_atomic(folder / name, content)
+                with atomic_write(folder / name, file_mode(share_with_group)) as file:
+                    file.write(content)
     except OSError as error:
         raise input_error(
             error.filename or folder,

@@ -1,6 +1,6 @@
 """Open files of the user and read them line by line, with errors that name the line.
 
-``open_file`` is the one way to open a file: it must be a regular file. A pipe or a device would block or never end.
+``open_file`` opens a file as ``regular_file`` does, with errors in the words of a user's data.
 ``LARGEST_DATA`` and ``LARGEST_SETTINGS`` are the largest files that are read as a whole.
 """
 
@@ -10,22 +10,21 @@ import codecs
 import json
 import os
 import re
-import stat
 from collections.abc import Sequence
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from taskaffinity.errors import InputError, input_error
+from taskaffinity.regular_file import LARGEST, IrregularFile, check_regular, open_regular
 
-LARGEST_DATA = 1 << 30
+LARGEST_DATA = LARGEST
 """Bytes of the largest data file: 1 GiB."""
 LARGEST_SETTINGS = 1 << 20
 """Bytes of the largest suite file, recipe or ``task.json``: 1 MiB."""
-_KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
 _LONE_RETURN = re.compile(rb"\r(?!\n)")
 
 
-def open_file(path: Path, expected: str = "a UTF-8 text file") -> BinaryIO:
+def open_file(path: Path, expected: str = "a UTF-8 text file") -> BufferedReader:
     """Open a regular file to read its bytes, without waiting for the other end of a pipe.
 
     Raises
@@ -34,26 +33,14 @@ def open_file(path: Path, expected: str = "a UTF-8 text file") -> BinaryIO:
         If the file does not exist, cannot be read, or is a folder, a pipe, a socket or a device.
     """
     try:
-        _check_regular(path, os.stat(path).st_mode, expected)  # opening a device may already do something
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except InputError:
-        raise
+        check_regular(path)  # before it is opened, because opening a device may already do something
+        return open_regular(path)
+    except IrregularFile as error:
+        copied = "" if error.found == "a folder" else "; save its content in a file"
+        raise input_error(path, error.found, f"{expected}{copied}") from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         why = error.strerror if isinstance(error, OSError) else "no legal name"
         raise input_error(path, f"no file that can be read ({why})", expected) from None
-    file = os.fdopen(descriptor, "rb")
-    try:
-        _check_regular(path, os.fstat(descriptor).st_mode, expected)
-    except InputError:
-        file.close()
-        raise
-    return file
-
-
-def _check_regular(path: Path, mode: int, expected: str) -> None:
-    if not stat.S_ISREG(mode):
-        kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "a device")
-        raise input_error(path, kind, expected if kind == "a folder" else f"{expected}; save its content in a file")
 
 
 def read_bytes(path: Path, largest: int = LARGEST_DATA) -> bytes:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from taskaffinity.regular_file import read_regular_text
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study
@@ -56,8 +58,8 @@ class LoggedStudy:
 
     def markdown(self) -> str:
         """The first columns of the table, as Markdown."""
-        with open(self.table, encoding="utf-8", newline="") as file:
-            header, *rows = (row[:_COLUMNS_SHOWN] for row in csv.reader(file))
+        content = io.StringIO(read_regular_text(self.table), newline="")
+        header, *rows = (row[:_COLUMNS_SHOWN] for row in csv.reader(content))
         lines = [header, ["---"] * len(header), *rows]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image
 from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
+from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.study import Study
 from taskaffinity.tracking.events import LoggedRun, LoggedStudy
 
@@ -44,7 +46,7 @@ class EventFiles:
             writer.add_text(study.table.stem, study.markdown())
             writer.add_text("tags", _listed(study.tags))
             if study.picture:
-                pixels = np.asarray(Image.open(study.picture).convert("RGB"))
+                pixels = np.asarray(Image.open(io.BytesIO(read_regular(study.picture))).convert("RGB"))
                 writer.add_image(study.picture.stem, pixels, dataformats="HWC")  # (height, width, colours)
 
     def _writer(self, name: str) -> SummaryWriter:

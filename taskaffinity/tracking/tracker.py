@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from pydantic import ConfigDict
 
 from taskaffinity.errors import STRICT, InputError, meant, printable, shown
+from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
@@ -165,7 +166,7 @@ def _read_memory(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         return {}
-    content = path.read_bytes()
+    content = read_regular(path)
     try:
         trackers = parse_model(content, dict[str, Any])
         identity = trackers.pop(_FOLDER, "")
@@ -179,7 +180,7 @@ def _read_memory(path: Path) -> dict[str, Any]:
 
 
 def _mark(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return hashlib.sha256(read_regular(path)).hexdigest()[:16]
 
 
 def _in_a_line(error: Exception) -> str:

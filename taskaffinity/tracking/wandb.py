@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.study import Study
 from taskaffinity.tracking.events import LoggedRun, LoggedStudy
 
@@ -45,7 +46,7 @@ class Project:
             open_run.summary.update(dict(run.scores))
 
     def log_study(self, study: LoggedStudy) -> None:
-        found = hashlib.sha256(study.table.read_bytes()).hexdigest()
+        found = hashlib.sha256(read_regular(study.table)).hexdigest()
         with self._begin(f"{study.table.stem} of {study.suite}", study.tags, "verdicts", {}, found) as open_run:
             artifact = wandb.Artifact(f"{study.suite}-{study.table.stem}", type="verdicts")
             artifact.add_file(str(study.table))

@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
+from taskaffinity.regular_file import check_regular
 from taskaffinity.runs.result import Head
 from taskaffinity.training.inputs.encoded import IntArray, TaskMeta, meta_of
 from taskaffinity.training.model import MultiTaskModel
@@ -45,6 +46,7 @@ def shared_weights(
         return shared
     ids, table = np.asarray(token_ids, dtype=np.int64), _table_name(model)
     if start is not None:
+        check_regular(start)
         with safe_open(start, framework="np") as file:
             old_rows = file.get_tensor(table)
             old_ids = file.get_tensor(_TOKEN_IDS) if _TOKEN_IDS in file.keys() else np.arange(len(old_rows))  # noqa: SIM118
@@ -74,6 +76,7 @@ def load_head(path: Path) -> tuple[dict[str, torch.Tensor], TaskMeta, Path]:
         If the file is not a stored head.
     """
     try:
+        check_regular(path)
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -91,6 +94,7 @@ def load_shared_weights(model: MultiTaskModel, path: Path) -> None:
         If the weights are those of another encoder.
     """
     current = {name: value for name, value in model.state_dict().items() if name.startswith(_SHARED)}
+    check_regular(path)
     loaded = load_file(path)
     if (token_ids := loaded.pop(_TOKEN_IDS, None)) is not None:
         table = _table_name(model)

@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from taskaffinity.regular_file import open_regular, read_regular
+
 SEAL = "checksums.json"
 """The file with the hashes, written last."""
 
@@ -42,7 +44,7 @@ def is_intact(folder: Path) -> bool:
         before = _signature(folder)
         if _intact.get(folder) == before:
             return True
-        is_same = (folder / SEAL).read_bytes() == _content(folder, folder.name)
+        is_same = read_regular(folder / SEAL) == _content(folder, folder.name)
     except (OSError, ValueError):
         return False
     if is_same:
@@ -55,7 +57,7 @@ def _content(folder: Path, name: str) -> bytes:
     hashes = {}
     for path in _files(folder):
         if path.name != SEAL:
-            with open(path, "rb") as file:
+            with open_regular(path) as file:
                 hashes[str(path.relative_to(folder))] = hashlib.file_digest(file, "sha256").hexdigest()
     return json.dumps({"name": name, "sha256": hashes}, indent=1).encode()
 

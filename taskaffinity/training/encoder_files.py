@@ -14,6 +14,7 @@ from typing import Any
 from transformers import PretrainedConfig
 
 from taskaffinity.errors import InputError, shown
+from taskaffinity.regular_file import read_regular_text
 from taskaffinity.training.load_errors import as_input_error
 
 NO_CODE = {"trust_remote_code": False, "local_files_only": True}
@@ -94,7 +95,7 @@ def _check_settings(path: Path) -> None:
         else f"{path.parent}: its tokenizer cannot be loaded"
     )
     with as_input_error(fault):
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular_text(path))
         keys = [key for key in _OTHER_CODE if content.get(key)]
         keys += [key for key in _IMPLEMENTATIONS if not str(content.get(key) or "default").isidentifier()]
     if keys:
@@ -109,7 +110,7 @@ def _check_settings(path: Path) -> None:
 def _check_index(path: Path) -> None:
     """Raise if a list of weight files names a file outside the folder, whose content would be no part of a run."""
     with as_input_error(f"{path}: no list of weight files"):
-        names = set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values())
+        names = set(json.loads(read_regular_text(path))["weight_map"].values())
         odd = [name for name in names if Path(name).name != name or not name.endswith((".safetensors", ".bin"))]
     if odd:
         raise InputError(f"{path}: names a weight file that does not lie beside it; expected files of this folder")

@@ -24,7 +24,8 @@ from transformers.utils import logging
 
 from taskaffinity.atomic import atomic_folder
 from taskaffinity.errors import InputError, printable
-from taskaffinity.runs.private import check_private, private_folder
+from taskaffinity.private import check_private, private_folder
+from taskaffinity.regular_file import open_regular, read_regular_text
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.training.checksums import SEAL, is_intact, seal
 from taskaffinity.training.encoder_files import NO_CODE, check_encoder_files, check_size
@@ -153,7 +154,7 @@ def load_config(folder: Path) -> PretrainedConfig:
     """
     check_encoder_files(folder)
     with as_input_error(f"{folder / 'config.json'}: not the configuration of an encoder"):
-        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        content = json.loads(read_regular_text(folder / "config.json"))
         if "model_type" not in content and {"type_vocab_size", "intermediate_size"} <= content.keys():
             config: PretrainedConfig = AutoConfig.for_model("bert", **content)
         else:
@@ -250,9 +251,9 @@ def _is_cased_by_vocabulary(folder: Path) -> bool:
     if not vocabulary.is_file() or (folder / "tokenizer.json").is_file():
         return False
     with as_input_error(f"{folder}: its tokenizer cannot be loaded"):
-        if settings.is_file() and "do_lower_case" in json.loads(settings.read_text(encoding="utf-8")):
+        if settings.is_file() and "do_lower_case" in json.loads(read_regular_text(settings)):
             return False
-        tokens = vocabulary.read_text(encoding="utf-8").split("\n")
+        tokens = read_regular_text(vocabulary).split("\n")
     n_capitalised = sum(token != token.lower() for token in tokens if not token.startswith("["))
     return n_capitalised > _CASED * len(tokens)
 
@@ -267,6 +268,6 @@ def _fingerprint(folder: Path) -> str:
     for path in sorted(folder.iterdir()):
         if path.is_file() and (path.name in weights or path.name.startswith(_IDENTITY_FILES)):
             digest.update(path.name.encode())
-            with open(path, "rb") as file:
+            with open_regular(path) as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]

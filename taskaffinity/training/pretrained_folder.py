@@ -16,8 +16,8 @@ from transformers import (
 from transformers.utils import logging
 
 from taskaffinity.atomic import atomic_folder
+from taskaffinity.private import protect
 from taskaffinity.runs.files import write_json
-from taskaffinity.runs.private import protect
 from taskaffinity.training.encoder_files import NO_CODE
 from taskaffinity.training.encoders import load_config
 from taskaffinity.training.load_errors import as_input_error

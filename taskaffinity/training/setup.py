@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
-from taskaffinity.runs.private import check_private
+from taskaffinity.private import check_private
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec, TaskRef
 from taskaffinity.tasks.task import Split

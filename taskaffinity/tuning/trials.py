@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field
 
 from taskaffinity.atomic import write_atomic
 from taskaffinity.errors import STRICT, InputError
+from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef
@@ -86,7 +87,7 @@ class TrialFolder:
         if not path.is_file():
             return None
         try:
-            stored: _Stored = parse_model(path.read_bytes(), _Stored)
+            stored: _Stored = parse_model(read_regular(path), _Stored)
             fault = stored.fault(trial)
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from error

@@ -1,4 +1,4 @@
-"""Models and predictions are their owner's alone, unless shared with the group; other files follow the umask."""
+"""Task files, models and predictions are their owner's alone, unless shared; other files follow the umask."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from taskaffinity.private import protect
 from taskaffinity.runs.files import atomic_write
-from taskaffinity.runs.private import protect
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Head, Outcome, Predictions, RunResult
 from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import RunStore
+from taskaffinity.tasks.formats import TaskCard, write_task
+from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.task import SPLITS, Example
 
 SPEC = RunSpec((("a", "f1"),), EncoderRef("tiny", "e1"), 0, Recipe())
 RESULT = RunResult(
@@ -58,6 +61,19 @@ def test_the_modes_of_a_run(shared: bool, umask: int, tmp_path: Path) -> None:
     assert set(others.values()) == {0o666 & ~umask}
     assert store.read(SPEC).outcomes == RESULT.outcomes
     assert store.has_models(SPEC)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_modes_of_task_files(shared: bool, umask: int, tmp_path: Path) -> None:
+    rows = {split: [Row(Example(split, "yes", "snarkol"))] for split in SPLITS}
+    card = TaskCard(kind="classification", labels=("no", "yes"))
+    of_folder, of_file = (0o750, 0o640) if shared else (0o700, 0o600)
+    expected = {"a": of_folder, **{f"a/{name}": of_file for name in ("task.json", *(f"{s}.jsonl" for s in SPLITS))}}
+    for earlier in (None, shared, not shared):
+        if earlier is not None:
+            write_task(tmp_path / "a", card, rows, share_with_group=earlier)
+        write_task(tmp_path / "a", card, rows, share_with_group=shared)
+        assert {name: mode for name, mode in modes(tmp_path).items() if name != "a/.lock"} == expected
 
 
 def test_a_run_is_private_unless_told_otherwise(tmp_path: Path) -> None:

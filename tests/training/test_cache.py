@@ -16,8 +16,8 @@ import pytest
 from toy_tasks import RECIPE, TASKS
 
 from taskaffinity.errors import InputError
+from taskaffinity.private import check_private, private_folder
 from taskaffinity.runs.files import cache_folder as cache_root
-from taskaffinity.runs.private import check_private, private_folder
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.training.checksums import SEAL, is_intact, seal
 from taskaffinity.training.encoders import Encoder, tiny_encoder

@@ -23,6 +23,7 @@ from taskaffinity.analysis.style import PALETTES, Palette
 from taskaffinity.atomic import write_atomic
 
 DPI = 160
+KINDS = ("svg", "png", "pdf")
 FONT = "DejaVu Sans"
 """Font that comes with matplotlib: figures are the same everywhere, and it has all marks."""
 TITLE = "Gain over single-task training (points)"
@@ -159,14 +160,7 @@ def line_legend(ax: Axes, handles: list[Line2D], labels: list[str], columns: int
 
 
 def save_figure(figure: Figure, path: Path, *, alt: str = "") -> None:
-    """Write a PNG, SVG or PDF file atomically.
-
-    Equal figures give equal bytes. Text in SVG and PDF files can be selected.
-
-    Parameters
-    ----------
-    alt : str
-        Description that the file stores; its first line is the title.
+    """Write a PNG, SVG or PDF file atomically; parameters and bytes as in ``figure_bytes``.
 
     Raises
     ------
@@ -174,15 +168,28 @@ def save_figure(figure: Figure, path: Path, *, alt: str = "") -> None:
         If the suffix of ``path`` is another one.
     """
     kind = path.suffix.lstrip(".")
+    if kind not in KINDS:
+        raise ValueError(f"{path}: found the suffix {path.suffix!r}; expected one of {', '.join(KINDS)}")
+    write_atomic(path, figure_bytes(figure, kind, alt=alt))
+
+
+def figure_bytes(figure: Figure, kind: str, *, alt: str = "") -> bytes:
+    """A figure in the format ``kind``, one of ``KINDS``.
+
+    Equal figures give equal bytes. Text in SVG and PDF files can be selected.
+
+    Parameters
+    ----------
+    alt : str
+        Description that the file stores; its first line is the title.
+    """
+    title = alt.partition("\n")[0]
     metadata: dict[str, dict[str, str | None]] = {
-        "svg": {"Date": None, "Title": alt.partition("\n")[0] or None, "Description": alt or None},
+        "svg": {"Date": None, "Title": title or None, "Description": alt or None},
         "png": {"Software": None} | ({"Description": alt} if alt else {}),
-        "pdf": {"CreationDate": None, "ModDate": None}
-        | ({"Title": alt.partition("\n")[0], "Subject": alt} if alt else {}),
+        "pdf": {"CreationDate": None, "ModDate": None} | ({"Title": title, "Subject": alt} if alt else {}),
     }
-    if kind not in metadata:
-        raise ValueError(f"{path}: found the suffix {path.suffix!r}; expected one of {', '.join(metadata)}")
     content = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "taskaffinity", "svg.fonttype": "none", "pdf.fonttype": 42}):
         figure.savefig(content, format=kind, dpi=DPI, bbox_inches="tight", pad_inches=0.15, metadata=metadata[kind])
-    write_atomic(path, content.getvalue())
+    return content.getvalue()

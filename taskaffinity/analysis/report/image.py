@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import tempfile
-from pathlib import Path
 from typing import cast
 
 from markupsafe import Markup
@@ -13,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from taskaffinity.analysis.figures.layout import FONT, save_figure
+from taskaffinity.analysis.figures.layout import FONT, figure_bytes
 
 _WIDTH = re.compile(rb'viewBox="0 0 ([0-9.]+)')
 _POINTS_A_REM = 12.0
@@ -42,10 +40,8 @@ def image(drawn: Axes | Figure, *, alt: str) -> Markup:
         What a reader hears who does not see the figure.
     """
     figure = drawn if isinstance(drawn, Figure) else cast(Figure, drawn.get_figure(root=True))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "figure.svg"
-        save_figure(figure, path, alt=alt)
-        svg = path.read_bytes().replace(f"'{FONT}'".encode(), f"'{FONT}', Verdana, sans-serif".encode())
+    svg = figure_bytes(figure, "svg", alt=alt)
+    svg = svg.replace(f"'{FONT}'".encode(), f"'{FONT}', Verdana, sans-serif".encode())
     width = _WIDTH.search(svg)
     assert width is not None  # matplotlib writes it
     return Markup('<img src="data:image/svg+xml;base64,{}" alt="{}" style="max-width:{:.1f}rem">').format(

@@ -27,8 +27,8 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 
 from taskaffinity.atomic import atomic_folder, remove_litter
 from taskaffinity.errors import InputError
+from taskaffinity.private import protect
 from taskaffinity.runs.best_model import BestModel
-from taskaffinity.runs.private import protect
 from taskaffinity.runs.store import RunStore
 from taskaffinity.training.checkpoint import load_head, load_shared_weights
 from taskaffinity.training.encoders import Encoder, find_encoder, load_config, load_tokenizer

@@ -28,6 +28,7 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 
 from taskaffinity.corpora.tokens import word_spans
 from taskaffinity.errors import InputError
+from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.limits import MOST_TOKENS
 from taskaffinity.runs.stored_json import parse_model
 from taskaffinity.tasks.spans import lenient_spans
@@ -76,7 +77,7 @@ class Predictor:
             raise InputError(f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` wrote")
         check_encoder_files(folder)
         with as_input_error(f"{folder}: not a complete folder of `taskaffinity export`; export the task again"):
-            about: _About = parse_model((folder / ABOUT).read_bytes(), _About)
+            about: _About = parse_model(read_regular(folder / ABOUT), _About)
             self.meta: TaskMeta = meta_of(about.task)
             self.max_length, self.max_words = about.max_length, about.max_words
             is_tagger = self.meta.kind == "ner"

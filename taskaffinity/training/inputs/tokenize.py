@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
-from taskaffinity.runs.private import private_folder
+from taskaffinity.private import private_folder
 from taskaffinity.tasks.task import Example, Split, Task
 from taskaffinity.training.checksums import is_intact
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, bounds_of, task_meta

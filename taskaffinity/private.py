@@ -1,4 +1,4 @@
-"""File modes of what can reveal a corpus: models, predictions, and the cache of tokenized corpora.
+"""File modes of what can reveal a corpus: task files, models, predictions, and the cache of tokenized corpora.
 
 Weights can contain parts of their training text, and predictions name its examples. Only their owner reads them unless
 the user shares them with the group. The cache is never shared.
@@ -14,12 +14,12 @@ from taskaffinity.errors import InputError
 
 
 def file_mode(share_with_group: bool) -> int:
-    """The mode of a file with a model or with predictions: 0600, or 0640 if the group may read it."""
+    """The mode of a file with text, a model or predictions: 0600, or 0640 if the group may read it."""
     return 0o640 if share_with_group else 0o600
 
 
 def folder_mode(share_with_group: bool) -> int:
-    """The mode of a folder with models: 0700, or 0750 if the group may read it."""
+    """The mode of a folder with text or models: 0700, or 0750 if the group may read it."""
     return 0o750 if share_with_group else 0o700
 
 
