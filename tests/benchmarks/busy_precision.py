@@ -4,13 +4,12 @@
 
 Times updates of an encoder with random weights in fp32 and in bf16, alone and beside busy processes, with both clocks
 in turn. Writes ``results/busy_precision.csv``, one row per trial: the median, the lowest and the highest pair, whether
-they decide, and the load of the machine.
+they decide, and how many threads of others ran.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -53,7 +52,7 @@ def main() -> None:
                         trial = precision.times_in_bf16(spec, encoder_folder=encoder.folder, cache=cache)
                         rows.append(
                             {"busy": n_busy, "time": name, **asdict(trial)}
-                            | {"seconds": time.perf_counter() - began, "load": os.getloadavg()[0]}
+                            | {"seconds": time.perf_counter() - began, "others": precision._others()}
                         )
                         print(rows[-1], flush=True)
             finally:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from itertools import chain, count, cycle, repeat
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,13 +29,13 @@ def alone(tiny_study: Callable[..., Any]) -> tuple[RunSpec, dict[str, Any]]:
 
 
 class Clock:
-    """The clock and the process time, both invented; the machine has no other load."""
+    """The clock and the process time, both invented; so many threads of others run."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, load: float = 0.0) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, others: float = 0.0) -> None:
         self.clock = self.own = 0.0
         monkeypatch.setattr(precision, "_clock", lambda: self.clock)
         monkeypatch.setattr(precision, "_own_clock", lambda: self.own)
-        monkeypatch.setattr(precision, "_load", lambda: load)
+        monkeypatch.setattr(precision, "_others", lambda: others)
 
     def run(self, seconds: float, share: float = 1.0) -> None:
         """Let the process run so many seconds, with this share of a processor."""
@@ -127,6 +131,49 @@ def test_on_a_busy_machine_most_of_many_pairs_decide(ratios: list[float], second
     assert precision._is_enough(ratios, seconds, is_busy=True) is enough
 
 
+@pytest.mark.parametrize(
+    ("running", "threads", "processors", "is_busy"),
+    [
+        ("1", 2, 2, False),  # the one that reads
+        ("2", 1, 2, False),  # the other one has its own processor
+        ("2", 2, 2, True),
+        ("3", 1, 2, True),
+        ("9", 4, 16, False),
+        ("14", 4, 16, True),
+        ("1", 4, 2, False),  # too many threads of its own disturb both precisions alike
+    ],
+)
+def test_a_machine_is_busy_if_others_leave_too_few_processors_now(
+    running: str, threads: int, processors: int, is_busy: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "loadavg"
+    told.write_text(f"9.00 9.00 9.00 {running}/291 10732\n")  # the minutes before were busy
+    monkeypatch.setattr(precision, "_LOADAVG", told)
+    monkeypatch.setattr(precision.torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(precision.os, "cpu_count", lambda: processors)
+    assert precision._is_wanted_elsewhere() is is_busy
+
+
+def test_where_the_system_tells_only_of_the_minute_before_that_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "_LOADAVG", tmp_path / "missing")
+    monkeypatch.setattr(precision.os, "getloadavg", lambda: (3.5, 1.0, 1.0))
+    assert precision._others() == 2.5
+
+
+@pytest.mark.skipif(not Path("/proc/loadavg").exists(), reason="only Linux tells")
+def test_processes_that_run_now_are_seen() -> None:
+    others = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        time.sleep(0.2)
+        assert precision._others() >= 2
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
 @pytest.fixture
 def trial_of(alone: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Trial, int]]:
     """Times updates on an invented machine; returns the trial and the number of updates.
@@ -138,9 +185,9 @@ def trial_of(alone: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple
     monkeypatch.setattr(precision, "products_in_bf16", lambda: 2.0)
 
     def trial(
-        speed: float, shares: Iterator[float], slower: Iterator[float] | None = None, load: float = 0.0
+        speed: float, shares: Iterator[float], slower: Iterator[float] | None = None, others: float = 0.0
     ) -> tuple[Trial, int]:
-        clock, n, factors = Clock(monkeypatch, load), count(), slower or repeat(1.0)
+        clock, n, factors = Clock(monkeypatch, others), count(), slower or repeat(1.0)
 
         def update(model: MultiTaskModel, *_: object) -> None:
             next(n)
@@ -155,9 +202,9 @@ def trial_of(alone: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple
 @pytest.mark.parametrize("speed", [0.5, 1.0, 1.3, 1.7])
 def test_other_processes_that_take_turns_change_nothing(speed: float, trial_of: Callable[..., Any]) -> None:
     rng = np.random.default_rng(0)
-    for load in (0.0, 9.0):
+    for others in (0.0, 9.0):
         shares = (float(rng.uniform(0.1, 0.9)) for _ in count())
-        found, n = trial_of(speed, shares, load=load)
+        found, n = trial_of(speed, shares, others=others)
         assert found.times == pytest.approx(speed)
         assert found.decides
         assert n >= 2 * 10  # nine pairs and the untimed one
@@ -165,7 +212,7 @@ def test_other_processes_that_take_turns_change_nothing(speed: float, trial_of: 
 
 def test_only_an_idle_machine_has_a_short_cut(trial_of: Callable[..., Any]) -> None:
     assert trial_of(3.0, repeat(1.0))[1] == 2 * 3  # two pairs are half a second
-    assert trial_of(3.0, repeat(1.0), load=9.0)[1] >= 2 * 10
+    assert trial_of(3.0, repeat(1.0), others=9.0)[1] >= 2 * 10
     assert trial_of(3.0, repeat(0.5))[1] >= 2 * 10
     late = chain([1.0] * 3, repeat(0.5))  # others start during the first pair
     assert trial_of(3.0, late)[1] >= 2 * 10

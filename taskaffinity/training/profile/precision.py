@@ -36,6 +36,8 @@ _AGREE = 0.8
 """Share of the timed pairs on one side of ``PAYS`` that decides on a busy machine."""
 _IDLE_SHARE = 0.9
 """Share of a processor that a process gets on an idle machine, at the least."""
+_LOADAVG, _LOOKS, _PAUSE = Path("/proc/loadavg"), 9, 0.01
+"""Where Linux says how many threads run now, how often it is asked, and the seconds before each look."""
 _WIDTH, _PRODUCTS = 512, 5
 """Width of the square matrices in the first test, and the number of timed products."""
 _clock, _own_clock = time.perf_counter, time.process_time
@@ -118,13 +120,13 @@ def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Trial:
 class _Watch:
     """Times updates, and notices whether other processes disturb them.
 
-    A machine is busy if others wait for its processors, or if this process did not get the share of a processor that
-    it asked for.
+    A machine is busy if others and this process ask for more processors than it has, or if this process did not get
+    the share of a processor that it asked for.
     """
 
     def __init__(self, device: str) -> None:
         self._is_cpu = device == "cpu"
-        self.is_busy = self._is_cpu and _load() > max(1.0, (os.cpu_count() or 1) / 2)
+        self.is_busy = self._is_cpu and _is_wanted_elsewhere()
         self.spent = 0.0
         """Seconds of the clock since the last ``restart``."""
 
@@ -163,12 +165,32 @@ def _agree(ratios: Sequence[float]) -> bool:
     return max(share, 1 - share) >= _AGREE
 
 
-def _load() -> float:
-    """Processes that ran or waited for a processor in the last minute; 0 where the system does not tell."""
+def _is_wanted_elsewhere() -> bool:
+    """Whether other processes run now and leave fewer processors than this process has threads."""
+    others = _others()
+    return others >= 1 and others + torch.get_num_threads() > (os.cpu_count() or 1)
+
+
+def _others() -> float:
+    """Threads of other processes that run or wait for a processor now, the median of a few looks.
+
+    Where the system does not tell, as on macOS, the average of the last minute; 0 where it does not tell that either.
+    The average alone would call a machine busy for a minute after its work ended.
+    """
     try:
-        return os.getloadavg()[0]
+        return statistics.median(_running(pause=_PAUSE) for _ in range(_LOOKS)) - 1  # without this thread
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        return max(0.0, os.getloadavg()[0] - 1)
     except (OSError, AttributeError):
         return 0.0
+
+
+def _running(pause: float) -> int:
+    """Threads that run or wait on the whole machine, from the fourth field of Linux's ``/proc/loadavg``."""
+    time.sleep(pause)
+    return int(_LOADAVG.read_text(encoding="ascii").split()[3].split("/")[0])
 
 
 def _product(dtype: torch.dtype) -> float:
