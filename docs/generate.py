@@ -1,4 +1,4 @@
-"""Write the reference pages that follow from the code: commands, settings, and the files of a results folder.
+"""Write what follows from the code: the reference pages, and the table that README and the first tutorial show.
 
 ``python docs/generate.py`` writes them; a test says when they are out of date.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -15,13 +17,17 @@ from typing import Any
 
 import typer
 from pydantic import TypeAdapter
+from typer.testing import CliRunner
 
 from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.cli import app
 from taskaffinity.runs import recipe
 from taskaffinity.runs.departures import DEPARTURES
 
-FOLDER = Path(__file__).parent / "reference"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "reference"
+SHOW_THE_TABLE = ("README.md", "docs/tutorials/first-graph.md")
+_TABLE = re.compile(r"^```text\nGain of training .*?^```$", re.MULTILINE | re.DOTALL)
 NOTE = "<!-- Written by docs/generate.py. Change the code, then run it again. -->\n\n"
 
 
@@ -216,6 +222,18 @@ def departures_page() -> str:
     return NOTE + "\n".join(lines)
 
 
+def with_example_table(text: str) -> str:
+    """The page with the table that ``taskaffinity graph`` prints of ``notebooks/example_results``."""
+    with tempfile.TemporaryDirectory() as folder:
+        results = shutil.copytree(ROOT / "notebooks/example_results", Path(folder) / "clinical")
+        printed = CliRunner().invoke(app, ["graph", str(results), "--figures=heatmap", "--format=svg"]).stdout
+    table = "\n".join(line.rstrip() for line in printed.splitlines()[:-1] if line.strip())  # the last names the files
+    changed, n = _TABLE.subn(lambda _: f"```text\n{table}\n```", text)
+    if n != 1:
+        raise ValueError(f"{n} tables in the page")
+    return changed
+
+
 PAGES = {
     "cli.md": cli_page,
     "recipe.md": recipe_page,
@@ -226,8 +244,11 @@ PAGES = {
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    for name, page in PAGES.items():
-        (FOLDER / name).write_text(page(), encoding="utf-8")
+    for name, text in PAGES.items():
+        (FOLDER / name).write_text(text(), encoding="utf-8")
+    for name in SHOW_THE_TABLE:
+        page = ROOT / name
+        page.write_text(with_example_table(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -42,6 +42,12 @@ def test_a_page_that_follows_from_the_code_is_up_to_date(name: str) -> None:
     assert (ROOT / "docs/reference" / name).read_text(encoding="utf-8") == expected, "run: python docs/generate.py"
 
 
+@pytest.mark.parametrize("name", generator().SHOW_THE_TABLE)
+def test_a_page_shows_the_table_of_the_example(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert generator().with_example_table(text) == text, "run: python docs/generate.py"
+
+
 def test_every_column_of_every_file_has_its_line() -> None:
     page = (ROOT / "docs/reference/results-folder.md").read_text(encoding="utf-8")
     for name, columns in COLUMNS.items():
