@@ -69,7 +69,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if "table6" in n else pytest.mark.slow) for n in PLANS])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if "table2" in n else pytest.mark.slow) for n in PLANS])
 def test_a_table_plans_its_runs(name: str, data: Path, tmp_path: Path) -> None:
     [job] = [job for job in JOBS if job.name == name]
     from taskaffinity.tasks.planted import VOCABULARY

@@ -82,8 +82,13 @@ def test_a_command_prints_and_ends_alike_in_every_encoding(
 @pytest.mark.slow
 def test_a_study_ends_alike_where_the_locale_has_ascii_only(tmp_path: Path) -> None:
     """Python takes UTF-8 in the locale C, unless it is told not to."""
-    small = ["--set=num_train_epochs=1", "--set=max_train_examples=64", "--set=max_eval_examples=50"]
-    study = ["pairwise", "--domain=clinical", "--executor=local", "--gpus-per-run=0", "--seeds=1", *small]
+    small = [
+        "--set=precision=none",
+        "--set=num_train_epochs=1",
+        "--set=max_train_examples=64",
+        "--set=max_eval_examples=50",
+    ]
+    study = ["pairwise", "--domain=clinical", "--executor=local", "--seeds=1", "--seeds-single=1", *small]
     plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     for changes in (plain, {"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}):
         done = subprocess.run(
