@@ -33,6 +33,18 @@ def _of_this_session_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield
 
 
+@pytest.fixture(scope="module")
+def no_figures() -> Iterator[None]:
+    """From the first test of a module that asks for it to the module's last test, commands draw nothing.
+
+    Drawing takes most of the time of a small study; ``pytestmark = pytest.mark.usefixtures("no_figures")``.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("save_figures", "save_stage_figures"):
+            patch.setattr(f"taskaffinity.analysis.publish.{name}", lambda *_: None)
+        yield
+
+
 @dataclass(frozen=True)
 class TinyStudy:
     """A study, and what ``schedule.run`` wants beside its plan."""

@@ -33,6 +33,8 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import METRICS
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 GAINS = {("c", "b"): 1.0}
 
 
@@ -266,9 +268,15 @@ def test_few_effective_documents_are_a_warning(sizes: list[int], effective: floa
         assert [float(number) for number in warned] == (
             [] if effective is None else [pytest.approx(effective, abs=0.01)]
         )
-    write_report(study, store, tmp_path / "report.html")
-    assert ("effective test documents" in (tmp_path / "report.html").read_text()) == (effective is not None)
     assert "effective test documents" not in caption(measure(study, store, Rule(estimand="test-set")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "warns"), [(19, True), (20, False)])
+def test_the_report_warns_of_few_documents(n: int, warns: bool, tmp_path: Path) -> None:
+    study = study_of()
+    write_report(study, with_documents([20] * n, study, tmp_path), tmp_path / "report.html")
+    assert ("effective test documents" in (tmp_path / "report.html").read_text()) == warns
 
 
 def by_class(examples: dict[str, int]) -> tuple[list[str], CountsOf]:

@@ -42,7 +42,6 @@ from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
-SIZES = (1, 2, 4, 8, 16)
 OF_PAIRS = tuple(name for name in FILES if name != "stages")
 World = tuple[AffinityMatrix, RunStore]
 
@@ -56,14 +55,22 @@ def world(root: Path, size: int, **options: object) -> World:
     return measure(study, store), store
 
 
-@pytest.fixture(scope="module")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[int, World]:
-    """Each with all four verdicts as soon as it has four arrows."""
-    found = {size: world(tmp_path_factory.mktemp("world"), size) for size in SIZES}
-    for matrix, _ in found.values():
+class Worlds(dict[int, World]):
+    """Worlds by size, made when asked for; each has all four verdicts as soon as it has four arrows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __missing__(self, size: int) -> World:
+        matrix, store = self[size] = world(self.folder / str(size), size)
         for arrow, verdict in zip(matrix.arrows, STYLES, strict=False):
             matrix.verdict[arrow] = verdict
-    return found
+        return matrix, store
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Worlds:
+    return Worlds(tmp_path_factory.mktemp("worlds"))
 
 
 def figure_of(name: str, known: World, palette: str = "paper") -> Figure:
@@ -95,7 +102,7 @@ def test_every_figure_is_drawn_at_every_size_with_stamp_and_caption(
     assert "nan" not in words.lower()
 
 
-@pytest.mark.parametrize("size", [4, 16])
+@pytest.mark.parametrize("size", [4, pytest.param(16, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["heatmap", "forest", "targets", "seeds", "curves"])
 def test_no_words_lie_upon_others(name: str, size: int, worlds: dict[int, World]) -> None:
     figure = figure_of(name, worlds[size])
@@ -109,7 +116,7 @@ def test_no_words_lie_upon_others(name: str, size: int, worlds: dict[int, World]
         assert not box.overlaps(second), (one, other)
 
 
-@pytest.mark.parametrize("size", [8, 16, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [8, *(pytest.param(size, marks=pytest.mark.slow) for size in (16, 30))])
 def test_a_graph_of_many_tasks_draws_what_is_significant_and_counts_the_rest(
     size: int, worlds: dict[int, World], tmp_path: Path
 ) -> None:
@@ -195,6 +202,7 @@ def test_clustered_order_puts_similar_tasks_side_by_side_on_both_axes(tmp_path: 
     assert [words for words in headings if words.startswith("into ")] == [f"into {title}" for title in titles]
 
 
+@pytest.mark.slow
 def test_a_dense_graph_of_twelve_tasks_has_its_labels_apart(tmp_path: Path) -> None:
     matrix, _ = world(tmp_path, 12)
     ax = draw_graph(matrix)
@@ -207,7 +215,7 @@ def test_a_dense_graph_of_twelve_tasks_has_its_labels_apart(tmp_path: Path) -> N
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
-@pytest.mark.parametrize("size", [4, 8, 16])
+@pytest.mark.parametrize("size", [4, pytest.param(16, marks=pytest.mark.slow)])
 def test_small_graphs_have_every_arrow_into_their_target(size: int, worlds: dict[int, World]) -> None:
     matrix, _ = worlds[size]
     axes = small(draw_targets(matrix))
@@ -223,7 +231,7 @@ def test_small_graphs_have_every_arrow_into_their_target(size: int, worlds: dict
                 assert text.get_text().endswith("?") == (matrix.verdict[s, t] == "inconclusive")
 
 
-@pytest.mark.parametrize("size", [8, 16])
+@pytest.mark.parametrize("size", [8, pytest.param(16, marks=pytest.mark.slow)])
 def test_forests_have_every_interval_on_one_scale(size: int, worlds: dict[int, World]) -> None:
     matrix, store = worlds[size]
     axes = small(draw_forests(matrix, scores_frame(matrix.study, store)))
@@ -310,6 +318,7 @@ def test_curves_are_means_of_the_stored_histories(worlds: dict[int, World]) -> N
         assert len(gids(ax, "label")) == 4  # each source, also an inconclusive one, and single-task training
 
 
+@pytest.mark.slow
 def test_of_many_sources_only_those_that_change_the_target_are_named(worlds: dict[int, World]) -> None:
     matrix, store = worlds[16]
     for t, ax in enumerate(small(draw_curves(matrix, curves_frame(matrix.study, store)))):

@@ -22,6 +22,8 @@ from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import RunSpec
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 NAMES = ("a", "b", "c")
 ACCURACY = latent_counts({("b", "a"): 0.6})
 

@@ -195,8 +195,8 @@ def test_intervals_are_not_called_those_of_alpha(tmp_path: Path) -> None:
 def test_simulated_error_rates_are_below_alpha_and_are_described(tmp_path: Path) -> None:
     study, rule = sequential_study(), Rule()
     store = run_design(study, tmp_path, rule)
-    simulated = simulate_design(read_arms(study, store), INTERIM_SEEDS, margins_of(study, rule), rule, n=150)
-    assert simulated.false_significance <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 150)
+    simulated = simulate_design(read_arms(study, store), INTERIM_SEEDS, margins_of(study, rule), rule, n=60)
+    assert simulated.false_significance <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60)
     assert 0 < simulated.pair_runs <= 1
     assert 2 / 12 <= simulated.decided <= 1
     words = " ".join(describe_sequential(measure(study, store, rule)))

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from command_line import LOCAL, SMALL, command, results_of, rows
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL, "--quiet", "--no-predictions"]
 TASKS = 4
 

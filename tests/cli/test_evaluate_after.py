@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from command_line import LOCAL, SMALL, command, results_of, rows
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL, "--seeds=1", "--seeds-single=1", "--quiet"]
 CHAIN = [*STUDY, "--evaluate-after=finetune", "--init-from=multitask", "--set=finetune.num_train_epochs=1"]
 

@@ -12,6 +12,8 @@ from command_line import LOCAL, SMALL, Done, command
 from taskaffinity.cli.predict import command as predict
 from taskaffinity.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL, "--seeds=1", "--seeds-single=1", "--quiet"]
 EXPORT = ["export", "results/clinical", "--task=shareclefe"]
 

@@ -13,6 +13,8 @@ from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.studies.folders import encoder_folders
 from taskaffinity.studies.options import FullOptions, encoder_names
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 FULL = ["full", "--domain=clinical", *LOCAL, *SMALL, "--set=finetune.num_train_epochs=1", "--seeds=1"]
 N_RUNS = 4 + 1 + 4
 

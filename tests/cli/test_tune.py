@@ -11,6 +11,8 @@ from command_line import LOCAL, Done, command
 
 from taskaffinity.runs.recipe_file import read_recipe
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 SMALL = ["--set=max_train_examples=300", "--set=max_eval_examples=60", "--set=num_train_epochs=3"]
 TUNE = ["tune", "--domain=clinical", "--recipe=slow.yaml", *SMALL, "--n-trials=4", "--finalists=1", "--confirm-seeds=1"]
 SLOW = "learning_rate: 4e-4\nfinetune:\n  num_train_epochs: 2\n"

@@ -23,6 +23,8 @@ from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.spans import spans
 from taskaffinity.tasks.task import SPLITS
 
+pytestmark = pytest.mark.slow
+
 BC5CDR = {"train": "Training", "dev": "Development", "test": "Test"}
 CHEMPROT = {"train": "training/chemprot_training", "dev": "development/chemprot_development"} | {
     "test": "test_gs/chemprot_test"

@@ -24,6 +24,8 @@ from taskaffinity.studies.compatibility import check_study
 from taskaffinity.tasks.planted import CLINICAL
 from taskaffinity.training.encoders import Encoder
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 LOCAL = Resources("local")
 MODELS = RunOptions(keep_models=True)
 MakeStudy = Callable[..., Any]  # conftest's make_tiny_study

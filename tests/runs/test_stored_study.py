@@ -16,6 +16,8 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.study import FILES, StudiedTask, Study
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 PAIRS = Study(
     "toy",
     tuple(

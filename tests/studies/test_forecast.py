@@ -29,6 +29,8 @@ from taskaffinity.training import execute
 from taskaffinity.training.encoders import Encoder
 from taskaffinity.training.profile.hardware import share_of_gpu
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 COST = CostModel(
     epoch={"a": 10.0, "b": 3.0},
     dev={"a": 1.0, "b": 0.5},

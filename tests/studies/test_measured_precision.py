@@ -26,6 +26,8 @@ from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders import Encoder, tiny_encoder
 from taskaffinity.training.profile.precision import PAYS, Trial
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 FEW = replace(FROM_SCRATCH, max_train_examples=64, max_eval_examples=20)
 Asked = tuple[Study, Suite, Encoder]
 TRYING = "precision: a few updates are tried in fp32 and in bf16"

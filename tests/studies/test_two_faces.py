@@ -26,6 +26,8 @@ from taskaffinity.studies.listener import LogListener
 from taskaffinity.studies.options import FullOptions, PairwiseOptions, TuneOptions
 from taskaffinity.tasks.secondary_metrics import secondary_metrics
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 EXAMPLE = Path(__file__).parents[2] / "notebooks" / "example_results"
 ONLY_CLI = {"domain", "suite_file", "dry_run", "json", "quiet"}
 ONLY_PYTHON = {"suite", "listener"}
@@ -193,10 +195,12 @@ def test_a_whole_study_by_the_papers_protocol(tmp_path: Path, encoder: str) -> N
 
 
 def test_command_and_function_write_the_same_edges_byte_for_byte(tmp_path: Path) -> None:
-    result = ta.pairwise("clinical", seeds=2, settings=SMALL, executor="local", output_dir=tmp_path / "python")
+    result = ta.pairwise(
+        "clinical", seeds=2, seeds_single=2, settings=SMALL, executor="local", output_dir=tmp_path / "python"
+    )
     where = [f"--results={tmp_path / 'command'}", "--executor=local", "--quiet"]
     with contextlib.suppress(typer.Exit):
-        app(["pairwise", "--domain=clinical", "--seeds=2", *SET, *where], standalone_mode=False)
+        app(["pairwise", "--domain=clinical", "--seeds=2", "--seeds-single=2", *SET, *where], standalone_mode=False)
     for name in ("edges.csv", "scores.csv"):
         assert (tmp_path / "python" / name).read_bytes() == (tmp_path / "command" / name).read_bytes()
     assert result.failed == {}

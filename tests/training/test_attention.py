@@ -15,10 +15,18 @@ from taskaffinity.training.packing.packed import packed_attention
 SOME = [0, 3, 9, 10, 12, 18, 19, 40]
 """Places in sequences of 2, 8, 9 and 30."""
 LENGTHS = ([3], [2, 2, 2], [1, 2, 8, 9, 9], [16, 17, 18], [4, 30])
+LONG = ([1, 2, 8, 9, 9], [16, 17, 18], [4, 30])
+"""Whose finite differences take seconds."""
 
 
 @pytest.mark.parametrize(
-    ("lengths", "read"), [*((lengths, None) for lengths in LENGTHS), ([2, 2, 2], [1, 2, 4]), ([2, 8, 9, 30], SOME)]
+    ("lengths", "read"),
+    [
+        *((lengths, None) for lengths in ([3], [2, 2, 2], [1, 2, 8])),
+        ([2, 2, 2], [1, 2, 4]),
+        *(pytest.param(lengths, None, marks=pytest.mark.slow) for lengths in LONG),
+        pytest.param([2, 8, 9, 30], SOME, marks=pytest.mark.slow),
+    ],
 )
 def test_gradients_match_finite_differences(lengths: list[int], read: list[int] | None) -> None:
     """``gradcheck``: with the generator set back, the same masks fall in every call."""
