@@ -69,7 +69,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if "table2" in n else pytest.mark.slow) for n in PLANS])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PLANS)
 def test_a_table_plans_its_runs(name: str, data: Path, tmp_path: Path) -> None:
     [job] = [job for job in JOBS if job.name == name]
     from taskaffinity.tasks.planted import VOCABULARY
@@ -95,7 +96,7 @@ def test_a_table_plans_its_runs(name: str, data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "protocol"),
     [
-        *(pytest.param(name, "honest", marks=[] if "table4" in name else pytest.mark.slow) for name in PLANS),
+        *(pytest.param(name, "honest", marks=pytest.mark.slow) for name in PLANS),
         ("table4_clinical_encoders.sh", "paper"),
     ],
 )

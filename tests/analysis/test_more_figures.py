@@ -242,6 +242,7 @@ def test_forests_have_every_interval_on_one_scale(size: int, worlds: dict[int, W
         assert bar.get_xdata() == pytest.approx([matrix.low[s, t], matrix.high[s, t]])
 
 
+@pytest.mark.slow
 def test_above_sixteen_tasks_heatmap_and_forest_write_only_significant_gains(tmp_path: Path) -> None:
     matrix, _ = sparse(tmp_path, 17)
     shown = {f"interval {matrix.tasks[s]} {matrix.tasks[t]}" for s, t in matrix.select("improves", "degrades")}
@@ -376,7 +377,7 @@ def staged(names: str, **options: object) -> Study:
     return make_study(list(names), design="full", finetune=dict.fromkeys(names, FINETUNE), synthetic=True, **options)
 
 
-@pytest.mark.parametrize("size", [2, 4, 16])
+@pytest.mark.parametrize("size", [2, 4, pytest.param(16, marks=pytest.mark.slow)])
 def test_the_slope_chart_has_a_line_into_every_stage_and_its_labels_apart(size: int, tmp_path: Path) -> None:
     study = staged("abcdefghijklmnop"[:size])
     effects = {("b", "a"): 0.6, ("~finetune", "b"): 0.6, ("a", "c"): -0.9}
@@ -471,6 +472,7 @@ def test_above_six_tasks_the_middle_stage_names_its_lines_too(size: int, tmp_pat
     assert len(middle) == size
 
 
+@pytest.mark.slow
 def test_a_wide_figure_has_larger_words(worlds: dict[int, World]) -> None:
     sizes = {}
     for size in (4, 16):

@@ -84,6 +84,7 @@ def test_exit_code_2_is_one_line_and_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_exit_code_1_says_which_runs_failed(tmp_path: Path) -> None:
     for name, content in example_files("suite.yaml").items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +102,7 @@ def test_exit_code_1_says_which_runs_failed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("how", "code", "said"),
     [
-        pytest.param(signal.SIGINT, 130, "interrupted", id="interrupted"),
+        pytest.param(signal.SIGINT, 130, "interrupted", id="interrupted", marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, 143, "terminated", id="terminated", marks=pytest.mark.slow),
     ],
 )
@@ -166,6 +167,7 @@ def test_exit_code_0_and_a_graph_without_torch(mine: Path) -> None:
     assert not loaded_by(drawn) & {"torch", "transformers", "ray"}
 
 
+@pytest.mark.slow
 def test_a_report_without_torch(mine: Path) -> None:
     made = process("report", str(mine), "--out=page.html", cwd=mine, python=("-c", WITHOUT_TORCH))
     assert made.returncode == 0, made.stderr

@@ -537,6 +537,7 @@ def test_failed_fetch_is_a_one_line_error(data_fetch: Fetch, tmp_path: Path) -> 
     assert (code, fault) == (2, "taskaffinity: raw/chemprot: Not a directory\n")
 
 
+@pytest.mark.slow
 def test_real_corpus_is_fetched_and_prepared_after_an_interruption(
     mirror: Mirror, real_raw: Path, data_fetch: Fetch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -69,15 +69,21 @@ RESULT = invented(SPEC)
 OTHER = invented(replace(SPEC, seed=1))
 
 
-@pytest.fixture(params=["with checksums", "of an older version, without checksums"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> RunStore:
-    store = RunStore(tmp_path)
+@pytest.fixture(scope="module", params=["with checksums", "of an older version, without checksums"])
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of two whole runs, of which every test damages a copy."""
+    store = RunStore(tmp_path_factory.mktemp("written"))
     for result in (RESULT, OTHER):
         store.write(result)
         if request.param != "with checksums":
             change_json(store.folder(result.spec) / "result.json", lambda content: content.pop("sha256"))
     assert store.read(SPEC).outcomes == RESULT.outcomes
-    return RunStore(tmp_path)
+    return store.root
+
+
+@pytest.fixture
+def store(written: Path, tmp_path: Path) -> RunStore:
+    return RunStore(shutil.copytree(written, tmp_path / "copy", copy_function=shutil.copyfile))
 
 
 def change_json(path: Path, change: Callable[[Any], object]) -> None:

@@ -75,7 +75,7 @@ def read_or_refused(root: Path, study: Study) -> bool:
     return True
 
 
-@pytest.mark.parametrize("study", [PAIRS, STAGES], ids=["pairs", "stages"])
+@pytest.mark.parametrize("study", [PAIRS, pytest.param(STAGES, marks=pytest.mark.slow)], ids=["pairs", "stages"])
 def test_every_value_in_every_place_is_read_or_refused(study: Study, tmp_path: Path) -> None:
     content = json.loads(json.dumps(dataclasses.asdict(study)))
     path = tmp_path / FILES[study.design]
