@@ -36,7 +36,8 @@ def cli_page() -> str:
     group: Any = typer.main.get_command(app)
     lines = [
         "# Commands\n",
-        "Exit codes: 0 all done, 1 some runs failed, 2 bad usage or input, 130 interrupted, 143 terminated.\n",
+        "Exit codes: 0 all done, 1 some runs failed, 2 bad usage or input, or a full disk, 130 interrupted,\n"
+        "143 terminated.\n",
     ]
     lines += ["`taskaffinity --install-completion` installs completion for your shell.\n"]
     for name, command in group.commands.items():

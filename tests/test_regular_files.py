@@ -8,6 +8,8 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,6 +86,7 @@ def test_the_search_finds_what_it_should() -> None:
     assert [opens_a_path(one) for one in trees if isinstance(one, ast.Call)] == [True] * 6 + [False] * 5
 
 
+NO_RUNS: Any = SimpleNamespace(plan=(), design="pairwise")
 SPEC = RunSpec((("a", "f1"),), EncoderRef("tiny", "e1"), 0, Recipe())
 RESULT = RunResult(
     SPEC,
@@ -140,7 +143,7 @@ def test_a_pipe_in_the_place_of_a_file_of_a_run(name: str, read: Callable[[RunSt
     ("name", "read", "message"),
     [
         ("encoders.csv", encoder_study_folders, "encoders.csv: found a pipe; expected a regular file"),
-        ("edges.csv", lambda root: check_has_runs(None, None, root), "edges.csv: found a pipe; expected"),  # type: ignore[arg-type]
+        ("edges.csv", lambda root: check_has_runs(NO_RUNS, NO_RUNS, root), "edges.csv: found a pipe; expected"),
         ("x.json", lambda root: read_json(root / "x.json"), "x.json: found a pipe; expected"),
         ("runs/R/.lock", lambda root: RunStore(root).is_held(SPEC), ""),
         ("runs/R/progress.json", lambda root: Heartbeat.read(root / f"runs/{SPEC.run_id}"), ""),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
+from pydantic import ConfigDict
 
 from taskaffinity.analysis.advice import describe_advice
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
@@ -20,10 +22,22 @@ from taskaffinity.analysis.secondary_metrics import secondary_metrics_by_stage, 
 from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, scores_frame, write_csv
 from taskaffinity.atomic import exclusive, write_atomic
 from taskaffinity.errors import InputError
-from taskaffinity.regular_file import read_regular_text
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.stored_csv import read_csv_rows
+from taskaffinity.runs.stored_json import Finite, Words
 from taskaffinity.runs.study import FILES, Study
+
+
+@dataclass(frozen=True)
+class _Edge:
+    """What is read back of a row of ``edges.csv``."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
+
+    source: Words
+    target: Words
+    gain: Finite | None
 
 
 def check_has_runs(study: Study, store: RunStore, root: Path) -> None:
@@ -32,15 +46,12 @@ def check_has_runs(study: Study, store: RunStore, root: Path) -> None:
     Raises
     ------
     InputError
-        If ``edges.csv`` has gains but no run of the study is in the store: the runs were deleted or not copied, or
-        another study has replaced the published one.
+        If no run of the study is in the store, and ``edges.csv`` has gains or is damaged: the runs were deleted or not
+        copied, or another study has replaced the published one.
     """
-    try:
-        lines = read_regular_text(root / "edges.csv").splitlines()
-    except FileNotFoundError:
+    if not (root / "edges.csv").exists() or any(spec in store or store.failure(spec) for spec in study.plan):
         return
-    has_gains = any(row.get("gain") for row in csv.DictReader(lines))
-    if has_gains and not any(spec in store or store.failure(spec) for spec in study.plan):
+    if any(row.gain is not None for row in read_csv_rows(root / "edges.csv", _Edge, "move it away")):
         raise InputError(
             f"{root}: edges.csv has gains, but no run of the study in {FILES[study.design]} is in this folder; "
             "nothing is changed: train the study, or move edges.csv away"

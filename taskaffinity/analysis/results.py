@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from taskaffinity.errors import InputError, as_user_error, quoted
-from taskaffinity.regular_file import read_regular_text
+from pydantic import ConfigDict
+
+from taskaffinity.errors import InputError, as_user_error, quoted, shown
 from taskaffinity.runs.results import Results
 from taskaffinity.runs.rule import Rule
+from taskaffinity.runs.stored_csv import read_csv_rows
+from taskaffinity.runs.stored_json import Words
 from taskaffinity.runs.study import FILES, Design
 
 if TYPE_CHECKING:
@@ -198,13 +201,28 @@ def encoder_study_folders(folder: Path) -> list[Path]:
     InputError
         If the file does not match the folders beside it.
     """
-    try:
-        rows = csv.DictReader(read_regular_text(folder / "encoders.csv").splitlines())
-        marks = dict.fromkeys(row["encoder"].rpartition(" ")[2][:8] for row in rows)
-        return [next(path.parent for path in folder.glob(f"*-{mark}/{FILES['full']}")) for mark in marks] or [folder]
-    except FileNotFoundError:
+    path = folder / "encoders.csv"
+    if not path.exists():
         return [folder]
-    except (KeyError, StopIteration) as error:
-        raise InputError(
-            f"{folder / 'encoders.csv'}: does not match the folders beside it; run `taskaffinity full --encoders` again"
-        ) from error
+    marks = dict.fromkeys(row.encoder.rpartition(" ")[2][:8] for row in read_csv_rows(path, _EncoderRow, _REPEAT))
+    folders = []
+    for mark in marks:
+        found = sorted(folder.glob(f"*-{mark}/{FILES['full']}")) if re.fullmatch("[0-9a-f]{1,8}", mark) else []
+        if len(found) != 1:
+            fault = f"{len(found)} folders of encoder {shown(mark)} beside it; expected one"
+            raise InputError(f"{path}: {fault}; {_REPEAT}")
+        folders.append(found[0].parent)
+    return folders or [folder]
+
+
+_REPEAT = "run `taskaffinity full --encoders` again"
+
+
+@dataclass(frozen=True)
+class _EncoderRow:
+    """What is read back of a row of ``encoders.csv``."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
+
+    encoder: Words
+    """Its name, and the beginning of its fingerprint in hexadecimal digits."""

@@ -87,8 +87,8 @@ def about(
 def main() -> None:
     """Run a command and exit with its code.
 
-    0: all done. 1: some runs failed. 2: bad usage or input, or Ray does not start; one line on stderr says why.
-    130: interrupted. 143: terminated.
+    0: all done. 1: some runs failed. 2: bad usage or input, a full disk, or Ray does not start; one line on stderr says
+    why. 130: interrupted. 143: terminated.
     """
     print_in_any_encoding()
     gc.set_threshold(50_000, 20, 20)  # imports create many lasting objects; frequent collections cost about 1 s

@@ -1,8 +1,8 @@
 """Train a plan with one of two executors: this process, or Ray. Both call the same ``train_and_store``.
 
-A failed run leaves its reason and traceback in its folder, and the other runs go on. On Ray, a run is one task with a
-share of the machine. Ray retries a run whose worker or node was lost; it does not retry a run that raised an error. No
-state of Ray is ever restored, and a Ray session that was not started here is never stopped.
+A failed run leaves its reason and traceback in its folder, and the other runs go on, unless the disk is full. On Ray, a
+run is one task with a share of the machine. Ray retries a run whose worker or node was lost; it does not retry a run
+that raised an error. No state of Ray is ever restored, and a Ray session that was not started here is never stopped.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from taskaffinity.errors import InputError
 from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
@@ -22,6 +23,7 @@ from taskaffinity.schedule.local import in_this_process
 from taskaffinity.schedule.on_ray import on_ray
 from taskaffinity.schedule.progress import Progress, Report
 from taskaffinity.schedule.resources import DEFAULT_OPTIONS, Resources, RunOptions
+from taskaffinity.schedule.worker import NO_ROOM, Event, Finished
 
 
 def run(
@@ -51,7 +53,7 @@ def run(
     Raises
     ------
     InputError
-        If Ray is not available, or a run does not fit on any node.
+        If Ray is not available, or a run does not fit on any node; after the first run that a full disk stopped.
     """
     cost_of = cost.seconds if isinstance(cost, CostModel) else cost
     pending = sorted(
@@ -87,8 +89,19 @@ def run(
         for event in events:
             course.take(event)
             show()
+            _check_room(event, report, len(pending))
     report.seconds = time.monotonic() - began
     return report
+
+
+def _check_room(event: Event, report: Report, n_pending: int) -> None:
+    """Raise if a full disk ended a run: what is trained after it cannot be stored."""
+    if isinstance(event, Finished) and (event.reason or "").startswith(NO_ROOM):
+        n_done = report.planned - n_pending + len(report.trained) + len(report.found)
+        raise InputError(
+            f"{str(event.reason).removeprefix(NO_ROOM)}; {n_done} of {report.planned} runs are done, and no other is "
+            "started; make room, then run the same command again"
+        )
 
 
 def keeps_model(spec: RunSpec) -> bool:

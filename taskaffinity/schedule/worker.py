@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ POLL_SECONDS = 0.25
 FOUND_DONE = "found done"
 """Returned by ``train_and_store`` for a run that another process finished meanwhile."""
 LACKS_START = "the run that it starts from is missing: {}"
+NO_ROOM = "no room on the disk: "
+"""Begins the reason of a run that a full disk stopped; no other run could be stored either."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,16 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any], *after: str | No
     str or None
         The reason if the run failed, ``FOUND_DONE`` if another process trained it, None otherwise.
     """
-    from taskaffinity.training.execute import reason_of  # torch: only where a run is trained
-
     store = RunStore(settings["root"])
-    if _is_done(spec, store, settings):
-        return FOUND_DONE
+    try:
+        return FOUND_DONE if _is_done(spec, store, settings) else _claim_and_train(spec, store, settings)
+    except OSError as error:  # of the claim
+        if not _is_lack_of_room(error):
+            raise
+        return _reason(error)
+
+
+def _claim_and_train(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]) -> str | None:
     with store.claim(spec, wait=settings.get("wait", True)):
         if _is_done(spec, store, settings):  # another process finished it while this one waited
             return FOUND_DONE
@@ -72,11 +80,26 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any], *after: str | No
                 store.check_file(spec.parent, start)
             _train(spec, store, start, settings)
         except Exception as error:  # any error of the run: its reason is stored and the other runs go on
-            reason = reason_of(error)
+            reason = _reason(error)
             with suppress(OSError):  # where no result can be written, its reason may fail too
                 store.fail(spec, reason, trace_of(error))
             return reason
     return None
+
+
+def _reason(error: BaseException) -> str:
+    from taskaffinity.training.execute import reason_of  # torch: only where a run is trained
+
+    return f"{NO_ROOM * _is_lack_of_room(error)}{reason_of(error)}"
+
+
+def _is_lack_of_room(error: BaseException | None) -> bool:
+    """Whether an error, or one that caused it, says that the disk or the user's share of it is full."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _is_done(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]) -> bool:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
+from pydantic import ConfigDict, Field
 from transformers import PretrainedConfig
 
 from taskaffinity.errors import InputError, shown
 from taskaffinity.regular_file import read_regular_text
-from taskaffinity.training.load_errors import as_input_error
+from taskaffinity.runs.stored_json import parse_model
 
 NO_CODE = {"trust_remote_code": False, "local_files_only": True}
 """Arguments of every ``from_pretrained``: no code of the folder runs, and nothing is downloaded."""
@@ -87,17 +89,66 @@ def check_size(config: PretrainedConfig, folder: Path) -> None:
         )
 
 
-def _check_settings(path: Path) -> None:
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings in ``config.json`` or ``tokenizer_config.json``; transformers checks those that are not named here.
+
+    Raises
+    ------
+    InputError
+        If the file is no JSON object, or a setting that is read here has another type: one line with what was found.
+    """
     is_config = path.name == "config.json"
-    fault = (
-        f"{path}: not the configuration of an encoder"
-        if is_config
-        else f"{path.parent}: its tokenizer cannot be loaded"
-    )
-    with as_input_error(fault):
-        content = json.loads(read_regular_text(path))
-        keys = [key for key in _OTHER_CODE if content.get(key)]
-        keys += [key for key in _IMPLEMENTATIONS if not str(content.get(key) or "default").isidentifier()]
+    where = f"{path}: not the configuration of an encoder" if is_config else f"{path}: its tokenizer cannot be loaded"
+    content = _parsed(path, _Settings, where)
+    settings: dict[str, Any] = json.loads(content)
+    return settings
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """The settings that this package reads itself."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="ignore")
+
+    model_type: Annotated[str, Field(pattern=r"^[\w.-]{1,100}$")] | None = None
+    from_scratch: bool | None = None
+    do_lower_case: bool | None = None
+    auto_map: dict[str, Any] | list[Any] | str | None = None
+    configuration_files: list[Any] | None = None
+
+
+@dataclass(frozen=True)
+class _Index:
+    """A list of weight files."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="ignore")
+
+    weight_map: dict[str, str]
+
+
+def _parsed(path: Path, model: Any, where: str) -> str:
+    """The text of a JSON file that fits a model; ``where`` begins the message if it does not."""
+    fault = ""
+    try:
+        content = read_regular_text(path)
+        parse_model(content, model)
+    except InputError:
+        raise
+    except UnicodeDecodeError:
+        fault = "not UTF-8"
+    except ValueError as error:
+        fault = str(error)
+    except OSError as error:
+        fault = f"cannot be read: {error.strerror}"
+    if fault:
+        raise InputError(f"{where} ({fault}); copy the folder again, or save it with transformers")
+    return content
+
+
+def _check_settings(path: Path) -> None:
+    content = read_settings(path)
+    keys = [key for key in _OTHER_CODE if content.get(key)]
+    keys += [key for key in _IMPLEMENTATIONS if not str(content.get(key) or "default").isidentifier()]
     if keys:
         raise InputError(
             f"{path}: names code of its own ({keys[0]}), which is never run; give an encoder whose architecture "
@@ -109,8 +160,7 @@ def _check_settings(path: Path) -> None:
 
 def _check_index(path: Path) -> None:
     """Raise if a list of weight files names a file outside the folder, whose content would be no part of a run."""
-    with as_input_error(f"{path}: no list of weight files"):
-        names = set(json.loads(read_regular_text(path))["weight_map"].values())
-        odd = [name for name in names if Path(name).name != name or not name.endswith((".safetensors", ".bin"))]
-    if odd:
+    index: dict[str, dict[str, str]] = json.loads(_parsed(path, _Index, f"{path}: no list of weight files"))
+    names = set(index["weight_map"].values())
+    if any(Path(name).name != name or not name.endswith((".safetensors", ".bin")) for name in names):
         raise InputError(f"{path}: names a weight file that does not lie beside it; expected files of this folder")

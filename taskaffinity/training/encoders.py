@@ -8,7 +8,6 @@ hub's cache once.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ from taskaffinity.private import check_private, private_folder
 from taskaffinity.regular_file import open_regular, read_regular_text
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.training.checksums import SEAL, is_intact, seal
-from taskaffinity.training.encoder_files import NO_CODE, check_encoder_files, check_size
+from taskaffinity.training.encoder_files import NO_CODE, check_encoder_files, check_size, read_settings
 from taskaffinity.training.load_errors import as_input_error
 
 logging.disable_progress_bar()
@@ -153,8 +152,8 @@ def load_config(folder: Path) -> PretrainedConfig:
         ``check_encoder_files``.
     """
     check_encoder_files(folder)
+    content = read_settings(folder / "config.json")
     with as_input_error(f"{folder / 'config.json'}: not the configuration of an encoder"):
-        content = json.loads(read_regular_text(folder / "config.json"))
         if "model_type" not in content and {"type_vocab_size", "intermediate_size"} <= content.keys():
             config: PretrainedConfig = AutoConfig.for_model("bert", **content)
         else:
@@ -251,7 +250,7 @@ def _is_cased_by_vocabulary(folder: Path) -> bool:
     if not vocabulary.is_file() or (folder / "tokenizer.json").is_file():
         return False
     with as_input_error(f"{folder}: its tokenizer cannot be loaded"):
-        if settings.is_file() and "do_lower_case" in json.loads(read_regular_text(settings)):
+        if settings.is_file() and "do_lower_case" in read_settings(settings):
             return False
         tokens = read_regular_text(vocabulary).split("\n")
     n_capitalised = sum(token != token.lower() for token in tokens if not token.startswith("["))

@@ -129,6 +129,28 @@ def test_a_damaged_task_is_refused_by_a_run_and_encoded_afresh_by_a_command(
     assert splits["test"].targets.tolist() == [meta.outputs.index(e.label) for e in TASKS["nli"].examples["test"]]
 
 
+@pytest.mark.parametrize(
+    ("task", "change", "found"),
+    [
+        ("nli", {"gold": [1]}, "gold.0 is 1; expected a valid string"),
+        ("nli", {"ids": "x"}, "ids is 'x'; expected a valid array"),
+        ("nli", {"more": []}, "unknown key more"),
+        ("nli", {"documents": []}, "lists of other lengths than"),
+        ("sts", {"gold": ["high"]}, "gold.0"),
+    ],
+)
+def test_a_sealed_entry_of_another_version_is_refused(
+    task: str, change: dict[str, Any], found: str, encoder: Encoder, cache: Path
+) -> None:
+    folder = entry(task, encoder, cache)
+    edit(folder / "test/examples.json", lambda content: {**content, **change})
+    seal(folder, folder.name)
+    with pytest.raises(InputError) as error:
+        read_encoded(folder)
+    assert f"{folder}/test/examples.json: {found}" in str(error.value)
+    assert str(error.value).endswith(f"; delete {folder}, and the same command encodes the task afresh")
+
+
 def test_every_changed_byte_of_an_entry_is_seen(encoder: Encoder, cache: Path) -> None:
     folder = entry("sts", encoder, cache)
     rng = np.random.default_rng(0)

@@ -208,6 +208,28 @@ def test_an_odd_folder_is_refused_in_one_line(odd: str, folder: Path) -> None:
     assert len(line) < 400
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("config.json", b"{", "not the configuration of an encoder (line 1: not JSON)"),
+        ("config.json", b"\xff", "not the configuration of an encoder (not UTF-8)"),
+        ("config.json", b"[1]", "not the configuration of an encoder (found a list of 1; expected an object)"),
+        ("config.json", b'{"model_type": 3}', "(model_type is 3; expected a valid string)"),
+        ("config.json", b'{"model_type": "../x"}', "(model_type is '../x'; expected"),
+        ("tokenizer_config.json", b'{"do_lower_case": "no"}', "(do_lower_case is 'no'; expected a valid boolean)"),
+        ("model.safetensors.index.json", b"{}", "no list of weight files (no weight_map in it)"),
+        ("model.safetensors.index.json", b'{"weight_map": {"a": 1}}', "(weight_map.a is 1; expected a valid string)"),
+    ],
+)
+def test_a_fault_of_a_file_says_what_was_found(name: str, content: bytes, found: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        check_encoder_files(tmp_path)
+    assert str(caught.value).startswith(str(tmp_path / name))
+    assert found in str(caught.value)
+    assert str(caught.value).endswith("; copy the folder again, or save it with transformers")
+
+
 def test_a_folder_of_the_hub_is_made_of_links(folder: Path, tmp_path: Path) -> None:
     """The hub's client stores blobs once and links to them."""
     snapshot = tmp_path / "snapshot"

@@ -11,15 +11,18 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from pydantic import ConfigDict
 
 from taskaffinity.atomic import atomic_folder
-from taskaffinity.errors import InputError
-from taskaffinity.tasks.task import SPLITS, Split
+from taskaffinity.errors import STRICT, InputError
+from taskaffinity.regular_file import read_regular
+from taskaffinity.runs.stored_json import Finite, parse_model
+from taskaffinity.tasks.task import SPLITS, Kind, Split
 from taskaffinity.training.checksums import is_intact, seal
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, meta_of
 
@@ -88,21 +91,65 @@ def read_encoded(folder: Path) -> tuple[TaskMeta, dict[Split, EncodedSplit]]:
     Raises
     ------
     InputError
-        If the folder is missing or is not as it was written.
+        If the folder is missing, is not as it was written, or was written by another version.
     """
     if not is_intact(folder):
         raise InputError(f"{folder}: a damaged task of the cache; repeat the command, which encodes it afresh")
-    content = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-    meta = meta_of(content)
-    splits: dict[Split, EncodedSplit] = {}
-    for split in SPLITS:
-        examples = json.loads((folder / split / "examples.json").read_text(encoding="utf-8"))
-        # plain arrays over the same memory, because indexing a memmap is slower
-        arrays: dict[str, Any] = {
-            name: np.asarray(np.load(folder / split / f"{file}.npy", mmap_mode="r")) for name, file in _ARRAYS.items()
-        }
-        splits[split] = EncodedSplit(**examples, **arrays, is_tagging=meta.kind == "ner")
+    path = folder / "task.json"
+    try:
+        meta: TaskMeta = meta_of(parse_model(read_regular(path), dict[str, Any]))
+        splits: dict[Split, EncodedSplit] = {}
+        for split in SPLITS:
+            path = folder / split / "examples.json"
+            examples: _Examples = parse_model(read_regular(path), _MODELS.get(meta.kind, _ClassExamples))
+            # plain arrays over the same memory, because indexing a memmap is slower
+            arrays: dict[str, Any] = {
+                name: np.asarray(np.load(folder / split / f"{file}.npy", mmap_mode="r"))
+                for name, file in _ARRAYS.items()
+            }
+            splits[split] = EncodedSplit(**vars(examples), **arrays, is_tagging=meta.kind == "ner")
+            _check_lengths(splits[split])
+    except (OSError, ValueError) as error:
+        fault = str(error) if type(error) is ValueError else type(error).__name__
+        raise InputError(f"{path}: {fault}; delete {folder}, and the same command encodes the task afresh") from None
     return meta, splits
+
+
+@dataclass(frozen=True)
+class _Examples:
+    """The content of ``examples.json`` of one split; lists are ``(n_examples,)``."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    ids: list[str]
+    gold: list[Any]
+    documents: list[str]
+
+
+@dataclass(frozen=True)
+class _ClassExamples(_Examples):
+    gold: list[str]
+
+
+@dataclass(frozen=True)
+class _ScoredExamples(_Examples):
+    gold: list[int | Finite]
+
+
+@dataclass(frozen=True)
+class _TaggedExamples(_Examples):
+    gold: list[list[str]]
+
+
+_MODELS: dict[Kind, type[_Examples]] = {"similarity": _ScoredExamples, "ner": _TaggedExamples}
+
+
+def _check_lengths(split: EncodedSplit) -> None:
+    """Raise ValueError if the parts of a split are not of one number of examples and rows."""
+    n, n_rows = split.n_examples, split.n_rows
+    of_examples = [len(split.gold), len(split.documents)] + ([] if split.is_tagging else [len(split.targets)])
+    if set(of_examples) != {n} or {len(split.examples_of_rows), len(split.word_bounds) - 1} != {n_rows}:
+        raise ValueError(f"lists of other lengths than {n} examples and {n_rows} rows")
 
 
 def _remove(path: Path) -> None:
