@@ -8,13 +8,13 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from tempfile import mkdtemp
-from threading import Thread
 from typing import Any
 
 from fault_commands import FINISHED, Ran, alike, differences, run, tree
+from fault_server import served
 from fault_tally import Tally
 from fault_world import SENTINEL, World, pins_of
 
@@ -144,13 +144,8 @@ def mirror(world: World) -> Any:
 
         def log_message(self, *_: Any) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
+    with served(Quiet) as port:
+        yield port
 
 
 def finished(bench: Bench, few: bool = False) -> None:

@@ -9,16 +9,17 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from fault_commands import Ran, alike, differences, tree
 from fault_inputs import LONGEST_MESSAGE
 from fault_kills import COMMANDS, FINISHED, MAY_HOLD_TEXT, Bench, Command
+from fault_server import served
 from fault_tally import Tally
 from fault_world import SENTINEL
 
@@ -181,15 +182,17 @@ def _on_a_small_disk(tally: Tally, name: str, bench: Bench, expected: Any, same:
         tally.cases += inner.cases
 
 
-class _Hostile(BaseHTTPRequestHandler):
-    """Answers as its server's ``how`` says."""
+def _answering(how: Callable[[BaseHTTPRequestHandler], None]) -> type[BaseHTTPRequestHandler]:
+    """What answers every request as ``how`` does."""
 
-    def do_GET(self) -> None:
-        how = self.server.how  # type: ignore[attr-defined]
-        with suppress(OSError):
-            how(self)
+    class Hostile(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with suppress(OSError):
+                how(self)
 
-    def log_message(self, *_: Any) -> None: ...
+        def log_message(self, *_: Any) -> None: ...
+
+    return Hostile
 
 
 def _answer(
@@ -207,10 +210,19 @@ def _endless(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b"x" * 4096)
 
 
+def _slow(handler: BaseHTTPRequestHandler) -> None:
+    """One byte a second, for a minute at most."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n")
+    for _ in range(60):
+        handler.wfile.write(b"x")
+        time.sleep(1)
+
+
 _MIRRORS: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {
     "other bytes": lambda h: _answer(h, 200, b"<root/>", {}),
     "as many other bytes": lambda h: _answer(h, 206, b"x" * 9999, {"Content-Range": "bytes 0-9998/9999"}),
     "endless": _endless,
+    "a byte a second": _slow,
     "cut off": lambda h: _answer(h, 200, b"<root>", {"Content-Length": "999999"}),
     "nothing": lambda h: None,
     "not HTTP": lambda h: h.wfile.write(b"\x1b[31mSSH-2.0\r\n"),
@@ -238,8 +250,9 @@ def hostile_mirrors(bench: Bench) -> Tally:
 
             before()
             download.RETRY_WAITS = (0.01, 0.01)  # type: ignore[assignment]
+            download.WINDOW = 2.5
 
-        with _served(how) as port:
+        with served(_answering(how)) as port:
             arguments = [*command.arguments[:-1], f"http://user:secret@127.0.0.1:{port}"]
             ran = bench.run(Command(arguments), place, before=hurry)
         judge(tally, name, ran, place, refused=True)
@@ -249,19 +262,6 @@ def hostile_mirrors(bench: Bench) -> Tally:
         compare(tally, name, expected, same, place)
         bench.drop(place)
     return tally
-
-
-@contextmanager
-def _served(how: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hostile)
-    server.daemon_threads = True
-    server.how = how  # type: ignore[attr-defined]
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def hostile_caches(bench: Bench) -> Tally:

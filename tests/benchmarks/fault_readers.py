@@ -61,6 +61,7 @@ def readers() -> list[Reader]:
         Reader("unlabelled text", "data", "text.*", _read_text, False, 200),
         Reader("BLUE TSV", "raw", "mednli/*.tsv", partial(_convert, "mednli", form="blue"), False, 250),
         Reader("original XML", "raw", "rqe/*.xml", partial(_convert, "rqe"), False, 250),
+        Reader("original brat", "raw", "brat/a.*", _read_brat, False, 200),
         Reader("prepared tasks", "prepared", "rqe/*.json*", _read_prepared, False, 200),
         Reader("encoder", "encoder", "*", _read_encoder, False, 150),
         Reader("exported model", "model", "*", _read_exported, False, 80),
@@ -270,6 +271,13 @@ def _convert(corpus: str, place: Path, path: Path, form: Any = "original") -> An
     out = place / "converted"
     shutil.rmtree(out, ignore_errors=True)
     return [task.card.counts for task in prepare(corpus, place / "raw" / corpus, out, form=form)]
+
+
+def _read_brat(place: Path, path: Path) -> Any:
+    from taskaffinity.corpora.brat import read_document
+
+    document = read_document(path.with_suffix(".txt"))
+    return len(document.mentions), len(document.relations)
 
 
 def _read_prepared(place: Path, path: Path) -> Any:

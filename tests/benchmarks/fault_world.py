@@ -50,7 +50,7 @@ class World:
 
     @property
     def raw(self) -> Path:
-        """``rqe``: an original distribution in XML; ``mednli``: BLUE's TSV files."""
+        """``rqe``: an original distribution in XML; ``mednli``: BLUE's TSV files; ``brat``: an annotated text."""
         return self.root / "raw"
 
 
@@ -72,6 +72,7 @@ def make_world(root: Path, seed: int = 0) -> World:
     _write_encoder(world.encoder, seed)
     _write_rqe(world.raw / "rqe", rng)
     _write_mednli(world.raw / "mednli", rng)
+    _write_brat(world.raw / "brat", rng)
     return world
 
 
@@ -163,6 +164,19 @@ def _write_rqe(folder: Path, rng: random.Random) -> None:
             for k in range(1, 30)
         )
         (folder / name).write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n<root>\n{"".join(pairs)}</root>\n')
+
+
+def _write_brat(folder: Path, rng: random.Random) -> None:
+    folder.mkdir(parents=True)
+    text = _sentence(rng, 60)
+    words = list(re.finditer(r"\S+", text))
+    lines = [f"T{n}\tDrug {word.start()} {word.end()}\t{word.group()}" for n, word in enumerate(words[:20], 1)]
+    parts, joined = words[30:32], " ".join(word.group() for word in words[30:32])
+    lines.append(f"T21\tSign {';'.join(f'{word.start()} {word.end()}' for word in parts)}\t{joined}")
+    lines += ["E1\tDrug:T1 Of:T2", *(f"R{n}\tHelps Arg1:T{n} Arg2:T{n + 1}" for n in range(2, 12))]
+    lines += ["R12\tHelps Arg1:E1 Arg2:T21", "A1\tNegated T3"]
+    (folder / "a.txt").write_text(text)
+    (folder / "a.ann").write_text("".join(f"{line}\n" for line in lines))
 
 
 def _write_mednli(folder: Path, rng: random.Random) -> None:
