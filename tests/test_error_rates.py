@@ -135,6 +135,7 @@ def row_name(row: pd.Series) -> str:
     parts = [f"{row.cell}: {row.metric}", str(row.estimand), str(row.noise), f"{row.n_test} examples"]
     parts += [f"{row.seeds_pair} v {row.seeds_single} seeds"]
     parts += [f"{row.documents} documents ({row.sizes})"] if row.documents else []
+    parts += ["few luck"] if row.luck == 0.03 else []
     parts += [f"SD {row.sd_pair:g} v {row.sd_single:g}"] if row.sd_pair != row.sd_single else []
     parts += [f"beside {row.others} examples"] if row.others else []
     return ", ".join([*parts, *([f"collapse {row.collapse_pair:g}"] if row.collapse_pair else [])])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -179,7 +179,7 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
     if study.interim_seeds and rule not in (None, study.rule):
         raise ValueError("a sequential design is analysed by the rule that it was run by; run it again with another")
     rule = rule or study.rule
-    arms = read_arms(study, store, test=rule.test)
+    arms = read_arms(study, store, rule=rule)
     margins = margins_of(study, rule)
     state: SequentialState | None = None
     if study.interim_seeds:
@@ -187,7 +187,7 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         evidence, error, test = state.evidence, state.error, state.decision
     else:
         evidence, error = arms.evidence, standard_error(arms.evidence, rule.estimand, rule.test)
-        test = decide(error, margins, rule, partial(arms.covariance, estimand=rule.estimand))
+        test = decide(error, margins, rule, arms.covariance)
     return AffinityMatrix(
         study=study,
         rule=rule,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.rare_classes import FEWEST_EXAMPLES
-from taskaffinity.analysis.statistics.documents import few_documents_warning
+from taskaffinity.analysis.statistics.documents import few_documents_warning, unit_of
 from taskaffinity.analysis.style import plural, signed
 
 EXAGGERATION: Mapping[int, tuple[int, int]] = {3: (9, 11), 5: (5, 6), 40: (2, 3)}
@@ -97,13 +97,15 @@ def describe_winners_curse(matrix: AffinityMatrix) -> list[str]:
 
 
 def describe_few_documents(matrix: AffinityMatrix) -> list[str]:
-    """A sentence on targets with fewer than ``FEWEST_DOCUMENTS`` effective test documents; none without one.
+    """Sentences on targets with few effective test documents (``few_documents_warning``); none without one.
 
     Errors on this very test set (``test-set``) do not depend on documents.
     """
     if matrix.rule.estimand != "population":
         return []
-    return few_documents_warning(dict(zip(matrix.titles, matrix.effective_documents.tolist(), strict=True)))
+    units = [unit_of(*sizes) for sizes in zip(matrix.n_documents, matrix.n_test, strict=True)]
+    numbers = zip(matrix.effective_documents.tolist(), units, strict=True)
+    return few_documents_warning(dict(zip(matrix.titles, numbers, strict=True)))
 
 
 def describe_rare_classes(matrix: AffinityMatrix, *, official: bool) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.data_cautions import describe_long_rows, describe_used_sizes, long_rows_of, used_of
 from taskaffinity.analysis.rare_classes import FEWEST_EXAMPLES
-from taskaffinity.analysis.statistics.documents import FEWEST_DOCUMENTS
+from taskaffinity.analysis.statistics.documents import FEWEST_DOCUMENTS, unit_of
 from taskaffinity.analysis.style import plural
 
 _MOST_NAMED = 4
@@ -37,7 +37,8 @@ def arrow_notes(matrix: AffinityMatrix, arrow: tuple[int, int]) -> list[str]:
         leak.line for leak in matrix.study.leaks if leak.task == target and leak.other in (target, matrix.tasks[s])
     ]
     if matrix.rule.estimand == "population" and 0 < matrix.effective_documents[t] < FEWEST_DOCUMENTS:
-        notes.append(f"{target} has {matrix.effective_documents[t]:.3g} effective test documents")
+        unit = unit_of(matrix.n_documents[t], matrix.n_test[t])
+        notes.append(f"{target} has {matrix.effective_documents[t]:.3g} effective test {unit}s")
     rare = [one for one in matrix.rare_classes if one.task == target and one.is_official]
     if rare:
         notes.append(

@@ -44,7 +44,7 @@ def secondary_metrics_frame(study: Study, store: RunStore, rule: Rule) -> pd.Dat
     """
     rows = []
     for by in stored_metrics(study, store):
-        evidence = read_arms(study, store, by, rule.test).evidence
+        evidence = read_arms(study, store, by, rule).evidence
         error = standard_error(evidence, rule.estimand, rule.test)
         low, high = error.interval(rule.alpha)
         p = error.p()

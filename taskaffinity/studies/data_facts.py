@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from taskaffinity.analysis.data_cautions import describe_leaks, describe_long_rows, describe_used_sizes
-from taskaffinity.analysis.statistics.documents import effective_number, few_documents_warning
+from taskaffinity.analysis.statistics.documents import effective_number, few_documents_warning, unit_of
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.recipe import Recipe
@@ -78,20 +78,22 @@ def data_lines(study: Study, suite: Suite, suite_file: Path | None) -> list[str]
 
 
 def few_documents_lines(suite: Suite, study: Study) -> list[str]:
-    """Name tasks with few effective test documents, before anything is trained.
+    """Name tasks with few effective test documents or examples, before anything is trained.
 
     With ``max_eval_examples`` the documents of the test set are known only after training.
     """
     if study.recipe.max_eval_examples is not None or study.rule.estimand != "population":
         return []
-    effective = {}
+    effective: dict[str, tuple[float, str]] = {}
     for task in suite.tasks:
         examples = task.examples.get("test", ())
         ids, gold = [example.id for example in examples], [example.label for example in examples]
         numbers = documents_of("", ids, [example.document for example in examples])
-        if numbers is not None:
-            items = task.metric.items(task.metric.tally(gold, gold, task.scored))
-            effective[task.title] = effective_number(np.bincount(numbers, weights=items))
+        if not examples:
+            continue
+        items = task.metric.items(task.metric.tally(gold, gold, task.scored))
+        sizes = items if numbers is None else np.bincount(numbers, weights=items)
+        effective[task.title] = effective_number(sizes), unit_of(len(sizes), len(examples))
     return few_documents_warning(effective)
 
 

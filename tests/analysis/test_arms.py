@@ -10,6 +10,7 @@ from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.statistics.arms import Arms, read_arms
 from taskaffinity.analysis.statistics.seed_variance import fit_prior, fit_study_prior
 from taskaffinity.analysis.statistics.standard_errors import variance_components
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -104,7 +105,7 @@ def test_the_prior_is_fitted_to_the_arms_of_arrows_alone(tmp_path: Path) -> None
     used = [arm for (_, kind, _), arm in arms.by_key.items() if kind in ("single", "pair")]
     assert len(used) == 9
     loop = fit_prior([arm.scores.var(ddof=1) / arm.unit for arm in used], [2] * 9)
-    prior = read_arms(study, store, test="satterthwaite").prior.of("a", False)
+    prior = read_arms(study, store, rule=Rule(test="satterthwaite")).prior.of("a", False)
     assert (prior.ratio, prior.d0) == pytest.approx((loop.ratio, loop.d0))
 
 

@@ -256,7 +256,8 @@ def with_documents(sizes: list[int], study: Study, root: Path) -> RunStore:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "effective"), [([30] * 10, 10.0), ([40] * 19, 19.0), ([20] * 20, None), ([200, *[10] * 30], 1.155)]
+    ("sizes", "effective"),
+    [([30] * 10, 10.0), ([40] * 19, 19.0), ([20] * 20, None), ([200, *[10] * 30], 1.155), ([250, 20, 20], 1.013)],
 )
 def test_few_effective_documents_are_a_warning(sizes: list[int], effective: float | None, tmp_path: Path) -> None:
     study = study_of()
@@ -264,11 +265,18 @@ def test_few_effective_documents_are_a_warning(sizes: list[int], effective: floa
     matrix = publish(study, store, tmp_path)
     texts = [caption(matrix), (tmp_path / "affinity.txt").read_text(), " ".join(advice_of(study, store))]
     for text in texts:
-        warned = re.findall(r"Fewer than 20 effective test documents: A \(([\d.]+)\)\.", text)
+        fewest = 5 if effective and effective < 5 else 20
+        warned = re.findall(rf"Fewer than {fewest} effective test documents: A \(([\d.]+)\)\.", text)
         assert [float(number) for number in warned] == (
             [] if effective is None else [pytest.approx(effective, abs=0.01)]
         )
-    assert "effective test documents" not in caption(measure(study, store, Rule(estimand="test-set")))
+    on_this_set = measure(study, store, Rule(estimand="test-set"))
+    assert "effective test documents" not in caption(on_this_set)
+    is_untested = effective is not None and effective < 5
+    into_a = np.array([[False] * 3, [is_untested, False, False], [is_untested, False, False]])
+    assert ((matrix.untested_reason != "") == into_a).all()
+    assert set(matrix.verdict[into_a]) <= {"inconclusive"}
+    assert set(on_this_set.untested_reason.ravel()) == {""}
 
 
 @pytest.mark.slow

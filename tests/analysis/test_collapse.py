@@ -117,7 +117,7 @@ def test_its_arm_has_the_variance_of_its_runs_and_no_other_arm_changes(tmp_path:
 
 def test_the_older_test_moderates_it_as_before(tmp_path: Path) -> None:
     study, store = study_with_a_collapse(tmp_path)
-    arms = read_arms(study, store, test="satterthwaite")
+    arms = read_arms(study, store, rule=Rule(test="satterthwaite"))
     assert arms.evidence.d_pair[1, 0] > 2
     assert measure(study, store, Rule(test="satterthwaite")).collapsed_pair[1, 0] == 1
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -38,8 +40,8 @@ def world(rng: np.random.Generator, runs: tuple[int, int] = (4, 6), n: int = 60,
 @pytest.mark.parametrize("estimand", ["population", "test-set"])
 @pytest.mark.parametrize("matched", [False, True], ids=["single", "matched"])
 def test_the_diagonal_of_the_covariance_is_the_variance_of_the_arrow(matched: bool, estimand: str) -> None:
-    arms = world(np.random.default_rng(0), matched=matched)
-    covariance, variance = arms.covariance(0, estimand), standard_error(arms.evidence, estimand).variance
+    arms = dataclasses.replace(world(np.random.default_rng(0), matched=matched), estimand=estimand)
+    covariance, variance = arms.covariance(0), standard_error(arms.evidence, estimand).variance
     np.testing.assert_array_equal(np.diag(covariance), variance[:, 0])
     np.testing.assert_allclose(covariance, covariance.T, rtol=1e-12)
     assert np.isnan(covariance[0]).all()
@@ -64,12 +66,14 @@ def test_gains_share_what_moves_the_single_runs_and_the_examples() -> None:
 
 
 def test_on_this_test_set_gains_share_the_single_runs_alone() -> None:
-    arms = world(np.random.default_rng(2))
-    covariance = arms.covariance(0, "test-set")
+    arms, matched = (
+        dataclasses.replace(world(np.random.default_rng(2), matched=both), estimand="test-set")
+        for both in (False, True)
+    )
+    covariance = arms.covariance(0)
     shared = covariance[1:, 1:][~np.eye(3, dtype=bool)]
     assert shared == pytest.approx([arms.evidence.s2_single[1, 0] / 6] * 6)
-    matched = world(np.random.default_rng(2), matched=True).covariance(0, "test-set")
-    assert (matched[1:, 1:][~np.eye(3, dtype=bool)] == 0).all()
+    assert (matched.covariance(0)[1:, 1:][~np.eye(3, dtype=bool)] == 0).all()
 
 
 @pytest.mark.parametrize("matched", [False, True], ids=["single", "matched"])

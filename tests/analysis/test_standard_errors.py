@@ -181,6 +181,28 @@ def test_one_document_is_no_sample() -> None:
         Arm.from_counts(np.stack([right(np.arange(9) < 5)] * 3), ACCURACY, np.zeros(9, dtype=int)) for _ in range(2)
     ]
     assert variance_components(*arms).untested_reason == "one test document"
+    alone = variance_components(*(a.of_runs(range(3)) for a in arms), estimand="test-set")
+    assert alone.untested_reason == ""
+    assert standard_error(alone, "test-set").p() == 1
+
+
+@pytest.mark.parametrize(
+    ("documents", "reason"),
+    [
+        (np.minimum(np.arange(300), 298) // 298, "1.00 effective test documents"),  # 298 rows and 2
+        (np.arange(300) // 75, "4.00 effective test documents"),
+        (np.arange(299) // 60, "4.99 effective test documents"),
+        (np.arange(300) // 60, ""),
+        (np.arange(4), "4.00 effective test examples"),
+        (None, ""),
+    ],
+)
+def test_few_effective_documents_are_no_sample_of_a_population(documents: np.ndarray | None, reason: str) -> None:
+    n = 300 if documents is None else len(documents)
+    worse, better = (np.stack([right(np.arange(n) < share * n)] * 3) for share in (0.5, 0.75))
+    arms = [Arm.from_counts(counts, ACCURACY, documents) for counts in (better, worse)]
+    assert variance_components(*arms).untested_reason == reason
+    assert variance_components(*arms, estimand="test-set").untested_reason == ""
 
 
 def test_where_documents_move_together_only_errors_by_document_keep_their_level() -> None:

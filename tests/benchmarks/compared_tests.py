@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,11 +33,11 @@ def error_of(evidence: VarianceComponents, rule: Rule) -> GainError:
 
 
 def covariance_of(arms: Arms, rule: Rule) -> Covariance:
-    return partial(_by(arms, rule).covariance, estimand=rule.estimand)
+    return _by(arms, rule).covariance
 
 
 def _by(arms: Arms, rule: Rule) -> Arms:
-    return dataclasses.replace(arms, test=rule.test)
+    return dataclasses.replace(arms, test=rule.test, estimand=rule.estimand)
 
 
 def stack(evidence: list[VarianceComponents]) -> VarianceComponents:

@@ -5,11 +5,11 @@
 writes to ``results/``, every row for the default test and for ``--test satterthwaite`` from the same draws:
 
 * ``error_rates.csv``: how often a null arrow has p <= .05 and p <= .001, and how often a 95 % interval holds the true
-  gain, in the cells of ``null_cells.py`` (a part each: base, documents, heteroscedastic, two-tasks, collapse, macro-f1,
-  far-tail);
+  gain, in the cells of ``null_cells.py`` (a part each: base, documents, few-documents, heteroscedastic, two-tasks,
+  collapse, macro-f1, far-tail);
 * ``power.csv`` (power): chance of calling a shift of two seed SDs at 3 against 3 seeds, on this very test set;
-* ``false_discoveries.csv`` (half-null, all-null, races): false significant arrows and false "no effect" of whole
-  verdict procedures (``verdict_procedures.py``);
+* ``false_discoveries.csv`` (half-null; all-null-base, races-base and so on for each of ``NULL_WORLDS``): false
+  significant arrows and false "no effect" of whole verdict procedures (``verdict_procedures.py``);
 * ``collapsed_runs.csv`` (collapsed-runs): what "no effect" is worth if some runs collapse.
 
 Each part replaces its rows when it ends. ``--studies N`` draws N studies a row for a quick look and writes only with
@@ -109,8 +109,11 @@ PARTS = {
     **{cell.lower().replace(" ", "-"): Part("error_rates", {"cell": [cell]}, partial(rates, cell)) for cell in CELLS},
     "power": Part("power", {}, power),
     "half-null": Part("false_discoveries", {"cell": ["half null"]}, half_null),
-    "all-null": Part("false_discoveries", {"cell": list(NULL_WORLDS), "design": ["fixed"]}, all_null),
-    "races": Part("false_discoveries", {"cell": list(NULL_WORLDS), "design": ["sequential"]}, races),
+    **{
+        f"{name}-{cell}": Part("false_discoveries", {"cell": [cell], "design": [design]}, partial(measure, cell))
+        for name, design, measure in (("all-null", "fixed", all_null), ("races", "sequential", races))
+        for cell in NULL_WORLDS
+    },
     "collapsed-runs": Part("collapsed_runs", {}, collapsed_runs),
 }
 

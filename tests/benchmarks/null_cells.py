@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from compared_tests import TESTS, error_of, evidence_of, rule_of, stack
 from simulated import draw_study
-from simulated_worlds import NOISES, OWN, SIMULATED_METRICS, World
+from simulated_worlds import LUCK, NOISES, OWN, SIMULATED_METRICS, World
 
 TAIL = 0.001
 BATCH = 100
@@ -31,6 +31,8 @@ class Planned:
     shifted: bool = True
     """Whether some arrows are shifted by .4: they count for coverage and power."""
     estimand: str = "population"
+    every: bool = False
+    """Whether arrows with few effective documents are tested, too."""
 
 
 def base() -> list[Planned]:
@@ -51,6 +53,20 @@ def documents() -> list[Planned]:
         for metric, numbers in (("accuracy", (5, 10, 20, 30, 50, 150)), ("span_f1", (10, 50)))
         for sizes in ("equal", "dirichlet")
         for number in numbers
+    ] + [Planned(World(documents=number, sizes=sizes), 1000) for number, sizes in _FEW]
+
+
+_FEW = ((1, "large"), (3, "large"), (5, "large"), (6, "large"), (3, "geometric"), (5, "geometric"), (6, "geometric"))
+
+
+def few_documents() -> list[Planned]:
+    """Every arrow tested, also those that a study does not test; seeds move scores as usual, or hardly."""
+    numbers = {"large": (1, 2, 3, 4, 5, 6, 8), "equal": (3, 4, 5, 6)}
+    return [
+        Planned(World(n_test=300, seeds_single=3, luck=luck, documents=number, sizes=sizes), 1000, False, every=True)
+        for sizes, of_sizes in numbers.items()
+        for number in of_sizes
+        for luck in (LUCK, 0.03)
     ]
 
 
@@ -114,6 +130,7 @@ def far_tail() -> list[Planned]:
 CELLS: dict[str, Callable[[], list[Planned]]] = {
     "base": base,
     "documents": documents,
+    "few documents": few_documents,
     "heteroscedastic": heteroscedastic,
     "two tasks": two_tasks,
     "collapse": collapse,
@@ -166,7 +183,8 @@ def measure(planned: Planned, studies: int) -> dict[str, dict[str, float]]:
         gains = np.stack([study.gains for study in drawn])
         for test in TESTS:
             rule = rule_of(test, estimand=planned.estimand)
-            error = error_of(stack([evidence_of(study.arms, rule) for study in drawn]), rule)
+            of_evidence = rule_of(test, estimand="test-set") if planned.every else rule
+            error = error_of(stack([evidence_of(study.arms, of_evidence) for study in drawn]), rule)
             p = np.asarray(error.p(), dtype=np.float64)
             tested = ~np.isnan(p)
             if planned.world.others:

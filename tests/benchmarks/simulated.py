@@ -70,6 +70,12 @@ def draw_documents(rng: np.random.Generator, world: World) -> Array | None:
         return None
     if world.sizes == "equal":
         return np.arange(world.n_test) % world.documents
+    if world.sizes == "large":
+        return np.append(np.arange(world.n_test - 2) % world.documents, world.documents + np.arange(2))
+    if world.sizes == "geometric":
+        factor = np.sqrt((world.documents - 1) / (world.documents + 1))  # (1 + f²) / (1 - f²) effective documents
+        places = np.floor(np.log1p(-(np.arange(world.n_test) + 0.5) / world.n_test) / np.log(factor))
+        return np.unique(places, return_inverse=True)[1]
     while True:
         shares = rng.dirichlet(np.full(world.documents, 0.5))
         documents = np.unique(rng.choice(world.documents, world.n_test, p=shares), return_inverse=True)[1]

@@ -64,7 +64,9 @@ class World:
     documents: int = 0
     """0: every example is independent."""
     sizes: str = "equal"
-    """Sizes of documents: ``equal``, or ``dirichlet`` (shares from a Dirichlet distribution of .5)."""
+    """Sizes of documents: ``equal``; ``dirichlet`` (shares from a Dirichlet distribution of .5); ``large`` (equal, and
+    two more documents of one example); ``geometric`` (each smaller than the one before by a factor, with ``documents``
+    effective ones)."""
     sd_pair: float = 1.0
     """SD over seeds in the arms of pairs, in SDs of the target; of single-task arms below."""
     sd_single: float = 1.0

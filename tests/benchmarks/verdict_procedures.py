@@ -63,34 +63,33 @@ _CHECKED = ("bh", "by", "holm")
 """Dunnett's correction takes minutes a study."""
 
 
-def all_null(studies: int | None = None) -> pd.DataFrame:
+def all_null(cell: str, studies: int | None = None) -> pd.DataFrame:
+    """Return the rows of one of ``NULL_WORLDS``."""
     rows = []
-    for cell, world in NULL_WORLDS.items():
-        for tasks, planned in ((4, 1500), (8, 1000)):
-            family, rules = replace(world, tasks=tasks), {test: rule_of(test) for test in TESTS}
-            rng, scores = seed_of(family), {test: [] for test in rules}  # type: dict[str, list[dict[str, float]]]
-            for _ in range(studies or planned):
-                study = draw_study(rng, family)
-                for test, rule in rules.items():
-                    scores[test].append(score(verdict_of(study.arms, rule).verdict, study.gains))
-            rows += [row_of(cell, "fixed", family, rules[test], found) for test, found in scores.items()]
-            _show(rows, len(rules))
+    for tasks, planned in ((4, 1500), (8, 1000)):
+        family, rules = replace(NULL_WORLDS[cell], tasks=tasks), {test: rule_of(test) for test in TESTS}
+        rng, scores = seed_of(family), {test: [] for test in rules}  # type: dict[str, list[dict[str, float]]]
+        for _ in range(studies or planned):
+            study = draw_study(rng, family)
+            for test, rule in rules.items():
+                scores[test].append(score(verdict_of(study.arms, rule).verdict, study.gains))
+        rows += [row_of(cell, "fixed", family, rules[test], found) for test, found in scores.items()]
+        _show(rows, len(rules))
     return pd.DataFrame(rows)
 
 
-def races(studies: int | None = None) -> pd.DataFrame:
-    rows = []
-    for cell, world in NULL_WORLDS.items():
-        full = replace(world, seeds_pair=INTERIM_SEEDS[-1])
-        rules = {test: rule_of(test) for test in TESTS}
-        rng, scores = seed_of(full), {test: [] for test in rules}  # type: dict[str, list[dict[str, float]]]
-        for _ in range(studies or 500):
-            study = draw_study(rng, full)
-            for test, rule in rules.items():
-                verdict, saved = race(study.arms, rule)
-                scores[test].append({**score(verdict, study.gains), "pair_runs_saved": saved})
-        rows += [row_of(cell, "sequential", full, rules[test], found) for test, found in scores.items()]
-        _show(rows, len(rules))
+def races(cell: str, studies: int | None = None) -> pd.DataFrame:
+    """Return the rows of one of ``NULL_WORLDS``."""
+    full = replace(NULL_WORLDS[cell], seeds_pair=INTERIM_SEEDS[-1])
+    rules = {test: rule_of(test) for test in TESTS}
+    rng, scores = seed_of(full), {test: [] for test in rules}  # type: dict[str, list[dict[str, float]]]
+    for _ in range(studies or 500):
+        study = draw_study(rng, full)
+        for test, rule in rules.items():
+            verdict, saved = race(study.arms, rule)
+            scores[test].append({**score(verdict, study.gains), "pair_runs_saved": saved})
+    rows = [row_of(cell, "sequential", full, rules[test], found) for test, found in scores.items()]
+    _show(rows, len(rules))
     return pd.DataFrame(rows)
 
 

@@ -14,11 +14,11 @@ from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import Example, Split, Task
 
 
-def task(name: str, sizes: list[int]) -> Task:
-    """A task whose test split has documents of these sizes; without sizes none is named."""
+def task(name: str, sizes: list[int], n: int = 40) -> Task:
+    """A task whose test split has documents of these sizes; without sizes it has ``n`` examples and names none."""
 
     def examples(split: Split) -> tuple[Example, ...]:
-        documents = [f"d{number}" for number, size in enumerate(sizes) for _ in range(size)] or [""] * 12
+        documents = [f"d{number}" for number, size in enumerate(sizes) for _ in range(size)] or [""] * n
         return tuple(
             Example(f"{split}{n}", "xy"[n % 2], text="w", document=document) for n, document in enumerate(documents)
         )
@@ -46,9 +46,18 @@ def study() -> Study:
 
 def test_only_tasks_with_few_shared_documents_are_named(study: Study) -> None:
     suite = Suite("toy", (task("few", [4] * 8), task("one", [100, 1, 1]), task("many", [2] * 25), task("no", [])))
-    [line] = few_documents_lines(suite, study)
-    assert line.startswith("Fewer than 20 effective test documents: few (8), one (1).")
+    few, untested = few_documents_lines(suite, study)
+    assert few.startswith("Fewer than 20 effective test documents: few (8). ")
+    assert untested.startswith("Fewer than 5 effective test documents: one (1). Gains into such a target have no test")
     assert few_documents_lines(Suite("toy", (task("many", [2] * 25), task("no", []))), study) == []
+
+
+def test_examples_that_name_no_document_are_called_examples(study: Study) -> None:
+    suite = Suite("toy", (task("twelve", [], 12), task("four", [], 4), task("alone", [1] * 6), task("many", [])))
+    few, untested = few_documents_lines(suite, study)
+    assert few.startswith("Fewer than 20 effective test examples: twelve (12), alone (6). ")
+    assert untested.startswith("Fewer than 5 effective test examples: four (4). ")
+    assert "document" not in few + untested
 
 
 def test_nothing_is_said_where_it_is_not_known_or_does_not_matter(study: Study) -> None:
@@ -63,4 +72,4 @@ def test_a_document_weighs_by_its_positive_examples_if_the_metric_counts_those(s
     uneven, even = [90] + [3] * 24, [3] * 25
     suite = Suite("toy", (relation("long", uneven, even), relation("dense", uneven, [60] + [3] * 24)))
     [line] = few_documents_lines(suite, study)
-    assert line.startswith("Fewer than 20 effective test documents: dense (1.12).")  # (60² + 24 · 3²)² / (60⁴ + ...)
+    assert line.startswith("Fewer than 5 effective test documents: dense (1.12).")  # (60² + 24 · 3²)² / (60⁴ + ...)

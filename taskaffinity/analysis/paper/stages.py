@@ -119,7 +119,7 @@ def stage_scores(
     keys: dict[tuple[str, Stage], Key] = {
         (name, stage): (name, "single", "") if stage == "single" else (name, "pair", stage) for name, stage in arms
     }
-    compared = arms_of({keys[place]: arm for place, arm in arms.items()}, rule.test)
+    compared = arms_of({keys[place]: arm for place, arm in arms.items()}, rule)
     scores = []
     for name, metric in by.items():
         for stage in STAGES:
@@ -138,7 +138,7 @@ def stage_scores(
 def stage_gain(stage: Stage, metric: str, arms: Arms, key: Key, against: Key, rule: Rule) -> StageScore:
     """Return the scores of an arm with its gain over another."""
     arm, other = arms.by_key[key], arms.by_key[against]
-    evidence = variance_components(arm, other, arms.prior_for(key), arms.prior_for(against))
+    evidence = variance_components(arm, other, arms.prior_for(key), arms.prior_for(against), rule.estimand)
     error = standard_error(evidence, rule.estimand, rule.test)
     scores = tuple(float(POINTS * score) for score in arm.scores)
     gain, low, high = (float(POINTS * value) for value in (error.gain, *error.interval(rule.alpha)))

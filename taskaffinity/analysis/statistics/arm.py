@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskaffinity.analysis.statistics.collapse import predicts_nothing
-from taskaffinity.analysis.statistics.documents import effective_number
+from taskaffinity.analysis.statistics.documents import effective_number, unit_of
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.tasks.metrics import Metric, by_document
 
@@ -88,6 +88,11 @@ class Arm:
     def effective_documents(self) -> float:
         """``effective_number`` of the documents."""
         return effective_number(self.document_sizes)
+
+    @property
+    def unit_of_documents(self) -> str:
+        """``document``, or ``example`` if every example is a document by itself."""
+        return unit_of(self.n_documents, self.n_examples)
 
     @cached_property
     def mean_influence(self) -> FloatArray:

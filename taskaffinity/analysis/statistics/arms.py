@@ -24,7 +24,7 @@ from taskaffinity.analysis.statistics.standard_errors import (
     variance_components,
 )
 from taskaffinity.runs.result import RunResult
-from taskaffinity.runs.rule import Estimand, Test
+from taskaffinity.runs.rule import Estimand, Rule, Test
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -49,6 +49,8 @@ class Arms:
     """Arm that pairs are compared with: ``single``, or ``matched`` (as many updates in total)."""
     test: Test = "behrens-fisher"
     """Test of the rule: it decides which prior the variances over seeds have."""
+    estimand: Estimand = "population"
+    """Estimand of the rule: gains on other test sets need enough documents."""
 
     def single_task(self, target: str) -> Arm | None:
         return self.by_key.get((target, "single", ""))
@@ -141,12 +143,13 @@ class Arms:
             keys = (target, "pair", source), self.baseline_of(target, source)
             pair, single = map(self.by_key.get, keys)
             prior_pair, prior_single = map(self.prior_for, keys)
-            cells[s][t] = variance_components(pair, single, prior_pair, prior_single).map(self._collapse(*keys))
+            found = variance_components(pair, single, prior_pair, prior_single, self.estimand)
+            cells[s][t] = found.map(self._collapse(*keys))
         names = [field.name for field in dataclasses.fields(VarianceComponents)]
         grids = {name: np.array([[getattr(cell, name) for cell in row] for row in cells]) for name in names}
         return VarianceComponents(**{**grids, "untested_reason": grids["untested_reason"].astype(object)})
 
-    def covariance(self, t: int, estimand: Estimand = "population") -> FloatArray:
+    def covariance(self, t: int) -> FloatArray:
         """Return the covariances of the errors of the gains into target ``t``.
 
         Gains into a target share its test examples and its single-task runs. Compute-matched baselines share their
@@ -158,7 +161,7 @@ class Arms:
             By source; NaN for an untested arrow.
         """
         target, e, size = self.tasks[t], self.evidence, len(self.tasks)
-        error = standard_error(e, estimand, self.test)
+        error = standard_error(e, self.estimand, self.test)
         moved: dict[int, FloatArray] = {}
         for s, source in enumerate(self.tasks):
             pair, single = self.pair(target, source), self.single(target, source)
@@ -169,14 +172,14 @@ class Arms:
             single, other = (self.single(target, self.tasks[place]) for place in (s, r))
             shared = single is other or (self.baseline == "matched" and _same_runs(single, other))
             between = float(e.s2_single[s, t] / e.n_single[s, t]) if shared else 0.0
-            if estimand == "population":
+            if self.estimand == "population":
                 twice = float(e.i_single[s, t] / e.n_single[s, t]) if shared else 0.0
                 between += float(np.cov(moved[s], moved[r])[0, 1]) / len(moved[s]) - twice
             covariance[s, r] = error.variance[s, t] if s == r else between
         return covariance
 
 
-def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None, test: Test | None = None) -> Arms:
+def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None, rule: Rule | None = None) -> Arms:
     """Read every arm from the study's runs in the store, at the stage that the study evaluates.
 
     Runs on all tasks together are left out.
@@ -185,8 +188,8 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
     ----------
     by : mapping, optional
         Tasks and keys of ``METRICS``: only these tasks, by these metrics. Default: all by their official ones.
-    test : {"behrens-fisher", "satterthwaite"}, optional
-        Default: that of the study's rule.
+    rule : Rule, optional
+        Its test and estimand. Default: the study's.
 
     Raises
     ------
@@ -212,13 +215,16 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
             by_key[key] = arm_of(runs, of_test, by[target])
             seeds[key] = tuple(run.spec.seed for run in runs)
     baseline = "matched" if study.baseline == "compute-matched" else "single"
-    return Arms(tuple(card.name for card in study.tasks), by_key, seeds, baseline, test or study.rule.test)
+    rule = rule or study.rule
+    names = tuple(card.name for card in study.tasks)
+    return Arms(names, by_key, seeds, baseline, rule.test, rule.estimand)
 
 
-def arms_of(by_key: Mapping[Key, Arm], test: Test) -> Arms:
+def arms_of(by_key: Mapping[Key, Arm], rule: Rule) -> Arms:
     """Return arms whose comparisons are no arrows: ``single`` for a baseline, ``pair`` for what is compared with it."""
     seeds = {key: tuple(range(arm.n_runs)) for key, arm in by_key.items()}
-    return Arms(tuple(dict.fromkeys(key[0] for key in by_key)), by_key, seeds, test=test)
+    names = tuple(dict.fromkeys(key[0] for key in by_key))
+    return Arms(names, by_key, seeds, test=rule.test, estimand=rule.estimand)
 
 
 def arm_of(runs: Sequence[RunResult], key: str, metric: str) -> Arm:

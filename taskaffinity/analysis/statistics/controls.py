@@ -56,7 +56,8 @@ def controls_of(arms: Arms, rule: Rule) -> tuple[Control, ...]:
             arm, other = arms.by_key.get(keys[0]), arms.by_key.get(keys[1])
             if arm is None or (kind == "positive" and other is None):
                 continue
-            evidence = variance_components(arm, other, *map(arms.prior_for, keys))
+            prior, prior_against = map(arms.prior_for, keys)
+            evidence = variance_components(arm, other, prior, prior_against, rule.estimand)
             error = standard_error(evidence, rule.estimand, rule.test)
             low, high = error.interval(rule.alpha)
             controls.append(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -166,7 +165,7 @@ def follow(
                 return study.seeds[: pair_seeds[place[partner], place[target]]] if partner else ()
 
             used = arms.only(seeds_of)
-        return used.evidence, partial(used.covariance, estimand=rule.estimand)
+        return used.evidence, used.covariance
 
     return sequential_design(study.interim_seeds, len(study.tasks), evidence_at, margins, rule)
 

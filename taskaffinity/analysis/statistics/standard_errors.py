@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskaffinity.analysis.statistics.arm import Arm
+from taskaffinity.analysis.statistics.documents import untested_for_documents
 from taskaffinity.analysis.statistics.gain_error import BehrensFisherError, FloatArray, GainError
 from taskaffinity.analysis.statistics.seed_variance import RAW, Prior
 from taskaffinity.runs.rule import Estimand, Test
@@ -74,15 +75,22 @@ class VarianceComponents:
 
 
 def variance_components(
-    pair: Arm | None, single: Arm | None, prior_pair: Prior = RAW, prior_single: Prior = RAW
+    pair: Arm | None,
+    single: Arm | None,
+    prior_pair: Prior = RAW,
+    prior_single: Prior = RAW,
+    estimand: Estimand = "population",
 ) -> VarianceComponents:
-    """Return the gain of ``pair`` over ``single`` and the parts of its variance; an arm without a run is None."""
+    """Return the gain of ``pair`` over ``single`` and the parts of its variance; an arm without a run is None.
+
+    A gain on other test sets (the estimand ``population``) has no test if there are few effective documents.
+    """
     if pair is None or single is None:
         missing = " and no ".join(word for word, arm in (("pair", pair), ("single", single)) if arm is None)
         mean = float(single.scores.mean()) if single else math.nan
         known = {"n_pair": _n_runs(pair), "n_single": _n_runs(single), "mean_single": mean}
         return untested(f"no {missing} run").map(known)
-    reason = _reason(pair, single)
+    reason = _reason(pair, single, estimand)
     gain = float(pair.scores.mean() - single.scores.mean())
     v_examples = math.nan
     if pair.n_documents > 1:
@@ -155,20 +163,23 @@ def gain_error(
     metric : Metric
     """
     arms = Arm.from_counts(pair, metric), Arm.from_counts(single, metric)
-    return standard_error(variance_components(*arms), estimand, test)
+    return standard_error(variance_components(*arms, estimand=estimand), estimand, test)
 
 
 def _n_runs(arm: Arm | None) -> float:
     return float(arm.n_runs) if arm else 0.0
 
 
-def _reason(pair: Arm, single: Arm) -> str:
+def _reason(pair: Arm, single: Arm, estimand: Estimand) -> str:
     if pair.n_examples < 2:
         return "one test example"
-    if pair.n_documents < 2:
+    if pair.n_documents < 2 and estimand == "population":
         return "one test document"
     if not max(pair.counted, single.counted):
         return "no test example counts"
+    few = untested_for_documents(pair.effective_documents, pair.unit_of_documents)
+    if few and estimand == "population":
+        return few
     if all((arm.constant | (arm.scores == 0)).all() for arm in (pair, single)):
         return "nothing learned"  # every run scores 0 or predicts one class: equality says nothing about the tasks
     if pair.n_runs < 2 and single.n_runs < 2:

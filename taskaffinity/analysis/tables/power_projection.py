@@ -48,7 +48,7 @@ def projection_frame(
     """
     if seeds is not None and min(seeds, default=2) < 2:
         raise ValueError(f"seeds {min(seeds)}: a standard error needs 2 seeds or more")
-    evidence = read_arms(matrix.study, store, test=matrix.rule.test).evidence
+    evidence = read_arms(matrix.study, store, rule=matrix.rule).evidence
     decided = len(matrix.select("improves", "degrades"))
     alpha = per_comparison_alpha(matrix.p, matrix.rule.alpha, decided, matrix.rule.correction)
     rows: list[pd.DataFrame] = []
