@@ -19,7 +19,7 @@ def table_rows(page: str) -> list[tuple[str, list[str]]]:
     """Return the section and the cells of every row of a page's tables, without their headings."""
     found, section, lines = [], "", page.splitlines()
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
-        if line.startswith("#"):
+        if line.startswith(("# ", "## ")):  # a subsection belongs to its section
             section = line.lstrip("# ")
         is_heading = bool(re.fullmatch(r"\|[-:| ]+\|", following))
         if line.startswith("|") and not is_heading and not re.fullmatch(r"\|[-:| ]+\|", line):
@@ -31,7 +31,7 @@ QUOTED = [(section, cells) for section, cells in table_rows(PAGE.read_text("utf-
 
 
 def test_rows_of_tables_are_read() -> None:
-    page = "# One\n| a | b |\n|---|--:|\n| x | 1 |\n\n## Two\n| c |\n|---|\n| y |\ntext | z |\n"
+    page = "# One\n### Part\n| a | b |\n|---|--:|\n| x | 1 |\n\n## Two\n| c |\n|---|\n| y |\ntext | z |\n"
     assert table_rows(page) == [("One", ["x", "1"]), ("Two", ["y"])]
     assert percents([0.0351, 0.0587]) == "3.5% to 5.9%"
     assert percents([0.5001, 0.5004], 0) == "50%"

@@ -55,6 +55,12 @@ def rate(column: str, cell: str, decimals: int = 1, **wanted: object) -> str:
     return percents(rows("error_rates", cell=cell, **wanted)[column].dropna(), decimals)
 
 
+def without_limit(documents: int) -> str:
+    """Return both type I errors if arrows with few effective documents are tested, too."""
+    found = rows("error_rates", cell="few documents", documents=documents)
+    return f"{percents(found.type1)} ({percents(found.type1_001, 2)})"
+
+
 def unequal(ratio: float) -> str:
     """Return type I errors where one arm's SD over seeds is ``ratio`` times the other's."""
     found = rows("error_rates", cell="heteroscedastic")
@@ -108,10 +114,15 @@ TABLES: dict[str, dict[str, Figure]] = {
         "Student's t test": partial(detected, "student"),
         "Welch's t test": partial(detected, "welch"),
         "paired test": partial(detected, "paired"),
-        "5 documents of unequal size": partial(rate, "type1", "documents", documents=5, sizes="dirichlet"),
-        "10 to 150 documents of unequal size": partial(
-            rate, "type1", "documents", documents=[10, 20, 30, 50, 150], sizes="dirichlet"
+        "20 to 150 documents of unequal size": partial(
+            rate, "type1", "documents", documents=[20, 30, 50, 150], sizes="dirichlet"
         ),
+        "6 effective documents of very unequal size": partial(
+            rate, "type1", "documents", documents=6, sizes=["large", "geometric"]
+        ),
+        "1 large document, if it were tested": partial(without_limit, 1),
+        **{f"{number} large documents, if they were tested": partial(without_limit, number) for number in (2, 3, 4)},
+        **{f"{number} large documents": partial(without_limit, number) for number in (5, 6, 8)},
         "5 to 150 documents of equal size": partial(rate, "type1", "documents", sizes="equal"),
         "seeds move one arm 3 times as much as the other": partial(unequal, 3.0),
         "seeds move one arm 5 times as much as the other": partial(unequal, 5.0),
@@ -126,7 +137,7 @@ TABLES: dict[str, dict[str, Figure]] = {
             f"{words}, {arrows} null arrows": partial(family, "fixed", cell, arrows)
             for cell, words in (
                 ("base", "a plain study"),
-                ("documents", "10 documents of unequal size"),
+                ("documents", "6 large documents"),
                 ("collapse", "one run in ten collapses"),
                 ("heteroscedastic", "pairs' SD 3 times that of single tasks"),
             )

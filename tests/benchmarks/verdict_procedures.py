@@ -29,7 +29,7 @@ COLOURED = ("improves", "degrades")
 INTERIM_SEEDS = (3, 5, 8, 12)
 NULL_WORLDS = {
     "base": World(),
-    "documents": World(documents=10, sizes="dirichlet"),
+    "documents": World(documents=6, sizes="large"),
     "collapse": World(collapse_pair=0.1, collapse_single=0.1),
     "heteroscedastic": World(n_test=2000, sd_pair=3.0),
 }

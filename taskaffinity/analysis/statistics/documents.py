@@ -16,8 +16,9 @@ FEWEST_DOCUMENTS = 20
 FEWEST_FOR_TEST = 5
 """Effective test documents below which a gain on other test sets has no test.
 
-In simulations with 3 against 3 seeds ("few documents" in error_rates.csv), null arrows have p < .05 and p < .001 at most
-as often as stated from 5 on. With 4 of them the second comes twice as often; beside one large document nothing holds.
+In simulations with 3 against 3 seeds ("few documents" in error_rates.csv), null arrows have p < .05 and p < .001 at
+most as often as stated from 5 on. With 4 of them the second comes up to twice as often, with one large document 400
+times.
 """
 
 
