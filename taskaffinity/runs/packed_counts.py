@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from taskaffinity.tasks.metrics import pearson_tally
+from taskaffinity.tasks.pearson import pearson_tally
 
 Array = npt.NDArray[np.float64]
 

@@ -62,8 +62,8 @@ def _fault_in_moments(counts: Counts) -> str:
 
 
 def score_of(metric: str, counts: Counts) -> float:
-    """Return the score of the summed counts."""
-    return float(METRICS[metric].score(counts.sum(axis=0)))
+    """Return the score of the examples."""
+    return float(METRICS[metric].score_examples(counts))
 
 
 def gold_side(metric: str, counts: Counts) -> Counts:

@@ -25,12 +25,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from taskaffinity.tasks.pearson import Counts as Counts
+from taskaffinity.tasks.pearson import centred_moments, pearson_influence, pearson_score, pearson_tally
 from taskaffinity.tasks.spans import lenient_spans, spans
-
-Counts = npt.NDArray[np.float64]
-
-_CONSTANT = 1e-10
-"""A variance below this share of the raw second moment is a rounding error."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,13 @@ class Metric:
     score: Callable[[Counts], Counts]
     influence: Callable[[Counts], Counts]
     items: Callable[[Counts], Counts]
+
+    def score_examples(self, counts: Counts) -> Counts:
+        """Scores ``(...)`` of examples ``(..., n_examples, n_counts)``: ``score`` of their sum.
+
+        Moments of Pearson are centred first, because sums of large numbers lose digits.
+        """
+        return self.score((centred_moments(counts) if self.score is pearson_score else counts).sum(axis=-2))
 
 
 def every_example(counts: Counts) -> Counts:
@@ -70,33 +74,6 @@ def accuracy_score(sums: Counts) -> Counts:
 def accuracy_influence(counts: Counts) -> Counts:
     """Correct (0 or 1) minus its mean."""
     return np.asarray(counts[:, 0] - counts[:, 0].mean())
-
-
-def pearson_tally(gold: Sequence[float], predicted: Sequence[float], labels: Sequence[str]) -> Counts:
-    """Columns: 1, x, y, xx, yy, xy for gold x and prediction y. These moments reveal the gold scores."""
-    x, y = np.asarray(gold, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
-    if x.shape != y.shape:
-        raise ValueError(f"{x.size} gold scores, {y.size} predictions")
-    return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
-
-
-def pearson_score(sums: Counts) -> Counts:
-    """Pearson's correlation from summed moments; 0 if either side is constant."""
-    n, x, y, xx, yy, xy = np.moveaxis(np.asarray(sums, dtype=np.float64), -1, 0)
-    n = np.where(n > 0, n, 1.0)
-    vx, vy, cov = xx / n - (x / n) ** 2, yy / n - (y / n) ** 2, xy / n - x * y / n**2
-    spread = (vx > _CONSTANT * xx / n) & (vy > _CONSTANT * yy / n)
-    return np.where(spread, cov / np.sqrt(np.where(spread, vx * vy, 1.0)), 0.0)
-
-
-def pearson_influence(counts: Counts) -> Counts:
-    """``zx zy - r (zx**2 + zy**2) / 2`` with standardised gold zx and prediction zy."""
-    x, y = counts[:, 1], counts[:, 2]
-    r = float(pearson_score(counts.sum(axis=0)))
-    if x.std() ** 2 <= _CONSTANT * np.mean(x**2) or y.std() ** 2 <= _CONSTANT * np.mean(y**2):
-        return np.zeros(len(x))
-    zx, zy = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
-    return np.asarray(zx * zy - r * (zx**2 + zy**2) / 2)
 
 
 def micro_f1_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Counts:

@@ -174,7 +174,7 @@ def evaluate(
     counts = counts_by(task.metric_name)
     return Evaluated(
         metric=task.metric_name,
-        score=float(METRICS[task.metric_name].score(counts.sum(axis=0))),
+        score=float(METRICS[task.metric_name].score_examples(counts)),
         counts=counts,
         predictions=Predictions(arrays.ids, [_as_text(g) for g in arrays.gold], [_as_text(p) for p in predicted]),
         secondary={metric: counts_by(metric) for metric in secondary},

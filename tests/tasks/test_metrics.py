@@ -15,7 +15,9 @@ from seqeval.metrics import f1_score as seqeval_f1  # type: ignore[import-untype
 from seqeval.scheme import IOB2  # type: ignore[import-untyped]
 from sklearn.metrics import accuracy_score, f1_score  # type: ignore[import-untyped]
 
+from taskaffinity.analysis.statistics.collapse import predicts_nothing
 from taskaffinity.tasks.metrics import METRICS, Counts, by_document
+from taskaffinity.tasks.pearson import centred_moments
 from taskaffinity.tasks.spans import lenient_spans, spans
 
 CLASSES = ("x", "y", "z", "false")
@@ -122,6 +124,35 @@ def test_pearson_is_scipys_and_zero_for_constants(pairs: list[tuple[float, float
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert score("pearson", gold, predicted) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("top", [5.0, 100.0])
+@pytest.mark.parametrize("offset", [0.0, 10.0, 1e3, 1e4, 1e6])
+def test_pearson_loses_no_digits_far_from_zero(offset: float, top: float) -> None:
+    """Predictions up to 1e4 from zero, and gold scores near 1e6, against numpy's two passes."""
+    metric, rng = METRICS["pearson"], np.random.default_rng(0)
+    x = np.round(rng.uniform(0, top, (3, 318)), 1)
+    y = 0.7 * x + rng.normal(size=x.shape)
+    sides = [(x + offset, y + offset)] + ([(x, y + offset)] if offset <= 1e4 else [])
+    for gold, predicted in sides:
+        runs = np.stack([metric.tally(list(g), list(p), ()) for g, p in zip(gold, predicted, strict=True)])
+        expected = [np.corrcoef(g, p)[0, 1] for g, p in zip(gold, predicted, strict=True)]
+        assert np.abs(metric.score_examples(runs) - expected).max() < 1e-9
+        assert [float(metric.score_examples(run)) for run in runs] == metric.score_examples(runs).tolist()
+        near = [metric.influence(metric.tally(list(g), list(p), ())) for g, p in zip(x, y, strict=True)]
+        assert np.abs(np.stack([metric.influence(run) for run in runs]) - near).max() < 1e-6
+        assert not any(predicts_nothing(run, metric) for run in runs)
+
+
+def test_scores_near_zero_and_equal_predictions_are_summed_as_before() -> None:
+    metric, rng = METRICS["pearson"], np.random.default_rng(0)
+    gold = list(rng.uniform(0, 5, 50))
+    for predicted in (list(rng.uniform(0, 5, 50)), [2.5] * 50, list(2.5 + 1e-7 * rng.normal(size=50))):
+        counts = metric.tally(gold, predicted, ())
+        assert centred_moments(counts) is counts
+        assert metric.score_examples(counts) == metric.score(counts.sum(axis=0))
+    assert metric.score_examples(counts) == 0.0  # rounding errors are no correlation
+    assert metric.score_examples(np.zeros((0, 6))) == 0.0
 
 
 def test_pearson_of_one_example_is_zero_without_a_warning() -> None:

@@ -45,7 +45,7 @@ class Arm:
         documents : (n_examples,), optional
             Number of each example's document, from 0. Default: all examples are independent.
         """
-        scores = np.asarray(metric.score(counts.sum(axis=1)), dtype=np.float64)
+        scores = np.asarray(metric.score_examples(counts), dtype=np.float64)
         influence = np.stack([metric.influence(run) for run in counts])
         spread = influence.var(axis=1)
         sizes = metric.items(counts[0])  # gold, so all runs have the same

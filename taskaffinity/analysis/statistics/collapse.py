@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskaffinity.tasks.metrics import Metric
+from taskaffinity.tasks.pearson import centred_moments
 
 FAR_POINTS = 5.0
 FAR_SDS = 5.0
@@ -44,7 +45,7 @@ def predicts_nothing(counts: npt.NDArray[np.float64], metric: Metric) -> bool:
         One run's columns of ``metric``.
     """
     if metric.name == "pearson":
-        x, y = counts[:, 1], counts[:, 2]
+        _, x, y, *_ = centred_moments(counts).T
         return bool(np.ptp(x) > 0 and y.var() <= _CONSTANT * max(float((y * y).mean()), _CONSTANT))
     if counts.shape[1] < 3:
         return False

@@ -1,0 +1,73 @@
+"""Pearson's correlation from moments of examples, and the rounding errors of scores that are far from zero."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Counts = npt.NDArray[np.float64]
+
+_CONSTANT = 1e-10
+"""A variance of predictions below this share of their second moment is a rounding error."""
+_CONSTANT_GOLD = 1e-28
+"""The same of gold scores, which are exact."""
+_FAR = 1e4
+"""A mean is far from zero if its square exceeds the variance by this factor."""
+
+
+def pearson_tally(gold: Sequence[float], predicted: Sequence[float], labels: Sequence[str]) -> Counts:
+    """Columns: 1, x, y, xx, yy, xy for gold x and prediction y. These moments reveal the gold scores."""
+    x, y = np.asarray(gold, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    if x.shape != y.shape:
+        raise ValueError(f"{x.size} gold scores, {y.size} predictions")
+    return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
+
+
+def pearson_score(sums: Counts) -> Counts:
+    """Pearson's correlation from summed moments; 0 if either side is constant.
+
+    The error is up to ``1e-14 (mean / SD)**2`` of the side whose mean is farther from zero. ``Metric.score_examples``
+    has no such error.
+    """
+    n, x, y, xx, yy, xy = np.moveaxis(np.asarray(sums, dtype=np.float64), -1, 0)
+    n = np.where(n > 0, n, 1.0)
+    vx, vy, cov = xx / n - (x / n) ** 2, yy / n - (y / n) ** 2, xy / n - x * y / n**2
+    spread = (vx > _CONSTANT * xx / n) & (vy > _CONSTANT * yy / n)
+    return np.where(spread, cov / np.sqrt(np.where(spread, vx * vy, 1.0)), 0.0)
+
+
+def centred_moments(counts: Counts) -> Counts:
+    """Columns of ``pearson_tally`` around the means of scores that are far from zero; other counts as they are.
+
+    Correlations do not change, except for their rounding errors: below 1e-9 for means up to 1e6 SDs.
+    """
+    x, y = counts[..., 1], counts[..., 2]
+    mean = x.mean(axis=-1, keepdims=True)
+    if (gold_is_far := _is_far(x, _CONSTANT_GOLD)).any():  # predictions have the unit of the gold scores
+        x, y = np.where(gold_is_far, x - mean, x), np.where(gold_is_far, y - mean, y)
+    if (is_far := _is_far(y, _CONSTANT)).any():
+        y = np.where(is_far, y - y.mean(axis=-1, keepdims=True), y)
+    elif not gold_is_far.any():
+        return counts
+    return np.stack([counts[..., 0], x, y, x * x, y * y, x * y], axis=-1)
+
+
+def _is_far(scores: Counts, constant: float) -> npt.NDArray[np.bool_]:
+    """Whether scores ``(..., n_examples)`` have a mean far from zero and are not constant, ``(..., 1)``."""
+    if not scores.shape[-1]:
+        return np.zeros((*scores.shape[:-1], 1), dtype=bool)
+    square, variance = scores.mean(axis=-1, keepdims=True) ** 2, scores.var(axis=-1, keepdims=True)
+    return np.asarray((square > _FAR * variance) & (variance > constant * (square + variance)))
+
+
+def pearson_influence(counts: Counts) -> Counts:
+    """``zx zy - r (zx**2 + zy**2) / 2`` with standardised gold zx and prediction zy."""
+    counts = centred_moments(counts)
+    x, y = counts[:, 1], counts[:, 2]
+    r = float(pearson_score(counts.sum(axis=0)))
+    if x.std() ** 2 <= _CONSTANT * np.mean(x**2) or y.std() ** 2 <= _CONSTANT * np.mean(y**2):
+        return np.zeros(len(x))
+    zx, zy = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
+    return np.asarray(zx * zy - r * (zx**2 + zy**2) / 2)
