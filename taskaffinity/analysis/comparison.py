@@ -18,6 +18,7 @@ from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.statistics.gain_error import FloatArray, difference
 from taskaffinity.analysis.statistics.verdicts import adjust
 from taskaffinity.analysis.tables.columns import PRINTED_COLUMNS
+from taskaffinity.runs.rule import Test
 from taskaffinity.runs.study import Study
 
 COMPARISON_COLUMNS = tuple(PRINTED_COLUMNS["compare"])
@@ -45,6 +46,11 @@ class Comparison:
     """Two-sided p-value of an equal gain in both studies."""
     q: FloatArray
     """``p`` adjusted for all arrows by Benjamini and Hochberg."""
+
+    @property
+    def test(self) -> Test:
+        """Test of the changes: that of both studies, or Satterthwaite's if they differ."""
+        return self.first.rule.test if self.first.rule.test == self.second.rule.test else "satterthwaite"
 
     @property
     def alpha(self) -> float:
@@ -126,6 +132,7 @@ def comparison_frame(comparison: Comparison) -> pd.DataFrame:
             "metric": first.metrics[arrow[1]],
             "untested_reason": comparison.untested_reason(arrow),
             "alpha": comparison.alpha,
+            "test": comparison.test,
             "synthetic": first.study.synthetic,
         }
         row |= {name: getattr(comparison, name)[arrow] for name in ("change", "low", "high", "p", "q", "se", "df")}

@@ -26,8 +26,14 @@ from taskaffinity.tuning.trials import Record, Scores, TrialFolder, trials_of
 SEEDS = 2_000_000
 """First seed of searches; no study or placebo uses these seeds."""
 _SEEDS_A_SEARCH = 1_000
-NO_BETTER = 5.0
-"""Points above a collapsed trial up to which another has not learned the task either."""
+NO_BETTER = 0.1
+"""Share of the way from a collapsed trial to the best score up to which another has not learned the task either.
+
+It is 10 points of F1 above 0, 5 points of accuracy above 50 and half a point above 95: beside a majority class of 95 %
+no trial can be 5 points better.
+"""
+_BEST = 100.0
+"""Best score of every metric, in points."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +176,7 @@ def finalists_of(means: Sequence[float | None], most: int, failing: Collection[i
 
 
 def not_learned(records: Sequence[Record]) -> set[int]:
-    """Numbers of the trials that collapsed on a task, or score no more than ``NO_BETTER`` above one that did.
+    """Numbers of the trials that collapsed on a task, or come no further than ``NO_BETTER`` from one that did to 100.
 
     A model that predicts at random has not learned the task either, although its predictions differ.
     """
@@ -181,7 +187,7 @@ def not_learned(records: Sequence[Record]) -> set[int]:
     return {
         number
         for number, scores in enumerate(last)
-        if any(scores[task] <= bar[task] + NO_BETTER for task in bar if task in scores)
+        if any(scores[task] <= bar[task] + NO_BETTER * (_BEST - bar[task]) for task in bar if task in scores)
     }
 
 

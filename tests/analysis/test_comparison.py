@@ -88,6 +88,8 @@ def test_a_study_beside_itself_has_not_changed(matrices: tuple[AffinityMatrix, A
     words = "\n".join(describe_comparison(comparison))
     assert "0 of 6 arrows changed verdict." in words
     assert "No gain changed significantly" in words
+    assert "Behrens–Fisher tests" in words
+    assert set(comparison_frame(comparison).test) == {"behrens-fisher"}
     assert f"share {len(matrices[0].study.plan)} runs" in words
     assert "share 6 runs" in "\n".join(describe_comparison(comparison, n_shared=6))
     assert "share" not in "\n".join(describe_comparison(comparison, n_shared=0))

@@ -22,7 +22,7 @@ from taskaffinity.analysis.statistics.sequential import (
     required_runs,
     sequential_design,
 )
-from taskaffinity.analysis.statistics.sequential_simulation import simulate_design
+from taskaffinity.analysis.statistics.sequential_simulation import _World, simulate_design
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents
 from taskaffinity.analysis.tables.printed import edge_table
 from taskaffinity.runs.plan import default_single_seeds
@@ -234,6 +234,28 @@ def test_an_arrow_shows_the_collapsed_runs_of_its_analysis(tmp_path: Path) -> No
         assert matrix.collapsed_pair[arrow] <= matrix.seeds_pair[arrow]
         if not matrix.collapsed_pair[arrow] + matrix.collapsed_single[arrow]:
             assert matrix.gain_trained[arrow] == pytest.approx(matrix.gain[arrow])
+
+
+def test_the_simulation_moderates_the_variances_that_the_study_moderates(tmp_path: Path) -> None:
+    study = make_study(list("abc"), seeds=range(4))
+    half = np.arange(100) % 2 == 0
+    usual = latent_counts({}, n=100)
+
+    def counts(target: str, partners: str, seed: int) -> np.ndarray:
+        has_collapsed = (target, partners, seed) in {("b", "a", 2), ("c", "", 1)}
+        return right(half & (np.arange(100) < 20)) if has_collapsed else usual(target, partners, seed)
+
+    arms = read_arms(study, fill(study, tmp_path, counts))
+    world = _World(arms, np.zeros((3, 3)), (4,), np.random.default_rng(0))
+    n_pair, n_single = np.full((3, 3), 4), np.full(3, 4)
+    found = world.evidence_at(n_pair, n_single)
+    assert found is not None
+    arrows = ~np.eye(3, dtype=bool)
+    for name in ("d_pair", "d_single"):
+        is_raw, was_raw = getattr(found[0], name) == 3, getattr(arms.evidence, name) == 3
+        assert (is_raw == was_raw)[arrows].all()
+        assert 0 < was_raw[arrows].sum() < 6
+    assert found[0].s2_pair[0, 1] == pytest.approx(world.pair[0, 1].var(ddof=1))
 
 
 @pytest.mark.filterwarnings("error")

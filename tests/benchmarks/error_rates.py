@@ -10,7 +10,8 @@ writes to ``results/``, every row for the default test and for ``--test satterth
 * ``power.csv`` (power): chance of calling a shift of two seed SDs at 3 against 3 seeds, on this very test set;
 * ``false_discoveries.csv`` (half-null; all-null-base, races-base and so on for each of ``NULL_WORLDS``): false
   significant arrows and false "no effect" of whole verdict procedures (``verdict_procedures.py``);
-* ``collapsed_runs.csv`` (collapsed-runs): what "no effect" is worth if some runs collapse.
+* ``collapsed_runs.csv`` (collapsed-runs): what "no effect" is worth if some runs collapse;
+* ``normal_runs.csv`` (normal-runs): how often a normal run is flagged as collapsed.
 
 Each part replaces its rows when it ends. ``--studies N`` draws N studies a row for a quick look and writes only with
 ``--out``.
@@ -30,6 +31,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from compared_tests import TESTS, error_of, evidence_of, rule_of
+from normal_runs import normal_runs
 from null_cells import CELLS, rates, seed_of
 from scipy import stats
 from verdict_procedures import NULL_WORLDS, all_null, collapsed_runs, half_null, races
@@ -114,6 +116,7 @@ PARTS = {
         for name, design, measure in (("all-null", "fixed", all_null), ("races", "sequential", races))
         for cell in NULL_WORLDS
     },
+    "normal-runs": Part("normal_runs", {}, normal_runs),
     "collapsed-runs": Part("collapsed_runs", {}, collapsed_runs),
 }
 

@@ -61,6 +61,10 @@ def without_limit(documents: int) -> str:
     return f"{percents(found.type1)} ({percents(found.type1_001, 2)})"
 
 
+def normal_flagged(times: float) -> str:
+    return percents(rows("normal_runs", times=times).flagged, 2)
+
+
 def unequal(ratio: float) -> str:
     """Return type I errors where one arm's SD over seeds is ``ratio`` times the other's."""
     found = rows("error_rates", cell="heteroscedastic")
@@ -142,6 +146,11 @@ TABLES: dict[str, dict[str, Figure]] = {
                 ("heteroscedastic", "pairs' SD 3 times that of single tasks"),
             )
             for arrows in (12, 56)
+        },
+        "all arms have one SD over seeds": partial(normal_flagged, 1.0),
+        **{
+            f"an arm, or all pairs, with {times} times the SD of the others": partial(normal_flagged, float(times))
+            for times in (3, 4)
         },
         "a sequential design of 12 null arrows": partial(family, "sequential", "base", 12),
     },

@@ -226,6 +226,8 @@ def test_a_task_is_not_learned_by_who_collapsed_and_by_who_is_no_better() -> Non
     learned, flat, random, high = record(60, 70), record(90, 0, "b"), record(90, 4), record(50, 60)
     assert not_learned([learned, flat, random, high]) == {1, 2}
     assert not_learned([flat, random]) == {0, 1}
+    majority, no_better, better = record(60, 95, "b"), record(60, 95.4), record(60, 96)
+    assert not_learned([majority, no_better, better]) == {0, 1}  # 5 points above 95 is out of reach
     assert not_learned([Record(failure="diverged"), flat, learned]) == {1}
 
 

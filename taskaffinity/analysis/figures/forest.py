@@ -189,11 +189,13 @@ def _row(
         source, target = (matrix.tasks[place] for place in arrow)
         arm = "finetune" if matrix.study.evaluate_after == "finetune" else "pair"
         rows = gains[(gains.arm == arm) & (gains.source == source) & (gains.target == target) & (gains.split == "test")]
+        seeds = matrix.study.seeds[: matrix.sequential.n_shown[arrow]] if matrix.sequential else matrix.study.seeds
+        rows = rows[rows.seed.isin(seeds)]
         is_collapsed = rows.collapsed.astype(bool)
         for of_kind, marker in ((rows[~is_collapsed], "o"), (rows[is_collapsed], "x")):
-            seeds = POINTS * of_kind.score - matrix.baseline[arrow]
-            height = [y - 0.3 * ROW] * len(seeds)
-            ax.plot(seeds, height, marker, color="white", markeredgecolor="#555555", markersize=3.2, zorder=3)
+            points = POINTS * of_kind.score - matrix.baseline[arrow]
+            height = [y - 0.3 * ROW] * len(points)
+            ax.plot(points, height, marker, color="white", markeredgecolor="#555555", markersize=3.2, zorder=3)
     hollow = verdict == "inconclusive"
     ax.plot(
         matrix.gain[arrow],

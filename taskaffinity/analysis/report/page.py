@@ -199,6 +199,8 @@ def _evidence(frame: pd.DataFrame, study: Study) -> Sheet:
 
 def _same(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """Columns of ``edges.csv`` with the same value in every row; no table shows them."""
+    if frame.empty:  # a study of one task
+        return []
     sheet = sheet_of(frame.head(1), SAME_COLUMNS, "same", "")
     alike = {name: cell.raw for (name, _), cell in zip(sheet.columns, sheet.rows[0], strict=True)}
     return [(name, value) for name, value in alike.items() if frame[name].nunique() == 1]
@@ -207,7 +209,7 @@ def _same(frame: pd.DataFrame) -> list[tuple[str, str]]:
 def _target(matrix: AffinityMatrix, t: int) -> dict[str, Any]:
     sources = [arrow for arrow in matrix.arrows if arrow[1] == t]
     sources.sort(key=lambda arrow: -_or(float(matrix.gain[arrow]), -math.inf))
-    single, runs = float(matrix.single_mean[t]), max(int(matrix.seeds_single[arrow]) for arrow in sources)
+    single, runs = float(matrix.single_mean[t]), max((int(matrix.seeds_single[a]) for a in sources), default=0)
     return {
         "title": matrix.titles[t],
         "metric": matrix.study.tasks[t].metric_title,

@@ -59,6 +59,14 @@ class SequentialState:
     """Whether nothing remains to be trained."""
 
     @property
+    def n_shown(self) -> IntArray:
+        """Seeds per pair of the analysis that each arrow shows."""
+        if not self.n_done:
+            return np.full_like(self.n_pair, self.interim_seeds[-1])
+        last = np.minimum(self.n_pair, self.interim_seeds[self.n_done - 1])
+        return np.where(self.decided_at_seeds > 0, self.decided_at_seeds, last)
+
+    @property
     def pair_runs(self) -> int:
         return int(self.n_pair.sum()) // 2
 

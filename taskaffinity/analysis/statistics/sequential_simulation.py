@@ -1,8 +1,9 @@
 """Error rates and savings of a sequential design, by simulation with the variances of the study.
 
 Each simulation applies ``sequential.sequential_design`` to synthetic scores. They are normal over seeds, with each
-arm's moderated variance; the effect of the test set on an arrow is the same at every interim analysis. Gains are zero
-in one half of the simulations and those of the study in the other half.
+arm's variance as the study measures it: moderated, unless a run of the arm collapsed. The effect of the test set on an
+arrow is the same at every interim analysis. Gains are zero in one half of the simulations and those of the study in the
+other half.
 """
 
 from __future__ import annotations
@@ -98,6 +99,9 @@ class _World:
         shift = gains + np.sqrt(self.fixed) * rng.standard_normal((size, size))
         self.pair = shift[..., None] + sd_pair[..., None] * rng.standard_normal((size, size, most))
         self.single = sd_single[:, None] * rng.standard_normal((size, default_single_seeds(size, most)))
+        is_kept = arms.test != "satterthwaite"  # the variance of an arm with a collapsed run is not moderated
+        self.raw_pair = self.tested & is_kept & (np.nan_to_num(e.collapsed_pair) > 0)
+        self.raw_single = (self.tested & is_kept & (np.nan_to_num(e.collapsed_single) > 0)).any(axis=0)
         self.units = np.array([[_unit(arms, t, s) for t in arms.tasks] for s in arms.tasks])
 
     def evidence_at(
@@ -109,13 +113,14 @@ class _World:
         mean_pair, s2_pair = _moments(self.pair, n_pair)
         mean_single, s2_single = _moments(self.single, n_single)
         single_units = np.nan_to_num(self.units).max(axis=0)
-        known = self.tested.any(axis=0) & (n_single > 1)
-        ratios = np.concatenate([(s2_pair / self.units)[self.tested], (s2_single / single_units)[known]])
-        degrees = np.concatenate([(n_pair - 1)[self.tested], (n_single - 1)[known]])
-        of_pair = np.nonzero(self.tested)[1]
+        known = self.tested.any(axis=0) & (n_single > 1) & ~self.raw_single
+        moderates = self.tested & ~self.raw_pair
+        ratios = np.concatenate([(s2_pair / self.units)[moderates], (s2_single / single_units)[known]])
+        degrees = np.concatenate([(n_pair - 1)[moderates], (n_single - 1)[known]])
+        of_pair = np.nonzero(moderates)[1]
         prior = self.prior(ratios, degrees, np.concatenate([of_pair, np.flatnonzero(known)]), len(of_pair))
-        moderated, d_pair = self.shrink(prior, False, s2_pair, n_pair - 1, self.units)
-        single, d_single = self.shrink(prior, True, s2_single, n_single - 1, single_units)
+        moderated, d_pair = self.shrink(prior, False, (s2_pair, n_pair - 1, self.units), self.raw_pair)
+        single, d_single = self.shrink(prior, True, (s2_single, n_single - 1, single_units), self.raw_single)
         evidence = VarianceComponents(
             gain=np.where(self.tested, mean_pair - mean_single, np.nan),
             s2_pair=np.where(self.tested, moderated, np.nan),
@@ -138,11 +143,19 @@ class _World:
         baselines = np.arange(len(target)) >= n_pairs
         return fit_study_prior(ratios, degrees, [self.arms.tasks[t] for t in target], list(baselines))
 
-    def shrink(self, prior: StudyPrior, is_baseline: bool, s2: Any, d: Any, units: Any) -> tuple[Any, Any]:
-        """Shrink variances by the priors of their targets, along the last axis."""
+    def shrink(self, prior: StudyPrior, is_baseline: bool, of_arms: tuple[Any, Any, Any], raw: Any) -> tuple[Any, Any]:
+        """Shrink variances by the priors of their targets, along the last axis, except where they are ``raw``.
+
+        Parameters
+        ----------
+        of_arms : tuple of arrays
+            Variances, degrees of freedom and units.
+        """
+        s2, d, units = of_arms
         of_target = [prior.of(name, is_baseline) for name in self.arms.tasks]
         ratio, d0 = (np.array([getattr(one, name) for one in of_target]) for name in ("ratio", "d0"))
-        return shrink(s2, d, ratio * units, d0)
+        moderated, freedom = shrink(s2, d, ratio * units, d0)
+        return np.where(raw, s2, moderated), np.where(raw, d, freedom)
 
 
 def _unit(arms: Arms, target: str, source: str) -> float:

@@ -169,6 +169,7 @@ PRINTED_COLUMNS: Mapping[str, Mapping[str, str]] = {
         "metric": _METRIC,
         "untested_reason": "Why the change has no test, by study; empty if it has one.",
         "alpha": "Significance level of the first study, between 0 and 1.",
+        "test": "Test of the changes: that of both studies (--test), or satterthwaite if theirs differ.",
         "synthetic": _SYNTHETIC,
     },
     "figure2": {

@@ -14,7 +14,7 @@ from rich.text import Text
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import SYNTHETIC, encoder_name
 from taskaffinity.analysis.comparison import Comparison
-from taskaffinity.analysis.statistics.verdicts import CORRECTIONS
+from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, TESTS
 from taskaffinity.analysis.style import STYLES, plural, probability, signed_plainly
 
 
@@ -64,8 +64,9 @@ def describe_comparison(comparison: Comparison, *, n_shared: int | None = None) 
         significant = int((comparison.q <= comparison.alpha).sum())
         lines.append(
             f"{plural(significant, 'gain') if significant else 'No gain'} changed significantly (q <= "
-            f"{comparison.alpha:g}, {CORRECTIONS['bh']} over {plural(tested, 'arrow')}). A verdict can change although "
-            "the gain does not: read the interval of the change."
+            f"{comparison.alpha:g}, {TESTS[comparison.test]} tests, {CORRECTIONS['bh']} over "
+            f"{plural(tested, 'arrow')}). A verdict can change although the gain does not: read the interval of the "
+            "change."
         )
     lines += [f"{what}: first {one}, second {two}" for what, one, two in differences(first, second)]
     if tested:
