@@ -179,8 +179,7 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
     if study.interim_seeds and rule not in (None, study.rule):
         raise ValueError("a sequential design is analysed by the rule that it was run by; run it again with another")
     rule = rule or study.rule
-    arms = read_arms(study, store, rule=rule)
-    margins = margins_of(study, rule)
+    arms, margins = read_arms(study, store, rule=rule), margins_of(study, rule)
     state: SequentialState | None = None
     if study.interim_seeds:
         state = follow(study, arms, rule, margins, lambda spec: spec in store or store.failure(spec) is not None)
@@ -200,7 +199,7 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         undertrained=find_undertrained(study, store),
         **(scores := _scores(arms, evidence)),
         **_tests(error, test),
-        **_power(recommend(study, rule, margins, evidence, test), test, scores),
+        **_power(recommend(study, rule, margins, evidence, test), test, scores, state),
         **_levels(state, test, rule),
     )
 
@@ -234,14 +233,16 @@ def _tests(error: GainError, test: Decision) -> dict[str, Any]:
     }
 
 
-def _power(power: PowerAnalysis, test: Decision, scores: dict[str, Any]) -> dict[str, Any]:
+def _power(
+    power: PowerAnalysis, test: Decision, scores: dict[str, Any], state: SequentialState | None
+) -> dict[str, Any]:
     """Return the fields on what would decide the inconclusive arrows."""
     has_collapsed = scores["collapsed_pair"] + scores["collapsed_single"] > 0
     return {
         "mde": POINTS * power.mde,
         "seeds_to_significance": power.seeds_to_significance,
         "seeds_to_equivalence": power.seeds_to_equivalence,
-        "recommendation": describe_recommendations(power, test.verdict, scores["n_test"], has_collapsed),
+        "recommendation": describe_recommendations(power, test.verdict, scores["n_test"], has_collapsed, state),
     }
 
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.statistics.power import PowerAnalysis, describe_power, per_comparison_alpha, power_analysis
-from taskaffinity.analysis.statistics.sequential import alpha_spending
+from taskaffinity.analysis.statistics.sequential import SequentialState, alpha_spending
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, Words
 from taskaffinity.analysis.statistics.verdicts import Decision
 from taskaffinity.runs.rule import Rule
@@ -36,11 +36,28 @@ def recommend(
 
 
 def describe_recommendations(
-    power: PowerAnalysis, verdict: Words, n_test: npt.NDArray[np.int64], has_collapsed: npt.NDArray[np.bool_]
+    power: PowerAnalysis,
+    verdict: Words,
+    n_test: npt.NDArray[np.int64],
+    has_collapsed: npt.NDArray[np.bool_],
+    state: SequentialState | None = None,
 ) -> Words:
-    """Return ``describe_power``; where a run collapsed, seeds are not the first thing to add."""
+    """Return ``describe_power``; where a run collapsed, seeds are not the first thing to add.
+
+    A sequential design adds why it trains no more seeds for the arrow, if it does not.
+    """
     words = describe_power(power, verdict, n_test)
-    for arrow in zip(*np.nonzero(has_collapsed), strict=True):
-        if words[arrow]:
-            words[arrow] = f"{words[arrow]}; {BEFORE_SEEDS}"
+    for arrow in zip(*np.nonzero(words != ""), strict=True):
+        if has_collapsed[arrow]:
+            words[arrow] += f"; {BEFORE_SEEDS}"
+        if state is not None and state.n_done:
+            words[arrow] += _why_stopped(int(state.n_shown[arrow]), int(state.n_pair[arrow]), state.interim_seeds[-1])
     return words
+
+
+def _why_stopped(analysed: int, wanted: int, most: int) -> str:
+    if analysed == most:
+        return f"; all {most} seeds of the design are spent"
+    if analysed == wanted:
+        return f"; stopped after {analysed} of {most} seeds, because the others would hardly decide it"
+    return ""

@@ -178,11 +178,11 @@ def test_saved_pictures_have_the_same_bytes_and_say_what_they_show(
         save_figure(Figure(), tmp_path / "x.bmp")
 
 
-def test_the_forest_shows_every_seed(tmp_path: Path) -> None:
-    study = make_study(["a", "b"])
-    store = fill(study, tmp_path, latent_counts({}))
+def test_the_forest_shows_every_seed_of_the_study(tmp_path: Path) -> None:
+    study, more = make_study(["a", "b"]), make_study(["a", "b"], seeds=range(5))
+    store = fill(more, tmp_path, latent_counts({}))
     matrix = measure(study, store)
-    dots = [line for line in draw_forest(matrix, scores_frame(study, store)).lines if len(line.get_xdata()) == 3]
+    dots = [line for line in draw_forest(matrix, scores_frame(more, store)).lines if len(line.get_xdata()) == 3]
     assert sorted(np.mean(line.get_xdata()) for line in dots) == pytest.approx(
         sorted(matrix.gain[~np.isnan(matrix.gain)])
     )

@@ -248,6 +248,14 @@ def test_one_seed_is_told_as_untested(tmp_path: Path) -> None:
     assert {row["verdict"] for row in exact(page, "arrows")} == {"inconclusive"}
 
 
+@pytest.mark.slow
+def test_a_study_of_one_task_is_a_page(tmp_path: Path) -> None:
+    study = make_study(["a"])
+    store = fill(study, tmp_path, latent_counts({}, n=100))
+    matrix = measure(study, store)
+    assert f"single-task {matrix.single_mean[0]:.1f};" in report(matrix, store)
+
+
 def test_a_study_with_nothing_done_is_a_page(tmp_path: Path) -> None:
     study = make_study(["a", "b", "c"])
     page = page_of(study, RunStore(tmp_path))

@@ -58,7 +58,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "target": _TARGET,
         "gain": "Mean test score of the pair less that of the baseline, in points.",
         "low": "Lower end of the gain's 1 - alpha_spent interval, in points; adjusted for multiple comparisons under "
-        "dunnett only.",
+        "dunnett only. Intervals are not cut where scores end (at 100).",
         "high": "Upper end of the same interval, in points.",
         "p": _P,
         "q": "p adjusted for all measured arrows by the rule's correction; arrows with no effect count as p = 1.",
@@ -81,12 +81,14 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "gain_trained": "Gain among the runs that did not collapse, in points; empty if none is left.",
         "metric": _METRIC,
         "untested_reason": _UNTESTED,
-        "mde": "Minimum detectable effect: the smallest gain that is significant with a power of 80 %, in points.",
+        "mde": "Minimum detectable effect: the smallest gain that is significant with a power of 80 %, in points. "
+        "If it is above 100 less score_single, no improvement can be detected.",
         "seeds_to_significance": "Further seeds per pair until a gain of this size is significant with a power of "
         "80 %; empty if 500 do not suffice, and for decided arrows.",
         "seeds_to_equivalence": "Further seeds per pair until a gain of zero is no effect with a power of 90 %; empty "
         "if 500 do not suffice, and for decided arrows.",
-        "recommendation": "What would decide an inconclusive arrow, in words; empty for other verdicts.",
+        "recommendation": "What would decide an inconclusive arrow, in words, and why a sequential design "
+        "trains no more seeds for it; empty for other verdicts.",
         "notes": "What limits the evidence for the arrow, separated by semicolons: a task that hardly learned alone or "
         "still improved, collapsed runs, leaks, long rows, sampled examples, few documents, rare classes.",
         "alpha_spent": "Level that q is compared with: alpha, or the share of it that the interim analysis spends.",
