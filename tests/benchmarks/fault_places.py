@@ -27,6 +27,8 @@ _NEW_PID_NAMESPACE = getattr(os, "CLONE_NEWPID", 0x20000000)
 _NEW_MOUNT_NAMESPACE = getattr(os, "CLONE_NEWNS", 0x00020000)
 _HOSTILE_MODES = (0o777, 0o770, 0o772, 0o1777)
 _ANOTHER_USER = 12_345
+_ROOMS = (4, 24, 80, 200, 400)
+"""KiB; with the most, a study ends among its runs."""
 _WRITERS = ("pairwise", "graph", "report", "export", "predict", "pretrain", "data prepare", "init", "tune")
 
 
@@ -154,7 +156,7 @@ def _on_a_small_disk(tally: Tally, name: str, bench: Bench, expected: Any, same:
             return
         inner = Tally("")
         subprocess.run(["mount", "--make-rprivate", "/"], check=True)
-        for room in (4, 24, 80, 200):
+        for room in _ROOMS:
             place = bench.place(command.needs)
             held = place.parent / f"{place.name}.held"
             place.rename(held)
