@@ -47,6 +47,7 @@ READERS = {
 ALLOWED = {
     "regular_file.py": "the home of opening",
     "atomic.py": "temporary files that this process has just created, and a number of the kernel",
+    "training/profile/precision.py": "the load of the machine, a number of the kernel",
     "training/checkpoint.py": "safetensors opens a path, which check_regular has seen",
     "training/inputs/encoded_cache.py": "arrays of a folder whose files is_intact has seen are mapped into memory",
     "schedule/ray_session.py": "a new file (O_EXCL)",

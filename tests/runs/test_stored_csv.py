@@ -25,7 +25,7 @@ EDGES = b"source,target,gain,more\na,b,0.5,x\n"
         (EDGES + b",b,1,x\n", "row 2: source is null; expected a valid string"),
         (EDGES + b"a,b,1,x,y\n", "row 2: more cells than the header has"),
         (EDGES + b'a,"b\n', "row 2: not CSV (unexpected end of data)"),
-        (EDGES + b"a" * 200_000, "row 2: not CSV (field larger than field limit (131072))"),
+        (EDGES + b"a" * 5_000 + b",b,1,x", "row 2: source is a text of 5000 characters; expected"),
         (b"\xff\xfe", "not UTF-8"),
         (EDGES, "edges.csv has gains, but no run of the study"),
     ],
