@@ -74,7 +74,11 @@ def test_a_study_keeps_what_was_found(encoder: Encoder, tmp_path: Path, monkeypa
     assert known == study  # not a part of its identity
     assert known.tasks[0].long_rows == {"train": round(4 / 12, 4), "dev": 0.0, "test": 0.0}
     assert [card.has_negative for card in known.tasks] == [True, False]
-    assert data_lines(known, SUITE, Path("suite.yaml")) == [
+    of_data = data_lines(known, SUITE, Path("suite.yaml"))
+    assert [line.partition(":")[0] for line in of_data[4:]] == [
+        f"Fewer than {fewest} effective test examples" for fewest in (20, 5)
+    ]
+    assert of_data[:4] == [
         "leak: 1 text of b test also in a train, which can look like transfer",
         "all leaks: taskaffinity data inspect suite.yaml",
         "Many rows have 16 tokens or more, and the encoder reads the first 16 (max_length): a (33 % of train), b (33 % "
