@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -48,7 +49,7 @@ def draw_forest(
     height = sum(_height(group) for group in groups)
     own = ax is None
     ax = ax or sheet(7.6, height + 2.6, (1.9, 1.9, 4.9, height))
-    _column(ax, matrix, groups, height, gains, colours)
+    _column(ax, matrix, groups, height, _seeds(matrix, gains), colours)
     ax.set_xlabel("gain (points)", family=FONT)
     frame(
         ax,
@@ -85,8 +86,9 @@ def draw_forests(
     backdrop, axes = small_multiples(
         [""] * len(columns), width=2.3, height=height, left=1.6, right=0.75, below=0.4, columns=len(columns)
     )
+    seeds = _seeds(matrix, gains)
     for column, ax in zip(columns, axes, strict=True):
-        _column(ax, matrix, column, height, gains, colours)
+        _column(ax, matrix, column, height, seeds, colours)
     low, high = min(ax.get_xlim()[0] for ax in axes), max(ax.get_xlim()[1] for ax in axes)
     for ax in axes:
         ax.set_xlim(low, high)
@@ -98,6 +100,22 @@ def draw_forests(
 
 Group = tuple[int, list[int]]
 """A target and its sources, as places in the suite."""
+
+Seeds = dict[tuple[str, str], list[tuple[int, float, bool]]]
+"""Seed, test score and whether the run is collapsed, of the runs of each source and target."""
+
+
+def _seeds(matrix: AffinityMatrix, gains: pd.DataFrame | None) -> Seeds | None:
+    """Return the runs behind each gain; a search of the frame for every row would take minutes for 100 tasks."""
+    if gains is None:
+        return None
+    arm = "finetune" if matrix.study.evaluate_after == "finetune" else "pair"
+    rows = gains[(gains.arm == arm) & (gains.split == "test")]
+    found: Seeds = {}
+    columns = (rows[name] for name in ("source", "target", "seed", "score", "collapsed"))
+    for source, target, seed, score, collapsed in zip(*columns, strict=True):
+        found.setdefault((source, target), []).append((seed, score, bool(collapsed)))
+    return found
 
 
 def _height(group: Group) -> float:
@@ -118,7 +136,7 @@ def _columns(groups: list[Group]) -> list[list[Group]]:
 
 
 def _column(
-    ax: Axes, matrix: AffinityMatrix, groups: list[Group], height: float, gains: pd.DataFrame | None, colours: Palette
+    ax: Axes, matrix: AffinityMatrix, groups: list[Group], height: float, gains: Seeds | None, colours: Palette
 ) -> None:
     """Draw groups below each other into axes that are ``height`` inches high."""
     ticks: list[tuple[float, str]] = []
@@ -157,7 +175,7 @@ def _omitted(matrix: AffinityMatrix, empty: int) -> str:
 
 
 def _into(
-    ax: Axes, matrix: AffinityMatrix, group: Group, y: float, gains: pd.DataFrame | None, colours: Palette
+    ax: Axes, matrix: AffinityMatrix, group: Group, y: float, gains: Seeds | None, colours: Palette
 ) -> list[tuple[float, str]]:
     """Draw the rows of one target from ``y`` downwards; returns the position and name of each row."""
     t, sources = group
@@ -174,7 +192,7 @@ def _row(
     matrix: AffinityMatrix,
     arrow: tuple[int, int],
     y: float,
-    gains: pd.DataFrame | None,
+    gains: Seeds | None,
     colours: Palette,
 ) -> None:
     verdict = matrix.verdict[arrow]
@@ -186,17 +204,15 @@ def _row(
         (bar,) = ax.plot([matrix.low[arrow], matrix.high[arrow]], [y, y], color=style.ink, linewidth=1.6, zorder=2)
         bar.set_gid(f"interval {matrix.tasks[arrow[0]]} {matrix.tasks[arrow[1]]}")
     if gains is not None:
-        source, target = (matrix.tasks[place] for place in arrow)
-        arm = "finetune" if matrix.study.evaluate_after == "finetune" else "pair"
-        rows = gains[(gains.arm == arm) & (gains.source == source) & (gains.target == target) & (gains.split == "test")]
+        rows = gains.get((matrix.tasks[arrow[0]], matrix.tasks[arrow[1]]), [])
         seeds = matrix.study.seeds[: matrix.sequential.n_shown[arrow]] if matrix.sequential else matrix.study.seeds
-        rows = rows[rows.seed.isin(seeds)]
-        is_collapsed = rows.collapsed.astype(bool)
-        for of_kind, marker in ((rows[~is_collapsed], "o"), (rows[is_collapsed], "x")):
-            points = POINTS * of_kind.score - matrix.baseline[arrow]
+        for has_collapsed, marker in ((False, "o"), (True, "x")):
+            scores = [score for seed, score, collapsed in rows if seed in seeds and collapsed is has_collapsed]
+            points = POINTS * np.array(scores) - matrix.baseline[arrow]
             height = [y - 0.3 * ROW] * len(points)
             ax.plot(points, height, marker, color="white", markeredgecolor="#555555", markersize=3.2, zorder=3)
     hollow = verdict == "inconclusive"
+    is_collapsed = bool(matrix.collapsed_pair[arrow] or matrix.collapsed_single[arrow])
     ax.plot(
         matrix.gain[arrow],
         y,
@@ -207,7 +223,7 @@ def _row(
         zorder=4,
     )
     ax.text(
-        *(1.02, y, marked(matrix.gain[arrow], verdict) + f" {COLLAPSED_MARK}" * (arrow in collapsed_arrows(matrix))),
+        *(1.02, y, marked(matrix.gain[arrow], verdict) + f" {COLLAPSED_MARK}" * is_collapsed),
         fontsize=7.5,
         fontweight="normal" if hollow else "bold",
         color=style.ink,
