@@ -23,7 +23,7 @@ def publish_pairwise(planned: PlannedStudy, report: Report) -> PairwiseResults:
     """
     result = PairwiseResults(planned.root, planned.study, planned.study.rule, failed_runs(report))
     with as_user_error():
-        publish(planned.study, result.store, planned.root)
+        vars(result)["matrix"] = publish(planned.study, result.store, planned.root)  # so it is not measured again
     return result
 
 
