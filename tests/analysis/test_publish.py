@@ -9,9 +9,13 @@ import pytest
 from fake_studies import fill, latent_counts, make_study
 
 import taskaffinity.analysis
+import taskaffinity.runs.store
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.errors import InputError
+from taskaffinity.runs.read_run import read_run
 from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study
 
@@ -20,8 +24,18 @@ FILES = {"scores.csv", "edges.csv", "affinity.graphml", "affinity.txt"} | {
 }
 
 
-def test_publishing_writes_the_results_folders_files(toy: tuple[Study, RunStore], tmp_path: Path) -> None:
-    matrix = publish(*toy, tmp_path / "out")
+def test_publishing_writes_the_results_folders_files(
+    toy: tuple[Study, RunStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, opened = toy[0], []
+
+    def counting(folder: Path, spec: RunSpec) -> RunResult:
+        opened.append(spec.run_id)
+        return read_run(folder, spec)
+
+    monkeypatch.setattr(taskaffinity.runs.store, "read_run", counting)
+    matrix = publish(study, RunStore(toy[1].root), tmp_path / "out")
+    assert sorted(opened) == sorted(spec.run_id for spec in study.plan)  # every run is opened once
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES | {".lock"}
     words = (tmp_path / "out" / "affinity.txt").read_text(encoding="utf-8")
     decided = matrix.select("improves", "degrades", "no effect")
