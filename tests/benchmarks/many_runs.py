@@ -4,6 +4,7 @@
 
 The study's runs are invented once per FOLDER (accuracy around planted gains, 12 epochs of history); nothing is trained.
 Each step runs in a process of its own. Times are wall and CPU seconds; memory is the peak of the process.
+``results/many_runs.csv`` has one measurement beside the goals: ``measure`` and ``report`` do not reach them yet.
 """
 
 from __future__ import annotations
