@@ -12,8 +12,8 @@ from typing import Any
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch: two workers on two cores, a thread each
 
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of many processes compiles every module anew
-sys.dont_write_bytecode = False
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):  # or each of many processes compiles every module anew
+    sys.dont_write_bytecode = False
 
 import pytest
 from hypothesis import settings

@@ -48,6 +48,7 @@ def test_controls_are_trained_beside_the_study_and_leave_it_as_it_is(mine: Path,
     assert {row["arm"] for row in rows(mine / "scores.csv")} == {"single", "pair", "placebo", "half", "halves"}
 
 
+@pytest.mark.slow
 def test_a_matched_baseline_takes_the_place_of_the_single_run(mine: Path, plain: Path) -> None:
     before = results_of(mine)
     done = command(

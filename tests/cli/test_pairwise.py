@@ -150,6 +150,7 @@ def test_a_run_folder_that_was_deleted_is_the_only_one_trained_again(finished: P
     assert (mine / "edges.csv").read_bytes() == (finished / "edges.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_one_more_seed_trains_that_seed_alone(mine: Path) -> None:
     before = results_of(mine)
     more = command(*STUDY, "--seeds=3", "--quiet", cwd=mine.parents[1])

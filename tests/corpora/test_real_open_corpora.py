@@ -23,6 +23,7 @@ from taskaffinity.tasks.open_clinical import LCT_CLASSES
 from taskaffinity.tasks.spans import spans
 from taskaffinity.tasks.task import SPLITS
 
+pytestmark = pytest.mark.slow
 LCT = "leaf_clinical_trials"
 
 Gold = dict[tuple[str, frozenset[str]], str]

@@ -194,6 +194,7 @@ def test_a_whole_study_by_the_papers_protocol(tmp_path: Path, encoder: str) -> N
         )
 
 
+@pytest.mark.slow
 def test_command_and_function_write_the_same_edges_byte_for_byte(tmp_path: Path) -> None:
     result = ta.pairwise(
         "clinical", seeds=2, seeds_single=2, settings=SMALL, executor="local", output_dir=tmp_path / "python"

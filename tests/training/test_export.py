@@ -67,7 +67,10 @@ def with_tokenizer(architecture: str, make_encoder: MakeEncoder) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=ARCHITECTURES)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(one, marks=[] if one in ("bert", "roberta") else pytest.mark.slow) for one in ARCHITECTURES],
+)
 def trained(request: Any, make_encoder: MakeEncoder, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Encoder]:
     """A results folder with a run of all four kinds whose models were kept, and the encoder that it started from."""
     root, cache = tmp_path_factory.mktemp("results"), tmp_path_factory.mktemp("cache")
