@@ -51,7 +51,6 @@ ALLOWED = {
     "training/checkpoint.py": "safetensors opens a path, which check_regular has seen",
     "training/inputs/encoded_cache.py": "arrays of a folder whose files is_intact has seen are mapped into memory",
     "schedule/ray_session.py": "a new file (O_EXCL)",
-    "training/profile/precision.py": "what Linux says of running threads",
     "corpora/archive.py": "an archive that open_regular opened, and its members",
 }
 
