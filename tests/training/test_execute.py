@@ -212,7 +212,7 @@ def test_the_outcome_is_the_score_of_the_counts(result: RunResult) -> None:
         for split, n, score in (("dev", 40, outcome.dev), ("test", 50, outcome.test)):
             counts = result.counts[f"{name}/{split}"]
             assert len(counts) == n
-            assert float(METRICS[outcome.metric].score(counts.sum(axis=0))) == score
+            assert float(METRICS[outcome.metric].score_examples(counts)) == score
 
 
 def test_the_counts_follow_from_the_predictions(result: RunResult) -> None:
