@@ -22,13 +22,13 @@ BENCHMARK = Path(__file__).parent / "benchmarks" / "faults.py"
 def test_kills_and_damages_cost_nothing(tmp_path: Path) -> None:
     """Every count is 0: finished runs trained again, other bytes, tracebacks, wrong numbers, litter, corpus text."""
     table = tmp_path / "faults.csv"
-    command = [sys.executable, str(BENCHMARK), "--few", "--share", "0.04", "--seed", "1", "--out", str(table)]
+    command = [sys.executable, str(BENCHMARK), "--few", "--share", "0.025", "--seed", "1", "--out", str(table)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert sum(int(row["tried"]) for row in rows if row["scenario"].startswith("killed")) >= 5
-    assert sum(int(row["tried"]) for row in rows if row["scenario"].startswith("damaged")) >= 200
+    assert sum(int(row["tried"]) for row in rows if row["scenario"].startswith("damaged")) >= 120
 
 
 def test_the_benchmark_sees_a_lost_file_other_bytes_and_litter() -> None:

@@ -102,7 +102,7 @@ def test_every_figure_is_drawn_at_every_size_with_stamp_and_caption(
     assert "nan" not in words.lower()
 
 
-@pytest.mark.parametrize("size", [4, pytest.param(16, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [4, pytest.param(16, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", ["heatmap", "forest", "targets", "seeds", "curves"])
 def test_no_words_lie_upon_others(name: str, size: int, worlds: dict[int, World]) -> None:
     figure = figure_of(name, worlds[size])
@@ -215,7 +215,7 @@ def test_a_dense_graph_of_twelve_tasks_has_its_labels_apart(tmp_path: Path) -> N
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
-@pytest.mark.parametrize("size", [4, pytest.param(16, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [4, pytest.param(16, marks=pytest.mark.long)])
 def test_small_graphs_have_every_arrow_into_their_target(size: int, worlds: dict[int, World]) -> None:
     matrix, _ = worlds[size]
     axes = small(draw_targets(matrix))
@@ -231,7 +231,7 @@ def test_small_graphs_have_every_arrow_into_their_target(size: int, worlds: dict
                 assert text.get_text().endswith("?") == (matrix.verdict[s, t] == "inconclusive")
 
 
-@pytest.mark.parametrize("size", [8, pytest.param(16, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [8, pytest.param(16, marks=pytest.mark.long)])
 def test_forests_have_every_interval_on_one_scale(size: int, worlds: dict[int, World]) -> None:
     matrix, store = worlds[size]
     axes = small(draw_forests(matrix, scores_frame(matrix.study, store)))
@@ -319,7 +319,7 @@ def test_curves_are_means_of_the_stored_histories(worlds: dict[int, World]) -> N
         assert len(gids(ax, "label")) == 4  # each source, also an inconclusive one, and single-task training
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_of_many_sources_only_those_that_change_the_target_are_named(worlds: dict[int, World]) -> None:
     matrix, store = worlds[16]
     for t, ax in enumerate(small(draw_curves(matrix, curves_frame(matrix.study, store)))):
@@ -377,7 +377,7 @@ def staged(names: str, **options: object) -> Study:
     return make_study(list(names), design="full", finetune=dict.fromkeys(names, FINETUNE), synthetic=True, **options)
 
 
-@pytest.mark.parametrize("size", [2, 4, pytest.param(16, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [2, 4, pytest.param(16, marks=pytest.mark.long)])
 def test_the_slope_chart_has_a_line_into_every_stage_and_its_labels_apart(size: int, tmp_path: Path) -> None:
     study = staged("abcdefghijklmnop"[:size])
     effects = {("b", "a"): 0.6, ("~finetune", "b"): 0.6, ("a", "c"): -0.9}
@@ -472,7 +472,7 @@ def test_above_six_tasks_the_middle_stage_names_its_lines_too(size: int, tmp_pat
     assert len(middle) == size
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_wide_figure_has_larger_words(worlds: dict[int, World]) -> None:
     sizes = {}
     for size in (4, 16):

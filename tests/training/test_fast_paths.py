@@ -101,7 +101,7 @@ def blocks_by_autograd(
     return packed._attend(q, k, v, query_blocks, blocks, dropout, scaling)
 
 
-@pytest.mark.parametrize("optimizer", ["adamax", pytest.param("adamw", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("optimizer", ["adamax", pytest.param("adamw", marks=pytest.mark.long)])
 @pytest.mark.parametrize("technique", TECHNIQUES)
 def test_losses_are_equal_with_and_without_each_optimization(
     technique: str, optimizer: str, build: Build, monkeypatch: pytest.MonkeyPatch

@@ -29,7 +29,7 @@ from taskaffinity.training.optim.optimizer import Stepper
 from taskaffinity.training.variants import training_set_of
 
 DRY = replace(RECIPE, head_dropout=0.0)
-OPTIMIZERS = ("adamax", pytest.param("adamw", marks=pytest.mark.slow))
+OPTIMIZERS = ("adamax", pytest.param("adamw", marks=pytest.mark.long))
 TARGETS = ("sts", "tag")
 
 Run = Callable[..., RunResult]

@@ -32,7 +32,7 @@ def splits(make_split: MakeSplit) -> dict[str, EncodedSplit]:
     return {kind: sparse(make_split(kind, n=12, seed=i)) for i, kind in enumerate(KINDS)}
 
 
-@pytest.mark.parametrize("optimizer", ["adamax", pytest.param("adamw", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("optimizer", ["adamax", pytest.param("adamw", marks=pytest.mark.long)])
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "deberta-v2", "electra"])
 def test_pruning_does_not_change_losses_weights_or_predictions(
     architecture: str,
