@@ -421,6 +421,7 @@ class TestOnRay:
         assert len(report.failed) == 3
         assert all("--results must be on a path that all nodes share" in why for why in report.failed.values())
 
+    @pytest.mark.long
     def test_half_a_gpu_a_run_packs_four_on_two(self, tiny_study: MakeStudy, tmp_path: Path) -> None:
         tiny = tiny_study(num_train_epochs=100)
         seen: list[Progress] = []

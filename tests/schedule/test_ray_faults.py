@@ -274,6 +274,7 @@ def test_a_run_that_fits_no_single_node_is_refused(cache: Path, tmp_path: Path, 
     assert "--cpus-per-run" in told["refused"]
 
 
+@pytest.mark.long
 def test_workers_that_the_memory_monitor_always_ends_become_failed_runs(
     cache: Path, tmp_path: Path, short: Path
 ) -> None:
