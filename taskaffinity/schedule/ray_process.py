@@ -28,6 +28,8 @@ from taskaffinity.schedule.ray_session import RETRIES, environment
 from taskaffinity.schedule.resources import Resources
 
 _START_SECONDS = 60
+_TIMED_OUT = "timed out"
+"""Ray's words for a start that took more than half a minute; they come with no class of their own."""
 _LEAVE_SECONDS = 10.0
 """Time that leaving a cluster may take."""
 _LOG = logging.getLogger(__name__)
@@ -97,24 +99,35 @@ class RaySessions:
             raise
 
     def _start(self) -> _RayProcess:
+        try:
+            return self._started(str(self._n_ended))
+        except InputError as error:
+            if self._resources.address is not None or _TIMED_OUT not in str(error):
+                raise self._unstarted(error) from error
+            _LOG.warning("Ray did not start in time, as on a busy machine; it is started once more")
+        try:
+            return self._started(f"{self._n_ended}b")
+        except InputError as error:
+            raise self._unstarted(error) from error
+
+    def _started(self, name: str) -> _RayProcess:
         if self._folder is None:
             self._folder = _private_folder()
-        session = self._folder / str(self._n_ended)
+        session = self._folder / name
         session.mkdir(mode=0o700)
         process = _RayProcess(self._resources, session)
         try:
             process.start()
-        except InputError as error:
-            process.end()
-            self._keeps_logs = True
-            message = f"{error}; its logs lie in {self._folder}"
-            if self._n_ended:  # runs are done: they are published
-                raise RayEnded(message, is_final=True) from error
-            raise InputError(message) from error
         except BaseException:
             process.end()
             raise
         return process
+
+    def _unstarted(self, error: InputError) -> Exception:
+        self._keeps_logs = True
+        message = f"{error}; its logs lie in {self._folder}"
+        # after some runs, what is done is published
+        return RayEnded(message, is_final=True) if self._n_ended else InputError(message)
 
     def _end(self) -> None:
         process, self._process = self._process, None

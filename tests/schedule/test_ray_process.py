@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule import on_ray
 from taskaffinity.schedule.ray_process import RayEnded, RaySessions
@@ -31,6 +33,18 @@ def init(**options):
     _private = sys.modules["ray"]._private = types.SimpleNamespace(worker=types.SimpleNamespace(_global_node=node))
 """
 """A module in the place of Ray, with one process."""
+
+UNWILLING = """
+from pathlib import Path
+at_last = init
+def init(**options):
+    tries = Path(__file__).with_name("tries")
+    tries.write_text((tries.read_text() if tries.exists() else "") + "x")
+    if len(tries.read_text()) <= {failures}:
+        raise Exception("{said}. This could happen because of many reasons.")
+    at_last(**options)
+"""
+"""After ``RAY``: a start that fails a few times."""
 
 STAND_IN = """
 import os, time
@@ -155,6 +169,29 @@ class TestProcessOfRay:
         assert [messages.send(answer) for answer in "ab"] == ["a", "b"]
         with pytest.raises(StopIteration):
             messages.send("c")
+
+    @pytest.mark.parametrize(
+        ("said", "failures", "tries"),
+        [
+            ("The current node timed out during startup", 1, 2),
+            ("The current node timed out during startup", 9, 2),
+            ("No module named ray", 9, 1),
+        ],
+    )
+    def test_a_start_that_took_too_long_is_tried_once_more(
+        self, said: str, failures: int, tries: int, sessions: RaySessions, tmp_path: Path
+    ) -> None:
+        (tmp_path / "ray.py").write_text(RAY + UNWILLING.format(said=said, failures=failures))
+        messages = sessions.call(stand_in("ids"))
+        if failures < tries:
+            assert all(is_alive(pid) for pid in next(messages))
+        else:
+            with pytest.raises(InputError, match=f"{said}.*its logs lie in"):
+                next(messages)
+            [kept] = tmp_path.glob("ta-ray-*")
+            assert len(list(kept.glob("*/driver.log"))) == tries
+            shutil.rmtree(kept)
+        assert len((tmp_path / "tries").read_text()) == tries
 
     def test_nothing_outlives_the_end(self, sessions: RaySessions) -> None:
         pids = next(sessions.call(stand_in("ids")))
