@@ -116,7 +116,7 @@ def kept(root: Path, task: str) -> BestModel:
     return best_model(root, task, run.run_id)
 
 
-def test_split(root: Path, encoder: Encoder, task: str) -> Any:
+def split_of_test(root: Path, encoder: Encoder, task: str) -> Any:
     recipe = kept(root, task).spec.recipe
     folder = cache_folder(
         root / "cache", TASKS[task].fingerprint, encoder.ref.fingerprint, recipe.max_length, recipe.max_words
@@ -124,13 +124,10 @@ def test_split(root: Path, encoder: Encoder, task: str) -> Any:
     return read_encoded(folder)[1]["test"]
 
 
-test_split.__test__ = False  # type: ignore[attr-defined]
-
-
 @pytest.mark.parametrize("task", PAIRED)
 def test_logits_are_equal(task: str, trained: tuple[Path, Encoder], exported: Callable[[str], Path]) -> None:
     root, encoder = trained
-    given, split = kept(root, task), test_split(root, encoder, task)
+    given, split = kept(root, task), split_of_test(root, encoder, task)
     store = RunStore(root)
     head, weights = store.head(given.spec, task), store.weights(given.spec, task)
     assert head is not None
