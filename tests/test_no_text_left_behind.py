@@ -166,7 +166,7 @@ def test_made_up_text_stays_out_of_the_results(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not RAW, reason="TASKAFFINITY_RAW is not set: real text is NOT searched for in results")
-@pytest.mark.parametrize("domain", CORPORA)
+@pytest.mark.parametrize("domain", ["biomedical", pytest.param("open-clinical", marks=pytest.mark.long)])
 def test_real_text_stays_out_of_the_results(domain: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
     for folder in CORPORA[domain]:

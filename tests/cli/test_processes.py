@@ -99,14 +99,15 @@ def test_exit_code_1_says_which_runs_failed(tmp_path: Path) -> None:
     assert [reason.partition(":")[0] for reason in reasons] == ["diverged"] * 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("how", "code", "said"),
+    ("executor", "how", "code", "said"),
     [
-        pytest.param(signal.SIGINT, 130, "interrupted", id="interrupted", marks=pytest.mark.slow),
-        pytest.param(signal.SIGTERM, 143, "terminated", id="terminated", marks=pytest.mark.slow),
+        pytest.param("local", signal.SIGINT, 130, "interrupted", id="interrupted"),
+        pytest.param("local", signal.SIGTERM, 143, "terminated", id="terminated"),
+        pytest.param("ray", signal.SIGTERM, 143, "terminated", id="ray-terminated", marks=pytest.mark.ray),
     ],
 )
-@pytest.mark.parametrize("executor", ["local", pytest.param("ray", marks=pytest.mark.ray)])
 def test_a_signal_ends_with_its_code_and_one_line_that_says_how_to_continue(
     executor: str, how: signal.Signals, code: int, said: str, tmp_path: Path
 ) -> None:
