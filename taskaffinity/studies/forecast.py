@@ -29,6 +29,7 @@ from taskaffinity.training.profile.speed import timed
 T = TypeVar("T")
 
 PADDED = "this encoder does not support packed sequences: mini-batches are padded to their longest sequence and slower"
+PADDED_ON_GPU = "packed sequences do not work with this encoder on this GPU: mini-batches are padded, and slower"
 
 
 def measured_cost(study: Study, suite: Suite, encoder: Encoder) -> CostModel | None:
@@ -93,12 +94,12 @@ def describe_forecast(
         f"estimated from {cost_model.steps} timed updates of one run ({cost_model.device}, "
         f"{cost_model.attention} attention, peak {cost_model.memory_mib:.0f} MiB"
         f"{' of the GPU' if cost_model.device == 'cuda' else ''})",
-        *([PADDED] if cost_model.attention == "padded" and cost_model.device == "cpu" else []),
+        *([PADDED if cost_model.device == "cpu" else PADDED_ON_GPU] if cost_model.attention == "padded" else []),
     ]
 
 
 def padding_notice(encoder: Encoder, recipe: Recipe) -> list[str]:
-    """Say that this encoder is trained padded, in one line; no line if it is packed, or if it trains on a GPU.
+    """Say that this encoder is trained padded, in one line; no line if it is packed, or on a GPU, whose trial says it.
 
     The answer is stored in the cache, because the trial loads the encoder.
     """

@@ -99,7 +99,7 @@ def load_shared_weights(model: MultiTaskModel, path: Path) -> None:
     if (token_ids := loaded.pop(_TOKEN_IDS, None)) is not None:
         table = _table_name(model)
         rows = loaded[table]
-        loaded[table] = current[table].clone()
+        loaded[table] = current[table].cpu().clone()
         loaded[table][token_ids] = rows
     shapes = ({name: value.shape for name, value in state.items()} for state in (loaded, current))
     if next(shapes) != next(shapes):

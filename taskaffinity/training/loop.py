@@ -92,7 +92,7 @@ def fit(
             heartbeat.start_epoch(number, batches or batches_in_an_epoch(splits, recipe.batch_size))
         for batch in _batches(model, splits, recipe.batch_size, batches, seed=seed, epoch=number):
             # One task per batch: the gradient is that task's alone.
-            loss = model.loss(batch.to(recipe.device, blocks=model.is_packed))
+            loss = model.loss(batch.to(recipe.device))
             loss.backward()
             stepper.step(counts=batch.task in attached)
             losses[batch.task].append(loss.detach())  # .item() would wait for the GPU
@@ -147,7 +147,7 @@ def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, devic
     outputs: list[np.ndarray[Any, Any]] = [np.zeros(0)] * split.n_rows
     for rows in batches_by_tokens(lengths, EVALUATION_TOKENS[device]):
         batch = make_batch(task.name, split, rows)
-        raw = model(batch.to(device, blocks=model.is_packed))
+        raw = model(batch.to(device))
         if not bool(torch.isfinite(raw).all()):  # the last step can break the weights after the last loss
             raise Diverged(f"diverged: outputs for {task.name} are not numbers; try a smaller learning_rate")
         predicted = outputs_to_predictions(task.kind, raw).cpu().numpy()

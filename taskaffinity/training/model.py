@@ -46,10 +46,12 @@ class MultiTaskModel(nn.Module):
         max_length: int = 128,
         packed: bool = True,
         detached: Collection[str] = (),
+        device: str = "cpu",
     ) -> None:
         super().__init__()
         torch.manual_seed(seed_of(seed, "encoder"))
         self.encoder, pooler = load_encoder(folder, encoder_dropout)
+        self.encoder.to(device)  # type: ignore[arg-type]  # packed attention is compared on the device
         self.pooler = pooler if form_of(self.encoder.config).pooler else None
         self.is_packed = packed and packs_exactly(self.encoder, max_length)
         self.is_narrow = self.is_packed and narrow_last_layer(self.encoder, max_length)
@@ -64,6 +66,7 @@ class MultiTaskModel(nn.Module):
             self.heads[name] = make_head(task, self.encoder.config, head_dropout, shared)
         self.parts = nn.ModuleList(self.heads.values())  # a ModuleDict refuses names such as "v1.0"
         replace_dropout(self)
+        self.to(device)
 
     def forward(self, batch: Batch) -> Tensor:
         """Outputs of the batch's task in fp32: ``(B, C)``, or ``(W, C)`` for tagging."""

@@ -76,14 +76,13 @@ def setup_run(
         head_dropout=recipe.head_dropout,
         encoder_dropout=recipe.encoder_dropout,
         max_length=recipe.max_length,
-        packed=recipe.device == "cpu",
         detached=training.detached,
+        device=recipe.device,
     )
     model.precision = recipe.precision
     if start is not None:
         load_shared_weights(model, start)
     training, splits, token_ids = _prune_vocabulary(model, training, splits)
-    model.to(recipe.device)
     return RunSetup(model, training, metas, splits, token_ids)
 
 

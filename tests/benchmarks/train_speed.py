@@ -91,7 +91,7 @@ class Ours:
         device: str = "cpu",
     ) -> None:
         self.device = device
-        self.model = MultiTaskModel(folder, metas, seed=0, packed=device == "cpu")
+        self.model = MultiTaskModel(folder, metas, seed=0, device=device)
         self.model.precision = precision
         tokens = used_token_ids(splits.values(), self.model.encoder)
         prune_embeddings(self.model.encoder, tokens)
@@ -104,9 +104,7 @@ class Ours:
         """Seconds that these mini-batches took."""
         began = now(self.device)
         for name, rows in batches:
-            loss = self.model.loss(
-                make_batch(name, self.splits[name], rows).to(self.device, blocks=self.model.is_packed)
-            )
+            loss = self.model.loss(make_batch(name, self.splits[name], rows).to(self.device))
             loss.backward()
             self.stepper.step()
         return now(self.device) - began

@@ -169,7 +169,7 @@ def test_queries_attend_to_their_whole_sequence(drawn: tuple[list[int], list[int
     query, key, value = torch.randn(3, 1, 2, sum(lengths), 4, generator=generator)  # (1, N, T, D) each
     layout = layout_of(lengths, read)
     output, _ = packed_attention(
-        nn.Identity(), query[:, :, read], key, value, None, layout=layout, query_blocks=layout.read_blocks, dropout=p
+        nn.Identity(), query[:, :, read], key, value, None, layout=layout, is_narrow=True, dropout=p
     )
     whole, _ = packed_attention(nn.Identity(), query, key, value, None, layout=layout)
     torch.testing.assert_close(output[0], whole[0, read], atol=1e-5, rtol=1e-4)

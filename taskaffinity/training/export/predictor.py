@@ -114,7 +114,7 @@ class Predictor:
         for rows in batches_by_tokens(np.diff(split.bounds), EVALUATION_TOKENS[self.device]):
             batch = make_batch(self.meta.name, split, rows)
             sizes = np.diff(split.word_bounds)[batch.rows] if split.is_tagging else np.ones(len(batch.rows), dtype=int)
-            outputs = self._forward(batch.to(self.device, blocks=False)).cpu().split(sizes.tolist())
+            outputs = self._forward(batch.to(self.device)).cpu().split(sizes.tolist())
             of_row |= dict(zip(batch.rows.tolist(), outputs, strict=True))
         return [of_row[row] for row in range(split.n_rows)]
 

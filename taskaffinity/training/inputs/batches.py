@@ -35,17 +35,11 @@ class Batch:
     targets: Tensor  # (R,) scores or classes of sequences, tags of words
     layout: Layout  # its ``read``: (R,) first token of each sequence, or of each word
 
-    def to(self, device: str, *, blocks: bool = True) -> Batch:
-        """The batch on another device; the copy to a GPU is asynchronous.
-
-        Parameters
-        ----------
-        blocks : bool
-            Whether to copy the layout's blocks. A padded model does not use them.
-        """
+    def to(self, device: str) -> Batch:
+        """The batch on another device; the copy to a GPU is asynchronous."""
         tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
         moved: dict[str, Any] = {name: sent(tensor, device) for name, tensor in tensors.items()}
-        return replace(self, **moved, layout=self.layout.to(device, blocks=blocks))
+        return replace(self, **moved, layout=self.layout.to(device))
 
 
 def make_batch(task: str, split: EncodedSplit, rows: IntArray) -> Batch:

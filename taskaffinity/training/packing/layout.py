@@ -3,9 +3,10 @@
 Sequences are sorted by length. A long sequence is a block by itself, which needs no copy and no padding. Short
 sequences share a block with neighbours of similar length, padded to the longest, which saves calls and wastes little.
 A narrow last layer has queries only for the tokens that are read. These form a second list of as many blocks.
+A GPU needs no blocks: its kernels take the bounds of the sequences in the row.
 """
 
-# T tokens of the batch, R of them read; of a block: B sequences, L tokens of the longest
+# T tokens of the batch in S sequences, R of them read; of a block: B sequences, L tokens of the longest
 
 from __future__ import annotations
 
@@ -34,21 +35,22 @@ class Block:
 
 @dataclass(frozen=True)
 class Layout:
-    """The blocks of a packed row, in the order of the row."""
+    """The sequences of a packed row, as blocks for a CPU and as bounds for a GPU."""
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[Block, ...]  # in the order of the row; none on a GPU
     read: Tensor  # (R,) indices of the tokens whose last states are read, ascending
     read_blocks: tuple[Block, ...]  # by block, the tokens that are read, in the row of the R tokens
+    bounds: Tensor  # (S + 1,) int32, first token of each sequence, and T
+    read_bounds: Tensor  # (S + 1,) int32, the same in the row of the R tokens
+    longest: int  # tokens of the longest sequence
+    most_read: int  # most tokens of one sequence that are read
 
-    def to(self, device: str, *, blocks: bool = True) -> Layout:
-        """The layout on another device; only ``read`` if ``blocks`` is False."""
-        if not blocks:
-            return Layout((), sent(self.read, device), ())
-        return Layout(
-            tuple(_moved(block, device) for block in self.blocks),
-            sent(self.read, device),
-            tuple(_moved(block, device) for block in self.read_blocks),
-        )
+    def to(self, device: str) -> Layout:
+        """The layout on another device."""
+        if torch.device(device).type == "cpu":
+            return self
+        bounds, read, read_bounds = (sent(tensor, device) for tensor in (self.bounds, self.read, self.read_bounds))
+        return replace(self, blocks=(), read=read, read_blocks=(), bounds=bounds, read_bounds=read_bounds)
 
 
 def sent(tensor: Tensor, device: str) -> Tensor:
@@ -80,7 +82,16 @@ def layout_of(lengths: Sequence[int], read: Sequence[int] | None = None) -> Layo
         blocks.append(_block(start, lengths[first:last]))
         read_blocks.append(_block(read_start, n_read[first:last], has_keys=False))
         first, start, read_start = last, blocks[-1].tokens.stop, read_blocks[-1].tokens.stop
-    return Layout(tuple(blocks), torch.from_numpy(at), tuple(read_blocks))
+    read_bounds = np.cumsum([0, *n_read])
+    return Layout(
+        tuple(blocks),
+        torch.from_numpy(at),
+        tuple(read_blocks),
+        torch.from_numpy(starts.astype(np.int32)),
+        torch.from_numpy(read_bounds.astype(np.int32)),
+        max(lengths),
+        max(n_read),
+    )
 
 
 def _block(first: int, lengths: Sequence[int], *, has_keys: bool = True) -> Block:
@@ -94,11 +105,6 @@ def _block(first: int, lengths: Sequence[int], *, has_keys: bool = True) -> Bloc
         return Block(tokens, shape, places)
     bias = torch.zeros(shape).masked_fill(~is_token, -torch.inf)
     return Block(tokens, shape, places, bias[:, None, None, :])
-
-
-def _moved(block: Block, device: str) -> Block:
-    places, bias = (None if tensor is None else sent(tensor, device) for tensor in (block.places, block.bias))
-    return replace(block, places=places, bias=bias)
 
 
 def by_head(states: Tensor, block: Block) -> Tensor:

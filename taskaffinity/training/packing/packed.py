@@ -1,12 +1,12 @@
 """Padding-free attention for stock transformers encoders.
 
 A mini-batch is one row of concatenated sequences, ``(1, T)``. In an encoder, all layers but attention treat each token
-separately, so only attention must know where sequences end. The function registered here attends within each sequence,
-in the blocks of ``layout.py``.
+separately, so only attention must know where sequences end. The function registered here attends within each sequence:
+in the blocks of ``layout.py`` on a CPU, with the kernels of ``varlen.py`` on a GPU.
 
 Warning: transformers builds no mask for an attention name without a mask function, so a padded batch under this name
-would attend to its padding. ``packs_exactly`` compares packed and unpacked states. Encoders whose states differ
-(DeBERTa-v2, MPNet, sliding windows) are trained on padded batches with ``sdpa``.
+would attend to its padding. ``packs_exactly`` compares packed and unpacked states, and gradients on a GPU. Encoders
+that differ (DeBERTa-v2, MPNet, sliding windows) are trained on padded batches with ``sdpa``.
 """
 
 # T tokens of the batch, R of them with a query, N heads, D width of a head
@@ -23,8 +23,13 @@ from transformers import AttentionInterface, PreTrainedModel
 
 from taskaffinity.training.packing.attention import BlockAttention
 from taskaffinity.training.packing.layout import Block, Layout, by_head, by_token, layout_of
+from taskaffinity.training.packing.varlen import attend
 
 PACKED = "taskaffinity_packed"
+_TOLERANCE = 1e-4
+"""Absolute and relative tolerance of states on a CPU."""
+_TOLERANCES: tuple[tuple[torch.dtype | None, float], ...] = ((None, 1e-3), (torch.bfloat16, 0.05))
+"""On a GPU: the precision of matrix products (None: fp32), and the largest norm of a difference over the norm."""
 
 
 def packed_attention(
@@ -35,7 +40,7 @@ def packed_attention(
     attention_mask: Tensor | None,
     *,
     layout: Layout,
-    query_blocks: Sequence[Block] | None = None,
+    is_narrow: bool = False,
     dropout: float = 0.0,
     scaling: float | None = None,
     **kwargs: Any,
@@ -44,19 +49,21 @@ def packed_attention(
 
     Parameters
     ----------
-    query_blocks : sequence of Block, optional
-        The blocks of the queries. By default every token has a query, and R is T.
+    is_narrow : bool
+        Whether only the tokens in ``layout.read`` have a query. Otherwise every token has one, and R is T.
 
     Returns
     -------
     (1, R, N, D) Tensor
         The output of attention, followed by None in the place of attention weights.
     """
-    query_blocks = layout.blocks if query_blocks is None else query_blocks
     query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, N, D)
     # squeeze, not [0], whose backward pass fills a tensor with zeros
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    if dropout and query.device.type == "cpu":
+    if query.device.type != "cpu":
+        return attend(query, key, value, layout, is_narrow=is_narrow, dropout=dropout, scaling=scaling)[None], None
+    query_blocks = layout.read_blocks if is_narrow else layout.blocks
+    if dropout:
         attended: Tensor = BlockAttention.apply(  # type: ignore[no-untyped-call]
             query, key, value, query_blocks, layout.blocks, dropout, scaling
         )
@@ -95,39 +102,70 @@ def first_position(encoder: PreTrainedModel) -> int:
     return 0 if padding is None else int(padding) + 1
 
 
-@torch.no_grad()
-def packs_exactly(encoder: PreTrainedModel, max_length: int = 128, *, tolerance: float = 1e-4) -> bool:
+def packs_exactly(encoder: PreTrainedModel, max_length: int = 128) -> bool:
     """Set packed attention if it gives the states of each sequence by itself; whether it does.
 
-    The states are compared on ``probe_sequences``. If they differ, the encoder gets ``sdpa``, or ``eager`` if it does
-    not support ``sdpa``.
+    The states are compared on ``probe_sequences``, in fp32 on the encoder's device. On a GPU, gradients are compared
+    too, and everything in bf16 as well, because each precision has its own kernel. If they differ, the encoder gets
+    ``sdpa``, or ``eager`` if it does not support ``sdpa``.
 
     Parameters
     ----------
     max_length : int
         Length of the longer probe, in tokens.
-    tolerance : float
-        Absolute and relative tolerance of the comparison.
     """
     if not getattr(encoder, "_supports_attention_backend", False):
         return False
-    tokens, start = probe_sequences(encoder, max_length)
     was_training = encoder.training
     encoder.eval()
     try:
-        device = encoder.device
-        encoder.set_attn_implementation("sdpa")
-        separate = [encoder(input_ids=ids[None].to(device)).last_hidden_state[0] for ids in tokens]
-        encoder.set_attn_implementation(PACKED)
-        packed, _ = packed_states(encoder, tokens, start)
-        if torch.allclose(torch.cat(separate), packed, atol=tolerance, rtol=tolerance):
+        if _agrees_on_cpu(encoder, max_length) if encoder.device.type == "cpu" else _agrees_on_gpu(encoder, max_length):
             return True
     except (TypeError, ValueError, RuntimeError, IndexError):
-        pass  # the encoder takes no position_ids, or does not pass the layout to its attention
+        pass  # the encoder takes no position_ids, or does not pass the layout to its attention; no kernel for this GPU
     finally:
         encoder.train(was_training)
     encoder.set_attn_implementation("sdpa" if getattr(encoder, "_supports_sdpa", False) else "eager")
     return False
+
+
+@torch.no_grad()
+def _agrees_on_cpu(encoder: PreTrainedModel, max_length: int) -> bool:
+    separate, packed = _both_states(encoder, max_length)
+    return torch.allclose(separate, packed, atol=_TOLERANCE, rtol=_TOLERANCE)
+
+
+def _agrees_on_gpu(encoder: PreTrainedModel, max_length: int) -> bool:
+    """Whether states and gradients agree in each precision."""
+    weights = [weight for weight in encoder.parameters() if weight.requires_grad]
+    for dtype, tolerance in _TOLERANCES:
+        found = []
+        with torch.enable_grad():
+            with torch.autocast(encoder.device.type, dtype or torch.bfloat16, enabled=dtype is not None):
+                both = _both_states(encoder, max_length)
+            for states in both:
+                direction = torch.linspace(-1, 1, states.numel(), device=states.device).view_as(states)
+                gradients = torch.autograd.grad((states.float() * direction).sum(), weights, allow_unused=True)
+                # as one vector, because some gradients, such as those of the keys' biases, are zero but for rounding
+                found.append((states, torch.cat([given.flatten() for given in gradients if given is not None])))
+        if not all(relative_error(*pair) <= tolerance for pair in zip(*found, strict=True)):  # NaN is a difference too
+            return False
+    return True
+
+
+def relative_error(expected: Tensor, found: Tensor) -> float:
+    """The norm of the difference over the norm of what is expected; 0 if both are 0."""
+    difference, size = (float(tensor.detach().float().norm()) for tensor in (found - expected, expected))
+    return difference / size if size else difference
+
+
+def _both_states(encoder: PreTrainedModel, max_length: int) -> tuple[Tensor, Tensor]:
+    """Last states of the probes, each sequence by itself and packed; the encoder keeps packed attention."""
+    tokens, start = probe_sequences(encoder, max_length)
+    encoder.set_attn_implementation("sdpa")
+    separate = [encoder(input_ids=ids[None].to(encoder.device)).last_hidden_state[0] for ids in tokens]
+    encoder.set_attn_implementation(PACKED)
+    return torch.cat(separate), packed_states(encoder, tokens, start)[0]
 
 
 def probe_sequences(encoder: PreTrainedModel, max_length: int) -> tuple[list[Tensor], int]:

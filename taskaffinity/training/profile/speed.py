@@ -115,7 +115,7 @@ def timed_update(
 ) -> tuple[float, int]:
     """Seconds of an update on these rows, and their number of tokens."""
     began = time.perf_counter()
-    batch = make_batch(name, split, rows).to(device, blocks=model.is_packed)
+    batch = make_batch(name, split, rows).to(device)
     loss = model.loss(batch)
     loss.backward()
     stepper.step()
