@@ -1,4 +1,4 @@
-"""The counts of a run in little memory: whole numbers in one byte each, moments of Pearson by their two scores."""
+"""The counts of a run in little memory: whole numbers in one or two bytes, moments of Pearson by their two scores."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from taskaffinity.tasks.pearson import pearson_tally
 
 Array = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.unsignedinteger[Any]]
 
 _MOMENTS = 6
 
@@ -20,13 +21,21 @@ class PackedCounts(Mapping[str, Array]):
 
     Examples
     --------
-    >>> counts = PackedCounts({"a/test": np.array([[1.0, 1.0], [0.0, 1.0]])})
+    >>> array = np.array([[1.0, 1.0], [0.0, 1.0]])
+    >>> counts = PackedCounts({"a/test": array}, {"a/test": array.astype(np.uint8)})
     >>> counts["a/test"].dtype, counts["a/test"].tolist()
     (dtype('float64'), [[1.0, 1.0], [0.0, 1.0]])
     """
 
-    def __init__(self, counts: Mapping[str, Array]) -> None:
-        self._packed = {key: _pack(array) for key, array in counts.items()}
+    def __init__(self, counts: Mapping[str, Array], whole: Mapping[str, Whole | None]) -> None:
+        """Pack arrays.
+
+        Parameters
+        ----------
+        whole : mapping of arrays
+            ``whole_numbers`` of each array; None for moments of Pearson.
+        """
+        self._packed = {key: _pack(array, whole[key]) for key, array in counts.items()}
 
     def __getitem__(self, key: str) -> Array:
         packed = self._packed[key]
@@ -49,11 +58,9 @@ class _Scores(NamedTuple):
     """(n_examples, 2)"""
 
 
-def _pack(array: Array) -> npt.NDArray[Any] | _Scores:
-    with np.errstate(invalid="ignore"):
-        small = array.astype(np.uint8)
-    if np.array_equal(small, array):
-        return small
+def _pack(array: Array, whole: Whole | None) -> npt.NDArray[Any] | _Scores:
+    if whole is not None:
+        return whole
     if array.ndim == 2 and array.shape[1] == _MOMENTS:
         scores = array[:, 1:3].copy()
         if np.array_equal(_moments(scores), array):

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 from pydantic import ConfigDict
 
 from taskaffinity.regular_file import read_regular
-from taskaffinity.runs.packed_counts import PackedCounts
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.run_files import PREDICTION_COLUMNS
 from taskaffinity.runs.spec import RunSpec
@@ -73,8 +72,7 @@ def read_run(folder: Path, spec: RunSpec) -> RunResult:
             raise DamagedRun(folder / SPEC, "not the spec of this run")
     history = _history(folder, stored)
     counts, documents = read_counts(folder, stored)
-    packed = PackedCounts(counts)
-    return RunResult(spec, stored.outcomes, packed, history, stored.work, stored.versions, documents=documents)
+    return RunResult(spec, stored.outcomes, counts, history, stored.work, stored.versions, documents=documents)
 
 
 def _history(folder: Path, stored: StoredResult) -> StoredHistory:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import zipfile
+import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from taskaffinity.errors import shown
+from taskaffinity.runs.packed_counts import PackedCounts, Whole
 from taskaffinity.runs.stored_result import RESULT, DamagedRun, StoredResult, checked_bytes, damage
-from taskaffinity.tasks.count_checks import SCORE_TOLERANCE, fault_in_counts, score_of
+from taskaffinity.tasks.count_checks import SCORE_TOLERANCE, fault_in_counts, score_of, whole_numbers
 from taskaffinity.tasks.metrics import METRICS
 
 COUNTS = "counts.npz"
@@ -27,7 +28,7 @@ _MOST_BYTES = 2**31
 """Largest unpacked array of a file of counts."""
 
 
-def read_counts(folder: Path, stored: StoredResult) -> tuple[Arrays, Arrays]:
+def read_counts(folder: Path, stored: StoredResult) -> tuple[PackedCounts, Arrays]:
     """Read the counts and the document numbers of a run, by key of ``RunResult.counts``.
 
     Raises
@@ -38,36 +39,57 @@ def read_counts(folder: Path, stored: StoredResult) -> tuple[Arrays, Arrays]:
     arrays = _arrays(folder, stored)
     counts = {key: array for key, array in arrays.items() if not key.startswith(DOCUMENTS)}
     documents = {key.removeprefix(DOCUMENTS): array for key, array in arrays.items() if key not in counts}
-    _check_counts(folder / COUNTS, stored, counts)
-    _check_documents(folder / COUNTS, counts, documents)
-    return counts, {key: numbers.astype(np.int64) for key, numbers in documents.items()}
+    whole = {key: whole_numbers(array) for key, array in counts.items()}
+    _check_counts(folder, stored, counts, whole)
+    _check_documents(folder, counts, documents)
+    return PackedCounts(counts, whole), {key: numbers.astype(np.int64) for key, numbers in documents.items()}
 
 
 def _arrays(folder: Path, stored: StoredResult) -> dict[str, npt.NDArray[Any]]:
     """Arrays by key. ``numpy.load`` gives the same at several times the time."""
     content = checked_bytes(folder, COUNTS, stored)
     arrays: dict[str, npt.NDArray[Any]] = {}
-    with damage(folder, COUNTS), zipfile.ZipFile(io.BytesIO(content)) as members:
-        for member in members.infolist():
-            if member.file_size > _MOST_BYTES or not member.filename.endswith(".npy"):
+    with damage(folder, COUNTS):
+        for name, data in _members(content):
+            if not name.endswith(".npy") or name in arrays:
                 raise ValueError("not a file of counts")
-            data = _unpacked(content, member)
             start = _HEADER_LENGTH + int.from_bytes(data[8:_HEADER_LENGTH], "little")
             shape, dtype = _array_header(data[:start])
-            array = np.frombuffer(data, dtype, offset=start).reshape(shape)
-            arrays[member.filename.removesuffix(".npy")] = array
+            arrays[name.removesuffix(".npy")] = np.frombuffer(data, dtype, offset=start).reshape(shape)
     return arrays
 
 
-def _unpacked(content: bytes, member: zipfile.ZipInfo) -> bytes:
-    """The bytes of a member of an archive; ``ZipFile.read`` gives the same more slowly."""
-    at = member.header_offset + 30
-    at += int.from_bytes(content[at - 4 : at - 2], "little") + int.from_bytes(content[at - 2 : at], "little")
-    packed = content[at : at + member.compress_size]
-    data = zlib.decompressobj(-15).decompress(packed, member.file_size + 1) if member.compress_type else packed
-    if len(data) != member.file_size or zlib.crc32(data) != member.CRC:
-        raise ValueError("an array is damaged")
-    return data
+_END = struct.Struct("<4s4H2IH")
+"""End of an archive: mark, two numbers of disks, entries on this disk and in all, size and place of the directory,
+length of the comment."""
+_ENTRY = struct.Struct("<4s6H3I5H2I")
+"""Entry of the directory: mark, two versions, flags, method, time and date, checksum, packed and unpacked size, lengths
+of name, extra field and comment, disk, two attributes, place of the member."""
+_STORED, _DEFLATED, _UTF_8 = 0, 8, 0x800
+
+
+def _members(content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of the members of a ZIP archive as numpy writes it; ``zipfile`` gives the same more slowly."""
+    at = len(content) - _END.size
+    mark, *_, n_entries, size, start, comment = _END.unpack(content[max(at, 0) :].ljust(_END.size))
+    if mark != b"PK\5\6" or comment or start + size != at:
+        raise ValueError("not an archive, or not whole")
+    for _ in range(n_entries):
+        entry = _ENTRY.unpack(content[start : min(start + _ENTRY.size, at)].ljust(_ENTRY.size))
+        mark, _, _, flags, method, _, _, crc, packed, unpacked, n_name, n_extra, n_comment, *_, place = entry
+        if mark != b"PK\1\2" or method not in (_STORED, _DEFLATED) or unpacked > _MOST_BYTES:
+            raise ValueError("not an archive of arrays")
+        start += _ENTRY.size
+        name = content[start : start + n_name].decode("utf-8" if flags & _UTF_8 else "cp437")
+        start += n_name + n_extra + n_comment
+        lengths = content[place + 26 : place + 30]  # of the name and the extra field before the member's bytes
+        begin = place + 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+        data = content[begin : begin + packed]
+        if method == _DEFLATED:
+            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, unpacked + 1)
+        if len(data) != unpacked or zlib.crc32(data) != crc:
+            raise ValueError("an array is damaged")
+        yield name, data
 
 
 _HEADER_LENGTH = 10
@@ -87,7 +109,7 @@ def _array_header(header: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
-def _check_counts(path: Path, stored: StoredResult, counts: Arrays) -> None:
+def _check_counts(folder: Path, stored: StoredResult, counts: Arrays, whole: Mapping[str, Whole | None]) -> None:
     """Check every array, and that the scores follow from the counts."""
     has_dev = any(f"{name}/dev" in counts for name in stored.outcomes)
     legal: dict[str, str] = {}
@@ -96,36 +118,41 @@ def _check_counts(path: Path, stored: StoredResult, counts: Arrays) -> None:
             key = f"{name}/{split}"
             legal[key] = outcome.metric
             if key not in counts and (split == "test" or has_dev):
-                raise DamagedRun(path, f"no counts of {key}")
+                raise DamagedRun(folder / COUNTS, f"no counts of {key}")
             if key in counts:
-                _check_score(path, key, outcome.metric, counts[key], score)
+                _check_array(folder, key, outcome.metric, counts[key], whole[key])
+                _check_score(folder, key, outcome.metric, counts[key], score)
         legal |= {f"{name}/test/{metric}": metric for metric in METRICS if metric != outcome.metric}
     for key, array in counts.items():
         if key not in legal:
-            raise DamagedRun(path, f"counts of {shown(key)}, which this run has not")
+            raise DamagedRun(folder / COUNTS, f"counts of {shown(key)}, which this run has not")
         test = key.rpartition("/")[0]
         if test in counts:
-            _check_secondary(path, key, legal[key], array, legal[test], counts[test])
+            _check_array(folder, key, legal[key], array, whole[key])
+            _check_secondary(folder, key, legal[key], array, legal[test], counts[test])
 
 
-def _check_documents(path: Path, counts: Arrays, documents: Arrays) -> None:
+def _check_documents(folder: Path, counts: Arrays, documents: Arrays) -> None:
     """Check that every example has a document, and that documents are numbered from 0 without gaps."""
     for key, numbers in documents.items():
         fits = key in counts and numbers.shape == counts[key].shape[:1] and numbers.dtype.kind == "i"
         fits = fits and len(numbers) > 0 and numbers.min() >= 0 and numbers.max() < len(numbers)
         if not fits or not np.bincount(numbers).all():
-            raise DamagedRun(path, f"documents of {shown(key)} that are not those of its examples")
+            raise DamagedRun(folder / COUNTS, f"documents of {shown(key)} that are not those of its examples")
 
 
-def _check_score(path: Path, key: str, metric: str, counts: npt.NDArray[Any], score: float) -> None:
-    fault = fault_in_counts(metric, counts)
+def _check_array(folder: Path, key: str, metric: str, counts: npt.NDArray[Any], whole: Whole | None) -> None:
+    fault = fault_in_counts(metric, counts, whole)
     if not fault and not len(counts) and key.endswith("/test"):
         fault = "no example"
     if fault:
-        raise DamagedRun(path, f"{key}: {fault}")
+        raise DamagedRun(folder / COUNTS, f"{key}: {fault}")
+
+
+def _check_score(folder: Path, key: str, metric: str, counts: npt.NDArray[Any], score: float) -> None:
     found = score_of(metric, counts)
     if abs(found - score) > SCORE_TOLERANCE and abs(_as_earlier(metric, counts) - score) > SCORE_TOLERANCE:
-        raise DamagedRun(path, f"{key}: its counts give {metric} {found:.6g}, but {RESULT} says {score:.6g}")
+        raise DamagedRun(folder / COUNTS, f"{key}: its counts give {metric} {found:.6g}, but {RESULT} says {score:.6g}")
 
 
 def _as_earlier(metric: str, counts: npt.NDArray[Any]) -> float:
@@ -134,15 +161,13 @@ def _as_earlier(metric: str, counts: npt.NDArray[Any]) -> float:
 
 
 def _check_secondary(
-    path: Path, key: str, metric: str, counts: npt.NDArray[Any], official: str, of_official: npt.NDArray[Any]
+    folder: Path, key: str, metric: str, counts: npt.NDArray[Any], official: str, of_official: npt.NDArray[Any]
 ) -> None:
-    if fault := fault_in_counts(metric, counts):
-        raise DamagedRun(path, f"{key}: {fault}")
     if metric == "document_f1":  # its rows are pairs of mentions
         return
     if len(counts) != len(of_official):
-        raise DamagedRun(path, f"{key}: {len(counts)} examples, but {len(of_official)} by {official}")
+        raise DamagedRun(folder / COUNTS, f"{key}: {len(counts)} examples, but {len(of_official)} by {official}")
     if {metric, official} == {"micro_f1", "macro_f1"}:
         totals = [array.reshape(len(array), -1, 3).sum(axis=1) for array in (counts, of_official)]
         if not np.array_equal(*totals):
-            raise DamagedRun(path, f"{key}: other predictions than those by {official}")
+            raise DamagedRun(folder / COUNTS, f"{key}: other predictions than those by {official}")

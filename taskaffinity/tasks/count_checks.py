@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from taskaffinity.tasks.metrics import METRICS, Counts
 
@@ -14,7 +18,23 @@ _PER_CLASS = 3
 _ROUNDING = 1e-9
 
 
-def fault_in_counts(metric: str, counts: Counts) -> str:
+def whole_numbers(counts: npt.NDArray[Any]) -> npt.NDArray[np.unsignedinteger[Any]] | None:
+    """Return the same numbers in one or two bytes each; None unless all are whole numbers from 0 below 2**16.
+
+    Examples
+    --------
+    >>> whole_numbers(np.array([0.0, 300.0])).dtype, whole_numbers(np.array([0.5])) is None
+    (dtype('uint16'), True)
+    """
+    with np.errstate(invalid="ignore"):
+        for dtype in (np.uint8, np.uint16):
+            whole: npt.NDArray[np.unsignedinteger[Any]] = counts.astype(dtype)
+            if (whole == counts).all():
+                return whole
+    return None
+
+
+def fault_in_counts(metric: str, counts: Counts, whole: npt.NDArray[np.unsignedinteger[Any]] | None) -> str:
     """Return why an array cannot be counts of a metric; empty if it can.
 
     Parameters
@@ -22,12 +42,15 @@ def fault_in_counts(metric: str, counts: Counts) -> str:
     metric : str
         A key of ``METRICS``.
     counts : (n_examples, n_counts)
+    whole : (n_examples, n_counts), optional
+        ``whole_numbers`` of the counts.
 
     Examples
     --------
-    >>> fault_in_counts("accuracy", np.array([[1.0, 1.0], [0.0, 1.0]]))
+    >>> counts = np.array([[1.0, 1.0], [0.0, 1.0]])
+    >>> fault_in_counts("accuracy", counts, whole_numbers(counts))
     ''
-    >>> fault_in_counts("micro_f1", np.array([[1.0, -1.0, 0.0]]))
+    >>> fault_in_counts("micro_f1", np.array([[1.0, -1.0, 0.0]]), None)
     'counts of micro_f1 that are no whole numbers from 0'
     """
     if counts.dtype != np.float64 or counts.ndim != 2:
@@ -42,9 +65,7 @@ def fault_in_counts(metric: str, counts: Counts) -> str:
         return ""
     if metric == "pearson":
         return _fault_in_moments(counts) if np.isfinite(counts.sum()) else "counts that are not finite"
-    with np.errstate(invalid="ignore"):
-        whole = counts.astype(np.uint16)
-    if not (whole == counts).all():
+    if whole is None:
         return f"counts of {metric} that are no whole numbers from 0"
     if metric in ("accuracy", "micro_f1", "macro_f1") and whole.max() > 1:
         return f"counts of {metric} above 1, though an example has one class"
@@ -62,8 +83,15 @@ def _fault_in_moments(counts: Counts) -> str:
 
 
 def score_of(metric: str, counts: Counts) -> float:
-    """Return the score of the examples."""
-    return float(METRICS[metric].score_examples(counts))
+    """Return the score of the examples, from checked counts ``(n_examples, n_counts)``."""
+    if metric == "pearson":
+        return float(METRICS[metric].score_examples(counts))
+    return float(METRICS[metric].score(_ones(len(counts)) @ counts))  # a sum of whole numbers: exact in any order
+
+
+@lru_cache(maxsize=64)
+def _ones(size: int) -> Counts:
+    return np.ones(size)
 
 
 def gold_side(metric: str, counts: Counts) -> Counts:

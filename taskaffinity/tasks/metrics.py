@@ -193,6 +193,8 @@ def _by_class(counts: Counts) -> Counts:
 
 def _ratio(top: Counts, bottom: Counts) -> Counts:
     bottom = np.asarray(bottom, dtype=np.float64)
+    if not bottom.ndim:
+        return np.asarray(top / bottom if bottom > 0 else 0.0)
     return np.asarray(np.divide(top, bottom, out=np.zeros_like(bottom), where=bottom > 0))
 
 

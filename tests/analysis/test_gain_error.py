@@ -6,9 +6,16 @@ import math
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
-from taskaffinity.analysis.statistics.gain_error import NODES, BehrensFisherError, GainError, chi2_points, difference
+from taskaffinity.analysis.statistics.gain_error import (
+    NODES,
+    BehrensFisherError,
+    GainError,
+    chi2_points,
+    difference,
+    t_tail,
+)
 
 GAINS = np.array([0.0, 0.3, 1.0, 2.5, 6.0])
 
@@ -35,6 +42,15 @@ def by_quadrature(gain: float, v_seeds: float, d: float, v_examples: float, v_sh
         return 2 * stats.norm.sf(gain / math.sqrt(max(drawn + v_examples - v_shared, drawn, v_examples)))
 
     return integrate.quad(tail, 0, 1, limit=500, points=[1e-8, 1e-6, 1e-4, 1e-2, 0.1])[0]
+
+
+def test_tails_of_t_distributions_are_those_of_the_beta_distribution() -> None:
+    df, t = (grid.ravel() for grid in np.meshgrid([1, 7, 199, 200, 201, 899, 1e4, 1e8], np.linspace(0, 7, 29)))
+    expected = special.betaincc(0.5, df / 2, t * t / (df + t * t)) / 2
+    np.testing.assert_allclose(t_tail(df, t), expected, rtol=1e-10)
+    np.testing.assert_allclose(t_tail(df, -t), 1 - expected, rtol=1e-12)
+    assert np.isnan(t_tail(np.array([np.nan, 900.0]), np.array([1.0, np.nan]))).all()
+    assert t_tail(900.0, np.inf) == 0.0
 
 
 @pytest.mark.parametrize("d", [1.5, 2, 3.7, 10, 60])

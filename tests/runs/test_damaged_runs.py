@@ -344,3 +344,14 @@ def test_predictions_are_read_or_refused(store: RunStore) -> None:
             store.predictions(SPEC)
     path.unlink()
     assert store.predictions(SPEC) is None
+
+
+def test_counts_are_read_as_they_were_written(tmp_path: Path) -> None:
+    spec, many = RunSpec((("a", "f1"),), EncoderRef("tiny", "e1"), 0, Recipe()), float(2**16 - 1)
+    for counts in ([[1.0, 0, 255]], [[256.0, 0, 1]], [[many, 0, 1]]):
+        arrays = {"a/test": np.array(counts), "a/dev": np.zeros((0, 3))}
+        score = 2 * counts[0][0] / (2 * counts[0][0] + counts[0][2])
+        RunStore(tmp_path).write(RunResult(spec, {"a": Outcome("span_f1", 1, 0.0, score)}, arrays))
+        found = RunStore(tmp_path).read(spec).counts
+        assert {key: array.tolist() for key, array in found.items()} == {"a/test": counts, "a/dev": []}
+        assert {array.dtype for array in found.values()} == {np.dtype("float64")}

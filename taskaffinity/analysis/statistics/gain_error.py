@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import chdtri, gammaln, stdtr, stdtrit
+from scipy.special import chdtri, gammaln, ndtr, stdtr, stdtrit
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -32,6 +32,9 @@ _MOST_STEPS = 60
 _CUBE_ROOT = 1e-4
 """Step after which Halley's method, whose error is that of the step cubed, is exact to 1e-11."""
 _TINY = 1e-300
+_LARGE_DF = 200.0
+_FARTHEST = 1e6
+"""Deviates beyond it have a tail of 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +77,7 @@ class GainError:
 
     def upper_tail(self, distance: Any) -> Any:
         """Return the probability that the error of the gain exceeds ``distance``, which is in the unit of the gain."""
-        return stdtr(self.df, -distance / self.se)
+        return t_tail(self.df, distance / self.se)
 
     def half_width(self, alpha: float) -> Any:
         """Return half the width of the ``1 - alpha`` interval: ``2 * upper_tail`` of it is ``alpha``."""
@@ -111,7 +114,7 @@ class BehrensFisherError(GainError):
         degrees of freedom (Satterthwaite's, given ``Vs*``), so T is nearly normal for large test sets.
         """
         variance, df, weight = self._mixture()
-        tail = stdtr(df, -np.asarray(distance, dtype=np.float64)[..., None] / np.sqrt(variance))
+        tail = t_tail(df, np.asarray(distance, dtype=np.float64)[..., None] / np.sqrt(variance))
         return np.minimum((tail * weight).sum(axis=-1), 1.0)  # the weights add up to 1 within rounding
 
     def half_width(self, alpha: float) -> Any:
@@ -165,7 +168,7 @@ def _halley_step(
 ) -> FloatArray:
     """Return the step towards the root of ``log(tail) - goal`` in ``log_half``; the tail is a mean over the points."""
     z = np.exp(log_half)[:, None] / spread
-    tail = (stdtr(df, -z) * weight).sum(axis=1)
+    tail = (t_tail(df, z) * weight).sum(axis=1)
     density = np.exp(norm - (df + 1) / 2 * np.log1p(z * z / df)) * z * weight
     first = density.sum(axis=1)  # minus the derivative of the tail
     second = (density * (1 - (df + 1) * z * z / (df + z * z))).sum(axis=1)
@@ -173,6 +176,32 @@ def _halley_step(
     curve = -second / tail - slope**2
     step = -2 * value * slope / (2 * slope**2 - value * curve)
     return np.asarray(np.clip(step, -1.0, 1.0))
+
+
+def t_tail(df: Any, t: Any) -> FloatArray:
+    """Return the upper tails of t distributions.
+
+    With many degrees of freedom it is the normal tail at the equivalent deviate of Hill (1970, algorithm 395), which is
+    exact to 1e-11 above 1e-15 and takes a sixth of the time of ``stdtr``.
+    """
+    df, t = np.broadcast_arrays(np.asarray(df, dtype=np.float64), t)
+    is_large = df >= _LARGE_DF
+    if is_large.all():
+        return _tail_of_large(df, t)
+    tail = np.empty(t.shape)
+    tail[is_large] = _tail_of_large(df[is_large], t[is_large])
+    tail[~is_large] = stdtr(df[~is_large], -t[~is_large])
+    return tail
+
+
+def _tail_of_large(df: FloatArray, t: FloatArray) -> FloatArray:
+    a = df - 0.5
+    b = 48 * a * a
+    t = np.clip(t, -_FARTHEST, _FARTHEST)
+    square = a * np.log1p(t * t / df)
+    series = (((4 * square + 33) * square + 240) * square + 855) / (10 * b * (b + 0.8 * square * square + 100))
+    deviate = np.copysign(np.sqrt(square), t) * (1 + (square + 3) / b - series)
+    return np.asarray(ndtr(-deviate))
 
 
 def chi2_points(d: Any) -> tuple[FloatArray, FloatArray]:
