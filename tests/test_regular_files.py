@@ -50,6 +50,7 @@ ALLOWED = {
     "training/profile/precision.py": "the load of the machine, a number of the kernel",
     "training/checkpoint.py": "safetensors opens a path, which check_regular has seen",
     "training/inputs/encoded_cache.py": "arrays of a folder whose files is_intact has seen are mapped into memory",
+    "training/gpu.py": "the version of a driver, told by the kernel",
     "schedule/ray_session.py": "a new file (O_EXCL)",
     "corpora/archive.py": "an archive that open_regular opened, and its members",
 }

@@ -194,7 +194,7 @@ class Recipe:
         Field(
             ge=1,
             le=MOST_CPUS,
-            description="CPU threads of a run. Floating-point sums depend on it, so it is part of a run.",
+            description="CPU threads of a run, 1 on a GPU. Floating-point sums depend on it, so it is part of a run.",
         ),
     ] = 1
     device: Annotated[Literal["cpu", "cuda"], Field(description="Device of a run.")] = "cpu"

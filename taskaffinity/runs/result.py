@@ -62,7 +62,7 @@ class RunResult:
     """One row per epoch: epoch, loss and dev score by task, seconds."""
     work: Mapping[str, float] = field(default_factory=dict)
     """``load_seconds``, ``train_seconds``, ``evaluate_seconds``, ``total_seconds``, ``steps``, ``pieces`` (trained on),
-    ``peak_memory_mib`` (of the process so far)."""
+    ``peak_memory_mib`` (of the process so far; on a GPU, of its memory)."""
     versions: Mapping[str, str] = field(default_factory=dict)
     predictions: Mapping[str, Predictions] = field(default_factory=dict)
     """Keys as in ``counts``; empty if predictions are not stored."""

@@ -108,9 +108,10 @@ def _is_done(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]) -> boo
 
 
 def _train(spec: RunSpec, store: RunStore, start: Path | None, settings: Mapping[str, Any]) -> None:
-    from taskaffinity.training.execute import execute, limit_gpu_memory
+    from taskaffinity.training.execute import execute
+    from taskaffinity.training.gpu import claim_gpu_memory
 
-    limit_gpu_memory(spec.recipe, settings["gpu_share"])
+    claim_gpu_memory(spec.recipe, settings["gpu_share"])
     heartbeat = HeartbeatWriter(store.folder(spec), spec.recipe.num_train_epochs, settings.get("on_heartbeat"))
     try:
         result = execute(

@@ -172,8 +172,13 @@ def encoder_of(suite: Suite, encoder: str | None) -> Encoder:
 
 
 def with_resources(recipe: Recipe, resources: Resources) -> Recipe:
-    """Set threads and device of the recipe; both are part of a run's identity."""
-    return replace(recipe, threads=resources.cpus_per_run, device="cuda" if resources.gpus_per_run else "cpu")
+    """Set threads and device of the recipe; both are part of a run's identity.
+
+    On a GPU the sums do not depend on threads of the CPU, so there is one thread whatever CPUs a run gets.
+    """
+    if resources.gpus_per_run:
+        return replace(recipe, threads=1, device="cuda")
+    return replace(recipe, threads=resources.cpus_per_run, device="cpu")
 
 
 def define_search(

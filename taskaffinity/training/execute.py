@@ -30,6 +30,7 @@ from taskaffinity.training.checkpoint import shared_weights
 from taskaffinity.training.checksums import is_intact
 from taskaffinity.training.encoder_checks import check_bidirectional, check_max_length
 from taskaffinity.training.encoders import Encoder, load_encoder, load_tokenizer
+from taskaffinity.training.gpu import gpu_peak_mib, gpu_versions
 from taskaffinity.training.inputs.tokenize import encode_task
 from taskaffinity.training.load_errors import is_lack_of_memory
 from taskaffinity.training.loop import Diverged
@@ -117,7 +118,7 @@ def execute(
         "total_seconds": ended - started,
         "steps": fitted.steps,
         "pieces": fitted.tokens,  # the key of stored results
-        "peak_memory_mib": peak_memory_mib(),
+        "peak_memory_mib": gpu_peak_mib() if recipe.device == "cuda" else peak_memory_mib(),
     }
     result = _run_result(spec, model, fitted, test, keep_predictions=keep_predictions)
     return replace(result, work=work, weights=weights, heads=heads)
@@ -156,18 +157,13 @@ def _run_result(
         },
         history=fitted.history,
         versions=versions()
+        | (gpu_versions() if spec.recipe.device == "cuda" else {})
         | {
             "attention": "packed" if model.is_packed else "padded",
             "last_layer": "where read" if model.is_narrow else "whole",
         },
         predictions={key: evaluated.predictions for key, evaluated in evaluations.items()} if keep_predictions else {},
     )
-
-
-def limit_gpu_memory(recipe: Recipe, share: float) -> None:
-    """Limit this process to a share of its GPU's memory, so that it cannot starve the runs beside it."""
-    if recipe.device == "cuda" and 0 < share < 1:
-        torch.cuda.set_per_process_memory_fraction(share)
 
 
 def gpus() -> int:

@@ -61,11 +61,6 @@ def test_timing_on_a_cpu_opens_no_gpu(tiny: Any, monkeypatch: pytest.MonkeyPatch
     timed(spec, encoder_folder=tiny.encoder_folder, cache=tiny.cache)
 
 
-def test_gpu_memory_is_what_torch_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 3 * 2**30)
-    assert speed._gpu_peak_mib() == 3072
-
-
 def test_random_state_and_threads_are_restored(tiny: Any) -> None:
     spec = RunSpec(tuple(sorted(tiny.study.refs)), tiny.study.encoder, 0, tiny.study.recipe)
     threads = torch.get_num_threads()

@@ -100,7 +100,13 @@ GpusPerRun = Annotated[
     ),
 ]
 CpusPerRun = Annotated[
-    int, whole(1, MOST_CPUS, help="CPU cores per run, and its number of threads.", rich_help_panel=EXECUTION)
+    int,
+    whole(
+        1,
+        MOST_CPUS,
+        help="CPU cores per run, and its number of threads; on a GPU it has one thread.",
+        rich_help_panel=EXECUTION,
+    ),
 ]
 KeepPredictions = Annotated[
     bool,

@@ -17,6 +17,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.execute import peak_memory_mib
+from taskaffinity.training.gpu import gpu_peak_mib
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray
 from taskaffinity.training.loop import predict, stepper_of
@@ -75,7 +76,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
             steps=steps,
             scored={name: sum(setup.splits[split][name].n_examples for split in scored) for name in setup.metas},
             parameters=parameters,
-            memory_mib=_gpu_peak_mib() if recipe.device == "cuda" else peak_memory_mib(),
+            memory_mib=gpu_peak_mib() if recipe.device == "cuda" else peak_memory_mib(),
             attention="packed" if model.is_packed else "padded",
             device=recipe.device,
             gpu_share=_gpu_share() if recipe.device == "cuda" else None,
@@ -134,11 +135,7 @@ def _score(setup: RunSetup, name: str, which: Split, device: str) -> float:
 
 def _gpu_share() -> float:
     total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
-    return share_of_gpu(_gpu_peak_mib(), total / 2**20)
-
-
-def _gpu_peak_mib() -> float:
-    return torch.cuda.max_memory_reserved() / 2**20
+    return share_of_gpu(gpu_peak_mib(), total / 2**20)
 
 
 def _wait(device: str) -> None:
