@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from taskaffinity.errors import InputError
+from taskaffinity.schedule.mps import start_mps, stop_mps
 from taskaffinity.schedule.ray_session import start_ray, vital_processes
 
 WATCH_SECONDS = 0.25
@@ -31,6 +32,7 @@ def main(descriptor: int) -> None:
     connection = Connection(descriptor)
     resources, folder = connection.recv()
     threading.Thread(target=_end_with_parent, args=[folder], daemon=True).start()
+    os.environ |= start_mps(resources, folder)  # Ray's workers inherit it
     try:
         ray = start_ray(resources, folder)
     except InputError as error:
@@ -69,6 +71,7 @@ def _tell(connection: Connection, message: Any) -> Any:
 def _end_with_parent(folder: Path) -> None:
     """Wait for the end of standard input, which is the end of the parent; then end everything."""
     sys.stdin.buffer.read()
+    stop_mps(folder)
     shutil.rmtree(folder.parent, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)
 

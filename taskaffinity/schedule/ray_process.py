@@ -23,6 +23,7 @@ from typing import Any, Self
 
 from taskaffinity.errors import InputError
 from taskaffinity.regular_file import read_regular_text
+from taskaffinity.schedule.mps import stop_mps
 from taskaffinity.schedule.ray_driver import LAST_WORDS
 from taskaffinity.schedule.ray_session import RETRIES, environment
 from taskaffinity.schedule.resources import Resources
@@ -185,6 +186,7 @@ class _RayProcess:
                 self._socket.shutdown(socket.SHUT_WR)
                 while self._connection.poll(_LEAVE_SECONDS):
                     self._connection.recv()
+        stop_mps(self._folder)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)  # before the wait: until then the id is this group's
         self._process.wait()

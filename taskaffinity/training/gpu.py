@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import re
 from pathlib import Path
 
@@ -40,8 +41,13 @@ def gpu_peak_mib() -> float:
 
 
 def gpu_versions() -> dict[str, str]:
-    """The model of this process's GPU, the version of CUDA, and the version of the driver where Linux tells it."""
+    """The model of this process's GPU, the version of CUDA, and the version of the driver where Linux tells it.
+
+    ``mps`` is there if runs share the GPU through NVIDIA's Multi-Process Service.
+    """
     versions = {"gpu": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
+    if "CUDA_MPS_PIPE_DIRECTORY" in os.environ:
+        versions["mps"] = "on"
     try:
         found = _VERSION.search(_DRIVER.read_text(encoding="ascii", errors="replace"))
     except OSError:

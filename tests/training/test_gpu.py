@@ -51,8 +51,11 @@ def test_the_model_and_the_driver_are_versions(
     monkeypatch.setattr(gpu, "_DRIVER", path)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H100 80GB HBM3")
     monkeypatch.setattr(torch.version, "cuda", "12.8")
+    monkeypatch.delenv("CUDA_MPS_PIPE_DIRECTORY", raising=False)
     expected = {"gpu": "NVIDIA H100 80GB HBM3", "cuda": "12.8"} | ({"driver": driver} if driver else {})
     assert gpu_versions() == expected
+    monkeypatch.setenv("CUDA_MPS_PIPE_DIRECTORY", str(tmp_path))
+    assert gpu_versions() == expected | {"mps": "on"}
 
 
 def test_cpus_do_not_identify_a_run_on_a_gpu() -> None:
