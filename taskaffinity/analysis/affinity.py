@@ -9,7 +9,7 @@ test sets like this one, for this encoder, recipe and data. It is not a property
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from taskaffinity.analysis.collapsed_runs import CollapsedRun, find_collapsed_runs
+from taskaffinity.analysis.gpu_models import count_gpu_models
 from taskaffinity.analysis.rare_classes import RareClass, find_rare_classes
 from taskaffinity.analysis.recommendations import describe_recommendations, recommend
-from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import Arms, read_arms
 from taskaffinity.analysis.statistics.controls import Control, controls_of
 from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
@@ -79,6 +79,8 @@ class AffinityMatrix:
     """Every collapsed run of the study, also those of which no gain is made."""
     undertrained: tuple[Undertrained, ...]
     """Tasks that are not trained to their end in single-task runs."""
+    gpu_models: Mapping[str, int]
+    """Runs by model of GPU; empty for a study on CPUs."""
 
     gain: FloatArray
     """NaN if an arm has no run."""
@@ -197,6 +199,7 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
         rare_classes=find_rare_classes(study, store),
         collapsed_runs=find_collapsed_runs(study, store, arms),
         undertrained=find_undertrained(study, store),
+        gpu_models=count_gpu_models(study, store),
         **(scores := _scores(arms, evidence)),
         **_tests(error, test),
         **_power(recommend(study, rule, margins, evidence, test), test, scores, state),
@@ -207,7 +210,8 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
 def _scores(arms: Arms, evidence: VarianceComponents) -> dict[str, Any]:
     """Return the fields on scores and sizes."""
     return {
-        "single_mean": POINTS * np.array([_mean(arms.single_task(task)) for task in arms.tasks]),
+        "single_mean": POINTS
+        * np.array([arm.scores.mean() if (arm := arms.single_task(of)) else np.nan for of in arms.tasks]),
         "baseline": POINTS * evidence.mean_single,
         "seeds_single": np.nan_to_num(evidence.n_single).astype(np.int64),
         "seeds_pair": np.nan_to_num(evidence.n_pair).astype(np.int64),
@@ -274,7 +278,3 @@ def _simulated(
 def margins_of(study: Study, rule: Rule) -> FloatArray:
     """Return the equivalence margin of each target, (n_tasks,), in score units."""
     return np.array([rule.margin_of(card.metric) for card in study.tasks]) / POINTS
-
-
-def _mean(arm: Arm | None) -> float:
-    return float(arm.scores.mean()) if arm else math.nan

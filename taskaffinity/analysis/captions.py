@@ -17,6 +17,7 @@ from taskaffinity.analysis.cautions import (
     describe_winners_curse,
 )
 from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions, decided_first
+from taskaffinity.analysis.gpu_models import describe_gpu_models
 from taskaffinity.analysis.notes import notes_in_caption
 from taskaffinity.analysis.statistics.controls import false_positives
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, TESTS, Verdict
@@ -72,7 +73,7 @@ def caption(matrix: AffinityMatrix) -> str:
             *describe_few_documents(matrix),
             *describe_rare_classes(matrix, official=True),
         ]
-    sentences += [*collapse_in_caption(matrix), *notes_in_caption(matrix)]
+    sentences += [*collapse_in_caption(matrix), *notes_in_caption(matrix), *describe_gpu_models(matrix.gpu_models)]
     if matrix.failed:
         sentences.append(f"{plural(len(matrix.failed), 'run')} failed and {_is(matrix.failed)} left out.")
     reasons = sorted({str(matrix.untested_reason[arrow]) for arrow in matrix.arrows} - {""})
