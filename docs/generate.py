@@ -161,6 +161,8 @@ FILES = {
     "runs/RUN/model/": "Encoder weights, if another run starts from them or with `--keep-models`.",
     "runs/RUN/progress.json": "Epoch, share of the epoch, examples per second and last dev scores, for `status`. It is "
     "replaced every two seconds while the run trains, and removed when the run ends.",
+    "runs/RUN/checkpoint/": "The state of a run under way, from which it goes on if it is killed; removed when the run "
+    "ends. Only you can read it.",
     "runs/RUN/error.txt": "Why a run failed, and where.",
     "runs/RUN/result.json": "Scores, work, versions, and a SHA-256 checksum of each other file of the run. It is "
     "written last: its presence means that the run is done.",

@@ -49,6 +49,8 @@ ALLOWED = {
     "atomic.py": "temporary files that this process has just created, and a number of the kernel",
     "training/profile/precision.py": "the load of the machine, a number of the kernel",
     "training/checkpoint.py": "safetensors opens a path, which check_regular has seen",
+    "training/resume.py": "likewise",
+    "runs/checkpoint_files.py": "likewise, and open_regular has compared its checksum",
     "training/inputs/encoded_cache.py": "arrays of a folder whose files is_intact has seen are mapped into memory",
     "training/gpu.py": "the version of a driver, told by the kernel",
     "schedule/ray_session.py": "a new file (O_EXCL)",

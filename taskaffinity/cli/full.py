@@ -16,6 +16,7 @@ from taskaffinity.cli.options.run import (
     TRAINING,
     Address,
     BaseSeed,
+    CheckpointMinutes,
     CpusPerRun,
     Data,
     Domain,
@@ -38,6 +39,7 @@ from taskaffinity.cli.options.run import (
     study_options,
     suite_of,
 )
+from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.runs.limits import MOST_SEEDS
 from taskaffinity.runs.study import FullBaseline
 from taskaffinity.studies.options import FullOptions
@@ -79,6 +81,7 @@ def command(
     address: Address = None,
     gpus_per_run: GpusPerRun = None,
     cpus_per_run: CpusPerRun = 1,
+    checkpoint_minutes: CheckpointMinutes = DEFAULT_MINUTES,
     predictions: KeepPredictions = True,
     keep_models: KeepModels = False,
     share_with_group: ShareWithGroup = False,

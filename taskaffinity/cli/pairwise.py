@@ -15,6 +15,7 @@ from taskaffinity.cli.options.run import (
     DESIGN,
     Address,
     BaseSeed,
+    CheckpointMinutes,
     CpusPerRun,
     Data,
     Domain,
@@ -37,6 +38,7 @@ from taskaffinity.cli.options.run import (
     study_options,
     suite_of,
 )
+from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.runs.limits import MOST_SEEDS
 from taskaffinity.runs.study import Baseline, EvaluateAfter, InitFrom
 from taskaffinity.studies.options import PairwiseOptions
@@ -129,6 +131,7 @@ def command(
     address: Address = None,
     gpus_per_run: GpusPerRun = None,
     cpus_per_run: CpusPerRun = 1,
+    checkpoint_minutes: CheckpointMinutes = DEFAULT_MINUTES,
     predictions: KeepPredictions = True,
     keep_models: KeepModels = False,
     share_with_group: ShareWithGroup = False,

@@ -42,6 +42,8 @@ class Heartbeat:
     """Training speed in the current epoch, without evaluation."""
     dev: Mapping[str, FiniteScore] = field(default_factory=dict)
     """Last dev score of each task, as a fraction."""
+    continued_in: Annotated[int, Field(ge=1)] | None = None
+    """The epoch in which this process went on with an interrupted run; None if it started the run."""
 
     @property
     def share_of_run(self) -> float:
@@ -66,12 +68,17 @@ class HeartbeatWriter:
         self._written = -INTERVAL
         self._epoch, self._n_batches, self._done, self._examples, self._began = 1, 1, 0, 0, 0.0
         self._dev: dict[str, float] = {}
+        self._continued_in: int | None = None
         self.remove()  # a killed process leaves one
 
-    def start_epoch(self, number: int, n_batches: int) -> None:
-        """Note that an epoch of so many mini-batches begins."""
+    def continue_in(self, epoch: int) -> None:
+        """Note that an interrupted run goes on in this epoch."""
+        self._continued_in = epoch
+
+    def start_epoch(self, number: int, n_batches: int, n_done: int = 0) -> None:
+        """Note that an epoch of so many mini-batches begins, or goes on after so many."""
         self._epoch, self._n_batches = number, max(1, n_batches)
-        self._done = self._examples = 0
+        self._done, self._examples = n_done, 0
         self._began = time.monotonic()
 
     def step(self, n_examples: int) -> None:
@@ -101,6 +108,7 @@ class HeartbeatWriter:
             round(min(1.0, self._done / self._n_batches), 4),
             round(self._examples / (now - self._began), 1) if now > self._began else None,
             self._dev,
+            self._continued_in,
         )
         with suppress(Exception):  # progress must not end a run: not a full disk, not a display
             with atomic_write(self._folder / _FILE, durable=False) as file:

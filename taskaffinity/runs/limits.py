@@ -14,6 +14,8 @@ MOST_TRIALS = 1_000
 MOST_CPUS = 1_024
 """CPUs and threads of a run; torch ends the process if it cannot start its threads."""
 MOST_GPUS = 1_024
+MOST_MINUTES = 10_080
+"""Minutes between two checkpoints: a week."""
 LEAST_GPU_SHARE = 0.01
 MOST_EPOCHS = 100_000
 MOST_EXAMPLES = 10**9

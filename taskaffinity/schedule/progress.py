@@ -92,9 +92,18 @@ def describe_heartbeat(beat: Heartbeat) -> str:
     --------
     >>> describe_heartbeat(Heartbeat(2, 10, 0.43, 119.7, {"mednli": 0.7131}))
     'epoch 2/10, 43 %, dev mednli 71.3, 120 examples/s'
+    >>> describe_heartbeat(Heartbeat(5, 10, 0.43, continued_in=4))
+    'epoch 5/10, 43 %, continued from epoch 4'
     """
     speed = f"{beat.examples_per_second:.0f} examples/s" if beat.examples_per_second else ""
-    parts = (f"epoch {beat.epoch}/{beat.epochs}", f"{100 * beat.share:.0f} %", describe_scores(beat.dev), speed)
+    continued = f"continued from epoch {beat.continued_in}" if beat.continued_in else ""
+    parts = (
+        f"epoch {beat.epoch}/{beat.epochs}",
+        f"{100 * beat.share:.0f} %",
+        describe_scores(beat.dev),
+        speed,
+        continued,
+    )
     return ", ".join(part for part in parts if part)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from taskaffinity.errors import InputError
+from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
 
 Executor = Literal["ray", "local"]
 
@@ -36,6 +37,8 @@ class RunOptions:
     """Whether the study may replace another study of the same design in its results folder. Runs are never deleted."""
     share_with_group: bool = False
     """Whether the group may read predictions and models; otherwise the owner alone."""
+    checkpoint_minutes: float = DEFAULT_MINUTES
+    """Fewest minutes between two checkpoints of a run under way; 0 for no checkpoints."""
 
 
 DEFAULT_OPTIONS = RunOptions()

@@ -76,6 +76,7 @@ def run(
         "cache": str(cache.resolve()),
         "keep_predictions": options.keep_predictions,
         "share_with_group": options.share_with_group,
+        "checkpoint_minutes": options.checkpoint_minutes,
         "gpu_share": resources.gpus_per_run,
     }
     if resources.executor == "local":  # training blocks this process: the run itself reports

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from taskaffinity.errors import trace_of
+from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES, CheckpointFolder
 from taskaffinity.runs.heartbeat import HeartbeatWriter
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
@@ -46,7 +47,8 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any], *after: str | No
     settings : dict
         ``root``, ``encoder`` and ``cache`` (paths), ``keep_predictions``, ``keep_weights``, ``keep_model``,
         ``gpu_share``; optionally ``share_with_group`` (default False), ``wait`` (for another process with this
-        run, default True) and ``on_heartbeat`` (a callable, called every few seconds).
+        run, default True), ``checkpoint_minutes`` (0 for no checkpoints) and ``on_heartbeat`` (a callable, called
+        every few seconds).
     after
         The outcome of the run that it starts from. On Ray this is a future, so the task waits for it.
 
@@ -83,6 +85,8 @@ def _claim_and_train(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]
             reason = _reason(error)
             with suppress(OSError):  # where no result can be written, its reason may fail too
                 store.fail(spec, reason, trace_of(error))
+            if not _may_pass(error):
+                CheckpointFolder(store.folder(spec)).remove()
             return reason
     return None
 
@@ -91,6 +95,13 @@ def _reason(error: BaseException) -> str:
     from taskaffinity.training.execute import reason_of  # torch: only where a run is trained
 
     return f"{NO_ROOM * _is_lack_of_room(error)}{reason_of(error)}"
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether the run may succeed when it goes on later: memory or room on the disk was short."""
+    from taskaffinity.training.load_errors import is_lack_of_memory
+
+    return _is_lack_of_room(error) or is_lack_of_memory(error)
 
 
 def _is_lack_of_room(error: BaseException | None) -> bool:
@@ -108,9 +119,10 @@ def _is_done(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]) -> boo
 
 
 def _train(spec: RunSpec, store: RunStore, start: Path | None, settings: Mapping[str, Any]) -> None:
-    from taskaffinity.training.execute import execute
+    from taskaffinity.training.execute import UnderWay, execute
     from taskaffinity.training.gpu import claim_gpu_memory
 
+    minutes = settings.get("checkpoint_minutes", DEFAULT_MINUTES)
     claim_gpu_memory(spec.recipe, settings["gpu_share"])
     heartbeat = HeartbeatWriter(store.folder(spec), spec.recipe.num_train_epochs, settings.get("on_heartbeat"))
     try:
@@ -122,8 +134,9 @@ def _train(spec: RunSpec, store: RunStore, start: Path | None, settings: Mapping
             keep_predictions=settings["keep_predictions"],
             keep_weights=settings["keep_weights"],
             keep_model=settings["keep_model"],
-            heartbeat=heartbeat,
+            under_way=UnderWay(heartbeat, CheckpointFolder(store.folder(spec), minutes) if minutes else None),
         )
     finally:
         heartbeat.remove()
     store.write(result, share_with_group=settings.get("share_with_group", False))
+    CheckpointFolder(store.folder(spec)).remove()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
+from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.study import FILES, Baseline, EvaluateAfter, FullBaseline, InitFrom, Protocol
 from taskaffinity.schedule.resources import Executor
@@ -56,6 +57,7 @@ def pairwise(
     address: str | None = None,
     gpus_per_run: float | str | None = None,
     cpus_per_run: int = 1,
+    checkpoint_minutes: float = DEFAULT_MINUTES,
     keep_predictions: bool = True,
     keep_models: bool = False,
     share_with_group: bool = False,
@@ -134,6 +136,7 @@ def full(
     address: str | None = None,
     gpus_per_run: float | str | None = None,
     cpus_per_run: int = 1,
+    checkpoint_minutes: float = DEFAULT_MINUTES,
     keep_predictions: bool = True,
     keep_models: bool = False,
     share_with_group: bool = False,

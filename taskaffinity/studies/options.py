@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from taskaffinity.errors import InputError, shown, validation_line
+from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES, Minutes
 from taskaffinity.runs.limits import MOST_CONFIRM_SEEDS, MOST_CPUS, MOST_SEARCH_SEED, MOST_SEED, MOST_SEEDS, MOST_TRIALS
 from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.study import Baseline, EvaluateAfter, FullBaseline, InitFrom, Protocol
@@ -70,6 +71,8 @@ class StudyOptions:
     """GPUs per run; a share below 1; or ``auto``, which measures the share. Default: 1 if there is a GPU."""
     cpus_per_run: Cpus = 1
     """CPU cores and threads per run."""
+    checkpoint_minutes: Minutes = DEFAULT_MINUTES
+    """Fewest minutes between two checkpoints of a run under way, from which it goes on if it is killed; 0 for none."""
     keep_predictions: Switch = True
     """Whether to store each run's predictions by example id, without text."""
     keep_models: Switch = False

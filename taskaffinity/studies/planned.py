@@ -101,6 +101,7 @@ class PlannedStudy:
                     self.options.keep_models,
                     self.options.overwrite,
                     self.options.share_with_group,
+                    self.options.checkpoint_minutes,
                 ),
                 cost_model=cost,
             )

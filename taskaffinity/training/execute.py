@@ -11,7 +11,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import transformers
 
 import taskaffinity
 from taskaffinity.errors import InputError
+from taskaffinity.runs.checkpoint_files import CheckpointFolder
 from taskaffinity.runs.heartbeat import HeartbeatWriter
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Outcome, RunResult
@@ -30,12 +31,15 @@ from taskaffinity.training.checkpoint import shared_weights
 from taskaffinity.training.checksums import is_intact
 from taskaffinity.training.encoder_checks import check_bidirectional, check_max_length
 from taskaffinity.training.encoders import Encoder, load_encoder, load_tokenizer
+from taskaffinity.training.evaluation import Evaluated
+from taskaffinity.training.fit_result import FitResult
 from taskaffinity.training.gpu import gpu_peak_mib, gpu_versions
 from taskaffinity.training.inputs.tokenize import encode_task
 from taskaffinity.training.load_errors import is_lack_of_memory
-from taskaffinity.training.loop import Diverged
+from taskaffinity.training.loop import Diverged, TrainingLoop
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.selection import Evaluated, FitResult, evaluate_test, fit_and_select
+from taskaffinity.training.resume import RunIdentity, checkpoints_of
+from taskaffinity.training.selection import evaluate_test, fit_and_select
 from taskaffinity.training.setup import encoded_folder, encoding_options, setup_run
 
 
@@ -59,6 +63,19 @@ def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path
             encode_task(task, tokenizer, folder, **encoding_options(recipe))
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """The files that a run writes while it trains."""
+
+    heartbeat: HeartbeatWriter | None = None
+    """Receives the progress."""
+    checkpoints: CheckpointFolder | None = None
+    """Where checkpoints are written; None for none."""
+
+
+NOTHING_UNDER_WAY = UnderWay()
+
+
 def execute(
     spec: RunSpec,
     *,
@@ -68,7 +85,7 @@ def execute(
     keep_predictions: bool = True,
     keep_weights: bool = False,
     keep_model: bool = False,
-    heartbeat: HeartbeatWriter | None = None,
+    under_way: UnderWay = NOTHING_UNDER_WAY,
 ) -> RunResult:
     """Train and evaluate one run.
 
@@ -87,12 +104,13 @@ def execute(
         Whether other runs start from this one.
     keep_model : bool
         Whether its tasks may be exported; stores the weights and the heads.
-    heartbeat : HeartbeatWriter, optional
-        Receives the progress of the training.
+    under_way : UnderWay, optional
+        The files that the run writes while it trains. If there is a checkpoint, the run continues from it, and its
+        result has the same bytes as that of an undisturbed run, apart from times.
 
     Raises
     ------
-    Diverged, MemoryError, torch.OutOfMemoryError
+    Diverged, MemoryError, torch.OutOfMemoryError, Terminated
     """
     if (spec.parent is None) != (start is None):
         raise ValueError(f"{spec.run_id}: a run needs starting weights if and only if it has a parent")
@@ -102,9 +120,15 @@ def execute(
     setup = setup_run(spec, encoder_folder=encoder_folder, cache=cache, start=start)
     model, metas, splits = setup.model, setup.metas, setup.splits
     loaded = time.perf_counter()
-    fitted = fit_and_select(model, setup.training, metas, splits["dev"], spec, heartbeat)
-    before_test = time.perf_counter()
-    test, heads = evaluate_test(model, fitted, metas, splits["test"], recipe, encoder_folder if keep_model else None)
+    training, fitted = setup.training, FitResult(improving=set(metas))
+    loop = TrainingLoop(model, training.splits, recipe, seed=spec.seed, batches=training.batches)
+    identity = RunIdentity(spec.run_id, _versions_of(recipe, model))
+    with checkpoints_of(under_way.checkpoints, identity, loop, fitted) as checkpoints:
+        checkpoints.resume(metas, splits["dev"], under_way.heartbeat)
+        fit_and_select(loop, fitted, metas, splits["dev"], recipe, under_way.heartbeat, checkpoints)
+        before_test, folder = time.perf_counter(), encoder_folder if keep_model else None
+        with checkpoints.evaluating():
+            test, heads = evaluate_test(model, fitted, metas, splits["test"], recipe, folder)
     ended = time.perf_counter()
     weights: dict[int, dict[str, Any]] = {}
     if keep_weights or keep_model:
@@ -115,7 +139,7 @@ def execute(
         "load_seconds": loaded - started,
         "train_seconds": fitted.train_seconds,
         "evaluate_seconds": fitted.evaluate_seconds + ended - before_test,
-        "total_seconds": ended - started,
+        "total_seconds": fitted.earlier_seconds + ended - started,
         "steps": fitted.steps,
         "pieces": fitted.tokens,  # the key of stored results
         "peak_memory_mib": gpu_peak_mib() if recipe.device == "cuda" else peak_memory_mib(),
@@ -156,12 +180,7 @@ def _run_result(
             for metric, numbers in evaluated.documents.items()
         },
         history=fitted.history,
-        versions=versions()
-        | (gpu_versions() if spec.recipe.device == "cuda" else {})
-        | {
-            "attention": "packed" if model.is_packed else "padded",
-            "last_layer": "where read" if model.is_narrow else "whole",
-        },
+        versions=_versions_of(spec.recipe, model),
         predictions={key: evaluated.predictions for key, evaluated in evaluations.items()} if keep_predictions else {},
     )
 
@@ -191,6 +210,19 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
+
+
+def _versions_of(recipe: Recipe, model: MultiTaskModel) -> dict[str, str]:
+    """The versions that a result depends on, and how the model computes."""
+    on_gpu = gpu_versions() if recipe.device == "cuda" else {}
+    return (
+        versions()
+        | on_gpu
+        | {
+            "attention": "packed" if model.is_packed else "padded",
+            "last_layer": "where read" if model.is_narrow else "whole",
+        }
+    )
 
 
 def peak_memory_mib() -> float:

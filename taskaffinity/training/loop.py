@@ -6,8 +6,9 @@ Single-task training, refinement and fine-tuning share this loop. They differ in
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,95 @@ class Epoch:
     seconds: float
 
 
+@dataclass
+class Position:
+    """How far a training is, and what it computed since the end of the last epoch."""
+
+    epoch: int = 1
+    """The current epoch, from 1."""
+    batches: int = 0
+    """Mini-batches of this epoch that are done."""
+    losses: dict[str, list[torch.Tensor]] = field(default_factory=dict)
+    """The losses of these mini-batches by task, each a scalar on the model's device."""
+    tokens: int = 0
+    """Tokens of these mini-batches."""
+    seconds: float = 0.0
+    """Time that they took."""
+
+
+class TrainingLoop:
+    """Algorithm 1: trains a model in place, one epoch after the other. ``fit`` describes the parameters.
+
+    Between two mini-batches, the model, the ``stepper``, the ``position`` and the states of torch's generators are all
+    that the rest of the training depends on.
+    """
+
+    def __init__(
+        self,
+        model: MultiTaskModel,
+        splits: Mapping[str, EncodedSplit],
+        recipe: Recipe,
+        *,
+        seed: int,
+        batches: int | None = None,
+    ) -> None:
+        self.model, self.position = model, Position()
+        self._splits, self._recipe, self._seed, self._batches = splits, recipe, seed, batches
+        self._attached = {name: split for name, split in splits.items() if name not in model.detached}
+        per_epoch = batches or batches_in_an_epoch(self._attached, recipe.batch_size)
+        self.stepper = stepper_of(model, recipe, recipe.num_train_epochs * per_epoch)
+        torch.manual_seed(seed_of(seed, "dropout"))
+
+    def epochs(
+        self, heartbeat: HeartbeatWriter | None = None, after_batch: Callable[[], None] | None = None
+    ) -> Iterator[Epoch]:
+        """Train from the position on; yield after each epoch.
+
+        Parameters
+        ----------
+        after_batch : callable, optional
+            Called after each mini-batch. It may raise, and training ends there.
+        """
+        while self.position.epoch <= self._recipe.num_train_epochs:
+            started = time.perf_counter() - self.position.seconds
+            self._train_epoch(started, heartbeat, after_batch)
+            at = self.position
+            means = {name: float(torch.stack(at.losses[name]).mean()) for name in self._splits}
+            diverged = [name for name, mean in means.items() if not np.isfinite(mean)]
+            if diverged:
+                raise Diverged(
+                    f"diverged: the training loss of {', '.join(diverged)} is not a number after epoch {at.epoch} "
+                    f"(learning_rate {self._recipe.learning_rate:g}); try a smaller one"
+                )
+            at.seconds = time.perf_counter() - started
+            yield Epoch(at.epoch, means, at.batches, at.tokens, at.seconds)
+            self.position = Position(at.epoch + 1)
+
+    def _train_epoch(
+        self, started: float, heartbeat: HeartbeatWriter | None, after_batch: Callable[[], None] | None
+    ) -> None:
+        """Train on the mini-batches of the current epoch that are left."""
+        recipe, at = self._recipe, self.position
+        self.model.train()
+        if heartbeat is not None:
+            n_batches = self._batches or batches_in_an_epoch(self._splits, recipe.batch_size)
+            heartbeat.start_epoch(at.epoch, n_batches, at.batches)
+        batches = _batches(self.model, self._splits, recipe.batch_size, self._batches, seed=self._seed, epoch=at.epoch)
+        for batch in islice(batches, at.batches, None):
+            # One task per batch: the gradient is that task's alone.
+            loss = self.model.loss(batch.to(recipe.device))
+            loss.backward()
+            self.stepper.step(counts=batch.task in self._attached)
+            at.losses.setdefault(batch.task, []).append(loss.detach())  # .item() would wait for the GPU
+            at.batches += 1
+            at.tokens += len(batch.tokens)
+            if heartbeat is not None:
+                heartbeat.step(len(batch.rows))
+            if after_batch is not None:
+                at.seconds = time.perf_counter() - started
+                after_batch()
+
+
 def fit(
     model: MultiTaskModel,
     splits: Mapping[str, EncodedSplit],
@@ -79,35 +169,7 @@ def fit(
     Diverged
         If a loss is infinite or not a number.
     """
-    attached = {name: split for name, split in splits.items() if name not in model.detached}
-    per_epoch = batches or batches_in_an_epoch(attached, recipe.batch_size)
-    stepper = stepper_of(model, recipe, recipe.num_train_epochs * per_epoch)
-    torch.manual_seed(seed_of(seed, "dropout"))
-    for number in range(1, recipe.num_train_epochs + 1):
-        started = time.perf_counter()
-        model.train()
-        losses: dict[str, list[torch.Tensor]] = {name: [] for name in splits}
-        n_tokens = 0
-        if heartbeat is not None:
-            heartbeat.start_epoch(number, batches or batches_in_an_epoch(splits, recipe.batch_size))
-        for batch in _batches(model, splits, recipe.batch_size, batches, seed=seed, epoch=number):
-            # One task per batch: the gradient is that task's alone.
-            loss = model.loss(batch.to(recipe.device))
-            loss.backward()
-            stepper.step(counts=batch.task in attached)
-            losses[batch.task].append(loss.detach())  # .item() would wait for the GPU
-            n_tokens += len(batch.tokens)
-            if heartbeat is not None:
-                heartbeat.step(len(batch.rows))
-        means = {name: float(torch.stack(values).mean()) for name, values in losses.items()}
-        diverged = [name for name, mean in means.items() if not np.isfinite(mean)]
-        if diverged:
-            raise Diverged(
-                f"diverged: the training loss of {', '.join(diverged)} is not a number after epoch {number} "
-                f"(learning_rate {recipe.learning_rate:g}); try a smaller one"
-            )
-        steps = sum(len(values) for values in losses.values())
-        yield Epoch(number, means, steps, n_tokens, time.perf_counter() - started)
+    yield from TrainingLoop(model, splits, recipe, seed=seed, batches=batches).epochs(heartbeat)
 
 
 def stepper_of(model: MultiTaskModel, recipe: Recipe, n_steps: int) -> Stepper | BertAdamStepper:

@@ -13,8 +13,8 @@ import torch
 
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.secondary_metrics import secondary_metrics
+from taskaffinity.training.evaluation import Evaluated, evaluate
 from taskaffinity.training.loop import fit
-from taskaffinity.training.selection import Evaluated, evaluate
 from taskaffinity.training.setup import RunSetup, setup_run
 
 

@@ -15,7 +15,7 @@ from taskaffinity.tuning.round import Round
 from taskaffinity.tuning.trials import Scores, Trial
 
 if TYPE_CHECKING:
-    from taskaffinity.training.selection import Evaluated  # torch: only where a trial is trained
+    from taskaffinity.training.evaluation import Evaluated  # torch: only where a trial is trained
 
 Train = Callable[[Round, Sequence[int]], None]
 """Trains these trials of a round and reports each epoch to it."""

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from taskaffinity.cli.options.numbers import whole
+from taskaffinity.cli.options.numbers import decimal, whole
 from taskaffinity.errors import InputError
-from taskaffinity.runs.limits import MOST_CPUS, MOST_SEED
+from taskaffinity.runs.limits import MOST_CPUS, MOST_MINUTES, MOST_SEED
 from taskaffinity.runs.settings import TYPES
 from taskaffinity.runs.study import Protocol
 from taskaffinity.schedule.resources import Executor
@@ -108,6 +108,15 @@ CpusPerRun = Annotated[
         rich_help_panel=EXECUTION,
     ),
 ]
+CheckpointMinutes = Annotated[
+    float,
+    decimal(
+        0,
+        MOST_MINUTES,
+        help="Fewest minutes between two checkpoints of a run, from which it goes on if it is killed; 0 for none.",
+        rich_help_panel=EXECUTION,
+    ),
+]
 KeepPredictions = Annotated[
     bool,
     typer.Option(
@@ -166,7 +175,7 @@ def study_options(given: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError("--json: prints the plan; give --dry-run too")
     unchanged = ("encoder", "seeds", "base_seed", "recipe", "protocol", "overwrite", "executor")
     rule = ("alpha", "estimand", "test")
-    resources = ("address", "gpus_per_run", "cpus_per_run", "keep_models", "share_with_group")
+    resources = ("address", "gpus_per_run", "cpus_per_run", "checkpoint_minutes", "keep_models", "share_with_group")
     return {name: given[name] for name in (*unchanged, *rule, *resources)} | {
         "settings": given["set_"] or (),
         "output_dir": given["results"],

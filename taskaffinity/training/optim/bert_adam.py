@@ -17,12 +17,13 @@ decay, and its count of updates increases.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.training.optim.optimizer import decayed_parameters
+from taskaffinity.training.optim.optimizer import decayed_parameters, like, numbered
 
 _EPSILON = 1e-6
 
@@ -65,6 +66,25 @@ class BertAdamStepper:
             self._update(parameters, bert_adam_learning_rate(self.recipe, count, self.n_steps))
         for parameter in self.parameters:
             parameter.grad = None
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Each parameter's moments and count of updates, by the parameter's number."""
+        state: dict[str, Tensor] = {}
+        for number, parameter in enumerate(self.parameters):
+            if (count := self.steps.get(id(parameter))) is not None:
+                state[f"{number}.steps"] = torch.tensor(count)
+                state[f"{number}.first"] = self.first[id(parameter)]
+                state[f"{number}.second"] = self.second[id(parameter)]
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from a state; the parameters are those of the same model."""
+        for (number, key), value in numbered(state).items():
+            parameter = self.parameters[number]
+            if key == "steps":
+                self.steps[id(parameter)] = int(value)
+            else:
+                (self.first if key == "first" else self.second)[id(parameter)] = like(parameter, value)
 
     @torch.no_grad()
     def _update(self, parameters: list[nn.Parameter], lr: float) -> None:

@@ -9,6 +9,8 @@ which saves a pass over memory.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -57,6 +59,22 @@ class Stepper:
         self.optimizer.zero_grad(set_to_none=True)
         self.step_number += counts
 
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """The number of steps, and each parameter's moments and count of updates, by the parameter's number."""
+        state = {"steps": torch.tensor(self.step_number)}
+        for number, parameter in enumerate(self.parameters):
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                state[f"{number}.{key}"] = torch.as_tensor(value)
+        return state
+
+    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Continue from a state; the parameters are those of the same model."""
+        self.step_number = int(state["steps"])
+        for (number, key), value in numbered(state).items():
+            parameter = self.parameters[number]
+            counts_in_python = key == "t"  # of ``Adamax``; torch counts in a tensor
+            self.optimizer.state[parameter][key] = int(value) if counts_in_python else like(parameter, value)
+
 
 def learning_rate(recipe: Recipe, step: int, n_steps: int) -> float:
     """The learning rate of update ``step`` (from 0): linear warm-up to the peak, then linear decay to 0."""
@@ -64,6 +82,27 @@ def learning_rate(recipe: Recipe, step: int, n_steps: int) -> float:
     if step < warmup:
         return recipe.learning_rate * (step + 1) / warmup
     return recipe.learning_rate * (n_steps - step) / max(1, n_steps - warmup)
+
+
+def numbered(state: Mapping[str, torch.Tensor]) -> dict[tuple[int, str], torch.Tensor]:
+    """The tensors of a state whose name is ``NUMBER.KEY``, by number and key."""
+    split = {name: name.partition(".") for name in state}
+    return {(int(number), key): state[name] for name, (number, dot, key) in split.items() if dot}
+
+
+def like(parameter: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """A copy of a moment, in memory as the optimizer allocates it; a count of updates stays a scalar.
+
+    Raises
+    ------
+    ValueError
+        If the moment is one of another parameter.
+    """
+    if value.ndim == 0:
+        return value.to(parameter.device, copy=True)
+    if value.shape != parameter.shape:
+        raise ValueError("moments of another model")
+    return torch.zeros_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
 
 
 def decayed_parameters(model: nn.Module) -> list[nn.Parameter]:

@@ -1,0 +1,76 @@
+"""Evaluate a split: predictions, and their counts and score by the task's metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from taskaffinity.runs.result import Predictions
+from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.secondary_metrics import documents_of, tally
+from taskaffinity.tasks.task import Split
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.loop import predict
+from taskaffinity.training.model import MultiTaskModel
+
+Counts = np.ndarray[Any, Any]
+
+
+class Evaluated(NamedTuple):
+    """The predictions of one split, and their counts and score."""
+
+    metric: str
+    """The task's metric."""
+    score: float
+    counts: Counts
+    """``(n_examples, n_counts)``, by the task's metric."""
+    predictions: Predictions
+    secondary: Mapping[str, Counts]
+    """Counts by secondary metrics."""
+    documents: Mapping[str, npt.NDArray[np.int64]]
+    """By metric, the document number of each row of its counts; only for metrics where rows share documents."""
+    predicted: Sequence[Any] = ()
+    """As ``predict`` returns them; all else follows from them and the split."""
+
+
+def evaluate(
+    model: MultiTaskModel,
+    task: TaskMeta,
+    split: Split,
+    arrays: EncodedSplit,
+    device: str,
+    secondary: Sequence[str] = (),
+) -> Evaluated:
+    """Predict a split and count by the task's metric and by ``secondary`` metrics."""
+    return evaluated(task, split, arrays, predict(model, task, arrays, device=device), secondary)
+
+
+def evaluated(
+    task: TaskMeta, split: Split, arrays: EncodedSplit, predicted: Sequence[Any], secondary: Sequence[str] = ()
+) -> Evaluated:
+    """Count the predictions of a split, one per example."""
+    missed = task.missed.get(split, 0)
+
+    def counts_by(metric: str) -> Counts:
+        return tally(metric, arrays.ids, arrays.gold, predicted, task.scored, missed)
+
+    documents = {
+        metric: documents_of(metric, arrays.ids, arrays.documents, missed) for metric in (task.metric_name, *secondary)
+    }
+    counts = counts_by(task.metric_name)
+    return Evaluated(
+        metric=task.metric_name,
+        score=float(METRICS[task.metric_name].score_examples(counts)),
+        counts=counts,
+        predictions=Predictions(arrays.ids, [_as_text(g) for g in arrays.gold], [_as_text(p) for p in predicted]),
+        secondary={metric: counts_by(metric) for metric in secondary},
+        documents={metric: numbers for metric, numbers in documents.items() if numbers is not None},
+        predicted=predicted,
+    )
+
+
+def _as_text(label: Any) -> str:
+    return " ".join(label) if isinstance(label, list) else str(label)

@@ -1,0 +1,236 @@
+"""Write checkpoints of a run under way, and continue from one.
+
+A run that continues gives the same bytes as one that was never interrupted. Between two mini-batches its state is the
+weights, the optimizer's moments, the states of torch's generators, the position, and the best epochs so far. The order
+of mini-batches follows from seed and epoch, so a position in the epoch is a number.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from taskaffinity.regular_file import check_regular
+from taskaffinity.runs.checkpoint_files import CheckpointFolder, SelectedEpoch, TrainingState
+from taskaffinity.runs.heartbeat import HeartbeatWriter
+from taskaffinity.training.evaluation import evaluated
+from taskaffinity.training.fit_result import FitResult
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.loop import Position, TrainingLoop
+from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.sigterm import Terminated, Termination
+
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """What a checkpoint must have in common with the run that continues from it."""
+
+    run_id: str
+    versions: Mapping[str, str]
+
+
+class NoCheckpoints:
+    """The interface of ``Checkpoints`` for a run that writes none; SIGTERM keeps its effect."""
+
+    after_batch: Callable[[], None] | None = None
+    """Called after each mini-batch."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        return
+
+    def resume(
+        self,
+        metas: Mapping[str, TaskMeta],
+        dev_splits: Mapping[str, EncodedSplit],
+        heartbeat: HeartbeatWriter | None = None,
+    ) -> None:
+        """Do nothing."""
+
+    def after_epoch(self) -> None:
+        """Do nothing."""
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """A block without effect."""
+        return nullcontext()
+
+
+class Checkpoints(NoCheckpoints):
+    """The checkpoints of one run that trains in this process; within the block, SIGTERM waits for one."""
+
+    def __init__(self, files: CheckpointFolder, identity: RunIdentity, loop: TrainingLoop, result: FitResult) -> None:
+        self._files, self._identity = files, identity
+        self._loop, self._result = loop, result
+        self._began = time.perf_counter()
+        self._termination = Termination()
+        self.after_batch = self._end_if_asked
+
+    def __enter__(self) -> Self:
+        self._termination.__enter__()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._termination.__exit__(*raised)
+
+    def resume(
+        self,
+        metas: Mapping[str, TaskMeta],
+        dev_splits: Mapping[str, EncodedSplit],
+        heartbeat: HeartbeatWriter | None = None,
+    ) -> None:
+        """Continue from the newest checkpoint, if there is one that fits; otherwise change nothing."""
+        found = self._files.read(self._identity.run_id, self._identity.versions)
+        if found is None:
+            return
+        path, state = found
+        try:
+            tensors = _checked_tensors(path, self._loop.model)
+            best = {
+                name: (kept.epoch, evaluated(metas[name], "dev", dev_splits[name], kept.predicted))
+                for name, kept in state.selected.items()
+            }
+        except (OSError, LookupError, ValueError, SafetensorError):
+            self._files.refuse(path, "of another model or other data")
+            return
+        _restore_loop(self._loop, tensors, state)
+        result, totals = self._result, state.totals
+        result.best, result.history, result.improving = best, list(state.history), set(state.improving)
+        result.steps, result.tokens = int(totals["steps"]), int(totals["tokens"])
+        result.train_seconds, result.evaluate_seconds = totals["train_seconds"], totals["evaluate_seconds"]
+        result.earlier_seconds = totals["seconds"]
+        for name, value in _below("selected/", tensors).items():
+            epoch, _, key = name.partition("/")
+            result.weights.setdefault(int(epoch), {})[key] = value
+        result.weights = dict(sorted(result.weights.items()))
+        if heartbeat is not None:
+            heartbeat.continue_in(state.epoch)
+            if state.history:
+                heartbeat.score(state.history[-1]["dev"])
+
+    def _end_if_asked(self) -> None:
+        """Write a checkpoint and raise ``Terminated`` if SIGTERM came."""
+        if self._termination.asked:
+            self._write()
+            raise Terminated
+
+    def after_epoch(self) -> None:
+        """Write a checkpoint after an epoch was evaluated, if one is due."""
+        self._loop.position = Position(self._loop.position.epoch + 1)
+        if self._files.is_due or self._termination.asked:
+            self._write()
+        if self._termination.asked:
+            raise Terminated
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Within the block, which changes no state of the training, SIGTERM leads to a checkpoint at once."""
+        try:
+            with self._termination.interruptible():
+                yield
+        except Terminated:
+            self._write()
+            raise
+
+    def _write(self) -> None:
+        self._termination.begin_writing()
+        result, at = self._result, self._loop.position
+        state = TrainingState(
+            run_id=self._identity.run_id,
+            versions=dict(self._identity.versions),
+            epoch=at.epoch,
+            batches=at.batches,
+            tokens=at.tokens,
+            seconds=at.seconds,
+            totals={
+                "steps": result.steps,
+                "tokens": result.tokens,
+                "train_seconds": result.train_seconds,
+                "evaluate_seconds": result.evaluate_seconds,
+                "seconds": result.earlier_seconds + time.perf_counter() - self._began,
+            },
+            history=result.history,
+            selected={name: SelectedEpoch(epoch, list(best.predicted)) for name, (epoch, best) in result.best.items()},
+            improving=sorted(result.improving),
+        )
+        tensors = _tensors_of(self._loop, result)
+        self._files.write(state, lambda path, about: save_file(tensors, path, dict(about)))
+
+
+def checkpoints_of(
+    files: CheckpointFolder | None, identity: RunIdentity, loop: TrainingLoop, result: FitResult
+) -> NoCheckpoints:
+    """The checkpoints of a run; without a folder, none are written or read."""
+    return NoCheckpoints() if files is None else Checkpoints(files, identity, loop, result)
+
+
+def _tensors_of(loop: TrainingLoop, result: FitResult) -> Tensors:
+    """All tensors that the rest of the training depends on, in CPU memory."""
+    tensors: Tensors = {f"model/{name}": value for name, value in _weights_of(loop.model).items()}
+    tensors |= {f"optimizer/{name}": value for name, value in loop.stepper.state_dict().items()}
+    tensors |= {f"losses/{name}": torch.stack(values) for name, values in loop.position.losses.items()}
+    for epoch, weights in result.weights.items():
+        tensors |= {f"selected/{epoch}/{name}": value for name, value in weights.items()}
+    tensors["generator/cpu"] = torch.get_rng_state()
+    if _is_on_gpu(loop.model):
+        tensors["generator/cuda"] = torch.cuda.get_rng_state()
+    return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+
+
+def _checked_tensors(path: Path, model: MultiTaskModel) -> Tensors:
+    """The tensors of a checkpoint of this model.
+
+    Raises
+    ------
+    ValueError
+        If they are those of another model.
+    """
+    check_regular(path)
+    with safe_open(path, framework="pt") as file:
+        tensors: Tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    shapes, stored = (
+        {name: (value.shape, value.dtype) for name, value in weights.items()}
+        for weights in (_weights_of(model), _below("model/", tensors))
+    )
+    if shapes != stored or "generator/cpu" not in tensors or _is_on_gpu(model) != ("generator/cuda" in tensors):
+        raise ValueError("another model")
+    return tensors
+
+
+def _restore_loop(loop: TrainingLoop, tensors: Tensors, state: TrainingState) -> None:
+    loop.stepper.load_state_dict(_below("optimizer/", tensors))
+    stored = _below("model/", tensors)
+    device = next(loop.model.parameters()).device
+    with torch.no_grad():
+        for name, value in _weights_of(loop.model).items():
+            value.copy_(stored[name])
+    losses = {name: list(values.to(device).unbind()) for name, values in _below("losses/", tensors).items()}
+    loop.position = Position(state.epoch, state.batches, losses, state.tokens, state.seconds)
+    torch.set_rng_state(tensors["generator/cpu"])
+    if "generator/cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["generator/cuda"])
+
+
+def _weights_of(model: MultiTaskModel) -> Tensors:
+    """Parameters and buffers of a model by name; one in several places occurs once."""
+    return dict(model.named_parameters()) | dict(model.named_buffers())
+
+
+def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    """The tensors whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _is_on_gpu(model: MultiTaskModel) -> bool:
+    return next(model.parameters()).device.type == "cuda"
