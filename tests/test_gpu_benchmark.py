@@ -1,0 +1,136 @@
+"""``benchmarks/gpu.py`` on a CPU: its stages give the rows they should, and a stage that breaks costs itself alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from multiprocessing import Pipe
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gpu
+import numpy as np
+import pytest
+from gpu_inputs import SHAPES, invented_split
+from gpu_report import Report, check, row
+
+TASKS = {
+    "clinicalsts",
+    "shareclefe",
+    "i2b2-2010-re",
+    "mednli",
+    "bc5cdr-disease",
+    "bc5cdr-chemical",
+    "ddi2013-type",
+    "chemprot",
+}
+MIX = "chemprot + bc5cdr-disease"
+
+
+@pytest.mark.slow
+def test_the_quick_stages_give_their_rows(tmp_path: Path) -> None:
+    command = [sys.executable, gpu.__file__, "--device", "cpu", "--quick", "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+    found = json.loads((tmp_path / "out" / "gpu.json").read_text())
+    assert [(one["stage"], one["outcome"]) for one in found["stages"]] == [(stage, "done") for stage in gpu.DEADLINES]
+    assert found["machine"]["torch"]
+    rows = found["rows"]
+    of_stage = {stage: [one for one in rows if one["stage"] == stage] for stage in gpu.DEADLINES}
+    assert {one["unit"] for one in of_stage["ceilings"]} == {"TFLOP/s", "TB/s"}
+    assert sum(one["passed"] is True for one in of_stage["correctness"]) == len(of_stage["correctness"]) == 26
+    for precision in ("bf16", "fp32"):
+        measured = {one["task"]: one for one in of_stage["one run"] if one["variant"] == f"ours, {precision}"}
+        assert measured.keys() == TASKS | {MIX}
+        assert all(one[name] > 0 for one in measured.values() for name in ("ms", "share", "cpu_ms", "memory_mib"))
+        lengths = {task: one["tokens_per_s"] / one["examples_per_s"] for task, one in measured.items()}
+        assert 50 < lengths["chemprot"] < 80
+        assert 20 < lengths["bc5cdr-disease"] < 40
+    assert {one["task"] for one in of_stage["trainer"] if one["unit"] == "times as fast"} == set(MIX.split(" + "))
+    assert {one["k"] for one in of_stage["several runs"] if one["task"] == MIX and one["ms"]} == {1, 2}
+    assert len(of_stage["evaluation"]) == 4
+    table = list(csv.DictReader((tmp_path / "out" / "gpu.csv").read_text().splitlines()))
+    assert [(one["stage"], one["variant"], one["task"]) for one in table] == [
+        (one["stage"], one["variant"], one["task"] or "") for one in rows
+    ]
+
+
+def broken(task: Any, connection: Any) -> None:
+    """In the place of ``gpu.work_on``: the first stage crashes, the second hangs after a row, the third is done."""
+    for stage in task.stages:
+        connection.send(("begin", stage))
+        if stage == "ceilings":
+            os._exit(3)
+        connection.send(("row", row(stage, f"after {len(task.rows)} rows")))
+        time.sleep(600 if stage == "correctness" else 0)
+        connection.send(("end", "done"))
+
+
+@pytest.mark.slow
+def test_a_stage_that_crashes_or_hangs_costs_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "work_on", broken)
+    monkeypatch.setattr(gpu, "GRACE", 0.2)
+    monkeypatch.setitem(gpu.DEADLINES, "correctness", 0.2)
+    stages = ["ceilings", "correctness", "one run"]
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--device", "cpu", "--out", str(tmp_path), "--stages", *stages])
+    assert gpu.main() == 1
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert [one["outcome"] for one in found["stages"]] == [
+        "failed: its process ended with code 3",
+        "ended: it did not stop at its deadline",
+        "done",
+    ]
+    assert [(one["stage"], one["variant"]) for one in found["rows"]] == [
+        ("correctness", "after 0 rows"),
+        ("one run", "after 1 rows"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("task", "mean", "quantiles"), [("chemprot", 66.4, (62, 114, 128)), ("bc5cdr-disease", 27.6, (29, 45, 67))]
+)
+def test_invented_corpora_are_as_long_as_the_real_ones(task: str, mean: float, quantiles: tuple[int, int, int]) -> None:
+    """As measured on the corpora: the median, the 95 % quantile and the longest; the mean follows from no setting."""
+    split = invented_split(SHAPES[task], SHAPES[task].n_rows, 12_000, np.random.default_rng(0))
+    lengths = np.diff(split.bounds)
+    assert lengths.mean() == pytest.approx(mean, rel=0.03)
+    assert np.quantile(lengths, (0.5, 0.95, 1)) == pytest.approx(quantiles, abs=2)
+    words = np.diff(split.word_bounds)
+    assert words.min() >= split.is_tagging
+    assert [len(tags) for tags in split.gold] == list(words) if split.is_tagging else not words.any()
+    assert (split.word_positions < np.repeat(lengths, words) - 1).all()
+
+
+def test_a_silent_or_a_dead_process_is_an_end() -> None:
+    here, there = Pipe()
+    process = SimpleNamespace(join=lambda: None, exitcode=-11)
+    there.send(("row", 1))
+    assert gpu.heard(here, process, time.monotonic()) == ("row", 1)
+    assert gpu.heard(here, process, time.monotonic()) == ("end", "ended: it did not stop at its deadline")
+    there.close()
+    assert gpu.heard(here, process, time.monotonic()) == ("end", "failed: its process ended with code -11")
+
+
+def test_a_report_names_each_check_that_did_not_pass(tmp_path: Path) -> None:
+    report = Report(tmp_path, {"gpu": "a GPU"}, [{"stage": "trainer", "outcome": "failed: why", "seconds": 1.0}])
+    report.rows = [check("correctness", "loss", error, 0.1, unit="relative error") for error in (0.1, 0.2, math.nan)]
+    report.rows += [row("several runs", "same bits", passed=same) for same in (True, False)]
+    assert report.failed == [
+        "trainer: failed: why",
+        "correctness loss: 0.2 relative error; expected at most 0.1",
+        "correctness loss: None relative error; expected at most 0.1",
+        "several runs same bits: no",
+    ]
+    report.write()
+    assert [one["value"] for one in json.loads((tmp_path / "gpu.json").read_text())["rows"]] == [0.1, 0.2, *[None] * 3]
+    assert {one["gpu"] for one in csv.DictReader((tmp_path / "gpu.csv").open())} == {"a GPU"}
+    with pytest.raises(ValueError, match="no column is named speed"):
+        row("one run", "ours", speed=1)
