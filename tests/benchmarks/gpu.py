@@ -65,9 +65,11 @@ def work_on(task: Task, connection: Connection) -> None:
     """Run stages in this process, and tell the other side of each begin, row and end; a failure is the last."""
     exit_with_parent()
     import torch
+    import transformers
     from gpu_inputs import made_inputs
     from gpu_machine import facts
 
+    transformers.logging.set_verbosity_error()  # heads of the Trainer's model are new, which it would tell each time
     if task.device == "cpu":
         torch.set_num_threads(1)
     connection.send(("machine", facts(task.device)))

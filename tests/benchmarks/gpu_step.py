@@ -75,7 +75,6 @@ def trainer(inputs: Inputs, device: str, rows: Sequence[Row], work: Path, *, is_
             with _memory(device) as peak_mib, cudnn_attention(has_cudnn):
                 train = _trainer_way(inputs, task, work, device) if name == "Trainer" else None
                 train = train or PlainWay(inputs, device, "bf16").train
-                train(batches)  # every shape once: cuDNN makes a plan for each
                 found = figures(train, batches, inputs, _peak(rows, "bf16"), 1)
                 yield row("trainer", variant, task=task, k=1, **found, memory_mib=peak_mib())
                 del train
@@ -89,6 +88,8 @@ def figures(
     train: Callable[[Rows], float], batches: Rows, inputs: Inputs, peak: float | None, rounds: int
 ) -> dict[str, Any]:
     """Medians over rounds of training on the same mini-batches; the first round is not counted.
+
+    In that round, every shape occurs once: cuDNN makes a plan for each.
 
     Parameters
     ----------
