@@ -10,8 +10,9 @@ crashes or hangs, the next begins in a new process. ``gpu.json`` and ``gpu.csv``
 written after each, so that a run that is stopped keeps what it had. The exit code is 1 if a stage or a check failed.
 
 Stages: ``ceilings`` (matrix products, a copy), ``correctness`` (loss and gradients beside a plain padded loop in fp32;
-the same bits twice), ``one run`` (each task, and the mix of two), ``trainer``, ``several runs`` (1, 2 and 4 processes),
-``evaluation``. Shares count real tokens alone, of the peak that ``ceilings`` measured in this precision.
+attention beside fp64; the same bits twice), ``one run`` (each task, and the mix of two), ``trainer``, ``several runs``
+(processes at the same time, without and with MPS), ``evaluation``. Shares count real tokens alone, of the peak that
+``ceilings`` measured in this precision.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ from pathlib import Path
 from typing import Any
 
 from gpu_gather import gather
-from gpu_neighbours import exit_with_parent, several_runs
+from gpu_neighbours import exit_with_parent, several_runs, stop_service
 from gpu_report import Report, Row
 
-DEADLINES = {"ceilings": 40, "correctness": 75, "one run": 120, "trainer": 90, "several runs": 120, "evaluation": 40}
+DEADLINES = {"ceilings": 40, "correctness": 75, "one run": 120, "trainer": 90, "several runs": 180, "evaluation": 40}
 """By stage, in order: the seconds after which it begins no further measurement."""
 START, GRACE = 150, 20
 """Seconds until a process must have begun its first stage, and from a deadline until its process is ended."""
@@ -143,6 +144,7 @@ def supervise(task: Task, report: Report) -> list[str]:
     finally:
         process.kill()
         process.join()
+        stop_service(task.work)
     return left
 
 

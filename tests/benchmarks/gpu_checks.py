@@ -1,4 +1,4 @@
-"""Is the step right? The same bits twice, and loss and gradients beside a plain padded loop in fp32."""
+"""Is the step right? Attention beside fp64, loss and gradients beside a plain padded loop, the same bits twice."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 
 import torch
+from gpu_attention import attention
 from gpu_inputs import PAIR, Inputs, Rows
 from gpu_plain import PlainModel
 from gpu_report import Row, check, row
@@ -23,6 +24,10 @@ STEPS = 8
 
 def correctness(inputs: Inputs, device: str) -> Iterator[Row]:
     """Rows of checks."""
+    model = inputs.model(device, "bf16")
+    yield row(STAGE, "batches are packed", passed=model.is_packed)
+    yield row(STAGE, "the last layer is computed where it is read", passed=model.is_narrow)
+    yield from attention(device)
     for precision in THRESHOLDS:
         for task in KINDS:
             yield from _errors(inputs, device, precision, task)
@@ -52,7 +57,7 @@ def _errors(inputs: Inputs, device: str, precision: str, task: str) -> Iterator[
     reference = PlainModel(inputs, 0.0, "eager", like=model).to(device).train()
     expected = reference.loss(task, split, rows)
     expected.backward()
-    loss = model.loss(make_batch(task, split, rows).to(device, blocks=model.is_packed))
+    loss = model.loss(make_batch(task, split, rows).to(device))
     loss.backward()
     errors = {"loss": abs(float(loss.detach()) / float(expected.detach()) - 1)}
     errors["gradients"], n_missing = gradient_error(model, reference.named_like(model))

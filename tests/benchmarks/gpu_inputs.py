@@ -69,19 +69,19 @@ class Inputs:
     pruned: dict[str, EncodedSplit]
     """``splits`` with the numbers of the tokens in ``token_ids``."""
 
-    def model(self, device: str, precision: str | None, *, dropout: float = 0.1, seed: int = 0) -> MultiTaskModel:
+    def model(self, device: str, precision: str, *, dropout: float = 0.1, packed: bool = True) -> MultiTaskModel:
         """A model of all tasks, as ``training.setup`` makes one of a run; it is training."""
         model = MultiTaskModel(
             self.folder,
             self.metas,
-            seed=seed,
+            seed=0,
             head_dropout=dropout,
             encoder_dropout=dropout,
-            packed=device == "cpu",
+            packed=packed,
+            device=device,
         )
         model.precision = "bf16" if precision == "bf16" else None
         prune_embeddings(model.encoder, self.token_ids)
-        model.to(device)
         return model.train()
 
     def batches(self, tasks: Sequence[str], n: int, seed: int = 0) -> Rows:

@@ -13,50 +13,81 @@ from typing import Any
 
 from gpu_report import Row, best, row
 
+from taskaffinity.schedule.mps import start_mps, stop_mps
+from taskaffinity.schedule.resources import Resources
+
 STAGE = "several runs"
 COUNTS = (1, 2, 4)
+PAIR = ("chemprot", "bc5cdr-disease")
+MIX = " + ".join(PAIR)
 _START = 120
 """Seconds in which a process must have loaded its model."""
 
 
 def several_runs(work: Path, device: str, rows: Sequence[Row], *, is_small: bool) -> Iterator[Row]:
-    """A row of each number of processes and each task: the rate of all together; then of the bits."""
-    from gpu_step import MIX, PAIR
-
+    """Rows of processes that take turns on the GPU and, where it starts, of such that share it through MPS."""
+    peak = best(rows, "ceilings", "TFLOP/s", "square product, bf16")
     counts = COUNTS[:2] if is_small else COUNTS
-    seconds = 0.3 if is_small else 6.0
+    yield from _of_processes("ours, bf16, a process each", counts, work, device, peak, is_small=is_small)
+    if device != "cuda":
+        return
+    folder = _service_folder(work)
+    folder.mkdir(mode=0o700)
+    variables = start_mps(Resources(gpus_per_run=0.5), folder)
+    if not variables:
+        yield row(STAGE, "MPS: not there, in use by others, or it did not start")
+        return
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield from _of_processes("ours, bf16, a process each, MPS", (*counts, 8), work, device, peak, is_small=is_small)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        stop_service(work)
+
+
+def stop_service(work: Path) -> None:
+    """End the MPS that this stage started, if it runs."""
+    stop_mps(_service_folder(work))
+
+
+def _service_folder(work: Path) -> Path:
+    return work / "service"
+
+
+def _of_processes(
+    variant: str, counts: Sequence[int], work: Path, device: str, peak: float | None, *, is_small: bool
+) -> Iterator[Row]:
+    """A row of each task and number of processes: the rate of all together; and one of the bits."""
+    seconds = 0.2 if is_small else 5.0
     children = [_Child(work, device, is_small=is_small) for _ in range(max(counts))]
     try:
         alone = children[0].ask("weights")
         together = _ask(children, "weights")
-        yield row(
-            STAGE, "same bits beside neighbours, bf16", k=len(children), task=MIX, passed={alone} == set(together)
-        )
+        bits = f"same bits beside neighbours, {variant}"
+        yield row(STAGE, bits, k=len(children), task=MIX, passed={alone} == set(together))
         for task in (PAIR[0], MIX):
             _ask(children, "train", task, seconds / 4)
             for k in counts:
                 found = _ask(children[:k], "train", task, seconds)
-                yield _together(found, task, k, best(rows, "ceilings", "TFLOP/s", "square product, bf16"))
+                yield row(STAGE, variant, task=task, k=k, **_together(found, peak))
     finally:
         for child in children:
             child.end()
 
 
-def _together(found: list[dict[str, float]], task: str, k: int, peak: float | None) -> Row:
-    """The row of processes that trained at the same time: rates are sums, times are of a step of one of them."""
-    flops = [one["share"] for one in found]
-    return row(
-        STAGE,
-        "ours, bf16, a process each",
-        task=task,
-        k=k,
-        ms=sum(one["ms"] for one in found) / k,
-        cpu_ms=sum(one["cpu_ms"] for one in found) / k,
-        examples_per_s=sum(one["examples_per_s"] for one in found),
-        tokens_per_s=sum(one["tokens_per_s"] for one in found),
-        share=sum(flops) / peak if peak else None,
-        memory_mib=max(one["memory_mib"] for one in found),
-    )
+def _together(found: list[dict[str, float]], peak: float | None) -> dict[str, float | None]:
+    """The figures of processes that trained at the same time: rates are sums, times are of a step of one of them."""
+    sums = {name: sum(one[name] for one in found) for name in found[0]}
+    return {
+        "ms": sums["ms"] / len(found),
+        "cpu_ms": sums["cpu_ms"] / len(found),
+        "examples_per_s": sums["examples_per_s"],
+        "tokens_per_s": sums["tokens_per_s"],
+        "share": sums["share"] / peak if peak else None,
+        "memory_mib": max(one["memory_mib"] for one in found),
+    }
 
 
 class _Child:
@@ -96,7 +127,7 @@ def _serve(connection: Connection, work: Path, device: str, is_small: bool) -> N
     import torch
     from gpu_checks import STEPS, weights_after
     from gpu_inputs import made_inputs
-    from gpu_step import PAIR, Way
+    from gpu_step import Way
 
     if device == "cpu":
         torch.set_num_threads(1)

@@ -29,8 +29,8 @@ _ROUNDS = 3
 class Way:
     """The loop of ``training.loop.fit`` over given mini-batches."""
 
-    def __init__(self, inputs: Inputs, device: str, precision: str) -> None:
-        self.model, self.splits, self.device = inputs.model(device, precision), inputs.pruned, device
+    def __init__(self, inputs: Inputs, device: str, precision: str, *, packed: bool = True) -> None:
+        self.model, self.splits, self.device = inputs.model(device, precision, packed=packed), inputs.pruned, device
         self.stepper = Stepper(self.model, Recipe(), 100_000)
 
     def train(self, batches: Rows) -> float:
@@ -38,8 +38,7 @@ class Way:
         wait(self.device)
         began = time.perf_counter()
         for name, rows in batches:
-            batch = make_batch(name, self.splits[name], rows).to(self.device, blocks=self.model.is_packed)
-            self.model.loss(batch).backward()
+            self.model.loss(make_batch(name, self.splits[name], rows).to(self.device)).backward()
             self.stepper.step()
         wait(self.device)
         return time.perf_counter() - began
@@ -48,11 +47,12 @@ class Way:
 def one_run(inputs: Inputs, device: str, rows: Sequence[Row], *, is_small: bool) -> Iterator[Row]:
     """A row of each precision and task, and of the mix; ``rows`` are those of earlier stages, with the peak."""
     n, rounds = (2, 1) if is_small else (20, _ROUNDS)
-    for precision in ("bf16", "fp32"):
-        for variant, has_cudnn in _attentions(f"ours, {precision}", device, precision):
+    ways = [("ours, bf16", "bf16", True), ("ours, fp32", "fp32", True), ("ours padded, bf16", "bf16", False)]
+    for name, precision, packed in ways:
+        for variant, has_cudnn in _attentions(name, device, padded=not packed):
             with _memory(device) as peak_mib, cudnn_attention(has_cudnn):
-                way = Way(inputs, device, precision)
-                for task in (*SHAPES, MIX):
+                way = Way(inputs, device, precision, packed=packed)
+                for task in (*SHAPES, MIX) if packed else (*PAIR, MIX):
                     batches = inputs.batches(task.split(" + "), n)
                     found = figures(way.train, batches, inputs, _peak(rows, precision), rounds)
                     found["memory_mib"] = peak_mib()
@@ -69,7 +69,7 @@ def trainer(inputs: Inputs, device: str, rows: Sequence[Row], work: Path, *, is_
     """
     n = 2 if is_small else 60
     name = "Trainer" if find_spec("accelerate") is not None else "plain padded loop (no accelerate for the Trainer)"
-    for variant, has_cudnn in _attentions(f"{name}, bf16", device, "bf16"):
+    for variant, has_cudnn in _attentions(f"{name}, bf16", device, padded=True):
         for task in PAIR:
             batches = inputs.batches([task], n)
             with _memory(device) as peak_mib, cudnn_attention(has_cudnn):
@@ -78,7 +78,7 @@ def trainer(inputs: Inputs, device: str, rows: Sequence[Row], work: Path, *, is_
                 found = figures(train, batches, inputs, _peak(rows, "bf16"), 1)
                 yield row("trainer", variant, task=task, k=1, **found, memory_mib=peak_mib())
                 del train
-            ours = _rate(rows, variant.replace(name, "ours"), task)
+            ours = _rate(rows, "ours, bf16", task)
             if ours is not None:
                 times = ours / found["examples_per_s"]
                 yield row("trainer", f"ours / {variant}", task=task, k=1, value=times, unit="times as fast")
@@ -140,9 +140,9 @@ def reserved_mib(device: str) -> float:
     return torch.cuda.max_memory_reserved() / 2**20 if device == "cuda" else peak_memory_mib()
 
 
-def _attentions(variant: str, device: str, precision: str) -> list[tuple[str, bool]]:
-    """With cuDNN's attention, and without it where there is one: in bf16 on a GPU."""
-    without = [(f"{variant}, no cuDNN attention", False)] if (device, precision) == ("cuda", "bf16") else []
+def _attentions(variant: str, device: str, *, padded: bool) -> list[tuple[str, bool]]:
+    """With cuDNN's attention, and without it where there may be one: in padded batches on a GPU."""
+    without = [(f"{variant}, no cuDNN attention", False)] if padded and device == "cuda" else []
     return [(variant, True), *without]
 
 
