@@ -112,22 +112,24 @@ def _array_header(header: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
 def _check_counts(folder: Path, stored: StoredResult, counts: Arrays, whole: Mapping[str, Whole | None]) -> None:
     """Check every array, and that the scores follow from the counts."""
     has_dev = any(f"{name}/dev" in counts for name in stored.outcomes)
-    official: dict[str, str] = {}
+    legal: dict[str, str] = {}
     for name, outcome in stored.outcomes.items():
         for split, score in (("test", outcome.test), ("dev", outcome.dev)):
             key = f"{name}/{split}"
-            official[key] = outcome.metric
+            legal[key] = outcome.metric
             if key not in counts and (split == "test" or has_dev):
                 raise DamagedRun(folder / COUNTS, f"no counts of {key}")
             if key in counts:
                 _check_array(folder, key, outcome.metric, counts[key], whole[key])
                 _check_score(folder, key, outcome.metric, counts[key], score)
-    for key in counts.keys() - official.keys():
-        test, _, metric = key.rpartition("/")
-        if not test.endswith("/test") or test not in official or metric not in METRICS or metric == official[test]:
+        legal |= {f"{name}/test/{metric}": metric for metric in METRICS if metric != outcome.metric}
+    for key, array in counts.items():
+        if key not in legal:
             raise DamagedRun(folder / COUNTS, f"counts of {shown(key)}, which this run has not")
-        _check_array(folder, key, metric, counts[key], whole[key])
-        _check_secondary(folder, key, metric, counts[key], official[test], counts[test])
+        test = key.rpartition("/")[0]
+        if test in counts:
+            _check_array(folder, key, legal[key], array, whole[key])
+            _check_secondary(folder, key, legal[key], array, legal[test], counts[test])
 
 
 def _check_documents(folder: Path, counts: Arrays, documents: Arrays) -> None:

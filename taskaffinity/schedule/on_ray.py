@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 from taskaffinity.runs.spec import RunSpec
@@ -14,9 +14,12 @@ from taskaffinity.schedule.ray_driver import WATCH_SECONDS
 from taskaffinity.schedule.ray_process import RayEnded, RaySessions
 from taskaffinity.schedule.ray_session import DIED, RETRIES, initialized_ray
 from taskaffinity.schedule.resources import Resources, slots
+from taskaffinity.schedule.submission import Submission
 from taskaffinity.schedule.worker import (
+    BROKEN_GPU,
     FOUND_DONE,
     LACKS_START,
+    NO_MEMORY,
     POLL_SECONDS,
     Arguments,
     Event,
@@ -81,27 +84,50 @@ def _train(
 ) -> Generator[int | Event, Any, None]:
     """Yield the number of runs at once, and then the events."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    yield min(slots(nodes, resources), len(arguments))
-    demand: dict[str, Any] = {"num_cpus": resources.cpus_per_run, "num_gpus": resources.gpus_per_run}
-    remote = ray.remote(max_retries=RETRIES, retry_exceptions=False, **demand)(train_and_store)
+    at_once = min(slots(nodes, resources), len(arguments))
+    yield at_once
+    # Ray's default ends a worker with a GPU after each run, and a new one imports torch and opens the GPU again
+    remote = ray.remote(max_retries=RETRIES, retry_exceptions=False, max_calls=0)(_train_in_worker)
+
+    def submit(spec: RunSpec, settings: Mapping[str, Any], after: list[Any]) -> Any:
+        demand = {"num_cpus": resources.cpus_per_run, "num_gpus": settings["gpu_share"]}
+        return remote.options(name=spec.run_id, **demand).remote(spec, settings, *after)
+
     began = time.time()
-    pending: dict[Any, RunSpec] = {}
-    future: dict[RunSpec, Any] = {}
-    for spec, settings in arguments:  # parents come first
-        after = [future[spec.parent]] if spec.parent in future else []
-        future[spec] = remote.options(name=spec.run_id).remote(spec, settings, *after)
-        pending[future[spec]] = spec
+    submission = Submission(arguments, submit, at_once)
     try:
-        while pending:
-            ready, _ = ray.wait(list(pending), timeout=POLL_SECONDS)
+        while submission.fill():
+            ready, _ = ray.wait(list(submission.pending), timeout=POLL_SECONDS)
             for reference in ready:
-                spec = pending.pop(reference)
-                yield Finished(spec, _reason_from_ray(ray, reference, spec, store, is_watched=tell is not None))
-            claimed = ((spec, store.claimed_at(spec)) for spec in pending.values())
+                spec, settings = submission.take(reference)
+                reason = _reason_from_ray(ray, reference, spec, store, is_watched=tell is not None)
+                if more := _with_more_memory(settings, reason, resources):
+                    submission.again(spec, more)
+                else:
+                    yield Finished(spec, reason)
+            claimed = ((spec, store.claimed_at(spec)) for spec in submission.pending.values())
             yield tuple(spec.run_id for spec, at in claimed if at is not None and at >= began)
     finally:
-        for reference in pending:  # interrupted: the session may go on
+        for reference in submission.pending:  # interrupted: the session may go on
             ray.cancel(reference, force=True)
+
+
+def _train_in_worker(spec: RunSpec, settings: Mapping[str, Any], *after: str | None) -> str | None:
+    """Train one run. If it leaves its GPU broken, its process ends, and Ray trains the run again in another one."""
+    reason = train_and_store(spec, settings, *after)
+    if reason is not None and reason.startswith(BROKEN_GPU):
+        os._exit(1)
+    return reason
+
+
+def _with_more_memory(
+    settings: Mapping[str, Any], reason: str | None, resources: Resources
+) -> Mapping[str, Any] | None:
+    """The settings with twice the share of a GPU for a run that lacked memory for the first time; None otherwise."""
+    share = settings["gpu_share"]
+    if not (reason or "").startswith(NO_MEMORY) or not 0 < share < 1 or share != resources.gpus_per_run:
+        return None
+    return {**settings, "gpu_share": min(1.0, 2 * share)}
 
 
 def _reason_from_ray(ray: Any, reference: Any, spec: RunSpec, store: RunStore, *, is_watched: bool) -> str | None:
@@ -115,6 +141,8 @@ def _reason_from_ray(ray: Any, reference: Any, spec: RunSpec, store: RunStore, *
             time.sleep(2 * WATCH_SECONDS)  # if Ray itself ended, this process ends meanwhile
             if isinstance(error, ray.exceptions.LocalRayletDiedError):
                 raise
+        if isinstance(error, ray.exceptions.WorkerCrashedError) and (told := store.failure(spec)):
+            return told  # the run itself ended its worker
         reason = _describe_error(ray, error)
         if spec.parent is not None and spec.parent not in store:  # Ray passes the error of the parent on
             reason = LACKS_START.format(spec.parent.run_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,11 @@ FOUND_DONE = "found done"
 LACKS_START = "the run that it starts from is missing: {}"
 NO_ROOM = "no room on the disk: "
 """Begins the reason of a run that a full disk stopped; no other run could be stored either."""
+
+NO_MEMORY = "out of memory"
+"""Begins the reason of a run that lacked memory (``reason_of``)."""
+BROKEN_GPU = "AcceleratorError"
+"""Begins the reason of a run after which its process cannot use its GPU any more: the name of torch's error."""
 
 
 @dataclass(frozen=True)
@@ -138,5 +143,7 @@ def _train(spec: RunSpec, store: RunStore, start: Path | None, settings: Mapping
         )
     finally:
         heartbeat.remove()
+    if spec.recipe.device == "cuda":  # a run that lacked memory has a larger share than the others
+        result = replace(result, versions={**result.versions, "gpu_share": f"{settings['gpu_share']:g}"})
     store.write(result, share_with_group=settings.get("share_with_group", False))
     CheckpointFolder(store.folder(spec)).remove()

@@ -237,12 +237,9 @@ def test_the_order_of_the_examples_does_not_matter(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_many_runs_are_scored_at_once(name: str) -> None:
+def test_many_sums_are_scored_at_once(name: str) -> None:
     metric = METRICS[name]
-    runs = np.stack([world(name, 30, np.random.default_rng(seed)) for seed in range(6)])
-    sums = runs.sum(axis=1)
-    np.testing.assert_array_equal(metric.influence(runs), [metric.influence(run) for run in runs])
-    np.testing.assert_allclose(metric.score_examples(runs), metric.score(sums))
+    sums = np.stack([world(name, 30, np.random.default_rng(seed)).sum(axis=0) for seed in range(6)])
     one_by_one = [float(metric.score(row)) for row in sums]
     np.testing.assert_allclose(metric.score(sums.reshape(2, 3, -1)).ravel(), one_by_one)
 

@@ -46,15 +46,14 @@ class Arm:
             Number of each example's document, from 0. Default: all examples are independent.
         """
         scores = np.asarray(metric.score_examples(counts), dtype=np.float64)
-        influence = metric.influence(counts)
+        influence = np.stack([metric.influence(run) for run in counts])
         spread = influence.var(axis=1)
         sizes = metric.items(counts[0])  # gold, so all runs have the same
         if documents is not None:
             influence = by_document(influence, documents)
             sizes = np.bincount(documents, weights=sizes).astype(np.float64)
         constant = np.array([predicts_nothing(run, metric) for run in counts])
-        counting = np.logical_or.reduce([column != 0 for column in np.moveaxis(counts, -1, 0)])
-        return cls(scores, influence, spread, counting, sizes, constant)
+        return cls(scores, influence, spread, (counts != 0).any(axis=2), sizes, constant)
 
     def of_runs(self, places: Sequence[int]) -> Arm:
         """Return the arm with the runs at these places only."""
@@ -67,16 +66,6 @@ class Arm:
             counting=self.counting[at],
             constant=self.constant[at],
         )
-
-    @cached_property
-    def mean(self) -> float:
-        """Mean score of the runs."""
-        return float(self.scores.mean())
-
-    @cached_property
-    def has_learned(self) -> bool:
-        """Whether a run scores above 0 and does not predict one class, no span, or one value."""
-        return not (self.constant | (self.scores == 0)).all()
 
     @cached_property
     def counted(self) -> int:
@@ -119,8 +108,7 @@ class Arm:
         """
         if self.n_runs < 2 or not self.counted:
             return math.nan
-        residual = self.scores - self.mean
-        return max(float(residual @ residual) / (self.n_runs - 1), 1.0 / self.counted**2)
+        return max(float(self.scores.var(ddof=1)), 1.0 / self.counted**2)
 
     @cached_property
     def unit(self) -> float:

@@ -68,23 +68,16 @@ class Arms:
 
     def n_test(self, target: str) -> int:
         """Return the number of test examples; 0 without a run."""
-        return max((arm.n_examples for arm in self._into.get(target, ())), default=0)
+        return max((arm.n_examples for (name, _, _), arm in self.by_key.items() if name == target), default=0)
 
     def n_documents(self, target: str) -> int:
         """Return the number of test documents; an example of unknown document counts as one. 0 without a run."""
-        return max((arm.n_documents for arm in self._into.get(target, ())), default=0)
+        return max((arm.n_documents for (name, _, _), arm in self.by_key.items() if name == target), default=0)
 
     def effective_documents(self, target: str) -> float:
         """Return the effective number of test documents (``Arm.effective_documents``); 0 without a run."""
-        return max((arm.effective_documents for arm in self._into.get(target, ())), default=0.0)
-
-    @cached_property
-    def _into(self) -> dict[str, list[Arm]]:
-        """The arms of each target."""
-        found: dict[str, list[Arm]] = {}
-        for (target, _, _), arm in self.by_key.items():
-            found.setdefault(target, []).append(arm)
-        return found
+        found = [arm.effective_documents for (name, _, _), arm in self.by_key.items() if name == target]
+        return max(found, default=0.0)
 
     def only(self, seeds_of: Callable[[Key], Collection[int]]) -> Arms:
         """Return the arms with the runs of the seeds in ``seeds_of(key)`` only."""
@@ -101,34 +94,27 @@ class Arms:
     def collapsed(self) -> dict[Key, npt.NDArray[np.bool_]]:
         """Which runs of each arm are collapsed."""
         found: dict[Key, npt.NDArray[np.bool_]] = {}
-        keys: dict[str, list[Key]] = {}
-        for key in self.by_key:
-            keys.setdefault(key[0], []).append(key)
-        for of_target in keys.values():
-            scores = {key: self.by_key[key].scores for key in of_target}
-            found |= find_collapsed(scores, {key: self.by_key[key].constant for key in of_target})
+        for target in dict.fromkeys(key[0] for key in self.by_key):
+            arms = {key: arm for key, arm in self.by_key.items() if key[0] == target}
+            scores = {key: arm.scores for key, arm in arms.items()}
+            found |= find_collapsed(scores, {key: arm.constant for key, arm in arms.items()})
         return found
 
     @cached_property
     def trained(self) -> Arms:
         """The arms without their collapsed runs."""
-        if not self._with_collapsed:
+        if not any(flags.any() for flags in self.collapsed.values()):
             return self
         seeds = {key: np.asarray(self.seeds[key])[~flags] for key, flags in self.collapsed.items()}
         return self.only(lambda key: [int(seed) for seed in seeds[key]])
-
-    @cached_property
-    def _with_collapsed(self) -> frozenset[Key]:
-        """The arms with a collapsed run."""
-        return frozenset(key for key, flags in self.collapsed.items() if flags.any())
 
     def _collapse(self, pair: Key, single: Key) -> dict[str, float]:
         """Return the fields of ``VarianceComponents`` on the collapsed runs of two arms."""
         count, mean = {}, {}
         for key in (pair, single):
-            count[key] = float(self.collapsed[key].sum()) if key in self._with_collapsed else 0.0
-            trained = self.trained.by_key.get(key)
-            mean[key] = trained.mean if trained else math.nan
+            flags = self.collapsed.get(key, np.ones(0, dtype=np.bool_))
+            count[key] = float(flags.sum())
+            mean[key] = math.nan if flags.all() else float(self.by_key[key].scores[~flags].mean())
         gain = mean[pair] - mean[single]
         return {"collapsed_pair": count[pair], "collapsed_single": count[single], "gain_trained": gain}
 
@@ -144,7 +130,7 @@ class Arms:
 
     def prior_for(self, key: Key) -> Prior:
         """Return the prior of an arm: of its target's baselines or pairs, and none if a run is collapsed."""
-        if self.test != "satterthwaite" and key in self._with_collapsed:
+        if self.test != "satterthwaite" and key in self.collapsed and self.collapsed[key].any():
             return RAW
         return self.prior.of(key[0], key[1] in BASELINES)
 
@@ -152,7 +138,7 @@ class Arms:
     def evidence(self) -> VarianceComponents:
         """Gains and variances of every arrow; arrays ``[source, target]``."""
         size = len(self.tasks)
-        cells = [[untested("")] * size for _ in range(size)]
+        cells = [[untested("") for _ in range(size)] for _ in range(size)]
         for (s, source), (t, target) in permutations(enumerate(self.tasks), 2):
             keys = (target, "pair", source), self.baseline_of(target, source)
             pair, single = map(self.by_key.get, keys)

@@ -68,14 +68,7 @@ def find_collapsed(scores: Mapping[KeyT, Scores], constant: Mapping[KeyT, Flags]
     constant : mapping of (n_runs,)
         Whether the run's predictions are all equal.
     """
-    by_size: dict[int, list[KeyT]] = {}
-    for key, values in scores.items():
-        by_size.setdefault(len(values), []).append(key)
-    below: dict[KeyT, Scores] = {}
-    for size, keys in by_size.items():
-        if size >= _FEWEST_RUNS:
-            table = np.stack([scores[key] for key in keys])
-            below |= zip(keys, np.median(table, axis=1, keepdims=True) - table, strict=True)
+    below = {key: float(np.median(values)) - values for key, values in scores.items() if len(values) >= _FEWEST_RUNS}
     apart = np.concatenate([np.abs(values[values != 0]) for values in below.values()] or [np.zeros(0)])
     spread = _ROBUST * float(np.median(apart)) if len(apart) else 0.0
     bound = max(FAR_POINTS / 100, FAR_SDS * spread)

@@ -35,8 +35,7 @@ def effective_number(sizes: npt.ArrayLike) -> float:
         Gold items of each document.
     """
     weights = np.asarray(sizes, dtype=np.float64) ** 2
-    total = float(weights.sum())
-    return total**2 / float(weights @ weights) if total else 0.0
+    return float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0
 
 
 def unit_of(n_documents: int, n_examples: int) -> str:

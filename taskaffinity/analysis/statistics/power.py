@@ -31,7 +31,6 @@ IntArray = npt.NDArray[np.int64]
 _INFINITE = 1e9
 _MOST_STEPS = 60
 _EXACT = 1e-12
-_STEPS_UNTIL_HALVED = 6
 _BLOCK = 512
 """Arrows that are searched at once, so that their arrays stay in the processor's cache."""
 
@@ -203,7 +202,7 @@ def _fewest_seeds(
     """Return the fewest further seeds after which what is ``needed`` is at most the ``goal``.
 
     More seeds never widen an interval. What is needed is nearly the root of a linear function of one over the seeds, so
-    interpolation finds the fewest in a few steps. Some steps halve the range, which bounds their number.
+    interpolation finds the fewest in a few steps. Every third step halves the range, which bounds their number.
 
     Parameters
     ----------
@@ -224,31 +223,36 @@ def _fewest_seeds(
     fewest[far[needs(far, _INFINITE) <= goal[far]]] = MOST_SEEDS + 1
     arrows = everything[is_near]
     low, high = np.zeros(len(arrows)), np.full(len(arrows), float(MOST_SEEDS))  # low does not suffice, high does
-    tried, found = np.stack([high, low]), np.stack([at_most[arrows], needs(arrows, 0.0)])  # the last two trials
+    at_low, at_high = needs(arrows, 0.0), at_most[arrows]
     step = 0
     while (moving := np.flatnonzero(high - low > 1)).size:
         step += 1
-        of, ends = arrows[moving], (low[moving], high[moving])
-        at = np.floor(sum(ends) / 2)
-        if step % _STEPS_UNTIL_HALVED:
-            guess = _interpolated(tried[:, moving], found[:, moving], goal[of], evidence.n_pair[of])
-            at = np.clip(np.where(np.isfinite(guess), np.ceil(guess), at), ends[0] + 1, ends[1] - 1)
-        tried[:, moving], found[:, moving] = (tried[1, moving], at), (found[1, moving], needs(of, at))
-        enough = found[1, moving] <= goal[of]
-        high[moving[enough]], low[moving[~enough]] = at[enough], at[~enough]
+        of = arrows[moving]
+        ends = (low[moving], high[moving])
+        middle = np.floor(sum(ends) / 2)
+        if step % 3:
+            middle = _interpolated(ends, (at_low[moving], at_high[moving]), goal[of], evidence.n_pair[of])
+        found = needs(of, middle)
+        enough = found <= goal[of]
+        for bound, at_bound, chosen in ((low, at_low, ~enough), (high, at_high, enough)):
+            bound[moving[chosen]], at_bound[moving[chosen]] = middle[chosen], found[chosen]
     fewest[arrows] = high
     return fewest
 
 
-def _interpolated(tried: FloatArray, found: FloatArray, goal: FloatArray, n_pair: FloatArray) -> FloatArray:
-    """Return the further seeds after which what is needed is about the goal, from two trials.
+def _interpolated(
+    ends: tuple[FloatArray, FloatArray], at_ends: tuple[FloatArray, FloatArray], goal: FloatArray, n_pair: FloatArray
+) -> FloatArray:
+    """Return the seeds between the ends after which what is needed is about the goal.
 
-    The square of what is needed is taken as linear in one over the number of seeds.
+    Its square is taken as linear in one over the number of seeds.
     """
-    first, second = 1 / (n_pair + tried)
+    (low, high), (at_low, at_high) = ends, at_ends
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = (found[0] ** 2 - goal**2) / (found[0] ** 2 - found[1] ** 2)
-        return np.asarray(1 / (first + share * (second - first)) - n_pair)
+        share = (at_low**2 - goal**2) / (at_low**2 - at_high**2)
+        guess = 1 / (1 / (n_pair + low) + share * (1 / (n_pair + high) - 1 / (n_pair + low))) - n_pair
+    guess = np.where(np.isfinite(guess), np.ceil(guess), np.floor((low + high) / 2))
+    return np.clip(guess, low + 1, high - 1)
 
 
 def _at(evidence: VarianceComponents, shape: tuple[int, ...], chosen: Any) -> VarianceComponents:

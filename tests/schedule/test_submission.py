@@ -1,0 +1,147 @@
+"""What Ray has at once, with a Ray that is invented: it trains nothing and ends runs in any order."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.spec import EncoderRef, RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.schedule import on_ray
+from taskaffinity.schedule.resources import Resources
+from taskaffinity.schedule.submission import AHEAD, Submission
+from taskaffinity.schedule.worker import BROKEN_GPU, FOUND_DONE, NO_MEMORY, Finished
+from taskaffinity.training.execute import reason_of
+
+ENCODER = EncoderRef("tiny", "e1")
+
+
+def parents_and_children(n: int) -> list[RunSpec]:
+    parents = [RunSpec((("a", "f1"), ("b", "f2")), ENCODER, seed, Recipe()) for seed in range(n)]
+    return parents + [RunSpec((("a", "f1"),), ENCODER, one.seed, Recipe(), parent=one) for one in parents]
+
+
+@pytest.mark.parametrize(("n", "at_once"), [(3, 2), (200, 2), (200, 90), (200, 500)])
+@pytest.mark.parametrize("seed", range(3))
+def test_each_run_is_handed_over_once_in_order_and_never_too_many(n: int, at_once: int, seed: int) -> None:
+    specs, rng = parents_and_children(n), random.Random(seed)
+    handed: list[RunSpec] = []
+    ended: set[RunSpec] = set()
+
+    def submit(spec: RunSpec, settings: Mapping[str, Any], after: list[Any]) -> int:
+        # a parent that is under way is waited for at Ray; one that ended is in the store
+        assert [handed[reference] for reference in after] == [
+            one for one in [spec.parent] if one in handed and one not in ended
+        ]
+        assert spec.parent is None or spec.parent in handed
+        handed.append(spec)
+        return len(handed) - 1
+
+    runs = Submission([(spec, {"gpu_share": 0.0}) for spec in specs], submit, at_once)
+    most = at_once + max(AHEAD, at_once)
+    while runs.fill():
+        left = len(specs) - len(handed)
+        assert len(runs.pending) == most or not left  # a free worker never waits
+        assert len(runs.pending) <= most
+        for reference in rng.sample(sorted(runs.pending), rng.randint(1, min(5, len(runs.pending)))):
+            spec, _ = runs.take(reference)
+            ended.add(spec)
+    assert handed == specs
+    assert ended == set(specs)
+
+
+class FakeRay:
+    """A Ray whose runs end at once with given outcomes."""
+
+    exceptions = SimpleNamespace(RayError=KeyError, WorkerCrashedError=ZeroDivisionError)
+
+    def __init__(self, outcomes: Mapping[tuple[int, float], Any]) -> None:
+        self.outcomes = outcomes
+        self.handed: list[tuple[int, float]] = []
+        self.options_given: dict[str, Any] = {}
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": True, "Resources": {"CPU": 4.0, "GPU": 1.0}}]
+
+    def remote(self, **options: Any) -> Any:
+        self.options_given = options
+
+        def decorate(function: Any) -> Any:
+            def hand_over(num_gpus: float, **_: Any) -> Any:
+                def start(spec: RunSpec, settings: Mapping[str, Any], *after: Any) -> int:
+                    assert settings["gpu_share"] == num_gpus
+                    self.handed.append((spec.seed, num_gpus))
+                    return len(self.handed) - 1
+
+                return SimpleNamespace(remote=start)
+
+            return SimpleNamespace(options=hand_over)
+
+        return decorate
+
+    def wait(self, references: list[int], timeout: float) -> tuple[list[int], list[int]]:
+        return references[:1], references[1:]
+
+    def get(self, reference: int) -> Any:
+        outcome = self.outcomes.get(self.handed[reference], FOUND_DONE)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def cancel(self, reference: int, force: bool) -> None:
+        raise AssertionError("nothing is left to cancel")
+
+
+def outcomes_of(ray: FakeRay, share: float, root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[int, str | None]:
+    specs = [RunSpec((("a", "f1"),), ENCODER, seed, Recipe(device="cuda")) for seed in range(3)]
+    monkeypatch.setattr(on_ray, "_has_arrived", lambda spec, store: True)
+    events = on_ray._train(
+        ray, [(spec, {"gpu_share": share}) for spec in specs], RunStore(root), Resources(gpus_per_run=share)
+    )
+    return {event.spec.seed: event.reason for event in events if isinstance(event, Finished)}
+
+
+LACKS = f"{NO_MEMORY}: lower batch_size"
+
+
+def test_a_run_without_memory_gets_twice_the_share_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay({(0, 0.25): LACKS, (1, 0.25): LACKS, (1, 0.5): LACKS})
+    reasons = outcomes_of(ray, 0.25, tmp_path, monkeypatch)
+    assert reasons == {0: FOUND_DONE, 1: LACKS, 2: FOUND_DONE}
+    assert sorted(ray.handed) == [(0, 0.25), (0, 0.5), (1, 0.25), (1, 0.5), (2, 0.25)]
+    assert ray.options_given["max_calls"] == 0  # a worker trains one run after the other
+
+
+@pytest.mark.parametrize(("share", "reason"), [(1.0, LACKS), (0.0, LACKS), (0.25, "diverged: no")])
+def test_other_runs_fail_at_once(share: float, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay({(0, share): reason})
+    assert outcomes_of(ray, share, tmp_path, monkeypatch) == {0: reason, 1: FOUND_DONE, 2: FOUND_DONE}
+    assert len(ray.handed) == 3
+
+
+def test_twice_a_large_share_is_the_whole_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay({(0, 0.75): LACKS})
+    assert outcomes_of(ray, 0.75, tmp_path, monkeypatch)[0] == FOUND_DONE
+    assert (0, 1.0) in ray.handed
+
+
+def test_reasons_begin_as_they_are_known_by() -> None:
+    assert reason_of(torch.OutOfMemoryError("CUDA out of memory")).startswith(NO_MEMORY)
+    assert reason_of(torch.AcceleratorError("CUDA error: an illegal memory access")).startswith(BROKEN_GPU)
+
+
+def test_a_broken_gpu_ends_the_process_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+    monkeypatch.setattr(on_ray.os, "_exit", left.append)
+    spec = parents_and_children(1)[0]
+    for reason in (None, "diverged", f"{BROKEN_GPU}: see the traceback in error.txt"):
+        monkeypatch.setattr(on_ray, "train_and_store", lambda *_, reason=reason: reason)
+        assert on_ray._train_in_worker(spec, {}) == reason
+    assert left == [1]
