@@ -256,6 +256,7 @@ def test_a_removed_node_changes_nothing(undisturbed: bytes, cache: Path, tmp_pat
     assert (tmp_path / "study" / "edges.csv").read_bytes() == undisturbed
 
 
+@pytest.mark.long
 def test_a_run_whose_workers_always_die_fails_alone(cache: Path, tmp_path: Path, short: Path) -> None:
     root = tmp_path / "study"
     told = trial(ONE_RUN_ALWAYS_KILLED, root, cache, short, epochs=30)
