@@ -121,6 +121,20 @@ def test_a_silent_or_a_dead_process_is_an_end() -> None:
     assert gpu.heard(here, process, time.monotonic()) == ("end", "failed: its process ended with code -11")
 
 
+def test_a_field_that_a_driver_does_not_know_leaves_out_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gpu_machine
+
+    def smi(command: list[str], **_: Any) -> SimpleNamespace:
+        asked = command[1].removeprefix("--query-gpu=").split(",")
+        known = command[-1] == "GPU-1" and "mig.mode.current" not in asked
+        return SimpleNamespace(returncode=0 if known else 2, stdout=", ".join(f"{name} of it" for name in asked) + "\n")
+
+    monkeypatch.setattr(subprocess, "run", smi)
+    fields = [name for name in gpu_machine.ASKED if name != "mig.mode.current"]
+    assert gpu_machine.smi_facts("GPU-1") == {name: f"{name} of it" for name in fields}
+    assert gpu_machine.smi_facts("GPU-2") == {}
+
+
 def test_a_report_names_each_check_that_did_not_pass(tmp_path: Path) -> None:
     report = Report(tmp_path, {"gpu": "a GPU"}, [{"stage": "trainer", "outcome": "failed: why", "seconds": 1.0}])
     report.rows = [check("correctness", "loss", error, 0.1, unit="relative error") for error in (0.1, 0.2, math.nan)]

@@ -53,7 +53,7 @@ def _gpu() -> dict[str, Any]:
         "cublas_workspace": os.environ.get("CUBLAS_WORKSPACE_CONFIG", ""),
         "mps_binary": shutil.which("nvidia-cuda-mps-control") is not None,
         "mps_pipe": os.environ.get("CUDA_MPS_PIPE_DIRECTORY", ""),
-        **(smi_facts(f"GPU-{gpu.uuid}") if hasattr(gpu, "uuid") else smi_facts(str(number))),
+        **(smi_facts(f"GPU-{gpu.uuid}") or smi_facts(str(number))),
     }
 
 
@@ -67,7 +67,7 @@ def smi_facts(gpu: str) -> dict[str, str]:
 
 
 def _smi(gpu: str, names: Any) -> list[str] | None:
-    """The values of these fields; None if ``nvidia-smi`` is missing or knows one of them not."""
+    """The values of these fields; None if ``nvidia-smi`` is missing, or does not know one of them or the GPU."""
     command = ["nvidia-smi", f"--query-gpu={','.join(names)}", "--format=csv,noheader", "-i", gpu]
     try:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)

@@ -23,7 +23,7 @@ FIELDS = (
     "share",  # of the measured peak of matrix products in this precision
     "cpu_ms",  # CPU time of the process in a step
     "launches",  # kernels that the CPU starts in a step
-    "memory_mib",  # largest amount that torch reserves on the GPU; on a CPU, of the process
+    "memory_mib",  # largest amount that torch has reserved on the GPU for this variant; on a CPU, of the process
     "value",  # a figure that is none of these, in ``unit``
     "unit",
     "threshold",  # what ``value`` must not exceed
