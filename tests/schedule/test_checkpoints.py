@@ -1,0 +1,68 @@
+"""The executor removes a run's checkpoints when it is done or failed, and keeps them if it may go on."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taskaffinity.runs.checkpoint_files import CheckpointFolder
+from taskaffinity.runs.store import RunStore
+from taskaffinity.schedule.worker import train_and_store
+from taskaffinity.training import resume
+from taskaffinity.training.loop import Diverged
+
+MakeStudy = Callable[..., Any]  # conftest's make_tiny_study
+
+
+@pytest.fixture
+def settings(tiny_study: MakeStudy, tmp_path: Path) -> dict[str, Any]:
+    tiny = tiny_study(num_train_epochs=2)
+    kept = dict.fromkeys(("keep_predictions", "keep_weights", "keep_model"), False)
+    places = {"root": str(tmp_path), "encoder": str(tiny.encoder_folder), "cache": str(tiny.cache)}
+    return {"spec": tiny.study.plan.specs[0], "settings": {**kept, **places, "gpu_share": 0.0}}
+
+
+@pytest.mark.parametrize(("minutes", "n_written"), [(1e-9, 2), (60, 0), (0, 0)])
+def test_nothing_is_left_of_a_finished_run(
+    minutes: float, n_written: int, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written = CheckpointFolder.write, []
+
+    def counted(self: CheckpointFolder, *given: Any) -> None:
+        write(self, *given)
+        written.extend(self.folder.iterdir())
+
+    monkeypatch.setattr(CheckpointFolder, "write", counted)
+    spec = settings["spec"]
+    assert train_and_store(spec, {**settings["settings"], "checkpoint_minutes": minutes}) is None
+    assert len(written) == n_written
+    names = {path.name for path in RunStore(tmp_path).folder(spec).iterdir()}
+    assert names == {".lock", "spec.json", "history.jsonl", "counts.npz", "result.json"}
+
+
+@pytest.mark.parametrize(
+    ("error", "is_kept"),
+    [
+        (Diverged("diverged"), False),
+        (RuntimeError("a fault"), False),
+        (MemoryError(), True),
+        (OSError(errno.ENOSPC, "No space left on device", "there"), True),
+    ],
+)
+def test_a_failed_run_keeps_its_checkpoint_only_if_it_may_go_on(
+    error: Exception, is_kept: bool, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = resume.Checkpoints.after_epoch
+
+    def fails(self: resume.Checkpoints) -> None:
+        write(self)
+        raise error
+
+    monkeypatch.setattr(resume.Checkpoints, "after_epoch", fails)
+    spec = settings["spec"]
+    assert train_and_store(spec, {**settings["settings"], "checkpoint_minutes": 1e-9}) is not None
+    assert (RunStore(tmp_path).folder(spec) / "checkpoint").exists() is is_kept
