@@ -50,6 +50,11 @@ class Heartbeat:
         """Share of all epochs that is done, in [0, 1]."""
         return min(1.0, (self.epoch - 1 + self.share) / self.epochs)
 
+    @property
+    def has_pace(self) -> bool:
+        """Whether the time since the run began tells its speed; not if an earlier process trained a part of it."""
+        return self.share_of_run > 0 and self.continued_in is None
+
     @classmethod
     def read(cls, folder: Path) -> Self | None:
         """The heartbeat in a run's folder; None if there is none or it cannot be read."""

@@ -131,7 +131,7 @@ def _seconds_left(
     reports its progress takes what its share and its time so far say.
     """
     seconds = {spec: spent for spec, state in states.items() if state == "done" and (spent := store.seconds(spec))}
-    projected = {spec: running[spec] / beat.share_of_run for spec, beat in beats.items() if beat.share_of_run > 0}
+    projected = {spec: running[spec] / beat.share_of_run for spec, beat in beats.items() if beat.has_pace}
     known = seconds or projected
     if not known:
         return None
