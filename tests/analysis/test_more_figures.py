@@ -29,7 +29,7 @@ from taskaffinity.analysis.figures import (
 from taskaffinity.analysis.figures.curves import curves_frame, draw_curves
 from taskaffinity.analysis.figures.gallery import draw_figure
 from taskaffinity.analysis.figures.labels import CurvePoints, spread
-from taskaffinity.analysis.figures.order import circle_order, crossings, task_order
+from taskaffinity.analysis.figures.order import circle_order, costs_of_places, crossings, task_order
 from taskaffinity.analysis.figures.slopes import NO_INTERVAL, draw_stages, stages_described
 from taskaffinity.analysis.paper.stages import STAGES, stage_scores
 from taskaffinity.analysis.publish import publish, publish_stages
@@ -161,7 +161,15 @@ def test_crossings_are_counted_as_by_hand_and_reduced() -> None:
         for s, t in arrows:
             linked[s, t] = linked[t, s] = 1
         order = tuple(int(place) for place in rng.permutation(12))
-        assert crossings(np.array([order]), linked)[0] == crossed(order, arrows)
+        assert crossings(np.array(order), linked) == crossed(order, arrows)
+        others = order[1:]
+        moved = [(*others[:place], order[0], *others[place:]) for place in range(12)]
+        apart = [[abs(one.index(s) - one.index(t)) for s, t in {tuple(sorted(pair)) for pair in arrows}] for one in moved]
+        expected = [
+            crossed(one, arrows) + 0.3 * sum(min(d, 12 - d) for d in far)
+            for one, far in zip(moved, apart, strict=True)
+        ]
+        assert costs_of_places(np.array(others), order[0], linked) == pytest.approx(expected)
         better = circle_order(12, arrows)
         assert sorted(better) == list(range(12))
         assert better[0] == 0

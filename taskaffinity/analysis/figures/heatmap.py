@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.patches import Rectangle
 
@@ -88,7 +88,7 @@ def _cells(ax: Axes, matrix: AffinityMatrix, places: tuple[int, ...]) -> None:
     few = len(places) <= ALL_NUMBERS
     mesh: Any = ax.collections[0]
     colours = mesh.to_rgba(matrix.gain)
-    pale = []
+    pale: dict[tuple[int, int], FloatArray] = {}
     for row, s in enumerate(places):
         for column, t in enumerate(places):
             if s == t:
@@ -100,7 +100,7 @@ def _cells(ax: Axes, matrix: AffinityMatrix, places: tuple[int, ...]) -> None:
             ground = colours[s, t]
             if verdict == "inconclusive":
                 ground = np.append(FADED + (1 - FADED) * ground[:3], 1.0)
-                pale.append(Rectangle((column, row), 1, 1, fc=ground, ec="white", linewidth=0.8))
+                pale[column, row] = ground
             ink = ".15" if _luminance(ground) > PALE else "white"
             mark = STYLES[verdict].mark
             if few:
@@ -109,9 +109,10 @@ def _cells(ax: Axes, matrix: AffinityMatrix, places: tuple[int, ...]) -> None:
                 _write(ax, column, row, f"{signed(gain)}\n{mark}", ink, 8, bold=True)
             elif verdict == "no effect":
                 _write(ax, column, row, mark, ink, 8)
-    # One artist: thousands of patches in the axes take minutes to draw.
-    if pale:
-        ax.add_collection(PatchCollection(pale, match_original=True, zorder=1.5, gid="inconclusive"), autolim=False)
+    if pale:  # one artist: thousands of patches take minutes and much memory to draw
+        corners = np.array([*pale])[:, None] + np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+        look: dict[str, Any] = {"facecolors": np.array([*pale.values()]), "edgecolors": "white", "linewidths": 0.8}
+        ax.add_collection(PolyCollection(corners, **look, zorder=1.5, gid="inconclusive"), autolim=False)
 
 
 def _write(ax: Axes, column: int, row: int, words: str, ink: str, size: float, *, bold: bool = False) -> None:

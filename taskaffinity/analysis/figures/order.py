@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,52 +43,70 @@ def circle_order(size: int, arrows: Sequence[tuple[int, int]]) -> tuple[int, ...
         linked[s, t] = linked[t, s] = 1.0
     starts = [np.arange(size), _spectral(linked)] if size > 3 else [np.arange(size)]
     improved = [_improved(start, linked) for start in starts]
-    best = min(improved, key=lambda order: float(_cost(order[None], linked)[0]))
+    best = min(improved, key=lambda order: _cost(order, linked))
     return tuple(int(place) for place in np.roll(best, -int(np.argmin(best))))  # the first task keeps its corner
 
 
-def crossings(order: npt.ArrayLike, linked: FloatArray) -> FloatArray:
-    """Return the number of crossing links (n_orders,) for each order (n_orders, n_nodes) around a circle."""
-    return _crossings_and_lengths(np.asarray(order), linked)[0]
+def crossings(order: Indices, linked: FloatArray) -> float:
+    """Return the number of crossing links for an order (n_nodes,) around a circle."""
+    sums, ends = _sums(linked[np.ix_(order, order)]), np.argwhere(np.triu(linked[np.ix_(order, order)], 1))
+    return float(_leaving(sums, ends[:, 0] + 1, ends[:, 1], ends).sum()) / 2
 
 
-def _crossings_and_lengths(orders: Indices, linked: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the number of crossing links and the sum of the links' lengths, in places around the circle."""
-    n_orders, size = orders.shape
-    place = orders.argsort(axis=1)
-    one, other = np.nonzero(np.triu(linked, 1))
-    i, j = np.minimum(place[:, one], place[:, other]), np.maximum(place[:, one], place[:, other])
-    of = np.arange(n_orders)[:, None]
-    weight = linked[one, other]
-    sums = np.zeros((n_orders, size + 1, size + 1), dtype=np.float32)  # numbers of links: exact
-    sums[of, i + 1, j + 1] = sums[of, j + 1, i + 1] = weight
-    for axis in (1, 2):
-        np.cumsum(sums, axis=axis, out=sums)
-
-    def between(end: Any) -> FloatArray:
-        """Links from the nodes between i and j to those before ``end``."""
-        return np.asarray(sums[of, j, end] - sums[of, i + 1, end], dtype=np.float64)
-
-    leaving = between(size) - (between(j + 1) - between(i))
-    lengths = np.minimum(j - i, size - (j - i))
-    return np.asarray((leaving * weight).sum(axis=1) / 2), np.asarray((lengths * weight).sum(axis=1))
+def _sums(linked: FloatArray) -> FloatArray:
+    """Return the sums of ``linked[:i, :j]``, ``[i, j]``."""
+    sums = np.zeros((len(linked) + 1, len(linked) + 1))
+    sums[1:, 1:] = linked.cumsum(axis=0).cumsum(axis=1)
+    return sums
 
 
-def _cost(orders: Indices, linked: FloatArray) -> FloatArray:
-    crossed, length = _crossings_and_lengths(orders, linked)
-    return np.asarray(crossed + _LENGTH * length)
+def _leaving(sums: FloatArray, first: Indices, end: Indices, apart: Indices) -> FloatArray:
+    """Return the number of links from the places in ``[first, end)`` to those outside it and not in ``apart``.
+
+    Parameters
+    ----------
+    apart : (n, n_apart)
+        Places outside the range.
+    """
+    inside = sums[end] - sums[first]  # from the range to the places before each place
+    every = np.arange(len(first))
+    leaving = inside[:, -1] - (inside[every, end] - inside[every, first])
+    for place in np.moveaxis(apart, -1, 0):
+        leaving = leaving - (inside[every, place + 1] - inside[every, place])
+    return np.asarray(leaving)
+
+
+def _cost(order: Indices, linked: FloatArray) -> float:
+    one, other = np.nonzero(np.triu(linked[np.ix_(order, order)], 1))
+    apart = other - one
+    return crossings(order, linked) + _LENGTH * float(np.minimum(apart, len(order) - apart).sum())
+
+
+def costs_of_places(others: Indices, node: int, linked: FloatArray) -> FloatArray:
+    """Return the cost with a node inserted before each of the other nodes, and after all of them, (n_nodes,)."""
+    size, gaps = len(linked), np.arange(len(linked))[:, None]
+    between = linked[np.ix_(others, others)]
+    one, other = np.nonzero(np.triu(between, 1))
+    apart = other - one + ((one < gaps) & (gaps <= other))
+    ends = np.flatnonzero(linked[node, others])
+    first, end = np.minimum(gaps, ends + 1), np.maximum(gaps, ends)  # the places between the node and its neighbour
+    crossed = _leaving(_sums(between), first.ravel(), end.ravel(), np.tile(ends, size)[:, None])
+    reach = end - first + 1
+    lengths = [np.minimum(steps, size - steps).sum(axis=1) for steps in (apart, reach)]
+    return np.asarray(
+        crossings(others, linked) + crossed.reshape(size, -1).sum(axis=1) + _LENGTH * (lengths[0] + lengths[1])
+    )
 
 
 def _improved(order: Indices, linked: FloatArray) -> Indices:
-    best = float(_cost(order[None], linked)[0])
+    best = _cost(order, linked)
     while True:
         before = best
         for node in range(len(order)):
             others = order[order != node]
-            moved = np.array([np.insert(others, place, node) for place in range(len(order))])
-            costs = _cost(moved, linked)
+            costs = costs_of_places(others, node, linked)
             if costs.min() < best - 1e-9:
-                order, best = moved[int(costs.argmin())], float(costs.min())
+                order, best = np.insert(others, int(costs.argmin()), node), float(costs.min())
         if best >= before - 1e-9:
             return order
 
