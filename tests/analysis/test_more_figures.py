@@ -164,10 +164,11 @@ def test_crossings_are_counted_as_by_hand_and_reduced() -> None:
         assert crossings(np.array(order), linked) == crossed(order, arrows)
         others = order[1:]
         moved = [(*others[:place], order[0], *others[place:]) for place in range(12)]
-        apart = [[abs(one.index(s) - one.index(t)) for s, t in {tuple(sorted(pair)) for pair in arrows}] for one in moved]
+        apart = [
+            [abs(one.index(s) - one.index(t)) for s, t in {tuple(sorted(pair)) for pair in arrows}] for one in moved
+        ]
         expected = [
-            crossed(one, arrows) + 0.3 * sum(min(d, 12 - d) for d in far)
-            for one, far in zip(moved, apart, strict=True)
+            crossed(one, arrows) + 0.3 * sum(min(d, 12 - d) for d in far) for one, far in zip(moved, apart, strict=True)
         ]
         assert costs_of_places(np.array(others), order[0], linked) == pytest.approx(expected)
         better = circle_order(12, arrows)

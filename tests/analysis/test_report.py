@@ -143,6 +143,16 @@ def test_the_numbers_of_the_tables_are_those_of_edges_csv_cell_by_cell(
     assert exact(page, "controls") == [{name: control[name] for name in controls[0]} for control in controls]
 
 
+def test_the_page_of_a_large_study_leaves_the_evidence_to_edges_csv(
+    rich: tuple[Study, RunStore], page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskaffinity.analysis.report.page.MOST_ROWS", 1)
+    large = page_of(*rich)
+    assert set(page.tables) - set(large.tables) == {"evidence"}
+    words = "for every arrow are in edges.csv"
+    assert (words in large.words, words in page.words) == (True, False)
+
+
 def test_what_is_shown_is_the_exact_number_rounded(page: Page) -> None:
     for row in page.tables["arrows"]:
         for name in ("gain", "low", "high"):

