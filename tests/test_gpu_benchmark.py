@@ -36,7 +36,7 @@ MIX = "chemprot + bc5cdr-disease"
 def test_the_quick_stages_give_their_rows(tmp_path: Path) -> None:
     command = [sys.executable, gpu.__file__, "--device", "cpu", "--quick", "--out", str(tmp_path / "out")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
-    ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
     found = json.loads((tmp_path / "out" / "gpu.json").read_text())
