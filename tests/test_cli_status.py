@@ -126,6 +126,22 @@ def test_time_left_goes_by_like_runs_and_is_shared_by_those_under_way(tmp_path: 
         assert look(study, store).seconds_left == pytest.approx((3 * 60 + 2 * 60) / 2, abs=20)
 
 
+def test_the_time_left_of_a_large_study_asks_for_the_cost_of_each_run_a_few_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for that of every finished run for every run to do: with 100 tasks this took hours."""
+    study = make_study([f"t{place:02d}" for place in range(8)], seeds=(0,))
+    pairs = [spec for spec in study.plan if spec.arm == "pair"]
+    store = fill(study, tmp_path, COUNTS, skip=lambda spec: spec in pairs[::2])
+    asked = list[RunSpec]()
+    real = Study.cost
+    monkeypatch.setattr(Study, "cost", lambda self, spec: asked.append(spec) or real(self, spec))
+    for spec in set(study.plan) - set(pairs[::2]):
+        take(store, spec, 20)
+    assert look(study, store).seconds_left == pytest.approx(20 * len(pairs[::2]))
+    assert len(study.plan) <= len(asked) <= 3 * len(study.plan)
+
+
 def test_without_a_finished_run_no_time_is_told(tmp_path: Path) -> None:
     make_study(["a", "b"]).write(tmp_path)
     told = command("status", str(tmp_path), cwd=tmp_path)

@@ -136,16 +136,21 @@ def _seconds_left(
     if not known:
         return None
     alike: dict[tuple[str, ...], list[float]] = {}
+    near: dict[str | None, tuple[float, float]] = {}
+    """Sums of the durations and of the costs of each arm's finished runs; of all of them under None."""
     for spec, spent in known.items():
         alike.setdefault((spec.arm, *spec.task_names), []).append(spent)
+        for arm in (spec.arm, None):
+            sum_spent, sum_cost = near.get(arm, (0.0, 0.0))
+            near[arm] = sum_spent + spent, sum_cost + study.cost(spec)
 
     def expected(spec: RunSpec) -> float:
         if spec in projected:
             return projected[spec]
         if same := alike.get((spec.arm, *spec.task_names)):
             return fmean(same)
-        near = [other for other in known if other.arm == spec.arm] or list(known)
-        return study.cost(spec) * sum(known[other] for other in near) / sum(study.cost(other) for other in near)
+        sum_spent, sum_cost = near.get(spec.arm) or near[None]
+        return study.cost(spec) * sum_spent / sum_cost
 
     left = sum(expected(spec) for spec, state in states.items() if state == "to do")
     left += sum(max(0.0, expected(spec) - spent) for spec, spent in running.items())

@@ -144,11 +144,16 @@ class Study:
 
     def cost(self, spec: RunSpec) -> float:
         """Number of training examples of a run over all epochs, a proxy for its duration."""
-        cap = self.recipe.max_train_examples
-        sizes = {task.name: min(task.sizes.get("train", 1), cap or task.sizes.get("train", 1)) for task in self.tasks}
         partners = (spec.partner[0],) if spec.partner else ()
-        seen = spec.recipe.num_train_epochs * sum(sizes[name] for name in (*spec.task_names, *partners))
+        seen = spec.recipe.num_train_epochs * sum(self._seen[name] for name in (*spec.task_names, *partners))
         return seen * SHARE_OF_TRAINING.get(spec.variant, 1.0)
+
+    @cached_property
+    def _seen(self) -> dict[str, int]:
+        """Number of training examples of an epoch, by task."""
+        cap = self.recipe.max_train_examples
+        sizes = {task.name: task.sizes.get("train", 1) for task in self.tasks}
+        return {name: min(size, cap or size) for name, size in sizes.items()}
 
     def write(self, root: Path) -> None:
         """Write ``root/study.json``, or ``full.json`` for the design ``full``."""

@@ -13,12 +13,11 @@ from taskaffinity.schedule.progress import Report
 from taskaffinity.schedule.ray_driver import WATCH_SECONDS
 from taskaffinity.schedule.ray_process import RayEnded, RaySessions
 from taskaffinity.schedule.ray_session import DIED, RETRIES, initialized_ray
-from taskaffinity.schedule.resources import Resources, slots
+from taskaffinity.schedule.resources import Resources, fitting, slots
 from taskaffinity.schedule.submission import Submission
 from taskaffinity.schedule.worker import (
     BROKEN_GPU,
     FOUND_DONE,
-    LACKS_START,
     NO_MEMORY,
     POLL_SECONDS,
     Arguments,
@@ -27,6 +26,8 @@ from taskaffinity.schedule.worker import (
     train_and_store,
 )
 
+_NODES_SECONDS = 10
+"""Time after which nodes are counted again; a cluster may grow."""
 _ARRIVAL_SECONDS = 2
 """Time that a network file system may take to show a file from another node."""
 _NOT_ARRIVED = "its result did not arrive: --results must be on a path that all nodes share"
@@ -83,17 +84,16 @@ def _train(
     ray: Any, arguments: Arguments, store: RunStore, resources: Resources, tell: object = None
 ) -> Generator[int | Event, Any, None]:
     """Yield the number of runs at once, and then the events."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    at_once = min(slots(nodes, resources), len(arguments))
+    at_once = min(slots(_nodes(ray), resources), len(arguments))
     yield at_once
     # Ray's default ends a worker with a GPU after each run, and a new one imports torch and opens the GPU again
     remote = ray.remote(max_retries=RETRIES, retry_exceptions=False, max_calls=0)(_train_in_worker)
 
-    def submit(spec: RunSpec, settings: Mapping[str, Any], after: list[Any]) -> Any:
+    def submit(spec: RunSpec, settings: Mapping[str, Any]) -> Any:
         demand = {"num_cpus": resources.cpus_per_run, "num_gpus": settings["gpu_share"]}
-        return remote.options(name=spec.run_id, **demand).remote(spec, settings, *after)
+        return remote.options(name=spec.run_id, **demand).remote(spec, settings)
 
-    began = time.time()
+    began = counted = time.time()
     submission = Submission(arguments, submit, at_once)
     try:
         while submission.fill():
@@ -104,7 +104,12 @@ def _train(
                 if more := _with_more_memory(settings, reason, resources):
                     submission.again(spec, more)
                 else:
+                    submission.end(spec)
+                    submission.fill()
                     yield Finished(spec, reason)
+            if time.time() - counted > _NODES_SECONDS:
+                submission.widen(fitting(_nodes(ray), resources))
+                counted = time.time()
             claimed = ((spec, store.claimed_at(spec)) for spec in submission.pending.values())
             yield tuple(spec.run_id for spec, at in claimed if at is not None and at >= began)
     finally:
@@ -112,9 +117,14 @@ def _train(
             ray.cancel(reference, force=True)
 
 
-def _train_in_worker(spec: RunSpec, settings: Mapping[str, Any], *after: str | None) -> str | None:
+def _nodes(ray: Any) -> list[Mapping[str, float]]:
+    """The resources of every node that lives."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def _train_in_worker(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
     """Train one run. If it leaves its GPU broken, its process ends, and Ray trains the run again in another one."""
-    reason = train_and_store(spec, settings, *after)
+    reason = train_and_store(spec, settings)
     if reason is not None and reason.startswith(BROKEN_GPU):
         os._exit(1)
     return reason
@@ -144,8 +154,6 @@ def _reason_from_ray(ray: Any, reference: Any, spec: RunSpec, store: RunStore, *
         if isinstance(error, ray.exceptions.WorkerCrashedError) and (told := store.failure(spec)):
             return told  # the run itself ended its worker
         reason = _describe_error(ray, error)
-        if spec.parent is not None and spec.parent not in store:  # Ray passes the error of the parent on
-            reason = LACKS_START.format(spec.parent.run_id)
     store.fail(spec, reason)
     return reason
 

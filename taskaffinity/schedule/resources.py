@@ -52,14 +52,7 @@ def slots(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:
     InputError
         If one run needs more than any node has, in a Ray session that was started here.
     """
-    total = 0
-    for node in nodes:
-        fitting = int(node.get("CPU", 0) // resources.cpus_per_run)
-        if resources.gpus_per_run:
-            share, gpus = resources.gpus_per_run, int(node.get("GPU", 0))
-            on_gpus = gpus * int(1 / share + 1e-9) if share <= 1 else int(gpus // share)
-            fitting = min(fitting, on_gpus)
-        total += fitting
+    total = fitting(nodes, resources)
     if total < 1 and resources.address is None:  # an autoscaling cluster may add such a node later
         most = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in ("CPU", "GPU")}
         raise InputError(
@@ -67,3 +60,16 @@ def slots(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:
             f"than {most['CPU']:g} and {most['GPU']:g}; lower --cpus-per-run or --gpus-per-run"
         )
     return max(1, total)
+
+
+def fitting(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:
+    """Number of runs at once on these nodes, or 0."""
+    total = 0
+    for node in nodes:
+        at_once = int(node.get("CPU", 0) // resources.cpus_per_run)
+        if resources.gpus_per_run:
+            share, gpus = resources.gpus_per_run, int(node.get("GPU", 0))
+            on_gpus = gpus * int(1 / share + 1e-9) if share <= 1 else int(gpus // share)
+            at_once = min(at_once, on_gpus)
+        total += at_once
+    return total

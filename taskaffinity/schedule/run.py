@@ -23,6 +23,7 @@ from taskaffinity.schedule.local import in_this_process
 from taskaffinity.schedule.on_ray import on_ray
 from taskaffinity.schedule.progress import Progress, Report
 from taskaffinity.schedule.resources import DEFAULT_OPTIONS, Resources, RunOptions
+from taskaffinity.schedule.window import submission_order
 from taskaffinity.schedule.worker import NO_ROOM, Event, Finished
 
 
@@ -56,10 +57,7 @@ def run(
         If Ray is not available, or a run does not fit on any node; after the first run that a full disk stopped.
     """
     cost_of = cost.seconds if isinstance(cost, CostModel) else cost
-    pending = sorted(
-        pending_runs(plan, store, keep_models=options.keep_models),
-        key=lambda spec: (len(spec.lineage), -cost_of(spec)),
-    )
+    pending = submission_order(pending_runs(plan, store, keep_models=options.keep_models), cost_of)
     report = Report(planned=len(plan))
     if not pending:
         return report

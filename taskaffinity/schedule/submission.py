@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from taskaffinity.runs.spec import RunSpec
+from taskaffinity.schedule.window import Window, window_size
 from taskaffinity.schedule.worker import Arguments
 
-AHEAD = 64
-"""Fewest runs that wait at Ray, so that a free worker never waits for this process, and a cluster sees what to add."""
-
-Submit = Callable[[RunSpec, Mapping[str, Any], list[Any]], Any]
-"""Hands a run with its settings to Ray after the given runs under way; returns Ray's reference of it."""
+Submit = Callable[[RunSpec, Mapping[str, Any]], Any]
+"""Hands a run with its settings to Ray; returns Ray's reference of it."""
 
 
 class Submission:
-    """Hands runs to Ray in their order. A run whose parent is under way is handed over with it, and waits for it there.
+    """Hands runs to Ray in their order, each after the run that it starts from has ended.
 
     Parameters
     ----------
     arguments : list of (RunSpec, dict)
-        The runs and their settings; parents come first.
+        The runs and their settings.
     at_once : int
         Number of runs that Ray can train at once.
     """
@@ -30,28 +27,34 @@ class Submission:
     def __init__(self, arguments: Arguments, submit: Submit, at_once: int) -> None:
         self.pending: dict[Any, RunSpec] = {}
         """The runs at Ray, by reference."""
-        self._waiting = deque(arguments)
-        self._submit, self._most = submit, at_once + max(AHEAD, at_once)
-        self._references: dict[RunSpec, Any] = {}
-        self._settings: dict[RunSpec, Mapping[str, Any]] = {}
+        self._settings: dict[RunSpec, Mapping[str, Any]] = dict(arguments)
+        self._window = Window(list(self._settings), window_size(at_once))
+        self._submit = submit
 
     def fill(self) -> bool:
         """Hand over runs while Ray has few; return whether it has any."""
-        while self._waiting and len(self.pending) < self._most:
-            self._hand_over(*self._waiting.popleft())
+        for spec in self._window.fill():
+            self._hand_over(spec)
         return bool(self.pending)
 
+    def widen(self, at_once: int) -> None:
+        """Note that Ray can train this many runs at once; it never has fewer than before."""
+        self._window.size = max(self._window.size, window_size(at_once))
+
     def take(self, reference: Any) -> tuple[RunSpec, Mapping[str, Any]]:
-        """Return a run that ended, and its settings."""
+        """Return a run whose attempt ended, and its settings. ``again`` or ``end`` comes next."""
         spec = self.pending.pop(reference)
-        del self._references[spec]
-        return spec, self._settings.pop(spec)
+        return spec, self._settings[spec]
 
     def again(self, spec: RunSpec, settings: Mapping[str, Any]) -> None:
-        """Hand over a run that ended once more, with these settings."""
-        self._hand_over(spec, settings)
+        """Hand over a run once more, with these settings; what starts from it still waits."""
+        self._settings[spec] = settings
+        self._hand_over(spec)
 
-    def _hand_over(self, spec: RunSpec, settings: Mapping[str, Any]) -> None:
-        after = [self._references[spec.parent]] if spec.parent in self._references else []
-        reference = self._submit(spec, settings, after)
-        self.pending[reference], self._references[spec], self._settings[spec] = spec, reference, settings
+    def end(self, spec: RunSpec) -> None:
+        """Let a run go that was trained, found or failed, and what starts from it enter."""
+        del self._settings[spec]
+        self._window.end(spec)
+
+    def _hand_over(self, spec: RunSpec) -> None:
+        self.pending[self._submit(spec, self._settings[spec])] = spec

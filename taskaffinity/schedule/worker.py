@@ -44,7 +44,7 @@ Arguments = list[tuple[RunSpec, dict[str, Any]]]
 """The runs to train, each with the settings of ``train_and_store``."""
 
 
-def train_and_store(spec: RunSpec, settings: Mapping[str, Any], *after: str | None) -> str | None:
+def train_and_store(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
     """Train one run and store it.
 
     Parameters
@@ -54,9 +54,6 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any], *after: str | No
         ``gpu_share``; optionally ``share_with_group`` (default False), ``wait`` (for another process with this
         run, default True), ``checkpoint_minutes`` (0 for no checkpoints) and ``on_heartbeat`` (a callable, called
         every few seconds).
-    after
-        The outcome of the run that it starts from. On Ray this is a future, so the task waits for it.
-
     Returns
     -------
     str or None

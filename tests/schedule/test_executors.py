@@ -412,7 +412,7 @@ class TestOnRay:
         """As on a cluster whose nodes share no path: a worker writes to its own disk and tells of no error."""
         tiny = tiny_study(seeds=(0,))
 
-        def elsewhere(spec: RunSpec, settings: dict[str, Any], *after: None) -> None:
+        def elsewhere(spec: RunSpec, settings: dict[str, Any]) -> None:
             train_and_store(spec, {**settings, "root": f"{settings['root']}-of-the-worker"})
 
         monkeypatch.setattr(on_ray, "_train_in_worker", elsewhere)

@@ -16,7 +16,8 @@ from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule import on_ray
 from taskaffinity.schedule.resources import Resources
-from taskaffinity.schedule.submission import AHEAD, Submission
+from taskaffinity.schedule.submission import Submission
+from taskaffinity.schedule.window import window_size
 from taskaffinity.schedule.worker import BROKEN_GPU, FOUND_DONE, NO_MEMORY, Finished
 from taskaffinity.training.execute import reason_of
 
@@ -30,31 +31,35 @@ def parents_and_children(n: int) -> list[RunSpec]:
 
 @pytest.mark.parametrize(("n", "at_once"), [(3, 2), (200, 2), (200, 90), (200, 500)])
 @pytest.mark.parametrize("seed", range(3))
-def test_each_run_is_handed_over_once_in_order_and_never_too_many(n: int, at_once: int, seed: int) -> None:
+def test_each_run_is_handed_over_once_or_again_after_its_parent_and_never_too_many(
+    n: int, at_once: int, seed: int
+) -> None:
     specs, rng = parents_and_children(n), random.Random(seed)
     handed: list[RunSpec] = []
     ended: set[RunSpec] = set()
 
-    def submit(spec: RunSpec, settings: Mapping[str, Any], after: list[Any]) -> int:
-        # a parent that is under way is waited for at Ray; one that ended is in the store
-        assert [handed[reference] for reference in after] == [
-            one for one in [spec.parent] if one in handed and one not in ended
-        ]
-        assert spec.parent is None or spec.parent in handed
+    def submit(spec: RunSpec, settings: Mapping[str, Any]) -> int:
+        assert spec.parent is None or spec.parent in ended
         handed.append(spec)
         return len(handed) - 1
 
     runs = Submission([(spec, {"gpu_share": 0.0}) for spec in specs], submit, at_once)
-    most = at_once + max(AHEAD, at_once)
+    most, tried = window_size(at_once), set[RunSpec]()
     while runs.fill():
-        left = len(specs) - len(handed)
-        assert len(runs.pending) == most or not left  # a free worker never waits
+        waiting = [one for one in specs if one not in handed and (one.parent is None or one.parent in ended)]
+        assert len(runs.pending) == most or not waiting  # a free worker never waits
         assert len(runs.pending) <= most
         for reference in rng.sample(sorted(runs.pending), rng.randint(1, min(5, len(runs.pending)))):
-            spec, _ = runs.take(reference)
+            spec, settings = runs.take(reference)
+            if spec not in tried and rng.random() < 0.2:
+                tried.add(spec)
+                runs.again(spec, {"gpu_share": 0.5})  # what starts from it waits for this attempt
+                continue
+            assert settings["gpu_share"] == (0.5 if spec in tried else 0.0)
+            runs.end(spec)
             ended.add(spec)
-    assert handed == specs
     assert ended == set(specs)
+    assert len(handed) == len(specs) + len(tried)
 
 
 class FakeRay:
@@ -75,7 +80,7 @@ class FakeRay:
 
         def decorate(function: Any) -> Any:
             def hand_over(num_gpus: float, **_: Any) -> Any:
-                def start(spec: RunSpec, settings: Mapping[str, Any], *after: Any) -> int:
+                def start(spec: RunSpec, settings: Mapping[str, Any]) -> int:
                     assert settings["gpu_share"] == num_gpus
                     self.handed.append((spec.seed, num_gpus))
                     return len(self.handed) - 1
