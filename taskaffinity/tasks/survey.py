@@ -6,6 +6,7 @@ transfer. The same holds for the splits of one task. Only counts of such texts a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -100,13 +101,30 @@ def overlaps(tasks: Sequence[Task]) -> list[Overlap]:
         for before, after in combinations(SPLITS, 2):
             found += _overlap(task, after, ([text] for text in inputs[after]), task, before, set(inputs[before]))
         found += _document_overlaps(task)
-    sides = {task.name: {split: [_sides(e) for e in task.examples[split]] for split in SPLITS} for task in tasks}
-    trained = {name: {text for texts in of["train"] for text in texts} for name, of in sides.items()}
+    return found + _overlaps_between(tasks)
+
+
+def _overlaps_between(tasks: Sequence[Task]) -> list[Overlap]:
+    """Compare the training split of each task with every split of the others, each text once."""
+    trained_in: dict[str, set[int]] = {}
     for number, task in enumerate(tasks):
-        for other_number, other in enumerate(tasks):
-            for split in SPLITS if number != other_number else ():
-                if split != "train" or number < other_number:  # two training splits overlap in both directions
-                    found += _overlap(task, split, sides[task.name][split], other, "train", trained[other.name])
+        for example in task.examples["train"]:
+            for text in _sides(example):
+                trained_in.setdefault(text, set()).add(number)
+    found: list[Overlap] = []
+    for number, task in enumerate(tasks):
+        shared: Counter[tuple[int, Split]] = Counter()
+        for split in SPLITS:
+            for example in task.examples[split]:
+                others = set().union(*(trained_in.get(text, ()) for text in _sides(example)))
+                shared.update((other, split) for other in others)
+        found += [
+            Overlap(task.name, split, shared[other_number, split], other.name, "train")
+            for other_number, other in enumerate(tasks)
+            for split in SPLITS
+            if number != other_number and shared[other_number, split]
+            if split != "train" or number < other_number  # two training splits overlap in both directions
+        ]
     return found
 
 

@@ -27,8 +27,8 @@ from taskaffinity.training.optim.optimizer import Stepper
 from taskaffinity.training.profile.hardware import share_of_gpu
 from taskaffinity.training.setup import RunSetup, setup_run
 
-_STEPS, _SECONDS = 2, 0.5
-"""Timed updates of each task; more until the seconds are reached too."""
+_STEPS, _SECONDS, _ALL_SECONDS = 2, 0.5, 10.0
+"""Timed updates of each task; more until its seconds are reached too, which are fewer where many tasks share all."""
 _SCORED = 64
 """Most examples that are predicted."""
 
@@ -60,8 +60,9 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
             parameters += table.embedding_dim * (model.encoder.config.vocab_size - table.num_embeddings)
         stepper = stepper_of(model, recipe, 10_000)
         steps, epoch = 0, {}
+        of_each = min(_SECONDS, _ALL_SECONDS / len(setup.training.splits))
         for name, split in setup.training.splits.items():
-            took, tokens, n = _train(model, stepper, name, split, recipe.batch_size, recipe.device)
+            took, tokens, n = _train(model, stepper, name, split, recipe, of_each)
             steps, epoch[name] = steps + n, took / tokens * len(split.tokens)
         scored: dict[Split, Literal["bf16"] | None] = {"dev": recipe.precision, "test": None}
         seconds: dict[Split, dict[str, float]] = {}
@@ -88,18 +89,18 @@ def _train(
     stepper: Stepper | BertAdamStepper,
     name: str,
     split: EncodedSplit,
-    batch_size: int,
-    device: str,
+    recipe: Recipe,
+    least_seconds: float,
 ) -> tuple[float, int, int]:
     """Seconds, tokens and number of the timed updates."""
     model.train()
-    largest = np.argsort(np.diff(split.bounds))[-batch_size:]
+    largest = np.argsort(np.diff(split.bounds))[-recipe.batch_size :]
     rng = np.random.default_rng(0)
-    size = min(batch_size, split.n_rows)
+    size = min(recipe.batch_size, split.n_rows)
     spent, tokens, n = 0.0, 0, -1
-    while n < _STEPS or spent < _SECONDS:
+    while n < _STEPS or spent < least_seconds:
         rows: IntArray = largest if n < 0 else rng.choice(split.n_rows, size, replace=False)
-        seconds, length = timed_update(model, stepper, name, split, rows, device)
+        seconds, length = timed_update(model, stepper, name, split, rows, recipe.device)
         if n >= 0:
             spent, tokens = spent + seconds, tokens + length
         n += 1
