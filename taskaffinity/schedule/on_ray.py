@@ -94,6 +94,7 @@ def _train(
         return remote.options(name=spec.run_id, **demand).remote(spec, settings)
 
     began = counted = time.time()
+    looked = 0.0
     submission = Submission(arguments, submit, at_once)
     try:
         while submission.fill():
@@ -110,6 +111,9 @@ def _train(
             if time.time() - counted > _NODES_SECONDS:
                 submission.widen(fitting(_nodes(ray), resources))
                 counted = time.time()
+            if time.time() - looked < POLL_SECONDS:  # many runs may end at once, and each look asks the file system
+                continue
+            looked = time.time()
             claimed = ((spec, store.claimed_at(spec)) for spec in submission.pending.values())
             yield tuple(spec.run_id for spec, at in claimed if at is not None and at >= began)
     finally:

@@ -29,6 +29,7 @@ from taskaffinity.analysis.figures import (
 from taskaffinity.analysis.figures.curves import curves_frame, draw_curves
 from taskaffinity.analysis.figures.gallery import draw_figure
 from taskaffinity.analysis.figures.labels import CurvePoints, spread
+from taskaffinity.analysis.figures.layout import figure_bytes
 from taskaffinity.analysis.figures.order import circle_order, costs_of_places, crossings, task_order
 from taskaffinity.analysis.figures.slopes import NO_INTERVAL, draw_stages, stages_described
 from taskaffinity.analysis.paper.stages import STAGES, stage_scores
@@ -520,3 +521,8 @@ def test_labels_are_spread_no_further_than_they_must() -> None:
     assert spread([0.5, 0.5], 0.2, 0, 1) == pytest.approx([0.4, 0.6])
     assert spread([1.0, 1.0, 0.0], 0.2, 0, 1) == pytest.approx([0.8, 1.0, 0.0])
     assert len(spread([], 0.2, 0, 1)) == 0
+
+
+@pytest.mark.parametrize("kind", ["svg", "png", "pdf"])
+def test_a_figure_without_a_text_is_drawn(kind: str) -> None:
+    assert figure_bytes(Figure((1, 1)), kind)

@@ -192,7 +192,7 @@ def figure_bytes(figure: Figure, kind: str, *, alt: str = "") -> bytes:
     """
     title = alt.partition("\n")[0]
     metadata: dict[str, dict[str, str | None]] = {
-        "svg": {"Date": None, "Title": title or None, "Description": alt or None},
+        "svg": {"Date": None} | ({"Title": title, "Description": alt} if alt else {}),
         "png": {"Software": None} | ({"Description": alt} if alt else {}),
         "pdf": {"CreationDate": None, "ModDate": None} | ({"Title": title, "Subject": alt} if alt else {}),
     }
