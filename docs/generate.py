@@ -169,7 +169,7 @@ FILES = {
     "affinity.png, heatmap.png, forest.png": "Figures of `pairwise`, each as `.svg` too; `graph --figures` draws more.",
     "affinity.graphml, affinity.txt": "The graph for other tools, and in words.",
     "stages.png": "The slope chart of `full`.",
-    "report.html": "The page of `report`.",
+    "report.html": "The page of `report`. Above 2,000 arrows it leaves the table of the evidence to `edges.csv`.",
     "tracked.json": "What was logged to which experiment tracker.",
     "departures.txt": "Under `--protocol paper`: where a study departs from the released code, whom that concerns and "
     "how much it is.",
