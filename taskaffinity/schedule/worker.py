@@ -54,6 +54,7 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
         ``gpu_share``; optionally ``share_with_group`` (default False), ``wait`` (for another process with this
         run, default True), ``checkpoint_minutes`` (0 for no checkpoints) and ``on_heartbeat`` (a callable, called
         every few seconds).
+
     Returns
     -------
     str or None
