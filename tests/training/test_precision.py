@@ -100,9 +100,9 @@ def test_matrix_products_are_timed() -> None:
         ([1.5], 0.4, False),  # but not in less than half a second
         ([0.9], 0.6, True),
         ([1.3], 0.6, False),
-        ([1.3, 1.4], 0.6, True),  # clear: two pairs decide
-        ([1.3, 1.2], 0.9, False),
-        ([1.0, 1.04], 0.6, True),
+        ([1.3, 1.2], 0.6, True),  # a third pair would not move the median to the other side
+        ([1.3, 1.2], 0.4, False),
+        ([1.0, 1.14], 0.6, True),
         ([1.0, 1.5], 0.9, False),  # the pairs disagree
         ([1.0, 1.5, 1.2], 0.9, False),
         ([1.0, 1.5, 1.2], 1.0, True),

@@ -28,8 +28,13 @@ PAYS = 1.15
 _PAIRS, _SECONDS = 3, 1.0
 """Timed pairs of updates that decide if all lie on one side of ``PAYS``, or if the machine is idle."""
 _CLEAR_SECONDS = 0.5
-_CLEAR_MARGINS = {1: 1.25, 2: 1.1}
-"""Factors by which the timed pairs all lie on one side of ``PAYS``, if so few decide in these seconds; idle machine."""
+_CLEAR_MARGINS = {1: 1.25, 2: 1.0}
+"""Factors by which the timed pairs all lie on one side of ``PAYS``, if so few decide in these seconds; idle machine.
+
+After two pairs on one side, the median of three lies there too.
+"""
+_UNTIMED_SHARE = 8
+"""A CPU's untimed update has the longest examples, a mini-batch divided by this."""
 _BUSY_PAIRS, _MOST_PAIRS, _MOST_SECONDS = 9, 21, 30.0
 """Least and most timed pairs on a busy machine, and the seconds after which no further pair is timed."""
 _AGREE = 0.8
@@ -78,7 +83,7 @@ def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Trial:
     machine is timed longer, until most pairs agree.
 
     The longest examples come first and are not timed: a whole mini-batch of them on a GPU, so that its memory is
-    allocated, and a quarter of one on a CPU. Nothing is stored. If bf16 matrix products are slower than fp32
+    allocated, and an eighth of one on a CPU. Nothing is stored. If bf16 matrix products are slower than fp32
     ones on this processor, their relative speed is returned and no update is timed.
 
     Parameters
@@ -101,7 +106,7 @@ def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Trial:
         model.train()
         rng = np.random.default_rng(0)
         ratios: list[float] = []
-        untimed = size if spec.recipe.device == "cuda" else max(1, size // 4)
+        untimed = size if spec.recipe.device == "cuda" else max(1, size // _UNTIMED_SHARE)
         rows, watch = np.argsort(np.diff(split.bounds))[-untimed:], _Watch(spec.recipe.device)
         while not _is_enough(ratios[1:], watch.spent, is_busy=watch.is_busy):
             seconds = {}
@@ -155,7 +160,7 @@ def _is_enough(ratios: Sequence[float], spent: float, *, is_busy: bool) -> bool:
         return True
     if not ratios or spent < _CLEAR_SECONDS:
         return False
-    margin = _CLEAR_MARGINS.get(len(ratios), min(_CLEAR_MARGINS.values()))
+    margin = _CLEAR_MARGINS.get(len(ratios), 1.0)
     return min(ratios) >= PAYS * margin or max(ratios) <= PAYS / margin
 
 
