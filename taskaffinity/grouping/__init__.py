@@ -1,0 +1,1 @@
+"""Which tasks to train together, from measured gains of pairs: arithmetic on arrays, without files."""

@@ -1,0 +1,100 @@
+"""The gains that a grouping is chosen from, and the value of a task in a group (the pair-mean model).
+
+The value of task t in a group is the mean of the gains of t with each other member, in points. It is a model: nobody
+has trained the group. The value of a task that is trained alone is 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtrit
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupGains:
+    """Gains with their bounds and errors, in points; arrays are ``[source, target]``."""
+
+    gain: FloatArray
+    """NaN if unknown, and on the diagonal."""
+    bound: FloatArray
+    """What the choice counts instead of the gain: a lower confidence bound, or the gain itself. NaN if unknown."""
+    se: FloatArray
+    """Standard errors; NaN if unknown."""
+    df: FloatArray
+    """Their degrees of freedom."""
+    estimated: BoolArray
+    """True where the gain is an estimate of another kind, not a measured pair."""
+
+    @property
+    def size(self) -> int:
+        """Number of tasks."""
+        return len(self.gain)
+
+    @property
+    def arrows(self) -> BoolArray:
+        """All cells but the diagonal."""
+        return ~np.eye(self.size, dtype=np.bool_)
+
+    @property
+    def unknown(self) -> BoolArray:
+        """Arrows without a bound. No task is served by a group in which its value needs one of them."""
+        return self.arrows & np.isnan(self.bound)
+
+    def filled(self, gain: FloatArray, se: FloatArray, df: FloatArray, risk: float | None) -> GroupGains:
+        """Return the gains with estimates in the place of unknown arrows, marked in ``estimated``.
+
+        Parameters
+        ----------
+        gain, se, df : (n_tasks, n_tasks)
+            Estimates in points, their standard errors and degrees of freedom. An estimate without a standard error is
+            not used unless ``risk`` is None.
+        risk : float or None
+            As in ``bounds``.
+        """
+        bound = bounds(gain, se, df, risk)
+        fill = self.unknown & ~np.isnan(bound)
+        pairs = ((self.gain, gain), (self.bound, bound), (self.se, se), (self.df, df))
+        values = [np.where(fill, new, old) for old, new in pairs]
+        return replace(self, **dict(zip(("gain", "bound", "se", "df"), values, strict=True)), estimated=fill)
+
+
+def bounds(gain: FloatArray, se: FloatArray, df: FloatArray, risk: float | None) -> FloatArray:
+    """Return the lower bound of each gain: with probability ``risk`` the gain is below it; the gain if it is None."""
+    return gain.copy() if risk is None else gain + stdtrit(df, risk) * se
+
+
+def group_values(members: BoolArray, worth: FloatArray) -> FloatArray:
+    """Return the value of every task in every group.
+
+    Parameters
+    ----------
+    members : (n_groups, n_tasks)
+    worth : (n_tasks, n_tasks)
+        Gains or bounds ``[source, target]``, NaN if unknown.
+
+    Returns
+    -------
+    (n_groups, n_tasks)
+        The mean of ``worth[s, t]`` over the other members s. 0 for a task alone; minus infinity for a task that is no
+        member, or that has an unknown gain there.
+
+    Examples
+    --------
+    >>> worth = np.array([[np.nan, 4.0, 1.0], [0.0, np.nan, 3.0], [2.0, np.nan, np.nan]])
+    >>> group_values(np.array([[True, True, True], [True, True, False], [False, False, True]]), worth)
+    array([[  1., -inf,   2.],
+           [  0.,   4., -inf],
+           [-inf, -inf,   0.]])
+    """
+    known = ~np.isnan(worth) | np.eye(len(worth), dtype=np.bool_)
+    weights = np.where(np.eye(len(worth), dtype=np.bool_), 0.0, np.nan_to_num(worth))
+    others = np.maximum(members.sum(axis=1) - 1, 1)
+    values = members.astype(np.float64) @ weights / others[:, None]
+    has_unknown = members.astype(np.float64) @ ~known > 0
+    return np.where(members & ~has_unknown, values, -np.inf)

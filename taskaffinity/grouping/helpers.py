@@ -1,0 +1,71 @@
+"""Forward selection of helpers for one task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from taskaffinity.grouping.gains import GroupGains, group_values
+
+SetValue = Callable[[tuple[int, ...]], tuple[float, float]]
+"""Value and lower bound of the target when it is trained with these helpers, in points."""
+
+
+@dataclass(frozen=True)
+class Helper:
+    """One step of a forward selection."""
+
+    source: int
+    gain: float
+    """Gain of the target with this helper alone."""
+    bound: float
+    set_gain: float
+    """Value of the target with this helper and all before it."""
+    set_bound: float
+    is_chosen: bool
+
+
+def select_helpers(gains: GroupGains, target: int, value_of: SetValue | None = None) -> tuple[Helper, ...]:
+    """Return all sources of a target in the order in which they are best added.
+
+    Each step adds the source with the best bound of the set. The chosen helpers are those up to the best set; none if
+    no set is better than training alone. Under the pair-mean model a second helper never improves the mean, so it
+    chooses one helper at most: only trained sets can show that two are better.
+
+    Parameters
+    ----------
+    value_of : callable, optional
+        Value and lower bound of the target with a set of helpers. Default: the pair-mean model. Runs that train the
+        sets give measured ones.
+    """
+    by_pairs = _PairMean(gains, target)
+    value_of = value_of or by_pairs
+    left = [s for s in range(gains.size) if s != target and not np.isnan(gains.bound[s, target])]
+    steps: list[tuple[int, float, float]] = []
+    while left:
+        before = tuple(source for source, _, _ in steps)
+        values = {source: value_of((*before, source)) for source in left}
+        best = max(left, key=lambda source: values[source][1])
+        steps.append((best, *values[best]))
+        left.remove(best)
+    top = max((bound for _, _, bound in steps), default=0.0)
+    last = next((place for place, step in enumerate(steps) if top > 0 and step[2] == top), -1)
+    return tuple(
+        Helper(s, float(gains.gain[s, target]), float(gains.bound[s, target]), value, bound, place <= last)
+        for place, (s, value, bound) in enumerate(steps)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _PairMean:
+    gains: GroupGains
+    target: int
+
+    def __call__(self, helpers: tuple[int, ...]) -> tuple[float, float]:
+        members = np.zeros((1, self.gains.size), dtype=np.bool_)
+        members[0, [*helpers, self.target]] = True
+        both = (group_values(members, worth)[0, self.target] for worth in (self.gains.gain, self.gains.bound))
+        value, bound = (float(one) for one in both)
+        return value, bound

@@ -1,0 +1,214 @@
+"""The choice of groups against the exhaustive search, and its laws on small worlds."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from taskaffinity.grouping.budget import Budget, Price, fitted_price
+from taskaffinity.grouping.choose import MOST_EXACT, all_in_one, alone, choose_groups, pairs
+from taskaffinity.grouping.draws import shares_of
+from taskaffinity.grouping.exact import best_grouping
+from taskaffinity.grouping.gains import FloatArray, GroupGains, bounds, group_values
+from taskaffinity.grouping.grouping import Grouping, NoGrouping
+from taskaffinity.grouping.helpers import select_helpers
+from taskaffinity.grouping.swap import good_grouping
+
+
+def random_gains(size: int, seed: int, unknown: float = 0.0) -> FloatArray:
+    rng = np.random.default_rng([size, seed])
+    worth = rng.normal(0, 5, (size, size))
+    worth[rng.random((size, size)) < unknown] = np.nan
+    np.fill_diagonal(worth, np.nan)
+    return worth
+
+
+def value_by_hand(worth: FloatArray, group: tuple[int, ...], task: int) -> float:
+    """The mean gain from the other members, in plain Python."""
+    gains = [float(worth[other, task]) for other in group if other != task]
+    if task not in group or any(gain != gain for gain in gains):
+        return -np.inf
+    return sum(gains) / len(gains) if gains else 0.0
+
+
+def exhaustive(worth: FloatArray, price: Price, total: float) -> float:
+    """The largest sum of values over every family of groups that the budget allows; minus infinity if none does."""
+    size = len(worth)
+    groups = [group for n in range(1, size + 1) for group in combinations(range(size), n)]
+    rows = np.array([[value_by_hand(worth, group, task) for task in range(size)] for group in groups])
+    prices = np.array([price.fixed + sum(price.per_task[list(group)]) for group in groups])
+
+    def best(start: int, left: float, served: FloatArray) -> float:
+        found = float(served.sum())
+        for place in range(start, len(groups)):
+            if prices[place] <= left + 1e-9:
+                found = max(found, best(place + 1, left - prices[place], np.maximum(served, rows[place])))
+        return found
+
+    return best(0, total, np.full(size, -np.inf))
+
+
+def exhaustive_two(worth: FloatArray) -> float:
+    """The same for two models, fast enough for eight tasks."""
+    size = len(worth)
+    groups = [group for n in range(1, size + 1) for group in combinations(range(size), n)]
+    rows = np.array([[value_by_hand(worth, group, task) for task in range(size)] for group in groups])
+    return float(max(np.maximum(row, rows).sum(axis=1).max() for row in rows))
+
+
+def checked_total(grouping: Grouping, worth: FloatArray) -> float:
+    """The sum of values by hand; every task is served by a group that trains on it."""
+    groups = [grouping.groups[group] for group in grouping.serves]
+    return sum(value_by_hand(worth, group, task) for task, group in enumerate(groups))
+
+
+@pytest.mark.parametrize(("size", "models"), [(2, 1), (2, 2), (3, 1), (3, 2), (3, 3), (4, 1), (4, 2), (4, 3), (5, 2)])
+@pytest.mark.parametrize("unknown", [0.0, 0.2])
+def test_the_exact_choice_is_that_of_the_exhaustive_search(size: int, models: int, unknown: float) -> None:
+    for seed in range(3):
+        worth = random_gains(size, seed, unknown)
+        budget = Budget.of_models(models, size)
+        best = exhaustive(worth, budget.price, models)
+        if np.isinf(best):
+            for search in (best_grouping, good_grouping):
+                with pytest.raises(NoGrouping):
+                    search(worth, budget)
+            continue
+        found = best_grouping(worth, budget)
+        assert checked_total(found, worth) == pytest.approx(best)
+        assert len(found.groups) <= models
+        assert checked_total(good_grouping(worth, budget), worth) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("size", [6, 7, 8])
+def test_two_models_of_up_to_eight_tasks_have_no_regret(size: int) -> None:
+    worth = random_gains(size, 0)
+    best = exhaustive_two(worth)
+    for search in (best_grouping, good_grouping):
+        assert checked_total(search(worth, Budget.of_models(2, size)), worth) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_budget_of_hours_is_kept_and_used_best(seed: int) -> None:
+    worth, rng = random_gains(4, seed), np.random.default_rng(seed)
+    price = Price(0.5, rng.uniform(0.2, 2, 4))
+    total = float(price.of(np.ones((1, 4), dtype=np.bool_))[0]) * (1.2 + 0.4 * seed)
+    for search in (best_grouping, good_grouping):
+        found = search(worth, Budget(price, total))
+        assert price.of(found.members()).sum() <= total + 1e-9
+        assert checked_total(found, worth) == pytest.approx(exhaustive(worth, price, total))
+    with pytest.raises(NoGrouping):
+        best_grouping(worth, Budget(price, 0.9 * float(price.of(np.ones((1, 4), dtype=np.bool_))[0])))
+
+
+@pytest.mark.parametrize(
+    ("size", "models"), [(9, 3), *(pytest.param(n, 4, marks=pytest.mark.slow) for n in (10, 11, 12))]
+)
+def test_swaps_come_within_five_percent_of_the_exact_choice(size: int, models: int) -> None:
+    worth, budget = random_gains(size, 1), Budget.of_models(models, size)
+    exact, swapped = (checked_total(search(worth, budget), worth) for search in (best_grouping, good_grouping))
+    assert 0.95 * exact <= swapped <= exact + 1e-9
+
+
+def test_many_tasks_are_grouped_by_swaps_and_few_exactly() -> None:
+    for size, method in ((2, "exact"), (MOST_EXACT + 1, "greedy and swap")):
+        worth = random_gains(size, 2)
+        found = choose_groups(worth, Budget.of_models(2, size))
+        assert (found.method, len(found.groups) <= 2) == (method, True)
+        assert checked_total(found, worth) >= checked_total(all_in_one(worth), worth)
+
+
+def test_two_tasks_reduce_to_their_arrows() -> None:
+    worth = np.array([[np.nan, 3.0], [-1.0, np.nan]])
+    found = best_grouping(worth, Budget.of_models(1, 2))
+    assert (found.groups, found.values(worth).tolist()) == (((0, 1),), [-1.0, 3.0])
+    found = best_grouping(worth, Budget.of_models(2, 2))
+    assert sorted(found.groups) == [(0,), (0, 1)]
+    assert found.values(worth).tolist() == [0.0, 3.0]
+
+
+def test_a_member_that_helps_nobody_is_left_out_and_groups_are_the_same_whatever_the_order() -> None:
+    worth = np.full((4, 4), -1.0)
+    worth[0, 1] = worth[0, 2] = 4.0
+    np.fill_diagonal(worth, np.nan)
+    found = best_grouping(worth, Budget.of_models(4, 4))
+    assert sorted(found.groups) == [(0,), (0, 1), (0, 2), (3,)]
+    order = np.array([2, 0, 3, 1])
+    moved = best_grouping(worth[np.ix_(order, order)], Budget.of_models(4, 4))
+    assert sorted(tuple(sorted(order[list(group)].tolist())) for group in moved.groups) == sorted(found.groups)
+
+
+def test_the_fixed_choices() -> None:
+    worth = np.array([[np.nan, 5.0, np.nan], [-1.0, np.nan, 2.0], [-2.0, 6.0, np.nan]])
+    assert alone(worth).values(worth).tolist() == [0.0, 0.0, 0.0]
+    assert all_in_one(worth).values(worth)[:2].tolist() == [-1.5, 5.5]
+    assert np.isnan(all_in_one(worth).values(worth)[2])
+    found = pairs(worth)
+    assert sorted(found.groups) == [(0,), (1, 2)]
+    assert found.values(worth).tolist() == [0.0, 6.0, 2.0]
+
+
+def gains_of(gain: FloatArray, se: float, risk: float | None = None) -> GroupGains:
+    errors, df = np.full_like(gain, se), np.full_like(gain, 10.0)
+    return GroupGains(gain, bounds(gain, errors, df, risk), errors, df, np.zeros(gain.shape, dtype=np.bool_))
+
+
+def test_a_bound_of_half_is_the_gain_and_estimates_fill_only_what_is_unknown() -> None:
+    gain = random_gains(3, 0)
+    assert np.nanmax(np.abs(bounds(gain, np.ones((3, 3)), np.full((3, 3), 9.0), 0.5) - gain)) < 1e-12
+    # The quantile of t with 10 degrees of freedom at 0.05, from a printed table.
+    assert bounds(np.zeros(1), np.ones(1), np.full(1, 10.0), 0.05)[0] == pytest.approx(-1.812, abs=5e-4)
+    gain[0, 1] = np.nan
+    known = gains_of(gain, 1.0, 0.05)
+    filled = known.filled(np.full((3, 3), 7.0), np.full((3, 3), 2.0), np.full((3, 3), 10.0), 0.05)
+    assert np.argwhere(filled.estimated).tolist() == [[0, 1]]
+    assert (filled.gain[0, 1], filled.bound[0, 1]) == (7.0, pytest.approx(7 - 2 * 1.812, abs=1e-3))
+    assert not filled.unknown.any()
+    assert filled.gain[1, 0] == gain[1, 0]
+
+
+def test_a_clear_choice_is_chosen_in_every_draw_and_a_toss_up_in_about_half() -> None:
+    gain = np.array([[np.nan, 20.0, -20.0], [20.0, np.nan, -20.0], [-20.0, -20.0, np.nan]])
+    budget = Budget.of_models(2, 3)
+    clear = gains_of(gain, 1.0)
+    found = shares_of(choose_groups(gain, budget), clear, budget, draws=50)
+    assert found is not None
+    assert (found.groups, found.regret) == ((1.0, 1.0), 0.0)
+    even = np.array([[np.nan, 0.0], [-20.0, np.nan]])  # whether task 0 helps task 1 is a toss-up
+    two = Budget.of_models(2, 2)
+    tossed = shares_of(choose_groups(even, two), gains_of(even, 1.0), two, draws=400)
+    assert tossed is not None
+    assert tossed.groups == (1.0, pytest.approx(0.5, abs=0.1))
+    assert tossed.regret == pytest.approx(0.5 * stats.t(10).expect(lambda x: x, lb=0), abs=0.06)
+    assert shares_of(alone(gain), gains_of(gain, np.nan), budget) is None
+
+
+def test_helpers_come_in_order_and_only_trained_sets_choose_two() -> None:
+    gain = np.full((4, 4), np.nan)
+    gain[[1, 2, 3], 0] = [2.0, 6.0, -3.0]
+    by_pairs = select_helpers(gains_of(gain, 0.1), 0)
+    assert [step.source for step in by_pairs] == [2, 1, 3]
+    assert [step.is_chosen for step in by_pairs] == [True, False, False]
+    assert by_pairs[1].set_gain == pytest.approx(4.0)
+    sums = select_helpers(gains_of(gain, 0.1), 0, lambda helpers: (float(gain[list(helpers), 0].sum()),) * 2)
+    assert [step.is_chosen for step in sums] == [True, True, False]
+    harmful = select_helpers(gains_of(-np.abs(gain), 0.1), 0)
+    assert not any(step.is_chosen for step in harmful)
+
+
+def test_the_price_of_a_model_follows_from_the_runs() -> None:
+    true = Price(0.3, np.array([1.0, 2.0, 0.5]))
+    sets = [(0,), (1,), (2,), (0, 1), (1, 2), (0, 2)]
+    runs = [(tasks, true.fixed + float(true.per_task[list(tasks)].sum())) for tasks in sets]
+    found = fitted_price(3, runs)
+    assert found is not None
+    assert found.of(np.ones((1, 3), dtype=np.bool_))[0] == pytest.approx(3.8)
+    assert fitted_price(3, runs[:2]) is None
+
+
+def test_an_unknown_gain_serves_nobody_but_leaves_the_other_direction() -> None:
+    worth = np.array([[np.nan, 3.0], [np.nan, np.nan]])
+    assert group_values(np.array([[True, True]]), worth).tolist() == [[-np.inf, 3.0]]
