@@ -116,7 +116,20 @@ def test_what_is_imported_is_asked_for_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["tasks", "corpora", "runs", "grouping", "training", "analysis", "schedule", "tuning", "tracking", "studies", "cli"]
+    "room",
+    [
+        "tasks",
+        "corpora",
+        "runs",
+        "grouping",
+        "training",
+        "analysis",
+        "schedule",
+        "tuning",
+        "tracking",
+        "studies",
+        "cli",
+    ],
 )
 def test_every_room_is_there(room: str) -> None:
     assert (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file()
