@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from taskaffinity.runs.store import RunStore
     from taskaffinity.runs.study import Study
     from taskaffinity.studies.api import full, load, pairwise, tune
+    from taskaffinity.studies.group import group
     from taskaffinity.tasks.catalog import load_suite
     from taskaffinity.tasks.suite import Suite
     from taskaffinity.tuning.search import SearchResult
@@ -50,6 +51,7 @@ __all__ = [
     "affinity_graph",
     "draw_graph",
     "full",
+    "group",
     "load",
     "load_suite",
     "measure",
@@ -71,6 +73,7 @@ _HOMES = {
     "affinity_graph": "analysis.graph",
     "draw_graph": "analysis.figures.graph",
     "full": "studies.api",
+    "group": "studies.group",
     "load": "studies.api",
     "load_suite": "tasks.catalog",
     "measure": "analysis.affinity",

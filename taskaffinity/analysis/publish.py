@@ -14,12 +14,14 @@ from taskaffinity.analysis.advice import describe_advice
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import describe
 from taskaffinity.analysis.figure_options import DEFAULT, FigureOptions
-from taskaffinity.analysis.figures.gallery import save_figures, save_stage_figures
+from taskaffinity.analysis.figures.gallery import save_figures, save_group_figure, save_stage_figures
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
+from taskaffinity.analysis.groups import ChosenGroups
 from taskaffinity.analysis.paper.encoders import EncoderScores, encoders_frame
 from taskaffinity.analysis.paper.stages import stage_scores, stages_frame
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_by_stage, secondary_metrics_frame
 from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, scores_frame, write_csv
+from taskaffinity.analysis.tables.groups import groups_frame
 from taskaffinity.atomic import exclusive, write_atomic
 from taskaffinity.errors import InputError
 from taskaffinity.runs.rule import Rule
@@ -139,6 +141,20 @@ def publish_stages(study: Study, store: RunStore, root: Path) -> None:
         _write_or_remove(others, root / "stages_other_metrics.csv")
         write_csv(scores_frame(study, store), root / "stages_scores.csv")
         save_stage_figures(study, store, root, DEFAULT)
+
+
+def publish_groups(chosen: ChosenGroups, root: Path) -> None:
+    """Write ``groups.csv`` and its figure into ``root``.
+
+    Raises
+    ------
+    InputError
+        If ``root`` now belongs to another study.
+    """
+    with exclusive(root):
+        _check_is_current(chosen.matrix.study, root)
+        write_csv(groups_frame(chosen), root / "groups.csv")
+        save_group_figure(chosen, root)
 
 
 def publish_encoders(encoders: Sequence[EncoderScores], root: Path) -> None:

@@ -21,6 +21,7 @@ from taskaffinity.cli import (
     export,
     full,
     graph,
+    group,
     init,
     pairwise,
     predict,
@@ -48,6 +49,7 @@ app.command("tune", epilog=SETTINGS)(tune.command)
 app.command("graph")(graph.command)
 app.command("table")(table.command)
 app.command("report")(report.command)
+app.command("group")(group.command)
 app.command("compare")(compare.command)
 app.command("pretrain")(pretrain.command)
 app.command("export")(export.command)

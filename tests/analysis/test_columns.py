@@ -14,10 +14,13 @@ from fake_studies import Counts, fill, latent_counts, make_study
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.comparison import compare_studies, comparison_frame
 from taskaffinity.analysis.figure_options import FigureOptions
+from taskaffinity.analysis.groups import chosen_groups, group_gains
 from taskaffinity.analysis.paper.encoders import encoder_scores
 from taskaffinity.analysis.paper.figure2 import figure2_frame
-from taskaffinity.analysis.publish import publish, publish_encoders, publish_stages
+from taskaffinity.analysis.publish import publish, publish_encoders, publish_groups, publish_stages
 from taskaffinity.analysis.tables.columns import COLUMNS, PRINTED_COLUMNS
+from taskaffinity.analysis.tables.groups import helpers_frame
+from taskaffinity.grouping.helpers import select_helpers
 from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -48,12 +51,18 @@ def test_every_file_has_the_described_columns(pairs: tuple[Study, RunStore], tmp
     store = fill(stages, tmp_path / "full", latent_counts({}, n=60), further={"micro_f1": as_f1})
     publish_stages(stages, store, tmp_path)
     publish_encoders(encoder_scores([(stages, store)]), tmp_path)
+    publish_groups(chosen_groups(measure(*pairs), None, models=2, draws=0), tmp_path)
     assert headers(tmp_path) == {name: list(columns) for name, columns in COLUMNS.items()}
 
 
 def test_every_printed_table_has_the_described_columns(pairs: tuple[Study, RunStore]) -> None:
     matrix = measure(*pairs)
-    frames = {"compare": comparison_frame(compare_studies(matrix, matrix)), "figure2": figure2_frame(matrix)}
+    gains = group_gains(matrix, None)
+    frames = {
+        "compare": comparison_frame(compare_studies(matrix, matrix)),
+        "figure2": figure2_frame(matrix),
+        "helpers": helpers_frame(matrix, gains, 0, select_helpers(gains, 0)),
+    }
     assert {name: list(frame.columns) for name, frame in frames.items()} == {
         name: list(columns) for name, columns in PRINTED_COLUMNS.items()
     }

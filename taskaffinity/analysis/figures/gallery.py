@@ -12,16 +12,18 @@ from matplotlib.figure import Figure
 from taskaffinity.analysis.advice import describe_runs_briefly
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import describe
-from taskaffinity.analysis.figure_options import FILES, FigureOptions
+from taskaffinity.analysis.figure_options import DEFAULT, FILES, FigureOptions
 from taskaffinity.analysis.figures.curves import curves_frame, draw_curves
 from taskaffinity.analysis.figures.fonts import one_line_for_missing_glyphs
 from taskaffinity.analysis.figures.forest import draw_forest, draw_forests
 from taskaffinity.analysis.figures.graph import ALL_ARROWS, draw_graph
+from taskaffinity.analysis.figures.groups import describe_figure, draw_groups
 from taskaffinity.analysis.figures.heatmap import draw_heatmap
 from taskaffinity.analysis.figures.layout import save_figure
 from taskaffinity.analysis.figures.seeds import draw_seeds
 from taskaffinity.analysis.figures.slopes import draw_stages, stages_described
 from taskaffinity.analysis.figures.targets import draw_targets
+from taskaffinity.analysis.groups import ChosenGroups
 from taskaffinity.analysis.paper.stages import failures, stage_scores
 from taskaffinity.analysis.tables.frames import scores_frame
 from taskaffinity.runs.store import RunStore
@@ -59,6 +61,15 @@ def save_stage_figures(study: Study, store: RunStore, root: Path, pictures: Figu
         cautions=describe_runs_briefly(study, store),
     )
     _save(ax, root, "stages", pictures, stages_described(study, scores))
+
+
+@one_line_for_missing_glyphs()
+@matplotlib.rc_context({"text.parse_math": False})  # a dollar sign in a title starts no formula
+def save_group_figure(chosen: ChosenGroups, root: Path) -> None:
+    """Write the figure of the chosen groups, ``groups.{png,svg}``."""
+    figure, words = draw_groups(chosen), describe_figure(chosen)
+    for kind in DEFAULT.formats:
+        save_figure(figure, root / f"groups.{kind}", alt=words)
 
 
 def draw_figure(name: str, matrix: AffinityMatrix, store: RunStore, pictures: FigureOptions) -> Axes | Figure:

@@ -134,6 +134,25 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "estimand": _ESTIMAND,
         "synthetic": _SYNTHETIC,
     },
+    "groups.csv": {
+        "group": "Number of the model, from 1.",
+        "tasks": "Tasks that the model is trained on, joined by +.",
+        "task": "One of them; a name of the suite.",
+        "served": "Whether the model serves the task (true), or the task only helps the others (false). Each task is "
+        "served by one model.",
+        "gain": "Predicted gain of the task over single-task training, in points: the mean of its gains in pairs with "
+        "the other tasks of the model; 0 for a task alone. Empty if it is not served here.",
+        "bound": "Lower confidence bound of the predicted gain, in points: the mean of the bounds of those gains. "
+        "Empty if it is not served here, and with --risk none.",
+        "estimated": "Whether an estimate stands in the predicted gain for a pair that was not measured (true or "
+        "false).",
+        "share": "Share of the draws of the gains whose best grouping has this very model, 0 to 1; empty if a gain has "
+        "no standard error.",
+        "hours": "Expected hours of one training of the model; empty if runs do not record their time.",
+        "method": "How the groups were found: exact (the best of all groupings), or greedy and swap (above 12 tasks).",
+        "risk": "Probability that a gain is below the bound that the choice counts (--risk); empty for none.",
+        "synthetic": _SYNTHETIC,
+    },
     "stages.csv": _STAGES,
     "stages_scores.csv": _SCORES,
     "stages_other_metrics.csv": {**_STAGES, "metric": "Key of a secondary metric of the task."},
@@ -174,6 +193,18 @@ PRINTED_COLUMNS: Mapping[str, Mapping[str, str]] = {
         "test": "Test of the changes: that of both studies (--test), or satterthwaite if theirs differ.",
         "synthetic": _SYNTHETIC,
     },
+    "helpers": {
+        "target": "Task that is helped; a name of the suite.",
+        "helper": "Task that is trained with it, in the order of selection.",
+        "chosen": "Whether the selection takes the helper: true or false.",
+        "gain": "Gain of the target in the pair with this helper, in points.",
+        "bound": "Lower confidence bound of that gain, in points; the gain itself with --risk none.",
+        "set_gain": "Predicted gain with this helper and all before it, in points: the mean of their gains.",
+        "set_bound": "Lower confidence bound of it: the mean of their bounds.",
+        "estimated": "Whether the gain is an estimate, because the pair was not measured: true or false.",
+        "verdict": "Verdict of the arrow from the helper to the target.",
+        "synthetic": _SYNTHETIC,
+    },
     "figure2": {
         "words": "The paper's claim, in a few words.",
         "where": "Section of the paper.",
@@ -188,4 +219,4 @@ PRINTED_COLUMNS: Mapping[str, Mapping[str, str]] = {
         "standing": "Whether this study agrees, contradicts or is undecided here.",
     },
 }
-"""Meaning of every column that ``taskaffinity compare`` and ``table figure2`` print with ``--format csv``."""
+"""Meaning of every column that a command prints, with ``--format csv`` or ``--json``."""

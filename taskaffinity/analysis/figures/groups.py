@@ -1,0 +1,160 @@
+"""The chosen groups: one small graph per model, with the arrows into the tasks that it serves."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+from taskaffinity.analysis.captions import encoder_name
+from taskaffinity.analysis.figure_options import PaletteName
+from taskaffinity.analysis.figures import arrows, labels
+from taskaffinity.analysis.figures.layout import SIGNIFICANT, surround, verdict_legend
+from taskaffinity.analysis.figures.small_multiples import small_multiples
+from taskaffinity.analysis.groups import ChosenGroups
+from taskaffinity.analysis.statistics.gain_error import FloatArray
+from taskaffinity.analysis.statistics.verdicts import Verdict
+from taskaffinity.analysis.style import NODE_EDGE, NODE_FILL, PALETTES, Palette, signed
+from taskaffinity.analysis.tables.groups import describe_groups
+
+SIDE, SMALL, NODE, LARGE = 3.0, 2.4, 51.0, 6
+"""Inches, of a graph, also if all have three members or fewer; points, of a node; members above which graphs grow."""
+_FEW = {1: np.zeros((1, 2)), 2: np.array([[-1.0, 0.0], [1.0, 0.0]])}
+"""Places of one member, and of two."""
+_CURVE = tuple(np.linspace(0, 1, 80).tolist())
+
+
+def draw_groups(chosen: ChosenGroups, palette: PaletteName = "paper") -> Figure:
+    """Draw one small graph per model.
+
+    A filled node is a task that the model serves, with its predicted gain; a white one with a dashed edge only helps.
+    Arrows lead to the served tasks and have the gain, colour and line of the measured pair; an estimate has an open
+    arrow and the sign of about.
+    """
+    colours, grouping = PALETTES[palette], chosen.grouping
+    largest = max(map(len, grouping.groups))
+    side = SIDE + 0.35 * (largest - LARGE) if largest > LARGE else SIDE if largest > 3 else SMALL
+    titles = [_title(chosen, number) for number in range(len(grouping.groups))]
+    backdrop, axes = small_multiples(
+        titles, width=side, height=side, left=0.1, right=0.2, below=0.1, columns=min(len(titles), 3)
+    )
+    for number, ax in enumerate(axes):
+        _graph(ax, chosen, number, colours)
+    verdict_legend(backdrop, colours)
+    surround(
+        *(backdrop, "Tasks to train together", _caption(chosen), chosen.matrix.study.synthetic),
+        below=30,
+        palette=colours,
+    )
+    return backdrop.get_figure(root=True)  # type: ignore[return-value]
+
+
+def describe_figure(chosen: ChosenGroups) -> str:
+    """Return the figure in words, for readers who do not see it."""
+    lines = [f"Tasks to train together, of {chosen.matrix.study.suite}: one graph per model."]
+    for number, group in enumerate(chosen.grouping.groups):
+        served = [task for task in group if chosen.grouping.serves[task] == number]
+        gains = ", ".join(f"{chosen.matrix.titles[task]} {signed(chosen.gain[task])}" for task in served)
+        helpers = ", ".join(chosen.matrix.titles[task] for task in group if task not in served)
+        lines.append(f"Model {number + 1} serves {gains}{f'; trained with {helpers}' if helpers else ''}.")
+    return "\n".join([*lines, *describe_groups(chosen), _caption(chosen), ""])
+
+
+def _title(chosen: ChosenGroups, number: int) -> str:
+    share = f": best in {100 * chosen.shares.groups[number]:.0f}% of draws" if chosen.shares else ""
+    return f"Model {number + 1}{share}"
+
+
+def _graph(ax: Axes, chosen: ChosenGroups, number: int, colours: Palette) -> None:
+    """Draw the graph of one model."""
+    group, serves = chosen.grouping.groups[number], chosen.grouping.serves
+    places = arrows.circle(len(group)) if len(group) > 2 else _FEW[len(group)]
+    reach = 1.5 if len(group) <= LARGE else 1.35
+    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+    ax.set_axis_off()
+    ax.apply_aspect()
+    for place, task in zip(places, group, strict=True):
+        served = serves[task] == number
+        ax.scatter(
+            [place[0]],
+            [place[1]],
+            s=NODE**2,
+            c=NODE_FILL if served else "#FFFFFF",
+            edgecolors=NODE_EDGE if served else "#777777",
+            linewidths=1.6 if served else 1.0,
+            linestyle="-" if served else (0, (3, 2)),
+            zorder=3,
+        )
+        value = "alone" if len(group) == 1 else signed(chosen.gain[task]) if served else "helps"
+        labels.write_node(ax, place, chosen.matrix.titles[task], value, NODE)
+    drawn = [
+        (a, b)
+        for b, target in enumerate(group)
+        for a, source in enumerate(group)
+        if a != b and serves[target] == number and not math.isnan(chosen.gains.gain[source, target])
+    ]
+    _arrows(ax, chosen, group, drawn, places, colours)
+
+
+def _arrows(
+    ax: Axes,
+    chosen: ChosenGroups,
+    group: tuple[int, ...],
+    drawn: list[tuple[int, int]],
+    places: FloatArray,
+    colours: Palette,
+) -> None:
+    """Draw the arrows between members, by their places, with their gains."""
+    matrix, half = chosen.matrix, arrows.to_data(ax, NODE / 2)
+    widest = max((abs(matrix.gain[arrow]) for arrow in matrix.select(*SIGNIFICANT)), default=1.0)
+    taken = [Bbox.from_extents(x - half, y - half, x + half, y + half) for x, y in places]
+    drawn = sorted(drawn, key=lambda one: abs(chosen.gains.gain[group[one[0]], group[one[1]]]))
+    bends = {(a, b): arrows.bend(places[a], places[b], len(places)) for a, b in drawn}
+    curves = {(a, b): arrows.curve(places[a], places[b], bends[a, b], _CURVE) for a, b in drawn}
+    points = labels.CurvePoints.of(curves.values())
+    for rank, (a, b) in reversed(list(enumerate(drawn))):
+        arrow = group[a], group[b]
+        estimated = bool(chosen.gains.estimated[arrow])
+        verdict: Verdict = "inconclusive" if estimated else matrix.verdict[arrow]
+        gain, gid = chosen.gains.gain[arrow], f"{matrix.tasks[arrow[0]]} {matrix.tasks[arrow[1]]}"
+        thick = 1.2 + (2.8 * min(1.0, abs(gain) / widest) if verdict in SIGNIFICANT else 0.0)
+        ends, style = (places[a], places[b]), colours.verdicts[verdict]
+        arrows.draw_arrow(
+            ax, ends, bends[a, b], style, size=arrows.ArrowSize(thick, NODE), zorder=1 + rank / 1000, gid=gid
+        )
+        words = f"≈{signed(gain)}" if estimated else signed(gain) + "?" * (verdict == "inconclusive")
+        box = labels.write_label(
+            *(ax, arrows.curve(*ends, bends[a, b], labels.LABEL_PLACES), words, style),
+            around=(taken, partial(points.count_others, curves[a, b])),
+            gid=gid,
+            may_omit=len(group) > LARGE,
+        )
+        if box is not None:
+            taken.append(box)
+
+
+def _caption(chosen: ChosenGroups) -> str:
+    study, counted = chosen.matrix.study, "their mean"
+    if chosen.risk is not None:
+        counted = f"the lower bound of their mean ({100 * chosen.risk:g} % risk)"
+    sentences = [
+        "One graph per model. A grey node is a task that the model serves, with its predicted gain over single-task "
+        "training in points: the mean of the gains of the arrows into it, which were measured in pairs. A white node "
+        "only helps. Each task is served by one model.",
+        f"The groups maximise {counted}, summed over tasks"
+        f"{'' if chosen.grouping.method == 'exact' else ', by greedy merging and swaps'}.",
+        f"Suite {study.suite}; encoder {encoder_name(chosen.matrix)}.",
+    ]
+    if chosen.shares:
+        sentences.append(
+            f"Best in: share of {chosen.shares.draws} draws of the gains whose best grouping has this very model."
+        )
+    if any(chosen.estimated):
+        sentences.append("≈: an estimate in the place of a pair that was not measured.")
+    if study.synthetic:
+        sentences.append("The text is synthetic, generated for this demonstration.")
+    return " ".join(sentences)

@@ -1,0 +1,175 @@
+"""Groups of tasks chosen from a study: the choice, how sure it is, and what other choices are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
+from taskaffinity.analysis.statistics.gain_error import FloatArray
+from taskaffinity.errors import InputError
+from taskaffinity.grouping.budget import Budget, Price, fitted_price
+from taskaffinity.grouping.choose import all_in_one, alone, choose_groups, pairs
+from taskaffinity.grouping.draws import Shares, shares_of
+from taskaffinity.grouping.gains import GroupGains
+from taskaffinity.grouping.grouping import Grouping, NoGrouping
+from taskaffinity.runs.store import RunStore
+
+Alternative = Literal["all-in-one", "alone", "pairs"]
+ALTERNATIVES: Mapping[Alternative, Callable[[FloatArray], Grouping]] = {
+    "all-in-one": all_in_one,
+    "alone": alone,
+    "pairs": pairs,
+}
+"""Groupings that need no search: one model of all tasks, one per task, each task with its best partner."""
+
+
+_WIDEST = 1 - 1e-6
+"""Largest alpha of an interval; its width is 0 at 1, which no test computes."""
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenGroups:
+    """The groups chosen from a study, with the gains that they were chosen from."""
+
+    matrix: AffinityMatrix
+    gains: GroupGains
+    budget: Budget
+    risk: float | None
+    """Probability that a gain is below the bound that the choice counts; None if it counts the gain."""
+    grouping: Grouping
+    price: Price | None
+    """Hours of training of a model; None if runs do not record their time."""
+    shares: Shares | None
+    """How often each group is best over draws of the gains; None if they have no errors."""
+    alternatives: Mapping[Alternative, Grouping]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names in the suite's order."""
+        return self.matrix.tasks
+
+    @cached_property
+    def gain(self) -> FloatArray:
+        """(n_tasks,), points, predicted gain of each task in the group that serves it."""
+        return self.grouping.values(self.gains.gain)
+
+    @cached_property
+    def bound(self) -> FloatArray:
+        """(n_tasks,), points, lower bound of ``gain``: the mean of the bounds."""
+        return self.grouping.values(self.gains.bound)
+
+    @cached_property
+    def estimated(self) -> tuple[bool, ...]:
+        """Whether an estimate stands for an unmeasured pair in the predicted gain of each task."""
+        groups = [self.grouping.groups[group] for group in self.grouping.serves]
+        return tuple(bool(self.gains.estimated[list(group), task].any()) for task, group in enumerate(groups))
+
+    def hours(self, grouping: Grouping) -> FloatArray:
+        """Return the expected hours of training of each model of a grouping, once; NaN if unknown."""
+        members = grouping.members()
+        return np.full(len(members), np.nan) if self.price is None else self.price.of(members)
+
+    def names(self, group: Sequence[int]) -> tuple[str, ...]:
+        """Return the names of the tasks of a group."""
+        return tuple(self.tasks[task] for task in group)
+
+
+def group_gains(matrix: AffinityMatrix, risk: float | None) -> GroupGains:
+    """Return the measured gains as the choice of groups takes them.
+
+    Parameters
+    ----------
+    risk : float or None
+        The bound of a gain is the lower end of its ``1 - 2 * risk`` interval, by the test of the study's rule. None:
+        the gain itself, also of arrows without an interval.
+    """
+    half = (
+        0.0 if risk is None else POINTS * np.asarray(matrix.error.half_width(min(2 * risk, _WIDEST)), dtype=np.float64)
+    )
+    none = np.zeros(matrix.gain.shape, dtype=np.bool_)
+    return GroupGains(matrix.gain, matrix.gain - half, matrix.se, matrix.df, none)
+
+
+def model_hours(matrix: AffinityMatrix, store: RunStore) -> Price | None:
+    """Return the hours of training of a model, fitted to the finished runs; None if they record no time.
+
+    Raises
+    ------
+    ValueError
+        If a file of the store is broken.
+    """
+    places = {name: place for place, name in enumerate(matrix.tasks)}
+    joint = [spec for spec in matrix.study.plan if spec.stage != "finetune" and spec.variant in ("plain", "continued")]
+    runs = [(spec, run.work.get("total_seconds", 0.0)) for spec in joint if (run := store.get(spec))]
+    return fitted_price(
+        len(places), [([places[name] for name in spec.task_names], seconds / 3600) for spec, seconds in runs]
+    )
+
+
+def chosen_groups(
+    matrix: AffinityMatrix,
+    price: Price | None,
+    *,
+    models: int | None = None,
+    hours: float | None = None,
+    risk: float | None = 0.05,
+    draws: int = 200,
+    compare: Sequence[str] = (),
+    estimates: tuple[FloatArray, FloatArray, FloatArray] | None = None,
+) -> ChosenGroups:
+    """Choose the groups that a number of models, or hours of training, allow.
+
+    Parameters
+    ----------
+    price : Price or None
+        Of ``model_hours``.
+    models, hours : optional
+        One of them: the largest number of models, or of hours to train all of them once.
+    draws : int
+        Number of draws of the gains that give the shares.
+    estimates : tuple of (n_tasks, n_tasks), optional
+        Estimates, their standard errors and degrees of freedom, in points. They are used where no gain is measured.
+
+    Raises
+    ------
+    InputError
+        If no grouping serves every task within the budget.
+    """
+    gains = group_gains(matrix, risk)
+    if estimates is not None:
+        gains = gains.filled(*estimates, risk)
+    budget = _budget(len(matrix.tasks), price, models, hours)
+    try:
+        grouping = choose_groups(gains.bound, budget)
+    except NoGrouping as error:
+        raise _too_little(gains, price, models, hours) from error
+    others = {name: choose(gains.bound) for name, choose in ALTERNATIVES.items() if name in compare}
+    shares = shares_of(grouping, gains, budget, draws=draws)
+    return ChosenGroups(matrix, gains, budget, risk, grouping, price, shares, others)
+
+
+def _budget(size: int, price: Price | None, models: int | None, hours: float | None) -> Budget:
+    if models is not None:
+        return Budget.of_models(models, size)
+    if price is None or hours is None:
+        raise InputError("budget: the runs of this folder do not record how long they took; give a number of groups")
+    return Budget(price, hours)
+
+
+def _too_little(gains: GroupGains, price: Price | None, models: int | None, hours: float | None) -> InputError:
+    unknown = int(gains.unknown.sum())
+    because = ""
+    if unknown:
+        because = (
+            f"; {unknown} of {int(gains.arrows.sum())} gains have no bound, and no task is served by a group that "
+        )
+        because += "needs one: train more seeds, or choose without risk"
+    if models is not None:
+        return InputError(f"groups {models}: no {models} groups serve all {gains.size} tasks{because}")
+    least = float(price.of(np.ones((1, gains.size), dtype=np.bool_))[0]) if price else float("nan")
+    return InputError(f"budget {hours:g}: one model of all tasks takes about {least:.3g} hours{because}")

@@ -1,0 +1,195 @@
+"""The chosen groups as rows, as a table for a terminal, and in words; the helpers of one target likewise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.captions import SYNTHETIC
+from taskaffinity.analysis.groups import ChosenGroups
+from taskaffinity.analysis.style import plural, signed_plainly
+from taskaffinity.analysis.tables.columns import COLUMNS, PRINTED_COLUMNS
+from taskaffinity.grouping.gains import GroupGains
+from taskaffinity.grouping.grouping import Grouping
+from taskaffinity.grouping.helpers import Helper
+
+GROUPS_COLUMNS = tuple(COLUMNS["groups.csv"])
+HELPERS_COLUMNS = tuple(PRINTED_COLUMNS["helpers"])
+
+
+def groups_frame(chosen: ChosenGroups) -> pd.DataFrame:
+    """Return one row per model and task that it is trained on: ``GROUPS_COLUMNS``."""
+    grouping, hours = chosen.grouping, chosen.hours(chosen.grouping)
+    rows = []
+    for number, group in enumerate(grouping.groups):
+        for task in group:
+            served = grouping.serves[task] == number
+            rows.append(
+                {
+                    "group": number + 1,
+                    "tasks": "+".join(chosen.names(group)),
+                    "task": chosen.tasks[task],
+                    "served": served,
+                    "gain": chosen.gain[task] if served else math.nan,
+                    "bound": chosen.bound[task] if served and chosen.risk is not None else math.nan,
+                    "estimated": served and chosen.estimated[task],
+                    "share": chosen.shares.groups[number] if chosen.shares else math.nan,
+                    "hours": float(hours[number]),
+                    "method": grouping.method,
+                    "risk": math.nan if chosen.risk is None else chosen.risk,
+                    "synthetic": chosen.matrix.study.synthetic,
+                }
+            )
+    return pd.DataFrame(rows, columns=list(GROUPS_COLUMNS))
+
+
+def groups_table(chosen: ChosenGroups) -> Table:
+    """Return the table for a terminal: one line per model and task."""
+    stamp = f"\n{SYNTHETIC}: not real data" if chosen.matrix.study.synthetic else ""
+    table = Table(
+        title=f"Tasks to train together, with predicted gains in points{stamp}",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("model", justify="right")
+    table.add_column("task", overflow="fold")
+    table.add_column("gain", justify="right", no_wrap=True)
+    if chosen.risk is not None:
+        table.add_column("lower bound", justify="right", no_wrap=True)
+    table.add_column("best in", justify="right", no_wrap=True)
+    table.add_column("training", justify="right", no_wrap=True)
+    grouping, hours = chosen.grouping, chosen.hours(chosen.grouping)
+    for number, group in enumerate(grouping.groups):
+        share = f"{100 * chosen.shares.groups[number]:.0f}%" if chosen.shares else ""
+        of_model = [share, _duration(float(hours[number]))]
+        served = [task for task in group if grouping.serves[task] == number]
+        for place, task in enumerate([*served, *(task for task in group if task not in served)]):
+            is_served = task in served
+            title = f"{chosen.matrix.titles[task]}{'' if is_served else ' (helper)'}"
+            mark = "*" if chosen.estimated[task] else ""
+            values = [f"{signed_plainly(chosen.gain[task])}{mark}" if is_served else ""]
+            if chosen.risk is not None:
+                values.append(signed_plainly(chosen.bound[task]) if is_served else "")
+            table.add_row("" if place else str(number + 1), Text(title), *values, *(["", ""] if place else of_model))
+    return table
+
+
+def describe_groups(chosen: ChosenGroups) -> list[str]:
+    """Return lines on the whole choice, what it leaves out, other choices, and how to read the predictions."""
+    grouping = chosen.grouping
+    how = (
+        "best of all groupings"
+        if grouping.method == "exact"
+        else "found by greedy merging and swaps, maybe not the best"
+    )
+    lines = [f"{_worth(chosen, grouping)} ({how})."]
+    if chosen.shares:
+        lines.append(
+            f"Best in: share of {chosen.shares.draws} draws of the gains whose best grouping has this very model. On "
+            f"average that grouping is worth {chosen.shares.regret:.2g} points per task more than this one."
+        )
+    lines += [f"{name}: {_worth(chosen, other)}." for name, other in chosen.alternatives.items()]
+    lines += describe_unknown(chosen.gains, chosen.risk)
+    if any(chosen.estimated):
+        lines.append("*: with an estimate in the place of a pair that was not measured.")
+    lines.append(
+        "Predicted gain of a task: the mean of its gains in pairs with the other tasks of its model. Groups were not "
+        "trained; train the chosen ones with new seeds before you rely on them."
+    )
+    return lines
+
+
+def describe_unknown(gains: GroupGains, risk: float | None) -> list[str]:
+    """Return a line on gains that the choice could not use; none if it used all."""
+    unknown, unmeasured = int(gains.unknown.sum()), int((gains.arrows & np.isnan(gains.gain)).sum())
+    if not unknown:
+        return []
+    of = f"{unknown} of {plural(int(gains.arrows.sum()), 'gain')}"
+    if unknown == unmeasured or risk is None:
+        return [f"{of} not measured: no task is served by a model that needs one."]
+    return [
+        f"{of} without a lower bound ({unmeasured} not measured, the others from one seed): no task is served by a "
+        "model that needs one. --risk none takes gains of one seed as they are."
+    ]
+
+
+def helpers_frame(matrix: AffinityMatrix, gains: GroupGains, target: int, helpers: Sequence[Helper]) -> pd.DataFrame:
+    """Return one row per helper in the order of the selection: ``HELPERS_COLUMNS``."""
+    rows = [
+        {
+            "target": matrix.tasks[target],
+            "helper": matrix.tasks[step.source],
+            "chosen": step.is_chosen,
+            "gain": step.gain,
+            "bound": step.bound,
+            "set_gain": step.set_gain,
+            "set_bound": step.set_bound,
+            "estimated": bool(gains.estimated[step.source, target]),
+            "verdict": matrix.verdict[step.source, target],
+            "synthetic": matrix.study.synthetic,
+        }
+        for step in helpers
+    ]
+    return pd.DataFrame(rows, columns=list(HELPERS_COLUMNS))
+
+
+def helpers_table(matrix: AffinityMatrix, target: int, helpers: Sequence[Helper], risk: float | None) -> Table:
+    """Return the table of helpers for a terminal."""
+    stamp = f"\n{SYNTHETIC}: not real data" if matrix.study.synthetic else ""
+    title = Text(f"Helpers for {matrix.titles[target]}, in the order of selection, in points{stamp}")
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("", "helper"):
+        table.add_column(name)
+    names = [
+        "gain",
+        *(["lower bound"] * (risk is not None)),
+        "with those before",
+        *(["lower bound"] * (risk is not None)),
+    ]
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    for step in helpers:
+        values = [step.gain, step.bound, step.set_gain, step.set_bound]
+        if risk is None:
+            values = values[::2]
+        table.add_row("*" * step.is_chosen, Text(matrix.titles[step.source]), *map(signed_plainly, values))
+    return table
+
+
+def describe_helpers(gains: GroupGains, target: int, helpers: Sequence[Helper], risk: float | None) -> list[str]:
+    """Return lines on the choice of helpers."""
+    chosen = any(step.is_chosen for step in helpers)
+    first = "* chosen." if chosen else "None chosen: no task is shown to help this one." if risk else "None chosen."
+    lines = [
+        f"{first} With those before: the mean of the gains in pairs, so a second helper never raises it. Whether two "
+        "helpers are better than one, only training with both can show."
+    ]
+    unknown = int(gains.unknown[:, target].sum())
+    return lines + (
+        [f"{plural(unknown, 'task')} left out: no gain with a lower bound was measured."] if unknown else []
+    )
+
+
+def _worth(chosen: ChosenGroups, grouping: Grouping) -> str:
+    """Return what a grouping is worth and costs, as ``3 models, +8.9 points per task, 1.2 h of training``."""
+    gain, bound = (grouping.values(worth) for worth in (chosen.gains.gain, chosen.gains.bound))
+    words = [plural(len(grouping.groups), "model")]
+    if np.isnan(bound).any():
+        words.append("gain not known")
+    else:
+        low = "" if chosen.risk is None else f" (lower bound {signed_plainly(float(bound.mean()))})"
+        words.append(f"{signed_plainly(float(gain.mean()))} points per task{low}")
+    hours = float(chosen.hours(grouping).sum())
+    return ", ".join([*words, *([] if math.isnan(hours) else [f"{_duration(hours)} of training"])])
+
+
+def _duration(hours: float) -> str:
+    """Return ``1.5 h`` or ``12.3 min``; empty for NaN."""
+    return "" if math.isnan(hours) else f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"

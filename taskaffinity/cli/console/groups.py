@@ -1,0 +1,58 @@
+"""Print the chosen groups, or the helpers of a task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from taskaffinity.analysis.group_results import GroupResults, HelperResults
+from taskaffinity.analysis.tables.groups import describe_groups, describe_helpers, groups_table, helpers_table
+
+
+def print_groups(found: GroupResults) -> None:
+    """Print the groups with their predicted gains, lines on the choice, and the paths of the files."""
+    _print(
+        groups_table(found.chosen),
+        [*describe_groups(found.chosen), f"{found.root / 'groups.csv'}, groups.png beside it"],
+    )
+
+
+def print_helpers(found: HelperResults) -> None:
+    """Print the helpers of a task in the order of their selection."""
+    table = helpers_table(found.matrix, found.target, found.helpers, found.risk)
+    _print(table, describe_helpers(found.gains, found.target, found.helpers, found.risk))
+
+
+def group_content(found: GroupResults | HelperResults) -> dict[str, Any]:
+    """Return the object that ``--json`` prints."""
+    rows = found.to_frame().to_dict(orient="records")
+    if isinstance(found, HelperResults):
+        return {"results": str(found.root), "target": found.matrix.tasks[found.target], "helpers": rows}
+    chosen = found.chosen
+    others = {
+        name: {
+            "groups": [list(chosen.names(group)) for group in other.groups],
+            "gain": float(other.values(chosen.gains.gain).mean()),
+            "bound": float(other.values(chosen.gains.bound).mean()),
+            "hours": float(chosen.hours(other).sum()),
+        }
+        for name, other in (("chosen", chosen.grouping), *chosen.alternatives.items())
+    }
+    return {
+        "results": str(found.root),
+        "method": chosen.grouping.method,
+        "groups": rows,
+        "choices": others,
+        "regret": chosen.shares.regret if chosen.shares else None,
+        "unknown_gains": int(chosen.gains.unknown.sum()),
+    }
+
+
+def _print(table: Table, lines: list[str]) -> None:
+    needed = Console(width=1000).measure(table).maximum  # no cell is cut, however narrow the terminal
+    console = Console(highlight=False, soft_wrap=True, markup=False, width=max(needed, Console().width))
+    console.print(table)
+    for line in lines:
+        console.print(line)

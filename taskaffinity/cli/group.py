@@ -1,0 +1,76 @@
+"""``taskaffinity group RESULTS``: choose which tasks to train together, without torch and data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from taskaffinity.cli.console.json_output import print_json
+from taskaffinity.cli.console.results import warn_if_synthetic
+from taskaffinity.cli.options.numbers import decimal, whole
+from taskaffinity.cli.options.run import Json
+from taskaffinity.errors import quoted
+from taskaffinity.studies.group import LEAST_RISK, MOST_DRAWS, MOST_GROUPS, MOST_HOURS, MOST_RISK, group
+from taskaffinity.tasks.numbers import finite_number
+
+
+def _risk(given: Any) -> float | None:
+    """Read ``--risk``: a probability, or none."""
+    if str(given) == "none":
+        return None
+    number = finite_number(str(given))
+    if number is None or not LEAST_RISK <= number <= MOST_RISK:
+        raise typer.BadParameter(
+            f"found {quoted(str(given))}; expected none or a number from {LEAST_RISK:g} to {MOST_RISK:g}"
+        )
+    return number
+
+
+def command(
+    results: Annotated[Path, typer.Argument(help="Results folder of `taskaffinity pairwise`, finished or not.")],
+    groups: Annotated[int | None, whole(1, MOST_GROUPS, help="Most models that you can train.")] = None,
+    budget: Annotated[
+        float | None,
+        decimal(0, MOST_HOURS, help="Most hours of training of all models, instead of --groups (from recorded times)."),
+    ] = None,
+    risk: Annotated[
+        Any,
+        typer.Option(
+            parser=_risk,
+            metavar="<float|none>",
+            help="Count each gain by a lower bound, below which it lies with this probability; none: count the gain.",
+        ),
+    ] = 0.05,
+    for_task: Annotated[
+        str | None, typer.Option("--for", help="Order the helpers of this one task instead.", metavar="TASK")
+    ] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also value and price other choices: all-in-one, alone, pairs; separate several with commas."
+        ),
+    ] = None,
+    draws: Annotated[int, whole(0, MOST_DRAWS, help="Draws of the gains that say how sure the choice is.")] = 200,
+    json: Json = False,
+) -> None:
+    """Choose which tasks to train together when you can afford a few models.
+
+    The predicted gain of a task in a group is the mean of its gains in pairs with the other tasks. Writes groups.csv
+    and groups.png. Nothing is trained.
+    """
+    found = group(
+        results, groups=groups, budget=budget, risk=risk, for_task=for_task, compare=compare or (), draws=draws
+    )
+    from taskaffinity.analysis.group_results import GroupResults  # after the options are checked
+    from taskaffinity.cli.console.groups import group_content, print_groups, print_helpers
+
+    if json:
+        print_json(group_content(found))
+    elif isinstance(found, GroupResults):
+        print_groups(found)
+    else:
+        print_helpers(found)
+    matrix = found.chosen.matrix if isinstance(found, GroupResults) else found.matrix
+    warn_if_synthetic(matrix.study.synthetic)

@@ -1,0 +1,136 @@
+"""Which tasks of a finished study to train together, as a Python function: the twin of ``taskaffinity group``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taskaffinity.analysis.results import PairwiseResults
+from taskaffinity.errors import InputError, as_user_error, meant, quoted
+
+if TYPE_CHECKING:
+    from taskaffinity.analysis.group_results import GroupResults, HelperResults
+
+MOST_GROUPS, MOST_HOURS, MOST_DRAWS = 1000, 1e6, 10_000
+LEAST_RISK, MOST_RISK = 1e-4, 0.5
+
+
+def group(
+    results: str | Path,
+    *,
+    groups: int | None = None,
+    budget: float | None = None,
+    risk: float | None = 0.05,
+    for_task: str | None = None,
+    compare: str | Sequence[str] = (),
+    draws: int = 200,
+) -> GroupResults | HelperResults:
+    """Choose which tasks of a study of pairs to train together, and write ``groups.csv`` and its figure.
+
+    The predicted gain of a task in a group is the mean of its measured gains in pairs with the other members; alone it
+    is 0. A task may be trained in several groups and is served by one. Nothing is trained.
+
+    Parameters
+    ----------
+    results : path
+        Results folder of ``pairwise``. Pairs that are not trained yet are not used.
+    groups : int, optional
+        Most models.
+    budget : float, optional
+        Most hours of training of all models together, each trained once. Give either this or ``groups``.
+    risk : float or None
+        The choice counts lower bounds: with this probability a gain is below its bound. None: it counts the gains.
+    for_task : str, optional
+        Instead of groups, order the helpers of this task; no file is written.
+    compare : sequence of str
+        Other choices to value and price beside it: ``all-in-one``, ``alone``, ``pairs``.
+    draws : int
+        Number of draws of the gains, which say how sure the choice is; 0 for none.
+
+    Returns
+    -------
+    GroupResults, or HelperResults with ``for_task``
+
+    Raises
+    ------
+    InputError
+        If an option or the folder cannot be used, or the budget serves no grouping.
+
+    Examples
+    --------
+    In a checkout of this repository, into a copy of its results:
+
+    >>> from shutil import copytree
+    >>> from tempfile import mkdtemp
+    >>> root = copytree("notebooks/example_results", mkdtemp(), dirs_exist_ok=True)
+    >>> group(root, groups=2, draws=0).serves["mednli"]
+    ('clinicalsts', 'shareclefe', 'mednli')
+    >>> group(root, for_task="mednli").chosen
+    ['shareclefe']
+    """
+    from taskaffinity.analysis.groups import chosen_groups, model_hours  # pandas and scipy: not for --help
+    from taskaffinity.analysis.publish import check_has_runs
+
+    _check(groups, budget, risk, for_task, draws)
+    names = _alternatives(compare)
+    study = PairwiseResults.load(results)
+    with as_user_error():
+        check_has_runs(study.study, study.store, study.root)
+        if for_task is not None:
+            return _helpers(study, for_task, risk)
+        price = model_hours(study.matrix, study.store)
+        chosen = chosen_groups(study.matrix, price, models=groups, hours=budget, risk=risk, draws=draws, compare=names)
+        from taskaffinity.analysis.group_results import GroupResults
+        from taskaffinity.analysis.publish import publish_groups
+
+        publish_groups(chosen, study.root)
+    return GroupResults(study.root, chosen)
+
+
+def _helpers(study: PairwiseResults, for_task: str, risk: float | None) -> HelperResults:
+    from taskaffinity.analysis.group_results import HelperResults
+    from taskaffinity.analysis.groups import group_gains
+    from taskaffinity.grouping.helpers import select_helpers
+
+    tasks = study.matrix.tasks
+    if for_task not in tasks:
+        raise InputError(f"for {quoted(for_task)}: no such task; there are {', '.join(tasks)}{meant(for_task, tasks)}")
+    target, gains = tasks.index(for_task), group_gains(study.matrix, risk)
+    return HelperResults(study.root, study.matrix, gains, target, select_helpers(gains, target), risk)
+
+
+def _check(groups: int | None, budget: float | None, risk: float | None, for_task: str | None, draws: int) -> None:
+    given = [name for name, one in (("groups", groups), ("budget", budget), ("for", for_task)) if one is not None]
+    if len(given) != 1:
+        found = " and ".join(given) or "none of them"
+        raise InputError(f"group: found {found}; expected one of groups, budget and for")
+    for name, value, least, most in (
+        ("groups", groups, 1, MOST_GROUPS),
+        ("budget", budget, 0, MOST_HOURS),
+        ("risk", risk, LEAST_RISK, MOST_RISK),
+        ("draws", draws, 0, MOST_DRAWS),
+    ):
+        whole = name in ("groups", "draws")
+        kind = "a whole number" if whole else "a number"
+        if value is None:
+            continue
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int if whole else int | float)
+            or not least <= value <= most
+        ):
+            raise InputError(f"{name}: found {quoted(str(value))}; expected {kind} from {least:g} to {most:g}")
+
+
+def _alternatives(compare: str | Sequence[str]) -> list[str]:
+    from taskaffinity.analysis.groups import ALTERNATIVES
+
+    parts = compare.split(",") if isinstance(compare, str) else [part for one in compare for part in one.split(",")]
+    names = list(dict.fromkeys(name.strip() for name in parts if name.strip()))
+    for name in names:
+        if name not in ALTERNATIVES:
+            raise InputError(
+                f"compare: found {quoted(name)}; expected {', '.join(ALTERNATIVES)}{meant(name, ALTERNATIVES)}"
+            )
+    return names

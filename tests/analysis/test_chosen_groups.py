@@ -1,0 +1,85 @@
+"""Groups chosen from a study: the same bounds as its arrows, what is left out, and one row per model and task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_studies import fill, latent_counts, make_study
+
+from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.figures.groups import describe_figure, draw_groups
+from taskaffinity.analysis.groups import chosen_groups, group_gains, model_hours
+from taskaffinity.analysis.tables.groups import GROUPS_COLUMNS, describe_groups, describe_unknown, groups_frame
+from taskaffinity.errors import InputError
+from taskaffinity.grouping.budget import Price
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+NAMES = ["b", "a", "c"]
+
+
+@pytest.fixture
+def matrix(toy: tuple[Study, RunStore]) -> AffinityMatrix:
+    return measure(*toy)
+
+
+def test_the_bound_is_the_lower_end_of_the_arrows_interval(matrix: AffinityMatrix) -> None:
+    gains = group_gains(matrix, matrix.rule.alpha / 2)
+    assert np.allclose(gains.bound, matrix.low, equal_nan=True)
+    assert np.allclose(group_gains(matrix, 0.5).bound, matrix.gain, atol=1e-5, equal_nan=True)
+    assert np.array_equal(group_gains(matrix, None).bound, matrix.gain, equal_nan=True)
+
+
+def test_two_models_take_the_helper_to_its_target(matrix: AffinityMatrix) -> None:
+    chosen = chosen_groups(matrix, None, models=2, draws=20, compare=["alone", "pairs"])
+    b, a, _ = range(3)
+    assert (b, a) in chosen.grouping.groups
+    assert chosen.gain[b] == pytest.approx(matrix.gain[a, b])
+    frame = groups_frame(chosen)
+    assert tuple(frame.columns) == GROUPS_COLUMNS
+    assert sorted(frame[frame["served"]]["task"]) == sorted(NAMES)
+    assert frame["hours"].isna().all()
+    assert list(chosen.alternatives) == ["alone", "pairs"]
+    assert "alone: 3 models, +0.0 points per task" in "\n".join(describe_groups(chosen))
+
+
+def test_hours_are_kept_and_a_budget_too_small_says_what_is_needed(matrix: AffinityMatrix) -> None:
+    price = Price(1.0, np.ones(3))
+    chosen = chosen_groups(matrix, price, hours=6.0, draws=0)
+    assert chosen.hours(chosen.grouping).sum() <= 6
+    assert chosen.shares is None
+    with pytest.raises(InputError, match="budget 3: one model of all tasks takes about 4 hours"):
+        chosen_groups(matrix, price, hours=3.0)
+    with pytest.raises(InputError, match="do not record how long"):
+        chosen_groups(matrix, None, hours=3.0)
+
+
+def test_arrows_of_one_seed_have_no_bound_and_estimates_stand_in(tmp_path: Path) -> None:
+    study = make_study(NAMES)
+    store = fill(study, tmp_path, latent_counts({}), skip=lambda spec: spec.task_names == ("a", "b") and spec.seed > 0)
+    matrix = measure(study, store)
+    assert model_hours(matrix, store) is None
+    with pytest.raises(InputError, match="groups 1: no 1 groups serve all 3 tasks; 2 of 6 gains have no bound"):
+        chosen_groups(matrix, None, models=1)
+    [line] = describe_unknown(group_gains(matrix, 0.05), 0.05)
+    assert line.startswith("2 of 6 gains without a lower bound (0 not measured, the others from one seed)")
+    assert describe_unknown(group_gains(matrix, None), None) == []
+    assert chosen_groups(matrix, None, models=1, risk=None).shares is None
+    estimates = (np.full((3, 3), 5.0), np.full((3, 3), 1.0), np.full((3, 3), 20.0))
+    chosen = chosen_groups(matrix, None, models=3, draws=20, estimates=estimates)
+    assert chosen.gain[:2].tolist() == [5.0, 5.0]
+    assert chosen.estimated == (True, True, False)
+    assert groups_frame(chosen).query("estimated")["task"].tolist() == ["b", "a"]
+    assert "≈+5.0" in {text.get_text() for ax in draw_groups(chosen).axes for text in ax.texts}
+
+
+def test_the_figure_shows_each_model_and_says_it_in_words(matrix: AffinityMatrix) -> None:
+    chosen = chosen_groups(matrix, None, models=2, draws=0)
+    backdrop, *graphs = draw_groups(chosen).axes
+    assert len(graphs) == len(chosen.grouping.groups)
+    words = describe_figure(chosen)
+    assert f"Model {chosen.grouping.serves[0] + 1} serves B" in words
+    assert "Groups were not trained" in words
+    assert any("Each task is served by one model" in text.get_text().replace("\n", " ") for text in backdrop.texts)
