@@ -168,6 +168,7 @@ FILES = {
     "written last: its presence means that the run is done.",
     "affinity.png, heatmap.png, forest.png": "Figures of `pairwise`, each as `.svg` too; `graph --figures` draws more.",
     "affinity.graphml, affinity.txt": "The graph for other tools, and in words.",
+    "groups.png": "The models that `group` chose, each with its tasks and the arrows between them.",
     "stages.png": "The slope chart of `full`.",
     "report.html": "The page of `report`. Above 2,000 arrows it leaves the table of the evidence to `edges.csv`.",
     "tracked.json": "What was logged to which experiment tracker.",

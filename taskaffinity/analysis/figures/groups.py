@@ -21,8 +21,8 @@ from taskaffinity.analysis.statistics.verdicts import Verdict
 from taskaffinity.analysis.style import NODE_EDGE, NODE_FILL, PALETTES, Palette, signed
 from taskaffinity.analysis.tables.groups import describe_groups
 
-SIDE, SMALL, NODE, LARGE = 3.0, 2.4, 51.0, 6
-"""Inches, of a graph, also if all have three members or fewer; points, of a node; members above which graphs grow."""
+SIDE, SMALL, NODE, LARGE = 3.2, 2.6, 51.0, 6
+"""Inches, of a graph, also if all have two members or one; points, of a node; members above which graphs grow."""
 _FEW = {1: np.zeros((1, 2)), 2: np.array([[-1.0, 0.0], [1.0, 0.0]])}
 """Places of one member, and of two."""
 _CURVE = tuple(np.linspace(0, 1, 80).tolist())
@@ -37,7 +37,7 @@ def draw_groups(chosen: ChosenGroups, palette: PaletteName = "paper") -> Figure:
     """
     colours, grouping = PALETTES[palette], chosen.grouping
     largest = max(map(len, grouping.groups))
-    side = SIDE + 0.35 * (largest - LARGE) if largest > LARGE else SIDE if largest > 3 else SMALL
+    side = SIDE + 0.35 * (largest - LARGE) if largest > LARGE else SIDE if largest > 2 else SMALL
     titles = [_title(chosen, number) for number in range(len(grouping.groups))]
     backdrop, axes = small_multiples(
         titles, width=side, height=side, left=0.1, right=0.2, below=0.1, columns=min(len(titles), 3)
@@ -73,7 +73,7 @@ def _graph(ax: Axes, chosen: ChosenGroups, number: int, colours: Palette) -> Non
     """Draw the graph of one model."""
     group, serves = chosen.grouping.groups[number], chosen.grouping.serves
     places = arrows.circle(len(group)) if len(group) > 2 else _FEW[len(group)]
-    reach = 1.5 if len(group) <= LARGE else 1.35
+    reach = 1.4
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     ax.set_axis_off()
     ax.apply_aspect()
