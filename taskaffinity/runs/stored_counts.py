@@ -16,7 +16,7 @@ import numpy.typing as npt
 from taskaffinity.errors import shown
 from taskaffinity.runs.packed_counts import PackedCounts, Whole
 from taskaffinity.runs.stored_result import RESULT, DamagedRun, StoredResult, checked_bytes, damage
-from taskaffinity.tasks.count_checks import SCORE_TOLERANCE, fault_in_counts, score_of, whole_numbers
+from taskaffinity.tasks.count_checks import SCORE_TOLERANCE, fault_in_counts, whole_numbers
 from taskaffinity.tasks.metrics import METRICS
 
 COUNTS = "counts.npz"
@@ -150,7 +150,7 @@ def _check_array(folder: Path, key: str, metric: str, counts: npt.NDArray[Any], 
 
 
 def _check_score(folder: Path, key: str, metric: str, counts: npt.NDArray[Any], score: float) -> None:
-    found = score_of(metric, counts)
+    found = float(METRICS[metric].score_examples(counts))
     if abs(found - score) > SCORE_TOLERANCE and abs(_as_earlier(metric, counts) - score) > SCORE_TOLERANCE:
         raise DamagedRun(folder / COUNTS, f"{key}: its counts give {metric} {found:.6g}, but {RESULT} says {score:.6g}")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from taskaffinity.tasks.metrics import METRICS, Counts
+from taskaffinity.tasks.metrics import Counts
 
 SCORE_TOLERANCE = 1e-6
 """Largest difference of a stored score from the score of its counts: a ten-thousandth of a point."""
@@ -80,18 +79,6 @@ def _fault_in_moments(counts: Counts) -> str:
     if all(bool((np.abs(found - right) <= _ROUNDING * (1 + np.abs(right))).all()) for found, right in expected):
         return ""
     return "counts of pearson whose products are not those of its scores"
-
-
-def score_of(metric: str, counts: Counts) -> float:
-    """Return the score of the examples, from checked counts ``(n_examples, n_counts)``."""
-    if metric == "pearson":
-        return float(METRICS[metric].score_examples(counts))
-    return float(METRICS[metric].score(_ones(len(counts)) @ counts))  # a sum of whole numbers: exact in any order
-
-
-@lru_cache(maxsize=64)
-def _ones(size: int) -> Counts:
-    return np.ones(size)
 
 
 def gold_side(metric: str, counts: Counts) -> Counts:

@@ -45,9 +45,12 @@ class Metric:
     def score_examples(self, counts: Counts) -> Counts:
         """Scores ``(...)`` of examples ``(..., n_examples, n_counts)``: ``score`` of their sum.
 
-        Moments of Pearson are centred first, because sums of large numbers lose digits.
+        Moments of Pearson are centred first, because sums of large numbers lose digits. Other counts are whole numbers,
+        whose sum is exact in any order; a product with ones adds them several times as fast.
         """
-        return self.score((centred_moments(counts) if self.score is pearson_score else counts).sum(axis=-2))
+        if self.score is pearson_score:
+            return self.score(centred_moments(counts).sum(axis=-2))
+        return self.score(np.ones(counts.shape[-2]) @ counts)
 
 
 def every_example(counts: Counts) -> Counts:

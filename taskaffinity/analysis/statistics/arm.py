@@ -53,7 +53,8 @@ class Arm:
             influence = by_document(influence, documents)
             sizes = np.bincount(documents, weights=sizes).astype(np.float64)
         constant = np.array([predicts_nothing(run, metric) for run in counts])
-        return cls(scores, influence, spread, (counts != 0).any(axis=2), sizes, constant)
+        counting = np.logical_or.reduce([counts[..., column] != 0 for column in range(counts.shape[2])])
+        return cls(scores, influence, spread, counting, sizes, constant)
 
     def of_runs(self, places: Sequence[int]) -> Arm:
         """Return the arm with the runs at these places only."""
@@ -71,6 +72,16 @@ class Arm:
     def counted(self) -> int:
         """Test examples that can change the score."""
         return int(self.counting.any(axis=0).sum())
+
+    @cached_property
+    def mean_score(self) -> float:
+        """Mean over the runs."""
+        return float(self.scores.mean())
+
+    @cached_property
+    def learned_nothing(self) -> bool:
+        """Whether every run scores 0 or predicts one class."""
+        return bool((self.constant | (self.scores == 0)).all())
 
     @property
     def n_runs(self) -> int:

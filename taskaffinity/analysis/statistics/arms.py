@@ -114,7 +114,7 @@ class Arms:
         for key in (pair, single):
             flags = self.collapsed.get(key, np.ones(0, dtype=np.bool_))
             count[key] = float(flags.sum())
-            mean[key] = math.nan if flags.all() else float(self.by_key[key].scores[~flags].mean())
+            mean[key] = math.nan if flags.all() else self.trained.by_key[key].mean_score
         gain = mean[pair] - mean[single]
         return {"collapsed_pair": count[pair], "collapsed_single": count[single], "gain_trained": gain}
 
@@ -202,7 +202,7 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
     seeds: dict[Key, tuple[int, ...]] = {}
     read = (spec for spec in study.plan if (spec.stage == "finetune") == (study.evaluate_after == "finetune"))
     specs = sorted((spec for spec in read if spec.trained_as.arm != "full"), key=_condition)
-    examples = SameExamples()
+    examples, sizes_of = SameExamples(), dict[str, FloatArray]()
     for (arm, names, targets, partner), group in groupby(specs, key=_condition):
         done = [run for run in map(store.get, group) if run]
         for target in (name for name in targets if name in by):
@@ -212,7 +212,9 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
                 continue
             key = (target, arm, partner or "".join(name for name in names if name != target))
             examples.check(runs, of_test, by[target])
-            by_key[key] = arm_of(runs, of_test, by[target])
+            arm_found = arm_of(runs, of_test, by[target])
+            sizes = sizes_of.setdefault(target, arm_found.document_sizes)  # gold, so all arms have the same
+            by_key[key] = dataclasses.replace(arm_found, document_sizes=sizes)
             seeds[key] = tuple(run.spec.seed for run in runs)
     baseline = "matched" if study.baseline == "compute-matched" else "single"
     rule = rule or study.rule

@@ -87,16 +87,16 @@ def variance_components(
     """
     if pair is None or single is None:
         missing = " and no ".join(word for word, arm in (("pair", pair), ("single", single)) if arm is None)
-        mean = float(single.scores.mean()) if single else math.nan
+        mean = single.mean_score if single else math.nan
         known = {"n_pair": _n_runs(pair), "n_single": _n_runs(single), "mean_single": mean}
         return untested(f"no {missing} run").map(known)
     reason = _reason(pair, single, estimand)
-    gain = float(pair.scores.mean() - single.scores.mean())
+    gain = pair.mean_score - single.mean_score
     v_examples = math.nan
     if pair.n_documents > 1:
         v_examples = float((pair.mean_influence - single.mean_influence).var(ddof=1)) / pair.n_documents
     if reason:
-        known = {"n_pair": _n_runs(pair), "n_single": _n_runs(single), "mean_single": float(single.scores.mean())}
+        known = {"n_pair": _n_runs(pair), "n_single": _n_runs(single), "mean_single": single.mean_score}
         return untested(reason).map({**known, "gain": gain, "v_examples": v_examples})
     (s2_pair, d_pair), (s2_single, d_single) = (
         prior.shrink(arm.s2, arm.n_runs - 1, arm.unit) for arm, prior in ((pair, prior_pair), (single, prior_single))
@@ -114,7 +114,7 @@ def variance_components(
         i_single=single.interaction / single.n_documents,
         effective_documents=pair.effective_documents,
         untested_reason="",
-        mean_single=float(single.scores.mean()),
+        mean_single=single.mean_score,
     )
 
 
@@ -180,8 +180,8 @@ def _reason(pair: Arm, single: Arm, estimand: Estimand) -> str:
     few = untested_for_documents(pair.effective_documents, pair.unit_of_documents)
     if few and estimand == "population":
         return few
-    if all((arm.constant | (arm.scores == 0)).all() for arm in (pair, single)):
-        return "nothing learned"  # every run scores 0 or predicts one class: equality says nothing about the tasks
+    if pair.learned_nothing and single.learned_nothing:
+        return "nothing learned"  # equality says nothing about the tasks
     if pair.n_runs < 2 and single.n_runs < 2:
         return "one seed"
     if pair.n_runs < 2 or single.n_runs < 2:
