@@ -28,11 +28,14 @@ from taskaffinity.training.inputs.batches import (
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.bert_adam import BertAdamStepper
+from taskaffinity.training.optim.one_pass import OnePassStepper
 from taskaffinity.training.optim.optimizer import Stepper
 
 EVALUATION_TOKENS = {"cpu": 1024, "cuda": 8192}
 """Tokens in a batch of predictions: enough to keep a core busy, few enough for its cache. Larger batches were slower
 on a CPU; the GPU value is not measured."""
+
+AnyStepper = Stepper | OnePassStepper | BertAdamStepper
 
 
 class Diverged(RuntimeError):
@@ -172,10 +175,12 @@ def fit(
     yield from TrainingLoop(model, splits, recipe, seed=seed, batches=batches).epochs(heartbeat)
 
 
-def stepper_of(model: MultiTaskModel, recipe: Recipe, n_steps: int) -> Stepper | BertAdamStepper:
-    """The optimizer of the recipe's protocol."""
-    stepper = BertAdamStepper if recipe.protocol == "paper" else Stepper
-    return stepper(model, recipe, n_steps)
+def stepper_of(model: MultiTaskModel, recipe: Recipe, n_steps: int) -> AnyStepper:
+    """The optimizer of the recipe's protocol and the model's device."""
+    if recipe.protocol == "paper":
+        return BertAdamStepper(model, recipe, n_steps)
+    on_gpu = next(model.parameters()).device.type == "cuda"
+    return OnePassStepper(model, recipe, n_steps) if on_gpu else Stepper(model, recipe, n_steps)
 
 
 def _batches(

@@ -16,6 +16,7 @@ from taskaffinity.training.heads import Head, form_of, make_head
 from taskaffinity.training.inputs.batches import Batch, seed_of
 from taskaffinity.training.inputs.encoded import TaskMeta
 from taskaffinity.training.inputs.padded import padded
+from taskaffinity.training.optim.one_pass import leave_bf16
 from taskaffinity.training.packing.dropout import replace_dropout
 from taskaffinity.training.packing.last_layer import narrow_last_layer
 from taskaffinity.training.packing.packed import first_position, packs_exactly
@@ -31,8 +32,9 @@ class MultiTaskModel(nn.Module):
     Attributes
     ----------
     precision : {"bf16", None}
-        Matrix products are in bf16 or, with None (the initial value), in fp32. It may change at any time. Weights are
-        always fp32.
+        Matrix products are in bf16 or, with None (the initial value), in fp32.
+    masters : dict
+        The fp32 values of weights that the optimizer keeps in bf16, by name; none on a CPU.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class MultiTaskModel(nn.Module):
         self.has_token_types = getattr(self.encoder.config, "type_vocab_size", 0) > 1
         self.detached = frozenset(detached)
         self.precision: Literal["bf16"] | None = None
+        self.masters: dict[str, Tensor] = {}
         self.heads: dict[str, Head] = {}
         for name, task in tasks.items():
             torch.manual_seed(seed_of(seed, "head", name))
@@ -67,6 +70,11 @@ class MultiTaskModel(nn.Module):
         self.parts = nn.ModuleList(self.heads.values())  # a ModuleDict refuses names such as "v1.0"
         replace_dropout(self)
         self.to(device)
+
+    def set_precision(self, precision: Literal["bf16"] | None) -> None:
+        """Set the precision; all weights are in fp32 afterwards, and an optimizer with bf16 weights cannot go on."""
+        leave_bf16(self)
+        self.precision = precision
 
     def forward(self, batch: Batch) -> Tensor:
         """Outputs of the batch's task in fp32: ``(B, C)``, or ``(W, C)`` for tagging."""

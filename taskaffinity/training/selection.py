@@ -18,6 +18,7 @@ from taskaffinity.training.fit_result import FitResult
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.loop import TrainingLoop
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.optim.one_pass import full_weights
 from taskaffinity.training.resume import NoCheckpoints
 
 
@@ -54,7 +55,7 @@ def fit_and_select(
         for name in improved:
             result.best[name] = (epoch.number, dev[name])
         if improved:
-            result.weights[epoch.number] = copied(model.state_dict())
+            result.weights[epoch.number] = copied(full_weights(model))
         selected = {number for number, _ in result.best.values()}
         result.weights = {number: weights for number, weights in result.weights.items() if number in selected}
         result.add_epoch(epoch, dev, time.perf_counter() - started)
@@ -88,7 +89,7 @@ def evaluate_test(
     encoder_folder : Path or None
         If given, each task's head at its selected epoch is returned too.
     """
-    model.precision = None
+    model.set_precision(None)
     test: dict[str, Evaluated] = {}
     heads: dict[str, Head] = {}
     for number, weights in fitted.weights.items():

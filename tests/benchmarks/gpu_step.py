@@ -20,7 +20,7 @@ from roofline import read_of, useful_flops
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.execute import peak_memory_mib
 from taskaffinity.training.inputs.batches import make_batch
-from taskaffinity.training.optim.optimizer import Stepper
+from taskaffinity.training.loop import stepper_of
 
 MIX = " + ".join(PAIR)
 _ROUNDS = 3
@@ -31,7 +31,7 @@ class Way:
 
     def __init__(self, inputs: Inputs, device: str, precision: str, *, packed: bool = True) -> None:
         self.model, self.splits, self.device = inputs.model(device, precision, packed=packed), inputs.pruned, device
-        self.stepper = Stepper(self.model, Recipe(), 100_000)
+        self.stepper = stepper_of(self.model, Recipe(), 100_000)
 
     def train(self, batches: Rows) -> float:
         """Seconds that these mini-batches took."""

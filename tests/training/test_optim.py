@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +19,13 @@ from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.adamax import Adamax, StepTensors, update_at_once
+from taskaffinity.training.optim.compiled import _compiled_and_tried, compiled, is_equal
+from taskaffinity.training.optim.one_pass import UPDATES, OnePassStepper, full_weights
 from taskaffinity.training.optim.optimizer import Stepper, decayed_parameters, learning_rate
 
 RECIPE = Recipe(learning_rate=0.05, weight_decay=0.1, max_grad_norm=1.0)
 N_STEPS = 20
+of_both = pytest.mark.parametrize("kind", [Stepper, OnePassStepper], ids=["cpu", "gpu"])
 
 
 class Toy(nn.Module):
@@ -68,16 +75,17 @@ def by_the_formula(optimizer: str, n: int, missing: Callable[[int], tuple[str, .
     return weights
 
 
+@of_both
 @pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
 @pytest.mark.parametrize(
     "missing",
     [lambda step: (), lambda step: ("linear.weight", "norm.bias") if step % 3 == 1 else ()],
     ids=["all", "some have none"],
 )
-def test_the_step_equals_the_formula(optimizer: str, missing: Callable[[int], tuple[str, ...]]) -> None:
+def test_the_step_equals_the_formula(optimizer: str, missing: Callable[[int], tuple[str, ...]], kind: Any) -> None:
     toy = Toy()
     recipe = Recipe(**{**vars(RECIPE), "optimizer": optimizer})
-    stepper = Stepper(toy, recipe, N_STEPS)
+    stepper = kind(toy, recipe, N_STEPS)
     for step in range(N_STEPS):
         found = gradients(step, missing(step))
         for name, parameter in toy.named_parameters():
@@ -159,13 +167,14 @@ def test_an_uncounted_step_has_the_learning_rate_of_the_next_counted_step() -> N
     assert stepper.step_number == counting.sum()
 
 
+@of_both
 @pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
-def test_uncounted_steps_of_another_part_have_no_effect(optimizer: str) -> None:
+def test_uncounted_steps_of_another_part_have_no_effect(optimizer: str, kind: Any) -> None:
     """As if they had not been: of momentum, decay and rate."""
     found = []
     for has_others in (False, True):
         toy = Toy()
-        stepper = Stepper(toy, Recipe(**{**vars(RECIPE), "optimizer": optimizer}), N_STEPS)
+        stepper = kind(toy, Recipe(**{**vars(RECIPE), "optimizer": optimizer}), N_STEPS)
         for step in range(N_STEPS):
             for name, value in gradients(step, ("norm.weight", "norm.bias")).items():
                 toy.get_parameter(name).grad = torch.tensor(value, dtype=torch.float32)
@@ -179,13 +188,14 @@ def test_uncounted_steps_of_another_part_have_no_effect(optimizer: str) -> None:
     assert not torch.equal(found[0]["norm.weight"], found[1]["norm.weight"])
 
 
+@of_both
 @pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
-def test_without_a_gradient_weights_decay_and_biases_and_layer_norms_do_not(optimizer: str) -> None:
+def test_without_a_gradient_weights_decay_and_biases_and_layer_norms_do_not(optimizer: str, kind: Any) -> None:
     toy = Toy()
     before = {name: parameter.detach().clone() for name, parameter in toy.named_parameters()}
     for parameter in toy.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    Stepper(toy, Recipe(**{**vars(RECIPE), "optimizer": optimizer}), 1).step()
+    kind(toy, Recipe(**{**vars(RECIPE), "optimizer": optimizer}), 1).step()
     for name, parameter in toy.named_parameters():
         shrunk = 1 - 0.05 * 0.1 if name == "linear.weight" else 1.0
         torch.testing.assert_close(parameter.detach(), before[name] * shrunk)
@@ -202,16 +212,18 @@ def test_only_matrices_of_an_encoder_decay(
     assert len(decayed) == len(decayed_parameters(model))
 
 
+@of_both
 @pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
 def test_a_tagging_step_does_not_change_other_heads_or_the_pooler(
     optimizer: str,
+    kind: Any,
     make_encoder: Callable[..., Path],
     make_meta: Callable[..., TaskMeta],
     make_split: Callable[..., EncodedSplit],
 ) -> None:
     kinds = {"a": "inference", "b": "ner", "c": "similarity"}
-    model = MultiTaskModel(make_encoder("bert"), {n: make_meta(n, kind) for n, kind in kinds.items()}, seed=0)
-    stepper = Stepper(model, Recipe(**{**vars(RECIPE), "optimizer": optimizer}), N_STEPS)
+    model = MultiTaskModel(make_encoder("bert"), {n: make_meta(n, of) for n, of in kinds.items()}, seed=0)
+    stepper = kind(model, Recipe(**{**vars(RECIPE), "optimizer": optimizer}), N_STEPS)
 
     def moved_by(name: str) -> set[str]:
         before = {key: value.clone() for key, value in model.state_dict().items()}
@@ -232,3 +244,83 @@ def test_a_tied_weight_decays_once() -> None:
     toy.again = nn.Linear(3, 2, bias=False)
     toy.again.weight = toy.linear.weight
     assert [id(weight) for weight in decayed_parameters(toy)] == [id(toy.linear.weight)]
+
+
+@pytest.mark.parametrize("kind", ["ner", "inference"])
+def test_bf16_weights_change_no_product_and_no_gradient(
+    kind: str,
+    make_encoder: Callable[..., Path],
+    make_meta: Callable[..., TaskMeta],
+    make_split: Callable[..., EncodedSplit],
+) -> None:
+    """Autocast rounds fp32 weights in each step; weights that are rounded already give the same bits."""
+    found = []
+    for has_halves in (False, True):
+        model = MultiTaskModel(make_encoder("bert"), {"t": make_meta("t", kind)}, seed=0)
+        model.precision = "bf16"
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        if has_halves:
+            OnePassStepper(model, RECIPE, N_STEPS)
+            assert {value.dtype for value in model.state_dict().values()} == {torch.float32, torch.bfloat16}
+            assert model.masters
+            assert all(torch.equal(value, before[name]) for name, value in full_weights(model).items())
+        torch.manual_seed(3)
+        loss = model.loss(make_batch("t", make_split(kind), np.arange(12)))
+        loss.backward()
+        gradients = {name: p.grad.float() for name, p in model.named_parameters() if p.grad is not None}
+        found.append((loss.detach(), gradients))
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
+def test_a_continued_optimizer_takes_the_same_steps_with_bf16_weights(optimizer: str) -> None:
+    """Over the state that a checkpoint has: the weights and the optimizer's."""
+
+    def steps_of(toy: Any, stepper: OnePassStepper, numbers: range) -> None:
+        for step in numbers:
+            for name, value in gradients(step, ("norm.bias",) if step % 2 else ()).items():
+                parameter = toy.get_parameter(name)
+                parameter.grad = torch.tensor(value).to(parameter.dtype)
+            stepper.step()
+
+    recipe, states = Recipe(**{**vars(RECIPE), "optimizer": optimizer}), []
+    whole, first, second = Toy(), Toy(), Toy()
+    for toy in (whole, first, second):
+        toy.precision = "bf16"
+    steppers = [OnePassStepper(toy, recipe, N_STEPS) for toy in (whole, first, second)]
+    steps_of(whole, steppers[0], range(9))
+    steps_of(first, steppers[1], range(5))
+    steppers[2].load_state_dict({name: value.clone() for name, value in steppers[1].state_dict().items()})
+    with torch.no_grad():
+        for name, parameter in second.named_parameters():
+            parameter.copy_(first.get_parameter(name))
+    steps_of(second, steppers[2], range(5, 9))
+    states = [full_weights(toy) for toy in (whole, second)]
+    torch.testing.assert_close(states[0], states[1], rtol=0, atol=0)
+    for name, values in states[0].items():  # what is rounded is the fp32 value
+        torch.testing.assert_close(whole.state_dict()[name], values.to(whole.state_dict()[name].dtype), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("update", UPDATES.values())
+def test_a_compiled_update_is_used_only_if_it_is_right(update: Any) -> None:
+    def without_decay(p: Any, g: Any, m: Any, u: Any, rates: Any, share: Any) -> None:
+        update(p, g, m, u, rates * torch.tensor([1.0, 0.0, 1.0]), share)
+
+    assert is_equal(update, update, "cpu")
+    assert not is_equal(update, without_decay, "cpu")
+
+
+def test_compiled_code_lies_in_the_users_own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And an update that cannot be compiled here is taken as it is, with a line on stderr."""
+    monkeypatch.setenv("TASKAFFINITY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    monkeypatch.setattr(torch, "compile", lambda update, **_: update)  # which then finds no GPU
+    update = UPDATES["adamax"]
+    assert compiled(update, torch.device("cpu")) is update
+    said = io.StringIO()
+    with redirect_stderr(said):
+        assert _compiled_and_tried.__wrapped__(update) is update
+    assert said.getvalue().startswith("optimizer: the update is not compiled on this GPU (")
+    folder = Path(os.environ.pop("TORCHINDUCTOR_CACHE_DIR"))
+    assert folder.is_relative_to(tmp_path / "cache")
+    assert folder.stat().st_mode & 0o777 == 0o700

@@ -21,7 +21,7 @@ from transformers import AutoModel
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.optim.optimizer import Stepper
+from taskaffinity.training.optim.one_pass import OnePassStepper
 from taskaffinity.training.packing import packed
 from taskaffinity.training.packing.layout import Layout, layout_of
 from taskaffinity.training.packing.packed import PACKED, packed_attention, packs_exactly, relative_error
@@ -107,7 +107,7 @@ def test_a_whole_update_never_waits_for_a_value(
     assert model.is_packed
     assert model.is_narrow
     model.to("meta")
-    stepper = Stepper(model, Recipe(optimizer="adamax"), 10)
+    stepper = OnePassStepper(model, Recipe(optimizer="adamax"), 10)
     batch = make_batch(kind, make_split(kind), np.arange(8)).to("meta")
     assert batch.layout.blocks == batch.layout.read_blocks == ()
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # it does not know the device

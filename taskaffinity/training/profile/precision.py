@@ -102,6 +102,7 @@ def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Trial:
         setup = setup_run(spec, encoder_folder=encoder_folder, cache=cache, scored=())
         model, size = setup.model, spec.recipe.batch_size
         [(name, split)] = setup.training.splits.items()
+        model.precision = None  # weights in fp32 serve both precisions
         stepper = stepper_of(model, spec.recipe, 10_000)
         model.train()
         rng = np.random.default_rng(0)

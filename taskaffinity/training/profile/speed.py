@@ -20,10 +20,8 @@ from taskaffinity.training.execute import peak_memory_mib
 from taskaffinity.training.gpu import gpu_peak_mib
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray
-from taskaffinity.training.loop import predict, stepper_of
+from taskaffinity.training.loop import AnyStepper, predict, stepper_of
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.optim.bert_adam import BertAdamStepper
-from taskaffinity.training.optim.optimizer import Stepper
 from taskaffinity.training.profile.hardware import share_of_gpu
 from taskaffinity.training.setup import RunSetup, setup_run
 
@@ -67,7 +65,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
         scored: dict[Split, Literal["bf16"] | None] = {"dev": recipe.precision, "test": None}
         seconds: dict[Split, dict[str, float]] = {}
         for which, precision in scored.items():
-            model.precision = precision
+            model.set_precision(precision)
             seconds[which] = {name: _score(setup, name, which, recipe.device) for name in setup.metas}
         return CostModel(
             epoch=epoch,
@@ -86,7 +84,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
 
 def _train(
     model: MultiTaskModel,
-    stepper: Stepper | BertAdamStepper,
+    stepper: AnyStepper,
     name: str,
     split: EncodedSplit,
     recipe: Recipe,
@@ -109,7 +107,7 @@ def _train(
 
 def timed_update(
     model: MultiTaskModel,
-    stepper: Stepper | BertAdamStepper,
+    stepper: AnyStepper,
     name: str,
     split: EncodedSplit,
     rows: IntArray,
