@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -264,13 +265,15 @@ def test_above_sixteen_tasks_heatmap_and_forest_write_only_significant_gains(tmp
     assert len(written) == len(shown)
 
 
-@pytest.mark.parametrize("match", ["single", "compute-matched"])
-def test_every_seed_is_a_point_at_its_score(match: str, tmp_path: Path) -> None:
-    matrix, store = world(tmp_path, 3, seeds_single=(0, 1, 2, 3, 4), baseline=match)
+@pytest.mark.parametrize("design", [{}, {"baseline": "compute-matched"}, {"interim_seeds": (2, 3)}], ids=str)
+def test_every_seed_is_a_point_at_its_score(design: dict[str, Any], tmp_path: Path) -> None:
+    matrix, store = world(tmp_path, 3, seeds_single=(0, 1, 2, 3, 4), **design)
+    assert (np.isin(matrix.decided_at_seeds, 2).any()) == ("interim_seeds" in design)  # and leaves later seeds out
     gains = scores_frame(matrix.study, store)
     test = gains[gains.split == "test"]
     for target, ax in zip(matrix.tasks, small(draw_seeds(matrix, gains)), strict=True):
         shown = {str(line.get_gid()): line.get_xdata() for line in ax.lines if str(line.get_gid()).startswith("seeds")}
+        later = {str(line.get_gid()): line.get_xdata() for line in ax.lines if str(line.get_gid()).startswith("later")}
         assert len(shown) == 3
         for source in matrix.tasks:
             arm = "single" if source == target else "pair"
@@ -278,8 +281,13 @@ def test_every_seed_is_a_point_at_its_score(match: str, tmp_path: Path) -> None:
                 (test.target == target) & (test.arm == arm) & (test.source == ("" if arm == "single" else source))
             ]
             key = "seeds single-task" if arm == "single" else f"seeds {source} {target}"
-            assert list(shown[key]) == pytest.approx(list(100 * rows.score))
-            assert len(shown[key]) == (5 if arm == "single" else 3)
+            pale = list(later.get(f"later {source} {target}", ()))
+            assert [*shown[key], *pale] == pytest.approx(list(100 * rows.score))
+            assert len(rows) == (5 if arm == "single" else 3)
+            s, t = matrix.tasks.index(source), matrix.tasks.index(target)
+            if arm == "pair":  # the bar of a row is the mean of its points
+                assert np.mean(shown[key]) == pytest.approx(matrix.baseline[s, t] + matrix.gain[s, t])
+                assert len(shown[key]) == matrix.seeds_pair[s, t]
 
 
 def test_equal_scores_of_many_seeds_are_as_many_points(tmp_path: Path) -> None:

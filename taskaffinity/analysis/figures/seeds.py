@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,6 +18,8 @@ from taskaffinity.analysis.style import PALETTES, Palette, describe_marks, marke
 ROW = 0.21  # inches
 PAIRED = ("pair", "finetune")
 """Arms of runs with a source: pairs, or the models fine-tuned after them."""
+PALE = "#c4c4c4"
+"""Seeds that a decision does not use."""
 SPREAD, GOLDEN = 0.5, 0.618034
 """Share of a row over which the points are spread, and the step between them: equal scores do not overlap."""
 
@@ -45,6 +48,8 @@ def draw_seeds(matrix: AffinityMatrix, gains: pd.DataFrame, palette: PaletteName
     )
     if matrix.study.baseline == "compute-matched":
         note += " Crosses: compute-matched single-task runs, which the pair is compared with."
+    if matrix.sequential is not None:
+        note += " Pale: seeds after the interim analysis of an arrow, which its bar and its gain leave out."
     frame(backdrop, matrix, "Test score of every seed (points)", below=14, note=note, palette=colours)
     return backdrop.get_figure(root=True)  # type: ignore[return-value]
 
@@ -60,10 +65,15 @@ def _scores(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
     _beside(ax, 0, "" if math.isnan(single) else f"{single:.1f}", "#222222")
     for row, s in enumerate(sources, start=1):
         of_source = rows[rows.source == matrix.tasks[s]]
-        _points(ax, POINTS * of_source[of_source.arm.isin(PAIRED)].score, row, f"{matrix.tasks[s]} {matrix.tasks[t]}")
+        pairs, arrow = of_source[of_source.arm.isin(PAIRED)], f"{matrix.tasks[s]} {matrix.tasks[t]}"
+        _points(ax, POINTS * pairs.score, row, arrow, pairs.seed.isin(_seeds_of(matrix, s, t)))
         if matrix.study.baseline == "compute-matched":
-            against = POINTS * of_source[of_source.arm == "matched"].score
-            ax.plot(against, [row] * len(against), "x", color="#777777", markersize=4, zorder=2)
+            against = of_source[of_source.arm == "matched"]
+            is_used = against.seed.isin(_seeds_of(matrix, s, t))
+            for color, chosen in (("#777777", is_used), (PALE, ~is_used)):
+                if color != PALE or chosen.any():
+                    scores = POINTS * against[chosen].score
+                    ax.plot(scores, [row] * len(scores), "x", color=color, markersize=4, zorder=2)
         gain, verdict = matrix.gain[s, t], matrix.verdict[s, t]
         style = colours.verdicts[verdict]
         if math.isnan(gain):
@@ -84,12 +94,28 @@ def _scores(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
     ax.spines["left"].set_visible(False)
 
 
-def _points(ax: Axes, scores: pd.Series, row: int, gid: str) -> None:
-    heights = [row + SPREAD * ((0.2 + GOLDEN * place) % 1 - 0.5) for place in range(len(scores))]
-    (points,) = ax.plot(
-        scores, heights, "o", color="white", markeredgecolor="#555555", markeredgewidth=0.8, markersize=3.6, zorder=3
-    )
-    points.set_gid(f"seeds {gid}")
+def _seeds_of(matrix: AffinityMatrix, s: int, t: int) -> tuple[int, ...]:
+    """Return the seeds of a pair behind an arrow: of a sequential design, those of the analysis that it shows."""
+    state = matrix.sequential
+    return matrix.study.seeds if state is None else matrix.study.seeds[: int(state.n_shown[s, t])]
+
+
+def _points(ax: Axes, scores: pd.Series, row: int, gid: str, is_used: pd.Series | None = None) -> None:
+    """Draw a row of points, pale where ``is_used`` is false."""
+    used = pd.Series(True, index=scores.index) if is_used is None else is_used
+    heights = np.array([row + SPREAD * ((0.2 + GOLDEN * place) % 1 - 0.5) for place in range(len(scores))])
+    for kind, edge, chosen in (("seeds", "#555555", used), ("later", PALE, ~used)):
+        if kind == "later" and not chosen.any():
+            continue
+        (points,) = ax.plot(
+            *(scores[chosen], heights[chosen.to_numpy(dtype=bool)], "o"),
+            color="white",
+            markeredgecolor=edge,
+            markeredgewidth=0.8,
+            markersize=3.6,
+            zorder=3,
+        )
+        points.set_gid(f"{kind} {gid}")
 
 
 def _bar(ax: Axes, mean: float, row: int, color: str) -> None:
