@@ -11,8 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
+from finished_run import RESULT, SPEC
 
 import taskaffinity
 from taskaffinity.analysis.publish import check_has_runs
@@ -21,9 +21,6 @@ from taskaffinity.errors import InputError
 from taskaffinity.regular_file import IrregularFile, check_regular, open_regular, read_regular
 from taskaffinity.runs.files import read_json
 from taskaffinity.runs.heartbeat import Heartbeat
-from taskaffinity.runs.recipe import Recipe
-from taskaffinity.runs.result import Outcome, Predictions, RunResult
-from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.stored_result import DamagedRun
 
@@ -91,16 +88,6 @@ def test_the_search_finds_what_it_should() -> None:
 
 
 NO_RUNS: Any = SimpleNamespace(plan=(), design="pairwise")
-SPEC = RunSpec((("a", "f1"),), EncoderRef("tiny", "e1"), 0, Recipe())
-RESULT = RunResult(
-    SPEC,
-    {"a": Outcome("accuracy", 1, 0.5, 0.5)},
-    {"a/dev": np.array([[1.0, 1.0], [0.0, 1.0]]), "a/test": np.array([[1.0, 1.0], [0.0, 1.0]])},
-    [{"epoch": 1, "loss": {"a": 0.75}, "dev": {"a": 0.5}}],
-    {"train_seconds": 1.5, "steps": 12},
-    {"torch": "2"},
-    {"a/test": Predictions(["a.1", "a.2"], ["yes", "no"], ["yes", "yes"])},
-)
 
 
 @pytest.fixture

@@ -8,31 +8,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
+from finished_run import RESULT, SPEC
 
 from taskaffinity.private import protect
 from taskaffinity.runs.files import atomic_write
-from taskaffinity.runs.recipe import Recipe
-from taskaffinity.runs.result import Head, Outcome, Predictions, RunResult
-from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.formats import TaskCard, write_task
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import SPLITS, Example
 
-SPEC = RunSpec((("a", "f1"),), EncoderRef("tiny", "e1"), 0, Recipe())
-RESULT = RunResult(
-    SPEC,
-    {"a": Outcome("accuracy", 1, 0.5, 0.5)},
-    {"a/dev": np.array([[1.0, 1.0], [0.0, 1.0]]), "a/test": np.array([[1.0, 1.0], [0.0, 1.0]])},
-    [{"epoch": 1, "loss": {"a": 0.75}, "dev": {"a": 0.5}}],
-    {"train_seconds": 1.5, "steps": 12},
-    {"torch": "2"},
-    {"a/test": Predictions(["a.1", "a.2"], ["yes", "no"], ["yes", "yes"])},
-    weights={1: {"encoder.weight": np.zeros((2, 2), dtype=np.float32)}},
-    heads={"a": Head({"output.bias": np.zeros(2, dtype=np.float32)}, {"task": "{}"})},
-)
 SECRET = ("predictions.parquet", "model", "model/epoch-1.safetensors", "model/head-a.safetensors")
 
 
