@@ -94,6 +94,11 @@ class CheckpointFolder:
         self._written = time.monotonic()
 
     @property
+    def newest(self) -> Path | None:
+        """The file of the newest checkpoint, unread; None if there is none. Names are in the order of training."""
+        return next(iter(self._files()), None)
+
+    @property
     def is_due(self) -> bool:
         """Whether enough time passed since the last checkpoint, or since the start."""
         return time.monotonic() - self._written >= self._seconds

@@ -7,29 +7,25 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
+from taskaffinity.runs.checkpoint_files import CheckpointFolder
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule.progress import Report
 from taskaffinity.schedule.ray_driver import WATCH_SECONDS
 from taskaffinity.schedule.ray_process import RayEnded, RaySessions
 from taskaffinity.schedule.ray_session import DIED, RETRIES, initialized_ray
+from taskaffinity.schedule.ray_worker import train_in_worker
 from taskaffinity.schedule.resources import Resources, fitting, slots
 from taskaffinity.schedule.submission import Submission
-from taskaffinity.schedule.worker import (
-    BROKEN_GPU,
-    FOUND_DONE,
-    NO_MEMORY,
-    POLL_SECONDS,
-    Arguments,
-    Event,
-    Finished,
-    train_and_store,
-)
+from taskaffinity.schedule.worker import FOUND_DONE, NO_MEMORY, POLL_SECONDS, Arguments, Event, Finished
 
 _NODES_SECONDS = 10
 """Time after which nodes are counted again; a cluster may grow."""
 _ARRIVAL_SECONDS = 2
 """Time that a network file system may take to show a file from another node."""
+CHECKPOINT_SECONDS = 10.0
+"""Time that the runs under way have to write their checkpoints after they were asked to end."""
+_NODE_ENDED = "Ray ended on this machine or on the node of the run"
 _NOT_ARRIVED = "its result did not arrive: --results must be on a path that all nodes share"
 
 
@@ -87,7 +83,7 @@ def _train(
     at_once = min(slots(_nodes(ray), resources), len(arguments))
     yield at_once
     # Ray's default ends a worker with a GPU after each run, and a new one imports torch and opens the GPU again
-    remote = ray.remote(max_retries=RETRIES, retry_exceptions=False, max_calls=0)(_train_in_worker)
+    remote = ray.remote(max_retries=RETRIES, retry_exceptions=False, max_calls=0)(train_in_worker)
 
     def submit(spec: RunSpec, settings: Mapping[str, Any]) -> Any:
         demand = {"num_cpus": resources.cpus_per_run, "num_gpus": settings["gpu_share"]}
@@ -96,15 +92,20 @@ def _train(
     began = counted = time.time()
     looked = 0.0
     submission = Submission(arguments, submit, at_once)
+    checkpoints: dict[RunSpec, str] = {}  # the newest one of a run whose worker was lost
     try:
         while submission.fill():
             ready, _ = ray.wait(list(submission.pending), timeout=POLL_SECONDS)
             for reference in ready:
                 spec, settings = submission.take(reference)
-                reason = _reason_from_ray(ray, reference, spec, store, is_watched=tell is not None)
+                reason, is_stored = _reason_from_ray(ray, reference, spec, store, is_watched=tell is not None)
                 if more := _with_more_memory(settings, reason, resources):
                     submission.again(spec, more)
+                elif _is_lost(reason) and _has_moved_on(spec, store, checkpoints):
+                    submission.again(spec, settings)
                 else:
+                    if reason is not None and not is_stored:
+                        store.fail(spec, reason)
                     submission.end(spec)
                     submission.fill()
                     yield Finished(spec, reason)
@@ -117,8 +118,7 @@ def _train(
             claimed = ((spec, store.claimed_at(spec)) for spec in submission.pending.values())
             yield tuple(spec.run_id for spec, at in claimed if at is not None and at >= began)
     finally:
-        for reference in submission.pending:  # interrupted: the session may go on
-            ray.cancel(reference, force=True)
+        _cancel(ray, list(submission.pending))
 
 
 def _nodes(ray: Any) -> list[Mapping[str, float]]:
@@ -126,12 +126,15 @@ def _nodes(ray: Any) -> list[Mapping[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
-def _train_in_worker(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
-    """Train one run. If it leaves its GPU broken, its process ends, and Ray trains the run again in another one."""
-    reason = train_and_store(spec, settings)
-    if reason is not None and reason.startswith(BROKEN_GPU):
-        os._exit(1)
-    return reason
+def _cancel(ray: Any, references: list[Any]) -> None:
+    """Drop the runs that wait, and end those under way after they wrote a checkpoint; the session may go on."""
+    if not references:
+        return
+    for reference in references:
+        ray.cancel(reference)
+    _, unfinished = ray.wait(references, num_returns=len(references), timeout=CHECKPOINT_SECONDS)
+    for reference in unfinished:
+        ray.cancel(reference, force=True)
 
 
 def _with_more_memory(
@@ -144,22 +147,40 @@ def _with_more_memory(
     return {**settings, "gpu_share": min(1.0, 2 * share)}
 
 
-def _reason_from_ray(ray: Any, reference: Any, spec: RunSpec, store: RunStore, *, is_watched: bool) -> str | None:
+def _is_lost(reason: str | None) -> bool:
+    """Whether a run ended because its worker or its node did."""
+    return reason is not None and reason.startswith((DIED, _NODE_ENDED))
+
+
+def _has_moved_on(spec: RunSpec, store: RunStore, checkpoints: dict[RunSpec, str]) -> bool:
+    """Whether a lost run has a later checkpoint than at its last loss, which is noted.
+
+    So a long run on nodes that are often taken away gets as many attempts as it needs.
+    """
+    newest, last = CheckpointFolder(store.folder(spec)).newest, checkpoints.get(spec, "")
+    if newest is None or newest.name <= last:
+        return False
+    checkpoints[spec] = newest.name
+    return True
+
+
+def _reason_from_ray(
+    ray: Any, reference: Any, spec: RunSpec, store: RunStore, *, is_watched: bool
+) -> tuple[str | None, bool]:
+    """Why a run failed or None, and whether its folder holds this reason already."""
     try:
         outcome: str | None = ray.get(reference)
         if outcome is not None or _has_arrived(spec, store):
-            return outcome
-        reason = _NOT_ARRIVED
+            return outcome, True
+        return _NOT_ARRIVED, False
     except ray.exceptions.RayError as error:
         if is_watched:
             time.sleep(2 * WATCH_SECONDS)  # if Ray itself ended, this process ends meanwhile
             if isinstance(error, ray.exceptions.LocalRayletDiedError):
                 raise
         if isinstance(error, ray.exceptions.WorkerCrashedError) and (told := store.failure(spec)):
-            return told  # the run itself ended its worker
-        reason = _describe_error(ray, error)
-    store.fail(spec, reason)
-    return reason
+            return told, True  # the run itself ended its worker
+        return _describe_error(ray, error), False
 
 
 def _has_arrived(spec: RunSpec, store: RunStore) -> bool:
@@ -179,4 +200,4 @@ def _describe_error(ray: Any, error: Exception) -> str:
         return "out of memory: Ray's memory monitor ended the worker; run fewer at once (raise --cpus-per-run)"
     if isinstance(error, ray.exceptions.WorkerCrashedError):
         return DIED
-    return f"Ray ended on this machine or on the node of the run ({type(error).__name__})"
+    return f"{_NODE_ENDED} ({type(error).__name__})"

@@ -13,6 +13,8 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ LAST_WORDS = "ended.txt"
 
 def main(descriptor: int) -> None:
     """Serve the parent at the other end of a socket until it closes the socket."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # Ray's processes inherit it and outlive a checkpoint
     connection = Connection(descriptor)
     resources, folder = connection.recv()
     threading.Thread(target=_end_with_parent, args=[folder], daemon=True).start()
@@ -38,6 +41,7 @@ def main(descriptor: int) -> None:
     except InputError as error:
         connection.send(("refused", str(error)))
         return
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Ray set a handler; the parent alone ends this process
     threading.Thread(target=_end_with_ray, args=[vital_processes(ray), folder], daemon=True).start()
     connection.send(("started", None))
     try:
@@ -54,9 +58,13 @@ def _serve(connection: Connection, ray: Any) -> None:
         except EOFError:
             return
         try:
-            messages = function(ray, *arguments, tell=lambda message: _tell(connection, message))
-            for message in messages or ():
-                _tell(connection, message)
+            messages = function(ray, *arguments, tell=partial(_tell, connection))
+            if messages is not None:
+                with closing(messages):
+                    for message in messages:
+                        _tell(connection, message)
+        except EOFError:  # the parent leaves: the function has ended its runs in order
+            return
         except InputError as error:
             connection.send(("refused", str(error)))
         else:

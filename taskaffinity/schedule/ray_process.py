@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -27,12 +28,13 @@ from taskaffinity.schedule.mps import stop_mps
 from taskaffinity.schedule.ray_driver import LAST_WORDS
 from taskaffinity.schedule.ray_session import RETRIES, environment
 from taskaffinity.schedule.resources import Resources
+from taskaffinity.training.sigterm import Terminated
 
 _START_SECONDS = 60
 _TIMED_OUT = "timed out"
 """Ray's words for a start that took more than half a minute; they come with no class of their own."""
-_LEAVE_SECONDS = 10.0
-"""Time that leaving a cluster may take."""
+_LEAVE_SECONDS = 13.0
+"""Time that the runs under way may take to write their checkpoints, and the process to leave a cluster."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -70,8 +72,8 @@ class RaySessions:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._end()
+    def __exit__(self, kind: type | None = None, *_: object) -> None:
+        self._end(in_order=kind is not None and issubclass(kind, Terminated))
         if self._folder is not None and not self._keeps_logs:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -96,7 +98,7 @@ class RaySessions:
                 raise RayEnded(
                     f"{error}, for the {self._n_ended}th time; its logs lie in {self._folder}", is_final=True
                 ) from error
-            _LOG.warning("%s; it is started again, and so are the runs under way", error)
+            _LOG.warning("%s; it is started again, and the runs under way continue", error)
             raise
 
     def _start(self) -> _RayProcess:
@@ -130,10 +132,10 @@ class RaySessions:
         # after some runs, what is done is published
         return RayEnded(message, is_final=True) if self._n_ended else InputError(message)
 
-    def _end(self) -> None:
+    def _end(self, *, in_order: bool = False) -> None:
         process, self._process = self._process, None
         if process is not None:
-            process.end()
+            process.end(in_order=in_order)
 
 
 class _RayProcess:
@@ -180,12 +182,10 @@ class _RayProcess:
                 return
             self._send((yield message))
 
-    def end(self) -> None:
-        if self._resources.address is not None:
-            with suppress(OSError, EOFError):
-                self._socket.shutdown(socket.SHUT_WR)
-                while self._connection.poll(_LEAVE_SECONDS):
-                    self._connection.recv()
+    def end(self, *, in_order: bool = False) -> None:
+        """End everything; ``in_order`` lets the runs under way write checkpoints first."""
+        if in_order or self._resources.address is not None:
+            self._leave()
         stop_mps(self._folder)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)  # before the wait: until then the id is this group's
@@ -194,6 +194,16 @@ class _RayProcess:
         self._socket.close()
         if self._process.stdin is not None:
             self._process.stdin.close()
+
+    def _leave(self) -> None:
+        """Tell the process that this one leaves, and wait until it has ended its runs and closed its end."""
+        until = time.monotonic() + _LEAVE_SECONDS
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+            while (left := until - time.monotonic()) > 0:
+                self._socket.settimeout(left)
+                if not self._socket.recv(4096):  # its last messages have no reader
+                    return
 
     def _send(self, what: Any) -> None:
         try:

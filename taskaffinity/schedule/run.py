@@ -8,8 +8,8 @@ that raised an error. No state of Ray is ever restored, and a Ray session that w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +84,26 @@ def run(
         for spec in pending
     ]
     outcomes = on_ray if resources.executor == "ray" else in_this_process
-    with closing(outcomes(arguments, store, resources, report)) as events:  # an error here ends Ray at once
+    with _ending_with_errors(outcomes(arguments, store, resources, report)) as events:
         for event in events:
             course.take(event)
             show()
             _check_room(event, report, len(pending))
     report.seconds = time.monotonic() - began
     return report
+
+
+@contextmanager
+def _ending_with_errors(events: Generator[Event, None, None]) -> Iterator[Iterator[Event]]:
+    """Yield the events; an error in the block ends the executor at once, which learns what ended it."""
+    try:
+        yield events
+    except BaseException as error:
+        with suppress(StopIteration):
+            events.throw(error)
+        raise
+    finally:
+        events.close()
 
 
 def _check_room(event: Event, report: Report, n_pending: int) -> None:

@@ -49,10 +49,10 @@ def workers(name):
         except psutil.Error:
             pass
 
-def kill(name):
+def kill(name, how=signal.SIGKILL):
     killed = 0
     for process in workers(name):
-        os.kill(process.pid, signal.SIGKILL)
+        os.kill(process.pid, how)
         killed += 1
     return killed
 
@@ -80,6 +80,22 @@ def on_progress(progress):
 
 report = tiny.train(root, resources=Resources("ray"), on_progress=on_progress)
 tell(report, victims=victim)
+tiny.edges(root)
+"""
+
+ONE_WORKER_TERMINATED = """
+ray.init(address="local", num_cpus=2, object_store_memory=80 * 2**20, **quiet)
+victim, since, continued = [], {}, {}
+
+def on_progress(progress):
+    continued.update({name: beat.continued_in for name, beat in progress.heartbeats.items() if beat.continued_in})
+    for name in progress.running:
+        if not victim and time.monotonic() - since.setdefault(name, time.monotonic()) > 1:
+            if kill(name, signal.SIGTERM):
+                victim.append(name)
+
+report = tiny.train(root, resources=Resources("ray"), on_progress=on_progress)
+tell(report, victims=victim, continued=continued)
 tiny.edges(root)
 """
 
@@ -236,6 +252,16 @@ def test_a_killed_worker_changes_nothing(undisturbed: bytes, cache: Path, tmp_pa
     assert told["failed"] == {}
     assert len(told["trained"]) == 6
     assert (tmp_path / "study" / "edges.csv").read_bytes() == undisturbed
+
+
+@pytest.mark.long
+def test_a_terminated_worker_leaves_a_checkpoint_from_which_its_run_continues(
+    cache: Path, tmp_path: Path, short: Path
+) -> None:
+    told = trial(ONE_WORKER_TERMINATED, tmp_path / "study", cache, short, epochs=600)
+    assert told["failed"] == {}
+    assert len(told["trained"]) == 6
+    assert list(told["continued"]) == told["victims"]
 
 
 def test_a_killed_gcs_server_changes_nothing_and_nothing_is_left(

@@ -20,6 +20,7 @@ from taskaffinity.schedule import on_ray
 from taskaffinity.schedule.ray_process import RayEnded, RaySessions
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.schedule.worker import Finished, train_and_store
+from taskaffinity.training.sigterm import Terminated
 
 MakeStudy = Callable[..., Any]  # conftest's make_tiny_study
 
@@ -53,9 +54,13 @@ def echo(ray, n, *, tell):
     for _ in range(n):
         answer = tell(answer)
 def ids(ray, *, tell):
-    while True:
-        yield os.getpid(), ray.gcs.pid
-        time.sleep(0.02)
+    try:
+        while True:
+            yield os.getpid(), ray.gcs.pid
+            time.sleep(0.02)
+    finally:
+        time.sleep(0.1)
+        open(os.path.join(os.environ["RAY_TMPDIR"], "in order"), "w").close()
 def environment(ray, *, tell):
     yield dict(os.environ)
 """
@@ -193,11 +198,22 @@ class TestProcessOfRay:
             shutil.rmtree(kept)
         assert len((tmp_path / "tries").read_text()) == tries
 
-    def test_nothing_outlives_the_end(self, sessions: RaySessions) -> None:
-        pids = next(sessions.call(stand_in("ids")))
-        assert all(is_alive(pid) for pid in pids)
-        sessions.__exit__()
+    def test_sigterm_ends_it_in_order_and_nothing_outlives_the_end(self, sessions: RaySessions, tmp_path: Path) -> None:
+        messages = sessions.call(stand_in("ids"))
+        pids = next(messages)
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)  # as a scheduler does that ends all processes of a job
+        time.sleep(0.1)
+        assert next(messages) == pids
+        sessions.__exit__(Terminated, Terminated(), None)
         assert all_end(pids)
+        assert (tmp_path / "in order").exists()
+
+    def test_any_other_error_ends_it_at_once(self, sessions: RaySessions, tmp_path: Path) -> None:
+        pids = next(sessions.call(stand_in("ids")))
+        sessions.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+        assert all_end(pids)
+        assert not (tmp_path / "in order").exists()
 
     @pytest.mark.parametrize("victim", [0, 1], ids=["the process", "gcs_server"])
     def test_an_end_is_told_and_the_next_call_starts_again(self, victim: int, sessions: RaySessions) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import random
+import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,10 +14,12 @@ from typing import Any
 import pytest
 import torch
 
+from taskaffinity.runs.checkpoint_files import CheckpointFolder
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.schedule import on_ray
+from taskaffinity.schedule import on_ray, ray_worker
+from taskaffinity.schedule.ray_session import DIED
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.schedule.submission import Submission
 from taskaffinity.schedule.window import window_size
@@ -99,7 +104,7 @@ class FakeRay:
             raise outcome
         return outcome
 
-    def cancel(self, reference: int, force: bool) -> None:
+    def cancel(self, reference: int, force: bool = False) -> None:
         raise AssertionError("nothing is left to cancel")
 
 
@@ -143,9 +148,86 @@ def test_reasons_begin_as_they_are_known_by() -> None:
 
 def test_a_broken_gpu_ends_the_process_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     left: list[int] = []
-    monkeypatch.setattr(on_ray.os, "_exit", left.append)
+    monkeypatch.setattr(ray_worker.os, "_exit", left.append)
     spec = parents_and_children(1)[0]
     for reason in (None, "diverged", f"{BROKEN_GPU}: see the traceback in error.txt"):
-        monkeypatch.setattr(on_ray, "train_and_store", lambda *_, reason=reason: reason)
-        assert on_ray._train_in_worker(spec, {}) == reason
+        monkeypatch.setattr(ray_worker, "train_and_store", lambda *_, reason=reason: reason)
+        assert ray_worker.train_in_worker(spec, {}) == reason
     assert left == [1]
+
+
+class CancelledRay(FakeRay):
+    """A Ray whose even runs end when they are cancelled; it keeps what was asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.cancelled: list[tuple[int, bool]] = []
+
+    def wait(self, references: list[int], timeout: float, num_returns: int = 1) -> tuple[list[int], list[int]]:
+        assert (num_returns == 1) or (num_returns, timeout) == (len(references), on_ray.CHECKPOINT_SECONDS)
+        return [one for one in references if (one, False) in self.cancelled and one % 2 == 0], references[1::2]
+
+    def cancel(self, reference: int, force: bool = False) -> None:
+        self.cancelled.append((reference, force))
+
+
+def test_an_interrupted_executor_waits_for_checkpoints_and_ends_only_the_runs_that_write_none(tmp_path: Path) -> None:
+    ray = CancelledRay()
+    specs = [RunSpec((("a", "f1"),), ENCODER, seed, Recipe()) for seed in range(4)]
+    events = on_ray._train(ray, [(spec, {"gpu_share": 0.0}) for spec in specs], RunStore(tmp_path), Resources())
+    assert [next(events), next(events)] == [4, ()]
+    events.close()
+    assert ray.cancelled == [*((n, False) for n in range(4)), (1, True), (3, True)]
+
+
+@pytest.mark.parametrize("n_checkpoints", [0, 1, 5])
+def test_a_run_that_loses_its_workers_has_one_more_attempt_for_each_checkpoint_on_its_way(
+    n_checkpoints: int, tmp_path: Path
+) -> None:
+    store, left = RunStore(tmp_path), list(range(n_checkpoints))
+    spec = RunSpec((("a", "f1"),), ENCODER, 0, Recipe())
+    folder = CheckpointFolder(store.folder(spec)).folder
+    folder.mkdir(parents=True)
+
+    class LosingRay(FakeRay):
+        def get(self, reference: int) -> None:
+            if left:
+                (folder / f"{1 + left.pop(0):06d}-{7:09d}-{'0' * 64}.safetensors").touch()
+            raise ZeroDivisionError
+
+    LosingRay.exceptions = SimpleNamespace(
+        RayError=ArithmeticError, WorkerCrashedError=ZeroDivisionError, OutOfMemoryError=OverflowError
+    )
+    ray = LosingRay({})
+    events = on_ray._train(ray, [(spec, {"gpu_share": 0.0})], store, Resources())
+    [ended] = [event for event in events if isinstance(event, Finished)]
+    assert ended == Finished(spec, DIED)
+    assert store.failure(spec) == DIED
+    assert len(ray.handed) == n_checkpoints + 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_worker_takes_sigterm_and_a_cancelled_task_as_sigterm(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray's workers block SIGTERM, as the process that started Ray does; Ray cancels through the handler of SIGINT."""
+
+    def train(*_: object) -> None:
+        assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        _thread.interrupt_main(number)
+        time.sleep(0.01)
+        raise AssertionError("not interrupted")
+
+    def exits(*_: object) -> None:
+        raise SystemExit("of Ray's handler")
+
+    monkeypatch.setattr(ray_worker, "train_and_store", train)
+    before = signal.getsignal(signal.SIGINT)
+    of_ray, mask = signal.signal(signal.SIGTERM, exits), signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        with pytest.raises(SystemExit, match="of Ray's handler"):
+            ray_worker.train_in_worker(parents_and_children(1)[0], {})
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGTERM, of_ray)
+    assert signal.getsignal(signal.SIGINT) is before

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from taskaffinity.training.sigterm import Terminated
+
 EXIT_CODE = 128 + signal.SIGTERM
 
 IN_ORDER = 15.0
@@ -24,10 +26,7 @@ _came_at = 0.0
 
 @contextmanager
 def answered() -> Iterator[None]:
-    """Raise KeyboardInterrupt on SIGTERM within the block; ``came`` tells the two apart.
-
-    Ray passes on no other exception unchanged.
-    """
+    """Raise ``Terminated``, a KeyboardInterrupt, on SIGTERM within the block; ``came`` tells whether it came."""
     _came.clear()
     before = signal.getsignal(signal.SIGTERM)
     if _is_main_thread():
@@ -49,7 +48,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     if not _came.is_set():
         _came_at = time.monotonic()
         _came.set()
-        raise KeyboardInterrupt
+        raise Terminated
     if time.monotonic() - _came_at > IN_ORDER:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,45 @@
+"""What a worker of Ray does: it trains a run, and leaves a checkpoint if a signal or a cancelled task ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.schedule.worker import BROKEN_GPU, train_and_store
+
+
+def train_in_worker(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
+    """Train one run. If it leaves its GPU broken, its process ends, and Ray trains the run again in another one."""
+    with _ended_by_sigterm():
+        reason = train_and_store(spec, settings)
+    if reason is not None and reason.startswith(BROKEN_GPU):
+        os._exit(1)
+    return reason
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Within the block, SIGTERM reaches this process, and a task that is cancelled ends as by SIGTERM.
+
+    The processes of our Ray block SIGTERM (``ray_driver``), and workers inherit this. Ray cancels a task through the
+    handler of SIGINT.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only it may set handlers
+        yield
+        return
+    before = signal.signal(signal.SIGINT, _terminate)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGTERM)

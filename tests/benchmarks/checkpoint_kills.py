@@ -1,0 +1,320 @@
+"""How much training does a study lose that is killed or terminated, with checkpoints?
+
+    python tests/benchmarks/checkpoint_kills.py [--kills 30] [--only local,terminated,...] [--seed 0] [--out OUT.csv]
+
+Each way to end a study is one ``pairwise`` command with a tiny encoder and 6 runs of 300 epochs, which is given again
+until it is done:
+
+* ``local``: SIGKILL to the command with ``--executor local``, at random moments.
+* ``terminated``: SIGTERM to that command; timed until it has ended.
+* ``ray terminated``: SIGTERM to a command that trains on Ray.
+* ``ray worker``: SIGTERM to one worker of Ray.
+* ``ray step``: SIGTERM to every process of a command on Ray at once, as a scheduler does that ends a job step.
+* ``ray node``: a node of a Ray cluster is removed, without a farewell, and another one is there.
+
+A ``sitecustomize`` module notes every epoch that a run ends, in every process. A finished epoch may be trained again
+only if it ended less than the interval between two checkpoints before the end of its process, one epoch and one writing
+more: ``oldest_repeated`` is the largest such age, ``allowed`` the limit, both in seconds. After SIGTERM no finished
+epoch may be trained again. The study must have the ``edges.csv`` of an undisturbed one, and leave no checkpoint, no
+process and no file of Ray. Writes ``results/checkpoint_kills.csv``, one row per way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+from ray_faults import MARK, end_of, processes, victim_of
+
+from taskaffinity.tasks.user.template import example_files
+from taskaffinity.training.encoders import tiny_encoder
+
+RESULTS = Path(__file__).parent / "results"
+INTERVAL = 1.0
+"""Seconds between two checkpoints of a run, at least."""
+EPOCHS = 300
+STUDY = [
+    *("pairwise", "--suite=suite.yaml", "--encoder=encoder", "--gpus-per-run=0", "--seeds=1", "--seeds-single=1"),
+    *("--no-predictions", "--quiet", "--set=precision=none", f"--set=num_train_epochs={EPOCHS}"),
+]
+NOTES = '''
+import os, sys, time
+
+class Noting:
+    """Wraps what a run does at its start and after each epoch, as soon as the module is about to be used."""
+
+    def find_spec(self, name, *_):
+        if name != "taskaffinity.training.setup":
+            return
+        sys.meta_path.remove(self)
+        from taskaffinity.training import resume
+        after_epoch, begin, write = (
+            resume.Checkpoints.after_epoch, resume.Checkpoints.resume, resume.CheckpointFolder.write
+        )
+        def note(what, run, number):
+            with open(os.environ["CHECKPOINT_NOTES"], "a") as file:
+                file.write(f"{what} {run} {number} {time.time()} {os.getpid()}\\n")
+        def noting_epoch(self):
+            note("ended", self._identity.run_id, self._loop.position.epoch)
+            after_epoch(self)
+        def noting_start(self, *given):
+            begin(self, *given)
+            note("began", self._identity.run_id, self._loop.position.epoch)
+        def noting_write(self, state, save):
+            began = time.time()
+            write(self, state, save)
+            note("wrote", state.run_id, time.time() - began)
+        resume.Checkpoints.after_epoch = noting_epoch
+        resume.Checkpoints.resume = noting_start
+        resume.CheckpointFolder.write = noting_write
+
+sys.meta_path.insert(0, Noting())
+'''
+CLUSTER = """
+import os, sys, time, ray
+from ray.cluster_utils import Cluster
+os.makedirs(ray._common.utils.get_default_ray_temp_dir(), exist_ok=True)
+small = dict(num_gpus=0, object_store_memory=80 * 2**20)
+cluster = Cluster(True, head_node_args=dict(small, num_cpus=0, include_dashboard=False, temp_dir=sys.argv[1]))
+nodes = [cluster.add_node(num_cpus=1, **small) for _ in range(2)]
+cluster.wait_for_nodes()
+print(cluster.address, flush=True)
+for line in sys.stdin:  # for each line one node is lost
+    nodes.append(cluster.add_node(num_cpus=1, **small))
+    print(time.time(), flush=True)
+    cluster.remove_node(nodes.pop(0), allow_graceful=False)
+cluster.shutdown()
+"""
+
+
+@dataclass
+class Ways:
+    """One study that is ended again and again."""
+
+    home: Path
+    name: str
+    n_ends: int
+    temporary: Path
+    rng: random.Random
+    address: str | None = None
+    ended: list[float] = field(default_factory=list)
+    """When it was ended, in seconds since 1970."""
+    took: list[float] = field(default_factory=list)
+    """Seconds from SIGTERM to the end of the command, or of the worker."""
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def mark(self) -> str:
+        return self.name.replace(" ", "-")
+
+    @property
+    def notes(self) -> Path:
+        return self.home / f"{self.mark}.notes"
+
+    def start(self) -> subprocess.Popen[str]:
+        executor = ["--cpus-per-run=1"] if self.name.startswith("ray") else ["--executor=local"]
+        executor += [f"--address={self.address}"] if self.address else []
+        words = [*STUDY, *executor, f"--checkpoint-minutes={INTERVAL / 60}", "--results", self.mark]
+        return subprocess.Popen(
+            [sys.executable, "-m", "taskaffinity", *words],
+            cwd=self.home,
+            env={
+                **os.environ,
+                MARK: self.mark,
+                "RAY_TMPDIR": str(self.temporary),
+                "TASKAFFINITY_CACHE": str(self.home / "cache"),
+                "CHECKPOINT_NOTES": str(self.notes),
+                "PYTHONPATH": f"{self.home}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait_for_training(self, process: subprocess.Popen[str]) -> bool:
+        """Wait until runs have trained for a random time; whether the command still runs."""
+        before, until = len(self.read()), time.monotonic() + 200
+        while not any(what == "ended" for what, *_ in self.read()[before:]) and time.monotonic() < until:
+            if process.poll() is not None:
+                return False
+            time.sleep(0.05)
+        time.sleep(self.rng.uniform(0, 3 * INTERVAL))
+        return process.poll() is None
+
+    def read(self) -> list[tuple[str, str, float, float, int]]:
+        """The notes: what, run, number, time and process."""
+        if not self.notes.exists():
+            return []
+        lines = [line.split() for line in self.notes.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [(what, run, float(number), float(at), int(pid)) for what, run, number, at, pid in lines]
+
+    def expect(self, process: subprocess.Popen[str], codes: tuple[int, ...]) -> None:
+        code, said, left = end_of(process, self.mark)
+        if code not in codes or left or "Traceback" in said:
+            self.problems.append(f"exit code {code}, left {left}, said {said[-300:]!r}")
+
+
+def to_command(ways: Ways, process: subprocess.Popen[str], how: signal.Signals) -> None:
+    ways.ended.append(time.time())
+    process.send_signal(how)
+    ways.expect(process, (-how, 128 + how))
+    ways.took.append(time.time() - ways.ended[-1])
+
+
+def to_step(ways: Ways, process: subprocess.Popen[str]) -> None:
+    ways.ended.append(time.time())
+    for pid, _ in list(processes(ways.mark)):
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            continue
+    ways.expect(process, (143,))
+    ways.took.append(time.time() - ways.ended[-1])
+
+
+def to_worker(ways: Ways, process: subprocess.Popen[str]) -> None:
+    if (pid := victim_of("worker", ways.mark)) is None:
+        return
+    ways.ended.append(time.time())
+    os.kill(pid, signal.SIGTERM)
+    while pid in dict(processes(ways.mark)) and time.time() - ways.ended[-1] < 60:
+        time.sleep(0.02)
+    ways.took.append(time.time() - ways.ended[-1])
+
+
+@contextmanager
+def cluster(ways: Ways) -> Iterator[Callable[[Ways, subprocess.Popen[str]], None]]:
+    """Start a Ray cluster of two nodes; yield what removes one of them."""
+    served = subprocess.Popen(
+        [sys.executable, "-c", CLUSTER, str(ways.temporary / "r")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={
+            **os.environ,
+            "RAY_health_check_period_ms": "1000",
+            "RAY_health_check_failure_threshold": "3",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "CHECKPOINT_NOTES": str(ways.notes),
+            "PYTHONPATH": f"{ways.home}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+        },
+    )
+    assert served.stdin is not None
+    assert served.stdout is not None
+    ways.address = served.stdout.readline().strip()
+
+    def remove(ways: Ways, process: subprocess.Popen[str]) -> None:
+        served.stdin.write("\n")  # type: ignore[union-attr]
+        served.stdin.flush()  # type: ignore[union-attr]
+        ways.ended.append(float(served.stdout.readline()))  # type: ignore[union-attr]
+
+    try:
+        yield remove
+    finally:
+        served.stdin.close()
+        served.wait(60)
+
+
+def lost(ways: Ways) -> dict[str, object]:
+    """What was trained twice, from the notes."""
+    ended: dict[str, dict[int, float]] = defaultdict(dict)
+    last_seen: dict[str, float] = {}
+    n_repeated, oldest, epoch_seconds, writing = 0, 0.0, [], []
+    for what, run, number, at, _ in ways.read():
+        if what == "wrote":
+            writing.append(number)
+        elif what == "began":
+            again = [epoch for epoch in ended[run] if epoch >= number]
+            n_repeated += len(again)
+            end = max((moment for moment in ways.ended if moment <= at), default=at)
+            oldest = max([oldest, *(end - ended[run].pop(epoch) for epoch in again)])
+            last_seen[run] = at
+        else:
+            epoch_seconds.append(at - last_seen.get(run, at))
+            ended[run][int(number)] = last_seen[run] = at
+    allowed = INTERVAL + max(epoch_seconds) + max(writing)
+    return {
+        "epochs": sum(map(len, ended.values())),
+        "repeated_epochs": n_repeated,
+        "oldest_repeated": round(oldest, 2),
+        "allowed": round(allowed, 2),
+    }
+
+
+def row_of(ways: Ways, act: Callable[[Ways, subprocess.Popen[str]], None], expected: bytes) -> dict[str, object]:
+    """End the study ``n_ends`` times, let it end, and say what became of it."""
+    process = ways.start()
+    while len(ways.ended) < ways.n_ends and not ways.problems and ways.wait_for_training(process):
+        act(ways, process)
+        if process.poll() is not None:
+            process = ways.start()
+    ways.expect(process, (0,))
+    edges = ways.home / ways.mark / "edges.csv"
+    row: dict[str, object] = {
+        "way": ways.name,
+        "ends": len(ways.ended),
+        **lost(ways),
+        "longest_end": round(max(ways.took), 2) if ways.took and ways.name != "local" else "",
+        "same_edges": edges.exists() and edges.read_bytes() == expected,
+        "checkpoints_left": len([*(ways.home / ways.mark).glob("runs/*/checkpoint")]),
+        "problems": len(ways.problems),
+    }
+    print(row, ways.problems, flush=True)
+    return row
+
+
+ACTS: dict[str, Callable[[Ways, subprocess.Popen[str]], None]] = {
+    "local": lambda ways, process: to_command(ways, process, signal.SIGKILL),
+    "terminated": lambda ways, process: to_command(ways, process, signal.SIGTERM),
+    "ray terminated": lambda ways, process: to_command(ways, process, signal.SIGTERM),
+    "ray step": to_step,
+    "ray worker": to_worker,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=30, help="SIGKILLs of the local command; a tenth of the others")
+    parser.add_argument("--only", default=",".join([*ACTS, "ray node"]))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=RESULTS / "checkpoint_kills.csv")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        (home / "sitecustomize.py").write_text(NOTES)
+        for name, content in example_files("suite.yaml").items():
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            (home / name).write_text(content)
+        tiny_encoder(["one", "two"], home / "made", layers=1, width=16).folder.rename(home / "encoder")
+        whole = Ways(home, "whole", 0, home, random.Random(0))
+        whole.expect(whole.start(), (0,))
+        assert not whole.problems, whole.problems
+        expected, rows = (home / "whole" / "edges.csv").read_bytes(), []
+        for name in given.only.split(","):
+            n_ends = given.kills if name == "local" else max(1, given.kills // 10)
+            with tempfile.TemporaryDirectory(prefix="tc", dir="/tmp", ignore_cleanup_errors=True) as temporary:
+                ways = Ways(home, name, n_ends, Path(temporary), random.Random(f"{name} {given.seed}"))
+                if name == "ray node":
+                    with cluster(ways) as remove:
+                        rows.append(row_of(ways, remove, expected))
+                else:
+                    rows.append(row_of(ways, ACTS[name], expected))
+            pd.DataFrame(rows).to_csv(given.out, index=False)
+
+
+if __name__ == "__main__":
+    main()
