@@ -29,13 +29,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+from checkpoint_notes import NOTES, read_notes, trained_twice
 from ray_faults import MARK, end_of, processes, victim_of
 
 from taskaffinity.tasks.user.template import example_files
@@ -49,39 +49,6 @@ STUDY = [
     *("pairwise", "--suite=suite.yaml", "--encoder=encoder", "--gpus-per-run=0", "--seeds=1", "--seeds-single=1"),
     *("--no-predictions", "--quiet", "--set=precision=none", f"--set=num_train_epochs={EPOCHS}"),
 ]
-NOTES = '''
-import os, sys, time
-
-class Noting:
-    """Wraps what a run does at its start and after each epoch, as soon as the module is about to be used."""
-
-    def find_spec(self, name, *_):
-        if name != "taskaffinity.training.setup":
-            return
-        sys.meta_path.remove(self)
-        from taskaffinity.training import resume
-        after_epoch, begin, write = (
-            resume.Checkpoints.after_epoch, resume.Checkpoints.resume, resume.CheckpointFolder.write
-        )
-        def note(what, run, number):
-            with open(os.environ["CHECKPOINT_NOTES"], "a") as file:
-                file.write(f"{what} {run} {number} {time.time()} {os.getpid()}\\n")
-        def noting_epoch(self):
-            note("ended", self._identity.run_id, self._loop.position.epoch)
-            after_epoch(self)
-        def noting_start(self, *given):
-            begin(self, *given)
-            note("began", self._identity.run_id, self._loop.position.epoch)
-        def noting_write(self, state, save):
-            began = time.time()
-            write(self, state, save)
-            note("wrote", state.run_id, time.time() - began)
-        resume.Checkpoints.after_epoch = noting_epoch
-        resume.Checkpoints.resume = noting_start
-        resume.CheckpointFolder.write = noting_write
-
-sys.meta_path.insert(0, Noting())
-'''
 CLUSTER = """
 import os, sys, time, ray
 from ray.cluster_utils import Cluster
@@ -146,20 +113,13 @@ class Ways:
 
     def wait_for_training(self, process: subprocess.Popen[str]) -> bool:
         """Wait until runs have trained for a random time; whether the command still runs."""
-        before, until = len(self.read()), time.monotonic() + 200
-        while not any(what == "ended" for what, *_ in self.read()[before:]) and time.monotonic() < until:
+        before, until = len(read_notes(self.notes)), time.monotonic() + 200
+        while not any(what == "ended" for what, *_ in read_notes(self.notes)[before:]) and time.monotonic() < until:
             if process.poll() is not None:
                 return False
             time.sleep(0.05)
         time.sleep(self.rng.uniform(0, 3 * INTERVAL))
         return process.poll() is None
-
-    def read(self) -> list[tuple[str, str, float, float, int]]:
-        """The notes: what, run, number, time and process."""
-        if not self.notes.exists():
-            return []
-        lines = [line.split() for line in self.notes.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        return [(what, run, float(number), float(at), int(pid)) for what, run, number, at, pid in lines]
 
     def expect(self, process: subprocess.Popen[str], codes: tuple[int, ...]) -> None:
         code, said, left = end_of(process, self.mark)
@@ -229,32 +189,6 @@ def cluster(ways: Ways) -> Iterator[Callable[[Ways, subprocess.Popen[str]], None
         served.wait(60)
 
 
-def lost(ways: Ways) -> dict[str, object]:
-    """What was trained twice, from the notes."""
-    ended: dict[str, dict[int, float]] = defaultdict(dict)
-    last_seen: dict[str, float] = {}
-    n_repeated, oldest, epoch_seconds, writing = 0, 0.0, [], []
-    for what, run, number, at, _ in ways.read():
-        if what == "wrote":
-            writing.append(number)
-        elif what == "began":
-            again = [epoch for epoch in ended[run] if epoch >= number]
-            n_repeated += len(again)
-            end = max((moment for moment in ways.ended if moment <= at), default=at)
-            oldest = max([oldest, *(end - ended[run].pop(epoch) for epoch in again)])
-            last_seen[run] = at
-        else:
-            epoch_seconds.append(at - last_seen.get(run, at))
-            ended[run][int(number)] = last_seen[run] = at
-    allowed = INTERVAL + max(epoch_seconds) + max(writing)
-    return {
-        "epochs": sum(map(len, ended.values())),
-        "repeated_epochs": n_repeated,
-        "oldest_repeated": round(oldest, 2),
-        "allowed": round(allowed, 2),
-    }
-
-
 def row_of(ways: Ways, act: Callable[[Ways, subprocess.Popen[str]], None], expected: bytes) -> dict[str, object]:
     """End the study ``n_ends`` times, let it end, and say what became of it."""
     process = ways.start()
@@ -267,7 +201,7 @@ def row_of(ways: Ways, act: Callable[[Ways, subprocess.Popen[str]], None], expec
     row: dict[str, object] = {
         "way": ways.name,
         "ends": len(ways.ended),
-        **lost(ways),
+        **trained_twice(read_notes(ways.notes), ways.ended, INTERVAL),
         "longest_end": round(max(ways.took), 2) if ways.took and ways.name != "local" else "",
         "same_edges": edges.exists() and edges.read_bytes() == expected,
         "checkpoints_left": len([*(ways.home / ways.mark).glob("runs/*/checkpoint")]),
