@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from taskaffinity.runs.study import Study
     from taskaffinity.studies.api import full, load, pairwise, tune
     from taskaffinity.studies.group import group
+    from taskaffinity.studies.retrain import retrain
     from taskaffinity.tasks.catalog import load_suite
     from taskaffinity.tasks.suite import Suite
     from taskaffinity.tuning.search import SearchResult
@@ -57,6 +58,7 @@ __all__ = [
     "measure",
     "pairwise",
     "publish",
+    "retrain",
     "tune",
 ]
 __version__ = version("taskaffinity")
@@ -79,6 +81,7 @@ _HOMES = {
     "measure": "analysis.affinity",
     "pairwise": "studies.api",
     "publish": "analysis.publish",
+    "retrain": "studies.retrain",
     "tune": "studies.api",
 }
 

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +36,7 @@ SHRUNK = {
     "full": [*LOCAL, *SMALL, "--set=finetune.num_train_epochs=1", "--seeds=1"],
     "tune": [*LOCAL, *SMALL, "--n-trials=1", "--finalists=1", "--confirm-seeds=1"],
     "pretrain": ["--max-passages=40"],
+    "group": ["--risk=none", "--executor=local"],  # one seed has no bound
 }
 """Options that the test adds to a command."""
 EIGHT, THREE = ["--domain", "planted-8"], ["--suite", "suite.yaml", "--encoder", "FOLDER"]
@@ -169,6 +171,8 @@ def test_the_blocks_of_a_page_run(page: Path, world: Path, tmp_path: Path, monke
     folder = shutil.copytree(world, tmp_path / "page")
     for name in SMALL_CALLS:
         monkeypatch.setattr(taskaffinity, name, shrink(name), raising=False)
+    monkeypatch.setattr(taskaffinity, "group", partial(taskaffinity.group, risk=None), raising=False)
+    monkeypatch.setattr(taskaffinity, "retrain", partial(taskaffinity.retrain, executor="local"), raising=False)
     monkeypatch.chdir(folder)
     rows = [{"review": f"text {n}", "stars": n % 2} for n in range(40)]
     more_rows, test_rows = ([{"review": f"{word} {n}", "stars": n % 2} for n in range(20)] for word in ("one", "two"))

@@ -19,6 +19,7 @@ from taskaffinity.analysis.graph import affinity_graph, write_graphml
 from taskaffinity.analysis.groups import ChosenGroups
 from taskaffinity.analysis.paper.encoders import EncoderScores, encoders_frame
 from taskaffinity.analysis.paper.stages import stage_scores, stages_frame
+from taskaffinity.analysis.retrained import Retrained, retrained_frame
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_by_stage, secondary_metrics_frame
 from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, scores_frame, write_csv
 from taskaffinity.analysis.tables.groups import groups_frame
@@ -155,6 +156,12 @@ def publish_groups(chosen: ChosenGroups, root: Path) -> None:
         _check_is_current(chosen.matrix.study, root)
         write_csv(groups_frame(chosen), root / "groups.csv")
         save_group_figure(chosen, root)
+
+
+def publish_retrained(chosen: ChosenGroups, found: tuple[Retrained, ...], root: Path) -> None:
+    """Write ``retrained.csv`` into ``root``: predicted and realised gains of the chosen groups."""
+    with exclusive(root):
+        write_csv(retrained_frame(chosen, found), root / "retrained.csv")
 
 
 def publish_encoders(encoders: Sequence[EncoderScores], root: Path) -> None:

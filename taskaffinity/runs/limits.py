@@ -9,6 +9,8 @@ MOST_SEED = PLACEBO_SEEDS - 1
 MOST_CONFIRM_SEEDS = 999
 """New seeds of a finalist; a search has 1,000 seeds to itself."""
 MOST_SEARCH_SEED = 1_000_000
+RETRAIN_SEEDS = 2_000_000_000
+"""First seed of groups that are trained again; seeds of studies, placebos and searches are smaller."""
 MOST_SAMPLE_SEED = 2**32 - 1
 MOST_TRIALS = 1_000
 MOST_CPUS = 1_024

@@ -17,7 +17,8 @@ from taskaffinity.analysis.figure_options import FigureOptions
 from taskaffinity.analysis.groups import chosen_groups, group_gains
 from taskaffinity.analysis.paper.encoders import encoder_scores
 from taskaffinity.analysis.paper.figure2 import figure2_frame
-from taskaffinity.analysis.publish import publish, publish_encoders, publish_groups, publish_stages
+from taskaffinity.analysis.publish import publish, publish_encoders, publish_groups, publish_retrained, publish_stages
+from taskaffinity.analysis.retrained import retrained
 from taskaffinity.analysis.tables.columns import COLUMNS, PRINTED_COLUMNS
 from taskaffinity.analysis.tables.groups import helpers_frame
 from taskaffinity.grouping.helpers import select_helpers
@@ -52,6 +53,8 @@ def test_every_file_has_the_described_columns(pairs: tuple[Study, RunStore], tmp
     publish_stages(stages, store, tmp_path)
     publish_encoders(encoder_scores([(stages, store)]), tmp_path)
     publish_groups(chosen_groups(measure(*pairs), None, models=2, draws=0), tmp_path)
+    grouped = chosen_groups(measure(*pairs), None, models=1, draws=0)
+    publish_retrained(grouped, retrained(grouped, pairs[1], 1), tmp_path)
     assert headers(tmp_path) == {name: list(columns) for name, columns in COLUMNS.items()}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 import taskaffinity as ta
 from taskaffinity.analysis.group_results import GroupResults, HelperResults
 from taskaffinity.cli import app, group
+from taskaffinity.tasks.user.template import example_files
 
 EXAMPLE = Path(__file__).parents[2] / "notebooks/example_results"
 
@@ -23,12 +25,13 @@ def root(tmp_path: Path) -> Path:
     return Path(shutil.copytree(EXAMPLE, tmp_path / "results"))
 
 
-def test_command_and_function_have_the_same_options_and_defaults() -> None:
-    command, function = (
+def test_command_and_functions_have_the_same_options_and_defaults() -> None:
+    command, function, again = (
         {p.name: p.default or None for p in inspect.signature(one).parameters.values()}
-        for one in (group.command, ta.group)
+        for one in (group.command, ta.group, ta.retrain)
     )
-    assert command == function | {"json": None}
+    training = {name: default for name, default in again.items() if name in ("data", "encoder", "executor")}
+    assert command == function | training | dict.fromkeys(("retrain", "suite_file", "json", "quiet"))
 
 
 def test_the_command_writes_what_the_function_writes(root: Path, tmp_path: Path) -> None:
@@ -59,6 +62,45 @@ def test_the_helpers_of_a_task_are_printed_and_nothing_is_written(root: Path) ->
     assert not (root / "groups.csv").exists()
     printed = CliRunner().invoke(app, ["group", str(root), "--for=clinicalsts"])
     assert "None chosen: no task is shown to help this one." in printed.stdout
+
+
+def test_groups_are_trained_on_the_data_and_the_design_of_the_study_only(root: Path, tmp_path: Path) -> None:
+    result = ta.group(root, groups=2, draws=0)
+    assert isinstance(result, GroupResults)
+    for name, content in example_files("suite.yaml").items():
+        path = tmp_path / "suite" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    with pytest.raises(ta.InputError, match=r"retrain: clinicalsts, .*: the data are not those of the study"):
+        ta.retrain(result, suite=tmp_path / "suite/suite.yaml", executor="local")
+    matrix = replace(result.chosen.matrix, study=replace(result.chosen.matrix.study, baseline="compute-matched"))
+    with pytest.raises(ta.InputError, match="retrain: the study has baseline compute-matched"):
+        ta.retrain(replace(result, chosen=replace(result.chosen, matrix=matrix)))
+    done = CliRunner().invoke(app, ["group", str(root), "--for=mednli", "--retrain=2"])
+    assert "--retrain: trains groups; leave out --for" in str(done.exception)
+
+
+@pytest.mark.slow
+def test_chosen_groups_are_trained_once_and_compared(tmp_path: Path) -> None:
+    small = {"num_train_epochs": 1, "max_train_examples": 48, "max_eval_examples": 40}
+    ta.pairwise("clinical", seeds=2, settings=small, executor="local", output_dir=tmp_path)
+    arguments = [
+        "group",
+        str(tmp_path),
+        "--groups=1",
+        "--risk=none",
+        "--draws=0",
+        "--retrain=2",
+        "--executor=local",
+        "--json",
+    ]
+    first, second = (CliRunner().invoke(app, arguments) for _ in range(2))
+    assert "10 trained now" in first.stderr
+    assert "trained now" not in second.stderr
+    assert json.loads(first.stdout) == json.loads(second.stdout)
+    found = json.loads(first.stdout)["retrained"]
+    assert [row["seeds"] for row in found] == [2] * 4
+    assert (tmp_path / "retrained.csv").is_file()
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,23 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "risk": "Probability that a gain is below the bound that the choice counts (--risk); empty for none.",
         "synthetic": _SYNTHETIC,
     },
+    "retrained.csv": {
+        "task": "Task that is served by a model of two tasks or more; a name of the suite.",
+        "tasks": "Tasks that the model is trained on, joined by +.",
+        "predicted": "Gain of groups.csv, in points.",
+        "realised": "Mean test score of the model with fresh seeds less that of single-task training with the same "
+        "seeds, in points.",
+        "low": "Lower end of the realised gain's 1 - alpha interval, in points, not adjusted for multiple comparisons.",
+        "high": "Upper end of the same interval, in points.",
+        "difference": "Realised less predicted gain, in points.",
+        "difference_low": "Lower end of its 1 - alpha interval, with the errors of both, in points; the errors of the "
+        "prediction are taken to go the same way.",
+        "difference_high": "Upper end of the same interval, in points.",
+        "seeds": "Finished runs of the model, one per fresh seed.",
+        "untested_reason": _UNTESTED,
+        "alpha": _ALPHA,
+        "synthetic": _SYNTHETIC,
+    },
     "stages.csv": _STAGES,
     "stages_scores.csv": _SCORES,
     "stages_other_metrics.csv": {**_STAGES, "metric": "Key of a secondary metric of the task."},

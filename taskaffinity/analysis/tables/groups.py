@@ -100,8 +100,8 @@ def describe_groups(chosen: ChosenGroups) -> list[str]:
     if any(chosen.estimated):
         lines.append("*: with an estimate in the place of a pair that was not measured.")
     lines.append(
-        "Predicted gain of a task: the mean of its gains in pairs with the other tasks of its model. Groups were not "
-        "trained; train the chosen ones with new seeds before you rely on them."
+        "Predicted gain of a task: the mean of its gains in pairs with the other tasks of its model. The study did "
+        "not train the groups: train the chosen ones with fresh seeds (--retrain) before you rely on them."
     )
     return lines
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from taskaffinity.analysis.group_results import GroupResults, HelperResults
+from taskaffinity.analysis.retrained import Retrained, describe_retrained, retrained_table
 from taskaffinity.analysis.tables.groups import describe_groups, describe_helpers, groups_table, helpers_table
 
 
@@ -23,6 +24,12 @@ def print_helpers(found: HelperResults) -> None:
     """Print the helpers of a task in the order of their selection."""
     table = helpers_table(found.matrix, found.target, found.helpers, found.risk)
     _print(table, describe_helpers(found.gains, found.target, found.helpers, found.risk))
+
+
+def print_retrained(found: GroupResults, tasks: tuple[Retrained, ...]) -> None:
+    """Print predicted and realised gains, and the path of the file."""
+    lines = [*describe_retrained(tasks), str(found.root / "retrained.csv")]
+    _print(retrained_table(found.chosen, tasks), lines)
 
 
 def group_content(found: GroupResults | HelperResults) -> dict[str, Any]:

@@ -1,0 +1,174 @@
+"""The chosen groups, trained with fresh seeds: what each task gains, beside what was predicted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+from scipy.special import stdtrit
+
+from taskaffinity.analysis.affinity import POINTS
+from taskaffinity.analysis.captions import SYNTHETIC
+from taskaffinity.analysis.groups import ChosenGroups
+from taskaffinity.analysis.statistics.arm import Arm
+from taskaffinity.analysis.statistics.arms import Key, arm_of, arms_of
+from taskaffinity.analysis.statistics.standard_errors import standard_error, variance_components
+from taskaffinity.analysis.style import plural, signed_plainly
+from taskaffinity.analysis.tables.columns import COLUMNS
+from taskaffinity.grouping.gains import group_values
+from taskaffinity.runs.limits import RETRAIN_SEEDS
+from taskaffinity.runs.plan import Plan, single_task_runs, without_unused_settings
+from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.store import RunStore
+
+RETRAINED_COLUMNS = tuple(COLUMNS["retrained.csv"])
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """One task in the model that serves it, after training with fresh seeds; gains are in points."""
+
+    task: str
+    group: tuple[str, ...]
+    predicted: float
+    realised: float
+    low: float
+    """Ends of the ``1 - alpha`` interval of the realised gain."""
+    high: float
+    difference: float
+    """Realised less predicted gain."""
+    difference_low: float
+    """Ends of its ``1 - alpha`` interval, with the errors of both."""
+    difference_high: float
+    seeds: int
+    untested_reason: str
+
+
+def retrain_plan(chosen: ChosenGroups, n_seeds: int) -> Plan:
+    """Return the runs of the chosen groups and of the tasks alone, with seeds that no study has.
+
+    The seeds are the same for every choice, so a model that two choices share is trained once.
+    """
+    study, seeds = chosen.matrix.study, range(RETRAIN_SEEDS, RETRAIN_SEEDS + n_seeds)
+    refs = dict(zip(chosen.tasks, study.refs, strict=True))
+    groups = [tuple(sorted(refs[name] for name in chosen.names(group))) for group in chosen.grouping.groups]
+    joint = Plan.of(
+        RunSpec(group, study.encoder, seed, study.recipe) for seed in seeds for group in groups if len(group) > 1
+    )
+    served = [refs[chosen.tasks[task]] for task, group in _served_together(chosen)]
+    singles = single_task_runs(served, study.encoder, study.recipe, seeds)
+    return without_unused_settings(singles | joint, [card.name for card in study.tasks if card.kind == "similarity"])
+
+
+def retrained(chosen: ChosenGroups, store: RunStore, n_seeds: int) -> tuple[Retrained, ...]:
+    """Return the realised gain of every task that a group of two or more serves; without the runs that failed.
+
+    Raises
+    ------
+    ValueError
+        If a file of the store is broken.
+    """
+    runs = [run for spec in retrain_plan(chosen, n_seeds) if (run := store.get(spec))]
+    metrics = dict(zip(chosen.tasks, chosen.matrix.metrics, strict=True))
+    arms: dict[Key, Arm] = {}
+    for task, group in _served_together(chosen):
+        name = chosen.tasks[task]
+        for label, members in (("single", (name,)), ("pair", chosen.names(group))):
+            if found := [run for run in runs if set(run.spec.task_names) == set(members)]:
+                arms[name, label, "" if label == "single" else "group"] = _arm(found, name, metrics[name])
+    return tuple(_compared(chosen, arms, task, group) for task, group in _served_together(chosen))
+
+
+def _arm(runs: list[RunResult], name: str, metric: str) -> Arm:
+    return arm_of(runs, f"{name}/test", metric)
+
+
+def _served_together(chosen: ChosenGroups) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield each task with the group that serves it, if that has other members."""
+    for task, group in enumerate(chosen.grouping.serves):
+        if len(chosen.grouping.groups[group]) > 1:
+            yield task, chosen.grouping.groups[group]
+
+
+def _compared(chosen: ChosenGroups, arms: dict[Key, Arm], task: int, group: tuple[int, ...]) -> Retrained:
+    rule, name = chosen.matrix.rule, chosen.tasks[task]
+    both, single = arms.get((name, "pair", "group")), arms.get((name, "single", ""))
+    prior = arms_of(arms, rule)
+    keys: tuple[Key, Key] = (name, "pair", "group"), (name, "single", "")
+    priors = [prior.prior_for(key) for key in keys]
+    evidence = variance_components(both, single, priors[0], priors[1], rule.estimand)
+    error = standard_error(evidence, rule.estimand, rule.test)
+    gain, low, high = (float(POINTS * value) for value in (error.gain, *error.interval(rule.alpha)))
+    predicted = float(chosen.gain[task])
+    difference, half = gain - predicted, _half_width(chosen, task, group, float(POINTS * error.se), float(error.df))
+    return Retrained(
+        *(name, chosen.names(group), predicted, gain, low, high),
+        *(difference, difference - half, difference + half),
+        seeds=both.n_runs if both else 0,
+        untested_reason=str(evidence.untested_reason).replace("pair run", "run"),
+    )
+
+
+def _half_width(chosen: ChosenGroups, task: int, group: tuple[int, ...], se: float, df: float) -> float:
+    """Return half the interval of realised less predicted gain; the errors of the prediction go the same way."""
+    members = np.zeros((1, len(chosen.tasks)), dtype=np.bool_)
+    members[0, list(group)] = True
+    predicted = float(group_values(members, chosen.gains.se)[0, task])
+    if math.isinf(predicted):
+        return math.nan
+    least = float(np.nanmin([df, *chosen.gains.df[[other for other in group if other != task], task]]))
+    return float(-stdtrit(least, chosen.matrix.rule.alpha / 2) * math.hypot(predicted, se))
+
+
+def retrained_frame(chosen: ChosenGroups, found: tuple[Retrained, ...]) -> pd.DataFrame:
+    """Return one row per task that a group serves: ``RETRAINED_COLUMNS``."""
+    rule, synthetic = chosen.matrix.rule, chosen.matrix.study.synthetic
+    rows = [
+        {name: getattr(one, name, None) for name in RETRAINED_COLUMNS}
+        | {"tasks": "+".join(one.group), "alpha": rule.alpha, "synthetic": synthetic}
+        for one in found
+    ]
+    return pd.DataFrame(rows, columns=list(RETRAINED_COLUMNS))
+
+
+def retrained_table(chosen: ChosenGroups, found: tuple[Retrained, ...]) -> Table:
+    """Return the table for a terminal: predicted and realised gain of each task."""
+    stamp = f"\n{SYNTHETIC}: not real data" if chosen.matrix.study.synthetic else ""
+    title = f"Predicted gains, and realised gains with fresh seeds, in points{stamp}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    level = f"{100 * (1 - chosen.matrix.rule.alpha):g}% interval"
+    table.add_column("task")
+    for name in ("predicted", "realised", level, "difference", level):
+        table.add_column(name, justify="right", no_wrap=True)
+    titles = dict(zip(chosen.tasks, chosen.matrix.titles, strict=True))
+    for one in found:
+        intervals = [(one.low, one.high), (one.difference_low, one.difference_high)]
+        first, second = (
+            Text("" if math.isnan(low) else f"[{signed_plainly(low)}, {signed_plainly(high)}]")
+            for low, high in intervals
+        )
+        table.add_row(
+            Text(titles[one.task]),
+            *(signed_plainly(one.predicted), signed_plainly(one.realised), first),
+            *(signed_plainly(one.difference), second),
+        )
+    return table
+
+
+def describe_retrained(found: tuple[Retrained, ...]) -> list[str]:
+    """Return lines on how many predictions hold."""
+    tested = [one for one in found if not math.isnan(one.difference_low)]
+    if not tested:
+        return ["No realised gain has an interval: train two seeds or more."]
+    held = sum(one.difference_low <= 0 <= one.difference_high for one in tested)
+    return [
+        f"{held} of {plural(len(tested), 'realised gain')} agree with the prediction: the interval of their difference "
+        "has 0. Intervals are not adjusted for the number of tasks."
+    ]
