@@ -133,12 +133,13 @@ class RunSpec:
             "tasks": self.tasks,
             "encoder": self.encoder.fingerprint,
             "seed": self.seed,
-            "recipe": _settings(self.recipe),
+            "recipe": None,
             "parent": self.parent._identity() if self.parent else None,
         }
         if self.variant != "plain":
             content |= {"variant": self.variant, "partner": self.partner}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        text = json.dumps(content, sort_keys=True)  # in its strings, quotes are escaped
+        return hashlib.sha256(text.replace('"recipe": null', _recipe_text(self.recipe), 1).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as JSON values, for ``from_dict``."""
@@ -163,6 +164,7 @@ class RunSpec:
 
 
 @lru_cache(maxsize=4096)
-def _settings(recipe: Recipe) -> dict[str, Any]:
-    """The settings of a recipe without those that are None, so that a version with a new one finds older runs."""
-    return {name: value for name, value in dataclasses.asdict(recipe).items() if value is not None}
+def _recipe_text(recipe: Recipe) -> str:
+    """The recipe as a part of JSON text, without settings that are None: a version with a new one finds older runs."""
+    settings = {name: value for name, value in dataclasses.asdict(recipe).items() if value is not None}
+    return f'"recipe": {json.dumps(settings, sort_keys=True)}'

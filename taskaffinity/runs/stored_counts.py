@@ -112,24 +112,23 @@ def _array_header(header: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
 def _check_counts(folder: Path, stored: StoredResult, counts: Arrays, whole: Mapping[str, Whole | None]) -> None:
     """Check every array, and that the scores follow from the counts."""
     has_dev = any(f"{name}/dev" in counts for name in stored.outcomes)
-    legal: dict[str, str] = {}
+    official: dict[str, str] = {}
     for name, outcome in stored.outcomes.items():
         for split, score in (("test", outcome.test), ("dev", outcome.dev)):
             key = f"{name}/{split}"
-            legal[key] = outcome.metric
+            official[key] = outcome.metric
             if key not in counts and (split == "test" or has_dev):
                 raise DamagedRun(folder / COUNTS, f"no counts of {key}")
             if key in counts:
                 _check_array(folder, key, outcome.metric, counts[key], whole[key])
                 _check_score(folder, key, outcome.metric, counts[key], score)
-        legal |= {f"{name}/test/{metric}": metric for metric in METRICS if metric != outcome.metric}
-    for key, array in counts.items():
-        if key not in legal:
+    for key in (key for key in counts if key not in official):
+        test, _, metric = key.rpartition("/")
+        if not test.endswith("/test") or metric not in METRICS or official.get(test) in (None, metric):
             raise DamagedRun(folder / COUNTS, f"counts of {shown(key)}, which this run has not")
-        test = key.rpartition("/")[0]
         if test in counts:
-            _check_array(folder, key, legal[key], array, whole[key])
-            _check_secondary(folder, key, legal[key], array, legal[test], counts[test])
+            _check_array(folder, key, metric, counts[key], whole[key])
+            _check_secondary(folder, key, metric, counts[key], official[test], counts[test])
 
 
 def _check_documents(folder: Path, counts: Arrays, documents: Arrays) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
+from taskaffinity.garbage_collection import without_collection
 from taskaffinity.studies.folders import recipe_path, results_folder
 from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.studies.options import (
@@ -48,7 +47,7 @@ def plan_pairwise(
     resolved, file = _resolved(suite, data)
     options = replace(options, suite_file=options.suite_file or file)
     results_folder(options.output_dir, resolved, options.suite_file)
-    with _without_collection():
+    with without_collection():
         from taskaffinity.studies import planning  # torch
 
     return planning.plan_pairwise(resolved, options, listener, dry_run=dry_run)
@@ -102,7 +101,7 @@ def plan_full(
     resolved, file = _resolved(suite, data)
     options = replace(options, suite_file=options.suite_file or file)
     results_folder(options.output_dir, resolved, options.suite_file)
-    with _without_collection():
+    with without_collection():
         from taskaffinity.studies import planning  # torch
 
     return planning.plan_full(resolved, options, listener, dry_run=dry_run)
@@ -119,7 +118,7 @@ def plan_tune(suite: str | Path | Suite, options: TuneOptions, *, data: str | Pa
     resolved, file = _resolved(suite, data)
     options = replace(options, suite_file=options.suite_file or file)
     out = recipe_path(options, results_folder(options.output_dir, resolved, options.suite_file))
-    with _without_collection():
+    with without_collection():
         from taskaffinity.studies.search import plan_search  # torch
 
     return plan_search(resolved, options, settings, out)
@@ -145,15 +144,3 @@ def _resolved(suite: str | Path | Suite, data: str | Path | None) -> tuple[Suite
     if isinstance(suite, Path) or suite.endswith((".yaml", ".yml")):
         return find_suite(None, data, suite), Path(suite)
     return find_suite(suite, data), None
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Import torch in a seventh less time: its modules live on, so the garbage collector searches them in vain."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -23,6 +23,7 @@ from taskaffinity.analysis.statistics.standard_errors import (
     untested,
     variance_components,
 )
+from taskaffinity.garbage_collection import without_collection
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.rule import Estimand, Rule, Test
 from taskaffinity.runs.spec import RunSpec
@@ -179,6 +180,7 @@ class Arms:
         return covariance
 
 
+@without_collection()
 def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None, rule: Rule | None = None) -> Arms:
     """Read every arm from the study's runs in the store, at the stage that the study evaluates.
 
