@@ -1,8 +1,9 @@
 """Which of my NLP tasks help each other, which hurt, and how sure are we?
 
-``pairwise`` trains every task and every pair, measures each directed gain, and writes tables and figures. ``full``
-trains the whole set in stages, ``tune`` searches a recipe, and ``load`` reads a results folder. Each does what the
-command of its name does. Importing this package loads none of torch, transformers or ray, and neither does ``load``.
+``pairwise`` trains every task and every pair, measures each directed gain, and writes tables and figures. ``estimate``
+probes gains at a tenth of the cost, ``group`` chooses which tasks to train together, ``full`` trains the whole set in
+stages, ``tune`` searches a recipe, and ``load`` reads a results folder. Each does what the command of its name does.
+Importing this package loads none of torch, transformers or ray, and neither does ``load``.
 
 Rooms, from the bottom up: ``errors``, ``tasks`` (what is learned), ``corpora`` (original distributions to task files),
 ``runs`` (what to train and what came of it), then two wings that do not know each other, ``training`` (torch) and
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from taskaffinity.analysis.affinity import measure
+    from taskaffinity.analysis.estimates.results import EstimateResults
     from taskaffinity.analysis.figures.graph import draw_graph
     from taskaffinity.analysis.graph import affinity_graph
     from taskaffinity.analysis.publish import publish
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from taskaffinity.runs.store import RunStore
     from taskaffinity.runs.study import Study
     from taskaffinity.studies.api import full, load, pairwise, tune
+    from taskaffinity.studies.estimate_api import estimate
     from taskaffinity.studies.group import group
     from taskaffinity.studies.retrain import retrain
     from taskaffinity.tasks.catalog import load_suite
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EncoderResults",
+    "EstimateResults",
     "InputError",
     "PairwiseResults",
     "RunStore",
@@ -51,6 +55,7 @@ __all__ = [
     "Suite",
     "affinity_graph",
     "draw_graph",
+    "estimate",
     "full",
     "group",
     "load",
@@ -65,6 +70,7 @@ __version__ = version("taskaffinity")
 
 _HOMES = {
     "EncoderResults": "analysis.results",
+    "EstimateResults": "analysis.estimates.results",
     "InputError": "errors",
     "PairwiseResults": "analysis.results",
     "RunStore": "runs.store",
@@ -74,6 +80,7 @@ _HOMES = {
     "Suite": "tasks.suite",
     "affinity_graph": "analysis.graph",
     "draw_graph": "analysis.figures.graph",
+    "estimate": "studies.estimate_api",
     "full": "studies.api",
     "group": "studies.group",
     "load": "studies.api",

@@ -102,7 +102,7 @@ def _beside_arms(study: Study, store: RunStore) -> Iterator[CollapsedRun]:
         run = store.get(spec)
         for target, outcome in run.outcomes.items() if run else ():
             source = "+".join(trained_with(spec, target, order))
-            reason = _reason(outcome.metric) if _is_constant(run, target, outcome.metric) else ""
+            reason = _reason(outcome.metric) if is_constant(run, target, outcome.metric) else ""
             pool = pools.setdefault((target, spec.stage == "finetune", is_full), {})
             of_arm = pool.setdefault((spec.arm, source), [])
             of_arm.append(CollapsedRun(target, spec.arm, source, spec.seed, 100 * outcome.test, reason))
@@ -148,7 +148,8 @@ def _reason(metric: str) -> str:
     return _CONSTANT.get(metric, "one class")
 
 
-def _is_constant(run: RunResult | None, target: str, metric: str) -> bool:
+def is_constant(run: RunResult | None, target: str, metric: str) -> bool:
+    """Return whether a run predicts one class, no span or one value for every test example."""
     by = {f"{target}/test": metric, f"{target}/test/macro_f1": "macro_f1"}
     return run is not None and any(
         predicts_nothing(run.counts[key], METRICS[name]) for key, name in by.items() if key in run.counts

@@ -18,6 +18,7 @@ from taskaffinity.cli import (
     compare,
     data,
     doctor,
+    estimate,
     export,
     full,
     graph,
@@ -46,6 +47,7 @@ app = typer.Typer(
 app.command("pairwise", epilog=SETTINGS)(pairwise.command)
 app.command("full", epilog=SETTINGS)(full.command)
 app.command("tune", epilog=SETTINGS)(tune.command)
+app.command("estimate", epilog=SETTINGS)(estimate.command)
 app.command("graph")(graph.command)
 app.command("table")(table.command)
 app.command("report")(report.command)

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from taskaffinity.errors import STRICT
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.runs.stored_json import Words
+from taskaffinity.runs.stored_json import FiniteScore, Words
 from taskaffinity.tasks.task import A_NAME, is_name
 
 Stage = Literal["single", "refine", "finetune"]
@@ -37,12 +37,33 @@ TaskName = Annotated[str, AfterValidator(_checked)]
 """A name that may be part of a file's name; checked when a file is read."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 _StoredRef = tuple[TaskName, Words]
+MOST_STEPS = 1_000_000
+Steps = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 
-Variant = Literal["plain", "matched", "placebo", "half", "halves", "continued"]
+Variant = Literal["plain", "matched", "placebo", "half", "halves", "continued", "probe"]
 """Variants of a run. Variants of a single-task run: *matched* trains as many updates as the pair with ``partner``;
 *placebo* trains beside a copy of the task whose loss reaches a separate head only; *half* trains on the first half of
 the training examples; *halves* trains on both halves as two tasks. Of any run: *continued* starts from the encoder of
-its parent, after one epoch that all runs of that parent share."""
+its parent, after one epoch that all runs of that parent share. A *probe* continues its parent, a finished single-task
+run, for a few updates, with ``partner`` as the second task or alone (``Probe``)."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How long a probe trains. Its learning rate is the recipe's peak, after the warm-up."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    target_steps: Steps
+    """Updates on the target in each round."""
+    source_steps: Annotated[int, Field(ge=0, le=MOST_STEPS)]
+    """Updates on the source in each round, between those on the target; 0 for the target alone."""
+    most_rounds: Steps = 1
+    """Rounds at most. A probe with a source ends after the round in which the source reaches its goal."""
+    source_goal: FiniteScore = -1.0
+    """Dev score from which the source counts as learnt."""
+    warmup: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the first round in which the learning rate rises linearly to its peak."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +90,9 @@ class RunSpec:
     """The run that a fine-tuning or a *continued* run starts from."""
     variant: Variant = "plain"
     partner: _StoredRef | None = None
-    """The partner whose update count a *matched* run imitates."""
+    """The partner whose update count a *matched* run imitates, or the source of a *probe*."""
+    probe: Probe | None = None
+    """How long a *probe* trains; None for other variants."""
 
     def __post_init__(self) -> None:
         names = self.task_names
@@ -81,12 +104,22 @@ class RunSpec:
             raise ValueError(f"a plain run with a parent fine-tunes one task; got {', '.join(names)}")
         if self.variant == "continued" and self.parent is None:
             raise ValueError(f"a continued run has a parent that it starts from; got none for {', '.join(names)}")
-        if self.variant not in ("plain", "continued") and (len(names) != 1 or self.parent is not None):
+        if (self.probe is not None) != (self.variant == "probe"):
+            raise ValueError("a probe, and no other run, says how long it trains")
+        if self.probe is not None:
+            self._check_probe(self.probe)
+        elif self.variant not in ("plain", "continued") and (len(names) != 1 or self.parent is not None):
             raise ValueError(f"a {self.variant} run trains one task from the encoder; got {', '.join(names)}")
-        if (self.partner is not None) != (self.variant == "matched"):
+        if self.probe is None and (self.partner is not None) != (self.variant == "matched"):
             raise ValueError("a matched run, and no other, has a partner")
         if self.partner in self.tasks:
             raise ValueError(f"a task is not its own partner; got {names[0]}")
+
+    def _check_probe(self, probe: Probe) -> None:
+        if self.parent is None or self.parent.tasks != self.tasks or len(self.tasks) != 1:
+            raise ValueError(f"a probe continues a single-task run of its target; got {', '.join(self.task_names)}")
+        if (self.partner is None) != (probe.source_steps == 0):
+            raise ValueError("a probe has updates on a source if and only if it has a partner")
 
     @property
     def task_names(self) -> tuple[str, ...]:
@@ -94,7 +127,7 @@ class RunSpec:
 
     @property
     def stage(self) -> Stage:
-        if self.parent is not None and self.variant != "continued":
+        if self.parent is not None and self.variant not in ("continued", "probe"):
             return "finetune"
         return "single" if len(self.tasks) == 1 else "refine"
 
@@ -124,7 +157,7 @@ class RunSpec:
         """
         words = "+".join(self.task_names) if len(self.tasks) <= 3 else f"{len(self.tasks)}tasks"
         if self.partner is not None:
-            words += f"-to-{self.partner[0]}"
+            words += f"-{'with' if self.variant == 'probe' else 'to'}-{self.partner[0]}"
         first = self.stage if self.variant == "plain" else self.variant
         return f"{first}-{words}-s{self.seed}-{self._identity()[:8]}"
 
@@ -138,6 +171,8 @@ class RunSpec:
         }
         if self.variant != "plain":
             content |= {"variant": self.variant, "partner": self.partner}
+        if self.probe is not None:
+            content["probe"] = dataclasses.asdict(self.probe)
         text = json.dumps(content, sort_keys=True)  # in its strings, quotes are escaped
         return hashlib.sha256(text.replace('"recipe": null', _recipe_text(self.recipe), 1).encode()).hexdigest()
 
@@ -148,6 +183,8 @@ class RunSpec:
         content["parent"] = self.parent.to_dict() if self.parent else None
         if self.variant == "plain":
             del content["variant"], content["partner"]
+        if self.probe is None:
+            del content["probe"]
         return content
 
     @classmethod
@@ -160,6 +197,7 @@ class RunSpec:
             parent=cls.from_dict(content["parent"]) if content["parent"] else None,
             variant=content.get("variant", "plain"),
             partner=tuple(content["partner"]) if content.get("partner") else None,
+            probe=Probe(**content["probe"]) if content.get("probe") else None,
         )
 
 

@@ -68,6 +68,7 @@ def run(
         on_progress(course.progress())
 
     parents = {spec.parent for spec in pending}
+    probed = {spec.parent for spec in pending if is_probe(spec)}
     settings: dict[str, Any] = {
         "root": str(store.root.resolve()),
         "encoder": str(encoder_folder),
@@ -77,10 +78,14 @@ def run(
         "checkpoint_minutes": options.checkpoint_minutes,
         "gpu_share": resources.gpus_per_run,
     }
+
+    def keeps(spec: RunSpec) -> bool:
+        return options.keep_models and keeps_model(spec)
+
     if resources.executor == "local":  # training blocks this process: the run itself reports
         settings["on_heartbeat"] = show
     arguments = [
-        (spec, {**settings, "keep_weights": spec in parents, "keep_model": options.keep_models and keeps_model(spec)})
+        (spec, {**settings, "keep_weights": spec in parents, "keep_model": spec in probed or keeps(spec)})
         for spec in pending
     ]
     outcomes = on_ray if resources.executor == "ray" else in_this_process
@@ -116,6 +121,11 @@ def _check_room(event: Event, report: Report, n_pending: int) -> None:
         )
 
 
+def is_probe(spec: RunSpec) -> bool:
+    """Whether a run is a probe, which continues the model of its parent, head included."""
+    return spec.probe is not None
+
+
 def keeps_model(spec: RunSpec) -> bool:
     """Whether ``keep_models`` applies to a run; controls and compute-matched runs only serve comparison."""
     return spec.variant in ("plain", "continued")
@@ -124,14 +134,18 @@ def keeps_model(spec: RunSpec) -> bool:
 def pending_runs(plan: Plan, store: RunStore, *, keep_models: bool = False) -> list[RunSpec]:
     """The runs to train, in the plan's order.
 
-    These are the runs that are not done, finished runs that lack the weights that a pending run starts from, and, with
-    ``keep_models``, finished runs that lack a model.
+    These are the runs that are not done, finished runs that lack the weights that a pending run starts from, finished
+    runs that lack the model that a pending probe continues, and, with ``keep_models``, finished runs that lack a model.
     """
     pending: list[RunSpec] = []
     parents: set[RunSpec | None] = set()
-    for spec in reversed(plan.specs):  # children first: they decide whether a parent needs weights
-        lacks_model = keep_models and keeps_model(spec) and not store.has_models(spec)
+    probed: set[RunSpec | None] = set()
+    for spec in reversed(plan.specs):  # children first: they decide what a parent needs
+        needs_model = spec in probed or (keep_models and keeps_model(spec))
+        lacks_model = needs_model and not store.has_models(spec)
         if spec not in store or lacks_model or (spec in parents and not store.has_weights(spec)):
             pending.append(spec)
             parents.add(spec.parent)
+            if is_probe(spec):
+                probed.add(spec.parent)
     return pending[::-1]

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from taskaffinity.errors import trace_of
+from taskaffinity.errors import InputError, trace_of
 from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES, CheckpointFolder
 from taskaffinity.runs.heartbeat import HeartbeatWriter
+from taskaffinity.runs.probe_result import write_probe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 
@@ -127,6 +128,9 @@ def _train(spec: RunSpec, store: RunStore, start: Path | None, settings: Mapping
 
     minutes = settings.get("checkpoint_minutes", DEFAULT_MINUTES)
     claim_gpu_memory(spec.recipe, settings["gpu_share"])
+    if spec.probe is not None:
+        _train_probe(spec, store, start, settings)
+        return
     heartbeat = HeartbeatWriter(store.folder(spec), spec.recipe.num_train_epochs, settings.get("on_heartbeat"))
     try:
         result = execute(
@@ -145,3 +149,17 @@ def _train(spec: RunSpec, store: RunStore, start: Path | None, settings: Mapping
         result = replace(result, versions={**result.versions, "gpu_share": f"{settings['gpu_share']:g}"})
     store.write(result, share_with_group=settings.get("share_with_group", False))
     CheckpointFolder(store.folder(spec)).remove()
+
+
+def _train_probe(spec: RunSpec, store: RunStore, start: Path | None, settings: Mapping[str, Any]) -> None:
+    """Train a probe; it is short, and has neither a heartbeat nor checkpoints."""
+    from taskaffinity.training.probe import execute_probe
+
+    assert spec.parent is not None
+    assert start is not None  # a probe has a parent, whose weights were checked
+    head = store.head(spec.parent, spec.task_names[0])
+    if head is None:
+        raise InputError(LACKS_START.format(spec.parent.run_id))
+    store.check_file(spec.parent, head)
+    places = {"encoder_folder": Path(settings["encoder"]), "cache": Path(settings["cache"])}
+    write_probe(store.folder(spec), execute_probe(spec, **places, start=start, head=head))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
 from taskaffinity.garbage_collection import without_collection
+from taskaffinity.studies.estimate_options import share_of
 from taskaffinity.studies.folders import recipe_path, results_folder
 from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.studies.options import (
@@ -24,6 +25,8 @@ from taskaffinity.tasks.suite import Suite
 from taskaffinity.tuning.recipe import describe_trial
 
 if TYPE_CHECKING:
+    from taskaffinity.analysis.estimates.results import EstimateResults
+    from taskaffinity.runs.probes import ProbeDesign
     from taskaffinity.studies.planned import PlannedStudy
     from taskaffinity.studies.search import PlannedSearch
     from taskaffinity.tuning.search import SearchResult
@@ -135,6 +138,43 @@ def train_search(planned: PlannedSearch, listener: Listener) -> SearchResult:
         listener.warn("no recipe was chosen: all finalists failed")
     planned.write_recipe(result)
     return result
+
+
+def plan_estimate(
+    suite: str | Path | Suite,
+    options: PairwiseOptions,
+    listener: Listener,
+    *,
+    budget: str | float,
+    data: str | Path | None = None,
+    dry_run: bool = False,
+) -> tuple[PlannedStudy, ProbeDesign]:
+    """Plan the probes of a study; the study is the one of the results folder, or a new one.
+
+    Raises
+    ------
+    InputError
+    """
+    check_pairwise_options(options)
+    share = share_of(budget)
+    resolved, file = _resolved(suite, data)
+    options = replace(options, suite_file=options.suite_file or file)
+    results_folder(options.output_dir, resolved, options.suite_file)
+    with without_collection():
+        from taskaffinity.studies import estimate_plan  # torch
+        from taskaffinity.studies.estimate import describe_design, design_probes
+
+    planned = estimate_plan.plan_estimate(resolved, options, listener, dry_run=dry_run)
+    design = design_probes(planned.study, share)
+    listener.notice(describe_design(planned.study, design))
+    return planned, design
+
+
+def train_estimates(planned: PlannedStudy, design: ProbeDesign, listener: Listener) -> EstimateResults:
+    """Train what the probes of a study need, and write the estimates."""
+    from taskaffinity.studies import estimate
+
+    return estimate.train_estimates(planned, design, listener)
 
 
 def _resolved(suite: str | Path | Suite, data: str | Path | None) -> tuple[Suite, Path | None]:

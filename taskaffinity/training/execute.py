@@ -122,7 +122,7 @@ def execute(
     loaded = time.perf_counter()
     training, fitted = setup.training, FitResult(improving=set(metas))
     loop = TrainingLoop(model, training.splits, recipe, seed=spec.seed, batches=training.batches)
-    identity = RunIdentity(spec.run_id, _versions_of(recipe, model))
+    identity = RunIdentity(spec.run_id, versions_of(recipe, model))
     with checkpoints_of(under_way.checkpoints, identity, loop, fitted) as checkpoints:
         checkpoints.resume(metas, splits["dev"], under_way.heartbeat)
         fit_and_select(loop, fitted, metas, splits["dev"], recipe, under_way.heartbeat, checkpoints)
@@ -180,7 +180,7 @@ def _run_result(
             for metric, numbers in evaluated.documents.items()
         },
         history=fitted.history,
-        versions=_versions_of(spec.recipe, model),
+        versions=versions_of(spec.recipe, model),
         predictions={key: evaluated.predictions for key, evaluated in evaluations.items()} if keep_predictions else {},
     )
 
@@ -212,7 +212,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def _versions_of(recipe: Recipe, model: MultiTaskModel) -> dict[str, str]:
+def versions_of(recipe: Recipe, model: MultiTaskModel) -> dict[str, str]:
     """The versions that a result depends on, and how the model computes."""
     on_gpu = gpu_versions() if recipe.device == "cuda" else {}
     return (

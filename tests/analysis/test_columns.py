@@ -13,6 +13,7 @@ from fake_studies import Counts, fill, latent_counts, make_study
 
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.comparison import compare_studies, comparison_frame
+from taskaffinity.analysis.estimates.probes import Estimate, estimates_frame
 from taskaffinity.analysis.figure_options import FigureOptions
 from taskaffinity.analysis.groups import chosen_groups, group_gains
 from taskaffinity.analysis.paper.encoders import encoder_scores
@@ -20,6 +21,7 @@ from taskaffinity.analysis.paper.figure2 import figure2_frame
 from taskaffinity.analysis.publish import publish, publish_encoders, publish_groups, publish_retrained, publish_stages
 from taskaffinity.analysis.retrained import retrained
 from taskaffinity.analysis.tables.columns import COLUMNS, PRINTED_COLUMNS
+from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.analysis.tables.groups import helpers_frame
 from taskaffinity.grouping.helpers import select_helpers
 from taskaffinity.runs.recipe import FINETUNE
@@ -52,6 +54,8 @@ def test_every_file_has_the_described_columns(pairs: tuple[Study, RunStore], tmp
     store = fill(stages, tmp_path / "full", latent_counts({}, n=60), further={"micro_f1": as_f1})
     publish_stages(stages, store, tmp_path)
     publish_encoders(encoder_scores([(stages, store)]), tmp_path)
+    estimated = estimates_frame([Estimate("a", "b")], ["a", "b"])
+    (tmp_path / "estimates.csv").write_text(as_csv(estimated))
     publish_groups(chosen_groups(measure(*pairs), None, models=2, draws=0), tmp_path)
     grouped = chosen_groups(measure(*pairs), None, models=1, draws=0)
     publish_retrained(grouped, retrained(grouped, pairs[1], 1), tmp_path)

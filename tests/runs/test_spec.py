@@ -15,7 +15,7 @@ import pytest
 
 from taskaffinity.runs.recipe import FROM_SCRATCH, OF_THE_PAPER, PAPER_REFINE, REFINE, Recipe
 from taskaffinity.runs.rule import Rule
-from taskaffinity.runs.spec import EncoderRef, RunSpec, Variant
+from taskaffinity.runs.spec import EncoderRef, Probe, RunSpec, Variant
 
 ENCODER = EncoderRef("tiny", "e1")
 PAIR = RunSpec((("a", "f1"), ("b", "f2")), ENCODER, 0, Recipe())
@@ -29,6 +29,7 @@ VARIANTS: dict[Variant, RunSpec] = {
     "half": replace(SINGLE, variant="half"),
     "halves": replace(SINGLE, variant="halves"),
     "continued": replace(SINGLE, variant="continued", parent=PAIR),
+    "probe": replace(SINGLE, variant="probe", parent=SINGLE, partner=("b", "f2"), probe=Probe(20, 60)),
 }
 CONTROLS = ("matched", "placebo", "half", "halves")
 
@@ -90,7 +91,7 @@ def test_what_is_trained_changes_the_run(change: str) -> None:
 def test_each_variant_of_a_run_is_another_run() -> None:
     assert set(VARIANTS) == set(get_args(Variant))
     assert all(spec.variant == variant for variant, spec in VARIANTS.items())
-    assert len(set(VARIANTS.values())) == len({spec.run_id for spec in VARIANTS.values()}) == 6
+    assert len(set(VARIANTS.values())) == len({spec.run_id for spec in VARIANTS.values()}) == 7
 
 
 @pytest.mark.parametrize("partner", [("c", "f2"), ("b", "f9")], ids=["another task", "other data"])
@@ -119,7 +120,7 @@ def test_plain_runs_of_before_there_were_variants_keep_their_folders(spec: RunSp
 
 
 def test_every_field_of_a_run_is_tried() -> None:
-    tried = {"tasks", "encoder", "seed", "recipe", "parent", "variant", "partner"}
+    tried = {"tasks", "encoder", "seed", "recipe", "parent", "variant", "partner", "probe"}
     assert {field.name for field in dataclasses.fields(RunSpec)} == tried
 
 
@@ -257,7 +258,7 @@ def test_a_matched_run_has_a_partner() -> None:
         replace(SINGLE, variant="matched")
 
 
-@pytest.mark.parametrize("variant", [variant for variant in VARIANTS if variant != "matched"])
+@pytest.mark.parametrize("variant", [variant for variant in VARIANTS if variant not in ("matched", "probe")])
 def test_no_other_run_has_a_partner(variant: Variant) -> None:
     with pytest.raises(ValueError, match="a matched run, and no other, has a partner"):
         replace(VARIANTS[variant], partner=("b", "f2"))

@@ -153,6 +153,24 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "risk": "Probability that a gain is below the bound that the choice counts (--risk); empty for none.",
         "synthetic": _SYNTHETIC,
     },
+    "estimates.csv": {
+        "source": _SOURCE,
+        "target": _TARGET,
+        "probe": "Dev score of the target after a few updates with the source less that after the same updates without "
+        "it, in points; the mean over the probes. It estimates the sign of a gain, and not its size.",
+        "se": "Standard error of the probe over seeds and dev examples, in points.",
+        "low": "Lower end of the gain's 90 % interval, in points: a gain is 1 to 6 times its probe.",
+        "high": "Upper end of the same interval, in points.",
+        "sign": "Sign of the gain: positive, negative or unclear (the interval holds 0, or the source was not learnt); "
+        "empty if there is no estimate.",
+        "source_learnt": "Whether the source reached two thirds of its single-task dev score in every probe: true or "
+        "false; empty if there is no estimate.",
+        "rounds": "Rounds of the longest probe; a probe goes on until its source is learnt, or to a tenth of a run of "
+        "the pair.",
+        "repeats": "Probes, each from the single-task run of another seed.",
+        "seconds": "Time of the arrow's probes, in seconds, without loading.",
+        "reason": "Why there is no estimate; empty if there is one.",
+    },
     "retrained.csv": {
         "task": "Task that is served by a model of two tasks or more; a name of the suite.",
         "tasks": "Tasks that the model is trained on, joined by +.",

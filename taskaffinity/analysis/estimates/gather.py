@@ -1,0 +1,106 @@
+"""Gather the probes of a study from its results folder: which are due, which are done, and the estimates they give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import permutations
+
+from taskaffinity.analysis.collapsed_runs import is_constant
+from taskaffinity.analysis.estimates.probes import Estimate, Probed, estimates
+from taskaffinity.runs.probe_result import ProbeResult, read_probe
+from taskaffinity.runs.probes import Costs, ProbeDesign, alone, probes_of, singles_to_probe, updates_of
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+NOT_LEARNT = "the {} has not learnt its task alone: a run predicts the same for every example"
+NO_SINGLE = "a single-task run of the {} is missing or failed"
+NO_PROBE = "a probe is missing or failed"
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The probes of a study by what its results folder holds now."""
+
+    study: Study
+    store: RunStore
+    design: ProbeDesign
+
+    @cached_property
+    def singles(self) -> dict[tuple[str, int], RunSpec]:
+        """The single-task runs that probes continue, by task and seed."""
+        return singles_to_probe(self.study, self.design.repeats)
+
+    @cached_property
+    def faults(self) -> dict[str, str]:
+        """Why a task takes part in no probe, with a place for its role."""
+        metrics = {task.name: task.metric for task in self.study.tasks}
+        faults = {}
+        for (name, _), spec in self.singles.items():
+            result = self.store.get(spec)
+            if result is None:
+                faults[name] = NO_SINGLE
+            elif is_constant(result, name, metrics[name]):
+                faults[name] = NOT_LEARNT
+        return faults
+
+    @cached_property
+    def probes(self) -> list[RunSpec]:
+        """The probe of every arrow and seed; the single-task runs are done."""
+        dev = {
+            (name, seed): self.store.read(spec).outcomes[name].dev
+            for (name, seed), spec in self.singles.items()
+            if name not in self.faults
+        }
+        return list(probes_of(self.study, self.design, self.singles, dev))
+
+    @cached_property
+    def found(self) -> dict[RunSpec, ProbeResult]:
+        """The finished probes with a source."""
+        return {spec: result for spec in self.probes if (result := read_probe(self.store, spec))}
+
+    @cached_property
+    def baselines(self) -> dict[RunSpec, RunSpec]:
+        """The probe of the target alone, by finished probe."""
+        return {spec: alone(spec, result.scores.rounds) for spec, result in self.found.items()}
+
+    def rows(self) -> list[Estimate]:
+        """An estimate of every arrow."""
+        beside = {spec: read_probe(self.store, spec) for spec in self.baselines.values()}
+        probed = [
+            Probed(spec.partner[0], spec.task_names[0], result, other)
+            for spec, result in self.found.items()
+            if spec.partner and (other := beside[self.baselines[spec]])
+        ]
+        return estimates(probed, self._missing([(one.source, one.target) for one in probed]))
+
+    def _missing(self, done: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Why arrows have no estimate."""
+        reasons = {}
+        for source, target in permutations([task.name for task in self.study.tasks], 2):
+            fault = self.faults.get(target, "").format("target") or self.faults.get(source, "").format("source")
+            if (source, target) not in done:
+                reasons[source, target] = fault or NO_PROBE
+        return reasons
+
+    def share(self) -> float:
+        """Cost of the finished probes in updates, as a share of the training of all pairs."""
+        costs, total = Costs(self.study), 0.0
+        for spec, result in self.found.items():
+            if spec.probe and spec.partner:
+                n = updates_of(spec.probe, result.scores.rounds)
+                total += costs.of_probe(spec.task_names[0], spec.partner[0], n)
+        for spec in set(self.baselines.values()):
+            if spec.probe:
+                total += costs.of_probe(spec.task_names[0], None, updates_of(spec.probe, spec.probe.most_rounds))
+        return total / costs.of_pairs()
+
+
+def cost_of(study: Study, spec: RunSpec, costs: Costs | None = None) -> float:
+    """Expected cost of a single-task run or of a probe, in updates."""
+    costs = costs or Costs(study)
+    if spec.probe is None:
+        return costs.updates(spec.task_names)
+    source = spec.partner[0] if spec.partner else None
+    return costs.of_probe(spec.task_names[0], source, updates_of(spec.probe, 1))

@@ -1,0 +1,166 @@
+"""How well estimates agree with measured gains.
+
+An estimator is judged by its rank of arrows (area under the ROC curve), by signs, by its order of sources for each
+target, and by the coverage of its intervals. The same numbers of a cheap baseline stand beside them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import rankdata, spearmanr
+
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+Array = npt.NDArray[np.float64]
+Estimator = Callable[[pd.DataFrame, Study], Array]
+"""Gives each row of a frame of arrows a score; a higher one means a larger gain."""
+
+_DRAWS = 2000
+_FEWEST_SOURCES = 3
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The agreement of one estimator with measured gains; NaN where nothing can be compared."""
+
+    estimator: str
+    auroc_positive: float
+    """Probability that an arrow that improves ranks above one that does not; ties count half."""
+    positive_low: float
+    positive_high: float
+    """95 % interval over draws of arrows, as those of the negative ones."""
+    auroc_negative: float
+    """Probability that an arrow that degrades ranks below one that does not."""
+    negative_low: float
+    negative_high: float
+    sign_accuracy: float
+    """Share of the decided arrows whose estimate has the sign of the gain."""
+    sign_base: float
+    """Share of the more frequent sign among them."""
+    within_target: float
+    """Mean over targets of Spearman's correlation over the sources."""
+    coverage: float
+    """Share of the arrows whose interval holds the measured gain; NaN without intervals."""
+    arrows: int
+    """Arrows with an estimate and a measured gain."""
+
+
+def probes(arrows: pd.DataFrame, study: Study) -> Array:
+    """The mean of the probes."""
+    return arrows.probe.to_numpy(float)
+
+
+def log_size_ratio(arrows: pd.DataFrame, study: Study) -> Array:
+    """Logarithm of the source's training examples over the target's: large sources help small targets."""
+    sizes = {task.name: max(1, task.sizes.get("train", 1)) for task in study.tasks}
+    return np.array([math.log(sizes[s] / sizes[t]) for s, t in zip(arrows.source, arrows.target, strict=True)])
+
+
+ESTIMATORS: Mapping[str, Estimator] = {"probes": probes, "log size ratio": log_size_ratio}
+"""Every estimator that needs no more than a study and its estimates, by name."""
+
+
+def agreement(
+    arrows: pd.DataFrame, study: Study, estimator: str, improves: npt.NDArray[np.bool_], degrades: npt.NDArray[np.bool_]
+) -> Agreement:
+    """Compare an estimator with measured gains.
+
+    Parameters
+    ----------
+    arrows : DataFrame
+        Columns ``source``, ``target``, ``probe``, ``low`` and ``high`` (of the estimate) and ``gain`` (measured), one
+        row per arrow.
+    estimator : str
+        Name in ``ESTIMATORS``.
+    improves, degrades : (n_arrows,)
+        What was measured.
+    """
+    scores = ESTIMATORS[estimator](arrows, study)
+    gains = arrows.gain.to_numpy(float)
+    decided = improves | degrades
+    has_sign = decided & (scores != 0)
+    covered = math.nan
+    if estimator == "probes":
+        covered = float(((arrows.low <= arrows.gain) & (arrows.gain <= arrows.high)).mean())
+    return Agreement(
+        estimator,
+        *_auroc_interval(scores, improves),
+        *_auroc_interval(-scores, degrades),
+        sign_accuracy=float((np.sign(scores) == np.sign(gains))[has_sign].mean()) if has_sign.any() else math.nan,
+        sign_base=max(float((gains[decided] > 0).mean()), float((gains[decided] < 0).mean()))
+        if decided.any()
+        else math.nan,
+        within_target=within_target(arrows.target.to_numpy(str), scores, gains),
+        coverage=covered,
+        arrows=len(arrows),
+    )
+
+
+def auroc(scores: Array, is_one: npt.NDArray[np.bool_]) -> float:
+    """Area under the ROC curve by the rank sum (Mann & Whitney 1947); NaN if a class is empty.
+
+    Examples
+    --------
+    >>> auroc(np.array([3.0, 2.0, 1.0]), np.array([True, False, False]))
+    1.0
+    """
+    ones, zeros = int(is_one.sum()), int((~is_one).sum())
+    if not ones or not zeros:
+        return math.nan
+    return float((rankdata(scores)[is_one].sum() - ones * (ones + 1) / 2) / (ones * zeros))
+
+
+def _auroc_interval(scores: Array, is_one: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
+    """The area, and its 95 % interval over draws of arrows within each class."""
+    area = auroc(scores, is_one)
+    if math.isnan(area):
+        return area, math.nan, math.nan
+    rng = np.random.default_rng(0)
+    ones, zeros = np.flatnonzero(is_one), np.flatnonzero(~is_one)
+    draws = []
+    for _ in range(_DRAWS):
+        drawn = np.concatenate([rng.choice(ones, len(ones)), rng.choice(zeros, len(zeros))])
+        draws.append(auroc(scores[drawn], is_one[drawn]))
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return area, float(low), float(high)
+
+
+def within_target(targets: npt.NDArray[np.str_], scores: Array, gains: Array) -> float:
+    """Mean over targets of Spearman's correlation between scores and gains over the sources.
+
+    Targets with few sources, or with equal values, are left out; NaN if none is left.
+    """
+    found = []
+    for target in np.unique(targets):
+        rows = targets == target
+        if rows.sum() >= _FEWEST_SOURCES and np.ptp(scores[rows]) > 0 and np.ptp(gains[rows]) > 0:
+            found.append(float(spearmanr(scores[rows], gains[rows]).statistic))
+    return float(np.mean(found)) if found else math.nan
+
+
+def noise_ceiling(study: Study, store: RunStore) -> float:
+    """The within-target correlation that a perfect estimate would have with the measured gains; NaN if unknown.
+
+    The seeds of every arm are halved. The correlation of the gains of the two halves, corrected to all seeds (Spearman
+    1910; Brown 1910), is the reliability of the gains, and its root bounds the correlation with them.
+    """
+    scores: dict[tuple[str, str], list[float]] = {}
+    for spec in study.plan:
+        if spec.arm in ("single", "pair") and (run := store.get(spec)):
+            for target in spec.task_names:
+                source = next((name for name in spec.task_names if name != target), "")
+                scores.setdefault((target, source), []).append(run.outcomes[target].test)
+    arrows = [(t, s) for (t, s), values in scores.items() if s and len(values) > 1 and len(scores.get((t, ""), [])) > 1]
+    halves = [
+        np.array([np.mean(scores[t, s][half::2]) - np.mean(scores[t, ""][half::2]) for t, s in arrows])
+        for half in (0, 1)
+    ]
+    r = within_target(np.array([t for t, _ in arrows], dtype=str), halves[0], halves[1]) if arrows else math.nan
+    return math.sqrt(2 * r / (1 + r)) if r > 0 else math.nan

@@ -1,0 +1,89 @@
+"""Print the estimates of a study."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from taskaffinity.analysis.estimates.probes import RATIO, Estimate
+from taskaffinity.analysis.estimates.results import ESTIMATES, EstimateResults
+from taskaffinity.analysis.estimates.validation import Agreement
+
+_MOST = 20
+"""Rows of estimates with a sign that are printed; the file has all."""
+
+
+def print_estimates(result: EstimateResults) -> None:
+    """Print the arrows with a sign first, count the others, and say what the probes cost."""
+    titles = {task.name: task.title for task in result.study.tasks}
+    signed = sorted((row for row in result.rows if row.sign != "unclear" and not row.reason), key=_certainty)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    if signed:
+        console.print(_table(signed[:_MOST], titles))
+    unclear = sum(row.sign == "unclear" and row.source_learnt and not row.reason for row in result.rows)
+    unlearnt = sum(not row.source_learnt for row in result.rows)
+    lines = [f"{len(signed) - _MOST} more with a sign"] * (len(signed) > _MOST)
+    lines += [f"{unclear} of {len(result.rows)} arrows are unclear: their interval holds 0"] * bool(unclear)
+    lines += [f"{unlearnt} arrows have no sign: their source was not learnt in the probe"] * bool(unlearnt)
+    for reason in sorted({row.reason for row in result.rows if row.reason}):
+        lines.append(f"{sum(row.reason == reason for row in result.rows)} arrows were not estimated: {reason}")
+    lines.append(
+        f"An estimate has the sign of a gain, and not its size: a gain is about 1 to {RATIO:g} times its probe. It is "
+        "no verdict; `taskaffinity pairwise` measures gains."
+    )
+    lines.append(f"cost: {100 * result.share:.2g} % of the training of all pairs, besides single-task training")
+    lines.append(str(result.root / ESTIMATES))
+    for line in lines:
+        console.print(line)
+
+
+def _certainty(row: Estimate) -> float:
+    return -abs(row.probe) / row.se if row.se > 0 else -math.inf
+
+
+def _table(rows: list[Estimate], titles: dict[str, str]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("source", "target"):
+        table.add_column(name)
+    for name in ("probe", "90 % interval of the gain"):
+        table.add_column(name, justify="right")
+    table.add_column("sign")
+    for row in rows:
+        low, high = row.interval
+        table.add_row(
+            titles[row.source], titles[row.target], f"{row.probe:+.1f}", f"[{low:+.1f}, {high:+.1f}]", row.sign
+        )
+    return table
+
+
+def print_agreement(found: Sequence[Agreement], ceiling: float) -> None:
+    """Print how well each estimator agrees with the measured gains."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("estimator")
+    for name in ("AUROC improves", "AUROC degrades", "right signs", "base rate", "within target", "in interval"):
+        table.add_column(name, justify="right")
+    for one in found:
+        table.add_row(
+            one.estimator,
+            _with_interval(one.auroc_positive, one.positive_low, one.positive_high),
+            _with_interval(one.auroc_negative, one.negative_low, one.negative_high),
+            *(_number(x) for x in (one.sign_accuracy, one.sign_base, one.within_target, one.coverage)),
+        )
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console.print(table)
+    console.print(
+        f"{found[0].arrows} arrows. AUROC: probability that an arrow with this verdict ranks before one without it. "
+        "Right signs and base rate are of decided arrows. Within target: mean rank correlation over the sources of a "
+        f"target; the noise of the measured gains limits it to {_number(ceiling)}."
+    )
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f}"

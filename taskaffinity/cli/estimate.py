@@ -1,0 +1,138 @@
+"""``taskaffinity estimate``: estimate gains from probes, at a share of the cost of measuring them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from taskaffinity.cli.console.json_output import print_json
+from taskaffinity.cli.console.listener import ConsoleListener
+from taskaffinity.cli.options.numbers import whole
+from taskaffinity.cli.options.run import (
+    DESIGN,
+    OUTPUT,
+    Address,
+    BaseSeed,
+    CheckpointMinutes,
+    CpusPerRun,
+    Data,
+    Domain,
+    DryRun,
+    EncoderOption,
+    ExecutorOption,
+    GpusPerRun,
+    Json,
+    Quiet,
+    RecipeOption,
+    Results,
+    SetOption,
+    ShareWithGroup,
+    SuiteFile,
+    suite_of,
+)
+from taskaffinity.errors import InputError
+from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
+from taskaffinity.runs.limits import MOST_SEEDS
+from taskaffinity.studies.estimate_options import DEFAULT_BUDGET
+from taskaffinity.studies.options import PairwiseOptions
+from taskaffinity.studies.steps import plan_estimate, train_estimates
+
+
+def command(
+    domain: Domain = None,
+    suite_file: SuiteFile = None,
+    data: Data = None,
+    encoder: EncoderOption = None,
+    seeds: Annotated[
+        int,
+        whole(
+            1,
+            MOST_SEEDS,
+            help="Number of seeds per pair of the study that the budget is a share of.",
+            rich_help_panel=DESIGN,
+        ),
+    ] = 3,
+    base_seed: BaseSeed = 0,
+    budget: Annotated[
+        str,
+        typer.Option(
+            help="Cost of the probes, as a share of the training of all pairs; it decides their length and number.",
+            rich_help_panel=DESIGN,
+        ),
+    ] = DEFAULT_BUDGET,
+    recipe: RecipeOption = None,
+    set_: SetOption = None,
+    results: Results = None,
+    executor: ExecutorOption = "ray",
+    address: Address = None,
+    gpus_per_run: GpusPerRun = None,
+    cpus_per_run: CpusPerRun = 1,
+    checkpoint_minutes: CheckpointMinutes = DEFAULT_MINUTES,
+    share_with_group: ShareWithGroup = False,
+    validate: Annotated[
+        bool,
+        typer.Option(
+            "--validate",
+            help="Train nothing; compare the estimates of --results with the gains that it has measured.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Estimate the sign of every gain from short probes, before or instead of training every pair.
+
+    A probe continues the single-task model of a target for a few updates, with and without a second task. The command
+    trains missing single-task models and the probes, prints one row per arrow and writes estimates.csv to the results
+    folder. An estimate has a sign and an interval; only `taskaffinity pairwise` measures a gain and gives a verdict.
+    The same command again trains only what is missing.
+    """
+    if validate:
+        _validate(results, as_json=json)
+        return
+    options = PairwiseOptions(
+        encoder=encoder,
+        seeds=seeds,
+        base_seed=base_seed,
+        recipe=recipe,
+        settings=set_ or (),
+        output_dir=results,
+        executor=executor,
+        address=address,
+        gpus_per_run=gpus_per_run,
+        cpus_per_run=cpus_per_run,
+        checkpoint_minutes=checkpoint_minutes,
+        share_with_group=share_with_group,
+    )
+    with ConsoleListener(quiet=quiet) as listener:
+        planned, design = plan_estimate(
+            suite_of(domain, suite_file), options, listener, budget=budget, data=data, dry_run=dry_run
+        )
+        if dry_run:
+            return
+        result = train_estimates(planned, design, listener)
+    if json:
+        print_json({"share": result.share, "arrows": result.to_frame().to_dict(orient="records")})
+    else:
+        from taskaffinity.cli.console.estimates import print_estimates  # pandas: not for --help
+
+        print_estimates(result)
+    if result.failed:
+        raise typer.Exit(1)
+
+
+def _validate(results: Path | None, *, as_json: bool) -> None:
+    from taskaffinity.analysis.estimates.results import EstimateResults  # pandas: not for --help
+    from taskaffinity.cli.console.estimates import print_agreement
+
+    if results is None:
+        raise InputError("--validate: give --results, a folder with estimates and measured pairs")
+    found, ceiling = EstimateResults.load(results).validate()
+    if as_json:
+        print_json({"estimators": [asdict(one) for one in found], "noise_ceiling": ceiling})
+    else:
+        print_agreement(found, ceiling)

@@ -1,0 +1,186 @@
+"""The probes of a study: how long they are, what they cost, and their specs.
+
+A probe continues a finished single-task run of its target for a few updates, with one source between them. The probe of
+the target alone is its baseline. Costs are in updates; the forward pass of an evaluation counts as a third of one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, permutations
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from taskaffinity.errors import STRICT
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.spec import Probe, RunSpec
+from taskaffinity.runs.study import Study
+
+SOURCE_SHARE = 3
+"""Updates on the source for each update on the target."""
+REPEATS = 2
+"""Probes per arrow, each from a single-task run with another seed."""
+FEWEST, MOST = 14, 40
+"""Updates on the target in a probe. With fewer, most sources are not learnt in time to show harm."""
+LEARNT = 2 / 3
+"""Share of its single-task dev score from which a source counts as learnt."""
+LONGEST = 0.10
+"""Longest probe, as a share of the updates of a run of the pair."""
+WARMUP = 0.25
+"""Share of a probe's first round in which the rate rises, for a pre-trained encoder."""
+_FORWARD = 1 / 3
+
+
+@dataclass(frozen=True)
+class ProbeDesign:
+    """Length and number of the probes of a study."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    target_steps: Annotated[int, Field(ge=FEWEST, le=MOST)]
+    """Updates on the target per round; the source has ``SOURCE_SHARE`` times as many."""
+    repeats: Annotated[int, Field(ge=1, le=REPEATS)]
+    """Probes per arrow."""
+    share: Annotated[float, Field(gt=0, le=1)]
+    """Expected cost of one round of all probes, as a share of the training of all pairs."""
+
+    @property
+    def source_steps(self) -> int:
+        return SOURCE_SHARE * self.target_steps
+
+
+class Costs:
+    """Cost in updates of the runs of a study."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        recipe = study.recipe
+        caps = {"train": recipe.max_train_examples, "dev": recipe.max_dev_examples or recipe.max_eval_examples}
+        self._batches: dict[str, dict[str, int]] = {
+            split: {
+                task.name: math.ceil(min(task.sizes.get(split, 1), cap or task.sizes.get(split, 1)) / recipe.batch_size)
+                for task in study.tasks
+            }
+            for split, cap in caps.items()
+        }
+
+    def updates(self, names: Sequence[str]) -> int:
+        """Updates of a run of these tasks, without evaluations."""
+        return self._study.recipe.num_train_epochs * sum(self._batches["train"][name] for name in names)
+
+    def evaluation(self, name: str) -> float:
+        """One evaluation of dev."""
+        return _FORWARD * self._batches["dev"][name]
+
+    def of_pairs(self) -> float:
+        """All runs of all pairs: updates, and dev after each epoch."""
+        epochs, names = self._study.recipe.num_train_epochs, [task.name for task in self._study.tasks]
+        of_one_seed = sum(
+            self.updates(pair) + epochs * sum(map(self.evaluation, pair)) for pair in combinations(names, 2)
+        )
+        return len(self._study.seeds) * of_one_seed
+
+    def of_probe(self, target: str, source: str | None, updates: int) -> float:
+        """A probe with so many updates in all: two readouts of the target, and one of the source."""
+        return updates + 2 * self.evaluation(target) + (self.evaluation(source) if source else 0.0)
+
+    def of_probes(self, target_steps: int, repeats: int) -> float:
+        """One round of all probes of a study, with those of the targets alone."""
+        names = [task.name for task in self._study.tasks]
+        together = (1 + SOURCE_SHARE) * target_steps
+        arrows = sum(self.of_probe(target, source, together) for target, source in permutations(names, 2))
+        return repeats * (arrows + sum(self.of_probe(name, None, target_steps) for name in names))
+
+
+def design_of(study: Study, budget: float) -> ProbeDesign | None:
+    """The longest probes that a budget affords, two per arrow where it can; None if it affords none.
+
+    Parameters
+    ----------
+    budget : float
+        Share of the cost of all pairs.
+    """
+    costs = Costs(study)
+    whole = costs.of_pairs()
+    for repeats in range(min(REPEATS, len(study.single_seeds)), 0, -1):
+        for target_steps in range(MOST, FEWEST - 1, -1):
+            share = costs.of_probes(target_steps, repeats) / whole
+            if share <= budget:
+                return ProbeDesign(target_steps, repeats, share)
+    return None
+
+
+def least_budget(study: Study) -> float:
+    """Share of the cost of all pairs that the shortest probes need."""
+    costs = Costs(study)
+    return costs.of_probes(FEWEST, 1) / costs.of_pairs()
+
+
+def singles_to_probe(study: Study, repeats: int) -> dict[tuple[str, int], RunSpec]:
+    """The single-task runs that probes continue, by task and seed."""
+    seeds = study.single_seeds[:repeats]
+    return {
+        (spec.task_names[0], spec.seed): spec
+        for spec in study.plan
+        if spec.arm == "single" and spec.seed in seeds and spec.parent is None
+    }
+
+
+def probes_of(
+    study: Study, design: ProbeDesign, singles: Mapping[tuple[str, int], RunSpec], dev: Mapping[tuple[str, int], float]
+) -> Iterator[RunSpec]:
+    """The probes of every arrow between tasks that have a finished single-task run.
+
+    Parameters
+    ----------
+    singles : mapping of RunSpec
+        ``singles_to_probe``.
+    dev : mapping of float
+        Dev scores of the finished ones, as fractions, by task and seed.
+    """
+    costs = Costs(study)
+    refs = dict(study.refs)
+    for (target, seed), parent in singles.items():
+        for source in refs:
+            if source == target or (source, seed) not in dev or (target, seed) not in dev:
+                continue
+            together = design.target_steps + design.source_steps
+            rounds = max(1, int(LONGEST * costs.updates((target, source)) / together))
+            probe = Probe(
+                target_steps=design.target_steps,
+                source_steps=design.source_steps,
+                most_rounds=rounds,
+                source_goal=round(LEARNT * max(0.0, dev[source, seed]), 6),
+                warmup=_warmup(study),
+            )
+            recipe = _recipe(study, target, source)
+            yield replace(
+                parent, recipe=recipe, parent=parent, variant="probe", partner=(source, refs[source]), probe=probe
+            )
+
+
+def alone(probe: RunSpec, rounds: int) -> RunSpec:
+    """The probe of the target alone that has the updates on the target of so many rounds of ``probe``."""
+    assert probe.probe is not None
+    assert probe.parent is not None  # ``probe`` is a probe
+    steps = replace(probe.probe, source_steps=0, most_rounds=rounds, source_goal=-1.0)
+    return replace(probe, recipe=probe.parent.recipe, partner=None, probe=steps)
+
+
+def updates_of(probe: Probe, rounds: int) -> int:
+    """Updates of so many rounds."""
+    return rounds * (probe.target_steps + probe.source_steps)
+
+
+def _recipe(study: Study, *names: str) -> Recipe:
+    """The recipe of joint training; ``similarity_targets`` only where a similarity task is trained."""
+    similar = {task.name for task in study.tasks if task.kind == "similarity"}
+    recipe = study.recipe
+    return recipe if similar & set(names) else replace(recipe, similarity_targets=None)
+
+
+def _warmup(study: Study) -> float:
+    return 0.0 if study.synthetic else WARMUP

@@ -1,0 +1,114 @@
+"""Estimate the gains of a study from probes: train what is missing, and write ``estimates.csv``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+
+from taskaffinity.analysis.estimates.gather import Gathered, cost_of
+from taskaffinity.analysis.estimates.results import DESIGN, ESTIMATES, EstimateResults
+from taskaffinity.analysis.tables.frames import as_csv
+from taskaffinity.atomic import exclusive, write_atomic
+from taskaffinity.errors import InputError
+from taskaffinity.runs.files import cache_folder, write_json
+from taskaffinity.runs.plan import Plan
+from taskaffinity.runs.probes import Costs, ProbeDesign, design_of, least_budget
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+from taskaffinity.schedule.progress import Report
+from taskaffinity.schedule.resources import RunOptions
+from taskaffinity.schedule.run import run
+from taskaffinity.studies.compatibility import check_compatible, check_study
+from taskaffinity.studies.listener import BANNER, Listener
+from taskaffinity.studies.planned import PlannedStudy
+from taskaffinity.training.execute import prepare
+from taskaffinity.training.export.export import check_exportable
+
+
+def design_probes(study: Study, budget: float) -> ProbeDesign:
+    """Choose the length and the number of the probes.
+
+    Parameters
+    ----------
+    budget : float
+        Cost of the probes, as a share of the training of all pairs with all seeds.
+
+    Raises
+    ------
+    InputError
+        If the study cannot be probed, or the budget affords no probe.
+    """
+    if len(study.tasks) < 2:
+        raise InputError("estimate: one task; expected two or more")
+    others = [("--protocol paper", study.protocol == "paper"), ("--init-from multitask", study.init_from != "encoder")]
+    others += [("--evaluate-after finetune", study.evaluate_after != "joint"), ("full", study.design == "full")]
+    for option, is_so in others:
+        if is_so:
+            raise InputError(f"estimate: not for a study with {option}; probes continue plain single-task runs")
+    design = design_of(study, budget)
+    if design is None:
+        raise InputError(
+            f"--budget {100 * budget:g}%: affords no probe of all {len(study.tasks) * (len(study.tasks) - 1)} arrows; "
+            f"expected {100 * least_budget(study):.3g}% or more"
+        )
+    return design
+
+
+def describe_design(study: Study, design: ProbeDesign) -> str:
+    """What the probes will do, and what they cost."""
+    return (
+        f"probes: {design.repeats} per arrow, each {design.target_steps} updates of the target and "
+        f"{design.source_steps} of the source; {100 * design.share:.2g} % of the cost of all pairs "
+        f"({len(study.seeds)} seeds)"
+    )
+
+
+def train_estimates(planned: PlannedStudy, design: ProbeDesign, listener: Listener) -> EstimateResults:
+    """Train the single-task runs and the probes that the results folder lacks, and write ``estimates.csv``.
+
+    Every run is stored, so the same command continues an interrupted one.
+
+    Raises
+    ------
+    InputError
+        As ``check_study``; if models of the encoder cannot be stored.
+    """
+    study, root, store = planned.study, planned.root, RunStore(planned.root)
+    check_exportable(planned.encoder.folder, "estimate")
+    check_study(study, planned.suite, planned.encoder, root)
+    for recipe in study.recipes:
+        prepare(planned.suite.tasks, planned.encoder, recipe, cache_folder())
+    if planned.suite.synthetic:
+        listener.warn(BANNER)
+    with exclusive(root):
+        check_compatible(study, root)
+        replace(study, keep_models=planned.options.keep_models).write(root)
+    write_json(root / DESIGN, asdict(design))
+    probes = Gathered(study, store, design)
+    reports = [_train(planned, store, probes.singles.values(), listener, keep_models=True)]
+    reports.append(_train(planned, store, probes.probes, listener))
+    reports.append(_train(planned, store, probes.baselines.values(), listener))
+    failed = {spec.run_id: reason for report in reports for spec, reason in report.failed.items()}
+    estimated = EstimateResults.of(study, root, design, failed)
+    write_atomic(root / ESTIMATES, as_csv(estimated.to_frame()).encode())
+    return estimated
+
+
+def _train(
+    planned: PlannedStudy, store: RunStore, specs: Iterable[RunSpec], listener: Listener, *, keep_models: bool = False
+) -> Report:
+    given, costs = planned.options, Costs(planned.study)
+    options = RunOptions(
+        given.keep_predictions, keep_models, given.overwrite, given.share_with_group, given.checkpoint_minutes
+    )
+    return run(
+        Plan.of(specs),
+        store,
+        encoder_folder=planned.encoder.folder,
+        cache=cache_folder(),
+        resources=planned.resources,
+        options=options,
+        cost=lambda spec: cost_of(planned.study, spec, costs),
+        on_progress=listener.on_progress,
+    )

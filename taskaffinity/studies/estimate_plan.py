@@ -1,0 +1,75 @@
+"""The study whose gains are estimated: the one of the results folder, or a new one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from taskaffinity.errors import InputError
+from taskaffinity.runs.study import FILES, Study
+from taskaffinity.studies.defaults import is_tiny
+from taskaffinity.studies.define import encoder_of
+from taskaffinity.studies.folders import results_folder
+from taskaffinity.studies.listener import Listener
+from taskaffinity.studies.options import PairwiseOptions, check_pairwise_options
+from taskaffinity.studies.planned import PlannedStudy
+from taskaffinity.studies.planning import plan_pairwise
+from taskaffinity.studies.resources import resolve_resources
+from taskaffinity.studies.settings import MEASURED
+from taskaffinity.tasks.suite import Suite
+
+
+def plan_estimate(suite: Suite, options: PairwiseOptions, listener: Listener, *, dry_run: bool = False) -> PlannedStudy:
+    """Read the study of the results folder, or plan a pairwise study if it holds none.
+
+    Raises
+    ------
+    InputError
+        If the stored study is of other data or another encoder, or options are given that it has decided.
+    """
+    root = results_folder(options.output_dir, suite, options.suite_file)
+    if not (root / FILES["pairwise"]).is_file():
+        return plan_pairwise(suite, options, listener, dry_run=dry_run)
+    try:
+        study = Study.load(root)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    _check_options(study, options, root)
+    encoder = encoder_of(suite, options.encoder)
+    _check_same(study, suite, encoder.ref.fingerprint, root)
+    resources = resolve_resources(
+        options.executor,
+        options.cpus_per_run,
+        options.gpus_per_run,
+        options.address,
+        is_tiny=is_tiny(suite, options.encoder),
+    )
+    return PlannedStudy(study, suite, encoder, root, resources, replace(options, keep_models=study.keep_models))
+
+
+def _check_options(study: Study, options: PairwiseOptions, root: Path) -> None:
+    """Refuse an option that the stored study contradicts. A default value is no contradiction."""
+    default, chosen = PairwiseOptions(), check_pairwise_options(options).all_stages
+    asked = {
+        f"--set {name}": (value, getattr(study.recipe, name)) for name, value in chosen.items() if value != MEASURED
+    }
+    if options.seeds != default.seeds:
+        asked["--seeds"] = (options.seeds, len(study.seeds))
+    if options.base_seed != default.base_seed:
+        asked["--base-seed"] = (options.base_seed, study.seeds[0])
+    for option, (given, stored) in asked.items():
+        if given != stored:
+            raise InputError(
+                f"{option}: the study in {root} has {stored}, not {given}; give that, or another --results"
+            )
+
+
+def _check_same(study: Study, suite: Suite, encoder: str, root: Path) -> None:
+    given = {task.name: task.fingerprint for task in suite}
+    for name, fingerprint in study.refs:
+        if name not in given:
+            raise InputError(f"{root}: its study has the task {name}, which {suite.name} has not; give its suite")
+        if given[name] != fingerprint:
+            raise InputError(f"{root}: its study has other data of {name}; give the data that it was trained on")
+    if encoder != study.encoder.fingerprint:
+        raise InputError(f"{root}: its study has the encoder {study.encoder.name}; give the same --encoder")

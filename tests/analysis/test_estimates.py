@@ -1,0 +1,141 @@
+"""Estimates from probes: their value, error and interval, and how they are compared with measured gains."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from fake_studies import make_study
+
+from taskaffinity.analysis.estimates.probes import INFLATION, RATIO, Estimate, Probed, estimates, estimates_frame
+from taskaffinity.analysis.estimates.validation import agreement, auroc, within_target
+from taskaffinity.runs.probe_result import ProbeResult, ProbeScores
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.spec import EncoderRef, Probe, RunSpec
+
+PARENT = RunSpec((("t", "ft"),), EncoderRef("tiny", "e"), 0, Recipe())
+SPEC = replace(PARENT, variant="probe", parent=PARENT, partner=("s", "fs"), probe=Probe(20, 60, source_goal=0.5))
+
+
+def result(right: list[np.ndarray[Any, Any]], source: float = 0.9) -> ProbeResult:
+    """A probe whose target is right where the two arrays say so: with the last weights, and with averaged ones."""
+    last, averaged = (np.column_stack([one, np.ones(len(one))]).astype(float) for one in right)
+    scores = ProbeScores(SPEC.run_id, "accuracy", last[:, 0].mean(), averaged[:, 0].mean(), 1, source)
+    return ProbeResult(SPEC, scores, last, averaged)
+
+
+def drawn(rng: np.random.Generator, rate: float, n: int = 400) -> list[np.ndarray[Any, Any]]:
+    first = rng.random(n) < rate
+    return [first, first ^ (rng.random(n) < 0.05)]
+
+
+@pytest.fixture
+def pair() -> list[Probed]:
+    rng = np.random.default_rng(0)
+    return [Probed("s", "t", result(drawn(rng, 0.8)), result(drawn(rng, 0.7))) for _ in range(2)]
+
+
+def test_an_estimate_is_the_mean_difference_of_the_two_scores(pair: list[Probed]) -> None:
+    (row,) = estimates(pair)
+    by_hand = [
+        np.mean([one.with_source.last[:, 0].mean(), one.with_source.averaged[:, 0].mean()])
+        - np.mean([one.alone.last[:, 0].mean(), one.alone.averaged[:, 0].mean()])
+        for one in pair
+    ]
+    assert row.probe == pytest.approx(100 * np.mean(by_hand))
+    assert row.repeats == 2
+
+
+def test_its_error_is_that_of_drawing_the_dev_examples_again(pair: list[Probed]) -> None:
+    one = pair[0]
+    rng = np.random.default_rng(1)
+    signed = sum(
+        sign * counts[:, 0] / 2
+        for sign, found in ((1, one.with_source), (-1, one.alone))
+        for counts in (found.last, found.averaged)
+    )
+    draws = [rng.choice(signed, len(signed)).mean() for _ in range(4000)]
+    (row,) = estimates([one])
+    assert row.se == pytest.approx(100 * INFLATION * np.std(draws), rel=0.05)
+
+
+def test_seeds_that_disagree_add_to_the_error_of_every_arrow_into_the_target(pair: list[Probed]) -> None:
+    """The variance over seeds is pooled over the arrows into a target."""
+    far = replace(pair[0], source="other")
+    near = replace(pair[1], source="other", with_source=pair[1].alone)
+    alone = {row.source: row for row in estimates(pair)}
+    both = {row.source: row for row in estimates([*pair, far, near])}
+    of_seeds = [
+        np.var([one.with_source.scores.readout - one.alone.scores.readout for one in two], ddof=1)
+        for two in (pair, [far, near])
+    ]
+    added = (both["s"].se ** 2 - alone["s"].se ** 2) / (100 * INFLATION) ** 2
+    assert added == pytest.approx((np.mean(of_seeds) - of_seeds[0]) / 2)
+
+
+@pytest.mark.parametrize(
+    ("probe", "se", "interval", "sign"),
+    [
+        (10.0, 2.0, (10 - 3.29, RATIO * (10 + 3.29)), "positive"),
+        (-10.0, 2.0, (RATIO * (-10 - 3.29), -10 + 3.29), "negative"),
+        (1.0, 2.0, (RATIO * (1 - 3.29), RATIO * (1 + 3.29)), "unclear"),
+    ],
+)
+def test_a_gain_is_one_to_six_times_its_probe(probe: float, se: float, interval: Any, sign: str) -> None:
+    row = Estimate("s", "t", probe, se)
+    assert row.interval == pytest.approx(interval)
+    assert row.sign == sign
+    assert replace(row, source_learnt=False).sign == "unclear"
+
+
+def test_an_arrow_whose_source_was_not_learnt_has_no_sign() -> None:
+    rng = np.random.default_rng(0)
+    (row,) = estimates([Probed("s", "t", result(drawn(rng, 0.9), source=0.4), result(drawn(rng, 0.5)))])
+    assert not row.source_learnt
+    assert row.sign == "unclear"
+
+
+def test_the_table_has_arrows_without_an_estimate_and_why(pair: list[Probed]) -> None:
+    frame = estimates_frame(estimates(pair, {("t", "s"): "a probe is missing"}), ["s", "t"])
+    assert list(zip(frame.source, frame.target, frame.reason, strict=True)) == [
+        ("t", "s", "a probe is missing"),
+        ("s", "t", ""),
+    ]
+    assert math.isnan(frame.probe[0])
+    assert frame.sign.tolist() == ["", "positive"]
+
+
+def test_the_area_under_the_curve_is_the_share_of_pairs_in_the_right_order() -> None:
+    rng = np.random.default_rng(0)
+    scores, is_one = rng.integers(0, 5, 40).astype(float), rng.random(40) < 0.3
+    pairs = list(product(scores[is_one], scores[~is_one]))
+    by_hand = sum(one > zero for one, zero in pairs) + sum(one == zero for one, zero in pairs) / 2
+    assert auroc(scores, is_one) == pytest.approx(by_hand / len(pairs))
+    assert math.isnan(auroc(scores, np.ones(40, dtype=bool)))
+
+
+def test_an_estimate_that_is_the_gain_agrees_with_it() -> None:
+    study = make_study(["mednli", "clinicalsts"], seeds=[0])
+    gains = [5.0, -4.0, 0.1, -0.2, 3.0, -3.0]
+    arrows = pd.DataFrame(
+        {"source": ["mednli", "clinicalsts"] * 3, "target": ["clinicalsts", "mednli"] * 3, "gain": gains}
+    )
+    arrows["probe"] = arrows.gain / 2
+    arrows["low"], arrows["high"] = arrows.gain - 1, arrows.gain + np.array([1, 1, 1, 1, 1, -0.5])
+    improves, degrades = (arrows.gain > 2).to_numpy(), (arrows.gain < -2).to_numpy()
+    found = agreement(arrows, study, "probes", improves, degrades)
+    assert (found.auroc_positive, found.auroc_negative, found.sign_accuracy, found.sign_base) == (1, 1, 1, 0.5)
+    assert found.within_target == pytest.approx(1.0)
+    assert found.coverage == pytest.approx(5 / 6)
+    turned = agreement(arrows.assign(probe=-arrows.probe), study, "probes", improves, degrades)
+    assert (turned.auroc_positive, turned.auroc_negative, turned.sign_accuracy) == (0, 0, 0)
+
+
+def test_targets_with_few_sources_are_not_ranked() -> None:
+    targets = np.array(["a", "a", "a", "b", "b"])
+    assert within_target(targets, np.array([1.0, 2, 3, 9, 8]), np.array([1.0, 2, 3, 1, 2])) == pytest.approx(1.0)

@@ -1,0 +1,109 @@
+"""Do estimates from probes find the planted arrows? By the command line, at a tenth of the cost of all pairs.
+
+    python tests/benchmarks/estimates.py OUT [--base-seeds 0 100] [--budget 10%]
+
+Estimates every arrow of ``planted-8`` and of the two four-task suites, with each base seed, and compares the estimates
+with the truth: for ``planted-8`` the gains of 12 seeds (``planted_eight_truth.csv``), for the others the gains of
+``synthetic_suites_edges.csv``, averaged over its base seeds. An arrow improves if its true gain is two points or more,
+and degrades if it is minus two points or less. Writes ``results/estimates.csv`` (a row per study and estimator) and
+``results/estimates_arrows.csv`` (a row per arrow). A command that was interrupted continues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from planted8 import TRUTH
+
+from taskaffinity.analysis.estimates.validation import ESTIMATORS, agreement
+from taskaffinity.runs.probe_result import read_probe
+from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.stored_json import parse_model
+from taskaffinity.runs.study import Study
+
+RESULTS = Path(__file__).parent / "results"
+SUITES = ("planted-8", "clinical", "biomedical")
+CLEAR, LARGE = 2.0, 5.0
+
+
+def truth_of(domain: str) -> pd.DataFrame:
+    """The true gain of every arrow of a suite, in points."""
+    if domain == "planted-8":
+        return pd.read_csv(TRUTH)[["source", "target", "gain"]]
+    edges = pd.read_csv(RESULTS / "synthetic_suites_edges.csv")
+    edges = edges[edges.suite == domain]
+    return edges.groupby(["source", "target"], sort=False).gain.mean().reset_index()
+
+
+def time_share(root: Path, study: Study) -> float:
+    """Time of all probes, loading included, as a share of the time of all pairs.
+
+    A pair has the updates of its two single-task runs, so their times stand for it.
+    """
+    store = RunStore(root)
+    specs = [parse_model(path.read_bytes(), RunSpec) for path in sorted((root / "runs").glob("probe-*/spec.json"))]
+    probes = sum(found.scores.work["total_seconds"] for spec in specs if (found := read_probe(store, spec)))
+    single: dict[str, list[float]] = {}
+    for spec in study.plan:
+        if spec.arm == "single" and (seconds := store.seconds(spec)):
+            single.setdefault(spec.task_names[0], []).append(seconds)
+    of_one_seed = sum(np.mean(single[one]) + np.mean(single[other]) for one, other in combinations(sorted(single), 2))
+    return float(probes / (len(study.seeds) * of_one_seed))
+
+
+def judge(domain: str, base_seed: int, budget: str, out: Path) -> tuple[list[dict[str, object]], pd.DataFrame]:
+    """Estimate one suite, and compare it with the truth."""
+    root = out / f"{domain}-{base_seed}"
+    command = [sys.executable, "-m", "taskaffinity", "estimate", "--domain", domain, "--budget", budget]
+    command += ["--base-seed", str(base_seed), "--results", str(root), "--executor", "local", "--quiet"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    arrows = pd.read_csv(root / "estimates.csv").merge(truth_of(domain), on=["source", "target"], validate="1:1")
+    improves, degrades = (arrows.gain >= CLEAR).to_numpy(), (arrows.gain <= -CLEAR).to_numpy()
+    study = Study.load(root)
+    large, null = arrows.gain.abs() >= LARGE, arrows.gain.abs() < 1
+    signs = np.sign(arrows.probe) == np.sign(arrows.gain)
+    common = {"suite": domain, "base_seed": base_seed, "budget": budget}
+    rows = []
+    for name in ESTIMATORS:
+        row = {**common, **asdict(agreement(arrows, study, name, improves, degrades))}
+        if name == "probes":
+            row |= {
+                "large": int(large.sum()),
+                "sign_large": round(float(signs[large].mean()), 3),
+                "large_with_sign": int((large & (arrows.sign != "unclear")).sum()),
+                "nulls": int(null.sum()),
+                "nulls_with_sign": int((null & (arrows.sign != "unclear")).sum()),
+                "not_learnt": int((~arrows.source_learnt.astype(bool)).sum()),
+                "time_share": round(time_share(root, study), 4),
+            }
+        rows.append(row)
+    return rows, arrows.assign(**common)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--base-seeds", type=int, nargs="+", default=[0, 100])
+    parser.add_argument("--budget", default="10%")
+    given = parser.parse_args()
+    rows, frames = [], []
+    for domain in SUITES:
+        for base_seed in given.base_seeds:
+            found, arrows = judge(domain, base_seed, given.budget, given.out)
+            rows += found
+            frames.append(arrows)
+            print(pd.DataFrame(found).round(3).to_string(index=False), flush=True)
+    pd.DataFrame(rows).round(3).to_csv(RESULTS / "estimates.csv", index=False)
+    pd.concat(frames).round(4).to_csv(RESULTS / "estimates_arrows.csv", index=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""``taskaffinity estimate``: what it refuses, and a small study from end to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from command_line import command
+
+import taskaffinity as ta
+from taskaffinity.errors import InputError
+from taskaffinity.studies.estimate_options import share_of
+
+SMALL = {"num_train_epochs": 8, "max_train_examples": 320, "max_eval_examples": 60}
+
+
+@pytest.mark.parametrize("budget", ["0", "0%", "-1%", "101%", "2", "ten", "nan", "", "%"])
+def test_a_budget_that_is_no_share_is_refused(budget: str) -> None:
+    with pytest.raises(InputError, match=r"--budget .*: expected a share of the pairs' cost"):
+        share_of(budget)
+
+
+@pytest.mark.parametrize(("budget", "share"), [("10%", 0.1), (" 10% ", 0.1), (0.1, 0.1), ("1", 1.0), ("100%", 1.0)])
+def test_a_budget_is_a_share(budget: str | float, share: float) -> None:
+    assert share_of(budget) == share
+
+
+def test_an_unknown_parameter_is_refused_with_the_one_that_is_meant() -> None:
+    with pytest.raises(InputError, match="no parameter 'seed'; did you mean seeds"):
+        ta.estimate("clinical", seed=1)
+
+
+@pytest.mark.slow
+def test_a_small_study_is_estimated_continued_and_validated(tmp_path: Path) -> None:
+    options = {"settings": SMALL, "executor": "local", "output_dir": tmp_path, "seeds": 1}
+    found = ta.estimate("clinical", budget="90%", **options)
+    frame = found.to_frame()
+    assert (len(frame), found.failed) == (12, {})
+    assert frame.probe.notna().all()
+    before = (tmp_path / "estimates.csv").read_bytes()
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/result.json")}
+    (tmp_path / "estimates.csv").unlink()
+    given = ["estimate", "--domain", "clinical", "--budget", "90%", "--executor", "local", "--quiet"]
+    assert command(*given, "--results", str(tmp_path), cwd=tmp_path).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/result.json")} == times
+    assert (tmp_path / "estimates.csv").read_bytes() == before
+    with pytest.raises(InputError, match="no arrow has both an estimate and a measured gain"):
+        ta.EstimateResults.load(tmp_path).validate()
+    refused = command(*given, "--results", str(tmp_path), "--seeds", "2", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert f"--seeds: the study in {tmp_path} has 1, not 2; give that, or another --results" in refused.stderr
+    ta.pairwise("clinical", **options)
+    agreements, _ = ta.EstimateResults.load(tmp_path).validate()
+    assert agreements[0].arrows == 12
+    pd.testing.assert_frame_equal(ta.EstimateResults.load(tmp_path).to_frame(), frame)
