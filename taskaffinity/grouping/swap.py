@@ -55,7 +55,7 @@ def improved(members: BoolArray, worth: FloatArray, budget: Budget) -> BoolArray
     members, value = members.copy(), total(members, worth, budget)
     while True:
         step = None
-        for steps in (_member_steps, _moves):
+        for steps in (_single_changes, _moves, _double_changes):  # the cheapest first
             step = max(steps(members, worth, budget), key=lambda one: one[0], default=None)
             if step is not None and step[0] > value + _BETTER:
                 break
@@ -95,12 +95,21 @@ def _merged(worth: FloatArray, budget: Budget) -> BoolArray:
     return start
 
 
-def _member_steps(members: BoolArray, worth: FloatArray, budget: Budget) -> Iterator[tuple[float, BoolArray]]:
-    """Yield the best change of one or two members of each group, with its total."""
+def _single_changes(members: BoolArray, worth: FloatArray, budget: Budget) -> Iterator[tuple[float, BoolArray]]:
+    return _changes(members, worth, budget, np.eye(members.shape[1], dtype=np.bool_))
+
+
+def _double_changes(members: BoolArray, worth: FloatArray, budget: Budget) -> Iterator[tuple[float, BoolArray]]:
+    one = np.eye(members.shape[1], dtype=np.bool_)
+    first, second = np.triu_indices(len(one), 1)
+    return _changes(members, worth, budget, one[first] | one[second]) if len(first) else iter(())
+
+
+def _changes(
+    members: BoolArray, worth: FloatArray, budget: Budget, changes: BoolArray
+) -> Iterator[tuple[float, BoolArray]]:
+    """Yield the best of these changes of each group, with its total."""
     size = members.shape[1]
-    one = np.eye(size, dtype=np.bool_)
-    two = np.array([one[a] | one[b] for a in range(size) for b in range(a)], dtype=np.bool_).reshape(-1, size)
-    changes = np.concatenate([one, two])
     values, prices = _served(group_values(members, worth)), budget.price.of(members)
     for group in range(len(members)):
         candidates = members[group] ^ changes
