@@ -120,7 +120,7 @@ def _run(given: Sequence[str]) -> int:
     except KeyboardInterrupt:
         code = 130
     if code == 130:
-        starts_again = sys.argv[1:2] in (["pretrain"], ["export"], ["predict"])
+        starts_again = sys.argv[1:2] in (["export"], ["predict"])
         what = "nothing was stored; this starts again" if starts_again else "this continues"
         how = "interrupted"
         if signals.came():

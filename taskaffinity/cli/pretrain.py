@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from taskaffinity.cli.options.numbers import decimal, whole
-from taskaffinity.cli.options.run import Quiet, ShareWithGroup
+from taskaffinity.cli.options.run import CheckpointMinutes, Quiet, ShareWithGroup
 from taskaffinity.errors import InputError
+from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.runs.limits import MOST_BATCH, MOST_EPOCHS, MOST_EXAMPLES, MOST_SAMPLE_SEED, MOST_TOKENS
 from taskaffinity.tasks.passages import read_passages
 
@@ -42,6 +43,7 @@ def command(
     device: Annotated[
         DeviceName, typer.Option(help="Device to train on; auto: a GPU if there is one.")
     ] = DeviceName.auto,
+    checkpoint_minutes: CheckpointMinutes = DEFAULT_MINUTES,
     share_with_group: ShareWithGroup = False,
     quiet: Quiet = False,
 ) -> None:
@@ -74,7 +76,13 @@ def command(
         try:
             found = find_encoder(encoder)
             result = pretrain(
-                passages, found, out, settings, on_progress=on_progress, share_with_group=share_with_group
+                passages,
+                found,
+                out,
+                settings,
+                on_progress=on_progress,
+                share_with_group=share_with_group,
+                checkpoint_minutes=checkpoint_minutes,
             )
         except Exception as error:
             if not isinstance(error, Diverged) and not is_lack_of_memory(error):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from taskaffinity.training.encoders import Encoder, load_config, load_encoder, l
 from taskaffinity.training.inputs.batches import seed_of
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.optim.optimizer import Stepper
+from taskaffinity.training.pretrain_resume import PretrainCheckpoints, identity_of
 from taskaffinity.training.pretrained_folder import load_with_language_head, write_encoder
 
 Blocks = list[list[int]]
@@ -93,11 +95,17 @@ def pretrain(
     *,
     on_progress: OnProgress = lambda step, steps, loss: None,
     share_with_group: bool = False,
+    checkpoint_minutes: float = 0.0,
 ) -> Pretrained:
     """Pre-train an encoder on passages and write it to ``out``, a folder for ``--encoder``.
 
+    An interrupted pre-training continues from its last checkpoint, in a folder ``.unfinished`` beside ``out``, to the
+    same bytes as an undisturbed one.
+
     Parameters
     ----------
+    checkpoint_minutes : float
+        Fewest minutes between two checkpoints; 0 for none.
     share_with_group : bool
         Whether the group may read the folder; otherwise the owner alone.
 
@@ -117,11 +125,7 @@ def pretrain(
         raise InputError(f"{len(passages)} passage(s) of text; expected at least 2, because some are held out")
     tokenizer = _tokenizer(encoder)
     check_max_length(f"--max-length {settings.max_length}", settings.max_length, encoder.folder)
-    if settings.max_passages is not None and settings.max_passages < len(passages):
-        rng = np.random.default_rng(seed_of(settings.seed, "passages"))
-        passages = [
-            passages[place] for place in np.sort(rng.choice(len(passages), settings.max_passages, replace=False))
-        ]
+    passages = _sampled(passages, settings)
     n_held = min(len(passages) - 1, max(1, round(settings.held_out * len(passages))))
     first = int(np.random.default_rng(settings.seed).integers(len(passages) - n_held + 1))
     held, trained = passages[first : first + n_held], [*passages[:first], *passages[first + n_held :]]
@@ -137,9 +141,10 @@ def pretrain(
     torch.manual_seed(seed_of(settings.seed, "encoder"))
     model = load_with_language_head(encoder.folder)
     nn.Module.to(model, settings.device)
-    steps, losses = _train(
-        model, blocks_of(trained, tokenizer, settings.max_length), dev, tokenizer, settings, on_progress
-    )
+    checkpoints = PretrainCheckpoints(out, checkpoint_minutes, identity_of(encoder.ref, settings, passages))
+    blocks = blocks_of(trained, tokenizer, settings.max_length)
+    with checkpoints:
+        steps, losses = _train(model, blocks, dev, tokenizer, settings, on_progress, checkpoints)
     result = Pretrained(out, len(trained), n_held, steps, losses)
     about = {
         "encoder": asdict(encoder.ref),
@@ -150,7 +155,16 @@ def pretrain(
         "held_out_losses": list(result.losses),
     }
     write_encoder(model, pooler, tokenizer, out, about, share_with_group=share_with_group)
+    checkpoints.remove()
     return result
+
+
+def _sampled(passages: Sequence[str], settings: Pretraining) -> Sequence[str]:
+    """A random sample of ``max_passages``, in their order; all if there are no more."""
+    if settings.max_passages is None or settings.max_passages >= len(passages):
+        return passages
+    rng = np.random.default_rng(seed_of(settings.seed, "passages"))
+    return [passages[place] for place in np.sort(rng.choice(len(passages), settings.max_passages, replace=False))]
 
 
 def _tokenizer(encoder: Encoder) -> Any:
@@ -174,17 +188,23 @@ def _train(
     tokenizer: Any,
     settings: Pretraining,
     on_progress: OnProgress,
+    checkpoints: PretrainCheckpoints,
 ) -> tuple[int, tuple[float, ...]]:
     """Train the model; return the number of steps and the held-out losses before training and after each epoch."""
-    n_steps = math.ceil(len(blocks) / settings.batch_size) * settings.num_train_epochs
+    per_epoch = math.ceil(len(blocks) / settings.batch_size)
+    n_steps = per_epoch * settings.num_train_epochs
     stepper = Stepper(model, Recipe(learning_rate=settings.learning_rate, optimizer="adamw"), n_steps)
-    losses = [_held_out_loss(model, dev, settings.device)]
-    step = 0
-    for epoch in range(settings.num_train_epochs):
+    checkpoints.resume(model, stepper)
+    at = checkpoints.position
+    at.losses = at.losses or [_held_out_loss(model, dev, settings.device)]
+    while at.epoch < settings.num_train_epochs:
         model.train()
-        shuffled = np.random.default_rng([settings.seed, epoch]).permutation(len(blocks))
-        for batch in _masked([blocks[i] for i in shuffled], tokenizer, settings, seed_of(settings.seed, "mask", epoch)):
-            step += 1
+        shuffled = np.random.default_rng([settings.seed, at.epoch]).permutation(len(blocks))
+        seed = seed_of(settings.seed, "mask", at.epoch)
+        batches = _masked([blocks[i] for i in shuffled], tokenizer, settings, seed)
+        for batch in islice(batches, at.batches, None):
+            at.batches += 1
+            step = at.epoch * per_epoch + at.batches
             if not (batch["labels"] != -100).any():  # no masked token, so no loss
                 continue
             loss = masked_loss(model, {name: value.to(settings.device) for name, value in batch.items()})
@@ -193,8 +213,12 @@ def _train(
             if not math.isfinite(value := float(loss.detach())):
                 raise Diverged(f"diverged: the loss of step {step} is not a number; try a smaller learning_rate")
             on_progress(step, n_steps, value)
-        losses.append(_held_out_loss(model, dev, settings.device))
-    return step, tuple(losses)
+            checkpoints.after_batch()
+        with checkpoints.evaluating():
+            held_out = _held_out_loss(model, dev, settings.device)
+        at.losses.append(held_out)
+        at.epoch, at.batches = at.epoch + 1, 0
+    return n_steps, tuple(at.losses)
 
 
 def blocks_of(passages: Sequence[str], tokenizer: Any, max_length: int) -> Blocks:

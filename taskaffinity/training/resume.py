@@ -17,6 +17,7 @@ from typing import Any, Self
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from taskaffinity.regular_file import check_regular
 from taskaffinity.runs.checkpoint_files import CheckpointFolder, SelectedEpoch, TrainingState
@@ -110,7 +111,7 @@ class Checkpoints(NoCheckpoints):
         result.steps, result.tokens = int(totals["steps"]), int(totals["tokens"])
         result.train_seconds, result.evaluate_seconds = totals["train_seconds"], totals["evaluate_seconds"]
         result.earlier_seconds = totals["seconds"]
-        for name, value in _below("selected/", tensors).items():
+        for name, value in below("selected/", tensors).items():
             epoch, _, key = name.partition("/")
             result.weights.setdefault(int(epoch), {})[key] = value
         result.weights = dict(sorted(result.weights.items()))
@@ -177,7 +178,7 @@ def checkpoints_of(
 
 def _tensors_of(loop: TrainingLoop, result: FitResult) -> Tensors:
     """All tensors that the rest of the training depends on, in CPU memory."""
-    tensors: Tensors = {f"model/{name}": value for name, value in _weights_of(loop.model).items()}
+    tensors: Tensors = {f"model/{name}": value for name, value in weights_of(loop.model).items()}
     tensors |= {f"optimizer/{name}": value for name, value in loop.stepper.state_dict().items()}
     tensors |= {f"losses/{name}": torch.stack(values) for name, values in loop.position.losses.items()}
     for epoch, weights in result.weights.items():
@@ -201,7 +202,7 @@ def _checked_tensors(path: Path, model: MultiTaskModel) -> Tensors:
         tensors: Tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     shapes, stored = (
         {name: (value.shape, value.dtype) for name, value in weights.items()}
-        for weights in (_weights_of(model), _below("model/", tensors))
+        for weights in (weights_of(model), below("model/", tensors))
     )
     if shapes != stored or "generator/cpu" not in tensors or _is_on_gpu(model) != ("generator/cuda" in tensors):
         raise ValueError("another model")
@@ -209,25 +210,25 @@ def _checked_tensors(path: Path, model: MultiTaskModel) -> Tensors:
 
 
 def _restore_loop(loop: TrainingLoop, tensors: Tensors, state: TrainingState) -> None:
-    loop.stepper.load_state_dict(_below("optimizer/", tensors))
-    stored = _below("model/", tensors)
+    loop.stepper.load_state_dict(below("optimizer/", tensors))
+    stored = below("model/", tensors)
     device = next(loop.model.parameters()).device
     with torch.no_grad():
-        for name, value in _weights_of(loop.model).items():
+        for name, value in weights_of(loop.model).items():
             value.copy_(stored[name])
-    losses = {name: list(values.to(device).unbind()) for name, values in _below("losses/", tensors).items()}
+    losses = {name: list(values.to(device).unbind()) for name, values in below("losses/", tensors).items()}
     loop.position = Position(state.epoch, state.batches, losses, state.tokens, state.seconds)
     torch.set_rng_state(tensors["generator/cpu"])
     if "generator/cuda" in tensors:
         torch.cuda.set_rng_state(tensors["generator/cuda"])
 
 
-def _weights_of(model: MultiTaskModel) -> Tensors:
+def weights_of(model: nn.Module) -> Tensors:
     """Parameters and buffers of a model by name; one in several places occurs once."""
     return dict(model.named_parameters()) | dict(model.named_buffers())
 
 
-def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+def below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     """The tensors whose names begin with a prefix, without it."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
@@ -63,6 +65,14 @@ def result(trained_before: Encoder, passages: list[str], tmp_path_factory: pytes
     return pretrain(passages, trained_before, tmp_path_factory.mktemp("out") / "further", SETTINGS)
 
 
+@pytest.fixture(scope="module")
+def twice(trained_before: Encoder, passages: list[str], tmp_path_factory: pytest.TempPathFactory) -> Pretrained:
+    """Undisturbed, with two epochs."""
+    torch.set_num_threads(1)  # before the fixture of each test
+    out = tmp_path_factory.mktemp("undisturbed") / "a"
+    return pretrain(passages, trained_before, out, replace(SETTINGS, num_train_epochs=2))
+
+
 def test_blocks_have_every_token_once_and_in_order(scratch: Encoder, passages: list[str]) -> None:
     tokenizer = load_tokenizer(scratch.folder)
     blocks = blocks_of(passages, tokenizer, 24)
@@ -108,6 +118,56 @@ def test_the_same_seed_gives_the_same_encoder(trained_before: Encoder, passages:
     assert find_encoder(str(one.folder)).ref.fingerprint == find_encoder(str(other.folder)).ref.fingerprint
     elsewhere = pretrain(passages, trained_before, tmp_path / "elsewhere", replace(short, seed=1))
     assert elsewhere.losses != one.losses
+
+
+class Killed(BaseException):
+    """Stands for a process that ends."""
+
+
+@pytest.mark.parametrize(("how", "at"), [("killed", 1), ("terminated", 2), ("terminated", 0)])
+def test_an_interrupted_one_gives_the_same_bytes(
+    how: str, at: int, twice: Pretrained, trained_before: Encoder, passages: list[str], tmp_path: Path
+) -> None:
+    """After a step of the first epoch, the last one for 0."""
+    at = at or twice.steps // 2
+
+    def interrupt(step: int, steps: int, loss: float) -> None:
+        if step == at + (how == "killed"):  # after the checkpoint of step ``at``
+            if how == "killed":
+                raise Killed
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def end(*_: object) -> None:
+        raise Killed
+
+    settings = replace(SETTINGS, num_train_epochs=2)
+    minutes = 1e-9 if how == "killed" else 60.0
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with pytest.raises(Killed):
+            pretrain(
+                passages, trained_before, tmp_path / "a", settings, on_progress=interrupt, checkpoint_minutes=minutes
+            )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    [left] = (tmp_path / "a.unfinished" / "checkpoint").iterdir()
+    assert [path.stat().st_mode & 0o077 for path in (left, left.parent, left.parent.parent)] == [0, 0, 0]
+    steps: list[int] = []
+    torch.manual_seed(7)
+    again = pretrain(
+        passages,
+        trained_before,
+        tmp_path / "a",
+        settings,
+        on_progress=lambda step, *_: steps.append(step),
+        checkpoint_minutes=60,
+    )
+    assert steps[0] == at + 1
+    assert again.losses == twice.losses
+    assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == {
+        path.name: path.read_bytes() for path in twice.folder.iterdir()
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_the_folder_is_its_owners_alone(result: Pretrained) -> None:

@@ -1,0 +1,147 @@
+"""Checkpoints of a pre-training: a folder beside the one to be written, removed when that is there.
+
+A pre-training that continues gives the same bytes as one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+import transformers
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+import taskaffinity
+from taskaffinity.runs.checkpoint_files import CheckpointFolder, TrainingState
+from taskaffinity.training.optim.optimizer import Stepper
+from taskaffinity.training.resume import below, weights_of
+from taskaffinity.training.sigterm import Terminated, Termination
+
+
+@dataclass
+class PretrainPosition:
+    """How far a pre-training is."""
+
+    epoch: int = 0
+    """From 0."""
+    batches: int = 0
+    """Mini-batches of this epoch that are done."""
+    losses: list[float] = field(default_factory=list)
+    """Held-out losses, before training and after each epoch."""
+
+
+class PretrainCheckpoints:
+    """Writes and reads the checkpoints of one pre-training; within the block, SIGTERM waits for one.
+
+    Parameters
+    ----------
+    out : Path
+        The folder to be written at the end.
+    minutes : float
+        Fewest minutes between two checkpoints; 0 for none, and SIGTERM keeps its effect.
+    identity : object
+        All that the result depends on, as JSON takes it.
+    """
+
+    def __init__(self, out: Path, minutes: float, identity: Any) -> None:
+        self._folder = out.with_name(f"{out.name}.unfinished")
+        self._files = CheckpointFolder(self._folder, minutes) if minutes else None
+        self._identity = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        self._versions = {
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "taskaffinity": taskaffinity.__version__,
+        }
+        self._termination = Termination()
+        self.position = PretrainPosition()
+
+    def __enter__(self) -> Self:
+        if self._files is not None:
+            self._termination.__enter__()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self._files is not None:
+            self._termination.__exit__(*raised)
+
+    def resume(self, model: nn.Module, stepper: Stepper) -> None:
+        """Continue from the newest checkpoint, if there is one that fits; otherwise change nothing."""
+        self._model, self._stepper = model, stepper
+        found = self._files.read(self._identity, self._versions) if self._files is not None else None
+        if self._files is None or found is None:
+            return
+        path, state = found
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            weights, stored = weights_of(model), below("model/", tensors)
+            if {name: value.shape for name, value in weights.items()} != {n: v.shape for n, v in stored.items()}:
+                raise ValueError("another model")
+            losses = [float(row["held_out_loss"]) for row in state.history]
+        except (OSError, LookupError, ValueError, SafetensorError):
+            self._files.refuse(path, "of another model")
+            return
+        stepper.load_state_dict(below("optimizer/", tensors))
+        with torch.no_grad():
+            for name, value in weights.items():
+                value.copy_(stored[name])
+        torch.set_rng_state(tensors["generator/cpu"])
+        if "generator/cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["generator/cuda"])
+        self.position = PretrainPosition(state.epoch - 1, state.batches, losses)
+
+    def after_batch(self) -> None:
+        """Write a checkpoint if one is due or SIGTERM came; raise ``Terminated`` then."""
+        if self._files is not None and (self._files.is_due or self._termination.asked):
+            self._write(self._files)
+        if self._termination.asked:
+            raise Terminated
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """A block that SIGTERM interrupts at once; the last checkpoint stays."""
+        return nullcontext() if self._files is None else self._termination.interruptible()
+
+    def remove(self) -> None:
+        """Remove the checkpoints."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _write(self, files: CheckpointFolder) -> None:
+        self._termination.begin_writing()
+        at = self.position
+        state = TrainingState(
+            run_id=self._identity,
+            versions=self._versions,
+            epoch=at.epoch + 1,
+            batches=at.batches,
+            tokens=0,
+            seconds=0.0,
+            totals={},
+            history=[{"held_out_loss": loss} for loss in at.losses],
+            selected={},
+            improving=[],
+        )
+        tensors = {f"model/{name}": value for name, value in weights_of(self._model).items()}
+        tensors |= {f"optimizer/{name}": value for name, value in self._stepper.state_dict().items()}
+        tensors["generator/cpu"] = torch.get_rng_state()
+        if next(self._model.parameters()).device.type == "cuda":
+            tensors["generator/cuda"] = torch.cuda.get_rng_state()
+        whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        files.write(state, lambda path, about: save_file(whole, path, dict(about)))
+
+
+def identity_of(encoder: Any, settings: Any, passages: Sequence[str]) -> dict[str, Any]:
+    """All that a pre-training depends on, without its text."""
+    text = hashlib.sha256()
+    for passage in passages:
+        text.update(hashlib.sha256(passage.encode("utf-8", "surrogatepass")).digest())
+    return {"encoder": asdict(encoder), "settings": asdict(settings), "passages": text.hexdigest()}
