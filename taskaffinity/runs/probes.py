@@ -19,12 +19,11 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import Probe, RunSpec
 from taskaffinity.runs.study import Study
 
-SOURCE_SHARE = 3
-"""Updates on the source for each update on the target."""
 REPEATS = 2
-"""Probes per arrow, each from a single-task run with another seed."""
-FEWEST, MOST = 14, 40
-"""Updates on the target in a probe. With fewer, most sources are not learnt in time to show harm."""
+"""Most probes per arrow, each from a single-task run with another seed."""
+FEWEST, MOST = 20, 40
+"""Updates on the target in a probe, and as many on the source. With fewer, a source is seldom learnt in time to show
+harm; long probes are worth more than two short ones."""
 LEARNT = 2 / 3
 """Share of its single-task dev score from which a source counts as learnt."""
 LONGEST = 0.10
@@ -40,16 +39,12 @@ class ProbeDesign:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    target_steps: Annotated[int, Field(ge=FEWEST, le=MOST)]
-    """Updates on the target per round; the source has ``SOURCE_SHARE`` times as many."""
+    steps: Annotated[int, Field(ge=FEWEST, le=MOST)]
+    """Updates on the target per round, and as many on the source."""
     repeats: Annotated[int, Field(ge=1, le=REPEATS)]
     """Probes per arrow."""
     share: Annotated[float, Field(gt=0, le=1)]
     """Expected cost of one round of all probes, as a share of the training of all pairs."""
-
-    @property
-    def source_steps(self) -> int:
-        return SOURCE_SHARE * self.target_steps
 
 
 class Costs:
@@ -87,16 +82,15 @@ class Costs:
         """A probe with so many updates in all: two readouts of the target, and one of the source."""
         return updates + 2 * self.evaluation(target) + (self.evaluation(source) if source else 0.0)
 
-    def of_probes(self, target_steps: int, repeats: int) -> float:
+    def of_probes(self, steps: int, repeats: int) -> float:
         """One round of all probes of a study, with those of the targets alone."""
         names = [task.name for task in self._study.tasks]
-        together = (1 + SOURCE_SHARE) * target_steps
-        arrows = sum(self.of_probe(target, source, together) for target, source in permutations(names, 2))
-        return repeats * (arrows + sum(self.of_probe(name, None, target_steps) for name in names))
+        arrows = sum(self.of_probe(target, source, 2 * steps) for target, source in permutations(names, 2))
+        return repeats * (arrows + sum(self.of_probe(name, None, steps) for name in names))
 
 
 def design_of(study: Study, budget: float) -> ProbeDesign | None:
-    """The longest probes that a budget affords, two per arrow where it can; None if it affords none.
+    """The longest probes that a budget affords, and two per arrow if it affords them; None if it affords none.
 
     Parameters
     ----------
@@ -105,11 +99,11 @@ def design_of(study: Study, budget: float) -> ProbeDesign | None:
     """
     costs = Costs(study)
     whole = costs.of_pairs()
-    for repeats in range(min(REPEATS, len(study.single_seeds)), 0, -1):
-        for target_steps in range(MOST, FEWEST - 1, -1):
-            share = costs.of_probes(target_steps, repeats) / whole
+    for steps in range(MOST, FEWEST - 1, -1):
+        for repeats in range(min(REPEATS, len(study.single_seeds)), 0, -1):
+            share = costs.of_probes(steps, repeats) / whole
             if share <= budget:
-                return ProbeDesign(target_steps, repeats, share)
+                return ProbeDesign(steps, repeats, share)
     return None
 
 
@@ -147,11 +141,10 @@ def probes_of(
         for source in refs:
             if source == target or (source, seed) not in dev or (target, seed) not in dev:
                 continue
-            together = design.target_steps + design.source_steps
-            rounds = max(1, int(LONGEST * costs.updates((target, source)) / together))
+            rounds = max(1, int(LONGEST * costs.updates((target, source)) / (2 * design.steps)))
             probe = Probe(
-                target_steps=design.target_steps,
-                source_steps=design.source_steps,
+                target_steps=design.steps,
+                source_steps=design.steps,
                 most_rounds=rounds,
                 source_goal=round(LEARNT * max(0.0, dev[source, seed]), 6),
                 warmup=_warmup(study),
