@@ -16,14 +16,14 @@ from typing import Any, Self
 
 import torch
 import transformers
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
 import taskaffinity
 from taskaffinity.runs.checkpoint_files import CheckpointFolder, TrainingState
 from taskaffinity.training.optim.optimizer import Stepper
-from taskaffinity.training.resume import below, weights_of
+from taskaffinity.training.resume import below, read_tensors, weights_of
 from taskaffinity.training.sigterm import Terminated, Termination
 
 
@@ -81,8 +81,7 @@ class PretrainCheckpoints:
             return
         path, state = found
         try:
-            with safe_open(path, framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = read_tensors(path)
             weights, stored = weights_of(model), below("model/", tensors)
             if {name: value.shape for name, value in weights.items()} != {n: v.shape for n, v in stored.items()}:
                 raise ValueError("another model")

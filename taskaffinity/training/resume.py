@@ -197,9 +197,7 @@ def _checked_tensors(path: Path, model: MultiTaskModel) -> Tensors:
     ValueError
         If they are those of another model.
     """
-    check_regular(path)
-    with safe_open(path, framework="pt") as file:
-        tensors: Tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    tensors = read_tensors(path)
     shapes, stored = (
         {name: (value.shape, value.dtype) for name, value in weights.items()}
         for weights in (weights_of(model), below("model/", tensors))
@@ -221,6 +219,19 @@ def _restore_loop(loop: TrainingLoop, tensors: Tensors, state: TrainingState) ->
     torch.set_rng_state(tensors["generator/cpu"])
     if "generator/cuda" in tensors:
         torch.cuda.set_rng_state(tensors["generator/cuda"])
+
+
+def read_tensors(path: Path) -> Tensors:
+    """Every tensor of a checkpoint, by name.
+
+    Raises
+    ------
+    ValueError, OSError, SafetensorError
+        If it is not a regular file, or damaged.
+    """
+    check_regular(path)
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 def weights_of(model: nn.Module) -> Tensors:
