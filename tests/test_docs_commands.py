@@ -39,6 +39,15 @@ SHRUNK = {
     "group": ["--risk=none", "--executor=local"],  # one seed has no bound
 }
 """Options that the test adds to a command."""
+ESTIMATED = "results/estimates"
+LONG_ENOUGH = [
+    *LOCAL,
+    "--seeds=1",
+    "--set=num_train_epochs=16",
+    "--set=max_train_examples=96",
+    "--set=max_eval_examples=20",
+]
+"""Instead of ``SHRUNK`` for the results folder of estimates: its pairs must cost more than its probes."""
 EIGHT, THREE = ["--domain", "planted-8"], ["--suite", "suite.yaml", "--encoder", "FOLDER"]
 """Instead of eight tasks with 28 pairs, the test takes three tasks."""
 SEQUENTIAL = ("--seeds=2", "--max-seeds=4")
@@ -81,7 +90,9 @@ def run(words: list[str], folder: Path) -> None:
         words = [*words[:2], *THREE, *words[4:]]
     if words[0] == "taskaffinity":
         extra = SEQUENTIAL if "--sequential" in words else ()
-        done = command(*words[1:], *SHRUNK.get(words[1], ()), *extra, cwd=folder)
+        shrunk = LONG_ENOUGH if ESTIMATED in words else SHRUNK.get(words[1], ())
+        budget = ["--budget=100%"] if words[1] == "estimate" else []
+        done = command(*words[1:], *shrunk, *extra, *budget, cwd=folder)
     else:
         assert words[0] == "python", words
         done = subprocess.run([sys.executable, *words[1:]], cwd=folder, capture_output=True, text=True, check=False)
