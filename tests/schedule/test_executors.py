@@ -415,7 +415,7 @@ class TestOnRay:
         def elsewhere(spec: RunSpec, settings: dict[str, Any]) -> None:
             train_and_store(spec, {**settings, "root": f"{settings['root']}-of-the-worker"})
 
-        monkeypatch.setattr(on_ray, "_train_in_worker", elsewhere)
+        monkeypatch.setattr(on_ray, "train_in_worker", elsewhere)
         report = tiny.train(tmp_path / "study", resources=Resources("ray"))
         assert report.trained == []
         assert len(report.failed) == 3
