@@ -109,6 +109,6 @@ def _train(
         cache=cache_folder(),
         resources=planned.resources,
         options=options,
-        cost=lambda spec: cost_of(planned.study, spec, costs),
+        cost=lambda spec: cost_of(spec, costs),
         on_progress=listener.on_progress,
     )

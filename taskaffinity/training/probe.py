@@ -21,7 +21,6 @@ from taskaffinity.training.checkpoint import load_head
 from taskaffinity.training.evaluation import Evaluated, evaluate
 from taskaffinity.training.execute import versions_of
 from taskaffinity.training.inputs.batches import Batch, seed_of, stretched_batches
-from taskaffinity.training.loop import Diverged
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.optimizer import Stepper
 from taskaffinity.training.setup import RunSetup, setup_run
@@ -42,6 +41,7 @@ def execute_probe(spec: RunSpec, *, encoder_folder: Path, cache: Path, start: Pa
     Raises
     ------
     Diverged, MemoryError, torch.OutOfMemoryError
+        ``Diverged`` comes from the evaluation, if an output is not a number.
     """
     if spec.probe is None:
         raise ValueError(f"{spec.run_id}: not a probe")
@@ -141,8 +141,6 @@ class _Training:
         loss.backward()
         self.stepper.step(rate)
         self.steps += 1
-        if self.steps % self.probe.target_steps == 0 and not bool(torch.isfinite(loss)):
-            raise Diverged(f"diverged: the training loss of {batch.task} is not a number; try a smaller learning_rate")
 
     @torch.no_grad()
     def _average(self) -> None:

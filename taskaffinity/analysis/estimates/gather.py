@@ -97,9 +97,8 @@ class Gathered:
         return total / costs.of_pairs()
 
 
-def cost_of(study: Study, spec: RunSpec, costs: Costs | None = None) -> float:
-    """Expected cost of a single-task run or of a probe, in updates."""
-    costs = costs or Costs(study)
+def cost_of(spec: RunSpec, costs: Costs) -> float:
+    """Expected cost of a single-task run, or of one round of a probe, in updates."""
     if spec.probe is None:
         return costs.updates(spec.task_names)
     source = spec.partner[0] if spec.partner else None
