@@ -1,9 +1,15 @@
-"""End a command on SIGTERM as Ctrl-C does. Schedulers send it when a job's time is over."""
+"""End a command on SIGTERM as Ctrl-C does. Schedulers send it when a job's time is over.
+
+Python drops an exception that a ``__del__`` or a callback raises, and so a signal that arrives there. Such a signal is
+sent once more.
+"""
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,25 +23,38 @@ EXIT_CODE = 128 + signal.SIGTERM
 IN_ORDER = 15.0
 """Seconds in which a second SIGTERM is ignored, so that the command can end in order.
 
-A later one ends the process at once. The first may have been lost: Python drops exceptions of a ``__del__`` or a
-callback."""
+A later one ends the process at once.
+"""
+_AGAIN_SECONDS = 0.05
 
 _came = threading.Event()
 _came_at = 0.0
+_is_dropped = False
 
 
 @contextmanager
 def answered() -> Iterator[None]:
     """Raise ``Terminated``, a KeyboardInterrupt, on SIGTERM within the block; ``came`` tells whether it came."""
+    global _is_dropped
     _came.clear()
-    before = signal.getsignal(signal.SIGTERM)
+    _is_dropped = False
+    before, hook = signal.getsignal(signal.SIGTERM), sys.unraisablehook
+
+    def send_again(dropped: sys.UnraisableHookArgs) -> None:
+        if isinstance(dropped.exc_value, KeyboardInterrupt):
+            _send_again(dropped.exc_value)
+        else:
+            hook(dropped)
+
     if _is_main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
+        sys.unraisablehook = send_again
     try:
         yield
     finally:
         if _is_main_thread():
             signal.signal(signal.SIGTERM, before)
+            sys.unraisablehook = hook
 
 
 def came() -> bool:
@@ -44,14 +63,28 @@ def came() -> bool:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    global _came_at
-    if not _came.is_set():
-        _came_at = time.monotonic()
+    global _came_at, _is_dropped
+    if not _came.is_set() or _is_dropped:
+        _came_at, _is_dropped = time.monotonic(), False
         _came.set()
         raise Terminated
     if time.monotonic() - _came_at > IN_ORDER:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _send_again(dropped: KeyboardInterrupt) -> None:
+    """Send the signal of a dropped exception again, a moment later and so at another place of the code."""
+    global _is_dropped
+    number = signal.SIGINT
+    if isinstance(dropped, Terminated):
+        number, _is_dropped = signal.SIGTERM, True
+
+    def send() -> None:
+        time.sleep(_AGAIN_SECONDS)
+        os.kill(os.getpid(), number)
+
+    _thread.start_new_thread(send, ())  # threading.Thread takes a lock, which the interrupted code may hold
 
 
 def _is_main_thread() -> bool:
