@@ -43,8 +43,9 @@ ESTIMATED = "results/estimates"
 LONG_ENOUGH = [
     *LOCAL,
     "--seeds=1",
-    "--set=num_train_epochs=16",
-    "--set=max_train_examples=96",
+    "--set=batch_size=4",
+    "--set=num_train_epochs=6",
+    "--set=max_train_examples=32",
     "--set=max_eval_examples=20",
 ]
 """Instead of ``SHRUNK`` for the results folder of estimates: its pairs must cost more than its probes."""

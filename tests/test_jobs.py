@@ -71,7 +71,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n[:6] in ("table2", "table5", "table6") else pytest.mark.long) for n in PLANS]
+    "name", [pytest.param(n, marks=[] if n[:6] in ("table5", "table6") else pytest.mark.long) for n in PLANS]
 )
 def test_a_table_plans_its_runs(name: str, data: Path, tmp_path: Path) -> None:
     [job] = [job for job in JOBS if job.name == name]

@@ -6,7 +6,8 @@ import gc
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from inspect import cleandoc
 from typing import Annotated
 
@@ -109,7 +110,7 @@ def _run(given: Sequence[str]) -> int:
     try:
         _check_not_empty(given)
         with signals.answered():
-            code: int = app(arguments, standalone_mode=False) or 0
+            code: int = _commands()(arguments, standalone_mode=False) or 0
             streams.flush()
     except InputError as error:
         code = _refuse(str(error))
@@ -127,6 +128,12 @@ def _run(given: Sequence[str]) -> int:
             how, code = "terminated", signals.EXIT_CODE
         print(f"{how}; {what}: taskaffinity {shlex.join(sys.argv[1:])}", file=sys.stderr)
     return code
+
+
+@cache
+def _commands() -> Callable[..., int | None]:
+    """Typer's commands, built once per process."""
+    return typer.main.get_command(app)
 
 
 def _check_not_empty(arguments: Sequence[str]) -> None:
