@@ -132,7 +132,7 @@ TABLES: dict[str, dict[str, Figure]] = {
         "seeds move one arm 5 times as much as the other": partial(unequal, 5.0),
         "two tasks, 3 seeds": partial(rate, "type1", "two tasks"),
         "up to half of all runs collapse": partial(rate, "type1", "collapse"),
-        "macro-F1 on 56 examples, on this very test set": partial(
+        "macro-F1 on 56 examples, on exactly this test set": partial(
             rate, "type1", "macro-F1", metric="macro_f1", n_test=56, estimand="test-set"
         ),
         "macro-F1 on 500 examples": partial(rate, "type1", "macro-F1", metric="macro_f1", n_test=500),
