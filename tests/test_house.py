@@ -89,8 +89,8 @@ OLD_NAMES = [
     "received_and_given",
     "conduct",
 ]
-COMMANDS = ("pairwise", "full", "tune")
-"""Functions of ``studies/api.py`` that have the options of the command of their name."""
+COMMANDS = {"pairwise": "api", "full": "api", "tune": "api", "estimate": "estimate_api"}
+"""Functions with the options of the command of their name, and their modules in ``studies/``."""
 
 GIVEN_ELSEWHERE = {"packed_attention"}
 """Whose parameters are those that transformers passes to an attention function."""
@@ -123,7 +123,7 @@ def lines(node: Function) -> int:
 def is_command(path: Path, node: Function) -> bool:
     place = path.relative_to(PACKAGE)
     has_options = "typer." in ast.unparse(node.args) or node.name == "command" or node.name.endswith("_command")
-    return (place.parts[0] == "cli" and has_options) or (place.as_posix() == "studies/api.py" and node.name in COMMANDS)
+    return (place.parts[0] == "cli" and has_options) or (place.as_posix() == f"studies/{COMMANDS.get(node.name)}.py")
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())

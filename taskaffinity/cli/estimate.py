@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from taskaffinity.cli.console.forecast import print_plan
 from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.console.listener import ConsoleListener
 from taskaffinity.cli.options.numbers import whole
@@ -109,12 +110,13 @@ def command(
         share_with_group=share_with_group,
     )
     with ConsoleListener(quiet=quiet) as listener:
-        planned, design = plan_estimate(
+        planned = plan_estimate(
             suite_of(domain, suite_file), options, listener, budget=budget, data=data, dry_run=dry_run
         )
         if dry_run:
+            print_plan([planned], as_json=json)
             return
-        result = train_estimates(planned, design, listener)
+        result = train_estimates(planned, listener)
     if json:
         print_json({"share": result.share, "arrows": result.to_frame().to_dict(orient="records")})
     else:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 
 from taskaffinity.analysis.estimates.gather import Gathered, cost_of
 from taskaffinity.analysis.estimates.results import DESIGN, ESTIMATES, EstimateResults
@@ -18,12 +19,41 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.progress import Report
 from taskaffinity.schedule.resources import RunOptions
-from taskaffinity.schedule.run import run
+from taskaffinity.schedule.run import pending_runs, run
 from taskaffinity.studies.compatibility import check_compatible, check_study
+from taskaffinity.studies.forecast import describe_forecast
 from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.studies.planned import PlannedStudy
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.export.export import check_exportable
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedEstimate(PlannedStudy):
+    """A study whose gains are estimated, with the design of its probes."""
+
+    design: ProbeDesign
+
+    @cached_property
+    def gathered(self) -> Gathered:
+        """The probes that the results folder calls for now."""
+        return Gathered(self.study, RunStore(self.root), self.design)
+
+    @property
+    def plan(self) -> Plan:
+        """The single-task runs, and the probes of those that are done; a probe follows from the score of its run."""
+        return Plan.of([*self.gathered.singles.values(), *self.gathered.probes, *self.gathered.baselines.values()])
+
+    @property
+    def pending(self) -> list[RunSpec]:
+        """The runs that the results folder lacks, and single-task runs without the model that a probe continues."""
+        return pending_runs(self.plan, RunStore(self.root))
+
+    def forecast(self) -> list[str]:
+        """Describe the probes, and time, work and disk space of the pending single-task runs."""
+        singles = [spec for spec in self.pending if spec.probe is None]
+        lines = [describe_design(self.study, self.design)]
+        return lines + (describe_forecast(singles, self.cost(), self.resources, keep_models=True) if singles else [])
 
 
 def design_probes(study: Study, budget: float) -> ProbeDesign:
@@ -64,7 +94,7 @@ def describe_design(study: Study, design: ProbeDesign) -> str:
     )
 
 
-def train_estimates(planned: PlannedStudy, design: ProbeDesign, listener: Listener) -> EstimateResults:
+def train_estimates(planned: PlannedEstimate, listener: Listener) -> EstimateResults:
     """Train the single-task runs and the probes that the results folder lacks, and write ``estimates.csv``.
 
     Every run is stored, so the same command continues an interrupted one.
@@ -84,13 +114,13 @@ def train_estimates(planned: PlannedStudy, design: ProbeDesign, listener: Listen
     with exclusive(root):
         check_compatible(study, root)
         replace(study, keep_models=planned.options.keep_models).write(root)
-    write_json(root / DESIGN, asdict(design))
-    probes = Gathered(study, store, design)
+    write_json(root / DESIGN, asdict(planned.design))
+    probes = Gathered(study, store, planned.design)
     reports = [_train(planned, store, probes.singles.values(), listener, keep_models=True)]
     reports.append(_train(planned, store, probes.probes, listener))
     reports.append(_train(planned, store, probes.baselines.values(), listener))
     failed = {spec.run_id: reason for report in reports for spec, reason in report.failed.items()}
-    estimated = EstimateResults.of(study, root, design, failed)
+    estimated = EstimateResults.of(study, root, planned.design, failed)
     write_atomic(root / ESTIMATES, as_csv(estimated.to_frame()).encode())
     return estimated
 

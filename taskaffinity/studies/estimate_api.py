@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taskaffinity.errors import InputError, meant, shown
+from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
+from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.estimate_options import DEFAULT_BUDGET
 from taskaffinity.studies.listener import Listener, LogListener
 from taskaffinity.studies.options import PairwiseOptions, make_options
@@ -16,22 +18,6 @@ from taskaffinity.tasks.suite import Suite
 if TYPE_CHECKING:
     from taskaffinity.analysis.estimates.results import EstimateResults
 
-OPTIONS = (
-    "encoder",
-    "seeds",
-    "base_seed",
-    "recipe",
-    "settings",
-    "output_dir",
-    "executor",
-    "address",
-    "gpus_per_run",
-    "cpus_per_run",
-    "checkpoint_minutes",
-    "share_with_group",
-)
-"""The fields of ``PairwiseOptions`` that ``estimate`` takes."""
-
 
 @parameters_not_options()
 def estimate(
@@ -39,8 +25,19 @@ def estimate(
     *,
     budget: str | float = DEFAULT_BUDGET,
     data: str | Path | None = None,
+    encoder: str | Path | None = None,
+    seeds: int = 3,
+    base_seed: int = 0,
+    recipe: str | Path | None = None,
+    settings: str | Sequence[str] | Mapping[str, Any] = (),
+    output_dir: str | Path | None = None,
+    executor: Executor = "ray",
+    address: str | None = None,
+    gpus_per_run: float | str | None = None,
+    cpus_per_run: int = 1,
+    checkpoint_minutes: float = DEFAULT_MINUTES,
+    share_with_group: bool = False,
     listener: Listener | None = None,
-    **options: Any,
 ) -> EstimateResults:
     """Estimate the sign of every gain from short probes, at a share of the cost of measuring them.
 
@@ -49,13 +46,10 @@ def estimate(
 
     Parameters
     ----------
-    suite, data, listener
-        As in ``pairwise``.
     budget : str or float
         Cost of the probes as a share of the training of all pairs with all seeds: ``"10%"`` or 0.1.
-    **options
-        ``encoder``, ``seeds``, ``base_seed``, ``recipe``, ``settings``, ``output_dir``, ``executor``, ``address``,
-        ``gpus_per_run``, ``cpus_per_run``, ``checkpoint_minutes``, ``share_with_group``: as in ``pairwise``.
+
+    All other parameters are those of ``pairwise``.
 
     Returns
     -------
@@ -67,8 +61,8 @@ def estimate(
     InputError
         As ``pairwise``; if the budget affords no probe.
     """
-    if unknown := [name for name in options if name not in OPTIONS]:
-        raise InputError(f"estimate: no parameter {shown(unknown[0])}{meant(unknown[0], OPTIONS)}")
+    asked = dict(locals())
+    names = ("suite", "data", "budget", "listener")
+    options = make_options(PairwiseOptions, {name: value for name, value in asked.items() if name not in names})
     receiver = listener or LogListener()
-    planned, design = plan_estimate(suite, make_options(PairwiseOptions, options), receiver, budget=budget, data=data)
-    return train_estimates(planned, design, receiver)
+    return train_estimates(plan_estimate(suite, options, receiver, budget=budget, data=data), receiver)

@@ -1,14 +1,15 @@
-"""The study whose gains are estimated: the one of the results folder, or a new one."""
+"""Plan estimates: of the study of the results folder, or of a new one."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.study import FILES, Study
 from taskaffinity.studies.defaults import is_tiny
 from taskaffinity.studies.define import encoder_of
+from taskaffinity.studies.estimate import PlannedEstimate, design_probes
 from taskaffinity.studies.folders import results_folder
 from taskaffinity.studies.listener import Listener
 from taskaffinity.studies.options import PairwiseOptions, check_pairwise_options
@@ -19,14 +20,31 @@ from taskaffinity.studies.settings import MEASURED
 from taskaffinity.tasks.suite import Suite
 
 
-def plan_estimate(suite: Suite, options: PairwiseOptions, listener: Listener, *, dry_run: bool = False) -> PlannedStudy:
-    """Read the study of the results folder, or plan a pairwise study if it holds none.
+def plan_estimate(
+    suite: Suite, options: PairwiseOptions, listener: Listener, budget: float, *, dry_run: bool = False
+) -> PlannedEstimate:
+    """Plan the probes of the study of the results folder, or of a new pairwise study if it holds none.
+
+    Parameters
+    ----------
+    budget : float
+        As in ``design_probes``.
 
     Raises
     ------
     InputError
-        If the stored study is of other data or another encoder, or options are given that it has decided.
+        As ``design_probes``; if the stored study is of other data or another encoder, or options are given that it has
+        decided.
     """
+    planned = _planned_study(suite, options, listener, dry_run=dry_run)
+    given = {one.name: getattr(planned, one.name) for one in fields(planned)}
+    return PlannedEstimate(**given, design=design_probes(planned.study, budget))
+
+
+def _planned_study(
+    suite: Suite, options: PairwiseOptions, listener: Listener, *, dry_run: bool = False
+) -> PlannedStudy:
+    """Read the study of the results folder, or plan one."""
     root = results_folder(options.output_dir, suite, options.suite_file)
     if not (root / FILES["pairwise"]).is_file():
         return plan_pairwise(suite, options, listener, dry_run=dry_run)

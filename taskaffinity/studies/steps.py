@@ -26,7 +26,7 @@ from taskaffinity.tuning.recipe import describe_trial
 
 if TYPE_CHECKING:
     from taskaffinity.analysis.estimates.results import EstimateResults
-    from taskaffinity.runs.probes import ProbeDesign
+    from taskaffinity.studies.estimate import PlannedEstimate
     from taskaffinity.studies.planned import PlannedStudy
     from taskaffinity.studies.search import PlannedSearch
     from taskaffinity.tuning.search import SearchResult
@@ -148,7 +148,7 @@ def plan_estimate(
     budget: str | float,
     data: str | Path | None = None,
     dry_run: bool = False,
-) -> tuple[PlannedStudy, ProbeDesign]:
+) -> PlannedEstimate:
     """Plan the probes of a study; the study is the one of the results folder, or a new one.
 
     Raises
@@ -162,19 +162,15 @@ def plan_estimate(
     results_folder(options.output_dir, resolved, options.suite_file)
     with without_collection():
         from taskaffinity.studies import estimate_plan  # torch
-        from taskaffinity.studies.estimate import describe_design, design_probes
-
-    planned = estimate_plan.plan_estimate(resolved, options, listener, dry_run=dry_run)
-    design = design_probes(planned.study, share)
-    listener.notice(describe_design(planned.study, design))
-    return planned, design
+    return estimate_plan.plan_estimate(resolved, options, listener, share, dry_run=dry_run)
 
 
-def train_estimates(planned: PlannedStudy, design: ProbeDesign, listener: Listener) -> EstimateResults:
+def train_estimates(planned: PlannedEstimate, listener: Listener) -> EstimateResults:
     """Train what the probes of a study need, and write the estimates."""
     from taskaffinity.studies import estimate
 
-    return estimate.train_estimates(planned, design, listener)
+    listener.notice(estimate.describe_design(planned.study, planned.design))
+    return estimate.train_estimates(planned, listener)
 
 
 def _resolved(suite: str | Path | Suite, data: str | Path | None) -> tuple[Suite, Path | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -26,9 +27,16 @@ def test_a_budget_is_a_share(budget: str | float, share: float) -> None:
     assert share_of(budget) == share
 
 
-def test_an_unknown_parameter_is_refused_with_the_one_that_is_meant() -> None:
-    with pytest.raises(InputError, match="no parameter 'seed'; did you mean seeds"):
-        ta.estimate("clinical", seed=1)
+def test_a_dry_run_lists_the_runs_and_trains_nothing(tmp_path: Path) -> None:
+    small = [f"--set={key}={value}" for key, value in SMALL.items()]
+    given = ["estimate", "--domain=clinical", "--budget=90%", "--seeds=1", "--executor=local", "--dry-run", *small]
+    done = command(*given, "--json", cwd=tmp_path)
+    [plan] = json.loads(done.stdout)["studies"]
+    assert (done.returncode, plan["n_runs"], plan["n_done"]) == (0, 4, 0)  # probes follow from the finished runs
+    assert all(run["run_id"].startswith("single-") for run in plan["runs"])
+    assert plan["forecast"][0].startswith("probes: ")
+    assert command(*given, cwd=tmp_path).stdout.splitlines()[:4] == [f"to do  {run['run_id']}" for run in plan["runs"]]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

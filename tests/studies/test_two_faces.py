@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import taskaffinity as ta
 from taskaffinity.analysis.tables.frames import as_csv
-from taskaffinity.cli import app, full, pairwise, tune
+from taskaffinity.cli import app, estimate, full, pairwise, tune
 from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FullBaseline
@@ -209,6 +209,39 @@ def test_command_and_function_write_the_same_edges_byte_for_byte(tmp_path: Path)
     again = ta.load(tmp_path / "command")
     assert again.to_frame().equals(result.to_frame())
     assert all(spec in RunStore(tmp_path / "command") for spec in result.study.plan)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["fine-tuned", "multi-task start", "controls", "sequential", "compute-matched"])
+def test_the_function_finds_the_runs_of_the_command_and_writes_the_same_edges(
+    name: str, tmp_path: Path, encoder: str
+) -> None:
+    """In a copy of the command's runs the function trains nothing, so it asks for the same runs."""
+    flags, options = GRID[name]
+    suite, command, python = own_suite(tmp_path), tmp_path / "command", tmp_path / "python"
+    where = [f"--suite={suite}", f"--encoder={encoder}", f"--results={command}", "--executor=local", "--quiet"]
+    few = [] if name == "sequential" else ["--seeds=2", "--seeds-single=2"]
+    with contextlib.suppress(typer.Exit):
+        app(["pairwise", *where, *SET, "--set=precision=none", *few, *flags], standalone_mode=False)
+    shutil.copytree(command / "runs", python / "runs")
+    trained = {path: path.stat().st_mtime_ns for path in python.glob("runs/*/result.json")}
+    given = {"settings": SMALL, **({"seeds": 2, "seeds_single": 2} if few else {}), **options}
+    given["settings"] = {**given["settings"], "precision": None}
+    result = ta.pairwise(suite, encoder=encoder, executor="local", output_dir=python, **given)
+    assert result.failed == {}
+    assert trained
+    assert {path: path.stat().st_mtime_ns for path in python.glob("runs/*/result.json")} == trained
+    for file in ("edges.csv", "scores.csv"):
+        assert (python / file).read_bytes() == (command / file).read_bytes()
+
+
+def test_estimate_has_the_options_and_defaults_of_its_command_and_of_pairwise() -> None:
+    of_function = defaults(ta.estimate, ONLY_PYTHON)
+    assert defaults(estimate.command, ONLY_CLI | {"validate"}) == of_function
+    of_pairwise = defaults(ta.pairwise, ONLY_PYTHON)
+    assert {name: of_pairwise.get(name) for name in of_function if name != "budget"} == {
+        name: default for name, default in of_function.items() if name != "budget"
+    }
 
 
 def test_old_names_of_options_still_work_and_say_so(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
