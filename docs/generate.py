@@ -152,8 +152,8 @@ def setting_meanings() -> dict[str, str]:
 FILES = {
     "study.json": "What was asked of `pairwise`: tasks, data fingerprints, recipe, encoder, seeds, rule, versions.",
     "full.json": "The same of `full`.",
-    "estimate.json": "The design of the probes of `estimate`: their number per arrow, their updates and their cost as a "
-    "share of the training of all pairs. A probe is a run, `probe-...`; it stores no history and no model.",
+    "estimate.json": "The design of the probes of `estimate`: number per arrow, updates, and cost as a share of the "
+    "training of all pairs. A probe is a run, `probe-...`; it stores no history and no model.",
     "suite.yaml": "A copy of the suite file.",
     "recipe.yaml": "The recipe that `tune` chose; `tune/` has one JSON file per trial.",
     "runs/RUN/spec.json": "What was asked of a run.",
