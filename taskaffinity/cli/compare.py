@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -17,11 +16,6 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
 
 
-class FormatName(StrEnum):
-    text = "text"
-    csv = "csv"
-
-
 def command(
     first: Annotated[Path, typer.Argument(help="Results folder of `taskaffinity pairwise`.", metavar="RESULTS")],
     second: Annotated[
@@ -31,7 +25,7 @@ def command(
             metavar="RESULTS_2",
         ),
     ],
-    format_: Annotated[FormatName, typer.Option("--format", help="Output format.")] = FormatName.text,
+    format_: Annotated[Literal["text", "csv"], typer.Option("--format", help="Output format.")] = "text",
     json: Json = False,
 ) -> None:
     """Print which verdicts changed between two studies, and by how much each gain changed."""
@@ -55,7 +49,7 @@ def command(
     if json:
         frame = comparison_frame(comparison)
         print_json({"first": str(first), "second": str(second), "arrows": frame.to_dict(orient="records")})
-    elif format_ is FormatName.csv:
+    elif format_ == "csv":
         print(as_csv(comparison_frame(comparison)), end="")
     else:
         table = comparison_table(comparison)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich import box
@@ -19,18 +18,6 @@ if TYPE_CHECKING:
     from taskaffinity.corpora.access import Agreement
     from taskaffinity.corpora.check import CheckRow
     from taskaffinity.corpora.prepare import PreparedTask
-
-
-class DiscontinuousName(StrEnum):
-    whole = "whole"
-    first = "first"
-    parts = "parts"
-    drop = "drop"
-
-
-class FormName(StrEnum):
-    original = "original"
-    blue = "blue"
 
 
 ShareWithGroup = Annotated[
@@ -103,12 +90,12 @@ def prepare_command(
     raw: Annotated[Path, typer.Option(help="Folder of the original files, or of BLUE's TSV files.")],
     out: Annotated[Path, typer.Option(help="Folder to write the task files to.")],
     form: Annotated[
-        FormName,
+        Literal["original", "blue"],
         typer.Option(
             "--format",
             help="original: the corpus as its authors distribute it. blue: BLUE's train.tsv, dev.tsv and test.tsv.",
         ),
-    ] = FormName.original,
+    ] = "original",
     dev_ids: Annotated[
         Path | None,
         typer.Option(
@@ -117,19 +104,19 @@ def prepare_command(
         ),
     ] = None,
     discontinuous: Annotated[
-        DiscontinuousName,
+        Literal["whole", "first", "parts", "drop"],
         typer.Option(
             help="How shareclefe tags a discontinuous mention: as a whole, its first part, each part, or not at all."
         ),
-    ] = DiscontinuousName.whole,
+    ] = "whole",
     share_with_group: ShareWithGroup = False,
 ) -> None:
     """Convert a corpus that you have to task files (JSON Lines, one file per split)."""
     from taskaffinity.corpora.choices import Choices, read_ids
     from taskaffinity.corpora.prepare import prepare
 
-    choices = Choices(read_ids(dev_ids) if dev_ids else (), discontinuous.value)
-    _print_prepared(prepare(corpus, raw, out, choices, form.value, share_with_group=share_with_group))
+    choices = Choices(read_ids(dev_ids) if dev_ids else (), discontinuous)
+    _print_prepared(prepare(corpus, raw, out, choices, form, share_with_group=share_with_group))
 
 
 @app.command("check")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -17,12 +16,6 @@ from taskaffinity.errors import InputError
 from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.runs.limits import MOST_BATCH, MOST_EPOCHS, MOST_EXAMPLES, MOST_SAMPLE_SEED, MOST_TOKENS
 from taskaffinity.tasks.passages import read_passages
-
-
-class DeviceName(StrEnum):
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
 
 
 def command(
@@ -41,8 +34,8 @@ def command(
     ] = None,
     seed: Annotated[int, whole(0, MOST_SAMPLE_SEED, help="Seed of held-out passages, order and masks.")] = 0,
     device: Annotated[
-        DeviceName, typer.Option(help="Device to train on; auto: a GPU if there is one.")
-    ] = DeviceName.auto,
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Device to train on; auto: a GPU if there is one.")
+    ] = "auto",
     checkpoint_minutes: CheckpointMinutes = DEFAULT_MINUTES,
     share_with_group: ShareWithGroup = False,
     quiet: Quiet = False,
@@ -55,9 +48,9 @@ def command(
     from taskaffinity.training.loop import Diverged
     from taskaffinity.training.pretrain import Pretraining, pretrain
 
-    if device is DeviceName.cuda and not gpus():
+    if device == "cuda" and not gpus():
         raise InputError("--device cuda: this machine has no GPU that torch can use")
-    place = ("cuda" if gpus() else "cpu") if device is DeviceName.auto else device.value
+    place = ("cuda" if gpus() else "cpu") if device == "auto" else device
     try:
         settings = Pretraining(
             learning_rate, epochs, batch_size, max_length, seed=seed, device=place, max_passages=max_passages

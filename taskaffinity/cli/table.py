@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,12 +22,7 @@ from taskaffinity.runs.paper_protocol import describe_departures
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Design
 
-
-class FormatName(StrEnum):
-    text = "text"
-    csv = "csv"
-    markdown = "markdown"
-    latex = "latex"
+FormatName = Literal["text", "csv", "markdown", "latex"]
 
 
 def command(
@@ -48,7 +42,7 @@ def command(
             "departures: any results folder."
         ),
     ],
-    format_: Annotated[FormatName, typer.Option("--format", help="Output format.")] = FormatName.text,
+    format_: Annotated[FormatName, typer.Option("--format", help="Output format.")] = "text",
 ) -> None:
     """Print a table of the paper with your own scores beside the published ones."""
     from taskaffinity.analysis.paper.encoders import ENCODER_TABLES
@@ -61,7 +55,7 @@ def command(
     if (not which.isdecimal() or which == "1" or int(which) in PAPER_TABLES.values()) and len(results) > 1:
         raise InputError(f"table {which}: {len(results)} folders; expected one")
     if which in ("1", "departures"):
-        if format_ is not FormatName.text:
+        if format_ != "text":
             raise InputError(f"table {which} --format {format_}: expected text, the only format of table {which}")
         (check_command if which == "1" else _departures)(results[0])
         return
@@ -83,9 +77,9 @@ def command(
                 raise InputError(f"table {number}: {results[0]} and {folder} differ in their {what}")
     stores = [RunStore(folder) for folder in results]
     if number in PAPER_TABLES.values():
-        print_stages(studies[0], stores[0], format_.value)
+        print_stages(studies[0], stores[0], format_)
     else:
-        print_encoders(read_encoders(list(zip(studies, stores, strict=True))), format_.value)
+        print_encoders(read_encoders(list(zip(studies, stores, strict=True))), format_)
     warn_if_synthetic(studies[0].synthetic)
 
 
@@ -103,4 +97,4 @@ def _figure2(folder: Path, format_: FormatName) -> None:
         raise InputError(f"table figure2: {folder} holds a study of synthetic text, of which the paper says nothing")
     if study.suite not in SUITES:
         raise InputError(f"table figure2: of suite {' or '.join(SUITES)}, but {folder} holds suite {study.suite}")
-    print_claims(study, RunStore(folder), format_.value)
+    print_claims(study, RunStore(folder), format_)
