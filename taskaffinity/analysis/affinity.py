@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskaffinity.analysis.collapsed_runs import CollapsedRun, find_collapsed_runs
+from taskaffinity.analysis.estimates.stored import StoredEstimates
 from taskaffinity.analysis.gpu_models import count_gpu_models
 from taskaffinity.analysis.rare_classes import RareClass, find_rare_classes
 from taskaffinity.analysis.recommendations import describe_recommendations, recommend
@@ -50,8 +51,7 @@ class AffinityMatrix:
     controls: tuple[Control, ...]
     """Placebos and positive controls, in score units; no array includes them."""
     sequential: SequentialState | None
-    """State of a sequential design; None for a fixed one. Each arrow's entries are then those of the interim analysis
-    that decided it, at its level."""
+    """None for a fixed design. An arrow's entries are those of the interim analysis that decided it, at its level."""
     simulated: SimulatedRates | None
     """Simulated error rates and savings of a finished sequential design."""
 
@@ -76,7 +76,7 @@ class AffinityMatrix:
     rare_classes: tuple[RareClass, ...]
     """Classes whose few test examples make the errors of macro-F1 too small."""
     collapsed_runs: tuple[CollapsedRun, ...]
-    """Every collapsed run of the study, also those of which no gain is made."""
+    """Every collapsed run, also those of which no gain is made."""
     undertrained: tuple[Undertrained, ...]
     """Tasks that are not trained to their end in single-task runs."""
     gpu_models: Mapping[str, int]
@@ -118,6 +118,8 @@ class AffinityMatrix:
     """Why an arrow has no test; empty if it has one."""
     recommendation: Words
     """What would decide an inconclusive arrow, in words."""
+    estimates: StoredEstimates | None = None
+    """Estimates of gains, which give no verdict; see ``with_estimates``."""
 
     @cached_property
     def tasks(self) -> tuple[str, ...]:
@@ -253,11 +255,8 @@ def _power(
 def _levels(state: SequentialState | None, test: Decision, rule: Rule) -> dict[str, Any]:
     """Return the fields on the design."""
     if state is None:
-        return {
-            "sequential": None,
-            "alpha_spent": np.where(test.verdict == "", np.nan, rule.alpha),
-            "decided_at_seeds": np.full_like(test.p, np.nan),
-        }
+        alpha = np.where(test.verdict == "", np.nan, rule.alpha)
+        return {"sequential": None, "alpha_spent": alpha, "decided_at_seeds": np.full_like(test.p, np.nan)}
     decided = state.decided_at_seeds
     return {
         "sequential": state,

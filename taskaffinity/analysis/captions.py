@@ -17,6 +17,7 @@ from taskaffinity.analysis.cautions import (
     describe_winners_curse,
 )
 from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions, decided_first
+from taskaffinity.analysis.estimates.words import describe_estimates
 from taskaffinity.analysis.gpu_models import describe_gpu_models
 from taskaffinity.analysis.notes import notes_in_caption
 from taskaffinity.analysis.statistics.controls import false_positives
@@ -106,6 +107,7 @@ def describe(matrix: AffinityMatrix) -> str:
         names = f": {pairs}" if len(open_arrows) <= MOST_ARROWS else ""
         lines.append(f"Inconclusive, {len(open_arrows)} of {len(matrix.arrows)} arrows{names}.")
         lines += cheapest_decisions(matrix)
+    lines += describe_estimates(matrix)
     lines += [f"{line}." for line in describe_collapsed_arrows(matrix)]
     lines += describe_winners_curse(matrix)
     return "\n".join([*lines, *describe_controls(matrix), *describe_sequential(matrix), caption(matrix), ""])

@@ -65,8 +65,12 @@ class ChosenGroups:
 
     @cached_property
     def estimated(self) -> tuple[bool, ...]:
-        """Whether an estimate stands for an unmeasured pair in the predicted gain of each task."""
-        groups = [self.grouping.groups[group] for group in self.grouping.serves]
+        """Whether the predicted gain of each task has an estimate in it."""
+        return self.estimated_in(self.grouping)
+
+    def estimated_in(self, grouping: Grouping) -> tuple[bool, ...]:
+        """Return whether the predicted gain of each task under a grouping has an estimate in it."""
+        groups = [grouping.groups[group] for group in grouping.serves]
         return tuple(bool(self.gains.estimated[list(group), task].any()) for task, group in enumerate(groups))
 
     def hours(self, grouping: Grouping) -> FloatArray:
@@ -80,19 +84,20 @@ class ChosenGroups:
 
 
 def group_gains(matrix: AffinityMatrix, risk: float | None) -> GroupGains:
-    """Return the measured gains as the choice of groups takes them.
+    """Return the gains as the choice of groups takes them: measured ones, and estimates where none has a bound.
 
     Parameters
     ----------
     risk : float or None
         The bound of a gain is the lower end of its ``1 - 2 * risk`` interval, by the test of the study's rule. None:
-        the gain itself, also of arrows without an interval.
+        the gain itself, also of arrows without an interval. For estimates see ``StoredEstimates.bound``.
     """
     half = (
         0.0 if risk is None else POINTS * np.asarray(matrix.error.half_width(min(2 * risk, _WIDEST)), dtype=np.float64)
     )
     none = np.zeros(matrix.gain.shape, dtype=np.bool_)
-    return GroupGains(matrix.gain, matrix.gain - half, matrix.se, matrix.df, none)
+    gains, found = GroupGains(matrix.gain, matrix.gain - half, matrix.se, matrix.df, none), matrix.estimates
+    return gains if found is None else gains.filled(found.probe, found.bound(risk), found.se, found.df)
 
 
 def model_hours(matrix: AffinityMatrix, store: RunStore) -> Price | None:
@@ -120,7 +125,6 @@ def chosen_groups(
     risk: float | None = 0.05,
     draws: int = 200,
     compare: Sequence[str] = (),
-    estimates: tuple[FloatArray, FloatArray, FloatArray] | None = None,
 ) -> ChosenGroups:
     """Choose the groups that a number of models, or hours of training, allow.
 
@@ -132,8 +136,6 @@ def chosen_groups(
         One of them: the largest number of models, or of hours to train all of them once.
     draws : int
         Number of draws of the gains that give the shares.
-    estimates : tuple of (n_tasks, n_tasks), optional
-        Estimates, their standard errors and degrees of freedom, in points. They are used where no gain is measured.
 
     Raises
     ------
@@ -141,8 +143,6 @@ def chosen_groups(
         If no grouping serves every task within the budget.
     """
     gains = group_gains(matrix, risk)
-    if estimates is not None:
-        gains = gains.filled(*estimates, risk)
     budget = _budget(len(matrix.tasks), price, models, hours)
     try:
         grouping = choose_groups(gains.bound, budget)

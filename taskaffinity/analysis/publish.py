@@ -13,6 +13,7 @@ from pydantic import ConfigDict
 from taskaffinity.analysis.advice import describe_advice
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import describe
+from taskaffinity.analysis.estimates.stored import with_estimates
 from taskaffinity.analysis.figure_options import DEFAULT, FigureOptions
 from taskaffinity.analysis.figures.gallery import save_figures, save_group_figure, save_stage_figures
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
@@ -80,7 +81,8 @@ def publish(
 ) -> AffinityMatrix:
     """Measure the study and write its tables, graph and figures into ``root``.
 
-    The files depend on the study and the counts of its runs only: not on the order in which runs finish, nor on time.
+    The files depend on the study, the counts of its runs and ``estimates.csv``: not on the order in which runs finish,
+    nor on time. Figures show estimates of pairs that were not measured; the tables do not have them.
     They are ``scores.csv``, ``edges.csv``, ``affinity.{graphml,txt}`` and the figures; ``controls.csv`` if the study
     has controls, ``other_metrics.csv`` if runs stored counts for secondary metrics.
 
@@ -104,7 +106,7 @@ def publish(
     root = Path(root)
     _check_is_current(study, root)
     check_has_runs(study, store, root)
-    matrix = measure(study, store, rule)
+    matrix = with_estimates(measure(study, store, rule), store.root)
     words = describe(matrix)
     words += "".join(f"{line}\n" for line in describe_advice(matrix) if line not in words)  # not twice
     with exclusive(root):

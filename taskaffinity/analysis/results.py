@@ -52,9 +52,10 @@ class PairwiseResults(Results):
     def matrix(self) -> AffinityMatrix:
         """Gains, intervals and verdicts of all arrows."""
         from taskaffinity.analysis.affinity import measure
+        from taskaffinity.analysis.estimates.stored import with_estimates
 
         with as_user_error():
-            return measure(self.study, self.store, self.rule)
+            return with_estimates(measure(self.study, self.store, self.rule), self.root)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per arrow, with the columns of ``edges.csv``."""

@@ -21,6 +21,7 @@ from taskaffinity.analysis.statistics.arms import Key, arm_of, arms_of
 from taskaffinity.analysis.statistics.standard_errors import standard_error, variance_components
 from taskaffinity.analysis.style import plural, signed_plainly
 from taskaffinity.analysis.tables.columns import COLUMNS
+from taskaffinity.analysis.tables.groups import ESTIMATE_MARK
 from taskaffinity.grouping.gains import group_values
 from taskaffinity.runs.limits import RETRAIN_SEEDS
 from taskaffinity.runs.plan import Plan, single_task_runs, without_unused_settings
@@ -38,6 +39,8 @@ class Retrained:
     task: str
     group: tuple[str, ...]
     predicted: float
+    estimated: bool
+    """Whether the predicted gain has an estimate in it."""
     realised: float
     low: float
     """Ends of the ``1 - alpha`` interval of the realised gain."""
@@ -109,7 +112,7 @@ def _compared(chosen: ChosenGroups, arms: dict[Key, Arm], task: int, group: tupl
     predicted = float(chosen.gain[task])
     difference, half = gain - predicted, _half_width(chosen, task, group, float(POINTS * error.se), float(error.df))
     return Retrained(
-        *(name, chosen.names(group), predicted, gain, low, high),
+        *(name, chosen.names(group), predicted, chosen.estimated[task], gain, low, high),
         *(difference, difference - half, difference + half),
         seeds=both.n_runs if both else 0,
         untested_reason=str(evidence.untested_reason).replace("pair run", "run"),
@@ -156,7 +159,7 @@ def retrained_table(chosen: ChosenGroups, found: tuple[Retrained, ...]) -> Table
         )
         table.add_row(
             Text(titles[one.task]),
-            *(signed_plainly(one.predicted), signed_plainly(one.realised), first),
+            *(signed_plainly(one.predicted) + ESTIMATE_MARK * one.estimated, signed_plainly(one.realised), first),
             *(signed_plainly(one.difference), second),
         )
     return table
@@ -168,7 +171,10 @@ def describe_retrained(found: tuple[Retrained, ...]) -> list[str]:
     if not tested:
         return ["No realised gain has an interval: train two seeds or more."]
     held = sum(one.difference_low <= 0 <= one.difference_high for one in tested)
-    return [
+    lines = [
         f"{held} of {plural(len(tested), 'realised gain')} agree with the prediction: the interval of their difference "
         "has 0. Intervals are not adjusted for the number of tasks."
     ]
+    if any(one.estimated for one in found):
+        lines.append(f"{ESTIMATE_MARK} predicted with estimates, which have the sign of a gain and not its size.")
+    return lines

@@ -1,4 +1,4 @@
-"""Style of every verdict: colour, line, arrow head and sign.
+"""Style of every verdict, and of estimates: colour, line, arrow head and sign.
 
 All cues say the same, so that readers who cannot see one can use another. The module is plain
 data without matplotlib, because the terminal's table uses it too.
@@ -22,7 +22,7 @@ Line = Literal["-"] | tuple[float, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class VerdictStyle:
-    """Style of one verdict."""
+    """Style of one verdict, or of estimates with one sign."""
 
     color: str
     ink: str
@@ -36,6 +36,8 @@ class VerdictStyle:
     """Sign in figures and tables."""
     terminal: str
     """Style of rich."""
+    is_hollow: bool = False
+    """Whether shaft and head are outlines; so are those of estimates only."""
 
 
 STYLES: dict[Verdict, VerdictStyle] = {
@@ -46,6 +48,16 @@ STYLES: dict[Verdict, VerdictStyle] = {
 }
 
 
+ABOUT = "≈"
+"""Stands before every estimate in a figure."""
+ESTIMATES: dict[str, tuple[Line, str]] = {
+    "positive": ("-", "△"),
+    "negative": ((0, (4.5, 2.0)), "▽"),
+    "unclear": ((0, (1.5, 1.5)), "◇"),
+}
+"""Line and mark of an estimate by its sign."""
+
+
 @dataclass(frozen=True)
 class Palette:
     """The colours of a figure; lines, heads, signs and marks are the same in all palettes."""
@@ -53,8 +65,19 @@ class Palette:
     verdicts: Mapping[Verdict, VerdictStyle]
     stamp: tuple[str, str] = ("#8B1A1A", "#FFF3F0")
     """Ink and background of the stamp "synthetic"."""
+    estimate: tuple[str, str] = ("#8661B5", "#5D3A92")
+    """Colour and ink of all estimates, whatever their sign; no verdict has them."""
     is_grey: bool = False
     """Whether the heat map uses one grey for both directions and leaves the direction to sign and mark."""
+
+    @property
+    def estimates(self) -> Mapping[str, VerdictStyle]:
+        """Style of an estimate by its sign: positive, negative or unclear."""
+        color, ink = self.estimate
+        return {
+            sign: VerdictStyle(color, ink, line, "-|>", "~", mark, "magenta", is_hollow=True)
+            for sign, (line, mark) in ESTIMATES.items()
+        }
 
     @property
     def ramp(self) -> tuple[tuple[float, str], ...]:
@@ -98,6 +121,7 @@ PALETTES: dict[PaletteName, Palette] = {
             inconclusive=("#B5B5B5", "#666666"),
         ),
         stamp=("#222222", "#F2F2F2"),
+        estimate=("#707070", "#595959"),
         is_grey=True,
     ),
 }
@@ -132,6 +156,13 @@ def marked(points: float, verdict: Verdict) -> str:
 def describe_marks() -> str:
     """Return the meaning of the marks, for captions."""
     return f"Marks: {', '.join(f'{style.mark} {verdict}' for verdict, style in STYLES.items())}."
+
+
+def describe_estimate_signs(by: Literal["lines", "marks"]) -> str:
+    """Return how a figure shows the sign of estimates, for captions."""
+    if by == "lines":
+        return "solid positive, dashed negative, short dashes unclear"
+    return ", ".join(f"{mark} {sign}" for sign, (_, mark) in ESTIMATES.items())
 
 
 def short(title: str, most: int = 18) -> str:

@@ -73,6 +73,14 @@ def command(
     cpus_per_run: CpusPerRun = 1,
     checkpoint_minutes: CheckpointMinutes = DEFAULT_MINUTES,
     share_with_group: ShareWithGroup = False,
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines",
+            help="Also score every arrow by estimators that train nothing, for --validate (estimators.csv).",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
     validate: Annotated[
         bool,
         typer.Option(
@@ -116,7 +124,7 @@ def command(
         if dry_run:
             print_plan([planned], as_json=json)
             return
-        result = train_estimates(planned, listener)
+        result = train_estimates(planned, listener, baselines=baselines)
     if json:
         print_json({"share": result.share, "arrows": result.to_frame().to_dict(orient="records")})
     else:

@@ -32,7 +32,9 @@ def _risk(given: Any) -> float | None:
 
 
 def command(
-    results: Annotated[Path, typer.Argument(help="Results folder of `taskaffinity pairwise`, finished or not.")],
+    results: Annotated[
+        Path, typer.Argument(help="Results folder of `taskaffinity pairwise` or `estimate`, finished or not.")
+    ],
     groups: Annotated[int | None, whole(1, MOST_GROUPS, help="Most models that you can train.")] = None,
     budget: Annotated[
         float | None,
@@ -69,8 +71,9 @@ def command(
 ) -> None:
     """Choose which tasks to train together when you can afford a few models.
 
-    The predicted gain of a task in a group is the mean of its gains in pairs with the other tasks. Writes groups.csv
-    and groups.png. Nothing is trained without --retrain.
+    The predicted gain of a task in a group is the mean of its gains in pairs with the other tasks. Where a pair is not
+    measured, an estimate of estimates.csv stands for its gain, and is marked. Writes groups.csv and groups.png. Nothing
+    is trained without --retrain.
     """
     if retrain is not None and for_task is not None:
         raise InputError("--retrain: trains groups; leave out --for")

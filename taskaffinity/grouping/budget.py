@@ -53,7 +53,8 @@ class Budget:
 def fitted_price(n_tasks: int, runs: Sequence[tuple[Collection[int], float]]) -> Price | None:
     """Return the price of a model in the unit of the runs' prices, by non-negative least squares.
 
-    Relative errors count, so long runs do not outweigh short ones.
+    Relative errors count, so long runs do not outweigh short ones. If every run has one task, the fixed part cannot be
+    told from the others; it is taken to be 0, so that larger models are not priced too low.
 
     Parameters
     ----------
@@ -77,6 +78,8 @@ def fitted_price(n_tasks: int, runs: Sequence[tuple[Collection[int], float]]) ->
     design = np.zeros((len(known), n_tasks + 1))
     for row, (tasks, _) in zip(design, known, strict=True):
         row[[0, *(task + 1 for task in tasks)]] = 1.0
+    if all(len(tasks) == 1 for tasks, _ in known):
+        design[:, 0] = 0.0
     prices = np.array([price for _, price in known])
     found, _ = nnls(design / prices[:, None], np.ones(len(known)))
     return Price(float(found[0]), np.asarray(found[1:]))

@@ -46,18 +46,15 @@ class GroupGains:
         """Arrows without a bound. No task is served by a group in which its value needs one of them."""
         return self.arrows & np.isnan(self.bound)
 
-    def filled(self, gain: FloatArray, se: FloatArray, df: FloatArray, risk: float | None) -> GroupGains:
+    def filled(self, gain: FloatArray, bound: FloatArray, se: FloatArray, df: FloatArray) -> GroupGains:
         """Return the gains with estimates in the place of unknown arrows, marked in ``estimated``.
 
         Parameters
         ----------
-        gain, se, df : (n_tasks, n_tasks)
-            Estimates in points, their standard errors and degrees of freedom. An estimate without a standard error is
-            not used unless ``risk`` is None.
-        risk : float or None
-            As in ``bounds``.
+        gain, bound, se, df : (n_tasks, n_tasks)
+            Estimates in points, what the choice counts of each, their standard errors and degrees of freedom. An
+            estimate without a bound is not used.
         """
-        bound = bounds(gain, se, df, risk)
         fill = self.unknown & ~np.isnan(bound)
         pairs = ((self.gain, gain), (self.bound, bound), (self.se, se), (self.df, df))
         values = [np.where(fill, new, old) for old, new in pairs]

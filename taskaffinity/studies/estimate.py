@@ -8,9 +8,10 @@ from functools import cached_property
 
 from taskaffinity.analysis.estimates.gather import Gathered, cost_of
 from taskaffinity.analysis.estimates.results import DESIGN, ESTIMATES, EstimateResults
+from taskaffinity.analysis.publish import publish
 from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.atomic import exclusive, write_atomic
-from taskaffinity.errors import InputError
+from taskaffinity.errors import InputError, as_user_error
 from taskaffinity.runs.files import cache_folder, write_json
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.probes import Costs, ProbeDesign, design_of, least_budget
@@ -97,7 +98,8 @@ def describe_design(study: Study, design: ProbeDesign) -> str:
 def train_estimates(planned: PlannedEstimate, listener: Listener) -> EstimateResults:
     """Train the single-task runs and the probes that the results folder lacks, and write ``estimates.csv``.
 
-    Every run is stored, so the same command continues an interrupted one.
+    The tables and figures of the study are written again; the figures show the estimates of pairs that were not
+    measured. Every run is stored, so the same command continues an interrupted one.
 
     Raises
     ------
@@ -122,6 +124,8 @@ def train_estimates(planned: PlannedEstimate, listener: Listener) -> EstimateRes
     failed = {spec.run_id: reason for report in reports for spec, reason in report.failed.items()}
     estimated = EstimateResults.of(study, root, planned.design, failed)
     write_atomic(root / ESTIMATES, as_csv(estimated.to_frame()).encode())
+    with as_user_error():
+        publish(study, store, root)
     return estimated
 
 

@@ -24,6 +24,7 @@ def estimate(
     suite: str | Path | Suite,
     *,
     budget: str | float = DEFAULT_BUDGET,
+    baselines: bool = False,
     data: str | Path | None = None,
     encoder: str | Path | None = None,
     seeds: int = 3,
@@ -48,6 +49,8 @@ def estimate(
     ----------
     budget : str or float
         Cost of the probes as a share of the training of all pairs with all seeds: ``"10%"`` or 0.1.
+    baselines : bool
+        Also score every arrow by estimators that train nothing (``estimators.csv``), for ``validate()``.
 
     All other parameters are those of ``pairwise``.
 
@@ -62,7 +65,8 @@ def estimate(
         As ``pairwise``; if the budget affords no probe.
     """
     asked = dict(locals())
-    names = ("suite", "data", "budget", "listener")
+    names = ("suite", "data", "budget", "baselines", "listener")
     options = make_options(PairwiseOptions, {name: value for name, value in asked.items() if name not in names})
     receiver = listener or LogListener()
-    return train_estimates(plan_estimate(suite, options, receiver, budget=budget, data=data), receiver)
+    planned = plan_estimate(suite, options, receiver, budget=budget, data=data)
+    return train_estimates(planned, receiver, baselines=baselines)

@@ -34,7 +34,7 @@ def group(
     Parameters
     ----------
     results : path
-        Results folder of ``pairwise``. Pairs that are not trained yet are not used.
+        Results folder. A pair that is not trained is not used, unless ``estimates.csv`` estimates its gains.
     groups : int, optional
         Most models.
     budget : float, optional

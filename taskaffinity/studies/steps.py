@@ -165,12 +165,17 @@ def plan_estimate(
     return estimate_plan.plan_estimate(resolved, options, listener, share, dry_run=dry_run)
 
 
-def train_estimates(planned: PlannedEstimate, listener: Listener) -> EstimateResults:
-    """Train what the probes of a study need, and write the estimates."""
+def train_estimates(planned: PlannedEstimate, listener: Listener, *, baselines: bool = False) -> EstimateResults:
+    """Train what the probes of a study need, and write the estimates; with ``baselines`` other estimators too."""
     from taskaffinity.studies import estimate
 
     listener.notice(estimate.describe_design(planned.study, planned.design))
-    return estimate.train_estimates(planned, listener)
+    found = estimate.train_estimates(planned, listener)
+    if baselines:
+        from taskaffinity.studies import estimators
+
+        estimators.write_scores(planned)
+    return found
 
 
 def _resolved(suite: str | Path | Suite, data: str | Path | None) -> tuple[Suite, Path | None]:

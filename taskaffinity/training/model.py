@@ -80,9 +80,13 @@ class MultiTaskModel(nn.Module):
         """Outputs of the batch's task in fp32: ``(B, C)``, or ``(W, C)`` for tagging."""
         with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             with torch.set_grad_enabled(torch.is_grad_enabled() and batch.task not in self.detached):
-                read = self._packed(batch) if self.is_packed else self._padded(batch)  # (R, H)
+                read = self.states(batch)
             outputs: Tensor = self.heads[batch.task](read)
         return outputs.float()
+
+    def states(self, batch: Batch) -> Tensor:
+        """The encoder's states that the head reads, ``(R, H)``."""
+        return self._packed(batch) if self.is_packed else self._padded(batch)
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean loss of the batch, a scalar."""

@@ -66,8 +66,10 @@ def setup_run(
         Splits to evaluate. Other splits than these and train are not read.
     """
     recipe = spec.recipe
-    metas, splits = _read(spec.tasks, spec, cache, ("train", *scored))
-    partner = _read((spec.partner,), spec, cache, ("train",))[1]["train"][spec.partner[0]] if spec.partner else None
+    metas, splits = read_tasks(spec.tasks, spec, cache, ("train", *scored))
+    partner = None
+    if spec.partner:
+        partner = read_tasks((spec.partner,), spec, cache, ("train",))[1]["train"][spec.partner[0]]
     training = training_set_of(spec, metas, splits["train"], partner)
     model = MultiTaskModel(
         encoder_folder,
@@ -109,7 +111,7 @@ def encoding_options(recipe: Recipe) -> EncodingOptions:
     }
 
 
-def _read(
+def read_tasks(
     tasks: Sequence[TaskRef], spec: RunSpec, cache: Path, wanted: Sequence[Split]
 ) -> tuple[dict[str, TaskMeta], Splits]:
     """Read tasks from the cache, limited to the recipe's numbers of examples."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from taskaffinity.runs.recipe import REFINE
 from taskaffinity.runs.result import Outcome, RunResult
@@ -118,6 +119,13 @@ def latent_counts(
         return right(ease + effect + rng.normal(0, seed_noise) + rng.normal(0, item_noise, n) > 0)
 
     return counts_of
+
+
+def write_estimates(root: Path, rows: Mapping[tuple[str, str], Mapping[str, object]]) -> None:
+    """Write ``estimates.csv``: arrow -> the values that differ from a probe of five points whose source was learnt."""
+    usual = {"probe": 5.0, "se": 1.0, "low": 3.4, "high": 40.0, "sign": "positive", "source_learnt": True, "reason": ""}
+    table = [{"source": s, "target": t, **usual, **given} for (s, t), given in rows.items()]
+    pd.DataFrame(table).to_csv(root / "estimates.csv", index=False)
 
 
 def arrows(names: Iterable[str]) -> list[tuple[str, str]]:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_studies import fill, latent_counts, make_study
+from fake_studies import fill, latent_counts, make_study, write_estimates
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.estimates.stored import with_estimates
 from taskaffinity.analysis.figures.groups import describe_figure, draw_groups
 from taskaffinity.analysis.groups import chosen_groups, group_gains, model_hours
 from taskaffinity.analysis.tables.groups import GROUPS_COLUMNS, describe_groups, describe_unknown, groups_frame
@@ -67,8 +68,8 @@ def test_arrows_of_one_seed_have_no_bound_and_estimates_stand_in(tmp_path: Path)
     assert line.startswith("2 of 6 gains without a lower bound (0 not measured, the others from one seed)")
     assert describe_unknown(group_gains(matrix, None), None) == []
     assert chosen_groups(matrix, None, models=1, risk=None).shares is None
-    estimates = (np.full((3, 3), 5.0), np.full((3, 3), 1.0), np.full((3, 3), 20.0))
-    chosen = chosen_groups(matrix, None, models=3, draws=20, estimates=estimates)
+    write_estimates(tmp_path, {(s, t): {} for s in NAMES for t in NAMES if s != t})
+    chosen = chosen_groups(with_estimates(matrix, tmp_path), None, models=3, draws=20)
     assert chosen.gain[:2].tolist() == [5.0, 5.0]
     assert chosen.estimated == (True, True, False)
     assert groups_frame(chosen).query("estimated")["task"].tolist() == ["b", "a"]

@@ -14,6 +14,7 @@ from fake_studies import Counts, fill, latent_counts, make_study
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.comparison import compare_studies, comparison_frame
 from taskaffinity.analysis.estimates.probes import Estimate, estimates_frame
+from taskaffinity.analysis.estimates.validation import scores_of_estimators
 from taskaffinity.analysis.figure_options import FigureOptions
 from taskaffinity.analysis.groups import chosen_groups, group_gains
 from taskaffinity.analysis.paper.encoders import encoder_scores
@@ -56,6 +57,7 @@ def test_every_file_has_the_described_columns(pairs: tuple[Study, RunStore], tmp
     publish_encoders(encoder_scores([(stages, store)]), tmp_path)
     estimated = estimates_frame([Estimate("a", "b")], ["a", "b"])
     (tmp_path / "estimates.csv").write_text(as_csv(estimated))
+    (tmp_path / "estimators.csv").write_text(as_csv(scores_of_estimators({"log size ratio": np.ones((2, 2))}, "ab")))
     publish_groups(chosen_groups(measure(*pairs), None, models=2, draws=0), tmp_path)
     grouped = chosen_groups(measure(*pairs), None, models=1, draws=0)
     publish_retrained(grouped, retrained(grouped, pairs[1], 1), tmp_path)

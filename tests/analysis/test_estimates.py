@@ -5,15 +5,27 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from fake_studies import make_study
+from scipy.linalg import helmert
+from scipy.stats import multivariate_normal
 
+from taskaffinity.analysis.estimates.log_evidence import label_evidence, log_evidence
 from taskaffinity.analysis.estimates.probes import INFLATION, RATIO, Estimate, Probed, estimates, estimates_frame
-from taskaffinity.analysis.estimates.validation import agreement, auroc, within_target
+from taskaffinity.analysis.estimates.validation import (
+    agreement,
+    auroc,
+    estimator_scores,
+    scores_of_estimators,
+    within_target,
+)
+from taskaffinity.analysis.tables.frames import as_csv
+from taskaffinity.errors import InputError
 from taskaffinity.runs.probe_result import ProbeResult, ProbeScores
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, Probe, RunSpec
@@ -120,7 +132,6 @@ def test_the_area_under_the_curve_is_the_share_of_pairs_in_the_right_order() -> 
 
 
 def test_an_estimate_that_is_the_gain_agrees_with_it() -> None:
-    study = make_study(["mednli", "clinicalsts"], seeds=[0])
     gains = [5.0, -4.0, 0.1, -0.2, 3.0, -3.0]
     arrows = pd.DataFrame(
         {"source": ["mednli", "clinicalsts"] * 3, "target": ["clinicalsts", "mednli"] * 3, "gain": gains}
@@ -128,12 +139,77 @@ def test_an_estimate_that_is_the_gain_agrees_with_it() -> None:
     arrows["probe"] = arrows.gain / 2
     arrows["low"], arrows["high"] = arrows.gain - 1, arrows.gain + np.array([1, 1, 1, 1, 1, -0.5])
     improves, degrades = (arrows.gain > 2).to_numpy(), (arrows.gain < -2).to_numpy()
-    found = agreement(arrows, study, "probes", improves, degrades)
+    found = agreement(arrows, "probes", arrows.probe.to_numpy(), improves, degrades)
     assert (found.auroc_positive, found.auroc_negative, found.sign_accuracy, found.sign_base) == (1, 1, 1, 0.5)
     assert found.within_target == pytest.approx(1.0)
     assert found.coverage == pytest.approx(5 / 6)
-    turned = agreement(arrows.assign(probe=-arrows.probe), study, "probes", improves, degrades)
+    turned = agreement(arrows, "another", -arrows.probe.to_numpy(), improves, degrades)
     assert (turned.auroc_positive, turned.auroc_negative, turned.sign_accuracy) == (0, 0, 0)
+    assert math.isnan(turned.coverage)  # it has no intervals
+
+
+def test_an_arrow_without_a_score_is_left_out() -> None:
+    gains = np.array([5.0, -4.0, 0.1, 9.0])
+    arrows = pd.DataFrame({"source": list("abcd"), "target": "t", "gain": gains, "low": gains, "high": gains})
+    scores = np.array([1.0, -1.0, 0.0, np.nan])
+    found = agreement(arrows, "another", scores, gains > 2, gains < -2)
+    assert (found.arrows, found.auroc_positive, found.auroc_negative, found.sign_accuracy) == (3, 1, 1, 1)
+
+
+def test_stored_scores_stand_beside_the_probes_and_the_sizes(tmp_path: Path) -> None:
+    study = make_study(["s", "t"])
+    sizes = {"s": 100, "t": 50}
+    study = replace(study, tasks=tuple(replace(task, sizes={"train": sizes[task.name]}) for task in study.tasks))
+    frame = estimates_frame([Estimate("s", "t", probe=2.0, se=1.0)], ["s", "t"])
+    assert list(estimator_scores(frame, study, tmp_path)) == ["probes", "log size ratio"]
+    stored = scores_of_estimators({"vocabulary coverage": np.array([[np.nan, 0.25], [np.nan, np.nan]])}, ["s", "t"])
+    (tmp_path / "estimators.csv").write_text(as_csv(stored))
+    found = estimator_scores(frame, study, tmp_path)
+    assert {name: scores.get(("s", "t")) for name, scores in found.items()} == {
+        "probes": 2.0,
+        "log size ratio": pytest.approx(math.log(2)),
+        "vocabulary coverage": 0.25,
+    }
+    assert found["log size ratio"]["t", "s"] == pytest.approx(-math.log(2))
+    (tmp_path / "estimators.csv").write_text("estimator,source,target,score\nx,s,t,much\n")
+    with pytest.raises(InputError, match=r"row 1: score is 'much'; expected .*; run `taskaffinity estimate --base"):
+        estimator_scores(frame, study, tmp_path)
+
+
+def test_the_log_evidence_is_the_largest_density_of_the_targets() -> None:
+    """By the density of the targets themselves: normal, with the errors and the weights integrated out."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(40, 6)) * [3, 1, 1, 0.2, 1, 1]
+    features -= features.mean(axis=0)
+    targets = features @ rng.normal(size=6) + rng.normal(size=40)
+    targets -= targets.mean()
+    contrasts = helmert(40)  # without the mean
+    evidence, alpha, beta = log_evidence(features, targets)
+
+    def density(a: float, b: float) -> float:
+        covariance = contrasts @ (np.eye(40) / b + features @ features.T / a) @ contrasts.T
+        return float(multivariate_normal(np.zeros(39), covariance).logpdf(contrasts @ targets)) / 39
+
+    assert evidence == pytest.approx(density(alpha, beta), abs=1e-6)
+    for a, b in product((0.8, 1.0, 1.25), repeat=2):
+        assert density(alpha * a, beta * b) <= evidence + 1e-6
+    features = np.column_stack([features, rng.normal(size=(40, 60))])
+    features -= features.mean(axis=0)  # more features than examples
+    wide, alpha, beta = log_evidence(features, targets)
+    assert wide == pytest.approx(density(alpha, beta), abs=1e-5)
+
+
+def test_features_that_hold_the_labels_have_more_evidence_whatever_the_scale_of_scores() -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 3, 200).astype(float)
+    noise = rng.normal(size=(200, 4))
+    informed = np.column_stack([noise, labels == 1, labels == 2]).astype(float)
+    assert label_evidence(informed, labels, is_score=False) > label_evidence(noise, labels, is_score=False) + 0.5
+    scores = noise[:, 0] + 0.1 * rng.normal(size=200)
+    assert label_evidence(noise, 100 * scores, is_score=True) == pytest.approx(
+        label_evidence(noise, scores, is_score=True)
+    )
+    assert math.isnan(label_evidence(noise, np.ones(200), is_score=False))
 
 
 def test_targets_with_few_sources_are_not_ranked() -> None:

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from planted8 import TRUTH
 
-from taskaffinity.analysis.estimates.validation import ESTIMATORS, agreement
+from taskaffinity.analysis.estimates.validation import agreement, estimator_scores
 from taskaffinity.runs.probe_result import read_probe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
@@ -63,17 +63,20 @@ def judge(domain: str, base_seed: int, budget: str, out: Path) -> tuple[list[dic
     """Estimate one suite, and compare it with the truth."""
     root = out / f"{domain}-{base_seed}"
     command = [sys.executable, "-m", "taskaffinity", "estimate", "--domain", domain, "--budget", budget]
-    command += ["--base-seed", str(base_seed), "--results", str(root), "--executor", "local", "--quiet"]
+    command += ["--base-seed", str(base_seed), "--results", str(root), "--executor", "local", "--quiet", "--baselines"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    arrows = pd.read_csv(root / "estimates.csv").merge(truth_of(domain), on=["source", "target"], validate="1:1")
+    frame = pd.read_csv(root / "estimates.csv")
+    arrows = frame.merge(truth_of(domain), on=["source", "target"], validate="1:1")
     improves, degrades = (arrows.gain >= CLEAR).to_numpy(), (arrows.gain <= -CLEAR).to_numpy()
     study = Study.load(root)
     large, null = arrows.gain.abs() >= LARGE, arrows.gain.abs() < 1
     signs = np.sign(arrows.probe) == np.sign(arrows.gain)
     common = {"suite": domain, "base_seed": base_seed, "budget": budget}
     rows = []
-    for name in ESTIMATORS:
-        row = {**common, **asdict(agreement(arrows, study, name, improves, degrades))}
+    places = pd.MultiIndex.from_frame(arrows[["source", "target"]])
+    for name, scores in estimator_scores(frame, study, root).items():
+        found = agreement(arrows, name, scores.reindex(places).to_numpy(float), improves, degrades)
+        row = {**common, **asdict(found)}
         if name == "probes":
             row |= {
                 "large": int(large.sum()),

@@ -46,11 +46,13 @@ def test_a_small_study_is_estimated_continued_and_validated(tmp_path: Path) -> N
     frame = found.to_frame()
     assert (len(frame), found.failed) == (12, {})
     assert frame.probe.notna().all()
+    assert "12 estimates from short probes" in " ".join((tmp_path / "affinity.svg").read_text().split())
+    assert not (tmp_path / "estimators.csv").exists()
     before = (tmp_path / "estimates.csv").read_bytes()
     times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/result.json")}
     (tmp_path / "estimates.csv").unlink()
     given = ["estimate", "--domain", "clinical", "--budget", "90%", "--executor", "local", "--quiet"]
-    assert command(*given, "--results", str(tmp_path), cwd=tmp_path).returncode == 0
+    assert command(*given, "--baselines", "--results", str(tmp_path), cwd=tmp_path).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/result.json")} == times
     assert (tmp_path / "estimates.csv").read_bytes() == before
     with pytest.raises(InputError, match="no arrow has both an estimate and a measured gain"):
@@ -60,5 +62,9 @@ def test_a_small_study_is_estimated_continued_and_validated(tmp_path: Path) -> N
     assert f"--seeds: the study in {tmp_path} has 1, not 2; give that, or another --results" in refused.stderr
     ta.pairwise("clinical", **options)
     agreements, _ = ta.EstimateResults.load(tmp_path).validate()
-    assert agreements[0].arrows == 12
+    assert [(one.estimator, one.arrows) for one in agreements] == [
+        (name, 12)
+        for name in ("probes", "log size ratio", "vocabulary coverage", "ridge probe (LogME)", "gradient cosine")
+    ]
+    assert "stimate" not in (tmp_path / "affinity.svg").read_text()  # every pair is measured now
     pd.testing.assert_frame_equal(ta.EstimateResults.load(tmp_path).to_frame(), frame)

@@ -43,10 +43,35 @@ def test_the_command_writes_what_the_function_writes(root: Path, tmp_path: Path)
         assert (root / name).read_bytes() == (again / name).read_bytes()
     assert isinstance(result, GroupResults)
     found = json.loads(done.stdout)
-    assert set(found) == {"results", "method", "groups", "choices", "regret", "unknown_gains"}
+    assert set(found) == {"results", "method", "groups", "choices", "regret", "unknown_gains", "estimated_gains"}
     assert set(found["choices"]) == {"chosen", "pairs"}
     assert [set(row) for row in found["groups"]] == [set(result.to_frame().columns)] * len(found["groups"])
     assert result.serves["i2b2-2010-re"] == ("i2b2-2010-re", "shareclefe")
+
+
+def test_estimates_stand_for_pairs_that_were_not_trained_and_are_marked(root: Path) -> None:
+    for path in root.glob("runs/refine-i2b2-2010-re+shareclefe-*"):
+        shutil.rmtree(path)
+    (root / "estimates.csv").write_text(
+        "source,target,probe,se,low,high,sign,source_learnt\n"
+        "shareclefe,i2b2-2010-re,8.0,1.0,6.355,57.87,positive,True\n"
+        "i2b2-2010-re,shareclefe,-1.0,1.0,-15.87,0.645,unclear,True\n"
+        "shareclefe,mednli,-90.0,1.0,-546,-88,negative,True\n"
+    )
+    done = CliRunner().invoke(app, ["group", str(root), "--groups=4", "--draws=20", "--json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["estimated_gains"] == 2
+    assert [row["task"] for row in found["groups"] if row["estimated"]] == ["i2b2-2010-re"]
+    assert found["choices"]["chosen"]["estimated_tasks"] == 1
+    written = [line.split(",") for line in (root / "groups.csv").read_text().splitlines()]
+    place = written[0].index("estimated")
+    assert [line[written[0].index("task")] for line in written[1:] if line[place] == "true"] == ["i2b2-2010-re"]
+    printed = CliRunner().invoke(app, ["group", str(root), "--groups=4", "--draws=0"]).stdout
+    assert "+8.0~" in printed
+    assert printed.count("~") == 2  # the gain, and what the mark means
+    measured = [row for row in found["groups"] if row["served"] and row["task"] == "mednli"]
+    assert measured[0]["gain"] > 10  # the pair is measured, whatever the estimate says
 
 
 def test_the_helpers_of_a_task_are_printed_and_nothing_is_written(root: Path) -> None:

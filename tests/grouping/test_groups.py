@@ -163,9 +163,9 @@ def test_a_bound_of_half_is_the_gain_and_estimates_fill_only_what_is_unknown() -
     assert bounds(np.zeros(1), np.ones(1), np.full(1, 10.0), 0.05)[0] == pytest.approx(-1.812, abs=5e-4)
     gain[0, 1] = np.nan
     known = gains_of(gain, 1.0, 0.05)
-    filled = known.filled(np.full((3, 3), 7.0), np.full((3, 3), 2.0), np.full((3, 3), 10.0), 0.05)
+    filled = known.filled(*(np.full((3, 3), value) for value in (7.0, 3.5, 2.0, np.inf)))
     assert np.argwhere(filled.estimated).tolist() == [[0, 1]]
-    assert (filled.gain[0, 1], filled.bound[0, 1]) == (7.0, pytest.approx(7 - 2 * 1.812, abs=1e-3))
+    assert [float(array[0, 1]) for array in (filled.gain, filled.bound, filled.se, filled.df)] == [7, 3.5, 2, np.inf]
     assert not filled.unknown.any()
     assert filled.gain[1, 0] == gain[1, 0]
 
@@ -208,6 +208,14 @@ def test_the_price_of_a_model_follows_from_the_runs() -> None:
     assert found is not None
     assert found.of(np.ones((1, 3), dtype=np.bool_))[0] == pytest.approx(3.8)
     assert fitted_price(3, runs[:2]) is None
+
+
+def test_runs_of_single_tasks_say_nothing_of_a_fixed_price_so_a_model_costs_their_sum() -> None:
+    found = fitted_price(3, [((0,), 3.0), ((1,), 4.0), ((2,), 5.0), ((2,), 5.0)])
+    assert found is not None
+    assert found.of(np.array([[True, False, False], [False, True, True], [True, True, True]])).tolist() == (
+        pytest.approx([3.0, 9.0, 12.0])
+    )
 
 
 def test_an_unknown_gain_serves_nobody_but_leaves_the_other_direction() -> None:

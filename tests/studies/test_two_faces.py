@@ -31,6 +31,7 @@ pytestmark = pytest.mark.usefixtures("no_figures")
 EXAMPLE = Path(__file__).parents[2] / "notebooks" / "example_results"
 ONLY_CLI = {"domain", "suite_file", "dry_run", "json", "quiet"}
 ONLY_PYTHON = {"suite", "listener"}
+ONLY_ESTIMATE = {"budget", "baselines"}
 NAMES = {"set_": "settings", "results": "output_dir", "predictions": "keep_predictions"}
 """Parameters of a command that Python calls otherwise."""
 SMALL = {"num_train_epochs": 1, "max_train_examples": 48, "max_eval_examples": 40}
@@ -239,8 +240,8 @@ def test_estimate_has_the_options_and_defaults_of_its_command_and_of_pairwise() 
     of_function = defaults(ta.estimate, ONLY_PYTHON)
     assert defaults(estimate.command, ONLY_CLI | {"validate"}) == of_function
     of_pairwise = defaults(ta.pairwise, ONLY_PYTHON)
-    assert {name: of_pairwise.get(name) for name in of_function if name != "budget"} == {
-        name: default for name, default in of_function.items() if name != "budget"
+    assert {name: of_pairwise.get(name) for name in of_function if name not in ONLY_ESTIMATE} == {
+        name: default for name, default in of_function.items() if name not in ONLY_ESTIMATE
     }
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.estimates.gather import Gathered
 from taskaffinity.analysis.estimates.probes import Estimate, estimates_frame
-from taskaffinity.analysis.estimates.validation import ESTIMATORS, Agreement, agreement, noise_ceiling
+from taskaffinity.analysis.estimates.validation import Agreement, agreement, estimator_scores, noise_ceiling
 from taskaffinity.errors import InputError
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.probes import ProbeDesign
@@ -76,7 +76,7 @@ class EstimateResults:
         Raises
         ------
         InputError
-            If no arrow has both an estimate and a measured gain.
+            If no arrow has both an estimate and a measured gain, or ``estimators.csv`` is damaged.
         """
         matrix = measure(self.study, RunStore(self.root))
         gains = pd.DataFrame(
@@ -92,5 +92,9 @@ class EstimateResults:
         if arrows.empty:
             raise InputError(f"{self.root}: no arrow has both an estimate and a measured gain; train its pairs first")
         improves, degrades = ((arrows.verdict == word).to_numpy() for word in ("improves", "degrades"))
-        found = [agreement(arrows, self.study, name, improves, degrades) for name in ESTIMATORS]
+        places = pd.MultiIndex.from_frame(arrows[["source", "target"]])
+        found = [
+            agreement(arrows, name, scores.reindex(places).to_numpy(float), improves, degrades)
+            for name, scores in estimator_scores(frame, self.study, self.root).items()
+        ]
         return found, noise_ceiling(self.study, RunStore(self.root))

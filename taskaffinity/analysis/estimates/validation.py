@@ -1,26 +1,37 @@
 """How well estimates agree with measured gains.
 
-An estimator is judged by its rank of arrows (area under the ROC curve), by signs, by its order of sources for each
-target, and by the coverage of its intervals. The same numbers of a cheap baseline stand beside them.
+An estimator gives every arrow a score. It is judged by its rank of arrows (area under the ROC curve), by signs, by its
+order of sources for each target, and by the coverage of its intervals. Cheap estimators stand beside the probes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import ConfigDict
 from scipy.stats import rankdata, spearmanr
 
+from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.stored_csv import read_csv_rows
+from taskaffinity.runs.stored_json import Finite, Words
 from taskaffinity.runs.study import Study
 
 Array = npt.NDArray[np.float64]
-Estimator = Callable[[pd.DataFrame, Study], Array]
-"""Gives each row of a frame of arrows a score; a higher one means a larger gain."""
+BoolArray = npt.NDArray[np.bool_]
+PROBES, SIZES = "probes", "log size ratio"
+"""Names of the estimators that need no more than a study and its probes."""
+SCORES = "estimators.csv"
+"""Scores of the others, by ``taskaffinity estimate --baselines``."""
+_AGAIN = "run `taskaffinity estimate --baselines` again, or move the file away"
 
 _DRAWS = 2000
 _FEWEST_SOURCES = 3
@@ -52,42 +63,97 @@ class Agreement:
     """Arrows with an estimate and a measured gain."""
 
 
-def probes(arrows: pd.DataFrame, study: Study) -> Array:
-    """The mean of the probes."""
-    return arrows.probe.to_numpy(float)
+def log_size_ratios(study: Study) -> Array:
+    """Logarithm of the source's training examples over the target's, [source, target]; NaN on the diagonal."""
+    sizes = np.array([float(max(1, task.sizes.get("train", 1))) for task in study.tasks])
+    return np.where(np.eye(len(sizes), dtype=bool), np.nan, np.log(sizes[:, None] / sizes))
 
 
-def log_size_ratio(arrows: pd.DataFrame, study: Study) -> Array:
-    """Logarithm of the source's training examples over the target's: large sources help small targets."""
-    sizes = {task.name: max(1, task.sizes.get("train", 1)) for task in study.tasks}
-    return np.array([math.log(sizes[s] / sizes[t]) for s, t in zip(arrows.source, arrows.target, strict=True)])
+@dataclass(frozen=True)
+class _Score:
+    """What is read back of a row of ``estimators.csv``."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
+
+    estimator: Words
+    source: Words
+    target: Words
+    score: Finite
 
 
-ESTIMATORS: Mapping[str, Estimator] = {"probes": probes, "log size ratio": log_size_ratio}
-"""Every estimator that needs no more than a study and its estimates, by name."""
+def scores_of_estimators(scores: Mapping[str, Array], names: Sequence[str]) -> pd.DataFrame:
+    """Return one row per estimator and arrow, with the columns of ``estimators.csv``; arrows without a score have none.
+
+    Parameters
+    ----------
+    scores : mapping of (n_tasks, n_tasks)
+        By name of the estimator, [source, target].
+    names : sequence of str
+        The tasks.
+    """
+    rows = [
+        (estimator, names[s], names[t], float(of_it[s, t]))
+        for estimator, of_it in scores.items()
+        for s, t in permutations(range(len(names)), 2)
+        if not math.isnan(of_it[s, t])
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS[SCORES]))
+
+
+def estimator_scores(frame: pd.DataFrame, study: Study, root: Path) -> dict[str, pd.Series]:
+    """Return the scores of every estimator, indexed by source and target: the probes, the sizes, and those stored.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        ``estimates_frame`` of the study.
+    root : Path
+        The results folder; it may have no ``estimators.csv``.
+
+    Raises
+    ------
+    InputError
+        If that file is damaged: one line with the way out.
+    """
+    names = [task.name for task in study.tasks]
+    sizes = log_size_ratios(study)
+    found: dict[str, dict[tuple[str, str], float]] = {
+        PROBES: dict(zip(zip(frame.source, frame.target, strict=True), frame.probe.astype(float), strict=True)),
+        SIZES: {(names[s], names[t]): float(sizes[s, t]) for s, t in permutations(range(len(names)), 2)},
+    }
+    try:
+        for row in read_csv_rows(root / SCORES, _Score, _AGAIN):
+            found.setdefault(row.estimator, {})[row.source, row.target] = row.score
+    except FileNotFoundError:
+        pass
+    return {name: pd.Series(scores, name=name, dtype=float) for name, scores in found.items()}
 
 
 def agreement(
-    arrows: pd.DataFrame, study: Study, estimator: str, improves: npt.NDArray[np.bool_], degrades: npt.NDArray[np.bool_]
+    arrows: pd.DataFrame,
+    estimator: str,
+    scores: Array,
+    improves: BoolArray,
+    degrades: BoolArray,
 ) -> Agreement:
     """Compare an estimator with measured gains.
 
     Parameters
     ----------
     arrows : DataFrame
-        Columns ``source``, ``target``, ``probe``, ``low`` and ``high`` (of the estimate) and ``gain`` (measured), one
-        row per arrow.
-    estimator : str
-        Name in ``ESTIMATORS``.
+        Columns ``source``, ``target``, ``low`` and ``high`` (of the probes) and ``gain`` (measured), one row per arrow.
+    scores : (n_arrows,)
+        A higher score means a larger gain. An arrow without a score, NaN, is left out.
     improves, degrades : (n_arrows,)
         What was measured.
     """
-    scores = ESTIMATORS[estimator](arrows, study)
+    known = ~np.isnan(scores)
+    arrows, scores, improves, degrades = arrows[known], scores[known], improves[known], degrades[known]
     gains = arrows.gain.to_numpy(float)
     decided = improves | degrades
     has_sign = decided & (scores != 0)
     covered = math.nan
-    if estimator == "probes":
+    if estimator == PROBES:
         covered = float(((arrows.low <= arrows.gain) & (arrows.gain <= arrows.high)).mean())
     return Agreement(
         estimator,

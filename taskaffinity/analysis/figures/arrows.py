@@ -12,9 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
+from matplotlib.patheffects import withStroke
 
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.style import NODE_EDGE, NODE_FILL, VerdictStyle
+
+OUTLINE = 1.0
+"""Points, width of the outline of a hollow arrow."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def draw_arrow(
 ) -> None:
     """Draw the shaft, then a solid head, because the head of a dashed arrow would be ragged.
 
-    ``ends`` are the centres of source and target.
+    ``ends`` are the centres of source and target. Shaft and head of a hollow style are white with an outline.
     """
     start, end = ends
     width, node = size.width, size.node
@@ -114,6 +118,8 @@ def draw_arrow(
         zorder=zorder,
     )
     shaft.set_gid(f"shaft {gid}")
+    if style.is_hollow:
+        shaft.set(color="white", path_effects=[outline(width, style.color)])
     # The head has a solid stem, which starts at the foot of the head.
     foot = _before_end(start, end, rad, to_data(ax, node / 2 + 0.8 * head))
     point = FancyArrowPatch(
@@ -121,8 +127,9 @@ def draw_arrow(
         (end[0], end[1]),
         arrowstyle=f"{style.head},head_length={0.55 if filled else 0.4},head_width={0.28 if filled else 0.26}",
         mutation_scale=1.9 * head,
-        linewidth=0 if filled else 1.4,
-        color=style.color,
+        linewidth=OUTLINE if style.is_hollow else 0 if filled else 1.4,
+        edgecolor=style.color,
+        facecolor="white" if style.is_hollow else style.color,
         shrinkA=0,
         shrinkB=node / 2 + 1,
         zorder=zorder + 0.0001,
@@ -130,6 +137,11 @@ def draw_arrow(
     point.set_gid(f"head {gid}")
     ax.add_patch(shaft)
     ax.add_patch(point)
+
+
+def outline(width: float, color: str) -> withStroke:
+    """Return the outline of a white line ``width`` points wide."""
+    return withStroke(linewidth=width + 2 * OUTLINE, foreground=color)
 
 
 def draw_nodes(ax: Axes, places: FloatArray, node: float) -> None:

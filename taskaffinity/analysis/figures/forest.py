@@ -8,16 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.cautions import COLLAPSED_MARK, collapsed_arrows
+from taskaffinity.analysis.estimates.stored import estimated_arrows
+from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import Order, PaletteName
 from taskaffinity.analysis.figures.layout import FONT, SIGNIFICANT, frame, sheet
+from taskaffinity.analysis.figures.looks import Look, estimate_look, has_sign
 from taskaffinity.analysis.figures.order import task_order
 from taskaffinity.analysis.figures.small_multiples import small_multiples
 from taskaffinity.analysis.statistics.verdicts import Verdict
-from taskaffinity.analysis.style import PALETTES, Palette, describe_marks, marked, plural, short
+from taskaffinity.analysis.style import ABOUT, PALETTES, Palette, describe_marks, marked, plural, short, signed
 
 ROW, GAP = 0.24, 0.32  # inches: height of a row, and of the heading of a target
 ALL_ROWS = 16
@@ -79,7 +83,10 @@ def draw_forests(
     groups = [(t, [s for s in places if s != t]) for t in places]
     is_short = len(places) > ALL_ROWS
     if is_short:
-        groups = [(t, [s for s in sources if matrix.verdict[s, t] in SIGNIFICANT]) for t, sources in groups]
+        groups = [
+            (t, [s for s in sources if matrix.verdict[s, t] in SIGNIFICANT or has_sign(matrix, (s, t))])
+            for t, sources in groups
+        ]
     shown = [group for group in groups if group[1]] or groups[:1]
     columns = _columns(shown)
     height = max(1.0, *(sum(map(_height, column)) for column in columns))
@@ -157,6 +164,7 @@ def _column(
 
 _HEADING: dict[str, Any] = {"fontsize": 8, "fontweight": "bold", "family": FONT, "ha": "right", "va": "center"}
 _MARKERS: dict[Verdict, str] = {"improves": "^", "degrades": "v", "no effect": "s", "inconclusive": "o"}
+_ESTIMATE_MARKERS = {"positive": "^", "negative": "v", "unclear": "D"}
 
 
 def _note(matrix: AffinityMatrix, gains: pd.DataFrame | None) -> str:
@@ -165,13 +173,16 @@ def _note(matrix: AffinityMatrix, gains: pd.DataFrame | None) -> str:
     if collapsed_arrows(matrix):
         crosses = "" if gains is None else "; crosses are collapsed runs of the pair"
         note += f" {COLLAPSED_MARK}: a run of the pair or of its baseline collapsed{crosses}."
+    if estimates := estimates_in_caption(matrix):
+        note += f" {estimates} Dotted bars are 90% intervals of their gains, cut at the edge of the figure."
     return note
 
 
 def _omitted(matrix: AffinityMatrix, empty: int) -> str:
     counts = [f"{len(matrix.select(verdict))} {verdict}" for verdict in ("no effect", "inconclusive")]
     targets = f", and {plural(empty, 'target')} without such an arrow" if empty else ""
-    return f"Only arrows that improve or degrade are drawn; not drawn: {', '.join(counts)}{targets}."
+    estimates = ", and estimates with a sign," if estimated_arrows(matrix) else ""
+    return f"Only arrows that improve or degrade{estimates} are drawn; not drawn: {', '.join(counts)}{targets}."
 
 
 def _into(
@@ -197,6 +208,9 @@ def _row(
 ) -> None:
     verdict = matrix.verdict[arrow]
     style = colours.verdicts[verdict]
+    if math.isnan(matrix.gain[arrow]) and (look := estimate_look(matrix, arrow, colours)):
+        _estimate(ax, matrix, arrow, y, look)
+        return
     if math.isnan(matrix.gain[arrow]):
         ax.text(0, y, matrix.untested_reason[arrow], fontsize=7, va="center", ha="center", family=FONT)
         return
@@ -222,14 +236,28 @@ def _row(
         markersize=6.5,
         zorder=4,
     )
-    ax.text(
-        *(1.02, y, marked(matrix.gain[arrow], verdict) + f" {COLLAPSED_MARK}" * is_collapsed),
-        fontsize=7.5,
-        fontweight="normal" if hollow else "bold",
-        color=style.ink,
-        ha="left",
-        va="center",
-        family=FONT,
-        transform=ax.get_yaxis_transform(),
-        gid="label",
-    )
+    words = marked(matrix.gain[arrow], verdict) + f" {COLLAPSED_MARK}" * is_collapsed
+    _label(ax, y, words, style.ink, bold=not hollow)
+
+
+def _label(ax: Axes, y: float, words: str, ink: str, *, bold: bool) -> None:
+    """Write the number of a row to the right of the axes."""
+    weight = "bold" if bold else "normal"
+    look: dict[str, Any] = {"fontsize": 7.5, "fontweight": weight, "color": ink, "ha": "left", "va": "center"}
+    ax.text(1.02, y, words, **look, family=FONT, transform=ax.get_yaxis_transform(), gid="label")
+
+
+def _estimate(ax: Axes, matrix: AffinityMatrix, arrow: tuple[int, int], y: float, look: Look) -> None:
+    """Draw an estimate: a hollow marker at the probe, and the interval of the gain, which does not widen the figure."""
+    found, style = matrix.estimates, look.style
+    assert found is not None  # it has a look
+    name = f"{matrix.tasks[arrow[0]]} {matrix.tasks[arrow[1]]}"
+    if not math.isnan(found.low[arrow]):
+        ends = [(found.low[arrow], y), (found.high[arrow], y)]
+        bar = LineCollection([ends], colors=style.color, linewidths=1.2, linestyles=":", zorder=2)
+        bar.set_gid(f"estimate {name}")
+        ax.add_collection(bar, autolim=False)
+    marker = _ESTIMATE_MARKERS[found.sign[arrow] or "unclear"]
+    ax.plot(look.value, y, marker, color="white", markeredgecolor=style.color, markersize=6.5, zorder=4)
+    words = f"{ABOUT}{signed(look.value)} {style.mark}"
+    _label(ax, y, words, style.ink, bold=False)

@@ -1,7 +1,8 @@
 """The affinity graph: nodes on a circle, and an arrow from source to target in the style of its verdict.
 
 Up to six tasks stand in the suite's order and every measured arrow is drawn. With more tasks only arrows that improve
-or degrade are drawn, and tasks are placed so that few arrows cross.
+or degrade are drawn, and tasks are placed so that few arrows cross. Estimates, of pairs that were not measured, are
+hollow arrows of one width.
 """
 
 from __future__ import annotations
@@ -16,13 +17,23 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
 from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.estimates.stored import estimated_arrows
+from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import arrows, labels
-from taskaffinity.analysis.figures.layout import SIGNIFICANT, TITLE, frame, line_legend, sheet, verdict_legend
+from taskaffinity.analysis.figures.layout import (
+    SIGNIFICANT,
+    TITLE,
+    estimate_handle,
+    frame,
+    line_legend,
+    sheet,
+    verdict_legend,
+)
+from taskaffinity.analysis.figures.looks import Look, has_sign, looks_of
 from taskaffinity.analysis.figures.order import circle_order
 from taskaffinity.analysis.statistics.gain_error import FloatArray
-from taskaffinity.analysis.statistics.verdicts import VERDICTS
-from taskaffinity.analysis.style import PALETTES, Palette, plural, signed
+from taskaffinity.analysis.style import ABOUT, PALETTES, Palette, plural
 
 ALL_ARROWS = 6
 """Up to this many tasks every arrow is drawn; with more, their labels would collide."""
@@ -78,11 +89,11 @@ def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteN
     size, colours = len(matrix.tasks), PALETTES[palette]
     sizes = _Sizes.of(size)
     ax = ax or sheet(sizes.side + 0.4, sizes.side + 2.0, (0.2, 1.6, sizes.side, sizes.side))
-    drawn = [arrow for arrow in matrix.arrows if not math.isnan(matrix.gain[arrow])]
+    looks = looks_of(matrix, colours)
     if size > ALL_ARROWS:
-        drawn = [arrow for arrow in drawn if matrix.verdict[arrow] in SIGNIFICANT]
+        looks = {a: look for a, look in looks.items() if matrix.verdict[a] in SIGNIFICANT or has_sign(matrix, a)}
     # Inconclusive first, so that significant arrows lie on top; labels are placed in the opposite order.
-    drawn.sort(key=lambda arrow: (-VERDICTS.index(matrix.verdict[arrow]), abs(matrix.gain[arrow])))
+    drawn = sorted(looks, key=lambda arrow: (looks[arrow].rank, abs(looks[arrow].value)))
     places = arrows.circle(size)
     if size > ALL_ARROWS:
         places = places[np.argsort(circle_order(size, drawn))]
@@ -90,12 +101,14 @@ def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteN
     ax.set_axis_off()
     ax.apply_aspect()
     _nodes(ax, matrix, places, sizes.node)
-    unwritten = _arrows(ax, matrix, drawn, places, sizes, colours)
+    unwritten = _arrows(ax, matrix.tasks, {arrow: looks[arrow] for arrow in drawn}, places, sizes)
+    estimated = bool(estimated_arrows(matrix))
     if size <= ALL_ARROWS:
-        verdict_legend(ax, colours)
+        verdict_legend(ax, colours, has_estimates=estimated)
     else:
         _counts_legend(ax, matrix, colours)
-    frame(ax, matrix, TITLE, below=30 if size <= ALL_ARROWS else 52, note=_note(matrix, unwritten), palette=colours)
+    below = (30 if size <= ALL_ARROWS else 52) + 15 * estimated
+    frame(ax, matrix, TITLE, below=below, note=_note(matrix, unwritten), palette=colours)
     return ax
 
 
@@ -111,42 +124,34 @@ def _nodes(ax: Axes, matrix: AffinityMatrix, places: FloatArray, node: float) ->
 
 
 def _arrows(
-    ax: Axes,
-    matrix: AffinityMatrix,
-    drawn: list[tuple[int, int]],
-    places: FloatArray,
-    sizes: _Sizes,
-    colours: Palette,
+    ax: Axes, tasks: tuple[str, ...], looks: dict[tuple[int, int], Look], places: FloatArray, sizes: _Sizes
 ) -> int:
-    """Draw the arrows with their labels; returns how many labels have no room."""
-    largest = max((abs(matrix.gain[arrow]) for arrow in matrix.select(*SIGNIFICANT)), default=1.0)
+    """Draw the arrows in this order, with their labels; returns how many labels have no room."""
     half = arrows.to_data(ax, sizes.node / 2)
     taken = [Bbox.from_extents(x - half, y - half, x + half, y + half) for x, y in places]
     many = len(places) > ALL_ARROWS
     bends = {
-        (s, t): arrows.inward_bend(places, s, t, half, opposite=(t, s) in drawn)
+        (s, t): arrows.inward_bend(places, s, t, half, opposite=(t, s) in looks)
         if many
         else arrows.bend(places[s], places[t], len(places))
-        for s, t in drawn
+        for s, t in looks
     }
-    curves = {(s, t): arrows.curve(places[s], places[t], bends[s, t], _CURVE) for s, t in drawn}
+    curves = {(s, t): arrows.curve(places[s], places[t], bends[s, t], _CURVE) for s, t in looks}
     points = labels.CurvePoints.of(curves.values())
     unwritten = 0
-    for rank, (s, t) in reversed(list(enumerate(drawn))):
-        verdict, ends, rad = matrix.verdict[s, t], (places[s], places[t]), bends[s, t]
-        style, gid = colours.verdicts[verdict], f"{matrix.tasks[s]} {matrix.tasks[t]}"
-        share = abs(matrix.gain[s, t]) / largest if verdict in SIGNIFICANT else 0.0
+    for rank, ((s, t), look) in reversed(list(enumerate(looks.items()))):
+        ends, rad, gid = (places[s], places[t]), bends[s, t], f"{tasks[s]} {tasks[t]}"
         arrows.draw_arrow(
-            *(ax, ends, rad, style),
-            size=arrows.ArrowSize(sizes.thin + (sizes.thick - sizes.thin) * share, sizes.node, sizes.head),
+            *(ax, ends, rad, look.style),
+            size=arrows.ArrowSize(sizes.thin + (sizes.thick - sizes.thin) * look.share, sizes.node, sizes.head),
             zorder=1 + rank / 1000,
             gid=gid,
         )
         box = labels.write_label(
             ax,
             arrows.curve(*ends, rad, labels.MANY_PLACES if many else labels.LABEL_PLACES),
-            signed(matrix.gain[s, t]) + "?" * (verdict == "inconclusive"),
-            style,
+            look.words,
+            look.style,
             around=(taken, partial(points.count_others, curves[s, t])),
             gid=gid,
             size=sizes.font,
@@ -166,12 +171,21 @@ def _counts_legend(ax: Axes, matrix: AffinityMatrix, colours: Palette) -> None:
         is_drawn, count = verdict in SIGNIFICANT, len(matrix.select(verdict))
         handles.append(Line2D([], [], color=style.color, linestyle=style.line if is_drawn else "none", linewidth=2.4))
         words.append(f"{verdict}: {count}{'' if is_drawn else ' (not drawn)'}")
+    if estimated := estimated_arrows(matrix):
+        number = sum(has_sign(matrix, arrow) for arrow in estimated)
+        handles.append(estimate_handle(colours))
+        words.append(f"estimate ({ABOUT}), no verdict: {number} with a sign (others not drawn)")
     line_legend(ax, handles, words, columns=2)
 
 
 def _note(matrix: AffinityMatrix, unwritten: int) -> str:
+    estimates, words = estimates_in_caption(matrix, by="lines"), []
     if len(matrix.tasks) > ALL_ARROWS:
-        no_room = f" {plural(unwritten, 'gain')} {'is' if unwritten == 1 else 'are'} not written for lack of room."
-        return f"Only arrows that improve or degrade are drawn.{no_room if unwritten else ''}"
-    unmeasured = sum(math.isnan(matrix.gain[arrow]) for arrow in matrix.arrows)
-    return f"{unmeasured} of {len(matrix.arrows)} arrows have no run and are not drawn." if unmeasured else ""
+        signed_too = ", and estimates with a sign," if estimates else ""
+        words.append(f"Only arrows that improve or degrade{signed_too} are drawn.")
+        if unwritten:
+            is_ = "is" if unwritten == 1 else "are"
+            words.append(f"{plural(unwritten, 'gain')} {is_} not written for lack of room.")
+    elif missing := sum(math.isnan(matrix.gain[arrow]) for arrow in matrix.arrows) - len(estimated_arrows(matrix)):
+        words.append(f"{missing} of {len(matrix.arrows)} arrows have no run and are not drawn.")
+    return " ".join(filter(None, [*words, estimates]))

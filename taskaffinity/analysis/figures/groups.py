@@ -14,11 +14,12 @@ from taskaffinity.analysis.captions import encoder_name
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import arrows, labels
 from taskaffinity.analysis.figures.layout import SIGNIFICANT, surround, verdict_legend
+from taskaffinity.analysis.figures.looks import estimate_look
 from taskaffinity.analysis.figures.small_multiples import small_multiples
 from taskaffinity.analysis.groups import ChosenGroups
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.statistics.verdicts import Verdict
-from taskaffinity.analysis.style import NODE_EDGE, NODE_FILL, PALETTES, Palette, signed
+from taskaffinity.analysis.style import ABOUT, NODE_EDGE, NODE_FILL, PALETTES, Palette, signed
 from taskaffinity.analysis.tables.groups import describe_groups
 
 SIDE, SMALL, NODE, LARGE = 3.2, 2.6, 51.0, 6
@@ -32,7 +33,7 @@ def draw_groups(chosen: ChosenGroups, palette: PaletteName = "paper") -> Figure:
     """Draw one small graph per model.
 
     A filled node is a task that the model serves, with its predicted gain; a white one with a dashed edge only helps.
-    Arrows lead to the served tasks and have the gain, colour and line of the measured pair; an estimate has an open
+    Arrows lead to the served tasks and have the gain, colour and line of the measured pair; an estimate has a hollow
     arrow and the sign of about.
     """
     colours, grouping = PALETTES[palette], chosen.grouping
@@ -44,10 +45,11 @@ def draw_groups(chosen: ChosenGroups, palette: PaletteName = "paper") -> Figure:
     )
     for number, ax in enumerate(axes):
         _graph(ax, chosen, number, colours)
-    verdict_legend(backdrop, colours)
+    has_estimates = any(chosen.estimated)
+    verdict_legend(backdrop, colours, has_estimates=has_estimates)
     surround(
         *(backdrop, "Tasks to train together", _caption(chosen), chosen.matrix.study.synthetic),
-        below=30,
+        below=45 if has_estimates else 30,
         palette=colours,
     )
     return backdrop.get_figure(root=True)  # type: ignore[return-value]
@@ -58,7 +60,10 @@ def describe_figure(chosen: ChosenGroups) -> str:
     lines = [f"Tasks to train together, of {chosen.matrix.study.suite}: one graph per model."]
     for number, group in enumerate(chosen.grouping.groups):
         served = [task for task in group if chosen.grouping.serves[task] == number]
-        gains = ", ".join(f"{chosen.matrix.titles[task]} {signed(chosen.gain[task])}" for task in served)
+        gains = ", ".join(
+            f"{chosen.matrix.titles[task]} {ABOUT if chosen.estimated[task] else ''}{signed(chosen.gain[task])}"
+            for task in served
+        )
         helpers = ", ".join(chosen.matrix.titles[task] for task in group if task not in served)
         lines.append(f"Model {number + 1} serves {gains}{f'; trained with {helpers}' if helpers else ''}.")
     return "\n".join([*lines, *describe_groups(chosen), _caption(chosen), ""])
@@ -89,7 +94,8 @@ def _graph(ax: Axes, chosen: ChosenGroups, number: int, colours: Palette) -> Non
             linestyle="-" if served else (0, (3, 2)),
             zorder=3,
         )
-        value = "alone" if len(group) == 1 else signed(chosen.gain[task]) if served else "helps"
+        about = ABOUT if chosen.estimated[task] else ""
+        value = "alone" if len(group) == 1 else about + signed(chosen.gain[task]) if served else "helps"
         labels.write_node(ax, place, chosen.matrix.titles[task], value, NODE)
     drawn = [
         (a, b)
@@ -118,15 +124,16 @@ def _arrows(
     points = labels.CurvePoints.of(curves.values())
     for rank, (a, b) in reversed(list(enumerate(drawn))):
         arrow = group[a], group[b]
-        estimated = bool(chosen.gains.estimated[arrow])
-        verdict: Verdict = "inconclusive" if estimated else matrix.verdict[arrow]
+        verdict: Verdict = matrix.verdict[arrow]
         gain, gid = chosen.gains.gain[arrow], f"{matrix.tasks[arrow[0]]} {matrix.tasks[arrow[1]]}"
-        thick = 1.2 + (2.8 * min(1.0, abs(gain) / widest) if verdict in SIGNIFICANT else 0.0)
-        ends, style = (places[a], places[b]), colours.verdicts[verdict]
+        share = min(1.0, abs(gain) / widest) if verdict in SIGNIFICANT else 0.0
+        style, words = colours.verdicts[verdict], signed(gain) + "?" * (verdict == "inconclusive")
+        if chosen.gains.estimated[arrow] and (look := estimate_look(matrix, arrow, colours)):
+            style, words, share = look.style, look.words, look.share
+        thick, ends = 1.2 + 2.8 * share, (places[a], places[b])
         arrows.draw_arrow(
             ax, ends, bends[a, b], style, size=arrows.ArrowSize(thick, NODE), zorder=1 + rank / 1000, gid=gid
         )
-        words = f"≈{signed(gain)}" if estimated else signed(gain) + "?" * (verdict == "inconclusive")
         box = labels.write_label(
             *(ax, arrows.curve(*ends, bends[a, b], labels.LABEL_PLACES), words, style),
             around=(taken, partial(points.count_others, curves[a, b])),
@@ -143,8 +150,9 @@ def _caption(chosen: ChosenGroups) -> str:
         counted = f"the lower bound of their mean ({100 * chosen.risk:g} % risk)"
     sentences = [
         "One graph per model. A grey node is a task that the model serves, with its predicted gain over single-task "
-        "training in points: the mean of the gains of the arrows into it, which were measured in pairs. A white node "
-        "only helps. Each task is served by one model.",
+        "training in points: the mean of the gains of the arrows into it, which were measured in pairs"
+        f"{' unless they are hollow' if any(chosen.estimated) else ''}. A white node only helps. Each task is served "
+        "by one model.",
         f"The groups maximise {counted}, summed over tasks"
         f"{'' if chosen.grouping.method == 'exact' else ', by greedy merging and swaps'}.",
         f"Suite {study.suite}; encoder {encoder_name(chosen.matrix)}.",
@@ -154,7 +162,10 @@ def _caption(chosen: ChosenGroups) -> str:
             f"Best in: share of {chosen.shares.draws} draws of the gains whose best grouping has this very model."
         )
     if any(chosen.estimated):
-        sentences.append("≈: an estimate in the place of a pair that was not measured.")
+        sentences.append(
+            f"Hollow, {ABOUT}: an estimate in the place of a gain that was not measured with two seeds. It has the "
+            "sign of a gain and not its size; it is no verdict."
+        )
     if study.synthetic:
         sentences.append("The text is synthetic, generated for this demonstration.")
     return " ".join(sentences)

@@ -13,11 +13,13 @@ from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.patches import Rectangle
 
 from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import Order, PaletteName
 from taskaffinity.analysis.figures.layout import FONT, TITLE, enlarged, frame, sheet
+from taskaffinity.analysis.figures.looks import estimate_look
 from taskaffinity.analysis.figures.order import task_order
 from taskaffinity.analysis.statistics.gain_error import FloatArray
-from taskaffinity.analysis.style import DIAGONAL, PALETTES, STYLES, Palette, describe_marks, short, signed
+from taskaffinity.analysis.style import ABOUT, DIAGONAL, PALETTES, STYLES, Palette, describe_marks, short, signed
 
 ALL_NUMBERS = 16
 """Up to this many tasks every cell has its number; with more, only cells that improve or degrade."""
@@ -32,7 +34,8 @@ def draw_heatmap(
 ) -> Axes:
     """Draw all gains: sources are rows, targets are columns.
 
-    Inconclusive cells are pale, however large their gain. Both axes have the same order of tasks.
+    Inconclusive cells are pale, however large their gain. Estimates, of pairs that were not measured, are outlined
+    cells without colour. Both axes have the same order of tasks.
     """
     size, colours, places = len(matrix.tasks), PALETTES[palette], task_order(matrix, order)
     cell = 0.72 if size <= 8 else 0.6 if size <= ALL_NUMBERS else 0.44
@@ -64,7 +67,7 @@ def draw_heatmap(
         xticklabels=titles,
         yticklabels=titles,
     )
-    _cells(ax, matrix, places)
+    _cells(ax, matrix, places, colours)
     _diagonal(ax, size, colours)
     ax.set_xticklabels(titles, rotation=40, ha="right", rotation_mode="anchor", fontsize=font, family=FONT)
     ax.set_yticklabels(titles, rotation=0, fontsize=font, family=FONT)
@@ -83,17 +86,23 @@ def draw_heatmap(
     return ax
 
 
-def _cells(ax: Axes, matrix: AffinityMatrix, places: tuple[int, ...]) -> None:
-    """Fade inconclusive cells and write numbers and marks."""
+def _cells(ax: Axes, matrix: AffinityMatrix, places: tuple[int, ...], palette: Palette) -> None:
+    """Fade inconclusive cells, write numbers and marks, and outline the estimates."""
     few = len(places) <= ALL_NUMBERS
     mesh: Any = ax.collections[0]
     colours = mesh.to_rgba(matrix.gain)
     pale: dict[tuple[int, int], FloatArray] = {}
+    estimated = []
     for row, s in enumerate(places):
         for column, t in enumerate(places):
             if s == t:
                 continue
             verdict, gain = matrix.verdict[s, t], matrix.gain[s, t]
+            if math.isnan(gain) and (look := estimate_look(matrix, (s, t), palette)):
+                estimated.append((column, row))
+                words = f"{ABOUT}{signed(look.value)}\n{look.style.mark}" if few else look.style.mark
+                _write(ax, column, row, words, look.style.ink, 8 if few else 7)
+                continue
             if math.isnan(gain):
                 _write(ax, column, row, "no run" if few else "–", "#666666", 7)
                 continue
@@ -109,10 +118,18 @@ def _cells(ax: Axes, matrix: AffinityMatrix, places: tuple[int, ...]) -> None:
                 _write(ax, column, row, f"{signed(gain)}\n{mark}", ink, 8, bold=True)
             elif verdict == "no effect":
                 _write(ax, column, row, mark, ink, 8)
+    square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     if pale:  # one artist: thousands of patches take minutes and much memory to draw
-        corners = np.array([*pale])[:, None] + np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
-        look: dict[str, Any] = {"facecolors": np.array([*pale.values()]), "edgecolors": "white", "linewidths": 0.8}
-        ax.add_collection(PolyCollection(corners, **look, zorder=1.5, gid="inconclusive"), autolim=False)
+        style: dict[str, Any] = {"facecolors": np.array([*pale.values()]), "edgecolors": "white", "linewidths": 0.8}
+        _add(ax, np.array([*pale])[:, None] + square, "inconclusive", style)
+    if estimated:
+        style = {"facecolors": "white", "edgecolors": palette.estimate[0], "linewidths": 1.0}
+        _add(ax, np.array(estimated)[:, None] + 0.06 + 0.88 * square, "estimated", style)
+
+
+def _add(ax: Axes, corners: Any, gid: str, style: dict[str, Any]) -> None:
+    """Add one artist of many squares, whose corners are (n, 4, 2)."""
+    ax.add_collection(PolyCollection(corners, **style, zorder=1.5, gid=gid), autolim=False)
 
 
 def _write(ax: Axes, column: int, row: int, words: str, ink: str, size: float, *, bold: bool = False) -> None:
@@ -143,7 +160,7 @@ def _note(matrix: AffinityMatrix, order: Order) -> str:
         words.append("Inconclusive cells are pale, however large their gain.")
     if order == "clustered":
         words.append("Tasks with similar gains stand side by side.")
-    return " ".join(words)
+    return " ".join(filter(None, [*words, estimates_in_caption(matrix)]))
 
 
 def _luminance(color: FloatArray) -> float:

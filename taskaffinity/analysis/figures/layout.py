@@ -19,8 +19,9 @@ from matplotlib.lines import Line2D
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import SYNTHETIC, caption
+from taskaffinity.analysis.figures.arrows import outline
 from taskaffinity.analysis.statistics.verdicts import VERDICTS, Verdict
-from taskaffinity.analysis.style import PALETTES, Palette
+from taskaffinity.analysis.style import ABOUT, PALETTES, Palette
 from taskaffinity.atomic import write_atomic
 
 DPI = 160
@@ -138,15 +139,26 @@ def surround(
         )
 
 
-def verdict_legend(ax: Axes, palette: Palette, verdicts: Sequence[Verdict] = VERDICTS) -> None:
-    """Write a legend with the line of each verdict below the axes."""
+def verdict_legend(
+    ax: Axes, palette: Palette, verdicts: Sequence[Verdict] = VERDICTS, *, has_estimates: bool = False
+) -> None:
+    """Write a legend with the line of each verdict below the axes, and of estimates if there are any."""
     looks = {verdict: palette.verdicts[verdict] for verdict in palette.verdicts if verdict in verdicts}
     handles = [
         Line2D([], [], color=style.color, linestyle=style.line, linewidth=2.4 if verdict in SIGNIFICANT else 1.6)
         for verdict, style in looks.items()
     ]
     labels = [f"{verdict} (?)" if verdict == "inconclusive" else verdict for verdict in looks]
-    line_legend(ax, handles, labels)
+    if has_estimates:
+        handles.append(estimate_handle(palette))
+        labels.append(f"estimate ({ABOUT}), no verdict")
+    line_legend(ax, handles, labels, columns=3 if has_estimates else 4)
+
+
+def estimate_handle(palette: Palette) -> Line2D:
+    """Return the hollow line of an estimate, for a legend."""
+    color, _ = palette.estimate
+    return Line2D([], [], color="white", linewidth=2.4, path_effects=[outline(2.4, color)])
 
 
 def line_legend(ax: Axes, handles: list[Line2D], labels: list[str], columns: int = 4) -> None:

@@ -9,11 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import arrows, labels
-from taskaffinity.analysis.figures.layout import FONT, SIGNIFICANT, frame, verdict_legend
+from taskaffinity.analysis.figures.layout import FONT, frame, verdict_legend
+from taskaffinity.analysis.figures.looks import Look, looks_of
 from taskaffinity.analysis.figures.small_multiples import small_multiples
-from taskaffinity.analysis.style import PALETTES, Palette, short, signed
+from taskaffinity.analysis.style import PALETTES, short
 
 ROW = 0.21  # inches: height of a source
 NAME, GAIN, FOOT, REACH = 1.12, 1.66, 1.74, 0.45  # inches: right ends of names and gains, start of arrows, length
@@ -30,13 +32,15 @@ def draw_targets(matrix: AffinityMatrix, palette: PaletteName = "paper") -> Figu
     width = FOOT + REACH * (1 if size <= 8 else 1.6) + _across(size) / 72 + 0.05
     titles = [f"into {short(title, 28)}" for title in matrix.titles]
     backdrop, axes = small_multiples(titles, width=width, height=height, left=0.0, right=0.25, below=0.12)
-    largest = max((abs(matrix.gain[arrow]) for arrow in matrix.select(*SIGNIFICANT)), default=1.0)
+    looks = looks_of(matrix, colours)
     for t, ax in enumerate(axes):
         ax.set(xlim=(0, width), ylim=(0, height))
         ax.set_axis_off()
-        _into(ax, matrix, t, largest, colours)
-    verdict_legend(backdrop, colours)
-    frame(backdrop, matrix, "Gain over single-task training, by target (points)", below=30, palette=colours)
+        _into(ax, matrix, t, looks)
+    note = estimates_in_caption(matrix, by="lines")
+    verdict_legend(backdrop, colours, has_estimates=bool(note))
+    title, below = "Gain over single-task training, by target (points)", 45 if note else 30
+    frame(backdrop, matrix, title, below=below, note=note, palette=colours)
     return backdrop.get_figure(root=True)  # type: ignore[return-value]
 
 
@@ -45,7 +49,7 @@ def _across(size: int) -> float:
     return 44 + 2.2 * (size - 1)
 
 
-def _into(ax: Axes, matrix: AffinityMatrix, t: int, largest: float, colours: Palette) -> None:
+def _into(ax: Axes, matrix: AffinityMatrix, t: int, looks: dict[tuple[int, int], Look]) -> None:
     sources = [s for s in range(len(matrix.tasks)) if s != t]
     node = _across(len(matrix.tasks))
     (_, width), (_, height) = ax.get_xlim(), ax.get_ylim()
@@ -58,31 +62,29 @@ def _into(ax: Axes, matrix: AffinityMatrix, t: int, largest: float, colours: Pal
     angles = np.pi + outermost * (np.linspace(-1, 1, len(sources)) if len(sources) > 1 else np.zeros(1))
     for rank, (s, angle) in enumerate(zip(sources, angles, strict=False)):
         y = height - (rank + 0.5) * pitch
-        verdict, gain = matrix.verdict[s, t], matrix.gain[s, t]
-        style = colours.verdicts[verdict]
         ax.text(NAME, y, short(matrix.titles[s], 17), fontsize=7.5, ha="right", va="center", family=FONT, gid="source")
-        if math.isnan(gain):
+        look = looks.get((s, t))
+        if look is None:
             ax.text(GAIN, y, "no run", fontsize=7, color="#666666", ha="right", va="center", family=FONT)
             continue
-        words = signed(gain) + "?" * (verdict == "inconclusive")
         ax.text(
-            *(GAIN, y, words),
+            *(GAIN, y, look.words),
             fontsize=8,
             fontweight="bold",
-            color=style.ink,
+            color=look.style.ink,
             ha="right",
             va="center",
             family=FONT,
             gid=f"label {matrix.tasks[s]} {matrix.tasks[t]}",
         )
         end = centre + edge * np.array([np.cos(angle), np.sin(angle)])
-        thick = 0.9 + (2.3 * abs(gain) / largest if verdict in SIGNIFICANT else 0.0)
+        thick = 0.9 + 2.3 * look.share
         gid = f"{matrix.tasks[s]} {matrix.tasks[t]}"
         arrows.draw_arrow(
             ax,
             (np.array([FOOT, y]), end),
             0.0,
-            style,
+            look.style,
             size=arrows.ArrowSize(thick, 0.0),
             zorder=1 + rank / 1000,
             gid=gid,

@@ -34,6 +34,7 @@ from taskaffinity.analysis.cautions import describe_collapse, describe_no_effect
 from taskaffinity.analysis.collapsed_runs import COLUMNS as COLLAPSED_COLUMNS
 from taskaffinity.analysis.collapsed_runs import RULE, collapsed_frame
 from taskaffinity.analysis.decisions import cheapest_decisions
+from taskaffinity.analysis.estimates.stored import with_estimates
 from taskaffinity.analysis.figure_options import DEFAULT
 from taskaffinity.analysis.figures.fonts import one_line_for_missing_glyphs
 from taskaffinity.analysis.figures.gallery import draw_figure
@@ -95,9 +96,9 @@ def write_report(study: Study, store: RunStore, out: Path, rule: Rule | None = N
     Raises
     ------
     ValueError
-        If a file of the store is broken, or a sequential design is given another rule.
+        If a file of the folder is broken, or a sequential design is given another rule.
     """
-    matrix = measure(study, store, rule)
+    matrix = with_estimates(measure(study, store, rule), store.root)
     write_atomic(out, report(matrix, store).encode())
     return matrix
 

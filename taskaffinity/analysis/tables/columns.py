@@ -144,8 +144,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "the other tasks of the model; 0 for a task alone. Empty if it is not served here.",
         "bound": "Lower confidence bound of the predicted gain, in points: the mean of the bounds of those gains. "
         "Empty if it is not served here, and with --risk none.",
-        "estimated": "Whether an estimate stands in the predicted gain for a pair that was not measured (true or "
-        "false).",
+        "estimated": "Whether the predicted gain has an estimate of estimates.csv in it, because a pair was not "
+        "measured: true or false.",
         "share": "Share of the draws of the gains whose best grouping has this very model, 0 to 1; empty if a gain has "
         "no standard error.",
         "hours": "Expected hours of one training of the model; empty if runs do not record their time.",
@@ -171,10 +171,19 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "seconds": "Time of the arrow's probes, in seconds, without loading.",
         "reason": "Why there is no estimate; empty if there is one.",
     },
+    "estimators.csv": {
+        "estimator": "Name of an estimator that trains nothing: log size ratio, vocabulary coverage, ridge probe "
+        "(LogME) or gradient cosine.",
+        "source": _SOURCE,
+        "target": _TARGET,
+        "score": "Its score of the arrow, in the estimator's own unit. A higher score means a larger gain.",
+    },
     "retrained.csv": {
         "task": "Task that is served by a model of two tasks or more; a name of the suite.",
         "tasks": "Tasks that the model is trained on, joined by +.",
         "predicted": "Gain of groups.csv, in points.",
+        "estimated": "Whether the predicted gain has an estimate in it, whose size is not that of a gain: true or "
+        "false.",
         "realised": "Mean test score of the model with fresh seeds less that of single-task training with the same "
         "seeds, in points.",
         "low": "Lower end of the realised gain's 1 - alpha interval, in points, not adjusted for multiple comparisons.",

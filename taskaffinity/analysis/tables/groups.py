@@ -20,6 +20,8 @@ from taskaffinity.grouping.gains import GroupGains
 from taskaffinity.grouping.grouping import Grouping
 from taskaffinity.grouping.helpers import Helper
 
+ESTIMATE_MARK = "~"
+"""Stands after a predicted gain that has an estimate in it."""
 GROUPS_COLUMNS = tuple(COLUMNS["groups.csv"])
 HELPERS_COLUMNS = tuple(PRINTED_COLUMNS["helpers"])
 
@@ -73,7 +75,7 @@ def groups_table(chosen: ChosenGroups) -> Table:
         for place, task in enumerate([*served, *(task for task in group if task not in served)]):
             is_served = task in served
             title = f"{chosen.matrix.titles[task]}{'' if is_served else ' (helper)'}"
-            mark = "*" if chosen.estimated[task] else ""
+            mark = ESTIMATE_MARK if chosen.estimated[task] else ""
             values = [f"{signed_plainly(chosen.gain[task])}{mark}" if is_served else ""]
             if chosen.risk is not None:
                 values.append(signed_plainly(chosen.bound[task]) if is_served else "")
@@ -97,13 +99,24 @@ def describe_groups(chosen: ChosenGroups) -> list[str]:
         )
     lines += [f"{name}: {_worth(chosen, other)}." for name, other in chosen.alternatives.items()]
     lines += describe_unknown(chosen.gains, chosen.risk)
-    if any(chosen.estimated):
-        lines.append("*: with an estimate in the place of a pair that was not measured.")
+    lines += describe_estimated(chosen.gains)
     lines.append(
         "Predicted gain of a task: the mean of its gains in pairs with the other tasks of its model. The study did "
         "not train the groups: train the chosen ones with fresh seeds (--retrain) before you rely on them."
     )
     return lines
+
+
+def describe_estimated(gains: GroupGains) -> list[str]:
+    """Return a line on estimates that stand for gains; none without them."""
+    number = int(gains.estimated.sum())
+    if not number:
+        return []
+    return [
+        f"{ESTIMATE_MARK} with estimates: {number} of {plural(int(gains.arrows.sum()), 'gain')} come from "
+        "estimates.csv, because their pair has no two measured seeds. An estimate has the sign of a gain and not its "
+        "size."
+    ]
 
 
 def describe_unknown(gains: GroupGains, risk: float | None) -> list[str]:
@@ -140,7 +153,9 @@ def helpers_frame(matrix: AffinityMatrix, gains: GroupGains, target: int, helper
     return pd.DataFrame(rows, columns=list(HELPERS_COLUMNS))
 
 
-def helpers_table(matrix: AffinityMatrix, target: int, helpers: Sequence[Helper], risk: float | None) -> Table:
+def helpers_table(
+    matrix: AffinityMatrix, gains: GroupGains, target: int, helpers: Sequence[Helper], risk: float | None
+) -> Table:
     """Return the table of helpers for a terminal."""
     stamp = f"\n{SYNTHETIC}: not real data" if matrix.study.synthetic else ""
     title = Text(f"Helpers for {matrix.titles[target]}, in the order of selection, in points{stamp}")
@@ -159,7 +174,9 @@ def helpers_table(matrix: AffinityMatrix, target: int, helpers: Sequence[Helper]
         values = [step.gain, step.bound, step.set_gain, step.set_bound]
         if risk is None:
             values = values[::2]
-        table.add_row("*" * step.is_chosen, Text(matrix.titles[step.source]), *map(signed_plainly, values))
+        mark = ESTIMATE_MARK * bool(gains.estimated[step.source, target])
+        words = [signed_plainly(values[0]) + mark, *map(signed_plainly, values[1:])]
+        table.add_row("*" * step.is_chosen, Text(matrix.titles[step.source]), *words)
     return table
 
 
@@ -171,10 +188,13 @@ def describe_helpers(gains: GroupGains, target: int, helpers: Sequence[Helper], 
         f"{first} With those before: the mean of the gains in pairs, so a second helper never raises it. Whether two "
         "helpers are better than one, only training with both can show."
     ]
-    unknown = int(gains.unknown[:, target].sum())
-    return lines + (
-        [f"{plural(unknown, 'task')} left out: no gain with a lower bound was measured."] if unknown else []
-    )
+    unknown, estimated = int(gains.unknown[:, target].sum()), int(gains.estimated[:, target].sum())
+    if estimated:
+        lines.append(
+            f"{ESTIMATE_MARK} {plural(estimated, 'gain')} from estimates.csv, because the pair has no two measured "
+            "seeds. An estimate has the sign of a gain and not its size."
+        )
+    return lines + ([f"{plural(unknown, 'task')} left out: no gain with a lower bound is known."] if unknown else [])
 
 
 def _worth(chosen: ChosenGroups, grouping: Grouping) -> str:
@@ -186,6 +206,8 @@ def _worth(chosen: ChosenGroups, grouping: Grouping) -> str:
     else:
         low = "" if chosen.risk is None else f" (lower bound {signed_plainly(float(bound.mean()))})"
         words.append(f"{signed_plainly(float(gain.mean()))} points per task{low}")
+    if estimated := sum(chosen.estimated_in(grouping)):
+        words.append(f"{plural(estimated, 'task')} with estimates")
     hours = float(chosen.hours(grouping).sum())
     return ", ".join([*words, *([] if math.isnan(hours) else [f"{_duration(hours)} of training"])])
 

@@ -35,7 +35,7 @@ def print_estimates(result: EstimateResults) -> None:
         "no verdict; `taskaffinity pairwise` measures gains."
     )
     lines.append(f"cost: {100 * result.share:.2g} % of the training of all pairs, besides single-task training")
-    lines.append(str(result.root / ESTIMATES))
+    lines.append(f"{result.root / ESTIMATES}, affinity.png, heatmap.png and forest.png beside it")
     for line in lines:
         console.print(line)
 

@@ -22,7 +22,7 @@ def print_groups(found: GroupResults) -> None:
 
 def print_helpers(found: HelperResults) -> None:
     """Print the helpers of a task in the order of their selection."""
-    table = helpers_table(found.matrix, found.target, found.helpers, found.risk)
+    table = helpers_table(found.matrix, found.gains, found.target, found.helpers, found.risk)
     _print(table, describe_helpers(found.gains, found.target, found.helpers, found.risk))
 
 
@@ -43,6 +43,7 @@ def group_content(found: GroupResults | HelperResults) -> dict[str, Any]:
             "groups": [list(chosen.names(group)) for group in other.groups],
             "gain": float(other.values(chosen.gains.gain).mean()),
             "bound": float(other.values(chosen.gains.bound).mean()),
+            "estimated_tasks": sum(chosen.estimated_in(other)),
             "hours": float(chosen.hours(other).sum()),
         }
         for name, other in (("chosen", chosen.grouping), *chosen.alternatives.items())
@@ -54,6 +55,7 @@ def group_content(found: GroupResults | HelperResults) -> dict[str, Any]:
         "choices": others,
         "regret": chosen.shares.regret if chosen.shares else None,
         "unknown_gains": int(chosen.gains.unknown.sum()),
+        "estimated_gains": int(chosen.gains.estimated.sum()),
     }
 
 

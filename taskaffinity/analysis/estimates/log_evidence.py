@@ -1,0 +1,72 @@
+"""How well frozen features explain labels: the evidence of a ridge regression (LogME, You et al. 2021)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+_MOST_STEPS = 200
+_LEAST_ERROR = 1e-6
+"""Least share of the targets' squares that is error; more features than examples would leave none."""
+
+
+def log_evidence(features: Array, targets: Array) -> tuple[float, float, float]:
+    """Return the largest log evidence of Bayesian linear regression, per degree of freedom, and its two precisions.
+
+    The weights have the prior N(0, 1/alpha), the errors N(0, 1/beta). Both precisions maximise the evidence, by the
+    fixed point of MacKay (1992).
+
+    Parameters
+    ----------
+    features : (n, n_features)
+        With mean 0.
+    targets : (n,)
+        With mean 0, and not all 0.
+
+    Returns
+    -------
+    evidence, alpha, beta : float
+    """
+    n, width = len(features) - 1, features.shape[1]  # the mean is taken off
+    u, singular, _ = np.linalg.svd(features, full_matrices=False)
+    kept = singular > singular.max(initial=0.0) * 1e-9
+    along, power = (u.T @ targets)[kept], singular[kept] ** 2
+    least = _LEAST_ERROR * float(targets @ targets)
+    rest = max(float(targets @ targets - along @ along), 0.0)
+    alpha = beta = 1.0
+    for _ in range(_MOST_STEPS):
+        shrunk = beta * power / (alpha + beta * power)
+        weights = float(np.sum(shrunk**2 * along**2 / power))
+        errors = rest + float(np.sum(((1 - shrunk) * along) ** 2))
+        used = float(shrunk.sum())
+        before = alpha, beta
+        alpha, beta = used / weights, max(n - used, _LEAST_ERROR * n) / max(errors, least)
+        if np.allclose(before, (alpha, beta), rtol=1e-8, atol=0):
+            break
+    shrunk = beta * power / (alpha + beta * power)
+    weights = float(np.sum(shrunk**2 * along**2 / power))
+    errors = rest + float(np.sum(((1 - shrunk) * along) ** 2))
+    determinant = float(np.log(alpha + beta * power).sum()) + (width - len(power)) * np.log(alpha)
+    twice = width * np.log(alpha) + n * np.log(beta) - determinant - beta * errors - alpha * weights
+    return float(twice - n * np.log(2 * np.pi)) / (2 * n), alpha, beta
+
+
+def label_evidence(features: Array, targets: Array, *, is_score: bool) -> float:
+    """Return the mean log evidence per example of a score, or over the indicators of the classes.
+
+    Every target is scaled to variance 1, so that rare classes count like frequent ones. NaN if all labels are equal.
+
+    Parameters
+    ----------
+    features : (n, n_features)
+    targets : (n,)
+        Scores, or numbers of classes.
+    """
+    classes = [] if is_score else [(targets == number).astype(np.float64) for number in np.unique(targets)]
+    columns = [column for column in classes or [targets] if np.ptp(column) > 0]
+    if not columns:
+        return float("nan")
+    centred = features - features.mean(axis=0)
+    return float(np.mean([log_evidence(centred, (column - column.mean()) / column.std())[0] for column in columns]))

@@ -1,0 +1,144 @@
+"""The estimates that a results folder stores in ``estimates.csv``, for arrows whose pair was not measured.
+
+Groups and figures read them. An estimate is no gain and never gets a verdict: it has the sign of a gain, not its size.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ConfigDict, Field
+from scipy.special import stdtrit
+
+from taskaffinity.analysis.estimates.probes import RATIO, FloatArray, Sign
+from taskaffinity.errors import InputError, shown
+from taskaffinity.runs.stored_csv import read_csv_rows
+from taskaffinity.runs.stored_json import Finite, Words
+
+if TYPE_CHECKING:
+    from taskaffinity.analysis.affinity import AffinityMatrix
+
+FILE = "estimates.csv"
+_AGAIN = "run `taskaffinity estimate` again, or move the file away"
+
+
+@dataclass(frozen=True, eq=False)
+class StoredEstimates:
+    """Estimates by arrow, in points. Arrays are ``[source, target]``; NaN, or an empty sign, without an estimate."""
+
+    probe: FloatArray
+    se: FloatArray
+    """Standard error of the probe. Its distribution is taken to be normal."""
+    low: FloatArray
+    """Ends of the 90 % interval of the gain."""
+    high: FloatArray
+    sign: npt.NDArray[np.str_]
+    """``Sign``; unclear also if the source was not learnt."""
+    source_learnt: npt.NDArray[np.bool_]
+
+    @property
+    def df(self) -> FloatArray:
+        """Degrees of freedom of the standard errors: infinity."""
+        return np.where(np.isnan(self.probe), np.nan, np.inf)
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Arrows whose estimate can stand for a gain: the source was learnt in its probes."""
+        return ~np.isnan(self.probe) & ~np.isnan(self.se) & self.source_learnt
+
+    def bound(self, risk: float | None) -> FloatArray:
+        """Return what a choice counts of each gain; NaN where the estimate cannot stand for one.
+
+        Parameters
+        ----------
+        risk : float or None
+            The gain is below the bound with this probability: the lower end of the interval of the probe, which a loss
+            exceeds up to ``RATIO`` times. At 0.05 it is ``low``. None: the probe.
+        """
+        if risk is None:
+            return np.where(self.known, self.probe, np.nan)
+        low = self.probe + stdtrit(np.inf, risk) * self.se
+        return np.where(self.known, np.minimum(low, RATIO * low), np.nan)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What is read back of a row of ``estimates.csv``."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
+
+    source: Words
+    target: Words
+    probe: Finite | None
+    se: Annotated[Finite, Field(ge=0)] | None
+    low: Finite | None
+    high: Finite | None
+    sign: Sign | None
+    source_learnt: bool | None
+
+
+def read_estimates(root: Path, tasks: tuple[str, ...]) -> StoredEstimates | None:
+    """Read the estimates of a results folder; None if it has none.
+
+    Parameters
+    ----------
+    tasks : tuple of str
+        Names of the study's tasks, in the order of the arrays.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or has tasks that the study has not: one line with the way out.
+    """
+    path, places = root / FILE, {name: place for place, name in enumerate(tasks)}
+    try:
+        rows = read_csv_rows(path, _Row, _AGAIN)
+    except FileNotFoundError:
+        return None
+    shape = (len(tasks), len(tasks))
+    numbers = {name: np.full(shape, np.nan) for name in ("probe", "se", "low", "high")}
+    sign, learnt = np.full(shape, "", dtype="<U8"), np.zeros(shape, dtype=np.bool_)
+    seen = set()
+    for row in rows:
+        arrow = (row.source, row.target)
+        fault = ""
+        if unknown := [name for name in arrow if name not in places]:
+            fault = f"task {shown(unknown[0])}, which the study has not"
+        elif row.source == row.target:
+            fault = f"an arrow from {row.source} to itself"
+        elif arrow in seen:
+            fault = f"two rows from {row.source} to {row.target}"
+        if fault:
+            raise InputError(f"{path}: {fault}; {_AGAIN}")
+        seen.add(arrow)
+        place = places[row.source], places[row.target]
+        for name, array in numbers.items():
+            value = getattr(row, name)
+            array[place] = math.nan if value is None else value
+        sign[place], learnt[place] = row.sign or "", bool(row.source_learnt)
+    return StoredEstimates(**numbers, sign=sign, source_learnt=learnt)
+
+
+def with_estimates(matrix: AffinityMatrix, root: Path) -> AffinityMatrix:
+    """Return the matrix with the estimates of a results folder, or the matrix itself if it has none.
+
+    Raises
+    ------
+    InputError
+        As ``read_estimates``.
+    """
+    found = read_estimates(root, matrix.tasks)
+    return matrix if found is None else replace(matrix, estimates=found)
+
+
+def estimated_arrows(matrix: AffinityMatrix) -> tuple[tuple[int, int], ...]:
+    """Return the arrows without a measured gain that have an estimate, row by row."""
+    if matrix.estimates is None:
+        return ()
+    has_one = np.isnan(matrix.gain) & ~np.isnan(matrix.estimates.probe)
+    return tuple(arrow for arrow in matrix.arrows if has_one[arrow])

@@ -1,0 +1,47 @@
+"""Estimates of pairs that were not measured, in words: for captions, and for readers who do not see a figure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.estimates.stored import estimated_arrows
+from taskaffinity.analysis.style import ABOUT, describe_estimate_signs, plural, signed
+
+MOST_ESTIMATES = 40
+"""Most estimates that are named one by one."""
+
+
+def estimates_in_caption(matrix: AffinityMatrix, *, by: Literal["lines", "marks"] = "marks") -> str:
+    """Return what the hollow arrows, cells or markers of a figure are; empty without estimates.
+
+    Parameters
+    ----------
+    by : {"lines", "marks"}
+        What shows the sign of an estimate in the figure.
+    """
+    number = len(estimated_arrows(matrix))
+    if not number:
+        return ""
+    return (
+        f"Hollow, {ABOUT}: {plural(number, 'estimate')} from short probes, for pairs that were not measured. An "
+        f"estimate has the sign of a gain and not its size; it is no verdict ({describe_estimate_signs(by)})."
+    )
+
+
+def describe_estimates(matrix: AffinityMatrix) -> list[str]:
+    """Return a line for each sign, and what an estimate is; none without estimates."""
+    arrows, found = estimated_arrows(matrix), matrix.estimates
+    if not arrows or found is None:
+        return []
+    lines = []
+    for sign in ("positive", "negative", "unclear"):
+        of_sign = [arrow for arrow in arrows if (found.sign[arrow] or "unclear") == sign]
+        if not of_sign:
+            continue
+        names = ", ".join(
+            f"{matrix.titles[s]} → {matrix.titles[t]} ({ABOUT}{signed(found.probe[s, t])})" for s, t in of_sign
+        )
+        listed = f": {names}" if len(of_sign) <= MOST_ESTIMATES else ""
+        lines.append(f"Not measured, estimated as {sign}, {plural(len(of_sign), 'arrow')}{listed}.")
+    return [*lines, "An estimate has the sign of a gain and not its size; it is no verdict."]
