@@ -13,8 +13,8 @@ from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.secondary_metrics import documents_of, tally
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
-from taskaffinity.training.loop import predict
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.prediction import predict
 
 Counts = np.ndarray[Any, Any]
 

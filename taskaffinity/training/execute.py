@@ -144,13 +144,13 @@ def execute(
         "pieces": fitted.tokens,  # the key of stored results
         "peak_memory_mib": gpu_peak_mib() if recipe.device == "cuda" else peak_memory_mib(),
     }
-    result = _run_result(spec, model, fitted, test, keep_predictions=keep_predictions)
+    result = _run_result(spec, loop, fitted, test, keep_predictions=keep_predictions)
     return replace(result, work=work, weights=weights, heads=heads)
 
 
 def _run_result(
     spec: RunSpec,
-    model: MultiTaskModel,
+    loop: TrainingLoop,
     fitted: FitResult,
     test: Mapping[str, Evaluated],
     *,
@@ -180,7 +180,7 @@ def _run_result(
             for metric, numbers in evaluated.documents.items()
         },
         history=fitted.history,
-        versions=versions_of(spec.recipe, model),
+        versions=versions_of(spec.recipe, loop.model) | loop.steps.versions,
         predictions={key: evaluated.predictions for key, evaluated in evaluations.items()} if keep_predictions else {},
     )
 

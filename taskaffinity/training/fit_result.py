@@ -21,7 +21,7 @@ class FitResult:
     best: dict[str, tuple[int, Evaluated]] = field(default_factory=dict)
     """Each task's selected epoch and its dev evaluation."""
     weights: dict[int, dict[str, torch.Tensor]] = field(default_factory=dict)
-    """The model's weights after each selected epoch, in CPU memory."""
+    """The model's weights after each selected epoch, on its GPU if there was room, or in CPU memory."""
     history: list[dict[str, Any]] = field(default_factory=list)
     train_seconds: float = 0.0
     evaluate_seconds: float = 0.0

@@ -35,6 +35,16 @@ def claim_gpu_memory(recipe: Recipe, share: float) -> None:
     torch.cuda.set_per_process_memory_fraction(share if 0 < share < 1 else 1.0)
 
 
+def has_room(n_bytes: int) -> bool:
+    """Whether this process can hold so much more on its GPU and train on beside it.
+
+    An eighth of its peak stays unused, and half of what is free on the GPU, which other processes may need.
+    """
+    free, total = torch.cuda.mem_get_info()
+    allowed = torch.cuda.get_per_process_memory_fraction() * total
+    return n_bytes <= min(allowed - 9 / 8 * torch.cuda.max_memory_reserved(), free / 2)
+
+
 def gpu_peak_mib() -> float:
     """Peak of the GPU memory that this process reserved, in MiB, since ``claim_gpu_memory``."""
     return torch.cuda.max_memory_reserved() / 2**20

@@ -1,4 +1,4 @@
-"""The training loop, and prediction.
+"""The training loop.
 
 Single-task training, refinement and fine-tuning share this loop. They differ in tasks, starting weights and recipe.
 """
@@ -6,36 +6,28 @@ Single-task training, refinement and fine-tuning share this loop. They differ in
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import torch
 
 from taskaffinity.runs.heartbeat import HeartbeatWriter
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.training.heads import outputs_to_predictions
 from taskaffinity.training.inputs.batches import (
-    Batch,
+    Cut,
     batches_in_an_epoch,
-    epoch_batches,
-    make_batch,
+    epoch_cuts,
     seed_of,
-    stretched_batches,
+    stretched_cuts,
 )
-from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, TaskMeta
+from taskaffinity.training.inputs.encoded import EncodedSplit
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.bert_adam import BertAdamStepper
 from taskaffinity.training.optim.one_pass import OnePassStepper
 from taskaffinity.training.optim.optimizer import Stepper
-
-EVALUATION_TOKENS = {"cpu": 1024, "cuda": 8192}
-"""Tokens in a batch of predictions: enough to keep a core busy, few enough for its cache. Larger batches were slower
-on a CPU; the GPU value is not measured."""
-
-AnyStepper = Stepper | OnePassStepper | BertAdamStepper
+from taskaffinity.training.steps import AnyStepper, FedSteps, Steps, on_gpu
 
 
 class Diverged(RuntimeError):
@@ -93,6 +85,7 @@ class TrainingLoop:
         self._attached = {name: split for name, split in splits.items() if name not in model.detached}
         per_epoch = batches or batches_in_an_epoch(self._attached, recipe.batch_size)
         self.stepper = stepper_of(model, recipe, recipe.num_train_epochs * per_epoch)
+        self.steps = (FedSteps if on_gpu(model) else Steps)(model, self.stepper, splits, self._attached)
         torch.manual_seed(seed_of(seed, "dropout"))
 
     def epochs(
@@ -109,7 +102,8 @@ class TrainingLoop:
             started = time.perf_counter() - self.position.seconds
             self._train_epoch(started, heartbeat, after_batch)
             at = self.position
-            means = {name: float(torch.stack(at.losses[name]).mean()) for name in self._splits}
+            of_tasks = torch.stack([torch.stack(at.losses[name]).mean() for name in self._splits])
+            means = dict(zip(self._splits, of_tasks.tolist(), strict=True))  # the one wait for a GPU in an epoch
             diverged = [name for name, mean in means.items() if not np.isfinite(mean)]
             if diverged:
                 raise Diverged(
@@ -129,20 +123,24 @@ class TrainingLoop:
         if heartbeat is not None:
             n_batches = self._batches or batches_in_an_epoch(self._splits, recipe.batch_size)
             heartbeat.start_epoch(at.epoch, n_batches, at.batches)
-        batches = _batches(self.model, self._splits, recipe.batch_size, self._batches, seed=self._seed, epoch=at.epoch)
-        for batch in islice(batches, at.batches, None):
-            # One task per batch: the gradient is that task's alone.
-            loss = self.model.loss(batch.to(recipe.device))
-            loss.backward()
-            self.stepper.step(counts=batch.task in self._attached)
-            at.losses.setdefault(batch.task, []).append(loss.detach())  # .item() would wait for the GPU
+        for done in self.steps.run(islice(self._cuts(at.epoch), at.batches, None)):
+            at.losses.setdefault(done.task, []).append(done.loss)
             at.batches += 1
-            at.tokens += len(batch.tokens)
+            at.tokens += done.n_tokens
             if heartbeat is not None:
-                heartbeat.step(len(batch.rows))
+                heartbeat.step(done.n_rows)
             if after_batch is not None:
                 at.seconds = time.perf_counter() - started
                 after_batch()
+
+    def _cuts(self, epoch: int) -> Iterator[Cut]:
+        """The mini-batches of an epoch, as rows of the splits."""
+        size, seed = self._recipe.batch_size, self._seed
+        if self._batches is not None:
+            ((name, split),) = self._splits.items()
+            return stretched_cuts(name, split, size, self._batches, seed=seed, epoch=epoch)
+        detached = {name: split for name, split in self._splits.items() if name not in self._attached}
+        return epoch_cuts(self._attached, size, seed=seed, epoch=epoch, detached=detached)
 
 
 def fit(
@@ -181,76 +179,3 @@ def stepper_of(model: MultiTaskModel, recipe: Recipe, n_steps: int) -> AnySteppe
         return BertAdamStepper(model, recipe, n_steps)
     on_gpu = next(model.parameters()).device.type == "cuda"
     return OnePassStepper(model, recipe, n_steps) if on_gpu else Stepper(model, recipe, n_steps)
-
-
-def _batches(
-    model: MultiTaskModel,
-    splits: Mapping[str, EncodedSplit],
-    batch_size: int,
-    n_batches: int | None,
-    *,
-    seed: int,
-    epoch: int,
-) -> Iterator[Batch]:
-    if n_batches is not None:
-        ((name, split),) = splits.items()
-        return stretched_batches(name, split, batch_size, n_batches, seed=seed, epoch=epoch)
-    attached = {name: split for name, split in splits.items() if name not in model.detached}
-    detached = {name: split for name, split in splits.items() if name in model.detached}
-    return epoch_batches(attached, batch_size, seed=seed, epoch=epoch, detached=detached)
-
-
-@torch.inference_mode()
-def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, device: str = "cpu") -> list[Any]:
-    """One predicted label per example: a score, a class, or the tags of a sentence.
-
-    Raises
-    ------
-    Diverged
-        If an output is infinite or not a number.
-    """
-    model.eval()
-    lengths = np.diff(split.bounds)
-    outputs: list[np.ndarray[Any, Any]] = [np.zeros(0)] * split.n_rows
-    for rows in batches_by_tokens(lengths, EVALUATION_TOKENS[device]):
-        batch = make_batch(task.name, split, rows)
-        raw = model(batch.to(device))
-        if not bool(torch.isfinite(raw).all()):  # the last step can break the weights after the last loss
-            raise Diverged(f"diverged: outputs for {task.name} are not numbers; try a smaller learning_rate")
-        predicted = outputs_to_predictions(task.kind, raw).cpu().numpy()
-        sizes = np.diff(split.word_bounds)[batch.rows] if split.is_tagging else np.ones(len(rows), dtype=np.int64)
-        for row, values in zip(batch.rows, np.split(predicted, np.cumsum(sizes)[:-1]), strict=True):
-            outputs[row] = values
-    if split.is_tagging:
-        return tags_of_sentences(task.outputs, split, outputs)
-    values = np.concatenate(outputs)
-    if task.kind != "similarity":
-        return [task.outputs[int(v)] for v in values]
-    mean, sd = task.scale or (0.0, 1.0)
-    return [float(v) * sd + mean for v in values]
-
-
-def batches_by_tokens(lengths: IntArray, max_tokens: int) -> Iterator[IntArray]:
-    """All rows in ascending length, in batches of at most ``max_tokens`` tokens or of one row."""
-    order = np.argsort(lengths, kind="stable")
-    first, n_tokens = 0, 0
-    for i, row in enumerate(order):
-        if n_tokens and n_tokens + lengths[row] > max_tokens:
-            yield order[first:i]
-            first, n_tokens = i, 0
-        n_tokens += int(lengths[row])
-    if first < len(order):
-        yield order[first:]
-
-
-def tags_of_sentences(
-    tags: Sequence[str], split: EncodedSplit, outputs: Sequence[np.ndarray[Any, Any]]
-) -> list[list[str]]:
-    """The tags of each sentence, from the tag numbers predicted for each row's words."""
-    sentences = [["O"] * len(gold) for gold in split.gold]
-    for row, predicted in enumerate(outputs):
-        sentence = sentences[split.examples_of_rows[row]]
-        numbers = split.word_numbers[split.word_bounds[row] : split.word_bounds[row + 1]]
-        for number, tag in zip(numbers, predicted, strict=True):
-            sentence[number] = tags[int(tag)]
-    return sentences

@@ -20,7 +20,7 @@ from taskaffinity.runs.spec import Probe, RunSpec
 from taskaffinity.training.checkpoint import load_head
 from taskaffinity.training.evaluation import Evaluated, evaluate
 from taskaffinity.training.execute import versions_of
-from taskaffinity.training.inputs.batches import Batch, seed_of, stretched_batches
+from taskaffinity.training.inputs.batches import Batch, batches_of, seed_of, stretched_cuts
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.optimizer import Stepper
 from taskaffinity.training.setup import RunSetup, setup_run
@@ -154,9 +154,9 @@ class _Training:
 
     def _batches(self, name: str, steps: int) -> Iterator[Batch]:
         split, recipe = self.setup.training.splits[name], self.spec.recipe
-        return stretched_batches(
-            name, split, recipe.batch_size, steps * self.probe.most_rounds, seed=self.spec.seed, epoch=1
-        )
+        steps *= self.probe.most_rounds
+        cuts = stretched_cuts(name, split, recipe.batch_size, steps, seed=self.spec.seed, epoch=1)
+        return batches_of(cuts, {name: split})
 
 
 class _ConstantRate:

@@ -15,6 +15,7 @@ from taskaffinity.tasks.secondary_metrics import secondary_metrics
 from taskaffinity.training.checkpoint import trained_head
 from taskaffinity.training.evaluation import Evaluated, evaluate
 from taskaffinity.training.fit_result import FitResult
+from taskaffinity.training.gpu import has_room
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.loop import TrainingLoop
 from taskaffinity.training.model import MultiTaskModel
@@ -68,7 +69,11 @@ def fit_and_select(
 
 
 def copied(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A copy of the weights in CPU memory; a run's measured share of a GPU has no room for copies of its model."""
+    """A copy of the weights: on their GPU if this process has room, because that is faster, otherwise in CPU memory."""
+    n_bytes = sum(value.numel() * value.element_size() for value in weights.values())
+    on_gpu = next(iter(weights.values())).device.type == "cuda"
+    if on_gpu and has_room(n_bytes):
+        return {name: value.detach().clone() for name, value in weights.items()}
     return {name: value.detach().to("cpu", copy=True) for name, value in weights.items()}
 
 

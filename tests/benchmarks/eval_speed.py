@@ -2,7 +2,7 @@
 
     python tests/benchmarks/eval_speed.py DATA ENCODER [--threads 1] [--rounds 7] [--examples 512] [--out FOLDER]
 
-Ways in turn in one process, medians over rounds of ratios within one: ours (``training.loop.predict``), and a stock
+Ways in turn in one process, medians over rounds of ratios within one: ours (``prediction.predict``), and a stock
 encoder with SDPA attention in ``inference_mode`` over batches of 32 sorted by length and padded to their longest, over
 such of 8 (less padding, and about as many tokens as ours has at once), or of 32 in file order. Ours and the sorted ones
 also with matrix products in 16 bits, as dev is looked at by runs that train so, where these are faster; shares are of
@@ -32,8 +32,8 @@ from taskaffinity.training.encoders import find_encoder
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.inputs.encoded import EncodedSplit
 from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded
-from taskaffinity.training.loop import predict
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.prediction import predict
 from taskaffinity.training.profile.precision import products_in_bf16
 
 OURS: dict[str, Literal["bf16"] | None] = {"ours": None, "ours, 16 bits": "bf16"}

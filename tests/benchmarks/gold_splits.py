@@ -30,8 +30,9 @@ from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, task_meta
 from taskaffinity.training.inputs.tokenize import encode_examples
 from taskaffinity.training.inputs.vocabulary import renumbered
-from taskaffinity.training.loop import batches_by_tokens, fit, predict
+from taskaffinity.training.loop import fit
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.prediction import batches_by_tokens, predict
 from taskaffinity.training.setup import setup_run
 
 TASKS = ("bc5cdr-chemical", "bc5cdr-disease")

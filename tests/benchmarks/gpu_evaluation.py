@@ -11,7 +11,7 @@ from gpu_inputs import PAIR, Inputs
 from gpu_plain import wait
 from gpu_report import Row, row
 
-from taskaffinity.training import loop
+from taskaffinity.training import prediction
 
 TOKENS = (8192, 16384, 32768)
 _ROUNDS = 3
@@ -19,23 +19,23 @@ _ROUNDS = 3
 
 def evaluation(inputs: Inputs, device: str, *, is_small: bool) -> Iterator[Row]:
     """A row of each precision, number of tokens and task; on a CPU with today's number of tokens alone."""
-    usual = loop.EVALUATION_TOKENS[device]
+    usual = prediction.EVALUATION_TOKENS[device]
     for precision in ("bf16", "fp32"):
         model = inputs.model(device, precision)
         for n_tokens in TOKENS if device == "cuda" else (usual,):
             for task in PAIR:
                 split = inputs.pruned[task].sample(32 if is_small else 2048, 0)
                 seconds = []
-                loop.EVALUATION_TOKENS[device] = n_tokens
+                prediction.EVALUATION_TOKENS[device] = n_tokens
                 try:
                     for _ in range(_ROUNDS + 1):
                         wait(device)
                         began = time.perf_counter()
-                        loop.predict(model, inputs.metas[task], split, device=device)
+                        prediction.predict(model, inputs.metas[task], split, device=device)
                         wait(device)
                         seconds.append(time.perf_counter() - began)
                 finally:
-                    loop.EVALUATION_TOKENS[device] = usual
+                    prediction.EVALUATION_TOKENS[device] = usual
                 took = statistics.median(seconds[1:])
                 yield row(
                     "evaluation",

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from taskaffinity.training.inputs.batches import (
     batches_in_an_epoch,
-    epoch_batches,
+    batches_of,
+    epoch_cuts,
     make_batch,
     seed_of,
-    stretched_batches,
+    stretched_cuts,
 )
 from taskaffinity.training.inputs.encoded import EncodedSplit
 
@@ -34,7 +35,8 @@ def splits(make_split: MakeSplit) -> dict[str, EncodedSplit]:
 
 
 def order(splits: dict[str, EncodedSplit], *, seed: int = 0, epoch: int = 1) -> list[tuple[str, tuple[int, ...]]]:
-    return [(batch.task, tuple(batch.rows.tolist())) for batch in epoch_batches(splits, 4, seed=seed, epoch=epoch)]
+    batches = batches_of(epoch_cuts(splits, 4, seed=seed, epoch=epoch), splits)
+    return [(batch.task, tuple(batch.rows.tolist())) for batch in batches]
 
 
 def test_an_epoch_has_every_row_of_every_task_once(splits: dict[str, EncodedSplit]) -> None:
@@ -84,10 +86,7 @@ def stretched(
 ) -> list[list[frozenset[int]]]:
     """The rows of each mini-batch of each epoch."""
     return [
-        [
-            frozenset(batch.rows.tolist())
-            for batch in stretched_batches(name, split, size, n_batches, seed=seed, epoch=epoch)
-        ]
+        [frozenset(rows.tolist()) for _, rows in stretched_cuts(name, split, size, n_batches, seed=seed, epoch=epoch)]
         for epoch in range(1, epochs + 1)
     ]
 
@@ -117,8 +116,8 @@ def test_stretched_epochs_are_consecutive_passes_over_all_rows(
 def test_a_stretched_pass_has_the_mini_batches_of_an_epoch(splits: dict[str, EncodedSplit]) -> None:
     found = [batch for epoch in stretched(splits["a"], 10, 3) for batch in epoch]  # six a pass
     for number in range(5):
-        epoch = epoch_batches({"a": splits["a"]}, 4, seed=0, epoch=number + 1)
-        assert set(found[6 * number : 6 * number + 6]) == {frozenset(batch.rows.tolist()) for batch in epoch}
+        epoch = epoch_cuts({"a": splits["a"]}, 4, seed=0, epoch=number + 1)
+        assert set(found[6 * number : 6 * number + 6]) == {frozenset(rows.tolist()) for _, rows in epoch}
     assert len({tuple(found[first : first + 6]) for first in range(0, 30, 6)}) == 5
 
 
@@ -131,7 +130,7 @@ def test_stretched_batches_depend_only_on_seed_and_name(splits: dict[str, Encode
 
 
 def test_a_stretched_batch_has_the_task_and_rows_of_its_split(splits: dict[str, EncodedSplit]) -> None:
-    for batch in stretched_batches("b", splits["b"], 4, 7, seed=0, epoch=2):
+    for batch in batches_of(stretched_cuts("b", splits["b"], 4, 7, seed=0, epoch=2), splits):
         again = make_batch("b", splits["b"], batch.rows)
         assert batch.task == "b"
         assert batch.tokens.tolist() == again.tokens.tolist()

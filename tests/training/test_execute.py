@@ -22,6 +22,7 @@ from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.tasks.task import SPLITS
 from taskaffinity.training import execute as execute_module
+from taskaffinity.training import selection
 from taskaffinity.training.encoders import Encoder, tiny_encoder
 from taskaffinity.training.execute import execute, prepare, reason_of
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
@@ -165,7 +166,12 @@ def test_test_is_scored_once_with_the_weights_of_each_targets_epoch(
                 np.testing.assert_array_equal(result.counts[f"{name}/dev"], dev.counts)
 
 
-def test_selected_weights_are_copied_to_the_cpu(encoder: Encoder) -> None:
+@pytest.mark.parametrize("has_room", [True, False])
+def test_selected_weights_are_copied_to_the_cpu_or_on_a_gpu_with_room(
+    has_room: bool, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(selection, "has_room", lambda n_bytes: bool(asked.append(n_bytes)) or has_room)
     meta = TaskMeta("sts", "similarity", (), (), "pearson")
     model = MultiTaskModel(encoder.folder, {"sts": meta}, seed=0)
     before, kept = {name: value.clone() for name, value in model.state_dict().items()}, copied(model.state_dict())
@@ -178,7 +184,11 @@ def test_selected_weights_are_copied_to_the_cpu(encoder: Encoder) -> None:
     with FakeTensorMode():  # a GPU's tensor without a GPU
         on_gpu = torch.empty(3, device="cuda")
         assert on_gpu.device.type == "cuda"
-        assert copied({"a": on_gpu})["a"].device.type == "cpu"
+        assert asked == []
+        kept = copied({"a": on_gpu, "b": on_gpu})
+        assert {value.device.type for value in kept.values()} == {"cuda" if has_room else "cpu"}
+        assert kept["a"] is not on_gpu
+    assert asked == [24]
 
 
 def test_with_patience_a_target_selects_the_same_epoch_in_multi_task_runs(

@@ -19,10 +19,11 @@ from taskaffinity.training import loop
 from taskaffinity.training import model as models
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.inputs.vocabulary import prune_embeddings, renumbered, used_token_ids
-from taskaffinity.training.loop import fit, predict
+from taskaffinity.training.loop import fit
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.optimizer import decayed_parameters, learning_rate
 from taskaffinity.training.packing import layout, packed
+from taskaffinity.training.prediction import predict
 
 KINDS = ("similarity", "relation", "inference", "ner")
 TECHNIQUES = (

@@ -13,7 +13,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.studies.define import with_resources
 from taskaffinity.training import gpu
-from taskaffinity.training.gpu import claim_gpu_memory, gpu_peak_mib, gpu_versions
+from taskaffinity.training.gpu import claim_gpu_memory, gpu_peak_mib, gpu_versions, has_room
 
 ON_GPU = Recipe(device="cuda")
 OPEN = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build  (dvs-builder)\nGCC version:"
@@ -37,6 +37,21 @@ def test_a_run_sets_its_own_limit_and_finds_no_memory_of_the_run_before(
 def test_gpu_memory_is_what_torch_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 3 * 2**30)
     assert gpu_peak_mib() == 3072
+
+
+@pytest.mark.parametrize(
+    ("share", "peak", "free", "most"),
+    [(1.0, 8, 60, 30), (0.25, 8, 60, 11), (0.125, 8, 60, 1), (0.125, 9, 60, -1), (1.0, 8, 10, 5)],
+)
+def test_copies_of_weights_stay_on_a_gpu_where_its_process_has_room(
+    share: float, peak: int, free: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GiB of 80: what the share leaves beside the peak and its eighth, and half of what is free; or nothing (-1)."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free * 2**30, 80 * 2**30))
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda: share)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: peak * 2**30)
+    assert most < 0 or has_room(most * 2**30)
+    assert not has_room((most + 1) * 2**30)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.training import loop
+from taskaffinity.training import prediction
 from taskaffinity.training.inputs.batches import Batch, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
-from taskaffinity.training.loop import Diverged, Epoch, fit, predict
+from taskaffinity.training.loop import Diverged, Epoch, fit
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.prediction import predict
 
 RECIPE = Recipe(learning_rate=3e-3, optimizer="adamw", batch_size=8, num_train_epochs=2)
 KINDS = {"a": "inference", "b": "ner", "c": "similarity"}
@@ -149,7 +150,7 @@ def test_predictions_equal_those_of_single_rows_in_order(
     splits: dict[str, EncodedSplit],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loop, "EVALUATION_TOKENS", {"cpu": most_pieces})
+    monkeypatch.setattr(prediction, "EVALUATION_TOKENS", {"cpu": most_pieces})
     model, split, meta = make_model(*splits).eval(), splits[name], make_meta(name, KINDS[name])
     predicted = predict(model, meta, split)
     assert not any(weight.is_inference() for weight in model.parameters())

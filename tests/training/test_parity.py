@@ -26,7 +26,7 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.task import Example, Kind, Task
 from taskaffinity.training.encoders import Encoder, find_encoder
 from taskaffinity.training.execute import execute, prepare
-from taskaffinity.training.inputs.batches import epoch_batches
+from taskaffinity.training.inputs.batches import batches_of, epoch_cuts
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.loop import fit
 from taskaffinity.training.model import MultiTaskModel
@@ -151,7 +151,9 @@ def test_twenty_refinement_steps_equal_a_plain_loop(
     plain = PlainModel(folder, heads)
     schedule: list[tuple[str, Any]] = []
     per_epoch: list[dict[str, list[float]]] = []
-    batches = [list(epoch_batches(splits, BATCH, seed=SEED, epoch=epoch)) for epoch in range(1, EPOCHS + 1)]
+    batches = [
+        list(batches_of(epoch_cuts(splits, BATCH, seed=SEED, epoch=epoch), splits)) for epoch in range(1, EPOCHS + 1)
+    ]
     update = PlainUpdate(plain, recipe, sum(map(len, batches)))
     for epoch in batches:
         per_epoch.append({kind: [] for kind in KINDS})
@@ -297,7 +299,8 @@ class TwoStages:
             plain.weight.data = torch.cat([part.weight.data for part in parts]).double()
             plain.bias.data = torch.cat([part.bias.data for part in parts]).double()
             self.plain.heads[kind] = plain
-        epochs = [list(epoch_batches(splits, BATCH, seed=SEED, epoch=1 + e)) for e in range(RELEASED.num_train_epochs)]
+        cuts = [epoch_cuts(splits, BATCH, seed=SEED, epoch=1 + e) for e in range(RELEASED.num_train_epochs)]
+        epochs = [list(batches_of(of_epoch, splits)) for of_epoch in cuts]
         update = PlainUpdate(self.plain, spec.recipe, sum(map(len, epochs)))
         means = []
         for epoch in epochs:

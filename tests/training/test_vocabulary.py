@@ -13,8 +13,9 @@ import torch
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.inputs.vocabulary import prune_embeddings, renumbered, used_token_ids
-from taskaffinity.training.loop import fit, predict
+from taskaffinity.training.loop import fit
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.prediction import predict
 
 KINDS = ("inference", "similarity", "ner")
 RECIPE = Recipe(learning_rate=1e-3, num_train_epochs=6, batch_size=4, weight_decay=0.1)  # 54 steps

@@ -41,7 +41,7 @@ from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, meta_of
 from taskaffinity.training.inputs.padded import padded
 from taskaffinity.training.inputs.tokenize import encode_examples
 from taskaffinity.training.load_errors import as_input_error
-from taskaffinity.training.loop import EVALUATION_TOKENS, batches_by_tokens, tags_of_sentences
+from taskaffinity.training.prediction import EVALUATION_TOKENS, batches_by_tokens, tags_of_sentences
 
 ABOUT = "taskaffinity.json"
 """The file with the task, its run, and the limits on the length of texts."""

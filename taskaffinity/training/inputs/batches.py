@@ -9,9 +9,9 @@ mini-batches in single-task and multi-task training; only the batches between th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ from torch import Tensor
 
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, ranges
 from taskaffinity.training.packing.layout import Layout, layout_of, sent
+
+Cut = tuple[str, IntArray]
+"""A task, and the rows of its split in one mini-batch."""
 
 
 @dataclass(frozen=True)
@@ -42,69 +45,83 @@ class Batch:
         return replace(self, **moved, layout=self.layout.to(device))
 
 
-def make_batch(task: str, split: EncodedSplit, rows: IntArray) -> Batch:
-    """Pack the given rows of a split into one batch."""
+class Picked(NamedTuple):
+    """What a mini-batch takes from the arrays of a split, in the batch's order."""
+
+    rows: IntArray  # (B,)
+    lengths: IntArray  # (B,)
+    tokens: IntArray  # (T,) numbers of the tokens
+    read: IntArray  # (R,) places in the batch of the tokens that the head reads
+    n_read: IntArray  # (B,) how many of them each sequence has
+    targets: IntArray  # (R,) numbers of the targets
+
+
+def pick(split: EncodedSplit, rows: IntArray) -> Picked:
+    """What a mini-batch of these rows takes from the split; sequences are sorted by length."""
     lengths = np.diff(split.bounds)[rows]
     order = np.argsort(lengths, kind="stable")
     rows, lengths = rows[order], lengths[order]
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    picked = ranges(split.bounds[rows], lengths)
-    if split.is_tagging:
-        n_words = np.diff(split.word_bounds)[rows]
-        words = ranges(split.word_bounds[rows], n_words)
-        read = split.word_positions[words] + np.repeat(starts, n_words)
-        targets = split.targets[words]
-    else:
-        read = starts
-        targets = split.targets[split.examples_of_rows[rows]]
+    tokens = ranges(split.bounds[rows], lengths)
+    if not split.is_tagging:
+        return Picked(rows, lengths, tokens, starts, np.ones_like(rows), split.examples_of_rows[rows])
+    n_words = np.diff(split.word_bounds)[rows]
+    words = ranges(split.word_bounds[rows], n_words)
+    return Picked(rows, lengths, tokens, split.word_positions[words] + np.repeat(starts, n_words), n_words, words)
+
+
+def positions_of(lengths: IntArray) -> IntArray:
+    """The position of each token in its sequence, of sequences that follow each other."""
+    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+
+
+def make_batch(task: str, split: EncodedSplit, rows: IntArray) -> Batch:
+    """Pack the given rows of a split into one batch."""
+    picked = pick(split, rows)
     return Batch(
         task=task,
-        rows=rows,
-        tokens=torch.from_numpy(split.tokens[picked].astype(np.int64)),
-        positions=torch.from_numpy(np.arange(len(picked)) - np.repeat(starts, lengths)),
-        token_types=torch.from_numpy(split.token_types[picked].astype(np.int64)),
-        lengths=torch.from_numpy(lengths),
-        longest=int(lengths[-1]),
-        targets=torch.from_numpy(targets),
-        layout=layout_of(lengths.tolist(), read),
+        rows=picked.rows,
+        tokens=torch.from_numpy(split.tokens[picked.tokens].astype(np.int64)),
+        positions=torch.from_numpy(positions_of(picked.lengths)),
+        token_types=torch.from_numpy(split.token_types[picked.tokens].astype(np.int64)),
+        lengths=torch.from_numpy(picked.lengths),
+        longest=int(picked.lengths[-1]),
+        targets=torch.from_numpy(split.targets[picked.targets]),
+        layout=layout_of(picked.lengths.tolist(), picked.read),
     )
 
 
-def epoch_batches(
+def epoch_cuts(
     splits: Mapping[str, EncodedSplit],
     batch_size: int,
     *,
     seed: int,
     epoch: int,
     detached: Mapping[str, EncodedSplit] | None = None,
-) -> Iterator[Batch]:
-    """Yield every row of every task once, in mini-batches of one task each, in random order.
+) -> Iterator[Cut]:
+    """Yield every row of every task once, cut into mini-batches of one task each, in random order.
 
     Mini-batches of ``detached`` tasks are inserted between the others. They do not change the order of the others.
     """
-    detached = detached or {}
-    attached, extra = (_shuffled_cuts(tasks, batch_size, seed, epoch) for tasks in (splits, detached))
+    attached, extra = (_shuffled_cuts(tasks, batch_size, seed, epoch) for tasks in (splits, detached or {}))
     is_extra = np.repeat([False, True], [len(attached), len(extra)])
     attached_cuts, extra_cuts = iter(attached), iter(extra)
     for slot in np.random.default_rng(seed_of(seed, "beside", epoch)).permutation(is_extra):
-        name, rows = next(extra_cuts if slot else attached_cuts)
-        yield make_batch(name, (detached if slot else splits)[name], rows)
+        yield next(extra_cuts if slot else attached_cuts)
 
 
-def _shuffled_cuts(
-    splits: Mapping[str, EncodedSplit], batch_size: int, seed: int, epoch: int
-) -> list[tuple[str, IntArray]]:
-    cuts: list[tuple[str, IntArray]] = []
+def _shuffled_cuts(splits: Mapping[str, EncodedSplit], batch_size: int, seed: int, epoch: int) -> list[Cut]:
+    cuts: list[Cut] = []
     for name, split in splits.items():
         rows = np.random.default_rng(seed_of(seed, "rows", name, epoch)).permutation(split.n_rows)
         cuts += [(name, rows[i : i + batch_size]) for i in range(0, len(rows), batch_size)]
     return [cuts[i] for i in np.random.default_rng(seed_of(seed, "merge", epoch)).permutation(len(cuts))]
 
 
-def stretched_batches(
+def stretched_cuts(
     name: str, split: EncodedSplit, batch_size: int, n_batches: int, *, seed: int, epoch: int
-) -> Iterator[Batch]:
-    """Yield ``n_batches`` mini-batches of one task per epoch.
+) -> Iterator[Cut]:
+    """Yield the rows of ``n_batches`` mini-batches of one task per epoch.
 
     One pass over the rows follows another, and a pass may continue in the next epoch.
     """
@@ -112,7 +129,13 @@ def stretched_batches(
     for number in range((epoch - 1) * n_batches, epoch * n_batches):
         rows = np.random.default_rng(seed_of(seed, "rows", name, number // per_pass + 1)).permutation(split.n_rows)
         first = number % per_pass * batch_size
-        yield make_batch(name, split, rows[first : first + batch_size])
+        yield name, rows[first : first + batch_size]
+
+
+def batches_of(cuts: Iterable[Cut], splits: Mapping[str, EncodedSplit]) -> Iterator[Batch]:
+    """Yield the mini-batches of these rows."""
+    for name, rows in cuts:
+        yield make_batch(name, splits[name], rows)
 
 
 def batches_in_an_epoch(splits: Mapping[str, EncodedSplit], batch_size: int) -> int:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.optim.compiled import compiled
 from taskaffinity.training.optim.optimizer import decayed_parameters, learning_rate, numbered
+from taskaffinity.training.packing.layout import sent
 
 _ALIGNED = 64
 """Elements that a parameter's place in a buffer is a multiple of; kernels want multiples of 16 bytes."""
@@ -96,7 +97,7 @@ class OnePassStepper:
         """
         if runs := self.runs():
             rates = torch.tensor(self.advance(runs, counts=counts))
-            self.apply(runs, rates.to(self.values.device, non_blocking=True))
+            self.apply(runs, sent(rates, self.values.device.type))
         else:
             self.step_number += counts
 
@@ -115,6 +116,10 @@ class OnePassStepper:
             previous = (kind, self._places[i].stop)
         return [self._run(numbers) for numbers in found]
 
+    def is_uniform(self, runs: Sequence[Run]) -> bool:
+        """Whether the parameters of each run have one count of updates, as ``advance`` expects."""
+        return all(len({self.counts[i] for i in run.numbers}) == 1 for run in runs)
+
     def advance(self, runs: Sequence[Run], *, counts: bool = True) -> list[list[float]]:
         """Count a step of these runs; the rates of each, as ``apply`` takes them."""
         lr, rates = learning_rate(self.recipe, self.step_number, self.n_steps), []
@@ -127,17 +132,23 @@ class OnePassStepper:
         return rates
 
     @torch.no_grad()
-    def apply(self, runs: Sequence[Run], rates: Tensor) -> None:
+    def apply(self, runs: Sequence[Run], rates: Tensor) -> Tensor:
         """Update the parameters of these runs, and clear all gradients; waits for no value on the device.
 
         Parameters
         ----------
         rates : (n_runs, RATES) Tensor
             On the device.
+
+        Returns
+        -------
+        Tensor
+            The norm of the gradients, a scalar.
         """
         flat = [self._gradient(run) for run in runs]
         norms = torch.stack([torch.linalg.vector_norm(g, dtype=torch.float32) for g in flat])
-        share = 1 / (torch.linalg.vector_norm(norms) / self.recipe.max_grad_norm).clamp(min=1.0)
+        norm: Tensor = torch.linalg.vector_norm(norms)
+        share = 1 / (norm / self.recipe.max_grad_norm).clamp(min=1.0)
         for run, g, row in zip(runs, flat, rates, strict=True):
             values = self.values[run.place]
             self._update(values, g, self.first[run.place], self.second[run.place], row, share)
@@ -145,6 +156,7 @@ class OnePassStepper:
                 self.half_values[run.half].copy_(values)
         for parameter in self.parameters:
             parameter.grad = None
+        return norm
 
     def state_dict(self) -> dict[str, Tensor]:
         """The number of steps, and each parameter's moments, count of updates and fp32 values, by its number."""

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -58,7 +59,7 @@ def sent(tensor: Tensor, device: str) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor.to(device)
 
 
-def layout_of(lengths: Sequence[int], read: Sequence[int] | None = None) -> Layout:
+def layout_of(lengths: Sequence[int], read: Sequence[int] | npt.NDArray[np.int64] | None = None) -> Layout:
     """The layout of packed sequences.
 
     Parameters

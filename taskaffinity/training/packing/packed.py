@@ -2,7 +2,7 @@
 
 A mini-batch is one row of concatenated sequences, ``(1, T)``. In an encoder, all layers but attention treat each token
 separately, so only attention must know where sequences end. The function registered here attends within each sequence:
-in the blocks of ``layout.py`` on a CPU, with the kernels of ``varlen.py`` on a GPU.
+in the blocks of ``layout.py`` on a CPU, with the kernels of ``varlen.py`` on a GPU, whose layouts have no blocks.
 
 Warning: transformers builds no mask for an attention name without a mask function, so a padded batch under this name
 would attend to its padding. ``packs_exactly`` compares packed and unpacked states, and gradients on a GPU. Encoders
@@ -60,7 +60,7 @@ def packed_attention(
     query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, N, D)
     # squeeze, not [0], whose backward pass fills a tensor with zeros
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    if query.device.type != "cpu":
+    if not layout.blocks:
         return attend(query, key, value, layout, is_narrow=is_narrow, dropout=dropout, scaling=scaling)[None], None
     query_blocks = layout.read_blocks if is_narrow else layout.blocks
     if dropout:

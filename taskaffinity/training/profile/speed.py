@@ -20,10 +20,12 @@ from taskaffinity.training.execute import peak_memory_mib
 from taskaffinity.training.gpu import gpu_peak_mib
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray
-from taskaffinity.training.loop import AnyStepper, predict, stepper_of
+from taskaffinity.training.loop import stepper_of
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.prediction import predict
 from taskaffinity.training.profile.hardware import share_of_gpu
 from taskaffinity.training.setup import RunSetup, setup_run
+from taskaffinity.training.steps import AnyStepper
 
 _STEPS, _SECONDS, _ALL_SECONDS = 2, 0.5, 10.0
 """Timed updates of each task; more until its seconds are reached too, which are fewer where many tasks share all."""
