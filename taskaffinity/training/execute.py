@@ -121,7 +121,7 @@ def execute(
     model, metas, splits = setup.model, setup.metas, setup.splits
     loaded = time.perf_counter()
     training, fitted = setup.training, FitResult(improving=set(metas))
-    loop = TrainingLoop(model, training.splits, recipe, seed=spec.seed, batches=training.batches)
+    loop = TrainingLoop(model, training.splits, recipe, seed=spec.seed, batches=training.batches, may_capture=True)
     identity = RunIdentity(spec.run_id, versions_of(recipe, model))
     with checkpoints_of(under_way.checkpoints, identity, loop, fitted) as checkpoints:
         checkpoints.resume(metas, splits["dev"], under_way.heartbeat)

@@ -6,15 +6,16 @@ Single-task training, refinement and fine-tuning share this loop. They differ in
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 import torch
 
 from taskaffinity.runs.heartbeat import HeartbeatWriter
 from taskaffinity.runs.recipe import Recipe
+from taskaffinity.training.captured import CapturedSteps
 from taskaffinity.training.inputs.batches import (
     Cut,
     batches_in_an_epoch,
@@ -79,13 +80,14 @@ class TrainingLoop:
         *,
         seed: int,
         batches: int | None = None,
+        may_capture: bool = False,
     ) -> None:
         self.model, self.position = model, Position()
         self._splits, self._recipe, self._seed, self._batches = splits, recipe, seed, batches
         self._attached = {name: split for name, split in splits.items() if name not in model.detached}
         per_epoch = batches or batches_in_an_epoch(self._attached, recipe.batch_size)
         self.stepper = stepper_of(model, recipe, recipe.num_train_epochs * per_epoch)
-        self.steps = (FedSteps if on_gpu(model) else Steps)(model, self.stepper, splits, self._attached)
+        self.steps = steps_of(model, self.stepper, splits, self._attached, may_capture=may_capture)
         torch.manual_seed(seed_of(seed, "dropout"))
 
     def epochs(
@@ -98,6 +100,16 @@ class TrainingLoop:
         after_batch : callable, optional
             Called after each mini-batch. It may raise, and training ends there.
         """
+        whole = (self._cuts(epoch) for epoch in range(1, self._recipe.num_train_epochs + 1))
+        self.steps.prepare(chain.from_iterable(whole))
+        try:
+            yield from self._epochs_left(heartbeat, after_batch)
+        finally:
+            self.steps.close()
+
+    def _epochs_left(
+        self, heartbeat: HeartbeatWriter | None, after_batch: Callable[[], None] | None
+    ) -> Iterator[Epoch]:
         while self.position.epoch <= self._recipe.num_train_epochs:
             started = time.perf_counter() - self.position.seconds
             self._train_epoch(started, heartbeat, after_batch)
@@ -179,3 +191,19 @@ def stepper_of(model: MultiTaskModel, recipe: Recipe, n_steps: int) -> AnySteppe
         return BertAdamStepper(model, recipe, n_steps)
     on_gpu = next(model.parameters()).device.type == "cuda"
     return OnePassStepper(model, recipe, n_steps) if on_gpu else Stepper(model, recipe, n_steps)
+
+
+def steps_of(
+    model: MultiTaskModel,
+    stepper: AnyStepper,
+    splits: Mapping[str, EncodedSplit],
+    attached: Collection[str],
+    *,
+    may_capture: bool,
+) -> Steps:
+    """The steps of the model's device: captured ones if allowed, and if batches are packed and the optimizer is."""
+    if not on_gpu(model):
+        return Steps(model, stepper, splits, attached)
+    if may_capture and model.is_packed and isinstance(stepper, OnePassStepper):
+        return CapturedSteps(model, stepper, splits, attached)
+    return FedSteps(model, stepper, splits, attached)

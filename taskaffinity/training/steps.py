@@ -45,6 +45,12 @@ class Steps:
     ) -> None:
         self.model, self.stepper, self.splits, self.attached = model, stepper, splits, attached
 
+    def prepare(self, cuts: Iterable[Cut]) -> None:
+        """Prepare for the mini-batches that are left of the whole training."""
+
+    def close(self) -> None:
+        """Release what ``prepare`` made."""
+
     @property
     def versions(self) -> dict[str, str]:
         """How a GPU takes its steps; empty on a CPU."""

@@ -32,6 +32,11 @@ def correctness(inputs: Inputs, device: str) -> Iterator[Row]:
         for task in KINDS:
             yield from _errors(inputs, device, precision, task)
     batches = inputs.batches(PAIR, STEPS)
+    if device == "cuda":
+        way = Way(inputs, device, "bf16")
+        way.train(batches)
+        yield row(STAGE, "steps are captured", passed=way.steps.versions == {"steps": "captured"})
+        del way
     for precision in THRESHOLDS:
         first, second = (weights_after(inputs, device, precision, batches) for _ in range(2))
         yield row(STAGE, f"same bits twice, {precision}", task=" + ".join(PAIR), passed=first == second)

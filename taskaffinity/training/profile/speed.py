@@ -16,16 +16,17 @@ from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.task import Split
+from taskaffinity.training.captured import LEAST, CapturedSteps
 from taskaffinity.training.execute import peak_memory_mib
 from taskaffinity.training.gpu import gpu_peak_mib
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray
-from taskaffinity.training.loop import stepper_of
+from taskaffinity.training.loop import stepper_of, steps_of
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.prediction import predict
 from taskaffinity.training.profile.hardware import share_of_gpu
 from taskaffinity.training.setup import RunSetup, setup_run
-from taskaffinity.training.steps import AnyStepper
+from taskaffinity.training.steps import AnyStepper, Steps
 
 _STEPS, _SECONDS, _ALL_SECONDS = 2, 0.5, 10.0
 """Timed updates of each task; more until its seconds are reached too, which are fewer where many tasks share all."""
@@ -58,12 +59,13 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
             table = model.encoder.get_input_embeddings()
             assert isinstance(table, nn.Embedding)  # only such a table is pruned
             parameters += table.embedding_dim * (model.encoder.config.vocab_size - table.num_embeddings)
-        stepper = stepper_of(model, recipe, 10_000)
-        steps, epoch = 0, {}
-        of_each = min(_SECONDS, _ALL_SECONDS / len(setup.training.splits))
-        for name, split in setup.training.splits.items():
-            took, tokens, n = _train(model, stepper, name, split, recipe, of_each)
-            steps, epoch[name] = steps + n, took / tokens * len(split.tokens)
+        train, n_steps, epoch = setup.training.splits, 0, {}
+        steps = steps_of(model, stepper_of(model, recipe, 10_000), train, train, may_capture=True)
+        of_each = min(_SECONDS, _ALL_SECONDS / len(train))
+        for name, split in train.items():
+            took, tokens, n = _train(steps, name, split, recipe, of_each)
+            n_steps, epoch[name] = n_steps + n, took / tokens * len(split.tokens)
+        steps.close()
         scored: dict[Split, Literal["bf16"] | None] = {"dev": recipe.precision, "test": None}
         seconds: dict[Split, dict[str, float]] = {}
         for which, precision in scored.items():
@@ -74,7 +76,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
             dev=seconds["dev"],
             test=seconds["test"],
             load=load,
-            steps=steps,
+            steps=n_steps,
             scored={name: sum(setup.splits[split][name].n_examples for split in scored) for name in setup.metas},
             parameters=parameters,
             memory_mib=gpu_peak_mib() if recipe.device == "cuda" else peak_memory_mib(),
@@ -85,25 +87,28 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
 
 
 def _train(
-    model: MultiTaskModel,
-    stepper: AnyStepper,
-    name: str,
-    split: EncodedSplit,
-    recipe: Recipe,
-    least_seconds: float,
+    steps: Steps, name: str, split: EncodedSplit, recipe: Recipe, least_seconds: float
 ) -> tuple[float, int, int]:
-    """Seconds, tokens and number of the timed updates."""
-    model.train()
+    """Seconds, tokens and number of the timed updates.
+
+    Captured steps are those of given mini-batches, which are timed again and again.
+    """
+    steps.model.train()
     largest = np.argsort(np.diff(split.bounds))[-recipe.batch_size :]
     rng = np.random.default_rng(0)
     size = min(recipe.batch_size, split.n_rows)
-    spent, tokens, n = 0.0, 0, -1
+    some = [rng.choice(split.n_rows, size, replace=False) for _ in range(_STEPS)]
+    steps.prepare([(name, rows) for rows in (largest, *some)] * LEAST)
+    list(steps.run([(name, largest)]))
+    _wait(recipe.device)
+    spent, tokens, n = 0.0, 0, 0
     while n < _STEPS or spent < least_seconds:
-        rows: IntArray = largest if n < 0 else rng.choice(split.n_rows, size, replace=False)
-        seconds, length = timed_update(model, stepper, name, split, rows, recipe.device)
-        if n >= 0:
-            spent, tokens = spent + seconds, tokens + length
-        n += 1
+        is_drawn = n >= _STEPS and not isinstance(steps, CapturedSteps)
+        rows = rng.choice(split.n_rows, size, replace=False) if is_drawn else some[n % _STEPS]
+        began = time.perf_counter()
+        [done] = steps.run([(name, rows)])
+        _wait(recipe.device)
+        spent, tokens, n = spent + time.perf_counter() - began, tokens + done.n_tokens, n + 1
     return spent, tokens, n
 
 

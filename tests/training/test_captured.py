@@ -1,0 +1,367 @@
+"""Captured steps, with an object that plays the graphs: they compute what the steps themselves compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from dense_attention import attend_densely
+from recorded_graphs import RecordedGraphs
+
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.training import captured, cuda_graphs, loop
+from taskaffinity.training.captured import CapturedSteps
+from taskaffinity.training.cuda_graphs import CudaGraphs
+from taskaffinity.training.inputs.batches import Cut, epoch_cuts
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.loop import Epoch, TrainingLoop
+from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.optim.one_pass import RATES, OnePassStepper
+from taskaffinity.training.packing import packed
+from taskaffinity.training.resume import weights_of
+from taskaffinity.training.steps import FedSteps
+
+KINDS = {"a": "inference", "b": "ner", "c": "similarity"}
+RECIPE = Recipe(learning_rate=3e-3, batch_size=4, num_train_epochs=2, optimizer="adamax")
+MakeModel = Callable[..., MultiTaskModel]
+
+
+class RunAgain(RecordedGraphs):
+    """Runs the work itself again."""
+
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        return work
+
+
+@pytest.fixture(scope="module")
+def make_model(make_encoder: Callable[..., Path], make_meta: Callable[..., TaskMeta]) -> MakeModel:
+    folder = make_encoder("bert")
+
+    def make(dropout: float = 0.1, **settings: Any) -> MultiTaskModel:
+        metas = {name: make_meta(name, kind) for name, kind in KINDS.items()}
+        return MultiTaskModel(folder, metas, seed=0, head_dropout=dropout, encoder_dropout=dropout, **settings)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def splits(make_split: Callable[..., EncodedSplit]) -> dict[str, EncodedSplit]:
+    return {name: make_split(kind, n=22, seed=i) for i, (name, kind) in enumerate(KINDS.items())}
+
+
+@pytest.fixture(autouse=True)
+def buckets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Buckets as small as these mini-batches, so that there are several; attention by bounds."""
+    monkeypatch.setattr(captured, "TOKENS", 32)
+    monkeypatch.setattr(captured, "READ", 16)
+    monkeypatch.setattr(captured, "LEAST", 2)
+    monkeypatch.setattr(packed, "attend", attend_densely)
+
+
+class Training:
+    """A training loop whose steps are captured by ``graphs``, or not at all with None."""
+
+    def __init__(
+        self, model: MultiTaskModel, splits: dict[str, EncodedSplit], recipe: Recipe, graphs: RecordedGraphs | None
+    ) -> None:
+        self.model, self.graphs = model, graphs
+        self.loop = TrainingLoop(model, splits, recipe, seed=0)
+        self.loop.stepper = OnePassStepper(model, recipe, 2 * sum(-(-split.n_rows // 4) for split in splits.values()))
+        attached = set(splits) - model.detached
+        if graphs is None:
+            self.loop.steps = FedSteps(model, self.loop.stepper, splits, attached)
+        else:
+            self.loop.steps = CapturedSteps(model, self.loop.stepper, splits, attached, lambda: graphs)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        return {**weights_of(self.model), **self.loop.stepper.state_dict(), "random": torch.get_rng_state()}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
+@pytest.mark.parametrize("precision", [None, "bf16"])
+def test_replayed_steps_are_the_steps_bit_for_bit(
+    optimizer: Any, precision: Any, make_model: MakeModel, splits: dict[str, EncodedSplit]
+) -> None:
+    """With dropout, a detached task, rates that change in each step, and short last mini-batches."""
+    found: list[tuple[list[dict[str, float]], dict[str, torch.Tensor]]] = []
+    for graphs in (RunAgain(), RecordedGraphs()):
+        model = make_model(detached=["c"])
+        model.precision = precision
+        training = Training(model, splits, replace(RECIPE, optimizer=optimizer), graphs)
+        epochs = list(training.loop.epochs())
+        assert training.loop.steps.versions == {"steps": "captured"}
+        found.append(([dict(epoch.losses) for epoch in epochs], training.state()))
+    assert graphs.n_replays > 20  # of 36 updates
+    (losses, state), (again, replayed) = found
+    assert again == losses
+    assert same(state, replayed)
+
+
+@pytest.mark.parametrize("precision", [None, "bf16"])
+def test_captured_training_is_that_without_graphs(
+    precision: Any, make_model: MakeModel, splits: dict[str, EncodedSplit]
+) -> None:
+    """Without dropout, room changes no more than the order of sums."""
+    found: list[list[Epoch]] = []
+    for graphs in (None, RecordedGraphs()):
+        model = make_model(dropout=0.0)
+        model.precision = precision
+        found.append(list(Training(model, splits, RECIPE, graphs).loop.epochs()))
+    for one, other in zip(*found, strict=True):
+        assert (one.steps, one.tokens) == (other.steps, other.tokens) == (18, one.tokens)
+        assert other.losses == pytest.approx(one.losses, rel=1e-3 if precision is None else 0.05)
+
+
+def test_capturing_leaves_weights_moments_counts_and_random_states_alone(
+    make_model: MakeModel, splits: dict[str, EncodedSplit]
+) -> None:
+    training = Training(make_model(), splits, RECIPE, RecordedGraphs())
+    cuts = list(epoch_cuts(splits, 4, seed=0, epoch=1))
+    list(training.loop.steps.run(cuts[:6]))  # moments and counts that are not 0
+    before = {name: value.clone() for name, value in training.state().items()}
+    training.loop.steps.prepare(cuts * 2)
+    steps = training.loop.steps
+    assert isinstance(steps, CapturedSteps)
+    assert len(steps._captured) > 5
+    assert same(before, training.state())
+    assert all(parameter.grad is None for parameter in training.model.parameters())
+    steps.close()
+    assert not steps._captured
+
+
+class Ended(BaseException):
+    """Stands for a signal."""
+
+
+def test_a_training_that_continues_has_the_same_bits(make_model: MakeModel, splits: dict[str, EncodedSplit]) -> None:
+    whole = Training(make_model(), splits, RECIPE, RecordedGraphs())
+    losses = [dict(epoch.losses) for epoch in whole.loop.epochs()]
+    expected = whole.state()
+    for n_done in (3, 17, 25):
+        first = Training(make_model(), splits, RECIPE, RecordedGraphs())
+
+        def end(first: Training = first, n_done: int = n_done) -> None:
+            if first.loop.stepper.step_number == n_done:
+                raise Ended
+
+        with pytest.raises(Ended):
+            list(first.loop.epochs(after_batch=end))
+        state = first.state()
+        second = Training(make_model(), splits, RECIPE, RecordedGraphs())
+        with torch.no_grad():
+            for name, weight in weights_of(second.model).items():
+                weight.copy_(state[name])
+        second.loop.stepper.load_state_dict(first.loop.stepper.state_dict())
+        second.loop.position = first.loop.position
+        torch.set_rng_state(state["random"])
+        assert [dict(epoch.losses) for epoch in second.loop.epochs()] == losses[-1 if n_done > 18 else 0 :]
+        assert same(expected, second.state())
+
+
+def test_shapes_are_few_and_have_room_for_one_token_at_least(
+    make_model: MakeModel, splits: dict[str, EncodedSplit]
+) -> None:
+    training = Training(make_model(), splits, RECIPE, RecordedGraphs())
+    steps = training.loop.steps
+    assert isinstance(steps, CapturedSteps)
+    for epoch in (1, 2, 3):
+        for name, rows in epoch_cuts(splits, 4, seed=0, epoch=epoch):
+            shape, split = steps.shape_with_room(name, rows), splits[name]
+            n_tokens = int(np.diff(split.bounds)[rows].sum())
+            assert shape.n_tokens % 32 == 0
+            assert n_tokens < shape.n_tokens <= n_tokens + 32
+            n_words = int(np.diff(split.word_bounds)[rows].sum()) if name == "b" else len(rows)
+            assert n_words <= shape.n_read < n_words + 16
+            assert shape.n_read == len(rows) or (name == "b" and shape.n_read % 16 == 0)
+            assert shape.n_sequences == len(rows) + 1
+            assert shape.most_read == 1 if name != "b" else shape.most_read <= shape.n_read
+            assert max(np.diff(split.bounds)[rows]) <= shape.longest <= shape.n_tokens
+
+
+class Failing(RecordedGraphs):
+    """Cannot capture what is in ``refused``: numbers of calls, from 0."""
+
+    def __init__(self, refused: set[int]) -> None:
+        super().__init__()
+        self.refused, self.n = refused, 0
+
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        number, self.n = self.n, self.n + 1
+        if number in self.refused:
+            with pytest.raises(RuntimeError, match="capturing"):  # in the midst of a step
+                super().capture(lambda: (work(), torch.ones(1).item()))  # type: ignore[arg-type]
+            raise RuntimeError("operation not permitted when stream is capturing")
+        return super().capture(work)
+
+
+class Wrong(RecordedGraphs):
+    """Replays the step, and finds another loss."""
+
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        replay = super().capture(work)
+        found = next(c.cell_contents for c in work.__closure__ or () if getattr(c.cell_contents, "shape", 0) == (2,))
+        return lambda: (replay(), found.mul_(1.02))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("graphs", [Failing(set(range(99))), Wrong()], ids=["refused", "wrong"])
+def test_without_a_graph_steps_are_eager_and_a_line_says_so(
+    graphs: RecordedGraphs, make_model: MakeModel, splits: dict[str, EncodedSplit], capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = Training(make_model(), splits, RECIPE, None)
+    expected = [dict(epoch.losses) for epoch in plain.loop.epochs()]
+    training = Training(make_model(), splits, RECIPE, graphs)
+    assert [dict(epoch.losses) for epoch in training.loop.epochs()] == expected
+    assert same(plain.state(), training.state())
+    assert training.loop.steps.versions == {"steps": "eager"}
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    n, of = said.removeprefix("steps: ").split(" shapes")[0].split(" of ")
+    assert n == of
+    assert "are not captured on this GPU (RuntimeError); their steps are slower" in said
+
+
+def test_a_failure_costs_the_shapes_before_it(
+    make_model: MakeModel, splits: dict[str, EncodedSplit], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The largest shapes come first; what was captured before a failure would share a broken generator."""
+    graphs = Failing({1})
+    training = Training(make_model(), splits, RECIPE, graphs)
+    steps = training.loop.steps
+    assert isinstance(steps, CapturedSteps)
+    cuts = list(epoch_cuts(splits, 4, seed=0, epoch=1)) * 2
+    steps.prepare(cuts)
+    shapes = sorted({steps.shape_with_room(*cut) for cut in cuts}, key=lambda one: -one.n_tokens)
+    assert graphs.n == len(shapes)
+    assert graphs.n_recovered == 1
+    assert {shape.n_tokens for shape in steps._captured} <= {shape.n_tokens for shape in shapes[1:]}
+    assert len(steps._captured) == len(shapes) - 2
+    assert f"steps: 2 of {len(shapes)} shapes" in capsys.readouterr().err
+    assert steps.versions == {"steps": "captured"}
+
+
+def test_room_that_changes_a_step_is_found(
+    make_model: MakeModel,
+    splits: dict[str, EncodedSplit],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A kernel that lets the last sequence look at all others, which hurts no mini-batch without room much."""
+
+    def leaking(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, layout: Any, **given: Any) -> torch.Tensor:
+        states = attend_densely(query, key, value, layout, **given)
+        return states + value[layout.bounds[-2] :].mean(0)
+
+    monkeypatch.setattr(packed, "attend", leaking)
+    training = Training(make_model(dropout=0.0), splits, RECIPE, RecordedGraphs())
+    training.loop.steps.prepare(list(epoch_cuts(splits, 4, seed=0, epoch=1)) * 2)
+    assert training.loop.steps.versions == {"steps": "eager"}
+    assert "(RuntimeError)" in capsys.readouterr().err
+
+
+def test_parameters_with_several_counts_of_updates_are_updated_without_a_graph(
+    make_model: MakeModel, splits: dict[str, EncodedSplit]
+) -> None:
+    """``advance`` takes one count for all parameters of a run."""
+    graphs = RecordedGraphs()
+    training = Training(make_model(), splits, RECIPE, graphs)
+    cuts: list[Cut] = [cut for cut in epoch_cuts(splits, 4, seed=0, epoch=1) if len(cut[1]) == 4]
+    training.loop.steps.prepare(cuts * 2)
+    replays = graphs.n_replays
+    list(training.loop.steps.run(cuts[:2]))
+    assert graphs.n_replays == replays + 2
+    stepper = training.loop.stepper
+    assert isinstance(stepper, OnePassStepper)
+    encoder = [i for i, owner in enumerate(stepper.owners) if owner == "encoder"]
+    stepper.counts[encoder[0]] += 1
+    list(training.loop.steps.run(cuts[:2]))
+    assert graphs.n_replays == replays + 2
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_step_with_room_waits_for_nothing(
+    name: str, make_model: MakeModel, splits: dict[str, EncodedSplit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the device ``meta``, with the kernels of a GPU: what is captured reads no value."""
+    monkeypatch.undo()
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # it does not know the device
+    model = make_model().to("meta")
+    stepper = OnePassStepper(model, RECIPE, 20)
+    steps = CapturedSteps(model, stepper, splits, set(splits), RecordedGraphs)
+    rows = np.arange(4)
+    row = steps._row(steps.shape_with_room(name, rows), (name, rows))
+    numbers, found = torch.empty(len(row.numbers), dtype=torch.int32, device="meta"), torch.zeros(2, device="meta")
+    steps._backward(row, numbers, found)
+    runs = stepper.runs()
+    assert {stepper.owners[i] for run in runs for i in run.numbers} >= {"encoder"}
+    found[1].copy_(stepper.apply(runs, torch.zeros(len(runs), RATES, device="meta")))
+
+
+def test_only_packed_trainings_with_the_one_pass_optimizer_are_captured(
+    make_model: MakeModel, splits: dict[str, EncodedSplit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kind(recipe: Recipe = RECIPE, *, may_capture: bool = True, **settings: Any) -> type:
+        model = make_model(**settings)
+        stepper = loop.stepper_of(model, recipe, 9)
+        return type(loop.steps_of(model, stepper, splits, splits, may_capture=may_capture))
+
+    assert kind().__name__ == "Steps"
+    monkeypatch.setattr(loop, "on_gpu", lambda model: True)
+    assert kind() is FedSteps  # the optimizer of a CPU
+    monkeypatch.setattr(loop, "Stepper", OnePassStepper)
+    assert kind() is CapturedSteps
+    assert kind(may_capture=False) is kind(packed=False) is kind(replace(RECIPE, protocol="paper")) is FedSteps
+
+
+def test_cuda_graphs_share_a_pool_and_leave_the_stream_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    class Block:
+        def __init__(self, *given: Any, **named: Any) -> None:
+            self.name = " ".join(map(str, [*given, *named.values()]))
+
+        def __enter__(self) -> None:
+            done.append(f"in {self.name}")
+
+        def __exit__(self, *raised: object) -> None:
+            done.append(f"out {self.name}")
+            if "graph" in self.name and raised[0] is not None:
+                raise ValueError("capture failed")
+
+    class Stream(str):
+        def wait_stream(self, other: str) -> None:
+            done.append(f"{self} waits for {other}")
+
+    graph = type("G", (), {"__str__": lambda self: "graph", "replay": lambda self: done.append("replayed")})
+    fake = SimpleNamespace(
+        Stream=lambda: Stream("side"),
+        current_stream=lambda: Stream("main"),
+        graph_pool_handle=lambda: "pool",
+        CUDAGraph=graph,
+        stream=Block,
+        graph=Block,
+    )
+    monkeypatch.setattr(cuda_graphs, "torch", SimpleNamespace(cuda=fake))
+    graphs = CudaGraphs()
+    with graphs.beside():
+        done.append("warm-up")
+    assert done == ["side waits for main", "in side", "warm-up", "out side", "main waits for side"]
+    done.clear()
+    replay = graphs.capture(lambda: done.append("work"))
+    assert done == ["in side", "in graph pool side", "work", "out graph pool side", "out side"]
+    replay()
+    assert done.pop() == "replayed"
+    done.clear()
+    with pytest.raises(ValueError, match="capture failed"):
+        graphs.capture(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+    assert done[-1] == "out side"
