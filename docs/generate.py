@@ -99,7 +99,7 @@ def recipe_page() -> str:
     lines = [
         "# Settings of a recipe\n",
         "`--set KEY=VALUE` and a recipe file change these. Every setting can change a score, so it is part of what",
-        "identifies a run. `none` means no limit. `finetune.KEY=VALUE` changes a setting for fine-tuning alone.\n",
+        "identifies a run. `none` means no limit. `finetune.KEY=VALUE` changes a setting for fine-tuning only.\n",
         "| setting | type | range | default | meaning |",
         "|---|---|---|---|---|",
     ]
@@ -109,7 +109,8 @@ def recipe_page() -> str:
         default = "" if one.default is MISSING else "none" if one.default is None else str(one.default)
         kind = str(one.type).replace("Literal[", "").replace("]", "").replace("|", "or").replace("None", "none")
         if "Annotated" in kind:
-            kind = re.split(r",\s*(?=Field\(|\w+\(|Share)", kind.partition("[")[2])[0].replace(",", " or")
+            kind = re.split(r",\s*(?=Field\(|\w+\()", kind.partition("[")[2])[0].replace(",", " or")
+        kind = re.sub(r"\bShare\b", "float", kind)
         lines.append(
             f"| `{one.name}` | {kind} | {_range(schemas[one.name])} | {default} | {_cell(meanings.get(one.name))} |"
         )
@@ -150,20 +151,20 @@ def setting_meanings() -> dict[str, str]:
 
 
 FILES = {
-    "study.json": "What was asked of `pairwise`: tasks, data fingerprints, recipe, encoder, seeds, rule, versions.",
-    "full.json": "The same of `full`.",
+    "study.json": "Settings of `pairwise`: tasks, data fingerprints, recipe, encoder, seeds, rule, versions.",
+    "full.json": "Settings of `full`, with the same keys.",
     "estimate.json": "The design of the probes of `estimate`: number per arrow, updates, and cost as a share of the "
     "training of all pairs. A probe is a run, `probe-...`; it stores no history and no model.",
     "suite.yaml": "A copy of the suite file.",
     "recipe.yaml": "The recipe that `tune` chose; `tune/` has one JSON file per trial.",
-    "runs/RUN/spec.json": "What was asked of a run.",
+    "runs/RUN/spec.json": "Settings of a run.",
     "runs/RUN/history.jsonl": "One line per epoch: training loss, dev scores, seconds.",
     "runs/RUN/counts.npz": "Counts per example by `TASK/SPLIT`, from which every score and interval follows; no text.",
     "runs/RUN/predictions.parquet": "Task, split, id, gold label and prediction (`--no-predictions` for none).",
     "runs/RUN/model/": "Encoder weights, if another run starts from them or with `--keep-models`.",
     "runs/RUN/progress.json": "Epoch, share of the epoch, examples per second and last dev scores, for `status`. It is "
     "replaced every two seconds while the run trains, and removed when the run ends.",
-    "runs/RUN/checkpoint/": "The state of a run under way, from which it goes on if it is killed; removed when the run "
+    "runs/RUN/checkpoint/": "The state of a running run. A killed run resumes from it; it is removed when the run "
     "ends. Only you can read it.",
     "runs/RUN/error.txt": "Why a run failed, and where.",
     "runs/RUN/result.json": "Scores, work, versions, and a SHA-256 checksum of each other file of the run. It is "
@@ -186,10 +187,10 @@ def results_page() -> str:
         "`refine-clinicalsts+mednli-s0-a1b1a321`. Delete it to train the run again. No file holds text of a corpus.\n"
     ]
     lines += [
-        "Counts of a similarity task hold its gold scores: do not publish them unread. Nor `model/`: weights that were"
+        "Review counts of similarity tasks before you publish them: they contain gold scores. Do not publish `model/`:",
+        "weights that were trained on notes under an agreement can hold parts of them. Only you can read `model/` and",
+        "`predictions.parquet` (modes 0700 and 0600), unless you give `--share-with-group` (0750 and 0640).\n",
     ]
-    lines += ["trained on notes under an agreement can hold parts of them. Only you can read `model/` and"]
-    lines += ["`predictions.parquet` (modes 0700 and 0600), unless you give `--share-with-group` (0750 and 0640).\n"]
     lines += ["| file | content |", "|---|---|"]
     lines += [f"| `{name}` | {_cell(text)} |" for name, text in FILES.items()]
     lines += [f"| `{name}` | see below |" for name in COLUMNS]
@@ -209,7 +210,7 @@ def departures_page() -> str:
         "departs on purpose. `taskaffinity table departures RESULTS` prints those of a study, and under `--protocol",
         "paper` they are in `departures.txt` in its results folder. [The paper and its protocol]"
         "(../explanation/paper-protocol.md)\ndescribes both protocols.\n",
-        "Sizes are in points of test score. *Below 0.2 points* means that a departure touches fewer than 0.2 % of what",
+        "Sizes are in points of test score. *Below 0.2 points* means that a departure touches fewer than 0.2% of what",
         "the metric counts, on the corpora that are named. *Not measured* means that we have no figure.\n",
     ]
     both = [one for one in DEPARTURES if len(one.protocols) == 2]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The paper's Table 2: the four clinical tasks trained alone, then together, then fine-tuned one by one.
+# The paper's Table 2: the four clinical tasks in single-task training, in multi-task training, and fine-tuned one by one.
 #
 # Makes  results/clinical: stages.csv, stages_scores.csv; and prints the table with the paper's rows
 # Needs  task files in $TASKAFFINITY_DATA (`taskaffinity data prepare ...`; the corpora need agreements)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The paper's Table 6: all eight tasks trained alone, then together, then fine-tuned one by one.
+# The paper's Table 6: all eight tasks in single-task training, in multi-task training, and fine-tuned one by one.
 #
 # Makes  results/blue: stages.csv, stages_scores.csv; and prints the table with the paper's rows
 # Needs  task files in $TASKAFFINITY_DATA (`taskaffinity data prepare ...`; the clinical ones need agreements)

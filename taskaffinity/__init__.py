@@ -5,13 +5,13 @@ probes gains at a tenth of the cost, ``group`` chooses which tasks to train toge
 stages, ``tune`` searches a recipe, and ``load`` reads a results folder. Each does what the command of its name does.
 Importing this package loads none of torch, transformers or ray, and neither does ``load``.
 
-Rooms, from the bottom up: ``errors``, ``tasks`` (what is learned), ``corpora`` (original distributions to task files),
-``runs`` (what to train and what came of it), then two wings that do not know each other, ``training`` (torch) and
-``analysis`` (numpy, pandas, networkx), and on top ``schedule``, ``tuning``, ``tracking``, ``studies`` and ``cli``.
+Subpackages, from the bottom up: ``errors``, ``tasks`` (what is learned), ``corpora`` (original distributions to task
+files), ``runs`` (what to train, and the results) and ``grouping``; then ``training`` (torch) and ``analysis`` (numpy,
+pandas, networkx), which never import each other; on top ``schedule``, ``tuning``, ``tracking``, ``studies``, ``cli``.
 
 Examples
 --------
-On a laptop, from a results folder alone (here one of this repository):
+On a laptop, from a results folder (here one of this repository):
 
 >>> import taskaffinity as ta
 >>> result = ta.load("notebooks/example_results")

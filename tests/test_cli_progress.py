@@ -37,7 +37,7 @@ def test_off_a_terminal_there_is_at_most_one_report_a_minute(capsys: pytest.Capt
         display.show(Progress(5, 1, ("b",), 0, 90.0, {"b": BEAT}))
         assert capsys.readouterr().err.splitlines() == [
             "done: a in 42 s: dev mednli 70.0",
-            "1/5 runs done, 1 running, about 1 min 30 s left; b: epoch 2/10, 43 %, dev mednli 71.3, 120 examples/s",
+            "1/5 runs done, 1 running, about 1 min 30 s left; b: epoch 2/10, 43%, dev mednli 71.3, 120 examples/s",
         ]
         display.show(Progress(5, 5, (), 0, 0.0, {}, tuple(ended(name) for name in "bcde")))
     assert capsys.readouterr().err.splitlines()[-1] == "5/5 runs done"  # the last one is not lost
@@ -73,7 +73,7 @@ def test_a_terminal_shows_each_run_under_way_and_logs_those_that_ended() -> None
     lines = [line.rstrip() for line in shown.splitlines() if line.strip()]
     assert lines[-3:] == [
         "1/5 runs done, 2 running, about 1 min 40 s left",
-        "  b: epoch 2/10, 43 %, dev mednli 71.3, 120 examples/s",
+        "  b: epoch 2/10, 43%, dev mednli 71.3, 120 examples/s",
         "  c",
     ]
     written = display.console.file

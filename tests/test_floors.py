@@ -1,4 +1,4 @@
-"""The walls: imports point down, the wings do not know each other, heavy libraries live in one room each."""
+"""Imports point down, training and analysis never import each other, few subpackages import heavy libraries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 import taskaffinity
 
 PACKAGE = Path(taskaffinity.__file__).parent
-FLOORS = [
+LAYERS = [
     {"errors"},
     {"atomic", "garbage_collection", "private", "regular_file"},
     {"tasks"},
@@ -28,7 +28,7 @@ FLOORS = [
     {"cli"},
     {"__main__", "__init__"},  # what that one exports is loaded when it is asked for
 ]
-FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 HOMES = {
     "torch": {"training"},
     "transformers": {"training"},
@@ -53,7 +53,7 @@ HOMES = {
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def room_of(path: Path) -> str:
+def subpackage_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -80,21 +80,25 @@ def running_imports_of(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def inner_rooms(path: Path) -> set[str]:
+def inner_imports(path: Path) -> set[str]:
     parts = (name.split(".") for name in imports_of(path) if name.startswith("taskaffinity."))
     return {part[1] for part in parts} - {"__version__"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_down_and_heavy_libraries_stay_at_home(path: Path) -> None:
-    room = room_of(path)
-    assert room in FLOOR, f"{room} has no floor"
-    above = {other for other in inner_rooms(path) - {room} if FLOOR.get(other, len(FLOORS)) >= FLOOR.get(room, -1)}
-    assert not above, f"{room} may not import {above}"
+    subpackage = subpackage_of(path)
+    assert subpackage in LAYER, f"{subpackage} has no layer"
+    above = {
+        other
+        for other in inner_imports(path) - {subpackage}
+        if LAYER.get(other, len(LAYERS)) >= LAYER.get(subpackage, -1)
+    }
+    assert not above, f"{subpackage} may not import {above}"
     outer = {name.partition(".")[0] for name in imports_of(path)}
     place = path.relative_to(PACKAGE).as_posix()
     astray = {library for library, homes in HOMES.items() if library in outer and not lives_in(place, homes)}
-    assert not astray, f"{room} is not the home of {astray}"
+    assert not astray, f"{subpackage} is not the home of {astray}"
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -122,7 +126,7 @@ def test_what_is_imported_is_asked_for_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "room",
+    "subpackage",
     [
         "tasks",
         "corpora",
@@ -137,8 +141,8 @@ def test_what_is_imported_is_asked_for_by_name() -> None:
         "cli",
     ],
 )
-def test_every_room_is_there(room: str) -> None:
-    assert (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file()
+def test_every_subpackage_exists(subpackage: str) -> None:
+    assert (PACKAGE / subpackage).is_dir() or (PACKAGE / f"{subpackage}.py").is_file()
 
 
 def test_reading_a_study_loads_neither_torch_nor_ray_nor_transformers() -> None:

@@ -98,7 +98,7 @@ def test_a_stage_that_crashes_or_hangs_costs_itself_alone(tmp_path: Path, monkey
     ("task", "mean", "quantiles"), [("chemprot", 66.4, (62, 114, 128)), ("bc5cdr-disease", 27.6, (29, 45, 67))]
 )
 def test_invented_corpora_are_as_long_as_the_real_ones(task: str, mean: float, quantiles: tuple[int, int, int]) -> None:
-    """As measured on the corpora: the median, the 95 % quantile and the longest; the mean follows from no setting."""
+    """As measured on the corpora: the median, the 95% quantile and the longest; the mean follows from no setting."""
     from gpu_inputs import SHAPES, invented_split  # not above: ``broken`` should start without torch
 
     split = invented_split(SHAPES[task], SHAPES[task].n_rows, 12_000, np.random.default_rng(0))

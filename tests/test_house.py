@@ -1,4 +1,4 @@
-"""The size of the house: short functions, short files, few parameters, no name that the second plan retired."""
+"""The limits of the code: short functions, short files, few parameters, no retired name."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def figures(plan: str, gpus: str) -> list[str]:
     cells = []
     for failures in ("no", "yes"):
         row = rows[failures]
-        cells += [f"{float(row['makespan_to_bound']):.2f}", f"{100 * float(row['idle_share']):.1f} %"]
+        cells += [f"{float(row['makespan_to_bound']):.2f}", f"{100 * float(row['idle_share']):.1f}%"]
     return cells
 
 

@@ -1,1 +1,1 @@
-"""The reading wing: from a results folder to gains, verdicts, graphs and figures. Never torch, never ray."""
+"""Compute gains, verdicts, graphs and figures from a results folder, without torch and ray."""

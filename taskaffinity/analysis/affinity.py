@@ -104,7 +104,7 @@ class AffinityMatrix:
     se: FloatArray
     """Standard error over seeds and examples together, behind tests and intervals."""
     mde: FloatArray
-    """Minimum detectable effect: the smallest gain that is significant with a power of 80 %."""
+    """Minimum detectable effect: the smallest gain that is significant with a power of 80%."""
     seeds_to_significance: FloatArray
     """Further seeds per pair; see ``power.PowerAnalysis``. NaN for a decided arrow."""
     seeds_to_equivalence: FloatArray

@@ -49,7 +49,7 @@ def caption(matrix: AffinityMatrix) -> str:
     """How to read an arrow: its unit, seeds, encoder, and the tests behind its verdict."""
     tested = sum(not math.isnan(matrix.p[arrow]) for arrow in matrix.arrows)
     sentences = [
-        f"Arrow s→t: training with s changes the score of t by so many points (100 × the metric): "
+        "The number on s→t is the change of t's score after training with s, in points (100 × the metric): "
         f"{describe_metrics(matrix)}.",
         f"{describe_seeds(matrix)}; encoder {encoder_name(matrix)}{describe_precision(matrix.study)}; "
         f"suite {matrix.study.suite}; "
@@ -59,16 +59,14 @@ def caption(matrix: AffinityMatrix) -> str:
     if tested:
         holds = {
             "population": "new seeds and new test examples",
-            "test-set": "new seeds on this very test set",
+            "test-set": "new seeds on exactly this test set",
         }[matrix.rule.estimand]
-        sentences.append(
-            f"{_intervals(matrix)} and verdicts hold for {holds} ({TESTS[matrix.rule.test]} tests, shrunken seed "
-            f"variances; "
-            f"{CORRECTIONS[matrix.rule.correction]} over {plural(tested, 'arrow')} at {matrix.rule.alpha:g}"
-            f"{', spent over the interim analyses' if matrix.sequential else ''}; "
-            f"no effect: shown to be within {describe_margin(matrix)}; inconclusive: neither shown)."
-        )
         sentences += [
+            f"{_intervals(matrix)} and verdicts hold for {holds}.",
+            f"They use {TESTS[matrix.rule.test]} tests with shrunken seed variances and "
+            f"{CORRECTIONS[matrix.rule.correction]} over {plural(tested, 'arrow')} at {matrix.rule.alpha:g}"
+            f"{', spent over the interim analyses' if matrix.sequential else ''}.",
+            f"No effect: shown to be within {describe_margin(matrix)}; inconclusive: neither shown.",
             *describe_no_effect(matrix),
             *describe_documents(matrix),
             *describe_few_documents(matrix),
@@ -190,7 +188,7 @@ def describe_controls(matrix: AffinityMatrix) -> list[str]:
         lines.append(
             f"Placebos: {found.significant} of {found.tested} are significant at p <= {matrix.rule.alpha:g} (expected "
             f"{found.expected:.2g}); the study's rate of false positives lies between {100 * found.low:.0f} and "
-            f"{100 * found.high:.0f} % (95 % interval). So few placebos leave an interval of "
+            f"{100 * found.high:.0f}% (95% interval). So few placebos leave an interval of "
             f"{100 * (found.high - found.low):.0f} points; placebos of several studies can be pooled."
         )
     if positive:
@@ -206,7 +204,7 @@ def describe_sequential(matrix: AffinityMatrix) -> list[str]:
         return []
     size, most = len(matrix.tasks), state.interim_seeds[-1]
     fixed = size * (size - 1) // 2 * most
-    saved = f": {100 * (1 - state.pair_runs / fixed):.0f} % of the pair runs saved." if state.finished else ", so far."
+    saved = f": {100 * (1 - state.pair_runs / fixed):.0f}% of the pair runs saved." if state.finished else ", so far."
     lines = [
         f"Sequential design: {state.n_done} of {len(state.interim_seeds)} interim analyses done; {state.pair_runs} "
         f"pair runs and {state.single_runs} single-task runs, where the fixed design of {most} seeds takes {fixed} and "
@@ -216,12 +214,12 @@ def describe_sequential(matrix: AffinityMatrix) -> list[str]:
         wrong = (
             "none had no effect"
             if math.isnan(simulated.false_equivalence)
-            else f'{100 * simulated.false_equivalence:.1f} % of the "no effect" verdicts were wrong'
+            else f'{100 * simulated.false_equivalence:.1f}% of the "no effect" verdicts were wrong'
         )
         lines.append(
             f"Of {simulated.simulations} simulations of this design with gains of zero, "
-            f"{100 * simulated.false_significance:.1f} % had a significant arrow. With the gains of this study, "
-            f"{100 * simulated.decided:.0f} % of the arrows were decided with {100 * simulated.pair_runs:.0f} % of the "
+            f"{100 * simulated.false_significance:.1f}% had a significant arrow. With the gains of this study, "
+            f"{100 * simulated.decided:.0f}% of the arrows were decided with {100 * simulated.pair_runs:.0f}% of the "
             f"pair runs, and {wrong}."
         )
     return lines

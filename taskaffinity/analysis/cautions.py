@@ -78,7 +78,7 @@ def describe_no_effect(matrix: AffinityMatrix) -> list[str]:
     if not seeds:
         return [f"{holds}."]
     rate = 100 * (1 - _LEVEL ** (1 / min(seeds)))
-    return [f"{holds}: {min(seeds)} runs without a collapse cannot exclude a collapse rate of up to {rate:.0f} %."]
+    return [f"{holds}: {min(seeds)} runs without a collapse cannot exclude a collapse rate of up to {rate:.0f}%."]
 
 
 def describe_winners_curse(matrix: AffinityMatrix) -> list[str]:
@@ -92,14 +92,14 @@ def describe_winners_curse(matrix: AffinityMatrix) -> list[str]:
     more = "more than " if seeds < simulated else ""
     return [
         "Significant gains are too large on average, because the arrows that pass the test are those whose error "
-        f"points away from zero: by {more}{low} to {high} % in simulations with {simulated} seeds per pair."
+        f"points away from zero: by {more}{low} to {high}% in simulations with {simulated} seeds per pair."
     ]
 
 
 def describe_few_documents(matrix: AffinityMatrix) -> list[str]:
     """Sentences on targets with few effective test documents (``few_documents_warning``); none without one.
 
-    Errors on this very test set (``test-set``) do not depend on documents.
+    Errors on exactly this test set (``test-set``) do not depend on documents.
     """
     if matrix.rule.estimand != "population":
         return []

@@ -37,9 +37,9 @@ def describe_long_rows(study: Study) -> list[str]:
 
 
 def long_rows_of(card: StudiedTask) -> str:
-    """Return ``34 % of train, 30 % of test`` for the splits with many long rows; empty without one."""
+    """Return ``34% of train, 30% of test`` for the splits with many long rows; empty without one."""
     shares = {split: card.long_rows.get(split, 0.0) for split in _SCORED}
-    return ", ".join(f"{100 * share:.0f} % of {split}" for split, share in shares.items() if share >= MANY_LONG)
+    return ", ".join(f"{100 * share:.0f}% of {split}" for split, share in shares.items() if share >= MANY_LONG)
 
 
 def describe_used_sizes(study: Study) -> list[str]:

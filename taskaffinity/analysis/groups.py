@@ -13,16 +13,16 @@ from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.errors import InputError
 from taskaffinity.grouping.budget import Budget, Price, fitted_price
-from taskaffinity.grouping.choose import all_in_one, alone, choose_groups, pairs
+from taskaffinity.grouping.choose import all_in_one, choose_groups, pairs, single_task
 from taskaffinity.grouping.draws import Shares, shares_of
 from taskaffinity.grouping.gains import GroupGains
 from taskaffinity.grouping.grouping import Grouping, NoGrouping
 from taskaffinity.runs.store import RunStore
 
-Alternative = Literal["all-in-one", "alone", "pairs"]
+Alternative = Literal["all-in-one", "single-task", "pairs"]
 ALTERNATIVES: Mapping[Alternative, Callable[[FloatArray], Grouping]] = {
     "all-in-one": all_in_one,
-    "alone": alone,
+    "single-task": single_task,
     "pairs": pairs,
 }
 """Groupings that need no search: one model of all tasks, one per task, each task with its best partner."""

@@ -56,8 +56,8 @@ def notes_in_caption(matrix: AffinityMatrix) -> list[str]:
     titles = dict(zip(matrix.tasks, matrix.titles, strict=True))
     parts = []
     for fault, words in (
-        ("zero", "scored 0 alone"),
-        ("hardly", "hardly learned alone"),
+        ("zero", "scored 0 in single-task training"),
+        ("hardly", "hardly learned in single-task training"),
         ("climbing", "still improved when single-task training ended"),
     ):
         named = [titles[one.task] for one in matrix.undertrained if one.fault == fault]

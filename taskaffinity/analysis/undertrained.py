@@ -17,7 +17,7 @@ from taskaffinity.runs.study import Study
 MIN_LOSS_DROP = 0.1
 """A task hardly learns if its training loss falls by less than this share from the first to the last epoch."""
 MIN_CLIMB = 2.0
-"""A task still improves if its dev score rises by so many points from the middle to the last epoch."""
+"""A task still improves if its dev score rises by this number of points from the middle to the last epoch."""
 
 ADVICE = "more epochs, a higher learning_rate or a smaller batch_size (--set) help more than more seeds"
 
@@ -37,10 +37,10 @@ class Undertrained:
 
     @property
     def words(self) -> str:
-        """``hardly learned alone (training loss fell by 5 %)``."""
+        """``hardly learned in single-task training (training loss fell by 5%)``."""
         return {
-            "zero": "scored 0 alone",
-            "hardly": f"hardly learned alone (training loss fell by {self.value:.0f} %)",
+            "zero": "scored 0 in single-task training",
+            "hardly": f"hardly learned in single-task training (training loss fell by {self.value:.0f}%)",
             "climbing": f"still improved when single-task training ended (+{self.value:.1f} dev points)",
         }[self.fault]
 
@@ -89,7 +89,7 @@ def describe_undertrained(study: Study, found: Sequence[Undertrained]) -> list[s
         "zero": ("These tasks scored 0 in every single-task run", lambda value: ""),
         "hardly": (
             "These tasks hardly learned in single-task training (fall of the training loss)",
-            lambda value: f" ({value:.0f} %)",
+            lambda value: f" ({value:.0f}%)",
         ),
         "climbing": (
             "These tasks were still improving at the end of single-task training (dev points over the last half)",

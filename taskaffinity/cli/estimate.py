@@ -52,7 +52,7 @@ def command(
         whole(
             1,
             MOST_SEEDS,
-            help="Number of seeds per pair of the study that the budget is a share of.",
+            help="Seeds per pair of the full study; the budget is a share of its cost.",
             rich_help_panel=DESIGN,
         ),
     ] = 3,

@@ -18,7 +18,7 @@ from taskaffinity.studies.settings import make_rule
 
 
 def command(
-    results: Annotated[Path, typer.Argument(help="Results folder of `taskaffinity pairwise`.")],
+    results: Annotated[Path, typer.Argument(help="Results folder of `taskaffinity pairwise` or `full`.")],
     alpha: Alpha = None,
     margin: Margin = None,
     correction: CorrectionOption = None,

@@ -35,17 +35,17 @@ def command(
     results: Annotated[
         Path, typer.Argument(help="Results folder of `taskaffinity pairwise` or `estimate`, finished or not.")
     ],
-    groups: Annotated[int | None, whole(1, MOST_GROUPS, help="Most models that you can train.")] = None,
+    groups: Annotated[int | None, whole(1, MOST_GROUPS, help="Maximum number of models.")] = None,
     budget: Annotated[
         float | None,
-        decimal(0, MOST_HOURS, help="Most hours of training of all models, instead of --groups (from recorded times)."),
+        decimal(0, MOST_HOURS, help="Maximum training hours of all models. Give this or --groups."),
     ] = None,
     risk: Annotated[
         Any,
         typer.Option(
             parser=_risk,
             metavar="<float|none>",
-            help="Count each gain by a lower bound, below which it lies with this probability; none: count the gain.",
+            help="Probability that a gain lies below the bound used for the choice; none: use the gain itself.",
         ),
     ] = 0.05,
     for_task: Annotated[
@@ -54,13 +54,13 @@ def command(
     compare: Annotated[
         list[str] | None,
         typer.Option(
-            help="Also value and price other choices: all-in-one, alone, pairs; separate several with commas."
+            help="Also value and price other choices: all-in-one, single-task, pairs; separate several with commas."
         ),
     ] = None,
-    draws: Annotated[int, whole(0, MOST_DRAWS, help="Draws of the gains that say how sure the choice is.")] = 200,
+    draws: Annotated[int, whole(0, MOST_DRAWS, help="Number of draws that measure how stable the choice is.")] = 200,
     retrain: Annotated[
         int | None,
-        whole(1, MOST_SEEDS, help="Train the chosen models with so many fresh seeds, and compare with the prediction."),
+        whole(1, MOST_SEEDS, help="Train the chosen models with N fresh seeds; compare with the prediction."),
     ] = None,
     suite_file: SuiteFile = None,
     data: Data = None,

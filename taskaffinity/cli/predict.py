@@ -56,7 +56,7 @@ def command(
             number += 1
             show(row.end, size)
             if not quiet and not number % _REPORT_EVERY and not sys.stderr.isatty():
-                print(f"{number} texts, {100 * row.end / size:.0f} % of {name_of_file}", file=sys.stderr)
+                print(f"{number} texts, {100 * row.end / size:.0f}% of {name_of_file}", file=sys.stderr)
     if not quiet:
         print(f"{number} texts of {name_of_file}{f' in {printable(str(out))}' if out else ''}", file=sys.stderr)
 

@@ -121,7 +121,7 @@ class ClassDifference:
 def class_differences(rows: Sequence[CheckRow]) -> list[ClassDifference]:
     """Classes whose counts differ from BLUE's, for tasks with known counts.
 
-    Unexplained differences of at most 1 % in a negative class are left out.
+    Unexplained differences of at most 1% in a negative class are left out.
     """
     parts: dict[tuple[str, str], list[CheckRow]] = {}
     for row in rows:

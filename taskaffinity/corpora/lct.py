@@ -14,7 +14,7 @@ is the class of their relation or ``false``. A pair with two classes becomes two
   relations of dev and test, and no training example shows these types. All pairs of event triggers would be 68,533 rows
   and miss 295 relations.
 * Relations are directed (``Arg1 Caused-By Arg2``) but labels are not: masks stand in text order and the label is the
-  class. Little is lost, because the usual direction of class and types is right for 94 % of dev and test. ``offsets``
+  class. Little is lost, because the usual direction of class and types is right for 94% of dev and test. ``offsets``
   keep the direction: they begin with the first argument of the relation. In a ``false`` row they begin with the first
   mention of the text.
 """

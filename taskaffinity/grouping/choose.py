@@ -36,14 +36,14 @@ def all_in_one(worth: FloatArray) -> Grouping:
     return Grouping((tuple(range(size)),), (0,) * size, "exact")
 
 
-def alone(worth: FloatArray) -> Grouping:
+def single_task(worth: FloatArray) -> Grouping:
     """Return the grouping with one model per task."""
     size = len(worth)
     return Grouping(tuple((task,) for task in range(size)), tuple(range(size)), "exact")
 
 
 def pairs(worth: FloatArray) -> Grouping:
-    """Return the grouping in which each task is trained with its best partner, or alone if no partner helps."""
+    """Return the grouping in which each task is trained with its best partner, or by itself if none helps."""
     size = len(worth)
     gains = np.where(np.isnan(worth), -np.inf, worth)
     best = gains.argmax(axis=0)

@@ -18,7 +18,7 @@ class Shares:
 
     draws: int
     groups: tuple[float, ...]
-    """Share of the draws whose best grouping has this very group, by group; 0 to 1."""
+    """Share of draws in which the group is part of the best grouping, by group; 0 to 1."""
     regret: float
     """Mean over draws of what the best grouping is worth more than the chosen one, in points per task."""
 

@@ -1,4 +1,4 @@
-"""The checkpoint of a run under way: one file, written whole, checked when it is read, removed when the run ends.
+"""The checkpoint of a running run: one file, written whole, checked when it is read, removed when the run ends.
 
 The file is ``checkpoint/EPOCH-BATCHES-SHA256.safetensors`` in the run's folder. Its tensors are weights, moments of the
 optimizer and states of generators; its metadata is a ``TrainingState`` in JSON. The name holds the checksum of all its
@@ -60,7 +60,7 @@ class TrainingState:
     versions: dict[str, str]
     """Versions of the software, as in ``result.json``."""
     epoch: Annotated[int, Field(ge=1)]
-    """The epoch to go on with, from 1; one more than the recipe's epochs if all are trained."""
+    """The epoch to continue with, from 1; one more than the recipe's epochs if all are trained."""
     batches: Annotated[int, Field(ge=0)]
     """Mini-batches of this epoch that are done."""
     tokens: Annotated[int, Field(ge=0)]
@@ -116,7 +116,7 @@ class CheckpointFolder:
             target = self._write(state, save)
         except (OSError, SafetensorError) as error:
             why = getattr(error, "strerror", None) or type(error).__name__
-            _LOG.warning("%s: no checkpoint was written (%s); the run goes on", self.folder, why)
+            _LOG.warning("%s: no checkpoint was written (%s); the run continues", self.folder, why)
             return
         self._remove_others(target)
 

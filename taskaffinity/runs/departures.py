@@ -2,7 +2,7 @@
 
 ``departures.csv`` is the table. The released code is ``mt-bluebert`` for multi-task runs, BLUE's scripts for data, and
 ``bluebert`` (TensorFlow) for the single-task rows of the paper. Sizes are in points of test score (100 x the metric).
-"Below 0.2 points" means that the departure touches fewer than 0.2 % of what it can touch on the corpora that are named.
+"Below 0.2 points" means that the departure touches fewer than 0.2% of what it can touch on the corpora that are named.
 """
 
 from __future__ import annotations

@@ -77,11 +77,11 @@ class HeartbeatWriter:
         self.remove()  # a killed process leaves one
 
     def continue_in(self, epoch: int) -> None:
-        """Note that an interrupted run goes on in this epoch."""
+        """Note that an interrupted run continues in this epoch."""
         self._continued_in = epoch
 
     def start_epoch(self, number: int, n_batches: int, n_done: int = 0) -> None:
-        """Note that an epoch of so many mini-batches begins, or goes on after so many."""
+        """Note that an epoch begins, or continues after some of its mini-batches."""
         self._epoch, self._n_batches = number, max(1, n_batches)
         self._done, self._examples = n_done, 0
         self._began = time.monotonic()

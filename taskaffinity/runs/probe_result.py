@@ -74,7 +74,7 @@ class ProbeResult:
     """(n_examples,), number of each example's document; None if every example is one."""
 
     @property
-    def source_is_learnt(self) -> bool:
+    def source_is_learned(self) -> bool:
         """Whether the source reached its goal; true for a probe of the target alone."""
         assert self.spec.probe is not None  # a probe has its settings
         return self.scores.source is None or self.scores.source >= self.spec.probe.source_goal

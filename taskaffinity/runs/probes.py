@@ -22,10 +22,10 @@ from taskaffinity.runs.study import Study
 REPEATS = 2
 """Most probes per arrow, each from a single-task run with another seed."""
 FEWEST, MOST = 20, 40
-"""Updates on the target in a probe, and as many on the source. With fewer, a source is seldom learnt in time to show
+"""Updates on the target in a probe, and as many on the source. With fewer, a source is seldom learned in time to show
 harm; long probes are worth more than two short ones."""
-LEARNT = 2 / 3
-"""Share of its single-task dev score from which a source counts as learnt."""
+LEARNED = 2 / 3
+"""Share of its single-task dev score from which a source counts as learned."""
 LONGEST = 0.10
 """Longest probe, as a share of the updates of a run of the pair."""
 WARMUP = 0.25
@@ -79,7 +79,7 @@ class Costs:
         return len(self._study.seeds) * of_one_seed
 
     def of_probe(self, target: str, source: str | None, updates: int) -> float:
-        """A probe with so many updates in all: two readouts of the target, and one of the source."""
+        """A probe with this number of updates in all: two readouts of the target, and one of the source."""
         return updates + 2 * self.evaluation(target) + (self.evaluation(source) if source else 0.0)
 
     def of_probes(self, steps: int, repeats: int) -> float:
@@ -146,7 +146,7 @@ def probes_of(
                 target_steps=design.steps,
                 source_steps=design.steps,
                 most_rounds=rounds,
-                source_goal=round(LEARNT * max(0.0, dev[source, seed]), 6),
+                source_goal=round(LEARNED * max(0.0, dev[source, seed]), 6),
                 warmup=_warmup(study),
             )
             recipe = _recipe(study, target, source)
@@ -156,7 +156,7 @@ def probes_of(
 
 
 def alone(probe: RunSpec, rounds: int) -> RunSpec:
-    """The probe of the target alone that has the updates on the target of so many rounds of ``probe``."""
+    """The probe without a source that has the target's updates of the first ``rounds`` of ``probe``."""
     assert probe.probe is not None
     assert probe.parent is not None  # ``probe`` is a probe
     steps = replace(probe.probe, source_steps=0, most_rounds=rounds, source_goal=-1.0)
@@ -164,7 +164,7 @@ def alone(probe: RunSpec, rounds: int) -> RunSpec:
 
 
 def updates_of(probe: Probe, rounds: int) -> int:
-    """Updates of so many rounds."""
+    """Updates of a number of rounds."""
     return rounds * (probe.target_steps + probe.source_steps)
 
 

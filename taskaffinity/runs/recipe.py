@@ -155,7 +155,7 @@ class Recipe:
         Literal["paper"] | None,
         Field(
             description="paper follows the released code: dev joins the training examples, every epoch is trained and "
-            "the last weights are used. None selects the epoch on dev."
+            "the last weights are used. none selects the epoch on dev."
         ),
     ] = None
     train_on_dev: Annotated[

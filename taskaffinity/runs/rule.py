@@ -13,7 +13,7 @@ from taskaffinity.errors import STRICT, one_line_errors
 from taskaffinity.tasks.metrics import METRICS
 
 Estimand = Literal["population", "test-set"]
-"""What a gain refers to: test sets drawn like this one, or this very test set, where only seeds contribute error."""
+"""What a gain refers to: test sets drawn like this one, or exactly this test set, where only seeds contribute error."""
 
 Correction = Literal["bh", "by", "holm", "dunnett"]
 
@@ -58,7 +58,7 @@ class Rule:
     estimand: Annotated[
         Estimand,
         Field(
-            description="population: test sets drawn like this one. test-set: this very test set, where only seeds "
+            description="population: test sets drawn like this one. test-set: exactly this test set, where only seeds "
             "contribute error."
         ),
     ] = "population"

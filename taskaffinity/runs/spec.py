@@ -61,7 +61,7 @@ class Probe:
     most_rounds: Steps = 1
     """Rounds at most. A probe with a source ends after the round in which the source reaches its goal."""
     source_goal: FiniteScore = -1.0
-    """Dev score from which the source counts as learnt."""
+    """Dev score from which the source counts as learned."""
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the first round in which the learning rate rises linearly to its peak."""
 

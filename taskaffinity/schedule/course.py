@@ -39,7 +39,7 @@ class Course:
         self._left = TimeLeft(sum(self._costs.values()), is_seconds=is_seconds)
 
     def take(self, event: Event) -> None:
-        """Note a run that ended, or the runs under way."""
+        """Note a run that ended, or the running runs."""
         if not isinstance(event, Finished):
             self._running = event
             return

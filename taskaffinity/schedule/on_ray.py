@@ -24,7 +24,7 @@ _NODES_SECONDS = 10
 _ARRIVAL_SECONDS = 2
 """Time that a network file system may take to show a file from another node."""
 CHECKPOINT_SECONDS = 10.0
-"""Time that the runs under way have to write their checkpoints after they were asked to end."""
+"""Time that the running runs have to write their checkpoints after they were asked to end."""
 _NODE_ENDED = "Ray ended on this machine or on the node of the run"
 _NOT_ARRIVED = "its result did not arrive: --results must be on a path that all nodes share"
 
@@ -127,7 +127,7 @@ def _nodes(ray: Any) -> list[Mapping[str, float]]:
 
 
 def _cancel(ray: Any, references: list[Any]) -> None:
-    """Drop the runs that wait, and end those under way after they wrote a checkpoint; the session may go on."""
+    """Drop the runs that wait, and end the running ones after a checkpoint; the session may continue."""
     if not references:
         return
     for reference in references:

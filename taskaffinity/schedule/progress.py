@@ -31,12 +31,12 @@ class Progress:
     done: int
     """Finished runs, those of earlier commands included."""
     running: tuple[str, ...]
-    """Names of the runs under way."""
+    """Names of the running runs."""
     failed: int
     seconds_left: float | None
     """Expected seconds until all runs are done; None while unknown."""
     heartbeats: Mapping[str, Heartbeat] = field(default_factory=dict)
-    """Progress of the runs under way, by name; a run without one is loading or evaluating test."""
+    """Progress of the running runs, by name; a run without one is loading or evaluating test."""
     ended: tuple[EndedRun, ...] = ()
     """Runs that ended since the last ``Progress``."""
 
@@ -86,20 +86,20 @@ def describe_scores(scores: Mapping[str, float]) -> str:
 
 
 def describe_heartbeat(beat: Heartbeat) -> str:
-    """Format the progress of a run: ``epoch 2/10, 43 %, dev mednli 71.3, 120 examples/s``.
+    """Format the progress of a run: ``epoch 2/10, 43%, dev mednli 71.3, 120 examples/s``.
 
     Examples
     --------
     >>> describe_heartbeat(Heartbeat(2, 10, 0.43, 119.7, {"mednli": 0.7131}))
-    'epoch 2/10, 43 %, dev mednli 71.3, 120 examples/s'
+    'epoch 2/10, 43%, dev mednli 71.3, 120 examples/s'
     >>> describe_heartbeat(Heartbeat(5, 10, 0.43, continued_in=4))
-    'epoch 5/10, 43 %, continued from epoch 4'
+    'epoch 5/10, 43%, continued from epoch 4'
     """
     speed = f"{beat.examples_per_second:.0f} examples/s" if beat.examples_per_second else ""
     continued = f"continued from epoch {beat.continued_in}" if beat.continued_in else ""
     parts = (
         f"epoch {beat.epoch}/{beat.epochs}",
-        f"{100 * beat.share:.0f} %",
+        f"{100 * beat.share:.0f}%",
         describe_scores(beat.dev),
         speed,
         continued,

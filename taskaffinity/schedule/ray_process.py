@@ -34,7 +34,7 @@ _START_SECONDS = 60
 _TIMED_OUT = "timed out"
 """Ray's words for a start that took more than half a minute; they come with no class of their own."""
 _LEAVE_SECONDS = 13.0
-"""Time that the runs under way may take to write their checkpoints, and the process to leave a cluster."""
+"""Time that the running runs may take to write their checkpoints, and the process to leave a cluster."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -98,7 +98,7 @@ class RaySessions:
                 raise RayEnded(
                     f"{error}, for the {self._n_ended}th time; its logs lie in {self._folder}", is_final=True
                 ) from error
-            _LOG.warning("%s; it is started again, and the runs under way continue", error)
+            _LOG.warning("%s; it is started again, and the interrupted runs continue", error)
             raise
 
     def _start(self) -> _RayProcess:
@@ -183,7 +183,7 @@ class _RayProcess:
             self._send((yield message))
 
     def end(self, *, in_order: bool = False) -> None:
-        """End everything; ``in_order`` lets the runs under way write checkpoints first."""
+        """End everything; ``in_order`` lets the running runs write checkpoints first."""
         if in_order or self._resources.address is not None:
             self._leave()
         stop_mps(self._folder)

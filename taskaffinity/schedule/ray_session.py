@@ -90,7 +90,7 @@ def start_ray(resources: Resources, folder: Path) -> Any:
 
 
 def vital_processes(ray: Any) -> Mapping[str, Any]:
-    """Return the processes without which no run goes on, by name; none of a Ray that was joined."""
+    """Return the processes without which no run continues, by name; none of a Ray that was joined."""
     node = ray._private.worker._global_node
     processes = node.all_processes if node is not None and node.head else {}
     return {name: processes[name][0].process for name in ("gcs_server", "raylet") if processes.get(name)}

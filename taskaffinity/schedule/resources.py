@@ -38,7 +38,7 @@ class RunOptions:
     share_with_group: bool = False
     """Whether the group may read predictions and models; otherwise the owner alone."""
     checkpoint_minutes: float = DEFAULT_MINUTES
-    """Fewest minutes between two checkpoints of a run under way; 0 for no checkpoints."""
+    """Minimum minutes between two checkpoints of a run; 0 for no checkpoints."""
 
 
 DEFAULT_OPTIONS = RunOptions()

@@ -1,8 +1,9 @@
 """Train a plan with one of two executors: this process, or Ray. Both call the same ``train_and_store``.
 
-A failed run leaves its reason and traceback in its folder, and the other runs go on, unless the disk is full. On Ray, a
-run is one task with a share of the machine. Ray retries a run whose worker or node was lost; it does not retry a run
-that raised an error. No state of Ray is ever restored, and a Ray session that was not started here is never stopped.
+A failed run leaves its reason and traceback in its folder, and the other runs continue, unless the disk is full. On
+Ray, a run is one task with a share of the machine. Ray retries a run whose worker or node was lost; it does not retry
+a run that raised an error. No state of Ray is ever restored, and a Ray session that was not started here is never
+stopped.
 """
 
 from __future__ import annotations

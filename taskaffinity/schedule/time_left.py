@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 _PRIOR_SECONDS = 60.0
-"""Weight of a cost model: its speed counts as much as so many seconds of observation."""
+"""Weight of a cost model: its speed counts as much as this number of observed seconds."""
 _FIRST_SHARE = 0.02
 """Share of the total cost that is done before the first estimate, without a cost model; workers start up before."""
 _SMOOTHING_SECONDS = 20.0

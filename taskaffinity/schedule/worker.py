@@ -39,7 +39,7 @@ class Finished:
 
 
 Event = Finished | tuple[str, ...]
-"""A run that ended, or the names of the runs under way."""
+"""A run that ended, or the names of the running runs."""
 
 Arguments = list[tuple[RunSpec, dict[str, Any]]]
 """The runs to train, each with the settings of ``train_and_store``."""
@@ -85,7 +85,7 @@ def _claim_and_train(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]
             if spec.parent is not None and start is not None:
                 store.check_file(spec.parent, start)
             _train(spec, store, start, settings)
-        except Exception as error:  # any error of the run: its reason is stored and the other runs go on
+        except Exception as error:  # any error of the run: its reason is stored and the other runs continue
             reason = _reason(error)
             with suppress(OSError):  # where no result can be written, its reason may fail too
                 store.fail(spec, reason, trace_of(error))
@@ -102,7 +102,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether the run may succeed when it goes on later: memory or room on the disk was short."""
+    """Whether the run may succeed when it resumes later: memory or room on the disk was short."""
     from taskaffinity.training.load_errors import is_lack_of_memory
 
     return _is_lack_of_room(error) or is_lack_of_memory(error)

@@ -90,7 +90,7 @@ def describe_design(study: Study, design: ProbeDesign) -> str:
     """What the probes will do, and what they cost."""
     return (
         f"probes: {design.repeats} per arrow, each {design.steps} updates of the target and as many of the source; "
-        f"{100 * design.share:.2g} % of the cost of all pairs "
+        f"{100 * design.share:.2g}% of the cost of all pairs "
         f"({len(study.seeds)} seeds)"
     )
 

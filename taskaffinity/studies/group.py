@@ -28,25 +28,25 @@ def group(
 ) -> GroupResults | HelperResults:
     """Choose which tasks of a study of pairs to train together, and write ``groups.csv`` and its figure.
 
-    The predicted gain of a task in a group is the mean of its measured gains in pairs with the other members; alone it
-    is 0. A task may be trained in several groups and is served by one. Nothing is trained.
+    The predicted gain of a task in a group is the mean of its measured gains in pairs with the other members; in a
+    single-task model it is 0. A task may be trained in several groups and is served by one. Nothing is trained.
 
     Parameters
     ----------
     results : path
         Results folder. A pair that is not trained is not used, unless ``estimates.csv`` estimates its gains.
     groups : int, optional
-        Most models.
+        Maximum number of models.
     budget : float, optional
-        Most hours of training of all models together, each trained once. Give either this or ``groups``.
+        Maximum training hours of all models, each trained once. Give either this or ``groups``.
     risk : float or None
         The choice counts lower bounds: with this probability a gain is below its bound. None: it counts the gains.
     for_task : str, optional
         Instead of groups, order the helpers of this task; no file is written.
     compare : sequence of str
-        Other choices to value and price beside it: ``all-in-one``, ``alone``, ``pairs``.
+        Other choices to value and price beside it: ``all-in-one``, ``single-task``, ``pairs``.
     draws : int
-        Number of draws of the gains, which say how sure the choice is; 0 for none.
+        Number of draws of the gains that measure how stable the choice is; 0 for none.
 
     Returns
     -------
@@ -128,6 +128,7 @@ def _alternatives(compare: str | Sequence[str]) -> list[str]:
 
     parts = compare.split(",") if isinstance(compare, str) else [part for one in compare for part in one.split(",")]
     names = list(dict.fromkeys(name.strip() for name in parts if name.strip()))
+    names = ["single-task" if name == "alone" else name for name in names]  # its name before the first release
     for name in names:
         if name not in ALTERNATIVES:
             raise InputError(

@@ -72,7 +72,7 @@ class StudyOptions:
     cpus_per_run: Cpus = 1
     """CPU cores and threads per run."""
     checkpoint_minutes: Minutes = DEFAULT_MINUTES
-    """Fewest minutes between two checkpoints of a run under way, from which it goes on if it is killed; 0 for none."""
+    """Minimum minutes between two checkpoints. A killed run resumes from the last one. 0: no checkpoints."""
     keep_predictions: Switch = True
     """Whether to store each run's predictions by example id, without text."""
     keep_models: Switch = False

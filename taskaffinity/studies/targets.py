@@ -1,4 +1,4 @@
-"""Go on with a study of an earlier version, which learned similarity on scores as they are."""
+"""Continue a study of an earlier version, which learned similarity on the scores as they are."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def labels_by_split(task: Task) -> dict[str, dict[Split, str]]:
         total = sum(counts.values()) or 1
         for label in found:
             n = counts.get(label, 0)
-            found[label][split] = f"{n:,} ({100 * n / total:.0f} %)"
+            found[label][split] = f"{n:,} ({100 * n / total:.0f}%)"
     return found
 
 

@@ -72,7 +72,7 @@ class MultiTaskModel(nn.Module):
         self.to(device)
 
     def set_precision(self, precision: Literal["bf16"] | None) -> None:
-        """Set the precision; all weights are in fp32 afterwards, and an optimizer with bf16 weights cannot go on."""
+        """Set the precision; all weights are in fp32 afterwards, and an optimizer with bf16 weights cannot continue."""
         leave_bf16(self)
         self.precision = precision
 

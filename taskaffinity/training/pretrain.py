@@ -105,7 +105,7 @@ def pretrain(
     Parameters
     ----------
     checkpoint_minutes : float
-        Fewest minutes between two checkpoints; 0 for none.
+        Minimum minutes between two checkpoints; 0 for none.
     share_with_group : bool
         Whether the group may read the folder; otherwise the owner alone.
 

@@ -84,7 +84,7 @@ def execute_probe(spec: RunSpec, *, encoder_folder: Path, cache: Path, start: Pa
 
 @dataclass
 class _Training:
-    """The state of a probe under way."""
+    """The state of a running probe."""
 
     spec: RunSpec
     probe: Probe
@@ -101,7 +101,7 @@ class _Training:
         self.averaged = 0
 
     def run(self) -> float | None:
-        """Train, until the source is learnt; return its dev score, or None without a source."""
+        """Train until the source is learned; return its dev score, or None without a source."""
         (target,), partner = self.spec.task_names, self.spec.partner
         of_target = self._batches(target, self.probe.target_steps)
         of_source = self._batches(partner[0], self.probe.source_steps) if partner else iter(())

@@ -1,4 +1,4 @@
-"""Write checkpoints of a run under way, and continue from one.
+"""Write checkpoints of a running run, and continue from one.
 
 A run that continues gives the same bytes as one that was never interrupted. Between two mini-batches its state is the
 weights, the optimizer's moments, the states of torch's generators, the position, and the best epochs so far. The order

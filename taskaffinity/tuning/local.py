@@ -47,7 +47,7 @@ def train_trial(
     for epoch in range(1, trial.recipe.num_train_epochs + 1):
         try:
             best = next(epochs)
-        except Exception as error:  # any error of the trial: the other trials go on
+        except Exception as error:  # any error of the trial: the other trials continue
             fail(reason_of(error), trace_of(error), isinstance(error, Diverged))
             return
         scores = {name: 100 * dev.score for name, dev in best.items()}

@@ -1,7 +1,7 @@
 """A round of trials: the record of each, the pending ones, and the stopped ones. Executors report to it.
 
 The round reads the trials that an earlier command finished and writes each trial when it ends. So an interruption loses
-the trials under way only.
+the running trials only.
 """
 
 from __future__ import annotations

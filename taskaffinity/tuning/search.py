@@ -29,7 +29,7 @@ _SEEDS_A_SEARCH = 1_000
 NO_BETTER = 0.1
 """Share of the way from a collapsed trial to the best score up to which another has not learned the task either.
 
-It is 10 points of F1 above 0, 5 points of accuracy above 50 and half a point above 95: beside a majority class of 95 %
+It is 10 points of F1 above 0, 5 points of accuracy above 50 and half a point above 95: beside a majority class of 95%
 no trial can be 5 points better.
 """
 _BEST = 100.0

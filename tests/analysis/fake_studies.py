@@ -1,4 +1,4 @@
-"""Tiny studies with runs that never trained: a results folder is all that the reading wing sees.
+"""Tiny studies with runs that never trained: a results folder is all that the analysis reads.
 
 Not in ``conftest.py``, for tests import it by name, and every folder may have a ``conftest``.
 """
@@ -122,8 +122,16 @@ def latent_counts(
 
 
 def write_estimates(root: Path, rows: Mapping[tuple[str, str], Mapping[str, object]]) -> None:
-    """Write ``estimates.csv``: arrow -> the values that differ from a probe of five points whose source was learnt."""
-    usual = {"probe": 5.0, "se": 1.0, "low": 3.4, "high": 40.0, "sign": "positive", "source_learnt": True, "reason": ""}
+    """Write ``estimates.csv``: arrow -> the values that differ from a probe of five points whose source was learned."""
+    usual = {
+        "probe": 5.0,
+        "se": 1.0,
+        "low": 3.4,
+        "high": 40.0,
+        "sign": "positive",
+        "source_learned": True,
+        "reason": "",
+    }
     table = [{"source": s, "target": t, **usual, **given} for (s, t), given in rows.items()]
     pd.DataFrame(table).to_csv(root / "estimates.csv", index=False)
 

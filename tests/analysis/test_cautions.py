@@ -196,10 +196,10 @@ def test_no_effect_says_its_condition_and_what_the_runs_can_exclude(n_seeds: int
     matrix = measure(study, store)
     assert matrix.select("no effect")
     [rate] = re.findall(
-        r"(\d+) runs without a collapse cannot exclude a collapse rate of up to (\d+) %", caption(matrix)
+        r"(\d+) runs without a collapse cannot exclude a collapse rate of up to (\d+)%", caption(matrix)
     )
     assert int(rate[0]) == n_seeds
-    # at this rate n runs without a collapse have a probability of 5 %
+    # at this rate n runs without a collapse have a probability of 5%
     assert (1 - int(rate[1]) / 100) ** n_seeds == pytest.approx(0.05, abs=0.02)
     assert "Significant gains are too large" not in describe(matrix)
 
@@ -214,12 +214,12 @@ def test_the_condition_is_said_only_beside_such_a_verdict(usual: tuple[Study, Ru
 def test_the_winners_curse_is_said_once_if_an_arrow_is_significant(usual: tuple[Study, RunStore]) -> None:
     matrix = measure(*usual)
     assert matrix.select("improves")
-    assert describe(matrix).count("by 9 to 11 % in simulations with 3 seeds per pair.") == 1
+    assert describe(matrix).count("by 9 to 11% in simulations with 3 seeds per pair.") == 1
 
 
 @pytest.mark.parametrize(
     ("seeds", "words"),
-    [(2, "by more than 9 to 11 %"), (4, "by 9 to 11 %"), (5, "by 5 to 6 %"), (39, "by 5 to 6 %"), (41, "by 2 to 3 %")],
+    [(2, "by more than 9 to 11%"), (4, "by 9 to 11%"), (5, "by 5 to 6%"), (39, "by 5 to 6%"), (41, "by 2 to 3%")],
 )
 def test_the_winners_curse_depends_on_the_seeds(seeds: int, words: str, usual: tuple[Study, RunStore]) -> None:
     matrix = measure(*usual)
@@ -343,7 +343,7 @@ def test_the_placebo_line_says_how_wide_its_interval_is(tmp_path: Path) -> None:
     study = study_of(controls=True)
     matrix = measure(study, fill(study, tmp_path, latent_counts({}, n=200)))
     [line] = [line for line in describe(matrix).splitlines() if line.startswith("Placebos: ")]
-    low, high = map(int, re.search(r"between (\d+) and (\d+) %", line).groups())  # type: ignore[union-attr]
+    low, high = map(int, re.search(r"between (\d+) and (\d+)%", line).groups())  # type: ignore[union-attr]
     [wide] = re.findall(r"an interval of (\d+) points", line)
     assert math.isclose(int(wide), high - low, abs_tol=1)
     assert "several studies can be pooled" in line

@@ -34,7 +34,7 @@ def test_the_bound_is_the_lower_end_of_the_arrows_interval(matrix: AffinityMatri
 
 
 def test_two_models_take_the_helper_to_its_target(matrix: AffinityMatrix) -> None:
-    chosen = chosen_groups(matrix, None, models=2, draws=20, compare=["alone", "pairs"])
+    chosen = chosen_groups(matrix, None, models=2, draws=20, compare=["single-task", "pairs"])
     b, a, _ = range(3)
     assert (b, a) in chosen.grouping.groups
     assert chosen.gain[b] == pytest.approx(matrix.gain[a, b])
@@ -42,8 +42,8 @@ def test_two_models_take_the_helper_to_its_target(matrix: AffinityMatrix) -> Non
     assert tuple(frame.columns) == GROUPS_COLUMNS
     assert sorted(frame[frame["served"]]["task"]) == sorted(NAMES)
     assert frame["hours"].isna().all()
-    assert list(chosen.alternatives) == ["alone", "pairs"]
-    assert "alone: 3 models, +0.0 points per task" in "\n".join(describe_groups(chosen))
+    assert list(chosen.alternatives) == ["single-task", "pairs"]
+    assert "single-task: 3 models, +0.0 points per task" in "\n".join(describe_groups(chosen))
 
 
 def test_hours_are_kept_and_a_budget_too_small_says_what_is_needed(matrix: AffinityMatrix) -> None:

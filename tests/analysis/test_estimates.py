@@ -102,13 +102,13 @@ def test_a_gain_is_one_to_six_times_its_probe(probe: float, se: float, interval:
     row = Estimate("s", "t", probe, se)
     assert row.interval == pytest.approx(interval)
     assert row.sign == sign
-    assert replace(row, source_learnt=False).sign == "unclear"
+    assert replace(row, source_learned=False).sign == "unclear"
 
 
-def test_an_arrow_whose_source_was_not_learnt_has_no_sign() -> None:
+def test_an_arrow_whose_source_was_not_learned_has_no_sign() -> None:
     rng = np.random.default_rng(0)
     (row,) = estimates([Probed("s", "t", result(drawn(rng, 0.9), source=0.4), result(drawn(rng, 0.5)))])
-    assert not row.source_learnt
+    assert not row.source_learned
     assert row.sign == "unclear"
 
 

@@ -108,7 +108,7 @@ def test_a_synthetic_study_is_stamped_and_the_caption_is_complete(draw: object, 
         "3 seeds",
         "95%",
         "encoder tiny",
-        "training with s changes the score of t by",
+        "the change of t's score after training with s",
         "synthetic",
     ):
         assert words in caption

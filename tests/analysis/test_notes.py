@@ -23,9 +23,9 @@ LEAKS = (
     Leak("a", "a", "leak: 1 text of a dev also in a train"),
 )
 OWN = "leak: 1 text of a dev also in a train"
-LONG = "b has long rows (34 % of train)"
+LONG = "b has long rows (34% of train)"
 SAMPLED = "c is sampled (32 of 1,000 train)"
-HARDLY = "b hardly learned alone (training loss fell by 5 %)"
+HARDLY = "b hardly learned in single-task training (training loss fell by 5%)"
 NOTES = {
     ("b", "a"): [HARDLY, LONG, *(leak.line for leak in LEAKS)],
     ("c", "a"): [SAMPLED, OWN],
@@ -35,14 +35,14 @@ NOTES = {
     ("b", "c"): [SAMPLED, HARDLY, LONG],
 }
 SENTENCES = (
-    "B (34 % of train)",
+    "B (34% of train)",
     "Runs use a sample of the examples: C (32 of 1,000 train).",
 )
 
 
 @pytest.fixture
 def limited(tmp_path: Path) -> tuple[Study, RunStore]:
-    """Three tasks: b is long and hardly learned alone, c is sampled, test texts of a stand in b's training split."""
+    """Three tasks: b is long and hardly learned, c is sampled, test texts of a stand in b's training split."""
     study = make_study(["a", "b", "c"])
     a, b, c = study.tasks
     b = replace(b, long_rows={"train": 0.34, "dev": 0.5, "test": 0.01})
@@ -67,7 +67,7 @@ def test_each_arrow_has_the_notes_of_its_runs_and_of_both_tasks(
 def test_captions_text_and_page_say_it_too(limited: tuple[Study, RunStore], tmp_path: Path) -> None:
     matrix = publish(*limited, tmp_path / "out", pictures=FigureOptions(("heatmap",), ("svg",)))
     words = caption(matrix)
-    assert "Caution: B hardly learned alone; 2 leaks from training to evaluation examples." in words
+    assert "Caution: B hardly learned in single-task training; 2 leaks from training to evaluation examples." in words
     text = (tmp_path / "out" / "affinity.txt").read_text()
     write_report(*limited, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()

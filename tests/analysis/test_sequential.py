@@ -200,7 +200,7 @@ def test_intervals_are_not_called_those_of_alpha(tmp_path: Path) -> None:
     assert "at 0.05, spent over the interim analyses" in caption(matrix)
     fixed = measure(replace(study, interim_seeds=()), RunStore(tmp_path))
     assert "95% intervals" in caption(fixed)
-    assert "at 0.05;" in caption(fixed)
+    assert "at 0.05." in caption(fixed)
 
 
 @pytest.mark.filterwarnings("error")

@@ -164,7 +164,7 @@ def test_the_caption_says_that_the_papers_single_task_row_is_of_another_code_bas
         protocol="paper",
     )
     words = describe_stages(clinical)
-    for said in ("another code base", "30 epochs", "without dev", "summed over padding", "--baseline paper-single"):
+    for said in ("another code base", "30 epochs", "trained on dev", "summed over padding", "--baseline paper-single"):
         assert said in words
     assert "100 epochs at learning rate 5e-05, single-task and multi-task" in words
     kinds = ("similarity", "relation", "ner", "inference")

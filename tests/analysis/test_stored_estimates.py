@@ -28,7 +28,7 @@ def test_what_estimate_writes_is_read_and_the_bound_at_five_percent_is_the_end_o
         Estimate("a", "b", probe=3.0, se=1.0),
         Estimate("b", "a", probe=-2.0, se=0.5),
         Estimate("c", "a", probe=0.4, se=1.0),
-        Estimate("c", "b", probe=9.0, se=0.1, source_learnt=False),
+        Estimate("c", "b", probe=9.0, se=0.1, source_learned=False),
         Estimate("a", "c", reason="a probe is missing"),
     ]
     (tmp_path / "estimates.csv").write_text(as_csv(estimates_frame(rows, NAMES)))
@@ -41,7 +41,7 @@ def test_what_estimate_writes_is_read_and_the_bound_at_five_percent_is_the_end_o
         assert (found.low[arrow], found.high[arrow]) == pytest.approx(row.interval, rel=1e-5)
         assert found.bound(0.05)[arrow] == pytest.approx(row.interval[0], abs=0.01)
     assert np.argwhere(found.known).tolist() == [[0, 1], [1, 0], [2, 0]]
-    assert np.isnan(found.bound(0.05)[2, 1])  # its source was not learnt, so its sign is not known
+    assert np.isnan(found.bound(0.05)[2, 1])  # its source was not learned, so its sign is not known
     assert found.bound(None)[1, 0] == -2.0
     assert found.bound(0.2)[1, 0] == pytest.approx(RATIO * (-2.0 + 0.5 * norm.ppf(0.2)))
     assert found.df[0, 1] == math.inf
@@ -105,7 +105,7 @@ def test_a_folder_of_estimates_only_is_grouped_and_everything_is_marked(tmp_path
     rows = {(s, t): {} if (s, t) == ("a", "b") else negative for s in NAMES for t in NAMES if s != t}
     write_estimates(tmp_path, rows)
     matrix = PairwiseResults.load(tmp_path).matrix
-    chosen = chosen_groups(matrix, None, models=3, draws=20, compare=["pairs", "alone"])
+    chosen = chosen_groups(matrix, None, models=3, draws=20, compare=["pairs", "single-task"])
     assert sorted(chosen.grouping.groups) == [(0,), (0, 1), (2,)]
     assert chosen.gain.tolist() == [0.0, 5.0, 0.0]
     assert chosen.bound[1] == pytest.approx(5 + norm.ppf(0.05))
@@ -113,7 +113,7 @@ def test_a_folder_of_estimates_only_is_grouped_and_everything_is_marked(tmp_path
     lines = describe_groups(chosen)
     assert "~ with estimates: 6 of 6 gains come from estimates.csv" in "\n".join(lines)
     assert "pairs: 3 models, +1.7 points per task (lower bound +1.1), 1 task with estimates." in lines
-    assert "alone: 3 models, +0.0 points per task (lower bound +0.0)." in lines
+    assert "single-task: 3 models, +0.0 points per task (lower bound +0.0)." in lines
     gains = group_gains(matrix, 0.05)
     helpers = select_helpers(gains, 1)
     assert [helper.is_chosen for helper in helpers] == [True, False]
@@ -122,10 +122,10 @@ def test_a_folder_of_estimates_only_is_grouped_and_everything_is_marked(tmp_path
     assert set(matrix.verdict[0, 1:].tolist()) == {"inconclusive"}
 
 
-def test_estimates_whose_source_was_not_learnt_serve_nobody(tmp_path: Path) -> None:
+def test_estimates_whose_source_was_not_learned_serve_nobody(tmp_path: Path) -> None:
     study = make_study(NAMES)
     store = fill(study, tmp_path, latent_counts({}), skip=lambda spec: len(spec.task_names) > 1)
-    write_estimates(tmp_path, {(s, t): {"source_learnt": False} for s in NAMES for t in NAMES if s != t})
+    write_estimates(tmp_path, {(s, t): {"source_learned": False} for s in NAMES for t in NAMES if s != t})
     matrix = with_estimates(measure(study, store), tmp_path)
     with pytest.raises(InputError, match="no 1 groups serve all 3 tasks; 6 of 6 gains have no bound"):
         chosen_groups(matrix, None, models=1)

@@ -46,7 +46,7 @@ def test_of_tasks_that_came_to_their_end_nothing_is_said(tmp_path: Path) -> None
 def test_a_task_whose_loss_hardly_fell_is_named_first(tmp_path: Path) -> None:
     histories = {"a": ([1.1, 1.09, 1.045], [0.3, 0.3, 0.35]), "b": ([1.0, 0.6, 0.4], [0.2, 0.4, 0.455]), "c": LEARNED}
     assert told(tmp_path, make_study(["a", "b", "c"]), histories) == [
-        "These tasks hardly learned in single-task training (fall of the training loss): A (5 %); more epochs, a "
+        "These tasks hardly learned in single-task training (fall of the training loss): A (5%); more epochs, a "
         "higher learning_rate or a smaller batch_size (--set) help more than more seeds.",
         "These tasks were still improving at the end of single-task training (dev points over the last half): "
         "B (+5.5).",

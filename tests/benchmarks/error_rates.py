@@ -4,7 +4,7 @@
 
 writes to ``results/``, every row for the default test and for ``--test satterthwaite`` from the same draws:
 
-* ``error_rates.csv``: how often a null arrow has p <= .05 and p <= .001, and how often a 95 % interval holds the true
+* ``error_rates.csv``: how often a null arrow has p <= .05 and p <= .001, and how often a 95% interval holds the true
   gain, in the cells of ``null_cells.py`` (a part each: base, documents, few-documents, heteroscedastic, two-tasks,
   collapse, macro-f1, far-tail);
 * ``power.csv`` (power): chance of calling a shift of two seed SDs at 3 against 3 seeds, on exactly this test set;

@@ -84,7 +84,7 @@ def judge(domain: str, base_seed: int, budget: str, out: Path) -> tuple[list[dic
                 "large_with_sign": int((large & (arrows.sign != "unclear")).sum()),
                 "nulls": int(null.sum()),
                 "nulls_with_sign": int((null & (arrows.sign != "unclear")).sum()),
-                "not_learnt": int((~arrows.source_learnt.astype(bool)).sum()),
+                "not_learned": int((~arrows.source_learned.astype(bool)).sum()),
                 "time_share": round(time_share(root, study), 4),
             }
         rows.append(row)

@@ -38,7 +38,7 @@ class Shape:
 
     kind: Kind
     n_rows: int
-    lengths: tuple[int, int, int, int]  # least, median, 95 % quantile, most; in tokens
+    lengths: tuple[int, int, int, int]  # least, median, 95% quantile, most; in tokens
     n_outputs: int
 
 

@@ -36,15 +36,15 @@ def test_command_and_functions_have_the_same_options_and_defaults() -> None:
 
 def test_the_command_writes_what_the_function_writes(root: Path, tmp_path: Path) -> None:
     again = Path(shutil.copytree(root, tmp_path / "again"))
-    result = ta.group(root, groups=2, draws=20, compare="pairs")
-    done = CliRunner().invoke(app, ["group", str(again), "--groups=2", "--draws=20", "--compare=pairs", "--json"])
+    result = ta.group(root, groups=2, draws=20, compare="pairs,single-task")
+    done = CliRunner().invoke(app, ["group", str(again), "--groups=2", "--draws=20", "--compare=pairs,alone", "--json"])
     assert done.exit_code == 0, done.output
     for name in ("groups.csv", "groups.svg"):
         assert (root / name).read_bytes() == (again / name).read_bytes()
     assert isinstance(result, GroupResults)
     found = json.loads(done.stdout)
     assert set(found) == {"results", "method", "groups", "choices", "regret", "unknown_gains", "estimated_gains"}
-    assert set(found["choices"]) == {"chosen", "pairs"}
+    assert set(found["choices"]) == {"chosen", "pairs", "single-task"}
     assert [set(row) for row in found["groups"]] == [set(result.to_frame().columns)] * len(found["groups"])
     assert result.serves["i2b2-2010-re"] == ("i2b2-2010-re", "shareclefe")
 
@@ -53,7 +53,7 @@ def test_estimates_stand_for_pairs_that_were_not_trained_and_are_marked(root: Pa
     for path in root.glob("runs/refine-i2b2-2010-re+shareclefe-*"):
         shutil.rmtree(path)
     (root / "estimates.csv").write_text(
-        "source,target,probe,se,low,high,sign,source_learnt\n"
+        "source,target,probe,se,low,high,sign,source_learned\n"
         "shareclefe,i2b2-2010-re,8.0,1.0,6.355,57.87,positive,True\n"
         "i2b2-2010-re,shareclefe,-1.0,1.0,-15.87,0.645,unclear,True\n"
         "shareclefe,mednli,-90.0,1.0,-546,-88,negative,True\n"
@@ -135,7 +135,7 @@ def test_chosen_groups_are_trained_once_and_compared(tmp_path: Path) -> None:
         ({"groups": 2, "budget": 1.0}, "group: found groups and budget"),
         ({"groups": 0}, "groups: found '0'; expected a whole number from 1 to 1000"),
         ({"groups": 2, "risk": 0.9}, "risk: found '0.9'; expected a number from 0.0001 to 0.5"),
-        ({"groups": 2, "compare": "pair"}, "compare: found 'pair'; expected all-in-one, alone, pairs; did you mean"),
+        ({"groups": 2, "compare": "pair"}, "compare: found 'pair'; expected all-in-one, single-task, pairs; did you"),
         ({"for_task": "medli"}, "for 'medli': no such task; .* did you mean mednli"),
         ({"budget": 1e-5}, "budget 1e-05: one model of all tasks takes about"),
     ],

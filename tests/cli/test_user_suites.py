@@ -441,8 +441,8 @@ def test_inspect_counts(
         assert "reviews classification train 6 2 200" in said
         assert "mentions ner dev 1 200 200" in said
         assert "give --encoder FOLDER to count tokens and cut texts" in said
-    assert "reviews bad 3 (50 %) 2 (50 %) 3 (50 %)" in said
-    assert "mentions Beast 1 (100 %) 200 (100 %) 1 (100 %)" in said
+    assert "reviews bad 3 (50%) 2 (50%) 3 (50%)" in said
+    assert "mentions Beast 1 (100%) 200 (100%) 1 (100%)" in said
     assert "pairs mean 1.00 1.00 1.00" in said
     assert [line for line in said if line.startswith("leak")] == [
         "leak: 1 text of reviews test also in reviews train",
@@ -473,7 +473,7 @@ def test_leaks_are_told_before_anything_is_trained(
         "leak: 1 text of reviews test also in reviews train",
         "leak: 1 text of mentions test also in reviews train, which can look like transfer",
         "all leaks: taskaffinity data inspect suite.yaml",
-        "Many rows have 128 tokens or more, and the encoder reads the first 128 (max_length): reviews (17 % of train).",
+        "Many rows have 128 tokens or more, and the encoder reads the first 128 (max_length): reviews (17% of train).",
     ]
     assert err == ""
     assert run(monkeypatch, *study, "--set=max_length=4000") == 2

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from taskaffinity.grouping.budget import Budget, Price, fitted_price
-from taskaffinity.grouping.choose import MOST_EXACT, all_in_one, alone, choose_groups, pairs
+from taskaffinity.grouping.choose import MOST_EXACT, all_in_one, choose_groups, pairs, single_task
 from taskaffinity.grouping.draws import shares_of
 from taskaffinity.grouping.exact import best_grouping
 from taskaffinity.grouping.gains import FloatArray, GroupGains, bounds, group_values
@@ -143,7 +143,7 @@ def test_a_member_that_helps_nobody_is_left_out_and_groups_are_the_same_whatever
 
 def test_the_fixed_choices() -> None:
     worth = np.array([[np.nan, 5.0, np.nan], [-1.0, np.nan, 2.0], [-2.0, 6.0, np.nan]])
-    assert alone(worth).values(worth).tolist() == [0.0, 0.0, 0.0]
+    assert single_task(worth).values(worth).tolist() == [0.0, 0.0, 0.0]
     assert all_in_one(worth).values(worth)[:2].tolist() == [-1.5, 5.5]
     assert np.isnan(all_in_one(worth).values(worth)[2])
     found = pairs(worth)
@@ -184,7 +184,7 @@ def test_a_clear_choice_is_chosen_in_every_draw_and_a_toss_up_in_about_half() ->
     assert tossed.groups[0] == 1.0
     assert tossed.groups[1] == pytest.approx(0.5, abs=0.1)
     assert tossed.regret == pytest.approx(0.5 * stats.t(10).expect(lambda x: x, lb=0), abs=0.06)
-    assert shares_of(alone(gain), gains_of(gain, np.nan), budget) is None
+    assert shares_of(single_task(gain), gains_of(gain, np.nan), budget) is None
 
 
 def test_helpers_come_in_order_and_only_trained_sets_choose_two() -> None:

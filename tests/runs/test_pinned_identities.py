@@ -1,6 +1,6 @@
 """The identity of a run must survive every change of the code around it: results folders are found by it.
 
-The values were written down on 28 November 2026, before the rooms of the package moved. A change that breaks one of
+The values were written down on 28 November 2026, before the subpackages moved. A change that breaks one of
 them makes every user train everything again: such a change needs a line in the changelog and a reason.
 """
 

@@ -1,4 +1,4 @@
-"""A study: what was asked, and all that the reading wing needs to know."""
+"""A study: what was asked, and all that the analysis needs to know."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_a_study_keeps_what_was_found(encoder: Encoder, tmp_path: Path, monkeypa
     assert of_data[:4] == [
         "leak: 1 text of b test also in a train, which can look like transfer",
         "all leaks: taskaffinity data inspect suite.yaml",
-        "Many rows have 16 tokens or more, and the encoder reads the first 16 (max_length): a (33 % of train), b (33 % "
+        "Many rows have 16 tokens or more, and the encoder reads the first 16 (max_length): a (33% of train), b (33% "
         "of train).",
         "Runs use a sample of the examples: a (8 of 12 train), b (8 of 12 train).",
     ]

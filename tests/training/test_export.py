@@ -222,7 +222,7 @@ def test_the_card_has_data_and_scores_and_no_text(
     given = kept(trained[0], "nli")
     for words in ("synthetic text", TASKS["nli"].fingerprint, TASKS["tag"].fingerprint, given.spec.run_id, "one seed"):
         assert words in card
-    assert f"test {100 * given.outcome.test:.1f}, 95 % interval" in card
+    assert f"test {100 * given.outcome.test:.1f}, 95% interval" in card
     assert "bf16" not in card
     assert not any(e.text in card for e in TASKS["nli"].examples["train"])
     assert (exported("nli") / "model.safetensors").is_file()

@@ -234,7 +234,7 @@ def test_known_failures_are_one_line(
 
 
 def test_a_batch_without_masked_tokens_is_skipped(trained_before: Encoder, tmp_path: Path) -> None:
-    """Batches of one short block: at 15 % most have no masked token, and no loss."""
+    """Batches of one short block: at 15% most have no masked token, and no loss."""
     words = [f"{a} {b}" for a, b in zip(VOCABULARY[::2], VOCABULARY[1::2], strict=False)][:40]
     sparse = replace(SETTINGS, batch_size=1, max_length=8, num_train_epochs=1, mlm_probability=0.15)
     assert all(np.isfinite(pretrain(words, trained_before, tmp_path / "out", sparse).losses))

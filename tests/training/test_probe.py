@@ -113,12 +113,12 @@ def test_the_rates_rise_in_the_first_quarter_alone(world: World, monkeypatch: py
     assert rates == [1 / 3] * 2 + [2 / 3] * 2 + [1.0] * 28
 
 
-@pytest.mark.parametrize(("goal", "rounds", "learnt"), [(-1.0, 1, True), (1.0, 3, False)])
-def test_a_probe_ends_when_its_source_is_learnt(world: World, goal: float, rounds: int, learnt: bool) -> None:
+@pytest.mark.parametrize(("goal", "rounds", "learned"), [(-1.0, 1, True), (1.0, 3, False)])
+def test_a_probe_ends_when_its_source_is_learned(world: World, goal: float, rounds: int, learned: bool) -> None:
     found = world.train(world.probe(Probe(2, 2, most_rounds=3, source_goal=goal)))
     assert found.scores.rounds == rounds
     assert found.scores.work["steps"] == 4 * rounds
-    assert found.source_is_learnt is learnt
+    assert found.source_is_learned is learned
 
 
 def test_the_mean_of_the_weights_is_that_of_the_second_half(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

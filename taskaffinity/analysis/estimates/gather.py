@@ -14,7 +14,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
-NOT_LEARNT = "the {} has not learnt its task alone: a run predicts the same for every example"
+NOT_LEARNED = "the {} has not learned its task in single-task training: a run predicts the same for every example"
 NO_SINGLE = "a single-task run of the {} is missing or failed"
 NO_PROBE = "a probe is missing or failed"
 
@@ -42,7 +42,7 @@ class Gathered:
             if result is None:
                 faults[name] = NO_SINGLE
             elif is_constant(result, name, metrics[name]):
-                faults[name] = NOT_LEARNT
+                faults[name] = NOT_LEARNED
         return faults
 
     @cached_property

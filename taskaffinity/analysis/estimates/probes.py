@@ -26,7 +26,7 @@ Sign = Literal["positive", "negative", "unclear"]
 RATIO = 6.0
 """Largest gain, in units of its estimate, that an interval covers. Measured on planted suites; real text may differ."""
 Z = 1.645
-"""Standard errors on each side of a 90 % interval."""
+"""Standard errors on each side of a 90% interval."""
 INFLATION = 1.25
 """Factor of standard errors. A few probes and one dev set show less variance than there is."""
 
@@ -53,8 +53,8 @@ class Estimate:
     """Mean over the probes."""
     se: float = math.nan
     """Its standard error, inflated."""
-    source_learnt: bool = True
-    """Whether the source was learnt in every probe. If it was not, the arrow has no sign."""
+    source_learned: bool = True
+    """Whether the source was learned in every probe. If it was not, the arrow has no sign."""
     rounds: int = 0
     """Rounds of the longest probe."""
     repeats: int = 0
@@ -66,17 +66,17 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """90 % interval of the gain: the probe's interval, times 1 to ``RATIO``."""
+        """90% interval of the gain: the probe's interval, times 1 to ``RATIO``."""
         low, high = self.probe - Z * self.se, self.probe + Z * self.se
         return min(low, RATIO * low), max(high, RATIO * high)
 
     @property
     def sign(self) -> Sign:
-        """The sign of the gain; unclear if the interval holds 0, or the source was not learnt."""
+        """The sign of the gain; unclear if the interval holds 0, or the source was not learned."""
         low, high = self.interval
-        if self.source_learnt and low > 0:
+        if self.source_learned and low > 0:
             return "positive"
-        return "negative" if self.source_learnt and high < 0 else "unclear"
+        return "negative" if self.source_learned and high < 0 else "unclear"
 
 
 def estimates(probed: Sequence[Probed], missing: Mapping[tuple[str, str], str] = {}) -> list[Estimate]:
@@ -108,7 +108,7 @@ def estimates(probed: Sequence[Probed], missing: Mapping[tuple[str, str], str] =
                 target=target,
                 probe=100 * float(np.mean(gains)),
                 se=100 * INFLATION * math.sqrt(variance),
-                source_learnt=all(one.with_source.source_is_learnt for one in several),
+                source_learned=all(one.with_source.source_is_learned for one in several),
                 rounds=max(one.with_source.scores.rounds for one in several),
                 repeats=len(several),
                 seconds=sum(_seconds(one.with_source) for one in several),
@@ -154,6 +154,6 @@ def estimates_frame(rows: Sequence[Estimate], order: Sequence[str]) -> pd.DataFr
     for row in sorted(rows, key=lambda row: (place[row.target], place[row.source])):
         low, high = row.interval
         values = {"low": low, "high": high, "sign": "" if row.reason else row.sign, **vars(row)}
-        values["source_learnt"] = None if row.reason else row.source_learnt
+        values["source_learned"] = None if row.reason else row.source_learned
         table.append([values[name] for name in COLUMNS["estimates.csv"]])
     return pd.DataFrame(table, columns=list(COLUMNS["estimates.csv"]))

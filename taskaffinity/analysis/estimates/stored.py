@@ -35,11 +35,11 @@ class StoredEstimates:
     se: FloatArray
     """Standard error of the probe. Its distribution is taken to be normal."""
     low: FloatArray
-    """Ends of the 90 % interval of the gain."""
+    """Ends of the 90% interval of the gain."""
     high: FloatArray
     sign: npt.NDArray[np.str_]
-    """``Sign``; unclear also if the source was not learnt."""
-    source_learnt: npt.NDArray[np.bool_]
+    """``Sign``; unclear also if the source was not learned."""
+    source_learned: npt.NDArray[np.bool_]
 
     @property
     def df(self) -> FloatArray:
@@ -48,8 +48,8 @@ class StoredEstimates:
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
-        """Arrows whose estimate can stand for a gain: the source was learnt in its probes."""
-        return ~np.isnan(self.probe) & ~np.isnan(self.se) & self.source_learnt
+        """Arrows whose estimate can stand for a gain: the source was learned in its probes."""
+        return ~np.isnan(self.probe) & ~np.isnan(self.se) & self.source_learned
 
     def bound(self, risk: float | None) -> FloatArray:
         """Return what a choice counts of each gain; NaN where the estimate cannot stand for one.
@@ -79,7 +79,7 @@ class _Row:
     low: Finite | None
     high: Finite | None
     sign: Sign | None
-    source_learnt: bool | None
+    source_learned: bool | None
 
 
 def read_estimates(root: Path, tasks: tuple[str, ...]) -> StoredEstimates | None:
@@ -102,7 +102,7 @@ def read_estimates(root: Path, tasks: tuple[str, ...]) -> StoredEstimates | None
         return None
     shape = (len(tasks), len(tasks))
     numbers = {name: np.full(shape, np.nan) for name in ("probe", "se", "low", "high")}
-    sign, learnt = np.full(shape, "", dtype="<U8"), np.zeros(shape, dtype=np.bool_)
+    sign, learned = np.full(shape, "", dtype="<U8"), np.zeros(shape, dtype=np.bool_)
     seen = set()
     for row in rows:
         arrow = (row.source, row.target)
@@ -120,8 +120,8 @@ def read_estimates(root: Path, tasks: tuple[str, ...]) -> StoredEstimates | None
         for name, array in numbers.items():
             value = getattr(row, name)
             array[place] = math.nan if value is None else value
-        sign[place], learnt[place] = row.sign or "", bool(row.source_learnt)
-    return StoredEstimates(**numbers, sign=sign, source_learnt=learnt)
+        sign[place], learned[place] = row.sign or "", bool(row.source_learned)
+    return StoredEstimates(**numbers, sign=sign, source_learned=learned)
 
 
 def with_estimates(matrix: AffinityMatrix, root: Path) -> AffinityMatrix:

@@ -46,7 +46,7 @@ class Agreement:
     """Probability that an arrow that improves ranks above one that does not; ties count half."""
     positive_low: float
     positive_high: float
-    """95 % interval over draws of arrows, as those of the negative ones."""
+    """95% interval over draws of arrows, as those of the negative ones."""
     auroc_negative: float
     """Probability that an arrow that degrades ranks below one that does not."""
     negative_low: float
@@ -184,7 +184,7 @@ def auroc(scores: Array, is_one: npt.NDArray[np.bool_]) -> float:
 
 
 def _auroc_interval(scores: Array, is_one: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
-    """The area, and its 95 % interval over draws of arrows within each class."""
+    """The area, and its 95% interval over draws of arrows within each class."""
     area = auroc(scores, is_one)
     if math.isnan(area):
         return area, math.nan, math.nan

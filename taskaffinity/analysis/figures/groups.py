@@ -95,7 +95,7 @@ def _graph(ax: Axes, chosen: ChosenGroups, number: int, colours: Palette) -> Non
             zorder=3,
         )
         about = ABOUT if chosen.estimated[task] else ""
-        value = "alone" if len(group) == 1 else about + signed(chosen.gain[task]) if served else "helps"
+        value = "single-task" if len(group) == 1 else about + signed(chosen.gain[task]) if served else "helps"
         labels.write_node(ax, place, chosen.matrix.titles[task], value, NODE)
     drawn = [
         (a, b)
@@ -147,7 +147,7 @@ def _arrows(
 def _caption(chosen: ChosenGroups) -> str:
     study, counted = chosen.matrix.study, "their mean"
     if chosen.risk is not None:
-        counted = f"the lower bound of their mean ({100 * chosen.risk:g} % risk)"
+        counted = f"the lower bound of their mean ({100 * chosen.risk:g}% risk)"
     sentences = [
         "One graph per model. A grey node is a task that the model serves, with its predicted gain over single-task "
         "training in points: the mean of the gains of the arrows into it, which were measured in pairs"
@@ -159,7 +159,8 @@ def _caption(chosen: ChosenGroups) -> str:
     ]
     if chosen.shares:
         sentences.append(
-            f"Best in: share of {chosen.shares.draws} draws of the gains whose best grouping has this very model."
+            f"Best in: share of {chosen.shares.draws} draws of the gains in which this model is part of the best "
+            "grouping."
         )
     if any(chosen.estimated):
         sentences.append(

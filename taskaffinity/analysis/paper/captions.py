@@ -12,9 +12,9 @@ from taskaffinity.runs.paper_protocol import describe_protocol
 from taskaffinity.runs.study import Study
 
 _PAPERS_ROWS = (
-    " The paper's rows have one seed, with the epoch selected on test. Its single-task row is of another code base: 30"
-    " epochs for tagging and similarity, 10 for relations and inference; relations, inference and similarity without"
-    " dev; tagging losses summed over padding. Its DDI is probably macro-F1."
+    " The paper's rows have one seed, with the epoch selected on test. Its single-task row comes from another code"
+    " base. That code trains 30 epochs for tagging and similarity, and 10 for relations and inference. Only its taggers"
+    " are trained on dev too; their losses are summed over padding. Its DDI is probably macro-F1."
 )
 _OFFER = " --baseline paper-single trains single tasks by these recipes."
 

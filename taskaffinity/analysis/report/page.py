@@ -125,7 +125,7 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         encoder=encoder_name(matrix),
         encoder_fingerprint=study.encoder.fingerprint,
         figures=_figures(matrix, store),
-        level=f"{100 * (1 - matrix.rule.alpha):g} %",
+        level=f"{100 * (1 - matrix.rule.alpha):g}%",
         sequential_level=SEQUENTIAL_LEVEL if study.interim_seeds else "",
         findings=[
             (STYLES[verdict].mark, verdict, [describe_arrow(matrix, arrow) for arrow in _by_size(matrix, verdict)])

@@ -43,7 +43,7 @@ class FalsePositives:
     tested: int
     expected: float
     low: float
-    """Ends of the rate's 95 % interval (Clopper & Pearson 1934)."""
+    """Ends of the rate's 95% interval (Clopper & Pearson 1934)."""
     high: float
 
 

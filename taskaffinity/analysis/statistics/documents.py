@@ -74,6 +74,6 @@ def few_documents_warning(effective: Mapping[str, tuple[float, str]]) -> list[st
         if untested:
             lines.append(
                 f"Fewer than {FEWEST_FOR_TEST} effective test {unit}s: {', '.join(untested)}. Gains into such a target "
-                f"have no test, except on this very test set (--estimand test-set); {more}."
+                f"have no test, except on exactly this test set (--estimand test-set); {more}."
             )
     return lines

@@ -22,8 +22,8 @@ from scipy.special import chdtri, gammaln, ndtr, stdtr, stdtrit
 FloatArray = npt.NDArray[np.float64]
 
 NODES = 64
-"""Points of the integral over the variance. With 20 effective documents or more, p-values above 1e-8 are exact to 0.5 %
-and 95 % intervals to 0.03 %."""
+"""Points of the integral over the variance. With 20 effective documents or more, p-values above 1e-8 are exact to 0.5%
+and 95% intervals to 0.03%."""
 
 _TAIL = 1e-10
 """Probability beyond the outermost points, on each side."""
@@ -101,7 +101,7 @@ class BehrensFisherError(GainError):
     d_seeds: Any
     """Degrees of freedom of ``v_seeds``."""
     v_examples: Any
-    """Variance of the gain over test examples; 0 for a gain on this very test set."""
+    """Variance of the gain over test examples; 0 for a gain on exactly this test set."""
     d_examples: Any
     """Degrees of freedom of ``v_examples``."""
     v_shared: Any

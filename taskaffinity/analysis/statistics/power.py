@@ -2,7 +2,7 @@
 
 More seeds reduce the seeds' part of an arrow's variance but not the test set's part, so no number of seeds suffices if
 the test set is too small. Projections take the estimated variances as true, add seeds to both arms in proportion, and
-require a power of 80 % (significance of a gain of this size) or 90 % (equivalence of a gain of zero).
+require a power of 80% (significance of a gain of this size) or 90% (equivalence of a gain of zero).
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ class PowerAnalysis:
     """
 
     mde: FloatArray
-    """Minimum detectable effect: significant with a power of 80 %; in the unit of the gain."""
+    """Minimum detectable effect: significant with a power of 80%; in the unit of the gain."""
     seeds_to_significance: FloatArray
-    """Further seeds per pair until a gain of this size is significant with a power of 80 %."""
+    """Further seeds per pair until a gain of this size is significant with a power of 80%."""
     seeds_to_equivalence: FloatArray
-    """Further seeds per pair until a gain of zero is "no effect" with a power of 90 %."""
+    """Further seeds per pair until a gain of zero is "no effect" with a power of 90%."""
 
 
 def power_analysis(
@@ -86,7 +86,7 @@ def power_analysis(
 
 
 def minimum_detectable(evidence: VarianceComponents, alpha: float, rule: Rule) -> FloatArray:
-    """Return the smallest gain of each arrow that is significant with a power of 80 %, in the unit of the gain."""
+    """Return the smallest gain of each arrow that is significant with a power of 80%, in the unit of the gain."""
     return np.asarray(_significant(standard_error(evidence, rule.estimand, rule.test), alpha))
 
 

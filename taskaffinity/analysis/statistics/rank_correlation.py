@@ -39,7 +39,7 @@ class Association:
     p: float
     """Share of permutations of the tasks whose correlation is as far from zero."""
     by_chance: float
-    """Smallest absolute correlation that at most 5 % of the permutations reach. NaN if there is none, because there are
+    """Smallest absolute correlation that at most 5% of the permutations reach. NaN if there is none, because there are
     too few tasks."""
     least: float
     """Lowest and highest correlation without any one task; not a confidence interval."""

@@ -3,7 +3,7 @@
 The seeds per pair of every interim analysis are fixed in advance, such as 3, 5, 8 and 12. Each analysis spends a part
 of alpha (Lan & DeMets 1983, with Pocock's shape). A verdict is never taken back, so false discoveries of all analyses
 add up to alpha at most. A pair stops when both of its arrows are decided, or when neither is likely to be decided by
-the last analysis. A task gets more single-task seeds while an arrow into it goes on.
+the last analysis. A task gets more single-task seeds while an arrow into it is undecided.
 
 The state depends only on the runs in the store, so an interrupted design resumes and a finished one never changes.
 """
@@ -79,7 +79,7 @@ Covariance = Callable[[int], FloatArray]
 """Maps a target's index to the covariances of the errors of the gains into it."""
 
 EvidenceAt = Callable[[IntArray | None, IntArray | None], tuple[VarianceComponents, Covariance] | None]
-"""Returns the evidence from so many pair and single-task seeds (None: all runs), or None if runs are missing."""
+"""Returns the evidence from a number of pair and single-task seeds (None: all), or None if runs are missing."""
 
 Analysis = tuple[VarianceComponents, GainError, Decision]
 

@@ -81,16 +81,17 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "gain_trained": "Gain among the runs that did not collapse, in points; empty if none is left.",
         "metric": _METRIC,
         "untested_reason": _UNTESTED,
-        "mde": "Minimum detectable effect: the smallest gain that is significant with a power of 80 %, in points. "
+        "mde": "Minimum detectable effect: the smallest gain that is significant with a power of 80%, in points. "
         "If it is above 100 less score_single, no improvement can be detected.",
         "seeds_to_significance": "Further seeds per pair until a gain of this size is significant with a power of "
-        "80 %; empty if 500 do not suffice, and for decided arrows.",
-        "seeds_to_equivalence": "Further seeds per pair until a gain of zero is no effect with a power of 90 %; empty "
+        "80%; empty if 500 do not suffice, and for decided arrows.",
+        "seeds_to_equivalence": "Further seeds per pair until a gain of zero is no effect with a power of 90%; empty "
         "if 500 do not suffice, and for decided arrows.",
         "recommendation": "What would decide an inconclusive arrow, in words, and why a sequential design "
         "trains no more seeds for it; empty for other verdicts.",
-        "notes": "What limits the evidence for the arrow, separated by semicolons: a task that hardly learned alone or "
-        "still improved, collapsed runs, leaks, long rows, sampled examples, few documents, rare classes.",
+        "notes": "What limits the evidence for the arrow, separated by semicolons: a task that hardly learned in "
+        "single-task training or still improved, collapsed runs, leaks, long rows, sampled examples, few documents, "
+        "rare classes.",
         "alpha_spent": "Level that q is compared with: alpha, or the share of it that the interim analysis spends.",
         "decided_at_seeds": "Seeds per pair at the interim analysis that decided the arrow; empty for a fixed design.",
         "alpha": _ALPHA,
@@ -141,13 +142,13 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "served": "Whether the model serves the task (true), or the task only helps the others (false). Each task is "
         "served by one model.",
         "gain": "Predicted gain of the task over single-task training, in points: the mean of its gains in pairs with "
-        "the other tasks of the model; 0 for a task alone. Empty if it is not served here.",
+        "the other tasks of the model; 0 for a single-task model. Empty if it is not served here.",
         "bound": "Lower confidence bound of the predicted gain, in points: the mean of the bounds of those gains. "
         "Empty if it is not served here, and with --risk none.",
         "estimated": "Whether the predicted gain has an estimate of estimates.csv in it, because a pair was not "
         "measured: true or false.",
-        "share": "Share of the draws of the gains whose best grouping has this very model, 0 to 1; empty if a gain has "
-        "no standard error.",
+        "share": "Share of draws in which this model is part of the best grouping, 0 to 1; empty if a gain has no "
+        "standard error.",
         "hours": "Expected hours of one training of the model; empty if runs do not record their time.",
         "method": "How the groups were found: exact (the best of all groupings), or greedy and swap (above 12 tasks).",
         "risk": "Probability that a gain is below the bound that the choice counts (--risk); empty for none.",
@@ -159,14 +160,14 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "probe": "Dev score of the target after a few updates with the source less that after the same updates without "
         "it, in points; the mean over the probes. It estimates the sign of a gain, and not its size.",
         "se": "Standard error of the probe over seeds and dev examples, in points.",
-        "low": "Lower end of the gain's 90 % interval, in points: a gain is 1 to 6 times its probe.",
+        "low": "Lower end of the gain's 90% interval, in points: a gain is 1 to 6 times its probe.",
         "high": "Upper end of the same interval, in points.",
-        "sign": "Sign of the gain: positive, negative or unclear (the interval holds 0, or the source was not learnt); "
-        "empty if there is no estimate.",
-        "source_learnt": "Whether the source reached two thirds of its single-task dev score in every probe: true or "
+        "sign": "Sign of the gain: positive, negative or unclear (the interval holds 0, or the source was not "
+        "learned); empty if there is no estimate.",
+        "source_learned": "Whether the source reached two thirds of its single-task dev score in every probe: true or "
         "false; empty if there is no estimate.",
-        "rounds": "Rounds of the longest probe; a probe goes on until its source is learnt, or to a tenth of a run of "
-        "the pair.",
+        "rounds": "Rounds of the longest probe. A probe trains until its source is learned, at most for a tenth of a "
+        "run of the pair.",
         "repeats": "Probes, each from the single-task run of another seed.",
         "seconds": "Time of the arrow's probes, in seconds, without loading.",
         "reason": "Why there is no estimate; empty if there is one.",

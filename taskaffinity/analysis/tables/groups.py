@@ -94,8 +94,9 @@ def describe_groups(chosen: ChosenGroups) -> list[str]:
     lines = [f"{_worth(chosen, grouping)} ({how})."]
     if chosen.shares:
         lines.append(
-            f"Best in: share of {chosen.shares.draws} draws of the gains whose best grouping has this very model. On "
-            f"average that grouping is worth {chosen.shares.regret:.2g} points per task more than this one."
+            f"Best in: share of {chosen.shares.draws} draws of the gains in which this model is part of the best "
+            f"grouping. On average that grouping is worth {chosen.shares.regret:.2g} points per task more than "
+            "this one."
         )
     lines += [f"{name}: {_worth(chosen, other)}." for name, other in chosen.alternatives.items()]
     lines += describe_unknown(chosen.gains, chosen.risk)

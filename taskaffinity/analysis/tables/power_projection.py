@@ -35,7 +35,7 @@ def projection_frame(
     """Return one row per arrow, number of seeds and size of the test set: ``PROJECTION_COLUMNS``, in points.
 
     ``se_seeds`` and ``se_examples`` both have the part that they share, so their squares add to slightly more than that
-    of ``se``. ``mde`` is the smallest gain that is significant with a power of 80 %, at the level that one more arrow
+    of ``se``. ``mde`` is the smallest gain that is significant with a power of 80%, at the level that one more arrow
     must reach besides the significant arrows of the study. Untested arrows have no row. A sequential design is treated
     as a fixed one.
 

@@ -23,18 +23,18 @@ def print_estimates(result: EstimateResults) -> None:
     console = Console(highlight=False, soft_wrap=True, markup=False)
     if signed:
         console.print(_table(signed[:_MOST], titles))
-    unclear = sum(row.sign == "unclear" and row.source_learnt and not row.reason for row in result.rows)
-    unlearnt = sum(not row.source_learnt for row in result.rows)
+    unclear = sum(row.sign == "unclear" and row.source_learned and not row.reason for row in result.rows)
+    unlearned = sum(not row.source_learned for row in result.rows)
     lines = [f"{len(signed) - _MOST} more with a sign"] * (len(signed) > _MOST)
     lines += [f"{unclear} of {len(result.rows)} arrows are unclear: their interval holds 0"] * bool(unclear)
-    lines += [f"{unlearnt} arrows have no sign: their source was not learnt in the probe"] * bool(unlearnt)
+    lines += [f"{unlearned} arrows have no sign: their source was not learned in the probe"] * bool(unlearned)
     for reason in sorted({row.reason for row in result.rows if row.reason}):
         lines.append(f"{sum(row.reason == reason for row in result.rows)} arrows were not estimated: {reason}")
     lines.append(
         f"An estimate has the sign of a gain, and not its size: a gain is about 1 to {RATIO:g} times its probe. It is "
         "no verdict; `taskaffinity pairwise` measures gains."
     )
-    lines.append(f"cost: {100 * result.share:.2g} % of the training of all pairs, besides single-task training")
+    lines.append(f"cost: {100 * result.share:.2g}% of the training of all pairs, besides single-task training")
     lines.append(f"{result.root / ESTIMATES}, affinity.png, heatmap.png and forest.png beside it")
     for line in lines:
         console.print(line)
@@ -48,7 +48,7 @@ def _table(rows: list[Estimate], titles: dict[str, str]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("source", "target"):
         table.add_column(name)
-    for name in ("probe", "90 % interval of the gain"):
+    for name in ("probe", "90% interval of the gain"):
         table.add_column(name, justify="right")
     table.add_column("sign")
     for row in rows:

@@ -42,7 +42,7 @@ class _Stream(io.RawIOBase):
 
 @contextmanager
 def surviving() -> Iterator[None]:
-    """Let the block go on when the reader of its output has gone, so that it ends with its own exit code.
+    """Continue the block when the reader of its output has closed it, so that it ends with its own exit code.
 
     A study whose table nobody reads is still trained and published.
     """

@@ -113,7 +113,7 @@ CheckpointMinutes = Annotated[
     decimal(
         0,
         MOST_MINUTES,
-        help="Fewest minutes between two checkpoints of a run, from which it goes on if it is killed; 0 for none.",
+        help="Minimum minutes between two checkpoints. A killed run resumes from the last one. 0: no checkpoints.",
         rich_help_panel=EXECUTION,
     ),
 ]

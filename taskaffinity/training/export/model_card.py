@@ -83,7 +83,7 @@ def _scores(best: BestModel, kind: str) -> Iterator[str]:
     yield f"* dev {100 * outcome.dev:.1f}. {role}"
     half = 1.96 * _standard_error(best)
     interval = f"[{100 * (outcome.test - half):.1f}, {100 * (outcome.test + half):.1f}]"
-    yield f"* test {100 * outcome.test:.1f}, 95 % interval over test examples {interval}. It selected nothing."
+    yield f"* test {100 * outcome.test:.1f}, 95% interval over test examples {interval}. It selected nothing."
     tests = [100 * seed.test for seed in best.seeds]
     if len(tests) > 1:
         yield (

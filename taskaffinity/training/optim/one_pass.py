@@ -245,7 +245,7 @@ def full_weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def leave_bf16(model: nn.Module) -> None:
-    """Give a model's bf16 weights back in fp32. The optimizer can then not go on."""
+    """Give a model's bf16 weights back in fp32. The optimizer cannot continue after that."""
     masters = getattr(model, "masters", {})
     for name, values in masters.items():
         model.get_parameter(name).data = values
