@@ -1,4 +1,4 @@
-"""Who is told what, and when: with trackers that only write down what they hear."""
+"""Trackers log the runs of a study; the trackers here only record their calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MLflow and Weights & Biases through clients that only write down what they hear: a kill leaves nothing twice."""
+"""MLflow and W&B log each run once, also after a kill; the clients here only record their calls."""
 
 from __future__ import annotations
 

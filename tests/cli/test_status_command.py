@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "analysis"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))
 from command_line import WITHOUT_TORCH, command, process
 from fake_studies import fill, latent_counts, make_study
 
@@ -161,7 +161,7 @@ def test_a_finished_study_is_all_done_also_in_the_folder_of_an_encoder(tmp_path:
     assert "biobert-1a2b3c4d" in told.stdout
 
 
-def test_a_race_is_told_up_to_its_next_look(tmp_path: Path) -> None:
+def test_a_sequential_design_is_counted_up_to_its_next_interim_analysis(tmp_path: Path) -> None:
     study = make_study(["a", "b", "c"], seeds=(*range(12),), seeds_single=(*range(17),), interim_seeds=(3, 5, 8, 12))
     study.write(tmp_path)
     told = command("status", str(tmp_path), cwd=tmp_path)
