@@ -17,7 +17,7 @@ from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import SPLITS, Example, Split, Task
 from taskaffinity.training.encoders import Encoder, tiny_encoder
 from taskaffinity.training.execute import prepare
-from taskaffinity.training.setup import _read
+from taskaffinity.training.setup import read_tasks
 
 LONG = "w " * 20
 
@@ -59,7 +59,7 @@ def test_the_sizes_are_those_that_a_run_reads(settings: dict[str, object], encod
     prepare(SUITE.tasks, encoder, recipe, tmp_path)
     for one in SUITE.tasks:
         spec = RunSpec(((one.name, one.fingerprint),), encoder.ref, 0, recipe)
-        _, read = _read(spec.tasks, spec, tmp_path, SPLITS)
+        _, read = read_tasks(spec.tasks, spec, tmp_path, SPLITS)
         assert used_sizes(one, recipe) == {split: read[split][one.name].n_examples for split in SPLITS}
 
 
