@@ -159,7 +159,8 @@ FILES = {
     "recipe.yaml": "The recipe that `tune` chose; `tune/` has one JSON file per trial.",
     "runs/RUN/spec.json": "Settings of a run.",
     "runs/RUN/history.jsonl": "One line per epoch: training loss, dev scores, seconds.",
-    "runs/RUN/counts.npz": "Counts per example by `TASK/SPLIT`, from which every score and interval follows; no text.",
+    "runs/RUN/counts.npz": "Counts per example by `TASK/SPLIT`, from which every score and interval follows; no text. "
+    "Whole numbers take one or two bytes each.",
     "runs/RUN/predictions.parquet": "Task, split, id, gold label and prediction (`--no-predictions` for none).",
     "runs/RUN/model/": "Encoder weights, if another run starts from them or with `--keep-models`.",
     "runs/RUN/progress.json": "Epoch, share of the epoch, examples per second and last dev scores, for `status`. It is "

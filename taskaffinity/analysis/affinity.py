@@ -31,6 +31,7 @@ from taskaffinity.analysis.statistics.sequential_simulation import SimulatedRate
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, Words, standard_error
 from taskaffinity.analysis.statistics.verdicts import Decision, Verdict, decide
 from taskaffinity.analysis.undertrained import Undertrained, find_undertrained
+from taskaffinity.garbage_collection import without_collection
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -70,9 +71,8 @@ class AffinityMatrix:
     effective_documents: FloatArray
     """(n_tasks,), ``Arm.effective_documents``."""
     collapsed_pair: npt.NDArray[np.int64]
-    """Collapsed runs of the pair, for the target (``collapse``)."""
+    """Collapsed runs (``collapse``) of the pair, for the target, and of the baseline."""
     collapsed_single: npt.NDArray[np.int64]
-    """Collapsed runs of the baseline."""
     rare_classes: tuple[RareClass, ...]
     """Classes whose few test examples make the errors of macro-F1 too small."""
     collapsed_runs: tuple[CollapsedRun, ...]
@@ -151,6 +151,7 @@ class AffinityMatrix:
         return tuple(arrow for arrow in self.arrows if self.verdict[arrow] in verdicts)
 
 
+@without_collection()
 def measure(study: Study, store: RunStore, rule: Rule | None = None) -> AffinityMatrix:
     """Measure the gain and decide the verdict of every arrow.
 
@@ -257,11 +258,10 @@ def _levels(state: SequentialState | None, test: Decision, rule: Rule) -> dict[s
     if state is None:
         alpha = np.where(test.verdict == "", np.nan, rule.alpha)
         return {"sequential": None, "alpha_spent": alpha, "decided_at_seeds": np.full_like(test.p, np.nan)}
-    decided = state.decided_at_seeds
     return {
         "sequential": state,
         "alpha_spent": state.alpha_spent,
-        "decided_at_seeds": np.where(decided, decided, np.nan),
+        "decided_at_seeds": np.where(state.decided_at_seeds, state.decided_at_seeds, np.nan),
     }
 
 

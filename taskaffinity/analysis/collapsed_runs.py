@@ -83,10 +83,11 @@ def find_collapsed_runs(study: Study, store: RunStore, arms: Arms | None = None)
     if not found:
         return ()
     order = {card.name: place for place, card in enumerate(study.tasks)}
+    targets = {name[0] for name in found}
     place_of = {
         (target, spec.arm, "+".join(trained_with(spec, target, order)), spec.seed): place
         for place, spec in enumerate(study.plan)
-        for target in spec.task_names
+        for target in targets.intersection(spec.task_names)
     }
     return tuple(found[name] for name in sorted(found, key=lambda name: (order[name[0]], place_of[name])))
 

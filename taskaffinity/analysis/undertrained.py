@@ -69,8 +69,9 @@ def _fault(name: str, runs: Sequence[RunResult]) -> Undertrained | None:
     tests = [run.outcomes[name].test for run in runs]
     if tests and not any(tests):
         return Undertrained(name, "zero", 0.0)
+    histories = [list(run.history) for run in runs]
     losses, scores = (
-        [[epoch[what][name] for epoch in run.history if name in epoch.get(what, {})] for run in runs]
+        [[epoch[what][name] for epoch in history if name in epoch.get(what, {})] for history in histories]
         for what in ("loss", "dev")
     )
     fell = [1 - of_run[-1] / of_run[0] for of_run in losses if len(of_run) > 1 and of_run[0] > 0]

@@ -11,31 +11,23 @@ import numpy.typing as npt
 from taskaffinity.tasks.pearson import pearson_tally
 
 Array = npt.NDArray[np.float64]
-Whole = npt.NDArray[np.unsignedinteger[Any]]
 
 _MOMENTS = 6
 
 
 class PackedCounts(Mapping[str, Array]):
-    """A mapping of arrays that returns each as it was given; an access makes a new array.
+    """A mapping of arrays that returns each in double precision; an access makes a new array.
 
     Examples
     --------
-    >>> array = np.array([[1.0, 1.0], [0.0, 1.0]])
-    >>> counts = PackedCounts({"a/test": array}, {"a/test": array.astype(np.uint8)})
+    >>> counts = PackedCounts({"a/test": np.array([[1, 1], [0, 1]], dtype=np.uint8)})
     >>> counts["a/test"].dtype, counts["a/test"].tolist()
     (dtype('float64'), [[1.0, 1.0], [0.0, 1.0]])
     """
 
-    def __init__(self, counts: Mapping[str, Array], whole: Mapping[str, Whole | None]) -> None:
-        """Pack arrays.
-
-        Parameters
-        ----------
-        whole : mapping of arrays
-            ``whole_numbers`` of each array; None for moments of Pearson.
-        """
-        self._packed = {key: _pack(array, whole[key]) for key, array in counts.items()}
+    def __init__(self, counts: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Pack arrays that ``compact`` returned."""
+        self._packed = {key: _pack(array) for key, array in counts.items()}
 
     def __getitem__(self, key: str) -> Array:
         packed = self._packed[key]
@@ -58,14 +50,12 @@ class _Scores(NamedTuple):
     """(n_examples, 2)"""
 
 
-def _pack(array: Array, whole: Whole | None) -> npt.NDArray[Any] | _Scores:
-    if whole is not None:
-        return whole
-    if array.ndim == 2 and array.shape[1] == _MOMENTS:
+def _pack(array: npt.NDArray[Any]) -> npt.NDArray[Any] | _Scores:
+    if array.dtype == np.float64 and array.ndim == 2 and array.shape[1] == _MOMENTS:
         scores = array[:, 1:3].copy()
         if np.array_equal(_moments(scores), array):
             return _Scores(scores)
-    return array
+    return array.copy()  # a view would hold the header of its file too
 
 
 def _moments(scores: Array) -> Array:

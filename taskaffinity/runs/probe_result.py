@@ -6,11 +6,9 @@ The folder has the files of a run's folder, but for history and models. A probe 
 from __future__ import annotations
 
 import hashlib
-import io
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +16,14 @@ from pydantic import ConfigDict, Field
 
 from taskaffinity.atomic import atomic_write
 from taskaffinity.errors import STRICT, shown
-from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.stored_json import Amount, FiniteScore, Words, parse_model
-from taskaffinity.runs.stored_result import RESULT, DamagedRun, damage
-from taskaffinity.tasks.count_checks import SCORE_TOLERANCE, fault_in_counts, whole_numbers
-from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.runs.stored_counts import COUNTS, archive, check_counts, check_documents, read_arrays
+from taskaffinity.runs.stored_json import Amount, FiniteScore, Words
+from taskaffinity.runs.stored_result import RESULT, DamagedRun, check_metric, check_spec, read_result_as
+from taskaffinity.tasks.count_checks import compact
 
-COUNTS, SPEC = "counts.npz", "spec.json"
 _LAST, _AVERAGED, _DOCUMENTS = "last", "averaged", "documents"
 
 
@@ -83,16 +79,12 @@ class ProbeResult:
 def write_probe(folder: Path, result: ProbeResult) -> None:
     """Write a finished probe, ``result.json`` last."""
     (folder / RESULT).unlink(missing_ok=True)
-    arrays: dict[str, Any] = {_LAST: result.last, _AVERAGED: result.averaged}
-    if result.documents is not None:
-        arrays[_DOCUMENTS] = result.documents
-    packed = io.BytesIO()
-    np.savez_compressed(packed, allow_pickle=False, **arrays)
-    content = packed.getvalue()
+    documents = {} if result.documents is None else {_DOCUMENTS: result.documents}
+    content = archive({_LAST: result.last, _AVERAGED: result.averaged}, documents)
     with atomic_write(folder / COUNTS) as file:
         file.write(content)
     (folder / "error.txt").unlink(missing_ok=True)
-    summary: dict[str, Any] = {
+    summary = {
         name: getattr(result.scores, name)
         for name in ("run_id", "metric", "last", "averaged", "rounds", "source", "work", "versions")
     }
@@ -109,60 +101,34 @@ def read_probe(store: RunStore, spec: RunSpec) -> ProbeResult | None:
     """
     folder = store.folder(spec)
     try:
-        with damage(folder, RESULT):
-            scores: ProbeScores = parse_model(read_regular(folder / RESULT), ProbeScores)
+        scores = read_result_as(ProbeScores, folder, spec)
     except FileNotFoundError:
         return None
     _check_scores(folder, scores, spec)
-    with damage(folder, SPEC):
-        if parse_model(read_regular(folder / SPEC), RunSpec) != spec:
-            raise DamagedRun(folder / SPEC, "not the spec of this run")
-    arrays = _arrays(folder, scores)
+    check_spec(folder, spec)
+    arrays = {name: compact(array) for name, array in read_arrays(folder, scores.sha256).items()}
+    if not {_LAST, _AVERAGED} <= arrays.keys() <= {_LAST, _AVERAGED, _DOCUMENTS}:
+        raise DamagedRun(folder / COUNTS, f"arrays {shown(', '.join(sorted(arrays)))}; expected {_LAST}, {_AVERAGED}")
+    documents = arrays.pop(_DOCUMENTS, None)
     for name, score in ((_LAST, scores.last), (_AVERAGED, scores.averaged)):
-        fault = fault_in_counts(scores.metric, arrays[name], whole_numbers(arrays[name]))
-        if fault:
-            raise DamagedRun(folder / COUNTS, f"{name}: {fault}")
-        found = float(METRICS[scores.metric].score_examples(arrays[name]))
-        if abs(found - score) > SCORE_TOLERANCE:
-            raise DamagedRun(
-                folder / COUNTS, f"{name}: its counts give {scores.metric} {found:.6g}, but {RESULT} says {score:.6g}"
-            )
+        check_counts(folder, name, scores.metric, arrays[name], score)
     if len(arrays[_LAST]) != len(arrays[_AVERAGED]):
         raise DamagedRun(folder / COUNTS, f"{len(arrays[_LAST])} and {len(arrays[_AVERAGED])} examples")
-    documents = arrays.get(_DOCUMENTS)
     if documents is not None:
-        _check_documents(folder, documents, len(arrays[_LAST]))
-    return ProbeResult(spec, scores, arrays[_LAST], arrays[_AVERAGED], documents)
+        check_documents(folder, _LAST, documents, arrays[_LAST])
+    last, averaged = (arrays[name].astype(np.float64) for name in (_LAST, _AVERAGED))
+    return ProbeResult(spec, scores, last, averaged, documents)
 
 
 def _check_scores(folder: Path, scores: ProbeScores, spec: RunSpec) -> None:
     assert spec.probe is not None  # only probes are read here
+    check_metric(folder, scores.metric)
     fault = ""
-    if scores.run_id != spec.run_id:
-        fault = f"the result of run {shown(scores.run_id)}"
-    elif scores.metric not in METRICS:
-        fault = f"metric {shown(scores.metric)}, which is none of {', '.join(METRICS)}"
-    elif scores.rounds > spec.probe.most_rounds:
+    if scores.rounds > spec.probe.most_rounds:
         fault = f"{scores.rounds} rounds; expected {spec.probe.most_rounds} at most"
     elif (scores.source is None) != (spec.partner is None):
         fault = "a dev score of a source if and only if the probe has one is expected"
+    elif COUNTS not in scores.sha256:
+        fault = f"no checksum of {COUNTS}"
     if fault:
         raise DamagedRun(folder / RESULT, fault)
-
-
-def _arrays(folder: Path, scores: ProbeScores) -> Mapping[str, npt.NDArray[Any]]:
-    with damage(folder, COUNTS):
-        content = read_regular(folder / COUNTS)
-    if hashlib.sha256(content).hexdigest() != scores.sha256.get(COUNTS):
-        raise DamagedRun(folder / COUNTS, f"not the file that was written: its checksum is not that in {RESULT}")
-    with damage(folder, COUNTS), np.load(io.BytesIO(content), allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    if not {_LAST, _AVERAGED} <= arrays.keys() <= {_LAST, _AVERAGED, _DOCUMENTS}:
-        raise DamagedRun(folder / COUNTS, f"arrays {shown(', '.join(sorted(arrays)))}; expected {_LAST}, {_AVERAGED}")
-    return arrays
-
-
-def _check_documents(folder: Path, documents: npt.NDArray[Any], n_examples: int) -> None:
-    fits = documents.shape == (n_examples,) and documents.dtype == np.int64 and n_examples > 0
-    if not fits or documents.min() < 0 or documents.max() >= n_examples or not np.bincount(documents).all():
-        raise DamagedRun(folder / COUNTS, "documents that are not those of its examples")

@@ -13,16 +13,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ConfigDict
 
-from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.run_files import PREDICTION_COLUMNS
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.stored_counts import read_counts
 from taskaffinity.runs.stored_json import Finite, FiniteScore, parse_model
-from taskaffinity.runs.stored_result import RESULT, DamagedRun, StoredResult, checked_bytes, damage, read_result
+from taskaffinity.runs.stored_result import (
+    RESULT,
+    DamagedRun,
+    StoredResult,
+    check_spec,
+    checked_bytes,
+    damage,
+    read_result,
+)
 from taskaffinity.tasks.count_checks import SCORE_TOLERANCE
 
-SPEC, HISTORY, PREDICTIONS = "spec.json", "history.jsonl", "predictions.parquet"
+HISTORY, PREDICTIONS = "history.jsonl", "predictions.parquet"
 
 
 @dataclass(frozen=True)
@@ -67,17 +74,15 @@ def read_run(folder: Path, spec: RunSpec) -> RunResult:
         If a file of the folder is missing, broken, of another run, or contradicts another one.
     """
     stored = read_result(folder, spec)
-    with damage(folder, SPEC):
-        if parse_model(read_regular(f"{folder}/{SPEC}"), RunSpec) != spec:
-            raise DamagedRun(folder / SPEC, "not the spec of this run")
+    check_spec(folder, spec)
     history = _history(folder, stored)
     counts, documents = read_counts(folder, stored)
     return RunResult(spec, stored.outcomes, counts, history, stored.work, stored.versions, documents=documents)
 
 
 def _history(folder: Path, stored: StoredResult) -> StoredHistory:
-    rows = b"[" + b",".join(checked_bytes(folder, HISTORY, stored).splitlines()) + b"]"
     with damage(folder, HISTORY):
+        rows = b"[" + b",".join(checked_bytes(folder, HISTORY, stored.sha256).splitlines()) + b"]"
         epochs: list[_Epoch] = parse_model(rows, list[_Epoch])
     if [epoch.epoch for epoch in epochs] != list(range(1, len(epochs) + 1)):
         raise DamagedRun(folder / HISTORY, "its epochs are not numbered from 1")
@@ -114,7 +119,8 @@ def read_predictions(folder: Path, stored: StoredResult) -> pa.Table | None:
     path = folder / PREDICTIONS
     if not path.exists():
         return None
-    content = checked_bytes(folder, PREDICTIONS, stored)
+    with damage(folder, PREDICTIONS):
+        content = checked_bytes(folder, PREDICTIONS, stored.sha256)
     try:
         table = pq.read_table(pa.BufferReader(content))
     except (pa.ArrowException, OSError):

@@ -121,7 +121,7 @@ class RunSpec:
         if (self.partner is None) != (probe.source_steps == 0):
             raise ValueError("a probe has updates on a source if and only if it has a partner")
 
-    @property
+    @cached_property
     def task_names(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self.tasks)
 
@@ -173,7 +173,7 @@ class RunSpec:
             content |= {"variant": self.variant, "partner": self.partner}
         if self.probe is not None:
             content["probe"] = dataclasses.asdict(self.probe)
-        text = json.dumps(content, sort_keys=True)  # in its strings, quotes are escaped
+        text = _SORTED.encode(content)  # in its strings, quotes are escaped
         return hashlib.sha256(text.replace('"recipe": null', _recipe_text(self.recipe), 1).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
@@ -201,8 +201,11 @@ class RunSpec:
         )
 
 
+_SORTED = json.JSONEncoder(sort_keys=True)
+
+
 @lru_cache(maxsize=4096)
 def _recipe_text(recipe: Recipe) -> str:
     """The recipe as a part of JSON text, without settings that are None: a version with a new one finds older runs."""
     settings = {name: value for name, value in dataclasses.asdict(recipe).items() if value is not None}
-    return f'"recipe": {json.dumps(settings, sort_keys=True)}'
+    return f'"recipe": {_SORTED.encode(settings)}'

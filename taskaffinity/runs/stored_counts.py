@@ -1,4 +1,7 @@
-"""Read ``counts.npz`` of a run: arrays by key, checked for shape and range, and against the scores of the run."""
+"""``counts.npz`` of a run: arrays by key, checked for shape and range, and against the scores of the run.
+
+Whole numbers are stored in one or two bytes; earlier versions stored every count in eight.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from taskaffinity.errors import shown
-from taskaffinity.runs.packed_counts import PackedCounts, Whole
+from taskaffinity.runs.packed_counts import PackedCounts
 from taskaffinity.runs.stored_result import RESULT, DamagedRun, StoredResult, checked_bytes, damage
-from taskaffinity.tasks.count_checks import SCORE_TOLERANCE, fault_in_counts, whole_numbers
+from taskaffinity.tasks.count_checks import SCORE_TOLERANCE, compact, fault_in_counts
 from taskaffinity.tasks.metrics import METRICS
 
 COUNTS = "counts.npz"
@@ -28,6 +31,14 @@ _MOST_BYTES = 2**31
 """Largest unpacked array of a file of counts."""
 
 
+def archive(counts: Arrays, documents: Arrays) -> bytes:
+    """Return the content of a file of counts, which has the documents under their keys as they are."""
+    content = io.BytesIO()
+    small = {key: compact(array) for key, array in counts.items()}
+    np.savez_compressed(content, allow_pickle=False, **small, **documents)
+    return content.getvalue()
+
+
 def read_counts(folder: Path, stored: StoredResult) -> tuple[PackedCounts, Arrays]:
     """Read the counts and the document numbers of a run, by key of ``RunResult.counts``.
 
@@ -36,21 +47,20 @@ def read_counts(folder: Path, stored: StoredResult) -> tuple[PackedCounts, Array
     DamagedRun
         If the file is broken, lacks an array, or has one that is not possible or contradicts ``result.json``.
     """
-    arrays = _arrays(folder, stored)
-    counts = {key: array for key, array in arrays.items() if not key.startswith(DOCUMENTS)}
+    arrays = read_arrays(folder, stored.sha256)
+    counts = {key: compact(array) for key, array in arrays.items() if not key.startswith(DOCUMENTS)}
     documents = {key.removeprefix(DOCUMENTS): array for key, array in arrays.items() if key not in counts}
-    whole = {key: whole_numbers(array) for key, array in counts.items()}
-    _check_counts(folder, stored, counts, whole)
-    _check_documents(folder, counts, documents)
-    return PackedCounts(counts, whole), {key: numbers.astype(np.int64) for key, numbers in documents.items()}
+    _check_all(folder, stored, counts)
+    for key, numbers in documents.items():
+        check_documents(folder, key, numbers, counts.get(key))
+    return PackedCounts(counts), {key: numbers.astype(np.int64) for key, numbers in documents.items()}
 
 
-def _arrays(folder: Path, stored: StoredResult) -> dict[str, npt.NDArray[Any]]:
+def read_arrays(folder: Path, sha256: Mapping[str, str]) -> dict[str, npt.NDArray[Any]]:
     """Arrays by key. ``numpy.load`` gives the same at several times the time."""
-    content = checked_bytes(folder, COUNTS, stored)
     arrays: dict[str, npt.NDArray[Any]] = {}
     with damage(folder, COUNTS):
-        for name, data in _members(content):
+        for name, data in _members(checked_bytes(folder, COUNTS, sha256)):
             if not name.endswith(".npy") or name in arrays:
                 raise ValueError("not a file of counts")
             start = _HEADER_LENGTH + int.from_bytes(data[8:_HEADER_LENGTH], "little")
@@ -104,12 +114,12 @@ def _array_header(header: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
     if version != (1, 0):
         raise ValueError(f"an array of format {version}")
     shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    if is_fortran or dtype.kind not in "fi":
+    if is_fortran or dtype.kind not in "fiu":
         raise ValueError(f"an array of {dtype.name} numbers")
     return shape, dtype
 
 
-def _check_counts(folder: Path, stored: StoredResult, counts: Arrays, whole: Mapping[str, Whole | None]) -> None:
+def _check_all(folder: Path, stored: StoredResult, counts: Arrays) -> None:
     """Check every array, and that the scores follow from the counts."""
     has_dev = any(f"{name}/dev" in counts for name in stored.outcomes)
     official: dict[str, str] = {}
@@ -119,44 +129,51 @@ def _check_counts(folder: Path, stored: StoredResult, counts: Arrays, whole: Map
             official[key] = outcome.metric
             if key not in counts and (split == "test" or has_dev):
                 raise DamagedRun(folder / COUNTS, f"no counts of {key}")
+            if split == "test" and not len(counts[key]):
+                raise DamagedRun(folder / COUNTS, f"{key}: no example")
             if key in counts:
-                _check_array(folder, key, outcome.metric, counts[key], whole[key])
-                _check_score(folder, key, outcome.metric, counts[key], score)
+                check_counts(folder, key, outcome.metric, counts[key], score)
     for key in (key for key in counts if key not in official):
         test, _, metric = key.rpartition("/")
         if not test.endswith("/test") or metric not in METRICS or official.get(test) in (None, metric):
             raise DamagedRun(folder / COUNTS, f"counts of {shown(key)}, which this run has not")
         if test in counts:
-            _check_array(folder, key, metric, counts[key], whole[key])
+            check_counts(folder, key, metric, counts[key])
             _check_secondary(folder, key, metric, counts[key], official[test], counts[test])
 
 
-def _check_documents(folder: Path, counts: Arrays, documents: Arrays) -> None:
-    """Check that every example has a document, and that documents are numbered from 0 without gaps."""
-    for key, numbers in documents.items():
-        fits = key in counts and numbers.shape == counts[key].shape[:1] and numbers.dtype.kind == "i"
-        fits = fits and len(numbers) > 0 and numbers.min() >= 0 and numbers.max() < len(numbers)
-        if not fits or not np.bincount(numbers).all():
-            raise DamagedRun(folder / COUNTS, f"documents of {shown(key)} that are not those of its examples")
+def check_counts(folder: Path, key: str, metric: str, counts: npt.NDArray[Any], score: float | None = None) -> None:
+    """Raise ``DamagedRun`` unless an array can be counts of a metric, and its score is the one of ``result.json``.
 
-
-def _check_array(folder: Path, key: str, metric: str, counts: npt.NDArray[Any], whole: Whole | None) -> None:
-    fault = fault_in_counts(metric, counts, whole)
-    if not fault and not len(counts) and key.endswith("/test"):
-        fault = "no example"
+    Parameters
+    ----------
+    counts : (n_examples, n_counts)
+        As ``compact`` returns them.
+    score : float, optional
+        Default: any.
+    """
+    fault = fault_in_counts(metric, counts)
+    if not fault and score is not None and not _gives(metric, counts, score):
+        found = float(METRICS[metric].score_examples(counts))
+        fault = f"its counts give {metric} {found:.6g}, but {RESULT} says {score:.6g}"
     if fault:
         raise DamagedRun(folder / COUNTS, f"{key}: {fault}")
 
 
-def _check_score(folder: Path, key: str, metric: str, counts: npt.NDArray[Any], score: float) -> None:
-    found = float(METRICS[metric].score_examples(counts))
-    if abs(found - score) > SCORE_TOLERANCE and abs(_as_earlier(metric, counts) - score) > SCORE_TOLERANCE:
-        raise DamagedRun(folder / COUNTS, f"{key}: its counts give {metric} {found:.6g}, but {RESULT} says {score:.6g}")
+def _gives(metric: str, counts: npt.NDArray[Any], score: float) -> bool:
+    """Whether counts give a score; earlier versions did not centre scores for Pearson."""
+    by = METRICS[metric]
+    if abs(float(by.score_examples(counts)) - score) <= SCORE_TOLERANCE:
+        return True
+    return abs(float(by.score(counts.sum(axis=0))) - score) <= SCORE_TOLERANCE
 
 
-def _as_earlier(metric: str, counts: npt.NDArray[Any]) -> float:
-    """The score as earlier versions computed it: without centred scores."""
-    return float(METRICS[metric].score(counts.sum(axis=0)))
+def check_documents(folder: Path, key: str, numbers: npt.NDArray[Any], counts: npt.NDArray[Any] | None) -> None:
+    """Raise ``DamagedRun`` unless every example has a document, and documents are numbered from 0 without gaps."""
+    fits = counts is not None and numbers.shape == counts.shape[:1] and numbers.dtype.kind == "i"
+    fits = fits and len(numbers) > 0 and numbers.min() >= 0 and numbers.max() < len(numbers)
+    if not fits or not np.bincount(numbers).all():
+        raise DamagedRun(folder / COUNTS, f"documents of {shown(key)} that are not those of its examples")
 
 
 def _check_secondary(

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol, TypeVar
 
 from pydantic import ConfigDict
 
@@ -24,7 +24,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.stored_json import Amount, Words, parse_model
 from taskaffinity.tasks.metrics import METRICS
 
-RESULT = "result.json"
+RESULT, SPEC = "result.json", "spec.json"
 _WAY_OUT = "delete its folder, and the same command trains it again"
 _ANOTHER = f"not the file that was written: its checksum is not that in {RESULT}"
 
@@ -50,6 +50,14 @@ class StoredResult:
     """Checksum of each other file of the run, by its path in the folder; empty in older folders."""
 
 
+class _Result(Protocol):
+    @property
+    def run_id(self) -> str: ...
+
+
+ResultT = TypeVar("ResultT", bound=_Result)
+
+
 def read_result(folder: Path, spec: RunSpec) -> StoredResult:
     """Read ``result.json`` alone.
 
@@ -60,16 +68,34 @@ def read_result(folder: Path, spec: RunSpec) -> StoredResult:
     DamagedRun
         If the file is broken, of another version or of another run.
     """
-    with damage(folder, RESULT):
-        stored: StoredResult = parse_model(read_regular(f"{folder}/{RESULT}"), StoredResult)
-    if stored.run_id != spec.run_id:
-        raise DamagedRun(folder / RESULT, f"the result of run {shown(stored.run_id)}")
+    stored = read_result_as(StoredResult, folder, spec)
     if set(stored.outcomes) != set(spec.task_names):
         raise DamagedRun(folder / RESULT, "its tasks are not those of the run")
     for outcome in stored.outcomes.values():
-        if outcome.metric not in METRICS:
-            raise DamagedRun(folder / RESULT, f"metric {shown(outcome.metric)}, which is none of {', '.join(METRICS)}")
+        check_metric(folder, outcome.metric)
     return stored
+
+
+def read_result_as(model: type[ResultT], folder: Path, spec: RunSpec) -> ResultT:
+    """Read ``result.json`` of a run of any kind through the model of that kind; raises as ``read_result``."""
+    with damage(folder, RESULT):
+        stored: ResultT = parse_model(read_regular(f"{folder}/{RESULT}"), model)
+    if stored.run_id != spec.run_id:
+        raise DamagedRun(folder / RESULT, f"the result of run {shown(stored.run_id)}")
+    return stored
+
+
+def check_metric(folder: Path, metric: str) -> None:
+    """Raise ``DamagedRun`` unless a metric of ``result.json`` is a key of ``METRICS``."""
+    if metric not in METRICS:
+        raise DamagedRun(folder / RESULT, f"metric {shown(metric)}, which is none of {', '.join(METRICS)}")
+
+
+def check_spec(folder: Path, spec: RunSpec) -> None:
+    """Raise ``DamagedRun`` unless ``spec.json`` holds the spec."""
+    with damage(folder, SPEC):
+        if parse_model(read_regular(f"{folder}/{SPEC}"), RunSpec) != spec:
+            raise DamagedRun(folder / SPEC, "not the spec of this run")
 
 
 @contextmanager
@@ -103,17 +129,21 @@ def damage(folder: Path, name: str) -> Iterator[None]:
         raise DamagedRun(folder / name, fault)
 
 
-def checked_bytes(folder: Path, name: str, stored: StoredResult) -> bytes:
-    """Read a file of a run, and compare it with its checksum if ``result.json`` has one.
+def checked_bytes(folder: Path, name: str, sha256: Mapping[str, str]) -> bytes:
+    """Read a file of a run, and compare it with its checksum if ``result.json`` has one; to be called in ``damage``.
+
+    Parameters
+    ----------
+    sha256 : mapping
+        The checksums in ``result.json``.
 
     Raises
     ------
     DamagedRun
-        If it is missing or another than was written.
+        If it is another than was written.
     """
-    with damage(folder, name):
-        content = read_regular(f"{folder}/{name}")
-    if name in stored.sha256 and hashlib.sha256(content).hexdigest() != stored.sha256[name]:
+    content = read_regular(f"{folder}/{name}")
+    if name in sha256 and hashlib.sha256(content).hexdigest() != sha256[name]:
         raise DamagedRun(folder / name, _ANOTHER)
     return content
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import save
@@ -18,7 +16,7 @@ from taskaffinity.private import file_mode, folder_mode
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.run_files import head_path, prediction_table, weights_path
-from taskaffinity.runs.stored_counts import DOCUMENTS
+from taskaffinity.runs.stored_counts import COUNTS, DOCUMENTS, archive
 
 
 def write_run(folder: Path, result: RunResult, *, share_with_group: bool) -> None:
@@ -32,9 +30,8 @@ def write_run(folder: Path, result: RunResult, *, share_with_group: bool) -> Non
     mode = file_mode(share_with_group)
     sums: dict[str, str] = {}
     _put(folder, "history.jsonl", "".join(json.dumps(row) + "\n" for row in result.history).encode(), sums)
-    arrays, documents = io.BytesIO(), {f"{DOCUMENTS}{key}": numbers for key, numbers in result.documents.items()}
-    np.savez_compressed(arrays, allow_pickle=False, **dict(result.counts), **documents)
-    _put(folder, "counts.npz", arrays.getvalue(), sums)
+    documents = {f"{DOCUMENTS}{key}": numbers for key, numbers in result.documents.items()}
+    _put(folder, COUNTS, archive(result.counts, documents), sums)
     if result.predictions:
         table = pa.BufferOutputStream()
         pq.write_table(prediction_table(result), table)

@@ -15,25 +15,29 @@ SCORE_TOLERANCE = 1e-6
 _COLUMNS = {"accuracy": 2, "pearson": 6}
 _PER_CLASS = 3
 _ROUNDING = 1e-9
+_COMPACT = (np.dtype(np.uint8), np.dtype(np.uint16))
+_TYPES = frozenset((*_COMPACT, np.dtype(np.float64)))
 
 
-def whole_numbers(counts: npt.NDArray[Any]) -> npt.NDArray[np.unsignedinteger[Any]] | None:
-    """Return the same numbers in one or two bytes each; None unless all are whole numbers from 0 below 2**16.
+def compact(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return whole numbers from 0 below 2**16 in one or two bytes each, and an array with other numbers as it is.
 
     Examples
     --------
-    >>> whole_numbers(np.array([0.0, 300.0])).dtype, whole_numbers(np.array([0.5])) is None
-    (dtype('uint16'), True)
+    >>> compact(np.array([0.0, 300.0])).dtype, compact(np.array([0.5])).dtype
+    (dtype('uint16'), dtype('float64'))
     """
+    if counts.dtype != np.float64:
+        return counts
     with np.errstate(invalid="ignore"):
-        for dtype in (np.uint8, np.uint16):
-            whole: npt.NDArray[np.unsignedinteger[Any]] = counts.astype(dtype)
-            if (whole == counts).all():
+        for dtype in _COMPACT:
+            whole = counts.astype(dtype)
+            if np.count_nonzero(whole == counts) == counts.size:
                 return whole
-    return None
+    return counts
 
 
-def fault_in_counts(metric: str, counts: Counts, whole: npt.NDArray[np.unsignedinteger[Any]] | None) -> str:
+def fault_in_counts(metric: str, counts: npt.NDArray[Any]) -> str:
     """Return why an array cannot be counts of a metric; empty if it can.
 
     Parameters
@@ -41,18 +45,16 @@ def fault_in_counts(metric: str, counts: Counts, whole: npt.NDArray[np.unsignedi
     metric : str
         A key of ``METRICS``.
     counts : (n_examples, n_counts)
-    whole : (n_examples, n_counts), optional
-        ``whole_numbers`` of the counts.
+        As ``compact`` returns them.
 
     Examples
     --------
-    >>> counts = np.array([[1.0, 1.0], [0.0, 1.0]])
-    >>> fault_in_counts("accuracy", counts, whole_numbers(counts))
+    >>> fault_in_counts("accuracy", compact(np.array([[1.0, 1.0], [0.0, 1.0]])))
     ''
-    >>> fault_in_counts("micro_f1", np.array([[1.0, -1.0, 0.0]]), None)
+    >>> fault_in_counts("micro_f1", compact(np.array([[1.0, -1.0, 0.0]])))
     'counts of micro_f1 that are no whole numbers from 0'
     """
-    if counts.dtype != np.float64 or counts.ndim != 2:
+    if counts.ndim != 2 or counts.dtype not in _TYPES:
         return f"counts of type {counts.dtype} and shape {counts.shape}; expected float64, one row per example"
     columns = counts.shape[1]
     fits = columns == _COLUMNS.get(metric, _PER_CLASS) or (
@@ -64,17 +66,17 @@ def fault_in_counts(metric: str, counts: Counts, whole: npt.NDArray[np.unsignedi
         return ""
     if metric == "pearson":
         return _fault_in_moments(counts) if np.isfinite(counts.sum()) else "counts that are not finite"
-    if whole is None:
+    if counts.dtype not in _COMPACT:
         return f"counts of {metric} that are no whole numbers from 0"
-    if metric in ("accuracy", "micro_f1", "macro_f1") and whole.max() > 1:
+    if metric in ("accuracy", "micro_f1", "macro_f1") and counts.max() > 1:
         return f"counts of {metric} above 1, though an example has one class"
-    if metric == "accuracy" and not whole[:, 1].all():
+    if metric == "accuracy" and not counts[:, 1].all():
         return "counts of accuracy whose second column is not 1"
     return ""
 
 
-def _fault_in_moments(counts: Counts) -> str:
-    n, x, y, xx, yy, xy = counts.T
+def _fault_in_moments(counts: npt.NDArray[Any]) -> str:
+    n, x, y, xx, yy, xy = counts.T.astype(np.float64)  # products of small numbers need more bytes
     expected = ((n, np.ones_like(n)), (xx, x * x), (yy, y * y), (xy, x * y))
     if all(bool((np.abs(found - right) <= _ROUNDING * (1 + np.abs(right))).all()) for found, right in expected):
         return ""

@@ -5,9 +5,10 @@ A metric is four functions.
 * ``tally(gold, predicted, labels)`` returns counts, ``(n_examples, n_counts)``.
 * ``score(counts.sum(axis=-2))`` turns summed counts ``(..., n_counts)`` into scores ``(...)`` in [0, 1]
   (Pearson: [-1, 1]).
-* ``influence(counts)`` returns how far each example moves the score, ``(n_examples,)`` with mean zero. The standard
-  error of the score over examples is ``influence.std() / sqrt(n_examples)``. If examples of one document are not
-  independent, pass the influences through ``by_document`` first.
+* ``influence(counts)`` returns how far each example moves the score, ``(..., n_examples)`` with mean zero, from counts
+  ``(..., n_examples, n_counts)``. The standard error of the score over examples is ``influence.std() /
+  sqrt(n_examples)``. If examples of one document are not independent, pass the influences through ``by_document``
+  first.
 * ``items(counts)`` returns how many gold items of each example the score counts, ``(n_examples,)``. An item is an
   example for accuracy and Pearson, and a positive example or a span for F1.
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -50,7 +52,12 @@ class Metric:
         """
         if self.score is pearson_score:
             return self.score(centred_moments(counts).sum(axis=-2))
-        return self.score(np.ones(counts.shape[-2]) @ counts)
+        return self.score(_ones(counts.shape[-2]) @ counts)
+
+
+@lru_cache(maxsize=1024)
+def _ones(n: int) -> Counts:
+    return np.ones(n)
 
 
 def every_example(counts: Counts) -> Counts:
@@ -76,7 +83,7 @@ def accuracy_score(sums: Counts) -> Counts:
 
 def accuracy_influence(counts: Counts) -> Counts:
     """Correct (0 or 1) minus its mean."""
-    return np.asarray(counts[:, 0] - counts[:, 0].mean())
+    return np.asarray(counts[..., 0] - counts[..., 0].mean(axis=-1, keepdims=True))
 
 
 def micro_f1_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Counts:
@@ -97,11 +104,10 @@ def micro_f1_score(sums: Counts) -> Counts:
 
 def micro_f1_influence(counts: Counts) -> Counts:
     """``(2 tp_i - F (2 tp_i + fp_i + fn_i)) / mean(2 tp + fp + fn)``."""
-    weight = 2 * counts[:, 0] + counts[:, 1] + counts[:, 2]
-    if not weight.any():
-        return np.zeros(len(counts))
-    f = float(micro_f1_score(counts.sum(axis=0)))
-    return np.asarray((2 * counts[:, 0] - f * weight) / weight.mean())
+    weight = 2 * counts[..., 0] + counts[..., 1] + counts[..., 2]
+    f = micro_f1_score(counts.sum(axis=-2))[..., None]
+    mean = weight.mean(axis=-1, keepdims=True)
+    return np.asarray(np.divide(2 * counts[..., 0] - f * weight, mean, out=np.zeros_like(weight), where=mean > 0))
 
 
 def macro_f1_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Counts:
@@ -118,7 +124,7 @@ def macro_f1_score(sums: Counts) -> Counts:
 def macro_f1_influence(counts: Counts) -> Counts:
     """Mean influence of the classes."""
     classes = _by_class(counts)
-    return np.asarray(np.mean([micro_f1_influence(classes[:, c]) for c in range(classes.shape[1])], axis=0))
+    return np.asarray(np.mean([micro_f1_influence(classes[..., c, :]) for c in range(classes.shape[-2])], axis=0))
 
 
 def document_f1_tally(

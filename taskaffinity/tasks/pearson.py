@@ -64,6 +64,8 @@ def _is_far(scores: Counts, constant: float) -> npt.NDArray[np.bool_]:
 
 def pearson_influence(counts: Counts) -> Counts:
     """``zx zy - r (zx**2 + zy**2) / 2`` with standardised gold zx and prediction zy."""
+    if counts.ndim > 2:
+        return np.stack([pearson_influence(run) for run in counts])
     counts = centred_moments(counts)
     x, y = counts[:, 1], counts[:, 2]
     r = float(pearson_score(counts.sum(axis=0)))

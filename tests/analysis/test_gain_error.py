@@ -14,6 +14,7 @@ from taskaffinity.analysis.statistics.gain_error import (
     GainError,
     chi2_points,
     difference,
+    log_density_at_zero,
     t_tail,
 )
 
@@ -51,6 +52,11 @@ def test_tails_of_t_distributions_are_those_of_the_beta_distribution() -> None:
     np.testing.assert_allclose(t_tail(df, -t), 1 - expected, rtol=1e-12)
     assert np.isnan(t_tail(np.array([np.nan, 900.0]), np.array([1.0, np.nan]))).all()
     assert t_tail(900.0, np.inf) == 0.0
+
+
+@pytest.mark.parametrize("df", [[1.0, 3.7, 1e4], [15.0, 60.0, 899.0, 1e6], [1.0, np.nan], []])
+def test_densities_of_t_distributions_at_zero_are_those_of_scipy(df: list[float]) -> None:
+    np.testing.assert_allclose(log_density_at_zero(np.array(df)), stats.t.logpdf(0, df), atol=1e-7)
 
 
 @pytest.mark.parametrize("d", [1.5, 2, 3.7, 10, 60])

@@ -76,6 +76,8 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     for result in (RESULT, OTHER):
         store.write(result)
         if request.param != "with checksums":
+            documents = {f"documents:{key}": numbers for key, numbers in result.documents.items()}
+            np.savez_compressed(store.folder(result.spec) / "counts.npz", **result.counts, **documents)
             change_json(store.folder(result.spec) / "result.json", lambda content: content.pop("sha256"))
     assert store.read(SPEC).outcomes == RESULT.outcomes
     return store.root
@@ -162,10 +164,51 @@ COUNTS: Mapping[str, Callable[[Arrays], object]] = {
 def test_counts_that_cannot_be_are_refused(store: RunStore, what: str) -> None:
     path = store.folder(SPEC) / "counts.npz"
     with np.load(path) as stored:
-        arrays = {key: stored[key] for key in stored.files}
+        arrays = {key: stored[key] if key.startswith("documents") else stored[key].astype(float) for key in stored}
     COUNTS[what](arrays)
     np.savez_compressed(path, **arrays)
     assert "counts.npz" in refused(store)
+
+
+COMPACT: Mapping[str, Callable[[Arrays], object]] = {
+    **{f"{key} by 1": put(key, (0, 0), 2) for key in RESULT.counts if not key.startswith("b/")},
+    "no example counted": put("a/test", (0, 1), 0),
+    **{
+        f"in {dtype}": lambda arrays, dtype=dtype: arrays.update({"a/test": arrays["a/test"].astype(dtype)})
+        for dtype in ("int8", "uint32", "uint64", "bool", ">u2", ">f8", "float16")
+    },
+    **{f"{key} by the column": column_less(key) for key in RESULT.counts},
+    "numbers in a row": lambda arrays: arrays.update({"a/test": arrays["a/test"].ravel()}),
+    "no example": lambda arrays: arrays.update({"a/test": arrays["a/test"][:0]}),
+    "documents in one byte": lambda arrays: arrays.update(
+        {"documents:a/test": arrays["documents:a/test"].astype("u1")}
+    ),
+}
+
+
+@pytest.mark.parametrize("what", COMPACT)
+def test_counts_in_one_byte_that_cannot_be_are_refused(tmp_path: Path, what: str) -> None:
+    store = RunStore(tmp_path)
+    store.write(RESULT)
+    path = store.folder(SPEC) / "counts.npz"
+    with np.load(path) as stored:
+        arrays = {key: stored[key] for key in stored.files}
+    assert {key: str(array.dtype) for key, array in arrays.items() if "/" in key and key[0] in "ac"} == {
+        key: "uint8" for key in RESULT.counts if key[0] in "ac"
+    }
+    COMPACT[what](arrays)
+    np.savez_compressed(path, **arrays)
+    change_json(store.folder(SPEC) / "result.json", lambda content: content.pop("sha256"))
+    assert "counts.npz" in refused(store)
+
+
+def test_whole_scores_for_pearson_are_read_as_they_were_written(tmp_path: Path) -> None:
+    spec = RunSpec((("a", "f1"),), EncoderRef("tiny", "e1"), 0, Recipe())
+    gold, said = np.array([40.0, 20, 30, 0]), np.array([30.0, 20, 40, 10])
+    moments = np.stack([gold**0, gold, said, gold**2, said**2, gold * said], axis=1)
+    score = float(np.corrcoef(gold, said)[0, 1])
+    RunStore(tmp_path).write(RunResult(spec, {"a": Outcome("pearson", 1, score, score)}, {"a/test": moments}))
+    assert np.array_equal(RunStore(tmp_path).read(spec).counts["a/test"], moments)
 
 
 def set_in(content: Any, place: str, value: object) -> None:

@@ -228,6 +228,17 @@ def test_influences_sum_to_zero(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", METRICS)
+def test_influences_of_many_runs_are_those_of_each_to_the_bit(name: str) -> None:
+    metric, rng = METRICS[name], np.random.default_rng(7)
+    runs = np.stack([world(name, 50, rng) for _ in range(4)])
+    runs[2, :, 0 if name != "pearson" else slice(2, 6)] = 0.0  # a run that found nothing
+    runs[3] *= name in ("accuracy", "pearson")  # and one without any count
+    each = [metric.influence(run) for run in runs]
+    assert np.isfinite(each).all()
+    assert np.array_equal(metric.influence(runs), each)
+
+
+@pytest.mark.parametrize("name", METRICS)
 def test_the_order_of_the_examples_does_not_matter(name: str) -> None:
     metric, rng = METRICS[name], np.random.default_rng(6)
     counts = world(name, 50, rng)

@@ -48,6 +48,7 @@ from taskaffinity.analysis.statistics.verdicts import VERDICTS, Verdict
 from taskaffinity.analysis.style import STYLES
 from taskaffinity.analysis.tables.frames import CONTROLS_COLUMNS, controls_frame, edges_frame
 from taskaffinity.atomic import write_atomic
+from taskaffinity.garbage_collection import rare_collection
 from taskaffinity.runs.paper_protocol import departures_of, describe_protocol
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
@@ -103,6 +104,7 @@ def write_report(study: Study, store: RunStore, out: Path, rule: Rule | None = N
     return matrix
 
 
+@rare_collection()
 def report(matrix: AffinityMatrix, store: RunStore) -> str:
     """The page of a study; the same text for the same runs."""
     study = matrix.study

@@ -46,7 +46,7 @@ class Arm:
             Number of each example's document, from 0. Default: all examples are independent.
         """
         scores = np.asarray(metric.score_examples(counts), dtype=np.float64)
-        influence = np.stack([metric.influence(run) for run in counts])
+        influence = metric.influence(counts)
         spread = influence.var(axis=1)
         sizes = metric.items(counts[0])  # gold, so all runs have the same
         if documents is not None:

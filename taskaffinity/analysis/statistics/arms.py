@@ -67,18 +67,25 @@ class Arms:
         """Return the key of the baseline of the pair with ``source``."""
         return target, self.baseline, source if self.baseline == "matched" else ""
 
+    @cached_property
+    def of_target(self) -> Mapping[str, Mapping[Key, Arm]]:
+        """The arms of each target that has one."""
+        found: dict[str, dict[Key, Arm]] = {}
+        for key, arm in self.by_key.items():
+            found.setdefault(key[0], {})[key] = arm
+        return found
+
     def n_test(self, target: str) -> int:
         """Return the number of test examples; 0 without a run."""
-        return max((arm.n_examples for (name, _, _), arm in self.by_key.items() if name == target), default=0)
+        return max((arm.n_examples for arm in self.of_target.get(target, {}).values()), default=0)
 
     def n_documents(self, target: str) -> int:
         """Return the number of test documents; an example of unknown document counts as one. 0 without a run."""
-        return max((arm.n_documents for (name, _, _), arm in self.by_key.items() if name == target), default=0)
+        return max((arm.n_documents for arm in self.of_target.get(target, {}).values()), default=0)
 
     def effective_documents(self, target: str) -> float:
         """Return the effective number of test documents (``Arm.effective_documents``); 0 without a run."""
-        found = [arm.effective_documents for (name, _, _), arm in self.by_key.items() if name == target]
-        return max(found, default=0.0)
+        return max((arm.effective_documents for arm in self.of_target.get(target, {}).values()), default=0.0)
 
     def only(self, seeds_of: Callable[[Key], Collection[int]]) -> Arms:
         """Return the arms with the runs of the seeds in ``seeds_of(key)`` only."""
@@ -95,8 +102,7 @@ class Arms:
     def collapsed(self) -> dict[Key, npt.NDArray[np.bool_]]:
         """Which runs of each arm are collapsed."""
         found: dict[Key, npt.NDArray[np.bool_]] = {}
-        for target in dict.fromkeys(key[0] for key in self.by_key):
-            arms = {key: arm for key, arm in self.by_key.items() if key[0] == target}
+        for arms in self.of_target.values():
             scores = {key: arm.scores for key, arm in arms.items()}
             found |= find_collapsed(scores, {key: arm.constant for key, arm in arms.items()})
         return found
@@ -235,6 +241,8 @@ def arm_of(runs: Sequence[RunResult], key: str, metric: str) -> Arm:
     """Return the arm of runs of one condition, from their counts under a key of ``RunResult.counts``."""
     arm = Arm.from_counts(np.stack([run.counts[key] for run in runs]), METRICS[metric], runs[0].documents.get(key))
     by_class = "/".join([*key.split("/")[:2], "macro_f1"])
+    if not any(by_class in run.counts for run in runs):
+        return arm
     constant = [by_class in run.counts and predicts_nothing(run.counts[by_class], METRICS["macro_f1"]) for run in runs]
     return dataclasses.replace(arm, constant=arm.constant | np.array(constant))
 

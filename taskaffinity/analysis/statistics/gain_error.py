@@ -33,6 +33,8 @@ _CUBE_ROOT = 1e-4
 """Step after which Halley's method, whose error is that of the step cubed, is exact to 1e-11."""
 _TINY = 1e-300
 _LARGE_DF = 200.0
+_SERIES_DF = 15.0
+_LOG_NORMAL = np.log(2 * np.pi) / 2
 _FARTHEST = 1e6
 """Deviates beyond it have a tail of 0."""
 
@@ -131,7 +133,7 @@ class BehrensFisherError(GainError):
         spread = np.sqrt(np.maximum(variance, _TINY))
         start = np.log(np.maximum(-stdtrit(self.df, alpha / 2) * self.se, _TINY))
         log_half = np.array(np.broadcast_to(start, shape), dtype=np.float64).reshape(-1)
-        norm = gammaln((df + 1) / 2) - gammaln(df / 2) - np.log(df * np.pi) / 2
+        norm = log_density_at_zero(df)
         moving = np.flatnonzero(~np.isnan(log_half))
         for _ in range(_MOST_STEPS):
             at = (moving, slice(None))
@@ -176,6 +178,18 @@ def _halley_step(
     curve = -second / tail - slope**2
     step = -2 * value * slope / (2 * slope**2 - value * curve)
     return np.asarray(np.clip(step, -1.0, 1.0))
+
+
+def log_density_at_zero(df: FloatArray) -> FloatArray:
+    """Return the logarithms of the densities of t distributions at 0, exact to 1e-7.
+
+    It is ``log(gamma(x + 1/2) / gamma(x) / sqrt(2 pi x))`` with ``x = df / 2``, by a series in ``1 / x`` if all are
+    large. A step of Halley's method needs no more.
+    """
+    if not df.min(initial=_LARGE_DF) >= _SERIES_DF:  # also if one is NaN
+        return np.asarray(gammaln((df + 1) / 2) - gammaln(df / 2) - np.log(df * np.pi) / 2)
+    v = 1 / (4 * df)
+    return np.asarray(np.log1p(v * (-1 + v * (0.5 + v * (2.5 - 2.625 * v)))) - _LOG_NORMAL)
 
 
 def t_tail(df: Any, t: Any) -> FloatArray:

@@ -7,17 +7,14 @@ require a power of 80% (significance of a gain of this size) or 90% (equivalence
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
 
-from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
+from taskaffinity.analysis.statistics.gain_error import FloatArray
+from taskaffinity.analysis.statistics.powered_test import PoweredTest
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, Words, standard_error
 from taskaffinity.runs.rule import Correction, Rule
 
@@ -29,8 +26,6 @@ MOST_SEEDS = 500
 IntArray = npt.NDArray[np.int64]
 
 _INFINITE = 1e9
-_MOST_STEPS = 60
-_EXACT = 1e-12
 _BLOCK = 512
 """Arrows that are searched at once, so that their arrays stay in the processor's cache."""
 
@@ -71,14 +66,14 @@ def power_analysis(
     is_open = np.broadcast_to(True if wanted is None else wanted, shape) & ~np.isnan(np.asarray(evidence.s2_pair))
     open_arrows = _at(evidence, shape, is_open)
     goals = {
-        "significance": (np.abs(open_arrows.gain), partial(_significant, alpha=alpha)),
-        "equivalence": (np.broadcast_to(margin, shape)[is_open], partial(_equivalent, alpha=alpha_equivalence)),
+        "significance": (np.abs(open_arrows.gain), _significance(alpha)),
+        "equivalence": (np.broadcast_to(margin, shape)[is_open], _equivalence(alpha_equivalence)),
     }
     seeds = {}
-    for name, (goal, needed) in goals.items():
+    for name, (goal, test) in goals.items():
         seeds[name] = np.full(shape, np.nan)
         blocks = [
-            _fewest_seeds(_at(open_arrows, np.shape(goal), block), goal[block], needed, rule)
+            _fewest_seeds(_at(open_arrows, np.shape(goal), block), goal[block], test, rule)
             for block in np.array_split(np.arange(len(goal)), 1 + len(goal) // _BLOCK)
         ]
         seeds[name][is_open] = np.concatenate(blocks)
@@ -87,7 +82,7 @@ def power_analysis(
 
 def minimum_detectable(evidence: VarianceComponents, alpha: float, rule: Rule) -> FloatArray:
     """Return the smallest gain of each arrow that is significant with a power of 80%, in the unit of the gain."""
-    return np.asarray(_significant(standard_error(evidence, rule.estimand, rule.test), alpha))
+    return np.asarray(_significance(alpha).least(standard_error(evidence, rule.estimand, rule.test)))
 
 
 def with_more_seeds(evidence: VarianceComponents, more: Any) -> VarianceComponents:
@@ -152,54 +147,18 @@ def describe_power(power: PowerAnalysis, verdict: Words, n_test: Any) -> Words:
     return words
 
 
-def _significant(error: GainError, alpha: float) -> Any:
-    """Return the gain that is significant with ``POWER``."""
-    return _least(error, error.half_width(alpha), POWER)
+def _significance(alpha: float) -> PoweredTest:
+    """Return the test that a gain is not zero."""
+    return PoweredTest(alpha, POWER)
 
 
-def _equivalent(error: GainError, alpha: float) -> Any:
-    """Return the margin within which a gain of zero is equivalent with ``POWER_EQUIVALENCE``."""
-    return _least(error, error.half_width(2 * alpha), (1 + POWER_EQUIVALENCE) / 2, two_sided=True)
+def _equivalence(alpha: float) -> PoweredTest:
+    """Return the test that a gain of zero is within a margin."""
+    return PoweredTest(2 * alpha, (1 + POWER_EQUIVALENCE) / 2, two_sided=True)
 
 
-def _least(error: GainError, half: Any, power: float, two_sided: bool = False) -> Any:
-    """Return the distance that a normal gain exceeds with ``power``.
-
-    A repetition of the study estimates another standard error, and ``half`` follows it. For a t test this is the
-    noncentral t distribution. If ``two_sided``, a gain on either side counts, and none where ``half`` is larger.
-    """
-    scale, weight = error.repeated()
-    se = np.asarray(error.se)[..., None]
-    bounds = np.asarray(half)[..., None] * scale / se
-    shape, nodes = bounds.shape[:-1], bounds.shape[-1]
-    bounds, weight = bounds.reshape(-1, nodes), np.broadcast_to(weight, bounds.shape).reshape(-1, nodes)
-    low, high = np.zeros(len(bounds)), bounds.max(axis=-1) + 10.0
-    mean = (bounds * weight).sum(axis=-1)
-    variance = ((bounds - mean[:, None]) ** 2 * weight).sum(axis=-1)
-    at = mean + ndtri(power) * np.sqrt(1 + variance)  # the distance for bounds of a normal distribution
-    moving = np.arange(len(bounds))
-    for _ in range(_MOST_STEPS):  # Newton's steps, halved where they leave what is known to hold the distance
-        now, of_bounds, of_weight = at[moving], bounds[moving], weight[moving]
-        z = now[:, None] - of_bounds
-        counted = z > 0 if two_sided else np.ones_like(z, dtype=bool)
-        reached = (np.where(counted, ndtr(z), 0.5 if two_sided else 0.0) * of_weight).sum(axis=-1)
-        slope = (np.where(counted, np.exp(-z * z / 2), 0.0) * of_weight).sum(axis=-1) / math.sqrt(2 * math.pi)
-        low[moving] = np.where(reached < power, now, low[moving])
-        high[moving] = np.where(reached < power, high[moving], now)
-        newton = now + (power - reached) / np.maximum(slope, 1e-12)
-        is_exact = np.abs(newton - now) <= _EXACT * now
-        inside = (newton > low[moving]) & (newton < high[moving])
-        at[moving] = np.where(inside | is_exact, newton, (low[moving] + high[moving]) / 2)
-        moving = moving[~is_exact]
-        if not len(moving):
-            break
-    return (at.reshape(shape) * se[..., 0])[()]
-
-
-def _fewest_seeds(
-    evidence: VarianceComponents, goal: FloatArray, needed: Callable[[GainError], Any], rule: Rule
-) -> FloatArray:
-    """Return the fewest further seeds after which what is ``needed`` is at most the ``goal``.
+def _fewest_seeds(evidence: VarianceComponents, goal: FloatArray, test: PoweredTest, rule: Rule) -> FloatArray:
+    """Return the fewest further seeds after which the test has its power at the ``goal``.
 
     More seeds never widen an interval. What is needed is nearly the root of a linear function of one over the seeds, so
     interpolation finds the fewest in a few steps. Every third step halves the range, which bounds their number.
@@ -210,20 +169,19 @@ def _fewest_seeds(
         Of one axis, without untested arrows.
     """
 
-    def needs(arrows: IntArray, more: Any) -> FloatArray:
+    def look(arrows: IntArray, more: Any) -> tuple[npt.NDArray[np.bool_], FloatArray]:
         part = _at(evidence, np.shape(goal), arrows)
         later = with_more_seeds(part, np.broadcast_to(more, np.shape(arrows))[..., None])
-        return np.asarray(needed(standard_error(drop_last_axis(later), rule.estimand, rule.test)))
+        return test.suffices(standard_error(drop_last_axis(later), rule.estimand, rule.test), goal[arrows])
 
     fewest = np.full(np.shape(goal), np.inf)
     everything = np.arange(len(fewest))
-    at_most = needs(everything, float(MOST_SEEDS))
-    is_near = at_most <= goal
+    is_near, at_most = look(everything, float(MOST_SEEDS))
     far = everything[~is_near]
-    fewest[far[needs(far, _INFINITE) <= goal[far]]] = MOST_SEEDS + 1
+    fewest[far[look(far, _INFINITE)[0]]] = MOST_SEEDS + 1
     arrows = everything[is_near]
     low, high = np.zeros(len(arrows)), np.full(len(arrows), float(MOST_SEEDS))  # low does not suffice, high does
-    at_low, at_high = needs(arrows, 0.0), at_most[arrows]
+    at_low, at_high = look(arrows, 0.0)[1], at_most[arrows]
     step = 0
     while (moving := np.flatnonzero(high - low > 1)).size:
         step += 1
@@ -232,8 +190,7 @@ def _fewest_seeds(
         middle = np.floor(sum(ends) / 2)
         if step % 3:
             middle = _interpolated(ends, (at_low[moving], at_high[moving]), goal[of], evidence.n_pair[of])
-        found = needs(of, middle)
-        enough = found <= goal[of]
+        enough, found = look(of, middle)
         for bound, at_bound, chosen in ((low, at_low, ~enough), (high, at_high, enough)):
             bound[moving[chosen]], at_bound[moving[chosen]] = middle[chosen], found[chosen]
     fewest[arrows] = high

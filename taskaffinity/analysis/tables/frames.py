@@ -46,12 +46,13 @@ def scores_frame(study: Study, store: RunStore, collapsed_runs: Sequence[Collaps
     for spec in study.plan:
         run = store.get(spec)
         for target, outcome in run.outcomes.items() if run else ():
-            others = trained_with(spec, target, order)
-            place = (order[target], _ARMS.index(spec.arm), [order[name] for name in others], spec.seed)
+            arm, others = spec.arm, trained_with(spec, target, order)
+            source = "+".join(others)
+            place = (order[target], _ARMS.index(arm), [order[name] for name in others], spec.seed)
+            is_collapsed = (target, arm, source, spec.seed) in collapsed
             for split, score in (("dev", outcome.dev), ("test", outcome.test)):
-                is_collapsed = (target, spec.arm, "+".join(others), spec.seed) in collapsed
                 row = (
-                    *("+".join(others), target, split, spec.seed, spec.arm, outcome.metric, score),
+                    *(source, target, split, spec.seed, arm, outcome.metric, score),
                     is_collapsed if split == "test" else None,
                 )
                 rows.append(((*place, split), row))
