@@ -4,8 +4,8 @@
 
 The study's runs are invented once per FOLDER (accuracy around planted gains, 12 epochs of history); nothing is trained.
 Each step runs in a process of its own. Times are wall and CPU seconds; memory is the peak of the process.
-``results/many_runs.csv`` has a measurement beside the goals, of which it meets that of memory, and one of the version
-before. Other work ran on the machine.
+``results/many_runs.csv`` has measurements beside the goals, and those of the version before in turn with them. Other
+work ran on the machine, so the ratios say more than the times.
 """
 
 from __future__ import annotations
