@@ -7,7 +7,7 @@ from taskaffinity.analysis.cautions import describe_cautions
 from taskaffinity.analysis.collapsed_runs import describe_collapsed_runs, find_collapsed_runs
 from taskaffinity.analysis.data_cautions import describe_data
 from taskaffinity.analysis.style import plural
-from taskaffinity.analysis.undertrained import describe_undertrained, find_undertrained
+from taskaffinity.analysis.undertrained import describe_undertrained, find_undertrained, untrained_tasks
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -16,7 +16,7 @@ def describe_advice(matrix: AffinityMatrix) -> list[str]:
     """Return lines on collapsed runs, undertrained baselines, the data, and test sets that are too small."""
     study = matrix.study
     return [
-        *describe_collapsed_runs(study, matrix.collapsed_runs),
+        *describe_collapsed_runs(study, matrix.collapsed_runs, untrained_tasks(matrix.undertrained)),
         *describe_undertrained(study, matrix.undertrained),
         *describe_data(study),
         *describe_cautions(matrix),
@@ -31,9 +31,10 @@ def describe_runs(study: Study, store: RunStore) -> list[str]:
     ValueError
         If a file of the store is broken.
     """
+    undertrained = find_undertrained(study, store)
     return [
-        *describe_collapsed_runs(study, find_collapsed_runs(study, store)),
-        *describe_undertrained(study, find_undertrained(study, store)),
+        *describe_collapsed_runs(study, find_collapsed_runs(study, store), untrained_tasks(undertrained)),
+        *describe_undertrained(study, undertrained),
     ]
 
 

@@ -6,7 +6,7 @@ set by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -121,8 +121,14 @@ def collapsed_frame(runs: Sequence[CollapsedRun]) -> pd.DataFrame:
     return pd.DataFrame([[getattr(run, name) for name in COLUMNS] for run in runs], columns=list(COLUMNS))
 
 
-def describe_collapsed_runs(study: Study, runs: Sequence[CollapsedRun]) -> list[str]:
-    """Return lines that name the collapsed runs, and say what helps; none without such a run."""
+def describe_collapsed_runs(study: Study, runs: Sequence[CollapsedRun], untrained: Collection[str] = ()) -> list[str]:
+    """Return lines that name the collapsed runs, and say what helps; none without such a run.
+
+    Parameters
+    ----------
+    untrained : collection of str
+        Tasks that hardly learned in single-task training. Their runs need more training, and no lower learning rate.
+    """
     if not runs:
         return []
     named = "; ".join(_name(study, run) for run in runs[:_MOST_NAMED])
@@ -131,10 +137,12 @@ def describe_collapsed_runs(study: Study, runs: Sequence[CollapsedRun]) -> list[
     if study.recipe.warmup_ratio < _WARMUP:
         settings.append(f"warmup_ratio={_WARMUP}")
     options = ", ".join(f"--set {setting}" for setting in settings)
-    return [
-        f"{plural(len(runs), 'run')} collapsed: {named}{more}. {RULE}",
-        f"A lower learning_rate or a longer warm-up ({options}) helps against collapsed runs; more seeds do not.",
-    ]
+    lines = [f"{plural(len(runs), 'run')} collapsed: {named}{more}. {RULE}"]
+    if any(run.target not in untrained for run in runs):
+        lines.append(
+            f"A lower learning_rate or a longer warm-up ({options}) helps against collapsed runs; more seeds do not."
+        )
+    return lines
 
 
 def _name(study: Study, run: CollapsedRun) -> str:

@@ -83,6 +83,11 @@ def _fault(name: str, runs: Sequence[RunResult]) -> Undertrained | None:
     return None
 
 
+def untrained_tasks(found: Sequence[Undertrained]) -> set[str]:
+    """Return the tasks that scored 0 or hardly learned."""
+    return {one.task for one in found if one.fault != "climbing"}
+
+
 def describe_undertrained(study: Study, found: Sequence[Undertrained]) -> list[str]:
     """Return a line for each fault with the tasks that have it, and what helps."""
     titles = {card.name: card.title for card in study.tasks}

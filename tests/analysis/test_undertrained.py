@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_studies import fill, latent_counts, make_study, right, with_history
 
+from taskaffinity.analysis.collapsed_runs import CollapsedRun, describe_collapsed_runs
 from taskaffinity.analysis.undertrained import describe_undertrained, find_undertrained
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -85,3 +86,14 @@ def test_without_histories_or_with_one_epoch_nothing_is_said(tmp_path: Path) -> 
     assert said(study, RunStore(tmp_path / "none")) == []
     assert told(tmp_path / "one", study, {"a": ([1.0], [0.5]), "b": ([1.0], [0.5])}) == []
     assert said(study, RunStore(tmp_path / "nowhere")) == []
+
+
+@pytest.mark.parametrize(("untrained", "n_lines"), [((), 2), ({"b"}, 2), ({"a"}, 1)])
+def test_a_lower_learning_rate_is_not_advised_for_a_task_that_hardly_learned(
+    untrained: Collection[str], n_lines: int
+) -> None:
+    """The line on tasks that hardly learned advises a higher one."""
+    collapsed = [CollapsedRun("a", "single", "", 0, 50.0, "one class")]
+    lines = describe_collapsed_runs(make_study(["a", "b"]), collapsed, untrained)
+    assert len(lines) == n_lines
+    assert sum("lower learning_rate" in line for line in lines) == n_lines - 1
