@@ -129,10 +129,7 @@ def is_command(path: Path, node: Function) -> bool:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_functions_and_files_are_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= FILE_LINES
-    long = {node.name: lines(node) for node in functions(path) if lines(node) > FUNCTION_LINES}
-    assert {
-        name: n for name, n in long.items() if not any(is_command(path, f) for f in functions(path) if f.name == name)
-    } == {}
+    assert {node.name: lines(node) for node in functions(path) if lines(node) > FUNCTION_LINES} == {}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from taskaffinity.cli.console.forecast import print_plan
 from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.console.listener import ConsoleListener
-from taskaffinity.cli.options.numbers import whole
+from taskaffinity.cli.options.design import Baselines, Budget, StudySeeds, Validate
 from taskaffinity.cli.options.run import (
-    DESIGN,
-    OUTPUT,
     Address,
     BaseSeed,
     CheckpointMinutes,
@@ -36,7 +33,6 @@ from taskaffinity.cli.options.run import (
 )
 from taskaffinity.errors import InputError
 from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
-from taskaffinity.runs.limits import MOST_SEEDS
 from taskaffinity.studies.estimate_options import DEFAULT_BUDGET
 from taskaffinity.studies.options import PairwiseOptions
 from taskaffinity.studies.steps import plan_estimate, train_estimates
@@ -47,23 +43,9 @@ def command(
     suite_file: SuiteFile = None,
     data: Data = None,
     encoder: EncoderOption = None,
-    seeds: Annotated[
-        int,
-        whole(
-            1,
-            MOST_SEEDS,
-            help="Seeds per pair of the full study; the budget is a share of its cost.",
-            rich_help_panel=DESIGN,
-        ),
-    ] = 3,
+    seeds: StudySeeds = 3,
     base_seed: BaseSeed = 0,
-    budget: Annotated[
-        str,
-        typer.Option(
-            help="Cost of the probes, as a share of the training of all pairs; it decides their length and number.",
-            rich_help_panel=DESIGN,
-        ),
-    ] = DEFAULT_BUDGET,
+    budget: Budget = DEFAULT_BUDGET,
     recipe: RecipeOption = None,
     set_: SetOption = None,
     results: Results = None,
@@ -73,22 +55,8 @@ def command(
     cpus_per_run: CpusPerRun = 1,
     checkpoint_minutes: CheckpointMinutes = DEFAULT_MINUTES,
     share_with_group: ShareWithGroup = False,
-    baselines: Annotated[
-        bool,
-        typer.Option(
-            "--baselines",
-            help="Also score every arrow by estimators that train nothing, for --validate (estimators.csv).",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = False,
-    validate: Annotated[
-        bool,
-        typer.Option(
-            "--validate",
-            help="Train nothing; compare the estimates of --results with the gains that it has measured.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = False,
+    baselines: Baselines = False,
+    validate: Validate = False,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,

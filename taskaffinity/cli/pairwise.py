@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from taskaffinity.cli.console.forecast import print_plan
 from taskaffinity.cli.console.listener import ConsoleListener
 from taskaffinity.cli.console.results import print_pairwise
-from taskaffinity.cli.options.numbers import whole
+from taskaffinity.cli.options.design import (
+    BaselineOption,
+    Controls,
+    EvaluateAfterOption,
+    InitFromOption,
+    MaxSeeds,
+    PairSeeds,
+    Sequential,
+    SingleSeeds,
+    WholeSet,
+)
 from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, TestOption
 from taskaffinity.cli.options.run import (
-    DESIGN,
     Address,
     BaseSeed,
     CheckpointMinutes,
@@ -39,8 +46,6 @@ from taskaffinity.cli.options.run import (
     suite_of,
 )
 from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
-from taskaffinity.runs.limits import MOST_SEEDS
-from taskaffinity.runs.study import Baseline, EvaluateAfter, InitFrom
 from taskaffinity.studies.options import PairwiseOptions
 from taskaffinity.studies.steps import plan_pairwise, train_pairwise
 from taskaffinity.tracking.tracker import check_trackers
@@ -51,74 +56,18 @@ def command(
     suite_file: SuiteFile = None,
     data: Data = None,
     encoder: EncoderOption = None,
-    seeds: Annotated[
-        int,
-        whole(1, MOST_SEEDS, help="Number of seeds per pair; more seeds decide more arrows.", rich_help_panel=DESIGN),
-    ] = 3,
-    seeds_single: Annotated[
-        int | None,
-        whole(
-            1,
-            MOST_SEEDS,
-            help="Number of seeds per single task (default: sqrt(N - 1) times --seeds, for N tasks).",
-            rich_help_panel=DESIGN,
-        ),
-    ] = None,
+    seeds: PairSeeds = 3,
+    seeds_single: SingleSeeds = None,
     base_seed: BaseSeed = 0,
     recipe: RecipeOption = None,
     set_: SetOption = None,
-    baseline: Annotated[
-        Baseline,
-        typer.Option(
-            help="What a pair is compared with: a single-task run with as many updates on the target (single), with "
-            "as many updates in total (compute-matched), or, with --protocol paper, by the recipes of the paper's "
-            "single-task models (paper-single).",
-            rich_help_panel=DESIGN,
-        ),
-    ] = "single",
-    evaluate_after: Annotated[
-        EvaluateAfter,
-        typer.Option(
-            help="Compare models after joint training, or after both are then fine-tuned on the target.",
-            rich_help_panel=DESIGN,
-        ),
-    ] = "joint",
-    init_from: Annotated[
-        InitFrom,
-        typer.Option(
-            help="Start training from the encoder, or from a multi-task model of all tasks (multitask).",
-            rich_help_panel=DESIGN,
-        ),
-    ] = "encoder",
-    controls: Annotated[
-        bool,
-        typer.Option(
-            "--controls",
-            help="Also train two controls per task, to check the method: a placebo, whose gain should be zero, and a "
-            "positive control, whose gain should not.",
-            rich_help_panel=DESIGN,
-        ),
-    ] = False,
-    sequential: Annotated[
-        bool,
-        typer.Option(
-            "--sequential",
-            help="Start with --seeds, and train more seeds (5, 8, then --max-seeds) only for inconclusive pairs.",
-            rich_help_panel=DESIGN,
-        ),
-    ] = False,
-    max_seeds: Annotated[
-        int | None,
-        whole(
-            3,
-            MOST_SEEDS,
-            help="Maximum number of seeds per pair with --sequential (default: 12).",
-            rich_help_panel=DESIGN,
-        ),
-    ] = None,
-    full: Annotated[
-        bool, typer.Option("--full", help="Also train all tasks together.", rich_help_panel=DESIGN)
-    ] = False,
+    baseline: BaselineOption = "single",
+    evaluate_after: EvaluateAfterOption = "joint",
+    init_from: InitFromOption = "encoder",
+    controls: Controls = False,
+    sequential: Sequential = False,
+    max_seeds: MaxSeeds = None,
+    full: WholeSet = False,
     protocol: ProtocolOption = "honest",
     alpha: Alpha = None,
     margin: Margin = None,

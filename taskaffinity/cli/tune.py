@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from taskaffinity.cli.console.results import warn_if_synthetic
 from taskaffinity.cli.console.tuning import describe_budget, print_candidates, print_ended, print_found
-from taskaffinity.cli.options.numbers import whole
+from taskaffinity.cli.options.design import ConfirmSeeds, DryRunOfSearch, Finalists, RecipeOut, SearchSeed, Trials
 from taskaffinity.cli.options.run import (
-    DESIGN,
-    OUTPUT,
     Address,
     CpusPerRun,
     Data,
@@ -28,7 +24,6 @@ from taskaffinity.cli.options.run import (
     SuiteFile,
     suite_of,
 )
-from taskaffinity.runs.limits import MOST_CONFIRM_SEEDS, MOST_SEARCH_SEED, MOST_TRIALS
 from taskaffinity.studies.options import TuneOptions
 from taskaffinity.studies.steps import plan_tune
 from taskaffinity.tuning.candidates import IN_WORDS
@@ -39,50 +34,19 @@ def command(
     suite_file: SuiteFile = None,
     data: Data = None,
     encoder: EncoderOption = None,
-    n_trials: Annotated[
-        int,
-        whole(1, MOST_TRIALS, help="Number of recipes to try besides the default.", rich_help_panel=DESIGN),
-    ] = 12,
-    finalists: Annotated[
-        int,
-        whole(
-            1,
-            MOST_TRIALS,
-            help="Number of best recipes that are trained again, together with the default.",
-            rich_help_panel=DESIGN,
-        ),
-    ] = 3,
-    confirm_seeds: Annotated[
-        int,
-        whole(
-            1,
-            MOST_CONFIRM_SEEDS,
-            help="Number of new seeds for each of them; their mean dev score decides.",
-            rich_help_panel=DESIGN,
-        ),
-    ] = 2,
-    search_seed: Annotated[
-        int, whole(0, MOST_SEARCH_SEED, help="Seed that draws the recipes.", rich_help_panel=DESIGN)
-    ] = 0,
+    n_trials: Trials = 12,
+    finalists: Finalists = 3,
+    confirm_seeds: ConfirmSeeds = 2,
+    search_seed: SearchSeed = 0,
     recipe: RecipeOption = None,
     set_: SetOption = None,
     results: Results = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Recipe file to write (default: recipe.yaml in --results).", rich_help_panel=OUTPUT),
-    ] = None,
+    out: RecipeOut = None,
     executor: ExecutorOption = "ray",
     address: Address = None,
     gpus_per_run: GpusPerRun = None,
     cpus_per_run: CpusPerRun = 1,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run",
-            help="Print the recipes to try and the most that the search trains; train nothing.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = False,
+    dry_run: DryRunOfSearch = False,
     quiet: Quiet = False,
 ) -> None:
     options = TuneOptions(

@@ -1,6 +1,16 @@
 """The use cases of the command line as Python functions: ``pairwise``, ``full``, ``tune`` and ``load``.
 
 A function and its command take the same options with the same defaults, train the same runs and write the same files.
+
+Examples
+--------
+Train the four synthetic clinical tasks for a few seconds:
+
+>>> from tempfile import mkdtemp
+>>> small = {"num_train_epochs": 1, "max_train_examples": 32, "max_eval_examples": 20}
+>>> result = pairwise("clinical", seeds=1, settings=small, executor="local", output_dir=mkdtemp())
+>>> len(result.to_frame()), result.failed
+(12, {})
 """
 
 from __future__ import annotations
@@ -16,7 +26,7 @@ from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.study import FILES, Baseline, EvaluateAfter, FullBaseline, InitFrom, Protocol
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.listener import Listener, LogListener
-from taskaffinity.studies.options import FullOptions, PairwiseOptions, TuneOptions, make_options
+from taskaffinity.studies.options import FullOptions, Options, PairwiseOptions, TuneOptions, make_options
 from taskaffinity.studies.python_names import parameters_not_options
 from taskaffinity.studies.settings import make_rule
 from taskaffinity.studies.steps import plan_full, plan_pairwise, plan_tune, train_full, train_pairwise, train_search
@@ -90,27 +100,13 @@ def pairwise(
     ------
     InputError
         If an option, the data, the encoder or the results folder cannot be used. It is raised before training.
-
-    Examples
-    --------
-    Train the four synthetic clinical tasks for a few seconds:
-
-    >>> from tempfile import mkdtemp
-    >>> small = {"num_train_epochs": 1, "max_train_examples": 32, "max_eval_examples": 20}
-    >>> result = pairwise("clinical", seeds=1, settings=small, executor="local", output_dir=mkdtemp())
-    >>> len(result.to_frame()), result.failed
-    (12, {})
     """
-    asked = dict(locals())
-    names = ("suite", "data", "report_to", "listener")
-    options = make_options(PairwiseOptions, {name: value for name, value in asked.items() if name not in names})
-    trackers = check_trackers(report_to)
-    receiver = listener or LogListener()
+    options = _options(PairwiseOptions, locals())
+    receiver, trackers = listener or LogListener(), check_trackers(report_to)
     planned = plan_pairwise(suite, options, receiver, data=data)
     result = train_pairwise(planned, receiver, trackers)
-    for line in result.advice:
-        if line not in planned.cautions:  # said before training
-            receiver.warn(line)
+    for line in (line for line in result.advice if line not in planned.cautions):  # those were said before training
+        receiver.warn(line)
     return result
 
 
@@ -165,9 +161,7 @@ def full(
     InputError
         As ``pairwise``.
     """
-    asked = dict(locals())
-    names = ("suite", "data", "report_to", "listener")
-    options = make_options(FullOptions, {name: value for name, value in asked.items() if name not in names})
+    options = _options(FullOptions, locals())
     trackers = check_trackers(report_to)
     receiver = listener or LogListener()
     planned = plan_full(suite, options, receiver, data=data)
@@ -226,9 +220,7 @@ def tune(
     InputError
         As ``pairwise``.
     """
-    asked = dict(locals())
-    names = ("suite", "data", "listener")
-    options = make_options(TuneOptions, {name: value for name, value in asked.items() if name not in names})
+    options = _options(TuneOptions, locals())
     return train_search(plan_tune(suite, options, data=data), listener or LogListener())
 
 
@@ -278,3 +270,9 @@ def load(
     options = make_options(PairwiseOptions, given)
     asked = (options.alpha, options.margin, options.correction, options.estimand, options.test)
     return replace(pairs, rule=make_rule(*asked, default=pairs.study.rule))
+
+
+def _options(kind: type[Options], given: Mapping[str, Any]) -> Options:
+    """Return the options among the parameters of a function."""
+    others = ("suite", "data", "report_to", "listener")
+    return make_options(kind, {name: value for name, value in given.items() if name not in others})
