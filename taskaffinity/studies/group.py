@@ -104,7 +104,7 @@ def _check(groups: int | None, budget: float | None, risk: float | None, for_tas
     given = [name for name, one in (("groups", groups), ("budget", budget), ("for", for_task)) if one is not None]
     if len(given) != 1:
         found = " and ".join(given) or "none of them"
-        raise InputError(f"group: found {found}; expected one of groups, budget and for")
+        raise InputError(f"group: found {found}; give one of groups, budget and for: a number, hours or a task")
     for name, value, least, most in (
         ("groups", groups, 1, MOST_GROUPS),
         ("budget", budget, 0, MOST_HOURS),

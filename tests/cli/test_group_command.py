@@ -131,7 +131,7 @@ def test_chosen_groups_are_trained_once_and_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "group: found none of them; expected one of groups, budget and for"),
+        ({}, "group: found none of them; give one of groups, budget and for: a number, hours or a task"),
         ({"groups": 2, "budget": 1.0}, "group: found groups and budget"),
         ({"groups": 0}, "groups: found '0'; expected a whole number from 1 to 1000"),
         ({"groups": 2, "risk": 0.9}, "risk: found '0.9'; expected a number from 0.0001 to 0.5"),
