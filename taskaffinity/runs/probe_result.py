@@ -111,7 +111,7 @@ def read_probe(store: RunStore, spec: RunSpec) -> ProbeResult | None:
         raise DamagedRun(folder / COUNTS, f"arrays {shown(', '.join(sorted(arrays)))}; expected {_LAST}, {_AVERAGED}")
     documents = arrays.pop(_DOCUMENTS, None)
     for name, score in ((_LAST, scores.last), (_AVERAGED, scores.averaged)):
-        check_counts(folder, name, scores.metric, arrays[name], score)
+        check_counts(folder, name, scores.metric, arrays[name], score, may_be_earlier=False)
     if len(arrays[_LAST]) != len(arrays[_AVERAGED]):
         raise DamagedRun(folder / COUNTS, f"{len(arrays[_LAST])} and {len(arrays[_AVERAGED])} examples")
     if documents is not None:

@@ -142,7 +142,15 @@ def _check_all(folder: Path, stored: StoredResult, counts: Arrays) -> None:
             _check_secondary(folder, key, metric, counts[key], official[test], counts[test])
 
 
-def check_counts(folder: Path, key: str, metric: str, counts: npt.NDArray[Any], score: float | None = None) -> None:
+def check_counts(
+    folder: Path,
+    key: str,
+    metric: str,
+    counts: npt.NDArray[Any],
+    score: float | None = None,
+    *,
+    may_be_earlier: bool = True,
+) -> None:
     """Raise ``DamagedRun`` unless an array can be counts of a metric, and its score is the one of ``result.json``.
 
     Parameters
@@ -151,21 +159,23 @@ def check_counts(folder: Path, key: str, metric: str, counts: npt.NDArray[Any], 
         As ``compact`` returns them.
     score : float, optional
         Default: any.
+    may_be_earlier : bool
+        Whether an earlier version may have computed the score, without centred scores for Pearson.
     """
     fault = fault_in_counts(metric, counts)
-    if not fault and score is not None and not _gives(metric, counts, score):
+    if not fault and score is not None and not _gives(metric, counts, score, may_be_earlier):
         found = float(METRICS[metric].score_examples(counts))
         fault = f"its counts give {metric} {found:.6g}, but {RESULT} says {score:.6g}"
     if fault:
         raise DamagedRun(folder / COUNTS, f"{key}: {fault}")
 
 
-def _gives(metric: str, counts: npt.NDArray[Any], score: float) -> bool:
+def _gives(metric: str, counts: npt.NDArray[Any], score: float, may_be_earlier: bool) -> bool:
     """Whether counts give a score; earlier versions did not centre scores for Pearson."""
     by = METRICS[metric]
     if abs(float(by.score_examples(counts)) - score) <= SCORE_TOLERANCE:
         return True
-    return abs(float(by.score(counts.sum(axis=0))) - score) <= SCORE_TOLERANCE
+    return may_be_earlier and abs(float(by.score(counts.sum(axis=0))) - score) <= SCORE_TOLERANCE
 
 
 def check_documents(folder: Path, key: str, numbers: npt.NDArray[Any], counts: npt.NDArray[Any] | None) -> None:

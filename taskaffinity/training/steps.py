@@ -46,7 +46,7 @@ class Steps:
         self.model, self.stepper, self.splits, self.attached = model, stepper, splits, attached
 
     def prepare(self, cuts: Iterable[Cut]) -> None:
-        """Prepare for the mini-batches that are left of the whole training."""
+        """Prepare for the mini-batches of the whole training."""
 
     def close(self) -> None:
         """Release what ``prepare`` made."""
