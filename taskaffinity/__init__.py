@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from taskaffinity.runs.store import RunStore
     from taskaffinity.runs.study import Study
     from taskaffinity.studies.api import full, load, pairwise, tune
-    from taskaffinity.studies.estimate_api import estimate
+    from taskaffinity.studies.estimates.api import estimate
     from taskaffinity.studies.group import group
     from taskaffinity.studies.retrain import retrain
     from taskaffinity.tasks.catalog import load_suite
@@ -80,7 +80,7 @@ _HOMES = {
     "Suite": "tasks.suite",
     "affinity_graph": "analysis.graph",
     "draw_graph": "analysis.figures.graph",
-    "estimate": "studies.estimate_api",
+    "estimate": "studies.estimates.api",
     "full": "studies.api",
     "group": "studies.group",
     "load": "studies.api",

@@ -84,7 +84,7 @@ def make_tiny_study(
 ) -> TinyStudy:
     """Some planted tasks, 64 examples each, one epoch unless said otherwise; a run takes a fraction of a second."""
     from taskaffinity.tasks.planted import CLINICAL, VOCABULARY
-    from taskaffinity.training.encoders import tiny_encoder
+    from taskaffinity.training.encoders.load import tiny_encoder
     from taskaffinity.training.execute import prepare
 
     small = {"num_train_epochs": 1, "max_train_examples": 64, "max_eval_examples": 50, **settings}

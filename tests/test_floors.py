@@ -40,7 +40,7 @@ HOMES = {
         "analysis/report",
         "analysis/style.py",
         "analysis/results.py",
-        "analysis/group_results.py",
+        "analysis/groups/results.py",
     },
     "seaborn": {"analysis/figures"},
     "jinja2": {"analysis"},

@@ -76,7 +76,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_table_plans_its_runs(name: str, data: Path, tmp_path: Path) -> None:
     [job] = [job for job in JOBS if job.name == name]
     from taskaffinity.tasks.planted import VOCABULARY
-    from taskaffinity.training.encoders import tiny_encoder
+    from taskaffinity.training.encoders.load import tiny_encoder
 
     encoder = tiny_encoder(VOCABULARY, tmp_path, layers=1, width=16).folder
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

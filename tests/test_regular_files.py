@@ -22,7 +22,7 @@ from taskaffinity.regular_file import IrregularFile, check_regular, open_regular
 from taskaffinity.runs.files import read_json
 from taskaffinity.runs.heartbeat import Heartbeat
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.stored_result import DamagedRun
+from taskaffinity.runs.stored.run_result import DamagedRun
 
 PACKAGE = Path(taskaffinity.__file__).parent
 READERS = {
@@ -47,7 +47,7 @@ ALLOWED = {
     "training/profile/precision.py": "the load of the machine, a number of the kernel",
     "training/checkpoint.py": "safetensors opens a path, which check_regular has seen",
     "training/resume.py": "likewise",
-    "runs/checkpoint_files.py": "likewise, and open_regular has compared its checksum",
+    "runs/stored/checkpoint_files.py": "likewise, and open_regular has compared its checksum",
     "training/inputs/encoded_cache.py": "arrays of a folder whose files is_intact has seen are mapped into memory",
     "training/gpu.py": "the version of a driver, told by the kernel",
     "schedule/ray_session.py": "a new file (O_EXCL)",

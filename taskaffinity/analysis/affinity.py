@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from taskaffinity.analysis.collapsed_runs import CollapsedRun, find_collapsed_runs
+from taskaffinity.analysis.cautions.collapsed_runs import CollapsedRun, find_collapsed_runs
+from taskaffinity.analysis.cautions.gpu_models import count_gpu_models
+from taskaffinity.analysis.cautions.rare_classes import RareClass, find_rare_classes
+from taskaffinity.analysis.cautions.undertrained import Undertrained, find_undertrained
 from taskaffinity.analysis.estimates.stored import StoredEstimates
-from taskaffinity.analysis.gpu_models import count_gpu_models
-from taskaffinity.analysis.rare_classes import RareClass, find_rare_classes
 from taskaffinity.analysis.recommendations import describe_recommendations, recommend
 from taskaffinity.analysis.statistics.arms import Arms, read_arms
 from taskaffinity.analysis.statistics.controls import Control, controls_of
@@ -30,7 +31,6 @@ from taskaffinity.analysis.statistics.sequential import SequentialState, follow
 from taskaffinity.analysis.statistics.sequential_simulation import SimulatedRates, simulate_design
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, Words, standard_error
 from taskaffinity.analysis.statistics.verdicts import Decision, Verdict, decide
-from taskaffinity.analysis.undertrained import Undertrained, find_undertrained
 from taskaffinity.garbage_collection import without_collection
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore

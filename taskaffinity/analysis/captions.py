@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.cautions import (
+from taskaffinity.analysis.cautions.gpu_models import describe_gpu_models
+from taskaffinity.analysis.cautions.notes import notes_in_caption
+from taskaffinity.analysis.cautions.of_study import (
     collapse_in_caption,
     describe_collapsed_arrows,
     describe_few_documents,
@@ -18,8 +20,6 @@ from taskaffinity.analysis.cautions import (
 )
 from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions, decided_first
 from taskaffinity.analysis.estimates.words import describe_estimates
-from taskaffinity.analysis.gpu_models import describe_gpu_models
-from taskaffinity.analysis.notes import notes_in_caption
 from taskaffinity.analysis.statistics.controls import false_positives
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, TESTS, Verdict
 from taskaffinity.analysis.style import plural, signed

@@ -10,17 +10,17 @@ from typing import ClassVar
 import pandas as pd
 from pydantic import ConfigDict
 
-from taskaffinity.analysis.advice import describe_advice
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import describe
+from taskaffinity.analysis.cautions.advice import describe_advice
 from taskaffinity.analysis.estimates.stored import with_estimates
 from taskaffinity.analysis.figure_options import DEFAULT, FigureOptions
 from taskaffinity.analysis.figures.gallery import save_figures, save_group_figure, save_stage_figures
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
-from taskaffinity.analysis.groups import ChosenGroups
+from taskaffinity.analysis.groups.chosen import ChosenGroups
+from taskaffinity.analysis.groups.retrained import Retrained, retrained_frame
 from taskaffinity.analysis.paper.encoders import EncoderScores, encoders_frame
 from taskaffinity.analysis.paper.stages import stage_scores, stages_frame
-from taskaffinity.analysis.retrained import Retrained, retrained_frame
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_by_stage, secondary_metrics_frame
 from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, scores_frame, write_csv
 from taskaffinity.analysis.tables.groups import groups_frame
@@ -28,8 +28,8 @@ from taskaffinity.atomic import exclusive, write_atomic
 from taskaffinity.errors import InputError
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.stored_csv import read_csv_rows
-from taskaffinity.runs.stored_json import Finite, Words
+from taskaffinity.runs.stored.csv_files import read_csv_rows
+from taskaffinity.runs.stored.json_files import Finite, Words
 from taskaffinity.runs.study import FILES, Study
 
 

@@ -14,8 +14,8 @@ from pydantic import ConfigDict
 from taskaffinity.errors import InputError, as_user_error, quoted, shown
 from taskaffinity.runs.results import Results
 from taskaffinity.runs.rule import Rule
-from taskaffinity.runs.stored_csv import read_csv_rows
-from taskaffinity.runs.stored_json import Words
+from taskaffinity.runs.stored.csv_files import read_csv_rows
+from taskaffinity.runs.stored.json_files import Words
 from taskaffinity.runs.study import FILES, Design
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class PairwiseResults(Results):
     @property
     def advice(self) -> list[str]:
         """Lines on collapsed runs, undertrained baselines, the data, and test sets that are too small."""
-        from taskaffinity.analysis.advice import describe_advice
+        from taskaffinity.analysis.cautions.advice import describe_advice
 
         with as_user_error():
             return describe_advice(self.matrix)
@@ -157,7 +157,7 @@ class StagesResults(Results):
     @property
     def advice(self) -> list[str]:
         """Lines on collapsed runs, undertrained single-task runs and the data."""
-        from taskaffinity.analysis.advice import describe_stage_advice
+        from taskaffinity.analysis.cautions.advice import describe_stage_advice
 
         with as_user_error():
             return describe_stage_advice(self.study, self.store)

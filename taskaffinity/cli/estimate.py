@@ -32,8 +32,8 @@ from taskaffinity.cli.options.run import (
     suite_of,
 )
 from taskaffinity.errors import InputError
-from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
-from taskaffinity.studies.estimate_options import DEFAULT_BUDGET
+from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
+from taskaffinity.studies.estimates.options import DEFAULT_BUDGET
 from taskaffinity.studies.options import PairwiseOptions
 from taskaffinity.studies.steps import plan_estimate, train_estimates
 

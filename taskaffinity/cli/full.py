@@ -39,8 +39,8 @@ from taskaffinity.cli.options.run import (
     study_options,
     suite_of,
 )
-from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.runs.limits import MOST_SEEDS
+from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.runs.study import FullBaseline
 from taskaffinity.studies.options import FullOptions
 from taskaffinity.studies.steps import plan_full, train_full

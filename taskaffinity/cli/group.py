@@ -80,7 +80,7 @@ def command(
     found = group(
         results, groups=groups, budget=budget, risk=risk, for_task=for_task, compare=compare or (), draws=draws
     )
-    from taskaffinity.analysis.group_results import GroupResults  # after the options are checked
+    from taskaffinity.analysis.groups.results import GroupResults  # after the options are checked
     from taskaffinity.cli.console.groups import group_content, print_groups, print_helpers, print_retrained
 
     again = None

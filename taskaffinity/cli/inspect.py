@@ -51,7 +51,7 @@ def command(
     tasks = tasks_of(place)
     tokenizer = None
     if encoder is not None:
-        from taskaffinity.training.encoders import find_encoder, load_tokenizer  # torch: only with --encoder
+        from taskaffinity.training.encoders.load import find_encoder, load_tokenizer  # torch: only with --encoder
 
         tokenizer = load_tokenizer(find_encoder(encoder).folder)
     if json:

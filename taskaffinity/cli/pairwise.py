@@ -45,7 +45,7 @@ from taskaffinity.cli.options.run import (
     study_options,
     suite_of,
 )
-from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
+from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.studies.options import PairwiseOptions
 from taskaffinity.studies.steps import plan_pairwise, train_pairwise
 from taskaffinity.tracking.tracker import check_trackers

@@ -64,7 +64,7 @@ def command(
 @contextmanager
 def _in_memory(model: Path, device: str) -> Iterator[None]:
     """Turn a lack of memory into a one-line error."""
-    from taskaffinity.training.load_errors import is_lack_of_memory
+    from taskaffinity.training.encoders.load_errors import is_lack_of_memory
 
     try:
         yield

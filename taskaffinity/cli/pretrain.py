@@ -13,8 +13,8 @@ from rich.progress import Progress
 from taskaffinity.cli.options.numbers import decimal, whole
 from taskaffinity.cli.options.run import CheckpointMinutes, Quiet, ShareWithGroup
 from taskaffinity.errors import InputError
-from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.runs.limits import MOST_BATCH, MOST_EPOCHS, MOST_EXAMPLES, MOST_SAMPLE_SEED, MOST_TOKENS
+from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.tasks.passages import read_passages
 
 
@@ -42,11 +42,11 @@ def command(
 ) -> None:
     """Continue the pre-training of an encoder on your own text, by masked language modelling."""
     passages = read_passages(text)
-    from taskaffinity.training.encoders import find_encoder  # torch: only after the input is checked
+    from taskaffinity.training.encoders.load import find_encoder  # torch: only after the input is checked
+    from taskaffinity.training.encoders.load_errors import is_lack_of_memory
     from taskaffinity.training.execute import gpus
-    from taskaffinity.training.load_errors import is_lack_of_memory
     from taskaffinity.training.loop import Diverged
-    from taskaffinity.training.pretrain import Pretraining, pretrain
+    from taskaffinity.training.pretraining.pretrain import Pretraining, pretrain
 
     if device == "cuda" and not gpus():
         raise InputError("--device cuda: this machine has no GPU that torch can use")

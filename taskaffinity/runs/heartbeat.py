@@ -19,7 +19,7 @@ from pydantic import ConfigDict, Field
 from taskaffinity.atomic import atomic_write
 from taskaffinity.errors import STRICT
 from taskaffinity.regular_file import read_regular
-from taskaffinity.runs.stored_json import Amount, FiniteScore, parse_model
+from taskaffinity.runs.stored.json_files import Amount, FiniteScore, parse_model
 
 INTERVAL = 2.0
 """Fewest seconds between two writes."""

@@ -19,9 +19,9 @@ from taskaffinity.errors import STRICT, shown
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.stored_counts import COUNTS, archive, check_counts, check_documents, read_arrays
-from taskaffinity.runs.stored_json import Amount, FiniteScore, Words
-from taskaffinity.runs.stored_result import RESULT, DamagedRun, check_metric, check_spec, read_result_as
+from taskaffinity.runs.stored.counts import COUNTS, archive, check_counts, check_documents, read_arrays
+from taskaffinity.runs.stored.json_files import Amount, FiniteScore, Words
+from taskaffinity.runs.stored.run_result import RESULT, DamagedRun, check_metric, check_spec, read_result_as
 from taskaffinity.tasks.count_checks import compact
 
 _LAST, _AVERAGED, _DOCUMENTS = "last", "averaged", "documents"

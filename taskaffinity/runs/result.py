@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 
 from taskaffinity.errors import STRICT
 from taskaffinity.runs.spec import RunSpec
-from taskaffinity.runs.stored_json import FiniteScore
+from taskaffinity.runs.stored.json_files import FiniteScore
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from taskaffinity.errors import STRICT
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.runs.stored_json import FiniteScore, Words
+from taskaffinity.runs.stored.json_files import FiniteScore, Words
 from taskaffinity.tasks.task import A_NAME, is_name
 
 Stage = Literal["single", "refine", "finetune"]

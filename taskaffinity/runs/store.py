@@ -20,12 +20,12 @@ from taskaffinity.atomic import atomic_write, remove_litter
 from taskaffinity.errors import printable
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.files import write_json
-from taskaffinity.runs.read_run import best_on_average, read_predictions, read_run
 from taskaffinity.runs.result import RunResult
-from taskaffinity.runs.run_files import head_path, is_locked, weights_path
 from taskaffinity.runs.spec import RunSpec
-from taskaffinity.runs.stored_result import DamagedRun, check_file, read_result
-from taskaffinity.runs.write_run import write_run
+from taskaffinity.runs.stored.read_run import best_on_average, read_predictions, read_run
+from taskaffinity.runs.stored.run_files import head_path, is_locked, weights_path
+from taskaffinity.runs.stored.run_result import DamagedRun, check_file, read_result
+from taskaffinity.runs.stored.write_run import write_run
 
 _TRIES = 5
 """Times that a run is read again because another process trains it meanwhile."""

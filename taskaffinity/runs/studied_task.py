@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from taskaffinity.errors import STRICT
 from taskaffinity.runs.limits import MOST_EXAMPLES
 from taskaffinity.runs.spec import TaskName, TaskRef
-from taskaffinity.runs.stored_json import Words
+from taskaffinity.runs.stored.json_files import Words
 from taskaffinity.tasks.metric_titles import title_of
 from taskaffinity.tasks.task import Kind
 

@@ -34,9 +34,9 @@ from taskaffinity.runs.plan import (
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import EncoderRef, RunSpec, Seed, TaskRef
-from taskaffinity.runs.stored_json import Words
+from taskaffinity.runs.stored.json_files import Words
+from taskaffinity.runs.stored.study_file import read_study
 from taskaffinity.runs.studied_task import Leak, StudiedTask
-from taskaffinity.runs.study_file import read_study
 
 Baseline = Literal["single", "compute-matched", "paper-single"]
 

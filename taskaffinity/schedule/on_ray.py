@@ -7,9 +7,9 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
-from taskaffinity.runs.checkpoint_files import CheckpointFolder
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder
 from taskaffinity.schedule.progress import Report
 from taskaffinity.schedule.ray_driver import WATCH_SECONDS
 from taskaffinity.schedule.ray_process import RayEnded, RaySessions

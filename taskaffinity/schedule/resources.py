@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from taskaffinity.errors import InputError
-from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
+from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
 
 Executor = Literal["ray", "local"]
 

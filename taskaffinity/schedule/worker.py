@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from taskaffinity.errors import InputError, trace_of
-from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES, CheckpointFolder
 from taskaffinity.runs.heartbeat import HeartbeatWriter
 from taskaffinity.runs.probe_result import write_probe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES, CheckpointFolder
 
 POLL_SECONDS = 0.25
 FOUND_DONE = "found done"
@@ -103,7 +103,7 @@ def _reason(error: BaseException) -> str:
 
 def _may_pass(error: BaseException) -> bool:
     """Whether the run may succeed when it resumes later: memory or room on the disk was short."""
-    from taskaffinity.training.load_errors import is_lack_of_memory
+    from taskaffinity.training.encoders.load_errors import is_lack_of_memory
 
     return _is_lack_of_room(error) or is_lack_of_memory(error)
 

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
-from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.runs.rule import Correction, Estimand, Test
+from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.runs.study import FILES, Baseline, EvaluateAfter, FullBaseline, InitFrom, Protocol
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.listener import Listener, LogListener

@@ -17,7 +17,7 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study, studies_in
 from taskaffinity.schedule.run import pending_runs
 from taskaffinity.tasks.suite import Suite
-from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.encoders.load import Encoder
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.export.export import check_exportable
 

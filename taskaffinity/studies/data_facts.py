@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from taskaffinity.analysis.data_cautions import describe_leaks, describe_long_rows, describe_used_sizes
+from taskaffinity.analysis.cautions.of_data import describe_leaks, describe_long_rows, describe_used_sizes
 from taskaffinity.analysis.statistics.documents import effective_number, few_documents_warning, unit_of
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.files import cache_folder
@@ -20,7 +20,7 @@ from taskaffinity.tasks.secondary_metrics import documents_of
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.survey import leaks
 from taskaffinity.tasks.task import SPLITS, Task
-from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.encoders.load import Encoder
 from taskaffinity.training.setup import encoded_folder
 
 

@@ -17,7 +17,7 @@ from taskaffinity.schedule.resources import Resources
 from taskaffinity.studies.defaults import DEFAULT_ENCODERS, default_finetune, default_recipe, is_tiny
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.suite import Suite
-from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
+from taskaffinity.training.encoders.load import Encoder, find_encoder, tiny_encoder
 from taskaffinity.training.execute import prepare, versions
 from taskaffinity.tuning.candidates import candidates
 from taskaffinity.tuning.search import Search

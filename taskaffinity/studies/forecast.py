@@ -22,8 +22,8 @@ from taskaffinity.schedule.resources import Resources, slots
 from taskaffinity.schedule.run import keeps_model
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.training import execute
-from taskaffinity.training.encoder_checks import supports_packing
-from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.encoders.checks import supports_packing
+from taskaffinity.training.encoders.load import Encoder
 from taskaffinity.training.profile.speed import timed
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.errors import InputError, as_user_error, meant, quoted
 
 if TYPE_CHECKING:
-    from taskaffinity.analysis.group_results import GroupResults, HelperResults
+    from taskaffinity.analysis.groups.results import GroupResults, HelperResults
 
 MOST_GROUPS, MOST_HOURS, MOST_DRAWS = 1000, 1e6, 10_000
 LEAST_RISK, MOST_RISK = 1e-4, 0.5
@@ -69,7 +69,7 @@ def group(
     >>> group(root, for_task="mednli").chosen
     ['shareclefe']
     """
-    from taskaffinity.analysis.groups import chosen_groups, model_hours  # pandas and scipy: not for --help
+    from taskaffinity.analysis.groups.chosen import chosen_groups, model_hours  # pandas and scipy: not for --help
     from taskaffinity.analysis.publish import check_has_runs
 
     _check(groups, budget, risk, for_task, draws)
@@ -81,7 +81,7 @@ def group(
             return _helpers(study, for_task, risk)
         price = model_hours(study.matrix, study.store)
         chosen = chosen_groups(study.matrix, price, models=groups, hours=budget, risk=risk, draws=draws, compare=names)
-        from taskaffinity.analysis.group_results import GroupResults
+        from taskaffinity.analysis.groups.results import GroupResults
         from taskaffinity.analysis.publish import publish_groups
 
         publish_groups(chosen, study.root)
@@ -89,8 +89,8 @@ def group(
 
 
 def _helpers(study: PairwiseResults, for_task: str, risk: float | None) -> HelperResults:
-    from taskaffinity.analysis.group_results import HelperResults
-    from taskaffinity.analysis.groups import group_gains
+    from taskaffinity.analysis.groups.chosen import group_gains
+    from taskaffinity.analysis.groups.results import HelperResults
     from taskaffinity.grouping.helpers import select_helpers
 
     tasks = study.matrix.tasks
@@ -124,7 +124,7 @@ def _check(groups: int | None, budget: float | None, risk: float | None, for_tas
 
 
 def _alternatives(compare: str | Sequence[str]) -> list[str]:
-    from taskaffinity.analysis.groups import ALTERNATIVES
+    from taskaffinity.analysis.groups.chosen import ALTERNATIVES
 
     parts = compare.split(",") if isinstance(compare, str) else [part for one in compare for part in one.split(",")]
     names = list(dict.fromkeys(name.strip() for name in parts if name.strip()))

@@ -13,9 +13,9 @@ from pydantic import Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from taskaffinity.errors import InputError, shown, validation_line
-from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES, Minutes
 from taskaffinity.runs.limits import MOST_CONFIRM_SEEDS, MOST_CPUS, MOST_SEARCH_SEED, MOST_SEED, MOST_SEEDS, MOST_TRIALS
 from taskaffinity.runs.rule import Correction, Estimand, Test
+from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES, Minutes
 from taskaffinity.runs.study import Baseline, EvaluateAfter, FullBaseline, InitFrom, Protocol
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.resources import AUTO

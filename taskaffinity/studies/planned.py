@@ -21,7 +21,7 @@ from taskaffinity.studies.options import StudyOptions
 from taskaffinity.studies.run import run_study
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tracking.tracker import RunTracker
-from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.encoders.load import Encoder
 
 
 @dataclass(frozen=True)

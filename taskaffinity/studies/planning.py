@@ -38,7 +38,7 @@ from taskaffinity.studies.resources import resolve_resources
 from taskaffinity.studies.settings import Settings, apply_settings, make_rule
 from taskaffinity.studies.targets import with_recorded_targets
 from taskaffinity.tasks.suite import Suite
-from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.encoders.load import Encoder
 
 
 def plan_pairwise(suite: Suite, options: PairwiseOptions, listener: Listener, *, dry_run: bool = False) -> PlannedStudy:

@@ -21,7 +21,7 @@ from taskaffinity.runs.study import Study, studies_in
 from taskaffinity.studies.compatibility import check_study
 from taskaffinity.studies.forecast import run_trial
 from taskaffinity.tasks.suite import Suite
-from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.encoders.load import Encoder
 from taskaffinity.training.profile.precision import PAYS, Trial, products_in_bf16, times_in_bf16
 
 Precision = Literal["bf16"] | None

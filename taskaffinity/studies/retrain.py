@@ -16,10 +16,10 @@ from taskaffinity.tasks.suite import Suite
 if TYPE_CHECKING:
     import pandas as pd
 
-    from taskaffinity.analysis.group_results import GroupResults
-    from taskaffinity.analysis.retrained import Retrained
+    from taskaffinity.analysis.groups.results import GroupResults
+    from taskaffinity.analysis.groups.retrained import Retrained
     from taskaffinity.runs.study import Study
-    from taskaffinity.training.encoders import Encoder
+    from taskaffinity.training.encoders.load import Encoder
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class RetrainResults:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per task, with the columns of ``retrained.csv``."""
-        from taskaffinity.analysis.retrained import retrained_frame
+        from taskaffinity.analysis.groups.retrained import retrained_frame
 
         return retrained_frame(self.result.chosen, self.tasks)
 
@@ -70,8 +70,8 @@ def retrain(
     InputError
         If the data or the encoder are not those of the study, or the study has another baseline or stage.
     """
+    from taskaffinity.analysis.groups.retrained import retrain_plan, retrained
     from taskaffinity.analysis.publish import publish_retrained
-    from taskaffinity.analysis.retrained import retrain_plan, retrained
     from taskaffinity.runs.files import cache_folder
     from taskaffinity.runs.store import RunStore
     from taskaffinity.schedule.run import pending_runs, run

@@ -22,7 +22,7 @@ from taskaffinity.schedule.resources import DEFAULT_OPTIONS, Resources, RunOptio
 from taskaffinity.schedule.run import pending_runs, run
 from taskaffinity.studies.compatibility import check_compatible, check_study
 from taskaffinity.tasks.suite import Suite
-from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.encoders.load import Encoder
 
 
 def run_study(

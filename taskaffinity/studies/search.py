@@ -14,7 +14,7 @@ from taskaffinity.studies.options import TuneOptions
 from taskaffinity.studies.resources import resolve_resources
 from taskaffinity.studies.settings import Settings, apply_settings
 from taskaffinity.tasks.suite import Suite
-from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.encoders.load import Encoder
 from taskaffinity.tuning.candidates import searched_settings
 from taskaffinity.tuning.recipe import write_found
 from taskaffinity.tuning.round import Ended

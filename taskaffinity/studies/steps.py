@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
 from taskaffinity.garbage_collection import without_collection
-from taskaffinity.studies.estimate_options import share_of
+from taskaffinity.studies.estimates.options import share_of
 from taskaffinity.studies.folders import recipe_path, results_folder
 from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.studies.options import (
@@ -26,7 +26,7 @@ from taskaffinity.tuning.recipe import describe_trial
 
 if TYPE_CHECKING:
     from taskaffinity.analysis.estimates.results import EstimateResults
-    from taskaffinity.studies.estimate import PlannedEstimate
+    from taskaffinity.studies.estimates.train import PlannedEstimate
     from taskaffinity.studies.planned import PlannedStudy
     from taskaffinity.studies.search import PlannedSearch
     from taskaffinity.tuning.search import SearchResult
@@ -161,18 +161,18 @@ def plan_estimate(
     options = replace(options, suite_file=options.suite_file or file)
     results_folder(options.output_dir, resolved, options.suite_file)
     with without_collection():
-        from taskaffinity.studies import estimate_plan  # torch
-    return estimate_plan.plan_estimate(resolved, options, listener, share, dry_run=dry_run)
+        from taskaffinity.studies.estimates import plan  # torch
+    return plan.plan_estimate(resolved, options, listener, share, dry_run=dry_run)
 
 
 def train_estimates(planned: PlannedEstimate, listener: Listener, *, baselines: bool = False) -> EstimateResults:
     """Train what the probes of a study need, and write the estimates; with ``baselines`` other estimators too."""
-    from taskaffinity.studies import estimate
+    from taskaffinity.studies.estimates import train
 
-    listener.notice(estimate.describe_design(planned.study, planned.design))
-    found = estimate.train_estimates(planned, listener)
+    listener.notice(train.describe_design(planned.study, planned.design))
+    found = train.train_estimates(planned, listener)
     if baselines:
-        from taskaffinity.studies import estimators
+        from taskaffinity.studies.estimates import estimators
 
         estimators.write_scores(planned)
     return found

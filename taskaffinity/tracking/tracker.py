@@ -26,7 +26,7 @@ from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.stored_json import parse_model
+from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.progress import Progress
 from taskaffinity.tracking.events import LoggedStudy, Tracker, run_to_log, study_to_log

@@ -21,21 +21,21 @@ import transformers
 
 import taskaffinity
 from taskaffinity.errors import InputError
-from taskaffinity.runs.checkpoint_files import CheckpointFolder
 from taskaffinity.runs.heartbeat import HeartbeatWriter
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder
 from taskaffinity.tasks.task import Task
 from taskaffinity.training.checkpoint import shared_weights
 from taskaffinity.training.checksums import is_intact
-from taskaffinity.training.encoder_checks import check_bidirectional, check_max_length
-from taskaffinity.training.encoders import Encoder, load_encoder, load_tokenizer
+from taskaffinity.training.encoders.checks import check_bidirectional, check_max_length
+from taskaffinity.training.encoders.load import Encoder, load_encoder, load_tokenizer
+from taskaffinity.training.encoders.load_errors import is_lack_of_memory
 from taskaffinity.training.evaluation import Evaluated
 from taskaffinity.training.fit_result import FitResult
 from taskaffinity.training.gpu import gpu_peak_mib, gpu_versions
 from taskaffinity.training.inputs.tokenize import encode_task
-from taskaffinity.training.load_errors import is_lack_of_memory
 from taskaffinity.training.loop import Diverged, TrainingLoop
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.resume import RunIdentity, checkpoints_of

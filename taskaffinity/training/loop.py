@@ -15,7 +15,6 @@ import torch
 
 from taskaffinity.runs.heartbeat import HeartbeatWriter
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.training.captured import CapturedSteps
 from taskaffinity.training.inputs.batches import (
     Cut,
     batches_in_an_epoch,
@@ -28,7 +27,8 @@ from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.bert_adam import BertAdamStepper
 from taskaffinity.training.optim.one_pass import OnePassStepper
 from taskaffinity.training.optim.optimizer import Stepper
-from taskaffinity.training.steps import AnyStepper, FedSteps, Steps, on_gpu
+from taskaffinity.training.updates.captured import CapturedSteps
+from taskaffinity.training.updates.steps import AnyStepper, FedSteps, Steps, on_gpu
 
 
 class Diverged(RuntimeError):

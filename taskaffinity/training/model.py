@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from taskaffinity.training.encoders import load_encoder
+from taskaffinity.training.encoders.load import load_encoder
 from taskaffinity.training.heads import Head, form_of, make_head
 from taskaffinity.training.inputs.batches import Batch, seed_of
 from taskaffinity.training.inputs.encoded import TaskMeta

@@ -14,7 +14,7 @@ from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, TaskMet
 from taskaffinity.training.inputs.feed import Feed, row_of
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.steps import on_gpu
+from taskaffinity.training.updates.steps import on_gpu
 
 EVALUATION_TOKENS = {"cpu": 1024, "cuda": 16384}
 """Tokens in a batch of predictions: enough to keep a core busy, few enough for its cache. Larger batches were slower

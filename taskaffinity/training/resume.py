@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from taskaffinity.regular_file import check_regular
-from taskaffinity.runs.checkpoint_files import CheckpointFolder, SelectedEpoch, TrainingState
 from taskaffinity.runs.heartbeat import HeartbeatWriter
+from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder, SelectedEpoch, TrainingState
 from taskaffinity.training.evaluation import evaluated
 from taskaffinity.training.fit_result import FitResult
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta

@@ -22,7 +22,7 @@ from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef
-from taskaffinity.runs.stored_json import Amount, parse_model
+from taskaffinity.runs.stored.json_files import Amount, parse_model
 
 Points = Annotated[float, Field(ge=-101, le=101, allow_inf_nan=False)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import cache_folder
 from taskaffinity.schedule.resources import Resources
-from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.encoders.load import Encoder
 from taskaffinity.training.execute import versions
 from taskaffinity.tuning.round import Ended
 from taskaffinity.tuning.search import Search, SearchResult, search_recipe

@@ -17,8 +17,8 @@ from rich.console import Console
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import caption, describe, describe_controls
-from taskaffinity.analysis.cautions import EXAGGERATION, describe_collapse, describe_winners_curse
-from taskaffinity.analysis.collapsed_runs import RULE, find_collapsed_runs
+from taskaffinity.analysis.cautions.collapsed_runs import RULE, find_collapsed_runs
+from taskaffinity.analysis.cautions.of_study import EXAGGERATION, describe_collapse, describe_winners_curse
 from taskaffinity.analysis.decisions import describe_needs
 from taskaffinity.analysis.figures.forest import draw_forest
 from taskaffinity.analysis.graph import affinity_graph

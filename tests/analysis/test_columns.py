@@ -16,11 +16,11 @@ from taskaffinity.analysis.comparison import compare_studies, comparison_frame
 from taskaffinity.analysis.estimates.probes import Estimate, estimates_frame
 from taskaffinity.analysis.estimates.validation import scores_of_estimators
 from taskaffinity.analysis.figure_options import FigureOptions
-from taskaffinity.analysis.groups import chosen_groups, group_gains
+from taskaffinity.analysis.groups.chosen import chosen_groups, group_gains
+from taskaffinity.analysis.groups.retrained import retrained
 from taskaffinity.analysis.paper.encoders import encoder_scores
 from taskaffinity.analysis.paper.figure2 import figure2_frame
 from taskaffinity.analysis.publish import publish, publish_encoders, publish_groups, publish_retrained, publish_stages
-from taskaffinity.analysis.retrained import retrained
 from taskaffinity.analysis.tables.columns import COLUMNS, PRINTED_COLUMNS
 from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.analysis.tables.groups import helpers_frame

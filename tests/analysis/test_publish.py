@@ -12,11 +12,11 @@ import taskaffinity.analysis
 import taskaffinity.runs.store
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.errors import InputError
-from taskaffinity.runs.read_run import read_run
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.stored.read_run import read_run
 from taskaffinity.runs.study import Design, Study
 
 FILES = {"scores.csv", "edges.csv", "affinity.graphml", "affinity.txt"} | {

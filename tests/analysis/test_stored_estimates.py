@@ -13,7 +13,7 @@ from scipy.stats import norm
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.estimates.probes import RATIO, Estimate, estimates_frame
 from taskaffinity.analysis.estimates.stored import estimated_arrows, read_estimates, with_estimates
-from taskaffinity.analysis.groups import chosen_groups, group_gains
+from taskaffinity.analysis.groups.chosen import chosen_groups, group_gains
 from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.analysis.tables.groups import describe_groups, describe_helpers, groups_frame, helpers_table

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from fake_studies import fill, latent_counts, make_study, right, with_history
 
-from taskaffinity.analysis.collapsed_runs import CollapsedRun, describe_collapsed_runs
-from taskaffinity.analysis.undertrained import describe_undertrained, find_undertrained
+from taskaffinity.analysis.cautions.collapsed_runs import CollapsedRun, describe_collapsed_runs
+from taskaffinity.analysis.cautions.undertrained import describe_undertrained, find_undertrained
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 

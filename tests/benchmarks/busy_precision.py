@@ -22,7 +22,7 @@ import pandas as pd
 from taskaffinity.runs.recipe import FROM_SCRATCH
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.planted import CLINICAL, VOCABULARY
-from taskaffinity.training.encoders import tiny_encoder
+from taskaffinity.training.encoders.load import tiny_encoder
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.profile import precision
 

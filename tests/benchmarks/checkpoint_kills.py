@@ -39,7 +39,7 @@ from checkpoint_notes import NOTES, read_notes, trained_twice
 from ray_faults import MARK, end_of, processes, victim_of
 
 from taskaffinity.tasks.user.template import example_files
-from taskaffinity.training.encoders import tiny_encoder
+from taskaffinity.training.encoders.load import tiny_encoder
 
 RESULTS = Path(__file__).parent / "results"
 INTERVAL = 1.0

@@ -26,7 +26,7 @@ from taskaffinity.analysis.estimates.validation import agreement, estimator_scor
 from taskaffinity.runs.probe_result import read_probe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.stored_json import parse_model
+from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.runs.study import Study
 
 RESULTS = Path(__file__).parent / "results"

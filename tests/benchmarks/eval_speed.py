@@ -28,7 +28,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.tasks.formats import read_task
-from taskaffinity.training.encoders import find_encoder
+from taskaffinity.training.encoders.load import find_encoder
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.inputs.encoded import EncodedSplit
 from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded

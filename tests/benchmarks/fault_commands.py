@@ -71,7 +71,7 @@ def import_everything() -> None:
     import taskaffinity.studies.api
     import taskaffinity.training.export.export
     import taskaffinity.training.export.predictor
-    import taskaffinity.training.pretrain
+    import taskaffinity.training.pretraining.pretrain
     import taskaffinity.tuning.tune  # noqa: F401
 
 

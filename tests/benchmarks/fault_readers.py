@@ -140,7 +140,7 @@ _read_full = _read_study
 
 
 def _read_rare_classes(place: Path, path: Path) -> Any:
-    from taskaffinity.analysis.rare_classes import find_rare_classes
+    from taskaffinity.analysis.cautions.rare_classes import find_rare_classes
     from taskaffinity.runs.store import RunStore
 
     with as_user_error():
@@ -205,7 +205,7 @@ def _read_cache(place: Path, path: Path) -> Any:
     """The encoded tasks after ``prepare``, which mends what is damaged."""
     from taskaffinity.runs.recipe import Recipe
     from taskaffinity.tasks.catalog import load_suite
-    from taskaffinity.training.encoders import find_encoder
+    from taskaffinity.training.encoders.load import find_encoder
     from taskaffinity.training.execute import prepare
     from taskaffinity.training.inputs.encoded_cache import read_encoded
     from taskaffinity.training.setup import encoded_folder
@@ -287,8 +287,8 @@ def _read_prepared(place: Path, path: Path) -> Any:
 
 
 def _read_encoder(place: Path, path: Path) -> Any:
-    from taskaffinity.training.encoder_checks import check_bidirectional, longest_input
-    from taskaffinity.training.encoders import find_encoder, load_encoder, load_tokenizer
+    from taskaffinity.training.encoders.checks import check_bidirectional, longest_input
+    from taskaffinity.training.encoders.load import find_encoder, load_encoder, load_tokenizer
 
     folder = find_encoder(str(path.parent)).folder
     longest_input(folder)

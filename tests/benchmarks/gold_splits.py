@@ -24,7 +24,7 @@ from taskaffinity.runs.recipe import PAPER_REFINE
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.formats import read_task
 from taskaffinity.tasks.metrics import METRICS
-from taskaffinity.training.encoders import find_encoder, load_tokenizer
+from taskaffinity.training.encoders.load import find_encoder, load_tokenizer
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, task_meta

@@ -18,10 +18,10 @@ from gpu_report import Row, best, row
 from roofline import read_of, useful_flops
 
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.training.captured import LEAST
 from taskaffinity.training.execute import peak_memory_mib
 from taskaffinity.training.inputs.encoded import IntArray
 from taskaffinity.training.loop import stepper_of, steps_of
+from taskaffinity.training.updates.captured import LEAST
 
 MIX = " + ".join(PAIR)
 _ROUNDS = 3

@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 from train_speed import BATCH, OURS, RESULTS, TASKS, Ours, encoded, machine, ours_here
 
-from taskaffinity.training.encoders import find_encoder
+from taskaffinity.training.encoders.load import find_encoder
 
 WAYS = (*OURS, "trainer")
 

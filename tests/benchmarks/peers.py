@@ -27,7 +27,7 @@ from transformers import (
 )
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from taskaffinity.training.encoders import load_tokenizer
+from taskaffinity.training.encoders.load import load_tokenizer
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, TaskMeta
 
 Rows = Sequence[tuple[str, IntArray]]

@@ -31,7 +31,7 @@ from pathlib import Path
 import pandas as pd
 
 from taskaffinity.tasks.user.template import example_files
-from taskaffinity.training.encoders import tiny_encoder
+from taskaffinity.training.encoders.load import tiny_encoder
 
 RESULTS = Path(__file__).parent / "results"
 MARK = "TASKAFFINITY_FAULT_TRIAL"

@@ -30,7 +30,7 @@ import torch
 from synthetic_suites import run_study
 from train_speed import BATCH, RESULTS, Ours, commit_of, encoded, machine
 
-from taskaffinity.training.encoders import find_encoder
+from taskaffinity.training.encoders.load import find_encoder
 
 
 def rate(data: Path, encoder: Path, seconds: float) -> float:

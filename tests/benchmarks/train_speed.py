@@ -46,7 +46,7 @@ from taskaffinity.studies.define import define
 from taskaffinity.studies.precision import fast_precision
 from taskaffinity.tasks.formats import read_task
 from taskaffinity.tasks.suite import Suite
-from taskaffinity.training.encoders import Encoder, find_encoder, load_tokenizer
+from taskaffinity.training.encoders.load import Encoder, find_encoder, load_tokenizer
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta

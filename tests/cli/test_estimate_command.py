@@ -11,7 +11,7 @@ from command_line import command
 
 import taskaffinity as ta
 from taskaffinity.errors import InputError
-from taskaffinity.studies.estimate_options import share_of
+from taskaffinity.studies.estimates.options import share_of
 
 SMALL = {"num_train_epochs": 8, "max_train_examples": 320, "max_eval_examples": 60}
 

@@ -23,7 +23,7 @@ N_RUNS = 4 + 1 + 4
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Holds two encoders, ``Wide`` and ``x/narrow``."""
     from taskaffinity.tasks.planted import VOCABULARY
-    from taskaffinity.training.encoders import tiny_encoder
+    from taskaffinity.training.encoders.load import tiny_encoder
 
     home = tmp_path_factory.mktemp("encoders")
     for name, width in (("Wide", 16), ("x/narrow", 8)):

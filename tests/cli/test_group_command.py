@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 import taskaffinity as ta
-from taskaffinity.analysis.group_results import GroupResults, HelperResults
+from taskaffinity.analysis.groups.results import GroupResults, HelperResults
 from taskaffinity.cli import app, group
 from taskaffinity.tasks.user.template import example_files
 

@@ -14,7 +14,7 @@ import pytest
 from command_line import LOCAL, SMALL, WITHOUT_TORCH, command, process, results_of
 
 from taskaffinity.tasks.user.template import example_files
-from taskaffinity.training.encoders import tiny_encoder
+from taskaffinity.training.encoders.load import tiny_encoder
 
 EXAMPLE = Path(__file__).parents[2] / "notebooks" / "example_results"
 STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL]

@@ -15,7 +15,7 @@ from command_line import LOCAL, command, results_of, rows
 from taskaffinity.cli import main
 from taskaffinity.tasks.task import SPLITS
 from taskaffinity.tasks.user.suitefile import read_suite
-from taskaffinity.training.encoders import tiny_encoder
+from taskaffinity.training.encoders.load import tiny_encoder
 
 SECRET = "frumious"
 GOOD = """\

@@ -22,7 +22,7 @@ from taskaffinity.schedule.resources import Resources, RunOptions
 from taskaffinity.schedule.run import pending_runs
 from taskaffinity.studies.compatibility import check_study
 from taskaffinity.tasks.planted import CLINICAL
-from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.encoders.load import Encoder
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 

@@ -18,7 +18,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Head, Outcome, Predictions, RunResult
 from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.stored_result import DamagedRun
+from taskaffinity.runs.stored.run_result import DamagedRun
 from taskaffinity.tasks.metrics import METRICS
 
 Arrays = dict[str, npt.NDArray[Any]]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from taskaffinity.runs.checkpoint_files import CheckpointFolder
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder
 from taskaffinity.schedule.worker import train_and_store
 from taskaffinity.training import resume
 from taskaffinity.training.loop import Diverged

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import torch
 
-from taskaffinity.runs.checkpoint_files import CheckpointFolder
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder
 from taskaffinity.schedule import on_ray, ray_worker
 from taskaffinity.schedule.ray_session import DIED
 from taskaffinity.schedule.resources import Resources

@@ -15,7 +15,7 @@ from taskaffinity.studies.data_facts import data_lines, find_leaks, used_sizes, 
 from taskaffinity.studies.define import define
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import SPLITS, Example, Split, Task
-from taskaffinity.training.encoders import Encoder, tiny_encoder
+from taskaffinity.training.encoders.load import Encoder, tiny_encoder
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.setup import read_tasks
 

@@ -16,7 +16,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule.resources import Resources, RunOptions
 from taskaffinity.schedule.run import run
-from taskaffinity.studies.estimators import (
+from taskaffinity.studies.estimates.estimators import (
     ESTIMATORS,
     Material,
     gradient_cosine,

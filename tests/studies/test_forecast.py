@@ -26,7 +26,7 @@ from taskaffinity.studies.options import PairwiseOptions, make_options
 from taskaffinity.studies.resources import resolve_resources
 from taskaffinity.studies.steps import plan_pairwise
 from taskaffinity.training import execute
-from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.encoders.load import Encoder
 from taskaffinity.training.profile.hardware import share_of_gpu
 
 pytestmark = pytest.mark.usefixtures("no_figures")

@@ -23,7 +23,7 @@ from taskaffinity.studies.precision import Precision, fast_precision, recorded_p
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.planted import stand_in
 from taskaffinity.tasks.suite import Suite
-from taskaffinity.training.encoders import Encoder, tiny_encoder
+from taskaffinity.training.encoders.load import Encoder, tiny_encoder
 from taskaffinity.training.profile.precision import PAYS, Trial
 
 pytestmark = pytest.mark.usefixtures("no_figures")

@@ -81,7 +81,7 @@ def own_suite(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
     from taskaffinity.tasks.planted import VOCABULARY
-    from taskaffinity.training.encoders import tiny_encoder
+    from taskaffinity.training.encoders.load import tiny_encoder
 
     return str(tiny_encoder(VOCABULARY, tmp_path_factory.mktemp("encoder"), layers=1, width=16).folder)
 

@@ -20,7 +20,7 @@ from taskaffinity.private import check_private, private_folder
 from taskaffinity.runs.files import cache_folder as cache_root
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.training.checksums import SEAL, is_intact, seal
-from taskaffinity.training.encoders import Encoder, tiny_encoder
+from taskaffinity.training.encoders.load import Encoder, tiny_encoder
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.inputs.encoded_cache import read_encoded
 from taskaffinity.training.inputs.tokenize import encode_examples

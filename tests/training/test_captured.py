@@ -16,9 +16,7 @@ from dense_attention import attend_densely
 from recorded_graphs import RecordedGraphs
 
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.training import captured, cuda_graphs, loop
-from taskaffinity.training.captured import CapturedSteps
-from taskaffinity.training.cuda_graphs import CudaGraphs
+from taskaffinity.training import loop
 from taskaffinity.training.inputs.batches import Cut, epoch_cuts
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.loop import Epoch, TrainingLoop
@@ -26,7 +24,10 @@ from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.one_pass import RATES, OnePassStepper
 from taskaffinity.training.packing import packed
 from taskaffinity.training.resume import weights_of
-from taskaffinity.training.steps import FedSteps
+from taskaffinity.training.updates import captured, cuda_graphs
+from taskaffinity.training.updates.captured import CapturedSteps
+from taskaffinity.training.updates.cuda_graphs import CudaGraphs
+from taskaffinity.training.updates.steps import FedSteps
 
 KINDS = {"a": "inference", "b": "ner", "c": "similarity"}
 RECIPE = Recipe(learning_rate=3e-3, batch_size=4, num_train_epochs=2, optimizer="adamax")

@@ -19,7 +19,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.training.checkpoint import load_shared_weights, shared_weights
-from taskaffinity.training.encoders import Encoder, tiny_encoder
+from taskaffinity.training.encoders.load import Encoder, tiny_encoder
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.inputs.vocabulary import prune_embeddings, renumbered, used_token_ids

@@ -12,10 +12,10 @@ from transformers import AutoModel, BertConfig, BertTokenizer, GPT2Config, Llama
 
 from taskaffinity.errors import InputError
 from taskaffinity.tasks.planted import VOCABULARY
-from taskaffinity.training.encoder_checks import check_bidirectional
-from taskaffinity.training.encoders import Encoder, find_encoder, load_encoder, tiny_encoder
+from taskaffinity.training.encoders.checks import check_bidirectional
+from taskaffinity.training.encoders.load import Encoder, find_encoder, load_encoder, tiny_encoder
 from taskaffinity.training.execute import prepare
-from taskaffinity.training.pretrain import Pretraining, pretrain
+from taskaffinity.training.pretraining.pretrain import Pretraining, pretrain
 
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *VOCABULARY]
 DECODERS: dict[str, PretrainedConfig] = {

@@ -18,9 +18,9 @@ from transformers import (
 )
 
 from taskaffinity.errors import InputError
-from taskaffinity.training import encoders
-from taskaffinity.training.encoder_checks import longest_input
-from taskaffinity.training.encoders import find_encoder, load_encoder, load_tokenizer, tiny_encoder
+from taskaffinity.training.encoders import load as encoders
+from taskaffinity.training.encoders.checks import longest_input
+from taskaffinity.training.encoders.load import find_encoder, load_encoder, load_tokenizer, tiny_encoder
 
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "dose", "##s", "rose"]
 

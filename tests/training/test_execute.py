@@ -23,7 +23,7 @@ from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.tasks.task import SPLITS
 from taskaffinity.training import execute as execute_module
 from taskaffinity.training import selection
-from taskaffinity.training.encoders import Encoder, tiny_encoder
+from taskaffinity.training.encoders.load import Encoder, tiny_encoder
 from taskaffinity.training.execute import execute, prepare, reason_of
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded

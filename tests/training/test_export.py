@@ -28,7 +28,7 @@ from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.tasks.unlabelled import Unlabelled
 from taskaffinity.training.checkpoint import load_head, load_shared_weights
-from taskaffinity.training.encoders import Encoder, find_encoder
+from taskaffinity.training.encoders.load import Encoder, find_encoder
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.export import predictor as predictor_module
 from taskaffinity.training.export.export import _stock, export

@@ -14,7 +14,7 @@ from dense_attention import attend_densely
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.training import loop, prediction, steps
+from taskaffinity.training import loop, prediction
 from taskaffinity.training.inputs import feed as feed_module
 from taskaffinity.training.inputs.batches import epoch_cuts, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
@@ -24,7 +24,8 @@ from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.one_pass import OnePassStepper
 from taskaffinity.training.packing import packed
 from taskaffinity.training.prediction import predict
-from taskaffinity.training.steps import FedSteps, Steps
+from taskaffinity.training.updates import steps
+from taskaffinity.training.updates.steps import FedSteps, Steps
 
 KINDS = {"a": "inference", "b": "ner", "c": "similarity"}
 RECIPE = Recipe(learning_rate=3e-3, batch_size=8, num_train_epochs=2, encoder_dropout=0.0, head_dropout=0.0)

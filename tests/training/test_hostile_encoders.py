@@ -17,11 +17,11 @@ from transformers import BertConfig, BertModel, BertTokenizer
 
 import taskaffinity
 from taskaffinity.errors import InputError
-from taskaffinity.training.encoder_checks import longest_input
-from taskaffinity.training.encoder_files import check_encoder_files
-from taskaffinity.training.encoders import find_encoder, load_config, load_encoder, load_tokenizer
+from taskaffinity.training.encoders.checks import longest_input
+from taskaffinity.training.encoders.files import check_encoder_files
+from taskaffinity.training.encoders.load import find_encoder, load_config, load_encoder, load_tokenizer
 from taskaffinity.training.export.predictor import ABOUT, Predictor
-from taskaffinity.training.pretrained_folder import load_with_language_head
+from taskaffinity.training.pretraining.folder import load_with_language_head
 
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "dose", "##s", "rose"]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 from transformers import AutoModel
 
-from taskaffinity.training.encoder_checks import supports_packing
+from taskaffinity.training.encoders.checks import supports_packing
 from taskaffinity.training.inputs.batches import Batch, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel

@@ -24,7 +24,7 @@ from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.task import Example, Kind, Task
-from taskaffinity.training.encoders import Encoder, find_encoder
+from taskaffinity.training.encoders.load import Encoder, find_encoder
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.inputs.batches import batches_of, epoch_cuts
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta

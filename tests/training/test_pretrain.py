@@ -21,8 +21,7 @@ from typer.testing import CliRunner
 from taskaffinity.cli import app
 from taskaffinity.errors import InputError
 from taskaffinity.tasks.planted import VOCABULARY, Lexicon, generate, similar
-from taskaffinity.training import pretrain as module
-from taskaffinity.training.encoders import (
+from taskaffinity.training.encoders.load import (
     Encoder,
     find_encoder,
     load_config,
@@ -31,7 +30,8 @@ from taskaffinity.training.encoders import (
     tiny_encoder,
 )
 from taskaffinity.training.loop import Diverged
-from taskaffinity.training.pretrain import Pretrained, Pretraining, blocks_of, masked_loss, pretrain
+from taskaffinity.training.pretraining import pretrain as module
+from taskaffinity.training.pretraining.pretrain import Pretrained, Pretraining, blocks_of, masked_loss, pretrain
 
 SETTINGS = Pretraining(learning_rate=3e-3, num_train_epochs=6, batch_size=8, max_length=24, held_out=0.2)
 

@@ -15,7 +15,7 @@ from taskaffinity.runs.probe_result import COUNTS, ProbeResult, read_probe, writ
 from taskaffinity.runs.probes import alone
 from taskaffinity.runs.spec import Probe, RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.stored_result import DamagedRun
+from taskaffinity.runs.stored.run_result import DamagedRun
 from taskaffinity.schedule.resources import Resources, RunOptions
 from taskaffinity.schedule.run import run
 from taskaffinity.training import probe as probe_module

@@ -15,13 +15,13 @@ import pytest
 import torch
 from toy_tasks import RECIPE, TASKS
 
-from taskaffinity.runs.checkpoint_files import CheckpointFolder, TrainingState
 from taskaffinity.runs.heartbeat import HeartbeatWriter
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder, TrainingState
 from taskaffinity.tasks.planted import VOCABULARY
-from taskaffinity.training.encoders import Encoder, tiny_encoder
+from taskaffinity.training.encoders.load import Encoder, tiny_encoder
 from taskaffinity.training.execute import UnderWay, execute, prepare
 from taskaffinity.training.sigterm import Termination
 

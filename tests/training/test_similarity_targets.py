@@ -28,7 +28,7 @@ from taskaffinity.tasks.planted import CLINICAL, VOCABULARY
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import Example, Split, Task
 from taskaffinity.tasks.unlabelled import Unlabelled
-from taskaffinity.training.encoders import Encoder, tiny_encoder
+from taskaffinity.training.encoders.load import Encoder, tiny_encoder
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.export.export import export
 from taskaffinity.training.export.predictor import ABOUT, Predictor

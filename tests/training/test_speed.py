@@ -13,7 +13,7 @@ import torch
 from taskaffinity.runs.recipe import PAPER_REFINE
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.planted import CLINICAL
-from taskaffinity.training.encoders import Encoder
+from taskaffinity.training.encoders.load import Encoder
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.optim.bert_adam import BertAdamStepper
 from taskaffinity.training.profile import speed

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from transformers import RobertaTokenizer
 
 from taskaffinity.tasks.task import SPLITS, Example, Kind, Split, Task
-from taskaffinity.training.encoders import load_tokenizer
+from taskaffinity.training.encoders.load import load_tokenizer
 from taskaffinity.training.inputs.encoded import EncodedSplit, task_meta
 from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded
 from taskaffinity.training.inputs.tokenize import cut_sentence, encode_examples, encode_task, token_counts

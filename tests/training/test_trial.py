@@ -14,7 +14,7 @@ from taskaffinity.runs.recipe import FROM_SCRATCH
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.planted import CLINICAL, VOCABULARY
 from taskaffinity.tasks.task import Example, Split, Task
-from taskaffinity.training.encoders import tiny_encoder
+from taskaffinity.training.encoders.load import tiny_encoder
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.trial import train_in_step
 

@@ -20,7 +20,7 @@ from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import EncoderRef, RunSpec, Variant
 from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.training import loop
-from taskaffinity.training.encoders import Encoder, find_encoder, tiny_encoder
+from taskaffinity.training.encoders.load import Encoder, find_encoder, tiny_encoder
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.inputs.batches import Batch, batches_in_an_epoch, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta

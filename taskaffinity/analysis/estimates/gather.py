@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations
 
-from taskaffinity.analysis.collapsed_runs import is_constant
+from taskaffinity.analysis.cautions.collapsed_runs import is_constant
 from taskaffinity.analysis.estimates.probes import Estimate, Probed, estimates
 from taskaffinity.runs.probe_result import ProbeResult, read_probe
 from taskaffinity.runs.probes import Costs, ProbeDesign, alone, probes_of, singles_to_probe, updates_of

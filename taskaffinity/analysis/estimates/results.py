@@ -16,7 +16,7 @@ from taskaffinity.errors import InputError
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.probes import ProbeDesign
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.stored_json import parse_model
+from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.runs.study import Study
 
 ESTIMATES, DESIGN = "estimates.csv", "estimate.json"

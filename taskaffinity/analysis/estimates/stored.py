@@ -17,8 +17,8 @@ from scipy.special import stdtrit
 
 from taskaffinity.analysis.estimates.probes import RATIO, FloatArray, Sign
 from taskaffinity.errors import InputError, shown
-from taskaffinity.runs.stored_csv import read_csv_rows
-from taskaffinity.runs.stored_json import Finite, Words
+from taskaffinity.runs.stored.csv_files import read_csv_rows
+from taskaffinity.runs.stored.json_files import Finite, Words
 
 if TYPE_CHECKING:
     from taskaffinity.analysis.affinity import AffinityMatrix

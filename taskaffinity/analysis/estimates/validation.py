@@ -21,8 +21,8 @@ from scipy.stats import rankdata, spearmanr
 
 from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.stored_csv import read_csv_rows
-from taskaffinity.runs.stored_json import Finite, Words
+from taskaffinity.runs.stored.csv_files import read_csv_rows
+from taskaffinity.runs.stored.json_files import Finite, Words
 from taskaffinity.runs.study import Study
 
 Array = npt.NDArray[np.float64]

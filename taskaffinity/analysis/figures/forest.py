@@ -12,7 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
-from taskaffinity.analysis.cautions import COLLAPSED_MARK, collapsed_arrows
+from taskaffinity.analysis.cautions.of_study import COLLAPSED_MARK, collapsed_arrows
 from taskaffinity.analysis.estimates.stored import estimated_arrows
 from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import Order, PaletteName

@@ -9,9 +9,9 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from taskaffinity.analysis.advice import describe_runs_briefly
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import describe
+from taskaffinity.analysis.cautions.advice import describe_runs_briefly
 from taskaffinity.analysis.figure_options import DEFAULT, FILES, FigureOptions
 from taskaffinity.analysis.figures.curves import curves_frame, draw_curves
 from taskaffinity.analysis.figures.fonts import one_line_for_missing_glyphs
@@ -23,7 +23,7 @@ from taskaffinity.analysis.figures.layout import save_figure
 from taskaffinity.analysis.figures.seeds import draw_seeds
 from taskaffinity.analysis.figures.slopes import draw_stages, stages_described
 from taskaffinity.analysis.figures.targets import draw_targets
-from taskaffinity.analysis.groups import ChosenGroups
+from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.paper.stages import failures, stage_scores
 from taskaffinity.analysis.tables.frames import scores_frame
 from taskaffinity.garbage_collection import rare_collection

@@ -16,7 +16,7 @@ from taskaffinity.analysis.figures import arrows, labels
 from taskaffinity.analysis.figures.layout import SIGNIFICANT, surround, verdict_legend
 from taskaffinity.analysis.figures.looks import estimate_look
 from taskaffinity.analysis.figures.small_multiples import small_multiples
-from taskaffinity.analysis.groups import ChosenGroups
+from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.statistics.verdicts import Verdict
 from taskaffinity.analysis.style import ABOUT, NODE_EDGE, NODE_FILL, PALETTES, Palette, signed

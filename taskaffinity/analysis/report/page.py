@@ -15,7 +15,6 @@ import jinja2
 import matplotlib
 import pandas as pd
 
-from taskaffinity.analysis.advice import describe_advice
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import (
     AGAINST,
@@ -30,9 +29,10 @@ from taskaffinity.analysis.captions import (
     describe_stage,
     encoder_name,
 )
-from taskaffinity.analysis.cautions import describe_collapse, describe_no_effect, describe_winners_curse
-from taskaffinity.analysis.collapsed_runs import COLUMNS as COLLAPSED_COLUMNS
-from taskaffinity.analysis.collapsed_runs import RULE, collapsed_frame
+from taskaffinity.analysis.cautions.advice import describe_advice
+from taskaffinity.analysis.cautions.collapsed_runs import COLUMNS as COLLAPSED_COLUMNS
+from taskaffinity.analysis.cautions.collapsed_runs import RULE, collapsed_frame
+from taskaffinity.analysis.cautions.of_study import describe_collapse, describe_no_effect, describe_winners_curse
 from taskaffinity.analysis.decisions import cheapest_decisions
 from taskaffinity.analysis.estimates.stored import with_estimates
 from taskaffinity.analysis.figure_options import DEFAULT

@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
-from taskaffinity.analysis.collapsed_runs import CollapsedRun, find_collapsed_runs, trained_with
-from taskaffinity.analysis.notes import arrow_notes
+from taskaffinity.analysis.cautions.collapsed_runs import CollapsedRun, find_collapsed_runs, trained_with
+from taskaffinity.analysis.cautions.notes import arrow_notes
 from taskaffinity.analysis.statistics.power import MOST_SEEDS
 from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.atomic import write_atomic

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import SYNTHETIC
-from taskaffinity.analysis.groups import ChosenGroups
+from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.style import plural, signed_plainly
 from taskaffinity.analysis.tables.columns import COLUMNS, PRINTED_COLUMNS
 from taskaffinity.grouping.gains import GroupGains

@@ -21,7 +21,7 @@ from taskaffinity.analysis.captions import (
     describe_seeds,
     describe_stage,
 )
-from taskaffinity.analysis.cautions import COLLAPSED_MARK, collapsed_arrows, describe_collapsed_arrows
+from taskaffinity.analysis.cautions.of_study import COLLAPSED_MARK, collapsed_arrows, describe_collapsed_arrows
 from taskaffinity.analysis.decisions import MOST_ARROWS, Arrow, decided_first
 from taskaffinity.analysis.statistics.verdicts import VERDICTS
 from taskaffinity.analysis.style import MINUS, STYLES, plural, probability, signed_plainly

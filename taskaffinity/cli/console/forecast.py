@@ -55,7 +55,7 @@ def _cautions_of_runs(one: PlannedStudy) -> list[str]:
     store = RunStore(one.root)
     if not any(spec in store for spec in one.plan):
         return []
-    from taskaffinity.analysis.advice import describe_runs  # scipy and pandas
+    from taskaffinity.analysis.cautions.advice import describe_runs  # scipy and pandas
 
     with as_user_error():
         return describe_runs(one.study, store)

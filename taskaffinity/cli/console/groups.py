@@ -7,8 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from taskaffinity.analysis.group_results import GroupResults, HelperResults
-from taskaffinity.analysis.retrained import Retrained, describe_retrained, retrained_table
+from taskaffinity.analysis.groups.results import GroupResults, HelperResults
+from taskaffinity.analysis.groups.retrained import Retrained, describe_retrained, retrained_table
 from taskaffinity.analysis.tables.groups import describe_groups, describe_helpers, groups_table, helpers_table
 
 

@@ -80,8 +80,8 @@ def print_full(result: StagesResults | EncoderResults) -> None:
 
 def print_matrix(matrix: AffinityMatrix, results: Path, pictures: FigureOptions = DEFAULT) -> None:
     """Print the arrows, what would decide inconclusive ones, and the paths of the files."""
-    from taskaffinity.analysis.advice import describe_advice
     from taskaffinity.analysis.captions import describe_controls, describe_sequential
+    from taskaffinity.analysis.cautions.advice import describe_advice
     from taskaffinity.analysis.decisions import cheapest_decisions
     from taskaffinity.analysis.tables.printed import edge_table
 
@@ -125,7 +125,7 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
     InputError
         If a file of the store is broken.
     """
-    from taskaffinity.analysis.advice import describe_stage_advice
+    from taskaffinity.analysis.cautions.advice import describe_stage_advice
     from taskaffinity.analysis.paper.captions import describe_stages
     from taskaffinity.analysis.paper.stages import failures, stage_scores, stages_frame, stages_table, uneven
     from taskaffinity.analysis.secondary_metrics import describe_secondary_metrics, secondary_metrics_by_stage

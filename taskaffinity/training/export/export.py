@@ -31,7 +31,7 @@ from taskaffinity.private import protect
 from taskaffinity.runs.best_model import BestModel
 from taskaffinity.runs.store import RunStore
 from taskaffinity.training.checkpoint import load_head, load_shared_weights
-from taskaffinity.training.encoders import Encoder, find_encoder, load_config, load_tokenizer
+from taskaffinity.training.encoders.load import Encoder, find_encoder, load_config, load_tokenizer
 from taskaffinity.training.export.model_card import model_card
 from taskaffinity.training.export.predictor import ABOUT
 from taskaffinity.training.heads import FORMS

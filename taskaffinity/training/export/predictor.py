@@ -30,17 +30,17 @@ from taskaffinity.corpora.tokens import word_spans
 from taskaffinity.errors import InputError
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.limits import MOST_TOKENS
-from taskaffinity.runs.stored_json import parse_model
+from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.tasks.spans import lenient_spans
 from taskaffinity.tasks.task import KINDS, Example, Label
 from taskaffinity.tasks.unlabelled import Unlabelled
-from taskaffinity.training.encoder_files import NO_CODE, check_encoder_files
-from taskaffinity.training.encoders import load_tokenizer
+from taskaffinity.training.encoders.files import NO_CODE, check_encoder_files
+from taskaffinity.training.encoders.load import load_tokenizer
+from taskaffinity.training.encoders.load_errors import as_input_error
 from taskaffinity.training.inputs.batches import Batch, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, meta_of
 from taskaffinity.training.inputs.padded import padded
 from taskaffinity.training.inputs.tokenize import encode_examples
-from taskaffinity.training.load_errors import as_input_error
 from taskaffinity.training.prediction import EVALUATION_TOKENS, batches_by_tokens, tags_of_sentences
 
 ABOUT = "taskaffinity.json"

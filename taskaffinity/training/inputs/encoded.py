@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pydantic import ConfigDict
 
 from taskaffinity.errors import STRICT, InputError
-from taskaffinity.runs.stored_json import parse_model
+from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.task import Kind, Split, Task
 

@@ -21,7 +21,7 @@ from pydantic import ConfigDict
 from taskaffinity.atomic import atomic_folder
 from taskaffinity.errors import STRICT, InputError
 from taskaffinity.regular_file import read_regular
-from taskaffinity.runs.stored_json import Finite, parse_model
+from taskaffinity.runs.stored.json_files import Finite, parse_model
 from taskaffinity.tasks.task import SPLITS, Kind, Split
 from taskaffinity.training.checksums import is_intact, seal
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, meta_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from taskaffinity.training.encoders import ALIASES
+from taskaffinity.training.encoders.load import ALIASES
 
 _CUDA_MIB = 600
 """Approximate size of a process's CUDA context."""

@@ -16,7 +16,6 @@ from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.task import Split
-from taskaffinity.training.captured import LEAST, CapturedSteps
 from taskaffinity.training.execute import peak_memory_mib
 from taskaffinity.training.gpu import gpu_peak_mib
 from taskaffinity.training.inputs.batches import make_batch
@@ -26,7 +25,8 @@ from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.prediction import predict
 from taskaffinity.training.profile.hardware import share_of_gpu
 from taskaffinity.training.setup import RunSetup, setup_run
-from taskaffinity.training.steps import AnyStepper, Steps
+from taskaffinity.training.updates.captured import LEAST, CapturedSteps
+from taskaffinity.training.updates.steps import AnyStepper, Steps
 
 _STEPS, _SECONDS, _ALL_SECONDS = 2, 0.5, 10.0
 """Timed updates of each task; more until its seconds are reached too, which are fewer where many tasks share all."""

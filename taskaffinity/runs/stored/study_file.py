@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from taskaffinity.errors import shown
 from taskaffinity.regular_file import read_regular
-from taskaffinity.runs.stored_json import parse_model
+from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.tasks.metrics import METRICS
 
 T = TypeVar("T")

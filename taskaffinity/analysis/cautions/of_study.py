@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.rare_classes import FEWEST_EXAMPLES
+from taskaffinity.analysis.cautions.rare_classes import FEWEST_EXAMPLES
 from taskaffinity.analysis.statistics.documents import few_documents_warning, unit_of
 from taskaffinity.analysis.style import plural, signed
 

@@ -21,7 +21,7 @@ from taskaffinity.errors import STRICT, InputError, shown
 from taskaffinity.regular_file import IrregularFile, open_regular, read_regular
 from taskaffinity.runs.result import Outcome
 from taskaffinity.runs.spec import RunSpec
-from taskaffinity.runs.stored_json import Amount, Words, parse_model
+from taskaffinity.runs.stored.json_files import Amount, Words, parse_model
 from taskaffinity.tasks.metrics import METRICS
 
 RESULT, SPEC = "result.json", "spec.json"

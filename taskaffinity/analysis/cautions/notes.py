@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.data_cautions import describe_long_rows, describe_used_sizes, long_rows_of, used_of
-from taskaffinity.analysis.rare_classes import FEWEST_EXAMPLES
+from taskaffinity.analysis.cautions.of_data import describe_long_rows, describe_used_sizes, long_rows_of, used_of
+from taskaffinity.analysis.cautions.rare_classes import FEWEST_EXAMPLES
 from taskaffinity.analysis.statistics.documents import FEWEST_DOCUMENTS, unit_of
 from taskaffinity.analysis.style import plural
 

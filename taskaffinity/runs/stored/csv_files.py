@@ -10,7 +10,7 @@ from typing import Any
 
 from taskaffinity.errors import InputError
 from taskaffinity.regular_file import read_regular_text
-from taskaffinity.runs.stored_json import parse_model
+from taskaffinity.runs.stored.json_files import parse_model
 
 
 def read_csv_rows(path: Path, model: Any, way_out: str) -> list[Any]:

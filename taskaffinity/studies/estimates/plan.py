@@ -9,7 +9,7 @@ from taskaffinity.errors import InputError
 from taskaffinity.runs.study import FILES, Study
 from taskaffinity.studies.defaults import is_tiny
 from taskaffinity.studies.define import encoder_of
-from taskaffinity.studies.estimate import PlannedEstimate, design_probes
+from taskaffinity.studies.estimates.train import PlannedEstimate, design_probes
 from taskaffinity.studies.folders import results_folder
 from taskaffinity.studies.listener import Listener
 from taskaffinity.studies.options import PairwiseOptions, check_pairwise_options

@@ -9,8 +9,8 @@ import torch
 from transformers import AutoModel, PretrainedConfig, PreTrainedModel
 
 from taskaffinity.errors import InputError
-from taskaffinity.training.encoders import load_config, load_encoder
-from taskaffinity.training.load_errors import as_input_error
+from taskaffinity.training.encoders.load import load_config, load_encoder
+from taskaffinity.training.encoders.load_errors import as_input_error
 from taskaffinity.training.packing.packed import first_position, packs_exactly
 
 _PROBE_LENGTH = 5

@@ -17,7 +17,7 @@ from transformers import PretrainedConfig
 
 from taskaffinity.errors import InputError, shown
 from taskaffinity.regular_file import read_regular_text
-from taskaffinity.runs.stored_json import parse_model
+from taskaffinity.runs.stored.json_files import parse_model
 
 NO_CODE = {"trust_remote_code": False, "local_files_only": True}
 """Arguments of every ``from_pretrained``: no code of the folder runs, and nothing is downloaded."""

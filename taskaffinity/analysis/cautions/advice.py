@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.cautions import describe_cautions
-from taskaffinity.analysis.collapsed_runs import describe_collapsed_runs, find_collapsed_runs
-from taskaffinity.analysis.data_cautions import describe_data
+from taskaffinity.analysis.cautions.collapsed_runs import describe_collapsed_runs, find_collapsed_runs
+from taskaffinity.analysis.cautions.of_data import describe_data
+from taskaffinity.analysis.cautions.of_study import describe_cautions
+from taskaffinity.analysis.cautions.undertrained import describe_undertrained, find_undertrained, untrained_tasks
 from taskaffinity.analysis.style import plural
-from taskaffinity.analysis.undertrained import describe_undertrained, find_undertrained, untrained_tasks
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 

@@ -18,9 +18,9 @@ from transformers.utils import logging
 from taskaffinity.atomic import atomic_folder
 from taskaffinity.private import protect
 from taskaffinity.runs.files import write_json
-from taskaffinity.training.encoder_files import NO_CODE
-from taskaffinity.training.encoders import load_config
-from taskaffinity.training.load_errors import as_input_error
+from taskaffinity.training.encoders.files import NO_CODE
+from taskaffinity.training.encoders.load import load_config
+from taskaffinity.training.encoders.load_errors import as_input_error
 
 
 def load_with_language_head(folder: Path) -> PreTrainedModel:

@@ -27,8 +27,8 @@ from taskaffinity.private import check_private, private_folder
 from taskaffinity.regular_file import open_regular, read_regular_text
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.training.checksums import SEAL, is_intact, seal
-from taskaffinity.training.encoder_files import NO_CODE, check_encoder_files, check_size, read_settings
-from taskaffinity.training.load_errors import as_input_error
+from taskaffinity.training.encoders.files import NO_CODE, check_encoder_files, check_size, read_settings
+from taskaffinity.training.encoders.load_errors import as_input_error
 
 logging.disable_progress_bar()
 

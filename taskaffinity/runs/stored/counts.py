@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from taskaffinity.errors import shown
-from taskaffinity.runs.packed_counts import PackedCounts
-from taskaffinity.runs.stored_result import RESULT, DamagedRun, StoredResult, checked_bytes, damage
+from taskaffinity.runs.stored.packed_counts import PackedCounts
+from taskaffinity.runs.stored.run_result import RESULT, DamagedRun, StoredResult, checked_bytes, damage
 from taskaffinity.tasks.count_checks import SCORE_TOLERANCE, compact, fault_in_counts
 from taskaffinity.tasks.metrics import METRICS
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taskaffinity.analysis.groups import ChosenGroups
+from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.tables.groups import groups_frame, helpers_frame
 from taskaffinity.grouping.gains import GroupGains
 from taskaffinity.grouping.helpers import Helper

@@ -15,8 +15,8 @@ from taskaffinity.atomic import atomic_write
 from taskaffinity.private import file_mode, folder_mode
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.result import RunResult
-from taskaffinity.runs.run_files import head_path, prediction_table, weights_path
-from taskaffinity.runs.stored_counts import COUNTS, DOCUMENTS, archive
+from taskaffinity.runs.stored.counts import COUNTS, DOCUMENTS, archive
+from taskaffinity.runs.stored.run_files import head_path, prediction_table, weights_path
 
 
 def write_run(folder: Path, result: RunResult, *, share_with_group: bool) -> None:

@@ -23,14 +23,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from taskaffinity.training.cuda_graphs import CudaGraphs, Graphs
 from taskaffinity.training.inputs.batches import Cut
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray
 from taskaffinity.training.inputs.feed import Row, Shape, row_of
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.one_pass import RATES, OnePassStepper, Run
 from taskaffinity.training.packing.layout import sent
-from taskaffinity.training.steps import Done, FedSteps
+from taskaffinity.training.updates.cuda_graphs import CudaGraphs, Graphs
+from taskaffinity.training.updates.steps import Done, FedSteps
 
 TOKENS, READ = 128, 64
 """Multiples of the tokens, and of the words of tagging, in a captured mini-batch."""

@@ -27,13 +27,13 @@ from transformers import (
 from taskaffinity.atomic import check_writable, remove_litter
 from taskaffinity.errors import InputError
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.training.encoder_checks import check_bidirectional, check_max_length
-from taskaffinity.training.encoders import Encoder, load_config, load_encoder, load_tokenizer
+from taskaffinity.training.encoders.checks import check_bidirectional, check_max_length
+from taskaffinity.training.encoders.load import Encoder, load_config, load_encoder, load_tokenizer
 from taskaffinity.training.inputs.batches import seed_of
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.optim.optimizer import Stepper
-from taskaffinity.training.pretrain_resume import PretrainCheckpoints, identity_of
-from taskaffinity.training.pretrained_folder import load_with_language_head, write_encoder
+from taskaffinity.training.pretraining.folder import load_with_language_head, write_encoder
+from taskaffinity.training.pretraining.resume import PretrainCheckpoints, identity_of
 
 Blocks = list[list[int]]
 

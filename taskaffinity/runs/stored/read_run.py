@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 from pydantic import ConfigDict
 
 from taskaffinity.runs.result import RunResult
-from taskaffinity.runs.run_files import PREDICTION_COLUMNS
 from taskaffinity.runs.spec import RunSpec
-from taskaffinity.runs.stored_counts import read_counts
-from taskaffinity.runs.stored_json import Finite, FiniteScore, parse_model
-from taskaffinity.runs.stored_result import (
+from taskaffinity.runs.stored.counts import read_counts
+from taskaffinity.runs.stored.json_files import Finite, FiniteScore, parse_model
+from taskaffinity.runs.stored.run_files import PREDICTION_COLUMNS
+from taskaffinity.runs.stored.run_result import (
     RESULT,
     DamagedRun,
     StoredResult,

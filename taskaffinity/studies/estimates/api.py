@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taskaffinity.runs.checkpoint_files import DEFAULT_MINUTES
+from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.schedule.resources import Executor
-from taskaffinity.studies.estimate_options import DEFAULT_BUDGET
+from taskaffinity.studies.estimates.options import DEFAULT_BUDGET
 from taskaffinity.studies.listener import Listener, LogListener
 from taskaffinity.studies.options import PairwiseOptions, make_options
 from taskaffinity.studies.python_names import parameters_not_options

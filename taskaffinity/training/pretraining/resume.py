@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import taskaffinity
-from taskaffinity.runs.checkpoint_files import CheckpointFolder, TrainingState
+from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder, TrainingState
 from taskaffinity.training.optim.optimizer import Stepper
 from taskaffinity.training.resume import below, read_tensors, weights_of
 from taskaffinity.training.sigterm import Terminated, Termination

@@ -27,7 +27,7 @@ from taskaffinity.atomic import remove_litter, temporary_folder
 from taskaffinity.errors import STRICT
 from taskaffinity.regular_file import open_regular
 from taskaffinity.runs.limits import MOST_MINUTES
-from taskaffinity.runs.stored_json import Amount, parse_model
+from taskaffinity.runs.stored.json_files import Amount, parse_model
 
 DEFAULT_MINUTES = 10.0
 """Fewest minutes between two checkpoints of a run."""

@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 
 from taskaffinity.analysis.affinity import POINTS
 from taskaffinity.analysis.captions import SYNTHETIC
-from taskaffinity.analysis.groups import ChosenGroups
+from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import Key, arm_of, arms_of
 from taskaffinity.analysis.statistics.standard_errors import standard_error, variance_components

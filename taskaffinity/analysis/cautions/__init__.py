@@ -1,0 +1,1 @@
+"""What limits the verdicts of a study, and what helps."""

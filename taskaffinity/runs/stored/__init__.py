@@ -1,0 +1,1 @@
+"""Files of the results folder: how each is written, read and checked."""

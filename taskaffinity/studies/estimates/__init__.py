@@ -1,0 +1,1 @@
+"""Estimates of gains, from probes and from cheap estimators."""

@@ -1,0 +1,1 @@
+"""Encoders: their folders, how they are checked, and how they are loaded."""
