@@ -27,7 +27,7 @@ from taskaffinity.runs.study import FILES, Baseline, EvaluateAfter, FullBaseline
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.listener import Listener, LogListener
 from taskaffinity.studies.options import FullOptions, Options, PairwiseOptions, TuneOptions, make_options
-from taskaffinity.studies.python_names import parameters_not_options
+from taskaffinity.studies.python_names import python_function
 from taskaffinity.studies.settings import make_rule
 from taskaffinity.studies.steps import plan_full, plan_pairwise, plan_tune, train_full, train_pairwise, train_search
 from taskaffinity.tasks.suite import Suite
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from taskaffinity.tuning.search import SearchResult
 
 
-@parameters_not_options()
+@python_function
 def pairwise(
     suite: str | Path | Suite,
     *,
@@ -110,7 +110,7 @@ def pairwise(
     return result
 
 
-@parameters_not_options()
+@python_function
 def full(
     suite: str | Path | Suite,
     *,
@@ -173,7 +173,7 @@ def full(
     return result
 
 
-@parameters_not_options()
+@python_function
 def tune(
     suite: str | Path | Suite,
     *,
@@ -224,7 +224,7 @@ def tune(
     return train_search(plan_tune(suite, options, data=data), listener or LogListener())
 
 
-@parameters_not_options()
+@python_function
 def load(
     results: str | Path,
     *,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from taskaffinity.analysis.cautions.few_updates import describe_few_updates
 from taskaffinity.analysis.cautions.of_data import describe_leaks, describe_long_rows, describe_used_sizes
 from taskaffinity.analysis.statistics.documents import effective_number, few_documents_warning, unit_of
 from taskaffinity.regular_file import read_regular
@@ -74,7 +75,13 @@ def data_lines(study: Study, suite: Suite, suite_file: Path | None) -> list[str]
     leaked = describe_leaks(study)
     if leaked:
         leaked.append(f"all leaks: taskaffinity data inspect {suite_file}")
-    return [*leaked, *describe_long_rows(study), *describe_used_sizes(study), *few_documents_lines(suite, study)]
+    return [
+        *leaked,
+        *describe_long_rows(study),
+        *describe_used_sizes(study),
+        *describe_few_updates(study),
+        *few_documents_lines(suite, study),
+    ]
 
 
 def few_documents_lines(suite: Suite, study: Study) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.errors import InputError, as_user_error, meant, quoted
+from taskaffinity.studies.python_names import python_function
 
 if TYPE_CHECKING:
     from taskaffinity.analysis.groups.results import GroupResults, HelperResults
@@ -16,6 +17,7 @@ MOST_GROUPS, MOST_HOURS, MOST_DRAWS = 1000, 1e6, 10_000
 LEAST_RISK, MOST_RISK = 1e-4, 0.5
 
 
+@python_function
 def group(
     results: str | Path,
     *,

@@ -170,6 +170,8 @@ def settle_precision(
         notice("precision: a few updates are tried in fp32 and in bf16")
         study, encoder = requested[0]
         decision = fast_precision(study, suite, encoder, folders[0], stores=not dry_run)
+        if dry_run:
+            decision = decision[0], f"{decision[1]}; training tries it again when it starts"
     precision, why = decision
     settled = [(with_precision(study, precision), encoder) for study, encoder in requested]
     return settled, [f"precision: {precision or 'fp32'} ({why})"]

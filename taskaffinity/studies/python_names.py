@@ -1,13 +1,18 @@
-"""Messages in the words of a Python caller: parameters by their names, not by the options of the command line."""
+"""The use cases as Python functions: messages name parameters, not the options of the command line."""
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
-from taskaffinity.errors import InputError
+from taskaffinity.errors import InputError, meant
 
+P = ParamSpec("P")
+R = TypeVar("R")
 _PARAMETERS = {
     "set": "settings",
     "results": "output_dir",
@@ -17,6 +22,25 @@ _PARAMETERS = {
 """Options whose parameter has another name. Every other option is its parameter with hyphens."""
 _COMMAND = re.compile(r"(`[^`]*`)")
 _OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]*)")
+
+
+def python_function(function: Callable[P, R]) -> Callable[P, R]:
+    """Let the function raise errors in the words of a Python caller.
+
+    An ``InputError`` names parameters. A ``TypeError`` for an unknown parameter names the one that it resembles.
+    """
+    names = tuple(inspect.signature(function).parameters)
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name in kwargs:
+            if name not in names:
+                hint = meant(name, names) or f"; it has {', '.join(names)}"
+                raise TypeError(f"{function.__name__}() has no parameter {name}{hint}")
+        with parameters_not_options():
+            return function(*args, **kwargs)
+
+    return call
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from taskaffinity.errors import InputError, as_user_error
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.listener import BANNER, Listener, LogListener
+from taskaffinity.studies.python_names import python_function
 from taskaffinity.tasks.catalog import find_suite, load_suite
 from taskaffinity.tasks.suite import Suite
 
@@ -39,6 +40,7 @@ class RetrainResults:
         return retrained_frame(self.result.chosen, self.tasks)
 
 
+@python_function
 def retrain(
     result: GroupResults,
     *,
@@ -130,15 +132,13 @@ def _suite(study: Study, suite: str | Path | Suite | None, data: str | Path | No
         try:
             found = find_suite(study.suite, data)
         except InputError as error:
-            raise InputError(f"retrain: {error}; a study of your own tasks needs its suite file (--suite)") from error
+            raise InputError(f"retrain: {error}; a study of your own tasks needs its suite: the suite file") from error
     else:
         found = load_suite(suite, data)
     found = scored_by_protocol(found, study.protocol)
     refs = {task.ref for task in found}
     if missing := [name for name, mark in study.refs if (name, mark) not in refs]:
-        raise InputError(
-            f"retrain: {', '.join(missing[:3])}: the data are not those of the study; give the same --data"
-        )
+        raise InputError(f"retrain: {', '.join(missing[:3])}: the data are not those of the study; give the same data")
     return found
 
 
@@ -149,6 +149,6 @@ def _encoder(study: Study, suite: Suite, encoder: str | Path | None) -> Encoder:
     found = encoder_of(suite, None if encoder is None else str(encoder))
     if found.ref != study.encoder:
         raise InputError(
-            f"retrain: found the encoder {found.ref.name}; expected {study.encoder.name} of the study (--encoder)"
+            f"retrain: found the encoder {found.ref.name}; expected {study.encoder.name}, the encoder of the study"
         )
     return found

@@ -108,6 +108,8 @@ def _user_suite(file: str | Path, data: str | Path | None, names: list[str]) -> 
     if not Path(file).is_file():
         folder = Path(file).parent
         near = meant(Path(file).name, (path.name for path in folder.iterdir())) if folder.is_dir() else ""
+        if str(file) in names:
+            near = f"; did you mean --domain {file}?"
         raise input_error(f"suite {file}", "no file that can be read", f"the YAML file of a suite{near}")
     suite = read_suite(file)
     if suite.name in names:  # its results would share a folder with the paper's

@@ -12,7 +12,13 @@ from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.estimates.stored import with_estimates
 from taskaffinity.analysis.figures.groups import describe_figure, draw_groups
 from taskaffinity.analysis.groups.chosen import chosen_groups, group_gains, model_hours
-from taskaffinity.analysis.tables.groups import GROUPS_COLUMNS, describe_groups, describe_unknown, groups_frame
+from taskaffinity.analysis.tables.groups import (
+    GROUPS_COLUMNS,
+    describe_evidence,
+    describe_groups,
+    describe_unknown,
+    groups_frame,
+)
 from taskaffinity.errors import InputError
 from taskaffinity.grouping.budget import Price
 from taskaffinity.runs.store import RunStore
@@ -84,3 +90,25 @@ def test_the_figure_shows_each_model_and_says_it_in_words(matrix: AffinityMatrix
     assert f"Model {chosen.grouping.serves[0] + 1} serves B" in words
     assert "The study did not train the groups" in words
     assert any("Each task is served by one model" in text.get_text().replace("\n", " ") for text in backdrop.texts)
+
+
+def test_the_verdicts_behind_a_choice_are_counted(matrix: AffinityMatrix) -> None:
+    chosen = chosen_groups(matrix, None, models=2, draws=0)
+    by_hand: dict[str, int] = {}
+    for task, group in enumerate(chosen.grouping.serves):
+        for source in set(chosen.grouping.groups[group]) - {task}:
+            verdict = str(matrix.verdict[source, task])
+            by_hand[verdict] = by_hand.get(verdict, 0) + 1
+    [line] = describe_evidence(chosen)
+    head, _, counts = line.partition(": ")
+    assert head == f"Verdicts of the {sum(by_hand.values())} gains behind this choice"
+    assert {part.rpartition(" ")[0]: int(part.rpartition(" ")[2]) for part in counts[:-1].split(", ")} == by_hand
+    assert describe_evidence(chosen_groups(matrix, None, models=3, draws=0, risk=1e-4)) == []
+
+
+def test_without_a_gain_that_is_shown_single_task_training_is_offered(tmp_path: Path) -> None:
+    study = make_study(NAMES)
+    chosen = chosen_groups(measure(study, fill(study, tmp_path, latent_counts({}))), None, models=1, draws=0)
+    verdicts, offer = describe_evidence(chosen)
+    assert "improves" not in verdicts
+    assert "train each task by itself" in offer

@@ -6,14 +6,18 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from fake_studies import fill, latent_counts, make_study, with_history
+from fake_studies import fill, latent_counts, make_study, right, with_history
 
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.captions import caption
+from taskaffinity.analysis.cautions.few_updates import describe_few_updates, few_updates
+from taskaffinity.analysis.cautions.of_study import describe_cautions
 from taskaffinity.analysis.figure_options import FigureOptions
 from taskaffinity.analysis.publish import publish
 from taskaffinity.analysis.report import write_report
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.studied_task import Leak
 from taskaffinity.runs.study import Study
@@ -94,3 +98,37 @@ def test_a_study_without_faults_has_no_note(tmp_path: Path) -> None:
     write_report(study, store, tmp_path / "report.html")
     assert "train, used" not in (tmp_path / "report.html").read_text()
     assert measure(study, store).undertrained == ()
+
+
+def test_a_target_without_an_error_has_no_room_for_a_gain(tmp_path: Path) -> None:
+    study = make_study(["a", "b"])
+    usual = latent_counts({}, n=400)
+    store = fill(
+        study,
+        tmp_path / "runs",
+        lambda target, partners, seed: right(np.ones(400)) if target == "b" else usual(target, partners, seed),
+    )
+    matrix = publish(study, store, tmp_path / "out", pictures=FigureOptions(("heatmap",), ("svg",)))
+    rows = csv.DictReader((tmp_path / "out" / "edges.csv").read_text().splitlines())
+    notes = {row["target"]: row["notes"] for row in rows}
+    assert notes == {"a": "", "b": "b has a single-task score of 100, so no task can improve it"}
+    [line] = [line for line in describe_cautions(matrix) if line.startswith("No room")]
+    assert line.startswith("No room for a gain, because the single-task score is 100: B.")
+
+
+@pytest.mark.parametrize(
+    ("rate", "examples", "few"),
+    [
+        (5e-5, 39 * 32, True),  # 39 updates, a sum of 39 * 2.5e-5
+        (5e-5, 41 * 32, False),
+        (5e-5, 39 * 32 + 1, False),  # a last small batch is an update: 40
+        (2e-3, 32, False),  # one update, as large as forty
+    ],
+)
+def test_few_updates_are_found_by_the_sum_of_learning_rates(rate: float, examples: int, few: bool) -> None:
+    study = make_study(["a", "b"])
+    recipe = Recipe(learning_rate=rate, num_train_epochs=1)
+    a, b = study.tasks
+    study = replace(study, recipe=recipe, tasks=(replace(a, used={"train": examples}), b))
+    assert list(few_updates(study)) == ["a"] * few
+    assert [line.startswith("Few updates") for line in describe_few_updates(study)] == [True] * few

@@ -187,6 +187,7 @@ def test_cost_failures_and_missing_runs_are_told(rich: tuple[Study, RunStore], p
     assert f"{len(done)} of {len(study.plan)} runs are done" in page.words
     assert "diverged <at> step 3" in page.words
     assert "Not trained: 1" in page.words
+    assert f"This study is not finished: {len(done)} of {len(study.plan)} runs are done." in page.words
     assert "9.9" in page.words
 
 
@@ -264,6 +265,7 @@ def test_a_study_of_one_task_is_a_page(tmp_path: Path) -> None:
     store = fill(study, tmp_path, latent_counts({}, n=100))
     matrix = measure(study, store)
     assert f"single-task {matrix.single_mean[0]:.1f};" in report(matrix, store)
+    assert "not finished" not in report(matrix, store)
 
 
 def test_a_study_with_nothing_done_is_a_page(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ SMALL = {"num_train_epochs": 8, "max_train_examples": 320, "max_eval_examples": 
 
 @pytest.mark.parametrize("budget", ["0", "0%", "-1%", "101%", "2", "ten", "nan", "", "%"])
 def test_a_budget_that_is_no_share_is_refused(budget: str) -> None:
-    with pytest.raises(InputError, match=r"--budget .*: expected a share of the pairs' cost"):
+    with pytest.raises(InputError, match=r"--budget: found .*; expected a share of the cost of all pairs"):
         share_of(budget)
 
 

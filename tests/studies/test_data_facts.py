@@ -75,7 +75,8 @@ def test_a_study_keeps_what_was_found(encoder: Encoder, tmp_path: Path, monkeypa
     assert known.tasks[0].long_rows == {"train": round(4 / 12, 4), "dev": 0.0, "test": 0.0}
     assert [card.has_negative for card in known.tasks] == [True, False]
     of_data = data_lines(known, SUITE, Path("suite.yaml"))
-    assert [line.partition(":")[0] for line in of_data[4:]] == [
+    assert of_data[4].startswith("Few updates at a learning rate of 5e-05, so models may hardly learn: a 10, b 10.")
+    assert [line.partition(":")[0] for line in of_data[5:]] == [
         f"Fewer than {fewest} effective test examples" for fewest in (20, 5)
     ]
     assert of_data[:4] == [

@@ -15,6 +15,9 @@ EXAGGERATION: Mapping[int, tuple[int, int]] = {3: (9, 11), 5: (5, 6), 40: (2, 3)
 COLLAPSED_MARK = "*"
 """Marks arrows with a collapsed run in tables and figures."""
 
+CEILING = 99.95
+"""Points; a single-task score from here on leaves no room for a gain."""
+
 _MOST_ARROWS = 6
 _LEVEL = 0.05
 
@@ -123,7 +126,24 @@ def describe_rare_classes(matrix: AffinityMatrix, *, official: bool) -> list[str
     return lines
 
 
+def has_ceiling(matrix: AffinityMatrix, target: int) -> bool:
+    """Whether the single-task models of a target make no error, so that no other task can help it."""
+    return float(matrix.single_mean[target]) >= CEILING
+
+
+def describe_ceiling(matrix: AffinityMatrix) -> list[str]:
+    """A sentence that names the targets without room for a gain; none without one."""
+    found = [title for target, title in enumerate(matrix.titles) if has_ceiling(matrix, target)]
+    if not found:
+        return []
+    named = ", ".join(found) if len(found) <= _MOST_ARROWS else plural(len(found), "task")
+    return [
+        f"No room for a gain, because the single-task score is 100: {named}. A harder test set, or less training data "
+        "(max_train_examples), can show gains."
+    ]
+
+
 def describe_cautions(matrix: AffinityMatrix) -> list[str]:
-    """Every sentence on test sets that are too small for the stated errors."""
+    """Every sentence on test sets that are too small for the stated errors, or too easy for a gain."""
     by_class = [line for official in (True, False) for line in describe_rare_classes(matrix, official=official)]
-    return describe_few_documents(matrix) + by_class
+    return describe_ceiling(matrix) + describe_few_documents(matrix) + by_class

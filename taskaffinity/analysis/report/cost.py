@@ -34,6 +34,16 @@ class Cost:
     is_sequential: bool
 
     @property
+    def unfinished(self) -> str:
+        """A sentence on a study with missing runs; empty if none is missing."""
+        if not self.missing:
+            return ""
+        return (
+            f"This study is not finished: {self.done} of {self.planned} runs are done. Gains and verdicts may change, "
+            "and an arrow without its runs counts as inconclusive."
+        )
+
+    @property
     def describe(self) -> str:
         """One line, as ``42 of 42 runs are done. Their times add up to 6.6 minutes ...``"""
         words = f"{self.done} of {'at most ' * self.is_sequential}{self.planned} runs are done."

@@ -117,6 +117,7 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         suite=study.suite,
         stamp=SYNTHETIC if study.synthetic else "",
         counts=describe_counts(matrix),
+        unfinished=cost.unfinished,
         how=[
             f"{describe_seeds(matrix)}.",
             f"No effect: shown to be within {describe_margin(matrix)}.",

@@ -14,6 +14,7 @@ from rich.text import Text
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import SYNTHETIC
 from taskaffinity.analysis.groups.chosen import ChosenGroups
+from taskaffinity.analysis.statistics.verdicts import VERDICTS
 from taskaffinity.analysis.style import plural, signed_plainly
 from taskaffinity.analysis.tables.columns import COLUMNS, PRINTED_COLUMNS
 from taskaffinity.grouping.gains import GroupGains
@@ -91,7 +92,7 @@ def describe_groups(chosen: ChosenGroups) -> list[str]:
         if grouping.method == "exact"
         else "found by greedy merging and swaps, maybe not the best"
     )
-    lines = [f"{_worth(chosen, grouping)} ({how})."]
+    lines = [f"{_worth(chosen, grouping)} ({how}).", *describe_evidence(chosen)]
     if chosen.shares:
         lines.append(
             f"Best in: share of {chosen.shares.draws} draws of the gains in which this model is part of the best "
@@ -105,6 +106,31 @@ def describe_groups(chosen: ChosenGroups) -> list[str]:
         "Predicted gain of a task: the mean of its gains in pairs with the other tasks of its model. The study did "
         "not train the groups: train the chosen ones with fresh seeds (--retrain) before you rely on them."
     )
+    return lines
+
+
+def describe_evidence(chosen: ChosenGroups) -> list[str]:
+    """Return a line on the verdicts of the measured gains that the choice rests on; none if it rests on no gain.
+
+    If no verdict says that a task improves, the line offers single-task training.
+    """
+    groups = [chosen.grouping.groups[group] for group in chosen.grouping.serves]
+    arrows = [
+        (source, task)
+        for task, group in enumerate(groups)
+        for source in group
+        if source != task and not chosen.gains.estimated[source, task]
+    ]
+    if not arrows:
+        return []
+    counts = {name: sum(chosen.matrix.verdict[arrow] == name for arrow in arrows) for name in VERDICTS}
+    found = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+    lines = [f"Verdicts of the {plural(len(arrows), 'gain')} behind this choice: {found}."]
+    if not counts["improves"] and len(chosen.grouping.groups) < len(chosen.tasks):
+        lines.append(
+            "No verdict shows that training together helps: train each task by itself, unless fewer models are worth "
+            "more to you than the scores (--compare single-task prices both)."
+        )
     return lines
 
 

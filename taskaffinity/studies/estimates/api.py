@@ -11,7 +11,7 @@ from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.estimates.options import DEFAULT_BUDGET
 from taskaffinity.studies.listener import Listener, LogListener
 from taskaffinity.studies.options import PairwiseOptions, make_options
-from taskaffinity.studies.python_names import parameters_not_options
+from taskaffinity.studies.python_names import python_function
 from taskaffinity.studies.steps import plan_estimate, train_estimates
 from taskaffinity.tasks.suite import Suite
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from taskaffinity.analysis.estimates.results import EstimateResults
 
 
-@parameters_not_options()
+@python_function
 def estimate(
     suite: str | Path | Suite,
     *,

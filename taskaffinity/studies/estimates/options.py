@@ -29,6 +29,6 @@ def share_of(budget: str | float) -> float:
         share = math.nan
     if not 0 < share <= 1:
         raise InputError(
-            f"--budget {shown(text)}: expected a share of the pairs' cost above 0% and at most 100%, as 10%"
+            f"--budget: found {shown(text)}; expected a share of the cost of all pairs, such as 10%, at most 100%"
         )
     return share
