@@ -2,7 +2,8 @@
 
 ``pairwise`` trains every task and every pair, measures each directed gain, and writes tables and figures. ``estimate``
 probes gains at a tenth of the cost, ``group`` chooses which tasks to train together, ``full`` trains the whole set in
-stages, ``tune`` searches a recipe, and ``load`` reads a results folder. Each does what the command of its name does.
+stages, ``tune`` searches a recipe, ``compare`` compares two studies, and ``load`` reads a results folder. Each does
+what the command of its name does.
 Importing this package loads none of torch, transformers or ray, and neither does ``load``.
 
 Subpackages, from the bottom up: ``errors``, ``tasks`` (what is learned), ``corpora`` (original distributions to task
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from taskaffinity.runs.store import RunStore
     from taskaffinity.runs.study import Study
     from taskaffinity.studies.api import full, load, pairwise, tune
+    from taskaffinity.studies.compare import ComparisonResults, compare
     from taskaffinity.studies.estimates.api import estimate
     from taskaffinity.studies.group import group
     from taskaffinity.studies.retrain import retrain
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from taskaffinity.tuning.search import SearchResult
 
 __all__ = [
+    "ComparisonResults",
     "EncoderResults",
     "EstimateResults",
     "InputError",
@@ -54,6 +57,7 @@ __all__ = [
     "Study",
     "Suite",
     "affinity_graph",
+    "compare",
     "draw_graph",
     "estimate",
     "full",
@@ -69,6 +73,7 @@ __all__ = [
 __version__ = version("taskaffinity")
 
 _HOMES = {
+    "ComparisonResults": "studies.compare",
     "EncoderResults": "analysis.results",
     "EstimateResults": "analysis.estimates.results",
     "InputError": "errors",
@@ -79,6 +84,7 @@ _HOMES = {
     "Study": "runs.study",
     "Suite": "tasks.suite",
     "affinity_graph": "analysis.graph",
+    "compare": "studies.compare",
     "draw_graph": "analysis.figures.graph",
     "estimate": "studies.estimates.api",
     "full": "studies.api",

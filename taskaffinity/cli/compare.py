@@ -11,9 +11,7 @@ from rich.console import Console
 from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.console.results import warn_if_synthetic
 from taskaffinity.cli.options.run import Json
-from taskaffinity.errors import InputError
-from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import FILES, Study
+from taskaffinity.studies.compare import ComparisonResults, compare
 
 
 def command(
@@ -29,38 +27,25 @@ def command(
     json: Json = False,
 ) -> None:
     """Print which verdicts changed between two studies, and by how much each gain changed."""
-    from taskaffinity.analysis.affinity import measure  # pandas and scipy: not for --help
-    from taskaffinity.analysis.comparison import check_same_tasks, compare_studies, comparison_frame
-    from taskaffinity.analysis.tables.comparison import comparison_table, describe_comparison
-    from taskaffinity.analysis.tables.frames import as_csv
-
-    if first.resolve() == second.resolve():
-        raise InputError(f"{first} and {second}: the same folder; expected two results folders")
-    for folder in (first, second):
-        if (folder / FILES["full"]).is_file() and not (folder / FILES["pairwise"]).is_file():
-            raise InputError(f"{folder}: holds a study in stages and none of pairs; only studies of pairs are compared")
-    try:
-        studies = [Study.load(folder) for folder in (first, second)]
-        check_same_tasks(*studies)
-        matrices = [measure(study, RunStore(folder)) for study, folder in zip(studies, (first, second), strict=True)]
-        comparison = compare_studies(*matrices)
-    except (FileNotFoundError, ValueError) as error:
-        raise InputError(str(error)) from error
+    found = compare(first, second)
     if json:
-        frame = comparison_frame(comparison)
-        print_json({"first": str(first), "second": str(second), "arrows": frame.to_dict(orient="records")})
+        print_json({"first": str(first), "second": str(second), "arrows": found.to_frame().to_dict(orient="records")})
     elif format_ == "csv":
-        print(as_csv(comparison_frame(comparison)), end="")
+        from taskaffinity.analysis.tables.frames import as_csv  # pandas: not for --help
+
+        print(as_csv(found.to_frame()), end="")
     else:
-        table = comparison_table(comparison)
-        needed = Console(width=1000).measure(table).maximum  # no cell is cut, however narrow the terminal
-        console = Console(highlight=False, soft_wrap=True, markup=False, width=max(needed, Console().width))
-        console.print(table)
-        stores = [RunStore(folder) for folder in (first, second)]
-        done = [
-            {spec.run_id for spec in study.plan if spec in store} for study, store in zip(studies, stores, strict=True)
-        ]
-        words = describe_comparison(comparison, n_shared=len(done[0] & done[1]))
-        for line in (f"first: {first}, second: {second}", *words):
-            console.print(line)
-    warn_if_synthetic(studies[0].synthetic)
+        _print(found)
+    warn_if_synthetic(found.comparison.first.study.synthetic)
+
+
+def _print(found: ComparisonResults) -> None:
+    from taskaffinity.analysis.tables.comparison import comparison_table, describe_comparison
+
+    table = comparison_table(found.comparison)
+    needed = Console(width=1000).measure(table).maximum  # no cell is cut, however narrow the terminal
+    console = Console(highlight=False, soft_wrap=True, markup=False, width=max(needed, Console().width))
+    console.print(table)
+    words = describe_comparison(found.comparison, n_shared=found.n_shared)
+    for line in (f"first: {found.first}, second: {found.second}", *words):
+        console.print(line)

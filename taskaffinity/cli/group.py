@@ -3,65 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.console.listener import ConsoleListener
 from taskaffinity.cli.console.results import warn_if_synthetic
-from taskaffinity.cli.options.numbers import decimal, whole
+from taskaffinity.cli.options.groups import Alternatives, Draws, ForTask, Groups, Hours, Retrain, Risk
 from taskaffinity.cli.options.run import Data, EncoderOption, ExecutorOption, Json, Quiet, SuiteFile
-from taskaffinity.errors import InputError, quoted
-from taskaffinity.runs.limits import MOST_SEEDS
-from taskaffinity.studies.group import LEAST_RISK, MOST_DRAWS, MOST_GROUPS, MOST_HOURS, MOST_RISK, group
+from taskaffinity.errors import InputError
+from taskaffinity.studies.group import group
 from taskaffinity.studies.retrain import retrain as train_again
-from taskaffinity.tasks.numbers import finite_number
-
-
-def _risk(given: Any) -> float | None:
-    """Read ``--risk``: a probability, or none."""
-    if str(given) == "none":
-        return None
-    number = finite_number(str(given))
-    if number is None or not LEAST_RISK <= number <= MOST_RISK:
-        raise typer.BadParameter(
-            f"found {quoted(str(given))}; expected none or a number from {LEAST_RISK:g} to {MOST_RISK:g}"
-        )
-    return number
 
 
 def command(
     results: Annotated[
         Path, typer.Argument(help="Results folder of `taskaffinity pairwise` or `estimate`, finished or not.")
     ],
-    groups: Annotated[int | None, whole(1, MOST_GROUPS, help="Maximum number of models.")] = None,
-    budget: Annotated[
-        float | None,
-        decimal(0, MOST_HOURS, help="Maximum training hours of all models. Give this or --groups."),
-    ] = None,
-    risk: Annotated[
-        Any,
-        typer.Option(
-            parser=_risk,
-            metavar="<float|none>",
-            help="Probability that a gain lies below the bound used for the choice; none: use the gain itself.",
-        ),
-    ] = 0.05,
-    for_task: Annotated[
-        str | None, typer.Option("--for", help="Order the helpers of this one task instead.", metavar="TASK")
-    ] = None,
-    compare: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Also value and price other choices: all-in-one, single-task, pairs; separate several with commas."
-        ),
-    ] = None,
-    draws: Annotated[int, whole(0, MOST_DRAWS, help="Number of draws that measure how stable the choice is.")] = 200,
-    retrain: Annotated[
-        int | None,
-        whole(1, MOST_SEEDS, help="Train the chosen models with N fresh seeds; compare with the prediction."),
-    ] = None,
+    groups: Groups = None,
+    budget: Hours = None,
+    risk: Risk = 0.05,
+    for_task: ForTask = None,
+    compare: Alternatives = None,
+    draws: Draws = 200,
+    retrain: Retrain = None,
     suite_file: SuiteFile = None,
     data: Data = None,
     encoder: EncoderOption = None,

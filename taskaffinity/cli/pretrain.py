@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from taskaffinity.cli.options.numbers import decimal, whole
+from taskaffinity.cli.options.pretrain import (
+    BatchSize,
+    Device,
+    EncoderOut,
+    Epochs,
+    LearningRate,
+    MaxLength,
+    MaxPassages,
+    PretrainSeed,
+    StartEncoder,
+    Text,
+)
 from taskaffinity.cli.options.run import CheckpointMinutes, Quiet, ShareWithGroup
 from taskaffinity.errors import InputError
-from taskaffinity.runs.limits import MOST_BATCH, MOST_EPOCHS, MOST_EXAMPLES, MOST_SAMPLE_SEED, MOST_TOKENS
 from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.tasks.passages import read_passages
 
 
 def command(
-    text: Annotated[
-        list[Path],
-        typer.Option(help="Text to train on: .txt (one passage per line) or .jsonl (task files); repeatable."),
-    ],
-    encoder: Annotated[str, typer.Option(help="Folder or hub id of the transformers encoder to start from.")],
-    out: Annotated[Path, typer.Option(help="Folder to write; pass it to --encoder of other commands.")],
-    epochs: Annotated[int, whole(1, MOST_EPOCHS, help="Number of passes over the text.")] = 1,
-    learning_rate: Annotated[float, decimal(1e-12, 10.0, help="Peak learning rate of AdamW.")] = 5e-5,
-    batch_size: Annotated[int, whole(1, MOST_BATCH, help="Blocks per mini-batch.")] = 32,
-    max_length: Annotated[int, whole(8, MOST_TOKENS, help="Tokens per block.")] = 128,
-    max_passages: Annotated[
-        int | None, whole(2, MOST_EXAMPLES, help="Number of passages, drawn by --seed (default: all).")
-    ] = None,
-    seed: Annotated[int, whole(0, MOST_SAMPLE_SEED, help="Seed of held-out passages, order and masks.")] = 0,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Device to train on; auto: a GPU if there is one.")
-    ] = "auto",
+    text: Text,
+    encoder: StartEncoder,
+    out: EncoderOut,
+    epochs: Epochs = 1,
+    learning_rate: LearningRate = 5e-5,
+    batch_size: BatchSize = 32,
+    max_length: MaxLength = 128,
+    max_passages: MaxPassages = None,
+    seed: PretrainSeed = 0,
+    device: Device = "auto",
     checkpoint_minutes: CheckpointMinutes = DEFAULT_MINUTES,
     share_with_group: ShareWithGroup = False,
     quiet: Quiet = False,

@@ -1,0 +1,71 @@
+"""Options of ``group``: the budget, the bound, and training with fresh seeds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from taskaffinity.cli.options.numbers import decimal, whole
+from taskaffinity.cli.options.run import DESIGN, EXECUTION
+from taskaffinity.errors import quoted
+from taskaffinity.runs.limits import MOST_SEEDS
+from taskaffinity.studies.group import LEAST_RISK, MOST_DRAWS, MOST_GROUPS, MOST_HOURS, MOST_RISK
+from taskaffinity.tasks.numbers import finite_number
+
+
+def _risk(given: Any) -> float | None:
+    """Read ``--risk``: a probability, or none."""
+    if str(given) == "none":
+        return None
+    number = finite_number(str(given))
+    if number is None or not LEAST_RISK <= number <= MOST_RISK:
+        raise typer.BadParameter(
+            f"found {quoted(str(given))}; expected none or a number from {LEAST_RISK:g} to {MOST_RISK:g}"
+        )
+    return number
+
+
+Groups = Annotated[int | None, whole(1, MOST_GROUPS, help="Maximum number of models.", rich_help_panel=DESIGN)]
+Hours = Annotated[
+    float | None,
+    decimal(
+        0,
+        MOST_HOURS,
+        help="Maximum training hours of all models. Give this or --groups.",
+        rich_help_panel=DESIGN,
+    ),
+]
+Risk = Annotated[
+    Any,
+    typer.Option(
+        parser=_risk,
+        metavar="<float|none>",
+        help="Probability that a gain lies below the bound used for the choice; none: use the gain itself.",
+        rich_help_panel=DESIGN,
+    ),
+]
+ForTask = Annotated[
+    str | None,
+    typer.Option("--for", help="Order the helpers of this one task instead.", metavar="TASK", rich_help_panel=DESIGN),
+]
+Alternatives = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Also value and price other choices: all-in-one, single-task, pairs; separate several with commas.",
+        rich_help_panel=DESIGN,
+    ),
+]
+Draws = Annotated[
+    int,
+    whole(0, MOST_DRAWS, help="Number of draws that measure how stable the choice is.", rich_help_panel=DESIGN),
+]
+Retrain = Annotated[
+    int | None,
+    whole(
+        1,
+        MOST_SEEDS,
+        help="Train the chosen models with N fresh seeds; compare with the prediction.",
+        rich_help_panel=EXECUTION,
+    ),
+]

@@ -1,0 +1,95 @@
+"""Compare two studies of the same tasks, as a Python function: the twin of ``taskaffinity compare``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taskaffinity.errors import InputError
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import FILES, Study
+from taskaffinity.studies.python_names import python_function
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from taskaffinity.analysis.comparison import Comparison
+
+
+@dataclass(frozen=True, eq=False)
+class ComparisonResults:
+    """What changed between two studies."""
+
+    first: Path
+    """Results folder of the first study."""
+    second: Path
+    comparison: Comparison
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per arrow in the first study's order, with the columns of ``taskaffinity compare --format csv``."""
+        from taskaffinity.analysis.comparison import comparison_frame
+
+        return comparison_frame(self.comparison)
+
+    @property
+    def changed(self) -> list[tuple[str, str]]:
+        """Source and target of the arrows whose verdicts differ."""
+        names = self.comparison.first.tasks
+        return [(names[source], names[target]) for source, target in self.comparison.changed]
+
+    @cached_property
+    def n_shared(self) -> int:
+        """Number of finished runs that both folders have."""
+        first, second = (
+            {spec.run_id for spec in matrix.study.plan if spec in store}
+            for matrix, store in (
+                (self.comparison.first, RunStore(self.first)),
+                (self.comparison.second, RunStore(self.second)),
+            )
+        )
+        return len(first & second)
+
+
+@python_function
+def compare(first: str | Path, second: str | Path) -> ComparisonResults:
+    """Compare the gains and verdicts of two studies of the same tasks, without torch and data.
+
+    Parameters
+    ----------
+    first, second : path
+        Results folders of ``pairwise``. Encoder and settings may differ.
+
+    Raises
+    ------
+    InputError
+        If a folder holds no study of pairs, or the studies differ in their tasks, data or metrics.
+
+    Examples
+    --------
+    In a checkout of this repository, a study and a copy of it:
+
+    >>> from shutil import copytree
+    >>> from tempfile import mkdtemp
+    >>> copy = copytree("notebooks/example_results", mkdtemp(), dirs_exist_ok=True)
+    >>> result = compare("notebooks/example_results", copy)
+    >>> result.changed, float(result.to_frame().change.abs().max())
+    ([], 0.0)
+    """
+    from taskaffinity.analysis.affinity import measure  # pandas and scipy: not for --help
+    from taskaffinity.analysis.comparison import check_same_tasks, compare_studies
+
+    first, second = Path(first), Path(second)
+    if first.resolve() == second.resolve():
+        raise InputError(f"{first} and {second}: the same folder; expected two results folders")
+    for folder in (first, second):
+        if (folder / FILES["full"]).is_file() and not (folder / FILES["pairwise"]).is_file():
+            raise InputError(f"{folder}: holds a study in stages and none of pairs; only studies of pairs are compared")
+    try:
+        studies = [Study.load(folder) for folder in (first, second)]
+        check_same_tasks(*studies)
+        matrices = [measure(study, RunStore(folder)) for study, folder in zip(studies, (first, second), strict=True)]
+        return ComparisonResults(first, second, compare_studies(*matrices))
+    except (FileNotFoundError, ValueError) as error:
+        raise InputError(str(error)) from error
