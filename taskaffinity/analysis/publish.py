@@ -77,7 +77,7 @@ def publish(
     root: str | Path,
     rule: Rule | None = None,
     *,
-    pictures: FigureOptions = DEFAULT,
+    figure_options: FigureOptions = DEFAULT,
 ) -> AffinityMatrix:
     """Measure the study and write its tables, graph and figures into ``root``.
 
@@ -99,7 +99,7 @@ def publish(
     >>> from taskaffinity import Study
     >>> from taskaffinity.analysis.figure_options import FigureOptions
     >>> root, out = Path("notebooks/example_results"), Path(mkdtemp())
-    >>> matrix = publish(Study.load(root), RunStore(root), out, pictures=FigureOptions(("heatmap",), ("svg",)))
+    >>> matrix = publish(Study.load(root), RunStore(root), out, figure_options=FigureOptions(("heatmap",), ("svg",)))
     >>> sorted(path.name for path in out.glob("[a-z]*"))
     ['affinity.graphml', 'affinity.txt', 'edges.csv', 'heatmap.svg', 'other_metrics.csv', 'scores.csv']
     """
@@ -118,7 +118,7 @@ def publish(
         _write_or_remove(controls_frame(matrix), root / "controls.csv")
         write_graphml(affinity_graph(matrix), root / "affinity.graphml")
         write_atomic(root / "affinity.txt", words.encode())
-        save_figures(matrix, store, root, pictures)
+        save_figures(matrix, store, root, figure_options)
     return matrix
 
 

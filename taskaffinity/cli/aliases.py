@@ -30,16 +30,16 @@ def modernized(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """
     if not arguments:
         return [], []
-    command, changed, lines = arguments[0], [arguments[0]], []
+    command, rewritten, lines = arguments[0], [arguments[0]], []
     values: Mapping[str, str] = {}
     for argument in arguments[1:]:
         name, equals, value = argument.partition("=")
         commands, new, new_values = OLD_OPTIONS.get(name, ((), "", {}))
         if command in commands:
-            changed.append(f"{new}{equals}{new_values.get(value, value)}")
+            rewritten.append(f"{new}{equals}{new_values.get(value, value)}")
             lines.append(f"taskaffinity: {name} is now {new}; the next release drops the old name")
             values = {} if equals else new_values
         else:
-            changed.append(values.get(argument, argument))
+            rewritten.append(values.get(argument, argument))
             values = {}
-    return changed, lines
+    return rewritten, lines

@@ -9,7 +9,7 @@ import typer
 from taskaffinity.cli.console.forecast import print_plan
 from taskaffinity.cli.console.listener import ConsoleListener
 from taskaffinity.cli.console.results import print_full
-from taskaffinity.cli.options.numbers import whole
+from taskaffinity.cli.options.numbers import integer_option
 from taskaffinity.cli.options.rule import Alpha, EstimandOption, TestOption
 from taskaffinity.cli.options.run import (
     DESIGN,
@@ -59,7 +59,7 @@ def command(
             rich_help_panel=TRAINING,
         ),
     ] = None,
-    seeds: Annotated[int, whole(1, MOST_SEEDS, help="Number of seeds per stage.", rich_help_panel=DESIGN)] = 3,
+    seeds: Annotated[int, integer_option(1, MOST_SEEDS, help="Number of seeds per stage.", rich_help_panel=DESIGN)] = 3,
     base_seed: BaseSeed = 0,
     recipe: RecipeOption = None,
     set_: SetOption = None,

@@ -10,7 +10,7 @@ import typer
 
 from taskaffinity.analysis.figure_options import FigureOptions
 from taskaffinity.cli.console.results import draw_stages_and_print, publish_and_print, read_study, warn_if_synthetic
-from taskaffinity.cli.options.figures import Figures, Formats, Ordered, Palette, pictures_of
+from taskaffinity.cli.options.figures import Figures, Formats, Ordered, Palette, figure_options_of
 from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, TestOption
 from taskaffinity.errors import InputError
 from taskaffinity.runs.study import Design, Study
@@ -34,13 +34,13 @@ def command(
     Nothing is trained. Options that are not given are as in the study. Figures whose study is not in the folder are
     named, and the others are drawn.
     """
-    pictures = pictures_of(figures, formats, palette, order)
-    studies, missing = _studies(results, pictures)
+    figure_options = figure_options_of(figures, formats, palette, order)
+    studies, missing = _studies(results, figure_options)
     if pairs := studies.get("pairwise"):
         rule = make_rule(alpha, margin, correction, estimand, test, default=pairs.rule)
-        publish_and_print(pairs, results, rule, pictures)
+        publish_and_print(pairs, results, rule, figure_options)
     if staged := studies.get("full"):
-        draw_stages_and_print(staged, results, pictures)
+        draw_stages_and_print(staged, results, figure_options)
     for line in missing:
         print(line, file=sys.stderr)
     warn_if_synthetic(any(study.synthetic for study in studies.values()))
@@ -48,7 +48,7 @@ def command(
         raise typer.Exit(1)
 
 
-def _studies(results: Path, pictures: FigureOptions) -> tuple[dict[Design, Study], list[str]]:
+def _studies(results: Path, figure_options: FigureOptions) -> tuple[dict[Design, Study], list[str]]:
     """Return the studies that the figures need, by design, and a line on the figures that lack theirs.
 
     Raises
@@ -57,8 +57,8 @@ def _studies(results: Path, pictures: FigureOptions) -> tuple[dict[Design, Study
         If all figures lack their study.
     """
     needed: dict[Design, list[str]] = {
-        "pairwise": [name for name in pictures.figures if name != "stages"],
-        "full": [name for name in pictures.figures if name == "stages"],
+        "pairwise": [name for name in figure_options.figures if name != "stages"],
+        "full": [name for name in figure_options.figures if name == "stages"],
     }
     studies: dict[Design, Study] = {}
     errors: dict[Design, InputError] = {}

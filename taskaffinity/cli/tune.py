@@ -26,7 +26,7 @@ from taskaffinity.cli.options.run import (
 )
 from taskaffinity.studies.options import TuneOptions
 from taskaffinity.studies.steps import plan_tune
-from taskaffinity.tuning.candidates import IN_WORDS
+from taskaffinity.tuning.candidates import SEARCHED_SETTINGS
 
 
 def command(
@@ -88,7 +88,7 @@ command.__doc__ = (
     "Search training settings that suit all tasks of a suite, and write them to a recipe file.\n\n"
     "Pass the file to `taskaffinity pairwise --recipe`. Each candidate trains every task by itself, all tasks for the "
     "same number of epochs. The mean dev score decides; test scores are not used.\n\n"
-    f"Searched settings: {IN_WORDS}.\n\n"
+    f"Searched settings: {SEARCHED_SETTINGS}.\n\n"
     "After a quarter and after half of its epochs, a candidate below the median of earlier candidates is stopped. The "
     "default recipe is never stopped. The same command again resumes the search."
 )

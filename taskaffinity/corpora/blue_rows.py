@@ -137,7 +137,7 @@ def _tag(where: str, value: str, before: str, split: Split, task: ListedTask, no
     (kind,) = task.labels
     begin, inside = f"B-{kind}", f"I-{kind}"
     if value in _TOKENIZER_TAGS:
-        notes["word_piece_tags_made_O"] += 1
+        notes["subword_tags_read_as_O"] += 1
         return "O"
     tag = {"O": "O", "B": begin, begin: begin, "I": inside, inside: inside}.get(value)
     if tag is None:

@@ -155,7 +155,7 @@ def probes_of(
             )
 
 
-def alone(probe: RunSpec, rounds: int) -> RunSpec:
+def target_only(probe: RunSpec, rounds: int) -> RunSpec:
     """The probe without a source that has the target's updates of the first ``rounds`` of ``probe``."""
     assert probe.probe is not None
     assert probe.parent is not None  # ``probe`` is a probe

@@ -34,7 +34,7 @@ class Submission:
     def fill(self) -> bool:
         """Hand over runs while Ray has few; return whether it has any."""
         for spec in self._window.fill():
-            self._hand_over(spec)
+            self._submit_run(spec)
         return bool(self.pending)
 
     def widen(self, at_once: int) -> None:
@@ -49,12 +49,12 @@ class Submission:
     def again(self, spec: RunSpec, settings: Mapping[str, Any]) -> None:
         """Hand over a run once more, with these settings; what starts from it still waits."""
         self._settings[spec] = settings
-        self._hand_over(spec)
+        self._submit_run(spec)
 
     def end(self, spec: RunSpec) -> None:
         """Let a run go that was trained, found or failed, and what starts from it enter."""
         del self._settings[spec]
         self._window.end(spec)
 
-    def _hand_over(self, spec: RunSpec) -> None:
+    def _submit_run(self, spec: RunSpec) -> None:
         self.pending[self._submit(spec, self._settings[spec])] = spec

@@ -125,11 +125,13 @@ def _recent_trial(path: Path) -> dict[str, dict[str, Any] | None] | None:
 def with_precision(study: Study, precision: Precision) -> Study:
     """The study with this precision in all its stages."""
 
-    def changed(recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:
+    def recipes_with(recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:
         return {name: replace(recipe, precision=precision) for name, recipe in recipes.items()}
 
     recipe = replace(study.recipe, precision=precision)
-    return replace(study, recipe=recipe, finetune=changed(study.finetune), single_recipes=changed(study.single_recipes))
+    return replace(
+        study, recipe=recipe, finetune=recipes_with(study.finetune), single_recipes=recipes_with(study.single_recipes)
+    )
 
 
 def settle_precision(

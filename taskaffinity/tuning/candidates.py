@@ -48,7 +48,7 @@ SPACE: Mapping[str, Draw] = {
 }
 """The searched settings. The optimizer is not searched, because it and the learning rate would have to be drawn
 together."""
-IN_WORDS = (
+SEARCHED_SETTINGS = (
     "learning_rate (a fifth to five times the default), num_train_epochs (0.5, 1 or 1.5 times), batch_size (0.5, 1 or "
     "2 times), warmup_ratio and head_dropout (0, 0.1 or 0.2), encoder_dropout (the encoder's or 0)"
 )

@@ -32,7 +32,7 @@ class Round:
 
     Parameters
     ----------
-    halving : bool
+    stops_early : bool
         Whether trials with low scores are stopped (``median_stopping.standings``). The first never is.
     versions : dict
         Versions of the software, stored with the scores.
@@ -43,13 +43,13 @@ class Round:
         trials: Sequence[Trial],
         folder: TrialFolder,
         *,
-        halving: bool,
+        stops_early: bool,
         versions: Mapping[str, str],
         on_progress: Callable[[Ended], None] = lambda ended: None,
     ) -> None:
         self.trials = tuple(trials)
         self.folder = folder
-        self.halving = halving
+        self.stops_early = stops_early
         self.versions = versions
         self.on_progress = on_progress
         stored = [folder.read(trial) for trial in trials]
@@ -80,7 +80,7 @@ class Round:
 
     def standings(self) -> list[Standing]:
         """The decision on each trial: train on, or stop after an epoch."""
-        if not self.halving:
+        if not self.stops_early:
             return [Standing() for _ in self.trials]
         return standings(
             [

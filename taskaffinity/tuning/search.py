@@ -136,11 +136,11 @@ def search_recipe(
 
         what = (search.tasks, search.encoder)
         first = train_all(
-            Round(trials_of(*what, search.candidates, [search.first_seed]), trials, halving=True, **common)  # type: ignore[arg-type]
+            Round(trials_of(*what, search.candidates, [search.first_seed]), trials, stops_early=True, **common)  # type: ignore[arg-type]
         )
         finalists = finalists_of(first.means(), search.finalists, not_learned(first.records))
         recipes = [search.candidates[number] for number in finalists]
-        again = train_all(Round(trials_of(*what, recipes, search.fresh_seeds), trials, halving=False, **common))  # type: ignore[arg-type]
+        again = train_all(Round(trials_of(*what, recipes, search.fresh_seeds), trials, stops_early=False, **common))  # type: ignore[arg-type]
     confirmed = _confirmed(again, finalists, search.confirm_seeds)
     seeds_of = {number: _trials_of(place, search.confirm_seeds) for place, number in enumerate(finalists)}
     failing = not_learned(again.records)

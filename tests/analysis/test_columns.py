@@ -50,7 +50,7 @@ def headers(root: Path) -> dict[str, list[str]]:
 
 
 def test_every_file_has_the_described_columns(pairs: tuple[Study, RunStore], tmp_path: Path) -> None:
-    publish(*pairs, tmp_path, pictures=FigureOptions(("heatmap",), ("svg",)))
+    publish(*pairs, tmp_path, figure_options=FigureOptions(("heatmap",), ("svg",)))
     stages = make_study(TASKS, seeds=[0, 1], design="full", finetune=dict.fromkeys(TASKS, FINETUNE))
     store = fill(stages, tmp_path / "full", latent_counts({}, n=60), further={"micro_f1": as_f1})
     publish_stages(stages, store, tmp_path)

@@ -203,7 +203,7 @@ def test_what_is_published_shows_the_estimates_of_the_folder(tmp_path: Path) -> 
     matrix = world(tmp_path, "abc")
     store = fill(matrix.study, tmp_path, latent_counts({}), skip=lambda spec: len(spec.task_names) > 1)
     matrix.study.write(tmp_path)
-    publish(matrix.study, store, tmp_path, pictures=FigureOptions(("graph",), ("svg",)))
+    publish(matrix.study, store, tmp_path, figure_options=FigureOptions(("graph",), ("svg",)))
     assert "estimates from short probes" in " ".join((tmp_path / "affinity.svg").read_text().split())
     assert "Not measured, estimated as" in (tmp_path / "affinity.txt").read_text()
     assert "≈" not in (tmp_path / "edges.csv").read_text()

@@ -56,7 +56,7 @@ def test_an_estimate_is_the_mean_difference_of_the_two_scores(pair: list[Probed]
     (row,) = estimates(pair)
     by_hand = [
         np.mean([one.with_source.last[:, 0].mean(), one.with_source.averaged[:, 0].mean()])
-        - np.mean([one.alone.last[:, 0].mean(), one.alone.averaged[:, 0].mean()])
+        - np.mean([one.target_only.last[:, 0].mean(), one.target_only.averaged[:, 0].mean()])
         for one in pair
     ]
     assert row.probe == pytest.approx(100 * np.mean(by_hand))
@@ -68,7 +68,7 @@ def test_its_error_is_that_of_drawing_the_dev_examples_again(pair: list[Probed])
     rng = np.random.default_rng(1)
     signed = sum(
         sign * counts[:, 0] / 2
-        for sign, found in ((1, one.with_source), (-1, one.alone))
+        for sign, found in ((1, one.with_source), (-1, one.target_only))
         for counts in (found.last, found.averaged)
     )
     draws = [rng.choice(signed, len(signed)).mean() for _ in range(4000)]
@@ -79,11 +79,11 @@ def test_its_error_is_that_of_drawing_the_dev_examples_again(pair: list[Probed])
 def test_seeds_that_disagree_add_to_the_error_of_every_arrow_into_the_target(pair: list[Probed]) -> None:
     """The variance over seeds is pooled over the arrows into a target."""
     far = replace(pair[0], source="other")
-    near = replace(pair[1], source="other", with_source=pair[1].alone)
+    near = replace(pair[1], source="other", with_source=pair[1].target_only)
     alone = {row.source: row for row in estimates(pair)}
     both = {row.source: row for row in estimates([*pair, far, near])}
     of_seeds = [
-        np.var([one.with_source.scores.readout - one.alone.scores.readout for one in two], ddof=1)
+        np.var([one.with_source.scores.readout - one.target_only.scores.readout for one in two], ddof=1)
         for two in (pair, [far, near])
     ]
     added = (both["s"].se ** 2 - alone["s"].se ** 2) / (100 * INFLATION) ** 2

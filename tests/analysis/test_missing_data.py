@@ -258,7 +258,7 @@ def test_a_run_that_goes_while_the_folder_is_read_is_one_that_is_not_done(design
         if design == "full":
             publish_stages(study, store, out)
         else:
-            publish(study, store, out, pictures=FigureOptions(("graph", "seeds"), ("svg",)))
+            publish(study, store, out, figure_options=FigureOptions(("graph", "seeds"), ("svg",)))
             curves_frame(study, store).to_csv(out / "curves.csv")
             write_report(study, store, out / "report.html")
         told.append({path.name: path.read_bytes() for path in out.iterdir()})

@@ -379,16 +379,16 @@ def test_one_ink_is_enough_for_mono(name: str, worlds: dict[int, World], tmp_pat
 
 @pytest.mark.slow
 def test_a_figure_has_the_same_bytes_again_and_says_what_it_shows(toy: tuple[Study, RunStore], tmp_path: Path) -> None:
-    pictures = FigureOptions(OF_PAIRS, ("png", "svg", "pdf"), "colorblind")
+    figure_options = FigureOptions(OF_PAIRS, ("png", "svg", "pdf"), "colorblind")
     for folder in "12":
         (tmp_path / folder).mkdir()
-        publish(*toy, tmp_path / folder, pictures=pictures)
-    for name in pictures.files():
+        publish(*toy, tmp_path / folder, figure_options=figure_options)
+    for name in figure_options.files():
         one = (tmp_path / "1" / name).read_bytes()
         assert one == (tmp_path / "2" / name).read_bytes(), name
         if name.endswith("svg"):
             assert b"Training with A improves B" in one
-    assert len(pictures.files()) == 18
+    assert len(figure_options.files()) == 18
 
 
 def staged(names: str, **options: object) -> Study:
@@ -469,7 +469,7 @@ def test_titles_in_a_script_without_a_font_are_one_line_and_no_warning(
 ) -> None:
     study = make_study(["a", "b"], titles={"a": "疾病分类", "b": "관계"})
     store = fill(study, tmp_path, latent_counts({}, n=40))
-    publish(study, store, tmp_path, pictures=FigureOptions(("graph", "forest"), ("png", "svg")))
+    publish(study, store, tmp_path, figure_options=FigureOptions(("graph", "forest"), ("png", "svg")))
     assert [record.getMessage() for record in caplog.records] == [
         "figures: the font lacks 6 characters of the titles (U+5206, U+75BE, U+75C5, ...), drawn as boxes in PNG and "
         "PDF; SVG and report keep text"

@@ -63,13 +63,13 @@ def limited(tmp_path: Path) -> tuple[Study, RunStore]:
 def test_each_arrow_has_the_notes_of_its_runs_and_of_both_tasks(
     limited: tuple[Study, RunStore], tmp_path: Path
 ) -> None:
-    publish(*limited, tmp_path / "out", pictures=FigureOptions(("heatmap",), ("svg",)))
+    publish(*limited, tmp_path / "out", figure_options=FigureOptions(("heatmap",), ("svg",)))
     rows = csv.DictReader((tmp_path / "out" / "edges.csv").read_text().splitlines())
     assert {(row["source"], row["target"]): row["notes"].split("; ") for row in rows} == NOTES
 
 
 def test_captions_text_and_page_say_it_too(limited: tuple[Study, RunStore], tmp_path: Path) -> None:
-    matrix = publish(*limited, tmp_path / "out", pictures=FigureOptions(("heatmap",), ("svg",)))
+    matrix = publish(*limited, tmp_path / "out", figure_options=FigureOptions(("heatmap",), ("svg",)))
     words = caption(matrix)
     assert "Caution: B hardly learned in single-task training; 2 leaks from training to evaluation examples." in words
     text = (tmp_path / "out" / "affinity.txt").read_text()
@@ -91,7 +91,7 @@ def test_captions_text_and_page_say_it_too(limited: tuple[Study, RunStore], tmp_
 def test_a_study_without_faults_has_no_note(tmp_path: Path) -> None:
     study = make_study(["a", "b"])
     store = fill(study, tmp_path, latent_counts({}, n=400))
-    matrix = publish(study, store, tmp_path / "out", pictures=FigureOptions(("heatmap",), ("svg",)))
+    matrix = publish(study, store, tmp_path / "out", figure_options=FigureOptions(("heatmap",), ("svg",)))
     rows = csv.DictReader((tmp_path / "out" / "edges.csv").read_text().splitlines())
     assert {row["notes"] for row in rows} == {""}
     assert "Caution" not in caption(matrix)
@@ -108,7 +108,7 @@ def test_a_target_without_an_error_has_no_room_for_a_gain(tmp_path: Path) -> Non
         tmp_path / "runs",
         lambda target, partners, seed: right(np.ones(400)) if target == "b" else usual(target, partners, seed),
     )
-    matrix = publish(study, store, tmp_path / "out", pictures=FigureOptions(("heatmap",), ("svg",)))
+    matrix = publish(study, store, tmp_path / "out", figure_options=FigureOptions(("heatmap",), ("svg",)))
     rows = csv.DictReader((tmp_path / "out" / "edges.csv").read_text().splitlines())
     notes = {row["target"]: row["notes"] for row in rows}
     assert notes == {"a": "", "b": "b has a single-task score of 100, so no task can improve it"}

@@ -36,7 +36,7 @@ VALUES = {"baseline": {"updates": "single"}, "evaluated_after": {"refine": "join
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("old") / "results"
     shutil.copytree(OLD, root)
-    publish(Study.load(root), RunStore(root), root, pictures=FigureOptions(("heatmap",), ("svg",)))
+    publish(Study.load(root), RunStore(root), root, figure_options=FigureOptions(("heatmap",), ("svg",)))
     return root
 
 

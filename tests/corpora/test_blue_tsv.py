@@ -159,7 +159,7 @@ def test_tagged_sentences(tmp_path: Path, kind: str, names: tuple[str, str, str]
         ]
         assert {row.example.document for row in rows} == {f"n-{name}"}
         assert task.card.notes[f"inside_tags_made_begin_{split}"] == 2
-    assert task.card.notes["word_piece_tags_made_O"] == 3
+    assert task.card.notes["subword_tags_read_as_O"] == 3
 
 
 def test_unescaped_quote_is_a_word(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from itertools import combinations, permutations
 
 import pytest
 
-from taskaffinity.runs.probes import FEWEST, Costs, alone, design_of, least_budget, probes_of, singles_to_probe
+from taskaffinity.runs.probes import FEWEST, Costs, design_of, least_budget, probes_of, singles_to_probe, target_only
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, Probe, RunSpec
 from taskaffinity.runs.studied_task import StudiedTask
@@ -74,7 +74,7 @@ def test_every_arrow_has_a_probe_for_each_seed_from_the_single_task_run_of_its_t
     }
     assert all(spec.parent in study.plan for spec in probes)
     assert all(spec.probe.source_goal == pytest.approx(0.6) for spec in probes if spec.probe)
-    assert len({spec.run_id for spec in probes} | {alone(spec, 1).run_id for spec in probes}) == len(probes) + 6
+    assert len({spec.run_id for spec in probes} | {target_only(spec, 1).run_id for spec in probes}) == len(probes) + 6
 
 
 def test_a_task_without_a_finished_run_is_in_no_probe() -> None:
@@ -142,5 +142,5 @@ def test_every_setting_of_a_probe_changes_the_run(changes: dict[str, float]) -> 
 
 def test_a_probe_is_read_from_its_dictionary() -> None:
     assert RunSpec.from_dict(PROBE.to_dict()) == PROBE
-    assert alone(PROBE, 2).task_names == ("a",)
-    assert RunSpec.from_dict(alone(PROBE, 2).to_dict()) == alone(PROBE, 2)
+    assert target_only(PROBE, 2).task_names == ("a",)
+    assert RunSpec.from_dict(target_only(PROBE, 2).to_dict()) == target_only(PROBE, 2)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from taskaffinity.runs.probe_result import COUNTS, ProbeResult, read_probe, write_probe
-from taskaffinity.runs.probes import alone
+from taskaffinity.runs.probes import target_only
 from taskaffinity.runs.spec import Probe, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.stored.run_result import DamagedRun
@@ -98,7 +98,7 @@ def test_the_target_alone_has_the_same_mini_batches_and_dropout(world: World, mo
     recorder = Recorder(monkeypatch)
     found = world.train(spec)
     together, recorder.seen = recorder.seen, []
-    world.train(alone(spec, found.scores.rounds))
+    world.train(target_only(spec, found.scores.rounds))
     names = [task for task, _, _ in together]
     assert names == ["shareclefe"] * 3 + ["mednli"] + (["shareclefe"] * 3 + ["mednli"]) * 5
     assert [step for step in together if step[0] == "mednli"] == recorder.seen

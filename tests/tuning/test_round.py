@@ -23,7 +23,7 @@ RECIPES = tuple(replace(FROM_SCRATCH, num_train_epochs=4, learning_rate=rate) fo
 @pytest.fixture
 def a_round(tmp_path: Path) -> Round:
     trials = trials_of(TASKS, ENCODER, RECIPES, [0])
-    return Round(trials, TrialFolder(tmp_path / "tune"), halving=True, versions={})
+    return Round(trials, TrialFolder(tmp_path / "tune"), stops_early=True, versions={})
 
 
 def report(a_round: Round, number: int, *scores: float) -> None:

@@ -9,7 +9,7 @@ from itertools import permutations
 from taskaffinity.analysis.cautions.collapsed_runs import is_constant
 from taskaffinity.analysis.estimates.probes import Estimate, Probed, estimates
 from taskaffinity.runs.probe_result import ProbeResult, read_probe
-from taskaffinity.runs.probes import Costs, ProbeDesign, alone, probes_of, singles_to_probe, updates_of
+from taskaffinity.runs.probes import Costs, ProbeDesign, probes_of, singles_to_probe, target_only, updates_of
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -63,7 +63,7 @@ class Gathered:
     @cached_property
     def baselines(self) -> dict[RunSpec, RunSpec]:
         """The probe of the target alone, by finished probe."""
-        return {spec: alone(spec, result.scores.rounds) for spec, result in self.found.items()}
+        return {spec: target_only(spec, result.scores.rounds) for spec, result in self.found.items()}
 
     def rows(self) -> list[Estimate]:
         """An estimate of every arrow."""

@@ -40,7 +40,7 @@ class Probed:
     source: str
     target: str
     with_source: ProbeResult
-    alone: ProbeResult
+    target_only: ProbeResult
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,10 @@ def estimates(probed: Sequence[Probed], missing: Mapping[tuple[str, str], str] =
 def _difference(one: Probed) -> tuple[float, FloatArray]:
     """The difference of the readouts, and the influence of each dev document on it."""
     influence = []
-    for result in (one.with_source, one.alone):
+    for result in (one.with_source, one.target_only):
         counts = np.stack([result.last, result.averaged])
         influence.append(Arm.from_counts(counts, METRICS[result.scores.metric], result.documents).mean_influence)
-    return one.with_source.scores.readout - one.alone.scores.readout, influence[0] - influence[1]
+    return one.with_source.scores.readout - one.target_only.scores.readout, influence[0] - influence[1]
 
 
 def _variance_over_seeds(found: Mapping[tuple[str, str], Sequence[tuple[float, FloatArray]]], target: str) -> float:

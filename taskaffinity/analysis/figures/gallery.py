@@ -42,27 +42,33 @@ DESCRIPTIONS = {
 @rare_collection()
 @one_line_for_missing_glyphs()
 @matplotlib.rc_context({"text.parse_math": False})  # a dollar sign in a title starts no formula
-def save_figures(matrix: AffinityMatrix, store: RunStore, root: Path, pictures: FigureOptions) -> None:
+def save_figures(matrix: AffinityMatrix, store: RunStore, root: Path, figure_options: FigureOptions) -> None:
     """Write the requested figures of a study of pairs in every requested format."""
     words = describe(matrix)
-    for name in pictures.figures:
+    for name in figure_options.figures:
         if name != "stages":
-            _save(draw_figure(name, matrix, store, pictures), root, name, pictures, DESCRIPTIONS.get(name, "") + words)
+            _save(
+                draw_figure(name, matrix, store, figure_options),
+                root,
+                name,
+                figure_options,
+                DESCRIPTIONS.get(name, "") + words,
+            )
 
 
 @one_line_for_missing_glyphs()
 @matplotlib.rc_context({"text.parse_math": False})  # a dollar sign in a title starts no formula
-def save_stage_figures(study: Study, store: RunStore, root: Path, pictures: FigureOptions) -> None:
+def save_stage_figures(study: Study, store: RunStore, root: Path, figure_options: FigureOptions) -> None:
     """Write the figure of a study in stages."""
     scores = stage_scores(study, store)
     ax = draw_stages(
         study,
         scores,
-        palette=pictures.palette,
+        palette=figure_options.palette,
         failed=failures(study, store),
         cautions=describe_runs_briefly(study, store),
     )
-    _save(ax, root, "stages", pictures, stages_described(study, scores))
+    _save(ax, root, "stages", figure_options, stages_described(study, scores))
 
 
 @one_line_for_missing_glyphs()
@@ -74,13 +80,13 @@ def save_group_figure(chosen: ChosenGroups, root: Path) -> None:
         save_figure(figure, root / f"groups.{kind}", alt=words)
 
 
-def draw_figure(name: str, matrix: AffinityMatrix, store: RunStore, pictures: FigureOptions) -> Axes | Figure:
+def draw_figure(name: str, matrix: AffinityMatrix, store: RunStore, figure_options: FigureOptions) -> Axes | Figure:
     """Draw the figure called ``name``, a key of ``FILES``, for a study of pairs."""
-    study, palette = matrix.study, pictures.palette
+    study, palette = matrix.study, figure_options.palette
     if name == "graph":
         return draw_graph(matrix, palette=palette)
     if name == "heatmap":
-        return draw_heatmap(matrix, palette=palette, order=pictures.order)
+        return draw_heatmap(matrix, palette=palette, order=figure_options.order)
     if name == "targets":
         return draw_targets(matrix, palette)
     if name == "curves":
@@ -89,14 +95,14 @@ def draw_figure(name: str, matrix: AffinityMatrix, store: RunStore, pictures: Fi
     if name == "seeds":
         return draw_seeds(matrix, gains, palette)
     if name == "forest" and len(matrix.tasks) > ALL_ARROWS:
-        return draw_forests(matrix, gains, palette, pictures.order)
+        return draw_forests(matrix, gains, palette, figure_options.order)
     if name == "forest":
-        return draw_forest(matrix, gains, palette=palette, order=pictures.order)
+        return draw_forest(matrix, gains, palette=palette, order=figure_options.order)
     names = ", ".join(figure for figure in FILES if figure != "stages")
     raise ValueError(f"found the figure name {name!r}; expected one of {names}")
 
 
-def _save(drawn: Axes | Figure, root: Path, name: str, pictures: FigureOptions, words: str) -> None:
+def _save(drawn: Axes | Figure, root: Path, name: str, figure_options: FigureOptions, words: str) -> None:
     figure = drawn if isinstance(drawn, Figure) else cast(Figure, drawn.get_figure(root=True))
-    for kind in pictures.formats:
+    for kind in figure_options.formats:
         save_figure(figure, root / f"{FILES[name]}.{kind}", alt=words)

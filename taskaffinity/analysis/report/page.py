@@ -88,7 +88,7 @@ SAME_COLUMNS = (
     "init_from",
     "synthetic",
 )
-FURTHER = ("source", "target", "metric", "gain", "low", "high", "p", "score_single", "score_pair", "untested_reason")
+SECONDARY = ("source", "target", "metric", "gain", "low", "high", "p", "score_single", "score_pair", "untested_reason")
 
 
 def write_report(study: Study, store: RunStore, out: Path, rule: Rule | None = None) -> AffinityMatrix:
@@ -143,7 +143,7 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         controls=_controls(matrix),
         controls_words=describe_controls(matrix),
         sequential_words=describe_sequential(matrix),
-        further=_further(matrix, store),
+        secondary=_secondary(matrix, store),
         needs=[*cheapest_decisions(matrix), *describe_untested(matrix)],
         advice=describe_advice(matrix),
         collapsed=_collapsed(matrix),
@@ -256,7 +256,7 @@ def _collapsed(matrix: AffinityMatrix) -> Sheet | None:
     return sheet_of(collapsed_frame(matrix.collapsed_runs), COLLAPSED_COLUMNS, "collapsed", words, matrix.study.tasks)
 
 
-def _further(matrix: AffinityMatrix, store: RunStore) -> Sheet | None:
+def _secondary(matrix: AffinityMatrix, store: RunStore) -> Sheet | None:
     frame = secondary_metrics_frame(matrix.study, store, matrix.rule)
     words = "The same gains by other metrics of the target; verdicts do not use them"
-    return sheet_of(frame, FURTHER, "further", words, matrix.study.tasks) if len(frame) else None
+    return sheet_of(frame, SECONDARY, "secondary", words, matrix.study.tasks) if len(frame) else None

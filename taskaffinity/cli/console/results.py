@@ -43,7 +43,7 @@ def read_study(results: Path, design: Design = "pairwise") -> Study:
         raise InputError(str(error)) from error
 
 
-def publish_and_print(study: Study, results: Path, rule: Rule, pictures: FigureOptions = DEFAULT) -> None:
+def publish_and_print(study: Study, results: Path, rule: Rule, figure_options: FigureOptions = DEFAULT) -> None:
     """Measure and draw the runs of a results folder, and print the table.
 
     Raises
@@ -54,10 +54,10 @@ def publish_and_print(study: Study, results: Path, rule: Rule, pictures: FigureO
     from taskaffinity.analysis.publish import publish  # matplotlib and pandas: not for --help
 
     try:
-        matrix = publish(study, RunStore(results), results, rule, pictures=pictures)
+        matrix = publish(study, RunStore(results), results, rule, figure_options=figure_options)
     except ValueError as error:
         raise InputError(str(error)) from error
-    print_matrix(matrix, results, pictures)
+    print_matrix(matrix, results, figure_options)
 
 
 def print_pairwise(result: PairwiseResults) -> None:
@@ -78,7 +78,7 @@ def print_full(result: StagesResults | EncoderResults) -> None:
     print(f"{result.root / 'encoders.csv'}; one table per encoder: {each}")
 
 
-def print_matrix(matrix: AffinityMatrix, results: Path, pictures: FigureOptions = DEFAULT) -> None:
+def print_matrix(matrix: AffinityMatrix, results: Path, figure_options: FigureOptions = DEFAULT) -> None:
     """Print the arrows, what would decide inconclusive ones, and the paths of the files."""
     from taskaffinity.analysis.captions import describe_controls, describe_sequential
     from taskaffinity.analysis.cautions.advice import describe_advice
@@ -90,12 +90,12 @@ def print_matrix(matrix: AffinityMatrix, results: Path, pictures: FigureOptions 
     designs = (*describe_controls(matrix), *describe_sequential(matrix))
     for line in (*cheapest_decisions(matrix), *describe_advice(matrix), *designs):
         console.print(line)
-    drawn = pictures.files([name for name in pictures.figures if name != "stages"])
-    beside = ", ".join([*(drawn[1:] if pictures != DEFAULT else ()), "edges.csv and scores.csv"])
+    drawn = figure_options.files([name for name in figure_options.figures if name != "stages"])
+    beside = ", ".join([*(drawn[1:] if figure_options != DEFAULT else ()), "edges.csv and scores.csv"])
     console.print(f"{results / drawn[0]}, {beside} beside it")
 
 
-def draw_stages_and_print(study: Study, results: Path, pictures: FigureOptions) -> None:
+def draw_stages_and_print(study: Study, results: Path, figure_options: FigureOptions) -> None:
     """Draw the figures of a study in stages again, and print a path.
 
     Raises
@@ -106,10 +106,10 @@ def draw_stages_and_print(study: Study, results: Path, pictures: FigureOptions) 
     from taskaffinity.analysis.figures.gallery import save_stage_figures
 
     try:
-        save_stage_figures(study, RunStore(results), results, pictures)
+        save_stage_figures(study, RunStore(results), results, figure_options)
     except ValueError as error:
         raise InputError(str(error)) from error
-    Console(highlight=False, soft_wrap=True, markup=False).print(str(results / pictures.files(["stages"])[0]))
+    Console(highlight=False, soft_wrap=True, markup=False).print(str(results / figure_options.files(["stages"])[0]))
 
 
 def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
@@ -131,12 +131,12 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
     from taskaffinity.analysis.secondary_metrics import describe_secondary_metrics, secondary_metrics_by_stage
 
     try:
-        scores, further = stage_scores(study, store), secondary_metrics_by_stage(study, store)
+        scores, secondary = stage_scores(study, store), secondary_metrics_by_stage(study, store)
         cautions = describe_stage_advice(study, store)
     except ValueError as error:
         raise InputError(str(error)) from error
     words = describe_stages(study, uneven(study, scores), failures(study, store))
-    words = " ".join(filter(None, [words, describe_secondary_metrics(study, further), *cautions]))
+    words = " ".join(filter(None, [words, describe_secondary_metrics(study, secondary), *cautions]))
     _print_table(stages_table(study, scores), stages_frame(study, scores), words, format_)
 
 

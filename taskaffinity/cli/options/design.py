@@ -7,18 +7,20 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.cli.options.numbers import whole
+from taskaffinity.cli.options.numbers import integer_option
 from taskaffinity.cli.options.run import DESIGN, OUTPUT
 from taskaffinity.runs.limits import MOST_CONFIRM_SEEDS, MOST_SEARCH_SEED, MOST_SEEDS, MOST_TRIALS
 from taskaffinity.runs.study import Baseline, EvaluateAfter, InitFrom
 
 PairSeeds = Annotated[
     int,
-    whole(1, MOST_SEEDS, help="Number of seeds per pair; more seeds decide more arrows.", rich_help_panel=DESIGN),
+    integer_option(
+        1, MOST_SEEDS, help="Number of seeds per pair; more seeds decide more arrows.", rich_help_panel=DESIGN
+    ),
 ]
 SingleSeeds = Annotated[
     int | None,
-    whole(
+    integer_option(
         1,
         MOST_SEEDS,
         help="Number of seeds per single task (default: sqrt(N - 1) times --seeds, for N tasks).",
@@ -67,7 +69,7 @@ Sequential = Annotated[
 ]
 MaxSeeds = Annotated[
     int | None,
-    whole(
+    integer_option(
         3,
         MOST_SEEDS,
         help="Maximum number of seeds per pair with --sequential (default: 12).",
@@ -77,11 +79,11 @@ MaxSeeds = Annotated[
 WholeSet = Annotated[bool, typer.Option("--full", help="Also train all tasks together.", rich_help_panel=DESIGN)]
 Trials = Annotated[
     int,
-    whole(1, MOST_TRIALS, help="Number of recipes to try besides the default.", rich_help_panel=DESIGN),
+    integer_option(1, MOST_TRIALS, help="Number of recipes to try besides the default.", rich_help_panel=DESIGN),
 ]
 Finalists = Annotated[
     int,
-    whole(
+    integer_option(
         1,
         MOST_TRIALS,
         help="Number of best recipes that are trained again, together with the default.",
@@ -90,14 +92,16 @@ Finalists = Annotated[
 ]
 ConfirmSeeds = Annotated[
     int,
-    whole(
+    integer_option(
         1,
         MOST_CONFIRM_SEEDS,
         help="Number of new seeds for each of them; their mean dev score decides.",
         rich_help_panel=DESIGN,
     ),
 ]
-SearchSeed = Annotated[int, whole(0, MOST_SEARCH_SEED, help="Seed that draws the recipes.", rich_help_panel=DESIGN)]
+SearchSeed = Annotated[
+    int, integer_option(0, MOST_SEARCH_SEED, help="Seed that draws the recipes.", rich_help_panel=DESIGN)
+]
 RecipeOut = Annotated[
     Path | None,
     typer.Option(help="Recipe file to write (default: recipe.yaml in --results).", rich_help_panel=OUTPUT),
@@ -112,7 +116,7 @@ DryRunOfSearch = Annotated[
 ]
 StudySeeds = Annotated[
     int,
-    whole(
+    integer_option(
         1,
         MOST_SEEDS,
         help="Seeds per pair of the full study; the budget is a share of its cost.",

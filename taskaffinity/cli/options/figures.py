@@ -50,7 +50,7 @@ Figures = Annotated[
 ]
 
 
-def pictures_of(figures: str | None, formats: str | None, palette: str, order: Order = "suite") -> FigureOptions:
+def figure_options_of(figures: str | None, formats: str | None, palette: str, order: Order = "suite") -> FigureOptions:
     """Return the requested figures; an option that is not given has its default.
 
     Raises

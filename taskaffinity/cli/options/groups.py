@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from taskaffinity.cli.options.numbers import decimal, whole
+from taskaffinity.cli.options.numbers import integer_option, number_option
 from taskaffinity.cli.options.run import DESIGN, EXECUTION
 from taskaffinity.errors import quoted
 from taskaffinity.runs.limits import MOST_SEEDS
@@ -26,10 +26,10 @@ def _risk(given: Any) -> float | None:
     return number
 
 
-Groups = Annotated[int | None, whole(1, MOST_GROUPS, help="Maximum number of models.", rich_help_panel=DESIGN)]
+Groups = Annotated[int | None, integer_option(1, MOST_GROUPS, help="Maximum number of models.", rich_help_panel=DESIGN)]
 Hours = Annotated[
     float | None,
-    decimal(
+    number_option(
         0,
         MOST_HOURS,
         help="Maximum training hours of all models. Give this or --groups.",
@@ -58,11 +58,13 @@ Alternatives = Annotated[
 ]
 Draws = Annotated[
     int,
-    whole(0, MOST_DRAWS, help="Number of draws that measure how stable the choice is.", rich_help_panel=DESIGN),
+    integer_option(
+        0, MOST_DRAWS, help="Number of draws that measure how stable the choice is.", rich_help_panel=DESIGN
+    ),
 ]
 Retrain = Annotated[
     int | None,
-    whole(
+    integer_option(
         1,
         MOST_SEEDS,
         help="Train the chosen models with N fresh seeds; compare with the prediction.",

@@ -14,12 +14,12 @@ from taskaffinity.tasks.numbers import finite_number
 _WHOLE = re.compile(r"[-+]?[0-9]{1,20}")
 
 
-def whole(least: int, most: int, **option: Any) -> Any:
+def integer_option(least: int, most: int, **option: Any) -> Any:
     """Return a typer option that takes a whole number in [least, most]; ``option`` has its help and panel."""
     return typer.Option(parser=_Parser(_whole, least, most), metavar=f"<int {least}..{most}>", **option)
 
 
-def decimal(least: float, most: float, **option: Any) -> Any:
+def number_option(least: float, most: float, **option: Any) -> Any:
     """Return a typer option that takes a number in [least, most]."""
     return typer.Option(parser=_Parser(finite_number, least, most), metavar=f"<float {least:g}..{most:g}>", **option)
 

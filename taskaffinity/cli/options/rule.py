@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.cli.options.numbers import decimal
+from taskaffinity.cli.options.numbers import number_option
 from taskaffinity.cli.options.run import STATISTICS
 from taskaffinity.runs.rule import Correction, Estimand, Test
 
 Alpha = Annotated[
     float | None,
-    decimal(
+    number_option(
         0.0001,
         0.5,
         help="Significance level of tests; intervals cover 1 - alpha (default: 0.05).",

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from taskaffinity.cli.options.numbers import decimal, whole
+from taskaffinity.cli.options.numbers import integer_option, number_option
 from taskaffinity.errors import InputError
 from taskaffinity.runs.limits import MOST_CPUS, MOST_MINUTES, MOST_SEED
 from taskaffinity.runs.settings import TYPES
@@ -76,7 +76,7 @@ ProtocolOption = Annotated[
     ),
 ]
 BaseSeed = Annotated[
-    int, whole(0, MOST_SEED, help="First seed; the others are the numbers after it.", rich_help_panel=DESIGN)
+    int, integer_option(0, MOST_SEED, help="First seed; the others are the numbers after it.", rich_help_panel=DESIGN)
 ]
 Results = Annotated[Path | None, typer.Option(help="Results folder (default: results/SUITE).", rich_help_panel=OUTPUT)]
 ExecutorOption = Annotated[
@@ -101,7 +101,7 @@ GpusPerRun = Annotated[
 ]
 CpusPerRun = Annotated[
     int,
-    whole(
+    integer_option(
         1,
         MOST_CPUS,
         help="CPU cores per run, and its number of threads; on a GPU it has one thread.",
@@ -110,7 +110,7 @@ CpusPerRun = Annotated[
 ]
 CheckpointMinutes = Annotated[
     float,
-    decimal(
+    number_option(
         0,
         MOST_MINUTES,
         help="Minimum minutes between two checkpoints. A killed run resumes from the last one. 0: no checkpoints.",
