@@ -165,6 +165,8 @@ FILES = {
     "runs/RUN/model/": "Encoder weights, if another run starts from them or with `--keep-models`.",
     "runs/RUN/progress.json": "Epoch, share of the epoch, examples per second and last dev scores, for `status`. It is "
     "replaced every two seconds while the run trains, and removed when the run ends.",
+    "tune/checkpoints/": "The state of running trials. A killed trial resumes from it; it is removed when the trial "
+    "ends. Only you can read it.",
     "runs/RUN/checkpoint/": "The state of a running run. A killed run resumes from it; it is removed when the run "
     "ends. Only you can read it.",
     "runs/RUN/error.txt": "Why a run failed, and where.",

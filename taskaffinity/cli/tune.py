@@ -11,6 +11,7 @@ from taskaffinity.cli.console.tuning import describe_budget, print_candidates, p
 from taskaffinity.cli.options.design import ConfirmSeeds, DryRunOfSearch, Finalists, RecipeOut, SearchSeed, Trials
 from taskaffinity.cli.options.run import (
     Address,
+    CheckpointMinutes,
     CpusPerRun,
     Data,
     Domain,
@@ -24,6 +25,7 @@ from taskaffinity.cli.options.run import (
     SuiteFile,
     suite_of,
 )
+from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.studies.options import TuneOptions
 from taskaffinity.studies.steps import plan_tune
 from taskaffinity.tuning.candidates import SEARCHED_SETTINGS
@@ -46,6 +48,7 @@ def command(
     address: Address = None,
     gpus_per_run: GpusPerRun = None,
     cpus_per_run: CpusPerRun = 1,
+    checkpoint_minutes: CheckpointMinutes = DEFAULT_MINUTES,
     dry_run: DryRunOfSearch = False,
     quiet: Quiet = False,
 ) -> None:
@@ -63,6 +66,7 @@ def command(
         address=address,
         gpus_per_run=gpus_per_run,
         cpus_per_run=cpus_per_run,
+        checkpoint_minutes=checkpoint_minutes,
     )
     planned = plan_tune(suite_of(domain, suite_file), options, data=data)
     fixed = planned.given.all_stages

@@ -191,13 +191,14 @@ def tune(
     address: str | None = None,
     gpus_per_run: float | str | None = None,
     cpus_per_run: int = 1,
+    checkpoint_minutes: float = DEFAULT_MINUTES,
     listener: Listener | None = None,
 ) -> SearchResult:
     """Search training settings that suit all tasks of a suite, and write them to a recipe file.
 
     Parameters
     ----------
-    suite, data, encoder, settings, output_dir, executor, address, gpus_per_run, cpus_per_run
+    suite, data, encoder, settings, output_dir, executor, address, gpus_per_run, cpus_per_run, checkpoint_minutes
         As in ``pairwise``. A setting that is given is not searched.
     n_trials : int
         Number of recipes to try besides the default.

@@ -147,6 +147,8 @@ class TuneOptions:
     address: str | None = None
     gpus_per_run: float | str | None = None
     cpus_per_run: Cpus = 1
+    checkpoint_minutes: Minutes = DEFAULT_MINUTES
+    """Minimum minutes between two checkpoints of a trial. A killed trial resumes from the last one. 0: none."""
     suite_file: Path | None = None
 
 

@@ -35,6 +35,7 @@ class PlannedSearch:
     given: Settings
     """Settings of the options alone; they are not searched."""
     out: Path
+    checkpoint_minutes: float
 
     def run(self, on_progress: Callable[[Ended], None] = lambda ended: None) -> SearchResult:
         """Train the trials that the folder ``tune`` beside the recipe file lacks.
@@ -44,7 +45,14 @@ class PlannedSearch:
         InputError
         """
         folder = self.out.parent / "tune"
-        return tune(self.search, self.encoder, folder, resources=self.resources, on_progress=on_progress)
+        return tune(
+            self.search,
+            self.encoder,
+            folder,
+            resources=self.resources,
+            on_progress=on_progress,
+            checkpoint_minutes=self.checkpoint_minutes,
+        )
 
     def write_recipe(self, found: SearchResult) -> None:
         """Write the chosen recipe; write nothing if no candidate could be trained."""
@@ -78,4 +86,4 @@ def plan_search(suite: Suite, options: TuneOptions, settings: tuple[Settings, Se
         finalists=options.finalists,
         confirm_seeds=options.confirm_seeds,
     )
-    return PlannedSearch(search, suite, encoder, resources, merged, given, out)
+    return PlannedSearch(search, suite, encoder, resources, merged, given, out, options.checkpoint_minutes)

@@ -30,6 +30,8 @@ from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.sigterm import Terminated, Termination
 
 Tensors = dict[str, torch.Tensor]
+Generators = Mapping[str, torch.Tensor]
+"""States of torch's generators: of the CPU, and of the GPU if it is used."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Checkpoints(NoCheckpoints):
             return
         path, state = found
         try:
-            tensors = _checked_tensors(path, self._loop.model)
+            tensors = checked_tensors(path, self._loop.model)
             best = {
                 name: (kept.epoch, evaluated(metas[name], "dev", dev_splits[name], kept.predicted))
                 for name, kept in state.selected.items()
@@ -105,7 +107,7 @@ class Checkpoints(NoCheckpoints):
         except (OSError, LookupError, ValueError, SafetensorError):
             self._files.refuse(path, "of another model or other data")
             return
-        _restore_loop(self._loop, tensors, state)
+        restore_loop(self._loop, tensors, state)
         result, totals = self._result, state.totals
         result.best, result.history, result.improving = best, list(state.history), set(state.improving)
         result.steps, result.tokens = int(totals["steps"]), int(totals["tokens"])
@@ -165,7 +167,7 @@ class Checkpoints(NoCheckpoints):
             selected={name: SelectedEpoch(epoch, list(best.predicted)) for name, (epoch, best) in result.best.items()},
             improving=sorted(result.improving),
         )
-        tensors = _tensors_of(self._loop, result)
+        tensors = tensors_of(self._loop, generators(_device_of(self._loop.model)), result.weights)
         self._files.write(state, lambda path, about: save_file(tensors, path, dict(about)))
 
 
@@ -176,21 +178,40 @@ def checkpoints_of(
     return NoCheckpoints() if files is None else Checkpoints(files, identity, loop, result)
 
 
-def _tensors_of(loop: TrainingLoop, result: FitResult) -> Tensors:
-    """All tensors that the rest of the training depends on, in CPU memory."""
+def generators(device: str) -> Generators:
+    """Return the states of torch's generators."""
+    found = {"cpu": torch.get_rng_state()}
+    return found | {"cuda": torch.cuda.get_rng_state()} if device == "cuda" else found
+
+
+def restore_generators(states: Generators) -> None:
+    """Set the states of torch's generators."""
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"])
+
+
+def tensors_of(loop: TrainingLoop, states: Generators, selected: Mapping[int, Tensors]) -> Tensors:
+    """Return all tensors that the rest of a training depends on, in CPU memory.
+
+    Parameters
+    ----------
+    states : dict
+        States of the generators.
+    selected : dict of int to dict
+        Weights of the selected epochs.
+    """
     tensors: Tensors = {f"model/{name}": value for name, value in weights_of(loop.model).items()}
     tensors |= {f"optimizer/{name}": value for name, value in loop.stepper.state_dict().items()}
     tensors |= {f"losses/{name}": torch.stack(values) for name, values in loop.position.losses.items()}
-    for epoch, weights in result.weights.items():
+    for epoch, weights in selected.items():
         tensors |= {f"selected/{epoch}/{name}": value for name, value in weights.items()}
-    tensors["generator/cpu"] = torch.get_rng_state()
-    if _is_on_gpu(loop.model):
-        tensors["generator/cuda"] = torch.cuda.get_rng_state()
+    tensors |= {f"generator/{device}": state for device, state in states.items()}
     return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
 
 
-def _checked_tensors(path: Path, model: MultiTaskModel) -> Tensors:
-    """The tensors of a checkpoint of this model.
+def checked_tensors(path: Path, model: MultiTaskModel) -> Tensors:
+    """Return the tensors of a checkpoint of this model.
 
     Raises
     ------
@@ -202,12 +223,13 @@ def _checked_tensors(path: Path, model: MultiTaskModel) -> Tensors:
         {name: (value.shape, value.dtype) for name, value in weights.items()}
         for weights in (weights_of(model), below("model/", tensors))
     )
-    if shapes != stored or "generator/cpu" not in tensors or _is_on_gpu(model) != ("generator/cuda" in tensors):
+    if shapes != stored or below("generator/", tensors).keys() != {"cpu", _device_of(model)}:
         raise ValueError("another model")
     return tensors
 
 
-def _restore_loop(loop: TrainingLoop, tensors: Tensors, state: TrainingState) -> None:
+def restore_loop(loop: TrainingLoop, tensors: Tensors, state: TrainingState) -> None:
+    """Continue a training loop, and torch's generators, from the tensors of a checkpoint."""
     loop.stepper.load_state_dict(below("optimizer/", tensors))
     stored = below("model/", tensors)
     device = next(loop.model.parameters()).device
@@ -216,9 +238,7 @@ def _restore_loop(loop: TrainingLoop, tensors: Tensors, state: TrainingState) ->
             value.copy_(stored[name])
     losses = {name: list(values.to(device).unbind()) for name, values in below("losses/", tensors).items()}
     loop.position = Position(state.epoch, state.batches, losses, state.tokens, state.seconds)
-    torch.set_rng_state(tensors["generator/cpu"])
-    if "generator/cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["generator/cuda"])
+    restore_generators(below("generator/", tensors))
 
 
 def read_tensors(path: Path) -> Tensors:
@@ -244,5 +264,5 @@ def below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _is_on_gpu(model: MultiTaskModel) -> bool:
-    return next(model.parameters()).device.type == "cuda"
+def _device_of(model: MultiTaskModel) -> str:
+    return next(model.parameters()).device.type

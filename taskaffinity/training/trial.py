@@ -5,20 +5,31 @@ A trial evaluates dev alone; it never reads test.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.stored.checkpoint_files import TrainingState
 from taskaffinity.tasks.secondary_metrics import secondary_metrics
-from taskaffinity.training.evaluation import Evaluated, evaluate
-from taskaffinity.training.loop import fit
+from taskaffinity.training.evaluation import Evaluated, evaluate, evaluated
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
+from taskaffinity.training.loop import Epoch, Position, TrainingLoop
+from taskaffinity.training.resume import Generators, Tensors, generators, restore_generators, restore_loop
 from taskaffinity.training.setup import RunSetup, setup_run
+from taskaffinity.training.trial_checkpoints import TrialCheckpoints
 
 
-def train_in_step(specs: Sequence[RunSpec], *, encoder_folder: Path, cache: Path) -> Iterator[Mapping[str, Evaluated]]:
+def train_in_step(
+    specs: Sequence[RunSpec],
+    *,
+    encoder_folder: Path,
+    cache: Path,
+    checkpoints: Path | None = None,
+    checkpoint_minutes: float = 0.0,
+) -> Generator[Mapping[str, Evaluated]]:
     """Train single-task runs side by side; after each epoch yield each task's best dev evaluation so far.
 
     It has counts of macro-F1, if these exist for the task, because they show whether all predictions are one class.
@@ -30,60 +41,100 @@ def train_in_step(specs: Sequence[RunSpec], *, encoder_folder: Path, cache: Path
     ----------
     specs : sequence of RunSpec
         One task each, all different, with the same recipe.
+    checkpoints : Path, optional
+        Folder of the trial's checkpoints. A trial that finds one continues from it: it yields the epochs that were
+        trained before as they were, and then trains the others, to the same bytes as an undisturbed trial.
+    checkpoint_minutes : float
+        Fewest minutes between two checkpoints; 0 for none.
 
     Raises
     ------
-    Diverged, MemoryError, torch.OutOfMemoryError
+    Diverged, MemoryError, torch.OutOfMemoryError, Terminated
     """
     torch.set_num_threads(specs[0].recipe.threads)
     runs = {
-        spec.task_names[0]: _SingleRun(
-            spec, setup_run(spec, encoder_folder=encoder_folder, cache=cache, scored=("dev",))
-        )
+        spec.task_names[0]: TrialRun(spec, setup_run(spec, encoder_folder=encoder_folder, cache=cache, scored=("dev",)))
         for spec in specs
     }
-    for _ in range(specs[0].recipe.num_train_epochs):
-        yield {name: run.next_epoch() for name, run in runs.items()}
+    folder = checkpoints if checkpoint_minutes else None
+    with TrialCheckpoints(folder, checkpoint_minutes, runs) as written:
+        written.resume()
+        for epoch in range(1, specs[0].recipe.num_train_epochs + 1):
+            for run in runs.values():
+                run.train_to(epoch, partial(written.end_if_asked, run))
+            written.after_epoch()
+            yield {name: run.best_after(epoch) for name, run in runs.items()}
 
 
-class _SingleRun:
-    """A single-task run that trains one epoch at a time."""
+class TrialRun:
+    """A single-task run that trains one epoch at a time.
+
+    Its state is the position of its loop, its generators, and the epochs that improved on all before.
+    """
 
     def __init__(self, spec: RunSpec, setup: RunSetup) -> None:
         (self.name,) = spec.task_names
-        self.setup = setup
+        self.spec, self.setup = spec, setup
         self.device = spec.recipe.device
-        self.epochs = fit(setup.model, setup.training.splits, spec.recipe, seed=spec.seed)
-        self.patience = spec.recipe.early_stopping_patience
-        self.since_best = 0
-        self.best: Evaluated | None = None
-        self.rng_state: Any = None  # None before the first epoch: ``fit`` sets the seed
+        self.loop = TrainingLoop(setup.model, setup.training.splits, spec.recipe, seed=spec.seed)
+        self.generators: Generators = generators(self.device)
+        self.improved: dict[int, Evaluated] = {}
+        """Dev evaluations by epoch, of the epochs that were better than all before."""
+        self._epochs: Iterator[Epoch] | None = None
+        self._after_batch: Callable[[], None] = lambda: None
 
-    def next_epoch(self) -> Evaluated:
-        """Train an epoch, unless early stopping has ended the run; return the best dev evaluation."""
-        if self.best is not None and self.patience is not None and self.since_best >= self.patience:
-            return self.best
-        if self.rng_state is not None:
-            _restore_rng(self.rng_state)
-        next(self.epochs)
-        self.rng_state = _rng_state(self.device)
-        meta, arrays = self.setup.metas[self.name], self.setup.splits["dev"][self.name]
-        secondary = secondary_metrics(meta.kind, meta.metric_name, missed_are_known=False)
-        by_class = [name for name in secondary if name == "macro_f1"]
-        dev = evaluate(self.setup.model, meta, "dev", arrays, self.device, by_class)
-        is_better = self.best is None or dev.score > self.best.score
-        self.since_best = 0 if is_better else self.since_best + 1
-        self.best = dev if self.best is None or is_better else self.best
-        return self.best
+    def best_after(self, epoch: int) -> Evaluated:
+        """Return the best dev evaluation of the first ``epoch`` epochs."""
+        return self.improved[max(number for number in self.improved if number <= epoch)]
 
+    def train_to(self, epoch: int, after_batch: Callable[[], None]) -> None:
+        """Train the run's next epoch if it has fewer than ``epoch``, unless early stopping has ended the run."""
+        patience = self.spec.recipe.early_stopping_patience
+        done = self.loop.position.epoch - 1
+        if done >= epoch or (patience is not None and self.improved and done - max(self.improved) >= patience):
+            return
+        if self._epochs is None:
+            self._epochs = self.loop.epochs(after_batch=lambda: self._after_batch())
+        restore_generators(self.generators)
+        self._after_batch = after_batch
+        trained = next(self._epochs)
+        self.note_generators()
+        dev = evaluate(self.setup.model, self._meta, "dev", self._dev, self.device, self._by_class)
+        if not self.improved or dev.score > self.improved[max(self.improved)].score:
+            self.improved[trained.number] = dev
+        self.loop.position = Position(trained.number + 1)
 
-def _rng_state(device: str) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The state of torch's generators on the CPU and, if used, on the GPU."""
-    return torch.get_rng_state(), torch.cuda.get_rng_state() if device == "cuda" else None
+    def note_generators(self) -> None:
+        """Note the states of torch's generators, which the run continues with."""
+        self.generators = generators(self.device)
 
+    def restore(self, state: TrainingState, tensors: Tensors) -> None:
+        """Continue from a checkpoint.
 
-def _restore_rng(state: tuple[torch.Tensor, torch.Tensor | None]) -> None:
-    on_cpu, on_gpu = state
-    torch.set_rng_state(on_cpu)
-    if on_gpu is not None:
-        torch.cuda.set_rng_state(on_gpu)
+        Raises
+        ------
+        LookupError, ValueError
+            If it belongs to other data.
+        """
+        improved = {int(number): chosen for number, chosen in state.selected.items()}
+        if any(number >= state.epoch for number in improved) or (state.epoch > 1) != (1 in improved):
+            raise ValueError("the epochs do not follow from each other")
+        self.improved = {
+            number: evaluated(self._meta, "dev", self._dev, improved[number].predicted, self._by_class)
+            for number in sorted(improved)
+        }
+        restore_loop(self.loop, tensors, state)
+        self.note_generators()
+
+    @property
+    def _meta(self) -> TaskMeta:
+        return self.setup.metas[self.name]
+
+    @property
+    def _dev(self) -> EncodedSplit:
+        return self.setup.splits["dev"][self.name]
+
+    @property
+    def _by_class(self) -> list[str]:
+        secondary = secondary_metrics(self._meta.kind, self._meta.metric_name, missed_are_known=False)
+        return [name for name in secondary if name == "macro_f1"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,8 @@ def train_trial(
     *,
     encoder_folder: Path,
     cache: Path,
+    checkpoints: Path | None = None,
+    checkpoint_minutes: float = 0.0,
 ) -> None:
     """Train a trial until ``report`` returns True.
 
@@ -38,21 +40,30 @@ def train_trial(
         that score predicts one class, no span or one value.
     fail : callable
         Receives the reason, the traceback, and whether the recipe is the cause.
+    checkpoints, checkpoint_minutes
+        As in ``train_in_step``.
     """
     from taskaffinity.training.execute import reason_of  # torch: only where a trial is trained
     from taskaffinity.training.loop import Diverged
     from taskaffinity.training.trial import train_in_step
 
-    epochs = train_in_step(trial.specs, encoder_folder=encoder_folder, cache=cache)
-    for epoch in range(1, trial.recipe.num_train_epochs + 1):
-        try:
-            best = next(epochs)
-        except Exception as error:  # any error of the trial: the other trials continue
-            fail(reason_of(error), trace_of(error), isinstance(error, Diverged))
-            return
-        scores = {name: 100 * dev.score for name, dev in best.items()}
-        if report(epoch, scores, [name for name, dev in best.items() if _has_collapsed(dev)]):
-            return
+    training = train_in_step(
+        trial.specs,
+        encoder_folder=encoder_folder,
+        cache=cache,
+        checkpoints=checkpoints,
+        checkpoint_minutes=checkpoint_minutes,
+    )
+    with closing(training) as epochs:
+        for epoch in range(1, trial.recipe.num_train_epochs + 1):
+            try:
+                best = next(epochs)
+            except Exception as error:  # any error of the trial: the other trials continue
+                fail(reason_of(error), trace_of(error), isinstance(error, Diverged))
+                return
+            scores = {name: 100 * dev.score for name, dev in best.items()}
+            if report(epoch, scores, [name for name, dev in best.items() if _has_collapsed(dev)]):
+                return
 
 
 def _has_collapsed(dev: Evaluated) -> bool:
@@ -61,7 +72,7 @@ def _has_collapsed(dev: Evaluated) -> bool:
 
 
 @contextmanager
-def in_this_process(encoder_folder: Path, cache: Path) -> Iterator[Train]:
+def in_this_process(encoder_folder: Path, cache: Path, checkpoint_minutes: float) -> Iterator[Train]:
     """Yield a function that trains trials one after the other."""
 
     def train(round_: Round, numbers: Sequence[int]) -> None:
@@ -72,6 +83,8 @@ def in_this_process(encoder_folder: Path, cache: Path) -> Iterator[Train]:
                 partial(round_.fail, number),
                 encoder_folder=encoder_folder,
                 cache=cache,
+                checkpoints=round_.folder.checkpoints(round_.trials[number]),
+                checkpoint_minutes=checkpoint_minutes,
             )
 
     yield train

@@ -18,7 +18,7 @@ from taskaffinity.schedule.ray_session import DIED, RETRIES, initialized_ray
 from taskaffinity.schedule.resources import Resources, slots
 from taskaffinity.tuning.local import Train, train_trial
 from taskaffinity.tuning.round import Round
-from taskaffinity.tuning.trials import Scores, Trial
+from taskaffinity.tuning.trials import Scores, Trial, TrialFolder
 
 Tell = Callable[[tuple[str, tuple[Any, ...]]], Any]
 
@@ -35,7 +35,9 @@ _SCORE = "scores/"
 
 
 @contextmanager
-def on_ray(resources: Resources, encoder_folder: Path, cache: Path, folder: Path) -> Iterator[Train]:
+def on_ray(
+    resources: Resources, encoder_folder: Path, cache: Path, folder: Path, checkpoint_minutes: float
+) -> Iterator[Train]:
     """Yield a function that trains as many trials at once as the nodes have room for.
 
     If Ray ends, it is started again, a few times; then the trials that are left have failed.
@@ -51,9 +53,15 @@ def on_ray(resources: Resources, encoder_folder: Path, cache: Path, folder: Path
             reason = DIED
             while left := sorted(set(numbers) & set(round_.pending())):
                 with temporary_folder(folder.resolve() / "tune") as scratch:
-                    places = (encoder_folder.resolve(), cache.resolve(), str(scratch))
+                    training = {
+                        "trials": round_.trials,
+                        "encoder_folder": encoder_folder.resolve(),
+                        "cache": cache.resolve(),
+                        "folder": folder.resolve(),
+                        "checkpoint_minutes": checkpoint_minutes,
+                    }
                     try:
-                        _follow(round_, sessions, (round_.trials, left, resources, *places))
+                        _follow(round_, sessions, (training, left, resources, str(scratch)))
                     except RayEnded as error:
                         if not error.is_final:
                             continue
@@ -83,22 +91,26 @@ def _answer(round_: Round, message: tuple[str, tuple[Any, ...]]) -> Any:
 
 def _fit(
     ray: Any,
-    trials: Sequence[Trial],
+    training: Mapping[str, Any],
     numbers: Sequence[int],
     resources: Resources,
-    encoder_folder: Path,
-    cache: Path,
     scratch: str,
     *,
     tell: Tell,
 ) -> None:
-    """Train trials and ``tell`` what they report, as the name and the arguments of a method of ``Round``."""
+    """Train trials and ``tell`` what they report, as the name and the arguments of a method of ``Round``.
+
+    Parameters
+    ----------
+    training : dict
+        Arguments of ``_trial``.
+    """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     from ray import tune
 
     slots([node["Resources"] for node in ray.nodes() if node["Alive"]], resources)
-    trainable = tune.with_parameters(_trial, trials=trials, encoder_folder=encoder_folder, cache=cache)
+    trainable = tune.with_parameters(_trial, **training)
     demand = {"cpu": resources.cpus_per_run, "gpu": resources.gpus_per_run}
     tune.Tuner(
         tune.with_resources(trainable, demand),
@@ -116,8 +128,16 @@ def _fit(
     ).fit()
 
 
-def _trial(config: Mapping[str, Any], *, trials: Sequence[Trial], encoder_folder: Path, cache: Path) -> None:
-    """Train one trial in a worker."""
+def _trial(
+    config: Mapping[str, Any],
+    *,
+    trials: Sequence[Trial],
+    encoder_folder: Path,
+    cache: Path,
+    folder: Path,
+    checkpoint_minutes: float,
+) -> None:
+    """Train one trial in a worker; an attempt continues from the checkpoint of the one before."""
     from ray import tune
 
     def report(epoch: int, scores: Scores, collapsed: Sequence[str]) -> bool:
@@ -128,7 +148,16 @@ def _trial(config: Mapping[str, Any], *, trials: Sequence[Trial], encoder_folder
     def fail(reason: str, trace: str, of_the_recipe: bool) -> None:
         tune.report({"reason": reason, "trace": trace, "of_the_recipe": of_the_recipe})
 
-    train_trial(trials[config["number"]], report, fail, encoder_folder=encoder_folder, cache=cache)
+    trial = trials[config["number"]]
+    train_trial(
+        trial,
+        report,
+        fail,
+        encoder_folder=encoder_folder,
+        cache=cache,
+        checkpoints=TrialFolder(folder).checkpoints(trial),
+        checkpoint_minutes=checkpoint_minutes,
+    )
 
 
 def _scheduler(tell: Tell) -> Any:

@@ -17,6 +17,7 @@ from statistics import fmean
 
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, TaskRef
+from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.tuning.local import Train, in_this_process
 from taskaffinity.tuning.on_ray import on_ray
@@ -104,6 +105,7 @@ def search_recipe(
     resources: Resources,
     versions: Mapping[str, str],
     on_progress: Callable[[Ended], None] = lambda ended: None,
+    checkpoint_minutes: float = DEFAULT_MINUTES,
 ) -> SearchResult:
     """Run a search; trials that ``folder`` holds are not trained again.
 
@@ -115,6 +117,8 @@ def search_recipe(
         Versions of the software, stored with every trial.
     on_progress : callable
         Receives each trial that ends.
+    checkpoint_minutes : float
+        Fewest minutes between two checkpoints of a trial; 0 for none.
 
     Raises
     ------
@@ -123,7 +127,7 @@ def search_recipe(
     """
     began = time.monotonic()
     trials, common = TrialFolder(folder), {"versions": versions, "on_progress": on_progress}
-    trainer = _trainer(resources, encoder_folder, cache, folder)
+    trainer = _trainer(resources, encoder_folder, cache, folder, checkpoint_minutes)
     with ExitStack() as stack:
         entered: list[Train] = []
 
@@ -141,6 +145,8 @@ def search_recipe(
         finalists = finalists_of(first.means(), search.finalists, not_learned(first.records))
         recipes = [search.candidates[number] for number in finalists]
         again = train_all(Round(trials_of(*what, recipes, search.fresh_seeds), trials, stops_early=False, **common))  # type: ignore[arg-type]
+    if not first.lost and not again.lost:
+        trials.remove_checkpoints()
     confirmed = _confirmed(again, finalists, search.confirm_seeds)
     seeds_of = {number: _trials_of(place, search.confirm_seeds) for place, number in enumerate(finalists)}
     failing = not_learned(again.records)
@@ -208,7 +214,9 @@ def _trials_of(place: int, n_seeds: int) -> range:
     return range(place * n_seeds, (place + 1) * n_seeds)
 
 
-def _trainer(resources: Resources, encoder_folder: Path, cache: Path, folder: Path) -> AbstractContextManager[Train]:
+def _trainer(
+    resources: Resources, encoder_folder: Path, cache: Path, folder: Path, checkpoint_minutes: float
+) -> AbstractContextManager[Train]:
     if resources.executor == "ray":
-        return on_ray(resources, encoder_folder, cache, folder)
-    return in_this_process(encoder_folder, cache)
+        return on_ray(resources, encoder_folder, cache, folder, checkpoint_minutes)
+    return in_this_process(encoder_folder, cache, checkpoint_minutes)

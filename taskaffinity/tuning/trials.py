@@ -1,13 +1,15 @@
 """A trial (one recipe and one seed, a single-task run per task) and the folder of its records.
 
 A trial has one JSON file, written when it ends: settings, dev scores in points, and seconds. A trial that failed for
-another reason than its recipe has ``TRIAL.error.txt`` instead. No file holds text of a corpus.
+another reason than its recipe has ``TRIAL.error.txt`` instead. No file holds text of a corpus. A running trial has
+checkpoints in ``checkpoints/TRIAL/TASK``, which are removed when it ends.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +27,8 @@ from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef
 from taskaffinity.runs.stored.json_files import Amount, parse_model
 
 Points = Annotated[float, Field(ge=-101, le=101, allow_inf_nan=False)]
+
+_CHECKPOINTS = "checkpoints"
 
 Scores = Mapping[str, float]
 """Best dev score so far of each task, in points."""
@@ -111,10 +115,19 @@ class TrialFolder:
         content["sha256"] = _checksum(record.scores, record.collapsed, record.failure)
         write_json(self._path(trial), content)
         self.error_path(trial).unlink(missing_ok=True)
+        shutil.rmtree(self.checkpoints(trial), ignore_errors=True)
 
     def fail(self, trial: Trial, reason: str, trace: str = "") -> None:
         """Store a reason (first line) and a traceback, and no record, so that the trial is retried."""
         write_atomic(self.error_path(trial), f"{reason}\n{trace}".encode())
+
+    def checkpoints(self, trial: Trial) -> Path:
+        """Folder of the checkpoints of a running trial."""
+        return self.path / _CHECKPOINTS / trial.name
+
+    def remove_checkpoints(self) -> None:
+        """Remove all checkpoints, also those of trials that no search needs any more."""
+        shutil.rmtree(self.path / _CHECKPOINTS, ignore_errors=True)
 
     def error_path(self, trial: Trial) -> Path:
         """File with the reason of a failed trial that has no record."""

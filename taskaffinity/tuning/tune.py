@@ -7,6 +7,7 @@ from pathlib import Path
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import cache_folder
+from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.training.encoders.load import Encoder
 from taskaffinity.training.execute import versions
@@ -21,6 +22,7 @@ def tune(
     *,
     resources: Resources | None = None,
     on_progress: Callable[[Ended], None] = lambda ended: None,
+    checkpoint_minutes: float = DEFAULT_MINUTES,
 ) -> SearchResult:
     """Run a search; trials that ``folder`` holds are not trained again.
 
@@ -28,6 +30,8 @@ def tune(
     ----------
     on_progress : callable
         Receives each trial that ends.
+    checkpoint_minutes : float
+        Fewest minutes between two checkpoints of a trial; 0 for none.
 
     Raises
     ------
@@ -59,4 +63,5 @@ def tune(
         resources=resources or Resources(cpus_per_run=search.candidates[0].threads),
         versions=versions(),
         on_progress=on_progress,
+        checkpoint_minutes=checkpoint_minutes,
     )

@@ -18,7 +18,7 @@ from taskaffinity.errors import InputError
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.tuning import on_ray
 from taskaffinity.tuning.candidates import candidates
-from taskaffinity.tuning.round import Ended
+from taskaffinity.tuning.round import Ended, Round
 from taskaffinity.tuning.search import Search, SearchResult, finalists_of, not_learned, search_recipe
 from taskaffinity.tuning.trials import Record
 
@@ -193,6 +193,43 @@ def test_an_error_of_whoever_hears_of_epochs_is_not_the_trials(
         conduct(replace(search, candidates=search.candidates[:2], confirm_seeds=1), tmp_path, on_progress=full)
 
 
+class Killed(BaseException):
+    """Stands for a process that ends."""
+
+
+def test_a_killed_search_continues_within_its_trial_and_leaves_no_checkpoint(
+    search: Search,
+    conduct: Conduct,
+    undisturbed: tuple[SearchResult, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from taskaffinity.training.loop import TrainingLoop
+
+    first, folder = undisturbed
+    trained: list[int] = []
+    train, report = TrainingLoop._train_epoch, Round.report
+
+    def counted(loop: Any, *options: Any) -> None:
+        trained.append(loop.position.epoch)
+        train(loop, *options)
+
+    def killed(round_: Round, number: int, epoch: int, *rest: Any) -> bool:
+        if (number, epoch) == (0, 2):
+            raise Killed
+        return report(round_, number, epoch, *rest)
+
+    monkeypatch.setattr(TrainingLoop, "_train_epoch", counted)
+    with monkeypatch.context() as patch:
+        patch.setattr(Round, "report", killed)
+        with pytest.raises(Killed):
+            conduct(search, tmp_path / "tune", checkpoint_minutes=1e-9)
+    assert [path.name for path in (tmp_path / "tune" / "checkpoints").iterdir()] == [first.first.trials[0].name]
+    assert what(conduct(search, tmp_path / "tune")) == what(first)
+    assert scores_in(tmp_path / "tune") == scores_in(folder)  # no folder of checkpoints either
+    assert len(trained) == 2 * first.epochs_now  # two tasks; no epoch is trained twice
+
+
 def test_a_broken_file_is_named(search: Search, conduct: Conduct, tmp_path: Path) -> None:
     few = replace(search, candidates=search.candidates[:1], confirm_seeds=1)
     conduct(few, tmp_path)
@@ -265,7 +302,7 @@ def test_two_searches_beside_one_another_leave_each_others_folder_alone(
         assert (scratch / "trials").is_dir()
 
     def begin() -> None:
-        with on_ray.on_ray(Resources(), tmp_path, tmp_path, tmp_path / "tune") as train:
+        with on_ray.on_ray(Resources(), tmp_path, tmp_path, tmp_path / "tune", 0) as train:
             train(nothing, [0])
 
     monkeypatch.setattr(on_ray, "_fit", fit)
