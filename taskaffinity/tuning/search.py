@@ -145,10 +145,11 @@ def search_recipe(
         finalists = finalists_of(first.means(), search.finalists, not_learned(first.records))
         recipes = [search.candidates[number] for number in finalists]
         again = train_all(Round(trials_of(*what, recipes, search.fresh_seeds), trials, stops_early=False, **common))  # type: ignore[arg-type]
-    if not first.lost and not again.lost:
-        trials.remove_checkpoints()
     confirmed = _confirmed(again, finalists, search.confirm_seeds)
     seeds_of = {number: _trials_of(place, search.confirm_seeds) for place, number in enumerate(finalists)}
+    lost = {trials.error_path(one.trials[n]): reason for one in (first, again) for n, reason in one.lost.items()}
+    if not lost:
+        trials.remove_checkpoints()
     failing = not_learned(again.records)
     rank = {
         number: (failing.isdisjoint(seeds_of[number]), fmean(scores.values())) for number, scores in confirmed.items()
@@ -160,11 +161,7 @@ def search_recipe(
         confirmed=confirmed,
         chosen=max(rank, key=lambda number: rank[number], default=None),  # the first of equals: the default
         epochs_now=first.epochs_now + again.epochs_now,
-        lost={
-            trials.error_path(round_.trials[number]): reason
-            for round_ in (first, again)
-            for number, reason in round_.lost.items()
-        },
+        lost=lost,
         seconds=time.monotonic() - began,
         collapsed=tuple(n for n in finalists if any(again.records[trial].collapsed for trial in seeds_of[n])),
     )
