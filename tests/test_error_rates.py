@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from compared_tests import NEW, OLD, rule_of
-from error_rates import RESULTS, replace_rows, scores_alone
+from error_rates import RESULTS, arm_of_scores, replace_rows
 from null_cells import CELLS, Planned, describe, measure, ratio
 from simulated import draw_study
 from simulated_worlds import SIMULATED_METRICS, World
-from verdict_procedures import INTERIM_SEEDS, NULL_WORLDS, count_collapsed, half_null_shifts, race, score
+from verdict_procedures import INTERIM_SEEDS, NULL_WORLDS, count_collapsed, half_null_shifts, run_sequential, score
 
 from taskaffinity.analysis.statistics.documents import FEWEST_FOR_TEST
 
@@ -73,8 +73,8 @@ def test_the_monte_carlo_error_counts_studies() -> None:
     assert error == pytest.approx(np.sqrt(0.4 * 0.6 / 5))
 
 
-def test_an_arm_of_scores_alone_has_these_scores() -> None:
-    arm = scores_alone(np.array([-3.0, 0.5, 4.0]))
+def test_an_arm_of_scores_has_these_scores() -> None:
+    arm = arm_of_scores(np.array([-3.0, 0.5, 4.0]))
     assert arm.scores == pytest.approx([-3.0, 0.5, 4.0])
     assert arm.s2 == pytest.approx(np.var([-3.0, 0.5, 4.0], ddof=1))
     assert arm.unit == pytest.approx(1600)
@@ -92,10 +92,10 @@ def test_the_score_of_a_study_counts_what_it_says() -> None:
     assert scores["no_effect_of_nulls"] == pytest.approx(1 / 3)
 
 
-def test_a_race_stops_at_the_first_analysis_if_all_is_decided() -> None:
+def test_a_sequential_design_stops_at_the_first_analysis_if_all_is_decided() -> None:
     world = World(tasks=3, n_test=3000, seeds_pair=INTERIM_SEEDS[-1], luck=0.02)
     study = draw_study(np.random.default_rng(0), world, np.full((3, 3), 3.0))
-    verdict, saved = race(study.arms, rule_of(OLD))
+    verdict, saved = run_sequential(study.arms, rule_of(OLD))
     assert (verdict[~np.eye(3, dtype=bool)] == "improves").all()
     assert saved == pytest.approx(1 - INTERIM_SEEDS[0] / INTERIM_SEEDS[-1])
 
@@ -111,7 +111,7 @@ def test_a_study_with_collapsed_runs_is_counted_as_it_is() -> None:
     assert counts["false_flags"] == 0
 
 
-def test_a_part_replaces_its_own_rows_alone(tmp_path: Path) -> None:
+def test_a_part_replaces_only_its_own_rows(tmp_path: Path) -> None:
     path = tmp_path / "rates.csv"
     replace_rows(path, {"cell": ["one"]}, pd.DataFrame({"cell": ["one"], "type1": [0.1]}))
     replace_rows(path, {"cell": ["two"]}, pd.DataFrame({"cell": ["two"], "type1": [0.2], "documents": [5]}))
@@ -220,7 +220,7 @@ def test_power_at_three_seeds() -> None:
         assert found[OLD] > found["student"] > found["welch"] > found["paired"]
 
 
-def test_families_of_null_arrows_have_few_false_colours() -> None:
+def test_families_of_null_arrows_have_few_false_discoveries() -> None:
     found = read("false_discoveries")
     families = found[(found.test == NEW) & found.cell.isin(NULL_WORLDS)]
     assert {(row.cell, row.design, row.arrows) for row in families.itertuples()} >= {

@@ -75,7 +75,7 @@ def broken(task: Any, connection: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_stage_that_crashes_or_hangs_costs_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_that_crashes_or_hangs_costs_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "work_on", broken)
     monkeypatch.setattr(gpu, "GRACE", 0.2)
     monkeypatch.setitem(gpu.DEADLINES, "correctness", 0.2)
@@ -121,7 +121,7 @@ def test_a_silent_or_a_dead_process_is_an_end() -> None:
     assert gpu.heard(here, process, time.monotonic()) == ("end", "failed: its process ended with code -11")
 
 
-def test_a_field_that_a_driver_does_not_know_leaves_out_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_field_of_a_driver_leaves_out_only_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     import gpu_machine
 
     def smi(command: list[str], **_: Any) -> SimpleNamespace:

@@ -35,7 +35,7 @@ PLANS = {
     "table5_biomedical_encoders.sh": "27 runs",
     "table6_blue.sh": "51 runs",
 }
-"""Three seeds of N tasks alone, the set, and N tasks after it."""
+"""Three seeds of N single-task runs, the set, and N tasks after it."""
 
 
 @pytest.mark.parametrize("job", [*JOBS, *BATCHES], ids=lambda job: job.name)
@@ -57,7 +57,7 @@ def renamed(example: Example, called: dict[Any, str]) -> Example:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Task folders with the paper's names and labels, filled from the stand-ins."""
+    """Task folders with the paper's names and labels, filled from the synthetic suites."""
     folder = tmp_path_factory.mktemp("data")
     for name in ("clinical", "biomedical"):
         for task in planted.stand_in(name):
@@ -103,7 +103,7 @@ def test_a_table_plans_its_runs(name: str, data: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_table_says_its_protocol_and_prints_the_departures(name: str, protocol: Protocol, tmp_path: Path) -> None:
-    """With a study in the folder instead of the training, which a stand-in for ``full`` skips."""
+    """The folder holds a study already, and a substitute for ``full`` skips the training."""
     [job] = [job for job in JOBS if job.name == name]
     assert "--protocol honest, the default" in job.read_text()
     [folder] = set(re.findall(r"--results (results/[\w-]+)", job.read_text()))

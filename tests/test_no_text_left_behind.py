@@ -156,7 +156,7 @@ def test_the_search_finds_a_sentence_that_is_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_made_up_text_stays_out_of_the_results(tmp_path: Path) -> None:
+def test_synthetic_text_stays_out_of_the_results(tmp_path: Path) -> None:
     suite = few(stand_in("clinical"))
     root = tmp_path / "results"
     both_studies(suite, root, None, replace(FROM_SCRATCH, **SMALL), controls=True)  # type: ignore[arg-type]

@@ -48,7 +48,7 @@ def test_every_measured_section_has_its_table() -> None:
     assert {section for section, _ in QUOTED} == set(TABLES)
 
 
-def test_readme_quotes_levels_and_measured_figures_alone() -> None:
+def test_readme_quotes_only_levels_and_measured_figures() -> None:
     levels = {f"{100 * Rule().alpha:g}"}
     measured = set(re.findall(r"([\d.]+)%", " ".join(cells[-1] for _, cells in QUOTED)))
     quoted = {

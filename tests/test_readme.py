@@ -21,8 +21,8 @@ def test_the_documentation_tells_what_went_wrong_on_trial() -> None:
     worst = pd.read_csv(ROOT / "tests/benchmarks/results/planted8.csv").nsmallest(1, "covered")
     seed, wrong, covered = worst[["base_seed", "wrong_no_effect", "covered"]].to_numpy()[0]
     pages = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs/explanation").glob("*.md"))
-    told = " ".join(pages.split())
-    assert re.search(rf"base seed {seed:.0f}\b.{{0,100}}{100 * covered:.1f} ?%", told)
+    words = " ".join(pages.split())
+    assert re.search(rf"base seed {seed:.0f}\b.{{0,100}}{100 * covered:.1f} ?%", words)
     assert wrong == 0
 
 

@@ -49,7 +49,7 @@ ALLOWED = {
     "training/resume.py": "likewise",
     "runs/stored/checkpoint_files.py": "likewise, and open_regular has compared its checksum",
     "training/inputs/encoded_cache.py": "arrays of a folder whose files is_intact has seen are mapped into memory",
-    "training/gpu.py": "the version of a driver, told by the kernel",
+    "training/gpu.py": "the version of a driver, which the kernel reports",
     "schedule/ray_session.py": "a new file (O_EXCL)",
     "corpora/archive.py": "an archive that open_regular opened, and its members",
 }

@@ -72,7 +72,7 @@ def test_on_a_gpu_all_of_a_way_is_there(given: Any, monkeypatch: pytest.MonkeyPa
         hidden = torch.zeros(*batch["input_ids"].shape, width, device="meta")
         return SimpleNamespace(last_hidden_state=hidden, pooler_output=hidden[:, 0])
 
-    monkeypatch.setattr(paper, "encoder", states)  # the model itself looks at its mask, which holds nothing
+    monkeypatch.setattr(paper, "encoder", states)  # the model itself checks its mask, which holds nothing
     assert paper._loss("mednli", paper.samples["mednli"][:4]).device.type == "meta"
     ours = Ours(folder, metas, splits, "adamw", device="meta")
     assert not ours.model.is_packed  # as in a run: a GPU has its own kernels for what is padded

@@ -24,7 +24,7 @@ from taskaffinity.tasks.metrics import METRICS
 
 Counts = npt.NDArray[np.float64]
 CountsOf = Callable[[str, str, int], Counts]
-"""(target, its company as ``company`` says it, seed) -> (n_examples, n_counts)"""
+"""(target, its partners as ``partners_of`` writes them, seed) -> (n_examples, n_counts)"""
 
 
 def make_study(
@@ -64,10 +64,10 @@ def fill(
             continue
         counts, outcomes = {}, {}
         for target in spec.task_names:
-            counts[f"{target}/test"] = counts_of(target, company(spec, target), spec.seed)
+            counts[f"{target}/test"] = counts_of(target, partners_of(spec, target), spec.seed)
             score = float(METRICS[metrics[target]].score(counts[f"{target}/test"].sum(axis=0)))
             for metric, of_it in (further or {}).items():
-                counts[f"{target}/test/{metric}"] = of_it(target, company(spec, target), spec.seed)
+                counts[f"{target}/test/{metric}"] = of_it(target, partners_of(spec, target), spec.seed)
             outcomes[target] = Outcome(metrics[target], max(1, epochs), score, score)
         rows = [
             {"epoch": 1 + e, "dev": {name: found.test * (1 + e) / epochs for name, found in outcomes.items()}}
@@ -77,7 +77,7 @@ def fill(
     return store
 
 
-def company(spec: RunSpec, target: str) -> str:
+def partners_of(spec: RunSpec, target: str) -> str:
     """What a target trains beside: its partners joined by +; ``~finetune`` after the whole set, ``~finetune:b`` after
     its pair with b, ``~finetune:`` after itself; of a variant ``~placebo``, ..., ``~continued:b``.
 

@@ -166,7 +166,7 @@ def test_a_wider_margin_never_takes_a_no_effect_back(tmp_path: Path) -> None:
     assert found[-1] == 6
 
 
-def test_null_arrows_are_seldom_coloured(tmp_path: Path) -> None:
+def test_null_arrows_are_seldom_significant(tmp_path: Path) -> None:
     study = make_study(list("abcdef"))
     matrix = measure(study, fill(study, tmp_path, latent_counts({}, n=400)))
     assert len(matrix.select("improves", "degrades")) <= 2

@@ -88,7 +88,7 @@ def test_seeds_may_be_another_set_for_every_arm_and_may_have_no_run(toy: tuple[S
     same_arms(arms.only(lambda key: (0, 1, 77)), arms.only(lambda key: (1, 0)))
 
 
-def test_the_prior_is_fitted_to_the_arms_of_arrows_alone(tmp_path: Path) -> None:
+def test_the_prior_is_fitted_only_to_the_arms_of_arrows(tmp_path: Path) -> None:
     counts = latent_counts({}, n=200)
 
     def wild_controls(target: str, partners: str, seed: int) -> np.ndarray:
@@ -157,7 +157,7 @@ def test_with_equal_compute_a_pair_is_compared_with_the_matched_arm(tmp_path: Pa
         assert matrix.baseline[s, t] == pytest.approx(100 * alone)
         assert arms.single(target, source) is arms.by_key[target, "matched", source]
     assert (matrix.seeds_single == 3 - 3 * np.eye(3)).all()
-    assert matrix.single_mean == pytest.approx([50] * 3, abs=5)  # what is shown of a task alone stays what it was
+    assert matrix.single_mean == pytest.approx([50] * 3, abs=5)  # the shown single-task scores stay what they were
     assert not matrix.select("improves")
 
 

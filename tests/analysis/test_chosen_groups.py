@@ -63,7 +63,7 @@ def test_hours_are_kept_and_a_budget_too_small_says_what_is_needed(matrix: Affin
         chosen_groups(matrix, None, hours=3.0)
 
 
-def test_arrows_of_one_seed_have_no_bound_and_estimates_stand_in(tmp_path: Path) -> None:
+def test_arrows_of_one_seed_have_no_bound_and_estimates_replace_it(tmp_path: Path) -> None:
     study = make_study(NAMES)
     store = fill(study, tmp_path, latent_counts({}), skip=lambda spec: spec.task_names == ("a", "b") and spec.seed > 0)
     matrix = measure(study, store)

@@ -65,7 +65,7 @@ def test_gains_share_what_moves_the_single_runs_and_the_examples() -> None:
             assert covariance[s, r] == pytest.approx(moderated / 6 + products / n - twice)
 
 
-def test_on_this_test_set_gains_share_the_single_runs_alone() -> None:
+def test_on_this_test_set_gains_share_only_the_single_task_runs() -> None:
     arms, matched = (
         dataclasses.replace(world(np.random.default_rng(2), matched=both), estimand="test-set")
         for both in (False, True)

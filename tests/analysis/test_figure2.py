@@ -56,11 +56,11 @@ def standings(matrix: AffinityMatrix) -> dict[str, str]:
 
 def test_a_named_arrow_agrees_contradicts_or_is_open(clinical: AffinityMatrix) -> None:
     table = figure2_table(clinical)
-    told = dict(zip(table.index, table.standing, strict=True))
-    assert told["paper: ShARe/CLEFE is improved by all three others (ClinicalSTS)"] == "agrees"
-    assert told["paper: ShARe/CLEFE is improved by all three others (MedNLI)"] == "contradicts"
-    assert told["paper: MedNLI helps all but ClinicalSTS (ClinicalSTS)"] == "contradicts"
-    assert told["paper: i2b2 2010 helps some"] == "agrees"
+    by_words = dict(zip(table.index, table.standing, strict=True))
+    assert by_words["paper: ShARe/CLEFE is improved by all three others (ClinicalSTS)"] == "agrees"
+    assert by_words["paper: ShARe/CLEFE is improved by all three others (MedNLI)"] == "contradicts"
+    assert by_words["paper: MedNLI helps all but ClinicalSTS (ClinicalSTS)"] == "contradicts"
+    assert by_words["paper: i2b2 2010 helps some"] == "agrees"
     here = table.loc["paper: ShARe/CLEFE is improved by all three others (ClinicalSTS)", "here"]
     arrow = clinical.tasks.index("clinicalsts"), clinical.tasks.index("shareclefe")
     assert here == f"+{clinical.gain[arrow]:.1f} [+{clinical.low[arrow]:.1f}, +{clinical.high[arrow]:.1f}], improves"
@@ -146,7 +146,7 @@ def test_the_command_prints_a_line_a_claim_in_every_form(tmp_path: Path, capsys:
         ({"synthetic": True}, "synthetic text, of which the paper says nothing"),
         ({"suite": "open-clinical"}, "of suite clinical or biomedical, but .* holds suite open-clinical"),
     ],
-    ids=["stand-in", "another suite"],
+    ids=["synthetic", "another suite"],
 )
 def test_other_studies_never_stand_beside_the_papers_words(
     changes: dict[str, object], said: str, tmp_path: Path

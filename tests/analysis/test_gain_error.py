@@ -60,7 +60,7 @@ def test_densities_of_t_distributions_at_zero_are_those_of_scipy(df: list[float]
 
 
 @pytest.mark.parametrize("d", [1.5, 2, 3.7, 10, 60])
-def test_with_seeds_alone_it_is_students_t(d: float) -> None:
+def test_with_only_seed_variance_it_is_students_t(d: float) -> None:
     error, t = behrens_fisher(0.49, d), GAINS / 0.7
     np.testing.assert_allclose(error.p(), 2 * stats.t.sf(t, d), rtol=1e-4, atol=1e-10)
     for alpha in (0.2, 0.05, 1e-3):
@@ -68,7 +68,7 @@ def test_with_seeds_alone_it_is_students_t(d: float) -> None:
 
 
 @pytest.mark.parametrize("d_examples", [1, 4, 30, 1e6])
-def test_with_examples_alone_it_is_students_t_of_their_number(d_examples: float) -> None:
+def test_with_only_example_variance_it_is_students_t_of_their_number(d_examples: float) -> None:
     error = behrens_fisher(1e-12, 2, 0.25, d_examples)
     np.testing.assert_allclose(error.p(), 2 * stats.t.sf(GAINS / 0.5, d_examples), rtol=1e-4, atol=1e-9)
 

@@ -251,7 +251,7 @@ def test_a_run_that_goes_while_the_folder_is_read_is_one_that_is_not_done(design
     gone = study.plan.specs[-1]
     fill(study, tmp_path, latent_counts({}, n=100))
     (tmp_path / "runs" / gone.run_id / "result.json").unlink()
-    told = []
+    outputs = []
     for store in (RunStore(tmp_path), Seen(tmp_path)):
         out = tmp_path / type(store).__name__
         out.mkdir()
@@ -261,8 +261,8 @@ def test_a_run_that_goes_while_the_folder_is_read_is_one_that_is_not_done(design
             publish(study, store, out, figure_options=FigureOptions(("graph", "seeds"), ("svg",)))
             curves_frame(study, store).to_csv(out / "curves.csv")
             write_report(study, store, out / "report.html")
-        told.append({path.name: path.read_bytes() for path in out.iterdir()})
-    assert told[0] == told[1]
+        outputs.append({path.name: path.read_bytes() for path in out.iterdir()})
+    assert outputs[0] == outputs[1]
 
 
 def test_the_caption_says_which_test_examples_are_drawn_together(tmp_path: Path) -> None:

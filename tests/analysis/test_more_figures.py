@@ -311,14 +311,14 @@ def test_where_gains_are_read_after_fine_tuning_so_are_seeds_and_curves(tmp_path
     assert list(shown.get_xdata()) == pytest.approx(list(100 * alone.score))
     assert len(alone) == 3
     last = curves[curves.epoch == 4].merge(tuned, on=["source", "target", "seed"])
-    assert len(last) == 3 * 3 * 3  # targets x (alone + two sources) x seeds
+    assert len(last) == 3 * 3 * 3  # targets x (single-task + two sources) x seeds
     assert list(last.score_x) == pytest.approx(list(last.score_y))
 
 
 def test_curves_are_means_of_the_stored_histories(worlds: dict[int, World]) -> None:
     matrix, store = worlds[4]
     curves = curves_frame(matrix.study, store)
-    assert len(curves) == 4 * (4 * 3 + 6 * 2 * 3)  # epochs x (runs alone + runs in pairs, for each of their targets)
+    assert len(curves) == 4 * (4 * 3 + 6 * 2 * 3)  # epochs x (single-task runs + runs in pairs, by target)
     for t, ax in enumerate(small(draw_curves(matrix, curves))):
         shown = {str(line.get_gid()): line for line in ax.lines if str(line.get_gid()).startswith("curve")}
         assert len(shown) == 4

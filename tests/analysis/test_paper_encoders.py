@@ -45,7 +45,7 @@ def stores(first: Study, other: Study, tmp_path_factory: pytest.TempPathFactory)
     return fill(first, root / "first", PLAIN), fill(other, root / "other", better_on_a)
 
 
-def test_a_gain_is_the_difference_of_means_and_its_error_near_that_of_the_arrow_alone(
+def test_a_gain_is_the_difference_of_means_and_its_error_near_that_of_the_single_arrow(
     first: Study, other: Study, stores: tuple[RunStore, RunStore]
 ) -> None:
     gains = encoder_gains(other, stores[1], first, stores[0])

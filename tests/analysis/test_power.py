@@ -38,7 +38,7 @@ MARGIN = 0.01
 def one_arrow(
     gain: float = 0.01, seed_sd: float = 0.01, v_examples: float = 1e-6, d0: float = 8.0
 ) -> VarianceComponents:
-    """Three runs of the pair and five alone; ``v_examples`` is what endless seeds would leave."""
+    """Three runs of the pair and five single-task runs; ``v_examples`` is what endless seeds would leave."""
     s2, interaction, n_pair, n_single = seed_sd**2, 0.2 * seed_sd**2, 3.0, 5.0
     return VarianceComponents(
         gain=gain,
@@ -248,7 +248,7 @@ def test_where_the_test_set_is_too_small_no_number_of_seeds_helps() -> None:
     assert on_this_set.seeds_to_significance <= MOST_SEEDS
 
 
-def test_seeds_that_would_do_but_were_not_looked_at_are_not_called_unreachable() -> None:
+def test_seeds_that_would_suffice_but_were_not_searched_are_not_called_unreachable() -> None:
     found = needs(one_arrow(gain=0.004, seed_sd=0.1, v_examples=1e-12))
     assert (found.seeds_to_significance, found.seeds_to_equivalence) == (MOST_SEEDS + 1, MOST_SEEDS + 1)
     assert describe_power(found, np.array("inconclusive", dtype=object), 800) == "more than 500 more seeds"

@@ -53,7 +53,7 @@ def test_holes_and_constants_are_left_out_or_say_nothing() -> None:
     holed = grid.copy()
     holed[0, 1] = np.nan
     assert math.isnan(across_arrows(grid, holed, RNG).rho)
-    assert math.isnan(across_arrows(np.tile([1.0, 2.0, 3.0, 4.0], (4, 1)), grid, RNG).rho)  # of the target alone
+    assert math.isnan(across_arrows(np.tile([1.0, 2.0, 3.0, 4.0], (4, 1)), grid, RNG).rho)  # depends on the target only
 
 
 def test_over_arrows_it_is_the_mean_over_targets_of_their_own_correlation() -> None:

@@ -179,7 +179,7 @@ def test_verdicts_are_sentences_with_amounts(rich: tuple[Study, RunStore], page:
         assert describe_arrow(matrix, arrow) in page.words
 
 
-def test_cost_failures_and_missing_runs_are_told(rich: tuple[Study, RunStore], page: Page) -> None:
+def test_the_page_reports_cost_failures_and_missing_runs(rich: tuple[Study, RunStore], page: Page) -> None:
     study, store = rich
     done = [store.read(spec) for spec in study.plan if spec in store]
     assert sum(float(row["seconds"]) for row in exact(page, "cost")) == sum(run.work["total_seconds"] for run in done)
@@ -230,13 +230,13 @@ def test_a_hostile_name_is_only_text(place: str, tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:Glyph")
 @pytest.mark.parametrize("title", [r"$\frac$", "from $5 to $6", "bell\x07", "задача", "a name of " * 9])
-def test_an_odd_title_is_told_as_it_is(title: str, tmp_path: Path) -> None:
+def test_an_odd_title_is_shown_as_it_is(title: str, tmp_path: Path) -> None:
     study = make_study(["a", "b"], titles={"a": title})
     store = fill(study, tmp_path, latent_counts({("a", "b"): 0.6}))
     assert title in Page(report(measure(study, store), store)).words
 
 
-def test_the_stamp_of_made_up_text_is_on_top_and_only_there_where_it_belongs(
+def test_the_stamp_of_synthetic_text_is_on_top_and_only_on_synthetic_studies(
     page: Page, toy: tuple[Study, RunStore]
 ) -> None:
     words = page.words
@@ -251,7 +251,7 @@ def test_the_same_study_gives_the_same_bytes(rich: tuple[Study, RunStore], tmp_p
     assert (tmp_path / "new/1.html").read_bytes() == (tmp_path / "new/2.html").read_bytes()
 
 
-def test_one_seed_is_told_as_untested(tmp_path: Path) -> None:
+def test_one_seed_is_reported_as_untested(tmp_path: Path) -> None:
     study = make_study(["a", "b"], seeds=(0,))
     page = page_of(study, fill(study, tmp_path, latent_counts({("a", "b"): 0.6})))
     assert "untested (one seed); 1 seed." in page.words
@@ -276,7 +276,7 @@ def test_a_study_with_nothing_done_is_a_page(tmp_path: Path) -> None:
     assert f"Not trained: {len(study.plan)}" in page.words
 
 
-def test_a_race_is_told_with_its_levels(tmp_path: Path) -> None:
+def test_a_sequential_design_is_reported_with_its_levels(tmp_path: Path) -> None:
     study = sequential_study("abc")
     store = run_design(study, tmp_path, Rule())
     page = page_of(study, store)
@@ -288,7 +288,7 @@ def test_a_race_is_told_with_its_levels(tmp_path: Path) -> None:
     assert "alpha_spent" in evidence[0] or "every row: alpha_spent 0.0" in page.words
 
 
-def test_gains_after_fine_tuning_are_told_with_their_recipe(tmp_path: Path) -> None:
+def test_gains_after_fine_tuning_are_reported_with_their_recipe(tmp_path: Path) -> None:
     study = make_study(["a", "b"])
     tuned = replace(study.recipe, num_train_epochs=3)
     study = replace(study, evaluate_after="finetune", finetune={"a": tuned, "b": tuned})

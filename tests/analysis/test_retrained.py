@@ -32,7 +32,7 @@ def trained(chosen: ChosenGroups, root: Path, n_seeds: int, **how: Any) -> RunSt
     return fill(cast("Study", study), root, COUNTS, **how)
 
 
-def test_the_runs_are_the_groups_and_their_tasks_alone_with_fresh_seeds(chosen: ChosenGroups) -> None:
+def test_the_runs_are_the_groups_and_their_single_task_runs_with_fresh_seeds(chosen: ChosenGroups) -> None:
     plan = retrain_plan(chosen, 2)
     assert {spec.seed for spec in plan} == {RETRAIN_SEEDS, RETRAIN_SEEDS + 1}
     assert not {spec.run_id for spec in plan} & {spec.run_id for spec in chosen.matrix.study.plan}

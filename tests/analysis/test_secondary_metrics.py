@@ -71,7 +71,7 @@ def test_runs_of_an_older_version_have_none(tmp_path: Path) -> None:
     assert describe_secondary_metrics(study, ()) == ""
 
 
-def test_runs_that_kept_none_are_left_out_of_other_metrics_alone(tmp_path: Path) -> None:
+def test_runs_without_secondary_metrics_are_left_out_only_of_these_metrics(tmp_path: Path) -> None:
     study = make_study(NAMES)
     fill(study, tmp_path, ACCURACY)
 
@@ -79,14 +79,14 @@ def test_runs_that_kept_none_are_left_out_of_other_metrics_alone(tmp_path: Path)
         return spec.seed == 0
 
     store = fill(study, tmp_path, ACCURACY, skip=is_old, further={"micro_f1": as_f1})
-    told = secondary_metrics_frame(study, store, Rule())
-    assert set(told.seeds_pair) == {2}
+    frame = secondary_metrics_frame(study, store, Rule())
+    assert set(frame.seeds_pair) == {2}
 
 
-def test_two_further_metrics_of_a_task_are_two_rows_an_arrow(tmp_path: Path) -> None:
+def test_two_secondary_metrics_of_a_task_are_two_rows_per_arrow(tmp_path: Path) -> None:
     study = make_study(NAMES)
     store = fill(study, tmp_path, ACCURACY, further={"micro_f1": as_f1, "span_f1": as_f1})
-    told = secondary_metrics_frame(study, store, Rule())
-    assert told.groupby(["source", "target"]).metric.apply(sorted).map(tuple).unique().tolist() == [
+    frame = secondary_metrics_frame(study, store, Rule())
+    assert frame.groupby(["source", "target"]).metric.apply(sorted).map(tuple).unique().tolist() == [
         ("micro_f1", "span_f1")
     ]

@@ -130,7 +130,7 @@ def test_another_unit_of_scores_scales_the_variances_and_nothing_else(scale: flo
 
 @settings(deadline=None)
 @given(st.floats(1e-3, 1e3))
-def test_ratios_as_many_times_as_large_move_the_ratio_alone(scale: float) -> None:
+def test_ratios_as_many_times_as_large_move_only_the_ratio(scale: float) -> None:
     d = np.resize([2, 4], 30)
     ratios = model_variances(np.random.default_rng(4), 0.1, 3.0, d)
     plain, scaled = fit_prior(ratios, d), fit_prior(scale * ratios, d)
@@ -179,7 +179,7 @@ def test_pairs_may_vary_more_than_baselines_and_then_less_is_known() -> None:
         assert alike.of(target, True).d0 == MOST_FREEDOM > 3 * unlike.of(target, True).d0
 
 
-def test_targets_that_differ_by_chance_alone_share_one_prior() -> None:
+def test_targets_that_differ_only_by_chance_share_one_prior() -> None:
     spread, raw = [], []
     for seed in range(40):
         ratios, d, targets, baselines = study_variances(

@@ -107,7 +107,7 @@ def test_a_clear_pair_stops_at_once_and_a_promising_one_goes_on(gain: float, n_d
 
 def test_it_trains_less_than_the_fixed_design_and_finds_the_same_large_gains(tmp_path: Path) -> None:
     study, rule = sequential_study(), Rule()
-    matrix = measure(study, run_design(study, tmp_path / "race", rule), rule)
+    matrix = measure(study, run_design(study, tmp_path / "sequential", rule), rule)
     fixed_study = replace(study, interim_seeds=())
     fixed = measure(fixed_study, fill(fixed_study, tmp_path / "fixed", latent_counts(GAINS, n=600)), rule)
     a, b, c = 0, 1, 2
@@ -116,7 +116,7 @@ def test_it_trains_less_than_the_fixed_design_and_finds_the_same_large_gains(tmp
     assert matrix.sequential is not None
     assert matrix.sequential.finished
     assert matrix.sequential.pair_runs < 6 * INTERIM_SEEDS[-1]
-    runs = [path.name for path in (tmp_path / "race" / "runs").iterdir()]
+    runs = [path.name for path in (tmp_path / "sequential" / "runs").iterdir()]
     assert sum(name.startswith("refine") for name in runs) == matrix.sequential.pair_runs
     assert sum(name.startswith("single") for name in runs) == matrix.sequential.single_runs
 

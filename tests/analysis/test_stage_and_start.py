@@ -35,9 +35,9 @@ def study_of(**options: Any) -> Study:
     return make_study(NAMES, seeds_single=(0, 1, 2, 3), finetune=finetune, **options)
 
 
-def tuned_counts(target: str, company: str, seed: int) -> np.ndarray:
-    word, _, partner = company.partition(":")
-    share = TUNED_SHARE[partner] if word == "~finetune" and ":" in company else 0.2
+def tuned_counts(target: str, partners: str, seed: int) -> np.ndarray:
+    word, _, partner = partners.partition(":")
+    share = TUNED_SHARE[partner] if word == "~finetune" and ":" in partners else 0.2
     rights = np.arange(200) < 200 * share + seed % 2
     return right(seeded("order", target).permutation(rights))
 

@@ -52,22 +52,22 @@ def store(study: Study, tmp_path_factory: pytest.TempPathFactory) -> RunStore:
 
 
 def test_every_mean_spread_and_gain_is_that_of_the_stored_counts(study: Study, store: RunStore) -> None:
-    told: dict[tuple[str, str], list[float]] = {}
+    scores_in_points: dict[tuple[str, str], list[float]] = {}
     for spec in study.plan:
         for target in spec.task_names:
             right, all_of_them = store.read(spec).counts[f"{target}/test"].sum(axis=0)
-            told.setdefault((target, spec.stage), []).append(100 * right / all_of_them)
+            scores_in_points.setdefault((target, spec.stage), []).append(100 * right / all_of_them)
     scores = stage_scores(study, store)
     assert [(score.task, score.stage) for score in scores] == [(name, stage) for name in NAMES for stage in STAGES]
     for score in scores:
-        by_hand = told[score.task, score.stage]
+        by_hand = scores_in_points[score.task, score.stage]
         assert len(score.scores) == 4
         assert score.mean == pytest.approx(sum(by_hand) / 4)
         assert score.sd == pytest.approx(math.sqrt(sum((x - sum(by_hand) / 4) ** 2 for x in by_hand) / 3))
         if score.stage == "single":
             assert math.isnan(score.gain)
         else:
-            assert score.gain == pytest.approx(score.mean - sum(told[score.task, "single"]) / 4)
+            assert score.gain == pytest.approx(score.mean - sum(scores_in_points[score.task, "single"]) / 4)
             assert score.low < score.gain < score.high
 
 
@@ -137,7 +137,7 @@ def test_the_papers_averages_are_those_of_its_rows() -> None:
         )
 
 
-def test_the_papers_rows_stand_beside_real_scores_of_its_suites_alone(store: RunStore) -> None:
+def test_the_papers_rows_are_shown_only_beside_real_scores_of_its_suites(store: RunStore) -> None:
     tasks = ("clinicalsts", "i2b2-2010-re", "shareclefe", "mednli")
     clinical = replace(staged(tasks), suite="clinical")
     scores = stage_scores(clinical, RunStore(store.root / "nothing"))
@@ -149,7 +149,7 @@ def test_the_papers_rows_stand_beside_real_scores_of_its_suites_alone(store: Run
     assert set(PAPER_TABLES) == {"clinical", "biomedical", "blue"}
 
 
-def test_words_of_a_picture_do_not_tell_of_what_the_table_alone_has() -> None:
+def test_words_of_a_picture_do_not_describe_what_only_the_table_has() -> None:
     clinical = replace(staged(("clinicalsts", "i2b2-2010-re", "shareclefe", "mednli")), suite="clinical")
     for word in ("(SD)", "The paper's rows"):
         assert word in describe_stages(clinical)

@@ -127,7 +127,7 @@ def test_without_noise_of_examples_it_is_welchs_t_with_the_fewer_degrees_of_free
     assert error.p() >= welch.pvalue
 
 
-def test_over_seeds_alone_it_orders_shifts_as_permuting_the_runs_does() -> None:
+def test_over_seeds_only_it_orders_shifts_as_permuting_the_runs_does() -> None:
     rng = np.random.default_rng(4)
     pair, single = rng.normal(0.7, 0.02, 6), rng.normal(0.7, 0.02, 6)
     ours, permuted = [], []

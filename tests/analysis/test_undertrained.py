@@ -1,4 +1,4 @@
-"""What is said of tasks that were not trained to their end alone."""
+"""Cautions about tasks whose single-task training stopped too early."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ LEARNED = ([1.0, 0.4, 0.2], [0.5, 0.8, 0.81])
 """Training losses and dev scores by epoch."""
 
 
-def told(root: Path, study: Study, histories: dict[str, tuple[Sequence[float], Sequence[float]]]) -> list[str]:
-    """What is said of a study whose tasks had these histories alone; in pairs none learned anything."""
+def cautions_of(root: Path, study: Study, histories: dict[str, tuple[Sequence[float], Sequence[float]]]) -> list[str]:
+    """Return the cautions of a study with these single-task histories; in pairs no task learned."""
     counts = latent_counts({}, n=20)
     store = fill(study, root, counts)
     for spec in study.plan:
@@ -41,12 +41,12 @@ def said(study: Study, store: RunStore) -> list[str]:
 
 
 def test_of_tasks_that_came_to_their_end_nothing_is_said(tmp_path: Path) -> None:
-    assert told(tmp_path, make_study(["a", "b"]), {"a": LEARNED, "b": LEARNED}) == []
+    assert cautions_of(tmp_path, make_study(["a", "b"]), {"a": LEARNED, "b": LEARNED}) == []
 
 
 def test_a_task_whose_loss_hardly_fell_is_named_first(tmp_path: Path) -> None:
     histories = {"a": ([1.1, 1.09, 1.045], [0.3, 0.3, 0.35]), "b": ([1.0, 0.6, 0.4], [0.2, 0.4, 0.455]), "c": LEARNED}
-    assert told(tmp_path, make_study(["a", "b", "c"]), histories) == [
+    assert cautions_of(tmp_path, make_study(["a", "b", "c"]), histories) == [
         "These tasks hardly learned in single-task training (fall of the training loss): A (5%); more epochs, a "
         "higher learning_rate or a smaller batch_size (--set) help more than more seeds.",
         "These tasks were still improving at the end of single-task training (dev points over the last half): "
@@ -74,7 +74,7 @@ def test_a_task_that_scores_zero_is_named_whatever_its_loss_and_the_number_of_se
 @pytest.mark.parametrize(("climb", "is_told"), [(0.019, False), (0.021, True)])
 def test_two_points_of_dev_are_a_climb(climb: float, is_told: bool, tmp_path: Path) -> None:
     histories = {"a": LEARNED, "b": ([1.0, 0.5, 0.1], [0.1, 0.5, 0.5 + climb])}
-    lines = told(tmp_path, make_study(["a", "b"]), histories)
+    lines = cautions_of(tmp_path, make_study(["a", "b"]), histories)
     assert [
         line.startswith("These tasks were still improving") and "help more than more seeds" in line for line in lines
     ] == ([True] * is_told)
@@ -84,7 +84,7 @@ def test_without_histories_or_with_one_epoch_nothing_is_said(tmp_path: Path) -> 
     study = make_study(["a", "b"])
     fill(study, tmp_path / "none", latent_counts({}, n=20))
     assert said(study, RunStore(tmp_path / "none")) == []
-    assert told(tmp_path / "one", study, {"a": ([1.0], [0.5]), "b": ([1.0], [0.5])}) == []
+    assert cautions_of(tmp_path / "one", study, {"a": ([1.0], [0.5]), "b": ([1.0], [0.5])}) == []
     assert said(study, RunStore(tmp_path / "nowhere")) == []
 
 

@@ -100,11 +100,11 @@ def test_verdicts_take_equivalence_first() -> None:
 
 
 @pytest.mark.parametrize("strict", ["by", "holm"])
-def test_stricter_corrections_never_colour_more(strict: str) -> None:
-    # With no margin to speak of: an arrow that is "no effect" under the lax one may be left a colour by the strict one.
-    coloured, lax = (np.isin(call(many_arrows(), name, 1e-9).verdict, COLOURS) for name in (strict, "bh"))
-    assert not (coloured & ~lax).any()
-    assert 0 < coloured.sum() < lax.sum()
+def test_stricter_corrections_never_find_more(strict: str) -> None:
+    # The margin is negligible: an arrow may be "no effect" by the lax correction and significant by the strict one.
+    significant, lax = (np.isin(call(many_arrows(), name, 1e-9).verdict, COLOURS) for name in (strict, "bh"))
+    assert not (significant & ~lax).any()
+    assert 0 < significant.sum() < lax.sum()
 
 
 @pytest.mark.parametrize("strict", ["by", "holm"])
@@ -137,7 +137,7 @@ def test_dunnett_colours_where_its_intervals_leave_out_zero() -> None:
     assert 0 < apart.sum() < arrows.sum()
 
 
-def test_dunnett_looks_at_one_target_at_a_time() -> None:
+def test_dunnett_corrects_one_target_at_a_time() -> None:
     error = many_arrows(4)
     elsewhere = error.gain.copy()
     elsewhere[:, 1:] = 0.5
@@ -214,8 +214,8 @@ def test_a_metric_may_have_a_margin_of_its_own() -> None:
     assert [rule.margin_of(metric) for metric in ("accuracy", "pearson")] == [1.5, 2.5]
 
 
-def test_arrows_of_no_effect_do_not_make_it_easier_to_be_coloured() -> None:
-    # forty-nine gains that are real but negligible, and one wide null whose p is .04: alone it would not be coloured
+def test_arrows_of_no_effect_do_not_make_others_significant() -> None:
+    # forty-nine gains are real but negligible; one wide null has p .04, which is not significant after correction
     gain, se = np.full((1, 50), 0.002), np.full((1, 50), 0.0002)
     gain[0, 0], se[0, 0] = 0.041, 0.02
     error = GainError(gain, se, se, se**2, np.full((1, 50), 1000.0))

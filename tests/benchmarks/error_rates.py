@@ -13,7 +13,7 @@ writes to ``results/``, every row for the default test and for ``--test satterth
 * ``collapsed_runs.csv`` (collapsed-runs): what "no effect" is worth if some runs collapse;
 * ``normal_runs.csv`` (normal-runs): how often a normal run is flagged as collapsed.
 
-Each part replaces its rows when it ends. ``--studies N`` draws N studies a row for a quick look and writes only with
+Each part replaces its rows when it ends. ``--studies N`` draws N studies per row for a quick check and writes only with
 ``--out``.
 """
 
@@ -34,7 +34,7 @@ from compared_tests import TESTS, error_of, evidence_of, rule_of
 from normal_runs import normal_runs
 from null_cells import CELLS, rates, seed_of
 from scipy import stats
-from verdict_procedures import NULL_WORLDS, all_null, collapsed_runs, half_null, races
+from verdict_procedures import NULL_WORLDS, all_null, collapsed_runs, half_null, sequential_designs
 
 from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import Arms, Key
@@ -43,17 +43,17 @@ from taskaffinity.tasks.metrics import METRICS
 
 RESULTS = Path(__file__).parent / "results"
 _EXAMPLES = np.tile([-40.0, 40.0], 8)
-"""Influences of the examples of ``scores_alone``, in points."""
+"""Influences of the examples of ``arm_of_scores``, in points."""
 
 
-def scores_alone(scores: np.ndarray) -> Arm:
+def arm_of_scores(scores: np.ndarray) -> Arm:
     """Return an arm with these scores, whose examples are equally spread in every run."""
     values = scores[:, None] + _EXAMPLES
     return Arm.from_counts(np.stack([values, np.ones_like(values)], axis=-1), METRICS["accuracy"])
 
 
 def power(studies: int | None = None) -> pd.DataFrame:
-    """Scores alone, Gaussian; the SD over seeds differs between targets by a log-normal factor (SD 0.5)."""
+    """Gaussian scores without counts; the SD over seeds differs between targets by a log-normal factor (SD 0.5)."""
     rows = []
     for n_tasks in (4, 8):
         rng, hits = seed_of("power", n_tasks), {}  # type: tuple[np.random.Generator, dict[tuple[str, float], list[bool]]]
@@ -82,20 +82,20 @@ def _p_values(single: np.ndarray, pair: np.ndarray, shifts: np.ndarray) -> dict[
     """p-values ``[source, target]`` of every test."""
     names = tuple(f"t{place}" for place in range(len(single)))
     by_key: dict[Key, Arm] = {
-        (name, "single", ""): scores_alone(runs) for name, runs in zip(names, single, strict=True)
+        (name, "single", ""): arm_of_scores(runs) for name, runs in zip(names, single, strict=True)
     }
     for s, source in enumerate(names):
-        by_key |= {(target, "pair", source): scores_alone(pair[s, t]) for t, target in enumerate(names) if s != t}
+        by_key |= {(target, "pair", source): arm_of_scores(pair[s, t]) for t, target in enumerate(names) if s != t}
     arms = Arms(names, by_key, dict.fromkeys(by_key, (0, 1, 2)))
     found = {}
     for test in TESTS:
         rule = rule_of(test, estimand="test-set")
         evidence = evidence_of(arms, rule)
         found[test] = np.asarray(error_of(evidence.map({"gain": evidence.gain + shifts}), rule).p(), dtype=np.float64)
-    moved, alone = pair + shifts[:, None], np.broadcast_to(single, pair.shape)
-    found["student"] = stats.ttest_ind(moved, alone, axis=-1).pvalue
-    found["welch"] = stats.ttest_ind(moved, alone, axis=-1, equal_var=False).pvalue
-    found["paired"] = stats.ttest_rel(moved, alone, axis=-1).pvalue
+    moved, repeated = pair + shifts[:, None], np.broadcast_to(single, pair.shape)
+    found["student"] = stats.ttest_ind(moved, repeated, axis=-1).pvalue
+    found["welch"] = stats.ttest_ind(moved, repeated, axis=-1, equal_var=False).pvalue
+    found["paired"] = stats.ttest_rel(moved, repeated, axis=-1).pvalue
     return found
 
 
@@ -113,7 +113,7 @@ PARTS = {
     "half-null": Part("false_discoveries", {"cell": ["half null"]}, half_null),
     **{
         f"{name}-{cell}": Part("false_discoveries", {"cell": [cell], "design": [design]}, partial(measure, cell))
-        for name, design, measure in (("all-null", "fixed", all_null), ("races", "sequential", races))
+        for name, design, measure in (("all-null", "fixed", all_null), ("races", "sequential", sequential_designs))
         for cell in NULL_WORLDS
     },
     "normal-runs": Part("normal_runs", {}, normal_runs),

@@ -43,7 +43,7 @@ class Ran:
     events: int = 0
     """Events of the file system, if they were counted."""
     network: int = 0
-    """Ports that were opened, and addresses that were looked up or connected to, but for those of this machine."""
+    """Ports that were opened, and addresses that were resolved or connected to, but for those of this machine."""
 
     @property
     def has_traceback(self) -> bool:

@@ -36,16 +36,21 @@ def fuzz(reader: str, seconds: int, out: Path) -> dict[str, object]:
     limits = [f"-max_total_time={seconds}", f"-max_len={_LONGEST_INPUT}", "-timeout=20", "-rss_limit_mb=3000"]
     arguments = [*limits, "-verbosity=0", f"-artifact_prefix={out / reader / 'found'}/", str(out / reader / "corpus")]
     done = subprocess.run([sys.executable, "-c", _CHILD, reader, str(out), *arguments], cwd=HERE, check=False)
-    told = json.loads((out / reader / "told.json").read_text())
+    report = json.loads((out / reader / "outcome.json").read_text())
     if done.returncode:
-        told["found"].append(f"the process ended with {done.returncode}")
-    for found in told["found"]:
+        report["found"].append(f"the process ended with {done.returncode}")
+    for found in report["found"]:
         print(f"{reader}: {found}")
-    return {"reader": reader, "seconds": seconds, "executions": told["executions"], "findings": len(told["found"])}
+    return {
+        "reader": reader,
+        "seconds": seconds,
+        "executions": report["executions"],
+        "findings": len(report["found"]),
+    }
 
 
 def child(reader: str, out: Path, arguments: Sequence[str]) -> None:
-    """Fuzz in this process; ``told.json`` has the number of executions and the findings so far."""
+    """Fuzz in this process; ``outcome.json`` has the number of executions and the findings so far."""
     import atheris  # type: ignore[import-not-found]
 
     with atheris.instrument_imports(include=["taskaffinity", "yaml", "fuzz_readers"]):
@@ -53,13 +58,13 @@ def child(reader: str, out: Path, arguments: Sequence[str]) -> None:
     work = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     for seed in fuzz_readers.seeds(reader):
         (out / reader / "corpus" / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
-    told: dict[str, object] = {"executions": 0, "found": []}
+    report: dict[str, object] = {"executions": 0, "found": []}
     found: set[str] = set()
     n, last = 0, time.monotonic()
 
     def write() -> None:
-        told.update(executions=n, found=sorted(found))
-        (out / reader / "told.json").write_text(json.dumps(told))
+        report.update(executions=n, found=sorted(found))
+        (out / reader / "outcome.json").write_text(json.dumps(report))
 
     def one(data: bytes) -> None:
         nonlocal n, last

@@ -1,7 +1,7 @@
 """Invented corpora with the sizes and lengths of the eight tasks of BLUE, and an encoder with random weights.
 
 Speed depends on lengths, not on what a text says. So the GPU benchmark needs no corpus, and no text leaves a machine.
-The lengths of ``chemprot`` and the two tasks of ``bc5cdr`` are measured (word pieces of MiniLM, at most 128); those of
+The lengths of ``chemprot`` and the two tasks of ``bc5cdr`` are measured (tokens of MiniLM, at most 128); those of
 the other tasks are guesses.
 """
 

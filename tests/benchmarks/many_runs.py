@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "analysis"))
-from fake_studies import company, make_study, right, seeded
+from fake_studies import make_study, partners_of, right, seeded
 
 from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.publish import publish
@@ -46,7 +46,7 @@ def invent(root: Path, n_tasks: int, n_seeds: int, n_examples: int) -> None:
             continue
         outcomes, counts = {}, {}
         for target in spec.task_names:
-            source = company(spec, target)
+            source = partners_of(spec, target)
             rng = seeded("run", target, source, spec.seed)
             gain = 0.4 * (bool(source) and group[source] == group[target])
             latent = ease[target] + gain + rng.normal(0, 0.05) + rng.normal(0, 0.5, n_examples + N_DEV) > 0

@@ -1,6 +1,6 @@
 """The cells of ``error_rates.csv``: worlds in which null arrows are tested, and how often each test calls them.
 
-Each cell but the first is one in which an audit of an earlier version found false calls or looked for them.
+Each cell but the first is one in which an audit of an earlier version found false calls or searched for them.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """The tool on trial: ``planted-8``, whose truth is known, by the command line.
 
-    python tests/benchmarks/planted8.py race OUT [SEEDS]              a race to 12 seeds, then the fixed design
+    python tests/benchmarks/planted8.py race OUT [SEEDS]              a sequential, then a fixed design of 12 seeds
                                                                       -> racing.csv, planted_eight_truth.csv
-    python tests/benchmarks/planted8.py study OUT [BASE_SEED ...]     3 seeds a pair, with controls -> planted8.csv
+    python tests/benchmarks/planted8.py study OUT [BASE_SEED ...]     3 seeds per pair, with controls -> planted8.csv
 
-The race comes first. It is compared with a fixed design of 12 seeds per pair and 32 per single task. No study has
-these seeds, so the fixed design is the reference of the studies: it estimates every arrow's gain, with an interval. An
-arrow is *large* if that gain is five points or more, and *null* if its interval lies within a point of zero. The
-reference has an error of its own. So a study's interval holds the truth if the two gains differ by at most the root of
-the sum of squares of the two half widths, and "no effect" is wrong if the reference's interval excludes the margin.
+The sequential design comes first. It is compared with a fixed design of 12 seeds per pair and 32 per single task. No
+study has these seeds, so the fixed design is the reference of the studies: it estimates every arrow's gain, with an
+interval. An arrow is *large* if that gain is five points or more, and *null* if its interval lies within a point of
+zero. The reference has an error of its own. So a study's interval holds the truth if the two gains differ by at most
+the root of the sum of squares of the two half widths, and "no effect" is wrong if the reference's interval excludes
+the margin.
 ``race`` stores every score of the reference in ``planted8_reference_scores.csv``. A command that was interrupted
 continues.
 """
@@ -38,7 +39,7 @@ TRUTH_SEED = 5000
 
 
 def pairwise(out: Path, *options: str) -> float:
-    """Run the command; seconds."""
+    """Run the command and return its seconds."""
     began = time.monotonic()
     command = [sys.executable, "-m", "taskaffinity", "pairwise", "--domain", "planted-8", "--results", str(out)]
     subprocess.run([*command, *options, "--quiet", "--no-predictions"], check=True, stdout=subprocess.DEVNULL)
@@ -46,10 +47,10 @@ def pairwise(out: Path, *options: str) -> float:
 
 
 def judge(edges: pd.DataFrame, truth: pd.DataFrame) -> dict[str, float]:
-    """A study's verdicts beside the truth."""
+    """Return counts that compare a study's verdicts with the truth."""
     both = edges.merge(truth, on=["source", "target"], suffixes=("", "_true"), validate="one_to_one")
     assert len(both) == len(truth)
-    coloured = both.verdict.isin(["improves", "degrades"])
+    significant = both.verdict.isin(["improves", "degrades"])
     large, null = both.gain_true.abs() >= LARGE, both[["low_true", "high_true"]].abs().max(axis=1) <= NULL
     half, half_true = ((both[f"high{of}"] - both[f"low{of}"]) / 2 for of in ("", "_true"))
     agrees = (both.gain - both.gain_true).abs() <= np.hypot(half, half_true)
@@ -58,10 +59,10 @@ def judge(edges: pd.DataFrame, truth: pd.DataFrame) -> dict[str, float]:
     scores: dict[str, float] = {
         "arrows": len(both),
         "large": int(large.sum()),
-        "large_found": int((large & coloured & right).sum()),
+        "large_found": int((large & significant & right).sum()),
         "nulls": int(null.sum()),
-        "nulls_coloured": int((null & coloured).sum()),
-        "sign_errors": int((coloured & ~right & ~null).sum()),
+        "nulls_coloured": int((null & significant).sum()),
+        "sign_errors": int((significant & ~right & ~null).sum()),
         "wrong_no_effect": int(((both.verdict == "no effect") & beyond).sum()),
         "inconclusive": int((both.verdict == "inconclusive").sum()),
         "covered": round(float(agrees.mean()), 3),
@@ -100,26 +101,26 @@ def study(out: Path, seeds: list[int]) -> None:
         pd.concat(edges).to_csv(RESULTS / "planted8_edges.csv", index=False)
 
 
-def race(out: Path, most: int = 12) -> None:
+def sequential_design(out: Path, most: int = 12) -> None:
     base = ("--base-seed", str(TRUTH_SEED))
     seconds = pairwise(out / "race", "--sequential", "--max-seeds", str(most), *base)
-    raced = pd.read_csv(out / "race" / "edges.csv")
-    raced.to_csv(out / "raced.csv", index=False)
+    sequential = pd.read_csv(out / "race" / "edges.csv")
+    sequential.to_csv(out / "raced.csv", index=False)
     state = measure(Study.load(out / "race"), RunStore(out / "race")).sequential
     assert state is not None
     spent = state.pair_runs
-    fixed_folder = out / "fixed"  # a folder with a race takes no other design
+    fixed_folder = out / "fixed"  # a folder with a sequential design takes no other design
     if not fixed_folder.exists():
         shutil.copytree(out / "race" / "runs", fixed_folder / "runs")
-    rest = pairwise(fixed_folder, "--seeds", str(most), *base)  # trains what the race left out
+    rest = pairwise(fixed_folder, "--seeds", str(most), *base)  # trains what the sequential design left out
     fixed = pd.read_csv(fixed_folder / "edges.csv")
     fixed[["source", "target", "gain", "low", "high", "seeds_pair", "seeds_single"]].round(2).to_csv(TRUTH, index=False)
     scores = pd.read_csv(fixed_folder / "scores.csv")
     scores.to_csv(RESULTS / "planted8_reference_scores.csv", index=False)
-    both = raced.merge(fixed, on=["source", "target"], suffixes=("", "_fixed"), validate="one_to_one")
+    both = sequential.merge(fixed, on=["source", "target"], suffixes=("", "_fixed"), validate="one_to_one")
     large = both[both.gain_fixed.abs() >= LARGE]
     pair_runs = math.comb(8, 2) * most
-    designs = [("race", raced, spent, seconds), ("fixed", fixed, pair_runs, seconds + rest)]
+    designs = [("race", sequential, spent, seconds), ("fixed", fixed, pair_runs, seconds + rest)]
     rows = [
         {
             "design": design,
@@ -144,4 +145,4 @@ def race(out: Path, most: int = 12) -> None:
 if __name__ == "__main__":
     what, out = sys.argv[1], Path(sys.argv[2])
     rest = [int(value) for value in sys.argv[3:]]
-    {"study": lambda: study(out, rest), "race": lambda: race(out, *rest)}[what]()
+    {"study": lambda: study(out, rest), "race": lambda: sequential_design(out, *rest)}[what]()

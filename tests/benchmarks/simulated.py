@@ -85,11 +85,11 @@ def draw_documents(rng: np.random.Generator, world: World) -> Array | None:
 
 def draw_effects(rng: np.random.Generator, sd: float, n: int, documents: Array | None, shared: float) -> Array:
     """Effects on examples, of one SD; those of one document have a share of the variance in common."""
-    alone = rng.standard_normal(n)
+    own_part = rng.standard_normal(n)
     if documents is None:
-        return sd * alone
+        return sd * own_part
     together = rng.standard_normal(documents.max() + 1)[documents]
-    return sd * (np.sqrt(shared) * together + np.sqrt(1 - shared) * alone)
+    return sd * (np.sqrt(shared) * together + np.sqrt(1 - shared) * own_part)
 
 
 def draw_examples(rng: np.random.Generator, world: World) -> Examples:
@@ -192,14 +192,14 @@ def draw_study(rng: np.random.Generator, world: World, shifts: Array | None = No
         pair = Condition(world.seeds_pair, 0.0, world.sd_pair, world.collapse_pair)
         level = null_shift(world, target, pair, single)
         found[name, "single", ""], collapsed[name, "single", ""] = draw(single)
-        alone = true_score(world, target, single)
-        lost = (world.collapse_single - world.collapse_pair) * (alone - collapsed_score(world.metric))
+        single_score = true_score(world, target, single)
+        lost = (world.collapse_single - world.collapse_pair) * (single_score - collapsed_score(world.metric))
         for s, source in enumerate(names):
             if s == t:
                 continue
             shifted = Condition(pair.n_runs, level + float(shifts[s, t]), pair.sd, pair.collapse)
             found[name, "pair", source], collapsed[name, "pair", source] = draw(shifted)
-            trained[s, t] = true_score(world, target, shifted) - alone if shifts[s, t] else 0.0
+            trained[s, t] = true_score(world, target, shifted) - single_score if shifts[s, t] else 0.0
             gains[s, t] = (1 - world.collapse_pair) * trained[s, t] + lost
     seeds = {key: tuple(range(arm.n_runs)) for key, arm in found.items()}
     return SimulatedStudy(Arms(names, found, seeds), gains, trained, collapsed)

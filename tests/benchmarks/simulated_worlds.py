@@ -139,5 +139,5 @@ def null_shift(world: World, target: Target, pair: Condition, single: Condition)
     """The pair's latent shift that makes the gain zero: arms of unequal SD have unequal scores without it."""
     if pair.sd == single.sd:
         return 0.0
-    alone = true_score(world, target, single)
-    return float(brentq(lambda shift: true_score(world, target, Condition(1, shift, pair.sd)) - alone, -20, 20))
+    single_score = true_score(world, target, single)
+    return float(brentq(lambda shift: true_score(world, target, Condition(1, shift, pair.sd)) - single_score, -20, 20))

@@ -10,8 +10,8 @@ round each way trains on mini-batches of 32 of both tasks, one way after the oth
 the largest; ratios are of one round, and their medians are written. All ways have the same rows but for the Trainer
 that groups by length: it has batches of its own epoch (over the whole training sets, and over 640 examples), from the
 longest to the shortest over the rounds, so its ratio is of all rounds together. Rates count examples; the share of the
-peak counts what a way has to multiply, of real tokens alone: ours a last layer in part. ``chosen`` are ours in the
-precision that a study of this encoder takes here unless it is told. A processor whose matrix products are no faster in
+peak counts what a way has to multiply, of real tokens only: ours a last layer in part. ``chosen`` are ours in the
+precision that a study of this encoder takes here by default. A processor whose matrix products are no faster in
 16 bits is spared the ways in them. The rows of an encoder and number of threads take the place of older ones in
 ``train_speed.csv`` of ``results/``, or of ``--out``: what another machine makes of it.
 
@@ -243,8 +243,8 @@ def table(measured: pd.DataFrame, model: str, threads: int, chosen: str | None) 
 def machine(device: str = "cpu") -> dict[str, object]:
     """What the figures are of; peaks in GFLOP/s, with torch's threads as they are."""
     gpu = {"gpu": torch.cuda.get_device_name()} if device == "cuda" else {}
-    told = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
-    of_cpu = {name.strip(): value.strip() for name, _, value in told}
+    fields = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
+    of_cpu = {name.strip(): value.strip() for name, _, value in fields}
     flags = [flag for flag in FLAGS if flag in of_cpu.get("flags", "").split()]
     peaks = {"peak_32_bits": matmul_peak(device=device) / 1e9}
     if device == "cuda" or products_in_bf16() > 1:  # elsewhere it would take minutes

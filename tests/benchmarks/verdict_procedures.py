@@ -3,7 +3,7 @@
 * ``half_null``: fixed designs of eight tasks, half of the arrows null, a quarter of about one point, a quarter of two
   to eight points;
 * ``all_null``: families of 12 and 56 arrows, all of them null: the share of studies with any significant arrow;
-* ``races``: sequential designs with all arrows null;
+* ``sequential_designs``: sequential designs with all arrows null;
 * ``collapsed_runs``: what "no effect" is worth if some runs collapse.
 """
 
@@ -25,7 +25,7 @@ from taskaffinity.analysis.statistics.standard_errors import VarianceComponents
 from taskaffinity.analysis.statistics.verdicts import Decision, decide
 from taskaffinity.runs.rule import Rule
 
-COLOURED = ("improves", "degrades")
+SIGNIFICANT = ("improves", "degrades")
 INTERIM_SEEDS = (3, 5, 8, 12)
 NULL_WORLDS = {
     "base": World(),
@@ -78,7 +78,7 @@ def all_null(cell: str, studies: int | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def races(cell: str, studies: int | None = None) -> pd.DataFrame:
+def sequential_designs(cell: str, studies: int | None = None) -> pd.DataFrame:
     """Return the rows of one of ``NULL_WORLDS``."""
     full = replace(NULL_WORLDS[cell], seeds_pair=INTERIM_SEEDS[-1])
     rules = {test: rule_of(test) for test in TESTS}
@@ -86,14 +86,14 @@ def races(cell: str, studies: int | None = None) -> pd.DataFrame:
     for _ in range(studies or 500):
         study = draw_study(rng, full)
         for test, rule in rules.items():
-            verdict, saved = race(study.arms, rule)
+            verdict, saved = run_sequential(study.arms, rule)
             scores[test].append({**score(verdict, study.gains), "pair_runs_saved": saved})
     rows = [row_of(cell, "sequential", full, rules[test], found) for test, found in scores.items()]
     _show(rows, len(rules))
     return pd.DataFrame(rows)
 
 
-def race(arms: Arms, rule: Rule) -> tuple[np.ndarray, float]:
+def run_sequential(arms: Arms, rule: Rule) -> tuple[np.ndarray, float]:
     """Return the verdicts of a sequential design on a complete study, and the share of pair runs that it saves."""
     place, size = {name: number for number, name in enumerate(arms.tasks)}, len(arms.tasks)
 
@@ -130,22 +130,22 @@ def half_null_shifts(rng: np.random.Generator, size: int = 8) -> np.ndarray:
 
 def score(verdict: np.ndarray, gains: np.ndarray) -> dict[str, float]:
     """Return what one study's verdicts got wrong and right."""
-    coloured = np.isin(verdict, COLOURED)
-    wrong = coloured & ((gains == 0) | (np.sign(gains) != np.where(verdict == "improves", 1, -1)))
+    significant = np.isin(verdict, SIGNIFICANT)
+    wrong = significant & ((gains == 0) | (np.sign(gains) != np.where(verdict == "improves", 1, -1)))
     equal = verdict == "no effect"
     large, nulls = np.abs(gains) >= 0.02, gains == 0
     return {
-        "false_colours": wrong.sum() / max(1, coloured.sum()),
+        "false_colours": wrong.sum() / max(1, significant.sum()),
         "false_no_effect": (equal & (np.abs(gains) >= 0.01)).sum() / max(1, equal.sum()),
-        "reversed": float((coloured & (gains != 0) & wrong).sum()),
-        "coloured_of_two_points": (coloured & large).sum() / large.sum() if large.any() else np.nan,
+        "reversed": float((significant & (gains != 0) & wrong).sum()),
+        "coloured_of_two_points": (significant & large).sum() / large.sum() if large.any() else np.nan,
         "no_effect_of_nulls": (equal & nulls).sum() / max(1, nulls.sum()),
     }
 
 
 def exaggeration(verdict: np.ndarray, estimates: np.ndarray, gains: np.ndarray) -> float:
     """Return how many times too large the significant gains are on average (winner's curse); NaN without one."""
-    significant = np.isin(verdict, COLOURED) & (gains != 0)
+    significant = np.isin(verdict, SIGNIFICANT) & (gains != 0)
     true = np.abs(gains[significant]).sum()
     return float(np.abs(estimates[significant]).sum() / true) if true else float("nan")
 
