@@ -39,12 +39,15 @@ BAD_USAGE = {
     "margin that is no number": ([*STUDY, "--margin=some"], "--margin some: expected POINTS"),
     "margin of no metric": ([*STUDY, "--margin=bleu=2"], "bleu: no such metric; there are accuracy"),
     "margin of nothing": ([*STUDY, "--margin=0"], "must be above 0"),
-    "race with seeds of its own": (
+    "sequential design with seeds of its own": (
         [*STUDY, "--sequential", "--seeds-single=9"],
         "--seeds-single: not with --sequential",
     ),
-    "race that is over at once": ([*STUDY, "--sequential", "--seeds=12"], "--sequential.*below --max-seeds"),
-    "most seeds without a race": ([*STUDY, "--max-seeds=8"], "--max-seeds 8.*--sequential"),
+    "sequential design that is over at once": (
+        [*STUDY, "--sequential", "--seeds=12"],
+        "--sequential.*below --max-seeds",
+    ),
+    "most seeds without a sequential design": ([*STUDY, "--max-seeds=8"], "--max-seeds 8.*--sequential"),
     "margin without end": ([*STUDY, "--margin=inf"], "expected POINTS"),
     "data for a synthetic suite": (["pairwise", "--domain=planted-8", "--data=half"], "data .*takes no data"),
     "unknown correction": ([*STUDY, "--correction=none"], "--correction"),

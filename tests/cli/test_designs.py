@@ -1,4 +1,4 @@
-"""Controls, matched baselines, races and rules, by the command line on a study that is small but trained."""
+"""Controls, matched baselines, sequential designs and rules, by the command line on a small trained study."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def test_a_matched_baseline_takes_the_place_of_the_single_run(mine: Path, plain:
 
 
 @pytest.mark.slow
-def test_a_race_stops_early_and_the_same_command_again_trains_nothing(tmp_path: Path) -> None:
-    race = [*STUDY, "--sequential", "--seeds=2", "--max-seeds=4", "--alpha=0.1"]
-    first = command(*race, cwd=tmp_path)
+def test_a_sequential_design_stops_early_and_the_same_command_again_trains_nothing(tmp_path: Path) -> None:
+    sequential = [*STUDY, "--sequential", "--seeds=2", "--max-seeds=4", "--alpha=0.1"]
+    first = command(*sequential, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     root = tmp_path / "results" / "clinical"
     done = results_of(root)
@@ -78,7 +78,7 @@ def test_a_race_stops_early_and_the_same_command_again_trains_nothing(tmp_path: 
     levels = {row["decided_at_seeds"] or "4": float(row["alpha_spent"]) for row in edges}
     assert all(0 < level < 0.1 for level in levels.values())
     assert all((row["decided_at_seeds"] == "") == (row["verdict"] == "inconclusive") for row in edges)
-    again = command(*race, cwd=tmp_path)
+    again = command(*sequential, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert results_of(root) == done
     assert again.stdout == first.stdout
@@ -90,7 +90,7 @@ def test_a_race_stops_early_and_the_same_command_again_trains_nothing(tmp_path: 
     assert other.returncode == 2
     assert "analysed by the rule that it was run by" in other.stderr
     asked = (root / "study.json").read_bytes()
-    rerun = command(*race[:-1], "--alpha=0.2", cwd=tmp_path)
+    rerun = command(*sequential[:-1], "--alpha=0.2", cwd=tmp_path)
     assert rerun.returncode == 2
     assert "other interim analyses or another rule" in rerun.stderr.splitlines()[-1]
     assert (root / "study.json").read_bytes() == asked

@@ -1,4 +1,4 @@
-"""``doctor`` says what is here and what is missing, and fails where the made-up suite could not be trained."""
+"""``doctor`` says what is here and what is missing, and fails where the synthetic suite could not be trained."""
 
 from __future__ import annotations
 
@@ -26,23 +26,24 @@ def examine(*arguments: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
-def test_a_bare_machine_is_ready_for_made_up_text_and_told_what_else_it_lacks(tmp_path: Path) -> None:
+def test_a_bare_machine_is_ready_for_synthetic_text_and_doctor_says_what_else_it_lacks(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "file").write_bytes(bytes(3 * 2**20))
-    code, told = examine()
+    code, printed = examine()
     assert code == 0
     for name in ("python", "torch", "transformers", "ray", "CPU cores", "memory", "GPUs", "model hub", "cache"):
-        assert f"\n{name} " in f"\n{told}"
-    assert metadata.version("ray") in told
-    assert "3.0 MiB" in told
-    assert "offline (HF_HUB_OFFLINE is set)" in told
-    assert "synthetic text replaces it" in told
-    assert "missing: encoder bluebert-pm, the default of clinical, open-clinical" in told
+        assert f"\n{name} " in f"\n{printed}"
+    assert metadata.version("ray") in printed
+    assert "3.0 MiB" in printed
+    assert "offline (HF_HUB_OFFLINE is set)" in printed
+    assert "synthetic text replaces it" in printed
+    assert "missing: encoder bluebert-pm, the default of clinical, open-clinical" in printed
     assert (
-        "bc5cdr-disease, bc5cdr-chemical, of biomedical and blue: taskaffinity data fetch bc5cdr --out data\n" in told
+        "bc5cdr-disease, bc5cdr-chemical, of biomedical and blue: taskaffinity data fetch bc5cdr --out data\n"
+        in printed
     )
-    assert "then taskaffinity data prepare mednli --raw DIR --out data\n" in told
-    assert told.endswith("ready: taskaffinity pairwise --domain clinical\n")
+    assert "then taskaffinity data prepare mednli --raw DIR --out data\n" in printed
+    assert printed.endswith("ready: taskaffinity pairwise --domain clinical\n")
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
 
 
@@ -57,14 +58,14 @@ def test_data_are_found_where_they_are_and_make_suites_runnable(
             (folder / task.name / name).write_text("{}")
     if how == "variable":
         monkeypatch.setenv("TASKAFFINITY_DATA", str(folder))
-    code, told = examine(*(["--data", str(folder)] if how == "option" else []))
+    code, printed = examine(*(["--data", str(folder)] if how == "option" else []))
     assert code == 0
-    rows = {line.partition(" ")[0]: line for line in told.splitlines()}
+    rows = {line.partition(" ")[0]: line for line in printed.splitlines()}
     assert "4 of 4 tasks in" in rows["biomedical"]
     assert "cannot" not in rows["biomedical"]
     assert "4 of 8 tasks in" in rows["blue"]
     assert "it cannot be trained" in rows["blue"]
-    assert "fetch bc5cdr" not in told
+    assert "fetch bc5cdr" not in printed
 
 
 def test_a_library_that_is_missing_or_too_old_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,28 +77,28 @@ def test_a_library_that_is_missing_or_too_old_is_broken(monkeypatch: pytest.Monk
         return "1.0" if name == "numpy" else real(name)
 
     monkeypatch.setattr(doctor.metadata, "version", version)
-    code, told = examine()
+    code, printed = examine()
     assert code == 1
-    assert "BROKEN: ray is not installed, expected >=" in told
-    assert "BROKEN: numpy is 1.0, expected >=2.0: pip install" in told
-    assert "2 of these must be fixed" in told
-    assert "ready" not in told
+    assert "BROKEN: ray is not installed, expected >=" in printed
+    assert "BROKEN: numpy is 1.0, expected >=2.0: pip install" in printed
+    assert "2 of these must be fixed" in printed
+    assert "ready" not in printed
 
 
 def test_a_torch_that_does_not_load_is_broken_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "taskaffinity.training.profile.hardware", None)
-    code, told = examine()
+    code, printed = examine()
     assert code == 1
-    assert "BROKEN: torch or transformers does not load" in told
-    assert "Traceback" not in told
+    assert "BROKEN: torch or transformers does not load" in printed
+    assert "Traceback" not in printed
 
 
 def test_a_folder_that_cannot_be_written_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_can_write", lambda folder: False)
-    code, told = examine()
+    code, printed = examine()
     assert code == 1
-    assert "export TASKAFFINITY_CACHE=FOLDER" in told
-    assert "give --results FOLDER" in told
+    assert "export TASKAFFINITY_CACHE=FOLDER" in printed
+    assert "give --results FOLDER" in printed
 
 
 def test_an_encoder_in_the_hubs_cache_is_found_if_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

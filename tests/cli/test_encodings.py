@@ -90,7 +90,7 @@ def test_a_command_prints_and_ends_alike_in_every_encoding(
     ids=["C", "ascii", "latin-1"],
 )
 def test_a_study_ends_alike_where_the_locale_has_ascii_only(changes: dict[str, str], tmp_path: Path) -> None:
-    """Python takes UTF-8 in the locale C, unless it is told not to."""
+    """Python uses UTF-8 in the locale C, unless an option turns this off."""
     small = [
         "--set=precision=none",
         "--set=num_train_epochs=1",

@@ -33,8 +33,8 @@ def test_pairs_from_the_refinement_are_fine_tuned_and_the_same_command_again_tra
         (r["source"], r["target"], r["arm"]): r["score"] for r in rows(root / "scores.csv") if r["split"] == "test"
     }
     for row in edges:
-        pair, alone = (scores[source, row["target"], "finetune"] for source in (row["source"], ""))
-        assert float(row["gain"]) == pytest.approx(100 * (float(pair) - float(alone)), abs=2e-3)
+        pair, single = (scores[source, row["target"], "finetune"] for source in (row["source"], ""))
+        assert float(row["gain"]) == pytest.approx(100 * (float(pair) - float(single)), abs=2e-3)
     asked = json.loads((root / "study.json").read_text())
     assert {how["num_train_epochs"] for how in asked["finetune"].values()} == {1}
     done, drawn = results_of(root), (root / "edges.csv").read_bytes()
@@ -58,7 +58,7 @@ def test_pairs_from_the_refinement_are_fine_tuned_and_the_same_command_again_tra
             "--set finetune.learning_rate: nothing is fine-tuned; give --evaluate-after finetune",
         ),
     ],
-    ids=["race", "match", "a setting of fine-tuning"],
+    ids=["sequential", "match", "a setting of fine-tuning"],
 )
 def test_what_does_not_go_together_is_one_line_and_writes_nothing(
     arguments: list[str], said: str, tmp_path: Path

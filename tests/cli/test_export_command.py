@@ -71,8 +71,8 @@ def test_predict_writes_a_json_line_a_text(done: Done, home: Path) -> None:
     assert "2 texts of notes.txt" in found.stderr
     written = command("predict", "model", "notes.txt", "--out=found.jsonl", "--quiet", cwd=home)
     assert (written.stdout, written.stderr) == ("", "")
-    told = command("predict", "model", "notes.txt", "--out=found.jsonl", cwd=home)
-    assert (told.stdout, told.stderr.splitlines()[-1]) == ("", "2 texts of notes.txt in found.jsonl")
+    predicted = command("predict", "model", "notes.txt", "--out=found.jsonl", cwd=home)
+    assert (predicted.stdout, predicted.stderr.splitlines()[-1]) == ("", "2 texts of notes.txt in found.jsonl")
     assert (home / "found.jsonl").read_text() == found.stdout
 
 

@@ -54,13 +54,13 @@ def test_each_encoder_has_a_study_in_a_folder_of_its_own(first: Done, places: li
 
 
 def test_one_table_has_a_row_an_encoder_in_the_order_given(home: Path, first: Done, places: list[Path]) -> None:
-    told = [line.split() for line in first.stdout.splitlines() if "fine-tuned," in line]
-    assert [words[1] for words in told] == ["Wide", "narrow", "narrow,"]
-    assert told[2][2:6] == ["gain", "over", "the", "first"]
+    lines = [line.split() for line in first.stdout.splitlines() if "fine-tuned," in line]
+    assert [words[1] for words in lines] == ["Wide", "narrow", "narrow,"]
+    assert lines[2][2:6] == ["gain", "over", "the", "first"]
     of_all = rows(home / "results" / "clinical" / "encoders.csv")
-    assert len(of_all) == 3 * 4 * 3  # each over training alone, and the second over the first
+    assert len(of_all) == 3 * 4 * 3  # each over single-task training, and the second over the first
     assert [row["encoder"].split()[0] for row in of_all if row["over"].startswith("Wide")] == ["narrow"] * 12
-    assert "paper" not in first.stdout  # made-up text never stands beside the paper's numbers
+    assert "paper" not in first.stdout  # scores on synthetic text are never shown beside the paper's
     assert "single-task" not in first.stdout  # one table, not one a study
 
 

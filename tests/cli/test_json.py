@@ -31,7 +31,7 @@ def test_a_plan_names_every_run(tmp_path: Path) -> None:
     assert not any(run["done"] for run in study["runs"])
 
 
-def test_a_plan_alone_has_json() -> None:
+def test_only_a_plan_has_json() -> None:
     done = CliRunner().invoke(app, ["pairwise", "--domain=clinical", "--json"])
     assert done.exit_code != 0
     assert "--json: prints the plan; give --dry-run too" in str(done.exception)

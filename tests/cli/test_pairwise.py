@@ -58,7 +58,7 @@ def test_results_folder_holds_what_the_contract_says(finished: Path) -> None:
         assert re.fullmatch(r"(single|refine)-[a-z0-9+-]+-s[0-3]-[0-9a-f]{8}", run.name)
 
 
-def test_edges_have_the_columns_of_the_contract_and_one_row_an_arrow(finished: Path) -> None:
+def test_edges_have_the_columns_of_the_contract_and_one_row_per_arrow(finished: Path) -> None:
     edges = rows(finished / "edges.csv")
     assert list(edges[0])[:8] == ["source", "target", "gain", "low", "high", "p", "q", "verdict"]
     assert {(edge["source"], edge["target"]) for edge in edges} == {(s, t) for s in TASKS for t in TASKS if s != t}
@@ -72,7 +72,7 @@ def test_gains_hold_every_score_of_every_run(finished: Path) -> None:
     gains = rows(finished / "scores.csv")
     assert list(gains[0]) == ["source", "target", "split", "seed", "arm", "metric", "score", "collapsed"]
     scores = {(r["source"], r["target"], r["split"], int(r["seed"])): float(r["score"]) for r in gains}
-    assert len(scores) == len(gains) == 2 * (4 * 4 + 2 * 12)  # splits; seeds alone, seeds as a pair's target
+    assert len(scores) == len(gains) == 2 * (4 * 4 + 2 * 12)  # splits; single-task seeds, seeds as a pair's target
     for path in finished.glob("runs/*/result.json"):
         run = json.loads(path.read_text())
         spec = json.loads((path.parent / "spec.json").read_text())
@@ -151,7 +151,7 @@ def test_a_run_folder_that_was_deleted_is_the_only_one_trained_again(finished: P
 
 
 @pytest.mark.slow
-def test_one_more_seed_trains_that_seed_alone(mine: Path) -> None:
+def test_one_more_seed_trains_only_that_seed(mine: Path) -> None:
     before = results_of(mine)
     more = command(*STUDY, "--seeds=3", "--quiet", cwd=mine.parents[1])
     assert more.returncode == 0, more.stderr

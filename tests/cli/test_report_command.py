@@ -100,9 +100,9 @@ def test_in_a_browser_the_page_fits_a_phone_sorts_and_asks_for_nothing(folders: 
     page.write_text(page.read_text(encoding="utf-8").replace("</body>", PROBE), encoding="utf-8")
     seen = browse(page)
     assert "CONSOLE" not in seen.stderr, seen.stderr
-    told = dict(re.findall(r'data-(wide|up|down)="([^"]*)"', seen.stdout))
-    assert int(told["wide"]) <= 390
-    up, down = ([float(value) for value in told[name].split(",")] for name in ("up", "down"))
+    sizes = dict(re.findall(r'data-(wide|up|down)="([^"]*)"', seen.stdout))
+    assert int(sizes["wide"]) <= 390
+    up, down = ([float(value) for value in sizes[name].split(",")] for name in ("up", "down"))
     assert up == sorted(up)
     assert down == up[::-1]
     events = json.loads((tmp_path / "net.json").read_text(encoding="utf-8"))["events"]

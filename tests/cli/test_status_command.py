@@ -1,4 +1,4 @@
-"""``status`` and ``doctor``: what a results folder and a machine are told to be, without torch, ray or a change."""
+"""``status`` and ``doctor`` describe a results folder and a machine; they load no torch, no ray and change nothing."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def take(store: RunStore, spec: RunSpec, seconds: float) -> None:
 
 
 def half_done(root: Path) -> tuple[Study, RunStore, list[RunSpec]]:
-    """Three tasks, two seeds: six runs alone that took 10 seconds each, six pairs that are not done."""
+    """Three tasks, two seeds: six single-task runs that took 10 seconds each, six pairs that are not done."""
     study = make_study(["a", "b", "c"], seeds=(0, 1))
     study.write(root)
     store = fill(study, root, COUNTS, skip=lambda spec: spec.arm == "pair")
@@ -69,7 +69,7 @@ def half_done(root: Path) -> tuple[Study, RunStore, list[RunSpec]]:
     return study, store, [spec for spec in study.plan if spec.arm == "pair"]
 
 
-def look(study: Study, store: RunStore) -> Status:
+def current_status(study: Study, store: RunStore) -> Status:
     return status_of(study, store, study.plan, pending_runs(study.plan, store))
 
 
@@ -86,20 +86,20 @@ def test_status_tells_what_is_done_running_failed_and_to_do(tmp_path: Path) -> N
         long_ago = time.time() - 200
         os.utime(store.folder(pairs[2]) / "spec.json", (long_ago, long_ago))
         before = times(tmp_path)
-        told = process("status", "r", cwd=tmp_path, python=("-c", WITHOUT_TORCH))
+        answer = process("status", "r", cwd=tmp_path, python=("-c", WITHOUT_TORCH))
         assert times(tmp_path) == before
-    assert told.returncode == 0, told.stderr
-    rows = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line.strip()}
+    assert answer.returncode == 0, answer.stderr
+    rows = {line.split()[0]: line.split()[1:] for line in answer.stdout.splitlines() if line.strip()}
     assert rows["single"] == ["6", "0", "0", "0"]
     assert rows["pair"] == ["0", "1", "1", "4"]
     assert rows["all"] == ["6", "1", "1", "4"]
-    assert "running for 3 min 2" in told.stdout
-    assert pairs[2].run_id in told.stdout
-    assert f"failed: {Path('r', 'runs', pairs[0].run_id)}: out of memory: lower batch_size\n" in told.stdout
-    assert "traceback" not in told.stdout
+    assert "running for 3 min 2" in answer.stdout
+    assert pairs[2].run_id in answer.stdout
+    assert f"failed: {Path('r', 'runs', pairs[0].run_id)}: out of memory: lower batch_size\n" in answer.stdout
+    assert "traceback" not in answer.stdout
     # by examples a pair takes 20 seconds: 4 of them, and the one under way should have ended
-    assert "about 1 min 20 s left" in told.stdout
-    assert not set(told.stderr.splitlines()[-1].split()) & {"torch", "transformers", "ray"}
+    assert "about 1 min 20 s left" in answer.stdout
+    assert not set(answer.stderr.splitlines()[-1].split()) & {"torch", "transformers", "ray"}
 
 
 def test_a_run_is_running_as_long_as_its_folder_is_held(tmp_path: Path) -> None:
@@ -107,23 +107,23 @@ def test_a_run_is_running_as_long_as_its_folder_is_held(tmp_path: Path) -> None:
     assert not store.is_held(pairs[0])  # never begun
     with held(store, pairs[0]):
         assert store.is_held(pairs[0])
-        assert look(study, store).states[pairs[0]] == "running"
+        assert current_status(study, store).states[pairs[0]] == "running"
         with pytest.raises(AlreadyRunning), store.claim(pairs[0], wait=False):
             pass  # who asks takes nothing from who holds
     assert not store.is_held(pairs[0])  # its process was killed
-    assert look(study, store).states[pairs[0]] == "to do"
+    assert current_status(study, store).states[pairs[0]] == "to do"
     with store.claim(pairs[0], wait=False):  # and gives back what it took
         pass
 
 
 def test_time_left_goes_by_like_runs_and_is_shared_by_those_under_way(tmp_path: Path) -> None:
     study, store, pairs = half_done(tmp_path)
-    assert look(study, store).seconds_left == pytest.approx(6 * 20)
+    assert current_status(study, store).seconds_left == pytest.approx(6 * 20)
     fill(study, tmp_path, COUNTS, skip=lambda spec: spec != pairs[0])
     take(store, pairs[0], 60)
-    assert look(study, store).seconds_left == pytest.approx(5 * 60)
+    assert current_status(study, store).seconds_left == pytest.approx(5 * 60)
     with held(store, pairs[1]), held(store, pairs[2]):
-        assert look(study, store).seconds_left == pytest.approx((3 * 60 + 2 * 60) / 2, abs=20)
+        assert current_status(study, store).seconds_left == pytest.approx((3 * 60 + 2 * 60) / 2, abs=20)
 
 
 def test_the_time_left_of_a_large_study_asks_for_the_cost_of_each_run_a_few_times(
@@ -138,16 +138,16 @@ def test_the_time_left_of_a_large_study_asks_for_the_cost_of_each_run_a_few_time
     monkeypatch.setattr(Study, "cost", lambda self, spec: asked.append(spec) or real(self, spec))
     for spec in set(study.plan) - set(pairs[::2]):
         take(store, spec, 20)
-    assert look(study, store).seconds_left == pytest.approx(20 * len(pairs[::2]))
+    assert current_status(study, store).seconds_left == pytest.approx(20 * len(pairs[::2]))
     assert len(study.plan) <= len(asked) <= 3 * len(study.plan)
 
 
-def test_without_a_finished_run_no_time_is_told(tmp_path: Path) -> None:
+def test_without_a_finished_run_no_time_is_reported(tmp_path: Path) -> None:
     make_study(["a", "b"]).write(tmp_path)
-    told = command("status", str(tmp_path), cwd=tmp_path)
-    assert told.returncode == 0, told.stderr
-    assert "unknown until a run has finished" in told.stdout
-    assert "run the same command again to train them" in told.stdout
+    answer = command("status", str(tmp_path), cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert "unknown until a run has finished" in answer.stdout
+    assert "run the same command again to train them" in answer.stdout
 
 
 def test_a_finished_study_is_all_done_also_in_the_folder_of_an_encoder(tmp_path: Path) -> None:
@@ -155,20 +155,20 @@ def test_a_finished_study_is_all_done_also_in_the_folder_of_an_encoder(tmp_path:
         study = make_study(["a", "b"], seeds=(0,))
         study.write(tmp_path / folder)
         fill(study, tmp_path / folder, COUNTS)
-    told = command("status", str(tmp_path), cwd=tmp_path)
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.count("all done") == 2
-    assert "biobert-1a2b3c4d" in told.stdout
+    answer = command("status", str(tmp_path), cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.count("all done") == 2
+    assert "biobert-1a2b3c4d" in answer.stdout
 
 
 def test_a_sequential_design_is_counted_up_to_its_next_interim_analysis(tmp_path: Path) -> None:
     study = make_study(["a", "b", "c"], seeds=(*range(12),), seeds_single=(*range(17),), interim_seeds=(3, 5, 8, 12))
     study.write(tmp_path)
-    told = command("status", str(tmp_path), cwd=tmp_path)
-    assert told.returncode == 0, told.stderr
-    rows = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line.strip()}
+    answer = command("status", str(tmp_path), cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    rows = {line.split()[0]: line.split()[1:] for line in answer.stdout.splitlines() if line.strip()}
     assert rows["pair"] == ["0", "0", "0", "9"]
-    assert f"of at most {len(study.plan)}" in told.stdout
+    assert f"of at most {len(study.plan)}" in answer.stdout
 
 
 def test_a_run_that_kept_no_model_is_to_do_where_models_were_asked_for(tmp_path: Path) -> None:
@@ -181,11 +181,11 @@ def test_a_run_that_kept_no_model_is_to_do_where_models_were_asked_for(tmp_path:
             (model / f"{name}.safetensors").write_bytes(b"")
     for keep_models, done in ((False, [3, 0]), (True, [2, 1])):
         replace(study, keep_models=keep_models).write(tmp_path)
-        told = command("status", str(tmp_path), cwd=tmp_path).stdout
-        rows = {line.split()[0]: line.split()[1:] for line in told.splitlines() if line.strip()}
+        answer = command("status", str(tmp_path), cwd=tmp_path).stdout
+        rows = {line.split()[0]: line.split()[1:] for line in answer.splitlines() if line.strip()}
         assert [sum(int(rows[arm][place]) for arm in ("single", "pair")) for place in (0, 3)] == done
-        assert ("--keep-models: a run without a stored model" in told) == keep_models
-        assert ("all done" in told) != keep_models
+        assert ("--keep-models: a run without a stored model" in answer) == keep_models
+        assert ("all done" in answer) != keep_models
 
 
 @pytest.mark.parametrize("content", [None, {}, {"study.json": "{"}, {"full.json": '{"suite": "x"}'}])
@@ -195,10 +195,10 @@ def test_a_folder_without_a_study_is_one_line(content: dict[str, str] | None, tm
         folder.mkdir()
         for name, text in content.items():
             (folder / name).write_text(text)
-    told = command("status", "r", cwd=tmp_path)
-    assert (told.returncode, told.stdout) == (2, "")
-    assert len(told.stderr.splitlines()) == 1
-    assert told.stderr.startswith("taskaffinity: r")
+    answer = command("status", "r", cwd=tmp_path)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert len(answer.stderr.splitlines()) == 1
+    assert answer.stderr.startswith("taskaffinity: r")
 
 
 def test_another_programs_study_json_in_a_folder_below_is_passed_over(tmp_path: Path) -> None:
@@ -207,10 +207,10 @@ def test_another_programs_study_json_in_a_folder_below_is_passed_over(tmp_path: 
     fill(study, tmp_path / "ours", COUNTS)
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs/study.json").write_text('{"trials": []}')
-    told = command("status", str(tmp_path), cwd=tmp_path)
-    assert told.returncode == 0
-    assert re.fullmatch(r"skipped: \S+theirs/study.json: not a study .*: no suite in it; .*\n", told.stderr)
-    assert "all done" in told.stdout
+    answer = command("status", str(tmp_path), cwd=tmp_path)
+    assert answer.returncode == 0
+    assert re.fullmatch(r"skipped: \S+theirs/study.json: not a study .*: no suite in it; .*\n", answer.stderr)
+    assert "all done" in answer.stdout
     refused = command("status", "theirs", cwd=tmp_path)
     assert refused.returncode == 2
     assert "theirs/study.json: not a study of this version of taskaffinity: no suite in it" in refused.stderr

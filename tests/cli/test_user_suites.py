@@ -452,7 +452,7 @@ def test_inspect_counts(
     assert "shared" not in out.lower()
 
 
-def test_leaks_are_told_before_anything_is_trained(
+def test_leaks_are_reported_before_anything_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -468,8 +468,8 @@ def test_leaks_are_told_before_anything_is_trained(
     leaky(tmp_path)
     assert run(monkeypatch, *study) == 0
     out, err = capsys.readouterr()
-    told = [line for line in out.splitlines() if not line.startswith(("Fewer than", "Few updates"))]
-    assert told[-4:] == [
+    lines = [line for line in out.splitlines() if not line.startswith(("Fewer than", "Few updates"))]
+    assert lines[-4:] == [
         "leak: 1 text of reviews test also in reviews train",
         "leak: 1 text of mentions test also in reviews train, which can look like transfer",
         "all leaks: taskaffinity data inspect suite.yaml",
@@ -507,7 +507,7 @@ def test_inspect_of_a_data_folder_and_of_one_without_a_task(
     assert "no text occurs in two" in out
 
 
-def test_text_is_shown_on_a_terminal_alone(
+def test_text_is_shown_only_on_a_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lay_out(tmp_path)

@@ -226,7 +226,7 @@ def test_a_run_that_kept_half_of_its_weights_is_trained_again(tiny_study: MakeSt
 
 
 def chained(tiny_study: MakeStudy) -> Any:
-    """The whole set's refinement, from there three tasks alone and three pairs, and from each its tasks fine-tuned."""
+    """The multi-task run, from it three single-task runs and three pairs, and from each its tasks fine-tuned."""
     tasks = ("clinicalsts", "mednli", "shareclefe")
     return tiny_study(tasks=tasks, seeds=(0,), evaluate_after="finetune", init_from="multitask")
 

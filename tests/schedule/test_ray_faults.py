@@ -56,10 +56,10 @@ def kill(name, how=signal.SIGKILL):
         killed += 1
     return killed
 
-def tell(report, **more):
+def write_outcome(report, **more):
     failed = {spec.run_id: reason for spec, reason in report.failed.items()}
     content = {"failed": failed, "trained": [spec.run_id for spec in report.trained], **more}
-    (root / "told.json").write_text(json.dumps(content))
+    (root / "outcome.json").write_text(json.dumps(content))
 """
 
 LOCAL = """
@@ -79,7 +79,7 @@ def on_progress(progress):
                 victim.append(name)
 
 report = tiny.train(root, resources=Resources("ray"), on_progress=on_progress)
-tell(report, victims=victim)
+write_outcome(report, victims=victim)
 tiny.edges(root)
 """
 
@@ -95,7 +95,7 @@ def on_progress(progress):
                 victim.append(name)
 
 report = tiny.train(root, resources=Resources("ray"), on_progress=on_progress)
-tell(report, victims=victim, continued=continued)
+write_outcome(report, victims=victim, continued=continued)
 tiny.edges(root)
 """
 
@@ -121,7 +121,7 @@ try:
 finally:
     over.set()
     hunter.join()
-tell(report, victims=[victim], kills=len(killed))
+write_outcome(report, victims=[victim], kills=len(killed))
 tiny.edges(root)
 """
 
@@ -138,7 +138,7 @@ def on_progress(progress):
 report = tiny.train(root, resources=Resources("ray"), on_progress=on_progress)
 time.sleep(1)
 left = [process.name() for process in psutil.Process().children(recursive=True) if process.status() != "zombie"]
-tell(report, victims=victims, left=left)
+write_outcome(report, victims=victims, left=left)
 tiny.edges(root)
 """
 
@@ -162,7 +162,7 @@ def on_progress(progress):
         cluster.remove_node(nodes[0], allow_graceful=False)
 
 report = tiny.train(root, resources=Resources("ray", address=cluster.address), on_progress=on_progress)
-tell(report, victims=victims)
+write_outcome(report, victims=victims)
 tiny.edges(root)
 ray.shutdown()
 cluster.shutdown()
@@ -181,7 +181,7 @@ ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
 try:
     tiny.train(root, resources=Resources("ray", cpus_per_run=2))
 except ValueError as error:
-    (root / "told.json").write_text(json.dumps({"refused": str(error)}))
+    (root / "outcome.json").write_text(json.dumps({"refused": str(error)}))
 ray.shutdown()
 cluster.shutdown()
 """
@@ -189,7 +189,7 @@ cluster.shutdown()
 NEVER_ENOUGH_MEMORY = """
 os.environ["RAY_memory_usage_threshold"] = "0.001"  # Ray's memory monitor ends every worker
 os.environ["RAY_memory_monitor_refresh_ms"] = "200"
-tell(tiny.train(root, resources=Resources("ray")))
+write_outcome(tiny.train(root, resources=Resources("ray")))
 """
 
 
@@ -206,7 +206,7 @@ def short() -> Iterator[Path]:
 
 
 def trial(script: str, root: Path, cache: Path, temporary: Path, epochs: int = 100, limit: float = LIMIT) -> Any:
-    """Run a script in its own session, and read what it told; what it leaves behind is ended."""
+    """Run a script in its own session and return its outcome; processes that it leaves behind are ended."""
     code = HEAD.replace("EPOCHS", str(epochs)) + script
     errors = root.with_suffix(".stderr")
     with errors.open("w") as stderr:
@@ -229,8 +229,8 @@ def trial(script: str, root: Path, cache: Path, temporary: Path, epochs: int = 1
                     continue
             process.wait(30)
     assert status == 0, f"{status}: {errors.read_text()[-2000:]}"
-    told = root / "told.json"
-    return json.loads(told.read_text()) if told.exists() else None
+    outcome = root / "outcome.json"
+    return json.loads(outcome.read_text()) if outcome.exists() else None
 
 
 def descendants_of(pid: int) -> list[int]:
@@ -247,10 +247,10 @@ def undisturbed(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def test_a_killed_worker_changes_nothing(undisturbed: bytes, cache: Path, tmp_path: Path, short: Path) -> None:
-    told = trial(ONE_WORKER_KILLED, tmp_path / "study", cache, short)
-    assert len(told["victims"]) == 1, "no worker was killed: the trial shows nothing"
-    assert told["failed"] == {}
-    assert len(told["trained"]) == 6
+    outcome = trial(ONE_WORKER_KILLED, tmp_path / "study", cache, short)
+    assert len(outcome["victims"]) == 1, "no worker was killed: the trial shows nothing"
+    assert outcome["failed"] == {}
+    assert len(outcome["trained"]) == 6
     assert (tmp_path / "study" / "edges.csv").read_bytes() == undisturbed
 
 
@@ -258,54 +258,54 @@ def test_a_killed_worker_changes_nothing(undisturbed: bytes, cache: Path, tmp_pa
 def test_a_terminated_worker_leaves_a_checkpoint_from_which_its_run_continues(
     cache: Path, tmp_path: Path, short: Path
 ) -> None:
-    told = trial(ONE_WORKER_TERMINATED, tmp_path / "study", cache, short, epochs=600)
-    assert told["failed"] == {}
-    assert len(told["trained"]) == 6
-    assert list(told["continued"]) == told["victims"]
+    outcome = trial(ONE_WORKER_TERMINATED, tmp_path / "study", cache, short, epochs=600)
+    assert outcome["failed"] == {}
+    assert len(outcome["trained"]) == 6
+    assert list(outcome["continued"]) == outcome["victims"]
 
 
 def test_a_killed_gcs_server_changes_nothing_and_nothing_is_left(
     undisturbed: bytes, cache: Path, tmp_path: Path, short: Path
 ) -> None:
-    told = trial(GCS_SERVER_KILLED, tmp_path / "study", cache, short)
-    assert len(told["victims"]) == 1, "it was not killed: the trial shows nothing"
-    assert (told["failed"], told["left"]) == ({}, [])
-    assert len(told["trained"]) == 6
+    outcome = trial(GCS_SERVER_KILLED, tmp_path / "study", cache, short)
+    assert len(outcome["victims"]) == 1, "it was not killed: the trial shows nothing"
+    assert (outcome["failed"], outcome["left"]) == ({}, [])
+    assert len(outcome["trained"]) == 6
     assert (tmp_path / "study" / "edges.csv").read_bytes() == undisturbed
 
 
 def test_a_removed_node_changes_nothing(undisturbed: bytes, cache: Path, tmp_path: Path, short: Path) -> None:
-    told = trial(A_NODE_REMOVED, tmp_path / "study", cache, short)
-    assert len(told["victims"]) == 2, "no node was removed: the trial shows nothing"
-    assert told["failed"] == {}
-    assert len(told["trained"]) == 6
+    outcome = trial(A_NODE_REMOVED, tmp_path / "study", cache, short)
+    assert len(outcome["victims"]) == 2, "no node was removed: the trial shows nothing"
+    assert outcome["failed"] == {}
+    assert len(outcome["trained"]) == 6
     assert (tmp_path / "study" / "edges.csv").read_bytes() == undisturbed
 
 
 @pytest.mark.long
 def test_a_run_whose_workers_always_die_fails_alone(cache: Path, tmp_path: Path, short: Path) -> None:
     root = tmp_path / "study"
-    told = trial(ONE_RUN_ALWAYS_KILLED, root, cache, short, epochs=30)
-    [victim] = told["victims"]
-    assert told["kills"] == 4, "once, and three times more"
-    assert list(told["failed"]) == [victim]
-    assert "the worker died" in told["failed"][victim]
-    assert len(told["trained"]) == 5
+    outcome = trial(ONE_RUN_ALWAYS_KILLED, root, cache, short, epochs=30)
+    [victim] = outcome["victims"]
+    assert outcome["kills"] == 4, "once, and three times more"
+    assert list(outcome["failed"]) == [victim]
+    assert "the worker died" in outcome["failed"][victim]
+    assert len(outcome["trained"]) == 5
     error = (root / "runs" / victim / "error.txt").read_text(encoding="utf-8")
-    assert error.partition("\n")[0] == told["failed"][victim]
+    assert error.partition("\n")[0] == outcome["failed"][victim]
     assert (root / "edges.csv").exists()
 
 
 def test_a_run_that_fits_no_single_node_is_refused(cache: Path, tmp_path: Path, short: Path) -> None:
-    told = trial(A_RUN_THAT_FITS_NO_NODE, tmp_path / "study", cache, short, epochs=1, limit=60)
-    assert "--cpus-per-run" in told["refused"]
+    outcome = trial(A_RUN_THAT_FITS_NO_NODE, tmp_path / "study", cache, short, epochs=1, limit=60)
+    assert "--cpus-per-run" in outcome["refused"]
 
 
 @pytest.mark.long
 def test_workers_that_the_memory_monitor_always_ends_become_failed_runs(
     cache: Path, tmp_path: Path, short: Path
 ) -> None:
-    told = trial(NEVER_ENOUGH_MEMORY, tmp_path / "study", cache, short, epochs=1, limit=90)
-    assert told["trained"] == []
-    assert len(told["failed"]) == 6
-    assert all(reason.startswith("out of memory: ") for reason in told["failed"].values())
+    outcome = trial(NEVER_ENOUGH_MEMORY, tmp_path / "study", cache, short, epochs=1, limit=90)
+    assert outcome["trained"] == []
+    assert len(outcome["failed"]) == 6
+    assert all(reason.startswith("out of memory: ") for reason in outcome["failed"].values())

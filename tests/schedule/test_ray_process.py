@@ -89,7 +89,7 @@ def all_end(pids: tuple[int, ...]) -> bool:
 
 
 class TestRayThatEnds:
-    """A stand-in for the process that talks to Ray, which ends when the test says so."""
+    """A substitute for the process that talks to Ray; it ends when the test says so."""
 
     class Sessions(RaySessions):
         """Runs the function in this process; each of ``ends`` is the number of messages until a session ends."""
@@ -141,7 +141,7 @@ class TestRayThatEnds:
         again = train()
         assert (set(again.trained), again.failed) == (set(report.failed), {})
 
-    def test_an_error_of_the_listener_ends_ray_before_it_is_told(self, train: Callable[..., Any]) -> None:
+    def test_an_error_of_the_listener_ends_ray_before_it_is_reported(self, train: Callable[..., Any]) -> None:
         """Not only when the traceback, which refers to the generator, is forgotten."""
 
         def on_progress(progress: object) -> None:
@@ -216,7 +216,7 @@ class TestProcessOfRay:
         assert not (tmp_path / "in order").exists()
 
     @pytest.mark.parametrize("victim", [0, 1], ids=["the process", "gcs_server"])
-    def test_an_end_is_told_and_the_next_call_starts_again(self, victim: int, sessions: RaySessions) -> None:
+    def test_an_end_is_reported_and_the_next_call_starts_again(self, victim: int, sessions: RaySessions) -> None:
         messages = sessions.call(stand_in("ids"))
         pids = next(messages)
         os.kill(pids[victim], signal.SIGKILL)

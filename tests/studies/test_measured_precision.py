@@ -107,14 +107,14 @@ def trials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trials:
         (Trial(1.6, 0.29, 1.65), "bf16", "1.60 times as fast on this machine"),
     ],
 )
-def test_sixteen_bits_are_chosen_where_they_pay(
+def test_bf16_is_chosen_where_it_is_faster(
     found: float | Trial | Exception, chosen: Precision, why: str, asked: Asked, trials: Trials, tmp_path: Path
 ) -> None:
     study, suite, encoder = asked
     trials.found = found
-    precision, told = fast_precision(study, suite, encoder, tmp_path)
+    precision, reason = fast_precision(study, suite, encoder, tmp_path)
     assert precision == chosen
-    assert why in told
+    assert why in reason
     [spec] = trials.specs
     sizes = {task.name: task.sizes["train"] for task in study.tasks}
     assert sizes[spec.task_names[0]] == max(sizes.values())
@@ -167,14 +167,14 @@ def test_a_study_in_16_bits_goes_on_so_where_they_are_slow_and_it_is_said(
 
 
 @pytest.mark.parametrize("design", ["pairwise", "full"])
-def test_16_bits_that_are_asked_for_are_taken_and_said_to_be_slow_where_they_are(
+def test_bf16_that_is_asked_for_is_used_and_reported_as_slow_where_it_is(
     design: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("taskaffinity.studies.forecast.measured_cost", lambda *asked: None)
     slow = "precision: bf16, though matrix products in bf16 are 0.02 times as fast as in fp32 on this processor"
 
-    def told(times: float, setting: str) -> list[str]:
+    def precision_lines(times: float, setting: str) -> list[str]:
         monkeypatch.setattr("taskaffinity.studies.precision.products_in_bf16", lambda: times)
         given = ["--domain=clinical", "--executor=local", "--dry-run", f"--set={setting}"]
         monkeypatch.setattr(sys, "argv", ["taskaffinity", design, *given])
@@ -183,11 +183,11 @@ def test_16_bits_that_are_asked_for_are_taken_and_said_to_be_slow_where_they_are
         assert not ended.value.code
         return [line for line in capsys.readouterr().err.splitlines() if line.startswith("precision")]
 
-    assert told(0.024, "precision=bf16") == [slow]
+    assert precision_lines(0.024, "precision=bf16") == [slow]
     if design == "full":
-        assert told(0.024, "finetune.precision=bf16") == [slow]
-    assert not told(0.024, "precision=none")
-    assert not told(1.7, "precision=bf16")
+        assert precision_lines(0.024, "finetune.precision=bf16") == [slow]
+    assert not precision_lines(0.024, "precision=none")
+    assert not precision_lines(1.7, "precision=bf16")
 
 
 def test_encoders_are_compared_in_the_precision_that_one_of_them_has(
@@ -260,7 +260,7 @@ def test_nothing_is_tried_of_what_is_refused(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("design", ["pairwise", "full"])
-def test_the_machine_chooses_the_precision_of_a_study_unless_it_is_told(
+def test_the_machine_chooses_the_precision_of_a_study_unless_the_user_sets_it(
     design: str, trials: Trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The runs that are planned are those of ``bf16`` where that pays, else those of no precision."""
@@ -275,10 +275,10 @@ def test_the_machine_chooses_the_precision_of_a_study_unless_it_is_told(
             main()
         out, err = capsys.readouterr()
         assert not ended.value.code, err
-        told = [line for line in err.splitlines() if line.startswith("precision")]
-        assert (TRYING in told) == (len(trials.specs) > before)
-        told = [line for line in told if line != TRYING]
-        return [line for line in out.splitlines() if line.startswith("to do")], told
+        lines = [line for line in err.splitlines() if line.startswith("precision")]
+        assert (TRYING in lines) == (len(trials.specs) > before)
+        lines = [line for line in lines if line != TRYING]
+        return [line for line in out.splitlines() if line.startswith("to do")], lines
 
     monkeypatch.setattr("taskaffinity.studies.forecast.measured_cost", lambda *asked: None)
     mine = f"--encoder={folder}"
@@ -287,10 +287,10 @@ def test_the_machine_chooses_the_precision_of_a_study_unless_it_is_told(
     of_tiny, of_paper = planned()[0], planned(mine, "--protocol=paper")[0]
     assert not trials.specs
     for trials.found, precision, word in ((2.0, "bf16", "bf16"), (0.5, None, "fp32")):
-        told = [f"precision: {word} (bf16 was {trials.found:.2f} times as fast on this machine)"]
+        lines = [f"precision: {word} (bf16 was {trials.found:.2f} times as fast on this machine)"]
         place = f"--results=of-{word}"
-        assert planned(mine, place) == planned(mine, place, "--set=precision=auto") == (by_hand[precision], told)
+        assert planned(mine, place) == planned(mine, place, "--set=precision=auto") == (by_hand[precision], lines)
         assert planned(mine, place, "--quiet") == (by_hand[precision], [])
         assert planned() == (of_tiny, [])
         assert planned(mine, "--protocol=paper") == (of_paper, [])
-        assert planned("--set=precision=auto", place)[1] == told
+        assert planned("--set=precision=auto", place)[1] == lines

@@ -80,7 +80,7 @@ def test_the_papers_single_task_models_have_their_recipes(domain: str) -> None:
 
 
 @pytest.mark.parametrize("design", ["full", "pairwise"])
-def test_the_papers_single_task_recipes_change_the_single_task_runs_alone(design: Design, tmp_path: Path) -> None:
+def test_the_papers_single_task_recipes_change_only_the_single_task_runs(design: Design, tmp_path: Path) -> None:
     suite = replace(stand_in("clinical"), synthetic=False)
     joint = default_recipe(suite, "encoder", "paper")
     single = default_single(suite, joint)
@@ -157,7 +157,7 @@ def test_gains_after_fine_tuning_come_with_the_recipes_of_the_stages() -> None:
         ({"baseline": "paper-single"}, "--baseline paper-single"),
         ({"design": "full"}, "the design full"),
     ],
-    ids=["race", "controls", "match", "paper-single", "full"],
+    ids=["sequential", "controls", "match", "paper-single", "full"],
 )
 def test_what_goes_on_from_another_run_is_of_the_plain_design(
     asked: dict[str, Any], other: dict[str, Any], flag: str
@@ -196,7 +196,7 @@ def test_a_broken_study_beside_is_one_line(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["paper", None])
-def test_departures_are_written_under_the_papers_protocol_alone(
+def test_departures_are_written_only_under_the_papers_protocol(
     protocol: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("taskaffinity.studies.run.run", lambda *plan, **options: Report())
@@ -267,7 +267,9 @@ OTHERS: dict[str, tuple[Callable[[Study], Study], str]] = {
 GROWN: dict[str, Callable[[Study], Study]] = {
     "the same": lambda study: study,
     "more seeds": lambda study: replace(study, seeds=(0, 1, 2, 3)),
-    "the seeds of a race": lambda study: replace(study, seeds=tuple(range(12)), seeds_single=tuple(range(21))),
+    "the seeds of a sequential design": lambda study: replace(
+        study, seeds=tuple(range(12)), seeds_single=tuple(range(21))
+    ),
     "another task": lambda study: replace(study, tasks=(*study.tasks, replace(study.tasks[0], name="fifth"))),
     "another rule": lambda study: replace(study, rule=replace(study.rule, alpha=0.01)),
     "the whole set and controls": lambda study: replace(study, full=True, controls=True),
@@ -282,7 +284,7 @@ SHRUNK: dict[str, tuple[Callable[[Study], Study], str]] = {
         lambda study: replace(study, seeds=(0,), seeds_single=(0, 1)),
         "2 of its 3 seeds, 4 of its 6 single-task seeds",
     ),
-    "fewer alone": (lambda study: replace(study, seeds_single=()), "3 of its 6 single-task seeds"),
+    "fewer single-task seeds": (lambda study: replace(study, seeds_single=()), "3 of its 6 single-task seeds"),
     "other seeds": (lambda study: replace(study, seeds=(1, 2, 3)), "1 of its 3 seeds"),
     "fewer tasks": (lambda study: replace(study, tasks=study.tasks[:2]), "shareclefe, mednli of its tasks"),
     "one shared task": (
@@ -304,7 +306,7 @@ def there(tmp_path: Path) -> Study:
 
 
 @pytest.mark.parametrize("what", OTHERS)
-def test_another_study_takes_no_folder_unless_told_to(what: str, there: Study, tmp_path: Path) -> None:
+def test_another_study_takes_a_folder_only_on_request(what: str, there: Study, tmp_path: Path) -> None:
     change, said = OTHERS[what]
     with pytest.raises(
         InputError, match=rf"holds a study with .*{re.escape(said)}.*; give another --results, or --overw"
@@ -332,7 +334,7 @@ def test_a_study_may_grow_in_its_folder(what: str, there: Study, tmp_path: Path)
 
 
 @pytest.mark.parametrize("what", SHRUNK)
-def test_a_study_does_not_shrink_unless_told_to(what: str, there: Study, tmp_path: Path) -> None:
+def test_a_study_shrinks_only_on_request(what: str, there: Study, tmp_path: Path) -> None:
     whole = replace(there, seeds_single=tuple(range(6)), full=True, controls=True)
     whole.write(tmp_path)
     change, said = SHRUNK[what]
@@ -349,34 +351,36 @@ def test_a_study_does_not_shrink_unless_told_to(what: str, there: Study, tmp_pat
         {"rule": Rule(alpha=0.2)},
         {"interim_seeds": ()},
     ],
-    ids=["looks", "looks and rule", "rule", "no race"],
+    ids=["interim analyses", "interim analyses and rule", "rule", "no sequential design"],
 )
-def test_a_race_is_run_by_the_looks_and_the_rule_that_it_was_begun_with(
+def test_a_sequential_design_keeps_the_interim_analyses_and_the_rule_that_it_began_with(
     changed: dict[str, Any], there: Study, tmp_path: Path
 ) -> None:
-    race = replace(there, interim_seeds=(3, 5, 8, 12), seeds=tuple(range(12)), seeds_single=tuple(range(21)))
-    race.write(tmp_path)
-    other = replace(race, **{name: tuple(v) if isinstance(v, range) else v for name, v in changed.items()})
+    sequential = replace(there, interim_seeds=(3, 5, 8, 12), seeds=tuple(range(12)), seeds_single=tuple(range(21)))
+    sequential.write(tmp_path)
+    other = replace(sequential, **{name: tuple(v) if isinstance(v, range) else v for name, v in changed.items()})
     with pytest.raises(
         InputError, match=r"holds a sequential design with other interim analyses or another rule, .*; give --seeds, "
     ):
         check_compatible(other, tmp_path)
     check_compatible(other, tmp_path, replaces=True)
-    check_compatible(replace(race, controls=True), tmp_path)
-    check_compatible(race, tmp_path)
+    check_compatible(replace(sequential, controls=True), tmp_path)
+    check_compatible(sequential, tmp_path)
 
 
 @pytest.mark.parametrize("rule", [{"alpha": 2}, {"alpha": "x"}, {"margins": 3}])
-def test_a_race_whose_rule_is_none_is_one_line(rule: dict[str, Any], there: Study, tmp_path: Path) -> None:
-    race = replace(there, interim_seeds=(3, 5, 8, 12), seeds=tuple(range(12)), seeds_single=tuple(range(21)))
-    race.write(tmp_path)
+def test_a_sequential_design_with_an_invalid_rule_is_refused_in_one_line(
+    rule: dict[str, Any], there: Study, tmp_path: Path
+) -> None:
+    sequential = replace(there, interim_seeds=(3, 5, 8, 12), seeds=tuple(range(12)), seeds_single=tuple(range(21)))
+    sequential.write(tmp_path)
     path = tmp_path / "study.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "rule": rule}))
     with pytest.raises(InputError, match=r"study\.json: not a study of this version"):
-        check_compatible(race, tmp_path)
+        check_compatible(sequential, tmp_path)
 
 
-def test_a_race_over_a_run_whose_counts_are_torn_is_one_line(tmp_path: Path) -> None:
+def test_a_sequential_design_over_a_run_with_torn_counts_is_refused_in_one_line(tmp_path: Path) -> None:
     few = replace(FROM_SCRATCH, num_train_epochs=1, max_train_examples=32, max_eval_examples=20)
     study, found = define(stand_in("clinical"), recipe=few, seeds=range(3), interim_seeds=(2, 3))
     first = next(iter(study.plan))

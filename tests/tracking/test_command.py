@@ -1,4 +1,4 @@
-"""``--report-to`` on the real command: TensorBoard is told once, over restarts too; what is not there is refused."""
+"""``--report-to`` logs each run to TensorBoard once, over restarts too; an unknown tracker is refused."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ SMALLEST = [*LOCAL, *SMALL, "--quiet", "--report-to=tensorboard"]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "table"), [("pairwise", "edges"), ("full", "stages")])
-def test_a_study_is_followed_and_told_once(name: str, table: str, tmp_path: Path) -> None:
+def test_a_study_is_tracked_and_logged_once(name: str, table: str, tmp_path: Path) -> None:
     study = [name, "--domain=clinical", "--seeds=1", *SMALLEST]
     done = command(*study, cwd=tmp_path)
     assert (done.returncode, "--report-to" in done.stderr) == (0, False), done.stderr
     root = tmp_path / "results/clinical"
-    told = {path.name: path for path in (root / "tensorboard").iterdir()}
-    assert set(told) == {*results_of(root), table}
+    logged = {path.name: path for path in (root / "tensorboard").iterdir()}
+    assert set(logged) == {*results_of(root), table}
     written = {path: path.stat().st_mtime_ns for path in root.glob("tensorboard/*/*")}
-    assert len(written) == len(told)
-    assert "test/mednli" in scalars(told[next(run for run in results_of(root) if "mednli" in run)])
+    assert len(written) == len(logged)
+    assert "test/mednli" in scalars(logged[next(run for run in results_of(root) if "mednli" in run)])
     assert command(*study, cwd=tmp_path).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in root.glob("tensorboard/*/*")} == written
 

@@ -75,30 +75,30 @@ def progress(done: int) -> Progress:
     return Progress(6, done, (), 0, None)
 
 
-def test_a_run_is_told_with_settings_curves_scores_and_what_it_is(study: Study, tmp_path: Path) -> None:
+def test_a_run_is_logged_with_settings_curves_scores_and_tags(study: Study, tmp_path: Path) -> None:
     [spec] = [spec for spec in study.plan if len(spec.tasks) == 2 and spec.seed == 1]
     finish(tmp_path, spec)
-    told = run_to_log(study, RunStore(tmp_path), spec)
-    assert told.name == spec.run_id
-    assert (told.settings["tasks"], told.settings["seed"], told.settings["learning_rate"]) == ("a, b", 1, 5e-5)
-    assert told.epochs == [
+    logged = run_to_log(study, RunStore(tmp_path), spec)
+    assert logged.name == spec.run_id
+    assert (logged.settings["tasks"], logged.settings["seed"], logged.settings["learning_rate"]) == ("a, b", 1, 5e-5)
+    assert logged.epochs == [
         (1, {"loss/a": 1.0, "loss/b": 1.0, "dev/a": 0.25, "dev/b": 0.25}),
         (2, {"loss/a": 0.5, "loss/b": 0.5, "dev/a": 0.5, "dev/b": 0.5}),
     ]
-    assert told.scores == {
+    assert logged.scores == {
         "test/a": 0.25,
         "test/b": 0.25,
         "chosen_epoch/a": 2.0,
         "chosen_epoch/b": 2.0,
         "seconds": 3.0,
     }
-    assert told.tags["suite"] == "toy"
-    assert told.tags["run_id"] == spec.run_id
-    assert "synthetic" in told.tags["text"]
-    assert None not in told.settings.values()
+    assert logged.tags["suite"] == "toy"
+    assert logged.tags["run_id"] == spec.run_id
+    assert "synthetic" in logged.tags["text"]
+    assert None not in logged.settings.values()
 
 
-def test_a_folder_is_told_by_an_id_that_stays_and_is_no_other_folders(
+def test_a_folder_is_logged_under_a_lasting_id_of_its_own(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     places = [tmp_path / name / "results" / "toy" for name in ("a", "a", "b")]
@@ -110,12 +110,12 @@ def test_a_folder_is_told_by_an_id_that_stays_and_is_no_other_folders(
         follower, said = following(study, root, tracker, monkeypatch)
         follower.end()
         assert said == []
-        marks.append({told.tags["folder"] for told in (*tracker.runs, *tracker.studies)})
+        marks.append({logged.tags["folder"] for logged in (*tracker.runs, *tracker.studies)})
     assert [len(mark) for mark in marks] == [1, 1, 1]
     assert marks[0] == marks[1] != marks[2]
 
 
-def test_each_run_is_told_once_when_it_is_done_and_over_restarts(
+def test_each_run_is_logged_once_when_it_is_done_and_over_restarts(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracker = Notebook()
@@ -138,7 +138,7 @@ def test_each_run_is_told_once_when_it_is_done_and_over_restarts(
     assert said == []
 
 
-def test_a_run_that_was_trained_again_is_told_again(
+def test_a_run_that_was_trained_again_is_logged_again(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracker, first = Notebook(), study.plan.specs[0]
@@ -148,7 +148,9 @@ def test_a_run_that_was_trained_again_is_told_again(
     assert [(run.name, run.scores["seconds"]) for run in tracker.runs] == [(first.run_id, 3.0), (first.run_id, 4.0)]
 
 
-def test_another_place_is_told_everything(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_tracking_server_receives_every_run(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for spec in study.plan:
         finish(tmp_path, spec)
     for where in ("https://me:secret@host", "elsewhere"):
@@ -158,7 +160,7 @@ def test_another_place_is_told_everything(study: Study, tmp_path: Path, monkeypa
     assert "secret" not in (tmp_path / MEMORY).read_text()
 
 
-def test_verdicts_are_told_at_the_end_and_again_only_when_they_change(
+def test_verdicts_are_logged_at_the_end_and_again_only_when_they_change(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracker = Notebook()
@@ -174,7 +176,7 @@ def test_verdicts_are_told_at_the_end_and_again_only_when_they_change(
     ]
 
 
-def test_a_tracker_that_fails_is_given_up_with_one_line_and_told_the_rest_next_time(
+def test_a_tracker_that_fails_is_disabled_with_one_line_and_receives_the_rest_next_time(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracker = Notebook(fails_at=2)
@@ -213,7 +215,7 @@ BROKEN = (
 
 
 @pytest.mark.parametrize("content", BROKEN, ids=range(len(BROKEN)))
-def test_a_broken_memory_ends_the_tracking_alone(
+def test_a_broken_memory_ends_only_the_tracking(
     content: str, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / MEMORY).write_text(content)

@@ -19,12 +19,12 @@ from taskaffinity.tasks.planted import CLINICAL
 from taskaffinity.tracking.tracker import RunTracker
 
 N_RUNS = 6
-"""Two tasks, two seeds: 4 alone and 2 pairs."""
+"""Two tasks, two seeds: 4 single-task runs and 2 pairs."""
 
 
 @pytest.fixture
 def tracked(tiny_study: Callable[..., Any], tmp_path: Path) -> Callable[[str], tuple[Any, RunStore]]:
-    """Trains the study with a tracker that looks on, publishes, and ends."""
+    """Trains the study with a tracker attached, publishes, and ends."""
 
     def train(name: str) -> tuple[Any, RunStore]:
         tiny, root = tiny_study(num_train_epochs=2), tmp_path / "results"

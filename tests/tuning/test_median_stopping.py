@@ -1,4 +1,4 @@
-"""Stopping early: Ray's ASHA, told of one candidate after the other, stops the same ones; the clock decides nothing."""
+"""Ray's ASHA, which gets one candidate after the other, stops the same ones early; the clock decides nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from taskaffinity.tuning.median_stopping import Course, Standing, standings
 
 EPOCHS = 8
-"""Looks after 2 and 4 of them."""
+"""Interim analyses after 2 and 4 of them."""
 
 
 def courses(seed: int, n: int = 20) -> list[Course]:

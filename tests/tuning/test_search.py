@@ -101,12 +101,12 @@ def test_a_search_that_is_killed_and_continued_is_the_undisturbed_one(
     after: int, search: Search, conduct: Conduct, undisturbed: tuple[SearchResult, Path], tmp_path: Path
 ) -> None:
     first, folder = undisturbed
-    told = 0
+    n_calls = 0
 
     def kill(ended: Ended) -> None:
-        nonlocal told
-        told += 1
-        if told == after:
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == after:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -128,7 +128,7 @@ def test_more_samples_go_on_from_the_search_of_fewer(
     assert more.first.reused == set(range(7))
 
 
-def test_a_record_that_was_cut_short_in_another_company_is_made_whole(
+def test_a_record_that_was_cut_short_among_other_candidates_is_completed(
     search: Search, conduct: Conduct, undisturbed: tuple[SearchResult, Path], tmp_path: Path
 ) -> None:
     first, folder = undisturbed
@@ -155,7 +155,7 @@ def test_a_recipe_that_diverges_is_kept_as_such_and_not_chosen(
     assert conduct(few, tmp_path).epochs_now == 0
 
 
-def test_a_trial_that_fails_otherwise_is_told_of_and_tried_again(
+def test_a_trial_that_fails_otherwise_is_reported_and_tried_again(
     search: Search, conduct: Conduct, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from taskaffinity.training import trial
