@@ -62,8 +62,8 @@ def test_ddi_is_explained_where_no_positive_is_lost(tmp_path: Path, dev: int, st
 def test_the_classes_of_blue_add_up_to_table_1() -> None:
     for (task, split), classes in blue_classes().items():
         positives = sum(n for label, n in classes.items() if "false" not in label)
-        told = table1()[task].counts
-        assert positives == {**told, "dev": 10}[split] if (task, split) == ("i2b2-2010-re", "dev") else told[split]
+        paper = table1()[task].counts
+        assert positives == {**paper, "dev": 10}[split] if (task, split) == ("i2b2-2010-re", "dev") else paper[split]
 
 
 @pytest.mark.parametrize(("train", "reasons"), [(2254, 1), (2253, 0)])

@@ -27,7 +27,7 @@ def test_row_per_chemical_and_gene_of_a_sentence(chemprot_raw: Path) -> None:
 def test_notes_count_the_changes(chemprot_raw: Path) -> None:
     notes, missed = convert(chemprot_raw)[0].card.notes, convert(chemprot_raw)[0].card.missed
     assert missed == {"train": 1, "dev": 1, "test": 1}
-    assert notes["gold_pairs_across_sentences"] == 3  # T5 stands in the title, once a split
+    assert notes["gold_pairs_across_sentences"] == 3  # T5 is in the title, once per split
     assert notes["pairs_with_two_classes"] == 3
     assert notes["rows_with_one_joint_mask"] == 3
     assert notes["boundaries_merged"] == 0

@@ -156,8 +156,8 @@ def error_message(pins: list[PinnedFile], raw: Path, mirror: str) -> str:
 
 def test_files_are_downloaded_once(mirror: Mirror, tmp_path: Path) -> None:
     pins = [mirror.pin("a.txt", A), mirror.pin("deep/er/b c.txt", B)]
-    told: list[tuple[int, int]] = []
-    assert fetch_files(pins, tmp_path / "raw", mirror.address, lambda *bytes_: told.append(bytes_)) == 2
+    reports: list[tuple[int, int]] = []
+    assert fetch_files(pins, tmp_path / "raw", mirror.address, lambda *bytes_: reports.append(bytes_)) == 2
     assert (tmp_path / "raw/a.txt").read_bytes() == A
     assert (tmp_path / "raw/deep/er/b c.txt").read_bytes() == B
     assert files_in(tmp_path / "raw") == {"a.txt", "deep/er/b c.txt"}
@@ -165,7 +165,7 @@ def test_files_are_downloaded_once(mirror: Mirror, tmp_path: Path) -> None:
         (f"/someone/corpus/{COMMIT}/a.txt", None),
         (f"/someone/corpus/{COMMIT}/deep/er/b%20c.txt", None),
     ]
-    assert told[-1] == (50, 50)
+    assert reports[-1] == (50, 50)
     assert fetch_files(pins, tmp_path / "raw", mirror.address) == 0
     assert len(mirror.asked) == 2
 
@@ -186,12 +186,12 @@ def test_partial_download_is_resumed(mirror: Mirror, tmp_path: Path, takes_range
     pin = mirror.pin("a.txt", A)
     (tmp_path / ".a.txt.part").write_bytes(A[:9])
     mirror.takes_ranges = takes_ranges
-    told: list[tuple[int, int]] = []
-    fetch_files([pin], tmp_path, mirror.address, lambda *bytes_: told.append(bytes_))
+    reports: list[tuple[int, int]] = []
+    fetch_files([pin], tmp_path, mirror.address, lambda *bytes_: reports.append(bytes_))
     assert (tmp_path / "a.txt").read_bytes() == A
     assert mirror.asked == [(mirror.path(pin), "bytes=9-")]
     assert files_in(tmp_path) == {"a.txt"}
-    assert (told[0], told[-1]) == ((9, 23), (23, 23))
+    assert (reports[0], reports[-1]) == ((9, 23), (23, 23))
 
 
 def test_complete_part_is_not_requested(mirror: Mirror, tmp_path: Path) -> None:

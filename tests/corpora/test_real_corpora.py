@@ -175,7 +175,7 @@ def test_the_sizes_of_departures_are_counts_of_these_files(real_data: Path) -> N
     """Numbers of ``runs.departures``, counted from the rows."""
     sizes = {one.ours.split()[0] + " " + one.ours.split()[1]: one.size for one in DEPARTURES}
     tasks = {name: read_task(real_data / name).examples for name in ("bc5cdr-disease", "bc5cdr-chemical", "chemprot")}
-    told = []
+    quoted = []
     for name in ("bc5cdr-disease", "bc5cdr-chemical"):
         n_split = n_mentions = 0
         for example in tasks[name]["test"]:
@@ -187,8 +187,8 @@ def test_the_sizes_of_departures_are_counts_of_these_files(real_data: Path) -> N
                 ends.add(first)
             n_mentions += len(found)
             n_split += sum(any(start < end < stop for end in ends) for _, start, stop in found)
-        told.append(f"{n_split} of {n_mentions:,} {name.removeprefix('bc5cdr-')}")
-    assert f"{' and '.join(told)} test mentions of BC5CDR" in sizes["Dev and"]
+        quoted.append(f"{n_split} of {n_mentions:,} {name.removeprefix('bc5cdr-')}")
+    assert f"{' and '.join(quoted)} test mentions of BC5CDR" in sizes["Dev and"]
     n_alone = n_words = 0
     for example in (*tasks["bc5cdr-chemical"]["train"], *tasks["bc5cdr-chemical"]["dev"]):
         rest = list(example.label)

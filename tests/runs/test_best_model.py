@@ -1,4 +1,4 @@
-"""Models are kept where they are asked for, nothing else changes, and one of them is chosen without looking at test."""
+"""Models are stored on request, nothing else changes, and one of them is chosen without the test scores."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ def test_what_starts_from_a_run_is_the_same_whether_its_model_is_kept(tiny_study
     assert scores_of(tmp_path / "with") == scores_of(tmp_path / "without")
 
 
-def test_the_best_on_dev_is_chosen_of_the_pairs_and_the_task_alone(tiny_study: MakeStudy, tmp_path: Path) -> None:
+def test_the_best_on_dev_is_chosen_among_the_pairs_and_the_single_task_runs(
+    tiny_study: MakeStudy, tmp_path: Path
+) -> None:
     tiny = tiny_study()
     tiny.train(tmp_path, resources=LOCAL, options=MODELS)
     store = RunStore(tmp_path)

@@ -61,7 +61,7 @@ def test_the_modes_of_task_files(shared: bool, umask: int, tmp_path: Path) -> No
         assert {name: mode for name, mode in modes(tmp_path).items() if name != "a/.lock"} == expected
 
 
-def test_a_run_is_private_unless_told_otherwise(tmp_path: Path) -> None:
+def test_a_run_is_private_unless_it_is_shared(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     store.write(replace(RESULT))
     assert {modes(store.folder(SPEC))[name] & 0o077 for name in SECRET} == {0}

@@ -83,7 +83,7 @@ def test_a_plan_knows_its_runs() -> None:
 
 @settings(deadline=None)
 @given(st.integers(1, 8), st.integers(1, 4), st.integers(0, 5))
-def test_b_seeds_alone_and_s_of_a_pair(n: int, s: int, more: int) -> None:
+def test_a_plan_has_b_single_task_seeds_and_s_seeds_of_a_pair(n: int, s: int, more: int) -> None:
     plan = pairwise(refs(n), ENCODER, Recipe(), range(s), seeds_single=range(s + more))
     assert len(plan) == (s + more) * n + s * n * (n - 1) // 2
     seeds: dict[tuple[str, ...], set[int]] = {}
@@ -94,7 +94,7 @@ def test_b_seeds_alone_and_s_of_a_pair(n: int, s: int, more: int) -> None:
         assert own == set(range(s + more if len(names) == 1 else s))
 
 
-def test_more_seeds_alone_only_add_singles() -> None:
+def test_more_single_task_seeds_only_add_single_task_runs() -> None:
     few = pairwise(refs(4), ENCODER, Recipe(), [0, 1])
     many = pairwise(refs(4), ENCODER, Recipe(), [0, 1], seeds_single=[0, 1, 2])
     assert pairwise(refs(4), ENCODER, Recipe(), [0, 1], seeds_single=[0, 1]) == few
@@ -103,15 +103,15 @@ def test_more_seeds_alone_only_add_singles() -> None:
     assert len(many) - len(few) == 4
 
 
-@pytest.mark.parametrize("more_alone", [False, True], ids=["as many alone", "more alone"])
+@pytest.mark.parametrize("more_single", [False, True], ids=["as many single-task runs", "more single-task runs"])
 @settings(deadline=None, max_examples=30)
 @given(n=st.integers(2, 6), few=st.integers(1, 4), more=st.integers(0, 4))
-def test_adding_seeds_trains_only_what_is_new(more_alone: bool, n: int, few: int, more: int) -> None:
+def test_adding_seeds_trains_only_what_is_new(more_single: bool, n: int, few: int, more: int) -> None:
     def plan(seeds: int) -> set[RunSpec]:
-        alone = range(default_single_seeds(n, seeds)) if more_alone else None
+        single = range(default_single_seeds(n, seeds)) if more_single else None
         what = (refs(n), ENCODER, Recipe())
         arms = (
-            pairwise(*what, range(seeds), seeds_single=alone),
+            pairwise(*what, range(seeds), seeds_single=single),
             compute_matched(*what, range(seeds)),
             controls(*what, range(seeds), range(100, 100 + seeds)),
         )
@@ -149,15 +149,15 @@ def test_controls_and_matched_runs_are_never_the_pairwise_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_tasks", "n_seeds", "alone"),
+    ("n_tasks", "n_seeds", "single"),
     [(1, 3, 3), (2, 1, 1), (2, 3, 3), (2, 7, 7), (4, 3, 6), (5, 1, 2), (5, 3, 6), (8, 3, 8), (10, 3, 9), (17, 5, 20)],
 )
-def test_a_task_alone_gets_the_root_of_its_partners_times_the_seeds(n_tasks: int, n_seeds: int, alone: int) -> None:
-    assert default_single_seeds(n_tasks, n_seeds) == alone
+def test_a_single_task_gets_the_root_of_its_partners_times_the_seeds(n_tasks: int, n_seeds: int, single: int) -> None:
+    assert default_single_seeds(n_tasks, n_seeds) == single
 
 
 @settings(deadline=None)
 @given(st.integers(2, 40), st.integers(1, 50))
-def test_seeds_alone_are_the_fewest_whose_square_is_enough(n: int, s: int) -> None:
-    alone = default_single_seeds(n, s)
-    assert (alone - 1) ** 2 < s**2 * (n - 1) <= alone**2
+def test_single_task_seeds_are_the_fewest_whose_square_is_enough(n: int, s: int) -> None:
+    single = default_single_seeds(n, s)
+    assert (single - 1) ** 2 < s**2 * (n - 1) <= single**2

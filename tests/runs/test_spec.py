@@ -157,7 +157,7 @@ def test_the_id_is_the_same_in_every_process() -> None:
         "import json, sys; from taskaffinity.runs.spec import RunSpec; "
         "print(RunSpec.from_dict(json.loads(sys.argv[1])).run_id)"
     )
-    told = {
+    run_ids = {
         subprocess.run(
             [sys.executable, "-c", code, json.dumps(CHILD.to_dict())],
             capture_output=True,
@@ -167,7 +167,7 @@ def test_the_id_is_the_same_in_every_process() -> None:
         ).stdout.strip()
         for seed in "12"
     }
-    assert told == {CHILD.run_id}
+    assert run_ids == {CHILD.run_id}
 
 
 def test_the_id_is_words_for_people_and_eight_digits_for_certainty() -> None:

@@ -166,7 +166,7 @@ def test_a_missing_run_is_named(store: RunStore) -> None:
         store.read(SPEC)
 
 
-def test_a_run_that_is_trained_again_is_not_there_for_who_asks_without_looking_first(store: RunStore) -> None:
+def test_a_run_that_is_trained_again_is_absent_for_a_reader_that_does_not_check_first(store: RunStore) -> None:
     store.write(RESULT)
     found = store.get(SPEC)
     assert found is not None
@@ -306,9 +306,9 @@ def second(store: RunStore) -> Iterator[Any]:
 
 def test_of_two_processes_that_want_a_run_the_second_waits(store: RunStore, second: Any) -> None:
     with store.claim(SPEC):
-        told = second()
-        assert not told.poll(2)  # it takes half a second to start
-    assert told.poll(30)
+        reader = second()
+        assert not reader.poll(2)  # it takes half a second to start
+    assert reader.poll(30)
 
 
 def test_a_results_folder_can_move(store: RunStore, tmp_path: Path) -> None:

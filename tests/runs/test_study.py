@@ -90,7 +90,7 @@ def test_the_plan_follows_from_the_study() -> None:
     assert STUDY.plan == pairwise(REFS, STUDY.encoder, STUDY.recipe, [3, 4], full=True)
 
 
-def test_a_task_alone_may_have_seeds_of_its_own() -> None:
+def test_single_task_runs_may_have_seeds_of_their_own() -> None:
     study = replace(STUDY, seeds_single=(3, 4, 5))
     assert study.single_seeds == (3, 4, 5)
     assert study.plan == pairwise(REFS, STUDY.encoder, STUDY.recipe, [3, 4], seeds_single=[3, 4, 5], full=True)
@@ -119,7 +119,7 @@ THREE = replace(
     finetune={name: Recipe(learning_rate=rate) for name, rate in zip("abc", (1e-6, 2e-6, 3e-6), strict=True)},
     full=False,
 )
-"""2 seeds of 3 pairs, 3 seeds of 3 tasks alone: 15 runs that give 21 scores."""
+"""2 seeds of 3 pairs, 3 seeds of 3 single-task runs: 15 runs that give 21 scores."""
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["pairs", "the whole set too"])
@@ -158,7 +158,7 @@ def test_no_placebo_has_a_seed_of_the_single_runs() -> None:
     assert not seeds["placebo"] & seeds["single"]
 
 
-def test_looks_do_not_change_what_may_be_trained() -> None:
+def test_interim_analyses_do_not_change_what_may_be_trained() -> None:
     assert replace(STUDY, interim_seeds=(1, 2)).plan == STUDY.plan
 
 
@@ -200,7 +200,7 @@ def test_a_missing_folder_is_named_as_missing(tmp_path: Path) -> None:
         "nested too deeply",
         "a key too many",
         "no tasks",
-        "looks that are none",
+        "interim analyses that are none",
         "unknown setting",
         "bad setting",
         "unknown key of the rule",

@@ -338,8 +338,8 @@ def test_a_long_line_to_predict_is_named(tmp_path: Path) -> None:
 def test_a_long_name_is_refused_before_data_are_read(length: int, tmp_path: Path) -> None:
     suite = tmp_path / "suite.yaml"
     suite.write_text(f"tasks:\n  {'x' * length}: {{kind: ner, path: none}}\n  y: {{kind: ner, path: none}}\n")
-    told = error_of(lambda: read_suite(suite))
-    assert ("at most 80" in told) == (length > 80)
+    found = error_of(lambda: read_suite(suite))
+    assert ("at most 80" in found) == (length > 80)
     if length > 80:
         with pytest.raises(ValueError, match="at most 80"):
             Task("x" * length, "ner", lambda split: [])
@@ -363,17 +363,17 @@ def test_no_control_character_of_a_file_reaches_a_message(control: str, tmp_path
     assert has_controls(control)
     assert not has_controls(printable(control))
     assert printable(printable(control)) == printable(control)
-    told = [
+    found = [
         str(InputError(f"train{control}.csv: no such file")),
         error_of(lambda: read_yaml(tmp_path / f"a{control}.yaml")),
     ]
     rows = json.dumps({"text": "SPLIT", "label": f"a{control}b"}) + "\n"
     (tmp_path / "a").mkdir()
-    told.append(error_of(lambda: read_suite(suite_of(tmp_path / "a", rows * 2))))
+    found.append(error_of(lambda: read_suite(suite_of(tmp_path / "a", rows * 2))))
     with pytest.raises(ValueError, match="control character") as caught:
         Task("x", "classification", lambda split: [], ("a", f"b{control}"))
-    told.append(str(caught.value))
-    assert [message for message in told if has_controls(message)] == []
+    found.append(str(caught.value))
+    assert [message for message in found if has_controls(message)] == []
 
 
 def test_other_scripts_are_printed_as_they_are() -> None:

@@ -1,4 +1,4 @@
-"""The open clinical suite: its rows, where its data are found, and that nothing stands in for them."""
+"""The open clinical suite: its rows, where its data are found, and that synthetic text never replaces them."""
 
 from __future__ import annotations
 

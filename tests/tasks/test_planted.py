@@ -82,7 +82,7 @@ def test_another_process_makes_the_same_text() -> None:
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
-def test_a_stand_in_has_the_names_and_kinds_of_its_domain_and_says_that_it_is_synthetic(suite: Suite) -> None:
+def test_a_synthetic_suite_has_the_names_and_kinds_of_its_domain_and_says_that_it_is_synthetic(suite: Suite) -> None:
     assert tuple(task.name for task in suite) == blue.BLUE_SUITES[suite.name]
     assert all(task.kind == blue.BLUE_TASKS[task.name].kind for task in suite)
     assert suite.synthetic
@@ -142,7 +142,7 @@ def test_the_truth_of_every_arrow_is_known(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
-def test_targets_alone_are_trained_on_half_of_the_words_and_all_are_tested_on_both(suite: Suite) -> None:
+def test_only_targets_are_trained_on_half_of_the_words_and_all_are_tested_on_both(suite: Suite) -> None:
     assert improved(suite)
     for task in suite:
         shown = content_of(task, "train")

@@ -89,7 +89,7 @@ def test_splits_are_read_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("example", "told"),
+    ("example", "message"),
     [
         (Example("e1", (), words=()), "'train-e1' in train has no word; expected one or more"),
         (Example("e1", ("O",), words=(SECRET, SECRET)), "'train-e1' in train has 1 tag for 2 words"),
@@ -99,16 +99,18 @@ def test_splits_are_read_once() -> None:
     ],
     ids=["no word", "a tag too few", "a word too few", "no word, and a text as id", "a tag too few, and a text as id"],
 )
-def test_a_sentence_that_cannot_be_tagged_is_refused_by_its_id(example: Example, told: str) -> None:
-    with pytest.raises(InputError, match=told) as caught:
+def test_a_sentence_that_cannot_be_tagged_is_refused_by_its_id(example: Example, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
         _ = Task("toy", "ner", partial(read, example), ("x",)).examples
     assert SECRET not in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "told"), [("e1", "id 'e1' is in"), (f"{SECRET} one", "id a text of 10 characters")])
-def test_an_id_in_two_splits_is_refused(name: str, told: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "message"), [("e1", "id 'e1' is in"), (f"{SECRET} one", "id a text of 10 characters")]
+)
+def test_an_id_in_two_splits_is_refused(name: str, message: str) -> None:
     twice = replace(task(), read=lambda split: [replace(ONE, id=name)])
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         _ = twice.examples
     assert SECRET not in str(caught.value)
 
@@ -126,7 +128,7 @@ def test_each_kind_has_its_own_metric(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "told"),
+    ("field", "value", "message"),
     [
         ("kind", "parsing", "no kind 'parsing'; there are similarity"),
         ("metric_name", "bleu", "no metric 'bleu' for kind inference; there are accuracy"),
@@ -135,8 +137,8 @@ def test_each_kind_has_its_own_metric(kind: Kind) -> None:
         ("name", "a/b", "letters"),
     ],
 )
-def test_a_task_that_cannot_be_is_refused(field: str, value: str, told: str) -> None:
-    with pytest.raises(ValueError, match=told) as caught:
+def test_a_task_that_cannot_be_is_refused(field: str, value: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
         replace(task(), **{field: value})  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
 

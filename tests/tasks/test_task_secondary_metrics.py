@@ -15,7 +15,7 @@ CLASSES = ("x", "y", "false")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_official_metric_is_not_told_twice(kind: Kind) -> None:
+def test_the_official_metric_is_not_reported_twice(kind: Kind) -> None:
     for known in (False, True):
         names = secondary_metrics(kind, DEFAULT_METRIC[kind], missed_are_known=known)
         assert DEFAULT_METRIC[kind] not in names
@@ -36,11 +36,11 @@ def test_the_official_metric_is_not_told_twice(kind: Kind) -> None:
         ("classification", "accuracy", ("macro_f1",)),
     ],
 )
-def test_a_task_is_told_in_these_too(kind: Kind, official: str, others: tuple[str, ...]) -> None:
+def test_a_task_is_reported_in_these_metrics_too(kind: Kind, official: str, others: tuple[str, ...]) -> None:
     assert secondary_metrics(kind, official, missed_are_known=False) == others
 
 
-def test_a_task_scored_by_macro_f1_is_told_in_micro_f1() -> None:
+def test_a_task_scored_by_macro_f1_is_reported_in_micro_f1() -> None:
     assert secondary_metrics("relation", "macro_f1", missed_are_known=False) == ("micro_f1",)
 
 

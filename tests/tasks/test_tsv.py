@@ -24,7 +24,7 @@ def rows_of(path: Path) -> list[list[str]]:
 def test_what_csv_writes_is_read_back(tmp_path_factory: pytest.TempPathFactory, texts: list[tuple[str, str]]) -> None:
     path = tmp_path_factory.mktemp("tsv") / "x.tsv"
     rows = [[f"i{n}", *pair, "label"] for n, pair in enumerate(texts)]
-    # a tab and a line break in one row can look like a whole row and the rest of one: such a row has a bad label
+    # a tab and a line break in one row can resemble a whole row and the rest of one: such a row has a bad label
     rows = [row for row in rows if not any("\t" in text for text in row) or not any("\n" in text for text in row)]
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, delimiter="\t").writerows([["index", "a", "b", "c"], *rows])

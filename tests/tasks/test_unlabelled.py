@@ -65,7 +65,7 @@ def test_faults(name: str, content: bytes | None, kind: Kind, said: str, tmp_pat
     assert caught.value.__cause__ is None
 
 
-def test_a_key_that_is_called_otherwise_is_told_with_those_there_are(tmp_path: Path) -> None:
+def test_a_key_of_another_name_is_reported_with_the_keys_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"sentence": "frumious"}\n')
     with pytest.raises(InputError, match="no 'text' among the keys sentence; expected the text under 'text'") as said:

@@ -69,16 +69,16 @@ def test_the_order_depends_only_on_seed_and_epoch(splits: dict[str, EncodedSplit
     assert order(splits) == once
 
 
-@pytest.mark.parametrize("company", [("a",), ("a", "b"), ("c", "a"), ("a", "b", "c")], ids="+".join)
+@pytest.mark.parametrize("task_names", [("a",), ("a", "b"), ("c", "a"), ("a", "b", "c")], ids="+".join)
 def test_mini_batches_are_the_same_in_single_task_and_multi_task_training(
-    company: tuple[str, ...], splits: dict[str, EncodedSplit]
+    task_names: tuple[str, ...], splits: dict[str, EncodedSplit]
 ) -> None:
     def own(names: tuple[str, ...], epoch: int) -> Counter[tuple[int, ...]]:
         chosen = {name: splits[name] for name in names}
         return Counter(rows for task, rows in order(chosen, epoch=epoch) if task == "a")
 
     for epoch in (1, 2):
-        assert own(company, epoch) == own(("a",), epoch)
+        assert own(task_names, epoch) == own(("a",), epoch)
 
 
 def stretched(

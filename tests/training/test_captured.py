@@ -257,7 +257,7 @@ def test_room_that_changes_a_step_is_found(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A kernel that lets the last sequence look at all others, which hurts no mini-batch without room much."""
+    """A kernel in which the last sequence attends to all others, which hurts no mini-batch without room much."""
 
     def leaking(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, layout: Any, **given: Any) -> torch.Tensor:
         states = attend_densely(query, key, value, layout, **given)

@@ -345,7 +345,7 @@ def test_the_tiny_encoder_is_built_once_and_identified_by_its_content(
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (Diverged("diverged: the loss of a"), "diverged: the loss of a"),
         (MemoryError(), "out of memory"),
@@ -355,9 +355,9 @@ def test_the_tiny_encoder_is_built_once_and_identified_by_its_content(
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_failure_has_a_plain_reason_that_quotes_no_text(error: BaseException, told: str) -> None:
+def test_a_failure_has_a_plain_reason_that_quotes_no_text(error: BaseException, message: str) -> None:
     reason = reason_of(error)
-    assert reason.startswith(told)
+    assert reason.startswith(message)
     assert "\n" not in reason
     assert "corpus" not in reason
 
@@ -382,7 +382,7 @@ def test_the_papers_protocol_can_train_without_dev(cache: Path, encoder: Encoder
     assert result.outcomes["nli"].epoch == RECIPE.num_train_epochs
 
 
-def test_released_classes_train_every_token_and_predict_tags_alone(cache: Path, encoder: Encoder) -> None:
+def test_released_classes_train_every_token_and_predict_only_tags(cache: Path, encoder: Encoder) -> None:
     recipe = replace(RECIPE, protocol="paper", released_classes=True, num_train_epochs=1)
     prepare([TASKS["tag"], TASKS["nli"]], encoder, recipe, cache)
     spec = RunSpec((TASKS["nli"].ref, TASKS["tag"].ref), encoder.ref, 0, recipe)

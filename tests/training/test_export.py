@@ -154,10 +154,10 @@ def test_the_exported_model_has_the_test_score_of_the_run(
 ) -> None:
     examples = TASKS[task].examples["test"]
     rows = [Unlabelled(n, 0, e.id, e.text, e.text_pair, e.words) for n, e in enumerate(examples)]
-    found = [told for _, told in Predictor(exported(task)).predict(rows)]
+    found = [prediction for _, prediction in Predictor(exported(task)).predict(rows)]
     key = {"similarity": "score", "ner": "tags"}.get(TASKS[task].kind, "label")
     metric = METRICS[TASKS[task].metric_name]
-    counts = metric.tally([e.label for e in examples], [told[key] for told in found], TASKS[task].scored)
+    counts = metric.tally([e.label for e in examples], [prediction[key] for prediction in found], TASKS[task].scored)
     assert float(metric.score(counts.sum(axis=0))) == pytest.approx(kept(trained[0], task).outcome.test, abs=1e-5)
 
 
@@ -166,13 +166,16 @@ def test_a_text_pipeline_agrees_with_predict(task: str, exported: Callable[[str]
     examples = TASKS[task].examples["test"][:8]
     rows = [Unlabelled(n, 0, e.id, e.text, e.text_pair) for n, e in enumerate(examples)]
     classify: Any = pipeline("text-classification", model=str(exported(task)))
-    for (row, told), _ in zip(Predictor(exported(task)).predict(rows), rows, strict=True):
+    for (row, prediction), _ in zip(Predictor(exported(task)).predict(rows), rows, strict=True):
         pair = {} if row.text_pair is None else {"text_pair": row.text_pair}
         said = classify({"text": row.text, **pair}, truncation=True)
         if task == "sts":
-            assert said["score"] == pytest.approx(told["score"], abs=1e-5)
+            assert said["score"] == pytest.approx(prediction["score"], abs=1e-5)
         else:
-            assert (said["label"], said["score"]) == (told["label"], pytest.approx(told["probability"], abs=1e-5))
+            assert (said["label"], said["score"]) == (
+                prediction["label"],
+                pytest.approx(prediction["probability"], abs=1e-5),
+            )
 
 
 @pytest.mark.filterwarnings("ignore:Tokenizer does not support real words")
@@ -191,9 +194,9 @@ def test_a_token_pipeline_agrees_with_predict(tagger: Path) -> None:
         else:
             text = f" {'  '.join(words[:-1])}."
             row, said = Unlabelled(n, 0, text=text), stock(text)
-        ((_, told),) = predictor.predict([row])
+        ((_, prediction),) = predictor.predict([row])
         assert [(s["entity_group"], s["start"], s["end"]) for s in said] == [
-            (e["type"], e["start"], e["end"]) for e in told["entities"]
+            (e["type"], e["start"], e["end"]) for e in prediction["entities"]
         ]
         n_found += len(said)
     assert n_found > 10
@@ -345,7 +348,7 @@ def test_texts_are_predicted_by_length_and_returned_in_file_order(
     examples = TASKS["nli"].examples["test"]
     texts = [" ".join([e.text] * (1 + n % 5)) for n, e in enumerate(examples)]
     rows = [Unlabelled(n, 0, None, text, e.text_pair) for n, (text, e) in enumerate(zip(texts, examples, strict=True))]
-    alone = [told for row in rows for _, told in predictor.predict([row])]
+    alone = [prediction for row in rows for _, prediction in predictor.predict([row])]
     batches: list[list[int]] = []
     forward = predictor._forward
 
@@ -357,8 +360,8 @@ def test_texts_are_predicted_by_length_and_returned_in_file_order(
     monkeypatch.setattr(predictor_module, "EVALUATION_TOKENS", {"cpu": 100})
     found = list(predictor.predict(rows))
     assert [row for row, _ in found] == rows
-    for (_, told), expected in zip(found, alone, strict=True):
-        assert told == {**expected, "probability": pytest.approx(expected["probability"], abs=1e-5)}
+    for (_, prediction), expected in zip(found, alone, strict=True):
+        assert prediction == {**expected, "probability": pytest.approx(expected["probability"], abs=1e-5)}
     lengths = [length for batch in batches for length in batch]
     assert lengths == sorted(lengths)
     assert len(lengths) == len(rows)

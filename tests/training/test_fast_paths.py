@@ -156,7 +156,7 @@ def test_with_dropout_dev_scores_are_equal_within_noise(
 def test_bf16_trains_and_predicts_like_fp32(
     packed: bool, make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit
 ) -> None:
-    """Losses and scores within what eight bits of mantissa leave; told to be of 32 bits again, not a bit differs."""
+    """Losses and scores agree within eight bits of mantissa; set back to fp32, the model gives the same bits."""
     folder = make_encoder("bert")
     metas = {kind: make_meta(kind, kind) for kind in KINDS}
     splits = {kind: make_split(kind, n=24, seed=i) for i, kind in enumerate(KINDS)}

@@ -42,9 +42,9 @@ def test_compiled_kernels_of_many_shapes_are_not_cached() -> None:
 
     def growth(**caches: str) -> float:
         clean = {name: value for name, value in os.environ.items() if name not in CACHES}
-        told = subprocess.run([sys.executable, "-c", GROWTH], env={**clean, **caches}, capture_output=True, text=True)
-        assert told.returncode == 0, told.stderr
-        return float(told.stdout)
+        done = subprocess.run([sys.executable, "-c", GROWTH], env={**clean, **caches}, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return float(done.stdout)
 
     assert growth() < 20
     assert growth(**dict.fromkeys(CACHES, "1024")) > 60

@@ -21,7 +21,7 @@ from taskaffinity.training.profile.precision import PAYS, Trial, times_in_bf16
 
 
 @pytest.fixture
-def alone(tiny_study: Callable[..., Any]) -> tuple[RunSpec, dict[str, Any]]:
+def single_task(tiny_study: Callable[..., Any]) -> tuple[RunSpec, dict[str, Any]]:
     """A single-task run, with the folders of its encoder and of the cache."""
     tiny = tiny_study(max_train_examples=320)
     spec = RunSpec(tiny.study.refs[:1], tiny.study.encoder, 0, tiny.study.recipe)
@@ -43,8 +43,8 @@ class Clock:
         self.clock += seconds / share
 
 
-def test_both_precisions_are_timed(alone: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec, places = alone
+def test_both_precisions_are_timed(single_task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, places = single_task
     monkeypatch.setattr(precision, "_SECONDS", 0.1)
     monkeypatch.setattr(precision, "products_in_bf16", lambda: 2.0)  # a processor that supports bf16
     before = torch.get_num_threads(), torch.get_rng_state()
@@ -55,9 +55,9 @@ def test_both_precisions_are_timed(alone: Any, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_each_mini_batch_is_timed_in_both_precisions_after_a_small_untimed_one(
-    alone: Any, monkeypatch: pytest.MonkeyPatch
+    single_task: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec, places = alone
+    spec, places = single_task
     tried: list[tuple[str | None, int]] = []
     seconds = {None: iter([9.0, 0.5, 3.0, 4.0]), "bf16": iter([1.0, 0.5, 1.0, 2.0])}
     clock = Clock(monkeypatch)
@@ -75,9 +75,9 @@ def test_each_mini_batch_is_timed_in_both_precisions_after_a_small_untimed_one(
     assert 0 < lengths[0] < min(lengths[2:])
 
 
-def test_no_update_is_timed_if_bf16_products_are_not_faster(alone: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_update_is_timed_if_bf16_products_are_not_faster(single_task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor without bf16 support may take minutes for a few bf16 updates."""
-    spec, places = alone
+    spec, places = single_task
     clocks = {torch.float32: iter([9.0, 1.0, 2.0, 3.0, 1.0, 1.0]), torch.bfloat16: iter([1.0, 4.0, 4.0, 4.0, 2.0, 2.0])}
     monkeypatch.setattr(precision, "_product", lambda dtype: next(clocks[dtype]))
     monkeypatch.setattr(precision, "timed_update", None)
@@ -146,9 +146,9 @@ def test_on_a_busy_machine_most_of_many_pairs_decide(ratios: list[float], second
 def test_a_machine_is_busy_if_others_leave_too_few_processors_now(
     running: str, threads: int, processors: int, is_busy: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = tmp_path / "loadavg"
-    told.write_text(f"9.00 9.00 9.00 {running}/291 10732\n")  # the minutes before were busy
-    monkeypatch.setattr(precision, "_LOADAVG", told)
+    load_file = tmp_path / "loadavg"
+    load_file.write_text(f"9.00 9.00 9.00 {running}/291 10732\n")  # the minutes before were busy
+    monkeypatch.setattr(precision, "_LOADAVG", load_file)
     monkeypatch.setattr(precision.torch, "get_num_threads", lambda: threads)
     monkeypatch.setattr(precision.os, "cpu_count", lambda: processors)
     assert precision._is_wanted_elsewhere() is is_busy
@@ -175,13 +175,13 @@ def test_processes_that_run_now_are_seen() -> None:
 
 
 @pytest.fixture
-def trial_of(alone: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Trial, int]]:
+def trial_of(single_task: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Trial, int]]:
     """Times updates on an invented machine; returns the trial and the number of updates.
 
     ``speed`` is the true speed of bf16. ``shares`` gives the share of a processor that the process gets in each update,
     and ``slower`` the factor by which the update takes longer, also in process time.
     """
-    spec, places = alone
+    spec, places = single_task
     monkeypatch.setattr(precision, "products_in_bf16", lambda: 2.0)
 
     def trial(

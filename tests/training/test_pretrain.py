@@ -170,7 +170,7 @@ def test_an_interrupted_one_gives_the_same_bytes(
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_the_folder_is_its_owners_alone(result: Pretrained) -> None:
+def test_only_its_owner_can_read_the_folder(result: Pretrained) -> None:
     assert {path.stat().st_mode & 0o077 for path in (result.folder, *result.folder.iterdir())} == {0}
 
 

@@ -1,4 +1,4 @@
-"""Probes: they continue the finished model, and differ from the target alone by the source's updates only."""
+"""Probes: they continue the finished model, and differ from the target-only probes by the source's updates only."""
 
 from __future__ import annotations
 
@@ -93,7 +93,9 @@ class Recorder:
         monkeypatch.setattr(MultiTaskModel, "loss", recorded)
 
 
-def test_the_target_alone_has_the_same_mini_batches_and_dropout(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_target_only_probe_has_the_same_mini_batches_and_dropout(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = world.probe(Probe(3, 9, most_rounds=2, source_goal=1.0))
     recorder = Recorder(monkeypatch)
     found = world.train(spec)
@@ -105,7 +107,7 @@ def test_the_target_alone_has_the_same_mini_batches_and_dropout(world: World, mo
     assert len({seed for _, _, seed in together}) == len(together)
 
 
-def test_the_rates_rise_in_the_first_quarter_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_learning_rates_rise_only_in_the_first_quarter(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     rates: list[float] = []
     step = probe_module._ConstantRate.step
     monkeypatch.setattr(probe_module._ConstantRate, "step", lambda self, rate: rates.append(rate) or step(self, rate))
