@@ -21,7 +21,7 @@ from taskaffinity.errors import InputError
 from taskaffinity.runs.recipe import REFINE
 from taskaffinity.tasks.rows import count
 from taskaffinity.tasks.survey import labels_by_split, n_words, overlaps, tasks_of
-from taskaffinity.tasks.task import SPLITS, Split, Task
+from taskaffinity.tasks.task import SCORE_KINDS, SPLITS, Split, Task
 
 _MOST_LABELS = 20
 _SHOWN = 3
@@ -90,7 +90,7 @@ def _summary(task: Task, tokenizer: object) -> dict[str, object]:
             "longest": max(lengths),
             "cut": n_cut,
             "cut_is_exact": tokenizer is not None,
-            "labels": {} if task.kind == "similarity" else dict(_label_counts(task, split)),
+            "labels": {} if task.kind in SCORE_KINDS else dict(_label_counts(task, split)),
         }
     return {"task": task.name, "kind": task.kind, "splits": splits}
 

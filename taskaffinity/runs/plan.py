@@ -36,14 +36,14 @@ class Plan:
 
 
 def without_unused_settings(plan: Plan, similar: Collection[str]) -> Plan:
-    """The same runs; only runs that train a similarity task have ``similarity_targets``.
+    """The same runs; only runs that train a task with scores (similarity, regression) have ``similarity_targets``.
 
     The identity of a run then does not depend on the other tasks of its study.
 
     Parameters
     ----------
     similar : collection of str
-        Names of the similarity tasks.
+        Names of the tasks with scores.
     """
     recipes: dict[Recipe, Recipe] = {}
     runs: dict[RunSpec, RunSpec] = {}

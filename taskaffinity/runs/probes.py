@@ -18,6 +18,7 @@ from taskaffinity.errors import STRICT
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import Probe, RunSpec
 from taskaffinity.runs.study import Study
+from taskaffinity.tasks.task import SCORE_KINDS
 
 REPEATS = 2
 """Most probes per arrow, each from a single-task run with another seed."""
@@ -170,7 +171,7 @@ def updates_of(probe: Probe, rounds: int) -> int:
 
 def _recipe(study: Study, *names: str) -> Recipe:
     """The recipe of joint training; ``similarity_targets`` only where a similarity task is trained."""
-    similar = {task.name for task in study.tasks if task.kind == "similarity"}
+    similar = {task.name for task in study.tasks if task.kind in SCORE_KINDS}
     recipe = study.recipe
     return recipe if similar & set(names) else replace(recipe, similarity_targets=None)
 

@@ -183,9 +183,10 @@ class Recipe:
     similarity_targets: Annotated[
         Literal["standardized"] | None,
         Field(
-            description="standardized learns similarity on scores with mean 0 and SD 1 in the training examples, so "
-            "that their unit decides nothing; predictions are in the unit of the data. It is the default outside "
-            "--protocol paper. none learns the scores as they are, as the released code and earlier versions do."
+            description="standardized learns similarity and regression on scores with mean 0 and SD 1 in the training "
+            "examples, so that their unit decides nothing; predictions are in the unit of the data. It is the default "
+            "outside --protocol paper. none learns the scores as they are, as the released code and earlier versions "
+            "do."
         ),
     ] = None
     sample_seed: Annotated[int, Field(ge=0, le=MOST_SAMPLE_SEED, description="Seed of every sample of examples.")] = 0
@@ -235,6 +236,7 @@ PAPER_FINETUNE: dict[str, tuple[int, float]] = {
 
 PAPER_SINGLE_EPOCHS: dict[str, int] = {
     "similarity": 30,
+    "regression": 30,
     "ner": 30,
     "relation": 10,
     "inference": 10,
@@ -242,7 +244,8 @@ PAPER_SINGLE_EPOCHS: dict[str, int] = {
 }
 """Epochs of the paper's single-task models, by kind of task, as BlueBERT's README gives them. Batches of 32, Adam,
 learning rate 5e-5, warm-up 0.1, at most 128 tokens and dropout 0.1 are those of joint training. The paper has no
-classification of a single text; it is trained as a relation task is."""
+classification of a single text, which is trained as a relation task is, and no regression of one, which is trained as
+similarity is."""
 
 FINETUNE = dataclasses.replace(REFINE, learning_rate=1e-5)
 """The paper's fine-tuning as its text has it (4.2): a learning rate of the order of 1e-5 and 10 epochs. Its scripts use

@@ -37,6 +37,7 @@ from taskaffinity.runs.spec import EncoderRef, RunSpec, Seed, TaskRef
 from taskaffinity.runs.stored.json_files import Words
 from taskaffinity.runs.stored.study_file import read_study
 from taskaffinity.runs.studied_task import Leak, StudiedTask
+from taskaffinity.tasks.task import SCORE_KINDS
 
 Baseline = Literal["single", "compute-matched", "paper-single"]
 
@@ -119,7 +120,7 @@ class Study:
         """Every run that the study may need; a sequential design needs fewer."""
         if all(recipe.similarity_targets is None for recipe in self.recipes):
             return self._plan()
-        return without_unused_settings(self._plan(), [task.name for task in self.tasks if task.kind == "similarity"])
+        return without_unused_settings(self._plan(), [task.name for task in self.tasks if task.kind in SCORE_KINDS])
 
     def _plan(self) -> Plan:
         what = (self.refs, self.encoder, self.recipe)

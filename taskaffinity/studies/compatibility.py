@@ -17,6 +17,7 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study, studies_in
 from taskaffinity.schedule.run import pending_runs
 from taskaffinity.tasks.suite import Suite
+from taskaffinity.tasks.task import SCORE_KINDS
 from taskaffinity.training.encoders.load import Encoder
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.export.export import check_exportable
@@ -57,7 +58,7 @@ def differences(old: Study, new: Study) -> Iterator[str]:
             yield f"encoder {old.encoder.name} (now {new.encoder.name})"
     for name in ("protocol", "baseline", "evaluate_after", "init_from"):
         yield from _changed(name, getattr(old, name), getattr(new, name))
-    is_similar = any(task.kind == "similarity" for task in shared)
+    is_similar = any(task.kind in SCORE_KINDS for task in shared)
     yield from _settings(_used(old.recipe, is_similar), _used(new.recipe, is_similar))
     for task in shared:
         if task.name in old.finetune and task.name in new.finetune:

@@ -19,7 +19,7 @@ from taskaffinity.runs.recipe import (
 )
 from taskaffinity.runs.study import Protocol
 from taskaffinity.tasks.suite import Suite
-from taskaffinity.tasks.task import Kind
+from taskaffinity.tasks.task import SCORE_KINDS, Kind
 
 DEFAULT_ENCODERS = {
     "clinical": "bluebert-pm",
@@ -55,7 +55,7 @@ def default_recipe(suite: Suite, encoder: str | None, protocol: Protocol = "hone
             raise InputError("--protocol paper: needs real text or a pre-trained encoder; give --data, or an --encoder")
         return PAPER_REFINE
     recipe = FROM_SCRATCH if is_tiny(suite, encoder) else REFINE
-    has_similarity = any(task.kind == "similarity" for task in suite)
+    has_similarity = any(task.kind in SCORE_KINDS for task in suite)
     return replace(recipe, similarity_targets="standardized") if has_similarity else recipe
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from taskaffinity.errors import as_user_error
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.study import Study, studies_in
+from taskaffinity.tasks.task import SCORE_KINDS
 
 
 def with_recorded_targets(study: Study, root: Path) -> tuple[Study, list[str]]:
@@ -24,7 +25,7 @@ def with_recorded_targets(study: Study, root: Path) -> tuple[Study, list[str]]:
     if study.recipe.similarity_targets is None or not root.is_dir():
         return study, []
     with as_user_error():
-        stored = [other for other in studies_in(root) if any(task.kind == "similarity" for task in other.tasks)]
+        stored = [other for other in studies_in(root) if any(task.kind in SCORE_KINDS for task in other.tasks)]
     stored.sort(key=lambda other: other.design != study.design)
     if not stored or stored[0].protocol != study.protocol or stored[0].recipe.similarity_targets is not None:
         return study, []

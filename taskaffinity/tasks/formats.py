@@ -24,7 +24,7 @@ from taskaffinity.errors import InputError, input_error, shown
 from taskaffinity.private import file_mode, folder_mode, protect
 from taskaffinity.tasks.lines import LARGEST_SETTINGS, parse_line, read_lines
 from taskaffinity.tasks.rows import Row, SplitCount, count, parse_rows
-from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SPLITS, Example, Kind, Split, Task
+from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SCORE_KINDS, SPLITS, Example, Kind, Split, Task
 
 CARD = "task.json"
 _FILES = {CARD, *(f"{split}.jsonl" for split in SPLITS)}
@@ -59,7 +59,7 @@ class TaskCard(BaseModel):
 
     @model_validator(mode="after")
     def _holds_together(self) -> TaskCard:
-        if bool(self.labels) == (self.kind == "similarity"):
+        if bool(self.labels) == (self.kind in SCORE_KINDS):
             raise ValueError(f"{len(self.labels)} labels for kind {self.kind}")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("a label is listed twice")

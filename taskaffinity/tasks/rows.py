@@ -15,7 +15,7 @@ from typing import Any
 
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.spans import spans
-from taskaffinity.tasks.task import Example, Kind
+from taskaffinity.tasks.task import SCORE_KINDS, Example, Kind
 
 _LARGEST = 1e30
 """A score beyond this is no score, and its square would leave the range of the floats that training uses."""
@@ -111,7 +111,7 @@ def _parse(where: str, row: object, kind: Kind, labels: Sequence[str]) -> Exampl
         return Example(name, _tags(where, row, len(words), labels), words=words, document=document)
     text = _text(where, row, "text")
     pair = _text(where, row, "text_pair") if kind in PAIR_KINDS or row.get("text_pair") is not None else None
-    label = _number(where, row) if kind == "similarity" else _class(where, row, labels)
+    label = _number(where, row) if kind in SCORE_KINDS else _class(where, row, labels)
     return Example(name, label, text, pair, document=document)
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 from taskaffinity.errors import input_error
 from taskaffinity.tasks.formats import CARD, read_task, task_folders
 from taskaffinity.tasks.rows import count
-from taskaffinity.tasks.task import SPLITS, Example, Split, Task
+from taskaffinity.tasks.task import SCORE_KINDS, SPLITS, Example, Split, Task
 from taskaffinity.tasks.user.suitefile import read_suite
 
 
@@ -71,7 +71,7 @@ def labels_by_split(task: Task) -> dict[str, dict[Split, str]]:
     """Label -> split -> number of examples; for similarity, its lowest, mean and highest score."""
     found: dict[str, dict[Split, str]] = {label: {} for label in task.labels or ("lowest", "mean", "highest")}
     for split, examples in task.examples.items():
-        if task.kind == "similarity":
+        if task.kind in SCORE_KINDS:
             scores = [example.label for example in examples if isinstance(example.label, float)]
             for name, score in zip(found, (min(scores), sum(scores) / len(scores), max(scores)), strict=True):
                 found[name][split] = f"{score:.2f}"

@@ -18,9 +18,13 @@ from typing import Any, Literal, get_args
 from taskaffinity.errors import InputError, has_controls, quoted, shown
 from taskaffinity.tasks.metrics import METRICS, Metric
 
-Kind = Literal["similarity", "relation", "inference", "ner", "classification"]
+Kind = Literal["similarity", "relation", "inference", "ner", "classification", "regression"]
 """The kinds of Sections 3.1-3.4 of the paper: regression on a pair, classification of a masked sentence,
-classification of a pair, tagging. ``classification`` is ``relation`` without masks."""
+classification of a pair, tagging. ``classification`` is ``relation`` without masks, and ``regression`` is
+``similarity`` with one text."""
+
+SCORE_KINDS: frozenset[Kind] = frozenset({"similarity", "regression"})
+"""Kinds whose labels are numbers."""
 
 Split = Literal["train", "dev", "test"]
 
@@ -33,6 +37,7 @@ DEFAULT_METRIC: dict[Kind, str] = {
     "inference": "accuracy",
     "ner": "span_f1",
     "classification": "accuracy",
+    "regression": "pearson",
 }
 
 _OF_CLASSES = ("accuracy", "micro_f1", "macro_f1")
@@ -42,6 +47,7 @@ METRICS_OF_KIND: dict[Kind, tuple[str, ...]] = {
     "inference": _OF_CLASSES,
     "ner": ("span_f1", "span_f1_conlleval"),
     "classification": _OF_CLASSES,
+    "regression": ("pearson",),
 }
 """Kind -> metrics that can score it."""
 
@@ -64,7 +70,7 @@ class Example:
     id: str
     """Unique within its task."""
     label: Label
-    """A class, a score (similarity), or one IOB2 tag per word (ner)."""
+    """A class, a score (similarity, regression), or one IOB2 tag per word (ner)."""
     text: str = field(default="", repr=False)
     text_pair: str | None = field(default=None, repr=False)
     words: tuple[str, ...] = field(default=(), repr=False)
@@ -91,7 +97,7 @@ class Task:
     kind: Kind
     read: Callable[[Split], Sequence[Example]] = field(repr=False)
     labels: tuple[str, ...] = ()
-    """Classes in the order of their ids. For ner, the entity types. Empty for similarity."""
+    """Classes in the order of their ids. For ner, the entity types. Empty for similarity and regression."""
     negative: str | None = None
     """The class that is trained but not scored (``false``)."""
     metric_name: str = ""

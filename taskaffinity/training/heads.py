@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.activations import ACT2FN
 
+from taskaffinity.tasks.task import SCORE_KINDS, Kind
 from taskaffinity.training.inputs.batches import Batch
 from taskaffinity.training.inputs.encoded import TaskMeta
 
@@ -75,7 +76,7 @@ class SentenceHead(nn.Module):
 
 
 class RegressionHead(SentenceHead):
-    """Similarity: one output, mean squared error on the target: a standardised score, or a score."""
+    """Similarity and regression: one output, mean squared error on the target: a standardised score, or a score."""
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         return nn.functional.mse_loss(outputs[:, 0], batch.targets)
@@ -123,6 +124,7 @@ Head = RegressionHead | ClassificationHead | TaggingHead
 
 HEADS: dict[str, type[RegressionHead] | type[ClassificationHead] | type[TaggingHead]] = {
     "similarity": RegressionHead,
+    "regression": RegressionHead,
     "relation": ClassificationHead,
     "classification": ClassificationHead,
     "inference": ClassificationHead,
@@ -144,6 +146,6 @@ def make_head(task: TaskMeta, config: PretrainedConfig, dropout: float, pooler: 
     return head
 
 
-def outputs_to_predictions(kind: str, outputs: Tensor) -> Tensor:
-    """Scores for similarity, otherwise the index of the highest class."""
-    return outputs[:, 0].float() if kind == "similarity" else torch.argmax(outputs, dim=-1)
+def outputs_to_predictions(kind: Kind, outputs: Tensor) -> Tensor:
+    """Scores for similarity and regression, otherwise the index of the highest class."""
+    return outputs[:, 0].float() if kind in SCORE_KINDS else torch.argmax(outputs, dim=-1)

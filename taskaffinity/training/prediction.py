@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from taskaffinity.tasks.task import SCORE_KINDS
 from taskaffinity.training.heads import outputs_to_predictions
 from taskaffinity.training.inputs.batches import Batch, batches_of
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, TaskMeta
@@ -48,7 +49,7 @@ def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, devic
     if split.is_tagging:
         return tags_of_sentences(task.outputs, split, outputs)
     values = np.concatenate(outputs)
-    if task.kind != "similarity":
+    if task.kind not in SCORE_KINDS:
         return [task.outputs[int(v)] for v in values]
     mean, sd = task.scale or (0.0, 1.0)
     return [float(v) * sd + mean for v in values]

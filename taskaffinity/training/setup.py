@@ -13,7 +13,7 @@ from typing import TypedDict
 from taskaffinity.private import check_private
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec, TaskRef
-from taskaffinity.tasks.task import Split
+from taskaffinity.tasks.task import SCORE_KINDS, Split
 from taskaffinity.training.checkpoint import load_shared_weights
 from taskaffinity.training.inputs.encoded import TOKEN_CLASSES, EncodedSplit, IntArray, Scale, TaskMeta
 from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded
@@ -134,7 +134,7 @@ def read_tasks(
             if split == "train" and spec.recipe.released_classes and drawn.is_tagging:
                 splits[split][name] = drawn.label_every_token(len(metas[name].outputs))
                 metas[name] = replace(metas[name], token_classes=TOKEN_CLASSES)
-            if split == "train" and spec.recipe.similarity_targets and metas[name].kind == "similarity":
+            if split == "train" and spec.recipe.similarity_targets and metas[name].kind in SCORE_KINDS:
                 scale = Scale.of(drawn.gold)
                 splits[split][name] = drawn.standardize(scale)
                 metas[name] = replace(metas[name], scale=scale)

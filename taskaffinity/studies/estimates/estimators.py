@@ -24,6 +24,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.studies.planned import PlannedStudy
+from taskaffinity.tasks.task import SCORE_KINDS
 from taskaffinity.training.frozen import FrozenModels
 
 FloatArray = npt.NDArray[np.float64]
@@ -83,7 +84,7 @@ def ridge_probe(material: Material) -> FloatArray:
     def evidence(source: str | None, target: str) -> float:
         spec = material.singles[target]
         start = material.store.weights(material.singles[source], source) if source else None
-        return label_evidence(*material.models.states(spec, start), is_score=kinds[target] == "similarity")
+        return label_evidence(*material.models.states(spec, start), is_score=kinds[target] in SCORE_KINDS)
 
     before = {name: evidence(None, name) for name in material.singles}
     return material.scores(lambda source, target: evidence(source, target) - before[target])

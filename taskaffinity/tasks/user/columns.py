@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Literal
 
 from taskaffinity.errors import InputError, input_error, meant, quoted
-from taskaffinity.tasks.task import Kind
+from taskaffinity.tasks.task import SCORE_KINDS, Kind
 
 Field = Literal["id", "idx", "document", "text", "text_pair", "label", "words", "tags"]
 """``id`` is unique in the task, ``idx`` in its split. Rows that are not independent share a ``document``."""
@@ -26,6 +26,7 @@ NEEDED: dict[Kind, tuple[Field, ...]] = {
     "inference": ("text", "text_pair", "label"),
     "ner": ("words", "tags"),
     "classification": ("text", "label"),
+    "regression": ("text", "label"),
 }
 _NAMES: dict[Field, tuple[str, ...]] = {
     "id": ("id",),
@@ -71,10 +72,11 @@ class Columns:
             If a needed column is missing, or two columns could be the same field.
         """
         needed = NEEDED[self.kind]
-        if self.kind in ("relation", "classification") and "text" not in self.given and "text_pair" not in self.given:
+        if "text_pair" not in needed and "text" in needed and not {"text", "text_pair"} & self.given.keys():
             pair = next((name for name in _NAMES["text_pair"] if name != "text_pair" and name in names), None)
             if pair:
-                expected = "kind: inference for pairs, or columns: {text: NAME} for one of them"
+                pairs = "similarity" if self.kind == "regression" else "inference"
+                expected = f"kind: {pairs} for pairs, or columns: {{text: NAME}} for one of them"
                 raise input_error(where, f"column {pair!r} for kind {self.kind}, which has one text", expected)
         extra: tuple[Field, ...] = ("text_pair",) if "text" in needed and "text_pair" not in needed else ()
         found = {name: self._column(where, name, names) for name in (*needed, *extra, "id", "idx", "document")}
@@ -93,7 +95,7 @@ class Columns:
             )
         if self.is_blue:
             legal = _BLUE_NAMES.get(name, ())
-        elif name == "label" and self.kind == "similarity":
+        elif name == "label" and self.kind in SCORE_KINDS:
             legal = (*_NAMES[name], "score")
         else:
             legal = _NAMES[name] if is_needed else (name,)

@@ -14,7 +14,7 @@ from pathlib import Path
 from taskaffinity.errors import has_controls, input_error, meant, named, quoted, shown
 from taskaffinity.tasks.numbers import finite_number
 from taskaffinity.tasks.rows import parse_rows
-from taskaffinity.tasks.task import Example, Kind, Split, Task
+from taskaffinity.tasks.task import SCORE_KINDS, Example, Kind, Split, Task
 from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.conll import iob2
 from taskaffinity.tasks.user.files import read_rows
@@ -72,7 +72,7 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At) -> Task:
         if not rows[split]:
             raise input_error(where, "no row", "at least one example")
     labels = block.labels or _labels(block.kind, rows["train"], places["train"])
-    if not block.labels and block.kind not in ("similarity", "ner"):
+    if not block.labels and block.kind not in (*SCORE_KINDS, "ner"):
         _check_known_labels(rows, labels)
     seen: dict[str, str] = {}
     examples = {split: tuple(parse_rows(located, block.kind, labels, seen)) for split, located in rows.items()}
@@ -149,7 +149,7 @@ def _normalised(block: UserTask, split: Split, rows: Located) -> Located:
             raise input_error(where, f"no {key}", f"{key} in every row")
         if "label" in row:
             value = row["label"]
-            row["label"] = _score(where, value) if block.kind == "similarity" else _class(where, value, block.labels)
+            row["label"] = _score(where, value) if block.kind in SCORE_KINDS else _class(where, value, block.labels)
         yield where, row
 
 
@@ -185,7 +185,7 @@ def _score(where: str, value: object) -> object:
 
 def _labels(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], place: str) -> tuple[str, ...]:
     """Classes or entity types of the training split, sorted."""
-    if kind == "similarity":
+    if kind in SCORE_KINDS:
         return ()
     if kind == "ner":
         tags = [row["tags"] for _, row in rows if isinstance(row["tags"], list)]
@@ -244,7 +244,7 @@ def _check_enough(
     InputError
         If one of them is missing.
     """
-    if block.kind == "similarity":
+    if block.kind in SCORE_KINDS:
         for split, part in examples.items():
             _check_scores_are_labels(part, lines, places[split] if split in places else places["train"])
             if len({example.label for example in part}) < 2:

@@ -127,10 +127,11 @@ def _kind_of(part: Any, columns: Mapping[str, str]) -> Kind:
         names = part.column_names
     if column_of("tags", columns, names) and not column_of("text", columns, names):
         return "ner"
-    if not column_of("text_pair", columns, names):
-        return "classification"
     label = column_of("label", columns, names) or ("score" if "score" in names else None)
-    return "similarity" if any(isinstance(value, float) for value in _labels_in(part, label)) else "inference"
+    has_scores = any(isinstance(value, float) for value in _labels_in(part, label))
+    if not column_of("text_pair", columns, names):
+        return "regression" if has_scores else "classification"
+    return "similarity" if has_scores else "inference"
 
 
 def _labels_in(part: Any, column: str | None) -> Iterator[object]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from taskaffinity.errors import InputError, has_controls, input_error, meant, quoted
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.numbers import whole_number
-from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, Kind, Split
+from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SCORE_KINDS, Kind, Split
 from taskaffinity.tasks.user.columns import NEEDED, Field
 from taskaffinity.tasks.user.files import FITTING, Format, find_files
 
@@ -87,7 +87,7 @@ def check(block: UserTask, at: At) -> None:
         With the line of the key.
     """
     fitting = METRICS_OF_KIND[block.kind]
-    has_classes = block.kind not in ("similarity", "ner")
+    has_classes = block.kind not in (*SCORE_KINDS, "ner")
     if block.metric and block.metric not in fitting:
         of = f" for kind {block.kind}" if block.metric in METRICS else ""
         raise input_error(
@@ -95,8 +95,8 @@ def check(block: UserTask, at: At) -> None:
             f"metric {quoted(block.metric)}{of}",
             f"one of {', '.join(fitting)}{meant(block.metric, fitting)}",
         )
-    if block.labels and block.kind == "similarity":
-        raise input_error(at("labels"), "labels for kind similarity", "none: it learns numbers")
+    if block.labels and block.kind in SCORE_KINDS:
+        raise input_error(at("labels"), f"labels for kind {block.kind}", "none: it learns numbers")
     if has_controls(block.title):
         raise input_error(at("title"), f"title {quoted(block.title)}", "printable characters")
     if garbled := next((label for label in block.labels if has_controls(label)), None):

@@ -28,7 +28,7 @@ name: example                     # the name of the results folder and the graph
 tasks:
 
   negation:                       # the task's name
-    kind: classification          # or: inference (two texts), relation, similarity (two texts and a number), ner
+    kind: classification          # or: inference (two texts), relation, similarity, regression (a number), ner
     path: negation                # a folder with train.csv, dev.csv and test.csv (.jsonl, .tsv, .conll)
     dev: 20%                      # ... or, without dev.csv, a share of train, by a hash of the ids
     columns: {{text: finding}}      # only for names other than: text, label, id
@@ -42,7 +42,7 @@ tasks:
       test: entailment/test.jsonl
     # labels: [entailment, neutral, contradiction]    # default: those of the training split
     # negative: neutral           # a class that is trained but not scored; for micro_f1 and macro_f1
-    # metric: macro_f1            # default: accuracy; ner span_f1, similarity pearson, relation micro_f1
+    # metric: macro_f1            # default: accuracy; ner span_f1, similarity and regression pearson, relation micro_f1
 
   mentions:
     kind: ner

@@ -30,6 +30,7 @@ from taskaffinity.errors import InputError
 from taskaffinity.private import protect
 from taskaffinity.runs.best_model import BestModel
 from taskaffinity.runs.store import RunStore
+from taskaffinity.tasks.task import SCORE_KINDS
 from taskaffinity.training.checkpoint import load_head, load_shared_weights
 from taskaffinity.training.encoders.load import Encoder, find_encoder, load_config, load_tokenizer
 from taskaffinity.training.export.model_card import model_card
@@ -178,7 +179,7 @@ def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedMod
         stock = AutoModelForTokenClassification.from_config(config, dtype=torch.float32, trust_remote_code=False)
         places = {"classifier": "output"}
     else:
-        config.problem_type = "regression" if meta.kind == "similarity" else "single_label_classification"
+        config.problem_type = "regression" if meta.kind in SCORE_KINDS else "single_label_classification"
         stock = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32, trust_remote_code=False)
         places = _CLASSIFIERS[architecture]
         if FORMS[architecture].pooler:

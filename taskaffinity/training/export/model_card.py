@@ -22,6 +22,7 @@ from taskaffinity.training.inputs.encoded import TaskMeta
 
 _TAKES = {
     "similarity": "two texts (`text`, `text_pair`) and returns a score",
+    "regression": "a text and returns a score",
     "inference": "two texts (`text`, `text_pair`) and returns a class",
     "relation": "a text whose two arguments are masked as in the training data, and returns a class",
     "classification": "a text and returns a class",

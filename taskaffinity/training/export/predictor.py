@@ -32,7 +32,7 @@ from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.limits import MOST_TOKENS
 from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.tasks.spans import lenient_spans
-from taskaffinity.tasks.task import KINDS, Example, Label
+from taskaffinity.tasks.task import KINDS, SCORE_KINDS, Example, Label
 from taskaffinity.tasks.unlabelled import Unlabelled
 from taskaffinity.training.encoders.files import NO_CODE, check_encoder_files
 from taskaffinity.training.encoders.load import load_tokenizer
@@ -83,7 +83,7 @@ class Predictor:
             is_tagger = self.meta.kind == "ner"
             auto: Any = AutoModelForTokenClassification if is_tagger else AutoModelForSequenceClassification
             names = self.meta.outputs
-            is_task = self.meta.kind in KINDS and (self.meta.kind == "similarity") != bool(names)
+            is_task = self.meta.kind in KINDS and (self.meta.kind in SCORE_KINDS) != bool(names)
             if not is_task or not all(isinstance(name, str) for name in names):
                 raise ValueError("not the task of an exported model")
             self.model = auto.from_pretrained(folder, dtype=torch.float32, weights_only=True, **NO_CODE).eval()
@@ -127,10 +127,10 @@ class Predictor:
         return outputs.flatten(0, 1).index_select(0, places.index_select(0, batch.layout.read))
 
     def _labels(self, rows: Sequence[Unlabelled]) -> Iterator[dict[str, Any]]:
-        nothing: Label = 0.0 if self.meta.kind == "similarity" else self.meta.outputs[0]
+        nothing: Label = 0.0 if self.meta.kind in SCORE_KINDS else self.meta.outputs[0]
         examples = [Example(str(row.line), nothing, row.text, row.text_pair) for row in rows]
         for output in self.outputs(self._encoded(examples)):
-            if self.meta.kind == "similarity":
+            if self.meta.kind in SCORE_KINDS:
                 yield {"score": float(output[0, 0])}
             else:
                 probabilities = torch.softmax(output[0], dim=0)

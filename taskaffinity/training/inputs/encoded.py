@@ -18,7 +18,7 @@ from pydantic import ConfigDict
 from taskaffinity.errors import STRICT, InputError
 from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.tasks.metrics import METRICS
-from taskaffinity.tasks.task import Kind, Split, Task
+from taskaffinity.tasks.task import SCORE_KINDS, Kind, Split, Task
 
 IntArray = npt.NDArray[np.int64]
 
@@ -189,7 +189,7 @@ def task_meta(task: Task) -> TaskMeta:
 def meta_of(content: Mapping[str, Any]) -> TaskMeta:
     """Rebuild a ``TaskMeta`` from its JSON object, or raise ``ValueError`` in one line."""
     meta: TaskMeta = parse_model(json.dumps(content), TaskMeta)
-    if meta.metric_name not in METRICS or bool(meta.outputs) == (meta.kind == "similarity"):
+    if meta.metric_name not in METRICS or bool(meta.outputs) == (meta.kind in SCORE_KINDS):
         raise ValueError("metric or outputs of another kind of task")
     if meta.scale is not None and not (np.isfinite(meta.scale).all() and meta.scale.sd > 0):
         raise ValueError("a scale that is none")

@@ -141,7 +141,11 @@ class _TaggedExamples(_Examples):
     gold: list[list[str]]
 
 
-_MODELS: dict[Kind, type[_Examples]] = {"similarity": _ScoredExamples, "ner": _TaggedExamples}
+_MODELS: dict[Kind, type[_Examples]] = {
+    "similarity": _ScoredExamples,
+    "regression": _ScoredExamples,
+    "ner": _TaggedExamples,
+}
 
 
 def _check_lengths(split: EncodedSplit) -> None:

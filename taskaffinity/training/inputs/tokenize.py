@@ -25,7 +25,7 @@ import numpy.typing as npt
 from filelock import FileLock
 
 from taskaffinity.private import private_folder
-from taskaffinity.tasks.task import Example, Split, Task
+from taskaffinity.tasks.task import SCORE_KINDS, Example, Split, Task
 from taskaffinity.training.checksums import is_intact
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, bounds_of, task_meta
 from taskaffinity.training.inputs.encoded_cache import write_encoded
@@ -85,7 +85,7 @@ def _encode_sentences(examples: Sequence[Example], tokenizer: Any, meta: TaskMet
     encoded = _tokenized(
         examples, tokenizer, truncation="longest_first", max_length=max_length, return_token_type_ids=True
     )
-    if meta.kind == "similarity":
+    if meta.kind in SCORE_KINDS:
         targets: npt.NDArray[Any] = np.array([example.label for example in examples], dtype=np.float32)
     else:
         number = {label: i for i, label in enumerate(meta.outputs)}
