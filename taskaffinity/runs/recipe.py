@@ -241,11 +241,12 @@ PAPER_SINGLE_EPOCHS: dict[str, int] = {
     "relation": 10,
     "inference": 10,
     "classification": 10,
+    "multilabel": 10,
 }
 """Epochs of the paper's single-task models, by kind of task, as BlueBERT's README gives them. Batches of 32, Adam,
 learning rate 5e-5, warm-up 0.1, at most 128 tokens and dropout 0.1 are those of joint training. The paper has no
-classification of a single text, which is trained as a relation task is, and no regression of one, which is trained as
-similarity is."""
+classification of a single text, with one class or several, which is trained as a relation task is, and no regression of
+one, which is trained as similarity is."""
 
 FINETUNE = dataclasses.replace(REFINE, learning_rate=1e-5)
 """The paper's fine-tuning as its text has it (4.2): a learning rate of the order of 1e-5 and 10 epochs. Its scripts use

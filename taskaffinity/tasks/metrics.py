@@ -111,8 +111,12 @@ def micro_f1_influence(counts: Counts) -> Counts:
 
 
 def macro_f1_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Counts:
-    """Columns: tp, fp, fn of the first scored class, then of the second, ..."""
-    blocks = [micro_f1_tally(gold, predicted, [label]) for label in labels]
+    """Columns: tp, fp, fn of the first scored class, then of the second, ...
+
+    An example has one class, or a sequence of classes.
+    """
+    tally = micro_f1_tally if all(isinstance(label, str) for label in gold) else document_f1_tally
+    blocks = [tally(gold, predicted, [label]) for label in labels]
     return np.concatenate(blocks, axis=1)
 
 
@@ -130,10 +134,10 @@ def macro_f1_influence(counts: Counts) -> Counts:
 def document_f1_tally(
     gold: Sequence[str | Sequence[str]], predicted: Sequence[str | Sequence[str]], labels: Sequence[str]
 ) -> Counts:
-    """Columns: tp, fp, fn over the scored classes together; one row per pair of mentions.
+    """Columns: tp, fp, fn over the scored classes together; each row may have several classes, or none.
 
-    A pair may have several classes, or none. A relation without an example is a pair without a prediction.
-    ``secondary_metrics.by_pair`` builds these pairs from a task's examples.
+    For ``multilabel_f1`` a row is an example. For ``document_f1`` it is a pair of mentions; a relation without an
+    example is a pair without a prediction. ``secondary_metrics.by_pair`` builds these pairs from a task's examples.
     """
     counted = set(labels)
     counts = np.zeros((len(gold), 3))
@@ -231,6 +235,14 @@ METRICS: dict[str, Metric] = {
         Metric(
             "document_f1",
             "micro-F1 of documents' relations, those without a text missed",
+            document_f1_tally,
+            micro_f1_score,
+            micro_f1_influence,
+            gold_positives,
+        ),
+        Metric(
+            "multilabel_f1",
+            "micro-F1 over all labels",
             document_f1_tally,
             micro_f1_score,
             micro_f1_influence,

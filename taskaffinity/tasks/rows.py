@@ -1,6 +1,6 @@
 """Parse and check the rows of a task file; each line is one JSON object.
 
-Keys: ``id``; then ``text`` (with ``text_pair`` for pairs) and ``label`` (a class, or a number for similarity), or
+Keys: ``id``; then ``text`` (with ``text_pair`` for pairs) and ``label`` (a class, a score, or a list of classes), or
 ``words`` and ``tags`` (IOB2, for ner). Rows that are not independent share a ``document`` (a text or a whole number);
 standard errors are computed over documents. ``offsets`` record where the row came from, for a human reader. Other keys
 are ignored.
@@ -35,13 +35,14 @@ class Row:
         """The JSON object of the row."""
         example = self.example
         row: dict[str, Any] = {"id": example.id}
-        if isinstance(example.label, tuple):
-            row |= {"words": list(example.words), "tags": list(example.label)}
+        label = list(example.label) if isinstance(example.label, tuple) else example.label
+        if example.words:
+            row |= {"words": list(example.words), "tags": label}
         else:
             row["text"] = example.text
             if example.text_pair is not None:
                 row["text_pair"] = example.text_pair
-            row["label"] = example.label
+            row["label"] = label
         if example.document:
             row["document"] = example.document
         if self.offsets:
@@ -94,7 +95,7 @@ def count(examples: Iterable[Example], kind: Kind, negative: str | None) -> Spli
     for example in examples:
         rows += 1
         if isinstance(example.label, tuple):
-            labels.update(span[0] for span in spans(example.label))
+            labels.update(example.label if kind == "multilabel" else (span[0] for span in spans(example.label)))
         elif isinstance(example.label, str):
             labels[example.label] += 1
     mentions_or_positives = sum(n for label, n in labels.items() if label != negative)
@@ -111,6 +112,8 @@ def _parse(where: str, row: object, kind: Kind, labels: Sequence[str]) -> Exampl
         return Example(name, _tags(where, row, len(words), labels), words=words, document=document)
     text = _text(where, row, "text")
     pair = _text(where, row, "text_pair") if kind in PAIR_KINDS or row.get("text_pair") is not None else None
+    if kind == "multilabel":
+        return Example(name, _classes(where, row, labels), text, pair, document=document)
     label = _number(where, row) if kind in SCORE_KINDS else _class(where, row, labels)
     return Example(name, label, text, pair, document=document)
 
@@ -145,6 +148,18 @@ def _number(where: str, row: Mapping[str, object]) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST < value < _LARGEST:
         raise input_error(where, f"label {shown(value)}", f"a finite number below {_LARGEST:g}")
     return float(value)
+
+
+def _classes(where: str, row: Mapping[str, object], labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the classes of a multi-label row, in the order of the labels."""
+    value = _value(where, row, "label")
+    if not isinstance(value, list) or any(one not in labels for one in value):
+        unknown = next((one for one in value if one not in labels), None) if isinstance(value, list) else value
+        raise input_error(where, f"label {named(unknown, labels)}", f"a list of some of {', '.join(labels)}")
+    if len(set(value)) != len(value):
+        twice = next(one for one in value if value.count(one) > 1)
+        raise input_error(where, f"label {named(twice, labels)} twice", "each label once")
+    return tuple(label for label in labels if label in value)
 
 
 def _class(where: str, row: Mapping[str, object], labels: Sequence[str]) -> str:

@@ -39,16 +39,16 @@ class Suite:
             ``data`` maps split names to rows: a ``datasets.DatasetDict``, or any mapping of split name to an iterable
             of row mappings. The splits are ``train``, ``dev`` (or ``validation``) and ``test``.
 
-            ``columns`` maps fields to column names. Classification, relation and regression need ``text`` and
-            ``label``; inference and similarity need ``text_pair`` too; ner needs ``words`` and ``tags``. ``id`` and
+            ``columns`` maps fields to column names. Classification, relation, regression and multilabel need ``text``
+            and ``label``; inference and similarity need ``text_pair`` too; ner needs ``words`` and ``tags``. ``id`` and
             ``document`` are optional. Common column names (``sentence1``, ``premise``, ``tokens``, ``ner_tags``) need
             no entry.
 
             ``options`` are keys of a suite file: ``kind``, ``labels``, ``negative``, ``metric``, ``title``, ``splits``
             (split -> its name in ``data``), and ``dev`` or ``test`` as a share of the training split, such as
-            ``"10%"``. Without ``kind``, a column of tags means ner, a second text with a float label similarity, a
-            second text with another label inference, one text with a float label regression, and anything else
-            classification.
+            ``"10%"``. Without ``kind``, a column of tags means ner, labels that are lists multilabel, a second text
+            with a float label similarity, a second text with another label inference, one text with a float label
+            regression, and anything else classification.
         name : str
             Name of the suite and of its results folder.
 

@@ -18,10 +18,10 @@ from typing import Any, Literal, get_args
 from taskaffinity.errors import InputError, has_controls, quoted, shown
 from taskaffinity.tasks.metrics import METRICS, Metric
 
-Kind = Literal["similarity", "relation", "inference", "ner", "classification", "regression"]
+Kind = Literal["similarity", "relation", "inference", "ner", "classification", "regression", "multilabel"]
 """The kinds of Sections 3.1-3.4 of the paper: regression on a pair, classification of a masked sentence,
-classification of a pair, tagging. ``classification`` is ``relation`` without masks, and ``regression`` is
-``similarity`` with one text."""
+classification of a pair, tagging. ``classification`` is ``relation`` without masks, ``regression`` is
+``similarity`` with one text, and an example of ``multilabel`` has any number of classes."""
 
 SCORE_KINDS: frozenset[Kind] = frozenset({"similarity", "regression"})
 """Kinds whose labels are numbers."""
@@ -38,6 +38,7 @@ DEFAULT_METRIC: dict[Kind, str] = {
     "ner": "span_f1",
     "classification": "accuracy",
     "regression": "pearson",
+    "multilabel": "multilabel_f1",
 }
 
 _OF_CLASSES = ("accuracy", "micro_f1", "macro_f1")
@@ -48,6 +49,7 @@ METRICS_OF_KIND: dict[Kind, tuple[str, ...]] = {
     "ner": ("span_f1", "span_f1_conlleval"),
     "classification": _OF_CLASSES,
     "regression": ("pearson",),
+    "multilabel": ("multilabel_f1", "macro_f1", "accuracy"),
 }
 """Kind -> metrics that can score it."""
 
@@ -70,7 +72,8 @@ class Example:
     id: str
     """Unique within its task."""
     label: Label
-    """A class, a score (similarity, regression), or one IOB2 tag per word (ner)."""
+    """A class, a score (similarity, regression), one IOB2 tag per word (ner), or the classes that hold (multilabel), in
+    the order of the task's labels."""
     text: str = field(default="", repr=False)
     text_pair: str | None = field(default=None, repr=False)
     words: tuple[str, ...] = field(default=(), repr=False)
@@ -82,6 +85,19 @@ class Example:
     def __repr__(self) -> str:
         size = f"{len(self.words)} words" if self.words else f"{len(self.text)} characters"
         return f"Example(id={self.id!r}, {size})"
+
+
+def tags_of(example: Example) -> tuple[str, ...]:
+    """Return the tags of a tagged sentence, or the classes of a multi-label example.
+
+    Raises
+    ------
+    TypeError
+        If the example has one class or a score.
+    """
+    if not isinstance(example.label, tuple):
+        raise TypeError(f"example {example.id}: found one label; expected several")
+    return example.label
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,8 +164,8 @@ class Task:
                 name = shown(example.id)
                 if self.kind == "ner" and not example.words:
                     raise InputError(f"task {self.name}: {name} in {split} has no word; expected one or more")
-                if isinstance(example.label, tuple) and len(example.label) != len(example.words):
-                    tags, words = len(example.label), len(example.words)
+                if self.kind == "ner" and len(tags_of(example)) != len(example.words):
+                    tags, words = len(tags_of(example)), len(example.words)
                     raise InputError(
                         f"task {self.name}: {name} in {split} has {tags} tag{'s' * (tags != 1)} for "
                         f"{words} word{'s' * (words != 1)}; expected one tag per word"

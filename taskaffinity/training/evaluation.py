@@ -65,12 +65,15 @@ def evaluated(
         metric=task.metric_name,
         score=float(METRICS[task.metric_name].score_examples(counts)),
         counts=counts,
-        predictions=Predictions(arrays.ids, [_as_text(g) for g in arrays.gold], [_as_text(p) for p in predicted]),
+        predictions=Predictions(
+            arrays.ids, [_as_text(task, g) for g in arrays.gold], [_as_text(task, p) for p in predicted]
+        ),
         secondary={metric: counts_by(metric) for metric in secondary},
         documents={metric: numbers for metric, numbers in documents.items() if numbers is not None},
         predicted=predicted,
     )
 
 
-def _as_text(label: Any) -> str:
-    return " ".join(label) if isinstance(label, list) else str(label)
+def _as_text(task: TaskMeta, label: Any) -> str:
+    """A label as text: tags with spaces between them, and classes of a multi-label example with ``|``."""
+    return ("|" if task.kind == "multilabel" else " ").join(label) if isinstance(label, list) else str(label)

@@ -89,6 +89,13 @@ class ClassificationHead(SentenceHead):
         return nn.functional.cross_entropy(outputs, batch.targets)
 
 
+class MultiLabelHead(SentenceHead):
+    """Multi-label classification: binary cross-entropy of each class, mean over examples and classes."""
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return nn.functional.binary_cross_entropy_with_logits(outputs, batch.targets)
+
+
 class TaggingHead(nn.Module):
     """Tagging: cross-entropy on each word's first token; other tokens have no target.
 
@@ -120,11 +127,12 @@ class TaggingHead(nn.Module):
         return nn.functional.cross_entropy(outputs, batch.targets)
 
 
-Head = RegressionHead | ClassificationHead | TaggingHead
+Head = RegressionHead | ClassificationHead | MultiLabelHead | TaggingHead
 
-HEADS: dict[str, type[RegressionHead] | type[ClassificationHead] | type[TaggingHead]] = {
+HEADS: dict[str, type[RegressionHead | ClassificationHead | MultiLabelHead | TaggingHead]] = {
     "similarity": RegressionHead,
     "regression": RegressionHead,
+    "multilabel": MultiLabelHead,
     "relation": ClassificationHead,
     "classification": ClassificationHead,
     "inference": ClassificationHead,
@@ -147,5 +155,8 @@ def make_head(task: TaskMeta, config: PretrainedConfig, dropout: float, pooler: 
 
 
 def outputs_to_predictions(kind: Kind, outputs: Tensor) -> Tensor:
-    """Scores for similarity and regression, otherwise the index of the highest class."""
+    """Scores for similarity and regression, ``(B,)``; for multilabel whether each class has a probability above 0.5,
+    ``(B, C)``; otherwise the index of the highest class, ``(B,)``."""
+    if kind == "multilabel":
+        return outputs > 0
     return outputs[:, 0].float() if kind in SCORE_KINDS else torch.argmax(outputs, dim=-1)

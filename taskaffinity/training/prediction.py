@@ -24,7 +24,7 @@ on a CPU; the GPU value is not measured."""
 
 @torch.inference_mode()
 def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, device: str = "cpu") -> list[Any]:
-    """One predicted label per example: a score, a class, or the tags of a sentence.
+    """One predicted label per example: a score, a class, a list of classes, or the tags of a sentence.
 
     Raises
     ------
@@ -49,6 +49,8 @@ def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, devic
     if split.is_tagging:
         return tags_of_sentences(task.outputs, split, outputs)
     values = np.concatenate(outputs)
+    if task.kind == "multilabel":
+        return [[label for label, holds in zip(task.outputs, row, strict=True) if holds] for row in values]
     if task.kind not in SCORE_KINDS:
         return [task.outputs[int(v)] for v in values]
     mean, sd = task.scale or (0.0, 1.0)

@@ -23,7 +23,7 @@ from transformers import (
     RobertaConfig,
 )
 
-from taskaffinity.tasks.task import Example, Kind, Split, Task
+from taskaffinity.tasks.task import SCORE_KINDS, Example, Kind, Split, Task
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 
 N_TOKENS = 60
@@ -91,11 +91,12 @@ def make_meta() -> MakeMeta:
     """What training knows of a toy task of a kind."""
 
     def make(name: str, kind: Kind) -> TaskMeta:
-        if kind == "similarity":
+        if kind in SCORE_KINDS:
             return TaskMeta(name, kind, (), (), "pearson")
         if kind == "ner":
             return TaskMeta(name, kind, ("O", "B-x", "I-x"), ("x",), "span_f1")
-        return TaskMeta(name, kind, ("no", "yes", "other"), ("no", "yes", "other"), "accuracy")
+        metric = "multilabel_f1" if kind == "multilabel" else "accuracy"
+        return TaskMeta(name, kind, ("no", "yes", "other"), ("no", "yes", "other"), metric)
 
     return make
 
@@ -117,13 +118,16 @@ def make_split() -> MakeSplit:
         n_words = [len(p) for p in positions] if kind == "ner" else [0] * n
         firsts = tokens[bounds[:-1]]
         gold: list[Any]
-        if kind == "similarity":
+        if kind in SCORE_KINDS:
             targets, gold = (firsts / 12).astype(np.float32), [float(first) / 12 for first in firsts]
         elif kind == "ner":
             at = np.concatenate([start + p for start, p in zip(bounds[:-1], positions, strict=True)])
             targets = np.where(tokens[at] < 25, 1, 0).astype(np.int64)
             tags = [("O", "B-x", "I-x")[t] for t in targets]
             gold = [tags[sum(n_words[:i]) : sum(n_words[: i + 1])] for i in range(n)]
+        elif kind == "multilabel":
+            targets = np.stack([firsts % 2 == 0, firsts % 3 == 0, firsts % 5 == 0], axis=1).astype(np.float32)
+            gold = [[name for name, holds in zip(("no", "yes", "other"), row, strict=True) if holds] for row in targets]
         else:
             targets = (firsts % 3).astype(np.int64)
             gold = [("no", "yes", "other")[t] for t in targets]

@@ -27,7 +27,7 @@ from taskaffinity.training.prediction import predict
 from taskaffinity.training.updates import steps
 from taskaffinity.training.updates.steps import FedSteps, Steps
 
-KINDS = {"a": "inference", "b": "ner", "c": "similarity"}
+KINDS = {"a": "inference", "b": "ner", "c": "similarity", "d": "multilabel"}
 RECIPE = Recipe(learning_rate=3e-3, batch_size=8, num_train_epochs=2, encoder_dropout=0.0, head_dropout=0.0)
 CPU = torch.device("cpu")
 WAITS = ("aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::nonzero", "aten::equal")
@@ -67,7 +67,7 @@ def batches(splits: dict[str, EncodedSplit], rows: list[Row]) -> list[Any]:
 def test_a_row_gives_the_mini_batch_that_a_cpu_packs(splits: dict[str, EncodedSplit]) -> None:
     cuts = list(epoch_cuts(splits, 8, seed=0, epoch=1))
     found = batches(splits, [row_of(name, splits[name], rows) for name, rows in cuts])
-    assert len(found) == 9
+    assert len(found) == 12
     for (name, rows), batch in zip(cuts, found, strict=True):
         expected = make_batch(name, splits[name], rows)
         assert (batch.task, batch.rows.tolist(), batch.longest) == (name, expected.rows.tolist(), expected.longest)
@@ -187,14 +187,14 @@ def test_steps_wait_for_nothing_and_share_their_copies(
         return tensor.to(device)
 
     monkeypatch.setattr(feed_module, "sent", sent)
-    fed = FedSteps(model, OnePassStepper(model, RECIPE, 20), splits, {"a", "b"})
-    cuts = list(epoch_cuts({name: splits[name] for name in "ab"}, 8, seed=0, epoch=1, detached={"c": splits["c"]}))
+    fed = FedSteps(model, OnePassStepper(model, RECIPE, 20), splits, {"a", "b", "d"})
+    cuts = list(epoch_cuts({name: splits[name] for name in "abd"}, 8, seed=0, epoch=1, detached={"c": splits["c"]}))
     done = list(fed.run(cuts))
     assert [one.task for one in done] == [name for name, _ in cuts]
     assert [one.n_rows for one in done] == [len(rows) for _, rows in cuts]
     assert sum(one.n_tokens for one in done) == sum(len(split.tokens) for split in splits.values())
     assert all(one.loss.is_meta and not one.loss.requires_grad for one in done)
-    assert len(copies) == 3  # nine mini-batches, four at once
+    assert len(copies) == 3  # twelve mini-batches, four at once
     assert fed.stepper.step_number == sum(name != "c" for name, _ in cuts)
     assert fed.versions == {"steps": "eager"}
     assert Steps(model, fed.stepper, splits, {"a", "b"}).versions == {}

@@ -143,9 +143,12 @@ def test_losses_agree_with_numpy(make_encoder: MakeEncoder, make_meta: MakeMeta,
         with torch.no_grad():
             loss, outputs = float(model.loss(batch)), model(batch).double().numpy()
         targets = batch.targets.numpy()
-        if kind == "similarity":
+        if kind in ("similarity", "regression"):
             assert outputs.shape == (12, 1)
             expected = np.mean((outputs[:, 0] - targets) ** 2)
+        elif kind == "multilabel":
+            chances = 1 / (1 + np.exp(-outputs))
+            expected = -np.mean(np.where(targets == 1, np.log(chances), np.log(1 - chances)))
         else:
             rows = np.exp(outputs - outputs.max(axis=1, keepdims=True))
             chances = rows / rows.sum(axis=1, keepdims=True)

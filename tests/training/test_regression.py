@@ -82,6 +82,9 @@ def test_rows_in_memory_with_one_text_and_numbers_are_regression() -> None:
     classes = {split: [{"text": text, "label": level(score)} for text, score in rows(split)] for split in SIZES}
     suite = Suite.from_datasets({"burden": (scores, {}), "level": (classes, {})})
     assert [task.kind for task in suite] == ["regression", "classification"]
+    lists = {split: [{"text": text, "labels": [level(score)]} for text, score in rows(split)] for split in SIZES}
+    suite = Suite.from_datasets({"burden": (scores, {}), "level": (lists, {})})
+    assert [task.kind for task in suite] == ["regression", "multilabel"]
 
 
 def test_it_is_learned_scored_and_exported(suite_file: Path, tmp_path: Path) -> None:

@@ -61,11 +61,16 @@ def label_evidence(features: Array, targets: Array, *, is_score: bool) -> float:
     Parameters
     ----------
     features : (n, n_features)
-    targets : (n,)
-        Scores, or numbers of classes.
+    targets : (n,) or (n, n_classes)
+        Scores, or numbers of classes; or 0 and 1 for each class of a multi-label task.
     """
-    classes = [] if is_score else [(targets == number).astype(np.float64) for number in np.unique(targets)]
-    columns = [column for column in classes or [targets] if np.ptp(column) > 0]
+    if targets.ndim == 2:
+        columns = list(targets.T)
+    elif is_score:
+        columns = [targets]
+    else:
+        columns = [(targets == number).astype(np.float64) for number in np.unique(targets)]
+    columns = [column for column in columns if np.ptp(column) > 0]
     if not columns:
         return float("nan")
     centred = features - features.mean(axis=0)

@@ -54,8 +54,10 @@ def predicts_nothing(counts: npt.NDArray[np.float64], metric: Metric) -> bool:
     predicted, gold = (found + invented).sum(axis=0), (found + missed).sum(axis=0)
     if not predicted.any():
         return bool(gold.any())
-    one_class = metric.name == "macro_f1" and bool((predicted == len(counts)).any())
-    return one_class and not bool((gold == len(counts)).any())
+    if metric.name != "macro_f1":
+        return False
+    always_or_never = np.array([0, len(counts)])  # also of a multi-label task, whose examples have several classes
+    return bool(np.isin(predicted, always_or_never).all()) and not bool(np.isin(gold, always_or_never).all())
 
 
 def find_collapsed(scores: Mapping[KeyT, Scores], constant: Mapping[KeyT, Flags]) -> dict[KeyT, Flags]:

@@ -27,6 +27,7 @@ NEEDED: dict[Kind, tuple[Field, ...]] = {
     "ner": ("words", "tags"),
     "classification": ("text", "label"),
     "regression": ("text", "label"),
+    "multilabel": ("text", "label"),
 }
 _NAMES: dict[Field, tuple[str, ...]] = {
     "id": ("id",),
@@ -97,6 +98,8 @@ class Columns:
             legal = _BLUE_NAMES.get(name, ())
         elif name == "label" and self.kind in SCORE_KINDS:
             legal = (*_NAMES[name], "score")
+        elif name == "label" and self.kind == "multilabel":
+            legal = (*_NAMES[name], "labels")
         else:
             legal = _NAMES[name] if is_needed else (name,)
         taken = set(self.given.values())

@@ -127,7 +127,9 @@ def _kind_of(part: Any, columns: Mapping[str, str]) -> Kind:
         names = part.column_names
     if column_of("tags", columns, names) and not column_of("text", columns, names):
         return "ner"
-    label = column_of("label", columns, names) or ("score" if "score" in names else None)
+    label = column_of("label", columns, names) or next((name for name in ("score", "labels") if name in names), None)
+    if any(isinstance(value, list) for value in _labels_in(part, label)):
+        return "multilabel"
     has_scores = any(isinstance(value, float) for value in _labels_in(part, label))
     if not column_of("text_pair", columns, names):
         return "regression" if has_scores else "classification"

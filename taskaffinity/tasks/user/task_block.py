@@ -50,6 +50,8 @@ class UserTask(BaseModel):
     columns: dict[Field, str] = {}
     labels: tuple[str, ...] = ()
     """Classes, or entity types. Empty: collected from the training split."""
+    label_separator: str = ""
+    """What stands between the classes of a multi-label example in a text. Empty: ``|``, else ``;``, else ``,``."""
     negative: str | None = None
     metric: str = ""
     title: str = ""
@@ -105,7 +107,9 @@ def check(block: UserTask, at: At) -> None:
         raise input_error(at("labels"), "a label that is empty or listed twice", "each label once")
     if has_classes and len(block.labels) == 1:
         raise input_error(at("labels"), "one label", "two or more labels")
-    if block.negative is not None and not has_classes:
+    if block.label_separator and block.kind != "multilabel":
+        raise input_error(at("label_separator"), f"label_separator for kind {block.kind}", "kind: multilabel")
+    if block.negative is not None and (not has_classes or block.kind == "multilabel"):
         raise input_error(at("negative"), f"a negative class for kind {block.kind}", "none")
     if block.negative is not None and (block.metric or DEFAULT_METRIC[block.kind]) == "accuracy":
         raise input_error(

@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
@@ -30,7 +30,7 @@ from taskaffinity.errors import InputError
 from taskaffinity.private import protect
 from taskaffinity.runs.best_model import BestModel
 from taskaffinity.runs.store import RunStore
-from taskaffinity.tasks.task import SCORE_KINDS
+from taskaffinity.tasks.task import Kind
 from taskaffinity.training.checkpoint import load_head, load_shared_weights
 from taskaffinity.training.encoders.load import Encoder, find_encoder, load_config, load_tokenizer
 from taskaffinity.training.export.model_card import model_card
@@ -49,6 +49,14 @@ _CLASSIFIERS: dict[str, dict[str, str]] = {
     "distilbert": {"pre_classifier": "dense", "classifier": "output"},
 }
 """By architecture: each layer of the stock sentence head, and its name in ours. BERT's dense layer is its pooler."""
+
+_Problem = Literal["regression", "multi_label_classification"]
+_PROBLEMS: dict[Kind, _Problem] = {
+    "similarity": "regression",
+    "regression": "regression",
+    "multilabel": "multi_label_classification",
+}
+"""``problem_type`` of a stock sentence model by kind; that of the other kinds has one label."""
 
 
 def export(best: BestModel, out: Path, encoder: str | None = None, *, share_with_group: bool = False) -> None:
@@ -179,7 +187,7 @@ def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedMod
         stock = AutoModelForTokenClassification.from_config(config, dtype=torch.float32, trust_remote_code=False)
         places = {"classifier": "output"}
     else:
-        config.problem_type = "regression" if meta.kind in SCORE_KINDS else "single_label_classification"
+        config.problem_type = _PROBLEMS.get(meta.kind, "single_label_classification")
         stock = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32, trust_remote_code=False)
         places = _CLASSIFIERS[architecture]
         if FORMS[architecture].pooler:

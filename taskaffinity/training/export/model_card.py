@@ -26,6 +26,7 @@ _TAKES = {
     "inference": "two texts (`text`, `text_pair`) and returns a class",
     "relation": "a text whose two arguments are masked as in the training data, and returns a class",
     "classification": "a text and returns a class",
+    "multilabel": "a text and returns any number of classes",
     "ner": "a sentence and returns mentions",
 }
 

@@ -98,7 +98,8 @@ class Predictor:
 
         Up to 1,024 rows are read ahead. The keys of a prediction depend on the task:
 
-        * ``label`` and ``probability`` for a class, ``score`` for a similarity;
+        * ``label`` and ``probability`` for a class, ``score`` for a similarity or a regression;
+        * ``labels``, those with a probability above 0.5, and all ``probabilities`` for multilabel;
         * ``entities`` for tagging, each with ``type``, ``start`` and ``end``: its first character and its last
           character + 1 in the text, or in the words joined by spaces if the row has split words;
         * ``tags`` too, one per word, if the row has split words.
@@ -128,10 +129,15 @@ class Predictor:
 
     def _labels(self, rows: Sequence[Unlabelled]) -> Iterator[dict[str, Any]]:
         nothing: Label = 0.0 if self.meta.kind in SCORE_KINDS else self.meta.outputs[0]
+        if self.meta.kind == "multilabel":
+            nothing = ()
         examples = [Example(str(row.line), nothing, row.text, row.text_pair) for row in rows]
         for output in self.outputs(self._encoded(examples)):
             if self.meta.kind in SCORE_KINDS:
                 yield {"score": float(output[0, 0])}
+            elif self.meta.kind == "multilabel":
+                sigmoids = dict(zip(self.meta.outputs, torch.sigmoid(output[0]).tolist(), strict=True))
+                yield {"labels": [name for name, p in sigmoids.items() if p > 0.5], "probabilities": sigmoids}
             else:
                 probabilities = torch.softmax(output[0], dim=0)
                 best = int(torch.argmax(output[0]))

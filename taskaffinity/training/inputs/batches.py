@@ -35,7 +35,7 @@ class Batch:
     token_types: Tensor  # (T,)
     lengths: Tensor  # (B,)
     longest: int  # maximum length
-    targets: Tensor  # (R,) scores or classes of sequences, tags of words
+    targets: Tensor  # (R,) scores or classes of sequences, tags of words; (R, C) for multilabel
     layout: Layout  # its ``read``: (R,) first token of each sequence, or of each word
 
     def to(self, device: str) -> Batch:

@@ -76,7 +76,9 @@ class EncodedSplit:
     token_types: npt.NDArray[np.int8]  # (T,)
     bounds: IntArray  # (n_rows + 1,) row i has the tokens bounds[i]:bounds[i + 1]
     examples_of_rows: IntArray  # (n_rows,) number of each row's example
-    targets: npt.NDArray[Any]  # (n_examples,) scores or classes; (n_words,) tags for tagging
+    targets: npt.NDArray[
+        Any
+    ]  # (n_examples,) scores or classes; (n_examples, C) 0 or 1 for multilabel; (n_words,) tags for tagging
     word_positions: npt.NDArray[np.int32]  # (n_words,) position of each word's first token in its row
     word_numbers: npt.NDArray[np.int32]  # (n_words,) number of each word in its sentence
     word_bounds: IntArray  # (n_rows + 1,) row i has the words word_bounds[i]:word_bounds[i + 1]

@@ -137,14 +137,15 @@ class _ScoredExamples(_Examples):
 
 
 @dataclass(frozen=True)
-class _TaggedExamples(_Examples):
+class _ListExamples(_Examples):
     gold: list[list[str]]
 
 
 _MODELS: dict[Kind, type[_Examples]] = {
     "similarity": _ScoredExamples,
     "regression": _ScoredExamples,
-    "ner": _TaggedExamples,
+    "ner": _ListExamples,
+    "multilabel": _ListExamples,
 }
 
 

@@ -96,7 +96,8 @@ class Corpus(NamedTuple):
         """Copy a split to a device."""
         positions = positions_of(np.diff(split.bounds))
         tokens = np.stack([split.tokens, split.token_types.astype(np.int32), positions.astype(np.int32)])
-        targets = np.append(split.targets, np.asarray([IGNORED], split.targets.dtype))
+        ignored = np.full((1, *split.targets.shape[1:]), IGNORED, split.targets.dtype)
+        targets = np.concatenate([split.targets, ignored])
         return cls(torch.from_numpy(tokens).to(device), torch.from_numpy(targets).to(device))
 
 

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from filelock import FileLock
 
 from taskaffinity.private import private_folder
-from taskaffinity.tasks.task import SCORE_KINDS, Example, Split, Task
+from taskaffinity.tasks.task import SCORE_KINDS, Example, Split, Task, tags_of
 from taskaffinity.training.checksums import is_intact
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, bounds_of, task_meta
 from taskaffinity.training.inputs.encoded_cache import write_encoded
@@ -87,13 +87,17 @@ def _encode_sentences(examples: Sequence[Example], tokenizer: Any, meta: TaskMet
     )
     if meta.kind in SCORE_KINDS:
         targets: npt.NDArray[Any] = np.array([example.label for example in examples], dtype=np.float32)
+    elif meta.kind == "multilabel":
+        targets = np.array(
+            [[float(label in tags_of(example)) for label in meta.outputs] for example in examples], dtype=np.float32
+        ).reshape(len(examples), len(meta.outputs))
     else:
         number = {label: i for i, label in enumerate(meta.outputs)}
         targets = np.array([number[str(example.label)] for example in examples], dtype=np.int64)
     nothing = np.zeros(0, dtype=np.int32)
     return EncodedSplit(
         ids=[example.id for example in examples],
-        gold=[example.label for example in examples],
+        gold=[list(example.label) if isinstance(example.label, tuple) else example.label for example in examples],
         documents=[_document_hash(example.document) for example in examples],
         tokens=_flat(encoded["input_ids"], np.int32),
         token_types=_flat(encoded["token_type_ids"], np.int8),
@@ -155,7 +159,7 @@ def _encode_tagging(
     tags: list[int] = []
     n_words: list[int] = []
     for row, (example_number, first, _) in enumerate(rows):
-        gold = _tags(examples[example_number])
+        gold = tags_of(examples[example_number])
         before, seen = None, 0
         for position, word in enumerate(encoded.word_ids(row)):
             if word is not None and word != before:
@@ -167,7 +171,7 @@ def _encode_tagging(
         n_words.append(seen)
     return EncodedSplit(
         ids=[example.id for example in examples],
-        gold=[list(_tags(example)) for example in examples],
+        gold=[list(tags_of(example)) for example in examples],
         documents=[_document_hash(example.document) for example in examples],
         tokens=_flat(encoded["input_ids"], np.int32),
         token_types=_flat(encoded["token_type_ids"], np.int8),
@@ -228,7 +232,7 @@ def _rows(examples: Sequence[Example], max_words: int, *, is_train: bool) -> lis
     """For each row of tagged sentences: the number of its example, its first word, its last word + 1."""
     rows: list[tuple[int, int, int]] = []
     for number, example in enumerate(examples):
-        may_cut = [tag == "O" for tag in _tags(example)] if is_train else [not _has_letter(w) for w in example.words]
+        may_cut = [tag == "O" for tag in tags_of(example)] if is_train else [not _has_letter(w) for w in example.words]
         rows += [(number, first, last) for first, last in cut_sentence(may_cut, max_words)]
     return rows
 
@@ -240,12 +244,6 @@ def _without_empty_words(examples: Sequence[Example], tokenizer: Any) -> list[li
     empty = {word for word, ids in zip(distinct, tokens, strict=True) if not ids}
     unknown = tokenizer.unk_token
     return [[unknown if word in empty else word for word in example.words] for example in examples]
-
-
-def _tags(example: Example) -> tuple[str, ...]:
-    if not isinstance(example.label, tuple):
-        raise TypeError(f"example {example.id}: a tagging task has one tag per word")
-    return example.label
 
 
 def _has_letter(word: str) -> bool:

@@ -1,0 +1,183 @@
+"""Labels of a user's task: how values of a file become labels, and whether they are enough to learn from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from taskaffinity.errors import has_controls, input_error, meant, named, shown
+from taskaffinity.tasks.numbers import finite_number
+from taskaffinity.tasks.task import SCORE_KINDS, Example, Kind, Split
+from taskaffinity.tasks.user.task_block import At, UserTask
+
+_MOST_CLASSES = 100
+_UNLABELLED = "-1"
+_LONGEST_LABEL = 40
+_MOST_WORDS = 3
+_LISTED = 10
+_SEPARATORS = "|;,"
+
+
+def text_of(value: object) -> object:
+    """A whole number as text, a text without surrounding white space; other values unchanged."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value.strip() if isinstance(value, str) else value
+
+
+def _class(where: str, value: object, labels: Sequence[str]) -> str:
+    label = ("false", "true")[value] if isinstance(value, bool) else text_of(value)
+    if not isinstance(label, str) or not label:
+        raise input_error(where, f"label {shown(label)}", "a class: a text or a whole number")
+    if label == _UNLABELLED and label not in labels:
+        expected = "rows with labels; if -1 is a class here, list every class under labels:"
+        raise input_error(where, "label -1, which means no label", expected)
+    if has_controls(label):
+        raise input_error(where, f"a label of {len(label)} characters with a control character", "printable characters")
+    return label
+
+
+def _score(where: str, value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    score = finite_number(value)
+    if score is not None:
+        return score
+    raise input_error(
+        where, f"label {named(value.strip(), ())}", "a number (for classes, use kind: inference or classification)"
+    )
+
+
+def label_of(where: str, value: object, block: UserTask) -> object:
+    """Return a label of a row as a class, a score or a list of classes.
+
+    Raises
+    ------
+    InputError
+    """
+    if block.kind == "multilabel":
+        return _classes(where, value, block)
+    return _score(where, value) if block.kind in SCORE_KINDS else _class(where, value, block.labels)
+
+
+def _classes(where: str, value: object, block: UserTask) -> list[str]:
+    """Return the classes of a multi-label example: a list, or a text with separators; empty for none.
+
+    Without ``label_separator`` it is the first of ``|``, ``;`` and ``,`` that the text has.
+    """
+    if value is None:
+        return []
+    if isinstance(value, str):
+        given = block.label_separator or next((mark for mark in _SEPARATORS if mark in value), "")
+        value = [part for part in (value.split(given) if given else [value]) if part.strip()]
+    if not isinstance(value, list):
+        value = [value]
+    found = [_class(where, one, block.labels) for one in value]
+    if barred := next((one for one in found if "|" in one), None):
+        raise input_error(
+            where, f"label {named(barred, ())} with |", "labels without it, because files separate labels by it"
+        )
+    if len(set(found)) != len(found):
+        raise input_error(where, "a label twice", "each label once")
+    return found
+
+
+def labels_of(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], place: str) -> tuple[str, ...]:
+    """Classes or entity types of the training split, sorted."""
+    if kind in SCORE_KINDS:
+        return ()
+    if kind == "ner":
+        tags = [row["tags"] for _, row in rows if isinstance(row["tags"], list)]
+        found = {tag[2:] for sentence in tags for tag in sentence if tag != "O"}
+        if not found:
+            raise input_error(place, "no mention", "some tags other than O")
+        return tuple(sorted(found))
+    for where, row in rows:
+        label = max(_names(row["label"]), key=len, default="")
+        if len(label) > _LONGEST_LABEL or "\n" in label:
+            expected = f"at most {_LONGEST_LABEL}; is this the label column? If so, list all labels under labels:"
+            raise input_error(where, f"a label of {len(label)} characters", expected)
+    found = {name for _, row in rows for name in _names(row["label"])}
+    if not 1 < len(found) <= _MOST_CLASSES:
+        expected = f"2 to {_MOST_CLASSES}; is this the label column? If so, list all labels under labels:"
+        raise input_error(place, f"{len(found)} class{'es' * (len(found) != 1)} in {len(rows)} rows", expected)
+    return tuple(sorted(found))
+
+
+def _names(label: object) -> list[str]:
+    """The classes of a label: one, or those of a multi-label example."""
+    return [str(name) for name in label] if isinstance(label, list | tuple) else [str(label)]
+
+
+def check_known_labels(rows: Mapping[Split, Sequence[tuple[str, dict[str, object]]]], labels: Sequence[str]) -> None:
+    for split in rows:
+        for where, row in rows[split]:
+            if unknown := [name for name in _names(row["label"]) if name not in labels]:
+                found = f"label {_class_name(unknown[0])}, which no training example has"
+                some = f"{', '.join(labels[:_LISTED])}{', ...' * (len(labels) > _LISTED)}"
+                expected = f"one of the {len(labels)} classes of the training split ({some})"
+                mend = "list it under labels, move an example of it to train, or drop this example"
+                raise input_error(where, found, f"{expected}; {mend}{meant(unknown[0], labels)}")
+
+
+def _check_scores_arelabels_of(examples: Sequence[Example], lines: Mapping[str, str], place: str) -> None:
+    """Refuse -1 among scores that have no other negative one and lie beyond 1: many data sets mark rows so."""
+    scores = {example.label for example in examples if isinstance(example.label, float)}
+    if min(scores, default=0) == -1 and max(scores) > 1 and not any(-1 < score < 0 for score in scores):
+        first = next(example.id for example in examples if example.label == -1)
+        raise input_error(lines.get(first, place), "label -1, which means no label", "rows with scores; leave it out")
+
+
+def _class_name(label: str) -> str:
+    """The name of a class for a message; only its size if it is too long for a name."""
+    return repr(label) if len(label) <= _LONGEST_LABEL and len(label.split()) <= _MOST_WORDS else shown(label)
+
+
+def check_enough(
+    block: UserTask,
+    labels: Sequence[str],
+    examples: Mapping[Split, Sequence[Example]],
+    lines: Mapping[str, str],
+    places: Mapping[Split, str],
+    at: At,
+) -> None:
+    """Check for two training examples per class, a mention per type and two scores per split.
+
+    Raises
+    ------
+    InputError
+        If one of them is missing.
+    """
+    if block.kind in SCORE_KINDS:
+        for split, part in examples.items():
+            _check_scores_arelabels_of(part, lines, places[split] if split in places else places["train"])
+            if len({example.label for example in part}) < 2:
+                found = f"{split} scores that are all equal ({len(part)} rows)"
+                raise input_error(
+                    places.get(split, places["train"]), found, "two different scores, because a correlation needs them"
+                )
+        return
+    counts: Counter[str] = Counter()
+    for example in examples["train"]:
+        names = _names(example.label)
+        counts.update({tag[2:] for tag in names if tag != "O"} if block.kind == "ner" else names)
+    parts = [f"{part}: {said}" for part, said in (("dev", block.dev), ("test", block.test)) if said]
+    remaining = f" after {' and '.join(parts)} {'are' if len(parts) > 1 else 'is'} taken" if parts else ""
+    if nothing := [label for label in labels if not counts[label]]:
+        everywhere = (example for part in examples.values() for example in part)
+        others = [] if block.labels else [example for example in everywhere if nothing[0] in _names(example.label)]
+        where = at("labels") if block.labels else lines[others[0].id] if others else places["train"]
+        name = shown(nothing[0]) if block.labels else f"class {_class_name(nothing[0])}"
+        raise input_error(where, f"{name} without a training example{remaining}", "two or more of each class")
+    if block.kind == "ner":
+        return
+    for example in examples["train"]:
+        label = next((name for name in _names(example.label) if counts[name] == 1), None)
+        if label is not None:
+            few = sum(n == 1 for n in counts.values()) <= len(counts) / 2  # otherwise it may be a column of text
+            near = next((other for other in labels if other != label and other.lower() == label.lower()), None)
+            hint = f"; {label!r} and {near!r} differ only in case" if near and few else ""
+            name = _class_name(label) if few else "its class"
+            raise input_error(
+                lines[example.id], f"the only training example of {name}{remaining}", f"two or more of each class{hint}"
+            )
