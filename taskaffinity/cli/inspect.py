@@ -73,6 +73,9 @@ def command(
     else:
         print("give --encoder FOLDER to count tokens and cut texts")
     console.print(_labels(tasks))
+    for task in tasks:
+        for note in task.notes:
+            print(f"note: {task.name}: {note}")
     _print_overlaps(tasks)
     if show_text:
         _print_text(console, tasks)
@@ -92,7 +95,7 @@ def _summary(task: Task, tokenizer: object) -> dict[str, object]:
             "cut_is_exact": tokenizer is not None,
             "labels": {} if task.kind in SCORE_KINDS else dict(_label_counts(task, split)),
         }
-    return {"task": task.name, "kind": task.kind, "splits": splits}
+    return {"task": task.name, "kind": task.kind, "splits": splits, "notes": list(task.notes)}
 
 
 def _label_counts(task: Task, split: Split) -> Mapping[str, int]:

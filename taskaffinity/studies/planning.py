@@ -192,6 +192,8 @@ def _settled(
             PlannedStudy(known, suite, encoder, root, resources, replace(options), tuple(notes), tuple(lines))
         )
     if not dry_run:
+        for line in (f"{task.name}: {note}" for task in suite.tasks for note in task.notes):
+            listener.warn(line)
         for line in dict.fromkeys(line for one in planned for line in one.cautions):
             listener.warn(line)
     return planned

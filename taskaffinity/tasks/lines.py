@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import json
 import os
 import re
+import zlib
 from collections.abc import Sequence
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error
@@ -44,21 +46,38 @@ def open_file(path: Path, expected: str = "a UTF-8 text file") -> BufferedReader
 
 
 def read_bytes(path: Path, largest: int = LARGEST_DATA) -> bytes:
-    """The content of a regular file of at most ``largest`` bytes.
+    """The content of a regular file of at most ``largest`` bytes; a file whose name ends in ``.gz`` is unpacked.
 
     Raises
     ------
     InputError
-        As ``open_file``, or if the file is larger.
+        As ``open_file``, or if the file or its unpacked content is larger, or if it is no whole gzip file.
     """
     with open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > largest:
             raise input_error(path, f"{size:,} bytes", f"at most {largest:,}; split the file, or leave rows out")
         try:
-            return file.read() or b""
+            content = file.read() or b""
         except OSError as error:
             raise input_error(path, f"no file that can be read ({error.strerror})", "a UTF-8 text file") from None
+    return _unpacked(path, content, largest) if path.suffix.lower() == ".gz" else content
+
+
+def _unpacked(path: Path, packed: bytes, largest: int) -> bytes:
+    found = ""
+    try:
+        with gzip.GzipFile(fileobj=BytesIO(packed)) as file:
+            content = file.read(largest + 1)  # a small file may hold a very large one
+    except EOFError:
+        found = "a gzip file that breaks off"
+    except (OSError, zlib.error):
+        found = "no gzip file, or a damaged one"
+    if found:
+        raise input_error(path, found, "a whole file; copy it again")
+    if len(content) > largest:
+        raise input_error(path, f"more than {largest:,} bytes in it", f"at most {largest:,}; split the file")
+    return content
 
 
 def _unique_keys(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
@@ -75,13 +94,15 @@ class _KeyTwiceError(Exception):
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys)
 
 
-def parse_line(where: str, line: str, *, is_cut: bool = False) -> object:
-    """Parse one line of a JSON Lines file.
+def parse_line(where: str, line: str, *, is_cut: bool = False, is_document: bool = False) -> object:
+    """Parse one line of a JSON Lines file, or a whole JSON file.
 
     Parameters
     ----------
     is_cut : bool
         Whether the file ends within the line. A fault then means that the file is truncated.
+    is_document : bool
+        Whether ``line`` is a whole file of several lines. The error then names the line.
 
     Raises
     ------
@@ -96,7 +117,10 @@ def parse_line(where: str, line: str, *, is_cut: bool = False) -> object:
             found, expected = "half of a character (a lone surrogate)", "UTF-8 text"
     except json.JSONDecodeError as error:
         found = f"no JSON at column {error.colno}"
-        if line.lstrip().startswith("[") and not line.rstrip().endswith("]"):
+        if is_document:
+            where, expected = f"{where}: line {error.lineno}", "one JSON list or object in the whole file"
+            found = "JSON that breaks off" if error.pos >= len(line.rstrip()) else found
+        elif line.lstrip().startswith("[") and not line.rstrip().endswith("]"):
             found, expected = "the beginning of a JSON list", "one JSON object a line, without a list around them"
         elif is_cut:
             found, expected = (
@@ -114,10 +138,10 @@ def parse_line(where: str, line: str, *, is_cut: bool = False) -> object:
     return parsed
 
 
-def read_lines(path: Path, largest: int = LARGEST_DATA) -> tuple[list[str], bool]:
-    """Read the lines of a UTF-8 file without line ends, and whether the last line had one.
+def read_lines(path: Path, largest: int = LARGEST_DATA, encoding: str = "") -> tuple[list[str], bool]:
+    """Read the lines of a text file without line ends, and whether the last line had one.
 
-    Lines end in LF or CR LF.
+    Lines end in LF or CR LF. The encoding is UTF-8 unless another one is given.
 
     Raises
     ------
@@ -125,7 +149,7 @@ def read_lines(path: Path, largest: int = LARGEST_DATA) -> tuple[list[str], bool
         If the file cannot be read as ``read_bytes`` does, is not UTF-8 or has a lone carriage return; the error names
         the line.
     """
-    content = utf8(path, largest)
+    content = utf8(path, largest, encoding)
     if (line := lone_return(content)) is not None:
         raise lone_return_error(f"{path}: line {line}")
     return text_lines(path, content)
@@ -144,18 +168,36 @@ def lone_return_error(where: str) -> InputError:
     return input_error(where, "a lone carriage return", "lines that end in LF or in CR LF")
 
 
-def utf8(path: Path, largest: int = LARGEST_DATA) -> bytes:
-    """The content of a file without a byte order mark.
+def utf8(path: Path, largest: int = LARGEST_DATA, encoding: str = "") -> bytes:
+    """The content of a file in UTF-8, without a byte order mark.
+
+    Parameters
+    ----------
+    encoding
+        The encoding of the file, which is converted. Empty: UTF-8, which ``text_lines`` checks.
 
     Raises
     ------
     InputError
-        As ``read_bytes``, or if the file is UTF-16.
+        As ``read_bytes``, or if the file is UTF-16 or not in the given encoding.
     """
     content = read_bytes(path, largest)
+    if encoding:
+        return _converted(path, content, encoding)
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise input_error(path, 'UTF-16 (a spreadsheet\'s "Unicode text")', "UTF-8 text: save the file as UTF-8")
     return content.removeprefix(codecs.BOM_UTF8)
+
+
+def _converted(path: Path, content: bytes, encoding: str) -> bytes:
+    line = 0
+    try:
+        return content.decode(encoding).removeprefix("\ufeff").encode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+    except UnicodeError:  # of a codec without places
+        line = 1
+    raise input_error(f"{path}: line {line}", f"bytes that are not {encoding}", "another encoding:")
 
 
 def text_lines(path: Path, content: bytes) -> tuple[list[str], bool]:

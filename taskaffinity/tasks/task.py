@@ -122,6 +122,8 @@ class Task:
     """Name in figures. Empty: ``name``."""
     missed: Mapping[Split, int] = field(default_factory=dict)
     """Number of gold relations without an example, by split. Empty if unknown."""
+    notes: tuple[str, ...] = field(default=(), repr=False)
+    """What the reader converted or ignored, one line each; no text of the data, and no part of the fingerprint."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -19,8 +19,15 @@ _LONGEST_ROW = 100
 """Maximal number of lines of a row; otherwise a quote that is never closed would take the whole file."""
 
 
-def read_table(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
+def read_table(
+    path: Path, header: Sequence[str] = (), encoding: str = ""
+) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
     """Read the column names and ``(where, fields)`` of each row; blank lines are skipped.
+
+    Parameters
+    ----------
+    header
+        Names for the columns of a file without a header. Empty: the first line has the names.
 
     Raises
     ------
@@ -28,11 +35,13 @@ def read_table(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
         If the file does not exist, is not UTF-8 or is empty, or (while rows are read) if the number of columns of a row
         differs from the header.
     """
-    lines, _ = read_lines(path)
+    lines, _ = read_lines(path, encoding=encoding)
     if not any(lines):
         raise input_error(path, "an empty file", "a header and rows")
-    header = [unquoted(name).strip() for name in lines[0].split("\t")]
-    return header, _rows(path, lines, len(header))
+    if header:
+        return list(header), _rows(path, lines, len(header), 0)
+    names = [unquoted(name).strip() for name in lines[0].split("\t")]
+    return names, _rows(path, lines, len(names), 1)
 
 
 def unquoted(field: str) -> str:
@@ -49,8 +58,7 @@ def unquoted(field: str) -> str:
     return field
 
 
-def _rows(path: Path, lines: Sequence[str], width: int) -> Iterator[tuple[str, list[str]]]:
-    at = 1
+def _rows(path: Path, lines: Sequence[str], width: int, at: int) -> Iterator[tuple[str, list[str]]]:
     while at < len(lines):
         if not lines[at].strip():
             at += 1

@@ -42,7 +42,8 @@ from taskaffinity.tasks.task import KINDS, SPLITS, Kind
 from taskaffinity.tasks.unlabelled import read_unlabelled
 from taskaffinity.tasks.user.columns import Columns
 from taskaffinity.tasks.user.examples import make_task
-from taskaffinity.tasks.user.files import Format, read_rows
+from taskaffinity.tasks.user.files import read_rows
+from taskaffinity.tasks.user.layout import Format, Layout
 from taskaffinity.tasks.user.suitefile import read_suite
 from taskaffinity.tasks.user.task_block import UserTask
 
@@ -103,7 +104,7 @@ def _task(kind: Kind, form: Format, folder: Path, content: bytes) -> None:
     """Read the same file as all splits of a user's task."""
     path = _file(folder, f"a.{form}", content)
     columns, block = Columns(kind), UserTask(kind=kind)
-    parts = {split: (str(path), read_rows(path, form, columns)) for split in SPLITS}
+    parts = {split: (str(path), read_rows(path, Layout(form), columns)) for split in SPLITS}
     _ = make_task("a", block, parts, lambda key: "suite.yaml").fingerprint
 
 

@@ -52,7 +52,7 @@ def test_an_inspection_has_counts_and_no_text(tmp_path: Path) -> None:
     found = printed("data", "inspect", str(tmp_path / "suite.yaml"))
     assert set(found) == {"tasks", "overlaps"}
     for task in found["tasks"]:
-        assert set(task) == {"task", "kind", "splits"}
+        assert set(task) == {"task", "kind", "splits", "notes"}
         for split in task["splits"].values():
             assert set(split) == {"examples", "median", "longest", "cut", "cut_is_exact", "labels"}
             if task["kind"] != "ner":

@@ -103,7 +103,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "list of objects": (
         lambda folder: (folder / JSONL).write_text("[\n {\n") and None,
-        r"train.jsonl: line 1: found the beginning of a JSON list; expected one JSON object a line",
+        r"train.jsonl: line 2: found JSON that breaks off; expected one JSON list or object in the whole file",
     ),
     "a row without its label": (
         edit(JSONL, ', "label": 1', ""),
@@ -205,7 +205,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "semicolons in a CSV": (
         edit(CSV, REVIEWS.replace("SPLIT", "train"), f"id;text;label\na;{SECRET};good\n"),
-        r"train.csv: line 1: found one column, and 2 semicolons .* with commas \(csv\) or tabs",
+        r"train.csv: line 1: found one column, and 2 semicolons .* Give separator: \";\"",
     ),
     "commas in a TSV": (
         lambda folder: (folder / CSV).rename(folder / "reviews/train.tsv") and None,

@@ -15,8 +15,9 @@ from typing import Literal
 from taskaffinity.errors import InputError, input_error, meant, quoted
 from taskaffinity.tasks.task import SCORE_KINDS, Kind
 
-Field = Literal["id", "idx", "document", "text", "text_pair", "label", "words", "tags"]
-"""``id`` is unique in the task, ``idx`` in its split. Rows that are not independent share a ``document``."""
+Field = Literal["id", "idx", "document", "split", "text", "text_pair", "label", "words", "tags"]
+"""``id`` is unique in the task, ``idx`` in its split. Rows that are not independent share a ``document``. A file of
+all splits names that of each row as ``split``."""
 
 Located = Iterator[tuple[str, dict[str, object]]]
 
@@ -33,6 +34,7 @@ _NAMES: dict[Field, tuple[str, ...]] = {
     "id": ("id",),
     "idx": ("idx",),
     "document": ("document",),
+    "split": (),
     "text": ("text", "sentence1", "premise", "sentence"),
     "text_pair": ("text_pair", "sentence2", "hypothesis"),
     "label": ("label",),
@@ -46,6 +48,9 @@ _BLUE_NAMES: dict[Field, tuple[str, ...]] = {
     "label": ("label", "score"),
 }
 _LIKE_A_NAME = re.compile(r"[^\W\d][\w.-]{0,29}")
+_LIKE_SPLIT = ("split", "fold", "partition")
+_NO_HEADER = "this seems to be no header"
+_HOW = ", or header: [NAME, ...] for a file without one"
 _LISTED = 12
 _PEEK_ROWS = 200
 _KNOWN = frozenset(name for known in (*_NAMES.values(), *_BLUE_NAMES.values()) for name in known)
@@ -63,6 +68,8 @@ class Columns:
     kind: Kind
     given: Mapping[Field, str] = field(default_factory=dict)
     is_blue: bool = False
+    ignored: set[str] = field(default_factory=set, compare=False)
+    """Columns seen that may name the split of a row, and are not used."""
 
     def place(self, where: str, names: Collection[str]) -> dict[Field, str]:
         """Map each field to one of the columns ``names``.
@@ -73,6 +80,8 @@ class Columns:
             If a needed column is missing, or two columns could be the same field.
         """
         needed = NEEDED[self.kind]
+        if "split" not in self.given:
+            self.ignored.update(name for name in names if name.lower() in _LIKE_SPLIT)
         if "text_pair" not in needed and "text" in needed and not {"text", "text_pair"} & self.given.keys():
             pair = next((name for name in _NAMES["text_pair"] if name != "text_pair" and name in names), None)
             if pair:
@@ -80,7 +89,7 @@ class Columns:
                 expected = f"kind: {pairs} for pairs, or columns: {{text: NAME}} for one of them"
                 raise input_error(where, f"column {pair!r} for kind {self.kind}, which has one text", expected)
         extra: tuple[Field, ...] = ("text_pair",) if "text" in needed and "text_pair" not in needed else ()
-        found = {name: self._column(where, name, names) for name in (*needed, *extra, "id", "idx", "document")}
+        found = {name: self._column(where, name, names) for name in (*needed, *extra, "id", "idx", "document", "split")}
         return {name: column for name, column in found.items() if column is not None}
 
     def _column(self, where: str, name: Field, names: Collection[str]) -> str | None:
@@ -101,7 +110,7 @@ class Columns:
         elif name == "label" and self.kind == "multilabel":
             legal = (*_NAMES[name], "labels")
         else:
-            legal = _NAMES[name] if is_needed else (name,)
+            legal = _NAMES[name] if is_needed or name == "split" else (name,)
         taken = set(self.given.values())
         present = [column for column in legal if column in names and column not in taken]
         if len(present) > 1:
@@ -115,7 +124,8 @@ class Columns:
             raise input_error(
                 where,
                 f"no {name} among {len(names)} column{'s' * (len(names) != 1)}{near}",
-                f"a column {' or '.join(map(repr, legal))}, or columns: {{{name}: {other or 'NAME'}}}",
+                f"a column {' or '.join(map(repr, legal))}, or columns: {{{name}: {other or 'NAME'}}}"
+                f"{_HOW * near.endswith(_NO_HEADER)}",
             )
         return present[0] if present else None
 
@@ -129,7 +139,7 @@ class Columns:
     def _in_words(self, names: Collection[str]) -> str:
         """The names for a message, or a note that this seems to be no header."""
         if not self.knows(names):
-            return ", none with a known name: this seems to be no header"
+            return f", none with a known name: {_NO_HEADER}"
         listed = [name for name in names if _LIKE_A_NAME.fullmatch(name)]
         more = ", ..." if len(listed) > _LISTED or len(listed) < len(names) else ""
         return f" ({', '.join(listed[:_LISTED])}{more})"

@@ -51,7 +51,7 @@ class _Lines:
     """Number of ``-DOCSTART-`` lines before the sentence."""
 
 
-def read_conll(path: Path) -> Iterator[tuple[str, Sentence]]:
+def read_conll(path: Path, encoding: str = "") -> Iterator[tuple[str, Sentence]]:
     """Yield ``(where, row)`` for each sentence; ``where`` is the line of its first word.
 
     Raises
@@ -59,7 +59,7 @@ def read_conll(path: Path) -> Iterator[tuple[str, Sentence]]:
     InputError
         If the file does not exist or is not UTF-8, or the number of columns of a line differs from the first line.
     """
-    lines = read_lines(path)[0]
+    lines = read_lines(path, encoding=encoding)[0]
     is_numbered = _has_row_numbers(_sentences(path, lines))  # looks at one sentence if it is not
     word = 1 if is_numbered else 0
     has_documents = sum(line.startswith(_DOCUMENT) and _columns(line)[0] == _DOCUMENT for line in lines) > 1

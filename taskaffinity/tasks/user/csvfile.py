@@ -12,8 +12,17 @@ from taskaffinity.tasks.lines import LARGEST_DATA, lone_return_error, text_lines
 csv.field_size_limit(max(csv.field_size_limit(), LARGEST_DATA))  # the limit of a file is the only one
 
 
-def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
+def read_csv(
+    path: Path, header: Sequence[str] = (), separator: str = ",", encoding: str = ""
+) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
     """Read the column names and ``(where, fields)`` of each row; blank lines are skipped.
+
+    Parameters
+    ----------
+    header
+        Names for the columns of a file without a header. Empty: the first row has the names.
+    separator
+        The character between two columns.
 
     Raises
     ------
@@ -21,16 +30,18 @@ def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
         If the file does not exist, is not UTF-8 or is empty, or (while rows are read) if a quote is never closed or the
         number of columns of a row differs from the header.
     """
-    rows = _rows(path)
-    _, header = next(rows, ("", []))
-    if not header:
+    rows = _rows(path, separator, encoding)
+    if header:
+        return list(header), _even(rows, len(header))
+    _, names = next(rows, ("", []))
+    if not names:
         raise input_error(path, "an empty file", "a header and rows")
-    return [name.strip() for name in header], _even(rows, len(header))
+    return [name.strip() for name in names], _even(rows, len(names))
 
 
-def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
-    lines = text_lines(path, utf8(path))[0]  # a quoted field may hold carriage returns
-    reader = csv.reader((f"{line}\n" for line in lines), strict=True)
+def _rows(path: Path, separator: str, encoding: str) -> Iterator[tuple[str, list[str]]]:
+    lines = text_lines(path, utf8(path, encoding=encoding))[0]  # a quoted field may hold carriage returns
+    reader = csv.reader((f"{line}\n" for line in lines), delimiter=separator, strict=True)
     while True:
         where = f"{path}: line {reader.line_num + 1}"
         fault: InputError | None = None

@@ -7,7 +7,7 @@ would fail later, or give a meaningless score, raise an error here: a class with
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from taskaffinity.errors import input_error, meant, named, quoted
@@ -15,13 +15,10 @@ from taskaffinity.tasks.rows import parse_rows
 from taskaffinity.tasks.task import SCORE_KINDS, Example, Split, Task
 from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.conll import iob2
-from taskaffinity.tasks.user.files import read_rows
-from taskaffinity.tasks.user.hub import hub_parts, hub_rows, load_hub
 from taskaffinity.tasks.user.labels import check_enough, check_known_labels, label_of, labels_of, text_of
-from taskaffinity.tasks.user.task_block import At, Shared, UserTask, check, check_place, files_of, part_of, shares_of
-
-Parts = Mapping[Split, tuple[str, Located]]
-"""The place of each split and its rows."""
+from taskaffinity.tasks.user.numbered import named_tags, types_of
+from taskaffinity.tasks.user.parts import Parts, parts_from_files, parts_from_hub
+from taskaffinity.tasks.user.task_block import At, UserTask, check, check_place, part_of, shares_of
 
 
 def read_user_task(name: str, block: UserTask, root: Path, at: At) -> Task:
@@ -39,10 +36,14 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At) -> Task:
     """
     check_place(block, at)
     check(block, at)
-    shares = shares_of(block, at)
-    return make_task(
-        name, block, _from_hub(block, at, shares) if block.hub else _from_files(block, root, at, shares), at
-    )
+    shares, columns = shares_of(block, at), Columns(block.kind, block.columns)
+    if block.hub:
+        return make_task(name, block, parts_from_hub(block, at, shares, columns), at)
+    task = make_task(name, block, parts_from_files(block, root, at, shares, columns), at)
+    if not any(shares.values()):
+        return task
+    notes = (f"column {column!r} is ignored; to use it: columns: {{split: {column}}}" for column in columns.ignored)
+    return replace(task, notes=(*task.notes, *sorted(notes)))
 
 
 def make_task(name: str, block: UserTask, parts: Parts, at: At) -> Task:
@@ -63,7 +64,8 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At) -> Task:
     for split, where in places.items():
         if not rows[split]:
             raise input_error(where, "no row", "at least one example")
-    labels = block.labels or labels_of(block.kind, rows["train"], places["train"])
+    given = types_of(block.labels) if block.kind == "ner" else block.labels
+    labels = given or labels_of(block.kind, rows["train"], places["train"])
     if not block.labels and block.kind not in (*SCORE_KINDS, "ner"):
         check_known_labels(rows, labels)
     seen: dict[str, str] = {}
@@ -96,20 +98,6 @@ def _split_off_shares(block: UserTask, examples: dict[Split, tuple[Example, ...]
             raise input_error(at(part), said, f"a share that leaves examples in both splits, or a {part} file")
 
 
-def _from_files(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]) -> Parts:
-    columns = Columns(block.kind, block.columns)
-    files = files_of(block, root, at, shares)
-    return {split: (str(path), read_rows(path, block.format, columns)) for split, path in files.items()}
-
-
-def _from_hub(block: UserTask, at: At, shares: Mapping[Shared, float]) -> Parts:
-    columns = Columns(block.kind, block.columns)
-    splits = load_hub(block.hub, block.config, block.revision, at("hub"))
-    parts = hub_parts(block.hub, list(splits), block.splits, shares, at("splits" if block.splits else "hub"))
-    places = {split: f"{block.hub}: {name}" for split, name in parts.items()}
-    return {split: (places[split], hub_rows(splits[name], places[split], columns)) for split, name in parts.items()}
-
-
 def in_share(name: str, share: float, *, is_last: bool = False) -> bool:
     """Whether an id (of an example or of a document) falls into a share of the training split.
 
@@ -135,7 +123,8 @@ def _normalised(block: UserTask, split: Split, rows: Located) -> Located:
             if not isinstance(tags, list):
                 raise input_error(where, f"{named(tags, ())} as tags", "a list with one tag per word")
             places = row.get("places")
-            row["tags"] = iob2(where, tags, block.labels, places if isinstance(places, tuple) else None)
+            tags, types = named_tags(where, tags, block.labels), types_of(block.labels)
+            row["tags"] = iob2(where, tags, types, places if isinstance(places, tuple) else None)
         key = "tags" if block.kind == "ner" else "label"
         if key not in row:
             raise input_error(where, f"no {key}", f"{key} in every row")

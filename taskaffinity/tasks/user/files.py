@@ -5,42 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, get_args
 
 from taskaffinity.errors import InputError, input_error, named, quoted
-from taskaffinity.tasks.formats import read_objects
 from taskaffinity.tasks.task import Kind, Split
 from taskaffinity.tasks.tsv import read_table, unquoted
 from taskaffinity.tasks.user.columns import NEEDED, Columns, Field, Located
 from taskaffinity.tasks.user.conll import read_conll
 from taskaffinity.tasks.user.csvfile import read_csv
+from taskaffinity.tasks.user.jsonfile import read_json
+from taskaffinity.tasks.user.layout import ENDINGS, FITTING, FORMATS, GUESSED, PACKED, Format, Layout, ending
 
-Format = Literal["jsonl", "csv", "tsv", "conll", "blue"]
-FORMATS: tuple[Format, ...] = get_args(Format)
 STEMS: dict[Split, tuple[str, ...]] = {
     "train": ("train",),
     "dev": ("dev", "devel", "validation", "valid", "val"),
     "test": ("test",),
 }
 """Split -> accepted names, of files and in data sets of the hub."""
-_ENDINGS: dict[Format, tuple[str, ...]] = {
-    "jsonl": (".jsonl", ".json"),
-    "csv": (".csv",),
-    "tsv": (".tsv",),
-    "conll": (".conll", ".iob", ".iob2", ".bio", ".txt"),
-    "blue": (".tsv",),
-}
-_GUESSED: dict[str, Format] = {
-    ending: form for form in ("jsonl", "csv", "tsv", "conll") for ending in _ENDINGS[form] if ending != ".txt"
-}
-FITTING: dict[bool, tuple[Format, ...]] = {True: ("jsonl", "conll", "blue"), False: ("jsonl", "csv", "tsv", "blue")}
-"""Whether the task is tagging -> formats that can hold its data."""
 
 
 def find_files(folder: Path, form: Format | None, kind: Kind, *, may_lack: Collection[Split] = ()) -> dict[Split, Path]:
     """Find the data file of each split in a folder by its name: ``train.csv``, ``validation.jsonl``, ...
 
-    The dev file is optional, and so are the splits in ``may_lack``.
+    The dev file is optional, and so are the splits in ``may_lack``. A given format holds for a file of any ending, if
+    none has an ending of the format. A packed file (``.gz``) counts if there is no other.
 
     Raises
     ------
@@ -52,24 +39,33 @@ def find_files(folder: Path, form: Format | None, kind: Kind, *, may_lack: Colle
         raise input_error(
             folder, found, "a folder of train, dev and test files, or path: {train: FILE, dev: FILE, test: FILE}"
         )
-    endings = _ENDINGS[form] if form else tuple(_GUESSED)
+    endings = ENDINGS[form] if form else tuple(GUESSED)
+    others = (*dict.fromkeys((*ENDINGS["conll"], *GUESSED)), "") if form else ()
     files: dict[Split, Path] = {}
     for split, stems in STEMS.items():
-        present = [path for stem in stems for end in endings if os.path.lexists(path := folder / f"{stem}{end}")]
+        present: list[Path] = []
+        for some in (endings, _packed(endings), others, _packed(others)):
+            present = present or [
+                path for stem in stems for end in some if os.path.lexists(path := folder / f"{stem}{end}")
+            ]
         if len(present) > 1:
             both = ", ".join(path.name for path in present)
             raise input_error(folder, f"{both} for {split}", "one of them, a format:, or path: {train: FILE, ...}")
         if present:
             files[split] = present[0]
         elif split != "dev" and split not in may_lack:
-            example = f"{split}{endings[0] if form else _ENDINGS[FITTING[kind == 'ner'][0]][0]}"
+            example = f"{split}{endings[0] if form else ENDINGS[FITTING[kind == 'ner'][0]][0]}"
             share = ", or test: 20% to take a share of the train file" if split == "test" else ""
             expected = f"{example} ({', '.join(endings)} are read), or path: {{{split}: FILE}}{share}"
             raise input_error(folder, f"no {split} file", expected)
     return files
 
 
-def read_rows(path: Path, form: Format | None, columns: Columns) -> Located:
+def _packed(endings: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{end}{PACKED}" for end in endings)
+
+
+def read_rows(path: Path, layout: Layout, columns: Columns) -> Located:
     """Read ``(where, row)`` pairs from a data file; the keys of a row are ``Field`` names.
 
     Raises
@@ -77,21 +73,24 @@ def read_rows(path: Path, form: Format | None, columns: Columns) -> Located:
     InputError
         If the file does not exist, its format is unknown or does not fit the kind, or the file has a fault.
     """
-    form = form or _GUESSED.get(path.suffix.lower())
+    form = layout.form or GUESSED.get(ending(path)) or ("csv" if layout.separator else None)
     is_tagging = columns.kind == "ner"
     if form is None:
         raise input_error(
-            path, f"a name that ends in {path.suffix or 'nothing'}", f"format: one of {', '.join(FORMATS)}"
+            path, f"a name that ends in {ending(path) or 'nothing'}", f"format: one of {', '.join(FORMATS)}"
         )
     if form not in FITTING[is_tagging]:
         raise input_error(path, f"format {form} for kind {columns.kind}", f"one of {', '.join(FITTING[is_tagging])}")
     if form == "blue":
         columns = Columns(columns.kind, columns.given, is_blue=True)
-    return _READERS[form](path, columns)
+    for key, value, legal in (("header", layout.header, ("csv", "tsv")), ("separator", layout.separator, ("csv",))):
+        if value and form not in legal:
+            raise input_error(path, f"{key}: for format {form}", f"{key}: only with format {' or '.join(legal)}")
+    return _READERS[form](path, layout, columns)
 
 
-def _jsonl(path: Path, columns: Columns) -> Located:
-    return object_rows(read_objects(path), columns, "a JSON object")
+def _jsonl(path: Path, layout: Layout, columns: Columns) -> Located:
+    return object_rows(read_json(path, layout.encoding), columns, "a JSON object")
 
 
 def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expected: str) -> Located:
@@ -115,25 +114,34 @@ def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expecte
         yield where, {name: row[column] for name, column in at.items()}
 
 
-def _csv(path: Path, columns: Columns) -> Located:
-    return _table(path, *read_csv(path), columns)
+def _csv(path: Path, layout: Layout, columns: Columns) -> Located:
+    header, rows = read_csv(path, layout.header, layout.separator or ",", layout.encoding)
+    return _table(path, header, rows, columns, is_given=bool(layout.header))
 
 
-def _tsv(path: Path, columns: Columns) -> Located:
-    return _table(path, *read_table(path), columns)
+def _tsv(path: Path, layout: Layout, columns: Columns) -> Located:
+    header, rows = read_table(path, layout.header, layout.encoding)
+    return _table(path, header, rows, columns, is_given=bool(layout.header))
 
 
-def _table(path: Path, header: list[str], rows: Iterable[tuple[str, list[str]]], columns: Columns) -> Located:
+def _table(
+    path: Path, header: list[str], rows: Iterable[tuple[str, list[str]]], columns: Columns, *, is_given: bool
+) -> Located:
     where = f"{path}: line 1"
     twice = next((number for number, name in enumerate(header) if name in header[:number]), None)
     if twice is not None:
         raise input_error(
-            where, f"the same name on columns {header.index(header[twice]) + 1} and {twice + 1}", "each name once"
+            where,
+            f"the same name on columns {header.index(header[twice]) + 1} and {twice + 1}",
+            "each name once; if the file has no header, header: [NAME, ...]",
         )
-    _check_separator(where, path, header)
-    columns.check_header(where, header, rows)
+    if not is_given:
+        _check_separator(where, path, header)
+        columns.check_header(where, header, rows)
     at = {name: header.index(column) for name, column in columns.place(where, header).items()}
     for place, fields in rows:
+        if is_given and [field.strip() for field in fields] == header:
+            raise input_error(place, "the names of header: as a row", "no header: for a file that has one")
         yield place, {name: fields[index] for name, index in at.items()}
 
 
@@ -145,7 +153,7 @@ def _check_separator(where: str, path: Path, header: Sequence[str]) -> None:
     formats: dict[str, tuple[str, str]] = {
         "\t": ("tab", "name it .tsv or give format: tsv"),
         ",": ("comma", "name it .csv or give format: csv"),
-        ";": ("semicolon", "save it with commas (csv) or tabs (tsv): semicolons are not read"),
+        ";": ("semicolon", 'give separator: ";"'),
     }
     separator = max(formats, key=line.count)
     if n := line.count(separator):
@@ -154,19 +162,19 @@ def _check_separator(where: str, path: Path, header: Sequence[str]) -> None:
         raise InputError(f"{where}: found {found} {expected[0].upper()}{expected[1:]}")
 
 
-def _conll(path: Path, columns: Columns) -> Located:
-    return ((where, dict(row)) for where, row in read_conll(path))
+def _conll(path: Path, layout: Layout, columns: Columns) -> Located:
+    return ((where, dict(row)) for where, row in read_conll(path, layout.encoding))
 
 
-def _blue(path: Path, columns: Columns) -> Located:
+def _blue(path: Path, layout: Layout, columns: Columns) -> Located:
     if columns.kind != "ner":
-        yield from _tsv(path, columns)
+        yield from _tsv(path, layout, columns)
         return
-    for where, row in read_conll(path):
+    for where, row in read_conll(path, layout.encoding):
         yield where, {**row, "words": [unquoted(word) or word for word in row["words"]]}
 
 
-_READERS: dict[Format, Callable[[Path, Columns], Located]] = {
+_READERS: dict[Format, Callable[[Path, Layout, Columns], Located]] = {
     "jsonl": _jsonl,
     "csv": _csv,
     "tsv": _tsv,

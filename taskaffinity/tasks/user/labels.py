@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from taskaffinity.errors import has_controls, input_error, meant, named, shown
 from taskaffinity.tasks.numbers import finite_number
 from taskaffinity.tasks.task import SCORE_KINDS, Example, Kind, Split
+from taskaffinity.tasks.user.numbered import named_class
 from taskaffinity.tasks.user.task_block import At, UserTask
 
 _MOST_CLASSES = 100
@@ -26,9 +27,11 @@ def text_of(value: object) -> object:
 
 
 def _class(where: str, value: object, labels: Sequence[str]) -> str:
+    value = named_class(value, labels)
     label = ("false", "true")[value] if isinstance(value, bool) else text_of(value)
     if not isinstance(label, str) or not label:
-        raise input_error(where, f"label {shown(label)}", "a class: a text or a whole number")
+        expected = "a class: a text or a whole number; for several classes per row, or none, kind: multilabel"
+        raise input_error(where, f"label {shown(label)}", expected)
     if label == _UNLABELLED and label not in labels:
         expected = "rows with labels; if -1 is a class here, list every class under labels:"
         raise input_error(where, "label -1, which means no label", expected)

@@ -15,7 +15,8 @@ from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SCORE_KINDS, Kind, Split
 from taskaffinity.tasks.user.columns import NEEDED, Field
-from taskaffinity.tasks.user.files import FITTING, Format, find_files
+from taskaffinity.tasks.user.files import find_files
+from taskaffinity.tasks.user.layout import FITTING, Format, is_encoding
 
 _LARGEST_SHARE = 50
 
@@ -47,6 +48,12 @@ class UserTask(BaseModel):
     """Unusual names of its splits: train, dev or test -> name."""
     format: Format | None = None
     """None: from the suffix of each file."""
+    header: tuple[str, ...] = ()
+    """Names of the columns of files without a header."""
+    separator: str = ""
+    """The character between two columns of a csv file. Empty: a comma."""
+    encoding: str = ""
+    """Of the files. Empty: UTF-8."""
     columns: dict[Field, str] = {}
     labels: tuple[str, ...] = ()
     """Classes, or entity types. Empty: collected from the training split."""
@@ -115,7 +122,7 @@ def check(block: UserTask, at: At) -> None:
         raise input_error(
             at("negative"), "a negative class with metric accuracy, which scores every class", "metric: micro_f1"
         )
-    fields = {*NEEDED[block.kind], "id", "idx", "document", *(("text_pair",) if block.kind != "ner" else ())}
+    fields = {*NEEDED[block.kind], "id", "idx", "document", "split", *(("text_pair",) if block.kind != "ner" else ())}
     if wrong := [name for name in block.columns if name not in fields]:
         raise input_error(
             at("columns"), f"columns: {wrong[0]} for kind {block.kind}", f"some of {', '.join(sorted(fields))}"
@@ -126,6 +133,18 @@ def check(block: UserTask, at: At) -> None:
     if block.columns and block.format == "conll":
         raise input_error(at("columns"), "columns for format conll", "none: the first is the word, the last the tag")
     _check_each_column_once(block, at)
+    _check_layout(block, at)
+
+
+def _check_layout(block: UserTask, at: At) -> None:
+    if len(set(block.header)) != len(block.header) or "" in block.header:
+        raise input_error(at("header"), "a name that is empty or there twice", "one name per column")
+    if block.separator and (len(block.separator) != 1 or block.separator in '"\r\n'):
+        raise input_error(at("separator"), f"separator {quoted(block.separator)}", 'one character, such as ";"')
+    if block.encoding and not is_encoding(block.encoding):
+        raise input_error(
+            at("encoding"), f"encoding {quoted(block.encoding)}", "an encoding, such as latin-1 or cp1252"
+        )
 
 
 def _check_each_column_once(block: UserTask, at: At) -> None:
@@ -155,8 +174,11 @@ def check_place(block: UserTask, at: At) -> None:
             raise input_error(at(key), f"{key}: without hub:", "hub: OWNER/NAME too")
     if block.hub and block.test:
         raise input_error(at("test"), "test: with hub:", "splits: {test: NAME}")
-    if block.hub and block.format:
-        raise input_error(at("format"), "format: with hub:", "none")
+    for key in ("format", "header", "separator", "encoding") if block.hub else ():
+        if getattr(block, key):
+            raise input_error(at(key), f"{key}: with hub:", "none")
+    if block.hub and "split" in block.columns:
+        raise input_error(at("columns"), "columns: {split: ...} with hub:", "splits: {test: NAME}")
 
 
 def part_of(block: UserTask, key: Shared) -> str:
@@ -203,18 +225,23 @@ def files_of(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]
         raise input_error(at("path"), "a folder and files", "one of them")
     if block.path.folder:
         folder = _path_of(root, block.path.folder)
+        if os.path.isfile(folder) and ("split" in block.columns or shares["test"]):
+            return files_of(block.model_copy(update={"path": Files(train=block.path.folder)}), root, at, shares)
         if not os.path.lexists(folder) and os.path.isdir(folder.parent):
             near = meant(folder.name, (p.name for p in folder.parent.iterdir() if p.is_dir()))
             raise input_error(folder, "no such folder", f"the one of {at('path')}{near}")
         files = find_files(folder, block.format, block.kind, may_lack=[part for part in shares if shares[part]])
     if "train" not in files:
         raise input_error(at("path"), "no train file", "a folder, or {train: FILE, dev: FILE, test: FILE}")
+    has_splits = "split" in block.columns
+    if has_splits and len(files) > 1:
+        raise input_error(at("columns"), "columns: {split: ...} for several files", "one file, path: FILE")
     for part, share in shares.items():
         if share and part in files:
             raise input_error(
                 at(part), f"{part}: {part_of(block, part)}, and {files[part].name} as well", "one of them"
             )
-        if not share and part not in files:
+        if not share and part not in files and not has_splits:
             example = {"dev": "10%", "test": "20%"}[part]
             file = f"{part}{files['train'].suffix} beside {files['train'].name}"
             if not block.path.folder:

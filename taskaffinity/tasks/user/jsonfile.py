@@ -1,0 +1,80 @@
+"""Read JSON files of three shapes: an object per line, a list of objects, or one object of objects by their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from taskaffinity.errors import InputError, input_error, shown
+from taskaffinity.tasks.lines import parse_line, read_lines
+
+_SHAPES = "one JSON object a line, a list of objects, or an object of objects by their ids"
+
+
+def read_json(path: Path, encoding: str = "") -> Iterator[tuple[str, object]]:
+    """Yield ``(where, object)`` for each record; ``where`` is its line, its number in a list, or its id.
+
+    An object under an id gets it as ``id`` unless it has one.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as text, or is JSON of none of these shapes.
+    """
+    lines, ended = read_lines(path, encoding=encoding)
+    filled = [number for number, line in enumerate(lines) if line and not line.isspace()]
+    first = lines[filled[0]].strip() if filled else ""
+    if first.startswith("["):
+        yield from _list(path, "\n".join(lines))
+        return
+    if first.startswith("{") and (len(filled) == 1 or not _is_json(first)):
+        objects = _by_id(path, "\n".join(lines), is_one_line=len(filled) == 1)
+        if objects is not None:
+            yield from objects
+            return
+    for number, line in enumerate(lines, start=1):
+        yield (
+            f"{path}: line {number}",
+            parse_line(f"{path}: line {number}", line, is_cut=not ended and number == len(lines)),
+        )
+
+
+def _list(path: Path, text: str) -> Iterator[tuple[str, object]]:
+    parsed = parse_line(str(path), text, is_document=True)
+    assert isinstance(parsed, list)
+    for number, value in enumerate(parsed, start=1):
+        yield f"{path}: record {number}", value
+
+
+def _by_id(path: Path, text: str, *, is_one_line: bool) -> Iterator[tuple[str, object]] | None:
+    """The records of an object of objects; None if the file is one object per line, good or bad."""
+    fault: InputError | None = None
+    try:
+        parsed = parse_line(str(path), text, is_document=True)
+    except InputError as error:
+        fault = error
+    if fault is not None:
+        opening = text.lstrip().partition("\n")[0].rstrip()
+        if not is_one_line and opening.endswith(("{", ",", ":", "[")):  # no line of JSON Lines ends so
+            raise fault
+        return None
+    if (
+        not isinstance(parsed, Mapping)
+        or not parsed
+        or not all(isinstance(value, Mapping) for value in parsed.values())
+    ):
+        if is_one_line:
+            return None
+        raise input_error(path, f"{shown(parsed)} over several lines", _SHAPES)
+    return (
+        (f"{path}: record {shown(name)}", value if "id" in value else {"id": name, **value})
+        for name, value in parsed.items()
+    )
+
+
+def _is_json(line: str) -> bool:
+    try:
+        parse_line("", line)
+    except InputError:
+        return False
+    return True

@@ -1,0 +1,60 @@
+"""How the data files of a task are written: their format, and what the format leaves open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+Format = Literal["jsonl", "csv", "tsv", "conll", "blue"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+ENDINGS: dict[Format, tuple[str, ...]] = {
+    "jsonl": (".jsonl", ".json"),
+    "csv": (".csv",),
+    "tsv": (".tsv",),
+    "conll": (".conll", ".iob", ".iob2", ".bio", ".txt"),
+    "blue": (".tsv",),
+}
+"""Format -> endings of its files."""
+GUESSED: dict[str, Format] = {
+    ending: form for form in FORMATS if form != "blue" for ending in ENDINGS[form] if ending != ".txt"
+}
+"""Ending -> format of a file for which no ``format:`` is given."""
+FITTING: dict[bool, tuple[Format, ...]] = {True: ("jsonl", "conll", "blue"), False: ("jsonl", "csv", "tsv", "blue")}
+"""Whether the task is tagging -> formats that can hold its data."""
+PACKED = ".gz"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the suite file says about the data files of a task."""
+
+    form: Format | None = None
+    """None: from the ending of each file."""
+    header: tuple[str, ...] = ()
+    """Names of the columns of files without a header. Empty: the first line has the names."""
+    separator: str = ""
+    """Character between two columns of a ``csv`` file. Empty: a comma."""
+    encoding: str = ""
+    """Empty: UTF-8."""
+
+
+def ending(path: Path) -> str:
+    """The ending of a file's name in lower case, without ``.gz``.
+
+    Examples
+    --------
+    >>> ending(Path("train.CSV.gz")), ending(Path("dev"))
+    ('.csv', '')
+    """
+    suffix = path.suffix.lower()
+    return path.with_suffix("").suffix.lower() if suffix == PACKED else suffix
+
+
+def is_encoding(name: str) -> bool:
+    """Whether Python has a text encoding of this name."""
+    try:
+        "a".encode(name)
+    except (LookupError, ValueError):
+        return False
+    return True

@@ -1,0 +1,66 @@
+"""Classes and tags that a file gives as numbers, and ``labels:`` by name, in their order from 0."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from taskaffinity.errors import input_error
+from taskaffinity.tasks.numbers import whole_number
+
+_TAG = re.compile(r"O|[BIESLUM]-\S{1,40}")
+
+
+def types_of(labels: Sequence[str]) -> tuple[str, ...]:
+    """The entity types of a task of tags: sorted from the names of tags, if ``labels`` are such; else as given.
+
+    Examples
+    --------
+    >>> types_of(["O", "B-Drug", "I-Drug"]), types_of(["Drug", "Dose"])
+    (('Drug',), ('Drug', 'Dose'))
+    """
+    return tuple(sorted({label[2:] for label in labels} - {""})) if _are_tags(labels) else tuple(labels)
+
+
+def named_tags(where: str, tags: Sequence[object], labels: Sequence[str]) -> list[object]:
+    """The tags of a sentence, each number replaced by its name.
+
+    Raises
+    ------
+    InputError
+        If a number has no name in ``labels``, or ``labels`` does not list the tags.
+
+    Examples
+    --------
+    >>> named_tags("a.jsonl: line 1", [1, 2, 0], ["O", "B-Drug", "I-Drug"])
+    ['B-Drug', 'I-Drug', 'O']
+    """
+    found = list(tags)
+    for position, tag in enumerate(tags):
+        if isinstance(tag, bool) or not isinstance(tag, int):
+            continue
+        fault = f"tag {tag} on word {position + 1}, a number"
+        if not _are_tags(labels):
+            raise input_error(where, fault, "names; or all tags in their order, labels: [O, B-TYPE, I-TYPE]")
+        if not 0 <= tag < len(labels):
+            raise input_error(where, fault, f"0 to {len(labels) - 1}, because labels: has {len(labels)} tags")
+        found[position] = labels[tag]
+    return found
+
+
+def named_class(value: object, labels: Sequence[str]) -> object:
+    """The class that a number stands for; any other value, or a number that is itself a class, is unchanged.
+
+    Examples
+    --------
+    >>> named_class(1, ["no", "yes"]), named_class("0", ["no", "yes"]), named_class("1", ["0", "1"])
+    ('yes', 'no', '1')
+    """
+    number = whole_number(value.strip()) if isinstance(value, str) else value
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(labels):
+        return value
+    return value if any(whole_number(label) is not None for label in labels) else labels[number]
+
+
+def _are_tags(labels: Sequence[str]) -> bool:
+    return "O" in labels and all(_TAG.fullmatch(label) for label in labels)

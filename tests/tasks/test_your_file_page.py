@@ -1,0 +1,52 @@
+"""Every example of the page *Your file looks like this* is read as the page says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from taskaffinity.tasks.rows import count
+from taskaffinity.tasks.task import SPLITS
+from taskaffinity.tasks.user.suitefile import read_suite
+
+PAGE = (Path(__file__).parents[2] / "docs/how-to/your-file.md").read_text()
+SECTIONS = dict(re.findall(r"^### ([^\n]+)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
+FILE = re.compile(r"<!-- file: (\S+)(?: as (\S+))? -->\n```text\n(.*?)```", re.DOTALL)
+NUMBER = {"train": "100", "dev": "200", "test": "300"}
+FILLER = "\n  filler: {kind: classification, path: filler}\n"
+
+
+def write_files(folder: Path, section: str) -> None:
+    """Write the files of a section; those of dev and test have the same content with other ids."""
+    for name, encoding, content in FILE.findall(section):
+        for split in SPLITS if "train" in name else ("train",):
+            path = folder / name.replace("train", split)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            changed = content.replace("train-", f"{split}-").replace("100", NUMBER[split])
+            path.write_bytes(changed.encode(encoding or "utf-8"))
+    (folder / "filler").mkdir()
+    for split in SPLITS:
+        (folder / f"filler/{split}.csv").write_text("text,label\none,a\ntwo,a\nthree,b\nfour,b\n")
+
+
+def test_the_page_has_sections() -> None:
+    assert len(SECTIONS) >= 7
+    assert all(FILE.search(section) for section in SECTIONS.values())
+
+
+@pytest.mark.parametrize("title", SECTIONS)
+def test_an_example_is_read_as_the_page_says(title: str, tmp_path: Path) -> None:
+    section = SECTIONS[title]
+    write_files(tmp_path, section)
+    [block] = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    lines = "".join(f"    {line}\n" for line in block.splitlines())
+    (tmp_path / "suite.yaml").write_text(f"name: toy\ntasks:\n  mine:\n{lines}{FILLER}")
+    task = read_suite(tmp_path / "suite.yaml")["mine"]
+    found = count(task.examples["train"], task.kind, task.negative)
+    labels = ", ".join(f"{label} {n}" for label, n in found.labels.items())
+    [said] = re.findall(r"^Read as: (.+)$", section, re.MULTILINE)
+    assert said == f"{found.rows} examples; {labels}"
+    [*notes] = re.findall(r"^Note: (.+)$", section, re.MULTILINE)
+    assert notes == list(task.notes)
