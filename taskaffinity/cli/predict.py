@@ -14,7 +14,7 @@ import typer
 from taskaffinity.atomic import atomic_write
 from taskaffinity.cli.console.progress import bytes_bar
 from taskaffinity.cli.options.run import Quiet, ShareWithGroup
-from taskaffinity.errors import InputError, input_error, printable
+from taskaffinity.errors import InputError, input_error, printable, quoted
 from taskaffinity.private import file_mode
 from taskaffinity.tasks.unlabelled import read_unlabelled
 
@@ -27,16 +27,24 @@ def command(
     file: Annotated[
         Path,
         typer.Argument(
-            help="Text: .txt (one text per line) or .jsonl (one object per line with text, text_pair or words)."
+            help="Text: .txt (one text per line), .jsonl (one object per line with text, text_pair or words), or .csv "
+            "or .tsv with a header."
         ),
     ],
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name of a column, as text=NAME, text_pair=NAME or id=NAME; repeatable.", metavar="FIELD=NAME"
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write, as JSON Lines (default: standard output).")] = None,
     share_with_group: ShareWithGroup = False,
     quiet: Quiet = False,
 ) -> None:
     """Predict labels, scores or mentions for unlabelled text, one JSON object per text."""
     if not file.is_file():
-        raise input_error(file, "no file", "a .txt or .jsonl file")
+        raise input_error(file, "no file", "a .txt, .jsonl, .csv or .tsv file")
+    names = _columns(columns or [])
     from taskaffinity.training.execute import gpus  # torch: only after the input is checked
     from taskaffinity.training.export.predictor import Predictor
 
@@ -49,7 +57,7 @@ def command(
         bytes_bar(name_of_file, quiet=quiet) as show,
     ):
         predictor = Predictor(model, device)
-        for row, found in predictor.predict(read_unlabelled(file, predictor.meta.kind)):
+        for row, found in predictor.predict(read_unlabelled(file, predictor.meta.kind, names)):
             name = {} if row.id is None else {"id": row.id}
             line = json.dumps({"line": row.line, **name, **found}, ensure_ascii=False)
             target.write(line.encode() + b"\n")
@@ -59,6 +67,17 @@ def command(
                 print(f"{number} texts, {100 * row.end / size:.0f}% of {name_of_file}", file=sys.stderr)
     if not quiet:
         print(f"{number} texts of {name_of_file}{f' in {printable(str(out))}' if out else ''}", file=sys.stderr)
+
+
+def _columns(given: list[str]) -> dict[str, str]:
+    """Read ``--columns``: field -> column."""
+    columns = {}
+    for one in given:
+        field, equals, column = one.partition("=")
+        if not equals or not column or field not in ("text", "text_pair", "id") or field in columns:
+            raise input_error("--columns", quoted(one), "text=NAME, text_pair=NAME or id=NAME, each once")
+        columns[field] = column
+    return columns
 
 
 @contextmanager

@@ -1,26 +1,30 @@
 """Read unlabelled text for prediction, row by row.
 
 A ``.txt`` file has one text per line. A ``.jsonl`` file has one object per line with ``text`` (and ``text_pair``) or
-``words``, and optionally an ``id``; other keys are ignored. A file is read row by row, never completely, so it may have
-any size; a row has at most ``LARGEST_ROW`` bytes.
+``words``, and optionally an ``id``; other keys are ignored. A ``.csv`` or ``.tsv`` file has these keys as columns of
+its header. Fields of ``.csv`` may be quoted; those of ``.tsv`` are taken as they are. A file is read row by row, never
+completely, so it may have any size; a row has at most ``LARGEST_ROW`` bytes.
 """
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from taskaffinity.errors import input_error, shown
+from taskaffinity.errors import input_error, quoted, shown
 from taskaffinity.tasks.lines import lone_return, lone_return_error, open_file, parse_line
 from taskaffinity.tasks.rows import PAIR_KINDS
 from taskaffinity.tasks.task import Kind
+from taskaffinity.tasks.user.columns import Field, column_of
 
 _LIKE_A_NAME = re.compile(r"[^\W\d][\w.-]{0,29}")
 _LISTED = 12
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
 LARGEST_ROW = 1 << 24
 """Bytes of the longest line: 16 MiB."""
 
@@ -40,18 +44,27 @@ class Unlabelled:
     """The words of a split sentence. ``text`` is then empty."""
 
 
-def read_unlabelled(path: Path, kind: Kind) -> Iterator[Unlabelled]:
+def read_unlabelled(path: Path, kind: Kind, columns: Mapping[str, str] | None = None) -> Iterator[Unlabelled]:
     """Yield the rows of a file for a task of this kind; blank lines are skipped.
+
+    Parameters
+    ----------
+    columns : mapping, optional
+        Names of columns: ``text``, ``text_pair`` or ``id`` -> name in the file.
 
     Raises
     ------
     InputError
         At the first row that does not fit the kind. The message names the line and quotes no text.
     """
-    if path.suffix not in (".txt", ".jsonl"):
-        raise input_error(
-            path, f"a file named {path.suffix or 'without suffix'}", ".txt (one text per line) or .jsonl (rows)"
-        )
+    if path.suffix not in (".txt", ".jsonl", *_DELIMITERS):
+        expected = ".txt (one text per line), .jsonl (rows), or .csv or .tsv (a header and rows)"
+        raise input_error(path, f"a file named {path.suffix or 'without suffix'}", expected)
+    if columns and path.suffix == ".txt":
+        raise input_error(path, "columns of a .txt file, which has none", "a file with columns")
+    if path.suffix in _DELIMITERS:
+        yield from _table(path, kind, columns or {})
+        return
     if path.suffix == ".txt" and kind in PAIR_KINDS:
         raise input_error(
             path, "one text per line", "a .jsonl file with text and text_pair, because this task compares two texts"
@@ -64,7 +77,10 @@ def read_unlabelled(path: Path, kind: Kind) -> Iterator[Unlabelled]:
             line = _decoded(where, content, is_first=number == 1)
             if line.strip():
                 is_text = path.suffix == ".txt"
-                yield Unlabelled(number, end, text=line) if is_text else _row(where, line, number, end, kind)
+                if is_text:
+                    yield Unlabelled(number, end, text=line)
+                else:
+                    yield _row(where, _renamed(where, parse_line(where, line), columns or {}), number, end, kind)
 
 
 def _decoded(where: str, content: bytes, *, is_first: bool) -> str:
@@ -78,8 +94,60 @@ def _decoded(where: str, content: bytes, *, is_first: bool) -> str:
         raise input_error(where, f"byte {error.start + 1}, which is not UTF-8", "UTF-8 text") from None
 
 
-def _row(where: str, line: str, number: int, end: int, kind: Kind) -> Unlabelled:
-    row = parse_line(where, line)
+class _Lines:
+    """The lines of a file, decoded; ``number`` and ``end`` are those of the last line read."""
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self.path, self.file, self.number, self.end = path, file, 0, 0
+
+    def __iter__(self) -> Iterator[str]:
+        for content in iter(partial(self.file.readline, LARGEST_ROW + 1), b""):
+            self.number, self.end = self.number + 1, self.end + len(content)
+            yield _decoded(f"{self.path}: line {self.number}", content, is_first=self.number == 1) + "\n"
+
+
+def _table(path: Path, kind: Kind, columns: Mapping[str, str]) -> Iterator[Unlabelled]:
+    """Yield the rows of a file with a header."""
+    names: list[str] = []
+    with open_file(path) as file:
+        lines = _Lines(path, file)
+        options: dict[str, Any] = {} if path.suffix == ".csv" else {"quoting": csv.QUOTE_NONE}
+        fields = csv.reader(iter(lines), delimiter=_DELIMITERS[path.suffix], strict=True, **options)
+        while True:
+            number = lines.number + 1
+            where = f"{path}: line {number}"
+            try:
+                row = next(fields, None)
+            except csv.Error:
+                raise input_error(
+                    where, "a row that is no CSV", 'quotes that are closed, and "" for one inside'
+                ) from None
+            if row is None:
+                return
+            if not any(field.strip() for field in row):
+                continue
+            if not names:
+                names = [name.strip() for name in row]
+                continue
+            if len(row) != len(names):
+                raise input_error(where, f"{len(row)} columns", f"{len(names)}, as in the header")
+            yield _row(where, _renamed(where, dict(zip(names, row, strict=True)), columns), number, lines.end, kind)
+
+
+def _renamed(where: str, row: object, columns: Mapping[str, str]) -> object:
+    """A row with its text, pair and id under these keys: as ``columns`` says, else under a usual name."""
+    if not isinstance(row, dict):
+        return row
+    for name, column in columns.items():
+        if column not in row:
+            raise input_error(where, f"no column {quoted(column)} among {len(row)}", f"one of them as {name}=NAME")
+    fields: tuple[Field, ...] = ("text", "text_pair", "id")
+    found = {name: column_of(name, columns, row) for name in fields}
+    kept = {name: value for name, value in row.items() if name not in found.values()}
+    return kept | {name: row[column] for name, column in found.items() if column is not None}
+
+
+def _row(where: str, row: object, number: int, end: int, kind: Kind) -> Unlabelled:
     if not isinstance(row, dict):
         raise input_error(where, shown(row), "an object with text, or with words")
     name = row.get("id")
@@ -94,7 +162,9 @@ def _row(where: str, line: str, number: int, end: int, kind: Kind) -> Unlabelled
             if key == "text" and key not in row and all(_LIKE_A_NAME.fullmatch(name) for name in row):
                 keys = ", ".join(list(row)[:_LISTED])
                 raise input_error(
-                    where, f"no {key!r} among the keys {keys or '(none)'}", f"the text under {key!r}: rename its key"
+                    where,
+                    f"no {key!r} among the keys {keys or '(none)'}",
+                    f"the text under {key!r}: rename its key, or give --columns text=NAME",
                 )
             raise input_error(where, f"{shown(row[key]) if key in row else 'nothing'} as {key!r}", "some text")
     pair = row.get("text_pair") if kind != "ner" else None

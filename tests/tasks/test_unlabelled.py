@@ -42,7 +42,11 @@ def test_rows_before_a_fault_are_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "kind", "said"),
     [
-        ("a.csv", b"secret", "ner", r"found a file named \.csv"),
+        ("a.doc", b"secret", "ner", r"found a file named \.doc"),
+        ("a.csv", b'text\n"secret', "ner", "line 2: found a row that is no CSV"),
+        ("a.csv", b"text,id\nsecret", "ner", "line 2: found 1 columns; expected 2"),
+        ("a.csv", b"note\nsecret", "ner", "line 2: found no 'text' among the keys note"),
+        ("a.csv", b"text\nsecret", "similarity", "line 2: found nothing as 'text_pair'"),
         ("a.txt", b"secret", "inference", "this task compares two"),
         ("a.txt", b"secret\n\xff", "ner", "line 2: found byte 1, which is not UTF-8"),
         ("a.jsonl", b'{"text": "secret', "ner", "line 1: found no JSON at column 10"),
@@ -67,7 +71,38 @@ def test_faults(name: str, content: bytes | None, kind: Kind, said: str, tmp_pat
 
 def test_a_key_of_another_name_is_reported_with_the_keys_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
-    path.write_text('{"sentence": "frumious"}\n')
-    with pytest.raises(InputError, match="no 'text' among the keys sentence; expected the text under 'text'") as said:
+    path.write_text('{"note": "frumious"}\n')
+    with pytest.raises(InputError, match="no 'text' among the keys note; expected the text under 'text'") as said:
         list(read_unlabelled(path, "classification"))
     assert "frumious" not in str(said.value)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_rows_of_a_table_are_those_of_objects(name: str, tmp_path: Path) -> None:
+    mark = "," if name == "a.csv" else "\t"
+    lines = [("sentence1", "n", "label", "sentence2"), ("a b", "7", "x", "c"), ("", "", "", ""), ("d", "8", "y", "e f")]
+    content = "\n".join(mark.join(line) for line in lines)
+    (tmp_path / name).write_text("\ufeff" + content)
+    found = list(read_unlabelled(tmp_path / name, "inference", {"id": "n"}))
+    assert [(row.line, row.id, row.text, row.text_pair) for row in found] == [
+        (2, "7", "a b", "c"),
+        (4, "8", "d", "e f"),
+    ]
+    assert found[-1].end == (tmp_path / name).stat().st_size
+
+
+def test_quoted_fields_may_span_lines_and_unquoted_ones_are_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('text\n"one, ""two""\nthree"\nfour\n')
+    assert [(row.line, row.text) for row in read_unlabelled(tmp_path / "a.csv", "ner")] == [
+        (2, 'one, "two"\nthree'),
+        (4, "four"),
+    ]
+    (tmp_path / "a.tsv").write_text('text\n"one\n')
+    assert [row.text for row in read_unlabelled(tmp_path / "a.tsv", "ner")] == ['"one']
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("note\nsecret\n")
+    with pytest.raises(InputError, match="no column 'finding' among 1; expected one of them as text=NAME"):
+        list(read_unlabelled(tmp_path / "a.csv", "ner", {"text": "finding"}))
+    assert [row.text for row in read_unlabelled(tmp_path / "a.csv", "ner", {"text": "note"})] == ["secret"]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 from tokenizers import ByteLevelBPETokenizer
 from toy_tasks import RECIPE, TASKS
@@ -222,6 +223,9 @@ def test_the_card_has_data_and_scores_and_no_text(
     trained: tuple[Path, Encoder], exported: Callable[[str], Path]
 ) -> None:
     card = (exported("nli") / "README.md").read_text(encoding="utf-8")
+    [result] = ModelCard(card).data.eval_results
+    assert (result.task_type, result.dataset_name, result.metric_type) == ("text-classification", "nli", "accuracy")
+    assert result.metric_value == pytest.approx(kept(trained[0], "nli").outcome.test, abs=1e-4)
     given = kept(trained[0], "nli")
     for words in ("synthetic text", TASKS["nli"].fingerprint, TASKS["tag"].fingerprint, given.spec.run_id, "one seed"):
         assert words in card
@@ -361,7 +365,11 @@ def test_texts_are_predicted_by_length_and_returned_in_file_order(
     found = list(predictor.predict(rows))
     assert [row for row, _ in found] == rows
     for (_, prediction), expected in zip(found, alone, strict=True):
-        assert prediction == {**expected, "probability": pytest.approx(expected["probability"], abs=1e-5)}
+        close = {"probability": pytest.approx(expected["probability"], abs=1e-5)}
+        close["probabilities"] = pytest.approx(expected["probabilities"], abs=1e-5)
+        assert prediction == {**expected, **close}
+        assert sum(prediction["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        assert max(prediction["probabilities"], key=prediction["probabilities"].get) == prediction["label"]
     lengths = [length for batch in batches for length in batch]
     assert lengths == sorted(lengths)
     assert len(lengths) == len(rows)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from statistics import fmean, stdev
 
 import numpy as np
+import yaml
 
 from taskaffinity.corpora.access import AGREEMENTS
 from taskaffinity.corpora.fetch import OPEN
@@ -31,6 +32,10 @@ _TAKES = {
 }
 
 
+_HUB_METRICS = {"accuracy": "accuracy", "pearson": "pearsonr"}
+"""Names of metrics on model hubs; all others are kinds of F1."""
+
+
 def model_card(best: BestModel, meta: TaskMeta) -> str:
     """The model card in Markdown."""
     return "\n".join(_lines(best, meta)) + "\n"
@@ -46,8 +51,7 @@ def agreements_of(best: BestModel) -> list[str]:
 
 def _lines(best: BestModel, meta: TaskMeta) -> Iterator[str]:
     spec = best.spec
-    pipeline = "token-classification" if meta.kind == "ner" else "text-classification"
-    yield from ("---", "library_name: transformers", f"pipeline_tag: {pipeline}", "---", "")
+    yield from ("---", *_metadata(best, meta).splitlines(), "---", "")
     yield from (f"# {meta.name}", "")
     if best.study.synthetic:
         yield "**Trained on synthetic text. Its scores say nothing about the real task of this name.**"
@@ -71,6 +75,29 @@ def _lines(best: BestModel, meta: TaskMeta) -> Iterator[str]:
         yield "Matrix products were in bf16 in training and on dev, and in fp32 on test."
     yield from ("", "## Scores", "", *_scores(best, meta.kind), "")
     yield from ("## Limits", "", *_limits(best, meta))
+
+
+def _metadata(best: BestModel, meta: TaskMeta) -> str:
+    """The header of the card for model hubs, as YAML: the pipeline, and the test score as ``model-index``."""
+    pipeline = "token-classification" if meta.kind == "ner" else "text-classification"
+    outcome = best.outcome
+    result = {
+        "task": {"type": pipeline, "name": meta.kind},
+        "dataset": {"type": meta.name, "name": meta.name, "split": "test"},
+        "metrics": [
+            {
+                "type": _HUB_METRICS.get(outcome.metric, "f1"),
+                "name": title_of(outcome.metric, meta.kind),
+                "value": round(outcome.test, 4),
+            }
+        ],
+    }
+    content = {
+        "library_name": "transformers",
+        "pipeline_tag": pipeline,
+        "model-index": [{"name": meta.name, "results": [result]}],
+    }
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
 def _scores(best: BestModel, kind: str) -> Iterator[str]:

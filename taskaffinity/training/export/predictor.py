@@ -98,7 +98,8 @@ class Predictor:
 
         Up to 1,024 rows are read ahead. The keys of a prediction depend on the task:
 
-        * ``label`` and ``probability`` for a class, ``score`` for a similarity or a regression;
+        * ``label``, its ``probability`` and all ``probabilities`` for a class;
+        * ``score`` for a similarity or a regression;
         * ``labels``, those with a probability above 0.5, and all ``probabilities`` for multilabel;
         * ``entities`` for tagging, each with ``type``, ``start`` and ``end``: its first character and its last
           character + 1 in the text, or in the words joined by spaces if the row has split words;
@@ -139,9 +140,10 @@ class Predictor:
                 sigmoids = dict(zip(self.meta.outputs, torch.sigmoid(output[0]).tolist(), strict=True))
                 yield {"labels": [name for name, p in sigmoids.items() if p > 0.5], "probabilities": sigmoids}
             else:
-                probabilities = torch.softmax(output[0], dim=0)
+                chances = torch.softmax(output[0], dim=0).tolist()
                 best = int(torch.argmax(output[0]))
-                yield {"label": self.meta.outputs[best], "probability": float(probabilities[best])}
+                of_each = dict(zip(self.meta.outputs, chances, strict=True))
+                yield {"label": self.meta.outputs[best], "probability": chances[best], "probabilities": of_each}
 
     def _mentions(self, rows: Sequence[Unlabelled]) -> Iterator[dict[str, Any]]:
         spans = [_words(row) for row in rows]
