@@ -1,10 +1,10 @@
-"""Read CoNLL files: one word per line, a blank line after a sentence; convert tags to IOB2.
+"""Read CoNLL files: one word per line, a blank line after a sentence.
 
-The first column is the word, the last one the tag. Columns are separated by tabs, or by blanks if a line has no tab;
-other white space is part of a word. Comments of CoNLL-U (``# sent_id = 1``) are skipped. If the first column counts
-the rows, as in CoNLL-U, the second is the word, and lines ``1-2`` and ``1.1`` are skipped. If a file has two or more
-``-DOCSTART-`` lines, each begins a document. A document's id is its number and a hash of its first sentence, so two
-taggings of one text have equal document ids.
+The first column is the word, the last one the tag, unless ``TagColumns`` names others. Columns are separated by tabs,
+or by blanks if a line has no tab; other white space is part of a word. Comments of CoNLL-U (``# sent_id = 1``) are
+skipped. If the first column counts the rows, as in CoNLL-U, the second is the word, and lines ``1-2`` and ``1.1`` are
+skipped. If a file has two or more ``-DOCSTART-`` lines, each begins a document. A document's id is its number and a
+hash of its first sentence, so two taggings of one text have equal document ids.
 """
 
 from __future__ import annotations
@@ -16,20 +16,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
-from taskaffinity.errors import has_controls, input_error, shown
+from taskaffinity.errors import input_error, quoted
 from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.numbers import whole_number
+from taskaffinity.tasks.user.tag_schemes import TAG
 
 _DOCUMENT = "-DOCSTART-"
-_TAG = re.compile(r"O|([BI])-(\S{1,40})")
-_LIKE_A_TAG = re.compile(r"\w|[A-Z][-_./:][A-Za-z][\w-]*")
-"""Tags that a message may quote; if the last column holds something else, it may be text."""
-
 _COMMENT = re.compile(r"#\s*(newdoc|newpar|[\w.:-]+\s*=)")
 _NOT_A_WORD = re.compile(r"[0-9]+[-.][0-9]+")
 """Numbers of rows that are no words in CoNLL-U: of a token that stands for several words, and of an omitted word."""
 
-_OTHER_SCHEMES = re.compile(r"([ESLUM])-\S{1,40}")
+_GLOBAL = re.compile(r"# *global\.columns *= *(.+)")
+_CONLLU = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 
 
 class Sentence(TypedDict):
@@ -51,8 +49,55 @@ class _Lines:
     """Number of ``-DOCSTART-`` lines before the sentence."""
 
 
-def read_conll(path: Path, encoding: str = "") -> Iterator[tuple[str, Sentence]]:
+@dataclass(frozen=True)
+class TagColumns:
+    """Which columns hold word and tag, in a file whose columns have names."""
+
+    word: str
+    tag: str
+    """A column, or a key in the column ``MISC`` of CoNLL-U."""
+    header: tuple[str, ...] = ()
+    """Names of the columns. Empty: the ten of CoNLL-U, or those of a line ``# global.columns = ...``."""
+
+    def places(self, path: Path, lines: Sequence[str]) -> tuple[int, int, str]:
+        """The numbers of both columns, from 0, and the key of the tag if its column is ``MISC``.
+
+        Raises
+        ------
+        InputError
+            If a column does not exist, or the first line of words has another number of columns.
+        """
+        given = next((found[1].split() for line in lines[:1] if (found := _GLOBAL.match(line))), _CONLLU)
+        names = self.header or tuple(given)
+        key = "" if self.tag in names or "MISC" not in names else self.tag
+        for field_name, name in (("words", self.word), ("tags", "MISC" if key else self.tag)):
+            if name not in names:
+                raise input_error(
+                    path, f"no column {quoted(name)}", f"columns: {{{field_name}: one of {', '.join(names)}}}"
+                )
+        for number, line in enumerate(lines, start=1):
+            columns = _columns(line)
+            if line.strip() and line[0] != "#" and columns[0] != _DOCUMENT:
+                if len(columns) != len(names):
+                    raise input_error(f"{path}: line {number}", f"{len(columns)} columns", f"{len(names)}, as named")
+                break
+        return names.index(self.word), names.index("MISC" if key else self.tag), key
+
+
+def _tag(columns: Sequence[str], at: int, key: str, *, is_named: bool) -> str:
+    """The tag of a word; in a file with named columns, ``_`` and a missing key are ``O``."""
+    if not key:
+        return "O" if is_named and columns[at] == "_" else columns[at]
+    return next((part[len(key) + 1 :] for part in columns[at].split("|") if part.startswith(f"{key}=")), "O")
+
+
+def read_conll(path: Path, encoding: str = "", named: TagColumns | None = None) -> Iterator[tuple[str, Sentence]]:
     """Yield ``(where, row)`` for each sentence; ``where`` is the line of its first word.
+
+    Parameters
+    ----------
+    named
+        The columns of word and tag. None: the first (or the second, after row numbers) and the last.
 
     Raises
     ------
@@ -61,11 +106,11 @@ def read_conll(path: Path, encoding: str = "") -> Iterator[tuple[str, Sentence]]
     """
     lines = read_lines(path, encoding=encoding)[0]
     is_numbered = _has_row_numbers(_sentences(path, lines))  # looks at one sentence if it is not
-    word = 1 if is_numbered else 0
+    word, tag, key = named.places(path, lines) if named else (1 if is_numbered else 0, -1, "")
     has_documents = sum(line.startswith(_DOCUMENT) and _columns(line)[0] == _DOCUMENT for line in lines) > 1
     n_begun, begins = 0, ""
     for sentence in _sentences(path, lines):
-        if is_numbered and len(sentence.columns[0]) == 2:
+        if is_numbered and not named and len(sentence.columns[0]) == 2:
             place = f"{path}: line {sentence.numbers[0]}"
             raise input_error(place, "two columns, the first of which numbers the rows", "a word and its tag")
         if sentence.n_begun:
@@ -76,9 +121,10 @@ def read_conll(path: Path, encoding: str = "") -> Iterator[tuple[str, Sentence]]
         if not kept:
             continue
         places = tuple(f"{path}: line {number}" for number, _ in kept)
-        words, tags = [columns[word] for _, columns in kept], [columns[-1] for _, columns in kept]
+        words = [columns[word] for _, columns in kept]
+        tags = [_tag(columns, tag, key, is_named=named is not None) for _, columns in kept]
         if "" in (stripped := [word.strip() for word in words]):
-            column = "second" if is_numbered else "first"
+            column = ("first", "second")[word] if word < 2 else f"{word + 1}th"
             raise input_error(places[stripped.index("")], f"no word in the {column} column", "a word")
         begins = begins or hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
         document = f"{n_begun} {begins}" if has_documents else None
@@ -124,7 +170,7 @@ def _is_comment(line: str, columns: Sequence[str], following: Sequence[str]) -> 
     """Whether a line before a sentence is a comment of CoNLL-U; ``#`` may also be the first word."""
     if not _COMMENT.match(line):
         return False
-    has_tag = _TAG.fullmatch(columns[-1]) is not None
+    has_tag = TAG.fullmatch(columns[-1]) is not None
     return not (has_tag and all(len(_columns(other)) == len(columns) for other in following))
 
 
@@ -140,47 +186,3 @@ def _has_row_numbers(sentences: Iterable[_Lines]) -> bool:
         before = first + len(numbers) - 1
         is_counted |= len(numbers) > 1
     return is_counted
-
-
-def iob2(where: str, tags: Sequence[object], types: Sequence[str], places: Sequence[str] | None = None) -> list[str]:
-    """Convert IOB1 or IOB2 tags to IOB2: an ``I`` that begins a mention becomes ``B``.
-
-    ``B`` and ``I`` without a type get the type in ``types``, if there is exactly one. ``places`` are the places of the
-    words, if known.
-
-    Examples
-    --------
-    >>> iob2("here", ["I-x", "I-x", "B-x", "O", "I-y"], ())
-    ['B-x', 'I-x', 'B-x', 'O', 'B-y']
-
-    Raises
-    ------
-    InputError
-        If a tag is in another scheme, such as BIOES.
-    """
-    made: list[str] = []
-    before = ""
-    good = sum(isinstance(tag, str) and _TAG.fullmatch(tag.strip()) is not None for tag in tags)
-    are_tags = good > 0 and 2 * good >= len(tags) - 1  # else this may be a column of words
-    for position, value in enumerate(tags, start=1):
-        tag = value.strip() if isinstance(value, str) else value
-        if tag in ("B", "I") and len(types) == 1:
-            tag = f"{tag}-{types[0]}"
-        may_quote = not isinstance(tag, str) or are_tags or _LIKE_A_TAG.fullmatch(tag)
-        tag_shown = shown(tag) if may_quote else f"of {len(str(tag))} characters"
-        where = places[position - 1] if places else where
-        fault = f"tag {tag_shown} on word {position}"
-        if isinstance(tag, int):
-            raise input_error(where, f"{fault}, a number", "names: O, B-TYPE or I-TYPE")
-        if isinstance(tag, str) and _OTHER_SCHEMES.fullmatch(tag):
-            raise input_error(where, f"{fault}, of BIOES or a similar scheme", "IOB1 or IOB2: B- for S-, I- for E-")
-        found = _TAG.fullmatch(tag) if isinstance(tag, str) else None
-        if not found:
-            hint = " (for B and I without a type, give one name under labels:)" if tag in ("B", "I") else ""
-            raise input_error(where, fault, f"O, B-TYPE or I-TYPE{hint}")
-        mark, kind = found.groups()
-        if kind and has_controls(kind):
-            raise input_error(where, f"a tag with a control character on word {position}", "printable characters")
-        made.append(f"{'B' if kind != before else mark}-{kind}" if kind else "O")
-        before = kind or ""
-    return made

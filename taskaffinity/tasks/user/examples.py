@@ -14,10 +14,10 @@ from taskaffinity.errors import input_error, meant, named, quoted
 from taskaffinity.tasks.rows import parse_rows
 from taskaffinity.tasks.task import SCORE_KINDS, Example, Split, Task
 from taskaffinity.tasks.user.columns import Columns, Located
-from taskaffinity.tasks.user.conll import iob2
 from taskaffinity.tasks.user.labels import check_enough, check_known_labels, label_of, labels_of, text_of
 from taskaffinity.tasks.user.numbered import named_tags, types_of
 from taskaffinity.tasks.user.parts import Parts, parts_from_files, parts_from_hub
+from taskaffinity.tasks.user.tag_schemes import described_scheme, iob2
 from taskaffinity.tasks.user.task_block import At, UserTask, check, check_place, part_of, shares_of
 
 
@@ -60,7 +60,8 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At) -> Task:
         At the first row that does not fit, or if the rows are too few to learn from.
     """
     places = {split: where for split, (where, _) in parts.items()}
-    rows = {split: list(_normalised(block, split, located)) for split, (_, located) in parts.items()}
+    marks: set[str] = set()
+    rows = {split: list(_normalised(block, split, located, marks)) for split, (_, located) in parts.items()}
     for split, where in places.items():
         if not rows[split]:
             raise input_error(where, "no row", "at least one example")
@@ -79,7 +80,9 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At) -> Task:
         )
     check_enough(block, labels, examples, lines, places, at)
     splits: dict[Split, tuple[Example, ...]] = {split: examples[split] for split in ("train", "dev", "test")}
-    return Task(name, block.kind, splits.__getitem__, labels, block.negative, block.metric, block.title)
+    task = Task(name, block.kind, splits.__getitem__, labels, block.negative, block.metric, block.title)
+    note = described_scheme(marks)
+    return replace(task, notes=(note,)) if note else task
 
 
 def _split_off_shares(block: UserTask, examples: dict[Split, tuple[Example, ...]], at: At) -> None:
@@ -108,7 +111,7 @@ def in_share(name: str, share: float, *, is_last: bool = False) -> bool:
     return (2**64 - 1 - place if is_last else place) < share * 2**64
 
 
-def _normalised(block: UserTask, split: Split, rows: Located) -> Located:
+def _normalised(block: UserTask, split: Split, rows: Located, marks: set[str]) -> Located:
     """Yield the rows with an id, labels as text or numbers, and tags in IOB2."""
     for number, (where, row) in enumerate(rows, start=1):
         if row.get("id") is not None:
@@ -124,7 +127,7 @@ def _normalised(block: UserTask, split: Split, rows: Located) -> Located:
                 raise input_error(where, f"{named(tags, ())} as tags", "a list with one tag per word")
             places = row.get("places")
             tags, types = named_tags(where, tags, block.labels), types_of(block.labels)
-            row["tags"] = iob2(where, tags, types, places if isinstance(places, tuple) else None)
+            row["tags"] = iob2(where, tags, types, places if isinstance(places, tuple) else None, marks)
         key = "tags" if block.kind == "ner" else "label"
         if key not in row:
             raise input_error(where, f"no {key}", f"{key} in every row")

@@ -10,7 +10,7 @@ from taskaffinity.errors import InputError, input_error, named, quoted
 from taskaffinity.tasks.task import Kind, Split
 from taskaffinity.tasks.tsv import read_table, unquoted
 from taskaffinity.tasks.user.columns import NEEDED, Columns, Field, Located
-from taskaffinity.tasks.user.conll import read_conll
+from taskaffinity.tasks.user.conll import TagColumns, read_conll
 from taskaffinity.tasks.user.csvfile import read_csv
 from taskaffinity.tasks.user.jsonfile import read_json
 from taskaffinity.tasks.user.layout import ENDINGS, FITTING, FORMATS, GUESSED, PACKED, Format, Layout, ending
@@ -83,7 +83,10 @@ def read_rows(path: Path, layout: Layout, columns: Columns) -> Located:
         raise input_error(path, f"format {form} for kind {columns.kind}", f"one of {', '.join(FITTING[is_tagging])}")
     if form == "blue":
         columns = Columns(columns.kind, columns.given, is_blue=True)
-    for key, value, legal in (("header", layout.header, ("csv", "tsv")), ("separator", layout.separator, ("csv",))):
+    for key, value, legal in (
+        ("header", layout.header, ("csv", "tsv", "conll")),
+        ("separator", layout.separator, ("csv",)),
+    ):
         if value and form not in legal:
             raise input_error(path, f"{key}: for format {form}", f"{key}: only with format {' or '.join(legal)}")
     return _READERS[form](path, layout, columns)
@@ -163,7 +166,20 @@ def _check_separator(where: str, path: Path, header: Sequence[str]) -> None:
 
 
 def _conll(path: Path, layout: Layout, columns: Columns) -> Located:
-    return ((where, dict(row)) for where, row in read_conll(path, layout.encoding))
+    named_columns = None
+    if layout.header:
+        given = columns.given
+        if missing := next((field for field in ("words", "tags") if field not in given), ""):
+            raise input_error(path, f"header: and no column of {missing}", "columns: {words: NAME, tags: NAME}")
+        named_columns = TagColumns(given["words"], given["tags"], layout.header)
+    return ((where, dict(row)) for where, row in read_conll(path, layout.encoding, named_columns))
+
+
+def _conllu(path: Path, layout: Layout, columns: Columns) -> Located:
+    if "tags" not in columns.given:
+        raise input_error(path, "CoNLL-U, and no column of tags", "columns: {tags: a column, or a key in MISC}")
+    named_columns = TagColumns(columns.given.get("words", "FORM"), columns.given["tags"])
+    return ((where, dict(row)) for where, row in read_conll(path, layout.encoding, named_columns))
 
 
 def _blue(path: Path, layout: Layout, columns: Columns) -> Located:
@@ -179,5 +195,6 @@ _READERS: dict[Format, Callable[[Path, Layout, Columns], Located]] = {
     "csv": _csv,
     "tsv": _tsv,
     "conll": _conll,
+    "conllu": _conllu,
     "blue": _blue,
 }

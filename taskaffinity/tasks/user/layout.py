@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-Format = Literal["jsonl", "csv", "tsv", "conll", "blue"]
+Format = Literal["jsonl", "csv", "tsv", "conll", "conllu", "blue"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 ENDINGS: dict[Format, tuple[str, ...]] = {
     "jsonl": (".jsonl", ".json"),
     "csv": (".csv",),
     "tsv": (".tsv",),
     "conll": (".conll", ".iob", ".iob2", ".bio", ".txt"),
+    "conllu": (".conllu", ".conllup"),
     "blue": (".tsv",),
 }
 """Format -> endings of its files."""
@@ -20,7 +21,10 @@ GUESSED: dict[str, Format] = {
     ending: form for form in FORMATS if form != "blue" for ending in ENDINGS[form] if ending != ".txt"
 }
 """Ending -> format of a file for which no ``format:`` is given."""
-FITTING: dict[bool, tuple[Format, ...]] = {True: ("jsonl", "conll", "blue"), False: ("jsonl", "csv", "tsv", "blue")}
+FITTING: dict[bool, tuple[Format, ...]] = {
+    True: ("jsonl", "conll", "conllu", "blue"),
+    False: ("jsonl", "csv", "tsv", "blue"),
+}
 """Whether the task is tagging -> formats that can hold its data."""
 PACKED = ".gz"
 

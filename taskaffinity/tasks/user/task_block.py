@@ -130,8 +130,9 @@ def check(block: UserTask, at: At) -> None:
     forms = FITTING[block.kind == "ner"]
     if block.format and block.format not in forms:
         raise input_error(at("format"), f"format {block.format} for kind {block.kind}", f"one of {', '.join(forms)}")
-    if block.columns and block.format == "conll":
-        raise input_error(at("columns"), "columns for format conll", "none: the first is the word, the last the tag")
+    if block.columns and block.format == "conll" and not block.header:
+        expected = "none: the first is the word, the last the tag; or header: [NAME, ...] as well"
+        raise input_error(at("columns"), "columns for format conll", expected)
     _check_each_column_once(block, at)
     _check_layout(block, at)
 
