@@ -41,7 +41,7 @@ POINTS = 100.0
 
 @dataclass(frozen=True, eq=False)
 class AffinityMatrix:
-    """Every arrow of a study: gain, interval, verdict and the evidence for it. Arrays are ``[source, target]``."""
+    """Gains, intervals, verdicts and evidence of a study; arrays are ``[source, target]``."""
 
     study: Study
     rule: Rule

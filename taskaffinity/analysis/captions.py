@@ -46,7 +46,7 @@ NAMED = 8
 
 
 def caption(matrix: AffinityMatrix) -> str:
-    """How to read an arrow: its unit, seeds, encoder, and the tests behind its verdict."""
+    """Return how to read an arrow: unit, seeds, encoder, and tests behind its verdict."""
     tested = sum(not math.isnan(matrix.p[arrow]) for arrow in matrix.arrows)
     sentences = [
         "The number on s→t is the change of t's score after training with s, in points (100 × the metric): "
@@ -85,7 +85,9 @@ def caption(matrix: AffinityMatrix) -> str:
 
 
 def describe(matrix: AffinityMatrix) -> str:
-    """The graph as text: one sentence per decided arrow, the inconclusive ones, and the caption.
+    """Return the graph as text, with one sentence per decided arrow.
+
+    The inconclusive arrows and the caption follow.
 
     Of more than ``MOST_ARROWS`` decided arrows, the first of ``decided_first`` have a sentence and the others are
     counted by verdict. Many inconclusive arrows are only counted.
@@ -112,7 +114,10 @@ def describe(matrix: AffinityMatrix) -> str:
 
 
 def describe_seeds(matrix: AffinityMatrix) -> str:
-    """The requested seeds, as ``3 seeds per pair, 6 per single task``, and whether runs are missing."""
+    """Return the requested seeds, as ``3 seeds per pair, 6 per single task``.
+
+    The text also says whether runs are missing.
+    """
     study = matrix.study
     if study.interim_seeds:
         return f"Up to {len(study.seeds)} seeds per pair, {len(study.single_seeds)} per single task (sequential design)"
@@ -128,7 +133,7 @@ def describe_seeds(matrix: AffinityMatrix) -> str:
 
 
 def describe_stage(matrix: AffinityMatrix) -> list[str]:
-    """Sentences on gains after fine-tuning and on a start from the multi-task model; none for the default design."""
+    """Return sentences on fine-tuned gains and a multi-task start, if the design has them."""
     sentences = []
     if matrix.study.evaluate_after == "finetune":
         sentences.append("Gains are measured after both models are fine-tuned on the target.")
@@ -141,7 +146,10 @@ def describe_stage(matrix: AffinityMatrix) -> list[str]:
 
 
 def describe_metrics(matrix: AffinityMatrix) -> str:
-    """The metrics, as ``accuracy (all tasks)``, or each metric with its tasks."""
+    """Return the metrics, as ``accuracy (all tasks)``.
+
+    If the tasks have several metrics, each metric is named with its tasks.
+    """
     by_metric: dict[str, list[str]] = {}
     for card in matrix.study.tasks:
         by_metric.setdefault(card.metric_title, []).append(card.title)
@@ -154,7 +162,10 @@ def describe_metrics(matrix: AffinityMatrix) -> str:
 
 
 def describe_documents(matrix: AffinityMatrix) -> list[str]:
-    """A sentence that names tasks with several test examples per document; a new test set draws whole documents."""
+    """Return a sentence that names tasks with several test examples per document.
+
+    For these tasks, a new test set draws whole documents.
+    """
     if matrix.rule.estimand != "population":
         return []
     drawn = [
@@ -198,7 +209,10 @@ def describe_controls(matrix: AffinityMatrix) -> list[str]:
 
 
 def describe_sequential(matrix: AffinityMatrix) -> list[str]:
-    """Return what a sequential design trained and saved, with its error rates; nothing for a fixed design."""
+    """Return what a sequential design trained and saved, with its error rates.
+
+    The text is empty for a fixed design.
+    """
     state, simulated = matrix.sequential, matrix.simulated
     if state is None:
         return []
@@ -226,7 +240,7 @@ def describe_sequential(matrix: AffinityMatrix) -> list[str]:
 
 
 def encoder_name(matrix: AffinityMatrix) -> str:
-    """The encoder's name; for a path its last part, because the place of a folder is private."""
+    """Return the encoder's name; of a path only the last part, because places are private."""
     name = matrix.study.encoder.name
     path = PurePath(name)
     return path.name if path.is_absolute() or name.startswith((".", "~")) else name

@@ -58,7 +58,7 @@ class Comparison:
         return self.first.rule.alpha
 
     def in_second(self, arrow: tuple[int, int]) -> tuple[int, int]:
-        """Return the place in the second study of an arrow of the first."""
+        """Return where the second study has an arrow of the first."""
         return self.places[arrow[0]], self.places[arrow[1]]
 
     @property

@@ -18,7 +18,9 @@ Arrow = tuple[int, int]
 
 
 def decided_first(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> tuple[Arrow, ...]:
-    """The arrows to print: all in the suite's order, or by interest as many as fit on ``at_most`` lines.
+    """Return the arrows to print.
+
+    These are all arrows in the suite's order, or by interest as many as fit on ``at_most`` lines.
 
     Significant arrows come first, by the size of the gain; then "no effect", then inconclusive arrows, by p-value;
     untested arrows come last.
@@ -45,7 +47,7 @@ def decided_first(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> tuple[A
 
 
 def cheapest_decisions(matrix: AffinityMatrix, at_most: int = _MOST_DECISIONS) -> list[str]:
-    """What would decide the inconclusive arrows, a line each.
+    """Return lines on what would decide the inconclusive arrows.
 
     A study of up to ``MOST_ARROWS`` arrows names every arrow. A larger one names the ``at_most`` arrows that need the
     fewest seeds, and counts the others by what they need.

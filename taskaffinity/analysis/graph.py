@@ -1,4 +1,7 @@
-"""The affinity graph: one node per task, one edge per arrow, flat attributes that every graph tool reads."""
+"""Build the affinity graph: one node per task, one edge per arrow, with flat attributes.
+
+Every graph tool can read them.
+"""
 
 from __future__ import annotations
 

@@ -45,7 +45,9 @@ class _Edge:
 
 
 def check_has_runs(study: Study, store: RunStore, root: Path) -> None:
-    """Check that the study has runs if ``root`` has verdicts, which would be lost otherwise.
+    """Check that the study has runs if ``root`` has verdicts.
+
+    Without runs, these verdicts would be lost.
 
     Raises
     ------

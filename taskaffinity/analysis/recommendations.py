@@ -20,7 +20,10 @@ BEFORE_SEEDS = "a recipe under which no run collapses helps more than seeds"
 def recommend(
     study: Study, rule: Rule, margins: FloatArray, evidence: VarianceComponents, test: Decision
 ) -> PowerAnalysis:
-    """Return the power analysis of a study's arrows; decided arrows need no seeds, so theirs are NaN."""
+    """Return the power analysis of a study's arrows.
+
+    A decided arrow needs no seeds, so its entries are NaN.
+    """
     is_open = test.verdict == "inconclusive"
     significant = int(np.isin(test.verdict, ("improves", "degrades")).sum())
     equivalent = int((test.verdict == "no effect").sum())
@@ -42,7 +45,9 @@ def describe_recommendations(
     has_collapsed: npt.NDArray[np.bool_],
     state: SequentialState | None = None,
 ) -> Words:
-    """Return ``describe_power``; where a run collapsed, seeds are not the first thing to add.
+    """Return the phrases of ``describe_power``.
+
+    Where a run collapsed, seeds are not the first thing to add.
 
     A sequential design adds why it trains no more seeds for the arrow, if it does not.
     """

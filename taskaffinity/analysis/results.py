@@ -195,7 +195,9 @@ class EncoderResults:
 
 
 def encoder_study_folders(folder: Path) -> list[Path]:
-    """The results folder of each encoder in the order of ``encoders.csv``; without that file, the folder itself.
+    """Return the results folder of each encoder, in the order of ``encoders.csv``.
+
+    Without that file, it is the folder itself.
 
     Raises
     ------

@@ -20,7 +20,10 @@ SECONDARY_COLUMNS = tuple(COLUMNS["other_metrics.csv"])
 
 
 def stored_metrics(study: Study, store: RunStore) -> Iterator[Mapping[str, str]]:
-    """Yield tasks with a secondary metric that their runs store counts for: first metrics, then second ones."""
+    """Yield tasks with a secondary metric that their runs store counts for.
+
+    First metrics come before second ones.
+    """
     stored: dict[str, list[str]] = {card.name: [] for card in study.tasks}
     for spec in study.plan:
         run = store.get(spec) if spec.stage == "single" else None
@@ -82,7 +85,10 @@ def secondary_metrics_by_stage(study: Study, store: RunStore, rule: Rule | None 
 
 
 def describe_secondary_metrics(study: Study, scores: Sequence[StageScore]) -> str:
-    """Return ``By other metrics (single, refine, finetune): DDI, macro-F1: 35.1, 35.9, 36.4``; empty if none."""
+    """Return a line with the scores by secondary metrics; empty if none.
+
+    An example is ``By other metrics (single, refine, finetune): DDI, macro-F1: 35.1, 35.9, 36.4``.
+    """
     cards = {card.name: card for card in study.tasks}
     means: dict[tuple[str, str], list[str]] = {}
     for score in scores:

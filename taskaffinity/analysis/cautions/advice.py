@@ -13,7 +13,10 @@ from taskaffinity.runs.study import Study
 
 
 def describe_advice(matrix: AffinityMatrix) -> list[str]:
-    """Return lines on collapsed runs, undertrained baselines, the data, and test sets that are too small."""
+    """Return lines on what limits the evidence of a study.
+
+    The lines name collapsed runs, undertrained baselines, limits of the data, and test sets that are too small.
+    """
     study = matrix.study
     return [
         *describe_collapsed_runs(study, matrix.collapsed_runs, untrained_tasks(matrix.undertrained)),
@@ -24,7 +27,9 @@ def describe_advice(matrix: AffinityMatrix) -> list[str]:
 
 
 def describe_runs(study: Study, store: RunStore) -> list[str]:
-    """Return lines on the collapsed runs and undertrained baselines among the finished runs of a study of any design.
+    """Return lines on collapsed runs and undertrained baselines.
+
+    The lines use the finished runs of a study of any design.
 
     Raises
     ------
@@ -39,7 +44,9 @@ def describe_runs(study: Study, store: RunStore) -> list[str]:
 
 
 def describe_stage_advice(study: Study, store: RunStore) -> list[str]:
-    """Return lines on collapsed runs, undertrained baselines and the data of a study in stages.
+    """Return lines on what limits the evidence of a study in stages.
+
+    The lines name collapsed runs, undertrained baselines and limits of the data.
 
     Raises
     ------

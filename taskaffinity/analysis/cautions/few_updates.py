@@ -1,4 +1,6 @@
-"""Tasks with so few updates that a model hardly learns them; known before anything is trained.
+"""Find tasks with so few updates that a model hardly learns them.
+
+The number of updates is known before training starts.
 
 An update of Adam or Adamax moves a weight by at most about the learning rate (Kingma and Ba, 2015, section 2.1). So the
 sum of the learning rates of a run bounds how far its weights move.
@@ -16,7 +18,9 @@ task, with 3 epochs of 2,490 examples, batches of 32 and a peak of 2e-5 comes to
 
 
 def few_updates(study: Study) -> dict[str, int]:
-    """Return the number of updates of each task whose single-task runs have too few; empty if sizes are unknown.
+    """Return the updates of each task that has too few of them.
+
+    The number is that of a single-task run. Tasks of unknown size are left out.
 
     The learning rate falls linearly, so its mean is half its peak.
     """

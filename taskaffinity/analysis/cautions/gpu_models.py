@@ -1,4 +1,4 @@
-"""The models of GPU that trained the runs of a study.
+"""Count the GPU models that trained the runs of a study.
 
 On one model, a run gives the same bits again. Models add in another order, so a run on another one differs as if it had
 another seed.

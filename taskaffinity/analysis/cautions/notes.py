@@ -16,7 +16,10 @@ _MOST_NAMED = 4
 
 
 def arrow_notes(matrix: AffinityMatrix, arrow: tuple[int, int]) -> list[str]:
-    """Return the notes on an arrow: of its runs, of both tasks' training and data, and of the target's test set."""
+    """Return the notes on an arrow.
+
+    They concern its runs, the training and the data of both tasks, and the target's test set.
+    """
     s, t = arrow
     target = matrix.tasks[t]
     notes = [
@@ -52,7 +55,9 @@ def arrow_notes(matrix: AffinityMatrix, arrow: tuple[int, int]) -> list[str]:
 
 
 def notes_in_caption(matrix: AffinityMatrix) -> list[str]:
-    """Return a sentence that names undertrained tasks and counts leaks, and those on the data; none without a note.
+    """Return sentences on undertrained tasks, leaks and the data.
+
+    Undertrained tasks are named and leaks are counted. The list is empty without a note.
 
     Other sentences of the caption tell of collapsed runs, documents and rare classes.
     """

@@ -43,7 +43,10 @@ def long_rows_of(card: StudiedTask) -> str:
 
 
 def describe_used_sizes(study: Study) -> list[str]:
-    """Return a sentence on tasks of which runs use fewer examples than there are; none without one."""
+    """Return a sentence on tasks whose runs use only some examples.
+
+    It is empty if every run uses all examples.
+    """
     named = [f"{card.title} ({used_of(card)})" for card in study.tasks if used_of(card)]
     return [f"Runs use a sample of the examples: {_few(named)}."] if named else []
 

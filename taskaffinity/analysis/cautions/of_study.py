@@ -85,7 +85,10 @@ def describe_no_effect(matrix: AffinityMatrix) -> list[str]:
 
 
 def describe_winners_curse(matrix: AffinityMatrix) -> list[str]:
-    """A sentence on the size of significant gains, by the fewest seeds of such an arrow; none without one."""
+    """Return a sentence on the size of significant gains.
+
+    It depends on the fewest seeds of a significant arrow. It is empty without such an arrow.
+    """
     found = matrix.select("improves", "degrades")
     if not found:
         return []
@@ -100,7 +103,9 @@ def describe_winners_curse(matrix: AffinityMatrix) -> list[str]:
 
 
 def describe_few_documents(matrix: AffinityMatrix) -> list[str]:
-    """Sentences on targets with few effective test documents (``few_documents_warning``); none without one.
+    """Return sentences on targets with few effective test documents.
+
+    ``few_documents_warning`` writes them. The list is empty without such a target.
 
     Errors on exactly this test set (``test-set``) do not depend on documents.
     """
@@ -112,7 +117,10 @@ def describe_few_documents(matrix: AffinityMatrix) -> list[str]:
 
 
 def describe_rare_classes(matrix: AffinityMatrix, *, official: bool) -> list[str]:
-    """A line for each task whose macro-F1 has a rare class; ``official`` selects the metric of the verdicts."""
+    """Return a line for each task with a rare class in macro-F1.
+
+    ``official`` selects the metric of the verdicts.
+    """
     lines = []
     for name, title in zip(matrix.tasks, matrix.titles, strict=True):
         rare = [one for one in matrix.rare_classes if one.task == name and one.is_official == official]
@@ -127,7 +135,10 @@ def describe_rare_classes(matrix: AffinityMatrix, *, official: bool) -> list[str
 
 
 def has_ceiling(matrix: AffinityMatrix, target: int) -> bool:
-    """Whether the single-task models of a target make no error, so that no other task can help it."""
+    """Return whether the single-task models of a target make no error.
+
+    Then no other task can help it.
+    """
     return float(matrix.single_mean[target]) >= CEILING
 
 
@@ -144,6 +155,9 @@ def describe_ceiling(matrix: AffinityMatrix) -> list[str]:
 
 
 def describe_cautions(matrix: AffinityMatrix) -> list[str]:
-    """Every sentence on test sets that are too small for the stated errors, or too easy for a gain."""
+    """Return every sentence on test sets that are too small or too easy.
+
+    A test set can be too small for the stated errors, or too easy for a gain.
+    """
     by_class = [line for official in (True, False) for line in describe_rare_classes(matrix, official=official)]
     return describe_ceiling(matrix) + describe_few_documents(matrix) + by_class

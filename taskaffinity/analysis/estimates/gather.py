@@ -1,4 +1,4 @@
-"""Gather the probes of a study from its results folder: which are due, which are done, and the estimates they give."""
+"""Gather the probes of a study from its results folder, and estimate gains from them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ class Gathered:
 
     @cached_property
     def faults(self) -> dict[str, str]:
-        """Why a task takes part in no probe, with a place for its role."""
+        """The reason why a task takes part in no probe.
+
+        The text has a placeholder for the role of the task.
+        """
         metrics = {task.name: task.metric for task in self.study.tasks}
         faults = {}
         for (name, _), spec in self.singles.items():

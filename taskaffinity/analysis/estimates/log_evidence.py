@@ -13,7 +13,9 @@ _LEAST_ERROR = 1e-6
 
 
 def log_evidence(features: Array, targets: Array) -> tuple[float, float, float]:
-    """Return the largest log evidence of Bayesian linear regression, per degree of freedom, and its two precisions.
+    """Return the largest log evidence of Bayesian linear regression.
+
+    It is given per degree of freedom, with its two precisions.
 
     The weights have the prior N(0, 1/alpha), the errors N(0, 1/beta). Both precisions maximise the evidence, by the
     fixed point of MacKay (1992).
@@ -54,7 +56,9 @@ def log_evidence(features: Array, targets: Array) -> tuple[float, float, float]:
 
 
 def label_evidence(features: Array, targets: Array, *, is_score: bool) -> float:
-    """Return the mean log evidence per example of a score, or over the indicators of the classes.
+    """Return the mean log evidence per example.
+
+    It is the evidence of a score, or the mean over the indicators of the classes.
 
     Every target is scaled to variance 1, so that rare classes count like frequent ones. NaN if all labels are equal.
 

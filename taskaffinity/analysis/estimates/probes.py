@@ -72,7 +72,10 @@ class Estimate:
 
     @property
     def sign(self) -> Sign:
-        """The sign of the gain; unclear if the interval holds 0, or the source was not learned."""
+        """The sign of the gain.
+
+        It is unclear if the interval holds 0, or if the source was not learned.
+        """
         low, high = self.interval
         if self.source_learned and low > 0:
             return "positive"

@@ -29,7 +29,10 @@ _AGAIN = "run `taskaffinity estimate` again, or move the file away"
 
 @dataclass(frozen=True, eq=False)
 class StoredEstimates:
-    """Estimates by arrow, in points. Arrays are ``[source, target]``; NaN, or an empty sign, without an estimate."""
+    """Estimates by arrow, in points.
+
+    Arrays are ``[source, target]``. Without an estimate an entry is NaN, or an empty sign.
+    """
 
     probe: FloatArray
     se: FloatArray
@@ -52,7 +55,9 @@ class StoredEstimates:
         return ~np.isnan(self.probe) & ~np.isnan(self.se) & self.source_learned
 
     def bound(self, risk: float | None) -> FloatArray:
-        """Return what a choice counts of each gain; NaN where the estimate cannot stand for one.
+        """Return the value of each gain that a choice of groups counts.
+
+        It is NaN where the estimate cannot replace a gain.
 
         Parameters
         ----------

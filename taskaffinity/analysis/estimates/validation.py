@@ -212,7 +212,9 @@ def within_target(targets: npt.NDArray[np.str_], scores: Array, gains: Array) ->
 
 
 def noise_ceiling(study: Study, store: RunStore) -> float:
-    """The within-target correlation that a perfect estimate would have with the measured gains; NaN if unknown.
+    """Return the within-target correlation of a perfect estimate.
+
+    It is the correlation with the measured gains, which have noise. NaN if unknown.
 
     The seeds of every arm are halved. The correlation of the gains of the two halves, corrected to all seeds (Spearman
     1910; Brown 1910), is the reliability of the gains, and its root bounds the correlation with them.

@@ -1,4 +1,7 @@
-"""Characters that the font of figures lacks: one line says so, where matplotlib warns of each at every drawing."""
+"""Log the characters that the font of figures lacks in one line.
+
+matplotlib would warn of each character at every drawing.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ _MOST_NAMED = 3
 
 @contextmanager
 def one_line_for_missing_glyphs() -> Iterator[None]:
-    """Log one line on the characters that figures drawn inside show as boxes, in place of matplotlib's warnings."""
+    """Log one line on characters that figures show as boxes.
+
+    It replaces matplotlib's warnings for figures that are drawn inside the block.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.filterwarnings("always", message=_GLYPH.pattern)
         warnings.filterwarnings("ignore", message=_SHAPING)

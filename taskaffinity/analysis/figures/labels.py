@@ -32,7 +32,10 @@ SMALLEST_FONT, READABLE = 5.5, 7.5
 
 @dataclass(frozen=True)
 class CurvePoints:
-    """Points on the curves of all arrows, sorted by x, so that those near a place are found fast."""
+    """Points on the curves of all arrows, sorted by x.
+
+    The order makes it fast to find points near a place.
+    """
 
     x: FloatArray
     y: FloatArray
@@ -45,7 +48,10 @@ class CurvePoints:
         return cls(points[:, 0], points[:, 1])
 
     def count(self, places: FloatArray, half: FloatArray) -> IntArray:
-        """Return how many points lie in the box around each place, whose sides are twice ``half``."""
+        """Return how many points lie in the box around each place.
+
+        The sides of the box are twice ``half``.
+        """
         starts = np.searchsorted(self.x, places[:, 0] - half[0], side="right")
         ends = np.searchsorted(self.x, places[:, 0] + half[0], side="left")
         near = zip(starts, ends, places[:, 1], strict=True)
@@ -146,7 +152,10 @@ def write_name_outside(ax: Axes, place: FloatArray, title: str, node: float) -> 
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> FloatArray:
-    """Return places in the order of ``wanted``, as near to it as possible, at least ``gap`` apart."""
+    """Return places at least ``gap`` apart, in the order of ``wanted``.
+
+    They are as near to ``wanted`` as possible.
+    """
     if not wanted:
         return np.empty(0)
     order = np.argsort(wanted, kind="stable")

@@ -46,7 +46,10 @@ def _dpi(width: float, height: float) -> float:
 
 
 def sheet(width: float, height: float, rectangle: tuple[float, float, float, float]) -> Axes:
-    """Make axes on a new figure; sizes and the rectangle (left, bottom, width, height) are in inches."""
+    """Make axes on a new figure.
+
+    Sizes and the rectangle (left, bottom, width, height) are in inches.
+    """
     figure = Figure(figsize=(width, height), dpi=_dpi(width, height), facecolor="white")
     FigureCanvasAgg(figure)
     left, bottom, across, up = rectangle
@@ -142,7 +145,10 @@ def surround(
 def verdict_legend(
     ax: Axes, palette: Palette, verdicts: Sequence[Verdict] = VERDICTS, *, has_estimates: bool = False
 ) -> None:
-    """Write a legend with the line of each verdict below the axes, and of estimates if there are any."""
+    """Write a legend with the line of each verdict below the axes.
+
+    The legend includes estimates if there are any.
+    """
     looks = {verdict: palette.verdicts[verdict] for verdict in palette.verdicts if verdict in verdicts}
     handles = [
         Line2D([], [], color=style.color, linestyle=style.line, linewidth=2.4 if verdict in SIGNIFICANT else 1.6)

@@ -83,7 +83,10 @@ def _cost(order: Indices, linked: FloatArray) -> float:
 
 
 def costs_of_places(others: Indices, node: int, linked: FloatArray) -> FloatArray:
-    """Return the cost with a node inserted before each of the other nodes, and after all of them, (n_nodes,)."""
+    """Return the cost of inserting a node at each place, (n_nodes,).
+
+    The places are before each of the other nodes, and after all of them.
+    """
     size, gaps = len(linked), np.arange(len(linked))[:, None]
     between = linked[np.ix_(others, others)]
     one, other = np.nonzero(np.triu(between, 1))

@@ -1,4 +1,7 @@
-"""The test score of every seed as a point. An outlier is visible that a mean and an interval would hide."""
+"""Draw the test score of every seed as a point.
+
+A point shows an outlier that a mean and an interval hide.
+"""
 
 from __future__ import annotations
 

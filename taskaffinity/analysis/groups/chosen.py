@@ -84,7 +84,9 @@ class ChosenGroups:
 
 
 def group_gains(matrix: AffinityMatrix, risk: float | None) -> GroupGains:
-    """Return the gains as the choice of groups takes them: measured ones, and estimates where none has a bound.
+    """Return the gains from which groups are chosen.
+
+    They are the measured gains; an estimate replaces a gain without a bound.
 
     Parameters
     ----------

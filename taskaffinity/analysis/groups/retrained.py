@@ -56,7 +56,9 @@ class Retrained:
 
 
 def retrain_plan(chosen: ChosenGroups, n_seeds: int) -> Plan:
-    """Return the runs of the chosen groups and of the tasks alone, with seeds that no study has.
+    """Return the runs of the chosen groups and of their single-task baselines.
+
+    The seeds are those that no study has.
 
     The seeds are the same for every choice, so a model that two choices share is trained once.
     """
@@ -72,7 +74,9 @@ def retrain_plan(chosen: ChosenGroups, n_seeds: int) -> Plan:
 
 
 def retrained(chosen: ChosenGroups, store: RunStore, n_seeds: int) -> tuple[Retrained, ...]:
-    """Return the realised gain of every task that a group of two or more serves; without the runs that failed.
+    """Return the realised gain of every task that a shared group serves.
+
+    A shared group has two tasks or more. Failed runs are left out.
 
     Raises
     ------

@@ -117,7 +117,10 @@ def encoders_table(encoders: Sequence[EncoderScores]) -> pd.DataFrame:
 
 
 def encoders_frame(encoders: Sequence[EncoderScores]) -> pd.DataFrame:
-    """Return ``stages_frame`` of every study and each encoder's gains over the first, with a column ``over``."""
+    """Return ``stages_frame`` of every study, and gains over the first encoder.
+
+    The column ``over`` names the encoder that a gain is measured against.
+    """
     first = encoders[0].study.encoder
     frames = []
     for encoder in encoders:

@@ -101,7 +101,9 @@ class StageScore:
 def stage_scores(
     study: Study, store: RunStore, rule: Rule | None = None, by: Mapping[str, str] | None = None
 ) -> tuple[StageScore, ...]:
-    """Return every task after every stage, in the suite's order; an untrained stage has no scores.
+    """Return every task after every stage, in the suite's order.
+
+    An untrained stage has no scores.
 
     Parameters
     ----------

@@ -75,7 +75,10 @@ def sheet_of(
     caption: str,
     tasks: Sequence[StudiedTask] = (),
 ) -> Sheet:
-    """A table of some columns of a frame; tasks are shown by their titles, metrics by their title for the task."""
+    """Return a table of some columns of a frame.
+
+    Tasks are shown by their titles, and metrics by their title for the task.
+    """
     cards = {card.name: card for card in tasks}
     text = list(csv.DictReader(io.StringIO(as_csv(frame))))
     rows = tuple(tuple(_cell(column, row, cards) for column in columns) for row in text)

@@ -24,7 +24,10 @@ TASK_COLUMNS = (
 
 
 def recipes_of(study: Study) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The settings of all runs, and the settings of single-task runs and of fine-tuning that differ, by task."""
+    """Return the settings of all runs.
+
+    Settings of single-task runs and of fine-tuning that differ follow, by task.
+    """
     titles = {card.name: card.title for card in study.tasks}
     said = {"every run": _settings(study.recipe, None)}
     for name, recipe in study.single_recipes.items():
@@ -56,7 +59,10 @@ def rule_of(matrix: AffinityMatrix) -> list[tuple[str, str]]:
 
 
 def tasks_of(study: Study) -> Sheet:
-    """The tasks with their data; columns on used examples and long rows only where they say something."""
+    """Return the tasks with their data.
+
+    Columns on used examples and on long rows appear only where they add information.
+    """
     rows = [
         (
             *(card.name, card.name, card.kind, card.metric),
