@@ -17,13 +17,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from taskaffinity.corpora.masking import Argument, masked, overlap
-from taskaffinity.corpora.original import ConvertedTask, columns, locate, mention_span
-from taskaffinity.corpora.sentences import Span, document_sentences, merge_cut_sentences
+from taskaffinity.corpora.original import ConvertedTask, columns, locate
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.standoff.masking import Argument, masked, overlap
+from taskaffinity.tasks.standoff.offsets import mention_span
+from taskaffinity.tasks.standoff.sentences import Span, document_sentences, merge_cut_sentences
 from taskaffinity.tasks.task import SPLITS, Example, Split
 
 CLASSES = ("CPR:3", "CPR:4", "CPR:5", "CPR:6", "CPR:9")

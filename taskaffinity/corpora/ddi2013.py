@@ -23,19 +23,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from taskaffinity.corpora.choices import DEFAULTS, Choices, is_hash_below, listed_dev_ids
-from taskaffinity.corpora.masking import Argument, masked, overlap
-from taskaffinity.corpora.original import (
-    ConvertedTask,
-    attribute,
-    check_inside,
-    locate,
-    offset_error,
-    without_spaces,
-    xml_root,
-)
+from taskaffinity.corpora.original import ConvertedTask, attribute, locate
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.standoff.masking import Argument, masked, overlap
+from taskaffinity.tasks.standoff.offsets import check_inside, offset_error, without_spaces, xml_root
 from taskaffinity.tasks.task import Example, Split
 
 ENTITY_TYPES = ("drug", "brand", "group", "drug_n")

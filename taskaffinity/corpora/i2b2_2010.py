@@ -25,13 +25,14 @@ from itertools import combinations
 from pathlib import Path
 
 from taskaffinity.corpora.choices import DEFAULTS, Choices, is_hash_below, listed_dev_ids
-from taskaffinity.corpora.masking import Argument, masked, overlap
-from taskaffinity.corpora.original import ConvertedTask, locate, numbered_lines
-from taskaffinity.corpora.sentences import Span
+from taskaffinity.corpora.original import ConvertedTask, locate
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.standoff.masking import Argument, masked, overlap
+from taskaffinity.tasks.standoff.offsets import numbered_lines
+from taskaffinity.tasks.standoff.sentences import Span
 from taskaffinity.tasks.task import Example, Split
 
 TYPES = ("problem", "treatment", "test")

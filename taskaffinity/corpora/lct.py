@@ -28,16 +28,16 @@ from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from pathlib import Path
 
-from taskaffinity.corpora.brat import Document, Mention, Relation, read_document
 from taskaffinity.corpora.choices import MD5_RULE, md5_split
-from taskaffinity.corpora.masking import Argument, masked, overlap
 from taskaffinity.corpora.original import ConvertedTask, locate
-from taskaffinity.corpora.sentences import Span, line_sentences, line_spans
 from taskaffinity.corpora.tagging import tagged_rows
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.open_clinical import LCT_CLASSES
 from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.standoff.brat import Document, Mention, Relation, read_document
+from taskaffinity.tasks.standoff.masking import Argument, masked, overlap
+from taskaffinity.tasks.standoff.sentences import Span, line_sentences, line_spans
 from taskaffinity.tasks.task import SPLITS, Example, Split
 
 KIND = "Condition"

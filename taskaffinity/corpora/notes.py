@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from taskaffinity.corpora.sentences import Span, sentence_spans
+from taskaffinity.tasks.standoff.sentences import Span, sentence_spans
 
 _MARK = re.compile(r"\[\*\*.*?\*\*\]", re.DOTALL)
 _RULE = re.compile(r"\|{4}|_{3}|~~")

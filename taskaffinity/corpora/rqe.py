@@ -16,10 +16,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from taskaffinity.corpora.original import ConvertedTask, attribute, locate, premise_id, xml_root
+from taskaffinity.corpora.original import ConvertedTask, attribute, locate, premise_id
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.formats import TaskCard
 from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.standoff.offsets import xml_root
 from taskaffinity.tasks.task import Example, Split
 
 LABELS = ("false", "true")

@@ -24,20 +24,19 @@ from pathlib import Path
 
 from taskaffinity.corpora.choices import DEFAULTS, Choices, Discontinuous, is_hash_below, listed_dev_ids
 from taskaffinity.corpora.notes import note_sentences, replace_marks
-from taskaffinity.corpora.original import (
-    ConvertedTask,
-    locate,
+from taskaffinity.corpora.original import ConvertedTask, locate
+from taskaffinity.corpora.tagging import tagged_rows
+from taskaffinity.errors import input_error, shown
+from taskaffinity.tasks.formats import TaskCard
+from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.standoff.offsets import (
     numbered_lines,
     offsets_inside,
     read_text_exactly,
     without_spaces,
     xml_root,
 )
-from taskaffinity.corpora.sentences import Span
-from taskaffinity.corpora.tagging import tagged_rows
-from taskaffinity.errors import input_error, shown
-from taskaffinity.tasks.formats import TaskCard
-from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.standoff.sentences import Span
 from taskaffinity.tasks.task import Split
 
 KIND = "Disease"

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from taskaffinity.corpora.choices import Discontinuous
-from taskaffinity.corpora.sentences import Span, merge_cut_sentences
-from taskaffinity.corpora.tokens import drop_overlaps, iob2, word_spans
 from taskaffinity.tasks.rows import Row
+from taskaffinity.tasks.standoff.sentences import Span, merge_cut_sentences
+from taskaffinity.tasks.standoff.tokens import drop_overlaps, iob2, word_spans
 from taskaffinity.tasks.task import Example
 
 

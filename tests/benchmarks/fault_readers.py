@@ -274,7 +274,7 @@ def _convert(corpus: str, place: Path, path: Path, form: Any = "original") -> An
 
 
 def _read_brat(place: Path, path: Path) -> Any:
-    from taskaffinity.corpora.brat import read_document
+    from taskaffinity.tasks.standoff.brat import read_document
 
     document = read_document(path.with_suffix(".txt"))
     return len(document.mentions), len(document.relations)

@@ -19,7 +19,6 @@ from fuzz_seeds import SEEDS
 
 from taskaffinity.corpora import (
     bc5cdr,
-    brat,
     chemprot,
     clinicalsts,
     ddi2013,
@@ -38,6 +37,7 @@ from taskaffinity.tasks.blue import BLUE_TASKS
 from taskaffinity.tasks.formats import read_card, read_objects
 from taskaffinity.tasks.passages import read_passages
 from taskaffinity.tasks.rows import parse_rows
+from taskaffinity.tasks.standoff import brat
 from taskaffinity.tasks.task import KINDS, SPLITS, Kind
 from taskaffinity.tasks.unlabelled import read_unlabelled
 from taskaffinity.tasks.user.columns import Columns

@@ -15,12 +15,12 @@ import pytest
 
 from taskaffinity.corpora import chemprot
 from taskaffinity.corpora.check import check, class_differences
-from taskaffinity.corpora.sentences import Span, sentence_spans
 from taskaffinity.runs.departures import DEPARTURES
 from taskaffinity.tasks.blue import BIOMEDICAL, load_suite
 from taskaffinity.tasks.formats import read_card, read_task
 from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.spans import spans
+from taskaffinity.tasks.standoff.sentences import Span, sentence_spans
 from taskaffinity.tasks.task import SPLITS
 
 pytestmark = pytest.mark.slow

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from taskaffinity.corpora import brat, clinicalsts, shareclefe
+from taskaffinity.corpora import clinicalsts, shareclefe
 from taskaffinity.corpora.choices import read_ids
-from taskaffinity.corpora.original import xml_root
 from taskaffinity.errors import InputError, has_controls, printable
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.recipe_file import read_recipe
@@ -25,6 +24,8 @@ from taskaffinity.tasks import lines
 from taskaffinity.tasks.formats import read_card, read_objects
 from taskaffinity.tasks.numbers import finite_number, whole_number
 from taskaffinity.tasks.passages import read_passages
+from taskaffinity.tasks.standoff import brat
+from taskaffinity.tasks.standoff.offsets import xml_root
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.survey import leaks
 from taskaffinity.tasks.task import SPLITS, Task

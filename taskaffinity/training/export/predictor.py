@@ -26,12 +26,12 @@ from pydantic import ConfigDict, Field
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
-from taskaffinity.corpora.tokens import word_spans
 from taskaffinity.errors import InputError
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.limits import MOST_TOKENS
 from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.tasks.spans import lenient_spans
+from taskaffinity.tasks.standoff.tokens import word_spans
 from taskaffinity.tasks.task import KINDS, SCORE_KINDS, Example, Label
 from taskaffinity.tasks.unlabelled import Unlabelled
 from taskaffinity.training.encoders.files import NO_CODE, check_encoder_files

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from taskaffinity.corpora.original import numbered_lines, offset_error, offsets_inside, read_text_exactly
-from taskaffinity.corpora.sentences import Span
 from taskaffinity.errors import input_error, shown
+from taskaffinity.tasks.standoff.offsets import numbered_lines, offset_error, offsets_inside, read_text_exactly
+from taskaffinity.tasks.standoff.sentences import Span
 
 _ID = "[0-9]{1,18}"
 _MENTION = re.compile(rf"(T{_ID})\t(\S+) ([0-9]+ [0-9]+(?:;[0-9]+ [0-9]+)*)\t(.+)")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskaffinity.corpora.sentences import (
+from taskaffinity.tasks.standoff.sentences import (
     document_sentences,
     line_sentences,
     line_spans,

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from taskaffinity.corpora.sentences import Span
+from taskaffinity.tasks.standoff.sentences import Span
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskaffinity.corpora.tokens import drop_overlaps, iob2, word_spans
 from taskaffinity.tasks.spans import spans
+from taskaffinity.tasks.standoff.tokens import drop_overlaps, iob2, word_spans
 
 TEXT = st.text(st.sampled_from(list("abZ1_ -.,'β\n")), min_size=1, max_size=40)
 SPANS = st.lists(st.tuples(st.integers(0, 39), st.integers(1, 10)), max_size=6)

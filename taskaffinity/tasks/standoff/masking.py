@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from taskaffinity.corpora.sentences import Span
+from taskaffinity.tasks.standoff.sentences import Span
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskaffinity.corpora.masking import Argument, masked, overlap
+from taskaffinity.tasks.standoff.masking import Argument, masked, overlap
 
 TEXT = "vorpal- and snarkol-like agents met\n Zorbifex."
 
