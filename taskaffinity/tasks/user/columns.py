@@ -7,6 +7,7 @@ Columns are recognised by the names in task files, in Hugging Face data sets or 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,7 +16,7 @@ from typing import Literal
 from taskaffinity.errors import InputError, input_error, meant, quoted
 from taskaffinity.tasks.task import SCORE_KINDS, Kind
 
-Field = Literal["id", "idx", "document", "split", "text", "text_pair", "label", "words", "tags"]
+Field = Literal["id", "idx", "document", "split", "text", "text_pair", "label", "words", "tags", "entities"]
 """``id`` is unique in the task, ``idx`` in its split. Rows that are not independent share a ``document``. A file of
 all splits names that of each row as ``split``."""
 
@@ -30,6 +31,8 @@ NEEDED: dict[Kind, tuple[Field, ...]] = {
     "regression": ("text", "label"),
     "multilabel": ("text", "label"),
 }
+SPAN_FIELDS: tuple[Field, ...] = ("text", "entities")
+"""Instead of words and tags: a text, and mentions at offsets."""
 _NAMES: dict[Field, tuple[str, ...]] = {
     "id": ("id",),
     "idx": ("idx",),
@@ -40,6 +43,7 @@ _NAMES: dict[Field, tuple[str, ...]] = {
     "label": ("label",),
     "words": ("words", "tokens"),
     "tags": ("tags", "ner_tags"),
+    "entities": ("entities",),
 }
 _BLUE_NAMES: dict[Field, tuple[str, ...]] = {
     "idx": ("index",),
@@ -70,6 +74,8 @@ class Columns:
     is_blue: bool = False
     ignored: set[str] = field(default_factory=set, compare=False)
     """Columns seen that may name the split of a row, and are not used."""
+    notes: Counter[str] = field(default_factory=Counter, compare=False)
+    """What a reader changed, in words -> how often."""
 
     def place(self, where: str, names: Collection[str]) -> dict[Field, str]:
         """Map each field to one of the columns ``names``.
@@ -80,20 +86,28 @@ class Columns:
             If a needed column is missing, or two columns could be the same field.
         """
         needed = NEEDED[self.kind]
+        if self.kind == "ner" and self._names_one("entities", names) and not self._names_one("words", names):
+            needed = SPAN_FIELDS
         if "split" not in self.given:
             self.ignored.update(name for name in names if name.lower() in _LIKE_SPLIT)
-        if "text_pair" not in needed and "text" in needed and not {"text", "text_pair"} & self.given.keys():
+        is_one_text = self.kind != "ner" and "text_pair" not in needed
+        if is_one_text and not {"text", "text_pair"} & self.given.keys():
             pair = next((name for name in _NAMES["text_pair"] if name != "text_pair" and name in names), None)
             if pair:
                 pairs = "similarity" if self.kind == "regression" else "inference"
                 expected = f"kind: {pairs} for pairs, or columns: {{text: NAME}} for one of them"
                 raise input_error(where, f"column {pair!r} for kind {self.kind}, which has one text", expected)
-        extra: tuple[Field, ...] = ("text_pair",) if "text" in needed and "text_pair" not in needed else ()
-        found = {name: self._column(where, name, names) for name in (*needed, *extra, "id", "idx", "document", "split")}
+        extra: tuple[Field, ...] = ("text_pair",) if is_one_text else ()
+        found = {
+            name: self._column(where, name, names, is_needed=name in needed)
+            for name in (*needed, *extra, "id", "idx", "document", "split")
+        }
         return {name: column for name, column in found.items() if column is not None}
 
-    def _column(self, where: str, name: Field, names: Collection[str]) -> str | None:
-        is_needed = name in NEEDED[self.kind]
+    def _names_one(self, name: Field, names: Collection[str]) -> bool:
+        return name in self.given or any(usual in names for usual in _NAMES[name])
+
+    def _column(self, where: str, name: Field, names: Collection[str], *, is_needed: bool) -> str | None:
         if name in self.given:
             column = self.given[name]
             if column in names:

@@ -7,6 +7,7 @@ would fail later, or give a meaningless score, raise an error here: a class with
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.labels import check_enough, check_known_labels, label_of, labels_of, text_of
 from taskaffinity.tasks.user.numbered import named_tags, types_of
 from taskaffinity.tasks.user.parts import Parts, parts_from_files, parts_from_hub
+from taskaffinity.tasks.user.spans import tagged
 from taskaffinity.tasks.user.tag_schemes import described_scheme, iob2
 from taskaffinity.tasks.user.task_block import At, UserTask, check, check_place, part_of, shares_of
 
@@ -39,20 +41,22 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At) -> Task:
     shares, columns = shares_of(block, at), Columns(block.kind, block.columns)
     if block.hub:
         return make_task(name, block, parts_from_hub(block, at, shares, columns), at)
-    task = make_task(name, block, parts_from_files(block, root, at, shares, columns), at)
+    task = make_task(name, block, parts_from_files(block, root, at, shares, columns), at, columns.notes)
     if not any(shares.values()):
         return task
     notes = (f"column {column!r} is ignored; to use it: columns: {{split: {column}}}" for column in columns.ignored)
     return replace(task, notes=(*task.notes, *sorted(notes)))
 
 
-def make_task(name: str, block: UserTask, parts: Parts, at: At) -> Task:
+def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter[str] | None = None) -> Task:
     """Make a task from the rows of its splits.
 
     Parameters
     ----------
     parts
         The place and the rows of each split. A split that is a share of the training split is absent.
+    counted
+        What the reader changed, and how often; for the notes of the task.
 
     Raises
     ------
@@ -61,7 +65,8 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At) -> Task:
     """
     places = {split: where for split, (where, _) in parts.items()}
     marks: set[str] = set()
-    rows = {split: list(_normalised(block, split, located, marks)) for split, (_, located) in parts.items()}
+    counted = Counter() if counted is None else counted
+    rows = {split: list(_normalised(block, split, located, marks, counted)) for split, (_, located) in parts.items()}
     for split, where in places.items():
         if not rows[split]:
             raise input_error(where, "no row", "at least one example")
@@ -81,8 +86,9 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At) -> Task:
     check_enough(block, labels, examples, lines, places, at)
     splits: dict[Split, tuple[Example, ...]] = {split: examples[split] for split in ("train", "dev", "test")}
     task = Task(name, block.kind, splits.__getitem__, labels, block.negative, block.metric, block.title)
-    note = described_scheme(marks)
-    return replace(task, notes=(note,)) if note else task
+    scheme = described_scheme(marks)
+    changes = (f"{n:,} {what}" for what, n in counted.items() if n)
+    return replace(task, notes=(*((scheme,) if scheme else ()), *changes))
 
 
 def _split_off_shares(block: UserTask, examples: dict[Split, tuple[Example, ...]], at: At) -> None:
@@ -111,7 +117,7 @@ def in_share(name: str, share: float, *, is_last: bool = False) -> bool:
     return (2**64 - 1 - place if is_last else place) < share * 2**64
 
 
-def _normalised(block: UserTask, split: Split, rows: Located, marks: set[str]) -> Located:
+def _normalised(block: UserTask, split: Split, rows: Located, marks: set[str], counted: Counter[str]) -> Located:
     """Yield the rows with an id, labels as text or numbers, and tags in IOB2."""
     for number, (where, row) in enumerate(rows, start=1):
         if row.get("id") is not None:
@@ -121,7 +127,9 @@ def _normalised(block: UserTask, split: Split, rows: Located, marks: set[str]) -
         else:
             row["id"] = f"{split}.{number}"
         row["document"] = None if row.get("document") == "" else text_of(row.get("document"))
-        if "tags" in row:
+        if "entities" in row:
+            tagged(where, row, block.labels, block.overlaps, counted)
+        elif "tags" in row:
             tags = row["tags"]
             if not isinstance(tags, list):
                 raise input_error(where, f"{named(tags, ())} as tags", "a list with one tag per word")

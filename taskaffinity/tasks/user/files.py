@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error, named, quoted
 from taskaffinity.tasks.task import Kind, Split
 from taskaffinity.tasks.tsv import read_table, unquoted
-from taskaffinity.tasks.user.columns import NEEDED, Columns, Field, Located
+from taskaffinity.tasks.user.columns import NEEDED, SPAN_FIELDS, Columns, Field, Located
 from taskaffinity.tasks.user.conll import TagColumns, read_conll
 from taskaffinity.tasks.user.csvfile import read_csv
 from taskaffinity.tasks.user.jsonfile import read_json
 from taskaffinity.tasks.user.layout import ENDINGS, FITTING, FORMATS, GUESSED, PACKED, Format, Layout, ending
+from taskaffinity.tasks.user.parquet import read_parquet
+from taskaffinity.tasks.user.spans import SPAN_READERS
 
 STEMS: dict[Split, tuple[str, ...]] = {
     "train": ("train",),
@@ -89,7 +92,7 @@ def read_rows(path: Path, layout: Layout, columns: Columns) -> Located:
     ):
         if value and form not in legal:
             raise input_error(path, f"{key}: for format {form}", f"{key}: only with format {' or '.join(legal)}")
-    return _READERS[form](path, layout, columns)
+    return _READERS[form](path, replace(layout, form=form), columns)
 
 
 def _jsonl(path: Path, layout: Layout, columns: Columns) -> Located:
@@ -111,7 +114,8 @@ def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expecte
             raise input_error(where, named(row, ()), expected)
         names = list(row)
         if names != before:
-            if gone := [column for name, column in at.items() if name in NEEDED[columns.kind] and column not in names]:
+            needed = (*NEEDED[columns.kind], *SPAN_FIELDS)
+            if gone := [column for name, column in at.items() if name in needed and column not in names]:
                 raise input_error(where, f"no {quoted(gone[0])}, which the rows above have", "this key in every row")
             before, at = names, columns.place(where, names)
         yield where, {name: row[column] for name, column in at.items()}
@@ -182,6 +186,15 @@ def _conllu(path: Path, layout: Layout, columns: Columns) -> Located:
     return ((where, dict(row)) for where, row in read_conll(path, layout.encoding, named_columns))
 
 
+def _spans(path: Path, layout: Layout, columns: Columns) -> Located:
+    assert layout.form is not None
+    return SPAN_READERS[layout.form](path, layout.encoding, columns.notes)
+
+
+def _parquet(path: Path, layout: Layout, columns: Columns) -> Located:
+    return object_rows(read_parquet(path), columns, "a row with named columns")
+
+
 def _blue(path: Path, layout: Layout, columns: Columns) -> Located:
     if columns.kind != "ner":
         yield from _tsv(path, layout, columns)
@@ -196,5 +209,9 @@ _READERS: dict[Format, Callable[[Path, Layout, Columns], Located]] = {
     "tsv": _tsv,
     "conll": _conll,
     "conllu": _conllu,
+    "pubtator": _spans,
+    "bioc": _spans,
+    "brat": _spans,
+    "parquet": _parquet,
     "blue": _blue,
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-Format = Literal["jsonl", "csv", "tsv", "conll", "conllu", "blue"]
+Format = Literal["jsonl", "csv", "tsv", "conll", "conllu", "pubtator", "bioc", "brat", "parquet", "blue"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 ENDINGS: dict[Format, tuple[str, ...]] = {
     "jsonl": (".jsonl", ".json"),
@@ -14,16 +14,20 @@ ENDINGS: dict[Format, tuple[str, ...]] = {
     "tsv": (".tsv",),
     "conll": (".conll", ".iob", ".iob2", ".bio", ".txt"),
     "conllu": (".conllu", ".conllup"),
+    "pubtator": (".pubtator",),
+    "bioc": (".bioc", ".xml"),
+    "brat": ("",),
+    "parquet": (".parquet",),
     "blue": (".tsv",),
 }
 """Format -> endings of its files."""
 GUESSED: dict[str, Format] = {
-    ending: form for form in FORMATS if form != "blue" for ending in ENDINGS[form] if ending != ".txt"
+    ending: form for form in FORMATS if form != "blue" for ending in ENDINGS[form] if ending not in ("", ".txt")
 }
 """Ending -> format of a file for which no ``format:`` is given."""
 FITTING: dict[bool, tuple[Format, ...]] = {
-    True: ("jsonl", "conll", "conllu", "blue"),
-    False: ("jsonl", "csv", "tsv", "blue"),
+    True: ("jsonl", "conll", "conllu", "pubtator", "bioc", "brat", "parquet", "blue"),
+    False: ("jsonl", "csv", "tsv", "parquet", "blue"),
 }
 """Whether the task is tagging -> formats that can hold its data."""
 PACKED = ".gz"

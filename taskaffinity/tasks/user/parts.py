@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from taskaffinity.errors import input_error, named
+from taskaffinity.errors import input_error, meant, named
 from taskaffinity.tasks.task import Split
 from taskaffinity.tasks.user.columns import Columns, Located
-from taskaffinity.tasks.user.files import STEMS, read_rows
+from taskaffinity.tasks.user.files import STEMS, find_files, read_rows
 from taskaffinity.tasks.user.hub import hub_parts, hub_rows, load_hub
 from taskaffinity.tasks.user.layout import Layout
-from taskaffinity.tasks.user.task_block import At, Shared, UserTask, files_of
+from taskaffinity.tasks.user.task_block import At, Files, Shared, UserTask, part_of
 
 Parts = Mapping[Split, tuple[str, Located]]
 """The place of each split and its rows."""
@@ -64,3 +65,61 @@ def parts_from_hub(block: UserTask, at: At, shares: Mapping[Shared, float], colu
     parts = hub_parts(block.hub, list(splits), block.splits, shares, at("splits" if block.splits else "hub"))
     places = {split: f"{block.hub}: {name}" for split, name in parts.items()}
     return {split: (places[split], hub_rows(splits[name], places[split], columns)) for split, name in parts.items()}
+
+
+def files_of(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]) -> dict[Split, Path]:
+    """The file of each split; a share of the training split has none.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or given twice.
+    """
+    assert block.path is not None
+    said: dict[Split, str] = {"train": block.path.train, "dev": block.path.dev, "test": block.path.test}
+    files = {split: _path_of(root, name) for split, name in said.items() if name}
+    if block.path.folder and files:
+        raise input_error(at("path"), "a folder and files", "one of them")
+    if block.path.folder:
+        folder = _path_of(root, block.path.folder)
+        is_one = os.path.isfile(folder) or (block.format == "brat" and any(folder.glob("*.txt")))
+        if is_one and ("split" in block.columns or shares["test"]):
+            return files_of(block.model_copy(update={"path": Files(train=block.path.folder)}), root, at, shares)
+        if not os.path.lexists(folder) and os.path.isdir(folder.parent):
+            near = meant(folder.name, (p.name for p in folder.parent.iterdir() if p.is_dir()))
+            raise input_error(folder, "no such folder", f"the one of {at('path')}{near}")
+        files = find_files(folder, block.format, block.kind, may_lack=[part for part in shares if shares[part]])
+    if "train" not in files:
+        raise input_error(at("path"), "no train file", "a folder, or {train: FILE, dev: FILE, test: FILE}")
+    has_splits = "split" in block.columns
+    if has_splits and len(files) > 1:
+        raise input_error(at("columns"), "columns: {split: ...} for several files", "one file, path: FILE")
+    for part, share in shares.items():
+        if share and part in files:
+            raise input_error(
+                at(part), f"{part}: {part_of(block, part)}, and {files[part].name} as well", "one of them"
+            )
+        if not share and part not in files and not has_splits:
+            example = {"dev": "10%", "test": "20%"}[part]
+            file = f"{part}{files['train'].suffix} beside {files['train'].name}"
+            if not block.path.folder:
+                file = f"{part}: FILE inside path:"
+            raise input_error(
+                at("path"), f"no {part} split", f"{file}, or {part}: {example} to take a share of the train file"
+            )
+    where: dict[str, Split] = {}
+    for split, path in files.items():
+        if not os.path.lexists(path):
+            near = meant(path.name, os.listdir(path.parent)) if os.path.isdir(path.parent) else ""
+            raise input_error(path, "no such file", f"the {split} file of {at('path')}{near}")
+        if where.setdefault(os.path.realpath(path), split) != split:
+            both = f"{where[os.path.realpath(path)]} and {split}"
+            raise input_error(at("path"), f"one file for {both}", "one file per split")
+    return files
+
+
+def _path_of(root: Path, name: str) -> Path:
+    try:
+        return root / Path(name).expanduser()
+    except RuntimeError:  # ~somebody, who has no home here
+        return root / name

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -14,8 +12,7 @@ from taskaffinity.errors import InputError, has_controls, input_error, meant, qu
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SCORE_KINDS, Kind, Split
-from taskaffinity.tasks.user.columns import NEEDED, Field
-from taskaffinity.tasks.user.files import find_files
+from taskaffinity.tasks.user.columns import NEEDED, SPAN_FIELDS, Field
 from taskaffinity.tasks.user.layout import FITTING, Format, is_encoding
 
 _LARGEST_SHARE = 50
@@ -54,6 +51,8 @@ class UserTask(BaseModel):
     """The character between two columns of a csv file. Empty: a comma."""
     encoding: str = ""
     """Of the files. Empty: UTF-8."""
+    overlaps: Literal["", "longest"] = ""
+    """What to do with overlapping mentions. Empty: refuse them."""
     columns: dict[Field, str] = {}
     labels: tuple[str, ...] = ()
     """Classes, or entity types. Empty: collected from the training split."""
@@ -122,7 +121,14 @@ def check(block: UserTask, at: At) -> None:
         raise input_error(
             at("negative"), "a negative class with metric accuracy, which scores every class", "metric: micro_f1"
         )
-    fields = {*NEEDED[block.kind], "id", "idx", "document", "split", *(("text_pair",) if block.kind != "ner" else ())}
+    fields = {
+        *NEEDED[block.kind],
+        "id",
+        "idx",
+        "document",
+        "split",
+        *(("text_pair",) if block.kind != "ner" else SPAN_FIELDS),
+    }
     if wrong := [name for name in block.columns if name not in fields]:
         raise input_error(
             at("columns"), f"columns: {wrong[0]} for kind {block.kind}", f"some of {', '.join(sorted(fields))}"
@@ -135,6 +141,8 @@ def check(block: UserTask, at: At) -> None:
         raise input_error(at("columns"), "columns for format conll", expected)
     _check_each_column_once(block, at)
     _check_layout(block, at)
+    if block.overlaps and block.kind != "ner":
+        raise input_error(at("overlaps"), f"overlaps: for kind {block.kind}", "kind: ner")
 
 
 def _check_layout(block: UserTask, at: At) -> None:
@@ -209,60 +217,3 @@ def _share_of(key: Shared, said: str, at: At) -> float:
         expected = f"1% to {_LARGEST_SHARE}% of the training split, such as 10%; {file}"
         raise input_error(at(key), f"{key}: {quoted(said)}", expected)
     return share / 100
-
-
-def files_of(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]) -> dict[Split, Path]:
-    """The file of each split; a share of the training split has none.
-
-    Raises
-    ------
-    InputError
-        If a file is missing or given twice.
-    """
-    assert block.path is not None
-    said: dict[Split, str] = {"train": block.path.train, "dev": block.path.dev, "test": block.path.test}
-    files = {split: _path_of(root, name) for split, name in said.items() if name}
-    if block.path.folder and files:
-        raise input_error(at("path"), "a folder and files", "one of them")
-    if block.path.folder:
-        folder = _path_of(root, block.path.folder)
-        if os.path.isfile(folder) and ("split" in block.columns or shares["test"]):
-            return files_of(block.model_copy(update={"path": Files(train=block.path.folder)}), root, at, shares)
-        if not os.path.lexists(folder) and os.path.isdir(folder.parent):
-            near = meant(folder.name, (p.name for p in folder.parent.iterdir() if p.is_dir()))
-            raise input_error(folder, "no such folder", f"the one of {at('path')}{near}")
-        files = find_files(folder, block.format, block.kind, may_lack=[part for part in shares if shares[part]])
-    if "train" not in files:
-        raise input_error(at("path"), "no train file", "a folder, or {train: FILE, dev: FILE, test: FILE}")
-    has_splits = "split" in block.columns
-    if has_splits and len(files) > 1:
-        raise input_error(at("columns"), "columns: {split: ...} for several files", "one file, path: FILE")
-    for part, share in shares.items():
-        if share and part in files:
-            raise input_error(
-                at(part), f"{part}: {part_of(block, part)}, and {files[part].name} as well", "one of them"
-            )
-        if not share and part not in files and not has_splits:
-            example = {"dev": "10%", "test": "20%"}[part]
-            file = f"{part}{files['train'].suffix} beside {files['train'].name}"
-            if not block.path.folder:
-                file = f"{part}: FILE inside path:"
-            raise input_error(
-                at("path"), f"no {part} split", f"{file}, or {part}: {example} to take a share of the train file"
-            )
-    where: dict[str, Split] = {}
-    for split, path in files.items():
-        if not os.path.lexists(path):
-            near = meant(path.name, os.listdir(path.parent)) if os.path.isdir(path.parent) else ""
-            raise input_error(path, "no such file", f"the {split} file of {at('path')}{near}")
-        if where.setdefault(os.path.realpath(path), split) != split:
-            both = f"{where[os.path.realpath(path)]} and {split}"
-            raise input_error(at("path"), f"one file for {both}", "one file per split")
-    return files
-
-
-def _path_of(root: Path, name: str) -> Path:
-    try:
-        return root / Path(name).expanduser()
-    except RuntimeError:  # ~somebody, who has no home here
-        return root / name
