@@ -76,6 +76,8 @@ class Columns:
     """Columns seen that may name the split of a row, and are not used."""
     notes: Counter[str] = field(default_factory=Counter, compare=False)
     """What a reader changed, in words -> how often."""
+    missed: dict[str, Counter[str]] = field(default_factory=dict, compare=False)
+    """Folder -> document -> gold relations without an example."""
 
     def place(self, where: str, names: Collection[str]) -> dict[Field, str]:
         """Map each field to one of the columns ``names``.

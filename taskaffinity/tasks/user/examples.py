@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from taskaffinity.errors import input_error, meant, named, quoted
 from taskaffinity.tasks.rows import parse_rows
-from taskaffinity.tasks.task import SCORE_KINDS, Example, Split, Task
+from taskaffinity.tasks.task import SCORE_KINDS, SPLITS, Example, Split, Task
 from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.labels import check_enough, check_known_labels, label_of, labels_of, text_of
 from taskaffinity.tasks.user.numbered import named_tags, types_of
 from taskaffinity.tasks.user.parts import Parts, parts_from_files, parts_from_hub
 from taskaffinity.tasks.user.spans import tagged
 from taskaffinity.tasks.user.tag_schemes import described_scheme, iob2
-from taskaffinity.tasks.user.task_block import At, UserTask, check, check_place, part_of, shares_of
+from taskaffinity.tasks.user.task_block import At, Shared, UserTask, check, check_place, part_of, shares_of
 
 
 def read_user_task(name: str, block: UserTask, root: Path, at: At) -> Task:
@@ -41,11 +42,24 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At) -> Task:
     shares, columns = shares_of(block, at), Columns(block.kind, block.columns)
     if block.hub:
         return make_task(name, block, parts_from_hub(block, at, shares, columns), at)
-    task = make_task(name, block, parts_from_files(block, root, at, shares, columns), at, columns.notes)
+    parts = parts_from_files(block, root, at, shares, columns)
+    task = make_task(name, block, parts, at, columns.notes)
+    if columns.missed:
+        task = replace(task, missed=_missed_by_split(columns, parts, shares))
     if not any(shares.values()):
         return task
     notes = (f"column {column!r} is ignored; to use it: columns: {{split: {column}}}" for column in columns.ignored)
     return replace(task, notes=(*task.notes, *sorted(notes)))
+
+
+def _missed_by_split(columns: Columns, parts: Parts, shares: Mapping[Shared, float]) -> dict[Split, int]:
+    """The numbers of gold relations without an example; a share takes those of its documents."""
+    found: dict[Split, int] = dict.fromkeys(SPLITS, 0)
+    for split, (place, _) in parts.items():
+        for document, n in columns.missed.get(place, {}).items():
+            names = (part for part in shares if in_share(document, shares[part], is_last=part == "test"))
+            found[next(names, split) if split == "train" else split] += n
+    return found
 
 
 def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter[str] | None = None) -> Task:

@@ -14,7 +14,8 @@ from taskaffinity.tasks.user.columns import NEEDED, SPAN_FIELDS, Columns, Field,
 from taskaffinity.tasks.user.conll import TagColumns, read_conll
 from taskaffinity.tasks.user.csvfile import read_csv
 from taskaffinity.tasks.user.jsonfile import read_json
-from taskaffinity.tasks.user.layout import ENDINGS, FITTING, FORMATS, GUESSED, PACKED, Format, Layout, ending
+from taskaffinity.tasks.user.layout import ENDINGS, FORMATS, GUESSED, PACKED, Format, Layout, ending, formats_of
+from taskaffinity.tasks.user.pairs import pair_rows
 from taskaffinity.tasks.user.parquet import read_parquet
 from taskaffinity.tasks.user.spans import SPAN_READERS
 
@@ -57,7 +58,7 @@ def find_files(folder: Path, form: Format | None, kind: Kind, *, may_lack: Colle
         if present:
             files[split] = present[0]
         elif split != "dev" and split not in may_lack:
-            example = f"{split}{endings[0] if form else ENDINGS[FITTING[kind == 'ner'][0]][0]}"
+            example = f"{split}{endings[0] if form else ENDINGS[formats_of(kind)[0]][0]}"
             share = ", or test: 20% to take a share of the train file" if split == "test" else ""
             expected = f"{example} ({', '.join(endings)} are read), or path: {{{split}: FILE}}{share}"
             raise input_error(folder, f"no {split} file", expected)
@@ -77,15 +78,16 @@ def read_rows(path: Path, layout: Layout, columns: Columns) -> Located:
         If the file does not exist, its format is unknown or does not fit the kind, or the file has a fault.
     """
     form = layout.form or GUESSED.get(ending(path)) or ("csv" if layout.separator else None)
-    is_tagging = columns.kind == "ner"
     if form is None:
         raise input_error(
             path, f"a name that ends in {ending(path) or 'nothing'}", f"format: one of {', '.join(FORMATS)}"
         )
-    if form not in FITTING[is_tagging]:
-        raise input_error(path, f"format {form} for kind {columns.kind}", f"one of {', '.join(FITTING[is_tagging])}")
+    if form not in formats_of(columns.kind):
+        raise input_error(
+            path, f"format {form} for kind {columns.kind}", f"one of {', '.join(formats_of(columns.kind))}"
+        )
     if form == "blue":
-        columns = Columns(columns.kind, columns.given, is_blue=True)
+        columns = replace(columns, is_blue=True)
     for key, value, legal in (
         ("header", layout.header, ("csv", "tsv", "conll")),
         ("separator", layout.separator, ("csv",)),
@@ -188,6 +190,8 @@ def _conllu(path: Path, layout: Layout, columns: Columns) -> Located:
 
 def _spans(path: Path, layout: Layout, columns: Columns) -> Located:
     assert layout.form is not None
+    if columns.kind == "relation":
+        return pair_rows(path, layout.pairs, layout.negative, columns.notes, columns.missed)
     return SPAN_READERS[layout.form](path, layout.encoding, columns.notes)
 
 

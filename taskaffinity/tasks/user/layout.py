@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
+
+from taskaffinity.tasks.task import Kind
+from taskaffinity.tasks.user.pairs import Pairs
 
 Format = Literal["jsonl", "csv", "tsv", "conll", "conllu", "pubtator", "bioc", "brat", "parquet", "blue"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -25,11 +28,8 @@ GUESSED: dict[str, Format] = {
     ending: form for form in FORMATS if form != "blue" for ending in ENDINGS[form] if ending not in ("", ".txt")
 }
 """Ending -> format of a file for which no ``format:`` is given."""
-FITTING: dict[bool, tuple[Format, ...]] = {
-    True: ("jsonl", "conll", "conllu", "pubtator", "bioc", "brat", "parquet", "blue"),
-    False: ("jsonl", "csv", "tsv", "parquet", "blue"),
-}
-"""Whether the task is tagging -> formats that can hold its data."""
+_TAGGED: tuple[Format, ...] = ("jsonl", "conll", "conllu", "pubtator", "bioc", "brat", "parquet", "blue")
+_OTHERS: tuple[Format, ...] = ("jsonl", "csv", "tsv", "parquet", "blue")
 PACKED = ".gz"
 
 
@@ -45,6 +45,17 @@ class Layout:
     """Character between two columns of a ``csv`` file. Empty: a comma."""
     encoding: str = ""
     """Empty: UTF-8."""
+    pairs: Pairs = field(default_factory=Pairs)
+    """Of relations in brat folders."""
+    negative: str | None = None
+    """The label of a pair without a relation."""
+
+
+def formats_of(kind: Kind) -> tuple[Format, ...]:
+    """Formats that can hold the data of a kind of task."""
+    if kind == "ner":
+        return _TAGGED
+    return (*_OTHERS, "brat") if kind == "relation" else _OTHERS
 
 
 def ending(path: Path) -> str:

@@ -29,7 +29,7 @@ def parts_from_files(block: UserTask, root: Path, at: At, shares: Mapping[Shared
         If a file is missing, or a column that names the split of each row has another value.
     """
     files = files_of(block, root, at, shares)
-    layout = Layout(block.format, block.header, block.separator, block.encoding)
+    layout = Layout(block.format, block.header, block.separator, block.encoding, block.pairs, block.negative)
     if "split" in block.columns:
         return _parts_of_column(files["train"], read_rows(files["train"], layout, columns), shares, at)
     return {split: (str(path), read_rows(path, layout, columns)) for split, path in files.items()}

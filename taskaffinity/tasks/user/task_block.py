@@ -13,7 +13,8 @@ from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SCORE_KINDS, Kind, Split
 from taskaffinity.tasks.user.columns import NEEDED, SPAN_FIELDS, Field
-from taskaffinity.tasks.user.layout import FITTING, Format, is_encoding
+from taskaffinity.tasks.user.layout import Format, formats_of, is_encoding
+from taskaffinity.tasks.user.pairs import Pairs
 
 _LARGEST_SHARE = 50
 
@@ -51,6 +52,8 @@ class UserTask(BaseModel):
     """The character between two columns of a csv file. Empty: a comma."""
     encoding: str = ""
     """Of the files. Empty: UTF-8."""
+    pairs: Pairs = Pairs()
+    """Which pairs of mentions of brat folders are examples of relations."""
     overlaps: Literal["", "longest"] = ""
     """What to do with overlapping mentions. Empty: refuse them."""
     columns: dict[Field, str] = {}
@@ -133,7 +136,7 @@ def check(block: UserTask, at: At) -> None:
         raise input_error(
             at("columns"), f"columns: {wrong[0]} for kind {block.kind}", f"some of {', '.join(sorted(fields))}"
         )
-    forms = FITTING[block.kind == "ner"]
+    forms = formats_of(block.kind)
     if block.format and block.format not in forms:
         raise input_error(at("format"), f"format {block.format} for kind {block.kind}", f"one of {', '.join(forms)}")
     if block.columns and block.format == "conll" and not block.header:
@@ -143,6 +146,12 @@ def check(block: UserTask, at: At) -> None:
     _check_layout(block, at)
     if block.overlaps and block.kind != "ner":
         raise input_error(at("overlaps"), f"overlaps: for kind {block.kind}", "kind: ner")
+    if block.pairs != Pairs() and (block.kind != "relation" or block.format != "brat"):
+        raise input_error(at("pairs"), f"pairs: for kind {block.kind}", "kind: relation and format: brat")
+    if any(len(pair) != 2 for pair in block.pairs.types):
+        raise input_error(at("pairs"), "types that are no pairs", "types: [[TYPE, TYPE], ...]")
+    if block.pairs.max_words and whole_number(block.pairs.max_words) is None:
+        raise input_error(at("pairs"), f"max_words: {quoted(block.pairs.max_words)}", "a whole number")
 
 
 def _check_layout(block: UserTask, at: At) -> None:

@@ -1,0 +1,135 @@
+"""Examples of relations from brat folders: pairs of mentions of a text, masked by their types."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from taskaffinity.errors import input_error
+from taskaffinity.tasks.standoff.brat import Document, Mention, Relation, read_document
+from taskaffinity.tasks.standoff.masking import Argument, masked, overlap
+from taskaffinity.tasks.standoff.sentences import Span, line_sentences, merge_cut_sentences
+from taskaffinity.tasks.user.columns import Located
+
+TWICE = "pairs of mentions with several relations, one example each"
+WITHOUT_EXAMPLE = "relations without an example, because their mentions are too far apart or of other types"
+
+
+class Pairs(BaseModel):
+    """Which pairs of mentions are examples of a task of relations."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    types: tuple[tuple[str, ...], ...] = ()
+    """Pairs of types, in any order. Empty: all."""
+    within: Literal["sentence", "document"] = "sentence"
+    """The text of an example holds both mentions; a line break ends a sentence."""
+    max_words: str = ""
+    """The largest number of words between both mentions. Empty: any."""
+    masks: Literal["types", "markers"] = "types"
+    """``types``: ``@Drug$`` in the place of a mention. ``markers``: ``@Drug$`` before and ``$Drug@`` after it."""
+
+
+def pair_rows(
+    folder: Path, pairs: Pairs, negative: str | None, notes: Counter[str], missed: dict[str, Counter[str]]
+) -> Located:
+    """The pairs of mentions of a folder of brat documents, with the type of their relation as label.
+
+    Parameters
+    ----------
+    negative
+        The label of a pair without a relation. None: such pairs are no examples.
+    missed
+        Folder -> document -> number of relations without an example; it is extended.
+
+    Raises
+    ------
+    InputError
+        If the folder has no document, or a relation is of the type ``negative``, or as ``read_document``.
+    """
+    paths = sorted(folder.glob("*.txt"))
+    if not paths:
+        raise input_error(folder, "no text" if folder.is_dir() else "a file", "a folder of NAME.txt with NAME.ann")
+    lost = missed.setdefault(str(folder), Counter())
+    for path in paths:
+        document = read_document(path)
+        gold: dict[frozenset[Mention], list[str]] = defaultdict(list)
+        for relation in document.relations:
+            _add(gold, relation, negative)
+        yield from _rows(str(path.with_suffix(".ann")), document, pairs, negative, gold, notes)
+        n_lost = sum(len(kinds) for kinds in gold.values())
+        lost[document.name] += n_lost
+        notes[WITHOUT_EXAMPLE] += n_lost
+
+
+def _add(gold: dict[frozenset[Mention], list[str]], relation: Relation, negative: str | None) -> None:
+    if relation.kind == negative:
+        raise input_error(relation.where, "a relation of the type under negative:", "another name for no relation")
+    kinds = gold[frozenset((relation.first, relation.second))]
+    if relation.kind not in kinds:
+        kinds.append(relation.kind)
+
+
+def _rows(
+    where: str,
+    document: Document,
+    pairs: Pairs,
+    negative: str | None,
+    gold: dict[frozenset[Mention], list[str]],
+    notes: Counter[str],
+) -> Iterator[tuple[str, dict[str, object]]]:
+    """The examples of one document; the relations that have one are taken out of ``gold``."""
+    text = document.text
+    sentences, _ = merge_cut_sentences(line_sentences(text), [mention.hull for mention in document.mentions])
+    legal = {frozenset(pair) for pair in pairs.types}
+    for one, other in combinations(document.mentions, 2):
+        pair = frozenset((one, other))
+        span = _span(sentences, one, other, within=pairs.within)
+        if span is None or (legal and frozenset((one.kind, other.kind)) not in legal):
+            continue
+        if pairs.max_words and _words_between(text, one, other) > int(pairs.max_words):
+            continue
+        kinds: Sequence[str] = gold.pop(pair, []) or ([negative] if negative is not None else [])
+        notes[TWICE] += len(kinds) > 1
+        for nth, kind in enumerate(kinds, start=1):
+            name = f"{document.name}.{one.name}.{other.name}" + (f"#{nth}" if nth > 1 else "")
+            written = _marked(text, span, one, other) if pairs.masks == "markers" else _masked(text, span, one, other)
+            yield where, {"id": name, "document": document.name, "text": written, "label": kind}
+
+
+def _span(sentences: Sequence[Span], one: Mention, other: Mention, *, within: str) -> Span | None:
+    """The sentences from the first to the last that hold the mentions; None if they are too many."""
+    starts = [start for start, _ in sentences]
+    places = [place for start, end in (one.hull, other.hull) for place in (start, end - 1)]
+    numbers = [bisect_right(starts, place) - 1 for place in places]
+    first, last = max(0, min(numbers)), max(0, max(numbers))
+    if within == "sentence" and first != last:
+        return None
+    return sentences[first][0], sentences[last][1]
+
+
+def _words_between(text: str, one: Mention, other: Mention) -> int:
+    left, right = sorted((one.hull, other.hull))
+    return len(text[left[1] : right[0]].split())
+
+
+def _masked(text: str, span: Span, one: Mention, other: Mention) -> str:
+    return masked(text, span, Argument(one.kind, one.parts), Argument(other.kind, other.parts))
+
+
+def _marked(text: str, span: Span, one: Mention, other: Mention) -> str:
+    """The text with both mentions kept between markers; mentions that overlap are masked together."""
+    if overlap(Argument(one.kind, one.parts), Argument(other.kind, other.parts)):
+        return _masked(text, span, one, other)
+    pieces, at = [], span[0]
+    for mention in sorted((one, other), key=lambda mention: mention.hull):
+        start, end = mention.hull
+        pieces += [text[at:start], f"@{mention.kind}$ {text[start:end]} ${mention.kind}@"]
+        at = end
+    return " ".join("".join([*pieces, text[at : span[1]]]).split())
