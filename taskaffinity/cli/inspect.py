@@ -20,7 +20,14 @@ from taskaffinity.cli.options.run import Json
 from taskaffinity.errors import InputError
 from taskaffinity.runs.recipe import REFINE
 from taskaffinity.tasks.rows import count
-from taskaffinity.tasks.survey import labels_by_split, n_words, overlaps, tasks_of
+from taskaffinity.tasks.survey import (
+    labels_by_frequency,
+    labels_by_split,
+    n_contradictions,
+    n_words,
+    overlaps,
+    tasks_of,
+)
 from taskaffinity.tasks.task import SCORE_KINDS, SPLITS, Split, Task
 
 _MOST_LABELS = 20
@@ -37,6 +44,9 @@ def command(
     ] = None,
     show_text: Annotated[
         bool, typer.Option("--show-text", help="Also print three training examples of each task; on a terminal only.")
+    ] = False,
+    all_labels: Annotated[
+        bool, typer.Option("--all-labels", help="Print every label of a task (default: the 20 most frequent).")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -72,10 +82,16 @@ def command(
         print(f"cut: examples of more than {REFINE.max_length} tokens; the encoder does not see their end")
     else:
         print("give --encoder FOLDER to count tokens and cut texts")
-    console.print(_labels(tasks))
+    _print_pieces(tasks)
+    console.print(_labels(tasks, most=None if all_labels else _MOST_LABELS))
     for task in tasks:
         for note in task.notes:
             print(f"note: {task.name}: {note}")
+        for split in SPLITS:
+            if n := n_contradictions(task, split):
+                print(
+                    f"contradiction: {n:,} rows of {task.name} {split} have a text that is there with another label too"
+                )
     _print_overlaps(tasks)
     if show_text:
         _print_text(console, tasks)
@@ -121,15 +137,30 @@ def _lengths(task: Task, split: Split, tokenizer: object) -> tuple[list[int], st
     return words, f">= {sum(n > room for n in words):,}"
 
 
-def _labels(tasks: Sequence[Task]) -> Table:
+def _print_pieces(tasks: Sequence[Task]) -> None:
+    """Print how many tagged sentences are cut in pieces before the encoder sees them."""
+    for task in tasks:
+        longer = [n_words(e) > REFINE.max_words for split in SPLITS for e in task.examples[split] if task.kind == "ner"]
+        if n := sum(longer):
+            print(
+                f"{task.name}: {n:,} sentence{'s' * (n != 1)} of more than {REFINE.max_words} words, trained and scored in pieces"
+            )
+
+
+def _labels(tasks: Sequence[Task], most: int | None) -> Table:
     table = _table("task", "label", *SPLITS)
     for task in tasks:
         found = labels_by_split(task)
-        for label, counts in list(found.items())[:_MOST_LABELS]:
+        labels = list(found)
+        if most is not None and len(labels) > most:
+            labels = labels_by_frequency(task)[:most]
+        for label in labels:
+            counts = found[label]
             negative = " (negative)" if label == task.negative else ""
             table.add_row(task.name, f"{label}{negative}", *(counts[split] for split in SPLITS))
-        if len(found) > _MOST_LABELS:
-            table.add_row(task.name, f"and {len(found) - _MOST_LABELS} more", *("" for _ in SPLITS))
+        if len(labels) < len(found):
+            more = f"and {len(found) - len(labels)} less frequent (--all-labels)"
+            table.add_row(task.name, more, *("" for _ in SPLITS))
     return table
 
 

@@ -84,6 +84,24 @@ def labels_by_split(task: Task) -> dict[str, dict[Split, str]]:
     return found
 
 
+def labels_by_frequency(task: Task) -> list[str]:
+    """The labels of a task, the most frequent in training first; equally frequent ones in the task's order."""
+    counts = count(task.examples["train"], task.kind, task.negative).labels
+    return sorted(task.labels, key=lambda label: -counts.get(label, 0))
+
+
+def n_contradictions(task: Task, split: Split) -> int:
+    """Number of examples of a split whose text also stands there with another label.
+
+    Texts are compared without case and white space.
+    """
+    labels: dict[str, set[object]] = {}
+    inputs = [_input(example) for example in task.examples[split]]
+    for text, example in zip(inputs, task.examples[split], strict=True):
+        labels.setdefault(text, set()).add(example.label)
+    return sum(len(labels[text]) > 1 for text in inputs)
+
+
 def n_words(example: Example) -> int:
     """Number of words of an example, over both texts."""
     return len(example.words) or len(f"{example.text} {example.text_pair or ''}".split())

@@ -455,6 +455,25 @@ def test_inspect_counts(
     assert "shared" not in out.lower()
 
 
+def test_inspect_names_frequent_labels_pieces_and_contradictions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay_out(tmp_path)
+    rows = [f"rare{n % 24:02},text {n}\n" for n in range(48)] + [f"often,text {n}\n" for n in range(40, 100)]
+    for split in SPLITS:
+        (tmp_path / f"reviews/{split}.csv").write_text("label,text\n" + "".join(rows))
+    (tmp_path / "mentions/train.conll").write_text("a B-Beast\n" + "b O\n" * 30 + "\nc O\n")
+    monkeypatch.chdir(tmp_path)
+    for options, n_rare in (([], 19), (["--all-labels"], 24)):
+        assert run(monkeypatch, "data", "inspect", "suite.yaml", *options) == 0
+        said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+        assert sum(line.startswith("reviews rare") for line in said) == n_rare
+        assert "reviews often 60 (56%) 60 (56%) 60 (56%)" in said
+        assert ("reviews and 5 less frequent (--all-labels)" in said) == (not options)
+        assert "mentions: 1 sentence of more than 30 words, trained and scored in pieces" in said
+        assert "contradiction: 16 rows of reviews dev have a text that is there with another label too" in said
+
+
 def test_leaks_are_reported_before_anything_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

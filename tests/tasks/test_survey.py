@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from taskaffinity.tasks.survey import overlaps
-from taskaffinity.tasks.task import SPLITS, Example
+from taskaffinity.tasks.survey import labels_by_frequency, n_contradictions, overlaps
+from taskaffinity.tasks.task import SPLITS, Example, Task
 
 
 def drawn(rng: random.Random) -> Example:
@@ -39,3 +39,18 @@ def test_tasks_are_compared_as_if_two_by_two(seed: int) -> None:
     found = [overlap for overlap in overlaps(tasks) if overlap.task != overlap.other]
     assert {(one.task, one.split, one.examples, one.other, one.other_split) for one in found} == expected
     assert len(found) == len(expected)
+
+
+def test_contradictions_and_frequent_labels() -> None:
+    def rows(split: str, pairs: list[tuple[str, str]]) -> list[Example]:
+        return [Example(f"{split}{n}", label, text) for n, (text, label) in enumerate(pairs)]
+
+    agreeing = [("c", "x"), ("c", "x"), ("d", "z"), ("e", "z"), ("f", "z")]
+    splits = {
+        "train": rows("train", [("a b", "x"), ("A  B", "y"), *agreeing]),
+        "dev": rows("dev", [("c", "x"), ("c", "x"), ("C", "z")]),
+        "test": rows("test", agreeing),
+    }
+    task = Task("toy", "classification", splits.__getitem__, ("y", "x", "z"))
+    assert [n_contradictions(task, split) for split in SPLITS] == [2, 3, 0]
+    assert labels_by_frequency(task) == ["x", "z", "y"]
