@@ -142,9 +142,8 @@ def _print_pieces(tasks: Sequence[Task]) -> None:
     for task in tasks:
         longer = [n_words(e) > REFINE.max_words for split in SPLITS for e in task.examples[split] if task.kind == "ner"]
         if n := sum(longer):
-            print(
-                f"{task.name}: {n:,} sentence{'s' * (n != 1)} of more than {REFINE.max_words} words, trained and scored in pieces"
-            )
+            sentences = f"{n:,} sentence{'s' * (n != 1)} of more than {REFINE.max_words} words"
+            print(f"{task.name}: {sentences}, trained and scored in pieces")
 
 
 def _labels(tasks: Sequence[Task], most: int | None) -> Table:
