@@ -46,6 +46,8 @@ SEEDS: dict[str, list[str]] = {
         _lines([*_LABELLED]),
         _lines([*_SENTENCES]),
         _lines([_TAGGED]),
+        _lines([{"id": f"i{n}", "text": "red", "label": ["a", "b"][: n + 1]} for n in range(3)]),
+        _lines([{"id": None, "text": "red horse", "entities": [{"start": 4, "end": 9, "label": "a"}]}]),
         _lines([_CARD]),
         _lines([_NLI]),
     ],
@@ -56,6 +58,7 @@ SEEDS: dict[str, list[str]] = {
         "index\tsentence\tlabel\nd.s1.p1\tred horse\tDDI-false\n",
         "index\tsentence1\tsentence2\tlabel\np\tred\tblue\tneutral\n",
         "index\tsentence1\tsentence2\tscore\n1\tred\tblue\t2.5\n",
+        "index\tsentence\tscore\n1\tred\t2.5\n2\tblue\t3\n",
         "index\tsentence\tlabel\n1.T1.T2\tred horse\tCPR:3\n",
         "index\tsentence\tlabel\np\tred horse\tPIP\n",
         "sentence\tlabel\n" + "".join(f"red {n}\t{'ab'[n % 2]}\n" for n in range(4)),
@@ -72,6 +75,9 @@ SEEDS: dict[str, list[str]] = {
         "E1\tAnimal:T1\nR1\tHas Arg1:E1 Arg2:T2\n"
     ],
     "xml": [
+        '<collection><document><id>1</id><passage><offset>0</offset><text>red horse</text><annotation id="1">'
+        '<infon key="type">a</infon><location offset="4" length="5"/><text>horse</text></annotation></passage>'
+        "</document></collection>",
         _DDI,
         '<?xml version="1.0" encoding="UTF-8"?><a><pair pid="1" value="true"><chq>red</chq><faq>blue</faq></pair></a>',
         _KNOWTATOR,
