@@ -31,13 +31,13 @@ def command(
             "or .tsv with a header."
         ),
     ],
+    out: Annotated[Path | None, typer.Option(help="File to write, as JSON Lines (default: standard output).")] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(
             help="Name of a column, as text=NAME, text_pair=NAME or id=NAME; repeatable.", metavar="FIELD=NAME"
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="File to write, as JSON Lines (default: standard output).")] = None,
     share_with_group: ShareWithGroup = False,
     quiet: Quiet = False,
 ) -> None:

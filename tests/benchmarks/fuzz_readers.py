@@ -227,7 +227,7 @@ READERS: dict[str, list[Variant]] = {
         _mednli,
         partial(_passages, "jsonl"),
     ],
-    "csv": _of_kinds("csv", _TEXTS),
+    "csv": [*_of_kinds("csv", _TEXTS), partial(_unlabelled, "classification", "csv")],
     "tsv": [*_of_kinds("tsv", _TEXTS), *_of_kinds("blue", _TEXTS), *(partial(_blue, name) for name in BLUE_TASKS)],
     "conll": [partial(_task, "ner", "conll"), partial(_task, "ner", "blue"), partial(_blue, "bc5cdr-disease")],
     "brat": [_brat],

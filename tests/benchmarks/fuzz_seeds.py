@@ -50,12 +50,16 @@ SEEDS: dict[str, list[str]] = {
         _lines([{"id": None, "text": "red horse", "entities": [{"start": 4, "end": 9, "label": "a"}]}]),
         _lines([_CARD]),
         _lines([_NLI]),
+        _lines(
+            [{"id": str(n), "text": "red horse", "label": label} for n, label in enumerate((["a"], [], ["a", "b"]))]
+        ),
     ],
     "csv": [*_tables(","), 'text,label\n"red ""x""\nhorse",a\nx,a\ny,b\nz,b\n'],
     "tsv": [
         *_tables("\t"),
         'text\tlabel\n"red\nhorse"\ta\n"x\ta\nb\tb\n"c"\tb\n',
         "index\tsentence\tlabel\nd.s1.p1\tred horse\tDDI-false\n",
+        "index\tsentence\tscore\n0\tred horse\t1.5\n1\tblue horse\t2.0\n",
         "index\tsentence1\tsentence2\tlabel\np\tred\tblue\tneutral\n",
         "index\tsentence1\tsentence2\tscore\n1\tred\tblue\t2.5\n",
         "index\tsentence\tscore\n1\tred\t2.5\n2\tblue\t3\n",

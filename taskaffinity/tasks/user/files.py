@@ -16,7 +16,7 @@ from taskaffinity.tasks.user.csvfile import read_csv
 from taskaffinity.tasks.user.jsonfile import read_json
 from taskaffinity.tasks.user.layout import ENDINGS, FORMATS, GUESSED, PACKED, Format, Layout, ending, formats_of
 from taskaffinity.tasks.user.pairs import pair_rows
-from taskaffinity.tasks.user.parquet import read_parquet
+from taskaffinity.tasks.user.parquet import parquet_rows
 from taskaffinity.tasks.user.spans import SPAN_READERS
 
 STEMS: dict[Split, tuple[str, ...]] = {
@@ -196,7 +196,7 @@ def _spans(path: Path, layout: Layout, columns: Columns) -> Located:
 
 
 def _parquet(path: Path, layout: Layout, columns: Columns) -> Located:
-    return object_rows(read_parquet(path), columns, "a row with named columns")
+    return object_rows(parquet_rows(path), columns, "a row with named columns")
 
 
 def _blue(path: Path, layout: Layout, columns: Columns) -> Located:

@@ -10,7 +10,7 @@ from taskaffinity.errors import input_error
 from taskaffinity.tasks.lines import read_bytes
 
 
-def read_parquet(path: Path) -> Iterator[tuple[str, object]]:
+def parquet_rows(path: Path) -> Iterator[tuple[str, object]]:
     """Yield ``(where, row)`` for each row of a file.
 
     Raises
