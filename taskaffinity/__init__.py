@@ -2,8 +2,8 @@
 
 ``pairwise`` trains every task and every pair, measures each directed gain, and writes tables and figures. ``estimate``
 probes gains at a tenth of the cost, ``group`` chooses which tasks to train together, ``full`` trains the whole set in
-stages, ``tune`` searches a recipe, ``compare`` compares two studies, and ``load`` reads a results folder. Each does
-what the command of its name does.
+stages, ``tune`` searches a recipe, ``compare`` compares two studies, ``verdicts`` tests runs that were trained
+elsewhere, and ``load`` reads a results folder. Each does what the command of its name does.
 Importing this package loads none of torch, transformers or ray, and neither does ``load``.
 
 Subpackages, from the bottom up: ``errors``, ``tasks`` (what is learned), ``corpora`` (original distributions to task
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from taskaffinity.studies.estimates.api import estimate
     from taskaffinity.studies.group import group
     from taskaffinity.studies.retrain import retrain
+    from taskaffinity.studies.verdicts import verdicts
     from taskaffinity.tasks.catalog import load_suite
     from taskaffinity.tasks.suite import Suite
     from taskaffinity.tuning.search import SearchResult
@@ -69,6 +70,7 @@ __all__ = [
     "publish",
     "retrain",
     "tune",
+    "verdicts",
 ]
 __version__ = version("taskaffinity")
 
@@ -96,6 +98,7 @@ _HOMES = {
     "publish": "analysis.publish",
     "retrain": "studies.retrain",
     "tune": "studies.api",
+    "verdicts": "studies.verdicts",
 }
 
 

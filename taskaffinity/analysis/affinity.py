@@ -23,7 +23,7 @@ from taskaffinity.analysis.cautions.rare_classes import RareClass, find_rare_cla
 from taskaffinity.analysis.cautions.undertrained import Undertrained, find_undertrained
 from taskaffinity.analysis.estimates.stored import StoredEstimates
 from taskaffinity.analysis.recommendations import describe_recommendations, recommend
-from taskaffinity.analysis.statistics.arms import Arms, read_arms
+from taskaffinity.analysis.statistics.arms import Arms, check_estimand, read_arms
 from taskaffinity.analysis.statistics.controls import Control, controls_of
 from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
 from taskaffinity.analysis.statistics.power import PowerAnalysis
@@ -184,6 +184,7 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
     if study.interim_seeds and rule not in (None, study.rule):
         raise ValueError("a sequential design is analysed by the rule that it was run by; run it again with another")
     rule = rule or study.rule
+    check_estimand(study, rule)
     arms, margins = read_arms(study, store, rule=rule), margins_of(study, rule)
     state: SequentialState | None = None
     if study.interim_seeds:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.cautions.gpu_models import describe_gpu_models
@@ -14,6 +13,7 @@ from taskaffinity.analysis.cautions.of_study import (
     collapse_in_caption,
     describe_collapsed_arrows,
     describe_few_documents,
+    describe_given_scores,
     describe_no_effect,
     describe_rare_classes,
     describe_winners_curse,
@@ -23,19 +23,11 @@ from taskaffinity.analysis.estimates.words import describe_estimates
 from taskaffinity.analysis.statistics.controls import false_positives
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, TESTS, Verdict
 from taskaffinity.analysis.style import plural, signed
-from taskaffinity.runs.paper_protocol import describe_protocol
-from taskaffinity.runs.study import Baseline, Study
+from taskaffinity.analysis.training_conditions import describe_training
 from taskaffinity.tasks.metrics import METRICS
 
 SEQUENTIAL_LEVEL = "at the level of the interim analysis that decided the arrow"
 """Level of the intervals of a sequential design; it differs between arrows."""
-
-AGAINST: dict[Baseline, str] = {
-    "single": "a target gets as many updates in single-task training as in a pair",
-    "compute-matched": "a single-task run gets as many updates as both tasks of a pair",
-    "paper-single": "single-task runs follow the recipes of the paper's single-task models, a pair follows another",
-}
-"""The number of updates in the two models that an arrow compares."""
 
 SYNTHETIC = "synthetic text"
 
@@ -51,9 +43,8 @@ def caption(matrix: AffinityMatrix) -> str:
     sentences = [
         "The number on s→t is the change of t's score after training with s, in points (100 × the metric): "
         f"{describe_metrics(matrix)}.",
-        f"{describe_seeds(matrix)}; encoder {encoder_name(matrix)}{describe_precision(matrix.study)}; "
-        f"suite {matrix.study.suite}; "
-        f"{describe_protocol(matrix.study)}; {AGAINST[matrix.study.baseline]}.",
+        f"{describe_seeds(matrix)}; {describe_training(matrix)}.",
+        *describe_given_scores(matrix),
         *describe_stage(matrix),
     ]
     if tested:
@@ -237,21 +228,6 @@ def describe_sequential(matrix: AffinityMatrix) -> list[str]:
             f"pair runs, and {wrong}."
         )
     return lines
-
-
-def encoder_name(matrix: AffinityMatrix) -> str:
-    """Return the encoder's name; of a path only the last part, because places are private."""
-    name = matrix.study.encoder.name
-    path = PurePath(name)
-    return path.name if path.is_absolute() or name.startswith((".", "~")) else name
-
-
-def describe_precision(study: Study) -> str:
-    """Words after the encoder's name if runs were trained in bf16."""
-    before, after = study.recipe.precision, {recipe.precision for recipe in study.finetune.values()}
-    if after <= {before}:
-        return ", trained in bf16" if before else ""
-    return ", trained in bf16 until fine-tuning" if before else ", fine-tuned in bf16"
 
 
 def _sentence(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:

@@ -12,8 +12,9 @@ from pathlib import Path
 import networkx as nx
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.captions import caption, encoder_name
+from taskaffinity.analysis.captions import caption
 from taskaffinity.analysis.tables.frames import edges_frame
+from taskaffinity.analysis.training_conditions import encoder_name
 from taskaffinity.atomic import write_atomic
 
 
@@ -37,7 +38,7 @@ def affinity_graph(matrix: AffinityMatrix) -> nx.DiGraph[str]:
     graph: nx.DiGraph[str] = nx.DiGraph(
         suite=matrix.study.suite,
         encoder=encoder_name(matrix),
-        protocol=matrix.study.protocol,
+        protocol="unknown" if matrix.study.is_external else matrix.study.protocol,
         seeds=",".join(map(str, matrix.study.seeds)),
         synthetic=matrix.study.synthetic,
         alpha=matrix.rule.alpha,

@@ -32,6 +32,7 @@ from taskaffinity.cli import (
     status,
     table,
     tune,
+    verdicts,
 )
 from taskaffinity.cli.aliases import modernized
 from taskaffinity.cli.console import signals, streams
@@ -54,6 +55,7 @@ app.command("table")(table.command)
 app.command("report")(report.command)
 app.command("group")(group.command)
 app.command("compare")(compare.command)
+app.command("verdicts")(verdicts.command)
 app.command("pretrain")(pretrain.command)
 app.command("export")(export.command)
 app.command("predict")(predict.command)

@@ -42,6 +42,6 @@ def command(
     how = "given by --run" if run else "the run of the first seed, because this protocol trains on dev"
     if stored.chosen_from:
         how = f"the best on dev of {stored.chosen_from} with a stored model"
-    dev, test = 100 * stored.outcome.dev, 100 * stored.outcome.test
+    dev, test = 100 * stored.outcome.dev_score, 100 * stored.outcome.test
     print(f"{stored.spec.run_id}, {how}: {stored.outcome.metric} {dev:.1f} on dev, {test:.1f} on test")
     print(f"{out}: a transformers model; try `taskaffinity predict {out} FILE`")

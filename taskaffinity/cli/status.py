@@ -125,6 +125,8 @@ def _running_line(now: Status, spec: RunSpec) -> str:
 
 def _needed(study: Study, store: RunStore) -> list[RunSpec]:
     """Return the study's runs; in a sequential design, those up to the next interim analysis."""
+    if study.is_external:
+        return [spec for spec in study.plan if spec in store]
     if not study.interim_seeds:
         return list(study.plan)
     from taskaffinity.analysis.affinity import margins_of

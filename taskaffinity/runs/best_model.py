@@ -61,7 +61,7 @@ def best_model(root: Path, task: str, run_id: str | None = None) -> BestModel:
                 raise InputError(_no_model_message(root, task, studies, [spec.run_id for spec in kept]))
             honest = [spec for spec, study in ends.items() if study.protocol != "paper"]
             if honest:
-                spec, compared = max(honest, key=lambda spec: store.read(spec).outcomes[task].dev), len(honest)
+                spec, compared = max(honest, key=lambda spec: store.read(spec).outcomes[task].dev_score), len(honest)
             else:
                 spec, compared = min(ends, key=lambda spec: spec.seed), 0
             runs |= ends

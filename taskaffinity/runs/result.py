@@ -22,11 +22,19 @@ class Outcome:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     metric: str
-    epoch: Annotated[int, Field(ge=1)]
-    """Selected epoch, counted from 1: the best by this task's dev score."""
-    dev: FiniteScore
-    """Dev score at that epoch in [0, 1] (Pearson: [-1, 1]). ``test`` is scored once, at the same epoch."""
+    epoch: Annotated[int, Field(ge=0)]
+    """Selected epoch, counted from 1: the best by this task's dev score. 0 for an external run."""
+    dev: FiniteScore | None
+    """Dev score at that epoch in [0, 1] (Pearson: [-1, 1]). ``test`` is scored once, at the same epoch. None for an
+    external run."""
     test: FiniteScore
+
+    @property
+    def dev_score(self) -> float:
+        """``dev`` of a run that was trained here."""
+        if self.dev is None:
+            raise ValueError("an external run has no dev score")
+        return self.dev
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,10 @@ class EncoderRef:
     fingerprint: Words
 
 
+EXTERNAL = EncoderRef("unknown (trained elsewhere)", "elsewhere")
+"""Stands for the encoder of runs that other programs trained. No encoder has this fingerprint, which is a hash."""
+
+
 @dataclass(frozen=True)
 class RunSpec:
     """One training run. The run of a pair gives both of its arrows."""
@@ -124,6 +128,14 @@ class RunSpec:
     @cached_property
     def task_names(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self.tasks)
+
+    @property
+    def is_external(self) -> bool:
+        """Whether another program trained the run: its encoder and recipe are unknown, and it may score one task only.
+
+        External runs of a pair may be two trainings, one per target, that are stored together.
+        """
+        return self.encoder == EXTERNAL
 
     @property
     def stage(self) -> Stage:

@@ -112,7 +112,7 @@ def _latest(store: RunStore, states: dict[RunSpec, State]) -> tuple[DoneRun, ...
         except ValueError:  # analysis reports it; the status of the other runs is still valid
             continue
         if result is not None:
-            dev = {name: outcome.dev for name, outcome in result.outcomes.items()}
+            dev = {name: outcome.dev for name, outcome in result.outcomes.items() if outcome.dev is not None}
             runs.append(DoneRun(spec, result.work.get("total_seconds"), dev))
     return tuple(runs)
 

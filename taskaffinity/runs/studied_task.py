@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -27,7 +27,8 @@ class StudiedTask:
 
     name: TaskName
     title: Words
-    kind: Kind
+    kind: Kind | Literal["unknown"]
+    """``unknown`` for a task that was trained elsewhere."""
     metric: str
     """A key of ``tasks.metrics.METRICS``."""
     fingerprint: Words

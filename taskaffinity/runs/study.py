@@ -33,7 +33,7 @@ from taskaffinity.runs.plan import (
 )
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.rule import Rule
-from taskaffinity.runs.spec import EncoderRef, RunSpec, Seed, TaskRef
+from taskaffinity.runs.spec import EXTERNAL, EncoderRef, RunSpec, Seed, TaskRef
 from taskaffinity.runs.stored.json_files import Words
 from taskaffinity.runs.stored.study_file import read_study
 from taskaffinity.runs.studied_task import Leak, StudiedTask
@@ -100,6 +100,14 @@ class Study:
     versions: Mapping[str, Words] = field(default_factory=dict, compare=False)
     keep_models: bool = field(default=False, compare=False)
     """Whether every run must keep its models; a run without them is not finished. Taken from the latest start."""
+
+    @property
+    def is_external(self) -> bool:
+        """Whether other programs trained its runs, and `taskaffinity verdicts` read their scores.
+
+        Encoder, recipe, protocol and costs are then unknown, and what the study has in their places means nothing.
+        """
+        return self.encoder == EXTERNAL
 
     @property
     def refs(self) -> tuple[TaskRef, ...]:

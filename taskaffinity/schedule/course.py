@@ -83,5 +83,5 @@ class Course:
             result = None
         if result is None:
             return EndedRun(spec.run_id)
-        dev = {name: outcome.dev for name, outcome in result.outcomes.items()}
+        dev = {name: outcome.dev_score for name, outcome in result.outcomes.items()}
         return EndedRun(spec.run_id, result.work.get("total_seconds"), dev)

@@ -43,7 +43,7 @@ class ComparisonResults:
     def n_shared(self) -> int:
         """Number of finished runs that both folders have."""
         first, second = (
-            {spec.run_id for spec in matrix.study.plan if spec in store}
+            {spec.run_id for spec in matrix.study.plan if spec in store and not spec.is_external}
             for matrix, store in (
                 (self.comparison.first, RunStore(self.first)),
                 (self.comparison.second, RunStore(self.second)),

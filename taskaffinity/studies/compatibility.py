@@ -6,7 +6,7 @@ it is a different study. With fewer tasks or seeds it would lose results.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -179,6 +179,7 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
         stored = studies_in(root)
     except ValueError as error:
         raise InputError(str(error)) from error
+    check_trained_here(stored, root)
     if any(other.synthetic != study.synthetic for other in stored):
         kind = "real" if study.synthetic else "synthetic"
         raise InputError(f"{root}: holds a study of {kind} text; give another --results")
@@ -198,6 +199,15 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
                 f"{root}: its study would lose {', '.join(lost)}; ask for these too, or give another --results, or "
                 "--overwrite to replace it"
             )
+
+
+def check_trained_here(stored: Iterable[Study], root: Path) -> None:
+    """Raise ``InputError`` if one of the studies of a results folder is of runs that were trained elsewhere."""
+    if any(other.is_external for other in stored):
+        raise InputError(
+            f"{root}: holds scores of runs that were trained elsewhere (`taskaffinity verdicts`), and nothing is "
+            "trained beside them; give another --results"
+        )
 
 
 def describe_replaced(study: Study, root: Path) -> list[str]:

@@ -115,6 +115,8 @@ def retrain(
 
 def _check_design(study: Study) -> None:
     """Raise if the study compares its pairs with something else than single-task runs of the same recipe."""
+    if study.is_external:
+        raise InputError("retrain: the runs were trained elsewhere, so nothing is trained here")
     for name, value, usual in (
         ("baseline", study.baseline, "single"),
         ("evaluate_after", study.evaluate_after, "joint"),

@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from taskaffinity.tasks.metrics import Counts
+from taskaffinity.tasks.metrics import GIVEN_SCORE, Counts
 
 SCORE_TOLERANCE = 1e-6
 """Largest difference of a stored score from the score of its counts: a ten-thousandth of a point."""
 
-_COLUMNS = {"accuracy": 2, "pearson": 6}
+_COLUMNS = {"accuracy": 2, "pearson": 6, GIVEN_SCORE: 3}
 _PER_CLASS = 3
 _ROUNDING = 1e-9
+_WIDEST = 2.0
+"""Largest difference of two scores."""
 _COMPACT = (np.dtype(np.uint8), np.dtype(np.uint16))
 _TYPES = frozenset((*_COMPACT, np.dtype(np.float64)))
 
@@ -66,6 +68,8 @@ def fault_in_counts(metric: str, counts: npt.NDArray[Any]) -> str:
         return ""
     if metric == "pearson":
         return _fault_in_moments(counts) if np.isfinite(counts.sum()) else "counts that are not finite"
+    if metric == GIVEN_SCORE:
+        return _fault_in_given_score(counts)
     if counts.dtype not in _COMPACT:
         return f"counts of {metric} that are no whole numbers from 0"
     if metric in ("accuracy", "micro_f1", "macro_f1") and counts.max() > 1:
@@ -73,6 +77,12 @@ def fault_in_counts(metric: str, counts: npt.NDArray[Any]) -> str:
     if metric == "accuracy" and not counts[:, 1].all():
         return "counts of accuracy whose second column is not 1"
     return ""
+
+
+def _fault_in_given_score(counts: npt.NDArray[Any]) -> str:
+    [score, one, step], *more = counts.astype(np.float64)
+    is_possible = abs(score) <= 1 + _ROUNDING and one == 1 and 0 <= step <= _WIDEST  # NaN is not
+    return "" if is_possible and not more else "counts that are no score between -1 and 1"
 
 
 def _fault_in_moments(counts: npt.NDArray[Any]) -> str:
@@ -86,7 +96,8 @@ def _fault_in_moments(counts: npt.NDArray[Any]) -> str:
 def gold_side(metric: str, counts: Counts) -> Counts:
     """Return the part of the counts that the gold labels alone decide, (n_examples, n).
 
-    It is equal in all runs of a task. Of accuracy it is the number of examples only.
+    It is equal in all runs of a task. Of accuracy it is the number of examples only, and of a given
+    score what all scores of the task share.
 
     Examples
     --------
@@ -94,7 +105,7 @@ def gold_side(metric: str, counts: Counts) -> Counts:
     >>> gold_side("micro_f1", right) == gold_side("micro_f1", wrong)
     array([[ True]])
     """
-    if metric == "accuracy":
+    if metric in ("accuracy", GIVEN_SCORE):
         return counts[:, 1:]
     if metric == "pearson":
         return counts[:, 1:2]

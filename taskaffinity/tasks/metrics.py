@@ -27,6 +27,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from taskaffinity.tasks.given_score import GIVEN_SCORE as GIVEN_SCORE
+from taskaffinity.tasks.given_score import given_influence, given_score, given_tally, no_items
 from taskaffinity.tasks.pearson import Counts as Counts
 from taskaffinity.tasks.pearson import centred_moments, pearson_influence, pearson_score, pearson_tally
 from taskaffinity.tasks.spans import lenient_spans, spans
@@ -257,5 +259,6 @@ METRICS: dict[str, Metric] = {
             micro_f1_influence,
             gold_positives,
         ),
+        Metric(GIVEN_SCORE, "score as given", given_tally, given_score, given_influence, no_items),
     )
 }

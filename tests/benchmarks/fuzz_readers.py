@@ -44,7 +44,6 @@ from taskaffinity.tasks.user.columns import Columns
 from taskaffinity.tasks.user.examples import make_task
 from taskaffinity.tasks.user.files import read_rows
 from taskaffinity.tasks.user.layout import Format, Layout
-from taskaffinity.tasks.user.spans import tagged
 from taskaffinity.tasks.user.suitefile import read_suite
 from taskaffinity.tasks.user.task_block import UserTask
 
@@ -207,12 +206,6 @@ def _file(folder: Path, name: str, content: bytes) -> Path:
     return path
 
 
-def _documents(form: Format, folder: Path, content: bytes) -> None:
-    """Read a file of texts with mentions at offsets."""
-    for where, row in read_rows(_file(folder, f"a.{form}", content), Layout(form), Columns("ner")):
-        tagged(where, row, (), "longest", Counter())
-
-
 def _of_kinds(form: Format, kinds: Sequence[Kind] = KINDS) -> list[Variant]:
     return [partial(_task, kind, form) for kind in kinds]
 
@@ -231,11 +224,11 @@ READERS: dict[str, list[Variant]] = {
     "tsv": [*_of_kinds("tsv", _TEXTS), *_of_kinds("blue", _TEXTS), *(partial(_blue, name) for name in BLUE_TASKS)],
     "conll": [partial(_task, "ner", "conll"), partial(_task, "ner", "blue"), partial(_blue, "bc5cdr-disease")],
     "brat": [_brat],
-    "xml": [_ddi, _rqe, _knowtator, partial(_documents, "bioc")],
+    "xml": [_ddi, _rqe, _knowtator],
     "yaml": [_suite, _recipe],
     "lines": [
         _pubtator, _chemprot, _clinicalsts, _ehr_rel, _i2b2, _pipe, _ids, partial(_unlabelled, "ner", "txt"),
-        partial(_passages, "txt"), partial(_documents, "pubtator"),
+        partial(_passages, "txt"),
     ],
 }  # fmt: skip
 """Reader -> its variants."""

@@ -46,8 +46,6 @@ SEEDS: dict[str, list[str]] = {
         _lines([*_LABELLED]),
         _lines([*_SENTENCES]),
         _lines([_TAGGED]),
-        _lines([{"id": f"i{n}", "text": "red", "label": ["a", "b"][: n + 1]} for n in range(3)]),
-        _lines([{"id": None, "text": "red horse", "entities": [{"start": 4, "end": 9, "label": "a"}]}]),
         _lines([_CARD]),
         _lines([_NLI]),
         _lines(
@@ -62,7 +60,6 @@ SEEDS: dict[str, list[str]] = {
         "index\tsentence\tscore\n0\tred horse\t1.5\n1\tblue horse\t2.0\n",
         "index\tsentence1\tsentence2\tlabel\np\tred\tblue\tneutral\n",
         "index\tsentence1\tsentence2\tscore\n1\tred\tblue\t2.5\n",
-        "index\tsentence\tscore\n1\tred\t2.5\n2\tblue\t3\n",
         "index\tsentence\tlabel\n1.T1.T2\tred horse\tCPR:3\n",
         "index\tsentence\tlabel\np\tred horse\tPIP\n",
         "sentence\tlabel\n" + "".join(f"red {n}\t{'ab'[n % 2]}\n" for n in range(4)),
@@ -79,9 +76,6 @@ SEEDS: dict[str, list[str]] = {
         "E1\tAnimal:T1\nR1\tHas Arg1:E1 Arg2:T2\n"
     ],
     "xml": [
-        '<collection><document><id>1</id><passage><offset>0</offset><text>red horse</text><annotation id="1">'
-        '<infon key="type">a</infon><location offset="4" length="5"/><text>horse</text></annotation></passage>'
-        "</document></collection>",
         _DDI,
         '<?xml version="1.0" encoding="UTF-8"?><a><pair pid="1" value="true"><chq>red</chq><faq>blue</faq></pair></a>',
         _KNOWTATOR,

@@ -138,7 +138,9 @@ def describe_collapsed_runs(study: Study, runs: Sequence[CollapsedRun], untraine
         settings.append(f"warmup_ratio={_WARMUP}")
     options = ", ".join(f"--set {setting}" for setting in settings)
     lines = [f"{plural(len(runs), 'run')} collapsed: {named}{more}. {RULE}"]
-    if any(run.target not in untrained for run in runs):
+    if study.is_external:
+        lines.append("A lower learning rate or a longer warm-up helps against collapsed runs; more seeds do not.")
+    elif any(run.target not in untrained for run in runs):
         lines.append(
             f"A lower learning_rate or a longer warm-up ({options}) helps against collapsed runs; more seeds do not."
         )

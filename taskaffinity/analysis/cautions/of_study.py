@@ -9,6 +9,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.cautions.rare_classes import FEWEST_EXAMPLES
 from taskaffinity.analysis.statistics.documents import few_documents_warning, unit_of
 from taskaffinity.analysis.style import plural, signed
+from taskaffinity.tasks.metrics import GIVEN_SCORE
 
 EXAGGERATION: Mapping[int, tuple[int, int]] = {3: (9, 11), 5: (5, 6), 40: (2, 3)}
 """By seeds per pair: how much too large significant gains were on average in simulations, in percent."""
@@ -149,8 +150,18 @@ def describe_ceiling(matrix: AffinityMatrix) -> list[str]:
         return []
     named = ", ".join(found) if len(found) <= _MOST_ARROWS else plural(len(found), "task")
     return [
-        f"No room for a gain, because the single-task score is 100: {named}. A harder test set, or less training data "
-        "(max_train_examples), can show gains."
+        f"No room for a gain, because the single-task score is 100: {named}. A harder test set, or less training data"
+        f"{'' if matrix.study.is_external else ' (max_train_examples)'}, can show gains."
+    ]
+
+
+def describe_given_scores(matrix: AffinityMatrix) -> list[str]:
+    """A sentence on scores without predictions: nothing is known about examples; none with predictions."""
+    if GIVEN_SCORE not in matrix.metrics:
+        return []
+    return [
+        "Only scores were given and no predictions, so only seeds vary: intervals and verdicts hold on exactly this "
+        "test set, and there is no standard error over test examples."
     ]
 
 
@@ -160,4 +171,4 @@ def describe_cautions(matrix: AffinityMatrix) -> list[str]:
     A test set can be too small for the stated errors, or too easy for a gain.
     """
     by_class = [line for official in (True, False) for line in describe_rare_classes(matrix, official=official)]
-    return describe_ceiling(matrix) + describe_few_documents(matrix) + by_class
+    return describe_given_scores(matrix) + describe_ceiling(matrix) + describe_few_documents(matrix) + by_class

@@ -52,7 +52,7 @@ class Gathered:
     def probes(self) -> list[RunSpec]:
         """The probe of every arrow and seed; the single-task runs are done."""
         dev = {
-            (name, seed): self.store.read(spec).outcomes[name].dev
+            (name, seed): self.store.read(spec).outcomes[name].dev_score
             for (name, seed), spec in self.singles.items()
             if name not in self.faults
         }

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from taskaffinity.analysis.captions import encoder_name
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import arrows, labels
 from taskaffinity.analysis.figures.layout import SIGNIFICANT, surround, verdict_legend
@@ -21,6 +20,7 @@ from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.statistics.verdicts import Verdict
 from taskaffinity.analysis.style import ABOUT, NODE_EDGE, NODE_FILL, PALETTES, Palette, signed
 from taskaffinity.analysis.tables.groups import describe_groups
+from taskaffinity.analysis.training_conditions import encoder_name
 
 SIDE, SMALL, NODE, LARGE = 3.2, 2.6, 51.0, 6
 """Inches, of a graph, also if all have two members or one; points, of a node; members above which graphs grow."""

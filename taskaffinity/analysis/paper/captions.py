@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from taskaffinity.analysis.captions import SYNTHETIC, describe_precision
+from taskaffinity.analysis.captions import SYNTHETIC
 from taskaffinity.analysis.paper.encoders import ENCODER_TABLES, EncoderScores
 from taskaffinity.analysis.paper.stages import PAPER_TABLES, uneven
 from taskaffinity.analysis.style import plural
+from taskaffinity.analysis.training_conditions import describe_precision
 from taskaffinity.runs.paper_protocol import describe_protocol
 from taskaffinity.runs.study import Study
 

@@ -65,7 +65,8 @@ def cost_of(study: Study, store: RunStore) -> Cost:
     arms: dict[str, dict[str, float]] = {}
     versions = {name: [version] for name, version in study.versions.items()}
     missing, memory = [], 0.0
-    for spec in study.plan:
+    plan = [spec for spec in study.plan if spec in store] if study.is_external else study.plan  # all that is given
+    for spec in plan:
         row = arms.setdefault(_arm_title(spec), dict.fromkeys(COST_COLUMNS[1:], 0.0))
         row["planned"] += 1
         run = store.get(spec)

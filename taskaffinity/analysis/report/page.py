@@ -17,7 +17,6 @@ import pandas as pd
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import (
-    AGAINST,
     SEQUENTIAL_LEVEL,
     SYNTHETIC,
     caption,
@@ -27,12 +26,16 @@ from taskaffinity.analysis.captions import (
     describe_seeds,
     describe_sequential,
     describe_stage,
-    encoder_name,
 )
 from taskaffinity.analysis.cautions.advice import describe_advice
 from taskaffinity.analysis.cautions.collapsed_runs import COLUMNS as COLLAPSED_COLUMNS
 from taskaffinity.analysis.cautions.collapsed_runs import RULE, collapsed_frame
-from taskaffinity.analysis.cautions.of_study import describe_collapse, describe_no_effect, describe_winners_curse
+from taskaffinity.analysis.cautions.of_study import (
+    describe_collapse,
+    describe_given_scores,
+    describe_no_effect,
+    describe_winners_curse,
+)
 from taskaffinity.analysis.decisions import cheapest_decisions
 from taskaffinity.analysis.estimates.stored import with_estimates
 from taskaffinity.analysis.figure_options import DEFAULT
@@ -47,6 +50,7 @@ from taskaffinity.analysis.secondary_metrics import secondary_metrics_frame
 from taskaffinity.analysis.statistics.verdicts import VERDICTS, Verdict
 from taskaffinity.analysis.style import STYLES
 from taskaffinity.analysis.tables.frames import CONTROLS_COLUMNS, controls_frame, edges_frame
+from taskaffinity.analysis.training_conditions import AGAINST, encoder_name
 from taskaffinity.atomic import write_atomic
 from taskaffinity.garbage_collection import rare_collection
 from taskaffinity.runs.paper_protocol import departures_of, describe_protocol
@@ -123,8 +127,10 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
             f"No effect: shown to be within {describe_margin(matrix)}.",
             *describe_no_effect(matrix),
             *describe_stage(matrix),
+            *describe_given_scores(matrix),
         ],
         winners_curse=" ".join(describe_winners_curse(matrix)),
+        is_external=study.is_external,
         encoder=encoder_name(matrix),
         encoder_fingerprint=study.encoder.fingerprint,
         figures=_figures(matrix, store),
@@ -152,9 +158,11 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         missing=cost.missing,
         cost=sheet_of(cost.cost, COST_COLUMNS, "cost", "Runs and what they took, by kind of run"),
         cost_words=cost.describe,
-        protocol=f"Protocol: {describe_protocol(study)}; {AGAINST[study.baseline]}.",
+        protocol="The runs were trained elsewhere: encoder, recipe and cost are unknown."
+        if study.is_external
+        else f"Protocol: {describe_protocol(study)}; {AGAINST[study.baseline]}.",
         departures=departures_of(study) if study.protocol == "paper" else (),
-        recipes=recipes_of(study),
+        recipes=[] if study.is_external else recipes_of(study),
         rule=rule_of(matrix),
         tasks=tasks_of(study),
         versions=[(name, ", ".join(found)) for name, found in cost.versions.items()],
@@ -211,7 +219,7 @@ def _same(frame: pd.DataFrame) -> list[tuple[str, str]]:
     if frame.empty:  # a study of one task
         return []
     sheet = sheet_of(frame.head(1), SAME_COLUMNS, "same", "")
-    alike = {name: cell.raw for (name, _), cell in zip(sheet.columns, sheet.rows[0], strict=True)}
+    alike = {name: cell.raw for (name, _), cell in zip(sheet.columns, sheet.rows[0], strict=True) if cell.raw}
     return [(name, value) for name, value in alike.items() if frame[name].nunique() == 1]
 
 

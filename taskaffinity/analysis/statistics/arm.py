@@ -13,7 +13,7 @@ import numpy.typing as npt
 from taskaffinity.analysis.statistics.collapse import predicts_nothing
 from taskaffinity.analysis.statistics.documents import effective_number, unit_of
 from taskaffinity.analysis.statistics.gain_error import FloatArray
-from taskaffinity.tasks.metrics import Metric, by_document
+from taskaffinity.tasks.metrics import GIVEN_SCORE, Metric, by_document
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,8 @@ class Arm:
     """(n_documents,), gold items of each document (``Metric.items``)."""
     constant: npt.NDArray[np.bool_]
     """(n_runs,), whether the run predicts one class, no span, or one value (``collapse.predicts_nothing``)."""
+    step: float | None = None
+    """Smallest difference of two scores of the task if no example is known, only scores; 0 if all are equal."""
 
     @classmethod
     def from_counts(cls, counts: FloatArray, metric: Metric, documents: npt.NDArray[np.int64] | None = None) -> Arm:
@@ -54,7 +56,8 @@ class Arm:
             sizes = np.bincount(documents, weights=sizes).astype(np.float64)
         constant = np.array([predicts_nothing(run, metric) for run in counts])
         counting = np.logical_or.reduce([counts[..., column] != 0 for column in range(counts.shape[2])])
-        return cls(scores, influence, spread, counting, sizes, constant)
+        step = float(counts[0, 0, 2]) if metric.name == GIVEN_SCORE else None
+        return cls(scores, influence, spread, counting, sizes, constant, step)
 
     def of_runs(self, places: Sequence[int]) -> Arm:
         """Return the arm with the runs at these places only."""
@@ -89,6 +92,9 @@ class Arm:
 
     @property
     def n_examples(self) -> int:
+        """Test examples; 0 if only scores are known."""
+        if self.step is not None:
+            return 0
         return int(self.counting.shape[1])
 
     @property
@@ -115,10 +121,13 @@ class Arm:
         """Variance of a run's score over seeds; NaN with one run.
 
         The lower bound is the variance of one example that changes sides, one over the squared number of counted
-        examples: seeds that agree by chance do not prove that seeds have no effect.
+        examples: seeds that agree by chance do not prove that seeds have no effect. If only scores are known, it is
+        that of a score that moves by the smallest difference of two scores of the task.
         """
-        if self.n_runs < 2 or not self.counted:
+        if self.n_runs < 2 or not self.counted or self.step == 0:
             return math.nan
+        if self.step is not None:
+            return max(float(self.scores.var(ddof=1)), self.step**2)
         return max(float(self.scores.var(ddof=1)), 1.0 / self.counted**2)
 
     @cached_property
@@ -126,7 +135,7 @@ class Arm:
         """Variance of one example's influence within a run, the unit in which seed variances are compared.
 
         For accuracy it is p (1 - p), so a score near its ceiling is expected to vary less. The lower bound is one
-        example's share.
+        example's share. It is 1 if only scores are known.
         """
         return max(float(self.spread.mean()), 1.0 / max(1, self.counted))
 

@@ -29,7 +29,7 @@ from taskaffinity.runs.rule import Estimand, Rule, Test
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.metrics import GIVEN_SCORE, METRICS
 
 Key = tuple[str, str, str]
 """Target, arm (``RunSpec.arm``; of a fine-tuned run its parent's) and partner (empty without one)."""
@@ -247,9 +247,15 @@ def arm_of(runs: Sequence[RunResult], key: str, metric: str) -> Arm:
     return dataclasses.replace(arm, constant=arm.constant | np.array(constant))
 
 
+def check_estimand(study: Study, rule: Rule) -> None:
+    """Raise ``ValueError`` for a gain on other test sets if only scores are known and no example."""
+    if rule.estimand == "population" and any(card.metric == GIVEN_SCORE for card in study.tasks):
+        raise ValueError("estimand population: only scores are known, and no predictions; expected test-set")
+
+
 def prior_of(arms: Mapping[Key, Arm], test: Test) -> StudyPrior:
     """Return the priors of the variance over seeds that these arms give, by the test of a rule."""
-    used = {key: arm for key, arm in arms.items() if arm.n_runs > 1 and arm.scores.any()}
+    used = {key: arm for key, arm in arms.items() if arm.n_runs > 1 and arm.scores.any() and arm.step != 0}
     ratios, degrees = [arm.s2 / arm.unit for arm in used.values()], [arm.n_runs - 1 for arm in used.values()]
     if test == "satterthwaite":
         return StudyPrior({}, fit_prior(ratios, degrees))

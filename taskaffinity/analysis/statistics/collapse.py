@@ -18,7 +18,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from taskaffinity.tasks.metrics import Metric
+from taskaffinity.tasks.metrics import GIVEN_SCORE, Metric
 from taskaffinity.tasks.pearson import centred_moments
 
 FAR_POINTS = 5.0
@@ -47,7 +47,7 @@ def predicts_nothing(counts: npt.NDArray[np.float64], metric: Metric) -> bool:
     if metric.name == "pearson":
         _, x, y, *_ = centred_moments(counts).T
         return bool(np.ptp(x) > 0 and y.var() <= _CONSTANT * max(float((y * y).mean()), _CONSTANT))
-    if counts.shape[1] < 3:
+    if counts.shape[1] < 3 or metric.name == GIVEN_SCORE:
         return False
     by_class = counts.reshape(len(counts), -1, 3)
     found, invented, missed = np.moveaxis(by_class, -1, 0)

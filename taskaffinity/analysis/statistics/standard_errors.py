@@ -171,15 +171,8 @@ def _n_runs(arm: Arm | None) -> float:
 
 
 def _reason(pair: Arm, single: Arm, estimand: Estimand) -> str:
-    if pair.n_examples < 2:
-        return "one test example"
-    if pair.n_documents < 2 and estimand == "population":
-        return "one test document"
-    if not max(pair.counted, single.counted):
-        return "no test example counts"
-    few = untested_for_documents(pair.effective_documents, pair.unit_of_documents)
-    if few and estimand == "population":
-        return few
+    if reason := (_reason_of_examples if pair.step is None else _reason_of_scores)(pair, single, estimand):
+        return reason
     if pair.learned_nothing and single.learned_nothing:
         return "nothing learned"  # equality says nothing about the tasks
     if pair.n_runs < 2 and single.n_runs < 2:
@@ -187,3 +180,20 @@ def _reason(pair: Arm, single: Arm, estimand: Estimand) -> str:
     if pair.n_runs < 2 or single.n_runs < 2:
         return f"one {'pair' if pair.n_runs < 2 else 'single'} run"
     return ""
+
+
+def _reason_of_examples(pair: Arm, single: Arm, estimand: Estimand) -> str:
+    if pair.n_examples < 2:
+        return "one test example"
+    if pair.n_documents < 2 and estimand == "population":
+        return "one test document"
+    if not max(pair.counted, single.counted):
+        return "no test example counts"
+    few = untested_for_documents(pair.effective_documents, pair.unit_of_documents)
+    return few if few and estimand == "population" else ""
+
+
+def _reason_of_scores(pair: Arm, single: Arm, estimand: Estimand) -> str:
+    if estimand == "population":
+        return "no predictions"
+    return "" if pair.step else "all scores are equal"

@@ -14,7 +14,7 @@ _TARGET = "Task that is scored; a name of the suite."
 _METRIC = "Key of the target's metric, such as micro_f1."
 _ALPHA = "Significance level of the rule (--alpha), between 0 and 1."
 _ESTIMAND = "What a gain generalises to: population (new seeds and test examples) or test-set (new seeds only)."
-_SYNTHETIC = "Whether the text is synthetic: true or false."
+_SYNTHETIC = "Whether the text is synthetic: true or false; empty in edges.csv for runs that were trained elsewhere."
 _P = "Two-sided p-value of the hypothesis that the gain is zero, not adjusted for multiple comparisons."
 _UNTESTED = "Why there is no test, such as one seed; empty if there is one."
 _SEEDS_PAIR = "Finished runs of the pair, one per seed."
@@ -68,7 +68,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "df": "Degrees of freedom of the gain's standard error by Satterthwaite's formula.",
         "se_seeds": "Part of the gain's standard error that comes from seeds, in points.",
         "se_examples": "Part of the gain's standard error that comes from test examples, in points.",
-        "n_test": "Test examples of the target.",
+        "n_test": "Test examples of the target; empty if only scores are known.",
         "effective_documents": "Effective number of the target's test documents, (sum w^2)^2 / sum w^4 for shares w of "
         "the gold items that the score counts: examples, or positive examples or spans for F1. An example of unknown "
         "document counts as one. Errors are too small below about 20.",
@@ -101,8 +101,10 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "test": "Test of the rule (--test): behrens-fisher or satterthwaite.",
         "baseline": "What the pair is compared with: single, compute-matched (as many updates in total) or "
         "paper-single (by the recipe of the paper's single-task models).",
-        "evaluated_after": "Stage that is scored: joint, or finetune (after fine-tuning on the target).",
-        "init_from": "Weights that training starts from: encoder or multitask.",
+        "evaluated_after": "Stage that is scored: joint, or finetune (after fine-tuning on the target); empty for runs "
+        "that were trained elsewhere.",
+        "init_from": "Weights that training starts from: encoder or multitask; empty for runs that were "
+        "trained elsewhere.",
         "synthetic": _SYNTHETIC,
     },
     "scores.csv": _SCORES,

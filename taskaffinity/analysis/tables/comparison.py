@@ -12,10 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.captions import SYNTHETIC, encoder_name
+from taskaffinity.analysis.captions import SYNTHETIC
 from taskaffinity.analysis.comparison import Comparison
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, TESTS
 from taskaffinity.analysis.style import STYLES, plural, probability, signed_plainly
+from taskaffinity.analysis.training_conditions import encoder_name
 
 
 def comparison_table(comparison: Comparison) -> Table:

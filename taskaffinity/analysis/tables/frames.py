@@ -20,6 +20,7 @@ from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.atomic import write_atomic
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
+from taskaffinity.tasks.metrics import GIVEN_SCORE
 
 SCORES_COLUMNS = tuple(COLUMNS["scores.csv"])
 EDGES_COLUMNS = tuple(COLUMNS["edges.csv"])
@@ -50,7 +51,10 @@ def scores_frame(study: Study, store: RunStore, collapsed_runs: Sequence[Collaps
             source = "+".join(others)
             place = (order[target], _ARMS.index(arm), [order[name] for name in others], spec.seed)
             is_collapsed = (target, arm, source, spec.seed) in collapsed
-            for split, score in (("dev", outcome.dev), ("test", outcome.test)):
+            known = [
+                (split, score) for split, score in (("dev", outcome.dev), ("test", outcome.test)) if score is not None
+            ]
+            for split, score in known:
                 row = (
                     *(source, target, split, spec.seed, arm, outcome.metric, score),
                     is_collapsed if split == "test" else None,
@@ -65,18 +69,19 @@ def edges_frame(matrix: AffinityMatrix) -> pd.DataFrame:
     same_for_all = {
         **{name: getattr(rule, name) for name in ("alpha", "correction", "estimand", "test")},
         "baseline": study.baseline,
-        "evaluated_after": study.evaluate_after,
-        "init_from": study.init_from,
-        "synthetic": study.synthetic,
+        "evaluated_after": "" if study.is_external else study.evaluate_after,
+        "init_from": "" if study.is_external else study.init_from,
+        "synthetic": "" if study.is_external else study.synthetic,
     }
+    is_given = [metric == GIVEN_SCORE for metric in matrix.metrics]
     rows = []
     for s, t in matrix.arrows:
         row = {
             **same_for_all,
             "source": matrix.tasks[s],
             "target": matrix.tasks[t],
-            "n_test": int(matrix.n_test[t]),
-            "effective_documents": matrix.effective_documents[t],
+            "n_test": math.nan if is_given[t] else int(matrix.n_test[t]),
+            "effective_documents": math.nan if is_given[t] else matrix.effective_documents[t],
             "score_single": matrix.baseline[s, t],
             "score_pair": matrix.baseline[s, t] + matrix.gain[s, t],
             "metric": matrix.metrics[t],

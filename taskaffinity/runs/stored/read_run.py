@@ -92,8 +92,10 @@ def _history(folder: Path, stored: StoredResult) -> StoredHistory:
                 folder / HISTORY, f"{len(epochs)} epochs, but epoch {outcome.epoch} is the one of {name} in {RESULT}"
             )
         dev = epochs[outcome.epoch - 1].dev.get(name) if epochs else None
-        if dev is not None and abs(dev - outcome.dev) > SCORE_TOLERANCE:
-            raise DamagedRun(folder / HISTORY, f"{name} scores {dev:.6g} on dev, but {outcome.dev:.6g} in {RESULT}")
+        if dev is not None and abs(dev - outcome.dev_score) > SCORE_TOLERANCE:
+            raise DamagedRun(
+                folder / HISTORY, f"{name} scores {dev:.6g} on dev, but {outcome.dev_score:.6g} in {RESULT}"
+            )
     return StoredHistory(rows, len(epochs))
 
 

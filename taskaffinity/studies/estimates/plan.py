@@ -7,6 +7,7 @@ from pathlib import Path
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.study import FILES, Study
+from taskaffinity.studies.compatibility import check_trained_here
 from taskaffinity.studies.defaults import is_tiny
 from taskaffinity.studies.define import encoder_of
 from taskaffinity.studies.estimates.train import PlannedEstimate, design_probes
@@ -52,6 +53,7 @@ def _planned_study(
         study = Study.load(root)
     except ValueError as error:
         raise InputError(str(error)) from error
+    check_trained_here([study], root)
     _check_options(study, options, root)
     encoder = encoder_of(suite, options.encoder)
     _check_same(study, suite, encoder.ref.fingerprint, root)

@@ -109,7 +109,7 @@ def _scores(best: BestModel, kind: str) -> Iterator[str]:
     else:
         role = f"This score selected epoch {outcome.epoch}"
         role += f", and this run among {best.chosen_from} runs with a stored model." if best.chosen_from else "."
-    yield f"* dev {100 * outcome.dev:.1f}. {role}"
+    yield f"* dev {100 * outcome.dev_score:.1f}. {role}"
     half = 1.96 * _standard_error(best)
     interval = f"[{100 * (outcome.test - half):.1f}, {100 * (outcome.test + half):.1f}]"
     yield f"* test {100 * outcome.test:.1f}, 95% interval over test examples {interval}. It selected nothing."

@@ -1,0 +1,36 @@
+"""The metric of runs of which only a score is known, and no example.
+
+Its counts are one row: the score, 1, and the smallest difference of two scores of the task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from taskaffinity.tasks.pearson import Counts
+
+GIVEN_SCORE = "score"
+"""Key of the metric in ``METRICS``."""
+
+
+def given_tally(gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> Counts:
+    """Raise ``ValueError``: a given score does not come from predictions."""
+    raise ValueError("a given score has no predictions")
+
+
+def given_score(sums: Counts) -> Counts:
+    """The score itself."""
+    return np.asarray(sums[..., 0] / sums[..., 1])
+
+
+def given_influence(counts: Counts) -> Counts:
+    """0, because no example is known."""
+    return np.zeros(counts.shape[:-1])
+
+
+def no_items(counts: Counts) -> Counts:
+    """0, because no example is known."""
+    return np.zeros(len(counts))

@@ -1,0 +1,211 @@
+"""Verdicts on scores that come from elsewhere, against gains and p-values that are computed by hand."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from scipy import optimize, special, stats
+
+import taskaffinity as ta
+from taskaffinity.runs.rule import Rule
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+from tests.command_line import LOCAL, command
+
+EXAMPLE = Path(__file__).parents[2] / "notebooks/example_results"
+COLUMNS = ["target", "source", "seed", "score"]
+Rows = list[tuple[str, str, int, float]]
+
+
+def made_up(n_single: int = 5, n_pair: int = 4, tasks: tuple[str, ...] = ("rte", "mnli", "sst")) -> Rows:
+    """Scores as fractions; training with mnli helps rte by 20 points."""
+    rng = np.random.default_rng(3)
+    rows = [(task, "", seed, 0.6 + rng.normal(0, 0.01)) for task in tasks for seed in range(n_single)]
+    for target in tasks:
+        for source in tasks:
+            better = 0.2 * ((source, target) == ("mnli", "rte"))
+            rows += [(target, source, s, 0.6 + better + rng.normal(0, 0.01)) for s in range(n_pair) if source != target]
+    return rows
+
+
+def written(path: Path, rows: Rows, header: list[str] = COLUMNS) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def by_arm(rows: Rows) -> dict[tuple[str, str], npt.NDArray[np.float64]]:
+    arms: dict[tuple[str, str], list[float]] = {}
+    for target, source, _, score in rows:
+        arms.setdefault((target, source), []).append(score)
+    return {key: np.array(scores) for key, scores in arms.items()}
+
+
+def test_scores_of_a_study_give_its_gains(tmp_path: Path) -> None:
+    study, store = Study.load(EXAMPLE), RunStore(EXAMPLE)
+    rows = [
+        (target, "".join(name for name in spec.task_names if name != target), spec.seed, outcome.test)
+        for spec in study.plan
+        for target, outcome in store.read(spec).outcomes.items()
+    ]
+    order = [card.name for card in study.tasks]
+    rows.sort(key=lambda row: order.index(row[0]))
+    found = ta.verdicts(pd.DataFrame(rows, columns=COLUMNS), output_dir=tmp_path / "out")
+    expected = ta.load(EXAMPLE, estimand="test-set")
+    assert isinstance(expected, ta.PairwiseResults)
+    pd.testing.assert_frame_equal(found.gain, expected.gain, rtol=0, atol=1e-9)
+    ours, theirs = found.to_frame(), expected.to_frame()
+    same = ["source", "target", "seeds_pair", "seeds_single", "estimand", "margin", "alpha", "baseline"]
+    pd.testing.assert_frame_equal(ours[same], theirs[same])
+    unknown = ["se_examples", "n_test", "effective_documents"]
+    assert ours[unknown].isna().all(axis=None)
+    assert (ours[["evaluated_after", "init_from", "synthetic"]] == "").all(axis=None)
+
+
+def test_without_a_prior_p_is_that_of_a_t_test_by_hand(tmp_path: Path) -> None:
+    rows = [row for row in made_up() if row[0] == "rte" and row[1] in ("", "sst")]  # two arms make no prior
+    rule = Rule(test="satterthwaite")
+    edge = ta.verdicts(pd.DataFrame(rows, columns=COLUMNS), rule=rule, output_dir=tmp_path).to_frame()
+    edge = edge.set_index(["source", "target"]).loc["sst", "rte"]
+    pair, single = by_arm(rows)["rte", "sst"], by_arm(rows)["rte", ""]
+    error = np.sqrt(pair.var(ddof=1) / len(pair) + single.var(ddof=1) / len(single))
+    p = 2 * stats.t.sf(abs(pair.mean() - single.mean()) / error, min(len(pair), len(single)) - 1)
+    assert edge.p == pytest.approx(p, rel=1e-9)
+    assert edge.se_seeds == pytest.approx(100 * error, rel=1e-9)
+
+
+def test_with_a_prior_p_is_that_of_smyths_moderated_t_by_hand(tmp_path: Path) -> None:
+    rows = made_up()
+    found = ta.verdicts(pd.DataFrame(rows, columns=COLUMNS), rule=Rule(test="satterthwaite"), output_dir=tmp_path)
+    arms = by_arm(rows)
+    s2 = np.array([scores.var(ddof=1) for scores in arms.values()])
+    d = np.array([len(scores) - 1 for scores in arms.values()])
+    e = np.log(s2) - special.digamma(d / 2) + np.log(d / 2)
+    spread = e.var(ddof=1) - special.polygamma(1, d / 2).mean()
+
+    def excess(d0: float) -> float:
+        return float(special.polygamma(1, d0 / 2)) - spread
+
+    d0 = 8.0 if excess(8.0) > 0 else optimize.brentq(excess, 0.1, 8.0)
+    typical = np.exp(e.mean() + special.digamma(d0 / 2) - np.log(d0 / 2))
+    moderated = {key: (d0 * typical + n * v) / (d0 + n) for key, n, v in zip(arms, d, s2, strict=True)}
+    for edge in found.to_frame().itertuples():
+        pair, single = (edge.target, edge.source), (edge.target, "")
+        error = np.sqrt(moderated[pair] / len(arms[pair]) + moderated[single] / len(arms[single]))
+        gain = arms[pair].mean() - arms[single].mean()
+        df = d0 + min(len(arms[pair]), len(arms[single])) - 1
+        assert edge.gain == pytest.approx(100 * gain, abs=1e-9)
+        assert edge.p == pytest.approx(2 * stats.t.sf(abs(gain) / error, df), rel=1e-6)
+    assert found.verdict.loc["mnli", "rte"] == "improves"
+
+
+def test_the_command_does_what_the_function_does_and_others_read_its_folder(tmp_path: Path) -> None:
+    path = written(tmp_path / "glue.csv", made_up())
+    done = command("verdicts", str(path), "--results=one", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "taken as fractions" in done.stdout + done.stderr
+    ta.verdicts(path, output_dir=tmp_path / "two")
+    for name in ("edges.csv", "scores.csv", "affinity.txt", "study.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    before = (tmp_path / "one/edges.csv").read_bytes()
+    words = (tmp_path / "one/affinity.txt").read_text()
+    for said in ("on exactly this test set", "trained elsewhere", "no standard error over test examples"):
+        assert said in words
+    for arguments in (["graph", "one"], ["report", "one"], ["compare", "one", "two"], ["status", "one"]):
+        done = command(*arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert "all done" in done.stdout
+    done = command("group", "one", "--groups=2", "--draws=5", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "one/edges.csv").read_bytes() == before
+    page = (tmp_path / "one/report.html").read_text()
+    assert "on exactly this test set" in page
+    assert "learning_rate" not in page
+    assert "honest" not in page
+    refused = command("graph", "one", "--estimand=population", cwd=tmp_path)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "only scores are known" in refused.stderr
+
+
+def test_an_arrow_without_rows_is_not_measured_and_one_direction_is_enough(tmp_path: Path) -> None:
+    rows = [row for row in made_up() if row[:2] != ("sst", "mnli")]
+    found = ta.verdicts(pd.DataFrame(rows, columns=COLUMNS), output_dir=tmp_path)
+    edges = found.to_frame().set_index(["source", "target"])
+    assert edges.untested_reason["mnli", "sst"] == "no pair run"
+    assert np.isnan(edges.gain["mnli", "sst"])
+    assert np.isfinite(edges.p["sst", "mnli"])
+
+
+def test_equal_scores_prove_nothing(tmp_path: Path) -> None:
+    rows = [(t, s, seed, 0.8) for t in ("a", "b") for s in ("", "a", "b") if s != t for seed in range(3)]
+    found = ta.verdicts(pd.DataFrame(rows, columns=COLUMNS), output_dir=tmp_path).to_frame()
+    assert set(found.untested_reason) == {"all scores are equal"}
+
+
+def test_points_are_fractions_times_100(tmp_path: Path) -> None:
+    rows = made_up()
+    points = [(*row[:3], 100 * row[3]) for row in rows]
+    frames = [pd.DataFrame(some, columns=COLUMNS) for some in (rows, points)]
+    one, two = (ta.verdicts(frame, output_dir=tmp_path / str(n)) for n, frame in enumerate(frames))
+    pd.testing.assert_frame_equal(one.to_frame(), two.to_frame(), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ((0, ("rte", "", 1, 0.5)), "again"),
+        ((0, ("rte", "", 9, float("nan"))), "score: found"),
+        ((0, ("rte", "rte", 9, 0.5)), "source that is the target"),
+        ((0, ("rte", "mnli+sst", 9, 0.5)), "several tasks"),
+        ((0, ("a name", "", 9, 0.5)), "a text of 6 characters"),
+        ((0, ("rte", "", -1, 0.5)), "seed: found"),
+        ((0, ("rte", "", 9, 50.0)), "are within 1"),
+        ((0, ("cola", "rte", 9, 0.5)), "no single-task row of cola"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_refused_in_one_line(
+    tmp_path: Path, changed: tuple[int, tuple[str, str, int, float]], said: str
+) -> None:
+    place, row = changed
+    rows = made_up()
+    rows[place] = row
+    done = command("verdicts", str(written(tmp_path / "x.csv", rows)), cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert said in done.stderr
+    assert "a name" not in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_missing_columns_and_several_test_sets_are_refused(tmp_path: Path) -> None:
+    rows = made_up()
+    with pytest.raises(ta.InputError, match="no column score"):
+        ta.verdicts(written(tmp_path / "a.csv", rows, ["target", "source", "seed", "f1"]), output_dir=tmp_path / "o")
+    frame = pd.DataFrame(rows, columns=COLUMNS).assign(test_set=["m"] * (len(rows) - 1) + ["mm"])
+    with pytest.raises(ta.InputError, match="a second test set"):
+        ta.verdicts(frame, output_dir=tmp_path / "o")
+    with pytest.raises(ta.InputError, match="a fraction from -1 to 1"):
+        ta.verdicts(pd.DataFrame([("a", "", 0, 2.0)], columns=COLUMNS), scale="fraction", output_dir=tmp_path / "o")
+
+
+def test_folders_of_trained_and_of_external_runs_do_not_mix(tmp_path: Path) -> None:
+    rows = made_up()
+    path = written(tmp_path / "glue.csv", rows)
+    refused = command("verdicts", str(path), f"--results={EXAMPLE}", cwd=tmp_path)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "trained here" in refused.stderr
+    assert command("verdicts", str(path), "--results=out", cwd=tmp_path).returncode == 0
+    again = written(tmp_path / "fewer.csv", [row for row in rows if row[2] < 3])
+    fewer = command("verdicts", str(again), "--results=out", cwd=tmp_path)
+    assert fewer.returncode == 2
+    assert "--overwrite" in fewer.stderr
+    assert command("verdicts", str(again), "--results=out", "--overwrite", cwd=tmp_path).returncode == 0
+    assert ta.load(tmp_path / "out").to_frame().seeds_pair.max() == 3
+    train = command("pairwise", "--domain=clinical", "--results=out", "--seeds=1", *LOCAL, cwd=tmp_path)
+    assert train.returncode == 2
+    assert "trained elsewhere" in train.stderr.splitlines()[-1]
+    assert not list((tmp_path / "out/runs").glob("*clinicalsts*"))
