@@ -18,8 +18,8 @@ class Careless:
         time.sleep(0.01)  # the handler runs here; Python drops what it raises
 
 with signals.answered():
-    Careless()
     try:
+        Careless()  # the signal that is sent again may come at once
         time.sleep(30)
     except KeyboardInterrupt as error:
         print(type(error).__name__, signals.came())

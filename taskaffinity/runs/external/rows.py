@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from taskaffinity.errors import input_error, meant
-from taskaffinity.tasks.lines import open_file
+from taskaffinity.tasks.lines import read_bytes
 from taskaffinity.tasks.user.csvfile import read_csv
 
 Row = tuple[str, list[str]]
@@ -73,18 +74,18 @@ def _opened(table: Any) -> tuple[str, list[str], Iterator[Row]]:
 
 
 def _parquet(path: Path) -> tuple[str, list[str], Iterator[Row]]:
-    open_file(path, "a parquet file").close()
+    content = read_bytes(path)
     try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError):
+        file = pq.read_table(BytesIO(content))
+    except (pa.ArrowException, OSError, ValueError):
         file = None
     if file is None:
         raise input_error(path, "no table of parquet", "a parquet file, or a CSV file with another ending")
-    return str(path), list(file.schema_arrow.names), _parquet_rows(path, file)
+    return str(path), list(file.schema.names), _parquet_rows(path, file)
 
 
 def _parquet_rows(path: Path, file: Any) -> Iterator[Row]:
-    number, batches = 0, file.iter_batches(_BATCH)
+    number, batches = 0, iter(file.to_batches(max_chunksize=_BATCH))
     while True:
         try:
             batch = next(batches, None)
