@@ -26,7 +26,7 @@ import taskaffinity
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)]
 BLOCK = re.compile(r"(?:^<!-- needs: ([^\n]+) -->\n)?^```(bash|console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NEEDS = {"a network", "corpora", "a cluster", "a GPU", "docker", "a browser"}
+NEEDS = {"a network", "corpora", "a cluster", "a GPU", "docker", "a browser", "runs of yours"}
 GATE = ("python3 -m venv", ". .venv/", "pip install", "pytest")
 """Starts of lines that the gate runs."""
 SMALL_SETTINGS = {"num_train_epochs": 1, "max_train_examples": 32, "max_eval_examples": 20}
@@ -39,6 +39,13 @@ SHRUNK = {
     "group": ["--risk=none", "--executor=local"],  # one seed has no bound
 }
 """Options that the test adds to a command."""
+SCORES = "target,source,seed,score\n" + "".join(
+    f"{target},{source},{seed},{0.8 + len(source) / 100 + seed / 1000}\n"
+    for target, other in (("rte", "mnli"), ("mnli", "rte"))
+    for source in ("", other)
+    for seed in range(2)
+)
+"""The file of the page on runs that were trained elsewhere."""
 ESTIMATED = "results/estimates"
 LONG_ENOUGH = [
     *LOCAL,
@@ -186,6 +193,7 @@ def test_the_blocks_of_a_page_run(page: Path, world: Path, tmp_path: Path, monke
     monkeypatch.setattr(taskaffinity, "group", partial(taskaffinity.group, risk=None), raising=False)
     monkeypatch.setattr(taskaffinity, "retrain", partial(taskaffinity.retrain, executor="local"), raising=False)
     monkeypatch.chdir(folder)
+    (folder / "scores.csv").write_text(SCORES)
     rows = [{"review": f"text {n}", "stars": n % 2} for n in range(40)]
     more_rows, test_rows = ([{"review": f"{word} {n}", "stars": n % 2} for n in range(20)] for word in ("one", "two"))
     pairs = {
