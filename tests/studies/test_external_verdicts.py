@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from command_line import LOCAL, command
 from scipy import optimize, special, stats
 
 import taskaffinity as ta
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from tests.command_line import LOCAL, command
 
 EXAMPLE = Path(__file__).parents[2] / "notebooks/example_results"
 COLUMNS = ["target", "source", "seed", "score"]
