@@ -7,7 +7,7 @@ import sys
 import typer
 
 from taskaffinity.cli.console.results import warn_if_synthetic
-from taskaffinity.cli.console.tuning import describe_budget, print_candidates, print_ended, print_found
+from taskaffinity.cli.console.tuning import describe_budget, print_ended, print_found, print_search
 from taskaffinity.cli.options.design import ConfirmSeeds, DryRunOfSearch, Finalists, RecipeOut, SearchSeed, Trials
 from taskaffinity.cli.options.run import (
     Address,
@@ -18,11 +18,13 @@ from taskaffinity.cli.options.run import (
     EncoderOption,
     ExecutorOption,
     GpusPerRun,
+    Json,
     Quiet,
     RecipeOption,
     Results,
     SetOption,
     SuiteFile,
+    check_json,
     suite_of,
 )
 from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
@@ -50,8 +52,10 @@ def command(
     cpus_per_run: CpusPerRun = 1,
     checkpoint_minutes: CheckpointMinutes = DEFAULT_MINUTES,
     dry_run: DryRunOfSearch = False,
+    json: Json = False,
     quiet: Quiet = False,
 ) -> None:
+    check_json(json, dry_run=dry_run)
     options = TuneOptions(
         encoder=encoder,
         n_trials=n_trials,
@@ -71,8 +75,7 @@ def command(
     planned = plan_tune(suite_of(domain, suite_file), options, data=data)
     fixed = planned.given.all_stages
     if dry_run:
-        print_candidates(planned.search.candidates, fixed)
-        print(describe_budget(planned.search))
+        print_search(planned.search, fixed, as_json=json)
         return
     warn_if_synthetic(planned.suite.synthetic)
     if not quiet:

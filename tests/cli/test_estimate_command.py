@@ -55,6 +55,12 @@ def test_a_small_study_is_estimated_continued_and_validated(tmp_path: Path) -> N
     assert command(*given, "--baselines", "--results", str(tmp_path), cwd=tmp_path).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/result.json")} == times
     assert (tmp_path / "estimates.csv").read_bytes() == before
+    model = next(tmp_path.glob("runs/single-*/model"))
+    model.rename(tmp_path / "away")
+    dry = command(*given, "--dry-run", "--results", str(tmp_path), cwd=tmp_path)
+    assert f"to do  {model.parent.name}" in dry.stdout.splitlines()
+    assert dry.stdout.count("to do") == 1
+    (tmp_path / "away").rename(model)
     with pytest.raises(InputError, match="no arrow has both an estimate and a measured gain"):
         ta.EstimateResults.load(tmp_path).validate()
     refused = command(*given, "--results", str(tmp_path), "--seeds", "2", cwd=tmp_path)

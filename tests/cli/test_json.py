@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from taskaffinity.cli import app
@@ -31,8 +32,21 @@ def test_a_plan_names_every_run(tmp_path: Path) -> None:
     assert not any(run["done"] for run in study["runs"])
 
 
-def test_only_a_plan_has_json() -> None:
-    done = CliRunner().invoke(app, ["pairwise", "--domain=clinical", "--json"])
+def test_a_search_names_every_candidate(tmp_path: Path) -> None:
+    found = printed(
+        "tune", "--domain=clinical", f"--results={tmp_path}", "--executor=local", "--n-trials=3", "--dry-run"
+    )
+    assert set(found) == {"tasks", "default", "candidates", "finalists", "confirm_seeds", "most_epochs"}
+    assert found["tasks"] == ["clinicalsts", "i2b2-2010-re", "shareclefe", "mednli"]
+    assert len(found["candidates"]) == 3
+    for changed in found["candidates"]:
+        assert changed
+        assert all(found["default"][name] != value for name, value in changed.items())
+
+
+@pytest.mark.parametrize("name", ["pairwise", "full", "tune"])
+def test_only_a_plan_has_json(name: str) -> None:
+    done = CliRunner().invoke(app, [name, "--domain=clinical", "--json"])
     assert done.exit_code != 0
     assert "--json: prints the plan; give --dry-run too" in str(done.exception)
 

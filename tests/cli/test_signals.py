@@ -17,6 +17,7 @@ class Careless:
         os.kill(os.getpid(), {number})
         time.sleep(0.01)  # the handler runs here; Python drops what it raises
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs that ignore SIGINT
 with signals.answered():
     try:
         Careless()  # the signal that is sent again may come at once

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from taskaffinity.analysis.style import plural
+from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.tuning.candidates import searched_settings
 from taskaffinity.tuning.recipe import describe_search, describe_trial
@@ -25,12 +26,29 @@ COLLAPSED = " collapsed"
 """Added to the score of a trial that predicts one class, no span or one value in a task."""
 
 
-def print_candidates(tried: Sequence[Recipe], fixed: Collection[str]) -> None:
-    """Print the settings of the default recipe, and what each candidate changes."""
-    names = searched_settings(fixed)
-    print(f"default: {_settings(tried[0], names)}")
-    for number, recipe in enumerate(tried[1:], start=1):
-        print(f"{number:7}: {_settings(recipe, _changes(tried[0], recipe))}")
+def print_search(search: Search, fixed: Collection[str], *, as_json: bool = False) -> None:
+    """Print the settings of the default recipe, what each candidate changes, and the most that the search trains.
+
+    As JSON: ``{"tasks": [name], "default": {setting: value}, "candidates": [{setting: value}], "confirm_seeds",
+    "finalists", "most_epochs"}``; a candidate has only the settings that differ from the default.
+    """
+    default, *drawn = search.candidates
+    candidates = [_values(recipe, _changes(default, recipe)) for recipe in drawn]
+    if as_json:
+        plan = {
+            "tasks": [name for name, _ in search.tasks],
+            "default": _values(default, searched_settings(fixed)),
+            "candidates": candidates,
+            "confirm_seeds": search.confirm_seeds,
+            "finalists": min(len(drawn), search.finalists),
+            "most_epochs": search.most_epochs,
+        }
+        print_json(plan)
+        return
+    print(f"default: {_settings(_values(default, searched_settings(fixed)))}")
+    for number, values in enumerate(candidates, start=1):
+        print(f"{number:7}: {_settings(values)}")
+    print(describe_budget(search))
 
 
 def describe_budget(search: Search) -> str:
@@ -82,7 +100,7 @@ def _table(found: SearchResult) -> Table:
         cells += [""] * (1 + len(names) - len(cells))
         mark = "*" if number == found.chosen else " "
         label = str(number) if number else "default"
-        differs = _settings(recipe, _changes(search.candidates[0], recipe))
+        differs = _settings(_values(recipe, _changes(search.candidates[0], recipe)))
         table.add_row(f"{mark} {label}", tried, *cells, differs)
     return table
 
@@ -106,6 +124,9 @@ def _changes(default: Recipe, recipe: Recipe) -> list[str]:
     return [name for name in searched_settings() if getattr(recipe, name) != getattr(default, name)]
 
 
-def _settings(recipe: Recipe, names: Collection[str]) -> str:
-    values: dict[str, Any] = {name: getattr(recipe, name) for name in names}
+def _values(recipe: Recipe, names: Collection[str]) -> dict[str, Any]:
+    return {name: getattr(recipe, name) for name in names}
+
+
+def _settings(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {'none' if value is None else f'{value:g}'}" for name, value in values.items())

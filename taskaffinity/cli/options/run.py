@@ -163,6 +163,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress.", rich_help_panel=OUTPUT)]
 
 
+def check_json(json: bool, *, dry_run: bool) -> None:
+    """Refuse ``--json`` of a command that prints only a plan as JSON.
+
+    Raises
+    ------
+    InputError
+    """
+    if json and not dry_run:
+        raise InputError("--json: prints the plan; give --dry-run too")
+
+
 def study_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Map the parameters of a command to fields of ``StudyOptions``.
 
@@ -171,8 +182,7 @@ def study_options(given: Mapping[str, Any]) -> dict[str, Any]:
     InputError
         If ``--json`` is given without ``--dry-run``.
     """
-    if given["json"] and not given["dry_run"]:
-        raise InputError("--json: prints the plan; give --dry-run too")
+    check_json(given["json"], dry_run=given["dry_run"])
     unchanged = ("encoder", "seeds", "base_seed", "recipe", "protocol", "overwrite", "executor")
     rule = ("alpha", "estimand", "test")
     resources = ("address", "gpus_per_run", "cpus_per_run", "checkpoint_minutes", "keep_models", "share_with_group")

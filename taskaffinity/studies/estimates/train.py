@@ -47,8 +47,11 @@ class PlannedEstimate(PlannedStudy):
 
     @property
     def pending(self) -> list[RunSpec]:
-        """The runs that the results folder lacks, and single-task runs without the model that a probe continues."""
-        return pending_runs(self.plan, RunStore(self.root))
+        """The runs that the results folder lacks, and single-task runs whose model it lacks.
+
+        Probes continue these models, and the other estimators read them.
+        """
+        return pending_runs(self.plan, RunStore(self.root), keep_models=True)
 
     def forecast(self) -> list[str]:
         """Describe the probes, and time, work and disk space of the pending single-task runs."""
