@@ -1,10 +1,10 @@
-"""Atomic writes: a file or folder is written under another name beside its target and then renamed.
+"""Write a file or folder atomically: beside its target, under another name, then renamed.
 
 The other name is random, and its writer holds a lock on it. A name without a lock is litter of a process that was
 killed, and the next write into the same folder removes it. Locks (``flock``) are seen by every process of this machine,
-whatever its container. Other machines see them on NFS and on most cluster file systems. Where a lock proves nothing,
-because the name is of another machine or the file system has no locks, only names that did not change for an hour are
-removed.
+whatever its container. Other machines see them on NFS and on most cluster file systems. A lock proves nothing if
+another machine wrote the name, or if the file system has no locks. Such a name is removed only if it did not change for
+an hour.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 @contextmanager
 def atomic_write(path: Path, mode: int | None = None, *, durable: bool = True) -> Iterator[IO[bytes]]:
-    """Open a binary file that replaces ``path`` when the block succeeds, and disappears when it fails.
+    """Open a binary file that replaces ``path`` when the block succeeds.
+
+    The file disappears when the block fails. Litter of killed processes in its folder is removed first.
 
     Parameters
     ----------
@@ -85,9 +87,10 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 @contextmanager
 def atomic_folder(path: Path, *, mode: int = 0o777) -> Iterator[Path]:
-    """Yield a new folder that becomes ``path`` when the block succeeds, and disappears when it fails.
+    """Yield a new folder that becomes ``path`` when the block succeeds.
 
-    The files reach the disk first. ``path`` must not exist, or be an empty folder. Missing parents are created.
+    The folder disappears when the block fails. The files reach the disk first. ``path`` must not exist, or be an empty
+    folder. Missing parents are created.
 
     Raises
     ------
@@ -104,9 +107,9 @@ def atomic_folder(path: Path, *, mode: int = 0o777) -> Iterator[Path]:
 
 @contextmanager
 def temporary_folder(path: Path, *, mode: int = 0o700) -> Iterator[Path]:
-    """Yield a new hidden folder beside ``path`` that disappears at the end. Missing parents are created.
+    """Yield a new hidden folder beside ``path`` that disappears at the end.
 
-    If the process is killed, the next write into the parent folder removes it.
+    Missing parents are created. If the process is killed, the next write into the parent folder removes it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_litter(path.parent)
@@ -124,7 +127,7 @@ def temporary_folder(path: Path, *, mode: int = 0o700) -> Iterator[Path]:
 
 
 def remove_litter(folder: Path) -> None:
-    """Remove the temporary files and folders in ``folder`` that no process writes any more.
+    """Remove the temporary files and folders that no process writes any more.
 
     A name that cannot be removed stays; no error is raised.
     """
@@ -151,7 +154,7 @@ def check_writable(folder: Path) -> None:
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder while several of its files are written that belong together.
+    """Hold the lock of a folder while files that belong together are written.
 
     Raises
     ------
@@ -175,7 +178,7 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def named_errors(path: Path) -> Iterator[None]:
-    """Give the errors of the operating system that name no file the name of ``path``."""
+    """Add the name of ``path`` to errors of the operating system that name no file."""
     try:
         yield
     except InputError:
@@ -194,7 +197,7 @@ def named_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _said_as_existing() -> Iterator[None]:
-    """Raise ``FileExistsError`` for a folder that is not empty; some systems have another name for it."""
+    """Raise ``FileExistsError`` for a folder that is not empty; some systems raise another error."""
     try:
         yield
     except OSError as error:
@@ -213,11 +216,11 @@ def _new_name(path: Path, kind: str, mode: int) -> tuple[Path, int]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(descriptor).st_nlink:
             return beside, descriptor
-        os.close(descriptor)  # another process took it for litter before it was locked
+        os.close(descriptor)  # another process removed it as litter before it was locked
 
 
 def _remove_if_abandoned(path: Path, machine: str, kind: str) -> None:
-    """Remove a temporary file, or a folder with its lock, unless a process may still write it."""
+    """Remove a temporary file or folder, and its lock, unless a process may still write it."""
     if path.is_dir() and not path.is_symlink():
         if not path.with_suffix(".lock").exists():  # the lock is created first and removed last
             shutil.rmtree(path)
@@ -242,7 +245,7 @@ def _remove_if_abandoned(path: Path, machine: str, kind: str) -> None:
 
 
 def _last_change(path: Path) -> float:
-    """Time of the last change of a file, or of anything in a folder, in seconds since 1970; 0 if there is none."""
+    """Return the time of the last change, in seconds since 1970; 0 if nothing exists."""
     times = [0.0]
     for one in (path, *path.rglob("*")):
         with suppress(OSError):
@@ -259,7 +262,7 @@ def _sync(folder: Path) -> None:
 
 @cache
 def _machine() -> str:
-    """Six digits that containers of one machine share until it starts again."""
+    """Return six hex digits that containers of one machine share until it restarts."""
     try:
         mark = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
     except OSError:

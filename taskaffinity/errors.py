@@ -46,9 +46,11 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udf
 
 
 def printable(text: str) -> str:
-    """The text with its control characters escaped, so that it cannot move a cursor or break a line.
+    """Return a text with its control characters escaped.
 
-    Every text of a file, a file's name or a server goes through this function before it is printed.
+    So it cannot move a cursor or break a line.
+
+    Every text from a file, a file name or a server goes through this function before it is printed.
 
     Examples
     --------
@@ -59,7 +61,7 @@ def printable(text: str) -> str:
 
 
 def shortened(line: str) -> str:
-    """A line without its middle if it is longer than 1,000 characters, as a damaged path or list can make it.
+    """Return a line, without its middle if it has more than 1,000 characters.
 
     Examples
     --------
@@ -70,12 +72,12 @@ def shortened(line: str) -> str:
 
 
 def has_controls(text: str) -> bool:
-    """Whether a text has characters that ``printable`` escapes."""
+    """Return whether a text has characters that ``printable`` escapes."""
     return not text.isprintable() and _CONTROLS.search(text) is not None
 
 
 def input_error(where: object, found: str, expected: str) -> InputError:
-    """An ``InputError`` with its place, what was found and what is expected.
+    """Return an ``InputError`` with its place, what was found and what is expected.
 
     Examples
     --------
@@ -86,7 +88,9 @@ def input_error(where: object, found: str, expected: str) -> InputError:
 
 
 def named(value: object, legal: Iterable[str]) -> str:
-    """A value that should be one of a few, quoted if it resembles one of them, otherwise described by its size.
+    """Return how a message shows a value that should be one of ``legal``.
+
+    The value is quoted if it resembles a legal one; otherwise its size is given.
 
     A shifted column puts a word of the corpus in the place of a label, and that word must not be quoted. A misspelt
     label resembles a legal one. A tag of another scheme resembles a tag with a legal type. Short numbers are quoted.
@@ -104,13 +108,16 @@ def named(value: object, legal: Iterable[str]) -> str:
 
 
 def _is_near(value: str, legal: Sequence[str]) -> bool:
-    """Whether a value may be quoted: a short number, or close to a legal value; tags are compared by their types."""
+    """Return whether a value may be quoted: a short number, or close to a legal value.
+
+    Tags are compared by their types.
+    """
     kind, kinds = _MARK.sub("", value), [_MARK.sub("", one) for one in legal]
     return not kind or bool(_NUMBER.fullmatch(value) or get_close_matches(kind, kinds, n=1))
 
 
 def meant(value: object, legal: Iterable[str]) -> str:
-    """A hint at the legal value that a misspelt word resembles; empty if there is none.
+    """Return a hint at the legal value that a misspelt word resembles, or an empty text.
 
     Examples
     --------
@@ -123,7 +130,9 @@ def meant(value: object, legal: Iterable[str]) -> str:
 
 
 def quoted(value: object) -> str:
-    """A value of the user's configuration, quoted up to 80 characters; it is no text of a corpus.
+    """Return a value of the user's configuration, quoted up to 80 characters.
+
+    Such a value is no text of a corpus.
 
     Examples
     --------
@@ -134,7 +143,7 @@ def quoted(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """An id or a number as it is; any other value by its size.
+    """Return how a message shows a value: ids and numbers unchanged, others by size.
 
     Examples
     --------
@@ -167,7 +176,7 @@ def _shown_number(value: float) -> str:
 
 
 def trace_of(error: BaseException) -> str:
-    """The traceback, causes first, without messages, because a message may quote a corpus."""
+    """Return the traceback, causes first, without messages: one may quote a corpus."""
     cause = error.__cause__ or error.__context__
     before = trace_of(cause) if cause else ""
     return f"{before}{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}\n"
@@ -193,7 +202,9 @@ _TYPES = {"int": "a whole number", "float": "a number", "str": "a text", "string
 
 
 def one_line_errors(cls: type[T]) -> type[T]:
-    """Make a pydantic dataclass raise ``ValueError`` with ``validation_line`` instead of pydantic's own error.
+    """Make a pydantic dataclass raise ``ValueError`` with one line.
+
+    ``validation_line`` writes the line.
 
     An unknown or missing argument is a ``TypeError``, as in any dataclass.
     """
@@ -215,7 +226,7 @@ def one_line_errors(cls: type[T]) -> type[T]:
 
 
 def validation_line(error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
-    """The first fault that pydantic found, in one line: the setting, its value and what is legal.
+    """Return pydantic's first fault in one line: the setting, its value and what is legal.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Spare Python's cyclic garbage collector while many objects are alive, all of which it searches again and again."""
+"""Pause or slow Python's cyclic garbage collector, which searches all live objects again and again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_collection() -> Iterator[None]:
-    """Pause the collector while objects are made that live on; reference counts free memory as ever."""
+    """Pause the collector while objects are made that stay alive.
+
+    Reference counts still free memory.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -20,12 +23,12 @@ def without_collection() -> Iterator[None]:
 
 
 _RARELY = 50_000
-"""New objects after which the collector searches them; Python's own number is some hundreds or thousands."""
+"""Number of new objects after which the collector runs; Python's default is some hundreds or thousands."""
 
 
 @contextmanager
 def rare_collection() -> Iterator[None]:
-    """Let the collector run rarely while objects are made that do not live on, as the parts of a figure."""
+    """Let the collector run rarely while short-lived objects are made, such as parts of a figure."""
     first, *others = gc.get_threshold()
     gc.set_threshold(first and max(first, _RARELY), *others)
     try:

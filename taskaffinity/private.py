@@ -1,4 +1,6 @@
-"""File modes of what can reveal a corpus: task files, models, predictions, and the cache of tokenized corpora.
+"""Set file modes of what can reveal a corpus.
+
+These are task files, models, predictions, and the cache of tokenized corpora.
 
 Weights can contain parts of their training text, and predictions name its examples. Only their owner reads them unless
 the user shares them with the group. The cache is never shared.
@@ -14,35 +16,38 @@ from taskaffinity.errors import InputError
 
 
 def file_mode(share_with_group: bool) -> int:
-    """The mode of a file with text, a model or predictions: 0600, or 0640 if the group may read it."""
+    """Return the mode of a private file: 0600, or 0640 if the group may read it."""
     return 0o640 if share_with_group else 0o600
 
 
 def folder_mode(share_with_group: bool) -> int:
-    """The mode of a folder with text or models: 0700, or 0750 if the group may read it."""
+    """Return the mode of a private folder: 0700, or 0750 if the group may read it."""
     return 0o750 if share_with_group else 0o700
 
 
 def protect(folder: Path, *, share_with_group: bool = False) -> None:
-    """Set the modes of a folder and of all that it holds, whatever the umask is."""
+    """Set the modes of a folder and all its content, whatever the umask is."""
     for path in (folder, *folder.rglob("*")):
         if not path.is_symlink():
             path.chmod((folder_mode if path.is_dir() else file_mode)(share_with_group))
 
 
 def private_folder(folder: Path) -> Path:
-    """Make a folder and its missing parents, each for its owner alone (mode 0700); return it."""
+    """Create a folder and its missing parents for their owner only (0700); return it."""
     for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 
 def check_private(folder: Path) -> None:
-    """Raise if another user owns the folder or may write to it; a folder that does not exist passes.
+    """Check that no other user owns a folder or may write to it.
+
+    A folder that does not exist passes.
 
     Raises
     ------
     InputError
+    If another user owns the folder, or others may write to it.
     """
     try:
         status = folder.stat()

@@ -1,4 +1,4 @@
-"""Open the files of a results folder, a cache or a user, which must be regular files.
+"""Open files of a results folder, a cache or a user; only regular files are read.
 
 A pipe in the place of a file would block for ever, and a device may never end. A file is therefore opened without
 waiting, and its kind and size are asked for before it is read. ``tests/test_regular_files.py`` checks that the package
@@ -21,7 +21,7 @@ _KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK,
 
 
 class IrregularFile(InputError):
-    """Raised for a folder, a pipe, a socket or a device in the place of a file, and for a file that is too large."""
+    """Raised if a path is no regular file, or if the file is too large."""
 
     def __init__(self, path: Path | str, found: str, expected: str) -> None:
         super().__init__(input_error(path, found, expected))
@@ -29,7 +29,7 @@ class IrregularFile(InputError):
 
 
 def open_regular(path: Path | str) -> BufferedReader:
-    """Open a regular file to read its bytes, without waiting for the other end of a pipe.
+    """Open a regular file for reading; a pipe does not block.
 
     Raises
     ------
@@ -42,12 +42,14 @@ def open_regular(path: Path | str) -> BufferedReader:
 
 
 def read_regular(path: Path | str, largest: int = LARGEST) -> bytes:
-    """The content of a regular file. It takes fewer calls of the system than ``Path.read_bytes``.
+    """Return the content of a regular file.
+
+    This takes fewer system calls than ``Path.read_bytes``.
 
     Parameters
     ----------
     largest : int
-        Most bytes.
+        The largest size in bytes.
 
     Raises
     ------
@@ -69,17 +71,20 @@ def read_regular(path: Path | str, largest: int = LARGEST) -> bytes:
 
 
 def read_regular_text(path: Path | str, largest: int = LARGEST) -> str:
-    """The content of a regular file in UTF-8, with its line ends as they are; raises as ``read_regular``."""
+    """Return the UTF-8 text of a regular file, line ends unchanged; raises as ``read_regular``."""
     return read_regular(path, largest).decode("utf-8")
 
 
 def check_regular(path: Path | str) -> None:
-    """Raise as ``open_regular`` unless a path is a regular file, for libraries that open the path themselves."""
+    """Raise as ``open_regular`` unless a path is a regular file.
+
+    Use it before a library opens the path itself.
+    """
     _check_kind(path, os.stat(path).st_mode)
 
 
 def _open(path: Path | str) -> tuple[int, int]:
-    """A descriptor of a regular file, and the file's size in bytes."""
+    """Return the descriptor of a regular file, and the file's size in bytes."""
     descriptor = os.open(path, _FLAGS)
     try:
         status = os.fstat(descriptor)

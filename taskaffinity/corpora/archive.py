@@ -1,4 +1,4 @@
-"""Unpack a zip file into a folder. Nothing is written outside the folder, and no more than stated limits."""
+"""Unpack a zip file into a folder, within stated limits and never outside the folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from taskaffinity.regular_file import open_regular
 
 MOST_MEMBERS = 20_000
 MOST_BYTES = 1 << 30
-"""Bytes of all files together after unpacking; the largest open corpus has 10 MB."""
+"""The largest size of all unpacked files, in bytes. The largest open corpus has 10 MB."""
 _CHUNK = 1 << 16
 
 
@@ -54,7 +54,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 @contextmanager
 def _readable(archive: Path) -> Iterator[None]:
-    """Turn the errors of a broken, encrypted or strangely compressed archive into one line."""
+    """Turn errors of a broken, encrypted or unsupported archive into one line."""
     try:
         yield
     except InputError:
@@ -71,7 +71,7 @@ def _checked_name(archive: Path, member: ZipInfo) -> PurePosixPath:
         raise input_error(archive, f"a member {shown(member.filename)} outside the folder", "names below the folder")
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise input_error(archive, f"a member {shown(member.filename)} that is a link or a device", "files and folders")
-    if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):  # others cannot be unpacked in small parts
+    if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):  # other types cannot be unpacked in small parts
         raise input_error(archive, f"a member of compression type {member.compress_type}", "deflated files")
     return name
 
@@ -85,7 +85,7 @@ def _check_folders(archive: Path, places: list[Path], folder: Path) -> None:
 
 
 def _is_unpacked(path: Path, member: ZipInfo) -> bool:
-    """Whether a file has the size and the checksum of a member."""
+    """Return whether a file has the size and the checksum of a member."""
     if path.is_symlink() or not path.is_file() or path.stat().st_size != member.file_size:
         return False
     checksum = 0

@@ -40,7 +40,7 @@ def convert(raw: Path) -> list[ConvertedTask]:
     Raises
     ------
     InputError
-        A file is missing or cut off, or a line does not match the format in the module's docstring.
+        If a file is missing or cut off, or a line does not match the format in the module's docstring.
     """
     files = locate(raw, _FILES, _BELOW)
     rows: dict[str, dict[Split, list[Row]]] = {task: {"train": [], "dev": [], "test": []} for task in TYPES}

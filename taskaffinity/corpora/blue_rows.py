@@ -1,4 +1,4 @@
-"""Read rows from the files that the BLUE benchmark distributes, with one reader per task kind.
+"""Read rows from BLUE's released files, with one reader per kind of task.
 
 A reader takes ``(path, split, task, notes)`` and yields ``(where, row)`` in the order of the file. ``notes`` counts
 every change to the data.
@@ -158,7 +158,7 @@ READERS: dict[Kind, Callable[[Path, Split, ListedTask, Counter[str]], LocatedRow
 
 
 def _column_positions(path: Path, header: Sequence[str], required: Sequence[str]) -> list[int]:
-    """Positions of the required columns in the header."""
+    """Return the positions of the required columns in the header."""
     names = [name.casefold() for name in header]
     positions = []
     for name in required:
@@ -171,7 +171,7 @@ def _column_positions(path: Path, header: Sequence[str], required: Sequence[str]
 
 
 def _label(where: str, value: str, task: ListedTask) -> str:
-    """The label in the task's spelling.
+    """Return the label in the task's spelling.
 
     Case is ignored, because spreadsheets write ``FALSE``. ``false`` without DDI's prefix is the negative class.
     """

@@ -1,4 +1,4 @@
-"""The files that the BLUE benchmark distributes: any task of the paper's Table 1.
+"""Convert BLUE's released files: any task of the paper's Table 1.
 
 The input is one folder with ``train.tsv``, ``dev.tsv`` or ``devel.tsv``, and ``test.tsv``. ``blue_rows.py`` describes
 their format. If an index appears again with another label and the same text, the row is the second class of a pair and
@@ -59,7 +59,7 @@ def convert(name: str, raw: Path, choices: Choices = DEFAULTS) -> list[Converted
     Raises
     ------
     InputError
-        A file is missing, a line does not match the format of ``blue_rows.py``, a label is not one of the task's, or
+        If a file is missing, a line does not match the format of ``blue_rows.py``, a label is not one of the task's, or
         there is neither a dev part nor a rule to cut one.
     """
     task = BLUE_TASKS[name]
@@ -97,9 +97,9 @@ def convert(name: str, raw: Path, choices: Choices = DEFAULTS) -> list[Converted
 def _dev_rule(
     folder: Path, task: ListedTask, train: Sequence[Row], choices: Choices
 ) -> tuple[Callable[[str], bool], str]:
-    """Test whether a document or row of the training part belongs to dev, and describe the rule.
+    """Return a test for dev membership, and its description.
 
-    Rows are tested by their ids where the corpus has no documents.
+    It tests documents of the training part, or rows if the corpus has no documents.
     """
     units = list(dict.fromkeys(_document_or_id(row, task) for row in train))
     if choices.dev_ids:
@@ -123,7 +123,7 @@ def _dev_rule(
 def _document_or_id(row: Row, task: ListedTask) -> str:
     document = (
         "" if task.kind == "inference" else row.example.document
-    )  # we made the document ids of premises, so no list has them
+    )  # document ids of premises are made here, so no list has them
     return document or row.example.id.partition("#")[0]
 
 

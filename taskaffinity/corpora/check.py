@@ -1,4 +1,4 @@
-"""Compare task folders with the known counts: rows per split, the expected number, and why they differ.
+"""Compare the rows of task folders with known counts, and explain the differences.
 
 Everything is counted from the files. The card only names the negative class and the hashes. A difference counts as
 *explained* only if it is exactly the one that was investigated; any other difference is *unexplained*.
@@ -66,11 +66,11 @@ class CheckRow:
     """In the unit ``counted``."""
     counted: str
     known: int | None
-    """What it should be; None for a task of which nothing is known."""
+    """The expected count; None if it is unknown."""
     known_by: str
-    """Who says so, ``TABLE_1`` or somebody else; empty where nobody does."""
+    """Source of the expected count, such as ``TABLE_1``; empty if there is none."""
     reason: str
-    """Why ``count`` differs from ``known``; empty where it does not, or where nobody knows."""
+    """Why ``count`` differs from ``known``; empty if they are equal or the reason is unknown."""
     negative: str | None
     """The class that is not counted, if there is one."""
     labels: Mapping[str, int]
@@ -78,7 +78,7 @@ class CheckRow:
     blue_labels: Mapping[str, int]
     """Rows by class in BLUE's files, where known."""
     intact: bool
-    """Whether the file still has the sha256 that its card gives."""
+    """Whether the file has the sha256 in its card."""
 
     @property
     def negatives(self) -> int | None:
@@ -87,12 +87,12 @@ class CheckRow:
 
     @property
     def blue_negatives(self) -> int | None:
-        """The same in BLUE's files; None where that is not known."""
+        """Rows of the negative class in BLUE's files; None if unknown."""
         return self.blue_labels.get(self.negative) if self.negative else None
 
     @property
     def difference(self) -> int:
-        """Ours less what is known; 0 where nothing is."""
+        """``count - known``; 0 if the expected count is unknown."""
         return 0 if self.known is None else self.count - self.known
 
     @property
@@ -119,7 +119,7 @@ class ClassDifference:
 
 
 def class_differences(rows: Sequence[CheckRow]) -> list[ClassDifference]:
-    """Classes whose counts differ from BLUE's, for tasks with known counts.
+    """Return the classes whose counts differ from BLUE's, for tasks with known counts.
 
     Unexplained differences of at most 1% in a negative class are left out.
     """
@@ -139,12 +139,14 @@ def class_differences(rows: Sequence[CheckRow]) -> list[ClassDifference]:
 
 
 def check(data: Path) -> list[CheckRow]:
-    """Check every split of every task folder in ``data``: the paper's tasks first, then the open ones.
+    """Check every split of the task folders in ``data``.
+
+    The paper's tasks come first, then the open ones.
 
     Raises
     ------
     InputError
-        There is no task folder, a file is missing, or a row cannot be read.
+        If there is no task folder, a file is missing, or a row cannot be read.
     """
     names = {folder.name for folder in task_folders(data)}
     if not names:

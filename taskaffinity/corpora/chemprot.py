@@ -7,7 +7,7 @@ gold standard holds the five evaluated classes. ``relations.tsv``, which also ha
 
 A row is a pair of a chemical and a gene in one sentence, with the gold class or ``false``. All pairs of a sentence are
 rows. A pair with two classes becomes two rows, and the id of the second ends in ``#2``. A gold pair across two
-sentences has no row; it is counted as missed. The splits are the official ones. The text is not changed.
+sentences has no row and is counted as missed. The splits are the official ones. The text is not changed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def convert(raw: Path) -> list[ConvertedTask]:
     Raises
     ------
     InputError
-        A file is missing or cut off, or a line does not match the format in the module's docstring.
+        If a file is missing or cut off, or a line does not match the format in the module's docstring.
     """
     files = locate(raw, _required_files(), _BELOW)
     splits: dict[Split, list[Row]] = {}

@@ -1,4 +1,4 @@
-"""What a conversion leaves to the user: the dev part, and how to tag discontinuous mentions.
+"""Choices of a conversion: the dev part, and how to tag discontinuous mentions.
 
 Some corpora have no official dev part, and BLUE did not publish all of its dev parts. For these, the dev part is a set
 of whole documents chosen by a hash of their ids. A document's part then depends only on its id. The user may give a
@@ -45,7 +45,7 @@ def read_ids(path: Path) -> tuple[str, ...]:
     Raises
     ------
     InputError
-        The file does not exist, holds no id, or holds an id twice.
+        If the file does not exist, holds no id, or holds an id twice.
     """
     ids: dict[str, int] = {}
     for number, line in enumerate(read_lines(path)[0], start=1):
@@ -60,7 +60,7 @@ def read_ids(path: Path) -> tuple[str, ...]:
 
 
 def is_hash_below(name: str, share: float) -> bool:
-    """Whether the hash of an id falls into the lowest ``share`` of all hashes.
+    """Return whether the hash of an id falls into the lowest ``share`` of all hashes.
 
     The hash is the first 8 bytes of the id's sha256, so about this share of many ids is selected.
     """
@@ -68,7 +68,7 @@ def is_hash_below(name: str, share: float) -> bool:
 
 
 def lowest_hashes(names: Iterable[str], n: int) -> frozenset[str]:
-    """The ``n`` ids with the smallest hashes."""
+    """Return the ``n`` ids with the smallest hashes."""
     return frozenset(sorted(names, key=_number)[:n])
 
 
@@ -76,7 +76,7 @@ MD5_RULE = "int(md5(id), 16) % 10: 0 to 6 train, 7 dev, 8 and 9 test"
 
 
 def md5_split(name: str) -> Split:
-    """The split of an id by ``MD5_RULE``, for corpora without an official split.
+    """Return the split of an id by ``MD5_RULE``, for corpora without an official split.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def listed_dev_ids(dev_ids: Iterable[str], names: Iterable[str]) -> frozenset[st
     Raises
     ------
     InputError
-        An id is not in the training part, or the list leaves no id for training.
+        If an id is not in the training part, or the list leaves no id for training.
     """
     known, listed = set(names), set(dev_ids)
     if unknown := sorted(listed - known):

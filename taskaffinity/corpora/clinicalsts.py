@@ -38,8 +38,8 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[ConvertedTask]:
     Raises
     ------
     InputError
-        A file is missing, a line does not match the format in the module's docstring, or the numbers of scores and test
-        pairs differ.
+        If a file is missing, a line does not match the format in the module's docstring, or the numbers of scores and
+        test pairs differ.
     """
     files = locate(raw, _FILES, _BELOW)
     pairs = columns(files["train"], ("sentence1", "sentence2", "score"), may_lack_end=True)

@@ -52,8 +52,8 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[ConvertedTask]:
     Raises
     ------
     InputError
-        A folder is missing or has no document, XML is broken, or an element does not match the format in the module's
-        docstring. The message names the file and the element id.
+        If a folder is missing or has no document, XML is broken, or an element does not match the format in the
+        module's docstring. The message names the file and the element id.
     """
     folders = locate(raw, _REQUIRED, _BELOW)
     splits: dict[Split, list[Row]] = {"train": [], "dev": [], "test": []}

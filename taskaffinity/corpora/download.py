@@ -27,17 +27,17 @@ from taskaffinity.regular_file import open_regular
 RETRY_WAITS = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each retry."""
 LONGEST_WAIT = 60.0
-"""Seconds. A server that requests a longer wait (``Retry-After``) is not tried again."""
+"""Longest wait in seconds. If a server requests a longer one (``Retry-After``), it is not tried again."""
 
 SLOWEST = 256.0
-"""Bytes per second. A response that is slower over ``WINDOW`` seconds is given up, and tried again from there."""
+"""Bytes per second. A response that is slower over ``WINDOW`` seconds is aborted and resumed."""
 WINDOW = 30.0
 """Seconds in which the headers must arrive, and over which the rate of a response is measured."""
 
 _TIMEOUT = (10.0, 30.0)
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 _CHUNK = 1 << 16
-"""Bytes that are read at once, at most."""
+"""The largest number of bytes that are read at once."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class Content:
     sha256: str
 
     def matches(self, path: Path) -> bool:
-        """Whether the file exists and has this size and hash."""
+        """Return whether the file exists and has this size and hash."""
         return path.is_file() and path.stat().st_size == self.size and _sha256(path) == self.sha256
 
 
 class _Retry(Exception):
-    """Raised for a failure that another attempt may solve, with the seconds that the server asks to wait."""
+    """Raised for a failure that a retry may solve, with the wait that the server requests."""
 
     def __init__(self, found: str, seconds: float = 0.0) -> None:
         super().__init__(found)
@@ -95,13 +95,13 @@ class Download:
         Raises
         ------
         InputError
-            The server does not answer after several attempts, the response is not the file, its bytes do not match
+            If the server does not answer after several attempts, the response is not the file, its bytes do not match
             ``content``, or the disk cannot be written. An unfinished part stays on disk; wrong bytes are deleted.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if self.part.is_fifo():
-                self.part.unlink()  # a pipe would be waited for
+                self.part.unlink()  # opening a pipe would block
             self.on_bytes(_size(self.part))
             self._attempts()
         except OSError as error:
@@ -145,7 +145,10 @@ class Download:
         raise input_error(_without_credentials(self.address), found, expected)
 
     def _receive(self) -> int:
-        """Append the response to the part, and return its size before; 0 if the server sent the whole file."""
+        """Append the response to the part, and return the part's earlier size.
+
+        The size is 0 if the server sent the whole file.
+        """
         before = _size(self.part)
         headers = {"Range": f"bytes={before}-"} if before else {}
         with _answer_in_time(self.session, self.address, headers) as answer:
@@ -164,12 +167,14 @@ class Download:
 
 
 def _answer_in_time(session: requests.Session, address: str, headers: Mapping[str, str]) -> requests.Response:
-    """The response once its headers are here; a thread waits for them, because they may come byte by byte.
+    """Return the response when its headers have arrived.
+
+    A thread waits for the headers, because they may arrive byte by byte.
 
     Raises
     ------
     requests.Timeout
-        If they are not here after ``WINDOW`` seconds and the time to connect.
+        If they have not arrived after ``WINDOW`` seconds and the time to connect.
     """
     got: list[requests.Response | Exception] = []
 
@@ -179,7 +184,7 @@ def _answer_in_time(session: requests.Session, address: str, headers: Mapping[st
         except Exception as error:
             got.append(error)
 
-    thread = threading.Thread(target=get, daemon=True)  # it ends with the program if the headers never come
+    thread = threading.Thread(target=get, daemon=True)  # a daemon thread, because the headers may never arrive
     thread.start()
     thread.join(_TIMEOUT[0] + WINDOW)
     if not got:
@@ -190,7 +195,7 @@ def _answer_in_time(session: requests.Session, address: str, headers: Mapping[st
 
 
 def _chunks(answer: requests.Response) -> Iterator[bytes]:
-    """The body of a response, as it arrives.
+    """Yield the body of a response as it arrives.
 
     Raises
     ------
@@ -224,7 +229,10 @@ def _check_status(address: str, answer: requests.Response) -> None:
 
 
 def _as_error(address: str, error: requests.RequestException) -> Exception:
-    """The error to raise instead, without the addresses of proxies: a ``_Retry`` if another attempt may help."""
+    """Return the error to raise instead: a ``_Retry`` if another attempt may help.
+
+    It does not show the addresses of proxies.
+    """
     match error:
         case requests.exceptions.SSLError():
             expected = "a trusted one; set REQUESTS_CA_BUNDLE to a file with your certificate authorities"
@@ -245,7 +253,7 @@ def _as_error(address: str, error: requests.RequestException) -> Exception:
 
 
 def _without_credentials(address: str) -> str:
-    """The address without user name and password."""
+    """Return the address without user name and password."""
     return re.sub(r"//[^/@]*@", "//", address)
 
 

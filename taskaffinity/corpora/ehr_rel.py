@@ -42,7 +42,7 @@ def convert(raw: Path) -> list[ConvertedTask]:
     Raises
     ------
     InputError
-        The file is missing, its header differs, or a line does not match the format in the module's docstring.
+        If the file is missing, its header differs, or a line does not match the format in the module's docstring.
     """
     path = locate(raw, _FILES, _BELOW)["pairs"]
     seen: Counter[str] = Counter()

@@ -1,4 +1,6 @@
-"""Download open corpora to a raw folder: ``fetch("ddi2013", raw)``. ``prepare`` then reads that folder.
+"""Download open corpora to a raw folder: ``fetch("ddi2013", raw)``.
+
+``prepare`` then reads that folder.
 
 ``fetch_manifest.csv`` lists every file with its repository, commit, path, size in bytes and sha256. A file that is
 present with its sha256 is not downloaded again. The others are downloaded a few at a time; each appears only when it is
@@ -71,7 +73,7 @@ class PinnedFile:
 
 
 def pinned(corpus: str) -> list[PinnedFile]:
-    """The files of an open corpus, as listed in the manifest."""
+    """Return the files of an open corpus, as listed in the manifest."""
     text = (files("taskaffinity.corpora") / "fetch_manifest.csv").read_text(encoding="utf-8")
     return [
         PinnedFile(
@@ -108,7 +110,7 @@ def fetch(corpus: str, raw: Path, mirror: str = GITHUB, show: Callable[[int, int
     Raises
     ------
     InputError
-        As ``Download.run``, or ``mirror`` is no URL. Files that were downloaded before stay.
+        As ``Download.run``, or if ``mirror`` is no URL. Files that were downloaded before stay.
     """
     n_fetched = fetch_files(pinned(corpus), raw, mirror, show)
     if OPEN[corpus].archive:
@@ -125,7 +127,7 @@ def fetch_files(
     if not _missing_files(pins, raw):
         return 0
     raw.mkdir(parents=True, exist_ok=True)
-    with FileLock(raw / ".lock"):  # two processes would write the same parts
+    with FileLock(raw / ".lock"):  # otherwise two processes could write the same parts
         missing = _missing_files(pins, raw)
         total = sum(pin.content.size for pin in pins)
         present = total - sum(pin.content.size for pin in missing)

@@ -77,7 +77,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[ConvertedTask]:
     Raises
     ------
     InputError
-        A folder or file is missing, or a line does not match the format in the module's docstring.
+        If a folder or file is missing, or a line does not match the format in the module's docstring.
     """
     folders = locate(raw, _REQUIRED, _BELOW)
     notes: Counter[str] = Counter(concepts_twice=0, pairs_with_two_relations=0)
@@ -190,7 +190,10 @@ def _relations(path: Path, lines: Sequence[str], concepts: Sequence[Concept]) ->
 
 
 def _find_concept(where: str, place: tuple[int, Span], kind: str, concepts: Sequence[Concept]) -> Concept:
-    """The concept at a position; if there are two, the one of the type that the relation requires."""
+    """Return the concept at a position.
+
+    If there are two, it is the one of the type that the relation requires.
+    """
     candidates = [concept for concept in concepts if (concept.line, concept.span) == place]
     if not candidates:
         raise input_error(
@@ -202,7 +205,7 @@ def _find_concept(where: str, place: tuple[int, Span], kind: str, concepts: Sequ
 
 
 def _locate_mention(where: str, fields: Sequence[str], lines: Sequence[str]) -> tuple[int, Span]:
-    """Line and offsets of a mention, checked against the text that the annotation quotes."""
+    """Return the line and offsets of a mention, checked against the annotation's text."""
     mention_text = fields[0]
     first_line, first, last_line, last = (int(field) for field in fields[1:])
     if first_line != last_line or not 1 <= first_line <= len(lines):

@@ -1,7 +1,7 @@
-"""Known counts of the corpora, and the known reasons why the counts of our splits differ from them.
+"""Known counts of the corpora, and the reasons why counts of our splits differ.
 
-The known counts of the paper's corpora are its Table 1. Those of the open clinical corpora, which the paper does not
-use, are stated by their authors or found by a plain search of the original files (``open_counts.csv``).
+The known counts of the paper's corpora are its Table 1. The paper does not use the open clinical corpora. Their counts
+are stated by their authors, or come from a plain search of the original files (``open_counts.csv``).
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ CHEMPROT_LOST = "BLUE's sentence splitter lost three CPR:4 relations of the offi
 _OPEN_REASONS: dict[tuple[str, Split, int], str] = {
     ("lct-relation", "train", -4): "4 relations are given twice",
     ("lct-relation", "dev", -16): (
-        "3 relations are given twice, and 13 join types that no relation of the training part joins, which are no rows"
+        "3 relations are given twice, and 13 join types that no relation of the training part joins, "
+        "so they have no rows"
     ),
     ("lct-relation", "test", -23): (
-        "4 relations are given twice, and 19 join types that no relation of the training part joins, which are no rows"
+        "4 relations are given twice, and 19 join types that no relation of the training part joins, "
+        "so they have no rows"
     ),
     ("rqe", "train", -1): "one pair lacks a question",
 }
@@ -51,12 +53,12 @@ class KnownCounts:
     counted: str
     """Unit of the counts."""
     source: str
-    """Who states them."""
+    """Source of the counts."""
 
 
 @cache
 def table1() -> dict[str, KnownCounts]:
-    """Counts of the paper's Table 1, by task id."""
+    """Return the counts of the paper's Table 1, by task id."""
     return {
         row["task"]: KnownCounts({split: int(row[split]) for split in SPLITS}, row["counted"], TABLE_1)
         for row in _table("table1.csv")
@@ -65,7 +67,7 @@ def table1() -> dict[str, KnownCounts]:
 
 @cache
 def open_counts() -> dict[str, KnownCounts]:
-    """Counts of the open clinical tasks, by task id. The paper does not use these tasks."""
+    """Return the counts of the open clinical tasks, by task id."""
     return {
         row["task"]: KnownCounts({split: int(row[split]) for split in SPLITS}, row["counted"], row["source"])
         for row in _table("open_counts.csv")
@@ -74,7 +76,7 @@ def open_counts() -> dict[str, KnownCounts]:
 
 @cache
 def blue_classes() -> dict[tuple[str, str], dict[str, int]]:
-    """Rows by class in BLUE's released files, by task and split.
+    """Return the rows by class in BLUE's released files, by task and split.
 
     sy-wada/blue_benchmark_with_transformers counted them. Their sums equal Table 1, except for one relation of the dev
     split of i2b2.
@@ -93,7 +95,10 @@ def _table(name: str) -> list[dict[str, str]]:
 def why_different(
     task: str, split: Split, counts: dict[Split, SplitCount], known: KnownCounts | None, card: TaskCard
 ) -> str:
-    """The reason why a split's count differs from the known one; empty if it does not, or if the reason is unknown."""
+    """Return why a split's count differs from the known one.
+
+    The reason is empty if they are equal, or if it is unknown.
+    """
     if known is None or counts[split].counted == known.counts[split]:
         return ""
     if reason := _reason_in_blue_files(task, split, counts[split].counted, known.counts[split], card):
@@ -121,7 +126,7 @@ def why_different(
 
 
 def _reason_in_blue_files(task: str, split: Split, counted: int, table1: int, card: TaskCard) -> str:
-    """The reason why counts differ if the rows come from BLUE's files."""
+    """Return why counts differ if the rows come from BLUE's files."""
     noted = card.notes.get(f"{REPAIRED_TAGS}_{split}")
     repaired = noted if isinstance(noted, int) else 0
     in_files = _COUNTS_IN_BLUE_FILES.get((task, split), table1)

@@ -13,10 +13,9 @@ is the class of their relation or ``false``. A pair with two classes becomes two
 * Only pairs whose two types are joined by a relation of the training part are rows: 61,501. This rule misses 32
   relations of dev and test, and no training example shows these types. All pairs of event triggers would be 68,533 rows
   and miss 295 relations.
-* Relations are directed (``Arg1 Caused-By Arg2``) but labels are not: masks stand in text order and the label is the
-  class. Little is lost, because the usual direction of class and types is right for 94% of dev and test. ``offsets``
-  keep the direction: they begin with the first argument of the relation. In a ``false`` row they begin with the first
-  mention of the text.
+* Relations are directed (``Arg1 Caused-By Arg2``) but labels are not: masks are in text order and the label is the
+  class. Little is lost: for 94% of dev and test, class and types imply the direction. ``offsets`` keep the direction:
+  they begin with the first argument of the relation. In a ``false`` row they begin with the first mention of the text.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ _BELOW = ("lct", "leaf_clinical_trials", "clinical-trials-gov-data")
 
 Pair = frozenset[Mention]
 Types = frozenset[str]
-"""The types of a pair; a single one if both mentions have the same type."""
+"""The types of a pair; one type if both mentions have the same."""
 
 
 @dataclass
@@ -68,7 +67,7 @@ def convert(raw: Path) -> list[ConvertedTask]:
     Raises
     ------
     InputError
-        A folder or file is missing, a document cannot be read (``brat.read_document``), a trial occurs twice, or the
+        If a folder or file is missing, a document cannot be read (``brat.read_document``), a trial occurs twice, or the
         class of a relation is unknown.
     """
     documents = read_documents(locate(raw, _REQUIRED, _BELOW)["documents"])

@@ -30,7 +30,7 @@ def convert(raw: Path) -> list[ConvertedTask]:
     Raises
     ------
     InputError
-        A file is missing or cut off, or a line does not match the format in the module's docstring.
+        If a file is missing or cut off, or a line does not match the format in the module's docstring.
     """
     files = locate(raw, {split: [name] for split, name in _FILES.items()}, _BELOW)
     splits = {split: [_row(where, line) for where, line in complete_lines(files[split])] for split in _FILES}

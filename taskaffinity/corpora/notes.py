@@ -1,8 +1,8 @@
 """Split clinical notes into sentences: wrapped lines, headings and de-identification marks.
 
 Notes are wrapped at a fixed width, so most line breaks are inside sentences. Headings, list items and fields of forms
-end their lines on purpose. A line break is on purpose if the first word of the next line would have fitted on the line.
-An empty line always ends a sentence.
+end with an intended line break. A line break is intended if the first word of the next line would fit on the line. An
+empty line always ends a sentence.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ _FIRST_WORD = re.compile(r"\S+")
 
 
 def replace_marks(text: str) -> str:
-    """Replace ``[**...**]`` by ``PATTERN`` and ruled lines by blanks, as BLUE does; offsets stay.
+    """Replace ``[**...**]`` by ``PATTERN`` and ruled lines by blanks, as BLUE does.
+
+    Offsets do not change.
 
     Examples
     --------
@@ -30,7 +32,7 @@ def replace_marks(text: str) -> str:
 
 
 def note_sentences(text: str) -> list[Span]:
-    """Sentences of a note; a sentence may contain wrapped lines.
+    """Return the sentences of a note; a sentence may contain wrapped lines.
 
     Examples
     --------

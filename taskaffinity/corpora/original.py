@@ -1,4 +1,4 @@
-"""Functions that all converters share: locate and read an original distribution, and check its structure.
+"""Locate, read and check an original distribution; all converters use these functions.
 
 The structure is checked before anything is written. An ``InputError`` names the file and the line or element, what was
 found and what is expected.
@@ -44,7 +44,7 @@ def locate(raw: Path, needed: Mapping[str, Sequence[str]], below: Sequence[str] 
     Raises
     ------
     InputError
-        No place has them all. The message names what the best place lacks, and the places searched.
+        If no place has them all. The message names what the best place lacks, and the places searched.
     """
     roots = [raw, *(raw / name for name in below)]
     if any(raw.name == Path(path).parts[0] for paths in needed.values() for path in paths):
@@ -69,7 +69,7 @@ def complete_lines(path: Path, *, may_lack_end: bool = False) -> Iterator[tuple[
     Raises
     ------
     InputError
-        The file is not UTF-8, is empty, or is cut off: its last line has no line end (unless ``may_lack_end``).
+        If the file is not UTF-8, is empty, or is cut off: its last line has no line end (unless ``may_lack_end``).
     """
     lines, ended = read_lines(path)
     if not any(lines):
@@ -111,7 +111,7 @@ def columns(
 
 
 def attribute(where: str, element: ET.Element, key: str, empty: bool = False) -> str:
-    """A required attribute of an element; it may be empty only if ``empty``."""
+    """Return a required attribute of an element; it may be empty only if ``empty``."""
     value = element.get(key)
     if value is None or (not value and not empty):
         raise input_error(where, f"no {key!r} on a {element.tag}", f"the attribute {key!r}")
@@ -119,5 +119,8 @@ def attribute(where: str, element: ET.Element, key: str, empty: bool = False) ->
 
 
 def premise_id(premise: str) -> str:
-    """A document id for all pairs with the same first text, such as the three hypotheses of a premise."""
+    """Return one document id for all pairs with the same first text.
+
+    Examples are the three hypotheses of a premise.
+    """
     return hashlib.sha256(premise.encode()).hexdigest()[:16]

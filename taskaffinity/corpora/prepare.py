@@ -69,12 +69,12 @@ class PreparedTask:
 
 
 def find_corpus(name: str, form: Form = "original") -> Corpus:
-    """The corpus with this name, or the corpus of the task if the form is BLUE's.
+    """Return the corpus with this name, or the corpus of the task if the form is BLUE's.
 
     Raises
     ------
     InputError
-        No corpus or task has this name.
+        If no corpus or task has this name.
     """
     what, known = ("task of Table 1", tuple(BLUE_TASKS)) if form == "blue" else ("corpus", tuple(CORPORA))
     if name not in known:
@@ -115,7 +115,7 @@ def prepare(
     Raises
     ------
     InputError
-        The corpus does not exist, it does not offer a choice, or the distribution has a fault. The message names the
+        If the corpus does not exist, it does not offer a choice, or the distribution has a fault. The message names the
         file, the line or element, what was found and what is expected.
     """
     entry = find_corpus(corpus, form)

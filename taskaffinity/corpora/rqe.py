@@ -42,7 +42,7 @@ def convert(raw: Path) -> list[ConvertedTask]:
     Raises
     ------
     InputError
-        A file is missing or cut off, or a pair does not match the format in the module's docstring.
+        If a file is missing or cut off, or a pair does not match the format in the module's docstring.
     """
     needed: dict[str, list[str]] = {
         split: [name, *(f"{folder}/{name}" for folder in folders)] for split, (name, folders) in _FILES.items()

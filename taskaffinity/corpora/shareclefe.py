@@ -9,7 +9,7 @@ offsets are one discontinuous mention. Files are matched by the name of the note
 
 A row is a sentence (``notes.py``), and no sentence cuts a mention. A discontinuous mention is tagged from its first
 character to its last unless the user chooses otherwise (``choices.Discontinuous``). BLUE tags it ``B O O I``, which is
-not one mention. Of overlapping mentions the longest is tagged.
+not one mention. The longest of overlapping mentions is tagged.
 
 There is no official dev part, and BLUE did not publish its list of dev notes. Ours is whole notes, chosen by a hash.
 """
@@ -74,7 +74,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[ConvertedTask]:
     Raises
     ------
     InputError
-        A folder or file is missing, or a line or element does not match the format in the module's docstring.
+        If a folder or file is missing, or a line or element does not match the format in the module's docstring.
     """
     folders = locate(raw, _REQUIRED, _BELOW)
     counted: Counter[str] = Counter(
@@ -107,7 +107,10 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[ConvertedTask]:
 
 
 def read_notes(texts: Path, gold: Path, counted: Counter[str]) -> list[Note]:
-    """Read the notes of one part, sorted by name; a note without a gold file is left out and counted."""
+    """Read the notes of one part, sorted by name.
+
+    A note without a gold file is left out and counted.
+    """
     gold_paths = {match["note"]: path for path in sorted(gold.iterdir()) if (match := _GOLD.fullmatch(path.name))}
     notes: list[Note] = []
     for path in sorted(texts.iterdir()):

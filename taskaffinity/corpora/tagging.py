@@ -1,7 +1,7 @@
 """Turn a text and its mentions into rows of tagged sentences.
 
 Mentions may have several parts, may overlap and may end in white space. No sentence cuts a mention. A discontinuous
-mention is tagged as ``choices.Discontinuous`` says. Of overlapping mentions the longest is tagged. White space at the
+mention is tagged as ``choices.Discontinuous`` says. The longest of overlapping mentions is tagged. White space at the
 ends of a mention is removed. Each change is counted.
 """
 
@@ -60,7 +60,7 @@ def tagged_rows(
 
 
 def _strip_span(text: str, span: Span) -> Span:
-    """The span without white space at its ends; empty if it holds nothing else."""
+    """Return the span without white space at its ends; empty if it is all white space."""
     piece = text[slice(*span)]
     start = span[0] + len(piece) - len(piece.lstrip())
     return start, max(start, span[0] + len(piece.rstrip()))

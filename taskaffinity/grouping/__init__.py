@@ -1,1 +1,1 @@
-"""Which tasks to train together, from measured gains of pairs: arithmetic on arrays, without files."""
+"""Choose which tasks to train together from gains of pairs: arithmetic on arrays, no files."""

@@ -1,4 +1,4 @@
-"""What models cost: one each, or hours of training, which are a fixed part and a part per task."""
+"""What models cost: one each, or hours of training (a fixed part, and a part per task)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SLACK = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Price:
-    """The price of a model: ``fixed`` and the sum of ``per_task`` over the tasks that it trains on."""
+    """The price of a model: ``fixed`` plus ``per_task`` of each of its tasks."""
 
     fixed: float
     per_task: FloatArray
@@ -39,32 +39,32 @@ class Budget:
 
     @property
     def most_groups(self) -> int:
-        """The largest useful number of models: one per task, or fewer if each has a fixed price."""
+        """The largest useful number of models: one per task, or fewer with a fixed price."""
         size = len(self.price.per_task)
         least = self.price.fixed + float(self.price.per_task.min())
         return size if least * size <= self.total else max(1, int(self.total / least + _SLACK))
 
     def excess(self, members: BoolArray) -> float:
-        """Return by what share the groups exceed the budget; 0 if they do not."""
+        """Return the share by which the groups exceed the budget; 0 if they do not."""
         spent = float(self.price.of(members).sum())
         return 0.0 if spent <= self.total * (1 + _SLACK) else spent / self.total - 1
 
 
 def fitted_price(n_tasks: int, runs: Sequence[tuple[Collection[int], float]]) -> Price | None:
-    """Return the price of a model in the unit of the runs' prices, by non-negative least squares.
+    """Fit the price of a model to the prices of runs, by non-negative least squares.
 
-    Relative errors count, so long runs do not outweigh short ones. If every run has one task, the fixed part cannot be
-    told from the others; it is taken to be 0, so that larger models are not priced too low.
+    Relative errors are minimised, so long runs do not outweigh short ones. If every run has one task, the fixed part
+    cannot be identified. It is then 0, so that larger models are not priced too low.
 
     Parameters
     ----------
     runs : sequence of (tasks, price)
-        The tasks of a finished run by index, and what it cost.
+        The tasks of a finished run by index, and its price in any unit.
 
     Returns
     -------
     Price or None
-        None if a task is in no run.
+        In the unit of the runs. None if a task is in no run.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Chooses groups: exactly for few tasks, by greedy merging and swaps for many."""
+"""Choose groups: exactly for few tasks, by greedy merging and swaps for many."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def single_task(worth: FloatArray) -> Grouping:
 
 
 def pairs(worth: FloatArray) -> Grouping:
-    """Return the grouping in which each task is trained with its best partner, or by itself if none helps."""
+    """Return the grouping of each task with its best partner, or by itself if none helps."""
     size = len(worth)
     gains = np.where(np.isnan(worth), -np.inf, worth)
     best = gains.argmax(axis=0)

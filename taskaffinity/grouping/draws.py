@@ -1,4 +1,4 @@
-"""How sure a choice of groups is: the best groupings of gains that are drawn from their errors."""
+"""Measure how certain a choice of groups is, by draws of the gains from their errors."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from taskaffinity.grouping.swap import improved, total
 
 @dataclass(frozen=True)
 class Shares:
-    """What draws of the gains say about a grouping."""
+    """How often draws of the gains confirm a grouping."""
 
     draws: int
     groups: tuple[float, ...]
-    """Share of draws in which the group is part of the best grouping, by group; 0 to 1."""
+    """By group: share of draws in [0, 1] whose best grouping has this group."""
     regret: float
-    """Mean over draws of what the best grouping is worth more than the chosen one, in points per task."""
+    """Mean advantage of the best grouping of a draw over the chosen one, in points per task."""
 
 
 def shares_of(chosen: Grouping, gains: GroupGains, budget: Budget, *, draws: int = 200, seed: int = 0) -> Shares | None:

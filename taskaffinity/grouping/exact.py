@@ -1,4 +1,4 @@
-"""The best grouping by a mixed-integer linear program over all groups of tasks.
+"""Find the best grouping by a mixed-integer linear program over all groups of tasks.
 
 Each group may be trained or not, each task is served by one trained group, and the trained groups fit the budget. The
 number of groups doubles with every task.

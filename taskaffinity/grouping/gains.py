@@ -1,7 +1,7 @@
-"""The gains that a grouping is chosen from, and the value of a task in a group (the pair-mean model).
+"""Gains of pairs, and the value of a task in a group (the pair-mean model).
 
-The value of task t in a group is the mean of the gains of t with each other member, in points. It is a model: nobody
-has trained the group. The value of a task that is trained alone is 0.
+The value of task t in a group is the mean of the gains of t with each other member, in points. It is a model: the group
+was not trained. The value of a task that is trained alone is 0.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class GroupGains:
     gain: FloatArray
     """NaN if unknown, and on the diagonal."""
     bound: FloatArray
-    """What the choice counts instead of the gain: a lower confidence bound, or the gain itself. NaN if unknown."""
+    """Value that the choice uses for an arrow: a lower confidence bound, or the gain itself. NaN if unknown."""
     se: FloatArray
     """Standard errors; NaN if unknown."""
     df: FloatArray
@@ -43,17 +43,17 @@ class GroupGains:
 
     @property
     def unknown(self) -> BoolArray:
-        """Arrows without a bound. No task is served by a group in which its value needs one of them."""
+        """Arrows without a bound. A group does not serve a task if the task's value there needs such an arrow."""
         return self.arrows & np.isnan(self.bound)
 
     def filled(self, gain: FloatArray, bound: FloatArray, se: FloatArray, df: FloatArray) -> GroupGains:
-        """Return the gains with estimates in the place of unknown arrows, marked in ``estimated``.
+        """Return the gains with estimates for unknown arrows, marked in ``estimated``.
 
         Parameters
         ----------
         gain, bound, se, df : (n_tasks, n_tasks)
-            Estimates in points, what the choice counts of each, their standard errors and degrees of freedom. An
-            estimate without a bound is not used.
+            Estimates, their bounds and standard errors in points, and degrees of freedom. An estimate without a bound
+            is not used.
         """
         fill = self.unknown & ~np.isnan(bound)
         pairs = ((self.gain, gain), (self.bound, bound), (self.se, se), (self.df, df))
@@ -62,7 +62,10 @@ class GroupGains:
 
 
 def bounds(gain: FloatArray, se: FloatArray, df: FloatArray, risk: float | None) -> FloatArray:
-    """Return the lower bound of each gain: with probability ``risk`` the gain is below it; the gain if it is None."""
+    """Return the lower confidence bound of each gain, in points.
+
+    The gain is below its bound with probability ``risk``, in (0, 1). If ``risk`` is None, the bound is the gain.
+    """
     return gain.copy() if risk is None else gain + stdtrit(df, risk) * se
 
 

@@ -1,4 +1,4 @@
-"""A choice of groups, without members and groups that serve nobody."""
+"""A choice of groups; members and groups that serve no task are removed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class Grouping:
         return membership(self.groups, len(self.serves))
 
     def values(self, worth: FloatArray) -> FloatArray:
-        """Return the value of every task in the group that serves it, (n_tasks,), in the unit of ``worth``."""
+        """Return the value of every task in the group that serves it, (n_tasks,).
+
+        The unit is that of ``worth``; NaN where a gain is unknown.
+        """
         found = group_values(self.members(), worth)[list(self.serves), range(len(self.serves))]
         return np.where(np.isinf(found), np.nan, found)
 
@@ -48,12 +51,12 @@ def membership(groups: tuple[tuple[int, ...], ...], n_tasks: int) -> BoolArray:
 def tidied(members: BoolArray, worth: FloatArray, method: Method) -> Grouping:
     """Return the grouping in which each task is served by its best group.
 
-    Groups that serve no task are left out, and so are members that are served elsewhere and help nobody here.
+    Groups that serve no task are removed. So are members that another group serves and that help no task in this one.
     """
     members = members.copy()
     while True:
         values = group_values(members, worth)
-        serves = (values - _SAME * members.sum(axis=1)[:, None]).argmax(axis=0)  # of equal groups the smaller
+        serves = (values - _SAME * members.sum(axis=1)[:, None]).argmax(axis=0)  # among equal groups, the smaller one
         smaller = _without_useless(members, values, serves, worth)
         if smaller is None:
             break
@@ -66,7 +69,7 @@ def tidied(members: BoolArray, worth: FloatArray, method: Method) -> Grouping:
 def _without_useless(
     members: BoolArray, values: FloatArray, serves: np.ndarray[tuple[int, ...], np.dtype[np.int64]], worth: FloatArray
 ) -> BoolArray | None:
-    """Return the groups without one member that nobody needs; None if each is needed."""
+    """Return the groups without one member that no task needs; None if each is needed."""
     for group in sorted(set(serves.tolist())):
         served = serves == group
         for task in np.flatnonzero(members[group] & ~served):

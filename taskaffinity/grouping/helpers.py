@@ -10,7 +10,7 @@ import numpy as np
 from taskaffinity.grouping.gains import GroupGains, group_values
 
 SetValue = Callable[[tuple[int, ...]], tuple[float, float]]
-"""Value and lower bound of the target when it is trained with these helpers, in points."""
+"""Maps helpers to the value and lower bound of the target that is trained with them, in points."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,17 @@ class Helper:
 
 
 def select_helpers(gains: GroupGains, target: int, value_of: SetValue | None = None) -> tuple[Helper, ...]:
-    """Return all sources of a target in the order in which they are best added.
+    """Rank all sources of a target by forward selection.
 
     Each step adds the source with the best bound of the set. The chosen helpers are those up to the best set; none if
-    no set is better than training alone. Under the pair-mean model a second helper never improves the mean, so it
-    chooses one helper at most: only trained sets can show that two are better.
+    no set is better than single-task training. Under the pair-mean model a second helper never improves the mean, so at
+    most one helper is chosen. Only trained sets can show that two are better.
 
     Parameters
     ----------
     value_of : callable, optional
-        Value and lower bound of the target with a set of helpers. Default: the pair-mean model. Runs that train the
-        sets give measured ones.
+        Value and lower bound of the target with a set of helpers, in points. Default: the pair-mean model. Trained sets
+        give measured values.
     """
     by_pairs = _PairMean(gains, target)
     value_of = value_of or by_pairs

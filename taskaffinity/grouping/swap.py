@@ -1,4 +1,6 @@
-"""A good grouping by greedy merging and local search, for more tasks than the exact program can take.
+"""Find a good grouping by greedy merging and local search, for many tasks.
+
+The exact program takes few tasks.
 
 A step changes one member of one group, exchanges two, or moves a task to another group. The best step is taken until
 none improves. Nothing guarantees the best grouping.
@@ -15,10 +17,10 @@ from taskaffinity.grouping.gains import BoolArray, FloatArray, group_values
 from taskaffinity.grouping.grouping import Grouping, NoGrouping, tidied
 
 _FAULT = 1e7
-"""Points that an unserved task, and an exceeded budget, cost."""
+"""Penalty, in points, for an unserved task and for an exceeded budget."""
 _BETTER = 1e-9
 _MOST_MOVES = 400
-"""Pairs of groups between which tasks are moved in one step, at most."""
+"""The largest number of pairs of groups that one step moves tasks between."""
 
 
 def good_grouping(worth: FloatArray, budget: Budget, *, restarts: int = 20, seed: int = 0) -> Grouping:
@@ -45,13 +47,16 @@ def good_grouping(worth: FloatArray, budget: Budget, *, restarts: int = 20, seed
 
 
 def total(members: BoolArray, worth: FloatArray, budget: Budget) -> float:
-    """Return the sum of values, less a large penalty for unserved tasks and an exceeded budget."""
+    """Return the sum of values minus large penalties.
+
+    Unserved tasks and an exceeded budget are penalised.
+    """
     best = _served(group_values(members, worth)).max(axis=0)
     return float(best.sum()) - _penalty(budget.excess(members))
 
 
 def improved(members: BoolArray, worth: FloatArray, budget: Budget) -> BoolArray:
-    """Return the groups after the best steps, until no step improves them; (most_groups, n_tasks)."""
+    """Take the best step until none improves the groups, (most_groups, n_tasks)."""
     members, value = members.copy(), total(members, worth, budget)
     while True:
         step = None
@@ -75,7 +80,7 @@ def _starts(worth: FloatArray, budget: Budget, restarts: int, rng: np.random.Gen
 
 
 def _merged(worth: FloatArray, budget: Budget) -> BoolArray:
-    """Return groups that begin as single tasks and are merged two by two, always with the best total."""
+    """Merge single tasks two by two, always with the best total."""
     size, most = len(worth), budget.most_groups
     groups = list(np.eye(size, dtype=np.bool_))
     while len(groups) > 1 and (len(groups) > most or budget.excess(np.array(groups))):
@@ -108,7 +113,7 @@ def _double_changes(members: BoolArray, worth: FloatArray, budget: Budget) -> It
 def _changes(
     members: BoolArray, worth: FloatArray, budget: Budget, changes: BoolArray
 ) -> Iterator[tuple[float, BoolArray]]:
-    """Yield the best of these changes of each group, with its total."""
+    """Yield the total and the groups after the best change of each group."""
     size = members.shape[1]
     values, prices = _served(group_values(members, worth)), budget.price.of(members)
     for group in range(len(members)):
@@ -124,7 +129,7 @@ def _changes(
 
 
 def _moves(members: BoolArray, worth: FloatArray, budget: Budget) -> Iterator[tuple[float, BoolArray]]:
-    """Yield the best move of a task from each group to each other one, with its total."""
+    """Yield the total and the groups after the best move between each two groups."""
     values, prices = _served(group_values(members, worth)), budget.price.of(members)
     size = members.shape[1]
     filled = np.flatnonzero(members.any(axis=1)).tolist()

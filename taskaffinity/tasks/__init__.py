@@ -1,1 +1,1 @@
-"""What is learned: tasks, metrics, and where their examples come from. No torch, no results."""
+"""Tasks, metrics, and where their examples come from. No torch, no results."""

@@ -44,7 +44,7 @@ def load_suite(name: str, data: Path) -> Suite:
     Raises
     ------
     InputError
-        If no suite has that name, or as ``load_listed`` raises.
+        If no suite has that name, or as ``load_listed``.
     """
     if name not in BLUE_SUITES:
         raise input_error("suite", repr(name), f"one of {', '.join(BLUE_SUITES)}")

@@ -40,7 +40,7 @@ def load_suite(suite: str | Path | Suite, data: str | Path | None = None) -> Sui
     Raises
     ------
     InputError
-        If the suite does not exist, its data are incomplete, or ``data`` is given for anything but a domain.
+        If the suite does not exist, its data are incomplete, or ``data`` is given for a suite that is no domain.
 
     Examples
     --------
@@ -118,12 +118,15 @@ def _user_suite(file: str | Path, data: str | Path | None, names: list[str]) -> 
 
 
 def vocabulary(suite: Suite) -> tuple[str, ...]:
-    """Every word of a synthetic suite: the vocabulary of its tiny encoder."""
+    """Return every word of a synthetic suite, the vocabulary of its tiny encoder."""
     return EIGHT_VOCABULARY if suite.name == EIGHT.name else planted.VOCABULARY
 
 
 def data_folder(domain: str) -> Path | None:
-    """The default data folder: ``TASKAFFINITY_DATA``, else ``./data`` if it holds a task; else None."""
+    """Return the default data folder.
+
+    It is ``TASKAFFINITY_DATA``, else ``./data`` if it holds a task, else None.
+    """
     if given := os.environ.get("TASKAFFINITY_DATA"):
         return Path(given)
     local = Path("data")

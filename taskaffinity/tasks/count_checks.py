@@ -1,4 +1,4 @@
-"""What counts of a metric can be: their columns, their range, and the gold side that all runs of a task share."""
+"""Check the counts of a metric: columns, range, and the part that gold labels decide."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ _TYPES = frozenset((*_COMPACT, np.dtype(np.float64)))
 
 
 def compact(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return whole numbers from 0 below 2**16 in one or two bytes each, and an array with other numbers as it is.
+    """Return counts in one or two bytes each, if all are whole numbers in [0, 2**16).
+
+    Other counts are returned unchanged.
 
     Examples
     --------
@@ -63,7 +65,7 @@ def fault_in_counts(metric: str, counts: npt.NDArray[Any]) -> str:
         metric == "macro_f1" and columns and not columns % _PER_CLASS
     )
     if not fits:
-        return f"{columns} columns, which {metric} has not"
+        return f"{columns} columns, which {metric} does not have"
     if not len(counts):
         return ""
     if metric == "pearson":
@@ -90,14 +92,14 @@ def _fault_in_moments(counts: npt.NDArray[Any]) -> str:
     expected = ((n, np.ones_like(n)), (xx, x * x), (yy, y * y), (xy, x * y))
     if all(bool((np.abs(found - right) <= _ROUNDING * (1 + np.abs(right))).all()) for found, right in expected):
         return ""
-    return "counts of pearson whose products are not those of its scores"
+    return "counts of pearson whose products do not follow from its scores"
 
 
 def gold_side(metric: str, counts: Counts) -> Counts:
     """Return the part of the counts that the gold labels alone decide, (n_examples, n).
 
-    It is equal in all runs of a task. Of accuracy it is the number of examples only, and of a given
-    score what all scores of the task share.
+    It is equal in all runs of a task. For accuracy it only has the number of examples; for a given score, the columns
+    that all scores of the task share.
 
     Examples
     --------

@@ -1,8 +1,10 @@
-"""Read and write task folders: ``DATA/<task>/{train,dev,test}.jsonl`` and ``task.json``, which describes them.
+"""Read and write task folders: ``DATA/<task>/{train,dev,test}.jsonl`` and ``task.json``.
+
+``task.json`` describes the other files.
 
 Each line is one JSON object in UTF-8 (``rows.py`` lists its keys); ``datasets.load_dataset("json")`` reads the files
 too. A new folder appears complete or not at all. In a folder that exists, each file is replaced in one step,
-``task.json`` last. A folder without ``task.json`` is no task. Only its owner can read a folder, unless it is shared.
+``task.json`` last. A folder without ``task.json`` is no task. Only the owner can read a folder, unless it is shared.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ class TaskCard(BaseModel):
     split: str = ""
     """How train, dev and test were made."""
     notes: dict[str, int | str] = Field(default_factory=dict)
-    """What the conversion decided, and how often it did."""
+    """Decisions of the conversion, and how often each was taken."""
     counts: dict[Split, SplitCount] = Field(default_factory=dict)
     sha256: dict[str, str] = Field(default_factory=dict)
     """Hash of each file, by file name."""
@@ -76,8 +78,8 @@ def read_split(path: Path, kind: Kind, labels: Sequence[str]) -> list[Example]:
     Raises
     ------
     InputError
-        If the file does not exist, is not UTF-8 or not JSON, is truncated, has no row, has an id twice, or has a row
-        that ``rows.py`` does not accept.
+        If the file does not exist, is not UTF-8, is no JSON, is truncated or has no row; if an id occurs twice; or if
+        ``rows.py`` does not accept a row.
     """
     examples = parse_rows(read_objects(path), kind, labels)
     if not examples:
@@ -123,12 +125,12 @@ def write_task(
 
 
 def _replace_files(folder: Path, contents: Mapping[str, bytes], share_with_group: bool) -> None:
-    """Write the files of a task folder, and its card last."""
+    """Write the files of a task folder, the card last."""
     try:
         _remove_old_litter(folder)
-        remove_litter(folder.parent)  # also of a process that was killed after its last rename
+        remove_litter(folder.parent)  # also litter of a process that was killed after its last rename
         if not folder.exists():
-            with suppress(FileExistsError), atomic_folder(folder, mode=0o700) as beside:  # another may be faster
+            with suppress(FileExistsError), atomic_folder(folder, mode=0o700) as beside:  # another process may be first
                 for name, content in contents.items():
                     (beside / name).write_bytes(content)
                 protect(beside, share_with_group=share_with_group)
@@ -148,7 +150,7 @@ def _replace_files(folder: Path, contents: Mapping[str, bytes], share_with_group
 
 
 def _remove_old_litter(folder: Path) -> None:
-    """Remove what killed commands of earlier versions left beside the folder, if it is more than a day old."""
+    """Remove litter of earlier versions beside the folder, if it is more than a day old."""
     for beside in folder.parent.glob(f".{escape(folder.name)}.*"):
         with suppress(OSError):
             is_ours = beside.suffix[1:].isdecimal() and {path.name for path in beside.iterdir()} <= _FILES
@@ -166,7 +168,7 @@ def read_card(folder: Path) -> TaskCard:
     """
     path = folder / CARD
     text = "\n".join(read_lines(path, LARGEST_SETTINGS)[0])
-    parse_line(str(path), text)  # names a key that is there twice
+    parse_line(str(path), text)  # names a key that occurs twice
     try:
         return TaskCard.model_validate_json(text)
     except ValidationError as error:
@@ -179,7 +181,7 @@ def read_card(folder: Path) -> TaskCard:
 def read_task(folder: Path) -> Task:
     """Read the task of a folder.
 
-    Its examples are read when they are first used. The task can be pickled.
+    The examples are read when they are first used. The task can be pickled.
 
     Raises
     ------
@@ -195,12 +197,15 @@ def read_task(folder: Path) -> Task:
 
 
 def task_folders(data: Path) -> list[Path]:
-    """The task folders in a data folder, sorted by name; temporary folders of ``write_task`` are skipped."""
+    """Return the task folders in a data folder, sorted by name.
+
+    Temporary folders of ``write_task`` are skipped.
+    """
     return sorted(card.parent for card in data.glob(f"*/{CARD}") if not card.parent.name.startswith("."))
 
 
 def missing_files(folder: Path) -> list[str]:
-    """Names of the files that a task folder should hold and does not."""
+    """Return the names of the files that a task folder lacks."""
     return [name for name in (CARD, *(f"{split}.jsonl" for split in SPLITS)) if not (folder / name).is_file()]
 
 

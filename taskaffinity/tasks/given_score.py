@@ -1,4 +1,4 @@
-"""The metric of runs of which only a score is known, and no example.
+"""The metric of runs with a known score but no examples.
 
 Its counts are one row: the score, 1, and the smallest difference of two scores of the task.
 """
@@ -27,10 +27,10 @@ def given_score(sums: Counts) -> Counts:
 
 
 def given_influence(counts: Counts) -> Counts:
-    """0, because no example is known."""
+    """Return 0, because no example is known."""
     return np.zeros(counts.shape[:-1])
 
 
 def no_items(counts: Counts) -> Counts:
-    """0, because no example is known."""
+    """Return 0, because no example is known."""
     return np.zeros(len(counts))

@@ -1,6 +1,6 @@
-"""Open files of the user and read them line by line, with errors that name the line.
+"""Open a user's files and read them line by line; errors name the line.
 
-``open_file`` opens a file as ``regular_file`` does, with errors in the words of a user's data.
+``open_file`` opens a file as ``regular_file`` does, but its errors are ``InputError``.
 ``LARGEST_DATA`` and ``LARGEST_SETTINGS`` are the largest files that are read as a whole.
 """
 
@@ -27,7 +27,7 @@ _LONE_RETURN = re.compile(rb"\r(?!\n)")
 
 
 def open_file(path: Path, expected: str = "a UTF-8 text file") -> BufferedReader:
-    """Open a regular file to read its bytes, without waiting for the other end of a pipe.
+    """Open a regular file to read its bytes; a pipe does not block.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def open_file(path: Path, expected: str = "a UTF-8 text file") -> BufferedReader
         If the file does not exist, cannot be read, or is a folder, a pipe, a socket or a device.
     """
     try:
-        check_regular(path)  # before it is opened, because opening a device may already do something
+        check_regular(path)  # before opening, because opening a device can have an effect
         return open_regular(path)
     except IrregularFile as error:
         copied = "" if error.found == "a folder" else "; save its content in a file"
@@ -46,7 +46,9 @@ def open_file(path: Path, expected: str = "a UTF-8 text file") -> BufferedReader
 
 
 def read_bytes(path: Path, largest: int = LARGEST_DATA) -> bytes:
-    """The content of a regular file of at most ``largest`` bytes; a file whose name ends in ``.gz`` is unpacked.
+    """Return the content of a regular file of at most ``largest`` bytes.
+
+    A file whose name ends in ``.gz`` is unpacked.
 
     Raises
     ------
@@ -107,10 +109,10 @@ def parse_line(where: str, line: str, *, is_cut: bool = False, is_document: bool
     Raises
     ------
     InputError
-        If the line is no JSON, is nested too deeply, or has a key twice, a number of thousands of digits or a lone
+        If the line is no JSON, is nested too deeply, or has a repeated key, a number of thousands of digits or a lone
         surrogate.
     """
-    found, expected = "", "one JSON object a line"
+    found, expected = "", "one JSON object per line"
     try:
         parsed: object = _DECODER.decode(line)
         if "\\ud" in line.lower() and any("\ud800" <= c <= "\udfff" for c in json.dumps(parsed, ensure_ascii=False)):
@@ -121,7 +123,7 @@ def parse_line(where: str, line: str, *, is_cut: bool = False, is_document: bool
             where, expected = f"{where}: line {error.lineno}", "one JSON list or object in the whole file"
             found = "JSON that breaks off" if error.pos >= len(line.rstrip()) else found
         elif line.lstrip().startswith("[") and not line.rstrip().endswith("]"):
-            found, expected = "the beginning of a JSON list", "one JSON object a line, without a list around them"
+            found, expected = "the beginning of a JSON list", "one JSON object per line, without a list around them"
         elif is_cut:
             found, expected = (
                 f"a line that breaks off after {len(line)} characters",
@@ -133,13 +135,15 @@ def parse_line(where: str, line: str, *, is_cut: bool = False, is_document: bool
         found = "JSON that is nested too deeply"
     except ValueError:  # Python limits the digits of a number
         found = "a number of thousands of digits"
-    if found:  # outside the except clause, or the error's context would hold the text of the line
+    if found:  # raised outside the except clause: otherwise the error's context holds the text of the line
         raise input_error(where, found, expected)
     return parsed
 
 
 def read_lines(path: Path, largest: int = LARGEST_DATA, encoding: str = "") -> tuple[list[str], bool]:
-    """Read the lines of a text file without line ends, and whether the last line had one.
+    """Read the lines of a text file, and whether the last line has a line end.
+
+    The lines have no line ends.
 
     Lines end in LF or CR LF. The encoding is UTF-8 unless another one is given.
 
@@ -156,7 +160,7 @@ def read_lines(path: Path, largest: int = LARGEST_DATA, encoding: str = "") -> t
 
 
 def lone_return(content: bytes) -> int | None:
-    """The line, from 1, of the first carriage return without a line feed; None if there is none."""
+    """Return the line, from 1, of the first carriage return without a line feed, or None."""
     if content.count(b"\r") == content.count(b"\r\n"):
         return None
     found = _LONE_RETURN.search(content)
@@ -164,12 +168,12 @@ def lone_return(content: bytes) -> int | None:
 
 
 def lone_return_error(where: str) -> InputError:
-    """The error for a carriage return without a line feed, which old programs write as a line end."""
+    """Return the error for a carriage return without a line feed, as old programs write."""
     return input_error(where, "a lone carriage return", "lines that end in LF or in CR LF")
 
 
 def utf8(path: Path, largest: int = LARGEST_DATA, encoding: str = "") -> bytes:
-    """The content of a file in UTF-8, without a byte order mark.
+    """Return the content of a file in UTF-8, without a byte order mark.
 
     Parameters
     ----------
@@ -195,13 +199,13 @@ def _converted(path: Path, content: bytes, encoding: str) -> bytes:
         return content.decode(encoding).removeprefix("\ufeff").encode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-    except UnicodeError:  # of a codec without places
+    except UnicodeError:  # a codec that names no place
         line = 1
     raise input_error(f"{path}: line {line}", f"bytes that are not {encoding}", "another encoding:")
 
 
 def text_lines(path: Path, content: bytes) -> tuple[list[str], bool]:
-    """The lines of a file's content, and whether the last line had an end.
+    """Return the lines of a file's content, and whether the last line has a line end.
 
     Raises
     ------

@@ -6,12 +6,12 @@ from taskaffinity.tasks.metrics import METRICS
 
 
 def title_of(metric: str, kind: str, has_negative: bool | None = None) -> str:
-    """The full name of a metric; only tasks with a negative class mention it.
+    """Return the full name of a metric; it mentions a negative class only if there is one.
 
     Parameters
     ----------
     has_negative : bool, optional
-        Whether the task has a negative class. Default: unknown, and taken to be so for relation tasks only.
+        Whether the task has a negative class. Default: true for relation tasks only.
 
     Examples
     --------

@@ -36,7 +36,7 @@ from taskaffinity.tasks.spans import lenient_spans, spans
 
 @dataclass(frozen=True)
 class Metric:
-    """A score computed from per-example counts; the module docstring describes the three functions."""
+    """A score computed from per-example counts; the module docstring describes its functions."""
 
     name: str
     title: str
@@ -47,10 +47,12 @@ class Metric:
     items: Callable[[Counts], Counts]
 
     def score_examples(self, counts: Counts) -> Counts:
-        """Scores ``(...)`` of examples ``(..., n_examples, n_counts)``: ``score`` of their sum.
+        """Return scores ``(...)`` of examples ``(..., n_examples, n_counts)``.
+
+        A score is ``score`` of the sum of the counts.
 
         Moments of Pearson are centred first, because sums of large numbers lose digits. Other counts are whole numbers,
-        whose sum is exact in any order; a product with ones adds them several times as fast.
+        whose sum is exact in any order. A product with ones adds them several times faster.
         """
         if self.score is pearson_score:
             return self.score(centred_moments(counts).sum(axis=-2))
@@ -68,7 +70,7 @@ def every_example(counts: Counts) -> Counts:
 
 
 def gold_positives(counts: Counts) -> Counts:
-    """The gold items of the scored classes, found or missed: ``tp + fn``."""
+    """Return the number of gold items of the scored classes, ``tp + fn``."""
     return np.asarray(_by_class(counts)[..., [0, 2]].sum(axis=(-1, -2)))
 
 
@@ -136,7 +138,9 @@ def macro_f1_influence(counts: Counts) -> Counts:
 def document_f1_tally(
     gold: Sequence[str | Sequence[str]], predicted: Sequence[str | Sequence[str]], labels: Sequence[str]
 ) -> Counts:
-    """Columns: tp, fp, fn over the scored classes together; each row may have several classes, or none.
+    """Columns: tp, fp, fn over the scored classes together.
+
+    A row may have several classes, or none.
 
     For ``multilabel_f1`` a row is an example. For ``document_f1`` it is a pair of mentions; a relation without an
     example is a pair without a prediction. ``secondary_metrics.by_pair`` builds these pairs from a task's examples.
@@ -150,7 +154,9 @@ def document_f1_tally(
 
 
 def span_f1_tally(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], labels: Sequence[str]) -> Counts:
-    """Columns: tp, fp, fn of spans with equal type and both boundaries; one row per sentence.
+    """Columns: tp, fp, fn of spans; one row per sentence.
+
+    A predicted span is right if its type and both boundaries are.
 
     A span is ``B-x`` followed by any number of ``I-x``. An ``I-x`` after anything else is no span (strict IOB2 of
     seqeval).
@@ -159,7 +165,10 @@ def span_f1_tally(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[st
 
 
 def conlleval_tally(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], labels: Sequence[str]) -> Counts:
-    """As ``span_f1_tally``, but an ``I`` after no span of its type begins one, as in ``conlleval``."""
+    """As ``span_f1_tally``, with the spans of ``conlleval``.
+
+    An ``I`` after no span of its type begins a span.
+    """
     return _span_tally(gold, predicted, labels, lenient_spans)
 
 
@@ -181,7 +190,7 @@ def _span_tally(
 
 
 def by_document(influence: Counts, documents: npt.NDArray[np.integer[Any]]) -> Counts:
-    """How far each document moves the score, ``(..., n_documents)``.
+    """Return how far each document moves the score, ``(..., n_documents)``.
 
     The influences of a document's examples are added and rescaled, so that the standard error of the score is again
     ``std() / sqrt(n_documents)`` (the cluster-robust sandwich estimator; Liang & Zeger 1986).

@@ -1,7 +1,7 @@
 """Read numbers from text, by one rule for every file and option.
 
-A number has ASCII digits. Python also reads ``1_000``, other scripts' digits, ``nan`` and texts of any length; a file
-that has one of them is more likely broken.
+A number has ASCII digits. Python also reads ``1_000``, digits of other scripts, ``nan`` and texts of any length. A file
+with one of these is probably broken.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,4})?")
 
 
 def whole_number(text: str) -> int | None:
-    """The whole number of 1 to 18 ASCII digits that a text is; None if it is something else.
+    """Return a text of 1 to 18 ASCII digits as a whole number, any other text as None.
 
     Examples
     --------
@@ -29,7 +29,9 @@ def whole_number(text: str) -> int | None:
 
 
 def finite_number(text: str) -> float | None:
-    """The finite decimal number that a text is, white space around it aside; None if it is something else.
+    """Return a text as a finite decimal number, any other text as None.
+
+    White space around the number is ignored.
 
     Examples
     --------

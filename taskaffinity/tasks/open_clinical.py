@@ -1,8 +1,8 @@
 """Four clinical tasks whose corpora need no data use agreement.
 
 The kinds are those of the paper's clinical suite: similarity, tagging, relation and inference. The texts differ: pairs
-of terms, eligibility criteria of trials, and questions instead of patient notes. So the arrows of this suite say
-nothing about the arrows of the paper.
+of terms, eligibility criteria of trials, and questions instead of patient notes. The gains of this suite therefore say
+nothing about the paper's gains.
 """
 
 from __future__ import annotations

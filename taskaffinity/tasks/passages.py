@@ -10,7 +10,7 @@ from taskaffinity.tasks.lines import parse_line, read_lines
 
 
 def read_passages(paths: Iterable[Path]) -> list[str]:
-    """Read every line of ``.txt`` files and every text of ``.jsonl`` files, without repeats.
+    """Read the distinct lines of ``.txt`` files and texts of ``.jsonl`` files.
 
     The rows of a relation task repeat a sentence with other words masked. These texts differ, so all of them stay.
 

@@ -1,4 +1,4 @@
-"""Pearson's correlation from moments of examples, and the rounding errors of scores that are far from zero."""
+"""Pearson's correlation from moments of examples, exact also for scores far from zero."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ import numpy.typing as npt
 Counts = npt.NDArray[np.float64]
 
 _CONSTANT = 1e-10
-"""A variance of predictions below this share of their second moment is a rounding error."""
+"""A variance of predictions below this share of their second moment is rounding error."""
 _CONSTANT_GOLD = 1e-28
-"""The same of gold scores, which are exact."""
+"""The same for gold scores, which are exact."""
 _FAR = 1e4
 """A mean is far from zero if its square exceeds the variance by this factor."""
 
 
 def pearson_tally(gold: Sequence[float], predicted: Sequence[float], labels: Sequence[str]) -> Counts:
-    """Columns: 1, x, y, xx, yy, xy for gold x and prediction y. These moments reveal the gold scores."""
+    """Columns: 1, x, y, xx, yy, xy for gold x and prediction y.
+
+    These moments reveal the gold scores.
+    """
     x, y = np.asarray(gold, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
     if x.shape != y.shape:
         raise ValueError(f"{x.size} gold scores, {y.size} predictions")
@@ -26,7 +29,7 @@ def pearson_tally(gold: Sequence[float], predicted: Sequence[float], labels: Seq
 
 
 def pearson_score(sums: Counts) -> Counts:
-    """Pearson's correlation from summed moments; 0 if either side is constant.
+    """Return Pearson's correlation from summed moments; 0 if either side is constant.
 
     The error is up to ``1e-14 (mean / SD)**2`` of the side whose mean is farther from zero. ``Metric.score_examples``
     has no such error.
@@ -39,7 +42,9 @@ def pearson_score(sums: Counts) -> Counts:
 
 
 def centred_moments(counts: Counts) -> Counts:
-    """Columns of ``pearson_tally`` around the means of scores that are far from zero; other counts as they are.
+    """Centre the columns of ``pearson_tally`` if scores are far from zero.
+
+    Other counts are returned unchanged.
 
     Correlations do not change, except for their rounding errors: below 1e-9 for means up to 1e6 SDs.
     """
@@ -55,7 +60,10 @@ def centred_moments(counts: Counts) -> Counts:
 
 
 def _is_far(scores: Counts, constant: float) -> npt.NDArray[np.bool_]:
-    """Whether scores ``(..., n_examples)`` have a mean far from zero and are not constant, ``(..., 1)``."""
+    """Return whether scores have a mean far from zero and are not constant, ``(..., 1)``.
+
+    The scores are ``(..., n_examples)``.
+    """
     if not scores.shape[-1]:
         return np.zeros((*scores.shape[:-1], 1), dtype=bool)
     square, variance = scores.mean(axis=-1, keepdims=True) ** 2, scores.var(axis=-1, keepdims=True)

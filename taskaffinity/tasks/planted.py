@@ -1,11 +1,13 @@
-"""Synthetic suites with known affinities, used as the default data and to validate the tool.
+"""Make synthetic suites with known affinities.
+
+They are the default data, and they validate the tool.
 
 Each nonce word has a hidden class in {0, 1, 2, 3}. A *target* is trained on half of the words of each class (the seen
 words) and tested on all words, so a single-task model must guess the unseen ones. A *helper* is trained on all words
 with their true classes, so it teaches the shared embeddings what the target lacks. A *rival* is trained on all words
-too, but gives each unseen word the class ``shift`` further on: right where the target has examples, wrong elsewhere.
-A two-layer encoder can learn every rule from random weights. Contradictory labels alone would do no harm, because
-each task has its own head.
+too, but gives each unseen word the class ``shift`` further on. Its labels are right where the target has examples, and
+wrong elsewhere. A two-layer encoder can learn every rule from random weights. Contradictory labels by themselves would
+do no harm, because each task has its own head.
 
 The tasks have the ids and shapes of the paper's suites, but none of their text. ``planted_truth.csv`` holds the known
 effect of every arrow and its mean gain over nine seeds (``tests/benchmarks/synthetic_suites.py``). Arrows into the
@@ -64,7 +66,7 @@ class Lexicon:
     """The classes that one task gives to the words."""
 
     shown: int = WORDS_A_CLASS
-    """Number of words of each class in the training split, from the first; a target has half of them."""
+    """Number of words of each class in training, counted from the first; a target has half of them."""
     shift: int = 0
     """By how many classes a rival shifts the unseen words."""
     other: bool = False
@@ -86,7 +88,10 @@ def _filler(rng: np.random.Generator, low: int, high: int) -> list[str]:
 
 
 def tagged(types: tuple[str | None, ...], lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
-    """Generate a sentence of four content words; a word of class k after a cue is a mention of ``types[k]``."""
+    """Generate a sentence of four content words.
+
+    A word of class k after a cue is a mention of ``types[k]``.
+    """
     words: list[str] = _filler(rng, 0, 2)
     tags = ["O"] * len(words)
     for _ in range(4):
@@ -101,7 +106,9 @@ def tagged(types: tuple[str | None, ...], lexicon: Lexicon, rng: np.random.Gener
 
 
 def similar(lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
-    """Generate two sentences of two content words each, scored 5 x mean class / 3 plus noise of 0.2.
+    """Generate two sentences of two content words each, and their score.
+
+    The score is 5 x mean class / 3 plus noise of 0.2.
 
     Half of the words share a theme.
     """
@@ -119,7 +126,10 @@ def similar(lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
 
 
 def related(labels: tuple[str, ...], negative: str, lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
-    """Generate ``@a$ word1 ... @b$ word2``: the class of word1 is the relation, unless word2 has the same class."""
+    """Generate ``@a$ word1 ... @b$ word2``.
+
+    The class of word1 is the relation; if word2 has the same class, the label is negative.
+    """
     (first, class1), (second, class2) = lexicon.draw(rng), lexicon.draw(rng)
     words = [*_filler(rng, 1, 2), "@a$", first, *_filler(rng, 1, 4), "@b$", second, *_filler(rng, 1, 2)]
     label = labels[class1] if class2 != class1 else negative
@@ -127,7 +137,10 @@ def related(labels: tuple[str, ...], negative: str, lexicon: Lexicon, rng: np.ra
 
 
 def inferred(lexicon: Lexicon, rng: np.random.Generator, id: str) -> Example:
-    """Generate a pair: neutral after a doubting premise, else decided by the class of the hypothesis' word."""
+    """Generate a pair of sentences for inference.
+
+    It is neutral after a doubting premise. Otherwise the class of the hypothesis' word decides.
+    """
     doubting = rng.random() < 1 / 3
     word, believed = lexicon.draw(rng)
     premise = [str(rng.choice(DOUBTING if doubting else AFFIRMING)), *_filler(rng, 2, 5)]
@@ -242,13 +255,16 @@ BIOMEDICAL = Suite(
 
 
 def truth(suite: str) -> dict[tuple[str, str], str]:
-    """The known effect of every arrow: (source, target) -> improves, degrades, not significant or not degrades."""
+    """Return the known effect of every arrow (source, target).
+
+    Effects are improves, degrades, not significant or not degrades.
+    """
     with (resources.files("taskaffinity.tasks") / "planted_truth.csv").open(encoding="utf-8") as file:
         return {(row["source"], row["target"]): row["truth"] for row in csv.DictReader(file) if row["suite"] == suite}
 
 
 def stand_in(domain: str) -> Suite:
-    """The synthetic suite that replaces ``clinical``, ``biomedical`` or ``blue``.
+    """Return the synthetic suite that replaces ``clinical``, ``biomedical`` or ``blue``.
 
     Raises
     ------

@@ -21,7 +21,7 @@ class ListedTask:
     """Name in figures, as printed in the paper."""
     kind: Kind
     domain: str
-    """The suite of its text domain."""
+    """Suite that the task belongs to, named after its text domain."""
     corpus: str
     """Name of its corpus in ``taskaffinity data prepare``."""
     labels: tuple[str, ...] = ()
@@ -34,8 +34,8 @@ def load_listed(name: str, rows: Sequence[ListedTask], data: Path) -> Suite:
     Raises
     ------
     InputError
-        If folders or files are missing (the error lists all of them and the commands that make them), or if a folder
-        holds a task of another kind or with other labels.
+        If folders or files are missing, or if a folder holds a task of another kind or with other labels. The error
+        lists all missing files and the commands that make them.
     """
     if not data.is_dir():
         raise input_error(
@@ -62,6 +62,6 @@ def load_listed(name: str, rows: Sequence[ListedTask], data: Path) -> Suite:
 
 
 def commands(rows: Iterable[ListedTask], out: Path) -> str:
-    """The commands that make the folders of these tasks, for a message."""
+    """Return the commands that make the folders of these tasks, for a message."""
     corpora = dict.fromkeys(row.corpus for row in rows)
     return " and ".join(f"`taskaffinity data prepare {corpus} --raw DIR --out {out}`" for corpus in corpora)

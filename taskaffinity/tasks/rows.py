@@ -18,7 +18,7 @@ from taskaffinity.tasks.spans import spans
 from taskaffinity.tasks.task import SCORE_KINDS, Example, Kind
 
 _LARGEST = 1e30
-"""A score beyond this is no score, and its square would leave the range of the floats that training uses."""
+"""The largest score. The square of a larger one would exceed the range of the floats in training."""
 PAIR_KINDS: frozenset[Kind] = frozenset({"similarity", "inference"})
 
 
@@ -32,7 +32,7 @@ class Row:
     each word. For relations, ``(start, end)`` of each part of each of the two arguments."""
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON object of the row."""
+        """Return the row as a JSON object."""
         example = self.example
         row: dict[str, Any] = {"id": example.id}
         label = list(example.label) if isinstance(example.label, tuple) else example.label
@@ -56,7 +56,7 @@ class SplitCount:
 
     rows: int
     counted: int
-    """The count in the paper's Table 1: mentions (ner), rows that are not negative, or pairs."""
+    """The count as in the paper's Table 1: mentions (ner), rows that are not negative, or pairs."""
     labels: dict[str, int]
     """Rows by class, or mentions by type. Empty for similarity."""
 
@@ -69,7 +69,7 @@ def parse_rows(
     Parameters
     ----------
     seen
-        Id -> place of the row. It is extended here; pass one mapping for all splits of a task to keep ids unique.
+        Id -> place of the row. It is extended. Pass one mapping for all splits of a task, so that ids are unique.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Secondary metrics: reported beside the official metric, which decides the verdicts.
+"""Secondary metrics, reported beside the official metric that decides the verdicts.
 
 Their counts of the test split are stored beside the official ones, as ``"<task>/test/<metric>"``.
 """
@@ -15,14 +15,14 @@ from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, Kind, Label
 
 
 def secondary_metrics(kind: Kind, official: str, *, missed_are_known: bool) -> tuple[str, ...]:
-    """Names of the secondary metrics of a task, keys of ``METRICS``.
+    """Return the secondary metrics of a task, as keys of ``METRICS``.
 
     Parameters
     ----------
     missed_are_known : bool
-        Whether the number of gold relations without an example is known; ``document_f1`` needs it.
+        Whether the number of gold relations without an example is known. ``document_f1`` needs it.
     """
-    default = DEFAULT_METRIC[kind]  # accuracy or micro-F1 for classes; the other one adds little
+    default = DEFAULT_METRIC[kind]  # accuracy or micro-F1 for classes: a second one of them adds little
     others = (name for name in METRICS_OF_KIND[kind] if name not in (default, "accuracy", "micro_f1"))
     names = (default, *others, *(("document_f1",) if missed_are_known else ()))
     return tuple(name for name in names if name != official)
@@ -36,7 +36,7 @@ def tally(
     labels: Sequence[str],
     missed: int = 0,
 ) -> Counts:
-    """Counts of a metric over a task's examples, ``(n_units, n_counts)``.
+    """Return the counts of a metric over a task's examples, ``(n_units, n_counts)``.
 
     A unit is an example. For ``document_f1`` it is a pair of mentions.
     """
@@ -49,7 +49,9 @@ def tally(
 def documents_of(
     metric: str, ids: Sequence[str], documents: Sequence[str], missed: int = 0
 ) -> npt.NDArray[np.int64] | None:
-    """The document number of each row of ``tally``, ``(n_units,)``; None if no two rows share a document.
+    """Return the document number of each row of ``tally``, ``(n_units,)``.
+
+    The result is None if no two rows share a document.
 
     Documents are numbered from 0 by first appearance. A row without a document, and a relation without an example,
     counts as a document of its own.
@@ -68,7 +70,9 @@ def documents_of(
 def by_pair(
     ids: Sequence[str], gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str], missed: int = 0
 ) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
-    """The gold and the predicted classes of each pair of mentions, which is the unit that BioCreative scores.
+    """Return the gold and the predicted classes of each pair of mentions.
+
+    BioCreative scores these pairs.
 
     A pair with two classes is two examples of one text, ``x`` and ``x#2``, and no classifier can be right on both. Here
     it is one unit with both classes. ``missed`` adds units for relations without an example.

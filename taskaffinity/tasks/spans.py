@@ -1,4 +1,4 @@
-"""Spans of tags: strict IOB2, and as ``conlleval`` reads them."""
+"""List spans of tags: strict IOB2, and as ``conlleval`` reads them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
 
 
 def lenient_spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
-    """List the spans of ``conlleval``: an ``I`` after no span of its type is read as ``B``.
+    """List the spans of ``conlleval``, in order.
+
+    An ``I`` after no span of its type is read as ``B``.
 
     Examples
     --------

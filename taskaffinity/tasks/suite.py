@@ -46,9 +46,9 @@ class Suite:
 
             ``options`` are keys of a suite file: ``kind``, ``labels``, ``negative``, ``metric``, ``title``, ``splits``
             (split -> its name in ``data``), and ``dev`` or ``test`` as a share of the training split, such as
-            ``"10%"``. Without ``kind``, a column of tags means ner, labels that are lists multilabel, a second text
-            with a float label similarity, a second text with another label inference, one text with a float label
-            regression, and anything else classification.
+            ``"10%"``. Without ``kind``, it follows from the columns. A column of tags is ner; labels that are lists are
+            multilabel; two texts are similarity with a float label, else inference; one text is regression with a float
+            label, else classification.
         name : str
             Name of the suite and of its results folder.
 
@@ -78,7 +78,9 @@ class Suite:
         return cls(name, read_datasets(datasets, name))
 
     def scored_by(self, metrics: Mapping[Kind, str]) -> Suite:
-        """The same suite with these official metrics, by kind of task; tasks of other kinds keep theirs.
+        """Return the suite with other official metrics, by kind of task.
+
+        Tasks of other kinds keep theirs.
 
         The metric of a task is part of its fingerprint.
         """

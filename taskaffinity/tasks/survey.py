@@ -1,4 +1,4 @@
-"""Describe tasks in numbers: sizes, lengths, labels, and texts and documents that occur in two splits.
+"""Describe tasks in numbers: sizes, lengths, labels, and texts in two splits.
 
 If a text occurs in the training split of one task and in the test split of another, an arrow may show a leak instead of
 transfer. The same holds for the splits of one task. Only counts of such texts are reported.
@@ -22,9 +22,9 @@ from taskaffinity.tasks.user.suitefile import read_suite
 
 @dataclass(frozen=True)
 class Overlap:
-    """Number of examples of one split whose text, or whose document, also occurs in another split.
+    """Number of examples of a split whose text or document is also in another split.
 
-    Texts are compared without case and white space. Documents are those that the data name.
+    Texts are compared without case and white space. Documents are known only if the data name them.
     """
 
     task: str
@@ -35,7 +35,7 @@ class Overlap:
     of: Literal["text", "document"] = "text"
 
     def described(self) -> str:
-        """One line with the number of texts and both splits."""
+        """Return one line with the number of texts and both splits."""
         if self.of == "document":
             rows = "1 row" if self.examples == 1 else f"{self.examples:,} rows"
             whose = "whose document is" if self.examples == 1 else "whose documents are"
@@ -45,7 +45,7 @@ class Overlap:
 
 
 def tasks_of(place: Path) -> tuple[Task, ...]:
-    """Read the tasks of a suite file, or of the task folders in a data folder, with all examples.
+    """Read the tasks of a suite file or of a data folder, with all examples.
 
     Raises
     ------
@@ -68,7 +68,10 @@ def tasks_of(place: Path) -> tuple[Task, ...]:
 
 
 def labels_by_split(task: Task) -> dict[str, dict[Split, str]]:
-    """Label -> split -> number of examples; for similarity, its lowest, mean and highest score."""
+    """Return label -> split -> number of examples.
+
+    For scores, it has the lowest, the mean and the highest instead.
+    """
     found: dict[str, dict[Split, str]] = {label: {} for label in task.labels or ("lowest", "mean", "highest")}
     for split, examples in task.examples.items():
         if task.kind in SCORE_KINDS:
@@ -85,13 +88,16 @@ def labels_by_split(task: Task) -> dict[str, dict[Split, str]]:
 
 
 def labels_by_frequency(task: Task) -> list[str]:
-    """The labels of a task, the most frequent in training first; equally frequent ones in the task's order."""
+    """Return the labels of a task, the most frequent in training first.
+
+    Equally frequent labels keep the task's order.
+    """
     counts = count(task.examples["train"], task.kind, task.negative).labels
     return sorted(task.labels, key=lambda label: -counts.get(label, 0))
 
 
 def n_contradictions(task: Task, split: Split) -> int:
-    """Number of examples of a split whose text also stands there with another label.
+    """Return how many examples of a split have a text that occurs there with another label.
 
     Texts are compared without case and white space.
     """
@@ -103,7 +109,7 @@ def n_contradictions(task: Task, split: Split) -> int:
 
 
 def n_words(example: Example) -> int:
-    """Number of words of an example, over both texts."""
+    """Return the number of words of an example, over both texts."""
     return len(example.words) or len(f"{example.text} {example.text_pair or ''}".split())
 
 
@@ -123,7 +129,7 @@ def overlaps(tasks: Sequence[Task]) -> list[Overlap]:
 
 
 def _overlaps_between(tasks: Sequence[Task]) -> list[Overlap]:
-    """Compare the training split of each task with every split of the others, each text once."""
+    """Compare the training split of each task with every split of the others; each text counts once."""
     trained_in: dict[str, set[int]] = {}
     for number, task in enumerate(tasks):
         for example in task.examples["train"]:
@@ -147,7 +153,7 @@ def _overlaps_between(tasks: Sequence[Task]) -> list[Overlap]:
 
 
 def leaks(tasks: Sequence[Task]) -> list[Overlap]:
-    """The ``overlaps`` that can raise a score: dev or test texts that occur in a training split."""
+    """Return the ``overlaps`` that can raise a score: dev or test texts in a training split."""
     return [overlap for overlap in overlaps(tasks) if overlap.split != "train" and overlap.other_split == "train"]
 
 
@@ -171,6 +177,9 @@ def _input(example: Example) -> str:
 
 
 def _sides(example: Example) -> tuple[str, ...]:
-    """The texts of an example in the form that is compared; a tagged sentence equals its running text."""
+    """Return the texts of an example as they are compared.
+
+    A tagged sentence equals its running text.
+    """
     texts = (" ".join(example.words) or example.text, example.text_pair)
     return tuple("".join(text.split()).casefold() for text in texts if text)

@@ -19,9 +19,9 @@ from taskaffinity.errors import InputError, has_controls, quoted, shown
 from taskaffinity.tasks.metrics import METRICS, Metric
 
 Kind = Literal["similarity", "relation", "inference", "ner", "classification", "regression", "multilabel"]
-"""The kinds of Sections 3.1-3.4 of the paper: regression on a pair, classification of a masked sentence,
-classification of a pair, tagging. ``classification`` is ``relation`` without masks, ``regression`` is
-``similarity`` with one text, and an example of ``multilabel`` has any number of classes."""
+"""The first four are the kinds of Sections 3.1-3.4 of the paper: regression on a pair, classification of a masked
+sentence, classification of a pair, tagging. ``classification`` is ``relation`` without masks. ``regression`` is
+``similarity`` with one text. An example of ``multilabel`` has any number of classes."""
 
 SCORE_KINDS: frozenset[Kind] = frozenset({"similarity", "regression"})
 """Kinds whose labels are numbers."""
@@ -58,7 +58,7 @@ A_NAME = "letters, digits, '-', '_' and '.' (at most 80), because files are name
 
 
 def is_name(value: object) -> bool:
-    """Whether a value is a legal name of a suite or task."""
+    """Return whether a value is a legal name of a suite or task."""
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
@@ -123,7 +123,8 @@ class Task:
     missed: Mapping[Split, int] = field(default_factory=dict)
     """Number of gold relations without an example, by split. Empty if unknown."""
     notes: tuple[str, ...] = field(default=(), repr=False)
-    """What the reader converted or ignored, one line each; no text of the data, and no part of the fingerprint."""
+    """What the reader converted or ignored, one line each. They quote no text of the data and are not in the
+    fingerprint."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -156,8 +157,8 @@ class Task:
         Raises
         ------
         InputError
-            If an id occurs in two splits, a tagged sentence has no word, or its numbers of tags and words differ; or
-            as the reader raises.
+            If an id occurs in two splits, a tagged sentence has no word, or its numbers of tags and words differ; or as
+            the reader.
         """
         read = {split: tuple(self.read(split)) for split in SPLITS}
         of: dict[str, Split] = {}
@@ -178,7 +179,7 @@ class Task:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hex digits of a hash over kind, labels, metric and examples.
+        """Sixteen hex digits of a hash over name, kind, labels, metric and examples.
 
         The hash covers everything that can change a score or its standard error.
         """

@@ -16,7 +16,7 @@ from taskaffinity.errors import input_error
 from taskaffinity.tasks.lines import read_lines
 
 _LONGEST_ROW = 100
-"""Maximal number of lines of a row; otherwise a quote that is never closed would take the whole file."""
+"""The largest number of lines of a row. Without it, a quote that is never closed would take the whole file."""
 
 
 def read_table(
@@ -79,12 +79,12 @@ def _rows(path: Path, lines: Sequence[str], width: int, at: int) -> Iterator[tup
 
 
 def _quoted_row(lines: Sequence[str], width: int) -> tuple[list[str], int] | None:
-    """The fields and number of lines of the quoted row that starts here; None if there is none."""
+    """Return the fields and the number of lines of the quoted row that starts here, or None."""
     n_quotes, is_row = 0, [line.count("\t") == width - 1 for line in lines]
     for n_lines, line in enumerate(lines, start=1):
         n_quotes += line.count('"')
         if n_quotes % 2 == 0:  # no quote is open
-            if sum(is_row[:n_lines]) > 1 or any(is_row[1 : n_lines - 1]):  # other programs' rows, with bare quotes
+            if sum(is_row[:n_lines]) > 1 or any(is_row[1 : n_lines - 1]):  # rows of other programs, with bare quotes
                 return None
             try:
                 rows = list(csv.reader((f"{line}\n" for line in lines[:n_lines]), delimiter="\t", strict=True))

@@ -2,8 +2,8 @@
 
 A ``.txt`` file has one text per line. A ``.jsonl`` file has one object per line with ``text`` (and ``text_pair``) or
 ``words``, and optionally an ``id``; other keys are ignored. A ``.csv`` or ``.tsv`` file has these keys as columns of
-its header. Fields of ``.csv`` may be quoted; those of ``.tsv`` are taken as they are. A file is read row by row, never
-completely, so it may have any size; a row has at most ``LARGEST_ROW`` bytes.
+its header. Fields of ``.csv`` may be quoted; fields of ``.tsv`` are read literally. A file is read row by row, so it
+may have any size. A row has at most ``LARGEST_ROW`` bytes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Unlabelled:
     text: str = field(default="", repr=False)
     text_pair: str | None = field(default=None, repr=False)
     words: tuple[str, ...] = field(default=(), repr=False)
-    """The words of a split sentence. ``text`` is then empty."""
+    """The words of a tokenized sentence. ``text`` is then empty."""
 
 
 def read_unlabelled(path: Path, kind: Kind, columns: Mapping[str, str] | None = None) -> Iterator[Unlabelled]:
@@ -135,7 +135,10 @@ def _table(path: Path, kind: Kind, columns: Mapping[str, str]) -> Iterator[Unlab
 
 
 def _renamed(where: str, row: object, columns: Mapping[str, str]) -> object:
-    """A row with its text, pair and id under these keys: as ``columns`` says, else under a usual name."""
+    """Return a row with its text, pair and id under these keys.
+
+    Their columns are those in ``columns``, else those with a usual name.
+    """
     if not isinstance(row, dict):
         return row
     for name, column in columns.items():

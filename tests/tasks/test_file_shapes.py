@@ -152,7 +152,7 @@ BAD: dict[str, tuple[str, bytes, str, str]] = {
     "separator of two": ("csv", b"text,label\n", "separator: '||'", "line 2: found separator '||'"),
     "separator of tsv": ("tsv", b"text\tlabel\n", "separator: ';'", "found separator: for format tsv"),
     "header of JSON": ("jsonl", b"{}\n", "header: [text, label]", "found header: for format jsonl"),
-    "header twice": ("csv", b"a,b\n", "header: [text, text]", "line 2: found a name that is empty or there twice"),
+    "header twice": ("csv", b"a,b\n", "header: [text, text]", "line 2: found a name that is empty or listed twice"),
     "a header after all": ("csv", table(records("train")), "header: [id, text, label]", "line 1: found the names of"),
     "header of another width": (
         "csv",

@@ -1,6 +1,6 @@
 """Read passages of BioC files, in XML or JSON, with the mentions in them.
 
-Offsets of mentions count from the beginning of the document; a passage says where it starts. Mentions stand in passages
+Offsets of mentions count from the beginning of the document; a passage gives its own offset. Mentions are in passages
 or in their sentences. Relations are not read.
 """
 

@@ -60,7 +60,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Document:
-    """A text, its mentions sorted by position, and its relations in the order of the file."""
+    """A text, its mentions sorted by position, and its relations in file order."""
 
     name: str
     text: str = field(repr=False)
@@ -74,7 +74,7 @@ def read_document(text_path: Path) -> Document:
     Raises
     ------
     InputError
-        A file is missing or not UTF-8, a line does not match the format in the module's docstring, an id is defined
+        If a file is missing or not UTF-8, a line does not match the format in the module's docstring, an id is defined
         twice or not at all, or a mention's text differs from the text at its offsets.
     """
     text, path = read_text_exactly(text_path), text_path.with_suffix(".ann")

@@ -1,7 +1,7 @@
 """Mask the two arguments of a relation in its sentence by their types.
 
 * An argument is masked from its first character to its last, so all parts of a discontinuous mention are covered.
-* Masks stand in text order, whatever the order of the arguments in the annotation.
+* Masks are in text order, whatever the order of the arguments in the annotation.
 * Two arguments get one joint mask if they share a character or if one lies between the parts of the other. Arguments
   that only touch get two masks.
 * A line break, a tab or a run of blanks becomes one blank.
@@ -59,5 +59,5 @@ def masked(text: str, sentence: Span, first: Argument, second: Argument, joint: 
 
 
 def overlap(first: Argument, second: Argument) -> bool:
-    """Whether two arguments share a character, or one lies between the parts of the other."""
+    """Return whether two arguments share a character, or one lies between the parts of the other."""
     return first.hull[0] < second.hull[1] and second.hull[0] < first.hull[1]

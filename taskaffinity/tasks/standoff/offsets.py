@@ -21,7 +21,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[str, int, str]]:
     Raises
     ------
     InputError
-        The file is missing or not UTF-8.
+        If the file is missing or not UTF-8.
     """
     for number, line in enumerate(read_lines(path)[0], start=1):
         if line.strip():
@@ -34,7 +34,7 @@ def read_text_exactly(path: Path) -> str:
     Raises
     ------
     InputError
-        The file is missing or not UTF-8.
+        If the file is missing or not UTF-8.
     """
     try:
         return read_bytes(path).decode("utf-8")
@@ -48,7 +48,7 @@ def xml_root(path: Path) -> ET.Element:
     Raises
     ------
     InputError
-        The file is missing, not UTF-8, declares another encoding, is empty, or is not well-formed. The message names
+        If the file is missing, not UTF-8, declares another encoding, is empty, or is not well-formed. The message names
         the line.
     """
     lines, _ = text_lines(path, utf8(path))
@@ -58,7 +58,7 @@ def xml_root(path: Path) -> ET.Element:
         raise input_error(f"{path}: line 1", f"encoding {shown(declared[2])}", "UTF-8: save the file as UTF-8")
     fault: InputError
     try:
-        return ET.fromstring(text)  # of a text, not of bytes: the declared encoding is then ignored
+        return ET.fromstring(text)  # parsed from a text, not from bytes: then the declared encoding is ignored
     except ET.ParseError as error:
         line, column = error.position
         found = f"XML that is not well-formed at column {column + 1}" if any(lines) else "an empty file"
@@ -67,12 +67,12 @@ def xml_root(path: Path) -> ET.Element:
 
 
 def mention_span(where: str, text: str, start: str, end: str, mention_text: str) -> Span:
-    """Offsets of a mention (end exclusive), checked against the text of its document.
+    """Return the offsets of a mention, end exclusive, checked against its document.
 
     Raises
     ------
     InputError
-        The offsets are not numbers, lie outside the text, or do not point to ``mention_text``.
+        If the offsets are not numbers, lie outside the text, or do not point to ``mention_text``.
     """
     span = offsets_inside(where, text, start, end)
     if text[span[0] : span[1]] != mention_text:
@@ -81,12 +81,12 @@ def mention_span(where: str, text: str, start: str, end: str, mention_text: str)
 
 
 def offsets_inside(where: str, text: str, start: str, end: str) -> Span:
-    """The span that two texts give, end exclusive.
+    """Return the span that two texts give, end exclusive.
 
     Raises
     ------
     InputError
-        They are not two whole numbers, or the span is empty or outside the text.
+        If they are not two whole numbers, or the span is empty or outside the text.
     """
     first, last = whole_number(start), whole_number(end)
     if first is None or last is None:
@@ -103,11 +103,14 @@ def check_inside(where: str, text: str, span: Span) -> None:
 
 
 def without_spaces(text: str) -> str:
-    """The text without white space, because corpora join the parts of a mention with or without a blank."""
+    """Return the text without white space.
+
+    Corpora join the parts of a mention with or without a blank.
+    """
     return "".join(text.split())
 
 
 def offset_error(where: str, offsets: str, length: int) -> InputError:
-    """The error for a mention that is not at its offsets; it quotes no text."""
+    """Return the error for a mention that is not at its offsets; it quotes no text."""
     found = f"a mention of {length} characters that is not at its offsets {offsets}"
     return input_error(where, found, "offsets that point to the mention; was the text changed?")

@@ -1,9 +1,9 @@
 """Read documents in PubTator format.
 
 A document starts with ``pmid|t|title`` and ``pmid|a|abstract``. Tab-separated annotation lines follow, and a blank line
-ends the document. A mention has pmid, start, end, text, type and, if it has one, an id; a composite mention lists its
-parts in a seventh column. A relation has pmid, its type and two arguments; relations are not read. Offsets count the
-characters of title + one blank + abstract; the end is exclusive.
+ends the document. A mention has pmid, start, end, text, type and possibly an id; a composite mention lists its parts in
+a seventh column. A relation has pmid, its type and two arguments; relations are not read. Offsets count the characters
+of title + one blank + abstract; the end is exclusive.
 """
 
 from __future__ import annotations

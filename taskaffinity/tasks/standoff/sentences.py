@@ -12,8 +12,8 @@ because ``E. coli`` is common in these texts. A ``.`` does not end a sentence af
 A sentence is ``(start, end)`` in characters of the given text. The end is exclusive, and white space at both ends is
 left out. Sentences are sorted and hold every other character once.
 
-The rule is ours because it is part of what identifies the data: a new release of a library must not change it.
-``pysbd`` 0.3.4 was slower and tore 23 gold pairs of ChemProt apart; this rule tears none.
+The rule is part of this package because sentences belong to the identity of the data: a new release of a library must
+not change them. ``pysbd`` 0.3.4 was slower and split 23 gold pairs of ChemProt; this rule splits none.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ITEM = re.compile(r"\d{1,2}")
 
 
 def sentence_spans(text: str) -> list[Span]:
-    """Sentences of a text.
+    """Return the sentences of a text.
 
     Examples
     --------
@@ -58,13 +58,13 @@ def sentence_spans(text: str) -> list[Span]:
 
 
 def document_sentences(title: str, abstract: str) -> list[Span]:
-    """Sentences of ``f"{title} {abstract}"``; no sentence spans both."""
+    """Return the sentences of ``f"{title} {abstract}"``; no sentence spans both."""
     shift = len(title) + 1
     return sentence_spans(title) + [(start + shift, end + shift) for start, end in sentence_spans(abstract)]
 
 
 def line_spans(text: str) -> list[Span]:
-    """Lines that are not blank, without the white space at their ends.
+    """Return the lines that are not blank, without the white space at their ends.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def line_spans(text: str) -> list[Span]:
 
 
 def line_sentences(text: str) -> list[Span]:
-    """Sentences of a text in which every line break ends a sentence."""
+    """Return the sentences of a text in which every line break ends a sentence."""
     return [
         (start + first, start + last)
         for start, end in line_spans(text)
@@ -90,7 +90,7 @@ def line_sentences(text: str) -> list[Span]:
 
 
 def merge_cut_sentences(sentences: Sequence[Span], mentions: Iterable[Span]) -> tuple[list[Span], int]:
-    """Merge the sentences that cut a mention; also return the number of boundaries removed.
+    """Merge the sentences that cut a mention; also return the number of removed boundaries.
 
     Examples
     --------

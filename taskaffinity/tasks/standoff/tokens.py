@@ -1,9 +1,9 @@
-"""Split sentences into words with IOB2 tags so that every mention is exactly one ``B``.
+"""Split sentences into words with IOB2 tags; every mention is exactly one ``B``.
 
 A word is a run of letters, digits and underscores, or one other character that is not white space; no character is
 lost. A word is cut where a mention starts or ends inside it, which a tokenizer cannot know.
 
-Of overlapping mentions the longest is tagged; of equally long ones the first. The others are counted.
+Among overlapping mentions the longest is tagged; among equally long ones, the first. The others are counted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def word_spans(text: str, sentence: Span, mentions: Iterable[Span] = ()) -> tuple[list[Span], int]:
-    """Offsets of the words of a sentence, and the number of cuts at ends of mentions.
+    """Return the offsets of a sentence's words, and the number of cuts at mention ends.
 
     Examples
     --------
@@ -37,7 +37,9 @@ def word_spans(text: str, sentence: Span, mentions: Iterable[Span] = ()) -> tupl
 
 
 def iob2(words: Sequence[Span], mentions: Iterable[Span], kind: str) -> tuple[str, ...]:
-    """Return one tag per word; mentions must not overlap, and words must not cross their ends.
+    """Return one tag per word.
+
+    Mentions must not overlap, and words must not cross their ends.
 
     Examples
     --------
@@ -53,7 +55,7 @@ def iob2(words: Sequence[Span], mentions: Iterable[Span], kind: str) -> tuple[st
 
 
 def drop_overlaps(mentions: Iterable[Span]) -> tuple[list[Span], int]:
-    """Return sorted mentions without overlaps, and the number of mentions left out.
+    """Return sorted mentions without overlaps, and the number of dropped mentions.
 
     Examples
     --------

@@ -17,8 +17,8 @@ from taskaffinity.errors import InputError, input_error, meant, quoted
 from taskaffinity.tasks.task import SCORE_KINDS, Kind
 
 Field = Literal["id", "idx", "document", "split", "text", "text_pair", "label", "words", "tags", "entities"]
-"""``id`` is unique in the task, ``idx`` in its split. Rows that are not independent share a ``document``. A file of
-all splits names that of each row as ``split``."""
+"""``id`` is unique in the task, ``idx`` in its split. Rows that are not independent share a ``document``. In a file of
+all splits, ``split`` names the split of each row."""
 
 Located = Iterator[tuple[str, dict[str, object]]]
 
@@ -61,7 +61,7 @@ _KNOWN = frozenset(name for known in (*_NAMES.values(), *_BLUE_NAMES.values()) f
 
 
 def column_of(name: Field, given: Mapping[str, str], names: Collection[str]) -> str | None:
-    """The column of a field: as ``given``, else the first usual name in ``names``, else None."""
+    """Return the column of a field: the given one, else the first usual name, else None."""
     return given.get(name) or next((usual for usual in _NAMES[name] if usual in names), None)
 
 
@@ -73,11 +73,11 @@ class Columns:
     given: Mapping[Field, str] = field(default_factory=dict)
     is_blue: bool = False
     ignored: set[str] = field(default_factory=set, compare=False)
-    """Columns seen that may name the split of a row, and are not used."""
+    """Ignored columns that may name the split of a row."""
     notes: Counter[str] = field(default_factory=Counter, compare=False)
-    """What a reader changed, in words -> how often."""
+    """Description of a reader's change -> number of changes."""
     missed: dict[str, Counter[str]] = field(default_factory=dict, compare=False)
-    """Folder -> document -> gold relations without an example."""
+    """Folder -> document -> number of gold relations without an example."""
 
     def place(self, where: str, names: Collection[str]) -> dict[Field, str]:
         """Map each field to one of the columns ``names``.
@@ -146,14 +146,14 @@ class Columns:
         return present[0] if present else None
 
     def knows(self, names: Collection[str]) -> bool:
-        """Whether at least one name is the name of a field.
+        """Return whether at least one name is the name of a field.
 
         Otherwise the file may have no header, and the "names" may be text of the corpus, which no message may quote.
         """
         return any(name.lower() in _KNOWN or name in self.given.values() for name in names)
 
     def _in_words(self, names: Collection[str]) -> str:
-        """The names for a message, or a note that this seems to be no header."""
+        """Return the names for a message, or a note that this seems to be no header."""
         if not self.knows(names):
             return f", none with a known name: {_NO_HEADER}"
         listed = [name for name in names if _LIKE_A_NAME.fullmatch(name)]
@@ -161,7 +161,7 @@ class Columns:
         return f" ({', '.join(listed[:_LISTED])}{more})"
 
     def check_header(self, where: str, header: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> None:
-        """Raise an error that lists the columns if no column is mapped and no name is known.
+        """Raise an error with the columns if no column is mapped and no name is known.
 
         The error is raised only if the first line is surely a header: its cells look like names, no cell occurs again
         below, and some column has running text below.

@@ -1,9 +1,9 @@
 """Read CoNLL files: one word per line, a blank line after a sentence.
 
-The first column is the word, the last one the tag, unless ``TagColumns`` names others. Columns are separated by tabs,
-or by blanks if a line has no tab; other white space is part of a word. Comments of CoNLL-U (``# sent_id = 1``) are
-skipped. If the first column counts the rows, as in CoNLL-U, the second is the word, and lines ``1-2`` and ``1.1`` are
-skipped. If a file has two or more ``-DOCSTART-`` lines, each begins a document. A document's id is its number and a
+The first column is the word and the last one the tag, unless ``TagColumns`` names others. Columns are separated by
+tabs, or by blanks if a line has no tab; other white space is part of a word. Comments of CoNLL-U (``# sent_id = 1``)
+are skipped. If the first column counts the rows, as in CoNLL-U, the second is the word, and lines ``1-2`` and ``1.1``
+are skipped. If a file has two or more ``-DOCSTART-`` lines, each begins a document. A document's id is its number and a
 hash of its first sentence, so two taggings of one text have equal document ids.
 """
 
@@ -24,14 +24,14 @@ from taskaffinity.tasks.user.tag_schemes import TAG
 _DOCUMENT = "-DOCSTART-"
 _COMMENT = re.compile(r"#\s*(newdoc|newpar|[\w.:-]+\s*=)")
 _NOT_A_WORD = re.compile(r"[0-9]+[-.][0-9]+")
-"""Numbers of rows that are no words in CoNLL-U: of a token that stands for several words, and of an omitted word."""
+"""Row numbers in CoNLL-U that mark no word: a token of several words (``1-2``), or an omitted word (``1.1``)."""
 
 _GLOBAL = re.compile(r"# *global\.columns *= *(.+)")
 _CONLLU = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 
 
 class Sentence(TypedDict):
-    """A tagged sentence, the place of each word, and the id of its document, if any."""
+    """A tagged sentence, the places of its words, and the id of its document."""
 
     words: list[str]
     tags: list[str]
@@ -60,7 +60,9 @@ class TagColumns:
     """Names of the columns. Empty: the ten of CoNLL-U, or those of a line ``# global.columns = ...``."""
 
     def places(self, path: Path, lines: Sequence[str]) -> tuple[int, int, str]:
-        """The numbers of both columns, from 0, and the key of the tag if its column is ``MISC``.
+        """Return the numbers of both columns, from 0, and the key of the tag in ``MISC``.
+
+        The key is empty unless the column of the tag is ``MISC``.
 
         Raises
         ------
@@ -85,7 +87,10 @@ class TagColumns:
 
 
 def _tag(columns: Sequence[str], at: int, key: str, *, is_named: bool) -> str:
-    """The tag of a word; in a file with named columns, ``_`` and a missing key are ``O``."""
+    """Return the tag of a word.
+
+    In a file with named columns, ``_`` and a missing key are ``O``.
+    """
     if not key:
         return "O" if is_named and columns[at] == "_" else columns[at]
     return next((part[len(key) + 1 :] for part in columns[at].split("|") if part.startswith(f"{key}=")), "O")
@@ -105,7 +110,7 @@ def read_conll(path: Path, encoding: str = "", named: TagColumns | None = None) 
         If the file does not exist or is not UTF-8, or the number of columns of a line differs from the first line.
     """
     lines = read_lines(path, encoding=encoding)[0]
-    is_numbered = _has_row_numbers(_sentences(path, lines))  # looks at one sentence if it is not
+    is_numbered = _has_row_numbers(_sentences(path, lines))  # reads only one sentence if it is not
     word, tag, key = named.places(path, lines) if named else (1 if is_numbered else 0, -1, "")
     has_documents = sum(line.startswith(_DOCUMENT) and _columns(line)[0] == _DOCUMENT for line in lines) > 1
     n_begun, begins = 0, ""
@@ -132,7 +137,7 @@ def read_conll(path: Path, encoding: str = "", named: TagColumns | None = None) 
 
 
 def _columns(line: str) -> list[str]:
-    """The columns of a line; other blanks, such as one that does not break, are part of a word."""
+    """Return the columns of a line; other white space, such as U+00A0, is part of a word."""
     if "\t" not in line:
         return [column for column in line.split(" ") if column] or [""]
     columns = line.split("\t")
@@ -167,7 +172,7 @@ def _sentences(path: Path, lines: Sequence[str]) -> Iterator[_Lines]:
 
 
 def _is_comment(line: str, columns: Sequence[str], following: Sequence[str]) -> bool:
-    """Whether a line before a sentence is a comment of CoNLL-U; ``#`` may also be the first word."""
+    """Return whether a line before a sentence is a CoNLL-U comment, not the word ``#``."""
     if not _COMMENT.match(line):
         return False
     has_tag = TAG.fullmatch(columns[-1]) is not None
@@ -175,7 +180,7 @@ def _is_comment(line: str, columns: Sequence[str], following: Sequence[str]) -> 
 
 
 def _has_row_numbers(sentences: Iterable[_Lines]) -> bool:
-    """Whether the first column counts the rows, of each sentence or of the file."""
+    """Return whether the first column counts the rows, of each sentence or of the file."""
     before, is_counted = -1, False
     for sentence in sentences:
         names = [columns[0] for columns in sentence.columns if not _NOT_A_WORD.fullmatch(columns[0])]

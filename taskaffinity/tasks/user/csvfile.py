@@ -9,7 +9,7 @@ from pathlib import Path
 from taskaffinity.errors import InputError, input_error
 from taskaffinity.tasks.lines import LARGEST_DATA, lone_return_error, text_lines, utf8
 
-csv.field_size_limit(max(csv.field_size_limit(), LARGEST_DATA))  # the limit of a file is the only one
+csv.field_size_limit(max(csv.field_size_limit(), LARGEST_DATA))  # only the size of the file is limited
 
 
 def read_csv(
@@ -62,7 +62,7 @@ def _rows(path: Path, separator: str, encoding: str) -> Iterator[tuple[str, list
 
 
 def _stray(lines: Sequence[str], read: int) -> int:
-    """The last line read that contains a carriage return, from 1; 0 if there is none."""
+    """Return the last line read that contains a carriage return, from 1, or 0."""
     return next((number for number in range(read, 0, -1) if "\r" in lines[number - 1]), 0)
 
 

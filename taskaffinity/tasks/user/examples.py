@@ -1,4 +1,4 @@
-"""Read the examples of a user's task, from files or from a data set of the hub.
+"""Read the examples of a user's task, from files or the hub.
 
 Labels are given, or collected from the training split. A row without an id gets its split and number as id. Data that
 would fail later, or give a meaningless score, raise an error here: a class with one training example, or equal scores.
@@ -53,7 +53,10 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At) -> Task:
 
 
 def _missed_by_split(columns: Columns, parts: Parts, shares: Mapping[Shared, float]) -> dict[Split, int]:
-    """The numbers of gold relations without an example; a share takes those of its documents."""
+    """Return the numbers of gold relations without an example, by split.
+
+    A share of the training split has those of its documents.
+    """
     found: dict[Split, int] = dict.fromkeys(SPLITS, 0)
     for split, (place, _) in parts.items():
         for document, n in columns.missed.get(place, {}).items():
@@ -70,12 +73,12 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
     parts
         The place and the rows of each split. A split that is a share of the training split is absent.
     counted
-        What the reader changed, and how often; for the notes of the task.
+        The reader's changes and their numbers, for the notes of the task.
 
     Raises
     ------
     InputError
-        At the first row that does not fit, or if the rows are too few to learn from.
+        At the first row that does not fit, or if there are too few rows to train on.
     """
     places = {split: where for split, (where, _) in parts.items()}
     marks: set[str] = set()
@@ -122,7 +125,7 @@ def _split_off_shares(block: UserTask, examples: dict[Split, tuple[Example, ...]
 
 
 def in_share(name: str, share: float, *, is_last: bool = False) -> bool:
-    """Whether an id (of an example or of a document) falls into a share of the training split.
+    """Return whether an id of an example or a document falls into a share.
 
     The first 8 bytes of its sha256, big-endian, are read as a fraction in [0, 1). The dev share takes the fractions
     below ``share``; with ``is_last``, the test share takes the same amount at the upper end.

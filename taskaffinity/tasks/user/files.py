@@ -1,4 +1,4 @@
-"""Find the data files of a user's task and read their rows for ``rows.py``."""
+"""Find the data files of a user's task, and read their rows for ``rows.py``."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ STEMS: dict[Split, tuple[str, ...]] = {
 
 
 def find_files(folder: Path, form: Format | None, kind: Kind, *, may_lack: Collection[Split] = ()) -> dict[Split, Path]:
-    """Find the data file of each split in a folder by its name: ``train.csv``, ``validation.jsonl``, ...
+    """Find the data file of each split in a folder by its name, such as ``train.csv``.
 
-    The dev file is optional, and so are the splits in ``may_lack``. A given format holds for a file of any ending, if
-    none has an ending of the format. A packed file (``.gz``) counts if there is no other.
+    The dev file is optional, and so are the splits in ``may_lack``. If ``form`` is given and no file has an ending of
+    that format, files with any ending are accepted. A packed file (``.gz``) is used if there is no other.
 
     Raises
     ------

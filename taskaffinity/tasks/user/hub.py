@@ -50,7 +50,9 @@ def load_hub(name: str, config: str, revision: str, where: str) -> Dataset:
 def hub_parts(
     name: str, present: Sequence[str], given: Mapping[Split, str], shares: Mapping[Shared, float], where: str
 ) -> dict[Split, str]:
-    """Map train, dev and test to splits of a data set: as ``given``, else by the usual names.
+    """Map train, dev and test to splits of a data set.
+
+    The splits in ``given`` come first, then the usual names.
 
     A part that is a share of the training split is absent.
 
@@ -101,7 +103,10 @@ def hub_rows(part: Any, where: str, columns: Columns) -> Located:
 
 
 def _names(feature: Any) -> Sequence[str] | None:
-    """The class names of a column, or of the items of its lists; None if they are not numbered."""
+    """Return the class names of a column, or of the items of its lists.
+
+    The result is None if the classes are not numbered.
+    """
     inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", feature)
     found: Sequence[str] | None = getattr(inner, "names", None)
     return found

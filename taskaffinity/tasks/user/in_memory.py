@@ -93,7 +93,7 @@ def _task_block(kind: object, columns: Mapping[str, str], options: Mapping[str, 
 
 
 def _is_dataset(part: object) -> bool:
-    """Whether a split is a ``datasets.Dataset``, with columns and class names."""
+    """Return whether a split is a ``datasets.Dataset``, with columns and class names."""
     return hasattr(part, "select_columns") and getattr(part, "features", None) is not None
 
 
@@ -109,7 +109,7 @@ def _located(rows: Rows, place: str, columns: Columns) -> Located:
 
 
 def _plain(row: object) -> object:
-    """A row with Python values for numpy values and a list for every sequence."""
+    """Return a row with Python values for numpy values and a list for every sequence."""
     return {key: _value(value) for key, value in row.items()} if isinstance(row, Mapping) else row
 
 
@@ -120,7 +120,7 @@ def _value(value: object) -> object:
 
 
 def _kind_of(part: Any, columns: Mapping[str, str]) -> Kind:
-    """The kind that the columns and labels of a split suggest."""
+    """Return the kind that the columns and labels of a split suggest."""
     if isinstance(part, list):
         names: Collection[str] = part[0] if part and isinstance(part[0], Mapping) else ()
     else:

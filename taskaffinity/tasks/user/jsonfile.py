@@ -1,4 +1,6 @@
-"""Read JSON files of three shapes: an object per line, a list of objects, or one object of objects by their ids."""
+"""Read JSON files of three forms.
+
+These are an object per line, a list of objects, or one object that has objects under their ids."""
 
 from __future__ import annotations
 
@@ -8,18 +10,20 @@ from pathlib import Path
 from taskaffinity.errors import InputError, input_error, shown
 from taskaffinity.tasks.lines import parse_line, read_lines
 
-_SHAPES = "one JSON object a line, a list of objects, or an object of objects by their ids"
+_SHAPES = "one JSON object per line, a list of objects, or an object with an object under each id"
 
 
 def read_json(path: Path, encoding: str = "") -> Iterator[tuple[str, object]]:
-    """Yield ``(where, object)`` for each record; ``where`` is its line, its number in a list, or its id.
+    """Yield ``(where, object)`` for each record.
 
-    An object under an id gets it as ``id`` unless it has one.
+    ``where`` has its line, its number in a list, or its id.
+
+    An object under an id gets this id as ``id``, unless it already has one.
 
     Raises
     ------
     InputError
-        If the file cannot be read as text, or is JSON of none of these shapes.
+        If the file cannot be read as text, or is JSON of none of these forms.
     """
     lines, ended = read_lines(path, encoding=encoding)
     filled = [number for number, line in enumerate(lines) if line and not line.isspace()]
@@ -47,7 +51,7 @@ def _list(path: Path, text: str) -> Iterator[tuple[str, object]]:
 
 
 def _by_id(path: Path, text: str, *, is_one_line: bool) -> Iterator[tuple[str, object]] | None:
-    """The records of an object of objects; None if the file is one object per line, good or bad."""
+    """Return the records of an object of objects; None if the file has one object per line."""
     fault: InputError | None = None
     try:
         parsed = parse_line(str(path), text, is_document=True)
@@ -55,7 +59,7 @@ def _by_id(path: Path, text: str, *, is_one_line: bool) -> Iterator[tuple[str, o
         fault = error
     if fault is not None:
         opening = text.lstrip().partition("\n")[0].rstrip()
-        if not is_one_line and opening.endswith(("{", ",", ":", "[")):  # no line of JSON Lines ends so
+        if not is_one_line and opening.endswith(("{", ",", ":", "[")):  # no line of JSON Lines ends like this
             raise fault
         return None
     if (

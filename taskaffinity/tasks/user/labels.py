@@ -1,4 +1,4 @@
-"""Labels of a user's task: how values of a file become labels, and whether they are enough to learn from."""
+"""Convert values of a user's file to labels, and check that there are enough of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _SEPARATORS = "|;,"
 
 
 def text_of(value: object) -> object:
-    """A whole number as text, a text without surrounding white space; other values unchanged."""
+    """Return a whole number as text, and a text without surrounding white space.
+
+    Other values are returned unchanged.
+    """
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value.strip() if isinstance(value, str) else value
@@ -57,6 +60,7 @@ def label_of(where: str, value: object, block: UserTask) -> object:
     Raises
     ------
     InputError
+        If the label has another type than the kind of the task, or is -1 (no label).
     """
     if block.kind == "multilabel":
         return _classes(where, value, block)
@@ -64,9 +68,9 @@ def label_of(where: str, value: object, block: UserTask) -> object:
 
 
 def _classes(where: str, value: object, block: UserTask) -> list[str]:
-    """Return the classes of a multi-label example: a list, or a text with separators; empty for none.
+    """Return the classes of a multi-label example, from a list or a text with separators.
 
-    Without ``label_separator`` it is the first of ``|``, ``;`` and ``,`` that the text has.
+    Without ``label_separator``, the separator is the first of ``|``, ``;`` and ``,`` that the text has.
     """
     if value is None:
         return []
@@ -108,7 +112,7 @@ def labels_of(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], place: 
 
 
 def _names(label: object) -> list[str]:
-    """The classes of a label: one, or those of a multi-label example."""
+    """Return the classes of a label: one, or those of a multi-label example."""
     return [str(name) for name in label] if isinstance(label, list | tuple) else [str(label)]
 
 
@@ -123,8 +127,8 @@ def check_known_labels(rows: Mapping[Split, Sequence[tuple[str, dict[str, object
                 raise input_error(where, found, f"{expected}; {mend}{meant(unknown[0], labels)}")
 
 
-def _check_scores_arelabels_of(examples: Sequence[Example], lines: Mapping[str, str], place: str) -> None:
-    """Refuse -1 among scores that have no other negative one and lie beyond 1: many data sets mark rows so."""
+def _check_no_missing_scores(examples: Sequence[Example], lines: Mapping[str, str], place: str) -> None:
+    """Raise if -1 seems to mean "no label": no other score is negative, and some exceed 1."""
     scores = {example.label for example in examples if isinstance(example.label, float)}
     if min(scores, default=0) == -1 and max(scores) > 1 and not any(-1 < score < 0 for score in scores):
         first = next(example.id for example in examples if example.label == -1)
@@ -132,7 +136,7 @@ def _check_scores_arelabels_of(examples: Sequence[Example], lines: Mapping[str, 
 
 
 def _class_name(label: str) -> str:
-    """The name of a class for a message; only its size if it is too long for a name."""
+    """Return the name of a class for a message, or its size if it is too long."""
     return repr(label) if len(label) <= _LONGEST_LABEL and len(label.split()) <= _MOST_WORDS else shown(label)
 
 
@@ -153,7 +157,7 @@ def check_enough(
     """
     if block.kind in SCORE_KINDS:
         for split, part in examples.items():
-            _check_scores_arelabels_of(part, lines, places[split] if split in places else places["train"])
+            _check_no_missing_scores(part, lines, places[split] if split in places else places["train"])
             if len({example.label for example in part}) < 2:
                 found = f"{split} scores that are all equal ({len(part)} rows)"
                 raise input_error(

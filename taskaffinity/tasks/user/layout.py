@@ -1,4 +1,4 @@
-"""How the data files of a task are written: their format, and what the format leaves open."""
+"""The format of a task's data files, and details such as header and separator."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Layout:
     encoding: str = ""
     """Empty: UTF-8."""
     pairs: Pairs = field(default_factory=Pairs)
-    """Of relations in brat folders."""
+    """Which pairs of mentions are examples, for relations in brat folders."""
     negative: str | None = None
     """The label of a pair without a relation."""
 
@@ -59,7 +59,7 @@ def formats_of(kind: Kind) -> tuple[Format, ...]:
 
 
 def ending(path: Path) -> str:
-    """The ending of a file's name in lower case, without ``.gz``.
+    """Return the ending of a file's name in lower case, without ``.gz``.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def ending(path: Path) -> str:
 
 
 def is_encoding(name: str) -> bool:
-    """Whether Python has a text encoding of this name."""
+    """Return whether Python has a text encoding of this name."""
     try:
         "a".encode(name)
     except (LookupError, ValueError):

@@ -1,4 +1,6 @@
-"""Classes and tags that a file gives as numbers, and ``labels:`` by name, in their order from 0."""
+"""Name classes and tags that a file gives as numbers.
+
+A number is the index, from 0, of a name in ``labels:``."""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ _TAG = re.compile(r"O|[BIESLUM]-\S{1,40}")
 
 
 def types_of(labels: Sequence[str]) -> tuple[str, ...]:
-    """The entity types of a task of tags: sorted from the names of tags, if ``labels`` are such; else as given.
+    """Return the entity types of a tagging task.
+
+    If ``labels`` are tags, the types are collected and sorted. Otherwise they are ``labels``.
 
     Examples
     --------
@@ -23,7 +27,7 @@ def types_of(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def named_tags(where: str, tags: Sequence[object], labels: Sequence[str]) -> list[object]:
-    """The tags of a sentence, each number replaced by its name.
+    """Return the tags of a sentence, each number replaced by its name.
 
     Raises
     ------
@@ -49,7 +53,9 @@ def named_tags(where: str, tags: Sequence[object], labels: Sequence[str]) -> lis
 
 
 def named_class(value: object, labels: Sequence[str]) -> object:
-    """The class that a number stands for; any other value, or a number that is itself a class, is unchanged.
+    """Return the class that a number stands for.
+
+    Any other value, and a number that is itself a class, is returned unchanged.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Examples of relations from brat folders: pairs of mentions of a text, masked by their types."""
+"""Make examples of relations from brat folders: pairs of mentions, masked by their types."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Pairs(BaseModel):
     types: tuple[tuple[str, ...], ...] = ()
     """Pairs of types, in any order. Empty: all."""
     within: Literal["sentence", "document"] = "sentence"
-    """The text of an example holds both mentions; a line break ends a sentence."""
+    """The text of an example: the sentence or the document with both mentions. A line break ends a sentence."""
     max_words: str = ""
     """The largest number of words between both mentions. Empty: any."""
     masks: Literal["types", "markers"] = "types"
@@ -39,7 +39,9 @@ class Pairs(BaseModel):
 def pair_rows(
     folder: Path, pairs: Pairs, negative: str | None, notes: Counter[str], missed: dict[str, Counter[str]]
 ) -> Located:
-    """The pairs of mentions of a folder of brat documents, with the type of their relation as label.
+    """Yield the pairs of mentions of brat documents.
+
+    The label is the type of their relation.
 
     Parameters
     ----------
@@ -84,7 +86,7 @@ def _rows(
     gold: dict[frozenset[Mention], list[str]],
     notes: Counter[str],
 ) -> Iterator[tuple[str, dict[str, object]]]:
-    """The examples of one document; the relations that have one are taken out of ``gold``."""
+    """Yield the examples of one document; relations with an example are removed from ``gold``."""
     text = document.text
     sentences, _ = merge_cut_sentences(line_sentences(text), [mention.hull for mention in document.mentions])
     legal = {frozenset(pair) for pair in pairs.types}
@@ -104,7 +106,7 @@ def _rows(
 
 
 def _span(sentences: Sequence[Span], one: Mention, other: Mention, *, within: str) -> Span | None:
-    """The sentences from the first to the last that hold the mentions; None if they are too many."""
+    """Return the span of the sentences that hold the mentions; None if they are too many."""
     starts = [start for start, _ in sentences]
     places = [place for start, end in (one.hull, other.hull) for place in (start, end - 1)]
     numbers = [bisect_right(starts, place) - 1 for place in places]
@@ -124,7 +126,7 @@ def _masked(text: str, span: Span, one: Mention, other: Mention) -> str:
 
 
 def _marked(text: str, span: Span, one: Mention, other: Mention) -> str:
-    """The text with both mentions kept between markers; mentions that overlap are masked together."""
+    """Return the text with both mentions between markers; overlapping mentions are masked together."""
     if overlap(Argument(one.kind, one.parts), Argument(other.kind, other.parts)):
         return _masked(text, span, one, other)
     pieces, at = [], span[0]

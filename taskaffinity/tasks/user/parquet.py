@@ -1,4 +1,4 @@
-"""Read parquet files with pyarrow, which is loaded when a file is read."""
+"""Read parquet files with pyarrow, which is imported only then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The splits of a user's task and their rows: from one file each, from one file with a column, or from the hub."""
+"""Read the splits of a user's task: one file per split, one file with a column, or the hub."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _SPLIT_OF: dict[str, Split] = {stem: split for split, stems in STEMS.items() for
 
 
 def parts_from_files(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float], columns: Columns) -> Parts:
-    """The rows of the files of a task; a split that is a share of the training split is absent.
+    """Return the rows of a task's files.
+
+    A split that is a share of the training split is absent.
 
     Raises
     ------
@@ -54,7 +56,7 @@ def _parts_of_column(path: Path, rows: Located, shares: Mapping[Shared, float], 
 
 
 def parts_from_hub(block: UserTask, at: At, shares: Mapping[Shared, float], columns: Columns) -> Parts:
-    """The rows of a data set of the hub, as ``parts_from_files`` from files.
+    """Return the rows of a data set of the hub, as ``parts_from_files`` does for files.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def parts_from_hub(block: UserTask, at: At, shares: Mapping[Shared, float], colu
 
 
 def files_of(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]) -> dict[Split, Path]:
-    """The file of each split; a share of the training split has none.
+    """Return the file of each split; a share of the training split has none.
 
     Raises
     ------
@@ -121,5 +123,5 @@ def files_of(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]
 def _path_of(root: Path, name: str) -> Path:
     try:
         return root / Path(name).expanduser()
-    except RuntimeError:  # ~somebody, who has no home here
+    except RuntimeError:  # ~NAME of a user who has no home folder
         return root / name

@@ -1,4 +1,6 @@
-"""Rows of texts with mentions at offsets: from span JSONL, PubTator, BioC and brat; their words and tags.
+"""Read texts with mentions at offsets, and make their words and tags.
+
+The formats are span JSONL, PubTator, BioC and brat.
 
 A document is split into sentences, so that no sentence cuts a mention; each is a row with ``text`` and ``entities``.
 ``tagged`` then makes words and IOB2 tags of a row.
@@ -36,7 +38,7 @@ _LONGEST_TYPE = 40
 
 
 def pubtator_rows(path: Path, encoding: str, notes: Counter[str]) -> Located:
-    """The sentences of a PubTator file.
+    """Yield the sentences of a PubTator file.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def pubtator_rows(path: Path, encoding: str, notes: Counter[str]) -> Located:
 
 
 def bioc_rows(path: Path, encoding: str, notes: Counter[str]) -> Located:
-    """The sentences of the passages of a BioC file.
+    """Yield the sentences of the passages of a BioC file.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def bioc_rows(path: Path, encoding: str, notes: Counter[str]) -> Located:
 
 
 def brat_rows(path: Path, encoding: str, notes: Counter[str]) -> Located:
-    """The sentences of a folder of brat documents; a line break ends a sentence.
+    """Yield the sentences of brat documents; a line break ends a sentence.
 
     Raises
     ------
@@ -101,7 +103,7 @@ def _sentence_rows(
 
 
 def _stripped(text: str, span: Span) -> Span:
-    """The span without white space at its ends; the span itself if it holds nothing else."""
+    """Return the span without white space at its ends, or the span if it is all white space."""
     piece = text[slice(*span)]
     if not piece.strip():
         return span
@@ -116,7 +118,7 @@ def tagged(where: str, row: Mapping[str, object], labels: Sequence[str], overlap
     labels
         The types to tag; others are left out and counted. Empty: all.
     overlaps
-        ``longest``: of overlapping mentions the longest is tagged, of equally long ones the first.
+        ``longest``: the longest of overlapping mentions is tagged; among equally long ones, the first.
 
     Raises
     ------
@@ -152,7 +154,7 @@ def tagged(where: str, row: Mapping[str, object], labels: Sequence[str], overlap
 
 
 def _overlapping(spans: Sequence[Span]) -> tuple[Span, Span]:
-    """The first two overlapping spans of a sorted list."""
+    """Return the first two overlapping spans of a sorted list."""
     furthest = spans[0]
     for span in spans[1:]:
         if span[0] < furthest[1]:

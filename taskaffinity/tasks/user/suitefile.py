@@ -1,4 +1,4 @@
-"""Read a user's suite: one YAML file that names tasks and their data files.
+"""Read a user's suite from a YAML file with tasks and their data files.
 
 ::
 
@@ -114,7 +114,7 @@ def _suite(path: Path, asked: UserSuite, lines: Mapping[Place, int]) -> Suite:
 
 
 def _with_folders(content: dict[str, object]) -> dict[str, object]:
-    """The content with ``path: FOLDER`` in the form of ``Files``."""
+    """Return the content with ``path: FOLDER`` in the form of ``Files``."""
     tasks = content.get("tasks")
     if not isinstance(tasks, dict):
         return content
@@ -128,14 +128,14 @@ def _with_folders(content: dict[str, object]) -> dict[str, object]:
 
 
 def _at(path: Path, lines: Mapping[Place, int], place: Place) -> str:
-    """File and line of a place, or of the block that contains it."""
+    """Return the file and line of a place, or of the block that contains it."""
     while place not in lines:
         place = place[:-1]
     return f"{path}: line {lines[place]}"
 
 
 def _complaint(path: Path, lines: Mapping[Place, int], error: ValidationError) -> InputError:
-    """The first fault of pydantic; an unknown key comes before the missing key that it explains."""
+    """Return pydantic's first fault; an unknown key comes before the missing key it explains."""
     faults = error.errors(include_url=False)
     number = next((n for n, fault in enumerate(faults) if fault["type"] == "extra_forbidden"), 0)
     fault = faults[number]

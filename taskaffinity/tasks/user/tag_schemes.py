@@ -9,10 +9,10 @@ from taskaffinity.errors import has_controls, input_error, shown
 
 TAG = re.compile(r"O|([BIESLUM])-(\S{1,40})")
 _LIKE_A_TAG = re.compile(r"\w|[A-Z][-_./:][A-Za-z][\w-]*")
-"""Tags that a message may quote; if the column holds something else, it may be text."""
+"""Tags that a message may quote. Other values may be text of the corpus."""
 _BARE = frozenset("BIESLUM")
 _SINGLE, _LAST = frozenset("SU"), frozenset("EL")
-"""Marks of a mention of one word, and of the last word of a mention."""
+"""Marks for a mention of one word, and for the last word of a mention."""
 
 
 def iob2(
@@ -33,7 +33,7 @@ def iob2(
     places
         The places of the words, if known.
     marks
-        The marks beyond B and I that were found; it is extended. Pass one set for all sentences of a task.
+        Receives the marks other than B and I. Pass one set for all sentences of a task.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def iob2(
     marks = set() if marks is None else marks
     before = ended = ""
     good = sum(isinstance(tag, str) and TAG.fullmatch(tag.strip()) is not None for tag in tags)
-    are_tags = good > 0 and 2 * good >= len(tags) - 1  # else this may be a column of words
+    are_tags = good > 0 and 2 * good >= len(tags) - 1  # otherwise this may be a column of words
     for position, value in enumerate(tags, start=1):
         tag = value.strip() if isinstance(value, str) else value
         if tag in _BARE and len(types) == 1:
@@ -75,7 +75,7 @@ def iob2(
 
 
 def _parts(where: str, fault: str, tag: object) -> tuple[str, str]:
-    """The mark and the type of a tag; both are empty for ``O``."""
+    """Return the mark and the type of a tag; both are empty for ``O``."""
     if isinstance(tag, int):
         raise input_error(where, f"{fault}, a number", "names: O, B-TYPE or I-TYPE")
     found = TAG.fullmatch(tag) if isinstance(tag, str) else None
@@ -88,7 +88,7 @@ def _parts(where: str, fault: str, tag: object) -> tuple[str, str]:
 
 
 def described_scheme(marks: set[str]) -> str:
-    """The note for tags that were converted; empty if they were IOB1 or IOB2.
+    """Return the note for converted tags; empty for IOB1 and IOB2.
 
     Examples
     --------

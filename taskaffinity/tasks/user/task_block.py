@@ -1,4 +1,4 @@
-"""The block of one task in a suite file, its checks and its data files."""
+"""The block of one task in a suite file, and its checks."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class UserTask(BaseModel):
     separator: str = ""
     """The character between two columns of a csv file. Empty: a comma."""
     encoding: str = ""
-    """Of the files. Empty: UTF-8."""
+    """Encoding of the files. Empty: UTF-8."""
     pairs: Pairs = Pairs()
     """Which pairs of mentions of brat folders are examples of relations."""
     overlaps: Literal["", "longest"] = ""
@@ -60,14 +60,14 @@ class UserTask(BaseModel):
     labels: tuple[str, ...] = ()
     """Classes, or entity types. Empty: collected from the training split."""
     label_separator: str = ""
-    """What stands between the classes of a multi-label example in a text. Empty: ``|``, else ``;``, else ``,``."""
+    """Separator of the classes of a multi-label example. Empty: the first of ``|``, ``;`` and ``,`` in the text."""
     negative: str | None = None
     metric: str = ""
     title: str = ""
     dev: str = ""
     """A share of the training split such as ``10%``, drawn by a hash of the id. Empty: a file or split."""
     test: str = ""
-    """The same for test. Both are shares of the whole file, and no example is in both."""
+    """As ``dev``, for test. Both are shares of the whole file, and no example is in both."""
 
 
 Shared = Literal["dev", "test"]
@@ -78,7 +78,10 @@ At = Callable[[str], str]
 
 
 def describe_fault(error: ValidationError, where: str, number: int = 0) -> InputError:
-    """The error for a value that pydantic rejected; ``number`` is its index in ``error``."""
+    """Return the error for a value that pydantic rejected.
+
+    ``number`` is its index in ``error``.
+    """
     fault = error.errors(include_url=False)[number]
     given, kind, key = fault["input"], fault["type"], str(fault["loc"][-1])
     if kind == "literal_error":
@@ -156,7 +159,7 @@ def check(block: UserTask, at: At) -> None:
 
 def _check_layout(block: UserTask, at: At) -> None:
     if len(set(block.header)) != len(block.header) or "" in block.header:
-        raise input_error(at("header"), "a name that is empty or there twice", "one name per column")
+        raise input_error(at("header"), "a name that is empty or listed twice", "one name per column")
     if block.separator and (len(block.separator) != 1 or block.separator in '"\r\n'):
         raise input_error(at("separator"), f"separator {quoted(block.separator)}", 'one character, such as ";"')
     if block.encoding and not is_encoding(block.encoding):
@@ -175,7 +178,7 @@ def _check_each_column_once(block: UserTask, at: At) -> None:
 
 
 def check_place(block: UserTask, at: At) -> None:
-    """Check that the block has either files or a data set of the hub, and only its keys.
+    """Check that the block has files or a data set of the hub, and only fitting keys.
 
     Raises
     ------
@@ -200,23 +203,25 @@ def check_place(block: UserTask, at: At) -> None:
 
 
 def part_of(block: UserTask, key: Shared) -> str:
-    """The share of a split as the block gives it."""
+    """Return the share of a split as the block gives it."""
     return block.dev if key == "dev" else block.test
 
 
 def shares_of(block: UserTask, at: At) -> dict[Shared, float]:
-    """The share of the training split that dev and test take, in [0, 1]; 0 for a split with its own file.
+    """Return the shares of the training split that become dev and test, in [0, 1].
+
+    A split with its own file has share 0.
 
     Raises
     ------
     InputError
-        If a share is no legal percentage.
+        If a share is not a legal percentage.
     """
     return {"dev": _share_of("dev", block.dev, at), "test": _share_of("test", block.test, at)}
 
 
 def _share_of(key: Shared, said: str, at: At) -> float:
-    """The share of one split, in [0, 1]; 0 if none is given."""
+    """Return the share of one split, in [0, 1]; 0 if none is given."""
     percent = said.removesuffix("%").strip()
     if not said:
         return 0.0

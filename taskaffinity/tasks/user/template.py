@@ -1,4 +1,4 @@
-"""An example suite file and its data, for ``taskaffinity init``: three small tasks in three formats."""
+"""Write an example suite for ``taskaffinity init``: three small tasks in three formats."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _DRUGS = ("aspirin", "ibuprofen", "folic acid", "codeine", "paracetamol", "zinc 
 
 
 def example_files(place: str) -> dict[str, str]:
-    """The content of the suite file and its data files, by file name.
+    """Return the content of the suite file and its data files, by file name.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def example_files(place: str) -> dict[str, str]:
 
 
 def _split_rows(rows: list[T], sizes: Sequence[int]) -> list[list[T]]:
-    """Shuffle rows, always in the same way, and split them into parts of these sizes."""
+    """Shuffle rows with a fixed seed, and split them into parts of these sizes."""
     random.Random(0).shuffle(rows)
     return [rows[sum(sizes[:part]) : sum(sizes[: part + 1])] for part in range(len(sizes))]
 

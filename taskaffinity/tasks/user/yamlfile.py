@@ -19,7 +19,7 @@ Place = tuple[str | int, ...]
 
 _DEEPEST = 6
 _MOST_VALUES = 50_000
-"""Aliases count as often as they are used, because a few of them that refer to each other multiply."""
+"""Aliases count as often as they are used, because aliases of aliases multiply."""
 
 
 def read_yaml(path: Path, of: str = "a suite") -> tuple[object, dict[Place, int]]:
@@ -33,8 +33,8 @@ def read_yaml(path: Path, of: str = "a suite") -> tuple[object, dict[Place, int]
     Raises
     ------
     InputError
-        If the file does not exist, is not UTF-8, is no YAML, is empty nested too deeply or too large,
-        or repeats a key.
+        If the file does not exist, is not UTF-8, is no YAML, is empty, is nested too deeply, is too large or repeats a
+        key.
     """
     text = "\n".join(read_lines(path, LARGEST_SETTINGS)[0])
     try:
