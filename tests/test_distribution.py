@@ -59,17 +59,21 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     install = ["--python", str(folder / "bin/python"), "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
-    subprocess.run([sys.executable, "-m", "pip", *install], check=True)
+    subprocess.run([sys.executable, "-m", "pip", *install], check=True, env=outside())
     [site] = folder.glob("lib/python*/site-packages")
     paths = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
     (site / "libraries.pth").write_text("\n".join(paths))
     return folder / "bin"
 
 
+def outside() -> dict[str, str]:
+    """The environment's variables without those of Python, which may name the checkout."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
 def run_outside(environment: Path, folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     program = str(environment / command[0])
-    return subprocess.run([program, *command[1:]], cwd=folder, env=variables, capture_output=True, text=True)
+    return subprocess.run([program, *command[1:]], cwd=folder, env=outside(), capture_output=True, text=True)
 
 
 @pytest.mark.slow
