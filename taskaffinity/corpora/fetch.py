@@ -48,6 +48,7 @@ OPEN: dict[str, OpenCorpus] = {
     "chemprot": OpenCorpus("public domain mark, as its BigBIO card says; none stated in the distribution"),
     "ddi2013": OpenCorpus("CC BY-NC 4.0: not for commercial use", archive="DDICorpus-2013.zip"),
     "ehr-rel": OpenCorpus("Apache-2.0"),
+    "hoc": OpenCorpus("GPL-3.0, the licence of the repository; none stated for the corpus"),
     "lct": OpenCorpus(
         "CC BY 4.0 (doi 10.6084/m9.figshare.17209610.v2); none stated in the repository", {"ner/nic": "brat"}
     ),

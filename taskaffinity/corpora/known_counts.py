@@ -1,6 +1,6 @@
 """Known counts of the corpora, and the reasons why counts of our splits differ.
 
-The known counts of the paper's corpora are its Table 1. The paper does not use the open clinical corpora. Their counts
+The known counts of the paper's corpora are its Table 1. The paper does not use the other open corpora. Their counts
 are stated by their authors, or come from a plain search of the original files (``open_counts.csv``).
 """
 
@@ -67,7 +67,7 @@ def table1() -> dict[str, KnownCounts]:
 
 @cache
 def open_counts() -> dict[str, KnownCounts]:
-    """Return the counts of the open clinical tasks, by task id."""
+    """Return the counts of the other open tasks, by task id."""
     return {
         row["task"]: KnownCounts({split: int(row[split]) for split in SPLITS}, row["counted"], row["source"])
         for row in _table("open_counts.csv")

@@ -19,6 +19,7 @@ from taskaffinity.corpora import (
     clinicalsts,
     ddi2013,
     ehr_rel,
+    hoc,
     i2b2_2010,
     lct,
     mednli,
@@ -56,6 +57,7 @@ CORPORA: dict[str, Corpus] = {
     "ehr-rel": Corpus(ehr_rel.convert, ("ehr-rel",)),
     "lct": Corpus(lct.convert, ("lct-condition", "lct-relation")),
     "rqe": Corpus(rqe.convert, ("rqe",)),
+    "hoc": Corpus(hoc.convert, ("hoc",)),
 }
 
 

@@ -335,6 +335,19 @@ def lct_raw(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def hoc_raw(tmp_path: Path) -> Path:
+    """Three abstracts of two sentences, one in each part."""
+    root = tmp_path / "raw"
+    for folder in ("text", "labels"):
+        (root / folder).mkdir(parents=True)
+    labels = " < Resisting cell death--Mimsy ANDInducing angiogenesis ANDResisting cell death--Quux < "
+    for name, none in (("103", ""), ("105", "NULL "), ("109", "")):
+        (root / "text" / f"{name}.txt").write_text("Zorbifex \u2019s quuxitis .\nIt is mimsy .", encoding="utf-8")
+        (root / "labels" / f"{name}.txt").write_text(labels + none, encoding="utf-8")
+    return root
+
+
+@pytest.fixture
 def rqe_raw(tmp_path: Path) -> Path:
     """Two pairs per split; questions have line breaks, and one training pair lacks its second question."""
     root = tmp_path / "raw"

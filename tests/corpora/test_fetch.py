@@ -496,6 +496,8 @@ def real_file(real_raw: Path, corpus: str, pin: PinnedFile) -> Path:
 
 @pytest.mark.parametrize("corpus", OPEN)
 def test_manifest_matches_the_real_files(real_raw: Path, corpus: str) -> None:
+    if not any((real_raw / folder).is_dir() for folder in LOCAL.get(corpus, [corpus])):
+        pytest.skip(f"{real_raw} has no {corpus}: its files were NOT checked")
     wrong = [pin.path for pin in pinned(corpus) if not pin.content.matches(real_file(real_raw, corpus, pin))]
     assert not wrong
 

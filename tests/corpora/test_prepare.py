@@ -24,6 +24,7 @@ RAWS = {
     "ehr-rel": "ehr_rel_raw",
     "lct": "lct_raw",
     "rqe": "rqe_raw",
+    "hoc": "hoc_raw",
 }
 
 
@@ -38,15 +39,12 @@ def test_a_corpus_gives_its_tasks(corpus: str, tmp_path: Path) -> None:
     prepared = prepare(corpus, tmp_path / "raw", tmp_path / "out")
     assert tuple(p.name for p in prepared) == CORPORA[corpus].tasks
     for done in prepared:
-        listed = (BLUE_TASKS | OPEN_CLINICAL_TASKS)[done.name]
         task = read_task(done.folder)
-        assert (task.kind, task.labels, task.negative, task.title) == (
-            listed.kind,
-            listed.labels,
-            listed.negative,
-            listed.title,
-        )
-        assert listed.corpus == corpus
+        if done.name != "hoc":  # in no domain
+            listed = (BLUE_TASKS | OPEN_CLINICAL_TASKS)[done.name]
+            said = listed.kind, listed.labels, listed.negative, listed.title
+            assert (task.kind, task.labels, task.negative, task.title) == said
+            assert listed.corpus == corpus
         assert {split: len(rows) for split, rows in task.examples.items()} == {
             split: found.rows for split, found in done.card.counts.items()
         }
