@@ -1,4 +1,4 @@
-"""``taskaffinity table N RESULTS ...``: print a table of the paper with your scores, without torch and data."""
+"""``taskaffinity table N RESULTS ...``: print arrows, or a table of the paper with your scores; without torch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from taskaffinity.analysis.results import encoder_study_folders
 from taskaffinity.cli.console.results import (
+    print_arrows,
     print_claims,
     print_encoders,
     print_stages,
@@ -30,34 +31,40 @@ def command(
         str,
         typer.Argument(
             metavar="TABLE",
-            help="1: task sizes. 2, 3, 6: stages (clinical, biomedical, both). 4, 5: encoders. figure2: the paper's "
-            "claims about its graph. departures: where a study departs from the paper's released code.",
+            help="edges: every arrow of a study. 1: task sizes. 2, 3, 6: stages (clinical, biomedical, both). 4, 5: "
+            "encoders. figure2: the paper's claims about its graph. departures: where a study departs from the paper's "
+            "released code.",
         ),
     ],
     results: Annotated[
         list[Path],
         typer.Argument(
-            help="2, 3, 6: a results folder of `taskaffinity full`. 4, 5: one per encoder, or the folder of "
-            "`full --encoders`. figure2: a results folder of `taskaffinity pairwise`. 1: the folder of task files. "
-            "departures: any results folder."
+            help="edges, figure2: a results folder of `taskaffinity pairwise`. 2, 3, 6: one of `taskaffinity full`. "
+            "4, 5: one per encoder, or the folder of `full --encoders`. 1: the folder of task files. departures: any "
+            "results folder."
         ),
     ],
     format_: Annotated[FormatName, typer.Option("--format", help="Output format.")] = "text",
 ) -> None:
-    """Print a table of the paper with your own scores beside the published ones."""
+    """Print the arrows of a study, or a table of the paper with your own scores beside the published ones."""
     from taskaffinity.analysis.paper.encoders import ENCODER_TABLES
     from taskaffinity.analysis.paper.stages import PAPER_TABLES
 
     suites = {table: suite for tables in (PAPER_TABLES, ENCODER_TABLES) for suite, table in tables.items()}
-    if which not in {"1", "figure2", "departures", *map(str, suites)}:
+    if which not in {"edges", "1", "figure2", "departures", *map(str, suites)}:
         numbers = ", ".join(map(str, sorted(suites)))
-        raise InputError(f"table {which}: expected one of 1, {numbers}, figure2, departures")
+        raise InputError(f"table {which}: expected one of edges, 1, {numbers}, figure2, departures")
     if (not which.isdecimal() or which == "1" or int(which) in PAPER_TABLES.values()) and len(results) > 1:
         raise InputError(f"table {which}: {len(results)} folders; expected one")
     if which in ("1", "departures"):
         if format_ != "text":
             raise InputError(f"table {which} --format {format_}: expected text, the only format of table {which}")
         (check_command if which == "1" else _departures)(results[0])
+        return
+    if which == "edges":
+        study = read_study(results[0])
+        print_arrows(study, RunStore(results[0]), format_)
+        warn_if_synthetic(study.synthetic)
         return
     if which == "figure2":
         _figure2(results[0], format_)

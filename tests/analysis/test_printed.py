@@ -14,7 +14,8 @@ from rich.console import Console
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import describe
 from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions, decided_first, describe_needs
-from taskaffinity.analysis.tables.printed import edge_table
+from taskaffinity.analysis.tables.frames import edges_frame
+from taskaffinity.analysis.tables.printed import arrow_table, edge_table
 
 NAMES = [f"task{number:02}" for number in range(16)]
 GAINS = {(NAMES[0], NAMES[1]): 0.8, (NAMES[2], NAMES[3]): -0.8, (NAMES[4], NAMES[5]): 0.4}
@@ -110,3 +111,23 @@ def test_untested_arrows_are_counted_by_that_word_and_still_fit(many: AffinityMa
     assert len(lines) <= 45
     assert any("230 untested" in line for line in lines)
     assert cheapest_decisions(untested) == []
+
+
+def test_the_table_for_a_publication_has_every_arrow_of_the_edge_list(many: AffinityMatrix) -> None:
+    table, edges = arrow_table(many), edges_frame(many)
+    assert list(table.columns) == ["gain", "95% interval", "q", "verdict"]
+    assert list(table["verdict"]) == list(edges["verdict"])
+    for row, edge in zip(table.itertuples(), edges.itertuples(), strict=True):
+        assert row.Index == f"{edge.source} → {edge.target}".replace("task", "Task")
+        assert float(row.gain.replace("\N{MINUS SIGN}", "-")) == pytest.approx(edge.gain, abs=0.05001)
+        low, high = (float(end.replace("\N{MINUS SIGN}", "-")) for end in row[2].split(" to "))
+        assert (low, high) == pytest.approx((edge.low, edge.high), abs=0.05001)
+
+
+def test_an_arrow_without_a_test_has_its_reason_and_no_number(many: AffinityMatrix) -> None:
+    gain, reasons = many.gain.copy(), many.untested_reason.copy()
+    gain[0, 1], reasons[0, 1] = np.nan, "no run"
+    low, high, q = many.low.copy(), many.high.copy(), many.q.copy()
+    low[0, 1] = high[0, 1] = q[0, 1] = np.nan
+    changed = replace(many, gain=gain, low=low, high=high, q=q, untested_reason=reasons)
+    assert list(arrow_table(changed).iloc[0]) == ["", "", "", "no run"]

@@ -102,7 +102,7 @@ def test_encoders_stand_below_one_another(finished: Path, home: Path) -> None:
     ("arguments", "said"),
     [
         (["table", "3", "results/clinical"], "of suite biomedical, but results/clinical holds suite clinical"),
-        (["table", "7", "results/clinical"], "expected one of 1, 2, 3, 4, 5, 6"),
+        (["table", "7", "results/clinical"], "expected one of edges, 1, 2, 3, 4, 5, 6"),
         (["table", "1", "results/clinical", "--format=csv"], "expected text, the only format of table 1"),
         (["table", "2", "results/clinical", "results/clinical"], "2 folders; expected one"),
         (["table", "2", "nowhere"], "no such folder; it is made by `taskaffinity full`"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+import pandas as pd
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -24,7 +25,7 @@ from taskaffinity.analysis.captions import (
 from taskaffinity.analysis.cautions.of_study import COLLAPSED_MARK, collapsed_arrows, describe_collapsed_arrows
 from taskaffinity.analysis.decisions import MOST_ARROWS, Arrow, decided_first
 from taskaffinity.analysis.statistics.verdicts import VERDICTS
-from taskaffinity.analysis.style import MINUS, STYLES, plural, probability, signed_plainly
+from taskaffinity.analysis.style import MINUS, STYLES, plural, probability, signed, signed_plainly
 
 _MOST_FAILURES = 3
 
@@ -65,6 +66,22 @@ def edge_table(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> Table:
         ]
         table.add_row(*cells)
     return table
+
+
+def arrow_table(matrix: AffinityMatrix) -> pd.DataFrame:
+    """Return every arrow as words for a publication: a row ``source → target`` with its gain, interval, q and verdict.
+
+    ``q`` is that of ``edge_table``.
+    """
+    names, rows = [], []
+    for s, t in matrix.arrows:
+        ends = [signed(end) for end in (matrix.low[s, t], matrix.high[s, t]) if not math.isnan(end)]
+        gain = "" if math.isnan(matrix.gain[s, t]) else signed(matrix.gain[s, t])
+        q, verdict = probability(_q_of_verdict(matrix, s, t)), matrix.untested_reason[s, t] or matrix.verdict[s, t]
+        names.append(f"{matrix.titles[s]} → {matrix.titles[t]}")
+        rows.append((gain, " to ".join(ends), q, verdict))
+    level = "" if matrix.sequential else f"{describe_level(matrix)} "
+    return pd.DataFrame(rows, index=names, columns=["gain", f"{level}interval", "q", "verdict"])
 
 
 def _rest(matrix: AffinityMatrix, shown: tuple[Arrow, ...]) -> list[str]:

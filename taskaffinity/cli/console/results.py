@@ -164,6 +164,26 @@ def print_encoders(found: Sequence[EncoderScores], format_: str = "text") -> Non
     _print_table(encoders_table(found), encoders_frame(found), describe_encoders(found), format_)
 
 
+def print_arrows(study: Study, store: RunStore, format_: str) -> None:
+    """Print every arrow of a pairwise study; ``csv`` has the columns of edges.csv.
+
+    Raises
+    ------
+    InputError
+        If a file of the store is broken.
+    """
+    from taskaffinity.analysis.affinity import measure
+    from taskaffinity.analysis.captions import caption
+    from taskaffinity.analysis.tables.frames import edges_frame
+    from taskaffinity.analysis.tables.printed import arrow_table
+
+    try:
+        matrix = measure(study, store)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    _print_table(arrow_table(matrix), edges_frame(matrix), caption(matrix), format_)
+
+
 def print_claims(study: Study, store: RunStore, format_: str) -> None:
     """Print the claims of the paper about its Figure 2 beside a study; ``csv`` has one row per claim and arrow.
 
