@@ -36,10 +36,11 @@ if TYPE_CHECKING:
     from taskaffinity.errors import InputError
     from taskaffinity.runs.store import RunStore
     from taskaffinity.runs.study import Study
-    from taskaffinity.studies.api import full, load, pairwise, tune
+    from taskaffinity.studies.api import full, pairwise, tune
     from taskaffinity.studies.compare import ComparisonResults, compare
     from taskaffinity.studies.estimates.api import estimate
     from taskaffinity.studies.group import group
+    from taskaffinity.studies.load import load
     from taskaffinity.studies.retrain import retrain
     from taskaffinity.studies.verdicts import verdicts
     from taskaffinity.tasks.catalog import load_suite
@@ -91,7 +92,7 @@ _HOMES = {
     "estimate": "studies.estimates.api",
     "full": "studies.api",
     "group": "studies.group",
-    "load": "studies.api",
+    "load": "studies.load",
     "load_suite": "tasks.catalog",
     "measure": "analysis.affinity",
     "pairwise": "studies.api",

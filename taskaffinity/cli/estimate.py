@@ -29,6 +29,7 @@ from taskaffinity.cli.options.run import (
     SetOption,
     ShareWithGroup,
     SuiteFile,
+    Tasks,
     suite_of,
 )
 from taskaffinity.errors import InputError
@@ -42,6 +43,7 @@ def command(
     domain: Domain = None,
     suite_file: SuiteFile = None,
     data: Data = None,
+    tasks: Tasks = None,
     encoder: EncoderOption = None,
     seeds: StudySeeds = 3,
     base_seed: BaseSeed = 0,
@@ -72,6 +74,7 @@ def command(
         _validate(results, as_json=json)
         return
     options = PairwiseOptions(
+        tasks=tasks,
         encoder=encoder,
         seeds=seeds,
         base_seed=base_seed,

@@ -36,6 +36,7 @@ from taskaffinity.cli.options.run import (
     SetOption,
     ShareWithGroup,
     SuiteFile,
+    Tasks,
     study_options,
     suite_of,
 )
@@ -51,6 +52,7 @@ def command(
     domain: Domain = None,
     suite_file: SuiteFile = None,
     data: Data = None,
+    tasks: Tasks = None,
     encoder: EncoderOption = None,
     encoders: Annotated[
         str | None,

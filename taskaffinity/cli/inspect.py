@@ -16,10 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from taskaffinity.cli.console.json_output import print_json
-from taskaffinity.cli.options.run import Json
+from taskaffinity.cli.options.run import Json, Tasks
 from taskaffinity.errors import InputError
 from taskaffinity.runs.recipe import REFINE
 from taskaffinity.tasks.rows import count
+from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.survey import (
     labels_by_frequency,
     labels_by_split,
@@ -38,6 +39,7 @@ def command(
     place: Annotated[
         Path, typer.Argument(help="A suite file, or a folder with one folder per task.", metavar="SUITE|DATA")
     ],
+    task_names: Tasks = None,
     encoder: Annotated[
         str | None,
         typer.Option(help="Folder or hub id of an encoder whose tokens are counted (default: words are counted)."),
@@ -59,6 +61,8 @@ def command(
             "--show-text: the output is no terminal; expected one, because text under an agreement must not be stored"
         )
     tasks = tasks_of(place)
+    if task_names is not None:
+        tasks = Suite(place.stem, tasks).only(task_names).tasks
     tokenizer = None
     if encoder is not None:
         from taskaffinity.training.encoders.load import find_encoder, load_tokenizer  # torch: only with --encoder

@@ -42,6 +42,7 @@ from taskaffinity.cli.options.run import (
     SetOption,
     ShareWithGroup,
     SuiteFile,
+    Tasks,
     study_options,
     suite_of,
 )
@@ -55,6 +56,7 @@ def command(
     domain: Domain = None,
     suite_file: SuiteFile = None,
     data: Data = None,
+    tasks: Tasks = None,
     encoder: EncoderOption = None,
     seeds: PairSeeds = 3,
     seeds_single: SingleSeeds = None,

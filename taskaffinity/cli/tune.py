@@ -24,6 +24,7 @@ from taskaffinity.cli.options.run import (
     Results,
     SetOption,
     SuiteFile,
+    Tasks,
     check_json,
     suite_of,
 )
@@ -37,6 +38,7 @@ def command(
     domain: Domain = None,
     suite_file: SuiteFile = None,
     data: Data = None,
+    tasks: Tasks = None,
     encoder: EncoderOption = None,
     n_trials: Trials = 12,
     finalists: Finalists = 3,
@@ -57,6 +59,7 @@ def command(
 ) -> None:
     check_json(json, dry_run=dry_run)
     options = TuneOptions(
+        tasks=tasks,
         encoder=encoder,
         n_trials=n_trials,
         finalists=finalists,

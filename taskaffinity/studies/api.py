@@ -1,4 +1,4 @@
-"""The use cases of the command line as Python functions: ``pairwise``, ``full``, ``tune`` and ``load``.
+"""The use cases of the command line as Python functions: ``pairwise``, ``full`` and ``tune``.
 
 A function and its command take the same options with the same defaults, train the same runs and write the same files.
 
@@ -16,19 +16,17 @@ Train the four synthetic clinical tasks for a few seconds:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
 from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
-from taskaffinity.runs.study import FILES, Baseline, EvaluateAfter, FullBaseline, InitFrom, Protocol
+from taskaffinity.runs.study import Baseline, EvaluateAfter, FullBaseline, InitFrom, Protocol
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.listener import Listener, LogListener
 from taskaffinity.studies.options import FullOptions, Options, PairwiseOptions, TuneOptions, make_options
 from taskaffinity.studies.python_names import python_function
-from taskaffinity.studies.settings import make_rule
 from taskaffinity.studies.steps import plan_full, plan_pairwise, plan_tune, train_full, train_pairwise, train_search
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tracking.tracker import check_trackers
@@ -42,6 +40,7 @@ def pairwise(
     suite: str | Path | Suite,
     *,
     data: str | Path | None = None,
+    tasks: str | Sequence[str] | None = None,
     encoder: str | Path | None = None,
     seeds: int = 3,
     seeds_single: int | None = None,
@@ -105,8 +104,7 @@ def pairwise(
     receiver, trackers = listener or LogListener(), check_trackers(report_to)
     planned = plan_pairwise(suite, options, receiver, data=data)
     result = train_pairwise(planned, receiver, trackers)
-    for line in (line for line in result.advice if line not in planned.cautions):  # those were said before training
-        receiver.warn(line)
+    _warn(receiver, result.advice, planned.cautions)
     return result
 
 
@@ -115,6 +113,7 @@ def full(
     suite: str | Path | Suite,
     *,
     data: str | Path | None = None,
+    tasks: str | Sequence[str] | None = None,
     encoder: str | Path | None = None,
     encoders: Sequence[str | Path] | None = None,
     seeds: int = 3,
@@ -167,9 +166,7 @@ def full(
     planned = plan_full(suite, options, receiver, data=data)
     result = train_full(planned, options, receiver, trackers)
     for one in result.studies if isinstance(result, EncoderResults) else [result]:
-        for line in one.advice:
-            if not any(line in study.cautions for study in planned):
-                receiver.warn(line)
+        _warn(receiver, one.advice, [line for study in planned for line in study.cautions])
     return result
 
 
@@ -178,6 +175,7 @@ def tune(
     suite: str | Path | Suite,
     *,
     data: str | Path | None = None,
+    tasks: str | Sequence[str] | None = None,
     encoder: str | Path | None = None,
     n_trials: int = 12,
     finalists: int = 3,
@@ -198,7 +196,7 @@ def tune(
 
     Parameters
     ----------
-    suite, data, encoder, settings, output_dir, executor, address, gpus_per_run, cpus_per_run, checkpoint_minutes
+    suite, data, tasks, encoder, settings, output_dir, executor, address, gpus_per_run, cpus_per_run, checkpoint_minutes
         As in ``pairwise``. A setting that is given is not searched.
     n_trials : int
         Number of recipes to try besides the default.
@@ -225,52 +223,11 @@ def tune(
     return train_search(plan_tune(suite, options, data=data), listener or LogListener())
 
 
-@python_function
-def load(
-    results: str | Path,
-    *,
-    alpha: float | None = None,
-    margin: float | Mapping[str, float] | str | Sequence[str] | None = None,
-    correction: Correction | None = None,
-    estimand: Estimand | None = None,
-    test: Test | None = None,
-) -> PairwiseResults | StagesResults | EncoderResults:
-    """Read the study of a results folder; of two designs in one folder, the pairs.
-
-    Parameters
-    ----------
-    alpha, margin, correction, estimand, test
-        The rule of the verdicts of pairs, as in ``taskaffinity graph``. Default: the study's.
-
-    Returns
-    -------
-    PairwiseResults, StagesResults, or EncoderResults for the folder of ``full(encoders=...)``
-
-    Raises
-    ------
-    InputError
-        If the folder holds no study, or a broken one, or an option is out of its range.
-
-    Examples
-    --------
-    In a checkout of this repository:
-
-    >>> load("notebooks/example_results").gain.round(1).loc["shareclefe", "mednli"]
-    np.float64(15.3)
-    >>> load("notebooks/example_results", margin=0.1).verdict.loc["mednli", "shareclefe"]
-    'inconclusive'
-    """
-    root = Path(results)
-    if not (root / FILES["pairwise"]).is_file():
-        if (root / FILES["full"]).is_file():
-            return StagesResults.load(root)
-        if (root / "encoders.csv").is_file():
-            return EncoderResults.load(root)
-    pairs = PairwiseResults.load(root)
-    given = {"alpha": alpha, "margin": margin, "correction": correction, "estimand": estimand, "test": test}
-    options = make_options(PairwiseOptions, given)
-    asked = (options.alpha, options.margin, options.correction, options.estimand, options.test)
-    return replace(pairs, rule=make_rule(*asked, default=pairs.study.rule))
+def _warn(listener: Listener, advice: Sequence[str], cautions: Sequence[str]) -> None:
+    """Give the lines of advice that were not given as cautions before training."""
+    for line in advice:
+        if line not in cautions:
+            listener.warn(line)
 
 
 def _options(kind: type[Options], given: Mapping[str, Any]) -> Options:

@@ -19,7 +19,6 @@ from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES, Minutes
 from taskaffinity.runs.study import Baseline, EvaluateAfter, FullBaseline, InitFrom, Protocol
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.resources import AUTO
-from taskaffinity.studies.settings import Settings, check_baseline, make_rule, read_settings
 
 INTERIM_SEEDS = (5, 8)
 """Seeds per pair at the interim analyses between the first (``seeds``) and the last (``max_seeds``)."""
@@ -39,6 +38,8 @@ Options = TypeVar("Options", bound="StudyOptions | TuneOptions")
 class StudyOptions:
     """Options of every study."""
 
+    tasks: str | Sequence[str] | None = None
+    """Names of the tasks of the suite to use. Default: all."""
     encoder: str | None = None
     """Folder or hub id of a transformers encoder. Default: the paper's encoder for real text, a tiny one for synthetic
     text."""
@@ -125,6 +126,8 @@ class FullOptions(StudyOptions):
 class TuneOptions:
     """Options of a search of training settings."""
 
+    tasks: str | Sequence[str] | None = None
+    """Names of the tasks of the suite to use. Default: all."""
     encoder: str | None = None
     """As in ``StudyOptions``."""
     n_trials: Trials = 12
@@ -178,102 +181,8 @@ def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
 
 _EXPECTED = {  # of options that take several types
     "encoders": "a list of folders or hub ids",
+    "tasks": "names of tasks",
     "settings": "KEY=VALUE texts, or a mapping",
     "margin": "a number of points, METRIC=POINTS texts, or a mapping",
     "gpus_per_run": f"a number, or {AUTO}",
 }
-
-
-def check_pairwise_options(options: PairwiseOptions) -> Settings:
-    """Return the settings of a pairwise study.
-
-    Raises
-    ------
-    InputError
-        If options contradict each other.
-    """
-    settings = read_settings(
-        options.settings, options.recipe, options.protocol, finetunes=options.evaluate_after == "finetune"
-    )
-    make_rule(options.alpha, options.margin, options.correction, options.estimand, options.test)
-    check_baseline(options.baseline, options.protocol)
-    if options.controls and options.protocol == "paper":
-        raise InputError("--controls: not with --protocol paper, whose updates would let a placebo change the encoder")
-    if options.max_seeds is not None and not options.sequential:
-        raise InputError(
-            f"--max-seeds {options.max_seeds}: an option of sequential designs; give --sequential too, or "
-            f"--seeds {options.max_seeds} for every pair"
-        )
-    if options.sequential:
-        interim_seeds(options)
-    return settings
-
-
-def interim_seeds(options: PairwiseOptions) -> tuple[int, ...]:
-    """Return the number of seeds per pair at each interim analysis.
-
-    Raises
-    ------
-    InputError
-        If the first analysis has fewer than 2 seeds or is not before the last; if ``seeds_single`` is given.
-    """
-    first, last = options.seeds, options.max_seeds or MAX_SEEDS
-    if options.seeds_single is not None:
-        raise InputError("--seeds-single: not with --sequential, which sets the seeds of single-task arms")
-    if not 2 <= first < last:
-        raise InputError(
-            f"--sequential: the first interim analysis is at --seeds {first}; expected 2 or more, below --max-seeds"
-        )
-    return (first, *(n for n in INTERIM_SEEDS if first < n < last), last)
-
-
-def check_full_options(options: FullOptions) -> Settings:
-    """Return the settings of a study in stages.
-
-    Raises
-    ------
-    InputError
-        If options contradict each other.
-    """
-    encoder_names(options)
-    check_baseline(options.baseline, options.protocol)
-    make_rule(options.alpha, estimand=options.estimand, test=options.test)
-    return read_settings(options.settings, options.recipe, options.protocol)
-
-
-def encoder_names(options: FullOptions) -> list[str | None]:
-    """Return the requested encoders; None stands for the default of the suite.
-
-    Raises
-    ------
-    InputError
-        If both ``encoder`` and ``encoders`` are given, or a name is empty.
-    """
-    if options.encoders is None:
-        return [options.encoder]
-    names = [name.strip() for name in options.encoders]
-    if options.encoder is not None:
-        raise InputError(f"--encoder {options.encoder}, --encoders {','.join(names)}: give one of the two options")
-    if not names or "" in names:
-        raise InputError(f"--encoders {','.join(names)}: expected names or folders, joined by commas")
-    return [*names]
-
-
-def check_tune_options(options: TuneOptions) -> tuple[Settings, Settings]:
-    """Return the settings with the recipe file, and those without it.
-
-    Raises
-    ------
-    InputError
-        If a setting cannot be used in a search.
-    """
-    given = read_settings(options.settings)
-    if given.finetune:
-        raise InputError(
-            f"--set finetune.{next(iter(given.finetune))}: a search does not fine-tune; give it to the study"
-        )
-    if given.measures_precision:
-        raise InputError("--set precision=auto: only a study measures the precision; give bf16, or leave it out")
-    if options.gpus_per_run == AUTO:
-        raise InputError(f"--gpus-per-run {AUTO}: only a study measures the share of a GPU; give a number")
-    return read_settings(options.settings, options.recipe), given

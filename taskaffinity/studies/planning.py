@@ -11,6 +11,12 @@ from taskaffinity.runs.plan import default_single_seeds
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.resources import Resources
+from taskaffinity.studies.check_options import (
+    check_full_options,
+    check_pairwise_options,
+    encoder_names,
+    interim_seeds,
+)
 from taskaffinity.studies.compatibility import check_study, describe_replaced
 from taskaffinity.studies.data_facts import data_lines, find_leaks, with_data_facts
 from taskaffinity.studies.defaults import (
@@ -23,15 +29,7 @@ from taskaffinity.studies.defaults import (
 from taskaffinity.studies.define import define, with_resources
 from taskaffinity.studies.folders import encoder_folders, results_folder
 from taskaffinity.studies.listener import Listener
-from taskaffinity.studies.options import (
-    FullOptions,
-    PairwiseOptions,
-    StudyOptions,
-    check_full_options,
-    check_pairwise_options,
-    encoder_names,
-    interim_seeds,
-)
+from taskaffinity.studies.options import FullOptions, PairwiseOptions, StudyOptions
 from taskaffinity.studies.planned import PlannedStudy
 from taskaffinity.studies.precision import settle_precision
 from taskaffinity.studies.resources import resolve_resources

@@ -95,7 +95,7 @@ def retrain(
         resolved = _encoder(study, found, encoder)
         gpus = None if study.recipe.device == "cuda" else 0
         resources = resolve_resources(executor, study.recipe.threads, gpus, None, is_tiny=False)
-        prepare(found.tasks, resolved, study.recipe, cache_folder())
+        prepare(found.only([name for name, _ in study.refs]).tasks, resolved, study.recipe, cache_folder())
         report = run(
             plan,
             store,

@@ -9,17 +9,11 @@ from typing import TYPE_CHECKING
 
 from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
 from taskaffinity.garbage_collection import without_collection
+from taskaffinity.studies.check_options import check_full_options, check_pairwise_options, check_tune_options
 from taskaffinity.studies.estimates.options import share_of
 from taskaffinity.studies.folders import recipe_path, results_folder
 from taskaffinity.studies.listener import BANNER, Listener
-from taskaffinity.studies.options import (
-    FullOptions,
-    PairwiseOptions,
-    TuneOptions,
-    check_full_options,
-    check_pairwise_options,
-    check_tune_options,
-)
+from taskaffinity.studies.options import FullOptions, PairwiseOptions, TuneOptions
 from taskaffinity.tasks.catalog import find_suite, load_suite
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tuning.recipe import describe_trial
@@ -47,7 +41,7 @@ def plan_pairwise(
     InputError
     """
     check_pairwise_options(options)
-    resolved, file = _resolved(suite, data)
+    resolved, file = _resolved(suite, data, options.tasks, 2)
     options = replace(options, suite_file=options.suite_file or file)
     results_folder(options.output_dir, resolved, options.suite_file)
     with without_collection():
@@ -101,7 +95,7 @@ def plan_full(
     InputError
     """
     check_full_options(options)
-    resolved, file = _resolved(suite, data)
+    resolved, file = _resolved(suite, data, options.tasks, 2)
     options = replace(options, suite_file=options.suite_file or file)
     results_folder(options.output_dir, resolved, options.suite_file)
     with without_collection():
@@ -118,7 +112,7 @@ def plan_tune(suite: str | Path | Suite, options: TuneOptions, *, data: str | Pa
     InputError
     """
     settings = check_tune_options(options)
-    resolved, file = _resolved(suite, data)
+    resolved, file = _resolved(suite, data, options.tasks)
     options = replace(options, suite_file=options.suite_file or file)
     out = recipe_path(options, results_folder(options.output_dir, resolved, options.suite_file))
     with without_collection():
@@ -157,7 +151,7 @@ def plan_estimate(
     """
     check_pairwise_options(options)
     share = share_of(budget)
-    resolved, file = _resolved(suite, data)
+    resolved, file = _resolved(suite, data, options.tasks, 2)
     options = replace(options, suite_file=options.suite_file or file)
     results_folder(options.output_dir, resolved, options.suite_file)
     with without_collection():
@@ -178,8 +172,16 @@ def train_estimates(planned: PlannedEstimate, listener: Listener, *, baselines: 
     return found
 
 
-def _resolved(suite: str | Path | Suite, data: str | Path | None) -> tuple[Suite, Path | None]:
-    """Return the suite, and the file that describes it or None."""
+def _resolved(
+    suite: str | Path | Suite, data: str | Path | None, tasks: str | Sequence[str] | None, least: int = 1
+) -> tuple[Suite, Path | None]:
+    """Return the suite, or the named tasks of it, and the file that describes it or None."""
+    found, file = _whole(suite, data)
+    return (found if tasks is None else found.only(tasks, least)), file
+
+
+def _whole(suite: str | Path | Suite, data: str | Path | None) -> tuple[Suite, Path | None]:
+    """Return the whole suite, and the file that describes it or None."""
     if not isinstance(suite, str | Path):
         return load_suite(suite, data), None
     if isinstance(suite, Path) or suite.endswith((".yaml", ".yml")):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from taskaffinity.errors import InputError, meant, shown
 from taskaffinity.tasks.task import Kind, Task
 
 
@@ -86,6 +87,38 @@ class Suite:
         """
         tasks = (replace(task, metric_name=metrics[task.kind]) if task.kind in metrics else task for task in self.tasks)
         return replace(self, tasks=tuple(tasks))
+
+    def only(self, names: str | Sequence[str], least: int = 1) -> Suite:
+        """Return the suite of the named tasks alone, in the order of this suite.
+
+        Parameters
+        ----------
+        names : str or sequence of str
+            Names of tasks; a text separates them by commas.
+        least : int
+            Smallest number of tasks.
+
+        Raises
+        ------
+        InputError
+            If a task does not exist, or fewer than ``least`` are named.
+
+        Examples
+        --------
+        >>> from taskaffinity import load_suite
+        >>> [task.name for task in load_suite("clinical").only("mednli,clinicalsts")]
+        ['clinicalsts', 'mednli']
+        """
+        words = names.split(",") if isinstance(names, str) else list(names)
+        asked = dict.fromkeys(str(word).strip() for word in words)
+        known = [task.name for task in self.tasks]
+        for name in asked:
+            if name not in known:
+                there = f"there are {', '.join(known)}{meant(name, known)}"
+                raise InputError(f"--tasks {shown(name)}: no such task in suite {self.name}; {there}")
+        if len(asked) < least:
+            raise InputError(f"--tasks: found {len(asked)} of {', '.join(known)}; expected {least} or more")
+        return replace(self, tasks=tuple(task for task in self.tasks if task.name in asked))
 
     def __iter__(self) -> Iterator[Task]:
         return iter(self.tasks)

@@ -10,8 +10,9 @@ from command_line import LOCAL, SMALL, Done, command, results_of, rows
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.spec import EncoderRef
+from taskaffinity.studies.check_options import encoder_names
 from taskaffinity.studies.folders import encoder_folders
-from taskaffinity.studies.options import FullOptions, encoder_names
+from taskaffinity.studies.options import FullOptions
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 

@@ -453,6 +453,12 @@ def test_inspect_counts(
     ]
     assert SECRET not in out
     assert "shared" not in out.lower()
+    assert run(monkeypatch, "data", "inspect", "suite.yaml", "--tasks=mentions,pairs", "--json") == 0
+    asked = json.loads(capsys.readouterr().out)
+    assert [task["task"] for task in asked["tasks"]] == ["pairs", "mentions"]
+    assert asked["overlaps"] == []
+    assert run(monkeypatch, "data", "inspect", "suite.yaml", "--tasks=revews") == 2
+    assert "did you mean reviews?" in capsys.readouterr().err
 
 
 def test_inspect_names_frequent_labels_pieces_and_contradictions(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from typer.testing import CliRunner
 
 import taskaffinity as ta
@@ -127,6 +128,43 @@ def test_command_and_function_plan_the_same_runs(name: str, suite: str, tmp_path
         "pairwise", *where, *SET, *none, *flags, f"--results={tmp_path / 'command'}", "--executor=local"
     )
     assert [spec.run_id for spec in planned.plan] == by_command
+
+
+def two_of_three(folder: Path) -> tuple[Path, Path, list[str]]:
+    """A suite file of three tasks, one with the first and the third of them, and the names of these."""
+    suite = own_suite(folder)
+    content = yaml.safe_load(suite.read_text())
+    names = [name for number, name in enumerate(content["tasks"]) if number != 1]
+    kept = {name: content["tasks"][name] for name in names}
+    (folder / "two.yaml").write_text(yaml.safe_dump({**content, "tasks": kept}, sort_keys=False))
+    return suite, folder / "two.yaml", names
+
+
+@pytest.mark.parametrize("name", ["pairwise", "full", "estimate"])
+def test_tasks_plan_the_runs_of_a_suite_file_with_only_these_tasks(name: str, tmp_path: Path, encoder: str) -> None:
+    suite, two, names = two_of_three(tmp_path)
+    common = [f"--encoder={encoder}", *SET, "--set=precision=none", "--executor=local"]
+    common += ["--set=num_train_epochs=200", "--set=batch_size=2"] * (name == "estimate")  # probes must be affordable
+    asked = [f"--suite={suite}", f"--tasks={names[1]},{names[0]}", f"--results={tmp_path / 'asked'}"]
+    file = [f"--suite={two}", f"--results={tmp_path / 'file'}"]
+    planned = plan_of_command(name, *asked, *common)
+    assert planned == plan_of_command(name, *file, *common)
+    assert planned
+    with pytest.raises(InputError, match=f"tasks 'x{names[0]}': no such task .*did you mean {names[0]}"):
+        getattr(ta, name)(suite, tasks=[f"x{names[0]}", names[1]], encoder=encoder, output_dir=tmp_path / "no")
+    with pytest.raises(InputError, match=r"tasks: found 1 of .*expected 2 or more"):
+        getattr(ta, name)(suite, tasks=names[0], encoder=encoder, output_dir=tmp_path / "no")
+
+
+def test_tasks_of_a_search_are_those_of_a_suite_file_with_only_these_tasks(tmp_path: Path, encoder: str) -> None:
+    suite, file, names = two_of_three(tmp_path)
+    options = {"encoder": encoder, "executor": "local", "output_dir": tmp_path / "results"}
+    asked = steps.plan_tune(suite, TuneOptions(**options, tasks=names[0]))
+    assert [name for name, _ in asked.search.tasks] == names[:1]
+    both = steps.plan_tune(suite, TuneOptions(**options, tasks=names[::-1]))
+    assert both.search == steps.plan_tune(file, TuneOptions(**options)).search
+    with pytest.raises(InputError, match="tasks: found 0 of"):
+        ta.tune(suite, tasks=[], **options)
 
 
 @pytest.mark.parametrize("baseline", ["single", "paper-single"])

@@ -44,6 +44,12 @@ Data = Annotated[
         help="Folder with the task files of --domain (default: TASKAFFINITY_DATA, else ./data).", rich_help_panel=DATA
     ),
 ]
+Tasks = Annotated[
+    str | None,
+    typer.Option(
+        "--tasks", help="Tasks of the suite to use, separated by commas (default: all).", rich_help_panel=DATA
+    ),
+]
 EncoderOption = Annotated[
     str | None,
     typer.Option(
@@ -183,7 +189,7 @@ def study_options(given: Mapping[str, Any]) -> dict[str, Any]:
         If ``--json`` is given without ``--dry-run``.
     """
     check_json(given["json"], dry_run=given["dry_run"])
-    unchanged = ("encoder", "seeds", "base_seed", "recipe", "protocol", "overwrite", "executor")
+    unchanged = ("tasks", "encoder", "seeds", "base_seed", "recipe", "protocol", "overwrite", "executor")
     rule = ("alpha", "estimand", "test")
     resources = ("address", "gpus_per_run", "cpus_per_run", "checkpoint_minutes", "keep_models", "share_with_group")
     return {name: given[name] for name in (*unchanged, *rule, *resources)} | {

@@ -26,6 +26,7 @@ def estimate(
     budget: str | float = DEFAULT_BUDGET,
     baselines: bool = False,
     data: str | Path | None = None,
+    tasks: str | Sequence[str] | None = None,
     encoder: str | Path | None = None,
     seeds: int = 3,
     base_seed: int = 0,

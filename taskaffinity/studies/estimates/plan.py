@@ -7,13 +7,14 @@ from pathlib import Path
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.study import FILES, Study
+from taskaffinity.studies.check_options import check_pairwise_options
 from taskaffinity.studies.compatibility import check_trained_here
 from taskaffinity.studies.defaults import is_tiny
 from taskaffinity.studies.define import encoder_of
 from taskaffinity.studies.estimates.train import PlannedEstimate, design_probes
 from taskaffinity.studies.folders import results_folder
 from taskaffinity.studies.listener import Listener
-from taskaffinity.studies.options import PairwiseOptions, check_pairwise_options
+from taskaffinity.studies.options import PairwiseOptions
 from taskaffinity.studies.planned import PlannedStudy
 from taskaffinity.studies.planning import plan_pairwise
 from taskaffinity.studies.resources import resolve_resources

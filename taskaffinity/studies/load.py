@@ -1,0 +1,62 @@
+"""Read the study of a results folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
+from taskaffinity.runs.rule import Correction, Estimand, Test
+from taskaffinity.runs.study import FILES
+from taskaffinity.studies.options import PairwiseOptions, make_options
+from taskaffinity.studies.python_names import python_function
+from taskaffinity.studies.settings import make_rule
+
+
+@python_function
+def load(
+    results: str | Path,
+    *,
+    alpha: float | None = None,
+    margin: float | Mapping[str, float] | str | Sequence[str] | None = None,
+    correction: Correction | None = None,
+    estimand: Estimand | None = None,
+    test: Test | None = None,
+) -> PairwiseResults | StagesResults | EncoderResults:
+    """Read the study of a results folder; of two designs in one folder, the pairs.
+
+    Parameters
+    ----------
+    alpha, margin, correction, estimand, test
+        The rule of the verdicts of pairs, as in ``taskaffinity graph``. Default: the study's.
+
+    Returns
+    -------
+    PairwiseResults, StagesResults, or EncoderResults for the folder of ``full(encoders=...)``
+
+    Raises
+    ------
+    InputError
+        If the folder holds no study, or a broken one, or an option is out of its range.
+
+    Examples
+    --------
+    In a checkout of this repository:
+
+    >>> load("notebooks/example_results").gain.round(1).loc["shareclefe", "mednli"]
+    np.float64(15.3)
+    >>> load("notebooks/example_results", margin=0.1).verdict.loc["mednli", "shareclefe"]
+    'inconclusive'
+    """
+    root = Path(results)
+    if not (root / FILES["pairwise"]).is_file():
+        if (root / FILES["full"]).is_file():
+            return StagesResults.load(root)
+        if (root / "encoders.csv").is_file():
+            return EncoderResults.load(root)
+    pairs = PairwiseResults.load(root)
+    given = {"alpha": alpha, "margin": margin, "correction": correction, "estimand": estimand, "test": test}
+    options = make_options(PairwiseOptions, given)
+    asked = (options.alpha, options.margin, options.correction, options.estimand, options.test)
+    return replace(pairs, rule=make_rule(*asked, default=pairs.study.rule))
