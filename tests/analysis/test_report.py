@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import html
 import io
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -212,6 +215,24 @@ def test_the_page_needs_nothing_and_runs_only_its_own_script(rich: tuple[Study, 
     assert set(re.findall(r'(?:src|href)="(.)', text)) <= {"#", "d"}
     assert text.count("<script") == 1
     assert str(store.root) not in text
+
+
+def test_every_arrow_of_the_graph_answers_the_pointer_where_it_is_drawn(rich: tuple[Study, RunStore]) -> None:
+    study, store = rich
+    matrix = measure(study, store)
+    text = report(matrix, store)
+    over = text.partition('<div class="hover"')[2].partition("</div>")[0].partition("<svg")[2]
+    shown = dict(re.findall(r'<path d="([^"]+)"><title>([^<]+)</title></path>', over))
+    drawn = [arrow for arrow in matrix.arrows if not math.isnan(matrix.gain[arrow])]
+    assert sorted(shown.values()) == sorted(html.escape(describe_arrow(matrix, arrow)) for arrow in drawn)
+    image = base64.b64decode(text.partition("data:image/svg+xml;base64,")[2].partition('"')[0]).decode()
+    size = re.search(r'viewBox="([^"]+)"', image)
+    assert size
+    assert f'viewBox="{size[1]}"' in over
+    for path, words in shown.items():
+        s, t = next(arrow for arrow in drawn if html.escape(describe_arrow(matrix, arrow)) == words)
+        group = image.partition(f'<g id="shaft {matrix.tasks[s]} {matrix.tasks[t]}">')[2].partition("</g>")[0]
+        assert path in " ".join(group.split())
 
 
 @pytest.mark.parametrize("place", ["title", "suite"])

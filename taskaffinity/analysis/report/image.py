@@ -1,9 +1,14 @@
-"""A figure as an image of an HTML page: an ``<img>`` whose source is the SVG file itself, as a data URI."""
+"""A figure as an image of an HTML page: an ``<img>`` whose source is the SVG file itself, as a data URI.
+
+An image in a page answers no pointer. So a second SVG, transparent and inline, lies over the graph. It has the shafts
+of the arrows, and a browser shows the words of the shaft under the pointer. No script takes part.
+"""
 
 from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 from markupsafe import Markup
@@ -13,8 +18,9 @@ from matplotlib.text import Text
 
 from taskaffinity.analysis.figures.layout import FONT, figure_bytes
 
-_WIDTH = re.compile(rb'viewBox="0 0 ([0-9.]+)')
+_VIEW_BOX = re.compile(rb'viewBox="0 0 ([0-9.]+) ([0-9.]+)"')
 _POINTS_A_REM = 12.0
+_SHAFT = re.compile(rb'<g id="shaft ([^"]+)">\s*<path d="([^"]+)"')
 
 
 def take_words(drawn: Axes | Figure) -> str:
@@ -39,11 +45,51 @@ def image(drawn: Axes | Figure, *, alt: str) -> Markup:
     alt : str
         What a reader hears who does not see the figure.
     """
-    figure = drawn if isinstance(drawn, Figure) else cast(Figure, drawn.get_figure(root=True))
-    svg = figure_bytes(figure, "svg", alt=alt)
-    svg = svg.replace(f"'{FONT}'".encode(), f"'{FONT}', Verdana, sans-serif".encode())
-    width = _WIDTH.search(svg)
-    assert width is not None  # matplotlib writes it
-    return Markup('<img src="data:image/svg+xml;base64,{}" alt="{}" style="max-width:{:.1f}rem">').format(
-        base64.b64encode(svg).decode("ascii"), alt, float(width[1]) / _POINTS_A_REM
+    return _image(_svg(drawn, alt), alt)
+
+
+def graph_image(drawn: Axes | Figure, *, alt: str, words: Mapping[str, str]) -> Markup:
+    """The affinity graph as an ``<img>`` element, and over it the arrows that answer the pointer.
+
+    Parameters
+    ----------
+    words : mapping
+        ``"source target"``, names of tasks -> what the page shows at the arrow from source to target. An arrow that is
+        not drawn is left out.
+    """
+    svg = _svg(drawn, alt)
+    width, height = _view_box(svg)
+    paths = [
+        Markup('<path d="{}"><title>{}</title></path>').format(" ".join(path.split()), words[arrow])
+        for arrow, path in _shafts(svg)
+        if arrow in words
+    ]
+    over = Markup('<svg viewBox="0 0 {} {}" aria-hidden="true">{}</svg>').format(
+        width, height, Markup("").join(paths)
     )
+    size = f"max-width:{width / _POINTS_A_REM:.1f}rem"
+    return Markup('<div class="hover" style="{}">{}{}</div>').format(size, _image(svg, alt), over)
+
+
+def _image(svg: bytes, alt: str) -> Markup:
+    return Markup('<img src="data:image/svg+xml;base64,{}" alt="{}" style="max-width:{:.1f}rem">').format(
+        base64.b64encode(svg).decode("ascii"), alt, _view_box(svg)[0] / _POINTS_A_REM
+    )
+
+
+def _svg(drawn: Axes | Figure, alt: str) -> bytes:
+    figure = drawn if isinstance(drawn, Figure) else cast(Figure, drawn.get_figure(root=True))
+    return figure_bytes(figure, "svg", alt=alt).replace(f"'{FONT}'".encode(), f"'{FONT}', Verdana, sans-serif".encode())
+
+
+def _view_box(svg: bytes) -> tuple[float, float]:
+    """Width and height, in points."""
+    found = _VIEW_BOX.search(svg)
+    assert found is not None  # matplotlib writes it
+    return float(found[1]), float(found[2])
+
+
+def _shafts(svg: bytes) -> Iterator[tuple[str, str]]:
+    """``"source target"`` and the path of every arrow, in the order in which they are drawn."""
+    for arrow, path in _SHAFT.findall(svg):  # no parser of XML: a title may hold what XML forbids
+        yield arrow.decode(), path.decode()

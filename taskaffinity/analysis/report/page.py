@@ -43,7 +43,7 @@ from taskaffinity.analysis.figures.fonts import one_line_for_missing_glyphs
 from taskaffinity.analysis.figures.gallery import draw_figure
 from taskaffinity.analysis.report.cells import Sheet, sheet_of
 from taskaffinity.analysis.report.cost import COST_COLUMNS, cost_of
-from taskaffinity.analysis.report.image import image, take_words
+from taskaffinity.analysis.report.image import graph_image, image, take_words
 from taskaffinity.analysis.report.methods import recipes_of, rule_of, tasks_of
 from taskaffinity.analysis.report.sentences import describe_arrow, describe_counts, describe_untested
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_frame
@@ -176,13 +176,16 @@ def _figures(matrix: AffinityMatrix, store: RunStore) -> list[dict[str, Any]]:
         "heatmap": "All gains",
         "forest": "Gains with their intervals and seeds",
     }
+    names = matrix.tasks
+    arrows = {f"{names[s]} {names[t]}": describe_arrow(matrix, (s, t)) for s, t in matrix.arrows}
     shown = []
     for name, title in titles.items():
         with matplotlib.rc_context({"text.parse_math": False}):  # a dollar in a title is a dollar
             drawn = draw_figure(name, matrix, store, DEFAULT)
             words = take_words(drawn)
             spoken = describe(matrix).partition("\n")[2].strip() if name == "graph" else "The numbers are in the table."
-            picture = image(drawn, alt=f"{title} of {matrix.study.suite}. {spoken}")
+            alt = f"{title} of {matrix.study.suite}. {spoken}"
+            picture = graph_image(drawn, alt=alt, words=arrows) if name == "graph" else image(drawn, alt=alt)
         words = words if name == "graph" else words.removeprefix(caption(matrix)).strip()
         shown.append({"name": name, "title": title, "image": picture, "caption": words})
     return shown
