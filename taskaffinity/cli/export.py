@@ -24,6 +24,14 @@ def command(
         ),
     ] = None,
     encoder: Annotated[str | None, typer.Option(help="Folder of the run's encoder, if it has moved.")] = None,
+    push_to_hub: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OWNER/NAME",
+            help="Upload the folder to this repository of the model hub, which is private if it is new. Refused if a "
+            "training corpus is under a data use agreement.",
+        ),
+    ] = None,
     share_with_group: ShareWithGroup = False,
 ) -> None:
     """Write a trained task as a folder that transformers loads (AutoModelFor..., pipeline)."""
@@ -31,6 +39,10 @@ def command(
     from taskaffinity.training.export.export import export
     from taskaffinity.training.export.model_card import agreements_of  # torch: only after the input is checked
 
+    if push_to_hub is not None:
+        from taskaffinity.training.export.push import check_pushable, push
+
+        check_pushable(stored, push_to_hub)
     export(stored, out, encoder, share_with_group=share_with_group)
     warn_if_synthetic(stored.study.synthetic)
     if asked := agreements_of(stored):
@@ -45,3 +57,5 @@ def command(
     dev, test = 100 * stored.outcome.dev_score, 100 * stored.outcome.test
     print(f"{stored.spec.run_id}, {how}: {stored.outcome.metric} {dev:.1f} on dev, {test:.1f} on test")
     print(f"{out}: a transformers model; try `taskaffinity predict {out} FILE`")
+    if push_to_hub is not None:
+        print(push(out, push_to_hub))

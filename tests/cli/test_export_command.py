@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
 from command_line import LOCAL, SMALL, Done, command
+from huggingface_hub.errors import OfflineModeIsEnabled
 
 from taskaffinity.cli.predict import command as predict
 from taskaffinity.errors import InputError
+from taskaffinity.training.export import push
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -100,6 +103,7 @@ def test_predict_tells_a_lack_of_memory_in_a_line_and_writes_nothing(
     [
         ([*EXPORT, "--out=model"], "not empty"),
         ([*EXPORT, "--out=new", "--run=nope"], "run nope: no such run"),
+        ([*EXPORT, "--out=new", "--push-to-hub=mine"], "--push-to-hub: found 'mine'; expected OWNER/NAME"),
         (["export", "nowhere", "--task=mednli", "--out=new"], "no study here"),
         (["predict", "results", "notes.txt"], "no taskaffinity.json here"),
         (["predict", "model", "nothing.txt"], "nothing.txt: found no file"),
@@ -114,6 +118,19 @@ def test_bad_usage_is_one_line_and_writes_nothing(arguments: list[str], said: st
     assert said in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
     assert not {"new", "bad.out"} & {path.name for path in home.iterdir()}
+
+
+def test_what_cannot_be_uploaded_is_written_all_the_same(
+    done: Done, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = mock.Mock(create_repo=mock.Mock(side_effect=OfflineModeIsEnabled("offline")))
+    monkeypatch.setattr(push, "HfApi", lambda: hub)
+    kept = command(*EXPORT, "--out=offline", "--push-to-hub=me/model", cwd=home)
+    assert kept.returncode == 2
+    assert kept.stderr.splitlines()[-1] == (
+        "taskaffinity: --push-to-hub me/model: HF_HUB_OFFLINE is set; offline is written"
+    )
+    assert (home / "offline/model.safetensors").is_file()
 
 
 @pytest.mark.parametrize("design", ["pairwise", "full"])

@@ -64,9 +64,7 @@ def graph_image(drawn: Axes | Figure, *, alt: str, words: Mapping[str, str]) -> 
         for arrow, path in _shafts(svg)
         if arrow in words
     ]
-    over = Markup('<svg viewBox="0 0 {} {}" aria-hidden="true">{}</svg>').format(
-        width, height, Markup("").join(paths)
-    )
+    over = Markup('<svg viewBox="0 0 {} {}" aria-hidden="true">{}</svg>').format(width, height, Markup("").join(paths))
     size = f"max-width:{width / _POINTS_A_REM:.1f}rem"
     return Markup('<div class="hover" style="{}">{}{}</div>').format(size, _image(svg, alt), over)
 
