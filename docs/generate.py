@@ -172,6 +172,7 @@ FILES = {
     "runs/RUN/error.txt": "Why a run failed, and where.",
     "runs/RUN/result.json": "Scores, work, versions, and a SHA-256 checksum of each other file of the run. It is "
     "written last: its presence means that the run is done.",
+    "runs/external.npz": "The runs that `verdicts` read from your tables: counts per example, or the scores; no text.",
     "affinity.png, heatmap.png, forest.png": "Figures of `pairwise`, each as `.svg` too; `graph --figures` draws more.",
     "affinity.graphml, affinity.txt": "The graph for other tools, and in words.",
     "groups.png": "The models that `group` chose, each with its tasks and the arrows between them.",

@@ -14,16 +14,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
-from filelock import BaseFileLock, FileLock, Timeout
 
 from taskaffinity.atomic import atomic_write, remove_litter
 from taskaffinity.errors import printable
 from taskaffinity.regular_file import read_regular
+from taskaffinity.runs.external.packed_runs import PackedFile
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.stored.read_run import best_on_average, read_predictions, read_run
 from taskaffinity.runs.stored.run_files import head_path, is_locked, weights_path
+from taskaffinity.runs.stored.run_lock import AlreadyRunning as AlreadyRunning
+from taskaffinity.runs.stored.run_lock import held
 from taskaffinity.runs.stored.run_result import DamagedRun, check_file, read_result
 from taskaffinity.runs.stored.write_run import write_run
 
@@ -38,12 +40,8 @@ class MissingRuns(LookupError):
     """Raised for required runs that are not in the store."""
 
 
-class AlreadyRunning(RuntimeError):
-    """Raised if another process is training the run."""
-
-
 class RunStore:
-    """Runs by their spec, one folder per run below ``root/runs``.
+    """Runs by their spec, one folder per run below ``root/runs``; all runs trained elsewhere are in one file.
 
     Examples
     --------
@@ -60,11 +58,14 @@ class RunStore:
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
         self._kept: dict[str, tuple[_State, RunResult]] = {}
+        self._external = PackedFile(self.root)
 
     def folder(self, spec: RunSpec) -> Path:
         return self.root / "runs" / spec.run_id
 
     def __contains__(self, spec: RunSpec) -> bool:
+        if spec.is_external:
+            return spec in self._external.read()
         return (self.folder(spec) / "result.json").is_file()
 
     @contextmanager
@@ -78,7 +79,7 @@ class RunStore:
         """
         folder = self.folder(spec)
         folder.mkdir(parents=True, exist_ok=True)
-        with _held(FileLock(folder / ".lock"), spec, wait=wait):
+        with held(folder / ".lock", spec, wait=wait):
             remove_litter(folder)
             remove_litter(folder / "model")
             (folder / "error.txt").unlink(missing_ok=True)
@@ -155,6 +156,8 @@ class RunStore:
         DamagedRun
             If a file of its folder is missing or broken, or contradicts another one: one line with the way out.
         """
+        if spec.is_external and (external := self._external.read().get(spec)) is not None:
+            return external
         for _ in range(_TRIES):
             if (state := self._state(spec)) is None:
                 break
@@ -266,15 +269,3 @@ class RunStore:
         except FileNotFoundError:
             return None
         return printable(said.partition("\n")[0])
-
-
-@contextmanager
-def _held(lock: BaseFileLock, spec: RunSpec, *, wait: bool) -> Iterator[None]:
-    try:
-        lock.acquire(timeout=-1 if wait else 0)
-    except Timeout:
-        raise AlreadyRunning(f"run {spec.run_id} is being trained by another process") from None
-    try:
-        yield
-    finally:
-        lock.release()

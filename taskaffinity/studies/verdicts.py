@@ -88,7 +88,7 @@ def write_verdicts(
     from taskaffinity.analysis.publish import publish  # pandas and matplotlib: not for --help
     from taskaffinity.analysis.results import PairwiseResults
     from taskaffinity.runs.external.scores import read_scores
-    from taskaffinity.runs.external.study import study_of, write_external
+    from taskaffinity.runs.external.study import study_of, targets_of, write_external
     from taskaffinity.runs.rule import Rule
 
     called = name or (Path(scores).stem if isinstance(scores, str | Path) else "scores")
@@ -96,7 +96,7 @@ def write_verdicts(
     root = _folder(output_dir, called)
     found = read_scores(scores, scale)
     study = study_of(found, rule or Rule(), called)
-    write_external(study, found, root, overwrite=overwrite)
+    write_external(study, targets_of(found), root, overwrite=overwrite)
     (listener or LogListener()).notice(found.describe_scale())
     result = PairwiseResults(root, study, replace(study.rule))
     with as_user_error():

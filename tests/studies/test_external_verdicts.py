@@ -17,6 +17,8 @@ from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 EXAMPLE = Path(__file__).parents[2] / "notebooks/example_results"
 COLUMNS = ["target", "source", "seed", "score"]
 Rows = list[tuple[str, str, int, float]]

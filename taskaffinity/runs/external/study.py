@@ -5,8 +5,7 @@ A run of a pair has an outcome for each target that the scores have. The two may
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -14,12 +13,11 @@ from typing import Literal
 import numpy as np
 
 from taskaffinity.errors import InputError, as_user_error
-from taskaffinity.runs.external.scores import Scores, seeds_of
+from taskaffinity.runs.external.packed_runs import TargetRuns, write_packed
+from taskaffinity.runs.external.scores import Key, Scores, seeds_of
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import EXTERNAL
-from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.studied_task import StudiedTask
 from taskaffinity.runs.study import FILES, Study, studies_in
 from taskaffinity.tasks.metrics import GIVEN_SCORE
@@ -41,36 +39,32 @@ def study_of(scores: Scores, rule: Rule, name: str) -> Study:
     )
 
 
-def runs_of(study: Study, scores: Scores) -> Iterator[RunResult]:
-    """Yield the runs of the study that the scores have."""
-    steps = {task: scores.step(task) for task in scores.tasks}
-    for spec in study.plan:
-        outcomes, counts = {}, {}
-        for target in spec.task_names:
-            source = "".join(name for name in spec.task_names if name != target)
-            score = scores.by_key.get((target, source, spec.seed))
-            if score is not None:
-                outcomes[target] = Outcome(GIVEN_SCORE, 0, None, score)
-                counts[f"{target}/test"] = np.array([[score, 1.0, steps[target]]])
-        if outcomes:
-            yield RunResult(spec, outcomes, counts)
+def targets_of(scores: Scores) -> dict[str, TargetRuns]:
+    """Return the runs of each target: of a score, the counts are one row with the score."""
+    keys: dict[str, list[Key]] = {}
+    for key in scores.by_key:
+        keys.setdefault(key[0], []).append(key)
+    targets = {}
+    for target, of_target in keys.items():
+        step = scores.step(target)
+        counts = np.array([[[scores.by_key[key], 1.0, step]] for key in of_target])
+        _, sources, seeds = zip(*of_target, strict=True)
+        targets[target] = TargetRuns(GIVEN_SCORE, sources, seeds, {GIVEN_SCORE: counts})
+    return targets
 
 
-def write_external(study: Study, scores: Scores, root: Path, *, overwrite: bool = False) -> None:
+def write_external(study: Study, targets: Mapping[str, TargetRuns], root: Path, *, overwrite: bool = False) -> None:
     """Write the study and its runs into a results folder, in the place of those of an earlier table.
 
     Raises
     ------
     InputError
         If the folder holds runs that were trained there; unless ``overwrite``, if it holds tasks or seeds that the
-        scores lack.
+        tables lack.
     """
     _check_folder(study, root, overwrite=overwrite)
-    store = RunStore(root)
-    shutil.rmtree(root / "runs", ignore_errors=True)
-    study.write(root)
-    for run in runs_of(study, scores):
-        store.write(run)
+    study.write(root)  # first: runs without a study would look like runs that were trained here
+    write_packed(root, study.refs, targets)
 
 
 def _check_folder(study: Study, root: Path, *, overwrite: bool) -> None:

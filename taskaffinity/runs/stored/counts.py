@@ -57,15 +57,27 @@ def read_counts(folder: Path, stored: StoredResult) -> tuple[PackedCounts, Array
 
 
 def read_arrays(folder: Path, sha256: Mapping[str, str]) -> dict[str, npt.NDArray[Any]]:
-    """Arrays by key. ``numpy.load`` gives the same at several times the time."""
-    arrays: dict[str, npt.NDArray[Any]] = {}
+    """Arrays of the file of counts, by key."""
     with damage(folder, COUNTS):
-        for name, data in _members(checked_bytes(folder, COUNTS, sha256)):
-            if not name.endswith(".npy") or name in arrays:
-                raise ValueError("not a file of counts")
-            start = _HEADER_LENGTH + int.from_bytes(data[8:_HEADER_LENGTH], "little")
-            shape, dtype = _array_header(data[:start])
-            arrays[name.removesuffix(".npy")] = np.frombuffer(data, dtype, offset=start).reshape(shape)
+        return parse_arrays(checked_bytes(folder, COUNTS, sha256))
+
+
+def parse_arrays(content: bytes) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of an archive of numbers, by key; ``numpy.load`` gives the same at several times the time.
+
+    Raises
+    ------
+    ValueError
+        If the content is no archive that ``numpy`` wrote, or a member is damaged. Damage can raise ``LookupError``,
+        ``zlib.error`` and the like, too.
+    """
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name, data in _members(content):
+        if not name.endswith(".npy") or name in arrays:
+            raise ValueError("not a file of counts")
+        start = _HEADER_LENGTH + int.from_bytes(data[8:_HEADER_LENGTH], "little")
+        shape, dtype = _array_header(data[:start])
+        arrays[name.removesuffix(".npy")] = np.frombuffer(data, dtype, offset=start).reshape(shape)
     return arrays
 
 

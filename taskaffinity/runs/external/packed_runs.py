@@ -1,0 +1,231 @@
+"""The runs of a study that other programs trained, in one file: ``runs/external.npz``.
+
+A folder per run, as trained runs have, takes most of the time of a table with thousands of runs. The file holds counts;
+scores follow from them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from taskaffinity.atomic import write_atomic
+from taskaffinity.errors import InputError
+from taskaffinity.regular_file import read_regular
+from taskaffinity.runs.result import Outcome, RunResult
+from taskaffinity.runs.spec import RunSpec, TaskName, TaskRef
+from taskaffinity.runs.stored.counts import parse_arrays
+from taskaffinity.runs.stored.json_files import Words, parse_model
+from taskaffinity.runs.stored.packed_counts import PackedCounts
+from taskaffinity.tasks.count_checks import compact, fault_in_counts
+from taskaffinity.tasks.metrics import GIVEN_SCORE, METRICS
+
+FILE = "external.npz"
+"""Name in the folder ``runs``."""
+_TASKS = "tasks"
+"""Key of the names and fingerprints of all tasks, as JSON; other keys begin with the name of a target."""
+_SINGLE = -1
+"""Stands for the source of a single-task run."""
+_MOST_SEED = 2**32
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class TargetRuns:
+    """All runs that score one target."""
+
+    metric: str
+    """A key of ``METRICS``."""
+    sources: Sequence[str]
+    """(n_runs,), the task trained with the target; empty for a single-task run."""
+    seeds: Sequence[int]
+    """(n_runs,)"""
+    counts: Mapping[str, Array]
+    """By metric, ``metric`` among them: (n_runs, n_examples, n_counts), as ``compact`` returns them."""
+    documents: npt.NDArray[np.int64] | None = None
+    """(n_examples,), number of each example's document; None if no two examples share one."""
+
+
+class PackedRuns:
+    """Runs by their spec.
+
+    Parameters
+    ----------
+    refs : sequence of (str, str)
+        Names and fingerprints of all tasks.
+    targets : mapping of str to TargetRuns
+    """
+
+    def __init__(self, refs: Sequence[TaskRef], targets: Mapping[str, TargetRuns]) -> None:
+        self._refs = dict(refs)
+        self._targets = targets
+        self._places = {
+            (target, source, seed): place
+            for target, runs in targets.items()
+            for place, (source, seed) in enumerate(zip(runs.sources, runs.seeds, strict=True))
+        }
+        self._kept: dict[tuple[tuple[str, ...], int], RunResult] = {}
+
+    def __contains__(self, spec: RunSpec) -> bool:
+        return any(True for _ in self._rows(spec))
+
+    def get(self, spec: RunSpec) -> RunResult | None:
+        """The run with an outcome for each target that is known; None if there is none."""
+        rows = list(self._rows(spec))
+        if not rows:
+            return None
+        key = (spec.task_names, spec.seed)
+        if key not in self._kept:
+            self._kept[key] = self._run(spec, rows)
+        return self._kept[key]
+
+    def _run(self, spec: RunSpec, rows: Sequence[tuple[str, int]]) -> RunResult:
+        outcomes, counts, documents = {}, {}, {}
+        for target, place in rows:
+            runs = self._targets[target]
+            for metric, array in runs.counts.items():
+                name = f"{target}/test" + ("" if metric == runs.metric else f"/{metric}")
+                counts[name] = array[place]
+                if runs.documents is not None:
+                    documents[name] = runs.documents
+            found = METRICS[runs.metric].score_examples(runs.counts[runs.metric][place].astype(np.float64))
+            outcomes[target] = Outcome(runs.metric, 0, None, float(found))
+        return RunResult(spec, outcomes, PackedCounts(counts), documents=documents)
+
+    def _rows(self, spec: RunSpec) -> Iterator[tuple[str, int]]:
+        """Yield the targets of a run that are known, with their places."""
+        if all(self._refs.get(name) == fingerprint for name, fingerprint in spec.tasks) and len(spec.tasks) <= 2:
+            for target in spec.task_names:
+                source = "".join(name for name in spec.task_names if name != target)
+                place = self._places.get((target, source, spec.seed))
+                if place is not None:
+                    yield target, place
+
+
+class PackedFile:
+    """The file of a results folder. It is read and checked once, and again after it changed."""
+
+    def __init__(self, root: Path) -> None:
+        self._path = root / "runs" / FILE
+        self._kept: tuple[tuple[int, int, int], PackedRuns] | None = None
+
+    def read(self) -> PackedRuns:
+        """Its runs; none without a file.
+
+        Raises
+        ------
+        InputError
+            If the file is broken.
+        """
+        try:
+            status = os.stat(self._path)
+        except FileNotFoundError:
+            return PackedRuns((), {})
+        state = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if self._kept is None or self._kept[0] != state:
+            self._kept = (state, _read(self._path))
+        return self._kept[1]
+
+
+def write_packed(root: Path, refs: Sequence[TaskRef], targets: Mapping[str, TargetRuns]) -> None:
+    """Write the file of a results folder in one step."""
+    header = json.dumps([[*ref, targets[ref[0]].metric if ref[0] in targets else ""] for ref in refs])
+    arrays: dict[str, Array] = {_TASKS: np.frombuffer(header.encode(), np.uint8)}
+    place_of = {"": _SINGLE, **{name: place for place, (name, _) in enumerate(refs)}}
+    for target, runs in targets.items():
+        arrays[f"{target}/runs"] = np.array(
+            [(place_of[source], seed) for source, seed in zip(runs.sources, runs.seeds, strict=True)], np.int64
+        )
+        arrays |= {f"{target}/counts/{metric}": counts for metric, counts in runs.counts.items()}
+        if runs.documents is not None:
+            arrays[f"{target}/documents"] = runs.documents
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **arrays)
+    write_atomic(root / "runs" / FILE, content.getvalue())
+
+
+def _read(path: Path) -> PackedRuns:
+    with _damage(path):
+        arrays = parse_arrays(read_regular(path))
+        header: list[tuple[TaskName, Words, str]] = parse_model(
+            arrays.pop(_TASKS).tobytes(), list[tuple[TaskName, Words, str]]
+        )
+        names = [name for name, _, _ in header]
+        if len(set(names)) < len(names):
+            raise ValueError("a task is listed twice")
+        targets = {name: _target(name, metric, names, arrays) for name, _, metric in header if metric}
+        if arrays:
+            raise ValueError("arrays of no task")
+    return PackedRuns([(name, fingerprint) for name, fingerprint, _ in header], targets)
+
+
+def _target(target: str, metric: str, names: Sequence[str], arrays: dict[str, Array]) -> TargetRuns:
+    """Take the arrays of a target, and check them."""
+    runs = arrays.pop(f"{target}/runs")
+    begin = f"{target}/counts/"
+    counts = {key.removeprefix(begin): arrays.pop(key) for key in [key for key in arrays if key.startswith(begin)]}
+    documents = arrays.pop(f"{target}/documents", None)
+    if runs.dtype != np.int64 or runs.ndim != 2 or runs.shape[1] != 2 or not len(runs):
+        raise ValueError(f"no runs of {target}")
+    sources, seeds = runs[:, 0].tolist(), runs[:, 1].tolist()
+    if len(set(zip(sources, seeds, strict=True))) < len(runs):
+        raise ValueError(f"a run of {target} twice")
+    if min(seeds) < 0 or max(seeds) >= _MOST_SEED or min(sources) < _SINGLE or max(sources) >= len(names):
+        raise ValueError(f"a source or a seed of {target} that cannot be")
+    if names.index(target) in sources or metric not in counts:
+        raise ValueError(f"runs of {target} with itself" if metric in counts else f"no counts of {target}")
+    for name, array in counts.items():
+        _check_counts(name, array, (len(runs), counts[metric].shape[1]))
+    if documents is not None:
+        _check_documents(documents, counts[metric].shape[1])
+    return TargetRuns(metric, ["" if place == _SINGLE else names[place] for place in sources], seeds, counts, documents)
+
+
+def _check_counts(metric: str, counts: Array, shape: tuple[int, int]) -> None:
+    if metric not in METRICS or counts.ndim != 3 or counts.shape[:2] != shape or not counts.size:
+        raise ValueError("counts of another shape, or of no metric")
+    every = list(counts) if metric == GIVEN_SCORE else [counts.reshape(-1, counts.shape[2])]
+    for array in every:
+        if fault := fault_in_counts(metric, compact(array)):
+            raise ValueError(fault)
+
+
+def _check_documents(documents: Array, n_examples: int) -> None:
+    if documents.dtype != np.int64 or documents.shape != (n_examples,):
+        raise ValueError("documents that are not those of the examples")
+    if documents.min() < 0 or documents.max() >= n_examples or not np.bincount(documents).all():
+        raise ValueError("documents that are not numbered from 0")
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Turn every fault of the file into an ``InputError``."""
+    fault = ""
+    try:
+        yield
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from error
+    except (ValueError, LookupError, TypeError, EOFError, RecursionError, OverflowError) as error:
+        fault = str(error) if type(error) is ValueError else type(error).__name__
+    except (zipfile.BadZipFile, zlib.error, struct.error) as error:
+        fault = type(error).__name__
+    if fault:
+        raise InputError(
+            f"{path}: damaged, or of another version of taskaffinity ({fault}); repeat the command "
+            "`taskaffinity verdicts` that made it"
+        )

@@ -1,0 +1,35 @@
+"""The lock of a run's folder, which the process that trains the run holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from taskaffinity.runs.spec import RunSpec
+
+
+class AlreadyRunning(RuntimeError):
+    """Raised if another process is training the run."""
+
+
+@contextmanager
+def held(path: Path, spec: RunSpec, *, wait: bool) -> Iterator[None]:
+    """Hold the lock of a run's folder.
+
+    Raises
+    ------
+    AlreadyRunning
+        If another process holds it and ``wait`` is false.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        raise AlreadyRunning(f"run {spec.run_id} is being trained by another process") from None
+    try:
+        yield
+    finally:
+        lock.release()

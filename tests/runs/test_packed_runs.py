@@ -1,0 +1,118 @@
+"""The file of runs that were trained elsewhere: what is written is read, and a damaged file is one line."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from taskaffinity.errors import InputError
+from taskaffinity.runs.external.packed_runs import TargetRuns, write_packed
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.spec import EXTERNAL, RunSpec
+from taskaffinity.runs.store import RunStore
+from taskaffinity.tasks.count_checks import compact
+from taskaffinity.tasks.metrics import GIVEN_SCORE
+
+REFS = [("rte", "unknown"), ("mnli", "unknown"), ("sst", "unknown")]
+RIGHT = np.array([[[1, 1], [0, 1], [1, 1]], [[0, 1], [0, 1], [1, 1]]], dtype=np.float64)
+"""Two runs of three examples: two thirds and one third are right."""
+TARGETS = {
+    "rte": TargetRuns("accuracy", ("", "mnli"), (0, 5), {"accuracy": compact(RIGHT)}, np.array([0, 1, 0])),
+    "mnli": TargetRuns(GIVEN_SCORE, ("rte",), (5,), {GIVEN_SCORE: np.array([[[0.25, 1.0, 0.5]]])}),
+}
+
+
+def spec_of(seed: int, *names: str) -> RunSpec:
+    return RunSpec(tuple(sorted((name, "unknown") for name in names)), EXTERNAL, seed, Recipe())
+
+
+def test_a_run_has_an_outcome_for_each_target_that_is_known(tmp_path: Path) -> None:
+    write_packed(tmp_path, REFS, TARGETS)
+    store = RunStore(tmp_path)
+    pair, single = store.read(spec_of(5, "rte", "mnli")), store.read(spec_of(0, "rte"))
+    assert {name: outcome.test for name, outcome in pair.outcomes.items()} == {"rte": 1 / 3, "mnli": 0.25}
+    assert single.outcomes["rte"].test == 2 / 3
+    assert set(single.outcomes) == {"rte"}
+    assert np.array_equal(single.counts["rte/test"], RIGHT[0])
+    assert np.array_equal(single.documents["rte/test"], [0, 1, 0])
+    assert "mnli/test" not in pair.documents
+    for missing in (spec_of(5, "rte"), spec_of(0, "rte", "mnli"), spec_of(5, "rte", "sst"), spec_of(0, "sst")):
+        assert missing not in store
+        assert store.get(missing) is None
+
+
+def test_runs_of_other_data_are_not_found(tmp_path: Path) -> None:
+    write_packed(tmp_path, [("rte", "f00d"), *REFS[1:]], TARGETS)
+    assert RunStore(tmp_path).get(spec_of(0, "rte")) is None
+
+
+def test_a_file_that_is_written_again_is_read_again(tmp_path: Path) -> None:
+    write_packed(tmp_path, REFS, TARGETS)
+    store = RunStore(tmp_path)
+    assert spec_of(0, "rte") in store
+    write_packed(tmp_path, REFS, {"mnli": TARGETS["mnli"]})
+    assert spec_of(0, "rte") not in store
+
+
+def changed(root: Path, **arrays: object) -> None:
+    """Write some arrays anew; None removes one."""
+    path = root / "runs/external.npz"
+    with np.load(path) as file:
+        content = {key: file[key] for key in file}
+    content |= {key.replace("__", "/"): value for key, value in arrays.items()}
+    stream = io.BytesIO()
+    np.savez(stream, **{key: value for key, value in content.items() if value is not None})
+    path.write_bytes(stream.getvalue())
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"rte__runs": None},
+        {"rte__runs": np.array([[-1, 0], [-1, 0]])},
+        {"rte__runs": np.array([[-1, 0], [3, 5]])},
+        {"rte__runs": np.array([[-1, 0], [0, 5]])},
+        {"rte__runs": np.array([[-1, 0], [1, -5]])},
+        {"rte__counts__accuracy": None},
+        {"rte__counts__accuracy": compact(RIGHT[:1])},
+        {"rte__counts__accuracy": RIGHT + 0.5},
+        {"rte__counts__accuracy": compact(2 * RIGHT)},
+        {"rte__documents": np.array([0, 2, 0])},
+        {"mnli__counts__score": np.array([[[1.5, 1.0, 0.5]]])},
+        {"mnli__counts__score": np.array([[[np.nan, 1.0, 0.5]]])},
+        {"sst__runs": np.array([[-1, 0]])},
+        {"tasks": None},
+        {"tasks": np.frombuffer(b'[["rte"]]', np.uint8)},
+        {"tasks": np.frombuffer(b'[["../rte", "unknown", ""]]', np.uint8)},
+    ],
+    ids=lambda arrays: next(iter(arrays)),
+)
+def test_a_damaged_array_is_one_line(tmp_path: Path, arrays: dict[str, object]) -> None:
+    write_packed(tmp_path, REFS, TARGETS)
+    changed(tmp_path, **arrays)
+    with pytest.raises(InputError, match=r"external\.npz: damaged.*repeat the command") as caught:
+        RunStore(tmp_path).get(spec_of(0, "rte"))
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_bytes_are_one_line_or_change_nothing(tmp_path: Path) -> None:
+    write_packed(tmp_path, REFS, TARGETS)
+    path = tmp_path / "runs/external.npz"
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    broken = [whole[:length] for length in range(0, len(whole), 37)]
+    for place in rng.integers(len(whole), size=60).tolist():
+        broken.append(whole[:place] + bytes([whole[place] ^ (1 << int(rng.integers(8)))]) + whole[place + 1 :])
+    said = []
+    for content in broken:
+        path.write_bytes(content)
+        try:
+            run = RunStore(tmp_path).get(spec_of(0, "rte"))
+        except InputError as error:
+            said.append(str(error))
+        else:
+            assert run is None or np.array_equal(run.counts["rte/test"], RIGHT[0])
+    assert not any("\n" in line for line in said)
+    assert len(said) > len(broken) / 2
