@@ -1,1 +1,1 @@
-"""What to train and what was found: specs, plans, results, and the folder that keeps them. No torch."""
+"""Specs and plans of runs, their results, and the folder that stores them. No torch."""

@@ -28,17 +28,17 @@ class BestModel:
     spec: RunSpec
     outcome: Outcome
     seeds: tuple[Outcome, ...]
-    """Outcomes of all finished runs that differ at most in the seed, this run included."""
+    """Outcomes of this run and of all finished runs that differ from it in the seed only."""
     chosen_from: int
-    """Number of runs whose dev scores were compared; 0 for a run by name, or if dev was trained on."""
+    """Number of runs whose dev scores were compared; 0 if the run was named, or if dev was trained on."""
 
 
 def best_model(root: Path, task: str, run_id: str | None = None) -> BestModel:
-    """Choose the model of a task: of the run ``run_id``, else of the run with the best dev score.
+    """Choose the model of a task: the run ``run_id``, else the best dev score.
 
     Only final runs are compared: fine-tuned runs in the design ``full`` or if gains are evaluated after fine-tuning,
     otherwise single-task runs and pairs. Runs of the paper's protocol are not compared, because they are trained on
-    dev; if there are no other runs, the lowest seed is chosen. Test scores are never used.
+    dev. If there are no other runs, the lowest seed is chosen. Test scores are never used.
 
     Raises
     ------
@@ -85,14 +85,14 @@ def _studies(root: Path) -> list[Study]:
 
 
 def _ends(spec: RunSpec, study: Study) -> bool:
-    """Whether the run is a final run of its study."""
+    """Return whether the run is a final run of its study."""
     if study.design == "full" or study.evaluate_after == "finetune":
         return spec.stage == "finetune"
     return spec.arm in ("single", "pair")
 
 
 def _condition(spec: RunSpec) -> tuple[object, ...]:
-    """Everything about a run except its seed."""
+    """Return everything about a run except its seed."""
     return (spec.tasks, spec.encoder, spec.recipe, spec.variant, spec.partner, spec.parent and _condition(spec.parent))
 
 

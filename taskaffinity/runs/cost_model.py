@@ -1,4 +1,4 @@
-"""The expected seconds and disk space of runs, from a few timed steps on this machine."""
+"""Predict the seconds and disk space of runs from a few timed steps on this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BYTES_OF_A_RUN, _BYTES_OF_AN_EXAMPLE = 6_000, 20
 
 @dataclass(frozen=True)
 class CostModel:
-    """Seconds per task of one run that has this machine to itself."""
+    """Seconds per task of one run with no other load on this machine."""
 
     epoch: Mapping[str, float]
     """Seconds of one pass over the training rows, by task."""
@@ -39,7 +39,7 @@ class CostModel:
     """Share of a GPU that one run needs; None on a CPU."""
 
     def seconds(self, spec: RunSpec) -> float:
-        """Expected seconds of a run, with all its epochs and evaluations."""
+        """Return the expected seconds of a run, with all its epochs and evaluations."""
         epochs, names = spec.recipe.num_train_epochs, spec.task_names
         partners = (spec.partner[0],) if spec.partner else ()
         training = sum(self.epoch[name] for name in (*names, *partners)) * SHARE_OF_TRAINING.get(spec.variant, 1.0)
@@ -47,7 +47,10 @@ class CostModel:
         return self.load + epochs * training + sum(evaluations * self.dev[name] + self.test[name] for name in names)
 
     def disk(self, specs: Iterable[RunSpec], keeping: Iterable[RunSpec]) -> float:
-        """Bytes on disk of these runs' results, and of an encoder per task of the runs in ``keeping``."""
+        """Return the bytes on disk of runs' results and stored encoders.
+
+        Runs in ``keeping`` store one encoder per task.
+        """
         of_results = sum(
             _BYTES_OF_A_RUN + _BYTES_OF_AN_EXAMPLE * sum(self.scored[name] for name in spec.task_names)
             for spec in specs

@@ -1,8 +1,11 @@
-"""The departures of both protocols from the paper's released code: one table, from which files, pages and words follow.
+"""The departures of both protocols from the paper's released code.
 
-``departures.csv`` is the table. The released code is ``mt-bluebert`` for multi-task runs, BLUE's scripts for data, and
+Files, pages and messages follow from one table.
+
+``departures.csv`` is this table. The released code is ``mt-bluebert`` for multi-task runs, BLUE's scripts for data, and
 ``bluebert`` (TensorFlow) for the single-task rows of the paper. Sizes are in points of test score (100 x the metric).
-"Below 0.2 points" means that the departure touches fewer than 0.2% of what it can touch on the corpora that are named.
+"Below 0.2 points" means that the departure affects fewer than 0.2% of the examples that it can affect, on the
+named corpora.
 """
 
 from __future__ import annotations
@@ -22,17 +25,17 @@ class Departure:
     """One difference from the released code."""
 
     protocols: tuple[str, ...]
-    """Protocols that depart in this way."""
+    """Protocols with this departure."""
     baselines: tuple[str, ...]
-    """Values of ``Study.baseline`` with which they do."""
+    """Values of ``Study.baseline`` with this departure."""
     ours: str
     theirs: str
     concerns: str
     """The tasks, the source of the data, or the arm that it changes."""
     size: str
-    """How much it changes: points, a count, or ``not measured``."""
+    """Effect of the departure: points, a count, or ``not measured``."""
     removed_by: Mapping[str, Any]
-    """Setting of the recipe, and its value, that follows the released code; empty if there is none."""
+    """Setting of the recipe -> value that follows the released code; empty if there is none."""
 
     def __str__(self) -> str:
         theirs = f"the released code {self.theirs}{self.setting}"
@@ -40,11 +43,11 @@ class Departure:
 
     @property
     def setting(self) -> str:
-        """How to follow the released code, in brackets; empty if there is no setting."""
+        """How to follow the released code, in brackets; empty if no setting does."""
         return "".join(f" (so does --set {name}={str(value).lower()})" for name, value in self.removed_by.items())
 
     def holds_for(self, study: Study) -> bool:
-        """Whether a study departs in this way."""
+        """Return whether a study has this departure."""
         follows = any(getattr(study.recipe, name) == value for name, value in self.removed_by.items())
         return study.protocol in self.protocols and study.baseline in self.baselines and not follows
 

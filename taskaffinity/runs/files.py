@@ -1,4 +1,4 @@
-"""JSON files, and the folder of the cache."""
+"""Read and write JSON files, and find the folder of the cache."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file's content.
+    """Return a JSON file's content.
 
     Raises
     ------
     ValueError
-        One line with the place, if it is broken.
+        If it is broken: one line with the place.
     """
     try:
         return json.loads(read_regular_text(path))
@@ -37,7 +37,9 @@ def read_json(path: Path) -> Any:
 
 
 def cache_folder() -> Path:
-    """Folder of tokenized corpora: ``TASKAFFINITY_CACHE``, else ``~/.cache/taskaffinity``.
+    """Return the folder of tokenized corpora.
+
+    It is ``TASKAFFINITY_CACHE``, else ``~/.cache/taskaffinity``.
 
     Raises
     ------

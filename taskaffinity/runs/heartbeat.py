@@ -1,4 +1,4 @@
-"""The progress of a run that is being trained: a small file in its folder, for other processes to read.
+"""Report the progress of a running run to other processes, in a small file of its folder.
 
 The file holds numbers and task names only. It is replaced at most once in ``INTERVAL`` seconds and removed when the
 training ends. Nothing that a run computes depends on it, and a failure to write it is ignored.
@@ -22,7 +22,7 @@ from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.stored.json_files import Amount, FiniteScore, parse_model
 
 INTERVAL = 2.0
-"""Fewest seconds between two writes."""
+"""Shortest time between two writes, in seconds."""
 _FILE = "progress.json"
 
 
@@ -35,7 +35,7 @@ class Heartbeat:
     epoch: Annotated[int, Field(ge=1)]
     """The current epoch, from 1."""
     epochs: Annotated[int, Field(ge=1)]
-    """Epochs of the recipe; early stopping may end the run before."""
+    """Epochs of the recipe; early stopping may end the run earlier."""
     share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
     """Share of the current epoch's mini-batches that are done, in [0, 1]."""
     examples_per_second: Amount | None = None
@@ -43,7 +43,7 @@ class Heartbeat:
     dev: Mapping[str, FiniteScore] = field(default_factory=dict)
     """Last dev score of each task, as a fraction."""
     continued_in: Annotated[int, Field(ge=1)] | None = None
-    """The epoch in which this process went on with an interrupted run; None if it started the run."""
+    """The epoch in which this process resumed an interrupted run; None if it started the run."""
 
     @property
     def share_of_run(self) -> float:
@@ -52,12 +52,12 @@ class Heartbeat:
 
     @property
     def has_pace(self) -> bool:
-        """Whether the time since the run began tells its speed; not if an earlier process trained a part of it."""
+        """Whether the time since the run began gives its speed: one process trained all of it."""
         return self.share_of_run > 0 and self.continued_in is None
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """The heartbeat in a run's folder; None if there is none or it cannot be read."""
+        """Return the heartbeat in a run's folder; None if it is missing or unreadable."""
         try:
             beat: Self = parse_model(read_regular(folder / _FILE), cls)
         except (OSError, ValueError):
@@ -66,7 +66,10 @@ class Heartbeat:
 
 
 class HeartbeatWriter:
-    """Writes the heartbeat of one run; ``step`` costs about a microsecond between two writes."""
+    """Writes the heartbeat of one run.
+
+    Between two writes, ``step`` costs about a microsecond.
+    """
 
     def __init__(self, folder: Path, epochs: int, on_write: Callable[[], None] | None = None) -> None:
         self._folder, self._epochs, self._on_write = folder, epochs, on_write
@@ -74,7 +77,7 @@ class HeartbeatWriter:
         self._epoch, self._n_batches, self._done, self._examples, self._began = 1, 1, 0, 0, 0.0
         self._dev: dict[str, float] = {}
         self._continued_in: int | None = None
-        self.remove()  # a killed process leaves one
+        self.remove()  # a killed process leaves its heartbeat
 
     def continue_in(self, epoch: int) -> None:
         """Note that an interrupted run continues in this epoch."""
@@ -115,7 +118,7 @@ class HeartbeatWriter:
             self._dev,
             self._continued_in,
         )
-        with suppress(Exception):  # progress must not end a run: not a full disk, not a display
+        with suppress(Exception):  # neither a full disk nor a display may end a run
             with atomic_write(self._folder / _FILE, durable=False) as file:
                 file.write(json.dumps(asdict(beat)).encode())
             if self._on_write is not None:

@@ -1,16 +1,18 @@
-"""The largest numbers that an option or a setting may have; larger ones are typing errors, or end the process."""
+"""The largest values of options and settings.
+
+Larger ones are typing errors, or would end the process."""
 
 MOST_SEEDS = 1_000
-"""Seeds of a pair, of a stage or of a single task."""
+"""Number of seeds of a pair, of a stage or of a single task."""
 PLACEBO_SEEDS = 1_000_000
 """Added to a seed for its placebo. Seeds of studies are smaller, so no single-task run has a placebo's seed."""
 MOST_SEED = PLACEBO_SEEDS - 1
-"""A seed of a study."""
+"""The largest seed of a study."""
 MOST_CONFIRM_SEEDS = 999
-"""New seeds of a finalist; a search has 1,000 seeds to itself."""
+"""Number of new seeds of a finalist. A search reserves 1,000 seeds."""
 MOST_SEARCH_SEED = 1_000_000
 RETRAIN_SEEDS = 2_000_000_000
-"""First seed of groups that are trained again; seeds of studies, placebos and searches are smaller."""
+"""First seed of retrained groups. Seeds of studies, placebos and searches are smaller."""
 MOST_SAMPLE_SEED = 2**32 - 1
 MOST_TRIALS = 1_000
 MOST_CPUS = 1_024

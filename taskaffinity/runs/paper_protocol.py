@@ -1,4 +1,4 @@
-"""The departures of a study from the paper's released code: in words, and as ``departures.txt``."""
+"""Describe the departures of a study from the released code, also as ``departures.txt``."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ FILE = "departures.txt"
 
 
 def departures_of(*studies: Study) -> list[Departure]:
-    """The departures of at least one of the studies, in the order of the table."""
+    """Return the departures of at least one of the studies, in the order of the table."""
     return [one for one in DEPARTURES if any(one.holds_for(study) for study in studies)]
 
 
 def describe_departures(*studies: Study) -> list[str]:
-    """The departures of studies of one protocol as lines, the first of which names the protocol."""
+    """Return the departures of studies of one protocol as lines.
+
+    The first line names the protocol.
+    """
     found = departures_of(*studies)
     title = f"--protocol {studies[0].protocol}: {len(found)} departures from the paper's released code"
     return [title, *(f"* {one}" for one in found)]
 
 
 def write_departures(root: Path, studies: Iterable[Study]) -> None:
-    """Write ``departures.txt`` if one of the studies follows the paper's protocol; otherwise remove it."""
+    """Write ``departures.txt`` if a study follows the paper's protocol; else remove it."""
     of_paper = [study for study in studies if study.protocol == "paper"]
     if not of_paper:
         (root / FILE).unlink(missing_ok=True)
@@ -34,7 +37,10 @@ def write_departures(root: Path, studies: Iterable[Study]) -> None:
 
 
 def describe_protocol(study: Study) -> str:
-    """The name of the protocol; for the paper's, with the number of departures and their file."""
+    """Return the name of the protocol.
+
+    The paper's comes with the number of departures and their file.
+    """
     if study.protocol != "paper":
         return f"{study.protocol} protocol"
     return f"paper protocol ({len(departures_of(study))} departures from the released code: see {FILE})"

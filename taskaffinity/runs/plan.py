@@ -1,4 +1,4 @@
-"""The runs that a question needs: an ordered set of specs, parents before children."""
+"""Make plans: ordered sets of run specs, parents before children."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef, Variant
 
 @dataclass(frozen=True)
 class Plan:
-    """Specs without repeats, in the order given, every parent before its children."""
+    """Distinct specs in the given order, every parent before its children."""
 
     specs: tuple[RunSpec, ...]
 
@@ -31,14 +31,16 @@ class Plan:
         return spec in self.specs
 
     def __or__(self, other: Plan) -> Plan:
-        """The runs of both plans; shared runs appear once."""
+        """Return the runs of both plans; shared runs appear once."""
         return Plan.of((*self.specs, *other.specs))
 
 
 def without_unused_settings(plan: Plan, similar: Collection[str]) -> Plan:
-    """The same runs; only runs that train a task with scores (similarity, regression) have ``similarity_targets``.
+    """Return a plan without ``similarity_targets`` in runs that train no task with scores.
 
-    The identity of a run then does not depend on the other tasks of its study.
+    Tasks with scores are similarity and regression.
+
+    So the identity of a run does not depend on the other tasks of its study.
 
     Parameters
     ----------
@@ -69,7 +71,7 @@ def pairwise(
     single_recipes: Mapping[str, Recipe] | None = None,
     full: bool = False,
 ) -> Plan:
-    """Every unordered pair for each of ``seeds``, and every single task for each of ``seeds_single``.
+    """Return the pairs for each of ``seeds``, and the single tasks for each of ``seeds_single``.
 
     ``full`` adds the multi-task run of all tasks. One run of a pair gives both of its arrows, so N tasks with S seeds
     per pair and B seeds per single task are ``B N + S N (N - 1) / 2`` runs. By default B is S. ``single_recipes`` are
@@ -82,7 +84,7 @@ def pairwise(
 
 
 def multitask_runs(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:
-    """All tasks together, one run per seed. For two tasks this is their pair."""
+    """Return the runs of all tasks together, one per seed. For two tasks this is their pair."""
     whole = tuple(sorted(tasks))
     return Plan.of(RunSpec(whole, encoder, seed, recipe) for seed in seeds)
 
@@ -94,7 +96,7 @@ def single_task_runs(
     seeds: Sequence[int],
     recipes: Mapping[str, Recipe] | None = None,
 ) -> Plan:
-    """Every task alone, one run per task and seed.
+    """Return the single-task runs, one per task and seed.
 
     Parameters
     ----------
@@ -108,9 +110,11 @@ def single_task_runs(
 
 
 def finetuned(refinements: Iterable[RunSpec], recipes: Mapping[str, Recipe]) -> Plan:
-    """Fine-tuning of every task of every refinement, with the task's recipe and the refinement's seed.
+    """Return the fine-tuning of every task of every refinement.
 
-    The plan contains the refinements too; they come first.
+    It has the task's recipe and the refinement's seed.
+
+    The plan also has the refinements; they come first.
     """
     return Plan.of(
         RunSpec((task,), parent.encoder, parent.seed, recipes[task[0]], parent=parent)
@@ -120,13 +124,13 @@ def finetuned(refinements: Iterable[RunSpec], recipes: Mapping[str, Recipe]) -> 
 
 
 def warm_started(runs: Iterable[RunSpec], refinements: Iterable[RunSpec]) -> tuple[RunSpec, ...]:
-    """The same runs, each started from the refinement of its seed instead of the encoder."""
+    """Return the runs, each started from the refinement of its seed, not the encoder."""
     of_seed = {refinement.seed: refinement for refinement in refinements}
     return tuple(replace(run, parent=of_seed[run.seed], variant="continued") for run in runs)
 
 
 def compute_matched(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe, seeds: Sequence[int]) -> Plan:
-    """Single-task runs with as many updates as each pair has: N (N - 1) runs per seed."""
+    """Return single-task runs with as many updates as each pair: N (N - 1) runs per seed."""
     return Plan.of(
         RunSpec((target,), encoder, seed, recipe, variant="matched", partner=partner)
         for seed in seeds
@@ -141,10 +145,12 @@ def controls(
     seeds: Sequence[int],
     placebo_seeds: Sequence[int],
 ) -> Plan:
-    """Controls of each task: a placebo, one half of its data, and both halves as two tasks. 3 N runs per seed.
+    """Return the controls of each task, 3 N runs per seed.
 
-    A placebo with the seed of a single-task run differs from it by dropout only and is no independent draw. Placebos
-    therefore have seeds of their own.
+    They are a placebo, one half of its data, and both halves as two tasks.
+
+    A placebo with the seed of a single-task run would differ from it by dropout only, and would be no independent draw.
+    Placebos therefore have other seeds.
     """
     variants: tuple[tuple[Variant, Sequence[int]], ...] = (
         ("placebo", placebo_seeds),
@@ -160,9 +166,9 @@ def controls(
 
 
 def default_single_seeds(n_tasks: int, n_seeds: int) -> int:
-    """Seeds per single task for ``n_seeds`` per pair: ``sqrt(N - 1)`` times as many, rounded up.
+    """Return the seeds per single task: ``sqrt(N - 1)`` times ``n_seeds``, rounded up.
 
-    All N - 1 arrows into a task share its single-task runs. This ratio has the least error for a given number of runs
-    (Dunnett 1955).
+    All N - 1 arrows into a task share its single-task runs. This ratio gives the smallest error for a given number of
+    runs (Dunnett 1955).
     """
     return math.ceil(n_seeds * math.sqrt(max(1, n_tasks - 1)) - 1e-9)

@@ -1,6 +1,7 @@
-"""The result of a probe (``runs.spec.Probe``): dev counts of its target, twice; and its folder in the store.
+"""The result of a probe (``runs.spec.Probe``), and its folder in the store.
 
-The folder has the files of a run's folder, but for history and models. A probe never reads test.
+The result has the dev counts of the target, twice. The folder has the files of a run's folder, except history and
+models. A probe never reads test.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _LAST, _AVERAGED, _DOCUMENTS = "last", "averaged", "documents"
 
 @dataclass(frozen=True)
 class ProbeScores:
-    """What a probe found, without its counts."""
+    """The scores of a probe, without its counts."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -43,7 +44,7 @@ class ProbeScores:
     rounds: Annotated[int, Field(ge=1)]
     """Rounds that were trained."""
     source: FiniteScore | None = None
-    """Dev score of the source at the end; None for a probe of the target alone."""
+    """Dev score of the source at the end; None for a probe without a source."""
     work: dict[str, Amount] = field(default_factory=dict)
     """As ``RunResult.work``."""
     versions: dict[str, Words] = field(default_factory=dict)
@@ -63,16 +64,16 @@ class ProbeResult:
     spec: RunSpec
     scores: ProbeScores
     last: npt.NDArray[np.float64]
-    """(n_examples, n_counts), dev counts of the target with the last weights."""
+    """(n_examples, n_counts): dev counts of the target with the last weights."""
     averaged: npt.NDArray[np.float64]
     """The same with averaged weights."""
     documents: npt.NDArray[np.int64] | None = None
-    """(n_examples,), number of each example's document; None if every example is one."""
+    """(n_examples,): number of each example's document; None if every example is a document."""
 
     @property
     def source_is_learned(self) -> bool:
-        """Whether the source reached its goal; true for a probe of the target alone."""
-        assert self.spec.probe is not None  # a probe has its settings
+        """Whether the source reached its goal; true for a probe without a source."""
+        assert self.spec.probe is not None  # the spec of a probe has its settings
         return self.scores.source is None or self.scores.source >= self.spec.probe.source_goal
 
 

@@ -1,7 +1,8 @@
-"""The probes of a study: how long they are, what they cost, and their specs.
+"""Plan the probes of a study: their length, cost and specs.
 
-A probe continues a finished single-task run of its target for a few updates, with one source between them. The probe of
-the target alone is its baseline. Costs are in updates; the forward pass of an evaluation counts as a third of one.
+A probe continues a finished single-task run of its target for a few updates, with updates on one source in between. A
+probe without a source is its baseline. Costs are in updates; the forward pass of an evaluation counts as a third of an
+update.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from taskaffinity.runs.study import Study
 from taskaffinity.tasks.task import SCORE_KINDS
 
 REPEATS = 2
-"""Most probes per arrow, each from a single-task run with another seed."""
+"""The largest number of probes per arrow, each from a single-task run with another seed."""
 FEWEST, MOST = 20, 40
-"""Updates on the target in a probe, and as many on the source. With fewer, a source is seldom learned in time to show
-harm; long probes are worth more than two short ones."""
+"""Updates on the target in a probe, and as many on the source. With fewer updates, a source is seldom learned in time
+to show harm. One long probe is worth more than two short ones."""
 LEARNED = 2 / 3
-"""Share of its single-task dev score from which a source counts as learned."""
+"""A source counts as learned from this share of its single-task dev score."""
 LONGEST = 0.10
 """Longest probe, as a share of the updates of a run of the pair."""
 WARMUP = 0.25
-"""Share of a probe's first round in which the rate rises, for a pre-trained encoder."""
+"""Share of a probe's first round in which the learning rate rises, for a pre-trained encoder."""
 _FORWARD = 1 / 3
 
 
@@ -64,15 +65,15 @@ class Costs:
         }
 
     def updates(self, names: Sequence[str]) -> int:
-        """Updates of a run of these tasks, without evaluations."""
+        """Return the updates of a run of these tasks, without evaluations."""
         return self._study.recipe.num_train_epochs * sum(self._batches["train"][name] for name in names)
 
     def evaluation(self, name: str) -> float:
-        """One evaluation of dev."""
+        """Return the cost of one evaluation of dev."""
         return _FORWARD * self._batches["dev"][name]
 
     def of_pairs(self) -> float:
-        """All runs of all pairs: updates, and dev after each epoch."""
+        """Cost of all runs of all pairs: updates, and dev after each epoch."""
         epochs, names = self._study.recipe.num_train_epochs, [task.name for task in self._study.tasks]
         of_one_seed = sum(
             self.updates(pair) + epochs * sum(map(self.evaluation, pair)) for pair in combinations(names, 2)
@@ -80,18 +81,23 @@ class Costs:
         return len(self._study.seeds) * of_one_seed
 
     def of_probe(self, target: str, source: str | None, updates: int) -> float:
-        """A probe with this number of updates in all: two readouts of the target, and one of the source."""
+        """Return the cost of a probe with this number of updates in all.
+
+        It has two readouts of the target, and one of the source.
+        """
         return updates + 2 * self.evaluation(target) + (self.evaluation(source) if source else 0.0)
 
     def of_probes(self, steps: int, repeats: int) -> float:
-        """One round of all probes of a study, with those of the targets alone."""
+        """Return the cost of one round of all probes of a study, baselines included."""
         names = [task.name for task in self._study.tasks]
         arrows = sum(self.of_probe(target, source, 2 * steps) for target, source in permutations(names, 2))
         return repeats * (arrows + sum(self.of_probe(name, None, steps) for name in names))
 
 
 def design_of(study: Study, budget: float) -> ProbeDesign | None:
-    """The longest probes that a budget affords, and two per arrow if it affords them; None if it affords none.
+    """Return the longest probes within a budget, two per arrow if possible.
+
+    The result is None if the budget is too small for any probe.
 
     Parameters
     ----------
@@ -109,13 +115,13 @@ def design_of(study: Study, budget: float) -> ProbeDesign | None:
 
 
 def least_budget(study: Study) -> float:
-    """Share of the cost of all pairs that the shortest probes need."""
+    """Return the cost of the shortest probes, as a share of the cost of all pairs."""
     costs = Costs(study)
     return costs.of_probes(FEWEST, 1) / costs.of_pairs()
 
 
 def singles_to_probe(study: Study, repeats: int) -> dict[tuple[str, int], RunSpec]:
-    """The single-task runs that probes continue, by task and seed."""
+    """Return the single-task runs that probes continue, by task and seed."""
     seeds = study.single_seeds[:repeats]
     return {
         (spec.task_names[0], spec.seed): spec
@@ -127,7 +133,7 @@ def singles_to_probe(study: Study, repeats: int) -> dict[tuple[str, int], RunSpe
 def probes_of(
     study: Study, design: ProbeDesign, singles: Mapping[tuple[str, int], RunSpec], dev: Mapping[tuple[str, int], float]
 ) -> Iterator[RunSpec]:
-    """The probes of every arrow between tasks that have a finished single-task run.
+    """Yield the probes of every arrow between tasks that have a finished single-task run.
 
     Parameters
     ----------
@@ -157,20 +163,26 @@ def probes_of(
 
 
 def target_only(probe: RunSpec, rounds: int) -> RunSpec:
-    """The probe without a source that has the target's updates of the first ``rounds`` of ``probe``."""
+    """Return the probe without a source for the first ``rounds`` of ``probe``.
+
+    Its target has the same updates.
+    """
     assert probe.probe is not None
-    assert probe.parent is not None  # ``probe`` is a probe
+    assert probe.parent is not None  # the spec of a probe
     steps = replace(probe.probe, source_steps=0, most_rounds=rounds, source_goal=-1.0)
     return replace(probe, recipe=probe.parent.recipe, partner=None, probe=steps)
 
 
 def updates_of(probe: Probe, rounds: int) -> int:
-    """Updates of a number of rounds."""
+    """Return the updates of a number of rounds."""
     return rounds * (probe.target_steps + probe.source_steps)
 
 
 def _recipe(study: Study, *names: str) -> Recipe:
-    """The recipe of joint training; ``similarity_targets`` only where a similarity task is trained."""
+    """Return the recipe of joint training.
+
+    It has ``similarity_targets`` only if a similarity task is trained.
+    """
     similar = {task.name for task in study.tasks if task.kind in SCORE_KINDS}
     recipe = study.recipe
     return recipe if similar & set(names) else replace(recipe, similarity_targets=None)

@@ -1,4 +1,4 @@
-"""How to train: every setting that can change a score, and the presets of the paper."""
+"""Training recipes: every setting that can change a score, and the paper's presets."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ OF_THE_PAPER = ("train_on_dev", "released_classes", "reversed_pairs")
 @one_line_errors
 @dataclass(frozen=True, config=STRICT)
 class Recipe:
-    """How to train: every setting that can change a score.
+    """Settings of training: all that can change a score.
 
-    Every field says in ``description`` what it means, in which unit, and what its default stands for.
+    The ``description`` of a field gives its meaning, its unit and its default.
 
     Raises
     ------
     ValueError
-        If a setting has the wrong type or is out of its range: one line with its name, its value and what is legal.
+        If a setting has the wrong type or is out of range: one line with its name, its value and what is legal.
 
     Examples
     --------
@@ -211,7 +211,7 @@ class Recipe:
 
     @property
     def trains_on_dev(self) -> bool:
-        """Whether the dev examples are training examples too, as in the paper's released code."""
+        """Whether dev examples are also training examples, as in the paper's released code."""
         return self.protocol == "paper" and self.train_on_dev is not False
 
 
@@ -244,24 +244,26 @@ PAPER_SINGLE_EPOCHS: dict[str, int] = {
     "multilabel": 10,
 }
 """Epochs of the paper's single-task models, by kind of task, as BlueBERT's README gives them. Batches of 32, Adam,
-learning rate 5e-5, warm-up 0.1, at most 128 tokens and dropout 0.1 are those of joint training. The paper has no
-classification of a single text, with one class or several, which is trained as a relation task is, and no regression of
-one, which is trained as similarity is."""
+learning rate 5e-5, warm-up 0.1, at most 128 tokens and dropout 0.1 are those of joint training. The paper has no tasks
+on a single text. Their classification (one class or several) is trained like a relation task, and their regression like
+similarity."""
 
 FINETUNE = dataclasses.replace(REFINE, learning_rate=1e-5)
-"""The paper's fine-tuning as its text has it (4.2): a learning rate of the order of 1e-5 and 10 epochs. Its scripts use
-10 to 30 epochs and 1e-5 to 6e-5, chosen for each task."""
+"""The paper's fine-tuning as in its text (4.2): a learning rate of the order of 1e-5, and 10 epochs. Its scripts use 10
+to 30 epochs and 1e-5 to 6e-5, chosen for each task."""
 
 FROM_SCRATCH = Recipe(learning_rate=2e-3, num_train_epochs=12, optimizer="adamw")
-"""For the planted suites and their two-layer encoder with random weights. The source tasks reach 98 points, so
-that a partner costs them less than one point."""
+"""For the planted suites and their two-layer encoder with random weights. The source tasks reach 98 points, so a
+partner costs them less than one point."""
 
 FINETUNE_FROM_SCRATCH = dataclasses.replace(FROM_SCRATCH, learning_rate=5e-4, num_train_epochs=4)
 """Fine-tuning after ``FROM_SCRATCH``: a quarter of its learning rate and a third of its epochs."""
 
 
 def paper_single(recipe: Recipe, kind: str) -> Recipe:
-    """The recipe of a single-task model in the paper's tables, with all else as in ``recipe``.
+    """Return the recipe of a single-task model in the paper's tables.
+
+    Other settings are those of ``recipe``.
 
     Tagging trains on train and dev; all other kinds train on train only.
     """
@@ -270,5 +272,5 @@ def paper_single(recipe: Recipe, kind: str) -> Recipe:
 
 
 def finetune_after(recipe: Recipe, preset: Recipe) -> Recipe:
-    """``recipe`` with the learning rate and the number of epochs of ``preset``."""
+    """Return ``recipe`` with the learning rate and the number of epochs of ``preset``."""
     return dataclasses.replace(recipe, learning_rate=preset.learning_rate, num_train_epochs=preset.num_train_epochs)

@@ -1,4 +1,6 @@
-"""Recipe files: YAML with training settings, written by ``tune`` and read by ``--recipe``.
+"""Read and write recipe files: YAML with training settings.
+
+``tune`` writes them and ``--recipe`` reads them.
 
 ::
 
@@ -88,7 +90,7 @@ def _settings(path: Path, content: Mapping[str, object], lines: Mapping[Place, i
             raise input_error(where, f"key {name!r} by two names", "one of them")
         try:
             values[name] = value = value_of(name, str(text))
-            Recipe(**{name: value})  # every range is of one setting alone
+            Recipe(**{name: value})  # every range concerns one setting only
         except ValidationError:
             raise input_error(where, f"{shown(text)} as {given}", expected(name)) from None
         except ValueError as error:
@@ -106,7 +108,7 @@ def _refuse_key(where: str, given: str, name: str, *, is_finetune: bool) -> None
         raise input_error(where, f"unknown key {shown(given)}", f"one of {', '.join(legal)}{meant(given, legal)}")
     if is_finetune and name in OF_THE_TEST_SET:
         raise input_error(
-            where, f"{name} under {FINETUNE}", "it above, for stages are compared on the same test examples"
+            where, f"{name} under {FINETUNE}", "it above, because stages are compared on the same test examples"
         )
 
 

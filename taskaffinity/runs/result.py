@@ -1,4 +1,6 @@
-"""The result of a run. Counts and predictions refer to example ids; it holds no text of a corpus."""
+"""The result of a run.
+
+Counts and predictions refer to example ids. A result holds no text of a corpus."""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ class Outcome:
 
     metric: str
     epoch: Annotated[int, Field(ge=0)]
-    """Selected epoch, counted from 1: the best by this task's dev score. 0 for an external run."""
+    """Selected epoch, from 1: the one with the best dev score of this task. 0 for an external run."""
     dev: FiniteScore | None
     """Dev score at that epoch in [0, 1] (Pearson: [-1, 1]). ``test`` is scored once, at the same epoch. None for an
     external run."""
@@ -31,7 +33,7 @@ class Outcome:
 
     @property
     def dev_score(self) -> float:
-        """``dev`` of a run that was trained here."""
+        """``dev`` of a run that this tool trained."""
         if self.dev is None:
             raise ValueError("an external run has no dev score")
         return self.dev
@@ -39,7 +41,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Gold and predicted labels of one task and split, one entry per example, in the order of the counts."""
+    """Gold and predicted labels of one task and split, in the order of the counts."""
 
     ids: Sequence[str]
     gold: Sequence[str]
@@ -53,7 +55,7 @@ class Head:
 
     weights: Mapping[str, npt.NDArray[Any]]
     about: Mapping[str, str]
-    """What prediction needs besides the weights: kind, outputs, path of the encoder."""
+    """Facts for prediction besides the weights: kind, outputs, path of the encoder."""
 
 
 @dataclass(frozen=True)
@@ -64,21 +66,20 @@ class RunResult:
     outcomes: Mapping[str, Outcome]
     """By task name."""
     counts: Mapping[str, npt.NDArray[np.float64]]
-    """``"mednli/test"`` -> (n_examples, n_counts), the metric's own columns, at the chosen epoch; of test by further
-    metrics too, ``"mednli/test/macro_f1"``."""
+    """``"mednli/test"`` -> (n_examples, n_counts): the columns of the official metric at the selected epoch. For test
+    also those of secondary metrics: ``"mednli/test/macro_f1"``."""
     history: Sequence[Mapping[str, Any]] = ()
     """One row per epoch: epoch, loss and dev score by task, seconds."""
     work: Mapping[str, float] = field(default_factory=dict)
-    """``load_seconds``, ``train_seconds``, ``evaluate_seconds``, ``total_seconds``, ``steps``, ``pieces`` (trained on),
-    ``peak_memory_mib`` (of the process so far; on a GPU, of its memory)."""
+    """``load_seconds``, ``train_seconds``, ``evaluate_seconds``, ``total_seconds``, ``steps``, ``pieces`` (tokens
+    trained on), ``peak_memory_mib`` (of the process so far, or of the GPU)."""
     versions: Mapping[str, str] = field(default_factory=dict)
     predictions: Mapping[str, Predictions] = field(default_factory=dict)
     """Keys as in ``counts``; empty if predictions are not stored."""
     weights: Mapping[int, Mapping[str, npt.NDArray[Any]]] = field(default_factory=dict)
-    """Of the encoder after each epoch that some task chose; empty where no run starts from this one and no model is
-    kept."""
+    """Selected epoch -> weights of the encoder. Empty if no run starts from this one and no model is stored."""
     heads: Mapping[str, Head] = field(default_factory=dict)
     """The head of each task after its selected epoch; empty if no model is stored."""
     documents: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
-    """Keys as in ``counts``, -> (n_examples,), the number of each row's document; of those alone where several
-    rows are of one."""
+    """Keys as in ``counts`` -> (n_examples,): the document number of each row. Only for keys whose rows share
+    documents."""

@@ -1,4 +1,4 @@
-"""A results folder: the study that was asked, and the store of its runs."""
+"""A results folder: its study, and the store of its runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from taskaffinity.runs.study import Design, Study
 
 @dataclass(frozen=True, repr=False)
 class Results:
-    """What lies in a results folder.
+    """The content of a results folder.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class Results:
         Raises
         ------
         InputError
-            If the folder holds no study of this design, or a broken one.
+            If the folder holds no study of pairs, or a broken one.
         """
         try:
             return cls(Path(root), Study.load(root, cls.design))

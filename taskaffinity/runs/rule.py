@@ -13,7 +13,8 @@ from taskaffinity.errors import STRICT, one_line_errors
 from taskaffinity.tasks.metrics import METRICS
 
 Estimand = Literal["population", "test-set"]
-"""What a gain refers to: test sets drawn like this one, or exactly this test set, where only seeds contribute error."""
+"""What a gain refers to: test sets drawn like this one, or exactly this test set. For the latter only seeds contribute
+error."""
 
 Correction = Literal["bh", "by", "holm", "dunnett"]
 
@@ -28,7 +29,7 @@ class Rule:
     Raises
     ------
     ValueError
-        If a level or a margin is out of its range, or a name is unknown: one line with the setting and its value.
+        If a level or a margin is out of range, or a name is unknown: one line with the setting and its value.
     """
 
     alpha: Annotated[
@@ -79,5 +80,5 @@ class Rule:
                 raise ValueError(f"a margin for {metric}: no such metric; there are {', '.join(METRICS)}")
 
     def margin_of(self, metric: str) -> float:
-        """The margin for tasks of this metric, in points."""
+        """Return the margin for tasks of this metric, in points."""
         return self.margins.get(metric, self.margin)

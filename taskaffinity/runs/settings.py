@@ -1,4 +1,4 @@
-"""Settings of a recipe as text: ``--set`` and recipe files both use them."""
+"""Parse settings of a recipe from text, for ``--set`` and recipe files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _IN_WORDS = {bool: ("true", "false"), int: ("a whole number",), float: ("a numbe
 
 
 def value_of(name: str, text: str) -> Any:
-    """Parse a setting's value; ``none`` means no limit.
+    """Parse a setting's value; ``none`` becomes None.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def value_of(name: str, text: str) -> Any:
         If the text does not have the type of the setting.
     """
     if any(kind in (int, float) for kind in _kinds(name)) and finite_number(text) is None:
-        text = text if text.lower() == "none" else ""  # pydantic would also read 1_000 and other scripts' digits
+        text = text if text.lower() == "none" else ""  # pydantic would also read 1_000 and digits of other scripts
     return TypeAdapter(TYPES[name]).validate_python(None if text.lower() == "none" else text)
 
 
@@ -47,6 +47,6 @@ def expected(name: str) -> str:
 
 
 def _kinds(name: str) -> tuple[Any, ...]:
-    """The types that a setting's value may have."""
+    """Return the types that a setting's value may have."""
     hint = TYPES[name]
     return get_args(hint) if NoneType in get_args(hint) else (hint,)

@@ -34,32 +34,32 @@ def _checked(name: str) -> str:
 
 
 TaskName = Annotated[str, AfterValidator(_checked)]
-"""A name that may be part of a file's name; checked when a file is read."""
+"""A name that may be part of a file name. It is checked when a file is read."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 _StoredRef = tuple[TaskName, Words]
 MOST_STEPS = 1_000_000
 Steps = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 
 Variant = Literal["plain", "matched", "placebo", "half", "halves", "continued", "probe"]
-"""Variants of a run. Variants of a single-task run: *matched* trains as many updates as the pair with ``partner``;
-*placebo* trains beside a copy of the task whose loss reaches a separate head only; *half* trains on the first half of
-the training examples; *halves* trains on both halves as two tasks. Of any run: *continued* starts from the encoder of
-its parent, after one epoch that all runs of that parent share. A *probe* continues its parent, a finished single-task
-run, for a few updates, with ``partner`` as the second task or alone (``Probe``)."""
+"""Variants of a run. Four of them train one task: *matched* trains as many updates as the pair with ``partner``;
+*placebo* adds a copy of the task whose loss reaches a separate head only; *half* trains on the first half of the
+training examples; *halves* trains on both halves as two tasks. Any run can be *continued*: it starts from the encoder
+of its parent, after one epoch that all runs of that parent share. A *probe* continues its parent, a finished
+single-task run, for a few updates, with ``partner`` as the second task or without one (``Probe``)."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """How long a probe trains. Its learning rate is the recipe's peak, after the warm-up."""
+    """Length of a probe. Its learning rate is the recipe's peak, after the warm-up."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     target_steps: Steps
     """Updates on the target in each round."""
     source_steps: Annotated[int, Field(ge=0, le=MOST_STEPS)]
-    """Updates on the source in each round, between those on the target; 0 for the target alone."""
+    """Updates on the source in each round, between those on the target; 0 without a source."""
     most_rounds: Steps = 1
-    """Rounds at most. A probe with a source ends after the round in which the source reaches its goal."""
+    """The largest number of rounds. A probe with a source ends after the round in which the source reaches its goal."""
     source_goal: FiniteScore = -1.0
     """Dev score from which the source counts as learned."""
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -77,7 +77,8 @@ class EncoderRef:
 
 
 EXTERNAL = EncoderRef("unknown (trained elsewhere)", "elsewhere")
-"""Stands for the encoder of runs that other programs trained. No encoder has this fingerprint, which is a hash."""
+"""Stands for the encoder of runs that other programs trained. No real fingerprint is equal to it, because each is a
+hash."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +132,11 @@ class RunSpec:
 
     @property
     def is_external(self) -> bool:
-        """Whether another program trained the run: its encoder and recipe are unknown, and it may score one task only.
+        """Whether another program trained the run.
 
-        External runs of a pair may be two trainings, one per target, that are stored together.
+        Then its encoder and recipe are unknown, and it may score one task only.
+
+        An external run of a pair may store two trainings, one per target.
         """
         return self.encoder == EXTERNAL
 
@@ -145,8 +148,9 @@ class RunSpec:
 
     @property
     def arm(self) -> str:
-        """The name of the run's arm in tables: its variant, ``finetune``, ``single``, ``pair``, or ``full`` for any
-        larger set."""
+        """The name of the run's arm in tables.
+
+        It is the variant, ``finetune``, ``single``, ``pair``, or ``full`` for more tasks."""
         if self.variant not in ("plain", "continued"):
             return self.variant
         return "finetune" if self.stage == "finetune" else {1: "single", 2: "pair"}.get(len(self.tasks), "full")
@@ -163,9 +167,9 @@ class RunSpec:
 
     @cached_property
     def run_id(self) -> str:
-        """Readable words and 8 digits of a hash, such as ``refine-clinicalsts+mednli-s0-a1b1a321``.
+        """Readable words and 8 hex digits, such as ``refine-clinicalsts+mednli-s0-a1b1a321``.
 
-        Above three tasks, their number replaces their names. A variant replaces the stage.
+        The number of tasks replaces more than three names. A variant replaces the stage.
         """
         words = "+".join(self.task_names) if len(self.tasks) <= 3 else f"{len(self.tasks)}tasks"
         if self.partner is not None:
@@ -185,11 +189,11 @@ class RunSpec:
             content |= {"variant": self.variant, "partner": self.partner}
         if self.probe is not None:
             content["probe"] = dataclasses.asdict(self.probe)
-        text = _SORTED.encode(content)  # in its strings, quotes are escaped
+        text = _SORTED.encode(content)  # inside its strings, quotes are escaped
         return hashlib.sha256(text.replace('"recipe": null', _recipe_text(self.recipe), 1).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """The spec as JSON values, for ``from_dict``."""
+        """Return the spec as JSON values, for ``from_dict``."""
         content = dataclasses.asdict(self)
         content["tasks"] = [list(task) for task in self.tasks]
         content["parent"] = self.parent.to_dict() if self.parent else None
@@ -218,6 +222,9 @@ _SORTED = json.JSONEncoder(sort_keys=True)
 
 @lru_cache(maxsize=4096)
 def _recipe_text(recipe: Recipe) -> str:
-    """The recipe as a part of JSON text, without settings that are None: a version with a new one finds older runs."""
+    """Return the recipe as a part of JSON text, without settings that are None.
+
+    So a version with a new setting still finds older runs.
+    """
     settings = {name: value for name, value in dataclasses.asdict(recipe).items() if value is not None}
     return f'"recipe": {_SORTED.encode(settings)}'

@@ -1,4 +1,6 @@
-"""The state of a study, from its results folder alone: finished, running, failed and pending runs, and the time left.
+"""Read the state of a study from its results folder.
+
+The state has finished, running, failed and pending runs, and the remaining time.
 
 Nothing is written, and no process that trains is disturbed.
 """
@@ -41,28 +43,29 @@ class Status:
     """The state of some runs of a study."""
 
     states: dict[RunSpec, State]
-    """In the plan's order. A run is *running* while a process holds its folder. An interrupted run is *to do*."""
+    """In the plan's order. A run is *running* while a process holds the lock of its folder. An interrupted run is *to
+    do*."""
     running_for: dict[RunSpec, float]
     """Seconds since each running run began, the longest first."""
     failures: dict[RunSpec, str]
     """The reason of each failed run."""
     seconds_left: float | None
-    """Expected seconds for the running and pending runs, with as many at once as now, at least one; None until a run
-    has finished or reports its progress."""
+    """Expected seconds for the running and pending runs, with as many runs at once as now, at least one. None until a
+    run has finished or reports its progress."""
     heartbeats: dict[RunSpec, Heartbeat] = field(default_factory=dict)
     """Progress of the running runs that report it."""
     latest: tuple[DoneRun, ...] = ()
-    """The runs that finished last, the latest first."""
+    """The runs that finished last, newest first."""
 
     def arms(self) -> dict[str, Counter[State]]:
-        """Number of runs of each arm in each state."""
+        """Return the number of runs of each arm in each state."""
         counts: dict[str, Counter[State]] = {}
         for spec, state in self.states.items():
             counts.setdefault(spec.arm, Counter())[state] += 1
         return counts
 
     def count(self, state: State) -> int:
-        """Number of runs in a state."""
+        """Return the number of runs in a state."""
         return sum(other == state for other in self.states.values())
 
 
@@ -124,11 +127,11 @@ def _seconds_left(
     running: dict[RunSpec, float],
     beats: dict[RunSpec, Heartbeat],
 ) -> float | None:
-    """Expected seconds, from the durations of finished runs.
+    """Return the expected seconds, from the durations of finished runs.
 
-    A run is expected to take the mean of the finished runs of its arm and tasks. Without one, its duration is
-    proportional to its number of examples, as in the finished runs of its arm, or in all of them. A running run that
-    reports its progress takes what its share and its time so far say.
+    A run is expected to take the mean of the finished runs of its arm and tasks. Without such runs, its duration is
+    proportional to its number of examples, as in the finished runs of its arm, or in all finished runs. The duration of
+    a running run with a heartbeat follows from its share and its time so far.
     """
     seconds = {spec: spent for spec, state in states.items() if state == "done" and (spent := store.seconds(spec))}
     projected = {spec: running[spec] / beat.share_of_run for spec, beat in beats.items() if beat.has_pace}

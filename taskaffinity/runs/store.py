@@ -1,7 +1,7 @@
-"""The store of finished runs: the only thing that passes from training to analysis.
+"""The store of finished runs, which training writes and analysis reads.
 
-A run is a folder named by ``RunSpec.run_id``. Files appear whole or not at all: they are written under another name and
-then renamed. ``result.json`` is written last: a run that has it is done. No file is a pickle or holds text of a corpus.
+A run is a folder named by ``RunSpec.run_id``. Files appear complete or not at all: they are written under another name
+and then renamed. ``result.json`` is written last, so a run that has it is done. No file is a pickle or has corpus text.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from taskaffinity.runs.stored.run_result import DamagedRun, check_file, read_res
 from taskaffinity.runs.stored.write_run import write_run
 
 _TRIES = 5
-"""Times that a run is read again because another process trains it meanwhile."""
+"""Number of times that a run is read again because another process trains it meanwhile."""
 
 _State = tuple[int, int, int]
 """Inode, time and size of ``result.json``."""
@@ -70,7 +70,7 @@ class RunStore:
 
     @contextmanager
     def claim(self, spec: RunSpec, *, wait: bool = True) -> Iterator[None]:
-        """Lock a run's folder. A second process that claims the same run waits for the first.
+        """Lock a run's folder; a second process that claims the same run waits.
 
         Raises
         ------
@@ -95,22 +95,22 @@ class RunStore:
         write_json(self.folder(spec) / "spec.json", spec.to_dict())
 
     def claimed_at(self, spec: RunSpec) -> float | None:
-        """When the run last began, in seconds since 1970; None if it never did."""
+        """Return when the run last began, in seconds since 1970; None if it never did."""
         try:
             return (self.folder(spec) / "spec.json").stat().st_mtime
         except FileNotFoundError:
             return None
 
     def is_held(self, spec: RunSpec) -> bool:
-        """Whether a process holds the run's folder now.
+        """Return whether a process holds the lock of the run's folder now.
 
         Processes of other machines count if the file system shares locks. The check takes a shared lock on a file that
-        is opened for reading and releases it at once, so it never disturbs a run.
+        is opened for reading, and releases it at once. So it never disturbs a run.
         """
         return is_locked(self.folder(spec) / ".lock")
 
     def fingerprint(self, spec: RunSpec) -> str:
-        """Hash of a finished run's result; training the run again changes it.
+        """Return the hash of a finished run's result; training the run again changes it.
 
         Raises
         ------
@@ -120,7 +120,7 @@ class RunStore:
         return hashlib.sha256(read_regular(self.folder(spec) / "result.json")).hexdigest()[:16]
 
     def seconds(self, spec: RunSpec) -> float | None:
-        """Duration of a finished run in seconds, loading and scoring included; None if it is unknown."""
+        """Return the seconds that a finished run took, loading and scoring included, or None."""
         try:
             return read_result(self.folder(spec), spec).work.get("total_seconds")
         except FileNotFoundError:
@@ -134,20 +134,20 @@ class RunStore:
         Parameters
         ----------
         share_with_group : bool
-            Whether the group may read predictions and models; otherwise the owner alone. Other files hold numbers, and
-            have the modes that the umask gives.
+            Whether the group may read predictions and models; otherwise only the owner can. Other files hold numbers,
+            and their modes follow the umask.
         """
         folder = self.folder(result.spec)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "result.json").unlink(missing_ok=True)
         (folder / "predictions.parquet").unlink(missing_ok=True)
         shutil.rmtree(folder / "model", ignore_errors=True)
-        if not (folder / "spec.json").exists():  # a claimed run has one, and its time says when the run began
+        if not (folder / "spec.json").exists():  # a claimed run has a spec.json, whose time says when the run began
             self.begin(result.spec)
         write_run(folder, result, share_with_group=share_with_group)
 
     def read(self, spec: RunSpec) -> RunResult:
-        """A finished run, without its predictions and models. It is read and checked once, and kept.
+        """Return a finished run without predictions and models; it is checked once and cached.
 
         Raises
         ------
@@ -178,7 +178,7 @@ class RunStore:
         raise MissingRuns(f"run {spec.run_id} is not in {self.root}")
 
     def _state(self, spec: RunSpec) -> _State | None:
-        """What changes if ``result.json`` is written again; None if it is missing."""
+        """Return what changes if ``result.json`` is written again; None if it is missing."""
         try:
             status = os.stat(f"{self.root}/runs/{spec.run_id}/result.json")
         except FileNotFoundError:
@@ -186,7 +186,7 @@ class RunStore:
         return status.st_ino, status.st_mtime_ns, status.st_size
 
     def get(self, spec: RunSpec) -> RunResult | None:
-        """As ``read``, or None if the run is not done.
+        """Return what ``read`` does, or None if the run is not done.
 
         Use this while other processes train: a run can disappear between ``spec in store`` and ``read``.
         """
@@ -196,10 +196,10 @@ class RunStore:
             return None
 
     def weights(self, spec: RunSpec, task: str | None = None) -> Path | None:
-        """The encoder's weights after the epoch that was selected for a task; None if there are none.
+        """Return the encoder's weights after the epoch selected for a task, or None.
 
-        Without a task, the epoch is the one with the best mean dev score over all tasks, among the epochs that were
-        selected for any task; the first of equals.
+        Without a task, it is the epoch with the best mean dev score over all tasks, among the epochs that were selected
+        for any task. Of equal epochs, it is the first.
         """
         folder = self.folder(spec)
         try:
@@ -212,9 +212,9 @@ class RunStore:
         return path if path.is_file() else None
 
     def predictions(self, spec: RunSpec) -> pa.Table | None:
-        """The predictions of a finished run, one row per example; None if they were not stored.
+        """Return the predictions of a finished run, one row per example; None if not stored.
 
-        Raises ``DamagedRun`` if the file is broken, or another than was written.
+        Raises ``DamagedRun`` if the file is broken or has changed since it was written.
         """
         try:
             return read_predictions(self.folder(spec), read_result(self.folder(spec), spec))
@@ -222,35 +222,34 @@ class RunStore:
             return None
 
     def check_file(self, spec: RunSpec, path: Path) -> None:
-        """Raise ``DamagedRun`` if a file of a finished run is another than was written; older runs are not checked."""
+        """Raise ``DamagedRun`` if a file has changed since it was written; older runs are not checked."""
         folder = self.folder(spec)
         check_file(folder, str(path.relative_to(folder)), read_result(folder, spec))
 
     def start(self, spec: RunSpec) -> Path | None:
-        """The weights that a run with a parent starts from; None if there are none.
+        """Return the weights that a run with a parent starts from, or None.
 
-        A fine-tuning starts from the best epoch of its task. Warm-started runs of one parent all start from the same
-        weights.
+        A fine-tuning starts from the best epoch of its task. Warm-started runs of one parent share their start.
         """
         if spec.parent is None:
             return None
         return self.weights(spec.parent, spec.task_names[0] if spec.stage == "finetune" else None)
 
     def has_weights(self, spec: RunSpec) -> bool:
-        """Whether the encoder's weights are stored for every task of the run."""
+        """Return whether the encoder's weights are stored for every task of the run."""
         return all(self.weights(spec, name) is not None for name in spec.task_names)
 
     def head(self, spec: RunSpec, task: str) -> Path | None:
-        """The task's head after its selected epoch; None if it is not stored."""
+        """Return the task's head after its selected epoch, or None if it is not stored."""
         path = head_path(self.folder(spec), task)
         return path if spec in self and path.is_file() else None
 
     def has_model(self, spec: RunSpec, task: str) -> bool:
-        """Whether the task's encoder and head are stored."""
+        """Return whether the task's encoder and head are stored."""
         return self.head(spec, task) is not None and self.weights(spec, task) is not None
 
     def has_models(self, spec: RunSpec) -> bool:
-        """``has_model`` for every task of the run."""
+        """Return ``has_model`` for every task of the run."""
         return all(self.has_model(spec, name) for name in spec.task_names)
 
     def fail(self, spec: RunSpec, reason: str, traceback: str = "") -> None:
@@ -261,7 +260,7 @@ class RunStore:
             file.write(f"{reason}\n{traceback}".encode())
 
     def failure(self, spec: RunSpec) -> str | None:
-        """Why the last attempt of a run failed, in one line; None if it did not fail or if it is done."""
+        """Return why the last attempt of a run failed, in one line; None if it did not, or is done."""
         if spec in self:
             return None
         try:

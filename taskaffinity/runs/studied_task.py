@@ -1,4 +1,4 @@
-"""What the analysis knows about a task and its data, stored with the study."""
+"""Facts about a task and its data for the analysis, stored with the study."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Size = Annotated[int, Field(ge=0, le=MOST_EXAMPLES)]
 
 @dataclass(frozen=True)
 class StudiedTask:
-    """What the analysis needs to know about a task."""
+    """Facts about a task that the analysis needs."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -64,6 +64,6 @@ class Leak:
     task: TaskName
     """Task whose scores the leak can raise."""
     other: TaskName
-    """Task whose training split has the examples; may be the same task."""
+    """Task whose training split has the examples; it may be the same task."""
     line: Words
     """The number of examples and both splits, in words."""

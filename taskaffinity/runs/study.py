@@ -1,8 +1,8 @@
 """A study: the resolved settings of one command.
 
-Its plan follows from the settings, so a results folder can be read without the data. A results folder holds at most one
-study of each *design*, and they share runs: ``study.json`` has the pairs (Figure 2 of the paper), ``full.json`` has all
-tasks together and then fine-tuned (Tables 2, 3 and 6).
+The plan of a study follows from its settings, so a results folder can be read without the data. A results folder holds
+at most one study of each *design*, and its studies share runs. ``study.json`` has the pairs (Figure 2 of the paper);
+``full.json`` has all tasks together, then fine-tuned (Tables 2, 3 and 6).
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Study:
     """Whether all tasks are also trained together; the design ``full`` always does so."""
     design: Design = "pairwise"
     finetune: Mapping[str, Recipe] = field(default_factory=dict)
-    """Fine-tuning recipe by task name. Used in the design ``full``, and if gains are evaluated after fine-tuning; else
+    """Fine-tuning recipe by task name, for the design ``full`` and if gains are evaluated after fine-tuning; else
     empty."""
     synthetic: bool = False
     protocol: Protocol = "honest"
@@ -92,20 +92,22 @@ class Study:
     controls: bool = False
     """Whether each target has a placebo and a positive control."""
     interim_seeds: tuple[int, ...] = ()
-    """Sequential design: seeds per pair at each interim analysis, the last one ``len(seeds)``. Else empty."""
+    """Seeds per pair at each interim analysis of a sequential design; the last is ``len(seeds)``. Empty for a fixed
+    design."""
     rule: Rule = field(default_factory=Rule)
     """The statistical settings of the verdicts."""
     leaks: tuple[Leak, ...] = field(default=(), compare=False)
     """Leaks that planning found in the user's data."""
     versions: Mapping[str, Words] = field(default_factory=dict, compare=False)
     keep_models: bool = field(default=False, compare=False)
-    """Whether every run must keep its models; a run without them is not finished. Taken from the latest start."""
+    """Whether every run must keep its models; a run without them counts as not finished. It follows the latest
+    command."""
 
     @property
     def is_external(self) -> bool:
         """Whether other programs trained its runs, and `taskaffinity verdicts` read their scores.
 
-        Encoder, recipe, protocol and costs are then unknown, and what the study has in their places means nothing.
+        Encoder, recipe, protocol and costs are then unknown; the study holds placeholders.
         """
         return self.encoder == EXTERNAL
 
@@ -115,12 +117,12 @@ class Study:
 
     @property
     def single_seeds(self) -> tuple[int, ...]:
-        """Seeds of every task alone."""
+        """Seeds of every single-task run."""
         return self.seeds_single or self.seeds
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:
-        """Every recipe of its runs, without repeats."""
+        """The distinct recipes of its runs."""
         return tuple(dict.fromkeys((self.recipe, *self.single_recipes.values(), *self.finetune.values())))
 
     @cached_property
@@ -152,14 +154,14 @@ class Study:
         return plan
 
     def cost(self, spec: RunSpec) -> float:
-        """Number of training examples of a run over all epochs, a proxy for its duration."""
+        """Return the training examples of a run over all epochs, a proxy for its duration."""
         partners = (spec.partner[0],) if spec.partner else ()
         seen = spec.recipe.num_train_epochs * sum(self._seen[name] for name in (*spec.task_names, *partners))
         return seen * SHARE_OF_TRAINING.get(spec.variant, 1.0)
 
     @cached_property
     def _seen(self) -> dict[str, int]:
-        """Number of training examples of an epoch, by task."""
+        """Return the number of training examples of an epoch, by task."""
         cap = self.recipe.max_train_examples
         sizes = {task.name: task.sizes.get("train", 1) for task in self.tasks}
         return {name: min(size, cap or size) for name, size in sizes.items()}

@@ -1,8 +1,8 @@
-"""The checkpoint of a running run: one file, written whole, checked when it is read, removed when the run ends.
+"""Write, check and remove the checkpoint of a running run, a single file.
 
 The file is ``checkpoint/EPOCH-BATCHES-SHA256.safetensors`` in the run's folder. Its tensors are weights, moments of the
-optimizer and states of generators; its metadata is a ``TrainingState`` in JSON. The name holds the checksum of all its
-bytes. Only its owner reads it, because weights can contain parts of their training text.
+optimizer and states of random generators. Its metadata is a ``TrainingState`` in JSON. The name holds the checksum of
+all its bytes. Only its owner can read it, because weights can contain parts of their training text.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from taskaffinity.runs.limits import MOST_MINUTES
 from taskaffinity.runs.stored.json_files import Amount, parse_model
 
 DEFAULT_MINUTES = 10.0
-"""Fewest minutes between two checkpoints of a run."""
+"""Shortest time between two checkpoints of a run, in minutes."""
 Minutes = Annotated[float, Field(ge=0, le=MOST_MINUTES, allow_inf_nan=False, strict=True)]
 FOLDER = "checkpoint"
 _FORMAT = 1
@@ -52,7 +52,7 @@ class SelectedEpoch:
 
 @dataclass(frozen=True)
 class TrainingState:
-    """What a run computed so far, without its tensors."""
+    """State of a run in training, without its tensors."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -85,7 +85,7 @@ class CheckpointFolder:
     folder : Path
         The run's folder.
     minutes : float
-        Fewest minutes between two checkpoints at the end of an epoch.
+        Shortest time between two checkpoints at the end of an epoch.
     """
 
     def __init__(self, folder: Path, minutes: float = DEFAULT_MINUTES) -> None:
@@ -95,16 +95,21 @@ class CheckpointFolder:
 
     @property
     def newest(self) -> Path | None:
-        """The file of the newest checkpoint, unread; None if there is none. Names are in the order of training."""
+        """Return the file of the newest checkpoint, unread, or None.
+
+        Names are in the order of training.
+        """
         return next(iter(self._files()), None)
 
     @property
     def is_due(self) -> bool:
-        """Whether enough time passed since the last checkpoint, or since the start."""
+        """Return whether enough time passed since the last checkpoint, or since the start."""
         return time.monotonic() - self._written >= self._seconds
 
     def write(self, state: TrainingState, save: Callable[[Path, Mapping[str, str]], None]) -> None:
-        """Write a checkpoint and remove the older ones; a failure to write is said in one line and costs no more.
+        """Write a checkpoint and remove the older ones.
+
+        If writing fails, one line is logged and the run continues.
 
         Parameters
         ----------
@@ -134,9 +139,9 @@ class CheckpointFolder:
         return target
 
     def read(self, run_id: str, versions: Mapping[str, str]) -> tuple[Path, TrainingState] | None:
-        """The file of the newest checkpoint and its state; None if there is none.
+        """Return the file and the state of the newest checkpoint, or None.
 
-        A checkpoint that is damaged, of another run or of other versions is removed, with one line that says so.
+        A checkpoint that is damaged, of another run or of other versions is removed, and one line is logged.
         """
         remove_litter(self.folder)
         for path in self._files():
@@ -152,7 +157,7 @@ class CheckpointFolder:
         return None
 
     def refuse(self, path: Path, why: str) -> None:
-        """Remove a checkpoint that cannot be used, and say why in one line."""
+        """Remove a checkpoint that cannot be used, and log why in one line."""
         _LOG.warning("%s: the checkpoint is removed: %s; the run starts from its beginning", self.folder, why)
         with suppress(OSError):
             path.unlink()
@@ -162,7 +167,7 @@ class CheckpointFolder:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _files(self) -> list[Path]:
-        """The checkpoints, the newest first."""
+        """Return the checkpoints, newest first."""
         try:
             names = sorted((entry.name for entry in os.scandir(self.folder)), reverse=True)
         except OSError:
@@ -177,7 +182,7 @@ class CheckpointFolder:
 
 
 def _checked(path: Path) -> TrainingState:
-    """The state in a checkpoint's file, after its checksum was compared."""
+    """Return the state in a checkpoint's file, after comparing its checksum."""
     named = _NAME.fullmatch(path.name)
     with open_regular(path) as file:
         if named is None or hashlib.file_digest(file, "sha256").hexdigest() != named["sha256"]:

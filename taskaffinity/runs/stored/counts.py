@@ -1,4 +1,4 @@
-"""``counts.npz`` of a run: arrays by key, checked for shape and range, and against the scores of the run.
+"""Read and write ``counts.npz`` of a run, checked for shape, range and scores.
 
 Whole numbers are stored in one or two bytes; earlier versions stored every count in eight.
 """
@@ -24,15 +24,15 @@ from taskaffinity.tasks.metrics import METRICS
 
 COUNTS = "counts.npz"
 DOCUMENTS = "documents:"
-"""Begins the keys of ``RunResult.documents`` in the file of counts; no task's name holds a colon."""
+"""Prefix of the keys of ``RunResult.documents`` in the file of counts. No task's name has a colon."""
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 _MOST_BYTES = 2**31
-"""Largest unpacked array of a file of counts."""
+"""Largest unpacked array of a file of counts, in bytes."""
 
 
 def archive(counts: Arrays, documents: Arrays) -> bytes:
-    """Return the content of a file of counts, which has the documents under their keys as they are."""
+    """Return the content of a file of counts and documents; keys are unchanged."""
     content = io.BytesIO()
     small = {key: compact(array) for key, array in counts.items()}
     np.savez_compressed(content, allow_pickle=False, **small, **documents)
@@ -45,7 +45,7 @@ def read_counts(folder: Path, stored: StoredResult) -> tuple[PackedCounts, Array
     Raises
     ------
     DamagedRun
-        If the file is broken, lacks an array, or has one that is not possible or contradicts ``result.json``.
+        If the file is broken or lacks an array, or if an array is impossible or contradicts ``result.json``.
     """
     arrays = read_arrays(folder, stored.sha256)
     counts = {key: compact(array) for key, array in arrays.items() if not key.startswith(DOCUMENTS)}
@@ -91,7 +91,7 @@ _STORED, _DEFLATED, _UTF_8 = 0, 8, 0x800
 
 
 def _members(content: bytes) -> Iterator[tuple[str, bytes]]:
-    """Names and bytes of the members of a ZIP archive as numpy writes it; ``zipfile`` gives the same more slowly."""
+    """Yield names and bytes of the members of numpy's ZIP archive, faster than ``zipfile``."""
     at = len(content) - _END.size
     mark, *_, n_entries, size, start, comment = _END.unpack(content[max(at, 0) :].ljust(_END.size))
     if mark != b"PK\5\6" or comment or start + size != at:
@@ -104,7 +104,7 @@ def _members(content: bytes) -> Iterator[tuple[str, bytes]]:
         start += _ENTRY.size
         name = content[start : start + n_name].decode("utf-8" if flags & _UTF_8 else "cp437")
         start += n_name + n_extra + n_comment
-        lengths = content[place + 26 : place + 30]  # of the name and the extra field before the member's bytes
+        lengths = content[place + 26 : place + 30]  # lengths of the name and the extra field before the member's bytes
         begin = place + 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
         data = content[begin : begin + packed]
         if method == _DEFLATED:
@@ -120,7 +120,7 @@ _HEADER_LENGTH = 10
 
 @lru_cache(maxsize=1024)
 def _array_header(header: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type of an array file; few headers differ in a study."""
+    """Return the shape and type of an array file; a study has few different headers."""
     stream = io.BytesIO(header)
     version = np.lib.format.read_magic(stream)
     if version != (1, 0):
@@ -148,7 +148,7 @@ def _check_all(folder: Path, stored: StoredResult, counts: Arrays) -> None:
     for key in (key for key in counts if key not in official):
         test, _, metric = key.rpartition("/")
         if not test.endswith("/test") or metric not in METRICS or official.get(test) in (None, metric):
-            raise DamagedRun(folder / COUNTS, f"counts of {shown(key)}, which this run has not")
+            raise DamagedRun(folder / COUNTS, f"counts of {shown(key)}, which this run does not have")
         if test in counts:
             check_counts(folder, key, metric, counts[key])
             _check_secondary(folder, key, metric, counts[key], official[test], counts[test])
@@ -163,16 +163,18 @@ def check_counts(
     *,
     may_be_earlier: bool = True,
 ) -> None:
-    """Raise ``DamagedRun`` unless an array can be counts of a metric, and its score is the one of ``result.json``.
+    """Raise ``DamagedRun`` unless an array can be counts of a metric.
+
+    Its score must also be that of ``result.json``.
 
     Parameters
     ----------
     counts : (n_examples, n_counts)
         As ``compact`` returns them.
     score : float, optional
-        Default: any.
+        Score in ``result.json``. Default: any.
     may_be_earlier : bool
-        Whether an earlier version may have computed the score, without centred scores for Pearson.
+        Whether an earlier version may have computed the score. Such versions did not centre scores for Pearson.
     """
     fault = fault_in_counts(metric, counts)
     if not fault and score is not None and not _gives(metric, counts, score, may_be_earlier):
@@ -183,7 +185,7 @@ def check_counts(
 
 
 def _gives(metric: str, counts: npt.NDArray[Any], score: float, may_be_earlier: bool) -> bool:
-    """Whether counts give a score; earlier versions did not centre scores for Pearson."""
+    """Return whether counts give a score; earlier versions did not centre scores for Pearson."""
     by = METRICS[metric]
     if abs(float(by.score_examples(counts)) - score) <= SCORE_TOLERANCE:
         return True
@@ -191,7 +193,10 @@ def _gives(metric: str, counts: npt.NDArray[Any], score: float, may_be_earlier: 
 
 
 def check_documents(folder: Path, key: str, numbers: npt.NDArray[Any], counts: npt.NDArray[Any] | None) -> None:
-    """Raise ``DamagedRun`` unless every example has a document, and documents are numbered from 0 without gaps."""
+    """Raise ``DamagedRun`` unless every example has a document.
+
+    Documents must be numbered from 0 without gaps.
+    """
     fits = counts is not None and numbers.shape == counts.shape[:1] and numbers.dtype.kind == "i"
     fits = fits and len(numbers) > 0 and numbers.min() >= 0 and numbers.max() < len(numbers)
     if not fits or not np.bincount(numbers).all():
@@ -201,7 +206,7 @@ def check_documents(folder: Path, key: str, numbers: npt.NDArray[Any], counts: n
 def _check_secondary(
     folder: Path, key: str, metric: str, counts: npt.NDArray[Any], official: str, of_official: npt.NDArray[Any]
 ) -> None:
-    if metric == "document_f1":  # its rows are pairs of mentions
+    if metric == "document_f1":  # the rows of this metric are pairs of mentions
         return
     if len(counts) != len(of_official):
         raise DamagedRun(folder / COUNTS, f"{key}: {len(counts)} examples, but {len(of_official)} by {official}")

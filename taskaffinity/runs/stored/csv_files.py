@@ -14,21 +14,23 @@ from taskaffinity.runs.stored.json_files import parse_model
 
 
 def read_csv_rows(path: Path, model: Any, way_out: str) -> list[Any]:
-    """The rows of a CSV file with a header; columns that the model lacks are ignored, and an empty cell is None.
+    """Return the rows of a CSV file with a header.
+
+    Columns that the model lacks are ignored, and an empty cell is None.
 
     Parameters
     ----------
     model : type
         A pydantic dataclass of one row.
     way_out : str
-        What the user can do if the file is damaged; it ends the message.
+        What the user can do if the file is damaged; the message ends with it.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     InputError
-        One line with the file, the row, what was found and the way out.
+        If the file is damaged: one line with the file, the row, what was found and the way out.
     """
     fault, row = "", 0
     rows: list[Any] = []

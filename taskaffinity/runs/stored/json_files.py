@@ -1,4 +1,4 @@
-"""Read a JSON file of the results folder through a typed model: every key, type and range is checked."""
+"""Read JSON of the results folder through a typed model with checked keys and ranges."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FiniteScore = Annotated[float, Field(ge=-1.000001, le=1.000001, allow_inf_nan=Fa
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """A number of seconds, updates or tokens."""
 Words = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$")]
-"""A name or title, without control characters that a terminal would obey."""
+"""A name or title without control characters, which a terminal would obey."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 _LONGEST = 160
@@ -32,13 +32,13 @@ def parse_model(content: bytes | str, model: Any) -> Any:
     Parameters
     ----------
     model
-        A dataclass or type. A dataclass whose ``__pydantic_config__`` is ``STRICT`` refuses unknown keys and texts in
-        the place of numbers.
+        A dataclass or type. If its ``__pydantic_config__`` is ``STRICT``, unknown keys are errors, and so are texts
+        instead of numbers.
 
     Raises
     ------
     ValueError
-        One line: the first fault, its key and what is expected. It has no place of the file.
+        One line: the first fault, its key and what is expected. It does not name the file.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def _adapter(model: Any) -> TypeAdapter[Any]:
 
 
 def fault_line(error: ValidationError) -> str:
-    """Return the first fault that pydantic found in one short line; a value is shown by its size unless it is short."""
+    """Return pydantic's first fault in one short line; long values are shown by their size."""
     fault = error.errors(include_url=False)[0]
     kind, given = fault["type"], fault["input"]
     place = ".".join(_part(part) for part in fault["loc"])
@@ -78,7 +78,7 @@ def fault_line(error: ValidationError) -> str:
 
 
 def _part(part: object) -> str:
-    """A key as a message may show it: short, in printable characters."""
+    """Return a key as a message may show it: short and printable."""
     text = str(part)
     return text if len(text) <= 40 and text.isprintable() else f"a key of {len(text)} characters"
 

@@ -1,4 +1,6 @@
-"""The counts of a run in little memory: whole numbers in one or two bytes, moments of Pearson by their two scores."""
+"""Keep the counts of a run in little memory.
+
+Whole numbers take one or two bytes; moments of Pearson are computed from their two scores."""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ _MOMENTS = 6
 
 
 class PackedCounts(Mapping[str, Array]):
-    """A mapping of arrays that returns each in double precision; an access makes a new array.
+    """A mapping of arrays; each access returns a new array in double precision.
 
     Examples
     --------
@@ -55,7 +57,7 @@ def _pack(array: npt.NDArray[Any]) -> npt.NDArray[Any] | _Scores:
         scores = array[:, 1:3].copy()
         if np.array_equal(_moments(scores), array):
             return _Scores(scores)
-    return array.copy()  # a view would hold the header of its file too
+    return array.copy()  # a view would also keep the header of its file in memory
 
 
 def _moments(scores: Array) -> Array:

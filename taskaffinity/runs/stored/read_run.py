@@ -1,4 +1,4 @@
-"""Read the folder of a finished run; every file is checked, and its scores are computed again from its counts."""
+"""Read and check the folder of a finished run; scores are recomputed from counts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ class _Epoch:
 
 
 class StoredHistory(Sequence[Mapping[str, Any]]):
-    """The checked epochs of a run, parsed again at each access, because parsed epochs need much more memory."""
+    """The checked epochs of a run.
+
+    They are parsed at each access, because parsed epochs need much more memory.
+    """
 
     def __init__(self, rows: bytes, n_epochs: int) -> None:
         self._rows, self._n_epochs = rows, n_epochs
@@ -100,7 +103,7 @@ def _history(folder: Path, stored: StoredResult) -> StoredHistory:
 
 
 def best_on_average(folder: Path, stored: StoredResult, epochs: Collection[int]) -> int:
-    """The epoch with the best mean dev score over all tasks; the first of equals."""
+    """Return the epoch with the best mean dev score over all tasks; the first of equals."""
     if len(epochs) == 1:
         return next(iter(epochs))
     rows = [row for row in _history(folder, stored) if row["epoch"] in epochs and row.get("dev")]
@@ -111,12 +114,12 @@ def best_on_average(folder: Path, stored: StoredResult, epochs: Collection[int])
 
 
 def read_predictions(folder: Path, stored: StoredResult) -> pa.Table | None:
-    """Read ``predictions.parquet``; None if it was not stored, or was deleted.
+    """Read ``predictions.parquet``; None if it does not exist.
 
     Raises
     ------
     DamagedRun
-        If it is broken, lacks a column, or is another file than was written.
+        If it is broken, lacks a column, or has changed since it was written.
     """
     path = folder / PREDICTIONS
     if not path.exists():

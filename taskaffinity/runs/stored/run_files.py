@@ -1,4 +1,4 @@
-"""The files in the folder of one run: their names, and how they are read."""
+"""Names and locks of the files in the folder of one run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PREDICTION_COLUMNS = ("task", "split", "id", "gold", "predicted")
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds a lock on the file. Nothing changes on the file."""
+    """Return whether a process holds a lock on the file; the file is not changed."""
     import fcntl  # Linux and macOS
 
     try:
@@ -27,17 +27,17 @@ def is_locked(path: Path) -> bool:
 
 
 def weights_path(folder: Path, epoch: int) -> Path:
-    """The encoder's weights after an epoch."""
+    """Return the path of the encoder's weights after an epoch."""
     return folder / "model" / f"epoch-{epoch}.safetensors"
 
 
 def head_path(folder: Path, task: str) -> Path:
-    """The head of a task."""
+    """Return the path of the head of a task."""
     return folder / "model" / f"head-{task}.safetensors"
 
 
 def prediction_table(result: RunResult) -> pa.Table:
-    """One row per example, with the columns task, split, id, gold and predicted."""
+    """Return one row per example, with the columns task, split, id, gold and predicted."""
     columns: dict[str, list[str]] = {name: [] for name in PREDICTION_COLUMNS}
     for key, predictions in result.predictions.items():
         task, _, split = key.rpartition("/")

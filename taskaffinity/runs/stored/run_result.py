@@ -1,7 +1,7 @@
-"""``result.json`` of a run, and the faults of the files beside it.
+"""Read ``result.json`` of a run, and report faults of the files beside it.
 
-Nothing is believed because it parses: keys, types and ranges are checked, and every file that ``result.json`` has a
-checksum of is compared with it. Folders of older versions have no checksums.
+Keys, types and ranges are checked. Every file with a checksum in ``result.json`` is compared with it. Folders of older
+versions have no checksums.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ _ANOTHER = f"not the file that was written: its checksum is not that in {RESULT}
 
 
 class DamagedRun(InputError):
-    """Raised for a file of a run that is missing, broken, or of another run: one line with the file and the way out."""
+    """Raised for a missing, broken or wrong file of a run.
+
+    The message is one line with the file and the way out.
+    """
 
     def __init__(self, path: Path, fault: str) -> None:
         super().__init__(f"{path}: {fault}; {_WAY_OUT}")
@@ -59,7 +62,7 @@ ResultT = TypeVar("ResultT", bound=_Result)
 
 
 def read_result(folder: Path, spec: RunSpec) -> StoredResult:
-    """Read ``result.json`` alone.
+    """Read ``result.json`` only.
 
     Raises
     ------
@@ -79,7 +82,7 @@ def read_result(folder: Path, spec: RunSpec) -> StoredResult:
 
 
 def read_result_as(model: type[ResultT], folder: Path, spec: RunSpec) -> ResultT:
-    """Read ``result.json`` of a run of any kind through the model of that kind; raises as ``read_result``."""
+    """Read ``result.json`` of any kind of run through its model; raises as ``read_result``."""
     with damage(folder, RESULT):
         stored: ResultT = parse_model(read_regular(f"{folder}/{RESULT}"), model)
     if stored.run_id != spec.run_id:
@@ -102,12 +105,12 @@ def check_spec(folder: Path, spec: RunSpec) -> None:
 
 @contextmanager
 def damage(folder: Path, name: str) -> Iterator[None]:
-    """Turn every fault of a file of a run into ``DamagedRun``, except that ``result.json`` is missing.
+    """Turn every fault of a run's file into ``DamagedRun``, except a missing ``result.json``.
 
     Raises
     ------
     InputError
-        If the file cannot be read for a reason that deleting it does not mend.
+        If the file cannot be read, and deleting it would not help.
     """
     fault = ""
     try:
@@ -132,7 +135,9 @@ def damage(folder: Path, name: str) -> Iterator[None]:
 
 
 def checked_bytes(folder: Path, name: str, sha256: Mapping[str, str]) -> bytes:
-    """Read a file of a run, and compare it with its checksum if ``result.json`` has one; to be called in ``damage``.
+    """Read a file of a run, and compare it with its checksum in ``result.json``.
+
+    Call it inside ``damage``.
 
     Parameters
     ----------
@@ -142,7 +147,7 @@ def checked_bytes(folder: Path, name: str, sha256: Mapping[str, str]) -> bytes:
     Raises
     ------
     DamagedRun
-        If it is another than was written.
+        If the file has changed since it was written.
     """
     content = read_regular(f"{folder}/{name}")
     if name in sha256 and hashlib.sha256(content).hexdigest() != sha256[name]:
@@ -151,12 +156,14 @@ def checked_bytes(folder: Path, name: str, sha256: Mapping[str, str]) -> bytes:
 
 
 def check_file(folder: Path, name: str, stored: StoredResult) -> None:
-    """Compare a file of a run with its checksum, if ``result.json`` has one; for files that are too large to hold.
+    """Compare a file of a run with its checksum, if ``result.json`` has one.
+
+    The file is not loaded, so it may have any size.
 
     Raises
     ------
     DamagedRun
-        If it is missing or another than was written.
+        If the file is missing or has changed since it was written.
     """
     if name not in stored.sha256:
         return

@@ -1,4 +1,4 @@
-"""Read ``study.json`` or ``full.json``: names of older versions, types, and what must fit together."""
+"""Read ``study.json`` or ``full.json``: rename old fields, and check types and consistency."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 _WAY_OUT = "move it away and repeat the command that made it; finished runs are not trained again"
 _LONGEST_NAMES = 220
-"""Most characters of the task names in a run's id, which names a folder."""
+"""Largest number of characters of the task names in a run's id, which names a folder."""
 
 _OLD_NAMES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "match": ("baseline", {"updates": "single", "compute": "compute-matched"}),
@@ -67,7 +67,7 @@ def read_study(path: Path, design: str, model: type[T]) -> T:
 
 
 def _with_present_names(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Rename the fields of an older study file to the present names, and give the rule its test."""
+    """Rename the fields of an older study file to the present names, and add the rule's test."""
     named = dict(content)
     for old, (new, values) in _OLD_NAMES.items():
         if old in named:
@@ -77,7 +77,7 @@ def _with_present_names(content: Mapping[str, Any]) -> dict[str, Any]:
             named.setdefault(new, values.get(value, value) if values else value)
     rule = named.get("rule", {})
     if isinstance(rule, dict):
-        named["rule"] = {"test": "satterthwaite", **rule}  # the only test before studies named theirs
+        named["rule"] = {"test": "satterthwaite", **rule}  # the only test of older studies, which do not name it
     return named
 
 
@@ -91,7 +91,7 @@ def _check(study: Any, design: str) -> None:
             raise ValueError(f"metric {shown(card.metric)}, which is none of {', '.join(METRICS)}")
     if len(set(names)) < len(names):
         raise ValueError("a task is listed twice")
-    together = 3 if len(names) == 3 else 2  # the number of more tasks stands in the place of their names
+    together = 3 if len(names) == 3 else 2  # for more tasks, their number replaces their names
     if sum(sorted(map(len, names))[-together:]) > _LONGEST_NAMES:
         raise ValueError("names of tasks too long for the name of a folder")
     for field, seeds in (("seeds", study.seeds), ("seeds_single", study.seeds_single)):
@@ -101,16 +101,16 @@ def _check(study: Any, design: str) -> None:
         if unknown := sorted(set(recipes) - set(names)):
             raise ValueError(f"{field} of {shown(unknown[0])}, which is no task of the study")
     if (design == "full" or study.evaluate_after == "finetune") and set(study.finetune) != set(names):
-        raise ValueError("finetune has not every task")
+        raise ValueError("finetune lacks a task")
     if design == "full" and study.baseline == "compute-matched":
-        raise ValueError("baseline is compute-matched, which the design full has not")
+        raise ValueError("baseline is compute-matched, which the design full does not have")
     planned = study.interim_seeds
     if planned and (list(planned) != sorted(set(planned)) or planned[0] < 1 or planned[-1] != len(study.seeds)):
         raise ValueError("interim_seeds do not rise to the number of seeds")
 
 
 def _folders_like(folder: Path) -> str:
-    """A hint at a folder with a similar name, for a message."""
+    """Return a hint at a folder with a similar name, for a message."""
     beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
     close = get_close_matches(folder.name, [other.name for other in beside if other.is_dir()], n=1)
     return f"; did you mean {folder.with_name(close[0])}?" if close else ""

@@ -1,4 +1,4 @@
-"""Write the files of a finished run, with a checksum of each in ``result.json``, which comes last."""
+"""Write the files of a finished run; ``result.json``, with their checksums, comes last."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from taskaffinity.runs.stored.run_files import head_path, prediction_table, weig
 
 
 def write_run(folder: Path, result: RunResult, *, share_with_group: bool) -> None:
-    """Write everything but the spec into a folder that holds no earlier result.
+    """Write all files except the spec into a folder without an earlier result.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def write_run(folder: Path, result: RunResult, *, share_with_group: bool) -> Non
 
 
 def _put(folder: Path, name: str, content: bytes, sums: dict[str, str], mode: int | None = None) -> None:
-    """Write a file, and note its checksum under its name."""
+    """Write a file, and store its checksum under its name."""
     with atomic_write(folder / name, mode) as file:
         file.write(content)
     sums[name] = hashlib.sha256(content).hexdigest()
