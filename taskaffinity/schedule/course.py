@@ -1,4 +1,4 @@
-"""The state of a plan that is being trained: what ended, what runs, and the time left."""
+"""Follow a plan in training: ended runs, running runs, and the time left."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from taskaffinity.schedule.time_left import TimeLeft
 from taskaffinity.schedule.worker import FOUND_DONE, Event, Finished
 
 _READ_SECONDS = 1.0
-"""Minimal seconds between two reads of the heartbeats."""
+"""Shortest time between two reads of the heartbeats, in seconds."""
 
 
 class Course:
@@ -39,7 +39,7 @@ class Course:
         self._left = TimeLeft(sum(self._costs.values()), is_seconds=is_seconds)
 
     def take(self, event: Event) -> None:
-        """Note a run that ended, or the running runs."""
+        """Take an event: a run that ended, or the running runs."""
         if not isinstance(event, Finished):
             self._running = event
             return
@@ -56,7 +56,7 @@ class Course:
             self._ended.append(EndedRun(spec.run_id, reason=reason))
 
     def progress(self) -> Progress:
-        """The progress now. Runs that ended are in one ``Progress`` only."""
+        """Return the progress now; a run that ended is in one ``Progress`` only."""
         self._read_heartbeats()
         beats = {name: beat for name, beat in self._beats.items() if name in self._running}
         done_cost = self._ended_cost + sum(self._costs[name] * beat.share_of_run for name, beat in beats.items())

@@ -1,7 +1,7 @@
-"""NVIDIA's Multi-Process Service (MPS), so that the runs that share a GPU compute at the same time.
+"""Start NVIDIA's Multi-Process Service (MPS), so that runs share a GPU at the same time.
 
-Without it, the processes on a GPU take turns. The service is a process of this user. It belongs to one session of Ray,
-and it ends with it. Its server sees all GPUs, because its clients count GPUs as the server does.
+Without it, the processes on a GPU take turns. The service is a process of this user. It belongs to one Ray session and
+ends with it. Its server sees all GPUs, because its clients count GPUs as the server does.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ PIPES = "CUDA_MPS_PIPE_DIRECTORY"
 _LOGS = "CUDA_MPS_LOG_DIRECTORY"
 _CONTROL, _QUERY = "nvidia-cuda-mps-control", ("nvidia-smi", "--query-gpu=mig.mode.current", "--format=csv,noheader")
 _OF_OTHERS = Path("/tmp/nvidia-mps/control")
-"""Exists if somebody runs the service in its usual place; processes then use it by themselves."""
+"""Exists if another service runs in the usual place. Processes then use that service by themselves."""
 _TRIAL = "import torch; torch.zeros(1, device='cuda').item()"
 _START_SECONDS, _TRIAL_SECONDS, _QUIT_SECONDS, _POLL = 10.0, 60.0, 3.0, 0.05
 
 
 def start_mps(resources: Resources, folder: Path) -> Mapping[str, str]:
-    """Start the service if runs share a GPU; return the variables for its clients, and none without the service.
+    """Start the service if runs share a GPU; return the environment of its clients.
 
-    It is not started on somebody else's Ray, beside another service, on a GPU that is divided (MIG), or without
-    NVIDIA's programs. A process tries it once; where that fails, the service ends again.
+    The result is empty without the service. It is not started on a Ray that was joined, beside another service, on a
+    divided GPU (MIG), or without NVIDIA's programs. One process tries it once; if that fails, the service is stopped.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def start_mps(resources: Resources, folder: Path) -> Mapping[str, str]:
 
 
 def stop_mps(folder: Path) -> None:
-    """End the service that ``start_mps`` started with this folder, if there is one."""
+    """Stop the service that ``start_mps`` started with this folder, if it exists."""
     pipes = folder / "mps"
     if not pipes.is_dir():
         return
@@ -79,7 +79,7 @@ def stop_mps(folder: Path) -> None:
 
 
 def _is_undivided() -> bool:
-    """Whether NVIDIA's program says that no GPU is divided."""
+    """Return whether NVIDIA's program says that no GPU is divided."""
     try:
         asked = subprocess.run(_QUERY, capture_output=True, text=True, timeout=_START_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):

@@ -20,11 +20,11 @@ from taskaffinity.schedule.submission import Submission
 from taskaffinity.schedule.worker import FOUND_DONE, NO_MEMORY, POLL_SECONDS, Arguments, Event, Finished
 
 _NODES_SECONDS = 10
-"""Time after which nodes are counted again; a cluster may grow."""
+"""Seconds after which nodes are counted again; a cluster may grow."""
 _ARRIVAL_SECONDS = 2
-"""Time that a network file system may take to show a file from another node."""
+"""Seconds that a network file system may take to show a file from another node."""
 CHECKPOINT_SECONDS = 10.0
-"""Time that the running runs have to write their checkpoints after they were asked to end."""
+"""Seconds that running runs have for their checkpoints after they were asked to end."""
 _NODE_ENDED = "Ray ended on this machine or on the node of the run"
 _NOT_ARRIVED = "its result did not arrive: --results must be on a path that all nodes share"
 
@@ -32,8 +32,8 @@ _NOT_ARRIVED = "its result did not arrive: --results must be on a path that all 
 def on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Generator[Event, None, None]:
     """Train as many runs at once as the nodes have room for.
 
-    If Ray ends, it is started again, a few times; then the runs that are left have failed. A session that this process
-    is in already is used and stays.
+    If Ray ends, it is started again, up to ``RETRIES`` times; after that, the remaining runs count as failed. If this
+    process is already in a session, that session is used and stays.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: 
 
 
 def _counted(messages: Generator[Any, Any, None], report: Report) -> Iterator[Event]:
-    """Take the first message, the number of runs at once, into the report, and yield the events."""
+    """Store the first message, the number of runs at once, in the report; yield the events."""
     try:
         report.workers = next(messages)
         yield from messages
@@ -70,7 +70,7 @@ def _counted(messages: Generator[Any, Any, None], report: Report) -> Iterator[Ev
 
 
 def _ours(event: Event, store: RunStore, began: float) -> Event:
-    """The event; a run that was trained since ``began``, just before Ray ended, counts as trained."""
+    """Return the event; a run that was stored just before Ray ended counts as trained."""
     if isinstance(event, Finished) and event.reason == FOUND_DONE and (store.claimed_at(event.spec) or 0) >= began:
         return Finished(event.spec, None)
     return event
@@ -82,7 +82,7 @@ def _train(
     """Yield the number of runs at once, and then the events."""
     at_once = min(slots(_nodes(ray), resources), len(arguments))
     yield at_once
-    # Ray's default ends a worker with a GPU after each run, and a new one imports torch and opens the GPU again
+    # by default, Ray ends a GPU worker after each run, and a new one must import torch and open the GPU
     remote = ray.remote(max_retries=RETRIES, retry_exceptions=False, max_calls=0)(train_in_worker)
 
     def submit(spec: RunSpec, settings: Mapping[str, Any]) -> Any:
@@ -92,7 +92,7 @@ def _train(
     began = counted = time.time()
     looked = 0.0
     submission = Submission(arguments, submit, at_once)
-    checkpoints: dict[RunSpec, str] = {}  # the newest one of a run whose worker was lost
+    checkpoints: dict[RunSpec, str] = {}  # the newest checkpoint of a run whose worker was lost
     try:
         while submission.fill():
             ready, _ = ray.wait(list(submission.pending), timeout=POLL_SECONDS)
@@ -112,7 +112,7 @@ def _train(
             if time.time() - counted > _NODES_SECONDS:
                 submission.widen(fitting(_nodes(ray), resources))
                 counted = time.time()
-            if time.time() - looked < POLL_SECONDS:  # many runs may end at once, and each look asks the file system
+            if time.time() - looked < POLL_SECONDS:  # many runs may end at once, and each check asks the file system
                 continue
             looked = time.time()
             claimed = ((spec, store.claimed_at(spec)) for spec in submission.pending.values())
@@ -122,12 +122,15 @@ def _train(
 
 
 def _nodes(ray: Any) -> list[Mapping[str, float]]:
-    """The resources of every node that lives."""
+    """Return the resources of every live node."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def _cancel(ray: Any, references: list[Any]) -> None:
-    """Drop the runs that wait, and end the running ones after a checkpoint; the session may continue."""
+    """Drop the waiting runs, and end the running ones after a checkpoint.
+
+    The session may continue.
+    """
     if not references:
         return
     for reference in references:
@@ -140,7 +143,10 @@ def _cancel(ray: Any, references: list[Any]) -> None:
 def _with_more_memory(
     settings: Mapping[str, Any], reason: str | None, resources: Resources
 ) -> Mapping[str, Any] | None:
-    """The settings with twice the share of a GPU for a run that lacked memory for the first time; None otherwise."""
+    """Return settings with twice the GPU share if a run lacked memory for the first time.
+
+    Otherwise the result is None.
+    """
     share = settings["gpu_share"]
     if not (reason or "").startswith(NO_MEMORY) or not 0 < share < 1 or share != resources.gpus_per_run:
         return None
@@ -148,14 +154,14 @@ def _with_more_memory(
 
 
 def _is_lost(reason: str | None) -> bool:
-    """Whether a run ended because its worker or its node did."""
+    """Return whether a run ended because its worker or its node did."""
     return reason is not None and reason.startswith((DIED, _NODE_ENDED))
 
 
 def _has_moved_on(spec: RunSpec, store: RunStore, checkpoints: dict[RunSpec, str]) -> bool:
-    """Whether a lost run has a later checkpoint than at its last loss, which is noted.
+    """Return whether a lost run has a later checkpoint than at its last loss.
 
-    So a long run on nodes that are often taken away gets as many attempts as it needs.
+    The checkpoint is remembered. So a long run on preemptible nodes gets as many attempts as it needs.
     """
     newest, last = CheckpointFolder(store.folder(spec)).newest, checkpoints.get(spec, "")
     if newest is None or newest.name <= last:
@@ -167,7 +173,7 @@ def _has_moved_on(spec: RunSpec, store: RunStore, checkpoints: dict[RunSpec, str
 def _reason_from_ray(
     ray: Any, reference: Any, spec: RunSpec, store: RunStore, *, is_watched: bool
 ) -> tuple[str | None, bool]:
-    """Why a run failed or None, and whether its folder holds this reason already."""
+    """Return why a run failed, or None, and whether its folder already has this reason."""
     try:
         outcome: str | None = ray.get(reference)
         if outcome is not None or _has_arrived(spec, store):
@@ -175,7 +181,7 @@ def _reason_from_ray(
         return _NOT_ARRIVED, False
     except ray.exceptions.RayError as error:
         if is_watched:
-            time.sleep(2 * WATCH_SECONDS)  # if Ray itself ended, this process ends meanwhile
+            time.sleep(2 * WATCH_SECONDS)  # if Ray itself ended, this process soon ends too
             if isinstance(error, ray.exceptions.LocalRayletDiedError):
                 raise
         if isinstance(error, ray.exceptions.WorkerCrashedError) and (told := store.failure(spec)):

@@ -1,4 +1,4 @@
-"""The progress of a plan while it is trained, and the report at its end."""
+"""Describe the progress of a plan in training, and the report at its end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Progress:
 
     total: int
     done: int
-    """Finished runs, those of earlier commands included."""
+    """Finished runs, including those of earlier commands."""
     running: tuple[str, ...]
     """Names of the running runs."""
     failed: int
@@ -108,7 +108,7 @@ def describe_heartbeat(beat: Heartbeat) -> str:
 
 
 def describe_progress(progress: Progress) -> str:
-    """One line: how many runs are done, running and failed, and the expected time left."""
+    """Return one line: runs done, running and failed, and the expected time left."""
     parts = [f"{progress.done}/{progress.total} runs done"]
     if progress.running:
         parts.append(f"{len(progress.running)} running")
@@ -120,7 +120,7 @@ def describe_progress(progress: Progress) -> str:
 
 
 def describe_ended(ended: EndedRun) -> str:
-    """One line: a run's name and duration with its dev scores, or why it failed."""
+    """Return one line: a run's name, duration and dev scores, or why it failed."""
     if ended.reason is not None:
         return f"failed: {ended.name}: {printable(ended.reason)}"
     spent = f" in {duration(ended.seconds)}" if ended.seconds is not None else ""

@@ -1,4 +1,6 @@
-"""The process that talks to Ray. Ray may end it at any time; its parent (``ray_process``) lives on.
+"""The process that talks to Ray; its parent is ``ray_process``.
+
+Ray may end this process at any time. The parent continues.
 
 The parent sends a function with its arguments; the function yields messages, and the parent answers each. Everything in
 this process group ends with the parent.
@@ -24,30 +26,32 @@ from taskaffinity.schedule.mps import start_mps, stop_mps
 from taskaffinity.schedule.ray_session import start_ray, vital_processes
 
 WATCH_SECONDS = 0.25
-"""Time after which the end of Ray is noticed."""
+"""Longest time, in seconds, until the end of Ray is noticed."""
 LAST_WORDS = "ended.txt"
 """File in the private folder that names the process of Ray that ended."""
 
 
 def main(descriptor: int) -> None:
     """Serve the parent at the other end of a socket until it closes the socket."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # Ray's processes inherit it and outlive a checkpoint
+    # Ray's processes inherit this, so they live until a checkpoint is written
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     connection = Connection(descriptor)
     resources, folder = connection.recv()
     threading.Thread(target=_end_with_parent, args=[folder], daemon=True).start()
-    os.environ |= start_mps(resources, folder)  # Ray's workers inherit it
+    os.environ |= start_mps(resources, folder)  # Ray's workers inherit this
     try:
         ray = start_ray(resources, folder)
     except InputError as error:
         connection.send(("refused", str(error)))
         return
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Ray set a handler; the parent alone ends this process
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Ray set a handler, but only the parent may end this process
     threading.Thread(target=_end_with_ray, args=[vital_processes(ray), folder], daemon=True).start()
     connection.send(("started", None))
     try:
         _serve(connection, ray)
     finally:
-        if resources.address is not None:  # leave the cluster in order; a Ray of ours ends with the process group
+        # disconnect from a joined cluster; a Ray that was started here ends with the process group
+        if resources.address is not None:
             ray.shutdown()
 
 
@@ -63,7 +67,7 @@ def _serve(connection: Connection, ray: Any) -> None:
                 with closing(messages):
                     for message in messages:
                         _tell(connection, message)
-        except EOFError:  # the parent leaves: the function has ended its runs in order
+        except EOFError:  # the parent disconnects after the function has ended its runs
             return
         except InputError as error:
             connection.send(("refused", str(error)))
@@ -77,7 +81,7 @@ def _tell(connection: Connection, message: Any) -> Any:
 
 
 def _end_with_parent(folder: Path) -> None:
-    """Wait for the end of standard input, which is the end of the parent; then end everything."""
+    """End everything when standard input ends, because then the parent has ended."""
     sys.stdin.buffer.read()
     stop_mps(folder)
     shutil.rmtree(folder.parent, ignore_errors=True)
@@ -85,7 +89,7 @@ def _end_with_parent(folder: Path) -> None:
 
 
 def _end_with_ray(vital: Mapping[str, Any], folder: Path) -> None:
-    """End this process as soon as a vital process of Ray ends: calls of Ray may hang for minutes."""
+    """End this process when a vital process of Ray ends, because calls may hang for minutes."""
     while True:
         for name, process in vital.items():
             if process.poll() is not None:

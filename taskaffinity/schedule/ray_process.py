@@ -1,7 +1,7 @@
-"""Child processes that talk to Ray, and the end of everything that they started.
+"""Start child processes that talk to Ray, and end everything that they started.
 
-Ray's core ends its process if the cluster is lost. So this process never loads Ray, and it can publish what there is
-whatever became of Ray. The child leads a process group of its own, which this process ends as a whole.
+Ray's core ends its process if the cluster is lost. So this process never loads Ray, and it can publish the finished
+runs even if Ray crashed. The child leads its own process group, which this process ends as a whole.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from taskaffinity.training.sigterm import Terminated
 
 _START_SECONDS = 60
 _TIMED_OUT = "timed out"
-"""Ray's words for a start that took more than half a minute; they come with no class of their own."""
+"""Part of Ray's message for a start that took more than half a minute. Ray raises no special exception class for it."""
 _LEAVE_SECONDS = 13.0
-"""Time that the running runs may take to write their checkpoints, and the process to leave a cluster."""
+"""Seconds for running runs to write their checkpoints, and for the process to leave a cluster."""
 _LOG = logging.getLogger(__name__)
 
 
 class RayEnded(RuntimeError):
-    """Raised if Ray ended, or the process that talks to it. The message names what ended.
+    """Raised if Ray, or the process that talks to it, ended. The message names which.
 
     Parameters
     ----------
     is_final : bool
-        Whether Ray is not started again.
+        True if Ray is not started again.
     """
 
     def __init__(self, message: str, *, is_final: bool = False) -> None:
@@ -53,7 +53,9 @@ class RayEnded(RuntimeError):
 
 
 class RaySessions:
-    """Calls functions in a process that talks to Ray; if Ray ends, the next call starts it again, a few times.
+    """Calls functions in a process that talks to Ray.
+
+    If Ray ends, the next call starts it again, up to ``RETRIES`` times.
 
     Examples
     --------
@@ -78,7 +80,9 @@ class RaySessions:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Generator[Any, Any, None]:
-        """Yield what ``function(ray, *arguments, tell=...)`` yields or tells there; what is sent back answers it.
+        """Yield the messages of ``function(ray, *arguments, tell=...)`` in that process.
+
+        The function yields them or passes them to ``tell``; values that are sent back are its answers.
 
         Raises
         ------
@@ -129,7 +133,7 @@ class RaySessions:
     def _unstarted(self, error: InputError) -> Exception:
         self._keeps_logs = True
         message = f"{error}; its logs lie in {self._folder}"
-        # after some runs, what is done is published
+        # if some runs are done, they are published
         return RayEnded(message, is_final=True) if self._n_ended else InputError(message)
 
     def _end(self, *, in_order: bool = False) -> None:
@@ -139,7 +143,7 @@ class RaySessions:
 
 
 class _RayProcess:
-    """The process that talks to Ray, and everything that it starts."""
+    """The process that talks to Ray, and all processes that it starts."""
 
     def __init__(self, resources: Resources, folder: Path) -> None:
         self._resources, self._folder = resources, folder
@@ -183,12 +187,13 @@ class _RayProcess:
             self._send((yield message))
 
     def end(self, *, in_order: bool = False) -> None:
-        """End everything; ``in_order`` lets the running runs write checkpoints first."""
+        """End all processes; with ``in_order``, running runs write checkpoints first."""
         if in_order or self._resources.address is not None:
             self._leave()
         stop_mps(self._folder)
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)  # before the wait: until then the id is this group's
+            # before waiting, because until then no other group has this id
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._connection.close()
         self._socket.close()
@@ -196,7 +201,7 @@ class _RayProcess:
             self._process.stdin.close()
 
     def _leave(self) -> None:
-        """Tell the process that this one leaves, and wait until it has ended its runs and closed its end."""
+        """Ask the process to end, and wait until its runs have ended and its socket is closed."""
         until = time.monotonic() + _LEAVE_SECONDS
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)

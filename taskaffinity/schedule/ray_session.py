@@ -1,4 +1,4 @@
-"""Start Ray, or join a running one, in the process that is made for it (``ray_driver``).
+"""Start Ray, or join a running one, in the process of ``ray_driver``.
 
 A Ray session that was not started here is never stopped.
 """
@@ -17,13 +17,16 @@ from taskaffinity.errors import InputError
 from taskaffinity.schedule.resources import Resources
 
 RETRIES = 3
-"""How often Ray retries a run whose worker or node was lost, and how often a Ray that ended is started again."""
+"""Number of retries of a run whose worker or node was lost, and of restarts of a Ray that ended."""
 DIED = f"the worker died {RETRIES + 1} times (killed, or out of memory); see Ray's logs on its node"
 """Reason of a run that was lost after all retries."""
 
 
 def initialized_ray() -> Any | None:
-    """Return Ray if this process is in a session already; None otherwise. Ray is not imported for this."""
+    """Return Ray if this process is already in a session, otherwise None.
+
+    Ray is not imported for this.
+    """
     ray = sys.modules.get("ray")
     return ray if ray is not None and ray.is_initialized() else None
 
@@ -31,13 +34,13 @@ def initialized_ray() -> Any | None:
 def environment(resources: Resources, folder: Path) -> dict[str, str]:
     """Return the environment of the process that talks to Ray.
 
-    There is no telemetry. A Ray that is started there listens on the loopback interface, asks for a token that only
-    this user can read, and gives its workers the priority of the command.
+    Telemetry is off. A Ray that is started there listens on the loopback interface, requires a token that only this
+    user can read, and gives its workers the priority of the command.
 
     Parameters
     ----------
     folder : Path
-        Private folder of the process; the token goes there.
+        Private folder of the process, for the token.
     """
     given = {
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -50,20 +53,20 @@ def environment(resources: Resources, folder: Path) -> dict[str, str]:
     token = folder / "token"
     with open(os.open(token, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         file.write(secrets.token_hex(32))
-    given.pop("RAY_AUTH_TOKEN", None)  # it would come before the file
+    given.pop("RAY_AUTH_TOKEN", None)  # this variable would take precedence over the file
     return given | {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's own switch for loopback; the default outside Linux
         "RAY_worker_niceness": "0",  # Ray's default is 15
-        "RAY_process_group_cleanup_enabled": "0",  # workers stay in our process group, which ends as a whole
+        "RAY_process_group_cleanup_enabled": "0",  # workers stay in this process group, which ends as a whole
     }
 
 
 def start_ray(resources: Resources, folder: Path) -> Any:
     """Start Ray in ``folder``, or join the Ray at ``resources.address``; return the module.
 
-    The session has no dashboard and passes no log lines of workers on.
+    The session has no dashboard, and does not forward log lines of workers.
 
     Raises
     ------
@@ -74,7 +77,7 @@ def start_ray(resources: Resources, folder: Path) -> Any:
     try:
         import ray
 
-        if resources.address is None:  # runs read a cache on disk: the object store holds almost nothing
+        if resources.address is None:  # runs read a cache on disk, so the object store is almost empty
             small: dict[str, Any] = {"object_store_memory": 256 * 2**20, "include_dashboard": False}
             ray.init(address="local", _temp_dir=str(folder), **small, **quiet)
         else:
@@ -90,7 +93,7 @@ def start_ray(resources: Resources, folder: Path) -> Any:
 
 
 def vital_processes(ray: Any) -> Mapping[str, Any]:
-    """Return the processes without which no run continues, by name; none of a Ray that was joined."""
+    """Return the processes that every run needs, by name; empty for a joined Ray."""
     node = ray._private.worker._global_node
     processes = node.all_processes if node is not None and node.head else {}
     return {name: processes[name][0].process for name in ("gcs_server", "raylet") if processes.get(name)}

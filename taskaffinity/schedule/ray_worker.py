@@ -1,4 +1,6 @@
-"""What a worker of Ray does: it trains a run, and leaves a checkpoint if a signal or a cancelled task ends it."""
+"""Train a run in a worker of Ray.
+
+If a signal or a cancelled task ends it, it leaves a checkpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ from taskaffinity.schedule.worker import BROKEN_GPU, train_and_store
 
 
 def train_in_worker(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
-    """Train one run. If it leaves its GPU broken, its process ends, and Ray trains the run again in another one."""
+    """Train one run in this worker; return why it failed, or None.
+
+    If the run leaves its GPU unusable, the process ends, and Ray trains the run again in another one.
+    """
     with _ended_by_sigterm():
         reason = train_and_store(spec, settings)
     if reason is not None and reason.startswith(BROKEN_GPU):
@@ -25,12 +30,12 @@ def train_in_worker(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
 
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """Within the block, SIGTERM reaches this process, and a task that is cancelled ends as by SIGTERM.
+    """Let SIGTERM reach this process in the block; a cancelled task ends as if by SIGTERM.
 
-    The processes of our Ray block SIGTERM (``ray_driver``), and workers inherit this. Ray cancels a task through the
-    handler of SIGINT.
+    A Ray that was started here blocks SIGTERM (``ray_driver``), and workers inherit this. Ray cancels a task through
+    the handler of SIGINT.
     """
-    if threading.current_thread() is not threading.main_thread():  # only it may set handlers
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
         return
     before = signal.signal(signal.SIGINT, _terminate)

@@ -1,4 +1,4 @@
-"""The resources of a run, its executor, and the options of what a run stores."""
+"""Resources of a run, its executor, and the options of what it stores."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ class RunOptions:
     overwrite: bool = False
     """Whether the study may replace another study of the same design in its results folder. Runs are never deleted."""
     share_with_group: bool = False
-    """Whether the group may read predictions and models; otherwise the owner alone."""
+    """Whether the group may read predictions and models; otherwise only the owner can."""
     checkpoint_minutes: float = DEFAULT_MINUTES
-    """Minimum minutes between two checkpoints of a run; 0 for no checkpoints."""
+    """Shortest time between two checkpoints of a run, in minutes; 0 for no checkpoints."""
 
 
 DEFAULT_OPTIONS = RunOptions()
 
 
 def slots(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:
-    """Number of runs at once on these nodes. A run uses one node.
+    """Return the number of runs at once on these nodes; a run uses one node.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def slots(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:
 
 
 def fitting(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:
-    """Number of runs at once on these nodes, or 0."""
+    """Return the number of runs at once on these nodes, or 0."""
     total = 0
     for node in nodes:
         at_once = int(node.get("CPU", 0) // resources.cpus_per_run)

@@ -1,4 +1,4 @@
-"""Train a plan with one of two executors: this process, or Ray. Both call the same ``train_and_store``.
+"""Train a plan in this process or on Ray; both executors call ``train_and_store``.
 
 A failed run leaves its reason and traceback in its folder, and the other runs continue, unless the disk is full. On
 Ray, a run is one task with a share of the machine. Ray retries a run whose worker or node was lost; it does not retry
@@ -50,12 +50,12 @@ def run(
         Cost of a run, for the order and the expected time left. A ``CostModel`` gives seconds, so the time left is
         known before the first run ends. A callable gives relative costs.
     on_progress : callable
-        Receives the progress: whenever a run starts or ends, and every few seconds while runs are trained.
+        Receives the progress when a run starts or ends, and every few seconds during training.
 
     Raises
     ------
     InputError
-        If Ray is not available, or a run does not fit on any node; after the first run that a full disk stopped.
+        If Ray is not available, if a run does not fit on any node, or after the first run that a full disk stopped.
     """
     cost_of = cost.seconds if isinstance(cost, CostModel) else cost
     pending = submission_order(pending_runs(plan, store, keep_models=options.keep_models), cost_of)
@@ -101,7 +101,7 @@ def run(
 
 @contextmanager
 def _ending_with_errors(events: Generator[Event, None, None]) -> Iterator[Iterator[Event]]:
-    """Yield the events; an error in the block ends the executor at once, which learns what ended it."""
+    """Yield the events; an error in the block is passed to the executor and ends it."""
     try:
         yield events
     except BaseException as error:
@@ -113,7 +113,7 @@ def _ending_with_errors(events: Generator[Event, None, None]) -> Iterator[Iterat
 
 
 def _check_room(event: Event, report: Report, n_pending: int) -> None:
-    """Raise if a full disk ended a run: what is trained after it cannot be stored."""
+    """Raise if a full disk ended a run, because later runs could not be stored."""
     if isinstance(event, Finished) and (event.reason or "").startswith(NO_ROOM):
         n_done = report.planned - n_pending + len(report.trained) + len(report.found)
         raise InputError(
@@ -123,25 +123,28 @@ def _check_room(event: Event, report: Report, n_pending: int) -> None:
 
 
 def is_probe(spec: RunSpec) -> bool:
-    """Whether a run is a probe, which continues the model of its parent, head included."""
+    """Return whether a run is a probe, which continues its parent's model and head."""
     return spec.probe is not None
 
 
 def keeps_model(spec: RunSpec) -> bool:
-    """Whether ``keep_models`` applies to a run; controls and compute-matched runs only serve comparison."""
+    """Return whether ``keep_models`` applies to a run.
+
+    Controls and compute-matched runs only serve comparison.
+    """
     return spec.variant in ("plain", "continued")
 
 
 def pending_runs(plan: Plan, store: RunStore, *, keep_models: bool = False) -> list[RunSpec]:
     """The runs to train, in the plan's order.
 
-    These are the runs that are not done, finished runs that lack the weights that a pending run starts from, finished
-    runs that lack the model that a pending probe continues, and, with ``keep_models``, finished runs that lack a model.
+    These are runs that are not done, and finished runs that lack stored weights. Weights are needed if a pending run
+    starts from them or a pending probe continues the model; with ``keep_models`` each run needs its models.
     """
     pending: list[RunSpec] = []
     parents: set[RunSpec | None] = set()
     probed: set[RunSpec | None] = set()
-    for spec in reversed(plan.specs):  # children first: they decide what a parent needs
+    for spec in reversed(plan.specs):  # children first, because they decide what a parent must store
         needs_model = spec in probed or (keep_models and keeps_model(spec))
         lacks_model = needs_model and not store.has_models(spec)
         if spec not in store or lacks_model or (spec in parents and not store.has_weights(spec)):

@@ -1,4 +1,6 @@
-"""The runs that Ray has at once: those that it can train, and some that wait. The others wait here."""
+"""Limit the runs that Ray has at once: those that it can train, and some that wait.
+
+All other runs wait in this process."""
 
 from __future__ import annotations
 
@@ -10,11 +12,11 @@ from taskaffinity.schedule.window import Window, window_size
 from taskaffinity.schedule.worker import Arguments
 
 Submit = Callable[[RunSpec, Mapping[str, Any]], Any]
-"""Hands a run with its settings to Ray; returns Ray's reference of it."""
+"""Submits a run with its settings to Ray; returns Ray's reference."""
 
 
 class Submission:
-    """Hands runs to Ray in their order, each after the run that it starts from has ended.
+    """Submits runs to Ray in their order, each after the run that it starts from.
 
     Parameters
     ----------
@@ -32,27 +34,27 @@ class Submission:
         self._submit = submit
 
     def fill(self) -> bool:
-        """Hand over runs while Ray has few; return whether it has any."""
+        """Submit runs while Ray has few; return whether it has any."""
         for spec in self._window.fill():
             self._submit_run(spec)
         return bool(self.pending)
 
     def widen(self, at_once: int) -> None:
-        """Note that Ray can train this many runs at once; it never has fewer than before."""
+        """Set how many runs Ray can train at once; the number never falls."""
         self._window.size = max(self._window.size, window_size(at_once))
 
     def take(self, reference: Any) -> tuple[RunSpec, Mapping[str, Any]]:
-        """Return a run whose attempt ended, and its settings. ``again`` or ``end`` comes next."""
+        """Return a run whose attempt ended, and its settings; call ``again`` or ``end`` next."""
         spec = self.pending.pop(reference)
         return spec, self._settings[spec]
 
     def again(self, spec: RunSpec, settings: Mapping[str, Any]) -> None:
-        """Hand over a run once more, with these settings; what starts from it still waits."""
+        """Submit a run again, with these settings; runs that start from it still wait."""
         self._settings[spec] = settings
         self._submit_run(spec)
 
     def end(self, spec: RunSpec) -> None:
-        """Let a run go that was trained, found or failed, and what starts from it enter."""
+        """Remove a run that ended; runs that start from it can now be submitted."""
         del self._settings[spec]
         self._window.end(spec)
 

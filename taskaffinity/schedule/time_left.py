@@ -1,4 +1,4 @@
-"""The expected time left of a plan, from the observed speed, without jumps."""
+"""Estimate the time left of a plan smoothly, from the observed speed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable
 
 _PRIOR_SECONDS = 60.0
-"""Weight of a cost model: its speed counts as much as this number of observed seconds."""
+"""Weight of a cost model, in observed seconds."""
 _FIRST_SHARE = 0.02
-"""Share of the total cost that is done before the first estimate, without a cost model; workers start up before."""
+"""Share of the total cost before the first estimate without a cost model. Until then, workers start up."""
 _SMOOTHING_SECONDS = 20.0
-"""Time constant with which the shown value follows the estimate."""
+"""Time constant, in seconds, of the smoothing of the shown value."""
 
 
 class TimeLeft:
-    """Estimates the time left; its value falls with the clock and moves smoothly to a new estimate.
+    """Estimates the time left; the value falls with the clock and follows new estimates smoothly.
 
     Parameters
     ----------
@@ -32,7 +32,10 @@ class TimeLeft:
         self._shown: float | None = None
 
     def update(self, done: float, workers: int) -> float | None:
-        """Seconds left after ``done`` of the total cost; None while unknown. The first call starts the clock."""
+        """Return the seconds left after ``done`` of the total cost; None while unknown.
+
+        The first call starts the clock.
+        """
         now = self._clock()
         if self._began is None:
             self._began = self._last = now

@@ -1,4 +1,4 @@
-"""The order in which runs are submitted, and how many are submitted at once."""
+"""Choose in which order, and how many at once, runs are submitted."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from collections.abc import Callable, Iterable, Sequence
 from taskaffinity.runs.spec import RunSpec
 
 _PER_SLOT = 2
-"""Submitted runs per run that can be trained at once: the next one is there when one ends."""
+"""Submitted runs per run that can be trained at once, so that the next one is ready when one ends."""
 _LEAST = 100
-"""Submitted runs at least; a cluster that grows with its queue sees this demand."""
+"""The smallest number of submitted runs. A cluster that grows with its queue sees this demand."""
 
 
 def submission_order(runs: Iterable[RunSpec], cost_of: Callable[[RunSpec], float]) -> list[RunSpec]:
-    """The runs, those that start from no other first; among these the costliest first."""
+    """Sort runs: first those that start from no other run, the costliest first."""
     return sorted(runs, key=lambda spec: (len(spec.lineage), -cost_of(spec)))
 
 
 def window_size(n_slots: int) -> int:
-    """Number of runs that are submitted at once where ``n_slots`` runs can be trained at once."""
+    """Return how many runs are submitted if ``n_slots`` runs can be trained at once."""
     return max(_LEAST, _PER_SLOT * n_slots)
 
 
 class Window:
-    """The runs that are submitted and have not ended: at most ``size``.
+    """The submitted runs that have not ended, at most ``size``.
 
-    A run enters in the order given, once, and not before the run that it starts from has ended. Runs that wait for
-    another one take no place.
+    A run enters once, in the given order, and only after the run that it starts from has ended. Runs that wait for
+    another run take no place.
 
     Parameters
     ----------
     runs : sequence of RunSpec
-        Without repeats.
+        Distinct runs.
     size : int
-        May be changed at any time.
+        The size may change at any time.
     """
 
     def __init__(self, runs: Sequence[RunSpec], size: int) -> None:
@@ -42,7 +42,7 @@ class Window:
         self._runs = runs
         self._submitted: set[RunSpec] = set()
         self._waiting: dict[RunSpec, list[int]] = {}
-        self._ready: list[int] = []  # a heap of places in the order
+        self._ready: list[int] = []  # a heap of positions in the order
         unfinished = set(runs)
         for place, spec in enumerate(runs):
             if spec.parent is not None and spec.parent in unfinished:
@@ -51,19 +51,19 @@ class Window:
                 self._ready.append(place)
 
     def fill(self) -> list[RunSpec]:
-        """The runs to submit now; they are submitted from here on."""
+        """Return the runs to submit now; from now on they count as submitted."""
         room = self.size - len(self._submitted)
         entering = [self._runs[heapq.heappop(self._ready)] for _ in range(min(room, len(self._ready)))]
         self._submitted.update(entering)
         return entering
 
     def end(self, spec: RunSpec) -> None:
-        """Take out a run that was trained, found or failed.
+        """Remove a run that ended.
 
         Raises
         ------
         KeyError
-            If it is not submitted.
+            If the run is not submitted.
         """
         self._submitted.remove(spec)
         for place in self._waiting.pop(spec, ()):

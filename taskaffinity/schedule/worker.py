@@ -1,4 +1,4 @@
-"""One run, from its spec to its folder: the function that every executor calls."""
+"""Train and store one run; every executor calls this function."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ FOUND_DONE = "found done"
 """Returned by ``train_and_store`` for a run that another process finished meanwhile."""
 LACKS_START = "the run that it starts from is missing: {}"
 NO_ROOM = "no room on the disk: "
-"""Begins the reason of a run that a full disk stopped; no other run could be stored either."""
+"""Beginning of the reason of a run that a full disk stopped. No other run could be stored either."""
 
 NO_MEMORY = "out of memory"
-"""Begins the reason of a run that lacked memory (``reason_of``)."""
+"""Beginning of the reason of a run that lacked memory (``reason_of``)."""
 BROKEN_GPU = "AcceleratorError"
-"""Begins the reason of a run after which its process cannot use its GPU any more: the name of torch's error."""
+"""Beginning of the reason of a run whose process can no longer use its GPU: the name of torch's error."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
     store = RunStore(settings["root"])
     try:
         return FOUND_DONE if _is_done(spec, store, settings) else _claim_and_train(spec, store, settings)
-    except OSError as error:  # of the claim
+    except OSError as error:  # raised by the claim
         if not _is_lack_of_room(error):
             raise
         return _reason(error)
@@ -74,7 +74,7 @@ def _claim_and_train(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]
     with store.claim(spec, wait=settings.get("wait", True)):
         if _is_done(spec, store, settings):  # another process finished it while this one waited
             return FOUND_DONE
-        if spec in store:  # it lacks weights or a model, and is trained again
+        if spec in store:  # it is trained again, because it lacks weights or a model
             store.begin(spec)
         start = store.start(spec)
         if spec.parent is not None and start is None:
@@ -87,7 +87,7 @@ def _claim_and_train(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]
             _train(spec, store, start, settings)
         except Exception as error:  # any error of the run: its reason is stored and the other runs continue
             reason = _reason(error)
-            with suppress(OSError):  # where no result can be written, its reason may fail too
+            with suppress(OSError):  # if no result can be written, writing the reason may fail too
                 store.fail(spec, reason, trace_of(error))
             if not _may_pass(error):
                 CheckpointFolder(store.folder(spec)).remove()
@@ -96,20 +96,20 @@ def _claim_and_train(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]
 
 
 def _reason(error: BaseException) -> str:
-    from taskaffinity.training.execute import reason_of  # torch: only where a run is trained
+    from taskaffinity.training.execute import reason_of  # imported here, because only training needs torch
 
     return f"{NO_ROOM * _is_lack_of_room(error)}{reason_of(error)}"
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether the run may succeed when it resumes later: memory or room on the disk was short."""
+    """Return whether a later attempt may succeed: memory or disk space was short."""
     from taskaffinity.training.encoders.load_errors import is_lack_of_memory
 
     return _is_lack_of_room(error) or is_lack_of_memory(error)
 
 
 def _is_lack_of_room(error: BaseException | None) -> bool:
-    """Whether an error, or one that caused it, says that the disk or the user's share of it is full."""
+    """Return whether an error or its cause says that the disk or the user's quota is full."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
@@ -152,11 +152,11 @@ def _train(spec: RunSpec, store: RunStore, start: Path | None, settings: Mapping
 
 
 def _train_probe(spec: RunSpec, store: RunStore, start: Path | None, settings: Mapping[str, Any]) -> None:
-    """Train a probe; it is short, and has neither a heartbeat nor checkpoints."""
+    """Train a probe, which is short and has neither a heartbeat nor checkpoints."""
     from taskaffinity.training.probe import execute_probe
 
     assert spec.parent is not None
-    assert start is not None  # a probe has a parent, whose weights were checked
+    assert start is not None  # a probe has a parent, and its weights were checked
     head = store.head(spec.parent, spec.task_names[0])
     if head is None:
         raise InputError(LACKS_START.format(spec.parent.run_id))

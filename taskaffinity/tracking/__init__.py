@@ -1,5 +1,7 @@
-"""Experiment trackers: MLflow, TensorBoard, Weights & Biases. Off unless ``--report-to`` names them.
+"""Experiment trackers: MLflow, TensorBoard and Weights & Biases.
 
-The process that was started reads the results folder and logs from it, so workers need no tracker. It sends settings,
-scores, ids and names, never the text of a corpus.
+They are off unless ``--report-to`` names them.
+
+The main process reads the results folder and logs from it, so workers need no tracker. It sends settings, scores, ids
+and names, never the text of a corpus.
 """

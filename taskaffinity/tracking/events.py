@@ -1,4 +1,4 @@
-"""What a tracker logs: each finished run, and the study at its end."""
+"""Collect what a tracker logs: each finished run, and the study at its end."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class LoggedRun:
     name: str
     """Its ``run_id``."""
     fingerprint: str
-    """Of its result. It changes if the run is trained again."""
+    """Hash of the run's result. It changes if the run is trained again."""
     settings: Mapping[str, Setting]
     """Tasks, seed, encoder and every field of the recipe that is set."""
     epochs: Sequence[tuple[int, Mapping[str, float]]]
-    """Each epoch, counted from 1, with its ``loss/TASK`` (training) and ``dev/TASK``."""
+    """Each epoch, from 1, with its ``loss/TASK`` (training) and ``dev/TASK``."""
     scores: Mapping[str, float]
     """``test/TASK``, ``chosen_epoch/TASK``, and the total ``seconds``."""
     tags: Mapping[str, str]
     began: float
     ended: float
-    """Seconds since 1970."""
+    """End of the run, in seconds since 1970."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class LoggedStudy:
     tags: Mapping[str, str]
 
     def markdown(self) -> str:
-        """The first columns of the table, as Markdown."""
+        """Return the first columns of the table, as Markdown."""
         content = io.StringIO(read_regular_text(self.table), newline="")
         header, *rows = (row[:_COLUMNS_SHOWN] for row in csv.reader(content))
         lines = [header, ["---"] * len(header), *rows]
@@ -67,7 +67,7 @@ class LoggedStudy:
 class Tracker(Protocol):
     """Logs runs and studies. Any error that it raises ends the tracking, not the study.
 
-    A run may be logged already, in full or in part, by a process that was killed. It must not be logged twice.
+    A process that was killed may have logged a run, completely or in part. The run must not be logged twice.
     """
 
     where: str

@@ -1,4 +1,6 @@
-"""MLflow: one MLflow run per training run, in the experiment ``taskaffinity/SUITE`` or ``MLFLOW_EXPERIMENT_NAME``.
+"""Log to MLflow: one MLflow run per training run.
+
+The experiment is ``taskaffinity/SUITE`` or ``MLFLOW_EXPERIMENT_NAME``.
 
 ``MLFLOW_TRACKING_URI`` names the server. Only MLflow's client is used: unlike the fluent functions, it adds neither the
 user's name nor the source.
@@ -14,7 +16,7 @@ from taskaffinity.runs.study import Study
 from taskaffinity.tracking.events import LoggedRun, LoggedStudy
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the default of seven delays the study by minutes
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the default of seven would delay the study by minutes
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # stdout is for results
 
@@ -22,7 +24,7 @@ import mlflow
 from mlflow.entities import Metric, Param
 
 _MOST_METRICS = 1000
-"""Per request to a server."""
+"""Largest number of metrics per request to a server."""
 
 
 def open_tracker(study: Study, root: Path) -> Experiment:
@@ -59,7 +61,7 @@ class Experiment:
     def _begin(self, name: str, tags: Mapping[str, str], began: float | None = None) -> str:
         """Begin a run, and delete an earlier one of the same name and folder.
 
-        The earlier one is incomplete, or its run was trained again. MLflow can restore what is deleted.
+        The earlier one is incomplete, or its run was trained again. MLflow can restore deleted runs.
         """
         for old in self.client.search_runs([self.id], f"attributes.run_name = '{name}'"):
             if old.data.tags.get("folder") == tags["folder"]:

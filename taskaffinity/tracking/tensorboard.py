@@ -1,4 +1,6 @@
-"""TensorBoard: event files in ``tensorboard/`` of the results folder, one folder per run."""
+"""Log to TensorBoard: event files in ``tensorboard/`` of the results folder.
+
+Each run has a folder."""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ def open_tracker(study: Study, root: Path) -> EventFiles:
 
 
 class EventFiles:
-    """Writes curves as scalars by epoch, settings and test scores under *HParams*, and verdicts as text and image."""
+    """Writes curves as scalars by epoch, and verdicts as text and image.
+
+    Settings and test scores are under *HParams*.
+    """
 
     where = ""
 
@@ -50,7 +55,7 @@ class EventFiles:
                 writer.add_image(study.picture.stem, pixels, dataformats="HWC")  # (height, width, colours)
 
     def _writer(self, name: str) -> SummaryWriter:
-        """Open a writer in the run's folder, which is emptied first."""
+        """Empty the run's folder and open a writer in it."""
         folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
         return SummaryWriter(logdir=str(folder))

@@ -1,7 +1,8 @@
-"""Follows a study and logs every finished run to its trackers, each run once, also over restarts.
+"""Follow a study and log every finished run to its trackers, once even after restarts.
 
-``tracked.json`` in the results folder records which result was logged where, so a run that was trained again is logged
-again. A failing tracker is disabled with a warning; training continues. The same command logs the rest later.
+``tracked.json`` in the results folder records which result was logged to which tracker, so a run that was trained again
+is logged again. A failing tracker is disabled with a warning, and training continues. The same command logs the rest
+later.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ PACKAGES = {"mlflow": "mlflow", "tensorboard": "tensorboardX", "wandb": "wandb"}
 """Package that each tracker needs. A tracker is a module of this folder with a function ``open_tracker``."""
 
 _FOLDER = "folder"
-"""Key of the results folder's id in ``tracked.json`` and in tags; two folders may have one name."""
+"""Key of the results folder's id in ``tracked.json`` and in tags. Two folders may have the same name."""
 _INSTALL = 'pip install -c constraints.txt -e ".[track]"'
 _PASSWORD = re.compile(r"://[^/\s@]*@")
 _LONGEST = 300
@@ -76,7 +77,7 @@ def check_trackers(asked: str | Iterable[str] | None) -> list[str]:
 
 @dataclass
 class RunTracker:
-    """Follows one study; pass its ``update`` the progress. Without ``names`` it does nothing.
+    """Follows one study; pass the progress to ``update``. Without ``names`` it does nothing.
 
     Trackers are opened by the first update, when the study is known to be trainable.
     """
@@ -94,13 +95,16 @@ class RunTracker:
         return self.study.plan.specs
 
     def update(self, progress: Progress | None = None) -> None:
-        """Log the runs that finished since the last update; skip the folder if ``progress`` shows none."""
+        """Log the runs that finished since the last update.
+
+        The folder is not read if ``progress`` shows no such run.
+        """
         if self.names and (progress is None or progress.done != self._seen):
             self._seen = progress.done if progress else None
             self._log(wait=0.0)
 
     def end(self) -> None:
-        """Log the last runs, and what was published."""
+        """Log the last runs, and the published study."""
         if self.names:
             self._log(wait=_LAST_WAIT, found=study_to_log(self.study, self.store))
 
@@ -110,7 +114,7 @@ class RunTracker:
                 for name in self.names:
                     if name not in self._given_up:
                         self._guarded(name, found)
-        except Timeout:  # another process logs this folder, these runs included
+        except Timeout:  # another process logs this folder, including these runs
             return
 
     def _guarded(self, name: str, found: LoggedStudy | None) -> None:
@@ -148,7 +152,7 @@ class RunTracker:
 
 @dataclass(frozen=True)
 class _Logged:
-    """What ``tracked.json`` says of one tracker: a mark of each table, and of each run's result."""
+    """The entry of one tracker in ``tracked.json``: a hash of each table and each run's result."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -157,7 +161,7 @@ class _Logged:
 
 
 def _read_memory(path: Path) -> dict[str, Any]:
-    """What was logged where; empty if nothing was.
+    """Return what was logged to which tracker; empty if nothing was.
 
     Raises
     ------
@@ -184,7 +188,7 @@ def _mark(path: Path) -> str:
 
 
 def _in_a_line(error: Exception) -> str:
-    """The error's type and first line, without the password of a URL."""
+    """Return the error's type and first line, without the password of a URL."""
     said = printable(_PASSWORD.sub("://", str(error).strip().partition("\n")[0]))
     said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
     return f"{type(error).__name__}: {said}" if said else type(error).__name__

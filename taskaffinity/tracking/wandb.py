@@ -1,4 +1,6 @@
-"""Weights & Biases: one W&B run per training run, in the project ``taskaffinity`` or ``WANDB_PROJECT``, by suite.
+"""Log to Weights & Biases: one W&B run per training run, grouped by suite.
+
+The project is ``taskaffinity`` or ``WANDB_PROJECT``.
 
 ``WANDB_MODE=offline`` stores the runs in ``wandb/`` of the results folder, for ``wandb sync``. The client does not send
 terminal output, code, git state, or data about the machine.
@@ -25,7 +27,7 @@ _SECONDS = 60.0
 
 
 def open_tracker(study: Study, root: Path) -> Project:
-    """Open the project. Raises if nobody is logged in, instead of asking on the terminal."""
+    """Open the project; raise if no user is logged in, instead of asking on the terminal."""
     mode = os.environ.get("WANDB_MODE", "online")
     if mode not in _OFFLINE and not wandb.login(prompt=False, verify=False):
         raise PermissionError("not logged in: `wandb login`, or WANDB_MODE=offline")
@@ -60,7 +62,8 @@ class Project:
     ) -> Any:
         """Begin a run whose id is a hash of its content.
 
-        An incomplete run is continued. A run that was trained again becomes a new one, for W&B cannot replace a curve.
+        An incomplete run is continued. A run that was trained again becomes a new one, because W&B cannot replace a
+        curve.
         """
         identity = "\n".join((tags["suite"], tags["results"], name, fingerprint))
         quiet = wandb.Settings(

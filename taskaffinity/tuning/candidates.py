@@ -1,6 +1,6 @@
-"""The recipes that a search tries: the default, then random ones around it.
+"""Draw the recipes that a search tries: the default, then random ones around it.
 
-They are drawn here and not by Ray Tune, so they are the same on every machine. More samples extend the same sequence.
+They are not drawn by Ray Tune, so they are the same on every machine. More samples extend the same sequence.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Draw = Callable[[Any, np.random.Generator], Any]
 _WIDEST = 5.0
 _HIGHEST = 1e300
 _ATTEMPTS = 100
-"""Draws per requested sample; a small space has few different recipes."""
+"""Largest number of draws per requested sample. A small space has few different recipes."""
 
 
 def _rate(default: float, rng: np.random.Generator) -> float:
@@ -46,8 +46,7 @@ SPACE: Mapping[str, Draw] = {
     "head_dropout": _one_of(0.0, 0.1, 0.2),
     "encoder_dropout": _one_of(None, 0.0),
 }
-"""The searched settings. The optimizer is not searched, because it and the learning rate would have to be drawn
-together."""
+"""The searched settings. The optimizer is not searched, because the learning rate depends on it."""
 SEARCHED_SETTINGS = (
     "learning_rate (a fifth to five times the default), num_train_epochs (0.5, 1 or 1.5 times), batch_size (0.5, 1 or "
     "2 times), warmup_ratio and head_dropout (0, 0.1 or 0.2), encoder_dropout (the encoder's or 0)"
@@ -55,14 +54,14 @@ SEARCHED_SETTINGS = (
 
 
 def candidates(default: Recipe, samples: int, *, fixed: Collection[str] = (), seed: int = 0) -> tuple[Recipe, ...]:
-    """The default and up to ``samples`` different recipes around it.
+    """Return the default and up to ``samples`` different recipes around it.
 
     Parameters
     ----------
     fixed : collection of str
         Settings that keep the default value.
     seed : int
-        Seed of the draws; more samples extend the sequence of fewer.
+        Seed of the draws. More samples extend the sequence of fewer samples.
 
     Raises
     ------
@@ -83,5 +82,5 @@ def candidates(default: Recipe, samples: int, *, fixed: Collection[str] = (), se
 
 
 def searched_settings(fixed: Collection[str] = ()) -> tuple[str, ...]:
-    """Searched settings, in the order of ``SPACE``."""
+    """Return the searched settings, in the order of ``SPACE``."""
     return tuple(name for name in SPACE if name not in fixed)

@@ -1,4 +1,4 @@
-"""The local executor of trials: one after the other, in this process."""
+"""Train trials one after the other, in this process."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def train_trial(
     Parameters
     ----------
     report : callable
-        Receives the epoch, each task's best dev score so far, in points, and the tasks that collapsed: the model of
-        that score predicts one class, no span or one value.
+        Receives the epoch, each task's best dev score so far in points, and the collapsed tasks. A task has collapsed
+        if the model of its score predicts one class, no span or one value.
     fail : callable
         Receives the reason, the traceback, and whether the recipe is the cause.
     checkpoints, checkpoint_minutes

@@ -1,13 +1,13 @@
-"""Early stopping of candidates: the rule of ASHA, in the order in which the candidates were drawn.
+"""Stop candidates early by the rule of ASHA, in the order in which they were drawn.
 
 A candidate is judged after a quarter and after half of its epochs. It is stopped if its score is below the median of
-the candidates before it. In asynchronous halving the clock decides who is before, so the result depends on which worker
-is faster. Here the candidates' numbers decide, so the result depends on the scores alone: it is the same on one core
-and on a cluster, with or without interruptions. No candidate waits: one whose predecessors are behind trains on, and is
-stopped later if their scores say so.
+the candidates before it. In asynchronous halving, time decides which candidates come before, so the result depends on
+the speed of workers. Here the candidates' numbers decide, so the result depends only on the scores. It is the same on
+one core and on a cluster, with or without interruptions. No candidate waits: if its predecessors are behind, it
+continues, and is stopped later if their scores require it.
 
-Candidates are compared at the same share of their epochs, not at the same epoch, because the learning rate falls over
-all epochs: at the same epoch a short training is ahead of a long one.
+Candidates are compared at the same share of their epochs, not at the same epoch. The learning rate falls over all
+epochs, so at the same epoch a short training is ahead of a long one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Course:
     scores: Sequence[float] = ()
     """Scores after each epoch so far."""
     failed: bool = False
-    """Whether it failed, so that no more scores come."""
+    """Whether it failed, so that it gets no more scores."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,19 @@ class Standing:
     stopped: int | None = None
     """Epoch after which it is stopped; None if it is not, or not yet."""
     is_known: bool = True
-    """False while a score that decides is missing, of this candidate or of one before it."""
+    """False while a decisive score of this candidate, or of one before it, is missing."""
 
 
 def standings(courses: Sequence[Course]) -> list[Standing]:
-    """Decide which candidates stop. The first one, the default, never does."""
+    """Decide which candidates stop; the first one, the default, never does."""
     before: dict[float, list[float]] = {look: [] for look in LOOKS}
-    blocked = len(LOOKS)  # from this judgement on, the score of some candidate is missing
+    blocked = len(LOOKS)  # from this comparison on, the score of some candidate is missing
     decisions = []
     for number, course in enumerate(courses):
         standing = Standing()
         for place, look in enumerate(LOOKS):
             at = math.ceil(look * course.epochs)
-            if at >= course.epochs:  # it ends by then
+            if at >= course.epochs:  # its training ends by then
                 break
             if len(course.scores) < at:
                 if not course.failed:

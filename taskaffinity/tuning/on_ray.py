@@ -1,7 +1,7 @@
-"""The Ray executor of trials: Ray Tune, with one worker per trial.
+"""Train trials with Ray Tune, one worker per trial.
 
-Tune places the trials, retries those whose worker was lost and stops those that the round stops. No state of Tune is
-ever restored: it writes into a temporary folder.
+Tune places the trials, retries those whose worker was lost, and stops those that the round stops. No state of Tune is
+restored: it writes into a temporary folder.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def on_ray(
 ) -> Iterator[Train]:
     """Yield a function that trains as many trials at once as the nodes have room for.
 
-    If Ray ends, it is started again, a few times; then the trials that are left have failed.
+    If Ray ends, it is started again, up to ``RETRIES`` times; after that, the remaining trials count as failed.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def on_ray(
 
 
 def _follow(round_: Round, sessions: RaySessions, arguments: tuple[Any, ...]) -> None:
-    """Train trials and pass what they report to the round, and the round's answers back."""
+    """Train trials; pass their reports to the round, and the round's answers back."""
     if ray := initialized_ray():
         _fit(ray, *arguments, tell=lambda message: _answer(round_, message))
         return
@@ -98,7 +98,9 @@ def _fit(
     *,
     tell: Tell,
 ) -> None:
-    """Train trials and ``tell`` what they report, as the name and the arguments of a method of ``Round``.
+    """Train trials and ``tell`` their reports.
+
+    A report is the name and the arguments of a method of ``Round``.
 
     Parameters
     ----------
@@ -117,7 +119,7 @@ def _fit(
         param_space={"number": tune.grid_search(list(numbers))},
         tune_config=tune.TuneConfig(
             scheduler=_scheduler(tell),
-            reuse_actors=not resources.gpus_per_run,  # only the end of a process surely frees a GPU's memory
+            reuse_actors=not resources.gpus_per_run,  # only the end of a process reliably frees a GPU's memory
         ),
         run_config=tune.RunConfig(
             name="trials",
@@ -137,11 +139,11 @@ def _trial(
     folder: Path,
     checkpoint_minutes: float,
 ) -> None:
-    """Train one trial in a worker; an attempt continues from the checkpoint of the one before."""
+    """Train one trial in a worker; it continues from the checkpoint of an earlier attempt."""
     from ray import tune
 
     def report(epoch: int, scores: Scores, collapsed: Sequence[str]) -> bool:
-        # raises here if the trial was stopped
+        # this call raises if the trial was stopped
         tune.report({"epoch": epoch, "scores": dict(scores), "collapsed": list(collapsed)})
         return False
 
@@ -176,6 +178,6 @@ def _scheduler(tell: Tell) -> Any:
             return str(TrialScheduler.STOP if is_over else TrialScheduler.CONTINUE)
 
         def __getstate__(self) -> dict[str, Any]:
-            return {}  # Tune pickles its settings; nothing reads them, and ``tell`` is left out
+            return {}  # Tune pickles its settings, which nothing reads; ``tell`` cannot be pickled
 
     return RoundScheduler()  # type: ignore[no-untyped-call]

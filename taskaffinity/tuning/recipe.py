@@ -39,7 +39,7 @@ def write_found(out: Path, found: SearchResult, suite: Suite, said: RecipeFile, 
 
 
 def describe_search(found: SearchResult) -> list[str]:
-    """What was chosen and against what; how it was chosen; what was spent."""
+    """Return lines on the chosen recipe, how it was chosen, and the cost."""
     if found.chosen is None:
         return ["No candidate could be trained to its end: no recipe is written."]
     best = fmean(found.confirmed[found.chosen].values())
@@ -68,7 +68,7 @@ def describe_search(found: SearchResult) -> list[str]:
 
 
 def describe_trial(ended: Ended) -> str:
-    """One line: how many trials ended, and the dev score of this one or why it failed."""
+    """Return one line: how many trials ended, and this trial's dev score or failure."""
     record = ended.record
     if record.failure is not None:
         how = record.failure

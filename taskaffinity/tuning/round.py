@@ -1,7 +1,7 @@
-"""A round of trials: the record of each, the pending ones, and the stopped ones. Executors report to it.
+"""A round of trials: records, pending and stopped trials. Executors report to it.
 
-The round reads the trials that an earlier command finished and writes each trial when it ends. So an interruption loses
-the running trials only.
+The round reads the trials that an earlier command finished and writes each trial when it ends. So an interruption
+affects only the running trials.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ class Ended:
     number: int
     of: int
     done: int
-    """Trials of the round that ended, those of an earlier command included."""
+    """Trials of the round that ended, including those of an earlier command."""
     record: Record
     epochs: int
     """Epochs of its recipe; fewer are trained if it is stopped."""
 
 
 class Round:
-    """Trials that are compared with one another. A trial is identified by its number.
+    """Trials that are compared with one another; a number identifies a trial.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ class Round:
     def pending(self) -> list[int]:
         """Numbers of the trials to train.
 
-        These are the trials without a record. If all have one, they are the stopped trials that the scores of the
-        others would not have stopped.
+        These are the trials without a record. If all have one, they are the stopped trials that the others' scores
+        would not have stopped.
         """
         lacking = [number for number in range(len(self.trials)) if number not in self._ended]
         if lacking:
@@ -79,7 +79,7 @@ class Round:
         return short
 
     def standings(self) -> list[Standing]:
-        """The decision on each trial: train on, or stop after an epoch."""
+        """Return the decision on each trial: continue, or stop after an epoch."""
         if not self.stops_early:
             return [Standing() for _ in self.trials]
         return standings(
@@ -90,9 +90,9 @@ class Round:
         )
 
     def report(self, number: int, epoch: int, scores: Scores, collapsed: Sequence[str] = ()) -> bool:
-        """Record a trial's scores after an epoch; return whether it stops here. A repeated epoch is ignored.
+        """Record a trial's scores, in points, after an epoch; return whether it stops.
 
-        ``collapsed`` names the tasks that have collapsed (``Record.collapsed``).
+        A repeated epoch is ignored. ``collapsed`` names the tasks that have collapsed (``Record.collapsed``).
         """
         self._began.setdefault(number, time.monotonic())
         record = self.records[number]
@@ -106,7 +106,7 @@ class Round:
     def fail(self, number: int, reason: str, trace: str = "", of_the_recipe: bool = False) -> None:
         """Record that a trial failed; ignored if it has ended.
 
-        A failure of the recipe is part of the trial's record. Another reason goes into a file of its own, with the
+        A failure of the recipe is part of the trial's record. Any other reason goes into a separate file, with the
         traceback.
         """
         if number in self._ended:
@@ -119,7 +119,10 @@ class Round:
         self._end_those_that_are_done()
 
     def means(self) -> list[float | None]:
-        """Final score of each trial, mean over tasks, in points; None if it was stopped or failed."""
+        """Return each trial's final score, the mean over tasks in points.
+
+        The score is None if the trial was stopped or failed.
+        """
         return [
             None if standing.stopped or self._has_failed(number) else self.records[number].means[-1]
             for number, standing in enumerate(self.standings())

@@ -1,8 +1,8 @@
-"""Search a recipe for a suite: try candidates on dev, confirm the best few with fresh seeds, and choose among those.
+"""Search a recipe for a suite: try candidates on dev, confirm the best, choose one.
 
-The best of many noisy scores overstates its recipe. So the finalists and the default are trained again with other
-seeds, and only these scores count. The default is a finalist, so the chosen recipe is at least as good there.
-Candidates that did not learn a task, while others did, rank after these. Test splits are not read.
+The best of many noisy scores overstates its recipe. So the finalists and the default are trained again with fresh
+seeds, and only these scores count. The default is a finalist, so the chosen recipe is at least as good on these seeds.
+A candidate that did not learn a task ranks after those that did. Test splits are not read.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ SEEDS = 2_000_000
 """First seed of searches; no study or placebo uses these seeds."""
 _SEEDS_A_SEARCH = 1_000
 NO_BETTER = 0.1
-"""Share of the way from a collapsed trial to the best score up to which another has not learned the task either.
+"""Up to this share of the distance from a collapsed trial to the best score, a trial has not learned the task either.
 
-It is 10 points of F1 above 0, 5 points of accuracy above 50 and half a point above 95: beside a majority class of 95%
+This is 10 points of F1 above 0, 5 points of accuracy above 50, and half a point above 95. With a majority class of 95%,
 no trial can be 5 points better.
 """
 _BEST = 100.0
@@ -53,17 +53,20 @@ class Search:
 
     @property
     def first_seed(self) -> int:
-        """Training seed of the first round."""
+        """The training seed of the first round."""
         return SEEDS + _SEEDS_A_SEARCH * self.seed
 
     @property
     def fresh_seeds(self) -> tuple[int, ...]:
-        """Training seeds of the confirmation."""
+        """The training seeds of the confirmation."""
         return tuple(range(self.first_seed + 1, self.first_seed + 1 + self.confirm_seeds))
 
     @property
     def most_epochs(self) -> int:
-        """Most epochs of each task, if no candidate is stopped and the longest ones are confirmed."""
+        """Largest number of epochs of each task.
+
+        Then no candidate is stopped, and the longest ones are confirmed.
+        """
         lengths = [recipe.num_train_epochs for recipe in self.candidates]
         again = lengths[0] + sum(sorted(lengths[1:])[::-1][: self.finalists])
         return sum(lengths) + self.confirm_seeds * again
@@ -77,7 +80,7 @@ class SearchResult:
     first: Round
     """The first round, with every candidate."""
     finalists: tuple[int, ...]
-    """Numbers of the finalists, the default's first."""
+    """Numbers of the finalists, the default first."""
     confirmed: Mapping[int, Scores]
     """Dev scores of each finalist by task, in points, mean over the fresh seeds; failed finalists are missing."""
     chosen: int | None
@@ -107,7 +110,7 @@ def search_recipe(
     on_progress: Callable[[Ended], None] = lambda ended: None,
     checkpoint_minutes: float = DEFAULT_MINUTES,
 ) -> SearchResult:
-    """Run a search; trials that ``folder`` holds are not trained again.
+    """Run a search; finished trials in ``folder`` are not trained again.
 
     Parameters
     ----------
@@ -116,9 +119,9 @@ def search_recipe(
     versions : dict
         Versions of the software, stored with every trial.
     on_progress : callable
-        Receives each trial that ends.
+        Receives each trial when it ends.
     checkpoint_minutes : float
-        Fewest minutes between two checkpoints of a trial; 0 for none.
+        Shortest time between two checkpoints of a trial, in minutes; 0 for none.
 
     Raises
     ------
@@ -168,7 +171,9 @@ def search_recipe(
 
 
 def finalists_of(means: Sequence[float | None], most: int, failing: Collection[int] = ()) -> tuple[int, ...]:
-    """Numbers of the default and of the best others, at most ``most``; a mean of None was stopped or failed.
+    """Return the numbers of the default and of at most ``most`` best other trials.
+
+    A trial that was stopped or failed has the mean None.
 
     Trials of ``failing`` rank after all others.
     """
@@ -179,7 +184,9 @@ def finalists_of(means: Sequence[float | None], most: int, failing: Collection[i
 
 
 def not_learned(records: Sequence[Record]) -> set[int]:
-    """Numbers of the trials that collapsed on a task, or come no further than ``NO_BETTER`` from one that did to 100.
+    """Return the numbers of the trials that collapsed on a task or hardly did better.
+
+    The limit is ``NO_BETTER`` of the distance from a collapsed trial to 100 points.
 
     A model that predicts at random has not learned the task either, although its predictions differ.
     """
@@ -195,7 +202,10 @@ def not_learned(records: Sequence[Record]) -> set[int]:
 
 
 def _confirmed(again: Round, finalists: Sequence[int], n_seeds: int) -> dict[int, Scores]:
-    """Mean score of each task over the seeds; finalists that failed with a seed are left out."""
+    """Return each finalist's mean score per task over the seeds.
+
+    Finalists that failed with a seed are left out.
+    """
     ended = again.means()
     found: dict[int, Scores] = {}
     for place, number in enumerate(finalists):
@@ -207,7 +217,7 @@ def _confirmed(again: Round, finalists: Sequence[int], n_seeds: int) -> dict[int
 
 
 def _trials_of(place: int, n_seeds: int) -> range:
-    """Numbers of a finalist's trials in the round of the confirmation."""
+    """Return the numbers of a finalist's trials in the confirmation."""
     return range(place * n_seeds, (place + 1) * n_seeds)
 
 

@@ -1,4 +1,6 @@
-"""A trial (one recipe and one seed, a single-task run per task) and the folder of its records.
+"""A trial and the folder of its records.
+
+A trial is one recipe with one seed: a single-task run per task.
 
 A trial has one JSON file, written when it ends: settings, dev scores in points, and seconds. A trial that failed for
 another reason than its recipe has ``TRIAL.error.txt`` instead. No file holds text of a corpus. A running trial has
@@ -50,7 +52,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """``s2000000-1f0c5e7d90ab``: the seed, and a hash of everything that affects a score."""
+        """The seed and a hash of everything that affects a score: ``s2000000-1f0c5e7d90ab``."""
         identity = "\n".join(sorted(spec.run_id for spec in self.specs))
         return f"s{self.seed}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
@@ -62,7 +64,7 @@ class Record:
     scores: tuple[Scores, ...] = ()
     """Scores after each epoch."""
     collapsed: tuple[str, ...] = ()
-    """Tasks that have not been learned: the model of the last score predicts one class, no span or one value."""
+    """Tasks that were not learned: the model of the last score predicts one class, no span or one value."""
     failure: str | None = None
     """Why the recipe failed; None if it did not."""
     seconds: float = 0.0
@@ -80,7 +82,7 @@ class TrialFolder:
         self.path = path
 
     def read(self, trial: Trial) -> Record | None:
-        """The record of a trial; None if there is none.
+        """Return the record of a trial, or None.
 
         Raises
         ------
@@ -118,19 +120,19 @@ class TrialFolder:
         shutil.rmtree(self.checkpoints(trial), ignore_errors=True)
 
     def fail(self, trial: Trial, reason: str, trace: str = "") -> None:
-        """Store a reason (first line) and a traceback, and no record, so that the trial is retried."""
+        """Store a reason (first line) and a traceback, but no record: the trial is retried."""
         write_atomic(self.error_path(trial), f"{reason}\n{trace}".encode())
 
     def checkpoints(self, trial: Trial) -> Path:
-        """Folder of the checkpoints of a running trial."""
+        """Return the folder of the checkpoints of a running trial."""
         return self.path / _CHECKPOINTS / trial.name
 
     def remove_checkpoints(self) -> None:
-        """Remove all checkpoints, also those of trials that no search needs any more."""
+        """Remove all checkpoints, also of trials that no search needs any more."""
         shutil.rmtree(self.path / _CHECKPOINTS, ignore_errors=True)
 
     def error_path(self, trial: Trial) -> Path:
-        """File with the reason of a failed trial that has no record."""
+        """Return the file with the reason of a failed trial without a record."""
         return self.path / f"{trial.name}.error.txt"
 
     def _path(self, trial: Trial) -> Path:
@@ -150,12 +152,12 @@ class _Stored:
     scores: tuple[dict[str, Points], ...]
     failure: str | None
     seconds: Amount
-    collapsed: tuple[str, ...] = ()  # older trials do not say it
+    collapsed: tuple[str, ...] = ()  # older trials lack it
     versions: dict[str, str] = field(default_factory=dict)
-    sha256: str = ""  # older trials have none
+    sha256: str = ""  # older trials lack it
 
     def fault(self, trial: Trial) -> str:
-        """Why this is not a record of the trial; empty if it is."""
+        """Return why this is not a record of the trial; empty if it is."""
         names = {name for name, _ in trial.tasks}
         identity = (self.seed, tuple(self.tasks.items()), self.encoder, self.recipe)
         if identity != (trial.seed, trial.tasks, trial.encoder, trial.recipe):
@@ -170,13 +172,13 @@ class _Stored:
 
 
 def _checksum(scores: Sequence[Scores], collapsed: Sequence[str], failure: str | None) -> str:
-    """SHA-256 of what a trial found."""
+    """Return the SHA-256 of a trial's results."""
     numbers = [{name: float(score) for name, score in of_epoch.items()} for of_epoch in scores]
     return hashlib.sha256(json.dumps([numbers, list(collapsed), failure], sort_keys=True).encode()).hexdigest()
 
 
 def _identity(trial: Trial) -> dict[str, Any]:
-    """Identity of a trial, as its file stores it."""
+    """Return the identity of a trial, as its file stores it."""
     return {
         "seed": trial.seed,
         "tasks": dict(trial.tasks),
@@ -188,5 +190,8 @@ def _identity(trial: Trial) -> dict[str, Any]:
 def trials_of(
     tasks: Sequence[TaskRef], encoder: EncoderRef, recipes: Sequence[Recipe], seeds: Sequence[int]
 ) -> tuple[Trial, ...]:
-    """Trials of every recipe with every seed; the seeds of one recipe are adjacent."""
+    """Return the trials of every recipe with every seed.
+
+    The seeds of one recipe are adjacent.
+    """
     return tuple(Trial(tuple(tasks), encoder, recipe, seed) for recipe in recipes for seed in seeds)

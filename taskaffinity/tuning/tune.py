@@ -24,14 +24,14 @@ def tune(
     on_progress: Callable[[Ended], None] = lambda ended: None,
     checkpoint_minutes: float = DEFAULT_MINUTES,
 ) -> SearchResult:
-    """Run a search; trials that ``folder`` holds are not trained again.
+    """Run a search; finished trials in ``folder`` are not trained again.
 
     Parameters
     ----------
     on_progress : callable
-        Receives each trial that ends.
+        Receives each trial when it ends.
     checkpoint_minutes : float
-        Fewest minutes between two checkpoints of a trial; 0 for none.
+        Shortest time between two checkpoints of a trial, in minutes; 0 for none.
 
     Raises
     ------
