@@ -2,8 +2,8 @@
 
 The module limits two kernel caches before it imports torch, unless the environment sets them. On a CPU, oneDNN and
 torch compile bf16 products for each shape and cache up to 1,024 of them. Every mini-batch has another number of tokens,
-so an unlimited cache makes the process grow by about .6 MiB a shape. A cache of 32 entries serves one mini-batch,
-whose layers share shapes.
+so an unlimited cache grows by about 0.6 MiB per shape. A cache of 32 entries serves one mini-batch, whose layers share
+shapes.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""Save and load the weights that later runs start from: encoder, pooler and, for export, task heads.
+"""Save and load weights for later runs: encoder, pooler and, for export, task heads.
 
-Weights have the names they have in the model. If the embedding table was pruned, the file also lists the token ids of
-its rows: those this run met, and those that earlier runs trained. All other rows are as in the encoder's folder.
+Weights have the names of the model. If the embedding table was pruned, the file also lists the token ids of its rows:
+those in this run's data, and those that earlier runs trained. All other rows are as in the encoder's folder.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from taskaffinity.training.inputs.encoded import IntArray, TaskMeta, meta_of
 from taskaffinity.training.model import MultiTaskModel
 
 _SHARED = ("encoder.", "pooler.")
-_TOKEN_IDS = "pieces"  # the name of the tensor in stored files
+_TOKEN_IDS = "pieces"  # the tensor's name in stored files
 
 
 def shared_weights(
     model: MultiTaskModel, weights: Mapping[str, torch.Tensor], token_ids: IntArray | None, start: Path | None = None
 ) -> dict[str, npt.NDArray[Any]]:
-    """The weights that all tasks share, with the token ids of a pruned embedding table.
+    """Return the weights that all tasks share, with the token ids of a pruned table.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def shared_weights(
     token_ids : (n,) array of int, optional
         The token ids of the table's ``n`` rows; None if the table was not pruned.
     start : Path, optional
-        The weights that the run started from. Rows of tokens that the run did not meet are copied from here.
+        The weights that the run started from. Rows of tokens that are not in the run's data are copied from them.
     """
     shared = {name: value.cpu().numpy() for name, value in weights.items() if name.startswith(_SHARED)}
     if token_ids is None:
@@ -58,7 +58,10 @@ def shared_weights(
 
 
 def trained_head(model: MultiTaskModel, task: TaskMeta, encoder_folder: Path) -> Head:
-    """The current weights of a task's head, with its task and the encoder's folder; without its token classes."""
+    """Return the weights of a task's head, with its task and the encoder's folder.
+
+    Outputs for token classes are left out.
+    """
     state = model.heads[task.name].state_dict().items()
     weights = {
         name: value.detach().cpu().numpy().copy() for name, value in state if not name.startswith("token_output.")
@@ -108,6 +111,6 @@ def load_shared_weights(model: MultiTaskModel, path: Path) -> None:
 
 
 def _table_name(model: MultiTaskModel) -> str:
-    """The name of the embedding table's weight."""
+    """Return the name of the embedding table's weight."""
     table = model.encoder.get_input_embeddings().weight
     return next(name for name, value in model.named_parameters() if value is table)

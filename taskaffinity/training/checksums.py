@@ -1,6 +1,6 @@
-"""Seal a folder of the cache with the hashes of its files, and tell whether it is still as it was sealed.
+"""Seal a folder of the cache with hashes of its files, and check that it is unchanged.
 
-A folder whose files were cut, exchanged or edited parses as well as an intact one. Its hashes differ.
+A folder with truncated, exchanged or edited files may parse like an intact one, but its hashes differ.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ SEAL = "checksums.json"
 
 Signature = tuple[tuple[str, int, int, int], ...]
 _intact: dict[Path, Signature] = {}
-"""Folders that this process found intact, with names, sizes, times and inodes of their files."""
+"""Folders that this process has checked, with names, sizes, times and inodes of their files."""
 
 
 def seal(folder: Path, name: str) -> None:
-    """Write the hashes of all files of a folder; the hashes are on the disk afterwards.
+    """Write the hashes of all files of a folder, and flush them to the disk.
 
-    The other files are not waited for: if the machine loses them, the hashes tell.
+    The other files are not flushed: if the machine loses them, the hashes differ.
 
     Parameters
     ----------
@@ -39,7 +39,10 @@ def seal(folder: Path, name: str) -> None:
 
 
 def is_intact(folder: Path) -> bool:
-    """Whether a folder has exactly the files and the name that it was sealed with; each process hashes it once."""
+    """Return whether a folder has exactly its sealed files and name.
+
+    Each process hashes a folder once.
+    """
     try:
         before = _signature(folder)
         if _intact.get(folder) == before:
@@ -53,7 +56,7 @@ def is_intact(folder: Path) -> bool:
 
 
 def _content(folder: Path, name: str) -> bytes:
-    """What the seal of a folder says."""
+    """Return the content of a folder's seal."""
     hashes = {}
     for path in _files(folder):
         if path.name != SEAL:
@@ -68,12 +71,12 @@ def _signature(folder: Path) -> Signature:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files of a folder, sorted.
+    """Return all files of a folder, sorted.
 
     Raises
     ------
     ValueError
-        If it has something else than files and folders. A named pipe would be read for ever.
+        If it contains anything but files and folders. Reading a named pipe would never end.
     """
     for path in (folder, *sorted(folder.rglob("*"))):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):

@@ -31,9 +31,9 @@ class Evaluated(NamedTuple):
     secondary: Mapping[str, Counts]
     """Counts by secondary metrics."""
     documents: Mapping[str, npt.NDArray[np.int64]]
-    """By metric, the document number of each row of its counts; only for metrics where rows share documents."""
+    """Metric -> document number of each row of its counts. Only for metrics whose rows share documents."""
     predicted: Sequence[Any] = ()
-    """As ``predict`` returns them; all else follows from them and the split."""
+    """Predictions as ``predict`` returns them. All other fields follow from them and the split."""
 
 
 def evaluate(
@@ -75,5 +75,5 @@ def evaluated(
 
 
 def _as_text(task: TaskMeta, label: Any) -> str:
-    """A label as text: tags with spaces between them, and classes of a multi-label example with ``|``."""
+    """Return a label as text: tags joined by spaces, multi-label classes by ``|``."""
     return ("|" if task.kind == "multilabel" else " ").join(label) if isinstance(label, list) else str(label)

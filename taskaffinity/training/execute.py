@@ -57,7 +57,7 @@ def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path
     for task in tasks:
         folder = encoded_folder(cache, task.fingerprint, encoder.ref.fingerprint, recipe)
         if not is_intact(folder):
-            if tokenizer is None:  # a task in the cache shows that the encoder passed the check before
+            if tokenizer is None:  # a task in the cache shows that the encoder passed the check earlier
                 check_bidirectional(load_encoder(encoder.folder)[0], encoder.folder)
                 tokenizer = load_tokenizer(encoder.folder)
             encode_task(task, tokenizer, folder, **encoding_options(recipe))
@@ -70,7 +70,7 @@ class UnderWay:
     heartbeat: HeartbeatWriter | None = None
     """Receives the progress."""
     checkpoints: CheckpointFolder | None = None
-    """Where checkpoints are written; None for none."""
+    """Where checkpoints are written; None for no checkpoints."""
 
 
 NOTHING_UNDER_WAY = UnderWay()
@@ -103,7 +103,7 @@ def execute(
     keep_weights : bool
         Whether other runs start from this one.
     keep_model : bool
-        Whether its tasks may be exported; stores the weights and the heads.
+        Whether the weights and the heads are stored, so that the tasks can be exported.
     under_way : UnderWay, optional
         The files that the run writes while it trains. If there is a checkpoint, the run continues from it, and its
         result has the same bytes as that of an undisturbed run, apart from times.
@@ -156,7 +156,7 @@ def _run_result(
     *,
     keep_predictions: bool,
 ) -> RunResult:
-    """The scores, counts and predictions of a run.
+    """Return the scores, counts and predictions of a run.
 
     Keys are ``task/split``, and ``task/split/metric`` for secondary metrics.
     """
@@ -186,23 +186,26 @@ def _run_result(
 
 
 def gpus() -> int:
-    """Number of GPUs that torch can use."""
+    """Return the number of GPUs that torch can use."""
     return torch.cuda.device_count()
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a run failed, in one line; other errors by type alone, because their text may quote a corpus."""
+    """Return why a run failed, in one line.
+
+    Most errors are shown only by their type, because their text may quote a corpus.
+    """
     if isinstance(error, Diverged | InputError):  # these messages hold no text of a corpus
         return str(error)
     if is_lack_of_memory(error):
         return "out of memory: lower batch_size or max_length (--set), or run fewer at once"
-    if isinstance(error, OSError) and error.filename and error.strerror:  # a disk that is full, and the like
+    if isinstance(error, OSError) and error.filename and error.strerror:  # such as a full disk
         return f"{error.filename}: {error.strerror}"
     return f"{type(error).__name__}: see the traceback in error.txt"
 
 
 def versions() -> dict[str, str]:
-    """Versions of the software that a result depends on."""
+    """Return the versions of the software that a result depends on."""
     return {
         "taskaffinity": taskaffinity.__version__,
         "torch": torch.__version__,
@@ -213,7 +216,7 @@ def versions() -> dict[str, str]:
 
 
 def versions_of(recipe: Recipe, model: MultiTaskModel) -> dict[str, str]:
-    """The versions that a result depends on, and how the model computes."""
+    """Return the versions that a result depends on, and how the model computes."""
     on_gpu = gpu_versions() if recipe.device == "cuda" else {}
     return (
         versions()
@@ -226,6 +229,6 @@ def versions_of(recipe: Recipe, model: MultiTaskModel) -> dict[str, str]:
 
 
 def peak_memory_mib() -> float:
-    """Peak resident memory of this process, in MiB."""
+    """Return the peak resident memory of this process, in MiB."""
     unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -1,4 +1,4 @@
-"""What the training of a run gives: the best epoch of each task with its weights, and the history."""
+"""Result of a run's training: best epoch and weights of each task, and the history."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class FitResult:
     best: dict[str, tuple[int, Evaluated]] = field(default_factory=dict)
     """Each task's selected epoch and its dev evaluation."""
     weights: dict[int, dict[str, torch.Tensor]] = field(default_factory=dict)
-    """The model's weights after each selected epoch, on its GPU if there was room, or in CPU memory."""
+    """Selected epoch -> the model's weights, on its GPU if there is room, else in CPU memory."""
     history: list[dict[str, Any]] = field(default_factory=list)
     train_seconds: float = 0.0
     evaluate_seconds: float = 0.0
     earlier_seconds: float = 0.0
-    """Time that earlier processes spent on what this one continues."""
+    """Seconds that earlier processes spent on the part of the run that this process continues."""
     steps: int = 0
     tokens: int = 0
 

@@ -1,4 +1,4 @@
-"""The GPU of a run: its share of the memory, the most it used, and the hardware that its result depends on."""
+"""Limit and measure the GPU memory of a run, and describe its hardware."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import torch
 from taskaffinity.runs.recipe import Recipe
 
 _DRIVER = Path("/proc/driver/nvidia/version")
-"""Where NVIDIA's driver says its version on Linux."""
+"""File with the version of NVIDIA's driver on Linux."""
 _VERSION = re.compile(r"Kernel Module(?: for \S+)?\s+([\d.]+)")
 
 
 def claim_gpu_memory(recipe: Recipe, share: float) -> None:
-    """Limit this process to a share of its GPU's memory, so that it cannot starve the runs beside it.
+    """Limit this process to a share of its GPU's memory, to protect other runs on the GPU.
 
-    A process may train one run after the other. What the run before held is released, the limit is that of this run,
-    and the peak is counted anew.
+    A process may train one run after the other. Memory of the last run is released, the limit of this run is set, and
+    the peak is reset.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ def claim_gpu_memory(recipe: Recipe, share: float) -> None:
 
 
 def has_room(n_bytes: int) -> bool:
-    """Whether this process can hold so much more on its GPU and train on beside it.
+    """Return whether this process can hold ``n_bytes`` more on its GPU and still train.
 
-    An eighth of its peak stays unused, and half of what is free on the GPU, which other processes may need.
+    An eighth of its peak stays unused, and half of the free memory of the GPU, which other processes may need.
     """
     free, total = torch.cuda.mem_get_info()
     allowed = torch.cuda.get_per_process_memory_fraction() * total
@@ -46,14 +46,14 @@ def has_room(n_bytes: int) -> bool:
 
 
 def gpu_peak_mib() -> float:
-    """Peak of the GPU memory that this process reserved, in MiB, since ``claim_gpu_memory``."""
+    """Return the peak of reserved GPU memory since ``claim_gpu_memory``, in MiB."""
     return torch.cuda.max_memory_reserved() / 2**20
 
 
 def gpu_versions() -> dict[str, str]:
-    """The model of this process's GPU, the version of CUDA, and the version of the driver where Linux tells it.
+    """Return the model of this process's GPU, and the versions of CUDA and, on Linux, the driver.
 
-    ``mps`` is there if runs share the GPU through NVIDIA's Multi-Process Service.
+    The key ``mps`` exists if runs share the GPU through NVIDIA's Multi-Process Service.
     """
     versions = {"gpu": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
     if "CUDA_MPS_PIPE_DIRECTORY" in os.environ:

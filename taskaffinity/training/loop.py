@@ -51,7 +51,7 @@ class Epoch:
 
 @dataclass
 class Position:
-    """How far a training is, and what it computed since the end of the last epoch."""
+    """Position of a training, and sums since the end of the last epoch."""
 
     epoch: int = 1
     """The current epoch, from 1."""
@@ -62,14 +62,14 @@ class Position:
     tokens: int = 0
     """Tokens of these mini-batches."""
     seconds: float = 0.0
-    """Time that they took."""
+    """Seconds of these mini-batches."""
 
 
 class TrainingLoop:
-    """Algorithm 1: trains a model in place, one epoch after the other. ``fit`` describes the parameters.
+    """Trains a model in place, epoch by epoch (Algorithm 1); parameters as in ``fit``.
 
-    Between two mini-batches, the model, the ``stepper``, the ``position`` and the states of torch's generators are all
-    that the rest of the training depends on.
+    Between two mini-batches, the rest of the training depends only on the model, the ``stepper``, the ``position`` and
+    the states of torch's generators.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class TrainingLoop:
     def epochs(
         self, heartbeat: HeartbeatWriter | None = None, after_batch: Callable[[], None] | None = None
     ) -> Iterator[Epoch]:
-        """Train from the position on; yield after each epoch.
+        """Train from the current position; yield after each epoch.
 
         Parameters
         ----------
         after_batch : callable, optional
-            Called after each mini-batch. It may raise, and training ends there.
+            Called after each mini-batch. If it raises, training ends.
         """
         whole = (self._cuts(epoch) for epoch in range(1, self._recipe.num_train_epochs + 1))
         self.steps.prepare(chain.from_iterable(whole))
@@ -115,7 +115,7 @@ class TrainingLoop:
             self._train_epoch(started, heartbeat, after_batch)
             at = self.position
             of_tasks = torch.stack([torch.stack(at.losses[name]).mean() for name in self._splits])
-            means = dict(zip(self._splits, of_tasks.tolist(), strict=True))  # the one wait for a GPU in an epoch
+            means = dict(zip(self._splits, of_tasks.tolist(), strict=True))  # the only wait for a GPU in an epoch
             diverged = [name for name, mean in means.items() if not np.isfinite(mean)]
             if diverged:
                 raise Diverged(
@@ -129,7 +129,7 @@ class TrainingLoop:
     def _train_epoch(
         self, started: float, heartbeat: HeartbeatWriter | None, after_batch: Callable[[], None] | None
     ) -> None:
-        """Train on the mini-batches of the current epoch that are left."""
+        """Train on the remaining mini-batches of the current epoch."""
         recipe, at = self._recipe, self.position
         self.model.train()
         if heartbeat is not None:
@@ -146,7 +146,7 @@ class TrainingLoop:
                 after_batch()
 
     def _cuts(self, epoch: int) -> Iterator[Cut]:
-        """The mini-batches of an epoch, as rows of the splits."""
+        """Return the mini-batches of an epoch, as rows of the splits."""
         size, seed = self._recipe.batch_size, self._seed
         if self._batches is not None:
             ((name, split),) = self._splits.items()
@@ -164,7 +164,7 @@ def fit(
     batches: int | None = None,
     heartbeat: HeartbeatWriter | None = None,
 ) -> Iterator[Epoch]:
-    """Train in place (Algorithm 1); yield after each epoch, so that the caller can evaluate.
+    """Train in place (Algorithm 1); yield after each epoch for evaluation.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def fit(
 
 
 def stepper_of(model: MultiTaskModel, recipe: Recipe, n_steps: int) -> AnyStepper:
-    """The optimizer of the recipe's protocol and the model's device."""
+    """Return the optimizer of the recipe's protocol and the model's device."""
     if recipe.protocol == "paper":
         return BertAdamStepper(model, recipe, n_steps)
     on_gpu = next(model.parameters()).device.type == "cuda"
@@ -201,7 +201,10 @@ def steps_of(
     *,
     may_capture: bool,
 ) -> Steps:
-    """The steps of the model's device: captured ones if allowed, and if batches are packed and the optimizer is."""
+    """Return the steps of the model's device.
+
+    They are captured if that is allowed, batches are packed, and the optimizer supports it.
+    """
     if not on_gpu(model):
         return Steps(model, stepper, splits, attached)
     if may_capture and model.is_packed and isinstance(stepper, OnePassStepper):

@@ -23,16 +23,16 @@ from taskaffinity.training.packing.packed import first_position, packs_exactly
 
 
 class MultiTaskModel(nn.Module):
-    """A stock encoder, its pre-trained pooler if it has one, and a head for each task.
+    """A stock encoder, its pre-trained pooler if any, and a head for each task.
 
     Weights that are not pre-trained depend only on the seed and the name of the part. A task's head therefore starts
-    the same in single-task and multi-task training. The loss of a ``detached`` task reaches its own head alone: the
-    head shares no pooler, and the encoder gets no gradient from it.
+    the same in single-task and multi-task training. The loss of a ``detached`` task reaches only its own head: the head
+    shares no pooler, and the encoder gets no gradient from it.
 
     Attributes
     ----------
     precision : {"bf16", None}
-        Matrix products are in bf16 or, with None (the initial value), in fp32.
+        Precision of matrix products: bf16 or, with None (the initial value), fp32.
     masters : dict
         The fp32 values of weights that the optimizer keeps in bf16, by name; none on a CPU.
     """
@@ -72,7 +72,10 @@ class MultiTaskModel(nn.Module):
         self.to(device)
 
     def set_precision(self, precision: Literal["bf16"] | None) -> None:
-        """Set the precision; all weights are in fp32 afterwards, and an optimizer with bf16 weights cannot continue."""
+        """Set the precision; all weights are then in fp32.
+
+        An optimizer with bf16 weights cannot continue after this.
+        """
         leave_bf16(self)
         self.precision = precision
 
@@ -85,11 +88,11 @@ class MultiTaskModel(nn.Module):
         return outputs.float()
 
     def states(self, batch: Batch) -> Tensor:
-        """The encoder's states that the head reads, ``(R, H)``."""
+        """Return the encoder's states that the head reads, ``(R, H)``."""
         return self._packed(batch) if self.is_packed else self._padded(batch)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Mean loss of the batch, a scalar."""
+        """Return the mean loss of the batch, a scalar."""
         return self.heads[batch.task].loss(self(batch), batch)
 
     def _packed(self, batch: Batch) -> Tensor:

@@ -1,7 +1,7 @@
-"""Train a probe: continue a finished single-task model for a few updates, with another task or alone.
+"""Train a probe: continue a single-task model for a few updates, with or without a source.
 
-A probe with a source and the probe of the target alone see the same mini-batches of the target, with the same dropout
-and learning rates. They differ by the source's updates between them. The optimizer and the source's head are new.
+Probes with and without a source have the same mini-batches of the target, the same dropout and the same learning rates.
+They differ only by the source's updates in between. The optimizer and the source's head are new.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def execute_probe(spec: RunSpec, *, encoder_folder: Path, cache: Path, start: Pa
     Raises
     ------
     Diverged, MemoryError, torch.OutOfMemoryError
-        ``Diverged`` comes from the evaluation, if an output is not a number.
+        ``Diverged`` if an output of the evaluation is not a number.
     """
     if spec.probe is None:
         raise ValueError(f"{spec.run_id}: not a probe")
@@ -92,7 +92,7 @@ class _Training:
     rounds: int = 0
     steps: int = 0
     seconds_of_source: float = 0.0
-    """Time that the evaluation of the source took."""
+    """Seconds of the evaluation of the source."""
 
     def __post_init__(self) -> None:
         self.stepper = _ConstantRate(self.setup.model, self.spec.recipe)
@@ -168,4 +168,4 @@ class _ConstantRate:
 
     def step(self, rate: float) -> None:
         self._stepper.recipe = replace(self._recipe, learning_rate=rate * self._recipe.learning_rate)
-        self._stepper.step(counts=False)  # the schedule stays at its first step, which has the peak rate
+        self._stepper.step(counts=False)  # the schedule stays at its first step, with the peak learning rate

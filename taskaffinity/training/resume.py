@@ -1,8 +1,8 @@
 """Write checkpoints of a running run, and continue from one.
 
-A run that continues gives the same bytes as one that was never interrupted. Between two mini-batches its state is the
-weights, the optimizer's moments, the states of torch's generators, the position, and the best epochs so far. The order
-of mini-batches follows from seed and epoch, so a position in the epoch is a number.
+A resumed run gives the same bytes as an uninterrupted one. Between two mini-batches its state is the weights, the
+optimizer's moments, the states of torch's generators, the position, and the best epochs so far. The order of
+mini-batches follows from seed and epoch, so a position in the epoch is a number.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Generators = Mapping[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """What a checkpoint must have in common with the run that continues from it."""
+    """Properties that a checkpoint must share with the run that continues from it."""
 
     run_id: str
     versions: Mapping[str, str]
@@ -66,12 +66,12 @@ class NoCheckpoints:
         """Do nothing."""
 
     def evaluating(self) -> AbstractContextManager[None]:
-        """A block without effect."""
+        """Return a block without effect."""
         return nullcontext()
 
 
 class Checkpoints(NoCheckpoints):
-    """The checkpoints of one run that trains in this process; within the block, SIGTERM waits for one."""
+    """The checkpoints of one run in this process; in the block, SIGTERM waits for a checkpoint."""
 
     def __init__(self, files: CheckpointFolder, identity: RunIdentity, loop: TrainingLoop, result: FitResult) -> None:
         self._files, self._identity = files, identity
@@ -93,7 +93,7 @@ class Checkpoints(NoCheckpoints):
         dev_splits: Mapping[str, EncodedSplit],
         heartbeat: HeartbeatWriter | None = None,
     ) -> None:
-        """Continue from the newest checkpoint, if there is one that fits; otherwise change nothing."""
+        """Continue from the newest checkpoint that fits, if there is one."""
         found = self._files.read(self._identity.run_id, self._identity.versions)
         if found is None:
             return
@@ -123,13 +123,13 @@ class Checkpoints(NoCheckpoints):
                 heartbeat.score(state.history[-1]["dev"])
 
     def _end_if_asked(self) -> None:
-        """Write a checkpoint and raise ``Terminated`` if SIGTERM came."""
+        """After SIGTERM, write a checkpoint and raise ``Terminated``."""
         if self._termination.asked:
             self._write()
             raise Terminated
 
     def after_epoch(self) -> None:
-        """Write a checkpoint after an epoch was evaluated, if one is due."""
+        """Write a checkpoint after the evaluation of an epoch, if one is due."""
         self._loop.position = Position(self._loop.position.epoch + 1)
         if self._files.is_due or self._termination.asked:
             self._write()
@@ -138,7 +138,7 @@ class Checkpoints(NoCheckpoints):
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Within the block, which changes no state of the training, SIGTERM leads to a checkpoint at once."""
+        """On SIGTERM in this block, write a checkpoint at once; the block changes no training state."""
         try:
             with self._termination.interruptible():
                 yield
@@ -174,7 +174,7 @@ class Checkpoints(NoCheckpoints):
 def checkpoints_of(
     files: CheckpointFolder | None, identity: RunIdentity, loop: TrainingLoop, result: FitResult
 ) -> NoCheckpoints:
-    """The checkpoints of a run; without a folder, none are written or read."""
+    """Return the checkpoints of a run; without a folder, none are written or read."""
     return NoCheckpoints() if files is None else Checkpoints(files, identity, loop, result)
 
 
@@ -216,7 +216,7 @@ def checked_tensors(path: Path, model: MultiTaskModel) -> Tensors:
     Raises
     ------
     ValueError
-        If they are those of another model.
+        If they belong to another model.
     """
     tensors = read_tensors(path)
     shapes, stored = (
@@ -242,7 +242,7 @@ def restore_loop(loop: TrainingLoop, tensors: Tensors, state: TrainingState) -> 
 
 
 def read_tensors(path: Path) -> Tensors:
-    """Every tensor of a checkpoint, by name.
+    """Return every tensor of a checkpoint, by name.
 
     Raises
     ------
@@ -255,12 +255,12 @@ def read_tensors(path: Path) -> Tensors:
 
 
 def weights_of(model: nn.Module) -> Tensors:
-    """Parameters and buffers of a model by name; one in several places occurs once."""
+    """Return the parameters and buffers of a model by name; a shared one occurs once."""
     return dict(model.named_parameters()) | dict(model.named_buffers())
 
 
 def below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    """The tensors whose names begin with a prefix, without it."""
+    """Return the tensors whose names begin with a prefix; the prefix is removed."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 

@@ -1,4 +1,4 @@
-"""Select each task's best epoch on dev; score test once with that epoch's weights."""
+"""Select each task's best epoch on dev, and score test once with its weights."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def fit_and_select(
     Under the paper's protocol only the last epoch is evaluated. With early stopping, a task's epoch is final after
     ``early_stopping_patience`` epochs without improvement, and training ends when all epochs are final.
     """
-    if not result.improving:  # continued after early stopping
+    if not result.improving:  # a run that was resumed after early stopping
         return
     model = loop.model
     for epoch in loop.epochs(heartbeat, checkpoints.after_batch):
@@ -69,7 +69,10 @@ def fit_and_select(
 
 
 def copied(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A copy of the weights: on their GPU if this process has room, because that is faster, otherwise in CPU memory."""
+    """Return a copy of the weights, on their GPU if there is room, else in CPU memory.
+
+    A copy on the GPU is faster.
+    """
     n_bytes = sum(value.numel() * value.element_size() for value in weights.values())
     on_gpu = next(iter(weights.values())).device.type == "cuda"
     if on_gpu and has_room(n_bytes):
@@ -87,12 +90,12 @@ def evaluate_test(
 ) -> tuple[dict[str, Evaluated], dict[str, Head]]:
     """Evaluate each task on test with the weights of its selected epoch.
 
-    Predictions are in fp32, as those of an exported model.
+    Predictions are in fp32, as in an exported model.
 
     Parameters
     ----------
     encoder_folder : Path or None
-        If given, each task's head at its selected epoch is returned too.
+        If given, each task's head at its selected epoch is also returned.
     """
     model.set_precision(None)
     test: dict[str, Evaluated] = {}

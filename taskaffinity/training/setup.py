@@ -1,6 +1,6 @@
 """Set up a run: its model, its training set and its evaluation splits.
 
-``execute`` and the trials of ``tune`` both begin here.
+``execute`` and the trials of ``tune`` use it.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class RunSetup:
     metas: Mapping[str, TaskMeta]
     """The spec's own tasks, by name."""
     splits: Mapping[Split, Mapping[str, EncodedSplit]]
-    """The evaluation splits of these tasks; tokens are numbered as the rows of the model's embedding table."""
+    """The evaluation splits of these tasks. Token ids are rows of the model's embedding table."""
     token_ids: IntArray | None
-    """The tokenizer's ids of the rows of a pruned embedding table, ascending; None if the table is complete."""
+    """Row of a pruned embedding table -> token id of the tokenizer, ascending; None if the table is complete."""
 
 
 def setup_run(
@@ -56,14 +56,14 @@ def setup_run(
     start: Path | None = None,
     scored: Sequence[Split] = ("dev", "test"),
 ) -> RunSetup:
-    """A run's data, and its model on its device.
+    """Return a run's data, and its model on its device.
 
     Parameters
     ----------
     start : Path, optional
         File of encoder weights to start from. Default: the encoder's own weights.
     scored : sequence of str
-        Splits to evaluate. Other splits than these and train are not read.
+        Splits to evaluate. Only these and train are read.
     """
     recipe = spec.recipe
     metas, splits = read_tasks(spec.tasks, spec, cache, ("train", *scored))
@@ -89,7 +89,7 @@ def setup_run(
 
 
 def encoded_folder(cache: Path, fingerprint: str, encoder: str, recipe: Recipe) -> Path:
-    """Where the cache holds a task that is encoded for this encoder and recipe.
+    """Return the cache folder of a task that is encoded for this encoder and recipe.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def encoded_folder(cache: Path, fingerprint: str, encoder: str, recipe: Recipe) 
 
 
 def encoding_options(recipe: Recipe) -> EncodingOptions:
-    """The settings of a recipe that change how a task is encoded."""
+    """Return the settings of a recipe that change how a task is encoded."""
     return {
         "max_length": recipe.max_length,
         "max_words": recipe.max_words,
@@ -150,8 +150,8 @@ def _prune_vocabulary(
 ) -> tuple[TrainingSet, Splits, IntArray | None]:
     """Prune the embedding table to the tokens in use, and renumber the data.
 
-    Returns the training set, the evaluation splits and the ids of the table's rows; ids are None if the table of this
-    encoder cannot be pruned.
+    Returns the training set, the evaluation splits and the token ids of the table's rows. The ids are None if this
+    encoder's table cannot be pruned.
     """
     scored: Splits = {split: by_task for split, by_task in splits.items() if split != "train"}
     in_use = [*training.splits.values(), *(arrays for by_task in scored.values() for arrays in by_task.values())]

@@ -1,4 +1,6 @@
-"""Let SIGTERM wait for a checkpoint: a scheduler sends it some seconds before it takes the machine away."""
+"""Let SIGTERM wait for a checkpoint.
+
+A scheduler sends this signal some seconds before it takes the machine away."""
 
 from __future__ import annotations
 
@@ -12,9 +14,9 @@ from types import FrameType
 from typing import Any, Self
 
 BOUNDARY_SECONDS = 5.0
-"""Time that a mini-batch may take to end after SIGTERM; without a checkpoint, the process then ends at once."""
+"""Seconds that a mini-batch may take after SIGTERM. Then the process ends at once, without a checkpoint."""
 WRITING_SECONDS = 15.0
-"""Time after SIGTERM in which a second one does not end the process, so that a checkpoint can be written."""
+"""Seconds after SIGTERM in which a second one does not end the process, so that a checkpoint can be written."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -22,9 +24,9 @@ class Terminated(KeyboardInterrupt):
 
 
 class Termination:
-    """Within the block, SIGTERM sets ``asked`` and waits; at the end of the block it takes its former effect.
+    """Let SIGTERM set ``asked`` and wait in the block; at its end the signal takes effect.
 
-    It does nothing in threads other than the main one, which alone may set handlers.
+    It has an effect only in the main thread, because other threads cannot set handlers.
     """
 
     def __init__(self) -> None:
@@ -62,7 +64,7 @@ class Termination:
             self._is_interruptible = False
 
     def begin_writing(self) -> None:
-        """Note that a checkpoint is being written: its time is longer."""
+        """Allow the longer time of a checkpoint that is being written."""
         if self._timer is not None:
             self._timer.cancel()
             self._until = time.monotonic() + WRITING_SECONDS

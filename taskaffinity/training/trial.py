@@ -1,6 +1,6 @@
 """Train one trial of a recipe: each task by itself, in step, one epoch at a time.
 
-A trial evaluates dev alone; it never reads test.
+A trial evaluates only dev and never reads test.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def train_in_step(
     checkpoints: Path | None = None,
     checkpoint_minutes: float = 0.0,
 ) -> Generator[Mapping[str, Evaluated]]:
-    """Train single-task runs side by side; after each epoch yield each task's best dev evaluation so far.
+    """Train single-task runs side by side; yield each task's best dev evaluation per epoch.
 
-    It has counts of macro-F1, if these exist for the task, because they show whether all predictions are one class.
+    The evaluation has counts of macro-F1 if the task has classes. They show whether all predictions are one class.
 
     Each run trains exactly as ``execute`` would train it, with its own stream of random numbers. All models are in
     memory at once.
@@ -42,10 +42,10 @@ def train_in_step(
     specs : sequence of RunSpec
         One task each, all different, with the same recipe.
     checkpoints : Path, optional
-        Folder of the trial's checkpoints. A trial that finds one continues from it: it yields the epochs that were
-        trained before as they were, and then trains the others, to the same bytes as an undisturbed trial.
+        Folder of the trial's checkpoints. If there is one, the trial continues from it: it yields the epochs that were
+        already trained, and then trains the others. The result has the same bytes as that of an uninterrupted trial.
     checkpoint_minutes : float
-        Fewest minutes between two checkpoints; 0 for none.
+        Shortest time between two checkpoints, in minutes; 0 for none.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def train_in_step(
 class TrialRun:
     """A single-task run that trains one epoch at a time.
 
-    Its state is the position of its loop, its generators, and the epochs that improved on all before.
+    Its state is the position of its loop, its generators, and the epochs that improved on all earlier ones.
     """
 
     def __init__(self, spec: RunSpec, setup: RunSetup) -> None:
@@ -88,7 +88,7 @@ class TrialRun:
         return self.improved[max(number for number in self.improved if number <= epoch)]
 
     def train_to(self, epoch: int, after_batch: Callable[[], None]) -> None:
-        """Train the run's next epoch if it has fewer than ``epoch``, unless early stopping has ended the run."""
+        """Train the next epoch if fewer than ``epoch`` are done and the run was not stopped early."""
         patience = self.spec.recipe.early_stopping_patience
         done = self.loop.position.epoch - 1
         if done >= epoch or (patience is not None and self.improved and done - max(self.improved) >= patience):
@@ -105,7 +105,7 @@ class TrialRun:
         self.loop.position = Position(trained.number + 1)
 
     def note_generators(self) -> None:
-        """Note the states of torch's generators, which the run continues with."""
+        """Store the states of torch's generators, with which the run continues."""
         self.generators = generators(self.device)
 
     def restore(self, state: TrainingState, tensors: Tensors) -> None:
@@ -114,7 +114,7 @@ class TrialRun:
         Raises
         ------
         LookupError, ValueError
-            If it belongs to other data.
+            If the checkpoint belongs to other data.
         """
         improved = {int(number): chosen for number, chosen in state.selected.items()}
         if any(number >= state.epoch for number in improved) or (state.epoch > 1) != (1 in improved):

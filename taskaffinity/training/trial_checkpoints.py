@@ -1,4 +1,6 @@
-"""Checkpoints of a trial: one file per task, written together at the end of an epoch, or when SIGTERM came."""
+"""Checkpoints of a trial: one file per task.
+
+All are written together at the end of an epoch, or after SIGTERM."""
 
 from __future__ import annotations
 
@@ -21,16 +23,16 @@ if TYPE_CHECKING:
 
 
 class TrialCheckpoints:
-    """The checkpoints of a trial; within the block, SIGTERM waits for one.
+    """The checkpoints of a trial; in the block, SIGTERM waits for a checkpoint.
 
-    The files need not be of the same epoch: a run that is behind trains up to the others.
+    The files may be of different epochs: a run that is behind catches up with the others.
 
     Parameters
     ----------
     folder : Path or None
         The trial's folder; None for no checkpoints.
     minutes : float
-        Fewest minutes between two checkpoints.
+        Shortest time between two checkpoints, in minutes.
     runs : dict of task name to run
     """
 
@@ -51,7 +53,7 @@ class TrialCheckpoints:
             self._termination.__exit__(*raised)
 
     def resume(self) -> None:
-        """Continue every run from its checkpoint, if there is one that fits."""
+        """Continue every run from its checkpoint, if one fits."""
         for name, files in self._files.items():
             run = self._runs[name]
             found = files.read(run.spec.run_id, self._versions[name])
@@ -64,7 +66,7 @@ class TrialCheckpoints:
                 files.refuse(path, "of another model or other data")
 
     def end_if_asked(self, training: TrialRun | None = None) -> None:
-        """Write checkpoints and raise ``Terminated`` if SIGTERM came.
+        """After SIGTERM, write checkpoints and raise ``Terminated``.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The training set of each run variant (``runs.spec.Variant``): its own tasks, and what the variant adds."""
+"""Make the training set of each run variant (``runs.spec.Variant``)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The tasks that a run trains on, by name; only the spec's own tasks are evaluated."""
+    """The tasks that a run trains on, by name; only the tasks of the spec are evaluated."""
 
     metas: Mapping[str, TaskMeta]
     splits: Mapping[str, EncodedSplit]
@@ -28,9 +28,9 @@ def training_set_of(
     train: Mapping[str, EncodedSplit],
     partner: EncodedSplit | None = None,
 ) -> TrainingSet:
-    """The training set of a run.
+    """Return the training set of a run.
 
-    Plain and warm-started runs train on their tasks alone. A placebo adds a detached copy of the task. A
+    Plain and warm-started runs train only on their tasks. A placebo adds a detached copy of the task. A
     compute-matched run imitates the update count of a pair. The split-half variants train on one half of the task, or
     on both halves as two tasks.
 

@@ -1,1 +1,1 @@
-"""Encoders: their folders, how they are checked, and how they are loaded."""
+"""Check and load the folders of encoders."""

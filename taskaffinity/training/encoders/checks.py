@@ -17,7 +17,7 @@ _PROBE_LENGTH = 5
 
 
 def check_max_length(option: str, max_length: int, folder: Path) -> None:
-    """Raise if ``max_length`` exceeds the positions of the encoder in ``folder``.
+    """Check that ``max_length`` does not exceed the positions of the encoder in ``folder``.
 
     Parameters
     ----------
@@ -33,17 +33,19 @@ def check_max_length(option: str, max_length: int, folder: Path) -> None:
 
 
 def longest_input(folder: Path) -> float:
-    """The encoder's maximum input length in tokens; infinity if its configuration sets none."""
+    """Return the encoder's maximum input length in tokens; infinity if none is configured."""
     config = load_config(folder)
     positions = getattr(config, "max_position_embeddings", None)
-    return positions - _first_position(config) if positions and positions > 0 else math.inf  # XLNet's are -1
+    return positions - _first_position(config) if positions and positions > 0 else math.inf  # XLNet has -1
 
 
 @torch.inference_mode()
 def supports_packing(folder: Path, max_length: int) -> bool:
-    """Whether the encoder in ``folder`` gives the same states for packed sequences of up to ``max_length`` tokens.
+    """Return whether the encoder gives the same states for packed sequences.
 
-    It loads the weights.
+    The sequences have up to ``max_length`` tokens.
+
+    The weights are loaded.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def supports_packing(folder: Path, max_length: int) -> bool:
 
 @torch.inference_mode()
 def check_bidirectional(encoder: PreTrainedModel, folder: Path) -> None:
-    """Raise if the first state ignores later tokens, or if tokens alone are no valid input.
+    """Check that the first state depends on later tokens, and that tokens suffice as input.
 
     A sentence head reads the first token's state. In a causal decoder (GPT-2, Llama) that state is the same for every
     sentence, so nothing could be learned from it.
@@ -64,7 +66,7 @@ def check_bidirectional(encoder: PreTrainedModel, folder: Path) -> None:
     Parameters
     ----------
     folder : Path
-        Where the encoder was loaded from; the message names it.
+        Folder of the encoder, for the message.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def check_bidirectional(encoder: PreTrainedModel, folder: Path) -> None:
     encoder.eval()
     with as_input_error(f"{folder}: no encoder that takes token ids alone as input"):
         probes = torch.full((2, _PROBE_LENGTH), encoder.config.vocab_size - 1, device=encoder.device)
-        probes[1, -1] -= 1  # the two sequences differ in the last token alone
+        probes[1, -1] -= 1  # the two sequences differ only in the last token
         first, second = (encoder(input_ids=ids[None]).last_hidden_state[0, 0] for ids in probes)
     encoder.train(was_training)
     if torch.allclose(first, second, rtol=1e-5, atol=1e-6):
@@ -85,7 +87,7 @@ def check_bidirectional(encoder: PreTrainedModel, folder: Path) -> None:
 
 
 def _first_position(config: PretrainedConfig) -> int:
-    """The first position id of the model, which is built on the meta device; 0 if it cannot be built there."""
+    """Return the first position id of the model; 0 if it cannot be built on the meta device."""
     try:
         with torch.device("meta"):
             return first_position(AutoModel.from_config(config, trust_remote_code=False))

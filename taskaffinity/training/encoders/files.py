@@ -1,7 +1,7 @@
 """Check the files of an encoder's folder before transformers reads them.
 
-A folder from elsewhere may name Python code that transformers would run, hold a pipe in the place of a file, or
-describe a model that fits no machine. Each is refused in one line.
+A downloaded folder may name Python code that transformers would run, have a pipe instead of a file, or describe a model
+that fits no machine. Each of these is an ``InputError``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _MOST_PARAMETERS = 20_000_000_000
 
 
 def check_encoder_files(folder: Path) -> None:
-    """Raise if a file of an encoder's folder is no regular file, is too large, or names code to be run.
+    """Check that all files of an encoder's folder are regular, not too large, and name no code.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def check_encoder_files(folder: Path) -> None:
 
 
 def check_size(config: PretrainedConfig, folder: Path) -> None:
-    """Raise if a configuration describes a model that is larger than any encoder.
+    """Check that a configuration does not describe a model larger than any encoder.
 
     Raises
     ------
@@ -90,12 +90,14 @@ def check_size(config: PretrainedConfig, folder: Path) -> None:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in ``config.json`` or ``tokenizer_config.json``; transformers checks those that are not named here.
+    """Return the settings in ``config.json`` or ``tokenizer_config.json``.
+
+    The settings of ``_Settings`` are checked here, all others by transformers.
 
     Raises
     ------
     InputError
-        If the file is no JSON object, or a setting that is read here has another type: one line with what was found.
+        If the file is no JSON object, or one of the checked settings has another type: one line with what was found.
     """
     is_config = path.name == "config.json"
     where = f"{path}: not the configuration of an encoder" if is_config else f"{path}: its tokenizer cannot be loaded"
@@ -127,7 +129,7 @@ class _Index:
 
 
 def _parsed(path: Path, model: Any, where: str) -> str:
-    """The text of a JSON file that fits a model; ``where`` begins the message if it does not."""
+    """Return the text of a JSON file that fits a model; otherwise ``where`` begins the message."""
     fault = ""
     try:
         content = read_regular_text(path)
@@ -159,7 +161,10 @@ def _check_settings(path: Path) -> None:
 
 
 def _check_index(path: Path) -> None:
-    """Raise if a list of weight files names a file outside the folder, whose content would be no part of a run."""
+    """Raise if a list of weight files names a file outside the folder.
+
+    The content of such a file would not be part of a run's identity.
+    """
     index: dict[str, dict[str, str]] = json.loads(_parsed(path, _Index, f"{path}: no list of weight files"))
     names = set(index["weight_map"].values())
     if any(Path(name).name != name or not name.endswith((".safetensors", ".bin")) for name in names):

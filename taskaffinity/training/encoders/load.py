@@ -1,8 +1,8 @@
-"""Load encoders: folders in the Hugging Face layout, as stock transformers models.
+"""Load encoders from folders in the Hugging Face layout, as stock transformers models.
 
-An encoder whose configuration sets ``from_scratch`` has no weights file; each seed draws new random weights. The tiny
-encoder of the planted suites is one. Every other encoder must bring all its weights. A hub id is downloaded into the
-hub's cache once.
+An encoder whose configuration sets ``from_scratch`` has no weights file; each seed draws new random weights. An example
+is the tiny encoder of the planted suites. Every other encoder must have all its weights. A hub id is downloaded into
+the hub's cache once.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ ALIASES = {
 BlueBERT is trained on PubMed, or on PubMed and MIMIC-III. BioBERT and Bio+ClinicalBERT are cased."""
 
 _CASED = 0.01
-"""A vocabulary counts as cased if more than this share of its tokens has a capital letter."""
+"""A vocabulary counts as cased if more than this share of its tokens have a capital letter."""
 
 _GENERIC_NAMES = ("", ".", "model", "encoder", "checkpoint", "out")
-"""Folder names that identify nothing; the encoder's name then includes the parent folder."""
+"""Folder names that identify no encoder. The encoder's name then includes the parent folder."""
 
 _IDENTITY_FILES = (
     "config.json",
@@ -78,12 +78,12 @@ class Encoder:
 
 
 def find_encoder(name: str) -> Encoder:
-    """The encoder of a folder, of a name in ``ALIASES``, or of a hub id.
+    """Return the encoder of a folder, of a name in ``ALIASES``, or of a hub id.
 
     Raises
     ------
     InputError
-        If no such encoder exists, or if the folder lacks weights or a valid ``config.json``, or as
+        If no such encoder exists, if the folder lacks weights or a valid ``config.json``, or as
         ``check_encoder_files``.
     """
     folder = Path(name).expanduser()
@@ -109,7 +109,7 @@ def find_encoder(name: str) -> Encoder:
 
 
 def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, width: int = 64) -> Encoder:
-    """A BERT without trained weights whose tokens are ``vocabulary``; it is made once in ``cache``."""
+    """Return a BERT with the tokens ``vocabulary`` and no trained weights, made once in ``cache``."""
     config = AutoConfig.for_model(
         "bert",
         vocab_size=len(vocabulary) + 5,
@@ -119,7 +119,7 @@ def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, wid
         intermediate_size=2 * width,
         max_position_embeddings=128,
         from_scratch=True,
-        initializer_range=0.1,  # with 0.02, ten epochs did not suffice to learn the relation rule
+        initializer_range=0.1,  # with 0.02, ten epochs are too few to learn the relation rule
     )
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *vocabulary]
     digest = hashlib.sha256("\n".join([config.to_json_string(), *tokens]).encode()).hexdigest()[:12]
@@ -128,7 +128,8 @@ def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, wid
         check_private(place)
     private_folder(folder.parent)
     with FileLock(f"{folder}.lock"):
-        if folder.is_dir() and not (folder / SEAL).exists():  # of an earlier version, and part of the identity of runs
+        # a folder of an earlier version, whose content is part of the identity of runs
+        if folder.is_dir() and not (folder / SEAL).exists():
             seal(folder, folder.name)
         if not is_intact(folder):
             tokenizer = BertTokenizer({token: i for i, token in enumerate(tokens)}, do_lower_case=True)
@@ -141,7 +142,7 @@ def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, wid
 
 
 def load_config(folder: Path) -> PretrainedConfig:
-    """The encoder's configuration.
+    """Return the encoder's configuration.
 
     Configurations from BERT's first years have no ``model_type``; they are read as BERT.
 
@@ -163,10 +164,12 @@ def load_config(folder: Path) -> PretrainedConfig:
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The encoder's fast tokenizer; ``add_prefix_space`` lets a byte-level tokenizer take split words.
+    """Return the encoder's fast tokenizer.
 
-    If the tokenizer's configuration omits casing, it is inferred from the vocabulary. Bio+ClinicalBERT is such a case;
-    transformers would lower-case its input.
+    ``add_prefix_space`` lets a byte-level tokenizer take split words.
+
+    If the tokenizer's configuration omits casing, it is inferred from the vocabulary. An example is Bio+ClinicalBERT,
+    whose input transformers would lower-case.
 
     Raises
     ------
@@ -187,15 +190,15 @@ def load_tokenizer(folder: Path) -> Any:
         if _is_cased_by_vocabulary(folder):
             config["do_lower_case"] = False
         tokenizer = AutoTokenizer.from_pretrained(folder, add_prefix_space=True, **NO_CODE, **config)
-        tokenizer("a")  # some settings of another type fail here only
+        tokenizer("a")  # some settings of a wrong type fail only here
         return tokenizer
 
 
 def load_encoder(folder: Path, dropout: float | None = None) -> tuple[PreTrainedModel, nn.Module | None]:
-    """The model, and its pre-trained pooler or None.
+    """Return the model, and its pre-trained pooler or None.
 
-    The pooler is detached from the model, where it would run on the first token of a packed row alone. If the
-    checkpoint has no pooler weights, the pooler counts as absent, and heads bring their own.
+    The pooler is detached from the model, because there it would run only on the first token of a packed row. If the
+    checkpoint has no pooler weights, the pooler counts as absent, and each head has its own.
 
     Parameters
     ----------
@@ -245,7 +248,7 @@ def _from_hub(name: str) -> Path:
 
 
 def _is_cased_by_vocabulary(folder: Path) -> bool:
-    """Whether a folder sets no casing and its ``vocab.txt`` is cased."""
+    """Return whether a folder sets no casing and its ``vocab.txt`` is cased."""
     vocabulary, settings = folder / "vocab.txt", folder / "tokenizer_config.json"
     if not vocabulary.is_file() or (folder / "tokenizer.json").is_file():
         return False
@@ -259,10 +262,10 @@ def _is_cased_by_vocabulary(folder: Path) -> bool:
 
 def _fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
-    if _is_cased_by_vocabulary(folder):  # earlier versions lower-cased its input: old runs must not be reused
+    if _is_cased_by_vocabulary(folder):  # earlier versions lower-cased its input, so old runs must not be reused
         digest.update(b"cased")
     weights = {path.name for pattern in _WEIGHT_FILES for path in folder.glob(pattern)}
-    if any(name.endswith(".safetensors") for name in weights):  # both formats: transformers reads these
+    if any(name.endswith(".safetensors") for name in weights):  # transformers reads both formats
         weights = {name for name in weights if name.endswith(".safetensors")}
     for path in sorted(folder.iterdir()):
         if path.is_file() and (path.name in weights or path.name.startswith(_IDENTITY_FILES)):

@@ -23,7 +23,7 @@ def as_input_error(message: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        is_error = isinstance(error, Exception) or type(error).__name__ == "PanicException"  # of tokenizers
+        is_error = isinstance(error, Exception) or type(error).__name__ == "PanicException"  # raised by tokenizers
         if not is_error or isinstance(error, InputError) or is_lack_of_memory(error):
             raise
         reason = str(error).strip().partition("\n")[0] if isinstance(error, ImportError) else type(error).__name__
@@ -31,7 +31,7 @@ def as_input_error(message: str) -> Iterator[None]:
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
-    """Whether Python, torch or another allocator ran out of memory."""
+    """Return whether Python, torch or another allocator ran out of memory."""
     text = str(error).lower()
     phrases = ("t allocate memory", "cannot allocate memory", "out of memory")
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(phrase in text for phrase in phrases)

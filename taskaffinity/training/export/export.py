@@ -1,8 +1,9 @@
-"""Export a trained task to a folder that ``AutoModelFor...`` and ``pipeline`` load, with the same outputs.
+"""Export a trained task to a folder for ``AutoModelFor...`` and ``pipeline``.
 
-The heads of ``training.heads`` have the layers of the architecture's stock heads under other names, so export copies
-every weight. It changes only the last layer of similarity that was learned on standardised scores: its outputs become
-scores in the unit of the data. It refuses an architecture without an entry in ``FORMS``, whose stock head differs.
+Outputs do not change. The heads of ``training.heads`` have the layers of the architecture's stock heads under other
+names, so export copies every weight. Only a regression on standardised scores gets a changed last layer: its outputs
+become scores in the unit of the data. Architectures without an entry in ``FORMS`` cannot be exported, because their
+stock heads differ.
 
 A stock ``pipeline`` differs from ``predict`` in three points:
 
@@ -48,7 +49,8 @@ _CLASSIFIERS: dict[str, dict[str, str]] = {
     "deberta-v2": {"pooler.dense": "dense", "classifier": "output"},
     "distilbert": {"pre_classifier": "dense", "classifier": "output"},
 }
-"""By architecture: each layer of the stock sentence head, and its name in ours. BERT's dense layer is its pooler."""
+"""Architecture -> layer of the stock sentence head -> its name in the head of ``training.heads``. BERT's dense layer is
+its pooler."""
 
 _Problem = Literal["regression", "multi_label_classification"]
 _PROBLEMS: dict[Kind, _Problem] = {
@@ -56,7 +58,7 @@ _PROBLEMS: dict[Kind, _Problem] = {
     "regression": "regression",
     "multilabel": "multi_label_classification",
 }
-"""``problem_type`` of a stock sentence model by kind; that of the other kinds has one label."""
+"""``problem_type`` of a stock sentence model by kind. Other kinds have ``single_label_classification``."""
 
 
 def export(best: BestModel, out: Path, encoder: str | None = None, *, share_with_group: bool = False) -> None:
@@ -69,7 +71,7 @@ def export(best: BestModel, out: Path, encoder: str | None = None, *, share_with
     encoder : str, optional
         The encoder that the run started from, if its folder has moved.
     share_with_group : bool
-        Whether the group may read the folder; otherwise the owner alone.
+        Whether the group may read the folder; otherwise only the owner can.
 
     Raises
     ------
@@ -123,7 +125,7 @@ def check_exportable(folder: Path, asked: str = "") -> None:
     Raises
     ------
     InputError
-        If the stock heads of the architecture differ from ours.
+        If the stock heads of the architecture differ from those of ``training.heads``.
     """
     architecture = load_config(folder).model_type
     if architecture not in FORMS:
@@ -135,7 +137,7 @@ def check_exportable(folder: Path, asked: str = "") -> None:
 
 
 def _encoder(best: BestModel, folder: Path, given: str | None) -> Encoder:
-    """The encoder that the run started from, in the given folder or in its folder at training time."""
+    """Return the run's initial encoder, in the given folder or its folder at training time."""
     expected = best.spec.encoder
     if given is None and not (folder / "config.json").is_file():
         raise InputError(
@@ -158,21 +160,21 @@ def _trained(
     weights: Path,
     head: dict[str, torch.Tensor],
 ) -> MultiTaskModel:
-    """The model with the weights that scored the task on test."""
+    """Return the model with the weights that scored the task on test."""
     model = MultiTaskModel(folder, {meta.name: meta}, seed=best.spec.seed, packed=False)
     if best.spec.parent is not None:
         if start is None:
             raise InputError(
                 f"{best.spec.parent.run_id}: no longer has the weights that {best.spec.run_id} started from"
             )
-        load_shared_weights(model, start)  # embeddings of tokens that the run did not meet
+        load_shared_weights(model, start)  # embeddings of tokens that are not in the run's data
     load_shared_weights(model, weights)
     model.heads[meta.name].load_state_dict(head)
     return model.eval()
 
 
 def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedModel:
-    """The architecture's stock model for the task, with the trained weights in fp32."""
+    """Return the architecture's stock model for the task, with the trained weights in fp32."""
     check_exportable(folder)
     config = load_config(folder)
     architecture = config.model_type
@@ -207,7 +209,7 @@ def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedMod
 
 @torch.no_grad()
 def _in_unit_of_data(output: nn.Module, scale: Scale) -> None:
-    """Change the last layer of a regression so that its outputs are scores in the unit of the data."""
+    """Change the last layer of a regression so that outputs have the unit of the data."""
     for name, weight in output.named_parameters():
         weight.mul_(scale.sd)
         if name == "bias":

@@ -33,16 +33,16 @@ _TAKES = {
 
 
 _HUB_METRICS = {"accuracy": "accuracy", "pearson": "pearsonr"}
-"""Names of metrics on model hubs; all others are kinds of F1."""
+"""Names of metrics on model hubs. All other metrics are kinds of F1."""
 
 
 def model_card(best: BestModel, meta: TaskMeta) -> str:
-    """The model card in Markdown."""
+    """Return the model card in Markdown."""
     return "\n".join(_lines(best, meta)) + "\n"
 
 
 def agreements_of(best: BestModel) -> list[str]:
-    """Titles of the training corpora under data use agreements; none for synthetic data."""
+    """Return the titles of training corpora under data use agreements; none if synthetic."""
     if best.study.synthetic:
         return []
     corpora = dict.fromkeys(corpus for name in _training_tasks(best) if (corpus := _corpus(name)) in AGREEMENTS)
@@ -78,7 +78,7 @@ def _lines(best: BestModel, meta: TaskMeta) -> Iterator[str]:
 
 
 def _metadata(best: BestModel, meta: TaskMeta) -> str:
-    """The header of the card for model hubs, as YAML: the pipeline, and the test score as ``model-index``."""
+    """Return the card's YAML header for model hubs: pipeline, and test score as ``model-index``."""
     pipeline = "token-classification" if meta.kind == "ner" else "text-classification"
     outcome = best.outcome
     result = {
@@ -144,7 +144,7 @@ def _limits(best: BestModel, meta: TaskMeta) -> Iterator[str]:
 
 
 def _training_tasks(best: BestModel) -> dict[str, str]:
-    """Every task that the weights were trained on, with the fingerprint of its data."""
+    """Return every task that the weights were trained on, with the fingerprint of its data."""
     return {name: mark for run in (*best.spec.lineage, best.spec) for name, mark in run.tasks}
 
 

@@ -44,17 +44,17 @@ from taskaffinity.training.inputs.tokenize import encode_examples
 from taskaffinity.training.prediction import EVALUATION_TOKENS, batches_by_tokens, tags_of_sentences
 
 ABOUT = "taskaffinity.json"
-"""The file with the task, its run, and the limits on the length of texts."""
+"""File with the task, its run, and the limits on the length of texts."""
 
 _AT_ONCE = 1024
-"""Texts that are read before they are predicted. They are batched by length, so that little is padded."""
+"""Number of texts that are read ahead. They are batched by length to avoid padding."""
 
 Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class _About:
-    """What prediction needs of ``ABOUT``."""
+    """The content of ``ABOUT`` that prediction needs."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="ignore")
 
@@ -89,7 +89,7 @@ class Predictor:
             self.model = auto.from_pretrained(folder, dtype=torch.float32, weights_only=True, **NO_CODE).eval()
             if self.model.num_labels != max(1, len(names)) or min(self.max_length - 7, self.max_words) < 1:
                 raise ValueError("another model than that of the task")
-        self.model.to(device)  # outside the block: a full GPU is no fault of the folder
+        self.model.to(device)  # outside the block, because a full GPU is no fault of the folder
         self.tokenizer = load_tokenizer(folder)
         self.device = device
 
@@ -167,7 +167,7 @@ class Predictor:
 
 
 def _words(row: Unlabelled) -> list[Span]:
-    """Spans of a row's words in its text, or in the words joined by spaces if the row has split words."""
+    """Return the spans of a row's words in its text, or in its split words joined by spaces."""
     if not row.words:
         return word_spans(row.text, (0, len(row.text)))[0]
     starts = accumulate((len(word) + 1 for word in row.words), initial=0)

@@ -1,8 +1,8 @@
 """Store encoded tasks in a cache on disk, and read them memory-mapped.
 
 Tokens reveal the text. The cache is therefore outside the results folder, and only its owner can read it. Each task's
-folder is sealed with the hashes of its files (``training.checksums``), because arrays that were cut or exchanged can
-still be read.
+folder is sealed with the hashes of its files (``training.checksums``), because truncated or exchanged arrays can still
+be read.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def cache_folder(
     trains_on_dev: bool = False,
     reversed_pairs: bool = False,
 ) -> Path:
-    """Folder of a task's arrays in the cache.
+    """Return the folder of a task's arrays in the cache.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def cache_folder(
     encoder : str
         Fingerprint of the encoder.
     trains_on_dev : bool
-        Whether the training split holds the dev examples too.
+        Whether the training split also has the dev examples.
     reversed_pairs : bool
         Whether the second text of a pair comes first.
     """
@@ -69,7 +69,7 @@ def cache_folder(
 
 
 def write_encoded(folder: Path, meta: TaskMeta, splits: Iterable[tuple[Split, EncodedSplit]]) -> None:
-    """Write a task's arrays in the place of any earlier ones; the folder appears complete or not at all.
+    """Write a task's arrays, replacing earlier ones; the folder appears complete or not at all.
 
     The caller holds a lock if another process may write the same folder.
     """
@@ -91,7 +91,7 @@ def read_encoded(folder: Path) -> tuple[TaskMeta, dict[Split, EncodedSplit]]:
     Raises
     ------
     InputError
-        If the folder is missing, is not as it was written, or was written by another version.
+        If the folder is missing, has changed since it was written, or is of another version.
     """
     if not is_intact(folder):
         raise InputError(f"{folder}: a damaged task of the cache; repeat the command, which encodes it afresh")
@@ -150,7 +150,7 @@ _MODELS: dict[Kind, type[_Examples]] = {
 
 
 def _check_lengths(split: EncodedSplit) -> None:
-    """Raise ValueError if the parts of a split are not of one number of examples and rows."""
+    """Raise ValueError if the parts of a split differ in their number of examples or rows."""
     n, n_rows = split.n_examples, split.n_rows
     of_examples = [len(split.gold), len(split.documents)] + ([] if split.is_tagging else [len(split.targets)])
     if set(of_examples) != {n} or {len(split.examples_of_rows), len(split.word_bounds) - 1} != {n_rows}:
@@ -158,7 +158,7 @@ def _check_lengths(split: EncodedSplit) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder, or whatever has its name."""
+    """Remove a folder, or any file of its name."""
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.exists():

@@ -46,7 +46,7 @@ class BertAdamStepper:
         Raises
         ------
         ValueError
-            If ``counts`` is False, which the released code does not know.
+            If ``counts`` is False, because the released code has no such option.
         """
         if not counts:
             raise ValueError("counts=False: the paper's optimizer counts every step")
@@ -68,7 +68,7 @@ class BertAdamStepper:
             parameter.grad = None
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Each parameter's moments and count of updates, by the parameter's number."""
+        """Return each parameter's moments and count of updates, by the parameter's number."""
         state: dict[str, Tensor] = {}
         for number, parameter in enumerate(self.parameters):
             if (count := self.steps.get(id(parameter))) is not None:
@@ -78,7 +78,7 @@ class BertAdamStepper:
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from a state; the parameters are those of the same model."""
+        """Continue from a state of the same model."""
         for (number, key), value in numbered(state).items():
             parameter = self.parameters[number]
             if key == "steps":
@@ -105,6 +105,6 @@ class BertAdamStepper:
 
 
 def bert_adam_learning_rate(recipe: Recipe, step: int, n_steps: int) -> float:
-    """The learning rate of a tensor's update ``step`` (from 0)."""
+    """Return the learning rate of a tensor's update ``step`` (from 0)."""
     done = step / n_steps
     return recipe.learning_rate * (done / recipe.warmup_ratio if done < recipe.warmup_ratio else 1 - done)

@@ -1,6 +1,6 @@
-"""Compile a pointwise update to one kernel on a GPU, if the compiled update is right there.
+"""Compile a pointwise update to one GPU kernel, if its results are right.
 
-What is compiled is stored in the user's own cache. By default, torch would use a folder in ``/tmp`` with a known name,
+Compiled code is stored in the user's own cache. By default, torch would use a folder in ``/tmp`` with a known name,
 where another user could place other code.
 """
 
@@ -19,21 +19,27 @@ from taskaffinity.runs.files import cache_folder
 
 _N = 1000
 _TOLERANCE = 1e-5
-"""Of values and moments after one update, absolute and relative; a compiler may fuse a product and a sum."""
+"""Absolute and relative tolerance of values and moments after one update. A compiler may fuse a product and a sum."""
 
 
 def compiled(update: Callable[..., None], device: torch.device) -> Callable[..., None]:
-    """The update, compiled if the device is a GPU and compiling works; the result is the same."""
+    """Return the update, compiled if the device is a GPU and compiling works.
+
+    The results are the same.
+    """
     return _compiled_and_tried(update) if device.type == "cuda" else update
 
 
 @cache
 def _compiled_and_tried(update: Callable[..., None]) -> Callable[..., None]:
-    """The compiled update; the update itself if the compiled one fails or differs, which a line on stderr says."""
+    """Return the compiled update, or the update itself if the compiled one fails or differs.
+
+    In the second case, a line is written to stderr.
+    """
     if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
         folder = cache_folder() / "compiled"
         check_private(folder)
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(private_folder(folder))  # Triton stores below it too
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(private_folder(folder))  # Triton also stores below this folder
     try:
         fast = torch.compile(update, dynamic=True, fullgraph=True)
         if is_equal(update, fast, "cuda"):
@@ -47,7 +53,7 @@ def _compiled_and_tried(update: Callable[..., None]) -> Callable[..., None]:
 
 @torch.no_grad()
 def is_equal(update: Callable[..., None], fast: Callable[..., None], device: str) -> bool:
-    """Whether two updates give the same values and moments, for gradients in fp32 and bf16."""
+    """Return whether two updates give equal values and moments, for fp32 and bf16 gradients."""
     generator = torch.Generator().manual_seed(0)
     p, g, m, u = (torch.randn(_N, generator=generator).to(device) for _ in range(4))
     rates, share = (torch.tensor(given).to(device) for given in ([0.01, 0.1, 1.5], 0.5))

@@ -1,8 +1,8 @@
-"""The optimizer step on a GPU: Adamax or AdamW over flat buffers, which are read and written once.
+"""The optimizer step on a GPU: Adamax or AdamW in one pass over flat buffers.
 
 The values and moments of all parameters lie in flat buffers in fp32, and parameters are views into them. A step
-computes the norm of the gradients, then updates each run of neighbouring parameters in one pointwise pass, which clips,
-decays and rounds too. The formulas are those of ``optimizer.Stepper``, which CPUs use; last digits differ.
+computes the norm of the gradients. Then it updates each run of neighbouring parameters in one pointwise pass, which
+also clips, decays and rounds. The formulas are those of ``optimizer.Stepper`` for CPUs; last digits differ.
 
 If the model multiplies in bf16, the weights and biases of its linear layers are bf16 copies of their values. Autocast
 rounds them in the same way in each step, so products and gradients are the same bit for bit.
@@ -26,10 +26,10 @@ from taskaffinity.training.optim.optimizer import decayed_parameters, learning_r
 from taskaffinity.training.packing.layout import sent
 
 _ALIGNED = 64
-"""Elements that a parameter's place in a buffer is a multiple of; kernels want multiples of 16 bytes."""
+"""A parameter starts at a multiple of this number of elements in a buffer. Kernels need multiples of 16 bytes."""
 _FIRST, _SECOND, _EPSILON = 0.9, 0.999, 1e-8
 RATES = 3
-"""Numbers of a run and step: step size, share of decay, and a factor of the second moment's root."""
+"""Number of rates of a run in a step: step size, share of decay, and a factor of the second moment's root."""
 
 Update = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], None]
 
@@ -58,11 +58,11 @@ class Run:
     """Parameters that are neighbours in the buffers and are updated at once."""
 
     numbers: tuple[int, ...]
-    """Of the parameters, in the order of the buffers."""
+    """Numbers of the parameters, in the order of the buffers."""
     place: slice
-    """In the buffers of values and moments."""
+    """Place in the buffers of values and moments."""
     half: slice | None
-    """In the buffer of bf16 copies; None if the parameters are in fp32."""
+    """Place in the buffer of bf16 copies; None if the parameters are in fp32."""
     decay: float
 
 
@@ -102,7 +102,10 @@ class OnePassStepper:
             self.step_number += counts
 
     def runs(self) -> list[Run]:
-        """The runs of the parameters that have a gradient now; a run has one owner and one count of updates."""
+        """Return the runs of the parameters that have a gradient now.
+
+        A run has one owner and one count of updates.
+        """
         found: list[list[int]] = []
         previous = None
         for i in self._order:
@@ -117,11 +120,11 @@ class OnePassStepper:
         return [self._run(numbers) for numbers in found]
 
     def is_uniform(self, runs: Sequence[Run]) -> bool:
-        """Whether the parameters of each run have one count of updates, as ``advance`` expects."""
+        """Return whether all parameters of a run have one count of updates, as ``advance`` expects."""
         return all(len({self.counts[i] for i in run.numbers}) == 1 for run in runs)
 
     def advance(self, runs: Sequence[Run], *, counts: bool = True) -> list[list[float]]:
-        """Count a step of these runs; the rates of each, as ``apply`` takes them."""
+        """Count a step of these runs, and return the rates of each for ``apply``."""
         lr, rates = learning_rate(self.recipe, self.step_number, self.n_steps), []
         for run in runs:
             t = self.counts[run.numbers[0]] + 1
@@ -133,7 +136,7 @@ class OnePassStepper:
 
     @torch.no_grad()
     def apply(self, runs: Sequence[Run], rates: Tensor) -> Tensor:
-        """Update the parameters of these runs, and clear all gradients; waits for no value on the device.
+        """Update the parameters of these runs and clear all gradients, without waiting for a GPU.
 
         Parameters
         ----------
@@ -159,7 +162,7 @@ class OnePassStepper:
         return norm
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The number of steps, and each parameter's moments, count of updates and fp32 values, by its number."""
+        """Return the number of steps, and each parameter's moments, count and fp32 values by number."""
         state = {"steps": torch.tensor(self.step_number)}
         for i, count in enumerate(self.counts):
             if count:
@@ -174,7 +177,7 @@ class OnePassStepper:
         Raises
         ------
         ValueError
-            If the state is one of another model.
+            If the state belongs to another model.
         """
         self.step_number = int(state["steps"])
         for (i, key), value in numbered(state).items():
@@ -219,19 +222,19 @@ class OnePassStepper:
         return Run(tuple(numbers), place, half, self._decays[first])
 
     def _gradient(self, run: Run) -> Tensor:
-        """The gradient of a run as one vector."""
+        """Return the gradient of a run as one vector."""
         parts: list[Any] = [self.parameters[i].grad for i in run.numbers]
         return torch.cat([part.reshape(-1) for part in parts]) if len(parts) > 1 else parts[0].reshape(-1)
 
 
 def _owner(name: str) -> str:
-    """The part of a model with this parameter: the encoder, the pooler, or one head."""
+    """Return the part of a model with this parameter: encoder, pooler, or one head."""
     first, _, rest = name.partition(".")
     return f"{first}.{rest.partition('.')[0]}" if first == "parts" else first
 
 
 def _linear_weights(model: nn.Module) -> set[int]:
-    """The ids of parameters that only linear layers have."""
+    """Return the ids of parameters that only linear layers have."""
     of_linear: set[int] = set()
     of_others: set[int] = set()
     for module in model.modules():
@@ -240,12 +243,12 @@ def _linear_weights(model: nn.Module) -> set[int]:
 
 
 def full_weights(model: nn.Module) -> dict[str, Tensor]:
-    """The state of a model with all weights in fp32."""
+    """Return the state of a model with all weights in fp32."""
     return {**model.state_dict(), **getattr(model, "masters", {})}
 
 
 def leave_bf16(model: nn.Module) -> None:
-    """Give a model's bf16 weights back in fp32. The optimizer cannot continue after that."""
+    """Convert a model's bf16 weights to fp32. The optimizer cannot continue after that."""
     masters = getattr(model, "masters", {})
     for name, values in masters.items():
         model.get_parameter(name).data = values

@@ -60,7 +60,7 @@ class Stepper:
         self.step_number += counts
 
     def state_dict(self) -> dict[str, torch.Tensor]:
-        """The number of steps, and each parameter's moments and count of updates, by the parameter's number."""
+        """Return the number of steps, and each parameter's moments and count of updates by number."""
         state = {"steps": torch.tensor(self.step_number)}
         for number, parameter in enumerate(self.parameters):
             for key, value in self.optimizer.state.get(parameter, {}).items():
@@ -68,16 +68,19 @@ class Stepper:
         return state
 
     def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Continue from a state; the parameters are those of the same model."""
+        """Continue from a state of the same model."""
         self.step_number = int(state["steps"])
         for (number, key), value in numbered(state).items():
             parameter = self.parameters[number]
-            counts_in_python = key == "t"  # of ``Adamax``; torch counts in a tensor
+            counts_in_python = key == "t"  # ``Adamax`` counts in an int, torch in a tensor
             self.optimizer.state[parameter][key] = int(value) if counts_in_python else like(parameter, value)
 
 
 def learning_rate(recipe: Recipe, step: int, n_steps: int) -> float:
-    """The learning rate of update ``step`` (from 0): linear warm-up to the peak, then linear decay to 0."""
+    """Return the learning rate of update ``step`` (from 0).
+
+    It rises linearly to the peak, then falls linearly to 0.
+    """
     warmup = max(1, round(recipe.warmup_ratio * n_steps))
     if step < warmup:
         return recipe.learning_rate * (step + 1) / warmup
@@ -85,18 +88,18 @@ def learning_rate(recipe: Recipe, step: int, n_steps: int) -> float:
 
 
 def numbered(state: Mapping[str, torch.Tensor]) -> dict[tuple[int, str], torch.Tensor]:
-    """The tensors of a state whose name is ``NUMBER.KEY``, by number and key."""
+    """Return the tensors of a state with names ``NUMBER.KEY``, by number and key."""
     split = {name: name.partition(".") for name in state}
     return {(int(number), key): state[name] for name, (number, dot, key) in split.items() if dot}
 
 
 def like(parameter: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """A copy of a moment, in memory as the optimizer allocates it; a count of updates stays a scalar.
+    """Return a copy of a moment in the optimizer's memory format; a count stays a scalar.
 
     Raises
     ------
     ValueError
-        If the moment is one of another parameter.
+        If the moment belongs to another parameter.
     """
     if value.ndim == 0:
         return value.to(parameter.device, copy=True)
@@ -106,7 +109,7 @@ def like(parameter: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
 
 
 def decayed_parameters(model: nn.Module) -> list[nn.Parameter]:
-    """Parameters that decay: all but biases and layer-norm weights.
+    """Return the parameters that decay: all but biases and layer-norm weights.
 
     A parameter in two places, such as tied embeddings, occurs once.
     """

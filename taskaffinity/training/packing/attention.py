@@ -1,4 +1,4 @@
-"""Attention with dropout over the blocks of a packed row, with an explicit backward pass for CPUs.
+"""Attention with dropout over blocks of a packed row, with explicit gradients for CPUs.
 
 torch's attention has no fast path for dropout on a CPU, and autograd would record about a hundred small operations per
 layer. Here a layer is one operation, and the backward pass reuses the intermediate results of the forward pass.
@@ -22,7 +22,7 @@ from taskaffinity.training.packing.layout import Block, by_head, by_token
 class BlockAttention(torch.autograd.Function):
     """``dropout(softmax(q k' * scaling + bias)) v`` of each block.
 
-    Computed in fp32 even under autocast, because its matrix products are small and bf16 was slower.
+    It is computed in fp32 even under autocast, because its matrix products are small and bf16 was slower.
     """
 
     @staticmethod

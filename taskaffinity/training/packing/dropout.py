@@ -26,7 +26,7 @@ def dropout(values: Tensor, p: float) -> Tensor:
 
 
 def dropout_mask(values: Tensor, p: float) -> Tensor:
-    """The factors of values on a CPU: 0 with probability ``p``, otherwise the scale."""
+    """Return the factors of values on a CPU: 0 with probability ``p``, otherwise the scale."""
     dropped = min(round(p * _NUMBERS), _NUMBERS - 1)
     words = torch.empty(-(-values.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
     numbers = words.view(torch.int16)[: values.numel()].view(values.shape)

@@ -6,7 +6,7 @@ the layer's matrix products, do not reach the head. Without them, the states tha
 same. With six layers, this saves about a seventh of the matrix products of a step on sentences.
 
 The layer's modules and their order do not change; only its ``forward`` is replaced. The whole layer is computed for
-architectures without an entry in ``LAYERS``, and where ``narrow_last_layer`` finds different states.
+architectures without an entry in ``LAYERS``, and if the states differ.
 """
 
 # T tokens of the batch, R of them read, H hidden width
@@ -58,15 +58,17 @@ LAYERS: Mapping[str, tuple[str, Narrow]] = {
     "electra": ("encoder.layer", bert_layer),
     "distilbert": ("transformer.layer", distilbert_layer),
 }
-"""By ``model_type``: the name of the list of layers in the encoder, and the narrow ``forward`` of a layer."""
+"""``model_type`` -> the name of the list of layers in the encoder, and the narrow ``forward`` of a layer."""
 
 
 _TOLERANCE, _TOLERANCE_OF_GPUS = 1e-4, 1e-3
-"""Absolute and relative tolerance of states on a CPU and on a GPU, whose kernels add in another order."""
+"""Absolute and relative tolerance of states on a CPU and on a GPU. GPU kernels add in another order."""
 
 
 def narrow_last_layer(encoder: PreTrainedModel, max_length: int = 128) -> bool:
-    """Narrow the last layer of a packed encoder if its states stay the same; whether they do.
+    """Narrow the last layer of a packed encoder if its states stay the same.
+
+    Returns whether they do.
 
     The states are compared on ``probe_sequences``. If they differ, the encoder is unchanged.
 
@@ -87,7 +89,8 @@ def narrow_last_layer(encoder: PreTrainedModel, max_length: int = 128) -> bool:
         try:
             last = encoder.get_submodule(path)[-1]  # type: ignore[index]
             whole, layout = packed_states(encoder, tokens, start)
-            last.forward = partial(narrow, weakref.proxy(last))  # a reference cycle would delay freeing the model
+            # a proxy, because a reference cycle would delay freeing the model
+            last.forward = partial(narrow, weakref.proxy(last))
             narrowed, _ = packed_states(encoder, tokens, start)
             expected = whole[layout.read]
             if narrowed.shape == expected.shape and torch.allclose(narrowed, expected, atol=tolerance, rtol=tolerance):
@@ -102,7 +105,7 @@ def narrow_last_layer(encoder: PreTrainedModel, max_length: int = 128) -> bool:
 
 
 def _attended(inner: Any, query: Tensor, key: Tensor, value: Tensor, layout: Layout) -> Tensor:
-    """Attention of the tokens that are read over all tokens, ``(1, R, H)``."""
+    """Return the attention of the read tokens over all tokens, ``(1, R, H)``."""
     query, key, value = (
         states.view(1, states.shape[1], -1, inner.attention_head_size).transpose(1, 2) for states in (query, key, value)
     )  # (1, N, R or T, D)

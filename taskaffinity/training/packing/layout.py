@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 _SINGLE = 24
-"""Length in tokens from which a sequence is a block by itself: copying it into a block would cost more than a call."""
+"""A sequence of this length in tokens, or more, is a block by itself: copying it would cost more than a call."""
 _SLACK, _SLACK_TOKENS = 1 / 8, 8
-"""How much the longest sequence of a block may exceed the shortest: the larger of a share and a number of tokens."""
+"""The longest sequence of a block may exceed the shortest by the larger of a share and a number of tokens."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Layout:
     most_read: int  # most tokens of one sequence that are read
 
     def to(self, device: str) -> Layout:
-        """The layout on another device."""
+        """Return the layout on another device."""
         if torch.device(device).type == "cpu":
             return self
         bounds, read, read_bounds = (sent(tensor, device) for tensor in (self.bounds, self.read, self.read_bounds))
@@ -55,12 +55,12 @@ class Layout:
 
 
 def sent(tensor: Tensor, device: str) -> Tensor:
-    """Copy a tensor to a device, through pinned memory to a GPU, so that the CPU does not wait."""
+    """Copy a tensor to a device; for a GPU through pinned memory, so that the CPU does not wait."""
     return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor.to(device)
 
 
 def layout_of(lengths: Sequence[int], read: Sequence[int] | npt.NDArray[np.int64] | None = None) -> Layout:
-    """The layout of packed sequences.
+    """Return the layout of packed sequences.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def layout_of(lengths: Sequence[int], read: Sequence[int] | npt.NDArray[np.int64
 
 
 def _block(first: int, lengths: Sequence[int], *, has_keys: bool = True) -> Block:
-    """The block of sequences with these lengths; a block of keys needs a bias that hides its padding."""
+    """Return the block of sequences with these lengths; a bias hides the padding of keys."""
     tokens, shape = slice(first, first + sum(lengths)), (len(lengths), max(lengths))
     if min(lengths) == shape[1]:
         return Block(tokens, shape)
@@ -109,7 +109,10 @@ def _block(first: int, lengths: Sequence[int], *, has_keys: bool = True) -> Bloc
 
 
 def by_head(states: Tensor, block: Block) -> Tensor:
-    """The block's rows of ``(T, N, D)`` as ``(B N, L, D)``, with zeros for padding; a view if possible."""
+    """Return the block's rows of ``(T, N, D)`` as ``(B N, L, D)``, padded with zeros.
+
+    The result is a view if possible.
+    """
     count, longest = block.shape
     rows = states[block.tokens]
     if count == 1:
@@ -120,6 +123,6 @@ def by_head(states: Tensor, block: Block) -> Tensor:
 
 
 def by_token(states: Tensor, block: Block) -> Tensor:
-    """The inverse of ``by_head``: ``(B N, L, D)`` as the block's rows of ``(T, N, D)``, without padding."""
+    """Invert ``by_head``: return ``(B N, L, D)`` as rows of ``(T, N, D)``, without padding."""
     rows = states.view(block.shape[0], -1, *states.shape[1:]).transpose(1, 2)  # (B, L, N, D)
     return rows.flatten(0, 1) if block.places is None else rows.flatten(0, 1).index_select(0, block.places)

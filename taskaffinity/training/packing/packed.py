@@ -29,7 +29,7 @@ PACKED = "taskaffinity_packed"
 _TOLERANCE = 1e-4
 """Absolute and relative tolerance of states on a CPU."""
 _TOLERANCES: tuple[tuple[torch.dtype | None, float], ...] = ((None, 1e-3), (torch.bfloat16, 0.05))
-"""On a GPU: the precision of matrix products (None: fp32), and the largest norm of a difference over the norm."""
+"""On a GPU: precision of matrix products (None: fp32), and largest relative norm of a difference."""
 
 
 def packed_attention(
@@ -55,7 +55,7 @@ def packed_attention(
     Returns
     -------
     (1, R, N, D) Tensor
-        The output of attention, followed by None in the place of attention weights.
+        The output of attention. None follows, instead of attention weights.
     """
     query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, N, D)
     # squeeze, not [0], whose backward pass fills a tensor with zeros
@@ -96,17 +96,19 @@ AttentionInterface.register(PACKED, packed_attention)
 
 
 def first_position(encoder: PreTrainedModel) -> int:
-    """The position id of a sequence's first token: 0, or ``padding_idx + 1`` if padding has a position id."""
+    """Return the first position id: 0, or ``padding_idx + 1`` if padding has a position id."""
     embeddings = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
     padding = getattr(embeddings, "padding_idx", None)
     return 0 if padding is None else int(padding) + 1
 
 
 def packs_exactly(encoder: PreTrainedModel, max_length: int = 128) -> bool:
-    """Set packed attention if it gives the states of each sequence by itself; whether it does.
+    """Set packed attention if it gives the same states as single sequences.
 
-    The states are compared on ``probe_sequences``, in fp32 on the encoder's device. On a GPU, gradients are compared
-    too, and everything in bf16 as well, because each precision has its own kernel. If they differ, the encoder gets
+    Returns whether it does.
+
+    The states are compared on ``probe_sequences``, in fp32 on the encoder's device. On a GPU, gradients are also
+    compared, and both again in bf16, because each precision has its own kernel. If they differ, the encoder gets
     ``sdpa``, or ``eager`` if it does not support ``sdpa``.
 
     Parameters
@@ -136,7 +138,7 @@ def _agrees_on_cpu(encoder: PreTrainedModel, max_length: int) -> bool:
 
 
 def _agrees_on_gpu(encoder: PreTrainedModel, max_length: int) -> bool:
-    """Whether states and gradients agree in each precision."""
+    """Return whether states and gradients agree in each precision."""
     weights = [weight for weight in encoder.parameters() if weight.requires_grad]
     for dtype, tolerance in _TOLERANCES:
         found = []
@@ -146,21 +148,25 @@ def _agrees_on_gpu(encoder: PreTrainedModel, max_length: int) -> bool:
             for states in both:
                 direction = torch.linspace(-1, 1, states.numel(), device=states.device).view_as(states)
                 gradients = torch.autograd.grad((states.float() * direction).sum(), weights, allow_unused=True)
-                # as one vector, because some gradients, such as those of the keys' biases, are zero but for rounding
+                # as one vector, because some gradients, such as those of the keys' biases, are zero except for rounding
                 found.append((states, torch.cat([given.flatten() for given in gradients if given is not None])))
-        if not all(relative_error(*pair) <= tolerance for pair in zip(*found, strict=True)):  # NaN is a difference too
+        # "not all <=" counts NaN as a difference
+        if not all(relative_error(*pair) <= tolerance for pair in zip(*found, strict=True)):
             return False
     return True
 
 
 def relative_error(expected: Tensor, found: Tensor) -> float:
-    """The norm of the difference over the norm of what is expected; 0 if both are 0."""
+    """Return the norm of the difference over the norm of ``expected``; 0 if both are 0."""
     difference, size = (float(tensor.detach().float().norm()) for tensor in (found - expected, expected))
     return difference / size if size else difference
 
 
 def _both_states(encoder: PreTrainedModel, max_length: int) -> tuple[Tensor, Tensor]:
-    """Last states of the probes, each sequence by itself and packed; the encoder keeps packed attention."""
+    """Return the last states of the probes, unpacked and packed.
+
+    The encoder keeps packed attention.
+    """
     tokens, start = probe_sequences(encoder, max_length)
     encoder.set_attn_implementation("sdpa")
     separate = [encoder(input_ids=ids[None].to(encoder.device)).last_hidden_state[0] for ids in tokens]
@@ -169,7 +175,10 @@ def _both_states(encoder: PreTrainedModel, max_length: int) -> tuple[Tensor, Ten
 
 
 def probe_sequences(encoder: PreTrainedModel, max_length: int) -> tuple[list[Tensor], int]:
-    """A sequence of 5 and one of ``max_length`` token ids, if the encoder has as many positions; its first position."""
+    """Return sequences of 5 and ``max_length`` token ids, and the encoder's first position.
+
+    The second is shorter if the encoder has fewer positions.
+    """
     start = first_position(encoder)
     longest = min(max_length, getattr(encoder.config, "max_position_embeddings", max_length) - start)
     vocabulary = encoder.config.vocab_size
@@ -178,7 +187,10 @@ def probe_sequences(encoder: PreTrainedModel, max_length: int) -> tuple[list[Ten
 
 
 def packed_states(encoder: PreTrainedModel, sequences: Sequence[Tensor], start: int) -> tuple[Tensor, Layout]:
-    """Last states of packed sequences, ``(T, H)``, and their layout; ``sequences`` are in ascending length."""
+    """Return the last states of packed sequences, ``(T, H)``, and their layout.
+
+    The sequences are in ascending length.
+    """
     device = str(encoder.device)
     layout = layout_of([len(tokens) for tokens in sequences]).to(device)
     positions = torch.cat([torch.arange(len(tokens)) + start for tokens in sequences])

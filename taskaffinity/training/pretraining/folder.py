@@ -24,7 +24,9 @@ from taskaffinity.training.encoders.load_errors import as_input_error
 
 
 def load_with_language_head(folder: Path) -> PreTrainedModel:
-    """The encoder in ``folder`` with its head for masked tokens, in fp32; with new weights if it has none.
+    """Return the encoder in ``folder`` with its head for masked tokens, in fp32.
+
+    A missing head gets new weights.
 
     Raises
     ------
@@ -36,7 +38,7 @@ def load_with_language_head(folder: Path) -> PreTrainedModel:
     if getattr(config, "from_scratch", False):
         model = AutoModelForMaskedLM.from_config(config, trust_remote_code=False)
     else:
-        # warnings of an unused pooler and a new head are expected
+        # warnings about an unused pooler and a new head are expected
         with as_input_error(f"{folder}: its weights cannot be loaded"), _quietly():
             model = AutoModelForMaskedLM.from_pretrained(
                 folder, config=config, dtype=torch.float32, weights_only=True, **NO_CODE
@@ -53,7 +55,10 @@ def write_encoder(
     *,
     share_with_group: bool = False,
 ) -> None:
-    """Write encoder, pooler, tokenizer and ``pretraining.json`` to ``out``, which appears complete or not at all."""
+    """Write encoder, pooler, tokenizer and ``pretraining.json`` to ``out``.
+
+    The folder appears complete or not at all.
+    """
     bare: Any = model.base_model.cpu()
     if pooler is not None:
         bare.pooler = pooler

@@ -1,9 +1,10 @@
 """Continue the pre-training of an encoder on the user's text, by masked-language modelling.
 
-BlueBERT was made from BERT in this way, and ClinicalBERT from BioBERT. The passages are concatenated and cut into
+BlueBERT was made from BERT, and ClinicalBERT from BioBERT, in this way. The passages are concatenated and cut into
 blocks, without padding. The held-out passages are consecutive, so that most sentences of a document stay together.
 They are masked once, so that losses before and after training are comparable. The result is an ordinary encoder
-folder. It has the old pooler if that was pre-trained, otherwise none, because masked-language modelling trains none.
+folder. It has the old pooler if that was pre-trained, otherwise no pooler, because masked-language modelling trains
+none.
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ class Pretraining:
     """Tokens per block, with special tokens."""
     mlm_probability: float = 0.15
     held_out: float = 0.05
-    """Share of the passages that are held out of training, between 0 and 1."""
+    """Share of the passages that are held out, in (0, 1)."""
     max_passages: int | None = None
-    """Size of a random sample of the passages, drawn before any are held out; None for all."""
+    """Size of a random sample of the passages, drawn before some are held out; None for all."""
     seed: int = 0
     device: str = "cpu"
 
@@ -99,15 +100,15 @@ def pretrain(
 ) -> Pretrained:
     """Pre-train an encoder on passages and write it to ``out``, a folder for ``--encoder``.
 
-    An interrupted pre-training continues from its last checkpoint, in a folder ``.unfinished`` beside ``out``, to the
-    same bytes as an undisturbed one.
+    An interrupted pre-training continues from its last checkpoint, in a folder ``.unfinished`` beside ``out``. Its
+    result has the same bytes as that of an uninterrupted one.
 
     Parameters
     ----------
     checkpoint_minutes : float
-        Minimum minutes between two checkpoints; 0 for none.
+        Shortest time between two checkpoints, in minutes; 0 for none.
     share_with_group : bool
-        Whether the group may read the folder; otherwise the owner alone.
+        Whether the group may read the folder; otherwise only the owner can.
 
     Raises
     ------
@@ -160,7 +161,7 @@ def pretrain(
 
 
 def _sampled(passages: Sequence[str], settings: Pretraining) -> Sequence[str]:
-    """A random sample of ``max_passages``, in their order; all if there are no more."""
+    """Return a random sample of ``max_passages`` in their order, or all if there are fewer."""
     if settings.max_passages is None or settings.max_passages >= len(passages):
         return passages
     rng = np.random.default_rng(seed_of(settings.seed, "passages"))
@@ -168,7 +169,7 @@ def _sampled(passages: Sequence[str], settings: Pretraining) -> Sequence[str]:
 
 
 def _tokenizer(encoder: Encoder) -> Any:
-    """The encoder's tokenizer, if masked-language modelling is possible."""
+    """Return the encoder's tokenizer, if masked-language modelling is possible."""
     tokenizer = load_tokenizer(encoder.folder)
     if tokenizer.mask_token is None:
         raise InputError(
@@ -190,7 +191,10 @@ def _train(
     on_progress: OnProgress,
     checkpoints: PretrainCheckpoints,
 ) -> tuple[int, tuple[float, ...]]:
-    """Train the model; return the number of steps and the held-out losses before training and after each epoch."""
+    """Train the model; return the number of steps and the held-out losses.
+
+    A loss is computed before training and after each epoch.
+    """
     per_epoch = math.ceil(len(blocks) / settings.batch_size)
     n_steps = per_epoch * settings.num_train_epochs
     stepper = Stepper(model, Recipe(learning_rate=settings.learning_rate, optimizer="adamw"), n_steps)
@@ -236,7 +240,7 @@ def blocks_of(passages: Sequence[str], tokenizer: Any, max_length: int) -> Block
 
 
 def _masked(blocks: Blocks, tokenizer: Any, settings: Pretraining, seed: int) -> Iterator[dict[str, Tensor]]:
-    """Yield mini-batches with ``input_ids``, ``attention_mask`` and ``labels``, masked by the transformers collator."""
+    """Yield mini-batches that the transformers collator masked, with their labels."""
     collate = DataCollatorForLanguageModeling(tokenizer, mlm_probability=settings.mlm_probability, seed=seed % 2**32)
     special = {tokenizer.cls_token_id, tokenizer.sep_token_id}
     for start in range(0, len(blocks), settings.batch_size):
@@ -248,7 +252,7 @@ def _masked(blocks: Blocks, tokenizer: Any, settings: Pretraining, seed: int) ->
 
 
 def masked_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
-    """Mean loss of the masked tokens, a scalar equal to ``model(**batch).loss``.
+    """Return the mean loss of the masked tokens, a scalar equal to ``model(**batch).loss``.
 
     Only the masked positions, about one in seven, are projected to the vocabulary. That projection is the largest
     matrix product of the step.
@@ -265,7 +269,7 @@ def masked_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
 
 @torch.inference_mode()
 def _held_out_loss(model: PreTrainedModel, batches: Sequence[dict[str, Tensor]], device: str) -> float:
-    """Mean loss of all masked tokens; NaN if there are none."""
+    """Return the mean loss of all masked tokens; NaN if there are none."""
     model.eval()
     total = count = 0.0
     for batch in batches:

@@ -1,4 +1,4 @@
-"""Checkpoints of a pre-training: a folder beside the one to be written, removed when that is there.
+"""Checkpoints of a pre-training, in a folder beside the output that is removed at the end.
 
 A pre-training that continues gives the same bytes as one that was never interrupted.
 """
@@ -29,7 +29,7 @@ from taskaffinity.training.sigterm import Terminated, Termination
 
 @dataclass
 class PretrainPosition:
-    """How far a pre-training is."""
+    """Position of a pre-training."""
 
     epoch: int = 0
     """From 0."""
@@ -40,16 +40,18 @@ class PretrainPosition:
 
 
 class PretrainCheckpoints:
-    """Writes and reads the checkpoints of one pre-training; within the block, SIGTERM waits for one.
+    """Writes and reads the checkpoints of one pre-training.
+
+    Within the block, SIGTERM waits for a checkpoint.
 
     Parameters
     ----------
     out : Path
         The folder to be written at the end.
     minutes : float
-        Fewest minutes between two checkpoints; 0 for none, and SIGTERM keeps its effect.
+        Shortest time between two checkpoints, in minutes. 0 for none; then SIGTERM keeps its effect.
     identity : object
-        All that the result depends on, as JSON takes it.
+        All that the result depends on, as a JSON value.
     """
 
     def __init__(self, out: Path, minutes: float, identity: Any) -> None:
@@ -74,7 +76,7 @@ class PretrainCheckpoints:
             self._termination.__exit__(*raised)
 
     def resume(self, model: nn.Module, stepper: Stepper) -> None:
-        """Continue from the newest checkpoint, if there is one that fits; otherwise change nothing."""
+        """Continue from the newest checkpoint that fits, if there is one."""
         self._model, self._stepper = model, stepper
         found = self._files.read(self._identity, self._versions) if self._files is not None else None
         if self._files is None or found is None:
@@ -99,14 +101,14 @@ class PretrainCheckpoints:
         self.position = PretrainPosition(state.epoch - 1, state.batches, losses)
 
     def after_batch(self) -> None:
-        """Write a checkpoint if one is due or SIGTERM came; raise ``Terminated`` then."""
+        """Write a checkpoint if one is due; after SIGTERM also raise ``Terminated``."""
         if self._files is not None and (self._files.is_due or self._termination.asked):
             self._write(self._files)
         if self._termination.asked:
             raise Terminated
 
     def evaluating(self) -> AbstractContextManager[None]:
-        """A block that SIGTERM interrupts at once; the last checkpoint stays."""
+        """Return a block that SIGTERM interrupts at once; the last checkpoint stays."""
         return nullcontext() if self._files is None else self._termination.interruptible()
 
     def remove(self) -> None:
@@ -139,7 +141,7 @@ class PretrainCheckpoints:
 
 
 def identity_of(encoder: Any, settings: Any, passages: Sequence[str]) -> dict[str, Any]:
-    """All that a pre-training depends on, without its text."""
+    """Return all that a pre-training depends on, without its text."""
     text = hashlib.sha256()
     for passage in passages:
         text.update(hashlib.sha256(passage.encode("utf-8", "surrogatepass")).digest())

@@ -1,1 +1,1 @@
-"""Measurements of this machine: the seconds of a run, the speed of bf16, the hardware."""
+"""Measure this machine: the seconds of a run, the speed of bf16, the hardware."""

@@ -1,4 +1,4 @@
-"""The hardware for training, and encoders in the model hub's cache."""
+"""Describe the hardware for training, and find encoders in the hub's cache."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _CUDA_MIB = 600
 
 
 def gpu_names() -> list[str]:
-    """Names of the GPUs that torch can use, with their memory."""
+    """Return the names of the GPUs that torch can use, with their memory."""
     gpus = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
     return [f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB" for gpu in gpus]
 
 
 def share_of_gpu(peak_mib: float, total_mib: float) -> float:
-    """Share of a GPU that one run takes, between 1/8 and 1.
+    """Return the share of a GPU that one run takes, in [1/8, 1].
 
     A run takes 1.1 times its peak memory and a CUDA context. The share is one over the number of runs that fit.
 
@@ -32,7 +32,9 @@ def share_of_gpu(peak_mib: float, total_mib: float) -> float:
 
 
 def in_hub_cache(name: str) -> Path | None:
-    """Folder of an encoder in the hub's cache; None if it is missing or incomplete. Makes no network request.
+    """Return the folder of an encoder in the hub's cache; None if it is missing or incomplete.
+
+    There is no network request.
 
     Parameters
     ----------
@@ -43,7 +45,7 @@ def in_hub_cache(name: str) -> Path | None:
 
     try:
         folder = Path(snapshot_download(ALIASES.get(name.lower(), name), local_files_only=True))
-    except Exception:  # the hub's client raises several types; all mean that it is missing
+    except Exception:  # the hub's client raises several types; all mean that the encoder is missing
         return None
     weights = [*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")]
     return folder if weights and (folder / "config.json").is_file() else None

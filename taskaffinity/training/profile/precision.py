@@ -1,4 +1,4 @@
-"""The speed of bf16 updates relative to fp32 updates on this machine.
+"""Measure the speed of bf16 updates relative to fp32 updates on this machine.
 
 A processor's feature flags do not predict this speed, so a few updates are timed. A processor without bf16 support can
 take minutes for one update, so one small matrix product is timed first.
@@ -24,25 +24,26 @@ from taskaffinity.training.profile.speed import restored_state, timed_update
 from taskaffinity.training.setup import setup_run
 
 PAYS = 1.15
-"""Speed relative to fp32 from which bf16 is used. Smaller gains could be noise of the trial."""
+"""Smallest speed relative to fp32 at which bf16 is used. Smaller gains could be noise of the trial."""
 _PAIRS, _SECONDS = 3, 1.0
-"""Timed pairs of updates that decide if all lie on one side of ``PAYS``, or if the machine is idle."""
+"""Pairs of timed updates, and seconds. So many pairs decide if all are on one side of ``PAYS``, or if the machine is
+idle."""
 _CLEAR_SECONDS = 0.5
 _CLEAR_MARGINS = {1: 1.25, 2: 1.0}
-"""Factors by which the timed pairs all lie on one side of ``PAYS``, if so few decide in these seconds; idle machine.
+"""On an idle machine, number of timed pairs -> factor by which all must be on one side of ``PAYS`` to decide early.
 
-After two pairs on one side, the median of three lies there too.
+After two pairs on one side, the median of three is on that side.
 """
 _UNTIMED_SHARE = 8
 """A CPU's untimed update has the longest examples, a mini-batch divided by this."""
 _BUSY_PAIRS, _MOST_PAIRS, _MOST_SECONDS = 9, 21, 30.0
-"""Least and most timed pairs on a busy machine, and the seconds after which no further pair is timed."""
+"""Smallest and largest number of timed pairs on a busy machine, and the seconds after which no more pairs are timed."""
 _AGREE = 0.8
 """Share of the timed pairs on one side of ``PAYS`` that decides on a busy machine."""
 _IDLE_SHARE = 0.9
-"""Share of a processor that a process gets on an idle machine, at the least."""
+"""Smallest share of a processor that a process gets on an idle machine."""
 _LOADAVG, _LOOKS, _PAUSE = Path("/proc/loadavg"), 9, 0.01
-"""Where Linux says how many threads run now, how often it is asked, and the seconds before each look."""
+"""File with the number of running threads on Linux, number of reads, and seconds before each read."""
 _WIDTH, _PRODUCTS = 512, 5
 """Width of the square matrices in the first test, and the number of timed products."""
 _clock, _own_clock = time.perf_counter, time.process_time
@@ -59,7 +60,7 @@ class Trial:
     high: float
     """The lowest and the highest pair."""
     decides: bool = True
-    """False if a busy machine disturbs the trial so much that it cannot tell."""
+    """False if a busy machine disturbs the trial too much for a decision."""
 
     @classmethod
     def of(cls, ratios: Sequence[float], *, is_busy: bool) -> Self:
@@ -68,18 +69,20 @@ class Trial:
 
 
 def products_in_bf16() -> float:
-    """Speed of bf16 matrix products relative to fp32 on this processor, with the current number of threads.
+    """Return the speed of bf16 matrix products relative to fp32 on this processor.
 
-    The median of a few pairs. The first pair is not timed.
+    It is the median of a few pairs, with the current number of threads. The first pair is not timed.
     """
     pairs = [(_product(torch.float32), _product(torch.bfloat16)) for _ in range(_PRODUCTS + 1)]
     return statistics.median(fp32 / bf16 for fp32, bf16 in pairs[1:])
 
 
 def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Trial:
-    """Speed of bf16 updates relative to fp32: the median over mini-batches, each timed in both.
+    """Return the speed of bf16 updates relative to fp32.
 
-    On a CPU, the time of this process counts and not the time of the clock, because other processes take turns. A busy
+    It is the median over mini-batches, each timed in both precisions.
+
+    On a CPU, the time of this process is used, not the clock, because other processes take turns. A busy
     machine is timed longer, until most pairs agree.
 
     The longest examples come first and are not timed: a whole mini-batch of them on a GPU, so that its memory is
@@ -124,10 +127,10 @@ def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Trial:
 
 
 class _Watch:
-    """Times updates, and notices whether other processes disturb them.
+    """Times updates, and detects disturbance by other processes.
 
-    A machine is busy if others and this process ask for more processors than it has, or if this process did not get
-    the share of a processor that it asked for.
+    A machine is busy if all processes together want more processors than it has, or if this process did not get the
+    share of a processor that it wanted.
     """
 
     def __init__(self, device: str) -> None:
@@ -137,7 +140,7 @@ class _Watch:
         """Seconds of the clock since the last ``restart``."""
 
     def time(self, update: Callable[[], object]) -> float:
-        """Seconds of an update: of this process on a CPU, of the clock on a GPU."""
+        """Return the seconds of an update: process time on a CPU, clock time on a GPU."""
         began, began_here = _clock(), _own_clock()
         update()
         seconds, seconds_here = _clock() - began, _own_clock() - began_here
@@ -148,12 +151,15 @@ class _Watch:
         return seconds_here
 
     def restart(self) -> None:
-        """Forget the time so far."""
+        """Reset the measured time."""
         self.spent = 0.0
 
 
 def _is_enough(ratios: Sequence[float], spent: float, *, is_busy: bool) -> bool:
-    """Whether these timed pairs decide: enough of them, or fewer that clearly agree; more if the machine is busy."""
+    """Return whether these timed pairs decide: enough of them, or fewer that clearly agree.
+
+    A busy machine needs more pairs.
+    """
     if is_busy:
         is_over = len(ratios) >= _MOST_PAIRS or spent >= _MOST_SECONDS
         return len(ratios) >= _BUSY_PAIRS and spent >= _SECONDS and (is_over or _agree(ratios))
@@ -166,22 +172,22 @@ def _is_enough(ratios: Sequence[float], spent: float, *, is_busy: bool) -> bool:
 
 
 def _agree(ratios: Sequence[float]) -> bool:
-    """Whether most pairs lie on one side of ``PAYS``."""
+    """Return whether most pairs are on one side of ``PAYS``."""
     share = sum(ratio >= PAYS for ratio in ratios) / len(ratios)
     return max(share, 1 - share) >= _AGREE
 
 
 def _is_wanted_elsewhere() -> bool:
-    """Whether other processes run now and leave fewer processors than this process has threads."""
+    """Return whether other processes leave fewer processors than this process has threads."""
     others = _others()
     return others >= 1 and others + torch.get_num_threads() > (os.cpu_count() or 1)
 
 
 def _others() -> float:
-    """Threads of other processes that run or wait for a processor now, the median of a few looks.
+    """Return how many threads of other processes run or wait now, the median of a few reads.
 
-    Where the system does not tell, as on macOS, the average of the last minute; 0 where it does not tell that either.
-    The average alone would call a machine busy for a minute after its work ended.
+    If the system does not provide this number, as on macOS, it is the average of the last minute, or 0. The average is
+    not used on Linux, because it stays high for a minute after the work ended.
     """
     try:
         return statistics.median(_running(pause=_PAUSE) for _ in range(_LOOKS)) - 1  # without this thread
@@ -194,13 +200,13 @@ def _others() -> float:
 
 
 def _running(pause: float) -> int:
-    """Threads that run or wait on the whole machine, from the fourth field of Linux's ``/proc/loadavg``."""
+    """Return the threads that run or wait on the machine, from Linux's ``/proc/loadavg``."""
     time.sleep(pause)
     return int(_LOADAVG.read_text(encoding="ascii").split()[3].split("/")[0])
 
 
 def _product(dtype: torch.dtype) -> float:
-    """Seconds of this process for one matrix product."""
+    """Return this process's seconds for one matrix product."""
     square = torch.ones(_WIDTH, _WIDTH, dtype=dtype)
     began = _own_clock()
     torch.mm(square, square)

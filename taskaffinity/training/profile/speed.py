@@ -1,4 +1,4 @@
-"""The speed of training and prediction on this machine, from a few steps of each task."""
+"""Measure the speed of training and prediction on this machine, from a few steps per task."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from taskaffinity.training.updates.captured import LEAST, CapturedSteps
 from taskaffinity.training.updates.steps import AnyStepper, Steps
 
 _STEPS, _SECONDS, _ALL_SECONDS = 2, 0.5, 10.0
-"""Timed updates of each task; more until its seconds are reached too, which are fewer where many tasks share all."""
+"""Smallest number of timed updates of each task, smallest seconds of each task, and seconds that all tasks share."""
 _SCORED = 64
-"""Most examples that are predicted."""
+"""Largest number of predicted examples."""
 
 
 def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
-    """Time a few mini-batches of each task of ``spec`` and a few predictions; nothing is stored.
+    """Time a few mini-batches and predictions of each task of ``spec``; nothing is stored.
 
     The largest mini-batch comes first and is not timed. Times are per token, because mini-batches differ in length.
 
@@ -57,7 +57,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
         parameters = sum(weight.numel() for weight in model.encoder.parameters())
         if setup.token_ids is not None:  # stored weights have the full embedding table
             table = model.encoder.get_input_embeddings()
-            assert isinstance(table, nn.Embedding)  # only such a table is pruned
+            assert isinstance(table, nn.Embedding)  # only a plain table is pruned
             parameters += table.embedding_dim * (model.encoder.config.vocab_size - table.num_embeddings)
         train, n_steps, epoch = setup.training.splits, 0, {}
         steps = steps_of(model, stepper_of(model, recipe, 10_000), train, train, may_capture=True)
@@ -89,9 +89,9 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
 def _train(
     steps: Steps, name: str, split: EncodedSplit, recipe: Recipe, least_seconds: float
 ) -> tuple[float, int, int]:
-    """Seconds, tokens and number of the timed updates.
+    """Return the seconds, the tokens and the number of the timed updates.
 
-    Captured steps are those of given mini-batches, which are timed again and again.
+    Captured steps belong to fixed mini-batches, which are timed repeatedly.
     """
     steps.model.train()
     largest = np.argsort(np.diff(split.bounds))[-recipe.batch_size :]
@@ -120,7 +120,7 @@ def timed_update(
     rows: IntArray,
     device: str,
 ) -> tuple[float, int]:
-    """Seconds of an update on these rows, and their number of tokens."""
+    """Return the seconds of an update on these rows, and their number of tokens."""
     began = time.perf_counter()
     batch = make_batch(name, split, rows).to(device)
     loss = model.loss(batch)
@@ -131,7 +131,7 @@ def timed_update(
 
 
 def _score(setup: RunSetup, name: str, which: Split, device: str) -> float:
-    """Expected seconds to predict a split, from a sample of it."""
+    """Return the expected seconds to predict a split, from a sample of it."""
     split = setup.splits[which][name]
     some = split.sample(_SCORED, 0)
     began = time.perf_counter()

@@ -1,1 +1,1 @@
-"""Updates of a model: on a CPU, on a GPU, and on a GPU as captured graphs."""
+"""Update a model: on a CPU, on a GPU, and on a GPU with captured graphs."""

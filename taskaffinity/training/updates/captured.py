@@ -1,4 +1,4 @@
-"""Steps on a GPU as CUDA graphs: a whole update is one launch.
+"""Take steps on a GPU as CUDA graphs: one launch per update.
 
 A step of a small model is hundreds of kernels, which a CPU launches more slowly than a GPU runs them. A captured step
 is launched at once: it gathers its mini-batch from fixed memory, and computes the loss, the gradients and the update.
@@ -35,12 +35,12 @@ from taskaffinity.training.updates.steps import Done, FedSteps
 TOKENS, READ = 128, 64
 """Multiples of the tokens, and of the words of tagging, in a captured mini-batch."""
 LEAST = 8
-"""Mini-batches of a training that a graph must serve; capturing one takes the time of a few steps."""
+"""Fewest mini-batches of a training for which a shape is captured. Capturing takes the time of a few steps."""
 _WARM_UPS = 2
-"""Runs of a step before it is captured: kernels are loaded, and the update is compiled for its sizes."""
+"""Runs of a step before it is captured. They load kernels and compile the update for its sizes."""
 _TOLERANCE, _TOLERANCE_OF_ROOM = 0.01, 0.05
-"""Largest relative difference of the loss, and of the norm of the gradients, between a graph and the step itself, and
-between mini-batches with room and without; in bf16, products of other shapes round differently."""
+"""Largest relative difference of the loss, and of the norm of the gradients: between a graph and the step itself, and
+between mini-batches with and without room. In bf16, products of other shapes round differently."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Captured:
     numbers: Tensor
     """The row of the mini-batch."""
     rates: Tensor
-    """Of the optimizer, ``(n_runs, RATES)``."""
+    """Rates of the optimizer, ``(n_runs, RATES)``."""
     found: Tensor
-    """``(2,)`` the loss and the norm of the gradients."""
+    """The loss and the norm of the gradients, ``(2,)``."""
     runs: list[Run]
     """The parameters that the step updates."""
     replay: Callable[[], None]
@@ -85,13 +85,13 @@ class CapturedSteps(FedSteps):
     def prepare(self, cuts: Iterable[Cut]) -> None:
         """Capture the steps of the shapes that occur often in these mini-batches.
 
-        The largest comes first, because the others fit in its memory. Mini-batches of a shape that cannot be captured
-        are trained without a graph, which a line on stderr says.
+        The largest shape comes first, because the others fit in its memory. Mini-batches of a shape that cannot be
+        captured are trained without a graph, and a line on stderr says so.
 
         Parameters
         ----------
         cuts : iterable
-            The mini-batches of the whole training, also when it continues, so that the same ones are captured.
+            The mini-batches of the whole training, even if it is resumed, so that the same shapes are captured.
         """
         counted: Counter[Shape] = Counter()
         examples: dict[Shape, Cut] = {}
@@ -120,9 +120,9 @@ class CapturedSteps(FedSteps):
         self._graphs = None
 
     def shape_with_room(self, name: str, rows: IntArray) -> Shape:
-        """The shape of a captured step for these rows."""
+        """Return the shape of a captured step for these rows."""
         split, longest = self.splits[name], self._longest[name]
-        n_tokens = _next_multiple(_total(split.bounds, rows) + 1, TOKENS)  # the room has a token at least
+        n_tokens = _next_multiple(_total(split.bounds, rows) + 1, TOKENS)  # the room has at least one token
         n_read, most_read = len(rows), 1
         if split.is_tagging:
             n_read, most_read = _next_multiple(_total(split.word_bounds, rows), READ), longest
@@ -154,7 +154,7 @@ class CapturedSteps(FedSteps):
                     self._check_room(self._row(None, examples[shape]), row)
                 self._captured[shape] = self._capture(row, graphs)
                 checked.add(shape.task)
-            except Exception as error:  # what a device, a compiler or a kernel cannot do
+            except Exception as error:  # a device, a compiler or a kernel lacks a feature
                 reasons.add(type(error).__name__)
                 for parameter in self.stepper.parameters:
                     parameter.grad = None
@@ -191,7 +191,7 @@ class CapturedSteps(FedSteps):
         Raises
         ------
         RuntimeError
-            If the step cannot be captured, or computes something else.
+            If the step cannot be captured, or its results differ.
         """
         numbers, found = self.feed.upload([row])[0].clone(), torch.zeros(2, device=self.feed.device)
         with graphs.beside():
@@ -224,9 +224,9 @@ class CapturedSteps(FedSteps):
 
 @contextmanager
 def unchanged(model: MultiTaskModel, stepper: OnePassStepper) -> Iterator[None]:
-    """Restore weights, moments, buffers and random states after a block; copies are in CPU memory meanwhile.
+    """Restore weights, moments, buffers and random states after a block.
 
-    The block does not call ``stepper.advance``, so the counts of updates stay.
+    Copies are in CPU memory. The block does not call ``stepper.advance``, so the counts of updates do not change.
     """
     tensors = [stepper.values, stepper.half_values, stepper.first, stepper.second, *model.buffers()]
     before = [tensor.to("cpu", copy=True) for tensor in tensors]
@@ -251,7 +251,7 @@ def _without_dropout(model: nn.Module) -> Iterator[None]:
 
 
 def _gpus(device: torch.device) -> list[int]:
-    """The numbers of the GPUs whose random states a device has."""
+    """Return the numbers of the GPUs whose random states a device has."""
     return [torch.cuda.current_device()] if device.type == "cuda" else []
 
 

@@ -1,4 +1,4 @@
-"""CUDA graphs: work on a GPU that is launched at once."""
+"""Capture work on a GPU as CUDA graphs, which are launched at once."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import torch
 
 
 class Graphs(Protocol):
-    """What captures work on a device."""
+    """Interface: captures work on a device."""
 
     def beside(self) -> AbstractContextManager[None]:
-        """A block whose work is done where work is captured."""
+        """Return a block whose work is done on the stream of captured work."""
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
-        """What does this work again, on the same memory; the work itself is not done."""
+        """Return a function that does this work on the same memory; capturing does not do it."""
 
     def recover(self) -> None:
-        """Repair what a capture that failed left; what was captured before it is of no use afterwards."""
+        """Repair the state after a failed capture; earlier captures can no longer be used."""
 
 
 class CudaGraphs:
-    """CUDA graphs that share one pool of memory, because one runs after the other."""
+    """CUDA graphs with one pool of memory, because they run one after the other."""
 
     def __init__(self) -> None:
         self._stream, self._pool = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
@@ -39,13 +39,16 @@ class CudaGraphs:
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
         graph = torch.cuda.CUDAGraph()
-        # the stream is set twice: torch's own block does not set it back if a capture fails
+        # the stream is set twice, because torch's own block does not reset it if a capture fails
         with torch.cuda.stream(self._stream), torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
             work()
         return graph.replay
 
     def recover(self) -> None:
-        """Give torch's generator a new state; before torch 2.13, a failure leaves the old one as if in a capture."""
+        """Give torch's generator a new state.
+
+        Before torch 2.13, a failed capture leaves the old state in capture mode.
+        """
         generator = torch.cuda.default_generators[torch.cuda.current_device()]
         fresh = torch.Generator(device="cuda")
         fresh.set_state(generator.get_state())

@@ -1,4 +1,4 @@
-"""Update a model on one mini-batch after the other, as its device does it best."""
+"""Update a model on one mini-batch after the other, in the best way for its device."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from taskaffinity.training.optim.optimizer import Stepper
 AnyStepper = Stepper | OnePassStepper | BertAdamStepper
 
 _AT_ONCE = 512
-"""Mini-batches whose numbers are copied to a GPU together; it works on them while the next ones are prepared."""
+"""Mini-batches whose numbers are copied to a GPU together. While it works on them, the next ones are prepared."""
 
 
 class Done(NamedTuple):
@@ -28,7 +28,7 @@ class Done(NamedTuple):
 
     task: str
     loss: Tensor
-    """A scalar on the model's device; reading it would wait for a GPU."""
+    """A scalar on the model's device. Reading it waits for a GPU."""
     n_rows: int
     n_tokens: int
 
@@ -49,11 +49,11 @@ class Steps:
         """Prepare for the mini-batches of the whole training."""
 
     def close(self) -> None:
-        """Release what ``prepare`` made."""
+        """Release the memory of ``prepare``."""
 
     @property
     def versions(self) -> dict[str, str]:
-        """How a GPU takes its steps; empty on a CPU."""
+        """Return how a GPU takes its steps; empty on a CPU."""
         return {}
 
     def run(self, cuts: Iterable[Cut]) -> Iterator[Done]:
@@ -63,14 +63,14 @@ class Steps:
 
     def update(self, batch: Batch, n_tokens: int) -> Done:
         """Update the model on a mini-batch on its device."""
-        loss = self.model.loss(batch)  # one task per batch: the gradient is that task's alone
+        loss = self.model.loss(batch)  # one task per batch, so the gradient is only that task's
         loss.backward()
         self.stepper.step(counts=batch.task in self.attached)
         return Done(batch.task, loss.detach(), len(batch.rows), n_tokens)
 
 
 class FedSteps(Steps):
-    """Updates on a GPU, whose mini-batches are gathered there."""
+    """Updates on a GPU, which gathers its mini-batches itself."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class FedSteps(Steps):
                 yield self.step(row, numbers)
 
     def row(self, name: str, rows: IntArray) -> Row:
-        """The numbers of a mini-batch."""
+        """Return the numbers of a mini-batch."""
         return row_of(name, self.splits[name], rows)
 
     def step(self, row: Row, numbers: Tensor) -> Done:
@@ -102,5 +102,5 @@ class FedSteps(Steps):
 
 
 def on_gpu(model: MultiTaskModel) -> bool:
-    """Whether the model is on another device than a CPU."""
+    """Return whether the model is on another device than a CPU."""
     return next(model.parameters()).device.type != torch.device("cpu").type
