@@ -98,7 +98,8 @@ def main() -> None:
     why. 130: interrupted. 143: terminated.
     """
     print_in_any_encoding()
-    gc.set_threshold(50_000, 20, 20)  # imports create many lasting objects; frequent collections cost about 1 s
+    # imports create many long-lived objects, and frequent collections would cost about 1 s
+    gc.set_threshold(50_000, 20, 20)
     with streams.surviving():
         code = _run(sys.argv[1:])
     sys.exit(code)
@@ -118,7 +119,7 @@ def _run(given: Sequence[str]) -> int:
         code = _refuse(str(error))
     except TyperException as error:
         code = _refuse(_with_hint(error.format_message()) or "a command is missing")
-    except OSError as error:  # a folder that cannot be written, a disk that is full
+    except OSError as error:  # such as a folder without write permission, or a full disk
         code = _refuse(f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}")
     except KeyboardInterrupt:
         code = 130
@@ -139,7 +140,7 @@ def _commands() -> Callable[..., int | None]:
 
 
 def _check_not_empty(arguments: Sequence[str]) -> None:
-    """Refuse an empty value; as a path it would be the current folder."""
+    """Raise for an empty value, because as a path it would be the current folder."""
     for before, word in zip(["", *arguments], arguments, strict=False):
         option, equals, value = word.partition("=")
         if not word.strip():
@@ -152,13 +153,13 @@ def _check_not_empty(arguments: Sequence[str]) -> None:
 
 
 def _with_hint(message: str) -> str:
-    """Add a hint at what the user may have meant to a message of typer."""
+    """Add a hint to a message of typer: what the user may have meant."""
     if extra := re.search(r"unexpected extra argument(?:s|\(s\))? \((.*)\)", message):
         if extra[1].endswith((".yaml", ".yml")):
             return f"{message}; did you mean --suite {extra[1]}?"
         if "--set" in sys.argv:
             return f"{message}; --set takes KEY=VALUE, in one word"
-    message = message.replace("Value error, ", "")  # pydantic's own
+    message = message.replace("Value error, ", "")  # raised by pydantic
     if choice := re.search(r"'([^']*)' is not one of (.*)", message):
         legal = re.findall(r"'([^']*)'", choice[2])
         return f"{message.rstrip('.')}{meant(choice[1], legal)}"
@@ -175,11 +176,11 @@ _PYTHON_NAMES = {
     "keep_predictions": "--predictions",
     "n_seeds": "--seeds",
 }
-"""Other names of options: of their parameters in Python, and a common one."""
+"""Other names of options: their parameters in Python, and a common one."""
 
 
 def _whose(option: str) -> str:
-    """Name the setting, or the commands, that an unknown option belongs to; empty if there is none."""
+    """Return the setting or the commands that an unknown option belongs to, for a message."""
     commands = typer.main.get_command(app)
     assert isinstance(commands, typer.core.TyperGroup)  # the app has several commands
     options = {name: {opt for of in command.params for opt in of.opts} for name, command in commands.commands.items()}

@@ -1,4 +1,4 @@
-"""Old names of options. They work for one release and print one line on stderr."""
+"""Accept old names of options for one release, with one line on stderr."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OLD_OPTIONS: Mapping[str, tuple[tuple[str, ...], str, Mapping[str, str]]] = {
     "--replace": (_COMMANDS, "--overwrite", {}),
     "--samples": (("tune",), "--n-trials", {}),
 }
-"""By old option: the commands that had it, its new name, and the new names of its values."""
+"""Old option -> the commands that had it, its new name, and the new names of its values."""
 
 
 def modernized(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

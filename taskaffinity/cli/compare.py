@@ -1,4 +1,4 @@
-"""``taskaffinity compare A B``: print what changed between two studies, without torch and data."""
+"""``taskaffinity compare A B``: print what changed between two studies, without torch or data."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def prepare_command(
     ] = "whole",
     share_with_group: ShareWithGroup = False,
 ) -> None:
-    """Convert a corpus that you have to task files (JSON Lines, one file per split)."""
+    """Convert a corpus on your disk to task files (JSON Lines, one file per split)."""
     from taskaffinity.corpora.choices import Choices, read_ids
     from taskaffinity.corpora.prepare import prepare
 
@@ -123,8 +123,8 @@ def prepare_command(
 def check_command(data: Annotated[Path, typer.Argument(help="Folder of the task files.")]) -> None:
     """Compare the counts of the task files with published counts, and explain each difference.
 
-    The published counts are Table 1 of the paper and BLUE's classes. For the open clinical corpora, they are those that
-    the authors state or that a search of the original files gives. Exit code 1: a difference is not explained.
+    The published counts are Table 1 of the paper and BLUE's classes. For the open clinical corpora, the authors state
+    them, or a search of the original files gives them. Exit code 1: a difference is not explained.
     """
     from taskaffinity.corpora.check import check, class_differences
     from taskaffinity.corpora.known_counts import TABLE_1
@@ -177,7 +177,10 @@ def _print_agreement(agreement: Agreement, raw: Path, then: str) -> None:
 
 
 def _table(rows: Sequence[CheckRow], known: str, blue: str = "") -> Table:
-    """Return a table with one row per split: its counts, the published count and, if named, BLUE's negatives."""
+    """Return a table with one row per split.
+
+    It has the counts, the published count and, if any, BLUE's negatives.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("task", "split", "rows", "count", known, "negatives", *filter(None, [blue]), "status"):
         table.add_column(name, justify="left" if name in ("task", "split", "status") else "right", no_wrap=True)

@@ -1,4 +1,4 @@
-"""``taskaffinity doctor``: print what this machine has and lacks, and the commands that fix it."""
+"""``taskaffinity doctor``: print what this machine has and lacks, and how to fix it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ NAMED = ("torch", "transformers", "ray", "numpy", "scipy", "pandas", "matplotlib
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report, a sentence about what is missing, or both."""
+    """One line of the report, one sentence on what is missing, or both."""
 
     what: str
     found: str
     lack: str = ""
-    """What is missing and how to fix it; empty if nothing is."""
+    """What is missing and how to fix it; empty if nothing is missing."""
     breaks: bool = False
     """Whether it prevents `taskaffinity pairwise --domain clinical`."""
 
@@ -114,7 +114,7 @@ def _torch() -> Iterator[Finding]:
     """Yield the findings that need torch and transformers: GPUs and the paper's encoders."""
     try:
         from taskaffinity.training.profile.hardware import gpu_names, in_hub_cache
-    except (ImportError, OSError) as error:  # OSError: a shared library that does not load
+    except (ImportError, OSError) as error:  # OSError: a shared library does not load
         reason = printable(str(error).partition("\n")[0])
         yield Finding(
             "torch", "does not load", f"torch or transformers does not load ({reason}): {INSTALL}", breaks=True
@@ -166,7 +166,7 @@ def _folders() -> Iterator[Finding]:
 def _size(folder: Path) -> int:
     total = 0
     for path in folder.rglob("*"):
-        with suppress(OSError):  # a running study writes temporary files and renames them
+        with suppress(OSError):  # a file may disappear, because a running study renames temporary files
             total += path.stat().st_size if path.is_file() else 0
     return total
 
@@ -180,7 +180,7 @@ def _can_write(folder: Path) -> bool:
 
 
 def _data(given: Path | None) -> Iterator[Finding]:
-    """Yield which suites have their task files, and the commands that make the missing ones."""
+    """Yield which suites have their task files, and the commands for missing ones."""
     from taskaffinity.corpora.fetch import OPEN
 
     suites_of: dict[tuple[str, Path], list[str]] = {}

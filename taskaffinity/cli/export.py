@@ -37,7 +37,7 @@ def command(
     """Write a trained task as a folder that transformers loads (AutoModelFor..., pipeline)."""
     stored = best_model(results, task, run)
     from taskaffinity.training.export.export import export
-    from taskaffinity.training.export.model_card import agreements_of  # torch: only after the input is checked
+    from taskaffinity.training.export.model_card import agreements_of  # loads torch, so only after the checks
 
     if push_to_hub is not None:
         from taskaffinity.training.export.push import check_pushable, push

@@ -1,4 +1,4 @@
-"""``taskaffinity graph RESULTS``: write tables and figures again, without torch and data."""
+"""``taskaffinity graph RESULTS``: write tables and figures again, without torch or data."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def command(
 ) -> None:
     """Write the tables and figures of a study again, for example with other figures or another alpha.
 
-    Nothing is trained. Options that are not given are as in the study. Figures whose study is not in the folder are
-    named, and the others are drawn.
+    Nothing is trained. Options that are not given are as in the study. Figures without a study in the folder are named,
+    and the others are drawn.
     """
     figure_options = figure_options_of(figures, formats, palette, order)
     studies, missing = _studies(results, figure_options)
@@ -49,12 +49,12 @@ def command(
 
 
 def _studies(results: Path, figure_options: FigureOptions) -> tuple[dict[Design, Study], list[str]]:
-    """Return the studies that the figures need, by design, and a line on the figures that lack theirs.
+    """Return the studies that the figures need, by design, and a line on missing ones.
 
     Raises
     ------
     InputError
-        If all figures lack their study.
+        If no figure has its study.
     """
     needed: dict[Design, list[str]] = {
         "pairwise": [name for name in figure_options.figures if name != "stages"],

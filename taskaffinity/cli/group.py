@@ -1,4 +1,4 @@
-"""``taskaffinity group RESULTS``: choose which tasks to train together, without torch and data."""
+"""``taskaffinity group RESULTS``: choose which tasks to train together, without torch or data."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def command(
 ) -> None:
     """Choose which tasks to train together when you can afford a few models.
 
-    The predicted gain of a task in a group is the mean of its gains in pairs with the other tasks. Where a pair is not
-    measured, an estimate of estimates.csv stands for its gain, and is marked. Writes groups.csv and groups.png. Nothing
-    is trained without --retrain.
+    The predicted gain of a task in a group is the mean of its gains in pairs with the other tasks. If a pair is not
+    measured, its estimate in estimates.csv is used and marked. Writes groups.csv and groups.png. Nothing is trained
+    without --retrain.
     """
     if retrain is not None and for_task is not None:
         raise InputError("--retrain: trains groups; leave out --for")
     found = group(
         results, groups=groups, budget=budget, risk=risk, for_task=for_task, compare=compare or (), draws=draws
     )
-    from taskaffinity.analysis.groups.results import GroupResults  # after the options are checked
+    from taskaffinity.analysis.groups.results import GroupResults  # imported only after the options are checked
     from taskaffinity.cli.console.groups import group_content, print_groups, print_helpers, print_retrained
 
     again = None
@@ -63,6 +63,6 @@ def command(
     else:
         print_helpers(found)
     matrix = found.chosen.matrix if isinstance(found, GroupResults) else found.matrix
-    warn_if_synthetic(matrix.study.synthetic and again is None)  # said before training
+    warn_if_synthetic(matrix.study.synthetic and again is None)  # printed before training
     if again and again.failed:
         raise typer.Exit(1)

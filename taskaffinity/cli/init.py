@@ -21,12 +21,14 @@ def command(
 ) -> None:
     """Write an example suite file and its data files, as a start for your own tasks.
 
-    The example runs unchanged. Existing files are not overwritten; those of an interrupted `init` are kept.
+    The example runs unchanged. Existing files are not overwritten, and an interrupted `init` continues.
     """
     suite = folder / SUITE
     contents = example_files(shlex.quote(str(suite)))
     files = {folder / name: content.encode() for name, content in contents.items() if name != SUITE}
-    files[suite] = contents[SUITE].encode()  # last: files without it are those of an interrupted command
+    files[suite] = contents[
+        SUITE
+    ].encode()  # written last, so that files without a suite file show an interrupted command
     for path, content in files.items():
         if path.exists() and (path == suite or not path.is_file() or read_regular(path) != content):
             raise input_error(path, "a file that exists", "a folder without it; nothing was written")

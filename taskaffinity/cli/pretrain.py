@@ -43,7 +43,7 @@ def command(
 ) -> None:
     """Continue the pre-training of an encoder on your own text, by masked language modelling."""
     passages = read_passages(text)
-    from taskaffinity.training.encoders.load import find_encoder  # torch: only after the input is checked
+    from taskaffinity.training.encoders.load import find_encoder  # loads torch, so only after the checks
     from taskaffinity.training.encoders.load_errors import is_lack_of_memory
     from taskaffinity.training.execute import gpus
     from taskaffinity.training.loop import Diverged

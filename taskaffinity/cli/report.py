@@ -1,4 +1,4 @@
-"""``taskaffinity report RESULTS``: write a study as one HTML page, without torch and data."""
+"""``taskaffinity report RESULTS``: write a study as one HTML page, without torch or data."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from taskaffinity.schedule.progress import describe_heartbeat, describe_scores, 
 from taskaffinity.schedule.run import pending_runs
 
 SHOWN = 8
-"""Maximum number of running and of failed runs that are named; the rest are counted."""
+"""Maximum number of running and of failed runs that are named. The others are counted."""
 
 
 def command(
@@ -49,7 +49,9 @@ def command(
 
 
 def _studies(results: Path) -> list[tuple[Path, Study]]:
-    """Read the studies of a folder and of its subfolders; skip broken ones in subfolders with a message.
+    """Read the studies of a folder and its subfolders.
+
+    Broken ones in subfolders are skipped with a message.
 
     Raises
     ------

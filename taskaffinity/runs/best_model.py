@@ -38,7 +38,7 @@ def best_model(root: Path, task: str, run_id: str | None = None) -> BestModel:
 
     Only final runs are compared: fine-tuned runs in the design ``full`` or if gains are evaluated after fine-tuning,
     otherwise single-task runs and pairs. Runs of the paper's protocol are not compared, because they are trained on
-    dev. If there are no other runs, the lowest seed is chosen. Test scores are never used.
+    dev; if there are no other runs, the lowest seed is chosen. Test scores are never used.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """The largest values of options and settings.
 
-Larger ones are typing errors, or would end the process."""
+Larger ones are typing errors, or would end the process.
+"""
 
 MOST_SEEDS = 1_000
 """Number of seeds of a pair, of a stage or of a single task."""

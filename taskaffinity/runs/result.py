@@ -1,6 +1,7 @@
 """The result of a run.
 
-Counts and predictions refer to example ids. A result holds no text of a corpus."""
+Counts and predictions refer to example ids. A result holds no text of a corpus.
+"""
 
 from __future__ import annotations
 

@@ -150,7 +150,8 @@ class RunSpec:
     def arm(self) -> str:
         """The name of the run's arm in tables.
 
-        It is the variant, ``finetune``, ``single``, ``pair``, or ``full`` for more tasks."""
+        It is the variant, ``finetune``, ``single``, ``pair``, or ``full`` for more tasks.
+        """
         if self.variant not in ("plain", "continued"):
             return self.variant
         return "finetune" if self.stage == "finetune" else {1: "single", 2: "pair"}.get(len(self.tasks), "full")

@@ -1,8 +1,8 @@
 """A study: the resolved settings of one command.
 
-The plan of a study follows from its settings, so a results folder can be read without the data. A results folder holds
-at most one study of each *design*, and its studies share runs. ``study.json`` has the pairs (Figure 2 of the paper);
-``full.json`` has all tasks together, then fine-tuned (Tables 2, 3 and 6).
+Its plan follows from the settings, so a results folder can be read without the data. A results folder holds at most one
+study of each *design*, and they share runs: ``study.json`` has the pairs (Figure 2 of the paper), ``full.json`` has all
+tasks together and then fine-tuned (Tables 2, 3 and 6).
 """
 
 from __future__ import annotations
@@ -92,8 +92,7 @@ class Study:
     controls: bool = False
     """Whether each target has a placebo and a positive control."""
     interim_seeds: tuple[int, ...] = ()
-    """Seeds per pair at each interim analysis of a sequential design; the last is ``len(seeds)``. Empty for a fixed
-    design."""
+    """Sequential design: seeds per pair at each interim analysis, the last one ``len(seeds)``. Else empty."""
     rule: Rule = field(default_factory=Rule)
     """The statistical settings of the verdicts."""
     leaks: tuple[Leak, ...] = field(default=(), compare=False)

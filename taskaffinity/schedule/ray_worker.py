@@ -1,6 +1,7 @@
 """Train a run in a worker of Ray.
 
-If a signal or a cancelled task ends it, it leaves a checkpoint."""
+If a signal or a cancelled task ends it, it leaves a checkpoint.
+"""
 
 from __future__ import annotations
 

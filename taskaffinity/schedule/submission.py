@@ -1,6 +1,7 @@
 """Limit the runs that Ray has at once: those that it can train, and some that wait.
 
-All other runs wait in this process."""
+All other runs wait in this process.
+"""
 
 from __future__ import annotations
 

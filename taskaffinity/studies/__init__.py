@@ -1,1 +1,1 @@
-"""The use cases: each is one Python function and one command that calls it."""
+"""The use cases: each is one Python function, and one command that calls it."""

@@ -203,7 +203,7 @@ def tune(
     finalists : int
         Number of best recipes that are trained again, together with the default.
     confirm_seeds : int
-        Number of new seeds for each of them; their mean dev score decides.
+        Number of new seeds for each of these recipes. Their mean dev score decides.
     search_seed : int
         Seed that draws the recipes.
     out : path, optional

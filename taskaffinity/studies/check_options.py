@@ -39,7 +39,7 @@ def interim_seeds(options: PairwiseOptions) -> tuple[int, ...]:
     Raises
     ------
     InputError
-        If the first analysis has fewer than 2 seeds or is not before the last; if ``seeds_single`` is given.
+        If the first analysis has fewer than 2 seeds or is not before the last, or if ``seeds_single`` is given.
     """
     first, last = options.seeds, options.max_seeds or MAX_SEEDS
     if options.seeds_single is not None:
@@ -84,7 +84,7 @@ def encoder_names(options: FullOptions) -> list[str | None]:
 
 
 def check_tune_options(options: TuneOptions) -> tuple[Settings, Settings]:
-    """Return the settings with the recipe file, and those without it.
+    """Return the settings of a search with and without those of the recipe file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Compare two studies of the same tasks, as a Python function: the twin of ``taskaffinity compare``."""
+"""Compare two studies of the same tasks, as the command ``taskaffinity compare`` does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class ComparisonResults:
-    """What changed between two studies."""
+    """Changes between two studies of the same tasks."""
 
     first: Path
     """Results folder of the first study."""
@@ -28,7 +28,10 @@ class ComparisonResults:
     comparison: Comparison
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per arrow in the first study's order, with the columns of ``taskaffinity compare --format csv``."""
+        """Return one row per arrow, in the first study's order.
+
+        The columns are those of ``taskaffinity compare --format csv``.
+        """
         from taskaffinity.analysis.comparison import comparison_frame
 
         return comparison_frame(self.comparison)

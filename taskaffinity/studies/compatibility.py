@@ -1,7 +1,7 @@
 """Check whether a study can share a results folder with the study that it holds.
 
-A study may gain tasks, seeds or arms, or change its rule. With other data of a task, another encoder or another recipe
-it is a different study. With fewer tasks or seeds it would lose results.
+A study may gain tasks, seeds or arms, or change its rule. With other data of a task, another encoder or another recipe,
+it is a different study. With fewer tasks or seeds, results would be lost.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _FIRST = 3
 
 
 def differences(old: Study, new: Study) -> Iterator[str]:
-    """Yield the differences that make ``new`` another study than ``old``, the most basic first.
+    """Yield the differences that make ``new`` another study than ``old``, basic ones first.
 
-    Yields nothing if ``new`` only has more or fewer tasks, seeds or arms, or another rule.
+    Nothing is yielded if ``new`` only has more or fewer tasks, seeds or arms, or another rule.
 
     Examples
     --------
@@ -69,7 +69,10 @@ def differences(old: Study, new: Study) -> Iterator[str]:
 
 
 def describe_differences(old: Study, new: Study) -> str:
-    """Describe the first differences: ``num_train_epochs=10 (now 30), and 2 more``; empty if none."""
+    """Describe the first differences, as ``num_train_epochs=10 (now 30), and 2 more``.
+
+    The text is empty if there is no difference.
+    """
     changes = list(dict.fromkeys(differences(old, new)))
     more = f", and {len(changes) - _FIRST} more" if len(changes) > _FIRST else ""
     return ", ".join(changes[:_FIRST]) + more
@@ -105,7 +108,7 @@ def losses(old: Study, new: Study) -> list[str]:
 
 
 def _used(recipe: Recipe, is_similar: bool) -> Recipe:
-    """The recipe without ``similarity_targets`` if no task that both studies have is a similarity task."""
+    """Return the recipe, without ``similarity_targets`` if no shared task is a similarity task."""
     return recipe if is_similar else replace(recipe, similarity_targets=None)
 
 
@@ -135,15 +138,15 @@ def check_study(
     keep_models: bool = False,
     replaces: bool = False,
 ) -> None:
-    """Raise if a study cannot be trained into ``root``.
+    """Check that a study can be trained into ``root``.
 
     Nothing is written to ``root``. The tokenized tasks are cached.
 
     Raises
     ------
     InputError
-        If the recipe does not fit the encoder; if ``keep_models`` is set and models of this encoder or with reversed
-        pairs cannot be exported; if the result file of a run is broken; or as ``check_compatible``.
+        If the recipe does not fit the encoder; if ``keep_models`` is set and these models cannot be exported (because
+        of the encoder or of reversed pairs); if the result file of a run is broken; or as ``check_compatible``.
     """
     check_compatible(study, root, replaces=replaces)
     if keep_models:
@@ -163,7 +166,7 @@ def check_study(
 
 
 def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> None:
-    """Raise if a results folder holds a study that this one would replace.
+    """Check that this study would not replace the one in a results folder.
 
     A study that extends the stored one passes. Any study passes if the folder has no result yet and no run is being
     trained.
@@ -202,7 +205,7 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
 
 
 def check_trained_here(stored: Iterable[Study], root: Path) -> None:
-    """Raise ``InputError`` if one of the studies of a results folder is of runs that were trained elsewhere."""
+    """Raise ``InputError`` if a results folder holds runs that were trained elsewhere."""
     if any(other.is_external for other in stored):
         raise InputError(
             f"{root}: holds scores of runs that were trained elsewhere (`taskaffinity verdicts`), and nothing is "
@@ -211,9 +214,9 @@ def check_trained_here(stored: Iterable[Study], root: Path) -> None:
 
 
 def describe_replaced(study: Study, root: Path) -> list[str]:
-    """Return a line on a stored study that this one replaces because none of its runs is done; none if it extends it.
+    """Return a line on a stored study without a finished run that this one replaces.
 
-    ``check_compatible`` has passed.
+    The list is empty if this study extends the stored one. Call ``check_compatible`` first.
     """
     lines = []
     for other in studies_in(root):
@@ -227,7 +230,7 @@ def describe_replaced(study: Study, root: Path) -> list[str]:
 
 
 def _is_begun(study: Study, root: Path) -> bool:
-    """Whether a study in ``root`` has a result, or one of its runs is being trained."""
+    """Return whether a study in ``root`` has a result or a running run."""
     store = RunStore(root)
     published = any((root / name).exists() for name in PUBLISHED[study.design])
     return published or any(spec in store or store.is_held(spec) for spec in study.plan)

@@ -27,7 +27,7 @@ DEFAULT_ENCODERS = {
     "blue": "bluebert-p",
     "open-clinical": "bluebert-pm",
 }
-"""As in the paper: BlueBERT (P+M) for clinical text, BlueBERT (P) for all other suites, also those of the user."""
+"""As in the paper: BlueBERT (P+M) for clinical text, BlueBERT (P) for all other suites, including the user's."""
 
 
 PAPER_METRICS: dict[Kind, str] = {"ner": "span_f1_conlleval"}
@@ -80,9 +80,9 @@ def default_single(suite: Suite, recipe: Recipe, given: Collection[str] = ()) ->
     Parameters
     ----------
     recipe : Recipe
-        The recipe of joint training, which gives all settings that the paper's single-task recipes do not name.
+        The recipe of joint training. It gives all settings that the paper's single-task recipes do not name.
     given : collection of str
-        Settings of the user, which hold for every stage.
+        Settings of the user. They hold for every stage.
     """
     recipes = {task.name: paper_single(recipe, task.kind) for task in suite}
     return {
@@ -92,5 +92,5 @@ def default_single(suite: Suite, recipe: Recipe, given: Collection[str] = ()) ->
 
 
 def is_tiny(suite: Suite, encoder: str | None) -> bool:
-    """Whether the suite is trained with the tiny encoder: two layers from random weights."""
+    """Return whether the suite is trained with the tiny encoder: two layers, random weights."""
     return suite.synthetic and encoder is None

@@ -24,7 +24,7 @@ from taskaffinity.tuning.search import Search
 
 
 class StudyDesign(TypedDict, total=False):
-    """Fields of ``Study`` that choose its runs; a field that is not given has the default of ``Study``."""
+    """Fields of ``Study`` that choose its runs; omitted fields have the defaults of ``Study``."""
 
     seeds: Sequence[int]
     """Default: 0, 1 and 2."""
@@ -71,7 +71,7 @@ def define(
     Raises
     ------
     InputError
-        If the encoder is not available, or a file of the suite is broken; if choices contradict each other; if a seed
+        If the encoder is not available; if a file of the suite is broken; if choices contradict each other; if a seed
         is reserved for placebos or searches; if a fine-tuning recipe names an unknown task or has other test examples.
 
     Examples
@@ -174,7 +174,7 @@ def encoder_of(suite: Suite, encoder: str | None) -> Encoder:
 def with_resources(recipe: Recipe, resources: Resources) -> Recipe:
     """Set threads and device of the recipe; both are part of a run's identity.
 
-    On a GPU the sums do not depend on threads of the CPU, so there is one thread whatever CPUs a run gets.
+    On a GPU the sums do not depend on CPU threads, so a run has one thread, whatever its number of CPUs.
     """
     if resources.gpus_per_run:
         return replace(recipe, threads=1, device="cuda")

@@ -21,7 +21,7 @@ def results_folder(given: str | Path | None, suite: Suite, suite_file: Path | No
     Raises
     ------
     InputError
-        If it is a file; if it is the folder of the suite file, which its copy could overwrite.
+        If it is a file, or if it is the folder of the suite file, which a copy could overwrite.
     """
     if given is not None and not str(given).strip():  # Path("") is the current folder
         raise InputError("--results: an empty name; expected a folder")
@@ -35,9 +35,9 @@ def results_folder(given: str | Path | None, suite: Suite, suite_file: Path | No
 
 @contextmanager
 def keep_suite_file(file: Path | None, folder: Path) -> Iterator[None]:
-    """Copy the suite file into the results folder when the block ends, unless an InputError ends it.
+    """Copy the suite file into the results folder at the end, except after an InputError.
 
-    ``study.json`` identifies the data; this copy says how files were read and split.
+    ``study.json`` identifies the data. The copy of the suite file tells how files were read and split.
     """
     try:
         yield
@@ -55,7 +55,9 @@ def _copy(file: Path | None, folder: Path) -> None:
 
 
 def encoder_folders(root: Path, encoders: Sequence[EncoderRef]) -> list[Path]:
-    """Return a folder for each encoder, such as ``root/biobert-1a2b3c4d``: its name and its fingerprint.
+    """Return a folder for each encoder, with its name and fingerprint.
+
+    An example is ``root/biobert-1a2b3c4d``.
 
     An encoder that already has a folder in ``root`` under another name keeps it.
 

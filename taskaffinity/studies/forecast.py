@@ -1,4 +1,4 @@
-"""The expected time and disk space of a study's runs, and what makes them slow on this machine."""
+"""Forecast the time and disk space of a study's runs, and find what makes them slow."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ PADDED_ON_GPU = "packed sequences do not work with this encoder on this GPU: min
 def measured_cost(study: Study, suite: Suite, encoder: Encoder) -> CostModel | None:
     """Time a few steps of each task; None if they cannot run on this machine.
 
-    They cannot run if the GPU is missing, memory is too small or they fail. The runs then report their own reasons.
-    Only the cache of tokenized tasks is written.
+    They cannot run if the GPU is missing, memory is too small, or they fail. The runs then report the reason. Only the
+    cache of tokenized tasks is written.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def measured_cost(study: Study, suite: Suite, encoder: Encoder) -> CostModel | N
 
 
 def run_trial(trial: Callable[..., T], spec: RunSpec, suite: Suite, encoder: Encoder) -> T | None:
-    """Call ``trial`` on a run; None if the run needs a GPU that is missing, or the trial fails.
+    """Call ``trial`` on a run; return None if it fails, or if a GPU is missing.
 
     Raises
     ------
@@ -62,7 +62,9 @@ def run_trial(trial: Callable[..., T], spec: RunSpec, suite: Suite, encoder: Enc
     try:
         if spec.recipe.device == "cpu":
             return trial(spec, **places)
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:  # its end frees the GPU's memory
+        with ProcessPoolExecutor(
+            1, mp_context=get_context("spawn")
+        ) as pool:  # the end of this process frees the GPU's memory
             return pool.submit(trial, spec, **places).result()
     except InputError:
         raise
@@ -73,7 +75,7 @@ def run_trial(trial: Callable[..., T], spec: RunSpec, suite: Suite, encoder: Enc
 def describe_forecast(
     pending: Sequence[RunSpec], cost_model: CostModel | None, resources: Resources, *, keep_models: bool
 ) -> list[str]:
-    """Describe the expected time, work and disk space of these runs, and how they were estimated."""
+    """Describe the expected time, work and disk space of runs, and how they were estimated."""
     if cost_model is None:
         return ["no forecast: no training step could run here; there is no GPU, too little memory, or it failed"]
     if resources.is_measured and cost_model.gpu_share:
@@ -99,9 +101,11 @@ def describe_forecast(
 
 
 def padding_notice(encoder: Encoder, recipe: Recipe) -> list[str]:
-    """Say that this encoder is trained padded, in one line; no line if it is packed, or on a GPU, whose trial says it.
+    """Return a line if this encoder is trained on padded batches.
 
-    The answer is stored in the cache, because the trial loads the encoder.
+    On a GPU the list is empty, because the trial there says so.
+
+    The answer is cached, because the check loads the encoder.
     """
     if recipe.device != "cpu":
         return []
@@ -112,7 +116,7 @@ def padding_notice(encoder: Encoder, recipe: Recipe) -> list[str]:
     except (OSError, ValueError, KeyError, TypeError):
         try:
             is_packed = supports_packing(encoder.folder, recipe.max_length)
-        except Exception:  # the runs report their own reasons
+        except Exception:  # the runs report the reason
             return []
         private_folder(path.parent)
         write_json(path, {"packed": is_packed})

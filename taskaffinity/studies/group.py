@@ -1,4 +1,4 @@
-"""Which tasks of a finished study to train together, as a Python function: the twin of ``taskaffinity group``."""
+"""Choose which tasks of a study to train together, as the command ``taskaffinity group``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def group(
     compare: str | Sequence[str] = (),
     draws: int = 200,
 ) -> GroupResults | HelperResults:
-    """Choose which tasks of a study of pairs to train together, and write ``groups.csv`` and its figure.
+    """Choose which tasks of a study of pairs to train together.
+
+    Writes ``groups.csv`` and its figure.
 
     The predicted gain of a task in a group is the mean of its measured gains in pairs with the other members; in a
     single-task model it is 0. A task may be trained in several groups and is served by one. Nothing is trained.
@@ -42,11 +44,11 @@ def group(
     budget : float, optional
         Maximum training hours of all models, each trained once. Give either this or ``groups``.
     risk : float or None
-        The choice counts lower bounds: with this probability a gain is below its bound. None: it counts the gains.
+        The choice uses lower bounds: with this probability a gain is below its bound. None: it uses the gains.
     for_task : str, optional
-        Instead of groups, order the helpers of this task; no file is written.
+        Rank the helpers of this task instead of choosing groups. No file is written.
     compare : sequence of str
-        Other choices to value and price beside it: ``all-in-one``, ``single-task``, ``pairs``.
+        Other choices to compare with it in value and cost: ``all-in-one``, ``single-task``, ``pairs``.
     draws : int
         Number of draws of the gains that measure how stable the choice is; 0 for none.
 
@@ -57,7 +59,7 @@ def group(
     Raises
     ------
     InputError
-        If an option or the folder cannot be used, or the budget serves no grouping.
+        If an option or the folder cannot be used, or if no grouping fits the budget.
 
     Examples
     --------
@@ -130,7 +132,7 @@ def _alternatives(compare: str | Sequence[str]) -> list[str]:
 
     parts = compare.split(",") if isinstance(compare, str) else [part for one in compare for part in one.split(",")]
     names = list(dict.fromkeys(name.strip() for name in parts if name.strip()))
-    names = ["single-task" if name == "alone" else name for name in names]  # its name before the first release
+    names = ["single-task" if name == "alone" else name for name in names]  # its earlier name
     for name in names:
         if name not in ALTERNATIVES:
             raise InputError(

@@ -38,7 +38,7 @@ def load(
     Raises
     ------
     InputError
-        If the folder holds no study, or a broken one, or an option is out of its range.
+        If the folder holds no study or a broken one, or if an option is out of range.
 
     Examples
     --------

@@ -46,7 +46,7 @@ class StudyOptions:
     seeds: Seeds = 3
     """Number of seeds per pair, or per stage."""
     base_seed: Seed = 0
-    """First seed; the others are the numbers after it."""
+    """First seed; the others follow it."""
     recipe: str | Path | None = None
     """File with settings, written by ``tune``."""
     settings: Sequence[str] | Mapping[str, Any] = ()
@@ -79,7 +79,7 @@ class StudyOptions:
     keep_models: Switch = False
     """Whether to store each run's models, for ``export``."""
     share_with_group: Switch = False
-    """Whether the group may read predictions and models; otherwise you alone."""
+    """Whether the group may read predictions and models; otherwise only you can."""
     suite_file: Path | None = None
     """YAML file of the suite; it is copied to the results folder."""
 
@@ -98,13 +98,13 @@ class PairwiseOptions(StudyOptions):
     init_from: InitFrom = "encoder"
     """Start training from the encoder, or from a multi-task model of all tasks."""
     controls: Switch = False
-    """Whether to train a placebo and a positive control for every task too."""
+    """Whether to train also a placebo and a positive control for every task."""
     sequential: Switch = False
     """Whether to add seeds in steps, only for pairs that are still inconclusive."""
     max_seeds: Annotated[int | None, Field(ge=3, le=MOST_SEEDS, strict=True)] = None
     """Maximum number of seeds per pair in a sequential design. Default: 12."""
     full: Switch = False
-    """Whether to train all tasks together too."""
+    """Whether to train also all tasks together."""
     margin: Number | Mapping[str, float] | Sequence[str] | None = None
     """Margin of "no effect" in points; one number, or numbers by metric. Default: 1."""
     correction: Correction | None = None
@@ -135,7 +135,7 @@ class TuneOptions:
     finalists: Trials = 3
     """Number of best recipes that are trained again, together with the default."""
     confirm_seeds: Annotated[int, Field(ge=1, le=MOST_CONFIRM_SEEDS, strict=True)] = 2
-    """Number of new seeds for each of them; their mean dev score decides."""
+    """Number of new seeds for each of these recipes. Their mean dev score decides."""
     search_seed: Annotated[int, Field(ge=0, le=MOST_SEARCH_SEED, strict=True)] = 0
     """Seed that draws the recipes."""
     recipe: str | Path | None = None
@@ -156,12 +156,14 @@ class TuneOptions:
 
 
 def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
-    """Create options of a kind from values by name; an encoder may be a path, and one setting a text.
+    """Create options from values by name.
+
+    An encoder may be a path, and a single setting may be a text.
 
     Raises
     ------
     InputError
-        If a value has the wrong type or is out of its range.
+        If a value has the wrong type or is out of range.
     """
     values = dict(values)
     if isinstance(encoder := values.get("encoder"), Path):

@@ -38,7 +38,7 @@ class PlannedStudy:
     notes: tuple[str, ...] = ()
     """Lines for the user, such as the chosen precision."""
     cautions: tuple[str, ...] = ()
-    """Lines on what limits the study's data."""
+    """Lines on the limits of the study's data."""
 
     @property
     def plan(self) -> Plan:
@@ -72,7 +72,7 @@ class PlannedStudy:
         Returns
         -------
         Report
-            The runs that were trained, found and failed.
+            The runs that this process trained, that another process finished, and that failed.
         RunTracker
             Call its ``end`` after publishing.
         """
@@ -110,7 +110,7 @@ class PlannedStudy:
     def _measured(self) -> tuple[CostModel | None, Resources]:
         """Return the cost model, and the resources with the measured share of a GPU.
 
-        Without ``--gpus-per-run auto`` nothing is measured, so that training starts sooner; the cost model is then
+        Without ``--gpus-per-run auto`` nothing is measured, so that training starts sooner. The cost model is then
         None.
         """
         resources = self.resources

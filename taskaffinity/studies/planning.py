@@ -1,4 +1,4 @@
-"""Plan a study from options. All checks are done here, before the first training step."""
+"""Plan a study from options; all checks precede the first training step."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def plan_pairwise(suite: Suite, options: PairwiseOptions, listener: Listener, *,
     Parameters
     ----------
     dry_run : bool
-        Whether the study will not be trained. If so, other processes ignore the precision that this call chooses.
+        Whether the study will not be trained. Then other processes ignore the precision that this call chooses.
 
     Raises
     ------
@@ -87,6 +87,7 @@ def plan_full(suite: Suite, options: FullOptions, listener: Listener, *, dry_run
     Raises
     ------
     InputError
+        As ``plan_pairwise``.
     """
     settings = check_full_options(options)
     suite = scored_by_protocol(suite, options.protocol)
@@ -138,8 +139,8 @@ def _single_recipes(
 def _measures_precision(suite: Suite, encoder: str | None, options: StudyOptions, settings: Settings) -> bool:
     """Whether a trial chooses the precision.
 
-    It does if ``precision=auto`` is set. It also does if no precision is set, unless the encoder is tiny, which bf16
-    does not speed up, or the protocol is the paper's, which trains in fp32.
+    It does if ``precision=auto`` is set, or if no precision is set. There are two exceptions: bf16 does not speed up
+    the tiny encoder, and the paper's protocol trains in fp32.
     """
     if "precision" in settings.all_stages:
         return settings.measures_precision
@@ -157,7 +158,7 @@ def _settled(
     *,
     dry_run: bool,
 ) -> list[PlannedStudy]:
-    """Return the studies with their final precision, checked against their results folders."""
+    """Return the studies with their precision, checked against their results folders."""
     first = options.encoder if not isinstance(options, FullOptions) else encoder_names(options)[0]
     checks: dict[str, Any] = {"keep_models": options.keep_models, "replaces": options.overwrite}
     notes: list[str] = []

@@ -27,11 +27,11 @@ from taskaffinity.training.profile.precision import PAYS, Trial, products_in_bf1
 Precision = Literal["bf16"] | None
 
 _VALID_SECONDS = 3600.0
-"""How long a cached trial is valid. Processes of one study start within this time."""
+"""Seconds for which a cached trial is valid. Processes of one study start within this time."""
 
 
 def recorded_precision(studies: Sequence[Study], folders: Sequence[Path]) -> tuple[Precision, str] | None:
-    """Return the precision of an earlier study with the same encoder and a reason; None if there is none.
+    """Return the precision of an earlier study with the same encoder, and a reason, or None.
 
     A study with the same recipe comes first. The earlier study may come from another machine.
 
@@ -57,7 +57,7 @@ def recorded_precision(studies: Sequence[Study], folders: Sequence[Path]) -> tup
 
 
 def slow_precision(study: Study) -> str | None:
-    """A warning if a stage of the study uses bf16 on a CPU that is slower in bf16; None otherwise."""
+    """Return a warning if a stage uses bf16 on a CPU that is slower in bf16, else None."""
     uses_bf16 = any((recipe.device, recipe.precision) == ("cpu", "bf16") for recipe in study.recipes)
     if not uses_bf16 or (ratio := products_in_bf16()) >= 1:
         return None
@@ -67,14 +67,16 @@ def slow_precision(study: Study) -> str | None:
 def fast_precision(
     study: Study, suite: Suite, encoder: Encoder, root: Path, *, stores: bool = True
 ) -> tuple[Precision, str]:
-    """Choose bf16 if it is faster here, and say why; a study recorded in ``root`` decides first.
+    """Choose bf16 if it is faster on this machine; also return why.
 
-    If several processes start a study in ``root`` together and share the cache, one runs the trial and all follow it.
+    A study in ``root`` decides first.
+
+    If several processes with one cache start a study in ``root`` together, one runs the trial and all use its result.
 
     Parameters
     ----------
     stores : bool
-        Whether the trial decides for later processes too. False if no study starts, as in a dry run.
+        Whether later processes use the result of the trial. False if no study starts, as in a dry run.
 
     Raises
     ------
@@ -88,7 +90,7 @@ def fast_precision(
     path = cache_folder() / "precision" / f"{key}.json"
     check_private(private_folder(path.parent))
     with FileLock(f"{path}.lock"):
-        if recorded := recorded_precision([study], [root]):  # another process started the study meanwhile
+        if recorded := recorded_precision([study], [root]):  # another process has started the study meanwhile
             return recorded
         known = _recent_trial(path)
         if known is None:
@@ -100,7 +102,7 @@ def fast_precision(
 
 
 def _decision(trial: Trial | None) -> tuple[Precision, str]:
-    """The precision that a trial chooses, and why."""
+    """Return the precision that a trial chooses, and why."""
     if trial is None:
         return None, "no training step could run here; there is no GPU, too little memory, or it failed"
     if not trial.decides:
@@ -112,7 +114,7 @@ def _decision(trial: Trial | None) -> tuple[Precision, str]:
 
 
 def _recent_trial(path: Path) -> dict[str, dict[str, Any] | None] | None:
-    """The trial that another process stored; None if it is old or cannot be read."""
+    """Return the trial that another process stored; None if it is old or unreadable."""
     try:
         if time.time() - path.stat().st_mtime > _VALID_SECONDS:
             return None
@@ -123,7 +125,7 @@ def _recent_trial(path: Path) -> dict[str, dict[str, Any] | None] | None:
 
 
 def with_precision(study: Study, precision: Precision) -> Study:
-    """The study with this precision in all its stages."""
+    """Return the study with this precision in all its stages."""
 
     def recipes_with(recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:
         return {name: replace(recipe, precision=precision) for name, recipe in recipes.items()}
@@ -145,7 +147,7 @@ def settle_precision(
     dry_run: bool,
     notice: Callable[[str], None],
 ) -> tuple[list[tuple[Study, Encoder]], list[str]]:
-    """Set the precision of these studies, one for all; also return lines that explain it.
+    """Set one precision for all studies; also return lines that explain it.
 
     The precision comes from the user, from an earlier study in the folders, or from a trial of the first study. The
     studies are checked before the trial.

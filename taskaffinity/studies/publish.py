@@ -23,7 +23,8 @@ def publish_pairwise(planned: PlannedStudy, report: Report) -> PairwiseResults:
     """
     result = PairwiseResults(planned.root, planned.study, planned.study.rule, failed_runs(report))
     with as_user_error():
-        vars(result)["matrix"] = publish(planned.study, result.store, planned.root)  # so it is not measured again
+        # cached here, so that it is not computed again
+        vars(result)["matrix"] = publish(planned.study, result.store, planned.root)
     return result
 
 

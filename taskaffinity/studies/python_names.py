@@ -1,4 +1,4 @@
-"""The use cases as Python functions: messages name parameters, not the options of the command line."""
+"""Make messages of Python functions name parameters, not command-line options."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ _PARAMETERS = {
     "domain": "suite",
     "no-predictions": "keep_predictions=False",
 }
-"""Options whose parameter has another name. Every other option is its parameter with hyphens."""
+"""Options whose parameter has another name. All other options are their parameters with hyphens."""
 _COMMAND = re.compile(r"(`[^`]*`)")
 _OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]*)")
 
 
 def python_function(function: Callable[P, R]) -> Callable[P, R]:
-    """Let the function raise errors in the words of a Python caller.
+    """Make the function raise errors that name its parameters.
 
-    An ``InputError`` names parameters. A ``TypeError`` for an unknown parameter names the one that it resembles.
+    An ``InputError`` names parameters instead of options. A ``TypeError`` for an unknown parameter names the one that
+    it resembles.
     """
     names = tuple(inspect.signature(function).parameters)
 
@@ -45,7 +46,7 @@ def python_function(function: Callable[P, R]) -> Callable[P, R]:
 
 @contextmanager
 def parameters_not_options() -> Iterator[None]:
-    """Let an ``InputError`` name parameters where it names options; a whole command in backticks stays.
+    """Replace options by parameters in an ``InputError``, except in a command in backticks.
 
     Examples
     --------

@@ -31,9 +31,9 @@ def resolve_resources(
     Raises
     ------
     InputError
-        If this machine can never run them, or has no GPU to measure a run on.
+        If this machine can never run them, or if it has no GPU to measure a run.
     """
-    from taskaffinity.training.execute import gpus  # torch: only if runs are planned
+    from taskaffinity.training.execute import gpus  # imported here, because only planning needs torch
 
     is_measured = gpus_per_run == AUTO and not is_tiny
     if is_measured and not gpus():

@@ -31,10 +31,10 @@ class RetrainResults:
     tasks: tuple[Retrained, ...]
     """Every task that a group of two or more serves."""
     failed: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """Names of the runs that failed just now, with the reason of each."""
+    """Names of the runs that failed in this call -> reason."""
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per task, with the columns of ``retrained.csv``."""
+        """Return one row per task, with the columns of ``retrained.csv``."""
         from taskaffinity.analysis.groups.retrained import retrained_frame
 
         return retrained_frame(self.result.chosen, self.tasks)
@@ -51,10 +51,10 @@ def retrain(
     executor: Executor = "ray",
     listener: Listener | None = None,
 ) -> RetrainResults:
-    """Train the chosen groups, and their tasks alone, with seeds that the study has not used.
+    """Train the chosen groups and their single tasks with fresh seeds.
 
-    The runs are stored in the results folder, beside those of the study. The same call again trains nothing. Writes
-    ``retrained.csv``.
+    The study has not used these seeds. The runs are stored in its results folder, so the same call again trains
+    nothing. Writes ``retrained.csv``.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def retrain(
     seeds : int
         Number of fresh seeds of every model.
     suite : str, Path or Suite, optional
-        The suite of the study. Default: the domain of its name; a study of your own suite file needs the file.
+        The suite of the study. Default: the domain of that name. A study of your own suite file needs the file.
     data, encoder : optional
         As given to ``pairwise``.
 
@@ -114,7 +114,7 @@ def retrain(
 
 
 def _check_design(study: Study) -> None:
-    """Raise if the study compares its pairs with something else than single-task runs of the same recipe."""
+    """Check that the study compares its pairs with single-task runs of the same recipe."""
     if study.is_external:
         raise InputError("retrain: the runs were trained elsewhere, so nothing is trained here")
     for name, value, usual in (

@@ -43,8 +43,8 @@ def run_study(
     Parameters
     ----------
     cost_model : CostModel, optional
-        Orders the runs, and gives the time left before the first run ends (``measured_cost``). Default: runs are
-        ordered by their number of examples.
+        Costs of runs (``measured_cost``), for their order and the time left before the first run ends. Default: their
+        number of examples.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def run_study(
     plan = study.plan
     check_finished(plan, store)
     with exclusive(root):
-        check_compatible(study, root, replaces=options.overwrite)  # another process may have written one meanwhile
+        check_compatible(study, root, replaces=options.overwrite)  # another process may have written a study meanwhile
         replace(study, keep_models=options.keep_models).write(root)
         write_departures(root, studies_in(root))
 
@@ -92,13 +92,13 @@ def run_study(
 
     if not study.interim_seeds:
         return train(plan)
-    from taskaffinity.studies.sequential import run_sequential  # scipy: only for a sequential design
+    from taskaffinity.studies.sequential import run_sequential  # loads scipy
 
     return run_sequential(study, store, train, lambda part: pending_runs(part, store, keep_models=options.keep_models))
 
 
 def check_finished(plan: Plan, store: RunStore) -> None:
-    """Read every finished run, so that a damaged one is not taken for done after hours of training others.
+    """Read every finished run, so that damage is reported before hours of training.
 
     Raises
     ------

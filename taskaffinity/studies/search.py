@@ -33,7 +33,7 @@ class PlannedSearch:
     settings: Settings
     """Settings of the recipe file and of the options."""
     given: Settings
-    """Settings of the options alone; they are not searched."""
+    """Settings of the options only; they are not searched."""
     out: Path
     checkpoint_minutes: float
 
@@ -43,6 +43,7 @@ class PlannedSearch:
         Raises
         ------
         InputError
+            As ``search_recipe``.
         """
         folder = self.out.parent / "tune"
         return tune(

@@ -38,7 +38,7 @@ def parse(settings: Sequence[str]) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If a key is unknown (the message names the nearest one), or a value has the wrong type.
+        If a key is unknown, or if a value has the wrong type. The message names the nearest key.
     """
     values: dict[str, Any] = {}
     for setting in settings:
@@ -64,12 +64,14 @@ def parse(settings: Sequence[str]) -> dict[str, Any]:
 
 
 def _short(given: str) -> str:
-    """The text, cut after 60 characters."""
+    """Return the text, cut after 60 characters."""
     return given if len(given) <= _LONGEST else f"{given[:_LONGEST]}... ({len(given)} characters)"
 
 
 def setting_meant(word: str) -> str | None:
-    """Return the setting that a word may mean: its name, a near name, or a name that contains it; else None.
+    """Return the setting that a word may mean, or None.
+
+    The word may be its name, a similar name, or a part of the name.
 
     Examples
     --------
@@ -116,14 +118,14 @@ def read_settings(
     recipe_file : path, optional
         Written by ``taskaffinity tune``.
     finetunes : bool
-        Whether the study fine-tunes. If not, the file's settings for fine-tuning are ignored, because one file may
-        serve several studies.
+        Whether the study fine-tunes. If not, the file's settings for fine-tuning are ignored, because several studies
+        may use one file.
 
     Raises
     ------
     InputError
-        As ``parse`` and ``read_recipe``; if a setting of the test set is given for fine-tuning only; if a recipe file
-        is given under the paper's protocol.
+        As ``parse`` and ``read_recipe``; also if a setting of the test set is given only for fine-tuning, or if a
+        recipe file is given under the paper's protocol.
     """
     prefix = "finetune."
     texts = _texts(given) if isinstance(given, Mapping) else list(given)
@@ -170,12 +172,12 @@ def _recipe_of(path: Path, protocol: str) -> RecipeFile:
 
 
 def apply_settings(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
-    """Return the recipe with these settings; ``precision=auto`` is ignored, because a trial sets it.
+    """Return the recipe with these settings; a trial sets ``precision=auto`` later.
 
     Raises
     ------
     InputError
-        If a value is out of its range.
+        If a value is out of range.
     """
     try:
         given = {name: value for name, value in values.items() if (name, value) != ("precision", MEASURED)}
@@ -203,7 +205,7 @@ def make_rule(
     Raises
     ------
     InputError
-        If a level or a margin is out of its range, or a metric is unknown.
+        If a level or a margin is out of range, or a metric is unknown.
     """
     points = _margins(margin)
     given = {

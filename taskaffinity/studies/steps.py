@@ -1,4 +1,7 @@
-"""The two steps of a use case: plan and train. Invalid options are refused before torch is loaded."""
+"""Plan and train: the two steps of a use case.
+
+Invalid options are refused before torch is loaded.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +37,12 @@ def plan_pairwise(
     data: str | Path | None = None,
     dry_run: bool = False,
 ) -> PlannedStudy:
-    """Plan and check the study of ``pairwise``; invalid options are refused before torch is loaded.
+    """Plan and check the study of ``pairwise``.
 
     Raises
     ------
     InputError
+        If an option, the data, the encoder or the results folder cannot be used.
     """
     check_pairwise_options(options)
     resolved, file = _resolved(suite, data, options.tasks, 2)
@@ -54,7 +58,7 @@ def train_pairwise(planned: PlannedStudy, listener: Listener, report_to: Sequenc
     """Train a planned pairwise study, and write its tables and figures."""
     report, tracker = planned.train(listener, report_to)
     listener.ended(report, planned.root)
-    from taskaffinity.studies.publish import publish_pairwise  # pandas, matplotlib: not before the first training step
+    from taskaffinity.studies.publish import publish_pairwise  # pandas and matplotlib are loaded only after training
 
     result = publish_pairwise(planned, report)
     tracker.end()
@@ -93,6 +97,7 @@ def plan_full(
     Raises
     ------
     InputError
+        As ``plan_pairwise``.
     """
     check_full_options(options)
     resolved, file = _resolved(suite, data, options.tasks, 2)
@@ -110,6 +115,7 @@ def plan_tune(suite: str | Path | Suite, options: TuneOptions, *, data: str | Pa
     Raises
     ------
     InputError
+        If an option, the data or the encoder cannot be used.
     """
     settings = check_tune_options(options)
     resolved, file = _resolved(suite, data, options.tasks)
@@ -143,11 +149,12 @@ def plan_estimate(
     data: str | Path | None = None,
     dry_run: bool = False,
 ) -> PlannedEstimate:
-    """Plan the probes of a study; the study is the one of the results folder, or a new one.
+    """Plan the probes of the study in the results folder, or of a new one.
 
     Raises
     ------
     InputError
+        As ``plan_pairwise``, or if the budget affords no probe.
     """
     check_pairwise_options(options)
     share = share_of(budget)
@@ -160,7 +167,10 @@ def plan_estimate(
 
 
 def train_estimates(planned: PlannedEstimate, listener: Listener, *, baselines: bool = False) -> EstimateResults:
-    """Train what the probes of a study need, and write the estimates; with ``baselines`` other estimators too."""
+    """Train the probes of a study, and write the estimates.
+
+    With ``baselines``, other estimators are also computed.
+    """
     from taskaffinity.studies.estimates import train
 
     listener.notice(train.describe_design(planned.study, planned.design))

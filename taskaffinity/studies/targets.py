@@ -1,4 +1,4 @@
-"""Continue a study of an earlier version, which learned similarity on the scores as they are."""
+"""Continue a study of an earlier version, which learned similarity on raw scores."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from taskaffinity.tasks.task import SCORE_KINDS
 
 
 def with_recorded_targets(study: Study, root: Path) -> tuple[Study, list[str]]:
-    """The study with ``similarity_targets`` of the study that ``root`` holds, and a line that explains it.
+    """Return the study with the ``similarity_targets`` of the stored one, and a line on it.
 
-    A study of the same design decides before the other one. A folder without a study that has a similarity task
-    changes nothing. The caller does not ask if the user set the targets or replaces the study.
+    If ``root`` holds two studies, the one of the same design decides. Without a stored similarity task, nothing
+    changes. Do not call this if the user set the targets or replaces the study.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """Log to TensorBoard: event files in ``tensorboard/`` of the results folder.
 
-Each run has a folder."""
+Each run has a folder.
+"""
 
 from __future__ import annotations
 

@@ -201,10 +201,7 @@ def steps_of(
     *,
     may_capture: bool,
 ) -> Steps:
-    """Return the steps of the model's device.
-
-    They are captured if that is allowed, batches are packed, and the optimizer supports it.
-    """
+    """The steps of the model's device: captured ones if allowed, and if batches are packed and the optimizer is."""
     if not on_gpu(model):
         return Steps(model, stepper, splits, attached)
     if may_capture and model.is_packed and isinstance(stepper, OnePassStepper):

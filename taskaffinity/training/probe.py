@@ -168,4 +168,4 @@ class _ConstantRate:
 
     def step(self, rate: float) -> None:
         self._stepper.recipe = replace(self._recipe, learning_rate=rate * self._recipe.learning_rate)
-        self._stepper.step(counts=False)  # the schedule stays at its first step, with the peak learning rate
+        self._stepper.step(counts=False)  # the schedule stays at its first step, which has the peak rate

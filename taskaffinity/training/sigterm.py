@@ -1,6 +1,7 @@
 """Let SIGTERM wait for a checkpoint.
 
-A scheduler sends this signal some seconds before it takes the machine away."""
+A scheduler sends this signal some seconds before it takes the machine away.
+"""
 
 from __future__ import annotations
 

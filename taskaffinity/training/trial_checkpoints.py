@@ -1,6 +1,7 @@
 """Checkpoints of a trial: one file per task.
 
-All are written together at the end of an epoch, or after SIGTERM."""
+All are written together at the end of an epoch, or after SIGTERM.
+"""
 
 from __future__ import annotations
 

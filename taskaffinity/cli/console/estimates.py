@@ -13,11 +13,11 @@ from taskaffinity.analysis.estimates.results import ESTIMATES, EstimateResults
 from taskaffinity.analysis.estimates.validation import Agreement
 
 _MOST = 20
-"""Rows of estimates with a sign that are printed; the file has all."""
+"""The largest number of printed rows with a sign. The file has all rows."""
 
 
 def print_estimates(result: EstimateResults) -> None:
-    """Print the arrows with a sign first, count the others, and say what the probes cost."""
+    """Print the arrows with a sign, count the others, and print the cost of the probes."""
     titles = {task.name: task.title for task in result.study.tasks}
     signed = sorted((row for row in result.rows if row.sign != "unclear" and not row.reason), key=_certainty)
     console = Console(highlight=False, soft_wrap=True, markup=False)

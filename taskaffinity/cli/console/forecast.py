@@ -51,7 +51,7 @@ def _plan_of(one: PlannedStudy) -> dict[str, Any]:
 
 
 def _cautions_of_runs(one: PlannedStudy) -> list[str]:
-    """Return what limits the runs that are done; a study without one loads no library for it."""
+    """Return the cautions on finished runs; without one, no library is loaded."""
     store = RunStore(one.root)
     if not any(spec in store for spec in one.plan):
         return []

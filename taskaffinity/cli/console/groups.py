@@ -13,7 +13,7 @@ from taskaffinity.analysis.tables.groups import describe_groups, describe_helper
 
 
 def print_groups(found: GroupResults) -> None:
-    """Print the groups with their predicted gains, lines on the choice, and the paths of the files."""
+    """Print the groups with predicted gains, lines on the choice, and the paths of the files."""
     _print(
         groups_table(found.chosen),
         [*describe_groups(found.chosen), f"{found.root / 'groups.csv'}, groups.png beside it"],

@@ -1,4 +1,4 @@
-"""Output in any encoding: what it lacks is printed as near as ASCII comes, and never ends a command."""
+"""Print in any encoding: missing characters become similar ASCII, not an error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HANDLER = "taskaffinity.nearest"
 
 
 def nearest(error: UnicodeError) -> tuple[str, int]:
-    """Replace what an encoding lacks, character by character; a handler of ``codecs.register_error``.
+    """Replace characters that an encoding lacks; a handler for ``codecs.register_error``.
 
     Examples
     --------
@@ -44,5 +44,5 @@ def print_in_any_encoding() -> None:
     """Let standard output and standard error print any text, whatever their encoding is."""
     codecs.register_error(_HANDLER, nearest)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # not a stream that another program put there, nor a closed one (None)
+        if hasattr(stream, "reconfigure"):  # neither a stream of another program nor a closed one (None)
             stream.reconfigure(errors=_HANDLER)

@@ -1,7 +1,7 @@
-"""Show progress on stderr: live on a terminal, at most one report per minute elsewhere.
+"""Show progress on stderr: live on a terminal, otherwise at most one report per minute.
 
-The live display has one line for the study and one for each running run; lines of finished runs scroll by above it. A
-report names the last few runs that ended since the previous report, and then has one line for the study and its running
+The live display has one line for the study and one for each running run. Lines of finished runs scroll above it. A
+report names the last few runs that ended since the previous report. Then it has one line for the study and its running
 runs. So a slow study logs a line per minute and a line per run, and a fast study does not fill its log.
 """
 
@@ -30,7 +30,10 @@ _SHOWN = 12
 
 
 class ProgressDisplay:
-    """Shows the progress of a plan; a context manager whose ``show`` receives each ``Progress``."""
+    """Shows the progress of a plan; its method ``show`` receives each ``Progress``.
+
+    Use it as a context manager.
+    """
 
     def __init__(self, *, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True, markup=False)
@@ -86,7 +89,10 @@ class ProgressDisplay:
 
 @contextmanager
 def bytes_bar(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar for a download on a terminal; yields a function of the bytes received and the total bytes."""
+    """Show a bar for a download on a terminal.
+
+    Yields a function of the received bytes and the total bytes.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Bars(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bars:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def warn_if_synthetic(is_synthetic: bool) -> None:
-    """Print the banner of synthetic text on stderr, also under ``--quiet``."""
+    """Print the banner of synthetic text on stderr, even with ``--quiet``."""
     if is_synthetic:
         Console(stderr=True, highlight=False, soft_wrap=True).print(BANNER, style="bold yellow")
 
@@ -35,7 +35,7 @@ def read_study(results: Path, design: Design = "pairwise") -> Study:
     Raises
     ------
     InputError
-        If there is none, or its file is broken.
+        If there is no study, or its file is broken.
     """
     try:
         return Study.load(results, design)
@@ -44,7 +44,7 @@ def read_study(results: Path, design: Design = "pairwise") -> Study:
 
 
 def publish_and_print(study: Study, results: Path, rule: Rule, figure_options: FigureOptions = DEFAULT) -> None:
-    """Measure and draw the runs of a results folder, and print the table.
+    """Compute gains, draw the figures of a results folder, and print the table.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def print_pairwise(result: PairwiseResults) -> None:
 
 
 def print_full(result: StagesResults | EncoderResults) -> None:
-    """Print the table of a study in stages, or of several encoders, and the paths of its files."""
+    """Print the table of a study in stages or of several encoders, and its files."""
     if isinstance(result, StagesResults):
         print_stages(result.study, result.store)
         Console(highlight=False, soft_wrap=True, markup=False).print(
@@ -157,7 +157,7 @@ def read_encoders(studies: Sequence[tuple[Study, RunStore]]) -> tuple[EncoderSco
 
 
 def print_encoders(found: Sequence[EncoderScores], format_: str = "text") -> None:
-    """Print the fine-tuned scores of a suite with several encoders; ``csv`` holds every stage."""
+    """Print the fine-tuned scores of several encoders; ``csv`` has every stage."""
     from taskaffinity.analysis.paper.captions import describe_encoders
     from taskaffinity.analysis.paper.encoders import encoders_frame, encoders_table
 
@@ -185,7 +185,9 @@ def print_arrows(study: Study, store: RunStore, format_: str) -> None:
 
 
 def print_claims(study: Study, store: RunStore, format_: str) -> None:
-    """Print the claims of the paper about its Figure 2 beside a study; ``csv`` has one row per claim and arrow.
+    """Print the paper's claims about Figure 2 beside a study.
+
+    ``csv`` has one row per claim and arrow.
 
     Raises
     ------

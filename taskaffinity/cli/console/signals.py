@@ -1,7 +1,9 @@
-"""End a command on SIGTERM as Ctrl-C does. Schedulers send it when a job's time is over.
+"""End a command on SIGTERM as Ctrl-C does.
 
-Python drops an exception that a ``__del__`` or a callback raises, and so a signal that arrives there. Such a signal is
-sent once more.
+Schedulers send this signal when a job's time is over.
+
+Python drops an exception that a ``__del__`` or a callback raises. A signal that arrives there would be lost, so it is
+sent again.
 """
 
 from __future__ import annotations
@@ -34,7 +36,10 @@ _is_dropped = False
 
 @contextmanager
 def answered() -> Iterator[None]:
-    """Raise ``Terminated``, a KeyboardInterrupt, on SIGTERM within the block; ``came`` tells whether it came."""
+    """Raise ``Terminated``, a KeyboardInterrupt, on SIGTERM in the block.
+
+    ``came`` returns whether the signal was received.
+    """
     global _is_dropped
     _came.clear()
     _is_dropped = False
@@ -58,7 +63,7 @@ def answered() -> Iterator[None]:
 
 
 def came() -> bool:
-    """Whether SIGTERM was received."""
+    """Return whether SIGTERM was received."""
     return _came.is_set()
 
 
@@ -74,7 +79,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _send_again(dropped: KeyboardInterrupt) -> None:
-    """Send the signal of a dropped exception again, a moment later and so at another place of the code."""
+    """Send the signal of a dropped exception again, a moment later, when other code runs."""
     global _is_dropped
     number = signal.SIGINT
     if isinstance(dropped, Terminated):
@@ -88,4 +93,4 @@ def _send_again(dropped: KeyboardInterrupt) -> None:
 
 
 def _is_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()  # only it may set handlers
+    return threading.current_thread() is threading.main_thread()  # only the main thread may set handlers

@@ -1,4 +1,7 @@
-"""Standard output and error that outlive their reader: ``taskaffinity status | head -1``."""
+"""Keep standard output and error usable after their reader has gone.
+
+An example is ``taskaffinity status | head -1``.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import TextIO
 
 
 class _Stream(io.RawIOBase):
-    """A file descriptor; what is written after its reader has gone is discarded, and other errors name the stream."""
+    """A file descriptor that discards output without a reader; other errors name the stream."""
 
     def __init__(self, descriptor: int, name: str) -> None:
         self._descriptor, self.name = descriptor, name
@@ -36,15 +39,15 @@ class _Stream(io.RawIOBase):
             self._has_reader = False
             return data.nbytes
         except OSError as error:
-            self._has_reader = False  # or the interpreter would fail again when it ends
+            self._has_reader = False  # otherwise the interpreter would fail again when it ends
             raise OSError(error.errno, error.strerror, self.name) from None
 
 
 @contextmanager
 def surviving() -> Iterator[None]:
-    """Continue the block when the reader of its output has closed it, so that it ends with its own exit code.
+    """Continue the block after its reader has gone, so that it ends with its own exit code.
 
-    A study whose table nobody reads is still trained and published.
+    So a study is trained and published even if the reader of its table has gone.
     """
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _wrapped(sys.stdout, "standard output"), _wrapped(sys.stderr, "standard error")
@@ -57,7 +60,7 @@ def surviving() -> Iterator[None]:
 
 
 def flush() -> None:
-    """Write what is still in the buffers.
+    """Flush the buffers.
 
     Raises
     ------

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 COLLAPSED = " collapsed"
-"""Added to the score of a trial that predicts one class, no span or one value in a task."""
+"""Suffix of the score of a trial that predicts one class, no span or one value in a task."""
 
 
 def print_search(search: Search, fixed: Collection[str], *, as_json: bool = False) -> None:
-    """Print the settings of the default recipe, what each candidate changes, and the most that the search trains.
+    """Print the default recipe, what each candidate changes, and the largest cost.
 
     As JSON: ``{"tasks": [name], "default": {setting: value}, "candidates": [{setting: value}], "confirm_seeds",
     "finalists", "most_epochs"}``; a candidate has only the settings that differ from the default.
@@ -52,7 +52,7 @@ def print_search(search: Search, fixed: Collection[str], *, as_json: bool = Fals
 
 
 def describe_budget(search: Search) -> str:
-    """Describe the most that the search trains."""
+    """Describe the largest number of epochs that the search trains."""
     n_drawn, n_tasks = len(search.candidates) - 1, len(search.tasks)
     again = min(n_drawn, search.finalists)
     return (
@@ -109,7 +109,7 @@ def _tried(found: SearchResult) -> list[str]:
     """Describe how each candidate's first trial ended."""
     texts = []
     for number, (standing, record) in enumerate(zip(found.first.standings(), found.first.records, strict=True)):
-        if standing.stopped:  # checked first: Ray may have trained it further, and it may have failed since
+        if standing.stopped:  # checked first, because on Ray it may have continued and failed
             texts.append(f"stopped at {standing.stopped}/{found.search.candidates[number].num_train_epochs}")
         elif number in found.first.lost:
             texts.append("failed")

@@ -95,7 +95,7 @@ ConfirmSeeds = Annotated[
     integer_option(
         1,
         MOST_CONFIRM_SEEDS,
-        help="Number of new seeds for each of them; their mean dev score decides.",
+        help="Number of new seeds for each of these recipes; their mean dev score decides.",
         rich_help_panel=DESIGN,
     ),
 ]
@@ -110,7 +110,7 @@ DryRunOfSearch = Annotated[
     bool,
     typer.Option(
         "--dry-run",
-        help="Print the recipes to try and the most that the search trains; train nothing.",
+        help="Print the recipes to try and the largest number of epochs; train nothing.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -142,7 +142,7 @@ Validate = Annotated[
     bool,
     typer.Option(
         "--validate",
-        help="Train nothing; compare the estimates of --results with the gains that it has measured.",
+        help="Train nothing; compare the estimates in --results with its measured gains.",
         rich_help_panel=OUTPUT,
     ),
 ]

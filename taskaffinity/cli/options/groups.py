@@ -41,18 +41,23 @@ Risk = Annotated[
     typer.Option(
         parser=_risk,
         metavar="<float|none>",
-        help="Probability that a gain lies below the bound used for the choice; none: use the gain itself.",
+        help="Probability that a gain is below the bound that the choice uses; none: use the gain itself.",
         rich_help_panel=DESIGN,
     ),
 ]
 ForTask = Annotated[
     str | None,
-    typer.Option("--for", help="Order the helpers of this one task instead.", metavar="TASK", rich_help_panel=DESIGN),
+    typer.Option(
+        "--for",
+        help="Rank the helpers of this task instead of choosing groups.",
+        metavar="TASK",
+        rich_help_panel=DESIGN,
+    ),
 ]
 Alternatives = Annotated[
     list[str] | None,
     typer.Option(
-        help="Also value and price other choices: all-in-one, single-task, pairs; separate several with commas.",
+        help="Also compare other choices: all-in-one, single-task, pairs; separate several with commas.",
         rich_help_panel=DESIGN,
     ),
 ]

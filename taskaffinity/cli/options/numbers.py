@@ -1,4 +1,4 @@
-"""Number options: each has a lowest and a highest value, and one line refuses all else."""
+"""Number options with a smallest and a largest value."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ _WHOLE = re.compile(r"[-+]?[0-9]{1,20}")
 
 
 def integer_option(least: int, most: int, **option: Any) -> Any:
-    """Return a typer option that takes a whole number in [least, most]; ``option`` has its help and panel."""
+    """Return a typer option for a whole number in [least, most].
+
+    ``option`` has its help and panel.
+    """
     return typer.Option(parser=_Parser(_whole, least, most), metavar=f"<int {least}..{most}>", **option)
 
 
 def number_option(least: float, most: float, **option: Any) -> Any:
-    """Return a typer option that takes a number in [least, most]."""
+    """Return a typer option for a number in [least, most]."""
     return typer.Option(parser=_Parser(finite_number, least, most), metavar=f"<float {least:g}..{most:g}>", **option)
 
 

@@ -1,4 +1,4 @@
-"""Options that all commands share that train."""
+"""Options of all commands that train."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DATA, TRAINING, DESIGN, STATISTICS, EXECUTION, OUTPUT = (
 )
 """The panels of a command's help."""
 SETTINGS = f"Keys of --set: {', '.join(TYPES)}."
-"""Last paragraph of a command's help; a table would cut it."""
+"""Last paragraph of a command's help, because a table would truncate it."""
 
 Domain = Annotated[
     str | None,
@@ -82,7 +82,7 @@ ProtocolOption = Annotated[
     ),
 ]
 BaseSeed = Annotated[
-    int, integer_option(0, MOST_SEED, help="First seed; the others are the numbers after it.", rich_help_panel=DESIGN)
+    int, integer_option(0, MOST_SEED, help="First seed; the others follow it.", rich_help_panel=DESIGN)
 ]
 Results = Annotated[Path | None, typer.Option(help="Results folder (default: results/SUITE).", rich_help_panel=OUTPUT)]
 ExecutorOption = Annotated[
@@ -110,7 +110,7 @@ CpusPerRun = Annotated[
     integer_option(
         1,
         MOST_CPUS,
-        help="CPU cores per run, and its number of threads; on a GPU it has one thread.",
+        help="CPU cores and threads per run; a run on a GPU has one thread.",
         rich_help_panel=EXECUTION,
     ),
 ]
@@ -170,7 +170,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress.", rich_
 
 
 def check_json(json: bool, *, dry_run: bool) -> None:
-    """Refuse ``--json`` of a command that prints only a plan as JSON.
+    """Refuse ``--json`` without ``--dry-run``, if a command prints only its plan as JSON.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """Keep the counts of a run in little memory.
 
-Whole numbers take one or two bytes; moments of Pearson are computed from their two scores."""
+Whole numbers take one or two bytes; moments of Pearson are computed from their two scores.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read ``study.json`` or ``full.json``: rename old fields, and check types and consistency."""
+"""Read ``study.json`` or ``full.json``: names of older versions, types, and what must fit together."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _check(study: Any, design: str) -> None:
     if (design == "full" or study.evaluate_after == "finetune") and set(study.finetune) != set(names):
         raise ValueError("finetune lacks a task")
     if design == "full" and study.baseline == "compute-matched":
-        raise ValueError("baseline is compute-matched, which the design full does not have")
+        raise ValueError("baseline is compute-matched, which the design full has not")
     planned = study.interim_seeds
     if planned and (list(planned) != sorted(set(planned)) or planned[0] < 1 or planned[-1] != len(study.seeds)):
         raise ValueError("interim_seeds do not rise to the number of seeds")

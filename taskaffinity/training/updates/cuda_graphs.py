@@ -45,10 +45,7 @@ class CudaGraphs:
         return graph.replay
 
     def recover(self) -> None:
-        """Give torch's generator a new state.
-
-        Before torch 2.13, a failed capture leaves the old state in capture mode.
-        """
+        """Give torch's generator a new state; before torch 2.13, a failure leaves the old one as if in a capture."""
         generator = torch.cuda.default_generators[torch.cuda.current_device()]
         fresh = torch.Generator(device="cuda")
         fresh.set_state(generator.get_state())
