@@ -57,7 +57,7 @@ class Heartbeat:
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """Return the heartbeat in a run's folder; None if it is missing or unreadable."""
+        """The heartbeat in a run's folder; None if there is none or it cannot be read."""
         try:
             beat: Self = parse_model(read_regular(folder / _FILE), cls)
         except (OSError, ValueError):

@@ -43,8 +43,7 @@ class Status:
     """The state of some runs of a study."""
 
     states: dict[RunSpec, State]
-    """In the plan's order. A run is *running* while a process holds the lock of its folder. An interrupted run is *to
-    do*."""
+    """In the plan's order. A run is *running* while a process holds its folder. An interrupted run is *to do*."""
     running_for: dict[RunSpec, float]
     """Seconds since each running run began, the longest first."""
     failures: dict[RunSpec, str]

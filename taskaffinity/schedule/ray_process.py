@@ -187,7 +187,7 @@ class _RayProcess:
             self._send((yield message))
 
     def end(self, *, in_order: bool = False) -> None:
-        """End all processes; with ``in_order``, running runs write checkpoints first."""
+        """End everything; ``in_order`` lets the running runs write checkpoints first."""
         if in_order or self._resources.address is not None:
             self._leave()
         stop_mps(self._folder)

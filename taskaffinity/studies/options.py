@@ -104,7 +104,7 @@ class PairwiseOptions(StudyOptions):
     max_seeds: Annotated[int | None, Field(ge=3, le=MOST_SEEDS, strict=True)] = None
     """Maximum number of seeds per pair in a sequential design. Default: 12."""
     full: Switch = False
-    """Whether to train also all tasks together."""
+    """Whether to train all tasks together too."""
     margin: Number | Mapping[str, float] | Sequence[str] | None = None
     """Margin of "no effect" in points; one number, or numbers by metric. Default: 1."""
     correction: Correction | None = None
