@@ -46,7 +46,7 @@ def command(
     ],
     format_: Annotated[FormatName, typer.Option("--format", help="Output format.")] = "text",
 ) -> None:
-    """Print the arrows of a study, or a table of the paper with your own scores beside the published ones."""
+    """Print the arrows of a study, or a table of the paper with your scores and the published ones."""
     from taskaffinity.analysis.paper.encoders import ENCODER_TABLES
     from taskaffinity.analysis.paper.stages import PAPER_TABLES
 

@@ -157,7 +157,7 @@ def check(data: Path) -> list[CheckRow]:
 
 
 def check_task(folder: Path) -> list[CheckRow]:
-    """Check the splits of one task folder."""
+    """Check the splits of one task folder; raise ``InputError`` if a file is missing."""
     if missing := missing_files(folder):
         raise input_error(folder, f"no {', no '.join(missing)}", "a complete task folder; prepare it again")
     card = read_card(folder)

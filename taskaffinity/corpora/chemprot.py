@@ -81,7 +81,7 @@ def convert(raw: Path) -> list[ConvertedTask]:
 
 
 def read_documents(abstracts: Path, entities: Path, gold: Path) -> list[Document]:
-    """Read and check the documents of one split."""
+    """Read and check the documents of one split; raises as ``convert``."""
     documents: dict[str, Document] = {}
     for where, (pmid, title, abstract) in columns(abstracts, ("pmid", "title", "abstract")):
         if whole_number(pmid) is None:

@@ -122,7 +122,7 @@ def fetch(corpus: str, raw: Path, mirror: str = GITHUB, show: Callable[[int, int
 def fetch_files(
     pins: Sequence[PinnedFile], raw: Path, mirror: str = GITHUB, show: Callable[[int, int], None] = lambda *_: None
 ) -> int:
-    """Download any pinned files; parameters as in ``fetch``."""
+    """Download any pinned files; parameters and errors as in ``fetch``."""
     if not re.match(r"https?://[^/\s]", mirror):
         raise input_error("--mirror", "no URL", f"https://HOST/PATH, which replaces {GITHUB}")
     if not _missing_files(pins, raw):

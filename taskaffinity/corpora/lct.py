@@ -117,7 +117,7 @@ def convert(raw: Path) -> list[ConvertedTask]:
 
 
 def read_documents(folder: Path) -> list[Document]:
-    """Read the trials of all batches, sorted by id."""
+    """Read the trials of all batches, sorted by id; raises as ``convert``."""
     paths = sorted(folder.glob("*/*.txt"), key=lambda path: (path.stem, path))
     if not paths:
         raise input_error(folder, "no <batch>/<trial>.txt", "the trials, in folders of batches")

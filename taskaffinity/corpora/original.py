@@ -111,7 +111,7 @@ def columns(
 
 
 def attribute(where: str, element: ET.Element, key: str, empty: bool = False) -> str:
-    """Return a required attribute of an element; it may be empty only if ``empty``."""
+    """Return an attribute of an element, or raise ``InputError``; it may be empty if ``empty``."""
     value = element.get(key)
     if value is None or (not value and not empty):
         raise input_error(where, f"no {key!r} on a {element.tag}", f"the attribute {key!r}")

@@ -109,7 +109,7 @@ def convert(raw: Path, choices: Choices = DEFAULTS) -> list[ConvertedTask]:
 def read_notes(texts: Path, gold: Path, counted: Counter[str]) -> list[Note]:
     """Read the notes of one part, sorted by name.
 
-    A note without a gold file is left out and counted.
+    A note without a gold file is left out and counted. Raises as ``convert``.
     """
     gold_paths = {match["note"]: path for path in sorted(gold.iterdir()) if (match := _GOLD.fullmatch(path.name))}
     notes: list[Note] = []

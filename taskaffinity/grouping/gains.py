@@ -1,7 +1,7 @@
 """Gains of pairs, and the value of a task in a group (the pair-mean model).
 
 The value of task t in a group is the mean of the gains of t with each other member, in points. It is a model: the group
-was not trained. The value of a task that is trained alone is 0.
+was not trained. The value of a task in single-task training is 0.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def group_values(members: BoolArray, worth: FloatArray) -> FloatArray:
     Returns
     -------
     (n_groups, n_tasks)
-        The mean of ``worth[s, t]`` over the other members s. 0 for a task alone; minus infinity for a task that is no
-        member, or that has an unknown gain there.
+        The mean of ``worth[s, t]`` over the other members s. It is 0 for a group of one task, and minus infinity for a
+        task that is no member or has an unknown gain there.
 
     Examples
     --------

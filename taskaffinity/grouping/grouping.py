@@ -51,7 +51,8 @@ def membership(groups: tuple[tuple[int, ...], ...], n_tasks: int) -> BoolArray:
 def tidied(members: BoolArray, worth: FloatArray, method: Method) -> Grouping:
     """Return the grouping in which each task is served by its best group.
 
-    Groups that serve no task are removed. So are members that another group serves and that help no task in this one.
+    ``members`` is (n_groups, n_tasks) and ``worth`` (n_tasks, n_tasks), as in ``group_values``. Groups that serve no
+    task are removed. So are members that another group serves and that help no task in this one.
     """
     members = members.copy()
     while True:

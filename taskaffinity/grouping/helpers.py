@@ -19,7 +19,7 @@ class Helper:
 
     source: int
     gain: float
-    """Gain of the target with this helper alone."""
+    """Gain of the target with only this helper, in points."""
     bound: float
     set_gain: float
     """Value of the target with this helper and all before it."""

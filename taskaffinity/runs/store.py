@@ -30,7 +30,7 @@ from taskaffinity.runs.stored.run_result import DamagedRun, check_file, read_res
 from taskaffinity.runs.stored.write_run import write_run
 
 _TRIES = 5
-"""Number of times that a run is read again because another process trains it meanwhile."""
+"""Number of attempts to read a run that another process is training."""
 
 _State = tuple[int, int, int]
 """Inode, time and size of ``result.json``."""

@@ -50,7 +50,7 @@ class Report:
     trained: list[RunSpec] = field(default_factory=list)
     """Runs trained by this process."""
     found: list[RunSpec] = field(default_factory=list)
-    """Runs that another process finished meanwhile."""
+    """Runs that another process finished during this training."""
     failed: dict[RunSpec, str] = field(default_factory=dict)
     """Failed runs and their reasons."""
     seconds: float = 0.0

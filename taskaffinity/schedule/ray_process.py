@@ -100,7 +100,7 @@ class RaySessions:
             if self._n_ended > RETRIES:
                 self._keeps_logs = True
                 raise RayEnded(
-                    f"{error}, for the {self._n_ended}th time; its logs lie in {self._folder}", is_final=True
+                    f"{error}, for the {self._n_ended}th time; its logs are in {self._folder}", is_final=True
                 ) from error
             _LOG.warning("%s; it is started again, and the interrupted runs continue", error)
             raise
@@ -132,7 +132,7 @@ class RaySessions:
 
     def _unstarted(self, error: InputError) -> Exception:
         self._keeps_logs = True
-        message = f"{error}; its logs lie in {self._folder}"
+        message = f"{error}; its logs are in {self._folder}"
         # if some runs are done, they are published
         return RayEnded(message, is_final=True) if self._n_ended else InputError(message)
 
@@ -166,7 +166,7 @@ class _RayProcess:
 
     def start(self) -> None:
         slow = (
-            f"Ray has not started within a minute; its logs lie in {self._folder}. "
+            f"Ray has not started within a minute; its logs are in {self._folder}. "
             "If it never does, --executor local trains without it."
         )
         watchdog = threading.Timer(_START_SECONDS, _LOG.warning, [slow])

@@ -18,7 +18,7 @@ from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES, Checkpoin
 
 POLL_SECONDS = 0.25
 FOUND_DONE = "found done"
-"""Returned by ``train_and_store`` for a run that another process finished meanwhile."""
+"""Returned by ``train_and_store`` for a run that another process has finished."""
 LACKS_START = "the run that it starts from is missing: {}"
 NO_ROOM = "no room on the disk: "
 """Beginning of the reason of a run that a full disk stopped. No other run could be stored either."""

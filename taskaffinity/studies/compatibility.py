@@ -199,8 +199,8 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
             )
         if lost := losses(other, study):
             raise InputError(
-                f"{root}: its study would lose {', '.join(lost)}; ask for these too, or give another --results, or "
-                "--overwrite to replace it"
+                f"{root}: its study would lose {', '.join(lost)}; add them to the command, or give another "
+                "--results, or --overwrite to replace it"
             )
 
 

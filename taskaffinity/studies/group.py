@@ -28,9 +28,7 @@ def group(
     compare: str | Sequence[str] = (),
     draws: int = 200,
 ) -> GroupResults | HelperResults:
-    """Choose which tasks of a study of pairs to train together.
-
-    Writes ``groups.csv`` and its figure.
+    """Choose which tasks of a study of pairs to train together; write ``groups.csv``.
 
     The predicted gain of a task in a group is the mean of its measured gains in pairs with the other members; in a
     single-task model it is 0. A task may be trained in several groups and is served by one. Nothing is trained.

@@ -96,7 +96,7 @@ def _fault_in_moments(counts: npt.NDArray[Any]) -> str:
 
 
 def gold_side(metric: str, counts: Counts) -> Counts:
-    """Return the part of the counts that the gold labels alone decide, (n_examples, n).
+    """Return the part of the counts that only depends on gold labels, (n_examples, n).
 
     It is equal in all runs of a task. For accuracy it only has the number of examples; for a given score, the columns
     that all scores of the task share.

@@ -65,7 +65,7 @@ def _ones(n: int) -> Counts:
 
 
 def every_example(counts: Counts) -> Counts:
-    """One item per example."""
+    """Return one item per example, ``(n_examples,)``."""
     return np.ones(len(counts))
 
 
@@ -75,23 +75,23 @@ def gold_positives(counts: Counts) -> Counts:
 
 
 def accuracy_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Counts:
-    """Columns: correct (0 or 1), 1."""
+    """Return ``(n_examples, 2)`` counts: correct (0 or 1), and 1."""
     right = np.array([g == p for g, p in zip(gold, predicted, strict=True)], dtype=np.float64)
     return np.stack([right, np.ones_like(right)], axis=1)
 
 
 def accuracy_score(sums: Counts) -> Counts:
-    """The share of correct predictions."""
+    """Return the share of correct predictions."""
     return _ratio(sums[..., 0], sums[..., 1])
 
 
 def accuracy_influence(counts: Counts) -> Counts:
-    """Correct (0 or 1) minus its mean."""
+    """Return correct (0 or 1) minus its mean."""
     return np.asarray(counts[..., 0] - counts[..., 0].mean(axis=-1, keepdims=True))
 
 
 def micro_f1_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Counts:
-    """Columns: tp, fp, fn over the scored classes together."""
+    """Return ``(n_examples, 3)`` counts: tp, fp, fn over the scored classes together."""
     counted = set(labels)
     counts = np.zeros((len(gold), 3))
     for row, (g, p) in enumerate(zip(gold, predicted, strict=True)):
@@ -115,8 +115,7 @@ def micro_f1_influence(counts: Counts) -> Counts:
 
 
 def macro_f1_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Counts:
-    """Columns: tp, fp, fn of the first scored class, then of the second, ...
-
+    """Return ``(n_examples, 3 n_classes)`` counts: tp, fp, fn of each scored class.
     An example has one class, or a sequence of classes.
     """
     tally = micro_f1_tally if all(isinstance(label, str) for label in gold) else document_f1_tally
@@ -125,12 +124,12 @@ def macro_f1_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequen
 
 
 def macro_f1_score(sums: Counts) -> Counts:
-    """Mean F1 of the classes."""
+    """Return the mean F1 of the classes; a class without positives counts as 0."""
     return np.asarray(micro_f1_score(_by_class(sums)).mean(axis=-1))
 
 
 def macro_f1_influence(counts: Counts) -> Counts:
-    """Mean influence of the classes."""
+    """Return the mean influence over the classes."""
     classes = _by_class(counts)
     return np.asarray(np.mean([micro_f1_influence(classes[..., c, :]) for c in range(classes.shape[-2])], axis=0))
 
@@ -138,12 +137,11 @@ def macro_f1_influence(counts: Counts) -> Counts:
 def document_f1_tally(
     gold: Sequence[str | Sequence[str]], predicted: Sequence[str | Sequence[str]], labels: Sequence[str]
 ) -> Counts:
-    """Columns: tp, fp, fn over the scored classes together.
+    """Return ``(n_rows, 3)`` counts: tp, fp, fn over the scored classes together.
 
-    A row may have several classes, or none.
-
-    For ``multilabel_f1`` a row is an example. For ``document_f1`` it is a pair of mentions; a relation without an
-    example is a pair without a prediction. ``secondary_metrics.by_pair`` builds these pairs from a task's examples.
+    A row may have several classes, or none. For ``multilabel_f1`` a row is an example. For ``document_f1`` it is a pair
+    of mentions; a relation without an example is a pair without a prediction. ``secondary_metrics.by_pair`` builds
+    these pairs from a task's examples.
     """
     counted = set(labels)
     counts = np.zeros((len(gold), 3))
@@ -154,12 +152,10 @@ def document_f1_tally(
 
 
 def span_f1_tally(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], labels: Sequence[str]) -> Counts:
-    """Columns: tp, fp, fn of spans; one row per sentence.
+    """Return ``(n_sentences, 3)`` counts: tp, fp, fn of spans.
 
-    A predicted span is right if its type and both boundaries are.
-
-    A span is ``B-x`` followed by any number of ``I-x``. An ``I-x`` after anything else is no span (strict IOB2 of
-    seqeval).
+    A predicted span is correct if its type and both boundaries are. A span is ``B-x`` followed by any number of
+    ``I-x``. An ``I-x`` after anything else is no span (strict IOB2 of seqeval).
     """
     return _span_tally(gold, predicted, labels, spans)
 

@@ -18,9 +18,9 @@ _FAR = 1e4
 
 
 def pearson_tally(gold: Sequence[float], predicted: Sequence[float], labels: Sequence[str]) -> Counts:
-    """Columns: 1, x, y, xx, yy, xy for gold x and prediction y.
+    """Return ``(n_examples, 6)`` moments: 1, x, y, xx, yy, xy for gold x and prediction y.
 
-    These moments reveal the gold scores.
+    They reveal the gold scores. Raises ``ValueError`` if the numbers of scores differ.
     """
     x, y = np.asarray(gold, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
     if x.shape != y.shape:

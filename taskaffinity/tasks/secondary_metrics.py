@@ -54,7 +54,7 @@ def documents_of(
     The result is None if no two rows share a document.
 
     Documents are numbered from 0 by first appearance. A row without a document, and a relation without an example,
-    counts as a document of its own.
+    counts as a separate document.
     """
     named = list(documents)
     if metric == "document_f1":

@@ -89,7 +89,7 @@ class Suite:
         return replace(self, tasks=tuple(tasks))
 
     def only(self, names: str | Sequence[str], least: int = 1) -> Suite:
-        """Return the suite of the named tasks alone, in the order of this suite.
+        """Return the suite with only the named tasks, in the order of this suite.
 
         Parameters
         ----------

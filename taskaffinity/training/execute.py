@@ -106,7 +106,7 @@ def execute(
         Whether the weights and the heads are stored, so that the tasks can be exported.
     under_way : UnderWay, optional
         The files that the run writes while it trains. If there is a checkpoint, the run continues from it, and its
-        result has the same bytes as that of an undisturbed run, apart from times.
+        result has the same bytes as that of an uninterrupted run, apart from times.
 
     Raises
     ------

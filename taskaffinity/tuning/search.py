@@ -173,7 +173,7 @@ def search_recipe(
 def finalists_of(means: Sequence[float | None], most: int, failing: Collection[int] = ()) -> tuple[int, ...]:
     """Return the numbers of the default and of at most ``most`` best other trials.
 
-    A trial that was stopped or failed has the mean None.
+    Means are in points; a trial that was stopped or failed has the mean None.
 
     Trials of ``failing`` rank after all others.
     """

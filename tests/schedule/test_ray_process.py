@@ -191,7 +191,7 @@ class TestProcessOfRay:
         if failures < tries:
             assert all(is_alive(pid) for pid in next(messages))
         else:
-            with pytest.raises(InputError, match=f"{said}.*its logs lie in"):
+            with pytest.raises(InputError, match=f"{said}.*its logs are in"):
                 next(messages)
             [kept] = tmp_path.glob("ta-ray-*")
             assert len(list(kept.glob("*/driver.log"))) == tries

@@ -338,7 +338,9 @@ def test_a_study_shrinks_only_on_request(what: str, there: Study, tmp_path: Path
     whole = replace(there, seeds_single=tuple(range(6)), full=True, controls=True)
     whole.write(tmp_path)
     change, said = SHRUNK[what]
-    with pytest.raises(InputError, match=rf"would lose .*{re.escape(said)}.*; ask for these too, or give another"):
+    with pytest.raises(
+        InputError, match=rf"would lose .*{re.escape(said)}.*; add them to the command, or give another"
+    ):
         check_compatible(change(whole), tmp_path)
     check_compatible(change(whole), tmp_path, replaces=True)
 

@@ -95,7 +95,7 @@ def test_code_of_a_folder_never_runs(
     set_keys(folder / name, auto_map=auto_map)
     if not known:
         set_keys(folder / "config.json", model_type="evil")
-    with pytest.raises(InputError, match=rf"{name}: names code of its own \(auto_map\), which is never run") as caught:
+    with pytest.raises(InputError, match=rf"{name}: names its own code \(auto_map\), which is never run") as caught:
         READERS[reader](folder)
     assert "\n" not in str(caught.value)
     assert not mark.exists()

@@ -103,7 +103,10 @@ def _history(folder: Path, stored: StoredResult) -> StoredHistory:
 
 
 def best_on_average(folder: Path, stored: StoredResult, epochs: Collection[int]) -> int:
-    """Return the epoch with the best mean dev score over all tasks; the first of equals."""
+    """Return the epoch with the best mean dev score over all tasks; the first of equals.
+
+    Raises ``DamagedRun`` if there are several epochs and the history has no dev score.
+    """
     if len(epochs) == 1:
         return next(iter(epochs))
     rows = [row for row in _history(folder, stored) if row["epoch"] in epochs and row.get("dev")]

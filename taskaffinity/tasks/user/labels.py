@@ -90,7 +90,13 @@ def _classes(where: str, value: object, block: UserTask) -> list[str]:
 
 
 def labels_of(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], place: str) -> tuple[str, ...]:
-    """Classes or entity types of the training split, sorted."""
+    """Return the classes or entity types of the training split, sorted.
+
+    Raises
+    ------
+    InputError
+        If there is no mention, one class, more than ``_MOST_CLASSES``, or a label as long as a text.
+    """
     if kind in SCORE_KINDS:
         return ()
     if kind == "ner":
@@ -117,6 +123,7 @@ def _names(label: object) -> list[str]:
 
 
 def check_known_labels(rows: Mapping[Split, Sequence[tuple[str, dict[str, object]]]], labels: Sequence[str]) -> None:
+    """Raise ``InputError`` at the first label that no training example has."""
     for split in rows:
         for where, row in rows[split]:
             if unknown := [name for name in _names(row["label"]) if name not in labels]:

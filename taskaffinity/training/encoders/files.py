@@ -153,7 +153,7 @@ def _check_settings(path: Path) -> None:
     keys += [key for key in _IMPLEMENTATIONS if not str(content.get(key) or "default").isidentifier()]
     if keys:
         raise InputError(
-            f"{path}: names code of its own ({keys[0]}), which is never run; give an encoder whose architecture "
+            f"{path}: names its own code ({keys[0]}), which is never run; give an encoder whose architecture "
             "transformers has"
         )
     if content.get("configuration_files"):
@@ -168,4 +168,4 @@ def _check_index(path: Path) -> None:
     index: dict[str, dict[str, str]] = json.loads(_parsed(path, _Index, f"{path}: no list of weight files"))
     names = set(index["weight_map"].values())
     if any(Path(name).name != name or not name.endswith((".safetensors", ".bin")) for name in names):
-        raise InputError(f"{path}: names a weight file that does not lie beside it; expected files of this folder")
+        raise InputError(f"{path}: names a weight file outside its folder; expected files of this folder")

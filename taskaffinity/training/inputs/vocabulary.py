@@ -18,7 +18,7 @@ from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray
 
 
 def used_token_ids(splits: Iterable[EncodedSplit], encoder: PreTrainedModel) -> IntArray:
-    """Return the token ids that occur in the splits, in ascending order.
+    """Return the token ids that occur in the splits, ascending, ``(n,)``.
 
     All ids up to that of the padding token are included, so that pruning does not change the id of padding.
     """

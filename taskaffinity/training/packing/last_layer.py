@@ -30,7 +30,7 @@ Narrow = Callable[..., Tensor]
 
 
 def bert_layer(layer: nn.Module, hidden: Tensor, *args: Any, layout: Layout, **kwargs: Any) -> Tensor:
-    """The narrow ``forward`` of ``BertLayer`` and of layers with the same modules."""
+    """Compute ``BertLayer``, and layers with the same modules, for the read tokens only."""
     attention: Any = layer.attention
     inner = attention.self
     read = hidden.index_select(1, layout.read)  # (1, R, H)
@@ -40,7 +40,7 @@ def bert_layer(layer: nn.Module, hidden: Tensor, *args: Any, layout: Layout, **k
 
 
 def distilbert_layer(layer: nn.Module, hidden: Tensor, *args: Any, layout: Layout, **kwargs: Any) -> Tensor:
-    """The narrow ``forward`` of DistilBERT's ``TransformerBlock``."""
+    """Compute DistilBERT's ``TransformerBlock`` for the read tokens only."""
     whole: Any = layer
     inner = whole.attention
     read = hidden.index_select(1, layout.read)  # (1, R, H)

@@ -55,7 +55,7 @@ def packed_attention(
     Returns
     -------
     (1, R, N, D) Tensor
-        The output of attention. None follows, instead of attention weights.
+        The output of attention, followed by None in the place of attention weights.
     """
     query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, N, D)
     # squeeze, not [0], whose backward pass fills a tensor with zeros

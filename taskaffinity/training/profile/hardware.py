@@ -19,7 +19,7 @@ def gpu_names() -> list[str]:
 
 
 def share_of_gpu(peak_mib: float, total_mib: float) -> float:
-    """Return the share of a GPU that one run takes, in [1/8, 1].
+    """Share of a GPU that one run takes, between 1/8 and 1.
 
     A run takes 1.1 times its peak memory and a CUDA context. The share is one over the number of runs that fit.
 

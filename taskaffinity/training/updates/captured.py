@@ -4,7 +4,7 @@ A step of a small model is hundreds of kernels, which a CPU launches more slowly
 is launched at once: it gathers its mini-batch from fixed memory, and computes the loss, the gradients and the update.
 
 A graph has fixed shapes. Mini-batches get room up to the next multiple of tokens, and of words that a head reads, so a
-few graphs serve most of a training. Rare shapes are not captured. The choice follows from lengths and seed alone.
+few graphs serve most of a training. Rare shapes are not captured. The choice depends only on lengths and seed.
 
 Capturing runs a step first. Weights, moments and random states are restored afterwards. Before a graph is used, its
 loss and the norm of its gradients are compared with those of the step itself. Once for each task, a mini-batch with
