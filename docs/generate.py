@@ -153,6 +153,7 @@ def setting_meanings() -> dict[str, str]:
 FILES = {
     "study.json": "Settings of `pairwise`: tasks, data fingerprints, recipe, encoder, seeds, rule, versions.",
     "full.json": "Settings of `full`, with the same keys.",
+    "train.json": "Settings of `train`, with the same keys.",
     "estimate.json": "The design of the probes of `estimate`: number per arrow, updates, and cost as a share of the "
     "training of all pairs. A probe is a run, `probe-...`; it stores no history and no model.",
     "suite.yaml": "A copy of the suite file.",
@@ -162,7 +163,7 @@ FILES = {
     "runs/RUN/counts.npz": "Counts per example by `TASK/SPLIT`, from which every score and interval follows; no text. "
     "Whole numbers take one or two bytes each.",
     "runs/RUN/predictions.parquet": "Task, split, id, gold label and prediction (`--no-predictions` for none).",
-    "runs/RUN/model/": "Encoder weights, if another run starts from them or with `--keep-models`.",
+    "runs/RUN/model/": "Encoder weights, if another run starts from them, with `--keep-models`, or by `train`.",
     "runs/RUN/progress.json": "Epoch, share of the epoch, examples per second and last dev scores, for `status`. It is "
     "replaced every two seconds while the run trains, and removed when the run ends.",
     "tune/checkpoints/": "The state of running trials. A killed trial resumes from it; it is removed when the trial "

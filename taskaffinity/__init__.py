@@ -2,8 +2,9 @@
 
 ``pairwise`` trains every task and every pair, measures each directed gain, and writes tables and figures. ``estimate``
 probes gains at a tenth of the cost, ``group`` chooses which tasks to train together, ``full`` trains the whole set in
-stages, ``tune`` searches a recipe, ``compare`` compares two studies, ``verdicts`` tests runs that were trained
-elsewhere, and ``load`` reads a results folder. Each does what the command of its name does.
+stages, ``train`` trains it together once, ``tune`` searches a recipe, ``compare`` compares two studies, ``verdicts``
+tests runs that were trained elsewhere, and ``load`` reads a results folder. Each does what the command of its name
+does.
 Importing this package loads none of torch, transformers or ray, and neither does ``load``.
 
 Subpackages, from the bottom up: ``errors``, ``tasks`` (what is learned), ``corpora`` (original distributions to task
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from taskaffinity.analysis.figures.graph import draw_graph
     from taskaffinity.analysis.graph import affinity_graph
     from taskaffinity.analysis.publish import publish
-    from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
+    from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults, TrainResults
     from taskaffinity.errors import InputError
     from taskaffinity.runs.store import RunStore
     from taskaffinity.runs.study import Study
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from taskaffinity.studies.group import group
     from taskaffinity.studies.load import load
     from taskaffinity.studies.retrain import retrain
+    from taskaffinity.studies.train import train
     from taskaffinity.studies.verdicts import verdicts
     from taskaffinity.tasks.catalog import load_suite
     from taskaffinity.tasks.suite import Suite
@@ -58,6 +60,7 @@ __all__ = [
     "StagesResults",
     "Study",
     "Suite",
+    "TrainResults",
     "affinity_graph",
     "compare",
     "draw_graph",
@@ -70,6 +73,7 @@ __all__ = [
     "pairwise",
     "publish",
     "retrain",
+    "train",
     "tune",
     "verdicts",
 ]
@@ -86,6 +90,7 @@ _HOMES = {
     "StagesResults": "analysis.results",
     "Study": "runs.study",
     "Suite": "tasks.suite",
+    "TrainResults": "analysis.results",
     "affinity_graph": "analysis.graph",
     "compare": "studies.compare",
     "draw_graph": "analysis.figures.graph",
@@ -98,6 +103,7 @@ _HOMES = {
     "pairwise": "studies.api",
     "publish": "analysis.publish",
     "retrain": "studies.retrain",
+    "train": "studies.train",
     "tune": "studies.api",
     "verdicts": "studies.verdicts",
 }

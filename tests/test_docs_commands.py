@@ -34,6 +34,7 @@ SMALL = [f"--set={key}={value}" for key, value in SMALL_SETTINGS.items()]
 SHRUNK = {
     "pairwise": [*LOCAL, *SMALL, "--seeds=1"],
     "full": [*LOCAL, *SMALL, "--set=finetune.num_train_epochs=1", "--seeds=1"],
+    "train": [*LOCAL, *SMALL],
     "tune": [*LOCAL, *SMALL, "--n-trials=1", "--finalists=1", "--confirm-seeds=1"],
     "pretrain": ["--max-passages=40"],
     "group": ["--risk=none", "--executor=local"],  # one seed has no bound
@@ -62,6 +63,7 @@ SEQUENTIAL = ("--seeds=2", "--max-seeds=4")
 SMALL_CALLS: dict[str, dict[str, Any]] = {
     "pairwise": {"seeds": 1},
     "full": {"seeds": 1},
+    "train": {},
     "tune": {"n_trials": 1, "finalists": 1, "confirm_seeds": 1},
 }
 """The same for the Python functions."""

@@ -89,7 +89,7 @@ OLD_NAMES = [
     "received_and_given",
     "conduct",
 ]
-COMMANDS = {"pairwise": "api", "full": "api", "tune": "api", "estimate": "estimates/api"}
+COMMANDS = {"pairwise": "api", "full": "api", "tune": "api", "estimate": "estimates/api", "train": "train"}
 """Functions with the options of the command of their name, and their modules in ``studies/``."""
 
 GIVEN_ELSEWHERE = {"packed_attention"}

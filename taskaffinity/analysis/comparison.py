@@ -17,7 +17,7 @@ import pandas as pd
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.statistics.gain_error import FloatArray, difference
 from taskaffinity.analysis.statistics.verdicts import adjust
-from taskaffinity.analysis.tables.columns import PRINTED_COLUMNS
+from taskaffinity.analysis.tables.printed_columns import PRINTED_COLUMNS
 from taskaffinity.runs.rule import Test
 from taskaffinity.runs.study import Study
 

@@ -24,6 +24,7 @@ from taskaffinity.analysis.paper.stages import stage_scores, stages_frame
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_by_stage, secondary_metrics_frame
 from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, scores_frame, write_csv
 from taskaffinity.analysis.tables.groups import groups_frame
+from taskaffinity.analysis.tables.trained import train_frame
 from taskaffinity.atomic import exclusive, write_atomic
 from taskaffinity.errors import InputError
 from taskaffinity.runs.rule import Rule
@@ -146,6 +147,22 @@ def publish_stages(study: Study, store: RunStore, root: Path) -> None:
         _write_or_remove(others, root / "stages_other_metrics.csv")
         write_csv(scores_frame(study, store), root / "stages_scores.csv")
         save_stage_figures(study, store, root, DEFAULT)
+
+
+def publish_train(study: Study, store: RunStore, root: Path) -> None:
+    """Write ``train.csv``, one row per task and stage, and ``train_scores.csv``, one per score, into ``root``.
+
+    Raises
+    ------
+    InputError
+        If ``root`` now belongs to another study.
+    """
+    _check_is_current(study, root)
+    trained = train_frame(study, store)
+    with exclusive(root):
+        _check_is_current(study, root)
+        write_csv(trained, root / "train.csv")
+        write_csv(scores_frame(study, store), root / "train_scores.csv")
 
 
 def publish_groups(chosen: ChosenGroups, root: Path) -> None:

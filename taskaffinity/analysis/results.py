@@ -163,6 +163,30 @@ class StagesResults(Results):
             return describe_stage_advice(self.study, self.store)
 
 
+@dataclass(frozen=True, repr=False)
+class TrainResults(Results):
+    """One joint training of all tasks, with a model per seed."""
+
+    design: ClassVar[Design] = "train"
+    failed: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Names of the runs that failed just now, with the reason of each."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per task and stage, with the columns of ``train.csv``; scores are in points."""
+        from taskaffinity.analysis.tables.trained import train_frame
+
+        with as_user_error():
+            return train_frame(self.study, self.store)
+
+    @property
+    def advice(self) -> list[str]:
+        """Lines on collapsed runs and the data."""
+        from taskaffinity.analysis.cautions.advice import describe_stage_advice
+
+        with as_user_error():
+            return describe_stage_advice(self.study, self.store)
+
+
 @dataclass(frozen=True)
 class EncoderResults:
     """Studies of one suite with several encoders."""

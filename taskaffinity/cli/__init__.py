@@ -31,6 +31,7 @@ from taskaffinity.cli import (
     report,
     status,
     table,
+    train,
     tune,
     verdicts,
 )
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 app.command("pairwise", epilog=SETTINGS)(pairwise.command)
 app.command("full", epilog=SETTINGS)(full.command)
+app.command("train", epilog=SETTINGS)(train.command)
 app.command("tune", epilog=SETTINGS)(tune.command)
 app.command("estimate", epilog=SETTINGS)(estimate.command)
 app.command("graph")(graph.command)

@@ -14,7 +14,9 @@ from taskaffinity.runs.best_model import best_model
 
 
 def command(
-    results: Annotated[Path, typer.Argument(help="Results folder of a study that was trained with --keep-models.")],
+    results: Annotated[
+        Path, typer.Argument(help="Results folder of `taskaffinity train`, or of a study with --keep-models.")
+    ],
     task: Annotated[str, typer.Option(help="Task to export.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     run: Annotated[
@@ -55,7 +57,8 @@ def command(
     if stored.chosen_from:
         how = f"the best on dev of {stored.chosen_from} with a stored model"
     dev, test = 100 * stored.outcome.dev_score, 100 * stored.outcome.test
-    print(f"{stored.spec.run_id}, {how}: {stored.outcome.metric} {dev:.1f} on dev, {test:.1f} on test")
+    of_test = f"{test:.1f} on test" if stored.has_test else "no test part"
+    print(f"{stored.spec.run_id}, {how}: {stored.outcome.metric} {dev:.1f} on dev, {of_test}")
     print(f"{out}: a transformers model; try `taskaffinity predict {out} FILE`")
     if push_to_hub is not None:
         print(push(out, push_to_hub))

@@ -75,7 +75,7 @@ def command(
     unit = "tokens" if tokenizer else "words"
     table = _table("task", "kind", "split", "examples", "median", "longest", *(["cut"] if tokenizer else []))
     for task in tasks:
-        for split in SPLITS:
+        for split in task.splits:
             lengths, cut = _lengths(task, split, tokenizer)
             middle = f"{median(lengths):.0f}"
             row = [task.name, task.kind, split, f"{len(lengths):,}", middle, f"{max(lengths):,}"]
@@ -91,7 +91,7 @@ def command(
     for task in tasks:
         for note in task.notes:
             print(f"note: {task.name}: {note}")
-        for split in SPLITS:
+        for split in task.splits:
             if n := n_contradictions(task, split):
                 print(
                     f"contradiction: {n:,} rows of {task.name} {split} have a text that is there with another label too"
@@ -104,7 +104,7 @@ def command(
 def _summary(task: Task, tokenizer: object) -> dict[str, object]:
     """Return the JSON object of a task; lengths are in tokens of the encoder, else in words."""
     splits: dict[str, object] = {}
-    for split in SPLITS:
+    for split in task.splits:
         lengths, cut = _lengths(task, split, tokenizer)
         n_cut = int(cut.removeprefix(">= ").replace(",", "")) if cut != "?" else None
         splits[split] = {
@@ -143,8 +143,8 @@ def _lengths(task: Task, split: Split, tokenizer: object) -> tuple[list[int], st
 
 def _print_pieces(tasks: Sequence[Task]) -> None:
     """Print how many tagged sentences are cut in pieces before the encoder sees them."""
-    for task in tasks:
-        longer = [n_words(e) > REFINE.max_words for split in SPLITS for e in task.examples[split] if task.kind == "ner"]
+    for task in (task for task in tasks if task.kind == "ner"):
+        longer = [n_words(e) > REFINE.max_words for split in task.splits for e in task.examples[split]]
         if n := sum(longer):
             sentences = f"{n:,} sentence{'s' * (n != 1)} of more than {REFINE.max_words} words"
             print(f"{task.name}: {sentences}, trained and scored in pieces")
@@ -160,7 +160,7 @@ def _labels(tasks: Sequence[Task], most: int | None) -> Table:
         for label in labels:
             counts = found[label]
             negative = " (negative)" if label == task.negative else ""
-            table.add_row(task.name, f"{label}{negative}", *(counts[split] for split in SPLITS))
+            table.add_row(task.name, f"{label}{negative}", *(counts.get(split, "") for split in SPLITS))
         if len(labels) < len(found):
             more = f"and {len(found) - len(labels)} less frequent (--all-labels)"
             table.add_row(task.name, more, *("" for _ in SPLITS))

@@ -1,4 +1,4 @@
-"""``taskaffinity predict DIR FILE``: print an exported model's predictions, one JSON object per text."""
+"""``taskaffinity predict DIR FILE``: print the predictions of a model, one JSON object per text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Annotated
 
 import typer
@@ -16,6 +17,7 @@ from taskaffinity.cli.console.progress import bytes_bar
 from taskaffinity.cli.options.run import Quiet, ShareWithGroup
 from taskaffinity.errors import InputError, input_error, printable, quoted
 from taskaffinity.private import file_mode
+from taskaffinity.runs.best_model import best_model
 from taskaffinity.tasks.unlabelled import read_unlabelled
 
 _REPORT_EVERY = 10_000
@@ -23,7 +25,10 @@ _DEVICE_NAMES = {"cuda": "GPU", "cpu": "CPU"}
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="Folder written by `taskaffinity export`.")],
+    model: Annotated[
+        Path,
+        typer.Argument(help="Folder written by `taskaffinity export`, or with --task a results folder with models."),
+    ],
     file: Annotated[
         Path,
         typer.Argument(
@@ -38,6 +43,10 @@ def command(
             help="Name of a column, as text=NAME, text_pair=NAME or id=NAME; repeatable.", metavar="FIELD=NAME"
         ),
     ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Task of the results folder; its best model on dev predicts, as in `export`.")
+    ] = None,
+    run: Annotated[str | None, typer.Option(help="With --task: the run whose model predicts.")] = None,
     share_with_group: ShareWithGroup = False,
     quiet: Quiet = False,
 ) -> None:
@@ -45,6 +54,8 @@ def command(
     if not file.is_file():
         raise input_error(file, "no file", "a .txt, .jsonl, .csv or .tsv file")
     names = _columns(columns or [])
+    if run is not None and task is None:
+        raise InputError(f"--run {run}: chooses a run of a results folder; give --task too")
     from taskaffinity.training.execute import gpus  # torch: only after the input is checked
     from taskaffinity.training.export.predictor import Predictor
 
@@ -53,10 +64,11 @@ def command(
     name_of_file = printable(file.name)
     with (
         _in_memory(model, device),
+        _exported(model, task, run) as folder,
         _written(out, share_with_group) as target,
         bytes_bar(name_of_file, quiet=quiet) as show,
     ):
-        predictor = Predictor(model, device)
+        predictor = Predictor(folder, device)
         for row, found in predictor.predict(read_unlabelled(file, predictor.meta.kind, names)):
             name = {} if row.id is None else {"id": row.id}
             line = json.dumps({"line": row.line, **name, **found}, ensure_ascii=False)
@@ -78,6 +90,21 @@ def _columns(given: list[str]) -> dict[str, str]:
             raise input_error("--columns", quoted(one), "text=NAME, text_pair=NAME or id=NAME, each once")
         columns[field] = column
     return columns
+
+
+@contextmanager
+def _exported(model: Path, task: str | None, run: str | None) -> Iterator[Path]:
+    """Yield an exported folder: the given one, or a temporary export of a task of a results folder."""
+    if task is None:
+        yield model
+        return
+    stored = best_model(model, task, run)
+    from taskaffinity.training.export.export import export
+
+    with TemporaryDirectory() as place:
+        folder = Path(place) / "model"
+        export(stored, folder)
+        yield folder
 
 
 @contextmanager

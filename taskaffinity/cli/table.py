@@ -91,8 +91,9 @@ def command(
 
 
 def _departures(folder: Path) -> None:
-    design: Design = "pairwise" if (folder / FILES["pairwise"]).is_file() else "full"
-    for line in describe_departures(read_study(encoder_study_folders(folder)[0], design)):
+    place = encoder_study_folders(folder)[0]
+    design: Design = next((design for design, name in FILES.items() if (place / name).is_file()), "full")
+    for line in describe_departures(read_study(place, design)):
         typer.echo(line)
 
 

@@ -32,13 +32,19 @@ class BestModel:
     chosen_from: int
     """Number of runs whose dev scores were compared; 0 if the run was named, or if dev was trained on."""
 
+    @property
+    def has_test(self) -> bool:
+        """Whether the task has a test part; if not, its test score is that of its dev part."""
+        return next(card.has_test for card in self.study.tasks if card.name == self.task)
+
 
 def best_model(root: Path, task: str, run_id: str | None = None) -> BestModel:
     """Choose the model of a task: the run ``run_id``, else the best dev score.
 
     Only final runs are compared: fine-tuned runs in the design ``full`` or if gains are evaluated after fine-tuning,
-    otherwise single-task runs and pairs. Runs of the paper's protocol are not compared, because they are trained on
-    dev; if there are no other runs, the lowest seed is chosen. Test scores are never used.
+    otherwise single-task runs and pairs, or in the design ``train`` the runs of all tasks. Runs of the paper's protocol
+    are not compared, because they are trained on dev; if there are no other runs, the lowest seed is chosen. Test
+    scores are never used.
 
     Raises
     ------
@@ -80,7 +86,7 @@ def _studies(root: Path) -> list[Study]:
     except ValueError as error:
         raise InputError(str(error)) from error
     if not studies:
-        raise InputError(f"{root}: no study here; it is made by `taskaffinity pairwise` or `taskaffinity full`")
+        raise InputError(f"{root}: no study here; it is made by `taskaffinity pairwise`, `full` or `train`")
     return studies
 
 
@@ -88,6 +94,8 @@ def _ends(spec: RunSpec, study: Study) -> bool:
     """Return whether the run is a final run of its study."""
     if study.design == "full" or study.evaluate_after == "finetune":
         return spec.stage == "finetune"
+    if study.design == "train":
+        return spec.parent is None
     return spec.arm in ("single", "pair")
 
 

@@ -41,6 +41,9 @@ class StudiedTask:
     has_negative: bool | None = field(default=None, compare=False)
     """Whether one class is trained but not scored; None if unknown."""
 
+    has_test: bool = field(default=True, compare=False)
+    """Whether the task has a test part. If not, its test scores are those of its dev part."""
+
     @property
     def metric_title(self) -> str:
         """Full name of the metric."""

@@ -2,7 +2,7 @@
 
 Its plan follows from the settings, so a results folder can be read without the data. A results folder holds at most one
 study of each *design*, and they share runs: ``study.json`` has the pairs (Figure 2 of the paper), ``full.json`` has all
-tasks together and then fine-tuned (Tables 2, 3 and 6).
+tasks together and then fine-tuned (Tables 2, 3 and 6), ``train.json`` has all tasks together, without a baseline.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Baseline = Literal["single", "compute-matched", "paper-single"]
 FullBaseline = Literal["single", "paper-single"]
 """Baselines of the design ``full``."""
 
-Design = Literal["pairwise", "full"]
+Design = Literal["pairwise", "full", "train"]
 
 Protocol = Literal["honest", "paper"]
 
@@ -52,7 +52,7 @@ EvaluateAfter = Literal["joint", "finetune"]
 
 InitFrom = Literal["encoder", "multitask"]
 
-FILES: dict[Design, str] = {"pairwise": "study.json", "full": "full.json"}
+FILES: dict[Design, str] = {"pairwise": "study.json", "full": "full.json", "train": "train.json"}
 """Design -> name of its study file."""
 
 
@@ -68,7 +68,7 @@ class Study:
     encoder: EncoderRef
     recipe: Recipe
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS)]
-    """Seeds of every pair; in the design ``full``, of every run."""
+    """Seeds of every pair; in the designs ``full`` and ``train``, of every run."""
     seeds_single: Annotated[tuple[Seed, ...], Field(max_length=MOST_SEEDS)] = ()
     """Seeds of the single-task runs, the baseline of every arrow. Empty: ``seeds``."""
     full: bool = False
@@ -86,7 +86,8 @@ class Study:
     single_recipes: Mapping[str, Recipe] = field(default_factory=dict)
     """Recipe of single-task runs by task name, for the baseline ``paper-single``; else empty."""
     evaluate_after: EvaluateAfter = "joint"
-    """When the gain is evaluated: after joint training, or after both arms are fine-tuned on the target."""
+    """When the gain is evaluated: after joint training, or after both arms are fine-tuned on the target. In the design
+    ``train``: whether each task is fine-tuned from the joint model."""
     init_from: InitFrom = "encoder"
     """Initial weights of single-task runs and pairs: the encoder, or the model of all tasks with the same seed."""
     controls: bool = False
@@ -137,6 +138,9 @@ class Study:
             refined = multitask_runs(*what, self.seeds)
             single = single_task_runs(*what, self.seeds, self.single_recipes)
             return single | refined | finetuned(refined, self.finetune)
+        if self.design == "train":
+            together = multitask_runs(*what, self.seeds)
+            return finetuned(together, self.finetune) if self.evaluate_after == "finetune" else together
         few = self.seeds[: self.interim_seeds[0]] if self.interim_seeds else self.seeds
         runs = pairwise(*what, self.seeds, seeds_single=self.single_seeds, single_recipes=self.single_recipes).specs
         if self.init_from == "multitask":
@@ -166,7 +170,7 @@ class Study:
         return {name: min(size, cap or size) for name, size in sizes.items()}
 
     def write(self, root: Path) -> None:
-        """Write ``root/study.json``, or ``full.json`` for the design ``full``."""
+        """Write the study file of the design, such as ``root/study.json``."""
         root.mkdir(parents=True, exist_ok=True)
         write_json(root / FILES[self.design], dataclasses.asdict(self))
 

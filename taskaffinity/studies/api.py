@@ -24,7 +24,7 @@ from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.runs.study import Baseline, EvaluateAfter, FullBaseline, InitFrom, Protocol
 from taskaffinity.schedule.resources import Executor
-from taskaffinity.studies.listener import Listener, LogListener
+from taskaffinity.studies.listener import Listener, LogListener, warn_once
 from taskaffinity.studies.options import FullOptions, Options, PairwiseOptions, TuneOptions, make_options
 from taskaffinity.studies.python_names import python_function
 from taskaffinity.studies.steps import plan_full, plan_pairwise, plan_tune, train_full, train_pairwise, train_search
@@ -104,7 +104,7 @@ def pairwise(
     receiver, trackers = listener or LogListener(), check_trackers(report_to)
     planned = plan_pairwise(suite, options, receiver, data=data)
     result = train_pairwise(planned, receiver, trackers)
-    _warn(receiver, result.advice, planned.cautions)
+    warn_once(receiver, result.advice, planned.cautions)
     return result
 
 
@@ -166,7 +166,7 @@ def full(
     planned = plan_full(suite, options, receiver, data=data)
     result = train_full(planned, options, receiver, trackers)
     for one in result.studies if isinstance(result, EncoderResults) else [result]:
-        _warn(receiver, one.advice, [line for study in planned for line in study.cautions])
+        warn_once(receiver, one.advice, [line for study in planned for line in study.cautions])
     return result
 
 
@@ -221,13 +221,6 @@ def tune(
     """
     options = _options(TuneOptions, locals())
     return train_search(plan_tune(suite, options, data=data), listener or LogListener())
-
-
-def _warn(listener: Listener, advice: Sequence[str], cautions: Sequence[str]) -> None:
-    """Give the lines of advice that were not given as cautions before training."""
-    for line in advice:
-        if line not in cautions:
-            listener.warn(line)
 
 
 def _options(kind: type[Options], given: Mapping[str, Any]) -> Options:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from taskaffinity.errors import InputError
-from taskaffinity.studies.options import INTERIM_SEEDS, MAX_SEEDS, FullOptions, PairwiseOptions, TuneOptions
+from taskaffinity.studies.options import (
+    INTERIM_SEEDS,
+    MAX_SEEDS,
+    FullOptions,
+    PairwiseOptions,
+    TrainOptions,
+    TuneOptions,
+)
 from taskaffinity.studies.resources import AUTO
 from taskaffinity.studies.settings import Settings, check_baseline, make_rule, read_settings
 
@@ -81,6 +88,18 @@ def encoder_names(options: FullOptions) -> list[str | None]:
     if not names or "" in names:
         raise InputError(f"--encoders {','.join(names)}: expected names or folders, joined by commas")
     return [*names]
+
+
+def check_train_options(options: TrainOptions) -> Settings:
+    """Return the settings of one joint training.
+
+    Raises
+    ------
+    InputError
+        If options contradict each other.
+    """
+    finetunes = options.evaluate_after == "finetune"
+    return read_settings(options.settings, options.recipe, options.protocol, finetunes=finetunes)
 
 
 def check_tune_options(options: TuneOptions) -> tuple[Settings, Settings]:

@@ -46,6 +46,8 @@ def differences(old: Study, new: Study) -> Iterator[str]:
     if not shared:
         yield f"other tasks ({', '.join(list(before)[:_FIRST])}{', ...' * (len(before) > _FIRST)})"
         return
+    if new.design == "train" and {task.name for task in new.tasks} != before.keys():  # other tasks, another model
+        yield f"tasks {', '.join(before)} (now {', '.join(task.name for task in new.tasks)})"
     for task in shared:
         if task.metric != before[task.name].metric:  # a part of the fingerprint
             yield f"metric {before[task.name].metric} of {task.name} (now {task.metric})"
@@ -125,7 +127,11 @@ def _changed(name: str, old: object, new: object) -> Iterator[str]:
         yield f"{name}={before} (now {after})"
 
 
-PUBLISHED: Mapping[Design, tuple[str, ...]] = {"pairwise": ("edges.csv",), "full": ("stages.csv", "full.csv")}
+PUBLISHED: Mapping[Design, tuple[str, ...]] = {
+    "pairwise": ("edges.csv",),
+    "full": ("stages.csv", "full.csv"),
+    "train": ("train.csv",),
+}
 """Tables of a published study, by design; older versions wrote ``full.csv``."""
 
 
@@ -153,8 +159,8 @@ def check_study(
         check_exportable(encoder.folder, "--keep-models")
         if any(recipe.reversed_pairs for recipe in study.recipes):
             raise InputError(
-                "--keep-models: not with reversed_pairs, because an exported model reads the first text first; leave "
-                "one of them out"
+                "--keep-models: not with reversed_pairs, because an exported model reads the first text first; give "
+                "--no-models, or leave reversed_pairs out"
             )
     try:
         pending = pending_runs(study.plan, RunStore(root), keep_models=keep_models)

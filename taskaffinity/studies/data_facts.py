@@ -67,7 +67,8 @@ def used_sizes(task: Task, recipe: Recipe) -> dict[str, int]:
         "dev": recipe.max_dev_examples or recipe.max_eval_examples,
         "test": recipe.max_eval_examples,
     }
-    return {split: size if (limit := limits[split]) is None else min(size, limit) for split, size in sizes.items()}
+    used = {split: size if (limit := limits[split]) is None else min(size, limit) for split, size in sizes.items()}
+    return {split: used[split] for split in task.splits}
 
 
 def data_lines(study: Study, suite: Suite, suite_file: Path | None) -> list[str]:
@@ -96,7 +97,7 @@ def few_documents_lines(suite: Suite, study: Study) -> list[str]:
         examples = task.examples.get("test", ())
         ids, gold = [example.id for example in examples], [example.label for example in examples]
         numbers = documents_of("", ids, [example.document for example in examples])
-        if not examples:
+        if not examples or not task.has_test:
             continue
         items = task.metric.items(task.metric.tally(gold, gold, task.scored))
         sizes = items if numbers is None else np.bincount(numbers, weights=items)
@@ -108,7 +109,7 @@ def _long_rows(task: Task, encoder: Encoder, recipe: Recipe) -> dict[str, float]
     """Return the share of rows of each split with ``max_length`` tokens; empty if the cache lacks the task."""
     folder = encoded_folder(cache_folder(), task.fingerprint, encoder.ref.fingerprint, recipe)
     shares: dict[str, float] = {}
-    for split in SPLITS:
+    for split in task.splits:
         try:
             lengths = np.diff(np.load(io.BytesIO(read_regular(folder / split / "bounds.npy"))))
         except (OSError, ValueError):  # training reports a broken cache

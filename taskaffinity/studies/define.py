@@ -118,7 +118,8 @@ def _cards_of(suite: Suite) -> tuple[StudiedTask, ...]:
             kind=task.kind,
             metric=task.metric_name,
             fingerprint=task.fingerprint,
-            sizes={split: len(examples) for split, examples in task.examples.items()},
+            sizes={split: len(task.examples[split]) for split in task.splits},
+            has_test=task.has_test,
         )
         for task in suite
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -49,3 +50,10 @@ class LogListener:
     def ended(self, report: Report, root: Path) -> None:
         for spec, reason in report.failed.items():
             _LOG.warning("failed: %s: %s", root / "runs" / spec.run_id, reason)
+
+
+def warn_once(listener: Listener, advice: Iterable[str], said: Collection[str]) -> None:
+    """Warn of the lines that were not said before training."""
+    for line in advice:
+        if line not in said:
+            listener.warn(line)

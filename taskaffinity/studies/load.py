@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
+from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults, TrainResults
 from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.study import FILES
 from taskaffinity.studies.options import PairwiseOptions, make_options
@@ -23,8 +23,8 @@ def load(
     correction: Correction | None = None,
     estimand: Estimand | None = None,
     test: Test | None = None,
-) -> PairwiseResults | StagesResults | EncoderResults:
-    """Read the study of a results folder; of two designs in one folder, the pairs.
+) -> PairwiseResults | StagesResults | EncoderResults | TrainResults:
+    """Read the study of a results folder; of several designs in one folder, the pairs, then the stages.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def load(
 
     Returns
     -------
-    PairwiseResults, StagesResults, or EncoderResults for the folder of ``full(encoders=...)``
+    PairwiseResults, StagesResults, TrainResults, or EncoderResults for the folder of ``full(encoders=...)``
 
     Raises
     ------
@@ -55,6 +55,8 @@ def load(
             return StagesResults.load(root)
         if (root / "encoders.csv").is_file():
             return EncoderResults.load(root)
+        if (root / FILES["train"]).is_file():
+            return TrainResults.load(root)
     pairs = PairwiseResults.load(root)
     given = {"alpha": alpha, "margin": margin, "correction": correction, "estimand": estimand, "test": test}
     options = make_options(PairwiseOptions, given)

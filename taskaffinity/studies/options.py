@@ -31,12 +31,12 @@ Seed = Annotated[int, Field(ge=0, le=MOST_SEED, strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, Field(strict=True)]
 Alpha = Annotated[float | None, Field(ge=0.0001, le=0.5, strict=True)]
-Options = TypeVar("Options", bound="StudyOptions | TuneOptions")
+Options = TypeVar("Options", bound="SuiteOptions | TuneOptions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyOptions:
-    """Options of every study."""
+class SuiteOptions:
+    """Options of every command that trains runs of a suite."""
 
     tasks: str | Sequence[str] | None = None
     """Names of the tasks of the suite to use. Default: all."""
@@ -54,12 +54,6 @@ class StudyOptions:
     only."""
     protocol: Protocol = "honest"
     """``honest``: dev selects the epoch, and test is scored once; ``paper``: as the paper's released code."""
-    alpha: Alpha = None
-    """Significance level of tests; intervals cover 1 - alpha. Default: 0.05."""
-    estimand: Estimand | None = None
-    """``population`` (default): intervals cover new seeds and test examples; ``test-set``: new seeds only."""
-    test: Test | None = None
-    """Test of a gain: ``behrens-fisher`` (default) or ``satterthwaite``, the t test of earlier versions."""
     output_dir: str | Path | None = None
     """Results folder. Default: ``results/SUITE``."""
     overwrite: Switch = False
@@ -82,6 +76,30 @@ class StudyOptions:
     """Whether the group may read predictions and models; otherwise only you can."""
     suite_file: Path | None = None
     """YAML file of the suite; it is copied to the results folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOptions(SuiteOptions):
+    """Options of a study, which tests gains."""
+
+    alpha: Alpha = None
+    """Significance level of tests; intervals cover 1 - alpha. Default: 0.05."""
+    estimand: Estimand | None = None
+    """``population`` (default): intervals cover new seeds and test examples; ``test-set``: new seeds only."""
+    test: Test | None = None
+    """Test of a gain: ``behrens-fisher`` (default) or ``satterthwaite``, the t test of earlier versions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(SuiteOptions):
+    """Options of one joint training of all tasks."""
+
+    seeds: Seeds = 1
+    """Number of models, one per seed."""
+    evaluate_after: EvaluateAfter = "joint"
+    """``finetune``: after joint training, each task is fine-tuned from the joint model."""
+    keep_models: Switch = True
+    """Whether to store each run's models, for ``export`` and ``predict``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +147,7 @@ class TuneOptions:
     tasks: str | Sequence[str] | None = None
     """Names of the tasks of the suite to use. Default: all."""
     encoder: str | None = None
-    """As in ``StudyOptions``."""
+    """As in ``SuiteOptions``."""
     n_trials: Trials = 12
     """Number of recipes to try besides the default."""
     finalists: Trials = 3

@@ -17,7 +17,7 @@ from taskaffinity.schedule.run import pending_runs
 from taskaffinity.studies.folders import keep_suite_file
 from taskaffinity.studies.forecast import describe_forecast, measured_cost, padding_notice
 from taskaffinity.studies.listener import BANNER, Listener
-from taskaffinity.studies.options import StudyOptions
+from taskaffinity.studies.options import SuiteOptions
 from taskaffinity.studies.run import run_study
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tracking.tracker import RunTracker
@@ -34,7 +34,7 @@ class PlannedStudy:
     root: Path
     """The results folder."""
     resources: Resources
-    options: StudyOptions
+    options: SuiteOptions
     notes: tuple[str, ...] = ()
     """Lines for the user, such as the chosen precision."""
     cautions: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from taskaffinity.errors import InputError
 from taskaffinity.runs.plan import default_single_seeds
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.study import Study
@@ -14,6 +15,7 @@ from taskaffinity.schedule.resources import Resources
 from taskaffinity.studies.check_options import (
     check_full_options,
     check_pairwise_options,
+    check_train_options,
     encoder_names,
     interim_seeds,
 )
@@ -29,7 +31,7 @@ from taskaffinity.studies.defaults import (
 from taskaffinity.studies.define import define, with_resources
 from taskaffinity.studies.folders import encoder_folders, results_folder
 from taskaffinity.studies.listener import Listener
-from taskaffinity.studies.options import FullOptions, PairwiseOptions, StudyOptions
+from taskaffinity.studies.options import FullOptions, PairwiseOptions, SuiteOptions, TrainOptions
 from taskaffinity.studies.planned import PlannedStudy
 from taskaffinity.studies.precision import settle_precision
 from taskaffinity.studies.resources import resolve_resources
@@ -116,14 +118,44 @@ def plan_full(suite: Suite, options: FullOptions, listener: Listener, *, dry_run
     return _settled(suite, asked, roots, resources, options, settings, listener, dry_run=dry_run)
 
 
-def _resources(options: StudyOptions, is_tiny: bool) -> Resources:
+def plan_train(suite: Suite, options: TrainOptions, listener: Listener, *, dry_run: bool = False) -> PlannedStudy:
+    """Plan and check the joint training of these options.
+
+    Raises
+    ------
+    InputError
+        Also if the paper's protocol, which trains on dev, is asked for a task without a test part.
+    """
+    settings = check_train_options(options)
+    if options.protocol == "paper" and (without := [task.name for task in suite if not task.has_test]):
+        raise InputError(f"--protocol paper: trains on the dev part, and {without[0]} has no test part to score")
+    suite = scored_by_protocol(suite, options.protocol)
+    root = results_folder(options.output_dir, suite, options.suite_file)
+    resources = _resources(options, is_tiny(suite, options.encoder))
+    recipe = _recipe(suite, options.encoder, options, resources, settings)
+    finetunes = options.evaluate_after == "finetune"
+    presets = default_finetune(suite, options.encoder, recipe) if finetunes else {}
+    asked = define(
+        suite,
+        encoder=options.encoder,
+        recipe=recipe,
+        seeds=range(options.base_seed, options.base_seed + options.seeds),
+        design="train",
+        evaluate_after=options.evaluate_after,
+        finetune={task: apply_settings(preset, settings.finetune) for task, preset in presets.items()},
+    )
+    [planned] = _settled(suite, [asked], [root], resources, options, settings, listener, dry_run=dry_run)
+    return planned
+
+
+def _resources(options: SuiteOptions, is_tiny: bool) -> Resources:
     return resolve_resources(
         options.executor, options.cpus_per_run, options.gpus_per_run, options.address, is_tiny=is_tiny
     )
 
 
 def _recipe(
-    suite: Suite, encoder: str | None, options: StudyOptions, resources: Resources, settings: Settings
+    suite: Suite, encoder: str | None, options: SuiteOptions, resources: Resources, settings: Settings
 ) -> Recipe:
     default = with_resources(default_recipe(suite, encoder, options.protocol), resources)
     return apply_settings(default, settings.all_stages)
@@ -136,7 +168,7 @@ def _single_recipes(
     return default_single(suite, recipe, settings.all_stages) if options.baseline == "paper-single" else {}
 
 
-def _measures_precision(suite: Suite, encoder: str | None, options: StudyOptions, settings: Settings) -> bool:
+def _measures_precision(suite: Suite, encoder: str | None, options: SuiteOptions, settings: Settings) -> bool:
     """Whether a trial chooses the precision.
 
     It does if ``precision=auto`` is set, or if no precision is set. There are two exceptions: bf16 does not speed up
@@ -152,7 +184,7 @@ def _settled(
     asked: Sequence[tuple[Study, Encoder]],
     roots: Sequence[Path],
     resources: Resources,
-    options: StudyOptions,
+    options: SuiteOptions,
     settings: Settings,
     listener: Listener,
     *,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from taskaffinity.analysis.paper.encoders import encoder_scores
 from taskaffinity.analysis.publish import publish, publish_encoders, publish_stages
-from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
+from taskaffinity.analysis.publish import publish_train as write_train
+from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults, TrainResults
 from taskaffinity.errors import as_user_error
 from taskaffinity.schedule.progress import Report
 from taskaffinity.studies.planned import PlannedStudy
@@ -39,6 +40,20 @@ def publish_full(planned: PlannedStudy, report: Report) -> StagesResults:
     result = StagesResults(planned.root, planned.study, failed_runs(report))
     with as_user_error():
         publish_stages(planned.study, result.store, planned.root)
+    return result
+
+
+def publish_train(planned: PlannedStudy, report: Report) -> TrainResults:
+    """Write the tables of one joint training.
+
+    Raises
+    ------
+    InputError
+        If a file of the results folder is broken.
+    """
+    result = TrainResults(planned.root, planned.study, failed_runs(report))
+    with as_user_error():
+        write_train(planned.study, result.store, planned.root)
     return result
 
 

@@ -18,6 +18,7 @@ _PARAMETERS = {
     "results": "output_dir",
     "domain": "suite",
     "no-predictions": "keep_predictions=False",
+    "no-models": "keep_models=False",
 }
 """Options whose parameter has another name. All other options are their parameters with hyphens."""
 _COMMAND = re.compile(r"(`[^`]*`)")

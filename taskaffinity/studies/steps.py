@@ -10,13 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
+from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults, TrainResults
+from taskaffinity.errors import InputError
 from taskaffinity.garbage_collection import without_collection
-from taskaffinity.studies.check_options import check_full_options, check_pairwise_options, check_tune_options
+from taskaffinity.studies.check_options import (
+    check_full_options,
+    check_pairwise_options,
+    check_train_options,
+    check_tune_options,
+)
 from taskaffinity.studies.estimates.options import share_of
 from taskaffinity.studies.folders import recipe_path, results_folder
 from taskaffinity.studies.listener import BANNER, Listener
-from taskaffinity.studies.options import FullOptions, PairwiseOptions, TuneOptions
+from taskaffinity.studies.options import FullOptions, PairwiseOptions, TrainOptions, TuneOptions
 from taskaffinity.tasks.catalog import find_suite, load_suite
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tuning.recipe import describe_trial
@@ -109,6 +115,41 @@ def plan_full(
     return planning.plan_full(resolved, options, listener, dry_run=dry_run)
 
 
+def plan_train(
+    suite: str | Path | Suite,
+    options: TrainOptions,
+    listener: Listener,
+    *,
+    data: str | Path | None = None,
+    dry_run: bool = False,
+) -> PlannedStudy:
+    """Plan and check the joint training of ``train``; a task may lack a test part.
+
+    Raises
+    ------
+    InputError
+    """
+    check_train_options(options)
+    resolved, file = _resolved(suite, data, options.tasks, needs_test=False)
+    options = replace(options, suite_file=options.suite_file or file)
+    results_folder(options.output_dir, resolved, options.suite_file)
+    with without_collection():
+        from taskaffinity.studies import planning  # torch
+
+    return planning.plan_train(resolved, options, listener, dry_run=dry_run)
+
+
+def train_together(planned: PlannedStudy, listener: Listener, report_to: Sequence[str] = ()) -> TrainResults:
+    """Train a planned joint training, and write its tables."""
+    report, tracker = planned.train(listener, report_to)
+    listener.ended(report, planned.root)
+    from taskaffinity.studies.publish import publish_train  # as above
+
+    result = publish_train(planned, report)
+    tracker.end()
+    return result
+
+
 def plan_tune(suite: str | Path | Suite, options: TuneOptions, *, data: str | Path | None = None) -> PlannedSearch:
     """Plan and check the search of ``tune``.
 
@@ -183,17 +224,32 @@ def train_estimates(planned: PlannedEstimate, listener: Listener, *, baselines: 
 
 
 def _resolved(
-    suite: str | Path | Suite, data: str | Path | None, tasks: str | Sequence[str] | None, least: int = 1
+    suite: str | Path | Suite,
+    data: str | Path | None,
+    tasks: str | Sequence[str] | None,
+    least: int = 1,
+    *,
+    needs_test: bool = True,
 ) -> tuple[Suite, Path | None]:
-    """Return the suite, or the named tasks of it, and the file that describes it or None."""
-    found, file = _whole(suite, data)
-    return (found if tasks is None else found.only(tasks, least)), file
+    """Return the suite, or the named tasks of it, and the file that describes it or None.
+
+    Raises
+    ------
+    InputError
+        If there is no such suite or task, or fewer tasks than ``least`` are named; if a task lacks a test part.
+    """
+    found, file = _whole(suite, data, needs_test=needs_test)
+    if tasks is not None:
+        found = found.only(tasks, least)
+    if needs_test and (without := [task.name for task in found if not task.has_test]):
+        raise InputError(f"task {without[0]}: no test part; expected one: only `taskaffinity train` does without")
+    return found, file
 
 
-def _whole(suite: str | Path | Suite, data: str | Path | None) -> tuple[Suite, Path | None]:
+def _whole(suite: str | Path | Suite, data: str | Path | None, *, needs_test: bool) -> tuple[Suite, Path | None]:
     """Return the whole suite, and the file that describes it or None."""
     if not isinstance(suite, str | Path):
         return load_suite(suite, data), None
     if isinstance(suite, Path) or suite.endswith((".yaml", ".yml")):
-        return find_suite(None, data, suite), Path(suite)
+        return find_suite(None, data, suite, needs_test=needs_test), Path(suite)
     return find_suite(suite, data), None

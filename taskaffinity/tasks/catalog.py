@@ -26,7 +26,7 @@ LISTED: dict[str, tuple[ListedTask, ...]] = {
 """Suites of real text, by name."""
 
 
-def load_suite(suite: str | Path | Suite, data: str | Path | None = None) -> Suite:
+def load_suite(suite: str | Path | Suite, data: str | Path | None = None, *, needs_test: bool = True) -> Suite:
     """Load the suite of a domain or of a YAML file.
 
     Parameters
@@ -36,6 +36,8 @@ def load_suite(suite: str | Path | Suite, data: str | Path | None = None) -> Sui
         or a suite in memory, which is returned unchanged.
     data : path, optional
         Folder with the task files of a domain. Default: ``TASKAFFINITY_DATA``, else ``data/`` if it holds a task.
+    needs_test : bool
+        Whether a task of a suite file without a test part is refused. If not, ``train`` scores its dev part.
 
     Raises
     ------
@@ -60,10 +62,12 @@ def load_suite(suite: str | Path | Suite, data: str | Path | None = None) -> Sui
     if not Path(suite).is_file():
         expected = f"a Suite, a YAML file, or one of {', '.join(names)}{meant(str(suite), names)}"
         raise input_error("suite", f"{quoted(str(suite))}, which is neither a domain nor a file", expected)
-    return find_suite(None, file=suite)
+    return find_suite(None, file=suite, needs_test=needs_test)
 
 
-def find_suite(domain: str | None, data: str | Path | None = None, file: str | Path | None = None) -> Suite:
+def find_suite(
+    domain: str | None, data: str | Path | None = None, file: str | Path | None = None, *, needs_test: bool = True
+) -> Suite:
     """Load the suite of a domain, or of a suite file.
 
     Examples are read when they are first used.
@@ -84,7 +88,7 @@ def find_suite(domain: str | None, data: str | Path | None = None, file: str | P
     if domain is None:
         if file is None:
             raise InputError(f"no suite: expected --suite FILE.yaml, or --domain with one of {', '.join(names)}")
-        return _user_suite(file, data, names)
+        return _user_suite(file, data, names, needs_test=needs_test)
     if file is not None:
         raise InputError(f"suite {domain} and suite file {file}: expected one of them")
     if domain == EIGHT.name:
@@ -102,7 +106,7 @@ def find_suite(domain: str | None, data: str | Path | None = None, file: str | P
     return planted.stand_in(domain)
 
 
-def _user_suite(file: str | Path, data: str | Path | None, names: list[str]) -> Suite:
+def _user_suite(file: str | Path, data: str | Path | None, names: list[str], *, needs_test: bool) -> Suite:
     if data is not None:
         raise InputError(f"data {data}: not with a suite file, which names its data")
     if not Path(file).is_file():
@@ -111,7 +115,7 @@ def _user_suite(file: str | Path, data: str | Path | None, names: list[str]) -> 
         if str(file) in names:
             near = f"; did you mean --domain {file}?"
         raise input_error(f"suite {file}", "no file that can be read", f"the YAML file of a suite{near}")
-    suite = read_suite(file)
+    suite = read_suite(file, needs_test=needs_test)
     if suite.name in names:  # its results would share a folder with the paper's
         raise input_error(file, f"suite {suite.name!r}, a name that this tool uses", "another name:")
     return suite

@@ -26,7 +26,9 @@ class Suite:
             raise ValueError(f"suite {self.name}: {', '.join(twice)} is listed twice")
 
     @classmethod
-    def from_datasets(cls, datasets: Mapping[str, tuple[Any, ...]], name: str = "mine") -> Suite:
+    def from_datasets(
+        cls, datasets: Mapping[str, tuple[Any, ...]], name: str = "mine", *, needs_test: bool = True
+    ) -> Suite:
         """Make a suite from data sets in memory.
 
         Rows pass the same checks as the rows of a suite file. Equal rows give equal task fingerprints, so a study of
@@ -52,6 +54,8 @@ class Suite:
             label, else classification.
         name : str
             Name of the suite and of its results folder.
+        needs_test : bool
+            Whether a task without a test part is refused. If not, ``train`` scores its dev part.
 
         Returns
         -------
@@ -76,7 +80,7 @@ class Suite:
         """
         from taskaffinity.tasks.user.in_memory import read_datasets  # imported here because it loads the YAML readers
 
-        return cls(name, read_datasets(datasets, name))
+        return cls(name, read_datasets(datasets, name, needs_test=needs_test))
 
     def scored_by(self, metrics: Mapping[Kind, str]) -> Suite:
         """Return the suite with other official metrics, by kind of task.

@@ -53,7 +53,7 @@ def tasks_of(place: Path) -> tuple[Task, ...]:
         If ``place`` is neither, or has a fault.
     """
     if not place.is_dir():
-        return read_suite(place).tasks
+        return read_suite(place, needs_test=False).tasks
     folders = task_folders(place)
     if not folders:
         files = sorted(path.name for path in place.glob("*.y*ml"))
@@ -73,7 +73,8 @@ def labels_by_split(task: Task) -> dict[str, dict[Split, str]]:
     For scores, it has the lowest, the mean and the highest instead.
     """
     found: dict[str, dict[Split, str]] = {label: {} for label in task.labels or ("lowest", "mean", "highest")}
-    for split, examples in task.examples.items():
+    for split in task.splits:
+        examples = task.examples[split]
         if task.kind in SCORE_KINDS:
             scores = [example.label for example in examples if isinstance(example.label, float)]
             for name, score in zip(found, (min(scores), sum(scores) / len(scores), max(scores)), strict=True):
@@ -121,8 +122,8 @@ def overlaps(tasks: Sequence[Task]) -> list[Overlap]:
     """
     found: list[Overlap] = []
     for task in tasks:
-        inputs = {split: [_input(example) for example in task.examples[split]] for split in SPLITS}
-        for before, after in combinations(SPLITS, 2):
+        inputs = {split: [_input(example) for example in task.examples[split]] for split in task.splits}
+        for before, after in combinations(task.splits, 2):
             found += _overlap(task, after, ([text] for text in inputs[after]), task, before, set(inputs[before]))
         found += _document_overlaps(task)
     return found + _overlaps_between(tasks)
@@ -138,7 +139,7 @@ def _overlaps_between(tasks: Sequence[Task]) -> list[Overlap]:
     found: list[Overlap] = []
     for number, task in enumerate(tasks):
         shared: Counter[tuple[int, Split]] = Counter()
-        for split in SPLITS:
+        for split in task.splits:
             for example in task.examples[split]:
                 others = set().union(*(trained_in.get(text, ()) for text in _sides(example)))
                 shared.update((other, split) for other in others)
@@ -165,8 +166,8 @@ def _overlap(
 
 
 def _document_overlaps(task: Task) -> Iterator[Overlap]:
-    documents = {split: [e.document for e in task.examples[split] if e.document] for split in SPLITS}
-    for before, after in combinations(SPLITS, 2):
+    documents = {split: [e.document for e in task.examples[split] if e.document] for split in task.splits}
+    for before, after in combinations(task.splits, 2):
         known = set(documents[before])
         if n := sum(document in known for document in documents[after]):
             yield Overlap(task.name, after, n, task.name, before, "document")

@@ -126,6 +126,9 @@ class Task:
     """What the reader converted or ignored, one line each. They quote no text of the data and are not in the
     fingerprint."""
 
+    has_test: bool = True
+    """Whether the task has a test part. If not, its dev part is read as its test part too."""
+
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"task {self.name}: no kind {self.kind!r}; there are {', '.join(KINDS)}")
@@ -150,6 +153,11 @@ class Task:
         """The labels that the metric counts."""
         return tuple(label for label in self.labels if label != self.negative)
 
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The splits that the task has."""
+        return SPLITS if self.has_test else SPLITS[:2]
+
     @cached_property
     def examples(self) -> dict[Split, tuple[Example, ...]]:
         """All splits, read once.
@@ -162,8 +170,8 @@ class Task:
         """
         read = {split: tuple(self.read(split)) for split in SPLITS}
         of: dict[str, Split] = {}
-        for split, examples in read.items():
-            for example in examples:
+        for split in self.splits:
+            for example in read[split]:
                 name = shown(example.id)
                 if self.kind == "ner" and not example.words:
                     raise InputError(f"task {self.name}: {name} in {split} has no word; expected one or more")

@@ -18,11 +18,12 @@ from taskaffinity.runs.study import Design, Study
 
 Setting = str | int | float
 
-PUBLISHED: dict[Design, tuple[str, str]] = {
+PUBLISHED: dict[Design, tuple[str, str | None]] = {
     "pairwise": ("edges.csv", "affinity.png"),
     "full": ("stages.csv", "stages.png"),
+    "train": ("train.csv", None),
 }
-"""The table and the figure of a published study."""
+"""The table and the figure of a published study; None for no figure."""
 
 _COLUMNS_SHOWN = 8
 
@@ -123,10 +124,11 @@ def run_to_log(study: Study, store: RunStore, spec: RunSpec) -> LoggedRun:
 
 def study_to_log(study: Study, store: RunStore) -> LoggedStudy | None:
     """Collect what a tracker logs of a published study; None if nothing is published."""
-    table, picture = (store.root / name for name in PUBLISHED[study.design])
-    if not table.is_file():
+    table, figure = PUBLISHED[study.design]
+    if not (store.root / table).is_file():
         return None
-    return LoggedStudy(study.suite, table, picture if picture.is_file() else None, _tags(study, store))
+    picture = store.root / figure if figure and (store.root / figure).is_file() else None
+    return LoggedStudy(study.suite, store.root / table, picture, _tags(study, store))
 
 
 def _tags(study: Study, store: RunStore) -> dict[str, str]:

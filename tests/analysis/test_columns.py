@@ -20,10 +20,18 @@ from taskaffinity.analysis.groups.chosen import chosen_groups, group_gains
 from taskaffinity.analysis.groups.retrained import retrained
 from taskaffinity.analysis.paper.encoders import encoder_scores
 from taskaffinity.analysis.paper.figure2 import figure2_frame
-from taskaffinity.analysis.publish import publish, publish_encoders, publish_groups, publish_retrained, publish_stages
-from taskaffinity.analysis.tables.columns import COLUMNS, PRINTED_COLUMNS
+from taskaffinity.analysis.publish import (
+    publish,
+    publish_encoders,
+    publish_groups,
+    publish_retrained,
+    publish_stages,
+    publish_train,
+)
+from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.analysis.tables.groups import helpers_frame
+from taskaffinity.analysis.tables.printed_columns import PRINTED_COLUMNS
 from taskaffinity.grouping.helpers import select_helpers
 from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.store import RunStore
@@ -55,6 +63,8 @@ def test_every_file_has_the_described_columns(pairs: tuple[Study, RunStore], tmp
     store = fill(stages, tmp_path / "full", latent_counts({}, n=60), further={"micro_f1": as_f1})
     publish_stages(stages, store, tmp_path)
     publish_encoders(encoder_scores([(stages, store)]), tmp_path)
+    trained = make_study(TASKS, seeds=[0, 1], design="train")
+    publish_train(trained, fill(trained, tmp_path / "train", latent_counts({}, n=60)), tmp_path)
     estimated = estimates_frame([Estimate("a", "b")], ["a", "b"])
     (tmp_path / "estimates.csv").write_text(as_csv(estimated))
     (tmp_path / "estimators.csv").write_text(as_csv(scores_of_estimators({"log size ratio": np.ones((2, 2))}, "ab")))

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from command_line import LOCAL, SMALL, command
 
-STUDY = ["pairwise", "--domain=clinical", *LOCAL, *SMALL, "--set=num_train_epochs=6", "--seeds=1", "--seeds-single=1"]
+COMMON = ["--domain=clinical", *LOCAL, *SMALL, "--set=num_train_epochs=6", "--seeds=1"]
+PAIRWISE = ["pairwise", *COMMON, "--seeds-single=1"]
+TRAIN = ["train", *COMMON, "--out=results/clinical"]
 
 
 def checkpoints(home: Path) -> dict[Path, int]:
@@ -24,11 +26,11 @@ def checkpoints(home: Path) -> dict[Path, int]:
     return found
 
 
-def end_within_a_run(home: Path, how: signal.Signals) -> tuple[int, float]:
+def end_within_a_run(study: list[str], home: Path, how: signal.Signals) -> tuple[int, float]:
     """Start the study, and send a signal after it wrote a checkpoint; its exit code, and the seconds that it took."""
     before = checkpoints(home)
     started = subprocess.Popen(
-        [sys.executable, "-m", "taskaffinity", *STUDY, "--checkpoint-minutes=0.0001", "--quiet"], cwd=home
+        [sys.executable, "-m", "taskaffinity", *study, "--checkpoint-minutes=0.0001", "--quiet"], cwd=home
     )
     until = time.monotonic() + 120
     while not checkpoints(home).items() - before.items():
@@ -41,20 +43,21 @@ def end_within_a_run(home: Path, how: signal.Signals) -> tuple[int, float]:
 
 
 @pytest.mark.slow
-def test_a_killed_and_a_terminated_study_go_on_within_their_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("study", "table"), [(PAIRWISE, "edges.csv"), (TRAIN, "train_scores.csv")])
+def test_a_killed_and_a_terminated_study_go_on_within_their_runs(study: list[str], table: str, tmp_path: Path) -> None:
     whole, ended = tmp_path / "whole", tmp_path / "ended"
     whole.mkdir()
     ended.mkdir()
-    assert command(*STUDY, "--checkpoint-minutes=0", "--quiet", cwd=whole).returncode == 0
+    assert command(*study, "--checkpoint-minutes=0", "--quiet", cwd=whole).returncode == 0
     assert not checkpoints(whole)
-    assert end_within_a_run(ended, signal.SIGKILL)[0] == -signal.SIGKILL
+    assert end_within_a_run(study, ended, signal.SIGKILL)[0] == -signal.SIGKILL
     (left,) = {path.name[:6] for path in checkpoints(ended)}
-    code, seconds = end_within_a_run(ended, signal.SIGTERM)
+    code, seconds = end_within_a_run(study, ended, signal.SIGTERM)
     assert code == 143
     assert seconds < 10
     (later,) = {path.name[:6] for path in checkpoints(ended)}
     assert later > left
-    assert command(*STUDY, "--quiet", cwd=ended).returncode == 0
-    edges = Path("results/clinical/edges.csv")
-    assert (ended / edges).read_bytes() == (whole / edges).read_bytes()
+    assert command(*study, "--quiet", cwd=ended).returncode == 0
+    path = Path("results/clinical") / table
+    assert (ended / path).read_bytes() == (whole / path).read_bytes()
     assert not list(ended.glob("results/clinical/runs/*/checkpoint"))

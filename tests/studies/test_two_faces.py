@@ -18,13 +18,13 @@ from typer.testing import CliRunner
 
 import taskaffinity as ta
 from taskaffinity.analysis.tables.frames import as_csv
-from taskaffinity.cli import app, estimate, full, pairwise, tune
+from taskaffinity.cli import app, estimate, full, pairwise, train, tune
 from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FullBaseline
 from taskaffinity.studies import api, steps
 from taskaffinity.studies.listener import LogListener
-from taskaffinity.studies.options import FullOptions, PairwiseOptions, TuneOptions
+from taskaffinity.studies.options import FullOptions, PairwiseOptions, TrainOptions, TuneOptions
 from taskaffinity.tasks.secondary_metrics import secondary_metrics
 
 pytestmark = pytest.mark.usefixtures("no_figures")
@@ -51,6 +51,7 @@ def defaults(function: Any, without: set[str]) -> dict[str, Any]:
         (pairwise.command, api.pairwise, PairwiseOptions),
         (full.command, api.full, FullOptions),
         (tune.command, api.tune, TuneOptions),
+        (train.command, ta.train, TrainOptions),
     ],
 )
 def test_command_and_function_have_the_same_options_and_defaults(command: Any, function: Any, options: Any) -> None:

@@ -12,7 +12,7 @@ from taskaffinity.errors import InputError
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import SPLITS, Example, Task
-from taskaffinity.tasks.user.examples import in_share
+from taskaffinity.tasks.user.shares import in_share
 from taskaffinity.tasks.user.suitefile import read_suite
 
 FILLER = "\n  filler:\n    kind: classification\n    path: filler\n"

@@ -25,7 +25,11 @@ def sides(example: Example) -> set[str]:
 def test_tasks_are_compared_as_if_two_by_two(seed: int) -> None:
     rng = random.Random(seed)
     tasks: list[Any] = [
-        SimpleNamespace(name=name, examples={split: [drawn(rng) for _ in range(rng.randrange(9))] for split in SPLITS})
+        SimpleNamespace(
+            name=name,
+            splits=SPLITS,
+            examples={split: [drawn(rng) for _ in range(rng.randrange(9))] for split in SPLITS},
+        )
         for name in "abcd"
     ]
     expected = set()

@@ -21,7 +21,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import describe_margin, describe_seeds
 from taskaffinity.analysis.statistics.verdicts import Verdict
 from taskaffinity.analysis.style import signed
-from taskaffinity.analysis.tables.columns import PRINTED_COLUMNS
+from taskaffinity.analysis.tables.printed_columns import PRINTED_COLUMNS
 from taskaffinity.analysis.training_conditions import describe_precision, encoder_name
 from taskaffinity.runs.paper_protocol import describe_protocol
 

@@ -33,7 +33,7 @@ def scores_frame(study: Study, store: RunStore, collapsed_runs: Sequence[Collaps
     """One row per score: ``SCORES_COLUMNS``.
 
     Rows are sorted by target in the suite's order, then by arm, source, seed and split. Runs that are not in the store
-    have no row.
+    have no row, and tasks without a test part none of test.
 
     Parameters
     ----------
@@ -43,6 +43,7 @@ def scores_frame(study: Study, store: RunStore, collapsed_runs: Sequence[Collaps
     order = {card.name: place for place, card in enumerate(study.tasks)}
     runs = find_collapsed_runs(study, store) if collapsed_runs is None else collapsed_runs
     collapsed = {(run.target, run.arm, run.source, run.seed) for run in runs}
+    has_test = {card.name: card.has_test for card in study.tasks}
     rows = []
     for spec in study.plan:
         run = store.get(spec)
@@ -51,9 +52,8 @@ def scores_frame(study: Study, store: RunStore, collapsed_runs: Sequence[Collaps
             source = "+".join(others)
             place = (order[target], _ARMS.index(arm), [order[name] for name in others], spec.seed)
             is_collapsed = (target, arm, source, spec.seed) in collapsed
-            known = [
-                (split, score) for split, score in (("dev", outcome.dev), ("test", outcome.test)) if score is not None
-            ]
+            scores = [("dev", outcome.dev), *[("test", outcome.test)] * has_test[target]]
+            known = [(split, score) for split, score in scores if score is not None]
             for split, score in known:
                 row = (
                     *(source, target, split, spec.seed, arm, outcome.metric, score),

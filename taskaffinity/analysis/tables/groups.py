@@ -16,7 +16,8 @@ from taskaffinity.analysis.captions import SYNTHETIC
 from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.statistics.verdicts import VERDICTS
 from taskaffinity.analysis.style import plural, signed_plainly
-from taskaffinity.analysis.tables.columns import COLUMNS, PRINTED_COLUMNS
+from taskaffinity.analysis.tables.columns import COLUMNS
+from taskaffinity.analysis.tables.printed_columns import PRINTED_COLUMNS
 from taskaffinity.grouping.gains import GroupGains
 from taskaffinity.grouping.grouping import Grouping
 from taskaffinity.grouping.helpers import Helper

@@ -133,7 +133,11 @@ KeepPredictions = Annotated[
 ]
 KeepModels = Annotated[
     bool,
-    typer.Option("--keep-models", help="Store each run's models, for `taskaffinity export`.", rich_help_panel=OUTPUT),
+    typer.Option(
+        "--keep-models/--no-models",
+        help="Store each run's models, for `taskaffinity export` and `predict`.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 ShareWithGroup = Annotated[
     bool,
@@ -189,10 +193,14 @@ def study_options(given: Mapping[str, Any]) -> dict[str, Any]:
         If ``--json`` is given without ``--dry-run``.
     """
     check_json(given["json"], dry_run=given["dry_run"])
+    return suite_options(given) | {name: given[name] for name in ("alpha", "estimand", "test")}
+
+
+def suite_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Map the parameters of a command to fields of ``SuiteOptions``."""
     unchanged = ("tasks", "encoder", "seeds", "base_seed", "recipe", "protocol", "overwrite", "executor")
-    rule = ("alpha", "estimand", "test")
     resources = ("address", "gpus_per_run", "cpus_per_run", "checkpoint_minutes", "keep_models", "share_with_group")
-    return {name: given[name] for name in (*unchanged, *rule, *resources)} | {
+    return {name: given[name] for name in (*unchanged, *resources)} | {
         "settings": given["set_"] or (),
         "output_dir": given["results"],
         "keep_predictions": given["predictions"],

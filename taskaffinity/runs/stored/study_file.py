@@ -1,4 +1,4 @@
-"""Read ``study.json`` or ``full.json``: names of older versions, types, and what must fit together."""
+"""Read ``study.json``, ``full.json`` or ``train.json``: names of older versions, types, and what must fit together."""
 
 from __future__ import annotations
 
@@ -104,6 +104,8 @@ def _check(study: Any, design: str) -> None:
         raise ValueError("finetune lacks a task")
     if design == "full" and study.baseline == "compute-matched":
         raise ValueError("baseline is compute-matched, which the design full has not")
+    if design == "train" and (study.baseline, study.init_from) != ("single", "encoder"):
+        raise ValueError("the design train has no baseline and starts from the encoder")
     planned = study.interim_seeds
     if planned and (list(planned) != sorted(set(planned)) or planned[0] < 1 or planned[-1] != len(study.seeds)):
         raise ValueError("interim_seeds do not rise to the number of seeds")

@@ -6,9 +6,7 @@ would fail later, or give a meaningless score, raise an error here: a class with
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,18 +17,21 @@ from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.labels import check_enough, check_known_labels, label_of, labels_of, text_of
 from taskaffinity.tasks.user.numbered import named_tags, types_of
 from taskaffinity.tasks.user.parts import Parts, parts_from_files, parts_from_hub
+from taskaffinity.tasks.user.shares import SplitShares, in_share, shares_of, split_off_shares
 from taskaffinity.tasks.user.spans import tagged
 from taskaffinity.tasks.user.tag_schemes import described_scheme, iob2
-from taskaffinity.tasks.user.task_block import At, Shared, UserTask, check, check_place, part_of, shares_of
+from taskaffinity.tasks.user.task_block import At, UserTask, check, check_place
 
 
-def read_user_task(name: str, block: UserTask, root: Path, at: At) -> Task:
+def read_user_task(name: str, block: UserTask, root: Path, at: At, *, needs_test: bool = True) -> Task:
     """Read a task of a suite file and check every example.
 
     Parameters
     ----------
     root
         Folder of relative paths.
+    needs_test
+        Whether a task without a test part is refused. If not, its dev part is also its test part.
 
     Raises
     ------
@@ -39,20 +40,21 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At) -> Task:
     """
     check_place(block, at)
     check(block, at)
-    shares, columns = shares_of(block, at), Columns(block.kind, block.columns)
+    shares, columns = shares_of(block, at, needs_test=needs_test), Columns(block.kind, block.columns)
     if block.hub:
         return make_task(name, block, parts_from_hub(block, at, shares, columns), at)
     parts = parts_from_files(block, root, at, shares, columns)
     task = make_task(name, block, parts, at, columns.notes)
     if columns.missed:
-        task = replace(task, missed=_missed_by_split(columns, parts, shares))
-    if not any(shares.values()):
+        missed = _missed_by_split(columns, parts, shares)
+        task = replace(task, missed=missed if task.has_test else {**missed, "test": missed["dev"]})
+    if not (shares.dev or shares.test):
         return task
     notes = (f"column {column!r} is ignored; to use it: columns: {{split: {column}}}" for column in columns.ignored)
     return replace(task, notes=(*task.notes, *sorted(notes)))
 
 
-def _missed_by_split(columns: Columns, parts: Parts, shares: Mapping[Shared, float]) -> dict[Split, int]:
+def _missed_by_split(columns: Columns, parts: Parts, shares: SplitShares) -> dict[Split, int]:
     """Return the numbers of gold relations without an example, by split.
 
     A share of the training split has those of its documents.
@@ -71,7 +73,8 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
     Parameters
     ----------
     parts
-        The place and the rows of each split. A split that is a share of the training split is absent.
+        The place and the rows of each split. A split that is a share of the training split is absent, and so is the
+        test split of a task without one.
     counted
         The reader's changes and their numbers, for the notes of the task.
 
@@ -94,7 +97,10 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
     seen: dict[str, str] = {}
     examples = {split: tuple(parse_rows(located, block.kind, labels, seen)) for split, located in rows.items()}
     lines = {example.id: where for example, (where, _) in zip(examples["train"], rows["train"], strict=True)}
-    _split_off_shares(block, examples, at)
+    split_off_shares(block, shares_of(block, at), examples, at)
+    has_test = "test" in examples
+    if not has_test:
+        examples["test"] = examples["dev"]
     if block.negative is not None and block.negative not in labels:
         legal = "one of the labels of the training split"
         raise input_error(
@@ -102,36 +108,13 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
         )
     check_enough(block, labels, examples, lines, places, at)
     splits: dict[Split, tuple[Example, ...]] = {split: examples[split] for split in ("train", "dev", "test")}
-    task = Task(name, block.kind, splits.__getitem__, labels, block.negative, block.metric, block.title)
+    task = Task(
+        name, block.kind, splits.__getitem__, labels, block.negative, block.metric, block.title, has_test=has_test
+    )
     scheme = described_scheme(marks)
     changes = (f"{n:,} {what}" for what, n in counted.items() if n)
-    return replace(task, notes=(*((scheme,) if scheme else ()), *changes))
-
-
-def _split_off_shares(block: UserTask, examples: dict[Split, tuple[Example, ...]], at: At) -> None:
-    """Move the dev and test shares out of the training examples."""
-    whole = examples["train"]
-    for part, share in shares_of(block, at).items():
-        if not share:
-            continue
-        taken = {e.id for e in whole if in_share(e.document or e.id, share, is_last=part == "test")}
-        examples[part] = tuple(example for example in whole if example.id in taken)
-        examples["train"] = tuple(example for example in examples["train"] if example.id not in taken)
-        if not examples[part] or not examples["train"]:
-            documents = {example.document for example in whole} - {""}
-            of = f" (in whole documents; there are {len(documents)})" if documents else ""
-            said = f"{part}: {part_of(block, part)}, which takes {len(examples[part])} of {len(whole)} examples{of}"
-            raise input_error(at(part), said, f"a share that leaves examples in both splits, or a {part} file")
-
-
-def in_share(name: str, share: float, *, is_last: bool = False) -> bool:
-    """Return whether an id of an example or a document falls into a share.
-
-    The first 8 bytes of its sha256, big-endian, are read as a fraction in [0, 1). The dev share takes the fractions
-    below ``share``; with ``is_last``, the test share takes the same amount at the upper end.
-    """
-    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
-    return (2**64 - 1 - place if is_last else place) < share * 2**64
+    lacks = () if has_test else ("no test part; scores are those of the dev part",)
+    return replace(task, notes=(*((scheme,) if scheme else ()), *changes, *lacks))
 
 
 def _normalised(block: UserTask, split: Split, rows: Located, marks: set[str], counted: Counter[str]) -> Located:

@@ -15,7 +15,7 @@ from taskaffinity.errors import InputError, input_error, meant, shown
 from taskaffinity.tasks.task import Split
 from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.files import STEMS
-from taskaffinity.tasks.user.task_block import Shared
+from taskaffinity.tasks.user.shares import SplitShares
 
 _INSTALL = 'pip install -c constraints.txt -e ".[datasets]"'
 _NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -48,13 +48,13 @@ def load_hub(name: str, config: str, revision: str, where: str) -> Dataset:
 
 
 def hub_parts(
-    name: str, present: Sequence[str], given: Mapping[Split, str], shares: Mapping[Shared, float], where: str
+    name: str, present: Sequence[str], given: Mapping[Split, str], shares: SplitShares, where: str
 ) -> dict[Split, str]:
     """Map train, dev and test to splits of a data set.
 
     The splits in ``given`` come first, then the usual names.
 
-    A part that is a share of the training split is absent.
+    A part that is a share of the training split is absent, and so is a test part that is not needed.
 
     Raises
     ------
@@ -68,6 +68,8 @@ def hub_parts(
                 raise input_error(where, f"a {split} split, and a share under {split}: as well", "one of them")
             continue
         chosen = given.get(split) or next((stem for stem in usual if stem in present), None)
+        if chosen is None and shares.may_lack(split):
+            continue
         if chosen is None:
             more = ", or dev: 10% to take a share of train" if split == "dev" else ""
             raise input_error(

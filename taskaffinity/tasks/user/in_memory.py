@@ -13,7 +13,8 @@ from taskaffinity.tasks.user.columns import Columns, Located, column_of
 from taskaffinity.tasks.user.examples import make_task
 from taskaffinity.tasks.user.files import object_rows
 from taskaffinity.tasks.user.hub import hub_parts, hub_rows
-from taskaffinity.tasks.user.task_block import UserTask, check, describe_fault, shares_of
+from taskaffinity.tasks.user.shares import shares_of
+from taskaffinity.tasks.user.task_block import UserTask, check, describe_fault
 
 _OPTIONS = ("kind", "labels", "negative", "metric", "title", "splits", "dev", "test")
 """Keys of a suite file that also apply to data in memory."""
@@ -24,7 +25,7 @@ _ROWS = "a mapping of column name to value"
 Rows = list[Mapping[str, object]]
 
 
-def read_datasets(datasets: Mapping[str, tuple[Any, ...]], suite: str) -> tuple[Task, ...]:
+def read_datasets(datasets: Mapping[str, tuple[Any, ...]], suite: str, *, needs_test: bool = True) -> tuple[Task, ...]:
     """Read the tasks of ``Suite.from_datasets`` and check every example.
 
     Raises
@@ -39,10 +40,10 @@ def read_datasets(datasets: Mapping[str, tuple[Any, ...]], suite: str) -> tuple[
     if len(datasets) < 2:
         n = len(datasets)
         raise input_error(f"suite {suite}", f"{n} task{'s' * (n != 1)}", "two or more, which are trained together")
-    return tuple(_read_task(name, given, suite) for name, given in datasets.items())
+    return tuple(_read_task(name, given, suite, needs_test=needs_test) for name, given in datasets.items())
 
 
-def _read_task(name: str, given: object, suite: str) -> Task:
+def _read_task(name: str, given: object, suite: str, *, needs_test: bool) -> Task:
     if not is_name(name):
         raise input_error(f"suite {suite}", f"task {quoted(name)}", A_NAME)
     where = f"task {name}"
@@ -69,7 +70,7 @@ def _read_task(name: str, given: object, suite: str) -> Task:
     kind = options.get("kind") or _kind_of(next(iter(parts.values())), columns)
     task = _task_block(kind, columns, options, where)
     check(task, at)
-    names = hub_parts(where, list(parts), task.splits, shares_of(task, at), where)
+    names = hub_parts(where, list(parts), task.splits, shares_of(task, at, needs_test=needs_test), where)
     how = Columns(task.kind, task.columns)
     located: dict[Split, tuple[str, Located]] = {}
     for split, part in names.items():

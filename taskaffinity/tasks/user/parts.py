@@ -12,7 +12,8 @@ from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.files import STEMS, find_files, read_rows
 from taskaffinity.tasks.user.hub import hub_parts, hub_rows, load_hub
 from taskaffinity.tasks.user.layout import Layout
-from taskaffinity.tasks.user.task_block import At, Files, Shared, UserTask, part_of
+from taskaffinity.tasks.user.shares import SplitShares, part_of
+from taskaffinity.tasks.user.task_block import At, Files, UserTask
 
 Parts = Mapping[Split, tuple[str, Located]]
 """The place of each split and its rows."""
@@ -20,7 +21,7 @@ Parts = Mapping[Split, tuple[str, Located]]
 _SPLIT_OF: dict[str, Split] = {stem: split for split, stems in STEMS.items() for stem in stems}
 
 
-def parts_from_files(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float], columns: Columns) -> Parts:
+def parts_from_files(block: UserTask, root: Path, at: At, shares: SplitShares, columns: Columns) -> Parts:
     """Return the rows of a task's files.
 
     A split that is a share of the training split is absent.
@@ -37,7 +38,7 @@ def parts_from_files(block: UserTask, root: Path, at: At, shares: Mapping[Shared
     return {split: (str(path), read_rows(path, layout, columns)) for split, path in files.items()}
 
 
-def _parts_of_column(path: Path, rows: Located, shares: Mapping[Shared, float], at: At) -> Parts:
+def _parts_of_column(path: Path, rows: Located, shares: SplitShares, at: At) -> Parts:
     parts: dict[Split, list[tuple[str, dict[str, object]]]] = {}
     for where, row in rows:
         value = row.pop("split", None)
@@ -49,13 +50,13 @@ def _parts_of_column(path: Path, rows: Located, shares: Mapping[Shared, float], 
         share = split != "train" and shares[split]
         if split in parts and share:
             raise input_error(at(split), f"{split}: and rows of {split} in the column", "one of them")
-        if split not in parts and not share:
+        if split not in parts and not shares.may_lack(split):
             more = f", or {split}: 10% to take a share of train" if split != "train" else ""
             raise input_error(path, f"no row of {split} in the column of the splits", f"some{more}")
     return {split: (str(path), iter(parts[split])) for split in STEMS if split in parts}
 
 
-def parts_from_hub(block: UserTask, at: At, shares: Mapping[Shared, float], columns: Columns) -> Parts:
+def parts_from_hub(block: UserTask, at: At, shares: SplitShares, columns: Columns) -> Parts:
     """Return the rows of a data set of the hub, as ``parts_from_files`` does for files.
 
     Raises
@@ -69,7 +70,7 @@ def parts_from_hub(block: UserTask, at: At, shares: Mapping[Shared, float], colu
     return {split: (places[split], hub_rows(splits[name], places[split], columns)) for split, name in parts.items()}
 
 
-def files_of(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]) -> dict[Split, Path]:
+def files_of(block: UserTask, root: Path, at: At, shares: SplitShares) -> dict[Split, Path]:
     """Return the file of each split; a share of the training split has none.
 
     Raises
@@ -85,23 +86,25 @@ def files_of(block: UserTask, root: Path, at: At, shares: Mapping[Shared, float]
     if block.path.folder:
         folder = _path_of(root, block.path.folder)
         is_one = os.path.isfile(folder) or (block.format == "brat" and any(folder.glob("*.txt")))
-        if is_one and ("split" in block.columns or shares["test"]):
+        if is_one and ("split" in block.columns or shares.may_lack("test")):
             return files_of(block.model_copy(update={"path": Files(train=block.path.folder)}), root, at, shares)
         if not os.path.lexists(folder) and os.path.isdir(folder.parent):
             near = meant(folder.name, (p.name for p in folder.parent.iterdir() if p.is_dir()))
             raise input_error(folder, "no such folder", f"the one of {at('path')}{near}")
-        files = find_files(folder, block.format, block.kind, may_lack=[part for part in shares if shares[part]])
+        files = find_files(
+            folder, block.format, block.kind, may_lack=[part for part in shares if shares.may_lack(part)]
+        )
     if "train" not in files:
         raise input_error(at("path"), "no train file", "a folder, or {train: FILE, dev: FILE, test: FILE}")
     has_splits = "split" in block.columns
     if has_splits and len(files) > 1:
         raise input_error(at("columns"), "columns: {split: ...} for several files", "one file, path: FILE")
-    for part, share in shares.items():
-        if share and part in files:
+    for part in shares:
+        if shares[part] and part in files:
             raise input_error(
                 at(part), f"{part}: {part_of(block, part)}, and {files[part].name} as well", "one of them"
             )
-        if not share and part not in files and not has_splits:
+        if not shares.may_lack(part) and part not in files and not has_splits:
             example = {"dev": "10%", "test": "20%"}[part]
             file = f"{part}{files['train'].suffix} beside {files['train'].name}"
             if not block.path.folder:

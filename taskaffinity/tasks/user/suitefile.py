@@ -15,6 +15,7 @@ data are checked when the file is read, so no fault appears after hours of train
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -50,8 +51,13 @@ class UserSuite(BaseModel):
     tasks: dict[str, UserTask]
 
 
-def read_suite(path: str | Path) -> Suite:
+def read_suite(path: str | Path, *, needs_test: bool = True) -> Suite:
     """Read a suite file and check every example.
+
+    Parameters
+    ----------
+    needs_test : bool
+        Whether a task without a test part is refused. If not, its dev part is also its test part.
 
     Raises
     ------
@@ -83,11 +89,11 @@ def read_suite(path: str | Path) -> Suite:
     except ValidationError as error:
         fault = _complaint(path, lines, error)
     else:
-        return _suite(path, asked, lines)
+        return _suite(path, asked, lines, needs_test=needs_test)
     raise fault
 
 
-def _suite(path: Path, asked: UserSuite, lines: Mapping[Place, int]) -> Suite:
+def _suite(path: Path, asked: UserSuite, lines: Mapping[Place, int], *, needs_test: bool) -> Suite:
     name = asked.name or path.stem
     if not is_name(name):
         raise input_error(_at(path, lines, ("name",)), f"name {quoted(name)}", f"{A_NAME} (under name:)")
@@ -107,7 +113,7 @@ def _suite(path: Path, asked: UserSuite, lines: Mapping[Place, int]) -> Suite:
     return Suite(
         name,
         tuple(
-            read_user_task(task, block, path.parent, lambda key, task=task: place_in(task, key))  # type: ignore[misc]
+            read_user_task(task, block, path.parent, partial(place_in, task), needs_test=needs_test)
             for task, block in asked.tasks.items()
         ),
     )

@@ -16,8 +16,6 @@ from taskaffinity.tasks.user.columns import NEEDED, SPAN_FIELDS, Field
 from taskaffinity.tasks.user.layout import Format, formats_of, is_encoding
 from taskaffinity.tasks.user.pairs import Pairs
 
-_LARGEST_SHARE = 50
-
 
 class Files(BaseModel):
     """The data files: a folder, or one file per split."""
@@ -69,9 +67,6 @@ class UserTask(BaseModel):
     test: str = ""
     """As ``dev``, for test. Both are shares of the whole file, and no example is in both."""
 
-
-Shared = Literal["dev", "test"]
-"""Splits that may be a share of the training split."""
 
 At = Callable[[str], str]
 """Key of the task -> its file and line, for a message."""
@@ -200,34 +195,3 @@ def check_place(block: UserTask, at: At) -> None:
             raise input_error(at(key), f"{key}: with hub:", "none")
     if block.hub and "split" in block.columns:
         raise input_error(at("columns"), "columns: {split: ...} with hub:", "splits: {test: NAME}")
-
-
-def part_of(block: UserTask, key: Shared) -> str:
-    """Return the share of a split as the block gives it."""
-    return block.dev if key == "dev" else block.test
-
-
-def shares_of(block: UserTask, at: At) -> dict[Shared, float]:
-    """Return the shares of the training split that become dev and test, in [0, 1].
-
-    A split with its own file has share 0.
-
-    Raises
-    ------
-    InputError
-        If a share is not a legal percentage.
-    """
-    return {"dev": _share_of("dev", block.dev, at), "test": _share_of("test", block.test, at)}
-
-
-def _share_of(key: Shared, said: str, at: At) -> float:
-    """Return the share of one split, in [0, 1]; 0 if none is given."""
-    percent = said.removesuffix("%").strip()
-    if not said:
-        return 0.0
-    share = whole_number(percent)
-    if not said.endswith("%") or share is None or not 1 <= share <= _LARGEST_SHARE:
-        file = f"a file goes under path: {{{key}: FILE}}"
-        expected = f"1% to {_LARGEST_SHARE}% of the training split, such as 10%; {file}"
-        raise input_error(at(key), f"{key}: {quoted(said)}", expected)
-    return share / 100

@@ -129,7 +129,7 @@ def check_exportable(folder: Path, asked: str = "") -> None:
     """
     architecture = load_config(folder).model_type
     if architecture not in FORMS:
-        begin, end = (f"{asked}: ", f"; leave {asked} out") if asked else ("", "")
+        begin, end = (f"{asked}: ", "; give --no-models to train without models") if asked else ("", "")
         raise InputError(
             f"{begin}{architecture} cannot be exported: its stock heads differ from ours, so outputs would change; "
             f"expected one of {', '.join(FORMS)}{end}"

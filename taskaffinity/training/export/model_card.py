@@ -83,7 +83,7 @@ def _metadata(best: BestModel, meta: TaskMeta) -> str:
     outcome = best.outcome
     result = {
         "task": {"type": pipeline, "name": meta.kind},
-        "dataset": {"type": meta.name, "name": meta.name, "split": "test"},
+        "dataset": {"type": meta.name, "name": meta.name, "split": "test" if best.has_test else "dev"},
         "metrics": [
             {
                 "type": _HUB_METRICS.get(outcome.metric, "f1"),
@@ -110,6 +110,9 @@ def _scores(best: BestModel, kind: str) -> Iterator[str]:
         role = f"This score selected epoch {outcome.epoch}"
         role += f", and this run among {best.chosen_from} runs with a stored model." if best.chosen_from else "."
     yield f"* dev {100 * outcome.dev_score:.1f}. {role}"
+    if not best.has_test:
+        yield "* The task has no test part, so no score of this model is free of selection."
+        return
     half = 1.96 * _standard_error(best)
     interval = f"[{100 * (outcome.test - half):.1f}, {100 * (outcome.test + half):.1f}]"
     yield f"* test {100 * outcome.test:.1f}, 95% interval over test examples {interval}. It selected nothing."
@@ -139,7 +142,8 @@ def _limits(best: BestModel, meta: TaskMeta) -> Iterator[str]:
         if meta.kind == "ner"
         else "A stock pipeline needs `truncation=True`."
     )
-    yield "* Trained to measure which tasks help each other, with the same settings for all tasks."
+    if best.study.design != "train":
+        yield "* Trained to measure which tasks help each other, with the same settings for all tasks."
     yield "* Not for clinical use."
 
 

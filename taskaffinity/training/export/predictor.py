@@ -74,7 +74,10 @@ class Predictor:
             If ``taskaffinity export`` did not write the folder, or a part of it is missing or damaged.
         """
         if not (folder / ABOUT).is_file():
-            raise InputError(f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` wrote")
+            raise InputError(
+                f"{folder}: no {ABOUT} here; expected a folder that `taskaffinity export` wrote, or a results folder "
+                "and --task"
+            )
         check_encoder_files(folder)
         with as_input_error(f"{folder}: not a complete folder of `taskaffinity export`; export the task again"):
             about: _About = parse_model(read_regular(folder / ABOUT), _About)
