@@ -30,6 +30,7 @@ from taskaffinity.tasks.survey import (
     tasks_of,
 )
 from taskaffinity.tasks.task import SCORE_KINDS, SPLITS, Split, Task
+from taskaffinity.tasks.write_splits import write_splits
 
 _MOST_LABELS = 20
 _SHOWN = 3
@@ -50,6 +51,12 @@ def command(
     all_labels: Annotated[
         bool, typer.Option("--all-labels", help="Print every label of a task (default: the 20 most frequent).")
     ] = False,
+    splits: Annotated[
+        Path | None,
+        typer.Option(
+            "--write-splits", help="Folder to write: a CSV per task with the id and the split of each example."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Print sizes, text lengths and labels of tasks, and count texts that occur in two splits.
@@ -63,6 +70,7 @@ def command(
     tasks = tasks_of(place)
     if task_names is not None:
         tasks = Suite(place.stem, tasks).only(task_names).tasks
+    written = write_splits(tasks, splits) if splits is not None else []
     tokenizer = None
     if encoder is not None:
         from taskaffinity.training.encoders.load import find_encoder, load_tokenizer  # torch: only with --encoder
@@ -72,6 +80,26 @@ def command(
         print_json({"tasks": [_summary(task, tokenizer) for task in tasks], "overlaps": _overlap_rows(tasks)})
         return
     console = Console(highlight=False, soft_wrap=True, markup=False)
+    _print_sizes(console, tasks, tokenizer)
+    _print_pieces(tasks)
+    console.print(_labels(tasks, most=None if all_labels else _MOST_LABELS))
+    for task in tasks:
+        for note in task.notes:
+            print(f"note: {task.name}: {note}")
+        for split in task.splits:
+            if n := n_contradictions(task, split):
+                print(
+                    f"contradiction: {n:,} rows of {task.name} {split} have a text that is there with another label too"
+                )
+    _print_overlaps(tasks)
+    for path in written:
+        print(f"{path}: the split of each example")
+    if show_text:
+        _print_text(console, tasks)
+
+
+def _print_sizes(console: Console, tasks: Sequence[Task], tokenizer: object) -> None:
+    """Print the number of examples of each split and their lengths."""
     unit = "tokens" if tokenizer else "words"
     table = _table("task", "kind", "split", "examples", "median", "longest", *(["cut"] if tokenizer else []))
     for task in tasks:
@@ -86,19 +114,6 @@ def command(
         print(f"cut: examples of more than {REFINE.max_length} tokens; the encoder does not see their end")
     else:
         print("give --encoder FOLDER to count tokens and cut texts")
-    _print_pieces(tasks)
-    console.print(_labels(tasks, most=None if all_labels else _MOST_LABELS))
-    for task in tasks:
-        for note in task.notes:
-            print(f"note: {task.name}: {note}")
-        for split in task.splits:
-            if n := n_contradictions(task, split):
-                print(
-                    f"contradiction: {n:,} rows of {task.name} {split} have a text that is there with another label too"
-                )
-    _print_overlaps(tasks)
-    if show_text:
-        _print_text(console, tasks)
 
 
 def _summary(task: Task, tokenizer: object) -> dict[str, object]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from taskaffinity.errors import input_error
+from taskaffinity.tasks.compared_text import sides, whole_input
 from taskaffinity.tasks.formats import CARD, read_task, task_folders
 from taskaffinity.tasks.rows import count
 from taskaffinity.tasks.task import SCORE_KINDS, SPLITS, Example, Split, Task
@@ -103,7 +104,7 @@ def n_contradictions(task: Task, split: Split) -> int:
     Texts are compared without case and white space.
     """
     labels: dict[str, set[object]] = {}
-    inputs = [_input(example) for example in task.examples[split]]
+    inputs = [whole_input(example) for example in task.examples[split]]
     for text, example in zip(inputs, task.examples[split], strict=True):
         labels.setdefault(text, set()).add(example.label)
     return sum(len(labels[text]) > 1 for text in inputs)
@@ -122,7 +123,7 @@ def overlaps(tasks: Sequence[Task]) -> list[Overlap]:
     """
     found: list[Overlap] = []
     for task in tasks:
-        inputs = {split: [_input(example) for example in task.examples[split]] for split in task.splits}
+        inputs = {split: [whole_input(example) for example in task.examples[split]] for split in task.splits}
         for before, after in combinations(task.splits, 2):
             found += _overlap(task, after, ([text] for text in inputs[after]), task, before, set(inputs[before]))
         found += _document_overlaps(task)
@@ -134,14 +135,14 @@ def _overlaps_between(tasks: Sequence[Task]) -> list[Overlap]:
     trained_in: dict[str, set[int]] = {}
     for number, task in enumerate(tasks):
         for example in task.examples["train"]:
-            for text in _sides(example):
+            for text in sides(example):
                 trained_in.setdefault(text, set()).add(number)
     found: list[Overlap] = []
     for number, task in enumerate(tasks):
         shared: Counter[tuple[int, Split]] = Counter()
         for split in task.splits:
             for example in task.examples[split]:
-                others = set().union(*(trained_in.get(text, ()) for text in _sides(example)))
+                others = set().union(*(trained_in.get(text, ()) for text in sides(example)))
                 shared.update((other, split) for other in others)
         found += [
             Overlap(task.name, split, shared[other_number, split], other.name, "train")
@@ -171,16 +172,3 @@ def _document_overlaps(task: Task) -> Iterator[Overlap]:
         known = set(documents[before])
         if n := sum(document in known for document in documents[after]):
             yield Overlap(task.name, after, n, task.name, before, "document")
-
-
-def _input(example: Example) -> str:
-    return "\0".join(_sides(example))
-
-
-def _sides(example: Example) -> tuple[str, ...]:
-    """Return the texts of an example as they are compared.
-
-    A tagged sentence equals its running text.
-    """
-    texts = (" ".join(example.words) or example.text, example.text_pair)
-    return tuple("".join(text.split()).casefold() for text in texts if text)

@@ -17,7 +17,7 @@ from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.labels import check_enough, check_known_labels, label_of, labels_of, text_of
 from taskaffinity.tasks.user.numbered import named_tags, types_of
 from taskaffinity.tasks.user.parts import Parts, parts_from_files, parts_from_hub
-from taskaffinity.tasks.user.shares import SplitShares, in_share, shares_of, split_off_shares
+from taskaffinity.tasks.user.shares import SplitShares, part_of_name, shares_of, split_off_shares
 from taskaffinity.tasks.user.spans import tagged
 from taskaffinity.tasks.user.tag_schemes import described_scheme, iob2
 from taskaffinity.tasks.user.task_block import At, UserTask, check, check_place
@@ -46,7 +46,7 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At, *, needs_test
     parts = parts_from_files(block, root, at, shares, columns)
     task = make_task(name, block, parts, at, columns.notes)
     if columns.missed:
-        missed = _missed_by_split(columns, parts, shares)
+        missed = _missed_by_split(columns, parts, shares, task)
         task = replace(task, missed=missed if task.has_test else {**missed, "test": missed["dev"]})
     if not (shares.dev or shares.test):
         return task
@@ -54,16 +54,20 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At, *, needs_test
     return replace(task, notes=(*task.notes, *sorted(notes)))
 
 
-def _missed_by_split(columns: Columns, parts: Parts, shares: SplitShares) -> dict[Split, int]:
+def _missed_by_split(columns: Columns, parts: Parts, shares: SplitShares, task: Task) -> dict[Split, int]:
     """Return the numbers of gold relations without an example, by split.
 
-    A share of the training split has those of its documents.
+    A share of the training split has those of its documents. By exact shares, a document without any example stays in
+    train.
     """
+    drawn: dict[str, Split] = {}
+    if shares.train:
+        drawn = {example.document: split for split in task.splits for example in task.examples[split]}
     found: dict[Split, int] = dict.fromkeys(SPLITS, 0)
     for split, (place, _) in parts.items():
         for document, n in columns.missed.get(place, {}).items():
-            names = (part for part in shares if in_share(document, shares[part], is_last=part == "test"))
-            found[next(names, split) if split == "train" else split] += n
+            of_share = drawn.get(document, "train") if shares.train else part_of_name(document, shares)
+            found[of_share if split == "train" else split] += n
     return found
 
 

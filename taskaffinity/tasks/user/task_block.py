@@ -62,8 +62,10 @@ class UserTask(BaseModel):
     negative: str | None = None
     metric: str = ""
     title: str = ""
+    train: str = ""
+    """What is left for train, such as ``80%``: with it, shares are exact and stratified. Empty: by a hash of the id."""
     dev: str = ""
-    """A share of the training split such as ``10%``, drawn by a hash of the id. Empty: a file or split."""
+    """A share of the training split such as ``10%``. Empty: a file or split."""
     test: str = ""
     """As ``dev``, for test. Both are shares of the whole file, and no example is in both."""
 

@@ -1,0 +1,140 @@
+"""Exact shares of one file: parts of the asked sizes, with the classes of the whole.
+
+Rows of one document stay together, and so do rows with equal texts. Such rows are a *unit*. Large units are placed
+first, and each goes where it adds least to the squared differences between the counts of the parts and their targets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from taskaffinity.tasks.compared_text import whole_input
+from taskaffinity.tasks.task import Example, Split
+
+_ALL = ""
+"""Stands for all examples among the classes; no class has this name."""
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """Examples that must be in one part."""
+
+    ids: tuple[str, ...]
+    counts: Mapping[str, int]
+    """Number of examples, or of mentions, by class; and of all examples."""
+
+    @property
+    def size(self) -> int:
+        return self.counts[_ALL]
+
+
+def draw_parts(examples: Sequence[Example], percent: Mapping[Split, int]) -> dict[str, Split]:
+    """Return the part of each example, by id; the order of the examples does not matter.
+
+    Parameters
+    ----------
+    percent : mapping of split to int
+        Shares that add up to 100.
+    """
+    units = _units(examples)
+    totals: Counter[str] = Counter()
+    for unit in units:
+        totals.update(unit.counts)
+    parts = [_Part(part, share / 100, room) for (part, share), room in _with_sizes(len(examples), percent)]
+    drawn: dict[str, Split] = {}
+    placed: Counter[str] = Counter()
+    for unit in sorted(units, key=lambda unit: _order(unit, totals)):
+        fitting = [part for part in parts if part.room >= unit.size]
+        placed.update(unit.counts)
+        best = min(fitting, key=lambda part: part.cost(unit, totals, placed)) if fitting else max(parts, key=_room)
+        best.take(unit)
+        drawn.update(dict.fromkeys(unit.ids, best.name))
+    return drawn
+
+
+@dataclass
+class _Part:
+    """A part that is filled."""
+
+    name: Split
+    share: float
+    room: int
+    """Number of examples that it lacks."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """Number of its examples or mentions by class, and of all its examples."""
+
+    def cost(self, unit: _Unit, totals: Mapping[str, int], placed: Mapping[str, int]) -> float:
+        """Return how much the unit adds to the squared differences from the targets, relative to the size of a class.
+
+        A target is the share of what is placed so far, this unit included.
+        """
+        added = 0.0
+        for name, n in unit.counts.items():
+            added += n * (n + 2 * (self.counts.get(name, 0) - self.share * placed[name])) / totals[name]
+        return added
+
+    def take(self, unit: _Unit) -> None:
+        """Place the unit here."""
+        self.room -= unit.size
+        for name, n in unit.counts.items():
+            self.counts[name] = self.counts.get(name, 0) + n
+
+
+def _room(part: _Part) -> int:
+    return part.room
+
+
+def _order(unit: _Unit, totals: Mapping[str, int]) -> tuple[int, int, list[str], bytes]:
+    """Large units first, then those of rare classes; units of the same classes by a hash."""
+    rarest = min(totals[name] for name in unit.counts)
+    return -unit.size, rarest, sorted(unit.counts), hashlib.sha256(min(unit.ids).encode()).digest()
+
+
+def _with_sizes(n: int, percent: Mapping[Split, int]) -> Iterator[tuple[tuple[Split, int], int]]:
+    """Yield each share with the size of its part: rounded down, and the rest to the largest remainders."""
+    sizes = {part: n * share // 100 for part, share in percent.items()}
+    by_remainder = sorted(percent, key=lambda part: -(n * percent[part] % 100))
+    for part in by_remainder[: n - sum(sizes.values())]:
+        sizes[part] += 1
+    yield from zip(percent.items(), sizes.values(), strict=True)
+
+
+def _units(examples: Sequence[Example]) -> list[_Unit]:
+    """Join the examples that share a document or a text, also in a chain."""
+    parent = list(range(len(examples)))
+
+    def root(number: int) -> int:
+        while parent[number] != number:
+            parent[number] = parent[parent[number]]
+            number = parent[number]
+        return number
+
+    first: dict[tuple[str, str], int] = {}
+    for number, example in enumerate(examples):
+        keys = [("text", whole_input(example)), *[("document", example.document)] * bool(example.document)]
+        for key in keys:
+            parent[root(number)] = root(first.setdefault(key, number))
+    members: dict[int, list[Example]] = {}
+    for number, example in enumerate(examples):
+        members.setdefault(root(number), []).append(example)
+    return [_unit(of_unit) for of_unit in members.values()]
+
+
+def _unit(examples: Sequence[Example]) -> _Unit:
+    counts = Counter(name for example in examples for name in _classes(example))
+    counts[_ALL] = len(examples)
+    return _Unit(tuple(example.id for example in examples), counts)
+
+
+def _classes(example: Example) -> Iterator[str]:
+    """Yield the class, the classes that hold, or the types of the mentions; nothing for a score."""
+    if isinstance(example.label, str):
+        yield example.label
+    elif isinstance(example.label, tuple):
+        if example.words:
+            yield from (tag[2:] for tag in example.label if tag.startswith("B-"))
+        else:
+            yield from example.label
