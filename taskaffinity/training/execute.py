@@ -41,6 +41,7 @@ from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.resume import RunIdentity, checkpoints_of
 from taskaffinity.training.selection import evaluate_test, fit_and_select
 from taskaffinity.training.setup import encoded_folder, encoding_options, setup_run
+from taskaffinity.training.updates.cuda_graphs import CudaGraphs
 
 
 def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path) -> None:
@@ -120,8 +121,8 @@ def execute(
     setup = setup_run(spec, encoder_folder=encoder_folder, cache=cache, start=start)
     model, metas, splits = setup.model, setup.metas, setup.splits
     loaded = time.perf_counter()
-    training, fitted = setup.training, FitResult(improving=set(metas))
-    loop = TrainingLoop(model, training.splits, recipe, seed=spec.seed, batches=training.batches, may_capture=True)
+    training, fitted, seed = setup.training, FitResult(improving=set(metas)), spec.seed
+    loop = TrainingLoop(model, training.splits, recipe, seed=seed, batches=training.batches, make_graphs=CudaGraphs)
     identity = RunIdentity(spec.run_id, versions_of(recipe, model))
     with checkpoints_of(under_way.checkpoints, identity, loop, fitted) as checkpoints:
         checkpoints.resume(metas, splits["dev"], under_way.heartbeat)

@@ -28,6 +28,7 @@ from taskaffinity.training.optim.bert_adam import BertAdamStepper
 from taskaffinity.training.optim.one_pass import OnePassStepper
 from taskaffinity.training.optim.optimizer import Stepper
 from taskaffinity.training.updates.captured import CapturedSteps
+from taskaffinity.training.updates.cuda_graphs import Graphs
 from taskaffinity.training.updates.steps import AnyStepper, FedSteps, Steps, on_gpu
 
 
@@ -80,14 +81,15 @@ class TrainingLoop:
         *,
         seed: int,
         batches: int | None = None,
-        may_capture: bool = False,
+        make_graphs: Callable[[], Graphs] | None = None,
     ) -> None:
         self.model, self.position = model, Position()
         self._splits, self._recipe, self._seed, self._batches = splits, recipe, seed, batches
         self._attached = {name: split for name, split in splits.items() if name not in model.detached}
         per_epoch = batches or batches_in_an_epoch(self._attached, recipe.batch_size)
         self.stepper = stepper_of(model, recipe, recipe.num_train_epochs * per_epoch)
-        self.steps = steps_of(model, self.stepper, splits, self._attached, may_capture=may_capture)
+        self.steps = steps_of(model, self.stepper, splits, self._attached, make_graphs=make_graphs)
+        self._is_prepared = False
         torch.manual_seed(seed_of(seed, "dropout"))
 
     def epochs(
@@ -100,12 +102,19 @@ class TrainingLoop:
         after_batch : callable, optional
             Called after each mini-batch. If it raises, training ends.
         """
-        whole = (self._cuts(epoch) for epoch in range(1, self._recipe.num_train_epochs + 1))
-        self.steps.prepare(chain.from_iterable(whole))
+        self.prepare()
         try:
             yield from self._epochs_left(heartbeat, after_batch)
         finally:
             self.steps.close()
+
+    def prepare(self) -> None:
+        """Prepare the steps for the mini-batches of all epochs, if that is not done; ``epochs`` begins with it."""
+        if self._is_prepared:
+            return
+        whole = (self._cuts(epoch) for epoch in range(1, self._recipe.num_train_epochs + 1))
+        self.steps.prepare(chain.from_iterable(whole))
+        self._is_prepared = True
 
     def _epochs_left(
         self, heartbeat: HeartbeatWriter | None, after_batch: Callable[[], None] | None
@@ -199,11 +208,17 @@ def steps_of(
     splits: Mapping[str, EncodedSplit],
     attached: Collection[str],
     *,
-    may_capture: bool,
+    make_graphs: Callable[[], Graphs] | None,
 ) -> Steps:
-    """The steps of the model's device: captured ones if allowed, and if batches are packed and the optimizer is."""
+    """The steps of the model's device: captured on a GPU, if batches are packed and the optimizer takes one pass.
+
+    Parameters
+    ----------
+    make_graphs : callable, optional
+        Makes what captures them; None if they may not be captured.
+    """
     if not on_gpu(model):
         return Steps(model, stepper, splits, attached)
-    if may_capture and model.is_packed and isinstance(stepper, OnePassStepper):
-        return CapturedSteps(model, stepper, splits, attached)
+    if make_graphs is not None and model.is_packed and isinstance(stepper, OnePassStepper):
+        return CapturedSteps(model, stepper, splits, attached, make_graphs)
     return FedSteps(model, stepper, splits, attached)

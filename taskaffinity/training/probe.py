@@ -7,23 +7,26 @@ They differ only by the source's updates in between. The optimizer and the sourc
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import torch
 
 from taskaffinity.runs.probe_result import ProbeResult, ProbeScores
-from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import Probe, RunSpec
 from taskaffinity.training.checkpoint import load_head
 from taskaffinity.training.evaluation import Evaluated, evaluate
 from taskaffinity.training.execute import versions_of
-from taskaffinity.training.inputs.batches import Batch, batches_of, seed_of, stretched_cuts
-from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.inputs.batches import Cut, seed_of, stretched_cuts
+from taskaffinity.training.loop import steps_of
+from taskaffinity.training.optim.one_pass import OnePassStepper
 from taskaffinity.training.optim.optimizer import Stepper
 from taskaffinity.training.setup import RunSetup, setup_run
+from taskaffinity.training.updates.cuda_graphs import CudaGraphs
+from taskaffinity.training.updates.steps import on_gpu
 
 
 def execute_probe(spec: RunSpec, *, encoder_folder: Path, cache: Path, start: Path, head: Path) -> ProbeResult:
@@ -58,9 +61,7 @@ def execute_probe(spec: RunSpec, *, encoder_folder: Path, cache: Path, start: Pa
     source = training.run()
     trained_at = time.perf_counter()
     last = training.evaluate(target[0])
-    with torch.no_grad():
-        for parameter, mean in zip(training.parameters, training.means, strict=True):
-            parameter.copy_(mean)
+    training.take_means()
     averaged = training.evaluate(target[0])
     ended = time.perf_counter()
     scores = ProbeScores(
@@ -75,11 +76,24 @@ def execute_probe(spec: RunSpec, *, encoder_folder: Path, cache: Path, start: Pa
             "train_seconds": trained_at - loaded - training.seconds_of_source,
             "evaluate_seconds": ended - trained_at + training.seconds_of_source,
             "total_seconds": ended - started,
-            "steps": training.steps,
+            "steps": training.n_steps,
         },
-        versions=versions_of(spec.recipe, setup.model),
+        versions=versions_of(spec.recipe, setup.model) | training.steps.versions,
     )
     return ProbeResult(spec, scores, last.counts, averaged.counts, last.documents.get(last.metric))
+
+
+class _Update(NamedTuple):
+    """One update of a probe."""
+
+    cut: Cut
+    role: Literal["source", "target"]
+    number: int
+    """Among those of its role, from 0."""
+    rate: float
+    """Share of the peak learning rate."""
+    counts_in_mean: bool
+    """Whether the mean of the weights counts those after this update."""
 
 
 @dataclass
@@ -90,24 +104,28 @@ class _Training:
     probe: Probe
     setup: RunSetup
     rounds: int = 0
-    steps: int = 0
+    n_steps: int = 0
     seconds_of_source: float = 0.0
     """Seconds of the evaluation of the source."""
 
     def __post_init__(self) -> None:
-        self.stepper = _ConstantRate(self.setup.model, self.spec.recipe)
-        self.parameters = [p for p in self.setup.model.parameters() if p.requires_grad]
+        model, splits = self.setup.model, self.setup.training.splits
+        self._recipe = replace(self.spec.recipe, warmup_ratio=0.0)
+        self.stepper = (OnePassStepper if on_gpu(model) else Stepper)(model, self._recipe, 1)
+        # no task advances the schedule: it stays at its first step, which has the peak rate
+        self.steps = steps_of(model, self.stepper, splits, (), make_graphs=CudaGraphs)
+        self.weights: list[torch.Tensor] = [p for p in model.parameters() if p.requires_grad]
+        if isinstance(self.stepper, OnePassStepper):
+            self.weights = [self.stepper.values]  # in fp32; those of linear layers may be rounded
         self.means: list[torch.Tensor] = []
         self.averaged = 0
 
     def run(self) -> float | None:
         """Train until the source is learned; return its dev score, or None without a source."""
-        (target,), partner = self.spec.task_names, self.spec.partner
-        of_target = self._batches(target, self.probe.target_steps)
-        of_source = self._batches(partner[0], self.probe.source_steps) if partner else iter(())
-        score = None
-        for _ in range(self.probe.most_rounds):
-            self._round(of_target, of_source)
+        partner, score = self.spec.partner, None
+        self.steps.prepare(update.cut for update in chain.from_iterable(self._rounds()))
+        for updates in self._rounds():
+            self._round(updates)
             self.rounds += 1
             if partner is not None:
                 began = time.perf_counter()
@@ -115,6 +133,7 @@ class _Training:
                 self.seconds_of_source += time.perf_counter() - began
                 if score >= self.probe.source_goal:
                     break
+        self.steps.close()
         return score
 
     def evaluate(self, name: str) -> Evaluated:
@@ -122,50 +141,56 @@ class _Training:
         dev = self.setup.splits["dev"][name]
         return evaluate(self.setup.model, self.setup.metas[name], "dev", dev, self.spec.recipe.device)
 
-    def _round(self, of_target: Iterator[Batch], of_source: Iterator[Batch]) -> None:
+    @torch.no_grad()
+    def take_means(self) -> None:
+        """Set the weights to their means."""
+        for weight, mean in zip(self.weights, self.means, strict=True):
+            weight.copy_(mean)
+        if isinstance(self.stepper, OnePassStepper):
+            self.stepper.round_again()
+
+    def _rounds(self) -> Iterator[list[_Update]]:
+        """The updates of each round, with those on the source between those on the target."""
+        (target,), partner = self.spec.task_names, self.spec.partner
+        n, m = self.probe.target_steps, self.probe.source_steps
+        of_target = self._cuts(target, n)
+        of_source = self._cuts(partner[0], m) if partner else iter(())
+        for round_ in range(self.probe.most_rounds):
+            warmup = round(self.probe.warmup * n) if round_ == 0 else 0
+            updates = []
+            for i in range(n):
+                rate = min(1.0, (i + 1) / (warmup + 1))
+                for number in range(i * m // n, (i + 1) * m // n) if partner else ():
+                    updates.append(_Update(next(of_source), "source", number + round_ * m, rate, False))
+                updates.append(_Update(next(of_target), "target", i + round_ * n, rate, i >= n // 2))
+            yield updates
+
+    def _round(self, updates: Sequence[_Update]) -> None:
         self.setup.model.train()
         self.averaged = 0
-        n, m = self.probe.target_steps, self.probe.source_steps
-        warmup = round(self.probe.warmup * n) if self.rounds == 0 else 0
-        for i in range(n):
-            rate = min(1.0, (i + 1) / (warmup + 1))
-            for number, batch in enumerate(islice(of_source, (i + 1) * m // n - i * m // n)):
-                self._update(batch, rate, "source", number + i * m // n + self.rounds * m)
-            self._update(next(of_target), rate, "target", i + self.rounds * n)
-            if i >= n // 2:
+        done = self.steps.run([update.cut for update in updates])
+        for update in updates:
+            torch.manual_seed(seed_of(self.spec.seed, "probe", update.role, update.number))  # dropout
+            self._set_rate(update.rate)
+            next(done)
+            self.n_steps += 1
+            if update.counts_in_mean:
                 self._average()
 
-    def _update(self, batch: Batch, rate: float, role: str, number: int) -> None:
-        torch.manual_seed(seed_of(self.spec.seed, "probe", role, number))  # dropout
-        loss = self.setup.model.loss(batch.to(self.spec.recipe.device))
-        loss.backward()
-        self.stepper.step(rate)
-        self.steps += 1
+    def _set_rate(self, rate: float) -> None:
+        self.stepper.recipe = replace(self._recipe, learning_rate=rate * self._recipe.learning_rate)
 
     @torch.no_grad()
     def _average(self) -> None:
         """Add the current weights to their mean."""
         self.averaged += 1
         if self.averaged == 1:
-            self.means = [parameter.detach().clone() for parameter in self.parameters]
+            self.means = [weight.detach().clone() for weight in self.weights]
             return
-        for mean, parameter in zip(self.means, self.parameters, strict=True):
-            mean.lerp_(parameter, 1 / self.averaged)
+        for mean, weight in zip(self.means, self.weights, strict=True):
+            mean.lerp_(weight, 1 / self.averaged)
 
-    def _batches(self, name: str, steps: int) -> Iterator[Batch]:
+    def _cuts(self, name: str, steps: int) -> Iterator[Cut]:
         split, recipe = self.setup.training.splits[name], self.spec.recipe
         steps *= self.probe.most_rounds
-        cuts = stretched_cuts(name, split, recipe.batch_size, steps, seed=self.spec.seed, epoch=1)
-        return batches_of(cuts, {name: split})
-
-
-class _ConstantRate:
-    """The recipe's optimizer at a share of its peak learning rate."""
-
-    def __init__(self, model: MultiTaskModel, recipe: Recipe) -> None:
-        self._recipe = replace(recipe, warmup_ratio=0.0)
-        self._stepper = Stepper(model, self._recipe, 1)
-
-    def step(self, rate: float) -> None:
-        self._stepper.recipe = replace(self._recipe, learning_rate=rate * self._recipe.learning_rate)
-        self._stepper.step(counts=False)  # the schedule stays at its first step, which has the peak rate
+        return stretched_cuts(name, split, recipe.batch_size, steps, seed=self.spec.seed, epoch=1)

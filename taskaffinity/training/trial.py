@@ -6,7 +6,7 @@ A trial evaluates only dev and never reads test.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
@@ -20,6 +20,7 @@ from taskaffinity.training.loop import Epoch, Position, TrainingLoop
 from taskaffinity.training.resume import Generators, Tensors, generators, restore_generators, restore_loop
 from taskaffinity.training.setup import RunSetup, setup_run
 from taskaffinity.training.trial_checkpoints import TrialCheckpoints
+from taskaffinity.training.updates.cuda_graphs import CudaGraphs, Graphs
 
 
 def train_in_step(
@@ -52,18 +53,25 @@ def train_in_step(
     Diverged, MemoryError, torch.OutOfMemoryError, Terminated
     """
     torch.set_num_threads(specs[0].recipe.threads)
+    places = {"encoder_folder": encoder_folder, "cache": cache}
+    make_graphs = lru_cache(CudaGraphs)  # one for all models: they train one after the other, in the same memory
     runs = {
-        spec.task_names[0]: TrialRun(spec, setup_run(spec, encoder_folder=encoder_folder, cache=cache, scored=("dev",)))
-        for spec in specs
+        spec.task_names[0]: TrialRun(spec, setup_run(spec, **places, scored=("dev",)), make_graphs) for spec in specs
     }
     folder = checkpoints if checkpoint_minutes else None
-    with TrialCheckpoints(folder, checkpoint_minutes, runs) as written:
-        written.resume()
-        for epoch in range(1, specs[0].recipe.num_train_epochs + 1):
-            for run in runs.values():
-                run.train_to(epoch, partial(written.end_if_asked, run))
-            written.after_epoch()
-            yield {name: run.best_after(epoch) for name, run in runs.items()}
+    try:
+        with TrialCheckpoints(folder, checkpoint_minutes, runs) as written:
+            written.resume()
+            for run in runs.values():  # before the first one trains: a capture that fails costs the graphs of all
+                run.loop.prepare()
+            for epoch in range(1, specs[0].recipe.num_train_epochs + 1):
+                for run in runs.values():
+                    run.train_to(epoch, partial(written.end_if_asked, run))
+                written.after_epoch()
+                yield {name: run.best_after(epoch) for name, run in runs.items()}
+    finally:
+        for run in runs.values():
+            run.loop.steps.close()
 
 
 class TrialRun:
@@ -72,11 +80,12 @@ class TrialRun:
     Its state is the position of its loop, its generators, and the epochs that improved on all earlier ones.
     """
 
-    def __init__(self, spec: RunSpec, setup: RunSetup) -> None:
+    def __init__(self, spec: RunSpec, setup: RunSetup, make_graphs: Callable[[], Graphs] | None = None) -> None:
         (self.name,) = spec.task_names
         self.spec, self.setup = spec, setup
         self.device = spec.recipe.device
-        self.loop = TrainingLoop(setup.model, setup.training.splits, spec.recipe, seed=spec.seed)
+        splits = setup.training.splits
+        self.loop = TrainingLoop(setup.model, splits, spec.recipe, seed=spec.seed, make_graphs=make_graphs)
         self.generators: Generators = generators(self.device)
         self.improved: dict[int, Evaluated] = {}
         """Dev evaluations by epoch, of the epochs that were better than all before."""

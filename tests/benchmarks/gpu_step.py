@@ -22,6 +22,7 @@ from taskaffinity.training.execute import peak_memory_mib
 from taskaffinity.training.inputs.encoded import IntArray
 from taskaffinity.training.loop import stepper_of, steps_of
 from taskaffinity.training.updates.captured import LEAST
+from taskaffinity.training.updates.cuda_graphs import CudaGraphs
 
 MIX = " + ".join(PAIR)
 _ROUNDS = 3
@@ -35,7 +36,7 @@ class Way:
     ) -> None:
         self.model, self.device = inputs.model(device, precision, packed=packed), device
         stepper, splits = stepper_of(self.model, Recipe(), 100_000), inputs.pruned
-        self.steps = steps_of(self.model, stepper, splits, splits, may_capture=may_capture)
+        self.steps = steps_of(self.model, stepper, splits, splits, make_graphs=CudaGraphs if may_capture else None)
         self._known: dict[int, IntArray] = {}
 
     def train(self, batches: Rows) -> float:

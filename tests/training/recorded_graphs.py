@@ -9,10 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import torch
+from dense_attention import attend_densely
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from taskaffinity.training import loop
+from taskaffinity.training.optim.one_pass import OnePassStepper
+from taskaffinity.training.packing import packed
+from taskaffinity.training.updates import captured
 
 Entry = tuple[Any, tuple[Any, ...], dict[str, Any], list[Tensor]]
 
@@ -79,3 +86,25 @@ class RecordedGraphs:
 
     def recover(self) -> None:
         self.n_recovered += 1
+
+
+class RunAgain(RecordedGraphs):
+    """Runs the work itself again."""
+
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        return work
+
+
+def small_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make buckets as small as mini-batches of tests, so that there are several; attend by bounds."""
+    monkeypatch.setattr(captured, "TOKENS", 32)
+    monkeypatch.setattr(captured, "READ", 16)
+    monkeypatch.setattr(captured, "LEAST", 2)
+    monkeypatch.setattr(packed, "attend", attend_densely)
+
+
+def train_as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have trainings take the steps and the optimizer of a GPU, on a CPU."""
+    small_buckets(monkeypatch)
+    monkeypatch.setattr(loop, "on_gpu", lambda model: True)
+    monkeypatch.setattr(loop, "Stepper", OnePassStepper)

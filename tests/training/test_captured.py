@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from dense_attention import attend_densely
-from recorded_graphs import RecordedGraphs
+from recorded_graphs import RecordedGraphs, RunAgain, small_buckets
 
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training import loop
@@ -24,7 +24,7 @@ from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.one_pass import RATES, OnePassStepper
 from taskaffinity.training.packing import packed
 from taskaffinity.training.resume import weights_of
-from taskaffinity.training.updates import captured, cuda_graphs
+from taskaffinity.training.updates import cuda_graphs
 from taskaffinity.training.updates.captured import CapturedSteps
 from taskaffinity.training.updates.cuda_graphs import CudaGraphs
 from taskaffinity.training.updates.steps import FedSteps
@@ -32,13 +32,6 @@ from taskaffinity.training.updates.steps import FedSteps
 KINDS = {"a": "inference", "b": "ner", "c": "similarity", "d": "multilabel"}
 RECIPE = Recipe(learning_rate=3e-3, batch_size=4, num_train_epochs=2, optimizer="adamax")
 MakeModel = Callable[..., MultiTaskModel]
-
-
-class RunAgain(RecordedGraphs):
-    """Runs the work itself again."""
-
-    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
-        return work
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +53,7 @@ def splits(make_split: Callable[..., EncodedSplit]) -> dict[str, EncodedSplit]:
 @pytest.fixture(autouse=True)
 def buckets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buckets as small as these mini-batches, so that there are several; attention by bounds."""
-    monkeypatch.setattr(captured, "TOKENS", 32)
-    monkeypatch.setattr(captured, "READ", 16)
-    monkeypatch.setattr(captured, "LEAST", 2)
-    monkeypatch.setattr(packed, "attend", attend_densely)
+    small_buckets(monkeypatch)
 
 
 class Training:
@@ -251,6 +241,26 @@ def test_a_failure_costs_the_shapes_before_it(
     assert steps.versions == {"steps": "captured"}
 
 
+@pytest.mark.slow
+def test_a_failure_of_another_model_costs_the_graphs_that_share_its_generator(
+    make_model: MakeModel, splits: dict[str, EncodedSplit]
+) -> None:
+    graphs = RecordedGraphs()
+    cuts = list(epoch_cuts(splits, 4, seed=0, epoch=1))
+    plain, training = (Training(make_model(), splits, RECIPE, one) for one in (None, graphs))
+    training.loop.steps.prepare(cuts * 2)
+    assert training.loop.steps.versions == {"steps": "captured"}
+    graphs.recover()
+    replays = graphs.n_replays
+    for one in (plain, training):
+        one.model.train()
+        torch.manual_seed(0)
+        list(one.loop.steps.run(cuts))
+    assert graphs.n_replays == replays
+    assert training.loop.steps.versions == {"steps": "eager"}
+    assert same(plain.state(), training.state())
+
+
 def test_room_that_changes_a_step_is_found(
     make_model: MakeModel,
     splits: dict[str, EncodedSplit],
@@ -311,17 +321,17 @@ def test_a_step_with_room_waits_for_nothing(
 def test_only_packed_trainings_with_the_one_pass_optimizer_are_captured(
     make_model: MakeModel, splits: dict[str, EncodedSplit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def kind(recipe: Recipe = RECIPE, *, may_capture: bool = True, **settings: Any) -> type:
+    def kind(recipe: Recipe = RECIPE, *, make_graphs: Any = RecordedGraphs, **settings: Any) -> type:
         model = make_model(**settings)
         stepper = loop.stepper_of(model, recipe, 9)
-        return type(loop.steps_of(model, stepper, splits, splits, may_capture=may_capture))
+        return type(loop.steps_of(model, stepper, splits, splits, make_graphs=make_graphs))
 
     assert kind().__name__ == "Steps"
     monkeypatch.setattr(loop, "on_gpu", lambda model: True)
     assert kind() is FedSteps  # the optimizer of a CPU
     monkeypatch.setattr(loop, "Stepper", OnePassStepper)
     assert kind() is CapturedSteps
-    assert kind(may_capture=False) is kind(packed=False) is kind(replace(RECIPE, protocol="paper")) is FedSteps
+    assert kind(make_graphs=None) is kind(packed=False) is kind(replace(RECIPE, protocol="paper")) is FedSteps
 
 
 def test_cuda_graphs_share_a_pool_and_leave_the_stream_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

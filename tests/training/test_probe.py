@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from recorded_graphs import RecordedGraphs, RunAgain, train_as_on_a_gpu
 
 from taskaffinity.runs.probe_result import COUNTS, ProbeResult, read_probe, write_probe
 from taskaffinity.runs.probes import target_only
@@ -109,8 +110,10 @@ def test_the_target_only_probe_has_the_same_mini_batches_and_dropout(
 
 def test_the_learning_rates_rise_only_in_the_first_quarter(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     rates: list[float] = []
-    step = probe_module._ConstantRate.step
-    monkeypatch.setattr(probe_module._ConstantRate, "step", lambda self, rate: rates.append(rate) or step(self, rate))
+    set_rate = probe_module._Training._set_rate
+    monkeypatch.setattr(
+        probe_module._Training, "_set_rate", lambda self, rate: rates.append(rate) or set_rate(self, rate)
+    )
     world.train(world.probe(Probe(8, 8, most_rounds=2, source_goal=1.0, warmup=0.25)))
     assert rates == [1 / 3] * 2 + [2 / 3] * 2 + [1.0] * 28
 
@@ -128,7 +131,7 @@ def test_the_mean_of_the_weights_is_that_of_the_second_half(world: World, monkey
     average, means = probe_module._Training._average, []
 
     def recorded(self: Any) -> None:
-        states.append([parameter.detach().clone() for parameter in self.parameters])
+        states.append([parameter.detach().clone() for parameter in self.weights])
         average(self)
         means[:] = self.means
 
@@ -149,6 +152,54 @@ def test_a_probe_has_the_same_bits_twice_and_reads_back(world: World) -> None:
     assert read is not None
     assert replace(read.scores, sha256={}) == replace(first.scores, sha256={})
     assert np.array_equal(read.last, first.last)
+
+
+@pytest.mark.parametrize("precision", [pytest.param(None, marks=pytest.mark.slow), "bf16"])
+def test_updates_on_a_gpu_are_captured_and_replayed_bit_for_bit(
+    precision: Any, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With rates and seeds of dropout that change in each update; means are those of the fp32 values."""
+    train_as_on_a_gpu(monkeypatch)
+    monkeypatch.setattr(probe_module, "on_gpu", lambda model: True)
+    take, seen = probe_module._Training.take_means, list[list[torch.Tensor]]()
+
+    def taken(self: Any) -> None:
+        take(self)
+        seen.append([*self.means, *(p.detach().clone() for p in self.setup.model.parameters())])
+        assert all(mean.dtype == torch.float32 for mean in self.means)
+
+    monkeypatch.setattr(probe_module._Training, "take_means", taken)
+    spec = world.probe(Probe(6, 8, most_rounds=2, source_goal=1.0, warmup=0.5), batch_size=8, precision=precision)
+    found = []
+    for graphs in (RunAgain(), RecordedGraphs()):
+        monkeypatch.setattr(probe_module, "CudaGraphs", lambda graphs=graphs: graphs)
+        found.append(world.train(spec))
+    assert graphs.n_replays > 14  # of 28 updates
+    assert [one.scores.versions["steps"] for one in found] == ["captured", "captured"]
+    assert all(torch.equal(one, other) for one, other in zip(*seen, strict=True))
+    assert found[0].scores.last == found[1].scores.last
+    assert np.array_equal(found[0].averaged, found[1].averaged)
+
+
+def test_updates_on_a_gpu_are_those_of_a_cpu_up_to_last_digits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    take, seen = probe_module._Training.take_means, list[dict[str, torch.Tensor]]()
+
+    def taken(self: Any) -> None:
+        take(self)
+        seen.append({name: p.detach().clone() for name, p in self.setup.model.named_parameters()})
+
+    monkeypatch.setattr(probe_module._Training, "take_means", taken)
+    still = {"batch_size": 8, "head_dropout": 0.0, "encoder_dropout": 0.0}
+    spec = world.probe(Probe(4, 8, most_rounds=2, source_goal=1.0), **still)
+    on_cpu = world.train(spec)
+    assert "steps" not in on_cpu.scores.versions
+    train_as_on_a_gpu(monkeypatch)
+    monkeypatch.setattr(probe_module, "on_gpu", lambda model: True)
+    monkeypatch.setattr(probe_module, "CudaGraphs", RecordedGraphs)
+    world.train(spec)
+    for name, value in seen[0].items():
+        if not name.endswith("key.bias"):  # its gradient is 0 but for rounding, and the optimizer divides by its size
+            assert torch.allclose(value, seen[1][name], atol=2e-5), name
 
 
 def _other_score(folder: Path) -> None:

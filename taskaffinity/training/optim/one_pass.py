@@ -190,6 +190,13 @@ class OnePassStepper:
             if key == "values":
                 self.parameters[i].copy_(value)
 
+    @torch.no_grad()
+    def round_again(self) -> None:
+        """Round the bf16 weights after their fp32 values were set."""
+        for i, parameter in enumerate(self.parameters):
+            if self._halves[i]:
+                parameter.copy_(self._view(self.values, i))
+
     def _lay_out(self) -> None:
         """Move the parameters into the buffers."""
         size, half_size, device = 0, 0, self.parameters[0].device

@@ -26,6 +26,7 @@ from taskaffinity.training.prediction import predict
 from taskaffinity.training.profile.hardware import share_of_gpu
 from taskaffinity.training.setup import RunSetup, setup_run
 from taskaffinity.training.updates.captured import LEAST, CapturedSteps
+from taskaffinity.training.updates.cuda_graphs import CudaGraphs
 from taskaffinity.training.updates.steps import AnyStepper, Steps
 
 _STEPS, _SECONDS, _ALL_SECONDS = 2, 0.5, 10.0
@@ -60,7 +61,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
             assert isinstance(table, nn.Embedding)  # only a plain table is pruned
             parameters += table.embedding_dim * (model.encoder.config.vocab_size - table.num_embeddings)
         train, n_steps, epoch = setup.training.splits, 0, {}
-        steps = steps_of(model, stepper_of(model, recipe, 10_000), train, train, may_capture=True)
+        steps = steps_of(model, stepper_of(model, recipe, 10_000), train, train, make_graphs=CudaGraphs)
         of_each = min(_SECONDS, _ALL_SECONDS / len(train))
         for name, split in train.items():
             took, tokens, n = _train(steps, name, split, recipe, of_each)

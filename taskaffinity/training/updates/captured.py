@@ -74,6 +74,7 @@ class CapturedSteps(FedSteps):
         super().__init__(model, stepper, splits, attached)
         self._make_graphs = make_graphs
         self._graphs: Graphs | None = None
+        self._n_recovered = 0
         self._captured: dict[Shape, Captured] = {}
         self._versions = super().versions
         self._longest = {name: max(TOKENS, int(np.diff(split.bounds).max())) for name, split in splits.items()}
@@ -119,6 +120,10 @@ class CapturedSteps(FedSteps):
         self._captured.clear()
         self._graphs = None
 
+    def run(self, cuts: Iterable[Cut]) -> Iterator[Done]:
+        self._forget_useless()
+        return super().run(cuts)
+
     def shape_with_room(self, name: str, rows: IntArray) -> Shape:
         """Return the shape of a captured step for these rows."""
         split, longest = self.splits[name], self._longest[name]
@@ -145,6 +150,7 @@ class CapturedSteps(FedSteps):
     def _capture_each(self, examples: Mapping[Shape, Cut]) -> set[str]:
         """Capture a step of each shape; return why some failed."""
         reasons: set[str] = set()
+        self._forget_useless()
         graphs = self._graphs = self._graphs or self._make_graphs()
         checked: set[str] = set()
         for shape in sorted(examples, key=lambda one: one.n_tokens, reverse=True):
@@ -160,7 +166,14 @@ class CapturedSteps(FedSteps):
                     parameter.grad = None
                 self._captured.clear()
                 graphs.recover()
+        self._n_recovered = graphs.n_recovered
         return reasons
+
+    def _forget_useless(self) -> None:
+        """Forget the graphs if a capture failed since, of a model that shares what captures them."""
+        if self._graphs is not None and self._graphs.n_recovered != self._n_recovered:
+            self._captured.clear()
+            self._versions = super().versions
 
     def _row(self, room: Shape | None, cut: Cut) -> Row:
         name, rows = cut

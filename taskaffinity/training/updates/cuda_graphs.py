@@ -12,6 +12,9 @@ import torch
 class Graphs(Protocol):
     """Interface: captures work on a device."""
 
+    n_recovered: int
+    """How often ``recover`` was called."""
+
     def beside(self) -> AbstractContextManager[None]:
         """Return a block whose work is done on the stream of captured work."""
 
@@ -27,6 +30,7 @@ class CudaGraphs:
 
     def __init__(self) -> None:
         self._stream, self._pool = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
+        self.n_recovered = 0
 
     @contextmanager
     def beside(self) -> Iterator[None]:
@@ -46,6 +50,7 @@ class CudaGraphs:
 
     def recover(self) -> None:
         """Give torch's generator a new state; before torch 2.13, a failure leaves the old one as if in a capture."""
+        self.n_recovered += 1
         generator = torch.cuda.default_generators[torch.cuda.current_device()]
         fresh = torch.Generator(device="cuda")
         fresh.set_state(generator.get_state())
