@@ -57,12 +57,33 @@ class Heartbeat:
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """The heartbeat in a run's folder; None if there is none or it cannot be read."""
+        """The heartbeat in a run's folder.
+
+        None if there is none, if it cannot be read, or if it is older than the run: a process that was killed left it.
+        """
         try:
             beat: Self = parse_model(read_regular(folder / _FILE), cls)
+            if (folder / _FILE).stat().st_mtime_ns < _began_at(folder):
+                return None
         except (OSError, ValueError):
             return None
         return beat
+
+
+def last_heartbeat(folder: Path) -> float | None:
+    """When the heartbeat in a run's folder was written, in seconds since 1970; None if there is none."""
+    try:
+        return (folder / _FILE).stat().st_mtime
+    except OSError:
+        return None
+
+
+def _began_at(folder: Path) -> int:
+    """When the run last began, in nanoseconds since 1970; 0 if that is unknown."""
+    try:
+        return (folder / "spec.json").stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 class HeartbeatWriter:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal
 
-from taskaffinity.runs.heartbeat import Heartbeat
+from taskaffinity.runs.heartbeat import Heartbeat, last_heartbeat
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -22,6 +22,10 @@ from taskaffinity.runs.study import Study
 State = Literal["done", "running", "failed", "to do"]
 
 STATES: tuple[State, ...] = ("done", "running", "failed", "to do")
+
+_SILENT_SECONDS = 3600.0
+"""Without a sign of life for so long, a run is not running, though its folder is held: a machine that is gone may leave
+a lock on a file system that others share."""
 
 _LATEST = 5
 """Finished runs in ``Status.latest``."""
@@ -43,7 +47,8 @@ class Status:
     """The state of some runs of a study."""
 
     states: dict[RunSpec, State]
-    """In the plan's order. A run is *running* while a process holds its folder. An interrupted run is *to do*."""
+    """In the plan's order. A run is *running* while a process holds its folder and has given a sign of life within the
+    last hour. An interrupted run is *to do*."""
     running_for: dict[RunSpec, float]
     """Seconds since each running run began, the longest first."""
     failures: dict[RunSpec, str]
@@ -87,7 +92,7 @@ def status_of(study: Study, store: RunStore, plan: Iterable[RunSpec], pending: C
     failures: dict[RunSpec, str] = {}
     for spec in plan:
         state: State = "to do" if spec in pending else "done"
-        if state == "to do" and (at := store.claimed_at(spec)) is not None and store.is_held(spec):
+        if state == "to do" and (at := store.claimed_at(spec)) is not None and _is_running(store, spec, at, now):
             state, running[spec] = "running", max(0.0, now - at)
         elif state == "to do" and (reason := store.failure(spec)) is not None:
             state, failures[spec] = "failed", reason
@@ -96,6 +101,11 @@ def status_of(study: Study, store: RunStore, plan: Iterable[RunSpec], pending: C
     beats = {spec: beat for spec in running if (beat := Heartbeat.read(store.folder(spec))) is not None}
     left = _seconds_left(study, store, states, running, beats)
     return Status(states, running, failures, left, beats, _latest(store, states))
+
+
+def _is_running(store: RunStore, spec: RunSpec, began: float, now: float) -> bool:
+    sign = max(began, last_heartbeat(store.folder(spec)) or 0.0)
+    return now - sign < _SILENT_SECONDS and store.is_held(spec)
 
 
 def _latest(store: RunStore, states: dict[RunSpec, State]) -> tuple[DoneRun, ...]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from taskaffinity.errors import printable
 from taskaffinity.runs.heartbeat import Heartbeat
 from taskaffinity.runs.spec import RunSpec
+
+_MANY = 8
+"""Runs that failed for one reason, above which they have one line together: those of a cluster that is gone."""
 
 
 @dataclass(frozen=True)
@@ -126,3 +131,20 @@ def describe_ended(ended: EndedRun) -> str:
     spent = f" in {duration(ended.seconds)}" if ended.seconds is not None else ""
     scores = describe_scores(ended.dev)
     return f"done: {ended.name}{spent}{f': {scores}' if scores else ''}"
+
+
+def describe_failures(failed: Mapping[RunSpec, str], root: Path) -> list[str]:
+    """One line for each failed run of the results folder ``root``; one line for many that failed for one reason.
+
+    Examples
+    --------
+    >>> describe_failures({}, Path("results"))
+    []
+    """
+    counts = Counter(failed.values())
+    lines = dict[RunSpec | str, str]()
+    for spec, reason in failed.items():
+        is_common = counts[reason] > _MANY
+        what = f"{counts[reason]} runs in {root / 'runs'}" if is_common else str(root / "runs" / spec.run_id)
+        lines[reason if is_common else spec] = f"failed: {what}: {printable(reason)}"
+    return list(lines.values())

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import sys
 import threading
 import time
@@ -23,12 +24,17 @@ from typing import Any
 
 from taskaffinity.errors import InputError
 from taskaffinity.schedule.mps import start_mps, stop_mps
-from taskaffinity.schedule.ray_session import start_ray, vital_processes
+from taskaffinity.schedule.ray_session import control_address, start_ray, vital_processes
 
 WATCH_SECONDS = 0.25
 """Longest time, in seconds, until the end of Ray is noticed."""
 LAST_WORDS = "ended.txt"
 """File in the private folder that names the process of Ray that ended."""
+LOST_SECONDS = 45.0
+"""Time without an answer after which a cluster that was joined is gone; Ray itself gives up after a minute or later."""
+GONE = "gone.txt"
+"""File in the private folder of a process that a cluster has left without an answer."""
+_ASK_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
 
 
 def main(descriptor: int) -> None:
@@ -46,6 +52,8 @@ def main(descriptor: int) -> None:
         return
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Ray set a handler, but only the parent may end this process
     threading.Thread(target=_end_with_ray, args=[vital_processes(ray), folder], daemon=True).start()
+    if resources.address is not None and (place := control_address(ray)) and _answers(place):
+        threading.Thread(target=_end_with_cluster, args=[place, folder], daemon=True).start()
     connection.send(("started", None))
     try:
         _serve(connection, ray)
@@ -96,3 +104,23 @@ def _end_with_ray(vital: Mapping[str, Any], folder: Path) -> None:
                 (folder / LAST_WORDS).write_text(name)
                 os._exit(1)
         time.sleep(WATCH_SECONDS)
+
+
+def _end_with_cluster(place: tuple[str, int], folder: Path) -> None:
+    """End this process if the cluster that it joined answers no more: calls of Ray may wait for ever."""
+    answered = time.monotonic()
+    while True:
+        if _answers(place):
+            answered = time.monotonic()
+        elif time.monotonic() - answered >= LOST_SECONDS:
+            (folder / GONE).touch()
+            os._exit(1)
+        time.sleep(_ASK_SECONDS)
+
+
+def _answers(place: tuple[str, int]) -> bool:
+    try:
+        with socket.create_connection(place, _ANSWER_SECONDS):
+            return True
+    except OSError:
+        return False

@@ -25,12 +25,14 @@ from typing import Any, Self
 from taskaffinity.errors import InputError
 from taskaffinity.regular_file import read_regular_text
 from taskaffinity.schedule.mps import stop_mps
-from taskaffinity.schedule.ray_driver import LAST_WORDS
+from taskaffinity.schedule.ray_driver import GONE, LAST_WORDS, LOST_SECONDS
 from taskaffinity.schedule.ray_session import RETRIES, environment
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.training.sigterm import Terminated
 
 _START_SECONDS = 60
+_JOIN_SECONDS = 120.0
+"""Time that a cluster has to answer before it is not joined."""
 _TIMED_OUT = "timed out"
 """Part of Ray's message for a start that took more than half a minute. Ray raises no special exception class for it."""
 _LEAVE_SECONDS = 13.0
@@ -96,6 +98,8 @@ class RaySessions:
             yield from self._process.call(function, *arguments)
         except RayEnded as error:
             self._end()
+            if error.is_final:
+                raise
             self._n_ended += 1
             if self._n_ended > RETRIES:
                 self._keeps_logs = True
@@ -163,6 +167,7 @@ class _RayProcess:
                 start_new_session=True,
             )
         self._connection = Connection(os.dup(self._socket.fileno()))
+        self._has_started = False
 
     def start(self) -> None:
         slow = (
@@ -174,7 +179,13 @@ class _RayProcess:
         watchdog.start()
         try:
             self._send((self._resources, self._folder))
+            if self._resources.address is not None and not self._connection.poll(_JOIN_SECONDS):
+                raise InputError(
+                    f"--address {self._resources.address}: no answer within {_JOIN_SECONDS:g} s; "
+                    "--executor local trains without it; the same command later resumes the study"
+                )
             self._receive()
+            self._has_started = True
         finally:
             watchdog.cancel()
 
@@ -188,7 +199,7 @@ class _RayProcess:
 
     def end(self, *, in_order: bool = False) -> None:
         """End everything; ``in_order`` lets the running runs write checkpoints first."""
-        if in_order or self._resources.address is not None:
+        if self._has_started and (in_order or self._resources.address is not None):
             self._leave()
         stop_mps(self._folder)
         with suppress(ProcessLookupError, PermissionError):
@@ -226,6 +237,12 @@ class _RayProcess:
         return kind, message
 
     def _ended(self) -> RayEnded:
+        if (self._folder / GONE).exists():
+            return RayEnded(
+                f"the Ray cluster at --address {self._resources.address} has not answered for {LOST_SECONDS:g} s; "
+                "the same command resumes the study when it does",
+                is_final=True,
+            )
         try:
             what = f"its {read_regular_text(self._folder / LAST_WORDS)}"
         except OSError:

@@ -92,6 +92,15 @@ def start_ray(resources: Resources, folder: Path) -> Any:
     return ray
 
 
+def control_address(ray: Any) -> tuple[str, int] | None:
+    """Return host and port of the service that controls the cluster; None if this Ray does not tell."""
+    try:
+        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+        return host.strip("[]"), int(port)
+    except Exception:  # of another version of Ray; without it, Ray itself notices the end, later
+        return None
+
+
 def vital_processes(ray: Any) -> Mapping[str, Any]:
     """Return the processes that every run needs, by name; empty for a joined Ray."""
     node = ray._private.worker._global_node

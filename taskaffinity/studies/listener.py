@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
-from taskaffinity.schedule.progress import Progress, Report, describe_ended, describe_progress
+from taskaffinity.schedule.progress import Progress, Report, describe_ended, describe_failures, describe_progress
 
 BANNER = (
     "SYNTHETIC TEXT: no data folder was given, so the text is generated. This shows how the tool works;\n"
@@ -48,8 +48,8 @@ class LogListener:
                 _LOG.info("%s; %s", describe_ended(ended), describe_progress(progress))
 
     def ended(self, report: Report, root: Path) -> None:
-        for spec, reason in report.failed.items():
-            _LOG.warning("failed: %s: %s", root / "runs" / spec.run_id, reason)
+        for line in describe_failures(report.failed, root):
+            _LOG.warning("%s", line)
 
 
 def warn_once(listener: Listener, advice: Iterable[str], said: Collection[str]) -> None:

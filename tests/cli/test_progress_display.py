@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from taskaffinity.cli.console.progress import ProgressDisplay
 from taskaffinity.runs.heartbeat import Heartbeat
-from taskaffinity.schedule.progress import EndedRun, Progress
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.spec import EncoderRef, RunSpec
+from taskaffinity.schedule.progress import EndedRun, Progress, describe_failures
 
 BEAT = Heartbeat(2, 10, 0.43, 119.7, {"mednli": 0.7131})
 
@@ -79,3 +83,15 @@ def test_a_terminal_shows_each_run_under_way_and_logs_those_that_ended() -> None
     written = display.console.file
     assert isinstance(written, io.StringIO)
     assert "done: a in " in re.sub(r"\x1b\[[0-9;]*m", "", written.getvalue())
+
+
+@pytest.mark.parametrize(("n", "n_lines"), [(8, 9), (9, 2)])
+def test_many_runs_that_failed_for_one_reason_have_one_line(n: int, n_lines: int, tmp_path: Path) -> None:
+    """Those of a cluster that is gone, of which there may be thousands."""
+    lost = [RunSpec((("a", "f"),), EncoderRef("tiny", "e"), seed, Recipe()) for seed in range(n)]
+    other = replace(lost[0], seed=99)
+    lines = describe_failures({lost[0]: "gone", other: "diverged", **dict.fromkeys(lost[1:], "gone")}, tmp_path)
+    assert len(lines) == n_lines
+    assert f"failed: {tmp_path / 'runs' / other.run_id}: diverged" in lines
+    together = f"failed: {n} runs in {tmp_path / 'runs'}: gone"
+    assert lines[0] == (together if n > 8 else f"failed: {tmp_path / 'runs' / lost[0].run_id}: gone")

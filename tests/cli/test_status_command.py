@@ -116,6 +116,36 @@ def test_a_run_is_running_as_long_as_its_folder_is_held(tmp_path: Path) -> None:
         pass
 
 
+def test_what_a_killed_process_left_is_not_the_progress_of_the_run_that_began_again(tmp_path: Path) -> None:
+    study, store, pairs = half_done(tmp_path)
+    beat = {"epoch": 3, "epochs": 4, "share": 0.5}
+    with held(store, pairs[0]):
+        path = store.folder(pairs[0]) / "progress.json"
+        path.write_text(json.dumps(beat))
+        assert current_status(study, store).heartbeats[pairs[0]].epoch == 3
+        os.utime(path, (time.time() - 60,) * 2)  # before this process began
+        assert current_status(study, store).heartbeats == {}
+        assert current_status(study, store).states[pairs[0]] == "running"
+
+
+@pytest.mark.parametrize(
+    ("began", "beat", "state"),
+    [(3500, None, "running"), (3700, None, "to do"), (9000, 3500, "running"), (9000, 3700, "to do")],
+)
+def test_a_run_without_a_sign_of_life_for_an_hour_is_not_running(
+    began: int, beat: int | None, state: str, tmp_path: Path
+) -> None:
+    """Its folder may be held for ever by a machine that is gone, on a file system that machines share."""
+    study, store, pairs = half_done(tmp_path)
+    with held(store, pairs[0]):
+        for name, age in (("spec.json", began), ("progress.json", beat)):
+            if age is not None:
+                path = store.folder(pairs[0]) / name
+                path.touch()
+                os.utime(path, (time.time() - age,) * 2)
+        assert current_status(study, store).states[pairs[0]] == state
+
+
 def test_time_left_goes_by_like_runs_and_is_shared_by_those_under_way(tmp_path: Path) -> None:
     study, store, pairs = half_done(tmp_path)
     assert current_status(study, store).seconds_left == pytest.approx(6 * 20)

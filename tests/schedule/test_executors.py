@@ -20,7 +20,8 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule import on_ray
 from taskaffinity.schedule.progress import Progress, Report
-from taskaffinity.schedule.ray_session import start_ray
+from taskaffinity.schedule.ray_driver import _answers
+from taskaffinity.schedule.ray_session import control_address, start_ray
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.schedule.run import run
 from taskaffinity.schedule.worker import train_and_store
@@ -357,6 +358,11 @@ def test_what_starts_from_a_failed_run_fails_in_plain_words(
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_of_two_gpus")
 class TestOnRay:
+    def test_the_service_that_controls_a_cluster_tells_where_it_answers(self) -> None:
+        place = control_address(pytest.importorskip("ray"))
+        assert place is not None
+        assert _answers(place)
+
     def test_fine_tuning_waits_for_its_refinement(self, tiny_study: MakeStudy, tmp_path: Path) -> None:
         tiny = tiny_study(tasks=("clinicalsts", "mednli", "shareclefe"), design="full")
         for executor in ("local", "ray"):

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
-from taskaffinity.schedule import on_ray
+from taskaffinity.schedule import on_ray, ray_driver, ray_process
 from taskaffinity.schedule.ray_process import RayEnded, RaySessions
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.schedule.worker import Finished, train_and_store
@@ -34,6 +36,17 @@ def init(**options):
     _private = sys.modules["ray"]._private = types.SimpleNamespace(worker=types.SimpleNamespace(_global_node=node))
 """
 """A module in the place of Ray, with one process."""
+
+JOINED = """
+import sys, types
+from taskaffinity.schedule import ray_driver
+ray_driver.LOST_SECONDS, ray_driver._ASK_SECONDS = 0.5, 0.05
+def init(**options):
+    sys.modules["ray"]._private = types.SimpleNamespace(worker=types.SimpleNamespace(_global_node=None))
+def get_runtime_context():
+    return types.SimpleNamespace(gcs_address="127.0.0.1:{port}")
+"""
+"""In the place of Ray: it joins a cluster that answers at a port."""
 
 UNWILLING = """
 from pathlib import Path
@@ -63,6 +76,9 @@ def ids(ray, *, tell):
         open(os.path.join(os.environ["RAY_TMPDIR"], "in order"), "w").close()
 def environment(ray, *, tell):
     yield dict(os.environ)
+def stuck(ray, *, tell):
+    yield "joined"
+    time.sleep(60)
 """
 """What is called there: tell a number and each answer; yield the ids of the two processes; yield the environment."""
 
@@ -238,3 +254,51 @@ class TestProcessOfRay:
         assert private.stat().st_mode & 0o777 == 0o700
         assert environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"  # Ray's switch for loopback
         assert environ["RAY_worker_niceness"] == "0"
+
+    def test_a_cluster_that_is_gone_ends_the_study_with_one_line(self, sessions: RaySessions, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            (tmp_path / "ray.py").write_text(JOINED.format(port=server.getsockname()[1]))
+            sessions._resources = Resources(address="head:6379")
+            messages = sessions.call(stand_in("stuck"))
+            assert next(messages) == "joined"
+        with pytest.raises(RayEnded, match="at --address head:6379 has not answered for 45 s; the same") as ended:
+            next(messages)
+        assert ended.value.is_final
+
+    def test_a_cluster_that_never_answers_is_not_waited_for(
+        self, sessions: RaySessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "ray.py").write_text("import time\ndef init(**options):\n    time.sleep(60)\n")
+        monkeypatch.setattr(ray_process, "_JOIN_SECONDS", 0.3)
+        sessions._resources = Resources(address="head:6379")
+        with pytest.raises(InputError, match=r"--address head:6379: no answer within 0\.3 s; --executor local"):
+            next(sessions.call(stand_in("stuck")))
+        [kept] = tmp_path.glob("ta-ray-*")
+        shutil.rmtree(kept)
+
+
+@pytest.mark.parametrize(("answers", "gone_at"), [("1001", None), ("0000", 60), ("10010000", 120)])
+def test_a_cluster_is_gone_after_a_time_without_any_answer(
+    answers: str, gone_at: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked every 20 seconds; without an answer for 45 it is gone, and not before."""
+    now, left = [0.0], [*answers]
+
+    def answer(place: tuple[str, int]) -> bool:
+        if not left:
+            raise InterruptedError
+        return left.pop(0) == "1"
+
+    def wait(_: float) -> None:
+        now[0] += 20
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(ray_driver, "_answers", answer)
+    monkeypatch.setattr(ray_driver, "time", SimpleNamespace(sleep=wait, monotonic=lambda: now[0]))
+    monkeypatch.setattr(ray_driver, "os", SimpleNamespace(_exit=leave))
+    with pytest.raises(SystemExit if gone_at else InterruptedError):
+        ray_driver._end_with_cluster(("head", 6379), tmp_path)
+    assert (tmp_path / ray_driver.GONE).exists() is (gone_at is not None)
+    assert gone_at in (None, now[0])

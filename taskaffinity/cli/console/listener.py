@@ -10,8 +10,7 @@ from typing import Self
 from rich.console import Console
 
 from taskaffinity.cli.console.progress import ProgressDisplay
-from taskaffinity.errors import printable
-from taskaffinity.schedule.progress import Progress, Report, duration
+from taskaffinity.schedule.progress import Progress, Report, describe_failures, duration
 
 
 class ConsoleListener:
@@ -50,8 +49,8 @@ class ConsoleListener:
             f"{report.planned} runs: {len(report.trained)} trained now{spent}, {len(report.failed)} failed",
             file=sys.stderr,
         )
-        for spec, reason in report.failed.items():
-            print(f"failed: {root / 'runs' / spec.run_id}: {printable(reason)}", file=sys.stderr)
+        for line in describe_failures(report.failed, root):
+            print(line, file=sys.stderr)
 
     def _hide(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._is_shown:
