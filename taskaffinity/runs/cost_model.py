@@ -37,6 +37,8 @@ class CostModel:
     device: str
     gpu_share: float | None = None
     """Share of a GPU that one run needs; None on a CPU."""
+    gpu: str | None = None
+    """Model of the GPU; None on a CPU."""
 
     def seconds(self, spec: RunSpec) -> float:
         """Return the expected seconds of a run, with all its epochs and evaluations."""

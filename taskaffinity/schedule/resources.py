@@ -23,6 +23,8 @@ class Resources:
     """Whether the share of a GPU is measured before training (``--gpus-per-run auto``)."""
     address: str | None = None
     """Address of a running Ray session; None starts one on this machine."""
+    share_from: str | None = None
+    """What chose a measured share of a GPU; None if the user gave it."""
 
 
 @dataclass(frozen=True)

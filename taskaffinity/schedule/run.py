@@ -78,6 +78,7 @@ def run(
         "share_with_group": options.share_with_group,
         "checkpoint_minutes": options.checkpoint_minutes,
         "gpu_share": resources.gpus_per_run,
+        "gpu_share_from": resources.share_from,
     }
 
     def keeps(spec: RunSpec) -> bool:

@@ -52,9 +52,9 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
     ----------
     settings : dict
         ``root``, ``encoder`` and ``cache`` (paths), ``keep_predictions``, ``keep_weights``, ``keep_model``,
-        ``gpu_share``; optionally ``share_with_group`` (default False), ``wait`` (for another process with this
-        run, default True), ``checkpoint_minutes`` (0 for no checkpoints) and ``on_heartbeat`` (a callable, called
-        every few seconds).
+        ``gpu_share``; optionally ``gpu_share_from``, ``share_with_group`` (default False), ``wait`` (for another
+        process with this run, default True), ``checkpoint_minutes`` (0 for no checkpoints) and ``on_heartbeat`` (a
+        callable, called every few seconds).
 
     Returns
     -------
@@ -145,8 +145,7 @@ def _train(spec: RunSpec, store: RunStore, start: Path | None, settings: Mapping
         )
     finally:
         heartbeat.remove()
-    if spec.recipe.device == "cuda":  # a run that lacked memory has a larger share than the others
-        result = replace(result, versions={**result.versions, "gpu_share": f"{settings['gpu_share']:g}"})
+    result = replace(result, versions={**result.versions, **_share_of(spec, settings)})
     store.write(result, share_with_group=settings.get("share_with_group", False))
     CheckpointFolder(store.folder(spec)).remove()
 
@@ -162,4 +161,17 @@ def _train_probe(spec: RunSpec, store: RunStore, start: Path | None, settings: M
         raise InputError(LACKS_START.format(spec.parent.run_id))
     store.check_file(spec.parent, head)
     places = {"encoder_folder": Path(settings["encoder"]), "cache": Path(settings["cache"])}
-    write_probe(store.folder(spec), execute_probe(spec, **places, start=start, head=head))
+    result = execute_probe(spec, **places, start=start, head=head)
+    scores = replace(result.scores, versions={**result.scores.versions, **_share_of(spec, settings)})
+    write_probe(store.folder(spec), replace(result, scores=scores))
+
+
+def _share_of(spec: RunSpec, settings: Mapping[str, Any]) -> dict[str, str]:
+    """The versions that say which share of a GPU the run had, and what chose it.
+
+    A run that lacked memory has a larger share than the others.
+    """
+    if spec.recipe.device != "cuda":
+        return {}
+    whence = settings.get("gpu_share_from")
+    return {"gpu_share": f"{settings['gpu_share']:g}"} | ({"gpu_share_from": whence} if whence else {})

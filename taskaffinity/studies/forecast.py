@@ -78,7 +78,7 @@ def describe_forecast(
     """Describe the expected time, work and disk space of runs, and how they were estimated."""
     if cost_model is None:
         return ["no forecast: no training step could run here; there is no GPU, too little memory, or it failed"]
-    if resources.is_measured and cost_model.gpu_share:
+    if resources.is_measured and cost_model.gpu_share and resources.share_from is None:
         resources = replace(resources, gpus_per_run=cost_model.gpu_share)
     workers = min(workers_here(resources), len(pending))
     total = sum(map(cost_model.seconds, pending))

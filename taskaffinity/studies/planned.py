@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from taskaffinity.runs.cost_model import CostModel
@@ -14,8 +14,10 @@ from taskaffinity.runs.study import Study
 from taskaffinity.schedule.progress import Progress, Report
 from taskaffinity.schedule.resources import Resources, RunOptions
 from taskaffinity.schedule.run import pending_runs
+from taskaffinity.studies.compatibility import check_study
 from taskaffinity.studies.folders import keep_suite_file
 from taskaffinity.studies.forecast import describe_forecast, measured_cost, padding_notice
+from taskaffinity.studies.gpu_share import settle_share, stored_share
 from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.studies.options import SuiteOptions
 from taskaffinity.studies.run import run_study
@@ -59,7 +61,10 @@ class PlannedStudy:
         pending = self.pending
         if not pending:
             return []
-        return describe_forecast(pending, self.cost(), self.resources, keep_models=self.options.keep_models)
+        cost, resources = self.cost(), self.resources
+        if cost and resources.is_measured:
+            resources = stored_share(self.study, self.root, resources, cost) or resources
+        return describe_forecast(pending, cost, resources, keep_models=self.options.keep_models)
 
     def train(self, listener: Listener, report_to: Sequence[str] = ()) -> tuple[Report, RunTracker]:
         """Train the pending runs.
@@ -82,7 +87,7 @@ class PlannedStudy:
             for line in padding_notice(self.encoder, self.study.recipe):
                 listener.notice(line)
         tracker = RunTracker(report_to, self.study, RunStore(self.root), listener.warn)
-        cost, resources = self._measured()
+        cost, resources = self.measured(listener)
 
         def on_progress(progress: Progress) -> None:
             listener.on_progress(progress)
@@ -107,16 +112,25 @@ class PlannedStudy:
             )
         return report, tracker
 
-    def _measured(self) -> tuple[CostModel | None, Resources]:
+    def measured(self, listener: Listener) -> tuple[CostModel | None, Resources]:
         """Return the cost model, and the resources with the measured share of a GPU.
 
         Without ``--gpus-per-run auto`` nothing is measured, so that training starts sooner. The cost model is then
         None.
+
+        Raises
+        ------
+        InputError
+            As ``check_study``.
         """
         resources = self.resources
         if not resources.is_measured or len(self.pending) < 2:
             return None, resources
+        keeps, replaces = self.options.keep_models, self.options.overwrite
+        check_study(self.study, self.suite, self.encoder, self.root, keep_models=keeps, replaces=replaces)
         cost = self.cost()
         if cost and cost.gpu_share:
-            resources = replace(resources, gpus_per_run=cost.gpu_share)
+            resources = settle_share(self.study, self.encoder, self.root, resources, cost, listener.notice)
+        else:
+            listener.notice(f"gpus per run: {resources.gpus_per_run:g}; no run could be measured here")
         return cost, resources

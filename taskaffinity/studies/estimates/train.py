@@ -120,6 +120,7 @@ def train_estimates(planned: PlannedEstimate, listener: Listener) -> EstimateRes
         check_compatible(study, root)
         replace(study, keep_models=planned.options.keep_models).write(root)
     write_json(root / DESIGN, asdict(planned.design))
+    planned = replace(planned, resources=planned.measured(listener)[1])
     probes = Gathered(study, store, planned.design)
     reports = [_train(planned, store, probes.singles.values(), listener, keep_models=True)]
     reports.append(_train(planned, store, probes.probes, listener))

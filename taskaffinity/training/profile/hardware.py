@@ -19,16 +19,19 @@ def gpu_names() -> list[str]:
 
 
 def share_of_gpu(peak_mib: float, total_mib: float) -> float:
-    """Share of a GPU that one run takes, between 1/8 and 1.
-
-    A run takes 1.1 times its peak memory and a CUDA context. The share is one over the number of runs that fit.
+    """Share of a GPU that one run takes, between 1/8 and 1: one over the number of runs that fit.
 
     Examples
     --------
     >>> share_of_gpu(5_000, 24_000)
     0.3333333333333333
     """
-    return 1 / min(8, max(1, int(total_mib / (1.1 * peak_mib + _CUDA_MIB))))
+    return 1 / runs_that_fit(peak_mib, total_mib)
+
+
+def runs_that_fit(peak_mib: float, total_mib: float) -> int:
+    """Number of runs that fit on a GPU, from 1 to 8. A run takes 1.1 times its peak memory and a CUDA context."""
+    return min(8, max(1, int(total_mib / (1.1 * peak_mib + _CUDA_MIB))))
 
 
 def in_hub_cache(name: str) -> Path | None:

@@ -84,6 +84,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
             attention="packed" if model.is_packed else "padded",
             device=recipe.device,
             gpu_share=_gpu_share() if recipe.device == "cuda" else None,
+            gpu=torch.cuda.get_device_name() if recipe.device == "cuda" else None,
         )
 
 
