@@ -135,6 +135,7 @@ class Ended(BaseException):
     """Stands for a signal."""
 
 
+@pytest.mark.slow
 def test_a_training_that_continues_has_the_same_bits(make_model: MakeModel, splits: dict[str, EncodedSplit]) -> None:
     whole = Training(make_model(), splits, RECIPE, RecordedGraphs())
     losses = [dict(epoch.losses) for epoch in whole.loop.epochs()]

@@ -197,6 +197,7 @@ class Killed(BaseException):
     """Stands for a process that ends."""
 
 
+@pytest.mark.slow
 def test_a_killed_search_continues_within_its_trial_and_leaves_no_checkpoint(
     search: Search,
     conduct: Conduct,
