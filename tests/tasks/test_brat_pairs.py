@@ -123,12 +123,13 @@ def test_masks_and_markers(tmp_path: Path) -> None:
     assert marked.text == "w0 @Drug$ w1 $Drug@ w2 @Effect$ w3 $Effect@"
 
 
-def test_shares_take_whole_documents_and_their_lost_relations(corpus: Path) -> None:
+@pytest.mark.parametrize("shares", ["dev: 25%, test: 25%", "train: 50%, dev: 25%, test: 25%"])
+def test_shares_take_whole_documents_and_their_lost_relations(shares: str, corpus: Path) -> None:
     for split in SPLITS:
         for path in (corpus / "d" / split).iterdir():
             (corpus / "all").mkdir(exist_ok=True)
             path.rename(corpus / "all" / path.name)
-    task = read(corpus, "path: all, negative: none, dev: 25%, test: 25%")
+    task = read(corpus, f"path: all, negative: none, {shares}")
     made = {name: one for split in SPLITS for name, one in documents(split).items()}
     seen: set[str] = set()
     for split in SPLITS:

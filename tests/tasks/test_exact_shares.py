@@ -60,6 +60,21 @@ def test_documents_and_equal_texts_stay_together_at_the_cost_of_a_unit(seed: int
     assert (sizes["train"], sizes["dev"], sizes["test"]) == (160, 20, 20)  # single rows make up for the units
 
 
+def test_a_text_of_many_documents_does_not_chain_them_and_one_of_no_document_stays_together() -> None:
+    chained = [
+        Example(f"i{i}", f"c{i % 2}", "no change" if i % 5 == 0 else f"own {i}", document=f"d{i // 5}")
+        for i in range(200)
+    ]
+    drawn = draw_parts(chained, SHARES[0])
+    assert Counter(drawn.values()) == {"train": 160, "dev": 20, "test": 20}
+    assert all(len({drawn[f"i{5 * d + i}"] for i in range(5)}) == 1 for d in range(40))
+    assert draw_parts(chained[::-1], SHARES[0]) == drawn
+    alone = [Example(f"i{i}", f"c{i % 2}", "no change" if i < 50 else f"own {i}") for i in range(100)]
+    drawn = draw_parts(alone, SHARES[0])
+    assert {drawn[f"i{i}"] for i in range(50)} == {"train"}
+    assert Counter(drawn.values()) == {"train": 80, "dev": 10, "test": 10}
+
+
 def test_tags_and_several_classes_are_spread_too() -> None:
     tagged = [
         Example(f"i{i}", ("B-Rare" if i < 10 else "B-Often" if i < 60 else "O", "O"), words=(f"w{i}", "x"))

@@ -91,7 +91,9 @@ def train_table(study: Study, store: RunStore) -> list[dict[str, str]]:
 def describe_train(study: Study, store: RunStore) -> Iterator[str]:
     """Yield lines on what the table shows: its unit, its seeds, and tasks without a test part."""
     seeds = f"mean (SD) over {plural(len(study.seeds), 'seed')}" if len(study.seeds) > 1 else "of one seed"
-    yield f"Scores in points, {seeds}. The dev score selected the epoch, so it is optimistic."
+    trained_on = "Models were trained on dev too, so its score means little."
+    selected = "The dev score selected the epoch, so it is optimistic."
+    yield f"Scores in points, {seeds}. {trained_on if study.protocol == 'paper' else selected}"
     lacks = [card.title for card in study.tasks if not card.has_test]
     if lacks:
         yield f"Without a test part, so only the dev score is known: {', '.join(lacks)}."

@@ -1,14 +1,15 @@
 """Exact shares of one file: parts of the asked sizes, with the classes of the whole.
 
-Rows of one document stay together, and so do rows with equal texts. Such rows are a *unit*. Large units are placed
-first, and each goes where it adds least to the squared differences between the counts of the parts and their targets.
+Rows of one document stay together, and so do rows with equal texts, unless that would chain many documents. Such rows
+are a *unit*. Large units are placed first, and each goes where it adds least to the squared differences between the
+counts of the parts and their targets.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from taskaffinity.tasks.compared_text import whole_input
@@ -39,11 +40,12 @@ def draw_parts(examples: Sequence[Example], percent: Mapping[Split, int]) -> dic
     percent : mapping of split to int
         Shares that add up to 100.
     """
-    units = _units(examples)
+    sizes = _sizes(len(examples), percent)
+    units = _units(examples, limit=min(sizes.values()))
     totals: Counter[str] = Counter()
     for unit in units:
         totals.update(unit.counts)
-    parts = [_Part(part, share / 100, room) for (part, share), room in _with_sizes(len(examples), percent)]
+    parts = [_Part(part, share / 100, sizes[part]) for part, share in percent.items()]
     drawn: dict[str, Split] = {}
     placed: Counter[str] = Counter()
     for unit in sorted(units, key=lambda unit: _order(unit, totals)):
@@ -93,18 +95,22 @@ def _order(unit: _Unit, totals: Mapping[str, int]) -> tuple[int, int, list[str],
     return -unit.size, rarest, sorted(unit.counts), hashlib.sha256(min(unit.ids).encode()).digest()
 
 
-def _with_sizes(n: int, percent: Mapping[Split, int]) -> Iterator[tuple[tuple[Split, int], int]]:
-    """Yield each share with the size of its part: rounded down, and the rest to the largest remainders."""
+def _sizes(n: int, percent: Mapping[Split, int]) -> dict[Split, int]:
+    """Return the size of each part: rounded down, and the rest to the largest remainders."""
     sizes = {part: n * share // 100 for part, share in percent.items()}
     by_remainder = sorted(percent, key=lambda part: -(n * percent[part] % 100))
     for part in by_remainder[: n - sum(sizes.values())]:
         sizes[part] += 1
-    yield from zip(percent.items(), sizes.values(), strict=True)
+    return sizes
 
 
-def _units(examples: Sequence[Example]) -> list[_Unit]:
-    """Join the examples that share a document or a text, also in a chain."""
+def _units(examples: Sequence[Example], limit: int) -> list[_Unit]:
+    """Join the examples of a document, and those with equal texts.
+
+    Equal texts may chain documents, in the end all of them. They join documents only to units of ``limit`` examples.
+    """
     parent = list(range(len(examples)))
+    size = [1] * len(examples)
 
     def root(number: int) -> int:
         while parent[number] != number:
@@ -112,15 +118,32 @@ def _units(examples: Sequence[Example]) -> list[_Unit]:
             number = parent[number]
         return number
 
-    first: dict[tuple[str, str], int] = {}
-    for number, example in enumerate(examples):
-        keys = [("text", whole_input(example)), *[("document", example.document)] * bool(example.document)]
-        for key in keys:
-            parent[root(number)] = root(first.setdefault(key, number))
+    def join(numbers: Iterable[int]) -> None:
+        first, *others = sorted({root(number) for number in numbers})
+        for other in others:
+            parent[other] = first
+            size[first] += size[other]
+
+    documents, texts = _places(example.document for example in examples), _places(map(whole_input, examples))
+    documents.pop("", None)
+    for numbers in documents.values():
+        join(numbers)
+    for _, numbers in sorted(texts.items()):
+        has_document = any(examples[number].document for number in numbers)
+        if not has_document or sum(size[one] for one in {root(number) for number in numbers}) <= limit:
+            join(numbers)
     members: dict[int, list[Example]] = {}
     for number, example in enumerate(examples):
         members.setdefault(root(number), []).append(example)
     return [_unit(of_unit) for of_unit in members.values()]
+
+
+def _places(names: Iterable[str]) -> dict[str, list[int]]:
+    """Return the places of each name."""
+    found: dict[str, list[int]] = {}
+    for number, name in enumerate(names):
+        found.setdefault(name, []).append(number)
+    return found
 
 
 def _unit(examples: Sequence[Example]) -> _Unit:
