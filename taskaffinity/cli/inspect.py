@@ -19,6 +19,7 @@ from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.options.run import Json, Tasks
 from taskaffinity.errors import InputError
 from taskaffinity.runs.recipe import REFINE
+from taskaffinity.tasks.reading import DEFAULT
 from taskaffinity.tasks.rows import count
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.survey import (
@@ -111,7 +112,8 @@ def _print_sizes(console: Console, tasks: Sequence[Task], tokenizer: object) -> 
     console.print(table)
     print(f"median, longest: {unit} of an example")
     if tokenizer:
-        print(f"cut: examples of more than {REFINE.max_length} tokens; the encoder does not see their end")
+        own = " (or the task's max_length)" * any(task.reading.max_length for task in tasks)
+        print(f"cut: examples of more than {REFINE.max_length} tokens{own}; the encoder does not see their end")
     else:
         print("give --encoder FOLDER to count tokens and cut texts")
 
@@ -148,20 +150,30 @@ def _lengths(task: Task, split: Split, tokenizer: object) -> tuple[list[int], st
         from taskaffinity.training.inputs.tokenize import token_counts
 
         tokens = token_counts(task, split, tokenizer, REFINE.max_words)
-        return tokens, f"{sum(n > REFINE.max_length for n in tokens):,}"
+        longer = sum(n > (task.reading.max_length or REFINE.max_length) for n in tokens)
+        return tokens, "0" if task.reading.has_windows else f"{longer:,}"
     words = [n_words(example) for example in task.examples[split]]
     if task.kind == "ner":  # long sentences are several rows
         return words, "?"
-    room = REFINE.max_length - (3 if any(example.text_pair for example in task.examples[split]) else 2)
+    if task.reading.has_windows:
+        return words, "0"
+    longest = task.reading.max_length or REFINE.max_length
+    room = longest - (3 if any(example.text_pair for example in task.examples[split]) else 2)
     return words, f">= {sum(n > room for n in words):,}"
 
 
 def _print_pieces(tasks: Sequence[Task]) -> None:
-    """Print how many tagged sentences are cut in pieces before the encoder sees them."""
-    for task in (task for task in tasks if task.kind == "ner"):
-        longer = [n_words(e) > REFINE.max_words for split in task.splits for e in task.examples[split]]
+    """Print how long texts are read, and how many tagged sentences are cut in pieces before."""
+    for task in tasks:
+        if task.reading != DEFAULT:
+            how = task.reading.describe(REFINE.max_length, is_tagging=task.kind == "ner")
+            print(f"{task.name}: long texts: {how}")
+        most = REFINE.max_words if task.reading.max_words is None else task.reading.max_words
+        longer = [
+            n_words(e) > most for split in task.splits for e in task.examples[split] if task.kind == "ner" and most
+        ]
         if n := sum(longer):
-            sentences = f"{n:,} sentence{'s' * (n != 1)} of more than {REFINE.max_words} words"
+            sentences = f"{n:,} sentence{'s' * (n != 1)} of more than {most} words"
             print(f"{task.name}: {sentences}, trained and scored in pieces")
 
 

@@ -92,7 +92,7 @@ class Recipe:
             ge=8,
             le=MOST_TOKENS,
             description="Longest input in tokens, special tokens included. Longer inputs are truncated; of a pair, "
-            "the longer text is truncated first.",
+            "the longer text is truncated first. A task's max_length or long: windows in the suite file comes first.",
         ),
     ] = 128
     max_words: Annotated[
@@ -100,7 +100,8 @@ class Recipe:
         Field(
             ge=1,
             le=MOST_TOKENS,
-            description="Longest sentence of a tagging task in words. Longer sentences are split.",
+            description="Longest sentence of a tagging task in words. Longer sentences are split. A task's max_words "
+            "in the suite file comes first.",
         ),
     ] = 30
     max_train_examples: Annotated[

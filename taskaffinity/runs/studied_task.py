@@ -13,6 +13,7 @@ from taskaffinity.runs.limits import MOST_EXAMPLES
 from taskaffinity.runs.spec import TaskName, TaskRef
 from taskaffinity.runs.stored.json_files import Words
 from taskaffinity.tasks.metric_titles import title_of
+from taskaffinity.tasks.reading import DEFAULT, Reading
 from taskaffinity.tasks.task import Kind
 
 Size = Annotated[int, Field(ge=0, le=MOST_EXAMPLES)]
@@ -37,9 +38,11 @@ class StudiedTask:
     used: Mapping[str, Size] = field(default_factory=dict, compare=False)
     """Examples per split that a run uses; empty in studies of older versions."""
     long_rows: Mapping[str, Annotated[float, Field(ge=0, le=1)]] = field(default_factory=dict, compare=False)
-    """Share of the rows of each split that have ``max_length`` tokens or more; empty if unknown."""
+    """Share of the rows of each split that have ``max_length`` tokens or more; empty if unknown, 0 with windows."""
     has_negative: bool | None = field(default=None, compare=False)
     """Whether one class is trained but not scored; None if unknown."""
+    reading: Reading = field(default=DEFAULT, compare=False)
+    """How texts are read that are longer than an input; a part of the fingerprint."""
 
     has_test: bool = field(default=True, compare=False)
     """Whether the task has a test part. If not, its test scores are those of its dev part."""

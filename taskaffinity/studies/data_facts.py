@@ -106,15 +106,17 @@ def few_documents_lines(suite: Suite, study: Study) -> list[str]:
 
 
 def _long_rows(task: Task, encoder: Encoder, recipe: Recipe) -> dict[str, float]:
-    """Return the share of rows of each split with ``max_length`` tokens; empty if the cache lacks the task."""
+    """Return the share of rows of each split that may be cut; empty if the cache lacks the task."""
+    if task.reading.has_windows:
+        return dict.fromkeys(task.splits, 0.0)
     folder = encoded_folder(cache_folder(), task.fingerprint, encoder.ref.fingerprint, recipe)
-    shares: dict[str, float] = {}
+    longest, shares = task.reading.max_length or recipe.max_length, dict[str, float]()
     for split in task.splits:
         try:
             lengths = np.diff(np.load(io.BytesIO(read_regular(folder / split / "bounds.npy"))))
         except (OSError, ValueError):  # training reports a broken cache
             return {}
-        shares[split] = round(float((lengths >= recipe.max_length).mean()), 4) if len(lengths) else 0.0
+        shares[split] = round(float((lengths >= longest).mean()), 4) if len(lengths) else 0.0
     return shares
 
 

@@ -120,6 +120,7 @@ def _cards_of(suite: Suite) -> tuple[StudiedTask, ...]:
             fingerprint=task.fingerprint,
             sizes={split: len(task.examples[split]) for split in task.splits},
             has_test=task.has_test,
+            reading=task.reading,
         )
         for task in suite
     )

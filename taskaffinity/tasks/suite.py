@@ -48,10 +48,11 @@ class Suite:
             no entry.
 
             ``options`` are keys of a suite file: ``kind``, ``labels``, ``negative``, ``metric``, ``title``, ``splits``
-            (split -> its name in ``data``), and ``dev`` or ``test`` as a share of the training split, such as
-            ``"10%"``. Without ``kind``, it follows from the columns. A column of tags is ner; labels that are lists are
-            multilabel; two texts are similarity with a float label, else inference; one text is regression with a float
-            label, else classification.
+            (split -> its name in ``data``), ``dev`` or ``test`` as a share of the training split, such as ``"10%"``,
+            and for long texts ``max_length``, ``max_words``, ``long``, ``stride``, ``pool`` and ``windowed``. Without
+            ``kind``, it follows from the columns. A column of tags is ner; labels that are lists are multilabel; two
+            texts are similarity with a float label, else inference; one text is regression with a float label, else
+            classification.
         name : str
             Name of the suite and of its results folder.
         needs_test : bool

@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 
 from taskaffinity.errors import InputError, has_controls, quoted, shown
 from taskaffinity.tasks.metrics import METRICS, Metric
+from taskaffinity.tasks.reading import DEFAULT, Reading
 
 Kind = Literal["similarity", "relation", "inference", "ner", "classification", "regression", "multilabel"]
 """The first four are the kinds of Sections 3.1-3.4 of the paper: regression on a pair, classification of a masked
@@ -125,6 +126,8 @@ class Task:
     notes: tuple[str, ...] = field(default=(), repr=False)
     """What the reader converted or ignored, one line each. They quote no text of the data and are not in the
     fingerprint."""
+    reading: Reading = DEFAULT
+    """How texts are read that are longer than an input of the encoder."""
 
     has_test: bool = True
     """Whether the task has a test part. If not, its dev part is read as its test part too."""
@@ -187,7 +190,7 @@ class Task:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hex digits of a hash over name, kind, labels, metric and examples.
+        """Sixteen hex digits of a hash over name, kind, labels, metric, examples, and settings of how they are read.
 
         The hash covers everything that can change a score or its standard error.
         """
@@ -195,6 +198,8 @@ class Task:
         head: list[Any] = [self.name, self.kind, self.labels, self.negative, self.metric_name]
         if any(self.missed.values()):
             head.append(sorted(self.missed.items()))
+        if stated := self.reading.stated():
+            head.append(stated)
         digest.update(json.dumps(head).encode())
         for split, examples in self.examples.items():
             for example in examples:

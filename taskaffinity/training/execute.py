@@ -50,12 +50,19 @@ def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path
     Raises
     ------
     InputError
-        If ``max_length`` exceeds the encoder's positions, the encoder is not bidirectional, or another user may write
-        to the cache.
+        If a ``max_length`` exceeds the encoder's positions, the encoder is not bidirectional, a task's windows do not
+        fit the recipe, or another user may write to the cache.
     """
     check_max_length(f"--set max_length={recipe.max_length}", recipe.max_length, encoder.folder)
     tokenizer = None
     for task in tasks:
+        if task.reading.max_length is not None:
+            named = f"task {task.name}: max_length: {task.reading.max_length}"
+            check_max_length(named, task.reading.max_length, encoder.folder)
+        if task.reading.has_windows and task.kind == "ner" and recipe.released_classes:
+            raise InputError(
+                f"task {task.name}: long: windows: released_classes gives every token a class; leave one out"
+            )
         folder = encoded_folder(cache, task.fingerprint, encoder.ref.fingerprint, recipe)
         if not is_intact(folder):
             if tokenizer is None:  # a task in the cache shows that the encoder passed the check earlier

@@ -13,17 +13,18 @@ import torch
 from taskaffinity.runs.spec import RunSpec, TaskRef
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.checkpoint import load_head
+from taskaffinity.training.heads import pool_windows
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.setup import read_tasks, setup_run
 
 MOST_ROWS = 1000
-"""Most rows of a task that states are read of."""
+"""Most units of a task that states are read of."""
 MOST_STATES = 2000
 """Most states of a task; tagging has one per word."""
 GRADIENT_ROWS = 256
-"""Rows of a task in a mean gradient."""
+"""Units of a task in a mean gradient."""
 _ROWS = 32
 
 
@@ -52,7 +53,7 @@ class FrozenModels:
         Returns
         -------
         states : (n, hidden)
-            One per example; for tagging one per word.
+            One per example, the mean over its windows; for tagging one per word.
         targets : (n,)
             Scores, or numbers of classes.
         """
@@ -64,13 +65,16 @@ class FrozenModels:
         with torch.no_grad():
             for rows in _some_rows(split, MOST_ROWS):
                 batch = make_batch(name, split, rows)
-                states.append(setup.model.states(batch.to(spec.recipe.device)).float().cpu().numpy())
+                found = setup.model.states(batch.to(spec.recipe.device)).float().cpu()
+                if batch.owners is not None:
+                    found = pool_windows(found, batch.owners, len(batch.targets), "mean")
+                states.append(found.numpy())
                 targets.append(batch.targets.numpy())
-        found, of_them = np.concatenate(states).astype(np.float64), np.concatenate(targets).astype(np.float64)
-        if len(found) > MOST_STATES:
-            kept = np.linspace(0, len(found) - 1, MOST_STATES).astype(np.int64)
-            found, of_them = found[kept], of_them[kept]
-        return found, of_them
+        inputs, of_them = np.concatenate(states).astype(np.float64), np.concatenate(targets).astype(np.float64)
+        if len(inputs) > MOST_STATES:
+            kept = np.linspace(0, len(inputs) - 1, MOST_STATES).astype(np.int64)
+            inputs, of_them = inputs[kept], of_them[kept]
+        return inputs, of_them
 
     def gradient_cosine(self, spec: RunSpec, target: str, start: Path, heads: Mapping[str, Path]) -> float:
         """Return the cosine of the gradients of two tasks over the shared weights, at the target's own weights.
@@ -102,9 +106,9 @@ class FrozenModels:
 
 
 def _some_rows(split: EncodedSplit, most: int) -> Sequence[IntArray]:
-    """Return the numbers of at most so many rows, evenly spaced, in batches."""
-    rows = np.unique(np.linspace(0, split.n_rows - 1, min(most, split.n_rows)).astype(np.int64))
-    return [rows[first : first + _ROWS] for first in range(0, len(rows), _ROWS)]
+    """Return the rows of at most so many units, evenly spaced, in batches."""
+    units = np.unique(np.linspace(0, split.n_units - 1, min(most, split.n_units)).astype(np.int64))
+    return [split.rows_of(units[first : first + _ROWS]) for first in range(0, len(units), _ROWS)]
 
 
 def _mean_gradient(model: MultiTaskModel, name: str, split: EncodedSplit, device: str) -> torch.Tensor:

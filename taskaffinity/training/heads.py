@@ -9,7 +9,7 @@ A sentence head mirrors the architecture's ``...ForSequenceClassification`` head
 Architectures without an entry in ``FORMS`` get RoBERTa's head.
 """
 
-# B sequences, W words of the batch, H width, C classes
+# B sequences, W words of the batch, H width, C classes, E examples whose windows are pooled
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.activations import ACT2FN
 
+from taskaffinity.tasks.reading import Pool
 from taskaffinity.tasks.task import SCORE_KINDS, Kind
 from taskaffinity.training.inputs.batches import Batch
 from taskaffinity.training.inputs.encoded import TaskMeta
@@ -152,6 +153,22 @@ def make_head(task: TaskMeta, config: PretrainedConfig, dropout: float, pooler: 
             nn.init.normal_(module.weight, std=getattr(config, "initializer_range", 0.02))
             nn.init.zeros_(module.bias)
     return head
+
+
+def pool_windows(outputs: Tensor, owners: Tensor, n_examples: int, pool: Pool) -> Tensor:
+    """The mean or maximum over each example's windows, ``(B, C)`` -> ``(E, C)``.
+
+    A matrix says whose window a row is. Sums in its order do not depend on the device's timing, as scattered ones do.
+
+    Parameters
+    ----------
+    owners : (B,) Tensor
+        Number of each row's example, in [0, E).
+    """
+    is_owner = torch.arange(n_examples, device=outputs.device)[:, None] == owners  # (E, B)
+    if pool == "max":
+        return outputs.masked_fill(~is_owner[..., None], -torch.inf).amax(dim=1)
+    return (is_owner / is_owner.sum(dim=1, keepdim=True)).to(outputs.dtype) @ outputs
 
 
 def outputs_to_predictions(kind: Kind, outputs: Tensor) -> Tensor:

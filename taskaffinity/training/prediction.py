@@ -43,7 +43,7 @@ def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, devic
         raise Diverged(f"diverged: outputs for {task.name} are not numbers; try a smaller learning_rate")
     rows = np.concatenate(order)
     sizes = np.diff(split.word_bounds)[rows] if split.is_tagging else np.ones_like(rows)
-    outputs: list[np.ndarray[Any, Any]] = [np.zeros(0)] * split.n_rows
+    outputs: list[np.ndarray[Any, Any]] = [np.zeros(0)] * split.n_units
     for row, values in zip(rows, np.split(found, np.cumsum(sizes)[:-1]), strict=True):
         outputs[row] = values
     if split.is_tagging:
@@ -59,7 +59,7 @@ def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, devic
 
 def _evaluated_batches(model: MultiTaskModel, name: str, split: EncodedSplit, max_tokens: int) -> Iterator[Batch]:
     """The mini-batches of a split that is predicted, on the model's device."""
-    cuts = [(name, rows) for rows in batches_by_tokens(np.diff(split.bounds), max_tokens)]
+    cuts = [(name, split.rows_of(units)) for units in batches_by_tokens(split.unit_lengths, max_tokens)]
     if not on_gpu(model):
         yield from batches_of(cuts, {name: split})
         return
@@ -70,7 +70,7 @@ def _evaluated_batches(model: MultiTaskModel, name: str, split: EncodedSplit, ma
 
 
 def batches_by_tokens(lengths: IntArray, max_tokens: int) -> Iterator[IntArray]:
-    """All rows in ascending length, in batches of at most ``max_tokens`` tokens or of one row."""
+    """All units in ascending length, in batches of at most ``max_tokens`` tokens or of one unit."""
     order = np.argsort(lengths, kind="stable")
     first, n_tokens = 0, 0
     for i, row in enumerate(order):

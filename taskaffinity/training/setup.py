@@ -77,7 +77,7 @@ def setup_run(
         seed=spec.seed,
         head_dropout=recipe.head_dropout,
         encoder_dropout=recipe.encoder_dropout,
-        max_length=recipe.max_length,
+        max_length=max(recipe.max_length, *(meta.reading.max_length or 0 for meta in metas.values())),
         detached=training.detached,
         device=recipe.device,
     )

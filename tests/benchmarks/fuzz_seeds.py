@@ -85,6 +85,11 @@ SEEDS: dict[str, list[str]] = {
         "name: s\ntasks:\n  a: {kind: classification, path: .}\n  b:\n    kind: classification\n"
         "    path: {train: train.csv}\n    dev: 20%\n    test: 20%\n    labels: [a, b]\n"
         "    columns: {text: text}\n    title: B\n",
+        "name: s\ntasks:\n  a: {kind: classification, path: ., max_length: 64, long: truncate}\n  b:\n"
+        "    kind: classification\n    path: .\n    max_length: 512\n    long: windows\n    stride: 128\n"
+        "    pool: max\n    windowed: text_pair\n",
+        "name: s\ntasks:\n  a: {kind: classification, path: .}\n"
+        "  b: {kind: ner, path: ., long: windows, max_words: none}\n",
         "learning_rate: 0.003\nbatch_size: 32\nfinetune:\n  num_train_epochs: 3\n",
         "a: &a [x]\nb: [*a, *a]\n",
     ],

@@ -480,6 +480,27 @@ def test_inspect_names_frequent_labels_pieces_and_contradictions(
         assert "contradiction: 16 rows of reviews dev have a text that is there with another label too" in said
 
 
+def test_inspect_says_how_long_texts_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaky(tmp_path)
+    yaml("path: reviews", "path: reviews\n    max_length: 256")(tmp_path)
+    yaml("path: mentions", "path: mentions\n    max_words: none\n    long: windows")(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    encoder = tiny_encoder(["w", "bar", "one"], tmp_path / "cache", layers=1, width=16)
+    assert run(monkeypatch, "data", "inspect", "suite.yaml", f"--encoder={encoder.folder}") == 0
+    said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "reviews classification train 6 4 202 0" in said
+    assert "mentions ner dev 1 202 202 0" in said
+    assert "reviews: long texts: cut at the end, after 256 tokens" in said
+    how = "half a window after the one before; each word is read where a window gives it most context"
+    assert f"mentions: long texts: windows of 128 tokens, each {how}" in said
+    assert not any("in pieces" in line for line in said)
+    assert any(
+        line.startswith("cut: examples of more than 128 tokens (or the task's max_length); the") for line in said
+    )
+
+
 def test_leaks_are_reported_before_anything_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

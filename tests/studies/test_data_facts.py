@@ -13,6 +13,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study
 from taskaffinity.studies.data_facts import data_lines, find_leaks, used_sizes, with_data_facts
 from taskaffinity.studies.define import define
+from taskaffinity.tasks.reading import Reading
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import SPLITS, Example, Split, Task
 from taskaffinity.training.encoders.load import Encoder, tiny_encoder
@@ -94,3 +95,22 @@ def test_a_study_keeps_what_was_found(encoder: Encoder, tmp_path: Path, monkeypa
     assert again.tasks[0].long_rows == known.tasks[0].long_rows
     longer = replace(study, recipe=replace(recipe, max_length=32))
     assert with_data_facts(longer, SUITE, encoder, tmp_path / "results").tasks[0].long_rows == {}
+
+
+def test_long_rows_are_those_that_a_task_cuts(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TASKAFFINITY_CACHE", str(tmp_path))
+    readings = {"a": Reading(), "b": Reading(max_length=20), "c": Reading(max_length=40), "d": Reading(long="windows")}
+    suite = Suite("toy", tuple(replace(task(name), reading=reading) for name, reading in readings.items()))
+    study, _ = define(suite, encoder=str(encoder.folder), recipe=Recipe(max_length=16), seeds=(0, 1))
+    prepare(suite.tasks, encoder, study.recipe, cache_folder())
+    known = with_data_facts(study, suite, encoder, tmp_path)
+    assert [card.long_rows["train"] for card in known.tasks] == [0.3333, 0.3333, 0.0, 0.0]
+    assert [card.reading for card in known.tasks] == list(readings.values())
+    assert [line for line in data_lines(known, suite, None) if "max_length" in line] == [
+        f"Many rows have {n} tokens or more, and the encoder reads the first {n} (max_length): {name} (33% of train)."
+        for n, name in ((16, "a"), (20, "b"))
+    ]
+    known.write(tmp_path / "results")
+    assert [card.reading for card in Study.load(tmp_path / "results").tasks] == list(readings.values())

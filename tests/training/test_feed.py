@@ -53,7 +53,7 @@ def splits(make_split: Callable[..., EncodedSplit]) -> dict[str, EncodedSplit]:
 
 def room_for(row: Row, *, tokens: int, read: int) -> Shape:
     """The shape of a row with one more sequence of this many tokens, of which ``read`` are read."""
-    task, n_tokens, n_sequences, n_read, longest, most_read = row.shape
+    task, n_tokens, n_sequences, n_read, longest, most_read, _ = row.shape
     sizes = (n_tokens + tokens, n_sequences + 1, n_read + read)
     return Shape(task, *sizes, max(longest, tokens), max(most_read, read))
 

@@ -18,7 +18,8 @@ from taskaffinity.tasks.task import SPLITS, Example, Kind, Split, Task
 from taskaffinity.training.encoders.load import load_tokenizer
 from taskaffinity.training.inputs.encoded import EncodedSplit, task_meta
 from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded
-from taskaffinity.training.inputs.tokenize import cut_sentence, encode_examples, encode_task, token_counts
+from taskaffinity.training.inputs.sentence_rows import cut_sentence
+from taskaffinity.training.inputs.tokenize import encode_examples, encode_task, token_counts
 
 MakeTask = Callable[..., Task]
 Encode = Callable[..., dict[Split, EncodedSplit]]

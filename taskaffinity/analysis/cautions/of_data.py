@@ -26,13 +26,15 @@ def describe_leaks(study: Study, at_most: int = _MOST_LEAKS) -> list[str]:
 
 
 def describe_long_rows(study: Study) -> list[str]:
-    """Return a sentence on tasks with many rows of ``max_length`` tokens or more; none without one."""
-    named = [f"{card.title} ({long_rows_of(card)})" for card in study.tasks if long_rows_of(card)]
-    if not named:
-        return []
-    length = study.recipe.max_length
+    """Return a sentence on tasks with many rows of ``max_length`` tokens or more, for each length; none without one."""
+    named: dict[int, list[str]] = {}
+    for card in study.tasks:
+        if long_rows_of(card):
+            length = card.reading.max_length or study.recipe.max_length
+            named.setdefault(length, []).append(f"{card.title} ({long_rows_of(card)})")
     return [
-        f"Many rows have {length} tokens or more, and the encoder reads the first {length} (max_length): {_few(named)}."
+        f"Many rows have {n} tokens or more, and the encoder reads the first {n} (max_length): {_few(cards)}."
+        for n, cards in named.items()
     ]
 
 

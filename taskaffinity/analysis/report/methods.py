@@ -15,6 +15,7 @@ from taskaffinity.analysis.report.cells import Sheet, sheet_of
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, TESTS
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.study import Study
+from taskaffinity.tasks.reading import DEFAULT
 
 _SPLITS = ("train", "dev", "test")
 TASK_COLUMNS = (
@@ -82,4 +83,8 @@ def tasks_of(study: Study) -> Sheet:
     words = "Tasks: number of examples per split, and fingerprint of the data"
     if {"long_train", "long_test"} & set(columns):
         words += f"; long rows have {study.recipe.max_length} tokens or more"
+    for card in study.tasks:
+        if card.reading != DEFAULT and card.kind != "unknown":
+            how = card.reading.describe(study.recipe.max_length, is_tagging=card.kind == "ner")
+            words += f"; long texts of {card.title}: {how}"
     return sheet_of(frame, columns, "tasks", words, study.tasks)

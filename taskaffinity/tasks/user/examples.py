@@ -15,6 +15,7 @@ from taskaffinity.tasks.rows import parse_rows
 from taskaffinity.tasks.task import SCORE_KINDS, SPLITS, Example, Split, Task
 from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.labels import check_enough, check_known_labels, label_of, labels_of, text_of
+from taskaffinity.tasks.user.long_texts import reading_of
 from taskaffinity.tasks.user.numbered import named_tags, types_of
 from taskaffinity.tasks.user.parts import Parts, parts_from_files, parts_from_hub
 from taskaffinity.tasks.user.shares import SplitShares, part_of_name, shares_of, split_off_shares
@@ -88,6 +89,7 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
         At the first row that does not fit, or if there are too few rows to train on.
     """
     places = {split: where for split, (where, _) in parts.items()}
+    reading = reading_of(block, at)
     marks: set[str] = set()
     counted = Counter() if counted is None else counted
     rows = {split: list(_normalised(block, split, located, marks, counted)) for split, (_, located) in parts.items()}
@@ -118,7 +120,7 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
     scheme = described_scheme(marks)
     changes = (f"{n:,} {what}" for what, n in counted.items() if n)
     lacks = () if has_test else ("no test part; scores are those of the dev part",)
-    return replace(task, notes=(*((scheme,) if scheme else ()), *changes, *lacks))
+    return replace(task, notes=(*((scheme,) if scheme else ()), *changes, *lacks), reading=reading)
 
 
 def _normalised(block: UserTask, split: Split, rows: Located, marks: set[str], counted: Counter[str]) -> Located:

@@ -16,7 +16,10 @@ from taskaffinity.tasks.user.hub import hub_parts, hub_rows
 from taskaffinity.tasks.user.shares import shares_of
 from taskaffinity.tasks.user.task_block import UserTask, check, describe_fault
 
-_OPTIONS = ("kind", "labels", "negative", "metric", "title", "splits", "train", "dev", "test")
+_OPTIONS = (
+    *("kind", "labels", "negative", "metric", "title", "splits", "train", "dev", "test"),
+    *("max_length", "max_words", "long", "stride", "pool", "windowed"),
+)
 """Keys of a suite file that also apply to data in memory."""
 
 _A_TASK = "a tuple (data, columns) or (data, columns, options)"

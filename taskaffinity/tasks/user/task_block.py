@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from taskaffinity.errors import InputError, has_controls, input_error, meant, quoted
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.numbers import whole_number
+from taskaffinity.tasks.reading import Long, Pool, Side
 from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SCORE_KINDS, Kind, Split
 from taskaffinity.tasks.user.columns import NEEDED, SPAN_FIELDS, Field
 from taskaffinity.tasks.user.layout import Format, formats_of, is_encoding
 from taskaffinity.tasks.user.pairs import Pairs
+
+Number = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
+"""A whole number as text; data in memory may give an int."""
 
 
 class Files(BaseModel):
@@ -68,6 +72,14 @@ class UserTask(BaseModel):
     """A share of the training split such as ``10%``. Empty: a file or split."""
     test: str = ""
     """As ``dev``, for test. Both are shares of the whole file, and no example is in both."""
+    max_length: Number = ""
+    """Longest input in tokens. Empty: that of the recipe."""
+    max_words: Number = ""
+    """Longest tagged sentence in words, or ``none``. Empty: that of the recipe."""
+    long: Long = "truncate"
+    stride: Number = ""
+    pool: Literal["", Pool] = ""
+    windowed: Literal["", Side] = ""
 
 
 At = Callable[[str], str]
@@ -82,7 +94,7 @@ def describe_fault(error: ValidationError, where: str, number: int = 0) -> Input
     fault = error.errors(include_url=False)[number]
     given, kind, key = fault["input"], fault["type"], str(fault["loc"][-1])
     if kind == "literal_error":
-        legal = tuple(re.findall(r"'([^']+)'", str(fault.get("ctx", {}).get("expected", ""))))
+        legal = tuple(filter(None, re.findall(r"'([^']*)'", str(fault.get("ctx", {}).get("expected", "")))))
         what = "field " if key == "[key]" else f"{key} "
         return input_error(where, f"{what}{quoted(given)}", f"one of {', '.join(legal)}{meant(given, legal)}")
     wanted = {"string_type": "a text", "tuple_type": "a list", "dict_type": "keys and values", "model_type": "keys"}

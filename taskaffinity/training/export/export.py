@@ -5,9 +5,10 @@ names, so export copies every weight. Only a regression on standardised scores g
 become scores in the unit of the data. Architectures without an entry in ``FORMS`` cannot be exported, because their
 stock heads differ.
 
-A stock ``pipeline`` differs from ``predict`` in three points:
+A stock ``pipeline`` differs from ``predict`` in four points:
 
 * It does not split long sentences. ``predict`` splits those of a tagger at ``max_words`` words, as training does.
+* It reads no windows. ``predict`` reads a long text in the windows of the task, if it has some.
 * A text-classification pipeline truncates only with ``truncation=True``.
 * A byte-level tokenizer treats words of running text differently from the split words of training. A RoBERTa tagger
   gives the same spans only with ``is_split_into_words=True``, and only if no word begins with a token that is a single
@@ -101,11 +102,12 @@ def export(best: BestModel, out: Path, encoder: str | None = None, *, share_with
         raise InputError(f"{weights.parent}: not a model of this encoder ({type(error).__name__})") from error
     with atomic_folder(out, mode=0o700) as beside:
         _stock(model, meta, found.folder).save_pretrained(beside)
-        _tokenizer(found.folder, best, has_token_types=model.has_token_types).save_pretrained(beside)
         recipe = best.spec.recipe
+        longest = meta.reading.max_length or recipe.max_length
+        _tokenizer(found.folder, longest, has_token_types=model.has_token_types).save_pretrained(beside)
         about = {
             "task": asdict(meta),
-            "max_length": recipe.max_length,
+            "max_length": longest,
             "max_words": recipe.max_words,
             "run": best.spec.run_id,
         }
@@ -220,9 +222,9 @@ def _copy(source: nn.Module, target: nn.Module) -> None:
     target.load_state_dict(source.state_dict())
 
 
-def _tokenizer(folder: Path, best: BestModel, *, has_token_types: bool) -> Any:
+def _tokenizer(folder: Path, longest: int, *, has_token_types: bool) -> Any:
     tokenizer = load_tokenizer(folder)
-    tokenizer.model_max_length = best.spec.recipe.max_length
+    tokenizer.model_max_length = longest
     inputs = ["input_ids", *["token_type_ids"] * has_token_types, "attention_mask"]
     tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = inputs
     return tokenizer

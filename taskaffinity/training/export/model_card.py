@@ -19,7 +19,9 @@ from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
 from taskaffinity.tasks.metric_titles import title_of
 from taskaffinity.tasks.metrics import METRICS, by_document
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
+from taskaffinity.tasks.reading import MOST_LENGTH
 from taskaffinity.training.inputs.encoded import TaskMeta
+from taskaffinity.training.inputs.sentence_rows import words_per_row
 
 _TAKES = {
     "similarity": "two texts (`text`, `text_pair`) and returns a score",
@@ -135,13 +137,22 @@ def _standard_error(best: BestModel) -> float:
 
 
 def _limits(best: BestModel, meta: TaskMeta) -> Iterator[str]:
-    recipe = best.spec.recipe
-    yield f"* Texts are truncated at {recipe.max_length} tokens. " + (
-        f"`taskaffinity predict` splits sentences of more than {recipe.max_words} words after punctuation; a stock "
-        "pipeline does not."
-        if meta.kind == "ner"
-        else "A stock pipeline needs `truncation=True`."
-    )
+    recipe, reading, is_tagging = best.spec.recipe, meta.reading, meta.kind == "ner"
+    longest, words = reading.max_length or recipe.max_length, words_per_row(reading, recipe.max_words)
+    if reading.has_windows:
+        how = reading.describe(longest, is_tagging=is_tagging)
+        yield f"* `taskaffinity predict` reads longer texts as in training: {how}."
+        needs = "" if is_tagging else ", and needs `truncation=True`"
+        yield f"* A stock pipeline reads no windows: it sees the first {longest} tokens{needs}."
+    elif not is_tagging:
+        yield f"* Texts are truncated at {longest} tokens: their end is cut. A stock pipeline needs `truncation=True`."
+    else:
+        yield f"* Texts are truncated at {longest} tokens: words after them have no mention."
+    if is_tagging and words <= MOST_LENGTH:
+        yield (
+            f"* `taskaffinity predict` splits sentences of more than {words} words after punctuation; a stock pipeline "
+            "does not."
+        )
     if best.study.design != "train":
         yield "* Trained to measure which tasks help each other, with the same settings for all tasks."
     yield "* Not for clinical use."

@@ -2,8 +2,8 @@
 
 Texts are tokenized as in training. For a tagger, running text is split into words as ``taskaffinity data`` splits it:
 a word is a run of letters, digits and underscores, or one other character. Long sentences are split after punctuation,
-as in dev and test. An ``I`` tag that follows no mention begins one, as in a stock pipeline. Words after ``max_length``
-tokens have no mention.
+as in dev and test. An ``I`` tag that follows no mention begins one, as in a stock pipeline. A text of more than
+``max_length`` tokens is read in windows if the task has some; otherwise its end is cut, and its words have no mention.
 
 ``pipeline("token-classification", aggregation_strategy="first")`` gives the same mentions on sentences of up to
 ``max_words`` words if the tokenizer is WordPiece (BERT, DistilBERT). Two exceptions: WordPiece tokenizers split at
@@ -37,6 +37,7 @@ from taskaffinity.tasks.unlabelled import Unlabelled
 from taskaffinity.training.encoders.files import NO_CODE, check_encoder_files
 from taskaffinity.training.encoders.load import load_tokenizer
 from taskaffinity.training.encoders.load_errors import as_input_error
+from taskaffinity.training.heads import pool_windows
 from taskaffinity.training.inputs.batches import Batch, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, meta_of
 from taskaffinity.training.inputs.padded import padded
@@ -114,19 +115,21 @@ class Predictor:
             yield from zip(ahead, predictions, strict=True)
 
     def outputs(self, split: EncodedSplit) -> list[Tensor]:
-        """Outputs of the model for each row of a split: ``(1, C)``, or ``(W, C)`` for tagging."""
+        """Outputs of the model for each example: ``(1, C)``; for tagging for each row: ``(W, C)``."""
         of_row: dict[int, Tensor] = {}
-        for rows in batches_by_tokens(np.diff(split.bounds), EVALUATION_TOKENS[self.device]):
-            batch = make_batch(self.meta.name, split, rows)
+        for units in batches_by_tokens(split.unit_lengths, EVALUATION_TOKENS[self.device]):
+            batch = make_batch(self.meta.name, split, split.rows_of(units))
             sizes = np.diff(split.word_bounds)[batch.rows] if split.is_tagging else np.ones(len(batch.rows), dtype=int)
             outputs = self._forward(batch.to(self.device)).cpu().split(sizes.tolist())
             of_row |= dict(zip(batch.rows.tolist(), outputs, strict=True))
-        return [of_row[row] for row in range(split.n_rows)]
+        return [of_row[row] for row in range(split.n_units)]
 
     @torch.inference_mode()
     def _forward(self, batch: Batch) -> Tensor:
         inputs, places = padded(batch, self.model.config)
         outputs: Tensor = self.model(**inputs).logits.float()  # (B, C) or (B, L, C)
+        if batch.owners is not None:
+            return pool_windows(outputs, batch.owners, len(batch.targets), self.meta.reading.pool)
         if self.meta.kind != "ner":
             return outputs
         return outputs.flatten(0, 1).index_select(0, places.index_select(0, batch.layout.read))

@@ -5,6 +5,7 @@ mini-batches in single-task and multi-task training; only the batches between th
 """
 
 # B sequences, T tokens of the batch, R states that the head reads: one per sequence, or one per word
+# E examples, if some have several windows, whose outputs are pooled
 
 from __future__ import annotations
 
@@ -29,14 +30,15 @@ class Batch:
     """Sequences of one task, concatenated in order of length."""
 
     task: str
-    rows: IntArray  # (B,) rows of the split, in the batch's order
+    rows: IntArray  # (B,) rows of the split, in the batch's order; (E,) examples if windows are pooled
     tokens: Tensor  # (T,)
     positions: Tensor  # (T,) position in the sequence, from 0
     token_types: Tensor  # (T,)
     lengths: Tensor  # (B,)
     longest: int  # maximum length
-    targets: Tensor  # (R,) scores or classes of sequences, tags of words; (R, C) for multilabel
+    targets: Tensor  # (R,) scores or classes of sequences, tags of words; (R, C) for multilabel; E of pooled windows
     layout: Layout  # its ``read``: (R,) first token of each sequence, or of each word
+    owners: Tensor | None = None  # (B,) place in ``rows`` of each sequence's example; None if no windows are pooled
 
     def to(self, device: str) -> Batch:
         """The batch on another device; the copy to a GPU is asynchronous."""
@@ -48,23 +50,31 @@ class Batch:
 class Picked(NamedTuple):
     """What a mini-batch takes from the arrays of a split, in the batch's order."""
 
-    rows: IntArray  # (B,)
+    rows: IntArray  # (B,); (E,) examples if windows are pooled
     lengths: IntArray  # (B,)
     tokens: IntArray  # (T,) numbers of the tokens
     read: IntArray  # (R,) places in the batch of the tokens that the head reads
     n_read: IntArray  # (B,) how many of them each sequence has
-    targets: IntArray  # (R,) numbers of the targets
+    targets: IntArray  # (R,) numbers of the targets; (E,) if windows are pooled
+    owners: IntArray | None = None  # (B,) place in ``rows`` of each sequence's example
 
 
 def pick(split: EncodedSplit, rows: IntArray) -> Picked:
-    """What a mini-batch of these rows takes from the split; sequences are sorted by length."""
+    """What a mini-batch of these rows takes from the split; sequences are sorted by length.
+
+    All windows of an example are among the rows, or none.
+    """
     lengths = np.diff(split.bounds)[rows]
     order = np.argsort(lengths, kind="stable")
     rows, lengths = rows[order], lengths[order]
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     tokens = ranges(split.bounds[rows], lengths)
     if not split.is_tagging:
-        return Picked(rows, lengths, tokens, starts, np.ones_like(rows), split.examples_of_rows[rows])
+        one, examples = np.ones_like(rows), split.examples_of_rows[rows]
+        if split.n_pooled(rows):
+            distinct, owners = np.unique(examples, return_inverse=True)
+            return Picked(distinct, lengths, tokens, starts, one, distinct, owners)
+        return Picked(examples, lengths, tokens, starts, one, examples)
     n_words = np.diff(split.word_bounds)[rows]
     words = ranges(split.word_bounds[rows], n_words)
     return Picked(rows, lengths, tokens, split.word_positions[words] + np.repeat(starts, n_words), n_words, words)
@@ -88,6 +98,7 @@ def make_batch(task: str, split: EncodedSplit, rows: IntArray) -> Batch:
         longest=int(picked.lengths[-1]),
         targets=torch.from_numpy(split.targets[picked.targets]),
         layout=layout_of(picked.lengths.tolist(), picked.read),
+        owners=None if picked.owners is None else torch.from_numpy(picked.owners),
     )
 
 
@@ -99,7 +110,7 @@ def epoch_cuts(
     epoch: int,
     detached: Mapping[str, EncodedSplit] | None = None,
 ) -> Iterator[Cut]:
-    """Yield every row of every task once, cut into mini-batches of one task each, in random order.
+    """Yield every unit of every task once, cut into mini-batches of one task each, in random order.
 
     Mini-batches of ``detached`` tasks are inserted between the others. They do not change the order of the others.
     """
@@ -113,8 +124,8 @@ def epoch_cuts(
 def _shuffled_cuts(splits: Mapping[str, EncodedSplit], batch_size: int, seed: int, epoch: int) -> list[Cut]:
     cuts: list[Cut] = []
     for name, split in splits.items():
-        rows = np.random.default_rng(seed_of(seed, "rows", name, epoch)).permutation(split.n_rows)
-        cuts += [(name, rows[i : i + batch_size]) for i in range(0, len(rows), batch_size)]
+        units = np.random.default_rng(seed_of(seed, "rows", name, epoch)).permutation(split.n_units)
+        cuts += [(name, split.rows_of(units[i : i + batch_size])) for i in range(0, len(units), batch_size)]
     return [cuts[i] for i in np.random.default_rng(seed_of(seed, "merge", epoch)).permutation(len(cuts))]
 
 
@@ -125,11 +136,11 @@ def stretched_cuts(
 
     One pass over the rows follows another, and a pass may continue in the next epoch.
     """
-    per_pass = -(-split.n_rows // batch_size)
+    per_pass = -(-split.n_units // batch_size)
     for number in range((epoch - 1) * n_batches, epoch * n_batches):
-        rows = np.random.default_rng(seed_of(seed, "rows", name, number // per_pass + 1)).permutation(split.n_rows)
+        units = np.random.default_rng(seed_of(seed, "rows", name, number // per_pass + 1)).permutation(split.n_units)
         first = number % per_pass * batch_size
-        yield name, rows[first : first + batch_size]
+        yield name, split.rows_of(units[first : first + batch_size])
 
 
 def batches_of(cuts: Iterable[Cut], splits: Mapping[str, EncodedSplit]) -> Iterator[Batch]:
@@ -140,7 +151,7 @@ def batches_of(cuts: Iterable[Cut], splits: Mapping[str, EncodedSplit]) -> Itera
 
 def batches_in_an_epoch(splits: Mapping[str, EncodedSplit], batch_size: int) -> int:
     """Number of mini-batches in an epoch of these tasks."""
-    return sum(-(-split.n_rows // batch_size) for split in splits.values())
+    return sum(-(-split.n_units // batch_size) for split in splits.values())
 
 
 def seed_of(*parts: int | str) -> int:

@@ -1,7 +1,9 @@
 """A task's tokens as flat arrays.
 
 A *row* is one input sequence of the encoder; an *example* is one scored item. Each example is one row, except in
-tagging, where a long sentence has several rows (``tokenize.py`` splits it).
+tagging, where a long sentence has several rows (``sentence_rows.py`` splits it), and of a task that is read in windows,
+where each window is a row. A *unit* is what a mini-batch draws: a row of tagging, otherwise an example with all its
+windows.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,6 +21,7 @@ from pydantic import ConfigDict
 from taskaffinity.errors import STRICT, InputError
 from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.reading import DEFAULT, Reading
 from taskaffinity.tasks.task import SCORE_KINDS, Kind, Split, Task
 
 IntArray = npt.NDArray[np.int64]
@@ -58,6 +62,8 @@ class TaskMeta:
     """Classes that follow ``outputs`` in the training loss only (``TOKEN_CLASSES``); empty by default."""
     scale: Scale | None = None
     """Of similarity that is learned on standardised scores: what turns outputs into scores. None: they are scores."""
+    reading: Reading = DEFAULT
+    """How longer texts than an input are read."""
 
     @property
     def negative(self) -> str | None:
@@ -91,6 +97,35 @@ class EncodedSplit:
     @property
     def n_examples(self) -> int:
         return len(self.ids)
+
+    @property
+    def n_units(self) -> int:
+        return self.n_rows if self.is_tagging else self.n_examples
+
+    @cached_property
+    def unit_bounds(self) -> IntArray:
+        """Unit i has the rows ``unit_bounds[i]:unit_bounds[i + 1]``, (n_units + 1,)."""
+        if self.n_units == self.n_rows:
+            return np.arange(self.n_rows + 1)
+        return np.searchsorted(self.examples_of_rows, np.arange(self.n_examples + 1))
+
+    @property
+    def unit_lengths(self) -> IntArray:
+        """Number of tokens of each unit, (n_units,)."""
+        return np.diff(self.bounds[self.unit_bounds])
+
+    def rows_of(self, units: IntArray) -> IntArray:
+        """The rows of units, in their order."""
+        if self.n_units == self.n_rows:
+            return units
+        return ranges(self.unit_bounds[units], np.diff(self.unit_bounds)[units])
+
+    def n_pooled(self, rows: IntArray) -> int:
+        """Number of examples of these rows if some have several windows; 0 if each row is a unit."""
+        if self.n_units == self.n_rows:
+            return 0
+        n = len(np.unique(self.examples_of_rows[rows]))
+        return n if n < len(rows) else 0
 
     def sample(self, n: int | None, seed: int) -> EncodedSplit:
         """A random sample of ``n`` examples with all their rows, in the original order.
@@ -185,7 +220,9 @@ def task_meta(task: Task) -> TaskMeta:
     outputs = task.labels
     if task.kind == "ner":
         outputs = ("O", *(f"{prefix}-{label}" for label in task.labels for prefix in "BI"))
-    return TaskMeta(task.name, task.kind, outputs, task.scored, task.metric_name, dict(task.missed))
+    return TaskMeta(
+        task.name, task.kind, outputs, task.scored, task.metric_name, dict(task.missed), reading=task.reading
+    )
 
 
 def meta_of(content: Mapping[str, Any]) -> TaskMeta:

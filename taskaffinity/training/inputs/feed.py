@@ -39,11 +39,14 @@ class Shape(NamedTuple):
     """At least the number of tokens of the longest sequence."""
     most_read: int
     """At least the most tokens of one sequence that are read."""
+    n_pooled: int = 0
+    """Number of examples whose windows are pooled; 0 if none are."""
 
     @property
     def parts(self) -> tuple[int, ...]:
-        """Sizes of the parts of its row: tokens, bounds, places to read, their bounds, targets."""
-        return self.n_tokens, self.n_sequences + 1, self.n_read, self.n_sequences + 1, self.n_read
+        """Sizes of the parts of its row: tokens, bounds, places to read, their bounds, targets, owners of windows."""
+        sizes = self.n_tokens, self.n_sequences + 1, self.n_read, self.n_sequences + 1
+        return (*sizes, self.n_pooled, self.n_read) if self.n_pooled else (*sizes, self.n_read)
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Row:
 
     shape: Shape
     """With room, if it has some."""
-    rows: IntArray  # (B,) rows of the split, in the batch's order
+    rows: IntArray  # those of the batch
     n_tokens: int
     """Tokens of the split's rows."""
     numbers: npt.NDArray[np.int32]
@@ -68,11 +71,13 @@ def row_of(task: str, split: EncodedSplit, rows: IntArray, room: Shape | None = 
     """
     picked = pick(split, rows)
     n, n_read = len(picked.tokens), len(picked.read)
+    owners = [] if picked.owners is None else [picked.owners]
     bounds, read_bounds = (np.cumsum([0, *sizes]) for sizes in (picked.lengths, picked.n_read))
     parts: list[IntArray]
     if room is None:
-        shape = Shape(task, n, len(rows), n_read, int(picked.lengths[-1]), int(picked.n_read.max()))
-        parts = [picked.tokens, bounds, picked.read, read_bounds, picked.targets]
+        n_pooled = len(picked.rows) if owners else 0
+        shape = Shape(task, n, len(rows), n_read, int(picked.lengths[-1]), int(picked.n_read.max()), n_pooled)
+        parts = [picked.tokens, bounds, picked.read, read_bounds, picked.targets, *owners]
     else:
         shape, more, more_read = room, room.n_tokens - n, room.n_read - n_read
         parts = [
@@ -81,6 +86,7 @@ def row_of(task: str, split: EncodedSplit, rows: IntArray, room: Shape | None = 
             np.append(picked.read, n + np.arange(more_read) % more),
             np.append(read_bounds, room.n_read),
             np.append(picked.targets, np.full(more_read, len(split.targets))),
+            *owners,  # only words have room to read
         ]
     return Row(shape, picked.rows, n, np.concatenate(parts).astype(np.int32))
 
@@ -116,7 +122,7 @@ class Feed:
     def batch(self, shape: Shape, rows: IntArray, numbers: Tensor) -> Batch:
         """The mini-batch of a row's numbers on the device."""
         corpus = self._corpora[shape.task]
-        picked, bounds, read, read_bounds, of_targets = numbers.split(shape.parts)
+        picked, bounds, read, read_bounds, of_targets, *owners = numbers.split(shape.parts)
         tokens, token_types, positions = corpus.tokens.index_select(1, picked).long()
         return Batch(
             task=shape.task,
@@ -128,4 +134,5 @@ class Feed:
             longest=shape.longest,
             targets=corpus.targets.index_select(0, of_targets),
             layout=Layout((), read.long(), (), bounds, read_bounds, shape.longest, shape.most_read),
+            owners=owners[0] if owners else None,
         )

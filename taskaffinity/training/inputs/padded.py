@@ -25,7 +25,7 @@ def padded(batch: Batch, config: PretrainedConfig) -> tuple[dict[str, Tensor], T
     places : (T,) Tensor
         Index of each token in an input flattened to ``(B L,)``.
     """
-    shape, device = (len(batch.rows), batch.longest), batch.tokens.device
+    shape, device = (len(batch.lengths), batch.longest), batch.tokens.device
     begins = torch.arange(shape[0], device=device) * batch.longest
     # with output_size, torch does not wait for the lengths on the GPU
     places = torch.repeat_interleave(begins, batch.lengths, output_size=len(batch.tokens)) + batch.positions  # (T,)

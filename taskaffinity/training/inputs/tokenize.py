@@ -1,34 +1,33 @@
 """Tokenize the examples of a task, once per corpus and tokenizer.
 
-A tagged sentence of more than ``max_words`` words is split into several rows:
+A text of more than ``max_length`` tokens loses its end, or is read in windows (``windows.py``), as the task's
+``Reading`` says. Its lengths come before the recipe's.
 
-* In train, a row ends after the last ``O`` tag among the next ``max_words`` words, so that no mention is split (the
-  paper's rule). Without an ``O`` tag, it ends after ``max_words`` words.
-* In dev and test, a row ends after the last punctuation mark among them, because a split at a gold ``O`` would leak
-  gold tags. A mention across such a split counts as missed.
-* Dev examples that are trained on are split by the rule of train. Their scored copies are split as in test.
-
-Words beyond ``max_length`` tokens are predicted ``O``. A word without tokens is replaced by the unknown token, so that
-every word has a first token.
+A long tagged sentence is split into several rows before (``sentence_rows.py``). Without windows, words beyond
+``max_length`` tokens are predicted ``O``. A word without tokens is replaced by the unknown token, so that every word
+has a first token.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
 from taskaffinity.private import private_folder
+from taskaffinity.tasks.reading import Reading, Side
 from taskaffinity.tasks.task import SCORE_KINDS, Example, Split, Task, tags_of
 from taskaffinity.training.checksums import is_intact
-from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, bounds_of, task_meta
+from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, TaskMeta, bounds_of, task_meta
 from taskaffinity.training.inputs.encoded_cache import write_encoded
+from taskaffinity.training.inputs.sentence_rows import sentence_rows, words_per_row
+from taskaffinity.training.inputs.windows import sentence_windows, tagging_windows
 
 
 def encode_task(
@@ -59,8 +58,9 @@ def encode_task(
                 examples_of["train"] = (*examples_of["train"], *examples_of["dev"])
             if reversed_pairs:
                 examples_of = {split: tuple(map(_reversed, examples)) for split, examples in examples_of.items()}
+            read = _reversed_reading(meta) if reversed_pairs else meta
             splits = (
-                (split, encode_examples(examples, tokenizer, meta, max_length, max_words, is_train=split == "train"))
+                (split, encode_examples(examples, tokenizer, read, max_length, max_words, is_train=split == "train"))
                 for split, examples in examples_of.items()
             )
             write_encoded(folder, meta, splits)
@@ -73,18 +73,21 @@ def encode_examples(
 
     Parameters
     ----------
+    max_length, max_words : int
+        Those of the recipe.
     is_train : bool
         Which of the two rules splits long sentences of a tagging task.
     """
+    max_length = meta.reading.max_length or max_length
     if meta.kind == "ner":
         return _encode_tagging(examples, tokenizer, meta, max_length, max_words, is_train=is_train)
     return _encode_sentences(examples, tokenizer, meta, max_length)
 
 
 def _encode_sentences(examples: Sequence[Example], tokenizer: Any, meta: TaskMeta, max_length: int) -> EncodedSplit:
-    encoded = _tokenized(
-        examples, tokenizer, truncation="longest_first", max_length=max_length, return_token_type_ids=True
-    )
+    encoded = _tokenized(examples, tokenizer, meta.reading, max_length)
+    n_windows = [len(of_example) for of_example in encoded]
+    rows = [row for of_example in encoded for row in of_example]
     if meta.kind in SCORE_KINDS:
         targets: npt.NDArray[Any] = np.array([example.label for example in examples], dtype=np.float32)
     elif meta.kind == "multilabel":
@@ -99,40 +102,66 @@ def _encode_sentences(examples: Sequence[Example], tokenizer: Any, meta: TaskMet
         ids=[example.id for example in examples],
         gold=[list(example.label) if isinstance(example.label, tuple) else example.label for example in examples],
         documents=[_document_hash(example.document) for example in examples],
-        tokens=_flat(encoded["input_ids"], np.int32),
-        token_types=_flat(encoded["token_type_ids"], np.int8),
-        bounds=bounds_of([len(row) for row in encoded["input_ids"]]),
-        examples_of_rows=np.arange(len(examples)),
+        tokens=_flat([row.tokens for row in rows], np.int32),
+        token_types=_flat([row.types for row in rows], np.int8),
+        bounds=bounds_of([len(row.tokens) for row in rows]),
+        examples_of_rows=np.repeat(np.arange(len(examples)), n_windows),
         targets=targets,
         word_positions=nothing,
         word_numbers=nothing,
-        word_bounds=np.zeros(len(examples) + 1, dtype=np.int64),
+        word_bounds=np.zeros(len(rows) + 1, dtype=np.int64),
         is_tagging=False,
     )
 
 
-def _tokenized(examples: Sequence[Example], tokenizer: Any, **options: Any) -> dict[str, list[list[int]]]:
-    """Token ids and token types of each example, from its two texts or its only text."""
-    rows_of: dict[str, list[list[int]]] = {
-        "input_ids": [[] for _ in examples],
-        "token_type_ids": [[] for _ in examples],
-    }
-    for are_pairs in (False, True):
-        numbers = [number for number, example in enumerate(examples) if (example.text_pair is not None) == are_pairs]
-        if numbers:
-            texts = [examples[number].text for number in numbers]
-            seconds = [examples[number].text_pair for number in numbers] if are_pairs else None
-            encoded = tokenizer(texts, seconds, return_attention_mask=False, **options)
-            for name in rows_of.keys() & encoded.keys():
-                for number, row in zip(numbers, encoded[name], strict=True):
-                    rows_of[name][number] = row
+class _Row(NamedTuple):
+    tokens: Sequence[int]
+    types: Sequence[int]
+
+    def at(self, places: IntArray) -> _Row:
+        """The tokens at ascending places; the row itself if that is all of them."""
+        if len(places) == len(self.tokens):
+            return self
+        return _Row(np.asarray(self.tokens)[places].tolist(), np.asarray(self.types)[places].tolist())
+
+
+def _tokenized(examples: Sequence[Example], tokenizer: Any, reading: Reading, max_length: int) -> list[list[_Row]]:
+    """The rows of each example, from its two texts or its only text: one, or those of its windows."""
+    rows_of: list[list[_Row]] = [[] for _ in examples]
+    options: dict[str, Any] = {"return_attention_mask": False, "return_token_type_ids": True}
+    options |= {"verbose": False} if reading.has_windows else {"truncation": "longest_first", "max_length": max_length}
+    for numbers, texts in _by_texts(examples):
+        encoded = tokenizer(*texts, **options)
+        for i, number in enumerate(numbers):
+            row = _Row(encoded["input_ids"][i], encoded["token_type_ids"][i])
+            if reading.has_windows and len(row.tokens) > max_length:
+                windows = sentence_windows(encoded.sequence_ids(i), max_length, reading)
+                rows_of[number] = [row.at(places) for places in windows]
+            else:
+                rows_of[number] = [row]
     return rows_of
+
+
+def _by_texts(examples: Sequence[Example]) -> Iterator[tuple[list[int], tuple[list[str], ...]]]:
+    """Numbers and texts of the examples with one text, then of those with two."""
+    alone = [number for number, example in enumerate(examples) if example.text_pair is None]
+    if alone:
+        yield alone, ([examples[number].text for number in alone],)
+    paired = [(number, example.text_pair) for number, example in enumerate(examples) if example.text_pair is not None]
+    if paired:
+        yield [number for number, _ in paired], ([examples[n].text for n, _ in paired], [other for _, other in paired])
 
 
 def _reversed(example: Example) -> Example:
     if example.text_pair is None:
         return example
     return replace(example, text=example.text_pair, text_pair=example.text)
+
+
+def _reversed_reading(meta: TaskMeta) -> TaskMeta:
+    """The task for reversed pairs: the same text is windowed."""
+    side: Side = "text" if meta.reading.windowed == "text_pair" else "text_pair"
+    return replace(meta, reading=replace(meta.reading, windowed=side))
 
 
 def _document_hash(document: str) -> str:
@@ -143,40 +172,38 @@ def _document_hash(document: str) -> str:
 def _encode_tagging(
     examples: Sequence[Example], tokenizer: Any, meta: TaskMeta, max_length: int, max_words: int, *, is_train: bool
 ) -> EncodedSplit:
-    words_of = _without_empty_words(examples, tokenizer)
-    rows = _rows(examples, max_words, is_train=is_train)
+    words_of, has_windows = _without_empty_words(examples, tokenizer), meta.reading.has_windows
+    ranges = sentence_rows(examples, words_per_row(meta.reading, max_words), is_train=is_train)
     encoded = tokenizer(
-        [words_of[number][first:last] for number, first, last in rows],
+        [words_of[number][first:last] for number, first, last in ranges],
         is_split_into_words=True,
-        truncation=True,
-        max_length=max_length,
         return_token_type_ids=True,
         return_attention_mask=False,
+        **({"verbose": False} if has_windows else {"truncation": True, "max_length": max_length}),
     )
     tag_number = {tag: i for i, tag in enumerate(meta.outputs)}
-    positions: list[int] = []
-    numbers: list[int] = []
-    tags: list[int] = []
-    n_words: list[int] = []
-    for row, (example_number, first, _) in enumerate(rows):
+    rows: list[_Row] = []
+    example_of_row, n_words = [], []
+    positions, numbers, tags = [], [], []
+    for i, (example_number, first, _) in enumerate(ranges):
         gold = tags_of(examples[example_number])
-        before, seen = None, 0
-        for position, word in enumerate(encoded.word_ids(row)):
-            if word is not None and word != before:
-                positions.append(position)
-                numbers.append(first + word)
-                tags.append(tag_number[gold[first + word]])
-                seen += 1
-            before = word
-        n_words.append(seen)
+        row = _Row(encoded["input_ids"][i], encoded["token_type_ids"][i])
+        for window in tagging_windows(encoded.word_ids(i), max_length, meta.reading):
+            rows.append(row.at(window.tokens))
+            words = (first + window.words).tolist()
+            positions += window.positions.tolist()
+            numbers += words
+            tags += [tag_number[gold[word]] for word in words]
+            example_of_row.append(example_number)
+            n_words.append(len(words))
     return EncodedSplit(
         ids=[example.id for example in examples],
         gold=[list(tags_of(example)) for example in examples],
         documents=[_document_hash(example.document) for example in examples],
-        tokens=_flat(encoded["input_ids"], np.int32),
-        token_types=_flat(encoded["token_type_ids"], np.int8),
-        bounds=bounds_of([len(row) for row in encoded["input_ids"]]),
-        examples_of_rows=np.array([number for number, _, _ in rows]),
+        tokens=_flat([row.tokens for row in rows], np.int32),
+        token_types=_flat([row.types for row in rows], np.int8),
+        bounds=bounds_of([len(row.tokens) for row in rows]),
+        examples_of_rows=np.array(example_of_row),
         targets=np.array(tags, dtype=np.int64),
         word_positions=np.array(positions, dtype=np.int32),
         word_numbers=np.array(numbers, dtype=np.int32),
@@ -191,50 +218,20 @@ def token_counts(task: Task, split: Split, tokenizer: Any, max_words: int) -> li
     For a tagged sentence, the number of its longest row.
     """
     examples = task.examples[split]
-    if task.kind != "ner":
-        return [len(row) for row in _tokenized(examples, tokenizer, verbose=False)["input_ids"]]
-    words_of = _without_empty_words(examples, tokenizer)
-    rows = _rows(examples, max_words, is_train=split == "train")
-    texts = [words_of[number][first:last] for number, first, last in rows]
     longest = [0] * len(examples)
+    if task.kind != "ner":
+        for numbers, of_examples in _by_texts(examples):
+            encoded = tokenizer(*of_examples, return_attention_mask=False, verbose=False)
+            for number, row in zip(numbers, encoded["input_ids"], strict=True):
+                longest[number] = len(row)
+        return longest
+    words_of = _without_empty_words(examples, tokenizer)
+    rows = sentence_rows(examples, words_per_row(task.reading, max_words), is_train=split == "train")
+    texts = [words_of[number][first:last] for number, first, last in rows]
     encoded = tokenizer(texts, is_split_into_words=True, return_attention_mask=False, verbose=False)
     for (number, _, _), row in zip(rows, encoded["input_ids"], strict=True):
         longest[number] = max(longest[number], len(row))
     return longest
-
-
-def cut_sentence(may_cut: Sequence[bool], max_words: int) -> list[tuple[int, int]]:
-    """Split a sentence into ranges of at most ``max_words`` words.
-
-    Each range but the last ends after the last word that may end one, or after ``max_words`` words if none may.
-
-    Parameters
-    ----------
-    may_cut : (n_words,) sequence of bool
-        Whether a range may end after each word.
-
-    Examples
-    --------
-    >>> cut_sentence([False, True, False, False, False], 3)
-    [(0, 2), (2, 5)]
-    """
-    ranges: list[tuple[int, int]] = []
-    first = 0
-    while len(may_cut) - first > max_words:
-        ends = [i + 1 for i in range(first, first + max_words) if may_cut[i]]
-        ranges.append((first, ends[-1] if ends else first + max_words))
-        first = ranges[-1][1]
-    ranges.append((first, len(may_cut)))
-    return ranges
-
-
-def _rows(examples: Sequence[Example], max_words: int, *, is_train: bool) -> list[tuple[int, int, int]]:
-    """For each row of tagged sentences: the number of its example, its first word, its last word + 1."""
-    rows: list[tuple[int, int, int]] = []
-    for number, example in enumerate(examples):
-        may_cut = [tag == "O" for tag in tags_of(example)] if is_train else [not _has_letter(w) for w in example.words]
-        rows += [(number, first, last) for first, last in cut_sentence(may_cut, max_words)]
-    return rows
 
 
 def _without_empty_words(examples: Sequence[Example], tokenizer: Any) -> list[list[str]]:
@@ -244,10 +241,6 @@ def _without_empty_words(examples: Sequence[Example], tokenizer: Any) -> list[li
     empty = {word for word, ids in zip(distinct, tokens, strict=True) if not ids}
     unknown = tokenizer.unk_token
     return [[unknown if word in empty else word for word in example.words] for example in examples]
-
-
-def _has_letter(word: str) -> bool:
-    return any(character.isalnum() for character in word)
 
 
 def _flat(rows: Sequence[Sequence[int]], dtype: type[np.signedinteger[Any]]) -> npt.NDArray[Any]:

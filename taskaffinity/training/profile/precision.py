@@ -111,7 +111,7 @@ def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Trial:
         rng = np.random.default_rng(0)
         ratios: list[float] = []
         untimed = size if spec.recipe.device == "cuda" else max(1, size // _UNTIMED_SHARE)
-        rows, watch = np.argsort(np.diff(split.bounds))[-untimed:], _Watch(spec.recipe.device)
+        rows, watch = split.rows_of(np.argsort(split.unit_lengths)[-untimed:]), _Watch(spec.recipe.device)
         while not _is_enough(ratios[1:], watch.spent, is_busy=watch.is_busy):
             seconds = {}
             for precision in _PRECISIONS[:: 1 if len(ratios) % 2 else -1]:  # the order alternates
@@ -122,7 +122,7 @@ def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Trial:
             ratios.append(seconds[None] / seconds["bf16"])
             if len(ratios) == 1:
                 watch.restart()
-            rows = rng.choice(split.n_rows, min(size, split.n_rows), replace=False)
+            rows = split.rows_of(rng.choice(split.n_units, min(size, split.n_units), replace=False))
         return Trial.of(ratios[1:], is_busy=watch.is_busy)
 
 

@@ -96,17 +96,17 @@ def _train(
     Captured steps belong to fixed mini-batches, which are timed repeatedly.
     """
     steps.model.train()
-    largest = np.argsort(np.diff(split.bounds))[-recipe.batch_size :]
+    largest = split.rows_of(np.argsort(split.unit_lengths)[-recipe.batch_size :])
     rng = np.random.default_rng(0)
-    size = min(recipe.batch_size, split.n_rows)
-    some = [rng.choice(split.n_rows, size, replace=False) for _ in range(_STEPS)]
+    size = min(recipe.batch_size, split.n_units)
+    some = [split.rows_of(rng.choice(split.n_units, size, replace=False)) for _ in range(_STEPS)]
     steps.prepare([(name, rows) for rows in (largest, *some)] * LEAST)
     list(steps.run([(name, largest)]))
     _wait(recipe.device)
     spent, tokens, n = 0.0, 0, 0
     while n < _STEPS or spent < least_seconds:
         is_drawn = n >= _STEPS and not isinstance(steps, CapturedSteps)
-        rows = rng.choice(split.n_rows, size, replace=False) if is_drawn else some[n % _STEPS]
+        rows = split.rows_of(rng.choice(split.n_units, size, replace=False)) if is_drawn else some[n % _STEPS]
         began = time.perf_counter()
         [done] = steps.run([(name, rows)])
         _wait(recipe.device)

@@ -131,7 +131,8 @@ class CapturedSteps(FedSteps):
         n_read, most_read = len(rows), 1
         if split.is_tagging:
             n_read, most_read = _next_multiple(_total(split.word_bounds, rows), READ), longest
-        return Shape(name, n_tokens, len(rows) + 1, n_read, min(longest, n_tokens), min(most_read, n_read))
+        most = min(longest, n_tokens), min(most_read, n_read)
+        return Shape(name, n_tokens, len(rows) + 1, n_read, *most, split.n_pooled(rows))
 
     def row(self, name: str, rows: IntArray) -> Row:
         shape = self.shape_with_room(name, rows)
