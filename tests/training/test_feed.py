@@ -36,7 +36,7 @@ MakeModel = Callable[..., MultiTaskModel]
 
 @pytest.fixture(scope="module")
 def make_model(make_encoder: Callable[..., Path], make_meta: Callable[..., TaskMeta]) -> MakeModel:
-    folders = {architecture: make_encoder(architecture) for architecture in ("bert", "modernbert")}
+    folders = {architecture: make_encoder(architecture) for architecture in ("bert", "deberta-v2")}
 
     def make(architecture: str = "bert", **settings: Any) -> MultiTaskModel:
         metas = {name: make_meta(name, kind) for name, kind in KINDS.items()}
@@ -133,7 +133,7 @@ def test_room_changes_neither_the_loss_nor_a_gradient(
         assert difference <= tolerance * size
 
 
-@pytest.mark.parametrize("architecture", ["bert", "modernbert"])
+@pytest.mark.parametrize("architecture", ["bert", "deberta-v2"])
 def test_training_and_prediction_are_those_of_a_cpu(
     architecture: str,
     make_model: MakeModel,

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,12 @@ from taskaffinity.training.encoders.checks import supports_packing
 from taskaffinity.training.inputs.batches import Batch, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.packing import packed as packed_module
 from taskaffinity.training.packing.layout import layout_of
 from taskaffinity.training.packing.packed import PACKED, first_position, packed_attention, packs_exactly
 
-PACKING = ("bert", "roberta", "distilbert", "electra")
-FALLING_BACK = ("deberta-v2", "modernbert")
+PACKING = ("bert", "roberta", "distilbert", "electra", "modernbert")
+FALLING_BACK = ("deberta-v2",)
 KINDS = ("inference", "similarity", "ner")
 
 MakeMeta = Callable[..., TaskMeta]
@@ -101,13 +103,13 @@ def test_an_encoder_that_does_not_pack_exactly_is_padded_and_masked(
     model.loss(batches[0]).backward()
 
 
-@pytest.mark.parametrize("architecture", ["electra", "modernbert"])
+@pytest.mark.parametrize("architecture", ["electra", "modernbert", "deberta-v2"])
 def test_supports_packing_agrees_with_the_model(architecture: str, make_encoder: MakeEncoder) -> None:
     assert supports_packing(make_encoder(architecture), 64) == (architecture in PACKING)
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("architecture", ["electra", "modernbert"])
+@pytest.mark.parametrize("architecture", ["electra", "modernbert", "deberta-v2"])
 def test_the_packing_probe_does_not_change_weights_or_mode(
     architecture: str, training: bool, make_encoder: MakeEncoder
 ) -> None:
@@ -122,6 +124,42 @@ def test_the_packing_probe_does_not_change_weights_or_mode(
 @pytest.mark.parametrize(("architecture", "first"), [("bert", 0), ("roberta", 2), ("distilbert", 0), ("electra", 0)])
 def test_positions_of_roberta_begin_after_padding(architecture: str, first: int, make_encoder: MakeEncoder) -> None:
     assert first_position(AutoModel.from_pretrained(make_encoder(architecture))) == first
+
+
+@pytest.mark.parametrize("dropout", [0.0, 1e-9], ids=["torch", "own backward pass"])  # the second drops nothing
+def test_local_attention_is_that_of_each_sequence(dropout: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    lengths, reach = [2, 3, 9, 12, 14, 30], 4
+    query, key, value = (torch.randn(1, 2, sum(lengths), 8, generator=generator).requires_grad_() for _ in range(3))
+    layout = layout_of(lengths)
+    assert any(block.bias is not None for block in layout.blocks)
+    found, _ = packed_attention(
+        nn.Module(), query, key, value, None, layout=layout, dropout=dropout, sliding_window=reach
+    )
+    expected = []
+    for q, k, v in zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True):
+        places = torch.arange(q.shape[2])
+        scores = (q @ k.mT / 8**0.5).masked_fill((places[:, None] - places).abs() >= reach, -torch.inf)
+        expected.append((scores.softmax(dim=-1) @ v).transpose(1, 2))
+    torch.testing.assert_close(found, torch.cat(expected, dim=1), atol=1e-6, rtol=1e-5)
+    weights = torch.randn(found.shape, generator=generator)
+    ours, theirs = (
+        torch.autograd.grad((states * weights).sum(), (query, key, value)) for states in (found, torch.cat(expected, 1))
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+
+
+def test_without_blocks_local_attention_is_refused_and_the_encoder_padded(
+    make_encoder: MakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = lambda lengths, read=None: replace(layout_of(lengths, read), blocks=(), read_blocks=())  # noqa: E731
+    monkeypatch.setattr(packed_module, "layout_of", whole)
+    encoder = AutoModel.from_pretrained(make_encoder("modernbert"))
+    with pytest.raises(NotImplementedError):
+        packed_module._both_states(encoder, 40)
+    assert not packs_exactly(encoder, 40)
+    assert encoder.config._attn_implementation == "sdpa"
 
 
 def test_longer_neighbours_do_not_change_a_sequences_outputs(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,7 @@ class Block:
     tokens: slice  # their range in the packed row
     shape: tuple[int, int]  # (B, L)
     places: Tensor | None = None  # (tokens,) index of each token in the flattened block; None without padding
-    bias: Tensor | None = None  # (B, 1, 1, L) 0 for a token, -inf for padding; None without padding
+    bias: Tensor | None = None  # (B, 1, 1 or L, L) 0 for what is attended to, -inf for the rest; None without padding
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,25 @@ def _block(first: int, lengths: Sequence[int], *, has_keys: bool = True) -> Bloc
         return Block(tokens, shape, places)
     bias = torch.zeros(shape).masked_fill(~is_token, -torch.inf)
     return Block(tokens, shape, places, bias[:, None, None, :])
+
+
+def in_reach(block: Block, reach: int) -> Block:
+    """The block with a bias for local attention: a token attends to tokens at a distance below ``reach``."""
+    longest = block.shape[1]
+    if longest <= reach:
+        return block
+    bias = _band(longest, reach)  # (1, 1, L, L)
+    if block.bias is not None:
+        # padding attends to all tokens; with none, its weights would be NaN
+        bias = bias.masked_fill(block.bias.isinf().mT, 0.0) + block.bias
+    return replace(block, bias=bias)
+
+
+@lru_cache(maxsize=256)
+def _band(longest: int, reach: int) -> Tensor:
+    places = torch.arange(longest)
+    is_far = (places[:, None] - places).abs() >= reach
+    return torch.zeros(1, 1, longest, longest).masked_fill(is_far, -torch.inf)
 
 
 def by_head(states: Tensor, block: Block) -> Tensor:

@@ -6,7 +6,8 @@ in the blocks of ``layout.py`` on a CPU, with the kernels of ``varlen.py`` on a 
 
 Warning: transformers builds no mask for an attention name without a mask function, so a padded batch under this name
 would attend to its padding. ``packs_exactly`` compares packed and unpacked states, and gradients on a GPU. Encoders
-that differ (DeBERTa-v2, MPNet, sliding windows) are trained on padded batches with ``sdpa``.
+that differ (DeBERTa-v2, MPNet) are trained on padded batches with ``sdpa``. Layers with local attention (ModernBERT)
+hide distant tokens of a sequence; on a GPU, where this is not implemented, such an encoder is padded too.
 """
 
 # T tokens of the batch, R of them with a query, N heads, D width of a head
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 
 from taskaffinity.training.packing.attention import BlockAttention
-from taskaffinity.training.packing.layout import Block, Layout, by_head, by_token, layout_of
+from taskaffinity.training.packing.layout import Block, Layout, by_head, by_token, in_reach, layout_of
 from taskaffinity.training.packing.varlen import attend
 
 PACKED = "taskaffinity_packed"
@@ -43,6 +44,7 @@ def packed_attention(
     is_narrow: bool = False,
     dropout: float = 0.0,
     scaling: float | None = None,
+    sliding_window: int | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Attend within each sequence of a packed row.
@@ -51,24 +53,37 @@ def packed_attention(
     ----------
     is_narrow : bool
         Whether only the tokens in ``layout.read`` have a query. Otherwise every token has one, and R is T.
+    sliding_window : int, optional
+        In a layer with local attention, the distance of two tokens from which they do not attend to each other.
 
     Returns
     -------
     (1, R, N, D) Tensor
         The output of attention, followed by None in the place of attention weights.
+
+    Raises
+    ------
+    NotImplementedError
+        For local attention in a narrow layer, or on a GPU if a sequence is longer than its reach.
     """
     query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, N, D)
     # squeeze, not [0], whose backward pass fills a tensor with zeros
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    is_local = sliding_window is not None and layout.longest > sliding_window
+    if is_local and (is_narrow or not layout.blocks):
+        raise NotImplementedError("local attention of a narrow layer, or on a GPU")
     if not layout.blocks:
         return attend(query, key, value, layout, is_narrow=is_narrow, dropout=dropout, scaling=scaling)[None], None
-    query_blocks = layout.read_blocks if is_narrow else layout.blocks
+    blocks: Sequence[Block] = layout.blocks
+    if sliding_window is not None:
+        blocks = [in_reach(block, sliding_window) for block in blocks]
+    query_blocks = layout.read_blocks if is_narrow else blocks
     if dropout:
         attended: Tensor = BlockAttention.apply(  # type: ignore[no-untyped-call]
-            query, key, value, query_blocks, layout.blocks, dropout, scaling
+            query, key, value, query_blocks, blocks, dropout, scaling
         )
     else:
-        attended = _attend(query, key, value, query_blocks, layout.blocks, dropout, scaling)
+        attended = _attend(query, key, value, query_blocks, blocks, dropout, scaling)
     return attended[None], None
 
 
